@@ -1,0 +1,204 @@
+"""What a person decides, as frozen values: forms, options and files are made from these.
+
+Annotations here stay real objects (no ``from __future__ import annotations``), because the
+limits inside ``Annotated`` are read at run time.
+"""
+
+import types
+from dataclasses import KW_ONLY, dataclass, field, fields, is_dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+LabelsAre = Literal["ask", "classes", "objects"]
+Normalise = Literal["image", "training", "none"]
+
+
+def _plain(hint: Any) -> tuple[Any, dict[str, Any]]:
+    """Split ``Annotated[type, limits]`` into the type and its limits."""
+    return get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, {})
+
+
+def declared(cls: type) -> dict[str, tuple[Any, dict[str, Any]]]:
+    """The fields of a configuration class: name -> (type, limits).
+
+    Parameters
+    ----------
+    cls : type
+        One of the configuration dataclasses of this module.
+
+    Returns
+    -------
+    dict
+        Field name to a pair: the type without its limits, and the limits
+        (``min``, ``max``, ``step``) as declared, or an empty dict.
+    """
+    hints = get_type_hints(cls, include_extras=True)
+    return {f.name: _plain(hints[f.name]) for f in fields(cls)}
+
+
+def check(config: Any) -> None:
+    """Raise ValueError or TypeError with one sentence where a field breaks its declaration."""
+    for name, (hint, limits) in declared(type(config)).items():
+        value = getattr(config, name)
+        where = f"{type(config).__name__}.{name} is {value!r}"
+        options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+        if value is None and type(None) in options:
+            continue
+        choices = [c for o in options if get_origin(o) is Literal for c in get_args(o)]
+        if choices:
+            if value not in choices:
+                raise ValueError(f"{where}; choose one of {', '.join(map(repr, choices))}.")
+            continue
+        if not _fits(value, options):
+            names = " or ".join("None" if o is type(None) else o.__name__ for o in options)
+            raise TypeError(f"{where}; it must be {names}.")
+        low, high = limits.get("min"), limits.get("max")
+        if (low is not None and not value >= low) or (high is not None and not value <= high):
+            raise ValueError(f"{where}; it must lie between {low} and {high}.")
+
+
+def _fits(value: Any, options: tuple[Any, ...]) -> bool:
+    if isinstance(value, bool):
+        return bool in options
+    if isinstance(value, int) and float in options:
+        return True
+    return isinstance(value, options)
+
+
+class _Checked:
+    """A configuration refuses impossible values when it is made."""
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class ModelSpec(_Checked):
+    """Which model to build.
+
+    Parameters
+    ----------
+    name : str
+        The method, one of those that ``list_models()`` lists, for instance "unet".
+    encoder : str
+        The part of the network that reads the image. "resnet18" is light enough for a CPU.
+    weights : str or None
+        Where the encoder's weights start from. None starts from random numbers and needs no
+        network connection.
+    """
+
+    name: str = "unet"
+    _: KW_ONLY
+    encoder: str = "resnet18"
+    weights: str | None = None
+
+
+@dataclass(frozen=True)
+class TileConfig(_Checked):
+    """How an image is cut into tiles.
+
+    Tile size and overlap belong to a model: they are chosen when it is trained and kept in its
+    file. A number given here for a prediction replaces the model's own and is recorded with the
+    result.
+
+    Parameters
+    ----------
+    tile_size : int or None
+        Edge of a tile in pixels, rounded up to what the network can take. None: the model's own.
+    overlap : int or None
+        Pixels that neighbouring tiles share, at most half a tile. None: the model's own.
+    batch_size : int
+        Tiles predicted together. More is faster on a GPU and needs more memory.
+    """
+
+    tile_size: Annotated[int | None, {"min": 32, "max": 8192, "step": 32}] = None
+    overlap: Annotated[int | None, {"min": 0, "max": 4096, "step": 16}] = None
+    batch_size: Annotated[int, {"min": 1, "max": 1024}] = 4
+
+    def __post_init__(self) -> None:
+        """Check that two tiles at most cover a pixel along an axis."""
+        super().__post_init__()
+        if None not in (self.tile_size, self.overlap) and 2 * self.overlap > self.tile_size:  # type: ignore[operator]
+            raise ValueError(
+                f"TileConfig.overlap is {self.overlap} with a tile_size of {self.tile_size}; "
+                f"it must be at most half of it, {self.tile_size // 2}."  # type: ignore[operator]
+            )
+
+
+@dataclass(frozen=True)
+class TrainConfig(_Checked):
+    """How a model is trained.
+
+    Parameters
+    ----------
+    epochs : int
+        How many epochs to train. The learning rate falls towards the end of them.
+    steps_per_epoch : int
+        Batches in an epoch.
+    minutes : float or None
+        Stop after so many minutes if the epochs are not done by then. None: no time limit.
+    batch_size : int
+        Patches the network sees in one step. More is steadier and needs more memory.
+    learning_rate : float
+        How far one step moves the weights.
+    unlabelled : int or None
+        The one label value that is never learned nor counted. 0 for scribbles; None for a mask
+        where every pixel was decided and 0 is a class like any other (background); photographs
+        often use 255.
+    labels_are : str
+        What the label values mean. "classes": each value is a class. "objects": each value is one
+        object, and all objects are taken as one class, 1, with 0 as background. "ask": classes,
+        but values that look like objects are refused with a question.
+    normalise : str
+        Where the numbers come from that bring intensities to one scale. "image": from each
+        image, stack or series as a whole. "training": from the training images (calibrated
+        data such as CT). "none": intensities are used as they are.
+    augment : bool
+        Show the patches also flipped, turned by 90 degrees, brighter and darker.
+    seed : int
+        The same seed on the same machine gives the same model.
+    tile : TileConfig
+        Size and overlap of the tiles, kept in the model. None in it chooses 256 pixels (less
+        where the images are smaller) with a quarter of it as overlap.
+    """
+
+    epochs: Annotated[int, {"min": 1, "max": 100_000}] = 20
+    steps_per_epoch: Annotated[int, {"min": 1, "max": 100_000}] = 10
+    minutes: Annotated[float | None, {"min": 0.01, "max": 100_000, "step": 0.5}] = None
+    batch_size: Annotated[int, {"min": 2, "max": 1024}] = 4
+    learning_rate: Annotated[float, {"min": 1e-7, "max": 1.0, "step": 1e-4}] = 1e-3
+    unlabelled: Annotated[int | None, {"min": 0, "max": 2**31 - 1}] = 0
+    labels_are: LabelsAre = "ask"
+    normalise: Normalise = "image"
+    augment: bool = True
+    seed: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 0
+    tile: TileConfig = field(default_factory=TileConfig)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The configuration as plain JSON-able values, nested ones as nested dicts."""
+    return {
+        f.name: to_dict(v) if is_dataclass(v := getattr(config, f.name)) else v
+        for f in fields(config)
+    }
+
+
+def from_dict(cls: type, values: dict[str, Any]) -> Any:
+    """The configuration that ``to_dict`` wrote; unknown names raise TypeError."""
+    hints = {name: hint for name, (hint, _) in declared(cls).items()}
+    unknown = set(values) - set(hints)
+    if unknown:
+        raise ValueError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}.")
+    return cls(
+        **{k: from_dict(hints[k], v) if is_dataclass(hints[k]) else v for k, v in values.items()}
+    )
+
+
+def call(config: Any) -> str:
+    """The Python expression that makes this configuration, naming only what was changed."""
+    default = type(config)()
+    changed = [
+        f"{f.name}={call(v) if is_dataclass(v) else repr(v)}"
+        for f in fields(config)
+        if (v := getattr(config, f.name)) != getattr(default, f.name)
+    ]
+    return f"{type(config).__name__}({', '.join(changed)})"

@@ -1,0 +1,150 @@
+"""The model file: tensors and one JSON header in a safetensors file, nothing that can run."""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from .config import ModelSpec, TrainConfig, from_dict, to_dict
+from .data.labels import LabelClass
+from .data.normalise import Statistics
+from .models import build
+from .trained import TrainedModel
+
+FORMAT = 1
+KEY = "segkit"
+
+
+def save(model: TrainedModel, path: str | PathLike[str]) -> None:
+    """Write a model file; an existing file is replaced only once the new one is complete.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        What to write.
+    path : path-like
+        Where to.
+    """
+    path = Path(path)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.network.state_dict().items()}
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        save_file(tensors, name, metadata={KEY: json.dumps(header(model))})
+        Path(name).chmod(0o666 & ~_umask())
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def load(path: str | PathLike[str]) -> TrainedModel:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that `save` wrote.
+
+    Returns
+    -------
+    TrainedModel
+        On the CPU, in evaluation mode.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a complete model file or was written by a newer version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no model file {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            written = _header(file.metadata(), path)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path.name} is not a complete napari-segkit model file ({error}): it may be cut "
+            "short or of another kind; choose a file that was saved with Save model."
+        ) from None
+    return _model(written, tensors, path)
+
+
+def header(model: TrainedModel) -> dict[str, Any]:
+    """Everything but the tensors, as JSON-able values."""
+    return {
+        "format": FORMAT,
+        "spec": to_dict(model.spec),
+        "config": to_dict(model.config),
+        "classes": [asdict(c) for c in model.classes],
+        "channels": model.channels,
+        "axes": model.axes,
+        "spacing": model.spacing,
+        "tile_size": model.tile_size,
+        "overlap": model.overlap,
+        "nonzero": model.nonzero,
+        "statistics": asdict(model.statistics) if model.statistics else None,
+        "history": model.history,
+        "provenance": model.provenance,
+    }
+
+
+def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
+    try:
+        written = json.loads((metadata or {})[KEY])
+        number = int(written["format"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            f"{path.name} holds tensors but no napari-segkit header: it was not saved by "
+            "napari-segkit, or was changed; choose a file that was saved with Save model."
+        ) from None
+    if number > FORMAT:
+        raise ValueError(
+            f"{path.name} was saved by a newer napari-segkit (file format {number}; this version "
+            f"reads up to {FORMAT}): update napari-segkit to open it."
+        )
+    return dict(written)
+
+
+def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> TrainedModel:
+    try:
+        spec = from_dict(ModelSpec, written["spec"])
+        classes = tuple(LabelClass(**c) for c in written["classes"])
+        network = build(spec, channels=written["channels"], classes=len(classes))
+        network.load_state_dict(tensors)
+        fixed = written["statistics"]
+        return TrainedModel(
+            network=network.eval(),
+            spec=spec,
+            config=from_dict(TrainConfig, written["config"]),
+            classes=classes,
+            channels=written["channels"],
+            axes=written["axes"],
+            spacing=tuple(written["spacing"]),
+            tile_size=tuple(written["tile_size"]),
+            overlap=tuple(written["overlap"]),
+            nonzero=written["nonzero"],
+            statistics=Statistics(tuple(fixed["low"]), tuple(fixed["high"])) if fixed else None,
+            history=tuple(written["history"]),
+            provenance=written["provenance"],
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path.name} has a header that does not fit its tensors or this version ({reason}); "
+            "save the model again, or update napari-segkit."
+        ) from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,407 @@
+"""The one object: it trains, predicts and keeps the model. Docks, console and files share it."""
+
+import sys
+import warnings
+from collections.abc import Generator, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import ModelSpec, TileConfig, TrainConfig
+from .data.images import Image, as_image, full_resolution
+from .data.labels import (
+    LabelClass,
+    LabelsError,
+    classes_of,
+    read_values,
+    survey_values,
+)
+from .models import model_info
+from .steps import drain
+
+if TYPE_CHECKING:
+    from .data.normalise import Statistics
+    from .prediction.semantic import Prediction, TileStep
+    from .trained import TrainedModel
+    from .training.loop import TrainStep
+
+
+class Segmenter:
+    """A segmentation model: train it on labels, predict with it, save it, load it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Which model to build.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1" or "mps".
+
+    Attributes
+    ----------
+    spec : ModelSpec
+        Which model it is.
+    device : str
+        Where it runs, as given.
+    trained : TrainedModel or None
+        The trained network with its conventions; None before training.
+
+    Examples
+    --------
+    >>> seg = Segmenter(ModelSpec("unet", encoder="resnet18"))
+    >>> seg.fit(image, labels, TrainConfig(epochs=20, unlabelled=0))
+    >>> prediction = seg.predict(image)
+    """
+
+    def __init__(self, spec: ModelSpec | None = None, *, device: str = "auto") -> None:
+        self.spec = spec or ModelSpec()
+        self.device = device
+        self.trained: TrainedModel | None = None
+        model_info(self.spec.name)
+
+    def __repr__(self) -> str:
+        """Name, encoder, and the classes it has learned."""
+        learned = ", ".join(c.name for c in self.classes) or "not trained"
+        return f"<Segmenter {self.spec.name} ({self.spec.encoder}), {learned}>"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it can predict."""
+        return self.trained is not None
+
+    @property
+    def classes(self) -> tuple[LabelClass, ...]:
+        """Value, name and colour of each class; empty before training."""
+        return self.trained.classes if self.trained else ()
+
+    @property
+    def history(self) -> tuple[float, ...]:
+        """Loss of each training step; empty before training."""
+        return self.trained.history if self.trained else ()
+
+    def fit(
+        self,
+        images: Any,
+        labels: Any,
+        config: TrainConfig | None = None,
+        *,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+    ) -> Self:
+        """Train on one image and its labels, or on lists of them.
+
+        Parameters
+        ----------
+        images : array-like, napari Image layer, or list of them
+            Any dtype; axes as in `axes`.
+        labels : array-like, napari Labels layer, or list of them
+            Non-negative integers of the images' shapes without the channel axis.
+        config : TrainConfig, optional
+            How to train.
+        axes : str, optional
+            One letter of "TCZYX" for each dimension of the images, such as "YXC". None: the
+            layers' own axis labels, or what the shapes of image and labels say.
+        spacing : sequence of float, optional
+            World units between pixels along Z Y X or Y X. None: the layer's scale, or 1.
+
+        Returns
+        -------
+        Segmenter
+            Itself, trained.
+
+        Raises
+        ------
+        ValueError
+            If the labels cannot be used; nothing is trained and the previous model stays.
+        """
+        _say_blocking("fit", "train_epochs(...)")
+        return drain(self.train_epochs(images, labels, config, axes=axes, spacing=spacing))
+
+    def train_epochs(
+        self,
+        images: Any,
+        labels: Any,
+        config: TrainConfig | None = None,
+        *,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+    ) -> Generator["TrainStep", None, Self]:
+        """Train step by step: the generator behind `fit`.
+
+        Closing it, or leaving a loop over it, keeps what was learned so far; an error keeps
+        the model that was there before.
+
+        Parameters
+        ----------
+        images, labels, config, axes, spacing
+            As in `fit`.
+
+        Yields
+        ------
+        TrainStep
+            After each step: progress and loss.
+
+        Returns
+        -------
+        Segmenter
+            Itself, trained.
+        """
+        config = config or TrainConfig()
+        pairs = _pairs(images, labels)
+        named = [
+            as_image(i, axes, spacing, labels_shape=full_resolution(painted).shape)
+            for i, painted in pairs
+        ]
+        values = _values(named, [painted for _, painted in pairs], config)
+        classes = _classes([painted for _, painted in pairs], values, config)
+
+        from .devices import choose
+        from .training.semantic import Training
+
+        training = Training(self.spec, named, values, classes, config, choose(self.device))
+        try:
+            yield from training.steps()
+        except GeneratorExit:
+            self._keep(training)
+            raise
+        self._keep(training)
+        return self
+
+    def _keep(self, training: Any) -> None:
+        if training.last is not None:
+            self.trained = training.trained()
+
+    def predict(
+        self,
+        image: Any,
+        tile: TileConfig | None = None,
+        *,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+    ) -> NDArray[Any]:
+        """Label every pixel of an image.
+
+        Parameters
+        ----------
+        image : array-like or napari Image layer
+            With the channels the model was trained with.
+        tile : TileConfig, optional
+            Batch size; tile size and overlap only where the model's own are to be replaced.
+        axes : str, optional
+            One letter of "TCZYX" a dimension. None: as in training, T and Z added or left out.
+        spacing : sequence of float, optional
+            World units between pixels along Z Y X or Y X.
+
+        Returns
+        -------
+        ndarray
+            Unsigned integers: the class values of the training labels, in the image's shape
+            without its channel axis.
+        """
+        _say_blocking("predict", "predict_tiles(...)")
+        return drain(self.predict_tiles(image, tile, axes=axes, spacing=spacing)).labels
+
+    def predict_proba(
+        self,
+        image: Any,
+        tile: TileConfig | None = None,
+        *,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+    ) -> NDArray[np.float32]:
+        """Probability of each class at every pixel.
+
+        Parameters
+        ----------
+        image, tile, axes, spacing
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray
+            float32 ``(classes, *image shape without its channel axis)``; classes in the order
+            of `classes`.
+        """
+        _say_blocking("predict_proba", "predict_tiles(..., probabilities=True)")
+        steps = self.predict_tiles(image, tile, axes=axes, spacing=spacing, probabilities=True)
+        probabilities = drain(steps).probabilities
+        assert probabilities is not None
+        return probabilities
+
+    def predict_tiles(
+        self,
+        image: Any,
+        tile: TileConfig | None = None,
+        *,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+        probabilities: bool = False,
+        statistics: "Statistics | None" = None,
+    ) -> Generator["TileStep", None, "Prediction"]:
+        """Predict tile by tile: the generator behind `predict` and `predict_proba`.
+
+        Parameters
+        ----------
+        image, tile, axes, spacing
+            As in `predict`.
+        probabilities : bool
+            Keep the probabilities of all classes.
+        statistics : Statistics, optional
+            Normalisation numbers to use instead of the image's own, such as those of a stack
+            that a slice comes from (``segmenter.measure(stack)``).
+
+        Yields
+        ------
+        TileStep
+            After each batch of tiles.
+
+        Returns
+        -------
+        Prediction
+            Labels, probabilities on request, and their provenance.
+        """
+        model = self._model()
+        named = self._image(image, axes, spacing)
+
+        from .devices import choose
+        from .prediction.semantic import predict_tiles
+
+        device = choose(self.device)
+        model.network.to(device)
+        return (
+            yield from predict_tiles(
+                model,
+                named,
+                tile or TileConfig(),
+                device,
+                probabilities=probabilities,
+                statistics=statistics,
+            )
+        )
+
+    def measure(self, image: Any, *, axes: str | None = None) -> "Statistics":
+        """The numbers that normalise an image for this model.
+
+        Parameters
+        ----------
+        image : array-like or napari Image layer
+            A whole image, stack or series.
+        axes : str, optional
+            As in `predict`.
+
+        Returns
+        -------
+        Statistics
+            To be given to `predict_tiles` for parts of that image.
+        """
+        return self._model().measure(self._image(image, axes, None))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model to one file that holds everything needed to get the same pixels again.
+
+        Parameters
+        ----------
+        path : path-like
+            Where to; the name usually ends in ".segkit".
+        """
+        from .modelfile import save
+
+        save(self._model(), path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], *, device: str = "auto") -> Self:
+        """Read a model that `save` wrote. No code in it is run, nothing is downloaded.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        device : str
+            Where the model is to run.
+
+        Returns
+        -------
+        Segmenter
+            Ready to predict.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a complete model file, or was written by a newer version.
+        """
+        from .modelfile import load
+
+        trained = load(path)
+        segmenter = cls(trained.spec, device=device)
+        segmenter.trained = trained
+        return segmenter
+
+    def _model(self) -> "TrainedModel":
+        if self.trained is None:
+            raise ValueError("This model is not trained yet: train it, or load a model file.")
+        return self.trained
+
+    def _image(self, image: Any, axes: str | None, spacing: Sequence[float] | None) -> Image:
+        return as_image(image, axes, spacing, like=self._model().axes)
+
+
+def _pairs(images: Any, labels: Any) -> list[tuple[Any, Any]]:
+    """One pair or two lists of the same length as a list of pairs."""
+    if labels is None or images is None:
+        raise ValueError("An image and its labels are needed: give both, or make a Labels layer.")
+    if isinstance(labels, (list, tuple)) != isinstance(images, (list, tuple)):
+        raise ValueError("Give one image and its labels, or a list of each.")
+    if not isinstance(labels, (list, tuple)):
+        return [(images, labels)]
+    if len(images) != len(labels) or not labels:
+        raise ValueError(
+            f"There are {len(images)} images and {len(labels)} labels; give as many of each, at "
+            "least one."
+        )
+    return list(zip(images, labels, strict=True))
+
+
+def _values(
+    images: Sequence[Image], labels: Sequence[Any], config: TrainConfig
+) -> list[NDArray[Any]]:
+    channels = {i.channels for i in images}
+    if len(channels) > 1:
+        raise ValueError(
+            f"The images have {' and '.join(map(str, sorted(channels)))} channels; all must have "
+            "the same number."
+        )
+    return [
+        read_values(v, unlabelled=config.unlabelled, labels_are=config.labels_are, image=i)
+        for i, v in zip(images, labels, strict=True)
+    ]
+
+
+def _classes(
+    labels: Sequence[Any], values: Sequence[NDArray[Any]], config: TrainConfig
+) -> tuple[LabelClass, ...]:
+    """The classes to learn; notes become warnings, a problem an error."""
+    found = survey_values(values, config.unlabelled)
+    if found.problem:
+        raise LabelsError(found.problem, found.remedies)
+    for note in found.notes:
+        warnings.warn(note, UserWarning, stacklevel=4)
+    if config.labels_are == "objects":
+        names = {0: "background", 1: "object"}
+        given = classes_of(None, list(found.counts))
+        return tuple(LabelClass(c.value, names.get(c.value, c.name), c.color) for c in given)
+    named = next((v for v in labels if len(getattr(v, "features", ()))), labels[0])
+    return classes_of(named, list(found.counts))
+
+
+def _say_blocking(verb: str, steps: str) -> None:
+    """In napari's own console any Python call blocks the window: name the one that does not."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if type(getattr(shell, "kernel", None)).__name__ == "InProcessKernel":
+        warnings.warn(
+            f"{verb} blocks napari's window until it is done; "
+            f"session(viewer).run(segmenter.{steps}) does not.",
+            UserWarning,
+            stacklevel=3,
+        )

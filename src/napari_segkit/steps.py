@@ -1,0 +1,43 @@
+"""Long work is a generator: it yields steps, returns its result and stops when closed."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a long piece of work.
+
+    Parameters
+    ----------
+    done : int
+        Steps done so far, this one included.
+    total : int
+        Steps expected in all.
+    """
+
+    done: int
+    total: int
+
+
+def drain(steps: Generator[Any, None, T]) -> T:
+    """Run a generator to its end and give what it returns.
+
+    Parameters
+    ----------
+    steps : generator
+        Long work, such as ``segmenter.train_epochs(...)``.
+
+    Returns
+    -------
+    object
+        The generator's return value.
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value

@@ -1,0 +1,10 @@
+"""The versions that a result depends on."""
+
+from importlib.metadata import version
+
+PACKAGES = ("napari-segkit", "torch", "torchvision", "segmentation-models-pytorch", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Installed version of each package that decides about pixels."""
+    return {name: version(name) for name in PACKAGES}
