@@ -17,6 +17,7 @@ PALETTE = (
     "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
     "#9c755f", "#8cd17d", "#d37295", "#499894",
 )  # fmt: skip
+RINGING = 8  # resizing and JPEG shift even flat parts of a mask by this much
 OBJECTS_FROM = 6  # so many values with one piece each look like objects
 
 
@@ -302,17 +303,18 @@ def _has_grey_edges(labels: Any, unlabelled: int | None, labels_are: LabelsAre) 
 
 
 def _grey_edges(values: NDArray[Any], unlabelled: int | None) -> bool:
+    """Whether nearly all values between 0 and 255 lie on an edge from one to the other."""
     if values.dtype != np.uint8 or unlabelled == 255:
         return False
-    present = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
-    if len(present) < 4 or present[0] != 0 or present[-1] != 255:
+    counts = np.bincount(values.ravel(), minlength=256)
+    middle = slice(RINGING + 1, 255 - RINGING)
+    if not (counts[0] and counts[255] and np.count_nonzero(counts[middle]) > 2):
         return False
-    grey = (values != 0) & (values != 255)
+    grey = (values > RINGING) & (values < 255 - RINGING)
     plane = (1,) * (values.ndim - 2) + (9, 9)
-    near = (ndimage.maximum_filter(values, plane) > 127) & (
-        ndimage.minimum_filter(values, plane) < 128
-    )
-    return bool(near[grey].mean() > 0.95 and grey.mean() < 0.5)
+    above = ndimage.maximum_filter(values, plane) > 127
+    below = ndimage.minimum_filter(values, plane) < 128
+    return bool((above & below)[grey].mean() > 0.95)
 
 
 def _judge(values: NDArray[Any], unlabelled: int | None, *, cleaned: bool) -> Survey:

@@ -1,0 +1,223 @@
+"""Image and label files: PNG, JPEG, TIFF and NPY, and what napari's installed readers open."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .images import Image, as_image, full_resolution
+from .readers import PICTURES, TIFF, read_source
+from .tiff import UNKNOWN, Spacing
+from .writers import LABELS, PROBABILITIES, replacing, unsigned
+
+AnyPath = str | PathLike[str]
+
+
+def read_image(
+    path: AnyPath,
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    *,
+    labels_shape: Sequence[int] | None = None,
+    like: str | None = None,
+) -> Image:
+    """Read an image file.
+
+    Parameters
+    ----------
+    path : path
+        PNG, JPEG, TIFF, NPY, or anything that a reader installed in napari opens. NPY files are
+        read from disk region by region.
+    axes : str, optional
+        One letter of "TCZYX" for each dimension. None: what the file says, and where it says
+        nothing, what the shapes suggest.
+    spacing : sequence of float, optional
+        World units between pixels along Z Y X or Y X. None: what the file says, or 1.
+    labels_shape, like
+        What `as_image` makes of them, where the file names no axes.
+
+    Returns
+    -------
+    Image
+        Without an alpha channel; named after the file.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file or it cannot be read.
+    """
+    file = Path(path)
+    source, said, size = read_source(file, labels=False)
+    image = as_image(
+        source,
+        axes or said,
+        size if spacing is None else spacing,
+        labels_shape=labels_shape,
+        like=like,
+    )
+    return replace(image, name=file.name)
+
+
+def read_labels(path: AnyPath) -> Any:
+    """Read a file of labels.
+
+    Parameters
+    ----------
+    path : path
+        As in `read_image`. A PNG with a palette gives the palette's indices; a colour picture is
+        taken where its channels are all the same; a bilevel picture gives 0 and 1.
+
+    Returns
+    -------
+    array-like
+        Label values as they are stored.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, it cannot be read, or its colour channels differ.
+    """
+    file = Path(path)
+    source, axes, _ = read_source(file, labels=True)
+    values = full_resolution(source)
+    if axes and axes.endswith("C") and file.suffix.lower() in (*TIFF, *PICTURES):
+        return _one_channel(values, file)
+    return values
+
+
+def write_labels(
+    path: AnyPath,
+    labels: ArrayLike,
+    *,
+    axes: str,
+    spacing: Spacing = UNKNOWN,
+    provenance: dict[str, Any] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write labels to a file, completely or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .tif (compressed, with axes, pixel size and provenance), .png (2D, values up to
+        65535, with provenance) or .npy (the values alone).
+    labels : array-like of int
+        0 or more.
+    axes : str
+        One letter of "TZYX" for each dimension.
+    spacing : tuple of float
+        World units between pixels along Z, Y, X.
+    provenance : dict, optional
+        Where the labels come from; JSON-able.
+    overwrite : bool
+        Replace a file that is already there.
+
+    Raises
+    ------
+    ValueError
+        If the ending is not one of these, the values do not fit, or the file exists.
+    """
+    file = check_target(path, overwrite=overwrite)
+    values = unsigned(np.asarray(labels))
+    with replacing(file) as opened:
+        LABELS[file.suffix.lower()](opened, values, axes, spacing, provenance or {})
+
+
+def write_probabilities(
+    path: AnyPath,
+    probabilities: ArrayLike,
+    *,
+    axes: str,
+    spacing: Spacing = UNKNOWN,
+    provenance: dict[str, Any] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write probabilities to a file as float32, completely or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .tif or .npy.
+    probabilities : array-like of float
+        ``(classes, *spatial)``.
+    axes : str
+        One letter of "CTZYX" for each dimension, C for the classes.
+    spacing, provenance, overwrite
+        As in `write_labels`.
+
+    Raises
+    ------
+    ValueError
+        If the ending is not one of these, or the file exists.
+    """
+    file = check_target(path, overwrite=overwrite, probabilities=True)
+    values = np.asarray(probabilities, np.float32)
+    with replacing(file) as opened:
+        PROBABILITIES[file.suffix.lower()](opened, values, axes, spacing, provenance or {})
+
+
+def check_target(path: AnyPath, *, overwrite: bool = False, probabilities: bool = False) -> Path:
+    """Refuse a file that could not be written, before the work that would fill it.
+
+    Parameters
+    ----------
+    path : path
+        Where labels, or probabilities, are to be written.
+    overwrite, probabilities : bool
+        Whether a file may be replaced; whether it is for probabilities.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    ValueError
+        If the ending is not one we write, the file exists, or its folder does not.
+    """
+    file, writers = Path(path), PROBABILITIES if probabilities else LABELS
+    if file.suffix.lower() not in writers:
+        raise ValueError(f"{file} cannot be written; choose a name ending in {', '.join(writers)}.")
+    return require_free(file, overwrite=overwrite)
+
+
+def require_free(path: AnyPath, *, overwrite: bool = False) -> Path:
+    """Refuse a path where no file can be made.
+
+    Parameters
+    ----------
+    path : path
+        Where a file is to be written.
+    overwrite : bool
+        Whether one that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    ValueError
+        If the file exists, or its folder does not.
+    """
+    file = Path(path)
+    if file.exists() and not overwrite:
+        raise ValueError(f"{file} exists already: choose another name, or overwrite.")
+    if not file.parent.is_dir():
+        raise ValueError(f"There is no folder {file.parent} to write {file.name} in.")
+    return file
+
+
+def _one_channel(values: NDArray[Any], file: Path) -> NDArray[Any]:
+    if not (values == values[..., :1]).all():
+        raise ValueError(
+            f"{file} is a colour picture, and labels need one number for each pixel: save it with "
+            "one channel, such as class numbers in grey."
+        )
+    return values[..., 0]

@@ -1,0 +1,82 @@
+"""Two images that scikit-image ships, each with scribbles and truth: File > Open Sample."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pictures
+from skimage import data
+
+from .labels import default_color
+
+LayerData = tuple[NDArray[Any], dict[str, Any], str]
+
+NO_CLASS_COLOR = "#bbbbbb"
+
+
+def coins() -> list[LayerData]:
+    """Greek coins from Pompeii, grey, with scribbles and truth.
+
+    Returns
+    -------
+    list of tuple
+        Three layers: the image "coins" (YX, 303 x 384, uint8), "coins scribbles" and
+        "coins truth" (the same shape, uint8). 1 is background, 2 is coin, and 0 in the
+        scribbles is unlabelled.
+
+    Notes
+    -----
+    The image is `skimage.data.coins`, from the Brooklyn Museum Collection; no known copyright
+    restrictions. The truth follows the rim of each of the 24 coins, found along the steepest
+    edge and corrected by eye.
+    """
+    return _sample("coins", data.coins, {}, ("background", "coin"))
+
+
+def ihc() -> list[LayerData]:
+    """Glands of the colon, stained, in colour, with scribbles and truth.
+
+    Returns
+    -------
+    list of tuple
+        Three layers: the image "ihc" (YXC, 512 x 512 x 3, uint8 RGB), "ihc scribbles" and
+        "ihc truth" (YX, uint8). 1 is lumen (the empty space in glands and vessels), 2 is
+        stroma (the pale tissue between the glands, with its nuclei), 3 is gland (the brown
+        epithelium, with its nuclei), and 0 in the scribbles is unlabelled.
+
+    Notes
+    -----
+    The image is `skimage.data.immunohistochemistry`, acquired at the Center for Microscopy And
+    Molecular Imaging (CMMI): FHL2 in brown (DAB), nuclei in blue (hematoxylin); no known
+    copyright restrictions. The truth comes from colour thresholds and outlines corrected by
+    eye, not from a pathologist.
+    """
+    return _sample("ihc", data.immunohistochemistry, {"rgb": True}, ("lumen", "stroma", "gland"))
+
+
+def _sample(
+    name: str,
+    read: Callable[[], NDArray[Any]],
+    options: dict[str, Any],
+    classes: tuple[str, ...],
+) -> list[LayerData]:
+    values = range(1, len(classes) + 1)
+    look = {
+        "features": {"index": list(values), "name": list(classes)},
+        "colormap": {None: NO_CLASS_COLOR, 0: "transparent"}
+        | {value: default_color(value) for value in values},
+    }
+    scribbles, truth = f"{name} scribbles", f"{name} truth"
+    return [
+        (read(), {"name": name, **options}, "image"),
+        (_labels(scribbles), {"name": scribbles, **look}, "labels"),
+        (_labels(truth), {"name": truth, "visible": False, **look}, "labels"),
+    ]
+
+
+def _labels(name: str) -> NDArray[np.uint8]:
+    path = files(__package__) / "sample_images" / f"{name.replace(' ', '_')}.png"
+    with path.open("rb") as stream, Pictures.open(stream) as picture:
+        return np.array(picture)  # the palette's indices

@@ -1,0 +1,225 @@
+"""Semantic figures: the class of every pixel, compared block by block."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import isnan, nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segkit.config import LabelsAre
+from napari_segkit.data.images import full_resolution
+from napari_segkit.data.labels import classes_of
+from napari_segkit.steps import Step
+
+from . import confusion as figures
+from .blocks import reader, slabs
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+MOST_CLASSES = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """How well a prediction agrees with the truth, pixel by pixel.
+
+    Adding two reports pools their pixels: the counts are added, the figures follow.
+
+    Parameters
+    ----------
+    classes : tuple of int
+        Class values that occur in the truth or in the prediction, in increasing order.
+    counts : ndarray of int64
+        Shape (K, K + 1), as `confusion` counts: rows are the truth, columns the prediction, the
+        last column predictions that are no class.
+    unlabelled : int or None
+        The value of the truth whose pixels were not counted; None where every pixel was.
+    names : dict of int to str
+        Class value to name, for those that have one.
+    notes : tuple of str
+        What was done to the values, and what looks wrong.
+    """
+
+    classes: tuple[int, ...]
+    counts: NDArray[np.int64]
+    unlabelled: int | None = None
+    names: dict[int, str] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def iou(self) -> dict[int, float]:
+        """Class value -> intersection over union, nan where absent."""
+        return self._by_class(figures.iou)
+
+    @property
+    def dice(self) -> dict[int, float]:
+        """Class value -> Dice coefficient, nan where absent."""
+        return self._by_class(figures.dice)
+
+    @property
+    def precision(self) -> dict[int, float]:
+        """Class value -> part of its predicted pixels that are right, nan where never predicted."""
+        return self._by_class(figures.precision)
+
+    @property
+    def recall(self) -> dict[int, float]:
+        """Class value -> part of its true pixels that were found, nan where the truth has none."""
+        return self._by_class(figures.recall)
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean IoU of the classes that occur."""
+        return _mean(self.iou)
+
+    @property
+    def mean_dice(self) -> float:
+        """Mean Dice of the classes that occur."""
+        return _mean(self.dice)
+
+    @property
+    def accuracy(self) -> float:
+        """Part of the counted pixels whose class was predicted."""
+        return figures.accuracy(self.counts)
+
+    @property
+    def pixels(self) -> int:
+        """Counted pixels."""
+        return int(self.counts.sum())
+
+    def table(self) -> "DataFrame":
+        """Build a table of the figures.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each class and a last row "mean". Columns: class, name (where there are
+            names), iou, dice, precision, recall, and the counted pixels of the class in the truth
+            and in the prediction.
+        """
+        from pandas import DataFrame
+
+        names = {"name": [*map((self.names or {}).get, self.classes), None]} if self.names else {}
+        ratios = {name: getattr(self, name) for name in ("iou", "dice", "precision", "recall")}
+        table = DataFrame(
+            {"class": [*self.classes, "mean"]}
+            | names
+            | {name: [*values.values(), _mean(values)] for name, values in ratios.items()}
+            | {"truth_pixels": [*figures.in_truth(self.counts), None]}
+            | {"predicted_pixels": [*figures.in_prediction(self.counts), None]}
+        )
+        return table.astype({"truth_pixels": "Int64", "predicted_pixels": "Int64"})
+
+    def __str__(self) -> str:
+        table = self.table().astype(object).fillna("")
+        shown = table.to_string(index=False, float_format="{:.4f}".format)
+        return "\n".join([shown, self.summary(), *self.notes])
+
+    def summary(self) -> str:
+        """Say in one sentence how many pixels were counted, which not, and the accuracy."""
+        choice = "every pixel counts" if self.unlabelled is None else "its pixels are not counted"
+        return (
+            f"{self.pixels} pixels, accuracy {self.accuracy:.4f}; "
+            f"unlabelled={self.unlabelled} ({choice})."
+        )
+
+    def means(self) -> str:
+        """Say the mean figures in one line."""
+        return (
+            f"mean IoU {self.mean_iou:.4f}, mean Dice {self.mean_dice:.4f}, "
+            f"accuracy {self.accuracy:.4f}, {self.pixels} pixels"
+        )
+
+    def __add__(self, other: "Report") -> "Report":
+        classes = tuple(sorted({*self.classes, *other.classes}))
+        return replace(
+            self,
+            classes=classes,
+            counts=figures.widen(self.counts, self.classes, classes)
+            + figures.widen(other.counts, other.classes, classes),
+            names=(other.names or {}) | (self.names or {}),
+            notes=tuple(dict.fromkeys(self.notes + other.notes)),
+        )
+
+    def _by_class(self, figure: Callable[[Any], NDArray[np.float64]]) -> dict[int, float]:
+        return dict(zip(self.classes, figure(self.counts).tolist(), strict=True))
+
+
+def compare_blocks(
+    pairs: Sequence[tuple[Any, Any]],
+    *,
+    unlabelled: int | None,
+    labels_are: LabelsAre,
+    spacing: Sequence[float] | None = None,
+) -> Generator[Step, None, Report]:
+    """Count pairs of prediction and truth block by block and pool them into one report.
+
+    Parameters
+    ----------
+    pairs : sequence of tuple
+        Predictions with their truths: arrays or layers.
+    unlabelled, labels_are, spacing
+        As in `evaluate`.
+
+    Yields
+    ------
+    Step
+        After each block.
+
+    Returns
+    -------
+    Report
+        Of all pairs together.
+    """
+    arrays = [(full_resolution(p), full_resolution(t)) for p, t in pairs]
+    blocks = [slabs(*pair) for pair in arrays]
+    total, done = sum(map(len, blocks)), 0
+    report = Report((), np.zeros((0, 1), np.int64), unlabelled)
+    for (prediction, truth), parts in zip(arrays, blocks, strict=True):
+        read_truth, grey = reader(truth, "truth", unlabelled, labels_are)
+        read_prediction, more = reader(prediction, "prediction", unlabelled, labels_are)
+        report = replace(report, notes=tuple(dict.fromkeys(report.notes + grey + more)))
+        for part in parts:
+            report += _count(read_prediction(part), read_truth(part), unlabelled)
+            done += 1
+            yield Step(done, total)
+    return _finish(report, pairs[0][1])
+
+
+def _count(prediction: NDArray[Any], truth: NDArray[Any], unlabelled: int | None) -> Report:
+    present = np.union1d(np.unique(truth), np.unique(prediction))
+    values = [int(v) for v in present if v != unlabelled]
+    if len(values) > MOST_CLASSES:
+        raise ValueError(
+            f"The truth and the prediction hold {len(values)} values, too many for classes: "
+            "choose labels_are='objects' to take all of them as one class."
+        )
+    return Report(tuple(values), figures.confusion(prediction, truth, values), unlabelled)
+
+
+def _finish(report: Report, truth: Any) -> Report:
+    """Refuse a report of nothing; add names, and notes on classes that occur on one side only."""
+    if not report.pixels:
+        raise ValueError(
+            f"Nothing to compare: every pixel of the truth is {report.unlabelled}, which means "
+            "unlabelled."
+        )
+    found = classes_of(truth, report.classes)
+    names = {c.value: c.name for c in found if c.name != f"class {c.value}"}
+    return replace(report, names=names, notes=report.notes + tuple(_one_sided(report)))
+
+
+def _one_sided(report: Report) -> Iterator[str]:
+    true, guessed = figures.in_truth(report.counts), figures.in_prediction(report.counts)
+    for value, t, p in zip(report.classes, true, guessed, strict=True):
+        if t and not p:
+            yield f"Class {value} is in the truth but nowhere in the prediction."
+        if p and not t:
+            yield f"Class {value} is in the prediction but nowhere in the truth."
+
+
+def _mean(figures_by_class: dict[int, float]) -> float:
+    occurring = [f for f in figures_by_class.values() if not isnan(f)]
+    return sum(occurring) / len(occurring) if occurring else nan

@@ -1,0 +1,130 @@
+"""Command line options made from the configuration dataclasses: nothing is declared twice."""
+
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass, replace
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from .config import declared
+
+C = TypeVar("C")
+LIMITS = {"min": "at least", "max": "at most"}
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    hint: Any
+    limits: Mapping[str, Any]
+    default: Any
+    about: str
+
+
+def add_options(
+    parser: ArgumentParser,
+    config: Any,
+    *,
+    only: Collection[str] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> None:
+    """Add an option for each field of a configuration.
+
+    Fields of a nested configuration become options of their own; where one has the name of an
+    outer field, the outer one has the option.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        What gets the options.
+    config : dataclass instance
+        Its values are the defaults, its docstring is the help.
+    only : collection of str, optional
+        The fields to offer. None: all.
+    names : mapping, optional
+        Field name -> name of the option, where it is another.
+    """
+    for field in _fields(config, set()):
+        if only is None or field.name in only:
+            flag = "--" + (names or {}).get(field.name, field.name).replace("_", "-")
+            parser.add_argument(flag, dest=field.name, default=field.default, **_argument(field))
+
+
+def read_options(args: Namespace, config: C) -> C:
+    """Make the configuration that the options describe.
+
+    Parameters
+    ----------
+    args : Namespace
+        What a parser with `add_options` read.
+    config : dataclass instance
+        The one that was given to `add_options`.
+
+    Returns
+    -------
+    dataclass instance
+        The same with the values of the options.
+
+    Raises
+    ------
+    ValueError
+        If a value breaks its declared limits.
+    """
+    return _read(vars(args), config, set())
+
+
+def numbers(text: str) -> list[float]:
+    """Read numbers that commas part, such as "2,0.5,0.5"."""
+    return [float(part) for part in text.split(",")]
+
+
+def _fields(config: Any, taken: set[str]) -> Iterator[_Field]:
+    from docstring_parser.numpydoc import parse
+
+    about = {p.arg_name: p.description or "" for p in parse(type(config).__doc__ or "").params}
+    own = declared(type(config))
+    for name, (hint, limits) in own.items():
+        value = getattr(config, name)
+        if is_dataclass(value):
+            yield from _fields(value, taken | set(own))
+        elif name not in taken:
+            yield _Field(name, hint, limits, value, about[name])
+
+
+def _read(values: dict[str, Any], config: C, taken: set[str]) -> C:
+    own = set(declared(type(config)))
+    changes = {
+        name: _read(values, value, taken | own) if is_dataclass(value) else values.get(name, value)
+        for name in own - taken
+        if (value := getattr(config, name)) is not None or name in values
+    }
+    return replace(config, **changes)  # type: ignore[type-var]
+
+
+def _argument(field: _Field) -> dict[str, Any]:
+    """What `add_argument` takes for a field."""
+    if field.hint is bool:
+        return {"action": BooleanOptionalAction, "help": _help(field)}
+    if get_origin(field.hint) is Literal:
+        return {"choices": get_args(field.hint), "help": _help(field)}
+    kinds = get_args(field.hint) or (field.hint,)
+    kind = next(k for k in kinds if k is not NoneType)
+    metavar, convert = kind.__name__.upper(), kind
+    if NoneType in kinds:
+        metavar, convert = f"{metavar}|none", _or_none(kind)
+    return {"type": convert, "metavar": metavar, "help": _help(field)}
+
+
+def _help(field: _Field) -> str:
+    limits = [f"{word} {field.limits[key]}" for key, word in LIMITS.items() if key in field.limits]
+    default = [f"default {'none' if field.default is None else field.default}"]
+    text = " ".join(field.about.split()) + f" ({', '.join(limits + default)})"
+    return text.replace("%", "%%")
+
+
+def _or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        return None if text.lower() == "none" else kind(text)
+
+    convert.__name__ = f"{kind.__name__} or none"  # argparse names it in its message
+    return convert

@@ -1,0 +1,67 @@
+from dataclasses import fields
+
+import pytest
+
+from napari_segkit import ModelSpec, TileConfig, TrainConfig
+from napari_segkit.config import call, declared, from_dict, to_dict
+
+CONFIGS = [ModelSpec, TileConfig, TrainConfig]
+
+
+@pytest.mark.parametrize("cls", CONFIGS)
+def test_every_field_is_documented_and_its_default_is_allowed(cls):
+    cls()
+    for name in declared(cls):
+        assert f"\n    {name} : " in cls.__doc__, name
+
+
+@pytest.mark.parametrize("cls", CONFIGS)
+def test_limits_are_enforced_where_they_are_declared(cls):
+    for name, (_, limits) in declared(cls).items():
+        for bound, beyond in (("min", -1), ("max", 1)):
+            if bound in limits:
+                with pytest.raises(ValueError, match=name):
+                    cls(**{name: limits[bound] + beyond})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ModelSpec("unet", encoder="resnet34"),
+        TileConfig(128, 32),
+        TrainConfig(unlabelled=None, minutes=2.5, tile=TileConfig(overlap=64)),
+    ],
+)
+def test_dict_and_python_expression_give_the_same_config_back(config):
+    assert from_dict(type(config), to_dict(config)) == config
+    assert eval(call(config)) == config
+
+
+def test_the_python_expression_names_only_what_was_changed():
+    assert call(TrainConfig(epochs=3)) == "TrainConfig(epochs=3)"
+    assert call(TrainConfig()) == "TrainConfig()"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: TrainConfig(epochs=0), "between 1 and"),
+        (lambda: TrainConfig(labels_are="things"), "'classes', 'objects'"),
+        (lambda: TrainConfig(unlabelled=1.5), "int or None"),
+        (lambda: TrainConfig(augment=1), "must be bool"),
+        (lambda: TrainConfig(epochs=True), "must be int"),
+        (lambda: TrainConfig(learning_rate=float("nan")), "between"),
+        (lambda: TileConfig(64, 48), "at most half of it, 32"),
+        (lambda: from_dict(TileConfig, {"edge": 3}), "no field edge"),
+    ],
+)
+def test_impossible_values_are_refused_with_a_sentence(make, said):
+    with pytest.raises((ValueError, TypeError), match=said):
+        make()
+
+
+def test_configs_are_frozen_and_hashable():
+    assert hash(TrainConfig()) == hash(TrainConfig())
+    with pytest.raises(AttributeError):
+        TrainConfig().epochs = 3
+    assert fields(ModelSpec)[0].name == "name"

@@ -1,0 +1,131 @@
+import json
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from skimage.data import coins
+
+from napari_segkit import Segmenter, TileConfig, TrainConfig
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    labels = np.zeros(coins().shape, np.uint8)
+    labels[::4] = np.where(coins()[::4] > 120, 7, 2)
+    config = TrainConfig(epochs=1, steps_per_epoch=2, tile=TileConfig(64, 32), normalise="training")
+    return Segmenter().fit(coins(), labels, config)
+
+
+@pytest.fixture
+def file(segmenter, tmp_path):
+    segmenter.save(tmp_path / "cells.segkit")
+    return tmp_path / "cells.segkit"
+
+
+def header_of(path):
+    with safe_open(path, "pt") as opened:
+        return json.loads(opened.metadata()["segkit"])
+
+
+def test_a_loaded_model_gives_the_same_pixels_and_knows_everything(segmenter, file):
+    loaded = Segmenter.load(file)
+    np.testing.assert_array_equal(loaded.predict_proba(coins()), segmenter.predict_proba(coins()))
+    for name in ("spec", "config", "classes", "channels", "axes", "spacing", "tile_size"):
+        assert getattr(loaded.trained, name) == getattr(segmenter.trained, name), name
+    assert loaded.trained.statistics == segmenter.trained.statistics
+    assert loaded.history == segmenter.history
+    assert loaded.trained.provenance == segmenter.trained.provenance
+
+
+def test_an_interrupted_save_leaves_the_old_file(segmenter, file, monkeypatch):
+    before = file.read_bytes()
+    monkeypatch.setattr("napari_segkit.modelfile.save_file", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        segmenter.save(file)
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 0.5, 0.999])
+def test_a_truncated_file_is_refused(file, keep):
+    data = file.read_bytes()
+    file.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
+    with pytest.raises(ValueError, match=r"cells\.segkit is not a complete .* model file"):
+        Segmenter.load(file)
+
+
+class Evil:
+    def __reduce__(self):
+        return (open, ("/tmp/napari-segkit-code-ran", "w"))
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda o, p: p.write_bytes(pickle.dumps(o))])
+def test_a_pickle_with_the_right_name_is_refused_and_does_not_run(tmp_path, write):
+    path = tmp_path / "model.segkit"
+    write(Evil(), path)
+    with pytest.raises(ValueError, match="not a complete"):
+        Segmenter.load(path)
+    assert not (tmp_path.parent / "napari-segkit-code-ran").exists()
+    with pytest.raises(FileNotFoundError):
+        open("/tmp/napari-segkit-code-ran")
+
+
+def rewrite(file, change):
+    with safe_open(file, "pt") as opened:
+        tensors = {k: opened.get_tensor(k) for k in opened.keys()}  # noqa: SIM118
+    written = header_of(file)
+    change(written, tensors)
+    save_file(tensors, file, {"segkit": json.dumps(written)})
+
+
+def test_a_file_of_a_newer_version_says_update(file):
+    rewrite(file, lambda h, _: h.update(format=99))
+    with pytest.raises(ValueError, match="newer napari-segkit .*update napari-segkit"):
+        Segmenter.load(file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h, _: h.pop("classes"),
+        lambda h, _: h["spec"].update(name="unknown"),
+        lambda h, _: h["spec"].update(depth=3),
+        lambda h, _: h["config"].update(epochs=-1),
+        lambda h, _: h.update(channels=5),
+        lambda h, _: h.update(spacing=None),
+        lambda _, t: t.popitem(),
+        lambda h, _: h.update(classes=h["classes"][:1]),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused(file, change):
+    rewrite(file, change)
+    with pytest.raises(ValueError, match="header that does not fit"):
+        Segmenter.load(file)
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"other": "{}"}, {"segkit": "no json"}, {"segkit": "[]"}]
+)
+def test_tensors_without_our_header_are_refused(tmp_path, metadata):
+    save_file({"a": torch.zeros(2)}, tmp_path / "a.segkit", metadata)
+    with pytest.raises(ValueError, match="no napari-segkit header"):
+        Segmenter.load(tmp_path / "a.segkit")
+
+
+def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path):
+    head = json.dumps(
+        {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
+    ).encode()
+    path = tmp_path / "huge.segkit"
+    path.write_bytes(struct.pack("<Q", len(head)) + head)
+    with pytest.raises(ValueError, match="not a complete"):
+        Segmenter.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no model file"):
+        Segmenter.load(tmp_path / "nothing.segkit")

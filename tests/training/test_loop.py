@@ -1,0 +1,48 @@
+from itertools import islice
+
+import pytest
+import torch
+from torch import nn
+
+from napari_segkit import TrainConfig
+from napari_segkit.training.loop import train
+
+CPU = torch.device("cpu")
+
+
+def batch(count):
+    x = torch.randn(count, 1, 4, 4)
+    return x, 3 * x
+
+
+def test_steps_tell_progress_and_the_loss_falls():
+    torch.manual_seed(0)
+    config = TrainConfig(epochs=4, steps_per_epoch=25, learning_rate=0.1, batch_size=2)
+    steps = list(train(nn.Conv2d(1, 1, 1), batch, nn.MSELoss(), config, CPU))
+    assert [s.done for s in steps] == list(range(1, 101))
+    assert (steps[0].epoch, steps[-1].epoch, steps[-1].total) == (1, 4, 100)
+    assert steps[-1].images == 200
+    assert steps[-1].loss < 0.01 < steps[0].loss
+
+
+def test_closing_leaves_the_network_ready_to_predict():
+    network = nn.Conv2d(1, 1, 1)
+    steps = train(network, batch, nn.MSELoss(), TrainConfig(), CPU)
+    next(steps)
+    assert network.training
+    steps.close()
+    assert not network.training
+
+
+def test_the_time_limit_ends_training():
+    config = TrainConfig(epochs=100_000, steps_per_epoch=100, minutes=0.01)
+    last = list(train(nn.Conv2d(1, 1, 1), batch, nn.MSELoss(), config, CPU))[-1]
+    assert 0.4 < last.seconds < 3
+
+
+def test_a_loss_that_is_no_number_stops_with_a_sentence():
+    steps = train(
+        nn.Conv2d(1, 1, 1), batch, lambda a, b: (a - b).sum() * float("nan"), TrainConfig(), CPU
+    )
+    with pytest.raises(FloatingPointError, match="step 1: lower the learning rate"):
+        list(islice(steps, 3))
