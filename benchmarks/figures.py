@@ -49,7 +49,9 @@ SETS: dict[str, Callable[[Path], tuple[Pairs, Pairs, dict[str, Any]]]] = {
 
 
 def _split(pairs: list[Any], train: list[bool], choice: dict[str, Any]) -> Any:
-    parts = [[p for p, t in zip(pairs, train, strict=True) if t is wanted] for wanted in (True, False)]
+    parts = [
+        [p for p, t in zip(pairs, train, strict=True) if t is wanted] for wanted in (True, False)
+    ]
     return *(tuple(map(list, zip(*part, strict=True))) for part in parts), choice
 
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from .config import ModelSpec, TrainConfig, from_dict, to_dict
-from .data.labels import LabelClass
+from .data.classes import LabelClass
 from .data.normalise import Statistics
 from .models import build
 from .trained import TrainedModel

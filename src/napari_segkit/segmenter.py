@@ -10,14 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .config import ModelSpec, TileConfig, TrainConfig
+from .data.classes import LabelClass, classes_of
 from .data.images import Image, as_image, full_resolution
-from .data.labels import (
-    LabelClass,
-    LabelsError,
-    classes_of,
-    read_values,
-    survey_values,
-)
+from .data.labels import LabelsError, read_values
+from .data.survey import survey_values
 from .models import model_info
 from .steps import drain
 

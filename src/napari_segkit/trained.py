@@ -6,8 +6,8 @@ from typing import Any
 from torch import nn
 
 from .config import ModelSpec, TrainConfig
+from .data.classes import LabelClass
 from .data.images import Image
-from .data.labels import LabelClass
 from .data.normalise import Statistics, identity, measure
 from .models import ModelInfo, model_info
 

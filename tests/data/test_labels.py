@@ -10,18 +10,18 @@ from skimage.filters import gaussian
 from skimage.measure import label
 from skimage.transform import rescale
 
+from napari_segkit.data.classes import classes_of
 from napari_segkit.data.images import Image
 from napari_segkit.data.labels import (
     IGNORE,
     LabelsError,
-    classes_of,
     clean_edges,
     from_indices,
     looks_like_objects,
     read_values,
-    survey,
     to_indices,
 )
+from napari_segkit.data.survey import survey
 
 
 @pytest.fixture

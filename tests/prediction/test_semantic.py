@@ -8,8 +8,8 @@ from skimage.data import coins, immunohistochemistry
 from torch import nn
 
 from napari_segkit import ModelSpec, TileConfig, TrainConfig
+from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
-from napari_segkit.data.labels import LabelClass
 from napari_segkit.prediction.semantic import plan, predict_tiles
 from napari_segkit.steps import drain
 from napari_segkit.trained import TrainedModel

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 from skimage import data
 
-from .labels import default_color
+from .classes import default_color
 
 LayerData = tuple[NDArray[Any], dict[str, Any], str]
 

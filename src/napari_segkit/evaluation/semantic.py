@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
+from napari_segkit.data.classes import classes_of
 from napari_segkit.data.images import full_resolution
-from napari_segkit.data.labels import classes_of
 from napari_segkit.steps import Step
 
 from . import confusion as figures

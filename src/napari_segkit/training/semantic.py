@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
-from napari_segkit.data.labels import LabelClass, to_indices
+from napari_segkit.data.labels import to_indices
 from napari_segkit.data.normalise import Statistics, identity, measure, mostly_zero
 from napari_segkit.data.tiling import round_up
 from napari_segkit.models import build, model_info

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from threading import Event, current_thread, main_thread
 from typing import Any, TypeVar
 
-from .steps import Step
+from napari_segkit.steps import Step
 
 S = TypeVar("S", bound=Step)
 T = TypeVar("T")

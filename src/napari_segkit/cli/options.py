@@ -6,7 +6,7 @@ from dataclasses import dataclass, is_dataclass, replace
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from .config import declared
+from napari_segkit.config import declared
 
 C = TypeVar("C")
 LIMITS = {"min": "at least", "max": "at most"}

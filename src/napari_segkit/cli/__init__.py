@@ -1,0 +1,5 @@
+"""The command line: files in, files out."""
+
+from .commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,252 @@
+"""``segkit``: models, train, predict, evaluate and demo on files and folders of them."""
+
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_segkit import __version__
+from napari_segkit.config import ModelSpec, TileConfig, TrainConfig
+from napari_segkit.models import list_models
+from napari_segkit.steps import drain
+
+from .options import add_options, numbers, read_options
+from .terminal import interrupts, notes, say, sentence, shown
+
+if TYPE_CHECKING:
+    from napari_segkit.data.images import Image
+    from napari_segkit.evaluation.semantic import Report
+    from napari_segkit.segmenter import Segmenter
+    from napari_segkit.training.loop import TrainStep
+
+MISTAKES = (ValueError, TypeError, OSError)
+LIST = "CSV list with the columns images and masks"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments; None takes those of the process.
+
+    Returns
+    -------
+    int
+        Exit status: 0 where all went well, 1 where some files failed, 2 for a mistake in what
+        was asked, 130 where it was interrupted.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args) or 0)
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        return 130
+    except MISTAKES as problem:
+        say(sentence(problem))
+        return 2
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser("segkit", description="Train segmentation networks and use them.")
+    parser.add_argument("--version", action="version", version=f"napari-segkit {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _command(commands, _models, "List the models there are.")
+    for add in (_add_train, _add_predict, _add_evaluate, _add_demo):
+        add(commands)
+    return parser
+
+
+def _command(commands: Any, run: Callable[[Namespace], int | None], about: str) -> ArgumentParser:
+    parser: ArgumentParser = commands.add_parser(run.__name__[1:], help=about, description=about)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _models(args: Namespace) -> None:
+    for info in list_models():
+        dims = " and ".join(f"{d}D" for d in info.dims)
+        print(f"{info.name}  ({info.kind} {dims})  {info.about}")
+        print(f"    encoders: {', '.join(info.encoders)}")
+
+
+def _add_train(commands: Any) -> None:
+    parser = _command(commands, _train, "Train a model on images and labels, and save it.")
+    parser.add_argument("images", help=f"file, folder, or {LIST}")
+    parser.add_argument("labels", nargs="?", help="file or folder; not with a CSV list")
+    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="such as a.segkit")
+    _add_common(parser)
+    add_options(parser, ModelSpec(), names={"name": "model"})
+    add_options(parser, TrainConfig())
+
+
+def _train(args: Namespace) -> None:
+    from napari_segkit.batch import read_pairs
+    from napari_segkit.data.files import require_free
+    from napari_segkit.data.folders import pair_files
+    from napari_segkit.segmenter import Segmenter
+
+    config = read_options(args, TrainConfig())
+    output = require_free(args.output, overwrite=args.overwrite)
+    pairs = pair_files(args.images, args.labels)
+    segmenter = Segmenter(read_options(args, ModelSpec()), device=args.device)
+    images, labels = read_pairs(pairs, axes=args.axes, spacing=args.spacing)
+    _say_counts(images, labels, config)
+    _say_device(args)
+    steps = shown(segmenter.train_epochs(images, labels, config), _describe)
+    with notes(), interrupts() as wish, closing(steps):
+        for _ in steps:
+            if wish.is_set():
+                say("Interrupted: what was learned until now is saved.")
+                break
+    segmenter.save(output)
+    print(output)
+
+
+def _say_counts(images: Sequence["Image"], labels: Sequence[Any], config: TrainConfig) -> None:
+    from napari_segkit.data.labels import read_values
+    from napari_segkit.data.survey import survey_values
+
+    values = [
+        read_values(v, unlabelled=config.unlabelled, labels_are=config.labels_are, image=i)
+        for i, v in zip(images, labels, strict=True)
+    ]
+    found = survey_values(values, config.unlabelled)
+    say(f"Images: {len(images)}. Labelled pixels of each class:")
+    for value, count in found.counts.items():
+        say(f"  {value}: {count}")
+    say(f"  not labelled: {found.unlabelled} (unlabelled={config.unlabelled})")
+
+
+def _describe(step: "TrainStep") -> str:
+    minutes, seconds = divmod(int(step.seconds), 60)
+    return f"{minutes}:{seconds:02d}  epoch {step.epoch}  loss {step.loss:.4f}  step"
+
+
+def _add_predict(commands: Any) -> None:
+    parser = _command(commands, _predict, "Predict the labels of an image or a folder of them.")
+    parser.add_argument("model", help="file that segkit train wrote")
+    parser.add_argument("input", help="image file or folder")
+    parser.add_argument("-o", "--output", required=True, help="file (.tif, .png, .npy) or folder")
+    parser.add_argument("--format", choices=("tif", "png", "npy"), default="tif",
+                        help="of files written to a folder (default tif)")  # fmt: skip
+    parser.add_argument("--probabilities", action="store_true",
+                        help="write them too, into a folder beside the labels")  # fmt: skip
+    _add_common(parser)
+    add_options(parser, TileConfig())
+
+
+def _predict(args: Namespace) -> int:
+    from napari_segkit.batch import plan
+    from napari_segkit.segmenter import Segmenter
+
+    read_options(args, TileConfig())  # wrong numbers are said before any work
+    jobs = plan(args.input, args.output, args.format)
+    segmenter = Segmenter.load(args.model, device=args.device)
+    _say_device(args)
+    if not Path(args.input).is_dir():
+        return _predict_file(segmenter, *jobs[0], args)
+    failed = sum(not _tried(segmenter, *job, args) for job in jobs)
+    if failed:
+        say(f"{failed} of {len(jobs)} files failed.")
+    return min(failed, 1)
+
+
+def _tried(segmenter: "Segmenter", source: Path, target: Path, args: Namespace) -> bool:
+    """Whether a file of a folder could be predicted; the others go on where it could not."""
+    try:
+        _predict_file(segmenter, source, target, args)
+    except (*MISTAKES, RuntimeError) as problem:
+        say(f"{source.name}: {sentence(problem)}")
+        return False
+    return True
+
+
+def _predict_file(segmenter: "Segmenter", source: Path, target: Path, args: Namespace) -> int:
+    from napari_segkit.batch import predict_file_tiles
+
+    steps = predict_file_tiles(
+        segmenter,
+        source,
+        target,
+        read_options(args, TileConfig()),
+        axes=args.axes,
+        spacing=args.spacing,
+        probabilities=args.probabilities,
+        overwrite=args.overwrite,
+    )
+    drain(shown(steps, lambda _: f"{source.name}  tiles"))
+    print(target)
+    return 0
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = _command(commands, _evaluate, "Compare predictions with the truth.")
+    parser.add_argument("prediction", help=f"file, folder, or {LIST}")
+    parser.add_argument("truth", nargs="?", help="file or folder; not with a CSV list")
+    parser.add_argument("--csv", metavar="FILE", help="write the figures of every image there")
+    add_options(parser, TrainConfig(unlabelled=None), only=("unlabelled", "labels_are"))
+
+
+def _evaluate(args: Namespace) -> None:
+    from napari_segkit.data.files import require_free
+    from napari_segkit.data.folders import pair_files
+    from napari_segkit.evaluation.report import table_of
+
+    if args.csv:
+        require_free(args.csv, overwrite=True)
+    reports = {p.name: _compare(p, t, args) for p, t in pair_files(args.prediction, args.truth)}
+    first, *others = reports.values()
+    pooled = sum(others, first)
+    if others:
+        for name, report in reports.items():
+            print(f"{name}: {report.means()}")
+        print(f"\nPooled pixels of {len(reports)} images:")
+    print(pooled)
+    if args.csv:
+        table_of(reports | {"pooled": pooled}).to_csv(args.csv, index=False)
+
+
+def _compare(prediction: Path, truth: Path, args: Namespace) -> "Report":
+    from napari_segkit.data.files import read_labels
+    from napari_segkit.evaluation.report import evaluate
+
+    choice = {"unlabelled": args.unlabelled, "labels_are": args.labels_are}
+    try:
+        return evaluate(read_labels(prediction), read_labels(truth), **choice)
+    except MISTAKES as problem:
+        raise ValueError(f"{prediction.name}: {sentence(problem)}") from problem
+
+
+def _add_demo(commands: Any) -> None:
+    parser = _command(commands, _demo, "Train on the sample in a real napari window.")
+    parser.add_argument("--screenshot", metavar="FILE", help="where to save a picture of it")
+    parser.add_argument("--stay", action=BooleanOptionalAction, default=None,
+                        help="keep the window open (default: on a display)")  # fmt: skip
+
+
+def _demo(args: Namespace) -> int:
+    from napari_segkit._qt import demo
+
+    return demo.main(screenshot=args.screenshot, stay=args.stay)
+
+
+def _add_common(parser: ArgumentParser) -> None:
+    parser.add_argument("--axes", help="one letter of TCZYX for each dimension, such as YXC")
+    parser.add_argument("--spacing", type=numbers, metavar="Z,Y,X",
+                        help="world units between pixels, such as 2,0.5,0.5")  # fmt: skip
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--threads", type=int, help="CPU threads that torch may use")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+
+
+def _say_device(args: Namespace) -> None:
+    from napari_segkit.devices import describe, gpu_problem, use_threads
+
+    if args.threads:
+        use_threads(args.threads)
+    say(f"On {describe(args.device)}.")
+    if args.device == "auto" and (problem := gpu_problem()):
+        say(problem)

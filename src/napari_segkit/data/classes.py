@@ -1,0 +1,81 @@
+"""Classes as a person knows them: a value, a name, a colour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .images import is_layer
+
+PALETTE = (
+    "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
+    "#9c755f", "#8cd17d", "#d37295", "#499894",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """One class of a model.
+
+    Parameters
+    ----------
+    value : int
+        The label value that means it.
+    name : str
+        What a person calls it.
+    color : str
+        How it is drawn, "#rrggbb".
+    """
+
+    value: int
+    name: str
+    color: str
+
+
+def classes_of(labels: Any, values: Sequence[int]) -> tuple[LabelClass, ...]:
+    """Names and colours of label values.
+
+    Parameters
+    ----------
+    labels : array-like or napari Labels layer
+        A layer gives names (its features' columns "index" and "name") and colours.
+    values : sequence of int
+        The label values.
+
+    Returns
+    -------
+    tuple of LabelClass
+        One for each value; "class 3" and a fixed palette where the labels say nothing.
+    """
+    names = _names(getattr(labels, "features", None)) if is_layer(labels) else {}
+    colors = _colors(getattr(labels, "colormap", None)) if is_layer(labels) else {}
+    return tuple(
+        LabelClass(v, names.get(v, f"class {v}"), colors.get(v, default_color(v)))
+        for v in map(int, values)
+    )
+
+
+def default_color(value: int) -> str:
+    """The palette's colour of a label value, "#rrggbb"."""
+    return PALETTE[(value - 1) % len(PALETTE)]
+
+
+def _names(features: Any) -> dict[int, str]:
+    """Label value -> name, from a features table."""
+    if features is None or not len(features):
+        return {}
+    column = next((c for c in ("name", "class") if c in features), None)
+    if column is None:
+        return {}
+    index = features.get("index", features.index)
+    pairs = zip(index, features[column], strict=True)
+    return {int(i): str(n) for i, n in pairs if isinstance(n, str) and n}
+
+
+def _colors(colormap: Any) -> dict[int, str]:
+    """Label value -> colour, where a person chose them one by one."""
+    chosen = getattr(colormap, "color_dict", None) or {}
+    return {int(v): _hex(c) for v, c in chosen.items() if v is not None and float(c[3]) > 0}
+
+
+def _hex(rgba: Any) -> str:
+    return "#" + "".join(f"{round(float(x) * 255):02x}" for x in rgba[:3])

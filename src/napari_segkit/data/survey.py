@@ -1,0 +1,141 @@
+"""What labels hold, seen before anything is learned from them: counts, and sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segkit.config import LabelsAre
+
+from .images import Image, full_resolution
+from .labels import LabelsError, count, has_grey_edges, read_values
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What labels hold, seen before anything is learned from them.
+
+    Parameters
+    ----------
+    counts : dict of int to int
+        Class value to labelled pixels.
+    unlabelled : int
+        Pixels that are neither learned nor counted.
+    notes : tuple of str
+        Sentences about what looks wrong, or what was done to the values.
+    problem : str or None
+        The sentence that forbids training; None where all is well.
+    remedies : tuple of str
+        Changes that would help: "paint", "unlabelled=None", "labels_are='objects'",
+        "labels_are='classes'".
+    """
+
+    counts: dict[int, int]
+    unlabelled: int
+    notes: tuple[str, ...] = ()
+    problem: str | None = None
+    remedies: tuple[str, ...] = ()
+
+
+def survey(
+    labels: Any,
+    *,
+    unlabelled: int | None = 0,
+    labels_are: LabelsAre = "ask",
+    image: Image | None = None,
+) -> Survey:
+    """Count labelled pixels per class and say what looks wrong.
+
+    Parameters
+    ----------
+    labels, unlabelled, labels_are, image
+        As in `read_values`. Labels that cannot be read give a survey with that problem.
+
+    Returns
+    -------
+    Survey
+        The counts, and sentences for the user.
+    """
+    try:
+        values = read_values(labels, unlabelled=unlabelled, labels_are=labels_are, image=image)
+    except LabelsError as error:
+        return Survey({}, 0, (), str(error), error.remedies)
+    return _judge(values, unlabelled, cleaned=_has_grey_edges(labels, unlabelled, labels_are))
+
+
+def survey_values(values: Sequence[NDArray[Any]], unlabelled: int | None) -> Survey:
+    """The survey of several arrays that `read_values` gave, taken together."""
+    return _judge(np.concatenate([v.ravel() for v in values]), unlabelled, cleaned=False)
+
+
+def _has_grey_edges(labels: Any, unlabelled: int | None, labels_are: LabelsAre) -> bool:
+    if labels_are == "objects":
+        return False
+    return has_grey_edges(np.asarray(full_resolution(labels)), unlabelled)
+
+
+def _judge(values: NDArray[Any], unlabelled: int | None, *, cleaned: bool) -> Survey:
+    present, pixels = count(values)
+    counts = {int(v): int(n) for v, n in zip(present, pixels, strict=True)}
+    left_out = counts.pop(unlabelled, 0) if unlabelled is not None else 0
+    notes = list(_notes(counts, left_out, unlabelled))
+    if cleaned:
+        notes.insert(0, "A 0/255 mask with grey edges: above 127 is taken as 255, the rest as 0.")
+    return Survey(counts, left_out, tuple(notes), *_problem(counts, left_out, unlabelled))
+
+
+def _problem(
+    counts: dict[int, int], left_out: int, unlabelled: int | None
+) -> tuple[str | None, tuple[str, ...]]:
+    if not counts:
+        return (
+            f"Nothing is labelled: every pixel is {unlabelled}, which means unlabelled. Paint a "
+            "few strokes of each class.",
+            ("paint",),
+        )
+    if len(counts) > 1:
+        return None, ()
+    (only,) = counts
+    if left_out == 0:
+        return (
+            f"The labels hold one class only ({only}) and every pixel has it: paint at least two "
+            "classes.",
+            ("paint",),
+        )
+    return (
+        f"The labels hold one class only ({only}), and a network needs two to tell apart: paint "
+        f"background as a class, or take everything unpainted ({unlabelled}) as background with "
+        "unlabelled=None.",
+        ("paint", "unlabelled=None"),
+    )
+
+
+def _notes(counts: dict[int, int], left_out: int, unlabelled: int | None) -> list[str]:
+    notes = []
+    total = sum(counts.values()) + left_out
+    if unlabelled is None and counts.get(0, 0) > 0.9 * total and len(counts) > 2:
+        notes.append(
+            f"0 fills {counts[0] / total:.0%} of the pixels and is learned as a class: for "
+            "scribbles choose unlabelled=0."
+        )
+    if unlabelled == 0 and len(counts) == 1 and left_out > 0:
+        notes.append(
+            f"0 fills {left_out / total:.0%} of the pixels and one other value the rest: if this "
+            "is a mask, 0 is its background, and unlabelled=None says so."
+        )
+    if unlabelled == 0 and len(counts) > 1 and left_out < 0.5 * total and left_out > 0:
+        notes.append(
+            f"0 fills only {left_out / total:.0%} of the pixels and is left out: if 0 is the "
+            "background of a mask, choose unlabelled=None."
+        )
+    if 255 in counts and unlabelled != 255 and len(counts) > 2:
+        notes.append(
+            "255 is learned as a class: where it means unlabelled, as in many photographs' masks, "
+            "choose unlabelled=255."
+        )
+    few = [str(v) for v, n in counts.items() if n < 50]
+    if few:
+        notes.append(f"Class {', '.join(few)} has fewer than 50 labelled pixels: paint more.")
+    return notes

@@ -1,0 +1,292 @@
+"""The commands on real files, with real small trainings."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from PIL import Image as Pictures
+
+from napari_segkit import cli
+from napari_segkit.cli.terminal import sentence, shown
+from napari_segkit.data.files import read_labels
+from napari_segkit.segmenter import Segmenter
+
+TINY = ["--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "2", "--tile-size", "64"]
+TINY += ["--device", "cpu", "--threads", "1"]
+
+
+def scene(seed, shape=(70, 80)):
+    """A bright disc on noise, and the mask of the disc."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices(shape)
+    mask = (y - 35) ** 2 + (x - 30 - seed) ** 2 < 300
+    image = rng.integers(0, 60, shape) + 150 * mask
+    return image.astype(np.uint8), mask.astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Folders `images` and `masks` with two pairs."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("images", "masks"):
+        (folder / name).mkdir()
+    for i in range(2):
+        image, mask = scene(i)
+        Pictures.fromarray(image).save(folder / f"images/{i}.png")
+        tifffile.imwrite(folder / f"masks/{i}.tif", mask)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    """A model file trained by the command."""
+    path = data / "model.segkit"
+    arguments = ["train", data / "images", data / "masks", "-o", path, "--unlabelled", "none"]
+    assert run(*arguments, *TINY) == 0
+    return path
+
+
+def run(*arguments):
+    return cli.main([str(a) for a in arguments])
+
+
+def test_train_shows_what_is_learned_from_and_its_progress(data, tmp_path, capsys):
+    path = tmp_path / "a.segkit"
+    arguments = ["train", data / "images", data / "masks", "-o", path, "--unlabelled", "none"]
+    assert run(*arguments, *TINY) == 0
+    out, err = capsys.readouterr()
+    counts = np.bincount(np.concatenate([scene(i)[1].ravel() for i in range(2)]))
+    assert out.strip() == str(path)
+    assert f"  0: {counts[0]}\n  1: {counts[1]}\n  not labelled: 0" in err
+    assert "On CPU, 1 thread" in err
+    assert "epoch 1" in err
+    assert "2/2" in err
+    segmenter = Segmenter.load(path)
+    assert [c.value for c in segmenter.classes] == [0, 1]
+    assert segmenter.trained.config.unlabelled is None
+    assert segmenter.trained.config.batch_size == 2
+
+
+def test_a_list_of_files_trains_too(data, tmp_path):
+    listed = data / "list.csv"
+    listed.write_text("images,masks\nimages/0.png,masks/0.tif\n")
+    assert run("train", listed, "-o", tmp_path / "a.segkit", "--unlabelled", "none", *TINY) == 0
+
+
+def test_predict_a_folder(data, model, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("predict", model, data / "images", "-o", out, "--probabilities") == 0
+    assert capsys.readouterr().out.split() == [str(out / "0.tif"), str(out / "1.tif")]
+    labels = read_labels(out / "0.tif")
+    assert labels.shape == (70, 80)
+    assert set(np.unique(labels)) <= {0, 1}
+    maps = tifffile.imread(out / "probabilities/0.tif")
+    assert maps.shape == (2, 70, 80)
+    np.testing.assert_array_equal(maps.argmax(0), labels)
+    with tifffile.TiffFile(out / "0.tif") as file:
+        described = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Description"]
+    assert json.loads(described)["image"] == "0.png"
+
+
+def test_the_command_line_and_the_console_give_the_same_labels(data, model, tmp_path):
+    image = data / "images/1.png"
+    assert run("predict", model, image, "-o", tmp_path / "a.png", "--device", "cpu") == 0
+    direct = Segmenter.load(model, device="cpu").predict(scene(1)[0])
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), direct)
+
+
+def test_predictions_are_not_overwritten_unless_asked(data, model, tmp_path, capsys):
+    target = tmp_path / "0.tif"
+    target.write_bytes(b"precious")
+    assert run("predict", model, data / "images", "-o", tmp_path) == 1
+    err = capsys.readouterr().err
+    assert "0.png: " in err
+    assert "exists already" in err
+    assert "1 of 2 files failed." in err
+    assert target.read_bytes() == b"precious"
+    assert (tmp_path / "1.tif").exists()
+    assert run("predict", model, data / "images", "-o", tmp_path, "--overwrite") == 0
+    assert read_labels(target).shape == (70, 80)
+
+
+def test_a_broken_file_does_not_stop_the_others(data, model, tmp_path, capsys):
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "a.png").write_bytes(b"nonsense")
+    (images / "b.png").write_bytes((data / "images/0.png").read_bytes())
+    assert run("predict", model, images, "-o", tmp_path / "out") == 1
+    assert "a.png" in capsys.readouterr().err
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["b.tif"]
+
+
+def test_evaluate_pools_pixels_and_lists_images(data, model, tmp_path, capsys):
+    out, table = tmp_path / "out", tmp_path / "figures.csv"
+    assert run("predict", model, data / "images", "-o", out) == 0
+    capsys.readouterr()
+    assert run("evaluate", out, data / "masks", "--csv", table) == 0
+    printed = capsys.readouterr().out
+    assert "0.tif: mean IoU" in printed
+    assert "Pooled pixels of 2 images" in printed
+    assert "unlabelled=None (every pixel counts)" in printed
+    figures = pd.read_csv(table)
+    assert figures["image"].unique().tolist() == ["0.tif", "1.tif", "pooled"]
+    pooled = figures[(figures["image"] == "pooled") & (figures["class"] != "mean")]
+    truth = np.concatenate([scene(i)[1].ravel() for i in range(2)])
+    predicted = np.concatenate([read_labels(out / f"{i}.tif").ravel() for i in range(2)])
+    assert pooled["truth_pixels"].tolist() == np.bincount(truth).tolist()
+    expected = [
+        ((truth == c) & (predicted == c)).sum() / ((truth == c) | (predicted == c)).sum()
+        for c in (0, 1)
+    ]
+    assert pooled["iou"].tolist() == pytest.approx(expected)
+
+
+def test_evaluate_leaves_out_what_it_is_told(data, capsys):
+    mask = data / "masks/0.tif"
+    assert run("evaluate", mask, mask, "--unlabelled", "0") == 0
+    assert "unlabelled=0 (its pixels are not counted)" in capsys.readouterr().out
+
+
+def test_models_are_listed(capsys):
+    assert run("models") == 0
+    assert capsys.readouterr().out.startswith("unet")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["models"]])
+def test_help_and_models_load_no_torch(arguments):
+    code = (
+        "import sys; from napari_segkit.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "assert not {'torch', 'numpy', 'qtpy', 'napari'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate"])
+def test_every_option_is_explained(command, capsys):
+    with pytest.raises(SystemExit):
+        run(command, "--help")
+    text = " ".join(capsys.readouterr().out.split())
+    named = {"train": "--unlabelled INT|none", "predict": "--overlap INT|none"}
+    assert named.get(command, "--labels-are {ask,classes,objects}") in text
+
+
+MISTAKES = [
+    (["train", "IMAGES", "-o", "x.segkit"], "No labels were given"),
+    (["train", "IMAGES", "nowhere", "-o", "x.segkit"], "no file or folder nowhere"),
+    (["train", "IMAGES", "MASKS", "-o", "x.segkit", "--epochs", "0"], "epochs is 0"),
+    (["train", "IMAGES", "MASKS", "-o", "x.segkit", "--model", "vnet"], "no model 'vnet'"),
+    (["train", "IMAGES", "MASKS", "-o", "x.segkit", "--device", "cuda:9"], "cuda:9"),
+    (["train", "IMAGES", "MASKS", "-o", "nowhere/x.segkit"], "no folder nowhere"),
+    (["train", "IMAGES", "MASKS", "-o", "MODEL"], "exists already"),
+    (["train", "IMAGES", "MASKS", "-o", "x.segkit", "--unlabelled", "0"], "one class only"),
+    (["train", "IMAGES", "MASKS", "-o", "x.segkit", "--axes", "QX"], "axes='QX'"),
+    (["predict", "MODEL", "IMAGES", "-o", "IMAGES"], "choose another folder"),
+    (["predict", "MODEL", "IMAGE", "-o", "x.gif"], "ending in"),
+    (["predict", "MODEL", "nowhere.png", "-o", "x.tif"], "There is no file"),
+    (["predict", "IMAGE", "IMAGE", "-o", "x.tif"], "0.png"),
+    (["predict", "nowhere.segkit", "IMAGE", "-o", "x.tif"], "nowhere.segkit"),
+    (["predict", "MODEL", "IMAGE", "-o", "x.tif", "--tile-size", "3"], "tile_size is 3"),
+    (["evaluate", "IMAGE", "nowhere.png"], "nowhere.png"),
+    (["evaluate", "MASK", "MASK", "--csv", "nowhere/x.csv"], "no folder nowhere"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
+def test_mistakes_are_one_sentence(arguments, said, data, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    places = {
+        "IMAGES": data / "images",
+        "MASKS": data / "masks",
+        "IMAGE": data / "images/0.png",
+        "MASK": data / "masks/0.tif",
+        "MODEL": model,
+    }
+    assert run(*(places.get(a, a) for a in arguments)) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said in last
+    assert last.endswith(".")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "a", "b"],
+        ["train", "a", "b", "-o", "c", "--unlabelled", "all"],
+        ["train", "a", "b", "-o", "c", "--labels-are", "things"],
+        ["predict", "a", "b", "-o", "c", "--format", "bmp"],
+        ["unknown"],
+        [],
+    ],
+)
+def test_wrong_options_are_explained(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_labels_of_objects_are_asked_about_in_options(data, tmp_path, capsys):
+    ids = np.zeros((70, 80), np.uint16)
+    for i in range(12):
+        ids[i * 5 : i * 5 + 3, 10:20] = i + 1
+    tifffile.imwrite(tmp_path / "ids.tif", ids)
+    arguments = ["train", data / "images/0.png", tmp_path / "ids.tif", "-o", tmp_path / "a.segkit"]
+    assert run(*arguments, *TINY) == 2
+    assert "--labels-are objects or --labels-are classes" in capsys.readouterr().err
+    assert run("evaluate", tmp_path / "ids.tif", tmp_path / "ids.tif") == 2
+    assert "--labels-are objects or --labels-are classes" in capsys.readouterr().err
+
+
+def test_an_interrupted_training_is_saved(data, tmp_path, monkeypatch, capsys):
+    import signal
+
+    from napari_segkit.training import loop
+
+    steps = loop.train
+
+    def press(*arguments, **options):
+        for step in steps(*arguments, **options):
+            if step.done == 2:
+                signal.raise_signal(signal.SIGINT)
+            yield step
+
+    monkeypatch.setattr("napari_segkit.training.semantic.train", press)
+    arguments = ["train", data / "images", data / "masks", "-o", tmp_path / "a.segkit"]
+    tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
+    before = signal.getsignal(signal.SIGINT)
+    assert run(*arguments, *tiny) == 0
+    assert "what was learned until now is saved" in capsys.readouterr().err
+    assert len(Segmenter.load(tmp_path / "a.segkit").history) == 2
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_demo_is_handed_its_options(monkeypatch):
+    demo = pytest.importorskip("napari_segkit._qt.demo")
+    asked = {}
+    monkeypatch.setattr(demo, "main", lambda **options: asked.update(options) or 0)
+    assert run("demo", "--screenshot", "a.png", "--no-stay") == 0
+    assert asked == {"screenshot": "a.png", "stay": False}
+
+
+def test_progress_is_a_line_for_every_tenth(capsys):
+    from napari_segkit.steps import Step, drain
+
+    def steps():
+        for done in range(1, 101):
+            yield Step(done, 100)
+        return "result"
+
+    assert drain(shown(steps(), lambda _: "work")) == "result"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"work  {done}/100" for done in range(10, 101, 10)]
+
+
+def test_a_sentence_is_one_line():
+    assert sentence(ValueError("two\n  lines")) == "two lines"
+    assert sentence(KeyboardInterrupt()) == "KeyboardInterrupt"

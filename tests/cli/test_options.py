@@ -1,0 +1,62 @@
+"""Options are made from the configuration, and read back into it."""
+
+from argparse import ArgumentParser
+
+import pytest
+
+from napari_segkit.cli.options import add_options, read_options
+from napari_segkit.config import ModelSpec, TileConfig, TrainConfig, declared
+
+
+def read(config, *arguments, **options):
+    parser = ArgumentParser()
+    add_options(parser, config, **options)
+    return read_options(parser.parse_args(arguments), config)
+
+
+@pytest.mark.parametrize("config", [ModelSpec(), TrainConfig(), TileConfig(), TrainConfig(seed=3)])
+def test_no_option_changes_nothing(config):
+    assert read(config) == config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--unlabelled", "none"], TrainConfig(unlabelled=None)),
+        (["--unlabelled", "255"], TrainConfig(unlabelled=255)),
+        (["--minutes", "1.5"], TrainConfig(minutes=1.5)),
+        (["--no-augment"], TrainConfig(augment=False)),
+        (["--labels-are", "objects"], TrainConfig(labels_are="objects")),
+        (["--overlap", "32"], TrainConfig(tile=TileConfig(overlap=32))),
+        (["--batch-size", "8"], TrainConfig(batch_size=8)),
+    ],
+)
+def test_every_type_is_read(arguments, expected):
+    assert read(TrainConfig(), *arguments) == expected
+
+
+def test_an_option_can_have_another_name():
+    names = {"name": "model"}
+    assert read(ModelSpec(), "--model", "fpn", names=names) == ModelSpec("fpn")
+
+
+def test_some_fields_only():
+    config = TrainConfig(unlabelled=None)
+    assert read(config, "--unlabelled", "0", only=("unlabelled",)) == TrainConfig()
+    with pytest.raises(SystemExit):
+        read(config, "--epochs", "3", only=("unlabelled",))
+
+
+@pytest.mark.parametrize("cls", [ModelSpec, TrainConfig, TileConfig])
+def test_every_field_has_an_option_with_its_help(cls):
+    parser = ArgumentParser()
+    add_options(parser, cls())
+    offered = {a.dest: a.help for a in parser._actions}
+    wanted = {"tile_size", "overlap"} | set(declared(cls)) - {"tile"}
+    for name in wanted if cls is TrainConfig else declared(cls):
+        assert len(offered[name]) > 10
+
+
+def test_limits_are_those_of_the_configuration():
+    with pytest.raises(ValueError, match="epochs is 0"):
+        read(TrainConfig(), "--epochs", "0")

@@ -1,0 +1,81 @@
+"""What every test gets: no network, settings of its own, no widget left behind."""
+
+import gc
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Read when numpy, torch or napari load, hence before any of them is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["HF_HUB_OFFLINE"] = "1"
+_settings = tempfile.TemporaryDirectory(prefix="segkit-tests-", ignore_cleanup_errors=True)
+os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
+
+try:
+    import qtpy.QtWidgets  # noqa: F401
+except ImportError:
+    collect_ignore = ["_qt"]  # the core is tested without Qt, too
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets, where the machine has it."""
+    default = REPOSITORY.parent / "shared" / "data"
+    folder = Path(os.environ.get("SEGKIT_TEST_DATA", default))
+    if not folder.is_dir():
+        pytest.skip("real data is not here: name its folder in SEGKIT_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """A connection to anywhere but this machine fails the test."""
+    connect = socket.socket.connect
+
+    def connect_here(self, address):
+        inet = self.family in (socket.AF_INET, socket.AF_INET6)
+        if inet and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise RuntimeError(f"a test tried to reach {address[0]}; tests use no network")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+@pytest.fixture(autouse=True)
+def no_widget_left(request):
+    """Widgets of this package end with the test that made them."""
+    if not {"qtbot", "qapp"} & set(request.fixturenames):
+        yield
+        return
+    request.getfixturevalue("qapp")
+    before = _own_widgets()  # keeps them, so that a new one cannot take their place
+    yield
+    report = getattr(request.node, "rep_call", None)
+    if report is None or not report.passed:
+        return  # a traceback holds its widgets
+    left = _own_widgets() - before
+    assert not left, f"widgets left behind: {', '.join(sorted(map(repr, left)))}"
+
+
+def _own_widgets():
+    from qtpy.QtCore import QEvent
+    from qtpy.QtWidgets import QApplication
+
+    gc.collect()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    return {w for w in QApplication.allWidgets() if type(w).__module__.startswith("napari_segkit")}
+
+
+def pytest_runtest_setup(item):
+    """Skip what needs a graphics card where torch has none."""
+    if item.get_closest_marker("gpu") is None:
+        return
+    import torch
+
+    if not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        pytest.skip("no graphics card that torch can use on this machine")

@@ -1,0 +1,84 @@
+"""Which image belongs to which labels."""
+
+import pytest
+
+from napari_segkit.data.folders import list_images, pair_files, stem
+
+
+def touch(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def test_two_files_are_a_pair(tmp_path):
+    touch(tmp_path, "a.tif", "other.png")
+    pair = (tmp_path / "a.tif", tmp_path / "other.png")
+    assert pair_files(*pair) == [pair]
+
+
+def test_folders_pair_by_name_whatever_the_ending(tmp_path):
+    images = touch(tmp_path / "images", "b.ome.tif", "a.png", "notes.txt", ".hidden.png")
+    labels = touch(tmp_path / "labels", "a.tif", "b.npy")
+    expected = [(images / "a.png", labels / "a.tif"), (images / "b.ome.tif", labels / "b.npy")]
+    assert pair_files(images, labels) == expected
+
+
+def test_files_without_a_partner_are_named(tmp_path):
+    images = touch(tmp_path / "images", "a.png", "b.png")
+    labels = touch(tmp_path / "labels", "a.png", "c.png")
+    with pytest.raises(ValueError, match=r"2 files .* have no partner: b\.png, c\.png"):
+        pair_files(images, labels)
+
+
+def test_one_name_twice_is_refused(tmp_path):
+    images = touch(tmp_path / "images", "a.png", "a.tif")
+    labels = touch(tmp_path / "labels", "a.png")
+    with pytest.raises(ValueError, match=r"several files of one name .*a\.png"):
+        pair_files(images, labels)
+
+
+def test_a_list_names_its_pairs_from_its_own_folder(tmp_path):
+    touch(tmp_path / "x", "a.png", "b.tif")
+    (tmp_path / "list.csv").write_text("images,masks,set\nx/a.png,x/b.tif,train\n")
+    assert pair_files(tmp_path / "list.csv") == [(tmp_path / "x/a.png", tmp_path / "x/b.tif")]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("images,labels\na,b\n", "columns images and masks"),
+        ("images,masks\n", "at least one row"),
+        ("images,masks\na.png,b.png\n", r"do not exist: .*a\.png, .*b\.png"),
+        ("images,masks\na.png\n", "do not exist"),
+    ],
+)
+def test_lists_that_cannot_be_used(tmp_path, text, sentence):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        pair_files(tmp_path / "list.csv")
+
+
+def test_what_cannot_be_paired(tmp_path):
+    touch(tmp_path, "a.png")
+    with pytest.raises(ValueError, match="No labels were given"):
+        pair_files(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="two files or two folders"):
+        pair_files(tmp_path, tmp_path / "a.png")
+    with pytest.raises(ValueError, match="There is no file or folder"):
+        pair_files(tmp_path / "a.png", tmp_path / "b.png")
+
+
+def test_an_empty_folder_is_said_so(tmp_path):
+    touch(tmp_path, "notes.txt", "table.csv")
+    with pytest.raises(ValueError, match="holds no image"):
+        list_images(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.png", "a"), ("a.ome.tif", "a"), ("a.nii.gz", "a"), ("a.b.tif", "a.b"), ("a", "a")],
+)
+def test_names_without_their_endings(tmp_path, name, expected):
+    assert stem(tmp_path / name) == expected

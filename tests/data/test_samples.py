@@ -1,0 +1,76 @@
+"""The samples of File > Open Sample: honest labels, and no network."""
+
+import socket
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from scipy import ndimage
+
+from napari_segkit.data.samples import coins, ihc
+from napari_segkit.data.survey import survey
+
+SAMPLES = pytest.mark.parametrize(
+    ("sample", "names"),
+    [(coins, ["background", "coin"]), (ihc, ["lumen", "stroma", "gland"])],
+    ids=["coins", "ihc"],
+)
+
+
+@SAMPLES
+def test_image_scribbles_and_truth_fit(sample, names):
+    (image, _, _), (scribbles, _, _), (truth, _, _) = sample()
+    assert image.shape[:2] == scribbles.shape == truth.shape
+    assert scribbles.dtype == truth.dtype == np.uint8
+    assert list(np.unique(truth)) == list(range(1, len(names) + 1))
+    assert list(np.unique(scribbles)) == list(range(len(names) + 1))
+
+
+@SAMPLES
+def test_the_scribbles_agree_with_the_truth(sample, names):
+    _, (scribbles, _, _), (truth, _, _) = sample()
+    painted = scribbles > 0
+    assert np.array_equal(scribbles[painted], truth[painted])
+    assert 0.02 < painted.mean() < 0.08  # what a person paints in a minute or two
+
+
+@SAMPLES
+def test_the_scribbles_can_be_trained_on_as_they_are(sample, names):
+    found = survey(sample()[1][0])
+    assert found.problem is None
+    assert min(found.counts.values()) > 1000
+
+
+def test_the_truth_has_24_filled_coins():
+    coin = coins()[2][0] == 2
+    assert ndimage.label(coin)[1] == 24
+    assert np.array_equal(ndimage.binary_fill_holes(coin), coin)
+
+
+@SAMPLES
+def test_the_layers_show_their_classes_in_napari(sample, names):
+    viewer = ViewerModel()
+    for values, options, kind in sample():
+        getattr(viewer, f"add_{kind}")(values, **options)
+    image, scribbles, truth = viewer.layers
+    assert image.rgb == (sample is ihc)
+    assert [layer.name for layer in (scribbles, truth)] == [
+        f"{image.name} scribbles",
+        f"{image.name} truth",
+    ]
+    assert (scribbles.visible, truth.visible) == (True, False)
+    for layer in (scribbles, truth):
+        assert dict(zip(layer.features["index"], layer.features["name"], strict=True)) == dict(
+            enumerate(names, start=1)
+        )
+        colors = {tuple(layer.get_color(value)) for value in range(1, len(names) + 1)}
+        assert len(colors) == len(names)
+
+
+@SAMPLES
+def test_a_sample_opens_without_any_socket(sample, names, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("no sockets here")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    assert len(sample()) == 3

@@ -1,0 +1,202 @@
+"""`evaluate` on arrays, layers, lists and lazy arrays, and the report it gives."""
+
+from types import SimpleNamespace
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_segkit.evaluation import blocks
+from napari_segkit.evaluation.report import evaluate, evaluate_blocks
+
+TRUTH = np.array([[0, 0, 1, 1], [0, 2, 2, 1]], np.uint8)
+PREDICTION = np.array([[0, 1, 1, 1], [0, 2, 0, 1]], np.uint8)
+
+
+def layer(data, **fields):
+    """What `evaluate` sees of a napari Labels layer."""
+    array = np.asarray(data)
+    plain = {"data": data, "scale": (1.0,) * array.ndim, "ndim": array.ndim, "metadata": {}}
+    return SimpleNamespace(**plain, **fields)
+
+
+def mask(shape=(60, 60)):
+    """A disc of 255 on 0."""
+    y, x = np.indices(shape)
+    return np.where((y - 30) ** 2 + (x - 30) ** 2 < 200, 255, 0).astype(np.uint8)
+
+
+def grey_edges(values):
+    """What resizing by interpolation makes of a mask."""
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(values.astype(float), 0.7).round().astype(np.uint8)
+
+
+def ids(count=12):
+    """That many separate squares, each with its own value."""
+    labels = np.zeros((count * 4, 8), np.uint16)
+    for i in range(count):
+        labels[i * 4 : i * 4 + 2, 2:5] = i + 1
+    return labels
+
+
+def test_the_figures_of_a_small_example():
+    report = evaluate(PREDICTION, TRUTH)
+    assert report.classes == (0, 1, 2)
+    assert report.pixels == 8
+    assert report.accuracy == 6 / 8
+    assert report.iou == {0: 2 / 4, 1: 3 / 4, 2: 1 / 2}
+    assert report.dice == pytest.approx({0: 4 / 6, 1: 6 / 7, 2: 2 / 3})
+    assert report.precision == {0: 2 / 3, 1: 3 / 4, 2: 1}
+    assert report.recall == {0: 2 / 3, 1: 1, 2: 1 / 2}
+    assert report.mean_iou == pytest.approx((0.5 + 0.75 + 0.5) / 3)
+    assert report.mean_dice == pytest.approx((4 / 6 + 6 / 7 + 2 / 3) / 3)
+
+
+def test_every_pixel_counts_unless_told():
+    assert evaluate(PREDICTION, TRUTH).unlabelled is None
+    assert evaluate(PREDICTION, TRUTH, unlabelled=0).pixels == 5
+
+
+def test_unlabelled_pixels_are_really_left_out():
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.integers(0, 4, (2, 20, 20))
+    changed = np.where(truth == 0, 3, prediction)
+    before, after = (evaluate(p, truth, unlabelled=0) for p in (prediction, changed))
+    assert before.classes == after.classes == (1, 2, 3)
+    np.testing.assert_array_equal(before.counts, after.counts)
+
+
+def test_a_prediction_of_the_unlabelled_value_is_a_miss():
+    report = evaluate(np.array([0, 1, 1]), np.array([1, 1, 0]), unlabelled=0)
+    assert report.classes == (1,)
+    assert report.recall == {1: 0.5}
+    assert report.precision == {1: 1.0}
+    assert report.accuracy == 0.5
+
+
+def test_a_class_predicted_where_there_is_none_counts_in_the_mean():
+    report = evaluate(np.array([0, 0, 7]), np.array([0, 0, 0]))
+    assert report.iou == {0: pytest.approx(2 / 3), 7: 0.0}
+    assert report.mean_iou == pytest.approx(1 / 3)
+    assert np.isnan(report.recall[7])
+    assert report.notes == ("Class 7 is in the prediction but nowhere in the truth.",)
+
+
+def test_objects_are_one_class():
+    report = evaluate(
+        ids() + np.where(ids() > 0, 5, 0).astype(np.uint16), ids(), labels_are="objects"
+    )
+    assert report.classes == (0, 1)
+    assert report.mean_iou == 1
+
+
+def test_what_looks_like_objects_is_asked_about():
+    with pytest.raises(ValueError, match=r"In the truth, the labels hold.*labels_are='objects'"):
+        evaluate(ids(), ids())
+    assert len(evaluate(ids(), ids(), labels_are="classes").classes) == 13
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_grey_edges_of_a_mask_are_cleaned_on_both_sides(lazy, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 600)
+    truth = grey_edges(mask())
+    wrap = da.from_array if lazy else np.asarray
+    report = evaluate(wrap(mask()), wrap(truth))
+    assert report.classes == (0, 255)
+    assert report.mean_iou > 0.99
+    assert [note for note in report.notes if "Grey edges" in note and "the truth" in note]
+    assert evaluate(wrap(truth), wrap(mask())).classes == (0, 255)
+
+
+def test_lists_are_pooled_by_counts():
+    pooled = evaluate([PREDICTION, TRUTH], [TRUTH, TRUTH])
+    whole = evaluate(np.concatenate([PREDICTION, TRUTH]), np.concatenate([TRUTH, TRUTH]))
+    np.testing.assert_array_equal(pooled.counts, whole.counts)
+    assert pooled.iou == whole.iou
+
+
+def test_reports_add_up_to_the_pooled_report():
+    parts = evaluate(PREDICTION, TRUTH) + evaluate(TRUTH + 1, TRUTH + 1)
+    pooled = evaluate([PREDICTION, TRUTH + 1], [TRUTH, TRUTH + 1])
+    assert parts.classes == pooled.classes == (0, 1, 2, 3)
+    np.testing.assert_array_equal(parts.counts, pooled.counts)
+
+
+@pytest.mark.parametrize("chunks", [(1, 5, 8), (3, 5, 8), (7, 2, 3)])
+def test_lazy_arrays_give_the_same_counts_without_being_loaded_whole(chunks, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 100)
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.integers(0, 3, (2, 7, 5, 8))
+    loaded = []
+
+    def note(block):
+        loaded.append(block.shape[0])
+        return block
+
+    meta = np.empty((0, 0, 0), int)
+    lazy = da.from_array(truth, chunks).map_blocks(note, meta=meta)
+    report = evaluate(da.from_array(prediction, chunks), lazy)
+    np.testing.assert_array_equal(report.counts, evaluate(prediction, truth).counts)
+    assert sum(loaded) * chunks[1] * chunks[2] <= truth.size * 2
+
+
+def test_layers_give_their_class_names():
+    features = pd.DataFrame({"index": [0, 1, 2], "name": ["background", "cell", "debris"]})
+    report = evaluate(layer(PREDICTION), layer(TRUTH, features=features))
+    assert report.names == {0: "background", 1: "cell", 2: "debris"}
+    assert report.table()["name"].tolist()[:3] == ["background", "cell", "debris"]
+    assert "name" not in evaluate(PREDICTION, TRUTH).table()
+
+
+def test_the_table_has_a_row_for_each_class_and_the_mean():
+    report = evaluate(PREDICTION, TRUTH)
+    table = report.table()
+    assert table["class"].tolist() == [0, 1, 2, "mean"]
+    assert table["iou"].tolist() == [*report.iou.values(), report.mean_iou]
+    assert table["truth_pixels"].tolist()[:3] == [3, 3, 2]
+    assert table["predicted_pixels"].tolist()[:3] == [3, 4, 1]
+    assert table["truth_pixels"].isna().tolist() == [False] * 3 + [True]
+
+
+def test_the_printed_report_names_the_choice():
+    assert "unlabelled=None (every pixel counts)" in str(evaluate(PREDICTION, TRUTH))
+    assert "unlabelled=0" in str(evaluate(PREDICTION, TRUTH, unlabelled=0))
+
+
+def test_progress_reaches_its_total(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 4)
+    steps = list(evaluate_blocks([TRUTH, TRUTH], [TRUTH, TRUTH]))
+    assert [s.done for s in steps] == [1, 2, 3, 4]
+    assert {s.total for s in steps} == {4}
+
+
+@pytest.mark.parametrize(
+    ("prediction", "truth", "options", "sentence"),
+    [
+        (TRUTH[:1], TRUTH, {}, r"\(1, 4\).*\(2, 4\)"),
+        (TRUTH.astype(float), TRUTH, {}, "In the prediction, the labels have dtype float64"),
+        (TRUTH * np.nan, TRUTH, {}, "In the prediction"),
+        (TRUTH, TRUTH > 0, {}, "In the truth, .* bool"),
+        (TRUTH.astype(int) - 1, TRUTH, {}, "In the prediction, the labels hold negative"),
+        (TRUTH, TRUTH * 0, {"unlabelled": 0}, "every pixel of the truth is 0"),
+        (TRUTH[:0], TRUTH[:0], {}, "no pixels"),
+        (TRUTH, TRUTH, {"kind": "instance"}, "'instance'; available: 'semantic'"),
+        ([TRUTH], TRUTH, {}, "holds 1 and truth one array"),
+        ([TRUTH], [TRUTH, TRUTH], {}, "holds 1 and truth 2"),
+        ([], [], {}, "holds 0 and truth 0"),
+        (
+            np.arange(5000),
+            np.arange(5000),
+            {"labels_are": "classes"},
+            "5000 values, too many for classes",
+        ),
+    ],
+)
+def test_bad_input_gets_a_sentence(prediction, truth, options, sentence):
+    with pytest.raises(ValueError, match=sentence) as caught:
+        evaluate(prediction, truth, **options)
+    assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
