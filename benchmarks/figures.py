@@ -65,7 +65,7 @@ def measure(name: str, folder: Path, minutes: float) -> None:
     began = perf_counter()
     found = [segmenter.predict(i) for i in held_out]
     megapixels = sum(f.size for f in found) / 1e6
-    print(evaluate(found, truth, **choice).table().to_markdown(index=False, floatfmt=".4f"))
+    print(evaluate(found, truth, **choice).table().to_string(index=False))
     print(f"\nprediction: {(perf_counter() - began) / megapixels:.2f} s per megapixel")
     agreement(segmenter, held_out)
     intensities(segmenter, held_out)

@@ -1,10 +1,16 @@
 """Where torch runs: the choice, what it has free, and why a graphics card is not used."""
 
+import os
 import shutil
 from pathlib import Path
 
 import psutil
-import torch
+
+from .triton import keep_apart
+
+keep_apart()  # before torch's companions are imported; every use of torch comes through here
+
+import torch  # noqa: E402
 
 
 def choose(device: str = "auto") -> torch.device:
@@ -75,6 +81,11 @@ def gpu_problem() -> str | None:
 def use_threads(count: int) -> None:
     """Let torch use `count` CPU threads from now on."""
     torch.set_num_threads(max(1, count))
+
+
+def leave_a_core() -> None:
+    """Let torch use all CPU cores but one from now on: the window needs it."""
+    use_threads((os.cpu_count() or 2) - 1)
 
 
 def _has_nvidia() -> bool:

@@ -324,10 +324,13 @@ class Segmenter:
         Raises
         ------
         ValueError
-            If the file is not a complete model file, or was written by a newer version.
+            If the file is not a complete model file, or was written by a newer version; if the
+            device is not here.
         """
+        from .devices import choose
         from .modelfile import load
 
+        choose(device)
         trained = load(path)
         segmenter = cls(trained.spec, device=device)
         segmenter.trained = trained

@@ -1,4 +1,4 @@
-"""Triton, which comes with torch on Linux, beside the OpenGL of napari's window."""
+"""Triton, which comes with torch on Linux, beside the OpenGL of a window."""
 
 import ctypes
 import os
