@@ -58,6 +58,8 @@ def no_widget_left(request):
     report = getattr(request.node, "rep_call", None)
     if report is None or not report.passed:
         return  # a traceback holds its widgets
+    if _own_widgets() - before:
+        gc.collect()
     left = _own_widgets() - before
     assert not left, f"widgets left behind: {', '.join(sorted(map(repr, left)))}"
 
@@ -66,7 +68,6 @@ def _own_widgets():
     from qtpy.QtCore import QEvent
     from qtpy.QtWidgets import QApplication
 
-    gc.collect()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     return {w for w in QApplication.allWidgets() if type(w).__module__.startswith("napari_segkit")}
 

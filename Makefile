@@ -1,0 +1,56 @@
+# Every target sets up what it needs: `make demo` or `make test` works from a fresh clone.
+#
+#   make demo        train on the sample in a real napari window, measure it, save demo.png
+#   make test        the tests (about ten minutes)
+#   make test-all    the slow tests too
+#   make test-gpu    the tests that need a graphics card
+#   make lint        ruff, mypy and the import contracts
+#   make bench       import time and dock opening time
+#   make setup       only the set-up (also: make venv)
+#
+# TORCH_INDEX names another index for torch and torchvision, for instance the smaller CPU one:
+#   make demo TORCH_INDEX=<the CPU index that pytorch.org names>
+# PYTHON names the interpreter to use, PYTEST_ARGS further options for pytest.
+
+TORCH_INDEX ?=
+PYTHON ?=
+PYTEST_ARGS ?=
+
+export TORCH_INDEX PYTHON
+
+BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
+ON_SCREEN := tools/on_screen.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all test-gpu lint bench setup venv
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile
+
+demo: setup
+	$(ON_SCREEN) $(BIN)/segkit demo --screenshot demo.png
+
+test: setup
+	$(ON_SCREEN) $(BIN)/python -m pytest -m "not slow and not gpu" $(PYTEST_ARGS)
+
+test-all: setup
+	$(ON_SCREEN) $(BIN)/python -m pytest -m "not gpu" $(PYTEST_ARGS)
+
+test-gpu: setup
+	$(ON_SCREEN) $(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)
+
+lint: .venv/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(ON_SCREEN) $(BIN)/python benchmarks/bench_import.py
+
+venv setup: .venv/ready
+	@$(BIN)/python tools/system_libraries.py
+
+.venv/ready: pyproject.toml tools/setup.sh
+	@tools/setup.sh
+	@touch $@
