@@ -1,0 +1,211 @@
+"""The dock that measures a prediction against the truth."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QPushButton
+
+from . import snippets
+from .background import Latest
+from .choices import LayerChoice
+from .figures_table import FiguresTable
+from .layers import fingerprint
+from .meaning import Meaning
+from .panel import Dock, Note
+from .runbar import RunBar
+from .snapshots import Snapshot, snapshot
+from .watch import PixelWatch
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_segkit.evaluation.semantic import Report
+
+
+@dataclass(frozen=True)
+class Result:
+    """Figures and what they were made with.
+
+    Parameters
+    ----------
+    report : Report
+        The figures.
+    prints : tuple of str
+        What the pixels of prediction and truth looked like.
+    chosen : tuple
+        The choices in the dock.
+    text : str
+        The same in words.
+    """
+
+    report: "Report"
+    prints: tuple[str, str]
+    chosen: tuple[Any, ...]
+    text: str
+
+
+class EvaluateDock(Dock):
+    """Compare two Labels layers: IoU and Dice for each class.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer whose layers are offered.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(napari_viewer)
+        self.result: Result | None = None
+        self.prediction = LayerChoice(self.viewer, "labels")
+        self.truth = LayerChoice(self.viewer, "labels")
+        self.meaning = Meaning(self, unlabelled=None)
+        self.table = FiguresTable()
+        self.readout = Note()
+        self.table_button = QPushButton("Copy table")
+        self.bar = RunBar(self.session, "Evaluate")
+        self._touched = False
+        self._watches = PixelWatch(self), PixelWatch(self)
+        self._prints = Latest(self, wait_ms=200)
+        self._lay_out()
+        self._connect()
+        self._choose_apart()
+        self._on_layers()
+
+    def evaluate(self) -> None:
+        """Measure the chosen layers as they are now."""
+        prediction = snapshot(self.prediction.current_layer())
+        truth = snapshot(self.truth.current_layer())
+        steps = measure(prediction, truth, self._chosen(), self.meaning.value())
+        self.bar.run(steps, f"Evaluate {prediction.name}")
+
+    def code(self) -> str:
+        """The Python that measures as the button does."""
+        layers = self.prediction.current_layer(), self.truth.current_layer()
+        given = ", ".join(map(snippets.layer, layers))
+        choices = self.meaning.value()
+        named = {k: v for k, v in choices.items() if v not in (None, "ask")}
+        return snippets.with_import(f"evaluate({given}{snippets.keywords(**named)})")
+
+    def csv(self) -> str:
+        """The table as comma-separated values, with a header line."""
+        return "" if self.result is None else self.result.report.table().to_csv(index=False)
+
+    def set_prediction(self, layer: Any) -> None:
+        """Choose what is measured, and a truth that is another layer."""
+        self.prediction.set_layer(layer)
+        self._choose_apart()
+
+    @property
+    def stale(self) -> str | None:
+        """Why the figures shown are not those of the layers as they are now; else None."""
+        if self.result is None:
+            return None
+        if self.result.chosen != self._chosen():
+            return "Out of date: the choices above have changed. Press Evaluate."
+        if self._touched:
+            return "Out of date: a layer has changed since. Press Evaluate."
+        return None
+
+    def _chosen(self) -> tuple[Any, ...]:
+        layers = self.prediction.current_layer(), self.truth.current_layer()
+        return (*(str(getattr(x, "unique_id", "")) for x in layers), *self.meaning.value().items())
+
+    def _choose_apart(self) -> None:
+        """Two different layers where there are two, the one called truth being the truth."""
+        layers = [self.truth.itemText(i) for i in range(self.truth.count())]
+        others = [i for i in range(len(layers)) if i != self.prediction.currentIndex()]
+        if others and (self.truth.currentIndex() not in others):
+            self.truth.setCurrentIndex(next((i for i in others if "truth" in layers[i]), others[0]))
+
+    def _lay_out(self) -> None:
+        self.add_group(
+            "Compare",
+            prediction=self.prediction,
+            truth=self.truth,
+            unlabelled=self.meaning.unlabelled,
+            values_are=self.meaning.labels_are,
+        )
+        self.add_group("Figures", _table=self.table, _readout=self.readout, _copy=self.table_button)
+        self.footer.addWidget(self.bar)
+
+    def _connect(self) -> None:
+        for choice in (self.prediction, self.truth):
+            choice.layer_changed.connect(self._on_layers)
+        for watch in self._watches:
+            watch.painted.connect(self._on_painted)
+            watch.redrawn.connect(self._on_redrawn)
+        self._prints.returned.connect(self._on_prints)
+        self.meaning.changed.connect(self._update_state)
+        self.table_button.clicked.connect(self._on_copy_table)
+        self.bar.pressed.connect(self.evaluate)
+        self.bar.copy_pressed.connect(self._on_copy)
+        self.bar.returned.connect(self._on_result)
+
+    def _on_layers(self) -> None:
+        for watch, choice in zip(self._watches, (self.prediction, self.truth), strict=True):
+            watch.watch(choice.current_layer())
+        self._on_redrawn()
+        self._update_state()
+
+    def _on_painted(self) -> None:
+        self._touched = True
+        self._on_redrawn()
+        self._update_state()
+
+    def _on_redrawn(self) -> None:
+        """Look closer in the background: it may have been an undo, or just another slice."""
+        layers = [watch.layer for watch in self._watches]
+        if self.result is not None and None not in layers:
+            self._prints.ask(fingerprints, *layers)
+
+    def _on_prints(self, prints: tuple[str, str]) -> None:
+        self._touched = self.result is not None and prints != self.result.prints
+        self._update_state()
+
+    def _on_result(self, result: Result) -> None:
+        self.result = result
+        self._touched = False
+        self._on_redrawn()
+        self._update_state()
+
+    def _on_copy(self) -> None:
+        self.bar.copy(self.code())
+
+    def _on_copy_table(self) -> None:
+        snippets.copy(self.csv())
+        self.bar.say("The table is on the clipboard, as CSV.")
+
+    def _missing(self) -> str | None:
+        """Why nothing can be measured, in words."""
+        layers = self.prediction.current_layer(), self.truth.current_layer()
+        if None in layers:
+            return "No Labels layer: predict something, and open its truth."
+        if layers[0] is layers[1]:
+            return "Prediction and truth are the same layer: choose two."
+        return None
+
+    def _update_state(self) -> None:
+        missing, stale = self._missing(), self.stale
+        self.bar.set_reason(missing)
+        self.bar.copy_button.setEnabled(missing is None)
+        self.table_button.setEnabled(self.result is not None and stale is None)
+        if self.result is not None:
+            self.table.show_report(self.result.report, stale=stale is not None)
+            self.readout.setText("\n".join(filter(None, [stale, self.result.text])))
+
+
+def measure(
+    prediction: Snapshot, truth: Snapshot, chosen: tuple[Any, ...], choices: dict[str, Any]
+) -> Generator[Any, None, Result]:
+    """Evaluate two layers step by step, and remember what the figures were made with."""
+    from napari_segkit.evaluation.report import evaluate_blocks
+
+    report = yield from evaluate_blocks(prediction, truth, **choices)
+    text = "\n".join([f"{prediction.name} against {truth.name}.", report.summary(), *report.notes])
+    return Result(report, fingerprints(prediction, truth), chosen, text)
+
+
+def fingerprints(prediction: Any, truth: Any) -> tuple[str, str]:
+    """What the pixels of two layers look like; slow for large ones."""
+    return fingerprint(prediction.data), fingerprint(truth.data)

@@ -1,0 +1,105 @@
+"""The choice of an image and of the labels painted on it."""
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QPushButton
+
+from napari_segkit.data.classes import LabelClass, default_color
+from napari_segkit.data.images import full_resolution
+
+from . import snippets
+from .axes_choice import AxesChoice
+from .choices import LayerChoice
+from .layer_classes import write_classes
+from .layers import new_labels
+from .watch import PixelWatch
+
+if TYPE_CHECKING:
+    from .session import Session
+
+FIRST_CLASSES = ("object", "background")
+
+
+class LabelledImage(QObject):
+    """Image, its axes, its labels, and a button that makes new labels; a dock lays them out.
+
+    Parameters
+    ----------
+    session : Session
+        Whose viewer's layers are offered.
+    parent : QObject, optional
+        Owner of this object; the widgets belong to whoever lays them out.
+
+    Attributes
+    ----------
+    changed : Signal()
+        Another layer or other axes are chosen.
+    painted : Signal()
+        The labels hold, or may hold, other pixels.
+    labels_made : Signal()
+        New labels were added and chosen.
+    """
+
+    changed = Signal()
+    painted = Signal()
+    labels_made = Signal()
+
+    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.image = LayerChoice(session.viewer, "image")
+        self.labels = LayerChoice(session.viewer, "labels")
+        self.axes = AxesChoice()
+        self.new_button = QPushButton("New labels for this image")
+        self._watch = PixelWatch(self)
+        self._choose_visible()
+        self._on_layers()
+        self.image.layer_changed.connect(self._on_layers)
+        self.labels.layer_changed.connect(self._on_layers)
+        self.axes.currentIndexChanged.connect(self.changed)
+        self.new_button.clicked.connect(self.make_labels)
+        self._watch.painted.connect(self.painted)
+        self._watch.redrawn.connect(self.painted)
+
+    @property
+    def layers(self) -> tuple[Any, Any, str | None]:
+        """The image layer, the Labels layer (None where there is none), and the chosen axes."""
+        return self.image.current_layer(), self.labels.current_layer(), self.axes.axes()
+
+    def missing(self) -> str | None:
+        """Which layer is missing and where it comes from, in words."""
+        image, labels, _ = self.layers
+        if image is None:
+            return "No Image layer: open an image, or File > Open Sample > SegKit."
+        if labels is None:
+            return "No Labels layer: press New labels for this image, then paint."
+        return None
+
+    def code(self) -> str:
+        """Both layers as Python finds them."""
+        return ", ".join(map(snippets.layer, self.layers[:2]))
+
+    def make_labels(self) -> None:
+        """Add an empty Labels layer that fits the image, with two classes to paint."""
+        layer = new_labels(self._session.viewer, self.image.current_layer(), self.axes.axes())
+        named = enumerate(FIRST_CLASSES, 1)
+        write_classes(layer, [LabelClass(v, name, default_color(v)) for v, name in named])
+        self.labels.set_layer(layer)
+        self.labels_made.emit()
+
+    def _choose_visible(self) -> None:
+        """Labels that are shown come before hidden ones, such as a truth."""
+        layers = self._session.viewer.layers
+        shown = [x for x in layers if isinstance(x, Labels) and x.visible]
+        if shown:
+            self.labels.set_layer(shown[-1])
+
+    def _on_layers(self) -> None:
+        image, labels, _ = self.layers
+        shape = None if labels is None else full_resolution(labels).shape
+        self.axes.set_image(image, labels_shape=shape)
+        self.new_button.setEnabled(image is not None)
+        self._watch.watch(labels)
+        self.changed.emit()

@@ -1,0 +1,78 @@
+"""The choice of what label values mean."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QComboBox
+
+KINDS = {"ask": "classes (ask about objects)", "classes": "classes", "objects": "objects"}
+USUAL: dict[int | None, str] = {
+    0: "0 (not painted)",
+    None: "none: every pixel counts",
+    255: "255",
+}
+OFFERED = 20
+
+
+class Meaning(QObject):
+    """Which value is unlabelled, and whether values are classes or objects.
+
+    Parameters
+    ----------
+    unlabelled : int or None
+        The value chosen at first.
+    parent : QObject, optional
+        Owner of this object; the two combo boxes belong to whoever lays them out.
+
+    Attributes
+    ----------
+    unlabelled, labels_are : QComboBox
+        The choices.
+    changed : Signal()
+        Another choice was made.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject | None = None, *, unlabelled: int | None = 0) -> None:
+        super().__init__(parent)
+        self.unlabelled = QComboBox()
+        self.labels_are = QComboBox()
+        for name, text in KINDS.items():
+            self.labels_are.addItem(text, name)
+        self.unlabelled.setToolTip("The one value that is never learned nor counted.")
+        self.labels_are.setToolTip("What the label values mean: classes, or ids of objects.")
+        self.offer(())
+        self.set_value(unlabelled, "ask")
+        self.unlabelled.currentIndexChanged.connect(self.changed)
+        self.labels_are.currentIndexChanged.connect(self.changed)
+
+    def value(self) -> dict[str, Any]:
+        """The choices, by their names in `TrainConfig` and `evaluate`."""
+        return {
+            "unlabelled": self.unlabelled.currentData(),
+            "labels_are": self.labels_are.currentData(),
+        }
+
+    def set_value(self, unlabelled: int | None, labels_are: str) -> None:
+        """Make both choices."""
+        self._add(unlabelled)
+        self.unlabelled.setCurrentIndex(_find(self.unlabelled, unlabelled))
+        self.labels_are.setCurrentIndex(_find(self.labels_are, labels_are))
+
+    def offer(self, values: Iterable[int]) -> None:
+        """Offer the usual values and these."""
+        for value in (*USUAL, *sorted(values)[:OFFERED]):
+            self._add(value)
+
+    def _add(self, value: int | None) -> None:
+        if _find(self.unlabelled, value) < 0:
+            blocked = self.unlabelled.blockSignals(True)
+            self.unlabelled.addItem(USUAL.get(value, str(value)), value)
+            self.unlabelled.blockSignals(blocked)
+
+
+def _find(box: QComboBox, value: Any) -> int:
+    """The place of a value; Qt's own findData does not find None."""
+    return next((i for i in range(box.count()) if box.itemData(i) == value), -1)

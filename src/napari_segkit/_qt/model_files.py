@@ -1,0 +1,171 @@
+"""Loading and saving the session's model, and asking before it is lost."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_segkit.config import call
+from napari_segkit.segmenter import Segmenter
+
+from . import snippets
+from .background import once
+from .panel import Note
+from .question import Question
+
+if TYPE_CHECKING:
+    from .session import Session
+
+FILES = "SegKit models (*.segkit)"
+
+
+class ModelFiles(QWidget):
+    """Load, Save and Copy Python, for the model that a session holds.
+
+    Parameters
+    ----------
+    session : Session
+        Whose model it is.
+
+    Attributes
+    ----------
+    kept : Signal()
+        Asked, the person kept the model there was.
+    """
+
+    kept = Signal()
+
+    def __init__(self, session: "Session") -> None:
+        super().__init__()
+        self.question = Question()
+        self.load_button = QPushButton("Load …")
+        self.save_button = QPushButton("Save …")
+        self.copy_button = QPushButton("Copy Python")
+        self.status = Note()
+        self._session = session
+        self._path = ""
+        self._safe: Any = None  # the trained model that a file holds too
+        self._next: Callable[[], object] | None = None
+        self._lay_out()
+        self.load_button.clicked.connect(self._on_load)
+        self.save_button.clicked.connect(self._on_save)
+        self.copy_button.clicked.connect(self._on_copy)
+        session.busy_changed.connect(self._update_state)
+        session.segmenter_changed.connect(self._update_state)
+        self._update_state()
+
+    def load(self, path: str) -> None:
+        """Load a model file in the background; the session then holds it."""
+        self._run(once(_load, path, self._session.segmenter.device), "Load model", self._on_loaded)
+
+    def save(self, path: str) -> None:
+        """Save the session's model in the background."""
+        self._run(once(_save, self._session.segmenter, path), "Save model", self._on_saved)
+
+    def replace(self, action: Callable[[], object]) -> None:
+        """Do what takes the model away; where it was trained and not saved, ask first."""
+        if self._session.segmenter.trained is self._safe or not self._session.segmenter.is_trained:
+            action()
+            return
+        self._next = action
+        self.question.ask(
+            "The model in use was trained and not saved. Another one takes its place:",
+            {"Save …": self._save_first, "Discard": self._go_on, "Keep": self.keep},
+        )
+
+    def keep(self) -> None:
+        """Keep the model there is."""
+        self._next = None
+        self.question.close_question()
+        self.kept.emit()
+
+    def code(self) -> str:
+        """The Python that gives the session this model."""
+        held = self._session.segmenter
+        from_file = held.is_trained and held.trained is self._safe
+        made = f".load({self._path!r}" if from_file else f"({call(held.spec)}"
+        line = f"session(viewer).segmenter = Segmenter{made}, device={held.device!r})"
+        return snippets.with_import(line)
+
+    def _run(self, steps: Any, title: str, slot: Callable[[Any], object]) -> None:
+        self.status.setText("")
+        task = self._session.run(steps, title=title)
+        task.setObjectName(title)
+        task.returned.connect(slot)
+        task.errored.connect(self._on_errored)
+        task.finished.connect(self._on_finished)
+
+    def _go_on(self) -> None:
+        action, self._next = self._next, None
+        if action is not None:
+            action()
+
+    def _save_first(self) -> None:
+        path = self._ask_where()
+        if path:
+            self.save(path)
+        else:
+            self.keep()
+
+    def _ask_where(self) -> str:
+        path = QFileDialog.getSaveFileName(self, "Save the model", "model.segkit", FILES)[0]
+        return path if not path or path.endswith(".segkit") else f"{path}.segkit"
+
+    def _on_load(self) -> None:
+        path = QFileDialog.getOpenFileName(self, "Load a model", "", FILES)[0]
+        if path:
+            self.replace(partial(self.load, path))
+
+    def _on_save(self) -> None:
+        path = self._ask_where()
+        if path:
+            self.save(path)
+
+    def _on_copy(self) -> None:
+        snippets.copy(self.code())
+        self.status.setText("The Python line is on the clipboard.")
+
+    def _on_loaded(self, loaded: tuple[Segmenter, str]) -> None:
+        segmenter, self._path = loaded
+        self._safe = segmenter.trained
+        self._session.segmenter = segmenter
+        self.status.setText(f"Loaded from {self._path}")
+
+    def _on_saved(self, saved: tuple[Any, str]) -> None:
+        self._safe, self._path = saved
+        self.status.setText(f"Saved to {self._path}")
+
+    def _on_errored(self, error: Exception) -> None:
+        self.status.setText(str(error))
+        self.keep()
+
+    def _on_finished(self) -> None:
+        """Only now is the session free for what comes after a save."""
+        self._go_on()
+
+    def _update_state(self) -> None:
+        trained, busy = self._session.segmenter.is_trained, self._session.task is not None
+        self.load_button.setEnabled(not busy)
+        self.save_button.setEnabled(trained and not busy)
+        self.save_button.setToolTip("" if trained else "Nothing to save: train a model first.")
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        for button in (self.load_button, self.save_button, self.copy_button):
+            row.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.question)
+        column.addLayout(row)
+        column.addWidget(self.status)
+
+
+def _load(path: str, device: str) -> tuple[Segmenter, str]:
+    return Segmenter.load(path, device=device), path
+
+
+def _save(segmenter: Segmenter, path: str) -> tuple[Any, str]:
+    segmenter.save(path)
+    return segmenter.trained, path

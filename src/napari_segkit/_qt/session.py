@@ -1,0 +1,185 @@
+"""What the docks and the console of one viewer share."""
+
+import logging
+import weakref
+from collections.abc import Generator
+from typing import Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, Signal
+
+from .progress import Progress
+from .task import Task
+
+LOG = logging.getLogger(__name__)
+_sessions: "weakref.WeakKeyDictionary[Any, Session]" = weakref.WeakKeyDictionary()
+
+
+def session(viewer: Any) -> "Session":
+    """What the docks of a viewer hold: its segmenter, and the work in the background.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        An open viewer.
+
+    Returns
+    -------
+    Session
+        Always the same one for the same viewer.
+
+    Examples
+    --------
+    >>> from napari_segkit import Segmenter, session
+    >>> seg = session(viewer).segmenter
+    >>> session(viewer).run(seg.train_epochs(viewer.layers["image"], viewer.layers["labels"]))
+    """
+    viewer = unwrapped(viewer)
+    if viewer not in _sessions:
+        _sessions[viewer] = Session(viewer)
+    return _sessions[viewer]
+
+
+def unwrapped(thing: Any) -> Any:
+    """The viewer or layer itself where napari handed out a proxy of it."""
+    return getattr(thing, "__wrapped__", thing)
+
+
+class Session(QObject):
+    """The segmenter of one viewer and the work that runs for it; ask `session` for it.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Not kept alive by the session.
+
+    Attributes
+    ----------
+    segmenter_changed : Signal()
+        Another segmenter was set, or this one has learned something.
+    busy_changed : Signal(bool)
+        Work has begun or ended.
+    """
+
+    segmenter_changed = Signal()
+    busy_changed = Signal(bool)
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = weakref.ref(viewer)
+        self._segmenter: Any = None
+        self._task: Task | None = None
+        self._title = ""
+        self._progress: Progress | None = None
+        self._trained_before: Any = None
+        viewer.window.main_menu.window().destroyed.connect(self._on_window_closed)
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer, or None after it is gone."""
+        return self._viewer()
+
+    @property
+    def segmenter(self) -> Any:
+        """The very `Segmenter` that the docks hold."""
+        if self._segmenter is None:
+            from napari_segkit.segmenter import Segmenter
+
+            self._segmenter = Segmenter()
+        return self._segmenter
+
+    @segmenter.setter
+    def segmenter(self, segmenter: Any) -> None:
+        if segmenter is not self._segmenter:
+            self._segmenter = segmenter
+            self.segmenter_changed.emit()
+
+    @property
+    def task(self) -> Task | None:
+        """The work that is running, or None."""
+        return self._task
+
+    def run(self, steps: Generator[Any, None, Any], *, title: str = "SegKit") -> Task:
+        """Run a generator in the background, with progress and Cancel in napari's activity dock.
+
+        The window stays alive meanwhile. What the generator returns arrives in the task's
+        signal `returned`; an error is shown as a notification.
+
+        Parameters
+        ----------
+        steps : generator
+            Such as ``segmenter.train_epochs(image, labels)`` or
+            ``segmenter.predict_tiles(image)``.
+        title : str
+            What the activity dock calls it.
+
+        Returns
+        -------
+        Task
+            With `stop()` and the signals `yielded`, `returned`, `errored`, `finished`.
+
+        Raises
+        ------
+        TypeError
+            If `steps` is not a generator.
+        ValueError
+            If something is running already.
+        """
+        if self._task is not None:
+            raise ValueError(
+                f"{self._title} is still running; wait for it or stop it, "
+                "with session(viewer).stop() or Cancel in the activity dock."
+            )
+        task = Task(steps if not isinstance(steps, Generator) else _leaving_a_core(steps))
+        task.yielded.connect(self._on_yielded)
+        task.errored.connect(self._on_errored)
+        task.finished.connect(self._on_finished)
+        self._task, self._title = task, title
+        self._trained_before = self._trained()
+        self._progress = Progress(title, task.stop)
+        task.start()
+        self.busy_changed.emit(True)
+        return task
+
+    def stop(self) -> None:
+        """Stop the running work after its current step; training keeps what it has learned."""
+        if self._task is not None:
+            self._task.stop()
+
+    def _trained(self) -> Any:
+        return getattr(self._segmenter, "trained", None)
+
+    def _on_yielded(self, step: Any) -> None:
+        if self._progress is not None:
+            self._progress.show(step)
+
+    def _on_errored(self, error: Exception) -> None:
+        if not isinstance(error, ValueError | TypeError):
+            LOG.error("%s failed", self._title, exc_info=error)
+        if self._progress is not None:
+            show_error(str(error) or f"{self._title} failed: {type(error).__name__}.")
+
+    def _on_finished(self) -> None:
+        self._close_progress()
+        before, self._trained_before = self._trained_before, None
+        self._task = None
+        if self._trained() is not before:
+            self.segmenter_changed.emit()
+        self.busy_changed.emit(False)
+
+    def _on_window_closed(self) -> None:
+        self.stop()
+        self._close_progress()
+
+    def _close_progress(self) -> None:
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            progress.close()
+
+
+def _leaving_a_core(steps: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
+    """The same steps; torch leaves the window a core, and is imported where they run."""
+    from napari_segkit.devices import leave_a_core
+
+    leave_a_core()
+    return (yield from steps)

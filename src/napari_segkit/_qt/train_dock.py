@@ -1,0 +1,173 @@
+"""The dock that trains."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qtpy.compat import isalive
+
+from napari_segkit.config import TrainConfig, call
+from napari_segkit.data.survey import Survey
+
+from . import snippets
+from .class_list import ClassList
+from .curve import LossCurve
+from .device_line import DeviceLine
+from .forms import Form
+from .labelled_image import LabelledImage
+from .panel import Dock, problem_of
+from .runbar import RunBar
+from .snapshots import snapshot
+from .survey_box import SurveyBox
+
+if TYPE_CHECKING:
+    import napari
+
+MORE = ("batch_size", "learning_rate", "normalise", "augment", "seed")
+
+
+class TrainDock(Dock):
+    """Train the session's model on an image and the labels painted on it.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer whose layers are offered.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(napari_viewer)
+        self.data = LabelledImage(self.session, self)
+        self.classes = ClassList(self.session)
+        self.survey = SurveyBox()
+        self.form = Form(
+            TrainConfig, hide=("unlabelled", "labels_are", "tile.batch_size"), more=MORE
+        )
+        self.device = DeviceLine()
+        self.bar = RunBar(self.session, "Train")
+        self.curve = LossCurve(self.viewer.theme)
+        self._lay_out()
+        self._connect()
+        self._on_data()
+        self._on_segmenter()
+
+    def config(self) -> TrainConfig:
+        """What is set here, as one value; ValueError where numbers do not go together."""
+        return replace(self.form.value(), **self.survey.meaning.value())
+
+    def set_config(self, config: TrainConfig) -> None:
+        """Set everything here at once."""
+        self.form.set_value(config)
+        self.survey.meaning.set_value(config.unlabelled, config.labels_are)
+
+    def train(self) -> None:
+        """Train on the layers as they are now."""
+        self.classes.pin_colors()
+        image, labels, axes = self.data.layers
+        steps = self.session.segmenter.train_epochs(
+            snapshot(image), snapshot(labels), self.config(), axes=axes
+        )
+        self.curve.set_losses([])
+        self.bar.run(steps, f"Train on {labels.name}")
+
+    def code(self) -> str:
+        """The Python that trains as the button does."""
+        axes = snippets.keywords(axes=self.data.axes.axes())
+        given = f"{self.data.code()}, {call(self.config())}{axes}"
+        steps = f"session(viewer).segmenter.train_epochs({given})"
+        return snippets.with_import(f"session(viewer).run({steps}, title='Train')")
+
+    def paint_background(self) -> None:
+        """Take the brush of a class "background", a new one where there is none."""
+        known = [c.value for c in self.classes.classes if c.name == "background"]
+        self.classes.choose(known[0]) if known else self.classes.add("background")
+
+    def _lay_out(self) -> None:
+        self.add_group(
+            "Image and labels",
+            image=self.data.image,
+            axes=self.data.axes,
+            labels=self.data.labels,
+            _new=self.data.new_button,
+        )
+        self.add_group(
+            "Classes",
+            _classes=self.classes,
+            unlabelled=self.survey.meaning.unlabelled,
+            values_are=self.survey.meaning.labels_are,
+            _survey=self.survey,
+        )
+        self.add_group("Training", _form=self.form, device=self.device)
+        self.footer.addWidget(self.bar)
+        self.footer.addWidget(self.curve)
+
+    def _connect(self) -> None:
+        self.data.changed.connect(self._on_data)
+        self.data.painted.connect(self._survey_again)
+        self.data.labels_made.connect(self._on_labels_made)
+        self.survey.surveyed.connect(self._on_survey)
+        self.survey.paint_asked.connect(self.paint_background)
+        self.form.changed.connect(self._update_state)
+        self.viewer.events.theme.connect(self._on_theme)
+        self.session.segmenter_changed.connect(self._on_segmenter)
+        self.session.busy_changed.connect(self._update_state)
+        self.bar.pressed.connect(self.train)
+        self.bar.copy_pressed.connect(self._on_copy)
+        self.bar.yielded.connect(self._on_step)
+        self.bar.returned.connect(self._on_trained)
+        self.bar.stopped.connect(self._on_stopped)
+
+    def _on_data(self) -> None:
+        self.classes.set_layer(self.data.labels.current_layer())
+        self._survey_again()
+
+    def _on_labels_made(self) -> None:
+        self.classes.choose(1)
+
+    def _survey_again(self) -> None:
+        image, labels, axes = self.data.layers
+        self.survey.look_at(labels, image, axes)
+        self._update_state()
+
+    def _on_survey(self, found: Survey | None) -> None:
+        unlabelled = self.survey.meaning.value()["unlabelled"]
+        self.classes.set_counts(found.counts if found else {}, unlabelled)
+        self._update_state()
+
+    def _on_segmenter(self) -> None:
+        segmenter = self.session.segmenter
+        self.device.show_device(segmenter.device)
+        if not self.bar.is_running:
+            self.curve.set_losses(segmenter.history)
+
+    def _on_theme(self, event: Any) -> None:
+        if isalive(self):
+            self.curve.set_theme(event.value)
+
+    def _on_step(self, step: Any) -> None:
+        self.curve.add(step.done, step.loss)
+        self.bar.say(
+            f"Epoch {step.epoch}, step {step.done} of {step.total}, loss {step.loss:.3f}, "
+            f"{step.seconds:.0f} s"
+        )
+
+    def _on_trained(self) -> None:
+        self.bar.say("Trained. Predict shows what was learned.")
+
+    def _on_stopped(self) -> None:
+        if self.session.segmenter.is_trained:
+            self.bar.say("Stopped. What was learned until then is kept.")
+
+    def _on_copy(self) -> None:
+        self.bar.copy(self.code())
+
+    def _missing(self) -> str | None:
+        """Why training cannot start, in words."""
+        missing = self.data.missing()
+        if missing is None and self.survey.survey is not None and self.survey.survey.problem:
+            return "These labels cannot be learned yet; see Classes above."
+        return missing or problem_of(self.config)
+
+    def _update_state(self) -> None:
+        missing = self._missing()
+        self.bar.set_reason(missing)
+        self.bar.copy_button.setEnabled(missing is None)

@@ -1,0 +1,39 @@
+"""All docks in one."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QTabWidget
+
+from .evaluate_dock import EvaluateDock
+from .model_dock import ModelDock
+from .predict_dock import PredictDock
+from .train_dock import TrainDock
+
+if TYPE_CHECKING:
+    import napari
+
+
+class Workbench(QTabWidget):
+    """Model, Train, Predict and Evaluate side by side; they share the viewer's session.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer they work in.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self.model = ModelDock(napari_viewer)
+        self.train = TrainDock(napari_viewer)
+        self.predict = PredictDock(napari_viewer)
+        self.evaluate = EvaluateDock(napari_viewer)
+        for dock, title in (
+            (self.model, "Model"),
+            (self.train, "Train"),
+            (self.predict, "Predict"),
+            (self.evaluate, "Evaluate"),
+        ):
+            self.addTab(dock, title)
+        self.setCurrentWidget(self.train)
+        self.predict.written.connect(self.evaluate.set_prediction)
