@@ -5,7 +5,7 @@
 #   make test-all    the slow tests too
 #   make test-gpu    the tests that need a graphics card
 #   make lint        ruff, mypy and the import contracts
-#   make bench       import time and dock opening time
+#   make bench       import time, dock opening time, pauses of the window
 #   make setup       only the set-up (also: make venv)
 #
 # TORCH_INDEX names another index for torch and torchvision, for instance the smaller CPU one:
@@ -47,6 +47,7 @@ lint: .venv/ready
 
 bench: setup
 	$(ON_SCREEN) $(BIN)/python benchmarks/bench_import.py
+	$(ON_SCREEN) $(BIN)/python benchmarks/bench_window.py
 
 venv setup: .venv/ready
 	@$(BIN)/python tools/system_libraries.py

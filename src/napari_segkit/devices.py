@@ -60,7 +60,8 @@ def describe(device: str = "auto") -> str:
     free = psutil.virtual_memory().available
     if chosen.type == "mps":
         return f"Apple GPU (MPS), {_gib(free)} free"
-    return f"CPU, {torch.get_num_threads()} threads, {_gib(free)} free"
+    count = torch.get_num_threads()
+    return f"CPU, {count} thread{'s' * (count > 1)}, {_gib(free)} free"
 
 
 def gpu_problem() -> str | None:

@@ -3,7 +3,8 @@ import pytest
 from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 
-from napari_segkit._qt.layers import new_labels, placement, set_classes, snapshot, write_labels
+from napari_segkit._qt.layers import new_labels, set_classes, write_labels
+from napari_segkit._qt.snapshots import placement, snapshot
 from napari_segkit.data.classes import LabelClass, classes_of
 from napari_segkit.data.images import as_image
 from napari_segkit.data.survey import survey

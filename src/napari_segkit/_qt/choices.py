@@ -7,7 +7,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
-from .session import unwrapped
+from .proxies import unwrapped
 
 KINDS = {"image": Image, "labels": Labels}
 

@@ -4,14 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_segkit.config import TileConfig
-
 from .layers import write_labels
-from .session import session
-from .snapshots import Snapshot, snapshot
 
 if TYPE_CHECKING:
     from .session import Session
+    from .snapshots import Snapshot
     from .task import Task
 
 
@@ -35,7 +32,7 @@ class Delivery(QObject):
 
     written = Signal(object)
 
-    def __init__(self, task: "Task", session: "Session", source: Snapshot) -> None:
+    def __init__(self, task: "Task", session: "Session", source: "Snapshot") -> None:
         super().__init__(task)
         self._session = session
         self._source = source
@@ -54,31 +51,3 @@ class Delivery(QObject):
             provenance=prediction.provenance,
         )
         self.written.emit(layer)
-
-
-def predict_layer(
-    viewer: Any, image: Any, tile: TileConfig | None = None, *, axes: str | None = None
-) -> "Task":
-    """Predict an image layer with the session's model; the result becomes a Labels layer.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        The viewer whose session holds the model.
-    image : napari.layers.Image
-        The image.
-    tile : TileConfig, optional
-        As in `Segmenter.predict`.
-    axes : str, optional
-        As in `Segmenter.predict`.
-
-    Returns
-    -------
-    Task
-        The work, already running. Its attribute `delivery` tells when the layer is written.
-    """
-    held, source = session(viewer), snapshot(image)
-    steps = held.segmenter.predict_tiles(source, tile, axes=axes)
-    task = held.run(steps, title=f"Predict {source.name}")
-    task.delivery = Delivery(task, held, source)
-    return task

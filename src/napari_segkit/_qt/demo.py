@@ -93,6 +93,7 @@ class Demo(QObject):
         if found is None or train.survey.is_counting:
             return
         train.survey.surveyed.disconnect(self._train)
+        self._viewer.reset_view()  # the docks have their widths by now
         self._press(train)
 
     def _predict(self) -> None:

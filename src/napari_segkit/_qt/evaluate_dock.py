@@ -124,7 +124,7 @@ class EvaluateDock(Dock):
             prediction=self.prediction,
             truth=self.truth,
             unlabelled=self.meaning.unlabelled,
-            values_are=self.meaning.labels_are,
+            labels_are=self.meaning.labels_are,
         )
         self.add_group("Figures", _table=self.table, _readout=self.readout, _copy=self.table_button)
         self.footer.addWidget(self.bar)

@@ -12,18 +12,8 @@ from numpy.typing import NDArray
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import as_image
 
-from .session import unwrapped
-from .snapshots import Snapshot, placement, snapshot, without_channels
-
-__all__ = [
-    "fingerprint",
-    "new_labels",
-    "placement",
-    "set_classes",
-    "snapshot",
-    "without_channels",
-    "write_labels",
-]
+from .proxies import unwrapped
+from .snapshots import Snapshot, placement, without_channels
 
 OTHER_COLOR = "#bbbbbb"  # values that are no class of the model
 

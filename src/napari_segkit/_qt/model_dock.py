@@ -34,9 +34,8 @@ class ModelDock(Dock):
         spec = self.session.segmenter.spec
         encoders = model_info(spec.name).encoders
         names = [info.name for info in list_models()]
-        self.form = Form(
-            ModelSpec, choices={"name": names, "encoder": encoders, "weights": ["imagenet"]}
-        )
+        choices = {"name": names, "encoder": encoders}
+        self.form = Form(ModelSpec, choices=choices, hide=("weights",))
         self.form.set_value(spec)
         self.held = Note()
         self.files = ModelFiles(self.session)

@@ -9,7 +9,6 @@ from napari_segkit.config import TileConfig, call
 from . import snippets
 from .axes_choice import AxesChoice
 from .choices import LayerChoice
-from .delivery import predict_layer
 from .device_line import DeviceLine
 from .forms import Form
 from .model_line import summary
@@ -50,17 +49,16 @@ class PredictDock(Dock):
 
     def predict(self) -> None:
         """Predict the chosen image as it is now."""
-        task = predict_layer(
-            self.viewer, self.image.current_layer(), self.form.value(), axes=self.axes.axes()
-        )
+        image, tile = self.image.current_layer(), self.form.value()
+        task = self.session.predict(image, tile, axes=self.axes.axes())
         task.delivery.written.connect(self._on_written)
         self.bar.follow(task)
 
     def code(self) -> str:
         """The Python that predicts as the button does."""
-        given = f"viewer, {snippets.layer(self.image.current_layer())}, {call(self.form.value())}"
+        given = f"{snippets.layer(self.image.current_layer())}, {call(self.form.value())}"
         axes = snippets.keywords(axes=self.axes.axes())
-        return snippets.with_import(f"predict_layer({given}{axes})")
+        return snippets.with_import(f"session(viewer).predict({given}{axes})")
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)

@@ -8,7 +8,12 @@ from typing import Any
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
+from napari_segkit.config import TileConfig
+
+from .delivery import Delivery
 from .progress import Progress
+from .proxies import unwrapped
+from .snapshots import snapshot
 from .task import Task
 
 LOG = logging.getLogger(__name__)
@@ -38,11 +43,6 @@ def session(viewer: Any) -> "Session":
     if viewer not in _sessions:
         _sessions[viewer] = Session(viewer)
     return _sessions[viewer]
-
-
-def unwrapped(thing: Any) -> Any:
-    """The viewer or layer itself where napari handed out a proxy of it."""
-    return getattr(thing, "__wrapped__", thing)
 
 
 class Session(QObject):
@@ -134,11 +134,35 @@ class Session(QObject):
         task.yielded.connect(self._on_yielded)
         task.errored.connect(self._on_errored)
         task.finished.connect(self._on_finished)
+        task.setObjectName(title)
         self._task, self._title = task, title
         self._trained_before = self._trained()
         self._progress = Progress(title, task.stop)
         task.start()
         self.busy_changed.emit(True)
+        return task
+
+    def predict(
+        self, image: Any, tile: TileConfig | None = None, *, axes: str | None = None
+    ) -> Task:
+        """Predict an image layer in the background; the result becomes a Labels layer.
+
+        Parameters
+        ----------
+        image : napari.layers.Image
+            With the channels the model was trained with.
+        tile, axes
+            As in `Segmenter.predict`.
+
+        Returns
+        -------
+        Task
+            The work, already running. Its attribute `delivery` tells when the layer is written.
+        """
+        source = snapshot(image)
+        steps = self.segmenter.predict_tiles(source, tile, axes=axes)
+        task = self.run(steps, title=f"Predict {source.name}")
+        task.delivery = Delivery(task, self, source)
         return task
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .session import unwrapped
+from .proxies import unwrapped
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,7 @@ from qtpy.QtGui import QGuiApplication
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-NAMES = {
-    "napari_segkit": (
-        "ModelSpec",
-        "Segmenter",
-        "TileConfig",
-        "TrainConfig",
-        "evaluate",
-        "session",
-    ),
-    "napari_segkit._qt.delivery": ("predict_layer",),
-}
+NAMES = ("ModelSpec", "Segmenter", "TileConfig", "TrainConfig", "evaluate", "session")
 
 
 def layer(layer: "Layer | None") -> str:
@@ -33,12 +23,8 @@ def keywords(**values: Any) -> str:
 
 def with_import(line: str) -> str:
     """The line below the imports that it needs."""
-    lines = []
-    for module, names in NAMES.items():
-        needed = [name for name in names if re.search(rf"\b{name}\b[(.]", line)]
-        if needed:
-            lines.append(f"from {module} import {', '.join(needed)}\n")
-    return "".join([*lines, "\n", line, "\n"])
+    needed = [name for name in NAMES if re.search(rf"\b{name}\b[(.]", line)]
+    return f"from napari_segkit import {', '.join(needed)}\n\n{line}\n"
 
 
 def copy(text: str) -> None:

@@ -93,7 +93,7 @@ class TrainDock(Dock):
             "Classes",
             _classes=self.classes,
             unlabelled=self.survey.meaning.unlabelled,
-            values_are=self.survey.meaning.labels_are,
+            labels_are=self.survey.meaning.labels_are,
             _survey=self.survey,
         )
         self.add_group("Training", _form=self.form, device=self.device)

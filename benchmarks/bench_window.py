@@ -1,0 +1,68 @@
+"""How long napari's window stands still while torch loads, a model trains, and predicts.
+
+Run with ``make bench``. A timer of the window asks to be called every 10 ms; the longest time
+between two calls is how long a click could wait.
+"""
+
+import statistics
+import time
+
+import napari
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_segkit import TileConfig, TrainConfig
+
+CONFIG = TrainConfig(epochs=2, steps_per_epoch=10, tile=TileConfig(tile_size=128))
+
+
+class Pulse(QObject):
+    """Notes when the event loop comes round."""
+
+    def __init__(self):
+        super().__init__()
+        self.gaps = []
+        self._timer = QTimer(self, interval=10)
+        self._timer.timeout.connect(self._tick)
+        self._last = time.perf_counter()
+        self._timer.start()
+
+    def _tick(self):
+        now = time.perf_counter()
+        self.gaps.append(now - self._last)
+        self._last = now
+
+    def while_(self, busy):
+        """Turn the event loop while `busy()`, and tell the gaps in milliseconds."""
+        self.gaps, self._last = [], time.perf_counter()
+        while busy():
+            QApplication.processEvents()
+            time.sleep(0.001)
+        gaps = sorted(1000 * g for g in self.gaps)
+        return f"{gaps[-1]:.0f}", f"{statistics.quantiles(gaps, n=20)[-1]:.0f}"
+
+
+def row(*cells):
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def main():
+    viewer = napari.Viewer()
+    viewer.open_sample("napari-segkit", "coins")
+    _, workbench = viewer.window.add_plugin_dock_widget("napari-segkit", "SegKit workbench")
+    pulse, docks = Pulse(), (workbench.train, workbench.predict)
+    row("while", "longest pause (ms)", "95 % below (ms)")
+    row("---", "---", "---")
+    row("torch loads", *pulse.while_(lambda: "Looking" in workbench.train.device.text()))
+    pulse.while_(lambda: workbench.train.survey.is_counting)
+    workbench.train.set_config(CONFIG)
+    pulse.while_(lambda: workbench.train.survey.is_counting)
+    for dock in docks:
+        workbench.setCurrentWidget(dock)
+        dock.bar.button.click()
+        row(dock.bar.verb, *pulse.while_(lambda dock=dock: dock.bar.is_running))
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main()
