@@ -35,11 +35,16 @@ class Pulse(QObject):
     def while_(self, busy):
         """Turn the event loop while `busy()`, and tell the gaps in milliseconds."""
         self.gaps, self._last = [], time.perf_counter()
-        while busy():
-            QApplication.processEvents()
-            time.sleep(0.001)
+        wait(busy)
         gaps = sorted(1000 * g for g in self.gaps)
         return f"{gaps[-1]:.0f}", f"{statistics.quantiles(gaps, n=20)[-1]:.0f}"
+
+
+def wait(busy):
+    """Turn the event loop while `busy()`."""
+    while busy():
+        QApplication.processEvents()
+        time.sleep(0.001)
 
 
 def row(*cells):
@@ -54,9 +59,9 @@ def main():
     row("while", "longest pause (ms)", "95 % below (ms)")
     row("---", "---", "---")
     row("torch loads", *pulse.while_(lambda: "Looking" in workbench.train.device.text()))
-    pulse.while_(lambda: workbench.train.survey.is_counting)
+    wait(lambda: workbench.train.survey.is_counting)
     workbench.train.set_config(CONFIG)
-    pulse.while_(lambda: workbench.train.survey.is_counting)
+    wait(lambda: workbench.train.survey.is_counting)
     for dock in docks:
         workbench.setCurrentWidget(dock)
         dock.bar.button.click()
