@@ -158,7 +158,7 @@ class TrainConfig(_Checked):
         The same seed on the same machine gives the same model.
     tile : TileConfig
         Size and overlap of the tiles, kept in the model. None in it chooses 256 pixels (less
-        where the images are smaller) with a quarter of it as overlap.
+        where the images are smaller) with three eighths of it as overlap.
     """
 
     epochs: Annotated[int, {"min": 1, "max": 100_000}] = 20

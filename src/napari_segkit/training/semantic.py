@@ -150,7 +150,7 @@ def tiles(
     size = tuple(round_up(config.tile.tile_size or min(TILE, int(n)), stride) for n in longest)
     given = config.tile.overlap
     overlap = tuple(
-        min(round_up(n // 4 if given is None else given, stride), n // 2 // stride * stride)
+        min(round_up(3 * n // 8 if given is None else given, stride), n // 2 // stride * stride)
         for n in size
     )
     return size, overlap
