@@ -44,7 +44,7 @@ def test_a_loaded_model_gives_the_same_pixels_and_knows_everything(segmenter, fi
 
 def test_an_interrupted_save_leaves_the_old_file(segmenter, file, monkeypatch):
     before = file.read_bytes()
-    monkeypatch.setattr("napari_segkit.modelfile.save_file", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("napari_segkit.modelfile.serialise", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         segmenter.save(file)
     assert file.read_bytes() == before
@@ -103,6 +103,19 @@ def test_a_file_of_a_newer_version_says_update(file):
         lambda h, _: h.update(spacing=None),
         lambda _, t: t.popitem(),
         lambda h, _: h.update(classes=h["classes"][:1]),
+        lambda h, _: h.update(spec=[]),
+        lambda h, _: h["config"].update(tile=[]),
+        lambda h, _: h.update(tile_size=[]),
+        lambda h, _: h.update(tile_size=["64", "64"]),
+        lambda h, _: h.update(tile_size=[0, 0]),
+        lambda h, _: h.update(overlap=[64, 64]),
+        lambda h, _: h.update(axes="QQ"),
+        lambda h, _: h.update(axes=5),
+        lambda h, _: h.update(spacing="abc"),
+        lambda h, _: h.update(statistics={"low": [1.0], "high": [1.0]}),
+        lambda h, _: [c.update(value=-7) for c in h["classes"]],
+        lambda h, _: [c.update(value=3) for c in h["classes"]],
+        lambda h, _: h["classes"][0].update(value="a"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(file, change):
@@ -128,6 +141,24 @@ def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path):
     path.write_bytes(struct.pack("<Q", len(head)) + head)
     with pytest.raises(ValueError, match="not a complete"):
         Segmenter.load(path)
+
+
+def test_a_header_cannot_ask_for_more_memory_than_the_file_holds(file):
+    rewrite(file, lambda h, _: h.update(channels=10**9))
+    with pytest.raises(ValueError, match="tensors are not those of this model"):
+        Segmenter.load(file)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": 1e999}'])
+def test_json_that_breaks_its_reader_is_refused(tmp_path, text):
+    save_file({"a": torch.zeros(2)}, tmp_path / "a.segkit", {"segkit": text})
+    with pytest.raises(ValueError, match="no napari-segkit header"):
+        Segmenter.load(tmp_path / "a.segkit")
+
+
+def test_a_missing_folder_is_named(segmenter, tmp_path):
+    with pytest.raises(ValueError, match="There is no folder"):
+        segmenter.save(tmp_path / "nowhere" / "a.segkit")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -42,5 +42,6 @@ def test_tiled_labels_agree_with_untiled_ones(segmenter, mosaic):
 
 @pytest.mark.parametrize("factor", [0.5, 2])
 def test_halved_or_doubled_intensities_keep_the_labels(segmenter, membranes, factor):
-    image = membranes[0][20].astype(np.float32)
-    assert (segmenter.predict(image * factor) == segmenter.predict(image)).mean() >= 0.995
+    image = membranes[0][20]
+    changed = np.round(image * factor).astype(np.uint16)
+    assert (segmenter.predict(changed) == segmenter.predict(image)).mean() >= 0.995

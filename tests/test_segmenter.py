@@ -111,6 +111,19 @@ def test_an_error_or_an_early_stop_keeps_the_previous_model(scene, learned):
     assert seg.trained is before
 
 
+def test_the_model_that_a_training_replaced_can_be_restored(scene):
+    image, scribbles, _ = scene
+    seg = Segmenter()
+    with pytest.raises(ValueError, match="none to restore"):
+        seg.restore()
+    first = seg.fit(image, scribbles, QUICK).trained
+    second = seg.fit(image, scribbles, QUICK).trained
+    seg.restore()
+    assert seg.trained is first
+    seg.restore()
+    assert seg.trained is second
+
+
 def test_layers_train_and_predict_as_their_arrays(scene):
     image, scribbles, _ = scene
     features = {"index": [1, 2], "name": ["ground", "coin"]}
@@ -157,8 +170,66 @@ def test_an_image_smaller_than_a_tile_works(scene):
     image, _, truth = scene
     config = TrainConfig(epochs=1, steps_per_epoch=1)
     seg = Segmenter().fit(image[60:80, :29], truth[60:80, :29], config)
-    assert seg.trained.tile_size == (32, 32)
+    assert (seg.trained.tile_size, seg.trained.overlap) == ((64, 64), (32, 32))
     assert seg.predict(image[:9, :11]).shape == (9, 11)
+
+
+def test_four_named_channels_and_rgba_are_predicted_as_they_were_trained(scene):
+    image, scribbles, _ = scene
+    rgba = np.stack([image] * 4, axis=-1)
+    four = Segmenter().fit(rgba, scribbles, QUICK, axes="YXC")
+    assert four.trained.channels == 4
+    assert four.predict(rgba).shape == image.shape
+    three = Segmenter().fit(rgba, scribbles, QUICK)
+    assert three.trained.channels == 3
+    np.testing.assert_array_equal(three.predict(rgba), three.predict(rgba[..., :3]))
+
+
+def test_binary_images_train_and_predict(scene):
+    image, scribbles, _ = scene
+    seg = Segmenter().fit(((image > 120) * 255).astype(np.uint8), scribbles, QUICK)
+    assert seg.predict(image > 120).shape == image.shape
+
+
+def test_grey_edges_of_one_mask_are_cleaned_in_all_of_a_training_and_said(scene):
+    image, _, truth = scene
+    soft = np.clip(gaussian((truth == 2).astype(float), 1) * 255, 0, 255).astype(np.uint16)
+    hard = np.where(np.arange(192) < 90, 255, 0)[None].repeat(192, 0)
+    hard[:, 90] = 99
+    config = TrainConfig(**vars(QUICK) | {"unlabelled": None})
+    with pytest.warns(UserWarning, match="above 127"):
+        seg = Segmenter().fit([image, image], [soft, hard], config)
+    assert [c.value for c in seg.classes] == [0, 255]
+
+
+def test_names_come_from_all_layers(scene):
+    image, scribbles, _ = scene
+    one = Labels(scribbles, features={"index": [1, np.nan], "name": ["ground", "nothing"]})
+    two = Labels(scribbles, features={"index": [2], "name": ["coin"]})
+    seg = Segmenter().fit([image, image], [one, two], QUICK)
+    assert [c.name for c in seg.classes] == ["ground", "coin"]
+
+
+def test_too_many_classes_are_refused(scene):
+    image, _, _ = scene
+    ids = np.arange(192 * 192, dtype=np.int32).reshape(192, 192)
+    with pytest.raises(LabelsError, match="at most 1000"):
+        Segmenter().fit(image, ids, TrainConfig(labels_are="classes", unlabelled=None))
+
+
+@pytest.mark.parametrize("normalise", ["image", "training", "none"])
+@pytest.mark.parametrize("wrap", [np.asarray, da.from_array])
+def test_pixels_that_are_no_numbers_are_named_whatever_the_normalisation(scene, normalise, wrap):
+    image, scribbles, _ = scene
+    broken = wrap(np.where(image > 99, np.nan, image))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        Segmenter().fit(broken, scribbles, TrainConfig(**vars(QUICK) | {"normalise": normalise}))
+
+
+def test_an_overlap_that_does_not_fit_is_refused(scene):
+    image, scribbles, _ = scene
+    with pytest.raises(ValueError, match="overlap of 300 pixels is more than half"):
+        Segmenter().fit(image, scribbles, TrainConfig(tile=TileConfig(overlap=300)))
 
 
 def test_training_follows_the_declared_time(scene):
@@ -214,7 +285,7 @@ def test_untrained_models_and_unknown_names_say_what_to_do(scene):
     with pytest.raises(ValueError, match="choose one of unet"):
         Segmenter(ModelSpec("unknown"))
     with pytest.raises(ValueError, match="choose one of resnet18"):
-        Segmenter(ModelSpec("unet", encoder="unknown")).fit(*scene[:2], QUICK)
+        Segmenter(ModelSpec("unet", encoder="unknown"))
     with pytest.raises(ValueError, match="choose one of auto"):
         Segmenter(device="cuda:77").fit(*scene[:2], QUICK)
     assert next(m.name for m in list_models()) == "unet"

@@ -105,12 +105,13 @@ class TileConfig(_Checked):
     tile_size : int or None
         Edge of a tile in pixels, rounded up to what the network can take. None: the model's own.
     overlap : int or None
-        Pixels that neighbouring tiles share, at most half a tile. None: the model's own.
+        Pixels that neighbouring tiles share, at most half a tile; rounded as the size is. None:
+        the model's own.
     batch_size : int
         Tiles predicted together. More is faster on a GPU and needs more memory.
     """
 
-    tile_size: Annotated[int | None, {"min": 32, "max": 8192, "step": 32}] = None
+    tile_size: Annotated[int | None, {"min": 64, "max": 8192, "step": 32}] = None
     overlap: Annotated[int | None, {"min": 0, "max": 4096, "step": 16}] = None
     batch_size: Annotated[int, {"min": 1, "max": 1024}] = 4
 
@@ -183,7 +184,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type, values: dict[str, Any]) -> Any:
-    """The configuration that ``to_dict`` wrote; unknown names raise TypeError."""
+    """The configuration that ``to_dict`` wrote; ValueError or TypeError where it does not fit."""
     hints = {name: hint for name, (hint, _) in declared(cls).items()}
     unknown = set(values) - set(hints)
     if unknown:

@@ -1,19 +1,20 @@
 """The model file: tensors and one JSON header in a safetensors file, nothing that can run."""
 
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
+from torch import nn
 
 from .config import ModelSpec, TrainConfig, from_dict, to_dict
 from .data.classes import LabelClass
 from .data.normalise import Statistics
+from .data.writers import replacing
 from .models import build
 from .trained import TrainedModel
 
@@ -32,15 +33,11 @@ def save(model: TrainedModel, path: str | PathLike[str]) -> None:
         Where to.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise ValueError(f"There is no folder {path.parent} to save {path.name} in.")
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.network.state_dict().items()}
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        save_file(tensors, name, metadata={KEY: json.dumps(header(model))})
-        Path(name).chmod(0o666 & ~_umask())
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(serialise(tensors, {KEY: json.dumps(header(model))}))
 
 
 def load(path: str | PathLike[str]) -> TrainedModel:
@@ -101,7 +98,7 @@ def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
     try:
         written = json.loads((metadata or {})[KEY])
         number = int(written["format"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise ValueError(
             f"{path.name} holds tensors but no napari-segkit header: it was not saved by "
             "napari-segkit, or was changed; choose a file that was saved with Save model."
@@ -114,15 +111,30 @@ def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
     return dict(written)
 
 
+def _network(
+    spec: ModelSpec, channels: int, classes: int, tensors: dict[str, torch.Tensor]
+) -> nn.Module:
+    """Build it only once its shapes are known to be those of the file: memory stays in bounds."""
+    lengths = {length for tensor in tensors.values() for length in tensor.shape}
+    if not {channels, classes} <= lengths:
+        raise ValueError("its tensors are not those of this model")
+    with torch.device("meta"):
+        expected = build(spec, channels=channels, classes=classes).state_dict()
+    if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in tensors.items()}:
+        raise ValueError("its tensors are not those of this model")
+    network = build(spec, channels=channels, classes=classes)
+    network.load_state_dict(tensors)
+    return network.eval()
+
+
 def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> TrainedModel:
     try:
         spec = from_dict(ModelSpec, written["spec"])
         classes = tuple(LabelClass(**c) for c in written["classes"])
-        network = build(spec, channels=written["channels"], classes=len(classes))
-        network.load_state_dict(tensors)
+        network = _network(spec, int(written["channels"]), len(classes), tensors)
         fixed = written["statistics"]
         return TrainedModel(
-            network=network.eval(),
+            network=network,
             spec=spec,
             config=from_dict(TrainConfig, written["config"]),
             classes=classes,
@@ -136,15 +148,9 @@ def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> Trai
             history=tuple(written["history"]),
             provenance=written["provenance"],
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{path.name} has a header that does not fit its tensors or this version ({reason}); "
             "save the model again, or update napari-segkit."
         ) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

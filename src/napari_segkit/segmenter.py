@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .config import ModelSpec, TileConfig, TrainConfig
-from .data.classes import LabelClass, classes_of
+from .data.classes import LabelClass, classes_of, objects_as_classes
 from .data.images import Image, as_image, full_resolution
-from .data.labels import LabelsError, read_values
+from .data.labels import LabelsError, read_all
 from .data.survey import survey_values
-from .models import model_info
+from .models import check_spec
 from .steps import drain
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Segmenter:
         Where it runs, as given.
     trained : TrainedModel or None
         The trained network with its conventions; None before training.
+    previous : TrainedModel or None
+        What the last training replaced; `restore` brings it back.
 
     Examples
     --------
@@ -54,7 +56,8 @@ class Segmenter:
         self.spec = spec or ModelSpec()
         self.device = device
         self.trained: TrainedModel | None = None
-        model_info(self.spec.name)
+        self.previous: TrainedModel | None = None
+        check_spec(self.spec)
 
     def __repr__(self) -> str:
         """Name, encoder, and the classes it has learned."""
@@ -149,8 +152,7 @@ class Segmenter:
             as_image(i, axes, spacing, labels_shape=full_resolution(painted).shape)
             for i, painted in pairs
         ]
-        values = _values(named, [painted for _, painted in pairs], config)
-        classes = _classes([painted for _, painted in pairs], values, config)
+        values, classes = _learnable(named, [painted for _, painted in pairs], config)
 
         from .devices import choose
         from .training.semantic import Training
@@ -166,7 +168,19 @@ class Segmenter:
 
     def _keep(self, training: Any) -> None:
         if training.last is not None:
-            self.trained = training.trained()
+            self.previous, self.trained = self.trained, training.trained()
+
+    def restore(self) -> None:
+        """Go back to the model that the last training replaced; a second call undoes the first.
+
+        Raises
+        ------
+        ValueError
+            If no training has replaced a model.
+        """
+        if self.previous is None:
+            raise ValueError("No training has replaced a model yet, so there is none to restore.")
+        self.previous, self.trained = self.trained, self.previous
 
     def predict(
         self,
@@ -342,7 +356,8 @@ class Segmenter:
         return self.trained
 
     def _image(self, image: Any, axes: str | None, spacing: Sequence[float] | None) -> Image:
-        return as_image(image, axes, spacing, like=self._model().axes)
+        model = self._model()
+        return as_image(image, axes, spacing, like=model.axes, channels=model.channels)
 
 
 def _pairs(images: Any, labels: Any) -> list[tuple[Any, Any]]:
@@ -361,36 +376,27 @@ def _pairs(images: Any, labels: Any) -> list[tuple[Any, Any]]:
     return list(zip(images, labels, strict=True))
 
 
-def _values(
+def _learnable(
     images: Sequence[Image], labels: Sequence[Any], config: TrainConfig
-) -> list[NDArray[Any]]:
+) -> tuple[list[NDArray[Any]], tuple[LabelClass, ...]]:
+    """Label values and the classes they name; notes become warnings, a problem an error."""
     channels = {i.channels for i in images}
     if len(channels) > 1:
         raise ValueError(
             f"The images have {' and '.join(map(str, sorted(channels)))} channels; all must have "
             "the same number."
         )
-    return [
-        read_values(v, unlabelled=config.unlabelled, labels_are=config.labels_are, image=i)
-        for i, v in zip(images, labels, strict=True)
-    ]
-
-
-def _classes(
-    labels: Sequence[Any], values: Sequence[NDArray[Any]], config: TrainConfig
-) -> tuple[LabelClass, ...]:
-    """The classes to learn; notes become warnings, a problem an error."""
-    found = survey_values(values, config.unlabelled)
+    values, cleaned = read_all(
+        labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
+    )
+    found = survey_values(values, config.unlabelled, cleaned=cleaned)
     if found.problem:
         raise LabelsError(found.problem, found.remedies)
     for note in found.notes:
         warnings.warn(note, UserWarning, stacklevel=4)
     if config.labels_are == "objects":
-        names = {0: "background", 1: "object"}
-        given = classes_of(None, list(found.counts))
-        return tuple(LabelClass(c.value, names.get(c.value, c.name), c.color) for c in given)
-    named = next((v for v in labels if len(getattr(v, "features", ()))), labels[0])
-    return classes_of(named, list(found.counts))
+        return values, objects_as_classes(list(found.counts))
+    return values, classes_of(labels, list(found.counts))
 
 
 def _say_blocking(verb: str, steps: str) -> None:

@@ -7,7 +7,7 @@ from torch import nn
 
 from .config import ModelSpec, TrainConfig
 from .data.classes import LabelClass
-from .data.images import Image
+from .data.images import AXES, Image
 from .data.normalise import Statistics, identity, measure
 from .models import ModelInfo, model_info
 
@@ -57,6 +57,31 @@ class TrainedModel:
     statistics: Statistics | None = None
     history: tuple[float, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot belong together: a file may have been changed."""
+        values = self.values
+        stride = self.info.stride
+        tiles = [*self.tile_size, *self.overlap]
+        range_ = self.statistics and zip(self.statistics.low, self.statistics.high, strict=True)
+        wrong = {
+            "classes": not values
+            or list(values) != sorted(set(values))
+            or not all(type(v) is int and 0 <= v < 2**31 for v in values),
+            "tile size": not all(type(n) is int and 0 <= n <= 8192 for n in tiles)
+            or self.ndim not in self.info.dims
+            or len(self.overlap) != self.ndim
+            or any(
+                n % stride or n < 2 * o for n, o in zip(self.tile_size, self.overlap, strict=False)
+            ),
+            "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES),
+            "spacing": len(self.spacing) != 3 or not all(s > 0 for s in self.spacing),
+            "channels": type(self.channels) is not int or self.channels < 1,
+            "statistics": range_ and not all(low < high for low, high in range_),
+        }
+        named = ", ".join(name for name, is_wrong in wrong.items() if is_wrong)
+        if named:
+            raise ValueError(f"its {named} cannot be right")
 
     @property
     def info(self) -> ModelInfo:

@@ -7,7 +7,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, list_mo
 from napari_segkit._qt.model_dock import ModelDock
 
 QUICK = TrainConfig(
-    epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None, tile=TileConfig(tile_size=32)
+    epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None, tile=TileConfig(tile_size=64)
 )
 
 

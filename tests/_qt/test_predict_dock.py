@@ -7,7 +7,7 @@ from napari_segkit import Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.predict_dock import PredictDock
 from napari_segkit._qt.session import session
 
-QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=32))
+QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
 CORNER = np.array([0]), np.array([0])
 PIXELS = np.random.default_rng(0).integers(0, 255, (64, 48), np.uint8)
 

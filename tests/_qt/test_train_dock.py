@@ -9,8 +9,8 @@ from napari_segkit import TileConfig, TrainConfig
 from napari_segkit._qt import survey_box
 from napari_segkit._qt.train_dock import TrainDock
 
-QUICK = TrainConfig(epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(tile_size=32))
-LONG = TrainConfig(epochs=1000, batch_size=2, tile=TileConfig(tile_size=32))
+QUICK = TrainConfig(epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(tile_size=64))
+LONG = TrainConfig(epochs=1000, batch_size=2, tile=TileConfig(tile_size=64))
 PIXELS = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
 
 

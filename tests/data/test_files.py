@@ -141,6 +141,40 @@ def test_coloured_labels_are_refused(tmp_path):
         read_labels(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 7])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_channels_of_a_tiff_are_all_kept(tmp_path, count, dtype):
+    data = values((6, 7, count), dtype)
+    tifffile.imwrite(tmp_path / "a.tif", data, photometric="minisblack", planarconfig="contig")
+    image = read_image(tmp_path / "a.tif")
+    assert (image.axes, image.shape) == ("YXC", (6, 7, count))
+    np.testing.assert_array_equal(image.data, data)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "extra", "kept"),
+    [
+        ((6, 7, 5), np.uint8, (0, 2), [0, 1, 2, 3]),
+        ((6, 7, 5), np.uint16, (1, 0), [0, 1, 2, 4]),
+        ((6, 7, 4), np.uint8, (0,), [0, 1, 2]),
+        ((6, 7, 4), np.uint16, (0,), [0, 1, 2, 3]),
+        ((6, 7, 4), np.uint16, (1,), [0, 1, 2]),
+    ],
+)
+def test_only_samples_that_are_alpha_are_left_out(tmp_path, shape, dtype, extra, kept):
+    data = values(shape, dtype, 255)
+    tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb", extrasamples=extra)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, data[..., kept])
+
+
+def test_a_large_tiff_is_a_bigtiff_also_when_compressed(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_segkit.data.tiff.CLASSIC", 100)
+    for name, shape in (("small", (6, 7)), ("large", (60, 7))):
+        write_labels(tmp_path / f"{name}.tif", values(shape), axes="YX")
+        with tifffile.TiffFile(tmp_path / f"{name}.tif") as file:
+            assert file.is_bigtiff == (name == "large")
+
+
 @pytest.mark.parametrize("shape", [(6, 7, 4), (3, 6, 7, 4)])
 def test_rgba_tiff_drops_alpha(tmp_path, shape):
     tifffile.imwrite(tmp_path / "a.tif", values(shape), photometric="rgb")
@@ -184,6 +218,72 @@ def test_other_formats_come_through_the_installed_readers(tmp_path):
     labels = values((16, 17))
     Pictures.fromarray(labels).save(tmp_path / "b.bmp")
     np.testing.assert_array_equal(np.asarray(read_labels(tmp_path / "b.bmp")), labels)
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    """Makes a reader that gives these layers, and a file for it to read."""
+    from npe2 import DynamicPlugin, PluginManager
+
+    PluginManager.instance().discover()
+    path = tmp_path / "a.thing"
+    path.touch()
+    with DynamicPlugin("segkit-test-reader") as made:
+
+        def give(*layers):
+            @made.contribute.reader(filename_patterns=["*.thing"])
+            def get_reader(path):
+                return lambda _: list(layers)
+
+            return path
+
+        yield give
+
+
+def test_a_reader_may_leave_out_the_kind_of_layer(plugin):
+    path = plugin((values((6, 7)), {"scale": np.array([0.5, 0.25])}))
+    assert read_image(path).spacing == (1, 0.5, 0.25)
+
+
+@pytest.mark.parametrize("scale", [(5, 0.2, 0.1), [(5, 0.2, 0.1)] * 2, (5, 1, 0.2, 0.1)])
+def test_the_scale_beside_a_channel_axis(plugin, scale):
+    path = plugin((values((3, 2, 6, 7)), {"channel_axis": 1, "scale": scale}, "image"))
+    image = read_image(path)
+    assert (image.axes, image.spacing) == ("ZCYX", (5, 0.2, 0.1))
+
+
+def test_the_scale_beside_a_channel_axis_in_front(plugin):
+    path = plugin((values((2, 3, 6, 7)), {"channel_axis": 0, "scale": (5, 0.2, 0.1)}))
+    image = read_image(path)
+    assert (image.axes, image.spacing) == ("CZYX", (5, 0.2, 0.1))
+
+
+def test_the_scale_of_colours(plugin):
+    image = read_image(plugin((values((6, 7, 3)), {"scale": (0.2, 0.1)})))
+    assert (image.axes, image.spacing) == ("YXC", (1, 0.2, 0.1))
+
+
+def test_image_layers_of_one_shape_are_channels(plugin):
+    first, second = values((3, 6, 7)), values((3, 6, 7), high=200)
+    image = read_image(plugin((first, {"scale": (2, 1, 1)}), (second, {"name": "b"})))
+    assert (image.axes, image.spacing) == ("CZYX", (2, 1, 1))
+    np.testing.assert_array_equal(image.data, [first, second])
+
+
+def test_layers_that_are_not_channels_are_refused(plugin):
+    with pytest.raises(ValueError, match="holds 2 layers"):
+        read_image(plugin((values((6, 7)), {}), (values((3, 3)), {})))
+
+
+def test_several_labels_layers_are_refused(plugin):
+    layer = (values((6, 7)), {}, "labels")
+    with pytest.raises(ValueError, match="holds 2 layers"):
+        read_labels(plugin(layer, layer))
+
+
+def test_a_reader_that_gives_nothing(plugin):
+    with pytest.raises(ValueError, match="holds no image layer"):
+        read_image(plugin((None,)))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.npy", "a.jpg", "a.unknown"])
@@ -245,6 +345,14 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
         write_labels(path, values((6, 7)) + 1, axes="YX", overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["a.npy"]
     np.testing.assert_array_equal(read_labels(path), values((6, 7)))
+
+
+@pytest.mark.parametrize(("axes", "highest"), [("ZYX", 1), ("YX", 70_000)])
+def test_what_will_not_fit_is_known_beforehand(tmp_path, axes, highest):
+    with pytest.raises(ValueError, match="do not fit a PNG"):
+        check_target(tmp_path / "a.png", axes=axes, highest=highest)
+    check_target(tmp_path / "a.png", axes="YX", highest=255)
+    check_target(tmp_path / "a.tif", axes=axes, highest=highest)
 
 
 def test_probabilities_have_no_place_in_a_png(tmp_path):

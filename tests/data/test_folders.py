@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_segkit.data.folders import list_images, pair_files, stem
+from napari_segkit.data.folders import is_folder, list_images, pair_files, stem
 
 
 def touch(folder, *names):
@@ -68,6 +68,19 @@ def test_what_cannot_be_paired(tmp_path):
         pair_files(tmp_path, tmp_path / "a.png")
     with pytest.raises(ValueError, match="There is no file or folder"):
         pair_files(tmp_path / "a.png", tmp_path / "b.png")
+
+
+def test_a_folder_that_is_an_image_is_taken_as_a_file(tmp_path):
+    for name in ("img.zarr", "notes.v2", "img.tif", "notes"):
+        (tmp_path / name).mkdir()
+    touch(tmp_path, "a.png", "labels.tif")
+    assert [p.name for p in list_images(tmp_path)] == ["a.png", "img.zarr", "labels.tif"]
+    assert not is_folder(tmp_path / "img.zarr")
+    assert is_folder(tmp_path / "notes.v2")
+    pair = (tmp_path / "img.zarr", tmp_path / "labels.tif")
+    assert pair_files(*pair) == [pair]
+    (tmp_path / "list.csv").write_text("images,masks\nimg.zarr,labels.tif\n")
+    assert pair_files(tmp_path / "list.csv") == [pair]
 
 
 def test_an_empty_folder_is_said_so(tmp_path):

@@ -62,6 +62,7 @@ def test_a_region_is_read_without_loading_the_rest():
         ((2, 5, 8, 9), None, "TZYX"),
         ((5, 2, 8, 9), (5, 8, 9), "ZCYX"),
         ((3, 3, 3), (3, 3), "YXC"),
+        ((8, 9, 3), (8, 9, 3), "YXC"),
     ],
 )
 def test_axes_are_named_from_the_shapes(shape, labels_shape, axes):
@@ -80,6 +81,9 @@ def test_axes_are_named_from_the_shapes(shape, labels_shape, axes):
         ((8, 9, 3), "YX", "YXC"),
         ((8, 9), "YXC", "YX"),
         ((7, 8, 9), "TYX", "TYX"),
+        ((2, 8, 9), "CZYX", "CYX"),
+        ((2, 8, 9), "CTYX", "CYX"),
+        ((5, 7, 8, 9), "TYX", "TZYX"),
     ],
 )
 def test_axes_follow_those_of_training(shape, like, axes):
@@ -100,6 +104,7 @@ def test_alpha_is_left_out_and_four_named_channels_are_not():
     assert as_image(rgba).channels == 3
     assert as_image(ImageLayer(rgba, rgb=True)).channels == 3
     assert as_image(rgba, "YXC").channels == 4
+    assert as_image(ImageLayer(np.zeros((8, 9, 4), np.uint8), rgb=False)).axes == "ZYX"
     assert as_image(rgba.astype(np.uint16), "YXC").read({}, (slice(8), slice(9))).shape[0] == 4
 
 

@@ -54,10 +54,11 @@ def test_a_clean_mask_keeps_its_values(mask):
     assert survey(mask, unlabelled=None).counts.keys() == {0, 255}
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, ">u2"])
 @pytest.mark.parametrize("order", [1, 3])
 @pytest.mark.parametrize("factor", [0.5, 2])
-def test_grey_edges_of_a_resized_mask_are_cleaned_and_said(mask, order, factor):
-    resized = np.clip(rescale(mask / 255, factor, order) * 255, 0, 255).astype(np.uint8)
+def test_grey_edges_of_a_resized_mask_are_cleaned_and_said(mask, order, factor, dtype):
+    resized = np.clip(rescale(mask / 255, factor, order) * 255, 0, 255).astype(dtype)
     assert len(np.unique(resized)) > 4
     cleaned = read_values(resized, unlabelled=None)
     np.testing.assert_array_equal(cleaned, np.where(resized > 127, 255, 0))

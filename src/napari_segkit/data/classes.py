@@ -36,8 +36,9 @@ def classes_of(labels: Any, values: Sequence[int]) -> tuple[LabelClass, ...]:
 
     Parameters
     ----------
-    labels : array-like or napari Labels layer
-        A layer gives names (its features' columns "index" and "name") and colours.
+    labels : array-like or napari Labels layer, or a list of them
+        Layers give names (their features' columns "index" and "name") and colours; where they
+        differ, the first counts.
     values : sequence of int
         The label values.
 
@@ -46,11 +47,23 @@ def classes_of(labels: Any, values: Sequence[int]) -> tuple[LabelClass, ...]:
     tuple of LabelClass
         One for each value; "class 3" and a fixed palette where the labels say nothing.
     """
-    names = _names(getattr(labels, "features", None)) if is_layer(labels) else {}
-    colors = _colors(getattr(labels, "colormap", None)) if is_layer(labels) else {}
+    names: dict[int, str] = {}
+    colors: dict[int, str] = {}
+    layers = labels if isinstance(labels, list | tuple) else [labels]
+    for layer in filter(is_layer, layers):
+        names = _names(getattr(layer, "features", None)) | names
+        colors = _colors(getattr(layer, "colormap", None)) | colors
     return tuple(
         LabelClass(v, names.get(v, f"class {v}"), colors.get(v, default_color(v)))
         for v in map(int, values)
+    )
+
+
+def objects_as_classes(values: Sequence[int]) -> tuple[LabelClass, ...]:
+    """The classes of objects taken as one: 0 background, 1 object."""
+    names = {0: "background", 1: "object"}
+    return tuple(
+        LabelClass(v, names.get(v, f"class {v}"), default_color(v)) for v in map(int, values)
     )
 
 
@@ -68,7 +81,7 @@ def _names(features: Any) -> dict[int, str]:
         return {}
     index = features.get("index", features.index)
     pairs = zip(index, features[column], strict=True)
-    return {int(i): str(n) for i, n in pairs if isinstance(n, str) and n}
+    return {int(i): n for i, n in pairs if i == i and isinstance(n, str) and n}
 
 
 def _colors(colormap: Any) -> dict[int, str]:

@@ -107,6 +107,7 @@ class Image:
             Pixels of shape ``(C, *region)`` in their own dtype.
         """
         pixels = np.asarray(self.data[self.selection(item, region, self.axes)])
+        pixels = pixels.astype(np.uint8) if pixels.dtype == bool else pixels
         left = [a for a in self.axes if a not in item]
         wanted = ["C", *SPATIAL[-len(region) :]]
         for axis in wanted:
@@ -148,6 +149,7 @@ def as_image(
     *,
     labels_shape: Sequence[int] | None = None,
     like: str | None = None,
+    channels: int | None = None,
 ) -> Image:
     """Name the axes of an array or a napari image layer.
 
@@ -164,6 +166,8 @@ def as_image(
         Shape of the labels that belong to it; the axis they lack is C.
     like : str, optional
         Axes of the image that a model was trained with.
+    channels : int, optional
+        Channels that a model was trained with: three of four take the fourth for alpha.
 
     Returns
     -------
@@ -186,7 +190,9 @@ def as_image(
     name = getattr(layer, "name", None) or "image"
     named = axes.upper() if axes else _layer_axes(layer, data.ndim)
     named = named or guess_axes(source, labels_shape, like=like)
-    alpha = _is_alpha(layer, data, named, explicit=axes is not None)
+    guessed = axes is None and getattr(source, "rgb", None) is None and data.dtype == np.uint8
+    four = named.endswith("C") and data.shape[-1] == 4
+    alpha = four and channels != 4 and (getattr(source, "rgb", False) or guessed or channels == 3)
     return Image(data, named, _spacing(layer, named, spacing), name, alpha)
 
 
@@ -218,31 +224,40 @@ def guess_axes(
         Such as "YX", "YXC" (colour), "ZYX" (a stack or volume), "TZYX".
     """
     shape = tuple(full_resolution(source).shape)
-    ndim = len(shape)
-    channel = _channel_axis(source, shape, labels_shape, like)
-    names = (like or "").replace("C", "")
-    plain = ndim - (channel is not None)
-    if len(names) != plain:
-        names = "TZYX"[-plain:] if plain <= 4 else "?" * plain
-    if channel is None:
-        return names
-    return names[:channel] + "C" + names[channel:]
+    channel = _channel_axis(source, shape, labels_shape)
+    if like is not None and channel is None:
+        return _resized(like, len(shape))
+    if like is not None and "C" in like and not getattr(source, "rgb", False):
+        return _resized(like, len(shape))
+    plain = len(shape) - (channel is not None)
+    names = _resized((like or "").replace("C", "") or "TZYX", plain)
+    return names if channel is None else names[:channel] + "C" + names[channel:]
 
 
 def _channel_axis(
-    source: Any, shape: tuple[int, ...], labels_shape: Sequence[int] | None, like: str | None
+    source: Any, shape: tuple[int, ...], labels_shape: Sequence[int] | None
 ) -> int | None:
+    """Where C stands, as far as the layer, the labels or a length of 3 or 4 at the end tell."""
     ndim = len(shape)
     if getattr(source, "rgb", False):
         return ndim - 1
+    looks_colour = ndim > 2 and shape[-1] in (3, 4) and getattr(source, "rgb", None) is None
     if labels_shape is not None and len(labels_shape) == ndim - 1:
         fits = [i for i in range(ndim) if shape[:i] + shape[i + 1 :] == tuple(labels_shape)]
         colour = ndim - 1 in fits and shape[-1] in (3, 4)
         return ndim - 1 if colour else fits[0] if fits else None
-    if like is not None and "C" in like and ndim > 2:
-        return like.index("C") - len(like) + ndim
-    looks_rgb = ndim > 2 and shape[-1] in (3, 4) and labels_shape is None
-    return ndim - 1 if looks_rgb else None
+    return ndim - 1 if looks_colour else None
+
+
+def _resized(axes: str, ndim: int) -> str:
+    """The same axes with T and Z left out or added until there are `ndim` of them."""
+    for axis in "TZC":
+        axes = axes.replace(axis, "") if len(axes) > ndim else axes
+    for axis in "ZT":
+        if axis not in axes and len(axes) < ndim:
+            front = axes.startswith("T")
+            axes = axes[:front] + axis + axes[front:]
+    return axes
 
 
 def _layer_axes(layer: Any, ndim: int) -> str | None:
@@ -252,12 +267,6 @@ def _layer_axes(layer: Any, ndim: int) -> str | None:
         return None
     named += "C" * bool(getattr(layer, "rgb", False))
     return named if len(named) == ndim == len(set(named)) else None
-
-
-def _is_alpha(layer: Any, data: Any, axes: str, *, explicit: bool) -> bool:
-    if not axes.endswith("C") or data.shape[-1] != 4:
-        return False
-    return bool(getattr(layer, "rgb", False)) or (not explicit and data.dtype == np.uint8)
 
 
 def _spacing(layer: Any, axes: str, spacing: Sequence[float] | None) -> tuple[float, float, float]:

@@ -63,22 +63,51 @@ def read_values(
         If they are not non-negative integers, do not fit the image, or look like objects
         where `labels_are` is "ask".
     """
-    values = np.asarray(full_resolution(labels))
-    _require_integers(values)
-    if image is not None:
-        values = _fit_image(values, image)
+    images = None if image is None else [image]
+    return read_all([labels], unlabelled=unlabelled, labels_are=labels_are, images=images)[0][0]
+
+
+def read_all(
+    labels: Sequence[Any],
+    *,
+    unlabelled: int | None = 0,
+    labels_are: LabelsAre = "ask",
+    images: Sequence[Image] | None = None,
+) -> tuple[list[NDArray[np.integer[Any]]], bool]:
+    """The label values of several images, judged together.
+
+    Parameters
+    ----------
+    labels : sequence of array-like or napari Labels layer
+        As in `read_values`, each.
+    unlabelled, labels_are
+        As in `read_values`.
+    images : sequence of Image, optional
+        The images they belong to.
+
+    Returns
+    -------
+    tuple
+        The values, and whether grey edges of 0/255 masks were cleaned: of all, if of one.
+
+    Raises
+    ------
+    LabelsError
+        As in `read_values`.
+    """
+    values = [np.asarray(full_resolution(painted)) for painted in labels]
+    for array in values:
+        _require_integers(array)
+    if images is not None:
+        values = [_fit_image(v, image) for v, image in zip(values, images, strict=True)]
     if labels_are == "objects":
-        return _as_one_class(values, unlabelled)
-    values = clean_edges(values, unlabelled)
-    if labels_are == "ask" and looks_like_objects(values, unlabelled):
-        count = len(_present(values, unlabelled))
-        raise LabelsError(
-            f"The labels hold {count} values of one piece each and look like objects: choose "
-            "labels_are='objects' to take all of them as one class, or labels_are='classes' if "
-            "each value is a class.",
-            ("labels_are='objects'", "labels_are='classes'"),
-        )
-    return values
+        return [_as_one_class(v, unlabelled) for v in values], False
+    cleaned = any(has_grey_edges(v, unlabelled) for v in values)
+    if cleaned:
+        values = [_cleaned(v) for v in values]
+    if labels_are == "ask":
+        _ask_about_objects(values, unlabelled)
+    return values, cleaned
 
 
 def to_indices(values: NDArray[Any], classes: Sequence[int]) -> NDArray[np.int16]:
@@ -111,9 +140,7 @@ def clean_edges(values: NDArray[Any], unlabelled: int | None) -> NDArray[Any]:
     ndarray
         The same array, or a cleaned copy.
     """
-    if not has_grey_edges(values, unlabelled):
-        return values
-    return np.where(values > 127, 255, 0).astype(values.dtype)
+    return _cleaned(values) if has_grey_edges(values, unlabelled) else values
 
 
 def looks_like_objects(values: NDArray[Any], unlabelled: int | None) -> bool:
@@ -126,6 +153,21 @@ def looks_like_objects(values: NDArray[Any], unlabelled: int | None) -> bool:
     wanted = np.where(np.isin(values, ids), values, 0)
     pieces = int(label(wanted, background=0, return_num=True)[1])  # type: ignore[no-untyped-call]
     return pieces <= 1.25 * len(ids)
+
+
+def _cleaned(values: NDArray[Any]) -> NDArray[Any]:
+    return np.where(values > 127, 255, 0).astype(np.uint8)
+
+
+def _ask_about_objects(values: Sequence[NDArray[Any]], unlabelled: int | None) -> None:
+    most = max((v for v in values if looks_like_objects(v, unlabelled)), key=np.max, default=None)
+    if most is not None:
+        raise LabelsError(
+            f"The labels hold {len(_present(most, unlabelled))} values of one piece each and look "
+            "like objects: choose labels_are='objects' to take all of them as one class, or "
+            "labels_are='classes' if each value is a class.",
+            ("labels_are='objects'", "labels_are='classes'"),
+        )
 
 
 def _require_integers(values: NDArray[Any]) -> None:
@@ -194,14 +236,14 @@ def count(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def has_grey_edges(values: NDArray[Any], unlabelled: int | None) -> bool:
     """Whether nearly all values between 0 and 255 lie on an edge from one to the other."""
-    if values.dtype != np.uint8 or unlabelled == 255:
+    if unlabelled == 255 or not values.size or values.max() != 255:
         return False
-    counts = np.bincount(values.ravel(), minlength=256)
+    counts = np.bincount(values.ravel().astype(np.intp, copy=False), minlength=256)
     middle = slice(RINGING + 1, 255 - RINGING)
-    if not (counts[0] and counts[255] and np.count_nonzero(counts[middle]) > 2):
+    if not (counts[0] and np.count_nonzero(counts[middle]) > 1):
         return False
     grey = (values > RINGING) & (values < 255 - RINGING)
-    plane = (1,) * (values.ndim - 2) + (9, 9)
+    plane = (1,) * (values.ndim - 2) + (9, 9)[-values.ndim :]
     above = ndimage.maximum_filter(values, plane) > 127
     below = ndimage.minimum_filter(values, plane) < 128
     return bool((above & below)[grey].mean() > 0.95)

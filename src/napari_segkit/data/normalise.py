@@ -89,6 +89,15 @@ def mostly_zero(images: Iterable[Image], ndim: int) -> bool:
     return zeros >= 0.2 * sum(b[0].size for b in blocks)
 
 
+def require_finite_image(image: Image) -> None:
+    """Raise ValueError where an image in memory has a pixel that is NaN or infinite.
+
+    Images on disk are checked region by region as they are read.
+    """
+    if isinstance(image.data, np.ndarray) and not isinstance(image.data, np.memmap):
+        require_finite(image.data, image.name)
+
+
 def require_finite(pixels: NDArray[Any], name: str) -> None:
     """Raise ValueError where a pixel is NaN or infinite."""
     if np.issubdtype(pixels.dtype, np.floating) and not np.isfinite(pixels).all():
@@ -100,9 +109,8 @@ def require_finite(pixels: NDArray[Any], name: str) -> None:
 
 
 def _range(values: NDArray[Any], nonzero: bool) -> tuple[float, float]:
-    if nonzero and (values != 0).any():
-        values = values[values != 0]
-    low, high = np.percentile(values, PERCENTILES)
+    kept = values[values != 0] if nonzero else values
+    low, high = np.percentile(kept if kept.size else values, PERCENTILES)
     if low == high:  # few bright pixels on a flat background: the percentiles miss them
         low, high = values.min(), values.max()
     return float(low), float(high)

@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
 
-from .images import Image, full_resolution
-from .labels import LabelsError, count, has_grey_edges, read_values
+from .images import Image
+from .labels import LabelsError, count, read_all
+
+FEW = 50
+MOST_CLASSES = 1000
 
 
 @dataclass(frozen=True)
@@ -59,21 +62,35 @@ def survey(
         The counts, and sentences for the user.
     """
     try:
-        values = read_values(labels, unlabelled=unlabelled, labels_are=labels_are, image=image)
+        images = None if image is None else [image]
+        values, cleaned = read_all(
+            [labels], unlabelled=unlabelled, labels_are=labels_are, images=images
+        )
     except LabelsError as error:
         return Survey({}, 0, (), str(error), error.remedies)
-    return _judge(values, unlabelled, cleaned=_has_grey_edges(labels, unlabelled, labels_are))
+    return survey_values(values, unlabelled, cleaned=cleaned)
 
 
-def survey_values(values: Sequence[NDArray[Any]], unlabelled: int | None) -> Survey:
-    """The survey of several arrays that `read_values` gave, taken together."""
-    return _judge(np.concatenate([v.ravel() for v in values]), unlabelled, cleaned=False)
+def survey_values(
+    values: Sequence[NDArray[Any]], unlabelled: int | None, *, cleaned: bool = False
+) -> Survey:
+    """The survey of several arrays that `read_all` gave, taken together.
 
+    Parameters
+    ----------
+    values : sequence of ndarray
+        Label values.
+    unlabelled : int or None
+        The value that is never learned nor counted.
+    cleaned : bool
+        Grey edges were cleaned, which is to be said.
 
-def _has_grey_edges(labels: Any, unlabelled: int | None, labels_are: LabelsAre) -> bool:
-    if labels_are == "objects":
-        return False
-    return has_grey_edges(np.asarray(full_resolution(labels)), unlabelled)
+    Returns
+    -------
+    Survey
+        The counts, and sentences for the user.
+    """
+    return _judge(np.concatenate([v.ravel() for v in values]), unlabelled, cleaned=cleaned)
 
 
 def _judge(values: NDArray[Any], unlabelled: int | None, *, cleaned: bool) -> Survey:
@@ -89,6 +106,12 @@ def _judge(values: NDArray[Any], unlabelled: int | None, *, cleaned: bool) -> Su
 def _problem(
     counts: dict[int, int], left_out: int, unlabelled: int | None
 ) -> tuple[str | None, tuple[str, ...]]:
+    if len(counts) > MOST_CLASSES:
+        return (
+            f"The labels hold {len(counts)} classes; a network learns at most {MOST_CLASSES}: if "
+            "the values are ids of objects, choose labels_are='objects'.",
+            ("labels_are='objects'",),
+        )
     if not counts:
         return (
             f"Nothing is labelled: every pixel is {unlabelled}, which means unlabelled. Paint a "
@@ -135,7 +158,9 @@ def _notes(counts: dict[int, int], left_out: int, unlabelled: int | None) -> lis
             "255 is learned as a class: where it means unlabelled, as in many photographs' masks, "
             "choose unlabelled=255."
         )
-    few = [str(v) for v, n in counts.items() if n < 50]
+    few = [str(v) for v, n in counts.items() if n < FEW]
     if few:
-        notes.append(f"Class {', '.join(few)} has fewer than 50 labelled pixels: paint more.")
+        more = f" and {len(few) - 5} more" if len(few) > 5 else ""
+        named = f"Class {', '.join(few[:5])}{more}"
+        notes.append(f"{named}: fewer than {FEW} labelled pixels each; paint more.")
     return notes

@@ -111,6 +111,35 @@ def round_up(length: int, stride: int) -> int:
     return ceil(length / stride) * stride
 
 
+def fit(size: int, overlap: int, stride: int) -> tuple[int, int]:
+    """Tile size and overlap as a network can take them: multiples of its stride.
+
+    Parameters
+    ----------
+    size, overlap : int
+        As wished.
+    stride : int
+        Of the network.
+
+    Returns
+    -------
+    tuple of int
+        The size rounded up, the overlap rounded up where half a tile allows it.
+
+    Raises
+    ------
+    ValueError
+        If the overlap is more than half of the tile.
+    """
+    size = round_up(size, stride)
+    if 2 * overlap > size:
+        raise ValueError(
+            f"The overlap of {overlap} pixels is more than half of the tile of {size}: give a "
+            "larger tile_size or a smaller overlap."
+        )
+    return size, min(round_up(overlap, stride), size // 2 // stride * stride)
+
+
 def read_mirrored(
     read: Callable[[tuple[slice, ...]], NDArray[Any]],
     start: Sequence[int],

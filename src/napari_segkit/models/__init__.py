@@ -83,6 +83,27 @@ def model_info(name: str) -> ModelInfo:
     return MODELS[name]
 
 
+def check_spec(spec: ModelSpec) -> None:
+    """Raise ValueError where a spec cannot be built; the message lists what can.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Which model.
+    """
+    info = model_info(spec.name)
+    if spec.encoder not in info.encoders:
+        raise ValueError(
+            f"{spec.name} has no encoder {spec.encoder!r}; choose one of "
+            f"{', '.join(info.encoders)}."
+        )
+    if spec.weights is not None:
+        raise ValueError(
+            f"weights is {spec.weights!r}; only None is available: training starts from random "
+            "weights."
+        )
+
+
 def build(spec: ModelSpec, *, channels: int, classes: int) -> "nn.Module":
     """Build an untrained network.
 
@@ -105,18 +126,8 @@ def build(spec: ModelSpec, *, channels: int, classes: int) -> "nn.Module":
     ValueError
         If the method or its encoder does not exist.
     """
-    info = model_info(spec.name)
-    if spec.encoder not in info.encoders:
-        raise ValueError(
-            f"{spec.name} has no encoder {spec.encoder!r}; choose one of "
-            f"{', '.join(info.encoders)}."
-        )
-    if spec.weights is not None:
-        raise ValueError(
-            f"weights is {spec.weights!r}; only None is available: training starts from random "
-            "weights."
-        )
-    module, function = info.build.split(":")
+    check_spec(spec)
+    module, function = model_info(spec.name).build.split(":")
     network: nn.Module = getattr(import_module(f".{module}", __name__), function)(
         spec, channels, classes
     )

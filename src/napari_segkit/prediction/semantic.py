@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from napari_segkit.config import TileConfig
 from napari_segkit.data.images import Image
 from napari_segkit.data.labels import from_indices
-from napari_segkit.data.normalise import Statistics, require_finite
-from napari_segkit.data.tiling import Grid, Tile, read_mirrored, round_up
+from napari_segkit.data.normalise import Statistics, require_finite, require_finite_image
+from napari_segkit.data.tiling import Grid, Tile, fit, read_mirrored
 from napari_segkit.steps import Step
 from napari_segkit.trained import TrainedModel
 from napari_segkit.versions import versions
@@ -120,18 +120,17 @@ def plan(model: TrainedModel, image: Image, config: TileConfig) -> Grid:
             f"but the model was trained with {model.channels}: choose another image, or name its "
             "axes."
         )
-    if isinstance(image.data, np.ndarray):
-        require_finite(image.data, image.name)
-    stride = model.info.stride
-    size = [round_up(config.tile_size or n, stride) for n in model.tile_size]
-    given = model.overlap if config.overlap is None else [config.overlap] * model.ndim
-    overlap = [round_up(n, stride) for n in given]
-    if any(2 * o > s for o, s in zip(overlap, size, strict=True)):
-        raise ValueError(
-            f"The overlap of {max(overlap)} pixels is more than half of the tile of {min(size)}: "
-            "give a larger tile_size or a smaller overlap."
+    require_finite_image(image)
+    fitted = [
+        fit(
+            size if config.tile_size is None else config.tile_size,
+            overlap if config.overlap is None else config.overlap,
+            model.info.stride,
         )
-    return Grid(image.spatial(model.ndim), tuple(size), tuple(overlap))
+        for size, overlap in zip(model.tile_size, model.overlap, strict=True)
+    ]
+    size, overlap = zip(*fitted, strict=True)
+    return Grid(image.spatial(model.ndim), size, overlap)
 
 
 def _batches(tiles: Grid, size: int) -> Iterator[list[Tile]]:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_segkit.data.images import Image
-from napari_segkit.data.normalise import Statistics
+from napari_segkit.data.normalise import Statistics, require_finite
 from napari_segkit.data.tiling import read_mirrored
 
 PLACES = 1_000_000  # remembered per class and sample; more would only cost memory
@@ -104,6 +104,7 @@ class Sampler:
         shape = sample.image.spatial(len(self.size))
         start = [self._start(p, n, end) for p, n, end in zip(place, self.size, shape, strict=True)]
         pixels = read_mirrored(lambda r: sample.image.read(item, r), start, self.size, shape)
+        require_finite(pixels, sample.image.name)
         target = read_mirrored(lambda r: sample.indices.read(item, r), start, self.size, shape)[0]
         image = sample.statistics.apply(pixels)
         if self.augment:

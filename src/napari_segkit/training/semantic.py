@@ -13,8 +13,14 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
 from napari_segkit.data.labels import to_indices
-from napari_segkit.data.normalise import Statistics, identity, measure, mostly_zero
-from napari_segkit.data.tiling import round_up
+from napari_segkit.data.normalise import (
+    Statistics,
+    identity,
+    measure,
+    mostly_zero,
+    require_finite_image,
+)
+from napari_segkit.data.tiling import fit, round_up
 from napari_segkit.models import build, model_info
 from napari_segkit.trained import TrainedModel
 from napari_segkit.versions import versions
@@ -59,6 +65,8 @@ class Training:
         self.images, self.classes = images, tuple(classes)
         self.ndim = info.dims[0]
         self.tile_size, self.overlap = tiles(images, config, self.ndim, info.stride)
+        for image in images:
+            require_finite_image(image)
         self.nonzero = config.normalise == "image" and mostly_zero(images, self.ndim)
         self.statistics = self._measure()
         torch.manual_seed(config.seed)
@@ -147,10 +155,14 @@ def tiles(
         Size and overlap along each spatial axis.
     """
     longest = np.max([image.spatial(ndim) for image in images], axis=0)
-    size = tuple(round_up(config.tile.tile_size or min(TILE, int(n)), stride) for n in longest)
-    given = config.tile.overlap
-    overlap = tuple(
-        min(round_up(3 * n // 8 if given is None else given, stride), n // 2 // stride * stride)
-        for n in size
-    )
-    return size, overlap
+    fitted = [_tile(int(length), config, stride) for length in longest]
+    sizes, overlaps = zip(*fitted, strict=True)
+    return sizes, overlaps
+
+
+def _tile(length: int, config: TrainConfig, stride: int) -> tuple[int, int]:
+    """Along one axis; never less than two strides, so that neighbours can overlap."""
+    size, overlap = config.tile.tile_size, config.tile.overlap
+    size = max(min(TILE, length), 2 * stride) if size is None else size
+    size = round_up(size, stride)
+    return fit(size, 3 * size // 8 if overlap is None else overlap, stride)
