@@ -13,7 +13,7 @@ from .data.files import (
     write_labels,
     write_probabilities,
 )
-from .data.folders import by_stem, stem
+from .data.folders import by_stem, is_folder, stem
 from .data.images import Image
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def plan(source: AnyPath, output: AnyPath, ending: str = "tif") -> list[tuple[Pa
         If the folder holds no image, two of one name, or is the output folder itself.
     """
     images, labels = Path(source), Path(output)
-    if not images.is_dir():
+    if not is_folder(images):
         inside = labels / f"{stem(images)}.{ending}"
         return [(images, inside if labels.is_dir() else labels)]
     if labels.resolve() == images.resolve():
@@ -121,17 +121,19 @@ def predict_file_tiles(
     ValueError
         If the image cannot be read or used, or a file may not be written; nothing is then.
     """
-    maps = _maps(target)
+    maps, trained = _maps(target), segmenter.trained
     check_target(target, overwrite=overwrite)
+    known: dict[str, Any] = {"like": trained.axes, "channels": trained.channels} if trained else {}
+    image = read_image(source, axes, spacing, **known)
+    highest = max(trained.values) if trained else 0
+    check_target(target, overwrite=overwrite, axes=image.label_axes, highest=highest)
     if probabilities:
         maps.parent.mkdir(exist_ok=True)
         check_target(maps, overwrite=overwrite, probabilities=True)
-    trained = segmenter.trained
-    image = read_image(source, axes, spacing, like=trained.axes if trained else None)
     found = yield from segmenter.predict_tiles(image, tile, probabilities=probabilities)
     about: dict[str, Any] = {
         "spacing": image.spacing,
-        "provenance": found.provenance | {"image": source.name},
+        "provenance": found.provenance | {"file": source.name},
         "overwrite": overwrite,
     }
     write_labels(target, found.labels, axes=image.label_axes, **about)

@@ -142,8 +142,10 @@ def test_an_optional_number_starts_at_something_usable(form):
         field = made.field(name)
         assert isinstance(field, OptionalField)
         assert not field.inner.isEnabled()
+        assert field.inner.isHidden()
         field.switch.setChecked(True)
         assert field.inner.isEnabled()
+        assert not field.inner.isHidden()
     config = made.value()
     assert config.tile_size >= 2 * config.overlap > 0
 

@@ -89,7 +89,9 @@ def test_predict_a_folder(data, model, tmp_path, capsys):
     np.testing.assert_array_equal(maps.argmax(0), labels)
     with tifffile.TiffFile(out / "0.tif") as file:
         described = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Description"]
-    assert json.loads(described)["image"] == "0.png"
+    kept = json.loads(described)
+    assert kept["file"] == "0.png"
+    assert kept["image"] == {"name": "0.png", "axes": "YX", "shape": [70, 80]}
 
 
 def test_the_command_line_and_the_console_give_the_same_labels(data, model, tmp_path):
@@ -151,6 +153,71 @@ def test_evaluate_leaves_out_what_it_is_told(data, capsys):
     assert "unlabelled=0 (its pixels are not counted)" in capsys.readouterr().out
 
 
+def test_images_of_one_name_are_told_apart(tmp_path, capsys):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "p.tif", scene(0)[1])
+        tifffile.imwrite(tmp_path / name / "t.tif", scene(0)[1])
+    listed, table = tmp_path / "list.csv", tmp_path / "figures.csv"
+    listed.write_text("images,masks\na/p.tif,a/t.tif\nb/p.tif,b/t.tif\na/p.tif,b/t.tif\n")
+    assert run("evaluate", listed, "--csv", table) == 0
+    printed = capsys.readouterr().out
+    assert "Pooled pixels of 3 images" in printed
+    assert "a/p.tif: mean IoU" in printed
+    assert "b/p.tif: mean IoU" in printed
+    names = pd.read_csv(table)["image"].tolist()
+    assert [names.count(n) for n in ("a/p.tif", "b/p.tif", "pooled")] == [6, 3, 3]
+
+
+def test_a_table_is_not_overwritten_unless_asked(data, tmp_path, capsys):
+    mask, table = data / "masks/0.tif", tmp_path / "figures.csv"
+    table.write_text("precious")
+    assert run("evaluate", mask, mask, "--csv", table) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert table.read_text() == "precious"
+    assert run("evaluate", mask, mask, "--csv", table, "--overwrite") == 0
+    assert pd.read_csv(table)["image"].unique().tolist() == ["0.tif", "pooled"]
+    assert [p.name for p in tmp_path.iterdir()] == ["figures.csv"]
+
+
+def test_a_stack_does_not_fit_a_png_and_is_refused_before_the_work(
+    model, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in/a.tif", np.stack([scene(i)[0] for i in range(2)]))
+    monkeypatch.setattr(Segmenter, "predict_tiles", None)
+    out = tmp_path / "out"
+    arguments = ["--format", "png", "--probabilities"]
+    assert run("predict", model, tmp_path / "in", "-o", out, *arguments) == 1
+    assert "do not fit a PNG" in capsys.readouterr().err
+    assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (FloatingPointError("The loss became nan."), "The loss became nan."),
+        (RuntimeError("CUDA out of memory. Tried to\n allocate"), "--batch-size or --tile-size"),
+        (MemoryError(), "--batch-size or --tile-size"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "predict"])
+def test_a_failure_is_one_sentence(
+    command, problem, said, data, model, tmp_path, monkeypatch, capsys
+):
+    def fail(*_, **__):
+        raise problem
+        yield
+
+    for name in ("train_epochs", "predict_tiles"):
+        monkeypatch.setattr(Segmenter, name, fail)
+    image, mask, target = data / "images/0.png", data / "masks/0.tif", tmp_path / "x.tif"
+    inputs = {"train": (image, mask), "predict": (model, image)}[command]
+    assert run(command, *inputs, "-o", target) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
 def test_models_are_listed(capsys):
     assert run("models") == 0
     assert capsys.readouterr().out.startswith("unet")
@@ -193,6 +260,7 @@ MISTAKES = [
     (["predict", "MODEL", "IMAGE", "-o", "x.tif", "--tile-size", "3"], "tile_size is 3"),
     (["evaluate", "IMAGE", "nowhere.png"], "nowhere.png"),
     (["evaluate", "MASK", "MASK", "--csv", "nowhere/x.csv"], "no folder nowhere"),
+    (["evaluate", "MASK", "MASK", "--unlabelled", "-5"], "unlabelled is -5"),
 ]
 
 

@@ -71,7 +71,7 @@ def test_what_cannot_be_paired(tmp_path):
 
 
 def test_a_folder_that_is_an_image_is_taken_as_a_file(tmp_path):
-    for name in ("img.zarr", "notes.v2", "img.tif", "notes"):
+    for name in ("img.zarr", "notes.v2", "img.tif", "run.raw", "notes"):
         (tmp_path / name).mkdir()
     touch(tmp_path, "a.png", "labels.tif")
     assert [p.name for p in list_images(tmp_path)] == ["a.png", "img.zarr", "labels.tif"]

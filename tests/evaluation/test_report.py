@@ -99,10 +99,11 @@ def test_what_looks_like_objects_is_asked_about():
     assert len(evaluate(ids(), ids(), labels_are="classes").classes) == 13
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
 @pytest.mark.parametrize("lazy", [False, True])
-def test_grey_edges_of_a_mask_are_cleaned_on_both_sides(lazy, monkeypatch):
+def test_grey_edges_of_a_mask_are_cleaned_on_both_sides(lazy, dtype, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 600)
-    truth = grey_edges(mask())
+    truth = grey_edges(mask()).astype(dtype)
     wrap = da.from_array if lazy else np.asarray
     report = evaluate(wrap(mask()), wrap(truth))
     assert report.classes == (0, 255)
@@ -125,22 +126,50 @@ def test_reports_add_up_to_the_pooled_report():
     np.testing.assert_array_equal(parts.counts, pooled.counts)
 
 
+def test_pooled_notes_are_those_of_all_pixels():
+    first = evaluate(np.array([1, 1]), np.array([1, 2]))
+    second = evaluate(np.array([2, 2]), np.array([2, 2]))
+    assert first.notes == ("Class 2 is in the truth but nowhere in the prediction.",)
+    assert (first + second).notes == ()
+    assert "nowhere" not in str(first + second)
+
+
+def test_reports_of_different_choices_are_not_pooled():
+    with pytest.raises(ValueError, match="unlabelled=None and unlabelled=0"):
+        evaluate(TRUTH, TRUTH) + evaluate(TRUTH, TRUTH, unlabelled=0)
+
+
+def test_any_number_of_dimensions_counts():
+    line = np.arange(256, dtype=np.uint8)
+    assert evaluate(line, line, labels_are="classes").mean_iou == 1
+
+
+class Watched:
+    """A lazy array that notes how many pixels are loaded at a time."""
+
+    def __init__(self, lazy, loads):
+        self.lazy, self.loads = lazy, loads
+
+    def __getattr__(self, name):
+        return getattr(self.lazy, name)
+
+    def __getitem__(self, part):
+        return Watched(self.lazy[part], self.loads)
+
+    def __array__(self, dtype=None, copy=None):
+        self.loads.append(self.lazy.size)
+        return self.lazy.compute()
+
+
 @pytest.mark.parametrize("chunks", [(1, 5, 8), (3, 5, 8), (7, 2, 3)])
 def test_lazy_arrays_give_the_same_counts_without_being_loaded_whole(chunks, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 100)
     rng = np.random.default_rng(0)
-    truth, prediction = rng.integers(0, 3, (2, 7, 5, 8))
-    loaded = []
-
-    def note(block):
-        loaded.append(block.shape[0])
-        return block
-
-    meta = np.empty((0, 0, 0), int)
-    lazy = da.from_array(truth, chunks).map_blocks(note, meta=meta)
-    report = evaluate(da.from_array(prediction, chunks), lazy)
-    np.testing.assert_array_equal(report.counts, evaluate(prediction, truth).counts)
-    assert sum(loaded) * chunks[1] * chunks[2] <= truth.size * 2
+    arrays = rng.integers(0, 3, (2, 21, 5, 8)).astype(np.uint8)
+    loads = []
+    report = evaluate(*(Watched(da.from_array(a, chunks), loads) for a in arrays))
+    np.testing.assert_array_equal(report.counts, evaluate(*arrays).counts)
+    assert max(loads) <= max(100, chunks[0] * 5 * 8)
 
 
 def test_layers_give_their_class_names():
@@ -184,6 +213,8 @@ def test_progress_reaches_its_total(monkeypatch):
         (TRUTH, TRUTH * 0, {"unlabelled": 0}, "every pixel of the truth is 0"),
         (TRUTH[:0], TRUTH[:0], {}, "no pixels"),
         (TRUTH, TRUTH, {"kind": "instance"}, "'instance'; available: 'semantic'"),
+        (TRUTH, TRUTH, {"labels_are": "object"}, "labels_are is 'object'; choose one of"),
+        (TRUTH, TRUTH, {"unlabelled": -1}, "unlabelled is -1"),
         ([TRUTH], TRUTH, {}, "holds 1 and truth one array"),
         ([TRUTH], [TRUTH, TRUTH], {}, "holds 1 and truth 2"),
         ([], [], {}, "holds 0 and truth 0"),
@@ -200,3 +231,8 @@ def test_bad_input_gets_a_sentence(prediction, truth, options, sentence):
         evaluate(prediction, truth, **options)
     assert str(caught.value).endswith(".")
     assert "\n" not in str(caught.value)
+
+
+def test_unlabelled_must_be_a_number():
+    with pytest.raises(TypeError, match="unlabelled is 'none'; it must be int or None"):
+        evaluate(TRUTH, TRUTH, unlabelled="none")

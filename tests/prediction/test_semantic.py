@@ -175,7 +175,7 @@ def test_progress_counts_all_tiles_of_all_slices(model):
 @pytest.mark.parametrize(
     ("image", "config", "said"),
     [
-        (Image(np.zeros((9, 9, 3)), "YXC"), TileConfig(), "has 3 channels"),
+        (Image(np.zeros((9, 9, 3)), "YXC"), TileConfig(), r"has 3 channel"),
         (Image(np.full((9, 9), np.nan), "YX"), TileConfig(), "81 NaN"),
         (Image(np.zeros((9, 9)), "YX"), TileConfig(), "constant"),
         (Image(coins(), "YX"), TileConfig(overlap=80), "overlap of 80 pixels is more than half"),

@@ -173,15 +173,23 @@ class OptionalField(QWidget):
     def __init__(self, inner: Any) -> None:
         super().__init__()
         self.inner = inner
-        self.switch = QCheckBox()
-        self.switch.toggled.connect(inner.setEnabled)
+        self.switch = QCheckBox("not set")
+        self.switch.toggled.connect(self._show)
         self.switch.toggled.connect(self.changed)
-        inner.setEnabled(False)
+        self._show(False)
         inner.changed.connect(self.changed)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.switch)
         layout.addWidget(inner, 1)
+        inner.hide()
+
+    def _show(self, on: bool) -> None:
+        """A number that does not count is not shown: it would look like the default."""
+        self.switch.setText("" if on else "not set")
+        self.inner.setEnabled(on)
+        if self.inner.parent() is not None:
+            self.inner.setVisible(on)
 
     def value(self) -> Any:
         """The value, or None."""

@@ -12,15 +12,13 @@ from napari_segkit.models import list_models
 from napari_segkit.steps import drain
 
 from .options import add_options, numbers, read_options
-from .terminal import interrupts, notes, say, sentence, shown
+from .terminal import MISTAKES, interrupts, notes, say, sentence, shown
 
 if TYPE_CHECKING:
     from napari_segkit.data.images import Image
-    from napari_segkit.evaluation.semantic import Report
     from napari_segkit.segmenter import Segmenter
     from napari_segkit.training.loop import TrainStep
 
-MISTAKES = (ValueError, TypeError, OSError)
 LIST = "CSV list with the columns images and masks"
 
 
@@ -140,13 +138,14 @@ def _add_predict(commands: Any) -> None:
 
 def _predict(args: Namespace) -> int:
     from napari_segkit.batch import plan
+    from napari_segkit.data.folders import is_folder
     from napari_segkit.segmenter import Segmenter
 
     read_options(args, TileConfig())  # wrong numbers are said before any work
     jobs = plan(args.input, args.output, args.format)
     segmenter = Segmenter.load(args.model, device=args.device)
     _say_device(args)
-    if not Path(args.input).is_dir():
+    if not is_folder(Path(args.input)):
         return _predict_file(segmenter, *jobs[0], args)
     failed = sum(not _tried(segmenter, *job, args) for job in jobs)
     if failed:
@@ -158,7 +157,7 @@ def _tried(segmenter: "Segmenter", source: Path, target: Path, args: Namespace) 
     """Whether a file of a folder could be predicted; the others go on where it could not."""
     try:
         _predict_file(segmenter, source, target, args)
-    except (*MISTAKES, RuntimeError) as problem:
+    except MISTAKES as problem:
         say(f"{source.name}: {sentence(problem)}")
         return False
     return True
@@ -187,37 +186,30 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("prediction", help=f"file, folder, or {LIST}")
     parser.add_argument("truth", nargs="?", help="file or folder; not with a CSV list")
     parser.add_argument("--csv", metavar="FILE", help="write the figures of every image there")
+    _add_overwrite(parser)
     add_options(parser, TrainConfig(unlabelled=None), only=("unlabelled", "labels_are"))
 
 
 def _evaluate(args: Namespace) -> None:
     from napari_segkit.data.files import require_free
     from napari_segkit.data.folders import pair_files
-    from napari_segkit.evaluation.report import table_of
 
+    from .figures import compare, write_figures
+
+    read_options(args, TrainConfig(unlabelled=None))  # wrong words are said before any work
     if args.csv:
-        require_free(args.csv, overwrite=True)
-    reports = {p.name: _compare(p, t, args) for p, t in pair_files(args.prediction, args.truth)}
-    first, *others = reports.values()
+        require_free(args.csv, overwrite=args.overwrite)
+    pairs = pair_files(args.prediction, args.truth)
+    reports = [compare(*pair, args) for pair in pairs]
+    first, *others = [report for _, report in reports]
     pooled = sum(others, first)
     if others:
-        for name, report in reports.items():
+        for name, report in reports:
             print(f"{name}: {report.means()}")
         print(f"\nPooled pixels of {len(reports)} images:")
     print(pooled)
     if args.csv:
-        table_of(reports | {"pooled": pooled}).to_csv(args.csv, index=False)
-
-
-def _compare(prediction: Path, truth: Path, args: Namespace) -> "Report":
-    from napari_segkit.data.files import read_labels
-    from napari_segkit.evaluation.report import evaluate
-
-    choice = {"unlabelled": args.unlabelled, "labels_are": args.labels_are}
-    try:
-        return evaluate(read_labels(prediction), read_labels(truth), **choice)
-    except MISTAKES as problem:
-        raise ValueError(f"{prediction.name}: {sentence(problem)}") from problem
+        write_figures(Path(args.csv), [*reports, ("pooled", pooled)])
 
 
 def _add_demo(commands: Any) -> None:
@@ -239,6 +231,10 @@ def _add_common(parser: ArgumentParser) -> None:
                         help="world units between pixels, such as 2,0.5,0.5")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--threads", type=int, help="CPU threads that torch may use")
+    _add_overwrite(parser)
+
+
+def _add_overwrite(parser: ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
 
 

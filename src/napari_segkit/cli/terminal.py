@@ -13,6 +13,9 @@ from napari_segkit.steps import Step
 S = TypeVar("S", bound=Step)
 T = TypeVar("T")
 
+MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, MemoryError, RuntimeError)
+FULL = ("out of memory", "not enough memory", "can't allocate memory")
+
 
 def say(line: str) -> None:
     """Write a line to standard error.
@@ -39,6 +42,8 @@ def sentence(problem: BaseException) -> str:
         The line.
     """
     text = " ".join(str(problem).split()) or type(problem).__name__
+    if isinstance(problem, MemoryError) or any(words in text.lower() for words in FULL):
+        return f"The memory is full ({text[:80]}): give a smaller --batch-size or --tile-size."
     options = [_option(r) for r in getattr(problem, "remedies", ()) if "=" in r]
     return f"{text} Here: {' or '.join(options)}." if options else text
 

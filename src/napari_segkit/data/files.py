@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .images import Image, as_image, full_resolution
 from .readers import PICTURES, TIFF, read_source
 from .tiff import UNKNOWN, Spacing
-from .writers import LABELS, PROBABILITIES, replacing, unsigned
+from .writers import LABELS, PROBABILITIES, replacing, require_fit, unsigned
 
 AnyPath = str | PathLike[str]
 
@@ -24,6 +24,7 @@ def read_image(
     *,
     labels_shape: Sequence[int] | None = None,
     like: str | None = None,
+    channels: int | None = None,
 ) -> Image:
     """Read an image file.
 
@@ -37,7 +38,7 @@ def read_image(
         nothing, what the shapes suggest.
     spacing : sequence of float, optional
         World units between pixels along Z Y X or Y X. None: what the file says, or 1.
-    labels_shape, like
+    labels_shape, like, channels
         What `as_image` makes of them, where the file names no axes.
 
     Returns
@@ -58,6 +59,7 @@ def read_image(
         size if spacing is None else spacing,
         labels_shape=labels_shape,
         like=like,
+        channels=channels,
     )
     return replace(image, name=file.name)
 
@@ -123,6 +125,7 @@ def write_labels(
     """
     file = check_target(path, overwrite=overwrite)
     values = unsigned(np.asarray(labels))
+    require_fit(file, values.ndim, int(values.max(initial=0)))
     with replacing(file) as opened:
         LABELS[file.suffix.lower()](opened, values, axes, spacing, provenance or {})
 
@@ -160,7 +163,14 @@ def write_probabilities(
         PROBABILITIES[file.suffix.lower()](opened, values, axes, spacing, provenance or {})
 
 
-def check_target(path: AnyPath, *, overwrite: bool = False, probabilities: bool = False) -> Path:
+def check_target(
+    path: AnyPath,
+    *,
+    overwrite: bool = False,
+    probabilities: bool = False,
+    axes: str | None = None,
+    highest: int = 0,
+) -> Path:
     """Refuse a file that could not be written, before the work that would fill it.
 
     Parameters
@@ -169,6 +179,10 @@ def check_target(path: AnyPath, *, overwrite: bool = False, probabilities: bool 
         Where labels, or probabilities, are to be written.
     overwrite, probabilities : bool
         Whether a file may be replaced; whether it is for probabilities.
+    axes : str, optional
+        Axes of the labels, where they are known.
+    highest : int
+        The highest value that they can have.
 
     Returns
     -------
@@ -178,11 +192,14 @@ def check_target(path: AnyPath, *, overwrite: bool = False, probabilities: bool 
     Raises
     ------
     ValueError
-        If the ending is not one we write, the file exists, or its folder does not.
+        If the ending is not one we write, the labels do not fit it, the file exists, or its
+        folder does not.
     """
     file, writers = Path(path), PROBABILITIES if probabilities else LABELS
     if file.suffix.lower() not in writers:
         raise ValueError(f"{file} cannot be written; choose a name ending in {', '.join(writers)}.")
+    if axes is not None:
+        require_fit(file, len(axes), highest)
     return require_free(file, overwrite=overwrite)
 
 

@@ -70,11 +70,16 @@ def pair_files(images: Paths, labels: Paths | None = None) -> Pairs:
             "with the columns images and masks."
         )
     second = _existing(labels)
-    if first.is_file() != second.is_file():
+    if is_folder(first) != is_folder(second):
         raise ValueError(f"{first} and {second} must be two files or two folders.")
-    if first.is_file():
+    if not is_folder(first):
         return [(first, second)]
     return _paired(first, second)
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether this is a folder of files, and not one that is an image itself (Zarr)."""
+    return path.is_dir() and not can_read(path)
 
 
 def stem(path: Path) -> str:
@@ -117,9 +122,7 @@ def _existing(path: Paths) -> Path:
 
 
 def _is_image(path: Path) -> bool:
-    if path.suffix.lower() in TABLES or (path.is_dir() and not path.suffix):
-        return False
-    return can_read(path)
+    return path.suffix.lower() not in TABLES and can_read(path)
 
 
 def _paired(images: Path, labels: Path) -> Pairs:
@@ -142,7 +145,7 @@ def _listed(table: Path) -> Pairs:
             f"{table} must be a list with the columns images and masks, and at least one row."
         )
     pairs = [tuple(table.parent / (row[c] or "") for c in ("images", "masks")) for row in rows]
-    missing = [str(p) for pair in pairs for p in pair if not p.is_file()]
+    missing = [str(p) for pair in pairs for p in pair if not p.exists() or is_folder(p)]
     if missing:
         raise ValueError(f"{table} names files that do not exist: {_some(missing)}.")
     return [(image, mask) for image, mask in pairs]

@@ -1,5 +1,7 @@
 """One reader for each kind of file; what else there is, napari's installed readers open."""
 
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ PICTURES = (".png", ".jpg", ".jpeg")
 KNOWN = (*TIFF, *PICTURES, ".npy")
 
 Source = tuple[Any, str | None, Spacing | None]
+Layers = list[tuple[Any, dict[str, Any]]]
 
 
 def read_source(path: Path, *, labels: bool) -> Source:
@@ -58,10 +61,25 @@ def read_source(path: Path, *, labels: bool) -> Source:
 
 
 def can_read(path: Path) -> bool:
-    """Say whether this package or a reader installed in napari takes such a file."""
-    if path.suffix.lower() in KNOWN:
-        return path.is_file()
-    return any(_plugins().iter_compatible_readers(str(path)))
+    """Say whether this package or a reader installed in napari takes such a file.
+
+    A folder is taken as an image only where a reader names its ending, as with "*.zarr".
+    """
+    known = path.suffix.lower() in KNOWN
+    if path.is_dir():
+        named = (fnmatch(path.name.lower(), ending) for ending in _folder_endings())
+        return bool(path.suffix) and not known and any(named)
+    return path.is_file() if known else any(_plugins().iter_compatible_readers(str(path)))
+
+
+def _folder_endings() -> Iterator[str]:
+    """Patterns of folders that are images; napari's own reader names those of files as well."""
+    for manifest in _plugins().iter_manifests(disabled=False):
+        for reader in manifest.contributions.readers or ():
+            for pattern in map(str.lower, reader.filename_patterns):
+                plain = pattern.startswith("*.") and "*" not in pattern[1:]
+                if plain and reader.accepts_directories:
+                    yield pattern if manifest.name != "napari" else "*.zarr"
 
 
 def _read_picture(path: Path, *, labels: bool) -> Source:
@@ -98,33 +116,70 @@ def _read_with_plugins(path: Path, *, labels: bool) -> Source:
             "napari plugin that reads them"
         )
     kinds = ("labels", "image") if labels else ("image",)
-    layers = [(*data, {}, "image")[:3] for data in io_utils.read([str(path)], stack=False)]
-    found = [entry for kind in kinds for entry in layers if entry[2] == kind]
+    layers = [_complete(*data) for data in io_utils.read([str(path)], stack=False)]
+    groups = ([(data, meta) for data, meta, k in layers if k == kind] for kind in kinds)
+    found = next(filter(None, groups), [])
     if not found:
         raise ValueError(f"it holds no {kinds[0]} layer")
-    return _as_layer(*found[0][:2])
+    if len(found) > 1:
+        return _as_layer(*_stacked(found, labels=labels))
+    return _as_layer(*found[0])
+
+
+def _complete(data: Any, meta: Any = None, kind: str = "image") -> tuple[Any, dict[str, Any], str]:
+    """A reader's layer data with what it may leave out; none at all is no image."""
+    return data, dict(meta or {}), "none" if data is None else kind.lower()
+
+
+def _stacked(layers: Layers, *, labels: bool) -> tuple[Any, dict[str, Any]]:
+    """Image layers of one shape are the channels of one image."""
+    import dask.array as da
+
+    shapes = {getattr(data, "shape", None) for data, _ in layers}
+    special = any(meta.get("rgb") or meta.get("channel_axis") is not None for _, meta in layers)
+    if labels or special or len(shapes) > 1 or None in shapes:
+        raise ValueError(
+            f"it holds {len(layers)} layers that are not the channels of one image; save the one "
+            "that is meant in a file of its own"
+        )
+    channels = [da.asarray(data) for data, _ in layers]  # type: ignore[no-untyped-call]
+    return da.stack(channels), layers[0][1] | {"channel_axis": 0}  # type: ignore[no-untyped-call]
 
 
 def _as_layer(data: Any, meta: dict[str, Any]) -> Source:
     """A reader's layer data as what `as_image` takes for a layer, and its axes."""
-    multiscale = bool(meta.get("multiscale", isinstance(data, list | tuple)))
-    ndim = (data[0] if multiscale else data).ndim
+    said = meta.get("multiscale")
+    multiscale = isinstance(data, list | tuple) if said is None else bool(said)
+    finest = data[0] if multiscale else data
+    ndim, channel = finest.ndim, meta.get("channel_axis")
+    labels = meta.get("axis_labels")
     layer = SimpleNamespace(
         data=data,
         multiscale=multiscale,
-        rgb=bool(meta.get("rgb")),
-        axis_labels=meta.get("axis_labels") or (),
-        scale=meta.get("scale") or (1.0,) * ndim,
+        rgb=meta.get("rgb"),  # None: as the shape says
+        axis_labels=() if labels is None else labels,
+        scale=_scale(meta, finest.shape),
         ndim=ndim,
         metadata={},
         name="image",
     )
-    channel = meta.get("channel_axis")
     if channel is None:
         return layer, None, None
     axes = "TZYX"[1 - ndim :]
     at = channel % ndim
     return layer, axes[:at] + "C" + axes[at:], None
+
+
+def _scale(meta: dict[str, Any], shape: tuple[int, ...]) -> list[float]:
+    """A number for each dimension; napari's scale leaves out the colours and the channel axis."""
+    scale, channel, rgb = (meta.get(key) for key in ("scale", "channel_axis", "rgb"))
+    given = [] if scale is None else np.atleast_2d(np.asarray(scale, float))[0].tolist()
+    colours = len(shape) > 2 and shape[-1] in (3, 4) if rgb is None else bool(rgb)
+    plain = len(shape) - (colours or channel is not None)
+    full = [1.0] * (plain - len(given)) + given
+    if channel is not None and len(full) < len(shape):
+        full.insert(channel % len(shape), 1.0)
+    return full
 
 
 def _plugins() -> "PluginManager":

@@ -13,6 +13,8 @@ from .images import AXES, SPATIAL
 Spacing = tuple[float, float, float]
 UNKNOWN = (1.0, 1.0, 1.0)
 OME_TYPES = ("uint8", "uint16", "uint32", "float32")
+ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
+CLASSIC = 2**32 - 2**25  # bytes of pixels that a TIFF holds with all that stands around them
 
 
 def read_tiff(path: Path) -> tuple[NDArray[Any], str | None, Spacing | None]:
@@ -33,8 +35,8 @@ def read_tiff(path: Path) -> tuple[NDArray[Any], str | None, Spacing | None]:
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
         data, names = series.asarray(), series.axes
-        if "S" in names and series.keyframe.extrasamples:
-            data = _without_alpha(data, names.index("S"))
+        if "S" in names:
+            data = np.delete(data, _alpha(series.keyframe), names.index("S"))
         return data, _axes(names), _spacing(file)
 
 
@@ -68,13 +70,24 @@ def write_tiff(
     else:
         metadata |= {"spacing": spacing, "provenance": provenance}
     tifffile.imwrite(
-        file, data, ome=ome, metadata=metadata, compression="zlib", photometric="minisblack"
+        file,
+        data,
+        ome=ome,
+        bigtiff=data.nbytes > CLASSIC,
+        metadata=metadata,
+        compression="zlib",
+        photometric="minisblack",
     )
 
 
-def _without_alpha(data: NDArray[Any], axis: int) -> NDArray[Any]:
-    colours = 3 if data.shape[axis] > 3 else 1
-    return np.take(data, range(colours), axis) if colours > 1 else np.take(data, 0, axis)[..., None]
+def _alpha(page: Any) -> list[int]:
+    """Places of the alpha channels among the samples; older programs leave RGBA unspecified."""
+    extra = tuple(page.extrasamples)
+    plain_rgba = page.photometric == tifffile.PHOTOMETRIC.RGB and page.dtype == np.uint8
+    if plain_rgba and page.samplesperpixel == 4 and extra == (tifffile.EXTRASAMPLE.UNSPECIFIED,):
+        return [3]
+    first = page.samplesperpixel - len(extra)
+    return [first + place for place, meaning in enumerate(extra) if meaning in ALPHA]
 
 
 def _axes(names: str) -> str | None:

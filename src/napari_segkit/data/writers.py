@@ -65,17 +65,34 @@ def unsigned(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
+def require_fit(path: Path, ndim: int, highest: int) -> None:
+    """Refuse labels that a file of this ending cannot hold.
+
+    Parameters
+    ----------
+    path : Path
+        Where they are to be written.
+    ndim, highest : int
+        Their number of dimensions and their highest value.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit.
+    """
+    if path.suffix.lower() == ".png" and (ndim != 2 or highest >= 2**16):
+        raise ValueError(
+            f"Labels of {ndim} dimensions with values up to {highest} do not fit a PNG, which is "
+            "2D and holds values up to 65535: choose a name ending in .tif."
+        )
+
+
 def _write_png(
     file: BinaryIO, data: NDArray[Any], axes: str, spacing: Spacing, provenance: dict[str, Any]
 ) -> None:
     from PIL import Image as Pictures
     from PIL.PngImagePlugin import PngInfo
 
-    if data.ndim != 2 or data.max(initial=0) >= 2**16:
-        raise ValueError(
-            f"Labels of shape {data.shape} with values up to {data.max(initial=0)} do not fit a "
-            "PNG, which is 2D and holds values up to 65535: choose a name ending in .tif."
-        )
     text = PngInfo()
     text.add_text("provenance", json.dumps(provenance))
     small = data.astype(np.uint16) if data.itemsize > 2 else data

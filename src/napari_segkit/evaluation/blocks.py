@@ -94,7 +94,10 @@ def reader(
 
 
 def _any_grey(labels: Any, unlabelled: int | None) -> bool:
-    if labels.dtype != np.uint8:
-        return False
-    parts = (np.asarray(labels[part]) for part in slabs(labels))
-    return any(clean_edges(values, unlabelled) is not values for values in parts)
+    grey = False
+    for part in slabs(labels):
+        values = np.asarray(labels[part])
+        if values.max() > 255:
+            return False
+        grey = grey or clean_edges(values, unlabelled) is not values
+    return grey

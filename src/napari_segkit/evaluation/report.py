@@ -1,9 +1,9 @@
 """From a prediction and a truth to a report; which figures it holds depends on the kind."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from napari_segkit.config import LabelsAre
+from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.data.images import is_layer
 from napari_segkit.steps import Step, drain
 
@@ -53,7 +53,10 @@ def evaluate(
     Raises
     ------
     ValueError
-        If the shapes differ, values are not non-negative integers, or no pixel is left to count.
+        If the shapes differ, values are not non-negative integers, no pixel is left to count, or
+        an option is none of those above.
+    TypeError
+        If `unlabelled` is neither an integer nor None.
     """
     steps = evaluate_blocks(
         prediction, truth, kind=kind, unlabelled=unlabelled, labels_are=labels_are, spacing=spacing
@@ -90,6 +93,7 @@ def evaluate_blocks(
     if kind not in KINDS:
         available = ", ".join(map(repr, KINDS))
         raise ValueError(f"There are no figures of kind {kind!r}; available: {available}.")
+    TrainConfig(unlabelled=unlabelled, labels_are=labels_are)  # refuses other words
     pairs = _pairs(prediction, truth)
     compare = KINDS[kind]
     return (
@@ -97,13 +101,13 @@ def evaluate_blocks(
     )
 
 
-def table_of(reports: Mapping[str, Report]) -> "DataFrame":
+def table_of(reports: Sequence[tuple[str, Report]]) -> "DataFrame":
     """Put the tables of several reports into one.
 
     Parameters
     ----------
-    reports : mapping of str to Report
-        Such as one for each image.
+    reports : sequence of tuple
+        Names and reports, such as one for each image.
 
     Returns
     -------
@@ -112,8 +116,8 @@ def table_of(reports: Mapping[str, Report]) -> "DataFrame":
     """
     from pandas import concat
 
-    tables = {name: report.table() for name, report in reports.items()}
-    return concat(tables, names=["image", None]).reset_index("image")
+    names, tables = [name for name, _ in reports], [report.table() for _, report in reports]
+    return concat(tables, keys=names, names=["image", None]).reset_index("image")
 
 
 def _pairs(prediction: Any, truth: Any) -> list[tuple[Any, Any]]:

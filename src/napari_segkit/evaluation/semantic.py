@@ -39,15 +39,20 @@ class Report:
         The value of the truth whose pixels were not counted; None where every pixel was.
     names : dict of int to str
         Class value to name, for those that have one.
-    notes : tuple of str
-        What was done to the values, and what looks wrong.
+    cleaned : tuple of str
+        What was done to the values.
     """
 
     classes: tuple[int, ...]
     counts: NDArray[np.int64]
     unlabelled: int | None = None
     names: dict[int, str] | None = None
-    notes: tuple[str, ...] = ()
+    cleaned: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the values, and which classes occur on one side only."""
+        return (*self.cleaned, *_one_sided(self))
 
     @property
     def iou(self) -> dict[int, float]:
@@ -133,6 +138,11 @@ class Report:
         )
 
     def __add__(self, other: "Report") -> "Report":
+        if other.unlabelled != self.unlabelled:
+            raise ValueError(
+                f"Reports with unlabelled={self.unlabelled} and unlabelled={other.unlabelled} "
+                "cannot be pooled: make both with the same."
+            )
         classes = tuple(sorted({*self.classes, *other.classes}))
         return replace(
             self,
@@ -140,7 +150,7 @@ class Report:
             counts=figures.widen(self.counts, self.classes, classes)
             + figures.widen(other.counts, other.classes, classes),
             names=(other.names or {}) | (self.names or {}),
-            notes=tuple(dict.fromkeys(self.notes + other.notes)),
+            cleaned=tuple(dict.fromkeys(self.cleaned + other.cleaned)),
         )
 
     def _by_class(self, figure: Callable[[Any], NDArray[np.float64]]) -> dict[int, float]:
@@ -180,7 +190,7 @@ def compare_blocks(
     for (prediction, truth), parts in zip(arrays, blocks, strict=True):
         read_truth, grey = reader(truth, "truth", unlabelled, labels_are)
         read_prediction, more = reader(prediction, "prediction", unlabelled, labels_are)
-        report = replace(report, notes=tuple(dict.fromkeys(report.notes + grey + more)))
+        report = replace(report, cleaned=tuple(dict.fromkeys(report.cleaned + grey + more)))
         for part in parts:
             report += _count(read_prediction(part), read_truth(part), unlabelled)
             done += 1
@@ -200,7 +210,7 @@ def _count(prediction: NDArray[Any], truth: NDArray[Any], unlabelled: int | None
 
 
 def _finish(report: Report, truth: Any) -> Report:
-    """Refuse a report of nothing; add names, and notes on classes that occur on one side only."""
+    """Refuse a report of nothing; add the names of the classes."""
     if not report.pixels:
         raise ValueError(
             f"Nothing to compare: every pixel of the truth is {report.unlabelled}, which means "
@@ -208,7 +218,7 @@ def _finish(report: Report, truth: Any) -> Report:
         )
     found = classes_of(truth, report.classes)
     names = {c.value: c.name for c in found if c.name != f"class {c.value}"}
-    return replace(report, names=names, notes=report.notes + tuple(_one_sided(report)))
+    return replace(report, names=names)
 
 
 def _one_sided(report: Report) -> Iterator[str]:

@@ -116,7 +116,7 @@ def plan(model: TrainedModel, image: Image, config: TileConfig) -> Grid:
     """
     if image.channels != model.channels:
         raise ValueError(
-            f"{image.name} has {image.channels} channels (axes {image.axes}, shape {image.shape}), "
+            f"{image.name} has {image.channels} channel(s) (axes {image.axes}, shape {image.shape}), "
             f"but the model was trained with {model.channels}: choose another image, or name its "
             "axes."
         )

@@ -1,0 +1,61 @@
+"""Evaluation of files: one report for each, named as a person finds it again."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_segkit.data.files import read_labels
+from napari_segkit.data.writers import replacing
+from napari_segkit.evaluation.report import evaluate, table_of
+from napari_segkit.evaluation.semantic import Report
+
+from .terminal import MISTAKES, sentence
+
+
+def compare(prediction: Path, truth: Path, args: Namespace) -> tuple[str, Report]:
+    """Compare two files of labels.
+
+    Parameters
+    ----------
+    prediction, truth : Path
+        The files.
+    args : Namespace
+        Options of ``segkit evaluate``.
+
+    Returns
+    -------
+    tuple
+        The prediction's name, as seen from the folder or the list that was given, and the report.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be read or compared.
+    """
+    name = _name(prediction, args.prediction)
+    choice = {"unlabelled": args.unlabelled, "labels_are": args.labels_are}
+    try:
+        return name, evaluate(read_labels(prediction), read_labels(truth), **choice)
+    except MISTAKES as problem:
+        raise ValueError(f"{name}: {sentence(problem)}") from problem
+
+
+def write_figures(file: Path, reports: Sequence[tuple[str, Report]]) -> None:
+    """Write the tables of several reports as one CSV file, completely or not at all.
+
+    Parameters
+    ----------
+    file : Path
+        What to write; it is replaced where it exists.
+    reports : sequence of tuple
+        Names and reports.
+    """
+    with replacing(file) as opened:
+        opened.write(table_of(reports).to_csv(index=False).encode())
+
+
+def _name(prediction: Path, given: str) -> str:
+    for origin in (Path(given), Path(given).parent):
+        if prediction.is_relative_to(origin) and prediction != origin:
+            return prediction.relative_to(origin).as_posix()
+    return prediction.as_posix()
