@@ -104,13 +104,12 @@ def _train(args: Namespace) -> None:
 
 
 def _say_counts(images: Sequence["Image"], labels: Sequence[Any], config: TrainConfig) -> None:
-    from napari_segkit.data.labels import read_values
+    from napari_segkit.data.labels import read_all
     from napari_segkit.data.survey import survey_values
 
-    values = [
-        read_values(v, unlabelled=config.unlabelled, labels_are=config.labels_are, image=i)
-        for i, v in zip(images, labels, strict=True)
-    ]
+    values, _ = read_all(
+        labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
+    )
     found = survey_values(values, config.unlabelled)
     say(f"Images: {len(images)}. Labelled pixels of each class:")
     for value, count in found.counts.items():
