@@ -1,12 +1,15 @@
 from types import SimpleNamespace
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLineEdit
 
 from napari_segkit._qt.class_list import ClassList
-from napari_segkit._qt.layer_classes import read_classes
+from napari_segkit.data.classes import classes_of
 
 
 @pytest.fixture
@@ -111,7 +114,7 @@ def test_confirmed_its_pixels_go_and_come_back_with_undo(classes, painted, qtbot
 def test_pinned_colours_are_the_classes_own(classes, painted):
     colors = [c.color for c in classes.classes]
     classes.pin_colors()
-    assert [c.color for c in read_classes(painted)] == colors
+    assert [c.color for c in classes_of(painted, [1, 2])] == colors
 
 
 def test_another_layer_brings_its_own_classes(classes, viewer):
@@ -121,3 +124,135 @@ def test_another_layer_brings_its_own_classes(classes, viewer):
     classes.set_layer(None)
     assert shown(classes) == []
     assert not classes.add_button.isEnabled()
+
+
+@pytest.fixture
+def objects(viewer):
+    data = np.repeat(np.arange(64, dtype=np.int32), 4).reshape(16, 16)
+    table = {"index": range(1, 65), "area": np.arange(64.0), "celltype": ["b"] * 64}
+    return viewer.add_labels(data, features=pd.DataFrame(table))
+
+
+def test_objects_taken_as_one_class_keep_their_colours_and_features(classes, objects):
+    features, color = objects.features.copy(), objects.get_color(9)
+    classes.set_layer(objects)
+    classes.set_counts({0: 4, 1: 252}, None)
+    classes.pin_colors()
+    np.testing.assert_array_equal(objects.get_color(9), color)
+    pd.testing.assert_frame_equal(objects.features, features)
+
+
+def test_a_rename_keeps_every_other_row(classes, objects):
+    color = objects.get_color(9)
+    classes.set_layer(objects)
+    classes.set_counts({0: 4, 1: 252}, None)
+    classes.rename(1, "cell")
+    assert len(objects.features) == 65  # 0 had no row
+    assert objects.features["area"][:64].tolist() == list(range(64))
+    assert objects.features["name"][0] == "cell"
+    np.testing.assert_array_equal(objects.get_color(9), color)
+
+
+def test_a_rename_keeps_the_row_of_the_unlabelled_value(classes, painted):
+    painted.features = pd.DataFrame({"name": ["sky", "cell", "wall"]})
+    classes.rename(2, "membrane")
+    assert painted.features.to_dict("list") == {
+        "index": [0, 1, 2],
+        "name": ["sky", "cell", "membrane"],
+    }
+
+
+def test_before_the_count_an_added_class_is_none_that_is_painted(classes):
+    classes.set_counts({}, 0)
+    assert classes.add() == 3
+
+
+def test_colours_are_pinned_where_unlabelled_pixels_have_another_value(classes, painted):
+    painted.data[4] = 255
+    classes.set_counts({0: 24, 1: 16, 2: 16}, 255)
+    color = painted.get_color(1)
+    classes.pin_colors()
+    assert 1 in painted.colormap.color_dict
+    np.testing.assert_allclose(painted.get_color(1), color, atol=1 / 255)
+
+
+@pytest.mark.parametrize("value", [100_000, 2**31 + 5])
+def test_large_values_are_listed_chosen_and_named(classes, viewer, value):
+    layer = viewer.add_labels(np.full((8, 8), value, np.int64))
+    classes.set_layer(layer)
+    classes.set_counts({value: 64}, 0)
+    classes.pin_colors()
+    classes.table.cellClicked.emit(0, 0)
+    classes.table.item(0, 1).setText("big")
+    assert layer.selected_label == value
+    assert layer.features.to_dict("list") == {"index": [value], "name": ["big"]}
+
+
+def ask_to_remove(classes, qtbot, value=2):
+    classes.remove(value)
+    qtbot.waitUntil(lambda: not classes.question.isHidden())
+
+
+def test_strokes_painted_after_the_question_stay(classes, painted, qtbot):
+    ask_to_remove(classes, qtbot)
+    painted.data_setitem((np.array([7]), np.array([7])), 1)
+    classes.question.answer("Erase them too")
+    assert painted.data[7, 7] == 1
+    assert not (painted.data == 2).any()
+    painted.undo()
+    assert (painted.data == 2).sum() == 15
+
+
+def test_without_an_unlabelled_value_the_question_says_what_pixels_become(classes, qtbot):
+    classes.set_counts({0: 32, 1: 16, 2: 16}, None)
+    ask_to_remove(classes, qtbot)
+    assert "become 0" in classes.question.text
+    classes.table.show_chosen(0)
+    classes.layer.selected_label = 0
+    assert not classes.remove_button.isEnabled()
+    assert "class 0" in classes.remove_button.toolTip()
+
+
+@pytest.mark.parametrize("kind", ["dask", "multiscale"])
+def test_what_cannot_be_edited_cannot_be_removed(classes, viewer, kind):
+    ones = np.ones((64, 64), np.uint8)
+    data = da.from_array(ones) if kind == "dask" else [ones, ones[::2, ::2]]
+    classes.set_layer(viewer.add_labels(data))
+    classes.set_counts({1: 4096}, 0)
+    classes.layer.selected_label = 1
+    assert classes.table.current_value() == 1
+    assert not classes.remove_button.isEnabled()
+    assert "cannot be edited" in classes.remove_button.toolTip()
+
+
+def test_of_many_values_only_those_shown_are_asked_for_a_colour(classes, viewer, monkeypatch):
+    layer = viewer.add_labels(np.zeros((8, 8), np.int32))
+    asked = []
+    monkeypatch.setattr(type(layer), "get_color", lambda _, value: asked.append(value))
+    classes.set_layer(layer)
+    classes.set_counts(dict.fromkeys(range(1, 16_385), 1), 0)
+    assert classes.table.rowCount() == 100
+    assert len(asked) < 500
+
+
+def test_a_name_is_typed_to_its_end_while_pixels_are_counted(classes, painted, qtbot):
+    classes.show()
+    classes.table.editItem(classes.table.item(1, 1))
+    editor = classes.table.findChild(QLineEdit)
+    editor.setText("nuc")
+    classes.set_counts({1: 20, 2: 12}, 0)
+    assert classes.table.findChild(QLineEdit) is editor
+    editor.setText("nucleus")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: shown(classes) == [["1", "class 1", "20"], ["2", "nucleus", "12"]])
+    assert list(painted.features["name"]) == ["class 1", "nucleus"]
+
+
+def test_a_name_that_is_being_typed_goes_to_no_other_layer(classes, viewer, qtbot):
+    classes.show()
+    classes.table.editItem(classes.table.item(1, 1))
+    other = viewer.add_labels(np.full((4, 4), 2, np.uint8))
+    classes.set_layer(other)
+    classes.set_counts({2: 16}, 0)
+    assert shown(classes) == [["2", "class 2", "16"]]
+    assert other.features.empty

@@ -137,3 +137,19 @@ def test_shapes_that_differ_are_said(dock, viewer, qtbot):
     press(qtbot, dock)
     assert "(4, 4)" in dock.bar.status.text()
     assert dock.result is None
+
+
+def test_a_prediction_is_measured_against_the_truth_by_default(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    for name in ("coins scribbles", "coins truth"):
+        viewer.add_labels(TRUTH, name=name)
+    dock = EvaluateDock(viewer)
+    qtbot.addWidget(dock)
+    assert dock.prediction.currentText() == "coins scribbles"
+    assert dock.truth.currentText() == "coins truth"
+    made = viewer.add_labels(PREDICTION, name="made", metadata={"segkit": {"kind": "prediction"}})
+    assert dock.prediction.current_layer() is made
+    assert dock.truth.currentText() == "coins truth"
+    dock.truth.set_layer(viewer.layers["coins scribbles"])
+    dock.set_prediction(viewer.add_labels(PREDICTION, name="other prediction"))
+    assert dock.truth.currentText() == "coins scribbles"

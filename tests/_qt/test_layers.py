@@ -1,9 +1,10 @@
+import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 
-from napari_segkit._qt.layers import new_labels, set_classes, write_labels
+from napari_segkit._qt.layers import fingerprint, new_labels, set_classes, set_colors, write_labels
 from napari_segkit._qt.snapshots import placement, snapshot
 from napari_segkit.data.classes import LabelClass, classes_of
 from napari_segkit.data.images import as_image
@@ -36,6 +37,7 @@ def stands_as(layer, other, where=((3.0, 4.0), (0.0, 7.5))):
 
 def write(viewer, source, labels, **options):
     made = snapshot(source)
+    options.setdefault("axes", as_image(made, labels_shape=labels.shape).axes)
     return write_labels(viewer, made, labels, classes=CLASSES, provenance={"model": 1}, **options)
 
 
@@ -118,12 +120,12 @@ def test_a_new_layer_has_everything(viewer):
 def test_a_second_run_updates_the_layer_and_forgets_its_undo_history(viewer):
     image = viewer.add_image(np.zeros((8, 9)), name="coins")
     first = write(viewer, image, np.ones((8, 9), np.uint8))
-    first.name, first.opacity = "mine", 0.3
+    first.opacity = 0.3
     image.scale = (2, 2)
     second = write(viewer, image, np.full((8, 9), 2, np.uint8))
     assert second == first
     assert len(viewer.layers) == 2
-    assert (second.name, second.opacity) == ("mine", 0.3)
+    assert second.opacity == 0.3
     stands_as(second, image)
     second.undo()
     assert (second.data == 2).all()
@@ -207,3 +209,62 @@ def test_new_labels_for_a_multiscale_image_can_be_painted_on(viewer):
     assert layer.data.shape == (64, 64)
     layer.paint((3, 3), 1)
     assert layer.data.any()
+
+
+def test_a_duplicate_and_a_renamed_layer_are_kept(viewer):
+    image = viewer.add_image(np.zeros((8, 9)), name="a")
+    first = write(viewer, image, np.ones((8, 9), np.uint8))
+    data, state, _ = first.as_layer_data_tuple()
+    copy = viewer.add_labels(data.copy(), **{**state, "name": "kept"})
+    assert write(viewer, image, np.full((8, 9), 2, np.uint8)) == first
+    assert (copy.data == 1).all()
+    first.name = "before"
+    assert write(viewer, image, np.ones((8, 9), np.uint8)) != first
+    assert (first.data == 2).all()
+
+
+def test_a_second_run_keeps_the_mode_and_what_was_chosen_there(viewer):
+    image = viewer.add_image(np.zeros((8, 9)))
+    layer = write(viewer, image, np.ones((8, 9), np.uint8))
+    layer.mode = "paint"
+    layer.features = layer.features.assign(name=["kernels", "cells"], area=[3, 4])
+    set_colors(layer, [LabelClass(1, "", "#0000ff")])
+    assert write(viewer, image, np.full((8, 9), 2, np.uint8)) == layer
+    assert layer.mode == "paint"
+    assert list(layer.features["name"]) == ["kernels", "cells"]
+    assert list(layer.features["area"]) == [3, 4]
+    np.testing.assert_allclose(layer.get_color(1), (0, 0, 1, 1))
+
+
+def test_classes_of_another_model_replace_those_shown(viewer):
+    image = viewer.add_image(np.zeros((8, 9)))
+    layer = write(viewer, image, np.ones((8, 9), np.uint8))
+    other = (CLASSES[0], LabelClass(3, "wall", "#0000ff"))
+    made = snapshot(image)
+    again = write_labels(
+        viewer, made, np.ones((8, 9), np.uint8), classes=other, provenance={}, axes="YX"
+    )
+    assert again == layer
+    assert layer.features.to_dict("list") == {"index": [1, 3], "name": ["nuclei", "wall"]}
+    np.testing.assert_allclose(layer.get_color(3), (0, 0, 1, 1))
+
+
+def test_classes_with_large_values_keep_the_colours_of_napari(viewer):
+    layer = viewer.add_labels(np.full((8, 9), 100_000, np.int32))
+    set_classes(layer, [LabelClass(100_000, "far", "#ff0000")])
+    assert layer.features.to_dict("list") == {"index": [100_000], "name": ["far"]}
+
+
+def test_the_fingerprint_of_a_large_array_is_taken_in_parts(monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 9, (40, 64, 64), np.uint8)
+    whole = fingerprint(pixels)
+    monkeypatch.setattr("napari_segkit.evaluation.blocks.BLOCK", 4 * 64 * 64)
+    lazy = da.from_array(pixels, chunks=(4, 64, 64))
+    live = []
+    taken = np.ascontiguousarray
+    monkeypatch.setattr(np, "ascontiguousarray", lambda a: live.append(a.size) or taken(a))
+    assert fingerprint(lazy) == whole
+    assert max(live) == 4 * 64 * 64
+    pixels[7, 3, 3] += 1
+    assert fingerprint(pixels) != whole
+    assert fingerprint(np.zeros((0, 3), np.uint8))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtGui import QGuiApplication
@@ -150,3 +152,45 @@ def test_a_device_that_is_not_here_is_said(dock, qtbot):
     qtbot.waitUntil(
         lambda: "'cuda:7', which is not here" in dock.device_line.text(), timeout=60_000
     )
+
+
+def test_an_answer_that_was_not_given_does_nothing_later(holding, qtbot, tmp_path):
+    before = holding.session.segmenter
+    choose_encoder(holding)
+    choose_encoder(holding, before.spec.encoder)
+    holding.files.save(str(tmp_path / "mine.segkit"))
+    idle(qtbot, holding)
+    assert holding.session.segmenter is before
+    assert "Trained for" in holding.held.text()
+
+
+def test_an_ordinary_save_does_not_answer_the_question(holding, qtbot, tmp_path):
+    before = holding.session.segmenter
+    choose_encoder(holding)
+    holding.files.save(str(tmp_path / "mine.segkit"))
+    idle(qtbot, holding)
+    assert holding.session.segmenter is before
+
+
+def test_a_failed_save_takes_nothing_away(holding, qtbot, tmp_path, monkeypatch):
+    before = holding.session.segmenter
+    path = str(tmp_path / "nowhere" / "mine.segkit")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    choose_encoder(holding)
+    holding.files.question.answer("Save …")
+    idle(qtbot, holding)
+    assert holding.session.segmenter is before
+    assert holding.form.value() == before.spec
+
+
+def test_a_training_can_be_taken_back(holding):
+    held = holding.session.segmenter
+    first = held.trained
+    assert holding.back_button.isHidden()
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
+    held.fit(pixels, (pixels > 99) + 1, replace(QUICK, epochs=2))
+    holding.session.segmenter_changed.emit()
+    assert "Trained for 2 steps" in holding.held.text()
+    holding.back_button.click()
+    assert held.trained is first
+    assert "Trained for 1 steps" in holding.held.text()

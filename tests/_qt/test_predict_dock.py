@@ -141,3 +141,16 @@ def test_auto_axes_are_those_of_training(dock, viewer):
     dock.session.segmenter = Segmenter(device="cpu").fit(pixels, labels, QUICK, axes="CYX")
     dock.image.set_layer(viewer.add_image(pixels, name="channels"))
     assert dock.axes.itemText(0) == "auto (CYX)"
+
+
+def test_chosen_axes_place_the_prediction(dock, viewer, qtbot):
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64), np.uint8)
+    labels = np.ones((64, 64), np.uint8)
+    labels[:16] = 2
+    dock.session.segmenter = Segmenter(device="cpu").fit(pixels, labels, QUICK, axes="CYX")
+    stack = viewer.add_image(pixels, name="stack", axis_labels=("z", "y", "x"), scale=(9, 2, 3))
+    dock.image.set_layer(stack)
+    dock.axes.set_axes("CYX")
+    layer = press(qtbot, dock)
+    assert layer.data.shape == (64, 64)
+    np.testing.assert_array_equal(layer.scale, (2, 3))

@@ -6,6 +6,7 @@ from qtpy.compat import isalive
 from qtpy.QtGui import QGuiApplication
 
 from napari_segkit import TileConfig, TrainConfig
+from napari_segkit._qt import session as session_module
 from napari_segkit._qt import survey_box
 from napari_segkit._qt.train_dock import TrainDock
 
@@ -278,3 +279,104 @@ def test_a_sentence_says_why_training_failed(dock, qtbot):
     train(qtbot, dock)
     assert "device is 'cuda:7', which is not here" in dock.bar.status.text()
     assert not dock.session.segmenter.is_trained
+
+
+def test_what_a_model_made_is_never_learned_by_default(viewer, opened):
+    viewer.add_image(PIXELS)
+    strokes = viewer.add_labels(scribbles(), name="strokes", visible=False)
+    made = {"segkit": {"kind": "prediction"}}
+    prediction = viewer.add_labels(scribbles(), name="made", metadata=made)
+    viewer.add_labels(scribbles(), name="cells truth")
+    dock = opened()
+    assert dock.data.labels.current_layer() is strokes
+    viewer.layers.remove("strokes")
+    assert dock.data.labels.current_layer() is None
+    assert dock.bar.hint.text().startswith("No Labels layer chosen")
+    dock.data.labels.set_layer(prediction)
+    assert dock.data.labels.current_layer() is prediction
+
+
+def test_new_labels_follow_the_axes_on_screen(viewer, opened, qtbot):
+    viewer.add_image(np.zeros((2, 64, 64), np.uint8))
+    viewer.add_labels(scribbles(), name="strokes")
+    dock = opened()
+    assert dock.data.axes.currentText() == "auto (CYX)"
+    dock.data.new_button.click()
+    assert dock.data.labels.current_layer().data.shape == (64, 64)
+    dock.data.axes.set_axes("ZYX")
+    dock.data.new_button.click()
+    assert dock.data.labels.current_layer().data.shape == (2, 64, 64)
+
+
+def test_axes_that_are_not_clear_are_said(viewer, opened):
+    viewer.add_image(np.zeros((2,) * 6, np.uint8))
+    dock = opened()
+    assert not dock.data.new_button.isEnabled()
+    assert dock.data.new_button.toolTip() == dock.bar.hint.text() != ""
+
+
+def test_another_layer_is_counted_before_it_is_trained_on(dock, viewer, qtbot):
+    assert dock.bar.button.isEnabled()
+    dock.data.labels.set_layer(viewer.add_labels(scribbles(), name="more"))
+    assert dock.survey.text.text() == "Counting …"
+    assert not dock.bar.button.isEnabled()
+    assert dock.bar.hint.text() == "The labels are being counted."
+    counted(qtbot, dock)
+    assert dock.bar.button.isEnabled()
+
+
+def test_what_was_chosen_for_one_pair_of_layers_holds_for_it_only(dock, viewer, qtbot):
+    first = dock.data.labels.current_layer()
+    dock.survey.meaning.set_value(None, "classes")
+    dock.data.labels.set_layer(viewer.add_labels(scribbles(), name="more"))
+    assert dock.survey.meaning.value() == {"unlabelled": 0, "labels_are": "ask"}
+    dock.data.labels.set_layer(first)
+    assert dock.survey.meaning.value() == {"unlabelled": None, "labels_are": "classes"}
+
+
+def test_axes_hold_for_their_image_only(viewer, opened):
+    viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="one")
+    dock = opened()
+    dock.data.axes.set_axes("TYX")
+    dock.data.image.set_layer(viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="two"))
+    assert dock.data.axes.axes() is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"), [("37", 37), ("none", None), (" 7 ", 7), ("-1", 0), ("seven", 0), ("0", 0)]
+)
+def test_any_value_can_be_typed_as_unlabelled(dock, qtbot, typed, taken):
+    box = dock.survey.meaning.unlabelled
+    box.lineEdit().setText(typed)
+    box.lineEdit().editingFinished.emit()
+    assert dock.config().unlabelled == taken
+    assert box.currentText() == box.itemText(box.currentIndex())
+
+
+def test_moving_to_another_slice_counts_nothing(viewer, opened, qtbot):
+    viewer.add_image(np.zeros((4, 64, 64), np.uint8))
+    layer = viewer.add_labels(np.stack([scribbles()] * 4))
+    dock = opened()
+    viewer.dims.set_point(0, 0)
+    counted(qtbot, dock)
+    viewer.dims.set_point(0, 2)
+    assert not dock.survey.is_counting
+    layer.data_setitem((np.array([2]), np.array([30]), np.array([30])), 3)
+    qtbot.waitUntil(lambda: 3 in dock.classes.counts)
+    layer.undo()
+    qtbot.waitUntil(lambda: 3 not in dock.classes.counts)
+
+
+def test_a_press_while_the_progress_bar_is_made_is_no_second_one(dock, qtbot, monkeypatch):
+    dock.set_config(QUICK)
+    counted(qtbot, dock)
+    made = session_module.Progress
+
+    def impatient(*args):
+        dock.bar.button.click()
+        return made(*args)
+
+    monkeypatch.setattr(session_module, "Progress", impatient)
+    with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
+        dock.bar.button.click()
+    assert len(dock.session.segmenter.history) == 3

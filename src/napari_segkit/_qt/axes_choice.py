@@ -25,6 +25,9 @@ class AxesChoice(QComboBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._image: Any = None
+        self._auto: str | None = None
+        self._unclear: str | None = None
         self.setToolTip("What each dimension is: T time, C channels, Z slices, Y rows, X columns.")
         self.set_image(None)
 
@@ -32,12 +35,21 @@ class AxesChoice(QComboBox):
         """The chosen axes, None for "auto"."""
         return self.currentData()  # type: ignore[no-any-return]
 
+    def resolved(self) -> str | None:
+        """The axes on screen, those of "auto" too; None where they are not clear."""
+        return self.axes() or self._auto
+
+    @property
+    def problem(self) -> str | None:
+        """Why the axes are not known, in words; None where they are."""
+        return None if self.axes() else self._unclear
+
     def set_axes(self, axes: str | None) -> None:
         """Choose axes; what the image cannot have becomes "auto"."""
         self.setCurrentIndex(max(self.findData(axes), 0) if axes else 0)
 
     def set_image(self, image: Any, **hints: Any) -> None:
-        """Offer the axes that an image can have.
+        """Offer the axes that an image can have; what was chosen holds for that image only.
 
         Parameters
         ----------
@@ -46,28 +58,31 @@ class AxesChoice(QComboBox):
         **hints
             What "auto" goes by: `labels_shape` or `like`, as in `as_image`.
         """
-        chosen = self.axes()
+        chosen, before = self.axes(), self.resolved()
         blocked = self.blockSignals(True)
         self.clear()
-        for text, axes in _options(image, hints):
-            self.addItem(text, axes)
-        self.set_axes(chosen)
+        self._look_at(image, hints)
+        for order in _orders(image):
+            self.addItem(order, order)
+        self.set_axes(chosen if image is self._image else None)
+        self._image = image
         self.blockSignals(blocked)
-        if self.axes() != chosen:
+        if self.resolved() != before:
             self.currentIndexChanged.emit(self.currentIndex())
 
+    def _look_at(self, image: Any, hints: dict[str, Any]) -> None:
+        """Add "auto", with what it comes to."""
+        self._auto, self._unclear = None, None
+        try:
+            self._auto = None if image is None else as_image(image, **hints).axes
+        except (TypeError, ValueError) as error:
+            self._unclear = str(error)
+        known = self._auto or ("not clear: choose" if self._unclear else "")
+        self.addItem(f"auto ({known})" if known else "auto", None)
 
-def _options(image: Any, hints: dict[str, Any]) -> list[tuple[str, str | None]]:
+
+def _orders(image: Any) -> tuple[str, ...]:
     if image is None:
-        return [("auto", None)]
+        return ()
     orders = ORDERS.get(full_resolution(image).ndim, ())
-    if getattr(image, "rgb", False):
-        orders = tuple(o for o in orders if o.endswith("C"))
-    return [(_auto(image, hints), None), *((order, order) for order in orders)]
-
-
-def _auto(image: Any, hints: dict[str, Any]) -> str:
-    try:
-        return f"auto ({as_image(image, **hints).axes})"
-    except (TypeError, ValueError):  # said in full where the image is used
-        return "auto (not clear: choose)"
+    return tuple(o for o in orders if o.endswith("C")) if getattr(image, "rgb", False) else orders

@@ -1,5 +1,6 @@
 """A combo box of the viewer's layers."""
 
+from collections.abc import Callable
 from typing import Any
 
 from napari.layers import Image, Labels
@@ -21,6 +22,9 @@ class LayerChoice(QComboBox):
         Whose layers to offer, the topmost first.
     kind : str
         "image" or "labels".
+    rank : callable, optional
+        How well a layer suits as the choice that nobody made: the lower the better, None for
+        never. A layer that a person chose stays chosen.
     parent : QWidget, optional
         Qt's parent.
 
@@ -32,12 +36,21 @@ class LayerChoice(QComboBox):
 
     layer_changed = Signal()
 
-    def __init__(self, viewer: Any, kind: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        kind: str,
+        *,
+        rank: Callable[[Any], int | None] = lambda _: 0,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._layer_list = unwrapped(viewer).layers
         self._kind = KINDS[kind]
         self._layers: list[Any] = []
         self._current: Any = None
+        self._rank = rank
+        self._by_hand = False
         self.setPlaceholderText(f"no {kind} layer")
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
@@ -45,6 +58,7 @@ class LayerChoice(QComboBox):
         for emitter in (events.inserted, events.removed, events.reordered, events.renamed):
             emitter.connect(self._refresh)
         self.currentIndexChanged.connect(self._on_index)
+        self.activated.connect(self._on_activated)
         self._refresh()
 
     def current_layer(self) -> Any:
@@ -52,7 +66,7 @@ class LayerChoice(QComboBox):
         return self._current
 
     def set_layer(self, layer: Any) -> None:
-        """Choose a layer of the list.
+        """Choose a layer of the list, as a person does.
 
         Parameters
         ----------
@@ -64,26 +78,59 @@ class LayerChoice(QComboBox):
         ValueError
             If the box does not list it.
         """
+        self.suggest(layer)
+        self._by_hand = True
+
+    def suggest(self, layer: Any) -> None:
+        """Choose a layer that gives way to one that suits better; ValueError as in `set_layer`."""
         layer = unwrapped(layer)
         found = [i for i, listed in enumerate(self._layers) if listed is layer]
         if not found:
             raise ValueError(f"{layer} is not among the viewer's {self._kind.__name__} layers.")
+        self._by_hand = False
         self.setCurrentIndex(found[0])
+
+    def choose_default(self) -> None:
+        """Choose what suits best, unless a person chose what is chosen now."""
+        self.setCurrentIndex(self._best())
+
+    def _best(self) -> int:
+        """The place of the layer to choose: the one there is, or the first that suits better."""
+        kept = next((i for i, x in enumerate(self._layers) if x is self._current), -1)
+        if kept >= 0 and self._by_hand:
+            return kept
+        ranks = {i: self._rank(layer) for i, layer in enumerate(self._layers)}
+        known = {i: rank for i, rank in ranks.items() if rank is not None}
+        return min(known, key=lambda i: (known[i], i != kept), default=-1)
 
     def _refresh(self, event: Any = None) -> None:
         if not isalive(self):
             return
         self._layers = [x for x in reversed(self._layer_list) if isinstance(x, self._kind)]
-        kept = [i for i, layer in enumerate(self._layers) if layer is self._current]
+        self._by_hand = self._by_hand and any(x is self._current for x in self._layers)
         blocked = self.blockSignals(True)
         self.clear()
         self.addItems([layer.name for layer in self._layers])
-        self.setCurrentIndex(kept[0] if kept else 0 if self._layers else -1)
+        self.setCurrentIndex(self._best())
         self.blockSignals(blocked)
         self._on_index(self.currentIndex())
+
+    def _on_activated(self) -> None:
+        self._by_hand = True
 
     def _on_index(self, index: int) -> None:
         layer = self._layers[index] if index >= 0 else None
         if layer is not self._current:
             self._current = layer
             self.layer_changed.emit()
+
+
+def is_truth(layer: Any) -> bool:
+    """Whether a layer is called a truth."""
+    return "truth" in layer.name.lower()
+
+
+def is_prediction(layer: Any) -> bool:
+    """Whether a layer is a result, or called a prediction, as it is before it is described."""
+    made = layer.metadata.get("segkit", {}).get("kind")
+    return made is not None or "prediction" in layer.name.lower()

@@ -1,27 +1,33 @@
 """The classes that a person paints: name, colour, pixels; a click takes the brush."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
-from numpy.typing import NDArray
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_segkit.data.classes import LabelClass, classes_of, default_color
 
 from .background import Latest
-from .class_table import ClassTable
-from .layer_classes import free_value, read_classes, write_classes
+from .class_table import SHOWN, ClassTable
+from .layer_classes import (
+    PINNED_AT_MOST,
+    can_erase,
+    erase,
+    free_value,
+    pin_colors,
+    read_classes,
+    write_classes,
+)
 from .question import Question
 
 if TYPE_CHECKING:
     from .session import Session
 
-Pixels = tuple[NDArray[np.intp], ...]
-PINNED_AT_MOST = 50  # more values than a person paints: the layer keeps its own colours
+FIXED = "The pixels of this layer cannot be edited: it is read-only, multiscale or not in memory."
+BACKGROUND = "Erased pixels become class 0, so it cannot be removed."
 
 
 class ClassList(QWidget):
@@ -39,7 +45,7 @@ class ClassList(QWidget):
         self.counts: dict[int, int] = {}
         self._session = session
         self._unlabelled: int | None = 0
-        self._doomed: tuple[int, Pixels] = (0, ())
+        self._doomed = 0
         self.table = ClassTable()
         self.question = Question(self)
         self.add_button = QPushButton("Add class")
@@ -56,8 +62,7 @@ class ClassList(QWidget):
     @property
     def classes(self) -> tuple[LabelClass, ...]:
         """The classes, named or painted, in the order of their values."""
-        found = read_classes(self.layer, self.counts) if self.layer is not None else ()
-        return tuple(c for c in found if c.value != self._unlabelled)
+        return self._read()
 
     def set_layer(self, layer: Labels | None) -> None:
         """Show the classes of another layer."""
@@ -67,6 +72,7 @@ class ClassList(QWidget):
         self.layer = layer
         self._listen("connect")
         self.question.close_question()
+        self.table.stop_editing()
         self.set_counts({}, self._unlabelled)
 
     def set_counts(self, counts: dict[int, int], unlabelled: int | None) -> None:
@@ -77,15 +83,14 @@ class ClassList(QWidget):
 
     def add(self, name: str | None = None) -> int:
         """Add a class and take its brush; its value, the lowest that is free, is returned."""
-        value = free_value(self.classes, self._unlabelled)
-        added = LabelClass(value, name or f"class {value}", default_color(value))
-        self._write([*self.classes, added])
+        value = free_value(self.layer, self.classes, self._unlabelled)
+        self._write(LabelClass(value, name or f"class {value}", default_color(value)))
         self.choose(value)
         return value
 
     def rename(self, value: int, name: str) -> None:
         """Give a class another name."""
-        self._write(replace(c, name=name) if c.value == value else c for c in self.classes)
+        self._write(replace(*classes_of(self.layer, [value]), name=name))
 
     def choose(self, value: int) -> None:
         """Take the brush of a class: the next stroke on the canvas paints it."""
@@ -98,13 +103,17 @@ class ClassList(QWidget):
             viewer.layers.selection.active = self.layer
 
     def remove(self, value: int) -> None:
-        """Remove a class; where it is painted, ask first."""
-        self._finder.ask(find_pixels, self.layer, value)
+        """Remove a class if that can be done; where it is painted, ask first."""
+        if not self._why_kept(value):
+            self._finder.ask(find_pixels, self.layer, value)
 
     def pin_colors(self) -> None:
-        """Fix the colours on screen as the classes' own, so that a prediction looks the same."""
-        if self.layer is not None and 0 < len(self.classes) <= PINNED_AT_MOST:
-            self._write(self.classes)
+        """Fix the colours on screen as the classes' own, so that a prediction looks the same.
+
+        Not where other values are painted, as on objects that are learned as one class.
+        """
+        if self.layer is not None:
+            pin_colors(self.layer, self._read(PINNED_AT_MOST + 1), self._unlabelled)
 
     def _listen(self, action: str) -> None:
         """Connect to the layer's events, or disconnect."""
@@ -114,31 +123,48 @@ class ClassList(QWidget):
             for emitter in (events.colormap, events.features):
                 getattr(emitter, action)(self._refresh)
 
-    def _on_found(self, found: tuple[Labels, int, Pixels]) -> None:
+    def _read(self, at_most: int | None = None) -> tuple[LabelClass, ...]:
+        if self.layer is None:
+            return ()
+        return read_classes(self.layer, self.counts, without=self._unlabelled, at_most=at_most)
+
+    def _why_kept(self, value: int) -> str:
+        """Why a class cannot be removed; empty where it can."""
+        if not can_erase(self.layer):
+            return FIXED
+        return BACKGROUND if value == 0 and self._unlabelled is None else ""
+
+    def _on_found(self, found: tuple[Labels, int, int]) -> None:
         layer, value, pixels = found
         if layer is not self.layer:
             return
-        if not len(pixels[0]):
+        if not pixels:
             self._forget(value)
             return
         (known,) = classes_of(layer, [value])
-        self._doomed = value, pixels
+        self._doomed = value
+        become = "" if self._unlabelled is not None else " Erased, they become 0, the background."
         self.question.ask(
-            f"{known.name} has {len(pixels[0]):,} painted pixels. Remove it?",
+            f"{known.name} has {pixels:,} painted pixels. Remove it?{become}",
             {"Erase them too": self._erase, "Keep the class": self.question.close_question},
         )
 
     def _erase(self) -> None:
-        value, pixels = self._doomed
-        self.layer.data_setitem(pixels, self._unlabelled or 0)
-        self.counts.pop(value, None)
-        self._forget(value)
+        if not self._why_kept(self._doomed):
+            erase(self.layer, self._doomed, self._unlabelled or 0)
+            self.counts.pop(self._doomed, None)
+            self._forget(self._doomed)
 
     def _forget(self, value: int) -> None:
-        self._write(c for c in self.classes if c.value != value)
+        write_classes(self.layer, (), forget=[value])
+        self._refresh()
 
-    def _write(self, classes: Iterable[LabelClass]) -> None:
-        write_classes(self.layer, sorted(classes, key=lambda c: c.value))
+    def _write(self, changed: LabelClass) -> None:
+        """Write one class, and with it those that a person sees; objects are left alone."""
+        known = {c.value: c for c in read_classes(self.layer, self.counts, at_most=SHOWN)}
+        few = known if len(known) <= PINNED_AT_MOST else {}
+        every = few | {changed.value: changed}
+        write_classes(self.layer, every.values(), unlabelled=self._unlabelled)
         self._refresh()
 
     def _on_add(self) -> None:
@@ -156,13 +182,16 @@ class ClassList(QWidget):
 
     def _refresh(self) -> None:
         if isalive(self):
-            self.table.show_classes(self.classes, self.counts)
+            self.table.show_classes(self._read(SHOWN), self.counts)
             self._update_state()
             self._on_brush()
 
     def _update_state(self) -> None:
         self.add_button.setEnabled(self.layer is not None)
-        self.remove_button.setEnabled(self.table.current_value() is not None)
+        value = self.table.current_value()
+        reason = "" if value is None else self._why_kept(value)
+        self.remove_button.setEnabled(value is not None and not reason)
+        self.remove_button.setToolTip(reason)
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
@@ -175,6 +204,6 @@ class ClassList(QWidget):
         column.addLayout(buttons)
 
 
-def find_pixels(layer: Labels, value: int) -> tuple[Labels, int, Pixels]:
-    """Where a value is painted: the layer, the value, the indices of its pixels."""
-    return layer, value, np.nonzero(np.asarray(layer.data) == value)
+def find_pixels(layer: Labels, value: int) -> tuple[Labels, int, int]:
+    """How often a value is painted: the layer, the value, its number of pixels."""
+    return layer, value, int(np.count_nonzero(layer.data == value))

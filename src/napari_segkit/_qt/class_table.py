@@ -4,7 +4,14 @@ from collections.abc import Iterable, Mapping
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import (
+    QAbstractItemDelegate,
+    QAbstractItemView,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
 
 from napari_segkit.data.classes import LabelClass
 
@@ -17,18 +24,19 @@ class ClassTable(QTableWidget):
 
     Attributes
     ----------
-    chosen : Signal(int)
-        A person clicked the class with this value.
-    renamed : Signal(int, str)
-        A person wrote another name.
+    chosen : Signal(object)
+        A person clicked the class with this value, an int of any size.
+    renamed : Signal(object, str)
+        A person wrote another name for the class with this value.
     """
 
-    chosen = Signal(int)
-    renamed = Signal(int, str)
+    chosen = Signal(object)
+    renamed = Signal(object, str)
 
     def __init__(self) -> None:
         super().__init__(0, 3)
         self._values: list[int] = []
+        self._waiting: tuple[tuple[LabelClass, ...], Mapping[int, int]] | None = None
         self.setHorizontalHeaderLabels(["value", "class", "pixels"])
         self.verticalHeader().hide()
         self.setShowGrid(False)
@@ -48,8 +56,12 @@ class ClassTable(QTableWidget):
         return self._values[rows[0].row()] if rows else None
 
     def show_classes(self, classes: Iterable[LabelClass], counts: Mapping[int, int]) -> None:
-        """Fill the table; of very many values only the first are shown."""
+        """Fill the table, once no name is being typed; of very many values only the first."""
         classes = tuple(classes)[:SHOWN]
+        if self.state() == self.State.EditingState:
+            self._waiting = classes, counts
+            return
+        self._waiting = None
         self.blockSignals(True)
         self._values = [c.value for c in classes]
         self.setRowCount(len(classes))
@@ -64,6 +76,18 @@ class ClassTable(QTableWidget):
             self.selectRow(self._values.index(value))
         else:
             self.clearSelection()
+
+    def stop_editing(self) -> None:
+        """Drop a name that is being typed, and empty the table."""
+        self._values, self._waiting = [], None
+        self.setRowCount(0)
+        self.setState(self.State.NoState)
+
+    def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
+        """Show what arrived while a name was typed."""
+        super().closeEditor(editor, hint)
+        if self._waiting is not None:
+            self.show_classes(*self._waiting)
 
     def _fill(self, row: int, known: LabelClass, pixels: int) -> None:
         texts = (str(known.value), known.name, f"{pixels:,}")

@@ -49,5 +49,6 @@ class Delivery(QObject):
             prediction.labels,
             classes=self._classes,
             provenance=prediction.provenance,
+            axes=prediction.provenance["image"]["axes"],
         )
         self.written.emit(layer)

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QPushButton
 
 from . import snippets
 from .background import Latest
-from .choices import LayerChoice
+from .choices import LayerChoice, is_prediction, is_truth
 from .figures_table import FiguresTable
 from .layers import fingerprint
 from .meaning import Meaning
@@ -57,19 +57,18 @@ class EvaluateDock(Dock):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
         self.result: Result | None = None
-        self.prediction = LayerChoice(self.viewer, "labels")
-        self.truth = LayerChoice(self.viewer, "labels")
+        self.prediction = LayerChoice(self.viewer, "labels", rank=_as_prediction)
+        self.truth = LayerChoice(self.viewer, "labels", rank=self._as_truth)
         self.meaning = Meaning(self, unlabelled=None)
         self.table = FiguresTable()
         self.readout = Note()
         self.table_button = QPushButton("Copy table")
         self.bar = RunBar(self.session, "Evaluate")
         self._touched = False
-        self._watches = PixelWatch(self), PixelWatch(self)
+        self._watches = PixelWatch(self.viewer, self), PixelWatch(self.viewer, self)
         self._prints = Latest(self, wait_ms=200)
         self._lay_out()
         self._connect()
-        self._choose_apart()
         self._on_layers()
 
     def evaluate(self) -> None:
@@ -93,8 +92,7 @@ class EvaluateDock(Dock):
 
     def set_prediction(self, layer: Any) -> None:
         """Choose what is measured, and a truth that is another layer."""
-        self.prediction.set_layer(layer)
-        self._choose_apart()
+        self.prediction.suggest(layer)
 
     @property
     def stale(self) -> str | None:
@@ -111,12 +109,11 @@ class EvaluateDock(Dock):
         layers = self.prediction.current_layer(), self.truth.current_layer()
         return (*(str(getattr(x, "unique_id", "")) for x in layers), *self.meaning.value().items())
 
-    def _choose_apart(self) -> None:
-        """Two different layers where there are two, the one called truth being the truth."""
-        layers = [self.truth.itemText(i) for i in range(self.truth.count())]
-        others = [i for i in range(len(layers)) if i != self.prediction.currentIndex()]
-        if others and (self.truth.currentIndex() not in others):
-            self.truth.setCurrentIndex(next((i for i in others if "truth" in layers[i]), others[0]))
+    def _as_truth(self, layer: Any) -> int | None:
+        """How well a layer suits as the truth: what is measured never does."""
+        if layer is self.prediction.current_layer():
+            return None
+        return 0 if is_truth(layer) else 2 if is_prediction(layer) else 1
 
     def _lay_out(self) -> None:
         self.add_group(
@@ -130,8 +127,8 @@ class EvaluateDock(Dock):
         self.footer.addWidget(self.bar)
 
     def _connect(self) -> None:
-        for choice in (self.prediction, self.truth):
-            choice.layer_changed.connect(self._on_layers)
+        self.prediction.layer_changed.connect(self._on_prediction)
+        self.truth.layer_changed.connect(self._on_layers)
         for watch in self._watches:
             watch.painted.connect(self._on_painted)
             watch.redrawn.connect(self._on_redrawn)
@@ -142,9 +139,14 @@ class EvaluateDock(Dock):
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.returned.connect(self._on_result)
 
+    def _on_prediction(self) -> None:
+        self.truth.choose_default()
+        self._on_layers()
+
     def _on_layers(self) -> None:
         for watch, choice in zip(self._watches, (self.prediction, self.truth), strict=True):
             watch.watch(choice.current_layer())
+        self.meaning.hold_for(*(watch.layer for watch in self._watches))
         self._on_redrawn()
         self._update_state()
 
@@ -154,7 +156,7 @@ class EvaluateDock(Dock):
         self._update_state()
 
     def _on_redrawn(self) -> None:
-        """Look closer in the background: it may have been an undo, or just another slice."""
+        """Look closer in the background: it may have been an undo."""
         layers = [watch.layer for watch in self._watches]
         if self.result is not None and None not in layers:
             self._prints.ask(fingerprints, *layers)
@@ -193,6 +195,11 @@ class EvaluateDock(Dock):
         if self.result is not None:
             self.table.show_report(self.result.report, stale=stale is not None)
             self.readout.setText("\n".join(filter(None, [stale, self.result.text])))
+
+
+def _as_prediction(layer: Any) -> int | None:
+    """How well a layer suits as what is measured: a truth never does."""
+    return None if is_truth(layer) else 0 if is_prediction(layer) else 1
 
 
 def measure(

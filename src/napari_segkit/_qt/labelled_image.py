@@ -11,7 +11,7 @@ from napari_segkit.data.images import full_resolution
 
 from . import snippets
 from .axes_choice import AxesChoice
-from .choices import LayerChoice
+from .choices import LayerChoice, is_prediction, is_truth
 from .layer_classes import write_classes
 from .layers import new_labels
 from .watch import PixelWatch
@@ -50,31 +50,33 @@ class LabelledImage(QObject):
         super().__init__(parent)
         self._session = session
         self.image = LayerChoice(session.viewer, "image")
-        self.labels = LayerChoice(session.viewer, "labels")
+        self.labels = LayerChoice(session.viewer, "labels", rank=_as_labels)
         self.axes = AxesChoice()
         self.new_button = QPushButton("New labels for this image")
-        self._watch = PixelWatch(self)
+        self._watch = PixelWatch(session.viewer, self)
         self._choose_visible()
         self._on_layers()
         self.image.layer_changed.connect(self._on_layers)
         self.labels.layer_changed.connect(self._on_layers)
-        self.axes.currentIndexChanged.connect(self.changed)
+        self.axes.currentIndexChanged.connect(self._on_axes)
         self.new_button.clicked.connect(self.make_labels)
         self._watch.painted.connect(self.painted)
         self._watch.redrawn.connect(self.painted)
 
     @property
     def layers(self) -> tuple[Any, Any, str | None]:
-        """The image layer, the Labels layer (None where there is none), and the chosen axes."""
-        return self.image.current_layer(), self.labels.current_layer(), self.axes.axes()
+        """Image layer and Labels layer, None where there is none, and the axes on screen."""
+        return self.image.current_layer(), self.labels.current_layer(), self.axes.resolved()
 
     def missing(self) -> str | None:
         """Which layer is missing and where it comes from, in words."""
         image, labels, _ = self.layers
         if image is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
+        if self.axes.problem is not None:
+            return self.axes.problem
         if labels is None:
-            return "No Labels layer: press New labels for this image, then paint."
+            return "No Labels layer chosen: press New labels for this image, then paint."
         return None
 
     def code(self) -> str:
@@ -83,7 +85,7 @@ class LabelledImage(QObject):
 
     def make_labels(self) -> None:
         """Add an empty Labels layer that fits the image, with two classes to paint."""
-        layer = new_labels(self._session.viewer, self.image.current_layer(), self.axes.axes())
+        layer = new_labels(self._session.viewer, self.image.current_layer(), self.axes.resolved())
         named = enumerate(FIRST_CLASSES, 1)
         write_classes(layer, [LabelClass(v, name, default_color(v)) for v, name in named])
         self.labels.set_layer(layer)
@@ -93,13 +95,24 @@ class LabelledImage(QObject):
         """Labels that are shown come before hidden ones, such as a truth."""
         layers = self._session.viewer.layers
         shown = [x for x in layers if isinstance(x, Labels) and x.visible]
-        if shown:
-            self.labels.set_layer(shown[-1])
+        learnable = [x for x in shown if _as_labels(x) is not None]
+        if learnable:
+            self.labels.suggest(learnable[-1])
 
     def _on_layers(self) -> None:
         image, labels, _ = self.layers
         shape = None if labels is None else full_resolution(labels).shape
         self.axes.set_image(image, labels_shape=shape)
-        self.new_button.setEnabled(image is not None)
         self._watch.watch(labels)
+        self._on_axes()
+
+    def _on_axes(self) -> None:
+        known = self.axes.resolved() is not None
+        self.new_button.setEnabled(known)
+        self.new_button.setToolTip("" if known else self.axes.problem or "No Image layer.")
         self.changed.emit()
+
+
+def _as_labels(layer: Any) -> int | None:
+    """What a model made, or a truth to measure it with, is learned only where it is chosen."""
+    return None if is_prediction(layer) or is_truth(layer) else 0

@@ -1,7 +1,8 @@
 """Labels layers that this plugin makes: to paint on, and to show results."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,17 @@ from numpy.typing import NDArray
 
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import as_image
+from napari_segkit.evaluation.blocks import slabs
 
 from .proxies import unwrapped
 from .snapshots import Snapshot, placement, without_channels
 
 OTHER_COLOR = "#bbbbbb"  # values that are no class of the model
+COLORED_UP_TO = 2**16  # napari draws no colours of single values above it without numba
 
 
 def set_classes(layer: Any, classes: Sequence[LabelClass]) -> None:
-    """Give a Labels layer the names and colours of classes.
+    """Give a Labels layer the names and colours of classes; what else it knows stays.
 
     Parameters
     ----------
@@ -28,11 +31,57 @@ def set_classes(layer: Any, classes: Sequence[LabelClass]) -> None:
     classes : sequence of LabelClass
         One for each label value.
     """
-    names = [(c.value, c.name) for c in classes]
-    layer.features = pd.DataFrame(names, columns=["index", "name"])
-    colors: dict[int | None, str] = {c.value: c.color for c in classes}
-    colors |= {None: OTHER_COLOR, 0: "transparent"}
-    layer.colormap = DirectLabelColormap(color_dict=colors)
+    set_names(layer, classes)
+    set_colors(layer, classes)
+
+
+def set_names(layer: Any, classes: Iterable[LabelClass], forget: Iterable[int] = ()) -> None:
+    """Name label values in a layer's features; all other rows and columns stay.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        Its features get a column "index" where their rows meant the values so far.
+    classes : iterable of LabelClass
+        Values without a row get one.
+    forget : iterable of int
+        Values whose rows go.
+    """
+    names = {c.value: c.name for c in classes}
+    table = layer.features
+    values = table.get("index", table.index).tolist()
+    fresh = sorted(names.keys() - set(values))
+    table = table.reset_index(drop=True).reindex(range(len(values) + len(fresh)))
+    table["index"] = values = [*values, *fresh]
+    column = "name" if "name" in table else "class"
+    before = table[column].tolist() if column in table else [None] * len(values)
+    named = [names.get(v, name) for v, name in zip(values, before, strict=True)]
+    table["name"] = pd.Series(named, dtype=object)
+    kept = ~table["index"].isin(list(forget))
+    layer.features = table[kept].reset_index(drop=True)
+
+
+def set_colors(layer: Any, classes: Iterable[LabelClass]) -> None:
+    """Colour label values; a layer with values too large for napari keeps its own colours.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        Colours of other values that were chosen one by one stay, the rest become grey.
+    classes : iterable of LabelClass
+        0 among them keeps its colour, transparent at first.
+    """
+    colors: dict[int | None, Any] = {None: OTHER_COLOR, 0: "transparent"}
+    colors |= chosen_colors(layer) | {c.value: c.color for c in classes if c.value != 0}
+    values = [value for value in colors if value is not None]
+    reach = max(map(abs, values)) * (2 if min(values) < 0 else 1)
+    if reach <= COLORED_UP_TO:
+        layer.colormap = DirectLabelColormap(color_dict=colors)
+
+
+def chosen_colors(layer: Any) -> dict[int | None, Any]:
+    """The colours of a layer's label values that were chosen one by one."""
+    return dict(getattr(layer.colormap, "color_dict", {}))
 
 
 def new_labels(viewer: Any, image: Any, axes: str | None = None) -> Any:
@@ -67,13 +116,14 @@ def write_labels(
     *,
     classes: Sequence[LabelClass],
     provenance: Mapping[str, Any],
+    axes: str,
     name: str | None = None,
-    axes: str | None = None,
     kind: str = "prediction",
 ) -> Any:
     """Show a result: in the layer of the last such result, or in a new one.
 
-    The old layer is left alone, and a new one added, where a person has painted on it since.
+    The old layer is left alone, and a new one added, where a person has painted on it or
+    renamed it since. Its mode stays, and its colours and names of classes that stay the same.
 
     Parameters
     ----------
@@ -87,10 +137,10 @@ def write_labels(
         Names and colours.
     provenance : mapping
         How it was made; kept in ``layer.metadata["segkit"]``.
+    axes : str
+        What each dimension of the source's data is, as they were taken for the result.
     name : str, optional
         Name of a new layer. None: the source's name and the kind.
-    axes : str, optional
-        What each dimension of the source's data is. None: as `labels` and the source suggest.
     kind : str
         Results of different kinds, of one source, stand in different layers.
 
@@ -100,7 +150,6 @@ def write_labels(
         The layer that shows it.
     """
     viewer = unwrapped(viewer)
-    axes = axes or as_image(source, labels_shape=labels.shape).axes
     where = placement(source, without_channels(source, axes))
     layer = _last_result(viewer, source, kind, labels.ndim)
     if layer is None:
@@ -108,11 +157,13 @@ def write_labels(
         layer = viewer.add_labels(labels, name=name, **where)
     else:
         _replace(layer, labels, where)
-    set_classes(layer, classes)
+    _show_classes(layer, classes)
     layer.metadata["segkit"] = {
         **provenance,
         "source": source.unique_id,
         "kind": kind,
+        "layer": _identity(layer),
+        "classes": [list(astuple(c)) for c in classes],
         "fingerprint": fingerprint(labels),
     }
     return layer
@@ -120,21 +171,39 @@ def write_labels(
 
 def fingerprint(labels: Any) -> str:
     """A short text that changes when a pixel does."""
-    pixels = np.ascontiguousarray(labels)
-    return f"{pixels.dtype} {pixels.shape} {zlib.crc32(pixels.data):08x}"
+    checksum = 0
+    for part in slabs(labels) if labels.size else ():
+        checksum = zlib.crc32(np.ascontiguousarray(labels[part]).data, checksum)
+    return f"{labels.dtype} {labels.shape} {checksum:08x}"
 
 
 def _last_result(viewer: Any, source: Snapshot, kind: str, ndim: int) -> Any:
-    """The newest layer with this source's result on which nobody has painted."""
+    """The newest layer with this source's result that nobody painted on, copied or renamed."""
     for layer in reversed(viewer.layers):
         made = layer.metadata.get("segkit", {})
         ours = (made.get("source"), made.get("kind")) == (source.unique_id, kind)
+        ours = ours and made.get("layer") == _identity(layer)
         if ours and layer.ndim == ndim and made["fingerprint"] == fingerprint(layer.data):
             return layer
     return None
 
 
+def _identity(layer: Any) -> list[str]:
+    """What a duplicate, or a layer that a person renamed to keep it, does not share."""
+    return [str(layer.unique_id), layer.name]
+
+
+def _show_classes(layer: Any, classes: Sequence[LabelClass]) -> None:
+    """Show those classes that differ from what was shown last; a person may have edited it."""
+    shown = {c[0]: c for c in layer.metadata.get("segkit", {}).get("classes", ())}
+    changed = [c for c in classes if shown.pop(c.value, None) != list(astuple(c))]
+    if changed or shown:
+        set_names(layer, changed, forget=shown)
+        set_colors(layer, changed)
+
+
 def _replace(layer: Any, labels: NDArray[Any], where: dict[str, Any]) -> None:
+    mode = layer.mode
     layer.data = labels
     before = placement(layer)
     for name, value in where.items():
@@ -142,6 +211,7 @@ def _replace(layer: Any, labels: NDArray[Any], where: dict[str, Any]) -> None:
             setattr(layer, name, value)
     layer.editable = False  # clears the undo history: it holds pixels of the old array
     layer.editable = True
+    layer.mode = mode
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -37,16 +37,24 @@ class Meaning(QObject):
 
     def __init__(self, parent: QObject | None = None, *, unlabelled: int | None = 0) -> None:
         super().__init__(parent)
-        self.unlabelled = QComboBox()
+        self.unlabelled = QComboBox(editable=True)
+        self.unlabelled.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.unlabelled.setCompleter(None)
+        self._default = {"unlabelled": unlabelled, "labels_are": "ask"}
+        self._kept: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._layers: tuple[str, ...] = ()
         self.labels_are = QComboBox()
         for name, text in KINDS.items():
             self.labels_are.addItem(text, name)
-        self.unlabelled.setToolTip("The one value that is never learned nor counted.")
+        self.unlabelled.setToolTip(
+            "The one value that is never learned nor counted: choose it, or type a number or none."
+        )
         self.labels_are.setToolTip("What the label values mean: classes, or ids of objects.")
         self.offer(())
         self.set_value(unlabelled, "ask")
         self.unlabelled.currentIndexChanged.connect(self.changed)
         self.labels_are.currentIndexChanged.connect(self.changed)
+        self.unlabelled.lineEdit().editingFinished.connect(self._on_typed)
 
     def value(self) -> dict[str, Any]:
         """The choices, by their names in `TrainConfig` and `evaluate`."""
@@ -61,10 +69,31 @@ class Meaning(QObject):
         self.unlabelled.setCurrentIndex(_find(self.unlabelled, unlabelled))
         self.labels_are.setCurrentIndex(_find(self.labels_are, labels_are))
 
+    def hold_for(self, *layers: Any) -> None:
+        """Show the choices that were made for these layers; the defaults where there are none."""
+        names = tuple(str(getattr(layer, "unique_id", "")) for layer in layers)
+        if names != self._layers:
+            self._kept[self._layers] = self.value()
+            self._layers = names
+            self.set_value(**self._kept.get(names, self._default))
+
     def offer(self, values: Iterable[int]) -> None:
         """Offer the usual values and these."""
         for value in (*USUAL, *sorted(values)[:OFFERED]):
             self._add(value)
+
+    def _on_typed(self) -> None:
+        """Take a number or "none"; anything else is not taken."""
+        text = self.unlabelled.currentText().strip()
+        place = self.unlabelled.findText(text)
+        if place < 0 and text.isdecimal():
+            self._add(int(text))
+            place = _find(self.unlabelled, int(text))
+        elif text.lower() == "none":
+            place = _find(self.unlabelled, None)
+        place = place if place >= 0 else self.unlabelled.currentIndex()
+        self.unlabelled.setCurrentIndex(place)
+        self.unlabelled.setEditText(self.unlabelled.itemText(place))
 
     def _add(self, value: int | None) -> None:
         if _find(self.unlabelled, value) < 0:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtWidgets import QPushButton
+
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import list_models, model_info
 from napari_segkit.segmenter import Segmenter
@@ -38,8 +40,10 @@ class ModelDock(Dock):
         self.form = Form(ModelSpec, choices=choices, hide=("weights",))
         self.form.set_value(spec)
         self.held = Note()
+        self.back_button = QPushButton("Back to the model before")
         self.files = ModelFiles(self.session)
         self.about = Note()
+        self.back_button.setToolTip("What the last training replaced; pressed again, what it made.")
         self.device = ChoiceField(["auto", "cpu"])
         self.device_line = DeviceLine()
         self._devices = Latest(self, wait_ms=WAIT_MS)
@@ -49,7 +53,7 @@ class ModelDock(Dock):
         self._on_segmenter()
 
     def _lay_out(self) -> None:
-        self.add_group("Model in use", _held=self.held, _files=self.files)
+        self.add_group("Model in use", _held=self.held, _back=self.back_button, _files=self.files)
         self.choice = self.add_group("Choose another", _form=self.form, _about=self.about)
         self.add_group("Device", run_on=self.device, _line=self.device_line)
 
@@ -57,6 +61,7 @@ class ModelDock(Dock):
         self.form.field("name").changed.connect(self._on_name)
         self.form.changed.connect(self._on_choice)
         self.device.changed.connect(self._on_device)
+        self.back_button.clicked.connect(self._on_back)
         self.files.kept.connect(self._on_segmenter)
         self._devices.returned.connect(self._on_devices)
         self.session.segmenter_changed.connect(self._on_segmenter)
@@ -75,6 +80,10 @@ class ModelDock(Dock):
     def _renew(self) -> None:
         device = self.session.segmenter.device
         self.session.segmenter = Segmenter(self.form.value(), device=device)
+
+    def _on_back(self) -> None:
+        self.session.segmenter.restore()
+        self.session.segmenter_changed.emit()
 
     def _on_device(self) -> None:
         self.session.segmenter.device = self.device.value()
@@ -96,6 +105,8 @@ class ModelDock(Dock):
     def _update_state(self) -> None:
         busy = self.session.task is not None
         self.held.setText(summary(self.session.segmenter))
+        self.back_button.setVisible(self.session.segmenter.previous is not None)
+        self.back_button.setEnabled(not busy)
         self.choice.setEnabled(not busy)
         self.device.setEnabled(not busy)
         about = model_info(self.form.field("name").value()).about

@@ -47,7 +47,8 @@ class ModelFiles(QWidget):
         self._session = session
         self._path = ""
         self._safe: Any = None  # the trained model that a file holds too
-        self._next: Callable[[], object] | None = None
+        self._then: Callable[[], object] | None = None  # what waits for the save under way
+        self._saved = False
         self._lay_out()
         self.load_button.clicked.connect(self._on_load)
         self.save_button.clicked.connect(self._on_save)
@@ -60,8 +61,9 @@ class ModelFiles(QWidget):
         """Load a model file in the background; the session then holds it."""
         self._run(once(_load, path, self._session.segmenter.device), "Load model", self._on_loaded)
 
-    def save(self, path: str) -> None:
-        """Save the session's model in the background."""
+    def save(self, path: str, then: Callable[[], object] | None = None) -> None:
+        """Save the session's model in the background; `then` is done only where that worked."""
+        self._saved, self._then = False, then
         self._run(once(_save, self._session.segmenter, path), "Save model", self._on_saved)
 
     def replace(self, action: Callable[[], object]) -> None:
@@ -69,15 +71,17 @@ class ModelFiles(QWidget):
         if self._session.segmenter.trained is self._safe or not self._session.segmenter.is_trained:
             action()
             return
-        self._next = action
         self.question.ask(
             "The model in use was trained and not saved. Another one takes its place:",
-            {"Save …": self._save_first, "Discard": self._go_on, "Keep": self.keep},
+            {
+                "Save …": partial(self._save_first, action),
+                "Discard": action,
+                "Keep": self.keep,
+            },
         )
 
     def keep(self) -> None:
         """Keep the model there is."""
-        self._next = None
         self.question.close_question()
         self.kept.emit()
 
@@ -97,15 +101,10 @@ class ModelFiles(QWidget):
         task.errored.connect(self._on_errored)
         task.finished.connect(self._on_finished)
 
-    def _go_on(self) -> None:
-        action, self._next = self._next, None
-        if action is not None:
-            action()
-
-    def _save_first(self) -> None:
+    def _save_first(self, action: Callable[[], object]) -> None:
         path = self._ask_where()
         if path:
-            self.save(path)
+            self.save(path, then=action)
         else:
             self.keep()
 
@@ -135,6 +134,7 @@ class ModelFiles(QWidget):
 
     def _on_saved(self, saved: tuple[Any, str]) -> None:
         self._safe, self._path = saved
+        self._saved = True
         self.status.setText(f"Saved to {self._path}")
 
     def _on_errored(self, error: Exception) -> None:
@@ -143,7 +143,9 @@ class ModelFiles(QWidget):
 
     def _on_finished(self) -> None:
         """Only now is the session free for what comes after a save."""
-        self._go_on()
+        then, self._then = self._then, None
+        if then is not None:
+            then() if self._saved else self.keep()
 
     def _update_state(self) -> None:
         trained, busy = self._session.segmenter.is_trained, self._session.task is not None

@@ -50,7 +50,7 @@ class PredictDock(Dock):
     def predict(self) -> None:
         """Predict the chosen image as it is now."""
         image, tile = self.image.current_layer(), self.form.value()
-        task = self.session.predict(image, tile, axes=self.axes.axes())
+        task = self.session.predict(image, tile, axes=self.axes.resolved())
         task.delivery.written.connect(self._on_written)
         self.bar.follow(task)
 
@@ -68,6 +68,7 @@ class PredictDock(Dock):
 
     def _connect(self) -> None:
         self.image.layer_changed.connect(self._on_image)
+        self.axes.currentIndexChanged.connect(self._update_state)
         self.form.changed.connect(self._update_state)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.busy_changed.connect(self._update_state)
@@ -101,7 +102,7 @@ class PredictDock(Dock):
             return "Train or load a model first."
         if self.image.current_layer() is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        return problem_of(self.form.value)
+        return self.axes.problem or problem_of(self.form.value)
 
     def _update_state(self) -> None:
         missing = self._missing()

@@ -137,9 +137,9 @@ class Session(QObject):
         task.setObjectName(title)
         self._task, self._title = task, title
         self._trained_before = self._trained()
+        self.busy_changed.emit(True)  # first: napari takes presses while it makes its bar
         self._progress = Progress(title, task.stop)
         task.start()
-        self.busy_changed.emit(True)
         return task
 
     def predict(

@@ -39,7 +39,7 @@ class SurveyBox(QWidget):
     meaning : Meaning
         The choices that go with it; to be laid out beside it.
     surveyed : Signal(object)
-        The new `Survey`, None where there are no labels.
+        The new `Survey`, None where there are no labels or they are yet to be counted.
     paint_asked : Signal()
         A person wants a class to paint background with.
     """
@@ -67,7 +67,11 @@ class SurveyBox(QWidget):
 
     def look_at(self, labels: "Labels | None", image: "Image | None", axes: str | None) -> None:
         """Survey these labels soon, in the background."""
-        self._shown = (labels, image, axes)
+        if (labels, image, axes) != self._shown:
+            self._shown = (labels, image, axes)
+            self.meaning.hold_for(labels, image)
+            self._on_survey(None)
+            self.text.setText("" if labels is None else "Counting …")
         self._survey_soon()
 
     def remedy(self, name: str) -> None:

@@ -163,7 +163,10 @@ class TrainDock(Dock):
     def _missing(self) -> str | None:
         """Why training cannot start, in words."""
         missing = self.data.missing()
-        if missing is None and self.survey.survey is not None and self.survey.survey.problem:
+        found = self.survey.survey
+        if missing is None and found is None:
+            return "The labels are being counted."
+        if missing is None and found is not None and found.problem:
             return "These labels cannot be learned yet; see Classes above."
         return missing or problem_of(self.config)
 
