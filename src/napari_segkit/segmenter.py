@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .config import ModelSpec, TileConfig, TrainConfig
-from .data.classes import LabelClass, classes_of, objects_as_classes
+from .data.classes import LabelClass
 from .data.images import Image, as_image, full_resolution
-from .data.labels import LabelsError, read_all
-from .data.survey import survey_values
+from .data.pairs import learnable, pair_up
 from .models import check_spec
 from .steps import drain
 
@@ -147,12 +146,12 @@ class Segmenter:
             Itself, trained.
         """
         config = config or TrainConfig()
-        pairs = _pairs(images, labels)
+        pairs = pair_up(images, labels)
         named = [
             as_image(i, axes, spacing, labels_shape=full_resolution(painted).shape)
             for i, painted in pairs
         ]
-        values, classes = _learnable(named, [painted for _, painted in pairs], config)
+        values, classes = learnable(named, [painted for _, painted in pairs], config)
 
         from .devices import choose
         from .training.semantic import Training
@@ -235,9 +234,7 @@ class Segmenter:
         """
         _say_blocking("predict_proba", "predict_tiles(..., probabilities=True)")
         steps = self.predict_tiles(image, tile, axes=axes, spacing=spacing, probabilities=True)
-        probabilities = drain(steps).probabilities
-        assert probabilities is not None
-        return probabilities
+        return drain(steps).probabilities  # type: ignore[return-value]
 
     def predict_tiles(
         self,
@@ -277,18 +274,10 @@ class Segmenter:
         from .devices import choose
         from .prediction.semantic import predict_tiles
 
-        device = choose(self.device)
+        device, tile = choose(self.device), tile or TileConfig()
         model.network.to(device)
-        return (
-            yield from predict_tiles(
-                model,
-                named,
-                tile or TileConfig(),
-                device,
-                probabilities=probabilities,
-                statistics=statistics,
-            )
-        )
+        options: Any = {"probabilities": probabilities, "statistics": statistics}
+        return (yield from predict_tiles(model, named, tile, device, **options))
 
     def measure(self, image: Any, *, axes: str | None = None) -> "Statistics":
         """The numbers that normalise an image for this model.
@@ -358,45 +347,6 @@ class Segmenter:
     def _image(self, image: Any, axes: str | None, spacing: Sequence[float] | None) -> Image:
         model = self._model()
         return as_image(image, axes, spacing, like=model.axes, channels=model.channels)
-
-
-def _pairs(images: Any, labels: Any) -> list[tuple[Any, Any]]:
-    """One pair or two lists of the same length as a list of pairs."""
-    if labels is None or images is None:
-        raise ValueError("An image and its labels are needed: give both, or make a Labels layer.")
-    if isinstance(labels, (list, tuple)) != isinstance(images, (list, tuple)):
-        raise ValueError("Give one image and its labels, or a list of each.")
-    if not isinstance(labels, (list, tuple)):
-        return [(images, labels)]
-    if len(images) != len(labels) or not labels:
-        raise ValueError(
-            f"There are {len(images)} images and {len(labels)} labels; give as many of each, at "
-            "least one."
-        )
-    return list(zip(images, labels, strict=True))
-
-
-def _learnable(
-    images: Sequence[Image], labels: Sequence[Any], config: TrainConfig
-) -> tuple[list[NDArray[Any]], tuple[LabelClass, ...]]:
-    """Label values and the classes they name; notes become warnings, a problem an error."""
-    channels = {i.channels for i in images}
-    if len(channels) > 1:
-        raise ValueError(
-            f"The images have {' and '.join(map(str, sorted(channels)))} channels; all must have "
-            "the same number."
-        )
-    values, cleaned = read_all(
-        labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
-    )
-    found = survey_values(values, config.unlabelled, cleaned=cleaned)
-    if found.problem:
-        raise LabelsError(found.problem, found.remedies)
-    for note in found.notes:
-        warnings.warn(note, UserWarning, stacklevel=4)
-    if config.labels_are == "objects":
-        return values, objects_as_classes(list(found.counts))
-    return values, classes_of(labels, list(found.counts))
 
 
 def _say_blocking(verb: str, steps: str) -> None:

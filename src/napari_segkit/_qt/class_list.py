@@ -104,7 +104,7 @@ class ClassList(QWidget):
 
     def remove(self, value: int) -> None:
         """Remove a class if that can be done; where it is painted, ask first."""
-        if not self._why_kept(value):
+        if not why_kept(self.layer, value, self._unlabelled):
             self._finder.ask(find_pixels, self.layer, value)
 
     def pin_colors(self) -> None:
@@ -128,12 +128,6 @@ class ClassList(QWidget):
             return ()
         return read_classes(self.layer, self.counts, without=self._unlabelled, at_most=at_most)
 
-    def _why_kept(self, value: int) -> str:
-        """Why a class cannot be removed; empty where it can."""
-        if not can_erase(self.layer):
-            return FIXED
-        return BACKGROUND if value == 0 and self._unlabelled is None else ""
-
     def _on_found(self, found: tuple[Labels, int, int]) -> None:
         layer, value, pixels = found
         if layer is not self.layer:
@@ -150,7 +144,7 @@ class ClassList(QWidget):
         )
 
     def _erase(self) -> None:
-        if not self._why_kept(self._doomed):
+        if not why_kept(self.layer, self._doomed, self._unlabelled):
             erase(self.layer, self._doomed, self._unlabelled or 0)
             self.counts.pop(self._doomed, None)
             self._forget(self._doomed)
@@ -189,7 +183,7 @@ class ClassList(QWidget):
     def _update_state(self) -> None:
         self.add_button.setEnabled(self.layer is not None)
         value = self.table.current_value()
-        reason = "" if value is None else self._why_kept(value)
+        reason = "" if value is None else why_kept(self.layer, value, self._unlabelled)
         self.remove_button.setEnabled(value is not None and not reason)
         self.remove_button.setToolTip(reason)
 
@@ -202,6 +196,13 @@ class ClassList(QWidget):
         column.addWidget(self.table)
         column.addWidget(self.question)
         column.addLayout(buttons)
+
+
+def why_kept(layer: Any, value: int, unlabelled: int | None) -> str:
+    """Why a class cannot be removed; empty where it can."""
+    if not can_erase(layer):
+        return FIXED
+    return BACKGROUND if value == 0 and unlabelled is None else ""
 
 
 def find_pixels(layer: Labels, value: int) -> tuple[Labels, int, int]:

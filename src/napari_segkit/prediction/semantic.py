@@ -116,9 +116,9 @@ def plan(model: TrainedModel, image: Image, config: TileConfig) -> Grid:
     """
     if image.channels != model.channels:
         raise ValueError(
-            f"{image.name} has {image.channels} channel(s) (axes {image.axes}, shape {image.shape}), "
-            f"but the model was trained with {model.channels}: choose another image, or name its "
-            "axes."
+            f"{image.name} has {image.channels} channel(s) (axes {image.axes}, shape "
+            f"{image.shape}), but the model was trained with {model.channels}: choose another "
+            "image, or name its axes."
         )
     require_finite_image(image)
     fitted = [
