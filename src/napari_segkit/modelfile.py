@@ -70,7 +70,7 @@ def load(path: str | PathLike[str]) -> TrainedModel:
     except SafetensorError as error:
         raise ValueError(
             f"{path.name} is not a complete napari-segkit model file ({error}): it may be cut "
-            "short or of another kind; choose a file that was saved with Save model."
+            "short or of another kind; choose a file that the Model dock or Segmenter.save wrote."
         ) from None
     return _model(written, tensors, path)
 
@@ -101,7 +101,8 @@ def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise ValueError(
             f"{path.name} holds tensors but no napari-segkit header: it was not saved by "
-            "napari-segkit, or was changed; choose a file that was saved with Save model."
+            "napari-segkit, or was changed; choose a file that the Model dock or "
+            "Segmenter.save wrote."
         ) from None
     if number > FORMAT:
         raise ValueError(

@@ -4,7 +4,7 @@ import pytest
 from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 
-from napari_segkit._qt.layers import fingerprint, new_labels, set_classes, set_colors, write_labels
+from napari_segkit._qt.layers import fingerprint, new_labels, set_colors, set_names, write_labels
 from napari_segkit._qt.snapshots import placement, snapshot
 from napari_segkit.data.classes import LabelClass, classes_of
 from napari_segkit.data.images import as_image
@@ -44,7 +44,8 @@ def write(viewer, source, labels, **options):
 def test_a_snapshot_is_read_like_the_layer(viewer):
     image = viewer.add_image(np.zeros((9, 9, 3), np.uint8), rgb=True, scale=(2, 3), name="rgb")
     labels = viewer.add_labels(np.eye(9, dtype=np.uint8), name="l")
-    set_classes(labels, CLASSES)
+    set_names(labels, CLASSES)
+    set_colors(labels, CLASSES)
     for of in (as_image, lambda layer: survey(layer)):
         assert repr(of(snapshot(labels))) == repr(of(labels))
     assert as_image(snapshot(image)).axes == "YXC"
@@ -251,7 +252,9 @@ def test_classes_of_another_model_replace_those_shown(viewer):
 
 def test_classes_with_large_values_keep_the_colours_of_napari(viewer):
     layer = viewer.add_labels(np.full((8, 9), 100_000, np.int32))
-    set_classes(layer, [LabelClass(100_000, "far", "#ff0000")])
+    far = [LabelClass(100_000, "far", "#ff0000")]
+    set_names(layer, far)
+    set_colors(layer, far)
     assert layer.features.to_dict("list") == {"index": [100_000], "name": ["far"]}
 
 

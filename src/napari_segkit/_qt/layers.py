@@ -21,20 +21,6 @@ OTHER_COLOR = "#bbbbbb"  # values that are no class of the model
 COLORED_UP_TO = 2**16  # napari draws no colours of single values above it without numba
 
 
-def set_classes(layer: Any, classes: Sequence[LabelClass]) -> None:
-    """Give a Labels layer the names and colours of classes; what else it knows stays.
-
-    Parameters
-    ----------
-    layer : napari.layers.Labels
-        Names go to its `features`, columns "index" and "name". 0 stays transparent.
-    classes : sequence of LabelClass
-        One for each label value.
-    """
-    set_names(layer, classes)
-    set_colors(layer, classes)
-
-
 def set_names(layer: Any, classes: Iterable[LabelClass], forget: Iterable[int] = ()) -> None:
     """Name label values in a layer's features; all other rows and columns stay.
 
