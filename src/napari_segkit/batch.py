@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from .config import TileConfig
 from .data.files import (
     check_target,
+    file_orientation,
     read_image,
     read_labels,
     write_labels,
     write_probabilities,
 )
-from .data.folders import by_stem, is_folder, stem
+from .data.folders import by_stem, is_folder
 from .data.images import Image
+from .data.names import NIFTI, ending, stem
 
 if TYPE_CHECKING:
     from .prediction.semantic import TileStep
@@ -41,17 +43,14 @@ def read_pairs(
     Returns
     -------
     tuple
-        List of images and list of labels.
+        List of images and list of labels; labels of a NIfTI file that lie another way than
+        their image are turned.
     """
-    labels = [read_labels(file) for _, file in pairs]
-    images = [
-        read_image(file, axes, spacing, labels_shape=painted.shape)
-        for (file, _), painted in zip(pairs, labels, strict=True)
-    ]
-    return images, labels
+    read = [_read_pair(image, labels, axes, spacing) for image, labels in pairs]
+    return [image for image, _ in read], [labels for _, labels in read]
 
 
-def plan(source: AnyPath, output: AnyPath, ending: str = "tif") -> list[tuple[Path, Path]]:
+def plan(source: AnyPath, output: AnyPath, suffix: str | None = None) -> list[tuple[Path, Path]]:
     """Name the label files that belong to image files.
 
     Parameters
@@ -61,8 +60,9 @@ def plan(source: AnyPath, output: AnyPath, ending: str = "tif") -> list[tuple[Pa
     output : path
         Where the labels go: a file, or a folder (made where it is missing), in which they get
         the images' names.
-    ending : str
-        Ending of the names in a folder.
+    suffix : str, optional
+        Ending of the names in a folder, such as "png". None: nii.gz for a NIfTI image, tif for
+        any other.
 
     Returns
     -------
@@ -76,13 +76,13 @@ def plan(source: AnyPath, output: AnyPath, ending: str = "tif") -> list[tuple[Pa
     """
     images, labels = Path(source), Path(output)
     if not is_folder(images):
-        inside = labels / f"{stem(images)}.{ending}"
+        inside = labels / _named(images, suffix)
         return [(images, inside if labels.is_dir() else labels)]
     if labels.resolve() == images.resolve():
         raise ValueError(f"{labels} holds the images: choose another folder for the results.")
     files = by_stem(images)
     labels.mkdir(parents=True, exist_ok=True)
-    return [(file, labels / f"{name}.{ending}") for name, file in files.items()]
+    return [(file, labels / _named(file, suffix)) for file in files.values()]
 
 
 def predict_file_tiles(
@@ -134,6 +134,7 @@ def predict_file_tiles(
     about: dict[str, Any] = {
         "spacing": image.spacing,
         "provenance": found.provenance | {"file": source.name},
+        "header": image.metadata.get("nifti"),
         "overwrite": overwrite,
     }
     write_labels(target, found.labels, axes=image.label_axes, **about)
@@ -141,7 +142,19 @@ def predict_file_tiles(
         write_probabilities(maps, found.probabilities, axes="C" + image.label_axes, **about)
 
 
+def _named(image: Path, suffix: str | None) -> str:
+    usual = "nii.gz" if ending(image) in NIFTI else "tif"
+    return f"{stem(image)}.{suffix or usual}"
+
+
 def _maps(target: Path) -> Path:
     """Where the probabilities go; a PNG cannot hold them."""
-    ending = ".npy" if target.suffix.lower() == ".npy" else ".tif"
-    return target.parent / "probabilities" / f"{target.stem}{ending}"
+    kind = ending(target) if ending(target) in (".npy", *NIFTI) else ".tif"
+    return target.parent / "probabilities" / f"{stem(target)}{kind}"
+
+
+def _read_pair(
+    image_file: Path, labels_file: Path, axes: str | None, spacing: Sequence[float] | None
+) -> tuple[Image, Any]:
+    labels = read_labels(labels_file, orientation=file_orientation(image_file))
+    return read_image(image_file, axes, spacing, labels_shape=labels.shape), labels

@@ -7,7 +7,8 @@ import pytest
 from napari.components import ViewerModel
 from scipy import ndimage
 
-from napari_segkit.data.samples import coins, ihc
+from napari_segkit.data.images import as_image
+from napari_segkit.data.samples import coins, ihc, mri
 from napari_segkit.data.survey import survey
 
 SAMPLES = pytest.mark.parametrize(
@@ -74,3 +75,14 @@ def test_a_sample_opens_without_any_socket(sample, names, monkeypatch):
 
     monkeypatch.setattr(socket, "socket", refuse)
     assert len(sample()) == 3
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing:UserWarning")
+def test_the_mri_stands_where_its_file_puts_it():
+    ((data, options, kind),) = mri()
+    layer = getattr(ViewerModel(), f"add_{kind}")(data, **options)
+    image = as_image(layer)
+    assert (layer.name, data.dtype, data.shape) == ("mri", np.int16, (2, 24, 96, 128))
+    assert (image.axes, image.spacing, image.orientation) == ("TZYX", (2.2, 2, 2), "SAL")
+    world = layer.data_to_world((1, 0, 0, 0))  # origin as the file's header has it
+    np.testing.assert_allclose(world, (2000, -7.248798, -35.722942, 117.855103), atol=1e-5)

@@ -1,18 +1,23 @@
-"""Image and label files: PNG, JPEG, TIFF and NPY, and what napari's installed readers open."""
+"""Image and label files: PNG, JPEG, TIFF, NIfTI, NPY, and what napari's readers open."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .images import Image, as_image, full_resolution
+from .images import SPATIAL, Image, as_image, full_resolution
+from .names import NIFTI, ending
+from .orientation import turn
 from .readers import PICTURES, TIFF, read_source
 from .tiff import UNKNOWN, Spacing
-from .writers import LABELS, PROBABILITIES, replacing, require_fit, unsigned
+from .writers import LABELS, PROBABILITIES, About, replacing, require_fit, unsigned
+
+if TYPE_CHECKING:
+    from .nifti_header import NiftiHeader
 
 AnyPath = str | PathLike[str]
 
@@ -31,8 +36,8 @@ def read_image(
     Parameters
     ----------
     path : path
-        PNG, JPEG, TIFF, NPY, or anything that a reader installed in napari opens. NPY files are
-        read from disk region by region.
+        PNG, JPEG, TIFF, NIfTI, NPY, or anything that a reader installed in napari opens. NPY
+        files, and NIfTI files that are not compressed, are read from disk region by region.
     axes : str, optional
         One letter of "TCZYX" for each dimension. None: what the file says, and where it says
         nothing, what the shapes suggest.
@@ -64,14 +69,18 @@ def read_image(
     return replace(image, name=file.name)
 
 
-def read_labels(path: AnyPath) -> Any:
+def read_labels(path: AnyPath, *, orientation: str = "") -> Any:
     """Read a file of labels.
 
     Parameters
     ----------
     path : path
         As in `read_image`. A PNG with a palette gives the palette's indices; a colour picture is
-        taken where its channels are all the same; a bilevel picture gives 0 and 1.
+        taken where its channels are all the same; a bilevel picture gives 0 and 1. Whole numbers
+        that a NIfTI file stores as floating point are taken as integers.
+    orientation : str
+        Three letters, for Z, Y and X: the labels of a NIfTI file are turned to lie that way, as
+        their image does. "": they stay as they are.
 
     Returns
     -------
@@ -88,7 +97,28 @@ def read_labels(path: AnyPath) -> Any:
     values = full_resolution(source)
     if axes and axes.endswith("C") and file.suffix.lower() in (*TIFF, *PICTURES):
         return _one_channel(values, file)
-    return values
+    return turn(values, SPATIAL, file_orientation(file), orientation)
+
+
+def file_orientation(path: AnyPath) -> str:
+    """Say which way the image in a file lies in the body.
+
+    Parameters
+    ----------
+    path : path
+        Any file; only the header of a NIfTI file is read.
+
+    Returns
+    -------
+    str
+        Three letters, for Z, Y and X of the array that the file is read as; "" where it does
+        not say it.
+    """
+    if ending(Path(path)) not in NIFTI:
+        return ""
+    from .nifti import read_header
+
+    return read_header(path).orientation
 
 
 def write_labels(
@@ -98,6 +128,7 @@ def write_labels(
     axes: str,
     spacing: Spacing = UNKNOWN,
     provenance: dict[str, Any] | None = None,
+    header: "NiftiHeader | None" = None,
     overwrite: bool = False,
 ) -> None:
     """Write labels to a file, completely or not at all.
@@ -105,8 +136,9 @@ def write_labels(
     Parameters
     ----------
     path : path
-        Ends in .tif (compressed, with axes, pixel size and provenance), .png (2D, values up to
-        65535, with provenance) or .npy (the values alone).
+        Ends in .tif (compressed, with axes, pixel size and provenance), .nii or .nii.gz (with
+        voxel size and provenance), .png (2D, values up to 65535, with provenance) or .npy (the
+        values alone).
     labels : array-like of int
         0 or more.
     axes : str
@@ -115,6 +147,9 @@ def write_labels(
         World units between pixels along Z, Y, X.
     provenance : dict, optional
         Where the labels come from; JSON-able.
+    header : NiftiHeader, optional
+        ``image.metadata["nifti"]`` of the image they belong to, read from a NIfTI file: a NIfTI
+        file gets its order of axes, affines, units, description and extensions.
     overwrite : bool
         Replace a file that is already there.
 
@@ -127,7 +162,7 @@ def write_labels(
     values = unsigned(np.asarray(labels))
     require_fit(file, values.ndim, int(values.max(initial=0)))
     with replacing(file) as opened:
-        LABELS[file.suffix.lower()](opened, values, axes, spacing, provenance or {})
+        LABELS[ending(file)](opened, values, axes, About(spacing, provenance or {}, header))
 
 
 def write_probabilities(
@@ -137,6 +172,7 @@ def write_probabilities(
     axes: str,
     spacing: Spacing = UNKNOWN,
     provenance: dict[str, Any] | None = None,
+    header: "NiftiHeader | None" = None,
     overwrite: bool = False,
 ) -> None:
     """Write probabilities to a file as float32, completely or not at all.
@@ -144,12 +180,13 @@ def write_probabilities(
     Parameters
     ----------
     path : path
-        Ends in .tif or .npy.
+        Ends in .tif, .npy, .nii or .nii.gz; there the classes are the fourth dimension, the
+        fifth beside T.
     probabilities : array-like of float
         ``(classes, *spatial)``.
     axes : str
         One letter of "CTZYX" for each dimension, C for the classes.
-    spacing, provenance, overwrite
+    spacing, provenance, header, overwrite
         As in `write_labels`.
 
     Raises
@@ -160,7 +197,7 @@ def write_probabilities(
     file = check_target(path, overwrite=overwrite, probabilities=True)
     values = np.asarray(probabilities, np.float32)
     with replacing(file) as opened:
-        PROBABILITIES[file.suffix.lower()](opened, values, axes, spacing, provenance or {})
+        PROBABILITIES[ending(file)](opened, values, axes, About(spacing, provenance or {}, header))
 
 
 def check_target(
@@ -196,7 +233,7 @@ def check_target(
         folder does not.
     """
     file, writers = Path(path), PROBABILITIES if probabilities else LABELS
-    if file.suffix.lower() not in writers:
+    if ending(file) not in writers:
         raise ValueError(f"{file} cannot be written; choose a name ending in {', '.join(writers)}.")
     if axes is not None:
         require_fit(file, len(axes), highest)

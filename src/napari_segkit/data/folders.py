@@ -1,11 +1,11 @@
 """Lists of files: which image belongs to which labels."""
 
 import csv
-import re
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 
+from .names import stem
 from .readers import can_read
 
 TABLES = (".csv", ".tsv", ".json", ".txt", ".md", ".xml", ".yaml", ".yml")
@@ -24,7 +24,7 @@ def list_images(folder: Paths) -> list[Path]:
     Returns
     -------
     list of Path
-        PNG, JPEG, TIFF and NPY files, and what napari's installed readers open; hidden files
+        PNG, JPEG, TIFF, NIfTI and NPY files, and what napari's installed readers open; hidden files
         and tables are left out.
 
     Raises
@@ -80,11 +80,6 @@ def pair_files(images: Paths, labels: Paths | None = None) -> Pairs:
 def is_folder(path: Path) -> bool:
     """Say whether this is a folder of files, and not one that is an image itself (Zarr)."""
     return path.is_dir() and not can_read(path)
-
-
-def stem(path: Path) -> str:
-    """Give a file's name without its ending; ".nii.gz" and ".ome.tif" are endings too."""
-    return re.sub(r"(\.ome)?\.[^.]+(\.gz)?$", "", path.name, flags=re.IGNORECASE) or path.name
 
 
 def by_stem(folder: Paths) -> dict[str, Path]:

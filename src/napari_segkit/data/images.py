@@ -1,12 +1,14 @@
 """Images as they come: any array or layer, any order of axes, read region by region."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .orientation import orientation_of
 
 AXES = "TCZYX"
 SPATIAL = "ZYX"
@@ -28,6 +30,12 @@ class Image:
         What messages call it.
     alpha : bool
         The last channel is an alpha channel (RGBA) and is left out.
+    orientation : str
+        Three letters, for Z, Y and X: the anatomical direction in which each index grows, such
+        as "SAR" (to superior, anterior, right); "" where it is not known.
+    metadata : dict
+        What the file or layer tells beside its pixels; ``metadata["nifti"]`` is the header of a
+        NIfTI file. It takes no part in comparisons.
     """
 
     data: Any
@@ -35,6 +43,8 @@ class Image:
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     name: str = "image"
     alpha: bool = False
+    orientation: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse axes that do not describe the data."""
@@ -193,7 +203,11 @@ def as_image(
     guessed = axes is None and getattr(source, "rgb", None) is None and data.dtype == np.uint8
     four = named.endswith("C") and data.shape[-1] == 4
     alpha = four and channels != 4 and (getattr(source, "rgb", False) or guessed or channels == 3)
-    return Image(data, named, _spacing(layer, named, spacing), name, alpha)
+    metadata = dict(getattr(layer, "metadata", {}))
+    orientation = (
+        orientation_of(layer) if "".join(a for a in named if a in SPATIAL) == SPATIAL else ""
+    )
+    return Image(data, named, _spacing(layer, named, spacing), name, alpha, orientation, metadata)
 
 
 def full_resolution(source: Any) -> Any:

@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from napari_segkit.config import LabelsAre
 
-from .images import Image, full_resolution
+from .images import SPATIAL, Image, full_resolution
+from .orientation import orientation_of, turn
 
 IGNORE = -1
 RINGING = 8  # resizing and JPEG shift even flat parts of a mask by this much
@@ -99,7 +100,11 @@ def read_all(
     for array in values:
         _require_integers(array)
     if images is not None:
-        values = [_fit_image(v, image) for v, image in zip(values, images, strict=True)]
+        lie = map(orientation_of, labels)
+        values = [
+            _fit_image(turn(v, SPATIAL, lies, image.orientation), image)
+            for v, lies, image in zip(values, lie, images, strict=True)
+        ]
     if labels_are == "objects":
         return [_as_one_class(v, unlabelled) for v in values], False
     cleaned = any(has_grey_edges(v, unlabelled) for v in values)

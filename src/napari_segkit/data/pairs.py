@@ -11,6 +11,7 @@ from napari_segkit.config import TrainConfig
 from .classes import LabelClass, classes_of, objects_as_classes
 from .images import Image
 from .labels import LabelsError, read_all
+from .orientation import turn, turned
 from .survey import survey_values
 
 
@@ -44,6 +45,29 @@ def pair_up(images: Any, labels: Any) -> list[tuple[Any, Any]]:
             "least one."
         )
     return list(zip(images, labels, strict=True))
+
+
+def in_one_orientation(
+    images: Sequence[Image], values: Sequence[NDArray[Any]]
+) -> tuple[list[Image], list[NDArray[Any]]]:
+    """Images and label values turned to lie as the first of them does.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        Those of no known orientation stay as they are.
+    values : sequence of ndarray
+        Label values, in the shapes of the images without channels.
+
+    Returns
+    -------
+    tuple of list
+        Views of the same pixels.
+    """
+    wanted = images[0].orientation
+    return [turned(i, wanted) for i in images], [
+        turn(v, i.label_axes, i.orientation, wanted) for i, v in zip(images, values, strict=True)
+    ]
 
 
 def learnable(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .names import NIFTI, ending
 from .tiff import Spacing, read_tiff
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 TIFF = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg")
-KNOWN = (*TIFF, *PICTURES, ".npy")
+KNOWN = (*TIFF, *PICTURES, *NIFTI, ".npy")
 
 Source = tuple[Any, str | None, Spacing | None]
 Layers = list[tuple[Any, dict[str, Any]]]
@@ -46,12 +47,14 @@ def read_source(path: Path, *, labels: bool) -> Source:
     """
     if not path.exists():
         raise ValueError(f"There is no file {path}.")
-    suffix = path.suffix.lower()
+    suffix = ending(path)
     try:
         if suffix in TIFF:
             return read_tiff(path)
         if suffix in PICTURES:
             return _read_picture(path, labels=labels)
+        if suffix in NIFTI:
+            return _read_nifti(path, labels=labels)
         if suffix == ".npy":
             return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
         return _read_with_plugins(path, labels=labels)
@@ -65,7 +68,7 @@ def can_read(path: Path) -> bool:
 
     A folder is taken as an image only where a reader names its ending, as with "*.zarr".
     """
-    known = path.suffix.lower() in KNOWN
+    known = ending(path) in KNOWN
     if path.is_dir():
         named = (fnmatch(path.name.lower(), ending) for ending in _folder_endings())
         return bool(path.suffix) and not known and any(named)
@@ -105,6 +108,13 @@ def _indices(picture: "Picture") -> NDArray[Any]:
     if picture.mode == "1":
         return pixels.astype(np.uint8)
     return pixels[..., : 3 if pixels.shape[-1] > 2 else 1] if pixels.ndim == 3 else pixels
+
+
+def _read_nifti(path: Path, *, labels: bool) -> Source:
+    from .nifti import read_nifti, whole_numbers
+
+    data, meta, _ = read_nifti(path)
+    return _as_layer(whole_numbers(data) if labels else data, {"rgb": False} | meta)
 
 
 def _read_with_plugins(path: Path, *, labels: bool) -> Source:
@@ -160,7 +170,7 @@ def _as_layer(data: Any, meta: dict[str, Any]) -> Source:
         axis_labels=() if labels is None else labels,
         scale=_scale(meta, finest.shape),
         ndim=ndim,
-        metadata={},
+        metadata=meta.get("metadata") or {},
         name="image",
     )
     if channel is None:

@@ -111,6 +111,19 @@ def round_up(length: int, stride: int) -> int:
     return ceil(length / stride) * stride
 
 
+def along_axes(length: int, strides: Sequence[int]) -> list[int]:
+    """A length in pixels along each axis: less along those that a network halves less often.
+
+    Parameters
+    ----------
+    length : int
+        Along the axes that are halved most often.
+    strides : sequence of int
+        Of the network along each axis.
+    """
+    return [round(length * stride / max(strides)) for stride in strides]
+
+
 def fit(size: int, overlap: int, stride: int) -> tuple[int, int]:
     """Tile size and overlap as a network can take them: multiples of its stride.
 

@@ -4,15 +4,40 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .names import ending
 from .tiff import Spacing, write_tiff
 
-Writer = Callable[[BinaryIO, NDArray[Any], str, Spacing, dict[str, Any]], None]
+if TYPE_CHECKING:
+    from .nifti_header import NiftiHeader
+
+Writer = Callable[[BinaryIO, NDArray[Any], str, "About"], None]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a file says beside its values, as far as it has words for it.
+
+    Parameters
+    ----------
+    spacing : tuple of float
+        World units between pixels along Z, Y, X.
+    provenance : dict
+        JSON-able.
+    header : NiftiHeader, optional
+        Of the NIfTI file that the values were made from.
+    """
+
+    spacing: Spacing
+    provenance: dict[str, Any]
+    header: "NiftiHeader | None" = None
 
 
 @contextmanager
@@ -80,30 +105,54 @@ def require_fit(path: Path, ndim: int, highest: int) -> None:
     ValueError
         If they do not fit.
     """
-    if path.suffix.lower() == ".png" and (ndim != 2 or highest >= 2**16):
+    if ending(path) == ".png" and (ndim != 2 or highest >= 2**16):
         raise ValueError(
             f"Labels of {ndim} dimensions with values up to {highest} do not fit a PNG, which is "
             "2D and holds values up to 65535: choose a name ending in .tif."
         )
 
 
-def _write_png(
-    file: BinaryIO, data: NDArray[Any], axes: str, spacing: Spacing, provenance: dict[str, Any]
-) -> None:
+def _write_png(file: BinaryIO, data: NDArray[Any], axes: str, about: About) -> None:
     from PIL import Image as Pictures
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
-    text.add_text("provenance", json.dumps(provenance))
+    text.add_text("provenance", json.dumps(about.provenance))
     small = data.astype(np.uint16) if data.itemsize > 2 else data
     Pictures.fromarray(small).save(file, format="PNG", pnginfo=text)
 
 
-def _write_npy(
-    file: BinaryIO, data: NDArray[Any], axes: str, spacing: Spacing, provenance: dict[str, Any]
-) -> None:
+def _write_npy(file: BinaryIO, data: NDArray[Any], axes: str, about: About) -> None:
     np.save(file, data, allow_pickle=False)
 
 
-PROBABILITIES: dict[str, Writer] = {".tif": write_tiff, ".tiff": write_tiff, ".npy": _write_npy}
+def _write_tiff(file: BinaryIO, data: NDArray[Any], axes: str, about: About) -> None:
+    write_tiff(file, data, axes, about.spacing, about.provenance)
+
+
+def _write_nifti(
+    file: BinaryIO, data: NDArray[Any], axes: str, about: About, *, zipped: bool
+) -> None:
+    from .nifti_write import usable, write_nifti
+
+    kept, steps = usable(about.header, axes), dict(zip("ZYX", about.spacing, strict=True))
+    write_nifti(
+        file,
+        data,
+        axes,
+        kind="probabilities" if data.dtype.kind == "f" else "labels",
+        kept=kept,
+        matrix=None if kept else np.diag([*(steps.get(a, 1.0) for a in axes), 1.0]),
+        provenance=about.provenance,
+        zipped=zipped,
+    )
+
+
+PROBABILITIES: dict[str, Writer] = {
+    ".tif": _write_tiff,
+    ".tiff": _write_tiff,
+    ".nii": partial(_write_nifti, zipped=False),
+    ".nii.gz": partial(_write_nifti, zipped=True),
+    ".npy": _write_npy,
+}
 LABELS: dict[str, Writer] = PROBABILITIES | {".png": _write_png}

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
 from napari_segkit.data.classes import classes_of
-from napari_segkit.data.images import full_resolution
+from napari_segkit.data.images import SPATIAL, full_resolution
+from napari_segkit.data.orientation import orientation_of, turn
 from napari_segkit.steps import Step
 
 from . import confusion as figures
@@ -183,7 +184,7 @@ def compare_blocks(
     Report
         Of all pairs together.
     """
-    arrays = [(full_resolution(p), full_resolution(t)) for p, t in pairs]
+    arrays = [(_turned(p, t), full_resolution(t)) for p, t in pairs]
     blocks = [slabs(*pair) for pair in arrays]
     total, done = sum(map(len, blocks)), 0
     report = Report((), np.zeros((0, 1), np.int64), unlabelled)
@@ -196,6 +197,12 @@ def compare_blocks(
             done += 1
             yield Step(done, total)
     return _finish(report, pairs[0][1])
+
+
+def _turned(prediction: Any, truth: Any) -> Any:
+    """The prediction's array, lying as the truth does."""
+    lies, wanted = orientation_of(prediction), orientation_of(truth)
+    return turn(full_resolution(prediction), SPATIAL, lies, wanted)
 
 
 def _count(prediction: NDArray[Any], truth: NDArray[Any], unlabelled: int | None) -> Report:

@@ -1,0 +1,116 @@
+"""Images on another grid: pixels of another size, and back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage import transform
+
+from .images import SPATIAL, Image
+
+SAME = 0.01  # share by which voxel sizes may differ and count as the same
+
+
+def on_one_grid(
+    images: Sequence[Image], values: Sequence[NDArray[Any]], size: float | None, ndim: int
+) -> tuple[list[Image], list[NDArray[Any]]]:
+    """Images and labels with pixels of one size.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        Of any voxel sizes.
+    values : sequence of ndarray
+        Label values, in the shapes of the images without channels.
+    size : float or None
+        The edge that pixels get along the spatial axes, in world units. None: nothing changes.
+    ndim : int
+        Spatial dimensions of the model.
+
+    Returns
+    -------
+    tuple of list
+        Images and label values.
+
+    Raises
+    ------
+    ValueError
+        If volumes with voxels of several sizes are given and no size is.
+    """
+    if size is None:
+        _require_one_size(images, ndim)
+        return list(images), list(values)
+    resampled = [resample(image, size, ndim) for image in images]
+    shapes = [image.without_channels() for image in resampled]
+    nearest: dict[str, Any] = {"order": 0, "preserve_range": True, "anti_aliasing": False}
+    pairs = zip(values, shapes, strict=True)
+    resized = [transform.resize(v, s, **nearest).astype(v.dtype) for v, s in pairs]  # type: ignore[no-untyped-call]
+    return resampled, resized
+
+
+def resample(image: Image, size: float, ndim: int) -> Image:
+    """The same image with pixels of another size, blended linearly.
+
+    Parameters
+    ----------
+    image : Image
+        Read as a whole.
+    size : float
+        Edge of the new pixels along the spatial axes, in world units.
+    ndim : int
+        Spatial dimensions: 2 leaves Z as it is.
+
+    Returns
+    -------
+    Image
+        float32, its `spacing` the new one.
+    """
+    spatial = SPATIAL[-ndim:]
+    spacing = dict(zip(SPATIAL, image.spacing, strict=True))
+    shape = [
+        max(1, round(n * spacing[a] / size)) if a in spatial else n
+        for a, n in zip(image.axes, image.shape, strict=True)
+    ]
+    pixels = fit_to(np.asarray(image.data, np.float32), shape)
+    z, y, x = (size if a in spatial else spacing[a] for a in SPATIAL)
+    return replace(image, data=pixels, spacing=(z, y, x), alpha=False)
+
+
+def fit_to(pixels: NDArray[Any], shape: Sequence[int]) -> NDArray[np.float32]:
+    """Stretch or shrink an array to a shape, blending linearly.
+
+    Parameters
+    ----------
+    pixels : ndarray of float32
+        Any number of dimensions.
+    shape : sequence of int
+        As many lengths.
+
+    Returns
+    -------
+    ndarray
+        float32 of that shape; the same array where it has it already.
+    """
+    if pixels.shape == tuple(shape):
+        return pixels
+    blended: NDArray[Any] = transform.resize(  # type: ignore[no-untyped-call]
+        pixels, shape, order=1, mode="reflect", preserve_range=True
+    )
+    return blended.astype(np.float32)
+
+
+def _require_one_size(images: Sequence[Image], ndim: int) -> None:
+    sizes = [image.spacing[-ndim:] for image in images]
+    if ndim == 3 and not np.allclose(sizes, sizes[0], rtol=SAME):
+        other = next(i for i, s in enumerate(sizes) if not np.allclose(s, sizes[0], rtol=SAME))
+        raise ValueError(
+            f"{images[0].name} has voxels of {_times(sizes[0])} and {images[other].name} of "
+            f"{_times(sizes[other])} (Z x Y x X): a network for volumes needs one size; set "
+            "voxel_size to resample them all, or leave out those that differ."
+        )
+
+
+def _times(size: Sequence[float]) -> str:
+    return " x ".join(f"{s:g}" for s in size)
