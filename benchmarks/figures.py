@@ -1,36 +1,44 @@
 """What a training of so many minutes is worth on real data, and what the tiles add.
 
-    python benchmarks/figures.py --data FOLDER [--minutes 10] [isbi2012_em | dsb2018_fluo ...]
+    python benchmarks/figures.py --data FOLDER [--model unet:resnet18] [--minutes 10] [sets ...]
 
 Everything goes through the public interface: two torch threads, random weights, seed 0, the sets'
-own splits. Prints one table a set, and the agreement of tiled with untiled labels.
+own splits. Prints one table a set; --agreement adds that of tiled with untiled labels. On a machine
+with other work, --steps trains for as many steps as an idle one makes in the time.
 """
 
 import argparse
 import csv
 import platform
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import nibabel
 import numpy as np
-import torch
 from imageio.v3 import imread
+from tifffile import imread as read_tiff
 
-from napari_segkit import Segmenter, TileConfig, TrainConfig, evaluate
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate
+from napari_segkit.models.presets import preset
+
+import torch  # isort: skip
 
 Pairs = tuple[list[np.ndarray], list[np.ndarray]]
+Parts = tuple[Pairs, Pairs, dict[str, Any]]
+Spacing = tuple[float, float, float]
 
 
-def isbi2012_em(folder: Path) -> tuple[Pairs, Pairs, dict[str, Any]]:
+def isbi2012_em(folder: Path) -> Parts:
     """Membranes: train on slices 0-19, test on 20-23; every pixel is decided."""
     files = sorted((folder / "images").glob("*.png"))
     pairs = [(imread(f), imread(folder / "masks" / f.name)) for f in files]
     return _split(pairs, [i < 20 for i in range(len(pairs))], {"unlabelled": None})
 
 
-def dsb2018_fluo(folder: Path) -> tuple[Pairs, Pairs, dict[str, Any]]:
+def dsb2018_fluo(folder: Path) -> Parts:
     """Nuclei against background: the set's own split; ids are taken as one class."""
     with (folder / "split.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -42,10 +50,45 @@ def dsb2018_fluo(folder: Path) -> tuple[Pairs, Pairs, dict[str, Any]]:
     return _split(pairs, [row["split"] == "train" for row in rows], choice)
 
 
-SETS: dict[str, Callable[[Path], tuple[Pairs, Pairs, dict[str, Any]]]] = {
+def mri_mni152(folder: Path) -> Parts:
+    """Tissues of an averaged head: train on z 20-79, test on z 100-159."""
+    image, labels = (_volume(folder / part / "t1.nii.gz") for part in ("images", "masks"))
+    slabs = slice(20, 80), slice(100, 160)
+    train, test = (([image[s]], [labels[s]]) for s in slabs)
+    return train, test, {"unlabelled": None, "axes": "ZYX"}
+
+
+def mri_spinal_sct(folder: Path) -> Parts:
+    """Grey and white matter, nine slices of 7.5 mm: train on z 0-5, test on z 6-8."""
+    image, labels = (
+        _volume(folder / "images/t2s.nii.gz"),
+        _volume(folder / "masks_gm_wm/t2s.nii.gz"),
+    )
+    train, test = (([image[s]], [labels[s]]) for s in (slice(0, 6), slice(6, 9)))
+    return train, test, {"unlabelled": None, "axes": "ZYX", "spacing": (7.5, 0.5, 0.5)}
+
+
+def nuclei3d_ovule(folder: Path) -> Parts:
+    """Nuclei against background: train on one volume, test on the other."""
+    files = sorted((folder / "images").glob("*.tif"))
+    pairs = [(read_tiff(f), read_tiff(folder / "masks" / f.name)) for f in files]
+    choice = {"unlabelled": None, "labels_are": "objects"}
+    return _split(pairs, [True, False], choice | {"axes": "ZYX", "spacing": (0.284, 0.127, 0.127)})
+
+
+SETS: dict[str, Callable[[Path], Parts]] = {
     "isbi2012_em": isbi2012_em,
     "dsb2018_fluo": dsb2018_fluo,
+    "mri_mni152": mri_mni152,
+    "mri_spinal_sct": mri_spinal_sct,
+    "nuclei3d_ovule": nuclei3d_ovule,
 }
+LABELS = ("unlabelled", "labels_are")
+
+
+def _volume(file: Path) -> np.ndarray:
+    """A NIfTI file as Z Y X."""
+    return np.asarray(nibabel.load(file).dataobj).T
 
 
 def _split(pairs: list[Any], train: list[bool], choice: dict[str, Any]) -> Any:
@@ -55,21 +98,41 @@ def _split(pairs: list[Any], train: list[bool], choice: dict[str, Any]) -> Any:
     return *(tuple(map(list, zip(*part, strict=True))) for part in parts), choice
 
 
-def measure(name: str, folder: Path, minutes: float) -> None:
+def measure(name: str, given: argparse.Namespace) -> None:
     """Train on one set, test on what was held out, and print the figures."""
-    (images, labels), (held_out, truth), choice = SETS[name](folder)
-    config = TrainConfig(epochs=100_000, minutes=minutes, **choice)
-    segmenter = Segmenter().fit(images, labels, config)
-    made = segmenter.trained.provenance
-    print(f"\n### {name}: {made['seconds'] / 60:.1f} minutes, {made['images_seen']} patches seen\n")
+    (images, labels), (held_out, truth), choice = SETS[name](given.data / name)
+    meaning = {k: v for k, v in choice.items() if k in LABELS}
+    place = {k: v for k, v in choice.items() if k not in LABELS}
+    spec = _spec(given)
+    small = (
+        preset("volume").config.batch_size if spec.name in ("unet3d", "segresnet", "mednext") else 4
+    )
+    config = TrainConfig(epochs=100_000, minutes=given.minutes, batch_size=small, **meaning)
+    if given.steps:
+        config = replace(config, epochs=given.steps, steps_per_epoch=1, minutes=None)
     began = perf_counter()
-    found = [segmenter.predict(i) for i in held_out]
+    segmenter = Segmenter(spec, device="cpu").fit(images, labels, config, **place)
+    made, seconds = segmenter.trained.provenance, perf_counter() - began
+    print(f"\n### {name}, {spec.name} {segmenter.spec.encoder}, {segmenter.trained.ndim}D")
+    print(
+        f"{made['seconds'] / 60:.1f} minutes in the loop ({seconds / 60:.1f} with all around it), "
+        f"{len(segmenter.history)} steps, {made['images_seen']} patches of "
+        f"{segmenter.trained.tile_size}\n"
+    )
+    began = perf_counter()
+    found = [segmenter.predict(i, **place) for i in held_out]
     megapixels = sum(f.size for f in found) / 1e6
-    print(evaluate(found, truth, **choice).table().to_string(index=False))
-    print(f"\nprediction: {(perf_counter() - began) / megapixels:.2f} s per megapixel")
-    agreement(segmenter, held_out)
-    intensities(segmenter, held_out)
-    segmenter.save(f"{name}.segkit")
+    print(evaluate(found, truth, **meaning).table().round(4).to_string(index=False))
+    print(f"\nprediction: {(perf_counter() - began) / megapixels:.2f} s per megapixel", flush=True)
+    if given.agreement:
+        agreement(segmenter, held_out)
+        intensities(segmenter, held_out)
+    segmenter.save(given.output / f"{name}-{spec.name}-{segmenter.trained.ndim}D.segkit")
+
+
+def _spec(given: argparse.Namespace) -> ModelSpec:
+    name, _, encoder = given.model.partition(":")
+    return ModelSpec(name, encoder=encoder or None, dims=given.dims)
 
 
 def agreement(segmenter: Segmenter, images: list[np.ndarray]) -> None:
@@ -105,13 +168,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="*", default=list(SETS))
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--model", default="unet", help="name, or name:encoder")
+    parser.add_argument("--dims", default="auto", help="auto, 2D or 3D")
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--steps", type=int, help="instead of minutes")
+    parser.add_argument("--agreement", action="store_true", help="of tiled and untiled labels")
+    parser.add_argument("--output", type=Path, default=Path(), help="folder for the models")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     print(f"{platform.platform()}, torch {torch.__version__}, {given.threads} threads")
     for name in given.sets:
-        measure(name, given.data / name, given.minutes)
+        measure(name, given)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 LabelsAre = Literal["ask", "classes", "objects"]
 Normalise = Literal["image", "training", "none"]
+Dims = Literal["auto", "2D", "3D"]
 
 
 def _plain(hint: Any) -> tuple[Any, dict[str, Any]]:
@@ -72,6 +73,41 @@ class _Checked:
 
 
 @dataclass(frozen=True)
+class FeatureConfig(_Checked):
+    """What the pixel classifier sees at each pixel; other methods see what they have learned to.
+
+    Parameters
+    ----------
+    intensity : bool
+        The image, blurred at each scale.
+    edges : bool
+        How steep the image is at each scale.
+    texture : bool
+        How it bends at each scale: ridges, spots, saddles.
+    smallest_scale : float
+        Sigma of the first Gaussian, in pixels of the finest axis; along coarser axes it is
+        shorter. Each further scale is twice the one before.
+    largest_scale : float
+        No Gaussian's sigma is larger than this.
+    window : int
+        Edge of a square (or cube) of raw pixels around each pixel that is seen as well, an odd
+        number; 0 for none. With the three groups above switched off this is the classic sliding
+        window.
+    stride : int
+        Classify every so many pixels only; those between take the nearest one's class. More is
+        faster and coarser.
+    """
+
+    intensity: bool = True
+    edges: bool = True
+    texture: bool = True
+    smallest_scale: Annotated[float, {"min": 0.3, "max": 64.0, "step": 0.1}] = 0.7
+    largest_scale: Annotated[float, {"min": 0.3, "max": 64.0, "step": 1.0}] = 16.0
+    window: Annotated[int, {"min": 0, "max": 31}] = 0
+    stride: Annotated[int, {"min": 1, "max": 32}] = 1
+
+
+@dataclass(frozen=True)
 class ModelSpec(_Checked):
     """Which model to build.
 
@@ -79,17 +115,26 @@ class ModelSpec(_Checked):
     ----------
     name : str
         The method, one of those that ``list_models()`` lists, for instance "unet".
-    encoder : str
-        The part of the network that reads the image. "resnet18" is light enough for a CPU.
+    encoder : str or None
+        The part of the network that reads the image, one of those the method lists. None: the
+        first of them, which is light enough for a CPU.
     weights : str or None
-        Where the encoder's weights start from. None starts from random numbers and needs no
-        network connection.
+        Where the weights start from. None: random numbers. "imagenet", or "coco" where the method
+        has it: weights that others have learned on photographs, downloaded once. Or the path of a
+        file of weights.
+    dims : str
+        "2D": slice by slice. "3D": whole volumes. "auto": what the method is made for, where the
+        image allows it.
+    features : FeatureConfig
+        What the pixel classifier sees at each pixel.
     """
 
     name: str = "unet"
     _: KW_ONLY
-    encoder: str = "resnet18"
+    encoder: str | None = None
     weights: str | None = None
+    dims: Dims = "auto"
+    features: FeatureConfig = field(default_factory=FeatureConfig)
 
 
 @dataclass(frozen=True)
@@ -103,7 +148,8 @@ class TileConfig(_Checked):
     Parameters
     ----------
     tile_size : int or None
-        Edge of a tile in pixels, rounded up to what the network can take. None: the model's own.
+        Edge of a tile in pixels, rounded up to what the network can take; along coarse axes of a
+        volume less. None: the model's own.
     overlap : int or None
         Pixels that neighbouring tiles share, at most half a tile; rounded as the size is. None:
         the model's own.
@@ -111,7 +157,7 @@ class TileConfig(_Checked):
         Tiles predicted together. More is faster on a GPU and needs more memory.
     """
 
-    tile_size: Annotated[int | None, {"min": 64, "max": 8192, "step": 32}] = None
+    tile_size: Annotated[int | None, {"min": 16, "max": 8192, "step": 16}] = None
     overlap: Annotated[int | None, {"min": 0, "max": 4096, "step": 16}] = None
     batch_size: Annotated[int, {"min": 1, "max": 1024}] = 4
 
@@ -153,13 +199,16 @@ class TrainConfig(_Checked):
         Where the numbers come from that bring intensities to one scale. "image": from each
         image, stack or series as a whole. "training": from the training images (calibrated
         data such as CT). "none": intensities are used as they are.
+    voxel_size : float or None
+        Resample images to pixels (voxels) of this edge in world units before the network sees
+        them, the result back to the image's own grid. None: the pixels as they are.
     augment : bool
         Show the patches also flipped, turned by 90 degrees, brighter and darker.
     seed : int
         The same seed on the same machine gives the same model.
     tile : TileConfig
-        Size and overlap of the tiles, kept in the model. None in it chooses 256 pixels (less
-        where the images are smaller) with three eighths of it as overlap.
+        Size and overlap of the tiles, kept in the model. None in it chooses 256 pixels (64 voxels
+        in 3D, less where the images are smaller) with three eighths of it as overlap.
     """
 
     epochs: Annotated[int, {"min": 1, "max": 100_000}] = 20
@@ -170,6 +219,7 @@ class TrainConfig(_Checked):
     unlabelled: Annotated[int | None, {"min": 0, "max": 2**31 - 1}] = 0
     labels_are: LabelsAre = "ask"
     normalise: Normalise = "image"
+    voxel_size: Annotated[float | None, {"min": 1e-6, "max": 1e6, "step": 0.1}] = None
     augment: bool = True
     seed: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 0
     tile: TileConfig = field(default_factory=TileConfig)

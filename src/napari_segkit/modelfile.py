@@ -15,7 +15,8 @@ from .config import ModelSpec, TrainConfig, from_dict, to_dict
 from .data.classes import LabelClass
 from .data.normalise import Statistics
 from .data.writers import replacing
-from .models import build
+from .models import Inputs, build
+from .models.skeleton import skeleton
 from .trained import TrainedModel
 
 FORMAT = 1
@@ -35,7 +36,7 @@ def save(model: TrainedModel, path: str | PathLike[str]) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(f"There is no folder {path.parent} to save {path.name} in.")
-    tensors = {k: v.detach().cpu().contiguous() for k, v in model.network.state_dict().items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in _tensors(model.network).items()}
     with replacing(path) as file:
         file.write(serialise(tensors, {KEY: json.dumps(header(model))}))
 
@@ -85,6 +86,7 @@ def header(model: TrainedModel) -> dict[str, Any]:
         "channels": model.channels,
         "axes": model.axes,
         "spacing": model.spacing,
+        "orientation": model.orientation,
         "tile_size": model.tile_size,
         "overlap": model.overlap,
         "nonzero": model.nonzero,
@@ -112,19 +114,23 @@ def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
     return dict(written)
 
 
-def _network(
-    spec: ModelSpec, channels: int, classes: int, tensors: dict[str, torch.Tensor]
-) -> nn.Module:
+def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    """All that a network has learned, each tensor by its first name: some layers have two."""
+    known = {name for name, _ in [*network.named_parameters(), *network.named_buffers()]}
+    return {name: t for name, t in network.state_dict().items() if name in known}
+
+
+def _network(spec: ModelSpec, inputs: Inputs, tensors: dict[str, torch.Tensor]) -> nn.Module:
     """Build it only once its shapes are known to be those of the file: memory stays in bounds."""
     lengths = {length for tensor in tensors.values() for length in tensor.shape}
-    if not {channels, classes} <= lengths:
+    if not {inputs.channels, inputs.classes} <= lengths:
         raise ValueError("its tensors are not those of this model")
-    with torch.device("meta"):
-        expected = build(spec, channels=channels, classes=classes).state_dict()
+    with skeleton():
+        expected = _tensors(build(spec, inputs))
     if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in tensors.items()}:
         raise ValueError("its tensors are not those of this model")
-    network = build(spec, channels=channels, classes=classes)
-    network.load_state_dict(tensors)
+    network = build(spec, inputs)
+    network.load_state_dict(tensors, strict=False)  # a tensor with two names is there by one
     return network.eval()
 
 
@@ -132,7 +138,10 @@ def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> Trai
     try:
         spec = from_dict(ModelSpec, written["spec"])
         classes = tuple(LabelClass(**c) for c in written["classes"])
-        network = _network(spec, int(written["channels"]), len(classes), tensors)
+        spacing = tuple(map(float, written["spacing"]))
+        ndim = len(written["tile_size"])
+        inputs = Inputs(int(written["channels"]), len(classes), spacing[-ndim:])
+        network = _network(spec, inputs, tensors)
         fixed = written["statistics"]
         return TrainedModel(
             network=network,
@@ -141,7 +150,8 @@ def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> Trai
             classes=classes,
             channels=written["channels"],
             axes=written["axes"],
-            spacing=tuple(written["spacing"]),
+            spacing=spacing,  # type: ignore[arg-type]
+            orientation=written.get("orientation", ""),
             tile_size=tuple(written["tile_size"]),
             overlap=tuple(written["overlap"]),
             nonzero=written["nonzero"],

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from .config import ModelSpec, TileConfig, TrainConfig
 from .data.classes import LabelClass
 from .data.images import Image, as_image, full_resolution
-from .data.pairs import learnable, pair_up
-from .models import check_spec
-from .steps import drain
+from .data.orientation import turned
+from .data.pairs import in_one_orientation, learnable, pair_up
+from .models import resolve
+from .steps import Step, drain
 
 if TYPE_CHECKING:
     from .data.normalise import Statistics
     from .prediction.semantic import Prediction, TileStep
     from .trained import TrainedModel
-    from .training.loop import TrainStep
 
 
 class Segmenter:
@@ -52,11 +52,10 @@ class Segmenter:
     """
 
     def __init__(self, spec: ModelSpec | None = None, *, device: str = "auto") -> None:
-        self.spec = spec or ModelSpec()
+        self.spec = resolve(spec or ModelSpec())
         self.device = device
         self.trained: TrainedModel | None = None
         self.previous: TrainedModel | None = None
-        check_spec(self.spec)
 
     def __repr__(self) -> str:
         """Name, encoder, and the classes it has learned."""
@@ -124,7 +123,7 @@ class Segmenter:
         *,
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
-    ) -> Generator["TrainStep", None, Self]:
+    ) -> Generator[Step, None, Self]:
         """Train step by step: the generator behind `fit`.
 
         Closing it, or leaving a loop over it, keeps what was learned so far; an error keeps
@@ -137,8 +136,8 @@ class Segmenter:
 
         Yields
         ------
-        TrainStep
-            After each step: progress and loss.
+        Step
+            After each step: progress; a `TrainStep` tells the loss, too.
 
         Returns
         -------
@@ -152,11 +151,14 @@ class Segmenter:
             for i, painted in pairs
         ]
         values, classes = learnable(named, [painted for _, painted in pairs], config)
+        named, values = in_one_orientation(named, values)
 
         from .devices import choose
-        from .training.semantic import Training
+        from .training import training_of
 
-        training = Training(self.spec, named, values, classes, config, choose(self.device))
+        training = training_of(self.spec)(
+            self.spec, named, values, classes, config, choose(self.device)
+        )
         try:
             yield from training.steps()
         except GeneratorExit:
@@ -277,7 +279,9 @@ class Segmenter:
         device, tile = choose(self.device), tile or TileConfig()
         model.network.to(device)
         options: Any = {"probabilities": probabilities, "statistics": statistics}
-        return (yield from predict_tiles(model, named, tile, device, **options))
+        turned_image = turned(named, model.orientation)
+        found = yield from predict_tiles(model, turned_image, tile, device, **options)
+        return found.turned(named.label_axes, turned_image.orientation, named.orientation)
 
     def measure(self, image: Any, *, axes: str | None = None) -> "Statistics":
         """The numbers that normalise an image for this model.
@@ -335,8 +339,8 @@ class Segmenter:
 
         choose(device)
         trained = load(path)
-        segmenter = cls(trained.spec, device=device)
-        segmenter.trained = trained
+        segmenter = cls(device=device)
+        segmenter.spec, segmenter.trained = trained.spec, trained
         return segmenter
 
     def _model(self) -> "TrainedModel":

@@ -1,15 +1,20 @@
 """What training leaves behind: the network and all that is needed to get the same pixels again."""
 
+import warnings
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from .config import ModelSpec, TrainConfig
 from .data.classes import LabelClass
 from .data.images import AXES, Image
 from .data.normalise import Statistics, identity, measure
-from .models import ModelInfo, model_info
+from .data.orientation import turn_spacing
+from .data.resample import resample
+from .models import ModelInfo, model_info, stride
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class TrainedModel:
         Channels of its images.
     axes : str
         Axes of the (first) image it was trained with.
+    orientation : str
+        What Z, Y and X grow towards in the body, such as "SAR"; "" where that is not known.
     spacing : tuple of float
         World units between pixels along Z, Y, X in training.
     tile_size, overlap : tuple of int
@@ -53,6 +60,7 @@ class TrainedModel:
     spacing: tuple[float, float, float]
     tile_size: tuple[int, ...]
     overlap: tuple[int, ...]
+    orientation: str = ""
     nonzero: bool = False
     statistics: Statistics | None = None
     history: tuple[float, ...] = ()
@@ -60,8 +68,11 @@ class TrainedModel:
 
     def __post_init__(self) -> None:
         """Refuse what cannot belong together: a file may have been changed."""
+        if self.orientation:
+            turn_spacing(self.spacing, self.orientation, self.orientation)
+        if len(self.spacing) != 3 or not all(0 < s < inf for s in self.spacing):
+            raise ValueError("its spacing cannot be right")
         values = self.values
-        stride = self.info.stride
         tiles = [*self.tile_size, *self.overlap]
         range_ = self.statistics and zip(self.statistics.low, self.statistics.high, strict=True)
         wrong = {
@@ -72,10 +83,10 @@ class TrainedModel:
             or self.ndim not in self.info.dims
             or len(self.overlap) != self.ndim
             or any(
-                n % stride or n < 2 * o for n, o in zip(self.tile_size, self.overlap, strict=False)
+                n % step or n < 2 * o
+                for n, o, step in zip(self.tile_size, self.overlap, self.strides, strict=False)
             ),
             "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES),
-            "spacing": len(self.spacing) != 3 or not all(s > 0 for s in self.spacing),
             "channels": type(self.channels) is not int or self.channels < 1,
             "statistics": range_ and not all(low < high for low, high in range_),
         }
@@ -94,6 +105,11 @@ class TrainedModel:
         return len(self.tile_size)
 
     @property
+    def strides(self) -> tuple[int, ...]:
+        """What tiles are multiples of, along each spatial axis."""
+        return stride(self.spec, self.spacing[-self.ndim :])
+
+    @property
     def identity(self) -> str:
         """The model's own id, a different one for each training."""
         return str(self.provenance.get("id", ""))
@@ -102,6 +118,26 @@ class TrainedModel:
     def values(self) -> tuple[int, ...]:
         """Label value of each output channel."""
         return tuple(c.value for c in self.classes)
+
+    def on_its_grid(self, image: Image) -> Image:
+        """The image with the pixel size that the training declared; itself where it did not."""
+        size = self.config.voxel_size
+        if size is not None:
+            return resample(image, size, self.ndim)
+        self._note_other_voxels(image)
+        return image
+
+    def _note_other_voxels(self, image: Image) -> None:
+        known = [self.spacing, image.spacing]
+        same = np.allclose(self.spacing, image.spacing, rtol=0.1)
+        if self.ndim == 3 and (1.0, 1.0, 1.0) not in known and not same:
+            ours, theirs = (" x ".join(f"{s:g}" for s in spacing) for spacing in known)
+            warnings.warn(
+                f"{image.name} has voxels of {theirs} (Z x Y x X), the model learned on {ours}: "
+                "train with a voxel_size to have every volume resampled.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def measure(self, image: Image) -> Statistics:
         """The numbers that normalise an image for this network, as its training declared."""

@@ -1,15 +1,21 @@
 """The methods. A new one is a file in this folder and a line in `MODELS`."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import ModelSpec
+
+from . import encoders
 
 if TYPE_CHECKING:
     from torch import nn
 
-ENCODERS = ("resnet18", "resnet34", "resnet50", "mobilenet_v2", "efficientnet-b0")
+SIZES = ("small", "medium", "large")
 
 
 @dataclass(frozen=True)
@@ -20,37 +26,186 @@ class ModelInfo:
     ----------
     name : str
         The word that `ModelSpec` takes.
-    kind : str
-        "semantic": a class for every pixel.
+    title : str
+        What people call it.
     dims : tuple of int
-        Spatial dimensions it can work in: 2 (slice by slice), 3 (whole volumes).
+        Spatial dimensions it can work in: 2 (slice by slice), 3 (whole volumes); the first is
+        what ``dims="auto"`` prefers.
     about : str
         What it is for, in one sentence.
     encoders : tuple of str
-        Encoders it can be built with.
-    build : str
-        "module:function" in this folder; called as ``function(spec, channels, classes)``.
-    stride : int
-        Tiles are multiples of this many pixels.
+        Encoders, or sizes, it can be built with; the first is the default.
+    module : str
+        The file in this folder with ``build(spec, inputs)`` and, where tiles are not multiples of
+        `stride`, ``stride(spec, spacing)``.
+    kind : str
+        "semantic": a class for every pixel.
+    training : str
+        The file in ``training`` whose `Training` teaches it.
+    weights : tuple of str
+        Words that ``ModelSpec.weights`` takes besides None and the path of a file.
+    any_timm : bool
+        Takes "tu-" and a name of timm as encoder, too.
+    stride : int or None
+        Tiles are multiples of this many pixels; None: the file's `stride` says.
+    licence : str
+        Of the code behind it.
     """
 
     name: str
-    kind: str
+    title: str
     dims: tuple[int, ...]
     about: str
     encoders: tuple[str, ...]
-    build: str
-    stride: int = 32
+    module: str
+    kind: str = "semantic"
+    training: str = "semantic"
+    weights: tuple[str, ...] = ()
+    any_timm: bool = False
+    stride: int | None = 32
+    licence: str = "BSD-3-Clause"
 
 
-def _smp(name: str, about: str) -> ModelInfo:
+@dataclass(frozen=True)
+class Inputs:
+    """What a network is built for.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of its images.
+    classes : int
+        Number of classes it tells apart.
+    spacing : tuple of float
+        World units between pixels along Z Y X or Y X; as many as it has spatial dimensions.
+    """
+
+    channels: int
+    classes: int
+    spacing: tuple[float, ...]
+
+    @property
+    def ndim(self) -> int:
+        """Spatial dimensions."""
+        return len(self.spacing)
+
+
+def _smp(
+    name: str, title: str, about: str, encoders: Sequence[str] = encoders.ALL, stride: int = 32
+) -> ModelInfo:
     """One of segmentation-models-pytorch's architectures."""
-    return ModelInfo(name, "semantic", (2,), about, ENCODERS, "smp:build")
+    known = {"weights": ("imagenet",), "any_timm": True, "stride": stride, "licence": "MIT"}
+    return ModelInfo(name, title, (2,), about, tuple(encoders), "smp", **known)  # type: ignore[arg-type]
+
+
+def _torchvision(name: str, title: str, about: str, encoders: Sequence[str]) -> ModelInfo:
+    known: Any = {"weights": ("imagenet", "coco")}
+    return ModelInfo(name, title, (2,), about, tuple(encoders), "torchvision", **known)
+
+
+def _monai(name: str, title: str, about: str, sizes: Sequence[str] = SIZES) -> ModelInfo:
+    known: Any = {"stride": None, "licence": "Apache-2.0"}
+    return ModelInfo(name, title, (3, 2), about, tuple(sizes), "monai", **known)
 
 
 MODELS = {
     info.name: info
-    for info in (_smp("unet", "U-Net: the first to try; exact at fine borders, light on a CPU."),)
+    for info in (
+        _smp("unet", "U-Net", "The first to try: exact at fine borders, light on a CPU."),
+        _smp(
+            "unetplusplus",
+            "U-Net++",
+            "A U-Net with denser skip connections: a little better, twice the work.",
+            encoders.NO_MIT,
+        ),
+        _smp(
+            "linknet",
+            "LinkNet",
+            "The lightest decoder of all: for slow machines, live views.",
+            encoders.NO_MIT,
+        ),
+        _smp("fpn", "FPN", "A feature pyramid: objects of very different sizes in one image."),
+        _smp("manet", "MA-Net", "A U-Net with attention, made for tumours in medical images."),
+        _smp("pspnet", "PSPNet", "Pools over large regions: scenes and tissue, coarse borders."),
+        _smp(
+            "pan",
+            "PAN",
+            "A light pyramid with attention: photographs and tissue.",
+            encoders.DILATED,
+            64,
+        ),
+        _smp(
+            "deeplabv3",
+            "DeepLabv3",
+            "Dilated convolutions see far: large structures, tissue.",
+            encoders.DILATED,
+        ),
+        _smp("deeplabv3plus", "DeepLabv3+", "DeepLabv3 with sharper borders.", encoders.DILATED),
+        _smp("upernet", "UPerNet", "Pyramid pooling on a feature pyramid: scenes with many parts."),
+        _smp(
+            "segformer",
+            "SegFormer",
+            "A plain decoder, made for transformer encoders (mit_b0 and up).",
+            (
+                "resnet18",
+                "mit_b0",
+                *(e for e in encoders.ALL if e not in ("resnet18", "mit_b0")),
+            ),
+        ),
+        _smp(
+            "dpt",
+            "DPT",
+            "A vision transformer throughout: needs pretrained weights and a GPU.",
+            encoders.VITS,
+        ),
+        _torchvision(
+            "fcn",
+            "FCN",
+            "The fully convolutional network that began it all: simple, coarse borders.",
+            ("mobilenet_v3_large", "resnet50", "resnet101"),
+        ),
+        _torchvision(
+            "lraspp",
+            "LR-ASPP",
+            "The lightest of all networks here: quick photographs and previews.",
+            ("mobilenet_v3_large",),
+        ),
+        _torchvision(
+            "deeplabv3_torchvision",
+            "DeepLabv3 (torchvision)",
+            "DeepLabv3 in the form that has weights learned on COCO photographs.",
+            ("mobilenet_v3_large", "resnet50", "resnet101"),
+        ),
+        ModelInfo(
+            "segnet",
+            "SegNet",
+            (2,),
+            "Keeps where each maximum was and puts it back there: sharp borders, classic.",
+            ("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
+            "segnet",
+            weights=("imagenet",),
+        ),
+        _monai("unet3d", "3D U-Net", "The first to try for volumes, as nnU-Net makes it."),
+        _monai("segresnet", "SegResNet", "Residual blocks for volumes: tumours, organs."),
+        _monai(
+            "mednext",
+            "MedNeXt",
+            "ConvNeXt blocks for volumes with even voxels: strong, slow on a CPU.",
+            ("tiny", "small", "base", "medium", "large"),
+        ),
+        ModelInfo(
+            "pixels",
+            "Pixel classifier",
+            (2, 3),
+            "A filter bank and a small classifier: learns from scribbles in seconds.",
+            ("filters", *encoders.ALL),
+            "pixels",
+            training="pixels",
+            weights=("imagenet",),
+            any_timm=True,
+            stride=None,
+        ),
+    )
 }
 
 
@@ -83,38 +238,112 @@ def model_info(name: str) -> ModelInfo:
     return MODELS[name]
 
 
+def resolve(spec: ModelSpec) -> ModelSpec:
+    """The same spec with its encoder named.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Its encoder may be None, the method's first.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method, or it does not go with the encoder, the dimensions or the
+        weights; the message lists what it takes.
+    """
+    info = model_info(spec.name)
+    spec = replace(spec, encoder=spec.encoder or info.encoders[0])
+    check_spec(spec)
+    if spec.weights is not None and not Path(spec.weights).is_file():
+        _check_word(spec)
+    return spec
+
+
+def _check_word(spec: ModelSpec) -> None:
+    """Refuse a word for weights that there are not; what timm has is asked when they are read."""
+    from .weights import available
+
+    words = model_info(spec.name).weights if _is_timm(spec) else available(spec)
+    if spec.weights not in words:
+        raise ValueError(
+            f"weights is {spec.weights!r}, which is no file here; {spec.name} with the encoder "
+            f"{spec.encoder} takes {', '.join([*map(repr, words), 'the path of a file'])}, or None "
+            "for random weights."
+        )
+
+
+def _is_timm(spec: ModelSpec) -> bool:
+    """Whether the encoder is one of timm's; its words for models elsewhere are none of ours."""
+    return re.fullmatch(r"tu-[A-Za-z0-9_.]+", str(spec.encoder)) is not None
+
+
 def check_spec(spec: ModelSpec) -> None:
     """Raise ValueError where a spec cannot be built; the message lists what can.
 
     Parameters
     ----------
     spec : ModelSpec
-        Which model.
+        Which model, its encoder named.
     """
     info = model_info(spec.name)
-    if spec.encoder not in info.encoders:
+    if spec.encoder not in info.encoders and not (info.any_timm and _is_timm(spec)):
+        near = get_close_matches(str(spec.encoder), info.encoders, 5, 0.5) or info.encoders[:5]
+        more = ', or "tu-" with the name of a timm model' if info.any_timm else ""
         raise ValueError(
-            f"{spec.name} has no encoder {spec.encoder!r}; choose one of "
-            f"{', '.join(info.encoders)}."
+            f"{spec.name} has no encoder {spec.encoder!r}; choose one of its {len(info.encoders)}, "
+            f"such as {', '.join(near)}{more} (`segkit models` lists them all)."
         )
-    if spec.weights is not None:
+    if spec.dims not in ("auto", *(f"{d}D" for d in info.dims)):
         raise ValueError(
-            f"weights is {spec.weights!r}; only None is available: training starts from random "
-            "weights."
+            f"{spec.name} works in {_dims(info)} only, and dims is {spec.dims!r}: choose another "
+            "method, or dims='auto'."
         )
 
 
-def build(spec: ModelSpec, *, channels: int, classes: int) -> "nn.Module":
-    """Build an untrained network.
+def _dims(info: ModelInfo) -> str:
+    return " and ".join(f"{d}D" for d in info.dims)
+
+
+def choose_ndim(spec: ModelSpec, axes: str) -> int:
+    """In how many dimensions a method works on images with these axes.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Its `dims` decides where both are possible.
+    axes : str
+        Of the image, such as "ZYX".
+
+    Returns
+    -------
+    int
+        2 or 3.
+
+    Raises
+    ------
+    ValueError
+        If it works on volumes only and there is no Z.
+    """
+    wanted = model_info(spec.name).dims if spec.dims == "auto" else (int(spec.dims[0]),)
+    possible = [d for d in wanted if d == 2 or "Z" in axes]
+    if not possible:
+        raise ValueError(
+            f"{spec.name} in 3D needs volumes, and an image with axes {axes} has no Z: name the "
+            "axes, or choose dims='2D'."
+        )
+    return possible[0]
+
+
+def build(spec: ModelSpec, inputs: Inputs) -> "nn.Module":
+    """Build an untrained network. Nothing is downloaded.
 
     Parameters
     ----------
     spec : ModelSpec
         Which one.
-    channels : int
-        Channels of its images.
-    classes : int
-        Number of classes it tells apart.
+    inputs : Inputs
+        What it is built for.
 
     Returns
     -------
@@ -124,11 +353,33 @@ def build(spec: ModelSpec, *, channels: int, classes: int) -> "nn.Module":
     Raises
     ------
     ValueError
-        If the method or its encoder does not exist.
+        If the method or its encoder does not exist, or they do not go together.
     """
     check_spec(spec)
-    module, function = model_info(spec.name).build.split(":")
-    network: nn.Module = getattr(import_module(f".{module}", __name__), function)(
-        spec, channels, classes
-    )
+    network: nn.Module = _module(spec).build(spec, inputs)
     return network
+
+
+def stride(spec: ModelSpec, spacing: Sequence[float]) -> tuple[int, ...]:
+    """What the edges of tiles are multiples of.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Which method.
+    spacing : sequence of float
+        World units between pixels along each spatial axis.
+
+    Returns
+    -------
+    tuple of int
+        Pixels along each spatial axis.
+    """
+    known = model_info(spec.name).stride
+    if known is not None:
+        return (known,) * len(spacing)
+    return tuple(_module(spec).stride(spec, tuple(spacing)))
+
+
+def _module(spec: ModelSpec) -> Any:
+    return import_module(f".{model_info(spec.name).module}", __name__)

@@ -1,7 +1,7 @@
 """A class for every pixel: tiles blended into probabilities, the likeliest class as label."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -13,7 +13,9 @@ from napari_segkit.config import TileConfig
 from napari_segkit.data.images import Image
 from napari_segkit.data.labels import from_indices
 from napari_segkit.data.normalise import Statistics, require_finite, require_finite_image
-from napari_segkit.data.tiling import Grid, Tile, fit, read_mirrored
+from napari_segkit.data.orientation import turn
+from napari_segkit.data.resample import fit_to
+from napari_segkit.data.tiling import Grid, Tile, along_axes, fit, read_mirrored
 from napari_segkit.steps import Step
 from napari_segkit.trained import TrainedModel
 from napari_segkit.versions import versions
@@ -41,6 +43,13 @@ class Prediction:
     labels: NDArray[Any]
     probabilities: NDArray[np.float32] | None
     provenance: dict[str, Any]
+
+    def turned(self, axes: str, orientation: str, wanted: str) -> "Prediction":
+        """The same turned to lie another way, as `data.orientation.turn` does."""
+        labels = turn(self.labels, axes, orientation, wanted)
+        maps = self.probabilities
+        maps = None if maps is None else turn(maps, axes, orientation, wanted)
+        return replace(self, labels=labels, probabilities=maps)
 
 
 @torch.inference_mode()
@@ -81,9 +90,10 @@ def predict_tiles(
     Prediction
         Labels, and probabilities on request.
     """
+    whole, image = image, model.on_its_grid(image)
     grid = plan(model, image, config)
     run = _Run(model, image, grid, statistics or model.measure(image), device)
-    labels = np.zeros(image.without_channels(), np.min_scalar_type(max(model.values)))
+    labels = np.zeros(whole.without_channels(), np.min_scalar_type(max(model.values)))
     kept = np.zeros((len(model.classes), *labels.shape), np.float32) if probabilities else None
     done, total = 0, len(grid) * image.count(model.ndim)
     for item in image.items(model.ndim):
@@ -95,9 +105,10 @@ def predict_tiles(
                 blended[(slice(None), *tile.region)] += weighted
             done += len(tiles)
             yield TileStep(done, total)
-        image.write(labels, item, from_indices(blended.argmax(axis=0), model.values))
+        blended = fit_to(blended, (len(model.classes), *whole.spatial(model.ndim)))
+        whole.write(labels, item, from_indices(blended.argmax(axis=0), model.values))
         if kept is not None:
-            image.write(kept, item, blended)
+            whole.write(kept, item, blended)
     return Prediction(labels, kept, run.provenance(config))
 
 
@@ -120,15 +131,20 @@ def plan(model: TrainedModel, image: Image, config: TileConfig) -> Grid:
             f"{image.shape}), but the model was trained with {model.channels}: choose another "
             "image, or name its axes."
         )
-    require_finite_image(image)
-    fitted = [
-        fit(
-            size if config.tile_size is None else config.tile_size,
-            overlap if config.overlap is None else config.overlap,
-            model.info.stride,
+    if model.ndim == 3 and "Z" not in image.axes:
+        raise ValueError(
+            f"{image.name} has no Z (axes {image.axes}, shape {image.shape}), but the model was "
+            "trained on volumes: choose a volume, or name its axes."
         )
-        for size, overlap in zip(model.tile_size, model.overlap, strict=True)
-    ]
+    require_finite_image(image)
+    strides = model.strides
+    sizes, overlaps = model.tile_size, model.overlap
+    if config.tile_size is not None:
+        wished = zip(along_axes(config.tile_size, strides), strides, strict=True)
+        sizes = tuple(max(size, 2 * step) for size, step in wished)
+    if config.overlap is not None:
+        overlaps = tuple(along_axes(config.overlap, strides))
+    fitted = [fit(*along) for along in zip(sizes, overlaps, strides, strict=True)]
     size, overlap = zip(*fitted, strict=True)
     return Grid(image.spatial(model.ndim), size, overlap)
 
@@ -176,6 +192,7 @@ class _Run:
                 "low": list(self.statistics.low),
                 "high": list(self.statistics.high),
             },
+            "voxel_size": self.model.config.voxel_size,
             "tile_size": list(self.grid.size),
             "overlap": list(self.grid.overlap),
             "tiles_changed": config.tile_size is not None or config.overlap is not None,

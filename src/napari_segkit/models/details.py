@@ -1,0 +1,89 @@
+"""What a model weighs: parameters and memory, found without allocating either."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import nn
+
+from napari_segkit.config import ModelSpec
+
+from . import Inputs, build
+from .skeleton import skeleton
+
+FLOAT = 4  # bytes
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a model weighs.
+
+    Parameters
+    ----------
+    parameters : int
+        Numbers that it learns.
+    training_memory, prediction_memory : int
+        Bytes for a batch of tiles, the model included: an estimate.
+    """
+
+    parameters: int
+    training_memory: int
+    prediction_memory: int
+
+
+def details(spec: ModelSpec, inputs: Inputs, tile_size: Sequence[int], batch_size: int) -> Details:
+    """Weigh a model by running it without its numbers.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Its encoder named.
+    inputs : Inputs
+        Channels, classes, voxel size.
+    tile_size : sequence of int
+        Edges of a tile, multiples of the model's stride.
+    batch_size : int
+        Tiles in a batch.
+
+    Returns
+    -------
+    Details
+        Training keeps, besides what backpropagation needs, each parameter four times: itself, its
+        gradient, and the optimiser's two moments.
+
+    Raises
+    ------
+    ValueError
+        If the method cannot stand on the encoder.
+    """
+    with skeleton():
+        network = build(spec, inputs)
+        images = torch.empty(batch_size, inputs.channels, *tile_size)
+    parameters = sum(p.numel() for p in network.parameters())
+    learned = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    kept, largest = _activations(network, images)
+    outputs = FLOAT * batch_size * inputs.classes * prod(tile_size)
+    return Details(
+        parameters,
+        FLOAT * (parameters + 3 * learned) + kept + 2 * outputs,
+        FLOAT * parameters + 2 * largest + 2 * outputs,
+    )
+
+
+def _activations(network: nn.Module, images: torch.Tensor) -> tuple[int, int]:
+    """Bytes that backpropagation keeps, and the largest tensor on the way."""
+    kept: dict[int, Any] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            storage = tensor.untyped_storage()
+            kept[storage._cdata] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = network.train()(images.requires_grad_())
+    sizes = [storage.nbytes() for storage in kept.values()]
+    del output
+    return sum(sizes), max(sizes, default=0)

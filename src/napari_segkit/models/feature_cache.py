@@ -1,0 +1,89 @@
+"""Features that were computed are kept for the next time, within a memory limit."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import blake2b
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+Features = NDArray[np.float32]
+
+
+class FeatureCache:
+    """Arrays by key; the ones that were not used for longest go first.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes that it may hold.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        self._kept: OrderedDict[bytes, Features] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: bytes, compute: Callable[[], Features]) -> Features:
+        """What is kept under a key, or else what `compute` gives.
+
+        Parameters
+        ----------
+        key : bytes
+            As `key_of` makes it: of all that the features depend on.
+        compute : callable
+            Called without the lock held, so that other threads need not wait.
+
+        Returns
+        -------
+        ndarray
+            Not to be written to.
+        """
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        features = compute()
+        with self._lock:
+            self._keep(key, features)
+        return features
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._kept.clear()
+            self.size = 0
+
+    def _keep(self, key: bytes, features: Features) -> None:
+        if key in self._kept or features.nbytes > self.limit:
+            return
+        self._kept[key] = features
+        self.size += features.nbytes
+        while self.size > self.limit:
+            self.size -= self._kept.popitem(last=False)[1].nbytes
+
+
+def key_of(*parts: Any) -> bytes:
+    """A key that differs wherever one of the parts does.
+
+    Parameters
+    ----------
+    *parts : ndarray or object
+        Arrays count with shape, dtype and values, anything else with its `repr`.
+    """
+    digest = blake2b(digest_size=20)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.shape}{part.dtype}".encode())
+            digest.update(np.ascontiguousarray(part).data)
+        else:
+            digest.update(repr(part).encode())
+        digest.update(b"|")
+    return digest.digest()
+
+
+CACHE = FeatureCache(min(2**30, psutil.virtual_memory().total // 8))
