@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,12 @@ import pytest
 import tifffile
 from PIL import Image as Pictures
 
-from napari_segkit import cli
+from napari_segkit import ModelSpec, TileConfig, TrainConfig, cli, list_models
+from napari_segkit.cli.commands import _parser
+from napari_segkit.cli.options import read_options
 from napari_segkit.cli.terminal import sentence, shown
 from napari_segkit.data.files import read_labels
+from napari_segkit.models.presets import preset
 from napari_segkit.segmenter import Segmenter
 
 TINY = ["--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "2", "--tile-size", "64"]
@@ -220,7 +224,26 @@ def test_a_failure_is_one_sentence(
 
 def test_models_are_listed(capsys):
     assert run("models") == 0
-    assert capsys.readouterr().out.startswith("unet")
+    listed = capsys.readouterr().out
+    assert all(info.name in listed for info in list_models())
+    assert '"fast on CPU"' in listed
+
+
+def test_all_about_a_model_names_its_encoders_and_their_licences(capsys):
+    assert run("models", "segformer") == 0
+    about = capsys.readouterr().out
+    assert "resnet50" in about
+    assert "mit_b0: NVIDIA's licence" in about
+    assert run("models", "nothing") == 2
+
+
+def test_a_preset_sets_what_was_not_given():
+    before = ["train", "a.png", "b.png", "-o", "m.segkit", "--epochs", "7"]
+    args = _parser().parse_args([*before, "--preset", "best on a GPU", "--overlap", "96"])
+    spec, config = read_options(args, ModelSpec()), read_options(args, TrainConfig())
+    chosen = preset("best on a GPU")
+    assert spec == chosen.spec
+    assert config == replace(chosen.config, epochs=7, tile=TileConfig(512, 96))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["models"]])

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segkit import __version__
 from napari_segkit.config import ModelSpec, TileConfig, TrainConfig
-from napari_segkit.models import list_models
+from napari_segkit.models import list_models, model_info
+from napari_segkit.models.presets import PRESETS
 from napari_segkit.steps import drain
 
+from .models import ChoosePreset, about_model, model_line
 from .options import add_options, numbers, read_options
 from .terminal import MISTAKES, interrupts, notes, say, sentence, shown
 
 if TYPE_CHECKING:
     from napari_segkit.data.images import Image
     from napari_segkit.segmenter import Segmenter
-    from napari_segkit.training.loop import TrainStep
 
 LIST = "CSV list with the columns images and masks"
 
@@ -51,8 +52,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser("segkit", description="Train segmentation networks and use them.")
     parser.add_argument("--version", action="version", version=f"napari-segkit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _command(commands, _models, "List the models there are.")
-    for add in (_add_train, _add_predict, _add_evaluate, _add_demo):
+    for add in (_add_models, _add_train, _add_predict, _add_evaluate, _add_demo):
         add(commands)
     return parser
 
@@ -63,11 +63,20 @@ def _command(commands: Any, run: Callable[[Namespace], int | None], about: str) 
     return parser
 
 
+def _add_models(commands: Any) -> None:
+    parser = _command(commands, _models, "List the models there are, or all about one.")
+    parser.add_argument("name", nargs="?", help="such as unet: lists its encoders, too")
+
+
 def _models(args: Namespace) -> None:
+    if args.name:
+        print(about_model(model_info(args.name)))
+        return
     for info in list_models():
-        dims = " and ".join(f"{d}D" for d in info.dims)
-        print(f"{info.name}  ({info.kind} {dims})  {info.about}")
-        print(f"    encoders: {', '.join(info.encoders)}")
+        print(model_line(info))
+    print("\nPresets, for segkit train --preset:")
+    for preset in PRESETS.values():
+        print(f'  "{preset.name}"  {preset.about}')
 
 
 def _add_train(commands: Any) -> None:
@@ -76,6 +85,8 @@ def _add_train(commands: Any) -> None:
     parser.add_argument("labels", nargs="?", help="file or folder; not with a CSV list")
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="such as a.segkit")
     _add_common(parser)
+    parser.add_argument("--preset", choices=PRESETS, action=ChoosePreset,
+                        help="a model and how to train it; options beside it count")  # fmt: skip
     add_options(parser, ModelSpec(), names={"name": "model"})
     add_options(parser, TrainConfig())
 
@@ -117,7 +128,9 @@ def _say_counts(images: Sequence["Image"], labels: Sequence[Any], config: TrainC
     say(f"  not labelled: {found.unlabelled} (unlabelled={config.unlabelled})")
 
 
-def _describe(step: "TrainStep") -> str:
+def _describe(step: Any) -> str:
+    if not hasattr(step, "loss"):
+        return "features"
     minutes, seconds = divmod(int(step.seconds), 60)
     return f"{minutes}:{seconds:02d}  epoch {step.epoch}  loss {step.loss:.4f}  step"
 
@@ -126,9 +139,11 @@ def _add_predict(commands: Any) -> None:
     parser = _command(commands, _predict, "Predict the labels of an image or a folder of them.")
     parser.add_argument("model", help="file that segkit train wrote")
     parser.add_argument("input", help="image file or folder")
-    parser.add_argument("-o", "--output", required=True, help="file (.tif, .png, .npy) or folder")
-    parser.add_argument("--format", choices=("tif", "png", "npy"), default="tif",
-                        help="of files written to a folder (default tif)")  # fmt: skip
+    parser.add_argument("-o", "--output", required=True,
+                        help="file (.tif, .nii, .nii.gz, .png, .npy) or folder")  # fmt: skip
+    parser.add_argument("--format", choices=("tif", "nii.gz", "nii", "png", "npy"),
+                        help="of files written to a folder "
+                             "(default nii.gz for NIfTI images, tif for others)")  # fmt: skip
     parser.add_argument("--probabilities", action="store_true",
                         help="write them too, into a folder beside the labels")  # fmt: skip
     _add_common(parser)

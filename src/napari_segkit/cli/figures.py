@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_segkit.data.files import read_labels
+from napari_segkit.data.files import file_orientation, read_labels
 from napari_segkit.data.writers import replacing
 from napari_segkit.evaluation.report import evaluate, table_of
 from napari_segkit.evaluation.semantic import Report
@@ -35,7 +35,8 @@ def compare(prediction: Path, truth: Path, args: Namespace) -> tuple[str, Report
     name = _name(prediction, args.prediction)
     choice = {"unlabelled": args.unlabelled, "labels_are": args.labels_are}
     try:
-        return name, evaluate(read_labels(prediction), read_labels(truth), **choice)
+        expected = read_labels(truth, orientation=file_orientation(prediction))
+        return name, evaluate(read_labels(prediction), expected, **choice)
     except MISTAKES as problem:
         raise ValueError(f"{name}: {sentence(problem)}") from problem
 
