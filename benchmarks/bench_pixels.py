@@ -27,15 +27,14 @@ from skimage.feature import multiscale_basic_features
 from sklearn.ensemble import RandomForestClassifier
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig, evaluate
-from napari_segkit.config import FeatureConfig
 from napari_segkit.models.feature_cache import CACHE
 
 FRACTIONS = (0.0025, 0.01, 0.025)
 IMAGES = 4
 SLABS = (20, 100)  # first slices of two slabs of 16
 SPECS = {
-    "2D": ModelSpec("pixels", dims="2D", features=FeatureConfig(smallest_scale=1.0)),
-    "3D": ModelSpec("pixels", dims="3D", features=FeatureConfig(smallest_scale=0.5)),
+    "2D": ModelSpec("pixels", dims="2D"),
+    "3D": ModelSpec("pixels", dims="3D"),
 }
 
 Pair = tuple[np.ndarray, np.ndarray]

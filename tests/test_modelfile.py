@@ -111,6 +111,8 @@ def test_a_file_of_a_newer_version_says_update(file):
         lambda h, _: h.update(overlap=[64, 64]),
         lambda h, _: h.update(axes="QQ"),
         lambda h, _: h.update(axes=5),
+        lambda h, _: h.update(orientation="XYZ"),
+        lambda h, _: h.update(spacing=[1.0, float("inf"), 1.0]),
         lambda h, _: h.update(spacing="abc"),
         lambda h, _: h.update(statistics={"low": [1.0], "high": [1.0]}),
         lambda h, _: [c.update(value=-7) for c in h["classes"]],
@@ -122,6 +124,23 @@ def test_a_header_that_does_not_fit_is_refused(file, change):
     rewrite(file, change)
     with pytest.raises(ValueError, match="header that does not fit"):
         Segmenter.load(file)
+
+
+def test_a_library_that_builds_it_otherwise_now_is_named(file):
+    def older(header, tensors):
+        header["provenance"]["versions"]["segmentation-models-pytorch"] = "0.4.0"
+        tensors.popitem()
+
+    rewrite(file, older)
+    with pytest.raises(ValueError, match=r"written with segmentation-models-pytorch 0\.4\.0, here"):
+        Segmenter.load(file)
+
+
+def test_loading_never_looks_for_the_weights_a_training_began_with(file):
+    rewrite(file, lambda h, _: h["spec"].update(weights="/gone/weights.pth"))
+    loaded = Segmenter.load(file)
+    assert loaded.spec.weights == "/gone/weights.pth"
+    assert loaded.predict(coins()[:64, :64]).shape == (64, 64)
 
 
 @pytest.mark.parametrize(

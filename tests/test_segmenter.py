@@ -284,7 +284,7 @@ def test_untrained_models_and_unknown_names_say_what_to_do(scene):
         Segmenter().predict(scene[0])
     with pytest.raises(ValueError, match="choose one of unet"):
         Segmenter(ModelSpec("unknown"))
-    with pytest.raises(ValueError, match="choose one of its .* such as resnet18"):
+    with pytest.raises(ValueError, match=r"choose one of its .* such as resnet18"):
         Segmenter(ModelSpec("unet", encoder="unknown"))
     with pytest.raises(ValueError, match="choose one of auto"):
         Segmenter(device="cuda:77").fit(*scene[:2], QUICK)

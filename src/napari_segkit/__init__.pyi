@@ -1,10 +1,11 @@
 from ._qt.session import session
-from .config import ModelSpec, TileConfig, TrainConfig
+from .config import FeatureConfig, ModelSpec, TileConfig, TrainConfig
 from .evaluation.report import evaluate
 from .models import list_models
 from .segmenter import Segmenter
 
 __all__ = [
+    "FeatureConfig",
     "ModelSpec",
     "Segmenter",
     "TileConfig",

@@ -84,9 +84,9 @@ class FeatureConfig(_Checked):
         How steep the image is at each scale.
     texture : bool
         How it bends at each scale: ridges, spots, saddles.
-    smallest_scale : float
+    smallest_scale : float or None
         Sigma of the first Gaussian, in pixels of the finest axis; along coarser axes it is
-        shorter. Each further scale is twice the one before.
+        shorter. Each further scale is twice the one before. None: 1 in 2D, 0.5 in volumes.
     largest_scale : float
         No Gaussian's sigma is larger than this.
     window : int
@@ -101,7 +101,7 @@ class FeatureConfig(_Checked):
     intensity: bool = True
     edges: bool = True
     texture: bool = True
-    smallest_scale: Annotated[float, {"min": 0.3, "max": 64.0, "step": 0.1}] = 0.7
+    smallest_scale: Annotated[float | None, {"min": 0.3, "max": 64.0, "step": 0.1}] = None
     largest_scale: Annotated[float, {"min": 0.3, "max": 64.0, "step": 1.0}] = 16.0
     window: Annotated[int, {"min": 0, "max": 31}] = 0
     stride: Annotated[int, {"min": 1, "max": 32}] = 1

@@ -53,15 +53,21 @@ def list_devices() -> list[str]:
 
 def describe(device: str = "auto") -> str:
     """One line for a person: the device, its threads where it is a CPU, its free memory."""
+    chosen, free = choose(device), _gib(free_memory(device))
+    if chosen.type == "cuda":
+        return f"{torch.cuda.get_device_name(chosen)}, {free} free"
+    if chosen.type == "mps":
+        return f"Apple GPU (MPS), {free} free"
+    count = torch.get_num_threads()
+    return f"CPU, {count} thread{'s' * (count > 1)}, {free} free"
+
+
+def free_memory(device: str = "auto") -> int:
+    """Bytes that are free on a device now; ValueError where it is not here."""
     chosen = choose(device)
     if chosen.type == "cuda":
-        free = torch.cuda.mem_get_info(chosen)[0]
-        return f"{torch.cuda.get_device_name(chosen)}, {_gib(free)} free"
-    free = psutil.virtual_memory().available
-    if chosen.type == "mps":
-        return f"Apple GPU (MPS), {_gib(free)} free"
-    count = torch.get_num_threads()
-    return f"CPU, {count} thread{'s' * (count > 1)}, {_gib(free)} free"
+        return int(torch.cuda.mem_get_info(chosen)[0])
+    return int(psutil.virtual_memory().available)
 
 
 def gpu_problem() -> str | None:

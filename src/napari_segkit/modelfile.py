@@ -18,6 +18,7 @@ from .data.writers import replacing
 from .models import Inputs, build
 from .models.skeleton import skeleton
 from .trained import TrainedModel
+from .versions import versions
 
 FORMAT = 1
 KEY = "segkit"
@@ -134,6 +135,17 @@ def _network(spec: ModelSpec, inputs: Inputs, tensors: dict[str, torch.Tensor]) 
     return network.eval()
 
 
+def _other_versions(written: dict[str, Any]) -> str:
+    """Which libraries are not those that the file was written with, as the end of a sentence."""
+    try:
+        then = {str(k): str(v) for k, v in written["provenance"]["versions"].items()}
+    except (AttributeError, KeyError, TypeError):
+        return ""
+    now = versions()
+    other = [f"{k} {v}, here {now[k]}" for k, v in then.items() if k in now and now[k] != v]
+    return f" (it was written with {'; '.join(other)})" if other else ""
+
+
 def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> TrainedModel:
     try:
         spec = from_dict(ModelSpec, written["spec"])
@@ -163,5 +175,5 @@ def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> Trai
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{path.name} has a header that does not fit its tensors or this version ({reason}); "
-            "save the model again, or update napari-segkit."
+            f"save the model again, or update napari-segkit{_other_versions(written)}."
         ) from None

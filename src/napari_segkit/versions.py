@@ -2,7 +2,10 @@
 
 from importlib.metadata import version
 
-PACKAGES = ("napari-segkit", "torch", "torchvision", "segmentation-models-pytorch", "numpy")
+PACKAGES = (
+    *("napari-segkit", "torch", "torchvision", "segmentation-models-pytorch", "timm", "monai"),
+    "numpy",
+)
 
 
 def versions() -> dict[str, str]:

@@ -8,9 +8,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_segkit._qt.fields import ChoiceField, FloatField, IntField, OptionalField
 from napari_segkit._qt.forms import Form, Section, tooltips
-from napari_segkit.config import ModelSpec, TileConfig, TrainConfig, declared
+from napari_segkit.config import FeatureConfig, ModelSpec, TileConfig, TrainConfig, declared
 
-CONFIGS = [ModelSpec, TileConfig, TrainConfig]
+CONFIGS = [ModelSpec, FeatureConfig, TileConfig, TrainConfig]
 OTHERS = [
     ModelSpec("fpn", encoder="resnet50", weights="imagenet"),
     TileConfig(tile_size=1024, overlap=512, batch_size=1),
@@ -28,6 +28,7 @@ OTHERS = [
         tile=TileConfig(tile_size=64, overlap=16),
     ),
     TrainConfig(learning_rate=0.1 + 0.2, unlabelled=255),
+    ModelSpec("pixels", dims="3D", features=FeatureConfig(edges=False, window=5)),
 ]
 
 
@@ -178,15 +179,28 @@ def test_changed_is_sent_once_for_a_form_set_and_once_for_a_field(form, qtbot):
     assert heard[1:] == [replace(OTHERS[2], tile=replace(OTHERS[2].tile, batch_size=5))]
 
 
-def test_texts_can_be_offered_and_a_file_may_bring_another(form):
-    made = form(ModelSpec, choices={"name": ["unet", "fpn"], "encoder": ["resnet18", "resnet34"]})
-    assert isinstance(made.field("name"), ChoiceField)
+def test_a_field_may_have_a_widget_of_its_own(form):
+    box = ChoiceField(["unet", "fpn"])
+    made = form(ModelSpec, widgets={"name": box})
+    assert made.field("name") is box
     made.set_value(ModelSpec("linknet", encoder="resnet34"))
     assert made.value() == ModelSpec("linknet", encoder="resnet34")
-    made.field("encoder").set_choices(["resnet34", "mobilenet_v2"])
-    assert made.value().encoder == "resnet34"
-    made.field("encoder").set_choices(["mobilenet_v2"])
-    assert made.value().encoder == "mobilenet_v2"
+    box.set_choices(["linknet", "pan"])
+    assert made.value().name == "linknet"
+    box.set_choices(["pan"])
+    assert made.value().name == "pan"
+
+
+def test_fields_that_do_not_count_are_greyed_out_with_the_reason(form):
+    made = form(TrainConfig)
+    tip = made.field("epochs").toolTip()
+    made.grey_out(["epochs"], "It has none.")
+    assert not made.field("epochs").isEnabled()
+    assert made.field("epochs").toolTip() == "It has none."
+    assert made.field("seed").isEnabled()
+    made.grey_out([], "")
+    assert made.field("epochs").isEnabled()
+    assert made.field("epochs").toolTip() == tip
 
 
 def test_sections_open_on_a_click(form, qtbot):

@@ -5,10 +5,11 @@ import pytest
 from qtpy.compat import isalive
 from qtpy.QtGui import QGuiApplication
 
-from napari_segkit import TileConfig, TrainConfig
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt import session as session_module
 from napari_segkit._qt import survey_box
 from napari_segkit._qt.train_dock import TrainDock
+from napari_segkit.steps import Step
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(tile_size=64))
 LONG = TrainConfig(epochs=1000, batch_size=2, tile=TileConfig(tile_size=64))
@@ -89,8 +90,7 @@ def test_new_labels_fit_the_image_and_the_brush_is_ready(viewer, opened, qtbot):
     assert [c.name for c in dock.classes.classes] == ["object", "background"]
     assert (layer.mode, layer.selected_label) == ("paint", 1)
     counted(qtbot, dock)
-    assert "Nothing is labelled" in dock.survey.text.text()
-    assert dock.bar.hint.text() == "These labels cannot be learned yet; see Classes above."
+    assert "Nothing is labelled" in dock.bar.hint.text()
 
 
 def test_axes_say_what_auto_comes_to(viewer, opened):
@@ -184,7 +184,7 @@ def test_labels_of_another_shape_are_refused_in_words(viewer, opened):
     viewer.add_image(PIXELS)
     viewer.add_labels(np.ones((32, 32), np.uint8))
     dock = opened()
-    assert "shape (32, 32)" in dock.survey.text.text()
+    assert "shape (32, 32)" in dock.bar.hint.text()
     assert not dock.bar.button.isEnabled()
 
 
@@ -380,3 +380,45 @@ def test_a_press_while_the_progress_bar_is_made_is_no_second_one(dock, qtbot, mo
     with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
         dock.bar.button.click()
     assert len(dock.session.segmenter.history) == 3
+
+
+def test_missing_weights_are_said_and_random_ones_offered(dock, qtbot, monkeypatch):
+    dock.session.segmenter = Segmenter(ModelSpec("unet", weights="imagenet"), device="cpu")
+    train(qtbot, dock)
+    assert not dock.session.segmenter.is_trained
+    assert "imagenet" in dock.bar.status.text()
+    assert not dock.random_button.isHidden()
+    with qtbot.waitSignal(dock.bar.finished, timeout=120_000):
+        dock.random_button.click()
+    assert dock.session.segmenter.is_trained
+    assert dock.session.segmenter.spec.weights is None
+    assert dock.random_button.isHidden()
+
+
+def test_a_model_that_does_not_fit_the_image_is_said_before_training(dock):
+    dock.session.segmenter = Segmenter(ModelSpec("unet3d", dims="3D"), device="cpu")
+    assert "has no Z" in dock.bar.hint.text()
+    assert not dock.bar.button.isEnabled()
+
+
+def test_what_a_pixel_classifier_does_not_go_by_is_greyed_out(dock):
+    dock.session.segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
+    epochs = dock.form.field("epochs")
+    assert not epochs.isEnabled()
+    assert epochs.toolTip().startswith("The pixel classifier is not trained in steps")
+    assert dock.form.field("normalise").isEnabled()
+    dock.session.segmenter = Segmenter(device="cpu")
+    assert epochs.isEnabled()
+    assert "is not trained in steps" not in epochs.toolTip()
+
+
+def test_steps_without_a_loss_are_counted(dock):
+    dock._on_step(Step(3, 12))
+    assert dock.bar.status.text() == "Step 3 of 12"
+    assert dock.curve.losses == []
+
+
+def test_what_is_set_is_there_when_the_dock_is_opened_again(dock, opened):
+    dock.form.field("epochs").set_value(7)
+    assert dock.session.config.epochs == 7
+    assert opened().config().epochs == 7

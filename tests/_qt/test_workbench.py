@@ -29,7 +29,11 @@ def workbench(make_napari_viewer, qtbot):
     viewer.window.add_dock_widget(workbench)
     yield workbench
     lines = workbench.model.device_line, workbench.train.device, workbench.predict.device
-    busy = *(line._latest for line in lines), workbench.model._devices
+    busy = (
+        *(line._latest for line in lines),
+        workbench.model._devices,
+        workbench.model.details._latest,
+    )
     qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=60_000)
     qtbot.waitUntil(lambda: not workbench.train.survey.is_counting)
 

@@ -11,9 +11,7 @@ from napari_segkit.models.skeleton import skeleton
 from napari_segkit.steps import drain
 
 MODELS = {info.name: info for info in list_models()}
-QUICK = TrainConfig(
-    epochs=3, steps_per_epoch=10, tile=TileConfig(16, 0)
-)
+QUICK = TrainConfig(epochs=3, steps_per_epoch=10, tile=TileConfig(16, 0))
 DIMS = [(name, dims) for name, info in MODELS.items() for dims in info.dims]
 FIRST = [(name, info.dims[0]) for name, info in MODELS.items()]
 

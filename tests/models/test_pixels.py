@@ -61,9 +61,11 @@ def test_each_channel_has_its_own_features():
 
 def test_scales_double_and_end_with_the_largest():
     config = FeatureConfig(smallest_scale=1.0, largest_scale=10.0)
-    assert scales(config) == [1, 2, 4, 8, 10]
+    assert scales(config, 2) == [1, 2, 4, 8, 10]
+    assert scales(FeatureConfig(), 2)[0] == 1
+    assert scales(FeatureConfig(), 3)[0] == 0.5
     with pytest.raises(ValueError, match="must not be larger"):
-        scales(FeatureConfig(smallest_scale=4.0, largest_scale=2.0))
+        scales(FeatureConfig(smallest_scale=4.0, largest_scale=2.0), 2)
 
 
 def test_a_coarse_axis_and_one_of_a_single_pixel_are_left_alone():

@@ -1,6 +1,6 @@
 """One widget for one declared value: each has `value`, `set_value` and `changed`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from qtpy.QtCore import Qt, Signal
@@ -18,11 +18,22 @@ from qtpy.QtWidgets import (
 INT_MAX = 2**31 - 1
 FLOAT_MAX = 1e12
 EXACT = 30  # decimals that keep every float between 1e-12 and FLOAT_MAX as it is
-STEPS_UP = 8  # where an optional number starts when it is switched on
+STEPS_UP = 8
 
 
-class _Number:
-    """What both spin boxes do: tell of a number once it is complete, and not on the wheel's way."""
+class Calm:
+    """A box that the wheel, on its way down the dock, does not change."""
+
+    def wheelEvent(self: Any, event: Any) -> None:
+        """Let the wheel scroll the dock, unless this box was clicked before."""
+        if self.hasFocus():
+            super().wheelEvent(event)  # type: ignore[misc]
+        else:
+            event.ignore()
+
+
+class _Number(Calm):
+    """What both spin boxes do: tell of a number once it is complete."""
 
     def set_up(self: Any, limits: dict[str, Any], largest: float) -> None:
         """Apply the declared limits."""
@@ -35,13 +46,6 @@ class _Number:
     def set_value(self: Any, value: float) -> None:
         """Show a number."""
         self.setValue(value)
-
-    def wheelEvent(self: Any, event: Any) -> None:
-        """Let the wheel scroll the dock, unless this box was clicked before."""
-        if self.hasFocus():
-            super().wheelEvent(event)  # type: ignore[misc]
-        else:
-            event.ignore()
 
 
 class IntField(_Number, QSpinBox):
@@ -132,7 +136,7 @@ class TextField(QLineEdit):
         self.setText(value)
 
 
-class ChoiceField(QComboBox):
+class ChoiceField(Calm, QComboBox):
     """One of a few texts."""
 
     changed = Signal()
@@ -163,6 +167,21 @@ class ChoiceField(QComboBox):
         self.blockSignals(blocked)
         if self.value() != before:
             self.changed.emit()
+
+
+def refuse(box: QComboBox, reasons: Mapping[str, str]) -> None:
+    """Grey out the entries of a box that cannot be chosen now.
+
+    Parameters
+    ----------
+    box : QComboBox
+        What is chosen in it stays chosen.
+    reasons : mapping
+        From the text of an entry to the sentence that its tooltip shows.
+    """
+    for item in map(box.model().item, range(box.count())):  # type: ignore[attr-defined]
+        item.setEnabled(item.text() not in reasons)
+        item.setToolTip(reasons.get(item.text(), ""))
 
 
 class OptionalField(QWidget):
@@ -202,7 +221,7 @@ class OptionalField(QWidget):
         self.switch.setChecked(value is not None)
 
 
-def make_field(hint: Any, limits: dict[str, Any], choices: Sequence[str] | None = None) -> Any:
+def make_field(hint: Any, limits: dict[str, Any]) -> Any:
     """Make the widget for a declared value.
 
     Parameters
@@ -211,8 +230,6 @@ def make_field(hint: Any, limits: dict[str, Any], choices: Sequence[str] | None 
         int, float, bool, str, a Literal of texts, or one of these ``| None``.
     limits : dict
         `min`, `max` and `step` as declared.
-    choices : sequence of str, optional
-        Texts to offer where the hint is a plain str.
 
     Returns
     -------
@@ -221,17 +238,21 @@ def make_field(hint: Any, limits: dict[str, Any], choices: Sequence[str] | None 
     """
     options = [o for o in get_args(hint) if o is not type(None)]
     if type(None) in get_args(hint):
-        inner = make_field(options[0], limits, choices)
+        inner = make_field(options[0], limits)
         if options[0] in (int, float):
-            inner.set_value(limits.get("min", 0) + STEPS_UP * limits.get("step", 1))
+            inner.set_value(_start(limits))
         return OptionalField(inner)
     if get_origin(hint) is Literal:
         return ChoiceField(options)
-    if choices is not None:
-        return ChoiceField(choices)
     return {
         int: lambda: IntField(limits),
         float: lambda: FloatField(limits),
         bool: BoolField,
         str: TextField,
     }[hint]()
+
+
+def _start(limits: dict[str, Any]) -> float:
+    """Where an optional number starts when it is switched on: a round one above the least."""
+    least, step = limits.get("min", 0), limits.get("step", 1)
+    return step * round(STEPS_UP * (least + step) / step)  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 """Forms made from the configuration classes: a form is a value, read and set as a whole."""
 
 import html
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import is_dataclass, replace
 from typing import Any
 
@@ -57,8 +57,9 @@ class Form(QWidget):
         the nested `tile`.
     more : collection of str, optional
         Fields for a section "More" at the end, closed at first.
-    choices : mapping, optional
-        Texts to offer for fields that hold a text, by name.
+    widgets : mapping, optional
+        Widgets of one's own for fields, by name, each with `value`, `set_value` and `changed`. One
+        with an attribute `wide` takes a row without a label.
     parent : QWidget, optional
         Qt's parent.
 
@@ -66,6 +67,8 @@ class Form(QWidget):
     ----------
     changed : Signal()
         The value has changed, by a person or by `set_value`.
+    sections : dict
+        Of the nested configurations, by name.
     """
 
     changed = Signal()
@@ -76,41 +79,38 @@ class Form(QWidget):
         *,
         hide: Collection[str] = (),
         more: Collection[str] = (),
-        choices: Mapping[str, Sequence[str]] | None = None,
+        widgets: Mapping[str, Any] | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._config = config_class()
         self._fields: dict[str, Any] = {}
+        self.sections: dict[str, Section] = {}
         rest = QWidget()
         first, last = _rows(self), _rows(rest)
-        tips = tooltips(config_class)
-        for name, (hint, limits) in declared(config_class).items():
+        made = dict(widgets or {})
+        self._tips = tooltips(config_class)
+        for name, declaration in declared(config_class).items():
             if name not in hide:
-                field = self._make(name, hint, limits, hide, (choices or {}).get(name))
-                field.setToolTip(tips.get(name, ""))
-                _add(last if name in more else first, name, field)
+                if name not in made:
+                    made[name] = _make(name, *declaration, hide)
+                self._take(name, made[name], last if name in more else first)
         if last.rowCount():
             first.addRow(Section("More", rest))
         self.set_value(self._config)
 
-    def _make(
-        self,
-        name: str,
-        hint: Any,
-        limits: dict[str, Any],
-        hide: Collection[str],
-        choices: Sequence[str] | None,
-    ) -> Any:
-        if is_dataclass(hint):
-            inside = [n.removeprefix(f"{name}.") for n in hide if n.startswith(f"{name}.")]
-            field: Any = Form(hint, hide=inside)  # type: ignore[arg-type]
-        else:
-            field = make_field(hint, limits, choices)
+    def _take(self, name: str, field: Any, rows: QFormLayout) -> None:
         field.setObjectName(name)
-        field.changed.connect(self.changed)
+        field.setToolTip(self._tips.get(name, ""))
+        field.changed.connect(self._on_field)
         self._fields[name] = field
-        return field
+        row = _add(rows, name, field)
+        if isinstance(row, Section):
+            self.sections[name] = row
+
+    def _on_field(self) -> None:
+        """A form whose fields depend on each other settles them here first."""
+        self.changed.emit()
 
     def field(self, name: str) -> Any:
         """The widget of one field.
@@ -126,6 +126,20 @@ class Form(QWidget):
             With `value()`, `set_value(value)` and the signal `changed`.
         """
         return self._fields[name]
+
+    def grey_out(self, names: Collection[str], reason: str) -> None:
+        """Disable fields that do not count now; all others can be used.
+
+        Parameters
+        ----------
+        names : collection of str
+            Those fields.
+        reason : str
+            The sentence that their tooltips show.
+        """
+        for name, field in self._fields.items():
+            field.setEnabled(name not in names)
+            field.setToolTip(reason if name in names else self._tips.get(name, ""))
 
     def value(self) -> Any:
         """The configuration as the form shows it.
@@ -171,10 +185,23 @@ def _rows(widget: QWidget) -> QFormLayout:
     return rows
 
 
-def _add(rows: QFormLayout, name: str, field: QWidget) -> None:
+def _make(name: str, hint: Any, limits: dict[str, Any], hide: Collection[str]) -> Any:
+    if is_dataclass(hint):
+        inside = [n.removeprefix(f"{name}.") for n in hide if n.startswith(f"{name}.")]
+        return Form(hint, hide=inside)  # type: ignore[arg-type]
+    return make_field(hint, limits)
+
+
+def _add(rows: QFormLayout, name: str, field: QWidget) -> QWidget:
+    """Add a field and give its row: the field, or the section it is in."""
     title = name.replace("_", " ").capitalize()
     if isinstance(field, Form):
-        rows.addRow(Section(title, field))
-        return
+        section = Section(title, field)
+        rows.addRow(section)
+        return section
+    if getattr(field, "wide", False):
+        rows.addRow(field)
+        return field
     rows.addRow(title, field)
     rows.labelForField(field).setToolTip(field.toolTip())
+    return field

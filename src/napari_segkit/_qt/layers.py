@@ -144,6 +144,8 @@ def write_labels(
     else:
         _replace(layer, labels, where)
     _show_classes(layer, classes)
+    if "nifti" in source.metadata:  # so that it is saved in the same place
+        layer.metadata["nifti"] = source.metadata["nifti"]
     layer.metadata["segkit"] = {
         **provenance,
         "source": source.unique_id,

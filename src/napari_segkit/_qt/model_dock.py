@@ -1,25 +1,32 @@
 """The dock that chooses, loads and saves a model."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QPushButton
 
-from napari_segkit.config import ModelSpec
-from napari_segkit.models import list_models, model_info
+from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.models import resolve
+from napari_segkit.models.presets import Preset
 from napari_segkit.segmenter import Segmenter
 
 from .background import Latest
+from .chosen_image import ChosenImage
 from .device_line import WAIT_MS, DeviceLine
 from .fields import ChoiceField
-from .forms import Form
+from .model_details import ModelDetails
+from .model_facts import Facts
 from .model_files import ModelFiles
+from .model_form import ModelForm, misfit
 from .model_line import summary
 from .panel import Dock, Note
+from .preset_choice import PresetChoice
 
 if TYPE_CHECKING:
     import napari
 
 BUSY = "Something is running: stop it or wait for its end to choose another model."
+CLASSES = 2  # of a model that has not been trained
 
 
 class ModelDock(Dock):
@@ -33,17 +40,16 @@ class ModelDock(Dock):
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
-        spec = self.session.segmenter.spec
-        encoders = model_info(spec.name).encoders
-        names = [info.name for info in list_models()]
-        choices = {"name": names, "encoder": encoders}
-        self.form = Form(ModelSpec, choices=choices, hide=("weights",))
-        self.form.set_value(spec)
         self.held = Note()
         self.back_button = QPushButton("Back to the model before")
-        self.files = ModelFiles(self.session)
-        self.about = Note()
         self.back_button.setToolTip("What the last training replaced; pressed again, what it made.")
+        self.files = ModelFiles(self.session)
+        self.preset = PresetChoice()
+        self.form = ModelForm()
+        self.form.set_value(self.session.segmenter.spec)
+        self.details = ModelDetails()
+        self.image = ChosenImage(self.viewer, self)
+        self.busy = Note()
         self.device = ChoiceField(["auto", "cpu"])
         self.device_line = DeviceLine()
         self._devices = Latest(self, wait_ms=WAIT_MS)
@@ -54,32 +60,51 @@ class ModelDock(Dock):
 
     def _lay_out(self) -> None:
         self.add_group("Model in use", _held=self.held, _back=self.back_button, _files=self.files)
-        self.choice = self.add_group("Choose another", _form=self.form, _about=self.about)
+        self.choice = self.add_group(
+            "Choose another",
+            _busy=self.busy,
+            preset=self.preset,
+            _form=self.form,
+            _details=self.details,
+        )
         self.add_group("Device", run_on=self.device, _line=self.device_line)
 
     def _connect(self) -> None:
-        self.form.field("name").changed.connect(self._on_name)
+        self.preset.chosen.connect(self._on_preset)
         self.form.changed.connect(self._on_choice)
+        self.form.methods.refused.connect(self.details.show_problem)
+        self.details.found.connect(self._on_details)
+        self.image.changed.connect(self._update_state)
         self.device.changed.connect(self._on_device)
         self.back_button.clicked.connect(self._on_back)
         self.files.kept.connect(self._on_segmenter)
         self._devices.returned.connect(self._on_devices)
         self.session.segmenter_changed.connect(self._on_segmenter)
+        self.session.config_changed.connect(self._update_state)
         self.session.busy_changed.connect(self._update_state)
 
-    def _on_name(self) -> None:
-        info = model_info(self.form.field("name").value())
-        self.form.field("encoder").set_choices(info.encoders)
+    def _on_preset(self, preset: Preset) -> None:
+        blocked = self.form.blockSignals(True)
+        self.form.set_value(resolve(preset.spec))
+        self.form.blockSignals(blocked)
+        self._propose(preset.config)
 
     def _on_choice(self) -> None:
+        self._propose(self.session.config)
+
+    def _propose(self, config: TrainConfig) -> None:
+        """Take what the form shows for the session's model, after a question where it must be."""
         self.files.question.close_question()
-        if self.form.value() != self.session.segmenter.spec:
-            self.files.replace(self._renew)
+        spec = self.form.value()
+        if spec == self.session.segmenter.spec:
+            self.session.config = config
+        elif self.form.problem is None:
+            self.files.replace(partial(self._adopt, spec, config))
         self._update_state()
 
-    def _renew(self) -> None:
-        device = self.session.segmenter.device
-        self.session.segmenter = Segmenter(self.form.value(), device=device)
+    def _adopt(self, spec: ModelSpec, config: TrainConfig) -> None:
+        self.session.config = config
+        self.session.segmenter = Segmenter(spec, device=self.session.segmenter.device)
 
     def _on_back(self) -> None:
         self.session.segmenter.restore()
@@ -95,12 +120,16 @@ class ModelDock(Dock):
 
     def _on_segmenter(self) -> None:
         held = self.session.segmenter
-        if self.form.value() != held.spec:
-            self.form.set_value(held.spec)
+        blocked = self.form.blockSignals(True)
+        self.form.set_value(held.spec)
+        self.form.blockSignals(blocked)
         if self.device.value() != held.device:
             self.device.set_value(held.device)
         self.device_line.show_device(held.device)
         self._update_state()
+
+    def _on_details(self, facts: Facts) -> None:
+        self.form.offer_weights(facts.weights)
 
     def _update_state(self) -> None:
         busy = self.session.task is not None
@@ -109,8 +138,20 @@ class ModelDock(Dock):
         self.back_button.setEnabled(not busy)
         self.choice.setEnabled(not busy)
         self.device.setEnabled(not busy)
-        about = model_info(self.form.field("name").value()).about
-        self.about.setText(BUSY if busy else about)
+        self.busy.setText(BUSY if busy else "")
+        self.preset.show_choice(self.form.value(), self.session.config)
+        self._update_details()
+
+    def _update_details(self) -> None:
+        held, image, spec = self.session.segmenter, self.image.image, self.form.value()
+        axes = image.axes if image else None
+        self.form.fit_to(axes)
+        problem = self.form.problem or misfit(spec.name, spec.dims, axes)
+        if problem:
+            self.details.show_problem(problem)
+        elif self.session.task is None:
+            classes = len(held.classes) or CLASSES
+            self.details.show_model(spec, image, classes, self.session.config, held.device)
 
 
 def _list_devices() -> list[str]:

@@ -3,20 +3,34 @@
 from html import escape
 from typing import TYPE_CHECKING
 
+from napari_segkit.models import model_info
+
+from .weights_choice import name_of
+
 if TYPE_CHECKING:
     from napari_segkit.segmenter import Segmenter
 
 
 def summary(segmenter: "Segmenter") -> str:
     """What a segmenter is and has learned, as rich text with the colours of its classes."""
-    spec = segmenter.spec
-    lines = [f"<b>{escape(spec.name)}</b>, encoder {escape(spec.encoder)}"]
+    lines = [_method(segmenter)]
     if not segmenter.is_trained:
         return f"{lines[0]}<br>Not trained yet."
     last = f", last loss {segmenter.history[-1]:.3f}" if segmenter.history else ""
     lines.append(f"Trained for {len(segmenter.history)} steps{last}.")
     lines.append("&nbsp; ".join(_class(c.color, c.name) for c in segmenter.classes))
     return "<br>".join(lines)
+
+
+def _method(segmenter: "Segmenter") -> str:
+    """Title, dimensions, encoder, and the weights it started from where they were not random."""
+    spec, info = segmenter.spec, model_info(segmenter.spec.name)
+    possible = [f"{n}D" for n in info.dims] if spec.dims == "auto" else [spec.dims]
+    dims = f"{segmenter.trained.ndim}D" if segmenter.trained else " or ".join(possible)
+    words = [f"<b>{escape(info.title)}</b>", dims, escape(str(spec.encoder))]
+    if spec.weights is not None:
+        words.append(f"from {escape(name_of(spec.weights))} weights")
+    return " · ".join(words)
 
 
 def _class(color: str, name: str) -> str:

@@ -31,6 +31,7 @@ class RunBar(QWidget):
     copy_pressed = Signal()
     yielded = Signal(object)
     returned = Signal(object)
+    errored = Signal(object)
     stopped = Signal()
     finished = Signal()
 
@@ -152,6 +153,7 @@ class RunBar(QWidget):
     def _on_errored(self, error: Exception) -> None:
         self._ended = True
         self.say(str(error) or type(error).__name__)
+        self.errored.emit(error)
 
     def _on_finished(self) -> None:
         self._task = None

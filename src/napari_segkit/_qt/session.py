@@ -8,7 +8,7 @@ from typing import Any
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
-from napari_segkit.config import TileConfig
+from napari_segkit.config import TileConfig, TrainConfig
 
 from .delivery import Delivery
 from .progress import Progress
@@ -57,17 +57,21 @@ class Session(QObject):
     ----------
     segmenter_changed : Signal()
         Another segmenter was set, or this one has learned something.
+    config_changed : Signal()
+        Something else is set for the next training.
     busy_changed : Signal(bool)
         Work has begun or ended.
     """
 
     segmenter_changed = Signal()
+    config_changed = Signal()
     busy_changed = Signal(bool)
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self._viewer = weakref.ref(viewer)
         self._segmenter: Any = None
+        self._config = TrainConfig()
         self._task: Task | None = None
         self._title = ""
         self._progress: Progress | None = None
@@ -93,6 +97,17 @@ class Session(QObject):
         if segmenter is not self._segmenter:
             self._segmenter = segmenter
             self.segmenter_changed.emit()
+
+    @property
+    def config(self) -> TrainConfig:
+        """How the Train dock trains; what labels mean is chosen there for each image."""
+        return self._config
+
+    @config.setter
+    def config(self, config: TrainConfig) -> None:
+        if config != self._config:
+            self._config = config
+            self.config_changed.emit()
 
     @property
     def task(self) -> Task | None:

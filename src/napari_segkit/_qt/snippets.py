@@ -8,7 +8,15 @@ from qtpy.QtGui import QGuiApplication
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-NAMES = ("ModelSpec", "Segmenter", "TileConfig", "TrainConfig", "evaluate", "session")
+NAMES = (
+    "FeatureConfig",
+    "ModelSpec",
+    "Segmenter",
+    "TileConfig",
+    "TrainConfig",
+    "evaluate",
+    "session",
+)
 
 
 def layer(layer: "Layer | None") -> str:

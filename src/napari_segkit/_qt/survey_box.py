@@ -1,4 +1,4 @@
-"""What label values mean, always in view, and what looks wrong about it."""
+"""What label values mean, always in view, and the remedies for what looks wrong."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ REMEDIES = {
 
 
 class SurveyBox(QWidget):
-    """Labelled and unlabelled pixels, what looks wrong, and buttons that mend it.
+    """Labelled and unlabelled pixels, notes on them, and buttons that mend what is wrong.
 
     The labels are looked at in the background whenever they or their meaning change.
 
@@ -38,6 +38,8 @@ class SurveyBox(QWidget):
     ----------
     meaning : Meaning
         The choices that go with it; to be laid out beside it.
+    remedies : QWidget
+        The buttons; to be laid out where they are always in view.
     surveyed : Signal(object)
         The new `Survey`, None where there are no labels or they are yet to be counted.
     paint_asked : Signal()
@@ -53,6 +55,7 @@ class SurveyBox(QWidget):
         self.meaning = Meaning(self)
         self.text = Note()
         self.buttons = {name: QPushButton(text) for name, text in REMEDIES.items()}
+        self.remedies = QWidget()
         self._shown: tuple[Any, Any, str | None] = (None, None, None)
         self._latest = Latest(self, wait_ms=WAIT_MS)
         self._lay_out()
@@ -110,8 +113,10 @@ class SurveyBox(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.text)
+        offered = QVBoxLayout(self.remedies)
+        offered.setContentsMargins(0, 0, 0, 0)
         for button in self.buttons.values():
-            column.addWidget(button)
+            offered.addWidget(button)
             button.hide()
             button.clicked.connect(self._on_remedy)
 
@@ -124,10 +129,10 @@ def look(labels: "Labels", image: "Image | None", axes: str | None, **choices: A
 
 
 def describe(found: Survey | None) -> str:
-    """The survey in words, problem first."""
+    """The survey in words, but for its problem."""
     if found is None:
         return ""
-    lines = [found.problem] if found.problem else []
+    lines = []
     if found.counts:
         labelled = sum(found.counts.values())
         plural = "" if len(found.counts) == 1 else "es"

@@ -7,22 +7,22 @@ from qtpy.compat import isalive
 
 from napari_segkit.config import TrainConfig, call
 from napari_segkit.data.survey import Survey
+from napari_segkit.models import choose_ndim
 
 from . import snippets
 from .class_list import ClassList
 from .curve import LossCurve
 from .device_line import DeviceLine
-from .forms import Form
 from .labelled_image import LabelledImage
 from .panel import Dock, problem_of
+from .random_button import RandomButton
 from .runbar import RunBar
 from .snapshots import snapshot
 from .survey_box import SurveyBox
+from .train_form import TrainForm
 
 if TYPE_CHECKING:
     import napari
-
-MORE = ("batch_size", "learning_rate", "normalise", "augment", "seed")
 
 
 class TrainDock(Dock):
@@ -39,10 +39,9 @@ class TrainDock(Dock):
         self.data = LabelledImage(self.session, self)
         self.classes = ClassList(self.session)
         self.survey = SurveyBox()
-        self.form = Form(
-            TrainConfig, hide=("unlabelled", "labels_are", "tile.batch_size"), more=MORE
-        )
+        self.form = TrainForm(self.session)
         self.device = DeviceLine()
+        self.random_button = RandomButton(self.session)
         self.bar = RunBar(self.session, "Train")
         self.curve = LossCurve(self.viewer.theme)
         self._lay_out()
@@ -98,6 +97,8 @@ class TrainDock(Dock):
         )
         self.add_group("Training", _form=self.form, device=self.device)
         self.footer.addWidget(self.bar)
+        self.footer.addWidget(self.survey.remedies)
+        self.footer.addWidget(self.random_button)
         self.footer.addWidget(self.curve)
 
     def _connect(self) -> None:
@@ -107,6 +108,7 @@ class TrainDock(Dock):
         self.survey.surveyed.connect(self._on_survey)
         self.survey.paint_asked.connect(self.paint_background)
         self.form.changed.connect(self._update_state)
+        self.random_button.clicked.connect(self.train)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.busy_changed.connect(self._update_state)
@@ -114,6 +116,7 @@ class TrainDock(Dock):
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.yielded.connect(self._on_step)
         self.bar.returned.connect(self._on_trained)
+        self.bar.errored.connect(self.random_button.offer)
         self.bar.stopped.connect(self._on_stopped)
 
     def _on_data(self) -> None:
@@ -136,6 +139,7 @@ class TrainDock(Dock):
     def _on_segmenter(self) -> None:
         segmenter = self.session.segmenter
         self.device.show_device(segmenter.device)
+        self._update_state()
         if not self.bar.is_running:
             self.curve.set_losses(segmenter.history)
 
@@ -144,6 +148,9 @@ class TrainDock(Dock):
             self.curve.set_theme(event.value)
 
     def _on_step(self, step: Any) -> None:
+        if not hasattr(step, "loss"):  # features are computed first
+            self.bar.say(f"Step {step.done} of {step.total}")
+            return
         self.curve.add(step.done, step.loss)
         self.bar.say(
             f"Epoch {step.epoch}, step {step.done} of {step.total}, loss {step.loss:.3f}, "
@@ -167,10 +174,15 @@ class TrainDock(Dock):
         if missing is None and found is None:
             return "The labels are being counted."
         if missing is None and found is not None and found.problem:
-            return "These labels cannot be learned yet; see Classes above."
-        return missing or problem_of(self.config)
+            return found.problem
+        return missing or problem_of(self._fit) or problem_of(self.config)
+
+    def _fit(self) -> None:
+        """ValueError where the model does not go with the image."""
+        choose_ndim(self.session.segmenter.spec, self.data.layers[2] or "")
 
     def _update_state(self) -> None:
         missing = self._missing()
         self.bar.set_reason(missing)
         self.bar.copy_button.setEnabled(missing is None)
+        self.survey.remedies.setVisible(not self.bar.is_running)

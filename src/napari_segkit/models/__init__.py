@@ -44,6 +44,10 @@ class ModelInfo:
         The file in ``training`` whose `Training` teaches it.
     weights : tuple of str
         Words that ``ModelSpec.weights`` takes besides None and the path of a file.
+    unused : tuple of str
+        Fields of `TrainConfig` that its training does not go by.
+    features : bool
+        ``ModelSpec.features`` counts for it.
     any_timm : bool
         Takes "tu-" and a name of timm as encoder, too.
     stride : int or None
@@ -61,6 +65,8 @@ class ModelInfo:
     kind: str = "semantic"
     training: str = "semantic"
     weights: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    features: bool = False
     any_timm: bool = False
     stride: int | None = 32
     licence: str = "BSD-3-Clause"
@@ -201,6 +207,8 @@ MODELS = {
             ("filters", *encoders.ALL),
             "pixels",
             training="pixels",
+            unused=("epochs", "steps_per_epoch", "batch_size", "learning_rate", "augment"),
+            features=True,
             weights=("imagenet",),
             any_timm=True,
             stride=None,

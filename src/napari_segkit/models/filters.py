@@ -17,28 +17,32 @@ from napari_segkit.config import FeatureConfig
 from napari_segkit.data.tiling import mirror
 
 TRUNCATE = 4.0  # sigmas on each side
+SMALLEST = {2: 1.0, 3: 0.5}  # by measurement: small volumes have their detail in single voxels
 LEAST = 0.25  # a shorter Gaussian hardly changes a pixel
 
 
-def scales(config: FeatureConfig) -> list[float]:
+def scales(config: FeatureConfig, ndim: int) -> list[float]:
     """Sigmas along the finest axis: each twice the one before, the last as given.
 
     Parameters
     ----------
     config : FeatureConfig
         Its smallest and largest scale.
+    ndim : int
+        Spatial dimensions.
 
     Raises
     ------
     ValueError
         If the smallest is larger than the largest.
     """
-    if config.smallest_scale > config.largest_scale:
+    scale = SMALLEST[ndim] if config.smallest_scale is None else config.smallest_scale
+    if scale > config.largest_scale:
         raise ValueError(
-            f"FeatureConfig.smallest_scale is {config.smallest_scale} and largest_scale "
-            f"{config.largest_scale}; the smallest must not be larger than the largest."
+            f"FeatureConfig.smallest_scale is {scale} and largest_scale {config.largest_scale}; "
+            "the smallest must not be larger than the largest."
         )
-    found, scale = [], config.smallest_scale
+    found = []
     while scale < 0.99 * config.largest_scale:
         found.append(scale)
         scale *= 2
@@ -58,7 +62,7 @@ def count(config: FeatureConfig, channels: int, ndim: int) -> int:
         Spatial dimensions.
     """
     each = config.intensity + config.edges + ndim * config.texture
-    filters = len(scales(config)) * each if each else 0
+    filters = len(scales(config, ndim)) * each if each else 0
     return channels * (filters + config.window**ndim)
 
 
@@ -84,7 +88,7 @@ def filter_bank(image: Tensor, config: FeatureConfig, spacing: Sequence[float]) 
     groups = []
     if config.intensity or config.edges or config.texture:
         relative = [length / min(spacing) for length in spacing]
-        for scale in scales(config):
+        for scale in scales(config, len(spacing)):
             groups += _at_scale(image, config, scale, relative)
     if config.window:
         groups.append(window(image, config.window))

@@ -2,8 +2,9 @@
 
 The classifier is a kernel machine with random features (Rahimi and Recht 2008): cosines of random
 projections of the standardised features, and the features themselves, under a softmax. It was
-chosen by measurement (``benchmarks/bench_pixels.py``): on scribbles it beats a random forest of
-100 trees and small networks trained by gradients, and learns in hundredths of a second.
+chosen by measurement (``benchmarks/bench_pixels.py``): on scribbles in plane images it labels
+better than a random forest of 100 trees or small networks trained by gradients, and learns in
+hundredths of a second. In volumes thin classes need sharper projections of few features each.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from . import Inputs, frozen
 from .feature_cache import CACHE, key_of
 from .filters import count, filter_bank
 
-DIRECTIONS = {2: 128, 3: 400}  # random projections, by spatial dimensions
+DIRECTIONS = {2: 128, 3: 256}  # random projections, by spatial dimensions
 FEW, SHARP = 2, 5.0  # features that a projection of volumes mixes, and how fast its cosine turns
 FAR = 3.0  # standard deviations; what lies beyond counts as this far
 PLAIN = 0.1  # how much the features themselves count beside their cosines
@@ -101,6 +102,7 @@ class PixelClassifier(nn.Module):
         if _has_encoder(spec):
             self.encoder = frozen.create(str(spec.encoder), inputs.channels)
             seen += frozen.count(self.encoder)
+        self.reads = nn.Buffer(torch.ones(inputs.channels))  # no other tensor tells a file's reader
         self.mean = nn.Buffer(torch.zeros(seen))
         self.scale = nn.Buffer(torch.ones(seen))
         number = DIRECTIONS[inputs.ndim]

@@ -25,7 +25,7 @@ from .sampling import Sample
 ROWS = 100_000  # pixels learned from
 RARE = 2_000  # as many of each class are kept where there are more
 ITERATIONS = {2: 8, 3: 60}
-PRIOR = {2: 3.0, 3: 0.03}  # pulls the weights to zero, as so many pixels would
+PRIOR = {2: 3.0, 3: 0.01}  # pulls the weights to zero, as so many pixels would
 FEATURES = 2**25  # values that the features of one tile may have (128 MiB)
 EDGES = {2: 1024, 3: 256}  # largest tile
 

@@ -1,0 +1,66 @@
+"""The image that a person is looking at."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Image as ImageLayer
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, Signal
+
+from napari_segkit.data.images import Image, as_image
+
+from .proxies import unwrapped
+
+
+class ChosenImage(QObject):
+    """The image layer that is selected, or else the last one that was, or else the first.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose layers are watched.
+    parent : QObject, optional
+        Owner.
+
+    Attributes
+    ----------
+    changed : Signal()
+        It is another layer now, or none.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._layers = unwrapped(viewer).layers
+        self._layer: Any = None
+        self._layers.selection.events.active.connect(self._look)
+        for emitter in (self._layers.events.inserted, self._layers.events.removed):
+            emitter.connect(self._look)
+        self._look()
+
+    @property
+    def image(self) -> Image | None:
+        """Its shape, axes and voxel size, without its pixels.
+
+        None where there is no image, or its axes are not clear.
+        """
+        try:
+            return None if self._layer is None else _outline(as_image(self._layer))
+        except (TypeError, ValueError):
+            return None
+
+    def _look(self, event: Any = None) -> None:
+        if not isalive(self):
+            return
+        images = [layer for layer in self._layers if isinstance(layer, ImageLayer)]
+        wanted = [self._layers.selection.active, self._layer, *images]
+        found = next((layer for layer in wanted if any(layer is i for i in images)), None)
+        if found is not self._layer:
+            self._layer = found
+            self.changed.emit()
+
+
+def _outline(image: Image) -> Image:
+    return replace(image, data=np.broadcast_to(np.uint8(0), image.data.shape), metadata={})
