@@ -9,7 +9,9 @@ from skimage.data import coins
 from skimage.filters import gaussian
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, list_models
+from napari_segkit.data.images import Image
 from napari_segkit.data.labels import LabelsError
+from napari_segkit.data.orientation import turn, turned
 from napari_segkit.steps import drain
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=2, tile=TileConfig(64, 32))
@@ -277,6 +279,23 @@ def test_what_looks_wrong_is_warned_of_once(scene):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Segmenter().fit(image, scribbles, QUICK)
+
+
+@pytest.mark.parametrize("lies", ["LPI", "RAS"])
+@pytest.mark.parametrize("model", [ModelSpec("unet3d"), ModelSpec("pixels"), ModelSpec("unet")])
+def test_a_volume_that_lies_otherwise_gets_the_same_labels_in_place(model, lies):
+    volume = np.random.default_rng(0).normal(size=(6, 32, 40)).cumsum(axis=1)
+    image = Image(volume, "ZYX", (3.0, 0.5, 0.4), orientation="SAR")
+    labels = (volume > np.median(volume)).astype(np.uint8) + 1
+    segmenter = Segmenter(model).fit(image, labels, QUICK)
+    other = turned(image, lies)
+    assert other.orientation == lies
+    again = turn(segmenter.predict(other), "ZYX", lies, "SAR")
+    np.testing.assert_array_equal(again, segmenter.predict(image))
+    both = Segmenter(model)
+    both.fit([image, other], [labels, turn(labels, "ZYX", "SAR", lies)], QUICK)
+    assert both.trained.orientation == "SAR"
+    assert both.trained.spacing == (3.0, 0.5, 0.4)
 
 
 def test_untrained_models_and_unknown_names_say_what_to_do(scene):

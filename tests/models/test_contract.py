@@ -1,9 +1,11 @@
 """What every method keeps: a new one is under this contract as soon as it is in the registry."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate, list_models
 from napari_segkit.models import Inputs, build, stride
@@ -105,13 +107,27 @@ def test_a_thin_volume_of_coarse_slices_works(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize(("channels", "dense"), [(1, True), (2, False), (3, True), (5, False)])
 @pytest.mark.parametrize(("name", "ndim"), DIMS)
-def test_any_channels_sparse_and_dense(name, ndim, channels):
+def test_any_channels_sparse_and_dense(name, ndim, channels, dense):
     image, truth, scribbles = scene(ndim, channels)
     named = axes(ndim, channels)
-    sparse, dense = (Segmenter(spec_of(name, ndim), device="cpu") for _ in range(2))
-    drain(sparse.train_epochs(image, scribbles, QUICK, axes=named))
-    assert evaluate(sparse.predict(image), truth).mean_iou > 0.75
-    drain(dense.train_epochs(image, truth - 1, replace(QUICK, unlabelled=None), axes=named))
-    assert evaluate(dense.predict(image), truth - 1).mean_iou > 0.75
+    labels, config = (truth, replace(QUICK, unlabelled=None)) if dense else (scribbles, QUICK)
+    segmenter = Segmenter(spec_of(name, ndim), device="cpu")
+    drain(segmenter.train_epochs(image, labels, config, axes=named))
+    assert evaluate(segmenter.predict(image), truth).mean_iou > 0.75
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_cpus_probabilities_and_its_memory_back(learned, tmp_path, monkeypatch):
+    segmenter, image, _ = learned
+    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
+        monkeypatch.setattr(backend, "allow_tf32", False)
+    segmenter.save(tmp_path / "model.segkit")
+    before = torch.cuda.memory_allocated()
+    loaded = Segmenter.load(tmp_path / "model.segkit", device="cuda")
+    found = loaded.predict_proba(image)
+    assert np.abs(found - segmenter.predict_proba(image)).max() < 1e-3
+    del loaded
+    gc.collect()
+    assert torch.cuda.memory_allocated() <= before
