@@ -16,6 +16,8 @@ from .data.orientation import turn_spacing
 from .data.resample import resample
 from .models import ModelInfo, model_info, stride
 
+UNKNOWN = (1.0, 1.0, 1.0)  # also a usual voxel in MRI, whose files then say how it lies
+
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -128,10 +130,11 @@ class TrainedModel:
         return image
 
     def _note_other_voxels(self, image: Image) -> None:
-        known = [self.spacing, image.spacing]
-        same = np.allclose(self.spacing, image.spacing, rtol=0.1)
-        if self.ndim == 3 and (1.0, 1.0, 1.0) not in known and not same:
-            ours, theirs = (" x ".join(f"{s:g}" for s in spacing) for spacing in known)
+        known = self.orientation or self.spacing != UNKNOWN
+        known = known and (image.orientation or image.spacing != UNKNOWN)
+        if self.ndim == 3 and known and not np.allclose(self.spacing, image.spacing, rtol=0.1):
+            sizes = (self.spacing, image.spacing)
+            ours, theirs = (" x ".join(f"{s:g}" for s in spacing) for spacing in sizes)
             warnings.warn(
                 f"{image.name} has voxels of {theirs} (Z x Y x X), the model learned on {ours}: "
                 "train with a voxel_size to have every volume resampled.",

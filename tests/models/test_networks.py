@@ -1,5 +1,7 @@
 """The networks against what their papers and libraries say."""
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -151,6 +153,19 @@ def test_details_weigh_a_model_without_making_it():
         4 * (one.training_memory - fixed), rel=0.01
     )
     assert one.prediction_memory < one.training_memory
+
+
+def test_details_leave_nothing_behind():
+    spec = resolve(ModelSpec("unet"))
+    details(spec, FLAT, (64, 64), 2)
+    before = _tensors()
+    details(spec, FLAT, (64, 64), 2)
+    assert _tensors() <= before
+
+
+def _tensors():
+    gc.collect()
+    return sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects())
 
 
 def test_what_details_says_is_kept_is_what_backpropagation_keeps():

@@ -112,6 +112,14 @@ def test_with_a_stride_pixels_take_the_class_of_the_centre_of_their_cell():
     assert pixels.stride(spec, (8.0, 1.0, 1.0)) == (1, 4, 4)
 
 
+def test_in_volumes_each_direction_is_of_one_feature_and_most_are_fine():
+    used = network(spacing=(1.0, 1.0, 1.0)).directions != 0
+    assert (used.sum(dim=1) == 1).all()
+    by_scale = used.sum(dim=0).reshape(len(scales(FeatureConfig(), 3)), -1).sum(dim=1).tolist()
+    assert by_scale == sorted(by_scale, reverse=True)
+    assert by_scale[0] > 256 / 2
+
+
 def test_the_textbook_sliding_window_sees_raw_pixels_only():
     spec = ModelSpec("pixels", encoder="resnet18", features=FeatureConfig(**ONLY, window=5))
     made = network(spec)

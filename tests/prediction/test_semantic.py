@@ -7,7 +7,7 @@ import torch
 from skimage.data import coins, immunohistochemistry
 from torch import nn
 
-from napari_segkit import ModelSpec, TileConfig, TrainConfig
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
 from napari_segkit.prediction.semantic import plan, predict_tiles
@@ -161,6 +161,18 @@ def test_provenance_says_what_the_pixels_depend_on(model):
     assert made["normalise"]["low"] == [23.0]
     assert not made["tiles_changed"]
     assert run(model, Image(coins(), "YX"), TileConfig(tile_size=128)).provenance["tiles_changed"]
+
+
+def test_a_model_of_a_thin_stack_has_no_seams_in_a_tall_one():
+    volume = np.random.default_rng(0).random((12, 32, 32))
+    config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None)
+    thin = Segmenter(ModelSpec("mednext")).fit(volume, (volume > 0.5).astype(int), config)
+    assert thin.trained.tile_size[0] == 16
+    tall = Image(np.zeros((60, 32, 32)), "ZYX")
+    grid = plan(thin.trained, tall, TileConfig())
+    assert (grid.size[0], grid.overlap[0]) == (32, 16)
+    assert plan(thin.trained, Image(volume, "ZYX"), TileConfig()).size[0] == 16
+    assert plan(thin.trained, Image(volume, "ZYX"), TileConfig(32)).size == (16, 32, 32)
 
 
 def test_progress_counts_all_tiles_of_all_slices(model):

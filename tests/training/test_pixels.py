@@ -73,6 +73,21 @@ def test_a_volume_with_thick_slices():
     assert iou(labels(training, image), truth) > 0.7
 
 
+def test_classes_in_a_small_part_of_a_large_background_are_told_apart():
+    random = np.random.default_rng(0)
+    truth = np.ones((8, 80, 80), int)
+    truth[:, 30:50, 30:40], truth[:, 30:50, 40:50] = 2, 3
+    image = np.choose(truth - 1, (0.0, 10.0, 12.0)) + random.normal(size=truth.shape) * 0.2
+    painted = np.where(np.arange(80) % 10 == 5, truth, 0)
+    classes = (*CLASSES, LabelClass(3, "bright", "#0000ff"))
+    spec, named = replace(SPEC, dims="3D"), [Image(image.astype(np.float32), "ZYX")]
+    training = Training(spec, named, [painted], classes, TrainConfig(), CPU)
+    drain(training.steps())
+    assert training.network.scale[0] > 0.5 / image.std()
+    found = labels(training, named[0].data)
+    assert all(((found == c) & (truth == c)).sum() > 0.9 * (truth == c).sum() for c in (1, 2, 3))
+
+
 def test_the_textbook_sliding_window():
     image, truth, painted = task()
     config = FeatureConfig(intensity=False, edges=False, texture=False, window=9, stride=2)

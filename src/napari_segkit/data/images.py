@@ -290,7 +290,7 @@ def _spacing(layer: Any, axes: str, spacing: Sequence[float] | None) -> tuple[fl
         known = dict(zip(names, map(float, layer.scale), strict=False))
         spacing = [abs(known.get(a, 1.0)) for a in SPATIAL]
     values = [float(s) for s in spacing] if spacing is not None else []
-    if len(values) > 3 or any(not s > 0 for s in values):
+    if len(values) > 3 or any(not 0 < s < np.inf for s in values):
         raise ValueError(f"spacing is {spacing}; give up to three positive numbers, for Z, Y, X.")
     z, y, x = [1.0] * (3 - len(values)) + values
     return z, y, x

@@ -124,6 +124,42 @@ def along_axes(length: int, strides: Sequence[int]) -> list[int]:
     return [round(length * stride / max(strides)) for stride in strides]
 
 
+def edges(wished: Sequence[int], lengths: Sequence[int], strides: Sequence[int]) -> tuple[int, ...]:
+    """A tile's edges as a network can take them: at least two strides, so that neighbours overlap.
+
+    Parameters
+    ----------
+    wished : sequence of int
+        Along each spatial axis, in pixels.
+    lengths : sequence of int
+        Of the images: one stride along Z is enough for a stack that is thinner.
+    strides : sequence of int
+        Of the network.
+    """
+    thin = [len(strides) == 3 and axis == 0 for axis in range(len(strides))]
+    return tuple(
+        round_up(max(wish, step if z and length <= step else 2 * step), step)
+        for wish, length, step, z in zip(wished, lengths, strides, thin, strict=True)
+    )
+
+
+def explicit(length: int, lengths: Sequence[int], strides: Sequence[int]) -> tuple[int, ...]:
+    """A tile's edges where a person gave one number for all of them.
+
+    Parameters
+    ----------
+    length : int
+        As given; less along axes that are halved less often.
+    lengths, strides : sequence of int
+        As in `edges`. A tile that holds an image with the margin it needs is not made larger.
+    """
+    wished = [
+        min(wish, ceil(end * 8 / 7))
+        for wish, end in zip(along_axes(length, strides), lengths, strict=True)
+    ]
+    return edges(wished, lengths, strides)
+
+
 def fit(size: int, overlap: int, stride: int) -> tuple[int, int]:
     """Tile size and overlap as a network can take them: multiples of its stride.
 

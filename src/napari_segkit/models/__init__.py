@@ -107,7 +107,7 @@ def check_spec(spec: ModelSpec) -> None:
         more = ', or "tu-" with the name of a timm model' if info.any_timm else ""
         raise ValueError(
             f"{spec.name} has no encoder {spec.encoder!r}; choose one of its {len(info.encoders)}, "
-            f"such as {', '.join(near)}{more} (`segkit models` lists them all)."
+            f"such as {', '.join(near)}{more} (`segkit models {spec.name}` lists them all)."
         )
     if spec.dims not in ("auto", *(f"{d}D" for d in info.dims)):
         raise ValueError(

@@ -76,14 +76,12 @@ def _activations(network: nn.Module, images: torch.Tensor) -> tuple[int, int]:
     """Bytes that backpropagation keeps, and the largest tensor on the way."""
     kept: dict[int, Any] = {}
 
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
+    def keep(tensor: torch.Tensor) -> None:  # nothing is unpacked: it never goes back
         if not isinstance(tensor, nn.Parameter):
             storage = tensor.untyped_storage()
             kept[storage._cdata] = storage
-        return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        output = network.train()(images.requires_grad_())
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda _: None):  # type: ignore[arg-type,return-value]
+        network.train()(images.requires_grad_())
     sizes = [storage.nbytes() for storage in kept.values()]
-    del output
     return sum(sizes), max(sizes, default=0)

@@ -49,6 +49,23 @@ def scales(config: FeatureConfig, ndim: int) -> list[float]:
     return [*found, config.largest_scale]
 
 
+def reaches(config: FeatureConfig, channels: int, ndim: int) -> list[float]:
+    """How far each feature of `filter_bank` sees: its sigma, or 1 for a pixel of the window.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+        What is seen.
+    channels : int
+        Channels of the images.
+    ndim : int
+        Spatial dimensions.
+    """
+    each = channels * (config.intensity + config.edges + ndim * config.texture)
+    filters = [scale for scale in scales(config, ndim) for _ in range(each)] if each else []
+    return filters + [1.0] * (channels * config.window**ndim)
+
+
 def count(config: FeatureConfig, channels: int, ndim: int) -> int:
     """How many features `filter_bank` gives.
 
@@ -61,9 +78,7 @@ def count(config: FeatureConfig, channels: int, ndim: int) -> int:
     ndim : int
         Spatial dimensions.
     """
-    each = config.intensity + config.edges + ndim * config.texture
-    filters = len(scales(config, ndim)) * each if each else 0
-    return channels * (filters + config.window**ndim)
+    return len(reaches(config, channels, ndim))
 
 
 def filter_bank(image: Tensor, config: FeatureConfig, spacing: Sequence[float]) -> Tensor:

@@ -54,9 +54,10 @@ def _create(name: str, channels: int) -> nn.Module:
     )
 
 
-def count(encoder: Any) -> int:
-    """How many features `maps` gives."""
-    return sum(encoder.out_channels[1 : LEVELS + 1])
+def reaches(encoder: Any) -> list[float]:
+    """How far each feature of `maps` sees at least: the pixels between its values."""
+    widths = encoder.out_channels[1 : LEVELS + 1]
+    return [2.0**level for level, width in enumerate(widths, 1) for _ in range(width)]
 
 
 @torch.no_grad()

@@ -72,6 +72,8 @@ UNET = {
     "medium": (32, 64, 128, 256, 320),
     "large": (32, 64, 128, 256, 320, 320),
 }
+# Not a tile's own statistics, which make a tile of air look like anything at all.
+NORM = "batch"
 SEGRESNET = {
     "small": (8, (1, 2, 2, 4)),
     "medium": (16, (1, 2, 2, 4)),
@@ -124,6 +126,7 @@ def _unet3d(size: str, inputs: Inputs) -> nn.Module:
         strides=levels.strides,
         upsample_kernel_size=levels.strides[1:],
         filters=filters,
+        norm_name=NORM,
     )
 
 
@@ -134,7 +137,7 @@ def _segresnet(size: str, inputs: Inputs) -> nn.Module:
         init_filters=filters,
         in_channels=inputs.channels,
         out_channels=inputs.classes,
-        norm="instance",
+        norm=NORM,
         blocks_down=blocks,
         resolution=inputs.spacing,
     )

@@ -15,7 +15,7 @@ from napari_segkit.data.labels import from_indices
 from napari_segkit.data.normalise import Statistics, require_finite, require_finite_image
 from napari_segkit.data.orientation import turn
 from napari_segkit.data.resample import fit_to
-from napari_segkit.data.tiling import Grid, Tile, along_axes, fit, read_mirrored
+from napari_segkit.data.tiling import Grid, Tile, along_axes, explicit, fit, read_mirrored
 from napari_segkit.steps import Step
 from napari_segkit.trained import TrainedModel
 from napari_segkit.versions import versions
@@ -46,9 +46,10 @@ class Prediction:
 
     def turned(self, axes: str, orientation: str, wanted: str) -> "Prediction":
         """The same turned to lie another way, as `data.orientation.turn` does."""
-        labels = turn(self.labels, axes, orientation, wanted)
+        labels = np.ascontiguousarray(turn(self.labels, axes, orientation, wanted))
         maps = self.probabilities
-        maps = None if maps is None else turn(maps, axes, orientation, wanted)
+        if maps is not None:
+            maps = np.ascontiguousarray(turn(maps, axes, orientation, wanted))
         return replace(self, labels=labels, probabilities=maps)
 
 
@@ -92,7 +93,7 @@ def predict_tiles(
     """
     whole, image = image, model.on_its_grid(image)
     grid = plan(model, image, config)
-    run = _Run(model, image, grid, statistics or model.measure(image), device)
+    run = _Run(model, image, grid, statistics or model.measure(whole), device)
     labels = np.zeros(whole.without_channels(), np.min_scalar_type(max(model.values)))
     kept = np.zeros((len(model.classes), *labels.shape), np.float32) if probabilities else None
     done, total = 0, len(grid) * image.count(model.ndim)
@@ -137,16 +138,26 @@ def plan(model: TrainedModel, image: Image, config: TileConfig) -> Grid:
             "trained on volumes: choose a volume, or name its axes."
         )
     require_finite_image(image)
-    strides = model.strides
+    strides, lengths = model.strides, image.spatial(model.ndim)
     sizes, overlaps = model.tile_size, model.overlap
     if config.tile_size is not None:
-        wished = zip(along_axes(config.tile_size, strides), strides, strict=True)
-        sizes = tuple(max(size, 2 * step) for size, step in wished)
+        sizes = explicit(config.tile_size, lengths, strides)
+    elif any(grown := _seams(model, lengths)):
+        sizes = tuple(2 * n if g else n for n, g in zip(sizes, grown, strict=True))
+        overlaps = tuple(n // 2 if g else o for n, o, g in zip(sizes, overlaps, grown, strict=True))
     if config.overlap is not None:
         overlaps = tuple(along_axes(config.overlap, strides))
+    if config.tile_size is not None:  # less where the image is thinner than that
+        overlaps = tuple(min(o, size // 2) for o, size in zip(overlaps, sizes, strict=True))
     fitted = [fit(*along) for along in zip(sizes, overlaps, strides, strict=True)]
     size, overlap = zip(*fitted, strict=True)
-    return Grid(image.spatial(model.ndim), size, overlap)
+    return Grid(lengths, size, overlap)
+
+
+def _seams(model: TrainedModel, lengths: Sequence[int]) -> list[bool]:
+    """Along which axes tiles would meet without overlap: it learned on a thinner stack."""
+    along = zip(model.tile_size, model.overlap, model.strides, lengths, strict=True)
+    return [size == step and not overlap and end > size for size, overlap, step, end in along]
 
 
 def _batches(tiles: Grid, size: int) -> Iterator[list[Tile]]:

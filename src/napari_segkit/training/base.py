@@ -22,7 +22,7 @@ from napari_segkit.data.normalise import (
     require_finite_image,
 )
 from napari_segkit.data.resample import on_one_grid
-from napari_segkit.data.tiling import along_axes, fit, round_up
+from napari_segkit.data.tiling import along_axes, edges, explicit, fit
 from napari_segkit.models import Inputs, build, choose_ndim, stride
 from napari_segkit.models.weights import initialise
 from napari_segkit.steps import Step
@@ -70,13 +70,15 @@ class BaseTraining:
         self.ndim = min(choose_ndim(spec, image.axes) for image in images)
         for image in images:
             require_finite_image(image)
-        self.images, values = on_one_grid(images, values, config.voxel_size, self.ndim)
+        self.nonzero = config.normalise == "image" and mostly_zero(images, self.ndim)
+        self.statistics = self._measure(images)
+        self.images, values = on_one_grid(
+            images, values, config.voxel_size, self.ndim, unlabelled=config.unlabelled
+        )
         self.inputs = Inputs(
             self.images[0].channels, len(classes), self.images[0].spacing[-self.ndim :]
         )
         self.tile_size, self.overlap = tiles(self.images, config, stride(spec, self.inputs.spacing))
-        self.nonzero = config.normalise == "image" and mostly_zero(self.images, self.ndim)
-        self.statistics = self._measure()
         self.samples = self._samples(values)
         self.network = self._build().to(device)
         self.history: list[float] = []
@@ -113,19 +115,30 @@ class BaseTraining:
         initialise(network, self.spec, self.inputs)
         return network
 
-    def _measure(self) -> list[Statistics]:
+    def _measure(self, images: Sequence[Image]) -> list[Statistics]:
+        """The numbers of the images as they came, whatever grid they are brought to."""
         if self.config.normalise == "image":
-            return [measure([i], self.ndim, nonzero=self.nonzero) for i in self.images]
+            return [measure([i], self.ndim, nonzero=self.nonzero) for i in images]
         if self.config.normalise == "training":
-            return [measure(self.images, self.ndim)] * len(self.images)
-        return [identity(i.channels) for i in self.images]
+            return [measure(images, self.ndim)] * len(images)
+        return [identity(i.channels) for i in images]
 
     def _samples(self, values: Sequence[NDArray[Any]]) -> list[Sample]:
         wanted = [c.value for c in self.classes]
+        self._require_all(values)
         return [
             Sample(image, Image(to_indices(v, wanted), image.label_axes), statistics)
             for image, v, statistics in zip(self.images, values, self.statistics, strict=True)
         ]
+
+    def _require_all(self, values: Sequence[NDArray[Any]]) -> None:
+        """Refuse a voxel size at which a class has no pixel left."""
+        lost = [c.name for c in self.classes if not any((v == c.value).any() for v in values)]
+        if lost:
+            raise ValueError(
+                f"At voxel_size {self.config.voxel_size:g} no pixel of {', '.join(lost)} is left: "
+                "choose smaller voxels, or label more of it."
+            )
 
     def _provenance(self) -> dict[str, Any]:
         return {
@@ -159,32 +172,17 @@ def tiles(
     tuple of tuple of int
         Size and overlap along each spatial axis.
     """
-    ndim, wish = len(strides), config.tile
-    longest = np.max([image.spatial(ndim) for image in images], axis=0)
-    lengths = along_axes(wish.tile_size or TILE[ndim], strides)
-    if wish.tile_size is None:
-        lengths = [min(length, int(end)) for length, end in zip(lengths, longest, strict=True)]
-    sizes = [
-        round_up(max(length, least(axis - ndim, int(end), step)), step)
-        for axis, (length, end, step) in enumerate(zip(lengths, longest, strides, strict=True))
-    ]
-    overlaps = (
-        [3 * size // 8 for size in sizes]
-        if wish.overlap is None
-        else along_axes(wish.overlap, strides)
-    )
+    longest = np.max([image.spatial(len(strides)) for image in images], axis=0).tolist()
+    if config.tile.tile_size is None:
+        default = along_axes(TILE[len(strides)], strides)
+        sizes = edges([min(pair) for pair in zip(default, longest, strict=True)], longest, strides)
+    else:
+        sizes = explicit(config.tile.tile_size, longest, strides)
+    if config.tile.overlap is None:
+        overlaps = [3 * size // 8 for size in sizes]
+    else:
+        overlaps = along_axes(config.tile.overlap, strides)
+    if config.tile.tile_size is not None:  # less where an image is thinner than that
+        overlaps = [min(o, size // 2) for o, size in zip(overlaps, sizes, strict=True)]
     fitted = [fit(*along) for along in zip(sizes, overlaps, strides, strict=True)]
     return tuple(size for size, _ in fitted), tuple(overlap for _, overlap in fitted)
-
-
-def least(axis: int, length: int, stride: int) -> int:
-    """Smallest edge of a tile: two strides, so that neighbours can overlap; one for a thin stack.
-
-    Parameters
-    ----------
-    axis : int
-        Counted from the end: -3 is Z.
-    length, stride : int
-        Of the images and of the network along it.
-    """
-    return stride if axis == -3 and length <= stride else 2 * stride

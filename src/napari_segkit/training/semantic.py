@@ -1,8 +1,10 @@
 """Train a network that gives a class for every pixel."""
 
+from collections import deque
 from collections.abc import Generator
 from typing import Any
 
+import torch
 from torch.optim.swa_utils import update_bn
 
 from napari_segkit.trained import TrainedModel
@@ -27,11 +29,12 @@ class Training(BaseTraining):
             augment=self.config.augment,
             seed=self.config.seed,
         )
+        self._recent: deque[torch.Tensor] = deque(maxlen=SETTLE)
 
     def steps(self) -> Generator[TrainStep, None, None]:
         """Train; after each step `trained` gives the model as it is then."""
         loss = CrossEntropyDice()
-        for step in train(self.network, self.sampler.batch, loss, self.config, self.device):
+        for step in train(self.network, self._batch, loss, self.config, self.device):
             self.history.append(step.loss)
             self.last = step
             yield step
@@ -40,8 +43,13 @@ class Training(BaseTraining):
         """The model as it is now, its batch statistics measured anew with these weights.
 
         The averages that batch normalisation keeps lag behind the weights by hundreds of steps,
-        and a short training predicts nonsense with them.
+        and a short training predicts nonsense with them. They are measured on the last batches,
+        so that nothing is read once a training has ended.
         """
-        batches = (self.sampler.batch(self.config.batch_size) for _ in range(SETTLE))
-        update_bn(batches, self.network, self.device)
+        update_bn(self._recent, self.network, self.device)
         return super().trained()
+
+    def _batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        images, targets = self.sampler.batch(count)
+        self._recent.append(images)
+        return images, targets
