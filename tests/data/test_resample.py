@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -20,6 +20,7 @@ def ball(shape, spacing):
     return (sum(np.square(a) for a in np.meshgrid(*axes, indexing="ij")) < 25).astype(np.uint8)
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     lengths=st.tuples(st.integers(1, 12), *[st.integers(32, 40)] * 2),
     sizes=st.tuples(*[st.sampled_from([0.5, 1.0, 3.0])] * 3),
