@@ -26,6 +26,7 @@ ROWS = 100_000  # pixels learned from
 RARE = 2_000  # as many of each class are kept where there are more
 ITERATIONS = {2: 8, 3: 30}
 PRIOR = {2: 3.0, 3: 0.01}  # pulls the weights to zero, as so many pixels would
+BALANCE = {2: 0.0, 3: 1.0}  # 1: all classes alike set a feature's mean and spread; 0: all pixels
 FEATURES = 2**25  # values that the features of one tile may have (128 MiB)
 EDGES = {2: 1024, 3: 256}  # largest tile
 
@@ -140,7 +141,7 @@ class Training(BaseTraining):
     def _learn(self, columns: Tensor, targets: Tensor) -> Iterator[float]:
         """Softmax regression with a fixed bound on its curvature (Boehning 1992)."""
         network = self.network
-        mean, spread = _scale(columns, targets)
+        mean, spread = _scale(columns, targets, BALANCE[self.ndim])
         network.mean.copy_(mean)
         network.scale.copy_(1 / spread.clamp_min(1e-6))
         seen = network.embed(columns)
@@ -161,12 +162,9 @@ class Training(BaseTraining):
             yield loss
 
 
-def _scale(columns: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and spread of each feature, each class as much as any other, however few its pixels.
-
-    Else a large background decides, and the others lie beyond what counts as far.
-    """
-    weights = 1 / torch.bincount(targets).clamp_min(1).to(columns.dtype)[targets]
+def _scale(columns: Tensor, targets: Tensor, balance: float) -> tuple[Tensor, Tensor]:
+    """Mean and spread of each feature; balanced, a large background does not decide them."""
+    weights = torch.bincount(targets).to(columns.dtype)[targets] ** -balance
     weights /= weights.sum()
     mean = columns @ weights
     return mean, ((columns - mean[:, None]).square_() @ weights).sqrt_()
