@@ -210,3 +210,12 @@ def test_sections_open_on_a_click(form, qtbot):
     assert not made.field("seed").isVisible()
     qtbot.mouseClick(more.button, Qt.MouseButton.LeftButton)
     assert made.field("seed").isVisible()
+
+
+def test_a_widget_keeps_a_tooltip_of_its_own(form):
+    own = IntField({})
+    own.setToolTip("How long.")
+    made = form(TrainConfig, widgets={"epochs": own})
+    made.grey_out(["epochs"], "It has none.")
+    made.grey_out([], "")
+    assert own.toolTip() == "How long."

@@ -87,11 +87,21 @@ def test_every_method_is_listed(dock):
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("segnet", ["segnet"]), ("SEGN", ["segnet"]), ("tumours organs", ["segresnet"]), ("xyz", [])],
+    [
+        ("segnet", ["segnet"]),
+        ("SEGN", ["segnet"]),
+        ("tumours organs", ["segresnet"]),
+        ("coco vgg", []),
+        ("vgg13_bn imagenet segnet", ["segnet"]),
+        ("2d 3d scribbles", ["pixels"]),
+        ("xyz", []),
+    ],
 )
 def test_search_finds_names_titles_and_descriptions(dock, text, found):
     dock.form.methods.search.setText(text)
     assert dock.form.methods.shown() == found
+    assert not dock.form.methods._items["unet"].isHidden()
+    assert bool(dock.form.methods.none_found.text()) == (not found)
     assert dock.session.segmenter.spec.name == "unet"
     dock.form.methods.search.clear()
     assert len(dock.form.methods.shown()) == len(list_models())
@@ -185,7 +195,7 @@ def test_methods_that_do_not_fit_the_image_are_greyed_out_with_the_reason(dock, 
     press(dock, "unet3d")
     dock.form.field("dims").set_value("3D")
     methods = dock.form.methods
-    assert not methods.is_offered("unet")
+    assert methods.is_offered("unet")
     assert methods.is_offered("segresnet")
     image = viewer.add_image(np.zeros((32, 32), np.uint8), name="flat")
     assert not methods.is_offered("segresnet")
@@ -210,13 +220,56 @@ def test_3d_cannot_be_chosen_for_a_flat_image(dock, viewer):
 def test_a_press_on_a_greyed_out_method_says_why(shown, qtbot):
     shown.form.methods.set_value("unet3d")
     shown.form.field("dims").set_value("3D")
+    shown.viewer.add_image(np.zeros((32, 32), np.uint8))
     tree = shown.form.methods.tree
-    item = shown.form.methods._items["unet"]
+    item = shown.form.methods._items["segresnet"]
     tree.scrollToItem(item)
     place = tree.visualItemRect(item).center()
     qtbot.mouseClick(tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert "unet works in 2D only" in shown.details.text()
+    assert "has no Z" in shown.details.text()
+    assert "choose Dims 2D" in shown.details.text()
     assert shown.session.segmenter.spec.name == "unet3d"
+
+
+def test_3d_is_left_by_choosing_a_method_without_it(dock):
+    press(dock, "unet3d")
+    dock.form.field("dims").set_value("3D")
+    press(dock, "unet")
+    assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet18")
+
+
+def test_axes_chosen_in_the_train_dock_count(dock, train_dock, viewer, qtbot):
+    layer = viewer.add_image(np.zeros((4, 32, 32), np.uint8))
+    assert dock.image.image.axes == "ZYX"
+    train_dock.data.axes.set_axes("CYX")
+    assert dock.image.image.axes == "CYX"
+    assert "choose Dims 2D" in dock.form.field("dims").itemData(2, Qt.ItemDataRole.ToolTipRole)
+    train_dock.data.axes.set_axes(None)
+    assert dock.image.image.axes == "ZYX"
+    qtbot.waitUntil(lambda: not train_dock.survey.is_counting)
+    with qtbot.waitSignal(dock.image.changed):
+        layer.axis_labels = ("t", "y", "x")
+
+
+def test_sizes_are_chosen_and_encoders_may_be_typed(dock):
+    assert dock.form.label("encoder").text() == "Encoder"
+    press(dock, "unet3d")
+    assert dock.form.label("encoder").text() == "Size"
+    assert not dock.form.encoder.isEditable()
+    dock.form.encoder.set_value("medium")
+    assert dock.form.encoder.currentText() == "medium"
+    press(dock, "unet")
+    assert dock.form.encoder.isEditable()
+    assert dock.form.encoder.currentText() == dock.session.segmenter.spec.encoder == "resnet18"
+
+
+def test_filters_have_no_weights(dock):
+    assert not dock.form.weights.isHidden()
+    press(dock, "pixels")
+    assert dock.form.weights.isHidden()
+    assert dock.form.label("weights").isHidden()
+    dock.form.encoder.set_value("resnet18")
+    assert not dock.form.weights.isHidden()
 
 
 def test_the_image_stays_while_labels_on_it_are_painted(dock, viewer):

@@ -6,6 +6,7 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit._qt.background import once
 from napari_segkit._qt.model_dock import ModelDock
 
 QUICK = TrainConfig(
@@ -53,7 +54,7 @@ def test_an_untrained_model_gives_way_at_once(dock):
 
 
 def test_a_trained_model_is_shown(holding):
-    assert "Trained for 1 steps" in holding.held.text()
+    assert "Trained for 1 step," in holding.held.text()
     assert "class 2" in holding.held.text()
     assert holding.files.save_button.isEnabled()
 
@@ -187,4 +188,48 @@ def test_a_training_can_be_taken_back(holding):
     assert "Trained for 2 steps" in holding.held.text()
     holding.back_button.click()
     assert held.trained is first
-    assert "Trained for 1 steps" in holding.held.text()
+    assert "Trained for 1 step," in holding.held.text()
+
+
+def test_work_that_begins_keeps_the_model_in_question(holding, qtbot):
+    held, before = holding.session.segmenter, holding.session.segmenter.spec
+    choose_encoder(holding)
+    holding.session.run(once(int))
+    assert holding.files.question.isHidden()
+    assert holding.form.value() == before
+    idle(qtbot, holding)
+    assert holding.session.segmenter is held
+
+
+def test_another_device_closes_the_question(holding):
+    before = holding.session.segmenter.spec
+    choose_encoder(holding)
+    holding.device.set_value("auto")
+    assert holding.files.question.isHidden()
+    assert holding.form.value() == before
+
+
+def test_a_file_is_named_while_it_holds_the_model_in_use(holding, qtbot, tmp_path):
+    holding.files.save(str(tmp_path / "mine.segkit"))
+    idle(qtbot, holding)
+    assert holding.files.status.text().startswith("Saved to")
+    holding.session.segmenter_changed.emit()
+    assert holding.files.status.text().startswith("Saved to")
+    choose_encoder(holding)
+    assert holding.files.status.text() == ""
+
+
+def test_a_method_without_steps_is_just_trained(dock):
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
+    held = Segmenter(ModelSpec("pixels"), device="cpu")
+    dock.session.segmenter = held.fit(pixels, (pixels > 99) + 1, QUICK)
+    assert "<br>Trained.<br>" in dock.held.text()
+
+
+def test_the_sentence_on_running_work_is_not_greyed_out(dock, qtbot):
+    dock.session.run(once(int))
+    assert dock.busy.isEnabled()
+    assert dock.busy.text()
+    assert not dock.form.isEnabled()
+    idle(qtbot, dock)
+    assert dock.form.isEnabled()

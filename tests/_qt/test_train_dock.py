@@ -9,6 +9,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt import session as session_module
 from napari_segkit._qt import survey_box
 from napari_segkit._qt.train_dock import TrainDock
+from napari_segkit.config import FeatureConfig
 from napari_segkit.steps import Step
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(tile_size=64))
@@ -41,7 +42,8 @@ def opened(viewer, qtbot):
     yield open_dock
     for dock in filter(isalive, docks):
         qtbot.waitUntil(lambda dock=dock: not dock.survey.is_counting)
-        qtbot.waitUntil(lambda dock=dock: not dock.device._latest.is_busy, timeout=60_000)
+        busy = dock.device._latest, dock.check._latest
+        qtbot.waitUntil(lambda busy=busy: not any(b.is_busy for b in busy), timeout=60_000)
 
 
 @pytest.fixture
@@ -422,3 +424,27 @@ def test_what_is_set_is_there_when_the_dock_is_opened_again(dock, opened):
     dock.form.field("epochs").set_value(7)
     assert dock.session.config.epochs == 7
     assert opened().config().epochs == 7
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        (ModelSpec("unet", encoder="tu-nonsense"), "nonsense"),
+        (ModelSpec("pixels", features=FeatureConfig(window=4)), "Window is 4"),
+        (ModelSpec("pixels", features=FeatureConfig(largest_scale=0.5)), "the smallest must not"),
+    ],
+)
+def test_a_model_that_cannot_be_built_is_not_trained(dock, qtbot, spec, problem):
+    dock.session.segmenter = Segmenter(spec, device="cpu")
+    qtbot.waitUntil(lambda: problem in dock.bar.hint.text(), timeout=60_000)
+    assert not dock.bar.button.isEnabled()
+    dock.session.segmenter = Segmenter(device="cpu")
+    assert dock.bar.button.isEnabled()
+    assert "<b>U-Net</b>" in dock.model.text()
+
+
+def test_the_curve_ends_as_the_history(dock, qtbot):
+    dock.session.segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
+    train(qtbot, dock)
+    assert dock.curve.losses == list(dock.session.segmenter.history)
+    assert dock.curve.steps[0] == 1

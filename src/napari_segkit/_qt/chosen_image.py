@@ -1,7 +1,7 @@
 """The image that a person is looking at."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image as ImageLayer
@@ -12,32 +12,37 @@ from napari_segkit.data.images import Image, as_image
 
 from .proxies import unwrapped
 
+if TYPE_CHECKING:
+    from .session import Session
+
 
 class ChosenImage(QObject):
     """The image layer that is selected, or else the last one that was, or else the first.
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-        Whose layers are watched.
+    session : Session
+        Whose viewer's layers are watched.
     parent : QObject, optional
         Owner.
 
     Attributes
     ----------
     changed : Signal()
-        It is another layer now, or none.
+        It is another layer now, or none, or its axes are others.
     """
 
     changed = Signal()
 
-    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._layers = unwrapped(viewer).layers
+        self._session = session
+        self._layers = unwrapped(session.viewer).layers
         self._layer: Any = None
         self._layers.selection.events.active.connect(self._look)
         for emitter in (self._layers.events.inserted, self._layers.events.removed):
             emitter.connect(self._look)
+        session.axes_changed.connect(self.changed)
         self._look()
 
     @property
@@ -46,8 +51,10 @@ class ChosenImage(QObject):
 
         None where there is no image, or its axes are not clear.
         """
+        if self._layer is None:
+            return None
         try:
-            return None if self._layer is None else _outline(as_image(self._layer))
+            return _outline(as_image(self._layer, self._session.axes_of(self._layer)))
         except (TypeError, ValueError):
             return None
 
@@ -58,7 +65,18 @@ class ChosenImage(QObject):
         wanted = [self._layers.selection.active, self._layer, *images]
         found = next((layer for layer in wanted if any(layer is i for i in images)), None)
         if found is not self._layer:
-            self._layer = found
+            self._watch(found)
+            self.changed.emit()
+
+    def _watch(self, layer: Any) -> None:
+        if self._layer is not None:
+            self._layer.events.axis_labels.disconnect(self._on_axis_labels)
+        self._layer = layer
+        if layer is not None:
+            layer.events.axis_labels.connect(self._on_axis_labels)
+
+    def _on_axis_labels(self, event: Any) -> None:
+        if isalive(self):
             self.changed.emit()
 
 

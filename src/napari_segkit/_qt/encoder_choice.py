@@ -8,6 +8,8 @@ from qtpy.QtWidgets import QComboBox, QCompleter
 
 from .fields import Calm
 
+TIP = "<p>The part of the network that reads the image. Type any part of a name to find it.</p>"
+
 
 class EncoderChoice(Calm, QComboBox):
     """Names to choose from, found by any part of them that is typed.
@@ -23,16 +25,14 @@ class EncoderChoice(Calm, QComboBox):
     changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__(editable=True)
+        super().__init__()
         self._value = ""
-        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.setToolTip(TIP)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(10)
-        self._complete()
+        self._let_type(True)
         self.activated.connect(self._on_chosen)
-        self.lineEdit().editingFinished.connect(self._on_chosen)
-        self.lineEdit().textEdited.connect(self._color_popup)
 
     def value(self) -> str:
         """The encoder."""
@@ -47,11 +47,32 @@ class EncoderChoice(Calm, QComboBox):
             self._value = value
             self.changed.emit()
 
-    def set_choices(self, names: Sequence[str]) -> None:
-        """Offer other names; what is chosen stays as it is."""
+    def set_choices(self, names: Sequence[str], *, typed: bool) -> None:
+        """Offer other names; what is chosen stays as it is.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The first is the default.
+        typed : bool
+            Whether a person may type, and other names than these.
+        """
         self.clear()
         self.addItems(names)
+        if typed != self.isEditable():
+            self._let_type(typed)
+        self.setCurrentIndex(self.findText(self._value))
         self.setEditText(self._value)
+
+    def _let_type(self, typed: bool) -> None:
+        if not typed:
+            self.lineEdit().blockSignals(True)  # it goes, and its end is no choice
+        self.setEditable(typed)
+        if typed:
+            self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+            self._complete()
+            self.lineEdit().editingFinished.connect(self._on_chosen)
+            self.lineEdit().textEdited.connect(self._color_popup)
 
     def _complete(self) -> None:
         completer = QCompleter(self.model(), self)

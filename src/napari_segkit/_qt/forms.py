@@ -7,7 +7,7 @@ from typing import Any
 
 from docstring_parser import parse
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFormLayout, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from napari_segkit.config import declared
 
@@ -59,7 +59,7 @@ class Form(QWidget):
         Fields for a section "More" at the end, closed at first.
     widgets : mapping, optional
         Widgets of one's own for fields, by name, each with `value`, `set_value` and `changed`. One
-        with an attribute `wide` takes a row without a label.
+        with an attribute `wide` takes a row without a label; one with a tooltip keeps it.
     parent : QWidget, optional
         Qt's parent.
 
@@ -101,7 +101,8 @@ class Form(QWidget):
 
     def _take(self, name: str, field: Any, rows: QFormLayout) -> None:
         field.setObjectName(name)
-        field.setToolTip(self._tips.get(name, ""))
+        self._tips[name] = field.toolTip() or self._tips.get(name, "")
+        field.setToolTip(self._tips[name])
         field.changed.connect(self._on_field)
         self._fields[name] = field
         row = _add(rows, name, field)
@@ -127,6 +128,22 @@ class Form(QWidget):
         """
         return self._fields[name]
 
+    def label(self, name: str) -> QLabel:
+        """What stands before the widget of one field.
+
+        Parameters
+        ----------
+        name : str
+            A field with a row of its own.
+
+        Returns
+        -------
+        QLabel
+            Its title.
+        """
+        field = self._fields[name]
+        return field.parentWidget().layout().labelForField(field)  # type: ignore[no-any-return]
+
     def grey_out(self, names: Collection[str], reason: str) -> None:
         """Disable fields that do not count now; all others can be used.
 
@@ -139,7 +156,7 @@ class Form(QWidget):
         """
         for name, field in self._fields.items():
             field.setEnabled(name not in names)
-            field.setToolTip(reason if name in names else self._tips.get(name, ""))
+            field.setToolTip(reason if name in names else self._tips[name])
 
     def value(self) -> Any:
         """The configuration as the form shows it.

@@ -107,7 +107,10 @@ class LabelledImage(QObject):
         self._on_axes()
 
     def _on_axes(self) -> None:
-        known = self.axes.resolved() is not None
+        image, _, axes = self.layers
+        if image is not None:
+            self._session.set_axes(image, axes)
+        known = axes is not None
         self.new_button.setEnabled(known)
         self.new_button.setToolTip("" if known else self.axes.problem or "No Image layer.")
         self.changed.emit()

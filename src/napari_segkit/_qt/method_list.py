@@ -8,6 +8,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
+    QSizePolicy,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -17,9 +18,15 @@ from qtpy.QtWidgets import (
 from napari_segkit.models import ModelInfo, list_models, model_info
 
 from .fields import ChoiceField
+from .panel import Note
 
 HEIGHT = 132  # about six methods
-ANY_DIMS, ANY_KIND = "2D, 3D", "any kind"
+ANY_DIMS, ANY_KIND = "any dimensions", "any kind"
+SEARCH = (
+    "<p>Words of names and descriptions, dimensions (2D, 3D), encoders or weights; methods that "
+    "have all of them are shown.</p>"
+)
+DIMS = "Show only methods that work slice by slice (2D), or on whole volumes (3D)."
 
 
 class MethodList(QWidget):
@@ -44,6 +51,7 @@ class MethodList(QWidget):
         self.dims = ChoiceField([ANY_DIMS, "2D", "3D"])
         self.kind = ChoiceField([ANY_KIND, *dict.fromkeys(info.kind for info in known)])
         self.tree = _Tree()
+        self.none_found = Note()
         self._items = {info.name: self._add(info) for info in known}
         self._reasons: Mapping[str, str] = {}
         self._name = known[0].name
@@ -63,14 +71,15 @@ class MethodList(QWidget):
         """Choose a method."""
         before, self._name = self._name, name
         self._grey_out()  # what is chosen is enabled, or Qt would not mark it
+        self._items[name].setHidden(False)
         self.tree.setCurrentItem(self._items[name])
         self.tree.scrollToItem(self._items[name])
         if name != before:
             self.changed.emit()
 
     def shown(self) -> list[str]:
-        """The names of those that search and filters leave."""
-        return [name for name, item in self._items.items() if not item.isHidden()]
+        """The names of those that search and filters leave; the chosen one stays in the list."""
+        return [name for name in self._items if self._matches(model_info(name))]
 
     def refuse(self, reasons: Mapping[str, str]) -> None:
         """Grey out methods that do not fit; the chosen one stays chosen.
@@ -101,12 +110,16 @@ class MethodList(QWidget):
                 item.setToolTip(column, reason or model_info(name).about)
 
     def _filter(self) -> None:
+        found = self.shown()
         for name, item in self._items.items():
-            item.setHidden(not self._matches(model_info(name)))
+            item.setHidden(name not in (*found, self._name))
+        self.none_found.setText("" if found else "No method has these words.")
         self.tree.scrollToItem(self._items[self._name])
 
     def _matches(self, info: ModelInfo) -> bool:
-        text = f"{info.name} {info.title} {info.about}".lower()
+        dims = [f"{n}d" for n in info.dims]
+        texts = (info.name, info.title, info.about, *dims, *info.weights, *info.encoders)
+        text = " ".join(texts).lower()
         return (
             all(word in text for word in self.search.text().lower().split())
             and self.dims.value() in (ANY_DIMS, *(f"{n}D" for n in info.dims))
@@ -122,10 +135,17 @@ class MethodList(QWidget):
         row.addWidget(self.search, 1)
         row.addWidget(self.dims)
         row.addWidget(self.kind)
+        self.kind.setVisible(self.kind.count() > 2)
+        self.search.setToolTip(SEARCH)
+        self.dims.setToolTip(DIMS)
+        self.kind.setToolTip("Show only methods of this kind.")
+        self.setToolTip("<p>The method: press one to choose it.</p>")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(row)
         column.addWidget(self.tree)
+        column.addWidget(self.none_found)
 
 
 class _Tree(QTreeWidget):

@@ -13,6 +13,7 @@ from napari_segkit.models import encoders, model_info
 from .background import Latest
 from .model_facts import Facts, look
 from .panel import Note
+from .words import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,7 @@ class ModelDetails(Note):
         self.found.emit(facts)
 
     def _on_errored(self, error: Exception) -> None:
-        self.setText(f"<b>{escape(str(error))}</b>")
+        self.setText(f"<b>{escape(in_words(str(error)))}</b>")
 
 
 def describe(spec: ModelSpec, config: TrainConfig, facts: Facts | None = None) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import napari
 
 BUSY = "Something is running: stop it or wait for its end to choose another model."
+DEVICE = "Where training and prediction run; auto takes a graphics card where there is one."
 CLASSES = 2  # of a model that has not been trained
 
 
@@ -48,7 +49,7 @@ class ModelDock(Dock):
         self.form = ModelForm()
         self.form.set_value(self.session.segmenter.spec)
         self.details = ModelDetails()
-        self.image = ChosenImage(self.viewer, self)
+        self.image = ChosenImage(self.session, self)
         self.busy = Note()
         self.device = ChoiceField(["auto", "cpu"])
         self.device_line = DeviceLine()
@@ -60,13 +61,14 @@ class ModelDock(Dock):
 
     def _lay_out(self) -> None:
         self.add_group("Model in use", _held=self.held, _back=self.back_button, _files=self.files)
-        self.choice = self.add_group(
+        self.add_group(
             "Choose another",
             _busy=self.busy,
             preset=self.preset,
             _form=self.form,
             _details=self.details,
         )
+        self.device.setToolTip(DEVICE)
         self.add_group("Device", run_on=self.device, _line=self.device_line)
 
     def _connect(self) -> None:
@@ -136,7 +138,8 @@ class ModelDock(Dock):
         self.held.setText(summary(self.session.segmenter))
         self.back_button.setVisible(self.session.segmenter.previous is not None)
         self.back_button.setEnabled(not busy)
-        self.choice.setEnabled(not busy)
+        self.preset.setEnabled(not busy)
+        self.form.setEnabled(not busy)
         self.device.setEnabled(not busy)
         self.busy.setText(BUSY if busy else "")
         self.preset.show_choice(self.form.value(), self.session.config)

@@ -80,13 +80,12 @@ def look(
 
 
 def _weigh(spec: ModelSpec, inputs: Inputs, tile: tuple[int, ...], batch: int) -> "Details | None":
-    import torch
-
     from napari_segkit.models.details import details
+    from napari_segkit.models.skeleton import skeleton
 
     if not model_info(spec.name).features:
         return details(spec, inputs, tile, batch)
-    with torch.device("meta"):
+    with skeleton():
         build(spec, inputs)  # for its ValueError
     return None
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .session import Session
 
 FILES = "SegKit models (*.segkit)"
+LOAD = "Read a trained model from a file."
+SAVE = "Write the trained model into a file."
+COPY = "The Python line that gives the session this model, onto the clipboard."
 
 
 class ModelFiles(QWidget):
@@ -53,8 +56,8 @@ class ModelFiles(QWidget):
         self.load_button.clicked.connect(self._on_load)
         self.save_button.clicked.connect(self._on_save)
         self.copy_button.clicked.connect(self._on_copy)
-        session.busy_changed.connect(self._update_state)
-        session.segmenter_changed.connect(self._update_state)
+        session.busy_changed.connect(self._on_busy)
+        session.segmenter_changed.connect(self._on_segmenter)
         self._update_state()
 
     def load(self, path: str) -> None:
@@ -147,13 +150,27 @@ class ModelFiles(QWidget):
         if then is not None:
             then() if self._saved else self.keep()
 
+    def _on_busy(self, busy: bool) -> None:
+        """A question that is open when work begins would be about another model at its end."""
+        if busy and not self.question.isHidden():
+            self.keep()
+        self._update_state()
+
+    def _on_segmenter(self) -> None:
+        self.question.close_question()
+        if self._session.segmenter.trained is not self._safe:
+            self.status.setText("")  # the file that it names holds another model
+        self._update_state()
+
     def _update_state(self) -> None:
         trained, busy = self._session.segmenter.is_trained, self._session.task is not None
         self.load_button.setEnabled(not busy)
         self.save_button.setEnabled(trained and not busy)
-        self.save_button.setToolTip("" if trained else "Nothing to save: train a model first.")
+        self.save_button.setToolTip(SAVE if trained else "Nothing to save: train a model first.")
 
     def _lay_out(self) -> None:
+        self.load_button.setToolTip(LOAD)
+        self.copy_button.setToolTip(COPY)
         row = QHBoxLayout()
         for button in (self.load_button, self.save_button, self.copy_button):
             row.addWidget(button)

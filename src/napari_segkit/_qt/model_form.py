@@ -52,7 +52,7 @@ class ModelForm(Form):
     def fit_to(self, axes: str | None) -> None:
         """Grey out what does not go with images of these axes; None where they are not known."""
         name, dims = self.methods.value(), self.field("dims").value()
-        known = {info.name: misfit(info.name, dims, axes) for info in list_models()}
+        known = {i.name: misfit(i.name, _kept(dims, i), axes) for i in list_models()}
         self.methods.refuse({n: reason for n, reason in known.items() if reason})
         choices = {d: misfit(name, d, axes) for d in DIMS}
         refuse(self.field("dims"), {d: reason for d, reason in choices.items() if reason})
@@ -76,8 +76,7 @@ class ModelForm(Form):
         before, self._method = self._method, self.methods.value()
         self._offer_encoders(before)
         self._follow_encoder()
-        if self.field("dims").value() not in ("auto", *(f"{n}D" for n in self.info.dims)):
-            self.field("dims").set_value("auto")
+        self.field("dims").set_value(_kept(self.field("dims").value(), self.info))
         if not self.info.features:
             self.field("features").set_value(FeatureConfig())
         self.sections["features"].setVisible(self.info.features)
@@ -88,14 +87,25 @@ class ModelForm(Form):
         timm = self._encoder.startswith("tu-")
         spec = ModelSpec(self._method, encoder=self._encoder)
         self.weights.set_choices(self.info.weights if timm else available(spec))
+        counts = not self.info.features or self._encoder != self.info.encoders[0]
+        if not counts:
+            self.weights.set_value(None)
+        self.weights.setVisible(counts)
+        self.label("weights").setVisible(counts)
 
     def _offer_encoders(self, before: str) -> None:
         """A default gives way to the new method's own."""
         held, info = self.encoder.value(), self.info
         default = not before or held == model_info(before).encoders[0]
-        self.encoder.set_choices(info.encoders)
+        self.encoder.set_choices(info.encoders, typed=info.any_timm)
+        self.label("encoder").setText("Size" if info.module == "monai" else "Encoder")
         if default or held not in info.encoders:
             self.encoder.set_value(info.encoders[0])
+
+
+def _kept(dims: str, info: ModelInfo) -> str:
+    """What becomes of chosen dimensions when a method is chosen that may not have them."""
+    return dims if dims in (f"{n}D" for n in info.dims) else "auto"
 
 
 def misfit(name: str, dims: str, axes: str | None) -> str | None:

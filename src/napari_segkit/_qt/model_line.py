@@ -13,17 +13,16 @@ if TYPE_CHECKING:
 
 def summary(segmenter: "Segmenter") -> str:
     """What a segmenter is and has learned, as rich text with the colours of its classes."""
-    lines = [_method(segmenter)]
+    lines = [title(segmenter)]
     if not segmenter.is_trained:
         return f"{lines[0]}<br>Not trained yet."
-    last = f", last loss {segmenter.history[-1]:.3f}" if segmenter.history else ""
-    lines.append(f"Trained for {len(segmenter.history)} steps{last}.")
+    lines.append(_training(segmenter))
     lines.append("&nbsp; ".join(_class(c.color, c.name) for c in segmenter.classes))
     return "<br>".join(lines)
 
 
-def _method(segmenter: "Segmenter") -> str:
-    """Title, dimensions, encoder, and the weights it started from where they were not random."""
+def title(segmenter: "Segmenter") -> str:
+    """Method, dimensions, encoder, and the weights it starts from where they are not random."""
     spec, info = segmenter.spec, model_info(segmenter.spec.name)
     possible = [f"{n}D" for n in info.dims] if spec.dims == "auto" else [spec.dims]
     dims = f"{segmenter.trained.ndim}D" if segmenter.trained else " or ".join(possible)
@@ -31,6 +30,15 @@ def _method(segmenter: "Segmenter") -> str:
     if spec.weights is not None:
         words.append(f"from {escape(name_of(spec.weights))} weights")
     return " · ".join(words)
+
+
+def _training(segmenter: "Segmenter") -> str:
+    """How long it was trained; some methods have no steps that a person could count."""
+    count = len(segmenter.history)
+    if count == 0 or "epochs" in model_info(segmenter.spec.name).unused:
+        return "Trained."
+    plural = "" if count == 1 else "s"
+    return f"Trained for {count} step{plural}, last loss {segmenter.history[-1]:.3f}."
 
 
 def _class(color: str, name: str) -> str:

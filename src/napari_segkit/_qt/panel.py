@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from .session import session
+from .words import in_words
 
 if TYPE_CHECKING:
     import napari
@@ -108,5 +109,5 @@ def problem_of(value: Callable[[], object]) -> str | None:
     try:
         value()
     except ValueError as error:
-        return str(error)
+        return in_words(str(error))
     return None

@@ -26,7 +26,7 @@ class PresetChoice(Calm, QComboBox):
     def __init__(self) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setPlaceholderText("own choice")
+        self.setPlaceholderText("—")
         for place, preset in enumerate(PRESETS.values()):
             self.addItem(preset.name)
             self.setItemData(place, preset.about, Qt.ItemDataRole.ToolTipRole)

@@ -59,12 +59,15 @@ class Session(QObject):
         Another segmenter was set, or this one has learned something.
     config_changed : Signal()
         Something else is set for the next training.
+    axes_changed : Signal()
+        The axes of an image are taken for others.
     busy_changed : Signal(bool)
         Work has begun or ended.
     """
 
     segmenter_changed = Signal()
     config_changed = Signal()
+    axes_changed = Signal()
     busy_changed = Signal(bool)
 
     def __init__(self, viewer: Any) -> None:
@@ -72,6 +75,7 @@ class Session(QObject):
         self._viewer = weakref.ref(viewer)
         self._segmenter: Any = None
         self._config = TrainConfig()
+        self._axes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
         self._task: Task | None = None
         self._title = ""
         self._progress: Progress | None = None
@@ -108,6 +112,19 @@ class Session(QObject):
         if config != self._config:
             self._config = config
             self.config_changed.emit()
+
+    def axes_of(self, image: Any) -> str | None:
+        """What the Train dock takes the axes of an image layer for; None where it does not say."""
+        return self._axes.get(image)
+
+    def set_axes(self, image: Any, axes: str | None) -> None:
+        """Say what the axes of an image layer are taken for; None: nobody knows."""
+        if axes == self._axes.get(image):
+            return
+        self._axes.pop(image, None)
+        if axes is not None:
+            self._axes[image] = axes
+        self.axes_changed.emit()
 
     @property
     def task(self) -> Task | None:

@@ -7,14 +7,15 @@ from qtpy.compat import isalive
 
 from napari_segkit.config import TrainConfig, call
 from napari_segkit.data.survey import Survey
-from napari_segkit.models import choose_ndim
 
 from . import snippets
 from .class_list import ClassList
 from .curve import LossCurve
 from .device_line import DeviceLine
 from .labelled_image import LabelledImage
-from .panel import Dock, problem_of
+from .model_check import ModelCheck
+from .model_line import title
+from .panel import Dock, Note, problem_of
 from .random_button import RandomButton
 from .runbar import RunBar
 from .snapshots import snapshot
@@ -44,6 +45,8 @@ class TrainDock(Dock):
         self.random_button = RandomButton(self.session)
         self.bar = RunBar(self.session, "Train")
         self.curve = LossCurve(self.viewer.theme)
+        self.model = Note()
+        self.check = ModelCheck(self.session, self)
         self._lay_out()
         self._connect()
         self._on_data()
@@ -95,7 +98,7 @@ class TrainDock(Dock):
             labels_are=self.survey.meaning.labels_are,
             _survey=self.survey,
         )
-        self.add_group("Training", _form=self.form, device=self.device)
+        self.add_group("Training", model=self.model, _form=self.form, device=self.device)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.survey.remedies)
         self.footer.addWidget(self.random_button)
@@ -108,6 +111,7 @@ class TrainDock(Dock):
         self.survey.surveyed.connect(self._on_survey)
         self.survey.paint_asked.connect(self.paint_background)
         self.form.changed.connect(self._update_state)
+        self.check.changed.connect(self._update_state)
         self.random_button.clicked.connect(self.train)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
@@ -118,6 +122,7 @@ class TrainDock(Dock):
         self.bar.returned.connect(self._on_trained)
         self.bar.errored.connect(self.random_button.offer)
         self.bar.stopped.connect(self._on_stopped)
+        self.bar.finished.connect(self._on_segmenter)
 
     def _on_data(self) -> None:
         self.classes.set_layer(self.data.labels.current_layer())
@@ -139,6 +144,7 @@ class TrainDock(Dock):
     def _on_segmenter(self) -> None:
         segmenter = self.session.segmenter
         self.device.show_device(segmenter.device)
+        self.model.setText(title(segmenter))
         self._update_state()
         if not self.bar.is_running:
             self.curve.set_losses(segmenter.history)
@@ -178,8 +184,10 @@ class TrainDock(Dock):
         return missing or problem_of(self._fit) or problem_of(self.config)
 
     def _fit(self) -> None:
-        """ValueError where the model does not go with the image."""
-        choose_ndim(self.session.segmenter.spec, self.data.layers[2] or "")
+        """ValueError where the model cannot be, or does not go with the image."""
+        problem = self.check.problem(self.data.layers[2] or "")
+        if problem:
+            raise ValueError(problem)
 
     def _update_state(self) -> None:
         missing = self._missing()

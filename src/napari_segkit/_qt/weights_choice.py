@@ -9,6 +9,10 @@ from qtpy.QtWidgets import QComboBox, QFileDialog
 from .fields import Calm
 
 RANDOM = "random"
+TIP = (
+    "<p>What training starts from: random numbers, weights that others have learned on photographs "
+    "(fetched once, when a training starts), or a file of weights.</p>"
+)
 FILE = "file …"
 FILES = "Weights (*.safetensors *.pt *.pth *.bin);;All files (*)"
 
@@ -27,6 +31,7 @@ class WeightsChoice(Calm, QComboBox):
     def __init__(self) -> None:
         super().__init__()
         self._value: str | None = None
+        self.setToolTip(TIP)
         self._words: Sequence[str] = ()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
