@@ -2,6 +2,7 @@ import json
 import os
 import pickle
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from safetensors.torch import save_file
 from skimage.data import coins
 
 from napari_segkit import Segmenter, TileConfig, TrainConfig
+from napari_segkit.modelfile import save
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +114,11 @@ def test_a_file_of_a_newer_version_says_update(file):
         lambda h, _: h.update(axes="QQ"),
         lambda h, _: h.update(axes=5),
         lambda h, _: h.update(orientation="XYZ"),
+        lambda h, _: h.update(spacing=[0.0, 0.0, 0.0]),
+        lambda h, _: h.update(channels=float("inf")),
+        lambda h, _: h.update(provenance=[]),
+        lambda h, _: h.update(tile_size=[64], overlap=[32]),
+        lambda h, _: h.update(tile_size=[8192] * 3, overlap=[0] * 3),
         lambda h, _: h.update(spacing=[1.0, float("inf"), 1.0]),
         lambda h, _: h.update(spacing="abc"),
         lambda h, _: h.update(statistics={"low": [1.0], "high": [1.0]}),
@@ -134,6 +141,14 @@ def test_a_library_that_builds_it_otherwise_now_is_named(file):
     rewrite(file, older)
     with pytest.raises(ValueError, match=r"written with segmentation-models-pytorch 0\.4\.0, here"):
         Segmenter.load(file)
+
+
+def test_a_path_of_weights_stays_at_home(segmenter, tmp_path):
+    from_file = replace(segmenter.trained, spec=replace(segmenter.spec, weights="/me/secret.pth"))
+    save(from_file, tmp_path / "shared.segkit")
+    assert b"secret" not in (tmp_path / "shared.segkit").read_bytes()
+    loaded = Segmenter.load(tmp_path / "shared.segkit")
+    assert Segmenter(loaded.spec).spec.weights is None
 
 
 def test_loading_never_looks_for_the_weights_a_training_began_with(file):

@@ -1,7 +1,9 @@
 """The model file: tensors and one JSON header in a safetensors file, nothing that can run."""
 
 import json
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,11 @@ from .trained import TrainedModel
 from .versions import versions
 
 FORMAT = 1
+MALFORMED = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError),
+    ValueError,
+)
+WORD = re.compile(r"[a-z0-9+-]+")  # of published weights, as against a person's file
 KEY = "segkit"
 
 
@@ -81,7 +88,7 @@ def header(model: TrainedModel) -> dict[str, Any]:
     """Everything but the tensors, as JSON-able values."""
     return {
         "format": FORMAT,
-        "spec": to_dict(model.spec),
+        "spec": to_dict(_without_path(model.spec)),
         "config": to_dict(model.config),
         "classes": [asdict(c) for c in model.classes],
         "channels": model.channels,
@@ -95,6 +102,12 @@ def header(model: TrainedModel) -> dict[str, Any]:
         "history": model.history,
         "provenance": model.provenance,
     }
+
+
+def _without_path(spec: ModelSpec) -> ModelSpec:
+    """A file of weights is on the trainer's machine only; its name is in the provenance."""
+    published = spec.weights is None or WORD.fullmatch(spec.weights)
+    return spec if published else replace(spec, weights=None)
 
 
 def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
@@ -150,8 +163,11 @@ def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> Trai
     try:
         spec = from_dict(ModelSpec, written["spec"])
         classes = tuple(LabelClass(**c) for c in written["classes"])
-        spacing = tuple(map(float, written["spacing"]))
-        ndim = len(written["tile_size"])
+        spacing, ndim = tuple(map(float, written["spacing"])), len(written["tile_size"])
+        if len(spacing) != 3 or not all(0 < s < inf for s in spacing) or ndim not in (2, 3):
+            raise ValueError("its spacing or its tiles cannot be right")
+        if not isinstance(written["provenance"], dict):
+            raise ValueError("it does not say where it comes from")
         inputs = Inputs(int(written["channels"]), len(classes), spacing[-ndim:])
         network = _network(spec, inputs, tensors)
         fixed = written["statistics"]
@@ -162,7 +178,7 @@ def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> Trai
             classes=classes,
             channels=written["channels"],
             axes=written["axes"],
-            spacing=spacing,  # type: ignore[arg-type]
+            spacing=spacing,
             orientation=written.get("orientation", ""),
             tile_size=tuple(written["tile_size"]),
             overlap=tuple(written["overlap"]),
@@ -171,7 +187,7 @@ def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> Trai
             history=tuple(written["history"]),
             provenance=written["provenance"],
         )
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except MALFORMED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{path.name} has a header that does not fit its tensors or this version ({reason}); "

@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from .data.orientation import turn_spacing
 from .data.resample import resample
 from .models import ModelInfo, model_info, stride
 
+LARGEST = 2**28  # pixels of a tile
 UNKNOWN = (1.0, 1.0, 1.0)  # also a usual voxel in MRI, whose files then say how it lies
 
 
@@ -84,6 +85,7 @@ class TrainedModel:
             "tile size": not all(type(n) is int and 0 <= n <= 8192 for n in tiles)
             or self.ndim not in self.info.dims
             or len(self.overlap) != self.ndim
+            or prod(self.tile_size) > LARGEST
             or any(
                 n % step or n < 2 * o
                 for n, o, step in zip(self.tile_size, self.overlap, self.strides, strict=False)

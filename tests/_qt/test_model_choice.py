@@ -241,6 +241,7 @@ def test_3d_is_left_by_choosing_a_method_without_it(dock):
 def test_axes_chosen_in_the_train_dock_count(dock, train_dock, viewer, qtbot):
     layer = viewer.add_image(np.zeros((4, 32, 32), np.uint8))
     assert dock.image.image.axes == "ZYX"
+    press(dock, "unet3d")
     train_dock.data.axes.set_axes("CYX")
     assert dock.image.image.axes == "CYX"
     assert "choose Dims 2D" in dock.form.field("dims").itemData(2, Qt.ItemDataRole.ToolTipRole)

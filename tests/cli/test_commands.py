@@ -11,9 +11,9 @@ import pytest
 import tifffile
 from PIL import Image as Pictures
 
-from napari_segkit import ModelSpec, TileConfig, TrainConfig, cli, list_models
+from napari_segkit import ModelSpec, TileConfig, cli, list_models
 from napari_segkit.cli.commands import _parser
-from napari_segkit.cli.options import read_options
+from napari_segkit.cli.models import chosen
 from napari_segkit.cli.terminal import sentence, shown
 from napari_segkit.data.files import read_labels
 from napari_segkit.models.presets import preset
@@ -237,13 +237,22 @@ def test_all_about_a_model_names_its_encoders_and_their_licences(capsys):
     assert run("models", "nothing") == 2
 
 
-def test_a_preset_sets_what_was_not_given():
-    before = ["train", "a.png", "b.png", "-o", "m.segkit", "--epochs", "7"]
-    args = _parser().parse_args([*before, "--preset", "best on a GPU", "--overlap", "96"])
-    spec, config = read_options(args, ModelSpec()), read_options(args, TrainConfig())
-    chosen = preset("best on a GPU")
-    assert spec == chosen.spec
-    assert config == replace(chosen.config, epochs=7, tile=TileConfig(512, 96))
+@pytest.mark.parametrize("first", [True, False])
+def test_a_preset_sets_what_was_not_given(first):
+    options, wish = ["--epochs", "20", "--overlap", "96"], ["--preset", "best on a GPU"]
+    asked = [*wish, *options] if first else [*options, *wish]
+    args = _parser().parse_args(["train", "a.png", "b.png", "-o", "m.segkit", *asked])
+    known = preset("best on a GPU")
+    spec, config = chosen(args)
+    assert spec == known.spec
+    assert config == replace(known.config, epochs=20, tile=TileConfig(512, 96))
+
+
+@pytest.mark.parametrize("name", ["unet", "mednext"])
+def test_another_model_than_the_presets_has_its_own_encoder(name):
+    asked = ["--preset", "volume", "--model", name]
+    args = _parser().parse_args(["train", "a.png", "b.png", "-o", "m.segkit", *asked])
+    assert chosen(args) == (ModelSpec(name), preset("volume").config)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["models"]])
@@ -352,7 +361,7 @@ def test_an_interrupted_training_is_saved(data, tmp_path, monkeypatch, capsys):
     tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
     before = signal.getsignal(signal.SIGINT)
     assert run(*arguments, *tiny) == 0
-    assert "what was learned until now is saved" in capsys.readouterr().err
+    assert "what was learned until then is saved" in capsys.readouterr().err
     assert len(Segmenter.load(tmp_path / "a.segkit").history) == 2
     assert signal.getsignal(signal.SIGINT) is before
 

@@ -100,3 +100,26 @@ def test_a_format_can_be_chosen(folder, tmp_path):
     assert run("predict", model, folder / "images", "-o", tmp_path, "--format", "tif") == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tif", "b.tif"]
     assert read_labels(tmp_path / "a.tif").shape == (6, 40, 36)
+
+
+def test_a_broken_file_is_one_sentence(tmp_path, capsys):
+    for command in (["train", "b.nii", "b.nii", "-o", "m.segkit"], ["evaluate", "b.nii", "b.nii"]):
+        (tmp_path / "b.nii").write_bytes(b"no header at all")
+        given = [str(tmp_path / a) if "." in a else a for a in command]
+        assert cli.main(given) == 2
+        assert "b.nii cannot be read" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_other_axes_than_the_files_are_refused(tmp_path, capsys):
+    path = tmp_path / "a.nii"
+    nib.save(nib.Nifti1Image(np.ones((6, 8, 9), np.uint8), np.eye(4)), path)
+    target = str(tmp_path / "m.segkit")
+    assert cli.main(["train", str(path), str(path), "-o", target, "--axes", "XYZ"]) == 2
+    assert "says itself that they are ZYX: leave them out" in capsys.readouterr().err
+
+
+def test_a_folder_cannot_become_a_model(tmp_path, capsys):
+    path = tmp_path / "a.nii"
+    nib.save(nib.Nifti1Image(np.ones((6, 8, 9), np.uint8), np.eye(4)), path)
+    assert cli.main(["train", str(path), str(path), "-o", str(tmp_path), "--overwrite"]) == 2
+    assert "is a folder: give the name of a file" in capsys.readouterr().err

@@ -46,7 +46,7 @@ class ModelCheck(QObject):
         return self._latest.is_busy
 
     def problem(self, axes: str) -> str | None:
-        """Why the model cannot be built, in one sentence; None where it can or is yet to be tried.
+        """Why the model cannot be, in one sentence; None where it can or is yet to be tried.
 
         Parameters
         ----------
@@ -54,7 +54,10 @@ class ModelCheck(QObject):
             Of the image it is to learn from.
         """
         spec = self._session.segmenter.spec
-        asked = spec, choose_ndim(spec, axes)
+        try:
+            asked = spec, choose_ndim(spec, axes)
+        except ValueError as unfit:
+            return in_words(str(unfit))
         if asked != self._asked:
             self._asked, self._problem = asked, None
             self._latest.forget()

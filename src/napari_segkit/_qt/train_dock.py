@@ -181,13 +181,8 @@ class TrainDock(Dock):
             return "The labels are being counted."
         if missing is None and found is not None and found.problem:
             return found.problem
-        return missing or problem_of(self._fit) or problem_of(self.config)
-
-    def _fit(self) -> None:
-        """ValueError where the model cannot be, or does not go with the image."""
-        problem = self.check.problem(self.data.layers[2] or "")
-        if problem:
-            raise ValueError(problem)
+        unfit = self.check.problem(self.data.layers[2] or "") if missing is None else missing
+        return unfit or problem_of(self.config)
 
     def _update_state(self) -> None:
         missing = self._missing()

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segkit import __version__
 from napari_segkit.config import ModelSpec, TileConfig, TrainConfig
-from napari_segkit.models import list_models, model_info
+from napari_segkit.models import model_info
 from napari_segkit.models.presets import PRESETS
 from napari_segkit.steps import drain
 
-from .models import ChoosePreset, about_model, model_line
+from .models import about_model, all_models, chosen
 from .options import add_options, numbers, read_options
 from .terminal import MISTAKES, interrupts, notes, say, sentence, shown
 
@@ -69,14 +69,7 @@ def _add_models(commands: Any) -> None:
 
 
 def _models(args: Namespace) -> None:
-    if args.name:
-        print(about_model(model_info(args.name)))
-        return
-    for info in list_models():
-        print(model_line(info))
-    print("\nPresets, for segkit train --preset:")
-    for preset in PRESETS.values():
-        print(f'  "{preset.name}"  {preset.about}')
+    print(about_model(model_info(args.name)) if args.name else all_models())
 
 
 def _add_train(commands: Any) -> None:
@@ -85,10 +78,10 @@ def _add_train(commands: Any) -> None:
     parser.add_argument("labels", nargs="?", help="file or folder; not with a CSV list")
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="such as a.segkit")
     _add_common(parser)
-    parser.add_argument("--preset", choices=PRESETS, action=ChoosePreset,
+    parser.add_argument("--preset", choices=PRESETS,
                         help="a model and how to train it; options beside it count")  # fmt: skip
-    add_options(parser, ModelSpec(), names={"name": "model"})
-    add_options(parser, TrainConfig())
+    add_options(parser, ModelSpec(), names={"name": "model"}, suppress=True)
+    add_options(parser, TrainConfig(), suppress=True)
 
 
 def _train(args: Namespace) -> None:
@@ -97,10 +90,10 @@ def _train(args: Namespace) -> None:
     from napari_segkit.data.folders import pair_files
     from napari_segkit.segmenter import Segmenter
 
-    config = read_options(args, TrainConfig())
+    spec, config = chosen(args)
     output = require_free(args.output, overwrite=args.overwrite)
     pairs = pair_files(args.images, args.labels)
-    segmenter = Segmenter(read_options(args, ModelSpec()), device=args.device)
+    segmenter = Segmenter(spec, device=args.device)
     images, labels = read_pairs(pairs, axes=args.axes, spacing=args.spacing)
     _say_counts(images, labels, config)
     _say_device(args)
@@ -108,9 +101,13 @@ def _train(args: Namespace) -> None:
     with notes(), interrupts() as wish, closing(steps):
         for _ in steps:
             if wish.is_set():
-                say("Interrupted: what was learned until now is saved.")
                 break
-    segmenter.save(output)
+        steps.close()
+        if wish.is_set() and not segmenter.is_trained:
+            raise KeyboardInterrupt
+        segmenter.save(output)
+    if wish.is_set():
+        say("Interrupted: what was learned until then is saved.")
     print(output)
 
 

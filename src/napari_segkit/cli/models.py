@@ -1,30 +1,43 @@
 """Models on the command line: the list, the details of one, and the presets."""
 
-from argparse import Action, ArgumentParser, Namespace
+from argparse import Namespace
 from textwrap import fill
-from typing import Any
 
-from napari_segkit.config import to_dict
-from napari_segkit.models import ModelInfo
+from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.models import ModelInfo, list_models
 from napari_segkit.models.encoders import licence
-from napari_segkit.models.presets import preset
+from napari_segkit.models.presets import PRESETS, Preset, preset
+
+from .options import read_options
 
 
-class ChoosePreset(Action):
-    """An option that sets all others which were not given to what a preset says."""
+def chosen(args: Namespace) -> tuple[ModelSpec, TrainConfig]:
+    """The model and the training that ``segkit train`` was asked for.
 
-    def __call__(
-        self, parser: ArgumentParser, namespace: Namespace, name: Any, option: str | None = None
-    ) -> None:
-        """Set them."""
-        chosen = preset(name)
-        for key, value in (_flat(chosen.spec) | _flat(chosen.config)).items():
-            if getattr(namespace, key, None) == parser.get_default(key):
-                setattr(namespace, key, value)
+    Parameters
+    ----------
+    args : Namespace
+        Options that were given; they count more than what a preset says.
+
+    Returns
+    -------
+    tuple
+        Another model than the preset's has an encoder of its own.
+    """
+    base = preset(args.preset) if args.preset else Preset("", "", ModelSpec())
+    name = getattr(args, "name", base.spec.name)
+    spec = base.spec if name == base.spec.name else ModelSpec(name)
+    return read_options(args, spec), read_options(args, base.config)
 
 
-def model_line(info: ModelInfo) -> str:
-    """A method in one line."""
+def all_models() -> str:
+    """Every method in a line, and the presets."""
+    methods = [_line(info) for info in list_models()]
+    presets = [f'  "{preset.name}"  {preset.about}' for preset in PRESETS.values()]
+    return "\n".join([*methods, "\nPresets, for segkit train --preset:", *presets])
+
+
+def _line(info: ModelInfo) -> str:
     return f"{info.name:<22}{info.kind} {_dims(info):<10} {info.title}. {info.about}"
 
 
@@ -48,11 +61,3 @@ def _filled(text: str) -> str:
 
 def _dims(info: ModelInfo) -> str:
     return " and ".join(f"{d}D" for d in sorted(info.dims))
-
-
-def _flat(config: Any) -> dict[str, Any]:
-    """Values by the names of their options; outer ones before those of nested configurations."""
-    values = to_dict(config)
-    nested = [part for part in values.values() if isinstance(part, dict)]
-    inner = {key: value for part in nested for key, value in part.items()}
-    return inner | {key: v for key, v in values.items() if not isinstance(v, dict)}

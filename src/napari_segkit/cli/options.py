@@ -1,6 +1,6 @@
 """Command line options made from the configuration dataclasses: nothing is declared twice."""
 
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from types import NoneType
@@ -27,6 +27,7 @@ def add_options(
     *,
     only: Collection[str] | None = None,
     names: Mapping[str, str] | None = None,
+    suppress: bool = False,
 ) -> None:
     """Add an option for each field of a configuration.
 
@@ -43,11 +44,14 @@ def add_options(
         The fields to offer. None: all.
     names : mapping, optional
         Field name -> name of the option, where it is another.
+    suppress : bool
+        Leave out of the result what is not given, so that it can be told from a default.
     """
     for field in _fields(config, set()):
         if only is None or field.name in only:
             flag = "--" + (names or {}).get(field.name, field.name).replace("_", "-")
-            parser.add_argument(flag, dest=field.name, default=field.default, **_argument(field))
+            default = SUPPRESS if suppress else field.default
+            parser.add_argument(flag, dest=field.name, default=default, **_argument(field))
 
 
 def read_options(args: Namespace, config: C) -> C:

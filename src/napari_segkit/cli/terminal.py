@@ -104,7 +104,8 @@ def interrupts() -> Iterator[Event]:
     Yields
     ------
     Event
-        Set once Ctrl-C was pressed; pressed again, it interrupts at once.
+        Set once Ctrl-C was pressed; pressed for the third time, it interrupts at once, and what
+        was learned is lost.
     """
     wish = Event()
     if current_thread() is not main_thread():
@@ -113,8 +114,10 @@ def interrupts() -> Iterator[Event]:
     before = signal.getsignal(signal.SIGINT)
 
     def wished(*_: Any) -> None:
+        if wish.is_set():
+            say("Stopping and saving; press Ctrl-C once more to throw it away.")
+            signal.signal(signal.SIGINT, before)
         wish.set()
-        signal.signal(signal.SIGINT, before)
 
     signal.signal(signal.SIGINT, wished)
     try:

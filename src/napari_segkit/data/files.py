@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .images import SPATIAL, Image, as_image, full_resolution
 from .names import NIFTI, ending
 from .orientation import turn
-from .readers import PICTURES, TIFF, read_source
+from .readers import PICTURES, TIFF, read_source, reading
 from .tiff import UNKNOWN, Spacing
 from .writers import LABELS, PROBABILITIES, About, replacing, require_fit, unsigned
 
@@ -66,7 +66,19 @@ def read_image(
         like=like,
         channels=channels,
     )
+    if axes and ending(file) in NIFTI:
+        _require_own_axes(file, axes, as_image(source, said).axes)
     return replace(image, name=file.name)
+
+
+def _require_own_axes(file: Path, axes: str, own: str) -> None:
+    """A NIfTI file knows Z, Y and X; swapped, its labels would lie elsewhere in the body."""
+    pairs = zip(axes.upper(), own, strict=False)
+    if any(given != named and given in SPATIAL for given, named in pairs):
+        raise ValueError(
+            f"axes={axes!r} are not those of {file.name}, which says itself that they are {own}: "
+            "leave them out."
+        )
 
 
 def read_labels(path: AnyPath, *, orientation: str = "") -> Any:
@@ -114,11 +126,13 @@ def file_orientation(path: AnyPath) -> str:
         Three letters, for Z, Y and X of the array that the file is read as; "" where it does
         not say it.
     """
-    if ending(Path(path)) not in NIFTI:
+    file = Path(path)
+    if ending(file) not in NIFTI or not file.exists():  # reading it says that it is missing
         return ""
     from .nifti import read_header
 
-    return read_header(path).orientation
+    with reading(file):
+        return read_header(file).orientation
 
 
 def write_labels(
@@ -261,6 +275,8 @@ def require_free(path: AnyPath, *, overwrite: bool = False) -> Path:
         If the file exists, or its folder does not.
     """
     file = Path(path)
+    if file.is_dir():
+        raise ValueError(f"{file} is a folder: give the name of a file in it.")
     if file.exists() and not overwrite:
         raise ValueError(f"{file} exists already: choose another name, or overwrite.")
     if not file.parent.is_dir():

@@ -171,10 +171,10 @@ def _read_layers(path: AnyPath | Sequence[AnyPath]) -> list[LayerData]:
 
 
 def _read_layer(file: Path) -> LayerData:
-    try:
+    from .readers import reading
+
+    with reading(file):
         return read_nifti(file)
-    except Exception as error:  # broken files raise errors of all sorts
-        raise ValueError(f"{file} cannot be read: {error}.") from error
 
 
 def _open(file: Path) -> Any:

@@ -1,6 +1,7 @@
 """One reader for each kind of file; what else there is, napari's installed readers open."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,7 +49,7 @@ def read_source(path: Path, *, labels: bool) -> Source:
     if not path.exists():
         raise ValueError(f"There is no file {path}.")
     suffix = ending(path)
-    try:
+    with reading(path):
         if suffix in TIFF:
             return read_tiff(path)
         if suffix in PICTURES:
@@ -58,7 +59,27 @@ def read_source(path: Path, *, labels: bool) -> Source:
         if suffix == ".npy":
             return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
         return _read_with_plugins(path, labels=labels)
-    except Exception as error:  # readers of all sorts raise errors of all sorts
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn the errors of readers, which are of all sorts, into one sentence.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is read.
+
+    Raises
+    ------
+    ValueError
+        Instead of any other error.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise ValueError(f"{path} cannot be read: it says it is larger than memory.") from error
+    except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ValueError(f"{path} cannot be read: {reason}.") from error
 

@@ -4,12 +4,13 @@ Nothing here reaches for the network unless `ModelSpec.weights` names weights, a
 code: it is read as tensors alone, and its hash is checked where one is known.
 """
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import ModelSpec
 
-from . import Inputs, encoders
+from . import Inputs, encoders, model_info
 from .weight_files import INSTEAD, HubFile, UrlFile, WeightsError, fetch, library, read, reason
 from .weight_match import Tensors, encoder_part, fit, match, match_in_order, without_counters
 
@@ -107,6 +108,8 @@ def available(spec: ModelSpec) -> tuple[str, ...]:
         loaded safely. The network is not touched.
     """
     encoder = str(spec.encoder)
+    if not model_info(spec.name).weights:
+        return ()
     if spec.name in TORCHVISION:
         learned = ("imagenet",) if encoder in BACKBONES else ()
         return (*learned, "coco") if (spec.name, encoder) in COCO else learned
@@ -234,6 +237,14 @@ def _load_path(network: "nn.Module", spec: ModelSpec, channels: int) -> None:
             spec,
             f"{count} of the encoder's {len(encoder)} tensors are in them by name and shape, "
             "and at least half is needed",
+        )
+    missing = [name for name in encoder if name not in found]
+    if missing:
+        warnings.warn(
+            f"{len(encoder) - len(missing)} of the encoder's {len(encoder)} tensors were found in "
+            f"{spec.weights}; the others, {missing[0]} the first, start from random numbers.",
+            UserWarning,
+            stacklevel=4,
         )
     network.load_state_dict(found, strict=False)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -145,6 +146,7 @@ class BaseTraining:
             "id": uuid4().hex,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "images": [i.name for i in self.images],
+            "weights": self.spec.weights and Path(self.spec.weights).name,
             "images_seen": self.last.images if self.last else 0,
             "seconds": round(self.last.seconds, 1) if self.last else 0.0,
             "device": str(self.device),
