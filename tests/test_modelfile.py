@@ -13,6 +13,7 @@ from skimage.data import coins
 
 from napari_segkit import Segmenter, TileConfig, TrainConfig
 from napari_segkit.modelfile import save
+from napari_segkit.models import MODELS
 
 
 @pytest.fixture(scope="module")
@@ -143,12 +144,35 @@ def test_a_library_that_builds_it_otherwise_now_is_named(file):
         Segmenter.load(file)
 
 
-def test_a_path_of_weights_stays_at_home(segmenter, tmp_path):
-    from_file = replace(segmenter.trained, spec=replace(segmenter.spec, weights="/me/secret.pth"))
+@pytest.mark.parametrize("path", ["/me/secret.pth", "secret"])
+def test_a_path_of_weights_stays_at_home(segmenter, tmp_path, path):
+    from_file = replace(segmenter.trained, spec=replace(segmenter.spec, weights=path))
     save(from_file, tmp_path / "shared.segkit")
     assert b"secret" not in (tmp_path / "shared.segkit").read_bytes()
     loaded = Segmenter.load(tmp_path / "shared.segkit")
     assert Segmenter(loaded.spec).spec.weights is None
+
+
+def test_published_weights_are_remembered(segmenter, tmp_path):
+    for word in ("imagenet", "ssl"):
+        begun = replace(segmenter.trained, spec=replace(segmenter.spec, weights=word))
+        save(begun, tmp_path / "a.segkit")
+        assert Segmenter.load(tmp_path / "a.segkit").spec.weights == word
+
+
+@pytest.mark.parametrize(
+    "change", [{"spacing": [0, 0, 0]}, {"tile_size": [16], "overlap": [0]}, {"provenance": None}]
+)
+@pytest.mark.parametrize("name", ["pixels", "mednext"])
+def test_nothing_is_built_from_a_header_that_cannot_be(file, name, change, monkeypatch):
+    def other(header, _):
+        header["spec"] |= {"name": name, "encoder": MODELS[name].encoders[0]}
+        header.update(change)
+
+    rewrite(file, other)
+    monkeypatch.setattr("napari_segkit.modelfile.build", None)
+    with pytest.raises(ValueError, match=r"header that does not fit .*(cannot be right|say where)"):
+        Segmenter.load(file)
 
 
 def test_loading_never_looks_for_the_weights_a_training_began_with(file):

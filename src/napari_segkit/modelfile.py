@@ -1,7 +1,6 @@
 """The model file: tensors and one JSON header in a safetensors file, nothing that can run."""
 
 import json
-import re
 from dataclasses import asdict, replace
 from math import inf
 from os import PathLike
@@ -17,8 +16,9 @@ from .config import ModelSpec, TrainConfig, from_dict, to_dict
 from .data.classes import LabelClass
 from .data.normalise import Statistics
 from .data.writers import replacing
-from .models import Inputs, build
+from .models import Inputs, build, model_info
 from .models.skeleton import skeleton
+from .models.weights import available
 from .trained import TrainedModel
 from .versions import versions
 
@@ -27,7 +27,6 @@ MALFORMED = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError),
     ValueError,
 )
-WORD = re.compile(r"[a-z0-9+-]+")  # of published weights, as against a person's file
 KEY = "segkit"
 
 
@@ -106,8 +105,8 @@ def header(model: TrainedModel) -> dict[str, Any]:
 
 def _without_path(spec: ModelSpec) -> ModelSpec:
     """A file of weights is on the trainer's machine only; its name is in the provenance."""
-    published = spec.weights is None or WORD.fullmatch(spec.weights)
-    return spec if published else replace(spec, weights=None)
+    words = (None, *model_info(spec.name).weights, *available(spec))
+    return spec if spec.weights in words else replace(spec, weights=None)
 
 
 def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The commands on real files, with real small trainings."""
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -344,19 +345,9 @@ def test_labels_of_objects_are_asked_about_in_options(data, tmp_path, capsys):
 
 
 def test_an_interrupted_training_is_saved(data, tmp_path, monkeypatch, capsys):
-    import signal
-
     from napari_segkit.training import loop
 
-    steps = loop.train
-
-    def press(*arguments, **options):
-        for step in steps(*arguments, **options):
-            if step.done == 2:
-                signal.raise_signal(signal.SIGINT)
-            yield step
-
-    monkeypatch.setattr("napari_segkit.training.semantic.train", press)
+    monkeypatch.setattr("napari_segkit.training.semantic.train", pressing(1, loop.train))
     arguments = ["train", data / "images", data / "masks", "-o", tmp_path / "a.segkit"]
     tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
     before = signal.getsignal(signal.SIGINT)
@@ -364,6 +355,79 @@ def test_an_interrupted_training_is_saved(data, tmp_path, monkeypatch, capsys):
     assert "what was learned until then is saved" in capsys.readouterr().err
     assert len(Segmenter.load(tmp_path / "a.segkit").history) == 2
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def pressing(times, work):
+    """The generator `work` with Ctrl-C pressed so often in its second step."""
+
+    def press(*arguments, **options):
+        for step in work(*arguments, **options):
+            for _ in range(times * (step.done == 2)):
+                signal.raise_signal(signal.SIGINT)
+            yield step
+
+    return press
+
+
+@pytest.mark.parametrize(("times", "status"), [(2, 0), (3, 130)])
+def test_pressed_twice_it_still_saves(times, status, data, tmp_path, monkeypatch, capsys):
+    from napari_segkit.training import loop
+
+    monkeypatch.setattr("napari_segkit.training.semantic.train", pressing(times, loop.train))
+    path = tmp_path / "a.segkit"
+    tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
+    assert run("train", data / "images", data / "masks", "-o", path, *tiny) == status
+    assert "Stopping and saving" in capsys.readouterr().err
+    assert path.exists() == (status == 0)
+
+
+def test_pressed_while_it_saves_it_saves(data, tmp_path, monkeypatch):
+    write = Segmenter.save
+
+    def slow(self, path):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        write(self, path)
+
+    monkeypatch.setattr(Segmenter, "save", slow)
+    path = tmp_path / "a.segkit"
+    arguments = ["train", data / "images/0.png", data / "masks/0.tif", "-o", path]
+    assert run(*arguments, *TINY, "--unlabelled", "none") == 0
+    assert Segmenter.load(path).is_trained
+
+
+def test_interrupted_before_anything_was_learned(data, tmp_path, monkeypatch, capsys):
+    from napari_segkit.training.pixels import Training
+
+    monkeypatch.setattr(Training, "steps", pressing(1, Training.steps))
+    arguments = ["train", data / "images", data / "masks", "-o", tmp_path / "a.segkit"]
+    tiny = [*TINY, "--unlabelled", "none", "--model", "pixels"]
+    assert run(*arguments, *tiny) == 130
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "Interrupted before anything was learned."
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_cannot_be_saved_is_saved_elsewhere(data, tmp_path, monkeypatch, capsys):
+    from napari_segkit.training import loop
+
+    folder, spare = tmp_path / "gone", tmp_path / "spare"
+    folder.mkdir()
+    spare.mkdir()
+
+    def remove(*arguments, **options):
+        yield from loop.train(*arguments, **options)
+        folder.rmdir()
+
+    monkeypatch.setattr("napari_segkit.training.semantic.train", remove)
+    monkeypatch.setattr("tempfile.tempdir", str(spare))
+    arguments = ["train", data / "images/0.png", data / "masks/0.tif", "-o", folder / "a.segkit"]
+    assert run(*arguments, *TINY, "--unlabelled", "none") == 2
+    (saved,) = spare.glob("*/a.segkit")
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"There is no folder {folder}" in said
+    assert f"The model was saved as {saved} instead." in said
+    assert Segmenter.load(saved).is_trained
 
 
 def test_the_demo_is_handed_its_options(monkeypatch):

@@ -1,11 +1,19 @@
 """NIfTI files read and written; nibabel says what is in them."""
 
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.nifti1 import Nifti1Extension
 
-from napari_segkit.data.files import read_image, read_labels, write_labels, write_probabilities
+from napari_segkit.data.files import (
+    file_orientation,
+    read_image,
+    read_labels,
+    write_labels,
+    write_probabilities,
+)
 from napari_segkit.data.nifti import (
     get_reader,
     read_nifti,
@@ -165,6 +173,45 @@ def test_a_file_without_affines_has_voxel_sizes_and_no_orientation(tmp_path):
 def test_an_affine_that_cannot_be_inverted_does_not_count(tmp_path):
     save(tmp_path / "a.nii", set_sform=(np.diag([0, 1, 1, 1]), 1), set_qform=(np.eye(4), 1))
     assert read_image(tmp_path / "a.nii").orientation == "SAR"
+
+
+@pytest.mark.parametrize("rest", [0, 1e-17, 1e-9])
+def test_axes_that_nearly_lie_in_one_plane_place_nothing(tmp_path, rest):
+    flat = np.eye(4)
+    flat[:2, :2] = [[1, 1], [0, rest]]
+    written = nib.Nifti1Image(numbers(), None)
+    written.set_sform(flat, 1)
+    nib.save(written, tmp_path / "a.nii")
+    image = read_image(tmp_path / "a.nii")
+    assert (image.orientation, image.spacing) == ("", (1, 1, 1))
+    assert file_orientation(tmp_path / "a.nii") == ""
+
+
+def test_tiny_and_huge_voxels_are_placed(tmp_path):
+    matrix = affine(sizes=(1e-6, 1e-9, 1e6))
+    save(tmp_path / "a.nii", matrix=matrix)
+    assert read_image(tmp_path / "a.nii").orientation == "SAR"
+
+
+@ENDINGS
+def test_a_header_that_promises_more_than_memory_holds(tmp_path, ending):
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.float64)
+    header.set_data_shape((32767,) * 3)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    content = header.binaryblock + bytes(100)
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(gzip.compress(content) if ending == ".nii.gz" else content)
+    with pytest.raises(ValueError, match=r"cannot be read: \w+ .+\.$"):
+        read_image(path)
+
+
+@ENDINGS
+def test_a_header_cut_short_has_no_orientation_to_tell(tmp_path, ending):
+    path = save(tmp_path / f"a{ending}")
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ValueError, match=r"a\.nii.* cannot be read: "):
+        file_orientation(path)
 
 
 def test_scaled_voxels_are_read_as_what_they_mean(tmp_path):

@@ -3,6 +3,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -163,6 +164,20 @@ def test_words_are_those_of_the_libraries():
 def test_every_encoder_of_torchvision_has_weights(name):
     for encoder in MODELS[name].encoders:
         assert "imagenet" in available(ModelSpec(name, encoder=encoder))
+
+
+@pytest.mark.parametrize("name", ["unet", "fcn", "segnet", "pixels"])
+def test_a_method_without_weights_is_offered_none(name, monkeypatch):
+    spec = ModelSpec(name, encoder="vgg11_bn" if name == "segnet" else "resnet50")
+    assert "imagenet" in available(spec)
+    monkeypatch.setitem(MODELS, name, replace(MODELS[name], weights=()))
+    assert available(spec) == ()
+
+
+def test_a_new_method_on_torchvision_needs_no_entry(monkeypatch):
+    monkeypatch.setitem(MODELS, "new", replace(MODELS["fcn"], name="new", weights=("imagenet",)))
+    assert available(ModelSpec("new", encoder="resnet50")) == ("imagenet",)
+    assert cached(ModelSpec("new", encoder="resnet50", weights="imagenet")) is False
 
 
 def test_timm_offers_only_what_can_be_checked():

@@ -9,6 +9,7 @@ from napari_segkit.config import FeatureConfig, ModelSpec, TileConfig, TrainConf
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
 from napari_segkit.prediction.semantic import predict_tiles
+from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import drain
 from napari_segkit.training.loop import TrainStep
 from napari_segkit.training.pixels import ITERATIONS as BY_DIMENSIONS
@@ -175,3 +176,17 @@ def test_dense_labels_are_learned_from_a_part_of_their_pixels(monkeypatch):
     learned = sum(len(piece.targets) for piece in training._pieces())
     assert 400 < learned < 700
     assert iou(labels(training, image), truth) > 0.9
+
+
+def test_air_of_another_volume_stays_air():
+    """Its one exact value is another one there, as each volume is normalised by itself."""
+    random = np.random.default_rng(0)
+    _, y, x = np.indices((12, 32, 32)) - 16
+    inside = y**2 + x**2 < 120
+    volume = np.where(inside, random.normal(100, 10, inside.shape), 0)
+    labels = inside.astype(np.uint8) + (inside & (x > 0))
+    config = TrainConfig(unlabelled=None, normalise="none")
+    segmenter = Segmenter(ModelSpec("pixels", dims="3D")).fit(volume, labels, config)
+    for shift in (-12, 18):
+        found = segmenter.predict(volume + shift)
+        assert (found[~inside] == 0).mean() > 0.98

@@ -2,8 +2,9 @@
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit import __version__
@@ -84,7 +85,7 @@ def _add_train(commands: Any) -> None:
     add_options(parser, TrainConfig(), suppress=True)
 
 
-def _train(args: Namespace) -> None:
+def _train(args: Namespace) -> int:
     from napari_segkit.batch import read_pairs
     from napari_segkit.data.files import require_free
     from napari_segkit.data.folders import pair_files
@@ -104,11 +105,25 @@ def _train(args: Namespace) -> None:
                 break
         steps.close()
         if wish.is_set() and not segmenter.is_trained:
-            raise KeyboardInterrupt
-        segmenter.save(output)
+            say("Interrupted before anything was learned.")
+            return 130
+        _save(segmenter, output)
     if wish.is_set():
         say("Interrupted: what was learned until then is saved.")
     print(output)
+    return 0
+
+
+def _save(segmenter: "Segmenter", output: Path) -> None:
+    """Save a model; where that fails, in the temporary folder, so that its training is not lost."""
+    try:
+        segmenter.save(output)
+    except MISTAKES as problem:
+        with suppress(OSError):
+            spare = Path(mkdtemp(prefix="segkit-")) / output.name
+            segmenter.save(spare)
+            problem = OSError(f"{sentence(problem)} The model was saved as {spare} instead.")
+        raise problem from None
 
 
 def _say_counts(images: Sequence["Image"], labels: Sequence[Any], config: TrainConfig) -> None:

@@ -4,7 +4,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from threading import Event, current_thread, main_thread
 from typing import Any, TypeVar
 
@@ -115,8 +115,9 @@ def interrupts() -> Iterator[Event]:
 
     def wished(*_: Any) -> None:
         if wish.is_set():
-            say("Stopping and saving; press Ctrl-C once more to throw it away.")
             signal.signal(signal.SIGINT, before)
+            with suppress(RuntimeError):  # pressed while another line is being written
+                say("Stopping and saving; press Ctrl-C once more to throw it away.")
         wish.set()
 
     signal.signal(signal.SIGINT, wished)

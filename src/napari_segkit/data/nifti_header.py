@@ -14,6 +14,7 @@ from .images import AXES, SPATIAL
 LENGTHS = {"meter": "m", "mm": "mm", "micron": "um"}
 TIMES = {"sec": "s", "msec": "ms", "usec": "us"}
 VECTORS = (1004, 1005, 1006, 1007, 2003, 2004)  # intents: matrices, vectors, colours
+FLAT = 1e-6  # axes that lie in one plane up to this, as a share of their length, do so
 SERIES = 2001  # intent: a time series
 Header = Any  # Nifti1Header or Nifti2Header; nibabel's own types leave most calls out
 NIFTI2 = (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")  # the size of its header, in either order
@@ -93,10 +94,10 @@ def affine_of(header: Header) -> NDArray[Any] | None:
     Returns
     -------
     ndarray or None
-        4 x 4; None too for one that cannot be inverted.
+        4 x 4; None too for one whose axes lie in one plane, or nearly so.
     """
     for matrix, code in (header.get_sform(coded=True), header.get_qform(coded=True)):
-        if code and np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 0:
+        if code and np.isfinite(matrix).all() and _spans_space(matrix[:3, :3]):
             return np.asarray(matrix, float)
     return None
 
@@ -204,6 +205,11 @@ def to_file(
     places = [ours.index(a) for a in spatial] + [len(ours)]
     affine[np.ix_(rows, columns)] = matrix[np.ix_(places, places)]
     return affine
+
+
+def _spans_space(axes: NDArray[Any]) -> bool:
+    lengths = np.linalg.norm(axes, axis=0)
+    return bool(lengths.all() and np.linalg.matrix_rank(axes / lengths, tol=FLAT) == 3)
 
 
 def _nearest(affine: NDArray[Any]) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WeightsError", "initialise", "available", "cached"]
 
-TORCHVISION = ("fcn", "lraspp", "deeplabv3_torchvision", "segnet")
+TORCHVISION = ("torchvision", "segnet")  # files of methods on the encoders of torchvision
 BACKBONES = {
     "mobilenet_v3_large": "MobileNet_V3_Large_Weights",
     "resnet50": "ResNet50_Weights",
@@ -110,7 +110,7 @@ def available(spec: ModelSpec) -> tuple[str, ...]:
     encoder = str(spec.encoder)
     if not model_info(spec.name).weights:
         return ()
-    if spec.name in TORCHVISION:
+    if _on_torchvision(spec):
         learned = ("imagenet",) if encoder in BACKBONES else ()
         return (*learned, "coco") if (spec.name, encoder) in COCO else learned
     if encoder.startswith("tu-"):
@@ -140,7 +140,7 @@ def cached(spec: ModelSpec) -> bool:
 def _file(spec: ModelSpec) -> UrlFile | HubFile:
     """The file behind one of the words of `available`."""
     encoder = str(spec.encoder)
-    if spec.name in TORCHVISION:
+    if _on_torchvision(spec):
         return _torchvision_file(spec)
     if encoder.startswith("tu-"):
         file = _timm_file(encoder)
@@ -148,6 +148,10 @@ def _file(spec: ModelSpec) -> UrlFile | HubFile:
         return file
     known = library("segmentation_models_pytorch").encoders.encoders[encoder]["pretrained_settings"]
     return HubFile(known[spec.weights]["repo_id"], known[spec.weights]["revision"])
+
+
+def _on_torchvision(spec: ModelSpec) -> bool:
+    return model_info(spec.name).module in TORCHVISION
 
 
 def _torchvision_file(spec: ModelSpec) -> UrlFile:
@@ -175,7 +179,7 @@ def _load_known(network: "nn.Module", spec: ModelSpec, channels: int) -> None:
     """Weights by a word; all of them must find their place."""
     tensors = read(fetch(_file(spec)))
     timm = str(spec.encoder).startswith("tu-")
-    if spec.name in TORCHVISION or timm:
+    if _on_torchvision(spec) or timm:
         _load_all(network, _as_timm(spec, tensors) if timm else tensors, spec, channels)
     else:
         _load_smp(network, tensors, spec, channels)

@@ -26,6 +26,7 @@ ROWS = 100_000  # pixels learned from
 RARE = 2_000  # as many of each class are kept where there are more
 ITERATIONS = {2: 8, 3: 30}
 PRIOR = {2: 3.0, 3: 0.01}  # pulls the weights to zero, as so many pixels would
+JITTER = {2: 0.0, 3: 0.1}  # spreads of a feature by which each pixel is moved
 BALANCE = {2: 0.0, 3: 1.0}  # 1: all classes alike set a feature's mean and spread; 0: all pixels
 FEATURES = 2**25  # values that the features of one tile may have (128 MiB)
 EDGES = {2: 1024, 3: 256}  # largest tile
@@ -144,7 +145,7 @@ class Training(BaseTraining):
         mean, spread = _scale(columns, targets, BALANCE[self.ndim])
         network.mean.copy_(mean)
         network.scale.copy_(1 / spread.clamp_min(1e-6))
-        seen = network.embed(columns)
+        seen = network.embed(self._jittered(columns, spread))
         centre = seen.mean(dim=1, keepdim=True)
         seen = seen - centre
         wanted = functional.one_hot(targets, len(self.classes)).T.to(seen.dtype)
@@ -160,6 +161,16 @@ class Training(BaseTraining):
             network.weight.copy_(weight)
             network.bias.copy_(offset - (weight @ centre).squeeze(1))
             yield loss
+
+    def _jittered(self, columns: Tensor, spread: Tensor) -> Tensor:
+        """Move each pixel a little: air is one exact value, and in the next volume another one.
+
+        The sharp cosines of volumes are free between the values they learn from; without this the
+        air of an MRI that is normalised a little otherwise is taken for anything.
+        """
+        generator = torch.Generator().manual_seed(self.config.seed)
+        noise = torch.randn(columns.shape, generator=generator).to(columns)
+        return columns + JITTER[self.ndim] * spread[:, None] * noise
 
 
 def _scale(columns: Tensor, targets: Tensor, balance: float) -> tuple[Tensor, Tensor]:
