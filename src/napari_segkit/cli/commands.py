@@ -1,10 +1,9 @@
 """``segkit``: models, train, predict, evaluate and demo on files and folders of them."""
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit import __version__
@@ -16,9 +15,9 @@ from napari_segkit.steps import drain
 from .models import about_model, all_models, chosen
 from .options import add_options, numbers, read_options
 from .terminal import MISTAKES, interrupts, notes, say, sentence, shown
+from .training import describe, save, say_counts
 
 if TYPE_CHECKING:
-    from napari_segkit.data.images import Image
     from napari_segkit.segmenter import Segmenter
 
 LIST = "CSV list with the columns images and masks"
@@ -96,9 +95,9 @@ def _train(args: Namespace) -> int:
     pairs = pair_files(args.images, args.labels)
     segmenter = Segmenter(spec, device=args.device)
     images, labels = read_pairs(pairs, axes=args.axes, spacing=args.spacing)
-    _say_counts(images, labels, config)
+    say_counts(images, labels, config)
     _say_device(args)
-    steps = shown(segmenter.train_epochs(images, labels, config), _describe)
+    steps = shown(segmenter.train_epochs(images, labels, config), describe)
     with notes(), interrupts() as wish, closing(steps):
         for _ in steps:
             if wish.is_set():
@@ -107,44 +106,11 @@ def _train(args: Namespace) -> int:
         if wish.is_set() and not segmenter.is_trained:
             say("Interrupted before anything was learned.")
             return 130
-        _save(segmenter, output)
+        save(segmenter, output)
     if wish.is_set():
         say("Interrupted: what was learned until then is saved.")
     print(output)
     return 0
-
-
-def _save(segmenter: "Segmenter", output: Path) -> None:
-    """Save a model; where that fails, in the temporary folder, so that its training is not lost."""
-    try:
-        segmenter.save(output)
-    except MISTAKES as problem:
-        with suppress(OSError):
-            spare = Path(mkdtemp(prefix="segkit-")) / output.name
-            segmenter.save(spare)
-            problem = OSError(f"{sentence(problem)} The model was saved as {spare} instead.")
-        raise problem from None
-
-
-def _say_counts(images: Sequence["Image"], labels: Sequence[Any], config: TrainConfig) -> None:
-    from napari_segkit.data.labels import read_all
-    from napari_segkit.data.survey import survey_values
-
-    values, _ = read_all(
-        labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
-    )
-    found = survey_values(values, config.unlabelled)
-    say(f"Images: {len(images)}. Labelled pixels of each class:")
-    for value, count in found.counts.items():
-        say(f"  {value}: {count}")
-    say(f"  not labelled: {found.unlabelled} (unlabelled={config.unlabelled})")
-
-
-def _describe(step: Any) -> str:
-    if not hasattr(step, "loss"):
-        return "features"
-    minutes, seconds = divmod(int(step.seconds), 60)
-    return f"{minutes}:{seconds:02d}  epoch {step.epoch}  loss {step.loss:.4f}  step"
 
 
 def _add_predict(commands: Any) -> None:
