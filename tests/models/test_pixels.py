@@ -5,9 +5,10 @@ from scipy import ndimage
 from skimage.feature import hessian_matrix_eigvals
 
 from napari_segkit.config import FeatureConfig, ModelSpec
-from napari_segkit.models import Inputs, pixels
+from napari_segkit.models import Inputs, build, pixels
 from napari_segkit.models.feature_cache import CACHE, FeatureCache, key_of
 from napari_segkit.models.filters import count, filter_bank, gaussian, scales, window
+from napari_segkit.models.skeleton import skeleton
 
 SHAPES = {(1.0, 1.0): (23, 31), (2.0, 0.5): (20, 33), (7.5, 0.5, 0.5): (9, 20, 22)}
 ONLY = {"intensity": False, "edges": False, "texture": False}
@@ -30,6 +31,16 @@ def derivatives(blurred, relative):
         np.gradient(blurred, step, axis=axis) if blurred.shape[axis] > 1 else np.zeros_like(blurred)
         for axis, step in enumerate(relative)
     ]
+
+
+def test_a_window_of_more_numbers_than_memory_holds_is_refused():
+    spec = ModelSpec("pixels", encoder="filters", features=FeatureConfig(window=31))
+    build(spec, Inputs(1, 2, (1.0, 1.0)))
+    with pytest.raises(ValueError, match=r"window is 31, which is 29791 numbers .* at most 11"):
+        build(spec, Inputs(1, 2, (1.0, 1.0, 1.0)))
+    largest = ModelSpec("pixels", encoder="filters", features=FeatureConfig(window=11))
+    with skeleton():
+        build(largest, Inputs(1, 2, (1.0, 1.0, 1.0)))
 
 
 @pytest.mark.parametrize(("spacing", "shape"), SHAPES.items())

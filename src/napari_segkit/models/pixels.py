@@ -31,6 +31,7 @@ SHARP = 5.0  # how fast the cosines of volumes turn
 FAR = 3.0  # standard deviations; what lies beyond counts as this far
 PLAIN = 0.1  # how much the features themselves count beside their cosines
 FADE = {2: 0.0, 3: 1.0}  # the power of its reach by which a feature itself counts less
+WINDOW = 2048  # raw numbers seen at a pixel: a training holds a hundred thousand times as many
 CHUNK = 16384  # pixels classified at once
 
 
@@ -47,9 +48,18 @@ def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
     Raises
     ------
     ValueError
-        If it would see nothing, the window has no centre, or the encoder gives no features.
+        If it would see nothing, the window has no centre or holds too many numbers, or the encoder
+        gives no features.
     """
     config = spec.features
+    numbers = inputs.channels * config.window**inputs.ndim
+    if numbers > WINDOW:
+        largest = int((WINDOW / inputs.channels) ** (1 / inputs.ndim) - 1) // 2 * 2 + 1
+        raise ValueError(
+            f"FeatureConfig.window is {config.window}, which is {numbers} numbers a pixel in "
+            f"{inputs.ndim}D with {inputs.channels} channel(s); give at most {largest}, so that "
+            "memory holds them."
+        )
     if config.window and config.window % 2 == 0:
         raise ValueError(
             f"FeatureConfig.window is {config.window}; give an odd number, so that a pixel lies in "
