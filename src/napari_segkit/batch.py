@@ -1,53 +1,154 @@
 """Files through a model: what is read, what is written where, one file's way through it."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .config import TileConfig
+import numpy as np
+
+from .config import ObjectConfig, TileConfig, to_dict
+from .data.coco_panoptic import write_panoptic
 from .data.files import (
     check_target,
     file_orientation,
     read_image,
     read_labels,
+    require_free,
     write_labels,
     write_probabilities,
 )
-from .data.folders import by_stem, is_folder
+from .data.folders import TrainingFiles, by_stem, is_folder
 from .data.images import Image
 from .data.names import NIFTI, ending, stem
+from .data.writers import replacing
 
 if TYPE_CHECKING:
-    from .prediction.semantic import TileStep
+    from .prediction.tiles import Prediction, TileStep
     from .segmenter import Segmenter
+    from .trained import TrainedModel
 
 AnyPath = str | PathLike[str]
 
 
-def read_pairs(
-    pairs: Sequence[tuple[Path, Path]],
-    *,
-    axes: str | None = None,
-    spacing: Sequence[float] | None = None,
-) -> tuple[list[Image], list[Any]]:
-    """Read images and their labels, for training.
+@dataclass(frozen=True)
+class Results:
+    """What is written of a prediction.
 
     Parameters
     ----------
-    pairs : sequence of tuple
-        Image file and label file, as `pair_files` gives them.
+    objects : ObjectConfig
+        Which objects are kept, where the model gives objects.
+    masks : tuple of str, optional
+        Names or values of classes: their masks are written in place of the objects; of all classes
+        where it is empty. None: each object has a number, and a table stands beside the labels.
+    as_one : bool
+        One mask for all these classes, of value 1; else each has its class's value.
+    panoptic : bool
+        Write the objects in the COCO panoptic format: a PNG and a JSON file beside it.
+    probabilities : bool
+        Write the probabilities of all classes too, into a folder of that name beside the labels.
+    overwrite : bool
+        Replace files that exist.
+    """
+
+    objects: ObjectConfig = field(default_factory=ObjectConfig)
+    masks: tuple[str, ...] | None = None
+    as_one: bool = False
+    panoptic: bool = False
+    probabilities: bool = False
+    overwrite: bool = False
+
+    def check(self, model: "TrainedModel") -> None:
+        """Raise ValueError where a model cannot give what is to be written.
+
+        Parameters
+        ----------
+        model : TrainedModel
+            The model.
+        """
+        if model.kind == "semantic" and (self.masks is not None or self.panoptic):
+            wanted = "the COCO panoptic format" if self.panoptic else "masks of chosen classes"
+            raise ValueError(
+                f"{wanted[0].upper()}{wanted[1:]}: that needs a model that gives objects, and "
+                f"{model.spec.name} was trained to give classes only. Leave it out, or choose "
+                "another model."
+            )
+        if self.masks is not None and self.panoptic:
+            raise ValueError(
+                "Masks of classes hold no objects, which the COCO panoptic format is for: choose "
+                "one of the two."
+            )
+        self.values(model)
+
+    def values(self, model: "TrainedModel") -> list[int]:
+        """The values of the classes whose masks are written.
+
+        Parameters
+        ----------
+        model : TrainedModel
+            Its classes may be meant.
+
+        Raises
+        ------
+        ValueError
+            If it has no such class; the message lists those it has.
+        """
+        things = model.all_classes[1:]
+        known = {str(c.value): c.value for c in things} | {c.name: c.value for c in things}
+        unknown = [name for name in self.masks or () if name not in known]
+        if unknown:
+            raise ValueError(
+                f"The model has no class {', '.join(map(repr, unknown))}; choose among "
+                f"{', '.join(c.name for c in things)}."
+            )
+        return [known[name] for name in self.masks or known]
+
+    def described(self, model: "TrainedModel") -> dict[str, Any]:
+        """What the files say of these wishes; nothing where the model gives no objects."""
+        if model.kind == "semantic":
+            return {}
+        kept: dict[str, Any] = {"objects": to_dict(self.objects)}
+        if self.masks is None:
+            return kept
+        return kept | {"masks": self.values(model), "one_mask": self.as_one}
+
+
+def read_training(
+    files: Sequence[TrainingFiles],
+    *,
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+) -> dict[str, Any]:
+    """Read images and what belongs to them, for training.
+
+    Parameters
+    ----------
+    files : sequence of TrainingFiles
+        As `training_files` gives them.
     axes, spacing
         As in `read_image`.
 
     Returns
     -------
-    tuple
-        List of images and list of labels; labels of a NIfTI file that lie another way than
-        their image are turned.
+    dict
+        What `Segmenter.train_epochs` takes under these names: "images" and "labels", and where
+        there are such files "object_classes" and "regions"; a list each. What belongs to a NIfTI
+        image and lies another way is turned.
     """
-    read = [_read_pair(image, labels, axes, spacing) for image, labels in pairs]
-    return [image for image, _ in read], [labels for _, labels in read]
+    given: dict[str, Any] = {
+        "images": [],
+        "labels": [],
+        "object_classes": [_beside_image(f.classes, f.image) for f in files],
+        "regions": [_beside_image(f.regions, f.image) for f in files],
+    }
+    for each in files:
+        labels = _beside_image(each.labels, each.image)
+        image = read_image(each.image, axes, spacing, labels_shape=labels.shape)
+        given["images"].append(image)
+        given["labels"].append(labels)
+    return {name: read for name, read in given.items() if any(r is not None for r in read)}
 
 
 def plan(source: AnyPath, output: AnyPath, suffix: str | None = None) -> list[tuple[Path, Path]]:
@@ -93,9 +194,8 @@ def predict_file_tiles(
     *,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
-    probabilities: bool = False,
-    overwrite: bool = False,
-) -> Generator["TileStep", None, None]:
+    results: Results | None = None,
+) -> Generator["TileStep", None, "Prediction"]:
     """Predict an image file and write its labels, tile by tile.
 
     Parameters
@@ -103,43 +203,116 @@ def predict_file_tiles(
     segmenter : Segmenter
         Trained.
     source, target : Path
-        Image file and label file.
+        Image file and label file. A table of the objects goes beside the labels, as a CSV file of
+        their name.
     tile, axes, spacing
         As in ``Segmenter.predict``; axes and spacing None: what the file says.
-    probabilities : bool
-        Write the probabilities of all classes too, into a folder of that name beside the labels.
-    overwrite : bool
-        Replace files that exist.
+    results : Results, optional
+        What is written. None: the labels, with the table where there are objects.
 
     Yields
     ------
     TileStep
         After each batch of tiles.
 
+    Returns
+    -------
+    Prediction
+        What was predicted.
+
     Raises
     ------
     ValueError
         If the image cannot be read or used, or a file may not be written; nothing is then.
     """
-    maps, trained = _maps(target), segmenter.trained
-    check_target(target, overwrite=overwrite)
-    known: dict[str, Any] = {"like": trained.axes, "channels": trained.channels} if trained else {}
-    image = read_image(source, axes, spacing, **known)
-    highest = max(trained.values) if trained else 0
-    check_target(target, overwrite=overwrite, axes=image.label_axes, highest=highest)
-    if probabilities:
+    wanted, model = results or Results(), segmenter.ready()
+    _check_files(target, model, wanted)
+    image = read_image(source, axes, spacing, like=model.axes, channels=model.channels)
+    _check_fit(target, image, model, wanted)
+    if wanted.probabilities:
+        maps = _maps(target)
         maps.parent.mkdir(exist_ok=True)
-        check_target(maps, overwrite=overwrite, probabilities=True)
-    found = yield from segmenter.predict_tiles(image, tile, probabilities=probabilities)
+        check_target(maps, overwrite=wanted.overwrite, probabilities=True)
+    found = yield from segmenter.predict_tiles(
+        image, tile, probabilities=wanted.probabilities, objects=wanted.objects
+    )
     about: dict[str, Any] = {
-        "spacing": image.spacing,
-        "provenance": found.provenance | {"file": source.name},
-        "header": image.metadata.get("nifti"),
-        "overwrite": overwrite,
+        "provenance": found.provenance | {"file": source.name} | wanted.described(model),
+        "overwrite": wanted.overwrite,
     }
-    write_labels(target, found.labels, axes=image.label_axes, **about)
+    place: dict[str, Any] = {"spacing": image.spacing, "header": image.metadata.get("nifti")}
+    if found.objects is None:
+        write_labels(target, found.labels, axes=image.label_axes, **place, **about)
+    else:
+        _write_objects(target, found, model, wanted, place | {"axes": image.label_axes}, about)
     if found.probabilities is not None:
-        write_probabilities(maps, found.probabilities, axes="C" + image.label_axes, **about)
+        axes = "C" + image.label_axes
+        write_probabilities(_maps(target), found.probabilities, axes=axes, **place, **about)
+    return found
+
+
+def _check_files(target: Path, model: "TrainedModel", wanted: Results) -> None:
+    """Refuse files that could not be written, before anything is read."""
+    wanted.check(model)
+    check_target(target, overwrite=wanted.overwrite)
+    if wanted.panoptic and ending(target) != ".png":
+        raise ValueError(
+            f"{target} cannot hold the COCO panoptic format: choose a name ending in .png."
+        )
+    beside = _beside_labels(target, model, wanted)
+    if beside:
+        require_free(beside, overwrite=wanted.overwrite)
+
+
+def _check_fit(target: Path, image: Image, model: "TrainedModel", wanted: Results) -> None:
+    """Refuse a file that could not hold what is predicted, as far as that is known before."""
+    axes, highest = image.label_axes, max(model.values)
+    if wanted.panoptic and len(axes) != 2:
+        raise ValueError(
+            f"{image.name} has the axes {image.axes}, and the COCO panoptic format is 2D: choose "
+            "another format."
+        )
+    if model.kind != "semantic":
+        highest = 0 if wanted.masks is None else max(wanted.values(model))
+    highest = 1 if wanted.as_one else highest
+    check_target(target, overwrite=wanted.overwrite, axes=axes, highest=highest)
+
+
+def _write_objects(
+    target: Path,
+    found: "Prediction",
+    model: "TrainedModel",
+    wanted: Results,
+    place: dict[str, Any],
+    about: dict[str, Any],
+) -> None:
+    """Write objects with their table, or the masks of their classes."""
+    objects: Any = found.objects
+    if wanted.panoptic:
+        names = [c.name for c in objects.classes[1:]]
+        write_panoptic(target, objects.labels, objects.table, categories=names, **about)
+        return
+    if wanted.masks is not None:
+        masks = objects.combined(wanted.values(model), as_one=wanted.as_one)
+        write_labels(target, masks, **place, **about)
+        return
+    table: Any = _beside_labels(target, model, wanted)
+    with replacing(table) as opened:  # it appears only where the labels could be written, too
+        opened.write(objects.table.to_csv(index=False).encode())
+        write_labels(target, _ids(objects.labels), **place, **about)
+
+
+def _ids(labels: Any) -> Any:
+    """Numbers of objects in a type that does not hang on how many there are, up to 65535."""
+    return labels.astype(np.uint16 if labels.max(initial=0) < 2**16 else np.uint32)
+
+
+def _beside_labels(target: Path, model: "TrainedModel", wanted: Results) -> Path | None:
+    """The file that says what the labels are, where there is one."""
+    if wanted.panoptic:
+        return target.with_suffix(".json")
+    tabled = model.kind != "semantic" and wanted.masks is None
+    return target.with_name(f"{stem(target)}.csv") if tabled else None
 
 
 def _named(image: Path, suffix: str | None) -> str:
@@ -153,8 +326,6 @@ def _maps(target: Path) -> Path:
     return target.parent / "probabilities" / f"{stem(target)}{kind}"
 
 
-def _read_pair(
-    image_file: Path, labels_file: Path, axes: str | None, spacing: Sequence[float] | None
-) -> tuple[Image, Any]:
-    labels = read_labels(labels_file, orientation=file_orientation(image_file))
-    return read_image(image_file, axes, spacing, labels_shape=labels.shape), labels
+def _beside_image(file: Path | None, image: Path) -> Any:
+    """What a file of labels holds, lying as its image does; None where there is none."""
+    return None if file is None else read_labels(file, orientation=file_orientation(image))

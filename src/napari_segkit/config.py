@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 LabelsAre = Literal["ask", "classes", "objects"]
 Normalise = Literal["image", "training", "none"]
 Dims = Literal["auto", "2D", "3D"]
+ObjectsBy = Literal["components", "boundary", "distance"]
 
 
 def _plain(hint: Any) -> tuple[Any, dict[str, Any]]:
@@ -125,6 +126,12 @@ class ModelSpec(_Checked):
     dims : str
         "2D": slice by slice. "3D": whole volumes. "auto": what the method is made for, where the
         image allows it.
+    objects : str or None
+        How a method that gives a class for every pixel is to give single objects; it then learns
+        from labels in which each object has its own number. "components": each connected piece
+        is an object, for objects that do not touch. "boundary": it learns the rims of objects,
+        too, and parts those that touch. "distance": it learns how deep in its object a pixel
+        lies. None: classes only; Mask R-CNN and SOLO always give objects.
     features : FeatureConfig
         What the pixel classifier sees at each pixel.
     """
@@ -134,6 +141,7 @@ class ModelSpec(_Checked):
     encoder: str | None = None
     weights: str | None = None
     dims: Dims = "auto"
+    objects: ObjectsBy | None = None
     features: FeatureConfig = field(default_factory=FeatureConfig)
 
 
@@ -172,6 +180,37 @@ class TileConfig(_Checked):
 
 
 @dataclass(frozen=True)
+class ObjectConfig(_Checked):
+    """Which of the objects found are kept; it can be changed without predicting again.
+
+    Parameters
+    ----------
+    score : float
+        Objects that the model is less sure of are left out.
+    mask_threshold : float
+        From which probability on a pixel belongs to an object of Mask R-CNN or SOLO. Less makes
+        objects larger.
+    min_size : float
+        Smaller objects are left out: their area, or the volume in 3D, in world units (pixels
+        where the pixel size is not known).
+    max_size : float or None
+        Larger objects are left out. None: no limit.
+    border : bool
+        Keep objects that touch the image's border, which may be cut off there.
+    link : float or None
+        In a stack that is predicted slice by slice, objects of neighbouring slices that overlap
+        by this IoU become one. None: each slice keeps objects of its own.
+    """
+
+    score: Annotated[float, {"min": 0.0, "max": 1.0, "step": 0.05}] = 0.5
+    mask_threshold: Annotated[float, {"min": 0.05, "max": 0.95, "step": 0.05}] = 0.5
+    min_size: Annotated[float, {"min": 0.0, "max": 1e12, "step": 1.0}] = 0.0
+    max_size: Annotated[float | None, {"min": 0.0, "max": 1e12, "step": 1.0}] = None
+    border: bool = True
+    link: Annotated[float | None, {"min": 0.05, "max": 0.95, "step": 0.05}] = 0.25
+
+
+@dataclass(frozen=True)
 class TrainConfig(_Checked):
     """How a model is trained.
 
@@ -190,11 +229,13 @@ class TrainConfig(_Checked):
     unlabelled : int or None
         The one label value that is never learned nor counted. 0 for scribbles; None for a mask
         where every pixel was decided and 0 is a class like any other (background); photographs
-        often use 255.
+        often use 255. A method that gives objects takes 0 as background, always; any other value
+        leaves out what has it.
     labels_are : str
-        What the label values mean. "classes": each value is a class. "objects": each value is one
-        object, and all objects are taken as one class, 1, with 0 as background. "ask": classes,
-        but values that look like objects are refused with a question.
+        What the label values mean. "classes": each value is a class; where objects are learned,
+        each connected piece of it is one of them. "objects": each value is one object; where only
+        classes are learned, all objects are one class, 1, with 0 as background. "ask": what the
+        method learns, but labels that look like the other are refused with a question.
     normalise : str
         Where the numbers come from that bring intensities to one scale. "image": from each
         image, stack or series as a whole. "training": from the training images (calibrated

@@ -16,7 +16,7 @@ from .config import ModelSpec, TrainConfig, from_dict, to_dict
 from .data.classes import LabelClass
 from .data.normalise import Statistics
 from .data.writers import replacing
-from .models import Inputs, build, model_info
+from .models import Inputs, build, model_info, outputs
 from .models.skeleton import skeleton
 from .models.weights import available
 from .trained import TrainedModel
@@ -28,6 +28,7 @@ MALFORMED = (
     ValueError,
 )
 KEY = "segkit"
+STUFF = "stuff."  # before the names of the tensors of a second network
 
 
 def save(model: TrainedModel, path: str | PathLike[str]) -> None:
@@ -43,7 +44,10 @@ def save(model: TrainedModel, path: str | PathLike[str]) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(f"There is no folder {path.parent} to save {path.name} in.")
-    tensors = {k: v.detach().cpu().contiguous() for k, v in _tensors(model.network).items()}
+    named = _tensors(model.network)
+    if model.stuff:
+        named |= {STUFF + k: v for k, v in _tensors(model.stuff.network).items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in named.items()}
     with replacing(path) as file:
         file.write(serialise(tensors, {KEY: json.dumps(header(model))}))
 
@@ -97,6 +101,9 @@ def header(model: TrainedModel) -> dict[str, Any]:
         "tile_size": model.tile_size,
         "overlap": model.overlap,
         "nonzero": model.nonzero,
+        "object_size": model.object_size,
+        "stuff": header(model.stuff) if model.stuff else None,
+        "stuff_values": model.stuff_values,
         "statistics": asdict(model.statistics) if model.statistics else None,
         "history": model.history,
         "provenance": model.provenance,
@@ -136,7 +143,8 @@ def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
 def _network(spec: ModelSpec, inputs: Inputs, tensors: dict[str, torch.Tensor]) -> nn.Module:
     """Build it only once its shapes are known to be those of the file: memory stays in bounds."""
     lengths = {length for tensor in tensors.values() for length in tensor.shape}
-    if not {inputs.channels, inputs.classes} <= lengths:
+    classes = {inputs.classes, inputs.classes - 1}  # some have no output for background
+    if inputs.channels not in lengths or not classes & lengths:
         raise ValueError("its tensors are not those of this model")
     with skeleton():
         expected = _tensors(build(spec, inputs))
@@ -158,37 +166,50 @@ def _other_versions(written: dict[str, Any]) -> str:
     return f" (it was written with {'; '.join(other)})" if other else ""
 
 
-def _model(written: dict[str, Any], tensors: dict[str, Any], path: Path) -> TrainedModel:
+def _model(written: dict[str, Any], tensors: dict[str, torch.Tensor], path: Path) -> TrainedModel:
     try:
-        spec = from_dict(ModelSpec, written["spec"])
-        classes = tuple(LabelClass(**c) for c in written["classes"])
-        spacing, ndim = tuple(map(float, written["spacing"])), len(written["tile_size"])
-        if len(spacing) != 3 or not all(0 < s < inf for s in spacing) or ndim not in (2, 3):
-            raise ValueError("its spacing or its tiles cannot be right")
-        if not isinstance(written["provenance"], dict):
-            raise ValueError("it does not say where it comes from")
-        inputs = Inputs(int(written["channels"]), len(classes), spacing[-ndim:])
-        network = _network(spec, inputs, tensors)
-        fixed = written["statistics"]
-        return TrainedModel(
-            network=network,
-            spec=spec,
-            config=from_dict(TrainConfig, written["config"]),
-            classes=classes,
-            channels=written["channels"],
-            axes=written["axes"],
-            spacing=spacing,
-            orientation=written.get("orientation", ""),
-            tile_size=tuple(written["tile_size"]),
-            overlap=tuple(written["overlap"]),
-            nonzero=written["nonzero"],
-            statistics=Statistics(tuple(fixed["low"]), tuple(fixed["high"])) if fixed else None,
-            history=tuple(written["history"]),
-            provenance=written["provenance"],
-        )
+        second = written.get("stuff")
+        if second is None:
+            return _trained(written, tensors)
+        own = {k: v for k, v in tensors.items() if not k.startswith(STUFF)}
+        rest = {k[len(STUFF) :]: v for k, v in tensors.items() if k.startswith(STUFF)}
+        if second.get("stuff"):
+            raise ValueError("it holds more than two models")
+        values = tuple(written["stuff_values"])
+        return replace(_trained(written, own), stuff=_trained(second, rest), stuff_values=values)
     except MALFORMED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{path.name} has a header that does not fit its tensors or this version ({reason}); "
             f"save the model again, or update napari-segkit{_other_versions(written)}."
         ) from None
+
+
+def _trained(written: dict[str, Any], tensors: dict[str, torch.Tensor]) -> TrainedModel:
+    spec = from_dict(ModelSpec, written["spec"])
+    classes = tuple(LabelClass(**c) for c in written["classes"])
+    spacing, ndim = tuple(map(float, written["spacing"])), len(written["tile_size"])
+    if len(spacing) != 3 or not all(0 < s < inf for s in spacing) or ndim not in (2, 3):
+        raise ValueError("its spacing or its tiles cannot be right")
+    if not isinstance(written["provenance"], dict):
+        raise ValueError("it does not say where it comes from")
+    inputs = Inputs(int(written["channels"]), outputs(spec, len(classes)), spacing[-ndim:])
+    network = _network(spec, inputs, tensors)
+    fixed = written["statistics"]
+    return TrainedModel(
+        network=network,
+        spec=spec,
+        config=from_dict(TrainConfig, written["config"]),
+        classes=classes,
+        channels=written["channels"],
+        axes=written["axes"],
+        spacing=spacing,
+        orientation=written.get("orientation", ""),
+        tile_size=tuple(written["tile_size"]),
+        overlap=tuple(written["overlap"]),
+        nonzero=written["nonzero"],
+        object_size=float(written.get("object_size", 0.0)),
+        statistics=Statistics(tuple(fixed["low"]), tuple(fixed["high"])) if fixed else None,
+        history=tuple(written["history"]),
+        provenance=written["provenance"],
+    )

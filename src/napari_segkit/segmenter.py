@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import ModelSpec, TileConfig, TrainConfig
+from .config import ModelSpec, ObjectConfig, TileConfig, TrainConfig
 from .data.classes import LabelClass
 from .data.images import Image, as_image, full_resolution
 from .data.orientation import turned
 from .data.pairs import in_one_orientation, learnable, pair_up
-from .models import resolve
+from .models import is_whole, kind_of, resolve
+from .objects.read import learnable_objects
 from .steps import Step, drain
 
 if TYPE_CHECKING:
     from .data.normalise import Statistics
-    from .prediction.semantic import Prediction, TileStep
+    from .objects.record import Objects
+    from .prediction.tiles import Prediction, TileStep
     from .trained import TrainedModel
 
 
@@ -68,9 +70,14 @@ class Segmenter:
         return self.trained is not None
 
     @property
+    def can_predict(self) -> bool:
+        """Whether it is trained, here or by others: with weights of a whole model."""
+        return self.is_trained or is_whole(self.spec)
+
+    @property
     def classes(self) -> tuple[LabelClass, ...]:
         """Value, name and colour of each class; empty before training."""
-        return self.trained.classes if self.trained else ()
+        return self.trained.all_classes if self.trained else ()
 
     @property
     def history(self) -> tuple[float, ...]:
@@ -85,6 +92,8 @@ class Segmenter:
         *,
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
+        object_classes: Any = None,
+        regions: Any = None,
     ) -> Self:
         """Train on one image and its labels, or on lists of them.
 
@@ -101,6 +110,12 @@ class Segmenter:
             layers' own axis labels, or what the shapes of image and labels say.
         spacing : sequence of float, optional
             World units between pixels along Z Y X or Y X. None: the layer's scale, or 1.
+        object_classes : array-like, napari Labels layer, or list of them, optional
+            Where objects are learned: labels that hold the class of each object. None: the column
+            "class" of the layers' features, or one class for all.
+        regions : napari Shapes layer, list of polygons, mask, or list of these, optional
+            Where objects are learned: the parts of the images in which every object is labelled.
+            None: the whole images.
 
         Returns
         -------
@@ -113,7 +128,9 @@ class Segmenter:
             If the labels cannot be used; nothing is trained and the previous model stays.
         """
         _say_blocking("fit", "train_epochs(...)")
-        return drain(self.train_epochs(images, labels, config, axes=axes, spacing=spacing))
+        more: Any = {"object_classes": object_classes, "regions": regions}
+        steps = self.train_epochs(images, labels, config, axes=axes, spacing=spacing, **more)
+        return drain(steps)
 
     def train_epochs(
         self,
@@ -123,6 +140,8 @@ class Segmenter:
         *,
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
+        object_classes: Any = None,
+        regions: Any = None,
     ) -> Generator[Step, None, Self]:
         """Train step by step: the generator behind `fit`.
 
@@ -131,7 +150,7 @@ class Segmenter:
 
         Parameters
         ----------
-        images, labels, config, axes, spacing
+        images, labels, config, axes, spacing, object_classes, regions
             As in `fit`.
 
         Yields
@@ -150,14 +169,17 @@ class Segmenter:
             as_image(i, axes, spacing, labels_shape=full_resolution(painted).shape)
             for i, painted in pairs
         ]
-        values, classes = learnable(named, [painted for _, painted in pairs], config)
+        painted = [p for _, p in pairs]
+        more = _alike(painted, object_classes=object_classes, regions=regions)
+        values, *known = _learnable(self.spec, named, painted, config, more)
         named, values = in_one_orientation(named, values)
 
         from .devices import choose
         from .training import training_of
 
+        classes, class_of = known
         training = training_of(self.spec)(
-            self.spec, named, values, classes, config, choose(self.device)
+            self.spec, named, values, classes, config, choose(self.device), class_of
         )
         try:
             yield from training.steps()
@@ -207,11 +229,50 @@ class Segmenter:
         Returns
         -------
         ndarray
-            Unsigned integers: the class values of the training labels, in the image's shape
-            without its channel axis.
+            Integers in the image's shape without its channel axis: the class values of the
+            training labels; of a model that gives objects, a number for each of them, 0 being
+            background.
         """
         _say_blocking("predict", "predict_tiles(...)")
         return drain(self.predict_tiles(image, tile, axes=axes, spacing=spacing)).labels
+
+    def predict_objects(
+        self,
+        image: Any,
+        tile: TileConfig | None = None,
+        *,
+        objects: ObjectConfig | None = None,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+    ) -> "Objects":
+        """Find the objects of an image, each with its class and score.
+
+        Parameters
+        ----------
+        image, tile, axes, spacing
+            As in `predict`.
+        objects : ObjectConfig, optional
+            Which of them are kept; ``found.filtered(...)`` changes that later.
+
+        Returns
+        -------
+        Objects
+            ``.labels`` and ``.table``.
+
+        Raises
+        ------
+        ValueError
+            If the model gives classes only.
+        """
+        _say_blocking("predict_objects", "predict_tiles(...)")
+        kind_ = self.ready().kind
+        if kind_ == "semantic":
+            raise ValueError(
+                f"{self.spec.name} was trained to give classes only: train it with "
+                "ModelSpec(..., objects='boundary'), or choose maskrcnn or solo."
+            )
+        more: Any = {"axes": axes, "spacing": spacing, "objects": objects}
+        return drain(self.predict_tiles(image, tile, **more)).objects  # type: ignore[return-value]
 
     def predict_proba(
         self,
@@ -222,6 +283,9 @@ class Segmenter:
         spacing: Sequence[float] | None = None,
     ) -> NDArray[np.float32]:
         """Probability of each class at every pixel.
+
+        A model that finds objects one by one gives, for a class, the highest product of an
+        object's score and its mask's probability there; for background, that there is none.
 
         Parameters
         ----------
@@ -247,6 +311,7 @@ class Segmenter:
         spacing: Sequence[float] | None = None,
         probabilities: bool = False,
         statistics: "Statistics | None" = None,
+        objects: ObjectConfig | None = None,
     ) -> Generator["TileStep", None, "Prediction"]:
         """Predict tile by tile: the generator behind `predict` and `predict_proba`.
 
@@ -259,6 +324,8 @@ class Segmenter:
         statistics : Statistics, optional
             Normalisation numbers to use instead of the image's own, such as those of a stack
             that a slice comes from (``segmenter.measure(stack)``).
+        objects : ObjectConfig, optional
+            Which objects are kept, where the model gives objects.
 
         Yields
         ------
@@ -268,19 +335,23 @@ class Segmenter:
         Returns
         -------
         Prediction
-            Labels, probabilities on request, and their provenance.
+            Labels, probabilities on request, objects where it gives them, and their provenance.
         """
-        model = self._model()
+        model = self.ready()
         named = self._image(image, axes, spacing)
 
         from .devices import choose
-        from .prediction.semantic import predict_tiles
+        from .prediction import prediction_of
 
         device, tile = choose(self.device), tile or TileConfig()
-        model.network.to(device)
-        options: Any = {"probabilities": probabilities, "statistics": statistics}
+        model.to(device)
+        options: Any = {
+            "probabilities": probabilities,
+            "statistics": statistics,
+            "objects": objects,
+        }
         turned_image = turned(named, model.orientation)
-        found = yield from predict_tiles(model, turned_image, tile, device, **options)
+        found = yield from prediction_of(model)(model, turned_image, tile, device, **options)
         return found.turned(named.label_axes, turned_image.orientation, named.orientation)
 
     def measure(self, image: Any, *, axes: str | None = None) -> "Statistics":
@@ -298,7 +369,7 @@ class Segmenter:
         Statistics
             To be given to `predict_tiles` for parts of that image.
         """
-        return self._model().measure(self._image(image, axes, None))
+        return self.ready().measure(self._image(image, axes, None))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one file that holds everything needed to get the same pixels again.
@@ -310,7 +381,7 @@ class Segmenter:
         """
         from .modelfile import save
 
-        save(self._model(), path)
+        save(self.ready(), path)
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, device: str = "auto") -> Self:
@@ -343,14 +414,62 @@ class Segmenter:
         segmenter.spec, segmenter.trained = trained.spec, trained
         return segmenter
 
-    def _model(self) -> "TrainedModel":
+    def ready(self) -> "TrainedModel":
+        """The trained model, once there is one; weights of a whole model are loaded here.
+
+        Returns
+        -------
+        TrainedModel
+            Its network and conventions.
+
+        Raises
+        ------
+        ValueError
+            If it is not trained yet, and its weights are not those of a whole model.
+        """
+        if self.trained is None and is_whole(self.spec):
+            from .pretrained import load_whole
+
+            self.trained = load_whole(self.spec)
         if self.trained is None:
             raise ValueError("This model is not trained yet: train it, or load a model file.")
         return self.trained
 
     def _image(self, image: Any, axes: str | None, spacing: Sequence[float] | None) -> Image:
-        model = self._model()
+        model = self.ready()
         return as_image(image, axes, spacing, like=model.axes, channels=model.channels)
+
+
+def _alike(painted: list[Any], **given: Any) -> dict[str, list[Any]]:
+    """Each thing that was given as a list with an entry for each of the labels."""
+    more = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        more[name] = (
+            list(value) if isinstance(value, list | tuple) and len(painted) > 1 else [value]
+        )
+        if len(more[name]) != len(painted):
+            raise ValueError(
+                f"{name} holds {len(more[name])} entries for {len(painted)} labels: give one for "
+                "each of them, None where there is nothing to say."
+            )
+    return more
+
+
+def _learnable(
+    spec: ModelSpec, images: list[Image], painted: list[Any], config: TrainConfig, more: Any
+) -> tuple[Any, Any, Any]:
+    """Label values or ids, the classes, and the class of each id where they are ids."""
+    if kind_of(spec) != "semantic":
+        found = learnable_objects(images, painted, config, **more)
+        return found.ids, found.classes, found.class_of
+    if more:
+        raise ValueError(
+            f"{' and '.join(more)} are for objects, and {spec.name} is to learn classes only: "
+            "leave them out, or set objects in the ModelSpec."
+        )
+    return *learnable(images, painted, config), None
 
 
 def _say_blocking(verb: str, steps: str) -> None:

@@ -1,7 +1,7 @@
 """What training leaves behind: the network and all that is needed to get the same pixels again."""
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf, prod
 from typing import Any
 
@@ -14,7 +14,7 @@ from .data.images import AXES, Image
 from .data.normalise import Statistics, identity, measure
 from .data.orientation import turn_spacing
 from .data.resample import resample
-from .models import ModelInfo, model_info, stride
+from .models import ModelInfo, kind_of, model_info, stride
 
 LARGEST = 2**28  # pixels of a tile
 UNKNOWN = (1.0, 1.0, 1.0)  # also a usual voxel in MRI, whose files then say how it lies
@@ -46,12 +46,19 @@ class TrainedModel:
         The tiles it is used with, in pixels along its spatial axes.
     nonzero : bool
         Intensities are measured over non-zero pixels only.
+    object_size : float
+        Typical diameter of the objects it learned, in pixels of the finest axis; 0 where it
+        learned none.
     statistics : Statistics or None
         The training images' numbers where ``config.normalise`` is "training".
     history : tuple of float
         Loss of each step.
     provenance : dict
         The model's own id, versions, date, device, threads, images seen.
+    stuff : TrainedModel or None
+        Where this one gives objects: what gives a class to the pixels between them.
+    stuff_values : tuple of int
+        Which values of its classes do that; the others count for nothing.
     """
 
     network: nn.Module
@@ -65,9 +72,12 @@ class TrainedModel:
     overlap: tuple[int, ...]
     orientation: str = ""
     nonzero: bool = False
+    object_size: float = 0.0
     statistics: Statistics | None = None
     history: tuple[float, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    stuff: "TrainedModel | None" = None
+    stuff_values: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot belong together: a file may have been changed."""
@@ -92,6 +102,11 @@ class TrainedModel:
             ),
             "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES),
             "channels": type(self.channels) is not int or self.channels < 1,
+            "objects' size": not 0 <= self.object_size < inf
+            or (kind_of(self.spec) == "objects" and not self.object_size)
+            or (kind_of(self.spec) != "semantic" and values[:1] != (0,)),
+            "second model": bool(self.stuff_values) != bool(self.stuff)
+            or (self.stuff is not None and not set(self.stuff_values) <= set(self.stuff.values)),
             "statistics": range_ and not all(low < high for low, high in range_),
         }
         named = ", ".join(name for name, is_wrong in wrong.items() if is_wrong)
@@ -102,6 +117,17 @@ class TrainedModel:
     def info(self) -> ModelInfo:
         """What is known of the method."""
         return model_info(self.spec.name)
+
+    @property
+    def kind(self) -> str:
+        """What it gives: "semantic", "objects", "instance" or "panoptic"."""
+        return "panoptic" if self.stuff else kind_of(self.spec)
+
+    def to(self, device: Any) -> None:
+        """Move its networks to a device."""
+        self.network.to(device)
+        if self.stuff:
+            self.stuff.to(device)
 
     @property
     def ndim(self) -> int:
@@ -117,6 +143,17 @@ class TrainedModel:
     def identity(self) -> str:
         """The model's own id, a different one for each training."""
         return str(self.provenance.get("id", ""))
+
+    @property
+    def all_classes(self) -> tuple[LabelClass, ...]:
+        """The classes of its results: those of its objects, and of what lies between them."""
+        if self.stuff is None:
+            return self.classes
+        free = iter(sorted(set(range(1, 10_000)) - set(self.values)))
+        more = [c for c in self.stuff.classes if c.value in self.stuff_values]
+        values = [next(free) if c.value in self.values else c.value for c in more]
+        values = values if len(set(values)) == len(values) else [next(free) for _ in more]
+        return *self.classes, *(replace(c, value=v) for c, v in zip(more, values, strict=True))
 
     @property
     def values(self) -> tuple[int, ...]:

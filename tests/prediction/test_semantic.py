@@ -10,7 +10,8 @@ from torch import nn
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
-from napari_segkit.prediction.semantic import plan, predict_tiles
+from napari_segkit.prediction.semantic import predict_tiles
+from napari_segkit.prediction.tiles import plan
 from napari_segkit.steps import drain
 from napari_segkit.trained import TrainedModel
 

@@ -96,15 +96,7 @@ def read_all(
     LabelsError
         As in `read_values`.
     """
-    values = [np.asarray(full_resolution(painted)) for painted in labels]
-    for array in values:
-        _require_integers(array)
-    if images is not None:
-        lie = map(orientation_of, labels)
-        values = [
-            _fit_image(turn(v, SPATIAL, lies, image.orientation), image)
-            for v, lies, image in zip(values, lie, images, strict=True)
-        ]
+    values = as_values(labels, images)
     if labels_are == "objects":
         return [_as_one_class(v, unlabelled) for v in values], False
     cleaned = any(has_grey_edges(v, unlabelled) for v in values)
@@ -113,6 +105,38 @@ def read_all(
     if labels_are == "ask":
         _ask_about_objects(values, unlabelled)
     return values, cleaned
+
+
+def as_values(
+    labels: Sequence[Any], images: Sequence[Image] | None = None
+) -> list[NDArray[np.integer[Any]]]:
+    """Labels as integers that lie as their images do, whatever they mean.
+
+    Parameters
+    ----------
+    labels, images
+        As in `read_all`.
+
+    Returns
+    -------
+    list of ndarray
+        In the images' order of axes without C.
+
+    Raises
+    ------
+    LabelsError
+        If they are not non-negative integers, or do not fit the images.
+    """
+    values = [np.asarray(full_resolution(painted)) for painted in labels]
+    for array in values:
+        _require_integers(array)
+    if images is None:
+        return values
+    lie = map(orientation_of, labels)
+    return [
+        _fit_image(turn(v, SPATIAL, lies, image.orientation), image)
+        for v, lies, image in zip(values, lie, images, strict=True)
+    ]
 
 
 def to_indices(values: NDArray[Any], classes: Sequence[int]) -> NDArray[np.int16]:

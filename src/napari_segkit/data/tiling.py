@@ -43,11 +43,15 @@ class Grid:
         A tile's lengths.
     overlap : tuple of int
         Pixels that neighbours share along each axis, at most half a tile.
+    blended : bool
+        Tiles are blended, and the last one reaches past the image's end; where what they hold is
+        joined in another way, it only has to reach the end.
     """
 
     shape: tuple[int, ...]
     size: tuple[int, ...]
     overlap: tuple[int, ...]
+    blended: bool = True
 
     def __len__(self) -> int:
         """Number of tiles."""
@@ -56,11 +60,12 @@ class Grid:
     def starts(self, axis: int) -> range:
         """First pixels of the tiles along an axis.
 
-        The last tile reaches at least a quarter of the overlap past the image's end, so that what
-        lies beyond the end looks the same to every tile.
+        Where tiles are blended the last one reaches at least a quarter of the overlap past the
+        image's end, so that what lies beyond the end looks the same to every tile.
         """
         step = self.size[axis] - self.overlap[axis]
-        reach = self.shape[axis] + margin(self.overlap[axis]) - self.size[axis]
+        beyond = margin(self.overlap[axis]) if self.blended else 0
+        reach = self.shape[axis] + beyond - self.size[axis]
         return range(0, step * max(0, ceil(reach / step)) + 1, step)
 
     def __iter__(self) -> Iterator[Tile]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import ModelSpec
+from napari_segkit.objects.levels import outputs as outputs_of
 
 from .registry import MODELS, ModelInfo, list_models, model_info
 
@@ -22,8 +23,11 @@ __all__ = [
     "build",
     "check_spec",
     "choose_ndim",
+    "is_whole",
+    "kind_of",
     "list_models",
     "model_info",
+    "outputs",
     "resolve",
     "stride",
 ]
@@ -38,7 +42,7 @@ class Inputs:
     channels : int
         Channels of its images.
     classes : int
-        Number of classes it tells apart.
+        Number of classes it tells apart, as `outputs` counts them.
     spacing : tuple of float
         World units between pixels along Z Y X or Y X; as many as it has spatial dimensions.
     """
@@ -68,11 +72,21 @@ def resolve(spec: ModelSpec) -> ModelSpec:
         weights; the message lists what it takes.
     """
     info = model_info(spec.name)
-    spec = replace(spec, encoder=spec.encoder or info.encoders[0])
+    spec = replace(spec, encoder=spec.encoder or _first(spec, info))
     check_spec(spec)
     if spec.weights is not None and not Path(spec.weights).is_file():
         _check_word(spec)
     return spec
+
+
+def _first(spec: ModelSpec, info: ModelInfo) -> str:
+    """The method's first encoder; the first for which there are weights, where these are named."""
+    if spec.weights not in info.weights:
+        return info.encoders[0]
+    from .weights import available
+
+    having = (e for e in info.encoders if spec.weights in available(replace(spec, encoder=e)))
+    return next(having, info.encoders[0])
 
 
 def _check_word(spec: ModelSpec) -> None:
@@ -114,6 +128,58 @@ def check_spec(spec: ModelSpec) -> None:
             f"{spec.name} works in {_dims(info)} only, and dims is {spec.dims!r}: choose another "
             "method, or dims='auto'."
         )
+    if spec.objects is not None and info.kind == "instance":
+        raise ValueError(
+            f"objects is {spec.objects!r}, and {spec.name} gives objects by itself: leave objects "
+            "None, or choose a method that gives a class for every pixel."
+        )
+
+
+def kind_of(spec: ModelSpec) -> str:
+    """What a method gives.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Which method, and whether it is to give objects.
+
+    Returns
+    -------
+    str
+        "semantic": a class for every pixel. "objects": the same, parted into objects.
+        "instance": objects, found one by one.
+    """
+    kind = model_info(spec.name).kind
+    return "objects" if kind == "semantic" and spec.objects else kind
+
+
+def is_whole(spec: ModelSpec) -> bool:
+    """Whether a spec may name the weights of a whole model, which then needs no training.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Its method and weights count; no file is read.
+    """
+    return model_info(spec.name).whole and spec.weights not in (None, "imagenet")
+
+
+def outputs(spec: ModelSpec, classes: int) -> int:
+    """Count what a network tells apart at each pixel, or at each object.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Which method.
+    classes : int
+        Classes a person knows, background among them.
+
+    Returns
+    -------
+    int
+        The same number, but more where classes are learned in levels to part objects.
+    """
+    return outputs_of(spec.objects, classes) if spec.objects else classes
 
 
 def _dims(info: ModelInfo) -> str:

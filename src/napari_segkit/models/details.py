@@ -10,7 +10,7 @@ from torch import nn
 
 from napari_segkit.config import ModelSpec
 
-from . import Inputs, build
+from . import Inputs, build, kind_of
 from .skeleton import skeleton
 
 FLOAT = 4  # bytes
@@ -26,11 +26,15 @@ class Details:
         Numbers that it learns.
     training_memory, prediction_memory : int
         Bytes for a batch of tiles, the model included: an estimate.
+    at_least : bool
+        The memory is that of the encoder alone: what finds objects one by one needs more, the
+        more objects there are.
     """
 
     parameters: int
     training_memory: int
     prediction_memory: int
+    at_least: bool = False
 
 
 def details(spec: ModelSpec, inputs: Inputs, tile_size: Sequence[int], batch_size: int) -> Details:
@@ -51,7 +55,8 @@ def details(spec: ModelSpec, inputs: Inputs, tile_size: Sequence[int], batch_siz
     -------
     Details
         Training keeps, besides what backpropagation needs, each parameter four times: itself, its
-        gradient, and the optimiser's two moments.
+        gradient, and the optimiser's two moments. Of a network that finds objects one by one
+        only the encoder is run: what follows depends on what it finds.
 
     Raises
     ------
@@ -63,12 +68,15 @@ def details(spec: ModelSpec, inputs: Inputs, tile_size: Sequence[int], batch_siz
         images = torch.empty(batch_size, inputs.channels, *tile_size)
     parameters = sum(p.numel() for p in network.parameters())
     learned = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    kept, largest = _activations(network, images)
-    outputs = FLOAT * batch_size * inputs.classes * prod(tile_size)
+    by_ones = kind_of(spec) == "instance"
+    weighed: Any = network.backbone if by_ones else network
+    kept, largest = _activations(weighed, images)
+    outputs = 0 if by_ones else FLOAT * batch_size * inputs.classes * prod(tile_size)
     return Details(
         parameters,
         FLOAT * (parameters + 3 * learned) + kept + 2 * outputs,
         FLOAT * parameters + 2 * largest + 2 * outputs,
+        at_least=by_ones,
     )
 
 

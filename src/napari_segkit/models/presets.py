@@ -54,6 +54,17 @@ PRESETS = {
             TrainConfig(epochs=100, steps_per_epoch=50, batch_size=16, tile=TileConfig(512)),
         ),
         Preset(
+            "touching cells or nuclei",
+            "A U-Net that learns the rims of objects, too, and parts those that touch.",
+            ModelSpec("unet", encoder="resnet18", objects="boundary"),
+            TrainConfig(epochs=80),
+        ),
+        Preset(
+            "objects one by one",
+            "Mask R-CNN: each object with a class, a score and a mask of its own.",
+            ModelSpec("maskrcnn"),
+        ),
+        Preset(
             "volume",
             "A 3D U-Net shaped by the voxel size: MRI, confocal stacks.",
             ModelSpec("unet3d", encoder="small"),

@@ -30,7 +30,7 @@ class ModelInfo:
         The file in this folder with ``build(spec, inputs)`` and, where tiles are not multiples of
         `stride`, ``stride(spec, spacing)``.
     kind : str
-        "semantic": a class for every pixel.
+        "semantic": a class for every pixel. "instance": objects, each with a class and a score.
     training : str
         The file in ``training`` whose `Training` teaches it.
     weights : tuple of str
@@ -39,6 +39,8 @@ class ModelInfo:
         Fields of `TrainConfig` that its training does not go by.
     features : bool
         ``ModelSpec.features`` counts for it.
+    whole : bool
+        Weights of others may be those of the whole network: it then predicts without training.
     any_timm : bool
         Takes "tu-" and a name of timm as encoder, too.
     stride : int or None
@@ -58,6 +60,7 @@ class ModelInfo:
     weights: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     features: bool = False
+    whole: bool = False
     any_timm: bool = False
     stride: int | None = 32
     licence: str = "BSD-3-Clause"
@@ -79,6 +82,15 @@ def _torchvision(name: str, title: str, about: str, encoders: Sequence[str]) -> 
 def _monai(name: str, title: str, about: str, sizes: Sequence[str] = SIZES) -> ModelInfo:
     known: Any = {"stride": None, "licence": "Apache-2.0"}
     return ModelInfo(name, title, (3, 2), about, tuple(sizes), "monai", **known)
+
+
+def _instance(
+    name: str, title: str, about: str, encoders: Sequence[str], weights: Sequence[str]
+) -> ModelInfo:
+    known: Any = {"kind": "instance", "training": "instance", "whole": "coco" in weights}
+    return ModelInfo(
+        name, title, (2,), about, tuple(encoders), name, weights=tuple(weights), **known
+    )
 
 
 MODELS = {
@@ -179,6 +191,20 @@ MODELS = {
             weights=("imagenet",),
             any_timm=True,
             stride=None,
+        ),
+        _instance(
+            "maskrcnn",
+            "Mask R-CNN",
+            "Boxes, then a mask in each: objects of any shape, photographs with COCO weights.",
+            ("resnet18", "mobilenet_v3_large", "resnet34", "resnet50", "resnet50_v2", "resnet101"),
+            ("imagenet", "coco"),
+        ),
+        _instance(
+            "solo",
+            "SOLO",
+            "A mask for each place of a grid, without boxes: objects that crowd or bend.",
+            ("resnet18", "mobilenet_v3_large", "resnet34", "resnet50"),
+            ("imagenet",),
         ),
     )
 }

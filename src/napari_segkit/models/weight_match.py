@@ -1,5 +1,6 @@
 """Which of a file's tensors belongs where in a network: by name and shape, or by order."""
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,18 @@ if TYPE_CHECKING:
 Tensors = dict[str, "Tensor"]
 
 # What training scripts and libraries put before the names of a network's tensors.
-WRAPPERS = {"module", "_orig_mod", "network", "net", "model", "encoder", "backbone", "features"}
+WRAPPERS = {
+    *("module", "_orig_mod", "network", "net", "model"),
+    *("encoder", "backbone", "body", "features"),
+}
+
+# Names in older files of torchvision's detectors, and what they are called now.
+RENAMED = (
+    (r"(\.fpn\.(?:inner|layer)_blocks\.\d+)\.(weight|bias)$", r"\1.0.\2"),
+    (r"(\.head\.conv)\.(weight|bias)$", r"\1.0.0.\2"),
+    *((rf"\.mask_fcn{n + 1}\.", rf".{n}.0.") for n in range(4)),
+)
+EPS = 1e-5  # that of a batch norm here
 
 
 def without_counters(state: Tensors) -> Tensors:
@@ -31,9 +43,37 @@ def encoder_part(state: Tensors) -> Tensors:
     state : dict of str to torch.Tensor
         Of a whole network.
     """
-    starts = [s for s in _starts(state) if s.endswith(("encoder.", "backbone."))]
+    starts = [s for s in _starts(state) if s.endswith("backbone.body.")]
+    starts = starts or [s for s in _starts(state) if s.endswith(("encoder.", "backbone."))]
     start = min(starts, key=len, default="")
     return {k: v for k, v in state.items() if k.startswith(start)}
+
+
+def of_detector(tensors: Tensors) -> Tensors:
+    """The tensors of a whole Mask R-CNN, from whichever version of torchvision.
+
+    Parameters
+    ----------
+    tensors : dict of str to torch.Tensor
+        Of a file.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        By the names of today. Where batch norm was frozen, as in torchvision's first file, nothing
+        was added to the variances: they are lowered by what is added here, to the same result.
+        Files of anything else come back as they are.
+    """
+    if not any("roi_heads.mask_predictor." in name for name in tensors):
+        return tensors
+    frozen = not any(name.endswith("num_batches_tracked") for name in tensors)
+    found = {}
+    for name, tensor in tensors.items():
+        for old, new in RENAMED:
+            name = re.sub(old, new, name)
+        lower = frozen and name.endswith("running_var")
+        found[name] = tensor - EPS if lower else tensor
+    return found
 
 
 def match(tensors: Tensors, wanted: Tensors, channels: int) -> Tensors:

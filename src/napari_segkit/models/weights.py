@@ -12,17 +12,29 @@ from napari_segkit.config import ModelSpec
 
 from . import Inputs, encoders, model_info
 from .weight_files import INSTEAD, HubFile, UrlFile, WeightsError, fetch, library, read, reason
-from .weight_match import Tensors, encoder_part, fit, match, match_in_order, without_counters
+from .weight_match import (
+    Tensors,
+    encoder_part,
+    fit,
+    match,
+    match_in_order,
+    of_detector,
+    without_counters,
+)
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["WeightsError", "initialise", "available", "cached"]
 
-TORCHVISION = ("torchvision", "segnet")  # files of methods on the encoders of torchvision
+# Files of methods on the encoders of torchvision.
+TORCHVISION = ("torchvision", "segnet", "maskrcnn", "solo")
 BACKBONES = {
     "mobilenet_v3_large": "MobileNet_V3_Large_Weights",
+    "resnet18": "ResNet18_Weights",
+    "resnet34": "ResNet34_Weights",
     "resnet50": "ResNet50_Weights",
+    "resnet50_v2": "ResNet50_Weights",
     "resnet101": "ResNet101_Weights",
     "vgg11_bn": "VGG11_BN_Weights",
     "vgg13_bn": "VGG13_BN_Weights",
@@ -37,8 +49,17 @@ COCO = {
     ("deeplabv3_torchvision", "resnet50"): "DeepLabV3_ResNet50_Weights",
     ("deeplabv3_torchvision", "resnet101"): "DeepLabV3_ResNet101_Weights",
 }
+DETECTORS = {
+    ("maskrcnn", "resnet50"): "MaskRCNN_ResNet50_FPN_Weights",
+    ("maskrcnn", "resnet50_v2"): "MaskRCNN_ResNet50_FPN_V2_Weights",
+}
 # The layers whose shapes depend on the classes, in torchvision's networks.
-HEADS = (".classifier.4.", ".low_classifier.", ".high_classifier.")
+HEADS = (
+    *(".classifier.4.", ".low_classifier.", ".high_classifier."),
+    *(".box_predictor.cls_score.", ".box_predictor.bbox_pred.", ".mask_predictor.mask_fcn_logits."),
+)
+# What a detector keeps beside weights, which no file of others has.
+SETTINGS = (".mean", ".std", ".resize", ".anchor_generator.cells")
 
 # Native encoders with other weights than "imagenet" alone. A test holds them against the library.
 WORDS = {
@@ -112,7 +133,7 @@ def available(spec: ModelSpec) -> tuple[str, ...]:
         return ()
     if _on_torchvision(spec):
         learned = ("imagenet",) if encoder in BACKBONES else ()
-        return (*learned, "coco") if (spec.name, encoder) in COCO else learned
+        return (*learned, "coco") if (spec.name, encoder) in COCO | DETECTORS else learned
     if encoder.startswith("tu-"):
         return ("imagenet",) if _timm_file(encoder) else ()
     return WORDS.get(encoder, ("imagenet",) if encoder in encoders.NATIVE else ())
@@ -155,10 +176,13 @@ def _on_torchvision(spec: ModelSpec) -> bool:
 
 
 def _torchvision_file(spec: ModelSpec) -> UrlFile:
-    if spec.weights == "coco":
-        name = f"{COCO[spec.name, str(spec.encoder)]}.COCO_WITH_VOC_LABELS_V1"
+    pair = spec.name, str(spec.encoder)
+    if spec.weights != "coco":
+        name = f"{BACKBONES[pair[1]]}.IMAGENET1K_V1"
+    elif pair in DETECTORS:
+        name = f"{DETECTORS[pair]}.COCO_V1"
     else:
-        name = f"{BACKBONES[str(spec.encoder)]}.IMAGENET1K_V1"
+        name = f"{COCO[pair]}.COCO_WITH_VOC_LABELS_V1"
     return UrlFile(library("torchvision.models").get_weight(name).url)
 
 
@@ -190,13 +214,14 @@ def _load_all(network: "nn.Module", tensors: Tensors, spec: ModelSpec, channels:
     wanted = without_counters(network.state_dict())
     if spec.weights != "coco":
         wanted = encoder_part(wanted)
-    found = match(tensors, wanted, channels)
+    found = match(of_detector(tensors), wanted, channels)
     missing = [name for name in wanted if name not in found]
     if spec.weights == "coco":
-        missing = [name for name in missing if not any(head in f".{name}" for head in HEADS)]
+        own = (*HEADS, *SETTINGS)
+        missing = [name for name in missing if not any(part in f".{name}" for part in own)]
     if missing:
         raise _unfit(spec, f"{missing[0]} has no counterpart in them")
-    network.load_state_dict(found, strict=False)
+    _load(network, found)
 
 
 def _load_smp(network: Any, tensors: Tensors, spec: ModelSpec, channels: int) -> None:
@@ -231,7 +256,7 @@ def _load_path(network: "nn.Module", spec: ModelSpec, channels: int) -> None:
     """Weights from a person's own file; what finds no place stays random."""
     wanted = without_counters(network.state_dict())
     encoder = encoder_part(wanted)
-    tensors = read(Path(str(spec.weights)))
+    tensors = of_detector(read(Path(str(spec.weights))))
     found = match(tensors, wanted, channels)
     count = sum(name in found for name in encoder)
     if 2 * count < len(encoder):
@@ -250,7 +275,15 @@ def _load_path(network: "nn.Module", spec: ModelSpec, channels: int) -> None:
             UserWarning,
             stacklevel=4,
         )
+    _load(network, found)
+
+
+def _load(network: "nn.Module", found: Tensors) -> None:
+    """Take the tensors; a detector then sees images as the network does that learned them."""
     network.load_state_dict(found, strict=False)
+    adopt = getattr(network, "adopt_photographs", None)
+    if adopt and "mean" not in found:
+        adopt(whole="rpn.head.cls_logits.weight" in found)
 
 
 def _unfit(spec: ModelSpec, reason: str) -> WeightsError:

@@ -14,7 +14,7 @@ from torch import nn
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
-from napari_segkit.data.labels import to_indices
+from napari_segkit.data.labels import count
 from napari_segkit.data.normalise import (
     Statistics,
     identity,
@@ -24,13 +24,14 @@ from napari_segkit.data.normalise import (
 )
 from napari_segkit.data.resample import on_one_grid
 from napari_segkit.data.tiling import along_axes, edges, explicit, fit
-from napari_segkit.models import Inputs, build, choose_ndim, stride
+from napari_segkit.models import Inputs, build, choose_ndim, outputs, stride
 from napari_segkit.models.weights import initialise
 from napari_segkit.steps import Step
 from napari_segkit.trained import TrainedModel
 from napari_segkit.versions import versions
 
 from .sampling import Sample
+from .targets import targets, typical_size
 
 if TYPE_CHECKING:
     from .loop import TrainStep
@@ -48,13 +49,15 @@ class BaseTraining:
     images : sequence of Image
         All with the same number of channels and the same orientation.
     values : sequence of ndarray
-        Their label values, as `read_values` gives them.
+        Their label values, as `read_values` gives them, or ids of objects, as `read_objects` does.
     classes : sequence of LabelClass
         The classes to learn, by rising value.
     config : TrainConfig
         How to train.
     device : torch.device
         Where.
+    class_of : ndarray, optional
+        Position in `classes` of each id, where values are ids of objects.
     """
 
     def __init__(
@@ -65,21 +68,26 @@ class BaseTraining:
         classes: Sequence[LabelClass],
         config: TrainConfig,
         device: torch.device,
+        class_of: NDArray[np.intp] | None = None,
     ) -> None:
         self.spec, self.config, self.device = spec, config, device
-        self.classes = tuple(classes)
+        self.classes, self.class_of = tuple(classes), class_of
         self.ndim = min(choose_ndim(spec, image.axes) for image in images)
         for image in images:
             require_finite_image(image)
         self.nonzero = config.normalise == "image" and mostly_zero(images, self.ndim)
         self.statistics = self._measure(images)
+        left_out = config.unlabelled if class_of is None else None
         self.images, values = on_one_grid(
-            images, values, config.voxel_size, self.ndim, unlabelled=config.unlabelled
+            images, values, config.voxel_size, self.ndim, unlabelled=left_out
         )
         self.inputs = Inputs(
-            self.images[0].channels, len(classes), self.images[0].spacing[-self.ndim :]
+            self.images[0].channels,
+            outputs(spec, len(classes)),
+            self.images[0].spacing[-self.ndim :],
         )
         self.tile_size, self.overlap = tiles(self.images, config, stride(spec, self.inputs.spacing))
+        self.object_size = typical_size(self, values)
         self.samples = self._samples(values)
         self.network = self._build().to(device)
         self.history: list[float] = []
@@ -105,6 +113,7 @@ class BaseTraining:
             tile_size=self.tile_size,
             overlap=self.overlap,
             nonzero=self.nonzero,
+            object_size=self.object_size,
             statistics=fixed,
             history=tuple(self.history),
             provenance=self._provenance(),
@@ -125,21 +134,29 @@ class BaseTraining:
         return [identity(i.channels) for i in images]
 
     def _samples(self, values: Sequence[NDArray[Any]]) -> list[Sample]:
-        wanted = [c.value for c in self.classes]
         self._require_all(values)
         return [
-            Sample(image, Image(to_indices(v, wanted), image.label_axes), statistics)
-            for image, v, statistics in zip(self.images, values, self.statistics, strict=True)
+            Sample(image, Image(indices, image.label_axes), statistics)
+            for image, indices, statistics in zip(
+                self.images, targets(self, values), self.statistics, strict=True
+            )
         ]
 
     def _require_all(self, values: Sequence[NDArray[Any]]) -> None:
         """Refuse a voxel size at which a class has no pixel left."""
-        lost = [c.name for c in self.classes if not any((v == c.value).any() for v in values)]
+        present = set().union(*(count(self._classes_in(v))[0].tolist() for v in values))
+        lost = [c.name for c in self.classes if c.value not in present]
         if lost:
             raise ValueError(
                 f"At voxel_size {self.config.voxel_size:g} no pixel of {', '.join(lost)} is left: "
                 "choose smaller voxels, or label more of it."
             )
+
+    def _classes_in(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Class values, also where the values are ids."""
+        if self.class_of is None:
+            return values
+        return np.array([c.value for c in self.classes])[self.class_of[np.maximum(values, 0)]]
 
     def _provenance(self) -> dict[str, Any]:
         return {

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from math import cos, pi
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import nn
@@ -38,8 +39,8 @@ class TrainStep(Step):
 
 def train(
     network: nn.Module,
-    batch: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    batch: Callable[[int], tuple[torch.Tensor, Any]],
+    loss: Callable[[torch.Tensor, Any], torch.Tensor],
     config: TrainConfig,
     device: torch.device,
 ) -> Generator[TrainStep, None, None]:
@@ -51,9 +52,9 @@ def train(
         On `device`. It is in training mode between steps and in evaluation mode afterwards,
         also when the generator is closed.
     batch : callable
-        From a batch size to images and targets.
+        From a batch size to images and targets, both with a method ``to(device)``.
     loss : callable
-        From logits and targets to a scalar.
+        From images and targets, on `device`, to a scalar.
     config : TrainConfig
         Epochs, time limit, batch size and learning rate.
     device : torch.device
@@ -81,7 +82,7 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * _schedule(progress)
             images, targets = batch(config.batch_size)
-            value = loss(network(images.to(device)), targets.to(device))
+            value = loss(images.to(device), targets.to(device))
             _require_finite(value, done)
             optimiser.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]

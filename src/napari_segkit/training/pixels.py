@@ -55,8 +55,8 @@ class Training(BaseTraining):
 
     network: Any
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
         if self.config.tile.tile_size is None:
             self.tile_size, self.overlap = self._roomy()
 
@@ -120,7 +120,7 @@ class Training(BaseTraining):
 
     def _shares(self) -> NDArray[np.float64]:
         """Which part of each class's pixels is learned from; rare classes are kept whole."""
-        counts = np.zeros(len(self.classes))
+        counts = np.zeros(self.inputs.classes)
         for _, _, indices in self._items():
             counts += np.bincount(indices[indices != IGNORE], minlength=len(counts))
         kept = np.maximum(counts * ROWS / counts.sum(), RARE)
@@ -148,7 +148,7 @@ class Training(BaseTraining):
         seen = network.embed(self._jittered(columns, spread))
         centre = seen.mean(dim=1, keepdim=True)
         seen = seen - centre
-        wanted = functional.one_hot(targets, len(self.classes)).T.to(seen.dtype)
+        wanted = functional.one_hot(targets, self.inputs.classes).T.to(seen.dtype)
         offset = wanted.mean(dim=1).clamp_min(1e-6).log()
         prior = PRIOR[self.ndim]
         inverse = _inverse(seen, prior)

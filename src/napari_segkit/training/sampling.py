@@ -81,7 +81,7 @@ class Sampler:
         return torch.from_numpy(images), torch.from_numpy(targets)
 
     def _find(self, classes: int) -> list[NDArray[np.int64]]:
-        """Per class, rows of (item, *place) where it is labelled."""
+        """Per class that occurs, rows of (item, *place) where it is labelled."""
         found: list[list[NDArray[np.int64]]] = [[] for _ in range(classes)]
         share = max(1, PLACES // len(self._items))
         for number, (sample, item) in enumerate(self._items):
@@ -91,18 +91,20 @@ class Sampler:
                 flat = flat[:: max(1, len(flat) // share)]
                 places = np.stack(np.unravel_index(flat, indices.shape), axis=1)
                 rows.append(np.insert(places, 0, number, axis=1))
-        return [np.concatenate(rows) for rows in found]
+        joined = [np.concatenate(rows) for rows in found]
+        return [rows for rows in joined if len(rows)]  # not every object has every level
 
     def _whole(self, sample: Sample, item: dict[str, int]) -> NDArray[np.int16]:
         region = tuple(slice(0, n) for n in sample.image.spatial(len(self.size)))
         return sample.indices.read(item, region)[0]
 
     def _patch(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        rows = self._places[self.random.integers(len(self._places))]
-        number, *place = rows[self.random.integers(len(rows))]
-        sample, item = self._items[number]
+        return self._cut(*self._window())
+
+    def _cut(
+        self, sample: Sample, item: dict[str, int], start: Sequence[int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         shape = sample.image.spatial(len(self.size))
-        start = [self._start(p, n, end) for p, n, end in zip(place, self.size, shape, strict=True)]
         pixels = read_mirrored(lambda r: sample.image.read(item, r), start, self.size, shape)
         require_finite(pixels, sample.image.name)
         target = read_mirrored(lambda r: sample.indices.read(item, r), start, self.size, shape)[0]
@@ -110,6 +112,15 @@ class Sampler:
         if self.augment:
             image, target = self._augment(image, target)
         return np.ascontiguousarray(image), np.ascontiguousarray(target, np.int64)
+
+    def _window(self) -> tuple[Sample, dict[str, int], list[int]]:
+        """Where the next patch lies: its sample, item and first pixel."""
+        rows = self._places[self.random.integers(len(self._places))]
+        number, *place = rows[self.random.integers(len(rows))]
+        sample, item = self._items[number]
+        shape = sample.image.spatial(len(self.size))
+        start = [self._start(p, n, end) for p, n, end in zip(place, self.size, shape, strict=True)]
+        return sample, item, start
 
     def _start(self, place: int, size: int, end: int) -> int:
         """A window of `size` that holds `place`, inside the image where it fits."""

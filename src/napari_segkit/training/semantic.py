@@ -20,21 +20,21 @@ SETTLE = 10
 class Training(BaseTraining):
     """One training by gradients on patches; made as `BaseTraining` is."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
         self.sampler = Sampler(
             self.samples,
             self.tile_size,
-            len(self.classes),
+            self.inputs.classes,
             augment=self.config.augment,
             seed=self.config.seed,
         )
+        self._criterion = CrossEntropyDice()
         self._recent: deque[torch.Tensor] = deque(maxlen=SETTLE)
 
     def steps(self) -> Generator[TrainStep, None, None]:
         """Train; after each step `trained` gives the model as it is then."""
-        loss = CrossEntropyDice()
-        for step in train(self.network, self._batch, loss, self.config, self.device):
+        for step in train(self.network, self._batch, self._loss, self.config, self.device):
             self.history.append(step.loss)
             self.last = step
             yield step
@@ -53,3 +53,7 @@ class Training(BaseTraining):
         images, targets = self.sampler.batch(count)
         self._recent.append(images)
         return images, targets
+
+    def _loss(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        value: torch.Tensor = self._criterion(self.network(images), targets)
+        return value

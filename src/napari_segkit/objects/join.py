@@ -1,0 +1,210 @@
+"""Objects that several tiles found, as one: whole across the tiles' borders."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segkit.data.tiling import Grid, Tile
+
+from .found import Candidates
+from .masks import cut_out, paste
+
+EDGE = 2.0  # a box that comes so near to a tile's inner edge is cut off there
+SAME = 0.5  # IoU, within what both tiles see, from which two candidates are one object
+WEAK = 0.5  # of the best score: a candidate below that does not stand for the object
+BINARY = 0.5
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The candidates of one tile, in pixels of the image.
+
+    Parameters
+    ----------
+    window : ndarray
+        x0, y0, x1, y1 of the tile.
+    inner : ndarray of bool
+        Which of these four edges lie inside the image.
+    candidates : Candidates
+        What the tile found.
+    """
+
+    window: NDArray[np.float64]
+    inner: NDArray[np.bool_]
+    candidates: Candidates
+
+    def distances(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """How far each side of boxes lies inside the tile; infinite at the image's own edges."""
+        inside = (boxes - self.window) * [1, 1, -1, -1]
+        return np.where(self.inner, inside, np.inf)
+
+    def holds(self, boxes: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Which boxes the tile sees whole."""
+        inside = ((boxes - self.window) * [1, 1, -1, -1] >= -EDGE).all(axis=1)
+        return np.asarray(inside & (self.distances(boxes) > EDGE).all(axis=1))
+
+    def depths(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """How deep in the tile the middles of boxes lie."""
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        return self.distances(np.concatenate([middle, middle], axis=1)).min(axis=1)
+
+
+def join_tiles(grid: Grid, found: Sequence[tuple[Tile, Candidates]]) -> Candidates:
+    """The objects of an image, each once and whole.
+
+    What two tiles found in the part that both see is one object where the masks agree there. It is
+    taken from the tile in which it lies deepest; where no tile sees it whole, the parts are joined.
+    What a tile's edge cuts off, and another tile sees whole but does not find, is dropped.
+
+    Parameters
+    ----------
+    grid : Grid
+        The tiles.
+    found : sequence of tuple
+        Tiles with their candidates, boxes in pixels of the tile.
+
+    Returns
+    -------
+    Candidates
+        Boxes in pixels of the image, by falling score.
+    """
+    seen = [_placed(grid, *each) for each in found]
+    first = np.cumsum([0, *(len(s.candidates) for s in seen)])
+    groups = _Groups(int(first[-1]))
+    for a, b in combinations(range(len(seen)), 2):
+        for i, j in _matches(seen[a], seen[b], grid.shape):
+            groups.join(int(first[a] + i), int(first[b] + j))
+    tile_of = np.repeat(np.arange(len(seen)), np.diff(first))
+    members = [(int(t), int(i - first[t])) for i, t in enumerate(tile_of)]
+    kept = [
+        one
+        for group in groups.all()
+        if (one := _settled(seen, [members[i] for i in group], grid.shape)) is not None
+    ]
+    return Candidates.joined(kept)
+
+
+def _placed(grid: Grid, tile: Tile, candidates: Candidates) -> _Seen:
+    rows, cols = tile.region
+    y, x = (s + n for s, n in zip(tile.start, grid.size, strict=True))
+    window = np.array([cols.start, rows.start, cols.stop, rows.stop], np.float64)
+    inner = np.array([cols.start > 0, rows.start > 0, x < grid.shape[1], y < grid.shape[0]])
+    offset = np.array([cols.start, rows.start] * 2, np.float32)
+    height, width = grid.shape
+    boxes = (candidates.boxes + offset).clip(0, [width, height, width, height])
+    moved = Candidates(
+        boxes.astype(np.float32), candidates.masks, candidates.positions, candidates.scores
+    )
+    real = (boxes[:, 2:] - boxes[:, :2] > 0.5).all(axis=1)  # not wholly in the mirrored margin
+    return _Seen(window, inner, moved.take(real))
+
+
+def _matches(a: _Seen, b: _Seen, shape: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Pairs of candidates that are the same where both tiles look."""
+    shared = _meet(a.window, b.window)
+    if not (shared[2:] > shared[:2]).all():
+        return
+    near = [np.flatnonzero(_area(_meet(s.candidates.boxes, shared)) > 0) for s in (a, b)]
+    boxes = [_meet(s.candidates.boxes[n], shared) for s, n in zip((a, b), near, strict=True)]
+    overlap = _area(_meet(boxes[0][:, None], boxes[1][None]))
+    union = _area(boxes[0])[:, None] + _area(boxes[1])[None] - overlap
+    for i, j in np.argwhere(overlap > 0.3 * union):
+        p, q = int(near[0][i]), int(near[1][j])
+        same = a.candidates.positions[p] == b.candidates.positions[q]
+        if same and _agreement(a.candidates, p, b.candidates, q, shared, shape) > SAME:
+            yield p, q
+
+
+def _agreement(
+    a: Candidates, p: int, b: Candidates, q: int, shared: NDArray[np.floating], shape: Sequence[int]
+) -> float:
+    """IoU of two masks within a part of the image."""
+    x0, y0, x1, y1 = shared.astype(int)
+    canvas = np.zeros((2, y1 - y0, x1 - x0), bool)
+    for layer, (candidates, which) in zip(canvas, ((a, p), (b, q)), strict=True):
+        mask, (rows, cols) = paste(candidates.masks[which], candidates.boxes[which], shape)
+        top, bottom = max(rows.start, y0), min(rows.stop, y1)
+        left, right = max(cols.start, x0), min(cols.stop, x1)
+        if top < bottom and left < right:
+            part = mask[
+                top - rows.start : bottom - rows.start, left - cols.start : right - cols.start
+            ]
+            layer[top - y0 : bottom - y0, left - x0 : right - x0] = part >= BINARY
+    union = int((canvas[0] | canvas[1]).sum())
+    return int((canvas[0] & canvas[1]).sum()) / union if union else 0.0
+
+
+def _settled(
+    seen: Sequence[_Seen], group: Sequence[tuple[int, int]], shape: Sequence[int]
+) -> Candidates | None:
+    """One candidate for all that are the same object; None where it is none."""
+    parts = [seen[t].candidates.take([i]) for t, i in group]
+    boxes = [p.boxes for p in parts]
+    best = max(float(p.scores[0]) for p in parts)
+    strong = [p.scores[0] >= WEAK * best for p in parts]
+    whole = [bool(seen[t].holds(b)[0]) for (t, _), b in zip(group, boxes, strict=True)]
+    chosen = [n for n, (s, w) in enumerate(zip(strong, whole, strict=True)) if s and w]
+    if chosen:
+        depth = [float(seen[group[n][0]].depths(boxes[n])[0]) for n in chosen]
+        _, _, n = max(zip(depth, (float(parts[n].scores[0]) for n in chosen), chosen, strict=True))
+        return parts[n]
+    others = set(range(len(seen))) - {t for t, _ in group}
+    if any(seen[t].holds(b)[0] for t in others for b in boxes):
+        return None
+    return parts[0] if len(parts) == 1 else _union(parts, shape)
+
+
+def _union(parts: Sequence[Candidates], shape: Sequence[int]) -> Candidates:
+    """Parts of one object that no tile sees whole, joined."""
+    boxes = np.concatenate([p.boxes for p in parts])
+    box = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+    x0, y0, x1, y1 = (int(v) for v in (*np.floor(box[:2]), *np.ceil(box[2:])))
+    canvas = np.zeros((min(y1, shape[0]) - y0, min(x1, shape[1]) - x0), np.float32)
+    for part in parts:
+        mask, (rows, cols) = paste(part.masks[0], part.boxes[0], shape)
+        place = (
+            slice(rows.start - y0, rows.stop - y0),
+            slice(cols.start - x0, cols.stop - x0),
+        )
+        canvas[place] = np.maximum(canvas[place], mask)
+    best = max(parts, key=lambda p: float(p.scores[0]))
+    soft = cut_out(canvas, box.tolist(), (y0, x0))
+    return Candidates(box[None].astype(np.float32), soft[None], best.positions, best.scores)
+
+
+def _meet(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The box that two boxes share; of negative width where they do not meet."""
+    return np.concatenate(
+        [np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])], axis=-1
+    )
+
+
+def _area(boxes: NDArray[np.floating]) -> NDArray[np.floating]:
+    return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(axis=-1)
+
+
+class _Groups:
+    """Numbers in disjoint groups that can be joined."""
+
+    def __init__(self, count: int) -> None:
+        self._parent = list(range(count))
+
+    def join(self, one: int, other: int) -> None:
+        """Make one group of two."""
+        a, b = sorted((self._root(one), self._root(other)))
+        self._parent[b] = a
+
+    def all(self) -> list[list[int]]:
+        """The groups, by their first numbers."""
+        groups: dict[int, list[int]] = {}
+        for number in range(len(self._parent)):
+            groups.setdefault(self._root(number), []).append(number)
+        return list(groups.values())
+
+    def _root(self, number: int) -> int:
+        while self._parent[number] != number:
+            number = self._parent[number]
+        return number

@@ -1,0 +1,294 @@
+"""Labels in which each object has its own number: what they mean is settled here, once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segkit.config import LabelsAre, TrainConfig
+from napari_segkit.data.classes import LabelClass, classes_of, default_color
+from napari_segkit.data.images import Image
+from napari_segkit.data.labels import IGNORE, LabelsError, as_values
+
+from .regions import complete
+
+PIECES = 3  # so many pieces a value look like classes
+BACKGROUND = LabelClass(0, "background", default_color(0))
+
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class ObjectLabels:
+    """Objects of one or several images, as a training takes them.
+
+    Parameters
+    ----------
+    ids : list of ndarray
+        int32, in the images' shapes without channels: 0 background, a number for each object that
+        no other has in any of the images, -1 not annotated.
+    classes : tuple of LabelClass
+        Background, of value 0, then the classes of the objects by rising value.
+    class_of : ndarray
+        Position in `classes` of each id; 0 of id 0.
+    """
+
+    ids: list[Ids]
+    classes: tuple[LabelClass, ...]
+    class_of: NDArray[np.intp]
+
+
+def read_objects(
+    labels: Sequence[Any],
+    *,
+    unlabelled: int | None = 0,
+    labels_are: LabelsAre = "ask",
+    images: Sequence[Image] | None = None,
+    object_classes: Sequence[Any] | None = None,
+    regions: Sequence[Any] | None = None,
+) -> ObjectLabels:
+    """The objects in the labels of several images, with their classes.
+
+    Parameters
+    ----------
+    labels : sequence of array-like or napari Labels layer
+        0 is background; what the other values mean, `labels_are` says.
+    unlabelled : int or None
+        A value that is not annotated; None and 0 leave nothing out.
+    labels_are : {"ask", "classes", "objects"}
+        "objects": each value is one object. "classes": each connected piece of a value is one
+        object, and the value is its class. "ask": as "objects", but labels of few values in many
+        pieces are refused with a question.
+    images : sequence of Image, optional
+        The images they belong to.
+    object_classes : sequence of array-like or napari Labels layer, optional
+        Labels of the same shapes that hold, in each object, the value of its class. None: the
+        column "class" of a layer's features, or one class for all.
+    regions : sequence, optional
+        What is annotated completely, as in `regions.complete`; a None among them, or for all of
+        them, means the whole image.
+
+    Returns
+    -------
+    ObjectLabels
+        Ids and classes.
+
+    Raises
+    ------
+    LabelsError
+        If they cannot be read so, if there is no object, or if objects lack a class.
+    """
+    values = as_values(labels, images)
+    ids, last, found = [], 0, []
+    for number, array in enumerate(values):
+        own, of_value = ids_of(array, unlabelled=unlabelled, labels_are=labels_are)
+        area = regions[number] if regions else None
+        if area is not None:
+            own[~complete(area, labels[number], array.shape)] = IGNORE
+        ids.append(np.where(own > 0, own + last, own).astype(np.int32, copy=False))
+        last += len(of_value)
+        found.append((own, of_value))
+    _require_objects(ids)
+    if object_classes is not None:
+        painted = as_values(object_classes, images)
+        named = [_majority(own, p, len(v)) for (own, v), p in zip(found, painted, strict=True)]
+        of_object = np.concatenate(named)
+        return _with_classes(ids, of_object, classes_of(list(object_classes), _present(of_object)))
+    if labels_are == "classes":
+        of_object = np.concatenate([v for _, v in found])
+        return _with_classes(ids, of_object, classes_of(list(labels), _present(of_object)))
+    return _with_classes(ids, *_from_features(labels, [v for _, v in found]))
+
+
+def ids_of(
+    values: NDArray[Any], *, unlabelled: int | None = 0, labels_are: LabelsAre = "ask"
+) -> tuple[Ids, NDArray[Any]]:
+    """Ids of the objects in one array of label values.
+
+    Parameters
+    ----------
+    values : ndarray
+        Non-negative integers, however large.
+    unlabelled, labels_are
+        As in `read_objects`.
+
+    Returns
+    -------
+    tuple of ndarray
+        int32 of the same shape: 0 background, 1, 2, ... objects, -1 not annotated; and the label
+        value of each object.
+
+    Raises
+    ------
+    LabelsError
+        If `labels_are` is "ask" and the values look like classes.
+    """
+    left_out = None if unlabelled in (None, 0) else values == unlabelled
+    inside = values if left_out is None else np.where(left_out, 0, values)
+    if labels_are == "ask":
+        _ask_about_classes(inside)
+    if labels_are == "classes":
+        ids = pieces_of(inside)
+        firsts = np.unique(ids, return_index=True)
+        of_value = inside.ravel()[firsts[1][firsts[0] > 0]]
+    else:
+        present, ids = np.unique(inside, return_inverse=True)
+        ids = ids.reshape(inside.shape) + (present[0] != 0)
+        of_value = present[present != 0]
+    ids = ids.astype(np.int32)
+    if left_out is not None:
+        ids[left_out] = IGNORE
+    return ids, of_value
+
+
+def pieces_of(values: NDArray[Any]) -> NDArray[Any]:
+    """Connected pieces of equal values, numbered from 1; 0 stays 0."""
+    from skimage.measure import label
+
+    pieces: NDArray[Any] = label(values, background=0, connectivity=1)  # type: ignore[no-untyped-call]
+    return pieces
+
+
+def read_ids(labels: Any, *, unlabelled: int | None = 0, labels_are: LabelsAre = "ask") -> Ids:
+    """The objects of one labels array or layer, for instance to be counted.
+
+    Parameters
+    ----------
+    labels : array-like or napari Labels layer
+        As in `read_objects`.
+    unlabelled, labels_are
+        As in `read_objects`.
+
+    Returns
+    -------
+    ndarray
+        int32: 0 background, 1, 2, ... objects, -1 not annotated.
+    """
+    (values,) = as_values([labels])
+    return ids_of(values, unlabelled=unlabelled, labels_are=labels_are)[0]
+
+
+def learnable_objects(
+    images: Sequence[Image],
+    labels: Sequence[Any],
+    config: TrainConfig,
+    *,
+    object_classes: Sequence[Any] | None = None,
+    regions: Sequence[Any] | None = None,
+) -> ObjectLabels:
+    """The objects that a training learns; one sentence where they cannot be learned.
+
+    Parameters
+    ----------
+    images, labels, object_classes, regions
+        As in `read_objects`.
+    config : TrainConfig
+        Its `unlabelled` and `labels_are`.
+    """
+    return read_objects(
+        labels,
+        unlabelled=config.unlabelled,
+        labels_are=config.labels_are,
+        images=images,
+        object_classes=object_classes,
+        regions=regions,
+    )
+
+
+def _ask_about_classes(values: NDArray[Any]) -> None:
+    """Ids come in one piece a plane; classes in many."""
+    planes = [np.unique(p) for p in _planes(values)]
+    number = sum(int(np.count_nonzero(p)) for p in planes)
+    pieces = sum(int(pieces_of(p).max(initial=0)) for p in _planes(values))
+    if pieces > PIECES and pieces >= PIECES * number:
+        distinct = len(set().union(*(p[p != 0].tolist() for p in planes)))
+        raise LabelsError(
+            f"The labels hold {distinct} value(s) in {pieces} pieces and look like classes: "
+            "choose labels_are='classes' to take each piece as one object of that class, or "
+            "labels_are='objects' if each value is one object.",
+            ("labels_are='classes'", "labels_are='objects'"),
+        )
+
+
+def _planes(values: NDArray[Any]) -> NDArray[Any]:
+    return values.reshape(-1, *values.shape[-2:])
+
+
+def _require_objects(ids: Sequence[Ids]) -> None:
+    if not any((i > 0).any() for i in ids):
+        raise LabelsError(
+            "The labels hold no object (every pixel is 0, background, or not annotated): give "
+            "each object a number of its own.",
+            ("paint",),
+        )
+
+
+def _majority(ids: Ids, painted: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """The class value that most pixels of each object have; 0 where it has none."""
+    from scipy.sparse import coo_array
+
+    inside = (ids > 0) & (painted > 0)
+    values, column = np.unique(painted[inside], return_inverse=True)
+    if not len(values):
+        return np.zeros(count, np.int64)
+    ones = np.ones(int(inside.sum()), np.int64)
+    votes = coo_array((ones, (ids[inside] - 1, column)), shape=(count, len(values))).tocsr()
+    best = np.asarray(votes.argmax(axis=1)).ravel()
+    return np.where(votes.sum(axis=1) > 0, values[best], 0)
+
+
+def _present(of_object: NDArray[Any]) -> list[int]:
+    return [int(v) for v in np.unique(of_object) if v != 0]
+
+
+def _from_features(
+    labels: Sequence[Any], values: Sequence[NDArray[Any]]
+) -> tuple[NDArray[Any], tuple[LabelClass, ...]]:
+    """Class value of each object, and the classes, from the column "class" of the features."""
+    names = [_names(layer, v) for layer, v in zip(labels, values, strict=True)]
+    flat = [name for of_image in names for name in of_image]
+    known = sorted({name for name in flat if name})
+    if not known:
+        return np.ones(len(flat), np.intp), (LabelClass(1, "object", default_color(1)),)
+    place = {name: number for number, name in enumerate(known, 1)}
+    classes = tuple(LabelClass(v, name, default_color(v)) for name, v in place.items())
+    return np.array([place.get(name, 0) for name in flat]), classes
+
+
+def _names(layer: Any, values: NDArray[Any]) -> list[str]:
+    """What the features call the class of each label value; "" where they do not say."""
+    features = getattr(layer, "features", None)
+    if features is None or "class" not in features:
+        return [""] * len(values)
+    index = features.get("index", features.index)
+    named = {int(i): n for i, n in zip(index, features["class"], strict=True) if i == i}
+    return ["" if (n := named.get(int(v), "")) != n or n is None else str(n) for v in values]
+
+
+def _with_classes(
+    ids: list[Ids], of_object: NDArray[Any], classes: tuple[LabelClass, ...]
+) -> ObjectLabels:
+    present = np.unique(np.concatenate([np.unique(i) for i in ids]))
+    present = present[present > 0]
+    missing = int((of_object[present - 1] == 0).sum())
+    if missing:
+        raise LabelsError(
+            f"{missing} of {len(present)} objects have no class: give each one a class in the "
+            "features or in the labels of the classes, or none to any of them."
+        )
+    position = np.searchsorted([c.value for c in classes], of_object) + 1
+    class_of = np.append(0, position).astype(np.intp)
+    kept = {int(p) for p in class_of[present]}
+    return _used(ids, classes, class_of, kept)
+
+
+def _used(
+    ids: list[Ids], classes: tuple[LabelClass, ...], class_of: NDArray[np.intp], kept: set[int]
+) -> ObjectLabels:
+    """Without classes none of whose objects lies in an annotated region."""
+    order = np.zeros(len(classes) + 1, np.intp)
+    order[sorted(kept)] = np.arange(1, len(kept) + 1)
+    used = tuple(c for number, c in enumerate(classes, 1) if number in kept)
+    return ObjectLabels(ids, (BACKGROUND, *used), order[np.minimum(class_of, len(classes))])

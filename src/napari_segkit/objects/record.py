@@ -1,0 +1,242 @@
+"""The objects of an image: labels, and a table of what is known of each."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segkit.config import ObjectConfig
+from napari_segkit.data.classes import LabelClass
+from napari_segkit.data.images import SPATIAL, Image
+from napari_segkit.data.orientation import turn, turned
+
+from .found import Chosen, Found, boxes_of, pixel_size
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+FLAT_ONLY = ("eccentricity", "orientation", "perimeter")
+PROPERTIES = (
+    "centroid", "axis_major_length", "axis_minor_length", "equivalent_diameter_area", "extent",
+    "solidity", *FLAT_ONLY,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """Objects that a model found in an image.
+
+    Parameters
+    ----------
+    found : Found
+        Everything it found, before anything was left out.
+    config : ObjectConfig
+        What is kept of it.
+    classes : tuple of LabelClass
+        Class of each position; position 0 is background.
+    image : Image
+        Axes, spacing and orientation of the image, as the model saw it.
+    orientation : str
+        How the labels are to lie, as in `data.orientation.turn`; "" as the model saw the image.
+
+    Attributes
+    ----------
+    labels : ndarray
+        int32 of the image's shape without its channel axis: 0 background, 1, 2, ... objects.
+    table : pandas.DataFrame
+        A row for each object: "index" (its label), "class", "kind" (only where areas without
+        single objects are among them: "thing" or "stuff"), "score", "area" or, in 3D, "volume" in
+        world units, "pixels", and its box in pixels: "y0", "x0", "y1", "x1" (the end not
+        included; also "z0" and "t0" where there are such axes).
+    """
+
+    found: Found
+    config: ObjectConfig
+    classes: tuple[LabelClass, ...]
+    image: Image
+    orientation: str = ""
+
+    def __len__(self) -> int:
+        """Number of objects."""
+        return len(self._chosen.scores)
+
+    @cached_property
+    def _chosen(self) -> Chosen:
+        return self.found.choose(self.config)
+
+    @cached_property
+    def _lies(self) -> Image:
+        """The image turned as the labels are to lie."""
+        return turned(self.image, self.orientation)
+
+    @cached_property
+    def labels(self) -> NDArray[np.int32]:
+        """One number for each object, as the class says."""
+        axes, lies = self.image.label_axes, self.image.orientation
+        return np.ascontiguousarray(turn(self._chosen.labels, axes, lies, self.orientation))
+
+    @cached_property
+    def table(self) -> "DataFrame":
+        """What is known of each object, as the class says."""
+        from pandas import DataFrame
+
+        chosen, count = self._chosen, len(self)
+        pixels = np.bincount(self.labels.ravel(), minlength=count + 1)[1:]
+        named = [self.classes[p].name for p in chosen.positions]
+        columns: dict[str, Any] = {"index": np.arange(1, count + 1), "class": named}
+        if chosen.stuff is not None:
+            columns["kind"] = np.where(chosen.stuff, "stuff", "thing")
+        columns["score"] = chosen.scores.round(4)
+        columns["volume" if "Z" in self.image.axes else "area"] = pixels * pixel_size(self.image)
+        return DataFrame(columns | {"pixels": pixels} | self._boxes())
+
+    def _boxes(self) -> dict[str, list[int]]:
+        axes = self.image.label_axes.lower()
+        boxes = [b for b in boxes_of(self.labels) if b is not None]
+        return {f"{a}0": [b[i].start for b in boxes] for i, a in enumerate(axes)} | {
+            f"{a}1": [b[i].stop for b in boxes] for i, a in enumerate(axes)
+        }
+
+    @property
+    def values(self) -> NDArray[np.int64]:
+        """Class value of each label, that of background first."""
+        known = np.array([c.value for c in self.classes], np.int64)
+        return known[np.append(0, self._chosen.positions)]
+
+    def filtered(self, config: ObjectConfig) -> "Objects":
+        """The same objects with other thresholds; nothing is predicted again.
+
+        Parameters
+        ----------
+        config : ObjectConfig
+            What is to be kept; it may be more than now.
+        """
+        return replace(self, config=config)
+
+    def lying(self, orientation: str) -> "Objects":
+        """The same objects in an image that lies another way."""
+        return replace(self, orientation=orientation)
+
+    def combined(
+        self, classes: Collection[str | int] | None = None, *, as_one: bool = False
+    ) -> NDArray[np.uint16]:
+        """The masks of chosen classes as classes of pixels.
+
+        Parameters
+        ----------
+        classes : collection of str or int, optional
+            Names or values of classes. None: all.
+        as_one : bool
+            One mask for all of them, of value 1; else each pixel has the value of its class.
+
+        Returns
+        -------
+        ndarray
+            Unsigned integers of the labels' shape, 0 where there is none of them.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class; the message lists those there are.
+        """
+        wanted = [c.value for c in self.classes[1:]] if classes is None else self._values(classes)
+        kept = np.where(np.isin(self.values, wanted), 1 if as_one else self.values, 0)
+        kept[0] = 0
+        return kept.astype(np.uint16)[self.labels]
+
+    def _values(self, classes: Collection[str | int]) -> list[int]:
+        known = {c.name: c.value for c in self.classes[1:]} | {
+            c.value: c.value for c in self.classes[1:]
+        }
+        unknown = [c for c in classes if c not in known]
+        if unknown:
+            raise ValueError(
+                f"There is no class {', '.join(map(repr, unknown))}; choose among "
+                f"{', '.join(c.name for c in self.classes[1:])}."
+            )
+        return [known[c] for c in classes]
+
+    def measured(self, *properties: str) -> "DataFrame":
+        """The table with further columns, as scikit-image's `regionprops` measures them.
+
+        Parameters
+        ----------
+        *properties : str
+            Of "centroid", "axis_major_length", "axis_minor_length", "equivalent_diameter_area",
+            "extent", "solidity", and in 2D "eccentricity", "orientation", "perimeter"; in world
+            units. None of them: all.
+
+        Raises
+        ------
+        ValueError
+            If there is no such property, or it is not known in 3D.
+        """
+        volume = "Z" in self.image.axes
+        known = [p for p in PROPERTIES if not (volume and p in FLAT_ONLY)]
+        unknown = [p for p in properties if p not in known]
+        if unknown:
+            raise ValueError(
+                f"{', '.join(unknown)} cannot be measured here; choose among {', '.join(known)}."
+            )
+        return measure(self.table, self.labels, self._lies, properties or known)
+
+    def outlines(self) -> list[NDArray[np.float64]]:
+        """The box of each object as a rectangle, for a Shapes layer.
+
+        Returns
+        -------
+        list of ndarray
+            ``(4, dimensions)`` corners in pixels of the labels; of an object in several slices,
+            in the middle one.
+        """
+        axes = self.image.label_axes.lower()
+        corners = []
+        for row in self.table.itertuples():
+            first = {a: getattr(row, f"{a}0") for a in axes}
+            last = {a: getattr(row, f"{a}1") - 1 for a in axes}
+            middle = [(first[a] + last[a]) // 2 for a in axes]
+            corner = np.array([middle] * 4, np.float64)
+            y, x = axes.index("y"), axes.index("x")
+            corner[:, y] = [first["y"] - 0.5, first["y"] - 0.5, last["y"] + 0.5, last["y"] + 0.5]
+            corner[:, x] = [first["x"] - 0.5, last["x"] + 0.5, last["x"] + 0.5, first["x"] - 0.5]
+            corners.append(corner)
+        return corners
+
+
+def measure(
+    table: "DataFrame", labels: NDArray[Any], image: Image, properties: Sequence[str]
+) -> "DataFrame":
+    """A table of objects with properties of their regions.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With a column "index".
+    labels : ndarray
+        The objects, in the image's shape without channels.
+    image : Image
+        Axes and spacing.
+    properties : sequence of str
+        As `Objects.measured` takes them.
+    """
+    from pandas import DataFrame, concat
+    from skimage.measure import regionprops_table
+
+    ndim = 3 if "Z" in image.axes else 2
+    named = Image(labels, image.label_axes)
+    region = tuple(slice(0, n) for n in named.spatial(ndim))
+    spacing, order = image.spacing[-ndim:], SPATIAL[-ndim:].lower()
+    rows = [
+        DataFrame(
+            regionprops_table(  # type: ignore[no-untyped-call]
+                named.read(item, region)[0], properties=("label", *properties), spacing=spacing
+            )
+        )
+        for item in named.items(ndim)
+    ]
+    measured = concat(rows).rename(columns={"label": "index"})
+    measured = measured.rename(columns={f"centroid-{i}": a for i, a in enumerate(order)})
+    return table.merge(measured, on="index", how="left")

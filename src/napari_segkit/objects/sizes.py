@@ -1,0 +1,74 @@
+"""How large objects are: what anchors, grids and seeds are chosen by."""
+
+from collections.abc import Iterator, Sequence
+from math import pi
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_segkit.data.images import Image
+
+Floats = NDArray[np.float64]
+
+
+def each_item(ids: NDArray[Any], image: Image, ndim: int) -> Iterator[NDArray[Any]]:
+    """The ids of each place that a method of `ndim` dimensions walks.
+
+    Parameters
+    ----------
+    ids : ndarray
+        In the image's shape without channels.
+    image : Image
+        Names the axes.
+    ndim : int
+        Spatial dimensions of the method, 2 or 3.
+
+    Yields
+    ------
+    ndarray
+        ``(Y, X)`` or ``(Z, Y, X)``.
+    """
+    named = Image(ids, image.label_axes, image.spacing)
+    region = tuple(slice(0, n) for n in image.spatial(ndim))
+    for item in named.items(ndim):
+        yield named.read(item, region)[0]
+
+
+def diameters(ids: NDArray[Any], spacing: Sequence[float]) -> Floats:
+    """Diameter of the disc (ball) of each object's area (volume).
+
+    Parameters
+    ----------
+    ids : ndarray
+        ``(Y, X)`` or ``(Z, Y, X)``, 0 and negative numbers are no objects.
+    spacing : sequence of float
+        World units between pixels along each axis.
+
+    Returns
+    -------
+    ndarray
+        In pixels of the finest axis, by rising id; ids that do not occur are left out.
+    """
+    counts = np.bincount(np.maximum(ids, 0).ravel())[1:]
+    volume = counts[counts > 0] * np.prod(np.divide(spacing, min(spacing)))
+    return (2 * np.sqrt(volume / pi)) if ids.ndim == 2 else np.cbrt(6 * volume / pi)
+
+
+def lengths(ids: NDArray[Any]) -> Floats:
+    """Edges of the box around each object.
+
+    Parameters
+    ----------
+    ids : ndarray
+        As in `diameters`.
+
+    Returns
+    -------
+    ndarray
+        ``(objects, axes)`` in pixels, by rising id.
+    """
+    boxes = [b for b in ndimage.find_objects(np.maximum(ids, 0)) if b is not None]
+    edges = [[s.stop - s.start for s in box] for box in boxes]
+    return np.asarray(edges, np.float64).reshape(-1, ids.ndim)

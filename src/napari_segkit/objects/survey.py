@@ -1,0 +1,147 @@
+"""What labels of objects hold, seen before anything is learned from them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_segkit.config import LabelsAre, ObjectsBy
+from napari_segkit.data.images import Image
+from napari_segkit.data.labels import LabelsError, as_values, count
+from napari_segkit.data.survey import ObjectCount, Survey
+
+from .read import Ids, ObjectLabels, pieces_of, read_objects
+from .sizes import diameters, each_item
+
+SPECK = 4  # pixels: what is smaller was hardly meant
+
+
+def survey_objects(
+    labels: Any,
+    *,
+    unlabelled: int | None = 0,
+    labels_are: LabelsAre = "ask",
+    image: Image | None = None,
+    object_classes: Any = None,
+    regions: Any = None,
+    how: ObjectsBy | None = None,
+    ndim: int = 2,
+) -> Survey:
+    """Count objects per class and say what looks wrong.
+
+    Parameters
+    ----------
+    labels, unlabelled, labels_are, image, object_classes, regions
+        As in `read_objects`, of one image. What cannot be read gives a survey with that problem.
+    how : {"components", "boundary", "distance"}, optional
+        How a method that gives a class for every pixel is to part objects.
+    ndim : int
+        Spatial dimensions of the method: 2 looks slice by slice.
+
+    Returns
+    -------
+    Survey
+        Its counts are pixels of each class, background among them; `unlabelled` those that are not
+        annotated.
+    """
+    try:
+        found = read_objects(
+            [labels],
+            unlabelled=unlabelled,
+            labels_are=labels_are,
+            images=None if image is None else [image],
+            object_classes=None if object_classes is None else [object_classes],
+            regions=None if regions is None else [regions],
+        )
+    except (ValueError, TypeError) as error:
+        remedies = getattr(error, "remedies", ())
+        return Survey(_painted(object_classes), 0, (), str(error), remedies)
+    (ids,) = found.ids
+    image = image or Image(ids, "TZYX"[-ids.ndim :])
+    items = list(each_item(ids, image, min(ndim, ids.ndim)))
+    notes, remedies = list(_odd(found, items, by_number=labels_are != "classes")), ()
+    touching = len(_touching(found, items)) if how == "components" else 0
+    if touching:
+        remedies = ("objects='boundary'",)
+        notes.append(
+            f"{_number(touching)} touching another of the class, and pieces that touch become one: "
+            "choose objects='boundary' to learn their rims, too."
+        )
+    objects = tuple(_objects(found, items, image.spacing[-items[0].ndim :]))
+    return Survey(*_pixels(found), tuple(notes), None, remedies, objects)
+
+
+def _painted(object_classes: Any) -> dict[int, int]:
+    """The classes painted so far, while labels and classes do not go together yet."""
+    if object_classes is None:
+        return {}
+    try:
+        values, pixels = count(as_values([object_classes])[0])
+    except LabelsError:
+        return {}
+    return {int(v): int(n) for v, n in zip(values, pixels, strict=True) if v != 0}
+
+
+def _pixels(found: ObjectLabels) -> tuple[dict[int, int], int]:
+    """Pixels of each class, and those that are not annotated."""
+    pixels = np.bincount(found.ids[0].ravel() + 1, minlength=len(found.class_of) + 1)
+    per_class = np.bincount(found.class_of, pixels[1:], len(found.classes)).astype(int)
+    values = [c.value for c in found.classes]
+    return dict(zip(values, per_class.tolist(), strict=True)), int(pixels[0])
+
+
+def _objects(
+    found: ObjectLabels, items: Sequence[Ids], spacing: tuple[float, ...]
+) -> Iterator[ObjectCount]:
+    """The objects of each class, with what is typical of them."""
+    owners = [np.unique(ids[ids > 0]) for ids in items]
+    present = np.unique(np.concatenate(owners))
+    number = np.bincount(found.class_of[present], minlength=len(found.classes))
+    wide = np.concatenate([diameters(ids, spacing) for ids in items])
+    position = found.class_of[np.concatenate(owners)]
+    for place, known in enumerate(found.classes[1:], 1):
+        own = wide[position == place]
+        extremes = float(np.median(own)), float(own.min()), float(own.max())
+        yield ObjectCount(known, int(number[place]), *extremes)
+
+
+def _odd(found: ObjectLabels, items: Sequence[Ids], *, by_number: bool) -> Iterator[str]:
+    """What may have been painted by mistake."""
+    pixels = np.bincount(np.maximum(found.ids[0], 0).ravel())[1:]
+    specks, single = int(((pixels > 0) & (pixels < SPECK)).sum()), int((pixels == 1).sum())
+    if specks:
+        yield (
+            f"{_number(specks)} smaller than {SPECK} pixels ({single} of one pixel): erase what "
+            "was painted by mistake."
+        )
+    parted = set().union(*map(_parted, items)) if by_number else ()
+    if parted:
+        yield (
+            f"{_number(len(parted))} in several pieces: give each piece that is an object a number "
+            "of its own."
+        )
+
+
+def _parted(ids: Ids) -> set[int]:
+    """Objects in several pieces."""
+    known = np.maximum(ids, 0)
+    _, first = np.unique(pieces_of(known), return_index=True)
+    owner, pieces = np.unique(known.ravel()[first], return_counts=True)
+    return set(owner[(owner > 0) & (pieces > 1)].tolist())
+
+
+def _touching(found: ObjectLabels, items: Sequence[Ids]) -> set[int]:
+    """Objects beside another one of their class."""
+    touching: set[int] = set()
+    for ids in items:
+        for axis in range(ids.ndim):
+            before, after = (np.moveaxis(ids, axis, 0)[s] for s in (np.s_[:-1], np.s_[1:]))
+            meet = (before != after) & (before > 0) & (after > 0)
+            pairs = np.stack([before[meet], after[meet]])
+            alike = found.class_of[pairs[0]] == found.class_of[pairs[1]]
+            touching.update(np.unique(pairs[:, alike]).tolist())
+    return touching
+
+
+def _number(objects: int) -> str:
+    return f"{objects} objects are" if objects > 1 else "1 object is"

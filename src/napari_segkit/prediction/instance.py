@@ -1,0 +1,117 @@
+"""Objects found one by one in tiles, and joined across them."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_segkit.config import ObjectConfig, TileConfig
+from napari_segkit.data.images import Image
+from napari_segkit.data.normalise import Statistics
+from napari_segkit.objects.found import Candidates, FoundMasks, without_pixels
+from napari_segkit.objects.join import join_tiles
+from napari_segkit.objects.masks import paste
+from napari_segkit.objects.record import Objects
+from napari_segkit.trained import TrainedModel
+
+from .tiles import Prediction, Run, TileStep, run
+
+
+@torch.inference_mode()
+def predict_tiles(
+    model: TrainedModel,
+    image: Image,
+    config: TileConfig,
+    device: torch.device,
+    *,
+    probabilities: bool = False,
+    statistics: Statistics | None = None,
+    objects: ObjectConfig | None = None,
+) -> Generator[TileStep, None, Prediction]:
+    """Predict the objects of an image tile by tile.
+
+    Parameters
+    ----------
+    model, image, config, device, statistics
+        As in `prediction.semantic.predict_tiles`.
+    probabilities : bool
+        Keep the probability of each class at every pixel, as `class_probabilities` has it.
+    objects : ObjectConfig, optional
+        Which objects are kept.
+
+    Yields
+    ------
+    TileStep
+        After each batch of tiles.
+
+    Returns
+    -------
+    Prediction
+        Its labels are ids of objects.
+    """
+    work = run(model, image, config, device, statistics)
+    shape = (len(model.classes), *image.without_channels())
+    kept = np.zeros(shape, np.float32) if probabilities else None
+    items: list[Candidates] = []
+    for item in work.items():
+        found = yield from work.outputs(item)
+        joined = join_tiles(work.grid, [(tile, _candidates(given)) for tile, given in found])
+        items.append(_scaled(joined, work))
+        if kept is not None:
+            maps = class_probabilities(items[-1], len(model.classes), image.spatial(2))
+            image.write(kept, item, maps)
+    where = without_pixels(image)
+    chosen = Objects(FoundMasks(items, where), objects or ObjectConfig(), model.classes, where)
+    return Prediction(chosen.labels, kept, work.provenance(), chosen)
+
+
+def class_probabilities(
+    candidates: Candidates, classes: int, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """How likely each pixel is of each class, as the objects found there say.
+
+    For a class of objects it is the highest product of score and mask probability among the
+    candidates there; for background, that there is none of any class; scaled to add up to one.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        Of one image, also the unsure ones.
+    classes : int
+        Number of classes, background included.
+    shape : tuple of int
+        Height and width.
+
+    Returns
+    -------
+    ndarray
+        float32 ``(classes, *shape)``.
+    """
+    maps = np.zeros((classes, *shape), np.float32)
+    for number in range(len(candidates)):
+        mask, place = paste(candidates.masks[number], candidates.boxes[number], shape)
+        target = maps[candidates.positions[number]][place]
+        np.maximum(target, candidates.scores[number] * mask, out=target)
+    maps[0] = (1 - maps[1:]).prod(axis=0)
+    return maps / maps.sum(axis=0)
+
+
+def _candidates(given: dict[str, torch.Tensor]) -> Candidates:
+    """What the network found in a tile, as arrays."""
+    arrays: Any = {name: tensor.float().cpu().numpy() for name, tensor in given.items()}
+    return Candidates(
+        arrays["boxes"],
+        arrays["masks"].astype(np.float16),
+        arrays["labels"].astype(np.intp),
+        arrays["scores"],
+    )
+
+
+def _scaled(candidates: Candidates, work: Run) -> Candidates:
+    """Boxes in pixels of the image as it came."""
+    height, width = np.divide(work.whole.spatial(2), work.image.spatial(2))
+    scale = np.array([width, height] * 2, np.float32)
+    return replace(candidates, boxes=candidates.boxes * scale)

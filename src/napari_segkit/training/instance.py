@@ -1,0 +1,68 @@
+"""Train a network that finds objects one by one."""
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.optim.swa_utils import update_bn
+
+from napari_segkit.objects.sizes import each_item, lengths
+from napari_segkit.trained import TrainedModel
+
+from .base import BaseTraining
+from .loop import TrainStep, train
+from .objects import ObjectSampler, Targets
+
+SETTLE = 10
+
+
+class Training(BaseTraining):
+    """One training by gradients on patches with the objects in them; made as `BaseTraining` is."""
+
+    network: Any
+    class_of: NDArray[np.intp]
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.sampler = ObjectSampler(
+            self.samples,
+            self.tile_size,
+            self.class_of,
+            augment=self.config.augment,
+            seed=self.config.seed,
+        )
+        self.network.set_sizes(np.concatenate(list(self._sizes())))
+        self._recent: deque[torch.Tensor] = deque(maxlen=SETTLE)
+
+    def steps(self) -> Generator[TrainStep, None, None]:
+        """Train; after each step `trained` gives the model as it is then."""
+        for step in train(self.network, self._batch, self._loss, self.config, self.device):
+            self.history.append(step.loss)
+            self.last = step
+            yield step
+
+    def trained(self) -> TrainedModel:
+        """The model as it is now, the batch statistics of its encoder measured anew."""
+        update_bn(self._recent, self.network.backbone, self.device)
+        return super().trained()
+
+    def _sizes(self) -> Iterator[Any]:
+        for sample in self.samples:
+            for ids in each_item(sample.indices.data, sample.image, self.ndim):
+                yield lengths(ids)
+
+    def _batch(self, count: int) -> tuple[torch.Tensor, Targets]:
+        images, targets = self.sampler.batch(count)
+        self._recent.append(images)
+        return images, targets
+
+    def _loss(self, images: torch.Tensor, targets: Targets) -> torch.Tensor:
+        losses = self.network(images, targets).values()
+        return torch.stack(list(losses)).sum()
+
+    def _provenance(self) -> dict[str, Any]:
+        about = {"objects": len(self.class_of) - 1, "sizes": self.network.sizes_text()}
+        return super()._provenance() | about
