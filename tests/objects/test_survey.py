@@ -16,7 +16,6 @@ def squares(count=6, size=6, gap=2):
     return ids
 
 
-
 def test_objects_are_counted_with_their_widths():
     ids = squares()
     ids[:12, 20:32] = 9

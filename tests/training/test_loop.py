@@ -48,8 +48,6 @@ def test_the_time_limit_ends_training():
 
 def test_a_loss_that_is_no_number_stops_with_a_sentence():
     network = nn.Conv2d(1, 1, 1)
-    steps = train(
-        network, batch, lambda a, _: network(a).sum() * float("nan"), TrainConfig(), CPU
-    )
+    steps = train(network, batch, lambda a, _: network(a).sum() * float("nan"), TrainConfig(), CPU)
     with pytest.raises(FloatingPointError, match="step 1: lower the learning rate"):
         list(islice(steps, 3))

@@ -94,12 +94,7 @@ def learnable(
     ValueError
         If the labels cannot be learned from; the sentence says why.
     """
-    channels = {i.channels for i in images}
-    if len(channels) > 1:
-        raise ValueError(
-            f"The images have {' and '.join(map(str, sorted(channels)))} channels; all must have "
-            "the same number."
-        )
+    require_same_channels(images)
     values, cleaned = read_all(
         labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
     )
@@ -111,3 +106,13 @@ def learnable(
     if config.labels_are == "objects":
         return values, objects_as_classes(list(found.counts))
     return values, classes_of(labels, list(found.counts))
+
+
+def require_same_channels(images: Sequence[Image]) -> None:
+    """Raise ValueError where the images of one training differ in their number of channels."""
+    channels = {i.channels for i in images}
+    if len(channels) > 1:
+        raise ValueError(
+            f"The images have {' and '.join(map(str, sorted(channels)))} channels; all must have "
+            "the same number."
+        )

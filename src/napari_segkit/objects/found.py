@@ -221,7 +221,7 @@ def linked(chosen: Chosen, image: Image, ndim: int, config: ObjectConfig) -> Cho
     for item in named.items(3):
         joined, table = link_slices(named.read(item, region)[0], config.link)
         named.write(labels, item, np.where(joined > 0, joined + last, 0).astype(np.int32))
-        links.append(table + [0, 0, last, 0])
+        links.append(table + np.array([0, 0, last, 0]))
         last += int(table[:, 2].max(initial=0))
     _, old, new, pixels = np.concatenate(links).T
     weights = np.zeros((last + 1, int(chosen.positions.max()) + 1))

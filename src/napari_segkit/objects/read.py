@@ -11,6 +11,7 @@ from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.data.classes import LabelClass, classes_of, default_color
 from napari_segkit.data.images import Image
 from napari_segkit.data.labels import IGNORE, LabelsError, as_values
+from napari_segkit.data.pairs import require_same_channels
 
 from .regions import complete
 
@@ -187,6 +188,7 @@ def learnable_objects(
     config : TrainConfig
         Its `unlabelled` and `labels_are`.
     """
+    require_same_channels(images)
     return read_objects(
         labels,
         unlabelled=config.unlabelled,

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre, ObjectsBy
 from napari_segkit.data.images import Image
-from napari_segkit.data.labels import LabelsError, as_values, count
+from napari_segkit.data.labels import IGNORE, LabelsError, as_values, count
 from napari_segkit.data.survey import ObjectCount, Survey
 
-from .read import Ids, ObjectLabels, pieces_of, read_objects
+from .read import Ids, ObjectLabels, read_objects
 from .sizes import diameters, each_item
 
 SPECK = 4  # pixels: what is smaller was hardly meant
@@ -93,26 +94,29 @@ def _pixels(found: ObjectLabels) -> tuple[dict[int, int], int]:
 def _objects(
     found: ObjectLabels, items: Sequence[Ids], spacing: tuple[float, ...]
 ) -> Iterator[ObjectCount]:
-    """The objects of each class, with what is typical of them."""
+    """The objects of each class, and how wide those are that no region cuts off."""
     owners = [np.unique(ids[ids > 0]) for ids in items]
-    present = np.unique(np.concatenate(owners))
-    number = np.bincount(found.class_of[present], minlength=len(found.classes))
+    number = np.bincount(found.class_of[_present(found)], minlength=len(found.classes))
     wide = np.concatenate([diameters(ids, spacing) for ids in items])
+    whole = np.concatenate([~np.isin(o, _cut(i)) for o, i in zip(owners, items, strict=True)])
     position = found.class_of[np.concatenate(owners)]
     for place, known in enumerate(found.classes[1:], 1):
-        own = wide[position == place]
+        own = wide[(position == place) & whole]
+        own = own if len(own) else wide[position == place]
         extremes = float(np.median(own)), float(own.min()), float(own.max())
         yield ObjectCount(known, int(number[place]), *extremes)
 
 
 def _odd(found: ObjectLabels, items: Sequence[Ids], *, by_number: bool) -> Iterator[str]:
     """What may have been painted by mistake."""
-    pixels = np.bincount(np.maximum(found.ids[0], 0).ravel())[1:]
-    specks, single = int(((pixels > 0) & (pixels < SPECK)).sum()), int((pixels == 1).sum())
+    pixels = np.bincount(np.maximum(found.ids[0], 0).ravel())
+    whole = np.setdiff1d(_present(found), np.concatenate([_cut(ids) for ids in items]))
+    specks, single = int((pixels[whole] < SPECK).sum()), int((pixels[whole] == 1).sum())
     if specks:
+        of_one = f" ({single} of one pixel)" if single else ""
         yield (
-            f"{_number(specks)} smaller than {SPECK} pixels ({single} of one pixel): erase what "
-            "was painted by mistake."
+            f"{_number(specks)} smaller than {SPECK} pixels{of_one}: erase what was painted by "
+            "mistake."
         )
     parted = set().union(*map(_parted, items)) if by_number else ()
     if parted:
@@ -122,25 +126,44 @@ def _odd(found: ObjectLabels, items: Sequence[Ids], *, by_number: bool) -> Itera
         )
 
 
+def _present(found: ObjectLabels) -> NDArray[np.int32]:
+    present = np.unique(found.ids[0])
+    return present[present > 0]
+
+
+def _cut(ids: Ids) -> NDArray[np.int32]:
+    """Objects beside pixels that are not annotated."""
+    return np.unique(np.concatenate([pair.max(axis=0) for pair in _beside(ids, IGNORE)]))
+
+
+def _beside(ids: Ids, least: int) -> Iterator[NDArray[np.int32]]:
+    """Pairs ``(2, n)`` of different neighbours along each axis, one of them an object.
+
+    The other is one, too, where `least` is 1, and not annotated where it is `IGNORE`.
+    """
+    for axis in range(ids.ndim):
+        before, after = (np.moveaxis(ids, axis, 0)[s] for s in (np.s_[:-1], np.s_[1:]))
+        low, high = np.minimum(before, after), np.maximum(before, after)
+        meet = (low != high) & (high > 0) & (low > 0 if least > 0 else low < 0)
+        yield np.stack([before[meet], after[meet]])
+
+
 def _parted(ids: Ids) -> set[int]:
-    """Objects in several pieces."""
+    """Objects in several pieces, of which corners may join."""
+    from skimage.measure import label
+
     known = np.maximum(ids, 0)
-    _, first = np.unique(pieces_of(known), return_index=True)
-    owner, pieces = np.unique(known.ravel()[first], return_counts=True)
-    return set(owner[(owner > 0) & (pieces > 1)].tolist())
+    pieces = label(known, background=0)  # type: ignore[no-untyped-call]
+    _, first = np.unique(pieces, return_index=True)
+    owner, number = np.unique(known.ravel()[first], return_counts=True)
+    return set(owner[(owner > 0) & (number > 1)].tolist())
 
 
-def _touching(found: ObjectLabels, items: Sequence[Ids]) -> set[int]:
+def _touching(found: ObjectLabels, items: Sequence[Ids]) -> NDArray[np.int32]:
     """Objects beside another one of their class."""
-    touching: set[int] = set()
-    for ids in items:
-        for axis in range(ids.ndim):
-            before, after = (np.moveaxis(ids, axis, 0)[s] for s in (np.s_[:-1], np.s_[1:]))
-            meet = (before != after) & (before > 0) & (after > 0)
-            pairs = np.stack([before[meet], after[meet]])
-            alike = found.class_of[pairs[0]] == found.class_of[pairs[1]]
-            touching.update(np.unique(pairs[:, alike]).tolist())
-    return touching
+    pairs = np.concatenate([pair for ids in items for pair in _beside(ids, 1)], axis=1)
+    first, second = found.class_of[pairs]
+    return np.unique(pairs[:, first == second])
 
 
 def _number(objects: int) -> str:

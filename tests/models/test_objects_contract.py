@@ -1,0 +1,170 @@
+"""What every way to objects keeps: a new method is under this contract by its registry line."""
+
+import gc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from napari_segkit import (
+    ModelSpec,
+    ObjectConfig,
+    Segmenter,
+    TileConfig,
+    TrainConfig,
+    evaluate,
+    list_models,
+)
+
+FINDERS = [ModelSpec(info.name) for info in list_models() if info.kind == "instance"]
+LEVELS = [
+    ModelSpec("unet", objects="boundary"),
+    ModelSpec("pixels", objects="components"),
+    ModelSpec("pixels", objects="distance", dims="3D"),
+    ModelSpec("unet3d", objects="boundary"),
+]
+SPECS = [*FINDERS, *LEVELS]
+QUICK = TrainConfig(epochs=1, steps_per_epoch=12, batch_size=2, tile=TileConfig(64, 0))
+
+
+def is_volume(spec):
+    return spec.name == "unet3d" or spec.dims == "3D"
+
+
+def scene(volume=False):
+    """Bright balls in noise, of two sizes, and the number of each."""
+    shape = (16, 64, 64) if volume else (64, 64)
+    ids, number = np.zeros(shape, np.int32), 0
+    places = np.indices(shape)
+    for y in range(8, 64, 16):
+        for x in range(8, 64, 16):
+            number += 1
+            centre = np.array([8, y, x][-len(shape) :]).reshape(-1, *(1,) * len(shape))
+            ids[((places - centre) ** 2).sum(axis=0) < (30 if number % 2 else 45)] = number
+    image = np.random.default_rng(0).normal(50, 8, shape) + 100 * (ids > 0)
+    return image.astype(np.float32), ids
+
+
+@pytest.fixture(scope="module", params=SPECS, ids=lambda s: f"{s.name}-{s.objects}")
+def learned(request):
+    """Each way once, trained for a moment."""
+    image, ids = scene(volume := is_volume(request.param))
+    config = replace(QUICK, steps_per_epoch=3) if volume else QUICK
+    return Segmenter(request.param, device="cpu").fit(image, ids, config), image, ids
+
+
+def test_labels_and_table_tell_the_same_objects(learned):
+    segmenter, image, _ = learned
+    found = segmenter.predict_objects(image, objects=ObjectConfig(score=0))
+    assert found.labels.shape == image.shape
+    assert found.labels.dtype == np.int32
+    assert found.table["index"].tolist() == np.unique(found.labels[found.labels > 0]).tolist()
+    assert found.table["score"].between(0, 1).all()
+    assert set(found.table["class"]) <= {"object"}
+    assert [c.name for c in segmenter.classes] == ["background", "object"]
+
+
+def test_probabilities_add_up_to_one(learned):
+    segmenter, image, _ = learned
+    maps = segmenter.predict_proba(image)
+    assert maps.shape == (2, *image.shape)
+    np.testing.assert_allclose(maps.sum(axis=0), 1, atol=1e-4)
+
+
+def test_a_saved_model_finds_the_same_objects(learned, tmp_path):
+    segmenter, image, _ = learned
+    segmenter.save(tmp_path / "model.segkit")
+    loaded = Segmenter.load(tmp_path / "model.segkit", device="cpu")
+    keep = ObjectConfig(score=0)
+    one, other = (s.predict_objects(image, objects=keep) for s in (segmenter, loaded))
+    np.testing.assert_array_equal(one.labels, other.labels)
+    assert loaded.trained.object_size == segmenter.trained.object_size
+
+
+def test_odd_sizes_and_several_tiles_are_predicted_in_full(learned):
+    segmenter, image, _ = learned
+    wide = np.concatenate([image, image], axis=-1)[..., :-9, :-3]
+    assert segmenter.predict(wide).shape == wide.shape
+
+
+def test_closing_a_training_leaves_a_model_that_predicts(learned):
+    segmenter, image, ids = learned
+    again = Segmenter(segmenter.spec, device="cpu")
+    steps = again.train_epochs(image, ids, QUICK)
+    next(step for step in steps if hasattr(step, "loss"))
+    steps.close()
+    assert len(again.history) == 1
+    assert again.predict(image).shape == image.shape
+
+
+def test_an_image_with_other_channels_is_refused_in_a_sentence(learned):
+    segmenter, image, _ = learned
+    with pytest.raises(ValueError, match=r"3 channel.*trained with 1"):
+        segmenter.predict(np.stack([image] * 3, -1), axes=segmenter.trained.axes + "C")
+
+
+@pytest.mark.parametrize("spec", [s for s in LEVELS if s.name == "pixels"], ids=lambda s: s.objects)
+def test_a_moment_of_training_finds_the_objects(spec):
+    image, ids = scene(is_volume(spec))
+    segmenter = Segmenter(spec, device="cpu").fit(image, ids)
+    assert evaluate(segmenter.predict(image), ids, kind="instance").f1[0.5] > 0.9
+
+
+@pytest.mark.parametrize("spec", FINDERS, ids=lambda s: s.name)
+def test_channels_classes_regions_and_empty_patches(spec):
+    """Two channels, two classes, an annotated region and no object in most of the image."""
+    image, ids = scene()
+    ids[:, 32:] = 0
+    classes = np.where(ids % 2, 3, 5)
+    region = np.zeros(ids.shape, bool)
+    region[:, :48] = True
+    segmenter = Segmenter(spec, device="cpu")
+    config = replace(QUICK, steps_per_epoch=2)
+    segmenter.fit(
+        np.stack([image, image]), ids, config, axes="CYX", object_classes=classes, regions=region
+    )
+    assert [c.value for c in segmenter.classes] == [0, 3, 5]
+    assert segmenter.predict(np.stack([image, image])).shape == image.shape
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", [*FINDERS, LEVELS[0], LEVELS[3]], ids=lambda s: s.name)
+def test_training_on_one_image_finds_its_objects(spec):
+    image, ids = scene(is_volume(spec))
+    config = replace(QUICK, epochs=30, learning_rate=1e-3)
+    segmenter = Segmenter(spec, device="cpu").fit(image, ids, config)
+    assert evaluate(segmenter.predict(image), ids, kind="instance").f1[0.5] > 0.95
+
+
+@pytest.mark.parametrize("name", [s.name for s in FINDERS])
+def test_a_method_that_gives_objects_takes_no_way_to_objects(name):
+    with pytest.raises(ValueError, match="gives objects by itself"):
+        Segmenter(ModelSpec(name, objects="boundary"))
+
+
+def test_a_model_of_classes_gives_no_objects():
+    image, ids = scene()
+    segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
+    segmenter.fit(image, ids, TrainConfig(labels_are="objects", unlabelled=None))
+    with pytest.raises(ValueError, match=r"classes only.*objects='boundary'"):
+        segmenter.predict_objects(image)
+    with pytest.raises(ValueError, match="regions are for objects"):
+        segmenter.fit(image, ids, regions=np.ones(image.shape))
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_the_cpus_objects_and_gives_its_memory_back(learned, tmp_path, monkeypatch):
+    segmenter, image, ids = learned
+    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
+        monkeypatch.setattr(backend, "allow_tf32", False)
+    segmenter.save(tmp_path / "model.segkit")
+    before = torch.cuda.memory_allocated()
+    loaded = Segmenter.load(tmp_path / "model.segkit", device="cuda")
+    keep = ObjectConfig(score=0.2)
+    one, other = (s.predict_objects(image, objects=keep).labels for s in (segmenter, loaded))
+    assert ((one > 0) == (other > 0)).mean() > 0.999
+    Segmenter(segmenter.spec, device="cuda").fit(image, ids, QUICK)
+    del loaded
+    gc.collect()
+    assert torch.cuda.memory_allocated() <= before

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from napari_segkit.data.images import Image
+from napari_segkit.data.labels import IGNORE, LabelsError
+from napari_segkit.data.normalise import identity
+from napari_segkit.training.objects import ObjectSampler
+from napari_segkit.training.sampling import Sample
+
+
+def scene(shape=(200, 180), edge=9, pitch=20):
+    """Squares in rows; the image's pixels are their ids."""
+    ids = np.zeros(shape, np.int32)
+    number = 0
+    for y in range(5, shape[0] - edge, pitch):
+        for x in range(5, shape[1] - edge, pitch):
+            number += 1
+            ids[y : y + edge, x : x + edge] = number
+    return ids
+
+
+def sampler(ids, size=(64, 64), class_of=None, augment=False):
+    sample = Sample(
+        Image(np.maximum(ids, 0).astype(np.float32), "YX"), Image(ids, "YX"), identity(1)
+    )
+    class_of = np.append(0, np.ones(ids.max(), np.intp)) if class_of is None else class_of
+    return ObjectSampler([sample], size, class_of, augment=augment, seed=0)
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_boxes_classes_and_masks_are_those_of_the_objects_in_view(augment):
+    ids = scene()
+    class_of = np.append(0, np.arange(ids.max()) % 2 + 1)
+    drawn = sampler(ids, class_of=class_of, augment=augment)
+    images, targets = drawn.batch(6)
+    assert images.shape == (6, 1, 64, 64)
+    for image, target in zip(images, targets, strict=True):
+        for box, label, mask in zip(
+            *(target[k] for k in ("boxes", "labels", "masks")), strict=True
+        ):
+            x0, y0, x1, y1 = box.int().tolist()
+            assert mask[y0:y1, x0:x1].sum() == mask.sum() == (x1 - x0) * (y1 - y0)
+            if not augment:
+                (owner,) = image[0][mask.bool()].unique().tolist()
+                assert class_of[int(owner)] == label
+
+
+def test_slivers_at_the_edge_are_not_learned():
+    _, targets = sampler(scene()).batch(30)
+    assert min(int(t["masks"].flatten(1).sum(1).min()) for t in targets if len(t["boxes"])) >= 12
+
+
+def test_patches_lie_inside_the_annotated_region():
+    ids = scene()
+    known = np.zeros(ids.shape, bool)
+    known[20:120, 30:110] = True
+    marked = np.where(known, ids, IGNORE)
+    drawn = sampler(marked)
+    for _ in range(10):
+        sample, item, (y, x) = drawn._window()
+        assert known[y : y + 64, x : x + 64].all()
+
+
+def test_narrow_regions_give_smaller_patches_of_one_size():
+    ids = scene()
+    marked = np.full_like(ids, IGNORE)
+    marked[20:62, 30:90] = ids[20:62, 30:90]
+    images, _ = sampler(marked).batch(4)
+    assert images.shape[-2:] == (32, 32)
+
+
+def test_a_region_too_narrow_for_any_patch_is_refused():
+    ids = scene()
+    marked = np.full_like(ids, IGNORE)
+    marked[20:40, 30:90] = ids[20:40, 30:90]
+    with pytest.raises(LabelsError, match="at least 32 x 32"):
+        sampler(marked)
+
+
+def test_what_is_mirrored_is_an_object_of_its_own():
+    ids = np.zeros((40, 40), np.int32)
+    ids[10:16, 12:18] = 1
+    _, targets = sampler(ids).batch(2)
+    for target in targets:
+        sizes = target["boxes"][:, 2:] - target["boxes"][:, :2]
+        assert len(sizes) >= 2
+        assert sizes.max() == 6
+
+
+def test_some_patches_may_hold_nothing():
+    ids = np.zeros((600, 600), np.int32)
+    ids[4:12, 4:12] = 1
+    counts = [len(t["boxes"]) for t in sampler(ids).batch(60)[1]]
+    assert 0 in counts
+    assert sum(c > 0 for c in counts) > 40
+
+
+def test_the_same_seed_draws_the_same_patches():
+    (a, _), (b, _) = (
+        sampler(scene(), augment=True).batch(5),
+        sampler(scene(), augment=True).batch(5),
+    )
+    np.testing.assert_array_equal(a, b)
