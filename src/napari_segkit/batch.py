@@ -289,8 +289,9 @@ def _write_objects(
     """Write objects with their table, or the masks of their classes."""
     objects: Any = found.objects
     if wanted.panoptic:
-        names = [c.name for c in objects.classes[1:]]
-        write_panoptic(target, objects.labels, objects.table, categories=names, **about)
+        kinds = {c.name: "thing" for c in model.classes[1:]}
+        kinds |= {c.name: "stuff" for c in model.all_classes[len(model.classes) :]}
+        write_panoptic(target, objects.labels, objects.table, categories=kinds, **about)
         return
     if wanted.masks is not None:
         masks = objects.combined(wanted.values(model), as_one=wanted.as_one)

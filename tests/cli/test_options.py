@@ -5,7 +5,9 @@ from argparse import ArgumentParser
 import pytest
 
 from napari_segkit.cli.options import add_options, read_options
-from napari_segkit.config import ModelSpec, TileConfig, TrainConfig, declared
+from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig, TrainConfig, declared
+
+CONFIGS = [ModelSpec(), TrainConfig(), TileConfig(), ObjectConfig()]
 
 
 def read(config, *arguments, **options):
@@ -14,7 +16,7 @@ def read(config, *arguments, **options):
     return read_options(parser.parse_args(arguments), config)
 
 
-@pytest.mark.parametrize("config", [ModelSpec(), TrainConfig(), TileConfig(), TrainConfig(seed=3)])
+@pytest.mark.parametrize("config", [*CONFIGS, TrainConfig(seed=3)])
 def test_no_option_changes_nothing(config):
     assert read(config) == config
 
@@ -35,6 +37,19 @@ def test_every_type_is_read(arguments, expected):
     assert read(TrainConfig(), *arguments) == expected
 
 
+@pytest.mark.parametrize("objects", ["boundary", "none"])
+def test_a_word_or_none(objects):
+    expected = None if objects == "none" else objects
+    assert read(ModelSpec(), "--objects", objects).objects == expected
+    with pytest.raises(SystemExit):
+        read(ModelSpec(), "--objects", "rims")
+
+
+def test_objects_are_chosen_by_options():
+    asked = ["--score", "0.2", "--no-border", "--link", "none", "--max-size", "90"]
+    assert read(ObjectConfig(), *asked) == ObjectConfig(0.2, max_size=90, border=False, link=None)
+
+
 def test_an_option_can_have_another_name():
     names = {"name": "model"}
     assert read(ModelSpec(), "--model", "fpn", names=names) == ModelSpec("fpn")
@@ -47,7 +62,7 @@ def test_some_fields_only():
         read(config, "--epochs", "3", only=("unlabelled",))
 
 
-@pytest.mark.parametrize("cls", [ModelSpec, TrainConfig, TileConfig])
+@pytest.mark.parametrize("cls", [ModelSpec, TrainConfig, TileConfig, ObjectConfig])
 def test_every_field_has_an_option_with_its_help(cls):
     parser = ArgumentParser()
     add_options(parser, cls())

@@ -2,7 +2,14 @@
 
 import pytest
 
-from napari_segkit.data.folders import is_folder, list_images, pair_files, stem
+from napari_segkit.data.folders import (
+    TrainingFiles,
+    is_folder,
+    list_images,
+    pair_files,
+    stem,
+    training_files,
+)
 
 
 def touch(folder, *names):
@@ -95,3 +102,36 @@ def test_an_empty_folder_is_said_so(tmp_path):
 )
 def test_names_without_their_endings(tmp_path, name, expected):
     assert stem(tmp_path / name) == expected
+
+
+def test_classes_and_regions_are_found_by_name(tmp_path):
+    images = touch(tmp_path / "images", "a.png", "b.png")
+    labels = touch(tmp_path / "labels", "a.tif", "b.tif")
+    more = touch(tmp_path / "more", "b.png", "a.npy", "c.png")
+    expected = [
+        TrainingFiles(images / "a.png", labels / "a.tif", None, more / "a.npy"),
+        TrainingFiles(images / "b.png", labels / "b.tif", None, more / "b.png"),
+    ]
+    assert training_files(images, labels, regions=more) == expected
+
+
+def test_a_list_may_leave_regions_out(tmp_path):
+    touch(tmp_path, "a.png", "b.png", "r.png")
+    listed = tmp_path / "list.csv"
+    listed.write_text("images,masks,regions\na.png,b.png,\nb.png,a.png,r.png\n")
+    a, b, regions = (tmp_path / name for name in ("a.png", "b.png", "r.png"))
+    assert training_files(listed) == [TrainingFiles(a, b), TrainingFiles(b, a, None, regions)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("images,masks,classes\na.png,a.png,\na.png,a.png,a.png\n", "of some images only"),
+        ("images,masks,regions\na.png,a.png,r.png\n", r"do not exist: .*r\.png"),
+    ],
+)
+def test_lists_with_holes(text, sentence, tmp_path):
+    touch(tmp_path, "a.png")
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        training_files(tmp_path / "list.csv")

@@ -212,7 +212,7 @@ def test_progress_reaches_its_total(monkeypatch):
         (TRUTH.astype(int) - 1, TRUTH, {}, "In the prediction, the labels hold negative"),
         (TRUTH, TRUTH * 0, {"unlabelled": 0}, "every pixel of the truth is 0"),
         (TRUTH[:0], TRUTH[:0], {}, "no pixels"),
-        (TRUTH, TRUTH, {"kind": "instance"}, "'instance'; available: 'semantic'"),
+        (TRUTH, TRUTH, {"kind": "instances"}, "'instances'; available: 'semantic', 'instance'"),
         (TRUTH, TRUTH, {"labels_are": "object"}, "labels_are is 'object'; choose one of"),
         (TRUTH, TRUTH, {"unlabelled": -1}, "unlabelled is -1"),
         ([TRUTH], TRUTH, {}, "holds 1 and truth one array"),

@@ -60,7 +60,7 @@ def photograph(height=64, width=96):
 def varied(made):
     """Batch statistics as if it had been trained."""
     for name, values in made.state_dict().items():
-        if name.endswith(("running_var", "running_mean")):
+        if name.endswith("running_var"):
             values.copy_(torch.rand_like(values) + 0.5)
     return made.eval()
 
@@ -171,7 +171,7 @@ def test_its_tensors_restore_it_fully():
     assert same_objects(found_by(made, images), found_by(other, images))
 
 
-@pytest.mark.parametrize("edges", [(9, 12), (25, 40), (70, 120), (12, 100)])
+@pytest.mark.parametrize("edges", [(9, 12), (25, 40), (70, 120), (16, 100)])
 def test_anchors_lie_near_the_objects(edges):
     sizes = np.random.default_rng(0).uniform(*edges, (300, 1)) * [1, 1]
     made = network()

@@ -9,18 +9,19 @@ from qtpy.QtWidgets import QPushButton
 from . import snippets
 from .background import Latest
 from .choices import LayerChoice, is_prediction, is_truth
+from .figures_kind import FiguresChoice
 from .figures_table import FiguresTable
 from .layers import fingerprint
-from .meaning import Meaning
 from .panel import Dock, Note
 from .runbar import RunBar
 from .snapshots import Snapshot, snapshot
 from .watch import PixelWatch
+from .words import in_words
 
 if TYPE_CHECKING:
     import napari
 
-    from napari_segkit.evaluation.semantic import Report
+    from napari_segkit.evaluation.report import Report
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class Result:
     ----------
     report : Report
         The figures.
+    kind : str
+        Which figures they are.
     prints : tuple of str
-        What the pixels of prediction and truth looked like.
+        What the pixels of prediction and truth, and their classes, looked like.
     chosen : tuple
         The choices in the dock.
     text : str
@@ -40,13 +43,14 @@ class Result:
     """
 
     report: "Report"
-    prints: tuple[str, str]
+    kind: str
+    prints: tuple[str, ...]
     chosen: tuple[Any, ...]
     text: str
 
 
 class EvaluateDock(Dock):
-    """Compare two Labels layers: IoU and Dice for each class.
+    """Compare two Labels layers: their classes, their objects, or segments of classes.
 
     Parameters
     ----------
@@ -59,7 +63,7 @@ class EvaluateDock(Dock):
         self.result: Result | None = None
         self.prediction = LayerChoice(self.viewer, "labels", rank=_as_prediction)
         self.truth = LayerChoice(self.viewer, "labels", rank=self._as_truth)
-        self.meaning = Meaning(self, unlabelled=None)
+        self.wanted = FiguresChoice(self)
         self.table = FiguresTable()
         self.readout = Note()
         self.table_button = QPushButton("Copy table")
@@ -75,15 +79,15 @@ class EvaluateDock(Dock):
         """Measure the chosen layers as they are now."""
         prediction = snapshot(self.prediction.current_layer())
         truth = snapshot(self.truth.current_layer())
-        steps = measure(prediction, truth, self._chosen(), self.meaning.value())
+        self.wanted.offer()
+        steps = measure(prediction, truth, self._chosen(), self.wanted.value())
         self.bar.run(steps, f"Evaluate {prediction.name}")
 
     def code(self) -> str:
         """The Python that measures as the button does."""
         layers = self.prediction.current_layer(), self.truth.current_layer()
         given = ", ".join(map(snippets.layer, layers))
-        choices = self.meaning.value()
-        named = {k: v for k, v in choices.items() if v not in (None, "ask")}
+        named = {k: v for k, v in self.wanted.value().items() if v not in (None, "ask", "semantic")}
         return snippets.with_import(f"evaluate({given}{snippets.keywords(**named)})")
 
     def csv(self) -> str:
@@ -107,7 +111,7 @@ class EvaluateDock(Dock):
 
     def _chosen(self) -> tuple[Any, ...]:
         layers = self.prediction.current_layer(), self.truth.current_layer()
-        return (*(str(getattr(x, "unique_id", "")) for x in layers), *self.meaning.value().items())
+        return (*(str(getattr(x, "unique_id", "")) for x in layers), *self.wanted.value().items())
 
     def _as_truth(self, layer: Any) -> int | None:
         """How well a layer suits as the truth: what is measured never does."""
@@ -120,11 +124,13 @@ class EvaluateDock(Dock):
             "Compare",
             prediction=self.prediction,
             truth=self.truth,
-            unlabelled=self.meaning.unlabelled,
-            labels_are=self.meaning.labels_are,
+            kind=self.wanted.kind,
+            unlabelled=self.wanted.meaning.unlabelled,
+            labels_are=self.wanted.meaning.labels_are,
         )
         self.add_group("Figures", _table=self.table, _readout=self.readout, _copy=self.table_button)
         self.footer.addWidget(self.bar)
+        self.footer.addWidget(self.wanted.remedies)
 
     def _connect(self) -> None:
         self.prediction.layer_changed.connect(self._on_prediction)
@@ -133,11 +139,14 @@ class EvaluateDock(Dock):
             watch.painted.connect(self._on_painted)
             watch.redrawn.connect(self._on_redrawn)
         self._prints.returned.connect(self._on_prints)
-        self.meaning.changed.connect(self._update_state)
+        self.wanted.changed.connect(self._update_state)
+        self.wanted.kind.features_changed.connect(self._on_redrawn)
+        self.wanted.asked.connect(self._on_asked)
         self.table_button.clicked.connect(self._on_copy_table)
         self.bar.pressed.connect(self.evaluate)
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.returned.connect(self._on_result)
+        self.bar.errored.connect(self._on_error)
 
     def _on_prediction(self) -> None:
         self.truth.choose_default()
@@ -146,7 +155,7 @@ class EvaluateDock(Dock):
     def _on_layers(self) -> None:
         for watch, choice in zip(self._watches, (self.prediction, self.truth), strict=True):
             watch.watch(choice.current_layer())
-        self.meaning.hold_for(*(watch.layer for watch in self._watches))
+        self.wanted.hold_for(*(watch.layer for watch in self._watches))
         self._on_redrawn()
         self._update_state()
 
@@ -159,9 +168,9 @@ class EvaluateDock(Dock):
         """Look closer in the background: it may have been an undo."""
         layers = [watch.layer for watch in self._watches]
         if self.result is not None and None not in layers:
-            self._prints.ask(fingerprints, *layers)
+            self._prints.ask(fingerprints, *layers, self.result.kind)
 
-    def _on_prints(self, prints: tuple[str, str]) -> None:
+    def _on_prints(self, prints: tuple[str, ...]) -> None:
         self._touched = self.result is not None and prints != self.result.prints
         self._update_state()
 
@@ -170,6 +179,14 @@ class EvaluateDock(Dock):
         self._touched = False
         self._on_redrawn()
         self._update_state()
+
+    def _on_error(self, error: Exception) -> None:
+        self.wanted.offer(error)
+        self.bar.say(in_words(self.bar.status.text()))
+
+    def _on_asked(self) -> None:
+        if self.bar.reason is None and not self.bar.is_running:
+            self.evaluate()
 
     def _on_copy(self) -> None:
         self.bar.copy(self.code())
@@ -193,7 +210,9 @@ class EvaluateDock(Dock):
         self.bar.copy_button.setEnabled(missing is None)
         self.table_button.setEnabled(self.result is not None and stale is None)
         if self.result is not None:
-            self.table.show_report(self.result.report, stale=stale is not None)
+            self.table.show_report(
+                self.result.report, kind=self.result.kind, stale=stale is not None
+            )
             self.readout.setText("\n".join(filter(None, [stale, self.result.text])))
 
 
@@ -210,9 +229,12 @@ def measure(
 
     report = yield from evaluate_blocks(prediction, truth, **choices)
     text = "\n".join([f"{prediction.name} against {truth.name}.", report.summary(), *report.notes])
-    return Result(report, fingerprints(prediction, truth), chosen, text)
+    kind = choices["kind"]
+    return Result(report, kind, fingerprints(prediction, truth, kind), chosen, text)
 
 
-def fingerprints(prediction: Any, truth: Any) -> tuple[str, str]:
-    """What the pixels of two layers look like; slow for large ones."""
-    return fingerprint(prediction.data), fingerprint(truth.data)
+def fingerprints(prediction: Any, truth: Any, kind: str) -> tuple[str, ...]:
+    """What the pixels of two layers look like, and the classes of segments; slow for large ones."""
+    layers = (prediction, truth)
+    classes = [layer.features.to_csv() for layer in layers] if kind == "panoptic" else []
+    return (*(fingerprint(layer.data) for layer in layers), *classes)

@@ -10,13 +10,25 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 from .class_table import fit_height
 
 if TYPE_CHECKING:
-    from napari_segkit.evaluation.semantic import Report
+    from napari_segkit.evaluation.report import Report
 
 STALE = QColor(128, 128, 128)
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+SHOWN = {
+    "semantic": {"class": "class", "iou": "IoU", "dice": "Dice"},
+    "instance": {
+        "threshold": "IoU",
+        "f1": "F1",
+        "precision": "precision",
+        "recall": "recall",
+        "ap": "AP",
+    },
+    "panoptic": {"class": "class", "pq": "PQ", "sq": "SQ", "rq": "RQ"},
+}
 
 
 class FiguresTable(QTableWidget):
-    """A row for each class with its IoU and Dice, and a last row with their means."""
+    """The figures that matter most, a row for each class or threshold, and their means."""
 
     def __init__(self) -> None:
         super().__init__(0, 3)
@@ -31,31 +43,50 @@ class FiguresTable(QTableWidget):
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         fit_height(self)
 
-    def show_report(self, report: "Report", *, stale: bool) -> None:
-        """Fill the table; figures that are out of date are greyed and struck out."""
-        rows = [
-            (_label(value, report.names), report.iou[value], report.dice[value])
-            for value in report.classes
-        ]
-        rows.append(("mean", report.mean_iou, report.mean_dice))
-        self.setRowCount(len(rows))
-        for row, texts in enumerate(rows):
+    def show_report(self, report: "Report", *, kind: str, stale: bool) -> None:
+        """Fill the table; figures that are out of date are greyed and struck out.
+
+        Parameters
+        ----------
+        report : Report
+            Of any kind.
+        kind : str
+            Which kind.
+        stale : bool
+            Whether the figures are out of date.
+        """
+        shown, table = SHOWN[kind], report.table()
+        digits = 4 if len(shown) < 5 else 3  # as many as fit a narrow dock
+        self.setColumnCount(len(shown))
+        self.setHorizontalHeaderLabels([*shown.values()])
+        self.setRowCount(len(table))
+        for row, values in enumerate(table.to_dict("records")):
+            first, *others = shown
+            texts = [_label(first, values), *(_figure(values[name], digits) for name in others)]
             for column, text in enumerate(texts):
-                self.setItem(row, column, _item(text, stale=stale, bold=row == len(rows) - 1))
+                item = _item(text, stale=stale, bold=values[first] == "mean")
+                if column:
+                    item.setTextAlignment(RIGHT)
+                self.setItem(row, column, item)
         fit_height(self)
 
 
-def _label(value: int, names: dict[int, str] | None) -> str:
-    name = (names or {}).get(value)
-    return f"{value}  {name}" if name else str(value)
+def _label(first: str, values: dict[str, Any]) -> str:
+    """What a row is about."""
+    value, name = values[first], values.get("name")
+    if first == "threshold":
+        return value if value == "mean" else f"{value:.2f}"
+    if kind := value == "mean" and values.get("kind"):
+        return {"thing": "mean of things", "stuff": "mean of stuff"}[kind]
+    return f"{value}  {name}" if isinstance(name, str) else str(value)
 
 
-def _item(value: Any, *, stale: bool, bold: bool) -> QTableWidgetItem:
-    if isinstance(value, str):
-        item = QTableWidgetItem(value)
-    else:
-        item = QTableWidgetItem("absent" if isnan(value) else f"{value:.4f}")
-        item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+def _figure(value: float, digits: int) -> str:
+    return "absent" if isnan(value) else f"{value:.{digits}f}"
+
+
+def _item(text: str, *, stale: bool, bold: bool) -> QTableWidgetItem:
+    item = QTableWidgetItem(text)
     font = item.font()
     font.setBold(bold)
     font.setStrikeOut(stale)

@@ -14,13 +14,16 @@ from napari_segkit.steps import drain
 
 from .models import about_model, all_models, chosen
 from .options import add_options, numbers, read_options
+from .predict import add_model, add_results, model_of, require_objects, results_of, suffix_of
 from .terminal import MISTAKES, interrupts, notes, say, sentence, shown
-from .training import describe, save, say_counts
+from .training import add_objects, describe, require_learned, save, say_counts
 
 if TYPE_CHECKING:
+    from napari_segkit.batch import Results
     from napari_segkit.segmenter import Segmenter
 
 LIST = "CSV list with the columns images and masks"
+FIGURES = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -80,24 +83,27 @@ def _add_train(commands: Any) -> None:
     _add_common(parser)
     parser.add_argument("--preset", choices=PRESETS,
                         help="a model and how to train it; options beside it count")  # fmt: skip
+    add_objects(parser)
     add_options(parser, ModelSpec(), names={"name": "model"}, suppress=True)
     add_options(parser, TrainConfig(), suppress=True)
 
 
 def _train(args: Namespace) -> int:
-    from napari_segkit.batch import read_pairs
+    from napari_segkit.batch import read_training
     from napari_segkit.data.files import require_free
-    from napari_segkit.data.folders import pair_files
+    from napari_segkit.data.folders import training_files
     from napari_segkit.segmenter import Segmenter
 
     spec, config = chosen(args)
     output = require_free(args.output, overwrite=args.overwrite)
-    pairs = pair_files(args.images, args.labels)
+    beside = {"classes": args.object_classes, "regions": args.regions}
+    files = training_files(args.images, args.labels, **beside)
+    require_learned(files, spec)
     segmenter = Segmenter(spec, device=args.device)
-    images, labels = read_pairs(pairs, axes=args.axes, spacing=args.spacing)
-    say_counts(images, labels, config)
+    given = read_training(files, axes=args.axes, spacing=args.spacing)
+    say_counts(given, spec, config)
     _say_device(args)
-    steps = shown(segmenter.train_epochs(images, labels, config), describe)
+    steps = shown(segmenter.train_epochs(config=config, **given), describe)
     with notes(), interrupts() as wish, closing(steps):
         for _ in steps:
             if wish.is_set():
@@ -115,47 +121,49 @@ def _train(args: Namespace) -> int:
 
 def _add_predict(commands: Any) -> None:
     parser = _command(commands, _predict, "Predict the labels of an image or a folder of them.")
-    parser.add_argument("model", help="file that segkit train wrote")
+    add_model(parser)
     parser.add_argument("input", help="image file or folder")
     parser.add_argument("-o", "--output", required=True,
                         help="file (.tif, .nii, .nii.gz, .png, .npy) or folder")  # fmt: skip
-    parser.add_argument("--format", choices=("tif", "nii.gz", "nii", "png", "npy"),
-                        help="of files written to a folder "
-                             "(default nii.gz for NIfTI images, tif for others)")  # fmt: skip
-    parser.add_argument("--probabilities", action="store_true",
-                        help="write them too, into a folder beside the labels")  # fmt: skip
     _add_common(parser)
     add_options(parser, TileConfig())
+    add_results(parser)
 
 
 def _predict(args: Namespace) -> int:
     from napari_segkit.batch import plan
     from napari_segkit.data.folders import is_folder
-    from napari_segkit.segmenter import Segmenter
 
     read_options(args, TileConfig())  # wrong numbers are said before any work
-    jobs = plan(args.input, args.output, args.format)
-    segmenter = Segmenter.load(args.model, device=args.device)
+    results = results_of(args)
+    jobs = plan(args.input, args.output, suffix_of(args))
+    segmenter = model_of(args)
+    require_objects(args, segmenter.ready())
+    results.check(segmenter.ready())
     _say_device(args)
     if not is_folder(Path(args.input)):
-        return _predict_file(segmenter, *jobs[0], args)
-    failed = sum(not _tried(segmenter, *job, args) for job in jobs)
+        return _predict_file(segmenter, *jobs[0], args, results)
+    failed = sum(not _tried(segmenter, *job, args, results) for job in jobs)
     if failed:
         say(f"{failed} of {len(jobs)} files failed.")
     return min(failed, 1)
 
 
-def _tried(segmenter: "Segmenter", source: Path, target: Path, args: Namespace) -> bool:
+def _tried(
+    segmenter: "Segmenter", source: Path, target: Path, args: Namespace, results: "Results"
+) -> bool:
     """Whether a file of a folder could be predicted; the others go on where it could not."""
     try:
-        _predict_file(segmenter, source, target, args)
+        _predict_file(segmenter, source, target, args, results)
     except MISTAKES as problem:
         say(f"{source.name}: {sentence(problem)}")
         return False
     return True
 
 
-def _predict_file(segmenter: "Segmenter", source: Path, target: Path, args: Namespace) -> int:
+def _predict_file(
+    segmenter: "Segmenter", source: Path, target: Path, args: Namespace, results: "Results"
+) -> int:
     from napari_segkit.batch import predict_file_tiles
 
     steps = predict_file_tiles(
@@ -165,10 +173,11 @@ def _predict_file(segmenter: "Segmenter", source: Path, target: Path, args: Name
         read_options(args, TileConfig()),
         axes=args.axes,
         spacing=args.spacing,
-        probabilities=args.probabilities,
-        overwrite=args.overwrite,
+        results=results,
     )
-    drain(shown(steps, lambda _: f"{source.name}  tiles"))
+    found = drain(shown(steps, lambda _: f"{source.name}  tiles"))
+    if found.objects is not None:
+        say(f"{source.name}: {len(found.objects)} objects")
     print(target)
     return 0
 
@@ -177,6 +186,10 @@ def _add_evaluate(commands: Any) -> None:
     parser = _command(commands, _evaluate, "Compare predictions with the truth.")
     parser.add_argument("prediction", help=f"file, folder, or {LIST}")
     parser.add_argument("truth", nargs="?", help="file or folder; not with a CSV list")
+    parser.add_argument("--kind", choices=FIGURES, default="semantic",
+                        help="which figures: of classes pixel by pixel, of objects with ids, or of "
+                             "segments with classes, as PNG and JSON of the COCO panoptic format "
+                             "(default semantic)")  # fmt: skip
     parser.add_argument("--csv", metavar="FILE", help="write the figures of every image there")
     _add_overwrite(parser)
     add_options(parser, TrainConfig(unlabelled=None), only=("unlabelled", "labels_are"))
@@ -198,7 +211,7 @@ def _evaluate(args: Namespace) -> None:
     if others:
         for name, report in reports:
             print(f"{name}: {report.means()}")
-        print(f"\nPooled pixels of {len(reports)} images:")
+        print(f"\nPooled {FIGURES[args.kind]} of {len(reports)} images:")
     print(pooled)
     if args.csv:
         write_figures(Path(args.csv), [*reports, ("pooled", pooled)])

@@ -3,17 +3,19 @@
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+from napari_segkit.data.coco_panoptic import read_panoptic
 from napari_segkit.data.files import file_orientation, read_labels
 from napari_segkit.data.writers import replacing
-from napari_segkit.evaluation.report import evaluate, table_of
-from napari_segkit.evaluation.semantic import Report
+from napari_segkit.evaluation.report import Report, evaluate, table_of
 
 from .terminal import MISTAKES, sentence
 
 
 def compare(prediction: Path, truth: Path, args: Namespace) -> tuple[str, Report]:
-    """Compare two files of labels.
+    """Compare two files of labels, or of segments with a JSON file for each.
 
     Parameters
     ----------
@@ -33,8 +35,10 @@ def compare(prediction: Path, truth: Path, args: Namespace) -> tuple[str, Report
         If they cannot be read or compared.
     """
     name = _name(prediction, args.prediction)
-    choice = {"unlabelled": args.unlabelled, "labels_are": args.labels_are}
+    choice = {"kind": args.kind, "unlabelled": args.unlabelled, "labels_are": args.labels_are}
     try:
+        if args.kind == "panoptic":
+            return name, evaluate(_segments(prediction), _segments(truth), **choice)
         expected = read_labels(truth, orientation=file_orientation(prediction))
         return name, evaluate(read_labels(prediction), expected, **choice)
     except MISTAKES as problem:
@@ -53,6 +57,11 @@ def write_figures(file: Path, reports: Sequence[tuple[str, Report]]) -> None:
     """
     with replacing(file) as opened:
         opened.write(table_of(reports).to_csv(index=False).encode())
+
+
+def _segments(png: Path) -> Any:
+    labels, table = read_panoptic(png)
+    return SimpleNamespace(labels=labels, table=table)
 
 
 def _name(prediction: Path, given: str) -> str:

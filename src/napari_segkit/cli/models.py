@@ -10,6 +10,13 @@ from napari_segkit.models.presets import PRESETS, Preset, preset
 
 from .options import read_options
 
+_OBJECTS = {
+    "semantic": "Gives a class for every pixel; with --objects components, boundary or distance "
+    "single objects, too.",
+    "instance": "Gives single objects, each with a class and a score; learns from labels in which "
+    "each has its own number.",
+}
+
 
 def chosen(args: Namespace) -> tuple[ModelSpec, TrainConfig]:
     """The model and the training that ``segkit train`` was asked for.
@@ -47,6 +54,7 @@ def about_model(info: ModelInfo) -> str:
     return "\n".join(
         (
             f"{info.title} ({info.name}), {info.kind}, {_dims(info)}. {info.about}",
+            _OBJECTS[info.kind],
             f"Code: {info.licence}. Weights to start from: {weights}, or none.",
             _filled(f"Encoders or sizes, the first by default: {', '.join(info.encoders)}")
             + (' and "tu-" with the name of any timm model that fits' if info.any_timm else ""),

@@ -1,12 +1,15 @@
 """Command line options made from the configuration dataclasses: nothing is declared twice."""
 
-from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from types import NoneType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 from napari_segkit.config import declared
+
+if TYPE_CHECKING:
+    from argparse import _ActionsContainer
 
 C = TypeVar("C")
 LIMITS = {"min": "at least", "max": "at most"}
@@ -22,7 +25,7 @@ class _Field:
 
 
 def add_options(
-    parser: ArgumentParser,
+    parser: "_ActionsContainer",
     config: Any,
     *,
     only: Collection[str] | None = None,
@@ -36,7 +39,7 @@ def add_options(
 
     Parameters
     ----------
-    parser : ArgumentParser
+    parser : ArgumentParser or group of one
         What gets the options.
     config : dataclass instance
         Its values are the defaults, its docstring is the help.
@@ -49,9 +52,9 @@ def add_options(
     """
     for field in _fields(config, set()):
         if only is None or field.name in only:
-            flag = "--" + (names or {}).get(field.name, field.name).replace("_", "-")
+            option = flag((names or {}).get(field.name, field.name))
             default = SUPPRESS if suppress else field.default
-            parser.add_argument(flag, dest=field.name, default=default, **_argument(field))
+            parser.add_argument(option, dest=field.name, default=default, **_argument(field))
 
 
 def read_options(args: Namespace, config: C) -> C:
@@ -75,6 +78,11 @@ def read_options(args: Namespace, config: C) -> C:
         If a value breaks its declared limits.
     """
     return _read(vars(args), config, set())
+
+
+def flag(name: str) -> str:
+    """Name the option of a field: ``min_size`` as ``--min-size``."""
+    return "--" + name.replace("_", "-")
 
 
 def numbers(text: str) -> list[float]:
@@ -113,6 +121,9 @@ def _argument(field: _Field) -> dict[str, Any]:
         return {"choices": get_args(field.hint), "help": _help(field)}
     kinds = get_args(field.hint) or (field.hint,)
     kind = next(k for k in kinds if k is not NoneType)
+    if get_origin(kind) is Literal:
+        words = (*get_args(kind), "none")
+        return {"type": _one_of(words), "metavar": _braced(words), "help": _help(field)}
     metavar, convert = kind.__name__.upper(), kind
     if NoneType in kinds:
         metavar, convert = f"{metavar}|none", _or_none(kind)
@@ -124,6 +135,19 @@ def _help(field: _Field) -> str:
     default = [f"default {'none' if field.default is None else field.default}"]
     text = " ".join(field.about.split()) + f" ({', '.join(limits + default)})"
     return text.replace("%", "%%")
+
+
+def _one_of(words: Collection[str]) -> Callable[[str], str | None]:
+    def convert(text: str) -> str | None:
+        if text not in words:
+            raise ArgumentTypeError(f"{text!r} is none of {', '.join(words)}")
+        return None if text == "none" else text
+
+    return convert
+
+
+def _braced(words: Collection[str]) -> str:
+    return f"{{{','.join(words)}}}"
 
 
 def _or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from napari_segkit.steps import Step
 
+from .options import flag
+
 S = TypeVar("S", bound=Step)
 T = TypeVar("T")
 
@@ -130,4 +132,4 @@ def interrupts() -> Iterator[Event]:
 def _option(remedy: str) -> str:
     """``labels_are='objects'`` as ``--labels-are objects``."""
     name, value = remedy.split("=")
-    return f"--{name.replace('_', '-')} {value.strip(chr(39)).lower()}"
+    return f"{flag(name)} {value.strip(chr(39)).lower()}"

@@ -1,18 +1,60 @@
 """What ``segkit train`` says of its images and steps, and how no training is lost."""
 
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from napari_segkit.config import TrainConfig
+from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.models import choose_ndim, kind_of
 
 from .terminal import MISTAKES, say, sentence
 
+LOOKED_AT = 20  # images whose objects are looked at one by one before training
+
 if TYPE_CHECKING:
-    from napari_segkit.data.images import Image
+    from napari_segkit.data.folders import TrainingFiles
     from napari_segkit.segmenter import Segmenter
+
+
+def add_objects(parser: ArgumentParser) -> None:
+    """Add the options that say more of objects than labels do.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of ``segkit train``.
+    """
+    parser.add_argument("--object-classes", metavar="PATH",
+                        help="file or folder like the labels: in each object, the value of its "
+                             "class; in a CSV list, the column classes")  # fmt: skip
+    parser.add_argument("--regions", metavar="PATH",
+                        help="file or folder like the labels: not 0 where every object is "
+                             "labelled; in a CSV list, the column regions")  # fmt: skip
+
+
+def require_learned(files: Sequence["TrainingFiles"], spec: ModelSpec) -> None:
+    """Refuse files about objects where none are learned.
+
+    Parameters
+    ----------
+    files : sequence of TrainingFiles
+        All that is learned from.
+    spec : ModelSpec
+        The model.
+
+    Raises
+    ------
+    ValueError
+        If it is to give classes only.
+    """
+    if kind_of(spec) == "semantic" and any(f.classes or f.regions for f in files):
+        raise ValueError(
+            f"Classes of objects and complete regions are for objects, and {spec.name} is to learn "
+            "classes only: leave them out, or add --objects boundary."
+        )
 
 
 def save(segmenter: "Segmenter", output: Path) -> None:
@@ -40,29 +82,86 @@ def save(segmenter: "Segmenter", output: Path) -> None:
         raise problem from None
 
 
-def say_counts(images: Sequence["Image"], labels: Sequence[Any], config: TrainConfig) -> None:
-    """Say how many pixels of each class there are to learn from.
+def say_counts(given: dict[str, Any], spec: ModelSpec, config: TrainConfig) -> None:
+    """Say what there is to learn from: pixels of each class, or objects.
 
     Parameters
     ----------
-    images : sequence of Image
-        The training images.
-    labels : sequence of array-like
-        Their labels.
+    given : dict
+        As `read_training` gives it.
+    spec : ModelSpec
+        Which model is to learn.
     config : TrainConfig
-        Says which value is not learned.
+        Says what the labels mean.
+
+    Raises
+    ------
+    LabelsError
+        If the labels cannot be read so.
     """
+    if kind_of(spec) == "semantic":
+        _say_pixels(given, config)
+    else:
+        _say_objects(given, spec, config)
+
+
+def _say_pixels(given: dict[str, Any], config: TrainConfig) -> None:
     from napari_segkit.data.labels import read_all
     from napari_segkit.data.survey import survey_values
 
     values, _ = read_all(
-        labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
+        given["labels"],
+        unlabelled=config.unlabelled,
+        labels_are=config.labels_are,
+        images=given["images"],
     )
     found = survey_values(values, config.unlabelled)
-    say(f"Images: {len(images)}. Labelled pixels of each class:")
+    say(f"Images: {len(values)}. Labelled pixels of each class:")
     for value, count in found.counts.items():
         say(f"  {value}: {count}")
     say(f"  not labelled: {found.unlabelled} (unlabelled={config.unlabelled})")
+
+
+def _say_objects(given: dict[str, Any], spec: ModelSpec, config: TrainConfig) -> None:
+    import numpy as np
+
+    from napari_segkit.data.labels import IGNORE
+    from napari_segkit.objects.read import learnable_objects
+    from napari_segkit.objects.sizes import diameters, each_item
+
+    images, labels, more = given["images"], given["labels"], dict(given)
+    del more["images"], more["labels"]
+    found = learnable_objects(images, labels, config, **more)
+    present = np.unique(np.concatenate([np.unique(ids) for ids in found.ids]))
+    counts = np.bincount(found.class_of[present[present > 0]], minlength=len(found.classes))
+    ndim = min(choose_ndim(spec, image.axes) for image in images)
+    sizes = [
+        diameters(item, image.spacing[-ndim:])
+        for ids, image in zip(found.ids, images, strict=True)
+        for item in each_item(ids, image, ndim)
+    ]
+    say(f"Images: {len(images)}. Objects of each class:")
+    for each, number in zip(found.classes[1:], counts[1:], strict=True):
+        say(f"  {each.name}: {number}")
+    say(f"  typical diameter: {np.median(np.concatenate(sizes)):.1f} pixels")
+    left_out = sum(int((ids == IGNORE).sum()) for ids in found.ids)
+    say(f"  not annotated: {left_out} pixels")
+    _note_odd(given, spec, config, ndim)
+
+
+def _note_odd(given: dict[str, Any], spec: ModelSpec, config: TrainConfig, ndim: int) -> None:
+    """Say what looks wrong with the objects of the first images."""
+    from napari_segkit.data.labels import LabelsError
+    from napari_segkit.objects.survey import survey_objects
+
+    names = {"images": "image"}
+    for number in range(min(LOOKED_AT, len(given["images"]))):
+        one = {names.get(name, name): read[number] for name, read in given.items()}
+        how: Any = {"unlabelled": config.unlabelled, "labels_are": config.labels_are}
+        found = survey_objects(**one, **how, how=spec.objects, ndim=ndim)
+        if found.notes:
+            note = LabelsError(" ".join(found.notes), found.remedies)
+            say(f"Note: {one['image'].name}: {sentence(note)}")
 
 
 def describe(step: Any) -> str:

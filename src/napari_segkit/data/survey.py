@@ -1,7 +1,7 @@
 """What labels hold, seen before anything is learned from them: counts, and sentences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,34 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
 
+from .classes import LabelClass
 from .images import Image
 from .labels import LabelsError, count, read_all
 
 FEW = 50
 MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class ObjectCount:
+    """The objects of one class.
+
+    Parameters
+    ----------
+    known : LabelClass
+        The class.
+    number : int
+        How many there are.
+    typical, smallest, largest : float
+        Diameters in pixels of the finest axis: the median and the extremes. Of methods that work
+        slice by slice, of what a slice shows.
+    """
+
+    known: LabelClass
+    number: int
+    typical: float
+    smallest: float
+    largest: float
 
 
 @dataclass(frozen=True)
@@ -32,7 +55,9 @@ class Survey:
         The sentence that forbids training; None where all is well.
     remedies : tuple of str
         Changes that would help: "paint", "unlabelled=None", "labels_are='objects'",
-        "labels_are='classes'".
+        "labels_are='classes'", "objects='boundary'" (of the model).
+    objects : tuple of ObjectCount
+        By class, where the labels are learned as single objects.
     """
 
     counts: dict[int, int]
@@ -40,6 +65,7 @@ class Survey:
     notes: tuple[str, ...] = ()
     problem: str | None = None
     remedies: tuple[str, ...] = ()
+    objects: tuple[ObjectCount, ...] = ()
 
 
 def survey(
@@ -67,8 +93,14 @@ def survey(
             [labels], unlabelled=unlabelled, labels_are=labels_are, images=images
         )
     except LabelsError as error:
-        return Survey({}, 0, (), str(error), error.remedies)
-    return survey_values(values, unlabelled, cleaned=cleaned)
+        return Survey({}, 0, (), str(error), _with_objects(error.remedies))
+    found = survey_values(values, unlabelled, cleaned=cleaned)
+    return replace(found, remedies=_with_objects(found.remedies))
+
+
+def _with_objects(remedies: tuple[str, ...]) -> tuple[str, ...]:
+    """What looks like objects may be learned as such."""
+    return (*remedies, "objects='boundary'") if "labels_are='objects'" in remedies else remedies
 
 
 def survey_values(

@@ -1,6 +1,7 @@
 """Counts first, ratios last: one table of counts that adds up, and the figures made from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def iou(counts: Counts) -> Figures:
     ndarray of float
         One figure for each class.
     """
-    return _ratio(hits(counts), in_truth(counts) + in_prediction(counts) - hits(counts))
+    return ratio(hits(counts), in_truth(counts) + in_prediction(counts) - hits(counts))
 
 
 def dice(counts: Counts) -> Figures:
@@ -101,7 +102,7 @@ def dice(counts: Counts) -> Figures:
     ndarray of float
         One figure for each class.
     """
-    return _ratio(2 * hits(counts), in_truth(counts) + in_prediction(counts))
+    return ratio(2 * hits(counts), in_truth(counts) + in_prediction(counts))
 
 
 def precision(counts: Counts) -> Figures:
@@ -117,7 +118,7 @@ def precision(counts: Counts) -> Figures:
     ndarray of float
         One figure for each class.
     """
-    return _ratio(hits(counts), in_prediction(counts))
+    return ratio(hits(counts), in_prediction(counts))
 
 
 def recall(counts: Counts) -> Figures:
@@ -133,7 +134,7 @@ def recall(counts: Counts) -> Figures:
     ndarray of float
         One figure for each class.
     """
-    return _ratio(hits(counts), in_truth(counts))
+    return ratio(hits(counts), in_truth(counts))
 
 
 def accuracy(counts: Counts) -> float:
@@ -149,7 +150,7 @@ def accuracy(counts: Counts) -> float:
     float
         Between 0 and 1.
     """
-    return float(_ratio(hits(counts).sum(), counts.sum()))
+    return float(ratio(hits(counts).sum(), counts.sum()))
 
 
 def hits(counts: Counts) -> Counts:
@@ -167,7 +168,14 @@ def in_prediction(counts: Counts) -> Counts:
     return counts.sum(axis=0)[: len(counts)]
 
 
-def _ratio(part: Any, whole: Any) -> Figures:
+def mean(figures: Mapping[Any, float]) -> float:
+    """Mean of the figures that are defined, nan where none is."""
+    defined = [f for f in figures.values() if not isnan(f)]
+    return sum(defined) / len(defined) if defined else nan
+
+
+def ratio(part: Any, whole: Any) -> Figures:
+    """Divide counts, nan where there is nothing to divide by."""
     undefined = np.full(np.shape(whole), np.nan)
     return np.divide(part, whole, out=undefined, where=np.asarray(whole) > 0)
 

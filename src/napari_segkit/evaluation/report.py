@@ -1,18 +1,62 @@
 """From a prediction and a truth to a report; which figures it holds depends on the kind."""
 
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.data.images import is_layer
 from napari_segkit.steps import Step, drain
 
-from .semantic import Report, compare_blocks
+from . import objects, panoptic, semantic
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-KINDS: dict[str, Callable[..., Generator[Step, None, Report]]] = {"semantic": compare_blocks}
+
+class Report(Protocol):
+    """What the reports of all kinds have; adding two pools their counts.
+
+    Attributes
+    ----------
+    mean_iou, mean_dice, accuracy : float
+        Of the pixels.
+    notes : tuple of str
+        What a reader of the figures should know.
+    """
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean IoU of the pixels of the classes that occur."""
+
+    @property
+    def mean_dice(self) -> float:
+        """Mean Dice of the pixels of the classes that occur."""
+
+    @property
+    def accuracy(self) -> float:
+        """Part of the counted pixels whose class was predicted."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures should know."""
+
+    def table(self) -> "DataFrame":
+        """Build a table of the figures."""
+
+    def summary(self) -> str:
+        """Say in one sentence what was counted."""
+
+    def means(self) -> str:
+        """Say the main figures in one line."""
+
+    def __add__(self, other: Any) -> Any: ...
+
+
+KINDS: dict[str, Callable[..., Generator[Step, None, Any]]] = {
+    "semantic": semantic.compare_blocks,
+    "instance": objects.compare_blocks,
+    "panoptic": panoptic.compare_blocks,
+}
 
 
 def evaluate(
@@ -23,43 +67,63 @@ def evaluate(
     unlabelled: int | None = None,
     labels_are: LabelsAre = "ask",
     spacing: Sequence[float] | None = None,
-) -> Report:
+    thresholds: Sequence[float] | None = None,
+) -> Any:
     """Compare a prediction with the truth.
 
     Parameters
     ----------
-    prediction, truth : array-like or napari Labels layer, or sequences of them
+    prediction, truth : array-like, napari Labels layer or objects, or sequences of them
         Non-negative integers of one shape and any number of dimensions; NumPy arrays, or dask and
-        zarr arrays, which are read block by block. Sequences are compared pair by pair and their
-        pixels pooled: the counts are added first, and the figures made from the sum.
-    kind : {"semantic"}
-        Which figures: "semantic" compares the class of every pixel.
+        zarr arrays, which are read block by block; or what `predict_objects` returns. Sequences
+        are compared pair by pair and pooled: the counts are added first, and the figures made
+        from the sum.
+    kind : {"semantic", "instance", "panoptic"}
+        Which figures. "semantic" compares the class of every pixel. "instance" takes 0 as
+        background and matches objects with objects. "panoptic" matches the segments of each
+        class; a layer's features, or the table of what was found, name the class of each id in
+        the columns "index" and "class", and say in "kind" which are "thing" and which "stuff".
     unlabelled : int or None
         The one value of the truth whose pixels are not counted. None counts every pixel: a
-        background left out would hide every false positive.
+        background left out would hide every false positive. Among instances 0 is background and
+        leaves nothing out.
     labels_are : {"ask", "classes", "objects"}
-        What the values mean, in both. "objects" takes all of them as one class, 1, with 0 as
-        background; "ask" takes them as classes, but refuses what looks like objects.
+        What the values mean, in both. Semantic: "objects" takes all of them as one class, 1, with
+        0 as background; "ask" takes them as classes, but refuses what looks like objects.
+        Instance: "objects" takes each value as an object, "classes" each connected piece of a
+        value; "ask" takes values as objects, but refuses what looks like classes.
     spacing : sequence of float, optional
-        World units between pixels, along Z Y X or Y X, for kinds that measure distances; the
-        semantic figures count pixels.
+        World units between pixels, along Z Y X or Y X, for kinds that measure distances; these
+        here count pixels and objects.
+    thresholds : sequence of float, optional
+        From which IoU on a pair of objects is a hit, for instances only. None: 0.5 to 0.95 in
+        steps of 0.05.
 
     Returns
     -------
-    Report
-        ``report.iou``, ``report.dice`` (class value -> figure, nan where absent),
-        ``report.mean_iou``, ``report.accuracy``, ``report.table()`` and more.
+    semantic.Report, objects.Report or panoptic.Report
+        By kind. All have ``report.iou``, ``report.dice`` (class -> figure, nan where absent),
+        ``report.mean_iou``, ``report.accuracy``, ``report.table()``, and add up with ``+``;
+        objects have ``report.f1``, ``report.ap`` (threshold -> figure), ``report.mean_ap``,
+        ``report.pq``, ``report.matches``; panoptic ones ``report.pq``, ``report.sq``,
+        ``report.rq`` (class -> figure) and ``report.mean_pq``.
 
     Raises
     ------
     ValueError
-        If the shapes differ, values are not non-negative integers, no pixel is left to count, or
-        an option is none of those above.
+        If the shapes differ, values are not non-negative integers, no pixel is left to count, a
+        segment has no class, or an option is none of those above.
     TypeError
         If `unlabelled` is neither an integer nor None.
     """
     steps = evaluate_blocks(
-        prediction, truth, kind=kind, unlabelled=unlabelled, labels_are=labels_are, spacing=spacing
+        prediction,
+        truth,
+        kind=kind,
+        unlabelled=unlabelled,
+        labels_are=labels_are,
+        spacing=spacing,
+        thresholds=thresholds,
     )
     return drain(steps)
 
@@ -72,12 +136,13 @@ def evaluate_blocks(
     unlabelled: int | None = None,
     labels_are: LabelsAre = "ask",
     spacing: Sequence[float] | None = None,
-) -> Generator[Step, None, Report]:
+    thresholds: Sequence[float] | None = None,
+) -> Generator[Step, None, Any]:
     """Compare block by block: the generator behind `evaluate`, for progress and Stop.
 
     Parameters
     ----------
-    prediction, truth, kind, unlabelled, labels_are, spacing
+    prediction, truth, kind, unlabelled, labels_are, spacing, thresholds
         As in `evaluate`.
 
     Yields
@@ -94,11 +159,14 @@ def evaluate_blocks(
         available = ", ".join(map(repr, KINDS))
         raise ValueError(f"There are no figures of kind {kind!r}; available: {available}.")
     TrainConfig(unlabelled=unlabelled, labels_are=labels_are)  # refuses other words
+    if thresholds is not None and kind != "instance":
+        raise ValueError(f"thresholds are for kind='instance': leave them out for kind={kind!r}.")
+    options = {} if thresholds is None else {"thresholds": thresholds}
     pairs = _pairs(prediction, truth)
-    compare = KINDS[kind]
-    return (
-        yield from compare(pairs, unlabelled=unlabelled, labels_are=labels_are, spacing=spacing)
+    compare = KINDS[kind](
+        pairs, unlabelled=unlabelled, labels_are=labels_are, spacing=spacing, **options
     )
+    return (yield from compare)
 
 
 def table_of(reports: Sequence[tuple[str, Report]]) -> "DataFrame":
@@ -134,7 +202,7 @@ def _pairs(prediction: Any, truth: Any) -> list[tuple[Any, Any]]:
 
 
 def _is_sequence(source: Any) -> bool:
-    """Whether it is a list of arrays or layers, and not an array written as nested lists."""
+    """Whether it is a list of arrays, layers or objects, and not an array as nested lists."""
     if not isinstance(source, list | tuple):
         return False
-    return all(is_layer(s) or hasattr(s, "shape") for s in source)
+    return all(is_layer(s) or hasattr(s, "shape") or hasattr(s, "labels") for s in source)

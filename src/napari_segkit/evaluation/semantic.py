@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +9,10 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
 from napari_segkit.data.classes import classes_of
-from napari_segkit.data.images import SPATIAL, full_resolution
-from napari_segkit.data.orientation import orientation_of, turn
 from napari_segkit.steps import Step
 
 from . import confusion as figures
-from .blocks import reader, slabs
+from .blocks import aligned, labels_of, reader, slabs
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -78,12 +75,12 @@ class Report:
     @property
     def mean_iou(self) -> float:
         """Mean IoU of the classes that occur."""
-        return _mean(self.iou)
+        return figures.mean(self.iou)
 
     @property
     def mean_dice(self) -> float:
         """Mean Dice of the classes that occur."""
-        return _mean(self.dice)
+        return figures.mean(self.dice)
 
     @property
     def accuracy(self) -> float:
@@ -112,7 +109,7 @@ class Report:
         table = DataFrame(
             {"class": [*self.classes, "mean"]}
             | names
-            | {name: [*values.values(), _mean(values)] for name, values in ratios.items()}
+            | {name: [*values.values(), figures.mean(values)] for name, values in ratios.items()}
             | {"truth_pixels": [*figures.in_truth(self.counts), None]}
             | {"predicted_pixels": [*figures.in_prediction(self.counts), None]}
         )
@@ -184,7 +181,7 @@ def compare_blocks(
     Report
         Of all pairs together.
     """
-    arrays = [(_turned(p, t), full_resolution(t)) for p, t in pairs]
+    arrays = [aligned(*pair) for pair in pairs]
     blocks = [slabs(*pair) for pair in arrays]
     total, done = sum(map(len, blocks)), 0
     report = Report((), np.zeros((0, 1), np.int64), unlabelled)
@@ -196,13 +193,7 @@ def compare_blocks(
             report += _count(read_prediction(part), read_truth(part), unlabelled)
             done += 1
             yield Step(done, total)
-    return _finish(report, pairs[0][1])
-
-
-def _turned(prediction: Any, truth: Any) -> Any:
-    """The prediction's array, lying as the truth does."""
-    lies, wanted = orientation_of(prediction), orientation_of(truth)
-    return turn(full_resolution(prediction), SPATIAL, lies, wanted)
+    return _finish(report, labels_of(pairs[0][1]))
 
 
 def _count(prediction: NDArray[Any], truth: NDArray[Any], unlabelled: int | None) -> Report:
@@ -216,13 +207,17 @@ def _count(prediction: NDArray[Any], truth: NDArray[Any], unlabelled: int | None
     return Report(tuple(values), figures.confusion(prediction, truth, values), unlabelled)
 
 
+def require_pixels(pixels: int, unlabelled: int | None) -> None:
+    """Refuse a truth where nothing is labelled."""
+    if not pixels:
+        raise ValueError(
+            f"Nothing to compare: every pixel of the truth is {unlabelled}, which means unlabelled."
+        )
+
+
 def _finish(report: Report, truth: Any) -> Report:
     """Refuse a report of nothing; add the names of the classes."""
-    if not report.pixels:
-        raise ValueError(
-            f"Nothing to compare: every pixel of the truth is {report.unlabelled}, which means "
-            "unlabelled."
-        )
+    require_pixels(report.pixels, report.unlabelled)
     found = classes_of(truth, report.classes)
     names = {c.value: c.name for c in found if c.name != f"class {c.value}"}
     return replace(report, names=names)
@@ -235,8 +230,3 @@ def _one_sided(report: Report) -> Iterator[str]:
             yield f"Class {value} is in the truth but nowhere in the prediction."
         if p and not t:
             yield f"Class {value} is in the prediction but nowhere in the truth."
-
-
-def _mean(figures_by_class: dict[int, float]) -> float:
-    occurring = [f for f in figures_by_class.values() if not isnan(f)]
-    return sum(occurring) / len(occurring) if occurring else nan

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.data.classes import LabelClass, classes_of, default_color
 from napari_segkit.data.images import Image
-from napari_segkit.data.labels import IGNORE, LabelsError, as_values
+from napari_segkit.data.labels import IGNORE, LabelsError, as_values, count
 from napari_segkit.data.pairs import require_same_channels
 
 from .regions import complete
 
+LOOKED_UP = 2**24  # ids below this are numbered by a table
 PIECES = 3  # so many pieces a value look like classes
 BACKGROUND = LabelClass(0, "background", default_color(0))
 
@@ -135,13 +136,22 @@ def ids_of(
         firsts = np.unique(ids, return_index=True)
         of_value = inside.ravel()[firsts[1][firsts[0] > 0]]
     else:
-        present, ids = np.unique(inside, return_inverse=True)
-        ids = ids.reshape(inside.shape) + (present[0] != 0)
+        present = count(inside)[0]
         of_value = present[present != 0]
+        ids = _numbered(inside, of_value)
     ids = ids.astype(np.int32)
     if left_out is not None:
         ids[left_out] = IGNORE
     return ids, of_value
+
+
+def _numbered(values: NDArray[Any], of_value: NDArray[Any]) -> NDArray[Any]:
+    """Values as their places among all of them, from 1 on; 0 stays 0."""
+    if not len(of_value) or of_value[-1] >= LOOKED_UP:
+        return np.where(values > 0, np.searchsorted(of_value, values) + 1, 0)
+    numbers = np.zeros(int(of_value[-1]) + 1, np.int32)
+    numbers[of_value] = np.arange(1, len(of_value) + 1)
+    return numbers[values]
 
 
 def pieces_of(values: NDArray[Any]) -> NDArray[Any]:
@@ -201,7 +211,7 @@ def learnable_objects(
 
 def _ask_about_classes(values: NDArray[Any]) -> None:
     """Ids come in one piece a plane; classes in many."""
-    planes = [np.unique(p) for p in _planes(values)]
+    planes = [count(p)[0] for p in _planes(values)]
     number = sum(int(np.count_nonzero(p)) for p in planes)
     pieces = sum(int(pieces_of(p).max(initial=0)) for p in _planes(values))
     if pieces > PIECES and pieces >= PIECES * number:

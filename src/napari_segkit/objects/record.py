@@ -122,7 +122,7 @@ class Objects:
 
     def combined(
         self, classes: Collection[str | int] | None = None, *, as_one: bool = False
-    ) -> NDArray[np.uint16]:
+    ) -> NDArray[np.unsignedinteger[Any]]:
         """The masks of chosen classes as classes of pixels.
 
         Parameters
@@ -145,7 +145,7 @@ class Objects:
         wanted = [c.value for c in self.classes[1:]] if classes is None else self._values(classes)
         kept = np.where(np.isin(self.values, wanted), 1 if as_one else self.values, 0)
         kept[0] = 0
-        return kept.astype(np.uint16)[self.labels]
+        return kept.astype(np.min_scalar_type(max(int(kept.max()), 256)))[self.labels]
 
     def _values(self, classes: Collection[str | int]) -> list[int]:
         known = {c.name: c.value for c in self.classes[1:]} | {

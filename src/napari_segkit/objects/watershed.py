@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import pi
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,10 @@ from skimage.segmentation import watershed
 
 from .levels import by_level, levels_to_classes
 
-SEED = 0.5  # a seed is where the middle is at least this likely
-SMALLEST = 0.02  # area (volume) of the smallest object, of one of typical diameter
+FOREGROUND = 0.6  # an object is where background is no likelier than one less this
+SEED = 0.5  # a seed is where the expected level, 0 at the border and 1 in the middle, is higher
+SEED_AREA = 0.03  # of an object of typical diameter; smaller seeds join their neighbours
+DOUBT = 0.3  # area of the smallest object, as a share of the typical, for each unit of doubt
 
 
 @dataclass(frozen=True)
@@ -55,43 +58,70 @@ def find_objects(
         Objects numbered from 1 in the order of their first pixels.
     """
     classes = levels_to_classes(probabilities, how)
+    foreground = classes[0] <= 1 - FOREGROUND
+    typical = _typical(spacing, size)
     if how == "components":
-        labels = _components(classes)
+        labels = _components(classes, foreground)
     else:
-        labels = _watershed(by_level(probabilities, how).sum(axis=0), classes[0])
-    return _described(labels, classes)
+        height = _expected(by_level(probabilities, how).sum(axis=0))
+        labels = _flooded(height, foreground, SEED_AREA * typical)
+    return _described(labels, classes, DOUBT * typical)
 
 
-def _components(classes: NDArray[np.float32]) -> NDArray[np.int32]:
+def _typical(spacing: Sequence[float], size: float) -> float:
+    """Pixels of a disc or ball of this diameter, which is in pixels of the finest axis."""
+    content = pi / 4 * size**2 if len(spacing) == 2 else pi / 6 * size**3
+    return float(content / np.prod(np.divide(spacing, min(spacing))))
+
+
+def _expected(levels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The expected level, 0 in the background and at borders, 1 in the middle of objects."""
+    height = np.zeros(levels.shape[1:], np.float32)
+    for number, level in enumerate(levels[1:], 1):
+        height += np.float32(number / (len(levels) - 1)) * level
+    return height
+
+
+def _components(classes: NDArray[np.float32], foreground: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Each connected piece of a class."""
-    likeliest = classes.argmax(axis=0)
+    likeliest = np.where(foreground, classes[1:].argmax(axis=0) + 1, 0)
     labels = np.zeros(likeliest.shape, np.int32)
     for position in range(1, len(classes)):
-        pieces = ndimage.label(likeliest == position)[0]
-        labels[pieces > 0] = labels.max() + pieces[pieces > 0]
+        labels += _pieces(likeliest == position, labels.max())
     return labels
 
 
-def _watershed(levels: NDArray[np.float32], background: NDArray[np.float32]) -> NDArray[np.int32]:
-    foreground = background < 0.5
-    height = sum(n * level for n, level in enumerate(levels)) / (len(levels) - 1)
-    seeds = ndimage.label(height > SEED)[0]
-    return watershed(-height, seeds, mask=foreground)  # type: ignore[no-untyped-call]
+def _pieces(mask: NDArray[np.bool_], after: int) -> NDArray[np.int32]:
+    """Connected pieces, numbered after those that there are already."""
+    pieces: NDArray[np.int32] = ndimage.label(mask)[0]
+    return np.where(mask, pieces + np.int32(after), 0)
 
 
-def _described(labels: NDArray[np.int32], classes: NDArray[np.float32]) -> Regions:
-    """Number the objects anew, and decide what each is."""
-    present, first = np.unique(labels, return_index=True)
-    first = first[present > 0]
-    present = present[present > 0]
-    order = np.argsort(first)
-    number = np.zeros(labels.max() + 1, np.int32)
-    number[present[order]] = np.arange(1, len(present) + 1)
-    labels = number[labels]
-    flat, count = labels.ravel(), len(present) + 1
-    area = np.bincount(flat, minlength=count)[1:]
-    sums = [np.bincount(flat, c.ravel(), count)[1:] for c in classes[1:]]
-    means = np.stack(sums) / area
-    best = means.argmax(axis=0)
-    scores = np.take_along_axis(means, best[None], 0)[0]
-    return Regions(labels, best + 1, scores.astype(np.float32))
+def _flooded(
+    height: NDArray[np.float32], foreground: NDArray[np.bool_], smallest: float
+) -> NDArray[np.int32]:
+    """One object around each seed; foreground that no seed reaches is an object as it is."""
+    seeds = _pieces(foreground & (height > SEED), 0)
+    areas = np.bincount(seeds.ravel())
+    seeds[areas[seeds] < smallest] = 0
+    labels: NDArray[np.int32] = watershed(-height, seeds, mask=foreground)  # type: ignore[no-untyped-call]
+    return labels + _pieces(foreground & (labels == 0), labels.max())
+
+
+def _described(labels: NDArray[np.int32], classes: NDArray[np.float32], doubt: float) -> Regions:
+    """Class and score of each object, without those that are too small to be believed."""
+    flat, count = labels.ravel(), int(labels.max()) + 1
+    areas = np.bincount(flat, minlength=count)
+    sums = np.stack([np.bincount(flat, c.ravel(), count) for c in classes[1:]])
+    means = sums / np.maximum(areas, 1)
+    scores = np.clip(means.max(axis=0), 0, 1)
+    kept = areas >= doubt * (1 - scores)
+    kept[0] = False
+    found, first = np.unique(flat, return_index=True)
+    order = found[np.argsort(first)]
+    order = order[kept[order]]
+    numbers = np.zeros(count, np.int32)
+    numbers[order] = np.arange(1, len(order) + 1)
+    return Regions(
+        numbers[labels], means.argmax(axis=0)[order] + 1, scores[order].astype(np.float32)
+    )

@@ -1,0 +1,82 @@
+"""From images and labels as they come to a training that is ready to begin."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .config import ModelSpec, TrainConfig
+from .data.images import Image, as_image, full_resolution
+from .data.pairs import in_one_orientation, learnable, pair_up
+from .models import kind_of
+from .objects.read import learnable_objects
+
+if TYPE_CHECKING:
+    from .training.base import BaseTraining
+
+
+def begin(
+    spec: ModelSpec,
+    images: Any,
+    labels: Any,
+    config: TrainConfig,
+    device: str,
+    *,
+    axes: str | None,
+    spacing: Sequence[float] | None,
+    **objects: Any,
+) -> "BaseTraining":
+    """Check what is to be learned, and prepare its training.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model, its encoder named.
+    images, labels, config, axes, spacing
+        As in `Segmenter.fit`.
+    device : str
+        Where it runs, as in `Segmenter`.
+    **objects
+        `object_classes` and `regions`, as in `Segmenter.fit`.
+
+    Raises
+    ------
+    ValueError
+        If the labels cannot be used.
+    """
+    pairs = pair_up(images, labels)
+    painted = [p for _, p in pairs]
+    more = _listed(len(pairs), isinstance(labels, list | tuple), objects)
+    named = [as_image(i, axes, spacing, labels_shape=full_resolution(p).shape) for i, p in pairs]
+    values, classes, class_of = _learnable(spec, named, painted, config, more)
+    named, values = in_one_orientation(named, values)
+
+    from .devices import choose
+    from .training import training_of
+
+    return training_of(spec)(spec, named, values, classes, config, choose(device), class_of)
+
+
+def _listed(count: int, several: bool, given: dict[str, Any]) -> dict[str, list[Any]]:
+    """What was given, as lists with an entry for each of the labels."""
+    more = {n: list(v) if several else [v] for n, v in given.items() if v is not None}
+    for name, values in more.items():
+        if len(values) != count:
+            raise ValueError(
+                f"{name} holds {len(values)} entries for {count} labels: give one for each of "
+                "them, None where there is nothing to say."
+            )
+    return more
+
+
+def _learnable(
+    spec: ModelSpec, images: list[Image], painted: list[Any], config: TrainConfig, more: Any
+) -> tuple[Any, Any, Any]:
+    """Label values or ids, the classes, and the class of each id where they are ids."""
+    if kind_of(spec) != "semantic":
+        found = learnable_objects(images, painted, config, **more)
+        return found.ids, found.classes, found.class_of
+    if more:
+        raise ValueError(
+            f"{' and '.join(more)} are for objects, and {spec.name} is to learn classes only: "
+            "leave them out, or set objects in the ModelSpec."
+        )
+    return *learnable(images, painted, config), None
