@@ -75,6 +75,22 @@ def test_choosing_by_hand_and_by_name(viewer, choice):
         box.set_layer(labels)
 
 
+def test_no_layer_may_be_a_choice(viewer, qtbot):
+    box = LayerChoice(viewer, "shapes", none="the whole image")
+    qtbot.addWidget(box)
+    layer = viewer.add_shapes([PIXELS[:4, :2]], name="drawn")
+    assert names(box) == ["the whole image", "drawn"]
+    assert box.current_layer() is None
+    box.set_layer(layer)
+    viewer.add_shapes(name="more")
+    assert box.currentText() == "drawn"
+    box.set_layer(None)
+    assert box.currentText() == "the whole image"
+    box.set_layer(layer)
+    viewer.layers.remove("drawn")
+    assert box.current_layer() is None
+
+
 def test_it_goes_away_without_a_trace(viewer, qapp):
     gone = make_and_delete(viewer, qapp)
     gc.collect()

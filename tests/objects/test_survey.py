@@ -51,6 +51,10 @@ def test_regions_and_a_value_leave_pixels_out():
     found = survey_objects(ids, regions=half)
     assert found.objects[0].number == 2
     assert found.unlabelled == ids.size // 2
+    cut = [np.array([[0, 0], [0, 40], [19, 40], [19, 0]])]
+    found = survey_objects(ids, regions=cut)
+    assert found.objects[0].number == 3
+    assert found.objects[0].smallest == found.objects[0].largest
     ids[16:] = 255
     assert survey_objects(ids, unlabelled=255).unlabelled == ids.size // 2
     assert "no shape" in survey_objects(ids, regions=[]).problem

@@ -129,6 +129,29 @@ def test_no_foreground_is_no_object(how, shape):
 
 
 @pytest.mark.parametrize("how", ALL)
+def test_small_holes_are_filled_and_large_ones_and_background_are_not(how):
+    ids = np.zeros((40, 40), np.int32)
+    ids[5:35, 5:35] = 1
+    holes = ids.copy()
+    holes[10:12, 10:12] = 0
+    holes[18:28, 18:28] = 0
+    found = _found(holes, how, size=30.0).labels
+    assert found[11, 11] > 0
+    assert not found[18:28, 18:28].any()
+    assert not _found(ids[:4], how, class_of=[0, 1], size=300.0).labels.any()
+
+
+@pytest.mark.parametrize("how", ALL)
+def test_the_less_certain_the_larger_an_object_must_be(how):
+    ids = np.zeros((40, 40), np.int32)
+    ids[5:7, 5:7], ids[12:36, 12:36] = 1, 2
+    certain = _certain(ids, how, size=20.0)
+    doubtful = 0.7 * certain + 0.3 / len(certain)
+    assert find_objects(certain, how, spacing=(1, 1), size=20.0).labels.max() == 2
+    assert find_objects(doubtful, how, spacing=(1, 1), size=20.0).labels.max() == 1
+
+
+@pytest.mark.parametrize("how", ALL)
 def test_an_image_that_is_all_one_object_is_one_object(how):
     found = _found(np.ones((30, 30), np.int32), how)
     assert (found.labels == 1).all()

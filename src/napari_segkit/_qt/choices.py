@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Shapes
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from .proxies import unwrapped
 
-KINDS = {"image": Image, "labels": Labels}
+KINDS = {"image": Image, "labels": Labels, "shapes": Shapes}
 
 
 class LayerChoice(QComboBox):
@@ -21,10 +21,14 @@ class LayerChoice(QComboBox):
     viewer : napari.viewer.Viewer
         Whose layers to offer, the topmost first.
     kind : str
-        "image" or "labels".
+        "image", "labels" or "shapes".
+    none : str, optional
+        The words of an entry without a layer, the first one and the choice that nobody made.
+        None: no such entry.
     rank : callable, optional
         How well a layer suits as the choice that nobody made: the lower the better, None for
-        never. A layer that a person chose stays chosen.
+        never. A layer that a person chose stays chosen. Where there is an entry without a layer,
+        layers are never chosen by themselves.
     parent : QWidget, optional
         Qt's parent.
 
@@ -41,6 +45,7 @@ class LayerChoice(QComboBox):
         viewer: Any,
         kind: str,
         *,
+        none: str | None = None,
         rank: Callable[[Any], int | None] = lambda _: 0,
         parent: QWidget | None = None,
     ) -> None:
@@ -49,7 +54,8 @@ class LayerChoice(QComboBox):
         self._kind = KINDS[kind]
         self._layers: list[Any] = []
         self._current: Any = None
-        self._rank = rank
+        self._none = none
+        self._rank = rank if none is None else lambda layer: 0 if layer is None else None
         self._by_hand = False
         self.setPlaceholderText(f"no {kind} layer")
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -70,8 +76,8 @@ class LayerChoice(QComboBox):
 
         Parameters
         ----------
-        layer : napari.layers.Layer
-            One of the viewer's layers, of this box's kind.
+        layer : napari.layers.Layer or None
+            One of the viewer's layers, of this box's kind; None for the entry without a layer.
 
         Raises
         ------
@@ -106,11 +112,12 @@ class LayerChoice(QComboBox):
     def _refresh(self, event: Any = None) -> None:
         if not isalive(self):
             return
-        self._layers = [x for x in reversed(self._layer_list) if isinstance(x, self._kind)]
+        listed = [x for x in reversed(self._layer_list) if isinstance(x, self._kind)]
+        self._layers = listed if self._none is None else [None, *listed]
         self._by_hand = self._by_hand and any(x is self._current for x in self._layers)
         blocked = self.blockSignals(True)
         self.clear()
-        self.addItems([layer.name for layer in self._layers])
+        self.addItems([self._none if x is None else x.name for x in self._layers])
         self.setCurrentIndex(self._best())
         self.blockSignals(blocked)
         self._on_index(self.currentIndex())

@@ -1,15 +1,94 @@
 """From an image layer to a prediction layer, in the background."""
 
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from .layers import write_labels
+from .snapshots import snapshot
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from napari_segkit.config import ObjectConfig
+    from napari_segkit.objects.record import Objects
+    from napari_segkit.prediction.tiles import Prediction
+
     from .session import Session
     from .snapshots import Snapshot
     from .task import Task
+
+MEASURED = "extent"  # a column that only `Objects.measured` gives
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Objects, ready to be shown.
+
+    Parameters
+    ----------
+    objects : Objects
+        Those to show.
+    before : Objects
+        Those they were chosen from.
+    labels : ndarray
+        Their labels, for the layer alone: a person may paint on it.
+    table : DataFrame
+        What is known of each.
+    total : int
+        How many the model has found, before any was left out.
+    """
+
+    objects: "Objects"
+    before: "Objects"
+    labels: NDArray[Any]
+    table: "DataFrame"
+    total: int
+
+    def __str__(self) -> str:
+        """How many of how many, in words."""
+        return f"{len(_things(self.table)):,} of {self.total:,} objects kept"
+
+
+def keep(objects: "Objects", config: "ObjectConfig", *, measured: bool) -> Kept:
+    """Choose among what was found; slow for large images.
+
+    Parameters
+    ----------
+    objects : Objects
+        What was found.
+    config : ObjectConfig
+        What is to be kept of it.
+    measured : bool
+        Measure what is kept.
+    """
+    kept = objects if config == objects.config else objects.filtered(config)
+    everything = replace(config, score=0.0, min_size=0.0, max_size=None, border=True)
+    found = objects.found.choose(everything)
+    total = len(found.scores) - (0 if found.stuff is None else int(found.stuff.sum()))
+    table = kept.measured() if measured else kept.table
+    return Kept(kept, objects, kept.labels.copy(), table, total)
+
+
+def settled(
+    steps: Generator[Any, None, "Prediction"],
+) -> Generator[Any, None, "Prediction"]:
+    """The same steps; where objects are found, all that a layer shows of them is made here.
+
+    Parameters
+    ----------
+    steps : generator
+        What `Segmenter.predict_tiles` gives.
+    """
+    prediction = yield from steps
+    objects = prediction.objects
+    if objects is None:
+        return prediction
+    labels, _ = objects.labels.copy(), objects.table  # a person may paint on these labels
+    return replace(prediction, labels=labels)
 
 
 class Delivery(QObject):
@@ -40,15 +119,70 @@ class Delivery(QObject):
         task.returned.connect(self._write)
 
     def _write(self, prediction: Any) -> None:
-        viewer = self._session.viewer
-        if viewer is None:
+        if self._session.viewer is None:
             return
-        layer = write_labels(
-            viewer,
-            self._source,
-            prediction.labels,
-            classes=self._classes,
-            provenance=prediction.provenance,
-            axes=prediction.provenance["image"]["axes"],
-        )
+        made, objects = prediction.provenance, prediction.objects
+        shown: dict[str, Any] = {"provenance": made, "axes": made["image"]["axes"]}
+        if objects is None:
+            viewer, labels = self._session.viewer, prediction.labels
+            layer = write_labels(viewer, self._source, labels, classes=self._classes, **shown)
+        else:
+            told = objects, prediction.labels, objects.table
+            layer = _write_objects(self._session, self._source, *told, **shown)
         self.written.emit(layer)
+
+
+def rewrite(session: "Session", layer: Any, kept: Kept) -> Any:
+    """Show other objects where those before were shown, or in a new layer.
+
+    Parameters
+    ----------
+    session : Session
+        Whose viewer it is.
+    layer : napari.layers.Labels
+        The result so far; it is left alone where a person has painted on it or renamed it.
+    kept : Kept
+        What is to be shown.
+
+    Returns
+    -------
+    napari.layers.Labels
+        The layer that shows it, in the place where the one before stands now.
+    """
+    made = layer.metadata.get("segkit", {})
+    image = made.get("image", {}).get("name", layer.name)
+    source = replace(snapshot(layer, pixels=False), unique_id=made.get("source", ""), name=image)
+    told = kept.objects, kept.labels, kept.table
+    return _write_objects(
+        session, source, *told, provenance=made, axes=kept.objects.image.label_axes
+    )
+
+
+def _write_objects(
+    session: "Session",
+    source: "Snapshot",
+    objects: "Objects",
+    labels: NDArray[Any],
+    table: "DataFrame",
+    *,
+    provenance: dict[str, Any],
+    axes: str,
+) -> Any:
+    layer = write_labels(
+        session.viewer,
+        source,
+        labels,
+        classes=objects.classes,
+        provenance={**provenance, "objects": asdict(objects.config)},
+        axes=axes,
+        name=f"{source.name} objects",
+        kind="panoptic" if "kind" in table else "objects",
+        table=table,
+    )
+    session.keep_objects(layer, objects)
+    return layer
+
+
+def _things(table: "DataFrame") -> "DataFrame":
+    """Without areas that are no single objects."""
+    return table[table["kind"] != "stuff"] if "kind" in table else table

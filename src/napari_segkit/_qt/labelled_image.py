@@ -12,7 +12,7 @@ from napari_segkit.data.images import full_resolution
 from . import snippets
 from .axes_choice import AxesChoice
 from .choices import LayerChoice, is_prediction, is_truth
-from .layer_classes import write_classes
+from .layer_classes import can_erase, free_value, write_classes
 from .layers import new_labels
 from .watch import PixelWatch
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .session import Session
 
 FIRST_CLASSES = ("object", "background")
+OBJECTS = "uint16"  # as many numbers as a person paints
+UNANNOTATED = 255  # no object gets the number that often means "not annotated"
+NEXT = "<p>Take the brush for an object that is not painted yet.</p>"
 
 
 class LabelledImage(QObject):
@@ -40,6 +43,8 @@ class LabelledImage(QObject):
         The labels hold, or may hold, other pixels.
     labels_made : Signal()
         New labels were added and chosen.
+    next_button : QPushButton
+        Takes the brush for another object.
     """
 
     changed = Signal()
@@ -49,10 +54,13 @@ class LabelledImage(QObject):
     def __init__(self, session: "Session", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._of_objects = False
         self.image = LayerChoice(session.viewer, "image")
         self.labels = LayerChoice(session.viewer, "labels", rank=_as_labels)
         self.axes = AxesChoice()
         self.new_button = QPushButton("New labels for this image")
+        self.next_button = QPushButton("Next object")
+        self.next_button.setToolTip(NEXT)
         self._watch = PixelWatch(session.viewer, self)
         self._choose_visible()
         self._on_layers()
@@ -60,6 +68,7 @@ class LabelledImage(QObject):
         self.labels.layer_changed.connect(self._on_layers)
         self.axes.currentIndexChanged.connect(self._on_axes)
         self.new_button.clicked.connect(self.make_labels)
+        self.next_button.clicked.connect(self.take_brush)
         self._watch.painted.connect(self.painted)
         self._watch.redrawn.connect(self.painted)
 
@@ -84,12 +93,27 @@ class LabelledImage(QObject):
         return ", ".join(map(snippets.layer, self.layers[:2]))
 
     def make_labels(self) -> None:
-        """Add an empty Labels layer that fits the image, with two classes to paint."""
+        """Add an empty Labels layer that fits the image, with two classes to paint or none."""
         layer = new_labels(self._session.viewer, self.image.current_layer(), self.axes.resolved())
-        named = enumerate(FIRST_CLASSES, 1)
-        write_classes(layer, [LabelClass(v, name, default_color(v)) for v, name in named])
+        if self._of_objects:
+            layer.data = layer.data.astype(OBJECTS)
+        else:
+            named = enumerate(FIRST_CLASSES, 1)
+            write_classes(layer, [LabelClass(v, name, default_color(v)) for v, name in named])
         self.labels.set_layer(layer)
         self.labels_made.emit()
+
+    def expect(self, *, objects: bool) -> None:
+        """Say whether labels are numbers of objects, or classes."""
+        self._of_objects = objects
+        self.next_button.setVisible(objects)
+
+    def take_brush(self) -> None:
+        """Take the brush for an object that is not painted yet."""
+        layer = self.labels.current_layer()
+        layer.selected_label = free_value(layer, (), UNANNOTATED)
+        layer.mode = "paint"
+        self._session.viewer.layers.selection.active = layer
 
     def _choose_visible(self) -> None:
         """Labels that are shown come before hidden ones, such as a truth."""
@@ -104,6 +128,7 @@ class LabelledImage(QObject):
         shape = None if labels is None else full_resolution(labels).shape
         self.axes.set_image(image, labels_shape=shape)
         self._watch.watch(labels)
+        self.next_button.setEnabled(labels is not None and can_erase(labels))
         self._on_axes()
 
     def _on_axes(self) -> None:

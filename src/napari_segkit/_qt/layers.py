@@ -105,6 +105,7 @@ def write_labels(
     axes: str,
     name: str | None = None,
     kind: str = "prediction",
+    table: pd.DataFrame | None = None,
 ) -> Any:
     """Show a result: in the layer of the last such result, or in a new one.
 
@@ -129,6 +130,9 @@ def write_labels(
         Name of a new layer. None: the source's name and the kind.
     kind : str
         Results of different kinds, of one source, stand in different layers.
+    table : DataFrame, optional
+        Where the values are numbers of objects: a row for each, with a column "index". It becomes
+        the layer's features, and the layer keeps napari's colours.
 
     Returns
     -------
@@ -140,17 +144,21 @@ def write_labels(
     layer = _last_result(viewer, source, kind, labels.ndim)
     if layer is None:
         name = name or f"{source.name} {kind}"
-        layer = viewer.add_labels(labels, name=name, **where)
+        known = {"segkit": {"kind": kind}}  # while it is added it is offered to the docks
+        layer = viewer.add_labels(labels, name=name, metadata=known, **where)
     else:
         _replace(layer, labels, where)
-    _show_classes(layer, classes)
+    if table is None:
+        _show_classes(layer, classes)
+    else:
+        layer.features = table.copy()  # a person may edit it in napari's table
     if "nifti" in source.metadata:  # so that it is saved in the same place
         layer.metadata["nifti"] = source.metadata["nifti"]
     layer.metadata["segkit"] = {
         **provenance,
         "source": source.unique_id,
         "kind": kind,
-        "layer": _identity(layer),
+        "layer": identity(layer),
         "classes": [list(astuple(c)) for c in classes],
         "fingerprint": fingerprint(labels),
     }
@@ -170,13 +178,13 @@ def _last_result(viewer: Any, source: Snapshot, kind: str, ndim: int) -> Any:
     for layer in reversed(viewer.layers):
         made = layer.metadata.get("segkit", {})
         ours = (made.get("source"), made.get("kind")) == (source.unique_id, kind)
-        ours = ours and made.get("layer") == _identity(layer)
+        ours = ours and made.get("layer") == identity(layer)
         if ours and layer.ndim == ndim and made["fingerprint"] == fingerprint(layer.data):
             return layer
     return None
 
 
-def _identity(layer: Any) -> list[str]:
+def identity(layer: Any) -> list[str]:
     """What a duplicate, or a layer that a person renamed to keep it, does not share."""
     return [str(layer.unique_id), layer.name]
 

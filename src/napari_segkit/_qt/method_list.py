@@ -23,9 +23,21 @@ from .panel import Note
 HEIGHT = 132  # about six methods
 ANY_DIMS, ANY_KIND = "any dimensions", "any kind"
 SEARCH = (
-    "<p>Words of names and descriptions, dimensions (2D, 3D), encoders or weights; methods that "
-    "have all of them are shown.</p>"
+    "<p>Words of names and descriptions, what is to be found (objects, nuclei), dimensions (2D, "
+    "3D), encoders or weights; methods that have all of them are shown.</p>"
 )
+KIND = (
+    "<p>semantic: methods that give a class for every pixel. instance: those that find objects one "
+    "by one.</p>"
+)
+WORDS: dict[
+    str | int, str
+] = {  # what people look for, by kind and by the dimensions that a method prefers
+    "semantic": "classes areas tissue pixels",
+    "instance": "instances objects nuclei cells count single separate touching",
+    2: "slices",
+    3: "volumes stacks mri ct confocal",
+}
 DIMS = "Show only methods that work slice by slice (2D), or on whole volumes (3D)."
 
 
@@ -118,7 +130,8 @@ class MethodList(QWidget):
 
     def _matches(self, info: ModelInfo) -> bool:
         dims = [f"{n}d" for n in info.dims]
-        texts = (info.name, info.title, info.about, *dims, *info.weights, *info.encoders)
+        words = WORDS[info.kind], WORDS[info.dims[0]]
+        texts = (info.name, info.title, info.about, *words, *dims, *info.weights, *info.encoders)
         text = " ".join(texts).lower()
         return (
             all(word in text for word in self.search.text().lower().split())
@@ -132,17 +145,17 @@ class MethodList(QWidget):
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
-        row.addWidget(self.search, 1)
-        row.addWidget(self.dims)
-        row.addWidget(self.kind)
+        row.addWidget(self.dims, 1)
+        row.addWidget(self.kind, 1)
         self.kind.setVisible(self.kind.count() > 2)
         self.search.setToolTip(SEARCH)
         self.dims.setToolTip(DIMS)
-        self.kind.setToolTip("Show only methods of this kind.")
+        self.kind.setToolTip(KIND)
         self.setToolTip("<p>The method: press one to choose it.</p>")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.search)
         column.addLayout(row)
         column.addWidget(self.tree)
         column.addWidget(self.none_found)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit.config import FeatureConfig, ModelSpec
-from napari_segkit.models import Inputs, build, choose_ndim, model_info
+from napari_segkit.models import Inputs, build, choose_ndim, model_info, outputs
 
 from .background import Latest
 from .words import in_words
@@ -81,7 +81,7 @@ def _check(spec: ModelSpec, ndim: int) -> str | None:
 
     try:
         with skeleton():
-            build(spec, Inputs(channels=1, classes=2, spacing=(1.0,) * ndim))
+            build(spec, Inputs(1, outputs(spec, 2), spacing=(1.0,) * ndim))
     except ValueError as error:
         return str(error)
     return None

@@ -66,10 +66,24 @@ class ModelDetails(Note):
             self.setText(describe(spec, config))
             self._ask()
 
+    def setText(self, text: str) -> None:
+        """Show other words."""
+        super().setText(text)
+        self._keep_room()
+
+    def resizeEvent(self, event: Any) -> None:
+        """Keep room for all lines."""
+        super().resizeEvent(event)
+        self._keep_room()
+
     def showEvent(self, event: Any) -> None:
         """Ask for what nobody has seen so far."""
         super().showEvent(event)
         self._ask()
+
+    def _keep_room(self) -> None:
+        """A form's layout may give words that came later the height of those before."""
+        self.setMinimumHeight(self.heightForWidth(self.width()))
 
     def _ask(self) -> None:
         if self._wanted is not None and self.isVisible():
@@ -121,7 +135,8 @@ def _memory(facts: Facts, batch: int) -> str:
         return "little: its tiles are cut to fit"
     training, prediction = facts.size.training_memory, facts.size.prediction_memory
     tiles = f"{batch} tiles of {' x '.join(map(str, facts.tile))}"
-    need = f"train {_gib(training)}, predict {_gib(prediction)} ({tiles})"
+    least = "at least " if facts.size.at_least else ""
+    need = f"{least}train {_gib(training)}, predict {_gib(prediction)} ({tiles})"
     if facts.free is None:
         return need
     if training > facts.free:

@@ -7,7 +7,7 @@ import numpy as np
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.data.images import Image
-from napari_segkit.models import Inputs, build, choose_ndim, model_info, stride
+from napari_segkit.models import Inputs, build, choose_ndim, model_info, outputs, stride
 
 if TYPE_CHECKING:
     from napari_segkit.models.details import Details
@@ -73,7 +73,7 @@ def look(
 
     ndim = choose_ndim(spec, image.axes if image else "ZYX")
     image = image or _any_image(ndim)
-    inputs = Inputs(image.channels, classes, image.spacing[-ndim:])
+    inputs = Inputs(image.channels, outputs(spec, classes), image.spacing[-ndim:])
     tile, _ = tiles([image], config, stride(spec, inputs.spacing))
     size = _weigh(spec, inputs, tile, config.batch_size)
     return Facts(size, tile, _free_memory(device), available(spec))

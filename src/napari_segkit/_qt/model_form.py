@@ -8,6 +8,7 @@ from .encoder_choice import EncoderChoice
 from .fields import refuse
 from .forms import Form
 from .method_list import MethodList
+from .objects_choice import ObjectsChoice
 from .panel import problem_of
 from .weights_choice import WeightsChoice
 
@@ -15,7 +16,7 @@ DIMS = ("2D", "3D")
 
 
 class ModelForm(Form):
-    """Method, encoder, weights, dimensions, and the features of a pixel classifier.
+    """Method, encoder, weights, dimensions, objects, and the features of a pixel classifier.
 
     Attributes
     ----------
@@ -25,14 +26,17 @@ class ModelForm(Form):
         Its encoder.
     weights : WeightsChoice
         What its weights start from.
+    objects : ObjectsChoice
+        How it is to give objects, where it gives classes by itself.
     """
 
     def __init__(self) -> None:
         self._method = self._encoder = ""
         self.methods = MethodList()
         self.encoder, self.weights = EncoderChoice(), WeightsChoice()
+        self.objects = ObjectsChoice()
         own = {"name": self.methods, "encoder": self.encoder, "weights": self.weights}
-        super().__init__(ModelSpec, widgets=own)
+        super().__init__(ModelSpec, widgets=own | {"objects": self.objects})
         self._follow_method()
 
     @property
@@ -77,6 +81,7 @@ class ModelForm(Form):
         self._offer_encoders(before)
         self._follow_encoder()
         self.field("dims").set_value(_kept(self.field("dims").value(), self.info))
+        self._offer_objects()
         if not self.info.features:
             self.field("features").set_value(FeatureConfig())
         self.sections["features"].setVisible(self.info.features)
@@ -92,6 +97,14 @@ class ModelForm(Form):
             self.weights.set_value(None)
         self.weights.setVisible(counts)
         self.label("weights").setVisible(counts)
+
+    def _offer_objects(self) -> None:
+        """What gives objects by itself has no choice."""
+        counts = self.info.kind == "semantic"
+        if not counts:
+            self.objects.set_value(None)
+        self.objects.setVisible(counts)
+        self.label("objects").setVisible(counts)
 
     def _offer_encoders(self, before: str) -> None:
         """A default gives way to the new method's own."""

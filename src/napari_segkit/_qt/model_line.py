@@ -5,18 +5,22 @@ from typing import TYPE_CHECKING
 
 from napari_segkit.models import model_info
 
+from .objects_choice import CHOICES
 from .weights_choice import name_of
 
 if TYPE_CHECKING:
     from napari_segkit.segmenter import Segmenter
 
 
+COCO = 80  # classes of things in its photographs
+
+
 def summary(segmenter: "Segmenter") -> str:
     """What a segmenter is and has learned, as rich text with the colours of its classes."""
     lines = [title(segmenter)]
-    if not segmenter.is_trained:
-        return f"{lines[0]}<br>Not trained yet."
-    lines.append(_training(segmenter))
+    if not segmenter.is_trained or _is_by_others(segmenter):
+        return f"{lines[0]}<br>{_untrained(segmenter)}"
+    lines.append(" ".join(filter(None, [_training(segmenter), learned(segmenter)])))
     lines.append("&nbsp; ".join(_class(c.color, c.name) for c in segmenter.classes))
     return "<br>".join(lines)
 
@@ -29,7 +33,39 @@ def title(segmenter: "Segmenter") -> str:
     words = [f"<b>{escape(info.title)}</b>", dims, escape(str(spec.encoder))]
     if spec.weights is not None:
         words.append(f"from {escape(name_of(spec.weights))} weights")
+    if spec.objects is not None:
+        words.append(f"objects: {CHOICES[spec.objects][0]}")
     return " · ".join(words)
+
+
+def learned(segmenter: "Segmenter") -> str:
+    """What objects it was trained on, and what was chosen by them; empty for classes only."""
+    if segmenter.trained is None or segmenter.trained.kind == "semantic":
+        return ""
+    known = segmenter.trained.provenance
+    number = f"{known['objects']:,} objects" if "objects" in known else "Objects"
+    sizes = f"; {known['sizes']}" if "sizes" in known else ""
+    return f"{number}, typically {segmenter.trained.object_size:.0f} pixels wide{escape(sizes)}."
+
+
+def can_predict(segmenter: "Segmenter") -> bool:
+    """Whether a segmenter is trained, or others have trained it for what it is to find."""
+    return bool(getattr(segmenter, "can_predict", segmenter.is_trained))
+
+
+def _untrained(segmenter: "Segmenter") -> str:
+    """What a model that was not trained here can do."""
+    if not can_predict(segmenter):
+        return "Not trained yet."
+    if segmenter.spec.weights == "coco":
+        return f"{COCO} classes of COCO photographs, not trained here."
+    return "Not trained here: it predicts what its weights know, if they are of a whole model."
+
+
+def _is_by_others(segmenter: "Segmenter") -> bool:
+    """Whether what it knows are weights of a whole model as they came."""
+    trained = segmenter.trained
+    return trained is not None and trained.provenance.get("weights") == "whole"
 
 
 def _training(segmenter: "Segmenter") -> str:

@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 
-from napari_segkit.config import TileConfig, call
+from napari_segkit.config import ObjectConfig, TileConfig, call
 
 from . import snippets
 from .axes_choice import AxesChoice
 from .choices import LayerChoice
 from .device_line import DeviceLine
 from .forms import Form
-from .model_line import summary
+from .model_line import can_predict, summary
+from .objects_box import ObjectsBox, kind_given
 from .panel import Dock, Note, problem_of
 from .runbar import RunBar
 
@@ -30,7 +31,7 @@ class PredictDock(Dock):
     Attributes
     ----------
     written : Signal(object)
-        The Labels layer that shows a new prediction.
+        The Labels layer that shows a new prediction, or other objects of it.
     """
 
     written = Signal(object)
@@ -41,28 +42,39 @@ class PredictDock(Dock):
         self.image = LayerChoice(self.viewer, "image")
         self.axes = AxesChoice()
         self.form = Form(TileConfig)
+        self.objects = ObjectsBox(self.session)
         self.device = DeviceLine()
         self.bar = RunBar(self.session, "Predict")
         self._lay_out()
         self._connect()
         self._on_segmenter()
 
+    @property
+    def gives_objects(self) -> bool:
+        """Whether the session's model finds objects."""
+        return kind_given(self.session.segmenter) != "semantic"
+
     def predict(self) -> None:
         """Predict the chosen image as it is now."""
         image, tile = self.image.current_layer(), self.form.value()
-        task = self.session.predict(image, tile, axes=self.axes.resolved())
+        objects = self.objects.config() if self.gives_objects else None
+        task = self.session.predict(image, tile, axes=self.axes.resolved(), objects=objects)
         task.delivery.written.connect(self._on_written)
         self.bar.follow(task)
 
     def code(self) -> str:
         """The Python that predicts as the button does."""
         given = f"{snippets.layer(self.image.current_layer())}, {call(self.form.value())}"
-        axes = snippets.keywords(axes=self.axes.axes())
-        return snippets.with_import(f"session(viewer).predict({given}{axes})")
+        more = snippets.keywords(axes=self.axes.axes())
+        objects = self.objects.form.value()
+        if self.gives_objects and objects != ObjectConfig():
+            more += f", objects={call(objects)}"
+        return snippets.with_import(f"session(viewer).predict({given}{more})")
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
         self.add_group("Image", image=self.image, axes=self.axes)
+        self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Tiles", _form=self.form, device=self.device)
         self.footer.addWidget(self.bar)
 
@@ -70,6 +82,9 @@ class PredictDock(Dock):
         self.image.layer_changed.connect(self._on_image)
         self.axes.currentIndexChanged.connect(self._update_state)
         self.form.changed.connect(self._update_state)
+        self.objects.changed.connect(self._update_state)
+        self.objects.said.connect(self._on_said)
+        self.objects.written.connect(self.written)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.busy_changed.connect(self._update_state)
         self.bar.pressed.connect(self.predict)
@@ -84,6 +99,8 @@ class PredictDock(Dock):
     def _on_segmenter(self) -> None:
         self.device.show_device(self.session.segmenter.device)
         self.model.setText(summary(self.session.segmenter))
+        self.objects.set_segmenter(self.session.segmenter)
+        self.group.setVisible(self.gives_objects)
         self._on_image()
 
     def _on_step(self, step: Any) -> None:
@@ -93,16 +110,21 @@ class PredictDock(Dock):
         self.bar.say(f"Written to the layer {layer.name!r}.")
         self.written.emit(layer)
 
+    def _on_said(self, text: str) -> None:
+        if not self.bar.is_running:
+            self.bar.say(text)
+
     def _on_copy(self) -> None:
         self.bar.copy(self.code())
 
     def _missing(self) -> str | None:
         """Why nothing can be predicted, in words."""
-        if not self.session.segmenter.is_trained:
+        if not can_predict(self.session.segmenter):
             return "Train or load a model first."
         if self.image.current_layer() is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        return self.axes.problem or problem_of(self.form.value)
+        problem = self.axes.problem or problem_of(self.form.value)
+        return problem or (self.objects.problem if self.gives_objects else None)
 
     def _update_state(self) -> None:
         missing = self._missing()

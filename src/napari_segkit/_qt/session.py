@@ -3,18 +3,21 @@
 import logging
 import weakref
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
-from napari_segkit.config import TileConfig, TrainConfig
+from napari_segkit.config import ObjectConfig, TileConfig, TrainConfig
 
-from .delivery import Delivery
+from .delivery import Delivery, settled
 from .progress import Progress
 from .proxies import unwrapped
 from .snapshots import snapshot
 from .task import Task
+
+if TYPE_CHECKING:
+    from napari_segkit.objects.record import Objects
 
 LOG = logging.getLogger(__name__)
 _sessions: "weakref.WeakKeyDictionary[Any, Session]" = weakref.WeakKeyDictionary()
@@ -61,6 +64,8 @@ class Session(QObject):
         Something else is set for the next training.
     axes_changed : Signal()
         The axes of an image are taken for others.
+    objects_changed : Signal(object)
+        A Labels layer shows objects, or others than before.
     busy_changed : Signal(bool)
         Work has begun or ended.
     """
@@ -68,6 +73,7 @@ class Session(QObject):
     segmenter_changed = Signal()
     config_changed = Signal()
     axes_changed = Signal()
+    objects_changed = Signal(object)
     busy_changed = Signal(bool)
 
     def __init__(self, viewer: Any) -> None:
@@ -76,6 +82,7 @@ class Session(QObject):
         self._segmenter: Any = None
         self._config = TrainConfig()
         self._axes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        self._objects: weakref.WeakKeyDictionary[Any, Objects] = weakref.WeakKeyDictionary()
         self._task: Task | None = None
         self._title = ""
         self._progress: Progress | None = None
@@ -126,6 +133,27 @@ class Session(QObject):
             self._axes[image] = axes
         self.axes_changed.emit()
 
+    def objects_of(self, layer: Any) -> "Objects | None":
+        """What was found where a Labels layer shows objects.
+
+        Parameters
+        ----------
+        layer : napari.layers.Labels
+            A layer that a prediction was written to.
+
+        Returns
+        -------
+        Objects or None
+            With ``.table``, ``.filtered(...)``, ``.measured()`` and ``.combined(...)``, as they
+            were found: what is painted on the layer is not in it. None for other layers.
+        """
+        return self._objects.get(unwrapped(layer))
+
+    def keep_objects(self, layer: Any, objects: "Objects") -> None:
+        """Remember the objects that a layer shows for as long as there is the layer."""
+        self._objects[unwrapped(layer)] = objects
+        self.objects_changed.emit(layer)
+
     @property
     def task(self) -> Task | None:
         """The work that is running, or None."""
@@ -175,7 +203,12 @@ class Session(QObject):
         return task
 
     def predict(
-        self, image: Any, tile: TileConfig | None = None, *, axes: str | None = None
+        self,
+        image: Any,
+        tile: TileConfig | None = None,
+        *,
+        axes: str | None = None,
+        objects: ObjectConfig | None = None,
     ) -> Task:
         """Predict an image layer in the background; the result becomes a Labels layer.
 
@@ -185,6 +218,8 @@ class Session(QObject):
             With the channels the model was trained with.
         tile, axes
             As in `Segmenter.predict`.
+        objects : ObjectConfig, optional
+            Which objects are kept, where the model gives objects; `objects_of` gives them.
 
         Returns
         -------
@@ -192,8 +227,8 @@ class Session(QObject):
             The work, already running. Its attribute `delivery` tells when the layer is written.
         """
         source = snapshot(image)
-        steps = self.segmenter.predict_tiles(source, tile, axes=axes)
-        task = self.run(steps, title=f"Predict {source.name}")
+        steps = self.segmenter.predict_tiles(source, tile, axes=axes, objects=objects)
+        task = self.run(settled(steps), title=f"Predict {source.name}")
         task.delivery = Delivery(task, self, source)
         return task
 

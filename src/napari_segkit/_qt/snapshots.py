@@ -16,8 +16,8 @@ class Snapshot:
 
     Parameters
     ----------
-    data : array-like
-        The pixels: of a Labels layer a copy, of an image the layer's own.
+    data : array-like or None
+        The pixels: of a Labels layer a copy, of an image the layer's own. None: left out.
     name : str
         The layer's name.
     ndim : int
@@ -54,13 +54,15 @@ class Snapshot:
     unique_id: str
 
 
-def snapshot(layer: Any) -> Snapshot:
+def snapshot(layer: Any, *, pixels: bool = True) -> Snapshot:
     """Freeze a layer for the background: painting on it meanwhile is not seen there.
 
     Parameters
     ----------
     layer : napari.layers.Image or napari.layers.Labels
         A layer, its proxy, or a snapshot.
+    pixels : bool
+        Whether its pixels are wanted.
 
     Returns
     -------
@@ -71,9 +73,9 @@ def snapshot(layer: Any) -> Snapshot:
     if isinstance(layer, Snapshot):
         return layer
     painted = hasattr(layer, "selected_label")
-    copied = painted and isinstance(layer.data, np.ndarray)
+    copied = pixels and painted and isinstance(layer.data, np.ndarray)
     return Snapshot(
-        data=layer.data.copy() if copied else layer.data,
+        data=layer.data.copy() if copied else layer.data if pixels else None,
         ndim=layer.ndim,
         multiscale=layer.multiscale,
         rgb=bool(getattr(layer, "rgb", False)),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 NAMES = (
     "FeatureConfig",
     "ModelSpec",
+    "ObjectConfig",
     "Segmenter",
     "TileConfig",
     "TrainConfig",

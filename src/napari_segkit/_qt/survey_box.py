@@ -6,11 +6,13 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_segkit.data.images import as_image, full_resolution
-from napari_segkit.data.survey import Survey, survey
+from napari_segkit.data.survey import ObjectCount, Survey, survey
+from napari_segkit.objects.survey import survey_objects
 
 from .background import Latest
 from .meaning import Meaning
 from .panel import Note
+from .words import in_words
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -21,11 +23,18 @@ REMEDIES = {
     "unlabelled=None": "Take everything unpainted as background",
     "labels_are='objects'": "These are objects: take them as one class",
     "labels_are='classes'": "These are classes",
+    "objects='boundary'": "Learn single objects",
+}
+REMEDIES_OF_OBJECTS = {
+    "paint": "Paint an object",
+    "labels_are='objects'": "Each value is one object",
+    "labels_are='classes'": "Each piece is an object",
+    "objects='boundary'": "Learn their rims, too",
 }
 
 
 class SurveyBox(QWidget):
-    """Labelled and unlabelled pixels, notes on them, and buttons that mend what is wrong.
+    """Labelled and unlabelled pixels, or objects; notes, and buttons that mend what is wrong.
 
     The labels are looked at in the background whenever they or their meaning change.
 
@@ -43,11 +52,14 @@ class SurveyBox(QWidget):
     surveyed : Signal(object)
         The new `Survey`, None where there are no labels or they are yet to be counted.
     paint_asked : Signal()
-        A person wants a class to paint background with.
+        A person wants a class to paint background with, or to paint an object.
+    objects_asked : Signal()
+        A person wants a model that parts objects by their rims.
     """
 
     surveyed = Signal(object)
     paint_asked = Signal()
+    objects_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,7 +68,8 @@ class SurveyBox(QWidget):
         self.text = Note()
         self.buttons = {name: QPushButton(text) for name, text in REMEDIES.items()}
         self.remedies = QWidget()
-        self._shown: tuple[Any, Any, str | None] = (None, None, None)
+        self._shown: tuple[Any, ...] = (None, None, None, False)
+        self._objects: dict[str, Any] | None = None
         self._latest = Latest(self, wait_ms=WAIT_MS)
         self._lay_out()
         self.meaning.changed.connect(self._survey_soon)
@@ -68,11 +81,29 @@ class SurveyBox(QWidget):
         """Whether what is shown is about to be replaced."""
         return self._latest.is_busy
 
-    def look_at(self, labels: "Labels | None", image: "Image | None", axes: str | None) -> None:
-        """Survey these labels soon, in the background."""
-        if (labels, image, axes) != self._shown:
-            self._shown = (labels, image, axes)
+    def look_at(
+        self,
+        labels: "Labels | None",
+        image: "Image | None",
+        axes: str | None,
+        objects: dict[str, Any] | None = None,
+    ) -> None:
+        """Survey these labels soon, in the background.
+
+        Parameters
+        ----------
+        labels, image
+            The layers.
+        axes : str or None
+            Of the image.
+        objects : dict, optional
+            Keyword arguments of `survey_objects`, where the labels are to be learned as objects.
+        """
+        self._objects = objects
+        if (labels, image, axes, objects is not None) != self._shown:
+            self._shown = (labels, image, axes, objects is not None)
             self.meaning.hold_for(labels, image)
+            self._name_choices()
             self._on_survey(None)
             self.text.setText("" if labels is None else "Counting …")
         self._survey_soon()
@@ -82,23 +113,33 @@ class SurveyBox(QWidget):
         chosen = self.meaning.value()
         if name == "paint":
             self.paint_asked.emit()
+        elif name == "objects='boundary'":
+            self.objects_asked.emit()
         elif name == "unlabelled=None":
             self.meaning.set_value(None, chosen["labels_are"])
         else:
             self.meaning.set_value(chosen["unlabelled"], name.split("'")[1])
 
     def _survey_soon(self) -> None:
-        labels, image, axes = self._shown
+        labels, image, axes, _ = self._shown
         if labels is None:
             self._latest.forget()
             self._on_survey(None)
         else:
-            self._latest.ask(look, labels, image, axes, **self.meaning.value())
+            chosen = self.meaning.value()
+            self._latest.ask(look, labels, image, axes, objects=self._objects, **chosen)
+
+    def _name_choices(self) -> None:
+        of_objects = self._objects is not None
+        self.meaning.show_words(of_objects=of_objects)
+        texts = REMEDIES | (REMEDIES_OF_OBJECTS if of_objects else {})
+        for name, button in self.buttons.items():
+            button.setText(texts[name])
 
     def _on_survey(self, found: Survey | None) -> None:
         self.survey = found
-        self.meaning.offer(found.counts if found else ())
-        self.text.setText(describe(found))
+        self.meaning.offer(found.counts if found and self._objects is None else ())
+        self.text.setText(describe(found, of_objects=self._objects is not None))
         for name, button in self.buttons.items():
             button.setVisible(found is not None and name in found.remedies)
         self.surveyed.emit(found)
@@ -121,19 +162,34 @@ class SurveyBox(QWidget):
             button.clicked.connect(self._on_remedy)
 
 
-def look(labels: "Labels", image: "Image | None", axes: str | None, **choices: Any) -> Survey:
+def look(
+    labels: "Labels",
+    image: "Image | None",
+    axes: str | None,
+    *,
+    objects: dict[str, Any] | None,
+    **choices: Any,
+) -> Survey:
     """Survey labels, against their image where there is one; slow for large ones."""
     shape = full_resolution(labels).shape
     known = None if image is None else as_image(image, axes, labels_shape=shape)
+    if objects is not None:
+        return survey_objects(labels, image=known, **objects, **choices)
     return survey(labels, image=known, **choices)
 
 
-def describe(found: Survey | None) -> str:
+def describe(found: Survey | None, *, of_objects: bool = False) -> str:
     """The survey in words, but for its problem."""
     if found is None:
         return ""
     lines = []
-    if found.counts:
+    if found.objects:
+        lines = [_objects_in_words(known) for known in found.objects]
+        annotated = sum(found.counts.values())
+        if found.unlabelled:
+            share = annotated / (annotated + found.unlabelled)
+            lines.append(f"{share:.0%} of the pixels are annotated.")
+    elif found.counts and not of_objects:
         labelled = sum(found.counts.values())
         plural = "" if len(found.counts) == 1 else "es"
         share = found.unlabelled / (labelled + found.unlabelled)
@@ -141,4 +197,13 @@ def describe(found: Survey | None) -> str:
             f"{labelled:,} labelled pixels in {len(found.counts)} class{plural}; "
             f"{found.unlabelled:,} unlabelled ({share:.0%})."
         )
-    return "\n".join([*lines, *found.notes])
+    return "\n".join([*lines, *map(in_words, found.notes)])
+
+
+def _objects_in_words(found: ObjectCount) -> str:
+    plural = "" if found.number == 1 else "s"
+    name = "" if found.known.name == "object" else f"{found.known.name}: "
+    wide = f"{found.typical:.0f} pixels wide"
+    if found.number > 1:
+        wide = f"typically {wide} ({found.smallest:.0f} to {found.largest:.0f})"
+    return f"{name}{found.number:,} object{plural}, {wide}."

@@ -6,20 +6,18 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 
 from napari_segkit.config import TrainConfig, call
-from napari_segkit.data.survey import Survey
 
 from . import snippets
-from .class_list import ClassList
 from .curve import LossCurve
 from .device_line import DeviceLine
 from .labelled_image import LabelledImage
 from .model_check import ModelCheck
-from .model_line import title
+from .model_line import learned, title
+from .painted import Painted
 from .panel import Dock, Note, problem_of
 from .random_button import RandomButton
 from .runbar import RunBar
 from .snapshots import snapshot
-from .survey_box import SurveyBox
 from .train_form import TrainForm
 
 if TYPE_CHECKING:
@@ -38,8 +36,9 @@ class TrainDock(Dock):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
         self.data = LabelledImage(self.session, self)
-        self.classes = ClassList(self.session)
-        self.survey = SurveyBox()
+        self.painted = Painted(self.session, self.data, self)
+        self.annotation = self.painted.annotation
+        self.classes, self.survey = self.painted.classes, self.painted.survey
         self.form = TrainForm(self.session)
         self.device = DeviceLine()
         self.random_button = RandomButton(self.session)
@@ -49,7 +48,6 @@ class TrainDock(Dock):
         self.check = ModelCheck(self.session, self)
         self._lay_out()
         self._connect()
-        self._on_data()
         self._on_segmenter()
 
     def config(self) -> TrainConfig:
@@ -65,8 +63,9 @@ class TrainDock(Dock):
         """Train on the layers as they are now."""
         self.classes.pin_colors()
         image, labels, axes = self.data.layers
+        objects = self.annotation.frozen(labels)
         steps = self.session.segmenter.train_epochs(
-            snapshot(image), snapshot(labels), self.config(), axes=axes
+            snapshot(image), snapshot(labels), self.config(), axes=axes, **objects
         )
         self.curve.set_losses([])
         self.bar.run(steps, f"Train on {labels.name}")
@@ -74,14 +73,9 @@ class TrainDock(Dock):
     def code(self) -> str:
         """The Python that trains as the button does."""
         axes = snippets.keywords(axes=self.data.axes.axes())
-        given = f"{self.data.code()}, {call(self.config())}{axes}"
+        given = f"{self.data.code()}, {call(self.config())}{axes}{self.annotation.code()}"
         steps = f"session(viewer).segmenter.train_epochs({given})"
         return snippets.with_import(f"session(viewer).run({steps}, title='Train')")
-
-    def paint_background(self) -> None:
-        """Take the brush of a class "background", a new one where there is none."""
-        known = [c.value for c in self.classes.classes if c.name == "background"]
-        self.classes.choose(known[0]) if known else self.classes.add("background")
 
     def _lay_out(self) -> None:
         self.add_group(
@@ -91,13 +85,7 @@ class TrainDock(Dock):
             labels=self.data.labels,
             _new=self.data.new_button,
         )
-        self.add_group(
-            "Classes",
-            _classes=self.classes,
-            unlabelled=self.survey.meaning.unlabelled,
-            labels_are=self.survey.meaning.labels_are,
-            _survey=self.survey,
-        )
+        self.painted.group = self.add_group("Classes", **self.painted.rows())
         self.add_group("Training", model=self.model, _form=self.form, device=self.device)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.survey.remedies)
@@ -105,11 +93,7 @@ class TrainDock(Dock):
         self.footer.addWidget(self.curve)
 
     def _connect(self) -> None:
-        self.data.changed.connect(self._on_data)
-        self.data.painted.connect(self._survey_again)
-        self.data.labels_made.connect(self._on_labels_made)
-        self.survey.surveyed.connect(self._on_survey)
-        self.survey.paint_asked.connect(self.paint_background)
+        self.painted.changed.connect(self._update_state)
         self.form.changed.connect(self._update_state)
         self.check.changed.connect(self._update_state)
         self.random_button.clicked.connect(self.train)
@@ -124,27 +108,11 @@ class TrainDock(Dock):
         self.bar.stopped.connect(self._on_stopped)
         self.bar.finished.connect(self._on_segmenter)
 
-    def _on_data(self) -> None:
-        self.classes.set_layer(self.data.labels.current_layer())
-        self._survey_again()
-
-    def _on_labels_made(self) -> None:
-        self.classes.choose(1)
-
-    def _survey_again(self) -> None:
-        image, labels, axes = self.data.layers
-        self.survey.look_at(labels, image, axes)
-        self._update_state()
-
-    def _on_survey(self, found: Survey | None) -> None:
-        unlabelled = self.survey.meaning.value()["unlabelled"]
-        self.classes.set_counts(found.counts if found else {}, unlabelled)
-        self._update_state()
-
     def _on_segmenter(self) -> None:
         segmenter = self.session.segmenter
         self.device.show_device(segmenter.device)
-        self.model.setText(title(segmenter))
+        self.model.setText("<br>".join(filter(None, [title(segmenter), learned(segmenter)])))
+        self.painted.follow_model()
         self._update_state()
         if not self.bar.is_running:
             self.curve.set_losses(segmenter.history)
@@ -175,14 +143,10 @@ class TrainDock(Dock):
 
     def _missing(self) -> str | None:
         """Why training cannot start, in words."""
-        missing = self.data.missing()
-        found = self.survey.survey
-        if missing is None and found is None:
-            return "The labels are being counted."
-        if missing is None and found is not None and found.problem:
-            return found.problem
-        unfit = self.check.problem(self.data.layers[2] or "") if missing is None else missing
-        return unfit or problem_of(self.config)
+        missing = self.data.missing() or self.painted.missing()
+        if missing is None:
+            missing = self.check.problem(self.data.layers[2] or "")
+        return missing or problem_of(self.config)
 
     def _update_state(self) -> None:
         missing = self._missing()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import ModelSpec
-from napari_segkit.objects.levels import outputs as outputs_of
 
 from .registry import MODELS, ModelInfo, list_models, model_info
 
@@ -179,7 +178,11 @@ def outputs(spec: ModelSpec, classes: int) -> int:
     int
         The same number, but more where classes are learned in levels to part objects.
     """
-    return outputs_of(spec.objects, classes) if spec.objects else classes
+    if spec.objects is None:
+        return classes
+    from napari_segkit.objects.levels import outputs
+
+    return outputs(spec.objects, classes)
 
 
 def _dims(info: ModelInfo) -> str:

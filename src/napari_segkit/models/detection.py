@@ -1,6 +1,6 @@
 """Mask R-CNN's own machinery: anchors that fit the objects, tensors in, unpasted masks out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,18 @@ ASPECTS = (0.5, 1.0, 2.0)  # height / width
 PHOTOGRAPHS = (32.0, 64.0, 128.0, 256.0, 512.0)  # torchvision's anchors, made for COCO
 RESIZE = (800.0, 1333.0)  # pixels of the shorter and at most of the longer edge, as there
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
-PRE=1000
-POST=600
-RATIO=1
 LEVELS = 5  # of the pyramid: every 4, 8, 16, 32 and 64 pixels
-SMALLEST = 16.0
-SMALLEST_ANCHOR = (8.0, 32.0)
+USUAL = np.array([[16.0, 16.0]])  # objects, until some are known
+SMALLEST = (8.0, 32.0)  # pixels, limits of the smallest anchor
+AREA = 256**2  # pixels to which these counts belong:
+PROPOSALS = {"training": 600, "testing": 1000}  # boxes that may hold an object
+OBJECTS = 500
+SAMPLES = 256  # boxes of an image that a training step learns from
 PART = 512  # boxes looked at together: bounds memory
 Target = Mapping[str, Tensor]
 
 
-class Anchors(AnchorGenerator):
+class Anchors(AnchorGenerator):  # type: ignore[misc]
     """Anchors that are numbers of the network: they are saved and restored with it.
 
     Parameters
@@ -52,11 +53,12 @@ class Anchors(AnchorGenerator):
         width, height = ((edges[:, None] * r).flatten(1) for r in (1 / root, root))
         self.cells.copy_(torch.stack([-width, -height, width, height], 2) / 2)
 
-    def edges(self) -> list[float]:
+    def edges(self) -> list[int]:
         """Edges in pixels, rising."""
-        x0, y0, x1, y1 = self.cells.double().unbind(-1)
-        edges = ((x1 - x0) * (y1 - y0)).sqrt().flatten().tolist()
-        return sorted({round(edge) for edge in edges})
+        scales = self.cells.shape[1] // len(ASPECTS)
+        first = scales * ASPECTS.index(1)  # the squares
+        halves = self.cells[:, first : first + scales, 2].flatten().tolist()
+        return sorted({round(2 * half) for half in halves})
 
     def set_cell_anchors(self, dtype: torch.dtype, device: torch.device) -> None:
         """Take them from the buffer."""
@@ -76,10 +78,10 @@ def fitting(sizes: NDArray[Any], levels: int, scales: int) -> NDArray[Any]:
     Returns
     -------
     ndarray
-        Of shape (levels, scales). The smallest serves the smallest tenth of the objects.
+        Of shape (levels, scales). The first serves the smallest objects.
     """
-    edges = np.sqrt(np.prod(sizes, axis=1)) if len(sizes) else np.array([SMALLEST])
-    first = float(np.clip(np.quantile(edges, 0.1), *SMALLEST_ANCHOR))
+    edges = np.sqrt(np.prod(sizes if len(sizes) else USUAL, axis=1))
+    first = float(np.clip(np.quantile(edges, 0.05), *SMALLEST))
     steps = np.arange(levels)[:, None] + np.arange(scales) / scales
     return np.asarray(first * 2.0**steps)
 
@@ -97,6 +99,8 @@ class Detector(nn.Module):
         Of the images.
     scales : int
         Anchors' sizes at each level of the pyramid.
+    samples : int
+        Places along each axis at which a cell of a box looks at the features.
     """
 
     floor = 0.05
@@ -105,33 +109,32 @@ class Detector(nn.Module):
     resize: Tensor
 
     def __init__(
-        self, backbone: nn.Module, heads: Mapping[str, nn.Module], channels: int, scales: int
+        self,
+        backbone: nn.Module,
+        heads: Mapping[str, nn.Module],
+        channels: int,
+        scales: int,
+        samples: int,
     ) -> None:
         super().__init__()
         self.transform = GeneralizedRCNNTransform(800, 1333, [0.0], [1.0])
         self.backbone = backbone
         self.scales = scales
-        self.before, self.after = ({"training": 0, "testing": 0} for _ in range(2))
+        self.before, self.after = dict(PROPOSALS), dict(PROPOSALS)  # the suppression of overlaps
+        anchors = Anchors(LEVELS, scales)
         self.rpn = RegionProposalNetwork(
-            Anchors(LEVELS, scales),
-            heads["rpn_head"],
-            0.7,
-            0.3,
-            256,
-            0.5,
-            self.before,
-            self.after,
-            0.7,
+            anchors, heads["rpn_head"], 0.7, 0.3, SAMPLES, 0.5, self.before, self.after, 0.7
         )
-        box_pool, mask_pool = (MultiScaleRoIAlign(["0", "1", "2", "3"], n, RATIO) for n in (7, 14))
+        pools = [MultiScaleRoIAlign(["0", "1", "2", "3"], n, samples) for n in (7, 14)]
         self.roi_heads = RoIHeads(
-            box_pool, heads["box_head"], heads["box_predictor"], 0.5, 0.5, 256, 0.25, None,
-            self.floor, 0.5, 100, mask_pool, heads["mask_head"], heads["mask_predictor"],
-        )  # fmt: skip
+            *(pools[0], heads["box_head"], heads["box_predictor"]),
+            *(0.5, 0.5, SAMPLES, 0.25, None, self.floor, 0.5, OBJECTS),
+            *(pools[1], heads["mask_head"], heads["mask_predictor"]),
+        )
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
         self.register_buffer("resize", torch.zeros(2))
-        self.rpn.anchor_generator.set_sizes(fitting(np.zeros((0, 2)), LEVELS, scales))
+        anchors.set_sizes(fitting(USUAL, LEVELS, scales))
 
     def set_sizes(self, sizes: NDArray[Any]) -> None:
         """Choose anchors for objects of these sizes, and see images at their own size.
@@ -214,11 +217,12 @@ class Detector(nn.Module):
 
     def _set_caps(self, batch: ImageList) -> None:
         """More proposals and objects on larger images; torchvision's own where it resizes."""
-        photographs = bool(self.resize[0] > 0)
-        share = 1.0 if photographs else batch.tensors.shape[-2] * batch.tensors.shape[-1] / 256**2
-        self.before.update(training=int(PRE*share), testing=max(1000, int(1000 * share)))
-        self.after.update(training=int(POST*share), testing=max(1000, int(1000 * share)))
-        self.roi_heads.detections_per_img = 100 if photographs else max(100, int(500 * share))
+        whole = bool(self.resize[0] > 0)
+        share = 1.0 if whole else batch.tensors[0, 0].numel() / AREA
+        for name, count in PROPOSALS.items():
+            self.before[name] = self.after[name] = max(1000 if whole else 200, int(count * share))
+        self.before["training"] *= 2
+        self.roi_heads.detections_per_img = 100 if whole else max(100, int(OBJECTS * share))
 
     def _objects(
         self, features: dict[str, Tensor], proposals: Tensor, size: tuple[int, int]
@@ -230,13 +234,15 @@ class Detector(nn.Module):
             pooled = heads.box_roi_pool(features, [boxes], [size])
             return heads.box_predictor(heads.box_head(pooled))
 
-        parts = [scored(part) for part in proposals.split(PART)]
+        parts = [scored(part) for part in torch.split(proposals, PART)]
         logits, moves = (torch.cat(part) for part in zip(*parts, strict=True))
         found = heads.postprocess_detections(logits, moves, [proposals], [size])
         boxes, scores, labels = (values[0] for values in found)
         masks = [
             self._masks(features, some, classes, size)
-            for some, classes in zip(boxes.split(PART), labels.split(PART), strict=True)
+            for some, classes in zip(
+                *(torch.split(values, PART) for values in (boxes, labels)), strict=True
+            )
         ]
         return {"boxes": boxes, "scores": scores, "labels": labels, "masks": torch.cat(masks)}
 

@@ -1,16 +1,18 @@
 """Mask R-CNN: torchvision's, with heads light enough to learn from a few images on a CPU."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torchvision.models import mobilenet, resnet
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
-from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead, FastRCNNPredictor
-from torchvision.models.detection.faster_rcnn import TwoMLPHead
+from torchvision.models.detection.faster_rcnn import (
+    FastRCNNConvFCHead,
+    FastRCNNPredictor,
+    TwoMLPHead,
+)
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.models.detection.rpn import RPNHead
 
@@ -21,8 +23,8 @@ from .channels import set_channels
 from .detection import ASPECTS, Detector
 
 WIDTH = 64  # channels of the pyramid and its heads where nothing was learned with more
-HIDDEN = 256
-SCALES = 2
+HIDDEN = 256  # numbers by which a box is judged
+SCALES = 2  # anchors an octave apart miss objects between them
 SCORES = "roi_heads.box_predictor.cls_score.weight"
 group_norm = partial(nn.GroupNorm, 8)
 
@@ -92,7 +94,7 @@ def _torchvisions(encoder: str, classes: int, channels: int) -> Detector:
         "mask_head": MaskRCNNHeads(256, wide, 1, norm_layer=norm),
         "mask_predictor": MaskRCNNPredictor(256, 256, classes),
     }
-    return Detector(_pyramid("resnet50", 256, norm), heads, channels, scales=1)
+    return Detector(_pyramid("resnet50", 256, norm), heads, channels, scales=1, samples=2)
 
 
 def _light(encoder: str, classes: int, channels: int) -> Detector:
@@ -103,7 +105,7 @@ def _light(encoder: str, classes: int, channels: int) -> Detector:
         "mask_head": MaskRCNNHeads(WIDTH, [WIDTH] * 2, 1, norm_layer=group_norm),
         "mask_predictor": MaskRCNNPredictor(WIDTH, WIDTH, classes),
     }
-    return Detector(_pyramid(encoder, WIDTH, group_norm), heads, channels, SCALES)
+    return Detector(_pyramid(encoder, WIDTH, group_norm), heads, channels, SCALES, samples=1)
 
 
 def _pyramid(encoder: str, width: int, norm: Any) -> BackboneWithFPN:

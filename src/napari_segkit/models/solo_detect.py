@@ -1,89 +1,164 @@
-"""From SOLO's answers to detections: candidates, masks, matrix NMS."""
-
-from collections.abc import Sequence
+"""From what SOLO says of each cell to detections (section 3.4 of SOLOv2, arXiv:2003.10152)."""
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, max_pool2d
+from torch.nn.functional import avg_pool2d
 from torchvision.ops import roi_align
 
 from .solo_parts import STRIDE, mask_logits
-from .solo_targets import Level
 
-CROP = 28
-CHUNK = 256
-PIXELS = 128
-CONFIDENT = 0.1
+CONFIDENT = 0.2  # score of a cell from which it is a candidate
+FEWEST, PIXELS = 100, 64  # candidates there may be: one for so many pixels, or FEWEST
+CHUNK = 256  # candidates whose whole masks are held at a time
+CROP = 28  # edge of a mask that is returned
+SIGMA = 2.0  # of matrix NMS's Gaussian kernel
 
 
-def matrix_nms(scores: Tensor, ious: Tensor, sigma: float = 2.0) -> Tensor:
-    """scores sorted falling"""
-    ious = ious.triu(1)
-    most = ious.max(0).values[:, None]
-    decay = torch.exp(-sigma * (ious**2 - most**2)).min(0).values
-    return scores * decay
+def detect(
+    scores: Tensor,
+    kernels: Tensor,
+    places: Tensor,
+    features: Tensor,
+    floor: float,
+) -> dict[str, Tensor]:
+    """Find the objects of one image.
+
+    Parameters
+    ----------
+    scores : torch.Tensor
+        Probabilities ``(cells, things)``.
+    kernels : torch.Tensor
+        ``(cells, E + 6)``.
+    places : torch.Tensor
+        ``(cells, 3)``: centre x and y of each cell and its edge, in pixels.
+    features : torch.Tensor
+        Mask feature map ``(E, h, w)``.
+    floor : float
+        Detections with lower scores are left out.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        "boxes" ``(N, 4)``, x0 y0 x1 y1 in pixels; "scores" ``(N,)``, falling; "labels" ``(N,)``,
+        positions of classes; "masks" ``(N, 28, 28)``, probabilities inside the boxes.
+    """
+    area = features.shape[1] * features.shape[2] * STRIDE**2
+    cells, things, scores = candidates(scores, area)
+    chunks = [
+        _cut(mask_logits(kernels[part], features, places[part]).sigmoid())
+        for part in torch.split(cells, CHUNK)
+    ]
+    boxes, crops, maskness, small = (torch.cat(parts) for parts in zip(*chunks, strict=True))
+    scores = scores * maskness
+    order = scores.argsort(descending=True, stable=True)
+    scores = matrix_nms(scores[order], overlaps(small[order]))
+    kept = scores.argsort(descending=True, stable=True)
+    kept = kept[scores[kept] >= floor]
+    order = order[kept]
+    return {
+        "boxes": boxes[order],
+        "scores": scores[kept],
+        "labels": things[order] + 1,
+        "masks": crops[order],
+    }
+
+
+def candidates(scores: Tensor, area: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Cells that are sure enough of a class, neighbours too: these may belong to two objects.
+
+    Parameters
+    ----------
+    scores : torch.Tensor
+        Probabilities ``(cells, things)``.
+    area : int
+        Of the image in pixels; how many candidates there may be grows with it.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        Cell, class (0 is the first thing) and score of each candidate, scores falling.
+    """
+    cells, things = torch.where(scores > CONFIDENT)
+    scores = scores[cells, things]
+    best = scores.argsort(descending=True, stable=True)[: max(area // PIXELS, FEWEST)]
+    return cells[best], things[best], scores[best]
+
+
+def _cut(soft: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Box, crop and maskness of soft masks ``(N, h, w)``, and the hard masks at half their size.
+
+    Maskness is the mean probability inside; that of an empty mask is 0.
+    """
+    hard = soft > 0.5
+    maskness = (soft * hard).sum((1, 2)) / hard.sum((1, 2)).clamp(min=1)
+    boxes = bounds(hard)
+    which = torch.arange(len(soft), device=soft.device, dtype=boxes.dtype)
+    crops = roi_align(
+        soft[:, None], torch.cat([which[:, None], boxes], 1), CROP, sampling_ratio=2, aligned=True
+    )
+    return boxes * STRIDE, crops[:, 0], maskness, avg_pool2d(hard[:, None].float(), 2)[:, 0]
+
+
+def bounds(masks: Tensor) -> Tensor:
+    """The boxes around masks.
+
+    Parameters
+    ----------
+    masks : torch.Tensor
+        ``(N, h, w)`` bool.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(N, 4)``, x0 y0 x1 y1, ends exclusive; the whole image where a mask is empty.
+    """
+    height, width = masks.shape[1:]
+    across, down = masks.any(1).int(), masks.any(2).int()
+    ends = width - across.flip(1).argmax(1), height - down.flip(1).argmax(1)
+    return torch.stack([across.argmax(1), down.argmax(1), *ends], 1).float()
 
 
 def overlaps(masks: Tensor) -> Tensor:
+    """Intersection over union of each pair of masks.
+
+    Parameters
+    ----------
+    masks : torch.Tensor
+        ``(N, h, w)``, between 0 and 1: with shares of pixels it is Tanimoto's form, which is 1
+        for equal masks.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(N, N)``.
+    """
     flat = masks.flatten(1)
     both = flat @ flat.T
     own = both.diagonal()
     return both / (own[:, None] + own - both).clamp(min=1e-6)
 
 
-def peaks(scores: Tensor, levels: Sequence[Level]) -> Tensor:
-    kept = []
-    for level, part in zip(levels, scores.split([level.count for level in levels]), strict=True):
-        heat = part.T.view(1, -1, level.rows, level.columns)
-        best = max_pool2d(heat, 2, stride=1, padding=1)[..., :-1, :-1]
-        kept.append((heat * (heat == best)).flatten(2)[0].T)
-    return torch.cat(kept)
+def matrix_nms(scores: Tensor, ious: Tensor) -> Tensor:
+    """Lower each score by how much its mask overlaps better ones: matrix NMS, eq. (4) and (5).
 
+    ``s_j * min_i f(iou_ij) / f(max_k iou_ki)`` over the better i and k, with the Gaussian
+    ``f(x) = exp(-sigma x2)``. It counts across classes, as a pixel belongs to one object.
 
-def detect(levels, scores, kernels, features, places, floor):
-    scores = peaks(scores, levels)
-    cell, thing = torch.where(scores > CONFIDENT)
-    score = scores[cell, thing]
-    h, w = features.shape[1:]
-    best = score.argsort(descending=True, stable=True)[: max(h * w * STRIDE**2 // PIXELS, 100)]
-    cell, thing, score = cell[best], thing[best], score[best]
-    crops, boxes, small, sure = [], [], [], []
-    for part in cell.split(CHUNK):
-        soft = mask_logits(kernels[part], features, places[part]).sigmoid()
-        hard = soft > 0.5
-        area = hard.sum((1, 2))
-        sure.append((soft * hard).sum((1, 2)) / area.clamp(min=1))
-        b = bounds(hard)
-        boxes.append(b * STRIDE)
-        index = torch.arange(len(part), device=b.device).float()[:, None]
-        crops.append(roi_align(soft[:, None], torch.cat([index, b], 1), CROP, 1.0, 2, True)[:, 0])
-        small.append(avg_pool2d(hard[:, None].float(), 2)[:, 0])
-    if not len(cell):
-        return {
-            "boxes": features.new_zeros(0, 4),
-            "scores": score,
-            "labels": thing + 1,
-            "masks": features.new_zeros(0, CROP, CROP),
-        }
-    score = score * torch.cat(sure)
-    order = score.argsort(descending=True, stable=True)
-    score = matrix_nms(score[order], overlaps(torch.cat(small)[order]))
-    again = score.argsort(descending=True, stable=True)
-    again = again[score[again] >= floor]
-    order = order[again]
-    return {
-        "boxes": torch.cat(boxes)[order],
-        "scores": score[again],
-        "labels": thing[order] + 1,
-        "masks": torch.cat(crops)[order],
-    }
+    Parameters
+    ----------
+    scores : torch.Tensor
+        ``(N,)``, falling.
+    ious : torch.Tensor
+        ``(N, N)``.
 
-
-def bounds(hard: Tensor) -> Tensor:
-    n, h, w = hard.shape
-    across, down = hard.any(1), hard.any(2)
-    x0 = across.int().argmax(1)
-    y0 = down.int().argmax(1)
-    x1 = w - across.flip(1).int().argmax(1)
-    y1 = h - down.flip(1).int().argmax(1)
-    return torch.stack([x0, y0, x1, y1], 1).float()
+    Returns
+    -------
+    torch.Tensor
+        ``(N,)``.
+    """
+    if not len(scores):
+        return scores
+    better = ious.triu(1)
+    most = better.amax(0)[:, None]
+    decay = torch.exp(-SIGMA * (better**2 - most**2)).amin(0)
+    return scores * decay

@@ -1,131 +1,204 @@
-"""The parts of SOLO that have weights, and the masks that kernels cut from features."""
+"""The parts of SOLOv2 that have weights: encoder, heads, mask branch (arXiv:2003.10152)."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from math import floor, log2, log
+from math import floor, log, log2
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 from torchvision.models import mobilenet_v3_large, resnet
 from torchvision.models._utils import IntermediateLayerGetter
-from torchvision.ops import FeaturePyramidNetwork
 
 from .channels import set_channels
 from .solo_targets import Level
 
-STRIDE = 2
-UNIT = 32.0
-MOBILENET = {"1": "stem", "3": "0", "6": "1", "12": "2", "16": "3"}, [16, 24, 40, 112, 960]
+STRIDE = 2  # pixels of the image between those of the mask feature map
+FINEST = 4  # pixels between those of the pyramid's first map
+DEPTH = 3  # convolutions of each branch of the head
+GROUP = 8  # channels that group normalisation takes together
+# What the encoders call the maps at strides 2, 4, 8, 16, 32, and the channels of these.
 RESNET = {"relu": "stem", "layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}
-PRIOR = (0.0, 0.0, -1.0, -1.0, 0.0, 1.0)
+MOBILENET = {"1": "stem", "3": "0", "6": "1", "12": "2", "16": "3"}
+MOBILENET_WIDTHS = (16, 24, 40, 112, 960)
+# u, v, u2, v2, uv, 1 of a new network's kernels: every mask is a disc around its cell.
+DISC = (0.0, 0.0, -1.0, -1.0, 0.0, 1.0)
+RARE = 0.01  # probability of an object in a cell that a new network states (Lin et al. 2017)
 
 
-class Pyramid:
-    def __init__(self, encoder: str, channels: int, width: int) -> None:
-        if encoder.startswith("mobilenet"):
-            network: nn.Module = mobilenet_v3_large(weights=None).features
-            layers, widths = MOBILENET
-        else:
-            whole = getattr(resnet, encoder)(weights=None)
-            widths = [64, *(whole.fc.in_features >> k for k in (3, 2, 1, 0))]
-            network, layers = whole, RESNET
-        set_channels(network, channels)
-        self.backbone = IntermediateLayerGetter(network, layers)
-        self.fpn = FeaturePyramidNetwork(widths[1:], width)
-        self.stem = widths[0]
+def encoder(name: str, channels: int) -> tuple[nn.Module, tuple[int, ...]]:
+    """One of torchvision's encoders, from random weights.
+
+    Parameters
+    ----------
+    name : str
+        A ResNet, such as "resnet18", or "mobilenet_v3_large".
+    channels : int
+        Of the images.
+
+    Returns
+    -------
+    tuple
+        A module from images to a dict of "stem", "0", "1", "2" and "3", maps at strides 2, 4, 8,
+        16 and 32; and their channels.
+    """
+    if name == "mobilenet_v3_large":
+        network: Any = mobilenet_v3_large(weights=None).features
+        layers, widths = MOBILENET, MOBILENET_WIDTHS
+    else:
+        network, layers = getattr(resnet, name)(weights=None), RESNET
+        widest = network.fc.in_features
+        widths = (64, widest // 8, widest // 4, widest // 2, widest)
+    set_channels(network, channels)
+    return IntermediateLayerGetter(network, layers), widths
 
 
 def block(inputs: int, width: int, size: int = 3) -> nn.Sequential:
+    """Convolution, group normalisation, nonlinearity.
+
+    Parameters
+    ----------
+    inputs, width : int
+        Channels before and after.
+    size : int
+        Of the kernel.
+    """
     return nn.Sequential(
         nn.Conv2d(inputs, width, size, padding=size // 2, bias=False),
-        nn.GroupNorm(width // 8, width),
+        nn.GroupNorm(width // GROUP, width),
         nn.ReLU(inplace=True),
     )
 
 
 class MaskBranch(nn.Module):
+    """Mask feature map F, one for all objects (section 3.3.2 of the second paper).
+
+    The paper's stops at stride 4. Here the encoder's first map is added, at stride 2, because
+    nuclei may be ten pixels wide.
+
+    Parameters
+    ----------
+    stem : int
+        Channels of the encoder's first map.
+    width : int
+        Channels of the pyramid.
+    features : int
+        Channels E of the result.
+    """
+
     def __init__(self, stem: int, width: int, features: int) -> None:
         super().__init__()
-        self.steps = nn.ModuleList(
-            nn.ModuleList(block(width, width) for _ in range(max(k, 1))) for k in range(4)
+        self.levels = nn.ModuleList(
+            nn.ModuleList(block(width, width) for _ in range(max(level, 1))) for level in range(4)
         )
         self.narrow = block(width, features, 1)
         self.stem = block(stem, features, 1)
-        self.fuse = block(features, features)
-        self.last = nn.Conv2d(features, features, 1)
+        self.last = nn.Sequential(block(features, features), nn.Conv2d(features, features, 1))
 
     def forward(self, stem: Tensor, pyramid: Sequence[Tensor]) -> Tensor:
-        total = 0
-        for k, (steps, x) in enumerate(zip(self.steps, pyramid)):
-            for step in steps:
-                x = step(x)
-                if k:
-                    x = double(x)
+        """F, ``(B, E, H / 2, W / 2)``, of the encoder's first map and the four of the pyramid."""
+        total = self.levels[0][0](pyramid[0])  # type: ignore[index]
+        for blocks, x in zip(self.levels[1:], pyramid[1:], strict=True):
+            for convolve in blocks:  # type: ignore[attr-defined]
+                x = _double(convolve(x))
             total = total + x
-        x = double(self.narrow(total)) + self.stem(stem)
-        return self.last(self.fuse(x))
-
-
-def double(x: Tensor) -> Tensor:
-    return interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        features: Tensor = self.last(_double(self.narrow(total)) + self.stem(stem))
+        return features
 
 
 class Head(nn.Module):
-    def __init__(self, width: int, things: int, features: int, depth: int = 3) -> None:
-        super().__init__()
-        self.category_branch = nn.Sequential(*(block(width, width) for _ in range(depth)))
-        self.kernel_branch = nn.Sequential(*(block(width, width) for _ in range(depth)))
-        self.category = nn.Conv2d(width, things, 3, padding=1)
-        self.kernel = nn.Conv2d(width, features + 6, 3, padding=1)
-        for last in (self.category, self.kernel):
-            nn.init.normal_(last.weight, std=0.01)
-        nn.init.constant_(self.category.bias, -log(99))
-        nn.init.zeros_(self.kernel.bias)
-        with torch.no_grad():
-            self.kernel.bias[-6:] = torch.tensor(PRIOR)
+    """Category branch and kernel branch, shared by all grids (section 3.2 of the second paper).
 
-    def forward(self, pyramid: Sequence[Tensor], levels: Sequence[Level]):
-        categories, kernels = [], []
-        for level in levels:
-            x = at_cells(pyramid, level)
-            categories.append(self.category(self.category_branch(x)).flatten(2))
-            kernels.append(self.kernel(self.kernel_branch(x)).flatten(2))
-        return torch.cat(categories, 2).mT, torch.cat(kernels, 2).mT
+    Parameters
+    ----------
+    width : int
+        Channels of the pyramid and the branches.
+    things : int
+        Classes without the background.
+    features : int
+        Channels E of the mask feature map.
+    """
+
+    def __init__(self, width: int, things: int, features: int) -> None:
+        super().__init__()
+        self.category, self.kernel = (
+            nn.Sequential(
+                *(block(width, width) for _ in range(DEPTH)),
+                nn.Conv2d(width, outputs, 3, padding=1),
+            )
+            for outputs in (things, features + len(DISC))
+        )
+        biases = [-log(1 / RARE - 1)] * things, [0.0] * features + list(DISC)
+        for branch, bias in zip((self.category, self.kernel), biases, strict=True):
+            last = branch[-1]
+            nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]
+            last.bias = nn.Parameter(torch.tensor(bias))
+
+    def forward(self, pyramid: Sequence[Tensor], levels: Sequence[Level]) -> tuple[Tensor, Tensor]:
+        """Logits ``(B, cells, things)`` and kernels G ``(B, cells, E + 6)``, grid by grid."""
+        cells = [at_cells(pyramid, level) for level in levels]
+        categories = torch.cat([self.category(x).flatten(2) for x in cells], 2)
+        kernels = torch.cat([self.kernel(x).flatten(2) for x in cells], 2)
+        return categories.mT, kernels.mT
 
 
 def at_cells(pyramid: Sequence[Tensor], level: Level) -> Tensor:
-    k = min(max(floor(log2(level.cell / 4)), 0), len(pyramid) - 1)
-    x = pyramid[k]
-    height, width = (4 * 2**k * n for n in x.shape[-2:])
-    places = level.places(x)[:, :2] / torch.tensor([width, height], device=x.device) * 2 - 1
-    where = places.view(1, level.rows, level.columns, 2).expand(len(x), -1, -1, -1)
-    return grid_sample(x, where, mode="bilinear", padding_mode="border", align_corners=False)
+    """What the pyramid says at the centres of a grid's cells.
+
+    Parameters
+    ----------
+    pyramid : sequence of torch.Tensor
+        Maps ``(B, width, H / 4, W / 4)``, and each half the one before.
+    level : Level
+        The grid. The coarsest map that is finer than its cells is asked.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(B, width, rows, columns)``.
+    """
+    chosen = min(max(floor(log2(level.cell / FINEST)), 0), len(pyramid) - 1)
+    x = pyramid[chosen]
+    pixels = FINEST * 2**chosen * torch.tensor([x.shape[3], x.shape[2]], device=x.device)
+    places = 2 * level.places(x.device)[:, :2] / pixels - 1
+    places = places.view(1, level.rows, level.columns, 2).expand(len(x), -1, -1, -1)
+    return grid_sample(x, places, padding_mode="border", align_corners=False)
 
 
 def mask_logits(kernels: Tensor, features: Tensor, places: Tensor) -> Tensor:
-    e, h, w = features.shape
-    y = ((torch.arange(h, device=features.device) + 0.5 - h / 2) * STRIDE / UNIT)[:, None].expand(
-        h, w
+    """Masks: each kernel G as a 1 x 1 convolution of F and coordinates.
+
+    The coordinates are u, v, u2, v2, uv, where (u, v) is the place from the centre of the kernel's
+    own cell in edges of that cell. The papers give both branches the place in the whole image;
+    told from the cell, the same object has the same kernel wherever a tile begins.
+
+    Parameters
+    ----------
+    kernels : torch.Tensor
+        ``(N, E + 6)``: for F, for the five coordinates, and a constant.
+    features : torch.Tensor
+        F of one image, ``(E, h, w)``.
+    places : torch.Tensor
+        ``(N, 3)``: centre x and y of each kernel's cell and its edge, in pixels.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(N, h, w)``.
+    """
+    channels, height, width = features.shape
+    x = (torch.arange(width, device=features.device) + 0.5) * STRIDE
+    y = (torch.arange(height, device=features.device) + 0.5) * STRIDE
+    centre_x, centre_y, edge = places[:, :, None].unbind(1)
+    u, v = (x - centre_x) / edge, (y - centre_y) / edge
+    of_u, of_v, of_uu, of_vv, of_uv, constant = kernels[:, channels:, None].unbind(1)
+    down = [of_v * v + of_vv * v * v + constant, torch.ones_like(v), of_uv * v]
+    across = [torch.ones_like(u), of_u * u + of_uu * u * u, u]
+    of_features = kernels[:, :channels] @ features.flatten(1)
+    return torch.baddbmm(
+        of_features.view(-1, height, width), torch.stack(down, 2), torch.stack(across, 1)
     )
-    x = ((torch.arange(w, device=features.device) + 0.5 - w / 2) * STRIDE / UNIT)[None].expand(h, w)
-    basis = torch.cat([features, torch.stack([x, y, x * x, y * y, x * y, torch.ones_like(x)])])
-    # change of frame
-    s = UNIT / places[:, 2]
-    cx = (places[:, 0] - w * STRIDE / 2) / UNIT
-    cy = (places[:, 1] - h * STRIDE / 2) / UNIT
-    a, b, aa, bb, ab, one = kernels[:, e:].unbind(1)
-    a, b, aa, bb, ab = a * s, b * s, aa * s * s, bb * s * s, ab * s * s
-    moved = torch.stack(
-        [
-            a - 2 * aa * cx - ab * cy,
-            b - 2 * bb * cy - ab * cx,
-            aa,
-            bb,
-            ab,
-            one - a * cx - b * cy + aa * cx * cx + bb * cy * cy + ab * cx * cy,
-        ],
-        1,
-    )
-    kernels = torch.cat([kernels[:, :e], moved], 1)
-    return (kernels @ basis.flatten(1)).view(-1, h, w)
+
+
+def _double(x: Tensor) -> Tensor:
+    return interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -1,7 +1,11 @@
-"""What SOLO learns from: cells, who is responsible in which, and the losses (papers: `solo`)."""
+"""What SOLO learns from: its grids, which object each cell answers for, and the losses.
+
+Sections and equations are those of the first paper, arXiv:1912.04488.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, inf, log2
 
 import numpy as np
@@ -10,25 +14,26 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, one_hot
 from torchvision.ops import sigmoid_focal_loss
 
-LEVELS = 5  # the most grids there are at once
-CENTRE = 0.2  # epsilon of the paper, 3.3.1: the centre region's share of an object's box
+LEVELS = 5  # the most grids that there are at once
 SMALLEST_CELL = 4.0  # pixels
-TAILS = 5.0  # per cent of the objects, at either end, that lie outside the levels' octaves
-OVERLAP = 1.25  # how far a level's range of scales reaches into the next one's
-ALPHA, GAMMA = 0.25, 2.0  # of the focal loss
-POSITIVES = 96  # masks of an image that are learned in a step, drawn at random
+REGULAR = 32.0  # pixels: the steps of tiles are multiples of it, and cells divide it
+TAILS = 5.0  # per cent of the objects, at either end, that no octave is spent on
+OVERLAP = 1.25  # how far a grid's range of scales reaches into the next one's
+CENTRE = 0.2  # epsilon, section 3.3.1: the centre region's share of an object's box
+POSITIVES = 96  # masks of an image that are learned in one step, drawn by chance
+ALPHA, GAMMA = 0.5, 2.0  # of the focal loss; 0.25, the paper's, is unsure for longer
 
 
 @dataclass(frozen=True)
 class Level:
-    """One grid of square cells over the image.
+    """One grid of square cells over an image, and the objects it answers for.
 
     Parameters
     ----------
     cell : float
         Edge of a cell in pixels.
     smallest, largest : float
-        Scales of the objects that it answers for, ``sqrt(height * width)`` of the box.
+        Scales of its objects, ``sqrt(height * width)`` of the box: from, and below.
     rows, columns : int
         Cells down and across.
     """
@@ -44,46 +49,62 @@ class Level:
         """Number of cells."""
         return self.rows * self.columns
 
-    def places(self, like: Tensor) -> Tensor:
-        """Centre x, y and edge of each cell, ``(cells, 3)`` pixels, row by row."""
-        y = (torch.arange(self.rows, device=like.device) + 0.5) * self.cell
-        x = (torch.arange(self.columns, device=like.device) + 0.5) * self.cell
+    def places(self, device: torch.device) -> Tensor:
+        """Centre x and y of each cell, and its edge: ``(cells, 3)`` pixels, row by row."""
+        y = (torch.arange(self.rows, device=device) + 0.5) * self.cell
+        x = (torch.arange(self.columns, device=device) + 0.5) * self.cell
         y, x = torch.meshgrid(y, x, indexing="ij")
         return torch.stack([x, y, torch.full_like(x, self.cell)], -1).reshape(-1, 3)
 
 
 def choose_levels(sizes: np.ndarray) -> list[tuple[float, float, float]]:
-    """Cells for objects of these sizes: a grid for each octave of scales.
+    """Choose the grids for objects of these sizes: one for each octave of scales.
 
     Parameters
     ----------
     sizes : numpy.ndarray
-        Height and width of each object in pixels, ``(objects, 2)``.
+        Height and width of each object in pixels, ``(objects, 2)``, at least one object.
 
     Returns
     -------
     list of tuple of float
-        Edge of a cell, half the scale in the middle of its octave; smallest and largest scale.
-        The first starts at 0, the last has no end.
+        Edge of a cell, about half the scale in the middle of its octave; smallest and largest
+        scale. The first grid's range begins at 0, the last one's has no end.
     """
     scales = np.sqrt(np.prod(np.asarray(sizes, float), axis=1))
     low, high = np.percentile(scales, [TAILS, 100 - TAILS])
     count = min(max(round(log2(high / low)), 1), LEVELS)
-    borders = np.geomspace(low, high, count + 1)
-    levels = []
-    for k, (start, end) in enumerate(zip(borders[:-1], borders[1:], strict=True)):
-        levels.append(
-            (
-                max(float(np.sqrt(start * end)) / 2, SMALLEST_CELL),
-                float(start) / OVERLAP if k else 0.0,
-                float(end) * OVERLAP if k < count - 1 else inf,
-            )
+    borders = np.geomspace(low, high, count + 1).tolist()
+    return [
+        (
+            _regular(max((start * end) ** 0.5 / 2, SMALLEST_CELL)),
+            start / OVERLAP if start > borders[0] else 0.0,
+            end * OVERLAP if end < borders[-1] else inf,
         )
-    return levels
+        for start, end in pairwise(borders)
+    ]
+
+
+def _regular(cell: float) -> float:
+    """The nearest edge that divides `REGULAR`, so that tiles cut an object into the same cells.
+
+    Edges longer than that are multiples of half of it.
+    """
+    if cell < REGULAR:
+        return REGULAR / round(REGULAR / cell)
+    return REGULAR / 2 * round(2 * cell / REGULAR)
 
 
 def grids(levels: Sequence[Sequence[float]], height: int, width: int) -> list[Level]:
-    """The grids over an image of that size: cells are given in pixels, their number follows."""
+    """The grids over an image of that size: with fixed cells, a larger image has more of them.
+
+    Parameters
+    ----------
+    levels : sequence of sequence of float
+        As `choose_levels` gives them; those with cells of 0 are left out.
+    height, width : int
+        Of the image in pixels.
+    """
     return [
         Level(cell, smallest, largest, ceil(height / cell), ceil(width / cell))
         for cell, smallest, largest in levels
@@ -92,11 +113,12 @@ def grids(levels: Sequence[Sequence[float]], height: int, width: int) -> list[Le
 
 
 def assign(levels: Sequence[Level], boxes: Tensor, centres: Tensor) -> Tensor:
-    """Which object each cell answers for.
+    """Say which object each cell answers for.
 
-    A cell is positive where it meets the centre region of an object of its level's scales: the
-    box shrunk to `CENTRE` about the centre of mass, and no more than the cells next to that
-    centre (3.3.1 of the first paper). Where several do, the smallest object has it.
+    A cell is positive where it meets the centre region of an object of its grid's scales: the
+    object's box shrunk to `CENTRE` about the centre of mass, but no cells further away than the
+    next to that of the centre itself (section 3.3.1). Where several claim a cell, the smallest
+    object has it.
 
     Parameters
     ----------
@@ -110,78 +132,109 @@ def assign(levels: Sequence[Level], boxes: Tensor, centres: Tensor) -> Tensor:
     Returns
     -------
     torch.Tensor
-        An object's position, or -1, for each cell of each level in turn.
+        An object's position, or -1, for each cell of each grid in turn.
     """
     sizes = boxes[:, 2:] - boxes[:, :2]
+    order = sizes.prod(1).argsort(stable=True)
+    sizes, centres = sizes[order], centres[order]
+    ranks = torch.cat([_claims(level, sizes, centres) for level in levels])
+    return torch.cat([order, order.new_full((1,), -1)])[ranks]
+
+
+def _claims(level: Level, sizes: Tensor, centres: Tensor) -> Tensor:
+    """Rank of the smallest object that claims each cell; their number, where none does."""
     scales = sizes.prod(1).sqrt()
-    order = scales.argsort(stable=True)  # position in it: the smallest object's is 0
-    half = sizes[order] * CENTRE / 2
-    centres, scales = centres[order], scales[order]
-    around = torch.cartesian_prod(*[torch.arange(-1, 2, device=boxes.device)] * 2)
-    owners = []
-    for level in levels:
-        limit = torch.tensor([level.columns - 1, level.rows - 1], device=boxes.device)
-        middle = (centres / level.cell).long()
-        first = ((centres - half) / level.cell).floor().long()
-        last = ((centres + half) / level.cell).floor().long()
-        cells = middle[:, None] + around
-        meets = (cells >= first[:, None].clamp(min=0)) & (cells <= last[:, None].minimum(limit))
-        mine = (scales >= level.smallest) & (scales < level.largest)
-        object_, place = torch.where(meets.all(2) & mine[:, None])
-        cell = cells[object_, place]
-        owner = order.new_full((level.count,), len(order))
-        owner.scatter_reduce_(0, cell[:, 1] * level.columns + cell[:, 0], object_, "amin")
-        owners.append(owner)
-    known = torch.cat([order, order.new_full((1,), -1)])
-    return known[torch.cat(owners)]
+    fitting = (scales >= level.smallest) & (scales < level.largest)
+    limit = torch.tensor([level.columns - 1, level.rows - 1], device=sizes.device)
+    step = torch.arange(-1, 2, device=sizes.device)
+    cells = (centres / level.cell).long()[:, None] + torch.cartesian_prod(step, step)
+    first, last = (
+        (edge / level.cell).floor()[:, None]
+        for edge in (centres - sizes * CENTRE / 2, centres + sizes * CENTRE / 2)
+    )
+    inside = (cells >= first.clamp(min=0)) & (cells <= last.minimum(limit))
+    rank, which = torch.where(inside.all(2) & fitting[:, None])
+    x, y = cells[rank, which].unbind(1)
+    nobody = rank.new_full((level.count,), len(sizes))
+    return nobody.scatter_reduce(0, y * level.columns + x, rank, "amin")
 
 
 def centres_of_mass(masks: Tensor) -> Tensor:
-    """x and y of each mask's centre of mass in pixels, ``(N, 2)``; `masks` is ``(N, H, W)``."""
+    """Centre of mass of each mask.
+
+    Parameters
+    ----------
+    masks : torch.Tensor
+        ``(N, H, W)``, 0 and 1.
+
+    Returns
+    -------
+    torch.Tensor
+        x and y, ``(N, 2)`` in pixels.
+    """
     across, down = masks.sum(1).float(), masks.sum(2).float()
     x = torch.arange(across.shape[1], device=masks.device) + 0.5
     y = torch.arange(down.shape[1], device=masks.device) + 0.5
-    area = across.sum(1).clamp(min=1)
-    return torch.stack([across @ x / area, down @ y / area], 1)
+    return torch.stack([across @ x, down @ y], 1) / across.sum(1).clamp(min=1)[:, None]
 
 
-def shrink(masks: Tensor, stride: int) -> Tensor:
-    """The share of each square of `stride` pixels that is inside, ``(N, H / stride, ...)``."""
+def shares(masks: Tensor, stride: int) -> Tensor:
+    """The share of each square of `stride` pixels that is inside a mask.
+
+    Parameters
+    ----------
+    masks : torch.Tensor
+        ``(N, H, W)``, 0 and 1.
+    stride : int
+        Divides H and W.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(N, H / stride, W / stride)``, between 0 and 1.
+    """
     return avg_pool2d(masks[:, None].float(), stride)[:, 0]
 
 
 def draw(owners: Tensor) -> Tensor:
-    """Cells whose masks are learned: all positive ones, or `POSITIVES` of them by chance."""
+    """Positions of the cells whose masks are learned: all positive ones, or `POSITIVES` of them.
+
+    Parameters
+    ----------
+    owners : torch.Tensor
+        As `assign` gives it.
+    """
     positive = torch.where(owners >= 0)[0]
-    chosen = torch.randperm(len(positive))[:POSITIVES].to(positive.device)
-    return positive[chosen]
+    return positive[torch.randperm(len(positive))[:POSITIVES].to(positive.device)]
 
 
-def category_loss(logits: Tensor, classes: Tensor, positives: int) -> Tensor:
-    """Focal loss over all cells (Lin et al. 2017), for each positive cell.
+def category_loss(logits: Tensor, classes: Tensor) -> Tensor:
+    """Focal loss of all cells, over the number of positive ones (L_cate of eq. 4).
 
     Parameters
     ----------
     logits : torch.Tensor
         ``(cells, things)``.
     classes : torch.Tensor
-        ``(cells,)``: 0 where no object is, else the class's position.
-    positives : int
-        How many cells are positive.
+        ``(cells,)``: 0 where no object is, else the position of its class.
     """
     wanted = one_hot(classes, logits.shape[1] + 1)[:, 1:].to(logits)
     loss: Tensor = sigmoid_focal_loss(logits, wanted, alpha=ALPHA, gamma=GAMMA, reduction="sum")
-    return loss / max(positives, 1)
+    return loss / (classes > 0).sum().clamp(min=1)
 
 
 def dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """``1 - D`` of each mask, eq. (6, 7) of the first paper.
+    """Dice loss of each mask, ``1 - D(p, q)`` of eq. (6) and (7).
 
     Parameters
     ----------
     logits, wanted : torch.Tensor
-        ``(N, h, w)``; what is wanted is a share between 0 and 1.
+        ``(N, h, w)``; what is wanted lies between 0 and 1.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(N,)``.
     """
-    soft, wanted = logits.sigmoid().flatten(1), wanted.flatten(1)
-    both = (soft * wanted).sum(1)
-    return 1 - 2 * both / ((soft * soft).sum(1) + (wanted * wanted).sum(1)).clamp(min=1e-4)
+    p, q = logits.sigmoid().flatten(1), wanted.flatten(1)
+    return 1 - 2 * (p * q).sum(1) / ((p * p).sum(1) + (q * q).sum(1)).clamp(min=1e-4)

@@ -15,8 +15,9 @@ from scipy import ndimage
 
 from napari_segkit.data.labels import IGNORE
 
-STEPS = (0.2, 0.45, 0.7)  # of the largest distance in an object: where its levels end
-RIM = 0.07  # width of the rim, of the typical diameter
+STEPS = (0.25, 0.55)  # of the way from the border to the innermost pixel: where levels end
+RIM = 0.08  # width of the rim, of the typical diameter; at least `NARROWEST` pixels
+NARROWEST = 2.0
 THICKEST = 0.5  # no rim is wider than this share of its object's largest distance
 LEVELS: dict[str, int] = {"components": 1, "boundary": 2, "distance": len(STEPS) + 1}
 
@@ -137,6 +138,6 @@ def _levels(
         levels = np.digitize((distance - 1) / max(largest - 1, 1e-6), STEPS)
         levels[distance == largest] = len(STEPS)
     else:
-        width = min(max(1.0, RIM * size), THICKEST * largest)
+        width = min(max(NARROWEST, RIM * size), THICKEST * largest)
         levels = (distance > width).astype(np.intp)
     return levels if contact[levels > 0].all() else np.where(contact, 0, levels)

@@ -155,10 +155,10 @@ def _numbered(values: NDArray[Any], of_value: NDArray[Any]) -> NDArray[Any]:
 
 
 def pieces_of(values: NDArray[Any]) -> NDArray[Any]:
-    """Connected pieces of equal values, numbered from 1; 0 stays 0."""
+    """Connected pieces of equal values, also by corners, numbered from 1; 0 stays 0."""
     from skimage.measure import label
 
-    pieces: NDArray[Any] = label(values, background=0, connectivity=1)  # type: ignore[no-untyped-call]
+    pieces: NDArray[Any] = label(values, background=0)  # type: ignore[no-untyped-call]
     return pieces
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre, ObjectsBy
 from napari_segkit.data.images import Image
-from napari_segkit.data.labels import IGNORE, LabelsError, as_values, count
+from napari_segkit.data.labels import LabelsError, as_values, count
 from napari_segkit.data.survey import ObjectCount, Survey
 
 from .read import Ids, ObjectLabels, read_objects
@@ -133,19 +133,17 @@ def _present(found: ObjectLabels) -> NDArray[np.int32]:
 
 def _cut(ids: Ids) -> NDArray[np.int32]:
     """Objects beside pixels that are not annotated."""
-    return np.unique(np.concatenate([pair.max(axis=0) for pair in _beside(ids, IGNORE)]))
+    low, high = np.sort(_beside(ids), axis=0)
+    return np.unique(high[(low < 0) & (high > 0)])
 
 
-def _beside(ids: Ids, least: int) -> Iterator[NDArray[np.int32]]:
-    """Pairs ``(2, n)`` of different neighbours along each axis, one of them an object.
-
-    The other is one, too, where `least` is 1, and not annotated where it is `IGNORE`.
-    """
+def _beside(ids: Ids) -> NDArray[np.int32]:
+    """Neighbours along any axis that are not alike, ``(2, pairs)``."""
+    pairs = []
     for axis in range(ids.ndim):
         before, after = (np.moveaxis(ids, axis, 0)[s] for s in (np.s_[:-1], np.s_[1:]))
-        low, high = np.minimum(before, after), np.maximum(before, after)
-        meet = (low != high) & (high > 0) & (low > 0 if least > 0 else low < 0)
-        yield np.stack([before[meet], after[meet]])
+        pairs.append(np.stack([before[before != after], after[before != after]]))
+    return np.concatenate(pairs, axis=1)
 
 
 def _parted(ids: Ids) -> set[int]:
@@ -161,7 +159,8 @@ def _parted(ids: Ids) -> set[int]:
 
 def _touching(found: ObjectLabels, items: Sequence[Ids]) -> NDArray[np.int32]:
     """Objects beside another one of their class."""
-    pairs = np.concatenate([pair for ids in items for pair in _beside(ids, 1)], axis=1)
+    pairs = np.concatenate([_beside(ids) for ids in items], axis=1)
+    pairs = pairs[:, (pairs > 0).all(axis=0)]
     first, second = found.class_of[pairs]
     return np.unique(pairs[:, first == second])
 

@@ -13,8 +13,8 @@ from .levels import by_level, levels_to_classes
 
 FOREGROUND = 0.6  # an object is where background is no likelier than one less this
 SEED = 0.5  # a seed is where the expected level, 0 at the border and 1 in the middle, is higher
-SEED_AREA = 0.03  # of an object of typical diameter; smaller seeds join their neighbours
-DOUBT = 0.3  # area of the smallest object, as a share of the typical, for each unit of doubt
+SMALL = 0.05  # of the area of a typical object: smaller holes are filled, smaller seeds dropped
+DOUBT = 0.5  # area of the smallest object, as a share of the typical, for each unit of doubt
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ def find_objects(
         Objects numbered from 1 in the order of their first pixels.
     """
     classes = levels_to_classes(probabilities, how)
-    foreground = classes[0] <= 1 - FOREGROUND
     typical = _typical(spacing, size)
+    foreground = _without_holes(classes[0] <= 1 - FOREGROUND, SMALL * typical)
     if how == "components":
         labels = _components(classes, foreground)
     else:
         height = _expected(by_level(probabilities, how).sum(axis=0))
-        labels = _flooded(height, foreground, SEED_AREA * typical)
+        labels = _flooded(height, foreground, SMALL * typical)
     return _described(labels, classes, DOUBT * typical)
 
 
@@ -72,6 +72,15 @@ def _typical(spacing: Sequence[float], size: float) -> float:
     """Pixels of a disc or ball of this diameter, which is in pixels of the finest axis."""
     content = pi / 4 * size**2 if len(spacing) == 2 else pi / 6 * size**3
     return float(content / np.prod(np.divide(spacing, min(spacing))))
+
+
+def _without_holes(foreground: NDArray[np.bool_], smallest: float) -> NDArray[np.bool_]:
+    """Fill what is enclosed and small; at the end of the image nobody knows how far a gap goes."""
+    gaps = _pieces(~foreground, 0)
+    small = np.bincount(gaps.ravel()) < smallest
+    for axis in range(gaps.ndim):
+        small[gaps.take([0, -1], axis)] = False
+    return foreground | small[gaps]
 
 
 def _expected(levels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -52,7 +52,7 @@ class Prediction:
         maps = self.probabilities
         if maps is not None:
             maps = np.ascontiguousarray(turn(maps, axes, orientation, wanted))
-        objects = self.objects and self.objects.lying(wanted)
+        objects = None if self.objects is None else self.objects.lying(wanted)
         return replace(self, labels=labels, probabilities=maps, objects=objects)
 
 

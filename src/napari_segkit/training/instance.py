@@ -64,5 +64,5 @@ class Training(BaseTraining):
         return torch.stack(list(losses)).sum()
 
     def _provenance(self) -> dict[str, Any]:
-        about = {"objects": len(self.class_of) - 1, "sizes": self.network.sizes_text()}
+        about = {"objects": self.sampler.objects, "sizes": self.network.sizes_text()}
         return super()._provenance() | about

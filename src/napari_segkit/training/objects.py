@@ -65,6 +65,11 @@ class ObjectSampler(Sampler):
         self._holes: dict[int, NDArray[np.int64]] = {}
         super().__init__(samples, size, int(class_of.max()), augment=augment, seed=seed)
 
+    @property
+    def objects(self) -> int:
+        """How many objects there are to learn."""
+        return int(np.count_nonzero(self._pixels[1:]))
+
     def batch(self, count: int) -> tuple[torch.Tensor, Targets]:  # type: ignore[override]
         """Draw `count` patches of one size.
 

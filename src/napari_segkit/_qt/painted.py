@@ -1,0 +1,149 @@
+"""What is painted on the labels: classes, or objects where the model gives objects."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QGroupBox, QWidget
+
+from .annotation import Annotation
+from .class_list import ClassList
+from .survey_box import SurveyBox
+from .words import in_words
+
+if TYPE_CHECKING:
+    from napari_segkit.config import ModelSpec
+    from napari_segkit.data.survey import Survey
+
+    from .labelled_image import LabelledImage
+    from .session import Session
+
+TITLES = {False: "Classes", True: "Objects"}
+
+
+class Painted(QObject):
+    """The list of classes, what labels mean, and the survey of them; a dock lays them out.
+
+    What is shown, and what it is called, follows the session's model.
+
+    Parameters
+    ----------
+    session : Session
+        Whose model it is.
+    data : LabelledImage
+        The labels and their image.
+    parent : QObject, optional
+        Owner of this object; the widgets belong to whoever lays them out.
+
+    Attributes
+    ----------
+    annotation : Annotation
+        Regions and classes of objects.
+    classes : ClassList
+        The classes painted; of objects, those of their classes.
+    survey : SurveyBox
+        What labels mean and hold, with its remedies.
+    group : QGroupBox
+        What `rows` are laid out in; to be set by whoever does.
+    changed : Signal()
+        What is known of the labels is, or is about to be, another.
+    """
+
+    changed = Signal()
+    group: QGroupBox
+
+    def __init__(
+        self, session: "Session", data: "LabelledImage", parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._data = session, data
+        self._spec: ModelSpec | None = None
+        self.annotation = Annotation(session, self)
+        self.classes = ClassList(session)
+        self.survey = SurveyBox()
+        data.changed.connect(self._on_layers)
+        data.painted.connect(self._survey_again)
+        data.labels_made.connect(self._on_labels_made)
+        self.annotation.changed.connect(self._on_layers)
+        self.survey.surveyed.connect(self._on_survey)
+        self.survey.paint_asked.connect(self.paint_background)
+        self.survey.objects_asked.connect(self._learn_rims)
+        self.survey.meaning.changed.connect(self._show_rows)
+
+    def rows(self) -> dict[str, QWidget]:
+        """The widgets, as `Dock.add_group` takes them."""
+        return {
+            "_classes": self.classes,
+            "_next": self._data.next_button,
+            "unlabelled": self.survey.meaning.unlabelled,
+            "labels_are": self.survey.meaning.labels_are,
+            "annotated": self.annotation.regions,
+            "classes": self.annotation.classes,
+            "_annotation": self.annotation.text,
+            "_survey": self.survey,
+        }
+
+    def follow_model(self) -> None:
+        """Look at the labels as the session's model learns them."""
+        if self._session.segmenter.spec != self._spec:
+            self._spec = self._session.segmenter.spec
+            self._on_layers()
+
+    def missing(self) -> str | None:
+        """Why these labels cannot be learned, in words."""
+        found = self.survey.survey
+        if self.annotation.problem is not None:
+            return self.annotation.problem
+        if found is None:
+            return "The labels are being counted."
+        return in_words(found.problem) if found.problem else None
+
+    def paint_background(self) -> None:
+        """Take the brush of a class "background", a new one where there is none.
+
+        Where the model gives objects, the brush of one that is not painted yet.
+        """
+        if self.annotation.counts:
+            self._data.take_brush()
+            return
+        known = [c.value for c in self.classes.classes if c.name == "background"]
+        self.classes.choose(known[0]) if known else self.classes.add("background")
+
+    def _on_layers(self) -> None:
+        self._show_rows()
+        self._survey_again()
+
+    def _on_labels_made(self) -> None:
+        self._data.take_brush() if self.annotation.counts else self.classes.choose(1)
+
+    def _survey_again(self) -> None:
+        image, labels, axes = self._data.layers
+        self.survey.look_at(labels, image, axes, self.annotation.asked(labels, axes))
+        self.changed.emit()
+
+    def _on_survey(self, found: "Survey | None") -> None:
+        unlabelled = self.survey.meaning.value()["unlabelled"]
+        counts = found.counts if found else {}
+        self.classes.set_counts(counts, 0 if self.annotation.counts else unlabelled)
+        self.changed.emit()
+
+    def _learn_rims(self) -> None:
+        """A model that was trained before is one step back, as after any training."""
+        segmenter = self._session.segmenter
+        segmenter.spec = replace(segmenter.spec, objects="boundary")
+        self._session.segmenter_changed.emit()
+
+    def _show_rows(self) -> None:
+        objects, listed = self.annotation.counts, self._listed()
+        self.classes.set_layer(listed)
+        self.classes.setVisible(listed is not None or not objects)
+        self._data.expect(objects=objects)
+        self.group.setTitle(TITLES[objects])
+        self.annotation.show_in(self.group)
+
+    def _listed(self) -> Any:
+        """The layer that holds classes: the labels, or that of the objects' classes."""
+        labels_are = self.survey.meaning.value()["labels_are"]
+        if self.annotation.counts and labels_are != "classes":
+            return self.annotation.classes.current_layer()
+        return self._data.labels.current_layer()
