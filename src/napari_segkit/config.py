@@ -202,7 +202,7 @@ class ObjectConfig(_Checked):
         by this IoU become one. None: each slice keeps objects of its own.
     """
 
-    score: Annotated[float, {"min": 0.0, "max": 1.0, "step": 0.05}] = 0.5
+    score: Annotated[float, {"min": 0.0, "max": 1.0, "step": 0.05}] = 0.4
     mask_threshold: Annotated[float, {"min": 0.05, "max": 0.95, "step": 0.05}] = 0.5
     min_size: Annotated[float, {"min": 0.0, "max": 1e12, "step": 1.0}] = 0.0
     max_size: Annotated[float | None, {"min": 0.0, "max": 1e12, "step": 1.0}] = None

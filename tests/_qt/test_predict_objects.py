@@ -84,7 +84,7 @@ def dock(viewer, qtbot):
     dock = PredictDock(viewer)
     viewer.window.add_dock_widget(dock)
     box = dock.objects
-    asking = dock.device._latest, box._chooser, box._measurer, box.masks._maker
+    asking = dock.device._latest, box._chooser, box.buttons._measurer, box.masks._maker
     yield dock
     qtbot.waitUntil(lambda: not any(isalive(x) and x.is_busy for x in asking), timeout=60_000)
 
@@ -162,7 +162,7 @@ def test_objects_are_a_layer_of_ids_with_a_table(ready, viewer, trained, qtbot):
     assert "class: object" in layer.get_status((21, 21), world=True)["value"]
     assert not np.array_equal(layer.get_color(1), layer.get_color(2))
     made = layer.metadata["segkit"]
-    assert (made["kind"], made["objects"]["score"]) == ("objects", 0.5)
+    assert (made["kind"], made["objects"]["score"]) == ("objects", 0.4)
     assert made["model"]["id"] == trained.trained.identity
     assert session(viewer).objects_of(layer).table.equals(layer.features)
     assert ready.bar.status.text() == "16 of 16 objects kept in the layer 'cells objects'."

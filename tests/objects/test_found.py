@@ -130,11 +130,11 @@ def test_objects_of_every_frame_have_numbers_of_their_own():
 def test_regions_are_filtered_and_come_back():
     labels = np.zeros((20, 20), np.int32)
     labels[:5, :5], labels[10:14, 10:14] = 1, 2
-    everything = Chosen(labels, np.array([1, 2]), np.array([0.4, 0.9], np.float32))
+    everything = Chosen(labels, np.array([1, 2]), np.array([0.3, 0.9], np.float32))
     image = Image(np.zeros((20, 20)), "YX")
     objects = Objects(FoundRegions(everything, image, 2), ObjectConfig(), CLASSES, image)
     assert objects.table["class"].tolist() == ["dot"]
-    assert len(objects.filtered(ObjectConfig(score=0.3))) == 2
+    assert len(objects.filtered(ObjectConfig(score=0.2))) == 2
 
 
 def soft_disc():

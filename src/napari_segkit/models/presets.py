@@ -63,6 +63,7 @@ PRESETS = {
             "objects one by one",
             "Mask R-CNN: each object with a class, a score and a mask of its own.",
             ModelSpec("maskrcnn"),
+            TrainConfig(epochs=80, batch_size=2),
         ),
         Preset(
             "volume",
