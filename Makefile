@@ -15,6 +15,7 @@
 TORCH_INDEX ?=
 PYTHON ?=
 PYTEST_ARGS ?=
+PARALLEL := -n 2 --dist loadgroup
 
 export TORCH_INDEX PYTHON
 
@@ -31,10 +32,10 @@ demo: setup
 	$(ON_SCREEN) $(BIN)/segkit demo --screenshot demo.png
 
 test: setup
-	$(ON_SCREEN) $(BIN)/python -m pytest -m "not slow and not gpu" $(PYTEST_ARGS)
+	$(ON_SCREEN) $(BIN)/python -m pytest -m "not slow and not gpu" $(PARALLEL) $(PYTEST_ARGS)
 
 test-all: setup
-	$(ON_SCREEN) $(BIN)/python -m pytest -m "not gpu" $(PYTEST_ARGS)
+	$(ON_SCREEN) $(BIN)/python -m pytest -m "not gpu" $(PARALLEL) $(PYTEST_ARGS)
 
 test-gpu: setup
 	$(ON_SCREEN) $(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)

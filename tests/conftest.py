@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # Read when numpy, torch or napari load, hence before any of them is imported.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 os.environ["HF_HUB_OFFLINE"] = "1"
 _settings = tempfile.TemporaryDirectory(prefix="segkit-tests-", ignore_cleanup_errors=True)
 os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
@@ -70,6 +70,16 @@ def _own_widgets():
 
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     return {w for w in QApplication.allWidgets() if type(w).__module__.startswith("napari_segkit")}
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(config, items):
+    """Side by side run files as a whole, and all that opens windows in one process."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        group = "docks" if "_qt" in item.path.parts else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_runtest_setup(item):

@@ -1,9 +1,15 @@
 """Objects of one model, the classes between them of another, one Segmenter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_segkit import ModelSpec, ObjectConfig, Segmenter, TrainConfig, merge_panoptic
+from napari_segkit.data.normalise import Statistics
+from napari_segkit.prediction import panoptic
+from napari_segkit.steps import drain
+from napari_segkit.trained import TrainedModel
 
 DENSE = TrainConfig(unlabelled=None, labels_are="classes")
 
@@ -29,6 +35,12 @@ def models():
     semantic = Segmenter(ModelSpec("pixels"), device="cpu").fit(image, classes, DENSE)
     instance = Segmenter(ModelSpec("pixels", objects="components"), device="cpu")
     return semantic, instance.fit(image, ids)
+
+
+def changed(segmenter, **fields):
+    other = Segmenter(segmenter.spec, device="cpu")
+    other.trained = replace(segmenter.trained, **fields)
+    return other
 
 
 def test_every_object_and_every_ground_is_a_segment(models):
@@ -74,9 +86,42 @@ def test_thresholds_count_for_things_and_stuff(models):
     assert len(found) == ids.max() + 2
 
 
-def test_classes_of_the_same_name_are_things_once(models):
+def named(segmenter, *names):
+    """The same model with other names of classes, in their order."""
+    pairs = zip(segmenter.classes, names, strict=True)
+    return changed(segmenter, classes=tuple(replace(c, name=n) for c, n in pairs))
+
+
+def stuff_of(*models, **options):
+    merged = merge_panoptic(*models, **options)
+    return [c.name for c in merged.classes[len(models[1].classes) :]]
+
+
+def test_stuff_is_what_is_neither_background_nor_a_thing(models):
+    semantic, instance = models
+    instance = named(instance, "background", "Cell")
+    assert stuff_of(named(semantic, "Background", "sky", "cell"), instance) == ["sky"]
+    assert stuff_of(named(semantic, "grass", "sky", "wall"), instance) == ["grass", "sky", "wall"]
+    with pytest.raises(ValueError, match="left as stuff: name some of background, cell, CELL with"):
+        merge_panoptic(named(semantic, "background", "cell", "CELL"), instance)
     with pytest.raises(ValueError, match="No class of the semantic model is left"):
-        merge_panoptic(*models, stuff=["nothing"])
+        merge_panoptic(semantic, instance, stuff=[])
+
+
+def test_stuff_is_named_by_names_values_or_one_name(models):
+    semantic = named(models[0], "background", "sky", "grass")
+    for stuff in ("sky", ["sky"], ["2"], [2], {2, "sky"}):
+        assert stuff_of(semantic, models[1], stuff=stuff) == ["sky"]
+    assert stuff_of(semantic, models[1], stuff=("grass", 1)) == ["background", "grass"]
+    with pytest.raises(ValueError, match=r"no class 'dog', 7; choose among background, sky, grass"):
+        merge_panoptic(semantic, models[1], stuff=["dog", "sky", 7])
+
+
+def test_a_thing_is_not_taken_as_stuff_as_well(models):
+    semantic = named(models[0], "grass", "sky", "Object")
+    for stuff in (["sky", "Object"], [3]):
+        with pytest.raises(ValueError, match=r"'Object' cannot be stuff.*among grass, sky\."):
+            merge_panoptic(semantic, models[1], stuff=stuff)
 
 
 @pytest.mark.parametrize("order", [(1, 0), (0, 0), (1, 1)])
@@ -98,3 +143,55 @@ def test_progress_counts_the_tiles_of_both(models):
     steps = list(merge_panoptic(*models, stuff=[1, 2]).predict_tiles(image))
     assert [s.done for s in steps] == list(range(1, len(steps) + 1))
     assert steps[-1].done == steps[-1].total == 2
+
+
+def test_few_bytes_a_pixel_are_kept(models, monkeypatch):
+    image, _, _ = scene()
+    monkeypatch.delattr(panoptic, "_joined")  # probabilities of all classes, which nobody asked for
+    found = merge_panoptic(*models, stuff=[1, 2]).predict_objects(image).found
+    kept = [v for v in vars(found).values() if isinstance(v, np.ndarray)]
+    assert sum(v.nbytes for v in kept) == (2 + 1 + 2) * image.size
+
+
+def test_each_model_brings_the_image_onto_its_grid_once(models, monkeypatch):
+    image, _, _ = scene()
+    asked, before = [], TrainedModel.on_its_grid
+    monkeypatch.setattr(
+        TrainedModel,
+        "on_its_grid",
+        lambda model, image: asked.append(model) or before(model, image),
+    )
+    merged = merge_panoptic(*models, stuff=[1, 2])
+    merged.trained = replace(merged.trained, config=replace(DENSE, voxel_size=2.0))
+    steps = list(merged.predict_tiles(image))
+    assert len(asked) == 2
+    assert steps[-1].done == steps[-1].total
+
+
+@pytest.mark.parametrize(
+    ("fields", "shared"),
+    [
+        ({}, True),
+        ({"nonzero": True}, False),
+        ({"config": replace(DENSE, normalise="training")}, False),
+        ({"config": replace(DENSE, normalise="none")}, False),
+    ],
+)
+def test_given_statistics_are_for_the_second_model_only_where_it_measures_alike(
+    models, fields, shared
+):
+    image, _, _ = scene()
+    semantic, instance = models
+    merged = merge_panoptic(changed(semantic, **fields), instance, stuff=[1, 2])
+    steps = merged.predict_tiles(image, statistics=Statistics((7.0,), (300.0,)))
+    numbers = drain(steps).provenance["stuff"]["normalise"]
+    assert (numbers["low"] == [7.0]) == shared
+
+
+def test_statistics_of_a_training_are_not_handed_on(models):
+    image, _, _ = scene()
+    config, own = replace(DENSE, normalise="training"), Statistics((1.0,), (201.0,))
+    semantic, instance = (changed(m, config=config, statistics=own) for m in models)
+    merged = merge_panoptic(semantic, instance, stuff=[1, 2])
+    steps = merged.predict_tiles(image, statistics=Statistics((7.0,), (300.0,)))
+    assert drain(steps).provenance["stuff"]["normalise"]["low"] == [1.0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .config import ObjectConfig, TileConfig, to_dict
+from .data.classes import values_of
 from .data.coco_panoptic import write_panoptic
 from .data.files import (
     check_target,
@@ -96,14 +97,7 @@ class Results:
             If it has no such class; the message lists those it has.
         """
         things = model.all_classes[1:]
-        known = {str(c.value): c.value for c in things} | {c.name: c.value for c in things}
-        unknown = [name for name in self.masks or () if name not in known]
-        if unknown:
-            raise ValueError(
-                f"The model has no class {', '.join(map(repr, unknown))}; choose among "
-                f"{', '.join(c.name for c in things)}."
-            )
-        return [known[name] for name in self.masks or known]
+        return list(values_of(self.masks or [c.value for c in things], things))
 
     def described(self, model: "TrainedModel") -> dict[str, Any]:
         """What the files say of these wishes; nothing where the model gives no objects."""

@@ -189,7 +189,7 @@ class ObjectConfig(_Checked):
         Objects that the model is less sure of are left out.
     mask_threshold : float
         From which probability on a pixel belongs to an object of Mask R-CNN or SOLO. Less makes
-        objects larger.
+        objects larger, within their boxes.
     min_size : float
         Smaller objects are left out: their area, or the volume in 3D, in world units (pixels
         where the pixel size is not known).

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from .config import ModelSpec, TrainConfig
 from .data.images import Image, as_image, full_resolution
 from .data.pairs import in_one_orientation, learnable, pair_up
-from .models import kind_of
+from .models import choose_ndim, kind_of
 from .objects.read import learnable_objects
 
 if TYPE_CHECKING:
@@ -57,14 +57,19 @@ def begin(
 
 def _listed(count: int, several: bool, given: dict[str, Any]) -> dict[str, list[Any]]:
     """What was given, as lists with an entry for each of the labels."""
-    more = {n: list(v) if several else [v] for n, v in given.items() if v is not None}
+    more = {n: v if several else [v] for n, v in given.items() if v is not None}
     for name, values in more.items():
+        if not isinstance(values, list | tuple):
+            raise ValueError(
+                f"{name} is one for a list of {count} labels: give a list with one for each of "
+                "them, None where there is nothing to say."
+            )
         if len(values) != count:
             raise ValueError(
                 f"{name} holds {len(values)} entries for {count} labels: give one for each of "
                 "them, None where there is nothing to say."
             )
-    return more
+    return {name: list(values) for name, values in more.items()}
 
 
 def _learnable(
@@ -72,7 +77,8 @@ def _learnable(
 ) -> tuple[Any, Any, Any]:
     """Label values or ids, the classes, and the class of each id where they are ids."""
     if kind_of(spec) != "semantic":
-        found = learnable_objects(images, painted, config, **more)
+        ndim = min(choose_ndim(spec, image.axes) for image in images)
+        found = learnable_objects(images, painted, config, ndim=ndim, **more)
         return found.ids, found.classes, found.class_of
     if more:
         raise ValueError(

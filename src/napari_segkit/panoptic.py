@@ -4,12 +4,16 @@ from collections.abc import Collection
 from dataclasses import replace
 from uuid import uuid4
 
+from .data.classes import values_of
 from .segmenter import Segmenter
 from .trained import TrainedModel
 
 
 def merge_panoptic(
-    semantic: Segmenter, instance: Segmenter, *, stuff: Collection[str | int] | None = None
+    semantic: Segmenter,
+    instance: Segmenter,
+    *,
+    stuff: Collection[str | int] | str | None = None,
 ) -> Segmenter:
     """Merge a semantic and an instance model into one that gives both.
 
@@ -23,9 +27,9 @@ def merge_panoptic(
         Trained to give a class for every pixel.
     instance : Segmenter
         Trained to give objects, on images with as many channels.
-    stuff : collection of str or int, optional
-        Names or values of the semantic model's classes that have no single objects. None: all but
-        "background" and those that the instance model has as well, by name.
+    stuff : collection of str or int, or str, optional
+        Names or values of the semantic model's classes that have no single objects, or one name.
+        None: all but "background" and those of which the instance model has objects, by name.
 
     Returns
     -------
@@ -35,7 +39,8 @@ def merge_panoptic(
     Raises
     ------
     ValueError
-        If the models are not of these kinds, do not go together, or no class is left.
+        If the models are not of these kinds, do not go together, or no class is left; if `stuff`
+        names a class that is not there, or one of which there are objects.
 
     References
     ----------
@@ -76,13 +81,20 @@ def _require_fit(around: TrainedModel, things: TrainedModel) -> None:
 
 
 def _stuff_values(
-    around: TrainedModel, things: TrainedModel, stuff: Collection[str | int] | None
+    around: TrainedModel, things: TrainedModel, stuff: Collection[str | int] | str | None
 ) -> tuple[int, ...]:
+    taken = {c.name.lower() for c in things.classes[1:]}
+    free = [c for c in around.classes if c.name.lower() not in taken]
     if stuff is None:
-        taken = {c.name.lower() for c in things.classes} | {"background"}
-        values = tuple(c.value for c in around.classes if c.name.lower() not in taken)
+        values = tuple(c.value for c in free if c.name.lower() != "background")
     else:
-        values = tuple(c.value for c in around.classes if {c.value, c.name} & set(stuff))
+        values = tuple(sorted(set(values_of(stuff, around.classes))))
+    twice = [c.name for c in around.classes if c.value in values and c not in free]
+    if twice:
+        raise ValueError(
+            f"{', '.join(map(repr, twice))} cannot be stuff, since the instance model has objects "
+            f"of that name: choose among {', '.join(c.name for c in free)}."
+        )
     if not values:
         raise ValueError(
             "No class of the semantic model is left as stuff: name some of "

@@ -127,7 +127,7 @@ class Predictor:
         if kind_ == "semantic":
             raise ValueError(
                 f"{self.spec.name} was trained to give classes only: train it with "
-                "ModelSpec(..., objects='boundary'), or choose maskrcnn or solo."
+                "ModelSpec(..., objects='distance'), or choose maskrcnn or solo."
             )
         more: Any = {"axes": axes, "spacing": spacing, "objects": objects}
         return drain(self.predict_tiles(image, tile, **more)).objects  # type: ignore[return-value]
@@ -143,7 +143,8 @@ class Predictor:
         """Probability of each class at every pixel.
 
         A model that finds objects one by one gives, for a class, the highest product of an
-        object's score and its mask's probability there; for background, that there is none.
+        object's score and its mask's probability there; for background, that there is none; all
+        scaled to add up to one.
 
         Parameters
         ----------

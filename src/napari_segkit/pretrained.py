@@ -4,7 +4,6 @@ from pathlib import Path
 
 from .config import ModelSpec, TrainConfig
 from .data.classes import LabelClass, default_color
-from .data.normalise import Statistics
 from .models import Inputs, build
 from .trained import UNKNOWN, TrainedModel
 
@@ -24,7 +23,7 @@ def load_whole(spec: ModelSpec) -> TrainedModel:
     Returns
     -------
     TrainedModel
-        For colour images of 8 bits.
+        For colour images of any type.
 
     Raises
     ------
@@ -58,7 +57,6 @@ def load_whole(spec: ModelSpec) -> TrainedModel:
         spacing=UNKNOWN,
         tile_size=(LARGEST, LARGEST),
         overlap=(LARGEST // 4, LARGEST // 4),
-        statistics=Statistics((0.0,) * 3, (255.0,) * 3),
         provenance={"id": str(spec.weights and Path(spec.weights).name), "weights": "whole"},
     )
 

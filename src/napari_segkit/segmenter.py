@@ -123,6 +123,11 @@ class Segmenter(Predictor):
         Segmenter
             Itself, trained.
         """
+        if self.trained is not None and self.trained.stuff is not None:
+            raise ValueError(
+                "This model was merged from two, and a training would replace both: train its "
+                "parts and merge them again, or begin with a new Segmenter."
+            )
         from .lesson import begin
 
         more: Any = {"object_classes": object_classes, "regions": regions}

@@ -11,7 +11,7 @@ from torch import nn
 from .config import ModelSpec, TrainConfig
 from .data.classes import LabelClass
 from .data.images import AXES, Image
-from .data.normalise import Statistics, identity, measure
+from .data.normalise import Statistics, full_range, identity, measure
 from .data.orientation import turn_spacing
 from .data.resample import resample
 from .models import ModelInfo, kind_of, model_info, stride
@@ -185,4 +185,6 @@ class TrainedModel:
         """The numbers that normalise an image for this network, as its training declared."""
         if self.config.normalise == "none":
             return identity(self.channels)
+        if self.config.normalise == "training" and self.statistics is None:
+            return full_range(image)  # photographs, to others' weights
         return self.statistics or measure([image], self.ndim, nonzero=self.nonzero)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels, Shapes
 from qtpy.compat import isalive
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
 from napari_segkit import ModelSpec, ObjectConfig, Segmenter, TrainConfig
@@ -49,7 +50,7 @@ class Pretrained:
     spec, device, history, trained = ModelSpec("maskrcnn", weights="coco"), "cpu", (), None
     is_trained, can_predict, classes = False, True, ()
 
-    def __init__(self, scores=(0.9, 0.8, 0.4), axes="YX", lies=("", "")):
+    def __init__(self, scores=(0.9, 0.8, 0.3), axes="YX", lies=("", "")):
         self.scores, self.axes, self.lies = np.array(scores, np.float32), axes, lies
 
     def objects(self, config):
@@ -249,7 +250,7 @@ def test_a_model_of_photographs_predicts_untrained(dock, viewer, qtbot):
     dock.session.segmenter = Pretrained()
     assert "80 classes of COCO photographs, not trained here" in dock.model.text()
     used = Pretrained()
-    used.trained = SimpleNamespace(ndim=2, provenance={"weights": "whole"})
+    used.trained = SimpleNamespace(kind="instance", ndim=2, provenance={"weights": "whole"})
     used.is_trained, used.classes = True, CLASSES
     assert summary(used) == summary(Pretrained())
     layer = press(qtbot, dock)
@@ -262,7 +263,7 @@ def test_a_model_of_photographs_predicts_untrained(dock, viewer, qtbot):
     np.testing.assert_allclose(boxes.edge_color[:, :3], [(1, 0, 0), (0, 1, 0)])
     before = (layer.data == 1).sum()
     choose(qtbot, dock, score=0.3, mask_threshold=0.7)
-    assert list(layer.features["score"]) == pytest.approx([0.9, 0.8, 0.4])
+    assert list(layer.features["score"]) == pytest.approx([0.9, 0.8, 0.3])
     assert (layer.data == 1).sum() < 0.6 * before
     choose(qtbot, dock, score=0.95)
     assert len(layer.features) == len(boxes.data) == len(boxes.features) == 0
@@ -283,7 +284,8 @@ def test_masks_of_classes_that_occur(dock, viewer, qtbot):
     }
     np.testing.assert_allclose(each.get_color(18), (1, 0, 0, 1))
     np.testing.assert_array_equal(each.data == 18, layer.data == 1)
-    box.tick([44])
+    dog, _ = box.list.entries()
+    dog.setCheckState(Qt.CheckState.Unchecked)
     box.how.set_value("one mask")
     one = masks(qtbot, dock)
     assert one.name == "cells objects: bottle"

@@ -205,15 +205,15 @@ def test_labels_like_classes_ask(viewer, dock, qtbot):
 def test_ids_may_be_learned_by_a_semantic_model(dock, qtbot):
     dock.survey.meaning.set_value(None, "ask")
     counted(qtbot, dock)
-    assert offered(dock)["objects='boundary'"] == "Learn single objects"
-    dock.survey.buttons["objects='boundary'"].click()
+    assert offered(dock)["objects='distance'"] == "Learn single objects"
+    dock.survey.buttons["objects='distance'"].click()
     counted(qtbot, dock)
-    assert dock.session.segmenter.spec.objects == "boundary"
-    assert "objects: by their rims" in dock.model.text()
+    assert dock.session.segmenter.spec.objects == "distance"
+    assert "objects: by their depth" in dock.model.text()
     train(qtbot, dock)
     assert dock.session.segmenter.trained.kind == "objects"
     assert [c.name for c in dock.session.segmenter.classes] == ["background", "object"]
-    assert "Objects, typically 14 pixels wide." in dock.model.text()
+    assert "objects, typically 14 pixels wide." in dock.model.text()
 
 
 def test_rims_are_proposed_where_objects_touch(viewer, dock, qtbot):
@@ -222,10 +222,10 @@ def test_rims_are_proposed_where_objects_touch(viewer, dock, qtbot):
     ids[:14, 90:120] = 98
     dock.data.labels.set_layer(viewer.add_labels(ids, name="more"))
     choose(qtbot, dock, "unet", objects="components")
-    assert offered(dock) == {"objects='boundary'": "Learn their rims, too"}
+    assert offered(dock) == {"objects='distance'": "Learn to part them"}
     assert "touching another" in dock.survey.text.text()
     assert dock.bar.button.isEnabled()
-    dock.survey.buttons["objects='boundary'"].click()
+    dock.survey.buttons["objects='distance'"].click()
     counted(qtbot, dock)
     assert offered(dock) == {}
 

@@ -111,7 +111,7 @@ def test_what_looks_wrong_is_said(data, tmp_path, capsys):
     assert run("train", *arguments, *PIXELS) == 0
     said = capsys.readouterr().err
     assert "Note: 0.png: 1 object is smaller than 4 pixels" in said
-    assert "--objects boundary" in said
+    assert "--objects distance" in said
 
 
 def test_regions_leave_out_what_lies_between(data, tmp_path, capsys):
@@ -363,7 +363,7 @@ PREDICT = ["predict", "MODEL", "IMAGE", "-o", "x.tif"]
 MISTAKES = [
     ([*TRAIN, "--model", "maskrcnn", "--objects", "boundary"], "gives objects by itself"),
     ([*TRAIN, "--object-classes", "CLASSES"], "unet is to learn classes only"),
-    ([*TRAIN, "--regions", "REGIONS"], "add --objects boundary"),
+    ([*TRAIN, "--regions", "REGIONS"], "add --objects distance"),
     ([*TRAIN, "--objects", "boundary", "--regions", "MASK"], "must be two files or two folders"),
     ([*TRAIN, "--objects", "boundary", "--object-classes", "nowhere"], "no file or folder nowhere"),
     ([*TRAIN, "--objects", "boundary", "--regions", "LESS"], "lacks complete regions of 1 images"),

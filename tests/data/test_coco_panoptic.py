@@ -61,7 +61,12 @@ def test_the_files_are_as_coco_describes_them(tmp_path):
 
 
 def test_categories_given_are_numbered_alike_in_all_files(tmp_path):
-    write_panoptic(tmp_path / "a.png", LABELS, TABLE, categories={"sky": "stuff", "wall": "stuff", "cell": "thing"})
+    write_panoptic(
+        tmp_path / "a.png",
+        LABELS,
+        TABLE,
+        categories={"sky": "stuff", "wall": "stuff", "cell": "thing"},
+    )
     _, table = read_panoptic(tmp_path / "a.png")
     assert table["category_id"].tolist() == [3, 2, 3]
     with pytest.raises(ValueError, match="'wall' is none of the categories"):

@@ -183,7 +183,7 @@ def test_the_figures_of_a_small_example():
     assert report.mean_ap == pytest.approx(3 * 0.6 / 10)
     assert (report.sq, report.rq) == (pytest.approx(iou), pytest.approx(0.75))
     assert report.pq == pytest.approx(iou * 0.75)
-    assert report.mean_matched_iou == pytest.approx(iou)
+    assert report.matched_iou[0.5] == pytest.approx(iou)
     assert report.matches.values.tolist()[:3] == [[0, i, i, pytest.approx(iou)] for i in (1, 2, 3)]
     assert report.matches["truth"].tolist()[3:] == [4, 0]
     assert report.matches["prediction"].tolist()[3:] == [0, 8]

@@ -6,12 +6,14 @@ from math import inf
 import numpy as np
 import pytest
 import torch
-from torchvision.ops import masks_to_boxes, sigmoid_focal_loss
+from torch.utils._python_dispatch import TorchDispatchMode
+from torchvision.ops import masks_to_boxes, roi_align, sigmoid_focal_loss
 
 from napari_segkit import ModelSpec
-from napari_segkit.models import Inputs, solo
+from napari_segkit.models import Inputs, solo, solo_detect, solo_nms
 from napari_segkit.models.skeleton import skeleton
-from napari_segkit.models.solo_detect import bounds, candidates, matrix_nms, overlaps
+from napari_segkit.models.solo_detect import bounds, candidates, detect
+from napari_segkit.models.solo_nms import RIVALS, matrix_nms, overlaps, rivals
 from napari_segkit.models.solo_parts import mask_logits
 from napari_segkit.models.solo_targets import (
     Level,
@@ -259,31 +261,108 @@ def test_dice_loss_by_hand():
     assert dice_loss(logits, wanted).tolist() == pytest.approx([1 - 2 / (1.25 + 1), 1])
 
 
+def cut(masks):
+    """Boxes of masks ``(N, h, w)`` and what is in them."""
+    boxes = bounds(masks)
+    which = torch.arange(len(masks))[:, None]
+    return boxes, roi_align(masks[:, None].float(), torch.cat([which, boxes], 1), 28)[:, 0]
+
+
+def exact(masks):
+    return torch.tensor([[((a & b).sum() / (a | b).sum()).item() for a in masks] for b in masks])
+
+
+def naive(scores, ious):
+    """Matrix NMS as the paper says it, of all pairs."""
+    lowered = scores.clone()
+    for j in range(len(scores)):
+        for i in range(j):
+            compensate = max([ious[k, i].item() for k in range(i)], default=0.0)
+            decay = np.exp(-2 * ious[i, j].item() ** 2) / np.exp(-2 * compensate**2)
+            lowered[j] = min(lowered[j], scores[j] * decay)
+    return lowered
+
+
+def some_discs(count, shape, seed=0):
+    random = np.random.default_rng(seed)
+    y, x = np.indices(shape)
+    places = random.uniform(0, shape, (count, 2)), random.uniform(6, 14, count)
+    masks = [(y - a) ** 2 + (x - b) ** 2 < r**2 for (a, b), r in zip(*places, strict=True)]
+    scores = torch.from_numpy(np.sort(random.random(count))[::-1].copy()).float()
+    return torch.from_numpy(np.array(masks)), scores
+
+
 def test_matrix_nms_is_the_papers():
     random = np.random.default_rng(0)
     masks = torch.from_numpy(random.random((12, 9, 9)) < 0.5)
     scores = torch.from_numpy(np.sort(random.random(12))[::-1].copy()).float()
-    ious = overlaps(masks.float())
-    naive = scores.clone()
-    for j in range(12):
-        for i in range(j):
-            compensate = max([ious[k, i].item() for k in range(i)], default=0.0)
-            decay = np.exp(-2 * ious[i, j].item() ** 2) / np.exp(-2 * compensate**2)
-            naive[j] = min(naive[j], scores[j] * decay)
-    torch.testing.assert_close(matrix_nms(scores, ious), naive)
+    ious = exact(masks)
+    better = torch.arange(12).repeat(12, 1)
+    torch.testing.assert_close(matrix_nms(scores, ious.tril(-1), better), naive(scores, ious))
+
+
+def test_it_comes_to_the_same_from_the_masks_that_meet():
+    masks, scores = some_discs(60, (120, 120))
+    boxes, crops = cut(masks)
+    better, may = rivals(boxes, crops)
+    assert 0 < may.sum() < 60 * 59 / 4
+    lowered = matrix_nms(scores, overlaps(boxes, crops, better, may), better)
+    torch.testing.assert_close(lowered, naive(scores, exact(masks)), atol=0.04, rtol=0)
 
 
 def test_overlaps_are_intersections_over_unions():
-    masks = torch.from_numpy(np.random.default_rng(1).random((6, 8, 8)) < 0.4)
-    wanted = [[(a & b).sum() / (a | b).sum() for a in masks] for b in masks]
-    torch.testing.assert_close(overlaps(masks.float()), torch.tensor(wanted))
-    assert overlaps(torch.full((2, 4, 4), 0.3)) == pytest.approx(1, abs=1e-5)
+    masks, _ = some_discs(30, (60, 60), seed=1)
+    boxes, crops = cut(torch.cat([masks, masks[:1]]))
+    better, may = rivals(boxes, crops)
+    ious = overlaps(boxes, crops, better, may)
+    assert (ious[~may] == 0).all()
+    wanted = exact(torch.cat([masks, masks[:1]])).gather(1, better)
+    assert (ious - wanted)[may].abs().max() < 0.06
+    assert (wanted[~may & (better < torch.arange(31)[:, None])] < 0.05).all()
+    assert ious[30].max() == 1
 
 
 def test_a_repeated_mask_loses_its_score_and_a_lonely_one_keeps_it():
-    scores, ious = torch.tensor([0.9, 0.8, 0.7]), torch.eye(3)
-    ious[0, 1] = ious[1, 0] = 1.0
-    assert matrix_nms(scores, ious).tolist() == pytest.approx([0.9, 0.8 * np.exp(-2), 0.7])
+    scores, better = torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3, 1, dtype=torch.long)
+    ious = torch.tensor([[0.0], [1.0], [0.0]])
+    assert matrix_nms(scores, ious, better).tolist() == pytest.approx([0.9, 0.8 * np.exp(-2), 0.7])
+
+
+def test_crowds_are_held_against_the_nearest():
+    """Of many equal masks each one meets as many better ones as are looked at, none worse."""
+    boxes, crops = torch.tensor([[0.0, 0, 8, 8]]).repeat(90, 1), torch.ones(90, 28, 28)
+    better, may = rivals(boxes, crops)
+    assert better.shape == (90, RIVALS)
+    assert may.sum(1).tolist() == [min(i, RIVALS) for i in range(90)]
+    assert (better < torch.arange(90)[:, None])[may].all()
+
+
+def test_no_tensor_of_detections_grows_faster_than_the_image(monkeypatch):
+    """What is held of each candidate is a crop, however large the image."""
+    monkeypatch.setattr(solo_detect, "HELD", 2**18)
+    monkeypatch.setattr(solo_nms, "PAIRS", 256)
+    grid = torch.cartesian_prod(torch.arange(4.0, 256, 8), torch.arange(4.0, 256, 8))
+    places = torch.cat([grid, torch.full((1024, 1), 8.0)], 1)
+    discs_of_cells = torch.tensor([0.0] * 6 + [-1.0, -1.0, 0.0, 1.0]).repeat(1024, 1)
+    with Largest() as seen:
+        found = detect(
+            torch.full((1024, 1), 0.9), discs_of_cells, places, torch.zeros(4, 128, 128), 0.05
+        )
+    assert len(found["scores"]) == 1024
+    assert seen.elements == 1024 * 28 * 28
+
+
+class Largest(TorchDispatchMode):
+    """Notes how many elements the largest tensor has that is made meanwhile."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **kwargs or {})
+        for tensor in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(tensor, torch.Tensor):
+                self.elements = max(self.elements, tensor.numel())
+        return result
 
 
 def test_boxes_of_masks():

@@ -9,6 +9,7 @@ from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
 from napari_segkit.objects.found import Candidates, Chosen, FoundMasks, FoundRegions
 from napari_segkit.objects.masks import cut_out, paste
+from napari_segkit.objects.panoptic import FoundPanoptic
 from napari_segkit.objects.record import Objects
 
 CLASSES = tuple(
@@ -76,6 +77,7 @@ def test_the_table_tells_class_score_area_in_world_units_and_box():
     assert np.unique(objects.combined()).tolist() == [0, 4, 7]
     assert np.unique(objects.combined(["dot"])).tolist() == [0, 7]
     assert np.unique(objects.combined([4, "dot"], as_one=True)).tolist() == [0, 1]
+    assert np.unique(objects.combined("dot")).tolist() == [0, 7]
     with pytest.raises(ValueError, match="no class 'dog'; choose among cell, dot"):
         objects.combined(["dog"])
 
@@ -87,6 +89,43 @@ def test_properties_are_measured_in_world_units():
     assert measured["y"] == pytest.approx(14.5 * 0.5)
     with pytest.raises(ValueError, match="cannot be measured here"):
         objects.measured("colour")
+
+
+def regions(labels, axes, spacing=(1.0, 1.0, 1.0), ndim=2):
+    count = int(labels.max())
+    image = Image(np.zeros(labels.shape), axes, spacing)
+    everything = Chosen(labels, np.ones(count, np.intp), np.ones(count, np.float32))
+    return Objects(FoundRegions(everything, image, ndim), ObjectConfig(), CLASSES, image)
+
+
+def test_a_perimeter_is_measured_on_square_pixels_only():
+    square = found([[3, 5, 13, 25]], [0.9], spacing=(3, 0.5, 0.5)).measured()
+    assert square["perimeter"].item() == pytest.approx(2 * (9 + 19) * 0.5)
+    oblong = found([[3, 5, 13, 25]], [0.9], spacing=(1, 0.5, 0.25))
+    assert np.isnan(oblong.measured()["perimeter"].item())
+    assert np.isnan(oblong.measured("perimeter", "extent")["perimeter"].item())
+    assert oblong.measured()["solidity"].item() == 1
+
+
+def test_what_is_flat_in_a_volume_has_no_solidity():
+    labels = np.zeros((6, 8, 10), np.int32)
+    labels[0, 0, 0], labels[2, 1:7, 1:6] = 1, 2
+    labels[range(6), range(6), 9] = 3
+    labels[3:6, :3, :3] = 4
+    labels[4, 1, 1] = 0
+    measured = regions(labels, "ZYX", (2.0, 1.0, 1.0), ndim=3).measured()
+    assert np.isnan(measured["solidity"][:3]).all()
+    assert measured["solidity"][3] == pytest.approx(26 / 27)
+    assert measured["extent"].tolist() == pytest.approx([1, 1, 1 / 6, 26 / 27])
+
+
+def test_what_lies_in_several_frames_has_one_row_and_is_not_measured():
+    labels = np.zeros((3, 20, 20), np.int32)
+    labels[:, 10:], labels[1, 2:6, 3:7] = 1, 2
+    measured = regions(labels, "TYX").measured()
+    assert measured["index"].tolist() == [1, 2]
+    assert np.isnan(measured.loc[0, ["x", "extent", "solidity", "perimeter"]].astype(float)).all()
+    assert measured.loc[1, ["y", "x", "extent"]].tolist() == [3.5, 4.5, 1]
 
 
 def test_boxes_are_rectangles_around_the_pixels():
@@ -135,6 +174,24 @@ def test_regions_are_filtered_and_come_back():
     objects = Objects(FoundRegions(everything, image, 2), ObjectConfig(), CLASSES, image)
     assert objects.table["class"].tolist() == ["dot"]
     assert len(objects.filtered(ObjectConfig(score=0.2))) == 2
+
+
+def test_a_panoptic_result_needs_maps_of_the_classes_that_occur_only():
+    image = Image(np.zeros((20, 30)), "YX")
+    masks = FoundMasks([candidates([[0, 0, 10, 20], [15, 0, 25, 20]], [0.9, 0.8], [7, 2])], image)
+    assert masks.positions.tolist() == [2, 7]
+    maps = np.full((2, 20, 30), [[[0.3]], [[0.7]]], np.float16)
+    likeliest = np.zeros((20, 30), np.uint8)
+    likeliest[:, 25:] = 1
+    sky = np.full((20, 30), 0.5, np.float16)
+    both = FoundPanoptic(masks, [2, 7], maps, [81, 82], likeliest, sky, image)
+    chosen = both.choose(ObjectConfig())
+    assert chosen.positions.tolist() == [7, 81, 82]
+    assert chosen.scores.tolist() == pytest.approx([0.7, 0.5, 0.5], abs=1e-3)
+    assert np.unique(chosen.labels[:, :10]).tolist() == [1]
+    assert np.unique(chosen.labels[:, 10:25]).tolist() == [2]
+    assert np.unique(chosen.labels[:, 25:]).tolist() == [3]
+    assert both.positions.tolist() == [2, 7, 81, 82]
 
 
 def soft_disc():

@@ -1,3 +1,5 @@
+from time import perf_counter
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,7 +82,14 @@ def test_what_only_a_cut_sees_is_dropped():
     )
     nothing = Candidates.joined([])
     assert len(join_tiles(grid, [(first, ghost), (second, nothing)])) == 0
-    assert len(join_tiles(grid, [(first, ghost)])) == 1
+
+
+def test_many_tiles_are_joined_in_a_moment():
+    grid = Grid((8192, 8192), (256, 256), (96, 96), blended=False)
+    nothing = Candidates.joined([])
+    began = perf_counter()
+    assert len(join_tiles(grid, [(tile, nothing) for tile in grid])) == 0
+    assert perf_counter() - began < 5
 
 
 def test_objects_of_other_classes_stay_apart():

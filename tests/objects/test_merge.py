@@ -22,8 +22,13 @@ def scenes(draw):
 
 
 def merged(ids, confidence, stuff, min_area=0, class_of=CLASS_OF):
+    """Merge where `stuff` holds the probabilities of each stuff class."""
     positions = POSITIONS[: len(stuff)]
-    return merge(ids, confidence, class_of, stuff, stuff_positions=positions, min_area=min_area)
+    likeliest = stuff.argmax(axis=0) if len(stuff) else np.zeros(stuff.shape[1:], np.uint8)
+    best = stuff.max(axis=0, initial=0)
+    return merge(
+        ids, confidence, class_of, likeliest, best, stuff_positions=positions, min_area=min_area
+    )
 
 
 @settings(deadline=None, max_examples=50)
@@ -134,7 +139,7 @@ def test_pixels_that_are_not_annotated_are_no_objects():
 
 def test_shapes_must_fit():
     ids, confidence = np.zeros((3, 4), np.int32), np.zeros((3, 4), np.float32)
-    with pytest.raises(ValueError, match=r"\(2, 3, 4\) do not fit 1 stuff classes"):
-        merge(ids, confidence, CLASS_OF, np.zeros((2, 3, 4)), stuff_positions=[1], min_area=0)
+    with pytest.raises(ValueError, match=r"stuff of \(2, 4\) and \(2, 4\): give the same shape"):
+        merged(ids, confidence, np.zeros((1, 2, 4)))
     with pytest.raises(ValueError, match=r"confidence of \(3, 3\)"):
         merged(ids, confidence[:, :3], np.zeros((1, 3, 4), np.float32))

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ from napari.layers import Labels
 
 from napari_segkit.data.images import Image
 from napari_segkit.data.labels import IGNORE, LabelsError
-from napari_segkit.objects.read import ids_of, read_ids, read_objects
+from napari_segkit.objects.read import ids_of, read_objects
 
 
 def squares(count=6, value=None, edge=4):
@@ -14,6 +16,10 @@ def squares(count=6, value=None, edge=4):
     for number in range(count):
         labels[4 : 4 + edge, 10 * number + 3 : 10 * number + 3 + edge] = value or number + 1
     return labels
+
+
+def read_ids(labels, **choices):
+    return ids_of(labels, **choices)[0]
 
 
 def image_of(labels):
@@ -115,3 +121,43 @@ def test_negative_values_and_other_shapes_are_refused():
         read_objects([squares() - 1])
     with pytest.raises(LabelsError, match="shape"):
         read_objects([squares()], images=[image_of(squares(2))])
+
+
+def test_time_points_are_apart_and_slices_where_the_method_is_flat():
+    """Two squares in the first plane touch one in the second."""
+    labels = np.zeros((2, 12, 30), int)
+    labels[0, 2:6, 2:6] = labels[0, 2:6, 10:14] = labels[1, 2:6, 2:14] = 1
+    counts = {
+        (axes, ndim): ids_of(labels, labels_are="classes", axes=axes, ndim=ndim)[0].max()
+        for axes in ("TYX", "ZYX")
+        for ndim in (2, 3)
+    }
+    assert counts == {("TYX", 2): 3, ("TYX", 3): 3, ("ZYX", 2): 3, ("ZYX", 3): 1}
+
+
+def test_regions_are_those_of_the_pixels_they_were_drawn_on():
+    """The image lies the other way up; so do the labels, once they are read."""
+    labels = np.zeros((2, 12, 20), int)
+    labels[0, 1:4, 2:6], labels[0, 8:11, 2:6] = 1, 2
+    layer = Labels(labels, metadata={"nifti": SimpleNamespace(orientation="SAR")})
+    region = np.zeros(labels.shape, bool)
+    region[:, :6] = True
+    image = Image(np.zeros(labels.shape), "ZYX", orientation="SPR")
+    found = read_objects([layer], regions=[region], images=[image])
+    assert set(np.unique(found.ids[0])) == {IGNORE, 0, 1}
+    assert (found.ids[0][0, 8:11, 2:6] == 1).all()
+
+
+def test_stuff_of_a_panoptic_result_is_no_object_and_new_objects_have_the_only_class():
+    features = pd.DataFrame({"index": [1, 2], "class": ["cell", "sky"], "kind": ["thing", "stuff"]})
+    found = read_objects([Labels(squares(3), features=features)])
+    assert [c.name for c in found.classes] == ["background", "cell"]
+    assert np.unique(found.ids[0]).tolist() == [0, 1, 3]
+
+
+def test_a_class_that_is_missing_in_the_table_is_no_name():
+    features = pd.DataFrame({"index": [1, 2], "class": pd.array(["a", pd.NA], dtype="string")})
+    assert [c.name for c in read_objects([Labels(squares(2), features=features)]).classes] == [
+        "background",
+        "a",
+    ]

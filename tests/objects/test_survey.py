@@ -74,7 +74,7 @@ def test_pieces_that_touch_become_one():
     assert survey_objects(ids, how="boundary").notes == ()
     found = survey_objects(ids, how="components")
     assert found.notes[0].startswith("6 objects are touching another")
-    assert found.remedies == ("objects='boundary'",)
+    assert found.remedies == ("objects='distance'",)
     assert survey_objects(squares(), how="components").notes == ()
     pairs = np.where(ids > 0, 1 + ids % 2, 0)
     found = survey_objects(ids, object_classes=pairs, how="components")
@@ -89,7 +89,7 @@ def test_labels_like_classes_are_asked_about():
 
 def test_ids_for_a_semantic_model_may_be_learned_as_objects():
     found = survey(squares(8), unlabelled=None)
-    assert found.remedies[-1] == "objects='boundary'"
+    assert found.remedies[-1] == "objects='distance'"
 
 
 def test_stacks_are_seen_slice_by_slice_or_as_volumes():

@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
+import torch
 
+from napari_segkit import ModelSpec, TrainConfig
+from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
 from napari_segkit.data.labels import IGNORE, LabelsError
 from napari_segkit.data.normalise import identity
+from napari_segkit.training.instance import Training
 from napari_segkit.training.objects import ObjectSampler
 from napari_segkit.training.sampling import Sample
 
@@ -57,7 +61,7 @@ def test_patches_lie_inside_the_annotated_region():
     marked = np.where(known, ids, IGNORE)
     drawn = sampler(marked)
     for _ in range(10):
-        sample, item, (y, x) = drawn._window()
+        _, _, (y, x) = drawn._window()
         assert known[y : y + 64, x : x + 64].all()
 
 
@@ -101,3 +105,29 @@ def test_the_same_seed_draws_the_same_patches():
         sampler(scene(), augment=True).batch(5),
     )
     np.testing.assert_array_equal(a, b)
+
+
+def test_an_object_that_fills_patches_is_learned():
+    ids = np.zeros((400, 400), np.int32)
+    ids[40:360, 40:360] = 1
+    _, targets = sampler(ids).batch(8)
+    assert sum(len(t["boxes"]) for t in targets) >= 7
+
+
+def test_the_encoders_statistics_are_those_of_images_as_it_sees_them():
+    """Weights of others come with the numbers that bring images to their scale."""
+    spec, ids = ModelSpec("maskrcnn", encoder="mobilenet_v3_large"), scene((96, 96))
+    images = [Image(np.random.default_rng(0).random(ids.shape).astype(np.float32), "YX")]
+    config = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, augment=False)
+    class_of = np.append(0, np.ones(ids.max(), np.intp))
+    classes = [LabelClass(0, "background", "#000000"), LabelClass(1, "object", "#ffffff")]
+    training = Training(spec, images, [ids], classes, config, torch.device("cpu"), class_of)
+    training.network.mean.fill_(0.5)
+    training.network.std.fill_(0.1)
+    list(training.steps())
+    trained = training.trained().network
+    first = next(m for m in trained.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    conv = next(m for m in trained.backbone.modules() if isinstance(m, torch.nn.Conv2d))
+    batch = torch.cat(list(training._recent))
+    seen = conv((batch - 0.5) / 0.1)
+    torch.testing.assert_close(first.running_mean, seen.mean((0, 2, 3)), rtol=0.05, atol=0.05)

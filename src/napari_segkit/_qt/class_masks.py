@@ -80,11 +80,6 @@ class ClassMasks(Widget):
         self._layer = layer
         self._update_state()
 
-    def tick(self, values: Sequence[int]) -> None:
-        """Tick these classes and no others."""
-        for item in self.list.entries():
-            item.setCheckState(TICKED if item.data(VALUE) in values else UNTICKED)
-
     def make(self) -> None:
         """Make the masks of the ticked classes in the background."""
         layer = self._layer and self._layer()

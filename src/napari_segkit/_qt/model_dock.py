@@ -14,6 +14,7 @@ from .background import Latest
 from .chosen_image import ChosenImage
 from .device_line import WAIT_MS, DeviceLine
 from .fields import ChoiceField
+from .merging import Merging
 from .model_details import ModelDetails
 from .model_facts import Facts
 from .model_files import ModelFiles
@@ -43,8 +44,11 @@ class ModelDock(Dock):
         super().__init__(napari_viewer)
         self.held = Note()
         self.back_button = QPushButton("Back to the model before")
-        self.back_button.setToolTip("What the last training replaced; pressed again, what it made.")
+        self.back_button.setToolTip(
+            "What the last training or merging replaced; pressed again, what it made."
+        )
         self.files = ModelFiles(self.session)
+        self.merging = Merging(self.session)
         self.preset = PresetChoice()
         self.form = ModelForm()
         self.form.set_value(self.session.segmenter.spec)
@@ -60,7 +64,13 @@ class ModelDock(Dock):
         self._on_segmenter()
 
     def _lay_out(self) -> None:
-        self.add_group("Model in use", _held=self.held, _back=self.back_button, _files=self.files)
+        self.add_group(
+            "Model in use",
+            _held=self.held,
+            _back=self.back_button,
+            _files=self.files,
+            _merging=self.merging,
+        )
         self.add_group(
             "Choose another",
             _busy=self.busy,

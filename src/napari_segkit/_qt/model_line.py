@@ -18,7 +18,8 @@ COCO = 80  # classes of things in its photographs
 def summary(segmenter: "Segmenter") -> str:
     """What a segmenter is and has learned, as rich text with the colours of its classes."""
     lines = [title(segmenter)]
-    if not segmenter.is_trained or _is_by_others(segmenter):
+    merged = segmenter.trained is not None and segmenter.trained.kind == "panoptic"
+    if not segmenter.is_trained or (_is_by_others(segmenter) and not merged):
         return f"{lines[0]}<br>{_untrained(segmenter)}"
     lines.append(" ".join(filter(None, [_training(segmenter), learned(segmenter)])))
     lines.append("&nbsp; ".join(_class(c.color, c.name) for c in segmenter.classes))
@@ -40,17 +41,18 @@ def title(segmenter: "Segmenter") -> str:
 
 def learned(segmenter: "Segmenter") -> str:
     """What objects it was trained on, and what was chosen by them; empty for classes only."""
-    if segmenter.trained is None or segmenter.trained.kind == "semantic":
+    trained = segmenter.trained
+    if trained is None or trained.kind == "semantic" or _is_by_others(segmenter):
         return ""
-    known = segmenter.trained.provenance
+    known = trained.provenance
     number = f"{known['objects']:,} objects" if "objects" in known else "Objects"
     sizes = f"; {known['sizes']}" if "sizes" in known else ""
-    return f"{number}, typically {segmenter.trained.object_size:.0f} pixels wide{escape(sizes)}."
+    return f"{number}, typically {trained.object_size:.0f} pixels wide{escape(sizes)}."
 
 
 def can_predict(segmenter: "Segmenter") -> bool:
     """Whether a segmenter is trained, or others have trained it for what it is to find."""
-    return bool(getattr(segmenter, "can_predict", segmenter.is_trained))
+    return bool(segmenter.can_predict)
 
 
 def _untrained(segmenter: "Segmenter") -> str:

@@ -130,7 +130,7 @@ class Painted(QObject):
     def _learn_rims(self) -> None:
         """A model that was trained before is one step back, as after any training."""
         segmenter = self._session.segmenter
-        segmenter.spec = replace(segmenter.spec, objects="boundary")
+        segmenter.spec = replace(segmenter.spec, objects="distance")
         self._session.segmenter_changed.emit()
 
     def _show_rows(self) -> None:

@@ -23,13 +23,13 @@ REMEDIES = {
     "unlabelled=None": "Take everything unpainted as background",
     "labels_are='objects'": "These are objects: take them as one class",
     "labels_are='classes'": "These are classes",
-    "objects='boundary'": "Learn single objects",
+    "objects='distance'": "Learn single objects",
 }
 REMEDIES_OF_OBJECTS = {
     "paint": "Paint an object",
     "labels_are='objects'": "Each value is one object",
     "labels_are='classes'": "Each piece is an object",
-    "objects='boundary'": "Learn their rims, too",
+    "objects='distance'": "Learn to part them",
 }
 
 
@@ -54,7 +54,7 @@ class SurveyBox(QWidget):
     paint_asked : Signal()
         A person wants a class to paint background with, or to paint an object.
     objects_asked : Signal()
-        A person wants a model that parts objects by their rims.
+        A person wants a model that parts objects that touch.
     """
 
     surveyed = Signal(object)
@@ -113,7 +113,7 @@ class SurveyBox(QWidget):
         chosen = self.meaning.value()
         if name == "paint":
             self.paint_asked.emit()
-        elif name == "objects='boundary'":
+        elif name == "objects='distance'":
             self.objects_asked.emit()
         elif name == "unlabelled=None":
             self.meaning.set_value(None, chosen["labels_are"])

@@ -1,4 +1,4 @@
-"""``segkit``: models, train, predict, evaluate and demo on files and folders of them."""
+"""``segkit``: models, train, merge, predict, evaluate and demo on files and folders of them."""
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from napari_segkit.models import model_info
 from napari_segkit.models.presets import PRESETS
 from napari_segkit.steps import drain
 
+from .merge import add_merge, merge
 from .models import about_model, all_models, chosen
 from .options import add_options, numbers, read_options
 from .predict import add_model, add_results, model_of, require_objects, results_of, suffix_of
@@ -55,7 +56,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser("segkit", description="Train segmentation networks and use them.")
     parser.add_argument("--version", action="version", version=f"napari-segkit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_models, _add_train, _add_predict, _add_evaluate, _add_demo):
+    for add in (_add_models, _add_train, _add_merge, _add_predict, _add_evaluate, _add_demo):
         add(commands)
     return parser
 
@@ -117,6 +118,16 @@ def _train(args: Namespace) -> int:
         say("Interrupted: what was learned until then is saved.")
     print(output)
     return 0
+
+
+def _add_merge(commands: Any) -> None:
+    parser = _command(commands, _merge, "Merge a model of classes and one of objects.")
+    add_merge(parser)
+    _add_overwrite(parser)
+
+
+def _merge(args: Namespace) -> None:
+    print(merge(args))
 
 
 def _add_predict(commands: Any) -> None:

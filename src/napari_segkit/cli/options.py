@@ -90,6 +90,11 @@ def numbers(text: str) -> list[float]:
     return [float(part) for part in text.split(",")]
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Read names that commas part, such as "sky,grass"."""
+    return tuple(part.strip() for part in text.split(","))
+
+
 def _fields(config: Any, taken: set[str]) -> Iterator[_Field]:
     from docstring_parser.numpydoc import parse
 

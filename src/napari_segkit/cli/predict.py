@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari_segkit.config import ModelSpec, ObjectConfig, declared
 from napari_segkit.models import MODELS
 
-from .options import add_options, flag, read_options
+from .options import add_options, flag, names, read_options
 
 if TYPE_CHECKING:
     from napari_segkit.batch import Results
@@ -49,7 +49,7 @@ def model_of(args: Namespace) -> "Segmenter":
     """
     from napari_segkit.segmenter import Segmenter
 
-    named = args.model in MODELS and not Path(args.model).exists()
+    named = args.model in MODELS and not Path(args.model).is_file()
     if not named and (args.weights or args.encoder):
         raise ValueError(
             f"--weights and --encoder go with the name of a method, such as maskrcnn, and not with "
@@ -144,4 +144,4 @@ def require_objects(args: Namespace, model: "TrainedModel") -> None:
 
 def _names(text: str) -> tuple[str, ...]:
     """Names of classes that commas part; none of them for all."""
-    return () if text == "all" else tuple(part.strip() for part in text.split(","))
+    return () if text == "all" else names(text)

@@ -53,7 +53,7 @@ def require_learned(files: Sequence["TrainingFiles"], spec: ModelSpec) -> None:
     if kind_of(spec) == "semantic" and any(f.classes or f.regions for f in files):
         raise ValueError(
             f"Classes of objects and complete regions are for objects, and {spec.name} is to learn "
-            "classes only: leave them out, or add --objects boundary."
+            "classes only: leave them out, or add --objects distance."
         )
 
 
@@ -131,10 +131,10 @@ def _say_objects(given: dict[str, Any], spec: ModelSpec, config: TrainConfig) ->
 
     images, labels, more = given["images"], given["labels"], dict(given)
     del more["images"], more["labels"]
-    found = learnable_objects(images, labels, config, **more)
+    ndim = min(choose_ndim(spec, image.axes) for image in images)
+    found = learnable_objects(images, labels, config, ndim=ndim, **more)
     present = np.unique(np.concatenate([np.unique(ids) for ids in found.ids]))
     counts = np.bincount(found.class_of[present[present > 0]], minlength=len(found.classes))
-    ndim = min(choose_ndim(spec, image.axes) for image in images)
     sizes = [
         diameters(item, image.spacing[-ndim:])
         for ids, image in zip(found.ids, images, strict=True)

@@ -1,6 +1,6 @@
 """Classes as a person knows them: a value, a name, a colour."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,40 @@ def objects_as_classes(values: Sequence[int]) -> tuple[LabelClass, ...]:
     return tuple(
         LabelClass(v, names.get(v, f"class {v}"), default_color(v)) for v in map(int, values)
     )
+
+
+def values_of(
+    wanted: Collection[str | int] | str | int, classes: Sequence[LabelClass]
+) -> tuple[int, ...]:
+    """The label values of chosen classes.
+
+    Parameters
+    ----------
+    wanted : collection of str or int, or one of them
+        Names or values of classes; a name counts before a value that is written alike.
+    classes : sequence of LabelClass
+        Those there are.
+
+    Returns
+    -------
+    tuple of int
+        In the order in which they were given.
+
+    Raises
+    ------
+    ValueError
+        If there is no such class; the message lists those there are.
+    """
+    chosen = [wanted] if isinstance(wanted, str | int) else list(wanted)
+    known: dict[str | int, int] = {str(c.value): c.value for c in classes}
+    known |= {c.value: c.value for c in classes} | {c.name: c.value for c in classes}
+    unknown = [c for c in chosen if c not in known]
+    if unknown:
+        raise ValueError(
+            f"There is no class {', '.join(map(repr, unknown))}; choose among "
+            f"{', '.join(c.name for c in classes)}."
+        )
+    return tuple(known[c] for c in chosen)
 
 
 def default_color(value: int) -> str:

@@ -1,7 +1,7 @@
 """The COCO panoptic format: segments as colours of a PNG, what they are in a JSON file."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO

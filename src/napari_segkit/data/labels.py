@@ -132,11 +132,22 @@ def as_values(
         _require_integers(array)
     if images is None:
         return values
-    lie = map(orientation_of, labels)
-    return [
-        _fit_image(turn(v, SPATIAL, lies, image.orientation), image)
-        for v, lies, image in zip(values, lie, images, strict=True)
-    ]
+    return [as_lies(*each) for each in zip(values, labels, images, strict=True)]
+
+
+def as_lies(values: NDArray[Any], labels: Any, image: Image) -> NDArray[Any]:
+    """Values of the pixels of labels, lying as their image does, without its channel axis.
+
+    Parameters
+    ----------
+    values : ndarray
+        In the labels' own shape.
+    labels : array-like or napari Labels layer
+        Says how they lie.
+    image : Image
+        The image they belong to.
+    """
+    return _fit_image(turn(values, SPATIAL, orientation_of(labels), image.orientation), image)
 
 
 def to_indices(values: NDArray[Any], classes: Sequence[int]) -> NDArray[np.int16]:

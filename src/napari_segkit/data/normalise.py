@@ -42,6 +42,21 @@ def identity(channels: int) -> Statistics:
     return Statistics((0.0,) * channels, (1.0,) * channels)
 
 
+def full_range(image: Image) -> Statistics:
+    """From black to white: what the type can hold; of floats 1, or 255 where they exceed it.
+
+    Parameters
+    ----------
+    image : Image
+        A photograph.
+    """
+    if np.issubdtype(image.data.dtype, np.floating):
+        white = 255.0 if max(float(b.max()) for b in _sample(image, 2)) > 1 else 1.0
+    else:
+        white = 1.0 if image.data.dtype == bool else float(np.iinfo(image.data.dtype).max)
+    return Statistics((0.0,) * image.channels, (white,) * image.channels)
+
+
 def measure(images: Iterable[Image], ndim: int, *, nonzero: bool = False) -> Statistics:
     """Robust range of each channel: its 1st and 99th percentile.
 

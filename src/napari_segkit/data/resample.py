@@ -80,6 +80,18 @@ def resample(image: Image, size: float, ndim: int) -> Image:
     ValueError
         If little would be left of it, or it would grow beyond reason.
     """
+    empty = resampled_shape(image, size, ndim)
+    return replace(empty, data=fit_to(np.asarray(image.data, np.float32), empty.shape))
+
+
+def resampled_shape(image: Image, size: float, ndim: int) -> Image:
+    """The image that `resample` would make, without its pixels.
+
+    Parameters
+    ----------
+    image, size, ndim
+        As in `resample`; nothing of the image is read.
+    """
     spatial = SPATIAL[-ndim:]
     spacing = dict(zip(SPATIAL, image.spacing, strict=True))
     shape = [
@@ -87,9 +99,8 @@ def resample(image: Image, size: float, ndim: int) -> Image:
         for a, n in zip(image.axes, image.shape, strict=True)
     ]
     _require_sensible(image, size, shape)
-    pixels = fit_to(np.asarray(image.data, np.float32), shape)
     z, y, x = (size if a in spatial else spacing[a] for a in SPATIAL)
-    return replace(image, data=pixels, spacing=(z, y, x))
+    return replace(image, data=np.broadcast_to(np.float32(0), shape), spacing=(z, y, x))
 
 
 def fit_to(pixels: NDArray[Any], shape: Sequence[int]) -> NDArray[np.float32]:

@@ -55,7 +55,7 @@ class Survey:
         The sentence that forbids training; None where all is well.
     remedies : tuple of str
         Changes that would help: "paint", "unlabelled=None", "labels_are='objects'",
-        "labels_are='classes'", "objects='boundary'" (of the model).
+        "labels_are='classes'", "objects='distance'" (of the model).
     objects : tuple of ObjectCount
         By class, where the labels are learned as single objects.
     """
@@ -100,7 +100,7 @@ def survey(
 
 def _with_objects(remedies: tuple[str, ...]) -> tuple[str, ...]:
     """What looks like objects may be learned as such."""
-    return (*remedies, "objects='boundary'") if "labels_are='objects'" in remedies else remedies
+    return (*remedies, "objects='distance'") if "labels_are='objects'" in remedies else remedies
 
 
 def survey_values(

@@ -165,7 +165,7 @@ def ids_reader(labels: Any, role: str, unlabelled: int | None, labels_are: Label
 
     if labels_are == "classes":
         return judge(slice(None)).__getitem__
-    if labels_are == "ask":
+    if labels_are == "ask" and role == "truth":  # a bad prediction is to be measured
         for part in [slice(None)] if isinstance(labels, np.ndarray) else slabs(labels):
             if judge(part).any():
                 break

@@ -112,11 +112,6 @@ class Report:
         return float(matching.f1(self.counts[-1:])[0])
 
     @property
-    def mean_matched_iou(self) -> float:
-        """Mean IoU of the hits at the lowest threshold, nan where there is none."""
-        return self.matched_iou[self.thresholds[0]]
-
-    @property
     def truth_objects(self) -> int:
         """Objects in the truth."""
         return int(self.counts[-1, [0, 2]].sum())

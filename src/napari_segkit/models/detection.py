@@ -204,11 +204,16 @@ class Detector(nn.Module):
             found.append(objects)
         return found
 
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images as the encoder sees them."""
+        scaled: Tensor = (images - self.mean[:, None, None]) / self.std[:, None, None]
+        return scaled
+
     def _prepared(
         self, images: Tensor, targets: Sequence[Target] | None
     ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
         known = None if targets is None else [dict(target) for target in targets]
-        images = (images - self.mean[:, None, None]) / self.std[:, None, None]
+        images = self.normalised(images)
         shorter, longer = self.resize.tolist()
         if not shorter:
             return ImageList(images, [tuple(images.shape[-2:])] * len(images)), known

@@ -55,8 +55,8 @@ PRESETS = {
         ),
         Preset(
             "touching cells or nuclei",
-            "A U-Net that learns the rims of objects, too, and parts those that touch.",
-            ModelSpec("unet", encoder="resnet18", objects="boundary"),
+            "A U-Net that learns how deep in its object a pixel lies, and parts those that touch.",
+            ModelSpec("unet", encoder="resnet18", objects="distance"),
             TrainConfig(epochs=80),
         ),
         Preset(

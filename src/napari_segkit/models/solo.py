@@ -81,6 +81,10 @@ class Solo(nn.Module):
         cells = ", ".join(f"{cell:.0f}" for cell, *_ in self.levels.tolist() if cell)
         return f"grids with cells of {cells} pixels"
 
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images as the encoder sees them: as they come."""
+        return images
+
     def forward(self, images: Tensor, targets: Sequence[Target] | None = None) -> Any:
         """Losses in training, detections in evaluation.
 
@@ -98,7 +102,7 @@ class Solo(nn.Module):
             In training the losses "category" and "mask", scalars; otherwise what
             `solo_detect.detect` gives of each image.
         """
-        maps = self.backbone(images)
+        maps = self.backbone(self.normalised(images))
         stem = maps.pop("stem")
         pyramid = list(self.fpn(maps).values())
         features = self.mask_branch(stem, pyramid)

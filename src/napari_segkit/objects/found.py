@@ -51,6 +51,10 @@ class Chosen:
 class Found(Protocol):
     """What a model found, whatever its kind."""
 
+    @property
+    def positions(self) -> NDArray[np.intp]:
+        """Class positions that occur in all that was found."""
+
     def choose(self, config: ObjectConfig) -> Chosen:
         """The objects that a configuration keeps."""
 
@@ -73,10 +77,16 @@ class FoundRegions:
     image: Image
     ndim: int
 
+    @property
+    def positions(self) -> NDArray[np.intp]:
+        """Class positions that occur in all that was found."""
+        return np.unique(self.everything.positions)
+
     def choose(self, config: ObjectConfig) -> Chosen:
         """The objects that a configuration keeps."""
         sure = self.everything.only(self.everything.scores >= config.score)
-        return by_size(linked(sure, self.image, self.ndim, config), self.image, config)
+        joined = linked(sure, self.image, self.ndim, config)
+        return by_size(joined, self.image, config, flat=_flat(self.ndim, config))
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,12 @@ class FoundMasks:
     image: Image
     ndim: int = field(default=2, init=False)
 
+    @property
+    def positions(self) -> NDArray[np.intp]:
+        """Class positions that occur in all that was found."""
+        none = np.zeros(0, np.intp)
+        return np.unique(np.concatenate([none, *(item.positions for item in self.items)]))
+
     def choose(self, config: ObjectConfig) -> Chosen:
         """The objects that a configuration keeps; of two that overlap, the surer has the pixel."""
         shape = self.image.without_channels()
@@ -159,7 +175,8 @@ class FoundMasks:
             np.concatenate([none[0], *positions]),
             np.concatenate([none[1], *scores]),
         )
-        return by_size(linked(chosen, self.image, 2, config), self.image, config)
+        joined = linked(chosen, self.image, 2, config)
+        return by_size(joined, self.image, config, flat=_flat(2, config))
 
 
 def draw(
@@ -230,7 +247,12 @@ def linked(chosen: Chosen, image: Image, ndim: int, config: ObjectConfig) -> Cho
     return Chosen(labels, weights[1:].argmax(axis=1), scores[1:].astype(np.float32))
 
 
-def by_size(chosen: Chosen, image: Image, config: ObjectConfig) -> Chosen:
+def _flat(ndim: int, config: ObjectConfig) -> bool:
+    """Whether each slice of a stack has objects of its own."""
+    return ndim == 2 and config.link is None
+
+
+def by_size(chosen: Chosen, image: Image, config: ObjectConfig, *, flat: bool) -> Chosen:
     """Without objects that are too small, too large, or cut off where that is not wanted.
 
     Parameters
@@ -241,6 +263,8 @@ def by_size(chosen: Chosen, image: Image, config: ObjectConfig) -> Chosen:
         Its spacing says how large a pixel is.
     config : ObjectConfig
         Its `min_size`, `max_size` and `border`.
+    flat : bool
+        Objects lie in one slice each: a stack's first and last slice are no border.
     """
     count = len(chosen.scores)
     pixels = np.bincount(chosen.labels.ravel(), minlength=count + 1)[1:]
@@ -249,7 +273,7 @@ def by_size(chosen: Chosen, image: Image, config: ObjectConfig) -> Chosen:
     if config.max_size is not None:
         kept &= sizes <= config.max_size
     if not config.border:
-        kept[touching(chosen.labels, image.label_axes) - 1] = False
+        kept[touching(chosen.labels, image.label_axes, "YX" if flat else SPATIAL) - 1] = False
     return chosen.only(kept)
 
 
@@ -259,12 +283,12 @@ def pixel_size(image: Image) -> float:
     return float(np.prod([along[a] for a in image.label_axes if a in SPATIAL]))
 
 
-def touching(labels: NDArray[Any], axes: str) -> NDArray[Any]:
-    """The objects at the image's border, also the first and last slice of a stack."""
+def touching(labels: NDArray[Any], axes: str, along: str) -> NDArray[Any]:
+    """The objects at the image's ends along some axes."""
     edges = [
         np.take(labels, place, axis)
         for axis, name in enumerate(axes)
-        if name in SPATIAL and labels.shape[axis] > 1
+        if name in along and labels.shape[axis] > 1
         for place in (0, -1)
     ]
     found = np.unique(np.concatenate([e.ravel() for e in edges]))

@@ -1,8 +1,7 @@
 """Objects that several tiles found, as one: whole across the tiles' borders."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +63,7 @@ def join_tiles(grid: Grid, found: Sequence[tuple[Tile, Candidates]]) -> Candidat
     grid : Grid
         The tiles.
     found : sequence of tuple
-        Tiles with their candidates, boxes in pixels of the tile.
+        All tiles of the grid, in its order, with their candidates; boxes in pixels of the tile.
 
     Returns
     -------
@@ -74,17 +73,36 @@ def join_tiles(grid: Grid, found: Sequence[tuple[Tile, Candidates]]) -> Candidat
     seen = [_placed(grid, *each) for each in found]
     first = np.cumsum([0, *(len(s.candidates) for s in seen)])
     groups = _Groups(int(first[-1]))
-    for a, b in combinations(range(len(seen)), 2):
-        for i, j in _matches(seen[a], seen[b], grid.shape):
-            groups.join(int(first[a] + i), int(first[b] + j))
+    near = _neighbours(grid)
+    for a in range(len(seen)):
+        for b in near(a):
+            if a < b:
+                for i, j in _matches(seen[a], seen[b], grid.shape):
+                    groups.join(int(first[a] + i), int(first[b] + j))
     tile_of = np.repeat(np.arange(len(seen)), np.diff(first))
     members = [(int(t), int(i - first[t])) for i, t in enumerate(tile_of)]
     kept = [
         one
         for group in groups.all()
-        if (one := _settled(seen, [members[i] for i in group], grid.shape)) is not None
+        if (one := _settled(seen, [members[i] for i in group], near, grid.shape)) is not None
     ]
     return Candidates.joined(kept)
+
+
+def _neighbours(grid: Grid) -> Callable[[int], list[int]]:
+    """Which tiles share pixels with a tile, by their places in the grid: at most two an axis do."""
+    rows, cols = len(grid.starts(0)), len(grid.starts(1))
+
+    def near(tile: int) -> list[int]:
+        row, col = divmod(tile, cols)
+        around = (
+            (y, x)
+            for y in range(max(0, row - 1), min(rows, row + 2))
+            for x in range(max(0, col - 1), min(cols, col + 2))
+        )
+        return [y * cols + x for y, x in around if (y, x) != (row, col)]
+
+    return near
 
 
 def _placed(grid: Grid, tile: Tile, candidates: Candidates) -> _Seen:
@@ -105,7 +123,7 @@ def _placed(grid: Grid, tile: Tile, candidates: Candidates) -> _Seen:
 def _matches(a: _Seen, b: _Seen, shape: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Pairs of candidates that are the same where both tiles look."""
     shared = _meet(a.window, b.window)
-    if not (shared[2:] > shared[:2]).all():
+    if not len(a.candidates) or not len(b.candidates) or not (shared[2:] > shared[:2]).all():
         return
     near = [np.flatnonzero(_area(_meet(s.candidates.boxes, shared)) > 0) for s in (a, b)]
     boxes = [_meet(s.candidates.boxes[n], shared) for s, n in zip((a, b), near, strict=True)]
@@ -122,7 +140,9 @@ def _agreement(
     a: Candidates, p: int, b: Candidates, q: int, shared: NDArray[np.floating], shape: Sequence[int]
 ) -> float:
     """IoU of two masks within a part of the image."""
-    x0, y0, x1, y1 = shared.astype(int)
+    both = np.stack([a.boxes[p], b.boxes[q]])
+    around = np.concatenate([np.floor(both[:, :2].min(axis=0)), np.ceil(both[:, 2:].max(axis=0))])
+    x0, y0, x1, y1 = _meet(around, shared).astype(int)
     canvas = np.zeros((2, y1 - y0, x1 - x0), bool)
     for layer, (candidates, which) in zip(canvas, ((a, p), (b, q)), strict=True):
         mask, (rows, cols) = paste(candidates.masks[which], candidates.boxes[which], shape)
@@ -138,7 +158,10 @@ def _agreement(
 
 
 def _settled(
-    seen: Sequence[_Seen], group: Sequence[tuple[int, int]], shape: Sequence[int]
+    seen: Sequence[_Seen],
+    group: Sequence[tuple[int, int]],
+    near: Callable[[int], list[int]],
+    shape: Sequence[int],
 ) -> Candidates | None:
     """One candidate for all that are the same object; None where it is none."""
     parts = [seen[t].candidates.take([i]) for t, i in group]
@@ -151,7 +174,8 @@ def _settled(
         depth = [float(seen[group[n][0]].depths(boxes[n])[0]) for n in chosen]
         _, _, n = max(zip(depth, (float(parts[n].scores[0]) for n in chosen), chosen, strict=True))
         return parts[n]
-    others = set(range(len(seen))) - {t for t, _ in group}
+    own = {t for t, _ in group}
+    others = {n for t in own for n in near(t)} - own
     if any(seen[t].holds(b)[0] for t in others for b in boxes):
         return None
     return parts[0] if len(parts) == 1 else _union(parts, shape)

@@ -38,7 +38,8 @@ def merge(
     ids: NDArray[np.int32],
     confidence: NDArray[np.float32],
     class_of: NDArray[np.integer],
-    stuff: NDArray[np.float32],
+    likeliest: NDArray[np.integer],
+    probability: NDArray[np.floating],
     *,
     stuff_positions: Sequence[int],
     min_area: int,
@@ -59,10 +60,12 @@ def merge(
         where there is none.
     class_of : ndarray of int
         ``class_of[id]`` is the position of the object's class.
-    stuff : ndarray of float32
-        Probabilities of shape (n, Y, X) or (n, Z, Y, X) of the n stuff classes; n may be 0.
+    likeliest : ndarray of int
+        Of the same shape: which stuff class is the likeliest, as an index into `stuff_positions`.
+    probability : ndarray of float
+        Of the same shape: how likely that one is, 0 where none is there.
     stuff_positions : sequence of int
-        The position of each of them.
+        The position of each stuff class; there may be none.
     min_area : int
         Fewest pixels of a stuff class.
 
@@ -86,19 +89,18 @@ def merge(
     arXiv:1801.00868, section 4, with two changes: objects come without overlaps among themselves,
     and where an object and stuff compete the more confident one wins and not the object always.
     """
-    if confidence.shape != ids.shape or stuff.shape != (len(stuff_positions), *ids.shape):
+    shapes = {a.shape for a in (ids, confidence, likeliest, probability)}
+    if len(shapes) > 1:
         raise ValueError(
-            f"Objects of shape {ids.shape}, confidence of {confidence.shape} and probabilities of "
-            f"{stuff.shape} do not fit {len(stuff_positions)} stuff classes: give the same shape "
-            "three times, for the last with one more dimension in front for these classes."
+            f"Objects of shape {ids.shape} do not fit confidence of {confidence.shape} and stuff "
+            f"of {likeliest.shape} and {probability.shape}: give the same shape four times."
         )
-    likeliest, probability = _likeliest(stuff)
     kept = _kept(ids, confidence, probability)
     segments = np.zeros(ids.shape, np.int32)
     owners, places = np.unique(ids[kept], return_inverse=True)
     segments[kept] = places + 1
     rest = ~kept & (probability > 0)
-    large = np.bincount(likeliest[rest], minlength=len(stuff)) >= max(min_area, 1)
+    large = np.bincount(likeliest[rest], minlength=len(stuff_positions)) >= max(min_area, 1)
     new = np.where(large, len(owners) + np.cumsum(large), 0)
     segments[rest] = new[likeliest[rest]]
     positions = [*class_of[owners].tolist(), *np.asarray(stuff_positions, int)[large].tolist()]
@@ -106,15 +108,8 @@ def merge(
     return segments, table
 
 
-def _likeliest(stuff: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The likeliest stuff class of each pixel, and its probability; 0 where there is none."""
-    if not len(stuff):
-        return np.zeros(stuff.shape[1:], np.intp), np.zeros(stuff.shape[1:], np.float32)
-    return stuff.argmax(axis=0), stuff.max(axis=0)
-
-
 def _kept(
-    ids: NDArray[np.int32], confidence: NDArray[np.float32], against: NDArray[np.float32]
+    ids: NDArray[np.int32], confidence: NDArray[np.float32], against: NDArray[np.floating]
 ) -> NDArray[np.bool_]:
     """Where objects stand against stuff, without those that lose most of their area."""
     objects = np.maximum(ids, 0)
@@ -125,7 +120,7 @@ def _kept(
 
 
 def _table(
-    segments: NDArray[np.int32], scores: NDArray[np.float32], positions: Sequence[int], things: int
+    segments: NDArray[np.int32], scores: NDArray[np.floating], positions: Sequence[int], things: int
 ) -> list[Segment]:
     """One row a segment; `positions` are those of their classes, the first ones those of things."""
     pixels = np.bincount(segments.ravel(), minlength=len(positions) + 1)[1:]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,44 +14,55 @@ from napari_segkit.data.images import Image
 from .found import Chosen, Found, pixel_size
 from .merge import merge
 
-Maps = NDArray[np.float32]
+Maps = NDArray[np.float16]
 
 
 @dataclass(frozen=True)
 class FoundPanoptic:
-    """What an instance and a semantic model say of one image.
+    """What an instance and a semantic model say of one image, in few bytes a pixel.
 
     Parameters
     ----------
     things : Found
         The objects.
+    thing_positions : sequence of int
+        Position of each class that occurs among them.
     thing_maps : ndarray
-        ``(classes, *labels)``: probabilities of the objects' classes, background first.
-    stuff_maps : ndarray
-        ``(stuff classes, *labels)``: probabilities of the classes without objects, 0 where another
-        class of the semantic model is likelier.
+        float16 ``(classes that occur, *labels)``: their probabilities.
     stuff_positions : sequence of int
-        Position of each of these among the classes of the result.
+        Position of each class without objects among the classes of the result.
+    likeliest : ndarray
+        Unsigned integers of the labels' shape: which of these is the likeliest.
+    probability : ndarray
+        float16 of the labels' shape: how likely it is, 0 where another class of the semantic model
+        is likelier.
     image : Image
         Their image, or one of its axes and spacing.
     """
 
     things: Found
+    thing_positions: Sequence[int]
     thing_maps: Maps
-    stuff_maps: Maps
     stuff_positions: Sequence[int]
+    likeliest: NDArray[np.unsignedinteger[Any]]
+    probability: Maps
     image: Image
+
+    @property
+    def positions(self) -> NDArray[np.intp]:
+        """Class positions that occur in all that was found."""
+        return np.array([*self.thing_positions, *self.stuff_positions], np.intp)
 
     def choose(self, config: ObjectConfig) -> Chosen:
         """The segments that a configuration keeps; its `min_size` counts for stuff as well."""
         things = self.things.choose(config)
         class_of = np.append(0, things.positions)
-        confidence = np.take_along_axis(self.thing_maps, class_of[things.labels][None], 0)[0]
         segments, table = merge(
             things.labels,
-            np.where(things.labels > 0, confidence, 0).astype(np.float32),
+            self._confidence(class_of[things.labels]),
             class_of,
-            self.stuff_maps,
+            self.likeliest,
+            self.probability,
             stuff_positions=self.stuff_positions,
             min_area=ceil(config.min_size / pixel_size(self.image)),
         )
@@ -60,3 +72,11 @@ class FoundPanoptic:
             np.array([s.score for s in table], np.float32),
             np.array([s.kind == "stuff" for s in table], bool),
         )
+
+    def _confidence(self, classes: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The probability of each pixel's class of objects; 0 where there is no object."""
+        confidence = np.zeros(classes.shape, np.float32)
+        for position, probability in zip(self.thing_positions, self.thing_maps, strict=True):
+            mine = classes == position
+            confidence[mine] = probability[mine]
+        return confidence

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.data.classes import LabelClass, classes_of, default_color
-from napari_segkit.data.images import Image
-from napari_segkit.data.labels import IGNORE, LabelsError, as_values, count
+from napari_segkit.data.images import AXES, Image, full_resolution
+from napari_segkit.data.labels import IGNORE, LabelsError, as_lies, as_values, count
 from napari_segkit.data.pairs import require_same_channels
 
 from .regions import complete
@@ -48,6 +48,7 @@ def read_objects(
     unlabelled: int | None = 0,
     labels_are: LabelsAre = "ask",
     images: Sequence[Image] | None = None,
+    ndim: int = 3,
     object_classes: Sequence[Any] | None = None,
     regions: Sequence[Any] | None = None,
 ) -> ObjectLabels:
@@ -65,6 +66,9 @@ def read_objects(
         pieces are refused with a question.
     images : sequence of Image, optional
         The images they belong to.
+    ndim : int
+        Spatial dimensions in which pieces are connected: with 2 the slices of a stack are apart;
+        time points always are.
     object_classes : sequence of array-like or napari Labels layer, optional
         Labels of the same shapes that hold, in each object, the value of its class. None: the
         column "class" of a layer's features, or one class for all.
@@ -85,10 +89,14 @@ def read_objects(
     values = as_values(labels, images)
     ids, last, found = [], 0, []
     for number, array in enumerate(values):
-        own, of_value = ids_of(array, unlabelled=unlabelled, labels_are=labels_are)
-        area = regions[number] if regions else None
-        if area is not None:
-            own[~complete(area, labels[number], array.shape)] = IGNORE
+        image = images[number] if images else None
+        axes = image.label_axes if image else None
+        own, of_value = ids_of(
+            array, unlabelled=unlabelled, labels_are=labels_are, axes=axes, ndim=ndim
+        )
+        own[np.isin(own, _stuff(labels[number], of_value))] = 0
+        if regions and regions[number] is not None:
+            own[~_annotated(regions[number], labels[number], image)] = IGNORE
         ids.append(np.where(own > 0, own + last, own).astype(np.int32, copy=False))
         last += len(of_value)
         found.append((own, of_value))
@@ -104,8 +112,19 @@ def read_objects(
     return _with_classes(ids, *_from_features(labels, [v for _, v in found]))
 
 
+def _annotated(region: Any, labels: Any, image: Image | None) -> NDArray[np.bool_]:
+    """Which pixels are annotated, lying as the image does."""
+    marked = complete(region, labels, full_resolution(labels).shape)
+    return marked if image is None else as_lies(marked.view(np.uint8), labels, image) > 0
+
+
 def ids_of(
-    values: NDArray[Any], *, unlabelled: int | None = 0, labels_are: LabelsAre = "ask"
+    values: NDArray[Any],
+    *,
+    unlabelled: int | None = 0,
+    labels_are: LabelsAre = "ask",
+    axes: str | None = None,
+    ndim: int = 3,
 ) -> tuple[Ids, NDArray[Any]]:
     """Ids of the objects in one array of label values.
 
@@ -113,8 +132,10 @@ def ids_of(
     ----------
     values : ndarray
         Non-negative integers, however large.
-    unlabelled, labels_are
+    unlabelled, labels_are, ndim
         As in `read_objects`.
+    axes : str, optional
+        What each dimension of the values is, such as "TYX". None: the last ones are spatial.
 
     Returns
     -------
@@ -132,7 +153,7 @@ def ids_of(
     if labels_are == "ask":
         _ask_about_classes(inside)
     if labels_are == "classes":
-        ids = pieces_of(inside)
+        ids = _pieces_apart(inside, axes, ndim)
         firsts = np.unique(ids, return_index=True)
         of_value = inside.ravel()[firsts[1][firsts[0] > 0]]
     else:
@@ -154,6 +175,18 @@ def _numbered(values: NDArray[Any], of_value: NDArray[Any]) -> NDArray[Any]:
     return numbers[values]
 
 
+def _pieces_apart(values: NDArray[Any], axes: str | None, ndim: int) -> Ids:
+    """Connected pieces, numbered through, of each place that is looked at by itself."""
+    named = Image(values, axes or AXES.replace("C", "")[-values.ndim :])
+    ids, last = np.zeros(values.shape, np.int32), 0
+    region = tuple(slice(0, n) for n in named.spatial(ndim))
+    for item in named.items(ndim):
+        pieces = pieces_of(named.read(item, region)[0])
+        named.write(ids, item, np.where(pieces > 0, pieces + last, 0))
+        last += int(pieces.max(initial=0))
+    return ids
+
+
 def pieces_of(values: NDArray[Any]) -> NDArray[Any]:
     """Connected pieces of equal values, also by corners, numbered from 1; 0 stays 0."""
     from skimage.measure import label
@@ -162,30 +195,12 @@ def pieces_of(values: NDArray[Any]) -> NDArray[Any]:
     return pieces
 
 
-def read_ids(labels: Any, *, unlabelled: int | None = 0, labels_are: LabelsAre = "ask") -> Ids:
-    """The objects of one labels array or layer, for instance to be counted.
-
-    Parameters
-    ----------
-    labels : array-like or napari Labels layer
-        As in `read_objects`.
-    unlabelled, labels_are
-        As in `read_objects`.
-
-    Returns
-    -------
-    ndarray
-        int32: 0 background, 1, 2, ... objects, -1 not annotated.
-    """
-    (values,) = as_values([labels])
-    return ids_of(values, unlabelled=unlabelled, labels_are=labels_are)[0]
-
-
 def learnable_objects(
     images: Sequence[Image],
     labels: Sequence[Any],
     config: TrainConfig,
     *,
+    ndim: int,
     object_classes: Sequence[Any] | None = None,
     regions: Sequence[Any] | None = None,
 ) -> ObjectLabels:
@@ -193,7 +208,7 @@ def learnable_objects(
 
     Parameters
     ----------
-    images, labels, object_classes, regions
+    images, labels, ndim, object_classes, regions
         As in `read_objects`.
     config : TrainConfig
         Its `unlabelled` and `labels_are`.
@@ -204,6 +219,7 @@ def learnable_objects(
         unlabelled=config.unlabelled,
         labels_are=config.labels_are,
         images=images,
+        ndim=ndim,
         object_classes=object_classes,
         regions=regions,
     )
@@ -258,25 +274,39 @@ def _present(of_object: NDArray[Any]) -> list[int]:
 def _from_features(
     labels: Sequence[Any], values: Sequence[NDArray[Any]]
 ) -> tuple[NDArray[Any], tuple[LabelClass, ...]]:
-    """Class value of each object, and the classes, from the column "class" of the features."""
-    names = [_names(layer, v) for layer, v in zip(labels, values, strict=True)]
-    flat = [name for of_image in names for name in of_image]
+    """Class value of each object, and the classes, from the column "class" of the features.
+
+    Where only one class is known, objects that were painted since are of it, too.
+    """
+    flat: list[str] = []
+    for layer, own in zip(labels, values, strict=True):
+        named, kinds = _column(layer, "class"), _column(layer, "kind")
+        flat += ["" if kinds.get(int(v)) == "stuff" else named.get(int(v), "") for v in own]
     known = sorted({name for name in flat if name})
-    if not known:
-        return np.ones(len(flat), np.intp), (LabelClass(1, "object", default_color(1)),)
+    if len(known) < 2:
+        name = known[0] if known else "object"
+        return np.ones(len(flat), np.intp), (LabelClass(1, name, default_color(1)),)
     place = {name: number for number, name in enumerate(known, 1)}
     classes = tuple(LabelClass(v, name, default_color(v)) for name, v in place.items())
     return np.array([place.get(name, 0) for name in flat]), classes
 
 
-def _names(layer: Any, values: NDArray[Any]) -> list[str]:
-    """What the features call the class of each label value; "" where they do not say."""
+def _stuff(layer: Any, of_value: NDArray[Any]) -> list[int]:
+    """Ids of areas without single objects, as a panoptic result tells them."""
+    kinds = _column(layer, "kind")
+    return [n for n, v in enumerate(of_value, 1) if kinds.get(int(v)) == "stuff"]
+
+
+def _column(layer: Any, name: str) -> dict[int, str]:
+    """Label value -> text in a column of the features, where there is one."""
+    from pandas import isna
+
     features = getattr(layer, "features", None)
-    if features is None or "class" not in features:
-        return [""] * len(values)
+    if features is None or name not in features:
+        return {}
     index = features.get("index", features.index)
-    named = {int(i): n for i, n in zip(index, features["class"], strict=True) if i == i}
-    return ["" if (n := named.get(int(v), "")) != n or n is None else str(n) for v in values]
+    pairs = zip(index, features[name], strict=True)
+    return {int(i): str(text) for i, text in pairs if not isna(i) and not isna(text)}
 
 
 def _with_classes(

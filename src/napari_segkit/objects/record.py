@@ -1,6 +1,6 @@
 """The objects of an image: labels, and a table of what is known of each."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,20 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ObjectConfig
-from napari_segkit.data.classes import LabelClass
-from napari_segkit.data.images import SPATIAL, Image
+from napari_segkit.data.classes import LabelClass, values_of
+from napari_segkit.data.images import Image
 from napari_segkit.data.orientation import turn, turned
 
 from .found import Chosen, Found, boxes_of, pixel_size
+from .measure import FLAT_ONLY, PROPERTIES, measure
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-FLAT_ONLY = ("eccentricity", "orientation", "perimeter")
-PROPERTIES = (
-    "centroid", "axis_major_length", "axis_minor_length", "equivalent_diameter_area", "extent",
-    "solidity", *FLAT_ONLY,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,14 +116,14 @@ class Objects:
         return replace(self, orientation=orientation)
 
     def combined(
-        self, classes: Collection[str | int] | None = None, *, as_one: bool = False
+        self, classes: Collection[str | int] | str | None = None, *, as_one: bool = False
     ) -> NDArray[np.unsignedinteger[Any]]:
         """The masks of chosen classes as classes of pixels.
 
         Parameters
         ----------
-        classes : collection of str or int, optional
-            Names or values of classes. None: all.
+        classes : collection of str or int, or str, optional
+            Names or values of classes, or one name. None: all.
         as_one : bool
             One mask for all of them, of value 1; else each pixel has the value of its class.
 
@@ -142,22 +137,11 @@ class Objects:
         ValueError
             If there is no such class; the message lists those there are.
         """
-        wanted = [c.value for c in self.classes[1:]] if classes is None else self._values(classes)
+        known = self.classes[1:]
+        wanted = [c.value for c in known] if classes is None else values_of(classes, known)
         kept = np.where(np.isin(self.values, wanted), 1 if as_one else self.values, 0)
         kept[0] = 0
         return kept.astype(np.min_scalar_type(max(int(kept.max()), 256)))[self.labels]
-
-    def _values(self, classes: Collection[str | int]) -> list[int]:
-        known = {c.name: c.value for c in self.classes[1:]} | {
-            c.value: c.value for c in self.classes[1:]
-        }
-        unknown = [c for c in classes if c not in known]
-        if unknown:
-            raise ValueError(
-                f"There is no class {', '.join(map(repr, unknown))}; choose among "
-                f"{', '.join(c.name for c in self.classes[1:])}."
-            )
-        return [known[c] for c in classes]
 
     def measured(self, *properties: str) -> "DataFrame":
         """The table with further columns, as scikit-image's `regionprops` measures them.
@@ -168,6 +152,13 @@ class Objects:
             Of "centroid", "axis_major_length", "axis_minor_length", "equivalent_diameter_area",
             "extent", "solidity", and in 2D "eccentricity", "orientation", "perimeter"; in world
             units. None of them: all.
+
+        Returns
+        -------
+        DataFrame
+            A row for each object, as in `table`. Not a number stands where a property has no
+            meaning: for what lies in several frames, for "perimeter" where pixels are not square,
+            and for "solidity" of what is flat in a volume.
 
         Raises
         ------
@@ -204,39 +195,3 @@ class Objects:
             corner[:, x] = [first["x"] - 0.5, last["x"] + 0.5, last["x"] + 0.5, first["x"] - 0.5]
             corners.append(corner)
         return corners
-
-
-def measure(
-    table: "DataFrame", labels: NDArray[Any], image: Image, properties: Sequence[str]
-) -> "DataFrame":
-    """A table of objects with properties of their regions.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With a column "index".
-    labels : ndarray
-        The objects, in the image's shape without channels.
-    image : Image
-        Axes and spacing.
-    properties : sequence of str
-        As `Objects.measured` takes them.
-    """
-    from pandas import DataFrame, concat
-    from skimage.measure import regionprops_table
-
-    ndim = 3 if "Z" in image.axes else 2
-    named = Image(labels, image.label_axes)
-    region = tuple(slice(0, n) for n in named.spatial(ndim))
-    spacing, order = image.spacing[-ndim:], SPATIAL[-ndim:].lower()
-    rows = [
-        DataFrame(
-            regionprops_table(  # type: ignore[no-untyped-call]
-                named.read(item, region)[0], properties=("label", *properties), spacing=spacing
-            )
-        )
-        for item in named.items(ndim)
-    ]
-    measured = concat(rows).rename(columns={"label": "index"})
-    measured = measured.rename(columns={f"centroid-{i}": a for i, a in enumerate(order)})
-    return table.merge(measured, on="index", how="left")

@@ -51,6 +51,7 @@ def survey_objects(
             unlabelled=unlabelled,
             labels_are=labels_are,
             images=None if image is None else [image],
+            ndim=ndim,
             object_classes=None if object_classes is None else [object_classes],
             regions=None if regions is None else [regions],
         )
@@ -63,10 +64,10 @@ def survey_objects(
     notes, remedies = list(_odd(found, items, by_number=labels_are != "classes")), ()
     touching = len(_touching(found, items)) if how == "components" else 0
     if touching:
-        remedies = ("objects='boundary'",)
+        remedies = ("objects='distance'",)
         notes.append(
             f"{_number(touching)} touching another of the class, and pieces that touch become one: "
-            "choose objects='boundary' to learn their rims, too."
+            "choose objects='distance' to learn to part them."
         )
     objects = tuple(_objects(found, items, image.spacing[-items[0].ndim :]))
     return Survey(*_pixels(found), tuple(notes), None, remedies, objects)

@@ -13,7 +13,7 @@ from .levels import by_level, levels_to_classes
 
 FOREGROUND = 0.6  # an object is where background is no likelier than one less this
 SEED = 0.5  # a seed is where the expected level, 0 at the border and 1 in the middle, is higher
-SMALL = 0.05  # of the area of a typical object: smaller holes are filled, smaller seeds dropped
+SMALL = 0.03  # of the area of a typical object: smaller holes are filled, smaller seeds dropped
 DOUBT = 0.5  # area of the smallest object, as a share of the typical, for each unit of doubt
 
 

@@ -1,6 +1,7 @@
 """Objects from one model, the classes between them from another."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from napari_segkit.config import ObjectConfig, TileConfig
 from napari_segkit.data.images import Image
 from napari_segkit.data.normalise import Statistics
+from napari_segkit.data.resample import resampled_shape
 from napari_segkit.models import kind_of
 from napari_segkit.objects.found import without_pixels
 from napari_segkit.objects.panoptic import FoundPanoptic
@@ -57,28 +59,49 @@ def predict_tiles(
     second = model.stuff
     if second is None:
         raise ValueError("This model has no second one: merge two with merge_panoptic.")
-    tiles = [
-        len(plan(m, m.on_its_grid(image), config)) * image.count(m.ndim) for m in (model, second)
-    ]
-    alike = second.config.normalise == model.config.normalise
+    tiles = [_tiles(m, image, config) for m in (model, second)]
     more: Any = {"probabilities": True, "statistics": statistics}
     steps = THINGS[kind_of(model.spec)](model, image, config, device, objects=objects, **more)
     things = yield from _counted(steps, 0, sum(tiles))
-    more["statistics"] = statistics if alike else None
+    occurring = things.objects.found.positions.tolist()
+    compact = _compact(things.probabilities, occurring)
+    if not probabilities:
+        things = replace(things, probabilities=None)
+    more["statistics"] = statistics if _alike(model, second) else None
     steps = semantic.predict_tiles(second, image, config, device, **more)
     around = yield from _counted(steps, tiles[0], sum(tiles))
     where = without_pixels(image)
-    found = FoundPanoptic(
-        things.objects.found,
-        things.probabilities,
-        _stuff(around.probabilities, second, model.stuff_values),
-        tuple(range(len(model.classes), len(model.all_classes))),
-        where,
-    )
+    stuff = tuple(range(len(model.classes), len(model.all_classes)))
+    likeliest = _likeliest(around.probabilities, second, model.stuff_values)
+    found = FoundPanoptic(things.objects.found, occurring, compact, stuff, *likeliest, where)
     chosen = Objects(found, objects or ObjectConfig(), model.all_classes, where)
-    maps = _joined(things.probabilities, around.probabilities, second, model.stuff_values)
+    maps = None
+    if probabilities:
+        maps = _joined(things.probabilities, around.probabilities, second, model.stuff_values)
     provenance = things.provenance | {"stuff": around.provenance}
-    return Prediction(chosen.labels, maps if probabilities else None, provenance, chosen)
+    return Prediction(chosen.labels, maps, provenance, chosen)
+
+
+def _tiles(model: TrainedModel, image: Image, config: TileConfig) -> int:
+    """How many tiles a model will predict; nothing of the image is read."""
+    empty, size = without_pixels(image), model.config.voxel_size
+    if size is not None:
+        empty = resampled_shape(empty, size, model.ndim)
+    return len(plan(model, empty, config)) * image.count(model.ndim)
+
+
+def _alike(model: TrainedModel, second: TrainedModel) -> bool:
+    """Whether the numbers that normalise an image for one model are right for the other."""
+    measured = model.config.normalise == second.config.normalise == "image"
+    return measured and model.nonzero == second.nonzero
+
+
+def _compact(maps: Any, positions: Sequence[int]) -> NDArray[np.float16]:
+    """Probabilities of some classes in half the bytes."""
+    compact = np.empty((len(positions), *maps.shape[1:]), np.float16)
+    for place, position in enumerate(positions):
+        compact[place] = maps[position]
+    return compact
 
 
 def _counted(steps: Any, before: int, total: int) -> Generator[TileStep, None, Any]:
@@ -91,12 +114,15 @@ def _counted(steps: Any, before: int, total: int) -> Generator[TileStep, None, A
         yield TileStep(before + step.done, total)
 
 
-def _stuff(maps: Any, second: TrainedModel, values: tuple[int, ...]) -> NDArray[np.float32]:
-    """Probabilities of the stuff classes, 0 where another class is likelier."""
+def _likeliest(
+    maps: Any, second: TrainedModel, values: tuple[int, ...]
+) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.float16]]:
+    """Which stuff class is the likeliest, and how likely; 0 where another class is likelier."""
     is_stuff = np.isin(second.values, values)
-    wins = is_stuff[maps.argmax(axis=0)]
-    stuff: NDArray[np.float32] = np.where(wins, maps[is_stuff], 0)
-    return stuff
+    numbers = np.where(is_stuff, np.cumsum(is_stuff) - 1, 0)
+    best = maps.argmax(axis=0)
+    probability = np.where(is_stuff[best], maps.max(axis=0), 0).astype(np.float16)
+    return numbers.astype(np.min_scalar_type(len(numbers)))[best], probability
 
 
 def _joined(

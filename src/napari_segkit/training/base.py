@@ -31,7 +31,7 @@ from napari_segkit.trained import TrainedModel
 from napari_segkit.versions import versions
 
 from .sampling import Sample
-from .targets import targets, typical_size
+from .targets import objects_in, targets, typical_size
 
 if TYPE_CHECKING:
     from .loop import TrainStep
@@ -87,6 +87,8 @@ class BaseTraining:
             self.images[0].spacing[-self.ndim :],
         )
         self.tile_size, self.overlap = tiles(self.images, config, stride(spec, self.inputs.spacing))
+        self._require_all(values)
+        self.object_count = 0 if class_of is None else sum(map(objects_in, values))
         self.object_size = typical_size(self, values)
         self.samples = self._samples(values)
         self.network = self._build().to(device)
@@ -134,7 +136,6 @@ class BaseTraining:
         return [identity(i.channels) for i in images]
 
     def _samples(self, values: Sequence[NDArray[Any]]) -> list[Sample]:
-        self._require_all(values)
         return [
             Sample(image, Image(indices, image.label_axes), statistics)
             for image, indices, statistics in zip(
@@ -159,7 +160,8 @@ class BaseTraining:
         return np.array([c.value for c in self.classes])[self.class_of[np.maximum(values, 0)]]
 
     def _provenance(self) -> dict[str, Any]:
-        return {
+        objects = {} if self.class_of is None else {"objects": self.object_count}
+        return objects | {
             "id": uuid4().hex,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "images": [i.name for i in self.images],

@@ -46,7 +46,8 @@ class Training(BaseTraining):
 
     def trained(self) -> TrainedModel:
         """The model as it is now, the batch statistics of its encoder measured anew."""
-        update_bn(self._recent, self.network.backbone, self.device)
+        seen = (self.network.normalised(images.to(self.device)) for images in self._recent)
+        update_bn(seen, self.network.backbone)
         return super().trained()
 
     def _sizes(self) -> Iterator[Any]:
@@ -64,5 +65,4 @@ class Training(BaseTraining):
         return torch.stack(list(losses)).sum()
 
     def _provenance(self) -> dict[str, Any]:
-        about = {"objects": self.sampler.objects, "sizes": self.network.sizes_text()}
-        return super()._provenance() | about
+        return super()._provenance() | {"sizes": self.network.sizes_text()}

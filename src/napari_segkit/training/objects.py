@@ -62,13 +62,8 @@ class ObjectSampler(Sampler):
     ) -> None:
         self.class_of, self._full = class_of, tuple(size)
         self._pixels = np.zeros(len(class_of), np.int64)
-        self._holes: dict[int, NDArray[np.int64]] = {}
+        self._holes: dict[int, NDArray[np.int32]] = {}
         super().__init__(samples, size, int(class_of.max()), augment=augment, seed=seed)
-
-    @property
-    def objects(self) -> int:
-        """How many objects there are to learn."""
-        return int(np.count_nonzero(self._pixels[1:]))
 
     def batch(self, count: int) -> tuple[torch.Tensor, Targets]:  # type: ignore[override]
         """Draw `count` patches of one size.
@@ -97,7 +92,8 @@ class ObjectSampler(Sampler):
             counts = np.bincount(np.maximum(ids, 0).ravel(), minlength=len(self.class_of))
             self._pixels = np.maximum(self._pixels, counts)
             if (ids < 0).any():
-                self._holes[number] = np.pad(np.cumsum(np.cumsum(ids < 0, 0), 1), ((1, 0), (1, 0)))
+                holes = (ids < 0).cumsum(0, dtype=np.int32).cumsum(1, dtype=np.int32)
+                self._holes[number] = np.pad(holes, ((1, 0), (1, 0)))
             for id_, box in enumerate(ndimage.find_objects(np.maximum(ids, 0)), 1):
                 if box is not None and self._room(number, middle := _middle(box), STEP).any():
                     found[self.class_of[id_] - 1].append((number, *middle))
@@ -157,7 +153,8 @@ class ObjectSampler(Sampler):
         """Box, class and mask of each object in a patch."""
         present, counts = np.unique(ids, return_counts=True)
         owner = np.maximum(present, 0) % len(self.class_of)
-        kept = (present > 0) & (counts >= VISIBLE * self._pixels[owner])
+        most = np.minimum(self._pixels[owner], ids.size)  # an object may fill a patch
+        kept = (present > 0) & (counts >= VISIBLE * most)
         masks = ids == present[kept, None, None]
         spans = [_span(masks.any(axis=axis)) for axis in (1, 2)]
         boxes = np.stack([spans[0][0], spans[1][0], spans[0][1], spans[1][1]], axis=1)
