@@ -6,6 +6,7 @@ import pytest
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.data.images import Image
 from napari_segkit.data.normalise import identity
+from napari_segkit.models.solo import Solo
 from napari_segkit.training.objects import ObjectSampler
 from napari_segkit.training.sampling import Sample
 
@@ -43,11 +44,16 @@ def test_a_patch_holds_the_objects_of_one_frame(annotated):
     assert edges == {SMALL, LARGE}
 
 
-def test_an_instance_method_learns_from_frames():
-    ids = frames()
+def test_an_instance_method_is_fitted_to_the_objects_of_each_frame(monkeypatch):
+    told, ids, keep = [], frames(), Solo.set_sizes
+
+    def listen(network, sizes):
+        told.append(sizes)
+        keep(network, sizes)
+
+    monkeypatch.setattr(Solo, "set_sizes", listen)
     image = np.random.default_rng(0).normal(50, 8, ids.shape) + 100 * (ids > 0)
     config = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(64, 0))
-    segmenter = Segmenter(ModelSpec("solo"), device="cpu").fit(image, ids, config, axes="TYX")
-    assert segmenter.trained.object_size == pytest.approx(np.sqrt(4 / np.pi) * 14, rel=0.05)
-    assert segmenter.trained.provenance["sizes"] == "grids with cells of 6, 11 pixels"
-    assert segmenter.predict(image, axes="TYX").shape == ids.shape
+    segmenter = Segmenter(ModelSpec("solo"), device="cpu")
+    next(segmenter.train_epochs(image, ids, config, axes="TYX"))
+    assert told[-1].tolist() == [[SMALL, SMALL]] * 9 + [[LARGE, LARGE]] * 9

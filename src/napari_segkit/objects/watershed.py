@@ -1,4 +1,9 @@
-"""From what a network says of each pixel to objects: seeds in their middles, then a watershed."""
+"""From what a network says of each pixel to objects: seeds in their middles, then a watershed.
+
+The numbers below were chosen together, one setting for nuclei and cells of 13 to 68 pixels in four
+sets of images. Smoothing the maps first, or flooding by the distance to the background instead of
+by the expected level, gained nothing.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
