@@ -15,7 +15,7 @@
 TORCH_INDEX ?=
 PYTHON ?=
 PYTEST_ARGS ?=
-PARALLEL := -n 2 --dist loadgroup
+PARALLEL := -n 2 --dist loadfile
 
 export TORCH_INDEX PYTHON
 

@@ -72,16 +72,6 @@ def _own_widgets():
     return {w for w in QApplication.allWidgets() if type(w).__module__.startswith("napari_segkit")}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(config, items):
-    """Side by side run files as a whole, and all that opens windows in one process."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        group = "docks" if "_qt" in item.path.parts else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def pytest_runtest_setup(item):
     """Skip what needs a graphics card where torch has none."""
     if item.get_closest_marker("gpu") is None:

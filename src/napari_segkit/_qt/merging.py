@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 
 from napari_segkit.models import kind_of
-from napari_segkit.panoptic import merge_panoptic
-from napari_segkit.segmenter import Segmenter
 
 from .background import once
 from .model_files import FILES
@@ -14,6 +12,8 @@ from .model_line import can_predict
 from .panel import Note
 
 if TYPE_CHECKING:
+    from napari_segkit.segmenter import Segmenter
+
     from .session import Session
 
 MERGE = (
@@ -61,7 +61,7 @@ class Merging(QWidget):
         if path:
             self.merge(path)
 
-    def _on_merged(self, merged: Segmenter) -> None:
+    def _on_merged(self, merged: "Segmenter") -> None:
         self._made = merged.trained
         self._session.segmenter = merged
         self.status.setText("Merged. Save it to keep both models in one file.")
@@ -82,8 +82,11 @@ class Merging(QWidget):
         self.button.setToolTip(ONCE if merged else MERGE if gives else NO_OBJECTS)
 
 
-def _merge(path: str, instance: Segmenter) -> Segmenter:
+def _merge(path: str, instance: "Segmenter") -> "Segmenter":
     """One model of both; the session's own is what it can go back to."""
+    from napari_segkit.panoptic import merge_panoptic
+    from napari_segkit.segmenter import Segmenter
+
     merged = merge_panoptic(Segmenter.load(path, device=instance.device), instance)
     merged.previous = instance.trained
     return merged
