@@ -3,9 +3,11 @@ from dataclasses import fields
 import pytest
 
 from napari_segkit import ModelSpec, TileConfig, TrainConfig
-from napari_segkit.config import call, declared, from_dict, to_dict
+from napari_segkit.config import CleanConfig, CRFConfig, MRFConfig, RefineConfig, SuperpixelConfig
+from napari_segkit.declare import call, declared, from_dict, to_dict
 
-CONFIGS = [ModelSpec, TileConfig, TrainConfig]
+REFINE = [CRFConfig, MRFConfig, SuperpixelConfig, CleanConfig, RefineConfig]
+CONFIGS = [ModelSpec, TileConfig, TrainConfig, *REFINE]
 
 
 @pytest.mark.parametrize("cls", CONFIGS)
@@ -30,6 +32,7 @@ def test_limits_are_enforced_where_they_are_declared(cls):
         ModelSpec("unet", encoder="resnet34"),
         TileConfig(128, 32),
         TrainConfig(unlabelled=None, minutes=2.5, tile=TileConfig(overlap=64)),
+        RefineConfig("crf", crf=CRFConfig(iterations=2), clean=(CleanConfig(2, largest=True),)),
     ],
 )
 def test_dict_and_python_expression_give_the_same_config_back(config):
@@ -51,6 +54,9 @@ def test_the_python_expression_names_only_what_was_changed():
         (lambda: TrainConfig(augment=1), "must be bool"),
         (lambda: TrainConfig(epochs=True), "must be int"),
         (lambda: TrainConfig(learning_rate=float("nan")), "between"),
+        (lambda: RefineConfig(clean=[CleanConfig()]), "tuple of CleanConfig"),
+        (lambda: RefineConfig(clean=(1,)), "tuple of CleanConfig"),
+        (lambda: CRFConfig(appearance_sigma=0.0), "between 1e-06 and"),
         (lambda: TileConfig(64, 48), "at most half of it, 32"),
         (lambda: from_dict(TileConfig, {"edge": 3}), "no field edge"),
     ],

@@ -1,20 +1,38 @@
 from ._qt.session import session
-from .config import FeatureConfig, ModelSpec, ObjectConfig, TileConfig, TrainConfig
+from .config import (
+    CleanConfig,
+    CRFConfig,
+    FeatureConfig,
+    ModelSpec,
+    MRFConfig,
+    ObjectConfig,
+    RefineConfig,
+    SuperpixelConfig,
+    TileConfig,
+    TrainConfig,
+)
 from .evaluation.report import evaluate
 from .models import list_models
 from .panoptic import merge_panoptic
+from .refinement.smooth import smooth
 from .segmenter import Segmenter
 
 __all__ = [
+    "CRFConfig",
+    "CleanConfig",
     "FeatureConfig",
     "ModelSpec",
+    "MRFConfig",
     "ObjectConfig",
+    "RefineConfig",
     "Segmenter",
+    "SuperpixelConfig",
     "TileConfig",
     "TrainConfig",
     "evaluate",
     "list_models",
     "merge_panoptic",
     "session",
+    "smooth",
 ]
 __version__: str

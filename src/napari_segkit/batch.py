@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .config import ObjectConfig, TileConfig, to_dict
+from .config import ObjectConfig, TileConfig
 from .data.classes import values_of
 from .data.coco_panoptic import write_panoptic
 from .data.files import (
@@ -24,6 +24,7 @@ from .data.folders import TrainingFiles, by_stem, is_folder
 from .data.images import Image
 from .data.names import NIFTI, ending, stem
 from .data.writers import replacing
+from .declare import to_dict
 
 if TYPE_CHECKING:
     from .prediction.tiles import Prediction, TileStep

@@ -4,77 +4,22 @@ Annotations here stay real objects (no ``from __future__ import annotations``), 
 limits inside ``Annotated`` are read at run time.
 """
 
-import types
-from dataclasses import KW_ONLY, dataclass, field, fields, is_dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Annotated, Literal
+
+from .declare import Checked
 
 LabelsAre = Literal["ask", "classes", "objects"]
 Normalise = Literal["image", "training", "none"]
 Dims = Literal["auto", "2D", "3D"]
 ObjectsBy = Literal["components", "boundary", "distance"]
-
-
-def _plain(hint: Any) -> tuple[Any, dict[str, Any]]:
-    """Split ``Annotated[type, limits]`` into the type and its limits."""
-    return get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, {})
-
-
-def declared(cls: type) -> dict[str, tuple[Any, dict[str, Any]]]:
-    """The fields of a configuration class: name -> (type, limits).
-
-    Parameters
-    ----------
-    cls : type
-        One of the configuration dataclasses of this module.
-
-    Returns
-    -------
-    dict
-        Field name to a pair: the type without its limits, and the limits
-        (``min``, ``max``, ``step``) as declared, or an empty dict.
-    """
-    hints = get_type_hints(cls, include_extras=True)
-    return {f.name: _plain(hints[f.name]) for f in fields(cls)}
-
-
-def check(config: Any) -> None:
-    """Raise ValueError or TypeError with one sentence where a field breaks its declaration."""
-    for name, (hint, limits) in declared(type(config)).items():
-        value = getattr(config, name)
-        where = f"{type(config).__name__}.{name} is {value!r}"
-        options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-        if value is None and type(None) in options:
-            continue
-        choices = [c for o in options if get_origin(o) is Literal for c in get_args(o)]
-        if choices:
-            if value not in choices:
-                raise ValueError(f"{where}; choose one of {', '.join(map(repr, choices))}.")
-            continue
-        if not _fits(value, options):
-            names = " or ".join("None" if o is type(None) else o.__name__ for o in options)
-            raise TypeError(f"{where}; it must be {names}.")
-        low, high = limits.get("min"), limits.get("max")
-        if (low is not None and not value >= low) or (high is not None and not value <= high):
-            raise ValueError(f"{where}; it must lie between {low} and {high}.")
-
-
-def _fits(value: Any, options: tuple[Any, ...]) -> bool:
-    if isinstance(value, bool):
-        return bool in options
-    if isinstance(value, int) and float in options:
-        return True
-    return isinstance(value, options)
-
-
-class _Checked:
-    """A configuration refuses impossible values when it is made."""
-
-    def __post_init__(self) -> None:
-        check(self)
+Units = Literal["pixels", "world"]
+Smoother = Literal["crf", "mrf", "superpixels"]
+SuperpixelMethod = Literal["slic", "watershed", "felzenszwalb", "quickshift"]
 
 
 @dataclass(frozen=True)
-class FeatureConfig(_Checked):
+class FeatureConfig(Checked):
     """What the pixel classifier sees at each pixel; other methods see what they have learned to.
 
     Parameters
@@ -109,7 +54,7 @@ class FeatureConfig(_Checked):
 
 
 @dataclass(frozen=True)
-class ModelSpec(_Checked):
+class ModelSpec(Checked):
     """Which model to build.
 
     Parameters
@@ -146,7 +91,7 @@ class ModelSpec(_Checked):
 
 
 @dataclass(frozen=True)
-class TileConfig(_Checked):
+class TileConfig(Checked):
     """How an image is cut into tiles.
 
     Tile size and overlap belong to a model: they are chosen when it is trained and kept in its
@@ -180,7 +125,7 @@ class TileConfig(_Checked):
 
 
 @dataclass(frozen=True)
-class ObjectConfig(_Checked):
+class ObjectConfig(Checked):
     """Which of the objects found are kept; it can be changed without predicting again.
 
     Parameters
@@ -211,7 +156,160 @@ class ObjectConfig(_Checked):
 
 
 @dataclass(frozen=True)
-class TrainConfig(_Checked):
+class CRFConfig(Checked):
+    """How a fully connected CRF smooths probabilities (Kraehenbuehl and Koltun 2011).
+
+    Every pixel is drawn to the class that pixels near it have, and most of all those that look
+    like it: edges of the result move to edges of the image.
+
+    Parameters
+    ----------
+    iterations : int
+        Rounds of mean field. More spreads further; after ten little changes.
+    smoothness_weight : float
+        How strongly near pixels agree, whatever they look like: removes specks. 0 leaves it out.
+    smoothness_sigma : float
+        How far that reaches.
+    appearance_weight : float
+        How strongly pixels of like intensity agree: follows the image's edges. 0 leaves it out.
+    appearance_sigma : float
+        How far that reaches.
+    intensity_sigma : float
+        How different two pixels may look and still count as alike, as a part of the image's
+        range (from its 1st to its 99th percentile, each channel for itself).
+    units : str
+        What the two distances are in. "pixels": of the finest axis, along coarser axes fewer.
+        "world": in the units of the image's spacing.
+    """
+
+    iterations: Annotated[int, {"min": 1, "max": 100}] = 5
+    smoothness_weight: Annotated[float, {"min": 0.0, "max": 1000.0, "step": 0.5}] = 3.0
+    smoothness_sigma: Annotated[float, {"min": 1e-6, "max": 1e6, "step": 0.5}] = 3.0
+    appearance_weight: Annotated[float, {"min": 0.0, "max": 1000.0, "step": 0.5}] = 10.0
+    appearance_sigma: Annotated[float, {"min": 1e-6, "max": 1e6, "step": 1.0}] = 20.0
+    intensity_sigma: Annotated[float, {"min": 1e-3, "max": 100.0, "step": 0.01}] = 0.05
+    units: Units = "pixels"
+
+
+@dataclass(frozen=True)
+class MRFConfig(Checked):
+    """How a Markov random field on the grid smooths probabilities: quick, next neighbours only.
+
+    Parameters
+    ----------
+    weight : float
+        How strongly neighbours agree.
+    iterations : int
+        Rounds at most; it ends before where nothing changes.
+    diagonals : bool
+        Neighbours across corners count as well, by their distance: 8 in an image and 26 in a
+        volume, not 4 and 6.
+    intensity_sigma : float or None
+        Neighbours that differ by much more than this part of the image's range need not agree.
+        None: all agree alike, and the image does not count.
+    method : str
+        "mean-field": probabilities are smoothed. "icm": iterated conditional modes (Besag 1986),
+        which decides for one class at once; quicker, and sooner stuck.
+    """
+
+    weight: Annotated[float, {"min": 0.0, "max": 1000.0, "step": 0.1}] = 1.0
+    iterations: Annotated[int, {"min": 1, "max": 1000}] = 10
+    diagonals: bool = True
+    intensity_sigma: Annotated[float | None, {"min": 1e-3, "max": 100.0, "step": 0.01}] = None
+    method: Literal["mean-field", "icm"] = "mean-field"
+
+
+@dataclass(frozen=True)
+class SuperpixelConfig(Checked):
+    """How an image is cut into superpixels: small regions of like intensity.
+
+    Parameters
+    ----------
+    method : str
+        "slic": compact, of even size. "watershed": from the image's edges, compact. In 2D only:
+        "felzenszwalb" (a graph, sizes vary) and "quickshift" (modes of colour, slow).
+    size : float
+        How wide a superpixel typically is.
+    compactness : float
+        Less follows intensities more closely, more makes squarer superpixels.
+    units : str
+        What the size is in. "pixels": of the finest axis, along coarser axes fewer. "world": in
+        the units of the image's spacing.
+    """
+
+    method: SuperpixelMethod = "slic"
+    size: Annotated[float, {"min": 1e-6, "max": 1e6, "step": 1.0}] = 12.0
+    compactness: Annotated[float, {"min": 1e-4, "max": 1e4, "step": 0.01}] = 0.1
+    units: Units = "pixels"
+
+
+@dataclass(frozen=True)
+class CleanConfig(Checked):
+    """What is tidied in the pixels of one class, in this order; sizes in world units.
+
+    Pixels that lose the class take the next likeliest there.
+
+    Parameters
+    ----------
+    value : int
+        The class, by its label value.
+    threshold : float or None
+        Pixels that are of this class with a lower probability lose it. None: the likeliest class
+        has the pixel.
+    open : float
+        Cut off what is thinner than twice this radius.
+    close : float
+        Bridge gaps that are narrower than twice this radius.
+    fill_holes : float
+        Fill holes up to this area, or volume in 3D.
+    min_size : float
+        Drop pieces below this area, or volume in 3D.
+    largest : bool
+        Keep the largest piece only.
+    """
+
+    value: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 1
+    threshold: Annotated[float | None, {"min": 0.0, "max": 1.0, "step": 0.05}] = None
+    open: Annotated[float, {"min": 0.0, "max": 1e6, "step": 1.0}] = 0.0
+    close: Annotated[float, {"min": 0.0, "max": 1e6, "step": 1.0}] = 0.0
+    fill_holes: Annotated[float, {"min": 0.0, "max": 1e12, "step": 1.0}] = 0.0
+    min_size: Annotated[float, {"min": 0.0, "max": 1e12, "step": 1.0}] = 0.0
+    largest: bool = False
+
+
+@dataclass(frozen=True)
+class RefineConfig(Checked):
+    """What is done to probabilities on the way to labels; a model keeps it in its file.
+
+    Parameters
+    ----------
+    method : str or None
+        "crf", "mrf" or "superpixels" (each takes the class that is likeliest over it). None: the
+        probabilities stay as they are.
+    crf : CRFConfig
+        Counts with method "crf".
+    mrf : MRFConfig
+        Counts with method "mrf".
+    superpixels : SuperpixelConfig
+        Counts with method "superpixels".
+    clean : tuple of CleanConfig
+        Classes that are tidied afterwards, one after the other.
+    """
+
+    method: Smoother | None = None
+    crf: CRFConfig = field(default_factory=CRFConfig)
+    mrf: MRFConfig = field(default_factory=MRFConfig)
+    superpixels: SuperpixelConfig = field(default_factory=SuperpixelConfig)
+    clean: tuple[CleanConfig, ...] = ()
+
+    @property
+    def smoother(self) -> CRFConfig | MRFConfig | SuperpixelConfig | None:
+        """The configuration of the chosen method."""
+        return getattr(self, self.method) if self.method else None
+
+
+@dataclass(frozen=True)
+class TrainConfig(Checked):
     """How a model is trained.
 
     Parameters
@@ -264,33 +362,3 @@ class TrainConfig(_Checked):
     augment: bool = True
     seed: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 0
     tile: TileConfig = field(default_factory=TileConfig)
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """The configuration as plain JSON-able values, nested ones as nested dicts."""
-    return {
-        f.name: to_dict(v) if is_dataclass(v := getattr(config, f.name)) else v
-        for f in fields(config)
-    }
-
-
-def from_dict(cls: type, values: dict[str, Any]) -> Any:
-    """The configuration that ``to_dict`` wrote; ValueError or TypeError where it does not fit."""
-    hints = {name: hint for name, (hint, _) in declared(cls).items()}
-    unknown = set(values) - set(hints)
-    if unknown:
-        raise ValueError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}.")
-    return cls(
-        **{k: from_dict(hints[k], v) if is_dataclass(hints[k]) else v for k, v in values.items()}
-    )
-
-
-def call(config: Any) -> str:
-    """The Python expression that makes this configuration, naming only what was changed."""
-    default = type(config)()
-    changed = [
-        f"{f.name}={call(v) if is_dataclass(v) else repr(v)}"
-        for f in fields(config)
-        if (v := getattr(config, f.name)) != getattr(default, f.name)
-    ]
-    return f"{type(config).__name__}({', '.join(changed)})"

@@ -12,10 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import nn
 
-from .config import ModelSpec, TrainConfig, from_dict, to_dict
+from .config import ModelSpec, TrainConfig
 from .data.classes import LabelClass
 from .data.normalise import Statistics
 from .data.writers import replacing
+from .declare import from_dict, to_dict
 from .models import Inputs, build, model_info, outputs
 from .models.skeleton import skeleton
 from .models.weights import available

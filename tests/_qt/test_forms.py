@@ -8,7 +8,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_segkit._qt.fields import ChoiceField, FloatField, IntField, OptionalField
 from napari_segkit._qt.forms import Form, Section, tooltips
-from napari_segkit.config import FeatureConfig, ModelSpec, TileConfig, TrainConfig, declared
+from napari_segkit.config import FeatureConfig, ModelSpec, TileConfig, TrainConfig
+from napari_segkit.declare import declared
 
 CONFIGS = [ModelSpec, FeatureConfig, TileConfig, TrainConfig]
 OTHERS = [

@@ -5,7 +5,8 @@ from argparse import ArgumentParser
 import pytest
 
 from napari_segkit.cli.options import add_options, read_options
-from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig, TrainConfig, declared
+from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig, TrainConfig
+from napari_segkit.declare import declared
 
 CONFIGS = [ModelSpec(), TrainConfig(), TileConfig(), ObjectConfig()]
 

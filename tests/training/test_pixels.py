@@ -5,9 +5,10 @@ import pytest
 import torch
 from scipy import ndimage
 
-from napari_segkit.config import FeatureConfig, ModelSpec, TileConfig, TrainConfig, to_dict
+from napari_segkit.config import FeatureConfig, ModelSpec, TileConfig, TrainConfig
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
+from napari_segkit.declare import to_dict
 from napari_segkit.prediction.semantic import predict_tiles
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import drain

@@ -9,7 +9,7 @@ from docstring_parser import parse
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from napari_segkit.config import declared
+from napari_segkit.declare import declared
 
 from .fields import make_field
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_segkit.config import call
+from napari_segkit.declare import call
 from napari_segkit.segmenter import Segmenter
 
 from . import snippets

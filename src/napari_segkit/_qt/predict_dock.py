@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 
-from napari_segkit.config import ObjectConfig, TileConfig, call
+from napari_segkit.config import ObjectConfig, TileConfig
+from napari_segkit.declare import call
 
 from . import snippets
 from .axes_choice import AxesChoice

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 
-from napari_segkit.config import TrainConfig, call
+from napari_segkit.config import TrainConfig
+from napari_segkit.declare import call
 
 from . import snippets
 from .curve import LossCurve

@@ -4,7 +4,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import ModelSpec, ObjectConfig, declared
+from napari_segkit.config import ModelSpec, ObjectConfig
+from napari_segkit.declare import declared
 from napari_segkit.models import MODELS
 
 from .options import add_options, flag, names, read_options
