@@ -100,22 +100,54 @@ def smooth_blocks(
         As `smooth` returns it.
     """
     config = config or CRFConfig()
-    method = SMOOTHERS[type(config)]
-    sees = method.sees_image(config)
-    maps = maps_of(probabilities, image, axes=axes, spacing=spacing, sees_image=sees)
-    if compatibility is not None and method is not crf:
+    maps = maps_of(probabilities, image, axes=axes, spacing=spacing, sees_image=sees_image(config))
+    if compatibility is not None and not isinstance(config, CRFConfig):
         raise ValueError("A compatibility of classes goes with a CRFConfig only: leave it out.")
+    smoothed = np.empty(maps.probabilities.shape, np.float32)
+    total, done = len(list(regions(maps.spatial))) * maps.image.count(maps.ndim), 0
+    for item in maps.items():
+        for block, values in smooth_item(maps, item, config, device, compatibility):
+            maps.view(smoothed, item)[(slice(None), *block)] = values
+            done += 1
+            yield Step(done, total)
+    return smoothed
+
+
+def smooth_item(
+    maps: Maps,
+    item: dict[str, int],
+    config: Smoothing,
+    device: str,
+    compatibility: Any = None,
+) -> Iterator[tuple[Region, NDArray[np.float32]]]:
+    """Smooth one item block by block.
+
+    Parameters
+    ----------
+    maps : Maps
+        Probabilities and image.
+    item : dict
+        Place along the axes that are walked, as ``maps.items()`` gives it.
+    config, device, compatibility
+        As in `smooth`.
+
+    Yields
+    ------
+    tuple
+        A block, and its probabilities ``(classes, *block)``.
+    """
+    method = SMOOTHERS[type(config)]
     given = {} if compatibility is None else {"compatibility": compatibility}
     run = method.smoother(config, len(maps.probabilities), maps.spacing, device, **given)
-    smoothed = np.empty(maps.probabilities.shape, np.float32)
-    blocks = list(regions(maps.spatial))
-    total = len(blocks) * maps.image.count(maps.ndim)
-    for done, (item, block) in enumerate(product(maps.items(), blocks)):
+    for block in regions(maps.spatial):
         wide, inside = widened(block, method.halo(config, maps.spacing), maps.spatial)
         values = run(maps.read(item, wide), maps.pixels(item, wide))
-        maps.view(smoothed, item)[(slice(None), *block)] = values[(slice(None), *inside)]
-        yield Step(done + 1, total)
-    return smoothed
+        yield block, values[(slice(None), *inside)]
+
+
+def sees_image(config: Smoothing | None) -> bool:
+    """Whether a way of smoothing looks at the image; None smooths nothing."""
+    return config is not None and bool(SMOOTHERS[type(config)].sees_image(config))
 
 
 def regions(lengths: Sequence[int]) -> Iterator[Region]:
