@@ -175,6 +175,7 @@ def test_objects_are_asked_about_and_taken_as_one_class(viewer, opened, qtbot):
     dock.survey.meaning.set_value(None, "ask")
     counted(qtbot, dock)
     assert offered(dock) == ["labels_are='objects'", "labels_are='classes'", "objects='distance'"]
+    assert "or Objects distance to learn each as an object." in dock.bar.hint.text()
     dock.survey.buttons["labels_are='objects'"].click()
     counted(qtbot, dock)
     assert dock.config().labels_are == "objects"

@@ -140,6 +140,13 @@ def test_a_list_names_classes_and_regions(data, tmp_path, capsys):
     assert [c.value for c in Segmenter.load(tmp_path / "a.segkit").classes] == [0, 1, 2]
 
 
+def test_ids_given_for_classes_are_asked_about_in_options(data, tmp_path, capsys):
+    arguments = [data / "images", data / "ids", "-o", tmp_path / "a.segkit"]
+    assert run("train", *arguments, "--model", "pixels", *RAW, *CPU) == 2
+    options = "--labels-are objects or --labels-are classes or --objects distance."
+    assert last(capsys).endswith(options)
+
+
 def test_pieces_of_classes_are_asked_about_in_options(data, tmp_path, capsys):
     arguments = ["train", data / "images/0.png", data / "classes/0.png"]
     target = ["-o", tmp_path / "a.segkit", *PIXELS]

@@ -10,6 +10,7 @@ from skimage.filters import gaussian
 from skimage.measure import label
 from skimage.transform import rescale
 
+from napari_segkit.config import TrainConfig
 from napari_segkit.data.classes import classes_of
 from napari_segkit.data.images import Image
 from napari_segkit.data.labels import (
@@ -21,6 +22,7 @@ from napari_segkit.data.labels import (
     read_values,
     to_indices,
 )
+from napari_segkit.data.pairs import learnable
 from napari_segkit.data.survey import survey
 
 
@@ -85,6 +87,17 @@ def test_objects_are_asked_about_and_taken_as_one_class(mask):
     one = read_values(ids, unlabelled=None, labels_are="objects")
     np.testing.assert_array_equal(one, (ids > 0).astype(np.uint8))
     assert read_values(ids, unlabelled=None, labels_are="classes") is ids
+
+
+def test_a_training_on_classes_says_that_objects_can_be_learned(mask):
+    ids = label(mask > 0).astype(np.uint16)
+    for values in (ids, np.arange(1200).reshape(30, 40)):
+        found = survey(values, unlabelled=None)
+        assert "or ModelSpec(..., objects='distance') to learn each as an object" in found.problem
+        assert found.remedies[-1] == "objects='distance'"
+    with pytest.raises(LabelsError, match=r"ModelSpec\(\.\.\., objects='distance'\)") as error:
+        learnable([Image(ids, "YX")], [ids], TrainConfig(unlabelled=None))
+    assert error.value.remedies == survey(ids, unlabelled=None).remedies
 
 
 def test_unlabelled_pixels_of_objects_stay_unlabelled():

@@ -17,6 +17,7 @@ def in_words(sentence: str) -> str:
         Such as "name the axes, or choose Dims 2D."
     """
     sentence = re.sub(r" \(`[^`]*`[^)]*\)", "", sentence)
+    sentence = re.sub(r"\bModelSpec\(\.\.\., ([^)]*)\)", r"\1", sentence)
     sentence = re.sub(r"\b[A-Z]\w+Config\.(\w+)", lambda m: _title(m[1]), sentence)
     return re.sub(r"\b(\w+)='(\w+)'", lambda m: f"{_title(m[1])} {m[2]}", sentence)
 

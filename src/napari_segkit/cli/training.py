@@ -106,10 +106,9 @@ def say_counts(given: dict[str, Any], spec: ModelSpec, config: TrainConfig) -> N
 
 
 def _say_pixels(given: dict[str, Any], config: TrainConfig) -> None:
-    from napari_segkit.data.labels import read_all
-    from napari_segkit.data.survey import survey_values
+    from napari_segkit.data.survey import read_classes, survey_values
 
-    values, _ = read_all(
+    values, _ = read_classes(
         given["labels"],
         unlabelled=config.unlabelled,
         labels_are=config.labels_are,

@@ -10,9 +10,9 @@ from napari_segkit.config import TrainConfig
 
 from .classes import LabelClass, classes_of, objects_as_classes
 from .images import Image
-from .labels import LabelsError, read_all
+from .labels import LabelsError
 from .orientation import turn, turned
-from .survey import survey_values
+from .survey import read_classes, survey_values
 
 
 def pair_up(images: Any, labels: Any) -> list[tuple[Any, Any]]:
@@ -95,7 +95,7 @@ def learnable(
         If the labels cannot be learned from; the sentence says why.
     """
     require_same_channels(images)
-    values, cleaned = read_all(
+    values, cleaned = read_classes(
         labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
     )
     found = survey_values(values, config.unlabelled, cleaned=cleaned)

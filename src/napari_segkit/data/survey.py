@@ -1,7 +1,7 @@
 """What labels hold, seen before anything is learned from them: counts, and sentences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from .labels import LabelsError, count, read_all
 
 FEW = 50
 MOST_CLASSES = 1000
+OR_OBJECTS = "or ModelSpec(..., objects='distance') to learn each as an object"
+REMEDY = "objects='distance'"
 
 
 @dataclass(frozen=True)
@@ -89,24 +91,51 @@ def survey(
     """
     try:
         images = None if image is None else [image]
-        values, cleaned = read_all(
+        values, cleaned = read_classes(
             [labels], unlabelled=unlabelled, labels_are=labels_are, images=images
         )
     except LabelsError as error:
-        return Survey({}, 0, (), str(error), _with_objects(error.remedies))
-    found = survey_values(values, unlabelled, cleaned=cleaned)
-    return replace(found, remedies=_with_objects(found.remedies))
+        return Survey({}, 0, (), str(error), error.remedies)
+    return survey_values(values, unlabelled, cleaned=cleaned)
 
 
-def _with_objects(remedies: tuple[str, ...]) -> tuple[str, ...]:
-    """What looks like objects may be learned as such."""
-    return (*remedies, "objects='distance'") if "labels_are='objects'" in remedies else remedies
+def read_classes(
+    labels: Sequence[Any],
+    *,
+    unlabelled: int | None,
+    labels_are: LabelsAre,
+    images: Sequence[Image] | None,
+) -> tuple[list[NDArray[np.integer[Any]]], bool]:
+    """The label values of several images, for a training that learns classes.
+
+    Parameters
+    ----------
+    labels, unlabelled, labels_are, images
+        As in `read_all`.
+
+    Returns
+    -------
+    tuple
+        As `read_all` gives it.
+
+    Raises
+    ------
+    LabelsError
+        As in `read_all`; of labels that look like objects it says that they can be learned as such.
+    """
+    try:
+        return read_all(labels, unlabelled=unlabelled, labels_are=labels_are, images=images)
+    except LabelsError as error:
+        if "labels_are='objects'" not in error.remedies:
+            raise
+        sentence = f"{str(error).removesuffix('.')}, {OR_OBJECTS}."
+        raise LabelsError(sentence, (*error.remedies, REMEDY)) from None
 
 
 def survey_values(
     values: Sequence[NDArray[Any]], unlabelled: int | None, *, cleaned: bool = False
 ) -> Survey:
-    """The survey of several arrays that `read_all` gave, taken together.
+    """The survey of several arrays that `read_classes` gave, taken together.
 
     Parameters
     ----------
@@ -141,8 +170,8 @@ def _problem(
     if len(counts) > MOST_CLASSES:
         return (
             f"The labels hold {len(counts)} classes; a network learns at most {MOST_CLASSES}: if "
-            "the values are ids of objects, choose labels_are='objects'.",
-            ("labels_are='objects'",),
+            f"the values are ids of objects, choose labels_are='objects', {OR_OBJECTS}.",
+            ("labels_are='objects'", REMEDY),
         )
     if not counts:
         return (
