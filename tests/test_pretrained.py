@@ -6,6 +6,7 @@ import torch
 
 from napari_segkit import ModelSpec, ObjectConfig, Segmenter, TrainConfig
 from napari_segkit.models import Inputs, build, resolve
+from napari_segkit.models.weights import WeightsError
 
 SPEC = ModelSpec("maskrcnn", encoder="mobilenet_v3_large")
 EVERYTHING = ObjectConfig(score=0)
@@ -77,6 +78,18 @@ def test_a_file_of_an_encoder_is_no_whole_model(tmp_path, photograph):
     torch.save(mobilenet_v3_large(weights=None).state_dict(), tmp_path / "encoder.pth")
     with pytest.raises(ValueError, match=r"encoder\.pth holds an encoder and no whole maskrcnn"):
         whole(str(tmp_path / "encoder.pth")).predict(photograph)
+
+
+def test_weights_that_cannot_predict_are_not_said_to_be_dispensable(tmp_path, photograph):
+    torch.save({"epoch": 3}, tmp_path / "none.pth")
+    with pytest.raises(WeightsError, match=r"choose another file of weights by its path\.$"):
+        whole(str(tmp_path / "none.pth")).predict(photograph)
+
+
+def test_weights_of_another_encoder_cannot_predict(weights, photograph):
+    spec = ModelSpec("maskrcnn", encoder="resnet18", weights=weights)
+    with pytest.raises(WeightsError, match=r"do not fit .* file of weights by its path\.$"):
+        Segmenter(spec, device="cpu").predict(photograph)
 
 
 def test_coco_chooses_an_encoder_that_has_such_weights():

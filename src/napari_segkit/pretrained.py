@@ -32,7 +32,7 @@ def load_whole(spec: ModelSpec) -> TrainedModel:
     """
     from .models.maskrcnn import categories, classes_in
     from .models.weight_files import read
-    from .models.weights import initialise
+    from .models.weights import load
 
     names = categories()
     if spec.weights != "coco":
@@ -46,7 +46,7 @@ def load_whole(spec: ModelSpec) -> TrainedModel:
         names = names if known else tuple(f"class {n}" for n in range(count))
     inputs = Inputs(3, len(names), UNKNOWN[-2:])
     network = build(spec, inputs)
-    initialise(network, spec, inputs)
+    load(network, spec, inputs)
     return TrainedModel(
         network=network.eval(),
         spec=spec,

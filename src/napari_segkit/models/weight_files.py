@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAFE = "model.safetensors"
-INSTEAD = "choose a file of weights by its path, or weights=None, which trains from random numbers"
+INSTEAD = "choose another file of weights by its path"
 NESTS = ("state_dict", "model_state_dict", "network_weights", "model")
 
 

@@ -25,8 +25,9 @@ from .weight_match import (
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["WeightsError", "initialise", "available", "cached"]
+__all__ = ["WeightsError", "initialise", "load", "available", "cached"]
 
+WITHOUT = "weights=None, which trains from random numbers"
 # Files of methods on the encoders of torchvision.
 TORCHVISION = ("torchvision", "segnet", "maskrcnn", "solo")
 BACKBONES = {
@@ -78,6 +79,26 @@ WORDS = {
 
 
 def initialise(network: "nn.Module", spec: ModelSpec, inputs: Inputs) -> None:
+    """Give a network that is to be trained the pretrained weights that its spec names.
+
+    Parameters
+    ----------
+    network, spec, inputs
+        As in `load`.
+
+    Raises
+    ------
+    WeightsError
+        As in `load`; it says that a training can do without.
+    """
+    try:
+        load(network, spec, inputs)
+    except WeightsError as error:
+        sentence = str(error).removesuffix(".")
+        raise WeightsError(f"{sentence}, or {WITHOUT}.") from error.__cause__
+
+
+def load(network: "nn.Module", spec: ModelSpec, inputs: Inputs) -> None:
     """Give a new network the pretrained weights that its spec names.
 
     Other numbers of channels than the weights were learned with are allowed: one channel takes
