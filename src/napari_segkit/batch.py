@@ -110,6 +110,22 @@ class Results:
         return kept | {"masks": self.values(model), "one_mask": self.as_one}
 
 
+@dataclass(frozen=True)
+class Written:
+    """What became of an image file.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        What was predicted.
+    files : tuple of Path
+        What was written: the labels, then what belongs to them.
+    """
+
+    prediction: "Prediction"
+    files: tuple[Path, ...]
+
+
 def read_training(
     files: Sequence[TrainingFiles],
     *,
@@ -190,7 +206,7 @@ def predict_file_tiles(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     results: Results | None = None,
-) -> Generator["TileStep", None, "Prediction"]:
+) -> Generator["TileStep", None, Written]:
     """Predict an image file and write its labels, tile by tile.
 
     Parameters
@@ -212,8 +228,8 @@ def predict_file_tiles(
 
     Returns
     -------
-    Prediction
-        What was predicted.
+    Written
+        What was predicted, and the files.
 
     Raises
     ------
@@ -236,14 +252,16 @@ def predict_file_tiles(
         "overwrite": wanted.overwrite,
     }
     place: dict[str, Any] = {"spacing": image.spacing, "header": image.metadata.get("nifti")}
+    files, axes = [target], image.label_axes
     if found.objects is None:
-        write_labels(target, found.labels, axes=image.label_axes, **place, **about)
+        write_labels(target, found.labels, axes=axes, **place, **about)
     else:
-        _write_objects(target, found, model, wanted, place | {"axes": image.label_axes}, about)
+        files = _write_objects(target, found, model, wanted, place | {"axes": axes}, about)
     if found.probabilities is not None:
-        axes = "C" + image.label_axes
-        write_probabilities(_maps(target), found.probabilities, axes=axes, **place, **about)
-    return found
+        maps = _maps(target)
+        write_probabilities(maps, found.probabilities, axes=f"C{axes}", **place, **about)
+        files.append(maps)
+    return Written(found, tuple(files))
 
 
 def _check_files(target: Path, model: "TrainedModel", wanted: Results) -> None:
@@ -280,22 +298,23 @@ def _write_objects(
     wanted: Results,
     place: dict[str, Any],
     about: dict[str, Any],
-) -> None:
-    """Write objects with their table, or the masks of their classes."""
+) -> list[Path]:
+    """Write objects with their table, or the masks of their classes; into which files."""
     objects: Any = found.objects
+    beside: Any = _beside_labels(target, model, wanted)
     if wanted.panoptic:
         kinds = {c.name: "thing" for c in model.classes[1:]}
         kinds |= {c.name: "stuff" for c in model.all_classes[len(model.classes) :]}
         write_panoptic(target, objects.labels, objects.table, categories=kinds, **about)
-        return
+        return [target, beside]
     if wanted.masks is not None:
         masks = objects.combined(wanted.values(model), as_one=wanted.as_one)
         write_labels(target, masks, **place, **about)
-        return
-    table: Any = _beside_labels(target, model, wanted)
-    with replacing(table) as opened:  # it appears only where the labels could be written, too
+        return [target]
+    with replacing(beside) as opened:  # it appears only where the labels could be written, too
         opened.write(objects.table.to_csv(index=False).encode())
         write_labels(target, _ids(objects.labels), **place, **about)
+    return [target, beside]
 
 
 def _ids(labels: Any) -> Any:

@@ -20,6 +20,7 @@ TINY = ["--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "2", "--tile-
 RAW = ["--no-intensity", "--no-edges", "--no-texture", "--window", "1"]
 PIXELS = ["--model", "pixels", "--objects", "components", *RAW, *CPU]
 GREY = {1: 120, 2: 220}
+WRITTEN = (("", "tif"), ("", "csv"), ("probabilities/", "tif"))
 
 
 def scene(seed, shape=(48, 64)):
@@ -169,7 +170,9 @@ def test_predict_writes_ids_and_a_table(data, model, tmp_path, capsys):
     arguments = ["predict", model, data / "images", "-o", out, "--probabilities"]
     assert run(*arguments) == 0
     printed, said = capsys.readouterr()
-    assert printed.split() == [str(out / "0.tif"), str(out / "1.tif")]
+    names = [f"{place}{i}.{kind}" for i in range(2) for place, kind in WRITTEN]
+    assert printed.splitlines() == [str(out / name) for name in names]
+    assert all((out / name).is_file() for name in names)
     for i in range(2):
         labels, truth = tifffile.imread(out / f"{i}.tif"), scene(i)[1]
         table = pd.read_csv(out / f"{i}.csv")
@@ -227,9 +230,11 @@ def test_masks_of_classes(asked, value_of, data, model, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_panoptic_files(data, model, tmp_path):
+def test_panoptic_files(data, model, tmp_path, capsys):
     out = tmp_path / "out"
     assert run("predict", model, data / "images", "-o", out, "--format", "panoptic") == 0
+    names = ("0.png", "0.json", "1.png", "1.json")
+    assert capsys.readouterr().out.splitlines() == [str(out / name) for name in names]
     assert sorted(p.name for p in out.iterdir()) == ["0.json", "0.png", "1.json", "1.png"]
     colours = np.asarray(Pictures.open(out / "0.png")).astype(int)
     ids = colours @ (1, 256, 65536)
@@ -242,11 +247,12 @@ def test_panoptic_files(data, model, tmp_path):
     )
 
 
-def test_a_merged_model_says_things_and_stuff(data, model, semantic, tmp_path):
+def test_a_merged_model_says_things_and_stuff(data, model, semantic, tmp_path, capsys):
     merged = merge_panoptic(Segmenter.load(semantic), Segmenter.load(model), stuff=[0])
     merged.save(tmp_path / "m.segkit")
     image = data / "images/0.png"
     assert run("predict", tmp_path / "m.segkit", image, "-o", tmp_path / "a.tif", *CPU) == 0
+    assert last(capsys) == "0.png: 21 segments"
     table = pd.read_csv(tmp_path / "a.csv")
     assert table["kind"].value_counts().to_dict() == {"thing": 20, "stuff": 1}
     assert read_labels(tmp_path / "a.tif").min() > 0

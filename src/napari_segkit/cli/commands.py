@@ -10,12 +10,19 @@ from napari_segkit import __version__
 from napari_segkit.config import ModelSpec, TileConfig, TrainConfig
 from napari_segkit.models import model_info
 from napari_segkit.models.presets import PRESETS
-from napari_segkit.steps import drain
 
 from .merge import add_merge, merge
 from .models import about_model, all_models, chosen
 from .options import add_options, numbers, read_options
-from .predict import add_model, add_results, model_of, require_objects, results_of, suffix_of
+from .predict import (
+    add_model,
+    add_results,
+    model_of,
+    predict_file,
+    require_objects,
+    results_of,
+    suffix_of,
+)
 from .terminal import MISTAKES, interrupts, notes, say, sentence, shown
 from .training import add_objects, describe, require_learned, save, say_counts
 
@@ -153,7 +160,8 @@ def _predict(args: Namespace) -> int:
     results.check(segmenter.ready())
     _say_device(args)
     if not is_folder(Path(args.input)):
-        return _predict_file(segmenter, *jobs[0], args, results)
+        predict_file(segmenter, *jobs[0], args, results)
+        return 0
     failed = sum(not _tried(segmenter, *job, args, results) for job in jobs)
     if failed:
         say(f"{failed} of {len(jobs)} files failed.")
@@ -165,32 +173,11 @@ def _tried(
 ) -> bool:
     """Whether a file of a folder could be predicted; the others go on where it could not."""
     try:
-        _predict_file(segmenter, source, target, args, results)
+        predict_file(segmenter, source, target, args, results)
     except MISTAKES as problem:
         say(f"{source.name}: {sentence(problem)}")
         return False
     return True
-
-
-def _predict_file(
-    segmenter: "Segmenter", source: Path, target: Path, args: Namespace, results: "Results"
-) -> int:
-    from napari_segkit.batch import predict_file_tiles
-
-    steps = predict_file_tiles(
-        segmenter,
-        source,
-        target,
-        read_options(args, TileConfig()),
-        axes=args.axes,
-        spacing=args.spacing,
-        results=results,
-    )
-    found = drain(shown(steps, lambda _: f"{source.name}  tiles"))
-    if found.objects is not None:
-        say(f"{source.name}: {len(found.objects)} objects")
-    print(target)
-    return 0
 
 
 def _add_evaluate(commands: Any) -> None:

@@ -4,14 +4,17 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import ModelSpec, ObjectConfig
+from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig
 from napari_segkit.declare import declared
 from napari_segkit.models import MODELS
+from napari_segkit.steps import drain
 
 from .options import add_options, flag, names, read_options
+from .terminal import say, shown
 
 if TYPE_CHECKING:
     from napari_segkit.batch import Results
+    from napari_segkit.objects.record import Objects
     from napari_segkit.segmenter import Segmenter
     from napari_segkit.trained import TrainedModel
 
@@ -141,6 +144,45 @@ def require_objects(args: Namespace, model: "TrainedModel") -> None:
             f"{' and '.join(map(flag, given))} choose among objects, and {args.model} gives "
             "classes only: leave them out, or give a model that was trained to give objects."
         )
+
+
+def predict_file(
+    segmenter: "Segmenter", source: Path, target: Path, args: Namespace, results: "Results"
+) -> None:
+    """Predict one image file, and print the files that were written.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        Trained.
+    source, target : Path
+        Image file and label file.
+    args : Namespace
+        Options of ``segkit predict``.
+    results : Results
+        What is written.
+    """
+    from napari_segkit.batch import predict_file_tiles
+
+    steps = predict_file_tiles(
+        segmenter,
+        source,
+        target,
+        read_options(args, TileConfig()),
+        axes=args.axes,
+        spacing=args.spacing,
+        results=results,
+    )
+    written = drain(shown(steps, lambda _: f"{source.name}  tiles"))
+    if written.prediction.objects is not None:
+        say(f"{source.name}: {_counted(written.prediction.objects)}")
+    print(*written.files, sep="\n")
+
+
+def _counted(objects: "Objects") -> str:
+    """How many there are: "3 objects", or "3 segments" where stuff is among them."""
+    word = "segment" if "kind" in objects.table else "object"
+    return f"{len(objects)} {word}{'' if len(objects) == 1 else 's'}"
 
 
 def _names(text: str) -> tuple[str, ...]:
