@@ -1,7 +1,9 @@
 """Files through a model: what is read, what is written where, one file's way through it."""
 
+import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from .trained import TrainedModel
 
 AnyPath = str | PathLike[str]
+MOST_IN_PNG = 2**16 - 1
 
 
 @dataclass(frozen=True)
@@ -215,7 +218,8 @@ def predict_file_tiles(
         Trained.
     source, target : Path
         Image file and label file. A table of the objects goes beside the labels, as a CSV file of
-        their name.
+        their name. Objects too many for a PNG go into a TIFF of a free name, with a
+        warning.
     tile, axes, spacing
         As in ``Segmenter.predict``; axes and spacing None: what the file says.
     results : Results, optional
@@ -313,13 +317,32 @@ def _write_objects(
         return [target]
     with replacing(beside) as opened:  # it appears only where the labels could be written, too
         opened.write(objects.table.to_csv(index=False).encode())
+        target = _roomy(target, len(objects))
         write_labels(target, _ids(objects.labels), **place, **about)
     return [target, beside]
 
 
+def _roomy(target: Path, objects: int) -> Path:
+    """A TIFF of a name that is free, where a PNG cannot hold so many objects."""
+    if ending(target) != ".png" or objects <= MOST_IN_PNG:
+        return target
+    spare = target.with_name(f"{stem(target)}.tif")
+    for number in count(2):
+        if not spare.exists():
+            break
+        spare = target.with_name(f"{stem(target)}-{number}.tif")
+    warnings.warn(
+        f"{objects} objects were found, and a PNG holds {MOST_IN_PNG} at most: their labels are "
+        f"written as {spare} instead.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return spare
+
+
 def _ids(labels: Any) -> Any:
     """Numbers of objects in a type that does not hang on how many there are, up to 65535."""
-    return labels.astype(np.uint16 if labels.max(initial=0) < 2**16 else np.uint32)
+    return labels.astype(np.uint16 if labels.max(initial=0) <= MOST_IN_PNG else np.uint32)
 
 
 def _beside_labels(target: Path, model: "TrainedModel", wanted: Results) -> Path | None:

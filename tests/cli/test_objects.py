@@ -292,15 +292,19 @@ def test_more_objects_than_16_bits_hold(model, tmp_path, capsys):
     ids[1::2, 1::2] = True
     Pictures.fromarray(np.where(ids, 220, 20).astype(np.uint8)).save(tmp_path / "many.png")
     asked = ["predict", model, tmp_path / "many.png", "--tile-size", "512", *CPU]
-    assert run(*asked, "-o", tmp_path / "ids.png") == 2
-    said = last(capsys)
-    assert "66049 do not fit a PNG" in said
-    assert "ending in .tif" in said
-    assert [p.name for p in tmp_path.iterdir()] == ["many.png"]
-    assert run(*asked, "-o", tmp_path / "ids.tif") == 0
-    labels = tifffile.imread(tmp_path / "ids.tif")
+    (tmp_path / "ids.tif").write_bytes(b"precious")
+    assert run(*asked, "-o", tmp_path / "ids.png", "--overwrite") == 0
+    printed, said = capsys.readouterr()
+    assert "Note: 66049 objects were found, and a PNG holds 65535 at most" in said
+    labels_file, table_file = printed.splitlines()
+    assert labels_file == str(tmp_path / "ids-2.tif")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        *("ids-2.tif", "ids.csv", "ids.tif", "many.png")
+    ]
+    assert (tmp_path / "ids.tif").read_bytes() == b"precious"
+    labels = tifffile.imread(labels_file)
     assert labels.dtype == np.uint32
-    assert labels.max() == len(pd.read_csv(tmp_path / "ids.csv")) == 66049
+    assert labels.max() == len(pd.read_csv(table_file)) == 66049
 
 
 def test_volumes_keep_their_place_and_say_volumes(tmp_path):

@@ -10,7 +10,7 @@ from napari_segkit.models import MODELS
 from napari_segkit.steps import drain
 
 from .options import add_options, flag, names, read_options
-from .terminal import say, shown
+from .terminal import notes, say, shown
 
 if TYPE_CHECKING:
     from napari_segkit.batch import Results
@@ -173,7 +173,8 @@ def predict_file(
         spacing=args.spacing,
         results=results,
     )
-    written = drain(shown(steps, lambda _: f"{source.name}  tiles"))
+    with notes():
+        written = drain(shown(steps, lambda _: f"{source.name}  tiles"))
     if written.prediction.objects is not None:
         say(f"{source.name}: {_counted(written.prediction.objects)}")
     print(*written.files, sep="\n")
