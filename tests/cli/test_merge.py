@@ -50,7 +50,10 @@ def test_nothing_is_overwritten_unless_asked(folder, tmp_path, capsys):
     output = tmp_path / "both.segkit"
     output.write_bytes(b"precious")
     assert merge(folder, output) == 2
-    assert "exists already" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (
+        said == f"{output} exists already: choose another name, or overwrite. Here: --overwrite.\n"
+    )
     assert output.read_bytes() == b"precious"
     assert merge(folder, output, "--stuff", "dog", "--overwrite") == 2
     assert output.read_bytes() == b"precious"

@@ -269,7 +269,10 @@ def test_neither_labels_nor_table_are_overwritten_unless_asked(
     (tmp_path / precious).write_bytes(b"precious")
     assert run("predict", model, data / "images", "-o", tmp_path) == 1
     said = capsys.readouterr().err
-    assert f"0.png: {tmp_path / precious} exists already" in said
+    assert (
+        f"0.png: {tmp_path / precious} exists already: choose another name, or overwrite. " in said
+    )
+    assert "Here: --overwrite." in said
     assert (tmp_path / precious).read_bytes() == b"precious"
     written = sorted({precious, "1.csv", "1.tif"})
     assert sorted(p.name for p in tmp_path.iterdir()) == written

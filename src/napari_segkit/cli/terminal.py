@@ -130,6 +130,8 @@ def interrupts() -> Iterator[Event]:
 
 
 def _option(remedy: str) -> str:
-    """``labels_are='objects'`` as ``--labels-are objects``."""
+    """``labels_are='objects'`` as ``--labels-are objects``, ``x=True`` as ``--x``."""
     name, value = remedy.split("=")
+    if value == "True":
+        return flag(name)
     return f"{flag(name)} {value.strip(chr(39)).lower()}"

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 AnyPath = str | PathLike[str]
 
 
+class ExistsError(ValueError):
+    """A file is there already, and nobody said that it may be replaced."""
+
+    remedies = ("overwrite=True",)
+
+
 def read_image(
     path: AnyPath,
     axes: str | None = None,
@@ -278,7 +284,7 @@ def require_free(path: AnyPath, *, overwrite: bool = False) -> Path:
     if file.is_dir():
         raise ValueError(f"{file} is a folder: give the name of a file in it.")
     if file.exists() and not overwrite:
-        raise ValueError(f"{file} exists already: choose another name, or overwrite.")
+        raise ExistsError(f"{file} exists already: choose another name, or overwrite.")
     if not file.parent.is_dir():
         raise ValueError(f"There is no folder {file.parent} to write {file.name} in.")
     return file
