@@ -278,7 +278,7 @@ def test_objects_are_chosen_in_the_model_form(model_dock):
     form = model_dock.form
     assert [form.objects.itemText(i) for i in range(4)] == [
         "classes only",
-        "pieces",
+        "pieces (components)",
         "by their rims (boundary)",
         "by their depth (distance)",
     ]

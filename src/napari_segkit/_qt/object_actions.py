@@ -49,7 +49,8 @@ class ObjectActions(QWidget):
             (
                 self.measure_button,
                 self.measure,
-                "Add centre, axes, shape and more to the layer's features.",
+                "Add centre, axes, shape and more to the layer's features. "
+                "After another prediction, measure again.",
             ),
             (
                 self.table_button,

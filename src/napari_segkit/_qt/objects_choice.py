@@ -9,7 +9,10 @@ from .fields import Calm
 
 CHOICES: dict[ObjectsBy | None, tuple[str, str]] = {
     None: ("classes only", "A class for every pixel."),
-    "components": ("pieces", "Each connected piece is an object: where objects do not touch."),
+    "components": (
+        "pieces (components)",
+        "Each connected piece is an object: where objects do not touch.",
+    ),
     "boundary": (
         "by their rims (boundary)",
         "Learns the rims of objects, too, and parts those that touch.",

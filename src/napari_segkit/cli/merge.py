@@ -19,8 +19,9 @@ def add_merge(parser: ArgumentParser) -> None:
     parser.add_argument("instance", help="model file that gives objects")
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="such as a.segkit")
     parser.add_argument("--stuff", type=names, metavar="NAME,NAME",
-                        help="classes of the first model that fill what objects leave; by default "
-                             "all but background and those that the second has")  # fmt: skip
+                        help="names or values of the first model's classes that fill what objects "
+                             "leave; by default all but background and those that the second "
+                             "has")  # fmt: skip
 
 
 def merge(args: Namespace) -> Path:

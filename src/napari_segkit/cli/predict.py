@@ -86,7 +86,7 @@ def add_results(parser: ArgumentParser) -> None:
                         help="write them too, into a folder beside the labels")  # fmt: skip
     objects = parser.add_argument_group("models that give objects")
     objects.add_argument("--masks", type=_names, metavar="NAME,NAME|all",
-                         help="write the masks of these classes, not objects")  # fmt: skip
+                         help="write masks of classes (names or values), not objects")  # fmt: skip
     objects.add_argument("--one-mask", action="store_true",
                          help="one mask of value 1 for all of these classes")  # fmt: skip
     add_options(objects, ObjectConfig(), suppress=True)
