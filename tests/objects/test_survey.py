@@ -87,6 +87,13 @@ def test_labels_like_classes_are_asked_about():
     assert found.objects == ()
 
 
+def test_a_number_that_comes_back_in_time_is_another_object():
+    ids = np.stack([squares(4), squares(4), np.zeros_like(squares(4))])
+    image = Image(np.zeros((*ids.shape, 2)), "TYXC")
+    assert survey_objects(ids, image=image).objects[0].number == 8
+    assert survey_objects(ids, image=Image(np.zeros(ids.shape), "ZYX")).objects[0].number == 4
+
+
 def test_ids_for_a_semantic_model_may_be_learned_as_objects():
     found = survey(squares(8), unlabelled=None)
     assert found.remedies[-1] == "objects='distance'"

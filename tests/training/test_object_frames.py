@@ -1,5 +1,7 @@
 """Labels of several frames: a number may come back, and is another object there."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -55,5 +57,7 @@ def test_an_instance_method_is_fitted_to_the_objects_of_each_frame(monkeypatch):
     image = np.random.default_rng(0).normal(50, 8, ids.shape) + 100 * (ids > 0)
     config = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(64, 0))
     segmenter = Segmenter(ModelSpec("solo"), device="cpu")
-    next(segmenter.train_epochs(image, ids, config, axes="TYX"))
+    with closing(segmenter.train_epochs(image, ids, config, axes="TYX")) as steps:
+        next(steps)
+    assert segmenter.trained.provenance["objects"] == 18
     assert told[-1].tolist() == [[SMALL, SMALL]] * 9 + [[LARGE, LARGE]] * 9

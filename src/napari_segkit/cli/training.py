@@ -126,14 +126,15 @@ def _say_objects(given: dict[str, Any], spec: ModelSpec, config: TrainConfig) ->
 
     from napari_segkit.data.labels import IGNORE
     from napari_segkit.objects.read import learnable_objects
-    from napari_segkit.objects.sizes import diameters, each_item
+    from napari_segkit.objects.sizes import diameters, each_item, occurrences
 
     images, labels, more = given["images"], given["labels"], dict(given)
     del more["images"], more["labels"]
     ndim = min(choose_ndim(spec, image.axes) for image in images)
     found = learnable_objects(images, labels, config, ndim=ndim, **more)
-    present = np.unique(np.concatenate([np.unique(ids) for ids in found.ids]))
-    counts = np.bincount(found.class_of[present[present > 0]], minlength=len(found.classes))
+    pairs = zip(found.ids, images, strict=True)
+    present = np.concatenate([occurrences(*pair) for pair in pairs])
+    counts = np.bincount(found.class_of[present], minlength=len(found.classes))
     sizes = [
         diameters(item, image.spacing[-ndim:])
         for ids, image in zip(found.ids, images, strict=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segkit.data.images import Image
+from napari_segkit.data.labels import count
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +35,24 @@ def each_item(ids: NDArray[Any], image: Image, ndim: int) -> Iterator[NDArray[An
     region = tuple(slice(0, n) for n in image.spatial(ndim))
     for item in named.items(ndim):
         yield named.read(item, region)[0]
+
+
+def occurrences(ids: NDArray[Any], image: Image) -> NDArray[np.intp]:
+    """The id of each object; a number that comes back at another time is another object there.
+
+    Parameters
+    ----------
+    ids, image
+        As in `each_item`.
+
+    Returns
+    -------
+    ndarray
+        Ids above 0, once for each time point in which they occur.
+    """
+    present = [count(np.maximum(frame, 0))[0] for frame in each_item(ids, image, 3)]
+    found = np.concatenate(present).astype(np.intp)
+    return found[found > 0]
 
 
 def diameters(ids: NDArray[Any], spacing: Sequence[float]) -> Floats:

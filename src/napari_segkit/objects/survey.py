@@ -12,7 +12,7 @@ from napari_segkit.data.labels import LabelsError, as_values, count
 from napari_segkit.data.survey import ObjectCount, Survey
 
 from .read import Ids, ObjectLabels, read_objects
-from .sizes import diameters, each_item
+from .sizes import diameters, each_item, occurrences
 
 SPECK = 4  # pixels: what is smaller was hardly meant
 
@@ -69,7 +69,8 @@ def survey_objects(
             f"{_number(touching)} touching another of the class, and pieces that touch become one: "
             "choose objects='distance' to learn to part them."
         )
-    objects = tuple(_objects(found, items, image.spacing[-items[0].ndim :]))
+    occurring = occurrences(ids, image)
+    objects = tuple(_objects(found, items, occurring, image.spacing[-items[0].ndim :]))
     return Survey(*_pixels(found), tuple(notes), None, remedies, objects)
 
 
@@ -93,11 +94,14 @@ def _pixels(found: ObjectLabels) -> tuple[dict[int, int], int]:
 
 
 def _objects(
-    found: ObjectLabels, items: Sequence[Ids], spacing: tuple[float, ...]
+    found: ObjectLabels,
+    items: Sequence[Ids],
+    occurring: NDArray[np.intp],
+    spacing: tuple[float, ...],
 ) -> Iterator[ObjectCount]:
     """The objects of each class, and how wide those are that no region cuts off."""
     owners = [np.unique(ids[ids > 0]) for ids in items]
-    number = np.bincount(found.class_of[_present(found)], minlength=len(found.classes))
+    number = np.bincount(found.class_of[occurring], minlength=len(found.classes))
     wide = np.concatenate([diameters(ids, spacing) for ids in items])
     whole = np.concatenate([~np.isin(o, _cut(i)) for o, i in zip(owners, items, strict=True)])
     position = found.class_of[np.concatenate(owners)]

@@ -26,12 +26,13 @@ from napari_segkit.data.resample import on_one_grid
 from napari_segkit.data.tiling import along_axes, edges, explicit, fit
 from napari_segkit.models import Inputs, build, choose_ndim, outputs, stride
 from napari_segkit.models.weights import initialise
+from napari_segkit.objects.sizes import occurrences
 from napari_segkit.steps import Step
 from napari_segkit.trained import TrainedModel
 from napari_segkit.versions import versions
 
 from .sampling import Sample
-from .targets import objects_in, targets, typical_size
+from .targets import targets, typical_size
 
 if TYPE_CHECKING:
     from .loop import TrainStep
@@ -88,7 +89,8 @@ class BaseTraining:
         )
         self.tile_size, self.overlap = tiles(self.images, config, stride(spec, self.inputs.spacing))
         self._require_all(values)
-        self.object_count = 0 if class_of is None else sum(map(objects_in, values))
+        pairs = [] if class_of is None else zip(values, self.images, strict=True)
+        self.object_count = sum(len(occurrences(*pair)) for pair in pairs)
         self.object_size = typical_size(self, values)
         self.samples = self._samples(values)
         self.network = self._build().to(device)

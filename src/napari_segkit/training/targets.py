@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.data.images import Image
-from napari_segkit.data.labels import count, to_indices
+from napari_segkit.data.labels import to_indices
 from napari_segkit.objects.levels import encode
 from napari_segkit.objects.sizes import diameters, each_item
 
@@ -55,11 +55,6 @@ def typical_size(training: "BaseTraining", values: Sequence[NDArray[Any]]) -> fl
         for ids in each_item(array, image, training.ndim)
     ]
     return float(np.median(np.concatenate(found)))
-
-
-def objects_in(ids: NDArray[Any]) -> int:
-    """How many objects there are in an array of ids."""
-    return int(np.count_nonzero(count(np.maximum(ids, 0))[0]))
 
 
 def _levels(
