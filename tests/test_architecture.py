@@ -37,6 +37,11 @@ def test_the_core_loads_no_qt():
     assert loaded_by(line, ("napari", "qtpy", "magicgui", "PyQt6", "PySide6")) == []
 
 
+def test_what_a_method_chooses_by_sizes_is_told_without_torch():
+    spec = "from napari_segkit.models.sizes import *; spec = ModelSpec('maskrcnn')"
+    assert loaded_by(f"{spec}; sizes_text(spec, USUAL)", ("torch", "torchvision")) == []
+
+
 def test_import_is_fast():
     def best(line):
         seconds = []

@@ -111,7 +111,9 @@ def test_what_labels_mean_follows_the_model(dock, qtbot):
     assert dock.painted.group.title() == "Objects"
     assert dock.classes.isHidden()
     assert "whole image counts as complete" in dock.annotation.text.text()
-    assert dock.survey.text.text() == "16 objects, typically 14 pixels wide (14 to 14)."
+    counts, fitted = dock.survey.text.text().splitlines()
+    assert counts == "16 objects, typically 14 pixels wide (14 to 14)."
+    assert fitted.startswith("Chosen by their sizes: anchors of 15, 21, 30,")
     assert dock.bar.button.isEnabled()
     choose(qtbot, dock, "unet")
     assert rows(dock) == [False] * 3
@@ -119,6 +121,19 @@ def test_what_labels_mean_follows_the_model(dock, qtbot):
     assert after == before
     assert not dock.classes.isHidden()
     assert dock.annotation.text.isHidden()
+
+
+def test_what_is_chosen_by_sizes_is_said_before_the_training_as_after_it(dock, qtbot):
+    choose(qtbot, dock, "solo")
+    known = dock.survey.survey.fitted
+    assert dock.survey.text.text().endswith(f"\nChosen by their sizes: {known}.")
+    train(qtbot, dock)
+    counted(qtbot, dock)
+    assert dock.session.segmenter.trained.provenance["sizes"] == known
+    assert f"; {known}." in dock.model.text()
+    dock.form.set_value(TrainConfig(voxel_size=0.5))
+    counted(qtbot, dock)
+    assert dock.survey.survey.fitted == "grids with cells of 16 pixels" != known
 
 
 def test_objects_in_regions_with_classes_are_learned(viewer, dock, qtbot):

@@ -339,6 +339,8 @@ def test_instance_methods(name, data, tmp_path, capsys):
     assert run("train", data / "images", data / "ids", "-o", path, *more) == 0
     said = capsys.readouterr().err
     assert f"  object: {2 * scene(0)[1].max()}\n" in said
+    sizes = Segmenter.load(path).trained.provenance["sizes"]
+    assert f"  chosen by their sizes: {sizes}\n" in said
     assert re.search(r"epoch 1  loss [\d.]+  step  2/2", said)
     assert run("predict", path, data / "images", "-o", out, "--score", "0.05", *CPU) == 0
     assert Segmenter.load(path).trained.kind == "instance"

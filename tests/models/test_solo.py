@@ -11,6 +11,7 @@ from torchvision.ops import masks_to_boxes, roi_align, sigmoid_focal_loss
 
 from napari_segkit import ModelSpec
 from napari_segkit.models import Inputs, solo, solo_detect, solo_nms
+from napari_segkit.models.sizes import choose_levels
 from napari_segkit.models.skeleton import skeleton
 from napari_segkit.models.solo_detect import bounds, candidates, detect
 from napari_segkit.models.solo_nms import RIVALS, matrix_nms, overlaps, rivals
@@ -20,7 +21,6 @@ from napari_segkit.models.solo_targets import (
     assign,
     category_loss,
     centres_of_mass,
-    choose_levels,
     dice_loss,
     grids,
 )

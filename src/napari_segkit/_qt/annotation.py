@@ -1,5 +1,6 @@
 """What is said about objects besides their labels: annotated regions, and classes."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
@@ -8,6 +9,7 @@ from qtpy.QtWidgets import QGroupBox
 
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import choose_ndim, kind_of
+from napari_segkit.models.sizes import sizes_text
 from napari_segkit.objects.regions import outlines
 
 from . import snippets
@@ -130,7 +132,12 @@ class Annotation(QObject):
         if chosen.get("object_classes") is labels:
             self.problem = SAME
         spec = self._session.segmenter.spec
-        return {"how": spec.objects, "ndim": _ndim(spec, axes or "YX")} | chosen
+        return chosen | {
+            "how": spec.objects,
+            "ndim": _ndim(spec, axes or "YX"),
+            "voxel_size": self._session.config.voxel_size,
+            "fitted": partial(sizes_text, spec),
+        }
 
     def code(self) -> str:
         """Both layers as Python finds them, as keywords."""

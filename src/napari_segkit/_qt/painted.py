@@ -57,10 +57,11 @@ class Painted(QObject):
     ) -> None:
         super().__init__(parent)
         self._session, self._data = session, data
-        self._spec: ModelSpec | None = None
+        self._learns: tuple[ModelSpec | None, float | None] = (None, None)
         self.annotation = Annotation(session, self)
         self.classes = ClassList(session)
         self.survey = SurveyBox()
+        session.config_changed.connect(self.follow_model)
         data.changed.connect(self._on_layers)
         data.painted.connect(self._survey_again)
         data.labels_made.connect(self._on_labels_made)
@@ -84,9 +85,10 @@ class Painted(QObject):
         }
 
     def follow_model(self) -> None:
-        """Look at the labels as the session's model learns them."""
-        if self._session.segmenter.spec != self._spec:
-            self._spec = self._session.segmenter.spec
+        """Look at the labels as the session's model learns them, at its voxel size."""
+        learns = self._session.segmenter.spec, self._session.config.voxel_size
+        if learns != self._learns:
+            self._learns = learns
             self._on_layers()
 
     def missing(self) -> str | None:

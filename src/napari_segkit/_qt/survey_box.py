@@ -185,6 +185,8 @@ def describe(found: Survey | None, *, of_objects: bool = False) -> str:
     lines = []
     if found.objects:
         lines = [_objects_in_words(known) for known in found.objects]
+        if found.fitted:
+            lines.append(f"Chosen by their sizes: {found.fitted}.")
         annotated = sum(found.counts.values())
         if found.unlabelled:
             share = annotated / (annotated + found.unlabelled)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import choose_ndim, kind_of
+from napari_segkit.models.sizes import sizes_text
 
 from .terminal import MISTAKES, say, sentence
 
@@ -126,7 +127,7 @@ def _say_objects(given: dict[str, Any], spec: ModelSpec, config: TrainConfig) ->
 
     from napari_segkit.data.labels import IGNORE
     from napari_segkit.objects.read import learnable_objects
-    from napari_segkit.objects.sizes import diameters, each_item, occurrences
+    from napari_segkit.objects.sizes import diameters, each_item, learned_lengths, occurrences
 
     images, labels, more = given["images"], given["labels"], dict(given)
     del more["images"], more["labels"]
@@ -144,6 +145,12 @@ def _say_objects(given: dict[str, Any], spec: ModelSpec, config: TrainConfig) ->
     for each, number in zip(found.classes[1:], counts[1:], strict=True):
         say(f"  {each.name}: {number}")
     say(f"  typical diameter: {np.median(np.concatenate(sizes)):.1f} pixels")
+    edges = [
+        learned_lengths(ids, image, ndim, config.voxel_size)
+        for ids, image in zip(found.ids, images, strict=True)
+    ]
+    if fitted := sizes_text(spec, np.concatenate(edges)):
+        say(f"  chosen by their sizes: {fitted}")
     left_out = sum(int((ids == IGNORE).sum()) for ids in found.ids)
     say(f"  not annotated: {left_out} pixels")
     _note_odd(given, spec, config, ndim)

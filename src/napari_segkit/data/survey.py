@@ -60,6 +60,8 @@ class Survey:
         "labels_are='classes'", "objects='distance'" (of the model).
     objects : tuple of ObjectCount
         By class, where the labels are learned as single objects.
+    fitted : str
+        What a method chooses by their sizes, such as "anchors of 8, 16 pixels".
     """
 
     counts: dict[int, int]
@@ -68,6 +70,7 @@ class Survey:
     problem: str | None = None
     remedies: tuple[str, ...] = ()
     objects: tuple[ObjectCount, ...] = ()
+    fitted: str = ""
 
 
 def survey(

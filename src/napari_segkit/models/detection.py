@@ -14,13 +14,12 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 from torchvision.ops import MultiScaleRoIAlign
 
+from .sizes import LEVELS, USUAL, anchors_text, choose_anchors
+
 ASPECTS = (0.5, 1.0, 2.0)  # height / width
 PHOTOGRAPHS = (32.0, 64.0, 128.0, 256.0, 512.0)  # torchvision's anchors, made for COCO
 RESIZE = (800.0, 1333.0)  # pixels of the shorter and at most of the longer edge, as there
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
-LEVELS = 5  # of the pyramid: every 4, 8, 16, 32 and 64 pixels
-USUAL = np.array([[16.0, 16.0]])  # objects, until some are known
-SMALLEST = (8.0, 32.0)  # pixels, limits of the smallest anchor
 AREA = 256**2  # pixels to which these counts belong:
 PROPOSALS = {"training": 600, "testing": 1000}  # boxes that may hold an object
 OBJECTS = 500
@@ -53,37 +52,16 @@ class Anchors(AnchorGenerator):  # type: ignore[misc]
         width, height = ((edges[:, None] * r).flatten(1) for r in (1 / root, root))
         self.cells.copy_(torch.stack([-width, -height, width, height], 2) / 2)
 
-    def edges(self) -> list[int]:
-        """Edges in pixels, rising."""
+    def edges(self) -> list[float]:
+        """Edges in pixels."""
         scales = self.cells.shape[1] // len(ASPECTS)
         first = scales * ASPECTS.index(1)  # the squares
         halves = self.cells[:, first : first + scales, 2].flatten().tolist()
-        return sorted({round(2 * half) for half in halves})
+        return [2 * half for half in halves]
 
     def set_cell_anchors(self, dtype: torch.dtype, device: torch.device) -> None:
         """Take them from the buffer."""
         self.cell_anchors = list(self.cells.to(device, dtype))
-
-
-def fitting(sizes: NDArray[Any], levels: int, scales: int) -> NDArray[Any]:
-    """Edges of anchors for objects of these sizes, doubling from level to level.
-
-    Parameters
-    ----------
-    sizes : ndarray
-        Height and width of every object in pixels, of shape (N, 2).
-    levels, scales : int
-        Of the pyramid, and anchors' sizes at each of its levels.
-
-    Returns
-    -------
-    ndarray
-        Of shape (levels, scales). The first serves the smallest objects.
-    """
-    edges = np.sqrt(np.prod(sizes if len(sizes) else USUAL, axis=1))
-    first = float(np.clip(np.quantile(edges, 0.05), *SMALLEST))
-    steps = np.arange(levels)[:, None] + np.arange(scales) / scales
-    return np.asarray(first * 2.0**steps)
 
 
 class Detector(nn.Module):
@@ -134,7 +112,7 @@ class Detector(nn.Module):
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
         self.register_buffer("resize", torch.zeros(2))
-        anchors.set_sizes(fitting(USUAL, LEVELS, scales))
+        anchors.set_sizes(choose_anchors(USUAL, scales))
 
     def set_sizes(self, sizes: NDArray[Any]) -> None:
         """Choose anchors for objects of these sizes, and see images at their own size.
@@ -144,13 +122,12 @@ class Detector(nn.Module):
         sizes : ndarray
             Height and width in pixels of every object to learn from, of shape (N, 2).
         """
-        self.rpn.anchor_generator.set_sizes(fitting(sizes, LEVELS, self.scales))
+        self.rpn.anchor_generator.set_sizes(choose_anchors(sizes, self.scales))
         self.resize.zero_()
 
     def sizes_text(self) -> str:
         """What it is made for, for people: one line."""
-        sizes = ", ".join(f"{size}" for size in self.rpn.anchor_generator.edges())
-        return f"anchors of {sizes} pixels"
+        return anchors_text(self.rpn.anchor_generator.edges())
 
     def adopt_photographs(self, *, whole: bool) -> None:
         """See images as torchvision's networks do, whose weights were loaded.

@@ -21,10 +21,10 @@ from napari_segkit.config import ModelSpec
 from . import Inputs
 from .channels import set_channels
 from .detection import ASPECTS, Detector
+from .sizes import OF_TORCHVISION, scales_of
 
 WIDTH = 64  # channels of the pyramid and its heads where nothing was learned with more
 HIDDEN = 256  # numbers by which a box is judged
-SCALES = 2  # anchors an octave apart miss objects between them
 SCORES = "roi_heads.box_predictor.cls_score.weight"
 group_norm = partial(nn.GroupNorm, 8)
 
@@ -44,7 +44,7 @@ def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
         Channels and classes, background among them.
     """
     encoder, classes = str(spec.encoder), inputs.classes
-    if encoder not in ("resnet50", "resnet50_v2"):
+    if encoder not in OF_TORCHVISION:
         network = _light(encoder, classes, inputs.channels)
     else:
         network = _torchvisions(encoder, classes, inputs.channels)
@@ -94,18 +94,19 @@ def _torchvisions(encoder: str, classes: int, channels: int) -> Detector:
         "mask_head": MaskRCNNHeads(256, wide, 1, norm_layer=norm),
         "mask_predictor": MaskRCNNPredictor(256, 256, classes),
     }
-    return Detector(_pyramid("resnet50", 256, norm), heads, channels, scales=1, samples=2)
+    return Detector(_pyramid("resnet50", 256, norm), heads, channels, scales_of(encoder), samples=2)
 
 
 def _light(encoder: str, classes: int, channels: int) -> Detector:
+    scales = scales_of(encoder)
     heads = {
-        "rpn_head": RPNHead(WIDTH, SCALES * len(ASPECTS)),
+        "rpn_head": RPNHead(WIDTH, scales * len(ASPECTS)),
         "box_head": TwoMLPHead(WIDTH * 49, HIDDEN),
         "box_predictor": FastRCNNPredictor(HIDDEN, classes),
         "mask_head": MaskRCNNHeads(WIDTH, [WIDTH] * 2, 1, norm_layer=group_norm),
         "mask_predictor": MaskRCNNPredictor(WIDTH, WIDTH, classes),
     }
-    return Detector(_pyramid(encoder, WIDTH, group_norm), heads, channels, SCALES, samples=1)
+    return Detector(_pyramid(encoder, WIDTH, group_norm), heads, channels, scales, samples=1)
 
 
 def _pyramid(encoder: str, width: int, norm: Any) -> BackboneWithFPN:

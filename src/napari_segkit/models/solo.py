@@ -11,15 +11,14 @@ from torchvision.ops import FeaturePyramidNetwork
 from napari_segkit.config import ModelSpec
 
 from . import Inputs
+from .sizes import LEVELS, choose_levels, grids_text
 from .solo_detect import detect
 from .solo_parts import STRIDE, Head, MaskBranch, encoder, mask_logits
 from .solo_targets import (
-    LEVELS,
     Level,
     assign,
     category_loss,
     centres_of_mass,
-    choose_levels,
     dice_loss,
     draw,
     grids,
@@ -78,8 +77,7 @@ class Solo(nn.Module):
 
     def sizes_text(self) -> str:
         """The grids in words, such as "grids with cells of 5, 11 pixels"."""
-        cells = ", ".join(f"{cell:.0f}" for cell, *_ in self.levels.tolist() if cell)
-        return f"grids with cells of {cells} pixels"
+        return grids_text(cell for cell, *_ in self.levels.tolist() if cell)
 
     def normalised(self, images: Tensor) -> Tensor:
         """Images as the encoder sees them: as they come."""

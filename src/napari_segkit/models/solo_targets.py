@@ -5,20 +5,13 @@ Sections and equations are those of the first paper, arXiv:1912.04488.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import ceil, inf, log2
+from math import ceil
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, one_hot
 from torchvision.ops import sigmoid_focal_loss
 
-LEVELS = 5  # the most grids that there are at once
-SMALLEST_CELL = 4.0  # pixels
-REGULAR = 32.0  # pixels: the steps of tiles are multiples of it, and cells divide it
-TAILS = 5.0  # per cent of the objects, at either end, that no octave is spent on
-OVERLAP = 1.25  # how far a grid's range of scales reaches into the next one's
 CENTRE = 0.2  # epsilon, section 3.3.1: the centre region's share of an object's box
 POSITIVES = 96  # masks of an image that are learned in one step, drawn by chance
 ALPHA, GAMMA = 0.5, 2.0  # of the focal loss; 0.25, the paper's, is unsure for longer
@@ -57,51 +50,13 @@ class Level:
         return torch.stack([x, y, torch.full_like(x, self.cell)], -1).reshape(-1, 3)
 
 
-def choose_levels(sizes: np.ndarray) -> list[tuple[float, float, float]]:
-    """Choose the grids for objects of these sizes: one for each octave of scales.
-
-    Parameters
-    ----------
-    sizes : numpy.ndarray
-        Height and width of each object in pixels, ``(objects, 2)``, at least one object.
-
-    Returns
-    -------
-    list of tuple of float
-        Edge of a cell, about half the scale in the middle of its octave; smallest and largest
-        scale. The first grid's range begins at 0, the last one's has no end.
-    """
-    scales = np.sqrt(np.prod(np.asarray(sizes, float), axis=1))
-    low, high = np.percentile(scales, [TAILS, 100 - TAILS])
-    count = min(max(round(log2(high / low)), 1), LEVELS)
-    borders = np.geomspace(low, high, count + 1).tolist()
-    return [
-        (
-            _regular(max((start * end) ** 0.5 / 2, SMALLEST_CELL)),
-            start / OVERLAP if start > borders[0] else 0.0,
-            end * OVERLAP if end < borders[-1] else inf,
-        )
-        for start, end in pairwise(borders)
-    ]
-
-
-def _regular(cell: float) -> float:
-    """The nearest edge that divides `REGULAR`, so that tiles cut an object into the same cells.
-
-    Edges longer than that are multiples of half of it.
-    """
-    if cell < REGULAR:
-        return REGULAR / round(REGULAR / cell)
-    return REGULAR / 2 * round(2 * cell / REGULAR)
-
-
 def grids(levels: Sequence[Sequence[float]], height: int, width: int) -> list[Level]:
     """The grids over an image of that size: with fixed cells, a larger image has more of them.
 
     Parameters
     ----------
     levels : sequence of sequence of float
-        As `choose_levels` gives them; those with cells of 0 are left out.
+        As `sizes.choose_levels` gives them; those with cells of 0 are left out.
     height, width : int
         Of the image in pixels.
     """

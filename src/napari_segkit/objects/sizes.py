@@ -91,3 +91,24 @@ def lengths(ids: NDArray[Any]) -> Floats:
     boxes = [b for b in ndimage.find_objects(np.maximum(ids, 0)) if b is not None]
     edges = [[s.stop - s.start for s in box] for box in boxes]
     return np.asarray(edges, np.float64).reshape(-1, ids.ndim)
+
+
+def learned_lengths(
+    ids: NDArray[Any], image: Image, ndim: int, voxel_size: float | None = None
+) -> Floats:
+    """Edges of the boxes that a method of `ndim` dimensions learns from.
+
+    Parameters
+    ----------
+    ids, image, ndim
+        As in `each_item`.
+    voxel_size : float, optional
+        World units to which pixels are resampled before; None: as they are.
+
+    Returns
+    -------
+    ndarray
+        ``(objects, ndim)`` in pixels.
+    """
+    found = np.concatenate([lengths(item) for item in each_item(ids, image, ndim)])
+    return found if voxel_size is None else found * np.divide(image.spacing[-ndim:], voxel_size)

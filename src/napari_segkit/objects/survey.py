@@ -1,6 +1,6 @@
 """What labels of objects hold, seen before anything is learned from them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from napari_segkit.data.labels import LabelsError, as_values, count
 from napari_segkit.data.survey import ObjectCount, Survey
 
 from .read import Ids, ObjectLabels, read_objects
-from .sizes import diameters, each_item, occurrences
+from .sizes import Floats, diameters, each_item, learned_lengths, occurrences
 
 SPECK = 4  # pixels: what is smaller was hardly meant
 
@@ -27,6 +27,8 @@ def survey_objects(
     regions: Any = None,
     how: ObjectsBy | None = None,
     ndim: int = 2,
+    voxel_size: float | None = None,
+    fitted: Callable[[Floats], str] | None = None,
 ) -> Survey:
     """Count objects per class and say what looks wrong.
 
@@ -38,6 +40,11 @@ def survey_objects(
         How a method that gives a class for every pixel is to part objects.
     ndim : int
         Spatial dimensions of the method: 2 looks slice by slice.
+    voxel_size : float, optional
+        World units to which pixels are resampled for the method; None: as they are.
+    fitted : callable, optional
+        From heights and widths of the objects' boxes, in pixels of the method, to what it chooses
+        by them, in words.
 
     Returns
     -------
@@ -71,7 +78,8 @@ def survey_objects(
         )
     occurring = occurrences(ids, image)
     objects = tuple(_objects(found, items, occurring, image.spacing[-items[0].ndim :]))
-    return Survey(*_pixels(found), tuple(notes), None, remedies, objects)
+    chosen = fitted(learned_lengths(ids, image, items[0].ndim, voxel_size)) if fitted else ""
+    return Survey(*_pixels(found), tuple(notes), None, remedies, objects, chosen)
 
 
 def _painted(object_classes: Any) -> dict[int, int]:

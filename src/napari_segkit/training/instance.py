@@ -1,7 +1,7 @@
 """Train a network that finds objects one by one."""
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.optim.swa_utils import update_bn
 
-from napari_segkit.objects.sizes import each_item, lengths
+from napari_segkit.objects.sizes import learned_lengths
 from napari_segkit.trained import TrainedModel
 
 from .base import BaseTraining
@@ -34,7 +34,8 @@ class Training(BaseTraining):
             augment=self.config.augment,
             seed=self.config.seed,
         )
-        self.network.set_sizes(np.concatenate(list(self._sizes())))
+        sizes = [learned_lengths(s.indices.data, s.image, self.ndim) for s in self.samples]
+        self.network.set_sizes(np.concatenate(sizes))
         self._recent: deque[torch.Tensor] = deque(maxlen=SETTLE)
 
     def steps(self) -> Generator[TrainStep, None, None]:
@@ -49,11 +50,6 @@ class Training(BaseTraining):
         seen = (self.network.normalised(images.to(self.device)) for images in self._recent)
         update_bn(seen, self.network.backbone)
         return super().trained()
-
-    def _sizes(self) -> Iterator[Any]:
-        for sample in self.samples:
-            for ids in each_item(sample.indices.data, sample.image, self.ndim):
-                yield lengths(ids)
 
     def _batch(self, count: int) -> tuple[torch.Tensor, Targets]:
         images, targets = self.sampler.batch(count)
