@@ -44,13 +44,37 @@ def read_panoptic(
     ValueError
         If a file is missing or not of this format, or the two do not belong together.
     """
-    from pandas import DataFrame
-
     picture = Path(png)
     described = find_json(picture) if json_file is None else Path(json_file)
+    with reading(described):
+        said = json.loads(described.read_text(encoding="utf-8"))
+    return read_described(picture, said, described)
+
+
+def read_described(
+    picture: Path, said: Any, described: Path
+) -> tuple[NDArray[np.int32], "DataFrame"]:
+    """Read segments of which the description is known.
+
+    Parameters
+    ----------
+    picture : Path
+        The PNG.
+    said : object
+        What the JSON file holds.
+    described : Path
+        That file.
+
+    Returns
+    -------
+    tuple
+        As `read_panoptic` gives it; raises as it does.
+    """
+    from pandas import DataFrame
+
     labels = _read_numbers(picture)
     with reading(described):
-        rows = _read_rows(json.loads(described.read_text(encoding="utf-8")), picture.name)
+        rows = _read_rows(said, picture.name)
     ids, pixels = np.unique(labels[labels > 0], return_counts=True)
     area = dict(zip(ids.tolist(), pixels.tolist(), strict=True))
     lost = sorted(set(area) - {row["index"] for row in rows})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TIFF = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg")
 KNOWN = (*TIFF, *PICTURES, *NIFTI, ".npy")
+OWN = "napari-segkit"  # what it offers napari beside these is no image
 
 Source = tuple[Any, str | None, Spacing | None]
 Layers = list[tuple[Any, dict[str, Any]]]
@@ -85,7 +86,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def can_read(path: Path) -> bool:
-    """Say whether this package or a reader installed in napari takes such a file.
+    """Say whether this package or another plugin's reader installed in napari takes such a file.
 
     A folder is taken as an image only where a reader names its ending, as with "*.zarr".
     """
@@ -93,7 +94,10 @@ def can_read(path: Path) -> bool:
     if path.is_dir():
         named = (fnmatch(path.name.lower(), ending) for ending in _folder_endings())
         return bool(path.suffix) and not known and any(named)
-    return path.is_file() if known else any(_plugins().iter_compatible_readers(str(path)))
+    if known:
+        return path.is_file()
+    offered = _plugins().iter_compatible_readers(str(path))
+    return any(reader.plugin_name != OWN for reader in offered)
 
 
 def _folder_endings() -> Iterator[str]:
