@@ -198,21 +198,22 @@ class MRFConfig(Checked):
     Parameters
     ----------
     weight : float
-        How strongly neighbours agree.
+        How strongly neighbours agree: where all of them have another class, a pixel keeps its own
+        if that is e to the power of this number times likelier, 20 times for 3.
     iterations : int
         Rounds at most; it ends before where nothing changes.
     diagonals : bool
-        Neighbours across corners count as well, by their distance: 8 in an image and 26 in a
-        volume, not 4 and 6.
+        Neighbours across corners count as well: 8 in an image and 26 in a volume, not 4 and 6.
+        The farther a neighbour is away, the less it counts.
     intensity_sigma : float or None
         Neighbours that differ by much more than this part of the image's range need not agree.
         None: all agree alike, and the image does not count.
     method : str
         "mean-field": probabilities are smoothed. "icm": iterated conditional modes (Besag 1986),
-        which decides for one class at once; quicker, and sooner stuck.
+        where neighbours see only which class each pixel has decided for; sooner done and stuck.
     """
 
-    weight: Annotated[float, {"min": 0.0, "max": 1000.0, "step": 0.1}] = 1.0
+    weight: Annotated[float, {"min": 0.0, "max": 1000.0, "step": 0.5}] = 3.0
     iterations: Annotated[int, {"min": 1, "max": 1000}] = 10
     diagonals: bool = True
     intensity_sigma: Annotated[float | None, {"min": 1e-3, "max": 100.0, "step": 0.01}] = None
@@ -231,7 +232,9 @@ class SuperpixelConfig(Checked):
     size : float
         How wide a superpixel typically is.
     compactness : float
-        Less follows intensities more closely, more makes squarer superpixels.
+        Less follows intensities more closely, more makes superpixels squarer, and those of
+        "felzenszwalb" larger: the difference, as a part of the image's range, that counts as much
+        as the width of a superpixel.
     units : str
         What the size is in. "pixels": of the finest axis, along coarser axes fewer. "world": in
         the units of the image's spacing.

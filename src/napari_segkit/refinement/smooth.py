@@ -1,7 +1,6 @@
 """Probabilities smoothed, whole or block by block."""
 
 from collections.abc import Generator, Iterator, Sequence
-from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,12 @@ from numpy.typing import NDArray
 from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
 from napari_segkit.steps import Step, drain
 
-from . import crf
+from . import crf, mrf, vote
+from .blocks import Region, regions, widened
 from .maps import Maps, maps_of
 
 Smoothing = CRFConfig | MRFConfig | SuperpixelConfig
-Region = tuple[slice, ...]
-SMOOTHERS: dict[type, Any] = {CRFConfig: crf}
+SMOOTHERS: dict[type, Any] = {CRFConfig: crf, MRFConfig: mrf, SuperpixelConfig: vote}
 LARGEST = 2**22  # pixels that are smoothed as one block
 
 
@@ -104,7 +103,7 @@ def smooth_blocks(
     if compatibility is not None and not isinstance(config, CRFConfig):
         raise ValueError("A compatibility of classes goes with a CRFConfig only: leave it out.")
     smoothed = np.empty(maps.probabilities.shape, np.float32)
-    total, done = len(list(regions(maps.spatial))) * maps.image.count(maps.ndim), 0
+    total, done = len(blocks(maps.spatial)) * maps.image.count(maps.ndim), 0
     for item in maps.items():
         for block, values in smooth_item(maps, item, config, device, compatibility):
             maps.view(smoothed, item)[(slice(None), *block)] = values
@@ -136,33 +135,35 @@ def smooth_item(
     tuple
         A block, and its probabilities ``(classes, *block)``.
     """
-    method = SMOOTHERS[type(config)]
-    given = {} if compatibility is None else {"compatibility": compatibility}
-    run = method.smoother(config, len(maps.probabilities), maps.spacing, device, **given)
-    for block in regions(maps.spatial):
-        wide, inside = widened(block, method.halo(config, maps.spacing), maps.spatial)
+    run = smoother(config, maps.probabilities.shape[0], maps.spacing, device, compatibility)
+    for block in blocks(maps.spatial):
+        wide, inside = widened(block, halo(config, maps.spacing), maps.spatial)
         values = run(maps.read(item, wide), maps.pixels(item, wide))
         yield block, values[(slice(None), *inside)]
+
+
+def smoother(
+    config: Smoothing,
+    classes: int,
+    spacing: Sequence[float],
+    device: str,
+    compatibility: Any = None,
+) -> Any:
+    """What smooths one block; ValueError where that cannot be in these dimensions."""
+    given = {} if compatibility is None else {"compatibility": compatibility}
+    return SMOOTHERS[type(config)].smoother(config, classes, spacing, device, **given)
+
+
+def halo(config: Smoothing, spacing: Sequence[float]) -> list[int]:
+    """The margin that a block needs for a way of smoothing, in pixels along each axis."""
+    return list(SMOOTHERS[type(config)].halo(config, spacing))
+
+
+def blocks(lengths: Sequence[int]) -> list[Region]:
+    """The blocks in which an item of these lengths is smoothed."""
+    return list(regions(lengths, LARGEST))
 
 
 def sees_image(config: Smoothing | None) -> bool:
     """Whether a way of smoothing looks at the image; None smooths nothing."""
     return config is not None and bool(SMOOTHERS[type(config)].sees_image(config))
-
-
-def regions(lengths: Sequence[int]) -> Iterator[Region]:
-    """The blocks that cover an image, in order: of even size, none larger than `LARGEST`."""
-    parts = [1] * len(lengths)
-    while np.prod([-(-n // p) for n, p in zip(lengths, parts, strict=True)]) > LARGEST:
-        longest = max(range(len(lengths)), key=lambda i: lengths[i] / parts[i])
-        parts[longest] += 1
-    edges = [[n * i // p for i in range(p + 1)] for n, p in zip(lengths, parts, strict=True)]
-    return product(*([slice(*ends) for ends in pairwise(along)] for along in edges))
-
-
-def widened(block: Region, halo: Sequence[int], lengths: Sequence[int]) -> tuple[Region, Region]:
-    """A block with a margin around it, and where the block lies inside that."""
-    along = list(zip(block, halo, lengths, strict=True))
-    wide = [slice(max(0, b.start - h), min(n, b.stop + h)) for b, h, n in along]
-    inside = [slice(b.start - w.start, b.stop - w.start) for b, w in zip(block, wide, strict=True)]
-    return tuple(wide), tuple(inside)

@@ -1,0 +1,78 @@
+"""Superpixels as a vote: all pixels of one get the mean of its probabilities."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segkit.config import SuperpixelConfig
+
+from .superpixels import cut, require_possible, tiles
+
+Smooth = Callable[[NDArray[np.float32], Any], NDArray[np.float32]]
+
+
+def sees_image(config: SuperpixelConfig) -> bool:
+    """Whether the image counts: superpixels are cut from it."""
+    return True
+
+
+def halo(config: SuperpixelConfig, spacing: Sequence[float]) -> list[int]:
+    """No margin: a superpixel ends where its block ends, as in `superpixels`."""
+    return [0] * len(spacing)
+
+
+def smoother(
+    config: SuperpixelConfig, classes: int, spacing: Sequence[float], device: str
+) -> Smooth:
+    """What smooths one block: the mean over each superpixel that `superpixels` cuts.
+
+    Parameters
+    ----------
+    config : SuperpixelConfig
+        How the image is cut.
+    classes : int
+        Number of classes.
+    spacing : sequence of float
+        World units between pixels along each axis.
+    device : str
+        Of no account: superpixels are cut on the CPU.
+
+    Returns
+    -------
+    callable
+        From probabilities ``(classes, *spatial)`` and scaled intensities ``(C, *spatial)`` to
+        probabilities.
+
+    Raises
+    ------
+    ValueError
+        If the method cannot cut this image.
+    """
+    require_possible(config, spacing)
+
+    def run(probabilities: NDArray[np.float32], pixels: Any) -> NDArray[np.float32]:
+        smoothed = np.empty_like(probabilities)
+        for place in tiles(pixels.shape[1:], config, spacing):
+            here = (slice(None), *place)
+            smoothed[here] = mean_over(cut(pixels[here], config, spacing), probabilities[here])
+        return smoothed
+
+    return run
+
+
+def mean_over(labels: NDArray[np.int32], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of probabilities over each region.
+
+    Parameters
+    ----------
+    labels : ndarray
+        Regions, numbered from 1, without gaps.
+    probabilities : ndarray
+        ``(classes, *labels.shape)``.
+    """
+    flat = labels.ravel()
+    sizes = np.bincount(flat).clip(1)
+    means = np.stack([np.bincount(flat, p.ravel()) / sizes for p in probabilities])
+    return means.astype(np.float32)[:, labels]
