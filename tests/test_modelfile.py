@@ -11,7 +11,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from skimage.data import coins
 
-from napari_segkit import Segmenter, TileConfig, TrainConfig
+from napari_segkit import (
+    CleanConfig,
+    CRFConfig,
+    RefineConfig,
+    Segmenter,
+    SuperpixelConfig,
+    TileConfig,
+    TrainConfig,
+)
 from napari_segkit.modelfile import save
 from napari_segkit.models import MODELS
 
@@ -43,6 +51,22 @@ def test_a_loaded_model_gives_the_same_pixels_and_knows_everything(segmenter, fi
     assert loaded.trained.statistics == segmenter.trained.statistics
     assert loaded.history == segmenter.history
     assert loaded.trained.provenance == segmenter.trained.provenance
+
+
+def test_a_model_keeps_its_recipe(segmenter, tmp_path):
+    recipe = RefineConfig(
+        "superpixels",
+        crf=CRFConfig(3),
+        superpixels=SuperpixelConfig(size=7.5),
+        clean=(CleanConfig(7, threshold=0.7, largest=True), CleanConfig(2, min_size=4.0)),
+    )
+    save(replace(segmenter.trained, refine=recipe), tmp_path / "a.segkit")
+    assert Segmenter.load(tmp_path / "a.segkit").refine == recipe
+
+
+def test_a_file_from_before_there_were_recipes_does_nothing_to_probabilities(file):
+    rewrite(file, lambda h, _: h.pop("refine"))
+    assert Segmenter.load(file).refine == RefineConfig()
 
 
 def test_an_interrupted_save_leaves_the_old_file(segmenter, file, monkeypatch):
@@ -126,6 +150,16 @@ def test_a_file_of_a_newer_version_says_update(file):
         lambda h, _: [c.update(value=-7) for c in h["classes"]],
         lambda h, _: [c.update(value=3) for c in h["classes"]],
         lambda h, _: h["classes"][0].update(value="a"),
+        lambda h, _: h.update(refine=None),
+        lambda h, _: h.update(refine=[]),
+        lambda h, _: h.update(refine={"method": "blur"}),
+        lambda h, _: h.update(refine={"sharpen": 1}),
+        lambda h, _: h.update(refine={"crf": {"iterations": 0}}),
+        lambda h, _: h.update(refine={"crf": 3}),
+        lambda h, _: h.update(refine={"clean": 3}),
+        lambda h, _: h.update(refine={"clean": [7]}),
+        lambda h, _: h.update(refine={"clean": [{"value": 7, "min_size": "a"}]}),
+        lambda h, _: h.update(refine={"clean": [{"value": 3}]}),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(file, change):

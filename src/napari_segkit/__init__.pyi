@@ -14,7 +14,10 @@ from .config import (
 from .evaluation.report import evaluate
 from .models import list_models
 from .panoptic import merge_panoptic
+from .refinement.recipe import refine
 from .refinement.smooth import smooth
+from .refinement.soft import soft_labels
+from .refinement.superpixels import superpixels
 from .segmenter import Segmenter
 
 __all__ = [
@@ -32,7 +35,10 @@ __all__ = [
     "evaluate",
     "list_models",
     "merge_panoptic",
+    "refine",
     "session",
     "smooth",
+    "soft_labels",
+    "superpixels",
 ]
 __version__: str

@@ -244,10 +244,7 @@ def predict_file_tiles(
     _check_files(target, model, wanted)
     image = read_image(source, axes, spacing, like=model.axes, channels=model.channels)
     _check_fit(target, image, model, wanted)
-    if wanted.probabilities:
-        maps = _maps(target)
-        maps.parent.mkdir(exist_ok=True)
-        check_target(maps, overwrite=wanted.overwrite, probabilities=True)
+    maps = maps_beside(target, overwrite=wanted.overwrite) if wanted.probabilities else target
     found = yield from segmenter.predict_tiles(
         image, tile, probabilities=wanted.probabilities, objects=wanted.objects
     )
@@ -262,10 +259,35 @@ def predict_file_tiles(
     else:
         files = _write_objects(target, found, model, wanted, place | {"axes": axes}, about)
     if found.probabilities is not None:
-        maps = _maps(target)
         write_probabilities(maps, found.probabilities, axes=f"C{axes}", **place, **about)
         files.append(maps)
     return Written(found, tuple(files))
+
+
+def maps_beside(target: Path, *, overwrite: bool = False) -> Path:
+    """The file for the probabilities that belong to labels.
+
+    Parameters
+    ----------
+    target : Path
+        Of the labels; as a PNG cannot hold probabilities, a TIFF stands in for it.
+    overwrite : bool
+        Whether it may be replaced.
+
+    Returns
+    -------
+    Path
+        In the folder "probabilities" beside the labels, which is made.
+
+    Raises
+    ------
+    ValueError
+        If it is there already.
+    """
+    kind = ending(target) if ending(target) in (".npy", *NIFTI) else ".tif"
+    maps = target.parent / "probabilities" / f"{stem(target)}{kind}"
+    maps.parent.mkdir(exist_ok=True)
+    return check_target(maps, overwrite=overwrite, probabilities=True)
 
 
 def _check_files(target: Path, model: "TrainedModel", wanted: Results) -> None:
@@ -356,12 +378,6 @@ def _beside_labels(target: Path, model: "TrainedModel", wanted: Results) -> Path
 def _named(image: Path, suffix: str | None) -> str:
     usual = "nii.gz" if ending(image) in NIFTI else "tif"
     return f"{stem(image)}.{suffix or usual}"
-
-
-def _maps(target: Path) -> Path:
-    """Where the probabilities go; a PNG cannot hold them."""
-    kind = ending(target) if ending(target) in (".npy", *NIFTI) else ".tif"
-    return target.parent / "probabilities" / f"{stem(target)}{kind}"
 
 
 def _beside_image(file: Path | None, image: Path) -> Any:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import nn
 
-from .config import ModelSpec, TrainConfig
+from .config import ModelSpec, RefineConfig, TrainConfig
 from .data.classes import LabelClass
 from .data.normalise import Statistics
 from .data.writers import replacing
@@ -105,6 +105,7 @@ def header(model: TrainedModel) -> dict[str, Any]:
         "object_size": model.object_size,
         "stuff": header(model.stuff) if model.stuff else None,
         "stuff_values": model.stuff_values,
+        "refine": to_dict(model.refine),
         "statistics": asdict(model.statistics) if model.statistics else None,
         "history": model.history,
         "provenance": model.provenance,
@@ -210,6 +211,7 @@ def _trained(written: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Train
         overlap=tuple(written["overlap"]),
         nonzero=written["nonzero"],
         object_size=float(written.get("object_size", 0.0)),
+        refine=from_dict(RefineConfig, written.get("refine", {})),
         statistics=Statistics(tuple(fixed["low"]), tuple(fixed["high"])) if fixed else None,
         history=tuple(written["history"]),
         provenance=written["provenance"],

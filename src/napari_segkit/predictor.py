@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import ModelSpec, ObjectConfig, TileConfig
+from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig
 from .data.classes import LabelClass
 from .data.images import Image, as_image
 from .data.orientation import turned
@@ -63,6 +63,25 @@ class Predictor:
         """Loss of each training step; empty before training."""
         return self.trained.history if self.trained else ()
 
+    @property
+    def refine(self) -> RefineConfig:
+        """What is done to probabilities on the way to labels; the model keeps it in its file.
+
+        Set it to have every prediction refined so. It stays when the model is trained again on
+        the same classes. Of a model merged from two, both are smoothed, and what lies between
+        objects can be tidied; ValueError where a class is to be tidied that is not there, or
+        which has objects.
+        """
+        if self.trained is None:
+            return RefineConfig()
+        from .trained import recipe_of
+
+        return recipe_of(self.trained)
+
+    @refine.setter
+    def refine(self, recipe: RefineConfig) -> None:
+        self.trained = self._refining(recipe)
+
     def predict(
         self,
         image: Any,
@@ -70,6 +89,7 @@ class Predictor:
         *,
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
+        refine: RefineConfig | None = None,
     ) -> NDArray[Any]:
         """Label every pixel of an image.
 
@@ -83,6 +103,9 @@ class Predictor:
             One letter of "TCZYX" a dimension. None: as in training, T and Z added or left out.
         spacing : sequence of float, optional
             World units between pixels along Z Y X or Y X.
+        refine : RefineConfig, optional
+            What is done to the probabilities, in the dimensions of the model. None: the model's
+            own recipe; ``RefineConfig()``: nothing.
 
         Returns
         -------
@@ -92,7 +115,8 @@ class Predictor:
             background.
         """
         say_blocking("predict", "predict_tiles(...)")
-        return drain(self.predict_tiles(image, tile, axes=axes, spacing=spacing)).labels
+        more: Any = {"axes": axes, "spacing": spacing, "refine": refine}
+        return drain(self.predict_tiles(image, tile, **more)).labels
 
     def predict_objects(
         self,
@@ -102,6 +126,7 @@ class Predictor:
         objects: ObjectConfig | None = None,
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
+        refine: RefineConfig | None = None,
     ) -> "Objects":
         """Find the objects of an image, each with its class and score.
 
@@ -111,6 +136,10 @@ class Predictor:
             As in `predict`.
         objects : ObjectConfig, optional
             Which of them are kept; ``found.filtered(...)`` changes that later.
+        refine : RefineConfig, optional
+            As in `predict`; only its smoothing counts for objects. The masks of Mask R-CNN and
+            SOLO are smoothed one by one, each against its background and in its box; of other
+            models, the classes that the objects are then found in.
 
         Returns
         -------
@@ -129,7 +158,7 @@ class Predictor:
                 f"{self.spec.name} was trained to give classes only: train it with "
                 "ModelSpec(..., objects='distance'), or choose maskrcnn or solo."
             )
-        more: Any = {"axes": axes, "spacing": spacing, "objects": objects}
+        more: Any = {"axes": axes, "spacing": spacing, "objects": objects, "refine": refine}
         return drain(self.predict_tiles(image, tile, **more)).objects  # type: ignore[return-value]
 
     def predict_proba(
@@ -139,6 +168,7 @@ class Predictor:
         *,
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
+        refine: RefineConfig | None = None,
     ) -> NDArray[np.float32]:
         """Probability of each class at every pixel.
 
@@ -148,8 +178,8 @@ class Predictor:
 
         Parameters
         ----------
-        image, tile, axes, spacing
-            As in `predict`.
+        image, tile, axes, spacing, refine
+            As in `predict`; the probabilities are the smoothed ones.
 
         Returns
         -------
@@ -158,8 +188,8 @@ class Predictor:
             of `classes`.
         """
         say_blocking("predict_proba", "predict_tiles(..., probabilities=True)")
-        steps = self.predict_tiles(image, tile, axes=axes, spacing=spacing, probabilities=True)
-        return drain(steps).probabilities  # type: ignore[return-value]
+        more: Any = {"axes": axes, "spacing": spacing, "refine": refine, "probabilities": True}
+        return drain(self.predict_tiles(image, tile, **more)).probabilities  # type: ignore[return-value]
 
     def predict_tiles(
         self,
@@ -171,12 +201,13 @@ class Predictor:
         probabilities: bool = False,
         statistics: "Statistics | None" = None,
         objects: ObjectConfig | None = None,
+        refine: RefineConfig | None = None,
     ) -> Generator["TileStep", None, "Prediction"]:
         """Predict tile by tile: the generator behind `predict` and `predict_proba`.
 
         Parameters
         ----------
-        image, tile, axes, spacing
+        image, tile, axes, spacing, refine
             As in `predict`.
         probabilities : bool
             Keep the probabilities of all classes.
@@ -196,8 +227,8 @@ class Predictor:
         Prediction
             Labels, probabilities on request, objects where it gives them, and their provenance.
         """
-        model = self.ready()
         named = self._image(image, axes, spacing)
+        model = self.ready() if refine is None else self._refining(refine)
 
         from .devices import choose
         from .prediction import prediction_of
@@ -250,6 +281,12 @@ class Predictor:
         if self.trained is None:
             raise ValueError("This model is not trained yet: train it, or load a model file.")
         return self.trained
+
+    def _refining(self, recipe: RefineConfig) -> "TrainedModel":
+        """The model with another recipe."""
+        from .trained import with_recipe
+
+        return with_recipe(self.ready(), recipe)
 
     def _image(self, image: Any, axes: str | None, spacing: Sequence[float] | None) -> Image:
         model = self.ready()

@@ -1,6 +1,7 @@
 """The one object: it trains, predicts and keeps the model. Docks, console and files share it."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
@@ -144,8 +145,12 @@ class Segmenter(Predictor):
         return self
 
     def _keep(self, training: Any) -> None:
-        if training.last is not None:
-            self.previous, self.trained = self.trained, training.trained()
+        if training.last is None:
+            return
+        before, learned = self.trained, training.trained()
+        if before and (before.kind, before.values) == (learned.kind, learned.values):
+            learned = replace(learned, refine=before.refine)
+        self.previous, self.trained = before, learned
 
     def restore(self) -> None:
         """Go back to the model that the last training replaced; a second call undoes the first.

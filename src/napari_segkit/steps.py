@@ -1,9 +1,11 @@
 """Long work is a generator: it yields steps, returns its result and stops when closed."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -41,3 +43,32 @@ def drain(steps: Generator[Any, None, T]) -> T:
             next(steps)
         except StopIteration as stop:
             return stop.value
+
+
+def mapped(steps: Generator[Any, None, T], step: Callable[[Any], S]) -> Generator[S, None, T]:
+    """The same work, each of its steps as another one.
+
+    Parameters
+    ----------
+    steps : generator
+        Long work; it is closed with this generator.
+    step : callable
+        From a step of it to the one that is yielded instead.
+
+    Yields
+    ------
+    object
+        After each of its steps.
+
+    Returns
+    -------
+    object
+        What `steps` returns.
+    """
+    with closing(steps):
+        while True:
+            try:
+                one = next(steps)
+            except StopIteration as stop:
+                return stop.value
+            yield step(one)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from .config import ModelSpec, TrainConfig
-from .data.classes import LabelClass
+from .config import ModelSpec, RefineConfig, TrainConfig
+from .data.classes import LabelClass, values_of
 from .data.images import AXES, Image
 from .data.normalise import Statistics, full_range, identity, measure
 from .data.orientation import turn_spacing
@@ -59,6 +59,8 @@ class TrainedModel:
         Where this one gives objects: what gives a class to the pixels between them.
     stuff_values : tuple of int
         Which values of its classes do that; the others count for nothing.
+    refine : RefineConfig
+        What is done to its probabilities on the way to labels.
     """
 
     network: nn.Module
@@ -78,6 +80,7 @@ class TrainedModel:
     provenance: dict[str, Any] = field(default_factory=dict)
     stuff: "TrainedModel | None" = None
     stuff_values: tuple[int, ...] = ()
+    refine: RefineConfig = field(default_factory=RefineConfig)
 
     def __post_init__(self) -> None:
         """Refuse what cannot belong together: a file may have been changed."""
@@ -107,6 +110,8 @@ class TrainedModel:
             or (kind_of(self.spec) != "semantic" and values[:1] != (0,)),
             "second model": bool(self.stuff_values) != bool(self.stuff)
             or (self.stuff is not None and not set(self.stuff_values) <= set(self.stuff.values)),
+            "clean-up": not {c.value for c in self.refine.clean} <= set(values)
+            or (kind_of(self.spec) != "semantic" and self.refine.clean),
             "statistics": range_ and not all(low < high for low, high in range_),
         }
         named = ", ".join(name for name, is_wrong in wrong.items() if is_wrong)
@@ -188,3 +193,57 @@ class TrainedModel:
         if self.config.normalise == "training" and self.statistics is None:
             return full_range(image)  # photographs, to others' weights
         return self.statistics or measure([image], self.ndim, nonzero=self.nonzero)
+
+
+def recipe_of(model: TrainedModel) -> RefineConfig:
+    """What is done to a model's probabilities, as `with_recipe` takes it.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        Of one merged from two: the smoothing of its objects, the clean-up of what lies between.
+    """
+    if model.stuff is None:
+        return model.refine
+    shown = {own: value for value, own in _stuff_values(model).items()}
+    steps = [c for c in model.stuff.refine.clean if c.value in shown]
+    return replace(model.refine, clean=tuple(replace(c, value=shown[c.value]) for c in steps))
+
+
+def with_recipe(model: TrainedModel, recipe: RefineConfig) -> TrainedModel:
+    """The same model, its probabilities to be refined in another way.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        Of one merged from two, both are smoothed.
+    recipe : RefineConfig
+        What is to be done; its classes are those of the model's results.
+
+    Raises
+    ------
+    ValueError
+        If a class is to be tidied that is not there, or of which there are objects.
+    """
+    wanted = values_of([c.value for c in recipe.clean], model.all_classes)
+    if model.kind == "semantic":
+        return replace(model, refine=recipe)
+    own = _stuff_values(model)
+    names = [c.name for c in model.classes if c.value in set(wanted) - set(own)]
+    if names:
+        raise ValueError(
+            f"{', '.join(map(repr, names))} cannot be tidied, since this model gives objects: "
+            "leave it out of the clean-up; an ObjectConfig says which objects are kept."
+        )
+    smoothing = replace(recipe, clean=())
+    if model.stuff is None:
+        return replace(model, refine=smoothing)
+    tidied = tuple(replace(c, value=own[c.value]) for c in recipe.clean)
+    stuff = replace(model.stuff, refine=replace(recipe, clean=tidied))
+    return replace(model, refine=smoothing, stuff=stuff)
+
+
+def _stuff_values(model: TrainedModel) -> dict[int, int]:
+    """Values of results, to those that they have in the second of two merged models."""
+    more = model.all_classes[len(model.classes) :]
+    return dict(zip((c.value for c in more), sorted(model.stuff_values), strict=True))

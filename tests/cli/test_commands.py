@@ -85,7 +85,8 @@ def test_a_list_of_files_trains_too(data, tmp_path):
 def test_predict_a_folder(data, model, tmp_path, capsys):
     out = tmp_path / "out"
     assert run("predict", model, data / "images", "-o", out, "--probabilities") == 0
-    assert capsys.readouterr().out.split() == [str(out / "0.tif"), str(out / "1.tif")]
+    names = ("0.tif", "probabilities/0.tif", "1.tif", "probabilities/1.tif")
+    assert capsys.readouterr().out.split() == [str(out / name) for name in names]
     labels = read_labels(out / "0.tif")
     assert labels.shape == (70, 80)
     assert set(np.unique(labels)) <= {0, 1}

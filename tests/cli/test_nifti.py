@@ -84,7 +84,8 @@ def test_a_folder_of_volumes_gives_volumes_in_place(folder, tmp_path, capsys):
     model = folder / "model.segkit"
     assert run("predict", model, folder / "images", "-o", out, "--probabilities") == 0
     printed = capsys.readouterr().out.split()
-    assert printed == [str(out / "a.nii.gz"), str(out / "b.nii.gz")]
+    names = [f"{place}{name}.nii.gz" for name in "ab" for place in ("", "probabilities/")]
+    assert printed == [str(out / name) for name in names]
     for name, source in (("a.nii.gz", "a.nii.gz"), ("b.nii.gz", "b.nii")):
         image, labels = nib.load(folder / "images" / source), nib.load(out / name)
         maps = nib.load(out / "probabilities" / name)

@@ -30,6 +30,7 @@ def add_options(
     *,
     only: Collection[str] | None = None,
     names: Mapping[str, str] | None = None,
+    prefix: str = "",
     suppress: bool = False,
 ) -> None:
     """Add an option for each field of a configuration.
@@ -47,17 +48,20 @@ def add_options(
         The fields to offer. None: all.
     names : mapping, optional
         Field name -> name of the option, where it is another.
+    prefix : str
+        Before all names, so that they differ from those of another configuration.
     suppress : bool
         Leave out of the result what is not given, so that it can be told from a default.
     """
     for field in _fields(config, set()):
         if only is None or field.name in only:
-            option = flag((names or {}).get(field.name, field.name))
+            option = flag(prefix + (names or {}).get(field.name, field.name))
             default = SUPPRESS if suppress else field.default
-            parser.add_argument(option, dest=field.name, default=default, **_argument(field))
+            dest = prefix + field.name
+            parser.add_argument(option, dest=dest, default=default, **_argument(field))
 
 
-def read_options(args: Namespace, config: C) -> C:
+def read_options(args: Namespace, config: C, *, prefix: str = "") -> C:
     """Make the configuration that the options describe.
 
     Parameters
@@ -65,6 +69,8 @@ def read_options(args: Namespace, config: C) -> C:
     args : Namespace
         What a parser with `add_options` read.
     config : dataclass instance
+        The one that was given to `add_options`, or another of its class.
+    prefix : str
         The one that was given to `add_options`.
 
     Returns
@@ -77,7 +83,8 @@ def read_options(args: Namespace, config: C) -> C:
     ValueError
         If a value breaks its declared limits.
     """
-    return _read(vars(args), config, set())
+    given = {k[len(prefix) :]: v for k, v in vars(args).items() if k.startswith(prefix)}
+    return _read(given, config, set())
 
 
 def flag(name: str) -> str:

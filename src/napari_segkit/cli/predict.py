@@ -1,6 +1,7 @@
-"""What ``segkit predict`` is asked for: which model; objects, or masks of classes."""
+"""``segkit predict``: which model; objects, or masks of classes; one file after the other."""
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from napari_segkit.declare import declared
 from napari_segkit.models import MODELS
 from napari_segkit.steps import drain
 
+from .files import add_common, each_file, say_device
 from .options import add_options, flag, names, read_options
+from .refine import add_refine, refine_of
 from .terminal import notes, say, shown
 
 if TYPE_CHECKING:
@@ -22,14 +25,60 @@ PANOPTIC = "panoptic"
 FORMATS = ("tif", "nii.gz", "nii", "png", "npy", PANOPTIC)
 
 
-def add_model(parser: ArgumentParser) -> None:
-    """Add what says which model predicts.
+def add_predict(parser: ArgumentParser) -> None:
+    """Add the options.
 
     Parameters
     ----------
     parser : ArgumentParser
         Of ``segkit predict``.
     """
+    _add_model(parser)
+    parser.add_argument("input", help="image file or folder")
+    parser.add_argument("-o", "--output", required=True,
+                        help="file (.tif, .nii, .nii.gz, .png, .npy) or folder")  # fmt: skip
+    add_common(parser)
+    add_options(parser, TileConfig())
+    _add_results(parser)
+    add_refine(parser, "the model's own recipe, none where it has no other")
+
+
+def predict(args: Namespace) -> int:
+    """Predict a file, or those of a folder.
+
+    Parameters
+    ----------
+    args : Namespace
+        Options of ``segkit predict``.
+
+    Returns
+    -------
+    int
+        Exit status: 1 where a file failed.
+
+    Raises
+    ------
+    ValueError
+        If something was asked for that cannot be.
+    """
+    from napari_segkit.batch import plan
+    from napari_segkit.data.folders import is_folder
+
+    read_options(args, TileConfig())  # wrong numbers are said before any work
+    results = _results_of(args)
+    jobs = plan(args.input, args.output, _suffix_of(args))
+    segmenter = _model_of(args)
+    _require_objects(args, segmenter.ready())
+    recipe = refine_of(args, segmenter.refine, segmenter.classes)
+    if recipe is not None:
+        segmenter.refine = recipe
+    results.check(segmenter.ready())
+    say_device(args)
+    work = partial(_predict_file, segmenter, args, results)
+    return each_file(work, jobs, folder=is_folder(Path(args.input)))
+
+
+def _add_model(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="file that segkit train wrote; or a method, such as "
                                       "maskrcnn, with --weights of a whole model")  # fmt: skip
     whole = parser.add_argument_group("models that others have trained")
@@ -38,19 +87,8 @@ def add_model(parser: ArgumentParser) -> None:
     whole.add_argument("--encoder", help="the method's encoder that has them")
 
 
-def model_of(args: Namespace) -> "Segmenter":
-    """The model that predicts.
-
-    Parameters
-    ----------
-    args : Namespace
-        Options of ``segkit predict``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file, or no such method with these weights.
-    """
+def _model_of(args: Namespace) -> "Segmenter":
+    """The model that predicts; ValueError where there is none."""
     from napari_segkit.segmenter import Segmenter
 
     named = args.model in MODELS and not Path(args.model).is_file()
@@ -71,14 +109,8 @@ def model_of(args: Namespace) -> "Segmenter":
     return segmenter
 
 
-def add_results(parser: ArgumentParser) -> None:
-    """Add the options that say what is written of a prediction.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-        Of ``segkit predict``.
-    """
+def _add_results(parser: ArgumentParser) -> None:
+    """What is written of a prediction."""
     parser.add_argument("--format", choices=FORMATS,
                         help="of files written to a folder (default nii.gz for NIfTI images, tif "
                              "for others); panoptic: PNG and JSON as COCO has them")  # fmt: skip
@@ -92,24 +124,13 @@ def add_results(parser: ArgumentParser) -> None:
     add_options(objects, ObjectConfig(), suppress=True)
 
 
-def suffix_of(args: Namespace) -> str | None:
+def _suffix_of(args: Namespace) -> str | None:
     """Ending of the files in a folder; None where each image says it."""
     return "png" if args.format == PANOPTIC else args.format
 
 
-def results_of(args: Namespace) -> "Results":
-    """What is to be written.
-
-    Parameters
-    ----------
-    args : Namespace
-        Options of ``segkit predict``.
-
-    Raises
-    ------
-    ValueError
-        If a number breaks its limits.
-    """
+def _results_of(args: Namespace) -> "Results":
+    """What is to be written; ValueError where a number breaks its limits."""
     from napari_segkit.batch import Results
 
     return Results(
@@ -122,21 +143,8 @@ def results_of(args: Namespace) -> "Results":
     )
 
 
-def require_objects(args: Namespace, model: "TrainedModel") -> None:
-    """Refuse options that a model without objects would not heed.
-
-    Parameters
-    ----------
-    args : Namespace
-        Options of ``segkit predict``.
-    model : TrainedModel
-        The model.
-
-    Raises
-    ------
-    ValueError
-        If it gives classes only and one of the options for objects was given.
-    """
+def _require_objects(args: Namespace, model: "TrainedModel") -> None:
+    """Refuse options that a model without objects would not heed."""
     given = [name for name in declared(ObjectConfig) if name in vars(args)]
     given += [name for name in ("masks", "one_mask") if getattr(args, name)]
     if model.kind == "semantic" and given:
@@ -146,22 +154,10 @@ def require_objects(args: Namespace, model: "TrainedModel") -> None:
         )
 
 
-def predict_file(
-    segmenter: "Segmenter", source: Path, target: Path, args: Namespace, results: "Results"
+def _predict_file(
+    segmenter: "Segmenter", args: Namespace, results: "Results", source: Path, target: Path
 ) -> None:
-    """Predict one image file, and print the files that were written.
-
-    Parameters
-    ----------
-    segmenter : Segmenter
-        Trained.
-    source, target : Path
-        Image file and label file.
-    args : Namespace
-        Options of ``segkit predict``.
-    results : Results
-        What is written.
-    """
+    """Predict one image file, and print the files that were written."""
     from napari_segkit.batch import predict_file_tiles
 
     steps = predict_file_tiles(

@@ -208,5 +208,11 @@ def _set_provenance(header: Header, provenance: dict[str, Any]) -> None:
     header.extensions[:] = [*others, Nifti1Extension(COMMENT, text)]
 
 
+def read_provenance(header: Header) -> Any:
+    """Give what `write_nifti` kept of where the values come from; None where there is nothing."""
+    ours = [e.get_content() for e in header.extensions if _is_ours(e)]
+    return json.loads(ours[-1])["napari-segkit"] if ours else None
+
+
 def _is_ours(extension: Any) -> bool:
     return extension.get_code() == COMMENT and extension.get_content().startswith(OURS)

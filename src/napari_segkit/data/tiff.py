@@ -80,6 +80,16 @@ def write_tiff(
     )
 
 
+def read_provenance(path: Path) -> Any:
+    """Read what `write_tiff` kept of where the pixels come from; None where there is nothing."""
+    with tifffile.TiffFile(path) as file:
+        if not file.ome_metadata:
+            return (file.shaped_metadata or ({},))[0].get("provenance")
+        image = tifffile.xml2dict(file.ome_metadata)["OME"].get("Image", {})
+        told = image.get("Description") if isinstance(image, dict) else None
+        return json.loads(told) if isinstance(told, str) and told.startswith("{") else None
+
+
 def _alpha(page: Any) -> list[int]:
     """Places of the alpha channels among the samples; older programs leave RGBA unspecified."""
     extra = tuple(page.extrasamples)

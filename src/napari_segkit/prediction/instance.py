@@ -15,6 +15,8 @@ from napari_segkit.objects.found import Candidates, FoundMasks, without_pixels
 from napari_segkit.objects.join import join_tiles
 from napari_segkit.objects.masks import paste
 from napari_segkit.objects.record import Objects
+from napari_segkit.refinement.objects import smooth_objects
+from napari_segkit.steps import mapped
 from napari_segkit.trained import TrainedModel
 
 from .tiles import Prediction, Run, TileStep, run
@@ -32,6 +34,8 @@ def predict_tiles(
     objects: ObjectConfig | None = None,
 ) -> Generator[TileStep, None, Prediction]:
     """Predict the objects of an image tile by tile.
+
+    A smoothing takes each object against its background, in its box.
 
     Parameters
     ----------
@@ -59,7 +63,7 @@ def predict_tiles(
     for item in work.items():
         found = yield from work.outputs(item)
         joined = join_tiles(work.grid, [(tile, _candidates(given)) for tile, given in found])
-        items.append(_scaled(joined, work))
+        items.append((yield from _smoothed(_scaled(joined, work), work, item)))
         if kept is not None:
             maps = class_probabilities(items[-1], len(model.classes), image.spatial(2))
             image.write(kept, item, maps)
@@ -108,6 +112,20 @@ def _candidates(given: dict[str, torch.Tensor]) -> Candidates:
         arrays["labels"].astype(np.intp),
         arrays["scores"],
     )
+
+
+def _smoothed(
+    candidates: Candidates, work: Run, item: dict[str, int]
+) -> Generator[TileStep, None, Candidates]:
+    """Each mask smoothed, where the model does that."""
+    smoother = work.model.refine.smoother
+    if smoother is None:
+        return candidates
+    options: Any = {"statistics": work.intensities, "device": str(work.device)}
+    steps = smooth_objects(candidates, work.whole, item, smoother, **options)
+    smoothed = yield from mapped(steps, lambda _: work.step(0))
+    yield work.step(1)
+    return smoothed
 
 
 def _scaled(candidates: Candidates, work: Run) -> Candidates:

@@ -12,8 +12,10 @@ from napari_segkit.objects.found import Chosen, FoundRegions, without_pixels
 from napari_segkit.objects.levels import levels_to_classes
 from napari_segkit.objects.record import Objects
 from napari_segkit.objects.watershed import find_objects
+from napari_segkit.refinement.objects import levels_of
 from napari_segkit.trained import TrainedModel
 
+from .refined import refined
 from .semantic import blend
 from .tiles import Prediction, TileStep, run
 
@@ -30,6 +32,9 @@ def predict_tiles(
     objects: ObjectConfig | None = None,
 ) -> Generator[TileStep, None, Prediction]:
     """Predict the objects of an image tile by tile.
+
+    A smoothing changes the probabilities of classes; how deep in an object a pixel lies stays as
+    the network says.
 
     Parameters
     ----------
@@ -58,6 +63,10 @@ def predict_tiles(
     size = model.object_size * min(work.image.spacing[-model.ndim :]) / min(spacing)
     for item in work.items():
         blended = yield from blend(work, item)
+        if model.refine.smoother:
+            classes = levels_to_classes(blended, how)
+            smoothed = yield from refined(work, item, classes, keep=True)
+            blended = levels_of(blended, np.asarray(smoothed.probabilities), how)
         found = find_objects(blended, how, spacing=spacing, size=size)
         image.write(labels, item, np.where(found.labels > 0, found.labels + last, 0))
         last += len(found.scores)

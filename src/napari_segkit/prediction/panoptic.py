@@ -16,11 +16,12 @@ from napari_segkit.models import kind_of
 from napari_segkit.objects.found import without_pixels
 from napari_segkit.objects.panoptic import FoundPanoptic
 from napari_segkit.objects.record import Objects
+from napari_segkit.steps import mapped
 from napari_segkit.trained import TrainedModel
 
 from . import instance, semantic
 from . import objects as parted
-from .tiles import Prediction, TileStep, plan
+from .tiles import Prediction, TileStep, plan, steps_in
 
 THINGS = {"instance": instance.predict_tiles, "objects": parted.predict_tiles}
 
@@ -35,7 +36,7 @@ def predict_tiles(
     statistics: Statistics | None = None,
     objects: ObjectConfig | None = None,
 ) -> Generator[TileStep, None, Prediction]:
-    """Predict objects and the classes between them, tile by tile.
+    """Predict objects and the classes between them, tile by tile, each refined by its own recipe.
 
     Parameters
     ----------
@@ -59,17 +60,17 @@ def predict_tiles(
     second = model.stuff
     if second is None:
         raise ValueError("This model has no second one: merge two with merge_panoptic.")
-    tiles = [_tiles(m, image, config) for m in (model, second)]
+    tiles = [_steps(m, image, config) for m in (model, second)]
     more: Any = {"probabilities": True, "statistics": statistics}
     steps = THINGS[kind_of(model.spec)](model, image, config, device, objects=objects, **more)
-    things = yield from _counted(steps, 0, sum(tiles))
+    things: Any = yield from mapped(steps, lambda step: TileStep(step.done, sum(tiles)))
     occurring = things.objects.found.positions.tolist()
     compact = _compact(things.probabilities, occurring)
     if not probabilities:
         things = replace(things, probabilities=None)
     more["statistics"] = statistics if _alike(model, second) else None
     steps = semantic.predict_tiles(second, image, config, device, **more)
-    around = yield from _counted(steps, tiles[0], sum(tiles))
+    around = yield from mapped(steps, lambda step: TileStep(tiles[0] + step.done, sum(tiles)))
     where = without_pixels(image)
     stuff = tuple(range(len(model.classes), len(model.all_classes)))
     likeliest = _likeliest(around.probabilities, second, model.stuff_values)
@@ -82,12 +83,12 @@ def predict_tiles(
     return Prediction(chosen.labels, maps, provenance, chosen)
 
 
-def _tiles(model: TrainedModel, image: Image, config: TileConfig) -> int:
-    """How many tiles a model will predict; nothing of the image is read."""
+def _steps(model: TrainedModel, image: Image, config: TileConfig) -> int:
+    """How many steps a model will take; nothing of the image is read."""
     empty, size = without_pixels(image), model.config.voxel_size
     if size is not None:
         empty = resampled_shape(empty, size, model.ndim)
-    return len(plan(model, empty, config)) * image.count(model.ndim)
+    return steps_in(model, plan(model, empty, config), image)
 
 
 def _alike(model: TrainedModel, second: TrainedModel) -> bool:
@@ -102,16 +103,6 @@ def _compact(maps: Any, positions: Sequence[int]) -> NDArray[np.float16]:
     for place, position in enumerate(positions):
         compact[place] = maps[position]
     return compact
-
-
-def _counted(steps: Any, before: int, total: int) -> Generator[TileStep, None, Any]:
-    """The same steps, counted as part of more work."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        yield TileStep(before + step.done, total)
 
 
 def _likeliest(

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import ObjectConfig, TileConfig
 from napari_segkit.data.images import Image
-from napari_segkit.data.labels import from_indices
 from napari_segkit.data.normalise import Statistics
 from napari_segkit.data.resample import fit_to
 from napari_segkit.trained import TrainedModel
 
+from .refined import refined
 from .tiles import Prediction, Run, TileStep, run
 
 
@@ -50,21 +50,22 @@ def predict_tiles(
     Yields
     ------
     TileStep
-        After each batch of tiles.
+        After each batch of tiles, and each block that is refined.
 
     Returns
     -------
     Prediction
-        Labels, and probabilities on request.
+        Labels, and probabilities on request: the smoothed ones, where the model smooths.
     """
     work = run(model, image, config, device, statistics)
     labels = np.zeros(image.without_channels(), np.min_scalar_type(max(model.values)))
     kept = np.zeros((len(model.classes), *labels.shape), np.float32) if probabilities else None
     for item in work.items():
         blended = yield from blend(work, item)
-        image.write(labels, item, from_indices(blended.argmax(axis=0), model.values))
-        if kept is not None:
-            image.write(kept, item, blended)
+        found = yield from refined(work, item, blended, keep=probabilities)
+        image.write(labels, item, found.labels)
+        if kept is not None and found.probabilities is not None:
+            image.write(kept, item, found.probabilities)
     return Prediction(labels, kept, work.provenance())
 
 

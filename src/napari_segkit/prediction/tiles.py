@@ -9,12 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_segkit.config import TileConfig
+from napari_segkit.config import RefineConfig, TileConfig
 from napari_segkit.data.images import Image
-from napari_segkit.data.normalise import Statistics, require_finite, require_finite_image
+from napari_segkit.data.normalise import (
+    Statistics,
+    measure,
+    require_finite,
+    require_finite_image,
+)
 from napari_segkit.data.orientation import turn
 from napari_segkit.data.tiling import Grid, Tile, along_axes, explicit, fit, read_mirrored, round_up
+from napari_segkit.declare import to_dict
 from napari_segkit.objects.record import Objects
+from napari_segkit.refinement.smooth import blocks, sees_image, smoother
 from napari_segkit.steps import Step
 from napari_segkit.trained import TrainedModel
 from napari_segkit.versions import versions
@@ -22,7 +29,7 @@ from napari_segkit.versions import versions
 
 @dataclass(frozen=True)
 class TileStep(Step):
-    """Some more tiles are predicted."""
+    """Some more tiles are predicted, or a block is refined."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,41 @@ def run(
     """
     gridded = model.on_its_grid(image)
     grid = plan(model, gridded, config)
-    return Run(model, gridded, grid, statistics or model.measure(image), device, config, image)
+    numbers = statistics or model.measure(image)
+    scale, total = _intensities(model, image, numbers), steps_in(model, grid, image)
+    return Run(model, gridded, grid, numbers, device, config, image, scale, total)
+
+
+def steps_in(model: TrainedModel, grid: Grid, whole: Image) -> int:
+    """Steps of a prediction: one for each tile, and one for each block that is refined.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The model.
+    grid : Grid
+        Its tiles.
+    whole : Image
+        The image as it came; nothing of it is read.
+    """
+    refining = 0
+    if model.refine.smoother or model.refine.clean:
+        parts = len(blocks(whole.spatial(model.ndim)))
+        refining = 1 if model.info.kind == "instance" else parts
+    return (len(grid) + refining) * whole.count(model.ndim)
+
+
+def _intensities(model: TrainedModel, image: Image, known: Statistics) -> Statistics | None:
+    """What scales intensities for the smoothing: as `smooth` measures it, over the whole image."""
+    config = model.refine.smoother
+    if config is None:
+        return None
+    # what cannot be smoothed so is refused here, before any tile is predicted
+    smoother(config, len(model.classes), image.spacing[-model.ndim :], "cpu")
+    if not sees_image(config):
+        return None
+    same = model.config.normalise == "image" and not model.nonzero
+    return known if same else measure([image], model.ndim)
 
 
 @dataclass
@@ -156,8 +197,12 @@ class Run:
         As it was given.
     whole : Image
         The image as it came.
+    intensities : Statistics or None
+        What scales it for the smoothing, where that looks at it.
+    total : int
+        Steps in all.
     done : int
-        Tiles predicted so far.
+        Steps done so far.
     """
 
     model: TrainedModel
@@ -167,6 +212,8 @@ class Run:
     device: torch.device
     config: TileConfig
     whole: Image
+    intensities: Statistics | None
+    total: int
     done: int = 0
 
     def items(self) -> Iterator[dict[str, int]]:
@@ -189,9 +236,9 @@ class Run:
             yield tiles, self.model.network(inputs.to(self.device))
 
     def step(self, tiles: int) -> TileStep:
-        """Count some more tiles."""
+        """Count some more tiles, or blocks."""
         self.done += tiles
-        return TileStep(self.done, len(self.grid) * self.image.count(self.model.ndim))
+        return TileStep(self.done, self.total)
 
     def _tile(self, item: dict[str, int], tile: Tile) -> NDArray[np.float32]:
         pixels = read_mirrored(
@@ -209,12 +256,14 @@ class Run:
         return {
             "model": {"name": spec.name, "encoder": spec.encoder, "id": self.model.identity},
             "kind": self.model.kind,
+            "classes": [[c.value, c.name] for c in self.model.all_classes],
             "image": {"name": image.name, "axes": image.axes, "shape": list(image.shape)},
             "normalise": {
                 "how": self.model.config.normalise,
                 "low": list(self.statistics.low),
                 "high": list(self.statistics.high),
             },
+            "refine": self._recipe(),
             "voxel_size": self.model.config.voxel_size,
             "tile_size": list(self.grid.size),
             "overlap": list(self.grid.overlap),
@@ -224,3 +273,11 @@ class Run:
             "threads": torch.get_num_threads(),
             "versions": versions(),
         }
+
+    def _recipe(self) -> dict[str, Any] | None:
+        """What was done to the probabilities; None: nothing."""
+        if self.model.refine == RefineConfig():
+            return None
+        scale = self.intensities
+        numbers = {"low": list(scale.low), "high": list(scale.high)} if scale else None
+        return to_dict(self.model.refine) | {"intensities": numbers}
