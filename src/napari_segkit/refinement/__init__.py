@@ -1,1 +1,1 @@
-"""Refinement: from what a model says to a result with clean edges. CRF, MRF, superpixels, clean-up."""
+"""Refinement: clean edges for what a model says. CRF, MRF, superpixels, clean-up."""

@@ -119,10 +119,14 @@ def mean_field(
     """
     unary = probabilities.clamp_min(SMALLEST).log()
     marginals = unary.softmax(dim=0)
+    ones = torch.ones_like(unary[:1])
+    reach = [kernel(ones) for _, kernel in kernels]
     for _ in range(iterations):
         agreed = torch.zeros_like(unary)
-        for weight, kernel in kernels:
-            agreed += weight * kernel(marginals)
+        for (weight, kernel), whole in zip(kernels, reach, strict=True):
+            part = kernel(marginals[:-1])
+            agreed[:-1] += weight * part
+            agreed[-1:] += weight * (whole - part.sum(dim=0, keepdim=True))  # they add up to one
         # Potts: the cost of all other classes is what all have in common minus the class's own
         gain = agreed if costs is None else -torch.tensordot(costs, agreed, dims=1)
         marginals = (unary + gain).softmax(dim=0)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import torch
-from torch.nn.functional import conv1d
 
 REACH = 4  # sigmas at which the Gaussian is cut off
+STRETCH = 64  # pixels that are blurred at once, where the Gaussian is not longer
 
 
 class SpatialKernel:
@@ -23,8 +23,7 @@ class SpatialKernel:
 
     def __init__(self, shape: Sequence[int], sigmas: Sequence[float], device: torch.device) -> None:
         self._taps = [_gaussian(s, n, device) for s, n in zip(sigmas, shape, strict=True)]
-        ones = torch.ones((1, *shape), device=device)
-        self._scale = self._blur(ones).rsqrt()
+        self._scale = self._blur(torch.ones((1, *shape), device=device)).rsqrt()
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
         """Filter ``(channels, *shape)``."""
@@ -33,14 +32,34 @@ class SpatialKernel:
     def _blur(self, values: torch.Tensor) -> torch.Tensor:
         for axis, taps in enumerate(self._taps, start=1):
             if values.shape[axis] > 1:
-                lines = values.movedim(axis, -1)
-                flat = lines.reshape(-1, 1, lines.shape[-1])
-                blurred = conv1d(flat, taps, padding=taps.shape[-1] // 2)
-                values = blurred.reshape(lines.shape).movedim(-1, axis)
+                values = _along(values, axis, taps)
         return values
+
+
+def _along(values: torch.Tensor, axis: int, taps: torch.Tensor) -> torch.Tensor:
+    """Blur one axis: stretches of it, each with its surroundings, times a matrix."""
+    length, reach = values.shape[axis], len(taps) // 2
+    last = axis == values.ndim - 1
+    flat = values.reshape(-1, length) if last else values.flatten(0, axis - 1).flatten(2)
+    stretch = max(STRETCH, reach)
+    parts = []
+    for start in range(0, length, stretch):
+        stop = min(start + stretch, length)
+        low, high = max(0, start - reach), min(length, stop + reach)
+        band = _band(taps, range(start, stop), range(low, high))
+        parts.append(flat[:, low:high] @ band.T if last else band @ flat[:, low:high])
+    return torch.cat(parts, dim=1).view(values.shape)
+
+
+def _band(taps: torch.Tensor, to: range, of: range) -> torch.Tensor:
+    """What each pixel of a stretch takes of the pixels around it, ``(to, of)``."""
+    reach = len(taps) // 2
+    away = torch.arange(of.start, of.stop) - torch.arange(to.start, to.stop)[:, None] + reach
+    inside = (away >= 0) & (away < len(taps))
+    return taps[away.clamp(0, len(taps) - 1).to(taps.device)] * inside.to(taps.device)
 
 
 def _gaussian(sigma: float, length: int, device: torch.device) -> torch.Tensor:
     reach = max(1, min(length - 1, round(REACH * sigma)))
     place = torch.arange(-reach, reach + 1, device=device, dtype=torch.float32)
-    return torch.exp(-0.5 * (place / sigma) ** 2)[None, None]
+    return torch.exp(-0.5 * (place / sigma) ** 2)
