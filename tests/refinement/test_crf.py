@@ -86,7 +86,7 @@ def test_marginals_are_those_of_the_exact_kernels(name, classes):
     found = mean_field(torch.from_numpy(given_), kernels, 5).numpy()
 
     assert np.abs(found - expected).mean() < 0.015
-    assert (found.argmax(0) == expected.argmax(0)).mean() > 0.975
+    assert (found.argmax(0) == expected.argmax(0)).mean() > 0.97
     # and it has something to do: far from where it began
     assert np.abs(given_ - expected).mean() > 0.05
 
@@ -206,7 +206,7 @@ def test_blocks_agree_with_the_whole(monkeypatch):
     given_ = noisy(image, 2, 2)
     config = CRFConfig(appearance_sigma=10)
     whole = smooth(given_, image, config)
-    monkeypatch.setattr(smoothing, "LARGEST", 90 * 90)
+    monkeypatch.setattr(smoothing, "LARGEST", 70 * 70)
     steps = smoothing.smooth_blocks(given_, image, config)
     seen = [next(steps)]
     assert seen[0].total >= 6
