@@ -187,12 +187,17 @@ def plan(source: AnyPath, output: AnyPath, suffix: str | None = None) -> list[tu
     Raises
     ------
     ValueError
-        If the folder holds no image, two of one name, or is the output folder itself.
+        If the folder holds no image, two of one name, or is the output folder itself; if the
+        labels would take the place of their image.
     """
     images, labels = Path(source), Path(output)
     if not is_folder(images):
-        inside = labels / _named(images, suffix)
-        return [(images, inside if labels.is_dir() else labels)]
+        target = labels / _named(images, suffix) if labels.is_dir() else labels
+        if target.resolve() == images.resolve():
+            raise ValueError(
+                f"{target} is the image itself: choose another name or folder for the result."
+            )
+        return [(images, target)]
     if labels.resolve() == images.resolve():
         raise ValueError(f"{labels} holds the images: choose another folder for the results.")
     files = by_stem(images)

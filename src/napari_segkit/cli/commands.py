@@ -1,4 +1,4 @@
-"""``segkit``: models, train, merge, predict, smooth, evaluate, demo: files in, files out."""
+"""``segkit``: one command for each thing to do, files in, files out."""
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from .models import about_model, all_models, chosen
 from .options import add_options, read_options
 from .predict import add_predict, predict
 from .smooth import add_smooth, smooth
+from .superpixels import add_superpixels, superpixels
 from .terminal import MISTAKES, interrupts, notes, say, sentence, shown
 from .training import add_objects, describe, require_learned, save, say_counts
 
@@ -55,7 +56,7 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         *(_add_models, _add_train, _add_merge, _add_predict),
-        *(_add_smooth, _add_evaluate, _add_demo),
+        *(_add_smooth, _add_superpixels, _add_evaluate, _add_demo),
     ):
         add(commands)
     return parser
@@ -145,6 +146,14 @@ def _add_smooth(commands: Any) -> None:
 
 def _smooth(args: Namespace) -> int:
     return smooth(args)
+
+
+def _add_superpixels(commands: Any) -> None:
+    add_superpixels(_command(commands, _superpixels, "Cut images into superpixels."))
+
+
+def _superpixels(args: Namespace) -> int:
+    return superpixels(args)
 
 
 def _add_evaluate(commands: Any) -> None:

@@ -17,12 +17,23 @@ def add_common(parser: ArgumentParser) -> None:
     parser : ArgumentParser
         Of a command.
     """
-    parser.add_argument("--axes", help="one letter of TCZYX for each dimension, such as YXC")
-    parser.add_argument("--spacing", type=numbers, metavar="Z,Y,X",
-                        help="world units between pixels, such as 2,0.5,0.5")  # fmt: skip
+    add_place(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--threads", type=int, help="CPU threads that torch may use")
     add_overwrite(parser)
+
+
+def add_place(parser: ArgumentParser) -> None:
+    """Add what says how images are read.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    """
+    parser.add_argument("--axes", help="one letter of TCZYX for each dimension, such as YXC")
+    parser.add_argument("--spacing", type=numbers, metavar="Z,Y,X",
+                        help="world units between pixels, such as 2,0.5,0.5")  # fmt: skip
 
 
 def add_overwrite(parser: ArgumentParser) -> None:

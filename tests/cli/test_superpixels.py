@@ -1,0 +1,143 @@
+"""Superpixels from the command line: files in, labels out."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Pictures
+
+from napari_segkit import SuperpixelConfig, cli, superpixels
+from napari_segkit.data.files import read_labels
+
+
+def run(*arguments):
+    return cli.main(["superpixels", *(str(a) for a in arguments)])
+
+
+def scene(seed=0, shape=(40, 50)):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, shape, np.uint8)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A folder with two pictures."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(2):
+        Pictures.fromarray(scene(i)).save(folder / f"{i}.png")
+    return folder
+
+
+def test_a_file_gets_the_superpixels_that_the_console_gives(images, tmp_path, capsys):
+    target = tmp_path / "out.tif"
+    options = ["--method", "watershed", "--size", "8", "--compactness", "0.5"]
+    assert run(images / "0.png", "-o", target, *options) == 0
+    out, err = capsys.readouterr()
+    assert out.strip() == str(target)
+    labels = read_labels(target)
+    config = SuperpixelConfig("watershed", 8.0, 0.5)
+    np.testing.assert_array_equal(labels, superpixels(scene(), config))
+    assert f"0.png: {labels.max()} superpixels" in err
+    with tifffile.TiffFile(target) as file:
+        described = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Description"]
+    kept = json.loads(described)
+    assert kept["file"] == "0.png"
+    assert kept["superpixels"]["size"] == 8.0
+
+
+def test_folders_and_several_files(images, tmp_path, capsys):
+    assert run(images, "-o", tmp_path / "a", "--format", "png") == 0
+    assert run(images / "0.png", images / "1.png", "-o", tmp_path / "b", "--format", "png") == 0
+    printed = capsys.readouterr().out.split()
+    assert printed == [str(tmp_path / f"{f}/{i}.png") for f in "ab" for i in range(2)]
+    for i in range(2):
+        one, other = (read_labels(tmp_path / f"{f}/{i}.png") for f in "ab")
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one, superpixels(scene(i)))
+
+
+def test_masks_of_the_same_names(images, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for i in range(2):
+        tifffile.imwrite(masks / f"{i}.tif", scene(i + 5) // 128)
+    assert run(images, "-o", tmp_path / "out", "--mask", masks) == 0
+    for i in range(2):
+        labels = read_labels(tmp_path / f"out/{i}.tif")
+        np.testing.assert_array_equal(labels > 0, scene(i + 5) > 127)
+
+
+def test_a_volume_stays_in_place(tmp_path):
+    """Its mask lies another way, and is turned."""
+    matrix = np.diag([0.5, 0.5, 3.0, 1.0])
+    image = nib.Nifti1Image(scene(0, (20, 22, 6)).astype(np.int16), matrix)
+    mask = np.zeros((20, 22, 6), np.uint8)
+    mask[2:12, 3:20, 1:] = 1
+    nib.save(image, tmp_path / "a.nii.gz")
+    move = nib.orientations.ornt_transform(
+        nib.io_orientation(matrix), nib.orientations.axcodes2ornt("PIL")
+    )
+    nib.save(nib.Nifti1Image(mask, matrix).as_reoriented(move), tmp_path / "mask.nii")
+    target = tmp_path / "out.nii.gz"
+    options = ["--mask", tmp_path / "mask.nii", "--size", "3", "--units", "world"]
+    assert run(tmp_path / "a.nii.gz", "-o", target, *options) == 0
+    found = nib.load(target)
+    np.testing.assert_array_equal(found.affine, image.affine)
+    np.testing.assert_array_equal(np.asarray(found.dataobj) > 0, mask > 0)
+    boxes = [np.ptp(np.argwhere(np.asarray(found.dataobj) == v), axis=0) + 1 for v in range(1, 6)]
+    assert np.median(boxes, axis=0)[2] <= 2  # slices are as far apart as superpixels are wide
+
+
+def test_files_are_not_overwritten_unless_asked(images, tmp_path, capsys):
+    target = tmp_path / "0.tif"
+    target.write_bytes(b"precious")
+    assert run(images, "-o", tmp_path) == 1
+    err = capsys.readouterr().err
+    assert "0.png: " in err
+    assert "exists already" in err
+    assert "1 of 2 files failed." in err
+    assert target.read_bytes() == b"precious"
+    assert read_labels(tmp_path / "1.tif").max() > 1
+    assert run(images, "-o", tmp_path, "--overwrite") == 0
+    assert read_labels(target).max() > 1
+
+
+def test_an_image_is_never_written_over(tmp_path, capsys):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, scene())
+    assert run(path, "-o", tmp_path, "--overwrite") == 2
+    assert "is the image itself" in capsys.readouterr().err
+    np.testing.assert_array_equal(tifffile.imread(path), scene())
+
+
+def test_images_that_cannot_be_cut_do_not_stop_the_others(images, tmp_path, capsys):
+    tifffile.imwrite(images / "flat.tif", np.full((9, 9), 3, np.uint8))
+    tifffile.imwrite(images / "volume.tif", scene(0, (4, 9, 9)), photometric="minisblack")
+    assert run(images, "-o", tmp_path / "out", "--method", "felzenszwalb") == 1
+    err = capsys.readouterr().err
+    assert "flat.tif: " in err
+    assert "constant" in err
+    assert "volume.tif: felzenszwalb cuts images of two dimensions" in err
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("given", "words"), [
+    (["a.png", "sub/a.png", "-o", "out"], "would both be written"),
+    (["a.png", "sub/a.png", "-o", "out", "--mask", "a.png"], "One mask was named for 2 images"),
+    (["a.png", "-o", "out.jpg"], "cannot be written"),
+    (["a.png", "-o", "out.tif", "--size", "-1"], "SuperpixelConfig.size is -1.0"),
+    (["a.png", "-o", "out.tif", "--mask", "small.png"], "mask has the shape"),
+    (["missing.png", "-o", "out.tif"], "missing.png"),
+])  # fmt: skip
+def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys, given, words):
+    (tmp_path / "sub").mkdir()
+    for name in ("a.png", "sub/a.png"):
+        Pictures.fromarray(scene()).save(tmp_path / name)
+    Pictures.fromarray(scene(0, (8, 9))).save(tmp_path / "small.png")
+    monkeypatch.chdir(tmp_path)
+    assert run(*given) == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*/*"))
