@@ -5,7 +5,14 @@ from argparse import ArgumentParser
 import pytest
 
 from napari_segkit.cli.options import add_options, read_options
-from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig, TrainConfig
+from napari_segkit.config import (
+    CRFConfig,
+    ModelSpec,
+    MRFConfig,
+    ObjectConfig,
+    TileConfig,
+    TrainConfig,
+)
 from napari_segkit.declare import declared
 
 CONFIGS = [ModelSpec(), TrainConfig(), TileConfig(), ObjectConfig()]
@@ -54,6 +61,15 @@ def test_objects_are_chosen_by_options():
 def test_an_option_can_have_another_name():
     names = {"name": "model"}
     assert read(ModelSpec(), "--model", "fpn", names=names) == ModelSpec("fpn")
+
+
+def test_options_of_two_configurations_are_kept_apart_by_a_prefix():
+    parser = ArgumentParser()
+    add_options(parser, MRFConfig(), prefix="mrf_", suppress=True)
+    add_options(parser, CRFConfig(), prefix="crf_", suppress=True)
+    args = parser.parse_args(["--mrf-iterations", "7", "--no-mrf-diagonals"])
+    assert read_options(args, MRFConfig(2.5), prefix="mrf_") == MRFConfig(2.5, 7, diagonals=False)
+    assert read_options(args, CRFConfig(), prefix="crf_") == CRFConfig()
 
 
 def test_some_fields_only():
