@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import choose_ndim, kind_of
-from napari_segkit.models.sizes import sizes_text
 
 from .terminal import MISTAKES, say, sentence
 
@@ -127,6 +126,7 @@ def _say_objects(given: dict[str, Any], spec: ModelSpec, config: TrainConfig) ->
 
     from napari_segkit.data.labels import IGNORE
     from napari_segkit.objects.read import learnable_objects
+    from napari_segkit.models.sizes import sizes_text
     from napari_segkit.objects.sizes import diameters, each_item, learned_lengths, occurrences
 
     images, labels, more = given["images"], given["labels"], dict(given)
