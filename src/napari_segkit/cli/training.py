@@ -125,8 +125,8 @@ def _say_objects(given: dict[str, Any], spec: ModelSpec, config: TrainConfig) ->
     import numpy as np
 
     from napari_segkit.data.labels import IGNORE
-    from napari_segkit.objects.read import learnable_objects
     from napari_segkit.models.sizes import sizes_text
+    from napari_segkit.objects.read import learnable_objects
     from napari_segkit.objects.sizes import diameters, each_item, learned_lengths, occurrences
 
     images, labels, more = given["images"], given["labels"], dict(given)
