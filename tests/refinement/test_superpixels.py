@@ -99,8 +99,9 @@ def test_in_a_volume_they_are_as_wide_along_every_axis(method, units):
 
 
 def test_slices_far_apart_are_cut_each_for_itself():
-    config = SuperpixelConfig(size=6, compactness=2.0)
-    labels = superpixels(noise((4, 24, 24)), config, spacing=(90.0, 1.0, 1.0))
+    image = noise((4, 24, 24))
+    labels = superpixels(image, SuperpixelConfig(size=6), spacing=(6.5, 1.0, 1.0))
+    np.testing.assert_array_equal(labels, superpixels(image, SuperpixelConfig(size=6), axes="TYX"))
     assert all(len(np.unique(np.nonzero(labels == v)[0])) == 1 for v in range(1, labels.max() + 1))
 
 

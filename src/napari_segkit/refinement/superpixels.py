@@ -1,16 +1,11 @@
 """Superpixels: small regions of like intensity, in two dimensions and three."""
 
-import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from skimage import measure as components
-from skimage import segmentation
 
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.data.images import Image, as_image, full_resolution
@@ -19,9 +14,10 @@ from napari_segkit.data.resample import fit_to
 from napari_segkit.steps import Step, drain
 
 from .blocks import Region, regions
+from .cutters import CUTTERS, middles
+from .pieces import SMALL, in_one_piece
 
 TILE = 2**20  # pixels that are cut at a time
-SMALL = 0.25  # of a typical superpixel: smaller pieces join a neighbour
 WIDEST = 50  # pixels; the time that quickshift takes grows with the square
 FLAT_ONLY = ("felzenszwalb", "quickshift")
 
@@ -48,8 +44,9 @@ def superpixels(
     mask : array-like or napari Labels layer, optional
         Of the image's shape without its channel axis: only what is not 0 there is cut. None: all.
     axes : str, optional
-        One letter of "TCZYX" for each dimension. Superpixels reach through Z; call it T to have
-        every slice cut for itself. None: as in `Segmenter.fit`.
+        One letter of "TCZYX" for each dimension. Superpixels reach through Z, unless slices are
+        farther apart than superpixels are wide; call it T to have every slice cut for itself.
+        None: as in `Segmenter.fit`.
     spacing : sequence of float, optional
         World units between pixels along Z Y X or Y X: a superpixel is as wide along all of them.
         None: the layer's scale, or 1.
@@ -207,22 +204,45 @@ def cut(
     ndarray
         int32: 1 to n, 0 outside.
     """
-    labels = np.zeros(pixels.shape[1:], np.int32)
-    inside = np.ones(labels.shape, bool) if inside is None else inside
+    inside = np.ones(pixels.shape[1:], bool) if inside is None else inside
+    size = _size(config, spacing)
+    if len(spacing) == 3 and max(spacing) > size * min(spacing):
+        return _slice_by_slice(pixels, config, spacing, inside)
+    labels = np.zeros(inside.shape, np.int32)
     box: tuple[slice, ...] | None = next(iter(ndimage.find_objects(inside.view(np.int8))), None)
     if box is None:
         return labels
-    size = _size(config, spacing)
     stretch = _stretch(spacing, size)
     seen = pixels[(slice(None), *box)] / np.float32(len(pixels) ** 0.5)
     lengths = seen.shape[1:]
     square = [round(n * times) for n, times in zip(lengths, stretch, strict=True)]
-    regular = METHODS[config.method](fit_to(seen, (len(seen), *square)), size, config.compactness)
-    middles = [_middles(n, m) for n, m in zip(lengths, square, strict=True)]
+    regular = CUTTERS[config.method](fit_to(seen, (len(seen), *square)), size, config.compactness)
+    back = [middles(n, m) for n, m in zip(lengths, square, strict=True)]
     wide = [min(size / times, n) for n, times in zip(lengths, stretch, strict=True)]
     faces = np.prod(spacing) / np.asarray(spacing)
-    found = regular[np.ix_(*middles)]
-    labels[box] = _in_one_piece(found, inside[box], SMALL * float(np.prod(wide)), faces)
+    found = regular[np.ix_(*back)]
+    labels[box] = in_one_piece(found, inside[box], SMALL * float(np.prod(wide)), faces)
+    return labels
+
+
+def _slice_by_slice(
+    pixels: Floats,
+    config: SuperpixelConfig,
+    spacing: Sequence[float],
+    inside: NDArray[np.bool_],
+) -> Labels:
+    """Cut slices that are farther apart than superpixels are wide, each for itself."""
+    axis = int(np.argmax(spacing))
+    flat = [s for i, s in enumerate(spacing) if i != axis]
+    labels = np.zeros(inside.shape, np.int32)
+    for seen, allowed, part in zip(
+        np.moveaxis(pixels, axis + 1, 0),
+        np.moveaxis(inside, axis, 0),
+        np.moveaxis(labels, axis, 0),
+        strict=True,
+    ):
+        found = cut(seen, config, flat, np.ascontiguousarray(allowed))
+        part[...] = np.where(found, found + labels.max(), 0)
     return labels
 
 
@@ -234,14 +254,9 @@ def _size(config: SuperpixelConfig, spacing: Sequence[float]) -> float:
 def _stretch(spacing: Sequence[float], size: float) -> NDArray[np.float64]:
     """By how much each axis is stretched, so that pixels are square: what cuts knows no other.
 
-    Slices that are farther apart than superpixels are wide need not be moved farther apart.
+    Pixels that are longer than superpixels are wide need not become longer.
     """
     return np.minimum(np.divide(spacing, min(spacing)), size)
-
-
-def _middles(count: int, length: int) -> NDArray[np.intp]:
-    """The middles of so many even parts of a length, rounded."""
-    return ((np.arange(count) + 0.5) * length / count).astype(np.intp)
 
 
 def _mask(mask: Any, image: Image) -> Image:
@@ -256,106 +271,3 @@ def _mask(mask: Any, image: Image) -> Image:
             "name its axes."
         )
     return Image(mask, image.label_axes, name="the mask")
-
-
-def _slic(pixels: Floats, size: float, compactness: float) -> NDArray[Any]:
-    spread = float(np.ptp(pixels)) or 1.0  # slic divides by it, tile by tile: undone here
-    return segmentation.slic(
-        pixels,
-        n_segments=max(1, round(np.prod([max(1, n / size) for n in pixels.shape[1:]]))),
-        compactness=compactness / spread,
-        convert2lab=False,
-        enforce_connectivity=False,
-        channel_axis=0,
-    )
-
-
-# The numbers below were chosen on photographs, stained tissue, fluorescence, phase contrast,
-# brightfield and electron microscopy: superpixels are about as wide as asked, and the compactness
-# that is best for slic is a good one for the others.
-def _watershed(pixels: Floats, size: float, compactness: float) -> NDArray[Any]:
-    """Flood the steepness from a grid of seeds."""
-    steepness = np.sqrt(sum(ndimage.gaussian_gradient_magnitude(c, 1.0) ** 2 for c in pixels))
-    counts = [max(1, round(n / size)) for n in steepness.shape]
-    seeds = np.zeros(steepness.shape, np.int32)
-    places = [_middles(k, n) for k, n in zip(counts, seeds.shape, strict=True)]
-    seeds[np.ix_(*places)] = np.arange(1, np.prod(counts) + 1).reshape(counts)
-    return segmentation.watershed(  # type: ignore[no-untyped-call]
-        steepness, seeds, compactness=0.3 * compactness / size
-    )
-
-
-def _felzenszwalb(pixels: Floats, size: float, compactness: float) -> NDArray[Any]:
-    least = max(1, round(SMALL * size**2))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Got image with third dimension")  # many channels
-        found: NDArray[Any] = segmentation.felzenszwalb(
-            pixels, scale=13 * compactness * size, min_size=least, channel_axis=0
-        )
-    return found + 1
-
-
-def _quickshift(pixels: Floats, size: float, compactness: float) -> NDArray[Any]:
-    found: NDArray[Any] = segmentation.quickshift(  # type: ignore[no-untyped-call]
-        pixels,
-        ratio=0.5 * size / compactness,
-        kernel_size=max(1.0, 0.2 * size),
-        max_dist=0.4 * size,
-        convert2lab=False,
-        channel_axis=0,
-    )
-    return found + 1
-
-
-METHODS: dict[str, Callable[[Floats, float, float], NDArray[Any]]] = {
-    "slic": _slic,
-    "watershed": _watershed,
-    "felzenszwalb": _felzenszwalb,
-    "quickshift": _quickshift,
-}
-
-
-def _in_one_piece(
-    labels: NDArray[Any], inside: NDArray[np.bool_], least: float, faces: NDArray[np.float64]
-) -> Labels:
-    """Every connected piece of a label for itself; those smaller than `least` join a neighbour.
-
-    `faces` says how much of a border two pixels share that are neighbours along each axis.
-    """
-    pieces = _pieces(np.where(inside, labels, 0))
-    while True:
-        sizes = np.bincount(pieces.ravel())
-        one, other = _longest_borders(pieces, sizes < least, faces)
-        if not one.size:
-            return _pieces(pieces)  # numbered anew
-        count = len(sizes)
-        graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
-        number = connected_components(graph, directed=False)[1].astype(np.int32) + 1
-        number[0] = 0
-        pieces = number[pieces]
-
-
-def _pieces(labels: NDArray[Any]) -> Labels:
-    pieces: NDArray[Any] = components.label(labels, connectivity=1)  # type: ignore[no-untyped-call]
-    return pieces.astype(np.int32)
-
-
-def _longest_borders(
-    pieces: Labels, small: NDArray[np.bool_], faces: NDArray[np.float64]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Small pieces that have neighbours, and with which of them each shares most of its border."""
-    count, keys, shared = len(small), [], []
-    for axis, face in enumerate(faces):
-        near = np.moveaxis(pieces, axis, 0)
-        one, other = near[:-1], near[1:]
-        apart = (one != other) & (one > 0) & (other > 0)
-        one, other = one[apart].astype(np.int64), other[apart].astype(np.int64)
-        keys += [(a * count + b)[small[a]] for a, b in ((one, other), (other, one))]
-        shared += [np.full(len(found), face) for found in keys[-2:]]
-    pairs, which = np.unique(np.concatenate(keys), return_inverse=True)
-    border = np.bincount(which, np.concatenate(shared))
-    one, other = pairs // count, pairs % count
-    order = np.lexsort((border, one))
-    one, other = one[order], other[order]
-    last = np.append(one[1:] != one[:-1], True)[: len(one)]
-    return one[last], other[last]
