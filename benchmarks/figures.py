@@ -38,16 +38,31 @@ def isbi2012_em(folder: Path) -> Parts:
     return _split(pairs, [i < 20 for i in range(len(pairs))], {"unlabelled": None})
 
 
-def dsb2018_fluo(folder: Path) -> Parts:
+def dsb2018(folder: Path) -> Parts:
     """Nuclei against background: the set's own split; ids are taken as one class."""
     with (folder / "split.csv").open() as file:
         rows = list(csv.DictReader(file))
     pairs = []
     for row in rows:
         image, mask = (next((folder / d).glob(f"{row['name']}.*")) for d in ("images", "masks"))
-        pairs.append((imread(image), imread(mask)))
+        pairs.append((_colour(imread(image)), imread(mask)))
     choice = {"unlabelled": None, "labels_are": "objects"}
     return _split(pairs, [row["split"] == "train" for row in rows], choice)
+
+
+def coco_stuff(folder: Path) -> Parts:
+    """Photographs: the left two thirds of each train, the right third tests."""
+    files = sorted((folder / "images").glob("*.jpg"))
+    train, test = [], []
+    for file in files:
+        image = imread(file)
+        image = image if image.ndim == 3 else np.stack([image] * 3, axis=-1)
+        labels = imread(folder / "masks" / f"{file.stem}.png")
+        left = np.arange(labels.shape[1]) < labels.shape[1] * 2 // 3
+        train.append((image, np.where(left, labels, 255).astype(labels.dtype)))
+        test.append((image, np.where(left, 255, labels).astype(labels.dtype)))
+    parts = (tuple(map(list, zip(*part, strict=True))) for part in (train, test))
+    return *parts, {"unlabelled": 255, "labels_are": "classes"}
 
 
 def mri_mni152(folder: Path) -> Parts:
@@ -78,7 +93,9 @@ def nuclei3d_ovule(folder: Path) -> Parts:
 
 SETS: dict[str, Callable[[Path], Parts]] = {
     "isbi2012_em": isbi2012_em,
-    "dsb2018_fluo": dsb2018_fluo,
+    "dsb2018_fluo": dsb2018,
+    "dsb2018_colour": dsb2018,
+    "coco_stuff": coco_stuff,
     "mri_mni152": mri_mni152,
     "mri_spinal_sct": mri_spinal_sct,
     "nuclei3d_ovule": nuclei3d_ovule,
@@ -89,6 +106,11 @@ LABELS = ("unlabelled", "labels_are")
 def _volume(file: Path) -> np.ndarray:
     """A NIfTI file as Z Y X."""
     return np.asarray(nibabel.load(file).dataobj).T
+
+
+def _colour(image: np.ndarray) -> np.ndarray:
+    """Without an alpha channel."""
+    return image[..., :3] if image.ndim == 3 else image
 
 
 def _split(pairs: list[Any], train: list[bool], choice: dict[str, Any]) -> Any:

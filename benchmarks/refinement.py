@@ -1,0 +1,128 @@
+"""What refinement is worth: IoU and Dice before and after, on images held out.
+
+    python benchmarks/refinement.py predict --data FOLDER --output FOLDER [sets ...]
+    python benchmarks/refinement.py table --data FOLDER --output FOLDER [sets ...]
+
+`predict` trains a U-Net for --minutes and the pixel classifier on each set and keeps the
+probabilities of the images held out; `table` smooths them in several ways and prints the mean IoU
+and Dice of each. --sweep prints the CRF over a grid of its parameters instead.
+"""
+
+import argparse
+import platform
+from itertools import product
+from pathlib import Path
+from time import perf_counter, process_time
+
+import numpy as np
+from figures import LABELS, SETS
+
+from napari_segkit import (
+    CRFConfig,
+    ModelSpec,
+    MRFConfig,
+    Segmenter,
+    SuperpixelConfig,
+    TrainConfig,
+    evaluate,
+    smooth,
+)
+from napari_segkit.training import loop
+
+import torch  # isort: skip
+
+NAMES = ("dsb2018_fluo", "dsb2018_colour", "isbi2012_em", "coco_stuff", "mri_mni152")
+MODELS = ("pixels", "unet")
+WAYS = {
+    "CRF": CRFConfig(),
+    "CRF, image alone": CRFConfig(smoothness_weight=0),
+    "CRF, as published": CRFConfig(appearance_sigma=80),
+    "MRF": MRFConfig(),
+    "MRF, contrast": MRFConfig(intensity_sigma=0.1),
+    "superpixels": SuperpixelConfig(),
+}
+GRID = {
+    "smoothness_weight": (0.0, 1.0, 3.0),
+    "appearance_weight": (2.0, 5.0, 10.0),
+    "appearance_sigma": (5.0, 10.0, 20.0, 40.0),
+    "intensity_sigma": (0.03, 0.05, 0.1),
+}
+
+
+def predict(name: str, model: str, given: argparse.Namespace) -> None:
+    """Train on one set and keep the probabilities of the images held out."""
+    (images, labels), (held_out, _), choice = SETS[name](given.data / name)
+    meaning, place = _split(choice)
+    if given.cpu:
+        loop.perf_counter = lambda: process_time() / given.threads
+    config = TrainConfig(epochs=100_000, minutes=given.minutes, **meaning)
+    began = perf_counter()
+    spec = ModelSpec(model, dims="2D")
+    segmenter = Segmenter(spec, device="cpu").fit(images, labels, config, **place)
+    made = segmenter.trained.provenance
+    print(f"{name}, {model}: {made['seconds'] / 60:.1f} minutes, {perf_counter() - began:.0f} s")
+    maps = [segmenter.predict_proba(image, **place).astype(np.float16) for image in held_out]
+    values = np.array([c.value for c in segmenter.classes])
+    named = {f"map{i}": m for i, m in enumerate(maps)}
+    np.savez_compressed(given.output / f"{name}-{model}.npz", values=values, **named)
+
+
+def _split(choice: dict) -> tuple[dict, dict]:
+    meaning = {k: v for k, v in choice.items() if k in LABELS}
+    return meaning, {k: v for k, v in choice.items() if k not in LABELS}
+
+
+def table(name: str, model: str, given: argparse.Namespace) -> None:
+    """Smooth the probabilities of one set in several ways and print what each is worth."""
+    _, (held_out, truth), choice = SETS[name](given.data / name)
+    meaning, place = _split(choice)
+    file = np.load(given.output / f"{name}-{model}.npz")
+    maps = [file[f"map{i}"].astype(np.float32) for i in range(len(held_out))]
+    maps = [m / m.sum(axis=0) for m in maps]
+    if "axes" in place:
+        place = {"axes": place["axes"].replace("Z", "T")}  # as it was trained: slice by slice
+    ways = {"none": None, **WAYS} if not given.sweep else dict(_sweep())
+    for way, config in ways.items():
+        began = perf_counter()
+        after = maps
+        if config is not None:
+            after = [smooth(m, i, config, **place) for m, i in zip(maps, held_out, strict=True)]
+        seconds = perf_counter() - began
+        labels = [file["values"][m.argmax(axis=0)] for m in after]
+        report = evaluate(labels, truth, **meaning)
+        pixels = sum(label.size for label in labels) / 1e6
+        print(
+            f"{name:<16}{model:<8}{way:<44}IoU {report.mean_iou:.4f}  Dice {report.mean_dice:.4f}  "
+            f"{seconds / pixels:.2f} s per megapixel",
+            flush=True,
+        )
+
+
+def _sweep():
+    yield "none", None
+    for values in product(*GRID.values()):
+        named = dict(zip(GRID, values, strict=True))
+        yield " ".join(f"{v:g}" for v in values), CRFConfig(**named)
+
+
+def main() -> None:
+    """Train or measure the sets that were named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["predict", "table"])
+    parser.add_argument("sets", nargs="*", default=list(NAMES))
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the probabilities")
+    parser.add_argument("--models", nargs="*", default=list(MODELS))
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--cpu", action="store_true", help="minutes of the processor")
+    parser.add_argument("--sweep", action="store_true", help="a grid of the CRF's parameters")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    print(f"{platform.platform()}, torch {torch.__version__}, {given.threads} threads")
+    for name, model in product(given.sets, given.models):
+        (predict if given.what == "predict" else table)(name, model, given)
+
+
+if __name__ == "__main__":
+    main()
