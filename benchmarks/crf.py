@@ -198,10 +198,13 @@ def scale(given: argparse.Namespace) -> None:
 
 def one(given: argparse.Namespace) -> None:
     rng, shape = np.random.default_rng(0), (given.edge, given.edge)
-    from scipy.ndimage import gaussian_filter
-
-    image = bytes_of(gaussian_filter(rng.normal(size=shape), 8) + 0.01 * rng.normal(size=shape))
-    maps = noisy(image, given.classes, 2)
+    image = np.zeros(shape, np.uint8)  # squares of 32 pixels, with noise
+    image += np.kron(
+        rng.integers(0, 200, (given.edge // 32,) * 2, np.uint8), np.ones((32, 32), np.uint8)
+    )
+    image += rng.integers(0, 20, shape, np.uint8)
+    maps = rng.random((given.classes, *shape), np.float32)
+    maps /= maps.sum(axis=0)
     smooth(maps[:, :64, :64].copy(), image[:64, :64])  # what is imported at first
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = perf_counter()

@@ -306,6 +306,6 @@ def test_a_graphics_card_gives_the_same_labels():
 
 def test_the_lattice_has_fewer_vertices_where_the_sigmas_are_larger():
     pixels = torch.from_numpy(data.coins()[:64, :64][None] / np.float32(13))
-    near, far = (Lattice(features(pixels, [s, s])).spread for s in (5, 80))
+    near, far = (Lattice(features(pixels, [s, s], [0, 0])).spread for s in (5, 80))
     values = torch.ones(64 * 64, 1)
     assert len(far.onto(values)) < len(near.onto(values)) / 4

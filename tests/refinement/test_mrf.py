@@ -76,7 +76,7 @@ def slow(probabilities, pairs, config):
 def test_it_is_what_loops_over_pixels_give(shape, spacing, diagonals, channels, sigma, method):
     probabilities, pixels = scene(shape, channels)
     config = MRFConfig(2.5, 3, diagonals, sigma, method)
-    found = smoother(config, 3, spacing, "cpu")(probabilities, pixels)
+    found = smoother(config, 3, spacing, "cpu")(probabilities, pixels, [0, 0, 0])
     wanted = slow(probabilities, pairs_of(shape, spacing, diagonals, pixels, sigma), config)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, atol=1e-4)
@@ -89,7 +89,9 @@ def rounds(config, probabilities, pixels, spacing, most=5):
         changed = MRFConfig(
             config.weight, count, config.diagonals, config.intensity_sigma, config.method
         )
-        yield smoother(changed, len(probabilities), spacing, "cpu")(probabilities, pixels)
+        yield smoother(changed, len(probabilities), spacing, "cpu")(
+            probabilities, pixels, [0, 0, 0]
+        )
 
 
 @pytest.mark.parametrize("weight", [1.0, 8.0])
@@ -143,7 +145,7 @@ def test_the_weight_means_the_same_everywhere(spacing, diagonals, method):
     other[middle] = 0.8
     probabilities = np.stack([1 - other, other])
     config = MRFConfig(3.0, 1, diagonals, None, method)
-    found = smoother(config, 2, spacing, "cpu")(probabilities, None)
+    found = smoother(config, 2, spacing, "cpu")(probabilities, None, [0, 0])
     odds = found[1][middle] / found[0][middle]
     assert odds == pytest.approx(4 * np.exp(-3.0), rel=1e-3)
 

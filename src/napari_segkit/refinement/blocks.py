@@ -1,11 +1,17 @@
 """Large images block by block: where the blocks lie, and the margin around each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise, product
 
 import numpy as np
+from numpy.typing import NDArray
 
 Region = tuple[slice, ...]
+Floats = NDArray[np.float32]
+
+# What smooths a block: from its probabilities, its scaled intensities (None where the image does
+# not count) and its first pixel's place in the image.
+Smooth = Callable[[Floats, Floats | None, Sequence[int]], Floats]
 
 
 def regions(lengths: Sequence[int], largest: float) -> Iterator[Region]:

@@ -1,6 +1,6 @@
 """Fully connected CRF by mean field (Kraehenbuehl and Koltun 2011), on any device."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from napari_segkit.config import CRFConfig
 from napari_segkit.devices import choose
 
+from .blocks import Smooth
 from .gaussian import SpatialKernel
 from .lattice import BilateralKernel
 
 REACH = 3  # sigmas beyond which a pixel counts for nothing
 SMALLEST = 1e-6  # a probability of 0 could never change
-
-Smooth = Callable[[NDArray[np.float32], NDArray[np.float32] | None], NDArray[np.float32]]
 
 
 def sees_image(config: CRFConfig) -> bool:
@@ -66,8 +65,8 @@ def smoother(
     Returns
     -------
     callable
-        From probabilities ``(classes, *spatial)`` and scaled intensities ``(C, *spatial)`` to
-        probabilities.
+        From probabilities ``(classes, *spatial)``, scaled intensities ``(C, *spatial)`` and the
+        place of the block in its image to probabilities.
     """
     chosen = choose(device)
     costs = None if compatibility is None else _costs(compatibility, classes, chosen)
@@ -75,17 +74,19 @@ def smoother(
 
     @torch.inference_mode()
     def run(
-        probabilities: NDArray[np.float32], pixels: NDArray[np.float32] | None
+        probabilities: NDArray[np.float32],
+        pixels: NDArray[np.float32] | None,
+        start: Sequence[int],
     ) -> NDArray[np.float32]:
-        start = torch.from_numpy(probabilities).to(chosen)
+        given = torch.from_numpy(probabilities).to(chosen)
         kernels: list[tuple[float, Any]] = []
         if config.smoothness_weight:
-            kernel = SpatialKernel(start.shape[1:], near, chosen)
+            kernel = SpatialKernel(given.shape[1:], near, chosen)
             kernels.append((config.smoothness_weight, kernel))
         if pixels is not None and config.appearance_weight:
             seen = torch.from_numpy(pixels).to(chosen) / config.intensity_sigma
-            kernels.append((config.appearance_weight, BilateralKernel(seen, far)))
-        return mean_field(start, kernels, config.iterations, costs).cpu().numpy()
+            kernels.append((config.appearance_weight, BilateralKernel(seen, far, start)))
+        return mean_field(given, kernels, config.iterations, costs).cpu().numpy()
 
     return run
 

@@ -28,10 +28,17 @@ class BilateralKernel:
         ``(C, *spatial)``, in units of their sigma.
     sigmas : sequence of float
         How far it reaches along each spatial axis, in pixels.
+    start : sequence of int, optional
+        Where the block lies in its image: blocks of an image share one lattice.
     """
 
-    def __init__(self, intensities: torch.Tensor, sigmas: Sequence[float]) -> None:
-        self._lattice = Lattice(features(intensities, sigmas))
+    def __init__(
+        self,
+        intensities: torch.Tensor,
+        sigmas: Sequence[float],
+        start: Sequence[int] | None = None,
+    ) -> None:
+        self._lattice = Lattice(features(intensities, sigmas, start or [0] * len(sigmas)))
         ones = torch.ones((1, *intensities.shape[1:]), device=intensities.device)
         self._scale = self._filter(ones).clamp_min(1e-20).rsqrt()
 
@@ -43,10 +50,15 @@ class BilateralKernel:
         return self._lattice.filter(values.flatten(1).T).T.reshape(values.shape)
 
 
-def features(intensities: torch.Tensor, sigmas: Sequence[float]) -> torch.Tensor:
+def features(
+    intensities: torch.Tensor, sigmas: Sequence[float], start: Sequence[int]
+) -> torch.Tensor:
     """Place and intensities of each pixel, ``(dimensions, pixels)``, in units of their sigmas."""
     shape, device = intensities.shape[1:], intensities.device
-    along = [torch.arange(n, device=device) / s for n, s in zip(shape, sigmas, strict=True)]
+    along = [
+        torch.arange(first, first + length, device=device) / sigma
+        for first, length, sigma in zip(start, shape, sigmas, strict=True)
+    ]
     places = [place.expand(shape).flatten() for place in torch.meshgrid(*along, indexing="ij")]
     return torch.cat([torch.stack(places), _strongest(intensities.flatten(1))])
 
@@ -73,7 +85,6 @@ class Lattice:
     """
 
     def __init__(self, points: torch.Tensor) -> None:
-        points = points - points.amin(dim=1, keepdim=True)
         self._passes = 2 if len(points) < 5 else 1  # few dimensions have few vertices
         elevation = _elevation(len(points) + 1, self._passes).to(points.device)
         factors = _factors(elevation, points)
@@ -136,7 +147,8 @@ def _factors(elevation: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     Else arbitrary ones, and two vertices have the same key by one chance in 2 ** 64.
     """
     size = len(elevation)
-    reach = elevation.abs() @ points.amax(dim=1)
+    low, high = points.aminmax(dim=1)
+    reach = elevation.abs() @ (high - low)
     digits = [size * (int(length) + 6) for length in reach[1:]]  # the last follows from them
     if prod(digits) < 2**60:
         factors = [0, *accumulate([1, *digits[:-1]], mul)]
@@ -152,10 +164,11 @@ def _corners(
     size, count = len(factors), points.shape[1]
     keys = torch.empty((count, size), dtype=torch.int64, device=points.device)
     weights = torch.empty((count, size), device=points.device)
+    origin = (elevation @ points[:, :1]).round()  # keys are small numbers, wherever the points lie
     for start in range(0, count, CHUNK):
         part = slice(start, start + CHUNK)
         nearest, rest, rank = _simplex(elevation @ points[:, part])
-        keys[part] = _keys(nearest, rank, factors).T
+        keys[part] = _keys(nearest - origin, rank, factors).T
         weights[part] = _weights(rest, rank).T
     return keys, weights
 

@@ -12,11 +12,12 @@ from torch.nn.functional import pad
 from napari_segkit.config import MRFConfig
 from napari_segkit.devices import choose
 
+from .blocks import Smooth
+
 SMALLEST = 1e-6  # a probability of 0 could never change
 STILL = 1e-4  # a round that changes probabilities by less is the last one
 REACH = 16  # pixels beyond which nothing that counts comes from; even, as blocks' first pixels are
 
-Smooth = Callable[[NDArray[np.float32], NDArray[np.float32] | None], NDArray[np.float32]]
 Place = tuple[slice, ...]
 
 
@@ -62,24 +63,27 @@ def smoother(config: MRFConfig, classes: int, spacing: Sequence[float], device: 
     Returns
     -------
     callable
-        From probabilities ``(classes, *spatial)`` and scaled intensities ``(C, *spatial)`` to
-        probabilities. Those of ICM are each pixel's own, given the classes of its neighbours; the
-        class it decided for is the likeliest.
+        From probabilities ``(classes, *spatial)``, scaled intensities ``(C, *spatial)`` and the
+        place of the block in its image, which is of no account here, to probabilities. Those of
+        ICM are each pixel's own, given the classes of its neighbours; the class it decided for is
+        the likeliest.
     """
     chosen = choose(device)
 
     @torch.inference_mode()
     def run(
-        probabilities: NDArray[np.float32], pixels: NDArray[np.float32] | None
+        probabilities: NDArray[np.float32],
+        pixels: NDArray[np.float32] | None,
+        start: Sequence[int],
     ) -> NDArray[np.float32]:
-        start = torch.from_numpy(probabilities).to(chosen)
+        given = torch.from_numpy(probabilities).to(chosen)
         seen = None
         if pixels is not None and config.intensity_sigma is not None:
             scale = config.intensity_sigma * len(pixels) ** 0.5
             seen = torch.from_numpy(pixels).to(chosen) / scale
-        field = Field(start.shape[1:], neighbours(spacing, diagonals=config.diagonals), seen)
+        field = Field(given.shape[1:], neighbours(spacing, diagonals=config.diagonals), seen)
         decide = _likeliest if config.method == "icm" else _as_it_is
-        return field.smooth(start, config.weight, config.iterations, decide).cpu().numpy()
+        return field.smooth(given, config.weight, config.iterations, decide).cpu().numpy()
 
     return run
 

@@ -138,7 +138,8 @@ def smooth_item(
     run = smoother(config, maps.probabilities.shape[0], maps.spacing, device, compatibility)
     for block in blocks(maps.spatial):
         wide, inside = widened(block, halo(config, maps.spacing), maps.spatial)
-        values = run(maps.read(item, wide), maps.pixels(item, wide))
+        start = [along.start for along in wide]
+        values = run(maps.read(item, wide), maps.pixels(item, wide), start)
         yield block, values[(slice(None), *inside)]
 
 

@@ -1,16 +1,14 @@
 """Superpixels as a vote: all pixels of one get the mean of its probabilities."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import SuperpixelConfig
 
+from .blocks import Smooth
 from .superpixels import cut, require_possible, tiles
-
-Smooth = Callable[[NDArray[np.float32], Any], NDArray[np.float32]]
 
 
 def sees_image(config: SuperpixelConfig) -> bool:
@@ -42,8 +40,8 @@ def smoother(
     Returns
     -------
     callable
-        From probabilities ``(classes, *spatial)`` and scaled intensities ``(C, *spatial)`` to
-        probabilities.
+        From probabilities ``(classes, *spatial)``, scaled intensities ``(C, *spatial)`` and the
+        place of the block in its image, which is of no account here, to probabilities.
 
     Raises
     ------
@@ -52,7 +50,10 @@ def smoother(
     """
     require_possible(config, spacing)
 
-    def run(probabilities: NDArray[np.float32], pixels: Any) -> NDArray[np.float32]:
+    def run(
+        probabilities: NDArray[np.float32], pixels: NDArray[np.float32] | None, start: Sequence[int]
+    ) -> NDArray[np.float32]:
+        assert pixels is not None
         smoothed = np.empty_like(probabilities)
         for place in tiles(pixels.shape[1:], config, spacing):
             here = (slice(None), *place)
