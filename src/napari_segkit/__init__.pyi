@@ -11,6 +11,7 @@ from .config import (
     TileConfig,
     TrainConfig,
 )
+from .evaluation.fit import fit_refinement
 from .evaluation.report import evaluate
 from .models import list_models
 from .panoptic import merge_panoptic
@@ -33,6 +34,7 @@ __all__ = [
     "TileConfig",
     "TrainConfig",
     "evaluate",
+    "fit_refinement",
     "list_models",
     "merge_panoptic",
     "refine",

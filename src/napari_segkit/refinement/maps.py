@@ -1,7 +1,7 @@
 """Probabilities with the image they belong to, checked once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,12 @@ class Maps:
             )
         block = block.clip(0)
         return block / block.sum(axis=0)
+
+    def part(self, item: dict[str, int], region: Sequence[slice]) -> "Maps":
+        """A region of one item alone, scaled as the whole is."""
+        pixels = self.image.read(item, region)
+        image = replace(self.image, data=pixels, axes="C" + SPATIAL[-self.ndim :], alpha=False)
+        return replace(self, probabilities=self.read(item, region), image=image)
 
     def view(self, target: NDArray[Any], item: dict[str, int]) -> NDArray[Any]:
         """One item of an array shaped like the probabilities, as ``(classes, [Z,] Y, X)``."""

@@ -1,0 +1,289 @@
+"""A small search for the recipe that agrees best with a truth."""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_segkit.config import RefineConfig
+from napari_segkit.data.images import full_resolution
+from napari_segkit.refinement.blocks import Region, regions
+from napari_segkit.refinement.maps import Maps, maps_of
+from napari_segkit.refinement.region import refine_region
+from napari_segkit.refinement.smooth import sees_image
+from napari_segkit.steps import Step, drain
+
+from .report import evaluate
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+LARGEST = 2**20  # pixels of one window
+WINDOWS = 4
+
+
+def times(*factors: float) -> Any:
+    """Tried values as multiples of the one to begin with."""
+    return lambda start: [float(f"{start * f:.4g}") for f in factors]
+
+
+def these(*values: Any) -> Any:
+    """Tried values that do not depend on the one to begin with."""
+    return lambda _: list(values)
+
+
+TRIED: dict[str, dict[str, Any]] = {
+    "crf": {
+        "intensity_sigma": these(0.02, 0.05, 0.1, 0.2),
+        "appearance_sigma": times(0.25, 0.5, 2, 4),
+        "appearance_weight": these(3.0, 10.0, 30.0),
+        "smoothness_weight": these(0.0, 1.0, 3.0, 10.0),
+        "smoothness_sigma": times(0.5, 2),
+    },
+    "mrf": {
+        "weight": these(0.25, 0.5, 1.0, 2.0, 4.0, 8.0),
+        "intensity_sigma": these(None, 0.03, 0.1, 0.3),
+        "diagonals": these(False, True),
+    },
+    "superpixels": {
+        "size": times(0.5, 0.7, 1.4, 2, 3),
+        "compactness": times(0.1, 0.3, 3, 10),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Trial(Step):
+    """One more recipe is tried.
+
+    Parameters
+    ----------
+    config : RefineConfig
+        The recipe.
+    mean_iou, mean_dice : float
+        How well its labels agree with the truth where that is labelled.
+    """
+
+    config: RefineConfig
+    mean_iou: float
+    mean_dice: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a search has found.
+
+    Parameters
+    ----------
+    trials : tuple of Trial
+        All that was tried, in order: first no smoothing, then the recipe to begin with.
+    """
+
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial:
+        """The one with the highest mean IoU; of equal ones the first."""
+        return max(self.trials, key=lambda trial: trial.mean_iou)
+
+    def table(self) -> "DataFrame":
+        """A row for each trial: the method, what was tried, "mean_iou" and "mean_dice"."""
+        from pandas import DataFrame
+
+        return DataFrame(map(row, self.trials))
+
+
+def row(trial: Trial) -> dict[str, Any]:
+    """A trial as a row of a table; what does not count in it is left out."""
+    names = TRIED.get(trial.config.method or "", ())
+    chosen = {name: getattr(trial.config.smoother, name) for name in names}
+    method = {"method": trial.config.method or "none"}
+    return method | chosen | {"mean_iou": trial.mean_iou, "mean_dice": trial.mean_dice}
+
+
+def fit_refinement(
+    probabilities: Any,
+    image: Any,
+    truth: Any,
+    config: RefineConfig,
+    *,
+    values: Sequence[int] | None = None,
+    unlabelled: int | None = None,
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    device: str = "auto",
+) -> Fit:
+    """Search for the numbers of a recipe with which its labels agree best with a truth.
+
+    One number after the other takes a few values, and keeps the best: about twenty trials. A
+    truth of scribbles is enough, but numbers are only as good as what it shows.
+
+    Parameters
+    ----------
+    probabilities, image, values, axes, spacing, device
+        As in `refine`.
+    truth : array-like or napari Labels layer
+        Class values, of the probabilities' shape but for the classes.
+    config : RefineConfig
+        The recipe to begin with; its method stays, and its clean-up is part of every trial.
+    unlabelled : int or None
+        The one value of the truth that is not counted; 0 for scribbles.
+
+    Returns
+    -------
+    Fit
+        ``.best.config`` and ``.table()``.
+
+    Raises
+    ------
+    ValueError
+        If the recipe smooths nothing, the truth has another shape or no labelled pixel, or the
+        probabilities cannot be used.
+
+    Notes
+    -----
+    Only what is labelled counts, and of large images only the four windows of about a million
+    pixels with most of it.
+    """
+    options: Any = {"values": values, "unlabelled": unlabelled, "axes": axes, "spacing": spacing}
+    return drain(refinement_trials(probabilities, image, truth, config, **options, device=device))
+
+
+def refinement_trials(
+    probabilities: Any,
+    image: Any,
+    truth: Any,
+    config: RefineConfig,
+    *,
+    values: Sequence[int] | None = None,
+    unlabelled: int | None = None,
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    device: str = "auto",
+) -> Generator[Trial, None, Fit]:
+    """Try recipe after recipe: the generator behind `fit_refinement`.
+
+    Parameters
+    ----------
+    probabilities, image, truth, config, values, unlabelled, axes, spacing, device
+        As in `fit_refinement`.
+
+    Yields
+    ------
+    Trial
+        After each recipe.
+
+    Returns
+    -------
+    Fit
+        All trials.
+    """
+    if config.method is None:
+        raise ValueError("There is nothing to fit: choose how to smooth, for instance by 'crf'.")
+    looks = image is not None or sees_image(config.smoother)
+    maps = maps_of(probabilities, image, axes=axes, spacing=spacing, sees_image=looks)
+    known = tuple(range(len(maps.probabilities))) if values is None else tuple(values)
+    bench = Bench(maps, full_resolution(truth), known, unlabelled, device)
+    return (yield from _search(bench, config))
+
+
+def _search(bench: "Bench", config: RefineConfig) -> Generator[Trial, None, Fit]:
+    choices = TRIED[config.method or ""]
+    starts = {name: getattr(config.smoother, name) for name in choices}
+    total = 2 + sum(value != starts[n] for n, of in choices.items() for value in of(starts[n]))
+    trials: dict[RefineConfig, Trial] = {}
+
+    def attempt(tried: RefineConfig) -> Iterator[Trial]:
+        if tried not in trials:
+            trials[tried] = Trial(len(trials) + 1, total, tried, *bench.score(tried))
+            yield trials[tried]
+
+    yield from attempt(replace(config, method=None))
+    yield from attempt(config)
+    best = config
+    for name, of in choices.items():
+        for value in of(getattr(config.smoother, name)):
+            yield from attempt(_with(best, name, value))
+        smoothed = [t for t in trials.values() if t.config.method]
+        best = max(smoothed, key=lambda trial: trial.mean_iou).config
+    return Fit(tuple(trials.values()))
+
+
+def _with(config: RefineConfig, name: str, value: Any) -> RefineConfig:
+    smoother: Any = config.smoother
+    part: dict[str, Any] = {str(config.method): replace(smoother, **{name: value})}
+    return replace(config, **part)
+
+
+class Bench:
+    """Where recipes are tried: the windows of an image with most of the truth.
+
+    Parameters
+    ----------
+    maps : Maps
+        Probabilities and image.
+    truth : array-like
+        Class values.
+    values : tuple of int
+        The label value of each class.
+    unlabelled : int or None
+        The value of the truth that is not counted.
+    device : str
+        Where it is smoothed.
+    """
+
+    def __init__(
+        self, maps: Maps, truth: Any, values: tuple[int, ...], unlabelled: int | None, device: str
+    ) -> None:
+        shape = maps.image.without_channels()
+        if tuple(truth.shape) != shape:
+            raise ValueError(
+                f"The truth has the shape {tuple(truth.shape)}, the probabilities are of "
+                f"{shape} pixels: give the truth of this image."
+            )
+        self._maps, self._truth, self._values = maps, truth, values
+        self._unlabelled, self._device = unlabelled, device
+        self._places = self._most_labelled()
+
+    def score(self, config: RefineConfig) -> tuple[float, float]:
+        """Mean IoU and mean Dice of a recipe's labels where the truth is labelled."""
+        reports = [self._report(config, item, window) for item, window in self._places]
+        pooled = sum(reports[1:], start=reports[0])
+        return pooled.mean_iou, pooled.mean_dice
+
+    def _report(self, config: RefineConfig, item: dict[str, int], window: Region) -> Any:
+        where = item, window, config, self._values
+        labels = refine_region(self._maps, *where, device=self._device)
+        truth = self._read(item, window)
+        return evaluate(labels, truth, unlabelled=self._unlabelled, labels_are="classes")
+
+    def _read(self, item: dict[str, int], window: Region) -> Any:
+        axes = self._maps.image.label_axes
+        part = np.asarray(self._truth[self._maps.image.selection(item, window, axes)])
+        left = [a for a in axes if a not in item]
+        return part.transpose([left.index(a) for a in "ZYX"[-self._maps.ndim :]])
+
+    def _most_labelled(self) -> list[tuple[dict[str, int], Region]]:
+        places = list(product(self._maps.items(), regions(self._maps.spatial, LARGEST)))
+        counts = [np.count_nonzero(self._counted(self._read(*place))) for place in places]
+        most = sorted(np.argsort(counts, kind="stable")[-WINDOWS:])
+        chosen = [self._tight(*places[i]) for i in most if counts[i]]
+        if not chosen:
+            raise ValueError(
+                f"No pixel of the truth is labelled: every one is {self._unlabelled}, which "
+                "counts as unlabelled. Paint some, or choose another truth."
+            )
+        return chosen
+
+    def _counted(self, truth: Any) -> Any:
+        return truth != self._unlabelled if self._unlabelled is not None else truth == truth
+
+    def _tight(self, item: dict[str, int], window: Region) -> tuple[dict[str, int], Region]:
+        """The part of a window that is labelled."""
+        places = np.nonzero(self._counted(self._read(item, window)))
+        ends = [
+            (w.start + p.min(), w.start + p.max() + 1) for w, p in zip(window, places, strict=True)
+        ]
+        return item, tuple(slice(int(a), int(b)) for a, b in ends)
