@@ -9,7 +9,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
-from napari_segkit import ModelSpec, ObjectConfig, Segmenter, TrainConfig
+from napari_segkit import ModelSpec, ObjectConfig, RefineConfig, Segmenter, TrainConfig
 from napari_segkit._qt.boxes import boxes_of
 from napari_segkit._qt.model_line import summary
 from napari_segkit._qt.predict_dock import PredictDock
@@ -48,7 +48,7 @@ class Pretrained:
     """Finds the same in any image, as a network would that others trained on photographs."""
 
     spec, device, history, trained = ModelSpec("maskrcnn", weights="coco"), "cpu", (), None
-    is_trained, can_predict, classes = False, True, ()
+    is_trained, can_predict, classes, refine = False, True, (), RefineConfig()
 
     def __init__(self, scores=(0.9, 0.8, 0.3), axes="YX", lies=("", "")):
         self.scores, self.axes, self.lies = np.array(scores, np.float32), axes, lies
@@ -66,7 +66,7 @@ class Pretrained:
         items = [found] * image.count(2)
         return Objects(FoundMasks(items, image), config, CLASSES, image, self.lies[1])
 
-    def predict_tiles(self, source, tile=None, *, axes=None, objects=None):
+    def predict_tiles(self, source, tile=None, *, axes=None, objects=None, **_):
         yield TileStep(1, 1)
         found = self.objects(objects or ObjectConfig())
         made = {"image": {"name": source.name, "axes": self.axes}, "kind": "instance"}

@@ -13,7 +13,7 @@ OPEN_ALL = """
 import sys, time
 import napari
 viewer = napari.Viewer()
-for name in ("Model", "Train", "Predict", "Evaluate", "SegKit workbench"):
+for name in ("Model", "Train", "Predict", "Evaluate", "Refine", "Superpixels", "SegKit workbench"):
     began = time.perf_counter()
     viewer.window.add_plugin_dock_widget("napari-segkit", name)
     print(name, time.perf_counter() - began, "torch" in sys.modules)
@@ -28,30 +28,36 @@ def workbench(make_napari_viewer, qtbot):
     workbench = Workbench(viewer)
     viewer.window.add_dock_widget(workbench)
     yield workbench
-    lines = workbench.model.device_line, workbench.train.device, workbench.predict.device
+    docks = workbench.train, workbench.predict, workbench.refine
+    lines = workbench.model.device_line, *(dock.device for dock in docks)
     busy = (
         *(line._latest for line in lines),
         workbench.model._devices,
         workbench.model.details._latest,
+        workbench.refine.inputs.start,
     )
     qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=60_000)
     qtbot.waitUntil(lambda: not workbench.train.survey.is_counting)
 
 
 def test_all_docks_share_one_session(workbench):
-    docks = workbench.model, workbench.train, workbench.predict, workbench.evaluate
+    docks = [workbench.widget(i) for i in range(workbench.count())]
     assert len({id(dock.session) for dock in docks}) == 1
     titles = [workbench.tabText(i) for i in range(workbench.count())]
-    assert titles == ["Model", "Train", "Predict", "Evaluate"]
+    assert titles == ["Model", "Train", "Predict", "Evaluate", "Refine", "Superpixels"]
 
 
-def test_a_prediction_is_what_evaluate_measures_next(workbench):
+def test_a_prediction_is_what_evaluate_measures_and_refine_takes_next(workbench):
     viewer = workbench.model.viewer
     prediction = viewer.add_labels(np.ones((8, 8), int), name="cells prediction")
     viewer.add_labels(np.ones((8, 8), int), name="more")
     workbench.predict.written.emit(prediction)
     assert workbench.evaluate.prediction.current_layer() is prediction
     assert workbench.evaluate.truth.current_layer() is viewer.layers["truth"]
+    assert workbench.refine.inputs.layer.current_layer() is prediction
+    refined = viewer.add_labels(np.ones((8, 8), int), name="cells prediction refined")
+    workbench.refine.written.emit(refined)
+    assert workbench.evaluate.prediction.current_layer() is refined
 
 
 def test_it_fits_a_small_window(workbench):
@@ -70,6 +76,8 @@ def test_docks_open_without_torch_on_the_way():
         "Train",
         "Predict",
         "Evaluate",
+        "Refine",
+        "Superpixels",
         "SegKit workbench",
     ]
     assert {torch for _, _, torch in lines} == {"False"}

@@ -10,7 +10,12 @@ from qtpy.QtWidgets import QComboBox, QWidget
 
 from .proxies import unwrapped
 
-KINDS = {"image": Image, "labels": Labels, "shapes": Shapes}
+KINDS: dict[str, Any] = {
+    "image": Image,
+    "labels": Labels,
+    "shapes": Shapes,
+    "labels or image": (Labels, Image),
+}
 
 
 class LayerChoice(QComboBox):
@@ -21,7 +26,7 @@ class LayerChoice(QComboBox):
     viewer : napari.viewer.Viewer
         Whose layers to offer, the topmost first.
     kind : str
-        "image", "labels" or "shapes".
+        "image", "labels", "shapes" or "labels or image".
     none : str, optional
         The words of an entry without a layer, the first one and the choice that nobody made.
         None: no such entry.
@@ -29,6 +34,8 @@ class LayerChoice(QComboBox):
         How well a layer suits as the choice that nobody made: the lower the better, None for
         never. A layer that a person chose stays chosen. Where there is an entry without a layer,
         layers are never chosen by themselves.
+    only : callable, optional
+        Whether a layer is offered at all; previews never are.
     parent : QWidget, optional
         Qt's parent.
 
@@ -46,12 +53,13 @@ class LayerChoice(QComboBox):
         kind: str,
         *,
         none: str | None = None,
-        rank: Callable[[Any], int | None] = lambda _: 0,
+        rank: Callable[[Any], int | None] = lambda layer: int("segkit" in layer.metadata),
+        only: Callable[[Any], bool] = lambda _: True,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._layer_list = unwrapped(viewer).layers
-        self._kind = KINDS[kind]
+        self._kind, self._title, self._only = KINDS[kind], kind.capitalize(), only
         self._layers: list[Any] = []
         self._current: Any = None
         self._none = none
@@ -92,7 +100,7 @@ class LayerChoice(QComboBox):
         layer = unwrapped(layer)
         found = [i for i, listed in enumerate(self._layers) if listed is layer]
         if not found:
-            raise ValueError(f"{layer} is not among the viewer's {self._kind.__name__} layers.")
+            raise ValueError(f"{layer} is not among the viewer's {self._title} layers.")
         self._by_hand = False
         self.setCurrentIndex(found[0])
 
@@ -112,7 +120,7 @@ class LayerChoice(QComboBox):
     def _refresh(self, event: Any = None) -> None:
         if not isalive(self):
             return
-        listed = [x for x in reversed(self._layer_list) if isinstance(x, self._kind)]
+        listed = [x for x in reversed(self._layer_list) if self._offers(x)]
         self._layers = listed if self._none is None else [None, *listed]
         self._by_hand = self._by_hand and any(x is self._current for x in self._layers)
         blocked = self.blockSignals(True)
@@ -121,6 +129,9 @@ class LayerChoice(QComboBox):
         self.setCurrentIndex(self._best())
         self.blockSignals(blocked)
         self._on_index(self.currentIndex())
+
+    def _offers(self, layer: Any) -> bool:
+        return isinstance(layer, self._kind) and not is_preview(layer) and self._only(layer)
 
     def _on_activated(self) -> None:
         self._by_hand = True
@@ -140,4 +151,14 @@ def is_truth(layer: Any) -> bool:
 def is_prediction(layer: Any) -> bool:
     """Whether a layer is a result, or called a prediction, as it is before it is described."""
     made = layer.metadata.get("segkit", {}).get("kind")
-    return made is not None or "prediction" in layer.name.lower()
+    return made not in (None, "superpixels") or "prediction" in layer.name.lower()
+
+
+def is_preview(layer: Any) -> bool:
+    """Whether a layer shows what a result would be like, and goes with its dock."""
+    return layer.metadata.get("segkit", {}).get("kind") == "preview"
+
+
+def is_superpixels(layer: Any) -> bool:
+    """Whether a layer holds superpixels, which are no classes of anything."""
+    return layer.metadata.get("segkit", {}).get("kind") == "superpixels"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
+from .known import ClassMaps
 from .layers import write_labels
 from .snapshots import snapshot
 
@@ -128,8 +129,15 @@ class Delivery(QObject):
             layer = write_labels(viewer, self._source, labels, classes=self._classes, **shown)
         else:
             told = objects, prediction.labels, objects.table
-            layer = _write_objects(self._session, self._source, *told, **shown)
+            layer = write_objects(self._session, self._source, *told, **shown)
+        self._session.keep_probabilities(layer, self._maps(prediction))
         self.written.emit(layer)
+
+    def _maps(self, prediction: Any) -> ClassMaps | None:
+        if prediction.probabilities is None:
+            return None
+        axes = prediction.provenance["image"]["axes"].replace("C", "")
+        return ClassMaps(prediction.probabilities, self._classes, axes)
 
 
 def rewrite(session: "Session", layer: Any, kept: Kept) -> Any:
@@ -153,12 +161,12 @@ def rewrite(session: "Session", layer: Any, kept: Kept) -> Any:
     image = made.get("image", {}).get("name", layer.name)
     source = replace(snapshot(layer, pixels=False), unique_id=made.get("source", ""), name=image)
     told = kept.objects, kept.labels, kept.table
-    return _write_objects(
+    return write_objects(
         session, source, *told, provenance=made, axes=kept.objects.image.label_axes
     )
 
 
-def _write_objects(
+def write_objects(
     session: "Session",
     source: "Snapshot",
     objects: "Objects",
@@ -167,7 +175,34 @@ def _write_objects(
     *,
     provenance: dict[str, Any],
     axes: str,
+    name: str | None = None,
 ) -> Any:
+    """Show objects, and remember them with their layer.
+
+    Parameters
+    ----------
+    session : Session
+        Whose viewer it is.
+    source : Snapshot
+        What they were found in.
+    objects : Objects
+        Them.
+    labels : ndarray
+        For the layer alone.
+    table : DataFrame
+        What is known of each.
+    provenance : dict
+        How they were found.
+    axes : str
+        What each dimension of the source's data is.
+    name : str, optional
+        Of a new layer. None: the source's, and "objects".
+
+    Returns
+    -------
+    napari.layers.Labels
+        The layer that shows them.
+    """
     layer = write_labels(
         session.viewer,
         source,
@@ -175,7 +210,7 @@ def _write_objects(
         classes=objects.classes,
         provenance={**provenance, "objects": asdict(objects.config)},
         axes=axes,
-        name=f"{source.name} objects",
+        name=name or f"{source.name} objects",
         kind="panoptic" if "kind" in table else "objects",
         table=table,
     )

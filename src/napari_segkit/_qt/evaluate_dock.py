@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QPushButton
 
 from . import snippets
 from .background import Latest
-from .choices import LayerChoice, is_prediction, is_truth
+from .choices import LayerChoice, is_prediction, is_superpixels, is_truth
 from .figures_kind import FiguresChoice
 from .figures_table import FiguresTable
 from .layers import fingerprint
@@ -115,7 +115,7 @@ class EvaluateDock(Dock):
 
     def _as_truth(self, layer: Any) -> int | None:
         """How well a layer suits as the truth: what is measured never does."""
-        if layer is self.prediction.current_layer():
+        if layer is self.prediction.current_layer() or is_superpixels(layer):
             return None
         return 0 if is_truth(layer) else 2 if is_prediction(layer) else 1
 
@@ -218,7 +218,9 @@ class EvaluateDock(Dock):
 
 def _as_prediction(layer: Any) -> int | None:
     """How well a layer suits as what is measured: a truth never does."""
-    return None if is_truth(layer) else 0 if is_prediction(layer) else 1
+    if is_truth(layer) or is_superpixels(layer):
+        return None
+    return 0 if is_prediction(layer) else 1
 
 
 def measure(

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import QTableWidgetItem
 
 from .class_table import fit_height
+from .small_table import SmallTable
 
 if TYPE_CHECKING:
     from napari_segkit.evaluation.report import Report
@@ -27,20 +28,11 @@ SHOWN = {
 }
 
 
-class FiguresTable(QTableWidget):
+class FiguresTable(SmallTable):
     """The figures that matter most, a row for each class or threshold, and their means."""
 
     def __init__(self) -> None:
-        super().__init__(0, 3)
-        self.setHorizontalHeaderLabels(["class", "IoU", "Dice"])
-        self.verticalHeader().hide()
-        self.setShowGrid(False)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        header = self.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        super().__init__(["class", "IoU", "Dice"])
         fit_height(self)
 
     def show_report(self, report: "Report", *, kind: str, stale: bool) -> None:

@@ -11,7 +11,7 @@ from napari_segkit.data.images import full_resolution
 
 from . import snippets
 from .axes_choice import AxesChoice
-from .choices import LayerChoice, is_prediction, is_truth
+from .choices import LayerChoice, is_prediction, is_superpixels, is_truth
 from .layer_classes import can_erase, free_value, write_classes
 from .layers import new_labels
 from .watch import PixelWatch
@@ -142,5 +142,6 @@ class LabelledImage(QObject):
 
 
 def _as_labels(layer: Any) -> int | None:
-    """What a model made, or a truth to measure it with, is learned only where it is chosen."""
-    return None if is_prediction(layer) or is_truth(layer) else 0
+    """What was made, or a truth to measure it with, is learned only where it is chosen."""
+    others = (is_prediction, is_truth, is_superpixels)
+    return None if any(other(layer) for other in others) else 0

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 
-from napari_segkit.config import ObjectConfig, TileConfig
+from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
 from napari_segkit.declare import call
 
 from . import snippets
@@ -15,6 +15,8 @@ from .forms import Form
 from .model_line import can_predict, summary
 from .objects_box import ObjectsBox, kind_given
 from .panel import Dock, Note, problem_of
+from .refine_form import RefineForm, tidied_classes, unit_of
+from .refine_maps import MapsRow
 from .runbar import RunBar
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ class PredictDock(Dock):
         self.axes = AxesChoice()
         self.form = Form(TileConfig)
         self.objects = ObjectsBox(self.session)
+        self.refine = RefineForm()
+        self.maps = MapsRow(self.session)
+        self._own = RefineConfig()  # the recipe of the model
         self.device = DeviceLine()
         self.bar = RunBar(self.session, "Predict")
         self._lay_out()
@@ -59,9 +64,16 @@ class PredictDock(Dock):
         """Predict the chosen image as it is now."""
         image, tile = self.image.current_layer(), self.form.value()
         objects = self.objects.config() if self.gives_objects else None
-        task = self.session.predict(image, tile, axes=self.axes.resolved(), objects=objects)
+        more: dict[str, Any] = {"refine": self.recipe(), "probabilities": self.maps.keep.value()}
+        axes = self.axes.resolved()
+        task = self.session.predict(image, tile, axes=axes, objects=objects, **more)
         task.delivery.written.connect(self._on_written)
         self.bar.follow(task)
+
+    def recipe(self) -> RefineConfig | None:
+        """What is to be done to the probabilities; None: what the model's own recipe says."""
+        chosen = self.refine.value()
+        return None if chosen == self._own else chosen
 
     def code(self) -> str:
         """The Python that predicts as the button does."""
@@ -70,12 +82,16 @@ class PredictDock(Dock):
         objects = self.objects.form.value()
         if self.gives_objects and objects != ObjectConfig():
             more += f", objects={call(objects)}"
+        if (recipe := self.recipe()) is not None:
+            more += f", refine={call(recipe)}"
+        more += ", probabilities=True" * self.maps.keep.value()
         return snippets.with_import(f"session(viewer).predict({given}{more})")
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
         self.add_group("Image", image=self.image, axes=self.axes)
         self.group = self.add_group("Objects", _objects=self.objects)
+        self.add_group("Refine", _form=self.refine, _maps=self.maps)
         self.add_group("Tiles", _form=self.form, device=self.device)
         self.footer.addWidget(self.bar)
 
@@ -85,6 +101,8 @@ class PredictDock(Dock):
         self.form.changed.connect(self._update_state)
         self.objects.changed.connect(self._update_state)
         self.objects.said.connect(self._on_said)
+        self.refine.changed.connect(self._update_state)
+        self.maps.said.connect(self._on_said)
         self.objects.written.connect(self.written)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.busy_changed.connect(self._update_state)
@@ -95,6 +113,7 @@ class PredictDock(Dock):
     def _on_image(self) -> None:
         trained = self.session.segmenter.trained
         self.axes.set_image(self.image.current_layer(), like=trained.axes if trained else None)
+        self._show_recipe()
         self._update_state()
 
     def _on_segmenter(self) -> None:
@@ -103,6 +122,14 @@ class PredictDock(Dock):
         self.objects.set_segmenter(self.session.segmenter)
         self.group.setVisible(self.gives_objects)
         self._on_image()
+
+    def _show_recipe(self) -> None:
+        """Take the recipe of another model over."""
+        segmenter, image = self.session.segmenter, self.image.current_layer()
+        self.refine.set_classes(tidied_classes(segmenter), unit_of(image))
+        if segmenter.refine != self._own:
+            self._own = segmenter.refine
+            self.refine.set_value(self._own)
 
     def _on_step(self, step: Any) -> None:
         self.bar.say(f"Tile {step.done} of {step.total}")
@@ -124,7 +151,7 @@ class PredictDock(Dock):
             return "Train or load a model first."
         if self.image.current_layer() is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        problem = self.axes.problem or problem_of(self.form.value)
+        problem = self.axes.problem or problem_of(self.form.value) or problem_of(self.refine.value)
         return problem or (self.objects.problem if self.gives_objects else None)
 
     def _update_state(self) -> None:

@@ -3,21 +3,27 @@
 import logging
 import weakref
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import Signal
 
-from napari_segkit.config import ObjectConfig, TileConfig, TrainConfig
+from napari_segkit.config import (
+    ObjectConfig,
+    RefineConfig,
+    SuperpixelConfig,
+    TileConfig,
+    TrainConfig,
+)
 
+from . import refine_run, superpixel_run
 from .delivery import Delivery, settled
+from .known import KnownLayers
 from .progress import Progress
 from .proxies import unwrapped
+from .refine_source import Certainty, source_of
 from .snapshots import snapshot
 from .task import Task
-
-if TYPE_CHECKING:
-    from napari_segkit.objects.record import Objects
 
 LOG = logging.getLogger(__name__)
 _sessions: "weakref.WeakKeyDictionary[Any, Session]" = weakref.WeakKeyDictionary()
@@ -48,7 +54,7 @@ def session(viewer: Any) -> "Session":
     return _sessions[viewer]
 
 
-class Session(QObject):
+class Session(KnownLayers):
     """The segmenter of one viewer and the work that runs for it; ask `session` for it.
 
     Parameters
@@ -62,18 +68,12 @@ class Session(QObject):
         Another segmenter was set, or this one has learned something.
     config_changed : Signal()
         Something else is set for the next training.
-    axes_changed : Signal()
-        The axes of an image are taken for others.
-    objects_changed : Signal(object)
-        A Labels layer shows objects, or others than before.
     busy_changed : Signal(bool)
         Work has begun or ended.
     """
 
     segmenter_changed = Signal()
     config_changed = Signal()
-    axes_changed = Signal()
-    objects_changed = Signal(object)
     busy_changed = Signal(bool)
 
     def __init__(self, viewer: Any) -> None:
@@ -81,8 +81,6 @@ class Session(QObject):
         self._viewer = weakref.ref(viewer)
         self._segmenter: Any = None
         self._config = TrainConfig()
-        self._axes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
-        self._objects: weakref.WeakKeyDictionary[Any, Objects] = weakref.WeakKeyDictionary()
         self._task: Task | None = None
         self._title = ""
         self._progress: Progress | None = None
@@ -119,40 +117,6 @@ class Session(QObject):
         if config != self._config:
             self._config = config
             self.config_changed.emit()
-
-    def axes_of(self, image: Any) -> str | None:
-        """What the Train dock takes the axes of an image layer for; None where it does not say."""
-        return self._axes.get(image)
-
-    def set_axes(self, image: Any, axes: str | None) -> None:
-        """Say what the axes of an image layer are taken for; None: nobody knows."""
-        if axes == self._axes.get(image):
-            return
-        self._axes.pop(image, None)
-        if axes is not None:
-            self._axes[image] = axes
-        self.axes_changed.emit()
-
-    def objects_of(self, layer: Any) -> "Objects | None":
-        """What was found where a Labels layer shows objects.
-
-        Parameters
-        ----------
-        layer : napari.layers.Labels
-            A layer that a prediction was written to.
-
-        Returns
-        -------
-        Objects or None
-            With ``.table``, ``.filtered(...)``, ``.measured()`` and ``.combined(...)``, as they
-            were found: what is painted on the layer is not in it. None for other layers.
-        """
-        return self._objects.get(unwrapped(layer))
-
-    def keep_objects(self, layer: Any, objects: "Objects") -> None:
-        """Remember the objects that a layer shows for as long as there is the layer."""
-        self._objects[unwrapped(layer)] = objects
-        self.objects_changed.emit(layer)
 
     @property
     def task(self) -> Task | None:
@@ -209,6 +173,8 @@ class Session(QObject):
         *,
         axes: str | None = None,
         objects: ObjectConfig | None = None,
+        refine: RefineConfig | None = None,
+        probabilities: bool = False,
     ) -> Task:
         """Predict an image layer in the background; the result becomes a Labels layer.
 
@@ -220,6 +186,10 @@ class Session(QObject):
             As in `Segmenter.predict`.
         objects : ObjectConfig, optional
             Which objects are kept, where the model gives objects; `objects_of` gives them.
+        refine : RefineConfig, optional
+            What is done to the probabilities. None: what the model's own recipe says.
+        probabilities : bool
+            Keep the probabilities of all classes; `probabilities_of` gives them.
 
         Returns
         -------
@@ -227,10 +197,78 @@ class Session(QObject):
             The work, already running. Its attribute `delivery` tells when the layer is written.
         """
         source = snapshot(image)
-        steps = self.segmenter.predict_tiles(source, tile, axes=axes, objects=objects)
+        options: Any = {"objects": objects, "refine": refine, "probabilities": probabilities}
+        steps = self.segmenter.predict_tiles(source, tile, axes=axes, **options)
         task = self.run(settled(steps), title=f"Predict {source.name}")
         task.delivery = Delivery(task, self, source)
         return task
+
+    def refine(
+        self,
+        layer: Any,
+        image: Any = None,
+        config: RefineConfig | None = None,
+        *,
+        start: str | None = None,
+        axes: str | None = None,
+        certainty: float = 0.8,
+        unlabelled: int | None = None,
+    ) -> Task:
+        """Refine a Labels layer in the background; the result becomes a Labels layer beside it.
+
+        Parameters
+        ----------
+        layer : napari.layers.Labels or napari.layers.Image
+            A prediction or any labels; or probabilities ``(classes, ...)`` of floats.
+        image : napari.layers.Image, optional
+            The image it belongs to. It can be left out where nothing looks at it.
+        config : RefineConfig, optional
+            How. None: the model's own recipe.
+        start : str, optional
+            "objects" (soft masks, one by one), "probabilities" or "labels". None: the first of
+            these that is known of the layer.
+        axes : str, optional
+            Of the image. What has a Z is refined in 3D; call it T to have every slice refined for
+            itself.
+        certainty : float
+            How likely a label is right, where it starts from labels.
+        unlabelled : int or None
+            The value of labels that says nothing, where it starts from labels.
+
+        Returns
+        -------
+        Task
+            The work, already running. Its attribute `delivery` tells when the layer is written.
+        """
+        source = source_of(self, layer, start, Certainty(certainty, unlabelled))
+        recipe = self.segmenter.refine if config is None else config
+        return refine_run.begin(
+            self, refine_run.Order(source, image, recipe, axes, self.segmenter.device)
+        )
+
+    def superpixels(
+        self,
+        image: Any,
+        config: SuperpixelConfig | None = None,
+        *,
+        mask: Any = None,
+        axes: str | None = None,
+    ) -> Task:
+        """Cut an image into superpixels in the background; they become a Labels layer.
+
+        Parameters
+        ----------
+        image : napari.layers.Image
+            Grey, RGB or of any channels.
+        config, mask, axes
+            As in `napari_segkit.superpixels`.
+
+        Returns
+        -------
+        Task
+            The work, already running. Its attribute `delivery` tells when the layer is written.
+        """
+        return superpixel_run.begin(self, image, config or SuperpixelConfig(), axes, mask)
 
     def stop(self) -> None:
         """Stop the running work after its current step; training keeps what it has learned."""

@@ -9,10 +9,15 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 NAMES = (
+    "CRFConfig",
+    "CleanConfig",
     "FeatureConfig",
+    "MRFConfig",
     "ModelSpec",
     "ObjectConfig",
+    "RefineConfig",
     "Segmenter",
+    "SuperpixelConfig",
     "TileConfig",
     "TrainConfig",
     "evaluate",

@@ -7,6 +7,8 @@ from qtpy.QtWidgets import QTabWidget
 from .evaluate_dock import EvaluateDock
 from .model_dock import ModelDock
 from .predict_dock import PredictDock
+from .refine_dock import RefineDock
+from .superpixel_dock import SuperpixelDock
 from .train_dock import TrainDock
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Workbench(QTabWidget):
-    """Model, Train, Predict and Evaluate side by side; they share the viewer's session.
+    """Model, Train, Predict, Evaluate, Refine and Superpixels; they share the viewer's session.
 
     Parameters
     ----------
@@ -28,12 +30,18 @@ class Workbench(QTabWidget):
         self.train = TrainDock(napari_viewer)
         self.predict = PredictDock(napari_viewer)
         self.evaluate = EvaluateDock(napari_viewer)
+        self.refine = RefineDock(napari_viewer)
+        self.superpixels = SuperpixelDock(napari_viewer)
         for dock, title in (
             (self.model, "Model"),
             (self.train, "Train"),
             (self.predict, "Predict"),
             (self.evaluate, "Evaluate"),
+            (self.refine, "Refine"),
+            (self.superpixels, "Superpixels"),
         ):
             self.addTab(dock, title)
         self.setCurrentWidget(self.train)
         self.predict.written.connect(self.evaluate.set_prediction)
+        self.predict.written.connect(self.refine.set_layer)
+        self.refine.written.connect(self.evaluate.set_prediction)

@@ -1,0 +1,162 @@
+"""The choice of what is refined, and of the image that it belongs to."""
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QGroupBox
+
+from napari_segkit.config import RefineConfig
+
+from . import snippets
+from .axes_choice import AxesChoice
+from .choices import LayerChoice, is_prediction, is_superpixels, is_truth
+from .fields import ChoiceField
+from .refine_maps import KIND
+from .refine_run import Order, Truth
+from .refine_source import is_offered
+from .refine_start import RefineStart
+
+if TYPE_CHECKING:
+    from .session import Session
+
+VOLUME, SLICES = "as a volume", "slice by slice"
+STACK = "<p>Whether neighbours above and below count, too.</p>"
+NO_LABELS = "No Labels layer: predict something, or open labels."
+
+
+class RefineInputs(QObject):
+    """Layers and how they are taken; a dock lays them out.
+
+    Parameters
+    ----------
+    session : Session
+        Whose viewer's layers are offered.
+    parent : QObject, optional
+        Owner of this object; the widgets belong to whoever lays them out.
+
+    Attributes
+    ----------
+    changed : Signal()
+        Something else is chosen, painted, or known.
+    """
+
+    changed = Signal()
+
+    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        labels_or_maps: dict[str, Any] = {"rank": _as_source, "only": is_offered}
+        self.layer = LayerChoice(session.viewer, "labels or image", **labels_or_maps)
+        self.start = RefineStart(session, self)
+        self.image = LayerChoice(session.viewer, "image", rank=self._as_image)
+        self.axes = AxesChoice()
+        self.stack = ChoiceField([VOLUME, SLICES])
+        self.stack.setToolTip(STACK)
+        self._on_layer()
+        self.layer.layer_changed.connect(self._on_layer)
+        self.start.changed.connect(self._on_image)
+        self.image.layer_changed.connect(self._on_image)
+        self.axes.currentIndexChanged.connect(self.changed)
+        self.stack.changed.connect(self.changed)
+
+    def order(
+        self, config: RefineConfig, truth: Truth | None = None, *, known: bool = False
+    ) -> Order | None:
+        """What is to be refined and how; None where nothing is chosen.
+
+        Parameters
+        ----------
+        config : RefineConfig
+            How.
+        truth : Truth, optional
+            What the result is compared with.
+        known : bool
+            Only with classes that are known already; None where they are not.
+        """
+        source = self.start.known if known else self.start.source()
+        if source is None:
+            return None
+        device = self._session.segmenter.device
+        return Order(source, self.image.current_layer(), config, self.resolved(), device, truth)
+
+    def resolved(self) -> str | None:
+        """The axes of the image, Z called T where each slice is refined for itself."""
+        axes = self.axes.resolved()
+        return axes.replace("Z", "T") if axes and self._by_slice else axes
+
+    def missing(self) -> str | None:
+        """What is missing or does not fit, in words."""
+        if self.layer.current_layer() is None:
+            return NO_LABELS
+        if self.image.current_layer() is not None and self.axes.problem:
+            return self.axes.problem
+        order = self.order(RefineConfig())
+        try:
+            if order is not None:
+                order.named()
+        except (TypeError, ValueError) as problem:
+            return str(problem)
+        return self.start.problem
+
+    def code(self, config: str) -> str:
+        """The arguments of ``session(viewer).refine`` that say the same."""
+        image = self.image.current_layer()
+        layers = (
+            snippets.layer(self.layer.current_layer()),
+            snippets.layer(image) if image else None,
+        )
+        axes = self.resolved() if self._by_slice else self.axes.axes()
+        more = snippets.keywords(**self.start.keywords(), axes=axes)
+        return f"{layers[0]}, {layers[1]}, {config}{more}"
+
+    def show_in(self, group: QGroupBox) -> None:
+        """Show its rows of a group that count, and hide the others."""
+        form: Any = group.layout()
+        plain = self.start.name == "labels"
+        for widget, counts in (
+            (self.start.certainty, plain),
+            (self.start.unlabelled, plain),
+            (self.stack, self._has_slices),
+        ):
+            widget.setVisible(counts)
+            form.labelForField(widget).setVisible(counts)
+
+    @property
+    def _has_slices(self) -> bool:
+        """Whether there are slices that can be refined one by one, or together."""
+        axes = self.axes.resolved() or ""
+        return "Z" in axes and "T" not in axes and self.start.name != "objects"
+
+    @property
+    def _by_slice(self) -> bool:
+        return self._has_slices and self.stack.value() == SLICES
+
+    def _as_image(self, layer: Any) -> int | None:
+        """How well a layer suits as the image: best the one that was predicted."""
+        chosen, made = self.layer.current_layer(), layer.metadata.get("segkit", {})
+        if layer is chosen or made.get("kind") == KIND:
+            return None
+        source = chosen.metadata.get("segkit", {}).get("source") if chosen is not None else None
+        return 0 if source == str(layer.unique_id) else 1
+
+    def _on_layer(self) -> None:
+        layer, trained = self.layer.current_layer(), self._session.segmenter.trained
+        flat = layer is not None and is_prediction(layer) and trained and trained.ndim == 2
+        self.stack.set_value(SLICES if flat else VOLUME)
+        self.image.choose_default()
+        self.start.set_layer(layer)
+
+    def _on_image(self) -> None:
+        source = self.start.source()
+        shape = None if source is None else source.shape
+        self.axes.set_image(self.image.current_layer(), labels_shape=shape)
+        self.changed.emit()
+
+
+def _as_source(layer: Any) -> int | None:
+    """How well a layer suits as what is refined: a prediction best."""
+    if not isinstance(layer, Labels) or is_superpixels(layer):
+        return None
+    made = layer.metadata.get("segkit", {}).get("kind")
+    return 2 if is_truth(layer) or made == "refined" else 0 if is_prediction(layer) else 1

@@ -1,0 +1,140 @@
+"""The dock that cuts an image into superpixels, and paints with them."""
+
+from typing import TYPE_CHECKING, Any
+
+from napari_segkit.config import SuperpixelConfig
+from napari_segkit.declare import call
+
+from . import snippets
+from .choices import LayerChoice
+from .fields import ChoiceField
+from .forms import Form
+from .labelled_image import LabelledImage
+from .panel import Dock, problem_of
+from .refine_inputs import SLICES, STACK, VOLUME
+from .runbar import RunBar
+from .superpixel_paint import SuperpixelPaint
+from .superpixel_run import begin
+
+if TYPE_CHECKING:
+    import napari
+
+EVERYWHERE = "the whole image"
+INSIDE = "<p>Only where this Labels layer is painted, whatever the class.</p>"
+
+
+class SuperpixelDock(Dock):
+    """Make superpixels of an image, and give them classes by clicks and drags.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer whose layers are offered.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(napari_viewer)
+        self.data = LabelledImage(self.session, self)
+        self.data.expect(objects=False)
+        self.form = Form(SuperpixelConfig)
+        self.stack = ChoiceField([VOLUME, SLICES])
+        self.mask = LayerChoice(self.viewer, "labels", none=EVERYWHERE)
+        self.paint = SuperpixelPaint(self.session, self.data.labels, self)
+        self.bar = RunBar(self.session, "Make superpixels")
+        self._lay_out()
+        self._connect()
+        self._on_data()
+
+    def make(self) -> None:
+        """Cut the chosen image as it is now."""
+        self.paint.put_away()
+        image, mask = self.data.image.current_layer(), self.mask.current_layer()
+        task = begin(self.session, image, self.form.value(), self.axes(), mask)
+        task.delivery.written.connect(self._on_written)
+        self.bar.follow(task)
+
+    def axes(self) -> str | None:
+        """The axes of the image, Z called T where each slice is cut for itself."""
+        axes = self.data.axes.resolved()
+        return axes.replace("Z", "T") if axes and self._by_slice else axes
+
+    def code(self) -> str:
+        """The Python that makes superpixels as the button does."""
+        axes = self.axes() if self._by_slice else self.data.axes.axes()
+        given = f"{snippets.layer(self.data.image.current_layer())}, {call(self.form.value())}"
+        mask = self.mask.current_layer()
+        more = snippets.keywords(axes=axes) + (f", mask={snippets.layer(mask)}" if mask else "")
+        return snippets.with_import(f"session(viewer).superpixels({given}{more})")
+
+    def hideEvent(self, event: Any) -> None:
+        """What a dock does to the canvas ends when it is hidden."""
+        super().hideEvent(event)
+        if not event.spontaneous():  # a window that is minimised hides nothing
+            self.paint.put_away()
+
+    def _lay_out(self) -> None:
+        self.stack.setToolTip(STACK)
+        self.mask.setToolTip(INSIDE)
+        self.group = self.add_group(
+            "Superpixels",
+            image=self.data.image,
+            axes=self.data.axes,
+            slices=self.stack,
+            inside=self.mask,
+            _form=self.form,
+            _bar=self.bar,
+        )
+        self.add_group(
+            "Paint",
+            superpixels=self.paint.superpixels,
+            labels=self.data.labels,
+            _new=self.data.new_button,
+            **{"class": self.paint.classes},
+            _replace=self.paint.replace,
+            _paint=self.paint.button,
+            _note=self.paint.note,
+        )
+
+    def _connect(self) -> None:
+        self.data.changed.connect(self._on_data)
+        self.form.changed.connect(self._update_state)
+        self.session.busy_changed.connect(self._update_state)
+        self.bar.pressed.connect(self.make)
+        self.bar.copy_pressed.connect(self._on_copy)
+        self.bar.yielded.connect(self._on_step)
+
+    @property
+    def _has_slices(self) -> bool:
+        axes = self.data.axes.resolved() or ""
+        return "Z" in axes and "T" not in axes
+
+    @property
+    def _by_slice(self) -> bool:
+        return self._has_slices and self.stack.value() == SLICES
+
+    def _on_data(self) -> None:
+        form: Any = self.group.layout()
+        self.stack.setVisible(self._has_slices)
+        form.labelForField(self.stack).setVisible(self._has_slices)
+        self._update_state()
+
+    def _on_step(self, step: Any) -> None:
+        self.bar.say(f"Tile {step.done} of {step.total}")
+
+    def _on_written(self, layer: Any) -> None:
+        self.paint.superpixels.suggest(layer)
+        self.bar.say(f"{int(layer.data.max()):,} superpixels in the layer {layer.name!r}.")
+
+    def _on_copy(self) -> None:
+        self.bar.copy(self.code())
+
+    def _missing(self) -> str | None:
+        """Why nothing can be cut, in words."""
+        if self.data.image.current_layer() is None:
+            return "No Image layer: open an image, or File > Open Sample > SegKit."
+        return self.data.axes.problem or problem_of(self.form.value)
+
+    def _update_state(self) -> None:
+        missing = self._missing()
+        self.bar.set_reason(missing)
+        self.bar.copy_button.setEnabled(missing is None)
