@@ -115,7 +115,7 @@ def refine_blocks(
     config = config or RefineConfig()
     looks = sees_image(config.smoother)
     maps = maps_of(probabilities, image, axes=axes, spacing=spacing, sees_image=looks)
-    known = _known(values, len(maps.probabilities), config)
+    known = _known(values, maps.probabilities.shape[0], config)
     shape = maps.image.without_channels()
     labels = np.zeros(shape, np.min_scalar_type(max(known)))
     kept = np.zeros((len(known), *shape), np.float32) if keep else None
