@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from napari_segkit.data.images import SPATIAL
 
+from .places import place_in
+
 if TYPE_CHECKING:
     from napari_segkit.data.images import Image
     from napari_segkit.data.normalise import Statistics
@@ -83,7 +85,7 @@ def view_of(viewer: Any, order: "Order", image: "Image") -> View:
     """
     layer, axes, ndim = order.source.layer, image.label_axes, order.ndim(image)
     spare = layer.ndim - len(axes)
-    place = layer.world_to_data(viewer.dims.point)[spare:]
+    place = place_in(layer, viewer.dims.point, viewer.dims.displayed)[spare:]
     corners = layer.corner_pixels[:, spare:] * _factors(layer)[spare:]
     shown = [d - (viewer.dims.ndim - layer.ndim) - spare for d in viewer.dims.displayed]
     plane = {axes[d] for d in shown if d >= 0}
@@ -138,7 +140,8 @@ def _classes(
     more: Any = {"device": order.device, "margin": margin}
     place = view.item, region, order.config, order.source.values
     labels = refine_region(maps, *place, **more)
-    size = " x ".join(str(along.stop - along.start) for along in region[-2:])
+    sides = [along.stop - along.start for along in region]
+    size = " x ".join(str(side) for side in sides if side > 1) or "1"
     text = f"Preview of {size} pixels."
     if region != view.region:
         text = f"Preview of the middle, {size} pixels: zoom in to see all that is in view."

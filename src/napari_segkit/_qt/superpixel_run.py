@@ -15,6 +15,7 @@ from napari_segkit.declare import to_dict
 from .layers import write_labels
 from .snapshots import Snapshot, snapshot
 
+OPACITY = 0.4
 OUTLINES: dict[int | None, str] = {0: "transparent", None: "#ffd92f"}
 
 if TYPE_CHECKING:
@@ -124,4 +125,5 @@ class SuperpixelDelivery(QObject):
         if layer not in before:
             layer.contour = 1  # the image, and what is painted, are to be seen inside
             layer.colormap = DirectLabelColormap(color_dict=OUTLINES)
+            layer.opacity = OPACITY
         self.written.emit(layer)

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
+from .places import place_in
+
 FIRST_REACH = 16  # pixels around the one that was met, at first
 PAN = "Shift"
 
@@ -113,7 +115,7 @@ class SuperpixelBrush(QObject):
             yield
 
     def _place(self, event: Any) -> NDArray[np.float64]:
-        return np.asarray(self._superpixels.world_to_data(event.position), float)
+        return place_in(self._superpixels, event.position, event.dims_displayed)
 
     def _give(self, start: NDArray[Any], end: NDArray[Any], done: set[int]) -> None:
         """Give the superpixels between two places the selected label, each once a stroke."""
