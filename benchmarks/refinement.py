@@ -42,10 +42,11 @@ WAYS = {
     "superpixels": SuperpixelConfig(),
 }
 GRID = {
-    "smoothness_weight": (0.0, 1.0, 3.0),
-    "appearance_weight": (2.0, 5.0, 10.0),
-    "appearance_sigma": (5.0, 10.0, 20.0, 40.0),
-    "intensity_sigma": (0.03, 0.05, 0.1),
+    "smoothness_weight": (0.0, 1.0),
+    "smoothness_sigma": (1.0, 3.0),
+    "appearance_weight": (1.0, 3.0, 10.0),
+    "appearance_sigma": (3.0, 8.0, 20.0),
+    "intensity_sigma": (0.05, 0.15),
 }
 
 
@@ -102,6 +103,8 @@ def _sweep():
     yield "none", None
     for values in product(*GRID.values()):
         named = dict(zip(GRID, values, strict=True))
+        if not named["smoothness_weight"] and named["smoothness_sigma"] != 1:
+            continue
         yield " ".join(f"{v:g}" for v in values), CRFConfig(**named)
 
 

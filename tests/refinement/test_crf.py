@@ -14,6 +14,7 @@ from napari_segkit.refinement.crf import mean_field
 from napari_segkit.refinement.gaussian import SpatialKernel
 from napari_segkit.refinement.hashing import unique
 from napari_segkit.refinement.lattice import BilateralKernel, Corners, Lattice, Matrix, features
+from napari_segkit.refinement.maps import maps_of
 
 
 def exact(probabilities, kernels, iterations=5, costs=None):
@@ -212,6 +213,32 @@ def test_blocks_agree_with_the_whole(monkeypatch):
     assert seen[0].total >= 6
     blocks = smooth(given_, image, config)
     assert (blocks.argmax(0) == whole.argmax(0)).mean() > 0.999
+
+
+def test_blocks_of_many_channels_agree_with_the_whole(monkeypatch):
+    """What is seen of many channels is decided for the whole image, and for parts of it."""
+    rng = np.random.default_rng(0)
+    image = np.stack([blobs((80, 90)) * w for w in rng.normal(size=7)])
+    image[2:5, :40] += blobs((40, 90)) * 3.0
+    given_ = noisy(blobs((80, 90)), 3, 2)
+    config = CRFConfig(appearance_sigma=6, appearance_weight=5, intensity_sigma=0.1)
+    whole = smooth(given_, image, config, axes="CYX")
+    monkeypatch.setattr(smoothing, "LARGEST", 40 * 40)
+    blocks = smooth(given_, image, config, axes="CYX")
+    assert (blocks.argmax(0) == whole.argmax(0)).mean() > 0.999
+
+    maps = maps_of(given_, image, axes="CYX", spacing=None, sees_image=True)
+    part = maps.part({}, (slice(10, 30), slice(0, 50)))
+    np.testing.assert_array_equal(part.directions_of({}), maps.directions_of({}))
+
+
+@pytest.mark.parametrize("sigma", [1e-6, 1e-3])
+def test_the_smallest_sigmas_do_nothing(sigma):
+    given_ = noisy(data.coins()[:40, :60], 2, 2)
+    config = CRFConfig(smoothness_sigma=sigma, appearance_sigma=sigma)
+    found = smooth(given_, data.coins()[:40, :60], config)
+    assert np.isfinite(found).all()
+    assert (found.argmax(0) == given_.argmax(0)).all()
 
 
 def test_probabilities_are_read_block_by_block():

@@ -16,6 +16,7 @@ from .gaussian import SpatialKernel
 from .lattice import BilateralKernel
 
 REACH = 3  # sigmas beyond which a pixel counts for nothing
+LEAST = 0.05  # pixels: a sigma below that does what this one does, which is nothing
 SMALLEST = 1e-6  # a probability of 0 could never change
 
 
@@ -28,7 +29,7 @@ def sigmas(config: CRFConfig, spacing: Sequence[float]) -> tuple[list[float], li
     """How far smoothness and appearance reach along each axis, in pixels."""
     unit = min(spacing) if config.units == "pixels" else 1.0
     both = (config.smoothness_sigma, config.appearance_sigma)
-    near, far = ([sigma * unit / step for step in spacing] for sigma in both)
+    near, far = ([max(sigma * unit / step, LEAST) for step in spacing] for sigma in both)
     return near, far
 
 
@@ -46,6 +47,7 @@ def smoother(
     spacing: Sequence[float],
     device: str,
     compatibility: Any = None,
+    directions: NDArray[np.float32] | None = None,
 ) -> Smooth:
     """What smooths one block.
 
@@ -61,6 +63,8 @@ def smoother(
         Where it is done.
     compatibility : array-like, optional
         ``(classes, classes)``, the cost of two classes side by side.
+    directions : ndarray, optional
+        ``(seen, C)``: what is seen of many channels.
 
     Returns
     -------
@@ -84,8 +88,9 @@ def smoother(
             kernel = SpatialKernel(given.shape[1:], near, chosen)
             kernels.append((config.smoothness_weight, kernel))
         if pixels is not None and config.appearance_weight:
-            seen = torch.from_numpy(pixels).to(chosen) / config.intensity_sigma
-            kernels.append((config.appearance_weight, BilateralKernel(seen, far, start)))
+            seen = pixels if directions is None else np.tensordot(directions, pixels, axes=1)
+            scaled = torch.from_numpy(seen).to(chosen) / config.intensity_sigma
+            kernels.append((config.appearance_weight, BilateralKernel(scaled, far, start)))
         return mean_field(given, kernels, config.iterations, costs).cpu().numpy()
 
     return run

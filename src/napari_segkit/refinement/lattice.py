@@ -13,7 +13,6 @@ from .hashing import unique
 
 CHUNK = 2**15  # points handled at once, so that what is made on the way stays in the cache
 FIRST = 2**61 + 1  # the key of the origin: no key is 0
-MOST = 4  # channels; of more, the directions in which the image varies most
 
 
 class BilateralKernel:
@@ -60,16 +59,7 @@ def features(
         for first, length, sigma in zip(start, shape, sigmas, strict=True)
     ]
     places = [place.expand(shape).flatten() for place in torch.meshgrid(*along, indexing="ij")]
-    return torch.cat([torch.stack(places), _strongest(intensities.flatten(1))])
-
-
-def _strongest(channels: torch.Tensor) -> torch.Tensor:
-    """As they are, or of many channels the leading principal components."""
-    if len(channels) <= MOST:
-        return channels
-    centred = channels - channels.mean(dim=1, keepdim=True)
-    _, directions = torch.linalg.eigh(centred @ centred.T)
-    return directions[:, -MOST:].T @ centred
+    return torch.cat([torch.stack(places), intensities.flatten(1)])
 
 
 class Lattice:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from napari_segkit.data.images import SPATIAL, Image, as_image
 from napari_segkit.data.normalise import Statistics, measure
 
+MOST = 4  # channels that a lattice takes; of more, the directions in which the image varies most
+SAMPLE = 512  # pixels along an axis from which these are measured, at most
 TOLERANCE = 0.01  # how far probabilities may be from adding up to one, in float16 for instance
 
 
@@ -25,11 +27,14 @@ class Maps:
         Names the axes and their spacing.
     statistics : Statistics or None
         What scales the image's intensities; None where the image does not count.
+    directions : ndarray or None
+        Of a part of an image of many channels: those of the whole, as `directions_of` gives them.
     """
 
     probabilities: Any
     image: Image
     statistics: Statistics | None
+    directions: NDArray[np.float32] | None = None
 
     @property
     def ndim(self) -> int:
@@ -73,7 +78,8 @@ class Maps:
         """A region of one item alone, scaled as the whole is."""
         pixels = self.image.read(item, region)
         image = replace(self.image, data=pixels, axes="C" + SPATIAL[-self.ndim :], alpha=False)
-        return replace(self, probabilities=self.read(item, region), image=image)
+        maps, directions = self.read(item, region), self.directions_of(item)
+        return replace(self, probabilities=maps, image=image, directions=directions)
 
     def view(self, target: NDArray[Any], item: dict[str, int]) -> NDArray[Any]:
         """One item of an array shaped like the probabilities, as ``(classes, [Z,] Y, X)``."""
@@ -91,6 +97,28 @@ class Maps:
         if not np.isfinite(pixels).all():
             raise ValueError(f"{self.image.name} holds NaN or infinity: replace them.")
         return pixels
+
+    def directions_of(self, item: dict[str, int]) -> NDArray[np.float32] | None:
+        """The leading principal components of an item's channels, where these are many.
+
+        Parameters
+        ----------
+        item : dict
+            Place along the axes that are walked.
+
+        Returns
+        -------
+        ndarray or None
+            float32 ``(4, C)``, the same for all blocks of the item; None for up to four channels.
+        """
+        if self.directions is not None or self.image.channels <= MOST or self.statistics is None:
+            return self.directions
+        sparse = [slice(0, n, -(-n // SAMPLE)) for n in self.spatial]
+        pixels = self.statistics.apply(self.image.read(item, sparse))
+        flat = pixels.reshape(len(pixels), -1).astype(np.float64)
+        centred = flat - flat.mean(axis=1, keepdims=True)
+        _, directions = np.linalg.eigh(centred @ centred.T)
+        return directions[:, -MOST:].T.astype(np.float32)
 
 
 def maps_of(

@@ -65,7 +65,9 @@ def smooth(
     Notes
     -----
     Images of more than four million pixels are smoothed block by block, each with a margin of
-    three sigmas around it.
+    three sigmas around it. A block takes some 200 bytes for each of its pixels, 30 more for each
+    class after the second: mind large sigmas in large volumes. Of more than four channels a CRF
+    sees the four directions in which the image varies most.
     """
     options: Any = {"axes": axes, "spacing": spacing, "compatibility": compatibility}
     return drain(smooth_blocks(probabilities, image, config, device=device, **options))
@@ -135,7 +137,10 @@ def smooth_item(
     tuple
         A block, and its probabilities ``(classes, *block)``.
     """
-    run = smoother(config, maps.probabilities.shape[0], maps.spacing, device, compatibility)
+    given: Any = {"compatibility": compatibility}
+    if isinstance(config, CRFConfig) and sees_image(config):
+        given["directions"] = maps.directions_of(item)
+    run = smoother(config, maps.probabilities.shape[0], maps.spacing, device, **given)
     for block in blocks(maps.spatial):
         wide, inside = widened(block, halo(config, maps.spacing), maps.spatial)
         start = [along.start for along in wide]
@@ -148,10 +153,10 @@ def smoother(
     classes: int,
     spacing: Sequence[float],
     device: str,
-    compatibility: Any = None,
+    **crf_only: Any,
 ) -> Any:
     """What smooths one block; ValueError where that cannot be in these dimensions."""
-    given = {} if compatibility is None else {"compatibility": compatibility}
+    given = {name: value for name, value in crf_only.items() if value is not None}
     return SMOOTHERS[type(config)].smoother(config, classes, spacing, device, **given)
 
 
