@@ -11,17 +11,15 @@ from napari_segkit.config import RefineConfig
 from . import snippets
 from .axes_choice import AxesChoice
 from .choices import LayerChoice, is_prediction, is_superpixels, is_truth
-from .fields import ChoiceField
 from .refine_maps import KIND
 from .refine_run import Order, Truth
 from .refine_source import is_offered
 from .refine_start import RefineStart
+from .stack_choice import SLICES, VOLUME, StackChoice
 
 if TYPE_CHECKING:
     from .session import Session
 
-VOLUME, SLICES = "as a volume", "slice by slice"
-STACK = "<p>Whether neighbours above and below count, too.</p>"
 NO_LABELS = "No Labels layer: predict something, or open labels."
 
 
@@ -51,14 +49,13 @@ class RefineInputs(QObject):
         self.start = RefineStart(session, self)
         self.image = LayerChoice(session.viewer, "image", rank=self._as_image)
         self.axes = AxesChoice()
-        self.stack = ChoiceField([VOLUME, SLICES])
-        self.stack.setToolTip(STACK)
-        self._on_layer()
+        self.stack = StackChoice(self.axes, flat=lambda: self.start.name == "objects")
         self.layer.layer_changed.connect(self._on_layer)
         self.start.changed.connect(self._on_image)
         self.image.layer_changed.connect(self._on_image)
         self.axes.currentIndexChanged.connect(self.changed)
         self.stack.changed.connect(self.changed)
+        self._on_layer()
 
     def order(
         self, config: RefineConfig, truth: Truth | None = None, *, known: bool = False
@@ -78,12 +75,9 @@ class RefineInputs(QObject):
         if source is None:
             return None
         device = self._session.segmenter.device
-        return Order(source, self.image.current_layer(), config, self.resolved(), device, truth)
-
-    def resolved(self) -> str | None:
-        """The axes of the image, Z called T where each slice is refined for itself."""
-        axes = self.axes.resolved()
-        return axes.replace("Z", "T") if axes and self._by_slice else axes
+        return Order(
+            source, self.image.current_layer(), config, self.stack.resolved(), device, truth
+        )
 
     def missing(self) -> str | None:
         """What is missing or does not fit, in words."""
@@ -106,8 +100,7 @@ class RefineInputs(QObject):
             snippets.layer(self.layer.current_layer()),
             snippets.layer(image) if image else None,
         )
-        axes = self.resolved() if self._by_slice else self.axes.axes()
-        more = snippets.keywords(**self.start.keywords(), axes=axes)
+        more = snippets.keywords(**self.start.keywords(), axes=self.stack.named())
         return f"{layers[0]}, {layers[1]}, {config}{more}"
 
     def show_in(self, group: QGroupBox) -> None:
@@ -117,20 +110,10 @@ class RefineInputs(QObject):
         for widget, counts in (
             (self.start.certainty, plain),
             (self.start.unlabelled, plain),
-            (self.stack, self._has_slices),
+            (self.stack, self.stack.counts),
         ):
             widget.setVisible(counts)
             form.labelForField(widget).setVisible(counts)
-
-    @property
-    def _has_slices(self) -> bool:
-        """Whether there are slices that can be refined one by one, or together."""
-        axes = self.axes.resolved() or ""
-        return "Z" in axes and "T" not in axes and self.start.name != "objects"
-
-    @property
-    def _by_slice(self) -> bool:
-        return self._has_slices and self.stack.value() == SLICES
 
     def _as_image(self, layer: Any) -> int | None:
         """How well a layer suits as the image: best the one that was predicted."""

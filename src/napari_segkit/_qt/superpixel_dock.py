@@ -7,12 +7,11 @@ from napari_segkit.declare import call
 
 from . import snippets
 from .choices import LayerChoice
-from .fields import ChoiceField
 from .forms import Form
 from .labelled_image import LabelledImage
 from .panel import Dock, problem_of
-from .refine_inputs import SLICES, STACK, VOLUME
 from .runbar import RunBar
+from .stack_choice import StackChoice
 from .superpixel_paint import SuperpixelPaint
 from .superpixel_run import begin
 
@@ -37,7 +36,7 @@ class SuperpixelDock(Dock):
         self.data = LabelledImage(self.session, self)
         self.data.expect(objects=False)
         self.form = Form(SuperpixelConfig)
-        self.stack = ChoiceField([VOLUME, SLICES])
+        self.stack = StackChoice(self.data.axes)
         self.mask = LayerChoice(self.viewer, "labels", none=EVERYWHERE)
         self.paint = SuperpixelPaint(self.session, self.data.labels, self)
         self.bar = RunBar(self.session, "Make superpixels")
@@ -49,21 +48,16 @@ class SuperpixelDock(Dock):
         """Cut the chosen image as it is now."""
         self.paint.put_away()
         image, mask = self.data.image.current_layer(), self.mask.current_layer()
-        task = begin(self.session, image, self.form.value(), self.axes(), mask)
+        task = begin(self.session, image, self.form.value(), self.stack.resolved(), mask)
         task.delivery.written.connect(self._on_written)
         self.bar.follow(task)
 
-    def axes(self) -> str | None:
-        """The axes of the image, Z called T where each slice is cut for itself."""
-        axes = self.data.axes.resolved()
-        return axes.replace("Z", "T") if axes and self._by_slice else axes
-
     def code(self) -> str:
         """The Python that makes superpixels as the button does."""
-        axes = self.axes() if self._by_slice else self.data.axes.axes()
         given = f"{snippets.layer(self.data.image.current_layer())}, {call(self.form.value())}"
         mask = self.mask.current_layer()
-        more = snippets.keywords(axes=axes) + (f", mask={snippets.layer(mask)}" if mask else "")
+        inside = f", mask={snippets.layer(mask)}" if mask else ""
+        more = snippets.keywords(axes=self.stack.named()) + inside
         return snippets.with_import(f"session(viewer).superpixels({given}{more})")
 
     def hideEvent(self, event: Any) -> None:
@@ -73,7 +67,6 @@ class SuperpixelDock(Dock):
             self.paint.put_away()
 
     def _lay_out(self) -> None:
-        self.stack.setToolTip(STACK)
         self.mask.setToolTip(INSIDE)
         self.group = self.add_group(
             "Superpixels",
@@ -103,19 +96,10 @@ class SuperpixelDock(Dock):
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.yielded.connect(self._on_step)
 
-    @property
-    def _has_slices(self) -> bool:
-        axes = self.data.axes.resolved() or ""
-        return "Z" in axes and "T" not in axes
-
-    @property
-    def _by_slice(self) -> bool:
-        return self._has_slices and self.stack.value() == SLICES
-
     def _on_data(self) -> None:
         form: Any = self.group.layout()
-        self.stack.setVisible(self._has_slices)
-        form.labelForField(self.stack).setVisible(self._has_slices)
+        self.stack.setVisible(self.stack.counts)
+        form.labelForField(self.stack).setVisible(self.stack.counts)
         self._update_state()
 
     def _on_step(self, step: Any) -> None:
