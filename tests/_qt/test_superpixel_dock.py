@@ -108,7 +108,7 @@ def test_slices_can_be_cut_for_themselves(viewer, dock, qtbot):
 
 
 def test_says_what_is_missing(dock, viewer):
-    assert dock.paint.note.text().startswith("No superpixels yet")
+    assert dock.paint.note.text().startswith("No superpixels chosen")
     assert not dock.paint.button.isEnabled()
     viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=MADE)
     assert dock.paint.note.text().startswith("No Labels layer")
@@ -116,6 +116,38 @@ def test_says_what_is_missing(dock, viewer):
     assert "choose those of one image" in dock.paint.note.text()
     viewer.layers.clear()
     assert dock.bar.hint.text().startswith("No Image layer")
+
+
+def test_any_labels_layer_can_hold_the_superpixels(dock, viewer):
+    place = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
+    numbers = viewer.add_labels(BLOCKS.copy(), name="numbers", **place)
+    dock.data.new_button.click()
+    assert not dock.paint.button.isEnabled()
+    dock.paint.superpixels.set_layer(numbers)
+    assert dock.paint.button.isEnabled()
+
+
+def test_superpixels_from_a_file_are_known_by_their_name(dock, viewer):
+    numbers = viewer.add_labels(BLOCKS.copy(), name="cells_superpixels")
+    assert dock.paint.superpixels.current_layer() is numbers
+    assert dock.data.labels.current_layer() is None
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [{"translate": (5, 9)}, {"scale": (2, 1)}, {"rotate": 30}, {"units": ("nm", "nm")}],
+    ids=lambda moved: next(iter(moved)),
+)
+def test_layers_in_different_places_are_refused_in_words(painting, dock, viewer, moved):
+    name, value = next(iter(moved.items()))
+    layer = viewer.layers["superpixels"]
+    before = getattr(layer, name)
+    setattr(layer, name, value)
+    assert "lie in different places" in dock.paint.note.text()
+    assert not dock.paint.brush.is_on
+    assert not dock.paint.button.isEnabled()
+    setattr(layer, name, before)
+    assert dock.paint.button.isEnabled()
 
 
 def test_superpixels_are_no_labels_to_paint_on(dock, viewer):

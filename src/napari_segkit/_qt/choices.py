@@ -160,5 +160,6 @@ def is_preview(layer: Any) -> bool:
 
 
 def is_superpixels(layer: Any) -> bool:
-    """Whether a layer holds superpixels, which are no classes of anything."""
-    return layer.metadata.get("segkit", {}).get("kind") == "superpixels"
+    """Whether a layer holds superpixels, or is called so, as it is from a file: no classes."""
+    made = layer.metadata.get("segkit", {}).get("kind")
+    return made == "superpixels" or (made is None and "superpixel" in layer.name.lower())

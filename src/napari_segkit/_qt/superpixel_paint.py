@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QPushButton
@@ -18,7 +19,10 @@ from .superpixel_stroke import SuperpixelBrush
 if TYPE_CHECKING:
     from .session import Session
 
-NONE_YET = "No superpixels yet: make some, above."
+NONE_YET = "No superpixels chosen: make some, above, or choose a Labels layer that holds them."
+PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
+NEAR = 0.5  # pixels
+SHOWN = ("selected_label", "features", "colormap")
 NO_LABELS = "No Labels layer chosen: press New labels for this image."
 HOW = "Click or drag on the image. Shift and drag moves the view, Ctrl+Z takes a stroke back."
 REPLACE = "<p>Also where something is painted already; else only where nothing is.</p>"
@@ -49,7 +53,7 @@ class SuperpixelPaint(QObject):
         self.button = QPushButton("Paint whole superpixels", checkable=True)
         self.note = Note()
         self.brush = SuperpixelBrush(session.viewer, self)
-        self._heard: Any = None
+        self._heard: list[Any] = []
         self.replace.setText("Replace what is painted")
         self.replace.setToolTip(REPLACE)
         self._connect()
@@ -71,6 +75,11 @@ class SuperpixelPaint(QObject):
                 f"{labels.name} has {labels.data.shape} pixels, {superpixels.name} "
                 f"{superpixels.data.shape}: choose those of one image."
             )
+        if not lie_alike(labels, superpixels):
+            return (
+                f"{labels.name} and {superpixels.name} lie in different places: give both the same "
+                "scale, translation, rotation and units, or choose those of one image."
+            )
         return None
 
     def put_away(self) -> None:
@@ -87,14 +96,21 @@ class SuperpixelPaint(QObject):
 
     def _on_layers(self) -> None:
         self.put_away()
-        labels = self.labels.current_layer()
-        if self._heard is not None:
-            for name in ("selected_label", "features", "colormap"):
-                getattr(self._heard.events, name).disconnect(self._on_labels)
-        self._heard = labels
-        if labels is not None:
-            for name in ("selected_label", "features", "colormap"):
-                getattr(labels.events, name).connect(self._on_labels)
+        for emitter, heard in self._heard:
+            emitter.disconnect(heard)
+        labels, superpixels = self.labels.current_layer(), self.superpixels.current_layer()
+        moved = [e for x in dict.fromkeys((labels, superpixels)) for e in _events(x, PLACE)]
+        self._heard = [
+            *((emitter, self._on_labels) for emitter in _events(labels, SHOWN)),
+            *((emitter, self._on_moved) for emitter in moved),
+        ]
+        for emitter, heard in self._heard:
+            emitter.connect(heard)
+        self._on_labels()
+
+    def _on_moved(self, event: Any = None) -> None:
+        if isalive(self) and self.missing() is not None:
+            self.put_away()
         self._on_labels()
 
     def _on_labels(self, event: Any = None) -> None:
@@ -130,6 +146,26 @@ class SuperpixelPaint(QObject):
         else:
             self.brush.end()
         self._say(self.missing())
+
+
+def lie_alike(layer: Any, other: Any) -> bool:
+    """Whether the pixels of two layers of one shape lie at the same places in the world.
+
+    Parameters
+    ----------
+    layer, other : napari layer
+        Half a pixel more or less does not count, and units only where they measure the same.
+    """
+    corners = [np.zeros(layer.ndim), *np.diag(layer.data.shape)]
+    units = list(zip(layer.units, other.units, strict=True))
+    if any(a != b and a.dimensionality == b.dimensionality for a, b in units):
+        return False
+    there = [other.world_to_data(layer.data_to_world(corner)) for corner in corners]
+    return bool(np.abs(np.subtract(there, corners)).max() < NEAR)
+
+
+def _events(layer: Any, names: tuple[str, ...]) -> list[Any]:
+    return [] if layer is None else [getattr(layer.events, name) for name in names]
 
 
 def _as_superpixels(layer: Any) -> int | None:
