@@ -1,8 +1,10 @@
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from napari.layers import Labels
 from qtpy.compat import isalive
 from qtpy.QtGui import QGuiApplication, QHideEvent
 
@@ -21,6 +23,9 @@ from napari_segkit import (
 from napari_segkit._qt.known import ClassMaps
 from napari_segkit._qt.refine_dock import RefineDock
 from napari_segkit._qt.refine_maps import show_maps
+from napari_segkit._qt.refine_run import Order
+from napari_segkit._qt.refine_source import Source
+from napari_segkit._qt.refine_view import View, look
 from napari_segkit._qt.session import session
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
@@ -30,6 +35,10 @@ from napari_segkit.refinement.soft import soft_labels
 
 CLASSES = LabelClass(1, "background", "#0000ff"), LabelClass(2, "cell", "#ff0000")
 MRF = RefineConfig("mrf", mrf=MRFConfig(weight=3.0))
+STRONG = CRFConfig(
+    iterations=5, smoothness_weight=3.0, smoothness_sigma=3.0,
+    appearance_weight=10.0, appearance_sigma=20.0, intensity_sigma=0.05,
+)  # fmt: skip
 
 
 def scene():
@@ -137,7 +146,7 @@ def test_what_is_unlabelled_gets_a_class_too(dock, viewer, qtbot):
     scribbles[20, 20:30], scribbles[2, 5:40] = 2, 1
     dock.inputs.layer.set_layer(viewer.add_labels(scribbles, name="scribbles", scale=(2, 2)))
     dock.inputs.start.unlabelled.set_value(0)
-    dock.form.set_value(RefineConfig("crf", crf=CRFConfig(appearance_sigma=30.0)))
+    dock.form.set_value(RefineConfig("crf", crf=replace(STRONG, appearance_sigma=30.0)))
     layer = press(qtbot, dock)
     assert evaluate(layer.data, TRUTH).mean_iou > 0.9
 
@@ -202,6 +211,42 @@ def test_slices_are_refined_together_or_one_by_one(viewer, dock, qtbot):
     assert (together[0] != apart[0]).any()
 
 
+def test_a_dock_opened_after_a_prediction_follows_its_slices(viewer, model, qtbot):
+    viewer.layers.clear()
+    image = viewer.add_image(np.stack([PIXELS] * 3), name="stack")
+    labels = viewer.add_labels(np.stack([RAW] * 3), name="stack prediction")
+    session(viewer).segmenter = model
+    maps = np.stack([MAPS] * 3, axis=1)
+    session(viewer).keep_probabilities(labels, ClassMaps(maps, CLASSES, "ZYX"))
+    for dock in docked(viewer, qtbot):
+        assert dock.inputs.image.current_layer() is image
+        assert not dock.inputs.stack.isHidden()
+        assert dock.inputs.stack.value() == "slice by slice"
+        layer = press(qtbot, dock)
+        np.testing.assert_array_equal(layer.data[1], refine(MAPS, PIXELS, MRF, values=(1, 2)))
+
+
+def test_classes_of_another_layer_are_not_those_of_the_one_before(dock, viewer, qtbot):
+    ready(qtbot, dock)
+    start, raw = dock.inputs.start, viewer.layers["raw"]
+    assert start.known.layer is raw
+    raw.data = TRUTH.copy()
+    assert start.known.layer is raw  # a preview stays while a person paints
+    dock.inputs.layer.set_layer(viewer.add_labels(RAW.copy() + 4, name="other"))
+    assert start.known is None
+    assert dock.inputs.order(MRF, known=True) is None
+    ready(qtbot, dock)
+    assert [c.value for c in start.classes] == [5, 6]
+
+
+def test_refined_again_both_recipes_are_told(known, viewer, qtbot):
+    known.inputs.layer.set_layer(press(qtbot, known))
+    known.form.set_value(RefineConfig("mrf", mrf=MRFConfig(weight=1.0)))
+    told = press(qtbot, known).metadata["segkit"]["refined"]
+    assert (told["start"], told["config"]["mrf"]["weight"]) == ("labels", 1.0)
+    assert told["before"]["config"]["mrf"]["weight"] == 3.0
+
+
 def test_says_what_is_missing_or_does_not_fit(dock, viewer):
     dock.form.method.set_value(None)
     assert dock.bar.hint.text().startswith("Nothing to do")
@@ -261,6 +306,16 @@ def test_the_best_numbers_are_put_into_the_form(known, viewer, qtbot):
     assert known.form.value().mrf.weight == 0.1
 
 
+def test_says_where_no_smoothing_does_better_than_none(known, viewer, qtbot):
+    known.truth.layer.set_layer(viewer.add_labels(RAW.copy(), name="truth"))
+    with qtbot.waitSignal(known.truth.bar.finished, timeout=60_000):
+        known.truth.bar.button.click()
+    assert known.form.method.value() is None
+    said = known.truth.bar.status.text()
+    assert said.startswith("Mean IoU 1.0000 without smoothing, at most 0.")
+    assert said.endswith("Smooth by is none now.")
+
+
 @pytest.fixture
 def model():
     labels = np.where(TRUTH == 2, 2, 1).astype(np.uint8)
@@ -305,7 +360,7 @@ def objects(viewer, dock):
     layer = viewer.add_labels(found.labels.copy(), name="squares", scale=(2, 2), units="um")
     dock.session.keep_objects(layer, found)
     dock.inputs.layer.set_layer(layer)
-    dock.form.set_value(RefineConfig("crf", crf=CRFConfig(appearance_sigma=8.0)))
+    dock.form.set_value(RefineConfig("crf", crf=replace(STRONG, appearance_sigma=8.0)))
     return found
 
 
@@ -326,6 +381,17 @@ def test_objects_are_smoothed_one_by_one(objects, dock, viewer, qtbot):
     assert list(layer.features["class"]) == ["cell"] * len(refined)
     dock.form.method.set_value(None)
     assert dock.bar.hint.text().startswith("Nothing to do")
+
+
+def test_objects_in_view_are_counted():
+    found = square()
+    order = Order(
+        Source(Labels(found.labels), "objects", objects=found), None, RefineConfig(), "YX"
+    )
+    corner = View({}, (slice(0, 10), slice(0, 12)))  # the large one's box, not its mask
+    shown = look(order, order.named(), corner, None)
+    assert shown.text == "Preview of 1 object."
+    assert set(np.unique(shown.labels)) == {0, 2}
 
 
 class TestPreview:
@@ -368,6 +434,19 @@ class TestPreview:
         known.preview.box.set_value(False)
         assert layer not in viewer.layers
         assert viewer.layers["raw"].visible
+
+    @pytest.mark.parametrize("anew", [False, True], ids=["in place", "another array"])
+    def test_follows_the_pixels_of_the_image(self, known, viewer, qtbot, anew):
+        recipe = RefineConfig("mrf", mrf=MRFConfig(weight=3.0, intensity_sigma=0.05))
+        known.form.set_value(recipe)
+        layer, image = self.show(qtbot, known), viewer.layers["cells"]
+        before = layer.data.copy()
+        pixels = image.data.copy() if anew else image.data
+        pixels[:, 40:] *= 20
+        image.data = pixels
+        self.wait(qtbot, known)
+        np.testing.assert_array_equal(layer.data, refine(MAPS, pixels, recipe, values=(1, 2)))
+        assert (layer.data != before).any()
 
     def test_only_what_is_in_view_is_refined(self, known, viewer, qtbot):
         viewer.scene.camera.center = 20, 10

@@ -13,7 +13,7 @@ from .panel import Dock, problem_of
 from .refine_form import RefineForm, unit_of
 from .refine_inputs import RefineInputs
 from .refine_keep import KeepRecipe
-from .refine_preview_box import PreviewBox
+from .refine_preview import PreviewBox
 from .refine_run import Order, Outcome, begin
 from .refine_truth import RefineTruth
 from .runbar import RunBar

@@ -1,20 +1,24 @@
 """The form of a recipe: how probabilities are smoothed, and what is tidied afterwards."""
 
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_segkit.config import CRFConfig, MRFConfig, RefineConfig, SuperpixelConfig
+from napari_segkit.config import RefineConfig
 from napari_segkit.data.classes import LabelClass
+from napari_segkit.declare import declared
 
 from .fields import ChoiceField
 from .forms import Form
 from .refine_clean import CleanField
 
 NONE = "none"
-SMOOTHERS: dict[str, type] = {"crf": CRFConfig, "mrf": MRFConfig, "superpixels": SuperpixelConfig}
+SMOOTHERS: dict[str, Any] = {
+    name: kind for name, (kind, _) in declared(RefineConfig).items() if is_dataclass(kind)
+}
 
 
 class MethodField(ChoiceField):

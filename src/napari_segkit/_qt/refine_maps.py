@@ -36,13 +36,10 @@ class MapsRow(QWidget):
 
     Attributes
     ----------
-    changed : Signal()
-        It was ticked, or not.
     said : Signal(str)
         A sentence about what has happened.
     """
 
-    changed = Signal()
     said = Signal(str)
 
     def __init__(self, session: "Session") -> None:
@@ -58,7 +55,6 @@ class MapsRow(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.keep, 1)
         row.addWidget(self.button)
-        self.keep.changed.connect(self.changed)
         self.button.clicked.connect(self.show_layers)
         session.probabilities_changed.connect(self._on_probabilities)
         session.viewer.layers.events.removed.connect(self._update_state)

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_segkit.data.images import full_resolution
 
 from .background import Latest
+from .fields import BoolField
 from .layers import set_colors
+from .panel import Note
 from .proxies import unwrapped
 from .refine_view import Shown, look, view_of
 from .snapshots import placement
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from .session import Session
 
 WAIT_MS = 200  # a number is still being changed, or the view still moves
+TIP = (
+    "<p>A layer that shows what is in view refined, and follows the numbers, the slices and the "
+    "view. The labels below are hidden meanwhile. It goes when this is unticked.</p>"
+)
 
 
 class Preview(QObject):
@@ -55,7 +62,8 @@ class Preview(QObject):
         self._source: Any = None
         self._hidden: Any = None
         self._place: tuple[Any, ...] | None = None
-        self._known: dict[tuple[Any, ...], Any] = {}
+        self._measured: Any = None
+        self._heard: Any = None
         self._asked: Any = None
         self._latest = Latest(self)
         self._timer = QTimer(self, singleShot=True, interval=WAIT_MS)
@@ -75,7 +83,8 @@ class Preview(QObject):
         """Remove the layer; the labels that it covered are shown again."""
         self.is_on = False
         self._timer.stop()
-        self._latest.forget()
+        self._forget()
+        self._hear(None)
         self._remove()
 
     def update(self) -> None:
@@ -97,11 +106,32 @@ class Preview(QObject):
     def _on_view(self, event: Any = None) -> None:
         self.update()
 
+    def _hear(self, image: Any) -> None:
+        """Follow the pixels of this image."""
+        if image is self._heard:
+            return
+        if self._heard is not None:
+            self._heard.events.data.disconnect(self._on_pixels)
+        self._heard = image
+        if image is not None:
+            image.events.data.connect(self._on_pixels)
+
+    def _on_pixels(self, event: Any = None) -> None:
+        if isalive(self):
+            self._forget()
+            self.update()
+
+    def _forget(self) -> None:
+        """What was asked, or measured, may be of pixels that are others by now."""
+        self._latest.forget()
+        self._measured = None
+
     def _ask(self) -> None:
         viewer = self._session.viewer
         if viewer is None or self._session.task is not None:
             return
         order = self._order()
+        self._hear(order and order.image)
         if order is None:
             self._latest.forget()
             self._remove()
@@ -113,12 +143,12 @@ class Preview(QObject):
             self._on_error(problem)
             return
         self._asked = order.source
-        self._latest.ask(look, order.frozen(copied=False), image, view, self._known)
+        self._latest.ask(look, order.frozen(copied=False), image, view, self._measured)
 
     def _show(self, shown: Shown) -> None:
         if not self.is_on or self._session.viewer is None:
             return
-        self._known = shown.known
+        self._measured = shown.measured
         layer = self._fitting(shown.labels.dtype)
         if self._place is not None:
             layer.data[self._place] = 0
@@ -167,6 +197,60 @@ class Preview(QObject):
 
     def _on_error(self, error: Exception) -> None:
         self.said.emit(str(error) or type(error).__name__)
+
+
+class PreviewBox(QWidget):
+    """Shows a preview while it is ticked and on screen.
+
+    Parameters
+    ----------
+    session : Session
+        Whose viewer it is.
+    order : callable
+        Gives what is to be refined and how; None where that is not known yet.
+    """
+
+    def __init__(self, session: "Session", order: Callable[[], "Order | None"]) -> None:
+        super().__init__()
+        self.preview = Preview(session, order, self)
+        self.box = BoolField()
+        self.note = Note()
+        self.box.setText("Preview what is in view")
+        self.box.setToolTip(TIP)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.box)
+        column.addWidget(self.note)
+        self.box.changed.connect(self._on_ticked)
+        self.preview.said.connect(self.note.setText)
+        self.preview.ended.connect(self.untick)
+
+    def update_preview(self) -> None:
+        """Something has changed."""
+        self.preview.update()
+
+    def untick(self) -> None:
+        """Take the preview away."""
+        self.box.set_value(False)
+
+    def hideEvent(self, event: Any) -> None:
+        """Take the preview away with the dock."""
+        super().hideEvent(event)
+        if not event.spontaneous():  # a window that is minimised hides nothing
+            self.preview.end()
+
+    def showEvent(self, event: Any) -> None:
+        """Show the preview again where it was wanted."""
+        super().showEvent(event)
+        if self.box.value() and not self.preview.is_on:
+            self.preview.begin()
+
+    def _on_ticked(self) -> None:
+        if self.box.value() and self.isVisible():
+            self.preview.begin()
+        elif not self.box.value():
+            self.preview.end()
+            self.note.setText("")
 
 
 def _add(viewer: Any, source: Any, dtype: Any) -> Any:

@@ -236,6 +236,7 @@ def _provenance(order: Order, image: Image) -> dict[str, Any]:
 
     made = order.source.layer.metadata.get("segkit", {})
     kept = {k: v for k, v in made.items() if k not in LEFT}
+    before = {"before": kept["refined"]} if "refined" in kept else {}
     told = {
         "start": order.source.start,
         "image": image.name,
@@ -244,7 +245,7 @@ def _provenance(order: Order, image: Image) -> dict[str, Any]:
         "config": to_dict(order.config),
         "versions": versions(),
     }
-    return kept | {"refined": told}
+    return kept | {"refined": told | before}
 
 
 def begin(session: "Session", order: Order) -> "Task":

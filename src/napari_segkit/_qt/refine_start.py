@@ -156,10 +156,18 @@ class RefineStart(QObject):
         source, self.problem = self.source(), None
         self._reader.forget()
         if source is not None and source.start == "labels":
+            if not self._is_of(source):
+                self.known = None
             self._reader.ask(_with_classes, source.frozen(copied=False))
             self.changed.emit()
         else:
             self._take(source)
+
+    def _is_of(self, source: Source) -> bool:
+        """Whether what is known is of the same layer, so that it may stay until it is read anew."""
+        known: Any = self.known
+        same = known is not None and known.layer is source.layer
+        return same and known.start == source.start
 
     def _on_read(self, found: Source) -> None:
         shown = {c.value: c for c in read_classes(self._layer, found.values)}

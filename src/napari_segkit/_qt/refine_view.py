@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.data.images import SPATIAL
+from napari_segkit.data.images import SPATIAL, full_resolution
 
 from .places import place_in
 
@@ -39,6 +39,25 @@ class View:
     region: tuple[slice, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What scales the intensities of a whole image, and what it was measured of.
+
+    Parameters
+    ----------
+    pixels : array-like
+        Of the image.
+    taken : tuple
+        The axes that it was taken for, and spatial dimensions.
+    statistics : Statistics
+        The ranges of its channels.
+    """
+
+    pixels: Any
+    taken: tuple[str, int]
+    statistics: "Statistics"
+
+
 @dataclass(frozen=True)
 class Shown:
     """What a preview shows.
@@ -49,15 +68,15 @@ class Shown:
         An index into the labels.
     labels : ndarray
         The labels there.
-    known : dict
-        What scales the intensities of the whole image, by what it was measured of.
+    measured : Measured or None
+        What scales the intensities; None without an image.
     text : str
         What is shown, in words.
     """
 
     where: tuple[Any, ...]
     labels: NDArray[Any]
-    known: dict[tuple[Any, ...], "Statistics | None"]
+    measured: Measured | None
     text: str
 
 
@@ -103,7 +122,7 @@ def view_of(viewer: Any, order: "Order", image: "Image") -> View:
     return View({a: s.start for a, s in ends.items() if a not in SPATIAL[-ndim:]}, region)
 
 
-def look(order: "Order", image: "Image", view: View, known: dict[tuple[Any, ...], Any]) -> Shown:
+def look(order: "Order", image: "Image", view: View, measured: Measured | None) -> Shown:
     """Refine what is in view; slow.
 
     Parameters
@@ -114,19 +133,26 @@ def look(order: "Order", image: "Image", view: View, known: dict[tuple[Any, ...]
         Its axes named.
     view : View
         What is in view.
-    known : dict
-        What scales the intensities, where that was measured before.
+    measured : Measured or None
+        What was measured before; taken where it is of the very same array.
     """
-    from napari_segkit.data.normalise import measure
     from napari_segkit.devices import leave_a_core
 
     leave_a_core()
-    key = (id(image.data), image.axes)
-    if order.image is not None and key not in known:
-        known = {key: measure([image], len(view.region))}
+    measured = None if order.image is None else _of(order, image, len(view.region), measured)
     see = _classes if order.source.objects is None else _objects
-    labels, region, text = see(order, image, view, known.get(key))
-    return Shown(image.selection(view.item, region, image.label_axes), labels, known, text)
+    labels, region, text = see(order, image, view, measured and measured.statistics)
+    return Shown(image.selection(view.item, region, image.label_axes), labels, measured, text)
+
+
+def _of(order: "Order", image: "Image", ndim: int, before: Measured | None) -> Measured:
+    """What scales the intensities; measured anew for another array, or other axes of it."""
+    from napari_segkit.data.normalise import measure
+
+    pixels = full_resolution(order.image)
+    if before is None or before.pixels is not pixels or before.taken != (image.axes, ndim):
+        return Measured(pixels, (image.axes, ndim), measure([image], ndim))
+    return before
 
 
 def _classes(
@@ -167,7 +193,9 @@ def _objects(
     drawn = draw(near, image.spatial(2), objects.config)[0][view.region]
     where = image.selection(view.item, view.region, image.label_axes)
     before = objects.labels[where]
-    return _numbered(drawn, before), view.region, f"Preview of {drawn.max()} objects."
+    count = int(np.count_nonzero(np.bincount(drawn.ravel())[1:]))
+    text = f"Preview of {count} object{'s' * (count != 1)}."
+    return _numbered(drawn, before), view.region, text
 
 
 def _in_view(candidates: Any, region: Sequence[slice], score: float) -> Any:
