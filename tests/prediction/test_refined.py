@@ -26,6 +26,7 @@ from napari_segkit import (
 from napari_segkit.data.classes import objects_as_classes
 from napari_segkit.data.images import Image
 from napari_segkit.models import Inputs, build
+from napari_segkit.refinement import superpixels
 from napari_segkit.steps import drain
 from napari_segkit.trained import TrainedModel
 
@@ -152,6 +153,29 @@ def test_what_cannot_be_smoothed_so_is_refused_before_tiles_are_predicted():
     flat = RefineConfig("superpixels", superpixels=SuperpixelConfig("quickshift"))
     with pytest.raises(ValueError, match="quickshift"):
         next(three.predict_tiles(np.resize(IMAGE, (4, 40, 50)), refine=flat))
+
+
+@pytest.mark.parametrize("method", ["crf", "mrf", "superpixels"])
+@pytest.mark.parametrize("normalise", ["training", "none"])
+def test_an_image_without_contrast_is_refined_too(method, normalise):
+    """One blank field of a series: the model predicts on it, whatever the recipe looks at."""
+    config = replace(LEARNING, normalise=normalise)
+    one = trained(dims="2D").fit(IMAGE, TRUTH, config)
+    blank = np.full((40, 50), 90, np.uint8)
+    raw = one.predict(blank)
+    steps = one.predict_tiles(blank, refine=replace(RECIPE, method=method, clean=()))
+    found = drain(steps)
+    np.testing.assert_array_equal(found.labels, raw)
+    assert found.provenance["refine"]["intensities"] == {"low": [90.0], "high": [91.0]}
+    with pytest.raises(ValueError, match="constant"):
+        smooth(one.predict_proba(blank), blank, MRF)
+
+
+def test_progress_counts_the_tiles_of_superpixels(segmenter, monkeypatch):
+    monkeypatch.setattr(superpixels, "TILE", 3000)
+    recipe = RefineConfig("superpixels")
+    plain, refined = (list(segmenter.predict_tiles(IMAGE, refine=r)) for r in (NOTHING, recipe))
+    assert refined[-1].done == refined[-1].total > plain[-1].total + 4
 
 
 def test_an_untrained_model_has_no_recipe():

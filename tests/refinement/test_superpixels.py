@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from napari_segkit import SuperpixelConfig, smooth, superpixels
+from napari_segkit import RefineConfig, SuperpixelConfig, refine, smooth, superpixels
+from napari_segkit.refinement import smooth as smoothing
 from napari_segkit.refinement import superpixels as module
+from napari_segkit.refinement.maps import maps_of
+from napari_segkit.refinement.region import in_few_tiles, refine_region, tiles_of
 from napari_segkit.refinement.superpixels import cut, superpixel_tiles
 
 METHODS = ("slic", "watershed", "felzenszwalb", "quickshift")
@@ -197,6 +200,58 @@ def test_the_vote_is_the_mean_over_each_superpixel(method, monkeypatch):
             voted[:, here], wanted[:, None] + np.zeros(here.sum()), rtol=1e-4
         )
     np.testing.assert_allclose(voted.sum(axis=0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("largest", [500, 3000])
+def test_the_vote_is_over_the_superpixels_of_a_large_image(largest, monkeypatch):
+    """Blocks of other smoothers are not those in which superpixels are cut."""
+    image, _ = blobs((50, 75))
+    first = noise(image.shape, 1)
+    monkeypatch.setattr(module, "TILE", 900)
+    monkeypatch.setattr(smoothing, "LARGEST", largest)
+    voted = smooth(np.stack([first, 1 - first]), image, SuperpixelConfig(size=8))[0]
+    labels = superpixels(image, SuperpixelConfig(size=8))
+    np.testing.assert_allclose(voted, _means(first, labels), rtol=1e-4)
+
+
+def _means(values, labels):
+    return ndimage.mean(values, labels, np.arange(1, labels.max() + 1))[labels - 1]
+
+
+@given(data=st.data(), seed=st.integers(0, 9), spacing=st.sampled_from([1.0, 2.5]))
+@settings(max_examples=20, deadline=None)
+def test_a_region_has_the_superpixels_of_the_whole(data, seed, spacing):
+    shape = data.draw(st.sampled_from([(50, 75), (8, 20, 24)]))
+    ends = [st.tuples(st.integers(0, n - 1), st.integers(1, n)) for n in shape]
+    region = tuple(slice(a, min(n, a + b)) for (a, b), n in zip(
+        data.draw(st.tuples(*ends)), shape, strict=True))  # fmt: skip
+    image, _ = blobs(shape, seed)
+    first = noise(shape, seed)
+    given = np.stack([first, 1 - first])
+    config = RefineConfig("superpixels", superpixels=SuperpixelConfig(size=6))
+    more = {"axes": "ZYX"[-len(shape) :], "spacing": (spacing,) + (1.0,) * (len(shape) - 1)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "TILE", 900)
+        whole = refine(given, image, config, **more)
+        maps = maps_of(given, image, **more, sees_image=True)
+        found = refine_region(maps, {}, region, config, (0, 1), device="cpu")
+    np.testing.assert_array_equal(found, whole[region])
+
+
+def test_of_a_region_in_many_tiles_the_middle_is_left(monkeypatch):
+    """A preview waits for whole tiles: it shows what lies in a few of them."""
+    monkeypatch.setattr(module, "TILE", 900)
+    image = noise((9, 60, 70))
+    maps = maps_of(np.stack([image, 1 - image]), image, axes="ZYX", spacing=None, sees_image=True)
+    config = RefineConfig("superpixels")
+    view = (slice(4, 5), slice(0, 60), slice(5, 70))
+    few = in_few_tiles(maps, view, config, 4)
+    assert len(tiles_of(maps, view, config)) > 4 >= len(tiles_of(maps, few, config))
+    assert all(v.start <= f.start < f.stop <= v.stop for v, f in zip(view, few, strict=True))
+    assert all(f.start + f.stop == v.start + v.stop for v, f in zip(view, few, strict=True))
+    assert np.prod([f.stop - f.start for f in few]) > 100
+    assert in_few_tiles(maps, few, config, 4) == few
+    assert in_few_tiles(maps, view, RefineConfig("mrf"), 4) == view
 
 
 def test_the_vote_walks_time_and_volumes():

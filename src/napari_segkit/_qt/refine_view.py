@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST = 2**20  # pixels at once
 DEPTH = 4  # slices above and below that are looked at
 OBJECTS = 50  # at once
+TILES = 4  # of superpixels: those that meet in a corner
 SMALLER = 0.95
 
 
@@ -159,10 +160,11 @@ def _classes(
     order: "Order", image: "Image", view: View, statistics: Any
 ) -> tuple[NDArray[Any], tuple[slice, ...], str]:
     from napari_segkit.refinement.maps import Maps
-    from napari_segkit.refinement.region import reach_of, refine_region
+    from napari_segkit.refinement.region import in_few_tiles, reach_of, refine_region
 
     maps = Maps(order.source.probabilities(), image, statistics)
     region, margin = fitted(view.region, reach_of(order.config, maps.spacing), maps.spatial)
+    region = in_few_tiles(maps, region, order.config, TILES)
     more: Any = {"device": order.device, "margin": margin}
     place = view.item, region, order.config, order.source.values
     labels = refine_region(maps, *place, **more)

@@ -57,7 +57,9 @@ def full_range(image: Image) -> Statistics:
     return Statistics((0.0,) * image.channels, (white,) * image.channels)
 
 
-def measure(images: Iterable[Image], ndim: int, *, nonzero: bool = False) -> Statistics:
+def measure(
+    images: Iterable[Image], ndim: int, *, nonzero: bool = False, blank: bool = False
+) -> Statistics:
     """Robust range of each channel: its 1st and 99th percentile.
 
     Parameters
@@ -69,6 +71,8 @@ def measure(images: Iterable[Image], ndim: int, *, nonzero: bool = False) -> Sta
         Spatial dimensions of the model, 2 or 3.
     nonzero : bool
         Leave out pixels that are exactly zero (the air around a head in MRI).
+    blank : bool
+        Take images without contrast, too: all of their pixels become 0.
 
     Returns
     -------
@@ -78,14 +82,14 @@ def measure(images: Iterable[Image], ndim: int, *, nonzero: bool = False) -> Sta
     Raises
     ------
     ValueError
-        If a pixel is NaN or infinite, or every channel is constant.
+        If a pixel is NaN or infinite, or every channel is constant and `blank` is not set.
     """
     images = list(images)
     blocks = [b.reshape(b.shape[0], -1) for image in images for b in _sample(image, ndim)]
     ranges = [
         _range(np.concatenate([b[c] for b in blocks]), nonzero) for c in range(len(blocks[0]))
     ]
-    if all(low == high for low, high in ranges):
+    if not blank and all(low == high for low, high in ranges):
         names = ", ".join(dict.fromkeys(i.name for i in images))
         raise ValueError(
             f"{names} is constant (every pixel is {ranges[0][0]:g}), so there is nothing to learn "

@@ -159,13 +159,17 @@ def steps_in(model: TrainedModel, grid: Grid, whole: Image) -> int:
     """
     refining = 0
     if model.refine.smoother or model.refine.clean:
-        parts = len(blocks(whole.spatial(model.ndim)))
+        ndim = model.ndim if whole.length("Z") > 1 else 2
+        parts = len(blocks(whole.spatial(ndim), model.refine.smoother, whole.spacing[-ndim:]))
         refining = 1 if model.info.kind == "instance" else parts
     return (len(grid) + refining) * whole.count(model.ndim)
 
 
 def _intensities(model: TrainedModel, image: Image, known: Statistics) -> Statistics | None:
-    """What scales intensities for the smoothing: as `smooth` measures it, over the whole image."""
+    """What scales intensities for the smoothing: as `smooth` measures it, over the whole image.
+
+    An image without contrast is no reason not to predict: to the smoothing it is 0 everywhere.
+    """
     config = model.refine.smoother
     if config is None:
         return None
@@ -174,7 +178,7 @@ def _intensities(model: TrainedModel, image: Image, known: Statistics) -> Statis
     if not sees_image(config):
         return None
     same = model.config.normalise == "image" and not model.nonzero
-    return known if same else measure([image], model.ndim)
+    return known if same else measure([image], model.ndim, blank=True)
 
 
 @dataclass

@@ -39,5 +39,10 @@ def widened(block: Region, halo: Sequence[int], lengths: Sequence[int]) -> tuple
     """A block with a margin around it, and where the block lies inside that."""
     along = list(zip(block, halo, lengths, strict=True))
     wide = [slice(max(0, b.start - h), min(n, b.stop + h)) for b, h, n in along]
-    inside = [slice(b.start - w.start, b.stop - w.start) for b, w in zip(block, wide, strict=True)]
-    return tuple(wide), tuple(inside)
+    return tuple(wide), moved(block, wide)
+
+
+def moved(block: Region, wide: Sequence[slice]) -> Region:
+    """Where a block lies inside a larger one."""
+    along = zip(block, wide, strict=True)
+    return tuple(slice(b.start - w.start, b.stop - w.start) for b, w in along)

@@ -32,7 +32,8 @@ def smooth_objects(
     """Smooth the soft mask of each object against its background, whatever lies beside it.
 
     A mask is smoothed at the image's own resolution, with as much of the image around it as the
-    smoothing looks at, and kept in its box: it does not grow beyond.
+    smoothing looks at, and kept in its box: it does not grow beyond. Superpixels
+    are cut in the box.
 
     Parameters
     ----------

@@ -119,7 +119,8 @@ def refine_blocks(
     shape = maps.image.without_channels()
     labels = np.zeros(shape, np.min_scalar_type(max(known)))
     kept = np.zeros((len(known), *shape), np.float32) if keep else None
-    done, total = count(1), len(blocks(maps.spatial)) * maps.image.count(maps.ndim)
+    parts = len(blocks(maps.spatial, config.smoother, maps.spacing))
+    done, total = count(1), parts * maps.image.count(maps.ndim)
     for item in maps.items():
         steps = refine_item(maps, item, config, known, device=device, keep=keep)
         found = yield from mapped(steps, lambda _: Step(next(done), total))
@@ -137,6 +138,7 @@ def refine_item(
     *,
     device: str,
     keep: bool,
+    places: Sequence[Region] | None = None,
 ) -> Generator[None, None, Refined]:
     """Refine one item.
 
@@ -154,6 +156,8 @@ def refine_item(
         Where it is smoothed.
     keep : bool
         Keep the smoothed probabilities.
+    places : sequence of tuple of slice, optional
+        The blocks, which cover the item. None: as `smooth` takes them.
 
     Yields
     ------
@@ -168,7 +172,7 @@ def refine_item(
     whole = keep or bool(config.clean)
     smoothed = np.empty((len(values), *maps.spatial), np.float32) if whole else None
     likeliest = np.empty(maps.spatial, np.min_scalar_type(len(values)))
-    for block, part in _smoothed(maps, item, config, device):
+    for block, part in _smoothed(maps, item, config, device, places):
         likeliest[block] = part.argmax(axis=0)
         if smoothed is not None:
             smoothed[(slice(None), *block)] = part
@@ -181,12 +185,17 @@ def refine_item(
 
 
 def _smoothed(
-    maps: Maps, item: dict[str, int], config: RefineConfig, device: str
+    maps: Maps,
+    item: dict[str, int],
+    config: RefineConfig,
+    device: str,
+    places: Sequence[Region] | None,
 ) -> Iterator[tuple[Region, NDArray[np.float32]]]:
+    places = places or blocks(maps.spatial, config.smoother, maps.spacing)
     if config.smoother:
-        yield from smooth_item(maps, item, config.smoother, device)
+        yield from smooth_item(maps, item, config.smoother, device, places=places)
     else:
-        yield from ((block, maps.read(item, block)) for block in blocks(maps.spatial))
+        yield from ((block, maps.read(item, block)) for block in places)
 
 
 def _known(values: Sequence[int] | None, classes: int, config: RefineConfig) -> tuple[int, ...]:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.config import RefineConfig
+from napari_segkit.config import RefineConfig, SuperpixelConfig
 from napari_segkit.steps import drain
 
-from .blocks import Region, widened
+from .blocks import Region, moved, widened
 from .maps import Maps
 from .recipe import refine_item
-from .smooth import halo
+from .smooth import blocks, halo
 
 
 def refine_region(
@@ -26,7 +26,9 @@ def refine_region(
 ) -> NDArray[np.unsignedinteger]:
     """Labels of a region, as refining the whole would give them.
 
-    What is tidied by size may differ: pieces are cut where the margin ends.
+    What is tidied by size may differ: pieces are cut where the margin ends. Superpixels are cut in
+    all of the tiles that the region touches, each of about a million pixels: they are those of the
+    whole image, however small the region is; where those are too many, see `in_few_tiles`.
 
     Parameters
     ----------
@@ -44,19 +46,61 @@ def refine_region(
         Where it is smoothed.
     margin : sequence of int, optional
         How many pixels around the region are looked at, along each axis. None: as many as count.
+        To superpixels it is of no account.
 
     Returns
     -------
     ndarray
         Class values, of the region's shape.
     """
-    reach = reach_of(config, maps.spacing) if margin is None else margin
-    wide, inside = widened(region, reach, maps.spatial)
+    tiles = tiles_of(maps, region, config)
+    if tiles:
+        wide = tuple(slice(a.start, b.stop) for a, b in zip(tiles[0], tiles[-1], strict=True))
+    else:
+        reach = reach_of(config, maps.spacing) if margin is None else margin
+        wide, _ = widened(region, reach, maps.spatial)
     part = maps.part(item, wide)
     (only,) = part.items()  # of a volume of one slice, that slice
-    steps = refine_item(part, only, config, values, device=device, keep=False)
+    places = [moved(tile, wide)[-part.ndim :] for tile in tiles]
+    steps = refine_item(part, only, config, values, device=device, keep=False, places=places)
     labels = drain(steps).labels
-    return labels.reshape([along.stop - along.start for along in wide])[inside]
+    return labels.reshape([along.stop - along.start for along in wide])[moved(region, wide)]
+
+
+def tiles_of(maps: Maps, region: Region, config: RefineConfig) -> list[Region]:
+    """The tiles that a region touches, in order, where superpixels are cut in them; else none."""
+    if not isinstance(config.smoother, SuperpixelConfig):
+        return []
+    return [
+        tile
+        for tile in blocks(maps.spatial, config.smoother, maps.spacing)
+        if all(t.start < r.stop and r.start < t.stop for t, r in zip(tile, region, strict=True))
+    ]
+
+
+def in_few_tiles(maps: Maps, region: Region, config: RefineConfig, most: int) -> Region:
+    """The middle of a region, so much of it that no more tiles of superpixels are cut than these.
+
+    Parameters
+    ----------
+    maps, region, config
+        As in `refine_region`.
+    most : int
+        Tiles; four meet in a corner of a plane, so that of four some of any region is left.
+
+    Returns
+    -------
+    tuple of slice
+        The region itself where it touches no more, or nothing is cut.
+    """
+    while len(tiles_of(maps, region, config)) > most:
+        sides = [along.stop - along.start for along in region]
+        longest = sides.index(max(sides))
+        trim = max(1, sides[longest] // 40)
+        a = region[longest]
+        shorter = slice(a.start + trim, max(a.start + trim + 1, a.stop - trim))
+        region = (*region[:longest], shorter, *region[longest + 1 :])
+    return region
 
 
 def reach_of(config: RefineConfig, spacing: Sequence[float]) -> list[int]:

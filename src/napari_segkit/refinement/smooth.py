@@ -12,6 +12,7 @@ from napari_segkit.steps import Step, drain
 from . import crf, mrf, vote
 from .blocks import Region, regions, widened
 from .maps import Maps, maps_of
+from .superpixels import tiles
 
 Smoothing = CRFConfig | MRFConfig | SuperpixelConfig
 SMOOTHERS: dict[type, Any] = {CRFConfig: crf, MRFConfig: mrf, SuperpixelConfig: vote}
@@ -67,7 +68,8 @@ def smooth(
     Images of more than four million pixels are smoothed block by block, each with a margin of
     three sigmas around it. A block takes some 200 bytes for each of its pixels, 30 more for each
     class after the second: mind large sigmas in large volumes. Of more than four channels a CRF
-    sees the four directions in which the image varies most.
+    sees the four directions in which the image varies most. Superpixels are those of `superpixels`,
+    whatever the size of the image.
     """
     options: Any = {"axes": axes, "spacing": spacing, "compatibility": compatibility}
     return drain(smooth_blocks(probabilities, image, config, device=device, **options))
@@ -105,9 +107,10 @@ def smooth_blocks(
     if compatibility is not None and not isinstance(config, CRFConfig):
         raise ValueError("A compatibility of classes goes with a CRFConfig only: leave it out.")
     smoothed = np.empty(maps.probabilities.shape, np.float32)
-    total, done = len(blocks(maps.spatial)) * maps.image.count(maps.ndim), 0
+    places = blocks(maps.spatial, config, maps.spacing)
+    total, done = len(places) * maps.image.count(maps.ndim), 0
     for item in maps.items():
-        for block, values in smooth_item(maps, item, config, device, compatibility):
+        for block, values in smooth_item(maps, item, config, device, compatibility, places):
             maps.view(smoothed, item)[(slice(None), *block)] = values
             done += 1
             yield Step(done, total)
@@ -120,6 +123,7 @@ def smooth_item(
     config: Smoothing,
     device: str,
     compatibility: Any = None,
+    places: Sequence[Region] | None = None,
 ) -> Iterator[tuple[Region, NDArray[np.float32]]]:
     """Smooth one item block by block.
 
@@ -131,6 +135,8 @@ def smooth_item(
         Place along the axes that are walked, as ``maps.items()`` gives it.
     config, device, compatibility
         As in `smooth`.
+    places : sequence of tuple of slice, optional
+        The blocks. None: those of the whole item.
 
     Yields
     ------
@@ -141,7 +147,7 @@ def smooth_item(
     if isinstance(config, CRFConfig) and sees_image(config):
         given["directions"] = maps.directions_of(item)
     run = smoother(config, maps.probabilities.shape[0], maps.spacing, device, **given)
-    for block in blocks(maps.spatial):
+    for block in places or blocks(maps.spatial, config, maps.spacing):
         wide, inside = widened(block, halo(config, maps.spacing), maps.spatial)
         start = [along.start for along in wide]
         values = run(maps.read(item, wide), maps.pixels(item, wide), start)
@@ -165,8 +171,12 @@ def halo(config: Smoothing, spacing: Sequence[float]) -> list[int]:
     return list(SMOOTHERS[type(config)].halo(config, spacing))
 
 
-def blocks(lengths: Sequence[int]) -> list[Region]:
-    """The blocks in which an item of these lengths is smoothed."""
+def blocks(
+    lengths: Sequence[int], config: Smoothing | None, spacing: Sequence[float]
+) -> list[Region]:
+    """The blocks in which an item of these lengths is smoothed, or only read (None)."""
+    if isinstance(config, SuperpixelConfig):
+        return tiles(lengths, config, spacing)
     return list(regions(lengths, LARGEST))
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from napari_segkit.config import SuperpixelConfig
 
 from .blocks import Smooth
-from .superpixels import cut, require_possible, tiles
+from .superpixels import cut, require_possible
 
 
 def sees_image(config: SuperpixelConfig) -> bool:
@@ -17,14 +17,14 @@ def sees_image(config: SuperpixelConfig) -> bool:
 
 
 def halo(config: SuperpixelConfig, spacing: Sequence[float]) -> list[int]:
-    """No margin: a superpixel ends where its block ends, as in `superpixels`."""
+    """No margin: blocks are the tiles of `superpixels`, where superpixels end."""
     return [0] * len(spacing)
 
 
 def smoother(
     config: SuperpixelConfig, classes: int, spacing: Sequence[float], device: str
 ) -> Smooth:
-    """What smooths one block: the mean over each superpixel that `superpixels` cuts.
+    """What smooths one tile: the mean over each superpixel that `superpixels` cuts there.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def smoother(
     -------
     callable
         From probabilities ``(classes, *spatial)``, scaled intensities ``(C, *spatial)`` and the
-        place of the block in its image, which is of no account here, to probabilities.
+        place of the tile in its image, which is of no account here, to probabilities.
 
     Raises
     ------
@@ -54,11 +54,7 @@ def smoother(
         probabilities: NDArray[np.float32], pixels: NDArray[np.float32] | None, start: Sequence[int]
     ) -> NDArray[np.float32]:
         assert pixels is not None
-        smoothed = np.empty_like(probabilities)
-        for place in tiles(pixels.shape[1:], config, spacing):
-            here = (slice(None), *place)
-            smoothed[here] = mean_over(cut(pixels[here], config, spacing), probabilities[here])
-        return smoothed
+        return mean_over(cut(pixels, config, spacing), probabilities)
 
     return run
 
