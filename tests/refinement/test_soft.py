@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from napari_segkit import MRFConfig, smooth, soft_labels
 from napari_segkit.data.labels import from_indices
+from napari_segkit.refinement.soft import SoftLabels
 
 
 @given(
@@ -37,6 +38,36 @@ def test_classes_can_be_named():
     assert values == (0, 1, 2)
     np.testing.assert_allclose(probabilities[:, 0, 0], [0.8, 0.1, 0.1], rtol=1e-5)
     np.testing.assert_allclose(probabilities[:, 0, 2], 1 / 3, rtol=1e-5)
+
+
+class Watched:
+    """Labels that know how many of their pixels were read at once."""
+
+    def __init__(self, labels):
+        self.labels, self.most = labels, 0
+        self.shape, self.ndim, self.dtype = labels.shape, labels.ndim, labels.dtype
+
+    def __getitem__(self, where):
+        part = self.labels[where]
+        self.most = max(self.most, part.size)
+        return part
+
+
+@given(
+    start=st.tuples(st.integers(0, 3), st.integers(0, 7)),
+    size=st.tuples(st.integers(1, 2), st.integers(1, 3)),
+    unlabelled=st.sampled_from([None, 0]),
+)
+def test_large_labels_are_read_region_by_region(start, size, unlabelled):
+    labels = np.random.default_rng(0).choice([0, 2, 7, 255], (5, 10)).astype(np.uint8)
+    whole, values = soft_labels(labels, unlabelled=unlabelled, values=(255, 0, 2, 9))
+    watched = Watched(labels)
+    lazy = SoftLabels(watched, (255, 0, 2, 9), unlabelled=unlabelled)
+    assert (lazy.values, lazy.shape, lazy.ndim) == (values, whole.shape, 3)
+    where = (slice(None), *(slice(a, a + n) for a, n in zip(start, size, strict=True)))
+    np.testing.assert_array_equal(lazy[where], whole[where])
+    np.testing.assert_array_equal(lazy[1, start[0]], whole[1, start[0]])
+    assert watched.most <= 10
 
 
 def test_scribbles_spread_once_they_are_soft():

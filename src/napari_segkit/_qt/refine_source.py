@@ -1,14 +1,12 @@
 """What is refined: probabilities that are known, objects, or plain labels taken for likely."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from numpy.typing import NDArray
 
-from napari_segkit.data.classes import LabelClass, classes_of, default_color
+from napari_segkit.data.classes import LabelClass, default_color
 from napari_segkit.data.images import full_resolution
 
 from .known import ClassMaps
@@ -99,17 +97,14 @@ class Source:
         """
         if self.start != "labels":
             return self
-        from napari_segkit.data.labels import as_values, count
-        from napari_segkit.refinement.soft import soft_labels
+        from napari_segkit.refinement.soft import all_classes
 
-        how = self.certainty
-        painted = {int(v) for v in count(as_values([self.layer])[0])[0]} - {how.unlabelled}
-        values = sorted(painted | {c.value for c in self.classes})
-        no_pixel = np.zeros((1, 1), np.uint8)
-        soft_labels(no_pixel, values=values, certainty=how.certainty)  # refuses what cannot be
-        said = {c.value: c for c in self.classes}
-        named = {c.value: c for c in classes_of(self.layer, values)}
-        return replace(self, classes=tuple({**named, **said}[v] for v in values))
+        unlabelled = self.certainty.unlabelled
+        complete = replace(
+            self, classes=all_classes(self.layer, self.classes, unlabelled=unlabelled)
+        )
+        complete.probabilities()  # refuses what cannot be
+        return complete
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -120,38 +115,9 @@ class Source:
         """``(classes, *spatial)``, read block by block."""
         if self.known is not None:
             return self.known.maps
-        return SoftLabels(full_resolution(self.layer), self.values, self.certainty)
+        from napari_segkit.refinement.soft import SoftLabels
 
-
-class SoftLabels:
-    """Probabilities of plain labels, made where they are read.
-
-    Parameters
-    ----------
-    labels : array-like of int
-        The labels.
-    values : sequence of int
-        The classes, in rising order.
-    certainty : Certainty
-        How likely a label is right.
-    """
-
-    def __init__(self, labels: Any, values: Sequence[int], certainty: Certainty) -> None:
-        self._labels, self._values, self._certainty = labels, tuple(values), certainty
-        self.shape = (len(self._values), *labels.shape)
-        self.ndim, self.dtype = len(self.shape), np.dtype(np.float32)
-
-    def __len__(self) -> int:
-        """Number of classes."""
-        return len(self._values)
-
-    def __getitem__(self, where: Any) -> NDArray[np.float32]:
-        """Read a region: a slice of everything first, then the place among the pixels."""
-        from napari_segkit.refinement.soft import soft_labels
-
-        part = np.asarray(self._labels[where[1:]])
-        how: Any = {"certainty": self._certainty.certainty, "values": self._values}
-        return soft_labels(part, unlabelled=self._certainty.unlabelled, **how)[0]
+        return SoftLabels(self.layer, self.values, **asdict(self.certainty))
 
 
 def is_offered(layer: Any) -> bool:

@@ -1,5 +1,6 @@
 """Files of probabilities, or of plain labels, that belong to an image."""
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image as Pictures
 
 from . import nifti_write, tiff
 from .classes import LabelClass, default_color
@@ -115,6 +117,9 @@ def read_classes(path: str | PathLike[str]) -> tuple[LabelClass, ...]:
 def _provenance(file: Path) -> Any:
     """What a file says of where it comes from; another program may have written anything there."""
     with suppress(LookupError, TypeError, ValueError):
+        if ending(file) == ".png":
+            with Pictures.open(file) as picture:
+                return json.loads(picture.info["provenance"])
         if ending(file) in TIFF:
             return tiff.read_provenance(file)
         if ending(file) in NIFTI:
