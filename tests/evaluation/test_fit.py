@@ -5,11 +5,19 @@ from hypothesis import strategies as st
 
 from napari_segkit import CRFConfig, MRFConfig, RefineConfig, evaluate, refine
 from napari_segkit.config import CleanConfig, SuperpixelConfig
-from napari_segkit.evaluation.fit import TRIED, fit_refinement, refinement_trials, these
+from napari_segkit.evaluation.fit import (
+    TRIED,
+    fit_refinement,
+    most_of,
+    refinement_trials,
+    these,
+    times,
+)
 from napari_segkit.refinement.maps import maps_of
 from napari_segkit.refinement.region import refine_region
 
 MRF = RefineConfig("mrf", mrf=MRFConfig(weight=0.1))
+QUICK = RefineConfig("mrf", mrf=MRFConfig(weight=0.1, iterations=2))
 
 
 def scene(shape=(40, 48), seed=0):
@@ -20,6 +28,12 @@ def scene(shape=(40, 48), seed=0):
     pixels = rng.normal(20.0 * truth, 4).astype(np.float32)
     block = np.clip(0.3 + 0.4 * (truth == 7) + rng.normal(0, 0.2, shape), 0.01, 0.99)
     return pixels, truth, np.stack([1 - block, block]).astype(np.float32)
+
+
+def scene_of(shape):
+    """The same in the order in which a search takes it: probabilities, image, truth."""
+    pixels, truth, maps = scene(shape)
+    return maps, pixels, truth
 
 
 def score(config, pixels, truth, maps, unlabelled=None, **more):
@@ -93,12 +107,114 @@ def test_time_points_and_volumes_are_pooled(few):
 
 
 def test_a_large_image_is_looked_at_in_windows(few, monkeypatch):
-    monkeypatch.setattr("napari_segkit.evaluation.fit.LARGEST", 400)
+    """Windows of 20 x 24 pixels: with room for all that are labelled, and for two of them."""
+    monkeypatch.setattr("napari_segkit.evaluation.fit.LARGEST", 480)
     pixels, truth, maps = scene()
+    maps[:, 20:] = maps[::-1, 20:]  # where most is labelled, nearly all is wrong
     scribbles = np.zeros_like(truth)
-    scribbles[10:14, 12:40] = truth[10:14, 12:40]
-    fit = fit_refinement(maps, pixels, scribbles, MRF, values=(3, 7), unlabelled=0)
-    assert len(fit.trials) == 4
+    scribbles[10:14, 12:40], scribbles[20:, 2:46] = truth[10:14, 12:40], truth[20:, 2:46]
+    lower = np.where(np.arange(40)[:, None] < 20, 0, scribbles)
+    for room, counted in ((2**22, scribbles), (2 * 480, lower)):
+        monkeypatch.setattr("napari_segkit.evaluation.fit.MOST", room)
+        fit = fit_refinement(maps, pixels, scribbles, QUICK, values=(3, 7), unlabelled=0)
+        for trial in fit.trials:
+            whole = score(trial.config, pixels, counted, maps, unlabelled=0)
+            assert trial.mean_iou == pytest.approx(whole, abs=0.002)  # where two are all but equal
+    assert fit.trials[0].mean_iou < 0.3
+
+
+def test_a_long_movie_is_judged_on_all_of_its_length(few, monkeypatch):
+    monkeypatch.setattr("napari_segkit.evaluation.fit.MOST", 4 * 40 * 48)
+    scenes = [scene(seed=i) for i in range(8)]
+    pixels, truth, maps = (np.stack([s[i] for s in scenes]) for i in range(3))
+    maps = maps.swapaxes(0, 1)
+    maps[:, :4] = maps[::-1, :4]
+    fit = fit_refinement(maps, pixels, truth, QUICK, values=(3, 7), axes="TYX")
+    parts = [1, 3, 5, 7]
+    for trial in fit.trials:
+        given = trial.config, pixels[parts], truth[parts], maps[:, parts]
+        assert trial.mean_iou == pytest.approx(score(*given, axes="TYX"), abs=0.002)
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=40), st.integers(1, 12))
+def test_most_of_the_truth_is_looked_at(counts, room):
+    chosen = most_of(counts, room)
+    assert chosen == sorted(set(chosen))
+    assert len(chosen) == min(room, np.count_nonzero(counts))
+    most = sorted(n for n in counts if n)[-room:]
+    for found, best in zip(sorted(counts[i] for i in chosen), most, strict=True):
+        assert found >= 0.8 * best
+
+
+@given(st.integers(1, 60), st.integers(1, 12))
+def test_places_that_show_alike_are_taken_evenly(places, room):
+    counts = [100 + i % 3 for i in range(places)]
+    chosen = np.array([-1, *most_of(counts, room), places])
+    if places > room:
+        assert np.diff(chosen).max() <= places / room + 1
+
+
+@pytest.mark.parametrize(
+    ("config", "tried"),
+    [
+        (
+            RefineConfig("superpixels", superpixels=SuperpixelConfig("quickshift", 20.0)),
+            {"size": times(0.25, 3), "compactness": times(3)},
+        ),
+        (
+            RefineConfig("crf", crf=CRFConfig(1, appearance_sigma=4e5)),
+            {"appearance_sigma": times(1e-5, 4), "smoothness_weight": these(0.5)},
+        ),
+    ],
+    ids=["the method's", "a number's"],
+)
+def test_values_beyond_limits_are_left_out(config, tried, monkeypatch):
+    monkeypatch.setitem(TRIED, config.method, tried)
+    fit = fit_refinement(*scene_of((20, 24)), config, values=(3, 7))
+    assert [t.total for t in fit.trials] == [4] * 4
+    assert fit.trials[-1].config.smoother != config.smoother
+
+
+def test_a_recipe_that_cannot_be_is_refused_at_once():
+    config = RefineConfig("superpixels", superpixels=SuperpixelConfig("quickshift"))
+    with pytest.raises(ValueError, match="quickshift cuts images of two dimensions"):
+        next(refinement_trials(*scene_of((4, 20, 24)), config, values=(3, 7)))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [RefineConfig("crf", crf=CRFConfig(2, appearance_weight=0.0)), MRF],
+    ids=["crf", "mrf"],
+)
+def test_without_an_image_nothing_is_tried_that_needs_one(config):
+    maps, _, truth = scene_of((20, 24))
+    fit = fit_refinement(maps, None, truth, config, values=(3, 7))
+    assert len(fit.trials) > 4
+    for trial in fit.trials:
+        assert refine(maps, None, trial.config).shape == truth.shape
+    changed = [n for n in TRIED[config.method] if len(fit.table()[n].dropna().unique()) > 1]
+    assert (
+        changed
+        == {
+            "crf": ["smoothness_weight", "smoothness_sigma"],
+            "mrf": ["weight", "diagonals"],
+        }[config.method]
+    )
+
+
+def test_numbers_that_change_nothing_are_not_tried():
+    """With a weight of 0, how far it reaches does not matter."""
+    config = RefineConfig("crf", crf=CRFConfig(2, smoothness_weight=0.0, appearance_weight=0.0))
+    fit = fit_refinement(*scene_of((20, 24)), config, values=(3, 7))
+    crfs = [t.config.crf for t in fit.trials[1:]]
+    for weight, numbers in (
+        ("appearance_weight", ("appearance_sigma", "intensity_sigma")),
+        ("smoothness_weight", ("smoothness_sigma",)),
+    ):
+        idle = [crf for crf in crfs if getattr(crf, weight) == 0]
+        for number in numbers:
+            assert {getattr(crf, number) for crf in idle} == {getattr(config.crf, number)}
+    assert len({crf.appearance_sigma for crf in crfs}) > 1
 
 
 @pytest.mark.parametrize(
@@ -129,14 +245,16 @@ def test_without_an_image_what_needs_none_is_fitted(few):
     seed=st.integers(0, 99),
     corner=st.tuples(st.integers(0, 20), st.integers(0, 20)),
     size=st.tuples(st.integers(1, 20), st.integers(1, 28)),
-    method=st.sampled_from(["mrf", "none"]),
+    method=st.sampled_from([None, "mrf", "crf", "superpixels"]),
 )
 def test_a_region_is_refined_as_the_whole_is(seed, corner, size, method):
     pixels, _, maps = scene(seed=seed)
-    config = RefineConfig(None if method == "none" else method, mrf=MRFConfig(iterations=4))
+    crf = CRFConfig(3, 1.0, 1.0, 3.0, 2.0, 0.2)
+    superpixel = SuperpixelConfig(size=5.0)
+    config = RefineConfig(method, crf, MRFConfig(iterations=4), superpixel)
     region = tuple(slice(c, c + s) for c, s in zip(corner, size, strict=True))
     known = maps_of(maps, pixels, axes="YX", spacing=None, sees_image=True)
     found = refine_region(known, {}, region, config, (3, 7), device="cpu")
     whole = refine(maps, pixels, config, values=(3, 7), device="cpu")
     different = np.count_nonzero(found != whole[region])
-    assert different <= (0 if method == "none" else 2)  # where two classes are all but equal
+    assert different <= (2 if method in ("mrf", "crf") else 0)  # where two are all but equal

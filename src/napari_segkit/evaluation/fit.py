@@ -1,6 +1,7 @@
 """A small search for the recipe that agrees best with a truth."""
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from napari_segkit.data.images import full_resolution
 from napari_segkit.refinement.blocks import Region, regions
 from napari_segkit.refinement.maps import Maps, maps_of
 from napari_segkit.refinement.region import refine_region
-from napari_segkit.refinement.smooth import sees_image
+from napari_segkit.refinement.smooth import sees_image, smoother
 from napari_segkit.steps import Step, drain
 
 from .report import evaluate
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 LARGEST = 2**20  # pixels of one window
-WINDOWS = 4
+MOST = 2**22  # pixels of all windows
+ALIKE = 0.9  # windows have as much of the truth as others with this part of it
 
 
 def times(*factors: float) -> Any:
@@ -36,9 +38,9 @@ def these(*values: Any) -> Any:
 
 TRIED: dict[str, dict[str, Any]] = {
     "crf": {
+        "appearance_weight": these(3.0, 10.0, 30.0),
         "intensity_sigma": these(0.02, 0.05, 0.1, 0.2),
         "appearance_sigma": times(0.25, 0.5, 2, 4),
-        "appearance_weight": these(3.0, 10.0, 30.0),
         "smoothness_weight": these(0.0, 1.0, 3.0, 10.0),
         "smoothness_sigma": times(0.5, 2),
     },
@@ -53,10 +55,18 @@ TRIED: dict[str, dict[str, Any]] = {
     },
 }
 
+# where one of these weights is 0, the number does nothing
+WEIGHTS = {
+    "intensity_sigma": ("appearance_weight", "weight"),
+    "appearance_sigma": ("appearance_weight",),
+    "smoothness_sigma": ("smoothness_weight",),
+    "diagonals": ("weight",),
+}
+
 
 @dataclass(frozen=True)
 class Trial(Step):
-    """One more recipe is tried.
+    """One more recipe is tried; how many there are in all depends on what is found.
 
     Parameters
     ----------
@@ -117,7 +127,8 @@ def fit_refinement(
 ) -> Fit:
     """Search for the numbers of a recipe with which its labels agree best with a truth.
 
-    One number after the other takes a few values, and keeps the best: about twenty trials. A
+    One number after the other takes a few values, and keeps the best: about twenty trials. Values
+    that cannot be, or that change nothing, are left out: without an image, those that need one. A
     truth of scribbles is enough, but numbers are only as good as what it shows.
 
     Parameters
@@ -139,13 +150,14 @@ def fit_refinement(
     Raises
     ------
     ValueError
-        If the recipe smooths nothing, the truth has another shape or no labelled pixel, or the
-        probabilities cannot be used.
+        If the recipe smooths nothing or cannot smooth this image, the truth has another shape or
+        no labelled pixel, or the probabilities cannot be used.
 
     Notes
     -----
-    Only what is labelled counts, and of large images only the four windows of about a million
-    pixels with most of it.
+    Only what is labelled counts. Stacks, series and images of more than four million pixels are
+    judged on so many of them: windows of at most a million pixels, those with most of the truth;
+    where many have about as much, some that are spread evenly.
     """
     options: Any = {"values": values, "unlabelled": unlabelled, "axes": axes, "spacing": spacing}
     return drain(refinement_trials(probabilities, image, truth, config, **options, device=device))
@@ -186,26 +198,27 @@ def refinement_trials(
     maps = maps_of(probabilities, image, axes=axes, spacing=spacing, sees_image=looks)
     known = tuple(range(len(maps.probabilities))) if values is None else tuple(values)
     bench = Bench(maps, full_resolution(truth), known, unlabelled, device)
+    bench.require_possible(config)
     return (yield from _search(bench, config))
 
 
 def _search(bench: "Bench", config: RefineConfig) -> Generator[Trial, None, Fit]:
-    choices = TRIED[config.method or ""]
-    starts = {name: getattr(config.smoother, name) for name in choices}
-    total = 2 + sum(value != starts[n] for n, of in choices.items() for value in of(starts[n]))
     trials: dict[RefineConfig, Trial] = {}
+    names = list(TRIED[config.method or ""])
 
-    def attempt(tried: RefineConfig) -> Iterator[Trial]:
-        if tried not in trials:
+    def attempts(ahead: list[RefineConfig], later: int) -> Iterator[Trial]:
+        for position, tried in enumerate(ahead):
+            total = len(trials) + len(ahead) - position + later
             trials[tried] = Trial(len(trials) + 1, total, tried, *bench.score(tried))
             yield trials[tried]
 
-    yield from attempt(replace(config, method=None))
-    yield from attempt(config)
+    def count(best: RefineConfig, names: Sequence[str]) -> int:
+        return sum(len(bench.choices(best, name)) for name in names)
+
+    yield from attempts([replace(config, method=None), config], count(config, names))
     best = config
-    for name, of in choices.items():
-        for value in of(getattr(config.smoother, name)):
-            yield from attempt(_with(best, name, value))
+    for position, name in enumerate(names):
+        yield from attempts(bench.choices(best, name), count(best, names[position + 1 :]))
         smoothed = [t for t in trials.values() if t.config.method]
         best = max(smoothed, key=lambda trial: trial.mean_iou).config
     return Fit(tuple(trials.values()))
@@ -218,7 +231,7 @@ def _with(config: RefineConfig, name: str, value: Any) -> RefineConfig:
 
 
 class Bench:
-    """Where recipes are tried: the windows of an image with most of the truth.
+    """Where recipes are tried: windows of an image with most of the truth.
 
     Parameters
     ----------
@@ -247,6 +260,26 @@ class Bench:
         self._unlabelled, self._device = unlabelled, device
         self._places = self._most_labelled()
 
+    def choices(self, config: RefineConfig, name: str) -> list[RefineConfig]:
+        """The recipes in which one number is another one, as far as they can be and it counts."""
+        weights = [getattr(config.smoother, weight, 1) for weight in WEIGHTS.get(name, ())]
+        if 0 in weights:
+            return []
+        found, start = [], getattr(config.smoother, name)
+        for value in TRIED[config.method or ""][name](start):
+            with suppress(ValueError):  # a value may break limits, of its own or the method's
+                tried = _with(config, name, value)
+                self.require_possible(tried)
+                found.append(tried)
+        seen = self._maps.statistics is not None
+        return [c for c in found if c != config and (seen or not sees_image(c.smoother))]
+
+    def require_possible(self, config: RefineConfig) -> None:
+        """Raise ValueError where a recipe cannot smooth this image."""
+        if config.smoother is not None:
+            classes = self._maps.probabilities.shape[0]
+            smoother(config.smoother, classes, self._maps.spacing, self._device)
+
     def score(self, config: RefineConfig) -> tuple[float, float]:
         """Mean IoU and mean Dice of a recipe's labels where the truth is labelled."""
         reports = [self._report(config, item, window) for item, window in self._places]
@@ -267,9 +300,10 @@ class Bench:
 
     def _most_labelled(self) -> list[tuple[dict[str, int], Region]]:
         places = list(product(self._maps.items(), regions(self._maps.spatial, LARGEST)))
-        counts = [np.count_nonzero(self._counted(self._read(*place))) for place in places]
-        most = sorted(np.argsort(counts, kind="stable")[-WINDOWS:])
-        chosen = [self._tight(*places[i]) for i in most if counts[i]]
+        counts = [int(np.count_nonzero(self._counted(self._read(*p)))) for p in places]
+        size = int(np.prod(self._maps.spatial)) * self._maps.image.count(self._maps.ndim)
+        room = max(1, MOST * len(places) // size)
+        chosen = [self._tight(*places[i]) for i in most_of(counts, room)]
         if not chosen:
             raise ValueError(
                 f"No pixel of the truth is labelled: every one is {self._unlabelled}, which "
@@ -287,3 +321,24 @@ class Bench:
             (w.start + p.min(), w.start + p.max() + 1) for w, p in zip(window, places, strict=True)
         ]
         return item, tuple(slice(int(a), int(b)) for a, b in ends)
+
+
+def most_of(counts: Sequence[int], room: int) -> list[int]:
+    """Where most is counted, in order; of places with about as much some that are spread evenly.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        What is counted at each place; where that is nothing, the place is left out.
+    room : int
+        How many places there may be.
+    """
+    there = [i for i, n in enumerate(counts) if n]
+    if len(there) <= room:
+        return there
+    least = sorted(counts)[-room]  # of the places that would be taken by their counts alone
+    sure = [i for i in there if counts[i] * ALIKE > least]
+    alike = [i for i in there if counts[i] >= least * ALIKE and i not in sure]
+    left = room - len(sure)
+    spread = [alike[(2 * k + 1) * len(alike) // (2 * left)] for k in range(left)]
+    return sorted(sure + spread)
