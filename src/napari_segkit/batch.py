@@ -187,17 +187,11 @@ def plan(source: AnyPath, output: AnyPath, suffix: str | None = None) -> list[tu
     Raises
     ------
     ValueError
-        If the folder holds no image, two of one name, or is the output folder itself; if the
-        labels would take the place of their image.
+        If the folder holds no image, two of one name, or is the output folder itself.
     """
     images, labels = Path(source), Path(output)
     if not is_folder(images):
-        target = labels / _named(images, suffix) if labels.is_dir() else labels
-        if target.resolve() == images.resolve():
-            raise ValueError(
-                f"{target} is the image itself: choose another name or folder for the result."
-            )
-        return [(images, target)]
+        return [(images, labels / _named(images, suffix) if labels.is_dir() else labels)]
     if labels.resolve() == images.resolve():
         raise ValueError(f"{labels} holds the images: choose another folder for the results.")
     files = by_stem(images)
@@ -249,7 +243,7 @@ def predict_file_tiles(
     _check_files(target, model, wanted)
     image = read_image(source, axes, spacing, like=model.axes, channels=model.channels)
     _check_fit(target, image, model, wanted)
-    maps = maps_beside(target, overwrite=wanted.overwrite) if wanted.probabilities else target
+    maps = check_maps(target, overwrite=wanted.overwrite) if wanted.probabilities else target
     found = yield from segmenter.predict_tiles(
         image, tile, probabilities=wanted.probabilities, objects=wanted.objects
     )
@@ -269,28 +263,44 @@ def predict_file_tiles(
     return Written(found, tuple(files))
 
 
-def maps_beside(target: Path, *, overwrite: bool = False) -> Path:
+def maps_beside(target: Path) -> Path:
     """The file for the probabilities that belong to labels.
 
     Parameters
     ----------
     target : Path
         Of the labels; as a PNG cannot hold probabilities, a TIFF stands in for it.
+
+    Returns
+    -------
+    Path
+        In the folder "probabilities" beside the labels.
+    """
+    kind = ending(target) if ending(target) in (".npy", *NIFTI) else ".tif"
+    return target.parent / "probabilities" / f"{stem(target)}{kind}"
+
+
+def check_maps(target: Path, *, overwrite: bool = False) -> Path:
+    """Refuse a file for probabilities that could not be written, and make its folder.
+
+    Parameters
+    ----------
+    target : Path
+        Of the labels.
     overwrite : bool
         Whether it may be replaced.
 
     Returns
     -------
     Path
-        In the folder "probabilities" beside the labels, which is made.
+        As `maps_beside` gives it.
 
     Raises
     ------
     ValueError
         If it is there already.
     """
-    kind = ending(target) if ending(target) in (".npy", *NIFTI) else ".tif"
-    maps = target.parent / "probabilities" / f"{stem(target)}{kind}"
+    maps = maps_beside(target)
     maps.parent.mkdir(exist_ok=True)
     return check_target(maps, overwrite=overwrite, probabilities=True)
 

@@ -166,6 +166,8 @@ def test_images_of_one_name_are_told_apart(tmp_path, capsys):
         tifffile.imwrite(tmp_path / name / "t.tif", scene(0)[1])
     listed, table = tmp_path / "list.csv", tmp_path / "figures.csv"
     listed.write_text("images,masks\na/p.tif,a/t.tif\nb/p.tif,b/t.tif\na/p.tif,b/t.tif\n")
+    assert run("evaluate", listed, "--csv", listed, "--overwrite") == 2
+    assert "the result would be written over it" in capsys.readouterr().err
     assert run("evaluate", listed, "--csv", table) == 0
     printed = capsys.readouterr().out
     assert "Pooled pixels of 3 images" in printed

@@ -19,7 +19,7 @@ from napari_segkit import (
     cli,
     refine,
 )
-from napari_segkit.data.files import read_labels
+from napari_segkit.data.files import read_labels, write_labels
 from napari_segkit.data.probabilities import read_classes, read_stored
 from napari_segkit.refinement.soft import soft_labels
 
@@ -155,6 +155,27 @@ def test_plain_labels_are_smoothed_too(data, tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), expected)
 
 
+@pytest.mark.parametrize("kind", ["tif", "png", "nii.gz"])
+def test_labels_are_of_all_classes_that_their_file_names(kind, data, tmp_path):
+    """Two of five are painted: the certainty is shared among five, and all can be tidied."""
+    image, labels = scene(0)
+    names = {1: "ground", 2: "sky", 4: "nucleus", 7: "rim", 9: "void"}
+    told = {"classes": [[value, name] for value, name in names.items()]}
+    write_labels(tmp_path / f"l.{kind}", labels, axes="YX", provenance=told)
+    tifffile.imwrite(tmp_path / "i.tif", image)
+    files = ["smooth", tmp_path / f"l.{kind}", tmp_path / "i.tif", "-o", tmp_path / "a.tif"]
+    asked = ["--clean", "nucleus: min_size=12", "--certainty", "0.4", *MRF, *CPU]
+    assert run(*files, *asked) == 0
+    soft, values = soft_labels(labels, values=list(names), certainty=0.4)
+    recipe = RefineConfig("mrf", mrf=RECIPE.mrf, clean=(CleanConfig(4, min_size=12),))
+    expected = refine(soft, image, recipe, values=values)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), expected)
+    assert [c.name for c in read_classes(tmp_path / "a.tif")] == list(names.values())
+    few = ["--classes", "4,1", "--clean", "nucleus: largest", "--overwrite", *MRF, *CPU]
+    assert run(*files, *few) == 0
+    assert [c.name for c in read_classes(tmp_path / "a.tif")] == ["ground", "nucleus"]
+
+
 def test_nifti_probabilities_lie_as_their_image(data, tmp_path):
     """A volume whose file lies another way than the probabilities' file."""
     volume = np.stack([scene(i)[0] for i in range(3)])
@@ -207,6 +228,30 @@ def test_what_exists_stays_and_the_other_files_go_on(data, tmp_path, capsys):
     assert not (tmp_path / "1.tif").exists()
     assert (tmp_path / "probabilities/1.tif").read_bytes() == b"precious"
     assert run(*asked, "--probabilities", "--overwrite") == 0
+
+
+def test_what_is_read_is_never_written_over(data, tmp_path, capsys):
+    """A second run would smooth what the first has smoothed."""
+    out, images = tmp_path / "out", data / "images"
+    soft = out / "probabilities"
+    soft.mkdir(parents=True)
+    for i in range(2):
+        write_labels(soft / f"{i}.tif", scene(i)[1], axes="YX")
+    (tmp_path / "link").symlink_to(out)
+    before = [(soft / f"{i}.tif").read_bytes() for i in range(2)]
+    asked = ["--probabilities", "--overwrite", *CPU]
+    for command in (
+        ["smooth", soft, images, "-o", out, *MRF],
+        ["smooth", soft, images, "-o", tmp_path / "link", *MRF],
+        ["smooth", soft / "0.tif", images / "0.png", "-o", out / "0.png", *MRF],
+        ["smooth", soft, images, "-o", soft, *MRF],
+        ["predict", data / "model.segkit", soft / "0.tif", "-o", out / "0.tif"],
+    ):
+        assert run(*command, *asked) == 2, command
+        assert "the result would be written over it" in last(capsys)
+    assert [(soft / f"{i}.tif").read_bytes() for i in range(2)] == before
+    assert list(out.iterdir()) == [soft]
+    assert run("smooth", soft, images, "-o", tmp_path / "free", *MRF, *asked) == 0
 
 
 PREDICT = ["predict", "MODEL", "IMAGE", "-o", "x.tif"]

@@ -109,8 +109,20 @@ def test_an_image_is_never_written_over(tmp_path, capsys):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, scene())
     assert run(path, "-o", tmp_path, "--overwrite") == 2
-    assert "is the image itself" in capsys.readouterr().err
+    assert "the result would be written over it" in capsys.readouterr().err
     np.testing.assert_array_equal(tifffile.imread(path), scene())
+
+
+def test_a_mask_is_never_written_over(images, tmp_path, capsys):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for i in range(2):
+        tifffile.imwrite(masks / f"{i}.tif", scene(i + 5) // 128)
+    assert run(images, "-o", masks, "--mask", masks, "--overwrite") == 2
+    assert run(images / "0.png", "-o", masks, "--mask", masks / "0.tif", "--overwrite") == 2
+    assert "the result would be written over it" in capsys.readouterr().err
+    for i in range(2):
+        np.testing.assert_array_equal(tifffile.imread(masks / f"{i}.tif"), scene(i + 5) // 128)
 
 
 def test_images_that_cannot_be_cut_do_not_stop_the_others(images, tmp_path, capsys):

@@ -11,7 +11,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import model_info
 from napari_segkit.models.presets import PRESETS
 
-from .files import add_common, add_overwrite, say_device
+from .files import add_common, add_overwrite, require_spared, say_device
 from .merge import add_merge, merge
 from .models import about_model, all_models, chosen
 from .options import add_options, read_options
@@ -176,9 +176,12 @@ def _evaluate(args: Namespace) -> None:
     from .figures import compare, write_figures
 
     read_options(args, TrainConfig(unlabelled=None))  # wrong words are said before any work
-    if args.csv:
-        require_free(args.csv, overwrite=args.overwrite)
     pairs = pair_files(args.prediction, args.truth)
+    if args.csv:
+        listed = Path(args.prediction)
+        require_spared(
+            [require_free(args.csv, overwrite=args.overwrite)], [listed, *sum(pairs, ())]
+        )
     reports = [compare(*pair, args) for pair in pairs]
     first, *others = [report for _, report in reports]
     pooled = sum(others, first)

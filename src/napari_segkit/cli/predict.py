@@ -3,14 +3,14 @@
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig
 from napari_segkit.declare import declared
 from napari_segkit.models import MODELS
 from napari_segkit.steps import drain
 
-from .files import add_common, each_file, say_device
+from .files import add_common, add_output, each_file, plan_files, say_device
 from .options import add_options, flag, names, read_options
 from .refine import add_refine, refine_of
 from .terminal import notes, say, shown
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from napari_segkit.trained import TrainedModel
 
 PANOPTIC = "panoptic"
-FORMATS = ("tif", "nii.gz", "nii", "png", "npy", PANOPTIC)
 
 
 def add_predict(parser: ArgumentParser) -> None:
@@ -35,8 +34,7 @@ def add_predict(parser: ArgumentParser) -> None:
     """
     _add_model(parser)
     parser.add_argument("input", help="image file or folder")
-    parser.add_argument("-o", "--output", required=True,
-                        help="file (.tif, .nii, .nii.gz, .png, .npy) or folder")  # fmt: skip
+    add_output(parser, PANOPTIC, about="; panoptic: PNG and JSON as COCO has them")
     add_common(parser)
     add_options(parser, TileConfig())
     _add_results(parser)
@@ -61,12 +59,12 @@ def predict(args: Namespace) -> int:
     ValueError
         If something was asked for that cannot be.
     """
-    from napari_segkit.batch import plan
     from napari_segkit.data.folders import is_folder
 
     read_options(args, TileConfig())  # wrong numbers are said before any work
     results = _results_of(args)
-    jobs = plan(args.input, args.output, _suffix_of(args))
+    written: Any = {"suffix": _suffix_of(args), "probabilities": args.probabilities}
+    jobs = plan_files([args.input], args.output, **written)
     segmenter = _model_of(args)
     _require_objects(args, segmenter.ready())
     recipe = refine_of(args, segmenter.refine, segmenter.classes)
@@ -111,9 +109,6 @@ def _model_of(args: Namespace) -> "Segmenter":
 
 def _add_results(parser: ArgumentParser) -> None:
     """What is written of a prediction."""
-    parser.add_argument("--format", choices=FORMATS,
-                        help="of files written to a folder (default nii.gz for NIfTI images, tif "
-                             "for others); panoptic: PNG and JSON as COCO has them")  # fmt: skip
     parser.add_argument("--probabilities", action="store_true",
                         help="write them too, into a folder beside the labels")  # fmt: skip
     objects = parser.add_argument_group("models that give objects")

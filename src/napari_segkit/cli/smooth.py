@@ -11,7 +11,7 @@ from napari_segkit.declare import to_dict
 from napari_segkit.steps import drain
 from napari_segkit.versions import versions
 
-from .files import add_common, each_file, say_device
+from .files import add_common, add_output, each_file, plan_files, say_device
 from .refine import add_refine, refine_of
 from .terminal import notes, shown
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from napari_segkit.data.images import Image
     from napari_segkit.data.probabilities import Stored
     from napari_segkit.refinement.recipe import Refined
+    from napari_segkit.refinement.soft import SoftLabels
 
-FORMATS = ("tif", "nii.gz", "nii", "png", "npy")
 USUAL = RefineConfig("crf")
 SOFT = ("certainty", "unlabelled")
 
@@ -38,12 +38,8 @@ def add_smooth(parser: ArgumentParser) -> None:
                         help="file or folder, as segkit predict --probabilities writes them; or "
                              "plain labels")  # fmt: skip
     parser.add_argument("image", metavar="IMAGE", help="file or folder, of the same names")
-    parser.add_argument("-o", "--output", required=True,
-                        help="file (.tif, .nii, .nii.gz, .png, .npy) or folder")  # fmt: skip
+    add_output(parser)
     add_common(parser)
-    parser.add_argument("--format", choices=FORMATS,
-                        help="of files written to a folder (default nii.gz for NIfTI images, tif "
-                             "for others)")  # fmt: skip
     parser.add_argument("--probabilities", action="store_true",
                         help="write the smoothed ones too, into a folder beside the "
                              "labels")  # fmt: skip
@@ -77,21 +73,24 @@ def smooth(args: Namespace) -> int:
     ValueError
         If something was asked for that cannot be.
     """
-    from napari_segkit.batch import plan
     from napari_segkit.data.folders import is_folder, pair_files
 
-    image_of = {image: maps for maps, image in pair_files(args.input, args.image)}
-    jobs = [
-        (image_of[image], image, target)
-        for image, target in plan(args.image, args.output, args.format)
-    ]
+    input_of = {image: maps for maps, image in pair_files(args.input, args.image)}
+    planned = plan_files(
+        [args.image],
+        args.output,
+        args.format,
+        inputs=input_of.values(),
+        probabilities=args.probabilities,
+    )
+    jobs = [(input_of[image], image, target) for image, target in planned]
     say_device(args)
     return each_file(partial(_smooth_file, args), jobs, folder=is_folder(Path(args.image)))
 
 
 def _smooth_file(args: Namespace, source: Path, image_file: Path, target: Path) -> None:
     """Smooth one file, and print the files that were written."""
-    from napari_segkit.batch import maps_beside
+    from napari_segkit.batch import check_maps
     from napari_segkit.data.files import check_target, read_image
     from napari_segkit.data.probabilities import read_stored
     from napari_segkit.refinement.recipe import refine_blocks
@@ -102,7 +101,7 @@ def _smooth_file(args: Namespace, source: Path, image_file: Path, target: Path) 
     maps, classes = _soft(args, stored, image, source)
     recipe, values = refine_of(args, USUAL, classes) or USUAL, [c.value for c in classes]
     check_target(target, overwrite=args.overwrite, axes=image.label_axes, highest=max(values))
-    beside = maps_beside(target, overwrite=args.overwrite) if args.probabilities else None
+    beside = check_maps(target, overwrite=args.overwrite) if args.probabilities else None
     more: Any = {"values": values, "device": args.device, "keep": args.probabilities}
     steps = refine_blocks(maps, image, recipe, **more)
     with notes():
@@ -136,17 +135,30 @@ def _soft(
     """Probabilities, lying as the image does, and their classes."""
     from napari_segkit.data.classes import classes_of
     from napari_segkit.data.probabilities import read_classes
-    from napari_segkit.refinement.soft import soft_labels
 
-    values = stored.lying(image)
+    values, said = stored.lying(image), read_classes(source)
     if not stored.soft:
-        options = {name: getattr(args, name) for name in SOFT if name in vars(args)}
-        soft, known = soft_labels(values, values=args.classes, **options)
-        return soft, classes_of(None, known)
-    named = read_classes(source)
-    if args.classes is None and len(named) == len(values):
-        return values, named
+        return _soft_labels(args, values, said)
+    if args.classes is None and len(said) == len(values):
+        return values, said
     return values, classes_of(None, args.classes or range(len(values)))
+
+
+def _soft_labels(
+    args: Namespace, labels: Any, said: Sequence["LabelClass"]
+) -> tuple["SoftLabels", Sequence["LabelClass"]]:
+    """Plain labels as probabilities, and their classes; `said` are those that the file names."""
+    from napari_segkit.data.classes import classes_of
+    from napari_segkit.refinement.soft import SoftLabels, all_classes
+
+    options = {name: getattr(args, name) for name in SOFT if name in vars(args)}
+    if args.classes is None:
+        known = all_classes(labels, said, unlabelled=options.get("unlabelled"))
+    else:
+        known = (*classes_of(None, args.classes), *(c for c in said if c.value in args.classes))
+    named = {c.value: c for c in known}
+    soft = SoftLabels(labels, list(named), **options)
+    return soft, [named[v] for v in soft.values]
 
 
 def _values(text: str) -> list[int]:

@@ -10,12 +10,9 @@ from napari_segkit.declare import to_dict
 from napari_segkit.steps import drain
 from napari_segkit.versions import versions
 
-from .files import add_overwrite, add_place, each_file
+from .files import add_output, add_overwrite, add_place, each_file, plan_files
 from .options import add_options, read_options
 from .terminal import notes, say, shown
-
-FORMATS = ("tif", "nii.gz", "nii", "png", "npy")
-Jobs = list[tuple[Path, Path]]
 
 
 def add_superpixels(parser: ArgumentParser) -> None:
@@ -27,13 +24,9 @@ def add_superpixels(parser: ArgumentParser) -> None:
         Of ``segkit superpixels``.
     """
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files or folders")
-    parser.add_argument("-o", "--output", required=True,
-                        help="file (.tif, .nii, .nii.gz, .png, .npy) or folder")  # fmt: skip
+    add_output(parser)
     parser.add_argument("--mask", help="cut only where this file, or the file of the same name in "
                                        "this folder, is not 0")  # fmt: skip
-    parser.add_argument("--format", choices=FORMATS,
-                        help="of files written to a folder (default nii.gz for NIfTI images, tif "
-                             "for others)")  # fmt: skip
     add_place(parser)
     add_overwrite(parser)
     add_options(parser, SuperpixelConfig())
@@ -61,7 +54,8 @@ def superpixels(args: Namespace) -> int:
 
     config, masks = read_options(args, SuperpixelConfig()), _masks(args)
     several = len(args.images) > 1 or is_folder(Path(args.images[0]))
-    return each_file(partial(_cut_file, args, config, masks), _jobs(args), folder=several)
+    jobs = plan_files(args.images, args.output, args.format, inputs=masks.values())
+    return each_file(partial(_cut_file, args, config, masks), jobs, folder=several)
 
 
 def _masks(args: Namespace) -> dict[Path, Path]:
@@ -76,23 +70,6 @@ def _masks(args: Namespace) -> dict[Path, Path]:
             "images and a folder of their masks."
         )
     return dict(pair_files(args.images[0], args.mask))
-
-
-def _jobs(args: Namespace) -> Jobs:
-    """Image files and label files; ValueError where two would become one."""
-    from napari_segkit.batch import plan
-
-    if len(args.images) > 1:
-        Path(args.output).mkdir(parents=True, exist_ok=True)
-    jobs = [job for image in args.images for job in plan(image, args.output, args.format)]
-    first: dict[Path, Path] = {}
-    for source, target in jobs:
-        if (other := first.setdefault(target, source)) != source:
-            raise ValueError(
-                f"{other} and {source} would both be written to {target}: give them different "
-                "names, or cut them one after the other."
-            )
-    return jobs
 
 
 def _cut_file(
