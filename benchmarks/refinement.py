@@ -10,6 +10,7 @@ and Dice of each. --sweep prints the CRF over a grid of its parameters instead.
 
 import argparse
 import platform
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from time import perf_counter, process_time
@@ -33,11 +34,19 @@ import torch  # isort: skip
 
 NAMES = ("dsb2018_fluo", "dsb2018_colour", "isbi2012_em", "coco_stuff", "mri_mni152")
 MODELS = ("pixels", "unet")
+STRONG = CRFConfig(
+    smoothness_weight=3,
+    smoothness_sigma=3,
+    appearance_weight=10,
+    appearance_sigma=20,
+    intensity_sigma=0.05,
+)
 WAYS = {
     "CRF": CRFConfig(),
-    "CRF, image alone": CRFConfig(smoothness_weight=0),
-    "CRF, as published": CRFConfig(appearance_sigma=80),
+    "CRF, strong": STRONG,
+    "CRF, strong, intensities alone": replace(STRONG, smoothness_weight=0),
     "MRF": MRFConfig(),
+    "MRF, weight 1": MRFConfig(weight=1),
     "MRF, contrast": MRFConfig(intensity_sigma=0.1),
     "superpixels": SuperpixelConfig(),
 }

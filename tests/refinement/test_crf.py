@@ -1,5 +1,7 @@
 """The CRF against its definition: every pair of pixels, in float64."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,15 @@ from napari_segkit.refinement.gaussian import SpatialKernel
 from napari_segkit.refinement.hashing import unique
 from napari_segkit.refinement.lattice import BilateralKernel, Corners, Lattice, Matrix, features
 from napari_segkit.refinement.maps import maps_of
+
+# As published: the defaults are gentler.
+STRONG = CRFConfig(
+    smoothness_weight=3,
+    smoothness_sigma=3,
+    appearance_weight=10,
+    appearance_sigma=20,
+    intensity_sigma=0.05,
+)
 
 
 def exact(probabilities, kernels, iterations=5, costs=None):
@@ -101,7 +112,7 @@ def test_smooth_scales_intensities_by_the_images_range_and_distances_by_its_spac
     scaled = (image.reshape(1, -1) - low) / (high - low) / 0.1
     expected = exact(given_, [(3, world / 1.5), (5, np.concatenate([world / 4, scaled]))])
 
-    config = CRFConfig(
+    config = replace(STRONG,
         smoothness_sigma=1.5, appearance_sigma=4, appearance_weight=5, intensity_sigma=0.1,
         units="world",
     )  # fmt: skip
@@ -109,7 +120,9 @@ def test_smooth_scales_intensities_by_the_images_range_and_distances_by_its_spac
     pixels = smooth(
         given_,
         image,
-        CRFConfig(smoothness_sigma=3, appearance_sigma=8, appearance_weight=5, intensity_sigma=0.1),
+        replace(
+            STRONG, smoothness_sigma=3, appearance_sigma=8, appearance_weight=5, intensity_sigma=0.1
+        ),
         spacing=spacing,
     )
     assert np.abs(found - expected).mean() < 0.01
@@ -119,9 +132,9 @@ def test_smooth_scales_intensities_by_the_images_range_and_distances_by_its_spac
 def test_one_default_serves_every_type_and_range():
     image = data.coins()[:64, :64]
     given_ = noisy(image, 2, 2)
-    found = smooth(given_, image)
+    found = smooth(given_, image, STRONG)
     for other in (image.astype(np.uint16) * 257, image / 255 - 3):
-        agreed = (smooth(given_, other).argmax(0) == found.argmax(0)).mean()
+        agreed = (smooth(given_, other, STRONG).argmax(0) == found.argmax(0)).mean()
         assert agreed > 0.999
 
 
@@ -134,7 +147,7 @@ def test_it_follows_the_images_edges():
     logits[1] += np.where(np.arange(40) > 20, 1, -1)  # the edge three pixels off, and noise
     logits[0] -= np.where(np.arange(40) > 20, 1, -1)
     before = softmax(logits)
-    found = smooth(before, image)
+    found = smooth(before, image, STRONG)
     assert (before.argmax(0) != truth).mean() > 0.1
     assert (found.argmax(0) == truth).all()
 
@@ -142,14 +155,14 @@ def test_it_follows_the_images_edges():
 def test_a_potts_matrix_is_the_default_and_another_one_counts():
     image = data.coins()[60:92, 40:72]
     given_ = noisy(image, 3, 2)
-    found = smooth(given_, image)
-    potts = smooth(given_, image, compatibility=1 - np.eye(3))
+    found = smooth(given_, image, STRONG)
+    potts = smooth(given_, image, STRONG, compatibility=1 - np.eye(3))
     np.testing.assert_allclose(potts, found, atol=1e-4)
 
     costs = np.array([[0, 1, 3], [1, 0, 1], [3, 1, 0]], float)
     shape = given_.shape[1:]
     expected = exact(given_, [(3, places(shape) / 3)], costs=costs)
-    config = CRFConfig(appearance_weight=0)
+    config = replace(STRONG, appearance_weight=0)
     np.testing.assert_allclose(
         smooth(given_, None, config, compatibility=costs), expected, atol=1e-4
     )
@@ -158,33 +171,37 @@ def test_a_potts_matrix_is_the_default_and_another_one_counts():
 def test_smoothness_alone_needs_no_image_and_is_exact():
     given_ = noisy(data.coins()[60:92, 40:72], 3, 2)
     expected = exact(given_, [(3, places((32, 32)) / 3)])
-    found = smooth(given_, config=CRFConfig(appearance_weight=0))
+    found = smooth(given_, config=replace(STRONG, appearance_weight=0))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_without_weights_nothing_changes():
     given_ = noisy(data.coins()[:20, :20], 3, 2)
-    found = smooth(given_, config=CRFConfig(appearance_weight=0, smoothness_weight=0))
+    found = smooth(given_, config=replace(STRONG, appearance_weight=0, smoothness_weight=0))
     np.testing.assert_allclose(found, given_, atol=1e-5)
 
 
 def test_slices_called_t_are_smoothed_for_themselves():
     image = blobs((4, 24, 30))
     given_ = noisy(image, 2, 3)
-    found = smooth(given_, image, axes="TYX")
-    together = smooth(given_, image, axes="ZYX")
+    found = smooth(given_, image, STRONG, axes="TYX")
+    together = smooth(given_, image, STRONG, axes="ZYX")
     assert np.abs(found - together).mean() > 1e-3
     other = given_.copy()
     other[:, 1] = 0.5
-    np.testing.assert_array_equal(smooth(other, image, axes="TYX")[:, 0], found[:, 0])
+    np.testing.assert_array_equal(smooth(other, image, STRONG, axes="TYX")[:, 0], found[:, 0])
 
 
 def test_axes_in_any_order_give_the_same():
     image = blobs((6, 20, 26))
     given_ = noisy(image, 2, 3)
-    found = smooth(given_, image, axes="ZYX", spacing=(2, 1, 1))
+    found = smooth(given_, image, STRONG, axes="ZYX", spacing=(2, 1, 1))
     turned = smooth(
-        given_.transpose(0, 3, 1, 2), image.transpose(2, 0, 1), axes="XZY", spacing=(2, 1, 1)
+        given_.transpose(0, 3, 1, 2),
+        image.transpose(2, 0, 1),
+        STRONG,
+        axes="XZY",
+        spacing=(2, 1, 1),
     )
     np.testing.assert_allclose(turned.transpose(0, 2, 3, 1), found, atol=1e-5)
 
@@ -197,7 +214,7 @@ def test_many_channels_count():
     image[5] += truth
     image += np.linspace(0, 1, 32)  # and all of them share a ramp
     logits = np.where(truth, 1.0, -1.0) + rng.normal(0, 2, (32, 32))
-    found = smooth(softmax(np.stack([-logits, logits])), image, axes="CYX")
+    found = smooth(softmax(np.stack([-logits, logits])), image, STRONG, axes="CYX")
     assert (found.argmax(0) == truth).mean() > 0.98
     assert ((logits > 0) == truth).mean() < 0.8
 
@@ -205,7 +222,7 @@ def test_many_channels_count():
 def test_blocks_agree_with_the_whole(monkeypatch):
     image = data.camera()[100:250, 100:300]
     given_ = noisy(image, 2, 2)
-    config = CRFConfig(appearance_sigma=10)
+    config = replace(STRONG, appearance_sigma=10)
     whole = smooth(given_, image, config)
     monkeypatch.setattr(smoothing, "LARGEST", 70 * 70)
     steps = smoothing.smooth_blocks(given_, image, config)
@@ -221,7 +238,7 @@ def test_blocks_of_many_channels_agree_with_the_whole(monkeypatch):
     image = np.stack([blobs((80, 90)) * w for w in rng.normal(size=7)])
     image[2:5, :40] += blobs((40, 90)) * 3.0
     given_ = noisy(blobs((80, 90)), 3, 2)
-    config = CRFConfig(appearance_sigma=6, appearance_weight=5, intensity_sigma=0.1)
+    config = replace(STRONG, appearance_sigma=6, appearance_weight=5, intensity_sigma=0.1)
     whole = smooth(given_, image, config, axes="CYX")
     monkeypatch.setattr(smoothing, "LARGEST", 40 * 40)
     blocks = smooth(given_, image, config, axes="CYX")
@@ -235,7 +252,7 @@ def test_blocks_of_many_channels_agree_with_the_whole(monkeypatch):
 @pytest.mark.parametrize("sigma", [1e-6, 1e-3])
 def test_the_smallest_sigmas_do_nothing(sigma):
     given_ = noisy(data.coins()[:40, :60], 2, 2)
-    config = CRFConfig(smoothness_sigma=sigma, appearance_sigma=sigma)
+    config = replace(STRONG, smoothness_sigma=sigma, appearance_sigma=sigma)
     found = smooth(given_, data.coins()[:40, :60], config)
     assert np.isfinite(found).all()
     assert (found.argmax(0) == given_.argmax(0)).all()
@@ -257,8 +274,8 @@ def test_probabilities_are_read_block_by_block():
     image = np.zeros((5, 30, 40), np.uint8) + np.arange(40, dtype=np.uint8)
     given_ = noisy(image, 2, 3)
     lazy = Lazy(given_)
-    found = smooth(lazy, image, axes="TYX")
-    np.testing.assert_array_equal(found, smooth(given_, image, axes="TYX"))
+    found = smooth(lazy, image, STRONG, axes="TYX")
+    np.testing.assert_array_equal(found, smooth(given_, image, STRONG, axes="TYX"))
     assert lazy.largest == 2 * 30 * 40
 
 
@@ -327,7 +344,7 @@ def test_the_quick_matrix_and_what_runs_on_every_device_agree():
 def test_a_graphics_card_gives_the_same_labels():
     image = data.astronaut()
     given_ = noisy(image, 4, 2)
-    cpu, gpu = (smooth(given_, image, device=d) for d in ("cpu", "cuda"))
+    cpu, gpu = (smooth(given_, image, STRONG, device=d) for d in ("cpu", "cuda"))
     assert (cpu.argmax(0) == gpu.argmax(0)).mean() > 0.9999
 
 
