@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image as Pictures
 
-from napari_segkit import ModelSpec, RefineConfig, Segmenter, cli
+from napari_segkit import CRFConfig, ModelSpec, RefineConfig, Segmenter, cli
 from napari_segkit.data.files import read_labels
 from napari_segkit.models import Inputs, build
 
@@ -32,6 +32,9 @@ def real_data_of(real_data):
     if not folder.is_dir():
         pytest.skip(f"there are no photographs in {folder}")
     return folder
+
+
+RECIPE = RefineConfig("crf", crf=CRFConfig(appearance_weight=10, appearance_sigma=20))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +77,7 @@ def test_chosen_objects_of_a_photograph_as_one_smooth_mask(living_room, weights,
     image = np.array(Pictures.open(file))
 
     segmenter = Segmenter(ModelSpec(SPEC.name, encoder=SPEC.encoder, weights=str(weights)))
-    found = segmenter.predict_objects(image, refine=RefineConfig("crf"))
+    found = segmenter.predict_objects(image, refine=RECIPE)
     mask = found.combined(["chair", "couch"], as_one=True)
 
     assert set(found.table["class"]) == set(CATEGORIES)
@@ -84,6 +87,7 @@ def test_chosen_objects_of_a_photograph_as_one_smooth_mask(living_room, weights,
     assert _iou(mask, truth) > _iou(raw, truth) + 0.01
 
     asked = ["--weights", weights, "--encoder", SPEC.encoder, "--refine", "crf"]
+    asked += ["--crf-appearance-weight", 10, "--crf-appearance-sigma", 20]
     masks = ["--masks", "chair,couch", "--one-mask"]
     files = [file, "-o", tmp_path / "mask.png"]
     assert cli.main([str(a) for a in ("predict", "maskrcnn", *files, *asked, *masks)]) == 0

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from .hashing import unique
 
 CHUNK = 2**15  # points handled at once, so that what is made on the way stays in the cache
+CROWD = 64  # pixels in a square of one sigma (a cube in 3D) from which on there are many
 FIRST = 2**61 + 1  # the key of the origin: no key is 0
 
 
@@ -37,7 +38,8 @@ class BilateralKernel:
         sigmas: Sequence[float],
         start: Sequence[int] | None = None,
     ) -> None:
-        self._lattice = Lattice(features(intensities, sigmas, start or [0] * len(sigmas)))
+        points = features(intensities, sigmas, start or [0] * len(sigmas))
+        self._lattice = Lattice(points, crowded=prod(sigmas) >= CROWD)
         ones = torch.ones((1, *intensities.shape[1:]), device=intensities.device)
         self._scale = self._filter(ones).clamp_min(1e-20).rsqrt()
 
@@ -65,22 +67,27 @@ def features(
 class Lattice:
     """The permutohedral lattice around some points.
 
-    Beside the corners of the simplices that hold points it has their neighbours: what is blurred
-    out of the corners can come back.
+    Where many points share a simplex it has, beside the corners of those that hold points, their
+    neighbours: what is blurred out of the corners can come back. In few dimensions it is finer,
+    too. Both would make more vertices than points where these lie far apart.
 
     Parameters
     ----------
     points : tensor
         ``(dimensions, points)``; the kernel has a standard deviation of one.
+    crowded : bool
+        Many points lie within a standard deviation.
     """
 
-    def __init__(self, points: torch.Tensor) -> None:
-        self._passes = 2 if len(points) < 5 else 1  # few dimensions have few vertices
+    def __init__(self, points: torch.Tensor, *, crowded: bool = True) -> None:
+        self._passes = 2 if crowded and len(points) < 5 else 1
         elevation = _elevation(len(points) + 1, self._passes).to(points.device)
         factors = _factors(elevation, points)
         keys, weights = _corners(points, elevation, factors)
         steps = factors.sum() - len(factors) * factors  # to the next vertex along each axis
-        around = torch.cat([torch.zeros_like(steps[:1]), steps, -steps])
+        around = torch.zeros_like(steps[:1])
+        if crowded:
+            around = torch.cat([around, steps, -steps])
         inner, which = unique(keys.flatten())
         self._vertices, places = unique((inner[:, None] + around).flatten())
         columns = places[:: len(around)].int()[which]
