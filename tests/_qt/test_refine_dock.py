@@ -59,7 +59,7 @@ RAW = MAPS.argmax(axis=0).astype(np.uint8) + 1
 def viewer(make_napari_viewer):
     viewer = make_napari_viewer()
     place = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
-    viewer.add_image(PIXELS, name="cells", **place)
+    viewer.add_image(PIXELS.copy(), name="cells", **place)
     viewer.add_labels(RAW.copy(), name="raw", **place)
     return viewer
 
@@ -398,7 +398,7 @@ class TestPreview:
     @pytest.fixture
     def viewer(self, make_napari_viewer):
         viewer = make_napari_viewer(show=True)
-        viewer.add_image(PIXELS, name="cells")
+        viewer.add_image(PIXELS.copy(), name="cells")
         viewer.add_labels(RAW.copy(), name="raw")
         return viewer
 
