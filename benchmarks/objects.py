@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from imageio.v3 import imread
+from skimage.segmentation import clear_border
 from tifffile import imread as read_tiff
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate
@@ -29,6 +30,7 @@ from otsu import otsu_watershed  # isort: skip
 
 Pair = tuple[np.ndarray, np.ndarray]
 Parts = tuple[list[Pair], list[Pair], dict[str, Any]]
+CELL, GAP = 240, 16  # pixels: 64 pieces of images make a mosaic of 2048 x 2048
 VOXEL = {"axes": "ZYX", "spacing": (0.284, 0.127, 0.127)}
 
 
@@ -84,7 +86,6 @@ def measure(name: str, given: argparse.Namespace) -> None:
         minutes=given.minutes,
         batch_size=given.batch or (2 if place else 4),
         labels_are="objects",
-        tile=TileConfig(None if place else 256),
     )
     if given.cpu:
         loop.perf_counter = lambda: process_time() / given.threads
@@ -94,8 +95,9 @@ def measure(name: str, given: argparse.Namespace) -> None:
     print(f"\n### {name}, {given.model} on {made['device']}")
     print(
         f"{made['seconds'] / 60:.1f} minutes in the loop, {len(segmenter.history)} steps, "
-        f"{made['images_seen']} patches of {segmenter.trained.tile_size}, objects typically "
-        f"{segmenter.trained.object_size:.0f} pixels wide; {made.get('sizes', '')}"
+        f"{made['images_seen']} patches, predicted in tiles of {segmenter.trained.tile_size}, "
+        f"objects typically {segmenter.trained.object_size:.0f} pixels wide; "
+        f"{made.get('sizes', '')}"
     )
     began = perf_counter()
     found = [segmenter.predict(image, **place) for image, _ in test]
@@ -125,17 +127,18 @@ def _say(who: str, found: list[np.ndarray], truth: list[np.ndarray]) -> None:
 
 def mosaic(segmenter: Segmenter, pairs: list[Pair]) -> None:
     """Tiles against the whole, two offsets of the tiles, and tiles against single images."""
-    cells = [_cell(*pair) for pair in pairs if min(pair[1].shape) >= 256]
-    cells = (cells * 64)[:64]
-    image, truth = (_tiled([cell[i] for cell in cells]) for i in (0, 1))
+    cells = [_cell(*pair) for pair in pairs if min(pair[1].shape) >= CELL]
+    many = (cells * 64)[:64]
+    image, truth = (_tiled([cell[i] for cell in many]) for i in (0, 1))
     tiled = segmenter.predict(image)
     whole = segmenter.predict(image, TileConfig(tile_size=2048, overlap=0))
     _agree("tiles and the whole", tiled, whole)
     shifted = segmenter.predict(image[96:, 96:])
-    _agree("tiles at two offsets", tiled[96:, 96:], shifted)
-    alone = [segmenter.predict(cell) for cell, _ in cells[: len(pairs)]]
-    _say("single images", alone, [labels for _, labels in cells[: len(pairs)]])
+    _agree("tiles at two offsets", clear_border(tiled[96:, 96:]), clear_border(shifted))
+    alone = [segmenter.predict(cell) for cell, _ in cells] * 64
+    _say("single images", alone[:64], [labels for _, labels in many])
     _say("their mosaic, in tiles", [tiled], [truth])
+    _say("their mosaic, whole", [whole], [truth])
 
 
 def _agree(what: str, one: np.ndarray, other: np.ndarray) -> None:
@@ -148,13 +151,17 @@ def _agree(what: str, one: np.ndarray, other: np.ndarray) -> None:
 
 
 def _cell(image: np.ndarray, labels: np.ndarray) -> Pair:
-    return image[:256, :256], labels[:256, :256]
+    """A piece of an image, as bright as the other images' are."""
+    low, high = np.percentile(image, [0.5, 99.5])
+    scaled = ((image[:CELL, :CELL] - low) / (high - low)).clip(0, 1).astype(np.float32)
+    return scaled, labels[:CELL, :CELL]
 
 
 def _tiled(cells: list[np.ndarray]) -> np.ndarray:
-    """Eight rows of eight; ids stay apart."""
-    if cells[0].ndim == 2 and cells[0].dtype.kind in "iu" and cells[0].dtype.itemsize > 1:
+    """Eight rows of eight with a dark gap between them; ids stay apart."""
+    if cells[0].dtype.kind in "iu":
         cells = [np.where(c > 0, c.astype(np.int64) + 10_000 * n, 0) for n, c in enumerate(cells)]
+    cells = [np.pad(cell, GAP // 2) for cell in cells]
     rows = [np.concatenate(cells[8 * r : 8 * r + 8], axis=1) for r in range(8)]
     return np.concatenate(rows, axis=0)
 

@@ -352,7 +352,9 @@ class TrainConfig(Checked):
         The same seed on the same machine gives the same model.
     tile : TileConfig
         Size and overlap of the tiles, kept in the model. None in it chooses 256 pixels (64 voxels
-        in 3D, less where the images are smaller) with three eighths of it as overlap.
+        in 3D, less where the images are smaller) with three eighths of it as overlap; methods that
+        find objects one by one learn such tiles and predict in those of twice that size, which
+        overlap by half.
     """
 
     epochs: Annotated[int, {"min": 1, "max": 100_000}] = 20

@@ -242,6 +242,33 @@ def test_a_kernel_cuts_out_the_same_mask_from_any_cell():
     torch.testing.assert_close(here[0], wanted)
 
 
+def test_a_mask_is_looked_for_around_its_cell_and_is_the_same(monkeypatch):
+    random = torch.Generator().manual_seed(0)
+    levels = grids([(4.0, 0.0, 10.0), (16.0, 10.0, inf)], 160, 224)
+    places = torch.cat([level.places(torch.device("cpu")) for level in levels])
+    scores = torch.zeros(len(places), 1)
+    scores[torch.randperm(len(places), generator=random)[:60]] = 0.9
+    scores[-8:] = 0.8
+    kernels = torch.zeros(len(places), 10)  # discs about their cells, frayed by the features
+    kernels[:, :4] = torch.rand(len(places), 4, generator=random)
+    kernels[:, 6:8], kernels[:, 9] = -2.0, 3.0
+    features = torch.randn(4, 80, 112, generator=random)
+    seen = []
+
+    def spy(kernels, features, places):
+        seen.append(features.shape[-2:])
+        return mask_logits(kernels, features, places)
+
+    monkeypatch.setattr(solo_detect, "mask_logits", spy)
+    near = detect(scores, kernels, places, features, 0.05)
+    assert seen == [(32, 32), (80, 112)]  # the coarsest grid's may be anywhere
+    monkeypatch.setattr(solo_detect, "REACH", 1000.0)
+    anywhere = detect(scores, kernels, places, features, 0.05)
+    assert len(near["boxes"]) > 20
+    for name, values in anywhere.items():
+        torch.testing.assert_close(near[name], values)
+
+
 def test_category_loss_is_the_focal_loss_over_the_positive_cells():
     logits = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
     classes = torch.zeros(50, dtype=torch.int64)

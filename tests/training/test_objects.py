@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_segkit import ModelSpec, TrainConfig
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
 from napari_segkit.data.labels import IGNORE, LabelsError
@@ -114,20 +114,56 @@ def test_an_object_that_fills_patches_is_learned():
     assert sum(len(t["boxes"]) for t in targets) >= 7
 
 
-def test_the_encoders_statistics_are_those_of_images_as_it_sees_them():
-    """Weights of others come with the numbers that bring images to their scale."""
-    spec, ids = ModelSpec("maskrcnn", encoder="mobilenet_v3_large"), scene((96, 96))
+def training(spec, config, ids=None):
+    """One about to begin, on noise with these objects."""
+    ids = scene((96, 96)) if ids is None else ids
     images = [Image(np.random.default_rng(0).random(ids.shape).astype(np.float32), "YX")]
-    config = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, augment=False)
     class_of = np.append(0, np.ones(ids.max(), np.intp))
     classes = [LabelClass(0, "background", "#000000"), LabelClass(1, "object", "#ffffff")]
-    training = Training(spec, images, [ids], classes, config, torch.device("cpu"), class_of)
-    training.network.mean.fill_(0.5)
-    training.network.std.fill_(0.1)
-    list(training.steps())
-    trained = training.trained().network
+    return Training(spec, images, [ids], classes, config, torch.device("cpu"), class_of)
+
+
+@pytest.mark.parametrize(
+    ("tile", "patch", "size", "overlap"),
+    [
+        (TileConfig(), 256, 512, 256),
+        (TileConfig(overlap=64), 256, 512, 64),
+        (TileConfig(tile_size=128), 128, 128, 48 + 16),
+    ],
+)
+def test_tiles_are_larger_than_patches_unless_a_person_says(tile, patch, size, overlap):
+    begun = training(
+        ModelSpec("solo", encoder="resnet18"), TrainConfig(tile=tile), scene((300, 300))
+    )
+    assert begun.sampler.size == (patch, patch)
+    made = begun.trained()
+    assert made.tile_size == (size, size)
+    assert made.overlap == (overlap, overlap)
+
+
+@pytest.mark.parametrize("voxel_size", [None, 1.0])
+def test_objects_that_fill_the_image_need_no_background(voxel_size):
+    """As cells of a tissue do."""
+    ids = 1 + np.arange(4).reshape(2, 2).repeat(32, 0).repeat(32, 1)
+    image = np.random.default_rng(0).random(ids.shape).astype(np.float32)
+    config = TrainConfig(
+        epochs=1, steps_per_epoch=1, batch_size=2, labels_are="objects", voxel_size=voxel_size
+    )
+    segmenter = Segmenter(ModelSpec("unet", objects="boundary"), device="cpu")
+    segmenter.fit(image, ids, config)
+    assert segmenter.predict(image).shape == ids.shape
+
+
+def test_the_encoders_statistics_are_those_of_images_as_it_sees_them():
+    """Weights of others come with the numbers that bring images to their scale."""
+    config = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, augment=False)
+    begun = training(ModelSpec("maskrcnn", encoder="mobilenet_v3_large"), config)
+    begun.network.mean.fill_(0.5)
+    begun.network.std.fill_(0.1)
+    list(begun.steps())
+    trained = begun.trained().network
     first = next(m for m in trained.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d))
     conv = next(m for m in trained.backbone.modules() if isinstance(m, torch.nn.Conv2d))
-    batch = torch.cat(list(training._recent))
+    batch = torch.cat(list(begun._recent))
     seen = conv((batch - 0.5) / 0.1)
     torch.testing.assert_close(first.running_mean, seen.mean((0, 2, 3)), rtol=0.05, atol=0.05)

@@ -1,12 +1,13 @@
 """Mask R-CNN's own machinery: anchors that fit the objects, tensors in, unpasted masks out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads
@@ -181,7 +182,17 @@ class Detector(nn.Module):
             found.append(objects)
         return found
 
-    def normalised(self, images: Tensor) -> Tensor:
+    def settle(self, batches: Iterable[Tensor]) -> None:
+        """Measure the pyramid's batch statistics anew.
+
+        Parameters
+        ----------
+        batches : iterable of torch.Tensor
+            Images as `forward` takes them, on the network's device.
+        """
+        update_bn((self._normalised(images) for images in batches), self.backbone)
+
+    def _normalised(self, images: Tensor) -> Tensor:
         """Images as the encoder sees them."""
         scaled: Tensor = (images - self.mean[:, None, None]) / self.std[:, None, None]
         return scaled
@@ -190,7 +201,7 @@ class Detector(nn.Module):
         self, images: Tensor, targets: Sequence[Target] | None
     ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
         known = None if targets is None else [dict(target) for target in targets]
-        images = self.normalised(images)
+        images = self._normalised(images)
         shorter, longer = self.resize.tolist()
         if not shorter:
             return ImageList(images, [tuple(images.shape[-2:])] * len(images)), known

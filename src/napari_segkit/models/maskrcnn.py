@@ -26,7 +26,7 @@ from .sizes import OF_TORCHVISION, scales_of
 WIDTH = 64  # channels of the pyramid and its heads where nothing was learned with more
 HIDDEN = 256  # numbers by which a box is judged
 SCORES = "roi_heads.box_predictor.cls_score.weight"
-group_norm = partial(nn.GroupNorm, 8)
+group_norm = partial(nn.GroupNorm, 8)  # for what looks into one box
 
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
@@ -106,7 +106,7 @@ def _light(encoder: str, classes: int, channels: int) -> Detector:
         "mask_head": MaskRCNNHeads(WIDTH, [WIDTH] * 2, 1, norm_layer=group_norm),
         "mask_predictor": MaskRCNNPredictor(WIDTH, WIDTH, classes),
     }
-    return Detector(_pyramid(encoder, WIDTH, group_norm), heads, channels, scales, samples=1)
+    return Detector(_pyramid(encoder, WIDTH, nn.BatchNorm2d), heads, channels, scales, samples=1)
 
 
 def _pyramid(encoder: str, width: int, norm: Any) -> BackboneWithFPN:

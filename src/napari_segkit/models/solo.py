@@ -1,11 +1,12 @@
 """SOLO (Wang et al. 2020, arXiv:1912.04488) in its second form, SOLOv2 (arXiv:2003.10152)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 from torchvision.ops import FeaturePyramidNetwork
 
 from napari_segkit.config import ModelSpec
@@ -79,9 +80,15 @@ class Solo(nn.Module):
         """The grids in words, such as "grids with cells of 5, 11 pixels"."""
         return grids_text(cell for cell, *_ in self.levels.tolist() if cell)
 
-    def normalised(self, images: Tensor) -> Tensor:
-        """Images as the encoder sees them: as they come."""
-        return images
+    def settle(self, batches: Iterable[Tensor]) -> None:
+        """Measure the encoder's batch statistics anew.
+
+        Parameters
+        ----------
+        batches : iterable of torch.Tensor
+            Images as `forward` takes them, on the network's device.
+        """
+        update_bn(batches, self.backbone)
 
     def forward(self, images: Tensor, targets: Sequence[Target] | None = None) -> Any:
         """Losses in training, detections in evaluation.
@@ -100,7 +107,7 @@ class Solo(nn.Module):
             In training the losses "category" and "mask", scalars; otherwise what
             `solo_detect.detect` gives of each image.
         """
-        maps = self.backbone(self.normalised(images))
+        maps = self.backbone(images)
         stem = maps.pop("stem")
         pyramid = list(self.fpn(maps).values())
         features = self.mask_branch(stem, pyramid)

@@ -11,7 +11,8 @@ from .solo_parts import STRIDE, mask_logits
 
 CONFIDENT = 0.2  # score of a cell from which it is a candidate
 FEWEST, PIXELS = 100, 64  # candidates there may be: one for so many pixels, or FEWEST
-HELD = 2**22  # pixels of whole masks that are held at a time
+REACH = 8.0  # edges of its cell from there to the furthest pixel of an object
+HELD = 2**25  # numbers of mask feature maps that are held at a time
 
 
 def detect(
@@ -44,11 +45,7 @@ def detect(
     """
     height, width = features.shape[1:]
     cells, things, scores = candidates(scores, height * width * STRIDE**2)
-    parts = [
-        _cut(mask_logits(kernels[part], features, places[part]).sigmoid())
-        for part in torch.split(cells, max(HELD // (height * width), 1))
-    ]
-    boxes, crops, maskness = (torch.cat(part) for part in zip(*parts, strict=True))
+    boxes, crops, maskness = _masks(cells, kernels, places, features)
     scores = scores * maskness
     order = scores.argsort(descending=True, stable=True)
     order = order[scores[order] >= floor]  # scores only fall
@@ -86,6 +83,44 @@ def candidates(scores: Tensor, area: int) -> tuple[Tensor, Tensor, Tensor]:
     return cells[best], things[best], scores[best]
 
 
+def _masks(
+    cells: Tensor, kernels: Tensor, places: Tensor, features: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Box, crop and maskness of what each of these cells says.
+
+    A mask is looked for around its cell only, so that its cost does not grow with the image; those
+    of the coarsest grid, whose objects may be of any size, are looked for everywhere.
+    """
+    order, parts = [], []
+    edges = torch.unique(places[:, 2]).tolist()
+    for edge in edges:
+        same = torch.where(places[cells, 2] == edge)[0]
+        side = max(features.shape) if edge == edges[-1] else round(2 * REACH * edge / STRIDE)
+        for some in torch.split(same, max(HELD // (len(features) * side**2), 1)):
+            order.append(some)
+            parts.append(_around(kernels[cells[some]], places[cells[some]], features, side))
+    back = torch.cat(order).argsort()
+    boxes, crops, maskness = (torch.cat(part)[back] for part in zip(*parts, strict=True))
+    return boxes, crops, maskness
+
+
+def _around(
+    kernels: Tensor, places: Tensor, features: Tensor, side: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Box, crop and maskness of each kernel's mask in a window about its cell."""
+    whole = torch.tensor(features.shape[:0:-1], device=features.device)
+    size = whole.clamp(max=side)
+    starts = (places[:, :2] / STRIDE - size / 2).round().long()
+    starts = starts.clamp(min=0).minimum(whole - size)
+    if not torch.equal(size, whole):
+        width, height = size.tolist()
+        windows = features.unfold(1, height, 1).unfold(2, width, 1).movedim(0, 2)
+        features = windows[starts[:, 1], starts[:, 0]]
+    origin = torch.cat([starts * STRIDE, starts.new_zeros(len(starts), 1)], 1)
+    boxes, crops, maskness = _cut(mask_logits(kernels, features, places - origin).sigmoid())
+    return boxes + origin[:, [0, 1, 0, 1]], crops, maskness
+
+
 def _cut(soft: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Box, crop and maskness of soft masks ``(N, h, w)``.
 
@@ -112,7 +147,7 @@ def bounds(masks: Tensor) -> Tensor:
     Returns
     -------
     torch.Tensor
-        ``(N, 4)``, x0 y0 x1 y1, ends exclusive; the whole image where a mask is empty.
+        ``(N, 4)``, x0 y0 x1 y1, ends exclusive; everything where a mask is empty.
     """
     height, width = masks.shape[1:]
     across, down = masks.any(1).int(), masks.any(2).int()

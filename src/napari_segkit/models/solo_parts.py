@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 from torchvision.models import mobilenet_v3_large, resnet
 from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.models.convnext import LayerNorm2d
 
 from .channels import set_channels
 from .solo_targets import Level
@@ -16,7 +17,6 @@ from .solo_targets import Level
 STRIDE = 2  # pixels of the image between those of the mask feature map
 FINEST = 4  # pixels between those of the pyramid's first map
 DEPTH = 3  # convolutions of each branch of the head
-GROUP = 8  # channels that group normalisation takes together
 # What the encoders call the maps at strides 2, 4, 8, 16, 32, and the channels of these.
 RESNET = {"relu": "stem", "layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}
 MOBILENET = {"1": "stem", "3": "0", "6": "1", "12": "2", "16": "3"}
@@ -54,7 +54,10 @@ def encoder(name: str, channels: int) -> tuple[nn.Module, tuple[int, ...]]:
 
 
 def block(inputs: int, width: int, size: int = 3) -> nn.Sequential:
-    """Convolution, group normalisation, nonlinearity.
+    """Convolution, normalisation of each place by itself, nonlinearity.
+
+    The papers normalise over the whole of what the network sees: the same object would look
+    different in another tile.
 
     Parameters
     ----------
@@ -65,7 +68,7 @@ def block(inputs: int, width: int, size: int = 3) -> nn.Sequential:
     """
     return nn.Sequential(
         nn.Conv2d(inputs, width, size, padding=size // 2, bias=False),
-        nn.GroupNorm(width // GROUP, width),
+        LayerNorm2d(width),
         nn.ReLU(inplace=True),
     )
 
@@ -177,16 +180,17 @@ def mask_logits(kernels: Tensor, features: Tensor, places: Tensor) -> Tensor:
     kernels : torch.Tensor
         ``(N, E + 6)``: for F, for the five coordinates, and a constant.
     features : torch.Tensor
-        F of one image, ``(E, h, w)``.
+        F of one image, ``(E, h, w)``, or a part of it for each kernel, ``(N, E, h, w)``.
     places : torch.Tensor
-        ``(N, 3)``: centre x and y of each kernel's cell and its edge, in pixels.
+        ``(N, 3)``: centre x and y of each kernel's cell and its edge, in pixels of the image that
+        begin where F does.
 
     Returns
     -------
     torch.Tensor
         ``(N, h, w)``.
     """
-    channels, height, width = features.shape
+    channels, height, width = features.shape[-3:]
     x = (torch.arange(width, device=features.device) + 0.5) * STRIDE
     y = (torch.arange(height, device=features.device) + 0.5) * STRIDE
     centre_x, centre_y, edge = places[:, :, None].unbind(1)
@@ -194,7 +198,7 @@ def mask_logits(kernels: Tensor, features: Tensor, places: Tensor) -> Tensor:
     of_u, of_v, of_uu, of_vv, of_uv, constant = kernels[:, channels:, None].unbind(1)
     down = [of_v * v + of_vv * v * v + constant, torch.ones_like(v), of_uv * v]
     across = [torch.ones_like(u), of_u * u + of_uu * u * u, u]
-    of_features = kernels[:, :channels] @ features.flatten(1)
+    of_features = kernels[:, None, :channels] @ features.flatten(-2)
     return torch.baddbmm(
         of_features.view(-1, height, width), torch.stack(down, 2), torch.stack(across, 1)
     )

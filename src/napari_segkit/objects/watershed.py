@@ -1,23 +1,26 @@
 """From what a network says of each pixel to objects: seeds in their middles, then a watershed.
 
-The numbers below were chosen together, one setting for nuclei and cells of 13 to 68 pixels in four
-sets of images. Smoothing the maps first, or flooding by the distance to the background instead of
-by the expected level, gained nothing.
+The numbers below were chosen together, one setting for nuclei and cells of 13 to 68 pixels in six
+sets of images and volumes, on parts of the training images that the networks had not seen. Flooding
+by the distance to the rim instead of by the expected level gained nothing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import pi
+from math import log, pi
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from .levels import by_level, levels_to_classes
 
-FOREGROUND = 0.6  # an object is where background is no likelier than one less this
+FOREGROUND = 0.5  # an object is where background is no likelier than one less this
 SEED = 0.5  # a seed is where the expected level, 0 at the border and 1 in the middle, is higher
+NECK = 0.4  # of their thickness: what joins two cores by less is a gap in the rim between them
+SMOOTH = 0.04  # of the diameter, sigma by which the thickness is smoothed
 SMALL = 0.03  # of the area of a typical object: smaller holes are filled, smaller seeds dropped
 DOUBT = 0.5  # area of the smallest object, as a share of the typical, for each unit of doubt
 
@@ -69,7 +72,10 @@ def find_objects(
         labels = _components(classes, foreground)
     else:
         height = _expected(by_level(probabilities, how).sum(axis=0))
-        labels = _flooded(height, foreground, SMALL * typical)
+        seeds = _cores(foreground & (height > SEED), SMALL * typical)
+        if how == "boundary":
+            seeds = _parted(seeds > 0, spacing, SMOOTH * size)
+        labels = _flooded(height, seeds, foreground)
     return _described(labels, classes, DOUBT * typical)
 
 
@@ -111,13 +117,31 @@ def _pieces(mask: NDArray[np.bool_], after: int) -> NDArray[np.int32]:
     return np.where(mask, pieces + np.int32(after), 0)
 
 
+def _cores(mask: NDArray[np.bool_], smallest: float) -> NDArray[np.int32]:
+    """Connected pieces that are not too small."""
+    pieces = _pieces(mask, 0)
+    areas = np.bincount(pieces.ravel())
+    return np.where(areas[pieces] < smallest, np.int32(0), pieces)
+
+
+def _parted(core: NDArray[np.bool_], spacing: Sequence[float], sigma: float) -> NDArray[np.int32]:
+    """Seeds where cores are thickest: a rim with a gap still parts what lies on its two sides."""
+    sampling = np.divide(spacing, min(spacing))
+    inner = (slice(1, -1),) * core.ndim
+    padded = np.pad(core, 1, mode="edge")  # the end of the image is no rim
+    if padded.all():
+        return core.astype(np.int32)
+    depth = ndimage.distance_transform_edt(padded, sampling=sampling)[inner]
+    depth = np.log(ndimage.gaussian_filter(depth, sigma / sampling).clip(NECK**2))
+    summits = core & local_maxima(reconstruction(depth + log(NECK), depth))  # type: ignore[no-untyped-call]
+    seeds: NDArray[np.int32] = ndimage.label(summits, np.ones((3,) * core.ndim))[0]
+    return seeds
+
+
 def _flooded(
-    height: NDArray[np.float32], foreground: NDArray[np.bool_], smallest: float
+    height: NDArray[np.float32], seeds: NDArray[np.int32], foreground: NDArray[np.bool_]
 ) -> NDArray[np.int32]:
     """One object around each seed; foreground that no seed reaches is an object as it is."""
-    seeds = _pieces(foreground & (height > SEED), 0)
-    areas = np.bincount(seeds.ravel())
-    seeds[areas[seeds] < smallest] = 0
     labels: NDArray[np.int32] = watershed(-height, seeds, mask=foreground)  # type: ignore[no-untyped-call]
     return labels + _pieces(foreground & (labels == 0), labels.max())
 

@@ -146,9 +146,10 @@ class BaseTraining:
         ]
 
     def _require_all(self, values: Sequence[NDArray[Any]]) -> None:
-        """Refuse a voxel size at which a class has no pixel left."""
+        """Refuse a voxel size at which a class has no pixel left; objects need no background."""
         present = set().union(*(count(self._classes_in(v))[0].tolist() for v in values))
-        lost = [c.name for c in self.classes if c.value not in present]
+        needed = self.classes if self.class_of is None else self.classes[1:]
+        lost = [c.name for c in needed if c.value not in present]
         if lost:
             raise ValueError(
                 f"At voxel_size {self.config.voxel_size:g} no pixel of {', '.join(lost)} is left: "

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.optim.swa_utils import update_bn
 
 from napari_segkit.objects.sizes import learned_lengths
 from napari_segkit.trained import TrainedModel
@@ -36,6 +35,8 @@ class Training(BaseTraining):
         )
         sizes = [learned_lengths(s.indices.data, s.image, self.ndim) for s in self.samples]
         self.network.set_sizes(np.concatenate(sizes))
+        if self.config.tile.tile_size is None:
+            self.tile_size, self.overlap = self._roomy()
         self._recent: deque[torch.Tensor] = deque(maxlen=SETTLE)
 
     def steps(self) -> Generator[TrainStep, None, None]:
@@ -46,10 +47,17 @@ class Training(BaseTraining):
             yield step
 
     def trained(self) -> TrainedModel:
-        """The model as it is now, the batch statistics of its encoder measured anew."""
-        seen = (self.network.normalised(images.to(self.device)) for images in self._recent)
-        update_bn(seen, self.network.backbone)
+        """The model as it is now, its batch statistics measured anew."""
+        self.network.settle(images.to(self.device) for images in self._recent)
         return super().trained()
+
+    def _roomy(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Tiles to predict in: in larger ones than are learned, most objects lie far from a border.
+
+        What a network says of an object changes with what it sees around it.
+        """
+        overlap = self.overlap if self.config.tile.overlap is not None else self.tile_size
+        return tuple(2 * size for size in self.tile_size), tuple(overlap)
 
     def _batch(self, count: int) -> tuple[torch.Tensor, Targets]:
         images, targets = self.sampler.batch(count)
