@@ -12,7 +12,7 @@ from .solo_parts import STRIDE, mask_logits
 CONFIDENT = 0.2  # score of a cell from which it is a candidate
 FEWEST, PIXELS = 100, 64  # candidates there may be: one for so many pixels, or FEWEST
 REACH = 8.0  # edges of its cell from there to the furthest pixel of an object
-HELD = 2**25  # numbers of mask feature maps that are held at a time
+HELD = 2**24  # numbers of masks, or of copies of the feature map, that are held at a time
 
 
 def detect(
@@ -91,12 +91,13 @@ def _masks(
     A mask is looked for around its cell only, so that its cost does not grow with the image; those
     of the coarsest grid, whose objects may be of any size, are looked for everywhere.
     """
-    order, parts = [], []
+    order, parts, longest = [], [], max(features.shape[1:])
     edges = torch.unique(places[:, 2]).tolist()
     for edge in edges:
         same = torch.where(places[cells, 2] == edge)[0]
-        side = max(features.shape) if edge == edges[-1] else round(2 * REACH * edge / STRIDE)
-        for some in torch.split(same, max(HELD // (len(features) * side**2), 1)):
+        side = longest if edge == edges[-1] else min(round(2 * REACH * edge / STRIDE), longest)
+        held = side**2 if side == longest else len(features) * side**2  # what is shared is no copy
+        for some in torch.split(same, max(HELD // held, 1)):
             order.append(some)
             parts.append(_around(kernels[cells[some]], places[cells[some]], features, side))
     back = torch.cat(order).argsort()
