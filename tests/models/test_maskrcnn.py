@@ -204,6 +204,18 @@ def test_layers_and_names_are_torchvisions(encoder):
     assert set(got) - set(given) == {"mean", "std", "resize", "rpn.anchor_generator.cells"}
 
 
+def test_what_is_far_away_changes_no_feature():
+    """So that an object looks in a tile as it does in the whole image."""
+    made = network().eval()
+    images = torch.rand(1, 1, 64, 1024).repeat(2, 1, 1, 1)
+    images[1, :, :, 960:] = 5.0
+    with torch.no_grad():
+        for level in made.backbone(images).values():
+            one, other = level[..., : level.shape[-1] // 8]
+            assert torch.equal(one, other)
+            assert not torch.equal(*level)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("encoder", THEIRS)
 def test_a_file_of_torchvisions_gives_its_results(encoder, tmp_path):

@@ -242,7 +242,7 @@ def test_a_kernel_cuts_out_the_same_mask_from_any_cell():
     torch.testing.assert_close(here[0], wanted)
 
 
-def test_a_mask_is_looked_for_around_its_cell_and_is_the_same(monkeypatch):
+def test_a_mask_is_looked_for_around_its_cell_first_and_is_the_same(monkeypatch):
     random = torch.Generator().manual_seed(0)
     levels = grids([(4.0, 0.0, 10.0), (16.0, 10.0, inf)], 160, 224)
     places = torch.cat([level.places(torch.device("cpu")) for level in levels])
@@ -252,7 +252,8 @@ def test_a_mask_is_looked_for_around_its_cell_and_is_the_same(monkeypatch):
     kernels = torch.zeros(len(places), 10)  # discs about their cells, frayed by the features
     kernels[:, :4] = torch.rand(len(places), 4, generator=random)
     kernels[:, 6:8], kernels[:, 9] = -2.0, 3.0
-    features = torch.randn(4, 80, 112, generator=random)
+    kernels[::9, 6] = -0.01  # some are long
+    features = 0.3 * torch.randn(4, 80, 112, generator=random)
     seen = []
 
     def spy(kernels, features, places):
@@ -261,12 +262,31 @@ def test_a_mask_is_looked_for_around_its_cell_and_is_the_same(monkeypatch):
 
     monkeypatch.setattr(solo_detect, "mask_logits", spy)
     near = detect(scores, kernels, places, features, 0.05)
-    assert seen == [(32, 32), (80, 112)]  # the coarsest grid's may be anywhere
+    assert seen == [(32, 32), (64, 64), (80, 112), (80, 112)]  # of the fine grid, of the coarse one
     monkeypatch.setattr(solo_detect, "REACH", 1000.0)
     anywhere = detect(scores, kernels, places, features, 0.05)
     assert len(near["boxes"]) > 20
+    assert (near["boxes"][:, 2] - near["boxes"][:, 0]).max() > 70
     for name, values in anywhere.items():
         torch.testing.assert_close(near[name], values)
+
+
+def test_what_is_far_away_changes_nothing():
+    """So that an object looks in a tile as it does in the whole image."""
+    network = network_of().eval()
+    images = torch.rand(1, 1, 64, 1024).repeat(2, 1, 1, 1)
+    images[1, :, :, 960:] = 5.0
+    levels = grids([(8.0, 0.0, inf)], 64, 1024)
+    with torch.no_grad():
+        maps = network.backbone(images)
+        stem = maps.pop("stem")
+        pyramid = list(network.fpn(maps).values())
+        features = network.mask_branch(stem, pyramid)
+        categories, kernels = (v.unflatten(1, (8, 128)) for v in network.head(pyramid, levels))
+    assert torch.equal(features[0, ..., :128], features[1, ..., :128])
+    assert not torch.equal(features[0, ..., 400:], features[1, ..., 400:])
+    for values in (categories, kernels):
+        assert torch.equal(values[0, :, :32], values[1, :, :32])
 
 
 def test_category_loss_is_the_focal_loss_over_the_positive_cells():
@@ -388,7 +408,8 @@ class Largest(TorchDispatchMode):
         result = func(*args, **kwargs or {})
         for tensor in result if isinstance(result, (tuple, list)) else (result,):
             if isinstance(tensor, torch.Tensor):
-                self.elements = max(self.elements, tensor.numel())
+                held = tensor.untyped_storage().nbytes() // tensor.element_size()  # no views
+                self.elements = max(self.elements, held)
         return result
 
 

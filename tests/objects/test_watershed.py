@@ -89,6 +89,13 @@ def test_a_rim_with_a_gap_parts_two_cells(size):
     assert find_objects(maps, "boundary", spacing=(1, 1), size=size).labels.max() == 1
 
 
+def test_a_thin_object_beside_a_thick_one_keeps_its_seed():
+    ids = np.zeros((90, 90), np.int32)
+    ids[_disc(ids.shape, (45, 34), 31)] = 1
+    ids[5:85, 68:78] = 2
+    _assert_same(ids, _found(ids, "boundary", size=60.0).labels)
+
+
 @pytest.mark.parametrize("how", ALL)
 def test_components_are_objects(how):
     ids = _concave()

@@ -128,6 +128,7 @@ def training(spec, config, ids=None):
     [
         (TileConfig(), 256, 512, 256),
         (TileConfig(overlap=64), 256, 512, 64),
+        (TileConfig(overlap=160), 256, 512, 160),
         (TileConfig(tile_size=128), 128, 128, 48 + 16),
     ],
 )
@@ -151,7 +152,15 @@ def test_objects_that_fill_the_image_need_no_background(voxel_size):
     )
     segmenter = Segmenter(ModelSpec("unet", objects="boundary"), device="cpu")
     segmenter.fit(image, ids, config)
-    assert segmenter.predict(image).shape == ids.shape
+    assert segmenter.predict_proba(image).shape == (2, *ids.shape)
+    assert [c.name for c in segmenter.classes] == ["background", "object"]
+
+
+def test_components_without_background_are_refused():
+    ids = 1 + np.arange(4).reshape(2, 2).repeat(32, 0).repeat(32, 1)
+    segmenter = Segmenter(ModelSpec("pixels", objects="components"), device="cpu")
+    with pytest.raises(LabelsError, match="boundary"):
+        segmenter.fit(ids.astype(np.float32), ids, TrainConfig(labels_are="objects"))
 
 
 def test_the_encoders_statistics_are_those_of_images_as_it_sees_them():

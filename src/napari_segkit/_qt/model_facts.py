@@ -26,7 +26,7 @@ class Facts:
         Its parameters and the memory for a batch of tiles; None where it is no network that is
         trained in steps.
     tile : tuple of int
-        Edges of a tile in pixels.
+        Edges of a tile that it learns, in pixels.
     free : int or None
         Bytes free on the device; None where that is not here.
     weights : tuple of str
@@ -69,22 +69,26 @@ def look(
     """
     from napari_segkit import devices  # noqa: F401  the first import of torch
     from napari_segkit.models.weights import available
+    from napari_segkit.training import training_of
     from napari_segkit.training.base import tiles
 
     ndim = choose_ndim(spec, image.axes if image else "ZYX")
     image = image or _any_image(ndim)
     inputs = Inputs(image.channels, outputs(spec, classes), image.spacing[-ndim:])
-    tile, _ = tiles([image], config, stride(spec, inputs.spacing))
-    size = _weigh(spec, inputs, tile, config.batch_size)
-    return Facts(size, tile, _free_memory(device), available(spec))
+    strides, room = stride(spec, inputs.spacing), training_of(spec).room
+    patch, tile, _ = tiles([image], config, strides, room)
+    size = _weigh(spec, inputs, patch, config.batch_size, tile)
+    return Facts(size, patch, _free_memory(device), available(spec))
 
 
-def _weigh(spec: ModelSpec, inputs: Inputs, tile: tuple[int, ...], batch: int) -> "Details | None":
+def _weigh(
+    spec: ModelSpec, inputs: Inputs, patch: tuple[int, ...], batch: int, tile: tuple[int, ...]
+) -> "Details | None":
     from napari_segkit.models.details import details
     from napari_segkit.models.skeleton import skeleton
 
     if not model_info(spec.name).features:
-        return details(spec, inputs, tile, batch)
+        return details(spec, inputs, patch, batch, tile)
     with skeleton():
         build(spec, inputs)  # for its ValueError
     return None

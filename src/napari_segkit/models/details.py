@@ -37,7 +37,13 @@ class Details:
     at_least: bool = False
 
 
-def details(spec: ModelSpec, inputs: Inputs, tile_size: Sequence[int], batch_size: int) -> Details:
+def details(
+    spec: ModelSpec,
+    inputs: Inputs,
+    patch: Sequence[int],
+    batch_size: int,
+    tile_size: Sequence[int] | None = None,
+) -> Details:
     """Weigh a model by running it without its numbers.
 
     Parameters
@@ -46,10 +52,12 @@ def details(spec: ModelSpec, inputs: Inputs, tile_size: Sequence[int], batch_siz
         Its encoder named.
     inputs : Inputs
         Channels, classes, voxel size.
-    tile_size : sequence of int
-        Edges of a tile, multiples of the model's stride.
+    patch : sequence of int
+        Edges of what it learns from, multiples of the model's stride.
     batch_size : int
-        Tiles in a batch.
+        Patches or tiles in a batch.
+    tile_size : sequence of int, optional
+        Edges of the tiles it predicts in, where these are no patches.
 
     Returns
     -------
@@ -65,17 +73,18 @@ def details(spec: ModelSpec, inputs: Inputs, tile_size: Sequence[int], batch_siz
     """
     with skeleton():
         network = build(spec, inputs)
-        images = torch.empty(batch_size, inputs.channels, *tile_size)
+        images = torch.empty(batch_size, inputs.channels, *patch)
     parameters = sum(p.numel() for p in network.parameters())
     learned = sum(p.numel() for p in network.parameters() if p.requires_grad)
     by_ones = kind_of(spec) == "instance"
     weighed: Any = network.backbone if by_ones else network
     kept, largest = _activations(weighed, images)
-    outputs = 0 if by_ones else FLOAT * batch_size * inputs.classes * prod(tile_size)
+    outputs = 0 if by_ones else FLOAT * batch_size * inputs.classes * prod(patch)
+    larger = prod(tile_size or patch) / prod(patch)
     return Details(
         parameters,
         FLOAT * (parameters + 3 * learned) + kept + 2 * outputs,
-        FLOAT * parameters + 2 * largest + 2 * outputs,
+        FLOAT * parameters + int(larger * 2 * (largest + outputs)),
         at_least=by_ones,
     )
 

@@ -88,27 +88,44 @@ def _masks(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Box, crop and maskness of what each of these cells says.
 
-    A mask is looked for around its cell only, so that its cost does not grow with the image; those
-    of the coarsest grid, whose objects may be of any size, are looked for everywhere.
+    A mask is looked for around its cell first, and further away only where it does not end there:
+    its cost does not grow with the image.
     """
-    order, parts, longest = [], [], max(features.shape[1:])
-    edges = torch.unique(places[:, 2]).tolist()
-    for edge in edges:
+    order, parts = [], []
+    for edge in torch.unique(places[:, 2]).tolist():
         same = torch.where(places[cells, 2] == edge)[0]
-        side = longest if edge == edges[-1] else min(round(2 * REACH * edge / STRIDE), longest)
-        held = side**2 if side == longest else len(features) * side**2  # what is shared is no copy
-        for some in torch.split(same, max(HELD // held, 1)):
-            order.append(some)
-            parts.append(_around(kernels[cells[some]], places[cells[some]], features, side))
+        side = round(2 * REACH * edge / STRIDE)
+        order.append(same)
+        parts.append(_within(side, kernels[cells[same]], places[cells[same]], features))
     back = torch.cat(order).argsort()
     boxes, crops, maskness = (torch.cat(part)[back] for part in zip(*parts, strict=True))
     return boxes, crops, maskness
 
 
-def _around(
-    kernels: Tensor, places: Tensor, features: Tensor, side: int
+def _within(
+    side: int, kernels: Tensor, places: Tensor, features: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Box, crop and maskness of each kernel's mask in a window about its cell."""
+    """The same in windows of `side`, or of twice that where a mask reaches the window's end."""
+    side = min(side, max(features.shape[1:]))
+    whole = side >= max(features.shape[1:])
+    held = side**2 * (1 if whole else len(features))  # what is shared is no copy
+    count = max(HELD // held, 1)
+    parts = [
+        _around(side, some, at, features)
+        for some, at in zip(torch.split(kernels, count), torch.split(places, count), strict=True)
+    ]
+    boxes, crops, maskness, cut = (torch.cat(part) for part in zip(*parts, strict=True))
+    if cut.any():
+        boxes[cut], crops[cut], maskness[cut] = _within(
+            2 * side, kernels[cut], places[cut], features
+        )
+    return boxes, crops, maskness
+
+
+def _around(
+    side: int, kernels: Tensor, places: Tensor, features: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Box, crop and maskness in windows about the cells; and which masks a window cuts off."""
     whole = torch.tensor(features.shape[:0:-1], device=features.device)
     size = whole.clamp(max=side)
     starts = (places[:, :2] / STRIDE - size / 2).round().long()
@@ -119,7 +136,10 @@ def _around(
         features = windows[starts[:, 1], starts[:, 0]]
     origin = torch.cat([starts * STRIDE, starts.new_zeros(len(starts), 1)], 1)
     boxes, crops, maskness = _cut(mask_logits(kernels, features, places - origin).sigmoid())
-    return boxes + origin[:, [0, 1, 0, 1]], crops, maskness
+    ends = starts + size
+    first, last = boxes[:, :2] <= 0, boxes[:, 2:] >= size * STRIDE
+    cut = (first & (starts > 0) | last & (ends < whole)).any(1) & (maskness > 0)
+    return boxes + origin[:, [0, 1, 0, 1]], crops, maskness, cut
 
 
 def _cut(soft: Tensor) -> tuple[Tensor, Tensor, Tensor]:

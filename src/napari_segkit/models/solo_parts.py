@@ -1,5 +1,6 @@
 """The parts of SOLOv2 that have weights: encoder, heads, mask branch (arXiv:2003.10152)."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from math import floor, log, log2
 from typing import Any
@@ -66,11 +67,9 @@ def block(inputs: int, width: int, size: int = 3) -> nn.Sequential:
     size : int
         Of the kernel.
     """
-    return nn.Sequential(
-        nn.Conv2d(inputs, width, size, padding=size // 2, bias=False),
-        LayerNorm2d(width),
-        nn.ReLU(inplace=True),
-    )
+    convolve = nn.Conv2d(inputs, width, size, padding=size // 2, bias=False)
+    named = {"convolve": convolve, "normalise": LayerNorm2d(width), "relu": nn.ReLU(inplace=True)}
+    return nn.Sequential(OrderedDict(named))
 
 
 class MaskBranch(nn.Module):

@@ -8,6 +8,7 @@ by the distance to the rim instead of by the expected level gained nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, pi
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def find_objects(
         height = _expected(by_level(probabilities, how).sum(axis=0))
         seeds = _cores(foreground & (height > SEED), SMALL * typical)
         if how == "boundary":
-            seeds = _parted(seeds > 0, spacing, SMOOTH * size)
+            seeds = _parted(seeds, spacing, SMOOTH * size)
         labels = _flooded(height, seeds, foreground)
     return _described(labels, classes, DOUBT * typical)
 
@@ -124,18 +125,28 @@ def _cores(mask: NDArray[np.bool_], smallest: float) -> NDArray[np.int32]:
     return np.where(areas[pieces] < smallest, np.int32(0), pieces)
 
 
-def _parted(core: NDArray[np.bool_], spacing: Sequence[float], sigma: float) -> NDArray[np.int32]:
+def _parted(cores: NDArray[np.int32], spacing: Sequence[float], sigma: float) -> NDArray[np.int32]:
     """Seeds where cores are thickest: a rim with a gap still parts what lies on its two sides."""
-    sampling = np.divide(spacing, min(spacing))
-    inner = (slice(1, -1),) * core.ndim
-    padded = np.pad(core, 1, mode="edge")  # the end of the image is no rim
-    if padded.all():
-        return core.astype(np.int32)
-    depth = ndimage.distance_transform_edt(padded, sampling=sampling)[inner]
+    seeds, sampling, count = np.zeros_like(cores), np.divide(spacing, min(spacing)), 0
+    for number, box in enumerate(ndimage.find_objects(cores), 1):
+        if box is None:
+            continue
+        around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
+        core = cores[around] == number
+        summits, found = ndimage.label(_summits(core, sampling, sigma), np.ones((3,) * core.ndim))
+        seeds[around][summits > 0] = summits[summits > 0] + count
+        count += found
+    return seeds
+
+
+def _summits(core: NDArray[np.bool_], sampling: NDArray[Any], sigma: float) -> NDArray[np.bool_]:
+    """Where a core is thick, up to necks; all of it where it is alike everywhere."""
+    if core.all():
+        return core
+    depth = ndimage.distance_transform_edt(core, sampling=sampling)
     depth = np.log(ndimage.gaussian_filter(depth, sigma / sampling).clip(NECK**2))
     summits = core & local_maxima(reconstruction(depth + log(NECK), depth))  # type: ignore[no-untyped-call]
-    seeds: NDArray[np.int32] = ndimage.label(summits, np.ones((3,) * core.ndim))[0]
-    return seeds
+    return summits if summits.any() else core
 
 
 def _flooded(

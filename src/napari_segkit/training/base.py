@@ -14,7 +14,7 @@ from torch import nn
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.data.classes import LabelClass
 from napari_segkit.data.images import Image
-from napari_segkit.data.labels import count
+from napari_segkit.data.labels import LabelsError, count
 from napari_segkit.data.normalise import (
     Statistics,
     identity,
@@ -59,7 +59,14 @@ class BaseTraining:
         Where.
     class_of : ndarray, optional
         Position in `classes` of each id, where values are ids of objects.
+
+    Attributes
+    ----------
+    room : int
+        How many times as long as the patches it learns are the tiles that its model predicts in.
     """
+
+    room = 1
 
     def __init__(
         self,
@@ -87,7 +94,8 @@ class BaseTraining:
             outputs(spec, len(classes)),
             self.images[0].spacing[-self.ndim :],
         )
-        self.tile_size, self.overlap = tiles(self.images, config, stride(spec, self.inputs.spacing))
+        strides = stride(spec, self.inputs.spacing)
+        self.patch, self.tile_size, self.overlap = tiles(self.images, config, strides, self.room)
         self._require_all(values)
         pairs = [] if class_of is None else zip(values, self.images, strict=True)
         self.object_count = sum(len(occurrences(*pair)) for pair in pairs)
@@ -148,6 +156,11 @@ class BaseTraining:
     def _require_all(self, values: Sequence[NDArray[Any]]) -> None:
         """Refuse a voxel size at which a class has no pixel left; objects need no background."""
         present = set().union(*(count(self._classes_in(v))[0].tolist() for v in values))
+        if self.spec.objects == "components" and self.class_of is not None and 0 not in present:
+            raise LabelsError(
+                "No pixel of the labels is background, and objects='components' parts objects by "
+                "what lies between them: choose objects='boundary' or 'distance'."
+            )
         needed = self.classes if self.class_of is None else self.classes[1:]
         lost = [c.name for c in needed if c.value not in present]
         if lost:
@@ -178,9 +191,9 @@ class BaseTraining:
 
 
 def tiles(
-    images: Sequence[Image], config: TrainConfig, strides: Sequence[int]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Tile size and overlap that a model is trained with and keeps.
+    images: Sequence[Image], config: TrainConfig, strides: Sequence[int], room: int = 1
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Patches that a model is trained with, tile size and overlap that it keeps.
 
     Parameters
     ----------
@@ -189,24 +202,28 @@ def tiles(
     config : TrainConfig
         Its `tile`, where it says something.
     strides : sequence of int
-        Of the network along each spatial axis; both become multiples of it.
+        Of the network along each spatial axis; all become multiples of it.
+    room : int
+        Length of a tile in patches, unless `config` names it.
 
     Returns
     -------
     tuple of tuple of int
-        Size and overlap along each spatial axis.
+        Edges of a patch, edges of a tile, overlap along each spatial axis.
     """
     longest = np.max([image.spatial(len(strides)) for image in images], axis=0).tolist()
     if config.tile.tile_size is None:
         default = along_axes(TILE[len(strides)], strides)
-        sizes = edges([min(pair) for pair in zip(default, longest, strict=True)], longest, strides)
+        wished = [min(pair) for pair in zip(default, longest, strict=True)]
+        patch = edges(wished, longest, strides)
+        sizes = tuple(room * edge for edge in patch)
     else:
-        sizes = explicit(config.tile.tile_size, longest, strides)
+        patch = sizes = explicit(config.tile.tile_size, longest, strides)
     if config.tile.overlap is None:
-        overlaps = [3 * size // 8 for size in sizes]
+        overlaps = [3 * size // 8 if room == 1 else size // 2 for size in sizes]
     else:
         overlaps = along_axes(config.tile.overlap, strides)
     if config.tile.tile_size is not None:  # less where an image is thinner than that
         overlaps = [min(o, size // 2) for o, size in zip(overlaps, sizes, strict=True)]
     fitted = [fit(*along) for along in zip(sizes, overlaps, strides, strict=True)]
-    return tuple(size for size, _ in fitted), tuple(overlap for _, overlap in fitted)
+    return patch, tuple(size for size, _ in fitted), tuple(overlap for _, overlap in fitted)

@@ -23,20 +23,19 @@ class Training(BaseTraining):
 
     network: Any
     class_of: NDArray[np.intp]
+    room = 2  # what it says of an object changes with what it sees around it
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.sampler = ObjectSampler(
             self.samples,
-            self.tile_size,
+            self.patch,
             self.class_of,
             augment=self.config.augment,
             seed=self.config.seed,
         )
         sizes = [learned_lengths(s.indices.data, s.image, self.ndim) for s in self.samples]
         self.network.set_sizes(np.concatenate(sizes))
-        if self.config.tile.tile_size is None:
-            self.tile_size, self.overlap = self._roomy()
         self._recent: deque[torch.Tensor] = deque(maxlen=SETTLE)
 
     def steps(self) -> Generator[TrainStep, None, None]:
@@ -50,14 +49,6 @@ class Training(BaseTraining):
         """The model as it is now, its batch statistics measured anew."""
         self.network.settle(images.to(self.device) for images in self._recent)
         return super().trained()
-
-    def _roomy(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Tiles to predict in: in larger ones than are learned, most objects lie far from a border.
-
-        What a network says of an object changes with what it sees around it.
-        """
-        overlap = self.overlap if self.config.tile.overlap is not None else self.tile_size
-        return tuple(2 * size for size in self.tile_size), tuple(overlap)
 
     def _batch(self, count: int) -> tuple[torch.Tensor, Targets]:
         images, targets = self.sampler.batch(count)

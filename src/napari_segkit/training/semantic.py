@@ -24,7 +24,7 @@ class Training(BaseTraining):
         super().__init__(*given, **named)
         self.sampler = Sampler(
             self.samples,
-            self.tile_size,
+            self.patch,
             self.inputs.classes,
             augment=self.config.augment,
             seed=self.config.seed,
