@@ -127,7 +127,7 @@ def _say(who: str, found: list[np.ndarray], truth: list[np.ndarray]) -> None:
 
 
 def mosaic(segmenter: Segmenter, pairs: list[Pair]) -> None:
-    """Tiles against the whole, two offsets of the tiles, and tiles against single images."""
+    """Tiles against the whole, two offsets of the tiles, and tiles against the pieces by themselves."""
     cells = [_cell(*pair) for pair in pairs if min(pair[1].shape) >= CELL]
     many = (cells * 64)[:64]
     image, truth = (_tiled([cell[i] for cell in many]) for i in (0, 1))
@@ -136,8 +136,9 @@ def mosaic(segmenter: Segmenter, pairs: list[Pair]) -> None:
     _agree("tiles and the whole", tiled, whole)
     shifted = segmenter.predict(image[96:, 96:])
     _agree("tiles at two offsets", clear_border(tiled[96:, 96:]), clear_border(shifted))
-    alone = [segmenter.predict(cell) for cell, _ in cells] * 64
-    _say("single images", alone[:64], [labels for _, labels in many])
+    framed = [tuple(map(_framed, cell)) for cell in cells]
+    alone = [segmenter.predict(piece) for piece, _ in framed] * 64
+    _say("its pieces one by one", alone[:64], [labels for _, labels in (framed * 64)[:64]])
     _say("their mosaic, in tiles", [tiled], [truth])
     _say("their mosaic, whole", [whole], [truth])
 
@@ -162,10 +163,14 @@ def _tiled(cells: list[np.ndarray]) -> np.ndarray:
     """Eight rows of eight with a dark gap between them; ids stay apart."""
     if cells[0].dtype.kind in "iu":
         cells = [np.where(c > 0, c.astype(np.int64) + 10_000 * n, 0) for n, c in enumerate(cells)]
-    margin = [(GAP // 2,) * 2] * 2
-    cells = [np.pad(cell, margin + [(0, 0)] * (cell.ndim - 2)) for cell in cells]
+    cells = [_framed(cell) for cell in cells]
     rows = [np.concatenate(cells[8 * r : 8 * r + 8], axis=1) for r in range(8)]
     return np.concatenate(rows, axis=0)
+
+
+def _framed(cell: np.ndarray) -> np.ndarray:
+    margin = [(GAP // 2,) * 2] * 2
+    return np.pad(cell, margin + [(0, 0)] * (cell.ndim - 2))
 
 
 def main() -> None:

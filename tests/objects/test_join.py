@@ -100,3 +100,19 @@ def test_objects_of_other_classes_stay_apart():
     other = parts[1][1]
     parts[1] = parts[1][0], Candidates(other.boxes, other.masks, other.positions + 1, other.scores)
     assert len(join_tiles(grid, parts)) == 2
+
+
+def test_a_doubtful_candidate_does_not_stand_for_a_sure_one():
+    """A network also finds, less surely, most of what it finds: both tiles see both."""
+    grid = Grid((64, 104), (64, 64), (24, 24), blended=False)
+    first, second = grid
+    boxes = np.array([[46, 20, 58, 40], [48, 20, 58, 40]], np.float32)
+
+    def candidates(start):
+        masks = np.ones((2, 28, 28), np.float16)
+        scores = np.array([0.8, 0.5], np.float32)
+        return Candidates(boxes - [start, 0, start, 0], masks, np.ones(2, np.intp), scores)
+
+    found = join_tiles(grid, [(first, candidates(0)), (second, candidates(40))])
+    np.testing.assert_allclose(found.scores, [0.8, 0.5])
+    np.testing.assert_allclose(found.boxes, boxes)

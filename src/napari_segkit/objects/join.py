@@ -54,8 +54,10 @@ class _Seen:
 def join_tiles(grid: Grid, found: Sequence[tuple[Tile, Candidates]]) -> Candidates:
     """The objects of an image, each once and whole.
 
-    What two tiles found in the part that both see is one object where the masks agree there. It is
-    taken from the tile in which it lies deepest; where no tile sees it whole, the parts are joined.
+    What two tiles found in the part that both see is one object where the masks agree there; each
+    candidate stands for one of the other tile's at most, that with which it agrees best. The object
+    is taken from the tile in which it lies deepest; where no tile sees it whole, the parts are
+    joined.
     What a tile's edge cuts off, and another tile sees whole but does not find, is dropped.
 
     Parameters
@@ -121,7 +123,17 @@ def _placed(grid: Grid, tile: Tile, candidates: Candidates) -> _Seen:
 
 
 def _matches(a: _Seen, b: _Seen, shape: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Pairs of candidates that are the same where both tiles look."""
+    """Pairs of candidates that are the same where both tiles look: each is in one at most."""
+    left, right = set(range(len(a.candidates))), set(range(len(b.candidates)))
+    for _, p, q in sorted(_alike(a, b, shape), reverse=True):
+        if p in left and q in right:
+            left.remove(p)
+            right.remove(q)
+            yield p, q
+
+
+def _alike(a: _Seen, b: _Seen, shape: Sequence[int]) -> Iterator[tuple[float, int, int]]:
+    """IoU, where both tiles look, of pairs of candidates that may be the same."""
     shared = _meet(a.window, b.window)
     if not len(a.candidates) or not len(b.candidates) or not (shared[2:] > shared[:2]).all():
         return
@@ -131,9 +143,10 @@ def _matches(a: _Seen, b: _Seen, shape: Sequence[int]) -> Iterator[tuple[int, in
     union = _area(boxes[0])[:, None] + _area(boxes[1])[None] - overlap
     for i, j in np.argwhere(overlap > 0.3 * union):
         p, q = int(near[0][i]), int(near[1][j])
-        same = a.candidates.positions[p] == b.candidates.positions[q]
-        if same and _agreement(a.candidates, p, b.candidates, q, shared, shape) > SAME:
-            yield p, q
+        if a.candidates.positions[p] == b.candidates.positions[q]:
+            iou = _agreement(a.candidates, p, b.candidates, q, shared, shape)
+            if iou > SAME:
+                yield iou, p, q
 
 
 def _agreement(
@@ -171,9 +184,8 @@ def _settled(
     whole = [bool(seen[t].holds(b)[0]) for (t, _), b in zip(group, boxes, strict=True)]
     chosen = [n for n, (s, w) in enumerate(zip(strong, whole, strict=True)) if s and w]
     if chosen:
-        depth = [float(seen[group[n][0]].depths(boxes[n])[0]) for n in chosen]
-        _, _, n = max(zip(depth, (float(parts[n].scores[0]) for n in chosen), chosen, strict=True))
-        return parts[n]
+        surest = {group[n][0]: n for n in sorted(chosen, key=lambda n: float(parts[n].scores[0]))}
+        return parts[max(surest.values(), key=lambda n: seen[group[n][0]].depths(boxes[n])[0])]
     own = {t for t, _ in group}
     others = {n for t in own for n in near(t)} - own
     if any(seen[t].holds(b)[0] for t in others for b in boxes):
