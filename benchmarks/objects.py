@@ -127,7 +127,7 @@ def _say(who: str, found: list[np.ndarray], truth: list[np.ndarray]) -> None:
 
 
 def mosaic(segmenter: Segmenter, pairs: list[Pair]) -> None:
-    """Tiles against the whole, two offsets of the tiles, and tiles against the pieces by themselves."""
+    """Tiles against the whole, two offsets of the tiles, and tiles against piece by piece."""
     cells = [_cell(*pair) for pair in pairs if min(pair[1].shape) >= CELL]
     many = (cells * 64)[:64]
     image, truth = (_tiled([cell[i] for cell in many]) for i in (0, 1))
