@@ -14,7 +14,7 @@ from napari_segkit.steps import drain
 
 ALL = {info.name: info for info in list_models()}
 MODELS = {name: info for name, info in ALL.items() if info.kind == "semantic"}
-QUICK = TrainConfig(epochs=3, steps_per_epoch=10, tile=TileConfig(16, 0))
+QUICK = TrainConfig(epochs=2, steps_per_epoch=9, tile=TileConfig(16, 0))
 DIMS = [(name, dims) for name, info in MODELS.items() for dims in info.dims]
 
 
