@@ -45,7 +45,8 @@ def header_of(path):
 
 def test_a_loaded_model_gives_the_same_pixels_and_knows_everything(segmenter, file):
     loaded = Segmenter.load(file)
-    np.testing.assert_array_equal(loaded.predict_proba(coins()), segmenter.predict_proba(coins()))
+    part = coins()[:100, :120]
+    np.testing.assert_array_equal(loaded.predict_proba(part), segmenter.predict_proba(part))
     for name in ("spec", "config", "classes", "channels", "axes", "spacing", "tile_size"):
         assert getattr(loaded.trained, name) == getattr(segmenter.trained, name), name
     assert loaded.trained.statistics == segmenter.trained.statistics

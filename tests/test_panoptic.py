@@ -106,6 +106,9 @@ def test_stuff_is_what_is_neither_background_nor_a_thing(models):
         merge_panoptic(named(semantic, "background", "cell", "CELL"), instance)
     with pytest.raises(ValueError, match="No class of the semantic model is left"):
         merge_panoptic(semantic, instance, stuff=[])
+    for stuff in (None, ["cell"]):
+        with pytest.raises(ValueError, match="none is left as stuff: train"):
+            merge_panoptic(named(semantic, "cell", "CELL", "Cell"), instance, stuff=stuff)
 
 
 def test_stuff_is_named_by_names_values_or_one_name(models):

@@ -85,6 +85,11 @@ def _stuff_values(
 ) -> tuple[int, ...]:
     taken = {c.name.lower() for c in things.classes[1:]}
     free = [c for c in around.classes if c.name.lower() not in taken]
+    if not free:
+        raise ValueError(
+            "All classes of the semantic model have names of the instance model's, so none is "
+            "left as stuff: train one of the two with other names for its classes."
+        )
     if stuff is None:
         values = tuple(c.value for c in free if c.name.lower() != "background")
     else:
