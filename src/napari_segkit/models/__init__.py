@@ -15,6 +15,8 @@ from .registry import MODELS, ModelInfo, list_models, model_info
 if TYPE_CHECKING:
     from torch import nn
 
+    from napari_segkit.torch_random import RandomSource
+
 __all__ = [
     "MODELS",
     "Inputs",
@@ -219,8 +221,8 @@ def choose_ndim(spec: ModelSpec, axes: str) -> int:
     return possible[0]
 
 
-def build(spec: ModelSpec, inputs: Inputs) -> "nn.Module":
-    """Build an untrained network. Nothing is downloaded.
+def build(spec: ModelSpec, inputs: Inputs, random: "RandomSource | None" = None) -> "nn.Module":
+    """Build an untrained network. Nothing is downloaded, torch's random state stays as it is.
 
     Parameters
     ----------
@@ -228,6 +230,8 @@ def build(spec: ModelSpec, inputs: Inputs) -> "nn.Module":
         Which one.
     inputs : Inputs
         What it is built for.
+    random : RandomSource, optional
+        Where its first weights are drawn from. None: they do not matter, since others follow.
 
     Returns
     -------
@@ -239,8 +243,11 @@ def build(spec: ModelSpec, inputs: Inputs) -> "nn.Module":
     ValueError
         If the method or its encoder does not exist, or they do not go together.
     """
+    from napari_segkit.torch_random import RandomSource, random_numbers
+
     check_spec(spec)
-    network: nn.Module = _module(spec).build(spec, inputs)
+    with random_numbers(random or RandomSource(0)):
+        network: nn.Module = _module(spec).build(spec, inputs)
     return network
 
 

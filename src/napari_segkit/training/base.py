@@ -1,6 +1,7 @@
 """What every training has: its images on one grid and scale, and the model it leaves behind."""
 
 from collections.abc import Generator, Sequence
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from napari_segkit.models import Inputs, build, choose_ndim, outputs, stride
 from napari_segkit.models.weights import initialise
 from napari_segkit.objects.sizes import occurrences
 from napari_segkit.steps import Step
+from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained import TrainedModel
 from napari_segkit.versions import versions
 
@@ -101,6 +103,7 @@ class BaseTraining:
         self.object_count = sum(len(occurrences(*pair)) for pair in pairs)
         self.object_size = typical_size(self, values)
         self.samples = self._samples(values)
+        self.random = RandomSource(config.seed)
         self.network = self._build().to(device)
         self.history: list[float] = []
         self.last: TrainStep | None = None
@@ -110,11 +113,13 @@ class BaseTraining:
         raise NotImplementedError
 
     def trained(self) -> TrainedModel:
-        """The model as it is now."""
-        self.network.eval()
+        """A copy of the model as it is now; the training can go on as if nobody had asked."""
+        network = deepcopy(self.network)
+        with random_numbers(RandomSource(self.config.seed)):
+            self.settle(network)
         fixed = self.statistics[0] if self.config.normalise == "training" else None
         return TrainedModel(
-            network=self.network,
+            network=network.eval(),
             spec=self.spec,
             config=self.config,
             classes=self.classes,
@@ -131,9 +136,11 @@ class BaseTraining:
             provenance=self._provenance(),
         )
 
+    def settle(self, network: nn.Module) -> None:
+        """Measure what a copy of the network keeps of batches anew; some keep nothing."""
+
     def _build(self) -> nn.Module:
-        torch.manual_seed(self.config.seed)
-        network = build(self.spec, self.inputs)
+        network = build(self.spec, self.inputs, self.random)
         initialise(network, self.spec, self.inputs)
         return network
 

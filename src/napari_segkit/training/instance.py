@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 
 from napari_segkit.objects.sizes import learned_lengths
-from napari_segkit.trained import TrainedModel
 
 from .base import BaseTraining
 from .loop import TrainStep, train
@@ -40,15 +39,16 @@ class Training(BaseTraining):
 
     def steps(self) -> Generator[TrainStep, None, None]:
         """Train; after each step `trained` gives the model as it is then."""
-        for step in train(self.network, self._batch, self._loss, self.config, self.device):
+        for step in train(
+            self.network, self._batch, self._loss, self.config, self.device, self.random
+        ):
             self.history.append(step.loss)
             self.last = step
             yield step
 
-    def trained(self) -> TrainedModel:
-        """The model as it is now, its batch statistics measured anew."""
-        self.network.settle(images.to(self.device) for images in self._recent)
-        return super().trained()
+    def settle(self, network: Any) -> None:
+        """Measure the batch statistics anew with the weights as they are now."""
+        network.settle(images.to(self.device) for images in self._recent)
 
     def _batch(self, count: int) -> tuple[torch.Tensor, Targets]:
         images, targets = self.sampler.batch(count)

@@ -11,6 +11,7 @@ from torch import nn
 
 from napari_segkit.config import TrainConfig
 from napari_segkit.steps import Step
+from napari_segkit.torch_random import RandomSource, random_numbers
 
 WARM_UP = 0.05  # share of the training over which the learning rate rises
 
@@ -43,6 +44,7 @@ def train(
     loss: Callable[[torch.Tensor, Any], torch.Tensor],
     config: TrainConfig,
     device: torch.device,
+    random: RandomSource,
 ) -> Generator[TrainStep, None, None]:
     """Train a network in place.
 
@@ -59,6 +61,8 @@ def train(
         Epochs, time limit, batch size and learning rate.
     device : torch.device
         Where the network is.
+    random : RandomSource
+        Where dropout and the like draw from.
 
     Yields
     ------
@@ -82,7 +86,8 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * _schedule(progress)
             images, targets = batch(config.batch_size)
-            value = loss(images.to(device), targets.to(device))
+            with random_numbers(random):
+                value = loss(images.to(device), targets.to(device))
             _require_finite(value, done)
             optimiser.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]

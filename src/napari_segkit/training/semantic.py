@@ -5,9 +5,8 @@ from collections.abc import Generator
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim.swa_utils import update_bn
-
-from napari_segkit.trained import TrainedModel
 
 from .base import BaseTraining
 from .loop import TrainStep, train
@@ -34,20 +33,21 @@ class Training(BaseTraining):
 
     def steps(self) -> Generator[TrainStep, None, None]:
         """Train; after each step `trained` gives the model as it is then."""
-        for step in train(self.network, self._batch, self._loss, self.config, self.device):
+        for step in train(
+            self.network, self._batch, self._loss, self.config, self.device, self.random
+        ):
             self.history.append(step.loss)
             self.last = step
             yield step
 
-    def trained(self) -> TrainedModel:
-        """The model as it is now, its batch statistics measured anew with these weights.
+    def settle(self, network: nn.Module) -> None:
+        """Measure the batch statistics anew with the weights as they are now.
 
         The averages that batch normalisation keeps lag behind the weights by hundreds of steps,
         and a short training predicts nonsense with them. They are measured on the last batches,
         so that nothing is read once a training has ended.
         """
-        update_bn(self._recent, self.network, self.device)
-        return super().trained()
+        update_bn(self._recent, network.train(), self.device)
 
     def _batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         images, targets = self.sampler.batch(count)

@@ -1,0 +1,179 @@
+"""A training draws its own random numbers, and looking at it changes nothing."""
+
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.data.classes import LabelClass
+from napari_segkit.data.images import Image
+from napari_segkit.models import Inputs, build, list_models, resolve
+from napari_segkit.models.details import details
+from napari_segkit.torch_random import RandomSource, random_numbers
+from napari_segkit.training import training_of
+
+QUICK = TrainConfig(epochs=1, steps_per_epoch=6, batch_size=2, tile=TileConfig(32, 0))
+SPECS = {
+    "batch norm": ModelSpec("unet", encoder="resnet18"),
+    "dropout": ModelSpec("deeplabv3", encoder="resnet18"),
+    "pixel classifier": ModelSpec("pixels"),
+    "Mask R-CNN": ModelSpec("maskrcnn"),
+    "SOLO": ModelSpec("solo"),
+}
+
+
+def scene(spec):
+    image = np.random.default_rng(0).normal(size=(96, 96)).astype(np.float32)
+    labels = np.zeros((96, 96), np.uint8)
+    labels[10:40, 10:40], labels[50:90, 20:80] = 1, 2
+    image += 3.0 * (labels > 0)
+    objects = list_models()[[i.name for i in list_models()].index(spec.name)].kind == "instance"
+    return image, labels, (np.array([0, 1, 1]) if objects else None)
+
+
+def begin(spec, config=QUICK):
+    image, values, class_of = scene(spec)
+    names = ("background", "a", "b")[: 2 if class_of is not None else 3]
+    classes = [LabelClass(value, name, "#888888") for value, name in enumerate(names)]
+    spec = resolve(spec)
+    arguments = (spec, [Image(image, "YX")], [values], classes, config, torch.device("cpu"))
+    return training_of(spec)(*arguments, class_of)
+
+
+def losses(training, each=lambda: None):
+    found = []
+    for step in training.steps():
+        each()
+        if hasattr(step, "loss"):
+            found.append(step.loss)
+    return found
+
+
+@contextmanager
+def another_thread_draws():
+    """A thread that draws from torch's global generator all the while."""
+    stop, drawn = threading.Event(), threading.Event()
+
+    def draw():
+        while not stop.is_set():
+            torch.rand(7)
+            nn.Linear(3, 3)
+            drawn.set()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    drawn.wait()
+    yield
+    stop.set()
+    thread.join()
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_the_model_at_a_moment_is_a_copy_and_leaves_the_training_alone(spec):
+    undisturbed = losses(begin(spec))
+    training = begin(spec)
+    models = []
+
+    def look():
+        was_training = training.network.training
+        if training.last is not None:
+            models.append(training.trained())
+        assert training.network.training == was_training
+
+    assert losses(training, look) == undisturbed
+    first, last = models[0].network, models[-1].network
+    assert not first.training
+    own = dict(training.network.named_parameters()) | dict(training.network.named_buffers())
+    assert all(
+        tensor.data_ptr() != own[name].data_ptr() for name, tensor in first.state_dict().items()
+    )
+    changed = [
+        not torch.equal(one, other)
+        for one, other in zip(first.state_dict().values(), last.state_dict().values(), strict=True)
+    ]
+    assert any(changed)
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_the_same_seed_gives_the_same_model_whatever_else_draws(spec):
+    alone = begin(spec)
+    expected = losses(alone)
+    with another_thread_draws():
+        disturbed = begin(spec)
+        assert losses(disturbed) == expected
+    one, other = alone.trained().network.state_dict(), disturbed.trained().network.state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_another_seed_gives_another_model():
+    config = TrainConfig(**{**vars(QUICK), "seed": 1})
+    assert losses(begin(SPECS["dropout"], config)) != losses(begin(SPECS["dropout"]))
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_the_callers_random_state_stays_as_it_was(spec, tmp_path):
+    image, labels, _ = scene(spec)
+    before = torch.random.get_rng_state()
+    segmenter = Segmenter(spec, device="cpu")
+    segmenter.fit(image, labels, QUICK)
+    segmenter.save(tmp_path / "model.segkit")
+    Segmenter.load(tmp_path / "model.segkit", device="cpu").predict(image)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", [info.name for info in list_models() if not info.features])
+def test_estimating_the_memory_of_a_model_draws_nothing(name):
+    ndim = next(info for info in list_models() if info.name == name).dims[0]
+    before = torch.random.get_rng_state()
+    details(resolve(ModelSpec(name)), Inputs(1, 2, (1.0,) * ndim), (128,) * ndim, 2)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_building_draws_from_the_given_source_as_a_seeded_torch_does():
+    spec, inputs = resolve(SPECS["dropout"]), Inputs(1, 2, (1.0, 1.0))
+    ours = build(spec, inputs, RandomSource(3)).state_dict()
+    with torch.random.fork_rng():
+        import segmentation_models_pytorch as smp
+
+        torch.manual_seed(3)
+        theirs = smp.create_model(
+            "deeplabv3", encoder_name="resnet18", encoder_weights=None, in_channels=1, classes=2
+        ).state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def draws():
+    """Random operations of every form that networks use."""
+    values = torch.ones(50)
+    yield torch.rand(5)
+    yield torch.randn(2, 3)
+    yield torch.randint(0, 100, (5,))
+    yield torch.randperm(20)
+    yield torch.rand_like(values)
+    yield torch.randn_like(values)
+    yield torch.empty(5).uniform_(-1, 1)
+    yield torch.empty(5).normal_()
+    yield torch.bernoulli(values / 2)
+    yield torch.multinomial(values, 3)
+    yield torch.normal(values, 1.0)
+    yield functional.dropout(values, 0.5)
+    yield functional.dropout2d(values.reshape(1, 50, 1, 1), 0.5)
+    yield functional.alpha_dropout(values, 0.5, training=True)
+    yield torch.native_dropout(values, 0.5, train=True)[0]
+    yield functional.scaled_dot_product_attention(*[torch.eye(50)[None]] * 3, dropout_p=0.5)
+
+
+def test_every_random_operation_draws_from_the_source():
+    before = torch.random.get_rng_state()
+    one, other = RandomSource(0), RandomSource(0)
+    with random_numbers(one):
+        first = list(draws())
+    assert torch.equal(torch.random.get_rng_state(), before)
+    with random_numbers(other):
+        assert all(torch.equal(a, b) for a, b in zip(first, draws(), strict=True))
+        assert not any(torch.equal(a, b) for a, b in zip(first, draws(), strict=True))
