@@ -15,7 +15,7 @@ from time import perf_counter
 
 from napari_segkit import ModelSpec, list_models
 from napari_segkit.models import Inputs, build, model_info, stride
-from napari_segkit.models.skeleton import skeleton
+from napari_segkit.models.meta_device import meta_device
 
 import torch  # isort: skip
 
@@ -45,7 +45,7 @@ def run(spec: ModelSpec, spacing: tuple[float, ...], *, numbers: bool) -> float:
 def try_pair(spec: ModelSpec, spacing: tuple[float, ...], largest: float) -> str:
     """How far a pair came: "shapes", "numbers", or why it failed."""
     try:
-        with skeleton():
+        with meta_device():
             weight = run(spec, spacing, numbers=False)
         if weight > largest:
             return "shapes"

@@ -27,7 +27,7 @@ from skimage.feature import multiscale_basic_features
 from sklearn.ensemble import RandomForestClassifier
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig, evaluate
-from napari_segkit.models.feature_cache import CACHE
+from napari_segkit.models.pixels.feature_cache import CACHE
 
 FRACTIONS = (0.0025, 0.01, 0.025)
 IMAGES = 4

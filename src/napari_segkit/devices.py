@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from .triton import keep_apart
+from ._triton_workaround import keep_apart
 
 keep_apart()  # before torch's companions are imported; every use of torch comes through here
 

@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig
-from .data.classes import LabelClass
-from .data.images import Image, as_image
-from .data.orientation import turned
-from .models import is_whole, resolve
+from .images.axes_image import AxesImage, as_image, turned
+from .images.classes import LabelClass
+from .models import is_pretrained, resolve
 from .steps import drain
 
 if TYPE_CHECKING:
-    from .data.normalise import Statistics
-    from .objects.record import Objects
-    from .prediction.tiles import Prediction, TileStep
-    from .trained import TrainedModel
+    from .images.intensity import Statistics
+    from .inference.tiled import Prediction, TileStep
+    from .instances.results import Objects
+    from .trained_model import TrainedModel
 
 
 class Predictor:
@@ -51,7 +50,7 @@ class Predictor:
     @property
     def can_predict(self) -> bool:
         """Whether it is trained, here or by others: with weights of a whole model."""
-        return self.is_trained or is_whole(self.spec)
+        return self.is_trained or is_pretrained(self.spec)
 
     @property
     def classes(self) -> tuple[LabelClass, ...]:
@@ -74,9 +73,9 @@ class Predictor:
         """
         if self.trained is None:
             return RefineConfig()
-        from .trained import recipe_of
+        from .trained_model import refinement_of
 
-        return recipe_of(self.trained)
+        return refinement_of(self.trained)
 
     @refine.setter
     def refine(self, recipe: RefineConfig) -> None:
@@ -95,7 +94,7 @@ class Predictor:
 
         Parameters
         ----------
-        image : array-like or napari Image layer
+        image : array-like or napari AxesImage layer
             With the channels the model was trained with.
         tile : TileConfig, optional
             Batch size; tile size and overlap only where the model's own are to be replaced.
@@ -231,7 +230,7 @@ class Predictor:
         model = self.ready() if refine is None else self._refining(refine)
 
         from .devices import choose
-        from .prediction import prediction_of
+        from .inference import predict_tiles_of
 
         device, tile = choose(self.device), tile or TileConfig()
         model.to(device)
@@ -241,7 +240,7 @@ class Predictor:
             "objects": objects,
         }
         turned_image = turned(named, model.orientation)
-        found = yield from prediction_of(model)(model, turned_image, tile, device, **options)
+        found = yield from predict_tiles_of(model)(model, turned_image, tile, device, **options)
         return found.turned(named.label_axes, turned_image.orientation, named.orientation)
 
     def measure(self, image: Any, *, axes: str | None = None) -> "Statistics":
@@ -249,7 +248,7 @@ class Predictor:
 
         Parameters
         ----------
-        image : array-like or napari Image layer
+        image : array-like or napari AxesImage layer
             A whole image, stack or series.
         axes : str, optional
             As in `predict`.
@@ -274,21 +273,21 @@ class Predictor:
         ValueError
             If it is not trained yet, and its weights are not those of a whole model.
         """
-        if self.trained is None and is_whole(self.spec):
-            from .pretrained import load_whole
+        if self.trained is None and is_pretrained(self.spec):
+            from .pretrained_model import load_pretrained
 
-            self.trained = load_whole(self.spec)
+            self.trained = load_pretrained(self.spec)
         if self.trained is None:
             raise ValueError("This model is not trained yet: train it, or load a model file.")
         return self.trained
 
     def _refining(self, recipe: RefineConfig) -> "TrainedModel":
         """The model with another recipe."""
-        from .trained import with_recipe
+        from .trained_model import with_refinement
 
-        return with_recipe(self.ready(), recipe)
+        return with_refinement(self.ready(), recipe)
 
-    def _image(self, image: Any, axes: str | None, spacing: Sequence[float] | None) -> Image:
+    def _image(self, image: Any, axes: str | None, spacing: Sequence[float] | None) -> AxesImage:
         model = self.ready()
         return as_image(image, axes, spacing, like=model.axes, channels=model.channels)
 

@@ -10,7 +10,7 @@ from .predictor import Predictor, say_blocking
 from .steps import Step, drain
 
 if TYPE_CHECKING:
-    from .trained import TrainedModel
+    from .trained_model import TrainedModel
 
 
 class Segmenter(Predictor):
@@ -129,7 +129,7 @@ class Segmenter(Predictor):
                 "This model was merged from two, and a training would replace both: train its "
                 "parts and merge them again, or begin with a new Segmenter."
             )
-        from .lesson import begin
+        from .training.dataset import begin
 
         more: Any = {"object_classes": object_classes, "regions": regions}
         config = config or TrainConfig()
@@ -172,7 +172,7 @@ class Segmenter(Predictor):
         path : path-like
             Where to; the name usually ends in ".segkit".
         """
-        from .modelfile import save
+        from .model_file import save
 
         save(self.ready(), path)
 
@@ -199,7 +199,7 @@ class Segmenter(Predictor):
             device is not here.
         """
         from .devices import choose
-        from .modelfile import load
+        from .model_file import load
 
         choose(device)
         trained = load(path)

@@ -16,7 +16,7 @@ from napari_segkit import ModelSpec, TileConfig, cli, list_models
 from napari_segkit.cli.commands import _parser
 from napari_segkit.cli.models import chosen
 from napari_segkit.cli.terminal import sentence, shown
-from napari_segkit.data.files import read_labels
+from napari_segkit.io.files import read_labels
 from napari_segkit.models.presets import preset
 from napari_segkit.segmenter import Segmenter
 
@@ -400,9 +400,9 @@ def test_pressed_while_it_saves_it_saves(data, tmp_path, monkeypatch):
 
 
 def test_interrupted_before_anything_was_learned(data, tmp_path, monkeypatch, capsys):
-    from napari_segkit.training.pixels import Training
+    from napari_segkit.training.pixels import PixelTrainer
 
-    monkeypatch.setattr(Training, "steps", pressing(1, Training.steps))
+    monkeypatch.setattr(PixelTrainer, "steps", pressing(1, PixelTrainer.steps))
     arguments = ["train", data / "images", data / "masks", "-o", tmp_path / "a.segkit"]
     tiny = [*TINY, "--unlabelled", "none", "--model", "pixels"]
     assert run(*arguments, *tiny) == 130
@@ -434,7 +434,7 @@ def test_a_model_that_cannot_be_saved_is_saved_elsewhere(data, tmp_path, monkeyp
 
 
 def test_the_demo_is_handed_its_options(monkeypatch):
-    demo = pytest.importorskip("napari_segkit._qt.demo")
+    demo = pytest.importorskip("napari_segkit._qt.app.demo")
     asked = {}
     monkeypatch.setattr(demo, "main", lambda **options: asked.update(options) or 0)
     assert run("demo", "--screenshot", "a.png", "--no-stay") == 0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from napari_segkit import cli
-from napari_segkit.data.files import read_labels
+from napari_segkit.io.files import read_labels
 from napari_segkit.segmenter import Segmenter
 
 TINY = ["--epochs", "1", "--steps-per-epoch", "4", "--batch-size", "2", "--tile-size", "32"]

@@ -13,7 +13,7 @@ from napari_segkit.config import (
     TileConfig,
     TrainConfig,
 )
-from napari_segkit.declare import declared
+from napari_segkit.config._schema import declared
 
 CONFIGS = [ModelSpec(), TrainConfig(), TileConfig(), ObjectConfig()]
 

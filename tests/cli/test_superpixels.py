@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image as Pictures
 
 from napari_segkit import SuperpixelConfig, cli, superpixels
-from napari_segkit.data.files import read_labels
+from napari_segkit.io.files import read_labels
 
 
 def run(*arguments):

@@ -7,9 +7,9 @@ import pytest
 from napari.components import ViewerModel
 from scipy import ndimage
 
-from napari_segkit.data.images import as_image
 from napari_segkit.data.samples import coins, ihc, mri
-from napari_segkit.data.survey import survey
+from napari_segkit.images.axes_image import as_image
+from napari_segkit.images.label_stats import label_stats
 
 SAMPLES = pytest.mark.parametrize(
     ("sample", "names"),
@@ -37,7 +37,7 @@ def test_the_scribbles_agree_with_the_truth(sample, names):
 
 @SAMPLES
 def test_the_scribbles_can_be_trained_on_as_they_are(sample, names):
-    found = survey(sample()[1][0])
+    found = label_stats(sample()[1][0])
     assert found.problem is None
     assert min(found.counts.values()) > 1000
 

@@ -9,7 +9,7 @@ import torch
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate, list_models
 from napari_segkit.models import Inputs, build, stride
-from napari_segkit.models.skeleton import skeleton
+from napari_segkit.models.meta_device import meta_device
 from napari_segkit.steps import drain
 
 ALL = {info.name: info for info in list_models()}
@@ -89,7 +89,7 @@ def test_shapes_follow_from_the_spec_alone(name, ndim):
     """What a model file is checked against, built twice without numbers."""
     spec = spec_of(name, ndim, encoder=ALL[name].encoders[0])
     spacing = (5.0, 0.5, 0.5)[-ndim:]
-    with skeleton():
+    with meta_device():
         one, other = (build(spec, Inputs(2, 3, spacing)).state_dict() for _ in range(2))
     assert {k: v.shape for k, v in one.items()} == {k: v.shape for k, v in other.items()}
     assert len(stride(spec, spacing)) == ndim

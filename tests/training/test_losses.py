@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
-from napari_segkit.data.labels import IGNORE
+from napari_segkit.images.labels import IGNORE
 from napari_segkit.training.losses import CrossEntropyDice
 
 

@@ -6,15 +6,15 @@ import torch
 from scipy import ndimage
 
 from napari_segkit.config import FeatureConfig, ModelSpec, TileConfig, TrainConfig
-from napari_segkit.data.classes import LabelClass
-from napari_segkit.data.images import Image
-from napari_segkit.declare import to_dict
-from napari_segkit.prediction.semantic import predict_tiles
+from napari_segkit.config._schema import to_dict
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.inference.semantic import predict_tiles
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import drain
 from napari_segkit.training.loop import TrainStep
 from napari_segkit.training.pixels import ITERATIONS as BY_DIMENSIONS
-from napari_segkit.training.pixels import Training
+from napari_segkit.training.pixels import PixelTrainer
 
 CPU = torch.device("cpu")
 ITERATIONS = BY_DIMENSIONS[2]
@@ -41,9 +41,9 @@ def task(shape=(160, 200), seed=0):
 
 
 def train(image, painted, config=None, spec=SPEC, axes="YX", spacing=(1.0, 1.0, 1.0)):
-    named = [Image(image, axes, spacing)]
+    named = [AxesImage(image, axes, spacing)]
     config = config or TrainConfig()
-    training = Training(spec, named, [painted], CLASSES, config, CPU)
+    training = PixelTrainer(spec, named, [painted], CLASSES, config, CPU)
     steps = list(training.steps())
     return training, steps
 
@@ -82,8 +82,8 @@ def test_classes_in_a_small_part_of_a_large_background_are_told_apart():
     image = np.choose(truth - 1, (0.0, 10.0, 12.0)) + random.normal(size=truth.shape) * 0.2
     painted = np.where(np.arange(80) % 10 == 5, truth, 0)
     classes = (*CLASSES, LabelClass(3, "bright", "#0000ff"))
-    spec, named = replace(SPEC, dims="3D"), [Image(image.astype(np.float32), "ZYX")]
-    training = Training(spec, named, [painted], classes, TrainConfig(), CPU)
+    spec, named = replace(SPEC, dims="3D"), [AxesImage(image.astype(np.float32), "ZYX")]
+    training = PixelTrainer(spec, named, [painted], classes, TrainConfig(), CPU)
     drain(training.steps())
     found = labels(training, named[0].data)
     assert all(((found == c) & (truth == c)).sum() > 0.9 * (truth == c).sum() for c in (1, 2, 3))
@@ -134,7 +134,7 @@ def test_only_tiles_that_hold_labels_are_computed():
 
 def test_closed_while_features_are_computed_it_leaves_nothing():
     image, _, painted = task()
-    training = Training(SPEC, [Image(image, "YX")], [painted], CLASSES, TrainConfig(), CPU)
+    training = PixelTrainer(SPEC, [AxesImage(image, "YX")], [painted], CLASSES, TrainConfig(), CPU)
     steps = training.steps()
     assert not isinstance(next(steps), TrainStep)
     steps.close()
@@ -143,7 +143,7 @@ def test_closed_while_features_are_computed_it_leaves_nothing():
 
 def test_closed_while_it_learns_it_is_usable():
     image, truth, painted = task()
-    training = Training(SPEC, [Image(image, "YX")], [painted], CLASSES, TrainConfig(), CPU)
+    training = PixelTrainer(SPEC, [AxesImage(image, "YX")], [painted], CLASSES, TrainConfig(), CPU)
     for step in training.steps():
         if isinstance(step, TrainStep):
             break
@@ -154,7 +154,7 @@ def test_closed_while_it_learns_it_is_usable():
 def test_the_time_limit_ends_the_features():
     image, _, painted = task((200, 200))
     config = TrainConfig(minutes=0.01, tile=TileConfig(tile_size=32, overlap=16))
-    training = Training(SPEC, [Image(image, "YX")], [painted], CLASSES, config, CPU)
+    training = PixelTrainer(SPEC, [AxesImage(image, "YX")], [painted], CLASSES, config, CPU)
     steps = training.steps()
     next(steps)
     assert to_dict(config)["minutes"] == 0.01

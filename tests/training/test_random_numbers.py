@@ -10,12 +10,12 @@ from torch import nn
 from torch.nn import functional
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
-from napari_segkit.data.classes import LabelClass
-from napari_segkit.data.images import Image
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.classes import LabelClass
 from napari_segkit.models import Inputs, build, list_models, resolve
-from napari_segkit.models.details import details
+from napari_segkit.models.memory_estimate import details
 from napari_segkit.torch_random import RandomSource, random_numbers
-from napari_segkit.training import training_of
+from napari_segkit.training import trainer_of
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=6, batch_size=2, tile=TileConfig(32, 0))
 SPECS = {
@@ -41,8 +41,8 @@ def begin(spec, config=QUICK):
     names = ("background", "a", "b")[: 2 if class_of is not None else 3]
     classes = [LabelClass(value, name, "#888888") for value, name in enumerate(names)]
     spec = resolve(spec)
-    arguments = (spec, [Image(image, "YX")], [values], classes, config, torch.device("cpu"))
-    return training_of(spec)(*arguments, class_of)
+    arguments = (spec, [AxesImage(image, "YX")], [values], classes, config, torch.device("cpu"))
+    return trainer_of(spec)(*arguments, class_of)
 
 
 def losses(training, each=lambda: None):

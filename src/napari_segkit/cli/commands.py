@@ -11,7 +11,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import model_info
 from napari_segkit.models.presets import PRESETS
 
-from .files import add_common, add_overwrite, require_spared, say_device
+from .file_options import add_common, add_overwrite, require_spared, say_device
 from .merge import add_merge, merge
 from .models import about_model, all_models, chosen
 from .options import add_options, read_options
@@ -19,7 +19,7 @@ from .predict import add_predict, predict
 from .smooth import add_smooth, smooth
 from .superpixels import add_superpixels, superpixels
 from .terminal import MISTAKES, interrupts, notes, say, sentence, shown
-from .training import add_objects, describe, require_learned, save, say_counts
+from .train import add_objects, describe, require_learned, save, say_counts
 
 LIST = "CSV list with the columns images and masks"
 FIGURES = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
@@ -91,9 +91,9 @@ def _add_train(commands: Any) -> None:
 
 
 def _train(args: Namespace) -> int:
-    from napari_segkit.batch import read_training
-    from napari_segkit.data.files import require_free
-    from napari_segkit.data.folders import training_files
+    from napari_segkit.io.files import require_free
+    from napari_segkit.io.folders import training_files
+    from napari_segkit.jobs.files import read_training
     from napari_segkit.segmenter import Segmenter
 
     spec, config = chosen(args)
@@ -149,7 +149,7 @@ def _smooth(args: Namespace) -> int:
 
 
 def _add_superpixels(commands: Any) -> None:
-    add_superpixels(_command(commands, _superpixels, "Cut images into superpixels."))
+    add_superpixels(_command(commands, _superpixels, "SuperpixelResult images into superpixels."))
 
 
 def _superpixels(args: Namespace) -> int:
@@ -170,10 +170,10 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _evaluate(args: Namespace) -> None:
-    from napari_segkit.data.files import require_free
-    from napari_segkit.data.folders import pair_files
+    from napari_segkit.io.files import require_free
+    from napari_segkit.io.folders import pair_files
 
-    from .figures import compare, write_figures
+    from .evaluate import compare, write_metrics
 
     read_options(args, TrainConfig(unlabelled=None))  # wrong words are said before any work
     pairs = pair_files(args.prediction, args.truth)
@@ -191,7 +191,7 @@ def _evaluate(args: Namespace) -> None:
         print(f"\nPooled {FIGURES[args.kind]} of {len(reports)} images:")
     print(pooled)
     if args.csv:
-        write_figures(Path(args.csv), [*reports, ("pooled", pooled)])
+        write_metrics(Path(args.csv), [*reports, ("pooled", pooled)])
 
 
 def _add_demo(commands: Any) -> None:
@@ -202,6 +202,6 @@ def _add_demo(commands: Any) -> None:
 
 
 def _demo(args: Namespace) -> int:
-    from napari_segkit._qt import demo
+    from napari_segkit._qt.app import demo
 
     return demo.main(screenshot=args.screenshot, stay=args.stay)

@@ -42,8 +42,8 @@ def merge(args: Namespace) -> Path:
     ValueError
         If the file exists already, the models do not go together, or there is no such class.
     """
-    from napari_segkit.data.files import require_free
-    from napari_segkit.panoptic import merge_panoptic
+    from napari_segkit.io.files import require_free
+    from napari_segkit.merged_model import merge_panoptic
     from napari_segkit.segmenter import Segmenter
 
     output = require_free(args.output, overwrite=args.overwrite)

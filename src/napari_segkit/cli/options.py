@@ -6,7 +6,7 @@ from dataclasses import dataclass, is_dataclass, replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
-from napari_segkit.declare import declared
+from napari_segkit.config._schema import declared
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer

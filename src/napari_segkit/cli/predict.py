@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig
-from napari_segkit.declare import declared
+from napari_segkit.config._schema import declared
 from napari_segkit.models import MODELS
 from napari_segkit.steps import drain
 
-from .files import add_common, add_output, each_file, plan_files, say_device
+from .file_options import add_common, add_output, each_file, plan_files, say_device
 from .options import add_options, flag, names, read_options
-from .refine import add_refine, refine_of
+from .refine_options import add_refine, refine_of
 from .terminal import notes, say, shown
 
 if TYPE_CHECKING:
-    from napari_segkit.batch import Results
-    from napari_segkit.objects.record import Objects
+    from napari_segkit.instances.results import Objects
+    from napari_segkit.jobs.files import Results
     from napari_segkit.segmenter import Segmenter
-    from napari_segkit.trained import TrainedModel
+    from napari_segkit.trained_model import TrainedModel
 
 PANOPTIC = "panoptic"
 
@@ -59,7 +59,7 @@ def predict(args: Namespace) -> int:
     ValueError
         If something was asked for that cannot be.
     """
-    from napari_segkit.data.folders import is_folder
+    from napari_segkit.io.folders import is_folder
 
     read_options(args, TileConfig())  # wrong numbers are said before any work
     results = _results_of(args)
@@ -126,7 +126,7 @@ def _suffix_of(args: Namespace) -> str | None:
 
 def _results_of(args: Namespace) -> "Results":
     """What is to be written; ValueError where a number breaks its limits."""
-    from napari_segkit.batch import Results
+    from napari_segkit.jobs.files import Results
 
     return Results(
         read_options(args, ObjectConfig()),
@@ -153,7 +153,7 @@ def _predict_file(
     segmenter: "Segmenter", args: Namespace, results: "Results", source: Path, target: Path
 ) -> None:
     """Predict one image file, and print the files that were written."""
-    from napari_segkit.batch import predict_file_tiles
+    from napari_segkit.jobs.files import predict_file_tiles
 
     steps = predict_file_tiles(
         segmenter,

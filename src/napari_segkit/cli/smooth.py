@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import RefineConfig
-from napari_segkit.declare import to_dict
+from napari_segkit.config._schema import to_dict
 from napari_segkit.steps import drain
 from napari_segkit.versions import versions
 
-from .files import add_common, add_output, each_file, plan_files, say_device
-from .refine import add_refine, refine_of
+from .file_options import add_common, add_output, each_file, plan_files, say_device
+from .refine_options import add_refine, refine_of
 from .terminal import notes, shown
 
 if TYPE_CHECKING:
-    from napari_segkit.data.classes import LabelClass
-    from napari_segkit.data.images import Image
-    from napari_segkit.data.probabilities import Stored
-    from napari_segkit.refinement.recipe import Refined
-    from napari_segkit.refinement.soft import SoftLabels
+    from napari_segkit.images.axes_image import AxesImage
+    from napari_segkit.images.classes import LabelClass
+    from napari_segkit.io.probability_maps import ProbabilityFile
+    from napari_segkit.refinement.pipeline import RefinedLabels
+    from napari_segkit.refinement.soft_labels import SoftLabels
 
 USUAL = RefineConfig("crf")
 SOFT = ("certainty", "unlabelled")
@@ -73,7 +73,7 @@ def smooth(args: Namespace) -> int:
     ValueError
         If something was asked for that cannot be.
     """
-    from napari_segkit.data.folders import is_folder, pair_files
+    from napari_segkit.io.folders import is_folder, pair_files
 
     input_of = {image: maps for maps, image in pair_files(args.input, args.image)}
     planned = plan_files(
@@ -90,13 +90,13 @@ def smooth(args: Namespace) -> int:
 
 def _smooth_file(args: Namespace, source: Path, image_file: Path, target: Path) -> None:
     """Smooth one file, and print the files that were written."""
-    from napari_segkit.batch import check_maps
-    from napari_segkit.data.files import check_target, read_image
-    from napari_segkit.data.probabilities import read_stored
-    from napari_segkit.refinement.recipe import refine_blocks
+    from napari_segkit.io.files import check_target, read_image
+    from napari_segkit.io.probability_maps import read_probability_file
+    from napari_segkit.jobs.files import check_maps
+    from napari_segkit.refinement.pipeline import refine_blocks
 
     check_target(target, overwrite=args.overwrite)
-    stored = read_stored(source)
+    stored = read_probability_file(source)
     image = read_image(image_file, args.axes, args.spacing, labels_shape=stored.shape)
     maps, classes = _soft(args, stored, image, source)
     recipe, values = refine_of(args, USUAL, classes) or USUAL, [c.value for c in classes]
@@ -117,9 +117,9 @@ def _smooth_file(args: Namespace, source: Path, image_file: Path, target: Path) 
 
 
 def _write(
-    found: "Refined", image: "Image", target: Path, beside: Path | None, **about: Any
+    found: "RefinedLabels", image: "AxesImage", target: Path, beside: Path | None, **about: Any
 ) -> None:
-    from napari_segkit.data.files import write_labels, write_probabilities
+    from napari_segkit.io.files import write_labels, write_probabilities
 
     about |= {"spacing": image.spacing, "header": image.metadata.get("nifti")}
     write_labels(target, found.labels, axes=image.label_axes, **about)
@@ -130,11 +130,11 @@ def _write(
 
 
 def _soft(
-    args: Namespace, stored: "Stored", image: "Image", source: Path
+    args: Namespace, stored: "ProbabilityFile", image: "AxesImage", source: Path
 ) -> tuple[Any, Sequence["LabelClass"]]:
     """Probabilities, lying as the image does, and their classes."""
-    from napari_segkit.data.classes import classes_of
-    from napari_segkit.data.probabilities import read_classes
+    from napari_segkit.images.classes import classes_of
+    from napari_segkit.io.probability_maps import read_classes
 
     values, said = stored.lying(image), read_classes(source)
     if not stored.soft:
@@ -148,8 +148,8 @@ def _soft_labels(
     args: Namespace, labels: Any, said: Sequence["LabelClass"]
 ) -> tuple["SoftLabels", Sequence["LabelClass"]]:
     """Plain labels as probabilities, and their classes; `said` are those that the file names."""
-    from napari_segkit.data.classes import classes_of
-    from napari_segkit.refinement.soft import SoftLabels, all_classes
+    from napari_segkit.images.classes import classes_of
+    from napari_segkit.refinement.soft_labels import SoftLabels, all_classes
 
     options = {name: getattr(args, name) for name in SOFT if name in vars(args)}
     if args.classes is None:

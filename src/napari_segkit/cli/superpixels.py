@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_segkit.config import SuperpixelConfig
-from napari_segkit.declare import to_dict
+from napari_segkit.config._schema import to_dict
 from napari_segkit.steps import drain
 from napari_segkit.versions import versions
 
-from .files import add_output, add_overwrite, add_place, each_file, plan_files
+from .file_options import add_output, add_overwrite, add_place, each_file, plan_files
 from .options import add_options, read_options
 from .terminal import notes, say, shown
 
@@ -50,7 +50,7 @@ def superpixels(args: Namespace) -> int:
     ValueError
         If something was asked for that cannot be.
     """
-    from napari_segkit.data.folders import is_folder
+    from napari_segkit.io.folders import is_folder
 
     config, masks = read_options(args, SuperpixelConfig()), _masks(args)
     several = len(args.images) > 1 or is_folder(Path(args.images[0]))
@@ -60,7 +60,7 @@ def superpixels(args: Namespace) -> int:
 
 def _masks(args: Namespace) -> dict[Path, Path]:
     """The mask of each image, where there are masks."""
-    from napari_segkit.data.folders import pair_files
+    from napari_segkit.io.folders import pair_files
 
     if args.mask is None:
         return {}
@@ -76,14 +76,14 @@ def _cut_file(
     args: Namespace, config: SuperpixelConfig, masks: dict[Path, Path], source: Path, target: Path
 ) -> None:
     """Cut one file, and print the file that was written."""
-    from napari_segkit.data.files import (
+    from napari_segkit.io.files import (
         check_target,
         file_orientation,
         read_image,
         read_labels,
         write_labels,
     )
-    from napari_segkit.refinement.superpixels import superpixel_tiles
+    from napari_segkit.refinement.superpixels.generate import superpixel_tiles
 
     check_target(target, overwrite=args.overwrite)
     file, mask = masks.get(source), None

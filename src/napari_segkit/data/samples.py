@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 from skimage import data
 
-from .classes import default_color
+from napari_segkit.images.classes import default_color
 
 LayerData = tuple[NDArray[Any], dict[str, Any], str]
 
@@ -71,7 +71,7 @@ def mri() -> list[LayerData]:
     the MIT licence. Its voxels measure 2.2 x 2 x 2 mm, X runs from right to left, and Y and Z
     are turned by 9 degrees about X. The time step stands there as 2000 s, which must mean ms.
     """
-    from .nifti import read_nifti
+    from napari_segkit.io.nifti.layers import read_nifti
 
     with as_file(files("nibabel") / "tests" / "data" / "example4d.nii.gz") as path:
         data, meta, kind = read_nifti(path)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segkit.data.labels import to_indices
+from napari_segkit.images.labels import to_indices
 
 Counts = NDArray[np.int64]
 Figures = NDArray[np.float64]

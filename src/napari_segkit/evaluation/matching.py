@@ -103,7 +103,7 @@ def foreground(shared: Overlaps) -> Counts:
 
 
 @dataclass(frozen=True, eq=False)
-class Sides:
+class MatchedObjects:
     """The objects of both sides and how well those that touch agree.
 
     Parameters
@@ -134,7 +134,7 @@ class Sides:
         return 2 * self.unannotated > self.area
 
 
-def compare(shared: Overlaps) -> Sides:
+def compare(shared: Overlaps) -> MatchedObjects:
     """Measure how well objects agree.
 
     Parameters
@@ -144,7 +144,7 @@ def compare(shared: Overlaps) -> Sides:
 
     Returns
     -------
-    Sides
+    MatchedObjects
         A predicted object that lies on none of the truth is there as well.
     """
     truth, true_area = _areas(shared.truth, shared.pixels)
@@ -158,7 +158,7 @@ def compare(shared: Overlaps) -> Sides:
     common = shared.pixels[both]
     union = true_area[row] + (area - unannotated)[column] - common
     pairs = np.column_stack([row, column])
-    return Sides(truth, prediction, pairs, common / union, common, area, unannotated)
+    return MatchedObjects(truth, prediction, pairs, common / union, common, area, unannotated)
 
 
 def _areas(ids: Ids, pixels: Counts) -> tuple[Ids, Counts]:
@@ -168,7 +168,7 @@ def _areas(ids: Ids, pixels: Counts) -> tuple[Ids, Counts]:
     return present, areas
 
 
-def match(found: Sides, threshold: float) -> NDArray[np.intp]:
+def match(found: MatchedObjects, threshold: float) -> NDArray[np.intp]:
     """Choose the pairs that belong together: each object in one pair at most.
 
     From an IoU of a half on an object has one partner at most (Kirillov et al. 2019), but for
@@ -177,7 +177,7 @@ def match(found: Sides, threshold: float) -> NDArray[np.intp]:
 
     Parameters
     ----------
-    found : Sides
+    found : MatchedObjects
         Both sides.
     threshold : float
         The lowest IoU of a pair, above 0.
@@ -196,7 +196,7 @@ def match(found: Sides, threshold: float) -> NDArray[np.intp]:
     return np.sort(fit)
 
 
-def _assigned(found: Sides, fit: NDArray[np.intp]) -> NDArray[np.intp]:
+def _assigned(found: MatchedObjects, fit: NDArray[np.intp]) -> NDArray[np.intp]:
     """The best assignment, found in each cluster of objects that touch on its own."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -211,7 +211,7 @@ def _assigned(found: Sides, fit: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.sort(np.concatenate(chosen)).astype(np.intp)
 
 
-def _best(found: Sides, fit: NDArray[np.intp]) -> NDArray[np.intp]:
+def _best(found: MatchedObjects, fit: NDArray[np.intp]) -> NDArray[np.intp]:
     from scipy.optimize import linear_sum_assignment
 
     (rows, row), (columns, column) = (
@@ -225,7 +225,7 @@ def _best(found: Sides, fit: NDArray[np.intp]) -> NDArray[np.intp]:
     return chosen[chosen >= 0]
 
 
-def tally(found: Sides, matched: NDArray[np.intp]) -> Counts:
+def tally(found: MatchedObjects, matched: NDArray[np.intp]) -> Counts:
     """Count hits, false positives and misses.
 
     A predicted object without a partner of which more than half is not annotated is no false
@@ -233,7 +233,7 @@ def tally(found: Sides, matched: NDArray[np.intp]) -> Counts:
 
     Parameters
     ----------
-    found : Sides
+    found : MatchedObjects
         Both sides.
     matched : ndarray of int
         What `match` chose.

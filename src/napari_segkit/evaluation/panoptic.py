@@ -11,9 +11,9 @@ from napari_segkit.config import LabelsAre
 from napari_segkit.steps import Step
 
 from . import matching, semantic
-from .blocks import shared_pixels
 from .confusion import Counts, Figures, mean, ratio
-from .segments import count, segments_of
+from .panoptic_counts import count, segments_of
+from .slab_reader import shared_pixels
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -4,10 +4,10 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_segkit.config import LabelsAre, TrainConfig
-from napari_segkit.data.images import is_layer
+from napari_segkit.images.axes_image import is_layer
 from napari_segkit.steps import Step, drain
 
-from . import objects, panoptic, semantic
+from . import instance, panoptic, semantic
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -54,7 +54,7 @@ class Report(Protocol):
 
 KINDS: dict[str, Callable[..., Generator[Step, None, Any]]] = {
     "semantic": semantic.compare_blocks,
-    "instance": objects.compare_blocks,
+    "instance": instance.compare_blocks,
     "panoptic": panoptic.compare_blocks,
 }
 

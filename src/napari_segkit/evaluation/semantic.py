@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
-from napari_segkit.data.classes import classes_of
+from napari_segkit.images.classes import classes_of
 from napari_segkit.steps import Step
 
 from . import confusion as figures
-from .blocks import aligned, labels_of, reader, slabs
+from .slab_reader import aligned, labels_of, reader, slabs
 
 if TYPE_CHECKING:
     from pandas import DataFrame

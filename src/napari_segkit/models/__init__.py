@@ -4,12 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec
 
+from .families import FAMILIES, STRIDED
 from .registry import MODELS, ModelInfo, list_models, model_info
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _first(spec: ModelSpec, info: ModelInfo) -> str:
     """The method's first encoder; the first for which there are weights, where these are named."""
     if spec.weights not in info.weights:
         return info.encoders[0]
-    from .weights import available
+    from .weights.pretrained import available
 
     having = (e for e in info.encoders if spec.weights in available(replace(spec, encoder=e)))
     return next(having, info.encoders[0])
@@ -92,7 +92,7 @@ def _first(spec: ModelSpec, info: ModelInfo) -> str:
 
 def _check_word(spec: ModelSpec) -> None:
     """Refuse a word for weights that there are not; what timm has is asked when they are read."""
-    from .weights import available
+    from .weights.pretrained import available
 
     words = model_info(spec.name).weights if _is_timm(spec) else available(spec)
     if spec.weights not in words:
@@ -154,7 +154,7 @@ def kind_of(spec: ModelSpec) -> str:
     return "objects" if kind == "semantic" and spec.objects else kind
 
 
-def is_whole(spec: ModelSpec) -> bool:
+def is_pretrained(spec: ModelSpec) -> bool:
     """Whether a spec may name the weights of a whole model, which then needs no training.
 
     Parameters
@@ -182,7 +182,7 @@ def outputs(spec: ModelSpec, classes: int) -> int:
     """
     if spec.objects is None:
         return classes
-    from napari_segkit.objects.levels import outputs
+    from napari_segkit.instances.level_targets import outputs
 
     return outputs(spec.objects, classes)
 
@@ -247,8 +247,7 @@ def build(spec: ModelSpec, inputs: Inputs, random: "RandomSource | None" = None)
 
     check_spec(spec)
     with random_numbers(random or RandomSource(0)):
-        network: nn.Module = _module(spec).build(spec, inputs)
-    return network
+        return FAMILIES[model_info(spec.name).family]().build(spec, inputs)
 
 
 def stride(spec: ModelSpec, spacing: Sequence[float]) -> tuple[int, ...]:
@@ -266,11 +265,7 @@ def stride(spec: ModelSpec, spacing: Sequence[float]) -> tuple[int, ...]:
     tuple of int
         Pixels along each spatial axis.
     """
-    known = model_info(spec.name).stride
-    if known is not None:
-        return (known,) * len(spacing)
-    return tuple(_module(spec).stride(spec, tuple(spacing)))
-
-
-def _module(spec: ModelSpec) -> Any:
-    return import_module(f".{model_info(spec.name).module}", __name__)
+    info = model_info(spec.name)
+    if info.stride is not None:
+        return (info.stride,) * len(spacing)
+    return STRIDED[info.family]().stride(spec, tuple(spacing))

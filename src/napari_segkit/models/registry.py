@@ -26,13 +26,12 @@ class ModelInfo:
         What it is for, in one sentence.
     encoders : tuple of str
         Encoders, or sizes, it can be built with; the first is the default.
-    module : str
-        The file in this folder with ``build(spec, inputs)`` and, where tiles are not multiples of
-        `stride`, ``stride(spec, spacing)``.
+    family : str
+        The module that builds it, by its name in `families.FAMILIES`.
     kind : str
         "semantic": a class for every pixel. "instance": objects, each with a class and a score.
     training : str
-        The file in ``training`` whose `Training` teaches it.
+        The class that trains it, by its name in `training.trainer_of`.
     weights : tuple of str
         Words that ``ModelSpec.weights`` takes besides None and the path of a file.
     unused : tuple of str
@@ -54,7 +53,7 @@ class ModelInfo:
     dims: tuple[int, ...]
     about: str
     encoders: tuple[str, ...]
-    module: str
+    family: str
     kind: str = "semantic"
     training: str = "semantic"
     weights: tuple[str, ...] = ()

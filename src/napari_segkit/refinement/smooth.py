@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
 from napari_segkit.steps import Step, drain
 
-from . import crf, mrf, vote
+from . import mrf
 from .blocks import Region, regions, widened
-from .maps import Maps, maps_of
-from .superpixels import tiles
+from .crf import mean_field
+from .probability_maps import ProbabilityMaps, probability_maps
+from .superpixels import voting
+from .superpixels.generate import tiles
 
 Smoothing = CRFConfig | MRFConfig | SuperpixelConfig
-SMOOTHERS: dict[type, Any] = {CRFConfig: crf, MRFConfig: mrf, SuperpixelConfig: vote}
+SMOOTHERS: dict[type, Any] = {CRFConfig: mean_field, MRFConfig: mrf, SuperpixelConfig: voting}
 LARGEST = 2**22  # pixels that are smoothed as one block
 
 
@@ -103,40 +105,42 @@ def smooth_blocks(
         As `smooth` returns it.
     """
     config = config or CRFConfig()
-    maps = maps_of(probabilities, image, axes=axes, spacing=spacing, sees_image=sees_image(config))
+    maps = probability_maps(
+        probabilities, image, axes=axes, spacing=spacing, sees_image=sees_image(config)
+    )
     if compatibility is not None and not isinstance(config, CRFConfig):
         raise ValueError("A compatibility of classes goes with a CRFConfig only: leave it out.")
     smoothed = np.empty(maps.probabilities.shape, np.float32)
     places = blocks(maps.spatial, config, maps.spacing)
     total, done = len(places) * maps.image.count(maps.ndim), 0
-    for item in maps.items():
-        for block, values in smooth_item(maps, item, config, device, compatibility, places):
-            maps.view(smoothed, item)[(slice(None), *block)] = values
+    for frame in maps.frames():
+        for block, values in smooth_frame(maps, frame, config, device, compatibility, places):
+            maps.view(smoothed, frame)[(slice(None), *block)] = values
             done += 1
             yield Step(done, total)
     return smoothed
 
 
-def smooth_item(
-    maps: Maps,
-    item: dict[str, int],
+def smooth_frame(
+    maps: ProbabilityMaps,
+    frame: dict[str, int],
     config: Smoothing,
     device: str,
     compatibility: Any = None,
     places: Sequence[Region] | None = None,
 ) -> Iterator[tuple[Region, NDArray[np.float32]]]:
-    """Smooth one item block by block.
+    """Smooth one frame block by block.
 
     Parameters
     ----------
-    maps : Maps
+    maps : ProbabilityMaps
         Probabilities and image.
-    item : dict
-        Place along the axes that are walked, as ``maps.items()`` gives it.
+    frame : dict
+        Place along the axes that are walked, as ``maps.frames()`` gives it.
     config, device, compatibility
         As in `smooth`.
     places : sequence of tuple of slice, optional
-        The blocks. None: those of the whole item.
+        The blocks. None: those of the whole frame.
 
     Yields
     ------
@@ -145,12 +149,12 @@ def smooth_item(
     """
     given: Any = {"compatibility": compatibility}
     if isinstance(config, CRFConfig) and sees_image(config):
-        given["directions"] = maps.directions_of(item)
+        given["directions"] = maps.directions_of(frame)
     run = smoother(config, maps.probabilities.shape[0], maps.spacing, device, **given)
     for block in places or blocks(maps.spatial, config, maps.spacing):
         wide, inside = widened(block, halo(config, maps.spacing), maps.spatial)
         start = [along.start for along in wide]
-        values = run(maps.read(item, wide), maps.pixels(item, wide), start)
+        values = run(maps.read(frame, wide), maps.pixels(frame, wide), start)
         yield block, values[(slice(None), *inside)]
 
 
@@ -174,7 +178,7 @@ def halo(config: Smoothing, spacing: Sequence[float]) -> list[int]:
 def blocks(
     lengths: Sequence[int], config: Smoothing | None, spacing: Sequence[float]
 ) -> list[Region]:
-    """The blocks in which an item of these lengths is smoothed, or only read (None)."""
+    """The blocks in which a frame of these lengths is smoothed, or only read (None)."""
     if isinstance(config, SuperpixelConfig):
         return tiles(lengths, config, spacing)
     return list(regions(lengths, LARGEST))

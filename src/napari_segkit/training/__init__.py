@@ -1,6 +1,5 @@
 """From labels to a trained network: patches, losses, the loop."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from napari_segkit.models import model_info
@@ -8,18 +7,16 @@ from napari_segkit.models import model_info
 if TYPE_CHECKING:
     from napari_segkit.config import ModelSpec
 
-    from .base import BaseTraining
+    from .trainer import Trainer
 
 
-def training_of(spec: "ModelSpec") -> "type[BaseTraining]":
-    """The class that teaches a method.
+def trainer_of(spec: "ModelSpec") -> "type[Trainer]":
+    """The class that trains a method."""
+    from . import instance, pixels, semantic
 
-    Parameters
-    ----------
-    spec : ModelSpec
-        Which method.
-    """
-    found: type[BaseTraining] = import_module(
-        f".{model_info(spec.name).training}", __name__
-    ).Training
-    return found
+    trainers: dict[str, type[Trainer]] = {
+        "semantic": semantic.SemanticTrainer,
+        "instance": instance.InstanceTrainer,
+        "pixels": pixels.PixelTrainer,
+    }
+    return trainers[model_info(spec.name).training]

@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_segkit.objects.sizes import learned_lengths
+from napari_segkit.instances.diameters import learned_lengths
 
-from .base import BaseTraining
+from .instance_sampler import ObjectSampler, Targets
 from .loop import TrainStep, train
-from .objects import ObjectSampler, Targets
+from .trainer import Trainer
 
 SETTLE = 10
 
 
-class Training(BaseTraining):
-    """One training by gradients on patches with the objects in them; made as `BaseTraining` is."""
+class InstanceTrainer(Trainer):
+    """One training by gradients on patches with the objects in them; made as `Trainer` is."""
 
     network: Any
     class_of: NDArray[np.intp]

@@ -5,7 +5,7 @@ from segmentation_models_pytorch.losses import DiceLoss
 from torch import nn
 from torch.nn import functional as F
 
-from napari_segkit.data.labels import IGNORE
+from napari_segkit.images.labels import IGNORE
 
 
 class CrossEntropyDice(nn.Module):

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from napari_segkit.data.labels import IGNORE
-from napari_segkit.data.normalise import require_finite
-from napari_segkit.data.tiling import Grid, Tile, fit, read_mirrored, round_up
+from napari_segkit.images.intensity import require_finite
+from napari_segkit.images.labels import IGNORE
 from napari_segkit.models import stride
 from napari_segkit.steps import Step
+from napari_segkit.tiling import Grid, Tile, fit, read_mirrored, round_up
 
-from .base import BaseTraining
 from .loop import TrainStep
-from .sampling import Sample
+from .sampler import Sample
+from .trainer import Trainer
 
 ROWS = 100_000  # pixels learned from
 RARE = 2_000  # as many of each class are kept where there are more
@@ -33,19 +33,19 @@ EDGES = {2: 1024, 3: 256}  # largest tile
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _LabelledTile:
     """A tile with the labelled pixels in it that are learned from."""
 
     sample: Sample
-    item: dict[str, int]
+    frame: dict[str, int]
     tile: Tile
     grid: Grid
     places: NDArray[np.intp]
     targets: NDArray[np.int64]
 
 
-class Training(BaseTraining):
-    """One training of the pixel classifier; made as `BaseTraining` is.
+class PixelTrainer(Trainer):
+    """One training of the pixel classifier; made as `Trainer` is.
 
     It learns from the labelled pixels themselves, in the very tiles that prediction uses, and has
     a short schedule of its own: of `TrainConfig`, epochs, steps per epoch, batch size, learning
@@ -96,12 +96,12 @@ class Training(BaseTraining):
         ]
         return tuple(size for size, _ in fitted), tuple(overlap for _, overlap in fitted)
 
-    def _pieces(self) -> list[_Piece]:
+    def _pieces(self) -> list[_LabelledTile]:
         """Tiles that hold labelled pixels, with those of them that are learned from."""
         random = np.random.default_rng(self.config.seed)
         shares = self._shares()
         pieces = []
-        for sample, item, indices in self._items():
+        for sample, frame, indices in self._items():
             chosen = (indices != IGNORE) & (random.random(indices.shape) < shares[indices])
             grid = Grid(indices.shape, self.tile_size, self.overlap)
             for tile in grid:
@@ -109,14 +109,14 @@ class Training(BaseTraining):
                 if inside.any():
                     targets = indices[tile.region][inside].astype(np.int64)
                     places = np.ravel_multi_index(np.nonzero(inside), self.tile_size)
-                    pieces.append(_Piece(sample, item, tile, grid, places, targets))
+                    pieces.append(_LabelledTile(sample, frame, tile, grid, places, targets))
         return pieces
 
     def _items(self) -> Iterator[tuple[Sample, dict[str, int], NDArray[np.int16]]]:
         for sample in self.samples:
             region = tuple(slice(0, n) for n in sample.image.spatial(self.ndim))
-            for item in sample.image.items(self.ndim):
-                yield sample, item, sample.indices.read(item, region)[0]
+            for frame in sample.image.frames(self.ndim):
+                yield sample, frame, sample.indices.read(frame, region)[0]
 
     def _shares(self) -> NDArray[np.float64]:
         """Which part of each class's pixels is learned from; rare classes are kept whole."""
@@ -126,11 +126,11 @@ class Training(BaseTraining):
         kept = np.maximum(counts * ROWS / counts.sum(), RARE)
         return np.minimum(kept / np.maximum(counts, 1), 1)
 
-    def _columns(self, piece: _Piece) -> Tensor:
+    def _columns(self, piece: _LabelledTile) -> Tensor:
         """Features ``(F, pixels)`` of a piece's pixels."""
         sample, grid = piece.sample, piece.grid
         pixels = read_mirrored(
-            lambda r: sample.image.read(piece.item, r), piece.tile.start, grid.size, grid.shape
+            lambda r: sample.image.read(piece.frame, r), piece.tile.start, grid.size, grid.shape
         )
         require_finite(pixels, sample.image.name)
         image = torch.from_numpy(np.ascontiguousarray(sample.statistics.apply(pixels)))

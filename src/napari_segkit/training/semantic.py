@@ -8,16 +8,16 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-from .base import BaseTraining
 from .loop import TrainStep, train
 from .losses import CrossEntropyDice
-from .sampling import Sampler
+from .sampler import Sampler
+from .trainer import Trainer
 
 SETTLE = 10
 
 
-class Training(BaseTraining):
-    """One training by gradients on patches; made as `BaseTraining` is."""
+class SemanticTrainer(Trainer):
+    """One training by gradients on patches; made as `Trainer` is."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)

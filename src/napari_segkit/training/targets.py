@@ -1,75 +1,49 @@
-"""What a network is to say at each pixel, made from labels."""
+"""What a network learns to give at each pixel, made from labels."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.data.images import Image
-from napari_segkit.data.labels import to_indices
-from napari_segkit.objects.levels import encode
-from napari_segkit.objects.sizes import diameters, each_item
-
-if TYPE_CHECKING:
-    from .base import BaseTraining
-
-
-def targets(training: "BaseTraining", values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Class indices for every pixel, or ids for methods that find objects one by one.
-
-    Parameters
-    ----------
-    training : BaseTraining
-        Its images, classes and spec.
-    values : sequence of ndarray
-        Label values or ids, in the shapes of the images without channels.
-
-    Returns
-    -------
-    list of ndarray
-        Integers of the same shapes, `IGNORE` where nothing is learned.
-    """
-    if training.class_of is None:
-        wanted = [c.value for c in training.classes]
-        return [to_indices(v, wanted) for v in values]
-    if training.spec.objects is None:
-        return list(values)
-    pairs = zip(values, training.images, strict=True)
-    return [_levels(training, training.class_of, ids, image) for ids, image in pairs]
+from napari_segkit.config import ObjectsBy
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.labels import to_indices
+from napari_segkit.instances.diameters import diameters, each_frame
+from napari_segkit.instances.level_targets import encode
 
 
-def typical_size(training: "BaseTraining", values: Sequence[NDArray[Any]]) -> float:
-    """Median diameter of the objects in pixels of the finest axis; 0 where there are none.
+def class_targets(values: NDArray[Any], classes: Iterable[LabelClass]) -> NDArray[np.int16]:
+    """The position of each label value in `classes`, `IGNORE` where it is none of them."""
+    return to_indices(values, [c.value for c in classes])
 
-    Parameters
-    ----------
-    training, values
-        As in `targets`.
-    """
-    if training.class_of is None:
-        return 0.0
+
+def level_targets(
+    ids: NDArray[Any],
+    image: AxesImage,
+    class_of: NDArray[np.intp],
+    objects_by: ObjectsBy,
+    spacing: Sequence[float],
+    object_size: float,
+) -> NDArray[np.int16]:
+    """Instance ids as classes that separate touching objects: boundary or distance levels."""
+    ndim = len(spacing)
+    indices = np.zeros(ids.shape, np.int16)
+    named = AxesImage(indices, image.label_axes)
+    for frame, plane in zip(named.frames(ndim), each_frame(ids, image, ndim), strict=True):
+        encoded = encode(plane, class_of, objects_by, spacing=spacing, size=object_size)
+        named.write(indices, frame, encoded)
+    return indices
+
+
+def typical_size(
+    ids: Sequence[NDArray[Any]], images: Sequence[AxesImage], spacing: Sequence[float]
+) -> float:
+    """Median diameter of the objects, in pixels of the finest axis."""
     found = [
-        diameters(ids, training.inputs.spacing)
-        for array, image in zip(values, training.images, strict=True)
-        for ids in each_item(array, image, training.ndim)
+        diameters(plane, spacing)
+        for array, image in zip(ids, images, strict=True)
+        for plane in each_frame(array, image, len(spacing))
     ]
     return float(np.median(np.concatenate(found)))
-
-
-def _levels(
-    training: "BaseTraining", class_of: NDArray[Any], ids: NDArray[Any], image: Image
-) -> NDArray[np.int16]:
-    indices = np.zeros(ids.shape, np.int16)
-    named = Image(indices, image.label_axes)
-    items = zip(named.items(training.ndim), each_item(ids, image, training.ndim), strict=True)
-    for place, item in items:
-        encoded = encode(
-            item,
-            class_of,
-            str(training.spec.objects),
-            spacing=training.inputs.spacing,
-            size=training.object_size,
-        )
-        named.write(indices, place, encoded)
-    return indices

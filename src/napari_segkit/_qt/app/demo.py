@@ -1,0 +1,137 @@
+"""The demonstration: a real window, real docks, and buttons that are really pressed."""
+
+import os
+import sys
+from os import PathLike
+from time import perf_counter
+from typing import Any
+
+import napari
+from qtpy.QtCore import QObject, QTimer
+
+from napari_segkit.config import TileConfig, TrainConfig
+
+from .workbench import Workbench
+
+CONFIG = TrainConfig(epochs=6, steps_per_epoch=10, tile=TileConfig(tile_size=128))
+SIZE = 1280, 800
+SETTLE_MS = 800  # for the last repaint
+
+
+def main(*, screenshot: str | PathLike[str] | None = None, stay: bool | None = None) -> int:
+    """Train on the coins sample in napari, predict it, and measure the prediction.
+
+    Parameters
+    ----------
+    screenshot : path-like, optional
+        Where to save a picture of the window at the end.
+    stay : bool, optional
+        Whether the window stays open. None: it does, unless the environment variable
+        ``SEGKIT_DEMO_EXIT`` is 1, as it should be on a virtual display.
+
+    Returns
+    -------
+    int
+        0 where all went well.
+    """
+    if stay is None:
+        stay = os.environ.get("SEGKIT_DEMO_EXIT") != "1"
+    viewer = napari.Viewer(title="napari-segkit")
+    viewer.window.resize(*SIZE)
+    viewer.open_sample("napari-segkit", "coins")
+    _, workbench = viewer.window.add_plugin_dock_widget("napari-segkit", "SegKit workbench")
+    demo = Demo(viewer, workbench, screenshot, stay=stay)
+    demo.start()
+    napari.run()
+    return demo.exit_code
+
+
+class Demo(QObject):
+    """What a person would do, each action begun by the end of the one before.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        With the sample open.
+    workbench : Workbench
+        The docks to use.
+    screenshot : path-like or None
+        Where to save the picture.
+    stay : bool
+        Leave the window open at the end.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.Viewer,
+        workbench: Workbench,
+        screenshot: str | PathLike[str] | None,
+        *,
+        stay: bool,
+    ) -> None:
+        super().__init__()
+        self.exit_code = 1
+        self._viewer = viewer
+        self._workbench = workbench
+        self._screenshot = screenshot
+        self._stay = stay
+        self._began = perf_counter()
+        workbench.train.bar.finished.connect(self._predict)
+        workbench.predict.bar.finished.connect(self._evaluate)
+        workbench.evaluate.bar.finished.connect(self._finish)
+
+    def start(self) -> None:
+        """Choose image and scribbles, wait for them to be counted, then train."""
+        train = self._workbench.train
+        train.label_stats.surveyed.connect(self._train)
+        train.data.image.set_layer(self._viewer.layers["coins"])
+        train.data.labels.set_layer(self._viewer.layers["coins scribbles"])
+        train.set_config(CONFIG)
+
+    def _train(self, found: Any) -> None:
+        train = self._workbench.train
+        if found is None or train.label_stats.is_counting:
+            return
+        train.label_stats.surveyed.disconnect(self._train)
+        self._viewer.reset_view()  # the docks have their widths by now
+        self._press(train)
+
+    def _predict(self) -> None:
+        predict = self._workbench.predict
+        predict.image.set_layer(self._viewer.layers["coins"])
+        self._press(predict)
+
+    def _evaluate(self) -> None:
+        evaluate = self._workbench.evaluate
+        evaluate.truth.set_layer(self._viewer.layers["coins truth"])
+        self._press(evaluate)
+
+    def _finish(self) -> None:
+        result = self._workbench.evaluate.result
+        if result is None:
+            self._give_up(self._workbench.evaluate)
+            return
+        self.exit_code = 0
+        sys.stdout.write(f"{result.report}\n{perf_counter() - self._began:.0f} s in all.\n")
+        QTimer.singleShot(SETTLE_MS, self._picture)
+
+    def _press(self, dock: Any) -> None:
+        """Press a dock's button, as a person would."""
+        self._workbench.setCurrentWidget(dock)
+        if dock.bar.button.isEnabled():
+            dock.bar.button.click()
+        else:
+            self._give_up(dock)
+
+    def _give_up(self, dock: Any) -> None:
+        sys.stdout.write(f"{dock.bar.verb} did not work: {dock.bar.status.text()} ")
+        sys.stdout.write(f"{dock.bar.hint.text()}\n")
+        QTimer.singleShot(SETTLE_MS, self._picture)
+
+    def _picture(self) -> None:
+        if self._screenshot is not None:
+            self._viewer.window.screenshot(self._screenshot, canvas_only=False)
+            sys.stdout.write(f"Picture: {self._screenshot}\n")
+        sys.stdout.flush()
+        if not self._stay:
+            self._viewer.close()

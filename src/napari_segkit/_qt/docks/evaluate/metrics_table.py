@@ -1,0 +1,88 @@
+"""The figures of an evaluation as a table."""
+
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QTableWidgetItem
+
+from napari_segkit._qt.widgets.class_table import fit_height
+from napari_segkit._qt.widgets.read_only_table import ReadOnlyTable
+
+if TYPE_CHECKING:
+    from napari_segkit.evaluation.report import Report
+
+STALE = QColor(128, 128, 128)
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+SHOWN = {
+    "semantic": {"class": "class", "iou": "IoU", "dice": "Dice"},
+    "instance": {
+        "threshold": "IoU",
+        "f1": "F1",
+        "precision": "precision",
+        "recall": "recall",
+        "ap": "AP",
+    },
+    "panoptic": {"class": "class", "pq": "PQ", "sq": "SQ", "rq": "RQ"},
+}
+
+
+class MetricsTable(ReadOnlyTable):
+    """The figures that matter most, a row for each class or threshold, and their means."""
+
+    def __init__(self) -> None:
+        super().__init__(["class", "IoU", "Dice"])
+        fit_height(self)
+
+    def show_report(self, report: "Report", *, kind: str, stale: bool) -> None:
+        """Fill the table; figures that are out of date are greyed and struck out.
+
+        Parameters
+        ----------
+        report : Report
+            Of any kind.
+        kind : str
+            Which kind.
+        stale : bool
+            Whether the figures are out of date.
+        """
+        shown, table = SHOWN[kind], report.table()
+        digits = 4 if len(shown) < 5 else 3  # as many as fit a narrow dock
+        self.setColumnCount(len(shown))
+        self.setHorizontalHeaderLabels([*shown.values()])
+        self.setRowCount(len(table))
+        for row, values in enumerate(table.to_dict("records")):
+            first, *others = shown
+            texts = [_label(first, values), *(_figure(values[name], digits) for name in others)]
+            for column, text in enumerate(texts):
+                item = _item(text, stale=stale, bold=values[first] == "mean")
+                if column:
+                    item.setTextAlignment(RIGHT)
+                self.setItem(row, column, item)
+        fit_height(self)
+
+
+def _label(first: str, values: dict[str, Any]) -> str:
+    """What a row is about."""
+    value, name = values[first], values.get("name")
+    if first == "threshold":
+        return value if value == "mean" else f"{value:.2f}"
+    if kind := value == "mean" and values.get("kind"):
+        return {"thing": "mean of things", "stuff": "mean of stuff"}[kind]
+    return f"{value}  {name}" if isinstance(name, str) else str(value)
+
+
+def _figure(value: float, digits: int) -> str:
+    return "absent" if isnan(value) else f"{value:.{digits}f}"
+
+
+def _item(text: str, *, stale: bool, bold: bool) -> QTableWidgetItem:
+    item = QTableWidgetItem(text)
+    font = item.font()
+    font.setBold(bold)
+    font.setStrikeOut(stale)
+    item.setFont(font)
+    if stale:
+        item.setForeground(STALE)
+    return item

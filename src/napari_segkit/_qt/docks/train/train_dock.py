@@ -1,0 +1,156 @@
+"""The dock that trains."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qtpy.compat import isalive
+
+from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit._qt.widgets import python_snippets
+from napari_segkit._qt.widgets.device_line import DeviceLine
+from napari_segkit._qt.widgets.dock import Dock, Note, problem_of
+from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
+from napari_segkit._qt.widgets.model_summary import learned, title
+from napari_segkit._qt.widgets.run_bar import RunBar
+from napari_segkit.config import TrainConfig
+from napari_segkit.config._schema import call
+
+from .annotation_panel import AnnotationPanel
+from .loss_curve import LossCurve
+from .model_check import ModelCheck
+from .random_weights_button import RandomWeightsButton
+from .train_form import TrainForm
+
+if TYPE_CHECKING:
+    import napari
+
+
+class TrainDock(Dock):
+    """Train the session's model on an image and the labels painted on it.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer whose layers are offered.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(napari_viewer)
+        self.data = ImageAndLabels(self.session, self)
+        self.painted = AnnotationPanel(self.session, self.data, self)
+        self.annotation = self.painted.annotation
+        self.classes, self.label_stats = self.painted.classes, self.painted.label_stats
+        self.form = TrainForm(self.session)
+        self.device = DeviceLine()
+        self.random_button = RandomWeightsButton(self.session)
+        self.bar = RunBar(self.session, "Train")
+        self.curve = LossCurve(self.viewer.theme)
+        self.model = Note()
+        self.check = ModelCheck(self.session, self)
+        self._lay_out()
+        self._connect()
+        self._on_segmenter()
+
+    def config(self) -> TrainConfig:
+        """What is set here, as one value; ValueError where numbers do not go together."""
+        return replace(self.form.value(), **self.label_stats.meaning.value())
+
+    def set_config(self, config: TrainConfig) -> None:
+        """Set everything here at once."""
+        self.form.set_value(config)
+        self.label_stats.meaning.set_value(config.unlabelled, config.labels_are)
+
+    def train(self) -> None:
+        """Train on the layers as they are now."""
+        self.classes.pin_colors()
+        image, labels, axes = self.data.layers
+        objects = self.annotation.frozen(labels)
+        steps = self.session.segmenter.train_epochs(
+            snapshot(image), snapshot(labels), self.config(), axes=axes, **objects
+        )
+        self.curve.set_losses([])
+        self.bar.run(steps, f"Train on {labels.name}")
+
+    def code(self) -> str:
+        """The Python that trains as the button does."""
+        axes = python_snippets.keywords(axes=self.data.axes.axes())
+        given = f"{self.data.code()}, {call(self.config())}{axes}{self.annotation.code()}"
+        steps = f"session(viewer).segmenter.train_epochs({given})"
+        return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
+
+    def _lay_out(self) -> None:
+        self.add_group(
+            "Image and labels",
+            image=self.data.image,
+            axes=self.data.axes,
+            labels=self.data.labels,
+            _new=self.data.new_button,
+        )
+        self.painted.group = self.add_group("Classes", **self.painted.rows())
+        self.add_group("Training", model=self.model, _form=self.form, device=self.device)
+        self.footer.addWidget(self.bar)
+        self.footer.addWidget(self.label_stats.remedies)
+        self.footer.addWidget(self.random_button)
+        self.footer.addWidget(self.curve)
+
+    def _connect(self) -> None:
+        self.painted.changed.connect(self._update_state)
+        self.form.changed.connect(self._update_state)
+        self.check.changed.connect(self._update_state)
+        self.random_button.clicked.connect(self.train)
+        self.viewer.events.theme.connect(self._on_theme)
+        self.session.segmenter_changed.connect(self._on_segmenter)
+        self.session.busy_changed.connect(self._update_state)
+        self.bar.pressed.connect(self.train)
+        self.bar.copy_pressed.connect(self._on_copy)
+        self.bar.yielded.connect(self._on_step)
+        self.bar.returned.connect(self._on_trained)
+        self.bar.errored.connect(self.random_button.offer)
+        self.bar.stopped.connect(self._on_stopped)
+        self.bar.finished.connect(self._on_segmenter)
+
+    def _on_segmenter(self) -> None:
+        segmenter = self.session.segmenter
+        self.device.show_device(segmenter.device)
+        self.model.setText("<br>".join(filter(None, [title(segmenter), learned(segmenter)])))
+        self.painted.follow_model()
+        self._update_state()
+        if not self.bar.is_running:
+            self.curve.set_losses(segmenter.history)
+
+    def _on_theme(self, event: Any) -> None:
+        if isalive(self):
+            self.curve.set_theme(event.value)
+
+    def _on_step(self, step: Any) -> None:
+        if not hasattr(step, "loss"):  # features are computed first
+            self.bar.say(f"Step {step.done} of {step.total}")
+            return
+        self.curve.add(step.done, step.loss)
+        self.bar.say(
+            f"Epoch {step.epoch}, step {step.done} of {step.total}, loss {step.loss:.3f}, "
+            f"{step.seconds:.0f} s"
+        )
+
+    def _on_trained(self) -> None:
+        self.bar.say("Trained. Predict shows what was learned.")
+
+    def _on_stopped(self) -> None:
+        if self.session.segmenter.is_trained:
+            self.bar.say("Stopped. What was learned until then is kept.")
+
+    def _on_copy(self) -> None:
+        self.bar.copy(self.code())
+
+    def _missing(self) -> str | None:
+        """Why training cannot start, in words."""
+        missing = self.data.missing() or self.painted.missing()
+        if missing is None:
+            missing = self.check.problem(self.data.layers[2] or "")
+        return missing or problem_of(self.config)
+
+    def _update_state(self) -> None:
+        missing = self._missing()
+        self.bar.set_reason(missing)
+        self.bar.copy_button.setEnabled(missing is None)
+        self.label_stats.remedies.setVisible(not self.bar.is_running)

@@ -1,0 +1,165 @@
+"""The bar that starts and stops a dock's work and says how it goes."""
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.compat import isalive
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from . import python_snippets
+from .dock import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_segkit._qt.session.session import Session
+    from napari_segkit._qt.session.task import Task
+
+
+class RunBar(QWidget):
+    """Run/Stop, Copy Python, progress, and lines that say what is missing and what goes on.
+
+    Parameters
+    ----------
+    session : Session
+        Where the work runs.
+    verb : str
+        What the button does, such as "Train".
+    """
+
+    pressed = Signal()
+    copy_pressed = Signal()
+    yielded = Signal(object)
+    returned = Signal(object)
+    errored = Signal(object)
+    stopped = Signal()
+    finished = Signal()
+
+    def __init__(self, session: "Session", verb: str) -> None:
+        super().__init__()
+        self.verb = verb
+        self._session = session
+        self._task: Task | None = None
+        self._stopping = False
+        self._reason: str | None = None
+        self.button = QPushButton(verb)
+        self.copy_button = QPushButton("Copy Python")
+        self.progress = QProgressBar(textVisible=False, maximumHeight=8)
+        self.hint = Note()
+        self.status = Note()
+        self._lay_out()
+        self.button.clicked.connect(self._on_clicked)
+        self.copy_button.clicked.connect(self.copy_pressed)
+        session.busy_changed.connect(self._on_busy_changed)
+        self._follow_again()
+        self._update_state()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this bar's work is under way."""
+        return self._task is not None
+
+    @property
+    def reason(self) -> str | None:
+        """Why the work cannot start now; None where it can."""
+        task = self._session.task
+        if not self.is_running and task is not None:
+            return f"{task.objectName() or 'Other work'} is running: stop it or wait for its end."
+        return self._reason
+
+    def run(self, steps: "Generator[Any, None, Any]", title: str) -> "Task":
+        """Run long work in the session and follow it."""
+        task = self._session.run(steps, title=title)
+        self.follow(task)
+        return task
+
+    def follow(self, task: "Task") -> None:
+        """Show how work goes that was started in the session."""
+        if not isalive(self):  # napari takes events, a close too, while it makes its progress bar
+            return
+        self.say("")
+        task.setObjectName(self.verb)
+        self._task = task
+        self._stopping = self._ended = False
+        task.yielded.connect(self._on_yielded)
+        task.returned.connect(self._on_returned)
+        task.errored.connect(self._on_errored)
+        task.finished.connect(self._on_finished)
+        self.progress.setRange(0, 0)
+        self._update_state()
+
+    def set_reason(self, reason: str | None) -> None:
+        """Say why the work cannot start; None allows it."""
+        self._reason = reason
+        self._update_state()
+
+    def say(self, text: str) -> None:
+        """Show a sentence below the button."""
+        self.status.setText(text)
+
+    def copy(self, text: str) -> None:
+        """Put Python lines on the clipboard."""
+        python_snippets.copy(text)
+        self.say("The Python line is on the clipboard.")
+
+    def _lay_out(self) -> None:
+        self.copy_button.setToolTip("The Python line that does the same, onto the clipboard.")
+        row = QHBoxLayout()
+        row.addWidget(self.button, 2)
+        row.addWidget(self.copy_button, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(row)
+        for widget in (self.progress, self.hint, self.status):
+            column.addWidget(widget)
+
+    def _follow_again(self) -> None:
+        """Work that a dock started goes on when it is closed; the next one shows it."""
+        task = self._session.task
+        if task is not None and task.objectName() == self.verb:
+            self.follow(task)
+
+    def _update_state(self) -> None:
+        reason = self.reason
+        self.button.setText(
+            ("Stopping …" if self._stopping else "Stop") if self._task else self.verb
+        )
+        self.button.setEnabled(not self._stopping if self._task else reason is None)
+        self.progress.setVisible(self.is_running)
+        self.hint.setText("" if self.is_running else reason or "")
+
+    def _on_busy_changed(self) -> None:
+        if self._session.task is not None:
+            self._session.task.objectNameChanged.connect(self._update_state)
+        self._update_state()
+
+    def _on_clicked(self) -> None:
+        if self._task is None:
+            self.pressed.emit()
+        else:
+            self._stopping = True
+            self._update_state()
+            self._task.stop()
+
+    def _on_yielded(self, step: Any) -> None:
+        self.progress.setRange(0, step.total)
+        self.progress.setValue(step.done)
+        self.yielded.emit(step)
+
+    def _on_returned(self, result: Any) -> None:
+        self._ended = True
+        self.returned.emit(result)
+
+    def _on_errored(self, error: Exception) -> None:
+        self._ended = True
+        self.say(str(error) or type(error).__name__)
+        self.errored.emit(error)
+
+    def _on_finished(self) -> None:
+        self._task = None
+        self._stopping = False
+        self._update_state()
+        if not self._ended:
+            self.say("Stopped.")
+            self.stopped.emit()
+        self.finished.emit()

@@ -1,0 +1,203 @@
+"""One reader for each kind of file; what else there is, napari's installed readers open."""
+
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .filenames import NIFTI, ending
+from .read_errors import reading
+from .tiff import Spacing, read_tiff
+
+if TYPE_CHECKING:
+    from npe2 import PluginManager
+    from PIL.Image import Image as Picture
+
+TIFF = (".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg")
+KNOWN = (*TIFF, *PICTURES, *NIFTI, ".npy")
+OWN = "napari-segkit"  # what it offers napari beside these is no image
+
+RefineSource = tuple[Any, str | None, Spacing | None]
+Layers = list[tuple[Any, dict[str, Any]]]
+
+
+def read_source(path: Path, *, labels: bool) -> RefineSource:
+    """Read a file of any kind.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    labels : bool
+        It holds label values: a palette's indices count, not its colours.
+
+    Returns
+    -------
+    tuple
+        An array, or what looks like a napari layer; its axes and its spacing where the file
+        names them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file or it cannot be read.
+    """
+    if not path.exists():
+        raise ValueError(f"There is no file {path}.")
+    suffix = ending(path)
+    with reading(path):
+        if suffix in TIFF:
+            return read_tiff(path)
+        if suffix in PICTURES:
+            return _read_picture(path, labels=labels)
+        if suffix in NIFTI:
+            return _read_nifti(path, labels=labels)
+        if suffix == ".npy":
+            return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
+        return _read_with_plugins(path, labels=labels)
+
+
+def can_read(path: Path) -> bool:
+    """Say whether this package or another plugin's reader installed in napari takes such a file.
+
+    A folder is taken as an image only where a reader names its ending, as with "*.zarr".
+    """
+    known = ending(path) in KNOWN
+    if path.is_dir():
+        named = (fnmatch(path.name.lower(), ending) for ending in _folder_endings())
+        return bool(path.suffix) and not known and any(named)
+    if known:
+        return path.is_file()
+    offered = _plugins().iter_compatible_readers(str(path))
+    return any(reader.plugin_name != OWN for reader in offered)
+
+
+def _folder_endings() -> Iterator[str]:
+    """Patterns of folders that are images; napari's own reader names those of files as well."""
+    for manifest in _plugins().iter_manifests(disabled=False):
+        for reader in manifest.contributions.readers or ():
+            for pattern in map(str.lower, reader.filename_patterns):
+                plain = pattern.startswith("*.") and "*" not in pattern[1:]
+                if plain and reader.accepts_directories:
+                    yield pattern if manifest.name != "napari" else "*.zarr"
+
+
+def _read_picture(path: Path, *, labels: bool) -> RefineSource:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        pixels = _indices(picture) if labels else _colours(picture)
+    return pixels, "YXC"[: pixels.ndim], None
+
+
+def _colours(picture: "Picture") -> NDArray[Any]:
+    """Grey or RGB, without a palette or an alpha channel."""
+    if picture.mode in ("1", "LA", "La"):
+        picture = picture.convert("L")
+    elif picture.mode not in ("L", "RGB", "I", "F") and not picture.mode.startswith("I;16"):
+        picture = picture.convert("RGB")
+    return np.array(picture)
+
+
+def _indices(picture: "Picture") -> NDArray[Any]:
+    """The stored numbers: a palette's indices, 0 and 1 of a bilevel picture, no alpha channel."""
+    pixels = np.array(picture)
+    if picture.mode == "1":
+        return pixels.astype(np.uint8)
+    return pixels[..., : 3 if pixels.shape[-1] > 2 else 1] if pixels.ndim == 3 else pixels
+
+
+def _read_nifti(path: Path, *, labels: bool) -> RefineSource:
+    from .nifti.layers import read_nifti, whole_numbers
+
+    data, meta, _ = read_nifti(path)
+    return _as_layer(whole_numbers(data) if labels else data, {"rgb": False} | meta)
+
+
+def _read_with_plugins(path: Path, *, labels: bool) -> RefineSource:
+    from npe2 import io_utils
+
+    if not can_read(path):
+        raise ValueError(
+            "no reader for such files is installed; use PNG, JPEG, TIFF or NPY, or install a "
+            "napari plugin that reads them"
+        )
+    kinds = ("labels", "image") if labels else ("image",)
+    layers = [_complete(*data) for data in io_utils.read([str(path)], stack=False)]
+    groups = ([(data, meta) for data, meta, k in layers if k == kind] for kind in kinds)
+    found = next(filter(None, groups), [])
+    if not found:
+        raise ValueError(f"it holds no {kinds[0]} layer")
+    if len(found) > 1:
+        return _as_layer(*_stacked(found, labels=labels))
+    return _as_layer(*found[0])
+
+
+def _complete(data: Any, meta: Any = None, kind: str = "image") -> tuple[Any, dict[str, Any], str]:
+    """A reader's layer data with what it may leave out; none at all is no image."""
+    return data, dict(meta or {}), "none" if data is None else kind.lower()
+
+
+def _stacked(layers: Layers, *, labels: bool) -> tuple[Any, dict[str, Any]]:
+    """Image layers of one shape are the channels of one image."""
+    import dask.array as da
+
+    shapes = {getattr(data, "shape", None) for data, _ in layers}
+    special = any(meta.get("rgb") or meta.get("channel_axis") is not None for _, meta in layers)
+    if labels or special or len(shapes) > 1 or None in shapes:
+        raise ValueError(
+            f"it holds {len(layers)} layers that are not the channels of one image; save the one "
+            "that is meant in a file of its own"
+        )
+    channels = [da.asarray(data) for data, _ in layers]  # type: ignore[no-untyped-call]
+    return da.stack(channels), layers[0][1] | {"channel_axis": 0}  # type: ignore[no-untyped-call]
+
+
+def _as_layer(data: Any, meta: dict[str, Any]) -> RefineSource:
+    """A reader's layer data as what `as_image` takes for a layer, and its axes."""
+    said = meta.get("multiscale")
+    multiscale = isinstance(data, list | tuple) if said is None else bool(said)
+    finest = data[0] if multiscale else data
+    ndim, channel = finest.ndim, meta.get("channel_axis")
+    labels = meta.get("axis_labels")
+    layer = SimpleNamespace(
+        data=data,
+        multiscale=multiscale,
+        rgb=meta.get("rgb"),  # None: as the shape says
+        axis_labels=() if labels is None else labels,
+        scale=_scale(meta, finest.shape),
+        ndim=ndim,
+        metadata=meta.get("metadata") or {},
+        name="image",
+    )
+    if channel is None:
+        return layer, None, None
+    axes = "TZYX"[1 - ndim :]
+    at = channel % ndim
+    return layer, axes[:at] + "C" + axes[at:], None
+
+
+def _scale(meta: dict[str, Any], shape: tuple[int, ...]) -> list[float]:
+    """A number for each dimension; napari's scale leaves out the colours and the channel axis."""
+    scale, channel, rgb = (meta.get(key) for key in ("scale", "channel_axis", "rgb"))
+    given = [] if scale is None else np.atleast_2d(np.asarray(scale, float))[0].tolist()
+    colours = len(shape) > 2 and shape[-1] in (3, 4) if rgb is None else bool(rgb)
+    plain = len(shape) - (colours or channel is not None)
+    full = [1.0] * (plain - len(given)) + given
+    if channel is not None and len(full) < len(shape):
+        full.insert(channel % len(shape), 1.0)
+    return full
+
+
+def _plugins() -> "PluginManager":
+    from npe2 import PluginManager
+
+    manager = PluginManager.instance()
+    if not any(manager.iter_manifests()):  # napari has discovered them already
+        manager.discover()
+    return manager

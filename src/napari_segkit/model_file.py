@@ -1,0 +1,218 @@
+"""The model file: tensors and one JSON header in a safetensors file, nothing that can run."""
+
+import json
+from dataclasses import asdict, replace
+from math import inf
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+from torch import nn
+
+from .config import ModelSpec, RefineConfig, TrainConfig
+from .config._schema import from_dict, to_dict
+from .images.classes import LabelClass
+from .images.intensity import Statistics
+from .io.replace_file import replacing
+from .models import Inputs, build, model_info, outputs
+from .models.meta_device import meta_device
+from .models.weights.pretrained import available
+from .trained_model import TrainedModel
+from .versions import versions
+
+FORMAT = 1
+MALFORMED = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError),
+    ValueError,
+)
+KEY = "segkit"
+STUFF = "stuff."  # before the names of the tensors of a second network
+
+
+def save(model: TrainedModel, path: str | PathLike[str]) -> None:
+    """Write a model file; an existing file is replaced only once the new one is complete.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        What to write.
+    path : path-like
+        Where to.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ValueError(f"There is no folder {path.parent} to save {path.name} in.")
+    named = _tensors(model.network)
+    if model.stuff:
+        named |= {STUFF + k: v for k, v in _tensors(model.stuff.network).items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in named.items()}
+    with replacing(path) as file:
+        file.write(serialise(tensors, {KEY: json.dumps(header(model))}))
+
+
+def load(path: str | PathLike[str]) -> TrainedModel:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that `save` wrote.
+
+    Returns
+    -------
+    TrainedModel
+        On the CPU, in evaluation mode.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a complete model file or was written by a newer version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no model file {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            written = _header(file.metadata(), path)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path.name} is not a complete napari-segkit model file ({error}): it may be cut "
+            "short or of another kind; choose a file that the Model dock or Segmenter.save wrote."
+        ) from None
+    return _model(written, tensors, path)
+
+
+def header(model: TrainedModel) -> dict[str, Any]:
+    """Everything but the tensors, as JSON-able values."""
+    return {
+        "format": FORMAT,
+        "spec": to_dict(_without_path(model.spec)),
+        "config": to_dict(model.config),
+        "classes": [asdict(c) for c in model.classes],
+        "channels": model.channels,
+        "axes": model.axes,
+        "spacing": model.spacing,
+        "orientation": model.orientation,
+        "tile_size": model.tile_size,
+        "overlap": model.overlap,
+        "nonzero": model.nonzero,
+        "object_size": model.object_size,
+        "stuff": header(model.stuff) if model.stuff else None,
+        "stuff_values": model.stuff_values,
+        "refine": to_dict(model.refine),
+        "statistics": asdict(model.statistics) if model.statistics else None,
+        "history": model.history,
+        "provenance": model.provenance,
+    }
+
+
+def _without_path(spec: ModelSpec) -> ModelSpec:
+    """A file of weights is on the trainer's machine only; its name is in the provenance."""
+    words = (None, *model_info(spec.name).weights, *available(spec))
+    return spec if spec.weights in words else replace(spec, weights=None)
+
+
+def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
+    try:
+        written = json.loads((metadata or {})[KEY])
+        number = int(written["format"])
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        raise ValueError(
+            f"{path.name} holds tensors but no napari-segkit header: it was not saved by "
+            "napari-segkit, or was changed; choose a file that the Model dock or "
+            "Segmenter.save wrote."
+        ) from None
+    if number > FORMAT:
+        raise ValueError(
+            f"{path.name} was saved by a newer napari-segkit (file format {number}; this version "
+            f"reads up to {FORMAT}): update napari-segkit to open it."
+        )
+    return dict(written)
+
+
+def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    """All that a network has learned, each tensor by its first name: some layers have two."""
+    known = {name for name, _ in [*network.named_parameters(), *network.named_buffers()]}
+    return {name: t for name, t in network.state_dict().items() if name in known}
+
+
+def _network(spec: ModelSpec, inputs: Inputs, tensors: dict[str, torch.Tensor]) -> nn.Module:
+    """Build it only once its shapes are known to be those of the file: memory stays in bounds."""
+    lengths = {length for tensor in tensors.values() for length in tensor.shape}
+    classes = {inputs.classes, inputs.classes - 1}  # some have no output for background
+    if inputs.channels not in lengths or not classes & lengths:
+        raise ValueError("its tensors are not those of this model")
+    with meta_device():
+        expected = _tensors(build(spec, inputs))
+    if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in tensors.items()}:
+        raise ValueError("its tensors are not those of this model")
+    network = build(spec, inputs)
+    network.load_state_dict(tensors, strict=False)  # a tensor with two names is there by one
+    return network.eval()
+
+
+def _other_versions(written: dict[str, Any]) -> str:
+    """Which libraries are not those that the file was written with, as the end of a sentence."""
+    try:
+        then = {str(k): str(v) for k, v in written["provenance"]["versions"].items()}
+    except (AttributeError, KeyError, TypeError):
+        return ""
+    now = versions()
+    other = [f"{k} {v}, here {now[k]}" for k, v in then.items() if k in now and now[k] != v]
+    return f" (it was written with {'; '.join(other)})" if other else ""
+
+
+def _model(written: dict[str, Any], tensors: dict[str, torch.Tensor], path: Path) -> TrainedModel:
+    try:
+        second = written.get("stuff")
+        if second is None:
+            return _trained(written, tensors)
+        own = {k: v for k, v in tensors.items() if not k.startswith(STUFF)}
+        rest = {k[len(STUFF) :]: v for k, v in tensors.items() if k.startswith(STUFF)}
+        if second.get("stuff"):
+            raise ValueError("it holds more than two models")
+        values = tuple(written["stuff_values"])
+        return replace(_trained(written, own), stuff=_trained(second, rest), stuff_values=values)
+    except MALFORMED as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path.name} has a header that does not fit its tensors or this version ({reason}); "
+            f"save the model again, or update napari-segkit{_other_versions(written)}."
+        ) from None
+
+
+def _trained(written: dict[str, Any], tensors: dict[str, torch.Tensor]) -> TrainedModel:
+    spec = from_dict(ModelSpec, written["spec"])
+    classes = tuple(LabelClass(**c) for c in written["classes"])
+    spacing, ndim = tuple(map(float, written["spacing"])), len(written["tile_size"])
+    if len(spacing) != 3 or not all(0 < s < inf for s in spacing) or ndim not in (2, 3):
+        raise ValueError("its spacing or its tiles cannot be right")
+    if not isinstance(written["provenance"], dict):
+        raise ValueError("it does not say where it comes from")
+    inputs = Inputs(int(written["channels"]), outputs(spec, len(classes)), spacing[-ndim:])
+    network = _network(spec, inputs, tensors)
+    fixed = written["statistics"]
+    return TrainedModel(
+        network=network,
+        spec=spec,
+        config=from_dict(TrainConfig, written["config"]),
+        classes=classes,
+        channels=written["channels"],
+        axes=written["axes"],
+        spacing=spacing,
+        orientation=written.get("orientation", ""),
+        tile_size=tuple(written["tile_size"]),
+        overlap=tuple(written["overlap"]),
+        nonzero=written["nonzero"],
+        object_size=float(written.get("object_size", 0.0)),
+        refine=from_dict(RefineConfig, written.get("refine", {})),
+        statistics=Statistics(tuple(fixed["low"]), tuple(fixed["high"])) if fixed else None,
+        history=tuple(written["history"]),
+        provenance=written["provenance"],
+    )

@@ -1,0 +1,93 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from npe2 import PluginManifest
+from npe2.cli import app
+from typer.testing import CliRunner
+
+from napari_segkit._qt.app.workbench import Workbench
+
+OPEN_ALL = """
+import sys, time
+import napari
+viewer = napari.Viewer()
+for name in ("Model", "Train", "Predict", "Evaluate", "Refine", "Superpixels", "SegKit workbench"):
+    began = time.perf_counter()
+    viewer.window.add_plugin_dock_widget("napari-segkit", name)
+    print(name, time.perf_counter() - began, "torch" in sys.modules)
+viewer.close()
+"""
+
+
+@pytest.fixture
+def workbench(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    viewer.add_labels(np.ones((8, 8), int), name="truth")
+    workbench = Workbench(viewer)
+    viewer.window.add_dock_widget(workbench)
+    yield workbench
+    docks = workbench.train, workbench.predict, workbench.refine
+    lines = workbench.model.device_line, *(dock.device for dock in docks)
+    busy = (
+        *(line._latest for line in lines),
+        workbench.model._devices,
+        workbench.model.details._latest,
+        workbench.refine.inputs.start,
+    )
+    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=60_000)
+    qtbot.waitUntil(lambda: not workbench.train.label_stats.is_counting)
+
+
+def test_all_docks_share_one_session(workbench):
+    docks = [workbench.widget(i) for i in range(workbench.count())]
+    assert len({id(dock.session) for dock in docks}) == 1
+    titles = [workbench.tabText(i) for i in range(workbench.count())]
+    assert titles == ["Model", "Train", "Predict", "Evaluate", "Refine", "Superpixels"]
+
+
+def test_a_prediction_is_what_evaluate_measures_and_refine_takes_next(workbench):
+    viewer = workbench.model.viewer
+    prediction = viewer.add_labels(np.ones((8, 8), int), name="cells prediction")
+    viewer.add_labels(np.ones((8, 8), int), name="more")
+    workbench.predict.written.emit(prediction)
+    assert workbench.evaluate.prediction.current_layer() is prediction
+    assert workbench.evaluate.truth.current_layer() is viewer.layers["truth"]
+    assert workbench.refine.inputs.layer.current_layer() is prediction
+    refined = viewer.add_labels(np.ones((8, 8), int), name="cells prediction refined")
+    workbench.refine.written.emit(refined)
+    assert workbench.evaluate.prediction.current_layer() is refined
+
+
+def test_it_fits_a_small_window(workbench):
+    size = workbench.minimumSizeHint()
+    assert size.width() <= 400
+    assert size.height() <= 640
+
+
+def test_docks_open_without_torch_on_the_way():
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN_ALL], capture_output=True, text=True, timeout=120, check=True
+    )
+    lines = [line.rsplit(maxsplit=2) for line in done.stdout.splitlines() if line]
+    assert [name for name, _, _ in lines] == [
+        "Model",
+        "Train",
+        "Predict",
+        "Evaluate",
+        "Refine",
+        "Superpixels",
+        "SegKit workbench",
+    ]
+    assert {torch for _, _, torch in lines} == {"False"}
+
+
+def test_the_manifest_is_valid_and_its_menus_are_napari_s():
+    result = CliRunner().invoke(app, ["validate", "napari-segkit", "--imports"])
+    assert result.exit_code == 0, result.output
+    manifest = PluginManifest.from_distribution("napari-segkit")
+    from napari._app_model.constants import MenuId
+
+    contributable = {str(menu) for menu in MenuId.contributables()}
+    assert set(manifest.contributions.menus) <= contributable

@@ -1,0 +1,265 @@
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from qtpy.QtGui import QGuiApplication
+
+from napari_segkit import evaluate
+from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
+
+CORNER = np.array([0]), np.array([0])
+TRUTH = np.ones((32, 32), np.uint8)
+TRUTH[8:24, 8:24] = 2
+PREDICTION = np.roll(TRUTH, 2, axis=0)
+OBJECTS = np.kron(np.arange(12).reshape(3, 4), np.ones((8, 8), np.uint16)).astype(np.uint16)
+FOUND = np.where(np.roll(OBJECTS, 1, axis=1) == 5, 0, np.roll(OBJECTS, 1, axis=1))
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    viewer = make_napari_viewer()
+    features = {"index": [1, 2], "name": ["background", "cell"]}
+    viewer.add_labels(TRUTH.copy(), name="truth", features=features)
+    viewer.add_labels(PREDICTION.copy(), name="prediction")
+    return viewer
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    dock = EvaluateDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    yield dock
+    qtbot.waitUntil(lambda: not dock._prints.is_busy)
+
+
+def press(qtbot, dock):
+    with qtbot.waitSignal(dock.bar.finished, timeout=30_000):
+        dock.bar.button.click()
+    settled(qtbot, dock)
+
+
+def settled(qtbot, dock):
+    qtbot.waitUntil(lambda: not dock._prints.is_busy)
+
+
+def shown(dock):
+    table = dock.table
+    columns = range(table.columnCount())
+    return [[table.item(r, c).text() for c in columns] for r in range(table.rowCount())]
+
+
+def struck_out(dock):
+    return dock.table.item(0, 1).font().strikeOut()
+
+
+def test_the_figures_are_those_of_evaluate(dock, qtbot):
+    press(qtbot, dock)
+    report = evaluate(PREDICTION, TRUTH)
+    assert shown(dock) == [
+        ["1  background", f"{report.iou[1]:.4f}", f"{report.dice[1]:.4f}"],
+        ["2  cell", f"{report.iou[2]:.4f}", f"{report.dice[2]:.4f}"],
+        ["mean", f"{report.mean_iou:.4f}", f"{report.mean_dice:.4f}"],
+    ]
+    assert dock.readout.text().startswith("prediction against truth.")
+    assert "unlabelled=None (every pixel counts)" in dock.readout.text()
+
+
+def test_says_what_is_missing(dock, viewer):
+    assert dock.prediction.current_layer() is viewer.layers["prediction"]
+    assert dock.truth.current_layer() is viewer.layers["truth"]
+    dock.truth.set_layer(viewer.layers["prediction"])
+    assert dock.bar.hint.text() == "Prediction and truth are the same layer: choose two."
+    viewer.layers.clear()
+    assert dock.bar.hint.text().startswith("No Labels layer")
+    assert not dock.bar.button.isEnabled()
+
+
+def test_unlabelled_pixels_of_the_truth_are_left_out_on_request(dock, qtbot):
+    dock.wanted.meaning.set_value(1, "ask")
+    press(qtbot, dock)
+    assert dock.result.report.iou == evaluate(PREDICTION, TRUTH, unlabelled=1).iou
+    assert "unlabelled=1" in dock.readout.text()
+
+
+@pytest.mark.parametrize("name", ["prediction", "truth"])
+def test_paint_makes_the_figures_out_of_date_and_undo_mends_them(dock, viewer, qtbot, name):
+    press(qtbot, dock)
+    assert dock.stale is None
+    viewer.layers[name].data_setitem(CORNER, 2)
+    assert dock.stale == "Out of date: a layer has changed since. Press Evaluate."
+    assert struck_out(dock)
+    assert not dock.table_button.isEnabled()
+    settled(qtbot, dock)
+    assert struck_out(dock)
+    viewer.layers[name].undo()
+    qtbot.waitUntil(lambda: dock.stale is None)
+    assert not struck_out(dock)
+
+
+def test_paint_during_the_measurement_counts_as_a_change(dock, viewer, qtbot):
+    dock.bar.button.click()
+    viewer.layers["truth"].data_setitem(CORNER, 2)
+    with qtbot.waitSignal(dock.bar.finished, timeout=30_000):
+        pass
+    settled(qtbot, dock)
+    assert dock.stale is not None
+    assert dock.result.report.iou == evaluate(PREDICTION, TRUTH).iou
+
+
+def test_other_choices_make_the_figures_out_of_date(dock, viewer, qtbot):
+    press(qtbot, dock)
+    dock.wanted.meaning.set_value(0, "ask")
+    assert dock.stale.startswith("Out of date: the choices above")
+    dock.wanted.meaning.set_value(None, "ask")
+    assert dock.stale is None
+    viewer.layers.remove("truth")
+    assert struck_out(dock)
+
+
+def test_the_table_is_copied_as_csv(dock, qtbot):
+    assert not dock.table_button.isEnabled()
+    press(qtbot, dock)
+    dock.table_button.click()
+    rows = list(csv.DictReader(io.StringIO(QGuiApplication.clipboard().text())))
+    assert [row["class"] for row in rows] == ["1", "2", "mean"]
+    assert float(rows[2]["iou"]) == pytest.approx(dock.result.report.mean_iou)
+
+
+def test_the_copied_python_does_the_same(dock, viewer, qtbot):
+    press(qtbot, dock)
+    dock.bar.copy_button.click()
+    *imports, line = QGuiApplication.clipboard().text().strip().splitlines()
+    names = {"viewer": viewer}
+    exec("\n".join(imports), names)
+    assert eval(line, names).iou == dock.result.report.iou
+
+
+def test_shapes_that_differ_are_said(dock, viewer, qtbot):
+    dock.prediction.set_layer(viewer.add_labels(np.ones((4, 4), int), name="small"))
+    press(qtbot, dock)
+    assert "(4, 4)" in dock.bar.status.text()
+    assert dock.result is None
+
+
+def test_a_prediction_is_measured_against_the_truth_by_default(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    for name in ("coins scribbles", "coins truth"):
+        viewer.add_labels(TRUTH, name=name)
+    dock = EvaluateDock(viewer)
+    qtbot.addWidget(dock)
+    assert dock.prediction.currentText() == "coins scribbles"
+    assert dock.truth.currentText() == "coins truth"
+    made = viewer.add_labels(PREDICTION, name="made", metadata={"segkit": {"kind": "prediction"}})
+    assert dock.prediction.current_layer() is made
+    assert dock.truth.currentText() == "coins truth"
+    dock.truth.set_layer(viewer.layers["coins scribbles"])
+    dock.set_prediction(viewer.add_labels(PREDICTION, name="other prediction"))
+    assert dock.truth.currentText() == "coins scribbles"
+
+
+@pytest.fixture
+def objects(make_napari_viewer, qtbot):
+    """A dock with a truth of objects, and a prediction that knows how sure it is of each."""
+    viewer = make_napari_viewer()
+    viewer.add_labels(OBJECTS.copy(), name="truth")
+    features = {"index": range(1, 12), "class": ["cell"] * 11, "score": [0.9] * 11}
+    viewer.add_labels(FOUND.copy(), name="prediction", features=features)
+    dock = EvaluateDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    yield dock
+    qtbot.waitUntil(lambda: not dock._prints.is_busy)
+
+
+def test_objects_are_known_by_their_scores_and_measured_as_objects(objects, qtbot):
+    assert objects.wanted.kind.value() == "instance"
+    assert objects.wanted.meaning.labels_are.currentText().startswith("objects")
+    press(qtbot, objects)
+    report = evaluate(FOUND, OBJECTS, kind="instance")
+    rows = shown(objects)
+    figures = report.f1, report.precision, report.recall, report.ap
+    assert rows[0] == ["0.50", *(f"{f[0.5]:.3f}" for f in figures)]
+    assert len(rows) == 11
+    assert rows[-1][0] == "mean"
+    assert rows[-1][-1] == f"{report.mean_ap:.3f}"
+    assert report.summary() in objects.readout.text()
+    lines = objects.csv().splitlines()
+    assert lines[0].startswith("threshold,f1,precision,recall,ap")
+    assert len(lines) == 12
+    *imports, line = objects.code().strip().splitlines()
+    assert "kind='instance'" in line
+    names = {"viewer": objects.viewer}
+    exec("\n".join(imports), names)
+    assert eval(line, names).ap == objects.result.report.ap
+
+
+def test_another_kind_makes_the_figures_out_of_date(objects, qtbot):
+    press(qtbot, objects)
+    objects.wanted.kind.set_value("semantic")
+    assert objects.stale.startswith("Out of date: the choices above")
+    assert struck_out(objects)
+    objects.wanted.kind.set_value("instance")
+    assert objects.stale is None
+    objects.viewer.layers["truth"].data_setitem(CORNER, 2)
+    assert objects.stale == "Out of date: a layer has changed since. Press Evaluate."
+
+
+def test_a_kind_chosen_by_hand_stays_with_its_layers(objects):
+    viewer = objects.viewer
+    objects.wanted.kind.set_value("semantic")
+    viewer.layers["prediction"].features = {"score": [0.5]}
+    assert objects.wanted.kind.value() == "semantic"
+    other = viewer.add_labels(FOUND, name="other prediction", features={"score": [0.5]})
+    objects.set_prediction(other)
+    assert objects.wanted.kind.value() == "instance"
+    objects.set_prediction(viewer.layers["prediction"])
+    assert objects.wanted.kind.value() == "semantic"
+
+
+def test_ids_measured_as_classes_are_asked_about(objects, qtbot):
+    objects.wanted.kind.set_value("semantic")
+    press(qtbot, objects)
+    assert objects.result is None
+    assert "look like objects: choose Labels are objects" in objects.bar.status.text()
+    assert objects.wanted.remedies.isVisibleTo(objects)
+    assert "Compare object with object" in objects.wanted.remedies.offered
+    with qtbot.waitSignal(objects.bar.finished, timeout=30_000):
+        objects.wanted.remedies.choose("Compare object with object")
+    assert objects.wanted.kind.value() == objects.result.kind == "instance"
+    assert not objects.wanted.remedies.isVisibleTo(objects)
+    settled(qtbot, objects)
+
+
+def test_classes_measured_as_objects_are_asked_about(objects, qtbot):
+    for name in ("prediction", "truth"):
+        layer = objects.viewer.layers[name]
+        dots = np.zeros(layer.data.shape, np.uint8)
+        dots[2::6, 2::6] = 1
+        layer.data = dots
+    press(qtbot, objects)
+    offered = objects.wanted.remedies.offered
+    assert offered[0] == "Each connected piece is an object"
+    with qtbot.waitSignal(objects.bar.finished, timeout=30_000):
+        objects.wanted.remedies.choose(offered[0])
+    assert objects.wanted.meaning.value()["labels_are"] == "classes"
+    assert objects.result.kind == "instance"
+    settled(qtbot, objects)
+
+
+def test_segments_have_a_row_for_each_class(objects, qtbot):
+    table = {"index": range(1, 12), "class": ["cell"] * 9 + ["sky"] * 2}
+    table["kind"] = ["thing"] * 9 + ["stuff"] * 2
+    truth, prediction = (objects.viewer.layers[n] for n in ("truth", "prediction"))
+    truth.features = prediction.features = pd.DataFrame(table)
+    assert objects.wanted.kind.value() == "panoptic"
+    assert not objects.wanted.meaning.labels_are.isEnabled()
+    press(qtbot, objects)
+    report = evaluate(prediction, truth, kind="panoptic")
+    rows = shown(objects)
+    assert [row[0] for row in rows] == ["cell", "sky", "mean", "mean of things", "mean of stuff"]
+    assert rows[0][1:] == [f"{f['cell']:.4f}" for f in (report.pq, report.sq, report.rq)]
+    truth.features = pd.DataFrame(table | {"class": ["cell"] * 8 + ["sky"] * 3})
+    qtbot.waitUntil(lambda: objects.stale is not None)
+    truth.features = pd.DataFrame(table)
+    qtbot.waitUntil(lambda: objects.stale is None)

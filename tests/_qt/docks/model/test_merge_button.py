@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QFileDialog
+
+from napari_segkit import ModelSpec, Segmenter, TrainConfig
+from napari_segkit._qt.docks.model.model_dock import ModelDock
+
+MS = 30_000
+
+
+def image():
+    pixels = np.full((40, 48), 20, np.uint8)
+    pixels[8:16, 8:16] = pixels[24:32, 30:40] = 200
+    return pixels
+
+
+def of_objects():
+    ids = (image() > 99).astype(np.uint8)
+    ids[24:] *= 2
+    return Segmenter(ModelSpec("pixels", objects="components"), device="cpu").fit(image(), ids)
+
+
+def of_classes():
+    dense = TrainConfig(unlabelled=None, labels_are="classes")
+    labels = ((image() > 99) + 1).astype(np.uint8)
+    return Segmenter(ModelSpec("pixels"), device="cpu").fit(image(), labels, dense)
+
+
+@pytest.fixture
+def dock(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    dock = ModelDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    yield dock
+    busy = dock._devices, dock.device_line._latest, dock.details._latest
+    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=60_000)
+
+
+def press(qtbot, dock, path, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    dock.merging.button.click()
+    qtbot.waitUntil(lambda: dock.session.task is None, timeout=MS)
+
+
+def test_only_a_model_that_gives_objects_can_be_merged(dock):
+    button = dock.merging.button
+    for held in (Segmenter(ModelSpec("maskrcnn"), device="cpu"), of_classes()):
+        dock.session.segmenter = held
+        assert not button.isEnabled()
+        assert "gives objects first" in button.toolTip()
+    dock.session.segmenter = of_objects()
+    assert button.isEnabled()
+
+
+def test_the_session_then_holds_one_model_of_both(dock, qtbot, tmp_path, monkeypatch):
+    of_classes().save(tmp_path / "classes.segkit")
+    dock.session.segmenter = instance = of_objects()
+    alone = instance.trained
+    press(qtbot, dock, tmp_path / "classes.segkit", monkeypatch)
+    merged = dock.session.segmenter
+    assert [c.name for c in merged.classes] == ["background", "object", "class 1", "class 2"]
+    assert set(merged.predict_objects(image()).table["kind"]) == {"thing", "stuff"}
+    assert dock.merging.status.text().startswith("Merged.")
+    assert "class 2" in dock.held.text()
+    assert not dock.merging.button.isEnabled()
+    assert instance.trained is alone
+    known = merged.trained.provenance | {"weights": "whole"}  # as of a model that others trained
+    merged.trained = replace(merged.trained, provenance=known)
+    dock.session.segmenter_changed.emit()
+    assert dock.merging.status.text() == ""
+    assert "class 2" in dock.held.text()
+    dock.back_button.click()
+    assert dock.session.segmenter.trained is alone
+    assert dock.merging.button.isEnabled()
+
+
+def test_a_file_that_does_not_fit_is_said_and_the_model_stays(dock, qtbot, tmp_path, monkeypatch):
+    of_objects().save(tmp_path / "objects.segkit")
+    dock.session.segmenter = held = of_objects()
+    press(qtbot, dock, tmp_path / "objects.segkit", monkeypatch)
+    assert "give one that was trained to give a class for every pixel" in dock.merging.status.text()
+    assert dock.session.segmenter is held
+    assert dock.merging.button.isEnabled()

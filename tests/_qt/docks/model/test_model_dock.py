@@ -1,0 +1,235 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QFileDialog
+
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit._qt.docks.model.model_dock import ModelDock
+from napari_segkit._qt.session.background import once
+
+QUICK = TrainConfig(
+    epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None, tile=TileConfig(tile_size=64)
+)
+
+
+def fitted():
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
+    labels = np.ones((32, 32), np.uint8)
+    labels[:16] = 2
+    return Segmenter(device="cpu").fit(pixels, labels, QUICK)
+
+
+@pytest.fixture
+def dock(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    dock = ModelDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    yield dock
+    busy = dock._devices, dock.device_line._latest, dock.details._latest
+    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=60_000)
+
+
+@pytest.fixture
+def holding(dock):
+    dock.session.segmenter = fitted()
+    return dock
+
+
+def choose_encoder(dock, name="resnet34"):
+    dock.form.field("encoder").set_value(name)
+
+
+def idle(qtbot, dock):
+    qtbot.waitUntil(lambda: dock.session.task is None, timeout=30_000)
+
+
+def test_an_untrained_model_gives_way_at_once(dock):
+    choose_encoder(dock)
+    assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet34")
+    assert "resnet34" in dock.held.text()
+    assert "Not trained yet" in dock.held.text()
+    assert not dock.files.save_button.isEnabled()
+
+
+def test_a_trained_model_is_shown(holding):
+    assert "Trained for 1 step," in holding.held.text()
+    assert "class 2" in holding.held.text()
+    assert holding.files.save_button.isEnabled()
+
+
+def test_a_trained_model_is_kept_until_somebody_agrees(holding):
+    before = holding.session.segmenter
+    choose_encoder(holding)
+    assert holding.session.segmenter is before
+    assert "not saved" in holding.files.question.text
+    holding.files.question.answer("Keep")
+    assert holding.session.segmenter is before
+    assert holding.form.value() == before.spec
+
+
+def test_a_trained_model_is_discarded_on_request(holding):
+    choose_encoder(holding)
+    holding.files.question.answer("Discard")
+    assert holding.session.segmenter.spec.encoder == "resnet34"
+    assert not holding.session.segmenter.is_trained
+
+
+def test_it_is_saved_first_on_request(holding, qtbot, tmp_path, monkeypatch):
+    before = holding.session.segmenter
+    path = str(tmp_path / "mine")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    choose_encoder(holding)
+    holding.files.question.answer("Save …")
+    qtbot.waitUntil(lambda: holding.session.segmenter is not before, timeout=30_000)
+    assert holding.session.segmenter.spec.encoder == "resnet34"
+    assert Segmenter.load(f"{path}.segkit").history == before.history
+
+
+def test_a_saved_model_gives_way_without_a_question(holding, qtbot, tmp_path):
+    holding.files.save(str(tmp_path / "mine.segkit"))
+    idle(qtbot, holding)
+    choose_encoder(holding)
+    assert holding.session.segmenter.spec.encoder == "resnet34"
+
+
+def test_a_loaded_model_is_held_and_copied_as_python(dock, qtbot, tmp_path, monkeypatch):
+    path = str(tmp_path / "mine.segkit")
+    fitted().save(path)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (path, ""))
+    dock.files.load_button.click()
+    idle(qtbot, dock)
+    loaded = dock.session.segmenter
+    assert loaded.is_trained
+    assert dock.files.status.text() == f"Loaded from {path}"
+    dock.files.copy_button.click()
+    exec(QGuiApplication.clipboard().text(), {"viewer": dock.viewer})
+    assert dock.session.segmenter is not loaded
+    assert dock.session.segmenter.history == loaded.history
+
+
+def test_a_broken_file_is_said_and_the_model_stays(holding, qtbot, tmp_path):
+    before = holding.session.segmenter
+    path = tmp_path / "broken.segkit"
+    path.write_bytes(b"nothing of the kind")
+    holding.files.load(str(path))
+    idle(qtbot, holding)
+    assert "broken.segkit" in holding.files.status.text()
+    assert holding.session.segmenter is before
+
+
+def test_the_copied_python_makes_the_same_model(dock):
+    choose_encoder(dock)
+    dock.files.copy_button.click()
+    before = dock.session.segmenter
+    exec(QGuiApplication.clipboard().text(), {"viewer": dock.viewer})
+    assert dock.session.segmenter is not before
+    assert dock.session.segmenter.spec == before.spec
+
+
+def test_a_model_set_from_the_console_is_shown(dock):
+    dock.session.segmenter = Segmenter(ModelSpec(encoder="resnet50"), device="cpu")
+    assert dock.form.value().encoder == "resnet50"
+    assert dock.device.value() == "cpu"
+
+
+def test_the_device_is_chosen_and_described(dock, qtbot):
+    qtbot.waitUntil(lambda: not dock._devices.is_busy, timeout=60_000)
+    dock.device.set_value("cpu")
+    assert dock.session.segmenter.device == "cpu"
+    qtbot.waitUntil(lambda: dock.device_line.text().startswith("CPU, "), timeout=60_000)
+    assert dock.device_line.text().endswith("GiB free")
+
+
+def test_a_device_that_is_not_here_is_said(dock, qtbot):
+    dock.session.segmenter = Segmenter(device="cuda:7")
+    qtbot.waitUntil(
+        lambda: "'cuda:7', which is not here" in dock.device_line.text(), timeout=60_000
+    )
+
+
+def test_an_answer_that_was_not_given_does_nothing_later(holding, qtbot, tmp_path):
+    before = holding.session.segmenter
+    choose_encoder(holding)
+    choose_encoder(holding, before.spec.encoder)
+    holding.files.save(str(tmp_path / "mine.segkit"))
+    idle(qtbot, holding)
+    assert holding.session.segmenter is before
+    assert "Trained for" in holding.held.text()
+
+
+def test_an_ordinary_save_does_not_answer_the_question(holding, qtbot, tmp_path):
+    before = holding.session.segmenter
+    choose_encoder(holding)
+    holding.files.save(str(tmp_path / "mine.segkit"))
+    idle(qtbot, holding)
+    assert holding.session.segmenter is before
+
+
+def test_a_failed_save_takes_nothing_away(holding, qtbot, tmp_path, monkeypatch):
+    before = holding.session.segmenter
+    path = str(tmp_path / "nowhere" / "mine.segkit")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    choose_encoder(holding)
+    holding.files.question.answer("Save …")
+    idle(qtbot, holding)
+    assert holding.session.segmenter is before
+    assert holding.form.value() == before.spec
+
+
+def test_a_training_can_be_taken_back(holding):
+    held = holding.session.segmenter
+    first = held.trained
+    assert holding.back_button.isHidden()
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
+    held.fit(pixels, (pixels > 99) + 1, replace(QUICK, epochs=2))
+    holding.session.segmenter_changed.emit()
+    assert "Trained for 2 steps" in holding.held.text()
+    holding.back_button.click()
+    assert held.trained is first
+    assert "Trained for 1 step," in holding.held.text()
+
+
+def test_work_that_begins_keeps_the_model_in_question(holding, qtbot):
+    held, before = holding.session.segmenter, holding.session.segmenter.spec
+    choose_encoder(holding)
+    holding.session.run(once(int))
+    assert holding.files.question.isHidden()
+    assert holding.form.value() == before
+    idle(qtbot, holding)
+    assert holding.session.segmenter is held
+
+
+def test_another_device_closes_the_question(holding):
+    before = holding.session.segmenter.spec
+    choose_encoder(holding)
+    holding.device.set_value("auto")
+    assert holding.files.question.isHidden()
+    assert holding.form.value() == before
+
+
+def test_a_file_is_named_while_it_holds_the_model_in_use(holding, qtbot, tmp_path):
+    holding.files.save(str(tmp_path / "mine.segkit"))
+    idle(qtbot, holding)
+    assert holding.files.status.text().startswith("Saved to")
+    holding.session.segmenter_changed.emit()
+    assert holding.files.status.text().startswith("Saved to")
+    choose_encoder(holding)
+    assert holding.files.status.text() == ""
+
+
+def test_a_method_without_steps_is_just_trained(dock):
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
+    held = Segmenter(ModelSpec("pixels"), device="cpu")
+    dock.session.segmenter = held.fit(pixels, (pixels > 99) + 1, QUICK)
+    assert "<br>Trained.<br>" in dock.held.text()
+
+
+def test_the_sentence_on_running_work_is_not_greyed_out(dock, qtbot):
+    dock.session.run(once(int))
+    assert dock.busy.isEnabled()
+    assert dock.busy.text()
+    assert not dock.form.isEnabled()
+    idle(qtbot, dock)
+    assert dock.form.isEnabled()

@@ -1,0 +1,386 @@
+"""Choosing a model in the Model dock."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QFileDialog
+
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, list_models
+from napari_segkit._qt.docks.model.model_dock import ModelDock
+from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit.models.presets import PRESETS
+
+MS = 60_000
+
+
+def settled(qtbot, dock):
+    busy = dock._devices, dock.device_line._latest, dock.details._latest
+    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=MS)
+
+
+def opened(viewer, qtbot):
+    dock = ModelDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    return dock
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    dock = opened(viewer, qtbot)
+    yield dock
+    settled(qtbot, dock)
+
+
+@pytest.fixture
+def shown(make_napari_viewer, qtbot):
+    """A dock that is really on screen, so that it looks for details."""
+    dock = opened(make_napari_viewer(show=True), qtbot)
+    qtbot.waitUntil(dock.details.isVisible)
+    yield dock
+    settled(qtbot, dock)
+
+
+@pytest.fixture
+def train_dock(dock, viewer, qtbot):
+    train_dock = TrainDock(viewer)
+    viewer.window.add_dock_widget(train_dock)
+    yield train_dock
+    qtbot.waitUntil(lambda: not train_dock.device._latest.is_busy, timeout=MS)
+
+
+def press(dock, name):
+    """Choose a method as a click on it does."""
+    tree = dock.form.methods.tree
+    tree.setCurrentItem(dock.form.methods._items[name])
+
+
+def type_in(qtbot, dock, text):
+    line = dock.form.encoder.lineEdit()
+    line.selectAll()
+    qtbot.keyClicks(line, text)
+    dock.form.encoder.completer().popup().hide()
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+
+
+def choose_preset(dock, name):
+    place = dock.preset.findText(name)
+    dock.preset.setCurrentIndex(place)
+    dock.preset.activated.emit(place)
+
+
+def choose_weights(dock, text):
+    place = dock.form.weights.findText(text)
+    dock.form.weights.setCurrentIndex(place)
+    dock.form.weights.activated.emit(place)
+
+
+def test_every_method_is_listed(dock):
+    assert dock.form.methods.shown() == [m.name for m in list_models()]
+    assert list_models()[0].about in dock.details.text()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("segnet", ["segnet"]),
+        ("SEGN", ["segnet"]),
+        ("tumours organs", ["segresnet"]),
+        ("coco vgg", []),
+        ("vgg13_bn imagenet segnet", ["segnet"]),
+        ("2d 3d scribbles", ["pixels"]),
+        ("xyz", []),
+    ],
+)
+def test_search_finds_names_titles_and_descriptions(dock, text, found):
+    dock.form.methods.search.setText(text)
+    assert dock.form.methods.shown() == found
+    assert not dock.form.methods._items["unet"].isHidden()
+    assert bool(dock.form.methods.none_found.text()) == (not found)
+    assert dock.session.segmenter.spec.name == "unet"
+    dock.form.methods.search.clear()
+    assert len(dock.form.methods.shown()) == len(list_models())
+
+
+def test_methods_are_filtered_by_dimensions_and_kind(dock):
+    methods = dock.form.methods
+    methods.dims.set_value("3D")
+    assert methods.shown() == [m.name for m in list_models() if 3 in m.dims]
+    methods.search.setText("volumes")
+    assert "pixels" not in methods.shown()
+    assert "unet3d" in methods.shown()
+    kinds = [methods.kind.itemText(i) for i in range(1, methods.kind.count())]
+    assert kinds == list(dict.fromkeys(m.kind for m in list_models()))
+    methods.kind.set_value("semantic")
+    assert "unet3d" in methods.shown()
+
+
+def test_an_untrained_model_is_replaced_by_a_click(dock):
+    press(dock, "segnet")
+    assert dock.session.segmenter.spec == ModelSpec("segnet", encoder="vgg11_bn")
+    assert "SegNet" in dock.held.text()
+    assert dock.session.task is None
+
+
+def test_the_encoder_follows_the_method_unless_it_was_chosen(dock):
+    press(dock, "pixels")
+    assert dock.form.encoder.value() == "filters"
+    press(dock, "unet")
+    assert dock.form.encoder.value() == "resnet18"
+    dock.form.encoder.set_value("resnet50")
+    press(dock, "fpn")
+    assert dock.session.segmenter.spec == ModelSpec("fpn", encoder="resnet50")
+    press(dock, "unet3d")
+    assert dock.session.segmenter.spec == ModelSpec("unet3d", encoder="small")
+
+
+def test_encoders_are_found_by_any_part_of_their_names(dock, qtbot):
+    completer = dock.form.encoder.completer()
+    completer.setCompletionPrefix("ENET_v2")
+    assert completer.currentCompletion() == "mobilenet_v2"
+    type_in(qtbot, dock, "mobilenet_v2")
+    assert dock.session.segmenter.spec.encoder == "mobilenet_v2"
+
+
+def test_an_encoder_that_there_is_not_is_said_and_the_model_stays(dock, qtbot):
+    before = dock.session.segmenter
+    type_in(qtbot, dock, "resnet19")
+    assert "U-Net has no encoder 'resnet19'" in dock.details.text().replace("&#x27;", "'")
+    assert dock.session.segmenter is before
+
+
+def test_a_timm_name_is_checked_in_the_background(shown, qtbot):
+    type_in(qtbot, shown, "tu-nonsense")
+    qtbot.waitUntil(lambda: "Unknown model" in shown.details.text(), timeout=MS)
+    type_in(qtbot, shown, "tu-resnet18")
+    qtbot.waitUntil(lambda: "14.3 M" in shown.details.text(), timeout=MS)
+    assert shown.session.segmenter.spec.encoder == "tu-resnet18"
+
+
+def test_details_come_with_size_memory_weights_and_licences(shown, qtbot):
+    shown.session.config = TrainConfig(batch_size=2, tile=TileConfig(tile_size=64))
+    qtbot.waitUntil(lambda: "14.3 M" in shown.details.text(), timeout=MS)
+    for part in ("2D", "GiB", "2 tiles of 64 x 64", "free", "imagenet", "MIT"):
+        assert part in shown.details.text()
+    shown.form.encoder.set_value("mit_b0")
+    assert "not for commercial use" in shown.details.text()
+    shown.viewer.add_image(np.zeros((40, 200, 5), np.uint8), axis_labels=("y", "x", "c"))
+    shown.form.encoder.set_value("resnet18")
+    press(shown, "unet3d")
+    qtbot.waitUntil(lambda: "2 tiles of" in shown.details.text(), timeout=MS)
+
+
+def test_weights_that_there_are_not_for_a_timm_encoder_are_greyed_out(shown, qtbot):
+    type_in(qtbot, shown, "tu-resnet18")
+    qtbot.waitUntil(lambda: "<td>imagenet" in shown.details.text(), timeout=MS)
+    model, place = shown.form.weights.model(), shown.form.weights.findText("imagenet")
+    assert model.item(place).isEnabled()
+    type_in(qtbot, shown, "tu-dpn48b")
+    qtbot.waitUntil(lambda: "<td>none" in shown.details.text(), timeout=MS)
+    assert not model.item(place).isEnabled()
+
+
+def test_nothing_is_looked_up_while_the_dock_is_hidden(dock):
+    assert not dock.details.isVisible()
+    assert not dock.details.is_looking
+
+
+def test_methods_that_do_not_fit_the_image_are_greyed_out_with_the_reason(dock, viewer, qtbot):
+    viewer.add_image(np.zeros((8, 32, 32), np.uint8), name="volume")
+    press(dock, "unet3d")
+    dock.form.field("dims").set_value("3D")
+    methods = dock.form.methods
+    assert methods.is_offered("unet")
+    assert methods.is_offered("segresnet")
+    image = viewer.add_image(np.zeros((32, 32), np.uint8), name="flat")
+    assert not methods.is_offered("segresnet")
+    assert "has no Z" in methods._items["segresnet"].toolTip(0)
+    assert "has no Z" in dock.details.text()
+    viewer.layers.remove(image)
+    assert methods.is_offered("segresnet")
+    viewer.layers.clear()
+    assert methods.is_offered("segresnet")
+
+
+def test_3d_cannot_be_chosen_for_a_flat_image(dock, viewer):
+    viewer.add_image(np.zeros((32, 32), np.uint8))
+    press(dock, "unet3d")
+    box = dock.form.field("dims")
+    item = box.model().item(box.findText("3D"))
+    assert not item.isEnabled()
+    assert "has no Z" in item.toolTip()
+    assert box.model().item(box.findText("2D")).isEnabled()
+
+
+def test_a_press_on_a_greyed_out_method_says_why(shown, qtbot):
+    shown.form.methods.set_value("unet3d")
+    shown.form.field("dims").set_value("3D")
+    shown.viewer.add_image(np.zeros((32, 32), np.uint8))
+    tree = shown.form.methods.tree
+    item = shown.form.methods._items["segresnet"]
+    tree.scrollToItem(item)
+    place = tree.visualItemRect(item).center()
+    qtbot.mouseClick(tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert "has no Z" in shown.details.text()
+    assert "choose Dims 2D" in shown.details.text()
+    assert shown.session.segmenter.spec.name == "unet3d"
+
+
+def test_3d_is_left_by_choosing_a_method_without_it(dock):
+    press(dock, "unet3d")
+    dock.form.field("dims").set_value("3D")
+    press(dock, "unet")
+    assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet18")
+
+
+def test_axes_chosen_in_the_train_dock_count(dock, train_dock, viewer, qtbot):
+    layer = viewer.add_image(np.zeros((4, 32, 32), np.uint8))
+    assert dock.image.image.axes == "ZYX"
+    press(dock, "unet3d")
+    train_dock.data.axes.set_axes("CYX")
+    assert dock.image.image.axes == "CYX"
+    assert "choose Dims 2D" in dock.form.field("dims").itemData(2, Qt.ItemDataRole.ToolTipRole)
+    train_dock.data.axes.set_axes(None)
+    assert dock.image.image.axes == "ZYX"
+    qtbot.waitUntil(lambda: not train_dock.label_stats.is_counting)
+    with qtbot.waitSignal(dock.image.changed):
+        layer.axis_labels = ("t", "y", "x")
+
+
+def test_sizes_are_chosen_and_encoders_may_be_typed(dock):
+    assert dock.form.label("encoder").text() == "Encoder"
+    press(dock, "unet3d")
+    assert dock.form.label("encoder").text() == "Size"
+    assert not dock.form.encoder.isEditable()
+    dock.form.encoder.set_value("medium")
+    assert dock.form.encoder.currentText() == "medium"
+    press(dock, "unet")
+    assert dock.form.encoder.isEditable()
+    assert dock.form.encoder.currentText() == dock.session.segmenter.spec.encoder == "resnet18"
+
+
+def test_filters_have_no_weights(dock):
+    assert not dock.form.weights.isHidden()
+    press(dock, "pixels")
+    assert dock.form.weights.isHidden()
+    assert dock.form.label("weights").isHidden()
+    dock.form.encoder.set_value("resnet18")
+    assert not dock.form.weights.isHidden()
+
+
+def test_the_image_stays_while_labels_on_it_are_painted(dock, viewer):
+    viewer.add_image(np.zeros((32, 32), np.uint8), name="flat")
+    viewer.add_image(np.zeros((8, 32, 32), np.uint8), name="volume")
+    viewer.add_labels(np.zeros((8, 32, 32), np.uint8))
+    assert dock.image.image.axes == "ZYX"
+    viewer.layers.selection.active = viewer.layers["flat"]
+    assert dock.image.image.axes == "YX"
+
+
+def test_only_a_pixel_classifier_has_features(dock):
+    section = dock.form.sections["features"]
+    assert section.isHidden()
+    press(dock, "pixels")
+    assert not section.isHidden()
+    dock.form.field("features").field("window").set_value(5)
+    assert dock.session.segmenter.spec.features.window == 5
+    press(dock, "unet")
+    assert section.isHidden()
+    assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet18")
+
+
+def test_weights_may_be_a_file(dock, tmp_path, monkeypatch):
+    path = tmp_path / "mine.pth"
+    path.write_bytes(b"")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    choose_weights(dock, "file …")
+    assert dock.session.segmenter.spec.weights == str(path)
+    assert "from mine.pth weights" in dock.held.text()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
+    choose_weights(dock, "file …")
+    assert dock.form.weights.currentText() == "mine.pth"
+    path.unlink()
+    dock.form.encoder.set_value("resnet34")
+    assert "which is no file here" in dock.details.text()
+    choose_weights(dock, "random")
+    assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet34")
+
+
+def test_weights_go_with_method_and_encoder(dock):
+    press(dock, "fcn")
+    assert words(dock) == ["random", "imagenet", "file …"]
+    dock.form.encoder.set_value("resnet50")
+    choose_weights(dock, "coco")
+    assert dock.session.segmenter.spec.weights == "coco"
+    press(dock, "unet")
+    assert dock.session.segmenter.spec.weights is None
+    press(dock, "unet3d")
+    assert words(dock) == ["random", "file …"]
+
+
+def words(dock):
+    return [dock.form.weights.itemText(i) for i in range(dock.form.weights.count())]
+
+
+def test_a_preset_sets_the_model_and_the_training(dock, train_dock):
+    choose_preset(dock, "volume")
+    preset = PRESETS["volume"]
+    assert dock.session.segmenter.spec == preset.spec
+    train_dock.label_stats.meaning.set_value(None, "classes")
+    choose_preset(dock, "fast on CPU")
+    config = train_dock.config()
+    assert config.tile == TileConfig(tile_size=128)
+    assert (config.unlabelled, config.labels_are) == (None, "classes")
+    assert dock.preset.currentText() == "fast on CPU"
+    train_dock.form.field("epochs").set_value(3)
+    assert dock.preset.currentText() == ""
+
+
+def test_a_preset_reaches_a_train_dock_that_is_opened_later(dock, viewer, qtbot):
+    choose_preset(dock, "best on a GPU")
+    later = TrainDock(viewer)
+    viewer.window.add_dock_widget(later)
+    assert later.config() == PRESETS["best on a GPU"].config
+    qtbot.waitUntil(lambda: not later.device._latest.is_busy, timeout=MS)
+
+
+def test_keeping_a_trained_model_keeps_its_training_too(dock, train_dock):
+    dock.session.segmenter.trained = trained()
+    dock.session.segmenter_changed.emit()
+    choose_preset(dock, "volume")
+    assert "not saved" in dock.files.question.text
+    dock.files.question.answer("Keep")
+    assert dock.form.value().name == "unet"
+    assert train_dock.config() == TrainConfig()
+    choose_preset(dock, "volume")
+    dock.files.question.answer("Discard")
+    assert dock.session.segmenter.spec.name == "unet3d"
+    assert train_dock.config() == PRESETS["volume"].config
+
+
+def trained():
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
+    labels = np.ones((32, 32), np.uint8)
+    labels[:16] = 2
+    config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None)
+    return Segmenter(device="cpu").fit(pixels, labels, config).trained
+
+
+def test_every_preset_says_when_to_choose_it(dock):
+    tips = [dock.preset.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(len(PRESETS))]
+    assert tips == [preset.about for preset in PRESETS.values()]
+
+
+def test_the_copied_python_names_what_was_chosen(dock):
+    press(dock, "pixels")
+    dock.form.field("features").field("stride").set_value(4)
+    dock.files.copy_button.click()
+    before = dock.session.segmenter
+    exec(QGuiApplication.clipboard().text(), {"viewer": dock.viewer})
+    assert dock.session.segmenter is not before
+    assert dock.session.segmenter.spec == before.spec

@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+from qtpy.compat import isalive
+from qtpy.QtGui import QGuiApplication
+
+from napari_segkit import Segmenter, TileConfig, TrainConfig
+from napari_segkit._qt.docks.predict.predict_dock import PredictDock
+from napari_segkit._qt.session.session import session
+
+QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
+CORNER = np.array([0]), np.array([0])
+PIXELS = np.random.default_rng(0).integers(0, 255, (64, 48), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    labels = np.zeros(PIXELS.shape, np.uint8)
+    labels[:16], labels[48:] = 1, 2
+    return Segmenter(device="cpu").fit(PIXELS, labels, QUICK)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    viewer = make_napari_viewer()
+    viewer.add_image(PIXELS, name="cells", scale=(2, 2), translate=(5, 5), units="um")
+    return viewer
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    dock = PredictDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    asking = dock.device._latest
+    yield dock
+    qtbot.waitUntil(lambda: not (isalive(asking) and asking.is_busy), timeout=60_000)
+
+
+@pytest.fixture
+def ready(dock, trained):
+    dock.session.segmenter = trained
+    return dock
+
+
+def press(qtbot, dock):
+    with qtbot.waitSignal(dock.written, timeout=60_000) as written:
+        dock.bar.button.click()
+    qtbot.waitUntil(lambda: not dock.bar.is_running)
+    return written.args[0]
+
+
+def test_says_what_is_missing(dock, viewer, trained):
+    assert dock.bar.hint.text() == "Train or load a model first."
+    assert not dock.bar.button.isEnabled()
+    dock.session.segmenter = trained
+    assert dock.bar.button.isEnabled()
+    viewer.layers.clear()
+    assert dock.bar.hint.text().startswith("No Image layer")
+
+
+def test_shows_the_model_in_use(ready):
+    assert "Trained for 2 steps" in ready.model.text()
+    assert "class 1" in ready.model.text()
+
+
+def test_the_prediction_is_a_layer_in_the_image_s_place(ready, viewer, trained, qtbot):
+    layer = press(qtbot, ready)
+    assert layer is viewer.layers["cells prediction"]
+    np.testing.assert_array_equal(layer.data, trained.predict(PIXELS))
+    for name in ("scale", "translate", "units"):
+        np.testing.assert_array_equal(getattr(layer, name), getattr(viewer.layers["cells"], name))
+    assert list(layer.features["name"]) == ["class 1", "class 2"]
+    assert ready.bar.status.text() == "Written to the layer 'cells prediction'."
+
+
+def test_it_goes_where_it_was_asked_for(ready, viewer, qtbot):
+    other = viewer.add_image(np.zeros((9, 9)), name="other")
+    ready.image.set_layer(viewer.layers["cells"])
+    ready.bar.button.click()
+    ready.image.set_layer(other)
+    viewer.layers.selection.active = other
+    with qtbot.waitSignal(ready.written, timeout=60_000):
+        pass
+    assert viewer.layers["cells prediction"].data.shape == PIXELS.shape
+    qtbot.waitUntil(lambda: not ready.bar.is_running)
+
+
+def test_it_arrives_though_dock_and_image_are_gone(ready, viewer, qtbot):
+    ready.bar.button.click()
+    task = ready.session.task
+    viewer.window.remove_dock_widget(ready)
+    ready.deleteLater()
+    viewer.layers.remove("cells")
+    with qtbot.waitSignal(task.finished, timeout=60_000):
+        pass
+    assert viewer.layers["cells prediction"].data.shape == PIXELS.shape
+
+
+def test_again_updates_the_layer_unless_it_was_painted_on(ready, viewer, qtbot):
+    first = press(qtbot, ready)
+    assert press(qtbot, ready) is first
+    first.data_setitem(CORNER, 2 if first.data[0, 0] == 1 else 1)
+    second = press(qtbot, ready)
+    assert second is not first
+    assert len(viewer.layers) == 3
+
+
+def test_the_copied_python_does_the_same(ready, viewer, trained, qtbot):
+    ready.form.field("batch_size").set_value(2)
+    ready.bar.copy_button.click()
+    code = QGuiApplication.clipboard().text()
+    assert "TileConfig(batch_size=2)" in code
+    exec(code, {"viewer": viewer})
+    with qtbot.waitSignal(session(viewer).task.finished, timeout=60_000):
+        pass
+    np.testing.assert_array_equal(viewer.layers["cells prediction"].data, trained.predict(PIXELS))
+
+
+def test_a_wrong_number_of_channels_is_said(ready, viewer, qtbot):
+    colour = viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True)
+    ready.image.set_layer(colour)
+    with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
+        ready.bar.button.click()
+    assert "channel" in ready.bar.status.text()
+
+
+def test_stop_adds_no_layer(ready, viewer, qtbot):
+    stack = viewer.add_image(np.stack([PIXELS] * 300), name="stack", scale=(1, 2, 2), units="um")
+    ready.image.set_layer(stack)
+    with qtbot.waitSignal(ready.bar.yielded, timeout=60_000):
+        ready.bar.button.click()
+    with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
+        ready.bar.button.click()
+    assert len(viewer.layers) == 2
+    assert ready.bar.status.text() == "Stopped."
+
+
+def test_auto_axes_are_those_of_training(dock, viewer):
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32), np.uint8)
+    labels = np.ones((32, 32), np.uint8)
+    labels[:16] = 2
+    dock.session.segmenter = Segmenter(device="cpu").fit(pixels, labels, QUICK, axes="CYX")
+    dock.image.set_layer(viewer.add_image(pixels, name="channels"))
+    assert dock.axes.itemText(0) == "auto (CYX)"
+
+
+def test_chosen_axes_place_the_prediction(dock, viewer, qtbot):
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64), np.uint8)
+    labels = np.ones((64, 64), np.uint8)
+    labels[:16] = 2
+    dock.session.segmenter = Segmenter(device="cpu").fit(pixels, labels, QUICK, axes="CYX")
+    stack = viewer.add_image(pixels, name="stack", axis_labels=("z", "y", "x"), scale=(9, 2, 3))
+    dock.image.set_layer(stack)
+    dock.axes.set_axes("CYX")
+    layer = press(qtbot, dock)
+    assert layer.data.shape == (64, 64)
+    np.testing.assert_array_equal(layer.scale, (2, 3))

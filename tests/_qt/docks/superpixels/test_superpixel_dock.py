@@ -1,0 +1,200 @@
+from inspect import isgenerator
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from qtpy.compat import isalive
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QGuiApplication, QHideEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QWidget
+
+from napari_segkit import SuperpixelConfig
+from napari_segkit._qt.docks.superpixels.superpixel_dock import SuperpixelDock
+from napari_segkit._qt.session.session import session
+from napari_segkit.refinement.superpixels.generate import superpixels
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (48, 64), np.uint8)
+BLOCKS = np.kron(np.arange(1, 13).reshape(3, 4), np.ones((16, 16), int)).astype(np.int32)
+MADE = {"segkit": {"kind": "superpixels"}}
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    viewer = make_napari_viewer()
+    viewer.add_image(PIXELS, name="cells", scale=(2, 2), translate=(5, 5), units="um")
+    return viewer
+
+
+@pytest.fixture
+def dock(viewer):
+    dock = SuperpixelDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    dock.show()
+    yield dock
+    if isalive(dock):
+        dock.paint.put_away()
+
+
+@pytest.fixture
+def painting(dock, viewer):
+    """The brush taken, for class 1."""
+    place = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
+    viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=MADE, **place)
+    dock.data.new_button.click()
+    dock.paint.button.click()
+    assert dock.paint.brush.is_on
+    return viewer.layers["cells labels"]
+
+
+def press(layer, *place):
+    event = SimpleNamespace(
+        type="mouse_press", button=1, modifiers=(), position=place, dims_displayed=[0, 1],
+        view_direction=None, handled=False,
+    )  # fmt: skip
+    for callback in layer.mouse_drag_callbacks:
+        if isgenerator(steps := callback(layer, event)):
+            next(steps, None)
+            steps.close()
+
+
+def make(qtbot, dock):
+    with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
+        dock.bar.button.click()
+
+
+def test_superpixels_become_a_layer_in_the_image_s_place(dock, viewer, qtbot):
+    dock.form.field("size").set_value(8.0)
+    make(qtbot, dock)
+    layer = viewer.layers["cells superpixels"]
+    expected = superpixels(viewer.layers["cells"], SuperpixelConfig(size=8.0))
+    np.testing.assert_array_equal(layer.data, expected)
+    np.testing.assert_array_equal(layer.scale, (2, 2))
+    assert layer.contour == 1
+    assert dock.paint.superpixels.current_layer() is layer
+    assert f"{expected.max()} superpixels" in dock.bar.status.text()
+    assert layer.metadata["segkit"]["superpixels"]["size"] == 8.0
+
+
+def test_made_again_they_are_updated(dock, viewer, qtbot):
+    make(qtbot, dock)
+    dock.form.field("size").set_value(20.0)
+    make(qtbot, dock)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells superpixels"]
+
+
+def test_the_copied_python_does_the_same(dock, viewer, qtbot):
+    dock.form.field("size").set_value(10.0)
+    mask = viewer.add_labels((PIXELS > 0).astype(np.uint8), name="inside")
+    dock.mask.set_layer(mask)
+    dock.bar.copy_button.click()
+    exec(QGuiApplication.clipboard().text(), {"viewer": viewer})
+    with qtbot.waitSignal(session(viewer).task.finished, timeout=60_000):
+        pass
+    expected = superpixels(viewer.layers["cells"], SuperpixelConfig(size=10.0), mask=mask)
+    np.testing.assert_array_equal(viewer.layers["cells superpixels"].data, expected)
+
+
+def test_slices_can_be_cut_for_themselves(viewer, dock, qtbot):
+    viewer.layers.clear()
+    stack = viewer.add_image(np.stack([PIXELS, PIXELS]), name="stack", scale=(5, 1, 1))
+    assert not dock.stack.isHidden()
+    dock.stack.set_value("slice by slice")
+    assert "axes='TYX'" in dock.code()
+    make(qtbot, dock)
+    first, second = viewer.layers["stack superpixels"].data
+    assert not set(np.unique(first)) & set(np.unique(second))
+    assert dock.data.image.current_layer() is stack
+
+
+def test_says_what_is_missing(dock, viewer):
+    assert dock.paint.note.text().startswith("No superpixels chosen")
+    assert not dock.paint.button.isEnabled()
+    viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=MADE)
+    assert dock.paint.note.text().startswith("No Labels layer")
+    viewer.add_labels(np.zeros((4, 4), np.uint8), name="small")
+    assert "choose those of one image" in dock.paint.note.text()
+    viewer.layers.clear()
+    assert dock.bar.hint.text().startswith("No Image layer")
+
+
+def test_any_labels_layer_can_hold_the_superpixels(dock, viewer):
+    place = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
+    numbers = viewer.add_labels(BLOCKS.copy(), name="numbers", **place)
+    dock.data.new_button.click()
+    assert not dock.paint.button.isEnabled()
+    dock.paint.superpixels.set_layer(numbers)
+    assert dock.paint.button.isEnabled()
+
+
+def test_superpixels_from_a_file_are_known_by_their_name(dock, viewer):
+    numbers = viewer.add_labels(BLOCKS.copy(), name="cells_superpixels")
+    assert dock.paint.superpixels.current_layer() is numbers
+    assert dock.data.labels.current_layer() is None
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [{"translate": (5, 9)}, {"scale": (2, 1)}, {"rotate": 30}, {"units": ("nm", "nm")}],
+    ids=lambda moved: next(iter(moved)),
+)
+def test_layers_in_different_places_are_refused_in_words(painting, dock, viewer, moved):
+    name, value = next(iter(moved.items()))
+    layer = viewer.layers["superpixels"]
+    before = getattr(layer, name)
+    setattr(layer, name, value)
+    assert "lie in different places" in dock.paint.note.text()
+    assert not dock.paint.brush.is_on
+    assert not dock.paint.button.isEnabled()
+    setattr(layer, name, before)
+    assert dock.paint.button.isEnabled()
+
+
+def test_superpixels_are_no_labels_to_paint_on(dock, viewer):
+    viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=MADE)
+    assert dock.data.labels.current_layer() is None
+
+
+def test_the_class_follows_the_layer_and_the_layer_the_class(painting, dock):
+    texts = [dock.paint.classes.itemText(i) for i in range(dock.paint.classes.count())]
+    assert texts == ["0  nothing", "1  object", "2  background"]
+    dock.paint.classes.setCurrentIndex(2)
+    assert painting.selected_label == 2
+    painting.selected_label = 1
+    assert dock.paint.classes.currentData() == 1
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda dock, layer: dock.paint.button.click(),
+        lambda dock, layer: dock.hideEvent(QHideEvent()),
+        lambda dock, layer: setattr(layer, "mode", "pick"),
+        lambda dock, layer: dock.viewer.layers.remove(layer),
+    ],
+    ids=["button", "hidden", "another mode", "layer gone"],
+)
+def test_the_brush_is_put_away(painting, dock, end):
+    end(dock, painting)
+    assert not dock.paint.brush.is_on
+    assert not dock.paint.button.isChecked()
+    press(painting, 20, 20)
+    assert not painting.data.any()
+
+
+def test_a_real_mouse_paints_and_the_view_stays(painting, viewer, qtbot):
+    viewer.window.show()
+    viewer.window.main_menu.window().resize(900, 700)
+    viewer.reset_view()
+    qtbot.wait(100)
+    canvas = next(
+        w for w in viewer.window.main_menu.window().findChildren(QWidget)
+        if type(w).__name__ == "CanvasBackendDesktop"
+    )  # fmt: skip
+    middle = QPoint(canvas.width() // 2, canvas.height() // 2)
+    before = viewer.scene.camera.center
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=middle)
+    QTest.mouseMove(canvas, middle + QPoint(40, 0))
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=middle + QPoint(40, 0))
+    qtbot.waitUntil(lambda: bool(painting.data.any()))
+    assert viewer.scene.camera.center == before

@@ -1,0 +1,330 @@
+"""The Model and Train docks with models that give objects."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from qtpy.QtGui import QGuiApplication
+
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit._qt.docks.model.model_details import describe
+from napari_segkit._qt.docks.model.model_dock import ModelDock
+from napari_segkit._qt.docks.model.model_estimate import look
+from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit.models import resolve
+
+QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
+LONG = TrainConfig(epochs=1000, batch_size=2, tile=TileConfig(tile_size=64))
+LEFT = np.array([[-0.5, -0.5], [-0.5, 63.5], [63.5, 63.5], [63.5, -0.5]])
+MS = 120_000
+
+
+def nuclei():
+    """16 discs of 14 pixels, some of which touch, with an image of them."""
+    rows, columns = np.mgrid[:64, :128]
+    ids = np.zeros((64, 128), np.uint16)
+    for i in range(16):
+        y, x = 8 + 16 * (i // 4), 8 + 14 * (i % 4) + 64 * (i % 2)
+        ids[(rows - y) ** 2 + (columns - x) ** 2 <= 49] = i + 1
+    noise = np.random.default_rng(0).integers(0, 60, ids.shape)
+    return ids, (noise + 150 * (ids > 0)).astype(np.uint8)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    viewer = make_napari_viewer()
+    ids, pixels = nuclei()
+    viewer.add_image(pixels, name="cells")
+    viewer.add_labels(ids, name="ids")
+    return viewer
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    dock = TrainDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Train")
+    counted(qtbot, dock)
+    yield dock
+    counted(qtbot, dock)
+    busy = dock.device._latest, dock.check._latest
+    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=MS)
+
+
+@pytest.fixture
+def model_dock(viewer, qtbot):
+    dock = ModelDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Model")
+    yield dock
+    busy = dock._devices, dock.device_line._latest, dock.details._latest
+    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=MS)
+
+
+def counted(qtbot, dock):
+    qtbot.waitUntil(lambda: not dock.label_stats.is_counting, timeout=MS)
+
+
+def choose(qtbot, dock, name, **more):
+    dock.session.segmenter = Segmenter(ModelSpec(name, **more), device="cpu")
+    counted(qtbot, dock)
+
+
+def train(qtbot, dock, config=QUICK):
+    dock.form.set_value(config)
+    with qtbot.waitSignal(dock.bar.finished, timeout=MS):
+        dock.bar.button.click()
+
+
+def offered(dock):
+    return {name: b.text() for name, b in dock.label_stats.buttons.items() if not b.isHidden()}
+
+
+def words(box):
+    return [box.itemText(i) for i in range(box.count())][:3]
+
+
+def rows(dock):
+    """What is shown only where objects are learned."""
+    widgets = dock.annotation.regions, dock.annotation.classes, dock.data.next_button
+    return [not w.isHidden() for w in widgets]
+
+
+def add_regions_and_classes(viewer):
+    regions = viewer.add_shapes([LEFT], name="complete")
+    dots = np.zeros((64, 128), np.uint8)
+    dots[8::16, 8::14] = 1
+    dots[40:] *= 2
+    return regions, viewer.add_labels(np.where(dots, dots, 0), name="kinds")
+
+
+def test_what_labels_mean_follows_the_model(dock, qtbot):
+    meaning = dock.label_stats.meaning
+    before = words(meaning.labels_are), words(meaning.unlabelled), dock.painted.group.title()
+    assert rows(dock) == [False] * 3
+    choose(qtbot, dock, "maskrcnn")
+    assert rows(dock) == [True] * 3
+    assert words(meaning.labels_are) == [
+        "objects (ask about classes)",
+        "classes: pieces are objects",
+        "objects",
+    ]
+    assert meaning.unlabelled.currentText() == meaning.unlabelled.lineEdit().text()
+    assert meaning.unlabelled.currentText() == "0 is background"
+    assert dock.painted.group.title() == "Objects"
+    assert dock.classes.isHidden()
+    assert "whole image counts as complete" in dock.annotation.text.text()
+    counts, fitted = dock.label_stats.text.text().splitlines()
+    assert counts == "16 objects, typically 14 pixels wide (14 to 14)."
+    assert fitted.startswith("Chosen by their sizes: anchors of 15, 21, 30,")
+    assert dock.bar.button.isEnabled()
+    choose(qtbot, dock, "unet")
+    assert rows(dock) == [False] * 3
+    after = words(meaning.labels_are), words(meaning.unlabelled), dock.painted.group.title()
+    assert after == before
+    assert not dock.classes.isHidden()
+    assert dock.annotation.text.isHidden()
+
+
+def test_what_is_chosen_by_sizes_is_said_before_the_training_as_after_it(dock, qtbot):
+    choose(qtbot, dock, "solo")
+    known = dock.label_stats.label_stats.fitted
+    assert dock.label_stats.text.text().endswith(f"\nChosen by their sizes: {known}.")
+    train(qtbot, dock)
+    counted(qtbot, dock)
+    assert dock.session.segmenter.trained.provenance["sizes"] == known
+    assert f"; {known}." in dock.model.text()
+    dock.form.set_value(TrainConfig(voxel_size=0.5))
+    counted(qtbot, dock)
+    assert dock.label_stats.label_stats.fitted == "grids with cells of 16 pixels" != known
+
+
+def test_objects_in_regions_with_classes_are_learned(viewer, dock, qtbot):
+    regions, kinds = add_regions_and_classes(viewer)
+    choose(qtbot, dock, "maskrcnn")
+    assert dock.annotation.regions.current_layer() is None
+    assert dock.data.labels.current_layer().name == "ids"
+    dock.annotation.regions.set_layer(regions)
+    dock.annotation.classes.set_layer(kinds)
+    counted(qtbot, dock)
+    assert "class 1: " in dock.label_stats.text.text()
+    assert "50% of the pixels are annotated." in dock.label_stats.text.text()
+    assert [c.value for c in dock.classes.classes] == [1, 2]
+    dock.classes.rename(2, "long")
+    qtbot.waitUntil(lambda: "long: " in dock.label_stats.text.text(), timeout=MS)
+    train(qtbot, dock)
+    segmenter = dock.session.segmenter
+    assert segmenter.trained.kind == "instance"
+    assert [c.name for c in segmenter.classes] == ["background", "class 1", "long"]
+    assert dock.curve.losses == list(segmenter.history)
+    assert "objects, typically 14 pixels wide; anchors of" in dock.model.text()
+
+
+def test_the_copied_python_names_the_layers(viewer, dock, qtbot):
+    regions, kinds = add_regions_and_classes(viewer)
+    choose(qtbot, dock, "solo")
+    dock.annotation.regions.set_layer(regions)
+    dock.annotation.classes.set_layer(kinds)
+    counted(qtbot, dock)
+    dock.form.set_value(QUICK)
+    dock.bar.copy_button.click()
+    code = QGuiApplication.clipboard().text()
+    assert "object_classes=viewer.layers['kinds'], regions=viewer.layers['complete']" in code
+    exec(code, {"viewer": viewer})
+    with qtbot.waitSignal(dock.session.task.finished, timeout=MS):
+        pass
+    assert dock.session.segmenter.trained.kind == "instance"
+    assert len(dock.session.segmenter.classes) == 3
+    assert "grids with cells" in dock.model.text()
+
+
+def test_shapes_and_dots_are_looked_at_as_they_are_drawn(viewer, dock, qtbot):
+    regions, kinds = add_regions_and_classes(viewer)
+    choose(qtbot, dock, "maskrcnn")
+    dock.annotation.regions.set_layer(regions)
+    regions.add([[5, 5], [20, 20]], shape_type="line")
+    assert "has no inside" in dock.bar.hint.text()
+    assert not dock.bar.button.isEnabled()
+    regions.selected_data = {1}
+    regions.remove_selected()
+    counted(qtbot, dock)
+    assert dock.bar.button.isEnabled()
+    dock.annotation.classes.set_layer(dock.data.labels.current_layer())
+    assert "the same layer" in dock.bar.hint.text()
+    dock.annotation.classes.set_layer(kinds)
+    kinds.data_setitem((np.array([8]), np.array([8])), 0)
+    qtbot.waitUntil(lambda: "have no class" in dock.bar.hint.text(), timeout=MS)
+    assert [c.value for c in dock.classes.classes] == [1, 2]
+    kinds.undo()
+    qtbot.waitUntil(dock.bar.button.isEnabled, timeout=MS)
+    viewer.layers.remove("complete")
+    assert dock.annotation.regions.currentText() == "the whole image"
+
+
+def test_labels_like_classes_ask(viewer, dock, qtbot):
+    mask = (nuclei()[0] > 0).astype(np.uint8)
+    mask[:, ::12] = 0
+    dock.data.labels.set_layer(viewer.add_labels(mask, name="mask"))
+    choose(qtbot, dock, "maskrcnn")
+    assert "look like classes" in dock.bar.hint.text()
+    assert offered(dock) == {
+        "labels_are='objects'": "Each value is one object",
+        "labels_are='classes'": "Each piece is an object",
+    }
+    assert not dock.bar.button.isEnabled()
+    dock.label_stats.buttons["labels_are='classes'"].click()
+    counted(qtbot, dock)
+    assert dock.config().labels_are == "classes"
+    assert dock.classes.counts[1] == np.count_nonzero(mask)
+    assert not dock.classes.isHidden()
+    assert [c.value for c in dock.classes.classes] == [1]
+
+
+def test_ids_may_be_learned_by_a_semantic_model(dock, qtbot):
+    dock.label_stats.meaning.set_value(None, "ask")
+    counted(qtbot, dock)
+    assert offered(dock)["objects='distance'"] == "Learn single objects"
+    dock.label_stats.buttons["objects='distance'"].click()
+    counted(qtbot, dock)
+    assert dock.session.segmenter.spec.objects == "distance"
+    assert "objects: by their depth" in dock.model.text()
+    train(qtbot, dock)
+    assert dock.session.segmenter.trained.kind == "objects"
+    assert [c.name for c in dock.session.segmenter.classes] == ["background", "object"]
+    assert "objects, typically 14 pixels wide." in dock.model.text()
+
+
+def test_rims_are_proposed_where_objects_touch(viewer, dock, qtbot):
+    ids = nuclei()[0]
+    ids[:14, 60:90] = 99
+    ids[:14, 90:120] = 98
+    dock.data.labels.set_layer(viewer.add_labels(ids, name="more"))
+    choose(qtbot, dock, "unet", objects="components")
+    assert offered(dock) == {"objects='distance'": "Learn to part them"}
+    assert "touching another" in dock.label_stats.text.text()
+    assert dock.bar.button.isEnabled()
+    dock.label_stats.buttons["objects='distance'"].click()
+    counted(qtbot, dock)
+    assert offered(dock) == {}
+
+
+def test_stop_keeps_objects_learned_and_restore_brings_back(dock, model_dock, qtbot):
+    choose(qtbot, dock, "solo")
+    train(qtbot, dock)
+    first = dock.session.segmenter.trained
+    dock.form.set_value(LONG)
+    with qtbot.waitSignal(dock.bar.yielded, timeout=MS):
+        dock.bar.button.click()
+    with qtbot.waitSignal(dock.bar.finished, timeout=MS):
+        dock.bar.button.click()
+    assert dock.bar.status.text().startswith("Stopped")
+    assert dock.session.segmenter.trained is not first
+    model_dock.back_button.click()
+    assert dock.session.segmenter.trained is first
+    assert "grids with cells" in model_dock.held.text()
+
+
+def test_new_labels_are_for_objects(viewer, dock, qtbot):
+    choose(qtbot, dock, "maskrcnn")
+    dock.data.new_button.click()
+    layer = dock.data.labels.current_layer()
+    assert (layer.mode, layer.selected_label) == ("paint", 1)
+    assert layer.features.empty
+    counted(qtbot, dock)
+    assert "hold no object" in dock.bar.hint.text()
+    assert offered(dock) == {"paint": "Paint an object"}
+    layer.data_setitem((np.arange(10), np.zeros(10, int)), 1)
+    dock.data.next_button.click()
+    assert layer.selected_label == 2
+    qtbot.waitUntil(dock.bar.button.isEnabled, timeout=MS)
+
+
+def test_classes_in_the_features_are_told(viewer, dock, qtbot):
+    names = ["round"] * 10 + ["long"] * 6
+    features = pd.DataFrame({"index": range(1, 17), "class": names})
+    choose(qtbot, dock, "maskrcnn")
+    layer = dock.data.labels.current_layer()
+    layer.features = features[:12]
+    assert 'column "class"' in dock.annotation.text.text()
+    qtbot.waitUntil(lambda: "4 of 16 objects have no class" in dock.bar.hint.text(), timeout=MS)
+    layer.features = features
+    qtbot.waitUntil(lambda: "long: 6 objects" in dock.label_stats.text.text(), timeout=MS)
+    assert dock.bar.button.isEnabled()
+
+
+def test_objects_are_chosen_in_the_model_form(model_dock):
+    form = model_dock.form
+    assert [form.objects.itemText(i) for i in range(4)] == [
+        "classes only",
+        "pieces (components)",
+        "by their rims (boundary)",
+        "by their depth (distance)",
+    ]
+    assert "single objects" in form.objects.toolTip()
+    form.objects.set_value("distance")
+    assert model_dock.session.segmenter.spec.objects == "distance"
+    assert form.label("objects").text() == "Objects"
+    form.methods.set_value("solo")
+    assert form.objects.isHidden()
+    assert form.label("objects").isHidden()
+    assert model_dock.session.segmenter.spec == ModelSpec("solo", encoder="resnet18")
+    form.set_value(ModelSpec("unet", encoder="resnet18", objects="boundary"))
+    assert form.value().objects == "boundary"
+    assert not form.objects.isHidden()
+
+
+@pytest.mark.parametrize("spec", [ModelSpec("maskrcnn"), ModelSpec("unet", objects="distance")])
+def test_what_a_model_for_objects_weighs_is_said(spec):
+    spec, config = resolve(spec), TrainConfig()
+    said = describe(spec, config, look(spec, None, 3, config, "cpu"))
+    assert ("at least train" in said) == (spec.name == "maskrcnn")
+    assert " M</td>" in said
+
+
+def test_methods_are_found_by_what_they_are_for(model_dock):
+    methods = model_dock.form.methods
+    for text in ("instances", "objects", "nuclei", "cells", "INSTANCE"):
+        methods.search.setText(text)
+        assert {"maskrcnn", "solo"} <= set(methods.shown())
+    methods.search.setText("mri")
+    assert methods.shown() == ["unet3d", "segresnet", "mednext"]
+    methods.search.clear()
+    methods.kind.set_value("instance")
+    assert methods.shown() == ["maskrcnn", "solo"]

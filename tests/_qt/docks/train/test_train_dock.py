@@ -1,0 +1,451 @@
+import threading
+
+import numpy as np
+import pytest
+from qtpy.compat import isalive
+from qtpy.QtGui import QGuiApplication
+
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit._qt.docks.train import label_stats_box
+from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit._qt.session import session as session_module
+from napari_segkit.config import FeatureConfig
+from napari_segkit.steps import Step
+
+QUICK = TrainConfig(epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(tile_size=64))
+LONG = TrainConfig(epochs=1000, batch_size=2, tile=TileConfig(tile_size=64))
+PIXELS = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+
+
+def scribbles():
+    data = np.zeros((64, 64), np.uint8)
+    data[:16], data[48:] = 1, 2
+    return data
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def opened(viewer, qtbot):
+    docks = []
+
+    def open_dock():
+        dock = TrainDock(viewer)
+        viewer.window.add_dock_widget(dock, name="Train")
+        docks.append(dock)
+        qtbot.waitUntil(lambda: not dock.label_stats.is_counting)
+        return dock
+
+    yield open_dock
+    for dock in filter(isalive, docks):
+        qtbot.waitUntil(lambda dock=dock: not dock.label_stats.is_counting)
+        busy = dock.device._latest, dock.check._latest
+        qtbot.waitUntil(lambda busy=busy: not any(b.is_busy for b in busy), timeout=60_000)
+
+
+@pytest.fixture
+def dock(viewer, opened):
+    viewer.add_image(PIXELS, name="cells", scale=(2, 2))
+    viewer.add_labels(scribbles(), name="strokes", scale=(2, 2))
+    return opened()
+
+
+def counted(qtbot, dock):
+    qtbot.waitUntil(lambda: not dock.label_stats.is_counting)
+
+
+def train(qtbot, dock, config=QUICK):
+    dock.set_config(config)
+    counted(qtbot, dock)
+    with qtbot.waitSignal(dock.bar.finished, timeout=120_000):
+        dock.bar.button.click()
+
+
+def start(qtbot, dock):
+    dock.set_config(LONG)
+    counted(qtbot, dock)
+    with qtbot.waitSignal(dock.bar.yielded, timeout=120_000):
+        dock.bar.button.click()
+
+
+def test_says_what_is_missing(viewer, opened, qtbot):
+    dock = opened()
+    assert dock.bar.hint.text().startswith("No Image layer")
+    assert not dock.bar.button.isEnabled()
+    assert not dock.data.new_button.isEnabled()
+    viewer.add_image(PIXELS)
+    assert dock.bar.hint.text().startswith("No Labels layer")
+
+
+def test_new_labels_fit_the_image_and_the_brush_is_ready(viewer, opened, qtbot):
+    image = viewer.add_image(np.zeros((3, 64, 64)), scale=(1, 0.5, 0.5), translate=(0, 7, 7))
+    dock = opened()
+    dock.data.axes.set_axes("CYX")
+    dock.data.new_button.click()
+    layer = dock.data.labels.current_layer()
+    assert layer.data.shape == (64, 64)
+    np.testing.assert_array_equal(layer.scale, image.scale[1:])
+    np.testing.assert_array_equal(layer.translate, image.translate[1:])
+    assert [c.name for c in dock.classes.classes] == ["object", "background"]
+    assert (layer.mode, layer.selected_label) == ("paint", 1)
+    counted(qtbot, dock)
+    assert "Nothing is labelled" in dock.bar.hint.text()
+
+
+def test_axes_say_what_auto_comes_to(viewer, opened):
+    viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True)
+    dock = opened()
+    assert dock.data.axes.itemText(0) == "auto (YXC)"
+    assert dock.data.axes.axes() is None
+
+
+def test_pixels_are_counted_as_they_are_painted_and_undone(dock, qtbot):
+    counts = {1: 1024, 2: 1024}
+    layer = dock.data.labels.current_layer()
+    assert dock.classes.counts == counts
+    layer.data_setitem((np.arange(10), np.zeros(10, int)), 3)
+    qtbot.waitUntil(lambda: dock.classes.counts == {1: 1014, 2: 1024, 3: 10})
+    assert "fewer than 50" in dock.label_stats.text.text()
+    layer.undo()
+    qtbot.waitUntil(lambda: dock.classes.counts == counts)
+
+
+def test_counting_is_not_done_on_the_gui_thread(dock, qtbot, monkeypatch):
+    threads = []
+    look = label_stats_box.look
+
+    def spy(*args, **choices):
+        threads.append(threading.current_thread())
+        return look(*args, **choices)
+
+    monkeypatch.setattr(label_stats_box, "look", spy)
+    dock.data.labels.current_layer().paint((30, 30), 2)
+    qtbot.waitUntil(lambda: bool(threads) and not dock.label_stats.is_counting)
+    assert threading.main_thread() not in threads
+
+
+def test_hidden_labels_are_not_the_first_choice(viewer, opened):
+    viewer.add_image(PIXELS)
+    shown = viewer.add_labels(scribbles(), name="strokes")
+    viewer.add_labels(scribbles(), name="truth", visible=False)
+    assert opened().data.labels.current_layer() is shown
+
+
+def one_class(viewer, opened):
+    data = np.zeros((64, 64), np.uint8)
+    data[:16] = 1
+    viewer.add_image(PIXELS)
+    viewer.add_labels(data)
+    return opened()
+
+
+def offered(dock):
+    return [name for name, button in dock.label_stats.buttons.items() if not button.isHidden()]
+
+
+def test_one_class_can_be_joined_by_painted_background(viewer, opened):
+    dock = one_class(viewer, opened)
+    assert offered(dock) == ["paint", "unlabelled=None"]
+    assert not dock.bar.button.isEnabled()
+    dock.label_stats.buttons["paint"].click()
+    assert [(c.value, c.name) for c in dock.classes.classes] == [(1, "class 1"), (2, "background")]
+    assert dock.data.labels.current_layer().selected_label == 2
+
+
+def test_one_class_can_take_everything_unpainted_as_background(viewer, opened, qtbot):
+    dock = one_class(viewer, opened)
+    dock.label_stats.buttons["unlabelled=None"].click()
+    counted(qtbot, dock)
+    assert dock.config().unlabelled is None
+    assert dock.classes.counts == {0: 3072, 1: 1024}
+    assert dock.bar.button.isEnabled()
+    assert offered(dock) == []
+
+
+def test_objects_are_asked_about_and_taken_as_one_class(viewer, opened, qtbot):
+    viewer.add_image(PIXELS)
+    ids = np.zeros((64, 64), np.uint16)
+    for i in range(8):
+        ids[8 * i : 8 * i + 6, :20] = i + 1
+    viewer.add_labels(ids)
+    dock = opened()
+    dock.label_stats.meaning.set_value(None, "ask")
+    counted(qtbot, dock)
+    assert offered(dock) == ["labels_are='objects'", "labels_are='classes'", "objects='distance'"]
+    assert "or Objects distance to learn each as an object." in dock.bar.hint.text()
+    dock.label_stats.buttons["labels_are='objects'"].click()
+    counted(qtbot, dock)
+    assert dock.config().labels_are == "objects"
+    assert dock.classes.counts == {0: 3136, 1: 960}
+    assert dock.bar.button.isEnabled()
+
+
+def test_labels_of_another_shape_are_refused_in_words(viewer, opened):
+    viewer.add_image(PIXELS)
+    viewer.add_labels(np.ones((32, 32), np.uint8))
+    dock = opened()
+    assert "shape (32, 32)" in dock.bar.hint.text()
+    assert not dock.bar.button.isEnabled()
+
+
+def test_numbers_that_do_not_go_together_are_said(dock):
+    dock.form.field("tile").field("tile_size").set_value(64)
+    dock.form.field("tile").field("overlap").set_value(48)
+    assert "at most half of it" in dock.bar.hint.text()
+    assert not dock.bar.button.isEnabled()
+
+
+def test_the_button_trains_and_the_curve_shows_it(dock, qtbot):
+    assert dock.curve.isHidden()
+    train(qtbot, dock)
+    segmenter = dock.session.segmenter
+    assert segmenter.is_trained
+    assert dock.curve.losses == list(segmenter.history)
+    assert len(segmenter.history) == 3
+    assert dock.bar.status.text() == "Trained. Predict shows what was learned."
+    assert dock.bar.button.text() == "Train"
+
+
+def test_colours_on_screen_become_the_classes_colours(dock, qtbot):
+    on_screen = [c.color for c in dock.classes.classes]
+    train(qtbot, dock)
+    assert [c.color for c in dock.session.segmenter.classes] == on_screen
+
+
+def test_the_copied_python_does_the_same(dock, viewer, qtbot):
+    train(qtbot, dock)
+    history = dock.session.segmenter.history
+    dock.bar.copy_button.click()
+    code = QGuiApplication.clipboard().text()
+    assert "TrainConfig(epochs=1, steps_per_epoch=3" in code
+    exec(code, {"viewer": viewer})
+    with qtbot.waitSignal(dock.session.task.finished, timeout=120_000):
+        pass
+    assert dock.session.segmenter.history == history
+
+
+def test_stop_keeps_what_was_learned(dock, qtbot):
+    start(qtbot, dock)
+    assert dock.bar.button.text() == "Stop"
+    assert "step" in dock.bar.status.text()
+    with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
+        dock.bar.button.click()
+    assert dock.session.segmenter.is_trained
+    assert dock.bar.button.text() == "Train"
+    assert dock.bar.status.text().startswith("Stopped")
+
+
+def test_strokes_during_training_are_for_the_next_one(dock, qtbot):
+    start(qtbot, dock)
+    dock.data.labels.current_layer().data[20:40] = 3
+    dock.session.stop()
+    with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
+        pass
+    assert [c.value for c in dock.session.segmenter.classes] == [1, 2]
+
+
+def test_layers_deleted_during_training_lose_nothing(dock, viewer, qtbot):
+    start(qtbot, dock)
+    viewer.layers.clear()
+    assert dock.bar.button.isEnabled()
+    with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
+        dock.bar.button.click()
+    assert dock.session.segmenter.is_trained
+    assert dock.bar.hint.text().startswith("No Image layer")
+
+
+def test_a_dock_opened_again_follows_the_training(dock, opened, viewer, qtbot):
+    start(qtbot, dock)
+    viewer.window.remove_dock_widget(dock)
+    dock.deleteLater()
+    again = opened()
+    assert again.bar.is_running
+    with qtbot.waitSignal(again.bar.finished, timeout=60_000):
+        again.bar.button.click()
+    assert again.session.segmenter.is_trained
+
+
+def test_the_window_closed_during_training_ends_it(dock, viewer, qtbot):
+    start(qtbot, dock)
+    session = dock.session
+    task = session.task
+    with qtbot.waitSignal(task.finished, timeout=60_000):
+        viewer.close()
+    assert session.segmenter.is_trained
+
+
+def test_a_sentence_says_why_training_failed(dock, qtbot):
+    dock.session.segmenter.device = "cuda:7"
+    train(qtbot, dock)
+    assert "device is 'cuda:7', which is not here" in dock.bar.status.text()
+    assert not dock.session.segmenter.is_trained
+
+
+def test_what_a_model_made_is_never_learned_by_default(viewer, opened):
+    viewer.add_image(PIXELS)
+    strokes = viewer.add_labels(scribbles(), name="strokes", visible=False)
+    made = {"segkit": {"kind": "prediction"}}
+    prediction = viewer.add_labels(scribbles(), name="made", metadata=made)
+    viewer.add_labels(scribbles(), name="cells truth")
+    dock = opened()
+    assert dock.data.labels.current_layer() is strokes
+    viewer.layers.remove("strokes")
+    assert dock.data.labels.current_layer() is None
+    assert dock.bar.hint.text().startswith("No Labels layer chosen")
+    dock.data.labels.set_layer(prediction)
+    assert dock.data.labels.current_layer() is prediction
+
+
+def test_new_labels_follow_the_axes_on_screen(viewer, opened, qtbot):
+    viewer.add_image(np.zeros((2, 64, 64), np.uint8))
+    viewer.add_labels(scribbles(), name="strokes")
+    dock = opened()
+    assert dock.data.axes.currentText() == "auto (CYX)"
+    dock.data.new_button.click()
+    assert dock.data.labels.current_layer().data.shape == (64, 64)
+    dock.data.axes.set_axes("ZYX")
+    dock.data.new_button.click()
+    assert dock.data.labels.current_layer().data.shape == (2, 64, 64)
+
+
+def test_axes_that_are_not_clear_are_said(viewer, opened):
+    viewer.add_image(np.zeros((2,) * 6, np.uint8))
+    dock = opened()
+    assert not dock.data.new_button.isEnabled()
+    assert dock.data.new_button.toolTip() == dock.bar.hint.text() != ""
+
+
+def test_another_layer_is_counted_before_it_is_trained_on(dock, viewer, qtbot):
+    assert dock.bar.button.isEnabled()
+    dock.data.labels.set_layer(viewer.add_labels(scribbles(), name="more"))
+    assert dock.label_stats.text.text() == "Counting …"
+    assert not dock.bar.button.isEnabled()
+    assert dock.bar.hint.text() == "The labels are being counted."
+    counted(qtbot, dock)
+    assert dock.bar.button.isEnabled()
+
+
+def test_what_was_chosen_for_one_pair_of_layers_holds_for_it_only(dock, viewer, qtbot):
+    first = dock.data.labels.current_layer()
+    dock.label_stats.meaning.set_value(None, "classes")
+    dock.data.labels.set_layer(viewer.add_labels(scribbles(), name="more"))
+    assert dock.label_stats.meaning.value() == {"unlabelled": 0, "labels_are": "ask"}
+    dock.data.labels.set_layer(first)
+    assert dock.label_stats.meaning.value() == {"unlabelled": None, "labels_are": "classes"}
+
+
+def test_axes_hold_for_their_image_only(viewer, opened):
+    viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="one")
+    dock = opened()
+    dock.data.axes.set_axes("TYX")
+    dock.data.image.set_layer(viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="two"))
+    assert dock.data.axes.axes() is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"), [("37", 37), ("none", None), (" 7 ", 7), ("-1", 0), ("seven", 0), ("0", 0)]
+)
+def test_any_value_can_be_typed_as_unlabelled(dock, qtbot, typed, taken):
+    box = dock.label_stats.meaning.unlabelled
+    box.lineEdit().setText(typed)
+    box.lineEdit().editingFinished.emit()
+    assert dock.config().unlabelled == taken
+    assert box.currentText() == box.itemText(box.currentIndex())
+
+
+def test_moving_to_another_slice_counts_nothing(viewer, opened, qtbot):
+    viewer.add_image(np.zeros((4, 64, 64), np.uint8))
+    layer = viewer.add_labels(np.stack([scribbles()] * 4))
+    dock = opened()
+    viewer.dims.set_point(0, 0)
+    counted(qtbot, dock)
+    viewer.dims.set_point(0, 2)
+    assert not dock.label_stats.is_counting
+    layer.data_setitem((np.array([2]), np.array([30]), np.array([30])), 3)
+    qtbot.waitUntil(lambda: 3 in dock.classes.counts)
+    layer.undo()
+    qtbot.waitUntil(lambda: 3 not in dock.classes.counts)
+
+
+def test_a_press_while_the_progress_bar_is_made_is_no_second_one(dock, qtbot, monkeypatch):
+    dock.set_config(QUICK)
+    counted(qtbot, dock)
+    made = session_module.Progress
+
+    def impatient(*args):
+        dock.bar.button.click()
+        return made(*args)
+
+    monkeypatch.setattr(session_module, "Progress", impatient)
+    with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
+        dock.bar.button.click()
+    assert len(dock.session.segmenter.history) == 3
+
+
+def test_missing_weights_are_said_and_random_ones_offered(dock, qtbot, monkeypatch):
+    dock.session.segmenter = Segmenter(ModelSpec("unet", weights="imagenet"), device="cpu")
+    train(qtbot, dock)
+    assert not dock.session.segmenter.is_trained
+    assert "imagenet" in dock.bar.status.text()
+    assert not dock.random_button.isHidden()
+    with qtbot.waitSignal(dock.bar.finished, timeout=120_000):
+        dock.random_button.click()
+    assert dock.session.segmenter.is_trained
+    assert dock.session.segmenter.spec.weights is None
+    assert dock.random_button.isHidden()
+
+
+def test_a_model_that_does_not_fit_the_image_is_said_before_training(dock):
+    dock.session.segmenter = Segmenter(ModelSpec("unet3d", dims="3D"), device="cpu")
+    assert "has no Z" in dock.bar.hint.text()
+    assert not dock.bar.button.isEnabled()
+
+
+def test_what_a_pixel_classifier_does_not_go_by_is_greyed_out(dock):
+    dock.session.segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
+    epochs = dock.form.field("epochs")
+    assert not epochs.isEnabled()
+    assert epochs.toolTip().startswith("The pixel classifier is not trained in steps")
+    assert dock.form.field("normalise").isEnabled()
+    dock.session.segmenter = Segmenter(device="cpu")
+    assert epochs.isEnabled()
+    assert "is not trained in steps" not in epochs.toolTip()
+
+
+def test_steps_without_a_loss_are_counted(dock):
+    dock._on_step(Step(3, 12))
+    assert dock.bar.status.text() == "Step 3 of 12"
+    assert dock.curve.losses == []
+
+
+def test_what_is_set_is_there_when_the_dock_is_opened_again(dock, opened):
+    dock.form.field("epochs").set_value(7)
+    assert dock.session.config.epochs == 7
+    assert opened().config().epochs == 7
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        (ModelSpec("unet", encoder="tu-nonsense"), "nonsense"),
+        (ModelSpec("pixels", features=FeatureConfig(window=4)), "Window is 4"),
+        (ModelSpec("pixels", features=FeatureConfig(largest_scale=0.5)), "the smallest must not"),
+    ],
+)
+def test_a_model_that_cannot_be_built_is_not_trained(dock, qtbot, spec, problem):
+    dock.session.segmenter = Segmenter(spec, device="cpu")
+    qtbot.waitUntil(lambda: problem in dock.bar.hint.text(), timeout=60_000)
+    assert not dock.bar.button.isEnabled()
+    dock.session.segmenter = Segmenter(device="cpu")
+    assert dock.bar.button.isEnabled()
+    assert "<b>U-Net</b>" in dock.model.text()
+
+
+def test_the_curve_ends_as_the_history(dock, qtbot):
+    dock.session.segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
+    train(qtbot, dock)
+    assert dock.curve.losses == list(dock.session.segmenter.history)
+    assert dock.curve.steps[0] == 1

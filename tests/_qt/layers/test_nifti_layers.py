@@ -1,0 +1,157 @@
+"""NIfTI files opened and saved in a real viewer."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nibabel.nifti1 import Nifti1Extension
+from qtpy.QtWidgets import QApplication
+
+from napari_segkit._qt.layers.result_layers import new_labels, write_labels
+from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit.data.samples import mri
+from napari_segkit.images.axes_image import as_image
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.io.files import read_image
+
+PLUGIN = "napari-segkit"
+CLASSES = [LabelClass(value, f"class {value}", "#ff0000") for value in (1, 2)]
+SAGITTAL = np.array([[0, 0, 3, -20], [-0.5, 0, 0, 30], [0, 0.5, 0, -10], [0, 0, 0, 1]])
+
+# What napari says of every oblique layer.
+pytestmark = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing:UserWarning")
+
+
+def oblique():
+    """The sample's volume, smaller."""
+    data, meta, _ = mri()[0]
+    header = meta["metadata"]["nifti"].header()
+    return nib.Nifti1Image(np.asarray(data).T[::4, ::4, ::2], None, header)
+
+
+@pytest.fixture(params=["oblique", "sagittal"])
+def path(request, tmp_path):
+    image = oblique()
+    if request.param == "sagittal":
+        image = nib.Nifti1Image(np.asarray(image.dataobj)[..., 0], SAGITTAL)
+        image.set_qform(SAGITTAL, 1)
+        image.header.set_xyzt_units("mm", "sec")
+    image.header["descrip"] = b"a phantom"
+    image.header.extensions.append(Nifti1Extension(6, b"a comment"))
+    nib.save(image, tmp_path / "scan.nii.gz")
+    return tmp_path / "scan.nii.gz"
+
+
+def world_of(layer, image):
+    """Where the layer shows some of the file's voxels, in the order x, y, z, with their values."""
+    extent = np.array(image.shape)
+    for voxel in (0 * extent, extent // 2, extent - 1):
+        world = nib.affines.apply_affine(image.affine, voxel[:3])[::-1]
+        time = layer.scale[0] * voxel[3:]
+        place = np.rint(layer.world_to_data((*time, *world))).astype(int)
+        shown = layer.data_to_world(place)[-3:]
+        yield world, shown, image.dataobj[tuple(voxel)] == layer.data[tuple(place)]
+
+
+def test_a_file_opens_in_place_and_can_be_looked_at(make_napari_viewer, path):
+    viewer = make_napari_viewer()
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    assert (layer.name, type(layer).__name__) == ("scan", "Image")
+    assert [str(unit) for unit in layer.units[-3:]] == ["millimeter"] * 3
+    assert viewer.dims.axis_labels == layer.axis_labels == (*"TZYX",)[-layer.ndim :]
+    for world, shown, same in world_of(layer, nib.load(path)):
+        np.testing.assert_allclose(shown, world, atol=1e-3)
+        assert same
+    for ndisplay, order in ((3, (2, 1, 0)), (2, (1, 2, 0)), (2, (0, 1, 2))):
+        viewer.dims.ndisplay = ndisplay
+        viewer.dims.order = (*range(layer.ndim - 3), *(layer.ndim - 3 + o for o in order))
+        QApplication.processEvents()
+
+
+@pytest.mark.parametrize("ending", ["nii", "nii.gz"])
+def test_what_is_saved_is_what_was_opened(make_napari_viewer, path, tmp_path, ending):
+    viewer = make_napari_viewer()
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    assert layer.save(str(tmp_path / f"saved.{ending}")) == [str(tmp_path / f"saved.{ending}")]
+    before, after = nib.load(path), nib.load(tmp_path / f"saved.{ending}")
+    np.testing.assert_array_equal(after.dataobj, before.dataobj)
+    for name in set(before.header.keys()) - {"cal_min", "cal_max", "scl_slope", "scl_inter"}:
+        np.testing.assert_array_equal(after.header[name], before.header[name], name)
+    assert [e.get_content() for e in after.header.extensions][-1] == b"a comment"
+
+
+def test_a_result_stands_where_its_image_stands(make_napari_viewer, path, tmp_path):
+    viewer = make_napari_viewer()
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    labels = (np.asarray(layer.data) > 400).astype(np.uint8) + 1
+    axes = "".join(layer.axis_labels)
+    shown = write_labels(viewer, snapshot(layer), labels, classes=CLASSES, provenance={}, axes=axes)
+    np.testing.assert_array_equal(shown.extent.world, layer.extent.world)
+    shown.save(str(tmp_path / "result.nii.gz"))
+    image, result = nib.load(path), nib.load(tmp_path / "result.nii.gz")
+    voxels = as_closest(result, image)
+    np.testing.assert_array_equal(voxels, (np.asarray(image.dataobj) > 400) + 1)
+    (again,) = viewer.open(tmp_path / "result.nii.gz", plugin=PLUGIN)
+    assert type(again).__name__ == "Labels"
+    np.testing.assert_allclose(again.extent.world, layer.extent.world, atol=1e-3)
+
+
+def as_closest(image, original):
+    """Voxels of an image in the original's order, their places compared."""
+    move = nib.orientations.ornt_transform(
+        nib.io_orientation(image.affine), nib.io_orientation(original.affine)
+    )
+    moved = image.as_reoriented(move)
+    np.testing.assert_allclose(moved.affine, original.affine, atol=1e-3)
+    return np.asarray(moved.dataobj)
+
+
+def test_new_labels_stand_where_their_image_stands(make_napari_viewer, path, tmp_path):
+    viewer = make_napari_viewer()
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    painted = new_labels(viewer, layer)
+    painted.data[..., 1, 2, 3] = 7
+    painted.save(str(tmp_path / "painted.nii"))
+    original = nib.load(path)
+    voxels = as_closest(nib.load(tmp_path / "painted.nii"), original)
+    assert (voxels == 7).sum() == int(np.prod(original.shape[3:]))
+
+
+def test_a_layer_and_its_snapshot_know_how_they_lie(make_napari_viewer, path):
+    viewer = make_napari_viewer()
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    orientation = read_image(path).orientation
+    assert len(orientation) == 3
+    assert as_image(layer).orientation == as_image(snapshot(layer)).orientation == orientation
+
+
+def test_a_preference_opens_files_without_a_question(make_napari_viewer, path):
+    """Napari's own reader claims these files too and fails, so napari asks once."""
+    from napari.errors import MultipleReaderError
+    from napari.settings import get_settings
+
+    viewer = make_napari_viewer()
+    with pytest.raises(MultipleReaderError, match=PLUGIN):
+        viewer.open(path, plugin=None)
+    get_settings().plugins.extension2reader = {"*.gz": PLUGIN}  # as the question's tick box does
+    (layer,) = viewer.open(path, plugin=None)
+    assert layer.metadata["nifti"].orientation
+
+
+def test_the_sample_opens(make_napari_viewer):
+    viewer = make_napari_viewer()
+    (layer,) = viewer.open_sample(PLUGIN, "mri")
+    assert (layer.name, layer.data.shape) == ("mri", (2, 24, 96, 128))
+    assert as_image(layer).orientation == "SAL"
+    assert list(layer.contrast_limits) == [0, 1162]
+
+
+def test_readers_and_writers_cannot_be_run_from_the_command_palette(make_napari_viewer):
+    """Napari lists every command there, and these need a file."""
+    from napari._app_model import get_app_model
+
+    make_napari_viewer()
+    menus = get_app_model().menus
+    commands = [item.command for item in menus.get_menu(menus.COMMAND_PALETTE_ID)]
+    ours = [c for c in commands if "nifti" in c.id]
+    assert len(ours) == 3
+    assert not any(c.enablement.eval({}) for c in ours)

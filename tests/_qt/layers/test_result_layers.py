@@ -1,0 +1,279 @@
+import dask.array as da
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+from napari.utils.transforms import Affine
+
+from napari_segkit._qt.layers.result_layers import (
+    fingerprint,
+    new_labels,
+    set_colors,
+    set_names,
+    write_labels,
+)
+from napari_segkit._qt.layers.snapshots import placement, snapshot
+from napari_segkit.images.axes_image import as_image
+from napari_segkit.images.classes import LabelClass, classes_of
+from napari_segkit.images.label_stats import label_stats
+
+CLASSES = (LabelClass(1, "nuclei", "#ff0000"), LabelClass(2, "cells", "#00ff00"))
+SPATIAL = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+PLACED = {
+    "scale": (0.5, 0.25),
+    "translate": (10, -20),
+    "rotate": 30,
+    "shear": [0.2],
+    "affine": [[1, 0.1, 3], [0, 2, 4], [0, 0, 1]],
+    "units": ("um", "um"),
+    "axis_labels": ("y", "x"),
+}
+
+
+@pytest.fixture(params=["viewer", "proxy"])
+def viewer(request):
+    kind = {"viewer": "make_napari_viewer", "proxy": "make_napari_viewer_proxy"}[request.param]
+    return request.getfixturevalue(kind)()
+
+
+def stands_as(layer, other, where=((3.0, 4.0), (0.0, 7.5))):
+    assert (layer.units, layer.axis_labels) == (other.units, other.axis_labels)
+    for point in where:
+        np.testing.assert_allclose(layer.data_to_world(point), other.data_to_world(point))
+
+
+def write(viewer, source, labels, **options):
+    made = snapshot(source)
+    options.setdefault("axes", as_image(made, labels_shape=labels.shape).axes)
+    return write_labels(viewer, made, labels, classes=CLASSES, provenance={"model": 1}, **options)
+
+
+def test_a_snapshot_is_read_like_the_layer(viewer):
+    image = viewer.add_image(np.zeros((9, 9, 3), np.uint8), rgb=True, scale=(2, 3), name="rgb")
+    labels = viewer.add_labels(np.eye(9, dtype=np.uint8), name="l")
+    set_names(labels, CLASSES)
+    set_colors(labels, CLASSES)
+    for of in (as_image, lambda layer: label_stats(layer)):
+        assert repr(of(snapshot(labels))) == repr(of(labels))
+    assert as_image(snapshot(image)).axes == "YXC"
+    assert as_image(snapshot(image)).spacing == as_image(image).spacing == (1, 2, 3)
+    assert classes_of(snapshot(labels), [1, 2]) == CLASSES
+    assert snapshot(snapshot(image)).data is image.data
+
+
+def test_painting_after_the_snapshot_is_not_seen(viewer):
+    labels = viewer.add_labels(np.zeros((9, 9), np.uint8))
+    before = snapshot(labels)
+    labels.selected_label = 2
+    labels.paint((4, 4), 2)
+    assert labels.data.any()
+    assert not before.data.any()
+
+
+def test_a_multiscale_image_is_taken_as_it_is():
+    levels = [np.zeros((64, 64)), np.zeros((32, 32))]
+    layer = Image(levels, scale=(2, 2))
+    assert as_image(snapshot(layer)).shape == (64, 64)
+
+
+def test_placement_of_a_whole_layer():
+    image = Image(np.zeros((8, 9)), **PLACED)
+    assert tuple(placement(image)) == SPATIAL
+    stands_as(Labels(np.zeros((8, 9), np.uint8), **placement(image)), image)
+    stands_as(Labels(np.zeros((8, 9), np.uint8), **placement(snapshot(image))), image)
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
+@pytest.mark.parametrize("channel", [0, 1, 3])
+def test_placement_without_a_channel_axis(channel):
+    kept = [i for i in range(4) if i != channel]
+    rotate, affine = np.eye(4), np.eye(5)
+    rotate[np.ix_(kept[1:], kept[1:])] = Affine(rotate=30, ndim=2).linear_matrix
+    affine[np.ix_([*kept, 4], [*kept, 4])] = [
+        [2, 0, 0, 5], [0, 2, 0.1, 6], [0, 0, 1, 7], [0, 0, 0, 1],
+    ]  # fmt: skip
+    shear = np.eye(4)
+    shear[kept[1], kept[2]] = 0.3
+    image = Image(
+        np.zeros((2, 3, 4, 5)),
+        scale=np.insert([2.0, 0.5, 0.25], channel, 9),
+        translate=np.insert([1.0, 2.0, 3.0], channel, 9),
+        rotate=rotate,
+        shear=shear,
+        affine=affine,
+        units=np.insert(np.array(["um", "um", "nm"], object), channel, "pixel").tolist(),
+        axis_labels=np.insert(np.array(["z", "y", "x"], object), channel, "c").tolist(),
+    )
+    shape = tuple(np.array(image.data.shape)[kept])
+    labels = Labels(np.zeros(shape, np.uint8), **placement(image, kept))
+    assert labels.axis_labels == ("z", "y", "x")
+    assert [str(u) for u in labels.units] == ["micrometer", "micrometer", "nanometer"]
+    for point in np.random.default_rng(0).uniform(0, 5, (5, 3)):
+        world = image.data_to_world(np.insert(point, channel, 1.0))
+        np.testing.assert_allclose(labels.data_to_world(point), np.delete(world, channel))
+
+
+def test_a_new_layer_has_everything(viewer):
+    image = viewer.add_image(np.zeros((8, 9)), name="coins", **PLACED)
+    layer = write(viewer, image, np.ones((8, 9), np.uint8))
+    assert layer.name == "coins prediction"
+    stands_as(layer, image)
+    assert layer.features.to_dict("list") == {"index": [1, 2], "name": ["nuclei", "cells"]}
+    np.testing.assert_allclose(layer.get_color(1), (1, 0, 0, 1))
+    assert layer.colormap.map(0)[3] == 0
+    assert layer.metadata["segkit"]["model"] == 1
+    assert classes_of(layer, [1, 2]) == CLASSES
+
+
+def test_a_second_run_updates_the_layer_and_forgets_its_undo_history(viewer):
+    image = viewer.add_image(np.zeros((8, 9)), name="coins")
+    first = write(viewer, image, np.ones((8, 9), np.uint8))
+    first.opacity = 0.3
+    image.scale = (2, 2)
+    second = write(viewer, image, np.full((8, 9), 2, np.uint8))
+    assert second == first
+    assert len(viewer.layers) == 2
+    assert second.opacity == 0.3
+    stands_as(second, image)
+    second.undo()
+    assert (second.data == 2).all()
+    assert second.editable
+
+
+def test_undo_brings_nothing_old_back_where_painting_was_undone_before(viewer):
+    image = viewer.add_image(np.zeros((8, 9)))
+    layer = write(viewer, image, np.ones((8, 9), np.uint8))
+    layer.fill((0, 0), 2)
+    layer.undo()
+    again = write(viewer, image, np.full((8, 9), 2, np.uint8))
+    assert again == layer
+    layer.redo()
+    layer.undo()
+    assert (layer.data == 2).all()
+
+
+def test_a_layer_that_was_painted_on_is_left_alone(viewer):
+    image = viewer.add_image(np.zeros((8, 9)))
+    first = write(viewer, image, np.ones((8, 9), np.uint8))
+    first.selected_label = 2
+    first.paint((4, 4), 3)
+    painted = first.data.copy()
+    second = write(viewer, image, np.ones((8, 9), np.uint8))
+    third = write(viewer, image, np.full((8, 9), 2, np.uint8))
+    assert second != first
+    assert third == second
+    np.testing.assert_array_equal(first.data, painted)
+
+
+def test_results_go_to_the_source_they_were_asked_for(viewer):
+    image = viewer.add_image(np.zeros((8, 9)), name="a", scale=(2, 2))
+    asked = snapshot(image)
+    image.name, image.scale = "renamed", (1, 1)
+    viewer.layers.remove("renamed")
+    other = viewer.add_image(np.zeros((8, 9)), name="a")
+    layer = write(viewer, asked, np.ones((8, 9), np.uint8))
+    assert layer.name == "a prediction"
+    np.testing.assert_array_equal(layer.scale, (2, 2))
+    assert write(viewer, other, np.ones((8, 9), np.uint8)) != layer
+
+
+def test_kinds_of_results_stand_beside_each_other(viewer):
+    image = viewer.add_image(np.zeros((8, 9)), name="a")
+    prediction = write(viewer, image, np.ones((8, 9), np.uint8))
+    errors = write(viewer, image, np.ones((8, 9), np.uint8), kind="errors", name="where it errs")
+    assert prediction != errors
+    assert errors.name == "where it errs"
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "kept"), [((3, 8, 9), "CYX", (1, 2)), ((4, 3, 8, 9), "TCYX", (0, 2, 3))]
+)
+def test_results_and_new_labels_leave_the_channel_axis_out(viewer, shape, axes, kept):
+    scale = np.arange(1.0, len(shape) + 1)
+    image = viewer.add_image(np.zeros(shape), scale=scale, axis_labels=tuple(axes.lower()))
+    expected = tuple(shape[i] for i in kept)
+    for layer in (
+        new_labels(viewer, image),
+        new_labels(viewer, image, axes),
+        write(viewer, image, np.zeros(expected, np.uint8)),
+        write(viewer, image, np.zeros(expected, np.uint8), axes=axes),
+    ):
+        assert layer.data.shape == expected
+        np.testing.assert_array_equal(layer.scale, scale[list(kept)])
+        assert layer.axis_labels == tuple(axes[i].lower() for i in kept)
+
+
+def test_new_labels_for_a_colour_image(viewer):
+    image = viewer.add_image(np.zeros((8, 9, 3), np.uint8), rgb=True, name="ihc", **PLACED)
+    layer = new_labels(viewer, image)
+    assert layer.name == "ihc labels"
+    assert (layer.data.shape, layer.data.dtype) == ((8, 9), np.uint8)
+    stands_as(layer, image)
+
+
+def test_new_labels_for_a_multiscale_image_can_be_painted_on(viewer):
+    image = viewer.add_image([np.zeros((64, 64)), np.zeros((32, 32))], name="big")
+    layer = new_labels(viewer, image)
+    assert layer.data.shape == (64, 64)
+    layer.paint((3, 3), 1)
+    assert layer.data.any()
+
+
+def test_a_duplicate_and_a_renamed_layer_are_kept(viewer):
+    image = viewer.add_image(np.zeros((8, 9)), name="a")
+    first = write(viewer, image, np.ones((8, 9), np.uint8))
+    data, state, _ = first.as_layer_data_tuple()
+    copy = viewer.add_labels(data.copy(), **{**state, "name": "kept"})
+    assert write(viewer, image, np.full((8, 9), 2, np.uint8)) == first
+    assert (copy.data == 1).all()
+    first.name = "before"
+    assert write(viewer, image, np.ones((8, 9), np.uint8)) != first
+    assert (first.data == 2).all()
+
+
+def test_a_second_run_keeps_the_mode_and_what_was_chosen_there(viewer):
+    image = viewer.add_image(np.zeros((8, 9)))
+    layer = write(viewer, image, np.ones((8, 9), np.uint8))
+    layer.mode = "paint"
+    layer.features = layer.features.assign(name=["kernels", "cells"], area=[3, 4])
+    set_colors(layer, [LabelClass(1, "", "#0000ff")])
+    assert write(viewer, image, np.full((8, 9), 2, np.uint8)) == layer
+    assert layer.mode == "paint"
+    assert list(layer.features["name"]) == ["kernels", "cells"]
+    assert list(layer.features["area"]) == [3, 4]
+    np.testing.assert_allclose(layer.get_color(1), (0, 0, 1, 1))
+
+
+def test_classes_of_another_model_replace_those_shown(viewer):
+    image = viewer.add_image(np.zeros((8, 9)))
+    layer = write(viewer, image, np.ones((8, 9), np.uint8))
+    other = (CLASSES[0], LabelClass(3, "wall", "#0000ff"))
+    made = snapshot(image)
+    again = write_labels(
+        viewer, made, np.ones((8, 9), np.uint8), classes=other, provenance={}, axes="YX"
+    )
+    assert again == layer
+    assert layer.features.to_dict("list") == {"index": [1, 3], "name": ["nuclei", "wall"]}
+    np.testing.assert_allclose(layer.get_color(3), (0, 0, 1, 1))
+
+
+def test_classes_with_large_values_keep_the_colours_of_napari(viewer):
+    layer = viewer.add_labels(np.full((8, 9), 100_000, np.int32))
+    far = [LabelClass(100_000, "far", "#ff0000")]
+    set_names(layer, far)
+    set_colors(layer, far)
+    assert layer.features.to_dict("list") == {"index": [100_000], "name": ["far"]}
+
+
+def test_the_fingerprint_of_a_large_array_is_taken_in_parts(monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 9, (40, 64, 64), np.uint8)
+    whole = fingerprint(pixels)
+    monkeypatch.setattr("napari_segkit.evaluation.slab_reader.BLOCK", 4 * 64 * 64)
+    lazy = da.from_array(pixels, chunks=(4, 64, 64))
+    live = []
+    taken = np.ascontiguousarray
+    monkeypatch.setattr(np, "ascontiguousarray", lambda a: live.append(a.size) or taken(a))
+    assert fingerprint(lazy) == whole
+    assert max(live) == 4 * 64 * 64
+    pixels[7, 3, 3] += 1
+    assert fingerprint(pixels) != whole
+    assert fingerprint(np.zeros((0, 3), np.uint8))

@@ -1,0 +1,179 @@
+import gc
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QObject
+
+from napari_segkit._qt.session.task import Task
+from napari_segkit.steps import Step
+
+
+def count(n, *, pause=0.0, result="done"):
+    for i in range(n):
+        time.sleep(pause)
+        yield Step(i + 1, n)
+    return result
+
+
+def run(qtbot, task):
+    with qtbot.waitSignal(task.finished, timeout=10_000):
+        task.start()
+
+
+def test_a_result_arrives_after_the_last_step_and_before_finished(qtbot, heard):
+    run(qtbot, heard.listen(Task(count(5, pause=0.03))))
+    assert heard.names[-3:] == ["yielded", "returned", "finished"]
+    assert heard.events[-3:-1] == [("yielded", Step(5, 5)), ("returned", "done")]
+
+
+def test_signals_arrive_on_the_gui_thread_and_the_work_is_elsewhere(qtbot, heard):
+    worked_in = []
+
+    def work():
+        worked_in.append(threading.get_ident())
+        yield Step(1, 1)
+
+    run(qtbot, heard.listen(Task(work())))
+    assert heard.threads == {threading.get_ident()}
+    assert worked_in[0] != threading.get_ident()
+
+
+def test_many_yields_are_told_fifteen_times_a_second_at_most(qtbot, heard):
+    began = time.monotonic()
+    run(qtbot, heard.listen(Task(count(3000, pause=0.0001))))
+    assert heard.names.count("yielded") <= 2 + 16 * (time.monotonic() - began)
+    assert ("yielded", Step(3000, 3000)) in heard.events
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), ValueError("no labels")])
+def test_errors_arrive_runtime_errors_too(qtbot, heard, error):
+    def work():
+        yield Step(1, 2)
+        raise error
+
+    run(qtbot, heard.listen(Task(work())))
+    assert heard.names == ["yielded", "errored", "finished"]
+    assert heard.events[1] == ("errored", repr(error))
+
+
+def test_stop_ends_between_steps_and_closes_the_generator(qtbot, heard):
+    closed_in = []
+
+    def work():
+        try:
+            while True:
+                time.sleep(0.01)
+                yield Step(1, 2)
+        finally:
+            closed_in.append(threading.current_thread().name)
+
+    task = heard.listen(Task(work()))
+    with qtbot.waitSignal(task.yielded, timeout=5000):
+        task.start()
+    assert task.is_running
+    with qtbot.waitSignal(task.finished, timeout=5000):
+        task.stop()
+    assert closed_in == ["segkit task"]
+    assert not task.is_running
+    assert "returned" not in heard.names
+    assert heard.names.count("finished") == 1
+
+
+def test_a_task_that_nobody_holds_still_tells_its_result(qtbot, heard):
+    task = heard.listen(Task(count(3, pause=0.02)))
+    task.start()
+    del task
+    gc.collect()
+    qtbot.waitUntil(lambda: "finished" in heard.names, timeout=5000)
+    assert ("returned", "done") in heard.events
+
+
+def test_slots_that_turn_the_event_loop_do_not_upset_the_order(qtbot, heard, qapp):
+    task = Task(count(4, pause=0.05))
+    task.yielded.connect(lambda step: (time.sleep(0.1), qapp.processEvents()))
+    run(qtbot, heard.listen(task))
+    assert heard.names.count("finished") == 1
+    assert heard.names[-2:] == ["returned", "finished"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_arrays_are_let_go_when_it_has_finished(qtbot, fails):
+    class Pixels(np.ndarray):
+        pass
+
+    def work(pixels):
+        yield Step(1, 1)
+        if fails:
+            raise RuntimeError("failed")
+        return pixels[:1].sum()
+
+    pixels = np.zeros(1000).view(Pixels)
+    gone = weakref.ref(pixels)
+    task = Task(work(pixels))
+    errors = []
+    task.errored.connect(errors.append)
+    del pixels
+    gc.disable()
+    try:
+        run(qtbot, task)
+        assert gone() is None
+    finally:
+        gc.enable()
+    assert bool(errors) == fails
+
+
+def test_wait_is_bounded(qtbot, heard):
+    task = heard.listen(Task(count(1, pause=0.3)))
+    task.start()
+    assert not task.wait(0.05)
+    assert task.wait(5)
+    qtbot.waitUntil(lambda: "finished" in heard.names)
+
+
+def test_a_destroyed_parent_stops_the_work(qtbot):
+    parent = QObject()
+    task = Task(count(1000, pause=0.01), parent)
+    task.start()
+    worker = next(t for t in threading.enumerate() if t.name == "segkit task")
+    del task, parent
+    gc.collect()
+    worker.join(5)
+    assert not worker.is_alive()
+
+
+def test_a_function_that_has_run_already_is_refused(qtbot):
+    with pytest.raises(TypeError, match="give a generator"):
+        Task([1, 2])
+
+
+@pytest.mark.parametrize("step", ["time.sleep(0.01)", "time.sleep(0.5)"])
+def test_the_interpreter_leaves_cleanly_while_a_task_runs(step):
+    script = f"""
+        import time
+        from qtpy.QtCore import QTimer
+        from qtpy.QtWidgets import QApplication
+        from napari_segkit._qt.session.task import Task
+        def work():
+            try:
+                while True:
+                    {step}
+                    yield 1
+            finally:
+                print("closed", flush=True)
+        app = QApplication([])
+        task = Task(work())
+        task.start()
+        QTimer.singleShot(200, app.quit)
+        app.exec()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "closed\n", "")

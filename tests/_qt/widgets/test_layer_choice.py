@@ -1,0 +1,107 @@
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QEvent
+
+from napari_segkit._qt.widgets.layer_choice import LayerChoice
+
+
+def names(box):
+    return [box.itemText(i) for i in range(box.count())]
+
+
+@pytest.fixture(params=["viewer", "proxy"])
+def viewer(request):
+    kind = {"viewer": "make_napari_viewer", "proxy": "make_napari_viewer_proxy"}[request.param]
+    return request.getfixturevalue(kind)()
+
+
+@pytest.fixture
+def choice(viewer, qtbot):
+    def make(kind):
+        made = LayerChoice(viewer, kind)
+        qtbot.addWidget(made)
+        return made
+
+    return make
+
+
+PIXELS = np.zeros((8, 8), np.uint8)
+
+
+def test_layers_there_before_and_after_are_listed_topmost_first(viewer, choice):
+    viewer.add_image(PIXELS, name="a")
+    box = choice("image")
+    viewer.add_labels(PIXELS, name="l")
+    viewer.add_image(PIXELS, name="b")
+    assert names(box) == ["b", "a"]
+    assert names(choice("labels")) == ["l"]
+    viewer.layers.move(0, 3)
+    assert names(box) == ["a", "b"]
+
+
+def test_the_choice_stays_with_its_layer(viewer, choice):
+    viewer.add_image(PIXELS, name="a")
+    box = choice("image")
+    kept = box.current_layer()
+    assert kept is next(iter(viewer.layers))
+    heard = []
+    box.layer_changed.connect(lambda: heard.append(box.current_layer()))
+    viewer.add_image(PIXELS, name="b")
+    viewer.layers["a"].name = "renamed"
+    viewer.layers.move(0, 2)
+    assert box.current_layer() is kept
+    assert box.currentText() == "renamed"
+    assert heard == []
+    viewer.layers.remove("renamed")
+    assert box.current_layer().name == "b"
+    viewer.layers.clear()
+    assert box.current_layer() is None
+    assert [getattr(layer, "name", None) for layer in heard] == ["b", None]
+
+
+def test_choosing_by_hand_and_by_name(viewer, choice):
+    first = viewer.add_image(PIXELS, name="a")
+    viewer.add_image(PIXELS, name="b")
+    labels = viewer.add_labels(PIXELS)
+    box = choice("image")
+    box.set_layer(first)
+    assert box.current_layer() == first
+    box.setCurrentIndex(0)
+    assert box.current_layer().name == "b"
+    with pytest.raises(ValueError, match="not among"):
+        box.set_layer(labels)
+
+
+def test_no_layer_may_be_a_choice(viewer, qtbot):
+    box = LayerChoice(viewer, "shapes", none="the whole image")
+    qtbot.addWidget(box)
+    layer = viewer.add_shapes([PIXELS[:4, :2]], name="drawn")
+    assert names(box) == ["the whole image", "drawn"]
+    assert box.current_layer() is None
+    box.set_layer(layer)
+    viewer.add_shapes(name="more")
+    assert box.currentText() == "drawn"
+    box.set_layer(None)
+    assert box.currentText() == "the whole image"
+    box.set_layer(layer)
+    viewer.layers.remove("drawn")
+    assert box.current_layer() is None
+
+
+def test_it_goes_away_without_a_trace(viewer, qapp):
+    gone = make_and_delete(viewer, qapp)
+    gc.collect()
+    assert gone() is None
+    viewer.add_image(PIXELS)
+
+
+def make_and_delete(viewer, qapp):
+    box = LayerChoice(viewer, "image")
+    viewer.add_image(PIXELS)
+    box.deleteLater()
+    qapp.sendPostedEvents(box, QEvent.Type.DeferredDelete.value)
+    viewer.add_image(PIXELS)  # its Python half still hears of this
+    return weakref.ref(box)

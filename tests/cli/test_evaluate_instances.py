@@ -1,0 +1,118 @@
+"""``segkit evaluate`` on files of objects and of segments."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_segkit import cli, evaluate
+from napari_segkit.evaluation.report import KINDS
+from napari_segkit.io.coco.panoptic_files import write_panoptic
+
+
+def run(*arguments):
+    return cli.main([str(a) for a in arguments])
+
+
+def scene(seed):
+    """Squares with numbers of their own, and the same a little off."""
+    truth = np.zeros((40, 48), np.uint16)
+    for i in range(12):
+        y, x = 10 * (i // 4) + 2, 12 * (i % 4) + 2
+        truth[y : y + 8, x : x + 8] = 300 * (i + 1)
+    prediction = np.roll(truth, 1 + seed, axis=1)
+    prediction[prediction == 300] = 0
+    return prediction, truth
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Folders `found` and `truth` with two pairs of label images."""
+    for name, place in (("found", 0), ("truth", 1)):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            tifffile.imwrite(tmp_path / name / f"{i}.tif", scene(i)[place])
+    return tmp_path
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """The same as folders of PNG files, each with a JSON file beside it."""
+    table = pd.DataFrame({"index": 300 * np.arange(1, 13), "class": ["cell"] * 11 + ["wall"]})
+    table["kind"] = ["thing"] * 11 + ["stuff"]
+    for name, place in (("found", 0), ("truth", 1)):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            write_panoptic(tmp_path / name / f"{i}.png", scene(i)[place], table)
+    return tmp_path
+
+
+def test_the_kinds_are_those_of_evaluate(capsys):
+    with pytest.raises(SystemExit):
+        run("evaluate", "--help")
+    assert f"{{{','.join(KINDS)}}}" in capsys.readouterr().out
+
+
+def test_objects_are_pooled_over_images(folders, capsys):
+    table = folders / "figures.csv"
+    inputs = folders / "found", folders / "truth"
+    assert run("evaluate", *inputs, "--kind", "instance", "--csv", table) == 0
+    printed = capsys.readouterr().out
+    expected = evaluate(*(list(s) for s in zip(scene(0), scene(1), strict=True)), kind="instance")
+    assert "0.tif: F1 0.9565 and AP 0.9167 at IoU 0.5" in printed
+    assert "Pooled objects of 2 images" in printed
+    assert expected.summary() in printed
+    figures = pd.read_csv(table)
+    assert figures["image"].unique().tolist() == ["0.tif", "1.tif", "pooled"]
+    pooled = figures[figures["image"] == "pooled"]
+    assert pooled["threshold"].tolist() == [*map(str, expected.thresholds), "mean"]
+    np.testing.assert_allclose(pooled["ap"], [*expected.ap.values(), expected.mean_ap])
+    assert pooled["pq"].tolist()[-1] == pytest.approx(expected.pq)
+
+
+def test_segments_are_read_with_their_classes(coco, capsys):
+    table = coco / "figures.csv"
+    inputs = coco / "found", coco / "truth"
+    assert run("evaluate", *inputs, "--kind", "panoptic", "--csv", table) == 0
+    printed = capsys.readouterr().out
+    assert "Pooled segments of 2 images" in printed
+    figures = pd.read_csv(table)
+    pooled = figures[figures["image"] == "pooled"]
+    assert pooled["class"].tolist() == ["cell", "wall", "mean", "mean", "mean"]
+    assert pooled["hits"].tolist()[:2] == [20, 2]
+    assert pooled["misses"].tolist()[:2] == [2, 0]
+    iou = np.mean([56 / 72, 48 / 80])
+    assert pooled["sq"].tolist()[:2] == pytest.approx([iou, iou])
+
+
+def test_unlabelled_and_pieces_are_options(folders, capsys):
+    files = folders / "found/0.tif", folders / "truth/0.tif"
+    assert run("evaluate", *files, "--kind", "instance", "--unlabelled", "300") == 0
+    assert "11 objects in the truth, 11 predicted" in capsys.readouterr().out
+    mask = folders / "mask.tif"
+    tifffile.imwrite(mask, (scene(0)[1] > 0).astype(np.uint8))
+    assert run("evaluate", mask, mask, "--kind", "instance") == 2
+    said = capsys.readouterr().err
+    assert "--labels-are classes or --labels-are objects or --kind semantic" in said
+    options = ["--kind", "instance", "--labels-are", "classes"]
+    assert run("evaluate", mask, mask, *options) == 0
+    assert "12 objects in the truth, 12 predicted" in capsys.readouterr().out
+
+
+def test_ids_given_as_classes_are_sent_to_the_other_kind(folders, capsys):
+    assert run("evaluate", folders / "found/0.tif", folders / "truth/0.tif") == 2
+    assert "--labels-are classes or --kind instance." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("panoptic", "truth/0.tif", "No JSON file describes the segments"),
+        ("instance", "nowhere.tif", "no file or folder"),
+    ],
+)
+def test_mistakes_are_one_sentence(kind, name, said, folders, capsys):
+    assert run("evaluate", folders / "found/0.tif", folders / name, "--kind", kind) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said in last
+    assert last.endswith(".")

@@ -1,0 +1,134 @@
+from itertools import permutations
+
+import dask.array as da
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from napari.layers import Image as ImageLayer
+from napari.layers import Labels
+
+from napari_segkit.images.axes_image import AXES, AxesImage, as_image, guess_axes, is_layer
+
+LENGTHS = {"T": 2, "C": 3, "Z": 4, "Y": 5, "X": 6}
+
+
+def numbered(axes):
+    """An array whose values tell where each pixel is, whatever the order of axes."""
+    shape = [LENGTHS[a] for a in axes]
+    places = dict(zip(axes, np.indices(shape), strict=True))
+    return sum(places[a] * 10 ** AXES.index(a) for a in axes)
+
+
+@given(st.sampled_from([p for n in range(2, 6) for p in permutations(AXES, n)]))
+def test_any_order_of_axes_reads_the_same_pixels_and_writes_them_back(axes):
+    axes = "".join(axes)
+    if not {"Y", "X"} <= set(axes):
+        return
+    image = AxesImage(numbered(axes), axes)
+    for ndim in (2, 3):
+        written = np.zeros(image.without_channels(), int)
+        for item in image.frames(ndim):
+            region = tuple(slice(0, n) for n in image.spatial(ndim))
+            pixels = image.read(item, region)
+            assert pixels.shape == (image.channels, *image.spatial(ndim))
+            y, x = AXES.index("Y"), AXES.index("X")
+            assert pixels[(0,) * (ndim - 1) + (3, 4)] % 10 ** (y + 2) // 10**y in (3, 43)
+            assert pixels[(0,) * (ndim - 1) + (0, 4)] // 10**x % 10 == 4
+            image.write(written, item, pixels[0])
+        expected = image.data.take(0, axes.index("C")) if "C" in axes else image.data
+        np.testing.assert_array_equal(written, expected)
+
+
+def test_a_region_is_read_without_loading_the_rest():
+    whole = da.zeros((3, 4096, 4096), chunks=(1, 256, 256))
+    touched = []
+    watched = whole.map_blocks(
+        lambda b: touched.append(b.shape) or b, dtype=float, meta=np.zeros(0)
+    )
+    AxesImage(watched, "ZYX").read({"Z": 1}, (slice(0, 100), slice(300, 400)))
+    assert len(touched) == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels_shape", "axes"),
+    [
+        ((8, 9), None, "YX"),
+        ((8, 9, 3), None, "YXC"),
+        ((5, 8, 9), None, "ZYX"),
+        ((5, 8, 9), (8, 9), "CYX"),
+        ((8, 9, 3), (8, 9), "YXC"),
+        ((3, 8, 9), (3, 8, 9), "ZYX"),
+        ((2, 5, 8, 9), None, "TZYX"),
+        ((5, 2, 8, 9), (5, 8, 9), "ZCYX"),
+        ((3, 3, 3), (3, 3), "YXC"),
+        ((8, 9, 3), (8, 9, 3), "YXC"),
+    ],
+)
+def test_axes_are_named_from_the_shapes(shape, labels_shape, axes):
+    assert guess_axes(np.zeros(shape), labels_shape) == axes
+
+
+@pytest.mark.parametrize(
+    ("shape", "like", "axes"),
+    [
+        ((8, 9), "YX", "YX"),
+        ((5, 8, 9), "YX", "ZYX"),
+        ((8, 9), "ZYX", "YX"),
+        ((5, 8, 9, 3), "YXC", "ZYXC"),
+        ((2, 8, 9), "CYX", "CYX"),
+        ((5, 2, 8, 9), "CYX", "ZCYX"),
+        ((8, 9, 3), "YX", "YXC"),
+        ((8, 9), "YXC", "YX"),
+        ((7, 8, 9), "TYX", "TYX"),
+        ((2, 8, 9), "CZYX", "CYX"),
+        ((2, 8, 9), "CTYX", "CYX"),
+        ((5, 7, 8, 9), "TYX", "TZYX"),
+    ],
+)
+def test_axes_follow_those_of_training(shape, like, axes):
+    assert guess_axes(np.zeros(shape), like=like) == axes
+
+
+def test_a_layer_tells_its_spacing_name_and_axes():
+    layer = ImageLayer(np.zeros((4, 8, 9)), scale=(5, 0.5, 0.25), name="brain", axis_labels="tyx")
+    image = as_image(layer)
+    assert (image.axes, image.name, image.spacing) == ("TYX", "brain", (1.0, 0.5, 0.25))
+    assert is_layer(layer)
+    assert is_layer(Labels(np.zeros((4, 4), int)))
+    assert not is_layer(np.zeros(3))
+
+
+def test_alpha_is_left_out_and_four_named_channels_are_not():
+    rgba = np.zeros((8, 9, 4), np.uint8)
+    assert as_image(rgba).channels == 3
+    assert as_image(ImageLayer(rgba, rgb=True)).channels == 3
+    assert as_image(rgba, "YXC").channels == 4
+    assert as_image(ImageLayer(np.zeros((8, 9, 4), np.uint8), rgb=False)).axes == "ZYX"
+    assert as_image(rgba.astype(np.uint16), "YXC").read({}, (slice(8), slice(9))).shape[0] == 4
+
+
+def test_multiscale_is_read_at_full_resolution_and_nothing_is_copied():
+    levels = [np.zeros((64, 64)), np.zeros((32, 32))]
+    image = as_image(ImageLayer(levels, multiscale=True))
+    assert image.shape == (64, 64)
+    data = np.zeros((4, 5))
+    assert as_image(data).data is data
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: as_image(np.zeros((4, 5)), "ZYX"), "one letter of TCZYX for each dimension"),
+        (lambda: as_image(np.zeros((4, 5)), "YY"), "each once"),
+        (lambda: as_image(np.zeros((4, 5, 6)), "CZX"), "Y and X among them"),
+        (lambda: as_image(np.zeros((0, 5))), "no pixels"),
+        (lambda: as_image(np.zeros((2, 2, 2, 2, 2, 2))), "axes"),
+        (lambda: as_image(np.array([["a"]])), "give numbers"),
+        (lambda: as_image(np.zeros((4, 5), complex)), "real numbers"),
+        (lambda: as_image(np.zeros((4, 5)), spacing=(0, 1)), "positive"),
+    ],
+)
+def test_what_is_no_image_is_refused_with_a_sentence(make, said):
+    with pytest.raises((ValueError, TypeError), match=said):
+        make()

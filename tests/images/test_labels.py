@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+from skimage.data import coins
+from skimage.filters import gaussian
+from skimage.measure import label
+from skimage.transform import rescale
+
+from napari_segkit.config import TrainConfig
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.classes import classes_of
+from napari_segkit.images.label_stats import label_stats
+from napari_segkit.images.labels import (
+    IGNORE,
+    LabelsError,
+    clean_edges,
+    from_indices,
+    looks_like_objects,
+    read_values,
+    to_indices,
+)
+from napari_segkit.images.training_pairs import training_labels
+
+
+@pytest.fixture
+def mask():
+    """A real binary mask, 0 and 255."""
+    return np.where(gaussian(coins(), 3) > 0.45, 255, 0).astype(np.uint8)
+
+
+@given(hnp.arrays(np.uint16, (5, 7), elements=st.integers(0, 9)), st.none() | st.integers(0, 9))
+def test_values_are_mapped_and_mapped_back(values, unlabelled):
+    classes = [v for v in np.unique(values) if v != unlabelled]
+    if not classes:
+        return
+    indices = to_indices(values, classes)
+    left_out = values == unlabelled
+    assert (indices[left_out] == IGNORE).all()
+    np.testing.assert_array_equal(from_indices(indices, classes)[~left_out], values[~left_out])
+
+
+@given(hnp.arrays(np.uint8, (6, 6), elements=st.integers(0, 4)), st.none() | st.integers(0, 4))
+def test_the_survey_counts_every_pixel_once(values, unlabelled):
+    found = label_stats(values, unlabelled=unlabelled, labels_are="classes")
+    assert sum(found.counts.values()) + found.unlabelled == values.size
+    assert unlabelled not in found.counts
+    assert (found.problem is None) == (len(found.counts) > 1)
+
+
+def test_a_clean_mask_keeps_its_values(mask):
+    assert read_values(mask, unlabelled=None) is mask
+    assert label_stats(mask, unlabelled=None).counts.keys() == {0, 255}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, ">u2"])
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_grey_edges_of_a_resized_mask_are_cleaned_and_said(mask, order, factor, dtype):
+    resized = np.clip(rescale(mask / 255, factor, order) * 255, 0, 255).astype(dtype)
+    assert len(np.unique(resized)) > 4
+    cleaned = read_values(resized, unlabelled=None)
+    np.testing.assert_array_equal(cleaned, np.where(resized > 127, 255, 0))
+    found = label_stats(resized, unlabelled=None)
+    assert found.counts.keys() == {0, 255}
+    assert "above 127" in found.notes[0]
+
+
+def test_classes_beside_255_are_not_taken_for_grey_edges(mask):
+    photograph = np.zeros((64, 64), np.uint8)
+    for value in range(1, 8):
+        photograph[:, 8 * value : 8 * value + 8] = value * 20
+    photograph[:8] = 255
+    assert clean_edges(photograph, None) is photograph
+    assert clean_edges(mask, 255) is mask
+
+
+def test_objects_are_asked_about_and_taken_as_one_class(mask):
+    ids = label(mask > 0).astype(np.uint16)
+    assert looks_like_objects(ids, None)
+    with pytest.raises(LabelsError, match="look like objects") as error:
+        read_values(ids, unlabelled=None)
+    assert error.value.remedies == ("labels_are='objects'", "labels_are='classes'")
+    one = read_values(ids, unlabelled=None, labels_are="objects")
+    np.testing.assert_array_equal(one, (ids > 0).astype(np.uint8))
+    assert read_values(ids, unlabelled=None, labels_are="classes") is ids
+
+
+def test_a_training_on_classes_says_that_objects_can_be_learned(mask):
+    ids = label(mask > 0).astype(np.uint16)
+    for values in (ids, np.arange(1200).reshape(30, 40)):
+        found = label_stats(values, unlabelled=None)
+        assert "or ModelSpec(..., objects='distance') to learn each as an object" in found.problem
+        assert found.remedies[-1] == "objects='distance'"
+    with pytest.raises(LabelsError, match=r"ModelSpec\(\.\.\., objects='distance'\)") as error:
+        training_labels([AxesImage(ids, "YX")], [ids], TrainConfig(unlabelled=None))
+    assert error.value.remedies == label_stats(ids, unlabelled=None).remedies
+
+
+def test_unlabelled_pixels_of_objects_stay_unlabelled():
+    ids = np.array([[0, 1, 2], [3, 255, 255]], np.uint8)
+    one = read_values(ids, unlabelled=255, labels_are="objects")
+    np.testing.assert_array_equal(one, [[0, 1, 1], [1, 255, 255]])
+
+
+def test_scribbles_of_many_classes_are_no_objects():
+    scribbles = np.zeros((64, 64), np.uint8)
+    for value in range(1, 8):
+        scribbles[8 * value, 2:20] = value
+        scribbles[8 * value, 40:60] = value
+    assert not looks_like_objects(scribbles, 0)
+
+
+def test_a_channel_axis_on_the_labels_is_understood():
+    image = AxesImage(np.zeros((3, 8, 9)), "CYX")
+    painted = np.zeros((3, 8, 9), np.uint8)
+    painted[0, 2], painted[2, 5] = 1, 2
+    folded = read_values(painted, image=image)
+    assert folded.shape == (8, 9)
+    assert (folded[2] == 1).all()
+    assert (folded[5] == 2).all()
+    painted[1, 2] = 2
+    with pytest.raises(LabelsError, match="9 pixels are painted differently"):
+        read_values(painted, image=image)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said", "remedies"),
+    [
+        (np.zeros((8, 8), np.uint8), "Nothing is labelled", ("paint",)),
+        (np.eye(8, dtype=np.uint8), "one class only", ("paint", "unlabelled=None")),
+        (np.ones((8, 8), np.uint8), "every pixel has it", ("paint",)),
+        (np.eye(8), "float64", ()),
+        (np.eye(8, dtype=bool), "bool", ()),
+        (-np.eye(8, dtype=int), "negative", ()),
+        (np.zeros((8, 9), int), "needs labels of shape", ()),
+        (np.zeros((1, 8, 8), int), "needs labels of shape", ()),
+    ],
+)
+def test_labels_that_cannot_train_are_explained(labels, said, remedies):
+    found = label_stats(labels, image=AxesImage(np.zeros((8, 8)), "YX"))
+    assert said in found.problem
+    assert found.remedies == remedies
+
+
+@pytest.mark.parametrize(
+    ("labels", "unlabelled", "said"),
+    [
+        (np.eye(40, dtype=np.uint8), 0, "0 fills 98% of the pixels and one other value"),
+        (np.eye(40, dtype=np.uint8) * 2 + np.eye(40, k=1, dtype=np.uint8), None, "for scribbles"),
+        (np.tile([[1, 2, 2, 0]], (20, 10)), 0, "background of a mask"),
+        (np.tile([[1, 2, 255, 0]], (20, 10)).astype(np.uint8), None, "unlabelled=255"),
+    ],
+)
+def test_a_choice_that_looks_wrong_is_said(labels, unlabelled, said):
+    assert any(said in note for note in label_stats(labels, unlabelled=unlabelled).notes)
+
+
+def test_names_and_colours_come_from_the_layer():
+    colormap = DirectLabelColormap(color_dict={0: "transparent", 1: "red", None: "gray"})
+    layer = Labels(
+        np.zeros((4, 4), int),
+        features={"index": [2, 1], "name": ["cell", "ground"]},
+        colormap=colormap,
+    )
+    first, second, third = classes_of(layer, [1, 2, 3])
+    assert (first.name, first.color) == ("ground", "#ff0000")
+    assert second.name == "cell"
+    assert third.name == "class 3"
+    assert classes_of(np.zeros(3), [1])[0].name == "class 1"

@@ -1,0 +1,205 @@
+import json
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+from skimage.data import coins, immunohistochemistry
+from torch import nn
+
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.inference.semantic import predict_tiles
+from napari_segkit.inference.tiled import plan
+from napari_segkit.steps import drain
+from napari_segkit.trained_model import TrainedModel
+
+CPU = torch.device("cpu")
+
+
+class SmallNetwork(nn.Module):
+    """Sees 7 pixels far, and halves and doubles its grid as real networks do."""
+
+    def __init__(self, channels, classes=3):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            nn.Conv2d(8, classes, 3, padding=1),
+        )
+
+    def forward(self, x):
+        return 5 * self.layers(x)
+
+
+@pytest.fixture
+def model():
+    return make(1)
+
+
+def make(channels, **changes):
+    torch.manual_seed(0)
+    values = {
+        "network": SmallNetwork(channels).eval(),
+        "spec": ModelSpec(),
+        "config": TrainConfig(),
+        "classes": tuple(LabelClass(v, f"c{v}", "#ffffff") for v in (1, 4, 300)),
+        "channels": channels,
+        "axes": "YX",
+        "spacing": (1.0, 1.0, 1.0),
+        "tile_size": (96, 96),
+        "overlap": (32, 32),
+    }
+    return TrainedModel(**(values | changes))
+
+
+def run(model, image, config=None, **options):
+    return drain(predict_tiles(model, image, config or TileConfig(), CPU, **options))
+
+
+@pytest.mark.parametrize("shape", [(303, 384), (257, 96), (96, 96), (40, 310), (1, 1), (5, 300)])
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_tiled_equals_untiled_everywhere(model, shape, batch_size):
+    pixels = np.tile(coins(), (2, 2))[: shape[0], : shape[1]]
+    pixels = pixels if pixels.size > 1 else np.array([[7]])
+    image = AxesImage(pixels, "YX")
+    numbers = make(1).measure(AxesImage(coins(), "YX"))
+    one_tile = TileConfig(tile_size=512, overlap=32)
+    tiled = run(
+        model, image, TileConfig(batch_size=batch_size), probabilities=True, statistics=numbers
+    )
+    whole = run(model, image, one_tile, probabilities=True, statistics=numbers)
+    assert len(plan(model, image, one_tile)) == 1
+    np.testing.assert_allclose(tiled.probabilities, whole.probabilities, atol=1e-5)
+    np.testing.assert_allclose(tiled.probabilities.sum(axis=0), 1, atol=1e-5)
+
+
+def test_colour_tiles_equal_untiled_too():
+    model = make(3)
+    image = AxesImage(immunohistochemistry()[:300, :250], "YXC")
+    tiled, whole = (
+        run(model, image, c, probabilities=True).probabilities
+        for c in (TileConfig(), TileConfig(tile_size=512, overlap=32))
+    )
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
+def test_labels_are_the_likeliest_class_values(model):
+    found = run(model, AxesImage(coins(), "YX"), probabilities=True)
+    assert found.labels.dtype == np.uint16
+    np.testing.assert_array_equal(
+        found.labels, np.array([1, 4, 300])[found.probabilities.argmax(axis=0)]
+    )
+
+
+def test_a_stack_is_its_slices_with_the_stacks_numbers(model):
+    stack = np.stack([coins()[:120, :130], coins()[150:270, 200:330] // 3, coins()[-120:, -130:]])
+    image = AxesImage(stack, "ZYX")
+    numbers = model.measure(image)
+    together = run(model, image, probabilities=True).probabilities
+    for z in range(3):
+        alone = run(model, AxesImage(stack[z], "YX"), probabilities=True, statistics=numbers)
+        np.testing.assert_allclose(together[:, z], alone.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("axes", ["TZYX", "YXZT", "XYTZ"])
+def test_any_order_of_axes_gives_the_same_labels_in_place(model, axes):
+    series = np.stack(
+        [
+            [coins()[i : i + 70, :80] for i in (0, 50, 90)],
+            [coins()[i : i + 70, -80:] for i in (7, 50, 90)],
+        ]
+    )
+    moved = series.transpose(["TZYX".index(a) for a in axes])
+    expected = run(model, AxesImage(series, "TZYX")).labels
+    found = run(model, AxesImage(moved, axes)).labels
+    np.testing.assert_array_equal(found, expected.transpose(["TZYX".index(a) for a in axes]))
+
+
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_halved_or_doubled_intensities_change_nothing(model, factor):
+    pixels = coins().astype(np.uint16) * 2
+    plain, scaled = (
+        run(model, AxesImage((pixels * f).astype(np.uint16), "YX")).labels for f in (1, factor)
+    )
+    assert (plain == scaled).mean() >= 0.995
+
+
+def test_training_numbers_and_no_normalisation_are_kept_as_declared():
+    fixed = make(1).measure(AxesImage(coins(), "YX"))
+    by_training = make(1, config=TrainConfig(normalise="training"), statistics=fixed)
+    dark = AxesImage(coins() // 2, "YX")
+    assert by_training.measure(dark) == fixed
+    assert make(1, config=TrainConfig(normalise="none")).measure(dark).high == (1.0,)
+
+
+def test_a_lazy_image_is_never_loaded_whole(model):
+    lazy = da.from_array(np.tile(coins(), (16, 16)), chunks=(128, 128))
+    touched = set()
+
+    def note(block, block_id=None):
+        touched.add(block_id)
+        return block
+
+    watched = lazy.map_blocks(note, dtype=lazy.dtype, meta=np.zeros((0, 0), lazy.dtype))
+    steps = predict_tiles(model, AxesImage(watched, "YX"), TileConfig(), CPU)
+    next(steps)
+    steps.close()
+    assert 0 < len(touched) < lazy.npartitions / 2
+
+
+def test_provenance_says_what_the_pixels_depend_on(model):
+    made = run(model, AxesImage(coins(), "YX", name="coins"), TileConfig(batch_size=3)).provenance
+    assert json.loads(json.dumps(made)) == made
+    assert made["batch_size"] == 3
+    assert made["threads"] == torch.get_num_threads()
+    assert made["tile_size"] == [96, 96]
+    assert made["normalise"]["low"] == [23.0]
+    assert not made["tiles_changed"]
+    assert run(model, AxesImage(coins(), "YX"), TileConfig(tile_size=128)).provenance[
+        "tiles_changed"
+    ]
+
+
+def test_a_model_of_a_thin_stack_has_no_seams_in_a_tall_one():
+    volume = np.random.default_rng(0).random((12, 32, 32))
+    config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None)
+    thin = Segmenter(ModelSpec("mednext")).fit(volume, (volume > 0.5).astype(int), config)
+    assert thin.trained.tile_size[0] == 16
+    tall = AxesImage(np.zeros((60, 32, 32)), "ZYX")
+    grid = plan(thin.trained, tall, TileConfig())
+    assert (grid.size[0], grid.overlap[0]) == (32, 16)
+    assert plan(thin.trained, AxesImage(volume, "ZYX"), TileConfig()).size[0] == 16
+    assert plan(thin.trained, AxesImage(volume, "ZYX"), TileConfig(32)).size == (16, 32, 32)
+
+
+def test_progress_counts_all_tiles_of_all_slices(model):
+    steps = list(predict_tiles(model, AxesImage(np.stack([coins()] * 2), "ZYX"), TileConfig(), CPU))
+    assert (
+        steps[-1].done
+        == steps[-1].total
+        == 2 * len(plan(model, AxesImage(coins(), "YX"), TileConfig()))
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "config", "said"),
+    [
+        (AxesImage(np.zeros((9, 9, 3)), "YXC"), TileConfig(), r"has 3 channel"),
+        (AxesImage(np.full((9, 9), np.nan), "YX"), TileConfig(), "81 NaN"),
+        (AxesImage(np.zeros((9, 9)), "YX"), TileConfig(), "constant"),
+        (
+            AxesImage(coins(), "YX"),
+            TileConfig(overlap=80),
+            "overlap of 80 pixels is more than half",
+        ),
+    ],
+)
+def test_an_image_that_does_not_suit_is_refused_before_work_starts(model, image, config, said):
+    with pytest.raises(ValueError, match=said):
+        next(predict_tiles(model, image, config, CPU))

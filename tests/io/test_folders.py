@@ -1,0 +1,137 @@
+"""Which image belongs to which labels."""
+
+import pytest
+
+from napari_segkit.io.folders import (
+    TrainingFiles,
+    is_folder,
+    list_images,
+    pair_files,
+    stem,
+    training_files,
+)
+
+
+def touch(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def test_two_files_are_a_pair(tmp_path):
+    touch(tmp_path, "a.tif", "other.png")
+    pair = (tmp_path / "a.tif", tmp_path / "other.png")
+    assert pair_files(*pair) == [pair]
+
+
+def test_folders_pair_by_name_whatever_the_ending(tmp_path):
+    images = touch(tmp_path / "images", "b.ome.tif", "a.png", "notes.txt", ".hidden.png")
+    labels = touch(tmp_path / "labels", "a.tif", "b.npy")
+    expected = [(images / "a.png", labels / "a.tif"), (images / "b.ome.tif", labels / "b.npy")]
+    assert pair_files(images, labels) == expected
+
+
+def test_files_without_a_partner_are_named(tmp_path):
+    images = touch(tmp_path / "images", "a.png", "b.png")
+    labels = touch(tmp_path / "labels", "a.png", "c.png")
+    with pytest.raises(ValueError, match=r"2 files .* have no partner: b\.png, c\.png"):
+        pair_files(images, labels)
+
+
+def test_one_name_twice_is_refused(tmp_path):
+    images = touch(tmp_path / "images", "a.png", "a.tif")
+    labels = touch(tmp_path / "labels", "a.png")
+    with pytest.raises(ValueError, match=r"several files of one name .*a\.png"):
+        pair_files(images, labels)
+
+
+def test_a_list_names_its_pairs_from_its_own_folder(tmp_path):
+    touch(tmp_path / "x", "a.png", "b.tif")
+    (tmp_path / "list.csv").write_text("images,masks,set\nx/a.png,x/b.tif,train\n")
+    assert pair_files(tmp_path / "list.csv") == [(tmp_path / "x/a.png", tmp_path / "x/b.tif")]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("images,labels\na,b\n", "columns images and masks"),
+        ("images,masks\n", "at least one row"),
+        ("images,masks\na.png,b.png\n", r"do not exist: .*a\.png, .*b\.png"),
+        ("images,masks\na.png\n", "do not exist"),
+    ],
+)
+def test_lists_that_cannot_be_used(tmp_path, text, sentence):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        pair_files(tmp_path / "list.csv")
+
+
+def test_what_cannot_be_paired(tmp_path):
+    touch(tmp_path, "a.png")
+    with pytest.raises(ValueError, match="No labels were given"):
+        pair_files(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="two files or two folders"):
+        pair_files(tmp_path, tmp_path / "a.png")
+    with pytest.raises(ValueError, match="There is no file or folder"):
+        pair_files(tmp_path / "a.png", tmp_path / "b.png")
+
+
+def test_a_folder_that_is_an_image_is_taken_as_a_file(tmp_path):
+    for name in ("img.zarr", "notes.v2", "img.tif", "run.raw", "notes"):
+        (tmp_path / name).mkdir()
+    touch(tmp_path, "a.png", "labels.tif")
+    assert [p.name for p in list_images(tmp_path)] == ["a.png", "img.zarr", "labels.tif"]
+    assert not is_folder(tmp_path / "img.zarr")
+    assert is_folder(tmp_path / "notes.v2")
+    pair = (tmp_path / "img.zarr", tmp_path / "labels.tif")
+    assert pair_files(*pair) == [pair]
+    (tmp_path / "list.csv").write_text("images,masks\nimg.zarr,labels.tif\n")
+    assert pair_files(tmp_path / "list.csv") == [pair]
+
+
+def test_an_empty_folder_is_said_so(tmp_path):
+    touch(tmp_path, "notes.txt", "table.csv")
+    with pytest.raises(ValueError, match="holds no image"):
+        list_images(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.png", "a"), ("a.ome.tif", "a"), ("a.nii.gz", "a"), ("a.b.tif", "a.b"), ("a", "a")],
+)
+def test_names_without_their_endings(tmp_path, name, expected):
+    assert stem(tmp_path / name) == expected
+
+
+def test_classes_and_regions_are_found_by_name(tmp_path):
+    images = touch(tmp_path / "images", "a.png", "b.png")
+    labels = touch(tmp_path / "labels", "a.tif", "b.tif")
+    more = touch(tmp_path / "more", "b.png", "a.npy", "c.png")
+    expected = [
+        TrainingFiles(images / "a.png", labels / "a.tif", None, more / "a.npy"),
+        TrainingFiles(images / "b.png", labels / "b.tif", None, more / "b.png"),
+    ]
+    assert training_files(images, labels, regions=more) == expected
+
+
+def test_a_list_may_leave_regions_out(tmp_path):
+    touch(tmp_path, "a.png", "b.png", "r.png")
+    listed = tmp_path / "list.csv"
+    listed.write_text("images,masks,regions\na.png,b.png,\nb.png,a.png,r.png\n")
+    a, b, regions = (tmp_path / name for name in ("a.png", "b.png", "r.png"))
+    assert training_files(listed) == [TrainingFiles(a, b), TrainingFiles(b, a, None, regions)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("images,masks,classes\na.png,a.png,\na.png,a.png,a.png\n", "of some images only"),
+        ("images,masks,regions\na.png,a.png,r.png\n", r"do not exist: .*r\.png"),
+    ],
+)
+def test_lists_with_holes(text, sentence, tmp_path):
+    touch(tmp_path, "a.png")
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        training_files(tmp_path / "list.csv")

@@ -1,0 +1,197 @@
+"""The networks against what their papers and libraries say."""
+
+import gc
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import napari_segkit.models as models
+from napari_segkit import ModelSpec, Segmenter, TrainConfig
+from napari_segkit.models import Inputs, build, choose_ndim, encoders, resolve, stride
+from napari_segkit.models.memory_estimate import details
+from napari_segkit.models.meta_device import meta_device
+from napari_segkit.models.presets import PRESETS, preset
+from napari_segkit.models.semantic.monai import topology
+
+FLAT = Inputs(2, 3, (1.0, 1.0))
+ISOTROPIC, COARSE = (1.0, 1.0, 1.0), (7.5, 0.5, 0.5)
+
+
+def skeleton_of(spec, inputs=FLAT):
+    with meta_device():
+        return build(spec, inputs)
+
+
+def test_encoders_are_the_librarys_own():
+    import segmentation_models_pytorch as smp
+
+    assert set(encoders.NATIVE) == set(smp.encoders.encoders)
+    assert len(encoders.NATIVE) == len(set(encoders.NATIVE))
+
+
+def test_encoders_of_timm_are_timms():
+    import timm
+
+    known = set(timm.list_models())
+    assert {name.removeprefix("tu-") for name in encoders.TIMM + encoders.VITS} <= known
+    assert len(encoders.TIMM) >= 40
+
+
+def test_segnet_has_the_published_layers():
+    """Badrinarayanan et al. 2017: 13 convolutions each way, 512 ... 64 and back, 29.5 million."""
+    network = skeleton_of(ModelSpec("segnet", encoder="vgg16_bn"), Inputs(3, 11, (1.0, 1.0)))
+    down = [m.out_channels for m in network.encoder.modules() if isinstance(m, nn.Conv2d)]
+    up = [m.out_channels for m in network.decoder.modules() if isinstance(m, nn.Conv2d)]
+    assert down == [64, 64, 128, 128, *[256] * 3, *[512] * 6]
+    assert up == [*[512] * 5, 256, 256, 256, 128, 128, 64, 64, 11]
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(29.45e6, rel=0.002)
+
+
+def test_segnet_puts_each_maximum_back_where_it_was():
+    network = build(ModelSpec("segnet", encoder="vgg11_bn"), Inputs(1, 2, (1.0, 1.0))).eval()
+    images = torch.rand(1, 1, 32, 32)
+    with torch.no_grad():
+        first = network.encoder.features[:3](images)
+        _, ((indices, shape), *_) = network.encoder(images)
+        pooled, expected = nn.functional.max_pool2d(first, 2, return_indices=True)
+        back = network.unpool(pooled, indices, output_size=shape)
+    assert torch.equal(indices, expected)
+    kept = back != 0
+    assert torch.equal(back[kept], first[kept])
+    assert kept.sum() <= pooled.numel()
+
+
+@pytest.mark.parametrize(
+    ("spacing", "kernels", "strides"),
+    [
+        (ISOTROPIC, [(3, 3, 3)] * 4, [(1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2)]),
+        (COARSE, [(1, 3, 3)] * 3 + [(3, 3, 3)], [(1, 1, 1), (1, 2, 2), (1, 2, 2), (1, 2, 2)]),
+        ((3.0, 1.0, 1.0), [(1, 3, 3)] + [(3, 3, 3)] * 3,
+         [(1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 2, 2)]),
+        ((1.0, 1.0), [(3, 3)] * 4, [(1, 1), (2, 2), (2, 2), (2, 2)]),
+    ],
+)  # fmt: skip
+def test_coarse_axes_wait_as_in_nnunet(spacing, kernels, strides):
+    found = topology(spacing, 3)
+    assert list(found.kernels) == kernels
+    assert list(found.strides) == strides
+
+
+@pytest.mark.parametrize("name", ["unet3d", "segresnet", "mednext"])
+@pytest.mark.parametrize("spacing", [ISOTROPIC, COARSE, (0.3, 0.1, 0.1), (1.0, 1.0)])
+def test_a_tile_of_one_stride_along_a_thin_axis_is_enough(name, spacing):
+    spec = resolve(ModelSpec(name))
+    steps = stride(spec, spacing)
+    size = [steps[0], *(2 * s for s in steps[1:])] if len(spacing) == 3 else [2 * s for s in steps]
+    network = build(spec, Inputs(1, 2, spacing)).train()
+    assert network(torch.rand(2, 1, *size)).shape == (2, 2, *size)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder"),
+    [("linknet", "mit_b0"), ("deeplabv3", "vgg11"), ("dpt", "resnet18"), ("pan", "densenet121")],
+)
+def test_an_encoder_that_cannot_work_is_refused_at_once(name, encoder):
+    with pytest.raises(ValueError, match=rf"{name} has no encoder '{encoder}'; choose one of"):
+        Segmenter(ModelSpec(name, encoder=encoder))
+
+
+def test_any_other_model_of_timm_is_tried_before_work_starts():
+    image, labels = np.random.default_rng(0).random((64, 64)), np.ones((64, 64), int)
+    labels[:32] = 2
+    segmenter = Segmenter(ModelSpec("fpn", encoder="tu-swin_tiny_patch4_window7_224"))
+    with pytest.raises(ValueError, match=r"fpn cannot stand on the encoder 'tu-swin.*choose"):
+        next(segmenter.train_epochs(image, labels))
+    with pytest.raises(ValueError, match="tu-no_such_thing"):
+        skeleton_of(ModelSpec("unet", encoder="tu-no_such_thing"))
+
+
+@pytest.mark.parametrize("encoder", ["mit_b0", "resnet18", "tu-convnext_atto", "timm-skresnet18"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_any_number_of_channels(encoder, channels):
+    network = skeleton_of(ModelSpec("fpn", encoder=encoder), Inputs(channels, 4, (1.0, 1.0)))
+    with meta_device():
+        assert network.train()(torch.rand(2, channels, 64, 96)).shape == (2, 4, 64, 96)
+
+
+@pytest.mark.parametrize(
+    ("spec", "axes", "ndim"),
+    [
+        (ModelSpec("unet3d"), "ZYX", 3),
+        (ModelSpec("unet3d"), "CYX", 2),
+        (ModelSpec("unet3d", dims="2D"), "ZYX", 2),
+        (ModelSpec("pixels"), "TZYX", 2),
+        (ModelSpec("pixels", dims="3D"), "ZYXC", 3),
+        (ModelSpec("unet"), "ZYX", 2),
+    ],
+)
+def test_dimensions_follow_the_method_the_image_and_the_wish(spec, axes, ndim):
+    assert choose_ndim(spec, axes) == ndim
+
+
+def test_a_flat_image_for_a_network_of_volumes_is_refused():
+    with pytest.raises(ValueError, match="axes YX has no Z: name the axes, or choose dims='2D'"):
+        choose_ndim(ModelSpec("segresnet", dims="3D"), "YX")
+    with pytest.raises(ValueError, match="unet works in 2D only"):
+        Segmenter(ModelSpec("unet", dims="3D"))
+    volume = np.random.default_rng(0).random((16, 16, 16))
+    config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None)
+    segmenter = Segmenter(ModelSpec("unet3d")).fit(volume, (volume > 0.5).astype(int), config)
+    with pytest.raises(ValueError, match=r"image has no Z .*trained on volumes"):
+        segmenter.predict(volume[0])
+
+
+def test_details_weigh_a_model_without_making_it():
+    spec = resolve(ModelSpec("unet"))
+    one, four = (details(spec, FLAT, (256, 256), n) for n in (1, 4))
+    network = build(spec, FLAT)
+    assert one.parameters == sum(p.numel() for p in network.parameters())
+    fixed = 16 * one.parameters
+    assert (four.training_memory - fixed) == pytest.approx(
+        4 * (one.training_memory - fixed), rel=0.01
+    )
+    assert one.prediction_memory < one.training_memory
+
+
+def test_details_leave_nothing_behind():
+    spec = resolve(ModelSpec("unet"))
+    details(spec, FLAT, (64, 64), 2)
+    before = _tensors()
+    details(spec, FLAT, (64, 64), 2)
+    assert _tensors() <= before
+
+
+def _tensors():
+    gc.collect()
+    return sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects())
+
+
+def test_what_details_says_is_kept_is_what_backpropagation_keeps():
+    spec = resolve(ModelSpec("unet3d"))
+    inputs = Inputs(1, 2, ISOTROPIC)
+    network, kept = build(spec, inputs).train(), {}
+
+    def keep(tensor):
+        if not isinstance(tensor, nn.Parameter):
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = network(torch.rand(2, 1, 16, 16, 16))
+    real = sum(t.untyped_storage().nbytes() for t in kept.values())
+    said = details(spec, inputs, (16, 16, 16), 2)
+    assert said.training_memory - 16 * said.parameters == pytest.approx(
+        real + 2 * output.numel() * 4, rel=0.1
+    )
+
+
+def test_presets_are_models_that_can_be_built():
+    for chosen in PRESETS.values():
+        spec = resolve(chosen.spec)
+        ndim = models.model_info(spec.name).dims[0]
+        with meta_device():
+            build(spec, Inputs(1, 2, (1.0,) * ndim))
+    with pytest.raises(ValueError, match="There is no preset 'magic'; choose one of"):
+        preset("magic")

@@ -1,0 +1,361 @@
+"""The CRF against its definition: every pair of pixels, in float64."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import correlate1d
+from skimage import data
+
+from napari_segkit import CRFConfig, smooth
+from napari_segkit.refinement import smooth as smoothing
+from napari_segkit.refinement.crf.hashing import unique
+from napari_segkit.refinement.crf.mean_field import mean_field
+from napari_segkit.refinement.crf.permutohedral_lattice import (
+    BilateralKernel,
+    Corners,
+    Lattice,
+    Matrix,
+    features,
+)
+from napari_segkit.refinement.crf.spatial_gaussian import SpatialKernel
+from napari_segkit.refinement.probability_maps import probability_maps
+
+# As published: the defaults are gentler.
+STRONG = CRFConfig(
+    smoothness_weight=3,
+    smoothness_sigma=3,
+    appearance_weight=10,
+    appearance_sigma=20,
+    intensity_sigma=0.05,
+)
+
+
+def exact(probabilities, kernels, iterations=5, costs=None):
+    """Mean field with whole kernel matrices; kernels are pairs of a weight and features."""
+    classes = len(probabilities)
+    unary = -np.log(np.clip(probabilities.reshape(classes, -1).astype(float), 1e-6, None))
+    matrices = []
+    for weight, points in kernels:
+        square = (points**2).sum(0)
+        away = square[:, None] + square - 2 * points.T @ points
+        kernel = np.exp(-0.5 * away.clip(0))
+        scale = 1 / np.sqrt(kernel.sum(1))
+        matrices.append(weight * scale[:, None] * kernel * scale)
+    costs = 1 - np.eye(classes) if costs is None else costs
+    marginals = softmax(-unary)
+    for _ in range(iterations):
+        marginals = softmax(-unary - sum(costs @ (marginals @ m) for m in matrices))
+    return marginals.reshape(probabilities.shape)
+
+
+def softmax(values):
+    values = np.exp(values - values.max(0))
+    return values / values.sum(0)
+
+
+def places(shape):
+    return np.stack(np.indices(shape)).reshape(len(shape), -1).astype(float)
+
+
+def noisy(image, classes, ndim):
+    """Probabilities as a weak model gives them: by intensity, with noise."""
+    grey = image.mean(axis=-1) if image.ndim > ndim else image.astype(float)
+    middles = np.quantile(grey, np.linspace(0, 1, 2 * classes + 1)[1::2])
+    spread = grey.std() / classes + 1e-6
+    logits = np.stack([-0.5 * ((grey - m) / spread) ** 2 for m in middles])
+    logits += np.random.default_rng(0).normal(0, 1, logits.shape)
+    return softmax(logits).astype(np.float32)
+
+
+def blobs(shape):
+    """A smooth volume of intensities from 0 to 255."""
+    from scipy.ndimage import gaussian_filter
+
+    noise = gaussian_filter(np.random.default_rng(1).normal(size=shape), 2)
+    return np.uint8(255 * (noise - noise.min()) / np.ptp(noise))
+
+
+CROPS = {
+    "grey": (data.coins()[60:100, 40:80], 2),
+    "rgb": (data.astronaut()[60:100, 180:220], 2),
+    "volume": (blobs((12, 12, 12)), 3),
+}
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("name", list(CROPS))
+def test_marginals_are_those_of_the_exact_kernels(name, classes):
+    image, ndim = CROPS[name]
+    given_ = noisy(image, classes, ndim)
+    shape = given_.shape[1:]
+    seen = np.moveaxis(image, -1, 0) if image.ndim > ndim else image[None]
+    far = np.concatenate([places(shape) / 20, seen.reshape(len(seen), -1) / 13.0])
+    expected = exact(given_, [(3, places(shape) / 3), (10, far)])
+
+    pixels = torch.from_numpy(seen.astype(np.float32) / 13)
+    kernels = [
+        (3, SpatialKernel(shape, [3] * ndim, torch.device("cpu"))),
+        (10, BilateralKernel(pixels, [20] * ndim)),
+    ]
+    found = mean_field(torch.from_numpy(given_), kernels, 5).numpy()
+
+    assert np.abs(found - expected).mean() < 0.015
+    assert (found.argmax(0) == expected.argmax(0)).mean() > 0.97
+    # and it has something to do: far from where it began
+    assert np.abs(given_ - expected).mean() > 0.05
+
+
+def test_smooth_scales_intensities_by_the_images_range_and_distances_by_its_spacing():
+    image = blobs((12, 16, 20))
+    given_ = noisy(image, 2, 3)
+    low, high = np.percentile(image, [1, 99])
+    spacing = np.array([2.0, 0.5, 0.5])
+    world = places(image.shape) * spacing[:, None]
+    scaled = (image.reshape(1, -1) - low) / (high - low) / 0.1
+    expected = exact(given_, [(3, world / 1.5), (5, np.concatenate([world / 4, scaled]))])
+
+    config = replace(STRONG,
+        smoothness_sigma=1.5, appearance_sigma=4, appearance_weight=5, intensity_sigma=0.1,
+        units="world",
+    )  # fmt: skip
+    found = smooth(given_, image, config, spacing=spacing)
+    pixels = smooth(
+        given_,
+        image,
+        replace(
+            STRONG, smoothness_sigma=3, appearance_sigma=8, appearance_weight=5, intensity_sigma=0.1
+        ),
+        spacing=spacing,
+    )
+    assert np.abs(found - expected).mean() < 0.01
+    np.testing.assert_allclose(pixels, found, atol=1e-6)
+
+
+def test_one_default_serves_every_type_and_range():
+    image = data.coins()[:64, :64]
+    given_ = noisy(image, 2, 2)
+    found = smooth(given_, image, STRONG)
+    for other in (image.astype(np.uint16) * 257, image / 255 - 3):
+        agreed = (smooth(given_, other, STRONG).argmax(0) == found.argmax(0)).mean()
+        assert agreed > 0.999
+
+
+def test_it_follows_the_images_edges():
+    image = np.zeros((40, 40), np.uint8)
+    image[:, 23:] = 200
+    truth = np.zeros((40, 40), int)
+    truth[:, 23:] = 1
+    logits = np.random.default_rng(0).normal(0, 1, (2, 40, 40))
+    logits[1] += np.where(np.arange(40) > 20, 1, -1)  # the edge three pixels off, and noise
+    logits[0] -= np.where(np.arange(40) > 20, 1, -1)
+    before = softmax(logits)
+    found = smooth(before, image, STRONG)
+    assert (before.argmax(0) != truth).mean() > 0.1
+    assert (found.argmax(0) == truth).all()
+
+
+def test_a_potts_matrix_is_the_default_and_another_one_counts():
+    image = data.coins()[60:92, 40:72]
+    given_ = noisy(image, 3, 2)
+    found = smooth(given_, image, STRONG)
+    potts = smooth(given_, image, STRONG, compatibility=1 - np.eye(3))
+    np.testing.assert_allclose(potts, found, atol=1e-4)
+
+    costs = np.array([[0, 1, 3], [1, 0, 1], [3, 1, 0]], float)
+    shape = given_.shape[1:]
+    expected = exact(given_, [(3, places(shape) / 3)], costs=costs)
+    config = replace(STRONG, appearance_weight=0)
+    np.testing.assert_allclose(
+        smooth(given_, None, config, compatibility=costs), expected, atol=1e-4
+    )
+
+
+def test_smoothness_alone_needs_no_image_and_is_exact():
+    given_ = noisy(data.coins()[60:92, 40:72], 3, 2)
+    expected = exact(given_, [(3, places((32, 32)) / 3)])
+    found = smooth(given_, config=replace(STRONG, appearance_weight=0))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_without_weights_nothing_changes():
+    given_ = noisy(data.coins()[:20, :20], 3, 2)
+    found = smooth(given_, config=replace(STRONG, appearance_weight=0, smoothness_weight=0))
+    np.testing.assert_allclose(found, given_, atol=1e-5)
+
+
+def test_slices_called_t_are_smoothed_for_themselves():
+    image = blobs((4, 24, 30))
+    given_ = noisy(image, 2, 3)
+    found = smooth(given_, image, STRONG, axes="TYX")
+    together = smooth(given_, image, STRONG, axes="ZYX")
+    assert np.abs(found - together).mean() > 1e-3
+    other = given_.copy()
+    other[:, 1] = 0.5
+    np.testing.assert_array_equal(smooth(other, image, STRONG, axes="TYX")[:, 0], found[:, 0])
+
+
+def test_axes_in_any_order_give_the_same():
+    image = blobs((6, 20, 26))
+    given_ = noisy(image, 2, 3)
+    found = smooth(given_, image, STRONG, axes="ZYX", spacing=(2, 1, 1))
+    turned = smooth(
+        given_.transpose(0, 3, 1, 2),
+        image.transpose(2, 0, 1),
+        STRONG,
+        axes="XZY",
+        spacing=(2, 1, 1),
+    )
+    np.testing.assert_allclose(turned.transpose(0, 2, 3, 1), found, atol=1e-5)
+
+
+def test_many_channels_count():
+    """Eight channels, of which one alone tells the classes apart."""
+    rng = np.random.default_rng(0)
+    truth = np.indices((32, 32)).sum(0) % 32 > 15
+    image = rng.normal(0, 0.02, (8, 32, 32))
+    image[5] += truth
+    image += np.linspace(0, 1, 32)  # and all of them share a ramp
+    logits = np.where(truth, 1.0, -1.0) + rng.normal(0, 2, (32, 32))
+    found = smooth(softmax(np.stack([-logits, logits])), image, STRONG, axes="CYX")
+    assert (found.argmax(0) == truth).mean() > 0.98
+    assert ((logits > 0) == truth).mean() < 0.8
+
+
+def test_blocks_agree_with_the_whole(monkeypatch):
+    image = data.camera()[100:250, 100:300]
+    given_ = noisy(image, 2, 2)
+    config = replace(STRONG, appearance_sigma=10)
+    whole = smooth(given_, image, config)
+    monkeypatch.setattr(smoothing, "LARGEST", 70 * 70)
+    steps = smoothing.smooth_blocks(given_, image, config)
+    seen = [next(steps)]
+    assert seen[0].total >= 6
+    blocks = smooth(given_, image, config)
+    assert (blocks.argmax(0) == whole.argmax(0)).mean() > 0.999
+
+
+def test_blocks_of_many_channels_agree_with_the_whole(monkeypatch):
+    """What is seen of many channels is decided for the whole image, and for parts of it."""
+    rng = np.random.default_rng(0)
+    image = np.stack([blobs((80, 90)) * w for w in rng.normal(size=7)])
+    image[2:5, :40] += blobs((40, 90)) * 3.0
+    given_ = noisy(blobs((80, 90)), 3, 2)
+    config = replace(STRONG, appearance_sigma=6, appearance_weight=5, intensity_sigma=0.1)
+    whole = smooth(given_, image, config, axes="CYX")
+    monkeypatch.setattr(smoothing, "LARGEST", 40 * 40)
+    blocks = smooth(given_, image, config, axes="CYX")
+    assert (blocks.argmax(0) == whole.argmax(0)).mean() > 0.999
+
+    maps = probability_maps(given_, image, axes="CYX", spacing=None, sees_image=True)
+    part = maps.part({}, (slice(10, 30), slice(0, 50)))
+    np.testing.assert_array_equal(part.directions_of({}), maps.directions_of({}))
+
+
+@pytest.mark.parametrize("sigma", [1e-6, 1e-3])
+def test_the_smallest_sigmas_do_nothing(sigma):
+    given_ = noisy(data.coins()[:40, :60], 2, 2)
+    config = replace(STRONG, smoothness_sigma=sigma, appearance_sigma=sigma)
+    found = smooth(given_, data.coins()[:40, :60], config)
+    assert np.isfinite(found).all()
+    assert (found.argmax(0) == given_.argmax(0)).all()
+
+
+def test_probabilities_are_read_block_by_block():
+    """What only slices, such as zarr, is never asked for as a whole."""
+
+    class Lazy:
+        def __init__(self, array):
+            self.array, self.shape, self.dtype = array, array.shape, array.dtype
+            self.ndim, self.largest = array.ndim, 0
+
+        def __getitem__(self, index):
+            part = self.array[index]
+            self.largest = max(self.largest, part.size)
+            return part
+
+    image = np.zeros((5, 30, 40), np.uint8) + np.arange(40, dtype=np.uint8)
+    given_ = noisy(image, 2, 3)
+    lazy = Lazy(given_)
+    found = smooth(lazy, image, STRONG, axes="TYX")
+    np.testing.assert_array_equal(found, smooth(given_, image, STRONG, axes="TYX"))
+    assert lazy.largest == 2 * 30 * 40
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 50), st.integers(0, 2**32))
+def test_unique_is_torchs(count, different, seed):
+    rng = np.random.default_rng(seed)
+    pool = rng.integers(-(2**62), 2**62, different) | 1
+    keys = torch.from_numpy(rng.choice(pool, count))
+    found, which = unique(keys)
+    expected, inverse = torch.unique(keys, return_inverse=True)
+    assert torch.equal(found, expected)
+    assert torch.equal(which, inverse)
+
+
+def test_unique_holds_where_most_keys_meet(monkeypatch):
+    monkeypatch.setattr("napari_segkit.refinement.crf.hashing.LARGEST", 4)
+    keys = torch.arange(1, 3000) ** 2
+    found, which = unique(keys.flip(0))
+    assert torch.equal(found, keys)
+    assert torch.equal(found[which], keys.flip(0))
+
+
+@pytest.mark.parametrize("sigma", [0.4, 3.0, 60.0])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_spatial_kernel_is_a_gaussian(sigma, axis):
+    shape = (3, 150, 70)
+    values = np.random.default_rng(0).random((2, *shape)).astype(np.float32)
+    sigmas = [1e-6 if i != axis else sigma for i in range(3)]
+    found = SpatialKernel(shape, sigmas, torch.device("cpu"))(torch.from_numpy(values))
+    taps = np.exp(-0.5 * (np.arange(-150, 151) / sigma) ** 2)
+    blur = [
+        correlate1d(v.astype(float), taps, axis + 1, mode="constant")
+        for v in (np.ones((1, *shape)), values)
+    ]
+    scale = 1 / np.sqrt(blur[0])
+    expected = scale * correlate1d(values * scale, taps, axis + 1, mode="constant")
+    np.testing.assert_allclose(found, expected, rtol=5e-3)
+
+
+def test_far_apart_points_need_more_digits_than_a_key_has():
+    """Vertices are told apart by arbitrary factors then; the result is the same."""
+    rng = np.random.default_rng(0)
+    near = rng.normal(0, 1, (5, 300)).astype(np.float32)
+    values = torch.from_numpy(rng.random((300, 2)).astype(np.float32))
+    expected = Lattice(torch.from_numpy(near)).filter(values)
+    outlier = np.full((5, 1), 1e5, np.float32)
+    far = np.concatenate([near, outlier, -outlier], axis=1)
+    more = torch.cat([values, torch.zeros(2, 2)])
+    found = Lattice(torch.from_numpy(far)).filter(more)[:300]
+    # 1e5 units away, single precision moves the points a little on the lattice
+    assert torch.corrcoef(torch.stack([found.flatten(), expected.flatten()]))[0, 1] > 0.98
+
+
+def test_the_quick_matrix_and_what_runs_on_every_device_agree():
+    rng = np.random.default_rng(0)
+    columns = torch.from_numpy(rng.integers(0, 40, (200, 4)).astype(np.int32))
+    weights = torch.from_numpy(rng.random((200, 4)).astype(np.float32))
+    values, vertices = torch.rand(200, 3), torch.rand(40, 3)
+    one, other = Corners(columns, weights, 40), Matrix(columns, weights, 40)
+    np.testing.assert_allclose(one.onto(values), other.onto(values), rtol=1e-5)
+    np.testing.assert_allclose(one.read(vertices), other.read(vertices), rtol=1e-5)
+
+
+@pytest.mark.gpu
+def test_a_graphics_card_gives_the_same_labels():
+    image = data.astronaut()
+    given_ = noisy(image, 4, 2)
+    cpu, gpu = (smooth(given_, image, STRONG, device=d) for d in ("cpu", "cuda"))
+    assert (cpu.argmax(0) == gpu.argmax(0)).mean() > 0.9999
+
+
+def test_the_lattice_has_fewer_vertices_where_the_sigmas_are_larger():
+    pixels = torch.from_numpy(data.coins()[:64, :64][None] / np.float32(13))
+    near, far = (Lattice(features(pixels, [s, s], [0, 0])).spread for s in (5, 80))
+    values = torch.ones(64 * 64, 1)
+    assert len(far.onto(values)) < len(near.onto(values)) / 4

@@ -1,0 +1,285 @@
+"""Superpixels of images of any kind, and the vote over them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+
+from napari_segkit import RefineConfig, SuperpixelConfig, refine, smooth, superpixels
+from napari_segkit.refinement import smooth as smoothing
+from napari_segkit.refinement.preview_region import in_few_tiles, refine_region, tiles_of
+from napari_segkit.refinement.probability_maps import probability_maps
+from napari_segkit.refinement.superpixels import generate as module
+from napari_segkit.refinement.superpixels.generate import cut, superpixel_tiles
+
+METHODS = ("slic", "watershed", "felzenszwalb", "quickshift")
+SOLID = ("slic", "watershed")
+
+
+def noise(shape, seed=0):
+    return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+
+def blobs(shape=(60, 72), seed=0):
+    """Bright blobs on dark ground, and where they are."""
+    rng = np.random.default_rng(seed)
+    truth = ndimage.gaussian_filter(rng.random(shape), 5) > 0.5
+    return (40 + 160 * truth + rng.normal(0, 8, shape)).astype(np.uint8), truth
+
+
+def require_pieces(labels, mask=None):
+    """1 to n without gaps, each in one piece, exactly where the mask is."""
+    assert labels.dtype == np.int32
+    mask = np.ones(labels.shape, bool) if mask is None else mask
+    np.testing.assert_array_equal(labels > 0, mask)
+    present = np.unique(labels[labels > 0])
+    np.testing.assert_array_equal(present, np.arange(1, len(present) + 1))
+    for value in present:
+        assert ndimage.label(labels == value)[1] == 1
+
+
+@given(data=st.data(), method=st.sampled_from(METHODS), size=st.floats(0.5, 40.0))
+@settings(max_examples=40, deadline=None)
+def test_every_superpixel_is_one_piece_and_all_cover_the_mask(data, method, size):
+    ndim = data.draw(st.sampled_from((2, 3) if method in SOLID else (2,)))
+    edges = st.tuples(*[st.integers(1, 12)] * ndim)
+    shape = data.draw(edges)
+    spacing = data.draw(st.tuples(*[st.sampled_from((0.3, 1.0, 2.5))] * ndim))
+    mask = data.draw(st.none() | arrays(bool, shape))
+    pixels = noise((data.draw(st.integers(1, 4)), *shape), data.draw(st.integers(0, 9)))
+    labels = cut(pixels, SuperpixelConfig(method, size), spacing, mask)
+    require_pieces(labels, mask)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("channels", [None, 3, 7])
+def test_any_channels(method, channels):
+    shape = (30, 36) if channels is None else (30, 36, channels)
+    labels = superpixels(noise(shape), SuperpixelConfig(method, 9), axes="YXC"[: len(shape)])
+    assert labels.shape == (30, 36)
+    require_pieces(labels)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_they_are_about_as_wide_as_asked(method):
+    image, _ = blobs((120, 130))
+    for size in (8, 16):
+        labels = superpixels(image, SuperpixelConfig(method, size))
+        assert 0.7 * size < np.sqrt(labels.size / labels.max()) < 1.6 * size
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_they_follow_edges(method):
+    image, truth = blobs()
+    labels = superpixels(image, SuperpixelConfig(method, 8))
+    bright = ndimage.mean(truth, labels, np.arange(1, labels.max() + 1))
+    assert (truth == (bright[labels - 1] > 0.5)).mean() > 0.94
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_compactness_serves_every_type(method):
+    image, _ = blobs()
+    wanted = superpixels(image, SuperpixelConfig(method))
+    for same in (image.astype(np.uint16) * 200, image.astype(np.float32) / 255 - 3):
+        found = superpixels(same, SuperpixelConfig(method))
+        assert (found == wanted).mean() > 0.95
+
+
+@pytest.mark.parametrize("method", SOLID)
+@pytest.mark.parametrize("units", ["pixels", "world"])
+def test_in_a_volume_they_are_as_wide_along_every_axis(method, units):
+    """In world units: along coarse slices they have fewer pixels."""
+    spacing, size = (2.0, 0.5, 0.5), 8 if units == "pixels" else 4.0
+    image = ndimage.gaussian_filter(noise((12, 48, 48)), 1)
+    config = SuperpixelConfig(method, size, 10.0, units)
+    labels = superpixels(image, config, spacing=spacing)
+    require_pieces(labels)
+    boxes = ndimage.find_objects(labels)
+    wide = [[(b.stop - b.start) * s for b, s in zip(box, spacing, strict=True)] for box in boxes]
+    np.testing.assert_allclose(np.median(wide, axis=0), 4.0, atol=1.01)
+
+
+def test_slices_far_apart_are_cut_each_for_itself():
+    image = noise((4, 24, 24))
+    labels = superpixels(image, SuperpixelConfig(size=6), spacing=(6.5, 1.0, 1.0))
+    np.testing.assert_array_equal(labels, superpixels(image, SuperpixelConfig(size=6), axes="TYX"))
+    assert all(len(np.unique(np.nonzero(labels == v)[0])) == 1 for v in range(1, labels.max() + 1))
+
+
+def test_time_is_walked_and_no_number_comes_twice():
+    labels = superpixels(noise((3, 4, 20, 20)), SuperpixelConfig(size=8), axes="TZYX")
+    assert labels.shape == (3, 4, 20, 20)
+    frames = [set(np.unique(frame)) for frame in labels]
+    assert not frames[0] & frames[1] | frames[1] & frames[2]
+    np.testing.assert_array_equal(np.unique(labels), np.arange(1, labels.max() + 1))
+
+
+def test_axes_in_any_order():
+    image = noise((20, 3, 24, 5))
+    labels = superpixels(image, SuperpixelConfig(size=8), axes="XCYZ")
+    assert labels.shape == (20, 24, 5)
+    turned = superpixels(image.transpose(1, 3, 2, 0), SuperpixelConfig(size=8), axes="CZYX")
+    np.testing.assert_array_equal(labels.transpose(2, 1, 0), turned)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_mask(method):
+    image, truth = blobs()
+    labels = superpixels(image, SuperpixelConfig(method, 8), mask=truth.astype(np.uint8) * 7)
+    require_pieces(labels, truth)
+    assert labels.max() > 3
+    nothing = superpixels(image, SuperpixelConfig(method, 8), mask=np.zeros_like(truth))
+    assert not nothing.any()
+
+
+def test_slivers_along_a_mask_join_their_neighbours():
+    mask = np.zeros((48, 48), bool)
+    mask[3:37, 7:40] = True
+    labels = superpixels(noise((48, 48)), SuperpixelConfig(size=12), mask=mask)
+    assert np.bincount(labels.ravel())[1:].min() >= 12**2 / 4
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [1e-6, 1.0, 50.0, 1e6])
+def test_sizes_beyond_reason(method, size):
+    config = SuperpixelConfig(method, size)
+    if method == "quickshift" and size > 50:
+        with pytest.raises(ValueError, match="would take hours"):
+            superpixels(noise((14, 15)), config)
+        return
+    labels = superpixels(noise((14, 15)), config)
+    require_pieces(labels)
+    assert size < 50 or labels.max() < 4
+
+
+@pytest.mark.parametrize(("shape", "config"), [
+    ((50, 64), SuperpixelConfig(size=8)),
+    ((6, 30, 32), SuperpixelConfig("watershed", size=6)),
+])  # fmt: skip
+def test_large_images_are_cut_tile_by_tile(monkeypatch, shape, config):
+    image = noise(shape)
+    monkeypatch.setattr(module, "TILE", 900)
+    labels, steps = None, superpixel_tiles(image, config)
+    seen = []
+    while True:
+        try:
+            seen.append(next(steps))
+        except StopIteration as stop:
+            labels = stop.value
+            break
+    assert [s.done for s in seen] == list(range(1, seen[0].total + 1))
+    assert len(seen) > 3
+    require_pieces(labels)
+
+
+def test_a_tile_is_scaled_as_the_whole(monkeypatch):
+    """In a tile of faint noise, superpixels stay the squares that they are in the whole."""
+    image = noise((32, 64)) * 0.01
+    image[:, 32:] += np.linspace(0, 1, 32)
+    monkeypatch.setattr(module, "TILE", 32 * 32)
+    labels = superpixels(image, SuperpixelConfig(size=8))[:, :32]
+    assert labels.max() == 16
+    assert len(np.unique(labels[:8, :8])) == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_vote_is_the_mean_over_each_superpixel(method, monkeypatch):
+    image, _ = blobs()
+    first = noise(image.shape, 1)
+    probabilities = np.stack([first, 1 - first])
+    monkeypatch.setattr(module, "TILE", 2000)
+    config = SuperpixelConfig(method, 8)
+    voted = smooth(probabilities, image, config)
+    labels = superpixels(image, config)
+    for value in range(1, labels.max() + 1):
+        here = labels == value
+        wanted = probabilities[:, here].mean(axis=1)
+        np.testing.assert_allclose(
+            voted[:, here], wanted[:, None] + np.zeros(here.sum()), rtol=1e-4
+        )
+    np.testing.assert_allclose(voted.sum(axis=0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("largest", [500, 3000])
+def test_the_vote_is_over_the_superpixels_of_a_large_image(largest, monkeypatch):
+    """Blocks of other smoothers are not those in which superpixels are cut."""
+    image, _ = blobs((50, 75))
+    first = noise(image.shape, 1)
+    monkeypatch.setattr(module, "TILE", 900)
+    monkeypatch.setattr(smoothing, "LARGEST", largest)
+    voted = smooth(np.stack([first, 1 - first]), image, SuperpixelConfig(size=8))[0]
+    labels = superpixels(image, SuperpixelConfig(size=8))
+    np.testing.assert_allclose(voted, _means(first, labels), rtol=1e-4)
+
+
+def _means(values, labels):
+    return ndimage.mean(values, labels, np.arange(1, labels.max() + 1))[labels - 1]
+
+
+@given(data=st.data(), seed=st.integers(0, 9), spacing=st.sampled_from([1.0, 2.5]))
+@settings(max_examples=20, deadline=None)
+def test_a_region_has_the_superpixels_of_the_whole(data, seed, spacing):
+    shape = data.draw(st.sampled_from([(50, 75), (8, 20, 24)]))
+    ends = [st.tuples(st.integers(0, n - 1), st.integers(1, n)) for n in shape]
+    region = tuple(slice(a, min(n, a + b)) for (a, b), n in zip(
+        data.draw(st.tuples(*ends)), shape, strict=True))  # fmt: skip
+    image, _ = blobs(shape, seed)
+    first = noise(shape, seed)
+    given = np.stack([first, 1 - first])
+    config = RefineConfig("superpixels", superpixels=SuperpixelConfig(size=6))
+    more = {"axes": "ZYX"[-len(shape) :], "spacing": (spacing,) + (1.0,) * (len(shape) - 1)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "TILE", 900)
+        whole = refine(given, image, config, **more)
+        maps = probability_maps(given, image, **more, sees_image=True)
+        found = refine_region(maps, {}, region, config, (0, 1), device="cpu")
+    np.testing.assert_array_equal(found, whole[region])
+
+
+def test_of_a_region_in_many_tiles_the_middle_is_left(monkeypatch):
+    """A preview waits for whole tiles: it shows what lies in a few of them."""
+    monkeypatch.setattr(module, "TILE", 900)
+    image = noise((9, 60, 70))
+    maps = probability_maps(
+        np.stack([image, 1 - image]), image, axes="ZYX", spacing=None, sees_image=True
+    )
+    config = RefineConfig("superpixels")
+    view = (slice(4, 5), slice(0, 60), slice(5, 70))
+    few = in_few_tiles(maps, view, config, 4)
+    assert len(tiles_of(maps, view, config)) > 4 >= len(tiles_of(maps, few, config))
+    assert all(v.start <= f.start < f.stop <= v.stop for v, f in zip(view, few, strict=True))
+    assert all(f.start + f.stop == v.start + v.stop for v, f in zip(view, few, strict=True))
+    assert np.prod([f.stop - f.start for f in few]) > 100
+    assert in_few_tiles(maps, few, config, 4) == few
+    assert in_few_tiles(maps, view, RefineConfig("mrf"), 4) == view
+
+
+def test_the_vote_walks_time_and_volumes():
+    image = noise((2, 5, 16, 16))
+    probabilities = np.stack([image, 1 - image])
+    voted = smooth(probabilities, image, SuperpixelConfig(size=6), axes="TZYX")
+    assert voted.shape == probabilities.shape
+    assert 1 < len(np.unique(voted[0])) < image.size / 20
+
+
+@pytest.mark.parametrize("method", ["felzenszwalb", "quickshift"])
+def test_a_volume_is_refused_where_the_method_is_flat(method):
+    volume, config = noise((4, 12, 12)), SuperpixelConfig(method)
+    with pytest.raises(ValueError, match="choose slic or watershed"):
+        superpixels(volume, config)
+    with pytest.raises(ValueError, match="choose slic or watershed"):
+        smooth(np.stack([volume, 1 - volume]), volume, config)
+    assert superpixels(volume, config, axes="TYX").shape == volume.shape
+
+
+@pytest.mark.parametrize(("image", "mask", "words"), [
+    (np.full((8, 8), 7), None, "constant"),
+    (np.where(np.eye(8), np.nan, noise((8, 8))), None, "NaN"),
+    (noise((8, 8)), np.ones((8, 9), bool), r"mask has the shape \(8, 9\)"),
+    (noise((8, 8, 3)), np.ones((3, 8), bool), "needs one of shape"),
+])  # fmt: skip
+def test_what_cannot_be_cut_is_refused_in_a_sentence(image, mask, words):
+    with pytest.raises(ValueError, match=words):
+        superpixels(image, mask=mask)

@@ -1,0 +1,259 @@
+import json
+import os
+import pickle
+import struct
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from skimage.data import coins
+
+from napari_segkit import (
+    CleanConfig,
+    CRFConfig,
+    RefineConfig,
+    Segmenter,
+    SuperpixelConfig,
+    TileConfig,
+    TrainConfig,
+)
+from napari_segkit.model_file import save
+from napari_segkit.models import MODELS
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    labels = np.zeros(coins().shape, np.uint8)
+    labels[::4] = np.where(coins()[::4] > 120, 7, 2)
+    config = TrainConfig(epochs=1, steps_per_epoch=2, tile=TileConfig(64, 32), normalise="training")
+    return Segmenter().fit(coins(), labels, config)
+
+
+@pytest.fixture
+def file(segmenter, tmp_path):
+    segmenter.save(tmp_path / "cells.segkit")
+    return tmp_path / "cells.segkit"
+
+
+def header_of(path):
+    with safe_open(path, "pt") as opened:
+        return json.loads(opened.metadata()["segkit"])
+
+
+def test_a_loaded_model_gives_the_same_pixels_and_knows_everything(segmenter, file):
+    loaded = Segmenter.load(file)
+    part = coins()[:100, :120]
+    np.testing.assert_array_equal(loaded.predict_proba(part), segmenter.predict_proba(part))
+    for name in ("spec", "config", "classes", "channels", "axes", "spacing", "tile_size"):
+        assert getattr(loaded.trained, name) == getattr(segmenter.trained, name), name
+    assert loaded.trained.statistics == segmenter.trained.statistics
+    assert loaded.history == segmenter.history
+    assert loaded.trained.provenance == segmenter.trained.provenance
+
+
+def test_a_model_keeps_its_recipe(segmenter, tmp_path):
+    recipe = RefineConfig(
+        "superpixels",
+        crf=CRFConfig(3),
+        superpixels=SuperpixelConfig(size=7.5),
+        clean=(CleanConfig(7, threshold=0.7, largest=True), CleanConfig(2, min_size=4.0)),
+    )
+    save(replace(segmenter.trained, refine=recipe), tmp_path / "a.segkit")
+    assert Segmenter.load(tmp_path / "a.segkit").refine == recipe
+
+
+def test_a_file_from_before_there_were_recipes_does_nothing_to_probabilities(file):
+    rewrite(file, lambda h, _: h.pop("refine"))
+    assert Segmenter.load(file).refine == RefineConfig()
+
+
+def test_an_interrupted_save_leaves_the_old_file(segmenter, file, monkeypatch):
+    before = file.read_bytes()
+    monkeypatch.setattr("napari_segkit.model_file.serialise", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        segmenter.save(file)
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 0.5, 0.999])
+def test_a_truncated_file_is_refused(file, keep):
+    data = file.read_bytes()
+    file.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
+    with pytest.raises(ValueError, match=r"cells\.segkit is not a complete .* model file"):
+        Segmenter.load(file)
+
+
+class Evil:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.trace),))
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda o, p: p.write_bytes(pickle.dumps(o))])
+def test_a_pickle_with_the_right_name_is_refused_and_does_not_run(tmp_path, write):
+    path = tmp_path / "model.segkit"
+    write(Evil(tmp_path / "code-ran"), path)
+    with pytest.raises(ValueError, match="not a complete"):
+        Segmenter.load(path)
+    assert not (tmp_path / "code-ran").exists()
+
+
+def rewrite(file, change):
+    with safe_open(file, "pt") as opened:
+        tensors = {k: opened.get_tensor(k) for k in opened.keys()}  # noqa: SIM118
+    written = header_of(file)
+    change(written, tensors)
+    save_file(tensors, file, {"segkit": json.dumps(written)})
+
+
+def test_a_file_of_a_newer_version_says_update(file):
+    rewrite(file, lambda h, _: h.update(format=99))
+    with pytest.raises(ValueError, match=r"newer napari-segkit .*update napari-segkit"):
+        Segmenter.load(file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h, _: h.pop("classes"),
+        lambda h, _: h["spec"].update(name="unknown"),
+        lambda h, _: h["spec"].update(depth=3),
+        lambda h, _: h["config"].update(epochs=-1),
+        lambda h, _: h.update(channels=5),
+        lambda h, _: h.update(spacing=None),
+        lambda _, t: t.popitem(),
+        lambda h, _: h.update(classes=h["classes"][:1]),
+        lambda h, _: h.update(spec=[]),
+        lambda h, _: h["config"].update(tile=[]),
+        lambda h, _: h.update(tile_size=[]),
+        lambda h, _: h.update(tile_size=["64", "64"]),
+        lambda h, _: h.update(tile_size=[0, 0]),
+        lambda h, _: h.update(overlap=[64, 64]),
+        lambda h, _: h.update(axes="QQ"),
+        lambda h, _: h.update(axes=5),
+        lambda h, _: h.update(orientation="XYZ"),
+        lambda h, _: h.update(spacing=[0.0, 0.0, 0.0]),
+        lambda h, _: h.update(channels=float("inf")),
+        lambda h, _: h.update(provenance=[]),
+        lambda h, _: h.update(tile_size=[64], overlap=[32]),
+        lambda h, _: h.update(tile_size=[8192] * 3, overlap=[0] * 3),
+        lambda h, _: h.update(spacing=[1.0, float("inf"), 1.0]),
+        lambda h, _: h.update(spacing="abc"),
+        lambda h, _: h.update(statistics={"low": [1.0], "high": [1.0]}),
+        lambda h, _: [c.update(value=-7) for c in h["classes"]],
+        lambda h, _: [c.update(value=3) for c in h["classes"]],
+        lambda h, _: h["classes"][0].update(value="a"),
+        lambda h, _: h.update(refine=None),
+        lambda h, _: h.update(refine=[]),
+        lambda h, _: h.update(refine={"method": "blur"}),
+        lambda h, _: h.update(refine={"sharpen": 1}),
+        lambda h, _: h.update(refine={"crf": {"iterations": 0}}),
+        lambda h, _: h.update(refine={"crf": 3}),
+        lambda h, _: h.update(refine={"clean": 3}),
+        lambda h, _: h.update(refine={"clean": [7]}),
+        lambda h, _: h.update(refine={"clean": [{"value": 7, "min_size": "a"}]}),
+        lambda h, _: h.update(refine={"clean": [{"value": 3}]}),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused(file, change):
+    rewrite(file, change)
+    with pytest.raises(ValueError, match="header that does not fit"):
+        Segmenter.load(file)
+
+
+def test_a_library_that_builds_it_otherwise_now_is_named(file):
+    def older(header, tensors):
+        header["provenance"]["versions"]["segmentation-models-pytorch"] = "0.4.0"
+        tensors.popitem()
+
+    rewrite(file, older)
+    with pytest.raises(ValueError, match=r"written with segmentation-models-pytorch 0\.4\.0, here"):
+        Segmenter.load(file)
+
+
+@pytest.mark.parametrize("path", ["/me/secret.pth", "secret"])
+def test_a_path_of_weights_stays_at_home(segmenter, tmp_path, path):
+    from_file = replace(segmenter.trained, spec=replace(segmenter.spec, weights=path))
+    save(from_file, tmp_path / "shared.segkit")
+    assert b"secret" not in (tmp_path / "shared.segkit").read_bytes()
+    loaded = Segmenter.load(tmp_path / "shared.segkit")
+    assert Segmenter(loaded.spec).spec.weights is None
+
+
+def test_published_weights_are_remembered(segmenter, tmp_path):
+    for word in ("imagenet", "ssl"):
+        begun = replace(segmenter.trained, spec=replace(segmenter.spec, weights=word))
+        save(begun, tmp_path / "a.segkit")
+        assert Segmenter.load(tmp_path / "a.segkit").spec.weights == word
+
+
+@pytest.mark.parametrize(
+    "change", [{"spacing": [0, 0, 0]}, {"tile_size": [16], "overlap": [0]}, {"provenance": None}]
+)
+@pytest.mark.parametrize("name", ["pixels", "mednext"])
+def test_nothing_is_built_from_a_header_that_cannot_be(file, name, change, monkeypatch):
+    def other(header, _):
+        header["spec"] |= {"name": name, "encoder": MODELS[name].encoders[0]}
+        header.update(change)
+
+    rewrite(file, other)
+    monkeypatch.setattr("napari_segkit.model_file.build", None)
+    with pytest.raises(ValueError, match=r"header that does not fit .*(cannot be right|say where)"):
+        Segmenter.load(file)
+
+
+def test_loading_never_looks_for_the_weights_a_training_began_with(file):
+    rewrite(file, lambda h, _: h["spec"].update(weights="/gone/weights.pth"))
+    loaded = Segmenter.load(file)
+    assert loaded.spec.weights == "/gone/weights.pth"
+    assert loaded.predict(coins()[:64, :64]).shape == (64, 64)
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"other": "{}"}, {"segkit": "no json"}, {"segkit": "[]"}]
+)
+def test_tensors_without_our_header_are_refused(tmp_path, metadata):
+    save_file({"a": torch.zeros(2)}, tmp_path / "a.segkit", metadata)
+    with pytest.raises(ValueError, match="no napari-segkit header"):
+        Segmenter.load(tmp_path / "a.segkit")
+
+
+def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path):
+    head = json.dumps(
+        {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
+    ).encode()
+    path = tmp_path / "huge.segkit"
+    path.write_bytes(struct.pack("<Q", len(head)) + head)
+    with pytest.raises(ValueError, match="not a complete"):
+        Segmenter.load(path)
+
+
+def test_a_header_cannot_ask_for_more_memory_than_the_file_holds(file):
+    rewrite(file, lambda h, _: h.update(channels=10**9))
+    with pytest.raises(ValueError, match="tensors are not those of this model"):
+        Segmenter.load(file)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": 1e999}'])
+def test_json_that_breaks_its_reader_is_refused(tmp_path, text):
+    save_file({"a": torch.zeros(2)}, tmp_path / "a.segkit", {"segkit": text})
+    with pytest.raises(ValueError, match="no napari-segkit header"):
+        Segmenter.load(tmp_path / "a.segkit")
+
+
+def test_a_missing_folder_is_named(segmenter, tmp_path):
+    with pytest.raises(ValueError, match="There is no folder"):
+        segmenter.save(tmp_path / "nowhere" / "a.segkit")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no model file"):
+        Segmenter.load(tmp_path / "nothing.segkit")

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.intensity import identity
+from napari_segkit.images.labels import IGNORE
+from napari_segkit.training.sampler import Sample, Sampler
+
+
+def sampler(shape=(200, 150), size=(64, 64), augment=False, labelled=((5, 7), (190, 20))):
+    """An image whose two channels are its pixels' places, one labelled pixel per class."""
+    image = np.stack(np.indices(shape)).astype(np.float32)
+    indices = np.full(shape, IGNORE, np.int16)
+    for index, place in enumerate(labelled):
+        indices[place] = index
+    sample = Sample(AxesImage(image, "CYX"), AxesImage(indices, "YX"), identity(2))
+    return Sampler([sample], size, len(labelled), augment=augment, seed=0)
+
+
+def test_every_patch_holds_a_labelled_pixel_and_classes_come_equally_often():
+    _, targets = sampler().batch(60)
+    present = [[bool((t == index).any()) for t in targets] for index in (0, 1)]
+    assert all(map(any, zip(*present, strict=True)))
+    assert 15 < sum(present[0]) < 45
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(20, 140), st.integers(20, 140), st.booleans())
+def test_image_and_target_move_together(height, width, augment):
+    drawn = sampler((height, width), (64, 64), False, ((3, 4), (height - 2, width - 5)))
+    drawn.augment = augment
+    images, targets = drawn.batch(4)
+    places = {0: (3, 4), 1: (height - 2, width - 5)}
+    for image, target in zip(images.numpy(), targets.numpy(), strict=True):
+        for index, place in places.items():
+            for y, x in np.argwhere(target == index):
+                if augment:  # brightness and contrast change the numbers, not their order
+                    assert image[:, y, x] == pytest.approx(place, rel=0.3, abs=1)
+                else:
+                    assert tuple(image[:, y, x]) == place
+
+
+def test_patches_lie_inside_an_image_that_holds_them():
+    images, _ = sampler().batch(20)
+    rows = images[:, 0]
+    assert ((rows[:, 1:] - rows[:, :-1]) == 1).all()
+
+
+def test_the_same_seed_draws_the_same_patches():
+    (a, _), (b, _) = sampler(augment=True).batch(8), sampler(augment=True).batch(8)
+    np.testing.assert_array_equal(a, b)
+
+
+def test_volumes_are_drawn_as_volumes():
+    indices = np.full((6, 20, 30), IGNORE, np.int16)
+    indices[2, 3, 4], indices[5, 10, 20] = 0, 1
+    sample = Sample(AxesImage(np.zeros((6, 20, 30)), "ZYX"), AxesImage(indices, "ZYX"), identity(1))
+    images, targets = Sampler([sample], (8, 16, 16), 2, augment=True, seed=1).batch(4)
+    assert images.shape == (4, 1, 8, 16, 16)
+    assert all((t != IGNORE).any() for t in targets)
