@@ -151,7 +151,7 @@ def test_progress_counts_the_tiles_of_both(models):
 def test_few_bytes_a_pixel_are_kept(models, monkeypatch):
     image, _, _ = scene()
     monkeypatch.delattr(panoptic, "_joined")  # probabilities of all classes, which nobody asked for
-    found = merge_panoptic(*models, stuff=[1, 2]).predict_objects(image).found
+    found = merge_panoptic(*models, stuff=[1, 2]).predict_objects(image).candidates
     kept = [v for v in vars(found).values() if isinstance(v, np.ndarray)]
     assert sum(v.nbytes for v in kept) == (2 + 1 + 2) * image.size
 

@@ -263,7 +263,7 @@ def test_soft_masks_are_smoothed_one_by_one():
         segmenter.predict_objects(IMAGE[:60, :90], objects=ObjectConfig(score=0), refine=r)
         for r in (NOTHING, SMOOTH)
     )
-    (raw,), (refined,) = before.found.frames, after.found.frames
+    (raw,), (refined,) = before.candidates.frames, after.candidates.frames
     assert len(raw) == len(refined) > 0
     np.testing.assert_array_equal(raw.scores, refined.scores)
     assert all(

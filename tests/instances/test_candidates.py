@@ -192,7 +192,7 @@ def test_a_panoptic_result_needs_maps_of_the_classes_that_occur_only():
     likeliest[:, 25:] = 1
     sky = np.full((20, 30), 0.5, np.float16)
     both = PanopticCandidates(masks, [2, 7], maps, [81, 82], likeliest, sky, image)
-    chosen = both.choose(ObjectConfig())
+    chosen = both.select(ObjectConfig())
     assert chosen.positions.tolist() == [7, 81, 82]
     assert chosen.scores.tolist() == pytest.approx([0.7, 0.5, 0.5], abs=1e-3)
     assert np.unique(chosen.labels[:, :10]).tolist() == [1]

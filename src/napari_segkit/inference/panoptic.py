@@ -64,7 +64,7 @@ def predict_tiles(
     more: Any = {"probabilities": True, "statistics": statistics}
     steps = THINGS[kind_of(model.spec)](model, image, config, device, objects=objects, **more)
     things: Any = yield from mapped(steps, lambda step: TileStep(step.done, sum(tiles)))
-    occurring = things.objects.found.positions.tolist()
+    occurring = things.objects.candidates.positions.tolist()
     compact = _compact(things.probabilities, occurring)
     if not probabilities:
         things = replace(things, probabilities=None)
@@ -74,7 +74,7 @@ def predict_tiles(
     where = without_pixels(image)
     stuff = tuple(range(len(model.classes), len(model.all_classes)))
     likeliest = _likeliest(around.probabilities, second, model.stuff_values)
-    found = PanopticCandidates(things.objects.found, occurring, compact, stuff, *likeliest, where)
+    found = PanopticCandidates(things.objects.candidates, occurring, compact, stuff, *likeliest, where)
     chosen = Objects(found, objects or ObjectConfig(), model.all_classes, where)
     maps = None
     if probabilities:

@@ -55,7 +55,7 @@ class Candidates(Protocol):
     def positions(self) -> NDArray[np.intp]:
         """Class positions that occur in all that was found."""
 
-    def choose(self, config: ObjectConfig) -> SelectedObjects:
+    def select(self, config: ObjectConfig) -> SelectedObjects:
         """The objects that a configuration keeps."""
 
 
@@ -82,7 +82,7 @@ class RegionCandidates:
         """Class positions that occur in all that was found."""
         return np.unique(self.everything.positions)
 
-    def choose(self, config: ObjectConfig) -> SelectedObjects:
+    def select(self, config: ObjectConfig) -> SelectedObjects:
         """The objects that a configuration keeps."""
         sure = self.everything.only(self.everything.scores >= config.score)
         joined = linked(sure, self.image, self.ndim, config)
@@ -157,7 +157,7 @@ class MaskCandidates:
         none = np.zeros(0, np.intp)
         return np.unique(np.concatenate([none, *(frame.positions for frame in self.frames)]))
 
-    def choose(self, config: ObjectConfig) -> SelectedObjects:
+    def select(self, config: ObjectConfig) -> SelectedObjects:
         """The objects that a configuration keeps; of two that overlap, the surer has the pixel."""
         shape = self.image.without_channels()
         labels = np.zeros(shape, np.int32)

@@ -53,9 +53,9 @@ class PanopticCandidates:
         """Class positions that occur in all that was found."""
         return np.array([*self.thing_positions, *self.stuff_positions], np.intp)
 
-    def choose(self, config: ObjectConfig) -> SelectedObjects:
+    def select(self, config: ObjectConfig) -> SelectedObjects:
         """The segments that a configuration keeps; its `min_size` counts for stuff as well."""
-        things = self.things.choose(config)
+        things = self.things.select(config)
         class_of = np.append(0, things.positions)
         segments, table = merge(
             things.labels,

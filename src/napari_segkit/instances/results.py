@@ -26,7 +26,7 @@ class Objects:
 
     Parameters
     ----------
-    found : Candidates
+    candidates : Candidates
         Everything it found, before anything was left out.
     config : ObjectConfig
         What is kept of it.
@@ -48,7 +48,7 @@ class Objects:
         included; also "z0" and "t0" where there are such axes).
     """
 
-    found: Candidates
+    candidates: Candidates
     config: ObjectConfig
     classes: tuple[LabelClass, ...]
     image: AxesImage
@@ -60,7 +60,7 @@ class Objects:
 
     @cached_property
     def _chosen(self) -> SelectedObjects:
-        return self.found.choose(self.config)
+        return self.candidates.select(self.config)
 
     @cached_property
     def _lies(self) -> AxesImage:

@@ -68,7 +68,7 @@ def keep(objects: "Objects", config: "ObjectConfig", *, measured: bool) -> Filte
     """
     kept = objects if config == objects.config else objects.filtered(config)
     everything = replace(config, score=0.0, min_size=0.0, max_size=None, border=True)
-    found = objects.found.choose(everything)
+    found = objects.candidates.select(everything)
     total = len(found.scores) - (0 if found.stuff is None else int(found.stuff.sum()))
     table = kept.measured() if measured else kept.table
     return FilteredObjects(kept, objects, kept.labels.copy(), table, total)

@@ -209,14 +209,14 @@ def _objects(
         raise ValueError("Objects are smoothed only: choose how, for instance by crf.")
     lies = turned(image, objects.image.orientation)
     numbers = measure([lies], 2) if sees_image(smoother) else None
-    found: Any = objects.found
+    found: Any = objects.candidates
     total, done, frames = sum(map(len, found.frames)), 0, []
     for frame, candidates in zip(lies.frames(2), found.frames, strict=True):
         more: Any = {"statistics": numbers, "device": order.device}
         steps = smooth_objects(candidates, lies, frame, smoother, **more)
         frames.append((yield from mapped(steps, _counted(done, total))))
         done += len(candidates)
-    return replace(objects, found=replace(found, frames=frames))
+    return replace(objects, candidates=replace(found, frames=frames))
 
 
 def _counted(before: int, total: int) -> Callable[[Any], Step]:

@@ -208,7 +208,7 @@ def maps_in(viewer: Any, layer: Any) -> LayerProbabilities:
 
 def _soft_masks(objects: Any) -> Any:
     """Objects that have soft masks; others are refined by their classes or labels."""
-    return objects if hasattr(getattr(objects, "found", None), "items") else None
+    return objects if hasattr(getattr(objects, "candidates", None), "frames") else None
 
 
 def _said(layer: Any, certainty: SoftLabelOptions) -> tuple[LabelClass, ...]:

@@ -195,7 +195,7 @@ def _objects(
     if objects.image.orientation != image.orientation:
         raise ValueError("There is no preview of objects in a volume that lies another way.")
     number = list(image.frames(2)).index(view.frame)
-    near = _in_view(objects.found.frames[number], view.region, objects.config.score)
+    near = _in_view(objects.candidates.frames[number], view.region, objects.config.score)
     if order.config.smoother is not None:
         more: Any = {"statistics": statistics, "device": order.device}
         near = drain(smooth_objects(near, image, view.frame, order.config.smoother, **more))
