@@ -4,7 +4,7 @@ import pytest
 
 from napari_segkit import ModelSpec, TileConfig, TrainConfig
 from napari_segkit.config import CleanConfig, CRFConfig, MRFConfig, RefineConfig, SuperpixelConfig
-from napari_segkit.config._schema import call, declared, from_dict, to_dict
+from napari_segkit.config._schema import to_python, config_fields, from_dict, to_dict
 
 REFINE = [CRFConfig, MRFConfig, SuperpixelConfig, CleanConfig, RefineConfig]
 CONFIGS = [ModelSpec, TileConfig, TrainConfig, *REFINE]
@@ -13,13 +13,13 @@ CONFIGS = [ModelSpec, TileConfig, TrainConfig, *REFINE]
 @pytest.mark.parametrize("cls", CONFIGS)
 def test_every_field_is_documented_and_its_default_is_allowed(cls):
     cls()
-    for name in declared(cls):
+    for name in config_fields(cls):
         assert f"\n    {name} : " in cls.__doc__, name
 
 
 @pytest.mark.parametrize("cls", CONFIGS)
 def test_limits_are_enforced_where_they_are_declared(cls):
-    for name, (_, limits) in declared(cls).items():
+    for name, (_, limits) in config_fields(cls).items():
         for bound, beyond in (("min", -1), ("max", 1)):
             if bound in limits:
                 with pytest.raises(ValueError, match=name):
@@ -37,12 +37,12 @@ def test_limits_are_enforced_where_they_are_declared(cls):
 )
 def test_dict_and_python_expression_give_the_same_config_back(config):
     assert from_dict(type(config), to_dict(config)) == config
-    assert eval(call(config)) == config
+    assert eval(to_python(config)) == config
 
 
 def test_the_python_expression_names_only_what_was_changed():
-    assert call(TrainConfig(epochs=3)) == "TrainConfig(epochs=3)"
-    assert call(TrainConfig()) == "TrainConfig()"
+    assert to_python(TrainConfig(epochs=3)) == "TrainConfig(epochs=3)"
+    assert to_python(TrainConfig()) == "TrainConfig()"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from napari_segkit.config import (
     TileConfig,
     TrainConfig,
 )
-from napari_segkit.config._schema import declared
+from napari_segkit.config._schema import config_fields
 
 CONFIGS = [ModelSpec(), TrainConfig(), TileConfig(), ObjectConfig()]
 
@@ -85,7 +85,7 @@ def test_every_field_has_an_option_with_its_help(cls):
     add_options(parser, cls())
     offered = {a.dest: a.help for a in parser._actions}
     nested = {TrainConfig: {"tile_size", "overlap"}, ModelSpec: {"window", "stride"}}
-    for name in nested.get(cls, set()) | set(declared(cls)) - {"tile", "features"}:
+    for name in nested.get(cls, set()) | set(config_fields(cls)) - {"tile", "features"}:
         assert len(offered[name]) > 10
 
 

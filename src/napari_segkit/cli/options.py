@@ -6,7 +6,7 @@ from dataclasses import dataclass, is_dataclass, replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
-from napari_segkit.config._schema import declared
+from napari_segkit.config._schema import config_fields
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
@@ -106,7 +106,7 @@ def _fields(config: Any, taken: set[str]) -> Iterator[_Field]:
     from docstring_parser.numpydoc import parse
 
     about = {p.arg_name: p.description or "" for p in parse(type(config).__doc__ or "").params}
-    own = declared(type(config))
+    own = config_fields(type(config))
     for name, (hint, limits) in own.items():
         value = getattr(config, name)
         if is_dataclass(value):
@@ -116,7 +116,7 @@ def _fields(config: Any, taken: set[str]) -> Iterator[_Field]:
 
 
 def _read(values: dict[str, Any], config: C, taken: set[str]) -> C:
-    own = set(declared(type(config)))
+    own = set(config_fields(type(config)))
     changes = {
         name: _read(values, value, taken | own) if is_dataclass(value) else values.get(name, value)
         for name in own - taken

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig
-from napari_segkit.config._schema import declared
+from napari_segkit.config._schema import config_fields
 from napari_segkit.models import MODELS
 from napari_segkit.steps import drain
 
@@ -140,7 +140,7 @@ def _results_of(args: Namespace) -> "Results":
 
 def _require_objects(args: Namespace, model: "TrainedModel") -> None:
     """Refuse options that a model without objects would not heed."""
-    given = [name for name in declared(ObjectConfig) if name in vars(args)]
+    given = [name for name in config_fields(ObjectConfig) if name in vars(args)]
     given += [name for name in ("masks", "one_mask") if getattr(args, name)]
     if model.kind == "semantic" and given:
         raise ValueError(

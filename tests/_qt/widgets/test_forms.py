@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication
 from napari_segkit._qt.widgets.fields import ChoiceField, FloatField, IntField, OptionalField
 from napari_segkit._qt.widgets.forms import Form, Section, tooltips
 from napari_segkit.config import FeatureConfig, ModelSpec, TileConfig, TrainConfig
-from napari_segkit.config._schema import declared
+from napari_segkit.config._schema import config_fields
 
 CONFIGS = [ModelSpec, FeatureConfig, TileConfig, TrainConfig]
 OTHERS = [
@@ -58,7 +58,7 @@ def test_what_is_set_is_what_is_read(form, config):
 
 
 def numbers(form):
-    for name, (hint, limits) in declared(type(form.value())).items():
+    for name, (hint, limits) in config_fields(type(form.value())).items():
         field = form.field(name)
         if isinstance(field, Form):
             yield from numbers(field)
@@ -85,7 +85,7 @@ def test_every_field_has_its_line_of_the_docstring_as_tooltip(form, cls):
 @pytest.mark.parametrize("cls", CONFIGS)
 def test_choices_are_those_declared(form, cls):
     made = form(cls)
-    for name, (hint, _) in declared(cls).items():
+    for name, (hint, _) in config_fields(cls).items():
         if get_origin(hint) is Literal:
             box = made.field(name)
             assert [box.itemText(i) for i in range(box.count())] == list(get_args(hint))

@@ -9,7 +9,7 @@ from docstring_parser import parse
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from napari_segkit.config._schema import declared
+from napari_segkit.config._schema import config_fields
 
 from .fields import make_field
 
@@ -90,7 +90,7 @@ class Form(QWidget):
         first, last = _rows(self), _rows(rest)
         made = dict(widgets or {})
         self._tips = tooltips(config_class)
-        for name, declaration in declared(config_class).items():
+        for name, declaration in config_fields(config_class).items():
             if name not in hide:
                 if name not in made:
                     made[name] = _make(name, *declaration, hide)

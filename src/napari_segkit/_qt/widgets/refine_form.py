@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_segkit.config import RefineConfig
-from napari_segkit.config._schema import declared
+from napari_segkit.config._schema import config_fields
 from napari_segkit.images.classes import LabelClass
 
 from .cleanup_form import CleanField
@@ -17,7 +17,7 @@ from .forms import Form
 
 NONE = "none"
 SMOOTHERS: dict[str, Any] = {
-    name: kind for name, (kind, _) in declared(RefineConfig).items() if is_dataclass(kind)
+    name: kind for name, (kind, _) in config_fields(RefineConfig).items() if is_dataclass(kind)
 }
 
 

@@ -11,7 +11,7 @@ from napari_segkit._qt.session.background import once
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.question import Question
-from napari_segkit.config._schema import call
+from napari_segkit.config._schema import to_python
 from napari_segkit.segmenter import Segmenter
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class ModelFiles(QWidget):
         """The Python that gives the session this model."""
         held = self._session.segmenter
         from_file = held.is_trained and held.trained is self._safe
-        made = f".load({self._path!r}" if from_file else f"({call(held.spec)}"
+        made = f".load({self._path!r}" if from_file else f"({to_python(held.spec)}"
         line = f"session(viewer).segmenter = Segmenter{made}, device={held.device!r})"
         return python_snippets.with_import(line)
 

@@ -14,7 +14,7 @@ from napari_segkit._qt.widgets.model_summary import can_predict, summary
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
-from napari_segkit.config._schema import call
+from napari_segkit.config._schema import to_python
 
 from .objects_panel import ObjectsPanel, kind_given
 from .probabilities_row import ProbabilitiesRow
@@ -77,13 +77,13 @@ class PredictDock(Dock):
 
     def code(self) -> str:
         """The Python that predicts as the button does."""
-        given = f"{python_snippets.layer(self.image.current_layer())}, {call(self.form.value())}"
+        given = f"{python_snippets.layer(self.image.current_layer())}, {to_python(self.form.value())}"
         more = python_snippets.keywords(axes=self.axes.axes())
         objects = self.objects.form.value()
         if self.gives_objects and objects != ObjectConfig():
-            more += f", objects={call(objects)}"
+            more += f", objects={to_python(objects)}"
         if (recipe := self.recipe()) is not None:
-            more += f", refine={call(recipe)}"
+            more += f", refine={to_python(recipe)}"
         more += ", probabilities=True" * self.maps.keep.value()
         return python_snippets.with_import(f"session(viewer).predict({given}{more})")
 

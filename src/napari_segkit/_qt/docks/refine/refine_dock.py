@@ -11,7 +11,7 @@ from napari_segkit._qt.widgets.dock import Dock, problem_of
 from napari_segkit._qt.widgets.refine_form import RefineForm, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import RefineConfig
-from napari_segkit.config._schema import call
+from napari_segkit.config._schema import to_python
 
 from .keep_settings import KeepSettingsButton
 from .preview import PreviewBox
@@ -77,7 +77,7 @@ class RefineDock(Dock):
 
     def code(self) -> str:
         """The Python that refines as the button does."""
-        given = self.inputs.code(call(self.form.value()))
+        given = self.inputs.code(to_python(self.form.value()))
         return python_snippets.with_import(f"session(viewer).refine({given})")
 
     def _lay_out(self) -> None:

@@ -10,7 +10,7 @@ from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.stack_choice import StackChoice
 from napari_segkit.config import SuperpixelConfig
-from napari_segkit.config._schema import call
+from napari_segkit.config._schema import to_python
 
 from .superpixel_paint import SuperpixelPaint
 
@@ -55,7 +55,7 @@ class SuperpixelDock(Dock):
     def code(self) -> str:
         """The Python that makes superpixels as the button does."""
         given = (
-            f"{python_snippets.layer(self.data.image.current_layer())}, {call(self.form.value())}"
+            f"{python_snippets.layer(self.data.image.current_layer())}, {to_python(self.form.value())}"
         )
         mask = self.mask.current_layer()
         inside = f", mask={python_snippets.layer(mask)}" if mask else ""

@@ -13,7 +13,7 @@ from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.model_summary import learned, title
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import TrainConfig
-from napari_segkit.config._schema import call
+from napari_segkit.config._schema import to_python
 
 from .annotation_panel import AnnotationPanel
 from .loss_curve import LossCurve
@@ -74,7 +74,7 @@ class TrainDock(Dock):
     def code(self) -> str:
         """The Python that trains as the button does."""
         axes = python_snippets.keywords(axes=self.data.axes.axes())
-        given = f"{self.data.code()}, {call(self.config())}{axes}{self.annotation.code()}"
+        given = f"{self.data.code()}, {to_python(self.config())}{axes}{self.annotation.code()}"
         steps = f"session(viewer).segmenter.train_epochs({given})"
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
