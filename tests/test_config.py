@@ -4,7 +4,7 @@ import pytest
 
 from napari_segkit import ModelSpec, TileConfig, TrainConfig
 from napari_segkit.config import CleanConfig, CRFConfig, MRFConfig, RefineConfig, SuperpixelConfig
-from napari_segkit.config._schema import to_python, config_fields, from_dict, to_dict
+from napari_segkit.config._schema import config_fields, from_dict, to_dict, to_python
 
 REFINE = [CRFConfig, MRFConfig, SuperpixelConfig, CleanConfig, RefineConfig]
 CONFIGS = [ModelSpec, TileConfig, TrainConfig, *REFINE]

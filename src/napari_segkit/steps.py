@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a long piece of work.
+    """Progress of a long computation.
 
     Parameters
     ----------
     done : int
         Steps done so far, this one included.
     total : int
-        Steps expected in all.
+        Steps expected in total.
     """
 
     done: int
@@ -26,17 +26,17 @@ class Step:
 
 
 def drain(steps: Generator[Any, None, T]) -> T:
-    """Run a generator to its end and give what it returns.
+    """Run a generator to its end and return its result.
 
     Parameters
     ----------
     steps : generator
-        Long work, such as ``segmenter.train_epochs(...)``.
+        Long computation, such as ``segmenter.train_epochs(...)``.
 
     Returns
     -------
     object
-        The generator's return value.
+        The return value of the generator.
     """
     while True:
         try:
@@ -45,30 +45,12 @@ def drain(steps: Generator[Any, None, T]) -> T:
             return stop.value
 
 
-def mapped(steps: Generator[Any, None, T], step: Callable[[Any], S]) -> Generator[S, None, T]:
-    """The same work, each of its steps as another one.
-
-    Parameters
-    ----------
-    steps : generator
-        Long work; it is closed with this generator.
-    step : callable
-        From a step of it to the one that is yielded instead.
-
-    Yields
-    ------
-    object
-        After each of its steps.
-
-    Returns
-    -------
-    object
-        What `steps` returns.
-    """
+def map_steps(steps: Generator[Any, None, T], convert: Callable[[Any], S]) -> Generator[S, None, T]:
+    """Yield `convert(step)` for each step of a generator and return its result."""
     with closing(steps):
         while True:
             try:
-                one = next(steps)
+                step = next(steps)
             except StopIteration as stop:
                 return stop.value
-            yield step(one)
+            yield convert(step)

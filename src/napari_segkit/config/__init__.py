@@ -1,4 +1,4 @@
-"""Every parameter, once, as frozen dataclasses: forms, options and files are made from these.
+"""All settings as frozen dataclasses; forms, command-line options and file headers use them.
 
 Annotations in this package stay real objects (no ``from __future__ import annotations``), because
 the limits inside ``Annotated`` are read at run time.

@@ -1,4 +1,4 @@
-"""Which model: method, encoder, weights, objects, features."""
+"""Settings of the model: method, encoder, weights, objects, features."""
 
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Annotated, Literal
@@ -11,27 +11,27 @@ ObjectsBy = Literal["components", "boundary", "distance"]
 
 @dataclass(frozen=True)
 class FeatureConfig(Checked):
-    """What the pixel classifier sees at each pixel; other methods see what they have learned to.
+    """Features that the pixel classifier computes at each pixel; other methods ignore them.
 
     Parameters
     ----------
     intensity : bool
-        The image, blurred at each scale.
+        Intensity: the image, Gaussian-smoothed at each scale.
     edges : bool
-        How steep the image is at each scale.
+        Edges: gradient magnitude at each scale.
     texture : bool
-        How it bends at each scale: ridges, spots, saddles.
+        Texture: Hessian eigenvalues at each scale (ridges, blobs, saddles).
     smallest_scale : float or None
-        Sigma of the first Gaussian, in pixels of the finest axis; along coarser axes it is
-        shorter. Each further scale is twice the one before. None: 1 in 2D, 0.5 in volumes.
+        Sigma of the smallest Gaussian, in pixels of the finest axis (fewer pixels along coarser
+        axes). Each further scale doubles it. None: 1 in 2D, 0.5 in volumes.
     largest_scale : float
-        No Gaussian's sigma is larger than this.
+        Upper limit for the sigma of the Gaussians.
     window : int
-        Edge of a square (or cube) of raw pixels around each pixel that is seen as well, an odd
-        number; 0 for none. With the three groups above switched off this is the classic sliding
-        window.
+        Edge of a square (or cube) of raw pixels around each pixel, used as further features. An odd
+        number; 0: no window. With the three groups above switched off, this is the classic
+        sliding-window classifier.
     stride : int
-        Classify every so many pixels only; those between take the nearest one's class. More is
+        Classify every n-th pixel only; the others get the class of the nearest one. Larger is
         faster and coarser.
     """
 
@@ -51,25 +51,24 @@ class ModelSpec(Checked):
     Parameters
     ----------
     name : str
-        The method, one of those that ``list_models()`` lists, for instance "unet".
+        The method, for example "unet"; `list_models()` lists all of them.
     encoder : str or None
-        The part of the network that reads the image, one of those the method lists. None: the
-        first of them, which is light enough for a CPU.
+        The encoder (backbone) of the network, one of those listed for the method. None: the first
+        one listed, which is small enough for a CPU.
     weights : str or None
-        Where the weights start from. None: random numbers. "imagenet", or "coco" where the method
-        has it: weights that others have learned on photographs, downloaded once. Or the path of a
-        file of weights.
+        Initial weights. None: random. "imagenet", or "coco" where the method offers it: weights
+        pretrained on photographs, downloaded once. Or the path of a weights file.
     dims : str
-        "2D": slice by slice. "3D": whole volumes. "auto": what the method is made for, where the
-        image allows it.
+        "2D": slice by slice. "3D": whole volumes. "auto": 3D where both the method and the image
+        allow it, else 2D.
     objects : str or None
-        How a method that gives a class for every pixel is to give single objects; it then learns
-        from labels in which each object has its own number. "components": each connected piece
-        is an object, for objects that do not touch. "boundary": it learns the rims of objects,
-        too, and parts those that touch. "distance": it learns how deep in its object a pixel
-        lies. None: classes only; Mask R-CNN and SOLO always give objects.
+        How a semantic method gives single objects (instances); it is then trained on instance
+        labels. "components": connected components, for objects that do not touch. "boundary": also
+        predicts boundaries, and a watershed separates touching objects. "distance": predicts the
+        distance to the boundary, and a watershed separates touching objects. None: classes only.
+        Mask R-CNN and SOLO always give objects.
     features : FeatureConfig
-        What the pixel classifier sees at each pixel.
+        Features of the pixel classifier.
     """
 
     name: str = "unet"

@@ -1,4 +1,4 @@
-"""Which of the predicted objects are kept."""
+"""Settings that select predicted objects."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,25 +8,25 @@ from ._schema import Checked
 
 @dataclass(frozen=True)
 class ObjectConfig(Checked):
-    """Which of the objects found are kept; it can be changed without predicting again.
+    """Which predicted objects are kept; can be changed without predicting again.
 
     Parameters
     ----------
     score : float
-        Objects that the model is less sure of are left out.
+        Minimum confidence score of an object.
     mask_threshold : float
-        From which probability on a pixel belongs to an object of Mask R-CNN or SOLO. Less makes
-        objects larger, within their boxes.
+        Mask R-CNN and SOLO: pixels with at least this probability belong to the object. Lower
+        values make objects larger, within their boxes.
     min_size : float
-        Smaller objects are left out: their area, or the volume in 3D, in world units (pixels
-        where the pixel size is not known).
+        Minimum area of an object (volume in 3D), in world units; in pixels if the pixel size is
+        not known.
     max_size : float or None
-        Larger objects are left out. None: no limit.
+        Maximum area of an object (volume in 3D). None: no limit.
     border : bool
-        Keep objects that touch the image's border, which may be cut off there.
+        Keep objects that touch the image border, which may be cut off there.
     link : float or None
-        In a stack that is predicted slice by slice, objects of neighbouring slices that overlap
-        by this IoU become one. None: each slice keeps objects of its own.
+        Stacks predicted slice by slice: objects in neighbouring slices are linked to one object if
+        their overlap (IoU) is at least this. None: objects of different slices stay separate.
     """
 
     score: Annotated[float, {"min": 0.0, "max": 1.0, "step": 0.05}] = 0.4

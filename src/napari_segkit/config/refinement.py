@@ -1,4 +1,4 @@
-"""How probabilities are smoothed and labels cleaned up."""
+"""Settings of the post-processing: smoothing, superpixels, clean-up."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -12,31 +12,32 @@ SuperpixelMethod = Literal["slic", "watershed", "felzenszwalb", "quickshift"]
 
 @dataclass(frozen=True)
 class CRFConfig(Checked):
-    """How a fully connected CRF smooths probabilities (Kraehenbuehl and Koltun 2011).
+    """Fully connected CRF that smooths probabilities (Kraehenbuehl and Koltun 2011).
 
-    Every pixel is drawn to the class that pixels near it have, and most of all those that look
-    like it: edges of the result move to edges of the image. As it is set, it changes little and
-    rarely does harm; photographs and scribbles want more: a weight of 3 and a sigma of 3 for
-    smoothness, 10 and 20 for appearance, and 0.05 for intensities.
+    Nearby pixels are drawn to the same class, most of all if they look alike, so that the edges of
+    the result move to edges of the image. The defaults are gentle. Photographs and scribbles need
+    more: smoothness weight 3 and sigma 3, appearance weight 10 and sigma 20, intensity sigma 0.05.
 
     Parameters
     ----------
     iterations : int
-        Rounds of mean field. More spreads further; after ten little changes.
+        Mean-field iterations. More spreads further; after ten, little changes.
     smoothness_weight : float
-        How strongly near pixels agree, whatever they look like: removes specks. 0 leaves it out.
+        Weight of the smoothness term: nearby pixels agree whatever they look like, which removes
+        specks. 0 switches it off.
     smoothness_sigma : float
-        How far that reaches.
+        Distance over which the smoothness term acts.
     appearance_weight : float
-        How strongly pixels of like intensity agree: follows the image's edges. 0 leaves it out.
+        Weight of the appearance term: nearby pixels of similar intensity agree, which follows image
+        edges. 0 switches it off.
     appearance_sigma : float
-        How far that reaches.
+        Distance over which the appearance term acts.
     intensity_sigma : float
-        How different two pixels may look and still count as alike, as a part of the image's
-        range (from its 1st to its 99th percentile, each channel for itself).
+        Intensity difference up to which pixels count as similar, as a fraction of the image's
+        intensity range (1st to 99th percentile, per channel).
     units : str
-        What the two distances are in. "pixels": of the finest axis, along coarser axes fewer.
-        "world": in the units of the image's spacing.
+        Unit of the two distances. "pixels": pixels of the finest axis (fewer along coarser axes).
+        "world": units of the image's spacing.
     """
 
     iterations: Annotated[int, {"min": 1, "max": 100}] = 5
@@ -50,24 +51,24 @@ class CRFConfig(Checked):
 
 @dataclass(frozen=True)
 class MRFConfig(Checked):
-    """How a Markov random field on the grid smooths probabilities: quick, next neighbours only.
+    """Markov random field on the pixel grid that smooths probabilities: fast, next neighbours only.
 
     Parameters
     ----------
     weight : float
-        How strongly neighbours agree: where all of them have another class, a pixel keeps its own
-        if that is e to the power of this number times likelier, 20 times for 3.
+        Pairwise (Potts) weight: how strongly neighbours agree. Surrounded by another class, a pixel
+        keeps its own class only if that is exp(weight) times more likely: 20 times for 3.
     iterations : int
-        Rounds at most; it ends before where nothing changes.
+        Maximum number of iterations; it stops earlier when nothing changes.
     diagonals : bool
-        Neighbours across corners count as well: 8 in an image and 26 in a volume, not 4 and 6.
-        The farther a neighbour is away, the less it counts.
+        Include diagonal neighbours: 8 in 2D and 26 in 3D, instead of 4 and 6. More distant
+        neighbours have less weight.
     intensity_sigma : float or None
-        Neighbours that differ by much more than this part of the image's range need not agree.
-        None: all agree alike, and the image does not count.
+        Neighbours whose intensities differ by much more than this fraction of the image's range
+        need not agree. None: the image is not used.
     method : str
-        "mean-field": probabilities are smoothed. "icm": iterated conditional modes (Besag 1986),
-        where neighbours see only which class each pixel has decided for; sooner done and stuck.
+        "mean-field": smooths probabilities. "icm": iterated conditional modes (Besag 1986), which
+        only uses the current class of each neighbour; faster, but stops at a local optimum.
     """
 
     weight: Annotated[float, {"min": 0.0, "max": 1000.0, "step": 0.5}] = 3.0
@@ -79,22 +80,23 @@ class MRFConfig(Checked):
 
 @dataclass(frozen=True)
 class SuperpixelConfig(Checked):
-    """How an image is cut into superpixels: small regions of like intensity.
+    """How an image is divided into superpixels: small regions of similar intensity.
 
     Parameters
     ----------
     method : str
-        "slic": compact, of even size. "watershed": from the image's edges, compact. In 2D only:
-        "felzenszwalb" (a graph, sizes vary) and "quickshift" (modes of colour, slow).
+        "slic": compact, of similar size. "watershed": compact, follows image edges. 2D only:
+        "felzenszwalb" (graph-based, sizes vary) and "quickshift" (mode seeking in colour and space,
+        slow).
     size : float
-        How wide a superpixel typically is.
+        Typical width of a superpixel.
     compactness : float
-        Less follows intensities more closely, more makes superpixels squarer, and those of
-        "felzenszwalb" larger: the difference, as a part of the image's range, that counts as much
-        as the width of a superpixel.
+        Lower follows intensities more closely; higher makes superpixels more compact, and those of
+        "felzenszwalb" larger. It is the intensity difference, as a fraction of the image's range,
+        that weighs as much as the width of one superpixel.
     units : str
-        What the size is in. "pixels": of the finest axis, along coarser axes fewer. "world": in
-        the units of the image's spacing.
+        Unit of the size. "pixels": pixels of the finest axis (fewer along coarser axes). "world":
+        units of the image's spacing.
     """
 
     method: SuperpixelMethod = "slic"
@@ -105,27 +107,26 @@ class SuperpixelConfig(Checked):
 
 @dataclass(frozen=True)
 class CleanConfig(Checked):
-    """What is tidied in the pixels of one class, in this order; sizes in world units.
+    """Clean-up of the pixels of one class, in the order of the fields; sizes in world units.
 
-    Pixels that lose the class take the next likeliest there.
+    Pixels that lose the class get the next most likely class.
 
     Parameters
     ----------
     value : int
-        The class, by its label value.
+        Label value of the class.
     threshold : float or None
-        Pixels that are of this class with a lower probability lose it. None: the likeliest class
-        has the pixel.
+        Minimum probability: pixels of this class below it lose the class. None: no threshold.
     open : float
-        Cut off what is thinner than twice this radius.
+        Morphological opening: remove parts thinner than twice this radius.
     close : float
-        Bridge gaps that are narrower than twice this radius.
+        Morphological closing: bridge gaps narrower than twice this radius.
     fill_holes : float
-        Fill holes up to this area, or volume in 3D.
+        Fill holes up to this area (volume in 3D).
     min_size : float
-        Drop pieces below this area, or volume in 3D.
+        Remove connected components smaller than this area (volume in 3D).
     largest : bool
-        Keep the largest piece only.
+        Keep only the largest connected component.
     """
 
     value: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 1
@@ -139,21 +140,21 @@ class CleanConfig(Checked):
 
 @dataclass(frozen=True)
 class RefineConfig(Checked):
-    """What is done to probabilities on the way to labels; a model keeps it in its file.
+    """Refinement of probabilities before they become labels; stored in the model file.
 
     Parameters
     ----------
     method : str or None
-        "crf", "mrf" or "superpixels" (each takes the class that is likeliest over it). None: the
-        probabilities stay as they are.
+        "crf", "mrf" or "superpixels" (every superpixel gets its most likely class). None: no
+        smoothing.
     crf : CRFConfig
-        Counts with method "crf".
+        Settings of method "crf".
     mrf : MRFConfig
-        Counts with method "mrf".
+        Settings of method "mrf".
     superpixels : SuperpixelConfig
-        Counts with method "superpixels".
+        Settings of method "superpixels".
     clean : tuple of CleanConfig
-        Classes that are tidied afterwards, one after the other.
+        Clean-up afterwards, one entry per class, applied in this order.
     """
 
     method: Smoother | None = None
@@ -164,5 +165,5 @@ class RefineConfig(Checked):
 
     @property
     def smoother(self) -> CRFConfig | MRFConfig | SuperpixelConfig | None:
-        """The configuration of the chosen method."""
+        """Settings of the chosen method."""
         return getattr(self, self.method) if self.method else None

@@ -1,4 +1,4 @@
-"""How an image is cut into tiles."""
+"""Settings of the tiles."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,20 +8,19 @@ from ._schema import Checked
 
 @dataclass(frozen=True)
 class TileConfig(Checked):
-    """How an image is cut into tiles.
+    """How an image is divided into tiles.
 
-    Tile size and overlap belong to a model: they are chosen when it is trained and kept in its
-    file. A number given here for a prediction replaces the model's own and is recorded with the
-    result.
+    Tile size and overlap are chosen when a model is trained and stored with it. Values set here for
+    a prediction replace them and are recorded with the result.
 
     Parameters
     ----------
     tile_size : int or None
-        Edge of a tile in pixels, rounded up to what the network can take; along coarse axes of a
-        volume less. None: the model's own.
+        Edge of a tile in pixels, rounded up to a multiple that the network accepts; shorter along
+        coarse axes of a volume. None: the tile size stored with the model.
     overlap : int or None
-        Pixels that neighbouring tiles share, at most half a tile; rounded as the size is. None:
-        the model's own.
+        Pixels shared by neighbouring tiles, at most half a tile; rounded like the tile size. None:
+        the overlap stored with the model.
     batch_size : int
         Tiles predicted together. More is faster on a GPU and needs more memory.
     """
@@ -31,7 +30,7 @@ class TileConfig(Checked):
     batch_size: Annotated[int, {"min": 1, "max": 1024}] = 4
 
     def __post_init__(self) -> None:
-        """Check that two tiles at most cover a pixel along an axis."""
+        """Check that the overlap is at most half a tile."""
         super().__post_init__()
         if None not in (self.tile_size, self.overlap) and 2 * self.overlap > self.tile_size:  # type: ignore[operator]
             raise ValueError(

@@ -1,4 +1,4 @@
-"""How a model is trained."""
+"""Settings of the training."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -17,41 +17,39 @@ class TrainConfig(Checked):
     Parameters
     ----------
     epochs : int
-        How many epochs to train. The learning rate falls towards the end of them.
+        Number of epochs. The learning rate decreases towards the last one.
     steps_per_epoch : int
-        Batches in an epoch.
+        Batches per epoch.
     minutes : float or None
-        Stop after so many minutes if the epochs are not done by then. None: no time limit.
+        Time limit: training stops after so many minutes even if epochs remain. None: no limit.
     batch_size : int
-        Patches the network sees in one step. More is steadier and needs more memory.
+        Patches per training step. More is steadier and needs more memory.
     learning_rate : float
-        How far one step moves the weights.
+        Maximum learning rate of the optimiser (AdamW).
     unlabelled : int or None
-        The one label value that is never learned nor counted. 0 for scribbles; None for a mask
-        where every pixel was decided and 0 is a class like any other (background); photographs
-        often use 255. A method that gives objects takes 0 as background, always; any other value
-        leaves out what has it.
+        The label value that means "not annotated": left out of training and metrics. 0 for
+        scribbles; None if every pixel is annotated and 0 is a class (background); often 255 for
+        photographs. In instance labels 0 is always background, and only another value is left out.
     labels_are : str
-        What the label values mean. "classes": each value is a class; where objects are learned,
-        each connected piece of it is one of them. "objects": each value is one object; where only
-        classes are learned, all objects are one class, 1, with 0 as background. "ask": what the
-        method learns, but labels that look like the other are refused with a question.
+        What the label values mean. "classes": each value is a class; a method that predicts objects
+        takes each connected component as one object. "objects": each value is an instance id; a
+        method that predicts classes merges all objects into class 1, with 0 as background. "ask":
+        what the method needs, but stop with a question if the labels look like the other.
     normalise : str
-        Where the numbers come from that bring intensities to one scale. "image": from each
-        image, stack or series as a whole. "training": from the training images (calibrated
-        data such as CT). "none": intensities are used as they are.
+        Which pixels define the intensity range. "image": each image, stack or series as a whole.
+        "training": all training images together (calibrated data such as CT). "none": intensities
+        are used unchanged.
     voxel_size : float or None
-        Resample images to pixels (voxels) of this edge in world units before the network sees
-        them, the result back to the image's own grid. None: the pixels as they are.
+        Resample images to this pixel (voxel) size in world units; results are resampled back to the
+        image's grid. None: no resampling.
     augment : bool
-        Show the patches also flipped, turned by 90 degrees, brighter and darker.
+        Also train on flipped, rotated (by 90 degrees), brighter and darker patches.
     seed : int
-        The same seed on the same machine gives the same model.
+        Seed of the random numbers. The same seed on the same machine gives the same model.
     tile : TileConfig
-        Size and overlap of the tiles, kept in the model. None in it chooses 256 pixels (64 voxels
-        in 3D, less where the images are smaller) with three eighths of it as overlap; methods that
-        find objects one by one learn such tiles and predict in those of twice that size, which
-        overlap by half.
+        Tile size and overlap, stored with the model. None: 256 pixels (64 voxels in 3D, less for
+        smaller images) with an overlap of three eighths; instance methods train on such patches and
+        predict in tiles twice as long that overlap by half.
     """
 
     epochs: Annotated[int, {"min": 1, "max": 100_000}] = 20

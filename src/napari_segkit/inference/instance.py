@@ -16,7 +16,7 @@ from napari_segkit.instances.merge_tiles import merge_tiles
 from napari_segkit.instances.results import Objects
 from napari_segkit.instances.roi_masks import paste
 from napari_segkit.refinement.instances import smooth_objects
-from napari_segkit.steps import mapped
+from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
 from .tiled import Prediction, Run, TileStep, run
@@ -123,7 +123,7 @@ def _smoothed(
         return candidates
     options: Any = {"statistics": work.intensities, "device": str(work.device)}
     steps = smooth_objects(candidates, work.whole, frame, smoother, **options)
-    smoothed = yield from mapped(steps, lambda _: work.step(0))
+    smoothed = yield from map_steps(steps, lambda _: work.step(0))
     yield work.step(1)
     return smoothed
 

@@ -16,7 +16,7 @@ from napari_segkit.instances.candidates import without_pixels
 from napari_segkit.instances.panoptic_candidates import PanopticCandidates
 from napari_segkit.instances.results import Objects
 from napari_segkit.models import kind_of
-from napari_segkit.steps import mapped
+from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
 from . import instance, semantic
@@ -63,14 +63,14 @@ def predict_tiles(
     tiles = [_steps(m, image, config) for m in (model, second)]
     more: Any = {"probabilities": True, "statistics": statistics}
     steps = THINGS[kind_of(model.spec)](model, image, config, device, objects=objects, **more)
-    things: Any = yield from mapped(steps, lambda step: TileStep(step.done, sum(tiles)))
+    things: Any = yield from map_steps(steps, lambda step: TileStep(step.done, sum(tiles)))
     occurring = things.objects.candidates.positions.tolist()
     compact = _compact(things.probabilities, occurring)
     if not probabilities:
         things = replace(things, probabilities=None)
     more["statistics"] = statistics if _alike(model, second) else None
     steps = semantic.predict_tiles(second, image, config, device, **more)
-    around = yield from mapped(steps, lambda step: TileStep(tiles[0] + step.done, sum(tiles)))
+    around = yield from map_steps(steps, lambda step: TileStep(tiles[0] + step.done, sum(tiles)))
     where = without_pixels(image)
     stuff = tuple(range(len(model.classes), len(model.all_classes)))
     likeliest = _likeliest(around.probabilities, second, model.stuff_values)

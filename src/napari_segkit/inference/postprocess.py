@@ -9,7 +9,7 @@ from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.labels import from_indices
 from napari_segkit.refinement.pipeline import RefinedLabels, refine_frame
 from napari_segkit.refinement.probability_maps import ProbabilityMaps
-from napari_segkit.steps import mapped
+from napari_segkit.steps import map_steps
 
 from .tiled import Run, TileStep
 
@@ -46,7 +46,7 @@ def refined(
     maps = ProbabilityMaps(probabilities, _seen(work, frame), work.intensities)
     (only,) = maps.frames()
     steps = refine_frame(maps, only, recipe, values, device=str(work.device), keep=keep)
-    found = yield from mapped(steps, lambda _: work.step(1))
+    found = yield from map_steps(steps, lambda _: work.step(1))
     smoothed = found.probabilities
     return RefinedLabels(
         found.labels.reshape(probabilities.shape[1:]),

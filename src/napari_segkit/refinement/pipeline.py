@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_segkit.config import RefineConfig
 from napari_segkit.images.classes import classes_of, values_of
 from napari_segkit.images.labels import from_indices
-from napari_segkit.steps import Step, drain, mapped
+from napari_segkit.steps import Step, drain, map_steps
 
 from .blocks import Region
 from .cleanup import clean
@@ -123,7 +123,7 @@ def refine_blocks(
     done, total = count(1), parts * maps.image.count(maps.ndim)
     for frame in maps.frames():
         steps = refine_frame(maps, frame, config, known, device=device, keep=keep)
-        found = yield from mapped(steps, lambda _: Step(next(done), total))
+        found = yield from map_steps(steps, lambda _: Step(next(done), total))
         maps.image.write(labels, frame, found.labels)
         if kept is not None and found.probabilities is not None:
             maps.image.write(kept, frame, found.probabilities)

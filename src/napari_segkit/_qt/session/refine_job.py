@@ -16,7 +16,7 @@ from napari_segkit.config import RefineConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage, as_image
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.steps import Step, mapped
+from napari_segkit.steps import Step, map_steps
 
 from .predict_job import write_objects
 from .refine_source import RefineSource
@@ -86,7 +86,7 @@ class RefineRequest:
         image = None if self.image is None else snapshot(self.image)
         return replace(self, source=self.source.frozen(copied=copied), image=image, truth=truth)
 
-    def named(self) -> AxesImage:
+    def axes_image(self) -> AxesImage:
         """The image with its axes; without one, those that the pixels to be refined have."""
         shape = self.source.shape
         if self.image is not None:
@@ -142,7 +142,7 @@ class RefineResult:
     provenance: dict[str, Any]
 
 
-def refining(order: RefineRequest) -> Generator[Any, None, RefineResult]:
+def refine_steps(order: RefineRequest) -> Generator[Any, None, RefineResult]:
     """Refine, step by step.
 
     Parameters
@@ -162,7 +162,7 @@ def refining(order: RefineRequest) -> Generator[Any, None, RefineResult]:
     """
     source = order.source.with_classes()
     order = replace(order, source=source)
-    image = order.named()
+    image = order.axes_image()
     objects, raw = None, None
     if source.objects is not None:
         objects = yield from _objects(source.objects, image, order)
@@ -214,7 +214,7 @@ def _objects(
     for frame, candidates in zip(lies.frames(2), found.frames, strict=True):
         more: Any = {"statistics": numbers, "device": order.device}
         steps = smooth_objects(candidates, lies, frame, smoother, **more)
-        frames.append((yield from mapped(steps, _counted(done, total))))
+        frames.append((yield from map_steps(steps, _counted(done, total))))
         done += len(candidates)
     return replace(objects, candidates=replace(found, frames=frames))
 
