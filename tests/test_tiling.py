@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_segkit.tiling import Grid, margin, mirror, read_mirrored
+from napari_segkit.tiling import Grid, margin, mirrored_indices, read_mirrored
 
 
 @st.composite
@@ -58,7 +58,7 @@ def test_mirror_is_numpys_reflection(length, start, count):
     values = np.arange(length)
     padded = np.pad(values, 100, mode="reflect") if length > 1 else np.zeros(240, int)
     expected = padded[100 + start : 100 + start + count]
-    np.testing.assert_array_equal(mirror(start, start + count, length), expected)
+    np.testing.assert_array_equal(mirrored_indices(start, start + count, length), expected)
 
 
 @pytest.mark.parametrize("start", [(0, 0), (-3, 5), (6, 10)])

@@ -83,9 +83,9 @@ class Grid:
         here = np.arange(min(size, end - start))
         weights = np.ones(len(here), np.float32)
         if start != 0:
-            weights *= rise(here, overlap)
+            weights *= ramp_weight(here, overlap)
         if start != self.starts(axis)[-1]:
-            weights *= 1 - rise(here - (size - overlap), overlap)
+            weights *= 1 - ramp_weight(here - (size - overlap), overlap)
         return weights
 
 
@@ -94,7 +94,7 @@ def margin(overlap: int) -> int:
     return overlap // 4
 
 
-def rise(place: NDArray[np.integer], overlap: int) -> NDArray[np.float32]:
+def ramp_weight(place: NDArray[np.integer], overlap: int) -> NDArray[np.float32]:
     """Weight of a tile `place` pixels from its inner edge: 0, a ramp over half the overlap, 1."""
     width = overlap - 2 * margin(overlap)
     if width == 0:
@@ -102,7 +102,7 @@ def rise(place: NDArray[np.integer], overlap: int) -> NDArray[np.float32]:
     return ((place - margin(overlap) + 0.5) / width).clip(0, 1).astype(np.float32)
 
 
-def mirror(start: int, stop: int, length: int) -> NDArray[np.intp]:
+def mirrored_indices(start: int, stop: int, length: int) -> NDArray[np.intp]:
     """Indices from `start` to `stop` into an axis that is mirrored at its ends."""
     if length == 1:
         return np.zeros(stop - start, np.intp)
@@ -116,7 +116,7 @@ def round_up(length: int, stride: int) -> int:
     return ceil(length / stride) * stride
 
 
-def along_axes(length: int, strides: Sequence[int]) -> list[int]:
+def length_per_axis(length: int, strides: Sequence[int]) -> list[int]:
     """A length in pixels along each axis: less along those that a network halves less often.
 
     Parameters
@@ -129,7 +129,9 @@ def along_axes(length: int, strides: Sequence[int]) -> list[int]:
     return [round(length * stride / max(strides)) for stride in strides]
 
 
-def edges(wished: Sequence[int], lengths: Sequence[int], strides: Sequence[int]) -> tuple[int, ...]:
+def tile_shape(
+    wished: Sequence[int], lengths: Sequence[int], strides: Sequence[int]
+) -> tuple[int, ...]:
     """A tile's edges as a network can take them: at least two strides, so that neighbours overlap.
 
     Parameters
@@ -148,7 +150,9 @@ def edges(wished: Sequence[int], lengths: Sequence[int], strides: Sequence[int])
     )
 
 
-def explicit(length: int, lengths: Sequence[int], strides: Sequence[int]) -> tuple[int, ...]:
+def tile_shape_from_size(
+    length: int, lengths: Sequence[int], strides: Sequence[int]
+) -> tuple[int, ...]:
     """A tile's edges where a person gave one number for all of them.
 
     Parameters
@@ -156,16 +160,16 @@ def explicit(length: int, lengths: Sequence[int], strides: Sequence[int]) -> tup
     length : int
         As given; less along axes that are halved less often.
     lengths, strides : sequence of int
-        As in `edges`. A tile that holds an image with the margin it needs is not made larger.
+        As in `tile_shape`. A tile that holds an image with the margin it needs is not made larger.
     """
     wished = [
         min(wish, ceil(end * 8 / 7))
-        for wish, end in zip(along_axes(length, strides), lengths, strict=True)
+        for wish, end in zip(length_per_axis(length, strides), lengths, strict=True)
     ]
-    return edges(wished, lengths, strides)
+    return tile_shape(wished, lengths, strides)
 
 
-def fit(size: int, overlap: int, stride: int) -> tuple[int, int]:
+def fit_to_stride(size: int, overlap: int, stride: int) -> tuple[int, int]:
     """Tile size and overlap as a network can take them: multiples of its stride.
 
     Parameters
@@ -216,7 +220,7 @@ def read_mirrored(
     ndarray
         The window, its last axes of lengths `size`. Only the pixels it needs are read.
     """
-    places = [mirror(s, s + n, end) for s, n, end in zip(start, size, shape, strict=True)]
+    places = [mirrored_indices(s, s + n, end) for s, n, end in zip(start, size, shape, strict=True)]
     pixels = read(tuple(slice(int(p.min()), int(p.max()) + 1) for p in places))
     inner = np.ix_(*(p - p.min() for p in places))
     return pixels[(..., *inner)]

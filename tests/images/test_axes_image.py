@@ -27,11 +27,11 @@ def test_any_order_of_axes_reads_the_same_pixels_and_writes_them_back(axes):
         return
     image = AxesImage(numbered(axes), axes)
     for ndim in (2, 3):
-        written = np.zeros(image.without_channels(), int)
+        written = np.zeros(image.label_shape, int)
         for item in image.frames(ndim):
-            region = tuple(slice(0, n) for n in image.spatial(ndim))
+            region = tuple(slice(0, n) for n in image.spatial_shape(ndim))
             pixels = image.read(item, region)
-            assert pixels.shape == (image.channels, *image.spatial(ndim))
+            assert pixels.shape == (image.channels, *image.spatial_shape(ndim))
             y, x = AXES.index("Y"), AXES.index("X")
             assert pixels[(0,) * (ndim - 1) + (3, 4)] % 10 ** (y + 2) // 10**y in (3, 43)
             assert pixels[(0,) * (ndim - 1) + (0, 4)] // 10**x % 10 == 4

@@ -4,12 +4,16 @@ import pytest
 from skimage.data import coins
 
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.intensity import identity, measure, mostly_zero
+from napari_segkit.images.intensity import (
+    has_zero_background,
+    identity_statistics,
+    measure_statistics,
+)
 
 
 def test_the_middle_of_the_intensities_spans_zero_to_one():
     image = AxesImage(coins(), "YX")
-    scaled = measure([image], 2).apply(image.read({}, (slice(None), slice(None))))
+    scaled = measure_statistics([image], 2).apply(image.read({}, (slice(None), slice(None))))
     assert scaled.dtype == np.float32
     assert np.percentile(scaled, 1) == pytest.approx(0, abs=1e-6)
     assert np.percentile(scaled, 99) == pytest.approx(1, abs=1e-6)
@@ -18,13 +22,15 @@ def test_the_middle_of_the_intensities_spans_zero_to_one():
 @pytest.mark.parametrize("factor", [0.5, 2, 100])
 def test_scaled_intensities_normalise_to_the_same(factor):
     pixels = coins()[None].astype(float)
-    one, other = (measure([AxesImage(p[0], "YX")], 2).apply(p) for p in (pixels, pixels * factor))
+    one, other = (
+        measure_statistics([AxesImage(p[0], "YX")], 2).apply(p) for p in (pixels, pixels * factor)
+    )
     np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_channels_are_measured_apart_and_a_flat_channel_does_no_harm():
     pixels = np.stack([coins(), coins() * 0 + 7, coins() // 2])
-    numbers = measure([AxesImage(pixels, "CYX")], 2)
+    numbers = measure_statistics([AxesImage(pixels, "CYX")], 2)
     assert numbers.low[0] != numbers.low[2]
     assert (numbers.low[1], numbers.high[1]) == (7, 8)
 
@@ -33,23 +39,23 @@ def test_air_around_a_head_is_left_out():
     head = np.zeros((100, 100))
     head[30:60, 30:60] = np.linspace(100, 200, 900).reshape(30, 30)
     image = AxesImage(head, "YX")
-    assert mostly_zero([image], 2)
-    assert not mostly_zero([AxesImage(coins(), "YX")], 2)
-    assert measure([image], 2, nonzero=True).low[0] > 100
-    assert measure([image], 2).low[0] == 0
+    assert has_zero_background([image], 2)
+    assert not has_zero_background([AxesImage(coins(), "YX")], 2)
+    assert measure_statistics([image], 2, nonzero=True).low[0] > 100
+    assert measure_statistics([image], 2).low[0] == 0
 
 
 def test_few_bright_pixels_on_a_flat_background_still_give_a_range():
     spots = np.zeros((200, 200))
     spots[::50, ::50] = 9
-    assert measure([AxesImage(spots, "YX")], 2).high == (9.0,)
+    assert measure_statistics([AxesImage(spots, "YX")], 2).high == (9.0,)
 
 
 def test_a_large_lazy_image_is_measured_from_a_fixed_sample():
     rng = np.random.default_rng(0)
     whole = rng.normal(10, 2, (6, 1024, 1024)).astype(np.float32)
     lazy = da.from_array(whole, chunks=(1, 256, 256))
-    sampled = [measure([AxesImage(lazy, "ZYX")], ndim) for ndim in (2, 2, 3)]
+    sampled = [measure_statistics([AxesImage(lazy, "ZYX")], ndim) for ndim in (2, 2, 3)]
     assert sampled[0] == sampled[1]
     assert sampled[0].low[0] == pytest.approx(np.percentile(whole, 1), abs=0.05)
     assert sampled[2].high[0] == pytest.approx(np.percentile(whole, 99), abs=0.05)
@@ -60,14 +66,14 @@ def test_pixels_that_are_no_numbers_are_named(wrong):
     pixels = coins().astype(float)
     pixels[3, :4] = wrong
     with pytest.raises(ValueError, match="scan has 4 NaN or infinite pixels"):
-        measure([AxesImage(pixels, "YX", name="scan")], 2)
+        measure_statistics([AxesImage(pixels, "YX", name="scan")], 2)
 
 
 def test_a_constant_image_is_refused():
     with pytest.raises(ValueError, match="constant"):
-        measure([AxesImage(np.full((9, 9), 3), "YX")], 2)
+        measure_statistics([AxesImage(np.full((9, 9), 3), "YX")], 2)
 
 
 def test_identity_changes_nothing():
     pixels = coins()[None]
-    np.testing.assert_array_equal(identity(1).apply(pixels), pixels)
+    np.testing.assert_array_equal(identity_statistics(1).apply(pixels), pixels)

@@ -17,10 +17,10 @@ from napari_segkit.images.label_stats import label_stats
 from napari_segkit.images.labels import (
     IGNORE,
     LabelsError,
-    clean_edges,
+    clean_grey_edges,
     from_indices,
-    looks_like_objects,
-    read_values,
+    looks_like_instance_ids,
+    read_class_labels,
     to_indices,
 )
 from napari_segkit.images.training_pairs import training_labels
@@ -52,7 +52,7 @@ def test_the_survey_counts_every_pixel_once(values, unlabelled):
 
 
 def test_a_clean_mask_keeps_its_values(mask):
-    assert read_values(mask, unlabelled=None) is mask
+    assert read_class_labels(mask, unlabelled=None) is mask
     assert label_stats(mask, unlabelled=None).counts.keys() == {0, 255}
 
 
@@ -62,7 +62,7 @@ def test_a_clean_mask_keeps_its_values(mask):
 def test_grey_edges_of_a_resized_mask_are_cleaned_and_said(mask, order, factor, dtype):
     resized = np.clip(rescale(mask / 255, factor, order) * 255, 0, 255).astype(dtype)
     assert len(np.unique(resized)) > 4
-    cleaned = read_values(resized, unlabelled=None)
+    cleaned = read_class_labels(resized, unlabelled=None)
     np.testing.assert_array_equal(cleaned, np.where(resized > 127, 255, 0))
     found = label_stats(resized, unlabelled=None)
     assert found.counts.keys() == {0, 255}
@@ -74,19 +74,19 @@ def test_classes_beside_255_are_not_taken_for_grey_edges(mask):
     for value in range(1, 8):
         photograph[:, 8 * value : 8 * value + 8] = value * 20
     photograph[:8] = 255
-    assert clean_edges(photograph, None) is photograph
-    assert clean_edges(mask, 255) is mask
+    assert clean_grey_edges(photograph, None) is photograph
+    assert clean_grey_edges(mask, 255) is mask
 
 
 def test_objects_are_asked_about_and_taken_as_one_class(mask):
     ids = label(mask > 0).astype(np.uint16)
-    assert looks_like_objects(ids, None)
+    assert looks_like_instance_ids(ids, None)
     with pytest.raises(LabelsError, match="look like objects") as error:
-        read_values(ids, unlabelled=None)
+        read_class_labels(ids, unlabelled=None)
     assert error.value.remedies == ("labels_are='objects'", "labels_are='classes'")
-    one = read_values(ids, unlabelled=None, labels_are="objects")
+    one = read_class_labels(ids, unlabelled=None, labels_are="objects")
     np.testing.assert_array_equal(one, (ids > 0).astype(np.uint8))
-    assert read_values(ids, unlabelled=None, labels_are="classes") is ids
+    assert read_class_labels(ids, unlabelled=None, labels_are="classes") is ids
 
 
 def test_a_training_on_classes_says_that_objects_can_be_learned(mask):
@@ -102,7 +102,7 @@ def test_a_training_on_classes_says_that_objects_can_be_learned(mask):
 
 def test_unlabelled_pixels_of_objects_stay_unlabelled():
     ids = np.array([[0, 1, 2], [3, 255, 255]], np.uint8)
-    one = read_values(ids, unlabelled=255, labels_are="objects")
+    one = read_class_labels(ids, unlabelled=255, labels_are="objects")
     np.testing.assert_array_equal(one, [[0, 1, 1], [1, 255, 255]])
 
 
@@ -111,20 +111,20 @@ def test_scribbles_of_many_classes_are_no_objects():
     for value in range(1, 8):
         scribbles[8 * value, 2:20] = value
         scribbles[8 * value, 40:60] = value
-    assert not looks_like_objects(scribbles, 0)
+    assert not looks_like_instance_ids(scribbles, 0)
 
 
 def test_a_channel_axis_on_the_labels_is_understood():
     image = AxesImage(np.zeros((3, 8, 9)), "CYX")
     painted = np.zeros((3, 8, 9), np.uint8)
     painted[0, 2], painted[2, 5] = 1, 2
-    folded = read_values(painted, image=image)
+    folded = read_class_labels(painted, image=image)
     assert folded.shape == (8, 9)
     assert (folded[2] == 1).all()
     assert (folded[5] == 2).all()
     painted[1, 2] = 2
     with pytest.raises(LabelsError, match="9 pixels are painted differently"):
-        read_values(painted, image=image)
+        read_class_labels(painted, image=image)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.resample import fit_to, on_one_grid, resample
+from napari_segkit.images.resample import resample, resample_pairs, resize_linear
 from napari_segkit.steps import drain
 
 QUICK = TrainConfig(
@@ -45,9 +45,9 @@ def test_stretching_is_linear_between_the_centres_of_pixels():
     places = [(np.arange(2 * n) + 0.5) / 2 - 0.5 for n in values.shape]
     expected = ndimage.map_coordinates(values, np.meshgrid(*places, indexing="ij"), order=1)
     np.testing.assert_allclose(
-        fit_to(values, (14, 18))[1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-6
+        resize_linear(values, (14, 18))[1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-6
     )
-    assert fit_to(values, (7, 9)) is values
+    assert resize_linear(values, (7, 9)) is values
 
 
 def test_thin_strokes_are_not_lost_between_new_pixels():
@@ -55,7 +55,7 @@ def test_thin_strokes_are_not_lost_between_new_pixels():
     labels[:, 21] = 1
     labels[7, 33] = 2
     image = AxesImage(np.zeros((40, 40)), "YX")
-    _, (smaller,) = on_one_grid([image], [labels], 4.0, 2, unlabelled=0)
+    _, (smaller,) = resample_pairs([image], [labels], 4.0, 2, unlabelled=0)
     assert (smaller[:, 5] == 1).all()
     assert smaller[1, 8] == 2
 
@@ -99,7 +99,7 @@ def test_the_measured_numbers_are_those_of_the_image_itself():
 def test_labels_keep_their_values():
     image = AxesImage(np.zeros((8, 8)), "YX", (1.0, 2.0, 2.0))
     labels = np.random.default_rng(0).choice([0, 3, 200], (8, 8)).astype(np.uint8)
-    _, (larger,) = on_one_grid([image], [labels], 1.0, 2, unlabelled=None)
+    _, (larger,) = resample_pairs([image], [labels], 1.0, 2, unlabelled=None)
     np.testing.assert_array_equal(larger, labels.repeat(2, 0).repeat(2, 1))
     assert larger.dtype == labels.dtype
 

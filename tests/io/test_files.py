@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image as Pictures
 
 from napari_segkit.io.files import (
-    check_target,
+    check_output_file,
     read_image,
     read_labels,
     write_labels,
@@ -168,7 +168,7 @@ def test_only_samples_that_are_alpha_are_left_out(tmp_path, shape, dtype, extra,
 
 
 def test_a_large_tiff_is_a_bigtiff_also_when_compressed(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_segkit.io.tiff.CLASSIC", 100)
+    monkeypatch.setattr("napari_segkit.io.tiff.MAX_CLASSIC_BYTES", 100)
     for name, shape in (("small", (6, 7)), ("large", (60, 7))):
         write_labels(tmp_path / f"{name}.tif", values(shape), axes="YX")
         with tifffile.TiffFile(tmp_path / f"{name}.tif") as file:
@@ -352,11 +352,11 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("axes", "highest"), [("ZYX", 1), ("YX", 70_000)])
 def test_what_will_not_fit_is_known_beforehand(tmp_path, axes, highest):
     with pytest.raises(ValueError, match="do not fit a PNG"):
-        check_target(tmp_path / "a.png", axes=axes, highest=highest)
-    check_target(tmp_path / "a.png", axes="YX", highest=255)
-    check_target(tmp_path / "a.tif", axes=axes, highest=highest)
+        check_output_file(tmp_path / "a.png", axes=axes, highest=highest)
+    check_output_file(tmp_path / "a.png", axes="YX", highest=255)
+    check_output_file(tmp_path / "a.tif", axes=axes, highest=highest)
 
 
 def test_probabilities_have_no_place_in_a_png(tmp_path):
     with pytest.raises(ValueError, match=r"\.tif"):
-        check_target(tmp_path / "a.png", probabilities=True)
+        check_output_file(tmp_path / "a.png", probabilities=True)

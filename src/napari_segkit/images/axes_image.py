@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .orientation import orientation_of, transposable, turn, turn_spacing
+from .orientation import orientation_of, reorient, reorient_spacing, transposable
 
 AXES = "TCZYX"
 SPATIAL = "ZYX"
@@ -76,11 +76,12 @@ class AxesImage:
         """Length along one axis, 1 where the image lacks it."""
         return self.shape[self.axes.index(axis)] if axis in self.axes else 1
 
-    def without_channels(self) -> tuple[int, ...]:
+    @property
+    def label_shape(self) -> tuple[int, ...]:
         """Shape of the labels that belong to this image, in its own order of axes."""
         return tuple(self.length(a) for a in self.label_axes)
 
-    def spatial(self, ndim: int) -> tuple[int, ...]:
+    def spatial_shape(self, ndim: int) -> tuple[int, ...]:
         """Lengths along Y X (`ndim` 2) or Z Y X (`ndim` 3)."""
         return tuple(self.length(a) for a in SPATIAL[-ndim:])
 
@@ -90,11 +91,11 @@ class AxesImage:
         for places in product(*(range(self.length(a)) for a in walked)):
             yield dict(zip(walked, places, strict=True))
 
-    def count(self, ndim: int) -> int:
+    def frame_count(self, ndim: int) -> int:
         """How many images of `ndim` dimensions this one holds."""
-        return int(np.prod(self.without_channels()) // np.prod(self.spatial(ndim)))
+        return int(np.prod(self.label_shape) // np.prod(self.spatial_shape(ndim)))
 
-    def selection(
+    def array_index(
         self, frame: dict[str, int], region: Sequence[slice], axes: str
     ) -> tuple[Any, ...]:
         """The index into an array with `axes` for one frame and a region of its Z, Y and X."""
@@ -116,7 +117,7 @@ class AxesImage:
         ndarray
             Pixels of shape ``(C, *region)`` in their own dtype.
         """
-        pixels = np.asarray(self.data[self.selection(frame, region, self.axes)])
+        pixels = np.asarray(self.data[self.array_index(frame, region, self.axes)])
         pixels = pixels.astype(np.uint8) if pixels.dtype == bool else pixels
         left = [a for a in self.axes if a not in frame]
         wanted = ["C", *SPATIAL[-len(region) :]]
@@ -242,11 +243,11 @@ def guess_axes(
     shape = tuple(full_resolution(source).shape)
     channel = _channel_axis(source, shape, labels_shape)
     if like is not None and channel is None:
-        return _resized(like, len(shape))
+        return _with_ndim(like, len(shape))
     if like is not None and "C" in like and not getattr(source, "rgb", False):
-        return _resized(like, len(shape))
+        return _with_ndim(like, len(shape))
     plain = len(shape) - (channel is not None)
-    names = _resized((like or "").replace("C", "") or "TZYX", plain)
+    names = _with_ndim((like or "").replace("C", "") or "TZYX", plain)
     return names if channel is None else names[:channel] + "C" + names[channel:]
 
 
@@ -265,7 +266,7 @@ def _channel_axis(
     return ndim - 1 if looks_colour else None
 
 
-def _resized(axes: str, ndim: int) -> str:
+def _with_ndim(axes: str, ndim: int) -> str:
     """The same axes with T and Z left out or added until there are `ndim` of them."""
     for axis in "TZC":
         axes = axes.replace(axis, "") if len(axes) > ndim else axes
@@ -298,7 +299,7 @@ def _spacing(layer: Any, axes: str, spacing: Sequence[float] | None) -> tuple[fl
     return z, y, x
 
 
-def turned(image: AxesImage, wanted: str) -> AxesImage:
+def reorient_image(image: AxesImage, wanted: str) -> AxesImage:
     """Give an image that lies another way.
 
     Parameters
@@ -306,7 +307,7 @@ def turned(image: AxesImage, wanted: str) -> AxesImage:
     image : AxesImage
         With any axes; what has no Z, or no known orientation, stays as it is.
     wanted : str
-        The way it is to lie, as in `turn`; "" for any.
+        The way it is to lie, as in `reorient`; "" for any.
 
     Returns
     -------
@@ -319,7 +320,7 @@ def turned(image: AxesImage, wanted: str) -> AxesImage:
         return image
     return replace(
         image,
-        data=turn(transposable(image.data), image.axes, image.orientation, wanted),
-        spacing=turn_spacing(image.spacing, image.orientation, wanted),
+        data=reorient(transposable(image.data), image.axes, image.orientation, wanted),
+        spacing=reorient_spacing(image.spacing, image.orientation, wanted),
         orientation=wanted,
     )

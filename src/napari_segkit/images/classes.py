@@ -59,7 +59,7 @@ def classes_of(labels: Any, values: Sequence[int]) -> tuple[LabelClass, ...]:
     )
 
 
-def objects_as_classes(values: Sequence[int]) -> tuple[LabelClass, ...]:
+def foreground_classes(values: Sequence[int]) -> tuple[LabelClass, ...]:
     """The classes of objects taken as one: 0 background, 1 object."""
     names = {0: "background", 1: "object"}
     return tuple(

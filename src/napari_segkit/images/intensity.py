@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from .axes_image import AxesImage
 
 PERCENTILES = (1.0, 99.0)
-BLOCK = 256
-BLOCKS = 64
-WHOLE = 2**26
+BLOCK_LENGTH = 256
+MAX_BLOCKS = 64
+MAX_FULL_READ = 2**26
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Statistics:
         return ((pixels - low) / (high - low)).astype(np.float32)
 
 
-def identity(channels: int) -> Statistics:
+def identity_statistics(channels: int) -> Statistics:
     """Statistics that change nothing."""
     return Statistics((0.0,) * channels, (1.0,) * channels)
 
 
-def full_range(image: AxesImage) -> Statistics:
+def dtype_statistics(image: AxesImage) -> Statistics:
     """From black to white: what the type can hold; of floats 1, or 255 where they exceed it.
 
     Parameters
@@ -57,8 +57,8 @@ def full_range(image: AxesImage) -> Statistics:
     return Statistics((0.0,) * image.channels, (white,) * image.channels)
 
 
-def measure(
-    images: Iterable[AxesImage], ndim: int, *, nonzero: bool = False, blank: bool = False
+def measure_statistics(
+    images: Iterable[AxesImage], ndim: int, *, nonzero: bool = False, allow_constant: bool = False
 ) -> Statistics:
     """Robust range of each channel: its 1st and 99th percentile.
 
@@ -71,7 +71,7 @@ def measure(
         Spatial dimensions of the model, 2 or 3.
     nonzero : bool
         Leave out pixels that are exactly zero (the air around a head in MRI).
-    blank : bool
+    allow_constant : bool
         Take images without contrast, too: all of their pixels become 0.
 
     Returns
@@ -82,14 +82,14 @@ def measure(
     Raises
     ------
     ValueError
-        If a pixel is NaN or infinite, or every channel is constant and `blank` is not set.
+        If a pixel is NaN or infinite, or every channel is constant and `allow_constant` is not set.
     """
     images = list(images)
     blocks = [b.reshape(b.shape[0], -1) for image in images for b in _sample(image, ndim)]
     ranges = [
         _range(np.concatenate([b[c] for b in blocks]), nonzero) for c in range(len(blocks[0]))
     ]
-    if not blank and all(low == high for low, high in ranges):
+    if not allow_constant and all(low == high for low, high in ranges):
         names = ", ".join(dict.fromkeys(i.name for i in images))
         raise ValueError(
             f"{names} is constant (every pixel is {ranges[0][0]:g}), so there is nothing to learn "
@@ -101,7 +101,7 @@ def measure(
     )
 
 
-def mostly_zero(images: Iterable[AxesImage], ndim: int) -> bool:
+def has_zero_background(images: Iterable[AxesImage], ndim: int) -> bool:
     """Whether a fifth or more of the pixels are exactly zero: air, padding, a mask."""
     blocks = [b for image in images for b in _sample(image, ndim)]
     zeros = sum(int((b == 0).all(axis=0).sum()) for b in blocks)
@@ -137,23 +137,28 @@ def _range(values: NDArray[Any], nonzero: bool) -> tuple[float, float]:
 
 def _sample(image: AxesImage, ndim: int) -> Iterator[NDArray[Any]]:
     """Pixels that stand for the image: all of them, or blocks at fixed places."""
-    for frame, region in _places(image, ndim):
+    for frame, region in _sample_regions(image, ndim):
         pixels = image.read(frame, region)
         require_finite(pixels, image.name)
         yield pixels
 
 
-def _places(image: AxesImage, ndim: int) -> list[tuple[dict[str, int], tuple[slice, ...]]]:
-    shape, frames = image.spatial(ndim), list(image.frames(ndim))
-    if isinstance(image.data, np.ndarray) and image.data.size <= WHOLE:
+def _sample_regions(image: AxesImage, ndim: int) -> list[tuple[dict[str, int], tuple[slice, ...]]]:
+    shape, frames = image.spatial_shape(ndim), list(image.frames(ndim))
+    if isinstance(image.data, np.ndarray) and image.data.size <= MAX_FULL_READ:
         return [(frame, tuple(slice(0, n) for n in shape)) for frame in frames]
     corners = list(
-        product(*(range(0, n, BLOCK if i >= ndim - 2 else 1) for i, n in enumerate(shape)))
+        product(*(range(0, n, BLOCK_LENGTH if i >= ndim - 2 else 1) for i, n in enumerate(shape)))
     )
     total = len(frames) * len(corners)
-    picked = np.unique(np.linspace(0, total - 1, min(total, BLOCKS)).round().astype(int))
+    picked = np.unique(np.linspace(0, total - 1, min(total, MAX_BLOCKS)).round().astype(int))
     places = [(frames[p // len(corners)], corners[p % len(corners)]) for p in picked]
     return [
-        (frame, tuple(slice(c, c + (BLOCK if i >= ndim - 2 else 1)) for i, c in enumerate(corner)))
+        (
+            frame,
+            tuple(
+                slice(c, c + (BLOCK_LENGTH if i >= ndim - 2 else 1)) for i, c in enumerate(corner)
+            ),
+        )
         for frame, corner in places
     ]

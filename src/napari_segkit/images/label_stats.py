@@ -11,12 +11,12 @@ from napari_segkit.config import LabelsAre
 
 from .axes_image import AxesImage
 from .classes import LabelClass
-from .labels import LabelsError, count, read_all
+from .labels import LabelsError, count_values, read_all_class_labels
 
-FEW = 50
-MOST_CLASSES = 1000
-OR_OBJECTS = "or ModelSpec(..., objects='distance') to learn each as an object"
-REMEDY = "objects='distance'"
+FEW_PIXELS = 50
+MAX_CLASSES = 1000
+TRAIN_ON_OBJECTS_HINT = "or ModelSpec(..., objects='distance') to learn each as an object"
+TRAIN_ON_OBJECTS = "objects='distance'"
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class ObjectStats:
         slice by slice, of what a slice shows.
     """
 
-    known: LabelClass
-    number: int
-    typical: float
+    label_class: LabelClass
+    count: int
+    median: float
     smallest: float
     largest: float
 
@@ -70,7 +70,7 @@ class LabelStats:
     problem: str | None = None
     remedies: tuple[str, ...] = ()
     objects: tuple[ObjectStats, ...] = ()
-    fitted: str = ""
+    size_settings: str = ""
 
 
 def label_stats(
@@ -94,7 +94,7 @@ def label_stats(
     """
     try:
         images = None if image is None else [image]
-        values, cleaned = read_classes(
+        values, cleaned = read_training_labels(
             [labels], unlabelled=unlabelled, labels_are=labels_are, images=images
         )
     except LabelsError as error:
@@ -102,7 +102,7 @@ def label_stats(
     return label_stats_of(values, unlabelled, cleaned=cleaned)
 
 
-def read_classes(
+def read_training_labels(
     labels: Sequence[Any],
     *,
     unlabelled: int | None,
@@ -114,31 +114,33 @@ def read_classes(
     Parameters
     ----------
     labels, unlabelled, labels_are, images
-        As in `read_all`.
+        As in `read_all_class_labels`.
 
     Returns
     -------
     tuple
-        As `read_all` gives it.
+        As `read_all_class_labels` gives it.
 
     Raises
     ------
     LabelsError
-        As in `read_all`; of labels that look like objects it says that they can be learned as such.
+        As in `read_all_class_labels`; of labels that look like objects it says that they can be learned as such.
     """
     try:
-        return read_all(labels, unlabelled=unlabelled, labels_are=labels_are, images=images)
+        return read_all_class_labels(
+            labels, unlabelled=unlabelled, labels_are=labels_are, images=images
+        )
     except LabelsError as error:
         if "labels_are='objects'" not in error.remedies:
             raise
-        sentence = f"{str(error).removesuffix('.')}, {OR_OBJECTS}."
-        raise LabelsError(sentence, (*error.remedies, REMEDY)) from None
+        sentence = f"{str(error).removesuffix('.')}, {TRAIN_ON_OBJECTS_HINT}."
+        raise LabelsError(sentence, (*error.remedies, TRAIN_ON_OBJECTS)) from None
 
 
 def label_stats_of(
     values: Sequence[NDArray[Any]], unlabelled: int | None, *, cleaned: bool = False
 ) -> LabelStats:
-    """The survey of several arrays that `read_classes` gave, taken together.
+    """The survey of several arrays that `read_training_labels` gave, taken together.
 
     Parameters
     ----------
@@ -154,11 +156,13 @@ def label_stats_of(
     LabelStats
         The counts, and sentences for the user.
     """
-    return _judge(np.concatenate([v.ravel() for v in values]), unlabelled, cleaned=cleaned)
+    return _count_and_check(
+        np.concatenate([v.ravel() for v in values]), unlabelled, cleaned=cleaned
+    )
 
 
-def _judge(values: NDArray[Any], unlabelled: int | None, *, cleaned: bool) -> LabelStats:
-    present, pixels = count(values)
+def _count_and_check(values: NDArray[Any], unlabelled: int | None, *, cleaned: bool) -> LabelStats:
+    present, pixels = count_values(values)
     counts = {int(v): int(n) for v, n in zip(present, pixels, strict=True)}
     left_out = counts.pop(unlabelled, 0) if unlabelled is not None else 0
     notes = list(_notes(counts, left_out, unlabelled))
@@ -170,11 +174,11 @@ def _judge(values: NDArray[Any], unlabelled: int | None, *, cleaned: bool) -> La
 def _problem(
     counts: dict[int, int], left_out: int, unlabelled: int | None
 ) -> tuple[str | None, tuple[str, ...]]:
-    if len(counts) > MOST_CLASSES:
+    if len(counts) > MAX_CLASSES:
         return (
-            f"The labels hold {len(counts)} classes; a network learns at most {MOST_CLASSES}: if "
-            f"the values are ids of objects, choose labels_are='objects', {OR_OBJECTS}.",
-            ("labels_are='objects'", REMEDY),
+            f"The labels hold {len(counts)} classes; a network learns at most {MAX_CLASSES}: if "
+            f"the values are ids of objects, choose labels_are='objects', {TRAIN_ON_OBJECTS_HINT}.",
+            ("labels_are='objects'", TRAIN_ON_OBJECTS),
         )
     if not counts:
         return (
@@ -222,9 +226,9 @@ def _notes(counts: dict[int, int], left_out: int, unlabelled: int | None) -> lis
             "255 is learned as a class: where it means unlabelled, as in many photographs' masks, "
             "choose unlabelled=255."
         )
-    few = [str(v) for v, n in counts.items() if n < FEW]
+    few = [str(v) for v, n in counts.items() if n < FEW_PIXELS]
     if few:
         more = f" and {len(few) - 5} more" if len(few) > 5 else ""
         named = f"Class {', '.join(few[:5])}{more}"
-        notes.append(f"{named}: fewer than {FEW} labelled pixels each; paint more.")
+        notes.append(f"{named}: fewer than {FEW_PIXELS} labelled pixels each; paint more.")
     return notes

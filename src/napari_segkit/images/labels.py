@@ -10,11 +10,11 @@ from scipy import ndimage
 from napari_segkit.config import LabelsAre
 
 from .axes_image import SPATIAL, AxesImage, full_resolution
-from .orientation import orientation_of, turn
+from .orientation import orientation_of, reorient
 
 IGNORE = -1
 RINGING = 8  # resizing and JPEG shift even flat parts of a mask by this much
-OBJECTS_FROM = 6  # so many values with one piece each look like objects
+MIN_INSTANCES = 6  # so many values with one piece each look like objects
 
 
 class LabelsError(ValueError):
@@ -33,7 +33,7 @@ class LabelsError(ValueError):
         self.remedies = remedies
 
 
-def read_values(
+def read_class_labels(
     labels: Any,
     *,
     unlabelled: int | None = 0,
@@ -65,10 +65,12 @@ def read_values(
         where `labels_are` is "ask".
     """
     images = None if image is None else [image]
-    return read_all([labels], unlabelled=unlabelled, labels_are=labels_are, images=images)[0][0]
+    return read_all_class_labels(
+        [labels], unlabelled=unlabelled, labels_are=labels_are, images=images
+    )[0][0]
 
 
-def read_all(
+def read_all_class_labels(
     labels: Sequence[Any],
     *,
     unlabelled: int | None = 0,
@@ -80,9 +82,9 @@ def read_all(
     Parameters
     ----------
     labels : sequence of array-like or napari Labels layer
-        As in `read_values`, each.
+        As in `read_class_labels`, each.
     unlabelled, labels_are
-        As in `read_values`.
+        As in `read_class_labels`.
     images : sequence of AxesImage, optional
         The images they belong to.
 
@@ -94,20 +96,20 @@ def read_all(
     Raises
     ------
     LabelsError
-        As in `read_values`.
+        As in `read_class_labels`.
     """
-    values = as_values(labels, images)
+    values = read_label_arrays(labels, images)
     if labels_are == "objects":
-        return [_as_one_class(v, unlabelled) for v in values], False
+        return [_merge_instances(v, unlabelled) for v in values], False
     cleaned = any(has_grey_edges(v, unlabelled) for v in values)
     if cleaned:
-        values = [_cleaned(v) for v in values]
+        values = [_threshold_mask(v) for v in values]
     if labels_are == "ask":
-        _ask_about_objects(values, unlabelled)
+        _refuse_instance_ids(values, unlabelled)
     return values, cleaned
 
 
-def as_values(
+def read_label_arrays(
     labels: Sequence[Any], images: Sequence[AxesImage] | None = None
 ) -> list[NDArray[np.integer[Any]]]:
     """Labels as integers that lie as their images do, whatever they mean.
@@ -115,7 +117,7 @@ def as_values(
     Parameters
     ----------
     labels, images
-        As in `read_all`.
+        As in `read_all_class_labels`.
 
     Returns
     -------
@@ -132,10 +134,10 @@ def as_values(
         _require_integers(array)
     if images is None:
         return values
-    return [as_lies(*each) for each in zip(values, labels, images, strict=True)]
+    return [align_to_image(*each) for each in zip(values, labels, images, strict=True)]
 
 
-def as_lies(values: NDArray[Any], labels: Any, image: AxesImage) -> NDArray[Any]:
+def align_to_image(values: NDArray[Any], labels: Any, image: AxesImage) -> NDArray[Any]:
     """Values of the pixels of labels, lying as their image does, without its channel axis.
 
     Parameters
@@ -147,7 +149,9 @@ def as_lies(values: NDArray[Any], labels: Any, image: AxesImage) -> NDArray[Any]
     image : AxesImage
         The image they belong to.
     """
-    return _fit_image(turn(values, SPATIAL, orientation_of(labels), image.orientation), image)
+    return _require_image_shape(
+        reorient(values, SPATIAL, orientation_of(labels), image.orientation), image
+    )
 
 
 def to_indices(values: NDArray[Any], classes: Sequence[int]) -> NDArray[np.int16]:
@@ -162,7 +166,7 @@ def from_indices(indices: NDArray[Any], classes: Sequence[int]) -> NDArray[np.un
     return np.asarray(classes, np.min_scalar_type(max(classes)))[indices]
 
 
-def clean_edges(values: NDArray[Any], unlabelled: int | None) -> NDArray[Any]:
+def clean_grey_edges(values: NDArray[Any], unlabelled: int | None) -> NDArray[Any]:
     """Undo what resizing did to a 0/255 mask: values above 127 become 255 and the rest 0.
 
     Only masks whose other values all lie on edges between 0 and 255 are changed; every other
@@ -180,13 +184,13 @@ def clean_edges(values: NDArray[Any], unlabelled: int | None) -> NDArray[Any]:
     ndarray
         The same array, or a cleaned copy.
     """
-    return _cleaned(values) if has_grey_edges(values, unlabelled) else values
+    return _threshold_mask(values) if has_grey_edges(values, unlabelled) else values
 
 
-def looks_like_objects(values: NDArray[Any], unlabelled: int | None) -> bool:
+def looks_like_instance_ids(values: NDArray[Any], unlabelled: int | None) -> bool:
     """Whether values are ids: many of them, nearly each in one connected piece."""
-    ids = [v for v in _present(values, unlabelled) if v != 0]
-    if len(ids) < OBJECTS_FROM:
+    ids = [v for v in _labelled_values(values, unlabelled) if v != 0]
+    if len(ids) < MIN_INSTANCES:
         return False
     from skimage.measure import label
 
@@ -195,15 +199,17 @@ def looks_like_objects(values: NDArray[Any], unlabelled: int | None) -> bool:
     return pieces <= 1.25 * len(ids)
 
 
-def _cleaned(values: NDArray[Any]) -> NDArray[Any]:
+def _threshold_mask(values: NDArray[Any]) -> NDArray[Any]:
     return np.where(values > 127, 255, 0).astype(np.uint8)
 
 
-def _ask_about_objects(values: Sequence[NDArray[Any]], unlabelled: int | None) -> None:
-    most = max((v for v in values if looks_like_objects(v, unlabelled)), key=np.max, default=None)
+def _refuse_instance_ids(values: Sequence[NDArray[Any]], unlabelled: int | None) -> None:
+    most = max(
+        (v for v in values if looks_like_instance_ids(v, unlabelled)), key=np.max, default=None
+    )
     if most is not None:
         raise LabelsError(
-            f"The labels hold {len(_present(most, unlabelled))} values of one piece each and look "
+            f"The labels hold {len(_labelled_values(most, unlabelled))} values of one piece each and look "
             "like objects: choose labels_are='objects' to take all of them as one class, or "
             "labels_are='classes' if each value is a class.",
             ("labels_are='objects'", "labels_are='classes'"),
@@ -223,12 +229,12 @@ def _require_integers(values: NDArray[Any]) -> None:
         )
 
 
-def _fit_image(values: NDArray[Any], image: AxesImage) -> NDArray[Any]:
-    wanted = image.without_channels()
+def _require_image_shape(values: NDArray[Any], image: AxesImage) -> NDArray[Any]:
+    wanted = image.label_shape
     if values.shape == wanted:
         return values
     if "C" in image.axes and values.shape == image.shape:
-        return _fold_channels(values, image.axes.index("C"))
+        return _merge_channels(values, image.axes.index("C"))
     raise LabelsError(
         f"The labels have shape {values.shape}, but {image.name} of shape {image.shape} with axes "
         f"{image.axes} needs labels of shape {wanted}: make new labels for this image, or name "
@@ -236,7 +242,7 @@ def _fit_image(values: NDArray[Any], image: AxesImage) -> NDArray[Any]:
     )
 
 
-def _fold_channels(values: NDArray[Any], axis: int) -> NDArray[Any]:
+def _merge_channels(values: NDArray[Any], axis: int) -> NDArray[Any]:
     """Labels painted on single channels as labels of the pixel; 0 there means not painted."""
     folded = values.max(axis=axis)
     clash = ((values != 0) & (values != np.expand_dims(folded, axis))).any(axis=axis)
@@ -248,7 +254,7 @@ def _fold_channels(values: NDArray[Any], axis: int) -> NDArray[Any]:
     return folded
 
 
-def _as_one_class(values: NDArray[Any], unlabelled: int | None) -> NDArray[Any]:
+def _merge_instances(values: NDArray[Any], unlabelled: int | None) -> NDArray[Any]:
     if unlabelled == 1:
         raise LabelsError(
             "labels_are='objects' makes one class of all objects, 1, so unlabelled cannot be 1: "
@@ -261,11 +267,11 @@ def _as_one_class(values: NDArray[Any], unlabelled: int | None) -> NDArray[Any]:
     return np.where(values == unlabelled, unlabelled, one).astype(kept)
 
 
-def _present(values: NDArray[Any], unlabelled: int | None) -> list[int]:
-    return [int(v) for v in count(values)[0] if v != unlabelled]
+def _labelled_values(values: NDArray[Any], unlabelled: int | None) -> list[int]:
+    return [int(v) for v in count_values(values)[0] if v != unlabelled]
 
 
-def count(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def count_values(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The distinct values and their counts; fast where values are small."""
     if values.size and values.max() < 2**16:
         counts = np.bincount(values.ravel().astype(np.intp, copy=False))
@@ -289,7 +295,7 @@ def has_grey_edges(values: NDArray[Any], unlabelled: int | None) -> bool:
     return bool((above & below)[grey].mean() > 0.95)
 
 
-def unsigned(values: NDArray[Any]) -> NDArray[Any]:
+def as_unsigned(values: NDArray[Any]) -> NDArray[Any]:
     """Give label values an unsigned type that files can hold.
 
     Parameters

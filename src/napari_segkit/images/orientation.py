@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 SPATIAL = "ZYX"
-PAIRS = ("RL", "AP", "SI")  # right and left, anterior and posterior, superior and inferior
+OPPOSITES = ("RL", "AP", "SI")  # right and left, anterior and posterior, superior and inferior
 
 
 def orientation_of(layer: Any) -> str:
@@ -24,7 +24,7 @@ def orientation_of(layer: Any) -> str:
     return str(getattr(header, "orientation", ""))
 
 
-def turn(data: Any, axes: str, orientation: str, wanted: str) -> Any:
+def reorient(data: Any, axes: str, orientation: str, wanted: str) -> Any:
     """Turn an array so that it lies another way, without copying it.
 
     Parameters
@@ -55,43 +55,43 @@ def turn(data: Any, axes: str, orientation: str, wanted: str) -> Any:
         return data
     places = [front + axes.index(a) for a in SPATIAL]
     order, flips = list(range(data.ndim)), [slice(None)] * data.ndim
-    for place, (source, flipped) in zip(places, _moves(orientation, wanted), strict=True):
+    for place, (source, flipped) in zip(places, _axis_moves(orientation, wanted), strict=True):
         order[place] = places[source]
         flips[place] = slice(None, None, -1 if flipped else None)
     return data.transpose(order)[tuple(flips)]
 
 
-def turn_spacing(
+def reorient_spacing(
     spacing: Sequence[float], orientation: str, wanted: str
 ) -> tuple[float, float, float]:
-    """Reorder the distances between pixels as `turn` reorders the axes.
+    """Reorder the distances between pixels as `reorient` reorders the axes.
 
     Parameters
     ----------
     spacing : sequence of float
         Along Z, Y and X.
     orientation, wanted : str
-        As in `turn`.
+        As in `reorient`.
 
     Returns
     -------
     tuple of float
         Along Z, Y and X after turning.
     """
-    moves = _moves(orientation, wanted) if orientation and wanted else ((0, 0), (1, 0), (2, 0))
+    moves = _axis_moves(orientation, wanted) if orientation and wanted else ((0, 0), (1, 0), (2, 0))
     z, y, x = (float(spacing[source]) for source, _ in moves)
     return z, y, x
 
 
-def _moves(orientation: str, wanted: str) -> tuple[tuple[int, bool], ...]:
+def _axis_moves(orientation: str, wanted: str) -> tuple[tuple[int, bool], ...]:
     """For each wanted direction, the axis it comes from and whether that is to be flipped."""
-    lines = [_lines(orientation).index(line) for line in _lines(wanted)]
+    lines = [_axis_pairs(orientation).index(line) for line in _axis_pairs(wanted)]
     return tuple((at, orientation[at] != w) for at, w in zip(lines, wanted, strict=True))
 
 
-def _lines(orientation: str) -> list[int]:
+def _axis_pairs(orientation: str) -> list[int]:
     """Which of the three pairs of directions each letter is of."""
-    lines = [i for letter in orientation for i, pair in enumerate(PAIRS) if letter in pair]
+    lines = [i for letter in orientation for i, pair in enumerate(OPPOSITES) if letter in pair]
     if len(orientation) != 3 or sorted(lines) != [0, 1, 2]:
         raise ValueError(
             f"orientation={orientation!r} is not known: give three letters for Z, Y and X, one "

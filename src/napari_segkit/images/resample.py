@@ -11,12 +11,12 @@ from skimage import transform
 
 from .axes_image import SPATIAL, AxesImage
 
-MOST = 2**31  # pixels of a resampled image
-FEWEST = 8  # along Y and X, where the image has so many
-SAME = 0.01  # share by which voxel sizes may differ and count as the same
+MAX_PIXELS = 2**31  # pixels of a resampled image
+MIN_LENGTH = 8  # along Y and X, where the image has so many
+SPACING_TOLERANCE = 0.01  # share by which voxel sizes may differ and count as the same
 
 
-def on_one_grid(
+def resample_pairs(
     images: Sequence[AxesImage],
     values: Sequence[NDArray[Any]],
     size: float | None,
@@ -51,11 +51,11 @@ def on_one_grid(
         little of an image, or blow it up beyond reason.
     """
     if size is None:
-        _require_one_size(images, ndim)
+        _require_equal_spacing(images, ndim)
         return list(images), list(values)
     resampled = [resample(image, size, ndim) for image in images]
     pairs = zip(values, resampled, strict=True)
-    return resampled, [_fit_labels(v, i.without_channels(), unlabelled) for v, i in pairs]
+    return resampled, [_resize_labels(v, i.label_shape, unlabelled) for v, i in pairs]
 
 
 def resample(image: AxesImage, size: float, ndim: int) -> AxesImage:
@@ -80,11 +80,11 @@ def resample(image: AxesImage, size: float, ndim: int) -> AxesImage:
     ValueError
         If little would be left of it, or it would grow beyond reason.
     """
-    empty = resampled_shape(image, size, ndim)
-    return replace(empty, data=fit_to(np.asarray(image.data, np.float32), empty.shape))
+    empty = resampled_template(image, size, ndim)
+    return replace(empty, data=resize_linear(np.asarray(image.data, np.float32), empty.shape))
 
 
-def resampled_shape(image: AxesImage, size: float, ndim: int) -> AxesImage:
+def resampled_template(image: AxesImage, size: float, ndim: int) -> AxesImage:
     """The image that `resample` would make, without its pixels.
 
     Parameters
@@ -98,12 +98,12 @@ def resampled_shape(image: AxesImage, size: float, ndim: int) -> AxesImage:
         max(1, round(n * spacing[a] / size)) if a in spatial else n
         for a, n in zip(image.axes, image.shape, strict=True)
     ]
-    _require_sensible(image, size, shape)
+    _require_reasonable_shape(image, size, shape)
     z, y, x = (size if a in spatial else spacing[a] for a in SPATIAL)
     return replace(image, data=np.broadcast_to(np.float32(0), shape), spacing=(z, y, x))
 
 
-def fit_to(pixels: NDArray[Any], shape: Sequence[int]) -> NDArray[np.float32]:
+def resize_linear(pixels: NDArray[Any], shape: Sequence[int]) -> NDArray[np.float32]:
     """Stretch or shrink an array to a shape, blending linearly.
 
     Parameters
@@ -126,7 +126,9 @@ def fit_to(pixels: NDArray[Any], shape: Sequence[int]) -> NDArray[np.float32]:
     return blended.astype(np.float32)
 
 
-def _fit_labels(values: NDArray[Any], shape: Sequence[int], unlabelled: int | None) -> NDArray[Any]:
+def _resize_labels(
+    values: NDArray[Any], shape: Sequence[int], unlabelled: int | None
+) -> NDArray[Any]:
     """The nearest label; strokes thinner than a new pixel are not lost between two."""
     fitted: NDArray[Any] = transform.resize(  # type: ignore[no-untyped-call]
         values, shape, order=0, preserve_range=True, anti_aliasing=False
@@ -140,30 +142,32 @@ def _fit_labels(values: NDArray[Any], shape: Sequence[int], unlabelled: int | No
     return fitted
 
 
-def _require_sensible(image: AxesImage, size: float, shape: Sequence[int]) -> None:
+def _require_reasonable_shape(image: AxesImage, size: float, shape: Sequence[int]) -> None:
     old, new = (
         dict(zip(image.axes, image.shape, strict=True)),
         dict(zip(image.axes, shape, strict=True)),
     )
-    if prod(shape) > MOST or any(new[a] < min(old[a], FEWEST) for a in "YX"):
+    if prod(shape) > MAX_PIXELS or any(new[a] < min(old[a], MIN_LENGTH) for a in "YX"):
         raise ValueError(
             f"voxel_size is {size:g}, which makes {image.name} of shape {image.shape} into "
             f"{tuple(shape)}: give the edge of a voxel in the image's world units; its own are "
-            f"{_times(image.spacing)} (Z x Y x X)."
+            f"{_format_spacing(image.spacing)} (Z x Y x X)."
         )
 
 
-def _require_one_size(images: Sequence[AxesImage], ndim: int) -> None:
+def _require_equal_spacing(images: Sequence[AxesImage], ndim: int) -> None:
     sizes = [image.spacing[-ndim:] for image in images]
     volumes = ndim == 3 or any("Z" in image.axes for image in images)
-    if volumes and not np.allclose(sizes, sizes[0], rtol=SAME):
-        other = next(i for i, s in enumerate(sizes) if not np.allclose(s, sizes[0], rtol=SAME))
+    if volumes and not np.allclose(sizes, sizes[0], rtol=SPACING_TOLERANCE):
+        other = next(
+            i for i, s in enumerate(sizes) if not np.allclose(s, sizes[0], rtol=SPACING_TOLERANCE)
+        )
         raise ValueError(
-            f"{images[0].name} has voxels of {_times(sizes[0])} and {images[other].name} of "
-            f"{_times(sizes[other])} (Z x Y x X): one training needs one size; set "
+            f"{images[0].name} has voxels of {_format_spacing(sizes[0])} and {images[other].name} of "
+            f"{_format_spacing(sizes[other])} (Z x Y x X): one training needs one size; set "
             "voxel_size to resample them all, or leave out those that differ."
         )
 
 
-def _times(size: Sequence[float]) -> str:
+def _format_spacing(size: Sequence[float]) -> str:
     return " x ".join(f"{s:g}" for s in size)

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import TrainConfig
 
-from .axes_image import AxesImage, turned
-from .classes import LabelClass, classes_of, objects_as_classes
-from .label_stats import label_stats_of, read_classes
+from .axes_image import AxesImage, reorient_image
+from .classes import LabelClass, classes_of, foreground_classes
+from .label_stats import label_stats_of, read_training_labels
 from .labels import LabelsError
-from .orientation import turn
+from .orientation import reorient
 
 
 def pair_up(images: Any, labels: Any) -> list[tuple[Any, Any]]:
@@ -47,7 +47,7 @@ def pair_up(images: Any, labels: Any) -> list[tuple[Any, Any]]:
     return list(zip(images, labels, strict=True))
 
 
-def in_one_orientation(
+def reorient_to_first(
     images: Sequence[AxesImage], values: Sequence[NDArray[Any]]
 ) -> tuple[list[AxesImage], list[NDArray[Any]]]:
     """Images and label values turned to lie as the first of them does.
@@ -65,8 +65,9 @@ def in_one_orientation(
         Views of the same pixels.
     """
     wanted = images[0].orientation
-    return [turned(i, wanted) for i in images], [
-        turn(v, i.label_axes, i.orientation, wanted) for i, v in zip(images, values, strict=True)
+    return [reorient_image(i, wanted) for i in images], [
+        reorient(v, i.label_axes, i.orientation, wanted)
+        for i, v in zip(images, values, strict=True)
     ]
 
 
@@ -95,7 +96,7 @@ def training_labels(
         If the labels cannot be learned from; the sentence says why.
     """
     require_same_channels(images)
-    values, cleaned = read_classes(
+    values, cleaned = read_training_labels(
         labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
     )
     found = label_stats_of(values, config.unlabelled, cleaned=cleaned)
@@ -104,7 +105,7 @@ def training_labels(
     for note in found.notes:
         warnings.warn(note, UserWarning, stacklevel=4)
     if config.labels_are == "objects":
-        return values, objects_as_classes(list(found.counts))
+        return values, foreground_classes(list(found.counts))
     return values, classes_of(labels, list(found.counts))
 
 

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image, full_resolution
-from napari_segkit.images.labels import unsigned
-from napari_segkit.images.orientation import turn
+from napari_segkit.images.labels import as_unsigned
+from napari_segkit.images.orientation import reorient
 
 from .filenames import NIFTI, ending
-from .read_errors import reading
+from .read_errors import explain_read_errors
 from .readers import PICTURES, TIFF, read_source
-from .replace_file import replacing
-from .tiff import UNKNOWN, Spacing
-from .writers import LABELS, PROBABILITIES, FileMetadata, require_fit
+from .replace_file import atomic_write
+from .tiff import UNKNOWN_SPACING, Spacing
+from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable
 
 if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
@@ -77,11 +77,11 @@ def read_image(
         channels=channels,
     )
     if axes and ending(file) in NIFTI:
-        _require_own_axes(file, axes, as_image(source, said).axes)
+        _require_header_axes(file, axes, as_image(source, said).axes)
     return replace(image, name=file.name)
 
 
-def _require_own_axes(file: Path, axes: str, own: str) -> None:
+def _require_header_axes(file: Path, axes: str, own: str) -> None:
     """A NIfTI file knows Z, Y and X; swapped, its labels would lie elsewhere in the body."""
     pairs = zip(axes.upper(), own, strict=False)
     if any(given != named and given in SPATIAL for given, named in pairs):
@@ -119,7 +119,7 @@ def read_labels(path: AnyPath, *, orientation: str = "") -> Any:
     values = full_resolution(source)
     if axes and axes.endswith("C") and file.suffix.lower() in (*TIFF, *PICTURES):
         return _one_channel(values, file)
-    return turn(values, SPATIAL, file_orientation(file), orientation)
+    return reorient(values, SPATIAL, file_orientation(file), orientation)
 
 
 def file_orientation(path: AnyPath) -> str:
@@ -141,7 +141,7 @@ def file_orientation(path: AnyPath) -> str:
         return ""
     from .nifti.layers import read_header
 
-    with reading(file):
+    with explain_read_errors(file):
         return read_header(file).orientation
 
 
@@ -150,7 +150,7 @@ def write_labels(
     labels: ArrayLike,
     *,
     axes: str,
-    spacing: Spacing = UNKNOWN,
+    spacing: Spacing = UNKNOWN_SPACING,
     provenance: dict[str, Any] | None = None,
     header: "NiftiHeader | None" = None,
     overwrite: bool = False,
@@ -182,10 +182,10 @@ def write_labels(
     ValueError
         If the ending is not one of these, the values do not fit, or the file exists.
     """
-    file = check_target(path, overwrite=overwrite)
-    values = unsigned(np.asarray(labels))
-    require_fit(file, values.ndim, int(values.max(initial=0)))
-    with replacing(file) as opened:
+    file = check_output_file(path, overwrite=overwrite)
+    values = as_unsigned(np.asarray(labels))
+    require_representable(file, values.ndim, int(values.max(initial=0)))
+    with atomic_write(file) as opened:
         LABELS[ending(file)](opened, values, axes, FileMetadata(spacing, provenance or {}, header))
 
 
@@ -194,7 +194,7 @@ def write_probabilities(
     probabilities: ArrayLike,
     *,
     axes: str,
-    spacing: Spacing = UNKNOWN,
+    spacing: Spacing = UNKNOWN_SPACING,
     provenance: dict[str, Any] | None = None,
     header: "NiftiHeader | None" = None,
     overwrite: bool = False,
@@ -218,15 +218,15 @@ def write_probabilities(
     ValueError
         If the ending is not one of these, or the file exists.
     """
-    file = check_target(path, overwrite=overwrite, probabilities=True)
+    file = check_output_file(path, overwrite=overwrite, probabilities=True)
     values = np.asarray(probabilities, np.float32)
-    with replacing(file) as opened:
+    with atomic_write(file) as opened:
         PROBABILITIES[ending(file)](
             opened, values, axes, FileMetadata(spacing, provenance or {}, header)
         )
 
 
-def check_target(
+def check_output_file(
     path: AnyPath,
     *,
     overwrite: bool = False,
@@ -262,11 +262,11 @@ def check_target(
     if ending(file) not in writers:
         raise ValueError(f"{file} cannot be written; choose a name ending in {', '.join(writers)}.")
     if axes is not None:
-        require_fit(file, len(axes), highest)
-    return require_free(file, overwrite=overwrite)
+        require_representable(file, len(axes), highest)
+    return check_output_path(file, overwrite=overwrite)
 
 
-def require_free(path: AnyPath, *, overwrite: bool = False) -> Path:
+def check_output_path(path: AnyPath, *, overwrite: bool = False) -> Path:
     """Refuse a path where no file can be made.
 
     Parameters

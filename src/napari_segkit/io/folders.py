@@ -12,7 +12,7 @@ from .readers import can_read
 TABLES = (".csv", ".tsv", ".json", ".txt", ".md", ".xml", ".yaml", ".yml")
 Paths = str | PathLike[str]
 Pairs = list[tuple[Path, Path]]
-MORE = {"classes": "the classes of objects", "regions": "complete regions"}
+OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,20 @@ def pair_files(images: Paths, labels: Paths | None = None) -> Pairs:
     ValueError
         If some file has no partner, or the list lacks a column.
     """
-    first = _existing(images)
+    first = _require_existing(images)
     if first.suffix.lower() == ".csv" and labels is None:
-        return _listed(first)
+        return _listed_pairs(first)
     if labels is None:
         raise ValueError(
             f"No labels were given for {first}: name their file or folder, or give a CSV list "
             "with the columns images and masks."
         )
-    second = _existing(labels)
+    second = _require_existing(labels)
     if is_folder(first) != is_folder(second):
         raise ValueError(f"{first} and {second} must be two files or two folders.")
     if not is_folder(first):
         return [(first, second)]
-    return _paired(first, second)
+    return _pair_folders(first, second)
 
 
 def training_files(
@@ -128,9 +128,12 @@ def training_files(
     """
     pairs, more = pair_files(images, labels), {"classes": classes, "regions": regions}
     if labels is not None:
-        found = [_beside(pairs, Path(images), given, MORE[c]) for c, given in more.items()]
+        found = [
+            _matching_files(pairs, Path(images), given, OPTIONAL_FILES[c])
+            for c, given in more.items()
+        ]
     else:
-        found = [_column(Path(images), c, given) for c, given in more.items()]
+        found = [_listed_files(Path(images), c, given) for c, given in more.items()]
     return [TrainingFiles(*pair, *rest) for pair, *rest in zip(pairs, *found, strict=True)]
 
 
@@ -139,7 +142,7 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() and not can_read(path)
 
 
-def by_stem(folder: Paths) -> dict[str, Path]:
+def files_by_stem(folder: Paths) -> dict[str, Path]:
     """List the image files of a folder by their names without endings.
 
     Parameters
@@ -162,12 +165,12 @@ def by_stem(folder: Paths) -> dict[str, Path]:
     twice = [p.name for p in files if found[stem(p)] != p]
     if twice:
         raise ValueError(
-            f"{folder} holds several files of one name and different endings: {_some(twice)}."
+            f"{folder} holds several files of one name and different endings: {_shorten(twice)}."
         )
     return found
 
 
-def _existing(path: Paths) -> Path:
+def _require_existing(path: Paths) -> Path:
     if not Path(path).exists():
         raise ValueError(f"There is no file or folder {path}.")
     return Path(path)
@@ -177,48 +180,50 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() not in TABLES and can_read(path)
 
 
-def _paired(images: Path, labels: Path) -> Pairs:
-    left, right = by_stem(images), by_stem(labels)
+def _pair_folders(images: Path, labels: Path) -> Pairs:
+    left, right = files_by_stem(images), files_by_stem(labels)
     alone = [(left | right)[s].name for s in sorted(left.keys() ^ right.keys())]
     if alone:
         raise ValueError(
-            f"{len(alone)} files of {images} and {labels} have no partner: {_some(alone)}. Give "
+            f"{len(alone)} files of {images} and {labels} have no partner: {_shorten(alone)}. Give "
             "both files of a pair the same name, or give a CSV list with the columns images and "
             "masks."
         )
     return [(left[s], right[s]) for s in sorted(left)]
 
 
-def _beside(pairs: Pairs, images: Path, given: Paths | None, what: str) -> list[Path | None]:
+def _matching_files(
+    pairs: Pairs, images: Path, given: Paths | None, what: str
+) -> list[Path | None]:
     """The file of each image in another file or folder."""
     if given is None:
         return [None] * len(pairs)
-    files = _existing(given)
+    files = _require_existing(given)
     if is_folder(files) != is_folder(images):
         raise ValueError(f"{images} and {files}, {what}, must be two files or two folders.")
     if not is_folder(files):
         return [files]
-    known = by_stem(files)
+    known = files_by_stem(files)
     missing = [image.name for image, _ in pairs if stem(image) not in known]
     if missing:
         raise ValueError(
-            f"{files} lacks {what} of {len(missing)} images: {_some(missing)}. Give each a file "
+            f"{files} lacks {what} of {len(missing)} images: {_shorten(missing)}. Give each a file "
             "of the same name."
         )
     return [known[stem(image)] for image, _ in pairs]
 
 
-def _column(table: Path, column: str, given: Paths | None) -> list[Path | None]:
+def _listed_files(table: Path, column: str, given: Paths | None) -> list[Path | None]:
     """The files that a list names in a column it may lack."""
     if given is not None:
         raise ValueError(
-            f"{table} is a list: name {MORE[column]} in its column {column}, not beside it."
+            f"{table} is a list: name {OPTIONAL_FILES[column]} in its column {column}, not beside it."
         )
     cells = [row.get(column) or "" for row in _rows(table)]
     files = [table.parent / cell if cell else None for cell in cells]
     _require_files(table, [file for file in files if file])
     if column == "classes" and any(files) and not all(files):
-        raise ValueError(f"{table} names {MORE[column]} of some images only: name them for all.")
+        raise ValueError(f"{table} names {OPTIONAL_FILES[column]} of some images only: name them for all.")
     return files
 
 
@@ -227,7 +232,7 @@ def _rows(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _listed(table: Path) -> Pairs:
+def _listed_pairs(table: Path) -> Pairs:
     rows = _rows(table)
     if not rows or not {"images", "masks"} <= set(rows[0]):
         raise ValueError(
@@ -241,9 +246,9 @@ def _listed(table: Path) -> Pairs:
 def _require_files(table: Path, paths: Iterable[Path]) -> None:
     missing = [str(p) for p in paths if not p.exists() or is_folder(p)]
     if missing:
-        raise ValueError(f"{table} names files that do not exist: {_some(missing)}.")
+        raise ValueError(f"{table} names files that do not exist: {_shorten(missing)}.")
 
 
-def _some(names: Iterable[str]) -> str:
+def _shorten(names: Iterable[str]) -> str:
     every = list(names)
     return ", ".join(every[:5]) + (f" and {len(every) - 5} more" if len(every) > 5 else "")

@@ -12,7 +12,7 @@ from PIL import Image as Pictures
 
 from napari_segkit.images.axes_image import AxesImage, full_resolution
 from napari_segkit.images.classes import LabelClass, default_color
-from napari_segkit.images.orientation import turn
+from napari_segkit.images.orientation import reorient
 
 from . import tiff
 from .filenames import NIFTI, ending
@@ -41,24 +41,24 @@ class ProbabilityFile:
 
     values: Any
     axes: str
-    soft: bool
+    is_probabilities: bool
     orientation: str
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Lengths of the dimensions, without the classes."""
-        return tuple(self.values.shape[self.soft :])
+        return tuple(self.values.shape[self.is_probabilities :])
 
-    def lying(self, image: AxesImage) -> Any:
+    def aligned_to(self, image: AxesImage) -> Any:
         """The values with the order of axes of an image, and lying as it does."""
-        wanted, front, values = image.label_axes, int(self.soft), self.values
+        wanted, front, values = image.label_axes, int(self.is_probabilities), self.values
         if self.axes and sorted(self.axes) == sorted(wanted):
             order = [front + self.axes.index(a) for a in wanted]
             values = values.transpose(*range(front), *order)
-        shape = image.without_channels()
+        shape = image.label_shape
         if [n for n in values.shape[front:] if n > 1] == [n for n in shape if n > 1]:
             values = values.reshape(*values.shape[:front], *shape)
-        return turn(values, wanted, self.orientation, image.orientation)
+        return reorient(values, wanted, self.orientation, image.orientation)
 
 
 def read_probability_file(path: str | PathLike[str]) -> ProbabilityFile:
@@ -84,7 +84,7 @@ def read_probability_file(path: str | PathLike[str]) -> ProbabilityFile:
     file = Path(path)
     source, named, _ = read_source(file, labels=False)
     values = full_resolution(source)
-    axes = read_header(file).ours if ending(file) in NIFTI else named or ""
+    axes = read_header(file).layer_axes if ending(file) in NIFTI else named or ""
     lies, soft = file_orientation(file), np.issubdtype(values.dtype, np.floating)
     if soft and axes and "C" not in axes:  # a NIfTI file of a plane says Z of its third dimension
         soft = bool((values % 1).any())
@@ -125,5 +125,5 @@ def _provenance(file: Path) -> Any:
         if ending(file) in TIFF:
             return tiff.read_provenance(file)
         if ending(file) in NIFTI:
-            return writer.read_provenance(read_header(file).header())
+            return writer.read_provenance(read_header(file).to_nibabel())
     return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def explain_read_errors(path: Path) -> Iterator[None]:
     """Turn the errors of readers, which are of all sorts, into one sentence.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .filenames import NIFTI, ending
-from .read_errors import reading
+from .read_errors import explain_read_errors
 from .tiff import Spacing, read_tiff
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 TIFF = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg")
-KNOWN = (*TIFF, *PICTURES, *NIFTI, ".npy")
-OWN = "napari-segkit"  # what it offers napari beside these is no image
+KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
+PLUGIN_NAME = "napari-segkit"  # what it offers napari beside these is no image
 
-RefineSource = tuple[Any, str | None, Spacing | None]
+FileContent = tuple[Any, str | None, Spacing | None]
 Layers = list[tuple[Any, dict[str, Any]]]
 
 
-def read_source(path: Path, *, labels: bool) -> RefineSource:
+def read_source(path: Path, *, labels: bool) -> FileContent:
     """Read a file of any kind.
 
     Parameters
@@ -50,7 +50,7 @@ def read_source(path: Path, *, labels: bool) -> RefineSource:
     if not path.exists():
         raise ValueError(f"There is no file {path}.")
     suffix = ending(path)
-    with reading(path):
+    with explain_read_errors(path):
         if suffix in TIFF:
             return read_tiff(path)
         if suffix in PICTURES:
@@ -67,14 +67,14 @@ def can_read(path: Path) -> bool:
 
     A folder is taken as an image only where a reader names its ending, as with "*.zarr".
     """
-    known = ending(path) in KNOWN
+    known = ending(path) in KNOWN_ENDINGS
     if path.is_dir():
         named = (fnmatch(path.name.lower(), ending) for ending in _folder_endings())
         return bool(path.suffix) and not known and any(named)
     if known:
         return path.is_file()
     offered = _plugins().iter_compatible_readers(str(path))
-    return any(reader.plugin_name != OWN for reader in offered)
+    return any(reader.plugin_name != PLUGIN_NAME for reader in offered)
 
 
 def _folder_endings() -> Iterator[str]:
@@ -87,15 +87,15 @@ def _folder_endings() -> Iterator[str]:
                     yield pattern if manifest.name != "napari" else "*.zarr"
 
 
-def _read_picture(path: Path, *, labels: bool) -> RefineSource:
+def _read_picture(path: Path, *, labels: bool) -> FileContent:
     from PIL import Image
 
     with Image.open(path) as picture:
-        pixels = _indices(picture) if labels else _colours(picture)
+        pixels = _label_pixels(picture) if labels else _image_pixels(picture)
     return pixels, "YXC"[: pixels.ndim], None
 
 
-def _colours(picture: "Picture") -> NDArray[Any]:
+def _image_pixels(picture: "Picture") -> NDArray[Any]:
     """Grey or RGB, without a palette or an alpha channel."""
     if picture.mode in ("1", "LA", "La"):
         picture = picture.convert("L")
@@ -104,7 +104,7 @@ def _colours(picture: "Picture") -> NDArray[Any]:
     return np.array(picture)
 
 
-def _indices(picture: "Picture") -> NDArray[Any]:
+def _label_pixels(picture: "Picture") -> NDArray[Any]:
     """The stored numbers: a palette's indices, 0 and 1 of a bilevel picture, no alpha channel."""
     pixels = np.array(picture)
     if picture.mode == "1":
@@ -112,14 +112,14 @@ def _indices(picture: "Picture") -> NDArray[Any]:
     return pixels[..., : 3 if pixels.shape[-1] > 2 else 1] if pixels.ndim == 3 else pixels
 
 
-def _read_nifti(path: Path, *, labels: bool) -> RefineSource:
-    from .nifti.layers import read_nifti, whole_numbers
+def _read_nifti(path: Path, *, labels: bool) -> FileContent:
+    from .nifti.layers import integers_if_whole, read_nifti
 
     data, meta, _ = read_nifti(path)
-    return _as_layer(whole_numbers(data) if labels else data, {"rgb": False} | meta)
+    return _as_layer(integers_if_whole(data) if labels else data, {"rgb": False} | meta)
 
 
-def _read_with_plugins(path: Path, *, labels: bool) -> RefineSource:
+def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
     from npe2 import io_utils
 
     if not can_read(path):
@@ -128,22 +128,24 @@ def _read_with_plugins(path: Path, *, labels: bool) -> RefineSource:
             "napari plugin that reads them"
         )
     kinds = ("labels", "image") if labels else ("image",)
-    layers = [_complete(*data) for data in io_utils.read([str(path)], stack=False)]
+    layers = [_fill_layer_data(*data) for data in io_utils.read([str(path)], stack=False)]
     groups = ([(data, meta) for data, meta, k in layers if k == kind] for kind in kinds)
     found = next(filter(None, groups), [])
     if not found:
         raise ValueError(f"it holds no {kinds[0]} layer")
     if len(found) > 1:
-        return _as_layer(*_stacked(found, labels=labels))
+        return _as_layer(*_stack_channels(found, labels=labels))
     return _as_layer(*found[0])
 
 
-def _complete(data: Any, meta: Any = None, kind: str = "image") -> tuple[Any, dict[str, Any], str]:
+def _fill_layer_data(
+    data: Any, meta: Any = None, kind: str = "image"
+) -> tuple[Any, dict[str, Any], str]:
     """A reader's layer data with what it may leave out; none at all is no image."""
     return data, dict(meta or {}), "none" if data is None else kind.lower()
 
 
-def _stacked(layers: Layers, *, labels: bool) -> tuple[Any, dict[str, Any]]:
+def _stack_channels(layers: Layers, *, labels: bool) -> tuple[Any, dict[str, Any]]:
     """Image layers of one shape are the channels of one image."""
     import dask.array as da
 
@@ -158,7 +160,7 @@ def _stacked(layers: Layers, *, labels: bool) -> tuple[Any, dict[str, Any]]:
     return da.stack(channels), layers[0][1] | {"channel_axis": 0}  # type: ignore[no-untyped-call]
 
 
-def _as_layer(data: Any, meta: dict[str, Any]) -> RefineSource:
+def _as_layer(data: Any, meta: dict[str, Any]) -> FileContent:
     """A reader's layer data as what `as_image` takes for a layer, and its axes."""
     said = meta.get("multiscale")
     multiscale = isinstance(data, list | tuple) if said is None else bool(said)
@@ -170,7 +172,7 @@ def _as_layer(data: Any, meta: dict[str, Any]) -> RefineSource:
         multiscale=multiscale,
         rgb=meta.get("rgb"),  # None: as the shape says
         axis_labels=() if labels is None else labels,
-        scale=_scale(meta, finest.shape),
+        scale=_full_scale(meta, finest.shape),
         ndim=ndim,
         metadata=meta.get("metadata") or {},
         name="image",
@@ -182,7 +184,7 @@ def _as_layer(data: Any, meta: dict[str, Any]) -> RefineSource:
     return layer, axes[:at] + "C" + axes[at:], None
 
 
-def _scale(meta: dict[str, Any], shape: tuple[int, ...]) -> list[float]:
+def _full_scale(meta: dict[str, Any], shape: tuple[int, ...]) -> list[float]:
     """A number for each dimension; napari's scale leaves out the colours and the channel axis."""
     scale, channel, rgb = (meta.get(key) for key in ("scale", "channel_axis", "rgb"))
     given = [] if scale is None else np.atleast_2d(np.asarray(scale, float))[0].tolist()

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from napari_segkit.images.axes_image import AXES, SPATIAL
 
 Spacing = tuple[float, float, float]
-UNKNOWN = (1.0, 1.0, 1.0)
+UNKNOWN_SPACING = (1.0, 1.0, 1.0)
 OME_TYPES = ("uint8", "uint16", "uint32", "float32")
 ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
-CLASSIC = 2**32 - 2**25  # bytes of pixels that a TIFF holds with all that stands around them
+MAX_CLASSIC_BYTES = (
+    2**32 - 2**25
+)  # bytes of pixels that a TIFF holds with all that stands around them
 
 
 def read_tiff(path: Path) -> tuple[NDArray[Any], str | None, Spacing | None]:
@@ -65,7 +67,7 @@ def write_tiff(
     metadata: dict[str, Any] = {"axes": axes}
     if ome:
         metadata["Description"] = json.dumps(provenance)
-        sizes = zip(SPATIAL, spacing, strict=True) if spacing != UNKNOWN else ()
+        sizes = zip(SPATIAL, spacing, strict=True) if spacing != UNKNOWN_SPACING else ()
         metadata |= {f"PhysicalSize{a}": s for a, s in sizes}
     else:
         metadata |= {"spacing": spacing, "provenance": provenance}
@@ -73,7 +75,7 @@ def write_tiff(
         file,
         data,
         ome=ome,
-        bigtiff=data.nbytes > CLASSIC,
+        bigtiff=data.nbytes > MAX_CLASSIC_BYTES,
         metadata=metadata,
         compression="zlib",
         photometric="minisblack",

@@ -38,7 +38,7 @@ class FileMetadata:
     header: "NiftiHeader | None" = None
 
 
-def require_fit(path: Path, ndim: int, highest: int) -> None:
+def require_representable(path: Path, ndim: int, highest: int) -> None:
     """Refuse labels that a file of this ending cannot hold.
 
     Parameters
@@ -81,9 +81,9 @@ def _write_tiff(file: BinaryIO, data: NDArray[Any], axes: str, about: FileMetada
 def _write_nifti(
     file: BinaryIO, data: NDArray[Any], axes: str, about: FileMetadata, *, zipped: bool
 ) -> None:
-    from .nifti.writer import usable, write_nifti
+    from .nifti.writer import matching_header, write_nifti
 
-    kept, steps = usable(about.header, axes), dict(zip("ZYX", about.spacing, strict=True))
+    kept, steps = matching_header(about.header, axes), dict(zip("ZYX", about.spacing, strict=True))
     write_nifti(
         file,
         data,

@@ -9,9 +9,9 @@ from napari.layers import Labels
 from npe2 import PluginManager, io_utils
 
 from napari_segkit.instances.label_ids import read_objects
-from napari_segkit.io.coco.layers import MOST, get_reader
+from napari_segkit.io.coco.layers import MAX_LAYERS, get_reader
 from napari_segkit.io.coco.panoptic_files import write_panoptic
-from napari_segkit.io.folders import by_stem
+from napari_segkit.io.folders import files_by_stem
 
 PLUGIN = "napari-segkit"
 LABELS = np.zeros((6, 8), np.int32)
@@ -106,8 +106,8 @@ def test_pictures_that_are_not_there_or_too_many_are_said(tmp_path):
     write_panoptic(tmp_path / "a.png", LABELS, TABLE)
     path = tmp_path / "a.json"
     said = json.loads(path.read_text())
-    path.write_text(json.dumps(said | {"annotations": said["annotations"] * (MOST + 1)}))
-    with pytest.raises(ValueError, match=rf"describes {MOST + 1} pictures .* at most"):
+    path.write_text(json.dumps(said | {"annotations": said["annotations"] * (MAX_LAYERS + 1)}))
+    with pytest.raises(ValueError, match=rf"describes {MAX_LAYERS + 1} pictures .* at most"):
         opened(path)
     (tmp_path / "a.png").unlink()
     with pytest.raises(ValueError, match=r"describes a\.png, which lies neither beside it"):
@@ -120,4 +120,4 @@ def test_pictures_that_are_not_there_or_too_many_are_said(tmp_path):
 
 def test_a_folder_of_such_files_holds_pictures_only(tmp_path):
     write_panoptic(tmp_path / "a.png", LABELS, TABLE)
-    assert list(by_stem(tmp_path)) == ["a"]
+    assert list(files_by_stem(tmp_path)) == ["a"]

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from napari_segkit.images.classes import default_color
 from napari_segkit.io.filenames import stem
 from napari_segkit.io.files import AnyPath
-from napari_segkit.io.read_errors import reading
+from napari_segkit.io.read_errors import explain_read_errors
 
-from .panoptic_files import read_described
+from .panoptic_files import read_segments
 
 LayerData = tuple[NDArray[Any], dict[str, Any], str]
 
-MOST = 50  # layers that are opened at once
+MAX_LAYERS = 50  # layers that are opened at once
 
 
 def get_reader(path: AnyPath | Sequence[AnyPath]) -> Callable[[Any], list[LayerData]] | None:
@@ -35,7 +35,7 @@ def get_reader(path: AnyPath | Sequence[AnyPath]) -> Callable[[Any], list[LayerD
         there. None where one is no such file: other readers may know it.
     """
     files = [Path(path)] if isinstance(path, str | PathLike) else [Path(p) for p in path]
-    described = [(file, said) for file in files if (said := _said(file)) is not None]
+    described = [(file, said) for file in files if (said := _load_description(file)) is not None]
     if not files or len(described) < len(files):
         return None
     return lambda _: [layer for each in described for layer in panoptic_layers(*each)]
@@ -64,7 +64,7 @@ def panoptic_layers(file: Path, said: Any) -> list[LayerData]:
     ValueError
         If no picture is there, more than 50 are, or one cannot be read.
     """
-    with reading(file):
+    with explain_read_errors(file):
         names = [Path(str(a["file_name"])).name for a in said["annotations"]]
     places = [(file.parent / name, file.with_suffix("") / name) for name in names]
     pictures = [next(filter(Path.is_file, both)) for both in places if any(map(Path.is_file, both))]
@@ -73,15 +73,15 @@ def panoptic_layers(file: Path, said: Any) -> list[LayerData]:
             f"{file} describes {names[0]}, which lies neither beside it nor in the folder "
             f"{file.with_suffix('').name}: put it there."
         )
-    if len(pictures) > MOST:
+    if len(pictures) > MAX_LAYERS:
         raise ValueError(
-            f"{file} describes {len(pictures)} pictures that are there, and {MOST} are opened at "
+            f"{file} describes {len(pictures)} pictures that are there, and {MAX_LAYERS} are opened at "
             "once at most: keep fewer of them beside it."
         )
     return [_layer(picture, said, file) for picture in pictures]
 
 
-def _said(file: Path) -> Any:
+def _load_description(file: Path) -> Any:
     """What a JSON file of segments holds; None where it is another file."""
     try:
         text = file.read_text(encoding="utf-8")
@@ -94,7 +94,7 @@ def _said(file: Path) -> Any:
 
 
 def _layer(picture: Path, said: Any, file: Path) -> LayerData:
-    labels, table = read_described(picture, said, file)
+    labels, table = read_segments(picture, said, file)
     if table["score"].isna().all():
         table = table.drop(columns="score")
     meta: dict[str, Any] = {"name": stem(picture), "features": table}

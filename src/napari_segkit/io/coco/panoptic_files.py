@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segkit.images.labels import unsigned
-from napari_segkit.io.files import AnyPath, require_free
-from napari_segkit.io.read_errors import reading
-from napari_segkit.io.replace_file import replacing
+from napari_segkit.images.labels import as_unsigned
+from napari_segkit.io.files import AnyPath, check_output_path
+from napari_segkit.io.read_errors import explain_read_errors
+from napari_segkit.io.replace_file import atomic_write
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-HIGHEST = 2**24 - 1
+MAX_ID = 2**24 - 1
 COLUMNS = ("index", "class", "kind", "score", "area", "category_id", "iscrowd")
 
 
@@ -47,12 +47,12 @@ def read_panoptic(
     """
     picture = Path(png)
     described = find_json(picture) if json_file is None else Path(json_file)
-    with reading(described):
+    with explain_read_errors(described):
         said = json.loads(described.read_text(encoding="utf-8"))
-    return read_described(picture, said, described)
+    return read_segments(picture, said, described)
 
 
-def read_described(
+def read_segments(
     picture: Path, said: Any, described: Path
 ) -> tuple[NDArray[np.int32], "DataFrame"]:
     """Read segments of which the description is known.
@@ -73,8 +73,8 @@ def read_described(
     """
     from pandas import DataFrame
 
-    labels = _read_numbers(picture)
-    with reading(described):
+    labels = _read_ids(picture)
+    with explain_read_errors(described):
         rows = _read_rows(said, picture.name)
     ids, pixels = np.unique(labels[labels > 0], return_counts=True)
     area = dict(zip(ids.tolist(), pixels.tolist(), strict=True))
@@ -161,12 +161,12 @@ def write_panoptic(
     if picture.suffix.lower() != ".png":
         raise ValueError(f"{picture} must end in .png: the COCO panoptic format is made of PNG.")
     for path in (picture, described):
-        require_free(path, overwrite=overwrite)
-    values = unsigned(np.asarray(labels))
-    if values.ndim != 2 or values.max(initial=0) > HIGHEST:
+        check_output_path(path, overwrite=overwrite)
+    values = as_unsigned(np.asarray(labels))
+    if values.ndim != 2 or values.max(initial=0) > MAX_ID:
         raise ValueError(
             f"Labels of {values.ndim} dimensions with values up to {values.max(initial=0)} do not "
-            f"fit the COCO panoptic format, which is 2D and holds values up to {HIGHEST}."
+            f"fit the COCO panoptic format, which is 2D and holds values up to {MAX_ID}."
         )
     known = _categories(table, categories)
     about = {
@@ -178,30 +178,30 @@ def write_panoptic(
             {
                 "image_id": 1,
                 "file_name": picture.name,
-                "segments_info": _segments(values, table, known),
+                "segments_info": _segments_info(values, table, known),
             }
         ],
         "categories": [*known.values()],
     }
     text = json.dumps(about, indent=1).encode()
-    with replacing(described) as json_opened, replacing(picture) as png_opened:
+    with atomic_write(described) as json_opened, atomic_write(picture) as png_opened:
         json_opened.write(text)
-        _write_numbers(png_opened, values)
+        _write_ids(png_opened, values)
 
 
-def _read_numbers(picture: Path) -> NDArray[np.int32]:
+def _read_ids(picture: Path) -> NDArray[np.int32]:
     from PIL import Image as Pictures
 
     if not picture.exists():
         raise ValueError(f"There is no file {picture}.")
-    with reading(picture), Pictures.open(picture) as opened:
+    with explain_read_errors(picture), Pictures.open(picture) as opened:
         if opened.mode not in ("RGB", "RGBA"):
             raise ValueError(f"its pixels are {opened.mode} and not the RGB of COCO panoptic files")
         red, green, blue = np.moveaxis(np.asarray(opened)[..., :3].astype(np.int32), -1, 0)
     return red + 256 * green + 65536 * blue
 
 
-def _write_numbers(file: BinaryIO, values: NDArray[Any]) -> None:
+def _write_ids(file: BinaryIO, values: NDArray[Any]) -> None:
     from PIL import Image as Pictures
 
     wide = values.astype(np.uint32)
@@ -252,7 +252,7 @@ def _categories(table: "DataFrame", names: Mapping[str, str] | None) -> dict[str
     }
 
 
-def _segments(
+def _segments_info(
     values: NDArray[Any], table: "DataFrame", known: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """What is said of each segment that has pixels."""

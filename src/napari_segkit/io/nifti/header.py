@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AXES, SPATIAL
 
-LENGTHS = {"meter": "m", "mm": "mm", "micron": "um"}
-TIMES = {"sec": "s", "msec": "ms", "usec": "us"}
-VECTORS = (1004, 1005, 1006, 1007, 2003, 2004)  # intents: matrices, vectors, colours
-FLAT = 1e-6  # axes that lie in one plane up to this, as a share of their length, do so
-SERIES = 2001  # intent: a time series
-Header = Any  # Nifti1Header or Nifti2Header; nibabel's own types leave most calls out
-NIFTI2 = (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")  # the size of its header, in either order
+LENGTH_UNITS = {"meter": "m", "mm": "mm", "micron": "um"}
+TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "us"}
+VECTOR_INTENTS = (1004, 1005, 1006, 1007, 2003, 2004)  # intents: matrices, vectors, colours
+RANK_TOLERANCE = 1e-6  # axes that lie in one plane up to this, as a share of their length, do so
+TIME_SERIES_INTENT = 2001  # intent: a time series
+NibabelHeader = Any  # Nifti1Header or Nifti2Header; nibabel's own types leave most calls out
+NIFTI2_SIGNATURES = (
+    b"\x1c\x02\x00\x00",
+    b"\x00\x00\x02\x1c",
+)  # the size of its header, in either order
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,17 @@ class NiftiHeader:
     orientation: str = ""
 
     @property
-    def ours(self) -> str:
+    def layer_axes(self) -> str:
         """The axes in the order that arrays have once they are read, such as "TZYX"."""
         return "".join(a for a in AXES if a in self.axes)
 
-    def header(self) -> Header:
+    def to_nibabel(self) -> NibabelHeader:
         """Give the header as nibabel has it; a new one, that may be changed."""
-        kind = Nifti2Header if self.raw[:4] in NIFTI2 else Nifti1Header
+        kind = Nifti2Header if self.raw[:4] in NIFTI2_SIGNATURES else Nifti1Header
         return kind.from_fileobj(BytesIO(self.raw))  # type: ignore[no-untyped-call]
 
 
-def describe(image: Any) -> NiftiHeader:
+def parse_header(image: Any) -> NiftiHeader:
     """Take from an opened file what is kept of it.
 
     Parameters
@@ -73,17 +76,17 @@ def describe(image: Any) -> NiftiHeader:
     header.set_data_offset(0)  # there are no voxels behind this copy
     stream = BytesIO()
     header.write_to(stream)
-    known = affine_of(header) if image.ndim > 2 else None
-    spatial = _nearest(known) if known is not None else "XYZ"[: image.ndim]
-    codes = _codes(known, spatial) if known is not None else {}
+    known = stored_affine(header) if image.ndim > 2 else None
+    spatial = _nearest_axes(known) if known is not None else "XYZ"[: image.ndim]
+    codes = _directions(known, spatial) if known is not None else {}
     return NiftiHeader(
         stream.getvalue(),
-        spatial + _further(header),
+        spatial + _extra_axes(header),
         "".join(codes.get(a, "") for a in SPATIAL),
     )
 
 
-def affine_of(header: Header) -> NDArray[Any] | None:
+def stored_affine(header: NibabelHeader) -> NDArray[Any] | None:
     """Give the matrix from a file's indices to the world, None where the file tells none.
 
     Parameters
@@ -102,7 +105,7 @@ def affine_of(header: Header) -> NDArray[Any] | None:
     return None
 
 
-def world_of(kept: NiftiHeader) -> NDArray[Any]:
+def world_matrix(kept: NiftiHeader) -> NDArray[Any]:
     """Give the matrix from a file's indices to the world, as a layer shows it.
 
     Parameters
@@ -115,15 +118,15 @@ def world_of(kept: NiftiHeader) -> NDArray[Any]:
     ndarray
         4 x 4.
     """
-    header = kept.header()
-    affine = affine_of(header) if "Z" in kept.axes else None
+    header = kept.to_nibabel()
+    affine = stored_affine(header) if "Z" in kept.axes else None
     if affine is not None:
         return affine
     sizes = np.abs(header["pixdim"][1:4].astype(float))
     return np.diag([*np.where(sizes > 0, sizes, 1.0), 1.0])
 
 
-def placed(kept: NiftiHeader) -> dict[str, Any]:
+def layer_placement(kept: NiftiHeader) -> dict[str, Any]:
     """Say where a layer with a file's voxels stands.
 
     Parameters
@@ -137,10 +140,10 @@ def placed(kept: NiftiHeader) -> dict[str, Any]:
         `scale` (voxel sizes, to six digits), `affine` (everything else), `units` and
         `axis_labels` for napari. The world is that of the file, its axes being Z, Y and X.
     """
-    header, ours = kept.header(), kept.ours
-    matrix = to_layer(world_of(kept), kept.axes, ours)
+    header, ours = kept.to_nibabel(), kept.layer_axes
+    matrix = file_to_layer_matrix(world_matrix(kept), kept.axes, ours)
     steps, starts = {"T": _time_step(header)}, {"T": float(header["toffset"])}
-    sizes = np.linalg.norm(world_of(kept)[:3, :3], axis=0)
+    sizes = np.linalg.norm(world_matrix(kept)[:3, :3], axis=0)
     lengths = {a: float(f"{size:.6g}") for a, size in zip(kept.axes, sizes, strict=False)}
     scale = np.array([{**lengths, **steps, "C": 1.0}[a] for a in ours])
     for place in (i for i, a in enumerate(ours) if a not in SPATIAL):
@@ -155,7 +158,7 @@ def placed(kept: NiftiHeader) -> dict[str, Any]:
     }
 
 
-def to_layer(affine: NDArray[Any], axes: str, ours: str) -> NDArray[Any]:
+def file_to_layer_matrix(affine: NDArray[Any], axes: str, ours: str) -> NDArray[Any]:
     """Turn a matrix of a file into one of a layer: from Z Y X to Z Y X.
 
     Parameters
@@ -179,10 +182,10 @@ def to_layer(affine: NDArray[Any], axes: str, ours: str) -> NDArray[Any]:
     return matrix
 
 
-def to_file(
+def layer_to_file_matrix(
     matrix: NDArray[Any], ours: str, axes: str, base: NDArray[Any] | None = None
 ) -> NDArray[Any]:
-    """Turn a matrix of a layer into one of a file; undoes `to_layer`.
+    """Turn a matrix of a layer into one of a file; undoes `file_to_layer_matrix`.
 
     Parameters
     ----------
@@ -209,10 +212,10 @@ def to_file(
 
 def _spans_space(axes: NDArray[Any]) -> bool:
     lengths = np.linalg.norm(axes, axis=0)
-    return bool(lengths.all() and np.linalg.matrix_rank(axes / lengths, tol=FLAT) == 3)
+    return bool(lengths.all() and np.linalg.matrix_rank(axes / lengths, tol=RANK_TOLERANCE) == 3)
 
 
-def _nearest(affine: NDArray[Any]) -> str:
+def _nearest_axes(affine: NDArray[Any]) -> str:
     """Name the first three dimensions after the world's axes that they run along most.
 
     Napari fails to show data whose axes are swapped against those of the world.
@@ -221,13 +224,13 @@ def _nearest(affine: NDArray[Any]) -> str:
     return "".join("XYZ"[int(axis)] for axis in nearest)
 
 
-def _codes(affine: NDArray[Any], spatial: str) -> dict[str, str]:
+def _directions(affine: NDArray[Any], spatial: str) -> dict[str, str]:
     """The direction in which the index grows, for each of a file's spatial axes."""
     directions = aff2axcodes(affine)  # type: ignore[no-untyped-call]
     return dict(zip(spatial, directions, strict=True))
 
 
-def _further(header: Header) -> str:
+def _extra_axes(header: NibabelHeader) -> str:
     """What the dimensions after the third are, without those of length 1."""
     shape: tuple[int, ...] = header.get_data_shape()
     time, vector, *rest = [*shape[3:], 1, 1]
@@ -243,20 +246,20 @@ def _further(header: Header) -> str:
     return "C" * (vector > 1)
 
 
-def _is_series(header: Header) -> bool:
+def _is_series(header: NibabelHeader) -> bool:
     """Whether the fourth dimension is time: it has a unit of time and a step, or says so."""
     intent = int(header["intent_code"])
-    timed = header.get_xyzt_units()[1] in TIMES and header["pixdim"][4] > 0
-    return intent not in VECTORS and (bool(timed) or intent == SERIES)
+    timed = header.get_xyzt_units()[1] in TIME_UNITS and header["pixdim"][4] > 0
+    return intent not in VECTOR_INTENTS and (bool(timed) or intent == TIME_SERIES_INTENT)
 
 
-def _time_step(header: Header) -> float:
+def _time_step(header: NibabelHeader) -> float:
     step = float(header["pixdim"][4])
     return step if step > 0 else 1.0
 
 
-def _units(header: Header, ours: str) -> tuple[str, ...]:
+def _units(header: NibabelHeader, ours: str) -> tuple[str, ...]:
     """Units for napari. Files that tell none mean mm, as all programs take them."""
     length, time = header.get_xyzt_units()
-    units = {"T": TIMES.get(time, "pixel"), "C": "pixel"}
-    return tuple(units.get(a, LENGTHS.get(length, "mm")) for a in ours)
+    units = {"T": TIME_UNITS.get(time, "pixel"), "C": "pixel"}
+    return tuple(units.get(a, LENGTH_UNITS.get(length, "mm")) for a in ours)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AXES
 from napari_segkit.io.filenames import NIFTI, ending, stem
-from napari_segkit.io.replace_file import replacing
+from napari_segkit.io.replace_file import atomic_write
 
-from .header import Header, NiftiHeader, describe, placed
-from .writer import LABEL, compact, write_nifti
+from .header import NibabelHeader, NiftiHeader, layer_placement, parse_header
+from .writer import LABEL_INTENT, smallest_integers, write_nifti
 
 AnyPath = str | PathLike[str]
 LayerData = tuple[Any, dict[str, Any], str]
@@ -64,13 +64,13 @@ def read_nifti(path: AnyPath) -> LayerData:
     """
     file = Path(path)
     image = _open(file)
-    kept = describe(image)
+    kept = parse_header(image)
     data, colour = _voxels(image, kept)
-    label = int(image.header["intent_code"]) == LABEL and not colour
-    meta = {"name": stem(file), "metadata": {"nifti": kept}, **placed(kept)}
+    label = int(image.header["intent_code"]) == LABEL_INTENT and not colour
+    meta = {"name": stem(file), "metadata": {"nifti": kept}, **layer_placement(kept)}
     if label:
-        return whole_numbers(data), meta, "labels"
-    return data, meta | _shown(image.header, colour), "image"
+        return integers_if_whole(data), meta, "labels"
+    return data, meta | _display_options(image.header, colour), "image"
 
 
 def read_header(path: AnyPath) -> NiftiHeader:
@@ -91,10 +91,10 @@ def read_header(path: AnyPath) -> NiftiHeader:
     ValueError
         As in `read_nifti`.
     """
-    return describe(_open(Path(path)))
+    return parse_header(_open(Path(path)))
 
 
-def whole_numbers(values: Any) -> Any:
+def integers_if_whole(values: Any) -> Any:
     """Give labels that were stored as floating point numbers as integers.
 
     Parameters
@@ -113,7 +113,7 @@ def whole_numbers(values: Any) -> Any:
         whole = values.astype(np.int64)
     if not np.array_equal(whole, values):
         return values
-    return compact(whole)
+    return smallest_integers(whole)
 
 
 def write_image_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -172,9 +172,9 @@ def _read_layers(path: AnyPath | Sequence[AnyPath]) -> list[LayerData]:
 
 
 def _read_layer(file: Path) -> LayerData:
-    from napari_segkit.io.read_errors import reading
+    from napari_segkit.io.read_errors import explain_read_errors
 
-    with reading(file):
+    with explain_read_errors(file):
         return read_nifti(file)
 
 
@@ -192,14 +192,14 @@ def _voxels(image: Any, kept: NiftiHeader) -> tuple[NDArray[Any], bool]:
     exact = None if as_stored else np.result_type(proxy.dtype, np.float32)
     stored = np.asanyarray(proxy, dtype=exact)
     stored = stored.reshape([n for i, n in enumerate(stored.shape) if i < 3 or n > 1])
-    data = stored.transpose([kept.axes.index(a) for a in kept.ours])
+    data = stored.transpose([kept.axes.index(a) for a in kept.layer_axes])
     if data.dtype.names is None:
         return data, False
     plain = np.ascontiguousarray(data)
     return plain.view(np.uint8).reshape(*data.shape, len(data.dtype.names)), True
 
 
-def _shown(header: Header, colour: bool) -> dict[str, Any]:
+def _display_options(header: NibabelHeader, colour: bool) -> dict[str, Any]:
     """How napari is to show an image: its display range, or that it is in colour."""
     low, high = float(header["cal_min"]), float(header["cal_max"])
     if colour:
@@ -213,7 +213,7 @@ def _write_layer(path: str, data: Any, meta: dict[str, Any], *, labels: bool) ->
     ndim = ndim or pixels.ndim - bool(meta.get("rgb"))
     kept = meta.get("metadata", {}).get("nifti")
     axes = _layer_axes(meta, ndim, kept) + "C" * bool(meta.get("rgb"))
-    with replacing(file) as stream:
+    with atomic_write(file) as stream:
         write_nifti(
             stream,
             pixels,
@@ -231,7 +231,7 @@ def _write_layer(path: str, data: Any, meta: dict[str, Any], *, labels: bool) ->
 def _layer_axes(meta: dict[str, Any], ndim: int, kept: NiftiHeader | None) -> str:
     """A layer's own axis labels, those of the file that it comes from, or by their number."""
     named = "".join(str(a).upper()[:1] for a in meta.get("axis_labels") or ())
-    ours = kept.ours if kept else ""
+    ours = kept.layer_axes if kept else ""
     for axes in (named, ours, ours.replace("C", "")):
         if len(axes) == ndim == len(set(axes)) and {"Y", "X"} <= set(axes) <= set(AXES):
             return axes
