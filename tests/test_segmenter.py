@@ -9,9 +9,9 @@ from skimage.data import coins
 from skimage.filters import gaussian
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, list_models
-from napari_segkit.images.axes_image import AxesImage, turned
+from napari_segkit.images.axes_image import AxesImage, reorient_image
 from napari_segkit.images.labels import LabelsError
-from napari_segkit.images.orientation import turn
+from napari_segkit.images.orientation import reorient
 from napari_segkit.steps import drain
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=2, tile=TileConfig(64, 32))
@@ -116,7 +116,7 @@ def test_an_error_or_an_early_stop_keeps_the_previous_model(scene, learned):
 def test_the_model_that_a_training_replaced_can_be_restored(scene):
     image, scribbles, _ = scene
     seg = Segmenter()
-    with pytest.raises(ValueError, match="none to restore"):
+    with pytest.raises(ValueError, match="no previous model to restore"):
         seg.restore()
     first = seg.fit(image, scribbles, QUICK).trained
     second = seg.fit(image, scribbles, QUICK).trained
@@ -288,12 +288,12 @@ def test_a_volume_that_lies_otherwise_gets_the_same_labels_in_place(model, lies)
     image = AxesImage(volume, "ZYX", (3.0, 0.5, 0.4), orientation="SAR")
     labels = (volume > np.median(volume)).astype(np.uint8) + 1
     segmenter = Segmenter(model).fit(image, labels, QUICK)
-    other = turned(image, lies)
+    other = reorient_image(image, lies)
     assert other.orientation == lies
-    again = turn(segmenter.predict(other), "ZYX", lies, "SAR")
+    again = reorient(segmenter.predict(other), "ZYX", lies, "SAR")
     np.testing.assert_array_equal(again, segmenter.predict(image))
     both = Segmenter(model)
-    both.fit([image, other], [labels, turn(labels, "ZYX", "SAR", lies)], QUICK)
+    both.fit([image, other], [labels, reorient(labels, "ZYX", "SAR", lies)], QUICK)
     assert both.trained.orientation == "SAR"
     assert both.trained.spacing == (3.0, 0.5, 0.4)
 

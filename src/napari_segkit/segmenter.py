@@ -1,4 +1,4 @@
-"""The one object: it trains, predicts and keeps the model. Docks, console and files share it."""
+"""The main object: train, predict, save and load a model."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -11,6 +11,7 @@ from .steps import Step, drain
 
 if TYPE_CHECKING:
     from .trained_model import TrainedModel
+    from .training.trainer import Trainer
 
 
 class Segmenter(Predictor):
@@ -26,13 +27,13 @@ class Segmenter(Predictor):
     Attributes
     ----------
     spec : ModelSpec
-        Which model it is.
+        The model.
     device : str
-        Where it runs, as given.
+        The device, as given.
     trained : TrainedModel or None
-        The trained network with its conventions; None before training.
+        The trained network with its metadata; None before training.
     previous : TrainedModel or None
-        What the last training replaced; `restore` brings it back.
+        The model that the last training replaced; `restore` brings it back.
 
     Examples
     --------
@@ -63,34 +64,41 @@ class Segmenter(Predictor):
         images : array-like, napari Image layer, or list of them
             Any dtype; axes as in `axes`.
         labels : array-like, napari Labels layer, or list of them
-            Non-negative integers of the images' shapes without the channel axis.
+            Non-negative integers, in the images' shapes without the channel axis.
         config : TrainConfig, optional
-            How to train.
+            Settings of the training.
         axes : str, optional
-            One letter of "TCZYX" for each dimension of the images, such as "YXC". None: the
-            layers' own axis labels, or what the shapes of image and labels say.
+            One letter of "TCZYX" for each dimension of the images, such as "YXC". None: the axis
+            labels of the layers, or inferred from the shapes of image and labels.
         spacing : sequence of float, optional
-            World units between pixels along Z Y X or Y X. None: the layer's scale, or 1.
+            Pixel size in world units along Z Y X or Y X. None: the layer's scale, or 1.
         object_classes : array-like, napari Labels layer, or list of them, optional
-            Where objects are learned: labels that hold the class of each object. None: the column
-            "class" of the layers' features, or one class for all.
+            Only for models that predict objects: labels with the class of each object. None: the
+            column "class" of the layers' features, or one class for all objects.
         regions : napari Shapes layer, list of polygons, mask, or list of these, optional
-            Where objects are learned: the parts of the images in which every object is labelled.
-            None: the whole images.
+            Only for models that predict objects: the regions in which every object is annotated.
+            None: the full images.
 
         Returns
         -------
         Segmenter
-            Itself, trained.
+            This object, trained.
 
         Raises
         ------
         ValueError
-            If the labels cannot be used; nothing is trained and the previous model stays.
+            If the images or labels cannot be used; the previous model stays.
         """
         say_blocking("fit", "train_epochs(...)")
-        more: Any = {"object_classes": object_classes, "regions": regions}
-        steps = self.train_epochs(images, labels, config, axes=axes, spacing=spacing, **more)
+        steps = self.train_epochs(
+            images,
+            labels,
+            config,
+            axes=axes,
+            spacing=spacing,
+            object_classes=object_classes,
+            regions=regions,
+        )
         return drain(steps)
 
     def train_epochs(
@@ -106,8 +114,8 @@ class Segmenter(Predictor):
     ) -> Generator[Step, None, Self]:
         """Train step by step: the generator behind `fit`.
 
-        Closing it, or leaving a loop over it, keeps what was learned so far; an error keeps
-        the model that was there before.
+        Closing it, or leaving a loop over it, keeps what was trained so far. After an error the
+        previous model stays.
 
         Parameters
         ----------
@@ -117,60 +125,80 @@ class Segmenter(Predictor):
         Yields
         ------
         Step
-            After each step: progress; a `TrainStep` tells the loss, too.
+            Progress after each step; a `TrainStep` also holds the loss.
 
         Returns
         -------
         Segmenter
-            Itself, trained.
-        """
-        if self.trained is not None and self.trained.stuff is not None:
-            raise ValueError(
-                "This model was merged from two, and a training would replace both: train its "
-                "parts and merge them again, or begin with a new Segmenter."
-            )
-        from .training.dataset import begin
-
-        more: Any = {"object_classes": object_classes, "regions": regions}
-        config = config or TrainConfig()
-        training = begin(
-            self.spec, images, labels, config, self.device, axes=axes, spacing=spacing, **more
-        )
-        try:
-            yield from training.steps()
-        except GeneratorExit:
-            self._keep(training)
-            raise
-        self._keep(training)
-        return self
-
-    def _keep(self, training: Any) -> None:
-        if training.last is None:
-            return
-        before, learned = self.trained, training.trained()
-        if before and (before.kind, before.values) == (learned.kind, learned.values):
-            learned = replace(learned, refine=before.refine)
-        self.previous, self.trained = before, learned
-
-    def restore(self) -> None:
-        """Go back to the model that the last training replaced; a second call undoes the first.
+            This object, trained.
 
         Raises
         ------
         ValueError
-            If no training has replaced a model.
+            As in `fit`; also if the model was merged from two.
+        """
+        if self.trained is not None and self.trained.stuff is not None:
+            raise ValueError(
+                "This model was merged from two models, and training would replace both: train "
+                "the two models and merge them again, or create a new Segmenter."
+            )
+        from .training.dataset import prepare_training
+
+        trainer = prepare_training(
+            self.spec,
+            images,
+            labels,
+            config or TrainConfig(),
+            self.device,
+            axes=axes,
+            spacing=spacing,
+            object_classes=object_classes,
+            regions=regions,
+        )
+        try:
+            yield from trainer.steps()
+        except GeneratorExit:
+            self._store_result(trainer)
+            raise
+        self._store_result(trainer)
+        return self
+
+    def _store_result(self, trainer: "Trainer") -> None:
+        if trainer.last is None:
+            return
+        previous, trained = self.trained, trainer.trained()
+        if previous and (previous.kind, previous.values) == (trained.kind, trained.values):
+            trained = replace(trained, refine=previous.refine)
+        self.previous, self.trained = previous, trained
+
+    def restore(self) -> None:
+        """Swap the trained model with the one that the last training replaced.
+
+        A second call swaps them back.
+
+        Raises
+        ------
+        ValueError
+            If no training has replaced a model yet.
         """
         if self.previous is None:
-            raise ValueError("No training has replaced a model yet, so there is none to restore.")
+            raise ValueError(
+                "There is no previous model to restore: no training has replaced one yet."
+            )
         self.previous, self.trained = self.trained, self.previous
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the model to one file that holds everything needed to get the same pixels again.
+        """Write the model and everything needed to reproduce its predictions to one file.
 
         Parameters
         ----------
         path : path-like
-            Where to; the name usually ends in ".segkit".
+            The file to write; its name usually ends in ".segkit".
+
+        Raises
+        ------
+        ValueError
+            If the model is not trained yet, or the folder does not exist.
         """
         from .model_file import save
 
@@ -178,14 +206,14 @@ class Segmenter(Predictor):
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, device: str = "auto") -> Self:
-        """Read a model that `save` wrote. No code in it is run, nothing is downloaded.
+        """Read a model that `save` wrote. Runs no code from the file and downloads nothing.
 
         Parameters
         ----------
         path : path-like
             The file.
         device : str
-            Where the model is to run.
+            The device for the model, as in `Segmenter`.
 
         Returns
         -------
@@ -194,9 +222,11 @@ class Segmenter(Predictor):
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
         ValueError
             If the file is not a complete model file, or was written by a newer version; if the
-            device is not here.
+            device is not available.
         """
         from .devices import choose
         from .model_file import load

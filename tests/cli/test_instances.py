@@ -384,13 +384,13 @@ TRAIN = ["train", "IMAGES", "IDS", "-o", "x.segkit"]
 PREDICT = ["predict", "MODEL", "IMAGE", "-o", "x.tif"]
 MISTAKES = [
     ([*TRAIN, "--model", "maskrcnn", "--objects", "boundary"], "gives objects by itself"),
-    ([*TRAIN, "--object-classes", "CLASSES"], "unet is to learn classes only"),
+    ([*TRAIN, "--object-classes", "CLASSES"], "unet is trained on classes"),
     ([*TRAIN, "--regions", "REGIONS"], "add --objects distance"),
     ([*TRAIN, "--objects", "boundary", "--regions", "MASK"], "must be two files or two folders"),
     ([*TRAIN, "--objects", "boundary", "--object-classes", "nowhere"], "no file or folder nowhere"),
     ([*TRAIN, "--objects", "boundary", "--regions", "LESS"], "lacks complete regions of 1 images"),
     (["train", "LIST", "-o", "x.segkit", "--regions", "REGIONS"], "in its column regions"),
-    (["train", "LIST", "-o", "x.segkit"], "unet is to learn classes only"),
+    (["train", "LIST", "-o", "x.segkit"], "unet is trained on classes"),
     ([*PREDICT, "--masks", "person"], "no class 'person'; choose among class 1, class 2"),
     ([*PREDICT, "--score", "2"], "score is 2.0"),
     ([*PREDICT, "--format", "panoptic"], "ending in .png"),

@@ -5,7 +5,7 @@ import torch
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.images.intensity import identity
+from napari_segkit.images.intensity import identity_statistics
 from napari_segkit.images.labels import IGNORE, LabelsError
 from napari_segkit.training.instance import InstanceTrainer
 from napari_segkit.training.instance_sampler import ObjectSampler
@@ -25,7 +25,7 @@ def scene(shape=(200, 180), edge=9, pitch=20):
 
 def sampler(ids, size=(64, 64), class_of=None, augment=False):
     sample = Sample(
-        AxesImage(np.maximum(ids, 0).astype(np.float32), "YX"), AxesImage(ids, "YX"), identity(1)
+        AxesImage(np.maximum(ids, 0).astype(np.float32), "YX"), AxesImage(ids, "YX"), identity_statistics(1)
     )
     class_of = np.append(0, np.ones(ids.max(), np.intp)) if class_of is None else class_of
     return ObjectSampler([sample], size, class_of, augment=augment, seed=0)

@@ -52,5 +52,5 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence():
     steps = train(
         network, batch, lambda a, _: network(a).sum() * float("nan"), TrainConfig(), CPU, RANDOM
     )
-    with pytest.raises(FloatingPointError, match="step 1: lower the learning rate"):
+    with pytest.raises(FloatingPointError, match="step 1: choose a lower learning rate"):
         list(islice(steps, 3))

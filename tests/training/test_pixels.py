@@ -170,11 +170,11 @@ def test_channels(channels):
 
 
 def test_dense_labels_are_learned_from_a_part_of_their_pixels(monkeypatch):
-    monkeypatch.setattr("napari_segkit.training.pixels.ROWS", 500)
-    monkeypatch.setattr("napari_segkit.training.pixels.RARE", 100)
+    monkeypatch.setattr("napari_segkit.training.pixels.SAMPLED_PIXELS", 500)
+    monkeypatch.setattr("napari_segkit.training.pixels.MIN_PER_CLASS", 100)
     image, truth, _ = task()
     training, _ = train(image, truth)
-    learned = sum(len(piece.targets) for piece in training._pieces())
+    learned = sum(len(tile.targets) for tile in training._labelled_tiles())
     assert 400 < learned < 700
     assert iou(labels(training, image), truth) > 0.9
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.intensity import identity
+from napari_segkit.images.intensity import identity_statistics
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.training.sampler import Sample, Sampler
 
@@ -15,7 +15,7 @@ def sampler(shape=(200, 150), size=(64, 64), augment=False, labelled=((5, 7), (1
     indices = np.full(shape, IGNORE, np.int16)
     for index, place in enumerate(labelled):
         indices[place] = index
-    sample = Sample(AxesImage(image, "CYX"), AxesImage(indices, "YX"), identity(2))
+    sample = Sample(AxesImage(image, "CYX"), AxesImage(indices, "YX"), identity_statistics(2))
     return Sampler([sample], size, len(labelled), augment=augment, seed=0)
 
 
@@ -56,7 +56,7 @@ def test_the_same_seed_draws_the_same_patches():
 def test_volumes_are_drawn_as_volumes():
     indices = np.full((6, 20, 30), IGNORE, np.int16)
     indices[2, 3, 4], indices[5, 10, 20] = 0, 1
-    sample = Sample(AxesImage(np.zeros((6, 20, 30)), "ZYX"), AxesImage(indices, "ZYX"), identity(1))
+    sample = Sample(AxesImage(np.zeros((6, 20, 30)), "ZYX"), AxesImage(indices, "ZYX"), identity_statistics(1))
     images, targets = Sampler([sample], (8, 16, 16), 2, augment=True, seed=1).batch(4)
     assert images.shape == (4, 1, 8, 16, 16)
     assert all((t != IGNORE).any() for t in targets)

@@ -1,4 +1,4 @@
-"""From labels to a trained network: patches, losses, the loop."""
+"""Train networks and pixel classifiers on labels."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def trainer_of(spec: "ModelSpec") -> "type[Trainer]":
-    """The class that trains a method."""
+    """Trainer class of a method."""
     from . import instance, pixels, semantic
 
     trainers: dict[str, type[Trainer]] = {

@@ -1,4 +1,4 @@
-"""Train a network that finds objects one by one."""
+"""Train networks that predict object masks: Mask R-CNN, SOLO."""
 
 from collections import deque
 from collections.abc import Generator
@@ -8,24 +8,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_segkit.instances.diameters import learned_lengths
+from napari_segkit.instances.diameters import training_box_lengths
 
 from .instance_sampler import ObjectSampler, Targets
 from .loop import TrainStep, train
 from .trainer import Trainer
 
-SETTLE = 10
+RECENT_BATCHES = 10
 
 
 class InstanceTrainer(Trainer):
-    """One training by gradients on patches with the objects in them; made as `Trainer` is."""
+    """Gradient training on patches with the objects in them."""
 
     network: Any
     class_of: NDArray[np.intp]
-    room = 2  # what it says of an object changes with what it sees around it
+    tile_ratio = 2  # objects need context beyond a patch
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.sampler = ObjectSampler(
             self.samples,
             self.patch,
@@ -33,12 +33,12 @@ class InstanceTrainer(Trainer):
             augment=self.config.augment,
             seed=self.config.seed,
         )
-        sizes = [learned_lengths(s.indices.data, s.image, self.ndim) for s in self.samples]
+        sizes = [training_box_lengths(s.indices.data, s.image, self.ndim) for s in self.samples]
         self.network.set_sizes(np.concatenate(sizes))
-        self._recent: deque[torch.Tensor] = deque(maxlen=SETTLE)
+        self._recent: deque[torch.Tensor] = deque(maxlen=RECENT_BATCHES)
 
     def steps(self) -> Generator[TrainStep, None, None]:
-        """Train; after each step `trained` gives the model as it is then."""
+        """Train; `trained()` returns the current model after each step."""
         for step in train(
             self.network, self._batch, self._loss, self.config, self.device, self.random
         ):
@@ -46,9 +46,8 @@ class InstanceTrainer(Trainer):
             self.last = step
             yield step
 
-    def settle(self, network: Any) -> None:
-        """Measure the batch statistics anew with the weights as they are now."""
-        network.settle(images.to(self.device) for images in self._recent)
+    def measure_batch_statistics(self, network: Any) -> None:
+        network.measure_batch_statistics(images.to(self.device) for images in self._recent)
 
     def _batch(self, count: int) -> tuple[torch.Tensor, Targets]:
         images, targets = self.sampler.batch(count)

@@ -1,4 +1,4 @@
-"""Patches with the objects in them, for methods that find objects one by one."""
+"""Sample training patches with the objects in them, for instance methods."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,46 +9,31 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segkit.images.labels import LabelsError
-from napari_segkit.instances.label_ids import pieces_of
+from napari_segkit.instances.label_ids import connected_components
 
 from .sampler import Sample, Sampler
 
-STEP = 32  # windows are multiples of it
-ANYWHERE = 0.1  # share of patches that need not hold an object
-VISIBLE = 0.15  # share of an object that a patch must hold for it to be learned
+STEP = 32  # window edges are multiples of it
+ANYWHERE = 0.1  # fraction of patches that may hold no object
+VISIBLE = 0.15  # fraction of an object that a patch must hold to train on it
 
-Place = tuple[int, int, int]
+FramePixel = tuple[int, int, int]  # frame index, y, x
 
 
 class Targets(list[dict[str, torch.Tensor]]):
-    """For each image a dict of "boxes", "labels" and "masks", as torchvision takes them."""
+    """Per image a dict of "boxes", "labels" and "masks", as torchvision takes them."""
 
     def to(self, device: torch.device) -> "Targets":
-        """The same on a device."""
+        """Move all tensors to a device."""
         return Targets({k: v.to(device) for k, v in one.items()} for one in self)
 
 
 class ObjectSampler(Sampler):
-    """Draws batches of patches with the objects in them.
+    """Sample patches with the objects in them from samples whose `indices` are ids.
 
-    Where some pixels are not annotated, patches lie inside the others; all of a batch are smaller
-    where a region has no room for a whole one.
-
-    Parameters
-    ----------
-    samples : sequence of Sample
-        Their `indices` are ids: 0 background, -1 not annotated.
-    size : tuple of int
-        Edges of a patch along Y and X.
-    class_of : ndarray
-        Class position of each id.
-    augment, seed
-        As in `Sampler`.
-
-    Raises
-    ------
-    LabelsError
-        If no window of 32 pixels holds annotated pixels only.
+    Id 0 is background, -1 not annotated; `class_of` holds the class position of each id. Patches
+    avoid pixels that are not annotated; if a region is too narrow for a full patch, all patches of
+    the batch are smaller. LabelsError if no window of 32 pixels is fully annotated.
     """
 
     def __init__(
@@ -61,18 +46,12 @@ class ObjectSampler(Sampler):
         seed: int,
     ) -> None:
         self.class_of, self._full = class_of, tuple(size)
-        self._pixels = np.zeros(len(class_of), np.int64)
+        self._largest = np.zeros(len(class_of), np.int64)
         self._holes: dict[int, NDArray[np.int32]] = {}
         super().__init__(samples, size, int(class_of.max()), augment=augment, seed=seed)
 
     def batch(self, count: int) -> tuple[torch.Tensor, Targets]:  # type: ignore[override]
-        """Draw `count` patches of one size.
-
-        Returns
-        -------
-        tuple
-            Images float32 ``(count, C, *size)``, and the objects in each.
-        """
+        """Return images float32 ``(count, C, *size)`` and the objects in each."""
         self.size = self._full
         pairs: list[tuple[Any, Any]] = []
         while len(pairs) < count:
@@ -84,76 +63,81 @@ class ObjectSampler(Sampler):
         images = torch.from_numpy(np.stack([image for image, _ in pairs]))
         return images, Targets(self._targets(ids) for _, ids in pairs)
 
-    def _find(self, classes: int) -> list[NDArray[np.int64]]:
-        """Per class, rows of (frame, *place) with the middle of each object."""
-        found: list[list[Place]] = [[] for _ in range(classes)]
-        for number, (sample, frame) in enumerate(self._items):
-            ids = self._whole(sample, frame)
+    def _candidate_pixels(self, classes: int) -> list[NDArray[np.int64]]:
+        """Per class, rows of (frame index, y, x) with the centre of each object."""
+        centres: list[list[FramePixel]] = [[] for _ in range(classes)]
+        for number, (sample, frame) in enumerate(self._frames):
+            ids = self._read_labels(sample, frame)
             counts = np.bincount(np.maximum(ids, 0).ravel(), minlength=len(self.class_of))
-            self._pixels = np.maximum(self._pixels, counts)
+            self._largest = np.maximum(self._largest, counts)
             if (ids < 0).any():
                 holes = (ids < 0).cumsum(0, dtype=np.int32).cumsum(1, dtype=np.int32)
                 self._holes[number] = np.pad(holes, ((1, 0), (1, 0)))
             for id_, box in enumerate(ndimage.find_objects(np.maximum(ids, 0)), 1):
-                if box is not None and self._room(number, middle := _middle(box), STEP).any():
-                    found[self.class_of[id_] - 1].append((number, *middle))
-        if not any(found):
+                if box is None:
+                    continue
+                centre = _centre(box)
+                if self._is_annotated(number, centre, STEP).any():
+                    centres[self.class_of[id_] - 1].append((number, *centre))
+        if not any(centres):
             raise LabelsError(
-                f"No object lies in an annotated area of at least {STEP} x {STEP} pixels: "
+                f"No object is in an annotated region of at least {STEP} x {STEP} pixels: "
                 "annotate larger regions."
             )
-        return [np.array(rows, np.int64) for rows in found if rows]
+        return [np.array(rows, np.int64) for rows in centres if rows]
 
-    def _window(self) -> tuple[Sample, dict[str, int], list[int]]:
-        rows = self._places[self.random.integers(len(self._places))]
-        number, *place = rows[self.random.integers(len(rows))]
-        sample, frame = self._items[number]
+    def _choose_window(self) -> tuple[Sample, dict[str, int], list[int]]:
+        rows = self._pixels_of_class[self.random.integers(len(self._pixels_of_class))]
+        number, *pixel = rows[self.random.integers(len(rows))]
+        sample, frame = self._frames[number]
         if number not in self._holes:
-            shape = sample.image.spatial(2)
+            shape = sample.image.spatial_shape(2)
             if self.random.random() < ANYWHERE:
-                place = [int(self.random.integers(n)) for n in shape]
-            along = zip(place, self.size, shape, strict=True)
-            return sample, frame, [self._start(*each) for each in along]
+                pixel = [int(self.random.integers(n)) for n in shape]
+            axes = zip(pixel, self.size, shape, strict=True)
+            return sample, frame, [self._random_start(*axis) for axis in axes]
         for edge in range(min(self.size), 0, -STEP):
-            starts = np.argwhere(room := self._room(number, place, edge))
-            if room.any():
+            starts = np.argwhere(self._is_annotated(number, pixel, edge))
+            if len(starts):
                 break
         self.size = (edge, edge)
-        low = [max(0, p - edge + 1) for p in place]
+        low = [max(0, p - edge + 1) for p in pixel]
         return sample, frame, (starts[self.random.integers(len(starts))] + low).tolist()
 
-    def _room(self, number: int, place: Sequence[int], edge: int) -> NDArray[np.bool_]:
-        """Of the windows that hold a place, which hold annotated pixels only."""
+    def _is_annotated(self, number: int, pixel: Sequence[int], edge: int) -> NDArray[np.bool_]:
+        """Which windows of this edge length around `pixel` are fully annotated."""
         holes = self._holes.get(number)
         if holes is None:
             return np.ones(1, bool)
-        first = [max(0, p - edge + 1) for p in place]
-        last = [min(p, n - 1 - edge) + 1 for p, n in zip(place, holes.shape, strict=True)]
+        first = [max(0, p - edge + 1) for p in pixel]
+        last = [min(p, n - 1 - edge) + 1 for p, n in zip(pixel, holes.shape, strict=True)]
         y, x = (np.arange(a, max(a, b)) for a, b in zip(first, last, strict=True))
         inside = holes[np.ix_(y + edge, x + edge)] - holes[np.ix_(y, x + edge)]
         return inside - holes[np.ix_(y + edge, x)] + holes[np.ix_(y, x)] == 0
 
-    def _cut(
+    def _crop(
         self, sample: Sample, frame: dict[str, int], start: Sequence[int]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        image, ids = super()._cut(sample, frame, start)
-        small = any(n < edge for n, edge in zip(sample.image.spatial(2), self.size, strict=True))
-        return image, self._parted(ids) if small else ids
+        image, ids = super()._crop(sample, frame, start)
+        small = any(
+            n < edge for n, edge in zip(sample.image.spatial_shape(2), self.size, strict=True)
+        )
+        return image, self._separate_mirrored(ids) if small else ids
 
-    def _parted(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What is mirrored becomes an object of its own: an id of the same remainder."""
-        pieces = pieces_of(np.maximum(ids, 0))
-        numbers, first = np.unique(pieces, return_index=True)
+    def _separate_mirrored(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give mirrored copies of an object ids of their own, equal modulo the number of ids."""
+        components = connected_components(np.maximum(ids, 0))
+        numbers, first = np.unique(components, return_index=True)
         owner = ids.ravel()[first]
         rank = [int((owner[:i] == o).sum()) for i, o in enumerate(owner)]
-        parted = owner + np.array(rank) * len(self.class_of)
-        return np.where(pieces > 0, parted[np.searchsorted(numbers, pieces)], ids)
+        separated = owner + np.array(rank) * len(self.class_of)
+        return np.where(components > 0, separated[np.searchsorted(numbers, components)], ids)
 
     def _targets(self, ids: NDArray[np.int64]) -> dict[str, torch.Tensor]:
         """Box, class and mask of each object in a patch."""
         present, counts = np.unique(ids, return_counts=True)
         owner = np.maximum(present, 0) % len(self.class_of)
-        most = np.minimum(self._pixels[owner], ids.size)  # an object may fill a patch
+        most = np.minimum(self._largest[owner], ids.size)  # an object may fill a patch
         kept = (present > 0) & (counts >= VISIBLE * most)
         masks = ids == present[kept, None, None]
         spans = [_span(masks.any(axis=axis)) for axis in (1, 2)]
@@ -166,10 +150,10 @@ class ObjectSampler(Sampler):
 
 
 def _span(profiles: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First place of each profile that is true, and the end of the last."""
+    """Start of the first and end of the last true value of each profile."""
     length = profiles.shape[1]
     return profiles.argmax(axis=1), length - profiles[:, ::-1].argmax(axis=1)
 
 
-def _middle(box: Sequence[slice]) -> tuple[int, ...]:
+def _centre(box: Sequence[slice]) -> tuple[int, ...]:
     return tuple((s.start + s.stop - 1) // 2 for s in box)

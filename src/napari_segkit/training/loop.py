@@ -1,4 +1,4 @@
-"""The training loop: it knows batches and a loss, and nothing of images or labels."""
+"""The training loop: optimiser, learning-rate schedule and time limit."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -13,23 +13,25 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.steps import Step
 from napari_segkit.torch_random import RandomSource, random_numbers
 
-WARM_UP = 0.05  # share of the training over which the learning rate rises
+WARM_UP = 0.05  # fraction of the training with a rising learning rate
 
 
 @dataclass(frozen=True)
 class TrainStep(Step):
-    """One step of training.
+    """Progress of a training.
 
     Parameters
     ----------
+    done, total : int
+        As in `Step`.
     epoch : int
-        Which epoch, from 1.
+        Current epoch, counted from 1.
     loss : float
-        Loss of this step's batch, before the weights moved.
+        Loss of this step's batch, before the weights were updated.
     seconds : float
-        Since training began.
+        Time since the training began.
     images : int
-        Patches seen so far.
+        Number of patches trained on so far.
     """
 
     epoch: int
@@ -46,33 +48,11 @@ def train(
     device: torch.device,
     random: RandomSource,
 ) -> Generator[TrainStep, None, None]:
-    """Train a network in place.
+    """Train a network on `device` in place and yield after each step.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        On `device`. It is in training mode between steps and in evaluation mode afterwards,
-        also when the generator is closed.
-    batch : callable
-        From a batch size to images and targets, both with a method ``to(device)``.
-    loss : callable
-        From images and targets, on `device`, to a scalar.
-    config : TrainConfig
-        Epochs, time limit, batch size and learning rate.
-    device : torch.device
-        Where the network is.
-    random : RandomSource
-        Where dropout and the like draw from.
-
-    Yields
-    ------
-    TrainStep
-        After each step.
-
-    Raises
-    ------
-    FloatingPointError
-        If the loss is not finite.
+    The network is in training mode between steps and in evaluation mode afterwards, also when the
+    generator is closed. `batch` returns images and targets for a batch size, `loss` a scalar.
+    FloatingPointError if the loss is not finite.
     """
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate)
     total = config.epochs * config.steps_per_epoch
@@ -105,12 +85,12 @@ def train(
 
 
 def _elapsed(began: float, config: TrainConfig) -> float:
-    """Share of the time limit that is used up."""
+    """Used fraction of the time limit."""
     return (perf_counter() - began) / (60 * config.minutes) if config.minutes else 0.0
 
 
 def _schedule(progress: float) -> float:
-    """A linear rise, then half a cosine down to zero."""
+    """Linear warm-up, then cosine decay to zero."""
     if progress < WARM_UP:
         return max(progress / WARM_UP, 0.1)
     return 0.5 * (1 + cos(pi * (progress - WARM_UP) / (1 - WARM_UP)))
@@ -119,6 +99,6 @@ def _schedule(progress: float) -> float:
 def _require_finite(value: torch.Tensor, done: int) -> None:
     if not torch.isfinite(value):
         raise FloatingPointError(
-            f"The loss became {value.item()} at step {done + 1}: lower the learning rate, or "
+            f"The loss became {value.item()} at step {done + 1}: choose a lower learning rate, or "
             "normalise the images."
         )

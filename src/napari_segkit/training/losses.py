@@ -1,4 +1,4 @@
-"""Losses that leave unlabelled pixels out exactly."""
+"""Losses that ignore unlabelled pixels."""
 
 import torch
 from segmentation_models_pytorch.losses import DiceLoss
@@ -9,25 +9,12 @@ from napari_segkit.images.labels import IGNORE
 
 
 class CrossEntropyDice(nn.Module):
-    """Cross-entropy plus Dice over labelled pixels; targets of `IGNORE` count in neither."""
+    """Cross-entropy plus Dice; pixels with target `IGNORE` are left out of both."""
 
     def __init__(self) -> None:
         super().__init__()
         self.dice = DiceLoss("multiclass", ignore_index=IGNORE)
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch.
-
-        Parameters
-        ----------
-        logits : Tensor
-            ``(N, classes, *spatial)``.
-        target : Tensor
-            Class indices ``(N, *spatial)``, int64, at least one of them not `IGNORE`.
-
-        Returns
-        -------
-        Tensor
-            A scalar.
-        """
+        """Loss of logits ``(N, classes, *spatial)`` and int64 indices ``(N, *spatial)``."""
         return F.cross_entropy(logits, target, ignore_index=IGNORE) + self.dice(logits, target)

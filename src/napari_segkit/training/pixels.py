@@ -1,4 +1,4 @@
-"""Train the pixel classifier: features of the labelled pixels, then a few Newton-like steps."""
+"""Train the pixel classifier: features of labelled pixels, then a few Newton-like steps."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ from napari_segkit.images.intensity import require_finite
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.models import stride
 from napari_segkit.steps import Step
-from napari_segkit.tiling import Grid, Tile, fit, read_mirrored, round_up
+from napari_segkit.tiling import Grid, Tile, fit_to_stride, read_mirrored, round_up
 
 from .loop import TrainStep
 from .sampler import Sample
 from .trainer import Trainer
 
-ROWS = 100_000  # pixels learned from
-RARE = 2_000  # as many of each class are kept where there are more
+SAMPLED_PIXELS = 100_000  # training pixels in total
+MIN_PER_CLASS = 2_000  # pixels sampled at least of each class
 ITERATIONS = {2: 8, 3: 30}
-PRIOR = {2: 3.0, 3: 0.01}  # pulls the weights to zero, as so many pixels would
-JITTER = {2: 0.0, 3: 0.1}  # spreads of a feature by which each pixel is moved
-BALANCE = {2: 0.0, 3: 1.0}  # 1: all classes alike set a feature's mean and spread; 0: all pixels
-FEATURES = 2**25  # values that the features of one tile may have (128 MiB)
-EDGES = {2: 1024, 3: 256}  # largest tile
+PRIOR = {2: 3.0, 3: 0.01}  # strength of the pull of the weights to zero, in pixels
+JITTER = {2: 0.0, 3: 0.1}  # added noise, in standard deviations of a feature
+BALANCE = {2: 0.0, 3: 1.0}  # weighting for a feature's mean and spread; 1: per class, 0: per pixel
+FEATURES = 2**25  # feature values of one tile at most (128 MiB)
+EDGES = {2: 1024, 3: 256}  # of the largest tile
 
 
 @dataclass(frozen=True)
 class _LabelledTile:
-    """A tile with the labelled pixels in it that are learned from."""
+    """A tile with its labelled training pixels."""
 
     sample: Sample
     frame: dict[str, int]
@@ -45,63 +45,63 @@ class _LabelledTile:
 
 
 class PixelTrainer(Trainer):
-    """One training of the pixel classifier; made as `Trainer` is.
+    """Train on the labelled pixels themselves, in the same tiles as prediction.
 
-    It learns from the labelled pixels themselves, in the very tiles that prediction uses, and has
-    a short schedule of its own: of `TrainConfig`, epochs, steps per epoch, batch size, learning
-    rate and augmentation do not apply. Tiles are larger than a network's unless the config says
-    otherwise, so that most images fit in one.
+    Epochs, steps per epoch, batch size, learning rate and augmentation of `TrainConfig` are not
+    used. Unless the config sets a tile size, tiles are large enough for most images to fit in one.
     """
 
     network: Any
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         if self.config.tile.tile_size is None:
-            self.tile_size, self.overlap = self._roomy()
+            self.tile_size, self.overlap = self._large_tiles()
 
     def steps(self) -> Generator[Any, None, None]:
-        """Compute features, a `Step` a tile; then learn, a `TrainStep` each time the model moved.
+        """Compute features, one `Step` per tile; then fit, one `TrainStep` per iteration.
 
-        Closed before the first `TrainStep` it leaves nothing: `last` is None.
+        If closed before the first `TrainStep`, `last` stays None.
         """
-        began = perf_counter()
-        pieces = self._pieces()
-        total = len(pieces) + ITERATIONS[self.ndim]
-        columns, targets = [], []
-        for done, piece in enumerate(pieces, 1):
-            columns.append(self._columns(piece))
-            targets.append(piece.targets)
+        start = perf_counter()
+        labelled_tiles = self._labelled_tiles()
+        total = len(labelled_tiles) + ITERATIONS[self.ndim]
+        features, targets = [], []
+        for done, labelled in enumerate(labelled_tiles, 1):
+            features.append(self._tile_features(labelled))
+            targets.append(labelled.targets)
             yield Step(done, total)
-            if self.config.minutes and perf_counter() - began > 60 * self.config.minutes:
+            if self.config.minutes and perf_counter() - start > 60 * self.config.minutes:
                 break
         joined = torch.from_numpy(np.concatenate(targets)).to(self.device)
-        for done, loss in enumerate(self._learn(torch.cat(columns, 1), joined), len(pieces) + 1):
-            seconds = perf_counter() - began
+        for done, loss in enumerate(
+            self._fit(torch.cat(features, 1), joined), len(labelled_tiles) + 1
+        ):
+            seconds = perf_counter() - start
             self.history.append(loss)
-            self.last = TrainStep(done, total, 1, loss, seconds, len(pieces))
+            self.last = TrainStep(done, total, 1, loss, seconds, len(labelled_tiles))
             yield self.last
 
-    def _roomy(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Tiles that hold whole images where the features of one fit in memory."""
+    def _large_tiles(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Tiles as large as full images, as far as their features fit in memory."""
         strides = stride(self.spec, self.inputs.spacing)
-        longest = np.max([image.spatial(self.ndim) for image in self.images], axis=0)
-        wanted = [-(-int(length) * 16 // 15) for length in longest]  # with an outer margin
-        edge, most = EDGES[self.ndim], FEATURES / len(self.network.mean)
-        while edge > 32 and prod(min(edge, length) for length in wanted) > most:
+        longest = np.max([image.spatial_shape(self.ndim) for image in self.images], axis=0)
+        padded = [-(-int(length) * 16 // 15) for length in longest]  # with an outer margin
+        edge, budget = EDGES[self.ndim], FEATURES / len(self.network.mean)
+        while edge > 32 and prod(min(edge, length) for length in padded) > budget:
             edge -= 16
         fitted = [
-            fit(size := round_up(min(edge, length), step), size // 4, step)
-            for length, step in zip(wanted, strides, strict=True)
+            fit_to_stride(size := round_up(min(edge, length), step), size // 4, step)
+            for length, step in zip(padded, strides, strict=True)
         ]
         return tuple(size for size, _ in fitted), tuple(overlap for _, overlap in fitted)
 
-    def _pieces(self) -> list[_LabelledTile]:
-        """Tiles that hold labelled pixels, with those of them that are learned from."""
+    def _labelled_tiles(self) -> list[_LabelledTile]:
+        """Tiles that hold labelled pixels, with a random sample of these pixels."""
         random = np.random.default_rng(self.config.seed)
-        shares = self._shares()
-        pieces = []
-        for sample, frame, indices in self._items():
+        shares = self._sampled_fractions()
+        labelled_tiles = []
+        for sample, frame, indices in self._frames():
             chosen = (indices != IGNORE) & (random.random(indices.shape) < shares[indices])
             grid = Grid(indices.shape, self.tile_size, self.overlap)
             for tile in grid:
@@ -109,80 +109,83 @@ class PixelTrainer(Trainer):
                 if inside.any():
                     targets = indices[tile.region][inside].astype(np.int64)
                     places = np.ravel_multi_index(np.nonzero(inside), self.tile_size)
-                    pieces.append(_LabelledTile(sample, frame, tile, grid, places, targets))
-        return pieces
+                    labelled_tiles.append(_LabelledTile(sample, frame, tile, grid, places, targets))
+        return labelled_tiles
 
-    def _items(self) -> Iterator[tuple[Sample, dict[str, int], NDArray[np.int16]]]:
+    def _frames(self) -> Iterator[tuple[Sample, dict[str, int], NDArray[np.int16]]]:
         for sample in self.samples:
-            region = tuple(slice(0, n) for n in sample.image.spatial(self.ndim))
+            region = tuple(slice(0, n) for n in sample.image.spatial_shape(self.ndim))
             for frame in sample.image.frames(self.ndim):
                 yield sample, frame, sample.indices.read(frame, region)[0]
 
-    def _shares(self) -> NDArray[np.float64]:
-        """Which part of each class's pixels is learned from; rare classes are kept whole."""
+    def _sampled_fractions(self) -> NDArray[np.float64]:
+        """Sampled fraction of each class's pixels; rare classes are used fully."""
         counts = np.zeros(self.inputs.classes)
-        for _, _, indices in self._items():
+        for _, _, indices in self._frames():
             counts += np.bincount(indices[indices != IGNORE], minlength=len(counts))
-        kept = np.maximum(counts * ROWS / counts.sum(), RARE)
+        kept = np.maximum(counts * SAMPLED_PIXELS / counts.sum(), MIN_PER_CLASS)
         return np.minimum(kept / np.maximum(counts, 1), 1)
 
-    def _columns(self, piece: _LabelledTile) -> Tensor:
-        """Features ``(F, pixels)`` of a piece's pixels."""
-        sample, grid = piece.sample, piece.grid
+    def _tile_features(self, labelled: _LabelledTile) -> Tensor:
+        """Features ``(F, pixels)`` of the training pixels of a tile."""
+        sample, grid = labelled.sample, labelled.grid
         pixels = read_mirrored(
-            lambda r: sample.image.read(piece.frame, r), piece.tile.start, grid.size, grid.shape
+            lambda r: sample.image.read(labelled.frame, r),
+            labelled.tile.start,
+            grid.size,
+            grid.shape,
         )
         require_finite(pixels, sample.image.name)
         image = torch.from_numpy(np.ascontiguousarray(sample.statistics.apply(pixels)))
-        places = torch.from_numpy(piece.places).to(self.device)
-        seen: Tensor = self.network.features(image.to(self.device))
-        return seen.flatten(1).index_select(1, places)
+        places = torch.from_numpy(labelled.places).to(self.device)
+        features: Tensor = self.network.features(image.to(self.device))
+        return features.flatten(1).index_select(1, places)
 
     @torch.no_grad()
-    def _learn(self, columns: Tensor, targets: Tensor) -> Iterator[float]:
-        """Softmax regression with a fixed bound on its curvature (Boehning 1992)."""
+    def _fit(self, features: Tensor, targets: Tensor) -> Iterator[float]:
+        """Fit a softmax regression with a fixed bound on its curvature (Boehning 1992)."""
         network = self.network
-        mean, spread = _scale(columns, targets, BALANCE[self.ndim])
+        mean, spread = _mean_and_spread(features, targets, BALANCE[self.ndim])
         network.mean.copy_(mean)
         network.scale.copy_(1 / spread.clamp_min(1e-6))
-        seen = network.embed(self._jittered(columns, spread))
-        centre = seen.mean(dim=1, keepdim=True)
-        seen = seen - centre
-        wanted = functional.one_hot(targets, self.inputs.classes).T.to(seen.dtype)
-        offset = wanted.mean(dim=1).clamp_min(1e-6).log()
+        embedded = network.embed(self._add_noise(features, spread))
+        centre = embedded.mean(dim=1, keepdim=True)
+        embedded = embedded - centre
+        one_hot = functional.one_hot(targets, self.inputs.classes).T.to(embedded.dtype)
+        offset = one_hot.mean(dim=1).clamp_min(1e-6).log()
         prior = PRIOR[self.ndim]
-        inverse = _inverse(seen, prior)
+        inverse = _inverse_curvature(embedded, prior)
         weight = torch.zeros_like(network.weight)
         for _ in range(ITERATIONS[self.ndim]):
-            logits = torch.addmm(offset[:, None], weight, seen)
+            logits = torch.addmm(offset[:, None], weight, embedded)
             loss = functional.cross_entropy(logits.T, targets).item()
-            slope = (logits.softmax(dim=0) - wanted) @ seen.T + prior * weight
+            slope = (logits.softmax(dim=0) - one_hot) @ embedded.T + prior * weight
             weight = weight - slope @ inverse
             network.weight.copy_(weight)
             network.bias.copy_(offset - (weight @ centre).squeeze(1))
             yield loss
 
-    def _jittered(self, columns: Tensor, spread: Tensor) -> Tensor:
-        """Move each pixel a little: air is one exact value, and in the next volume another one.
+    def _add_noise(self, features: Tensor, spread: Tensor) -> Tensor:
+        """Add noise: air is one exact value here, and another one in the next volume.
 
-        The sharp cosines of volumes are free between the values they learn from; without this the
-        air of an MRI that is normalised a little otherwise is taken for anything.
+        The narrow cosine features of volumes are unconstrained between training values; without
+        noise, air of an MRI with slightly different normalisation could get any class.
         """
         generator = torch.Generator().manual_seed(self.config.seed)
-        noise = torch.randn(columns.shape, generator=generator).to(columns)
-        return columns + JITTER[self.ndim] * spread[:, None] * noise
+        noise = torch.randn(features.shape, generator=generator).to(features)
+        return features + JITTER[self.ndim] * spread[:, None] * noise
 
 
-def _scale(columns: Tensor, targets: Tensor, balance: float) -> tuple[Tensor, Tensor]:
-    """Mean and spread of each feature; balanced, a large background does not decide them."""
-    weights = torch.bincount(targets).to(columns.dtype)[targets] ** -balance
+def _mean_and_spread(features: Tensor, targets: Tensor, balance: float) -> tuple[Tensor, Tensor]:
+    """Mean and spread of each feature; balanced, a large background does not dominate."""
+    weights = torch.bincount(targets).to(features.dtype)[targets] ** -balance
     weights /= weights.sum()
-    mean = columns @ weights
-    return mean, ((columns - mean[:, None]).square_() @ weights).sqrt_()
+    mean = features @ weights
+    return mean, ((features - mean[:, None]).square_() @ weights).sqrt_()
 
 
-def _inverse(seen: Tensor, prior: float) -> Tensor:
-    """Of the bound on the curvature; in double precision, which not every device has."""
-    bound = 0.5 * (seen @ seen.T).cpu().double()
+def _inverse_curvature(embedded: Tensor, prior: float) -> Tensor:
+    """Inverse of the curvature bound, in double precision on the CPU."""
+    bound = 0.5 * (embedded @ embedded.T).cpu().double()
     bound.diagonal().add_(prior)
-    return torch.cholesky_inverse(torch.linalg.cholesky(bound)).to(seen)
+    return torch.cholesky_inverse(torch.linalg.cholesky(bound)).to(embedded)

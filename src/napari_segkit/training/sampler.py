@@ -1,4 +1,4 @@
-"""Patches around labelled places, each class as often as the others."""
+"""Sample training patches around labelled pixels, every class equally often."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,44 +11,20 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics, require_finite
 from napari_segkit.tiling import read_mirrored
 
-PLACES = 1_000_000  # remembered per class and sample; more would only cost memory
+MAX_PIXELS = 1_000_000  # per class; more would only cost memory
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An image with its labels as class indices.
-
-    Parameters
-    ----------
-    image : AxesImage
-        Read patch by patch.
-    indices : AxesImage
-        Class indices without a channel axis, `IGNORE` where nothing is learned.
-    statistics : Statistics
-        Numbers that normalise the image.
-    """
+    """A training image with its class indices."""
 
     image: AxesImage
-    indices: AxesImage
+    indices: AxesImage  # no channel axis, `IGNORE` where unlabelled
     statistics: Statistics
 
 
 class Sampler:
-    """Draws batches of patches.
-
-    Parameters
-    ----------
-    samples : sequence of Sample
-        All with the same number of channels.
-    size : tuple of int
-        Edges of a patch along the spatial axes.
-    classes : int
-        Number of classes.
-    augment : bool
-        Flip, turn, and change brightness and contrast.
-    seed : int
-        The same seed draws the same patches.
-    """
+    """Sample patches of `size` from samples with equal numbers of channels."""
 
     def __init__(
         self,
@@ -63,48 +39,42 @@ class Sampler:
         self.size = tuple(size)
         self.augment = augment
         self.random = np.random.default_rng(seed)
-        self._items = [
+        self._frames = [
             (sample, frame) for sample in samples for frame in sample.image.frames(len(self.size))
         ]
-        self._places = self._find(classes)
+        self._pixels_of_class = self._candidate_pixels(classes)
 
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw `count` patches.
-
-        Returns
-        -------
-        tuple of Tensor
-            Images float32 ``(count, C, *size)`` and class indices int64 ``(count, *size)``.
-        """
+        """Return images float32 ``(count, C, *size)`` and int64 class indices."""
         pairs = [self._patch() for _ in range(count)]
         images, targets = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
         return torch.from_numpy(images), torch.from_numpy(targets)
 
-    def _find(self, classes: int) -> list[NDArray[np.int64]]:
-        """Per class that occurs, rows of (frame, *place) where it is labelled."""
-        found: list[list[NDArray[np.int64]]] = [[] for _ in range(classes)]
-        share = max(1, PLACES // len(self._items))
-        for number, (sample, frame) in enumerate(self._items):
-            indices = self._whole(sample, frame)
-            for index, rows in enumerate(found):
+    def _candidate_pixels(self, classes: int) -> list[NDArray[np.int64]]:
+        """Per class that occurs, rows of (frame index, *pixel) where it is labelled."""
+        pixels: list[list[NDArray[np.int64]]] = [[] for _ in range(classes)]
+        per_frame = max(1, MAX_PIXELS // len(self._frames))
+        for number, (sample, frame) in enumerate(self._frames):
+            indices = self._read_labels(sample, frame)
+            for index, rows in enumerate(pixels):
                 flat = np.flatnonzero(indices == index)
-                flat = flat[:: max(1, len(flat) // share)]
-                places = np.stack(np.unravel_index(flat, indices.shape), axis=1)
-                rows.append(np.insert(places, 0, number, axis=1))
-        joined = [np.concatenate(rows) for rows in found]
-        return [rows for rows in joined if len(rows)]  # not every object has every level
+                flat = flat[:: max(1, len(flat) // per_frame)]
+                coordinates = np.stack(np.unravel_index(flat, indices.shape), axis=1)
+                rows.append(np.insert(coordinates, 0, number, axis=1))
+        per_class = [np.concatenate(rows) for rows in pixels]
+        return [rows for rows in per_class if len(rows)]  # not every object has every level
 
-    def _whole(self, sample: Sample, frame: dict[str, int]) -> NDArray[np.int16]:
-        region = tuple(slice(0, n) for n in sample.image.spatial(len(self.size)))
+    def _read_labels(self, sample: Sample, frame: dict[str, int]) -> NDArray[np.int16]:
+        region = tuple(slice(0, n) for n in sample.image.spatial_shape(len(self.size)))
         return sample.indices.read(frame, region)[0]
 
     def _patch(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        return self._cut(*self._window())
+        return self._crop(*self._choose_window())
 
-    def _cut(
+    def _crop(
         self, sample: Sample, frame: dict[str, int], start: Sequence[int]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        shape = sample.image.spatial(len(self.size))
+        shape = sample.image.spatial_shape(len(self.size))
         pixels = read_mirrored(lambda r: sample.image.read(frame, r), start, self.size, shape)
         require_finite(pixels, sample.image.name)
         target = read_mirrored(lambda r: sample.indices.read(frame, r), start, self.size, shape)[0]
@@ -113,29 +83,28 @@ class Sampler:
             image, target = self._augment(image, target)
         return np.ascontiguousarray(image), np.ascontiguousarray(target, np.int64)
 
-    def _window(self) -> tuple[Sample, dict[str, int], list[int]]:
-        """Where the next patch lies: its sample, frame and first pixel."""
-        rows = self._places[self.random.integers(len(self._places))]
-        number, *place = rows[self.random.integers(len(rows))]
-        sample, frame = self._items[number]
-        shape = sample.image.spatial(len(self.size))
-        start = [self._start(p, n, end) for p, n, end in zip(place, self.size, shape, strict=True)]
-        return sample, frame, start
+    def _choose_window(self) -> tuple[Sample, dict[str, int], list[int]]:
+        """Choose the next patch: its sample, frame and first pixel."""
+        rows = self._pixels_of_class[self.random.integers(len(self._pixels_of_class))]
+        number, *pixel = rows[self.random.integers(len(rows))]
+        sample, frame = self._frames[number]
+        axes = zip(pixel, self.size, sample.image.spatial_shape(len(self.size)), strict=True)
+        return sample, frame, [self._random_start(*axis) for axis in axes]
 
-    def _start(self, place: int, size: int, end: int) -> int:
-        """A window of `size` that holds `place`, inside the image where it fits."""
-        low, high = place - size + 1, place
-        if end >= size:
-            low, high = max(low, 0), min(high, end - size)
+    def _random_start(self, position: int, size: int, length: int) -> int:
+        """Random start of a window of `size` that holds `position`, inside the image if it fits."""
+        low, high = position - size + 1, position
+        if length >= size:
+            low, high = max(low, 0), min(high, length - size)
         return int(self.random.integers(low, high + 1))
 
     def _augment(
         self, image: NDArray[np.float32], target: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The same flip and quarter turn for both; brightness and contrast for the image."""
-        turns = int(self.random.integers(4)) if self.size[-1] == self.size[-2] else 0
+        """Flip and rotate both alike; change brightness and contrast of the image."""
+        quarter_turns = int(self.random.integers(4)) if self.size[-1] == self.size[-2] else 0
         flips = tuple(a for a in range(-len(self.size), 0) if self.random.random() < 0.5)
-        image = np.rot90(np.flip(image, flips), turns, (-2, -1))
-        target = np.rot90(np.flip(target, flips), turns, (-2, -1))
+        image = np.rot90(np.flip(image, flips), quarter_turns, (-2, -1))
+        target = np.rot90(np.flip(target, flips), quarter_turns, (-2, -1))
         contrast, brightness = self.random.uniform(0.8, 1.25), self.random.uniform(-0.1, 0.1)
         return (image * contrast + brightness).astype(np.float32), target

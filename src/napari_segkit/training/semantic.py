@@ -1,4 +1,4 @@
-"""Train a network that gives a class for every pixel."""
+"""Train networks that predict a class for every pixel."""
 
 from collections import deque
 from collections.abc import Generator
@@ -13,14 +13,14 @@ from .losses import CrossEntropyDice
 from .sampler import Sampler
 from .trainer import Trainer
 
-SETTLE = 10
+RECENT_BATCHES = 10
 
 
 class SemanticTrainer(Trainer):
-    """One training by gradients on patches; made as `Trainer` is."""
+    """Gradient training on patches."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.sampler = Sampler(
             self.samples,
             self.patch,
@@ -29,10 +29,10 @@ class SemanticTrainer(Trainer):
             seed=self.config.seed,
         )
         self._criterion = CrossEntropyDice()
-        self._recent: deque[torch.Tensor] = deque(maxlen=SETTLE)
+        self._recent: deque[torch.Tensor] = deque(maxlen=RECENT_BATCHES)
 
     def steps(self) -> Generator[TrainStep, None, None]:
-        """Train; after each step `trained` gives the model as it is then."""
+        """Train; `trained()` returns the current model after each step."""
         for step in train(
             self.network, self._batch, self._loss, self.config, self.device, self.random
         ):
@@ -40,12 +40,11 @@ class SemanticTrainer(Trainer):
             self.last = step
             yield step
 
-    def settle(self, network: nn.Module) -> None:
-        """Measure the batch statistics anew with the weights as they are now.
+    def measure_batch_statistics(self, network: nn.Module) -> None:
+        """Recompute batch-normalisation statistics from the last batches.
 
-        The averages that batch normalisation keeps lag behind the weights by hundreds of steps,
-        and a short training predicts nonsense with them. They are measured on the last batches,
-        so that nothing is read once a training has ended.
+        The running averages lag behind the weights by hundreds of steps, so a short training would
+        predict nonsense with them.
         """
         update_bn(self._recent, network.train(), self.device)
 

@@ -1,4 +1,4 @@
-"""What a network learns to give at each pixel, made from labels."""
+"""Convert labels to per-pixel training targets."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.labels import to_indices
 from napari_segkit.instances.diameters import diameters, each_frame
-from napari_segkit.instances.level_targets import encode
+from napari_segkit.instances.level_targets import encode_levels
 
 
 def class_targets(values: NDArray[Any], classes: Iterable[LabelClass]) -> NDArray[np.int16]:
-    """The position of each label value in `classes`, `IGNORE` where it is none of them."""
+    """Position of each label value in `classes`, `IGNORE` for all other values."""
     return to_indices(values, [c.value for c in classes])
 
 
@@ -27,23 +27,23 @@ def level_targets(
     spacing: Sequence[float],
     object_size: float,
 ) -> NDArray[np.int16]:
-    """Instance ids as classes that separate touching objects: boundary or distance levels."""
+    """Encode instance ids as boundary or distance levels, which separate touching objects."""
     ndim = len(spacing)
     indices = np.zeros(ids.shape, np.int16)
-    named = AxesImage(indices, image.label_axes)
-    for frame, plane in zip(named.frames(ndim), each_frame(ids, image, ndim), strict=True):
-        encoded = encode(plane, class_of, objects_by, spacing=spacing, size=object_size)
-        named.write(indices, frame, encoded)
+    target = AxesImage(indices, image.label_axes)
+    for frame, plane in zip(target.frames(ndim), each_frame(ids, image, ndim), strict=True):
+        encoded = encode_levels(plane, class_of, objects_by, spacing=spacing, size=object_size)
+        target.write(indices, frame, encoded)
     return indices
 
 
 def typical_size(
     ids: Sequence[NDArray[Any]], images: Sequence[AxesImage], spacing: Sequence[float]
 ) -> float:
-    """Median diameter of the objects, in pixels of the finest axis."""
-    found = [
+    """Median object diameter, in pixels of the finest axis."""
+    sizes = [
         diameters(plane, spacing)
         for array, image in zip(ids, images, strict=True)
         for plane in each_frame(array, image, len(spacing))
     ]
-    return float(np.median(np.concatenate(found)))
+    return float(np.median(np.concatenate(sizes)))

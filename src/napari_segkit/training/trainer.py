@@ -1,4 +1,4 @@
-"""What every training has: its images on one grid and scale, and the model it leaves behind."""
+"""Base of all trainings: prepare images and targets, hold the network, return the model."""
 
 from collections.abc import Generator, Sequence
 from copy import deepcopy
@@ -17,18 +17,18 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.intensity import (
     Statistics,
-    identity,
-    measure,
-    mostly_zero,
+    has_zero_background,
+    identity_statistics,
+    measure_statistics,
     require_finite_image,
 )
-from napari_segkit.images.labels import LabelsError, count
-from napari_segkit.images.resample import on_one_grid
+from napari_segkit.images.labels import LabelsError, count_values
+from napari_segkit.images.resample import resample_pairs
 from napari_segkit.instances.diameters import occurrences
 from napari_segkit.models import Inputs, build, choose_ndim, outputs, stride
 from napari_segkit.models.weights.pretrained import initialise
 from napari_segkit.steps import Step
-from napari_segkit.tiling import along_axes, edges, explicit, fit
+from napari_segkit.tiling import fit_to_stride, length_per_axis, tile_shape, tile_shape_from_size
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
@@ -43,32 +43,13 @@ TILE = {2: 256, 3: 64}
 
 
 class Trainer:
-    """One training: its network, and what came of it so far.
+    """One training.
 
-    Parameters
-    ----------
-    spec : ModelSpec
-        Which model, its encoder named.
-    images : sequence of AxesImage
-        All with the same number of channels and the same orientation.
-    values : sequence of ndarray
-        Their label values, as `read_values` gives them, or ids of objects, as `read_objects` does.
-    classes : sequence of LabelClass
-        The classes to learn, by rising value.
-    config : TrainConfig
-        How to train.
-    device : torch.device
-        Where.
-    class_of : ndarray, optional
-        Position in `classes` of each id, where values are ids of objects.
-
-    Attributes
-    ----------
-    room : int
-        How many times as long as the patches it learns are the tiles that its model predicts in.
+    `images` share their channels and orientation. `values` are label values, or object ids; then
+    `class_of` holds the position in `classes` of each id.
     """
 
-    room = 1
+    tile_ratio = 1  # tile length in prediction / patch length in training
 
     def __init__(
         self,
@@ -85,11 +66,11 @@ class Trainer:
         self.ndim = min(choose_ndim(spec, image.axes) for image in images)
         for image in images:
             require_finite_image(image)
-        self.nonzero = config.normalise == "image" and mostly_zero(images, self.ndim)
+        self.nonzero = config.normalise == "image" and has_zero_background(images, self.ndim)
         self.statistics = self._measure(images)
-        left_out = config.unlabelled if class_of is None else None
-        self.images, values = on_one_grid(
-            images, values, config.voxel_size, self.ndim, unlabelled=left_out
+        unlabelled = config.unlabelled if class_of is None else None
+        self.images, values = resample_pairs(
+            images, values, config.voxel_size, self.ndim, unlabelled=unlabelled
         )
         self.inputs = Inputs(
             self.images[0].channels,
@@ -97,7 +78,9 @@ class Trainer:
             self.images[0].spacing[-self.ndim :],
         )
         strides = stride(spec, self.inputs.spacing)
-        self.patch, self.tile_size, self.overlap = tiles(self.images, config, strides, self.room)
+        self.patch, self.tile_size, self.overlap = tiles(
+            self.images, config, strides, self.tile_ratio
+        )
         self._require_all(values)
         pairs = [] if class_of is None else zip(values, self.images, strict=True)
         self.object_count = sum(len(occurrences(*pair)) for pair in pairs)
@@ -111,14 +94,14 @@ class Trainer:
         self.last: TrainStep | None = None
 
     def steps(self) -> Generator[Step, None, None]:
-        """Train; after each step `trained` gives the model as it is then."""
+        """Train; `trained()` returns the current model after each step."""
         raise NotImplementedError
 
     def trained(self) -> TrainedModel:
-        """A copy of the model as it is now; the training can go on as if nobody had asked."""
+        """Return a copy of the current model; the training can go on afterwards."""
         network = deepcopy(self.network)
         with random_numbers(RandomSource(self.config.seed)):
-            self.settle(network)
+            self.measure_batch_statistics(network)
         fixed = self.statistics[0] if self.config.normalise == "training" else None
         return TrainedModel(
             network=network.eval(),
@@ -138,8 +121,8 @@ class Trainer:
             provenance=self._provenance(),
         )
 
-    def settle(self, network: nn.Module) -> None:
-        """Measure what a copy of the network keeps of batches anew; some keep nothing."""
+    def measure_batch_statistics(self, network: nn.Module) -> None:
+        """Recompute what a copy of the network stores of batches; nothing by default."""
 
     def _build(self) -> nn.Module:
         network = build(self.spec, self.inputs, self.random)
@@ -147,12 +130,12 @@ class Trainer:
         return network
 
     def _measure(self, images: Sequence[AxesImage]) -> list[Statistics]:
-        """The numbers of the images as they came, whatever grid they are brought to."""
+        """Normalisation statistics of the images, measured before resampling."""
         if self.config.normalise == "image":
-            return [measure([i], self.ndim, nonzero=self.nonzero) for i in images]
+            return [measure_statistics([i], self.ndim, nonzero=self.nonzero) for i in images]
         if self.config.normalise == "training":
-            return [measure(images, self.ndim)] * len(images)
-        return [identity(i.channels) for i in images]
+            return [measure_statistics(images, self.ndim)] * len(images)
+        return [identity_statistics(i.channels) for i in images]
 
     def _samples(self, values: Sequence[NDArray[Any]]) -> list[Sample]:
         return [
@@ -163,33 +146,36 @@ class Trainer:
         ]
 
     def _targets(self, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """Class indices for every pixel, or ids for methods that find objects one by one."""
+        """Class indices for every pixel, or ids for instance methods."""
         if self.class_of is None:
             return [class_targets(v, self.classes) for v in values]
         by = self.spec.objects
         if by is None:
             return list(values)
-        more = self.class_of, by, self.inputs.spacing, self.object_size
-        return [level_targets(v, i, *more) for v, i in zip(values, self.images, strict=True)]
+        spacing, size = self.inputs.spacing, self.object_size
+        return [
+            level_targets(array, image, self.class_of, by, spacing, size)
+            for array, image in zip(values, self.images, strict=True)
+        ]
 
     def _require_all(self, values: Sequence[NDArray[Any]]) -> None:
-        """Refuse a voxel size at which a class has no pixel left; objects need no background."""
-        present = set().union(*(count(self._classes_in(v))[0].tolist() for v in values))
+        """Refuse labels that lost a class in resampling, or have no background for components."""
+        present = set().union(*(count_values(self._classes_in(v))[0].tolist() for v in values))
         if self.spec.objects == "components" and self.class_of is not None and 0 not in present:
             raise LabelsError(
-                "No pixel of the labels is background, and objects='components' parts objects by "
-                "what lies between them: choose objects='boundary' or 'distance'."
+                "No pixel of the labels is background, but objects='components' separates objects "
+                "by the background between them: choose objects='boundary' or 'distance'."
             )
         needed = self.classes if self.class_of is None else self.classes[1:]
         lost = [c.name for c in needed if c.value not in present]
         if lost:
             raise ValueError(
                 f"At voxel_size {self.config.voxel_size:g} no pixel of {', '.join(lost)} is left: "
-                "choose smaller voxels, or label more of it."
+                "choose a smaller voxel_size, or annotate more of it."
             )
 
     def _classes_in(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Class values, also where the values are ids."""
+        """Convert object ids to class values; class values are returned unchanged."""
         if self.class_of is None:
             return values
         return np.array([c.value for c in self.classes])[self.class_of[np.maximum(values, 0)]]
@@ -210,39 +196,22 @@ class Trainer:
 
 
 def tiles(
-    images: Sequence[AxesImage], config: TrainConfig, strides: Sequence[int], room: int = 1
+    images: Sequence[AxesImage], config: TrainConfig, strides: Sequence[int], tile_ratio: int = 1
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Patches that a model is trained with, tile size and overlap that it keeps.
-
-    Parameters
-    ----------
-    images : sequence of AxesImage
-        The training images.
-    config : TrainConfig
-        Its `tile`, where it says something.
-    strides : sequence of int
-        Of the network along each spatial axis; all become multiples of it.
-    room : int
-        Length of a tile in patches, unless `config` names it.
-
-    Returns
-    -------
-    tuple of tuple of int
-        Edges of a patch, edges of a tile, overlap along each spatial axis.
-    """
-    longest = np.max([image.spatial(len(strides)) for image in images], axis=0).tolist()
+    """Patch edges of the training, then tile size and overlap stored with the model."""
+    longest = np.max([image.spatial_shape(len(strides)) for image in images], axis=0).tolist()
     if config.tile.tile_size is None:
-        default = along_axes(TILE[len(strides)], strides)
-        wished = [min(pair) for pair in zip(default, longest, strict=True)]
-        patch = edges(wished, longest, strides)
-        sizes = tuple(room * edge for edge in patch)
+        default = length_per_axis(TILE[len(strides)], strides)
+        shorter = [min(pair) for pair in zip(default, longest, strict=True)]
+        patch = tile_shape(shorter, longest, strides)
+        sizes = tuple(tile_ratio * edge for edge in patch)
     else:
-        patch = sizes = explicit(config.tile.tile_size, longest, strides)
+        patch = sizes = tile_shape_from_size(config.tile.tile_size, longest, strides)
     if config.tile.overlap is None:
-        overlaps = [3 * size // 8 if room == 1 else size // 2 for size in sizes]
+        overlaps = [3 * size // 8 if tile_ratio == 1 else size // 2 for size in sizes]
     else:
-        overlaps = along_axes(config.tile.overlap, strides)
-    if config.tile.tile_size is not None:  # less where an image is thinner than that
+        overlaps = length_per_axis(config.tile.overlap, strides)
+    if config.tile.tile_size is not None:  # less where an image is thinner than a tile
         overlaps = [min(o, size // 2) for o, size in zip(overlaps, sizes, strict=True)]
-    fitted = [fit(*along) for along in zip(sizes, overlaps, strides, strict=True)]
+    fitted = [fit_to_stride(*axis) for axis in zip(sizes, overlaps, strides, strict=True)]
     return patch, tuple(size for size, _ in fitted), tuple(overlap for _, overlap in fitted)

@@ -182,7 +182,7 @@ class Detector(nn.Module):
             found.append(objects)
         return found
 
-    def settle(self, batches: Iterable[Tensor]) -> None:
+    def measure_batch_statistics(self, batches: Iterable[Tensor]) -> None:
         """Measure the pyramid's batch statistics anew.
 
         Parameters

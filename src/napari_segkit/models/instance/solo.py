@@ -80,7 +80,7 @@ class Solo(nn.Module):
         """The grids in words, such as "grids with cells of 5, 11 pixels"."""
         return grids_text(cell for cell, *_ in self.levels.tolist() if cell)
 
-    def settle(self, batches: Iterable[Tensor]) -> None:
+    def measure_batch_statistics(self, batches: Iterable[Tensor]) -> None:
         """Measure the encoder's batch statistics anew.
 
         Parameters

@@ -1,4 +1,4 @@
-"""What a model weighs on an image; everything here imports torch, so ask in the background."""
+"""Memory estimate of a model; imports torch, so call it in the background."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,75 +13,38 @@ if TYPE_CHECKING:
     from napari_segkit.models.memory_estimate import MemoryEstimate
 
 AXES = {2: "YX", 3: "ZYX"}
-LONGEST = 8192  # as the longest tile
+MAX_TILE = 8192  # pixels, the largest tile size
 
 
 @dataclass(frozen=True)
 class ModelEstimate:
-    """A model, weighed.
+    """Size of a model and the memory that it needs."""
 
-    Parameters
-    ----------
-    size : MemoryEstimate or None
-        Its parameters and the memory for a batch of tiles; None where it is no network that is
-        trained in steps.
-    tile : tuple of int
-        Edges of a tile that it learns, in pixels.
-    free : int or None
-        Bytes free on the device; None where that is not here.
-    weights : tuple of str
-        Words that ``ModelSpec.weights`` takes for this encoder.
-    """
-
-    size: "MemoryEstimate | None"
-    tile: tuple[int, ...]
-    free: int | None
-    weights: tuple[str, ...]
+    size: "MemoryEstimate | None"  # None for pixel classifiers
+    tile: tuple[int, ...]  # edges of a training tile in pixels
+    free: int | None  # bytes free on the device, None if the device is not available
+    weights: tuple[str, ...]  # pretrained weights available for the encoder
 
 
-def look(
+def estimate_model(
     spec: ModelSpec, image: AxesImage | None, classes: int, config: TrainConfig, device: str
 ) -> ModelEstimate:
-    """Weigh a model as a training on an image would build it.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Its encoder named.
-    image : AxesImage or None
-        None: any grey image that is large enough.
-    classes : int
-        How many it tells apart.
-    config : TrainConfig
-        Tile and batch size.
-    device : str
-        Where it is to run.
-
-    Returns
-    -------
-    ModelEstimate
-        An estimate.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be built, or does not go with the image.
-    """
+    """Estimate training on an image, None: a large grey one; ValueError if it cannot be built."""
     from napari_segkit import devices  # noqa: F401  the first import of torch
     from napari_segkit.models.weights.pretrained import available
     from napari_segkit.training import trainer_of
     from napari_segkit.training.trainer import tiles
 
     ndim = choose_ndim(spec, image.axes if image else "ZYX")
-    image = image or _any_image(ndim)
+    image = image or _large_image(ndim)
     inputs = Inputs(image.channels, outputs(spec, classes), image.spacing[-ndim:])
-    strides, room = stride(spec, inputs.spacing), trainer_of(spec).room
-    patch, tile, _ = tiles([image], config, strides, room)
-    size = _weigh(spec, inputs, patch, config.batch_size, tile)
+    strides, tile_ratio = stride(spec, inputs.spacing), trainer_of(spec).tile_ratio
+    patch, tile, _ = tiles([image], config, strides, tile_ratio)
+    size = _estimate_memory(spec, inputs, patch, config.batch_size, tile)
     return ModelEstimate(size, patch, _free_memory(device), available(spec))
 
 
-def _weigh(
+def _estimate_memory(
     spec: ModelSpec, inputs: Inputs, patch: tuple[int, ...], batch: int, tile: tuple[int, ...]
 ) -> "MemoryEstimate | None":
     from napari_segkit.models.memory_estimate import details
@@ -90,13 +53,13 @@ def _weigh(
     if not model_info(spec.name).features:
         return details(spec, inputs, patch, batch, tile)
     with meta_device():
-        build(spec, inputs)  # for its ValueError
+        build(spec, inputs)  # raises ValueError if the features do not fit
     return None
 
 
-def _any_image(ndim: int) -> AxesImage:
-    """One that no tile is larger than; it takes no memory."""
-    return AxesImage(np.broadcast_to(np.uint8(0), (LONGEST,) * ndim), AXES[ndim])
+def _large_image(ndim: int) -> AxesImage:
+    """Grey image as large as the largest tile; broadcast, so it needs no memory."""
+    return AxesImage(np.broadcast_to(np.uint8(0), (MAX_TILE,) * ndim), AXES[ndim])
 
 
 def _free_memory(device: str) -> int | None:
