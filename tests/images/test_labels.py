@@ -44,11 +44,11 @@ def test_values_are_mapped_and_mapped_back(values, unlabelled):
 
 
 @given(hnp.arrays(np.uint8, (6, 6), elements=st.integers(0, 4)), st.none() | st.integers(0, 4))
-def test_the_survey_counts_every_pixel_once(values, unlabelled):
-    found = label_stats(values, unlabelled=unlabelled, labels_are="classes")
-    assert sum(found.counts.values()) + found.unlabelled == values.size
-    assert unlabelled not in found.counts
-    assert (found.problem is None) == (len(found.counts) > 1)
+def test_label_stats_count_every_pixel_once(values, unlabelled):
+    stats = label_stats(values, unlabelled=unlabelled, labels_are="classes")
+    assert sum(stats.counts.values()) + stats.unlabelled == values.size
+    assert unlabelled not in stats.counts
+    assert (stats.problem is None) == (len(stats.counts) > 1)
 
 
 def test_a_clean_mask_keeps_its_values(mask):
@@ -59,17 +59,17 @@ def test_a_clean_mask_keeps_its_values(mask):
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, ">u2"])
 @pytest.mark.parametrize("order", [1, 3])
 @pytest.mark.parametrize("factor", [0.5, 2])
-def test_grey_edges_of_a_resized_mask_are_cleaned_and_said(mask, order, factor, dtype):
+def test_grey_edges_of_a_resized_mask_are_cleaned_with_a_note(mask, order, factor, dtype):
     resized = np.clip(rescale(mask / 255, factor, order) * 255, 0, 255).astype(dtype)
     assert len(np.unique(resized)) > 4
     cleaned = read_class_labels(resized, unlabelled=None)
     np.testing.assert_array_equal(cleaned, np.where(resized > 127, 255, 0))
-    found = label_stats(resized, unlabelled=None)
-    assert found.counts.keys() == {0, 255}
-    assert "above 127" in found.notes[0]
+    stats = label_stats(resized, unlabelled=None)
+    assert stats.counts.keys() == {0, 255}
+    assert "above 127" in stats.notes[0]
 
 
-def test_classes_beside_255_are_not_taken_for_grey_edges(mask):
+def test_classes_next_to_255_are_not_taken_for_grey_edges(mask):
     photograph = np.zeros((64, 64), np.uint8)
     for value in range(1, 8):
         photograph[:, 8 * value : 8 * value + 8] = value * 20
@@ -78,10 +78,10 @@ def test_classes_beside_255_are_not_taken_for_grey_edges(mask):
     assert clean_grey_edges(mask, 255) is mask
 
 
-def test_objects_are_asked_about_and_taken_as_one_class(mask):
+def test_instance_ids_are_refused_or_merged_into_one_class(mask):
     ids = label(mask > 0).astype(np.uint16)
     assert looks_like_instance_ids(ids, None)
-    with pytest.raises(LabelsError, match="look like objects") as error:
+    with pytest.raises(LabelsError, match="look like instance ids") as error:
         read_class_labels(ids, unlabelled=None)
     assert error.value.remedies == ("labels_are='objects'", "labels_are='classes'")
     one = read_class_labels(ids, unlabelled=None, labels_are="objects")
@@ -89,12 +89,12 @@ def test_objects_are_asked_about_and_taken_as_one_class(mask):
     assert read_class_labels(ids, unlabelled=None, labels_are="classes") is ids
 
 
-def test_a_training_on_classes_says_that_objects_can_be_learned(mask):
+def test_training_on_classes_offers_training_on_objects(mask):
     ids = label(mask > 0).astype(np.uint16)
     for values in (ids, np.arange(1200).reshape(30, 40)):
-        found = label_stats(values, unlabelled=None)
-        assert "or ModelSpec(..., objects='distance') to learn each as an object" in found.problem
-        assert found.remedies[-1] == "objects='distance'"
+        stats = label_stats(values, unlabelled=None)
+        assert "or ModelSpec(..., objects='distance') to train on single objects" in stats.problem
+        assert stats.remedies[-1] == "objects='distance'"
     with pytest.raises(LabelsError, match=r"ModelSpec\(\.\.\., objects='distance'\)") as error:
         training_labels([AxesImage(ids, "YX")], [ids], TrainConfig(unlabelled=None))
     assert error.value.remedies == label_stats(ids, unlabelled=None).remedies
@@ -106,7 +106,7 @@ def test_unlabelled_pixels_of_objects_stay_unlabelled():
     np.testing.assert_array_equal(one, [[0, 1, 1], [1, 255, 255]])
 
 
-def test_scribbles_of_many_classes_are_no_objects():
+def test_scribbles_of_many_classes_are_not_instance_ids():
     scribbles = np.zeros((64, 64), np.uint8)
     for value in range(1, 8):
         scribbles[8 * value, 2:20] = value
@@ -114,7 +114,7 @@ def test_scribbles_of_many_classes_are_no_objects():
     assert not looks_like_instance_ids(scribbles, 0)
 
 
-def test_a_channel_axis_on_the_labels_is_understood():
+def test_labels_painted_on_single_channels_are_merged():
     image = AxesImage(np.zeros((3, 8, 9)), "CYX")
     painted = np.zeros((3, 8, 9), np.uint8)
     painted[0, 2], painted[2, 5] = 1, 2
@@ -128,7 +128,7 @@ def test_a_channel_axis_on_the_labels_is_understood():
 
 
 @pytest.mark.parametrize(
-    ("labels", "said", "remedies"),
+    ("labels", "sentence", "remedies"),
     [
         (np.zeros((8, 8), np.uint8), "Nothing is labelled", ("paint",)),
         (np.eye(8, dtype=np.uint8), "one class only", ("paint", "unlabelled=None")),
@@ -140,23 +140,23 @@ def test_a_channel_axis_on_the_labels_is_understood():
         (np.zeros((1, 8, 8), int), "needs labels of shape", ()),
     ],
 )
-def test_labels_that_cannot_train_are_explained(labels, said, remedies):
-    found = label_stats(labels, image=AxesImage(np.zeros((8, 8)), "YX"))
-    assert said in found.problem
-    assert found.remedies == remedies
+def test_labels_that_cannot_train_are_explained(labels, sentence, remedies):
+    stats = label_stats(labels, image=AxesImage(np.zeros((8, 8)), "YX"))
+    assert sentence in stats.problem
+    assert stats.remedies == remedies
 
 
 @pytest.mark.parametrize(
-    ("labels", "unlabelled", "said"),
+    ("labels", "unlabelled", "sentence"),
     [
-        (np.eye(40, dtype=np.uint8), 0, "0 fills 98% of the pixels and one other value"),
+        (np.eye(40, dtype=np.uint8), 0, "Value 0 covers 98% of the pixels and one other value"),
         (np.eye(40, dtype=np.uint8) * 2 + np.eye(40, k=1, dtype=np.uint8), None, "for scribbles"),
         (np.tile([[1, 2, 2, 0]], (20, 10)), 0, "background of a mask"),
         (np.tile([[1, 2, 255, 0]], (20, 10)).astype(np.uint8), None, "unlabelled=255"),
     ],
 )
-def test_a_choice_that_looks_wrong_is_said(labels, unlabelled, said):
-    assert any(said in note for note in label_stats(labels, unlabelled=unlabelled).notes)
+def test_an_unlikely_choice_of_unlabelled_gives_a_note(labels, unlabelled, sentence):
+    assert any(sentence in note for note in label_stats(labels, unlabelled=unlabelled).notes)
 
 
 def test_names_and_colours_come_from_the_layer():

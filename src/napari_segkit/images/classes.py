@@ -1,4 +1,4 @@
-"""Classes as a person knows them: a value, a name, a colour."""
+"""Classes of a model: label value, name and colour."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ class LabelClass:
     Parameters
     ----------
     value : int
-        The label value that means it.
+        Label value of the class.
     name : str
-        What a person calls it.
+        Name of the class.
     color : str
-        How it is drawn, "#rrggbb".
+        Display colour, "#rrggbb".
     """
 
     value: int
@@ -32,20 +32,10 @@ class LabelClass:
 
 
 def classes_of(labels: Any, values: Sequence[int]) -> tuple[LabelClass, ...]:
-    """Names and colours of label values.
+    """Classes of label values, named and coloured like the Labels layer or the first of a list.
 
-    Parameters
-    ----------
-    labels : array-like or napari Labels layer, or a list of them
-        Layers give names (their features' columns "index" and "name") and colours; where they
-        differ, the first counts.
-    values : sequence of int
-        The label values.
-
-    Returns
-    -------
-    tuple of LabelClass
-        One for each value; "class 3" and a fixed palette where the labels say nothing.
+    Names come from the columns "index" and "name" of the layer's features. Without a name or
+    colour, a class is called "class 3" and takes its colour from the palette.
     """
     names: dict[int, str] = {}
     colors: dict[int, str] = {}
@@ -60,7 +50,7 @@ def classes_of(labels: Any, values: Sequence[int]) -> tuple[LabelClass, ...]:
 
 
 def foreground_classes(values: Sequence[int]) -> tuple[LabelClass, ...]:
-    """The classes of objects taken as one: 0 background, 1 object."""
+    """Classes of instance ids that were merged: 0 is background, 1 is object."""
     names = {0: "background", 1: "object"}
     return tuple(
         LabelClass(v, names.get(v, f"class {v}"), default_color(v)) for v in map(int, values)
@@ -68,46 +58,28 @@ def foreground_classes(values: Sequence[int]) -> tuple[LabelClass, ...]:
 
 
 def values_of(
-    wanted: Collection[str | int] | str | int, classes: Sequence[LabelClass]
+    selected: Collection[str | int] | str | int, classes: Sequence[LabelClass]
 ) -> tuple[int, ...]:
-    """The label values of chosen classes.
-
-    Parameters
-    ----------
-    wanted : collection of str or int, or one of them
-        Names or values of classes; a name counts before a value that is written alike.
-    classes : sequence of LabelClass
-        Those there are.
-
-    Returns
-    -------
-    tuple of int
-        In the order in which they were given.
-
-    Raises
-    ------
-    ValueError
-        If there is no such class; the message lists those there are.
-    """
-    chosen = [wanted] if isinstance(wanted, str | int) else list(wanted)
-    known: dict[str | int, int] = {str(c.value): c.value for c in classes}
-    known |= {c.value: c.value for c in classes} | {c.name: c.value for c in classes}
-    unknown = [c for c in chosen if c not in known]
+    """Label values of classes given by name or value; a name wins over an equal value."""
+    selected = [selected] if isinstance(selected, str | int) else list(selected)
+    values: dict[str | int, int] = {str(c.value): c.value for c in classes}
+    values |= {c.value: c.value for c in classes} | {c.name: c.value for c in classes}
+    unknown = [c for c in selected if c not in values]
     if unknown:
         raise ValueError(
             f"There is no class {', '.join(map(repr, unknown))}; choose among "
             f"{', '.join(c.name for c in classes)}."
         )
-    return tuple(known[c] for c in chosen)
+    return tuple(values[c] for c in selected)
 
 
 def default_color(value: int) -> str:
-    """The palette's colour of a label value, "#rrggbb"."""
+    """Palette colour of a label value, "#rrggbb"."""
     return PALETTE[(value - 1) % len(PALETTE)]
 
 
 def _names(features: Any) -> dict[int, str]:
-    """Label value -> name, from a features table."""
+    """Label value to name, from a table of features."""
     if features is None or not len(features):
         return {}
     column = next((c for c in ("name", "class") if c in features), None)
@@ -119,9 +91,9 @@ def _names(features: Any) -> dict[int, str]:
 
 
 def _colors(colormap: Any) -> dict[int, str]:
-    """Label value -> colour, where a person chose them one by one."""
-    chosen = getattr(colormap, "color_dict", None) or {}
-    return {int(v): _hex(c) for v, c in chosen.items() if v is not None and float(c[3]) > 0}
+    """Label value to colour, from a colormap that lists visible colours one by one."""
+    color_dict = getattr(colormap, "color_dict", None) or {}
+    return {int(v): _hex(c) for v, c in color_dict.items() if v is not None and float(c[3]) > 0}
 
 
 def _hex(rgba: Any) -> str:
