@@ -31,7 +31,7 @@ def dock(viewer, qtbot):
     dock = EvaluateDock(viewer)
     viewer.window.add_dock_widget(dock)
     yield dock
-    qtbot.waitUntil(lambda: not dock._prints.is_busy)
+    qtbot.waitUntil(lambda: not dock._fingerprints.is_busy)
 
 
 def press(qtbot, dock):
@@ -41,7 +41,7 @@ def press(qtbot, dock):
 
 
 def settled(qtbot, dock):
-    qtbot.waitUntil(lambda: not dock._prints.is_busy)
+    qtbot.waitUntil(lambda: not dock._fingerprints.is_busy)
 
 
 def shown(dock):
@@ -62,25 +62,28 @@ def test_the_figures_are_those_of_evaluate(dock, qtbot):
         ["2  cell", f"{report.iou[2]:.4f}", f"{report.dice[2]:.4f}"],
         ["mean", f"{report.mean_iou:.4f}", f"{report.mean_dice:.4f}"],
     ]
-    assert dock.readout.text().startswith("prediction against truth.")
-    assert "unlabelled=None (every pixel counts)" in dock.readout.text()
+    assert dock.summary.text().startswith("prediction against truth.")
+    assert "unlabelled=None (every pixel counts)" in dock.summary.text()
 
 
 def test_says_what_is_missing(dock, viewer):
     assert dock.prediction.current_layer() is viewer.layers["prediction"]
     assert dock.truth.current_layer() is viewer.layers["truth"]
     dock.truth.set_layer(viewer.layers["prediction"])
-    assert dock.bar.hint.text() == "Prediction and truth are the same layer: choose two."
+    assert (
+        dock.bar.hint.text()
+        == "Prediction and truth are the same layer: choose two different layers."
+    )
     viewer.layers.clear()
     assert dock.bar.hint.text().startswith("No Labels layer")
     assert not dock.bar.button.isEnabled()
 
 
 def test_unlabelled_pixels_of_the_truth_are_left_out_on_request(dock, qtbot):
-    dock.wanted.meaning.set_value(1, "ask")
+    dock.metrics.semantics.set_value(1, "ask")
     press(qtbot, dock)
     assert dock.result.report.iou == evaluate(PREDICTION, TRUTH, unlabelled=1).iou
-    assert "unlabelled=1" in dock.readout.text()
+    assert "unlabelled=1" in dock.summary.text()
 
 
 @pytest.mark.parametrize("name", ["prediction", "truth"])
@@ -88,7 +91,7 @@ def test_paint_makes_the_figures_out_of_date_and_undo_mends_them(dock, viewer, q
     press(qtbot, dock)
     assert dock.stale is None
     viewer.layers[name].data_setitem(CORNER, 2)
-    assert dock.stale == "Out of date: a layer has changed since. Press Evaluate."
+    assert dock.stale == "Out of date: a layer has changed. Press Evaluate again."
     assert struck_out(dock)
     assert not dock.table_button.isEnabled()
     settled(qtbot, dock)
@@ -110,9 +113,9 @@ def test_paint_during_the_measurement_counts_as_a_change(dock, viewer, qtbot):
 
 def test_other_choices_make_the_figures_out_of_date(dock, viewer, qtbot):
     press(qtbot, dock)
-    dock.wanted.meaning.set_value(0, "ask")
-    assert dock.stale.startswith("Out of date: the choices above")
-    dock.wanted.meaning.set_value(None, "ask")
+    dock.metrics.semantics.set_value(0, "ask")
+    assert dock.stale.startswith("Out of date: the options")
+    dock.metrics.semantics.set_value(None, "ask")
     assert dock.stale is None
     viewer.layers.remove("truth")
     assert struck_out(dock)
@@ -169,12 +172,12 @@ def objects(make_napari_viewer, qtbot):
     dock = EvaluateDock(viewer)
     viewer.window.add_dock_widget(dock)
     yield dock
-    qtbot.waitUntil(lambda: not dock._prints.is_busy)
+    qtbot.waitUntil(lambda: not dock._fingerprints.is_busy)
 
 
 def test_objects_are_known_by_their_scores_and_measured_as_objects(objects, qtbot):
-    assert objects.wanted.kind.value() == "instance"
-    assert objects.wanted.meaning.labels_are.currentText().startswith("objects")
+    assert objects.metrics.kind.value() == "instance"
+    assert objects.metrics.semantics.labels_are.currentText().startswith("objects")
     press(qtbot, objects)
     report = evaluate(FOUND, OBJECTS, kind="instance")
     rows = shown(objects)
@@ -183,7 +186,7 @@ def test_objects_are_known_by_their_scores_and_measured_as_objects(objects, qtbo
     assert len(rows) == 11
     assert rows[-1][0] == "mean"
     assert rows[-1][-1] == f"{report.mean_ap:.3f}"
-    assert report.summary() in objects.readout.text()
+    assert report.summary() in objects.summary.text()
     lines = objects.csv().splitlines()
     assert lines[0].startswith("threshold,f1,precision,recall,ap")
     assert len(lines) == 12
@@ -196,38 +199,38 @@ def test_objects_are_known_by_their_scores_and_measured_as_objects(objects, qtbo
 
 def test_another_kind_makes_the_figures_out_of_date(objects, qtbot):
     press(qtbot, objects)
-    objects.wanted.kind.set_value("semantic")
-    assert objects.stale.startswith("Out of date: the choices above")
+    objects.metrics.kind.set_value("semantic")
+    assert objects.stale.startswith("Out of date: the options")
     assert struck_out(objects)
-    objects.wanted.kind.set_value("instance")
+    objects.metrics.kind.set_value("instance")
     assert objects.stale is None
     objects.viewer.layers["truth"].data_setitem(CORNER, 2)
-    assert objects.stale == "Out of date: a layer has changed since. Press Evaluate."
+    assert objects.stale == "Out of date: a layer has changed. Press Evaluate again."
 
 
 def test_a_kind_chosen_by_hand_stays_with_its_layers(objects):
     viewer = objects.viewer
-    objects.wanted.kind.set_value("semantic")
+    objects.metrics.kind.set_value("semantic")
     viewer.layers["prediction"].features = {"score": [0.5]}
-    assert objects.wanted.kind.value() == "semantic"
+    assert objects.metrics.kind.value() == "semantic"
     other = viewer.add_labels(FOUND, name="other prediction", features={"score": [0.5]})
     objects.set_prediction(other)
-    assert objects.wanted.kind.value() == "instance"
+    assert objects.metrics.kind.value() == "instance"
     objects.set_prediction(viewer.layers["prediction"])
-    assert objects.wanted.kind.value() == "semantic"
+    assert objects.metrics.kind.value() == "semantic"
 
 
 def test_ids_measured_as_classes_are_asked_about(objects, qtbot):
-    objects.wanted.kind.set_value("semantic")
+    objects.metrics.kind.set_value("semantic")
     press(qtbot, objects)
     assert objects.result is None
-    assert "look like objects: choose Labels are objects" in objects.bar.status.text()
-    assert objects.wanted.remedies.isVisibleTo(objects)
-    assert "Compare object with object" in objects.wanted.remedies.offered
+    assert "look like instance ids: choose Labels are objects" in objects.bar.status.text()
+    assert objects.metrics.remedies.isVisibleTo(objects)
+    assert "Compare objects" in objects.metrics.remedies.offered
     with qtbot.waitSignal(objects.bar.finished, timeout=30_000):
-        objects.wanted.remedies.choose("Compare object with object")
-    assert objects.wanted.kind.value() == objects.result.kind == "instance"
-    assert not objects.wanted.remedies.isVisibleTo(objects)
+        objects.metrics.remedies.choose("Compare objects")
+    assert objects.metrics.kind.value() == objects.result.kind == "instance"
+    assert not objects.metrics.remedies.isVisibleTo(objects)
     settled(qtbot, objects)
 
 
@@ -238,11 +241,11 @@ def test_classes_measured_as_objects_are_asked_about(objects, qtbot):
         dots[2::6, 2::6] = 1
         layer.data = dots
     press(qtbot, objects)
-    offered = objects.wanted.remedies.offered
-    assert offered[0] == "Each connected piece is an object"
+    offered = objects.metrics.remedies.offered
+    assert offered[0] == "Each connected component is an object"
     with qtbot.waitSignal(objects.bar.finished, timeout=30_000):
-        objects.wanted.remedies.choose(offered[0])
-    assert objects.wanted.meaning.value()["labels_are"] == "classes"
+        objects.metrics.remedies.choose(offered[0])
+    assert objects.metrics.semantics.value()["labels_are"] == "classes"
     assert objects.result.kind == "instance"
     settled(qtbot, objects)
 
@@ -252,8 +255,8 @@ def test_segments_have_a_row_for_each_class(objects, qtbot):
     table["kind"] = ["thing"] * 9 + ["stuff"] * 2
     truth, prediction = (objects.viewer.layers[n] for n in ("truth", "prediction"))
     truth.features = prediction.features = pd.DataFrame(table)
-    assert objects.wanted.kind.value() == "panoptic"
-    assert not objects.wanted.meaning.labels_are.isEnabled()
+    assert objects.metrics.kind.value() == "panoptic"
+    assert not objects.metrics.semantics.labels_are.isEnabled()
     press(qtbot, objects)
     report = evaluate(prediction, truth, kind="panoptic")
     rows = shown(objects)

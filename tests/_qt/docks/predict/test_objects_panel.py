@@ -11,7 +11,7 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_segkit import ModelSpec, ObjectConfig, RefineConfig, Segmenter, TrainConfig
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
-from napari_segkit._qt.layers.box_layers import boxes_of
+from napari_segkit._qt.layers.box_layers import find_boxes
 from napari_segkit._qt.session.session import session
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit.images.axes_image import AxesImage
@@ -63,7 +63,7 @@ class Pretrained:
         shape = [SIZE if axis in "YX" else 2 for axis in self.axes]
         pixels = np.broadcast_to(np.uint8(0), shape)
         image = AxesImage(pixels, self.axes, orientation=self.lies[0])
-        items = [found] * image.count(2)
+        items = [found] * image.frame_count(2)
         return Objects(MaskCandidates(items, image), config, CLASSES, image, self.lies[1])
 
     def predict_tiles(self, source, tile=None, *, axes=None, objects=None, **_):
@@ -85,7 +85,7 @@ def dock(viewer, qtbot):
     dock = PredictDock(viewer)
     viewer.window.add_dock_widget(dock)
     box = dock.objects
-    asking = dock.device._latest, box._chooser, box.buttons._measurer, box.masks._maker
+    asking = dock.device._latest, box._selector, box.buttons._background, box.masks._background
     yield dock
     qtbot.waitUntil(lambda: not any(isalive(x) and x.is_busy for x in asking), timeout=60_000)
 
@@ -211,7 +211,7 @@ def test_a_result_that_was_painted_on_is_left_alone(ready, viewer, qtbot):
     viewer.layers.remove(second)
     assert ready.objects.layer is None
     assert not ready.objects.buttons.measure_button.isEnabled()
-    qtbot.waitUntil(lambda: not ready.objects._chooser.is_busy)
+    qtbot.waitUntil(lambda: not ready.objects._selector.is_busy)
     assert [x.name for x in viewer.layers] == ["cells", "cells objects"]
 
 
@@ -228,7 +228,7 @@ def test_boxes_figures_and_napari_s_table_follow_the_objects(ready, viewer, qtbo
     np.testing.assert_array_equal(boxes.translate, layer.translate)
     layer.features = layer.features.assign(remark="good")
     ready.objects.buttons.measure_button.click()
-    qtbot.waitUntil(lambda: "MeasuredIntensities" in ready.bar.status.text(), timeout=60_000)
+    qtbot.waitUntil(lambda: "Measured" in ready.bar.status.text(), timeout=60_000)
     assert {"remark", "solidity", "eccentricity", "y"} <= set(layer.features)
     assert layer.features["y"].iloc[0] == pytest.approx(16, abs=2)  # in um, within the layer
     ready.objects.buttons.table_button.click()
@@ -241,7 +241,7 @@ def test_boxes_figures_and_napari_s_table_follow_the_objects(ready, viewer, qtbo
     assert len(boxes.data) == len(boxes.features) == 8
     boxes.selected_data = {0}
     boxes.remove_selected()
-    assert boxes_of(viewer, layer) is None
+    assert find_boxes(viewer, layer) is None
     choose(qtbot, ready, min_size=0)
     assert len(boxes.data) == 7
 
@@ -270,7 +270,7 @@ def test_a_model_of_photographs_predicts_untrained(dock, viewer, qtbot):
     assert not dock.objects.masks.button.isEnabled()
     choose(qtbot, dock, score=0.1)
     assert len(boxes.data) == 3
-    assert boxes_of(viewer, layer) is boxes
+    assert find_boxes(viewer, layer) is boxes
 
 
 def test_masks_of_classes_that_occur(dock, viewer, qtbot):
@@ -286,7 +286,7 @@ def test_masks_of_classes_that_occur(dock, viewer, qtbot):
     np.testing.assert_array_equal(each.data == 18, layer.data == 1)
     dog, _ = box.list.entries()
     dog.setCheckState(Qt.CheckState.Unchecked)
-    box.how.set_value("one mask")
+    box.mode.set_value("one merged mask")
     one = masks(qtbot, dock)
     assert one.name == "cells objects: bottle"
     np.testing.assert_array_equal(one.data, layer.data == 2)
@@ -314,7 +314,7 @@ def test_the_copied_python_and_a_second_dock_do_the_same(ready, viewer, qtbot):
     qtbot.waitUntil(lambda: "8 of 16" in ready.bar.status.text(), timeout=60_000)
     choose(qtbot, ready, min_size=0)
     assert other.objects.form.value() == ObjectConfig()
-    busy = other.objects._chooser, other.device._latest
+    busy = other.objects._selector, other.device._latest
     qtbot.waitUntil(lambda: not any(x.is_busy for x in busy), timeout=60_000)
     assert len(layer.features) == 16
 
@@ -373,7 +373,7 @@ def test_it_arrives_though_dock_and_image_are_gone(ready, viewer, qtbot):
 
 def test_a_viewer_closed_while_objects_are_chosen(ready, viewer, qtbot):
     press(qtbot, ready)
-    chooser = ready.objects._chooser
+    chooser = ready.objects._selector
     ready.objects.form.field("min_size").set_value(200)
     qtbot.waitUntil(lambda: chooser._task is not None)
     task = chooser._task

@@ -49,7 +49,7 @@ def test_shows_the_model_s_own_recipe(dock, learned):
     learned.refine = RECIPE
     dock.session.segmenter_changed.emit()
     assert dock.refine.value() == RECIPE
-    assert dock.recipe() is None  # nothing to be said: it is the model's
+    assert dock.refine_settings() is None  # nothing to be said: it is the model's
     assert "refine=" not in dock.code()
 
 
@@ -78,7 +78,7 @@ def test_clean_up_is_for_the_model_s_classes(dock):
 
 def test_the_copied_python_does_the_same(dock, viewer, learned, qtbot):
     dock.refine.set_value(RECIPE)
-    dock.maps.keep.set_value(True)
+    dock.probabilities.keep.set_value(True)
     dock.bar.copy_button.click()
     exec(QGuiApplication.clipboard().text(), {"viewer": viewer})
     with qtbot.waitSignal(session(viewer).task.finished, timeout=60_000):
@@ -92,18 +92,18 @@ def test_the_copied_python_does_the_same(dock, viewer, learned, qtbot):
 def test_probabilities_are_kept_on_request_and_not_beyond(dock, viewer, learned, qtbot):
     layer = press(qtbot, dock)
     assert dock.session.probabilities_of(layer) is None
-    assert not dock.maps.button.isEnabled()
-    dock.maps.keep.set_value(True)
+    assert not dock.probabilities.button.isEnabled()
+    dock.probabilities.keep.set_value(True)
     assert press(qtbot, dock) is layer
     kept = dock.session.probabilities_of(layer)
     np.testing.assert_array_equal(kept.maps, learned.predict_proba(PIXELS))
     assert ([c.value for c in kept.classes], kept.axes) == ([1, 2], "YX")
-    dock.maps.button.click()
+    dock.probabilities.button.click()
     shown = [viewer.layers[f"cells prediction: class {v}"] for v in (1, 2)]
     np.testing.assert_array_equal([x.data for x in shown], kept.maps)
     np.testing.assert_array_equal(shown[0].scale, (2, 2))
     assert dock.image.current_layer() is viewer.layers["cells"]
-    dock.maps.keep.set_value(False)
+    dock.probabilities.keep.set_value(False)
     press(qtbot, dock)
     assert dock.session.probabilities_of(layer) is None  # they are those of before
-    assert not dock.maps.button.isEnabled()
+    assert not dock.probabilities.button.isEnabled()

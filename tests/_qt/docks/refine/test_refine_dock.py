@@ -20,10 +20,10 @@ from napari_segkit import (
     evaluate,
     refine,
 )
-from napari_segkit._qt.docks.refine.preview_region import ViewRegion, look
+from napari_segkit._qt.docks.refine.preview_region import ViewRegion, refine_view
 from napari_segkit._qt.docks.refine.refine_dock import RefineDock
 from napari_segkit._qt.layers.layer_registry import LayerProbabilities
-from napari_segkit._qt.layers.probability_layers import show_maps
+from napari_segkit._qt.layers.probability_layers import show_probabilities
 from napari_segkit._qt.session.refine_job import RefineRequest
 from napari_segkit._qt.session.refine_source import RefineSource
 from napari_segkit._qt.session.session import session
@@ -163,9 +163,9 @@ def test_probabilities_as_an_image_can_be_refined(dock, viewer, qtbot):
 
 def test_layers_of_probabilities_are_taken_together(known, viewer, qtbot):
     raw = viewer.layers["raw"]
-    shown = show_maps(viewer, raw, known.session.probabilities_of(raw))
+    shown = show_probabilities(viewer, raw, known.session.probabilities_of(raw))
     assert [layer.name for layer in shown] == ["raw: background", "raw: cell"]
-    assert show_maps(viewer, raw, known.session.probabilities_of(raw)) == shown
+    assert show_probabilities(viewer, raw, known.session.probabilities_of(raw)) == shown
     viewer.layers.remove(raw)
     known.inputs.layer.set_layer(shown[1])
     known.inputs.image.set_layer(viewer.layers["cells"])
@@ -229,12 +229,12 @@ def test_a_dock_opened_after_a_prediction_follows_its_slices(viewer, model, qtbo
 def test_classes_of_another_layer_are_not_those_of_the_one_before(dock, viewer, qtbot):
     ready(qtbot, dock)
     start, raw = dock.inputs.start, viewer.layers["raw"]
-    assert start.known.layer is raw
+    assert start.source_with_classes.layer is raw
     raw.data = TRUTH.copy()
-    assert start.known.layer is raw  # a preview stays while a person paints
+    assert start.source_with_classes.layer is raw  # a preview stays while a person paints
     dock.inputs.layer.set_layer(viewer.add_labels(RAW.copy() + 4, name="other"))
-    assert start.known is None
-    assert dock.inputs.order(MRF, known=True) is None
+    assert start.source_with_classes is None
+    assert dock.inputs.request(MRF, with_classes=True) is None
     ready(qtbot, dock)
     assert [c.value for c in start.classes] == [5, 6]
 
@@ -299,9 +299,9 @@ def test_the_best_numbers_are_put_into_the_form(known, viewer, qtbot):
         known.truth.bar.button.click()
     trials = known.truth.trials.trials
     assert known.truth.trials.item(0, 0).text() == "no smoothing"
-    assert known.truth.trials.item(1, 0).text() == "as set"
+    assert known.truth.trials.item(1, 0).text() == "initial settings"
     assert known.form.value() == max(trials, key=lambda t: t.mean_iou).config
-    assert "The numbers are set above" in known.truth.bar.status.text()
+    assert "best settings are set above" in known.truth.bar.status.text()
     known.truth.trials.cellClicked.emit(1, 0)
     assert known.form.value().mrf.weight == 0.1
 
@@ -313,7 +313,7 @@ def test_says_where_no_smoothing_does_better_than_none(known, viewer, qtbot):
     assert known.form.method.value() is None
     said = known.truth.bar.status.text()
     assert said.startswith("Mean IoU 1.0000 without smoothing, at most 0.")
-    assert said.endswith("Smooth by is none now.")
+    assert said.endswith("it is now switched off.")
 
 
 @pytest.fixture
@@ -323,22 +323,22 @@ def model():
 
 
 def test_the_recipe_is_kept_with_the_model(dock, model, qtbot):
-    assert not dock.keep.button.isEnabled()
+    assert not dock.keep_settings.button.isEnabled()
     dock.session.segmenter = model
     with qtbot.waitSignal(dock.session.segmenter_changed, timeout=60_000):
-        dock.keep.button.click()
+        dock.keep_settings.button.click()
     qtbot.waitUntil(lambda: dock.session.task is None)
     assert dock.session.segmenter.refine == MRF
-    assert dock.keep.status.text().startswith("FilteredObjects")
+    assert dock.keep_settings.status.text().startswith("Stored")
     dock.form.method.set_value("crf")
-    assert dock.keep.status.text() == ""
+    assert dock.keep_settings.status.text() == ""
 
 
 def test_a_recipe_that_does_not_suit_the_model_is_refused_in_words(dock, model, qtbot):
     dock.session.segmenter = model
     dock.form.set_value(RefineConfig("mrf", clean=(CleanConfig(77, largest=True),)))
-    dock.keep.button.click()
-    qtbot.waitUntil(lambda: "77" in dock.keep.status.text(), timeout=60_000)
+    dock.keep_settings.button.click()
+    qtbot.waitUntil(lambda: "77" in dock.keep_settings.status.text(), timeout=60_000)
     qtbot.waitUntil(lambda: dock.session.task is None)
 
 
@@ -389,7 +389,7 @@ def test_objects_in_view_are_counted():
         RefineSource(Labels(found.labels), "objects", objects=found), None, RefineConfig(), "YX"
     )
     corner = ViewRegion({}, (slice(0, 10), slice(0, 12)))  # the large one's box, not its mask
-    shown = look(order, order.named(), corner, None)
+    shown = refine_view(order, order.axes_image(), corner, None)
     assert shown.text == "Preview of 1 object."
     assert set(np.unique(shown.labels)) == {0, 2}
 
@@ -412,7 +412,7 @@ class TestPreview:
         if fit:
             dock.viewer.reset_view()  # the canvas has its size by now
         qtbot.wait(50)  # it is drawn
-        dock.preview.box.set_value(True)
+        dock.preview.checkbox.set_value(True)
         return self.wait(qtbot, dock)
 
     def wait(self, qtbot, dock):
@@ -426,12 +426,12 @@ class TestPreview:
         expected = refine(MAPS, PIXELS, MRF, values=(1, 2))
         np.testing.assert_array_equal(layer.data, expected)
         assert not viewer.layers["raw"].visible
-        known.form.parts["mrf"].form.field("weight").set_value(0.5)
+        known.form.method_forms["mrf"].form.field("weight").set_value(0.5)
         assert self.wait(qtbot, known) is layer
         weak = refine(MAPS, PIXELS, RefineConfig("mrf", mrf=MRFConfig(weight=0.5)), values=(1, 2))
         np.testing.assert_array_equal(layer.data, weak)
         assert known.inputs.layer.current_layer() is viewer.layers["raw"]
-        known.preview.box.set_value(False)
+        known.preview.checkbox.set_value(False)
         assert layer not in viewer.layers
         assert viewer.layers["raw"].visible
 
@@ -467,7 +467,7 @@ class TestPreview:
             known.preview.hideEvent(QHideEvent())
         else:
             viewer.layers.remove(layer)
-            assert not known.preview.box.value()
+            assert not known.preview.checkbox.value()
         assert [x.name for x in viewer.layers] == ["cells", "raw"]
         assert viewer.layers["raw"].visible
 

@@ -14,8 +14,8 @@ from skimage import measure
 
 from napari_segkit._qt.docks.superpixels.superpixel_brush import (
     SuperpixelBrush,
-    places_between,
-    whole,
+    pixels_on_line,
+    superpixel_mask,
 )
 
 BLOCKS = np.kron(np.arange(1, 13).reshape(3, 4), np.ones((16, 16), int)).astype(np.int32)
@@ -135,14 +135,14 @@ def test_whole_is_all_of_a_connected_piece(shape, seed):
         coarse = np.repeat(coarse, 9, axis)
     pieces = measure.label(coarse[tuple(slice(0, n) for n in shape)], background=-1, connectivity=1)
     place = tuple(int(rng.integers(n)) for n in shape)
-    box, mask = whole(pieces, place)
+    box, mask = superpixel_mask(pieces, place)
     found = np.zeros(shape, bool)
     found[box] = mask
     np.testing.assert_array_equal(found, pieces == pieces[place])
 
 
 def test_a_line_passes_all_pixels_between_inside_the_array():
-    line = places_between(np.array([0.0, -3.0]), np.array([4.0, 9.0]), (5, 6))
+    line = pixels_on_line(np.array([0.0, -3.0]), np.array([4.0, 9.0]), (5, 6))
     assert all(0 <= y < 5 and 0 <= x < 6 for y, x in line)
     steps = np.abs(np.diff(line, axis=0))
     assert steps.max() == 1

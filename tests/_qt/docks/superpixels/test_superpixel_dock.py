@@ -33,7 +33,7 @@ def dock(viewer):
     dock.show()
     yield dock
     if isalive(dock):
-        dock.paint.put_away()
+        dock.paint.stop_painting()
 
 
 @pytest.fixture
@@ -108,12 +108,12 @@ def test_slices_can_be_cut_for_themselves(viewer, dock, qtbot):
 
 
 def test_says_what_is_missing(dock, viewer):
-    assert dock.paint.note.text().startswith("No superpixels chosen")
+    assert dock.paint.note.text().startswith("No superpixels:")
     assert not dock.paint.button.isEnabled()
     viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=MADE)
     assert dock.paint.note.text().startswith("No Labels layer")
     viewer.add_labels(np.zeros((4, 4), np.uint8), name="small")
-    assert "choose those of one image" in dock.paint.note.text()
+    assert "choose layers of the same image" in dock.paint.note.text()
     viewer.layers.clear()
     assert dock.bar.hint.text().startswith("No Image layer")
 
@@ -143,7 +143,7 @@ def test_layers_in_different_places_are_refused_in_words(painting, dock, viewer,
     layer = viewer.layers["superpixels"]
     before = getattr(layer, name)
     setattr(layer, name, value)
-    assert "lie in different places" in dock.paint.note.text()
+    assert "are placed differently" in dock.paint.note.text()
     assert not dock.paint.brush.is_on
     assert not dock.paint.button.isEnabled()
     setattr(layer, name, before)
@@ -157,7 +157,7 @@ def test_superpixels_are_no_labels_to_paint_on(dock, viewer):
 
 def test_the_class_follows_the_layer_and_the_layer_the_class(painting, dock):
     texts = [dock.paint.classes.itemText(i) for i in range(dock.paint.classes.count())]
-    assert texts == ["0  nothing", "1  object", "2  background"]
+    assert texts == ["0  erase", "1  object", "2  background"]
     dock.paint.classes.setCurrentIndex(2)
     assert painting.selected_label == 2
     painting.selected_label = 1
@@ -174,7 +174,7 @@ def test_the_class_follows_the_layer_and_the_layer_the_class(painting, dock):
     ],
     ids=["button", "hidden", "another mode", "layer gone"],
 )
-def test_the_brush_is_put_away(painting, dock, end):
+def test_the_brush_is_stop_painting(painting, dock, end):
     end(dock, painting)
     assert not dock.paint.brush.is_on
     assert not dock.paint.button.isChecked()

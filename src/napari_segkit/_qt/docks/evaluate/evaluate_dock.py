@@ -1,4 +1,4 @@
-"""The dock that measures a prediction against the truth."""
+"""Dock that evaluates a prediction against ground truth."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -30,124 +30,118 @@ if TYPE_CHECKING:
     from napari_segkit.evaluation.report import Report
 
 
-@dataclass(frozen=True)
-class Result:
-    """Figures and what they were made with.
+PREDICTION_TIP = "<p>Labels layer to evaluate.</p>"
+TRUTH_TIP = "<p>Labels layer with the ground truth.</p>"
+TABLE_TIP = "<p>Copy all metrics to the clipboard as CSV, for a spreadsheet.</p>"
+EVALUATE_TIP = "<p>Compute the metrics of the prediction against the truth.</p>"
 
-    Parameters
-    ----------
-    report : Report
-        The figures.
-    kind : str
-        Which figures they are.
-    prints : tuple of str
-        What the pixels of prediction and truth, and their classes, looked like.
-    chosen : tuple
-        The choices in the dock.
-    text : str
-        The same in words.
-    """
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Metrics, and the inputs that they were computed from."""
 
     report: "Report"
     kind: str
-    prints: tuple[str, ...]
-    chosen: tuple[Any, ...]
+    fingerprints: tuple[str, ...]  # of the pixels and class tables of both layers
+    options: tuple[Any, ...]
     text: str
 
 
 class EvaluateDock(Dock):
-    """Compare two Labels layers: their classes, their objects, or segments of classes.
-
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        The viewer whose layers are offered.
-    """
+    """Compare two Labels layers by classes, objects or panoptic segments."""
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
-        self.result: Result | None = None
-        self.prediction = LayerChoice(self.viewer, "labels", rank=_as_prediction)
-        self.truth = LayerChoice(self.viewer, "labels", rank=self._as_truth)
-        self.wanted = MetricsChoice(self)
+        self.result: EvaluationResult | None = None
+        self.prediction = LayerChoice(self.viewer, "labels", rank=_rank_prediction)
+        self.truth = LayerChoice(self.viewer, "labels", rank=self._rank_truth)
+        self.metrics = MetricsChoice(self)
         self.table = MetricsTable()
-        self.readout = Note()
+        self.summary = Note()
         self.table_button = QPushButton("Copy table")
+        self.prediction.setToolTip(PREDICTION_TIP)
+        self.truth.setToolTip(TRUTH_TIP)
+        self.table_button.setToolTip(TABLE_TIP)
         self.bar = RunBar(self.session, "Evaluate")
-        self._touched = False
+        self.bar.button.setToolTip(EVALUATE_TIP)
+        self._edited = False
         self._watches = LayerWatcher(self.viewer, self), LayerWatcher(self.viewer, self)
-        self._prints = LatestCall(self, wait_ms=200)
+        self._fingerprints = LatestCall(self, wait_ms=200)
         self._lay_out()
         self._connect()
         self._on_layers()
 
     def evaluate(self) -> None:
-        """Measure the chosen layers as they are now."""
+        """Evaluate the chosen layers in the background."""
         prediction = snapshot(self.prediction.current_layer())
         truth = snapshot(self.truth.current_layer())
-        self.wanted.offer()
-        steps = measure(prediction, truth, self._chosen(), self.wanted.value())
+        self.metrics.show_remedies()
+        steps = evaluate_layers(prediction, truth, self._options(), self.metrics.value())
         self.bar.run(steps, f"Evaluate {prediction.name}")
 
     def code(self) -> str:
-        """The Python that measures as the button does."""
+        """Python code that does the same as the button."""
         layers = self.prediction.current_layer(), self.truth.current_layer()
-        given = ", ".join(map(python_snippets.layer, layers))
-        named = {k: v for k, v in self.wanted.value().items() if v not in (None, "ask", "semantic")}
-        return python_snippets.with_import(f"evaluate({given}{python_snippets.keywords(**named)})")
+        arguments = ", ".join(map(python_snippets.layer, layers))
+        options = {
+            k: v for k, v in self.metrics.value().items() if v not in (None, "ask", "semantic")
+        }
+        return python_snippets.with_import(
+            f"evaluate({arguments}{python_snippets.keywords(**options)})"
+        )
 
     def csv(self) -> str:
-        """The table as comma-separated values, with a header line."""
+        """Metrics table as CSV with a header line."""
         return "" if self.result is None else self.result.report.table().to_csv(index=False)
 
     def set_prediction(self, layer: Any) -> None:
-        """Choose what is measured, and a truth that is another layer."""
+        """Choose the prediction; the truth becomes another layer."""
         self.prediction.suggest(layer)
 
     @property
     def stale(self) -> str | None:
-        """Why the figures shown are not those of the layers as they are now; else None."""
+        """Message if the metrics no longer match the layers and options."""
         if self.result is None:
             return None
-        if self.result.chosen != self._chosen():
-            return "Out of date: the choices above have changed. Press Evaluate."
-        if self._touched:
-            return "Out of date: a layer has changed since. Press Evaluate."
+        if self.result.options != self._options():
+            return "Out of date: the options have changed. Press Evaluate again."
+        if self._edited:
+            return "Out of date: a layer has changed. Press Evaluate again."
         return None
 
-    def _chosen(self) -> tuple[Any, ...]:
+    def _options(self) -> tuple[Any, ...]:
         layers = self.prediction.current_layer(), self.truth.current_layer()
-        return (*(str(getattr(x, "unique_id", "")) for x in layers), *self.wanted.value().items())
+        return (*(str(getattr(x, "unique_id", "")) for x in layers), *self.metrics.value().items())
 
-    def _as_truth(self, layer: Any) -> int | None:
-        """How well a layer suits as the truth: what is measured never does."""
+    def _rank_truth(self, layer: Any) -> int | None:
+        """Rank as the default truth, lower is better; None: never."""
         if layer is self.prediction.current_layer() or is_superpixels(layer):
             return None
         return 0 if is_truth(layer) else 2 if is_prediction(layer) else 1
 
     def _lay_out(self) -> None:
         self.add_group(
-            "Compare",
+            "Layers to compare",
             prediction=self.prediction,
             truth=self.truth,
-            kind=self.wanted.kind,
-            unlabelled=self.wanted.meaning.unlabelled,
-            labels_are=self.wanted.meaning.labels_are,
+            compare=self.metrics.kind,
+            unlabelled=self.metrics.semantics.unlabelled,
+            labels_are=self.metrics.semantics.labels_are,
         )
-        self.add_group("Figures", _table=self.table, _readout=self.readout, _copy=self.table_button)
+        self.add_group("Metrics", _table=self.table, _readout=self.summary, _copy=self.table_button)
         self.footer.addWidget(self.bar)
-        self.footer.addWidget(self.wanted.remedies)
+        self.footer.addWidget(self.metrics.remedies)
 
     def _connect(self) -> None:
         self.prediction.layer_changed.connect(self._on_prediction)
         self.truth.layer_changed.connect(self._on_layers)
         for watch in self._watches:
-            watch.painted.connect(self._on_painted)
+            watch.painted.connect(self._on_edited)
             watch.redrawn.connect(self._on_redrawn)
-        self._prints.returned.connect(self._on_prints)
-        self.wanted.changed.connect(self._update_state)
-        self.wanted.kind.features_changed.connect(self._on_redrawn)
-        self.wanted.asked.connect(self._on_asked)
+        self._fingerprints.returned.connect(self._on_fingerprints)
+        self.metrics.changed.connect(self._update_state)
+        self.metrics.kind.features_changed.connect(self._on_redrawn)
+        self.metrics.remedy_applied.connect(self._on_remedy)
         self.table_button.clicked.connect(self._on_copy_table)
         self.bar.pressed.connect(self.evaluate)
         self.bar.copy_pressed.connect(self._on_copy)
@@ -161,36 +155,36 @@ class EvaluateDock(Dock):
     def _on_layers(self) -> None:
         for watch, choice in zip(self._watches, (self.prediction, self.truth), strict=True):
             watch.watch(choice.current_layer())
-        self.wanted.hold_for(*(watch.layer for watch in self._watches))
+        self.metrics.restore_for(*(watch.layer for watch in self._watches))
         self._on_redrawn()
         self._update_state()
 
-    def _on_painted(self) -> None:
-        self._touched = True
+    def _on_edited(self) -> None:
+        self._edited = True
         self._on_redrawn()
         self._update_state()
 
     def _on_redrawn(self) -> None:
-        """Look closer in the background: it may have been an undo."""
+        """Compare fingerprints in the background: an undo may have restored the layer."""
         layers = [watch.layer for watch in self._watches]
         if self.result is not None and None not in layers:
-            self._prints.ask(fingerprints, *layers, self.result.kind)
+            self._fingerprints.submit(fingerprints, *layers, self.result.kind)
 
-    def _on_prints(self, prints: tuple[str, ...]) -> None:
-        self._touched = self.result is not None and prints != self.result.prints
+    def _on_fingerprints(self, current: tuple[str, ...]) -> None:
+        self._edited = self.result is not None and current != self.result.fingerprints
         self._update_state()
 
-    def _on_result(self, result: Result) -> None:
+    def _on_result(self, result: EvaluationResult) -> None:
         self.result = result
-        self._touched = False
+        self._edited = False
         self._on_redrawn()
         self._update_state()
 
     def _on_error(self, error: Exception) -> None:
-        self.wanted.offer(error)
-        self.bar.say(gui_message(self.bar.status.text()))
+        self.metrics.show_remedies(error)
+        self.bar.show_status(gui_message(self.bar.status.text()))
 
-    def _on_asked(self) -> None:
+    def _on_remedy(self) -> None:
         if self.bar.reason is None and not self.bar.is_running:
             self.evaluate()
 
@@ -199,15 +193,15 @@ class EvaluateDock(Dock):
 
     def _on_copy_table(self) -> None:
         python_snippets.copy(self.csv())
-        self.bar.say("The table is on the clipboard, as CSV.")
+        self.bar.show_status("Table copied to the clipboard as CSV.")
 
     def _missing(self) -> str | None:
-        """Why nothing can be measured, in words."""
+        """Message if evaluation cannot start."""
         layers = self.prediction.current_layer(), self.truth.current_layer()
         if None in layers:
-            return "No Labels layer: predict something, and open its truth."
+            return "No Labels layer: predict an image and open its ground truth."
         if layers[0] is layers[1]:
-            return "Prediction and truth are the same layer: choose two."
+            return "Prediction and truth are the same layer: choose two different layers."
         return None
 
     def _update_state(self) -> None:
@@ -219,30 +213,30 @@ class EvaluateDock(Dock):
             self.table.show_report(
                 self.result.report, kind=self.result.kind, stale=stale is not None
             )
-            self.readout.setText("\n".join(filter(None, [stale, self.result.text])))
+            self.summary.setText("\n".join(filter(None, [stale, self.result.text])))
 
 
-def _as_prediction(layer: Any) -> int | None:
-    """How well a layer suits as what is measured: a truth never does."""
+def _rank_prediction(layer: Any) -> int | None:
+    """Rank as the default prediction, lower is better; None: never."""
     if is_truth(layer) or is_superpixels(layer):
         return None
     return 0 if is_prediction(layer) else 1
 
 
-def measure(
-    prediction: Snapshot, truth: Snapshot, chosen: tuple[Any, ...], choices: dict[str, Any]
-) -> Generator[Any, None, Result]:
-    """Evaluate two layers step by step, and remember what the figures were made with."""
+def evaluate_layers(
+    prediction: Snapshot, truth: Snapshot, options: tuple[Any, ...], arguments: dict[str, Any]
+) -> Generator[Any, None, EvaluationResult]:
+    """Evaluate two layers step by step."""
     from napari_segkit.evaluation.report import evaluate_blocks
 
-    report = yield from evaluate_blocks(prediction, truth, **choices)
+    report = yield from evaluate_blocks(prediction, truth, **arguments)
     text = "\n".join([f"{prediction.name} against {truth.name}.", report.summary(), *report.notes])
-    kind = choices["kind"]
-    return Result(report, kind, fingerprints(prediction, truth, kind), chosen, text)
+    kind = arguments["kind"]
+    return EvaluationResult(report, kind, fingerprints(prediction, truth, kind), options, text)
 
 
 def fingerprints(prediction: Any, truth: Any, kind: str) -> tuple[str, ...]:
-    """What the pixels of two layers look like, and the classes of segments; slow for large ones."""
+    """Hash the pixels and, if panoptic, the class tables of two layers; slow if large."""
     layers = (prediction, truth)
     classes = [layer.features.to_csv() for layer in layers] if kind == "panoptic" else []
     return (*(fingerprint(layer.data) for layer in layers), *classes)

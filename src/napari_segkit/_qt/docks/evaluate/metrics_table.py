@@ -1,4 +1,4 @@
-"""The figures of an evaluation as a table."""
+"""Table of the metrics of an evaluation."""
 
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STALE = QColor(128, 128, 128)
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-SHOWN = {
+COLUMNS = {
     "semantic": {"class": "class", "iou": "IoU", "dice": "Dice"},
     "instance": {
         "threshold": "IoU",
@@ -29,32 +29,22 @@ SHOWN = {
 
 
 class MetricsTable(ReadOnlyTable):
-    """The figures that matter most, a row for each class or threshold, and their means."""
+    """Main metrics: one row per class or threshold, and their means."""
 
     def __init__(self) -> None:
         super().__init__(["class", "IoU", "Dice"])
         fit_height(self)
 
     def show_report(self, report: "Report", *, kind: str, stale: bool) -> None:
-        """Fill the table; figures that are out of date are greyed and struck out.
-
-        Parameters
-        ----------
-        report : Report
-            Of any kind.
-        kind : str
-            Which kind.
-        stale : bool
-            Whether the figures are out of date.
-        """
-        shown, table = SHOWN[kind], report.table()
-        digits = 4 if len(shown) < 5 else 3  # as many as fit a narrow dock
-        self.setColumnCount(len(shown))
-        self.setHorizontalHeaderLabels([*shown.values()])
+        """Fill the table; outdated metrics are greyed and struck out."""
+        columns, table = COLUMNS[kind], report.table()
+        digits = 4 if len(columns) < 5 else 3  # fits a narrow dock
+        self.setColumnCount(len(columns))
+        self.setHorizontalHeaderLabels([*columns.values()])
         self.setRowCount(len(table))
         for row, values in enumerate(table.to_dict("records")):
-            first, *others = shown
-            texts = [_label(first, values), *(_figure(values[name], digits) for name in others)]
+            first, *others = columns
+            texts = [_row_title(first, values), *(_format(values[name], digits) for name in others)]
             for column, text in enumerate(texts):
                 item = _item(text, stale=stale, bold=values[first] == "mean")
                 if column:
@@ -63,8 +53,7 @@ class MetricsTable(ReadOnlyTable):
         fit_height(self)
 
 
-def _label(first: str, values: dict[str, Any]) -> str:
-    """What a row is about."""
+def _row_title(first: str, values: dict[str, Any]) -> str:
     value, name = values[first], values.get("name")
     if first == "threshold":
         return value if value == "mean" else f"{value:.2f}"
@@ -73,7 +62,7 @@ def _label(first: str, values: dict[str, Any]) -> str:
     return f"{value}  {name}" if isinstance(name, str) else str(value)
 
 
-def _figure(value: float, digits: int) -> str:
+def _format(value: float, digits: int) -> str:
     return "absent" if isnan(value) else f"{value:.{digits}f}"
 
 

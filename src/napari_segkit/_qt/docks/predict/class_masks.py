@@ -1,4 +1,4 @@
-"""Masks of chosen classes, made from objects."""
+"""Panel that turns the objects of chosen classes into masks."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,83 +19,78 @@ if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
     from napari_segkit.instances.results import Objects
 
-ONE, EACH = "one mask", "one per class"
-ROWS = 5  # shown without scrolling
-NAMED = 3  # classes in the name of a layer
+MERGED, SEPARATE = "one merged mask", "keep class values"
+MAX_ROWS = 5  # more rows scroll
+LIST_TIP = "<p>Classes present in the objects, each with its number of objects.</p>"
+MODE_TIP = (
+    "<p>Write the chosen classes with their own values, or merge them into one mask of value 1.</p>"
+)
+BUTTON_TIP = "<p>Add a Labels layer with the pixels of the ticked classes.</p>"
+MAX_NAMES = 3  # classes listed in a layer name
 
 
 class ClassMasks(Widget):
-    """Choose among the classes that occur, and make a Labels layer of their pixels.
+    """Choose among the classes that occur, and write a Labels layer of their pixels."""
 
-    Parameters
-    ----------
-    session : Session
-        Whose viewer gets the layer.
-
-    Attributes
-    ----------
-    written : Signal(object)
-        The Labels layer that shows the masks.
-    errored : Signal(object)
-        The exception that kept them from being made.
-    """
-
-    written = Signal(object)
+    written = Signal(object)  # the Labels layer of the masks
     errored = Signal(object)
 
     def __init__(self, session: "Session") -> None:
         super().__init__()
         self._session = session
         self._layer: Any = None
-        self._maker = LatestCall(self)
-        self.list = _ShortList()
-        self.how = ChoiceField([EACH, ONE])
+        self._background = LatestCall(self)
+        self.list = _ClassList()
+        self.mode = ChoiceField([SEPARATE, MERGED])
         self.button = QPushButton("Make masks")
+        self.list.setToolTip(LIST_TIP)
+        self.mode.setToolTip(MODE_TIP)
+        self.button.setToolTip(BUTTON_TIP)
         self._lay_out()
         self.list.itemChanged.connect(self._update_state)
-        self.button.clicked.connect(self.make)
-        self._maker.returned.connect(self._on_made)
-        self._maker.errored.connect(self.errored)
+        self.button.clicked.connect(self.make_masks)
+        self._background.returned.connect(self._on_masks)
+        self._background.errored.connect(self.errored)
         self._update_state()
 
     @property
     def chosen(self) -> tuple[int, ...]:
-        """Values of the classes that are ticked."""
+        """Values of the ticked classes."""
         ticked = (item for item in self.list.entries() if item.checkState() == TICKED)
-        return tuple(item.data(VALUE) for item in ticked)
+        return tuple(item.data(VALUE_ROLE) for item in ticked)
 
     def set_objects(self, layer: Any, objects: "Objects | None") -> None:
-        """List the classes of these objects; what was ticked stays so, new ones are ticked."""
-        unticked = {i.data(VALUE) for i in self.list.entries()} - set(self.chosen)
+        """List the classes of these objects; ticks are kept, new classes are ticked."""
+        unticked = {i.data(VALUE_ROLE) for i in self.list.entries()} - set(self.chosen)
         blocked = self.list.blockSignals(True)
         self.list.clear()
-        for known, count in occurring(objects):
-            item = QListWidgetItem(f"{known.name} ({count:,})", self.list)
-            item.setData(VALUE, known.value)
-            item.setCheckState(UNTICKED if known.value in unticked else TICKED)
+        for label_class, count in count_by_class(objects):
+            item = QListWidgetItem(f"{label_class.name} ({count:,})", self.list)
+            item.setData(VALUE_ROLE, label_class.value)
+            item.setCheckState(UNTICKED if label_class.value in unticked else TICKED)
         self.list.blockSignals(blocked)
         self.list.updateGeometry()
         self._layer = layer
         self._update_state()
 
-    def make(self) -> None:
-        """Make the masks of the ticked classes in the background."""
+    def make_masks(self) -> None:
+        """Make masks of the ticked classes in the background."""
         layer = self._layer and self._layer()
         objects = layer and self._session.objects_of(layer)
         if objects and self.chosen:
-            as_one = self.how.value() == ONE
-            self._maker.ask(combine, layer, objects, self.chosen, as_one=as_one)
+            as_one = self.mode.value() == MERGED
+            self._background.submit(merge_classes, layer, objects, self.chosen, as_one=as_one)
 
-    def _on_made(self, made: Any) -> None:
+    def _on_masks(self, result: Any) -> None:
         if self._session.viewer is not None:
-            self.written.emit(_show(self._session.viewer, *made))
+            self.written.emit(_write_masks(self._session.viewer, *result))
 
     def _update_state(self) -> None:
         self.button.setEnabled(bool(self.chosen))
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
-        row.addWidget(self.how)
+        row.addWidget(self.mode)
         row.addWidget(self.button, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -103,66 +98,63 @@ class ClassMasks(Widget):
         column.addLayout(row)
 
 
-VALUE = Qt.ItemDataRole.UserRole
+VALUE_ROLE = Qt.ItemDataRole.UserRole
 TICKED, UNTICKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
-class _ShortList(QListWidget):
-    """As high as its entries, up to a few."""
+class _ClassList(QListWidget):
+    """List as high as its entries, up to `MAX_ROWS`."""
 
     def entries(self) -> list[QListWidgetItem]:
-        """All of them."""
         return [self.item(i) for i in range(self.count())]
 
     def sizeHint(self) -> QSize:
-        """Room for the entries there are."""
         row = max(self.sizeHintForRow(0), self.fontMetrics().height())
-        height = row * min(max(self.count(), 1), ROWS) + 2 * self.frameWidth() + 2
+        height = row * min(max(self.count(), 1), MAX_ROWS) + 2 * self.frameWidth() + 2
         return QSize(super().sizeHint().width(), height)
 
     def minimumSizeHint(self) -> QSize:
-        """The same height."""
         return QSize(super().minimumSizeHint().width(), self.sizeHint().height())
 
 
-def occurring(objects: "Objects | None") -> list[tuple[LabelClass, int]]:
-    """The classes of which there are objects, each with their number."""
+def count_by_class(objects: "Objects | None") -> list[tuple[LabelClass, int]]:
+    """Classes with at least one object, and their object counts."""
     if objects is None:
         return []
     values, counts = np.unique(objects.values[1:], return_counts=True)
-    known = {c.value: c for c in objects.classes}
-    return [(known[int(v)], int(n)) for v, n in zip(values, counts, strict=True)]
+    classes = {c.value: c for c in objects.classes}
+    return [(classes[int(v)], int(n)) for v, n in zip(values, counts, strict=True)]
 
 
-def combine(
+def merge_classes(
     layer: Any, objects: "Objects", chosen: Sequence[int], *, as_one: bool
 ) -> tuple[Any, str, NDArray[Any], tuple[LabelClass, ...]]:
-    """Masks of classes, with their axes and what their values mean; slow for large images."""
+    """Return the layer, axes, mask and classes; slow for large images."""
     labels = objects.combined(chosen, as_one=as_one)
-    things = [c for c in objects.classes if c.value in chosen]
+    selected = [c for c in objects.classes if c.value in chosen]
     if as_one:
-        things = [LabelClass(1, _listed(things), things[0].color)]
-    return layer, objects.image.label_axes, labels, (objects.classes[0], *things)
+        selected = [LabelClass(1, _class_names(selected), selected[0].color)]
+    return layer, objects.image.label_axes, labels, (objects.classes[0], *selected)
 
 
-def _show(
+def _write_masks(
     viewer: Any, layer: Any, axes: str, labels: NDArray[Any], classes: Sequence[LabelClass]
 ) -> Any:
-    """A layer of these masks; pressed again for the same ones, they are updated."""
-    made, things = layer.metadata.get("segkit", {}), classes[1:]
+    """Write the masks; the layer of an earlier request for the same classes is updated."""
+    metadata, selected = layer.metadata.get("segkit", {}), classes[1:]
     source = snapshot(layer, pixels=False)
     return write_labels(
         viewer,
         source,
         labels,
         classes=classes,
-        provenance={k: v for k, v in made.items() if k not in ("classes", "fingerprint")},
+        provenance={k: v for k, v in metadata.items() if k not in ("classes", "fingerprint")},
         axes=axes,
-        name=f"{source.name}: {_listed(things)}",
-        kind=f"masks of {[(c.value, c.name) for c in things]}",
+        name=f"{source.name}: {_class_names(selected)}",
+        kind=f"masks of {[(c.value, c.name) for c in selected]}",
     )
 
 
-def _listed(classes: Sequence[LabelClass]) -> str:
+def _class_names(classes: Sequence[LabelClass]) -> str:
     names = [c.name for c in classes]
-    return ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+    return ", ".join(names[:MAX_NAMES]) + (" …" if len(names) > MAX_NAMES else "")

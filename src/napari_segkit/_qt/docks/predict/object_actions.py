@@ -1,4 +1,4 @@
-"""What can be made of objects at a press: boxes, figures, napari's table of them."""
+"""Buttons for the objects of a layer: boxes, measurements, features table."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,103 +13,93 @@ if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
     from napari_segkit.instances.results import Objects
 
-TABLE = "napari", "Features table widget"
+FEATURES_TABLE = "napari", "Features table widget"
 
 
 class ObjectActions(QWidget):
-    """Three buttons for the objects of one layer.
+    """Buttons that act on the objects of the layer that `layer()` returns."""
 
-    Parameters
-    ----------
-    session : Session
-        In whose viewer they work.
-    layer : callable
-        Gives the Labels layer of the objects, None where there is none.
-
-    Attributes
-    ----------
-    said : Signal(str)
-        A sentence about what has happened.
-    """
-
-    said = Signal(str)
+    message = Signal(str)
 
     def __init__(self, session: "Session", layer: Callable[[], Any]) -> None:
         super().__init__()
-        self.session, self._layer = session, layer
+        self.session, self._current_layer = session, layer
         self.boxes_button = QPushButton("Boxes")
         self.measure_button = QPushButton("Measure")
         self.table_button = QPushButton("Table")
-        self._measurer = LatestCall(self)
+        self._background = LatestCall(self)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        for button, pressed, tip in (
-            (self.boxes_button, self.draw_boxes, "A Shapes layer with a box around each object."),
+        for button, handler, tip in (
+            (
+                self.boxes_button,
+                self.draw_boxes,
+                "Add a Shapes layer with a box around each object.",
+            ),
             (
                 self.measure_button,
                 self.measure,
-                "Add centre, axes, shape and more to the layer's features. "
-                "After another prediction, measure again.",
+                "Add centroid, axis lengths, shape and other measurements to the features of the "
+                "layer. Measure again after each prediction.",
             ),
             (
                 self.table_button,
                 self.open_table,
-                "napari's table of the layer's features: a row for each object.",
+                "Open the features table of napari: one row for each object.",
             ),
         ):
             button.setToolTip(tip)
-            button.clicked.connect(pressed)
+            button.clicked.connect(handler)
             row.addWidget(button)
-        self._measurer.returned.connect(self._on_measured)
-        self._measurer.errored.connect(self._on_error)
+        self._background.returned.connect(self._on_measured)
+        self._background.errored.connect(self._on_error)
 
     @property
     def objects(self) -> "Objects | None":
-        """The objects of the layer."""
-        layer = self._layer()
+        """Objects of the layer, if any."""
+        layer = self._current_layer()
         return None if layer is None else self.session.objects_of(layer)
 
     def draw_boxes(self) -> None:
-        """Add or update the boxes of the objects."""
         if self.objects is None:
             return
-        boxes = write_boxes(self.session.viewer, self._layer(), self.objects)
-        self.said.emit(f"{len(boxes.data):,} boxes in the layer {boxes.name!r}.")
+        boxes = write_boxes(self.session.viewer, self._current_layer(), self.objects)
+        self.message.emit(f"{len(boxes.data):,} boxes written to the layer {boxes.name!r}.")
 
     def measure(self) -> None:
         """Measure the objects in the background."""
         if self.objects is not None:
-            self._measurer.ask(_measured, self._layer(), self.objects)
+            self._background.submit(_measure, self._current_layer(), self.objects)
 
     def open_table(self) -> None:
-        """Open napari's features table below the canvas, on the layer."""
-        viewer, layer = self.session.viewer, self._layer()
+        """Open the features table of napari below the canvas, for the layer."""
+        viewer, layer = self.session.viewer, self._current_layer()
         if layer is None:
             return
         viewer.layers.selection.active = layer
         docked = set(viewer.window.dock_widgets.values())
-        dock, table = viewer.window.add_plugin_dock_widget(*TABLE)
+        dock, table = viewer.window.add_plugin_dock_widget(*FEATURES_TABLE)
         if table not in docked:
             main = viewer.window.main_menu.window()
             main.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
         dock.show()
         dock.raise_()
 
-    def _on_measured(self, measured: Any) -> None:
-        layer, objects, table = measured
-        if layer is not self._layer() or objects is not self.objects:
+    def _on_measured(self, result: Any) -> None:
+        layer, objects, table = result
+        if layer is not self._current_layer() or objects is not self.objects:
             return
-        shown = layer.features
-        if list(shown.get("index", ())) == list(table["index"]):
-            fresh = {c: table[c].to_numpy() for c in table if c not in shown}
-            table = shown.assign(**fresh)  # columns that a person has added stay
+        features = layer.features
+        if list(features.get("index", ())) == list(table["index"]):
+            new = {c: table[c].to_numpy() for c in table if c not in features}
+            table = features.assign(**new)  # keep columns that the user added
         layer.features = table
-        self.said.emit(f"Measured {len(table):,} objects, in the features of {layer.name!r}.")
+        self.message.emit(f"Measured {len(table):,} objects; see the features of {layer.name!r}.")
 
     def _on_error(self, error: Exception) -> None:
-        self.said.emit(str(error) or type(error).__name__)
+        self.message.emit(str(error) or type(error).__name__)
 
 
-def _measured(layer: Any, objects: "Objects") -> tuple[Any, "Objects", Any]:
-    """Figures of objects; slow where there are many."""
+def _measure(layer: Any, objects: "Objects") -> tuple[Any, "Objects", Any]:
+    """Measure objects; slow if there are many."""
     return layer, objects, objects.measured()

@@ -1,4 +1,4 @@
-"""The part of the Predict dock that is about objects: which are kept, and what is made of them."""
+"""Panel of the Predict dock that filters objects and writes boxes, measurements and masks."""
 
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -7,10 +7,15 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_segkit._qt.layers.box_layers import boxes_of, write_boxes
+from napari_segkit._qt.layers.box_layers import find_boxes, write_boxes
 from napari_segkit._qt.session.background import LatestCall
-from napari_segkit._qt.session.predict_job import MEASURED, FilteredObjects, keep, rewrite
-from napari_segkit._qt.widgets.dock import problem_of
+from napari_segkit._qt.session.predict_job import (
+    MEASURED,
+    FilteredObjects,
+    filter_objects,
+    update_objects_layer,
+)
+from napari_segkit._qt.widgets.dock import validation_error
 from napari_segkit._qt.widgets.forms import Form, Section
 from napari_segkit.config import ObjectConfig
 from napari_segkit.models import kind_of, model_info
@@ -25,31 +30,16 @@ if TYPE_CHECKING:
     from napari_segkit.instances.results import Objects
     from napari_segkit.segmenter import Segmenter
 
-WAIT_MS = 250  # a number is still being changed
-FOLLOW = 500  # so many boxes are redrawn at once
+DEBOUNCE_MS = 250  # wait for further edits of a number
+MAX_LIVE_BOXES = 500  # redraw boxes automatically up to this number
 
 
 class ObjectsPanel(QWidget):
-    """Thresholds for objects, and buttons for boxes, figures and masks of the last ones.
+    """Object thresholds, and actions for the objects of the last prediction."""
 
-    Parameters
-    ----------
-    session : Session
-        Whose last prediction of objects it is about.
-
-    Attributes
-    ----------
-    changed : Signal()
-        Other thresholds are set.
-    said : Signal(str)
-        A sentence about what has happened.
-    written : Signal(object)
-        A Labels layer shows something new.
-    """
-
-    changed = Signal()
-    said = Signal(str)
-    written = Signal(object)
+    changed = Signal()  # thresholds
+    message = Signal(str)
+    written = Signal(object)  # the Labels layer
 
     def __init__(self, session: "Session") -> None:
         super().__init__()
@@ -57,46 +47,45 @@ class ObjectsPanel(QWidget):
         self.form = Form(ObjectConfig)
         self.buttons = ObjectActions(session, self.current_layer)
         self.masks = ClassMasks(session)
-        self._layer: Callable[[], Any] = _nothing
-        self._shown: Callable[[], Any] = _nothing
-        self._asked = ObjectConfig()
-        self._chooser = LatestCall(self, wait_ms=WAIT_MS)
+        self._layer_ref: Callable[[], Any] = _no_reference
+        self._objects_ref: Callable[[], Any] = _no_reference
+        self._requested = ObjectConfig()
+        self._selector = LatestCall(self, wait_ms=DEBOUNCE_MS)
         self._lay_out()
         self._connect()
-        self._find()
+        self._restore()
 
     @property
     def layer(self) -> Any:
-        """The Labels layer of the last objects; None where it is gone."""
+        """Labels layer of the last objects, if it still exists."""
         return self.current_layer()
 
     def current_layer(self) -> Any:
-        """Give `layer`, for those who ask later."""
-        viewer, layer = self.session.viewer, self._layer()
+        """Return `layer`; a method, so that it can be passed as a callable."""
+        viewer, layer = self.session.viewer, self._layer_ref()
         return layer if viewer is not None and layer in viewer.layers else None
 
     @property
     def objects(self) -> "Objects | None":
-        """The last objects."""
         return None if self.layer is None else self.session.objects_of(self.layer)
 
     @property
     def problem(self) -> str | None:
-        """Why the thresholds do not go together, in words; None where they do."""
-        return problem_of(self.form.value)
+        """Message if the thresholds are invalid."""
+        return validation_error(self.form.value)
 
     def config(self) -> ObjectConfig:
-        """What is to be kept, for a prediction that begins now."""
-        self._asked = self.form.value()
-        return self._asked
+        """Thresholds for a prediction that starts now."""
+        self._requested = self.form.value()
+        return self._requested
 
     def set_segmenter(self, segmenter: "Segmenter") -> None:
-        """Disable the thresholds that mean nothing to a model."""
+        """Disable thresholds that the model does not use."""
         reasons = {}
-        if kind_given(segmenter) == "objects":
-            reasons["mask_threshold"] = "Only objects of Mask R-CNN and SOLO have soft masks."
-        if _volumes(segmenter):
-            reasons["link"] = "This model sees whole volumes: there are no slices to link."
+        if output_kind(segmenter) == "objects":
+            reasons["mask_threshold"] = "Used by Mask R-CNN and SOLO only."
+        if _is_3d(segmenter):
+            reasons["link"] = "Not used: this model predicts whole volumes."
         self.form.grey_out(reasons, " ".join(reasons.values()))
 
     def _lay_out(self) -> None:
@@ -108,80 +97,80 @@ class ObjectsPanel(QWidget):
 
     def _connect(self) -> None:
         self.form.changed.connect(self._on_form)
-        self.buttons.said.connect(self.said)
+        self.buttons.message.connect(self.message)
         self.masks.written.connect(self._on_masks)
         self.masks.errored.connect(self._on_error)
         self.session.objects_changed.connect(self._on_objects)
         self.session.viewer.layers.events.removed.connect(self._update_state)
-        self._chooser.returned.connect(self._on_kept)
-        self._chooser.errored.connect(self._on_error)
+        self._selector.returned.connect(self._on_selected)
+        self._selector.errored.connect(self._on_error)
 
-    def _find(self) -> None:
-        """Take up where another dock has left off."""
+    def _restore(self) -> None:
+        """Show objects that exist already, for example from another dock."""
         layers, objects_of = self.session.viewer.layers, self.session.objects_of
         with_objects = [layer for layer in layers if objects_of(layer) is not None]
         if with_objects:
-            self._take(with_objects[-1])
+            self._follow(with_objects[-1])
         self._update_state()
 
-    def _take(self, layer: Any) -> None:
-        """Be about this layer; thresholds set since they were asked for count on."""
+    def _follow(self, layer: Any) -> None:
+        """Show this layer; thresholds edited since the prediction started are kept."""
         objects = self.session.objects_of(layer)
         if objects is None:
             return
-        self._layer, self._shown = weakref.ref(layer), weakref.ref(objects)
-        if objects.config != self._asked or self.problem:  # another dock, or the console
+        self._layer_ref, self._objects_ref = weakref.ref(layer), weakref.ref(objects)
+        if objects.config != self._requested or self.problem:  # not predicted here
             blocked = self.form.blockSignals(True)
             self.form.set_value(objects.config)
             self.form.blockSignals(blocked)
-            self._asked = objects.config
+            self._requested = objects.config
             self.changed.emit()
         self._update_state()
 
     def _on_objects(self, layer: Any) -> None:
-        if self._shown() is not self.session.objects_of(layer):
-            self._take(layer)
-            self._choose()
+        if self._objects_ref() is not self.session.objects_of(layer):
+            self._follow(layer)
+            self._select()
 
     def _on_form(self) -> None:
         self.changed.emit()
         if self.problem or self.objects is None:
-            self._chooser.forget()
+            self._selector.cancel()
             return
         if self.form.value() != self.objects.config:
-            self.said.emit("Choosing the objects …")
-        self._choose()
+            self.message.emit("Filtering objects …")
+        self._select()
 
-    def _choose(self) -> None:
-        """Choose anew among what was found, and count, in the background."""
+    def _select(self) -> None:
+        """Filter the candidates in the background."""
         if self.objects is None:
             return
         measured = MEASURED in self.layer.features
-        self._chooser.ask(keep, self.objects, self.form.value(), measured=measured)
+        self._selector.submit(filter_objects, self.objects, self.form.value(), measured=measured)
 
-    def _on_kept(self, kept: FilteredObjects) -> None:
+    def _on_selected(self, result: FilteredObjects) -> None:
         layer = self.layer
-        if layer is None or self.objects is not kept.before:
+        if layer is None or self.objects is not result.before:
             return
-        boxes = boxes_of(self.session.viewer, layer)
-        self._asked, self._shown = kept.objects.config, weakref.ref(kept.objects)
-        if kept.objects is not kept.before:
-            layer = rewrite(self.session, layer, kept)
-            self._layer = weakref.ref(layer)
+        boxes = find_boxes(self.session.viewer, layer)
+        self._requested, self._objects_ref = result.objects.config, weakref.ref(result.objects)
+        if result.objects is not result.before:
+            layer = update_objects_layer(self.session, layer, result)
+            self._layer_ref = weakref.ref(layer)
             self._update_state()
             self.written.emit(layer)
-        text = f"{kept} in the layer {layer.name!r}."
-        if boxes is not None and len(kept.table) > FOLLOW:
-            text += " The boxes are those of before: press Boxes."
+        text = f"{result} in the layer {layer.name!r}."
+        if boxes is not None and len(result.table) > MAX_LIVE_BOXES:
+            text += " The boxes are out of date: press Boxes."
         elif boxes is not None:
-            write_boxes(self.session.viewer, layer, kept.objects)
-        self.said.emit(text)
+            write_boxes(self.session.viewer, layer, result.objects)
+        self.message.emit(text)
 
     def _on_error(self, error: Exception) -> None:
-        self.said.emit(str(error) or type(error).__name__)
+        self.message.emit(str(error) or type(error).__name__)
 
     def _on_masks(self, layer: Any) -> None:
-        self.said.emit(f"Written to the layer {layer.name!r}.")
+        self.message.emit(f"Written to the layer {layer.name!r}.")
         self.written.emit(layer)
 
     def _update_state(self) -> None:
@@ -189,21 +178,21 @@ class ObjectsPanel(QWidget):
             return
         layer = self.layer
         self.buttons.setEnabled(layer is not None)
-        self.masks.set_objects(None if layer is None else self._layer, self.objects)
+        self.masks.set_objects(None if layer is None else self._layer_ref, self.objects)
 
 
-def kind_given(segmenter: "Segmenter") -> str:
-    """What a segmenter gives: "semantic", "objects", "instance" or "panoptic"."""
+def output_kind(segmenter: "Segmenter") -> str:
+    """Return "semantic", "objects", "instance" or "panoptic"."""
     trained = segmenter.trained
     return trained.kind if trained else kind_of(segmenter.spec)
 
 
-def _volumes(segmenter: "Segmenter") -> bool:
-    """Whether it sees whole volumes, as far as is known before training."""
+def _is_3d(segmenter: "Segmenter") -> bool:
+    """Whether it predicts volumes; before training, as far as the model settings tell."""
     if segmenter.trained:
         return segmenter.trained.ndim == 3
     return model_info(segmenter.spec.name).dims == (3,) or segmenter.spec.dims == "3D"
 
 
-def _nothing() -> None:
-    """A reference to nothing."""
+def _no_reference() -> None:
+    """Stand in for a weak reference when there is no layer."""

@@ -1,4 +1,4 @@
-"""The dock that predicts."""
+"""Dock that predicts an image with the model of the session."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +7,7 @@ from qtpy.QtCore import Signal
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.device_line import DeviceLine
-from napari_segkit._qt.widgets.dock import Dock, Note, problem_of
+from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import can_predict, summary
@@ -16,28 +16,23 @@ from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
 from napari_segkit.config._schema import to_python
 
-from .objects_panel import ObjectsPanel, kind_given
+from .objects_panel import ObjectsPanel, output_kind
 from .probabilities_row import ProbabilitiesRow
 
 if TYPE_CHECKING:
     import napari
 
 
+IMAGE_TIP = "<p>Image layer to predict.</p>"
+PREDICT_TIP = (
+    "<p>Predict the image and write the result to a Labels layer. Press again to stop.</p>"
+)
+
+
 class PredictDock(Dock):
-    """Predict an image with the session's model.
+    """Predict an image with the model of the session."""
 
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        The viewer whose layers are offered.
-
-    Attributes
-    ----------
-    written : Signal(object)
-        The Labels layer that shows a new prediction, or other objects of it.
-    """
-
-    written = Signal(object)
+    written = Signal(object)  # Labels layer of a prediction, or of newly filtered objects
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
@@ -47,51 +42,59 @@ class PredictDock(Dock):
         self.form = Form(TileConfig)
         self.objects = ObjectsPanel(self.session)
         self.refine = RefineForm()
-        self.maps = ProbabilitiesRow(self.session)
-        self._own = RefineConfig()  # the recipe of the model
+        self.probabilities = ProbabilitiesRow(self.session)
+        self._model_settings = RefineConfig()
         self.device = DeviceLine()
         self.bar = RunBar(self.session, "Predict")
+        self.image.setToolTip(IMAGE_TIP)
+        self.bar.button.setToolTip(PREDICT_TIP)
         self._lay_out()
         self._connect()
         self._on_segmenter()
 
     @property
-    def gives_objects(self) -> bool:
-        """Whether the session's model finds objects."""
-        return kind_given(self.session.segmenter) != "semantic"
+    def predicts_objects(self) -> bool:
+        """Whether the model gives objects instead of classes only."""
+        return output_kind(self.session.segmenter) != "semantic"
 
     def predict(self) -> None:
-        """Predict the chosen image as it is now."""
+        """Predict the chosen image in the background."""
         image, tile = self.image.current_layer(), self.form.value()
-        objects = self.objects.config() if self.gives_objects else None
-        more: dict[str, Any] = {"refine": self.recipe(), "probabilities": self.maps.keep.value()}
-        axes = self.axes.resolved()
-        task = self.session.predict(image, tile, axes=axes, objects=objects, **more)
+        objects = self.objects.config() if self.predicts_objects else None
+        task = self.session.predict(
+            image,
+            tile,
+            axes=self.axes.resolved(),
+            objects=objects,
+            refine=self.refine_settings(),
+            probabilities=self.probabilities.keep.value(),
+        )
         task.writer.written.connect(self._on_written)
         self.bar.follow(task)
 
-    def recipe(self) -> RefineConfig | None:
-        """What is to be done to the probabilities; None: what the model's own recipe says."""
+    def refine_settings(self) -> RefineConfig | None:
+        """Refinement settings; None to use those stored with the model."""
         chosen = self.refine.value()
-        return None if chosen == self._own else chosen
+        return None if chosen == self._model_settings else chosen
 
     def code(self) -> str:
-        """The Python that predicts as the button does."""
-        given = f"{python_snippets.layer(self.image.current_layer())}, {to_python(self.form.value())}"
-        more = python_snippets.keywords(axes=self.axes.axes())
+        """Python code that does the same as the button."""
+        image = python_snippets.layer(self.image.current_layer())
+        arguments = f"{image}, {to_python(self.form.value())}"
+        arguments += python_snippets.keywords(axes=self.axes.axes())
         objects = self.objects.form.value()
-        if self.gives_objects and objects != ObjectConfig():
-            more += f", objects={to_python(objects)}"
-        if (recipe := self.recipe()) is not None:
-            more += f", refine={to_python(recipe)}"
-        more += ", probabilities=True" * self.maps.keep.value()
-        return python_snippets.with_import(f"session(viewer).predict({given}{more})")
+        if self.predicts_objects and objects != ObjectConfig():
+            arguments += f", objects={to_python(objects)}"
+        if (settings := self.refine_settings()) is not None:
+            arguments += f", refine={to_python(settings)}"
+        arguments += ", probabilities=True" * self.probabilities.keep.value()
+        return python_snippets.with_import(f"session(viewer).predict({arguments})")
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
         self.add_group("Image", image=self.image, axes=self.axes)
         self.group = self.add_group("Objects", _objects=self.objects)
-        self.add_group("Refine", _form=self.refine, _maps=self.maps)
+        self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", _form=self.form, device=self.device)
         self.footer.addWidget(self.bar)
 
@@ -100,9 +103,9 @@ class PredictDock(Dock):
         self.axes.currentIndexChanged.connect(self._update_state)
         self.form.changed.connect(self._update_state)
         self.objects.changed.connect(self._update_state)
-        self.objects.said.connect(self._on_said)
+        self.objects.message.connect(self._on_message)
         self.refine.changed.connect(self._update_state)
-        self.maps.said.connect(self._on_said)
+        self.probabilities.message.connect(self._on_message)
         self.objects.written.connect(self.written)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.busy_changed.connect(self._update_state)
@@ -113,46 +116,50 @@ class PredictDock(Dock):
     def _on_image(self) -> None:
         trained = self.session.segmenter.trained
         self.axes.set_image(self.image.current_layer(), like=trained.axes if trained else None)
-        self._show_recipe()
+        self._show_model_settings()
         self._update_state()
 
     def _on_segmenter(self) -> None:
         self.device.show_device(self.session.segmenter.device)
         self.model.setText(summary(self.session.segmenter))
         self.objects.set_segmenter(self.session.segmenter)
-        self.group.setVisible(self.gives_objects)
+        self.group.setVisible(self.predicts_objects)
         self._on_image()
 
-    def _show_recipe(self) -> None:
-        """Take the recipe of another model over."""
+    def _show_model_settings(self) -> None:
+        """Show the refinement settings of another model."""
         segmenter, image = self.session.segmenter, self.image.current_layer()
         self.refine.set_classes(cleanup_classes(segmenter), unit_of(image))
-        if segmenter.refine != self._own:
-            self._own = segmenter.refine
-            self.refine.set_value(self._own)
+        if segmenter.refine != self._model_settings:
+            self._model_settings = segmenter.refine
+            self.refine.set_value(self._model_settings)
 
     def _on_step(self, step: Any) -> None:
-        self.bar.say(f"Tile {step.done} of {step.total}")
+        self.bar.show_status(f"Tile {step.done} of {step.total}")
 
     def _on_written(self, layer: Any) -> None:
-        self.bar.say(f"Written to the layer {layer.name!r}.")
+        self.bar.show_status(f"Written to the layer {layer.name!r}.")
         self.written.emit(layer)
 
-    def _on_said(self, text: str) -> None:
+    def _on_message(self, text: str) -> None:
         if not self.bar.is_running:
-            self.bar.say(text)
+            self.bar.show_status(text)
 
     def _on_copy(self) -> None:
         self.bar.copy(self.code())
 
     def _missing(self) -> str | None:
-        """Why nothing can be predicted, in words."""
+        """Message if prediction cannot start."""
         if not can_predict(self.session.segmenter):
             return "Train or load a model first."
         if self.image.current_layer() is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        problem = self.axes.problem or problem_of(self.form.value) or problem_of(self.refine.value)
-        return problem or (self.objects.problem if self.gives_objects else None)
+        problem = (
+            self.axes.problem
+            or validation_error(self.form.value)
+            or validation_error(self.refine.value)
+        )
+        return problem or (self.objects.problem if self.predicts_objects else None)
 
     def _update_state(self) -> None:
         missing = self._missing()

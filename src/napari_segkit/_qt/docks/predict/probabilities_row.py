@@ -1,4 +1,4 @@
-"""Whether the next prediction keeps its probabilities, and a button that shows the last ones."""
+"""Row that keeps the probabilities of a prediction and shows them as layers."""
 
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_segkit._qt.layers.probability_layers import show_maps
+from napari_segkit._qt.layers.probability_layers import show_probabilities
 from napari_segkit._qt.widgets.fields import BoolField
 
 if TYPE_CHECKING:
@@ -15,28 +15,17 @@ if TYPE_CHECKING:
 
     from napari_segkit._qt.session.session import Session
 
-KEEP = (
-    "<p>Remember how likely each class is at each pixel of the next prediction, for Refine: four "
-    "bytes for each pixel and class, for as long as there is its layer.</p>"
+KEEP_TIP = (
+    "<p>Keep the class probabilities of the next prediction in memory, for the Refine tab: 4 bytes "
+    "per pixel and class, until its layer is removed.</p>"
 )
-SHOW = "An Image layer for each class, in its colour, of the last prediction that kept them."
+SHOW_TIP = "<p>Add one Image layer per class with the probabilities kept last.</p>"
 
 
 class ProbabilitiesRow(QWidget):
-    """Keep the probabilities of the next prediction, or show those of the last.
+    """Keep the probabilities of the next prediction, or show those kept last."""
 
-    Parameters
-    ----------
-    session : Session
-        Where they are kept.
-
-    Attributes
-    ----------
-    said : Signal(str)
-        A sentence about what has happened.
-    """
-
-    said = Signal(str)
+    message = Signal(str)
 
     def __init__(self, session: "Session") -> None:
         super().__init__()
@@ -45,8 +34,8 @@ class ProbabilitiesRow(QWidget):
         self.keep = BoolField()
         self.button = QPushButton("Show as layers")
         self.keep.setText("Keep probabilities")
-        self.keep.setToolTip(KEEP)
-        self.button.setToolTip(SHOW)
+        self.keep.setToolTip(KEEP_TIP)
+        self.button.setToolTip(SHOW_TIP)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.keep, 1)
@@ -57,12 +46,12 @@ class ProbabilitiesRow(QWidget):
         self._update_state()
 
     def show_layers(self) -> None:
-        """Add or update the layers of the last probabilities."""
+        """Add or update one Image layer per class."""
         layer = self._layer()
         maps = None if layer is None else self._session.probabilities_of(layer)
         if maps is not None:
-            shown = show_maps(self._session.viewer, layer, maps)
-            self.said.emit(f"{len(shown)} layers of probabilities.")
+            layers = show_probabilities(self._session.viewer, layer, maps)
+            self.message.emit(f"{len(layers)} probability layers written.")
 
     def _on_probabilities(self, layer: Any) -> None:
         self._layer = weakref.ref(layer)
@@ -72,5 +61,5 @@ class ProbabilitiesRow(QWidget):
         if not isalive(self):
             return
         layer, viewer = self._layer(), self._session.viewer
-        there = layer is not None and viewer is not None and layer in viewer.layers
-        self.button.setEnabled(there and self._session.probabilities_of(layer) is not None)
+        exists = layer is not None and viewer is not None and layer in viewer.layers
+        self.button.setEnabled(exists and self._session.probabilities_of(layer) is not None)

@@ -1,4 +1,4 @@
-"""Tables of what a refinement changes, and of what was tried to fit it to a truth."""
+"""Tables of the metrics before and after refinement, and of the trials of a search."""
 
 from dataclasses import fields
 from math import isnan
@@ -21,14 +21,13 @@ RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class RowTable(ReadOnlyTable):
-    """Rows of text, added one by one; no table while there is none."""
+    """Rows of text, added one by one; hidden while empty."""
 
     def __init__(self, columns: "Sequence[str]") -> None:
         super().__init__(columns)
         self.hide()
 
     def add(self, texts: "Sequence[str]", *, bold: bool = False) -> None:
-        """Add a row."""
         row = self.rowCount()
         self.setRowCount(row + 1)
         for column, text in enumerate(texts):
@@ -43,8 +42,8 @@ class RowTable(ReadOnlyTable):
         fit_height(self)
         self.show()
 
-    def empty(self) -> None:
-        """Remove all rows, and the table from view."""
+    def clear_rows(self) -> None:
+        """Remove all rows and hide the table."""
         self.setRowCount(0)
         self.hide()
 
@@ -58,23 +57,14 @@ class ChangeTable(RowTable):
     def show_change(
         self, before: "Report", after: "Report", classes: "Sequence[LabelClass]"
     ) -> None:
-        """Fill the table.
-
-        Parameters
-        ----------
-        before, after : Report
-            Of the labels before and after.
-        classes : sequence of LabelClass
-            Their names.
-        """
         names = {c.value: c.name for c in classes}
-        self.empty()
+        self.clear_rows()
         for value in sorted({*before.classes, *after.classes}):
-            figures = [
-                _change(of.get(value), now.get(value))
-                for of, now in ((before.iou, after.iou), (before.dice, after.dice))
+            metrics = [
+                _change(old.get(value), new.get(value))
+                for old, new in ((before.iou, after.iou), (before.dice, after.dice))
             ]
-            self.add([names.get(value, str(value)), *figures])
+            self.add([names.get(value, str(value)), *metrics])
         means = [
             _change(before.mean_iou, after.mean_iou),
             _change(before.mean_dice, after.mean_dice),
@@ -83,35 +73,28 @@ class ChangeTable(RowTable):
 
 
 class TrialTable(RowTable):
-    """What was tried, and how well it agreed with the truth.
+    """Trials of a parameter search, with their agreement with the truth."""
 
-    Attributes
-    ----------
-    chosen : Signal(object)
-        A person clicked a trial: its RefineConfig.
-    """
-
-    chosen = Signal(object)
+    chosen = Signal(object)  # RefineConfig of a clicked trial
 
     def __init__(self) -> None:
-        super().__init__(["tried", "IoU", "Dice"])
+        super().__init__(["trial", "IoU", "Dice"])
         self._trials: list[Trial] = []
-        self.setToolTip("A click takes the numbers of a row.")
+        self.setToolTip("<p>Click a row to use its settings.</p>")
         self.cellClicked.connect(self._on_clicked)
 
     def show_trials(self, trials: "Sequence[Trial]", best: "Trial | None" = None) -> None:
         """Fill the table; the best row is bold."""
-        self.empty()
+        self.clear_rows()
         self._trials = list(trials)
-        start = next((t.config for t in trials if t.config.method), None)
+        initial = next((t.config for t in trials if t.config.method), None)
         for trial in trials:
-            figures = f"{trial.mean_iou:.4f}", f"{trial.mean_dice:.4f}"
-            self.add([_tried(trial, start), *figures], bold=trial is best)
+            metrics = f"{trial.mean_iou:.4f}", f"{trial.mean_dice:.4f}"
+            self.add([_describe(trial, initial), *metrics], bold=trial is best)
         self.scrollToBottom()
 
     @property
     def trials(self) -> "list[Trial]":
-        """What it shows."""
         return list(self._trials)
 
     def _on_clicked(self, row: int, _column: int) -> None:
@@ -123,14 +106,14 @@ def _change(before: float | None, after: float | None) -> str:
     return " → ".join(texts)
 
 
-def _tried(trial: "Trial", start: Any) -> str:
-    """In what a trial differs from the one to begin with."""
+def _describe(trial: "Trial", initial: Any) -> str:
+    """Settings of a trial that differ from the initial ones."""
     if trial.config.method is None:
         return "no smoothing"
-    mine, first = trial.config.smoother, start.smoother
+    tried, first = trial.config.smoother, initial.smoother
     changed = [
-        f"{name.replace('_', ' ')} {getattr(mine, name)}"
-        for name in reversed([f.name for f in fields(mine)])  # type: ignore[arg-type]
-        if getattr(mine, name) != getattr(first, name)
+        f"{name.replace('_', ' ')} {getattr(tried, name)}"
+        for name in reversed([f.name for f in fields(tried)])  # type: ignore[arg-type]
+        if getattr(tried, name) != getattr(first, name)
     ]
-    return ", ".join(changed) or "as set"
+    return ", ".join(changed) or "initial settings"

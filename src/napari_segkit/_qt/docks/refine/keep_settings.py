@@ -1,77 +1,74 @@
-"""Keeping a recipe with the session's model."""
+"""Button that stores the refinement settings with the model."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from napari_segkit._qt.session.background import once
-from napari_segkit._qt.widgets.dock import Note, problem_of
+from napari_segkit._qt.session.background import call_once
+from napari_segkit._qt.widgets.dock import Note, validation_error
 from napari_segkit._qt.widgets.model_summary import can_predict
 from napari_segkit.config import RefineConfig
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
 
-KEEP = "Every prediction of the model in use is refined so; the recipe goes into its file."
+STORE_TIP = (
+    "<p>Use these refinement settings for every prediction of the current model. They are saved in "
+    "the model file.</p>"
+)
 NO_MODEL = "Train or load a model first."
-KEPT = "Kept: every prediction of this model is refined so. Save the model to keep that."
+STORED = "Stored with the model and used for its predictions. Save the model to keep them."
 
 
 class KeepSettingsButton(QWidget):
-    """A button that makes a recipe the model's own.
+    """Stores the settings from `settings()`, which may raise ValueError, with the model."""
 
-    Parameters
-    ----------
-    session : Session
-        Whose model it is.
-    recipe : callable
-        Gives the recipe; ValueError where its numbers do not go together.
-    """
-
-    def __init__(self, session: "Session", recipe: Callable[[], RefineConfig]) -> None:
+    def __init__(self, session: "Session", settings: Callable[[], RefineConfig]) -> None:
         super().__init__()
-        self._session, self._recipe = session, recipe
-        self.button = QPushButton("Keep with the model")
+        self._session, self._settings = session, settings
+        self.button = QPushButton("Store with the model")
         self.status = Note()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.button)
         column.addWidget(self.status)
-        self.button.clicked.connect(self.keep)
-        session.segmenter_changed.connect(self.recipe_changed)
+        self.button.clicked.connect(self.store)
+        session.segmenter_changed.connect(self.update_settings)
         session.busy_changed.connect(self._update_state)
         self._update_state()
 
-    def keep(self) -> None:
-        """Have every prediction of the session's model refined so."""
+    def store(self) -> None:
+        """Use the settings for every prediction of the model, in the background."""
         self.status.setText("")
-        steps = once(_keep, self._session.segmenter, self._recipe())  # it may load weights first
-        task = self._session.run(steps, title="Keep the recipe")
-        task.returned.connect(self._on_kept)
+        segmenter = self._session.segmenter
+        steps = call_once(_store_settings, segmenter, self._settings())  # may load weights first
+        task = self._session.run(steps, title="Store refinement settings")
+        task.returned.connect(self._on_stored)
         task.errored.connect(self._on_error)
 
-    def recipe_changed(self) -> None:
-        """Say nothing any more of a recipe that is another than the model's."""
-        if not self._fits or self._session.segmenter.refine != self._recipe():
+    def update_settings(self) -> None:
+        """Clear the message if the settings are no longer those of the model."""
+        if not self._valid or self._session.segmenter.refine != self._settings():
             self.status.setText("")
         self._update_state()
 
     @property
-    def _fits(self) -> bool:
-        return problem_of(self._recipe) is None
+    def _valid(self) -> bool:
+        return validation_error(self._settings) is None
 
     def _update_state(self) -> None:
-        model, free = can_predict(self._session.segmenter), self._session.task is None
-        self.button.setEnabled(model and free and self._fits)
-        self.button.setToolTip(KEEP if model else NO_MODEL)
+        usable, free = can_predict(self._session.segmenter), self._session.task is None
+        self.button.setEnabled(usable and free and self._valid)
+        self.button.setToolTip(STORE_TIP if usable else NO_MODEL)
 
-    def _on_kept(self, _: Any) -> None:
-        self.status.setText(KEPT)
+    def _on_stored(self, _: Any) -> None:
+        self.status.setText(STORED)
 
     def _on_error(self, error: Exception) -> None:
         self.status.setText(str(error) or type(error).__name__)
+        self._session.mark_error_shown()
 
 
-def _keep(segmenter: Any, recipe: RefineConfig) -> None:
-    segmenter.refine = recipe
+def _store_settings(segmenter: Any, settings: RefineConfig) -> None:
+    segmenter.refine = settings

@@ -1,4 +1,4 @@
-"""What a recipe would make of the part of an image that is in view."""
+"""Live preview of a refinement in the visible region."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_segkit._qt.layers.result_layers import set_colors
+from napari_segkit._qt.layers.result_layers import set_class_colors
 from napari_segkit._qt.layers.snapshots import placement
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
@@ -16,88 +16,74 @@ from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.fields import BoolField
 from napari_segkit.images.axes_image import full_resolution
 
-from .preview_region import PreviewResult, look, view_of
+from .preview_region import PreviewResult, refine_view, visible_region
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.refine_job import RefineRequest
     from napari_segkit._qt.session.session import Session
 
-WAIT_MS = 200  # a number is still being changed, or the view still moves
-TIP = (
-    "<p>A layer that shows what is in view refined, and follows the numbers, the slices and the "
-    "view. The labels below are hidden meanwhile. It goes when this is unticked.</p>"
+DEBOUNCE_MS = 200  # wait for further edits or camera moves
+PREVIEW_TIP = (
+    "<p>Show the visible region refined in a temporary layer that follows the settings, the slice "
+    "and the view. The original labels are hidden meanwhile.</p>"
 )
 
 
 class Preview(QObject):
-    """Keeps a layer that shows what is in view refined, while numbers change.
+    """Temporary layer with the visible region refined, updated as settings and view change.
 
-    Parameters
-    ----------
-    session : Session
-        Whose viewer it is; nothing is previewed while work runs in it.
-    order : callable
-        Gives what is to be refined and how; None where that is not known yet.
-    parent : QObject, optional
-        Owner.
-
-    Attributes
-    ----------
-    said : Signal(str)
-        A sentence about what is shown, or why nothing is.
-    ended : Signal()
-        Its layer was removed by somebody else.
+    `request()` returns what to refine, or None.
     """
 
-    said = Signal(str)
-    ended = Signal()
+    message = Signal(str)
+    ended = Signal()  # the preview layer was removed by the user
 
     def __init__(
         self,
         session: "Session",
-        order: Callable[[], "RefineRequest | None"],
+        request: Callable[[], "RefineRequest | None"],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.is_on = False
         self.layer: Any = None
-        self._session, self._order = session, order
+        self._session, self._request = session, request
         self._source: Any = None
-        self._hidden: Any = None
-        self._place: tuple[Any, ...] | None = None
-        self._measured: Any = None
-        self._heard: Any = None
-        self._asked: Any = None
+        self._hidden_labels: Any = None
+        self._filled: tuple[Any, ...] | None = None
+        self._intensities: Any = None
+        self._watched_image: Any = None
+        self._requested_source: Any = None
         self._latest = LatestCall(self)
-        self._timer = QTimer(self, singleShot=True, interval=WAIT_MS)
+        self._timer = QTimer(self, singleShot=True, interval=DEBOUNCE_MS)
         self._connect()
 
     @property
     def is_busy(self) -> bool:
-        """Whether something newer is still to be shown."""
+        """Whether a newer preview is pending."""
         return self._timer.isActive() or self._latest.is_busy
 
     def begin(self) -> None:
-        """Show a preview until it is ended."""
+        """Show the preview until `end` is called."""
         self.is_on = True
         self.update()
 
     def end(self) -> None:
-        """Remove the layer; the labels that it covered are shown again."""
+        """Remove the preview layer and show the hidden labels again."""
         self.is_on = False
         self._timer.stop()
-        self._forget()
-        self._hear(None)
+        self._discard()
+        self._watch_image(None)
         self._remove()
 
     def update(self) -> None:
-        """Something has changed: compute anew, soon."""
+        """Compute the preview again soon."""
         if isalive(self) and self.is_on:
             self._timer.start()
 
     def _connect(self) -> None:
         viewer = unwrapped(self._session.viewer)
-        self._timer.timeout.connect(self._ask)
+        self._timer.timeout.connect(self._compute)
         self._latest.returned.connect(self._show)
         self._latest.errored.connect(self._on_error)
         self._session.busy_changed.connect(self.update)
@@ -109,60 +95,62 @@ class Preview(QObject):
     def _on_view(self, event: Any = None) -> None:
         self.update()
 
-    def _hear(self, image: Any) -> None:
-        """Follow the pixels of this image."""
-        if image is self._heard:
+    def _watch_image(self, image: Any) -> None:
+        """Update when the pixels of this image change."""
+        if image is self._watched_image:
             return
-        if self._heard is not None:
-            self._heard.events.data.disconnect(self._on_pixels)
-        self._heard = image
+        if self._watched_image is not None:
+            self._watched_image.events.data.disconnect(self._on_pixels)
+        self._watched_image = image
         if image is not None:
             image.events.data.connect(self._on_pixels)
 
     def _on_pixels(self, event: Any = None) -> None:
         if isalive(self):
-            self._forget()
+            self._discard()
             self.update()
 
-    def _forget(self) -> None:
-        """What was asked, or measured, may be of pixels that are others by now."""
-        self._latest.forget()
-        self._measured = None
+    def _discard(self) -> None:
+        """Discard pending calls and cached intensity statistics."""
+        self._latest.cancel()
+        self._intensities = None
 
-    def _ask(self) -> None:
+    def _compute(self) -> None:
         viewer = self._session.viewer
         if viewer is None or self._session.task is not None:
             return
-        order = self._order()
-        self._hear(order and order.image)
-        if order is None:
-            self._latest.forget()
+        request = self._request()
+        self._watch_image(request and request.image)
+        if request is None:
+            self._latest.cancel()
             self._remove()
             return
         try:
-            image = order.named()
-            view = view_of(viewer, order, image)
+            image = request.axes_image()
+            view = visible_region(viewer, request, image)
         except ValueError as problem:
             self._on_error(problem)
             return
-        self._asked = order.source
-        self._latest.ask(look, order.frozen(copied=False), image, view, self._measured)
+        self._requested_source = request.source
+        self._latest.submit(
+            refine_view, request.frozen(copied=False), image, view, self._intensities
+        )
 
-    def _show(self, shown: PreviewResult) -> None:
+    def _show(self, result: PreviewResult) -> None:
         if not self.is_on or self._session.viewer is None:
             return
-        self._measured = shown.measured
-        layer = self._fitting(shown.labels.dtype)
-        if self._place is not None:
-            layer.data[self._place] = 0
-        layer.data[shown.where] = shown.labels
-        self._place = shown.where
+        self._intensities = result.intensities
+        layer = self._layer_for(result.labels.dtype)
+        if self._filled is not None:
+            layer.data[self._filled] = 0
+        layer.data[result.index] = result.labels
+        self._filled = result.index
         layer.refresh()
-        self.said.emit(shown.text)
+        self.message.emit(result.text)
 
-    def _fitting(self, dtype: Any) -> Any:
-        """The layer, a new one where that of before was of something else."""
-        source = self._asked
+    def _layer_for(self, dtype: Any) -> Any:
+        """Return the preview layer; a new one if the source or dtype has changed."""
+        source = self._requested_source
         same = self._source is not None and (
             self._source.layer is source.layer
             and self._source.classes == source.classes
@@ -172,20 +160,20 @@ class Preview(QObject):
         if not same:
             self._remove()
             self._source = source
-            self.layer = _add(self._session.viewer, source, dtype)
-            self._cover(source.layer)
+            self.layer = _add_preview_layer(self._session.viewer, source, dtype)
+            self._hide_labels(source.layer)
         return self.layer
 
-    def _cover(self, layer: Any) -> None:
-        """Hide the labels below: they would show where the preview has background."""
+    def _hide_labels(self, layer: Any) -> None:
+        """Hide the original labels, which would show through the preview background."""
         if hasattr(layer, "selected_label") and layer.visible:
             layer.visible = False
-            self._hidden = layer
+            self._hidden_labels = layer
 
     def _remove(self) -> None:
         layer, self.layer = self.layer, None
-        hidden, self._hidden = self._hidden, None
-        self._source = self._place = None
+        hidden, self._hidden_labels = self._hidden_labels, None
+        self._source = self._filled = None
         viewer = self._session.viewer
         if viewer is not None and layer is not None and layer in viewer.layers:
             viewer.layers.remove(layer)
@@ -199,77 +187,68 @@ class Preview(QObject):
             self.ended.emit()
 
     def _on_error(self, error: Exception) -> None:
-        self.said.emit(str(error) or type(error).__name__)
+        self.message.emit(str(error) or type(error).__name__)
 
 
-class PreviewBox(QWidget):
-    """Shows a preview while it is ticked and on screen.
+class PreviewPanel(QWidget):
+    """Check box that shows the preview while ticked and visible."""
 
-    Parameters
-    ----------
-    session : Session
-        Whose viewer it is.
-    order : callable
-        Gives what is to be refined and how; None where that is not known yet.
-    """
-
-    def __init__(self, session: "Session", order: Callable[[], "RefineRequest | None"]) -> None:
+    def __init__(self, session: "Session", request: Callable[[], "RefineRequest | None"]) -> None:
         super().__init__()
-        self.preview = Preview(session, order, self)
-        self.box = BoolField()
+        self.preview = Preview(session, request, self)
+        self.checkbox = BoolField()
         self.note = Note()
-        self.box.setText("Preview what is in view")
-        self.box.setToolTip(TIP)
+        self.checkbox.setText("Preview the visible region")
+        self.checkbox.setToolTip(PREVIEW_TIP)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.box)
+        column.addWidget(self.checkbox)
         column.addWidget(self.note)
-        self.box.changed.connect(self._on_ticked)
-        self.preview.said.connect(self.note.setText)
+        self.checkbox.changed.connect(self._on_ticked)
+        self.preview.message.connect(self.note.setText)
         self.preview.ended.connect(self.untick)
 
     def update_preview(self) -> None:
-        """Something has changed."""
         self.preview.update()
 
     def untick(self) -> None:
-        """Take the preview away."""
-        self.box.set_value(False)
+        """Switch the preview off."""
+        self.checkbox.set_value(False)
 
     def hideEvent(self, event: Any) -> None:
-        """Take the preview away with the dock."""
+        """Hide the preview with the dock."""
         super().hideEvent(event)
-        if not event.spontaneous():  # a window that is minimised hides nothing
+        if not event.spontaneous():  # keep it if the window is minimised
             self.preview.end()
 
     def showEvent(self, event: Any) -> None:
-        """Show the preview again where it was wanted."""
+        """Show the preview again if it is switched on."""
         super().showEvent(event)
-        if self.box.value() and not self.preview.is_on:
+        if self.checkbox.value() and not self.preview.is_on:
             self.preview.begin()
 
     def _on_ticked(self) -> None:
-        if self.box.value() and self.isVisible():
+        if self.checkbox.value() and self.isVisible():
             self.preview.begin()
-        elif not self.box.value():
+        elif not self.checkbox.value():
             self.preview.end()
             self.note.setText("")
 
 
-def _add(viewer: Any, source: Any, dtype: Any) -> Any:
-    """An empty layer in the place of what is refined; what is selected stays so."""
+def _add_preview_layer(viewer: Any, source: Any, dtype: Any) -> Any:
+    """Add an empty Labels layer aligned with the source; the layer selection is kept."""
     viewer, layer = unwrapped(viewer), source.layer
-    spare = layer.ndim - len(source.shape)
-    active = viewer.layers.selection.active
+    leading = layer.ndim - len(source.shape)
+    selected = viewer.layers.selection.active
     added = viewer.add_labels(
-        np.zeros(full_resolution(layer).shape[spare:], dtype),
+        np.zeros(full_resolution(layer).shape[leading:], dtype),
         name=f"{layer.name} refined (preview)",
         metadata={"segkit": {"kind": "preview"}},
-        **placement(layer, range(spare, layer.ndim)),
+        **placement(layer, range(leading, layer.ndim)),
     )
     if source.start in ("labels", "objects"):
         added.colormap = layer.colormap
     else:
-        set_colors(added, source.classes)
-    viewer.layers.selection.active = active
+        set_class_colors(added, source.classes)
+    viewer.layers.selection.active = selected
     return added

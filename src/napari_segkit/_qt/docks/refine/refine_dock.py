@@ -1,4 +1,4 @@
-"""The dock that refines probabilities, objects and labels."""
+"""Dock that refines probabilities, objects and labels."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,96 +7,94 @@ from qtpy.QtCore import Signal
 from napari_segkit._qt.session.refine_job import RefineRequest, RefineResult
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
-from napari_segkit._qt.widgets.dock import Dock, problem_of
+from napari_segkit._qt.widgets.dock import Dock, validation_error
 from napari_segkit._qt.widgets.refine_form import RefineForm, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import RefineConfig
 from napari_segkit.config._schema import to_python
 
 from .keep_settings import KeepSettingsButton
-from .preview import PreviewBox
+from .preview import PreviewPanel
 from .refine_inputs import RefineInputs
 from .refine_truth import RefineTruth
 
 if TYPE_CHECKING:
     import napari
 
-START = RefineConfig(method="crf")
-NOTHING = "Nothing to do: choose how to smooth, or what to clean up."
+REFINE_TIP = (
+    "<p>Refine the labels and write the result to a new Labels layer. Press again to stop.</p>"
+)
+INITIAL = RefineConfig(method="crf")
+NO_OPERATION = "Nothing to do: choose a smoothing method or a clean-up step."
 
 
 class RefineDock(Dock):
-    """Smooth and tidy what a model, or a person, says of an image.
+    """Smooth and clean up a prediction or painted labels."""
 
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        The viewer whose layers are offered.
-
-    Attributes
-    ----------
-    written : Signal(object)
-        The Labels layer that shows a result.
-    """
-
-    written = Signal(object)
+    written = Signal(object)  # Labels layer of a result
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
         self.inputs = RefineInputs(self.session, self)
         self.form = RefineForm()
-        self.form.set_value(START)
+        self.form.set_value(INITIAL)
         self.device = DeviceLine()
-        self.keep = KeepSettingsButton(self.session, self.form.value)
+        self.keep_settings = KeepSettingsButton(self.session, self.form.value)
         self.truth = RefineTruth(self.session, self)
-        self.preview = PreviewBox(self.session, self._previewed)
+        self.preview = PreviewPanel(self.session, self._preview_request)
         self.bar = RunBar(self.session, "Refine")
+        self.bar.button.setToolTip(REFINE_TIP)
         self._lay_out()
         self._connect()
         self._on_inputs()
         self._on_segmenter()
 
     def set_layer(self, layer: Any) -> None:
-        """Choose what is refined."""
+        """Choose the layer to refine."""
         self.inputs.layer.suggest(layer)
 
     def refine(self) -> None:
-        """Refine the chosen layer as it is now."""
-        order = self.inputs.order(self.form.value(), self.truth.chosen())
-        if order is not None:
-            self.preview.untick()  # it would lie over the result
-            task = self.session.run_refinement(order)
+        """Refine the chosen layer in the background."""
+        request = self.inputs.request(self.form.value(), self.truth.chosen())
+        if request is not None:
+            self.preview.untick()  # it would cover the result
+            task = self.session.run_refinement(request)
             task.writer.written.connect(self._on_written)
             self.bar.follow(task)
 
     def fit(self) -> None:
-        """Search for the numbers that agree best with the truth."""
-        order = self.inputs.order(self.form.value(), self.truth.chosen())
-        if order is not None:
-            self.truth.fit(order)
+        """Search for the settings that agree best with the truth."""
+        request = self.inputs.request(self.form.value(), self.truth.chosen())
+        if request is not None:
+            self.truth.fit(request)
 
     def code(self) -> str:
-        """The Python that refines as the button does."""
-        given = self.inputs.code(to_python(self.form.value()))
-        return python_snippets.with_import(f"session(viewer).refine({given})")
+        """Python code that does the same as the button."""
+        arguments = self.inputs.code(to_python(self.form.value()))
+        return python_snippets.with_import(f"session(viewer).refine({arguments})")
 
     def _lay_out(self) -> None:
         inputs, truth = self.inputs, self.truth
         self.group = self.add_group(
             "Labels and image",
             labels=inputs.layer,
-            refine_from=inputs.start.choice,
+            input=inputs.start.choice,
             certainty=inputs.start.certainty,
             unlabelled=inputs.start.unlabelled,
             image=inputs.image,
             axes=inputs.axes,
             slices=inputs.stack,
         )
-        self.add_group("Recipe", _form=self.form, _keep=self.keep, device=self.device)
         self.add_group(
-            "TruthLayer",
+            "Refinement settings",
+            _form=self.form,
+            _keep=self.keep_settings,
+            device=self.device,
+        )
+        self.add_group(
+            "Compare with ground truth",
             truth=truth.layer,
-            unlabelled=truth.meaning.unlabelled,
+            unlabelled=truth.semantics.unlabelled,
             _changes=truth.changes,
             _fit=truth.bar,
             _trials=truth.trials,
@@ -108,7 +106,7 @@ class RefineDock(Dock):
         self.inputs.changed.connect(self._on_inputs)
         self.form.changed.connect(self._on_form)
         self.truth.changed.connect(self._update_state)
-        self.truth.found.connect(self.form.set_value)
+        self.truth.config_chosen.connect(self.form.set_value)
         self.truth.bar.pressed.connect(self.fit)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.busy_changed.connect(self._update_state)
@@ -116,10 +114,10 @@ class RefineDock(Dock):
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.yielded.connect(self._on_step)
 
-    def _previewed(self) -> RefineRequest | None:
+    def _preview_request(self) -> RefineRequest | None:
         if self._missing() is not None:
             return None
-        return self.inputs.order(self.form.value(), known=True)
+        return self.inputs.request(self.form.value(), with_classes=True)
 
     def _on_segmenter(self) -> None:
         self.device.show_device(self.session.segmenter.device)
@@ -131,32 +129,32 @@ class RefineDock(Dock):
         self._on_form()
 
     def _on_form(self) -> None:
-        self.keep.recipe_changed()
+        self.keep_settings.update_settings()
         self._update_state()
         self.preview.update_preview()
 
     def _on_step(self, step: Any) -> None:
-        self.bar.say(f"Part {step.done} of {step.total}")
+        self.bar.show_status(f"Block {step.done} of {step.total}")
 
-    def _on_written(self, layer: Any, outcome: RefineResult) -> None:
+    def _on_written(self, layer: Any, result: RefineResult) -> None:
         before = self.inputs.layer.current_layer()
-        self.bar.say(f"Written to the layer {layer.name!r}.")
-        if str(getattr(before, "unique_id", "")) == outcome.source.layer.unique_id:
-            self.bar.say(f"Written to the layer {layer.name!r}; {before.name!r} is hidden.")
-            before.visible = False  # two layers of the same colours show no difference
-        self.truth.show_outcome(outcome)
+        self.bar.show_status(f"Written to the layer {layer.name!r}.")
+        if str(getattr(before, "unique_id", "")) == result.source.layer.unique_id:
+            self.bar.show_status(f"Written to the layer {layer.name!r}; {before.name!r} is hidden.")
+            before.visible = False  # else the refined layer cannot be told apart
+        self.truth.show_result(result)
         self.written.emit(layer)
 
     def _on_copy(self) -> None:
         self.bar.copy(self.code())
 
     def _missing(self) -> str | None:
-        """Why nothing can be refined, in words."""
-        missing = self.inputs.missing() or problem_of(self.form.value)
+        """Message if refinement cannot start."""
+        missing = self.inputs.missing() or validation_error(self.form.value)
         if missing is not None:
             return missing
         config, objects = self.form.value(), self.inputs.start.name == "objects"
-        return None if config.smoother or (config.clean and not objects) else NOTHING
+        return None if config.smoother or (config.clean and not objects) else NO_OPERATION
 
     def _update_state(self) -> None:
         missing = self._missing()

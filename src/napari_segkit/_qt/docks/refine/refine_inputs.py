@@ -1,4 +1,4 @@
-"""The choice of what is refined, and of the image that it belongs to."""
+"""Choice of the layer to refine and of its image."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QGroupBox
 
 from napari_segkit._qt.layers.probability_layers import KIND
 from napari_segkit._qt.session.refine_job import RefineRequest, TruthLayer
-from napari_segkit._qt.session.refine_source import is_offered
+from napari_segkit._qt.session.refine_source import can_refine
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.layer_choice import (
@@ -25,34 +25,24 @@ from .refine_start import RefineStart
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
 
-NO_LABELS = "No Labels layer: predict something, or open labels."
+NO_LABELS = "No Labels layer: predict an image or open labels."
+LAYER_TIP = "<p>Labels layer, or Image layer of class probabilities, to refine.</p>"
+IMAGE_TIP = "<p>Image whose edges guide the smoothing.</p>"
 
 
 class RefineInputs(QObject):
-    """Layers and how they are taken; a dock lays them out.
-
-    Parameters
-    ----------
-    session : Session
-        Whose viewer's layers are offered.
-    parent : QObject, optional
-        Owner of this object; the widgets belong to whoever lays them out.
-
-    Attributes
-    ----------
-    changed : Signal()
-        Something else is chosen, painted, or known.
-    """
+    """Input layers and options of a refinement; a dock lays out the widgets."""
 
     changed = Signal()
 
     def __init__(self, session: "Session", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        labels_or_maps: dict[str, Any] = {"rank": _as_source, "only": is_offered}
-        self.layer = LayerChoice(session.viewer, "labels or image", **labels_or_maps)
+        self.layer = LayerChoice(
+            session.viewer, "labels or image", rank=_rank_source, only=can_refine
+        )
         self.start = RefineStart(session, self)
-        self.image = LayerChoice(session.viewer, "image", rank=self._as_image)
+        self.image = LayerChoice(session.viewer, "image", rank=self._rank_image)
         self.axes = AxesChoice()
         self.stack = StackChoice(self.axes, flat=lambda: self.start.name == "objects")
         self.layer.layer_changed.connect(self._on_layer)
@@ -60,23 +50,15 @@ class RefineInputs(QObject):
         self.image.layer_changed.connect(self._on_image)
         self.axes.currentIndexChanged.connect(self.changed)
         self.stack.changed.connect(self.changed)
+        self.layer.setToolTip(LAYER_TIP)
+        self.image.setToolTip(IMAGE_TIP)
         self._on_layer()
 
-    def order(
-        self, config: RefineConfig, truth: TruthLayer | None = None, *, known: bool = False
+    def request(
+        self, config: RefineConfig, truth: TruthLayer | None = None, *, with_classes: bool = False
     ) -> RefineRequest | None:
-        """What is to be refined and how; None where nothing is chosen.
-
-        Parameters
-        ----------
-        config : RefineConfig
-            How.
-        truth : TruthLayer, optional
-            What the result is compared with.
-        known : bool
-            Only with classes that are known already; None where they are not.
-        """
-        source = self.start.known if known else self.start.source()
+        """Build the request; None without a layer, or without classes read if `with_classes`."""
+        source = self.start.source_with_classes if with_classes else self.start.source()
         if source is None:
             return None
         device = self._session.segmenter.device
@@ -85,45 +67,45 @@ class RefineInputs(QObject):
         )
 
     def missing(self) -> str | None:
-        """What is missing or does not fit, in words."""
+        """Message if an input is missing or does not fit."""
         if self.layer.current_layer() is None:
             return NO_LABELS
         if self.image.current_layer() is not None and self.axes.problem:
             return self.axes.problem
-        order = self.order(RefineConfig())
+        request = self.request(RefineConfig())
         try:
-            if order is not None:
-                order.named()
+            if request is not None:
+                request.axes_image()
         except (TypeError, ValueError) as problem:
             return str(problem)
         return self.start.problem
 
     def code(self, config: str) -> str:
-        """The arguments of ``session(viewer).refine`` that say the same."""
+        """Arguments of ``session(viewer).refine`` as Python code."""
         image = self.image.current_layer()
         layers = (
             python_snippets.layer(self.layer.current_layer()),
             python_snippets.layer(image) if image else None,
         )
-        more = python_snippets.keywords(**self.start.keywords(), axes=self.stack.named())
-        return f"{layers[0]}, {layers[1]}, {config}{more}"
+        options = python_snippets.keywords(**self.start.keywords(), axes=self.stack.axes_argument())
+        return f"{layers[0]}, {layers[1]}, {config}{options}"
 
     def show_in(self, group: QGroupBox) -> None:
-        """Show its rows of a group that count, and hide the others."""
+        """Show the rows that apply and hide the others."""
         form: Any = group.layout()
-        plain = self.start.name == "labels"
-        for widget, counts in (
-            (self.start.certainty, plain),
-            (self.start.unlabelled, plain),
-            (self.stack, self.stack.counts),
+        from_labels = self.start.name == "labels"
+        for widget, visible in (
+            (self.start.certainty, from_labels),
+            (self.start.unlabelled, from_labels),
+            (self.stack, self.stack.is_relevant),
         ):
-            widget.setVisible(counts)
-            form.labelForField(widget).setVisible(counts)
+            widget.setVisible(visible)
+            form.labelForField(widget).setVisible(visible)
 
-    def _as_image(self, layer: Any) -> int | None:
-        """How well a layer suits as the image: best the one that was predicted."""
-        chosen, made = self.layer.current_layer(), layer.metadata.get("segkit", {})
-        if layer is chosen or made.get("kind") == KIND:
+    def _rank_image(self, layer: Any) -> int | None:
+        """Rank as the default image: the predicted one is best; None: never."""
+        chosen, metadata = self.layer.current_layer(), layer.metadata.get("segkit", {})
+        if layer is chosen or metadata.get("kind") == KIND:
             return None
         source = chosen.metadata.get("segkit", {}).get("source") if chosen is not None else None
         return 0 if source == str(layer.unique_id) else 1
@@ -142,9 +124,9 @@ class RefineInputs(QObject):
         self.changed.emit()
 
 
-def _as_source(layer: Any) -> int | None:
-    """How well a layer suits as what is refined: a prediction best."""
+def _rank_source(layer: Any) -> int | None:
+    """Rank as the default layer to refine: a prediction is best; None: never."""
     if not isinstance(layer, Labels) or is_superpixels(layer):
         return None
-    made = layer.metadata.get("segkit", {}).get("kind")
-    return 2 if is_truth(layer) or made == "refined" else 0 if is_prediction(layer) else 1
+    kind = layer.metadata.get("segkit", {}).get("kind")
+    return 2 if is_truth(layer) or kind == "refined" else 0 if is_prediction(layer) else 1

@@ -1,4 +1,4 @@
-"""What a chosen layer is refined from, and the classes that it has."""
+"""Choice of what a layer is refined from, and the classes of the layer."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,27 +23,30 @@ from napari_segkit.images.classes import LabelClass
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
 
-WAIT_MS = 300  # a person is painting
-FROM = "<p>What is known of the layer: smoothing changes most where that is least certain.</p>"
-CERTAINTY = (
-    "<p>How likely a label is right: less lets the image and the neighbours change more.</p>"
+DEBOUNCE_MS = 300  # wait for further strokes
+START_TIP = (
+    "<p>Input of the refinement: stored probabilities, object masks, or labels. Smoothing changes "
+    "most where the input is least certain.</p>"
 )
-UNLABELLED = "<p>The value of pixels that nobody decided: all classes are equally likely there.</p>"
+CERTAINTY_TIP = (
+    "<p>Probability that a label is correct. A lower value lets smoothing change more pixels.</p>"
+)
+UNLABELLED_TIP = "<p>Value of pixels without a label: all classes start equally likely there.</p>"
 
 
 class StartChoice(NoWheel, QComboBox):
-    """What is known of a layer that it can be refined from; the best, until a person chooses."""
+    """Choice of the input; the most informative one until the user chooses."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.by_hand = False
+        self.chosen_by_user = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setToolTip(FROM)
+        self.setToolTip(START_TIP)
         self.activated.connect(self._on_activated)
 
-    def offer(self, starts: tuple[str, ...]) -> None:
-        """Offer these; what a person chose stays so where it is among them."""
-        chosen = self.currentData() if self.by_hand else None
+    def set_starts(self, starts: tuple[str, ...]) -> None:
+        """Offer these inputs; a choice of the user is kept if it is among them."""
+        chosen = self.currentData() if self.chosen_by_user else None
         blocked = self.blockSignals(True)
         self.clear()
         for start in starts:
@@ -52,30 +55,11 @@ class StartChoice(NoWheel, QComboBox):
         self.blockSignals(blocked)
 
     def _on_activated(self) -> None:
-        self.by_hand = True
+        self.chosen_by_user = True
 
 
 class RefineStart(QObject):
-    """Follows one layer: from what it is refined, and which classes that has.
-
-    Parameters
-    ----------
-    session : Session
-        Where objects and probabilities of layers are kept.
-    parent : QObject, optional
-        Owner of this object; the widgets belong to whoever lays them out.
-
-    Attributes
-    ----------
-    choice, certainty, unlabelled : widget
-        What is chosen.
-    known : RefineSource or None
-        What is chosen with all its classes, in the colours on screen; None until they are known.
-    problem : str or None
-        Why it cannot be refined.
-    changed : Signal()
-        Something else is chosen, painted, or known.
-    """
+    """Input of the refinement for one layer; classes are read in the background."""
 
     changed = Signal()
 
@@ -83,16 +67,16 @@ class RefineStart(QObject):
         super().__init__(parent)
         self._session = session
         self._layer: Any = None
-        self.known: RefineSource | None = None
+        self.source_with_classes: RefineSource | None = None  # None until classes are read
         self.problem: str | None = None
         self.choice = StartChoice()
         self.certainty = FloatField({"min": 0.01, "max": 1.0, "step": 0.05})
         self.unlabelled = OptionalField(IntField({"min": 0}))
         self.certainty.set_value(SoftLabelOptions().certainty)
-        self.certainty.setToolTip(CERTAINTY)
-        self.unlabelled.setToolTip(UNLABELLED)
+        self.certainty.setToolTip(CERTAINTY_TIP)
+        self.unlabelled.setToolTip(UNLABELLED_TIP)
         self._watch = LayerWatcher(session.viewer, self)
-        self._reader = LatestCall(self, wait_ms=WAIT_MS)
+        self._reader = LatestCall(self, wait_ms=DEBOUNCE_MS)
         for signal in (
             self.choice.currentIndexChanged,
             self.certainty.changed,
@@ -102,90 +86,89 @@ class RefineStart(QObject):
         self._watch.painted.connect(self._on_painted)
         self._watch.redrawn.connect(self._on_painted)
         self._reader.returned.connect(self._on_read)
-        self._reader.errored.connect(self._on_unfit)
-        session.objects_changed.connect(self._on_kept)
-        session.probabilities_changed.connect(self._on_kept)
+        self._reader.errored.connect(self._on_error)
+        session.objects_changed.connect(self._on_result_stored)
+        session.probabilities_changed.connect(self._on_result_stored)
 
     @property
     def is_busy(self) -> bool:
-        """Whether classes are still being read."""
         return self._reader.is_busy
 
     @property
     def name(self) -> str | None:
-        """What is chosen: "objects", "probabilities" or "labels"; None without a layer."""
+        """Return "objects", "probabilities" or "labels"; None without a layer."""
         return self.choice.currentData()  # type: ignore[no-any-return]
 
     @property
     def classes(self) -> tuple[LabelClass, ...]:
-        """The classes, as far as they are known by now."""
-        return () if self.known is None else self.known.classes
+        """Classes read so far."""
+        return () if self.source_with_classes is None else self.source_with_classes.classes
 
     def set_layer(self, layer: Any) -> None:
-        """Follow another layer, or none."""
-        self._layer, self.choice.by_hand = layer, False
+        """Follow this layer, or none."""
+        self._layer, self.choice.chosen_by_user = layer, False
         self._watch.watch(layer if isinstance(layer, Labels) else None)
-        self._offer()
+        self._update_starts()
 
     def source(self) -> RefineSource | None:
-        """What is chosen, with those classes that it is said to have; None without a layer."""
+        """Chosen source with the classes named in its metadata; None without a layer."""
         if self._layer is None:
             return None
         certainty = SoftLabelOptions(self.certainty.value(), self.unlabelled.value())
         return refine_source(self._session, self._layer, self.name, certainty)
 
     def keywords(self) -> dict[str, Any]:
-        """The same, by its names in ``session(viewer).refine``; None for what needs no word."""
-        said: dict[str, Any] = {"start": self.name if self.choice.currentIndex() > 0 else None}
+        """Keyword arguments of ``session(viewer).refine``; None for defaults."""
+        keywords: dict[str, Any] = {"start": self.name if self.choice.currentIndex() > 0 else None}
         if self.name == "labels":
             certainty = self.certainty.value()
-            said["certainty"] = None if certainty == SoftLabelOptions().certainty else certainty
-            said["unlabelled"] = self.unlabelled.value()
-        return said
+            keywords["certainty"] = None if certainty == SoftLabelOptions().certainty else certainty
+            keywords["unlabelled"] = self.unlabelled.value()
+        return keywords
 
-    def _offer(self) -> None:
+    def _update_starts(self) -> None:
         layer = self._layer
-        self.choice.offer(() if layer is None else refine_starts(self._session, layer))
+        self.choice.set_starts(() if layer is None else refine_starts(self._session, layer))
         self._read()
 
-    def _on_kept(self, layer: Any) -> None:
+    def _on_result_stored(self, layer: Any) -> None:
         if layer is self._layer:
-            self._offer()
+            self._update_starts()
 
     def _on_painted(self) -> None:
         if self.name == "labels":
             self._read()
 
     def _read(self) -> None:
-        """Find the classes, in the background where pixels are to be looked at."""
+        """Read the classes, in the background if pixels are needed."""
         source, self.problem = self.source(), None
-        self._reader.forget()
+        self._reader.cancel()
         if source is not None and source.start == "labels":
-            if not self._is_of(source):
-                self.known = None
-            self._reader.ask(_with_classes, source.frozen(copied=False))
+            if not self._has_classes_of(source):
+                self.source_with_classes = None
+            self._reader.submit(_with_classes, source.frozen(copied=False))
             self.changed.emit()
         else:
-            self._take(source)
+            self._set_source(source)
 
-    def _is_of(self, source: RefineSource) -> bool:
-        """Whether what is known is of the same layer, so that it may stay until it is read anew."""
-        known: Any = self.known
-        same = known is not None and known.layer is source.layer
-        return same and known.start == source.start
+    def _has_classes_of(self, source: RefineSource) -> bool:
+        """Whether the classes read before belong to this layer, and stay until read again."""
+        before: Any = self.source_with_classes
+        same = before is not None and before.layer is source.layer
+        return same and before.start == source.start
 
-    def _on_read(self, found: RefineSource) -> None:
-        shown = {c.value: c for c in read_classes(self._layer, found.values)}
+    def _on_read(self, result: RefineSource) -> None:
+        on_screen = {c.value: c for c in read_classes(self._layer, result.values)}
         source = self.source()
-        classes = tuple(shown[value] for value in found.values)
-        self._take(source and replace(source, classes=classes))
+        classes = tuple(on_screen[value] for value in result.values)
+        self._set_source(source and replace(source, classes=classes))
 
-    def _on_unfit(self, error: Exception) -> None:
+    def _on_error(self, error: Exception) -> None:
         self.problem = str(error)
-        self._take(None)
+        self._set_source(None)
 
-    def _take(self, known: RefineSource | None) -> None:
-        self.known = known
+    def _set_source(self, source: RefineSource | None) -> None:
+        self.source_with_classes = source
         self.changed.emit()
 
 

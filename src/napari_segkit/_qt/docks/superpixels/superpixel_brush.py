@@ -1,4 +1,4 @@
-"""A brush that gives whole superpixels a label."""
+"""Brush that labels entire superpixels."""
 
 import weakref
 from typing import Any
@@ -7,58 +7,35 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
-from napari_segkit._qt.layers.canvas_coordinates import place_in
+from napari_segkit._qt.layers.canvas_coordinates import canvas_to_data
 
-FIRST_REACH = 16  # pixels around the one that was met, at first
-PAN = "Shift"
+INITIAL_RADIUS = 16  # pixels searched around the clicked one at first
+PAN_KEY = "Shift"
 
 
 class SuperpixelBrush(QObject):
-    """While it is on, a click or a drag on the canvas gives superpixels the selected label.
+    """Labels superpixels by clicks and drags on the canvas while it is active.
 
-    It works where the Labels layer is the selected one and its mode is pan/zoom; a stroke is one
-    step of undo. Dragging with Shift held moves the view.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Whose canvas it is; not kept alive.
-    parent : QObject, optional
-        Owner.
-
-    Attributes
-    ----------
-    ended : Signal()
-        Another mode was chosen for the layer.
-    replace : bool
-        Whether pixels that are labelled already get the label, too.
+    The Labels layer must be selected and in pan/zoom mode. A stroke is one undo step; dragging
+    with Shift moves the view.
     """
 
-    ended = Signal()
+    ended = Signal()  # the user chose another layer mode
 
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.replace = False
+        self.replace = False  # whether to overwrite pixels that are labelled already
         self._viewer: Any = weakref.ref(viewer)
         self._labels: Any = None
         self._superpixels: Any = None
-        self._callback = _weakly(self)
+        self._callback = _weak_callback(self)
 
     @property
     def is_on(self) -> bool:
-        """Whether it is in use."""
         return self._labels is not None
 
     def begin(self, labels: Any, superpixels: Any) -> None:
-        """Take the brush.
-
-        Parameters
-        ----------
-        labels : napari.layers.Labels
-            What is painted on; its pixels are in memory.
-        superpixels : napari.layers.Labels
-            Of the same shape, in the same place; 0 is none.
-        """
+        """Start painting on in-memory labels; the superpixels have the same shape and transform."""
         self.end()
         self._viewer().layers.selection.active = labels
         labels.mode = "pan_zoom"
@@ -68,34 +45,33 @@ class SuperpixelBrush(QObject):
         self._labels, self._superpixels = labels, superpixels
 
     def end(self) -> None:
-        """Put the brush away."""
         labels, self._labels = self._labels, None
         if labels is None:
             return
         labels.events.mode.disconnect(self._on_mode)
-        if self._callback in labels.mouse_drag_callbacks:  # napari empties those of removed layers
+        if self._callback in labels.mouse_drag_callbacks:  # napari clears those of removed layers
             labels.mouse_drag_callbacks.remove(self._callback)
         if labels.mode == "pan_zoom":
             labels.cursor = "standard"
 
     def stroke(self, event: Any) -> Any:
-        """One stroke, as napari runs it: from the press to the release of the button."""
+        """Mouse drag callback of napari: one stroke."""
         if event.button != 1 or len(event.dims_displayed) != 2:
             return
         event.handled = True  # else the canvas would pan
-        if PAN in event.modifiers:
+        if PAN_KEY in event.modifiers:
             yield from self._pan(event)
             return
         done: set[int] = set()
         with self._labels.block_history():
-            last = self._place(event)
-            self._give(last, last, done)
+            previous = self._pixel_at(event)
+            self._paint(previous, previous, done)
             yield
             while event.type == "mouse_move":
                 event.handled = True
-                here = self._place(event)
-                self._give(last, here, done)
-                last = here
+                current = self._pixel_at(event)
+                self._paint(previous, current, done)
+                previous = current
                 yield
 
     def _on_mode(self) -> None:
@@ -103,7 +79,7 @@ class SuperpixelBrush(QObject):
         self.ended.emit()
 
     def _pan(self, event: Any) -> Any:
-        """Move the view so that the place that was pressed stays below the pointer."""
+        """Move the view with the pointer."""
         camera, shown = self._viewer().scene.camera, list(event.dims_displayed)
         start = np.asarray(event.position)[shown]
         yield
@@ -114,80 +90,57 @@ class SuperpixelBrush(QObject):
             camera.center = (z, *(np.asarray(plane) + moved))
             yield
 
-    def _place(self, event: Any) -> NDArray[np.float64]:
-        return place_in(self._superpixels, event.position, event.dims_displayed)
+    def _pixel_at(self, event: Any) -> NDArray[np.float64]:
+        return canvas_to_data(self._superpixels, event.position, event.dims_displayed)
 
-    def _give(self, start: NDArray[Any], end: NDArray[Any], done: set[int]) -> None:
-        """Give the superpixels between two places the selected label, each once a stroke."""
-        labels, numbers = self._labels, self._superpixels.data
-        for place in places_between(start, end, numbers.shape):
-            number = int(numbers[place])
-            if number == 0 or number in done:
+    def _paint(self, start: NDArray[Any], end: NDArray[Any], done: set[int]) -> None:
+        """Label the superpixels on a line, each once per stroke."""
+        labels, superpixels = self._labels, self._superpixels.data
+        for pixel in pixels_on_line(start, end, superpixels.shape):
+            superpixel = int(superpixels[pixel])
+            if superpixel == 0 or superpixel in done:
                 continue
-            done.add(number)
-            box, mask = whole(numbers, place)
+            done.add(superpixel)
+            box, mask = superpixel_mask(superpixels, pixel)
             if not self.replace:
                 mask &= labels.data[box] == 0
             where = (i + b.start for i, b in zip(np.nonzero(mask), box, strict=True))
             labels.data_setitem(tuple(where), labels.selected_label)
 
 
-def places_between(
+def pixels_on_line(
     start: NDArray[Any], end: NDArray[Any], shape: tuple[int, ...]
 ) -> list[tuple[int, ...]]:
-    """The pixels on a line that lie inside an array.
-
-    Parameters
-    ----------
-    start, end : ndarray
-        Its ends, in pixels.
-    shape : tuple of int
-        Of the array.
-    """
+    """Pixels on a line, clipped to the array."""
     steps = int(np.ceil(np.abs(end - start).max())) + 1
     line = np.linspace(start, end, steps + 1).round().astype(int)
     inside = ((line >= 0) & (line < shape)).all(axis=1)
     return list(dict.fromkeys(map(tuple, line[inside].tolist())))
 
 
-def whole(
-    numbers: NDArray[Any], place: tuple[int, ...]
+def superpixel_mask(
+    superpixels: NDArray[Any], pixel: tuple[int, ...]
 ) -> tuple[tuple[slice, ...], NDArray[np.bool_]]:
-    """Find all of the superpixel that lies at a place.
-
-    Parameters
-    ----------
-    numbers : array-like of int
-        Superpixels; each is one connected piece.
-    place : tuple of int
-        A pixel.
-
-    Returns
-    -------
-    box : tuple of slice
-        Pixels around the place, the whole superpixel among them.
-    mask : ndarray of bool
-        Where in the box it lies.
-    """
-    reach = np.full((len(place), 2), FIRST_REACH)
-    number = numbers[place]
+    """Bounding box and mask of the connected superpixel at a pixel."""
+    radius = np.full((len(pixel), 2), INITIAL_RADIUS)
+    superpixel = superpixels[pixel]
     while True:
         ends = [
             (max(0, p - a), min(n, p + b + 1))
-            for p, (a, b), n in zip(place, reach, numbers.shape, strict=True)
+            for p, (a, b), n in zip(pixel, radius, superpixels.shape, strict=True)
         ]
         box = tuple(slice(*e) for e in ends)
-        mask = np.asarray(numbers[box]) == number
-        open_ = _touched(mask, ends, numbers.shape)
-        if not open_.any():
+        mask = np.asarray(superpixels[box]) == superpixel
+        touched = _touched_sides(mask, ends, superpixels.shape)
+        if not touched.any():
             return box, mask
-        reach[open_] *= 2
+        radius[touched] *= 2
 
 
-def _touched(
+def _touched_sides(
     mask: NDArray[np.bool_], ends: list[tuple[int, int]], shape: tuple[int, ...]
 ) -> NDArray[np.bool_]:
-    """Which sides of a box, none of the array's own, the mask reaches: ``(axes, 2)``."""
+    """Sides of a box, inside the array, that the mask touches: ``(axes, 2)``."""
     touched = np.zeros((mask.ndim, 2), bool)
     for axis, ((low, high), length) in enumerate(zip(ends, shape, strict=True)):
         touched[axis, 0] = low > 0 and mask.take(0, axis).any()
@@ -195,8 +148,8 @@ def _touched(
     return touched
 
 
-def _weakly(brush: SuperpixelBrush) -> Any:
-    """A callback for a layer that does not keep the brush alive."""
+def _weak_callback(brush: SuperpixelBrush) -> Any:
+    """Layer callback that does not keep the brush alive."""
     reference = weakref.ref(brush)
 
     def stroke(_layer: Any, event: Any) -> Any:

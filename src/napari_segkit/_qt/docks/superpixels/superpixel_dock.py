@@ -1,9 +1,9 @@
-"""The dock that cuts an image into superpixels, and paints with them."""
+"""Dock that computes superpixels and paints with them."""
 
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit._qt.widgets import python_snippets
-from napari_segkit._qt.widgets.dock import Dock, problem_of
+from napari_segkit._qt.widgets.dock import Dock, validation_error
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
@@ -17,35 +17,33 @@ from .superpixel_paint import SuperpixelPaint
 if TYPE_CHECKING:
     import napari
 
-EVERYWHERE = "the whole image"
-INSIDE = "<p>Only where this Labels layer is painted, whatever the class.</p>"
+NO_MASK = "the entire image"
+COMPUTE_TIP = (
+    "<p>Split the image into superpixels, small regions of similar pixels, and write them to a "
+    "Labels layer. Press again to stop.</p>"
+)
+MASK_TIP = "<p>Compute superpixels only where this Labels layer is not 0.</p>"
 
 
 class SuperpixelDock(Dock):
-    """Make superpixels of an image, and give them classes by clicks and drags.
-
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        The viewer whose layers are offered.
-    """
+    """Compute superpixels of an image, and label them by clicks and drags."""
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
         self.data = ImageAndLabels(self.session, self)
-        self.data.expect(objects=False)
+        self.data.set_label_kind(objects=False)
         self.form = Form(SuperpixelConfig)
         self.stack = StackChoice(self.data.axes)
-        self.mask = LayerChoice(self.viewer, "labels", none=EVERYWHERE)
+        self.mask = LayerChoice(self.viewer, "labels", none=NO_MASK)
         self.paint = SuperpixelPaint(self.session, self.data.labels, self)
-        self.bar = RunBar(self.session, "Make superpixels")
+        self.bar = RunBar(self.session, "Compute superpixels")
         self._lay_out()
         self._connect()
         self._on_data()
 
-    def make(self) -> None:
-        """Cut the chosen image as it is now."""
-        self.paint.put_away()
+    def compute(self) -> None:
+        """Compute superpixels of the chosen image in the background."""
+        self.paint.stop_painting()
         image, mask = self.data.image.current_layer(), self.mask.current_layer()
         config, axes = self.form.value(), self.stack.resolved()
         task = self.session.superpixels(image, config, mask=mask, axes=axes)
@@ -53,34 +51,34 @@ class SuperpixelDock(Dock):
         self.bar.follow(task)
 
     def code(self) -> str:
-        """The Python that makes superpixels as the button does."""
-        given = (
-            f"{python_snippets.layer(self.data.image.current_layer())}, {to_python(self.form.value())}"
-        )
-        mask = self.mask.current_layer()
-        inside = f", mask={python_snippets.layer(mask)}" if mask else ""
-        more = python_snippets.keywords(axes=self.stack.named()) + inside
-        return python_snippets.with_import(f"session(viewer).superpixels({given}{more})")
+        """Python code that does the same as the button."""
+        image = python_snippets.layer(self.data.image.current_layer())
+        arguments = f"{image}, {to_python(self.form.value())}"
+        arguments += python_snippets.keywords(axes=self.stack.axes_argument())
+        if (mask := self.mask.current_layer()) is not None:
+            arguments += f", mask={python_snippets.layer(mask)}"
+        return python_snippets.with_import(f"session(viewer).superpixels({arguments})")
 
     def hideEvent(self, event: Any) -> None:
-        """What a dock does to the canvas ends when it is hidden."""
+        """Stop painting when the dock is hidden."""
         super().hideEvent(event)
-        if not event.spontaneous():  # a window that is minimised hides nothing
-            self.paint.put_away()
+        if not event.spontaneous():  # keep it if the window is minimised
+            self.paint.stop_painting()
 
     def _lay_out(self) -> None:
-        self.mask.setToolTip(INSIDE)
+        self.mask.setToolTip(MASK_TIP)
+        self.bar.button.setToolTip(COMPUTE_TIP)
         self.group = self.add_group(
             "Superpixels",
             image=self.data.image,
             axes=self.data.axes,
             slices=self.stack,
-            inside=self.mask,
+            mask=self.mask,
             _form=self.form,
             _bar=self.bar,
         )
         self.add_group(
-            "Paint",
+            "Paint superpixels",
             superpixels=self.paint.superpixels,
             labels=self.data.labels,
             _new=self.data.new_button,
@@ -94,31 +92,31 @@ class SuperpixelDock(Dock):
         self.data.changed.connect(self._on_data)
         self.form.changed.connect(self._update_state)
         self.session.busy_changed.connect(self._update_state)
-        self.bar.pressed.connect(self.make)
+        self.bar.pressed.connect(self.compute)
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.yielded.connect(self._on_step)
 
     def _on_data(self) -> None:
         form: Any = self.group.layout()
-        self.stack.setVisible(self.stack.counts)
-        form.labelForField(self.stack).setVisible(self.stack.counts)
+        self.stack.setVisible(self.stack.is_relevant)
+        form.labelForField(self.stack).setVisible(self.stack.is_relevant)
         self._update_state()
 
     def _on_step(self, step: Any) -> None:
-        self.bar.say(f"Tile {step.done} of {step.total}")
+        self.bar.show_status(f"Tile {step.done} of {step.total}")
 
     def _on_written(self, layer: Any) -> None:
         self.paint.superpixels.suggest(layer)
-        self.bar.say(f"{int(layer.data.max()):,} superpixels in the layer {layer.name!r}.")
+        self.bar.show_status(f"{int(layer.data.max()):,} superpixels in the layer {layer.name!r}.")
 
     def _on_copy(self) -> None:
         self.bar.copy(self.code())
 
     def _missing(self) -> str | None:
-        """Why nothing can be cut, in words."""
+        """Message if superpixels cannot be computed."""
         if self.data.image.current_layer() is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        return self.data.axes.problem or problem_of(self.form.value)
+        return self.data.axes.problem or validation_error(self.form.value)
 
     def _update_state(self) -> None:
         missing = self._missing()

@@ -1,4 +1,4 @@
-"""The part of the Superpixels dock that paints: layers, class, and a brush."""
+"""Painting part of the Superpixels dock: layers, class and brush."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,71 +19,66 @@ from .superpixel_brush import SuperpixelBrush
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
 
-NONE_YET = "No superpixels chosen: make some, above, or choose a Labels layer that holds them."
-PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
-NEAR = 0.5  # pixels
-SHOWN = ("selected_label", "features", "colormap")
+NO_SUPERPIXELS = "No superpixels: compute them above, or choose a Labels layer that holds them."
+TRANSFORM_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
+TOLERANCE = 0.5  # pixels
+DISPLAY_EVENTS = ("selected_label", "features", "colormap")
 NO_LABELS = "No Labels layer chosen: press New labels for this image."
-HOW = "Click or drag on the image. Shift and drag moves the view, Ctrl+Z takes a stroke back."
-REPLACE = "<p>Also where something is painted already; else only where nothing is.</p>"
-NOTHING = LabelClass(0, "nothing", "#000000")
+PAINT_HELP = "Click or drag on the image. Shift+drag moves the view, Ctrl+Z undoes a stroke."
+SUPERPIXELS_TIP = "<p>Labels layer that holds the superpixels.</p>"
+CLASS_TIP = "<p>Class to paint with.</p>"
+PAINT_TIP = "<p>Label entire superpixels by clicks and drags. Press again to stop.</p>"
+REPLACE_TIP = "<p>Also overwrite labels painted before. Off: paint only where labels are 0.</p>"
+ERASE = LabelClass(0, "erase", "#000000")
 
 
 class SuperpixelPaint(QObject):
-    """Gives superpixels a class by clicks and drags; a dock lays the widgets out.
-
-    Parameters
-    ----------
-    session : Session
-        Whose viewer's layers are offered.
-    labels : LayerChoice
-        The layer that is painted on.
-    parent : QObject, optional
-        Owner of this object; the widgets belong to whoever lays them out.
-    """
+    """Labels superpixels by clicks and drags; a dock lays out the widgets."""
 
     def __init__(
         self, session: "Session", labels: LayerChoice, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self.labels = labels
-        self.superpixels = LayerChoice(session.viewer, "labels", rank=_as_superpixels)
+        self.superpixels = LayerChoice(session.viewer, "labels", rank=_rank_superpixels)
         self.classes = ClassChoice()
         self.replace = BoolField()
-        self.button = QPushButton("Paint whole superpixels", checkable=True)
+        self.button = QPushButton("Paint superpixels", checkable=True)
         self.note = Note()
         self.brush = SuperpixelBrush(session.viewer, self)
-        self._heard: list[Any] = []
-        self.replace.setText("Replace what is painted")
-        self.replace.setToolTip(REPLACE)
+        self._connections: list[Any] = []
+        self.replace.setText("Overwrite existing labels")
+        self.replace.setToolTip(REPLACE_TIP)
+        self.superpixels.setToolTip(SUPERPIXELS_TIP)
+        self.classes.setToolTip(CLASS_TIP)
+        self.button.setToolTip(PAINT_TIP)
         self._connect()
         self._on_layers()
 
     def missing(self) -> str | None:
-        """Why superpixels cannot be painted, in words."""
+        """Message if superpixels cannot be painted."""
         labels, superpixels = self.labels.current_layer(), self.superpixels.current_layer()
         if superpixels is None:
-            return NONE_YET
+            return NO_SUPERPIXELS
         if labels is None:
             return NO_LABELS
         if labels is superpixels:
-            return "Labels and superpixels are the same layer: choose two."
+            return "Labels and superpixels are the same layer: choose two different layers."
         if not can_erase(labels):
-            return f"{labels.name} cannot be painted on: its pixels are not in memory."
+            return f"{labels.name} cannot be painted: its pixels are not in memory."
         if labels.data.shape != superpixels.data.shape:
             return (
-                f"{labels.name} has {labels.data.shape} pixels, {superpixels.name} "
-                f"{superpixels.data.shape}: choose those of one image."
+                f"{labels.name} has shape {labels.data.shape}, {superpixels.name} has shape "
+                f"{superpixels.data.shape}: choose layers of the same image."
             )
-        if not lie_alike(labels, superpixels):
+        if not same_placement(labels, superpixels):
             return (
-                f"{labels.name} and {superpixels.name} lie in different places: give both the same "
-                "scale, translation, rotation and units, or choose those of one image."
+                f"{labels.name} and {superpixels.name} are placed differently: give both the same "
+                "scale, translation, rotation and units, or choose layers of the same image."
             )
         return None
 
-    def put_away(self) -> None:
-        """End painting."""
+    def stop_painting(self) -> None:
         self.button.setChecked(False)
 
     def _connect(self) -> None:
@@ -92,25 +87,27 @@ class SuperpixelPaint(QObject):
         self.classes.currentIndexChanged.connect(self._on_class)
         self.replace.changed.connect(self._on_replace)
         self.button.toggled.connect(self._on_toggled)
-        self.brush.ended.connect(self.put_away)
+        self.brush.ended.connect(self.stop_painting)
 
     def _on_layers(self) -> None:
-        self.put_away()
-        for emitter, heard in self._heard:
-            emitter.disconnect(heard)
+        self.stop_painting()
+        for emitter, callback in self._connections:
+            emitter.disconnect(callback)
         labels, superpixels = self.labels.current_layer(), self.superpixels.current_layer()
-        moved = [e for x in dict.fromkeys((labels, superpixels)) for e in _events(x, PLACE)]
-        self._heard = [
-            *((emitter, self._on_labels) for emitter in _events(labels, SHOWN)),
-            *((emitter, self._on_moved) for emitter in moved),
+        transforms = [
+            e for x in dict.fromkeys((labels, superpixels)) for e in _events(x, TRANSFORM_EVENTS)
         ]
-        for emitter, heard in self._heard:
-            emitter.connect(heard)
+        self._connections = [
+            *((emitter, self._on_labels) for emitter in _events(labels, DISPLAY_EVENTS)),
+            *((emitter, self._on_transform) for emitter in transforms),
+        ]
+        for emitter, callback in self._connections:
+            emitter.connect(callback)
         self._on_labels()
 
-    def _on_moved(self, event: Any = None) -> None:
+    def _on_transform(self, event: Any = None) -> None:
         if isalive(self) and self.missing() is not None:
-            self.put_away()
+            self.stop_painting()
         self._on_labels()
 
     def _on_labels(self, event: Any = None) -> None:
@@ -119,18 +116,18 @@ class SuperpixelPaint(QObject):
         labels, missing = self.labels.current_layer(), self.missing()
         self.button.setEnabled(missing is None)
         self.classes.setEnabled(labels is not None)
-        known: tuple[LabelClass, ...] = ()
+        classes: tuple[LabelClass, ...] = ()
         if labels is not None:
-            known = (NOTHING, *read_classes(labels, [labels.selected_label], without=0))
-        self.classes.show_classes(known)
+            classes = (ERASE, *read_classes(labels, [labels.selected_label], without=0))
+        self.classes.show_classes(classes)
         if labels is not None:
             blocked = self.classes.blockSignals(True)
             self.classes.setCurrentIndex(self.classes.findData(int(labels.selected_label)))
             self.classes.blockSignals(blocked)
-        self._say(missing)
+        self._show_note(missing)
 
-    def _say(self, missing: str | None) -> None:
-        self.note.setText(missing or (HOW if self.brush.is_on else ""))
+    def _show_note(self, missing: str | None) -> None:
+        self.note.setText(missing or (PAINT_HELP if self.brush.is_on else ""))
 
     def _on_class(self) -> None:
         labels, value = self.labels.current_layer(), self.classes.currentData()
@@ -145,28 +142,25 @@ class SuperpixelPaint(QObject):
             self.brush.begin(self.labels.current_layer(), self.superpixels.current_layer())
         else:
             self.brush.end()
-        self._say(self.missing())
+        self._show_note(self.missing())
 
 
-def lie_alike(layer: Any, other: Any) -> bool:
-    """Whether the pixels of two layers of one shape lie at the same places in the world.
+def same_placement(layer: Any, other: Any) -> bool:
+    """Whether two layers of one shape cover the same world region to half a pixel.
 
-    Parameters
-    ----------
-    layer, other : napari layer
-        Half a pixel more or less does not count, and units only where they measure the same.
+    Units are compared only if they measure the same quantity.
     """
     corners = [np.zeros(layer.ndim), *np.diag(layer.data.shape)]
     units = list(zip(layer.units, other.units, strict=True))
     if any(a != b and a.dimensionality == b.dimensionality for a, b in units):
         return False
     there = [other.world_to_data(layer.data_to_world(corner)) for corner in corners]
-    return bool(np.abs(np.subtract(there, corners)).max() < NEAR)
+    return bool(np.abs(np.subtract(there, corners)).max() < TOLERANCE)
 
 
 def _events(layer: Any, names: tuple[str, ...]) -> list[Any]:
     return [] if layer is None else [getattr(layer.events, name) for name in names]
 
 
-def _as_superpixels(layer: Any) -> int | None:
+def _rank_superpixels(layer: Any) -> int | None:
     return 0 if is_superpixels(layer) else None
