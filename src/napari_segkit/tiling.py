@@ -1,7 +1,6 @@
-"""Where tiles lie and how they are blended: geometry only.
+"""Geometry of tiles: their grid, their blending weights and their size.
 
-Tiles lie on a grid that starts at the image's origin, so that any part of an image, predicted
-anywhere, is made of the very same tiles.
+The grid starts at the image's origin, so that any part of an image is predicted from the same tiles.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,89 +16,68 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Tile:
-    """One tile of the grid.
-
-    Parameters
-    ----------
-    start : tuple of int
-        Its first pixel along each axis.
-    region : tuple of slice
-        The part of the image it covers.
-    """
+    """One tile of a grid."""
 
     start: tuple[int, ...]
-    region: tuple[slice, ...]
+    region: tuple[slice, ...]  # the part of the image it covers
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The tiles that cover an image.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        The image's lengths along its spatial axes, in pixels.
-    size : tuple of int
-        A tile's lengths.
-    overlap : tuple of int
-        Pixels that neighbours share along each axis, at most half a tile.
-    blended : bool
-        Tiles are blended, and the last one reaches past the image's end; where what they hold is
-        joined in another way, it only has to reach the end.
-    """
+    """Tiles that cover an image, along its spatial axes; lengths in pixels."""
 
     shape: tuple[int, ...]
     size: tuple[int, ...]
-    overlap: tuple[int, ...]
-    blended: bool = True
+    overlap: tuple[int, ...]  # at most half a tile
+    blended: bool = True  # tiles are blended, so the last one extends past the image's end
 
     def __len__(self) -> int:
-        """Number of tiles."""
         return int(np.prod([len(self.starts(axis)) for axis in range(len(self.shape))]))
 
     def starts(self, axis: int) -> range:
         """First pixels of the tiles along an axis.
 
-        Where tiles are blended the last one reaches at least a quarter of the overlap past the
-        image's end, so that what lies beyond the end looks the same to every tile.
+        If tiles are blended, the last one extends a quarter of the overlap or more past the image's
+        end, so that the mirrored pixels beyond it look the same to every tile.
         """
         step = self.size[axis] - self.overlap[axis]
         beyond = margin(self.overlap[axis]) if self.blended else 0
-        reach = self.shape[axis] + beyond - self.size[axis]
-        return range(0, step * max(0, ceil(reach / step)) + 1, step)
+        last = self.shape[axis] + beyond - self.size[axis]
+        return range(0, step * max(0, ceil(last / step)) + 1, step)
 
     def __iter__(self) -> Iterator[Tile]:
-        """The tiles, the last axis fastest."""
         for start in product(*(self.starts(axis) for axis in range(len(self.shape)))):
             spans = zip(start, self.size, self.shape, strict=True)
             yield Tile(start, tuple(slice(s, min(s + n, end)) for s, n, end in spans))
 
     def weights(self, tile: Tile) -> NDArray[np.float32]:
-        """How much each pixel of ``tile.region`` counts; over all tiles they add up to one."""
-        return reduce(np.multiply.outer, map(self._ramp, range(len(self.shape)), tile.start))
+        """Blending weights of the pixels of ``tile.region``; they sum to 1 over all tiles."""
+        return reduce(
+            np.multiply.outer, map(self._axis_weights, range(len(self.shape)), tile.start)
+        )
 
-    def _ramp(self, axis: int, start: int) -> NDArray[np.float32]:
+    def _axis_weights(self, axis: int, start: int) -> NDArray[np.float32]:
         size, overlap, end = self.size[axis], self.overlap[axis], self.shape[axis]
-        here = np.arange(min(size, end - start))
-        weights = np.ones(len(here), np.float32)
+        position = np.arange(min(size, end - start))
+        weights = np.ones(len(position), np.float32)
         if start != 0:
-            weights *= ramp_weight(here, overlap)
+            weights *= ramp_weight(position, overlap)
         if start != self.starts(axis)[-1]:
-            weights *= 1 - ramp_weight(here - (size - overlap), overlap)
+            weights *= 1 - ramp_weight(position - (size - overlap), overlap)
         return weights
 
 
 def margin(overlap: int) -> int:
-    """Outer pixels of an overlap that are thrown away: a quarter of it."""
+    """Outer pixels of an overlap that get no weight: a quarter of it."""
     return overlap // 4
 
 
-def ramp_weight(place: NDArray[np.integer], overlap: int) -> NDArray[np.float32]:
-    """Weight of a tile `place` pixels from its inner edge: 0, a ramp over half the overlap, 1."""
+def ramp_weight(position: NDArray[np.integer], overlap: int) -> NDArray[np.float32]:
+    """Weight by position in an overlap: 0 in its margin, a linear ramp over half of it, then 1."""
     width = overlap - 2 * margin(overlap)
     if width == 0:
-        return (place >= 0).astype(np.float32)
-    return ((place - margin(overlap) + 0.5) / width).clip(0, 1).astype(np.float32)
+        return (position >= 0).astype(np.float32)
+    return ((position - margin(overlap) + 0.5) / width).clip(0, 1).astype(np.float32)
 
 
 def mirrored_indices(start: int, stop: int, length: int) -> NDArray[np.intp]:
@@ -107,8 +85,8 @@ def mirrored_indices(start: int, stop: int, length: int) -> NDArray[np.intp]:
     if length == 1:
         return np.zeros(stop - start, np.intp)
     period = 2 * (length - 1)
-    place = np.abs(np.arange(start, stop)) % period
-    return np.minimum(place, period - place)
+    position = np.abs(np.arange(start, stop)) % period
+    return np.minimum(position, period - position)
 
 
 def round_up(length: int, stride: int) -> int:
@@ -117,78 +95,37 @@ def round_up(length: int, stride: int) -> int:
 
 
 def length_per_axis(length: int, strides: Sequence[int]) -> list[int]:
-    """A length in pixels along each axis: less along those that a network halves less often.
-
-    Parameters
-    ----------
-    length : int
-        Along the axes that are halved most often.
-    strides : sequence of int
-        Of the network along each axis.
-    """
+    """A length for each axis, in proportion to the network's stride along it."""
     return [round(length * stride / max(strides)) for stride in strides]
 
 
 def tile_shape(
-    wished: Sequence[int], lengths: Sequence[int], strides: Sequence[int]
+    requested: Sequence[int], lengths: Sequence[int], strides: Sequence[int]
 ) -> tuple[int, ...]:
-    """A tile's edges as a network can take them: at least two strides, so that neighbours overlap.
+    """Requested tile shape as multiples of the strides, two or more of them for the overlap.
 
-    Parameters
-    ----------
-    wished : sequence of int
-        Along each spatial axis, in pixels.
-    lengths : sequence of int
-        Of the images: one stride along Z is enough for a stack that is thinner.
-    strides : sequence of int
-        Of the network.
+    One stride along Z is enough for a stack (image of shape `lengths`) that is thinner.
     """
     thin = [len(strides) == 3 and axis == 0 for axis in range(len(strides))]
     return tuple(
-        round_up(max(wish, step if z and length <= step else 2 * step), step)
-        for wish, length, step, z in zip(wished, lengths, strides, thin, strict=True)
+        round_up(max(edge, step if z and length <= step else 2 * step), step)
+        for edge, length, step, z in zip(requested, lengths, strides, thin, strict=True)
     )
 
 
 def tile_shape_from_size(
-    length: int, lengths: Sequence[int], strides: Sequence[int]
+    size: int, lengths: Sequence[int], strides: Sequence[int]
 ) -> tuple[int, ...]:
-    """A tile's edges where a person gave one number for all of them.
-
-    Parameters
-    ----------
-    length : int
-        As given; less along axes that are halved less often.
-    lengths, strides : sequence of int
-        As in `tile_shape`. A tile that holds an image with the margin it needs is not made larger.
-    """
-    wished = [
-        min(wish, ceil(end * 8 / 7))
-        for wish, end in zip(length_per_axis(length, strides), lengths, strict=True)
+    """Tile shape from one size for all axes, no larger than an image of shape `lengths` needs."""
+    requested = [
+        min(edge, ceil(length * 8 / 7))
+        for edge, length in zip(length_per_axis(size, strides), lengths, strict=True)
     ]
-    return tile_shape(wished, lengths, strides)
+    return tile_shape(requested, lengths, strides)
 
 
 def fit_to_stride(size: int, overlap: int, stride: int) -> tuple[int, int]:
-    """Tile size and overlap as a network can take them: multiples of its stride.
-
-    Parameters
-    ----------
-    size, overlap : int
-        As wished.
-    stride : int
-        Of the network.
-
-    Returns
-    -------
-    tuple of int
-        The size rounded up, the overlap rounded up where half a tile allows it.
-
-    Raises
-    ------
-    ValueError
-        If the overlap is more than half of the tile.
-    """
+    """Tile size and overlap rounded up to multiples of the stride, the overlap to half a tile."""
     size = round_up(size, stride)
     if 2 * overlap > size:
         raise ValueError(
@@ -204,23 +141,13 @@ def read_mirrored(
     size: Sequence[int],
     shape: Sequence[int],
 ) -> NDArray[Any]:
-    """Read a window that may reach past an image, mirrored where it does.
+    """Read a window (..., *size) that may extend past an image of shape `shape`, mirrored there.
 
-    Parameters
-    ----------
-    read : callable
-        From slices within the image to an array whose last axes are those slices.
-    start, size : sequence of int
-        The window; it may start before the image and end after it.
-    shape : sequence of int
-        The image's lengths.
-
-    Returns
-    -------
-    ndarray
-        The window, its last axes of lengths `size`. Only the pixels it needs are read.
+    `read` gets slices within the image, and only those that the window needs.
     """
-    places = [mirrored_indices(s, s + n, end) for s, n, end in zip(start, size, shape, strict=True)]
-    pixels = read(tuple(slice(int(p.min()), int(p.max()) + 1) for p in places))
-    inner = np.ix_(*(p - p.min() for p in places))
+    indices = [
+        mirrored_indices(s, s + n, end) for s, n, end in zip(start, size, shape, strict=True)
+    ]
+    pixels = read(tuple(slice(int(i.min()), int(i.max()) + 1) for i in indices))
+    inner = np.ix_(*(i - i.min() for i in indices))
     return pixels[(..., *inner)]

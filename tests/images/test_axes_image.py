@@ -14,10 +14,10 @@ LENGTHS = {"T": 2, "C": 3, "Z": 4, "Y": 5, "X": 6}
 
 
 def numbered(axes):
-    """An array whose values tell where each pixel is, whatever the order of axes."""
+    """Array whose values encode the position of each pixel, in any order of axes."""
     shape = [LENGTHS[a] for a in axes]
-    places = dict(zip(axes, np.indices(shape), strict=True))
-    return sum(places[a] * 10 ** AXES.index(a) for a in axes)
+    indices = dict(zip(axes, np.indices(shape), strict=True))
+    return sum(indices[a] * 10 ** AXES.index(a) for a in axes)
 
 
 @given(st.sampled_from([p for n in range(2, 6) for p in permutations(AXES, n)]))
@@ -28,14 +28,14 @@ def test_any_order_of_axes_reads_the_same_pixels_and_writes_them_back(axes):
     image = AxesImage(numbered(axes), axes)
     for ndim in (2, 3):
         written = np.zeros(image.label_shape, int)
-        for item in image.frames(ndim):
+        for frame in image.frames(ndim):
             region = tuple(slice(0, n) for n in image.spatial_shape(ndim))
-            pixels = image.read(item, region)
+            pixels = image.read(frame, region)
             assert pixels.shape == (image.channels, *image.spatial_shape(ndim))
             y, x = AXES.index("Y"), AXES.index("X")
             assert pixels[(0,) * (ndim - 1) + (3, 4)] % 10 ** (y + 2) // 10**y in (3, 43)
             assert pixels[(0,) * (ndim - 1) + (0, 4)] // 10**x % 10 == 4
-            image.write(written, item, pixels[0])
+            image.write(written, frame, pixels[0])
         expected = image.data.take(0, axes.index("C")) if "C" in axes else image.data
         np.testing.assert_array_equal(written, expected)
 
@@ -117,10 +117,10 @@ def test_multiscale_is_read_at_full_resolution_and_nothing_is_copied():
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "sentence"),
     [
         (lambda: as_image(np.zeros((4, 5)), "ZYX"), "one letter of TCZYX for each dimension"),
-        (lambda: as_image(np.zeros((4, 5)), "YY"), "each once"),
+        (lambda: as_image(np.zeros((4, 5)), "YY"), "each letter once"),
         (lambda: as_image(np.zeros((4, 5, 6)), "CZX"), "Y and X among them"),
         (lambda: as_image(np.zeros((0, 5))), "no pixels"),
         (lambda: as_image(np.zeros((2, 2, 2, 2, 2, 2))), "axes"),
@@ -129,6 +129,6 @@ def test_multiscale_is_read_at_full_resolution_and_nothing_is_copied():
         (lambda: as_image(np.zeros((4, 5)), spacing=(0, 1)), "positive"),
     ],
 )
-def test_what_is_no_image_is_refused_with_a_sentence(make, said):
-    with pytest.raises((ValueError, TypeError), match=said):
+def test_invalid_images_are_refused(make, sentence):
+    with pytest.raises((ValueError, TypeError), match=sentence):
         make()

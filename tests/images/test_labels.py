@@ -132,7 +132,7 @@ def test_labels_painted_on_single_channels_are_merged():
     [
         (np.zeros((8, 8), np.uint8), "Nothing is labelled", ("paint",)),
         (np.eye(8, dtype=np.uint8), "one class only", ("paint", "unlabelled=None")),
-        (np.ones((8, 8), np.uint8), "every pixel has it", ("paint",)),
+        (np.ones((8, 8), np.uint8), "in every pixel", ("paint",)),
         (np.eye(8), "float64", ()),
         (np.eye(8, dtype=bool), "bool", ()),
         (-np.eye(8, dtype=int), "negative", ()),

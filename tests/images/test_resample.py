@@ -73,7 +73,7 @@ def test_a_class_that_no_new_pixel_holds_is_named():
 @pytest.mark.parametrize("size", [1e-6, 1000.0])
 def test_a_size_in_other_units_is_refused_before_memory_is(size):
     with pytest.raises(
-        ValueError, match=r"voxel_size is .*in the image's world units; its own are"
+        ValueError, match=r"voxel_size=.*in world units; the image's voxels are"
     ):
         resample(AxesImage(np.zeros((40, 40, 40)), "ZYX"), size, 3)
 

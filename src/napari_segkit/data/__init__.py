@@ -1,1 +1,1 @@
-"""What comes in and goes out: images, labels, files, samples."""
+"""Sample images with scribbles and truth."""

@@ -1,4 +1,4 @@
-"""Images that other packages ship, two of them with scribbles and truth: File > Open Sample."""
+"""Sample images from other packages, two with scribbles and truth (File > Open Sample)."""
 
 from collections.abc import Callable
 from importlib.resources import as_file, files
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pictures
 from skimage import data
 
 from napari_segkit.images.classes import default_color
@@ -17,32 +16,32 @@ NO_CLASS_COLOR = "#bbbbbb"
 
 
 def coins() -> list[LayerData]:
-    """Greek coins from Pompeii, grey, with scribbles and truth.
+    """Greek coins from Pompeii, greyscale, with scribbles and truth.
 
     Returns
     -------
     list of tuple
-        Three layers: the image "coins" (YX, 303 x 384, uint8), "coins scribbles" and
+        Three layers: the image "coins" (Y X, 303 x 384, uint8), "coins scribbles" and
         "coins truth" (the same shape, uint8). 1 is background, 2 is coin, and 0 in the
         scribbles is unlabelled.
 
     Notes
     -----
     The image is `skimage.data.coins`, from the Brooklyn Museum Collection; no known copyright
-    restrictions. The truth follows the rim of each of the 24 coins, found along the steepest
-    edge and corrected by eye.
+    restrictions. The truth follows the boundary of each of the 24 coins along the steepest
+    gradient and was corrected by hand.
     """
     return _sample("coins", data.coins, {}, ("background", "coin"))
 
 
 def ihc() -> list[LayerData]:
-    """Glands of the colon, stained, in colour, with scribbles and truth.
+    """Stained glands of the colon, in colour, with scribbles and truth.
 
     Returns
     -------
     list of tuple
-        Three layers: the image "ihc" (YXC, 512 x 512 x 3, uint8 RGB), "ihc scribbles" and
-        "ihc truth" (YX, uint8). 1 is lumen (the empty space in glands and vessels), 2 is
+        Three layers: the image "ihc" (Y X C, 512 x 512 x 3, uint8 RGB), "ihc scribbles" and
+        "ihc truth" (Y X, uint8). 1 is lumen (the empty space in glands and vessels), 2 is
         stroma (the pale tissue between the glands, with its nuclei), 3 is gland (the brown
         epithelium, with its nuclei), and 0 in the scribbles is unlabelled.
 
@@ -51,7 +50,7 @@ def ihc() -> list[LayerData]:
     The image is `skimage.data.immunohistochemistry`, acquired at the Center for Microscopy And
     Molecular Imaging (CMMI): FHL2 in brown (DAB), nuclei in blue (hematoxylin); no known
     copyright restrictions. The truth comes from colour thresholds and outlines corrected by
-    eye, not from a pathologist.
+    hand, not from a pathologist.
     """
     return _sample("ihc", data.immunohistochemistry, {"rgb": True}, ("lumen", "stroma", "gland"))
 
@@ -62,14 +61,14 @@ def mri() -> list[LayerData]:
     Returns
     -------
     list of tuple
-        One layer: the image "mri" (TZYX, 2 x 24 x 96 x 128, int16) with its place in the world,
-        in mm and s, and the file's header in ``metadata["nifti"]``.
+        One layer: the image "mri" (T Z Y X, 2 x 24 x 96 x 128, int16), placed in the world in
+        mm and s, with the file's header in ``metadata["nifti"]``.
 
     Notes
     -----
-    The file is `example4d.nii.gz` of the tests that nibabel carries in its wheel, which is under
-    the MIT licence. Its voxels measure 2.2 x 2 x 2 mm, X runs from right to left, and Y and Z
-    are turned by 9 degrees about X. The time step stands there as 2000 s, which must mean ms.
+    The file is `example4d.nii.gz` of nibabel's tests, which are part of its wheel (MIT licence).
+    Its voxels measure 2.2 x 2 x 2 mm, X runs from right to left, and Y and Z are rotated by
+    9 degrees about X. The header gives the time step as 2000 s, which must mean ms.
     """
     from napari_segkit.io.nifti.layers import read_nifti
 
@@ -85,7 +84,7 @@ def _sample(
     classes: tuple[str, ...],
 ) -> list[LayerData]:
     values = range(1, len(classes) + 1)
-    look = {
+    display = {
         "features": {"index": list(values), "name": list(classes)},
         "colormap": {None: NO_CLASS_COLOR, 0: "transparent"}
         | {value: default_color(value) for value in values},
@@ -93,12 +92,15 @@ def _sample(
     scribbles, truth = f"{name} scribbles", f"{name} truth"
     return [
         (read(), {"name": name, **options}, "image"),
-        (_labels(scribbles), {"name": scribbles, **look}, "labels"),
-        (_labels(truth), {"name": truth, "visible": False, **look}, "labels"),
+        (_labels(scribbles), {"name": scribbles, **display}, "labels"),
+        (_labels(truth), {"name": truth, "visible": False, **display}, "labels"),
     ]
 
 
 def _labels(name: str) -> NDArray[np.uint8]:
+    """Values of a sample's labels: the palette indices of a PNG."""
+    from PIL import Image
+
     path = files(__package__) / "sample_images" / f"{name.replace(' ', '_')}.png"
-    with path.open("rb") as stream, Pictures.open(stream) as picture:
-        return np.array(picture)  # the palette's indices
+    with path.open("rb") as stream, Image.open(stream) as picture:
+        return np.array(picture)

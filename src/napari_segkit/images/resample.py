@@ -1,4 +1,4 @@
-"""Images on another grid: pixels of another size, and back."""
+"""Resampling of images and labels to another pixel size."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage import transform
 
 from .axes_image import SPATIAL, AxesImage
 
-MAX_PIXELS = 2**31  # pixels of a resampled image
-MIN_LENGTH = 8  # along Y and X, where the image has so many
-SPACING_TOLERANCE = 0.01  # share by which voxel sizes may differ and count as the same
+MAX_PIXELS = 2**31  # of a resampled image
+MIN_LENGTH = 8  # of Y and X after resampling, unless they were shorter before
+SPACING_TOLERANCE = 0.01  # relative difference up to which voxel sizes count as equal
 
 
 def resample_pairs(
@@ -24,31 +23,9 @@ def resample_pairs(
     *,
     unlabelled: int | None,
 ) -> tuple[list[AxesImage], list[NDArray[Any]]]:
-    """Images and labels with pixels of one size.
+    """Images and labels with pixels of edge `size` in world units; None keeps equal spacings.
 
-    Parameters
-    ----------
-    images : sequence of AxesImage
-        Of any voxel sizes.
-    values : sequence of ndarray
-        Label values, in the shapes of the images without channels.
-    size : float or None
-        The edge that pixels get along the spatial axes, in world units. None: nothing changes.
-    ndim : int
-        Spatial dimensions of the model.
-    unlabelled : int or None
-        A labelled pixel wins over this value where both fall into one new pixel.
-
-    Returns
-    -------
-    tuple of list
-        Images and label values.
-
-    Raises
-    ------
-    ValueError
-        If volumes with voxels of several sizes are given and no size is; if the size would leave
-        little of an image, or blow it up beyond reason.
+    If a labelled and an unlabelled pixel fall into one new pixel, it is labelled.
     """
     if size is None:
         _require_equal_spacing(images, ndim)
@@ -59,39 +36,14 @@ def resample_pairs(
 
 
 def resample(image: AxesImage, size: float, ndim: int) -> AxesImage:
-    """The same image with pixels of another size, blended linearly.
-
-    Parameters
-    ----------
-    image : AxesImage
-        Read as a whole.
-    size : float
-        Edge of the new pixels along the spatial axes, in world units.
-    ndim : int
-        Spatial dimensions: 2 leaves Z as it is.
-
-    Returns
-    -------
-    AxesImage
-        float32, its `spacing` the new one.
-
-    Raises
-    ------
-    ValueError
-        If little would be left of it, or it would grow beyond reason.
-    """
-    empty = resampled_template(image, size, ndim)
-    return replace(empty, data=resize_linear(np.asarray(image.data, np.float32), empty.shape))
+    """Image with pixels of edge `size` in world units, linear, float32; `ndim` 2 keeps Z."""
+    template = resampled_template(image, size, ndim)
+    pixels = np.asarray(image.data, np.float32)
+    return replace(template, data=resize_linear(pixels, template.shape))
 
 
 def resampled_template(image: AxesImage, size: float, ndim: int) -> AxesImage:
-    """The image that `resample` would make, without its pixels.
-
-    Parameters
-    ----------
-    image, size, ndim
-        As in `resample`; nothing of the image is read.
-    """
+    """Result of `resample` without its pixels; nothing is read."""
     spatial = SPATIAL[-ndim:]
     spacing = dict(zip(SPATIAL, image.spacing, strict=True))
     shape = [
@@ -104,70 +56,59 @@ def resampled_template(image: AxesImage, size: float, ndim: int) -> AxesImage:
 
 
 def resize_linear(pixels: NDArray[Any], shape: Sequence[int]) -> NDArray[np.float32]:
-    """Stretch or shrink an array to a shape, blending linearly.
-
-    Parameters
-    ----------
-    pixels : ndarray of float32
-        Any number of dimensions.
-    shape : sequence of int
-        As many lengths.
-
-    Returns
-    -------
-    ndarray
-        float32 of that shape; the same array where it has it already.
-    """
+    """Resize a float32 array to `shape` by linear interpolation."""
     if pixels.shape == tuple(shape):
         return pixels
-    blended: NDArray[Any] = transform.resize(  # type: ignore[no-untyped-call]
+    from skimage import transform
+
+    resized: NDArray[Any] = transform.resize(  # type: ignore[no-untyped-call]
         pixels, shape, order=1, mode="reflect", preserve_range=True
     )
-    return blended.astype(np.float32)
+    return resized.astype(np.float32)
 
 
 def _resize_labels(
     values: NDArray[Any], shape: Sequence[int], unlabelled: int | None
 ) -> NDArray[Any]:
-    """The nearest label; strokes thinner than a new pixel are not lost between two."""
-    fitted: NDArray[Any] = transform.resize(  # type: ignore[no-untyped-call]
+    """Resize labels by nearest neighbour, without losing strokes thinner than a new pixel."""
+    from skimage import transform
+
+    resized: NDArray[Any] = transform.resize(  # type: ignore[no-untyped-call]
         values, shape, order=0, preserve_range=True, anti_aliasing=False
     ).astype(values.dtype)
     if unlabelled is not None:
-        places = np.nonzero(values != unlabelled)
+        old = np.nonzero(values != unlabelled)
         scale = np.divide(shape, values.shape)
-        new = tuple(((p + 0.5) * s).astype(np.intp) for p, s in zip(places, scale, strict=True))
-        free = fitted[new] == unlabelled
-        fitted[tuple(n[free] for n in new)] = values[places][free]
-    return fitted
+        new = tuple(((p + 0.5) * s).astype(np.intp) for p, s in zip(old, scale, strict=True))
+        free = resized[new] == unlabelled
+        resized[tuple(n[free] for n in new)] = values[old][free]
+    return resized
 
 
 def _require_reasonable_shape(image: AxesImage, size: float, shape: Sequence[int]) -> None:
-    old, new = (
-        dict(zip(image.axes, image.shape, strict=True)),
-        dict(zip(image.axes, shape, strict=True)),
-    )
+    old = dict(zip(image.axes, image.shape, strict=True))
+    new = dict(zip(image.axes, shape, strict=True))
     if prod(shape) > MAX_PIXELS or any(new[a] < min(old[a], MIN_LENGTH) for a in "YX"):
         raise ValueError(
-            f"voxel_size is {size:g}, which makes {image.name} of shape {image.shape} into "
-            f"{tuple(shape)}: give the edge of a voxel in the image's world units; its own are "
+            f"voxel_size={size:g} would resample {image.name} from shape {image.shape} to "
+            f"{tuple(shape)}: give the edge of a voxel in world units; the image's voxels are "
             f"{_format_spacing(image.spacing)} (Z x Y x X)."
         )
 
 
 def _require_equal_spacing(images: Sequence[AxesImage], ndim: int) -> None:
-    sizes = [image.spacing[-ndim:] for image in images]
+    spacings = [image.spacing[-ndim:] for image in images]
     volumes = ndim == 3 or any("Z" in image.axes for image in images)
-    if volumes and not np.allclose(sizes, sizes[0], rtol=SPACING_TOLERANCE):
-        other = next(
-            i for i, s in enumerate(sizes) if not np.allclose(s, sizes[0], rtol=SPACING_TOLERANCE)
-        )
+    equal = [np.allclose(s, spacings[0], rtol=SPACING_TOLERANCE) for s in spacings]
+    if volumes and not all(equal):
+        other = equal.index(False)
         raise ValueError(
-            f"{images[0].name} has voxels of {_format_spacing(sizes[0])} and {images[other].name} of "
-            f"{_format_spacing(sizes[other])} (Z x Y x X): one training needs one size; set "
-            "voxel_size to resample them all, or leave out those that differ."
+            f"{images[0].name} has voxels of {_format_spacing(spacings[0])} and "
+            f"{images[other].name} of {_format_spacing(spacings[other])} (Z x Y x X), but all "
+            "images of a training need one size: set voxel_size to resample them, or leave out "
+            "those that differ."
         )
 
 
-def _format_spacing(size: Sequence[float]) -> str:
-    return " x ".join(f"{s:g}" for s in size)
+def _format_spacing(spacing: Sequence[float]) -> str:
+    return " x ".join(f"{s:g}" for s in spacing)
