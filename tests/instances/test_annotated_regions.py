@@ -9,8 +9,8 @@ from skimage.draw import polygon2mask
 from skimage.measure import points_in_poly
 
 from napari_segkit._qt.layers.snapshots import snapshot
-from napari_segkit.instances.annotated_regions import complete, outlines
-from napari_segkit.instances.polygons import crossing
+from napari_segkit.instances.annotated_regions import region_mask, shape_outlines
+from napari_segkit.instances.polygons import find_crossing
 
 SHAPE = (40, 50)
 
@@ -40,11 +40,11 @@ def test_rectangles_are_slices(top, left, bottom, right, shift):
     expected[top:bottom, left:right] = True
     drawn = [box(top, left, bottom, right) + shift]
     if expected.any():
-        np.testing.assert_array_equal(complete(drawn, None, SHAPE), expected)
-        np.testing.assert_array_equal(complete([drawn[0][::-1]], None, SHAPE), expected)
+        np.testing.assert_array_equal(region_mask(drawn, None, SHAPE), expected)
+        np.testing.assert_array_equal(region_mask([drawn[0][::-1]], None, SHAPE), expected)
     elif top < 40 and left < 50:
         with pytest.raises(ValueError, match="covers no pixel"):
-            complete(drawn, None, SHAPE)
+            region_mask(drawn, None, SHAPE)
 
 
 @settings(deadline=None, max_examples=50)
@@ -54,33 +54,33 @@ def test_pixels_with_their_centre_inside_belong_to_a_polygon(seed):
     angle = np.sort(rng.uniform(0, 2 * np.pi, 12))
     radius = rng.uniform(8, 40, 12)  # reaches past the image
     outline = np.array([20, 25]) + (radius * (np.sin(angle), np.cos(angle))).T
-    if crossing(outline) is not None:
+    if find_crossing(outline) is not None:
         return
     centres = np.stack(np.mgrid[:40, :50], -1).reshape(-1, 2)
     expected = points_in_poly(centres, outline).reshape(SHAPE)
     if expected.any():
-        np.testing.assert_array_equal(complete([outline], None, SHAPE), expected)
+        np.testing.assert_array_equal(region_mask([outline], None, SHAPE), expected)
 
 
 def test_neighbours_share_no_pixel_and_leave_none_out():
     middle = np.array([[17.0, 23.0]])
     ring = box(0, 0, 40, 50)
     parts = [
-        complete([np.concatenate([middle, ring[[i]], ring[[(i + 1) % 4]]])], None, SHAPE)
+        region_mask([np.concatenate([middle, ring[[i]], ring[[(i + 1) % 4]]])], None, SHAPE)
         for i in range(4)
     ]
     np.testing.assert_array_equal(np.sum(parts, axis=0), 1)
 
 
 def test_several_regions_add_up_even_where_they_overlap():
-    marked = complete([box(0, 0, 5, 5), box(3, 3, 9, 9)], None, SHAPE)
+    marked = region_mask([box(0, 0, 5, 5), box(3, 3, 9, 9)], None, SHAPE)
     assert marked.sum() == 25 + 36 - 4
 
 
 def test_a_slit_cuts_out_a_hole():
     outer, inner = box(0, 0, 20, 20), box(5, 5, 10, 10)[::-1]
     around = np.concatenate([outer, outer[:1], inner, inner[:1]])
-    marked = complete([around], None, SHAPE)
+    marked = region_mask([around], None, SHAPE)
     assert marked.sum() == 400 - 25
     assert not marked[5:10, 5:10].any()
 
@@ -89,12 +89,14 @@ def test_shapes_are_found_in_the_world():
     labels = Labels(np.zeros(SHAPE, int), scale=[2, 4], translate=[10, -4])
     shapes = Shapes([box(0, 0, 20, 40)], shape_type="rectangle", scale=[0.5, 0.5])
     shapes.translate = [20, 8]  # the world from (20, 8) to (30, 28): pixels (5, 3) to (10, 8)
-    marked = complete(shapes, labels, SHAPE)
+    marked = region_mask(shapes, labels, SHAPE)
     expected = np.zeros(SHAPE, bool)
     expected[5:10, 3:8] = True
     np.testing.assert_array_equal(marked, expected)
-    np.testing.assert_array_equal(complete(shapes, snapshot(labels), SHAPE), expected)
-    np.testing.assert_array_equal(complete(outlines(shapes, labels), None, SHAPE), expected)
+    np.testing.assert_array_equal(region_mask(shapes, snapshot(labels), SHAPE), expected)
+    np.testing.assert_array_equal(
+        region_mask(shape_outlines(shapes, labels), None, SHAPE), expected
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
@@ -118,35 +120,37 @@ def test_places_are_those_of_napari(ndim, labels_ndim):
     labels = Labels(np.zeros((4,) * labels_ndim, int), **placed(labels_ndim))
     kept = min(ndim, labels_ndim)
     expected = [labels.world_to_data(shapes.data_to_world(c))[-kept:] for c in corners]
-    np.testing.assert_allclose(outlines(shapes, labels)[0], expected, atol=2e-3)
-    np.testing.assert_array_equal(outlines(shapes, snapshot(labels)), outlines(shapes, labels))
+    np.testing.assert_allclose(shape_outlines(shapes, labels)[0], expected, atol=2e-3)
+    np.testing.assert_array_equal(
+        shape_outlines(shapes, snapshot(labels)), shape_outlines(shapes, labels)
+    )
 
 
 def test_other_units_of_length_are_converted_and_others_ignored():
     labels = Labels(np.zeros(SHAPE, int), scale=[0.5, 0.5], units=["um", "um"])
     shapes = Shapes([box(0, 0, 1000, 2000)], shape_type="rectangle", units=["nm", "nm"])
-    assert complete(shapes, labels, SHAPE).sum() == 2 * 4
+    assert region_mask(shapes, labels, SHAPE).sum() == 2 * 4
     plain = Shapes([box(0, 0, 1, 2)], shape_type="rectangle")
-    assert complete(plain, labels, SHAPE).sum() == 2 * 4
+    assert region_mask(plain, labels, SHAPE).sum() == 2 * 4
 
 
 def test_single_precision_moves_no_edge():
     labels = Labels(np.zeros(SHAPE, int), scale=[0.1, 0.1])
     for size in (3, 6, 7, 13, 29, 37):
         shapes = Shapes([box(0, 0, size * 0.1, 1)], shape_type="rectangle")
-        assert complete(shapes, labels, SHAPE).sum() == size * 10
+        assert region_mask(shapes, labels, SHAPE).sum() == size * 10
 
 
 def test_plain_arrays_have_their_pixels_at_whole_numbers():
     shapes = Shapes([box(0, 0, 2, 3)], shape_type="rectangle", scale=[2, 2])
-    assert complete(shapes, np.zeros(SHAPE, int), SHAPE).sum() == 4 * 6
-    assert complete(shapes, None, SHAPE).sum() == 4 * 6
+    assert region_mask(shapes, np.zeros(SHAPE, int), SHAPE).sum() == 4 * 6
+    assert region_mask(shapes, None, SHAPE).sum() == 4 * 6
 
 
 def test_flat_shapes_mark_every_slice():
     labels = Labels(np.zeros((3, 4, *SHAPE), int), scale=[5, 2, 1, 1], translate=[7, 7, 0, 0])
     shapes = Shapes([box(1, 1, 4, 6)], shape_type="rectangle")
-    marked = complete(shapes, labels, labels.data.shape)
+    marked = region_mask(shapes, labels, labels.data.shape)
     assert marked.shape == labels.data.shape
     assert (marked == marked[:1, :1]).all()
     assert marked[0, 0].sum() == 15
@@ -155,30 +159,30 @@ def test_flat_shapes_mark_every_slice():
 def test_shapes_of_a_volume_mark_their_slice():
     labels = Labels(np.zeros((6, *SHAPE), int), scale=[2.5, 1, 1])
     drawn = [in_slice(5.2, box(0, 0, 2, 2)), in_slice(10, box(3, 3, 6, 6))]
-    marked = complete(Shapes(drawn, shape_type="rectangle"), labels, labels.data.shape)
+    marked = region_mask(Shapes(drawn, shape_type="rectangle"), labels, labels.data.shape)
     np.testing.assert_array_equal(marked.sum(axis=(1, 2)), [0, 0, 4, 0, 9, 0])
-    series = complete([*drawn[:1]], None, (2, 6, *SHAPE))
+    series = region_mask([*drawn[:1]], None, (2, 6, *SHAPE))
     np.testing.assert_array_equal(series.sum(axis=(2, 3)), [[0, 0, 0, 0, 0, 4]] * 2)
 
 
 @pytest.mark.parametrize(("depth", "expected"), [([-0.8, -0.4], 0), ([5.4, 5.7], 5), ([2, 2], 2)])
 def test_shapes_at_the_ends_of_a_volume_stay_in_it(depth, expected):
     near, far = depth
-    marked = complete([in_slice([near, far, far, far], box(0, 0, 2, 2))], None, (6, *SHAPE))
+    marked = region_mask([in_slice([near, far, far, far], box(0, 0, 2, 2))], None, (6, *SHAPE))
     assert np.flatnonzero(marked.any(axis=(1, 2))).tolist() == [expected]
 
 
 def test_shapes_drawn_from_the_side_mark_the_plane_they_lie_in():
     side = np.array([[0, 7, 0], [0, 7, 4], [3, 7, 4], [3, 7, 0]], float)
-    marked = complete([side], None, (6, *SHAPE))
+    marked = region_mask([side], None, (6, *SHAPE))
     assert marked.sum() == 12
     assert marked[:3, 7, :4].all()
 
 
 def test_shapes_of_a_volume_on_flat_labels_lose_their_place_in_depth():
     shapes = Shapes([in_slice(3, box(0, 0, 2, 5))], shape_type="rectangle")
-    assert complete(shapes, Labels(np.zeros(SHAPE, int)), SHAPE).sum() == 10
-    assert complete(shapes, None, SHAPE).sum() == 10
+    assert region_mask(shapes, Labels(np.zeros(SHAPE, int)), SHAPE).sum() == 10
+    assert region_mask(shapes, None, SHAPE).sum() == 10
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 115])
@@ -187,7 +191,7 @@ def test_ellipses(degrees):
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     corners = box(-8.3, -15.6, 8.3, 15.6) @ matrix.T + (20, 25)
     shapes = Shapes([corners], shape_type="ellipse")
-    marked = complete(shapes, Labels(np.zeros(SHAPE, int)), SHAPE)
+    marked = region_mask(shapes, Labels(np.zeros(SHAPE, int)), SHAPE)
     y, x = (np.stack(np.mgrid[:40, :50], -1) - (20, 25) @ np.eye(2)).transpose(2, 0, 1)
     y, x = matrix.T @ np.stack([y.ravel(), x.ravel()])
     expected = ((y / 8.3) ** 2 + (x / 15.6) ** 2 <= 1).reshape(SHAPE)
@@ -197,13 +201,13 @@ def test_ellipses(degrees):
 def test_ellipses_of_a_stack_and_under_a_turn_of_the_layer():
     labels = Labels(np.zeros((3, *SHAPE), int))
     one = in_slice(1, box(5.3, 5.3, 25.3, 35.3))
-    marked = complete(Shapes([one], shape_type="ellipse"), labels, (3, *SHAPE))
+    marked = region_mask(Shapes([one], shape_type="ellipse"), labels, (3, *SHAPE))
     assert not marked[[0, 2]].any()
     assert marked[1].sum() == pytest.approx(np.pi * 10 * 15, rel=0.01)
     turned = Shapes(
         [box(-5.2, -9.2, 5.2, 9.2)], shape_type="ellipse", rotate=90, translate=(20, 25)
     )
-    rows, columns = np.nonzero(complete(turned, None, SHAPE))
+    rows, columns = np.nonzero(region_mask(turned, None, SHAPE))
     assert (np.ptp(rows), np.ptp(columns)) == (18, 10)
 
 
@@ -212,7 +216,7 @@ def test_masks_are_taken_as_they_are():
     mask[3:5, 4] = 7
     expected = mask > 0
     for given_as in (mask, expected, mask.astype(float), Labels(mask)):
-        marked = complete(given_as, None, SHAPE)
+        marked = region_mask(given_as, None, SHAPE)
         np.testing.assert_array_equal(marked, expected)
         assert marked.dtype == bool
     assert marked is not mask
@@ -221,7 +225,7 @@ def test_masks_are_taken_as_they_are():
 def test_polygons_of_many_corners_are_quick():
     outline = star(1000, (400, 400), 300)
     start = time.perf_counter()
-    marked = complete([outline, np.concatenate([outline, outline[:1]])], None, (1024, 1024))
+    marked = region_mask([outline, np.concatenate([outline, outline[:1]])], None, (1024, 1024))
     assert time.perf_counter() - start < 1
     assert marked.sum() == pytest.approx(np.pi * 300**2 * 1.045, rel=0.01)
 
@@ -229,18 +233,18 @@ def test_polygons_of_many_corners_are_quick():
 @pytest.mark.parametrize("count", [5, 500, 3000])
 def test_crossings_are_found_whatever_else_there_is(count):
     outline = star(count)
-    assert crossing(outline) is None
-    assert crossing(np.concatenate([outline, outline[:1]])) is None
+    assert find_crossing(outline) is None
+    assert find_crossing(np.concatenate([outline, outline[:1]])) is None
     first, second = count // 3, count // 3 + 1
     outline[[first, second]] = outline[[second, first]]
-    found = crossing(outline)
+    found = find_crossing(outline)
     assert found is not None
     assert np.linalg.norm(found - outline[first]) < 60
 
 
 def test_a_crossing_through_a_corner_that_does_not_turn_is_found():
     outline = np.array([[0, 0], [2, 2], [4, 4], [4, 0], [0, 4]], float)
-    np.testing.assert_allclose(crossing(outline), [2, 2])
+    np.testing.assert_allclose(find_crossing(outline), [2, 2])
 
 
 @settings(deadline=None, max_examples=50)
@@ -259,7 +263,7 @@ def test_crossings_agree_with_comparing_every_pair(seed):
         for one in lines
         for other in lines
     )
-    assert (crossing(points) is not None) == crossed
+    assert (find_crossing(points) is not None) == crossed
 
 
 @pytest.mark.parametrize(
@@ -282,13 +286,13 @@ def test_crossings_agree_with_comparing_every_pair(seed):
 )
 def test_what_is_no_region_is_refused(drawn, shape, message):
     with pytest.raises(ValueError, match=message) as error:
-        complete(drawn, None, shape)
+        region_mask(drawn, None, shape)
     assert str(error.value).count(". ") == 0
 
 
 def test_an_empty_layer_is_refused():
     with pytest.raises(ValueError, match="hold no shape"):
-        complete(Shapes(ndim=2), Labels(np.zeros(SHAPE, int)), SHAPE)
+        region_mask(Shapes(ndim=2), Labels(np.zeros(SHAPE, int)), SHAPE)
 
 
 @pytest.mark.parametrize("kind", ["line", "path"])
@@ -296,15 +300,15 @@ def test_lines_are_refused(kind):
     shapes = Shapes([box(0, 0, 9, 9)], shape_type="polygon")
     shapes.add([[0, 0], [9, 9]], shape_type=kind)
     with pytest.raises(ValueError, match=f"Region 2 of 2 is a {kind}, which has no inside"):
-        complete(shapes, None, SHAPE)
+        region_mask(shapes, None, SHAPE)
 
 
 @pytest.mark.parametrize("regions", ["all", None, 3])
 def test_other_things_are_refused(regions):
     with pytest.raises(TypeError, match="give a Shapes layer"):
-        complete(regions, None, SHAPE)
+        region_mask(regions, None, SHAPE)
 
 
 def test_a_polygon_is_what_skimage_draws():
     outline = star(37)
-    np.testing.assert_array_equal(complete([outline], None, SHAPE), polygon2mask(SHAPE, outline))
+    np.testing.assert_array_equal(region_mask([outline], None, SHAPE), polygon2mask(SHAPE, outline))

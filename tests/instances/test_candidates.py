@@ -15,7 +15,7 @@ from napari_segkit.instances.candidates import (
 )
 from napari_segkit.instances.panoptic_candidates import PanopticCandidates
 from napari_segkit.instances.results import Objects
-from napari_segkit.instances.roi_masks import cut_out, paste
+from napari_segkit.instances.roi_masks import extract_mask, paste
 
 CLASSES = tuple(
     LabelClass(v, n, "#ffffff") for v, n in ((0, "background"), (4, "cell"), (7, "dot"))
@@ -224,7 +224,7 @@ def test_a_mask_cut_out_and_pasted_again_is_the_same():
     plane = np.zeros((64, 80), np.float32)
     plane[disk((30, 40), 17)] = 1
     box = (23.0, 13.0, 58.0, 48.0)
-    pasted, place = paste(cut_out(plane, box, (0, 0)), box, plane.shape)
+    pasted, place = paste(extract_mask(plane, box, (0, 0)), box, plane.shape)
     again = np.zeros_like(plane, bool)
     again[place] = pasted >= 0.5
     assert (again & (plane > 0)).sum() / (again | (plane > 0)).sum() > 0.95

@@ -21,8 +21,8 @@ def test_objects_are_counted_with_their_widths():
     ids[:12, 20:32] = 9
     found = instance_stats(ids)
     (of_class,) = found.objects
-    assert (of_class.known.name, of_class.number) == ("object", 7)
-    assert of_class.typical == of_class.smallest == pytest.approx(2 * 6 / np.sqrt(np.pi))
+    assert (of_class.label_class.name, of_class.count) == ("object", 7)
+    assert of_class.median == of_class.smallest == pytest.approx(2 * 6 / np.sqrt(np.pi))
     assert of_class.largest == pytest.approx(2 * 12 / np.sqrt(np.pi))
     assert found.counts == {0: ids.size - 6 * 36 - 144, 1: 6 * 36 + 144}
     assert (found.notes, found.problem, found.unlabelled) == ((), None, 0)
@@ -32,28 +32,28 @@ def test_classes_come_from_features_a_second_layer_or_the_values():
     ids, names = squares(4), ["round", "round", "long", "round"]
     layer = Labels(ids, features=pd.DataFrame({"index": [1, 2, 3, 4], "class": names}))
     found = instance_stats(layer)
-    assert [(c.known.name, c.number) for c in found.objects] == [("long", 1), ("round", 3)]
+    assert [(c.label_class.name, c.count) for c in found.objects] == [("long", 1), ("round", 3)]
     dots = np.zeros_like(ids)
     dots[2::8, 6] = [5, 5, 5, 7]
     found = instance_stats(ids, object_classes=dots)
-    assert [(c.known.value, c.number) for c in found.objects] == [(5, 3), (7, 1)]
+    assert [(c.label_class.value, c.count) for c in found.objects] == [(5, 3), (7, 1)]
     dots[2, 6] = 0
     found = instance_stats(ids, object_classes=dots)
     assert "1 of 4 objects have no class" in found.problem
     assert found.counts == {5: 2, 7: 1}
     found = instance_stats((ids > 0) * np.uint8(3), labels_are="classes")
-    assert [(c.known.value, c.number) for c in found.objects] == [(3, 4)]
+    assert [(c.label_class.value, c.count) for c in found.objects] == [(3, 4)]
 
 
 def test_regions_and_a_value_leave_pixels_out():
     ids = squares(4)
     half = [np.array([[0, 0], [0, 40], [16, 40], [16, 0]])]
     found = instance_stats(ids, regions=half)
-    assert found.objects[0].number == 2
+    assert found.objects[0].count == 2
     assert found.unlabelled == ids.size // 2
     cut = [np.array([[0, 0], [0, 40], [19, 40], [19, 0]])]
     found = instance_stats(ids, regions=cut)
-    assert found.objects[0].number == 3
+    assert found.objects[0].count == 3
     assert found.objects[0].smallest == found.objects[0].largest
     ids[16:] = 255
     assert instance_stats(ids, unlabelled=255).unlabelled == ids.size // 2
@@ -66,18 +66,18 @@ def test_what_may_be_a_mistake_is_said():
     ids[20, 20:25] = 1
     specks, parted = instance_stats(ids).notes
     assert specks.startswith("2 objects are smaller than 4 pixels (1 of one pixel)")
-    assert parted.startswith("1 object is in several pieces")
+    assert parted.startswith("1 object is in several connected components")
 
 
 def test_pieces_that_touch_become_one():
     ids = squares(gap=0)
-    assert instance_stats(ids, how="boundary").notes == ()
-    found = instance_stats(ids, how="components")
+    assert instance_stats(ids, objects_by="boundary").notes == ()
+    found = instance_stats(ids, objects_by="components")
     assert found.notes[0].startswith("6 objects are touching another")
     assert found.remedies == ("objects='distance'",)
-    assert instance_stats(squares(), how="components").notes == ()
+    assert instance_stats(squares(), objects_by="components").notes == ()
     pairs = np.where(ids > 0, 1 + ids % 2, 0)
-    found = instance_stats(ids, object_classes=pairs, how="components")
+    found = instance_stats(ids, object_classes=pairs, objects_by="components")
     assert found.notes == ()
 
 
@@ -90,8 +90,8 @@ def test_labels_like_classes_are_asked_about():
 def test_a_number_that_comes_back_in_time_is_another_object():
     ids = np.stack([squares(4), squares(4), np.zeros_like(squares(4))])
     image = AxesImage(np.zeros((*ids.shape, 2)), "TYXC")
-    assert instance_stats(ids, image=image).objects[0].number == 8
-    assert instance_stats(ids, image=AxesImage(np.zeros(ids.shape), "ZYX")).objects[0].number == 4
+    assert instance_stats(ids, image=image).objects[0].count == 8
+    assert instance_stats(ids, image=AxesImage(np.zeros(ids.shape), "ZYX")).objects[0].count == 4
 
 
 def test_ids_for_a_semantic_model_may_be_learned_as_objects():
@@ -104,6 +104,6 @@ def test_stacks_are_seen_slice_by_slice_or_as_volumes():
     ids[:, 2:8, 2:8], ids[1:3, 12:16, 12:16] = 1, 2
     image = AxesImage(np.zeros(ids.shape), "ZYX", (2.0, 1.0, 1.0))
     flat, whole = (instance_stats(ids, image=image, ndim=n).objects[0] for n in (2, 3))
-    assert flat.number == whole.number == 2
-    assert flat.typical == pytest.approx(np.sqrt(4 * 36 / np.pi))
+    assert flat.count == whole.count == 2
+    assert flat.median == pytest.approx(np.sqrt(4 * 36 / np.pi))
     assert whole.largest == pytest.approx(np.cbrt(6 * 4 * 36 * 2 / np.pi))

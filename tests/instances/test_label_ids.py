@@ -7,7 +7,7 @@ from napari.layers import Labels
 
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.labels import IGNORE, LabelsError
-from napari_segkit.instances.label_ids import ids_of, read_objects
+from napari_segkit.instances.label_ids import instance_ids, read_objects
 
 
 def squares(count=6, value=None, edge=4):
@@ -19,7 +19,7 @@ def squares(count=6, value=None, edge=4):
 
 
 def read_ids(labels, **choices):
-    return ids_of(labels, **choices)[0]
+    return instance_ids(labels, **choices)[0]
 
 
 def image_of(labels):
@@ -28,7 +28,7 @@ def image_of(labels):
 
 def test_each_value_is_an_object_however_large():
     labels = np.where(squares() > 0, squares() * 100_000, 0)
-    ids, values = ids_of(labels)
+    ids, values = instance_ids(labels)
     np.testing.assert_array_equal(ids, squares())
     assert values.tolist() == [100_000 * n for n in range(1, 7)]
     assert ids.dtype == np.int32
@@ -49,7 +49,7 @@ def test_another_unlabelled_value_is_left_out():
 
 def test_few_values_in_many_pieces_are_asked_about():
     with pytest.raises(
-        LabelsError, match=r"1 value\(s\) in 6 pieces.*labels_are='classes'"
+        LabelsError, match=r"1 value\(s\) in 6 connected components.*labels_are='classes'"
     ) as error:
         read_ids(squares(value=1))
     assert error.value.remedies == ("labels_are='classes'", "labels_are='objects'")
@@ -128,7 +128,7 @@ def test_time_points_are_apart_and_slices_where_the_method_is_flat():
     labels = np.zeros((2, 12, 30), int)
     labels[0, 2:6, 2:6] = labels[0, 2:6, 10:14] = labels[1, 2:6, 2:14] = 1
     counts = {
-        (axes, ndim): ids_of(labels, labels_are="classes", axes=axes, ndim=ndim)[0].max()
+        (axes, ndim): instance_ids(labels, labels_are="classes", axes=axes, ndim=ndim)[0].max()
         for axes in ("TYX", "ZYX")
         for ndim in (2, 3)
     }

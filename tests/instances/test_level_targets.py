@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from napari_segkit.instances.level_targets import LEVELS, encode, levels_to_classes, outputs
+from napari_segkit.instances.level_targets import (
+    LEVELS,
+    count_outputs,
+    encode_levels,
+    levels_to_classes,
+)
 
 ALL = list(LEVELS)
 APART = ["boundary", "distance"]
@@ -15,13 +20,13 @@ def _square(shape=(30, 30), start=5, stop=25):
 
 def _encode(ids, how, class_of=None, spacing=(1, 1), size=20.0):
     class_of = [0] + [1] * ids.max() if class_of is None else class_of
-    return encode(ids, np.array(class_of), how, spacing=spacing, size=size)
+    return encode_levels(ids, np.array(class_of), how, spacing=spacing, size=size)
 
 
 def test_a_network_has_one_output_for_the_background_and_one_for_each_level_of_a_class():
-    assert outputs("components", 3) == 3
-    assert outputs("boundary", 3) == 5
-    assert outputs("distance", 2) == 1 + LEVELS["distance"]
+    assert count_outputs("components", 3) == 3
+    assert count_outputs("boundary", 3) == 5
+    assert count_outputs("distance", 2) == 1 + LEVELS["distance"]
 
 
 @pytest.mark.parametrize("how", ALL)
@@ -110,7 +115,7 @@ def test_slices_of_objects_above_one_another_have_a_border_between_them(how):
 @pytest.mark.parametrize("how", ALL)
 def test_classes_are_the_sums_of_their_levels(how):
     random = np.random.default_rng(0)
-    maps = random.dirichlet(np.ones(outputs(how, 3)), (5, 6)).astype(np.float32)
+    maps = random.dirichlet(np.ones(count_outputs(how, 3)), (5, 6)).astype(np.float32)
     classes = levels_to_classes(np.moveaxis(maps, -1, 0), how)
     assert classes.shape == (3, 5, 6)
     np.testing.assert_allclose(classes.sum(axis=0), 1, rtol=1e-5)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from skimage.draw import disk
 
 from napari_segkit import ObjectConfig
-from napari_segkit.instances.candidates import SoftMasks, draw
+from napari_segkit.instances.candidates import SoftMasks, render_labels
 from napari_segkit.instances.merge_tiles import merge_tiles
-from napari_segkit.instances.roi_masks import cut_out
+from napari_segkit.instances.roi_masks import extract_mask
 from napari_segkit.tiling import Grid
 
 
@@ -20,7 +20,7 @@ def seen(labels, tile, size, score=0.9):
         rows, cols = np.nonzero(part == number)
         box = [cols.min(), rows.min(), cols.max() + 1, rows.max() + 1]
         boxes.append(box)
-        masks.append(cut_out((part == number).astype(np.float32), box, (0, 0)))
+        masks.append(extract_mask((part == number).astype(np.float32), box, (0, 0)))
     count = len(boxes)
     return SoftMasks(
         np.array(boxes, np.float32).reshape(-1, 4),
@@ -30,10 +30,10 @@ def seen(labels, tile, size, score=0.9):
     )
 
 
-def joined(labels, size=64, overlap=24):
+def concatenate(labels, size=64, overlap=24):
     grid = Grid(labels.shape, (size, size), (overlap, overlap), blended=False)
     candidates = merge_tiles(grid, [(tile, seen(labels, tile, size)) for tile in grid])
-    return draw(candidates, labels.shape, ObjectConfig())[0]
+    return render_labels(candidates, labels.shape, ObjectConfig())[0]
 
 
 def agree(found, labels):
@@ -60,14 +60,14 @@ def test_each_object_is_found_once_and_whole(seed, height, width):
         if not labels[rows, cols].any():
             number += 1
             labels[rows, cols] = number
-    agree(joined(labels), labels)
+    agree(concatenate(labels), labels)
 
 
 def test_an_object_larger_than_the_overlap_is_put_together():
     labels = np.zeros((200, 200), np.int32)
     labels[20:170, 40:150] = 1
     labels[180:190, 10:20] = 2
-    agree(joined(labels), labels)
+    agree(concatenate(labels), labels)
 
 
 def test_what_only_a_cut_sees_is_dropped():
@@ -80,13 +80,13 @@ def test_what_only_a_cut_sees_is_dropped():
         np.ones(1, np.intp),
         np.ones(1, np.float32),
     )
-    nothing = SoftMasks.joined([])
+    nothing = SoftMasks.concatenate([])
     assert len(merge_tiles(grid, [(first, ghost), (second, nothing)])) == 0
 
 
 def test_many_tiles_are_joined_in_a_moment():
     grid = Grid((8192, 8192), (256, 256), (96, 96), blended=False)
-    nothing = SoftMasks.joined([])
+    nothing = SoftMasks.concatenate([])
     began = perf_counter()
     assert len(merge_tiles(grid, [(tile, nothing) for tile in grid])) == 0
     assert perf_counter() - began < 5

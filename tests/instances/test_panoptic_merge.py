@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_segkit.instances.panoptic_merge import Segment, merge
+from napari_segkit.instances.panoptic_merge import Segment, merge_segments
 
 CLASS_OF = np.array([0, 3, 1, 2, 2])
 POSITIONS = [5, 2, 9]
@@ -26,7 +26,7 @@ def merged(ids, confidence, stuff, min_area=0, class_of=CLASS_OF):
     positions = POSITIONS[: len(stuff)]
     likeliest = stuff.argmax(axis=0) if len(stuff) else np.zeros(stuff.shape[1:], np.uint8)
     best = stuff.max(axis=0, initial=0)
-    return merge(
+    return merge_segments(
         ids, confidence, class_of, likeliest, best, stuff_positions=positions, min_area=min_area
     )
 

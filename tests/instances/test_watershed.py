@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_segkit.instances.level_targets import LEVELS, encode, outputs
-from napari_segkit.instances.watershed import find_objects
+from napari_segkit.instances.level_targets import LEVELS, count_outputs, encode_levels
+from napari_segkit.instances.watershed import segment_objects
 
 ALL = list(LEVELS)
 APART = ["boundary", "distance"]
@@ -20,14 +20,14 @@ def _disc(shape, centre, radius, spacing=None):
 def _certain(ids, how, class_of=None, spacing=None, size=20.0):
     """The probabilities of a network that has learned the objects by heart."""
     class_of = np.array([0] + [1] * ids.max() if class_of is None else class_of)
-    encoded = encode(ids, class_of, how, spacing=spacing or (1,) * ids.ndim, size=size)
-    hot = np.eye(outputs(how, class_of.max() + 1), dtype=np.float32)[np.maximum(encoded, 0)]
+    encoded = encode_levels(ids, class_of, how, spacing=spacing or (1,) * ids.ndim, size=size)
+    hot = np.eye(count_outputs(how, class_of.max() + 1), dtype=np.float32)[np.maximum(encoded, 0)]
     return np.moveaxis(hot, -1, 0)
 
 
 def _found(ids, how, class_of=None, spacing=None, size=20.0):
     maps = _certain(ids, how, class_of, spacing, size)
-    return find_objects(maps, how, spacing=spacing or (1,) * ids.ndim, size=size)
+    return segment_objects(maps, how, spacing=spacing or (1,) * ids.ndim, size=size)
 
 
 def _assert_same(ids, labels, least=0.9):
@@ -83,10 +83,10 @@ def test_a_rim_with_a_gap_parts_two_cells(size):
     ids[5:45, 5:45], ids[5:45, 45:85] = 1, 2
     maps = _certain(ids, "boundary")
     maps[:, 23:28, 35:55] = np.array([0, 0, 1])[:, None, None]  # the network missed the wall there
-    found = find_objects(maps, "boundary", spacing=(1, 1), size=size)
+    found = segment_objects(maps, "boundary", spacing=(1, 1), size=size)
     _assert_same(ids, found.labels)
     maps[:, 12:38, 35:55] = np.array([0, 0, 1])[:, None, None]
-    assert find_objects(maps, "boundary", spacing=(1, 1), size=size).labels.max() == 1
+    assert segment_objects(maps, "boundary", spacing=(1, 1), size=size).labels.max() == 1
 
 
 def test_a_thin_object_beside_a_thick_one_keeps_its_seed():
@@ -140,9 +140,9 @@ def test_objects_cut_by_the_end_of_the_image_come_back(how):
 @pytest.mark.parametrize("how", ALL)
 @pytest.mark.parametrize("shape", [(16, 16), (4, 16, 16)])
 def test_no_foreground_is_no_object(how, shape):
-    maps = np.zeros((outputs(how, 2), *shape), np.float32)
+    maps = np.zeros((count_outputs(how, 2), *shape), np.float32)
     maps[0] = 1
-    found = find_objects(maps, how, spacing=(1,) * len(shape), size=10.0)
+    found = segment_objects(maps, how, spacing=(1,) * len(shape), size=10.0)
     assert found.labels.dtype == np.int32
     assert not found.labels.any()
     assert found.class_of.shape == found.scores.shape == (0,)
@@ -167,8 +167,8 @@ def test_the_less_certain_the_larger_an_object_must_be(how):
     ids[5:7, 5:7], ids[12:36, 12:36] = 1, 2
     certain = _certain(ids, how, size=20.0)
     doubtful = 0.7 * certain + 0.3 / len(certain)
-    assert find_objects(certain, how, spacing=(1, 1), size=20.0).labels.max() == 2
-    assert find_objects(doubtful, how, spacing=(1, 1), size=20.0).labels.max() == 1
+    assert segment_objects(certain, how, spacing=(1, 1), size=20.0).labels.max() == 2
+    assert segment_objects(doubtful, how, spacing=(1, 1), size=20.0).labels.max() == 1
 
 
 @pytest.mark.parametrize("how", ALL)
@@ -195,8 +195,8 @@ def _noise(seed, shape, count, background=0.0):
     size=st.floats(1, 30),
 )
 def test_whatever_the_network_says_there_are_numbered_objects(seed, how, shape, classes, size):
-    maps = _noise(seed, shape, outputs(how, classes))
-    found = find_objects(maps, how, spacing=(1,) * len(shape), size=size)
+    maps = _noise(seed, shape, count_outputs(how, classes))
+    found = segment_objects(maps, how, spacing=(1,) * len(shape), size=size)
     count = len(found.class_of)
     np.testing.assert_array_equal(np.unique(np.append(0, found.labels)), np.arange(count + 1))
     for number in range(1, count + 1):
@@ -204,16 +204,16 @@ def test_whatever_the_network_says_there_are_numbered_objects(seed, how, shape, 
     assert ((found.class_of >= 1) & (found.class_of < classes)).all()
     assert ((found.scores >= 0) & (found.scores <= 1)).all()
     assert found.scores.dtype == np.float32
-    again = find_objects(maps, how, spacing=(1,) * len(shape), size=size)
+    again = segment_objects(maps, how, spacing=(1,) * len(shape), size=size)
     np.testing.assert_array_equal(found.labels, again.labels)
 
 
 @pytest.mark.parametrize("how", ALL)
 def test_a_part_of_the_image_holds_the_same_objects(how):
     """Away from where it was cut."""
-    maps = _noise(3, (200, 200), outputs(how, 2), background=0.05)
-    whole = find_objects(maps, how, spacing=(1, 1), size=12.0).labels[37:170, 41:180]
-    part = find_objects(maps[:, 37:170, 41:180], how, spacing=(1, 1), size=12.0).labels
+    maps = _noise(3, (200, 200), count_outputs(how, 2), background=0.05)
+    whole = segment_objects(maps, how, spacing=(1, 1), size=12.0).labels[37:170, 41:180]
+    part = segment_objects(maps[:, 37:170, 41:180], how, spacing=(1, 1), size=12.0).labels
     inner = np.s_[40:-40, 40:-40]
     pairs = np.unique(np.stack([whole[inner].ravel(), part[inner].ravel()], axis=1), axis=0)
     assert len(pairs) > 5

@@ -1,4 +1,4 @@
-"""Regions in which every object is annotated: shapes or a mask, as pixels of the labels."""
+"""Completely annotated regions (shapes or a mask) as a mask of pixels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,119 +8,81 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_segkit.images.axes_image import full_resolution, is_layer
 
-from .polygons import crossing, ellipse, fill
+from .polygons import ellipse_polygon, find_crossing, polygon_mask
 
-DRAW = "draw a rectangle, ellipse or polygon around what is completely annotated"
+HOW_TO_DRAW = "draw a rectangle, ellipse or polygon around what is completely annotated"
 
 
-def complete(regions: Any, labels: Any, shape: Sequence[int]) -> NDArray[np.bool_]:
-    """Mark the pixels that are completely annotated.
+def region_mask(regions: Any, labels: Any, shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Boolean mask of `shape` of the completely annotated pixels.
 
-    The pixels whose centres lie inside a shape belong to it. One that passes through pixel centres
-    counts those on its upper and left side and not those on its lower and right one, so that a
-    rectangle from 2 to 5 covers the pixels 2, 3 and 4.
-
-    Parameters
-    ----------
-    regions : napari Shapes layer, sequence of ndarray, or array-like
-        Rectangles, ellipses and polygons, anywhere in the world; or polygons as `outlines` gives
-        them, each of shape (n, 2) or (n, ndim), in pixels of the labels; or a mask of `shape`,
-        not 0 where annotation is complete. A polygon of fewer dimensions than the labels holds
-        for every slice; one of more than two lies in one slice.
-    labels : napari Labels layer, array-like or None
-        The labels that the regions belong to, for their place in the world.
-    shape : sequence of int
-        Shape of the labels.
-
-    Returns
-    -------
-    ndarray of bool
-        Of `shape`, True where annotation is complete.
-
-    Raises
-    ------
-    ValueError
-        If there is no shape; if one is a line or path, covers no pixel, lies outside the labels,
-        does not lie in one slice, or crosses itself; if a mask has another shape or marks nothing.
-    TypeError
-        If `regions` are none of these.
+    `regions` are a Shapes layer, polygons ``(n, 2)`` or ``(n, ndim)`` in pixels of the labels, or a
+    mask. A polygon of fewer dimensions than the labels holds for every slice; one of more than two
+    lies in one slice. Pixels count if their centre is inside; on an edge, those on the upper and
+    left sides do: a rectangle from 2 to 5 covers the pixels 2, 3 and 4. ValueError or TypeError if
+    the regions cannot be used.
     """
     shape = tuple(shape)
     if hasattr(regions, "shape_type"):
-        drawn = [outline[:, -len(shape) :] for outline in outlines(regions, labels)]
+        polygons = [outline[:, -len(shape) :] for outline in shape_outlines(regions, labels)]
     elif is_layer(regions) or hasattr(regions, "dtype"):
         return _read_mask(np.asarray(full_resolution(regions)), shape)
     elif isinstance(regions, Sequence) and not isinstance(regions, str):
-        drawn = [np.asarray(outline, dtype=float) for outline in regions]
+        polygons = [np.asarray(outline, dtype=float) for outline in regions]
     else:
         raise TypeError(
             f"The regions are a {type(regions).__name__}; give a Shapes layer, a list of polygons "
             "or a mask."
         )
-    _require_some(drawn)
+    _require_shapes(polygons)
     marked = np.zeros(shape, bool)
-    for number, outline in enumerate(drawn, 1):
-        _mark(marked, outline, f"Region {number} of {len(drawn)}")
+    for number, outline in enumerate(polygons, 1):
+        _mark_region(marked, outline, f"Region {number} of {len(polygons)}")
     return marked
 
 
-def outlines(regions: Any, labels: Any) -> list[NDArray[np.float64]]:
-    """Give the shapes of a layer as polygons in the pixels of the labels.
+def shape_outlines(regions: Any, labels: Any) -> list[NDArray[np.float64]]:
+    """The shapes of a layer as polygons ``(n, k)`` in pixels of the labels.
 
-    Parameters
-    ----------
-    regions : napari Shapes layer
-        Known by `data`, `shape_type` and its place in the world.
-    labels : napari Labels layer, Snapshot, array-like or None
-        What is no layer has its pixels at whole numbers of the world.
-
-    Returns
-    -------
-    list of ndarray
-        For each shape (n, k): the last k dimensions of the labels, as many as both layers have.
-        An ellipse becomes a polygon less than a hundredth of a pixel away from it.
-
-    Raises
-    ------
-    ValueError
-        If one is a line or a path.
+    k is the number of dimensions that both layers share. Without a layer of labels, pixels are at
+    integer world coordinates. ValueError if a shape is a line or a path.
     """
     kinds = list(regions.shape_type)
     for number, kind in enumerate(kinds, 1):
         if kind not in ("rectangle", "ellipse", "polygon"):
             raise ValueError(
                 f"Region {number} of {len(kinds)} is a {kind}, which has no inside; regions are "
-                f"rectangles, ellipses and polygons: {DRAW}."
+                f"rectangles, ellipses and polygons: {HOW_TO_DRAW}."
             )
-    moved = [_into_pixels(vertices, regions, labels) for vertices in regions.data]
+    in_pixels = [_to_label_pixels(vertices, regions, labels) for vertices in regions.data]
     return [
-        ellipse(vertices) if kind == "ellipse" else vertices
-        for vertices, kind in zip(moved, kinds, strict=True)
+        ellipse_polygon(vertices) if kind == "ellipse" else vertices
+        for vertices, kind in zip(in_pixels, kinds, strict=True)
     ]
 
 
-def _require_some(drawn: Sequence[Any]) -> None:
-    if not drawn:
-        raise ValueError(f"The regions hold no shape; there must be one at least: {DRAW}.")
+def _require_shapes(polygons: Sequence[Any]) -> None:
+    if not polygons:
+        raise ValueError(f"The regions hold no shape; give at least one: {HOW_TO_DRAW}.")
 
 
 def _read_mask(mask: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     if mask.shape != shape:
         raise ValueError(
-            f"The mask of complete regions has shape {mask.shape}, but the labels have {shape}: "
+            f"The mask of annotated regions has shape {mask.shape}, but the labels have {shape}: "
             "give a mask of the labels' shape, or polygons in a list."
         )
     marked = mask != 0
     if not marked.any():
         raise ValueError(
-            "The mask of complete regions is 0 everywhere; it must mark some pixels: set those "
+            "The mask of annotated regions is 0 everywhere; it must mark some pixels: set those "
             "that are completely annotated to 1."
         )
     return marked
 
 
-def _mark(marked: NDArray[np.bool_], outline: NDArray[np.float64], name: str) -> None:
-    """Add one region to those marked."""
+def _mark_region(marked: NDArray[np.bool_], outline: NDArray[np.float64], name: str) -> None:
+    """Set the pixels of a region to True in the mask."""
     shape, dims = marked.shape, outline.shape[-1] if outline.ndim == 2 else 0
     if not 2 <= dims <= len(shape) or len(outline) < 3 or not np.isfinite(outline).all():
         raise ValueError(
@@ -128,7 +90,7 @@ def _mark(marked: NDArray[np.bool_], outline: NDArray[np.float64], name: str) ->
             f"more corners, one corner a row, in the last 2 to {len(shape)} dimensions of labels "
             f"of shape {shape}."
         )
-    plane, place = _plane(outline, shape, name)
+    plane, place = _region_plane(outline, shape, name)
     lowest, highest = outline.min(axis=0), outline.max(axis=0)
     if (highest < -0.5).any() or (lowest >= np.array(shape[-dims:]) - 0.5).any():
         raise ValueError(
@@ -136,25 +98,24 @@ def _mark(marked: NDArray[np.bool_], outline: NDArray[np.float64], name: str) ->
             "annotated, or delete it."
         )
     flat = outline[:, [axis - len(shape) + dims for axis in plane]]
-    window, inside = fill(flat, (shape[plane[0]], shape[plane[1]]))
+    window, inside = polygon_mask(flat, (shape[plane[0]], shape[plane[1]]))
     if not inside.any():
         raise ValueError(f"{name} covers no pixel of the labels: draw it larger, or delete it.")
-    crossed = crossing(flat)
-    if crossed is not None:
-        at = ", ".join(f"{c:.1f}" for c in crossed)
+    point = find_crossing(flat)
+    if point is not None:
+        at = ", ".join(f"{c:.1f}" for c in point)
         raise ValueError(
-            f"{name} crosses itself at ({at}), counted in pixels; an outline may not: draw it "
-            "again so that no two of its lines cross."
+            f"{name} crosses itself at ({at}) in pixels, which an outline must not: draw it again "
+            "so that no two of its edges cross."
         )
-    where = tuple(place.get(axis, slice(None)) for axis in range(len(shape)))
-    part = marked[where][(..., *window)]
-    part |= inside
+    slices = tuple(place.get(axis, slice(None)) for axis in range(len(shape)))
+    marked[slices][(..., *window)] |= inside
 
 
-def _plane(
+def _region_plane(
     outline: NDArray[np.float64], shape: tuple[int, ...], name: str
 ) -> tuple[tuple[int, int], dict[int, int]]:
-    """The two axes in which a region extends, and its place along the others that it has."""
+    """The two axes along which a region extends, and its position along its other axes."""
     extent, front = np.ptp(outline, axis=0), len(shape) - outline.shape[1]
     order = sorted(range(len(extent)), key=lambda axis: (extent[axis] > 0.5, axis))
     first, second = sorted(order[-2:])
@@ -168,39 +129,36 @@ def _plane(
     return (front + first, front + second), {front + a: int(place[a]) for a in order[:-2]}
 
 
-def _into_pixels(vertices: ArrayLike, regions: Any, labels: Any) -> NDArray[np.float64]:
-    """Corners of a shape in pixels of the labels, without what single precision adds to them."""
+def _to_label_pixels(vertices: ArrayLike, regions: Any, labels: Any) -> NDArray[np.float64]:
+    """Vertices in pixels of the labels, rounded to remove single precision errors."""
     points = np.asarray(vertices, dtype=float)
-    linear, offset = _placement(regions)
+    linear, offset = _data_to_world(regions)
     world = points @ linear.T + offset
     if not is_layer(labels):
         dims = min(world.shape[1], getattr(labels, "ndim", world.shape[1]))
         return world[:, -dims:].round(3)
     dims = min(world.shape[1], labels.ndim)
-    there = np.zeros((len(world), labels.ndim))
-    there[:, -dims:] = world[:, -dims:] * _unit_ratios(regions, labels, dims)
-    linear, offset = _placement(labels)
-    pixels = (there - offset) @ np.linalg.inv(linear).T
+    coordinates = np.zeros((len(world), labels.ndim))
+    coordinates[:, -dims:] = world[:, -dims:] * _unit_ratios(regions, labels, dims)
+    linear, offset = _data_to_world(labels)
+    pixels = (coordinates - offset) @ np.linalg.inv(linear).T
     return np.asarray(pixels[:, -dims:].round(3), float)
 
 
-def _placement(layer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Matrix and offset from a layer's own coordinates to the world, as napari composes them."""
+def _data_to_world(layer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Matrix and offset from data to world coordinates, as napari composes them."""
     shear = np.asarray(layer.shear, dtype=float)
-    if shear.ndim == 1:  # the numbers above the diagonal
+    if shear.ndim == 1:  # only the values above the diagonal
         upper, shear = shear, np.eye(layer.ndim)
         shear[np.triu_indices(layer.ndim, 1)] = upper
     affine = np.asarray(getattr(layer.affine, "affine_matrix", layer.affine))
     linear = np.asarray(layer.rotate) @ shear @ np.diag(layer.scale)
-    turned, offset = affine[:-1, :-1], affine[:-1, -1]
-    return turned @ linear, turned @ np.asarray(layer.translate) + offset
+    matrix, offset = affine[:-1, :-1], affine[:-1, -1]
+    return matrix @ linear, matrix @ np.asarray(layer.translate) + offset
 
 
 def _unit_ratios(regions: Any, labels: Any, dims: int) -> NDArray[np.float64]:
-    """What the last axes of the regions' world are in units of the labels', such as nm in um.
-
-    As in napari, units take no part where those of an axis do not measure the same.
-    """
+    """Factors from the units of the regions to those of the labels; 1 if incompatible."""
     pairs = list(zip(regions.units[-dims:], labels.units[-dims:], strict=True))
     if any(one.dimensionality != other.dimensionality for one, other in pairs):
         return np.ones(dims)

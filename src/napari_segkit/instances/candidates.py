@@ -1,4 +1,4 @@
-"""What a model found, kept so that thresholds can change without predicting again."""
+"""Predicted objects before thresholds, which can then change without predicting again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,33 +14,21 @@ from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from .link_slices import link_slices
 from .roi_masks import paste
 
-VISIBLE = 0.5  # an object of which others leave less than this share is no object of its own
+MIN_VISIBLE = 0.5  # objects with a smaller visible fraction are dropped
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class SelectedObjects:
-    """Objects as they are kept.
+    """Objects that a config keeps."""
 
-    Parameters
-    ----------
-    labels : ndarray
-        int32 of the image's shape without channels: 0 background, 1, 2, ... objects.
-    positions : ndarray
-        Class position of each object.
-    scores : ndarray
-        float32, how sure the model is of each, 0 to 1.
-    stuff : ndarray of bool or None
-        Which of them are areas of a class without single objects; None: none.
-    """
+    labels: NDArray[np.int32]  # without channels: 0 background, objects from 1
+    positions: NDArray[np.intp]  # class position of each object
+    scores: Floats  # 0 to 1
+    stuff: NDArray[np.bool_] | None = None  # which are stuff; None: none
 
-    labels: NDArray[np.int32]
-    positions: NDArray[np.intp]
-    scores: Floats
-    stuff: NDArray[np.bool_] | None = None
-
-    def only(self, kept: NDArray[np.bool_]) -> "SelectedObjects":
-        """Those that are kept, numbered anew."""
+    def subset(self, kept: NDArray[np.bool_]) -> "SelectedObjects":
+        """The kept objects, renumbered consecutively."""
         if kept.all():
             return self
         number = np.append(0, np.where(kept, np.cumsum(kept), 0)).astype(np.int32)
@@ -49,80 +37,56 @@ class SelectedObjects:
 
 
 class Candidates(Protocol):
-    """What a model found, whatever its kind."""
+    """Predicted objects of any kind."""
 
     @property
     def positions(self) -> NDArray[np.intp]:
-        """Class positions that occur in all that was found."""
+        """Class positions of all candidates."""
 
     def select(self, config: ObjectConfig) -> SelectedObjects:
-        """The objects that a configuration keeps."""
+        """Select the objects that a config keeps."""
 
 
 @dataclass(frozen=True)
 class RegionCandidates:
-    """Objects that fill disjoint regions.
+    """Objects that fill disjoint regions."""
 
-    Parameters
-    ----------
-    everything : SelectedObjects
-        All of them.
-    image : AxesImage
-        Their image, or one of its axes and spacing.
-    ndim : int
-        Spatial dimensions of the model: slices of a stack are linked where it has two.
-    """
-
-    everything: SelectedObjects
-    image: AxesImage
-    ndim: int
+    objects: SelectedObjects
+    image: AxesImage  # or its axes and spacing only
+    ndim: int  # of the model: slices of a stack are linked where it is 2
 
     @property
     def positions(self) -> NDArray[np.intp]:
-        """Class positions that occur in all that was found."""
-        return np.unique(self.everything.positions)
+        """Class positions of all candidates."""
+        return np.unique(self.objects.positions)
 
     def select(self, config: ObjectConfig) -> SelectedObjects:
-        """The objects that a configuration keeps."""
-        sure = self.everything.only(self.everything.scores >= config.score)
-        joined = linked(sure, self.image, self.ndim, config)
-        return by_size(joined, self.image, config, flat=_flat(self.ndim, config))
+        confident = self.objects.subset(self.objects.scores >= config.score)
+        linked = link_objects(confident, self.image, self.ndim, config)
+        return filter_objects(linked, self.image, config, flat=_is_slicewise(self.ndim, config))
 
 
 @dataclass(frozen=True)
 class SoftMasks:
-    """Objects of one image, each with a soft mask in its box.
+    """Objects of one image, each a soft mask in its bounding box, by falling score."""
 
-    Parameters
-    ----------
-    boxes : ndarray
-        float32 ``(N, 4)``: x0, y0, x1, y1 in pixels of the image.
-    masks : ndarray
-        float16 ``(N, 28, 28)``: probabilities inside the box.
-    positions : ndarray
-        Class position of each.
-    scores : ndarray
-        float32, falling.
-    """
-
-    boxes: Floats
-    masks: NDArray[np.float16]
-    positions: NDArray[np.intp]
+    boxes: Floats  # (N, 4): x0, y0, x1, y1 in pixels of the image
+    masks: NDArray[np.float16]  # (N, 28, 28): probabilities inside the box
+    positions: NDArray[np.intp]  # class position of each
     scores: Floats
 
     def __len__(self) -> int:
-        """Number of candidates."""
         return len(self.scores)
 
     def take(self, which: Any) -> "SoftMasks":
-        """Some of them, by index or mask."""
+        """Select by index or mask."""
         return SoftMasks(
             self.boxes[which], self.masks[which], self.positions[which], self.scores[which]
         )
 
     @staticmethod
-    def joined(parts: Sequence["SoftMasks"]) -> "SoftMasks":
-        """All of several, by falling score."""
+    def concatenate(parts: Sequence["SoftMasks"]) -> "SoftMasks":
+        """Concatenate and sort by falling score."""
         if not parts:
             none = np.zeros((0, 28, 28), np.float16)
             empty = np.zeros((0, 4), np.float32)
@@ -137,173 +101,121 @@ class SoftMasks:
 
 @dataclass(frozen=True)
 class MaskCandidates:
-    """Objects with soft masks, which may overlap until they are chosen.
+    """Objects with soft masks, which may overlap until they are selected."""
 
-    Parameters
-    ----------
-    frames : list of SoftMasks
-        One for each place along the axes that the model walks, in their order.
-    image : AxesImage
-        Their image, or one of its axes and spacing.
-    """
-
-    frames: list[SoftMasks]
-    image: AxesImage
+    frames: list[SoftMasks]  # of each 2D frame, in the order of `AxesImage.frames`
+    image: AxesImage  # or its axes and spacing only
     ndim: int = field(default=2, init=False)
 
     @property
     def positions(self) -> NDArray[np.intp]:
-        """Class positions that occur in all that was found."""
+        """Class positions of all candidates."""
         none = np.zeros(0, np.intp)
         return np.unique(np.concatenate([none, *(frame.positions for frame in self.frames)]))
 
     def select(self, config: ObjectConfig) -> SelectedObjects:
-        """The objects that a configuration keeps; of two that overlap, the surer has the pixel."""
-        shape = self.image.without_channels()
-        labels = np.zeros(shape, np.int32)
-        flat = AxesImage(labels, self.image.label_axes)
-        positions, scores, last = [], [], 0
-        for frame, candidates in zip(flat.frames(2), self.frames, strict=True):
-            drawn, kept = draw(candidates, flat.spatial(2), config)
-            flat.write(labels, frame, np.where(drawn > 0, drawn + last, 0).astype(np.int32))
+        """Select the objects; a pixel of several belongs to the one with the highest score."""
+        labels = np.zeros(self.image.label_shape, np.int32)
+        target = AxesImage(labels, self.image.label_axes)
+        positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
+        for frame, candidates in zip(target.frames(2), self.frames, strict=True):
+            rendered, kept = render_labels(candidates, target.spatial_shape(2), config)
+            target.write(labels, frame, np.where(rendered > 0, rendered + last, 0).astype(np.int32))
             positions.append(candidates.positions[kept])
             scores.append(candidates.scores[kept])
             last += len(kept)
-        none = np.zeros(0, np.intp), np.zeros(0, np.float32)
-        chosen = SelectedObjects(
-            labels,
-            np.concatenate([none[0], *positions]),
-            np.concatenate([none[1], *scores]),
-        )
-        joined = linked(chosen, self.image, 2, config)
-        return by_size(joined, self.image, config, flat=_flat(2, config))
+        selected = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
+        linked = link_objects(selected, self.image, 2, config)
+        return filter_objects(linked, self.image, config, flat=_is_slicewise(2, config))
 
 
-def draw(
+def render_labels(
     candidates: SoftMasks, shape: Sequence[int], config: ObjectConfig
 ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-    """Candidates as a labels image.
-
-    Parameters
-    ----------
-    candidates : SoftMasks
-        By falling score.
-    shape : sequence of int
-        Height and width.
-    config : ObjectConfig
-        Its `score` and `mask_threshold`.
-
-    Returns
-    -------
-    tuple of ndarray
-        int32 labels, and which candidate each label 1, 2, ... is.
-    """
+    """Paint masks by falling score into int32 labels; also the candidate of each label 1, 2, ..."""
     labels = np.zeros(tuple(shape), np.int32)
     kept: list[int] = []
     for number in np.flatnonzero(candidates.scores >= config.score):
         mask, place = paste(candidates.masks[number], candidates.boxes[number], shape)
         inside = mask >= config.mask_threshold
         free = inside & (labels[place] == 0)
-        if free.any() and free.sum() >= VISIBLE * inside.sum():
+        if free.any() and free.sum() >= MIN_VISIBLE * inside.sum():
             kept.append(int(number))
             labels[place][free] = len(kept)
     return labels, np.asarray(kept, np.intp)
 
 
-def linked(
-    chosen: SelectedObjects, image: AxesImage, ndim: int, config: ObjectConfig
+def link_objects(
+    selected: SelectedObjects, image: AxesImage, ndim: int, config: ObjectConfig
 ) -> SelectedObjects:
-    """Objects of neighbouring slices as one, where a stack was predicted slice by slice.
+    """Link the objects of neighbouring slices if a stack was predicted slice by slice.
 
-    Parameters
-    ----------
-    chosen : SelectedObjects
-        Each slice with objects of its own.
-    image : AxesImage
-        Names the axes.
-    ndim : int
-        Spatial dimensions of the model.
-    config : ObjectConfig
-        Its `link`.
-
-    Returns
-    -------
-    SelectedObjects
-        A linked object has the mean score of its pixels, and the class that most of them have.
+    A linked object has the mean score of its pixels, and their most frequent class.
     """
     axes = image.label_axes
-    if ndim == 3 or "Z" not in axes or config.link is None or not len(chosen.scores):
-        return chosen
-    labels = np.zeros_like(chosen.labels)
-    named, last, links = AxesImage(chosen.labels, axes), 0, []
-    region = tuple(slice(0, n) for n in named.spatial(3))
-    for frame in named.frames(3):
-        joined, table = link_slices(named.read(frame, region)[0], config.link)
-        named.write(labels, frame, np.where(joined > 0, joined + last, 0).astype(np.int32))
+    if ndim == 3 or "Z" not in axes or config.link is None or not len(selected.scores):
+        return selected
+    labels = np.zeros_like(selected.labels)
+    source, last, links = AxesImage(selected.labels, axes), 0, []
+    region = tuple(slice(0, n) for n in source.spatial_shape(3))
+    for frame in source.frames(3):
+        linked, table = link_slices(source.read(frame, region)[0], config.link)
+        source.write(labels, frame, np.where(linked > 0, linked + last, 0).astype(np.int32))
         links.append(table + np.array([0, 0, last, 0]))
         last += int(table[:, 2].max(initial=0))
     _, old, new, pixels = np.concatenate(links).T
-    weights = np.zeros((last + 1, int(chosen.positions.max()) + 1))
-    np.add.at(weights, (new, chosen.positions[old - 1]), pixels)
-    scores = np.bincount(new, chosen.scores[old - 1] * pixels) / np.bincount(new, pixels).clip(1)
+    weights = np.zeros((last + 1, int(selected.positions.max()) + 1))
+    np.add.at(weights, (new, selected.positions[old - 1]), pixels)
+    scores = np.bincount(new, selected.scores[old - 1] * pixels) / np.bincount(new, pixels).clip(1)
     return SelectedObjects(labels, weights[1:].argmax(axis=1), scores[1:].astype(np.float32))
 
 
-def _flat(ndim: int, config: ObjectConfig) -> bool:
-    """Whether each slice of a stack has objects of its own."""
+def _is_slicewise(ndim: int, config: ObjectConfig) -> bool:
+    """Whether each slice of a stack has its own objects."""
     return ndim == 2 and config.link is None
 
 
-def by_size(
-    chosen: SelectedObjects, image: AxesImage, config: ObjectConfig, *, flat: bool
+def filter_objects(
+    selected: SelectedObjects, image: AxesImage, config: ObjectConfig, *, flat: bool
 ) -> SelectedObjects:
-    """Without objects that are too small, too large, or cut off where that is not wanted.
+    """Drop objects by size, and at the border if `config.border` is False.
 
-    Parameters
-    ----------
-    chosen : SelectedObjects
-        Some objects.
-    image : AxesImage
-        Its spacing says how large a pixel is.
-    config : ObjectConfig
-        Its `min_size`, `max_size` and `border`.
-    flat : bool
-        Objects lie in one slice each: a stack's first and last slice are no border.
+    `flat`: objects lie in one slice each, so the first and last slice are no border.
     """
-    count = len(chosen.scores)
-    pixels = np.bincount(chosen.labels.ravel(), minlength=count + 1)[1:]
+    count = len(selected.scores)
+    pixels = np.bincount(selected.labels.ravel(), minlength=count + 1)[1:]
     sizes = pixels * pixel_size(image)
     kept = (pixels > 0) & (sizes >= config.min_size)
     if config.max_size is not None:
         kept &= sizes <= config.max_size
     if not config.border:
-        kept[touching(chosen.labels, image.label_axes, "YX" if flat else SPATIAL) - 1] = False
-    return chosen.only(kept)
+        kept[border_ids(selected.labels, image.label_axes, "YX" if flat else SPATIAL) - 1] = False
+    return selected.subset(kept)
 
 
 def pixel_size(image: AxesImage) -> float:
     """Area of a pixel, or volume of a voxel, in world units."""
-    along = dict(zip(SPATIAL, image.spacing, strict=True))
-    return float(np.prod([along[a] for a in image.label_axes if a in SPATIAL]))
+    spacing = dict(zip(SPATIAL, image.spacing, strict=True))
+    return float(np.prod([spacing[a] for a in image.label_axes if a in SPATIAL]))
 
 
-def touching(labels: NDArray[Any], axes: str, along: str) -> NDArray[Any]:
-    """The objects at the image's ends along some axes."""
-    edges = [
-        np.take(labels, place, axis)
+def border_ids(labels: NDArray[Any], axes: str, along: str) -> NDArray[Any]:
+    """Ids of objects at the ends of the image along some axes."""
+    ends = [
+        np.take(labels, end, axis).ravel()
         for axis, name in enumerate(axes)
         if name in along and labels.shape[axis] > 1
-        for place in (0, -1)
+        for end in (0, -1)
     ]
-    found = np.unique(np.concatenate([e.ravel() for e in edges]))
-    return found[found > 0]
+    ids = np.unique(np.concatenate(ends))
+    return ids[ids > 0]
 
 
-def boxes_of(labels: NDArray[Any]) -> list[tuple[slice, ...] | None]:
-    """The box around each of the labels 1, 2, ...; None where there is no such pixel."""
+def bounding_boxes(labels: NDArray[Any]) -> list[tuple[slice, ...] | None]:
+    """Bounding box of each label 1, 2, ...; None where a label has no pixel."""
     return list(ndimage.find_objects(labels))
 
 
 def without_pixels(image: AxesImage) -> AxesImage:
-    """The image's axes and spacing, without its pixels."""
+    """The axes and spacing of an image, with a placeholder for its pixels."""
     return replace(image, data=np.broadcast_to(np.uint8(0), image.shape), metadata={})

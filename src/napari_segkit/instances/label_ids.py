@@ -1,4 +1,4 @@
-"""Labels in which each object has its own number: what they mean is settled here, once."""
+"""Instance labels as training data: one id per object over all images, and the class of each id."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,19 @@ from numpy.typing import NDArray
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.images.axes_image import AXES, AxesImage, full_resolution
 from napari_segkit.images.classes import LabelClass, classes_of, default_color
-from napari_segkit.images.labels import IGNORE, LabelsError, as_lies, as_values, count
+from napari_segkit.images.labels import (
+    IGNORE,
+    LabelsError,
+    align_to_image,
+    count_values,
+    read_label_arrays,
+)
 from napari_segkit.images.training_pairs import require_same_channels
 
-from .annotated_regions import complete
+from .annotated_regions import region_mask
 
-LOOKED_UP = 2**24  # ids below this are numbered by a table
-PIECES = 3  # so many pieces a value look like classes
+LOOKUP_LIMIT = 2**24  # smaller ids are renumbered with a lookup table
+COMPONENTS_PER_VALUE = 3  # from this many on, values look like classes
 BACKGROUND = LabelClass(0, "background", default_color(0))
 
 Ids = NDArray[np.int32]
@@ -24,22 +30,11 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class ObjectLabels:
-    """Objects of one or several images, as a training takes them.
+    """Objects of one or several images."""
 
-    Parameters
-    ----------
-    ids : list of ndarray
-        int32, in the images' shapes without channels: 0 background, a number for each object that
-        no other has in any of the images, -1 not annotated.
-    classes : tuple of LabelClass
-        Background, of value 0, then the classes of the objects by rising value.
-    class_of : ndarray
-        Position in `classes` of each id; 0 of id 0.
-    """
-
-    ids: list[Ids]
-    classes: tuple[LabelClass, ...]
-    class_of: NDArray[np.intp]
+    ids: list[Ids]  # per image, without channels: 0 background, -1 not annotated, else unique
+    classes: tuple[LabelClass, ...]  # background (0), then by rising value
+    class_of: NDArray[np.intp]  # position in `classes` of each id
 
 
 def read_objects(
@@ -52,73 +47,60 @@ def read_objects(
     object_classes: Sequence[Any] | None = None,
     regions: Sequence[Any] | None = None,
 ) -> ObjectLabels:
-    """The objects in the labels of several images, with their classes.
+    """Read the objects of several images, with their classes.
 
-    Parameters
-    ----------
-    labels : sequence of array-like or napari Labels layer
-        0 is background; what the other values mean, `labels_are` says.
-    unlabelled : int or None
-        A value that is not annotated; None and 0 leave nothing out.
-    labels_are : {"ask", "classes", "objects"}
-        "objects": each value is one object. "classes": each connected piece of a value is one
-        object, and the value is its class. "ask": as "objects", but labels of few values in many
-        pieces are refused with a question.
-    images : sequence of AxesImage, optional
-        The images they belong to.
-    ndim : int
-        Spatial dimensions in which pieces are connected: with 2 the slices of a stack are apart;
-        time points always are.
-    object_classes : sequence of array-like or napari Labels layer, optional
-        Labels of the same shapes that hold, in each object, the value of its class. None: the
-        column "class" of a layer's features, or one class for all.
-    regions : sequence, optional
-        What is annotated completely, as in `regions.complete`; a None among them, or for all of
-        them, means the whole image.
-
-    Returns
-    -------
-    ObjectLabels
-        Ids and classes.
-
-    Raises
-    ------
-    LabelsError
-        If they cannot be read so, if there is no object, or if objects lack a class.
+    `ndim` is the connectivity of components where labels are classes; `regions` as in `region_mask`
+    (None: the whole image is annotated). Classes come from `object_classes`, the values, or the
+    column "class" of the layers' features. LabelsError if labels cannot be read, hold no object, or
+    objects lack a class.
     """
-    values = as_values(labels, images)
-    ids, last, found = [], 0, []
+    values = read_label_arrays(labels, images)
+    own, of_value = [], []
     for number, array in enumerate(values):
         image = images[number] if images else None
         axes = image.label_axes if image else None
-        own, of_value = ids_of(
+        image_ids, image_values = instance_ids(
             array, unlabelled=unlabelled, labels_are=labels_are, axes=axes, ndim=ndim
         )
-        own[np.isin(own, _stuff(labels[number], of_value))] = 0
+        image_ids[np.isin(image_ids, _stuff_ids(labels[number], image_values))] = 0
         if regions and regions[number] is not None:
-            own[~_annotated(regions[number], labels[number], image)] = IGNORE
-        ids.append(np.where(own > 0, own + last, own).astype(np.int32, copy=False))
-        last += len(of_value)
-        found.append((own, of_value))
+            image_ids[~_annotated_mask(regions[number], labels[number], image)] = IGNORE
+        own.append(image_ids)
+        of_value.append(image_values)
+    ids = _unique_over_images(own, [len(v) for v in of_value])
     _require_objects(ids)
     if object_classes is not None:
-        painted = as_values(object_classes, images)
-        named = [_majority(own, p, len(v)) for (own, v), p in zip(found, painted, strict=True)]
-        of_object = np.concatenate(named)
-        return _with_classes(ids, of_object, classes_of(list(object_classes), _present(of_object)))
-    if labels_are == "classes":
-        of_object = np.concatenate([v for _, v in found])
-        return _with_classes(ids, of_object, classes_of(list(labels), _present(of_object)))
-    return _with_classes(ids, *_from_features(labels, [v for _, v in found]))
+        class_labels = read_label_arrays(object_classes, images)
+        of_object = np.concatenate(
+            [
+                _majority_class(i, c, len(v))
+                for i, v, c in zip(own, of_value, class_labels, strict=True)
+            ]
+        )
+        classes = classes_of(list(object_classes), _nonzero_values(of_object))
+    elif labels_are == "classes":
+        of_object = np.concatenate(of_value)
+        classes = classes_of(list(labels), _nonzero_values(of_object))
+    else:
+        of_object, classes = _from_features(labels, of_value)
+    return _with_classes(ids, of_object, classes)
 
 
-def _annotated(region: Any, labels: Any, image: AxesImage | None) -> NDArray[np.bool_]:
-    """Which pixels are annotated, lying as the image does."""
-    marked = complete(region, labels, full_resolution(labels).shape)
-    return marked if image is None else as_lies(marked.view(np.uint8), labels, image) > 0
+def _unique_over_images(ids: Sequence[Ids], counts: Sequence[int]) -> list[Ids]:
+    starts = np.cumsum([0, *counts])
+    return [
+        np.where(i > 0, i + start, i).astype(np.int32, copy=False)
+        for i, start in zip(ids, starts[:-1], strict=True)
+    ]
 
 
-def ids_of(
+def _annotated_mask(region: Any, labels: Any, image: AxesImage | None) -> NDArray[np.bool_]:
+    """The annotated pixels, in the orientation of the image."""
+    marked = region_mask(region, labels, full_resolution(labels).shape)
+    return marked if image is None else align_to_image(marked.view(np.uint8), labels, image) > 0
+
+
+def instance_ids(
     values: NDArray[Any],
     *,
     unlabelled: int | None = 0,
@@ -126,73 +108,55 @@ def ids_of(
     axes: str | None = None,
     ndim: int = 3,
 ) -> tuple[Ids, NDArray[Any]]:
-    """Ids of the objects in one array of label values.
+    """Consecutive int32 ids (0 background, -1 not annotated) and the label value of each id.
 
-    Parameters
-    ----------
-    values : ndarray
-        Non-negative integers, however large.
-    unlabelled, labels_are, ndim
-        As in `read_objects`.
-    axes : str, optional
-        What each dimension of the values is, such as "TYX". None: the last ones are spatial.
-
-    Returns
-    -------
-    tuple of ndarray
-        int32 of the same shape: 0 background, 1, 2, ... objects, -1 not annotated; and the label
-        value of each object.
-
-    Raises
-    ------
-    LabelsError
-        If `labels_are` is "ask" and the values look like classes.
+    LabelsError if `labels_are` is "ask" and the values look like classes.
     """
     left_out = None if unlabelled in (None, 0) else values == unlabelled
     inside = values if left_out is None else np.where(left_out, 0, values)
     if labels_are == "ask":
-        _ask_about_classes(inside)
+        _require_ids(inside)
     if labels_are == "classes":
-        ids = _pieces_apart(inside, axes, ndim)
-        firsts = np.unique(ids, return_index=True)
-        of_value = inside.ravel()[firsts[1][firsts[0] > 0]]
+        ids = _label_components(inside, axes, ndim)
+        present, first = np.unique(ids, return_index=True)
+        of_value = inside.ravel()[first[present > 0]]
     else:
-        present = count(inside)[0]
+        present = count_values(inside)[0]
         of_value = present[present != 0]
-        ids = _numbered(inside, of_value)
+        ids = _relabel(inside, of_value)
     ids = ids.astype(np.int32)
     if left_out is not None:
         ids[left_out] = IGNORE
     return ids, of_value
 
 
-def _numbered(values: NDArray[Any], of_value: NDArray[Any]) -> NDArray[Any]:
-    """Values as their places among all of them, from 1 on; 0 stays 0."""
-    if not len(of_value) or of_value[-1] >= LOOKED_UP:
+def _relabel(values: NDArray[Any], of_value: NDArray[Any]) -> NDArray[Any]:
+    """Replace each value by its rank among `of_value`, from 1; 0 stays 0."""
+    if not len(of_value) or of_value[-1] >= LOOKUP_LIMIT:
         return np.where(values > 0, np.searchsorted(of_value, values) + 1, 0)
     numbers = np.zeros(int(of_value[-1]) + 1, np.int32)
     numbers[of_value] = np.arange(1, len(of_value) + 1)
     return numbers[values]
 
 
-def _pieces_apart(values: NDArray[Any], axes: str | None, ndim: int) -> Ids:
-    """Connected pieces, numbered through, of each place that is looked at by itself."""
+def _label_components(values: NDArray[Any], axes: str | None, ndim: int) -> Ids:
+    """Number the connected components of each frame consecutively."""
     named = AxesImage(values, axes or AXES.replace("C", "")[-values.ndim :])
     ids, last = np.zeros(values.shape, np.int32), 0
-    region = tuple(slice(0, n) for n in named.spatial(ndim))
+    region = tuple(slice(0, n) for n in named.spatial_shape(ndim))
     for frame in named.frames(ndim):
-        pieces = pieces_of(named.read(frame, region)[0])
-        named.write(ids, frame, np.where(pieces > 0, pieces + last, 0))
-        last += int(pieces.max(initial=0))
+        components = connected_components(named.read(frame, region)[0])
+        named.write(ids, frame, np.where(components > 0, components + last, 0))
+        last += int(components.max(initial=0))
     return ids
 
 
-def pieces_of(values: NDArray[Any]) -> NDArray[Any]:
-    """Connected pieces of equal values, also by corners, numbered from 1; 0 stays 0."""
+def connected_components(values: NDArray[Any]) -> NDArray[Any]:
+    """Number the connected components of equal values (full connectivity) from 1; 0 stays 0."""
     from skimage.measure import label
 
-    pieces: NDArray[Any] = label(values, background=0)  # type: ignore[no-untyped-call]
-    return pieces
+    components: NDArray[Any] = label(values, background=0)  # type: ignore[no-untyped-call]
+    return components
 
 
 def training_objects(
@@ -204,15 +168,7 @@ def training_objects(
     object_classes: Sequence[Any] | None = None,
     regions: Sequence[Any] | None = None,
 ) -> ObjectLabels:
-    """The objects that a training learns; one sentence where they cannot be learned.
-
-    Parameters
-    ----------
-    images, labels, ndim, object_classes, regions
-        As in `read_objects`.
-    config : TrainConfig
-        Its `unlabelled` and `labels_are`.
-    """
+    """Read the objects to train on, as `read_objects` does."""
     require_same_channels(images)
     return read_objects(
         labels,
@@ -225,17 +181,17 @@ def training_objects(
     )
 
 
-def _ask_about_classes(values: NDArray[Any]) -> None:
-    """Ids come in one piece a plane; classes in many."""
-    planes = [count(p)[0] for p in _planes(values)]
+def _require_ids(values: NDArray[Any]) -> None:
+    """Refuse values that look like classes: ids have about one connected component per plane."""
+    planes = [count_values(p)[0] for p in _planes(values)]
     number = sum(int(np.count_nonzero(p)) for p in planes)
-    pieces = sum(int(pieces_of(p).max(initial=0)) for p in _planes(values))
-    if pieces > PIECES and pieces >= PIECES * number:
+    components = sum(int(connected_components(p).max(initial=0)) for p in _planes(values))
+    if components > COMPONENTS_PER_VALUE and components >= COMPONENTS_PER_VALUE * number:
         distinct = len(set().union(*(p[p != 0].tolist() for p in planes)))
         raise LabelsError(
-            f"The labels hold {distinct} value(s) in {pieces} pieces and look like classes: "
-            "choose labels_are='classes' to take each piece as one object of that class, or "
-            "labels_are='objects' if each value is one object.",
+            f"The labels hold {distinct} value(s) in {components} connected components and look "
+            "like classes: choose labels_are='classes' to take each component as one object of "
+            "that class, or labels_are='objects' if each value is one object.",
             ("labels_are='classes'", "labels_are='objects'"),
         )
 
@@ -248,17 +204,17 @@ def _require_objects(ids: Sequence[Ids]) -> None:
     if not any((i > 0).any() for i in ids):
         raise LabelsError(
             "The labels hold no object (every pixel is 0, background, or not annotated): give "
-            "each object a number of its own.",
+            "each object its own id.",
             ("paint",),
         )
 
 
-def _majority(ids: Ids, painted: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """The class value that most pixels of each object have; 0 where it has none."""
+def _majority_class(ids: Ids, classes: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """The most frequent class value in each object; 0 where no pixel has one."""
     from scipy.sparse import coo_array
 
-    inside = (ids > 0) & (painted > 0)
-    values, column = np.unique(painted[inside], return_inverse=True)
+    inside = (ids > 0) & (classes > 0)
+    values, column = np.unique(classes[inside], return_inverse=True)
     if not len(values):
         return np.zeros(count, np.int64)
     ones = np.ones(int(inside.sum()), np.int64)
@@ -267,7 +223,7 @@ def _majority(ids: Ids, painted: NDArray[Any], count: int) -> NDArray[np.int64]:
     return np.where(votes.sum(axis=1) > 0, values[best], 0)
 
 
-def _present(of_object: NDArray[Any]) -> list[int]:
+def _nonzero_values(of_object: NDArray[Any]) -> list[int]:
     return [int(v) for v in np.unique(of_object) if v != 0]
 
 
@@ -276,29 +232,29 @@ def _from_features(
 ) -> tuple[NDArray[Any], tuple[LabelClass, ...]]:
     """Class value of each object, and the classes, from the column "class" of the features.
 
-    Where only one class is known, objects that were painted since are of it, too.
+    If there is only one class, objects without one get it, such as those painted since.
     """
-    flat: list[str] = []
-    for layer, own in zip(labels, values, strict=True):
-        named, kinds = _column(layer, "class"), _column(layer, "kind")
-        flat += ["" if kinds.get(int(v)) == "stuff" else named.get(int(v), "") for v in own]
-    known = sorted({name for name in flat if name})
-    if len(known) < 2:
-        name = known[0] if known else "object"
-        return np.ones(len(flat), np.intp), (LabelClass(1, name, default_color(1)),)
-    place = {name: number for number, name in enumerate(known, 1)}
-    classes = tuple(LabelClass(v, name, default_color(v)) for name, v in place.items())
-    return np.array([place.get(name, 0) for name in flat]), classes
+    of_object: list[str] = []
+    for layer, ids in zip(labels, values, strict=True):
+        names, kinds = _feature_column(layer, "class"), _feature_column(layer, "kind")
+        of_object += ["" if kinds.get(int(i)) == "stuff" else names.get(int(i), "") for i in ids]
+    used = sorted({name for name in of_object if name})
+    if len(used) < 2:
+        name = used[0] if used else "object"
+        return np.ones(len(of_object), np.intp), (LabelClass(1, name, default_color(1)),)
+    value_of = {name: number for number, name in enumerate(used, 1)}
+    classes = tuple(LabelClass(v, name, default_color(v)) for name, v in value_of.items())
+    return np.array([value_of.get(name, 0) for name in of_object]), classes
 
 
-def _stuff(layer: Any, of_value: NDArray[Any]) -> list[int]:
-    """Ids of areas without single objects, as a panoptic result tells them."""
-    kinds = _column(layer, "kind")
+def _stuff_ids(layer: Any, of_value: NDArray[Any]) -> list[int]:
+    """Ids of stuff segments, as the features of a panoptic result name them."""
+    kinds = _feature_column(layer, "kind")
     return [n for n, v in enumerate(of_value, 1) if kinds.get(int(v)) == "stuff"]
 
 
-def _column(layer: Any, name: str) -> dict[int, str]:
-    """Label value -> text in a column of the features, where there is one."""
+def _feature_column(layer: Any, name: str) -> dict[int, str]:
+    """Label value -> text in a column of the features; empty without that column."""
     from pandas import isna
 
     features = getattr(layer, "features", None)
@@ -317,19 +273,19 @@ def _with_classes(
     missing = int((of_object[present - 1] == 0).sum())
     if missing:
         raise LabelsError(
-            f"{missing} of {len(present)} objects have no class: give each one a class in the "
-            "features or in the labels of the classes, or none to any of them."
+            f"{missing} of {len(present)} objects have no class: give every object a class in the "
+            "features or in the class labels, or give none of them one."
         )
     position = np.searchsorted([c.value for c in classes], of_object) + 1
     class_of = np.append(0, position).astype(np.intp)
     kept = {int(p) for p in class_of[present]}
-    return _used(ids, classes, class_of, kept)
+    return _drop_unused_classes(ids, classes, class_of, kept)
 
 
-def _used(
+def _drop_unused_classes(
     ids: list[Ids], classes: tuple[LabelClass, ...], class_of: NDArray[np.intp], kept: set[int]
 ) -> ObjectLabels:
-    """Without classes none of whose objects lies in an annotated region."""
+    """Drop the classes without objects in the annotated regions."""
     order = np.zeros(len(classes) + 1, np.intp)
     order[sorted(kept)] = np.arange(1, len(kept) + 1)
     used = tuple(c for number, c in enumerate(classes, 1) if number in kept)

@@ -1,9 +1,9 @@
-"""Objects as classes that any semantic network can learn: levels from the border to the middle.
+"""Instance ids as classes for semantic networks: levels from the boundary to the middle of objects.
 
-Each thing class has one output for each level. "components" has one level; "boundary" has two, the
-rim and the interior, as in Caicedo et al. 2019 (Nucleus segmentation across imaging experiments);
-"distance" has `STEPS`, the distance to the object's border over its largest, quantised as the
-energy of the deep watershed transform (Bai and Urtasun 2017).
+Each thing class has one output per level. "components" has one level; "boundary" has two, boundary
+and interior (Caicedo et al. 2019, Nucleus segmentation across imaging experiments); "distance" has
+three: the distance transform over its maximum, quantised as the energy of the deep watershed
+transform (Bai and Urtasun 2017).
 """
 
 from collections.abc import Sequence
@@ -15,129 +15,86 @@ from scipy import ndimage
 
 from napari_segkit.images.labels import IGNORE
 
-STEPS = (0.25, 0.55)  # of the way from the border to the innermost pixel: where levels end
-RIM = 0.08  # width of the rim, of the typical diameter; at least `NARROWEST` pixels
-NARROWEST = 2.0
-THICKEST = 0.5  # no rim is wider than this share of its object's largest distance
-LEVELS: dict[str, int] = {"components": 1, "boundary": 2, "distance": len(STEPS) + 1}
+LEVEL_EDGES = (0.25, 0.55)  # of "distance": fractions of the largest distance
+BOUNDARY_WIDTH = 0.08  # of the typical diameter
+MIN_BOUNDARY = 2.0  # pixels
+MAX_BOUNDARY = 0.5  # of an object's largest distance
+LEVELS: dict[str, int] = {"components": 1, "boundary": 2, "distance": len(LEVEL_EDGES) + 1}
 
 
-def outputs(how: str, classes: int) -> int:
-    """Outputs that a network needs.
-
-    Parameters
-    ----------
-    how : {"components", "boundary", "distance"}
-        How objects are told apart.
-    classes : int
-        Number of classes, background included.
-
-    Returns
-    -------
-    int
-        One for background, and for each thing class as many as there are levels.
-    """
-    return 1 + (classes - 1) * LEVELS[how]
+def count_outputs(objects_by: str, classes: int) -> int:
+    """Number of network outputs: background, and one per level of each thing class."""
+    return 1 + (classes - 1) * LEVELS[objects_by]
 
 
-def encode(
+def encode_levels(
     ids: NDArray[np.int32],
     class_of: NDArray[Any],
-    how: str,
+    objects_by: str,
     *,
     spacing: Sequence[float],
     size: float,
 ) -> NDArray[np.int16]:
-    """Objects as indices of a network's outputs.
+    """Instance ids ``(Y, X)`` or ``(Z, Y, X)`` as indices of network outputs, int16.
 
-    Borders of the image and of regions that are not annotated are no borders of objects.
-
-    Parameters
-    ----------
-    ids : ndarray
-        ``(Y, X)`` or ``(Z, Y, X)``: 0 background, one number for each object, -1 not annotated.
-    class_of : ndarray
-        Class position of each id; 0 of id 0.
-    how : {"components", "boundary", "distance"}
-        How objects are told apart.
-    spacing : sequence of float
-        World units between pixels along each axis.
-    size : float
-        Typical diameter of an object, in pixels of the finest axis.
-
-    Returns
-    -------
-    ndarray
-        int16, the shape of `ids`: 0 background, ``1 + (position - 1) * levels + level`` in
-        objects, -1 not annotated.
+    0 background, -1 not annotated, else ``1 + (position - 1) * levels + level``. Ends of the image
+    and of annotated regions are no boundaries. `spacing` is in world units per axis, `size` the
+    typical diameter in pixels of the finest axis.
     """
-    known = np.maximum(ids, 0)
-    first = np.append(0, 1 + (np.asarray(class_of, np.intp)[1:] - 1) * LEVELS[how])
-    encoded = np.where(ids < 0, IGNORE, first[known]).astype(np.int16)
-    if how == "components":
+    objects = np.maximum(ids, 0)
+    first = np.append(0, 1 + (np.asarray(class_of, np.intp)[1:] - 1) * LEVELS[objects_by])
+    encoded = np.where(ids < 0, IGNORE, first[objects]).astype(np.int16)
+    if objects_by == "components":
         return encoded
-    sampling, contact = np.divide(spacing, min(spacing)), _contact(ids)
-    for number, region in enumerate(ndimage.find_objects(known), 1):
+    sampling, contact = np.divide(spacing, min(spacing)), _contact_pixels(ids)
+    for number, region in enumerate(ndimage.find_objects(objects), 1):
         if region is None:
             continue
         around = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in region)
         inside = ids[around] == number
-        distance = _to_border(inside | (ids[around] < 0), sampling)[inside]
-        encoded[around][inside] += _levels(distance, contact[around][inside], how, size)
+        distance = _distance_to_border(inside | (ids[around] < 0), sampling)[inside]
+        encoded[around][inside] += _levels(distance, contact[around][inside], objects_by, size)
     return encoded
 
 
-def levels_to_classes(probabilities: NDArray[np.float32], how: str) -> NDArray[np.float32]:
-    """Probability of each class, from that of each output.
-
-    Parameters
-    ----------
-    probabilities : ndarray
-        ``(outputs, *spatial)``.
-    how : {"components", "boundary", "distance"}
-        How objects are told apart.
-
-    Returns
-    -------
-    ndarray
-        ``(classes, *spatial)``.
-    """
-    levels = by_level(probabilities, how)
+def levels_to_classes(probabilities: NDArray[np.float32], objects_by: str) -> NDArray[np.float32]:
+    """Class probabilities ``(classes, *spatial)``: the sums over their levels."""
+    levels = split_levels(probabilities, objects_by)
     return np.concatenate([probabilities[:1], levels.sum(axis=1)])
 
 
-def by_level(probabilities: NDArray[np.float32], how: str) -> NDArray[np.float32]:
-    """The outputs of the thing classes, ``(classes - 1, levels, *spatial)``."""
-    return probabilities[1:].reshape(-1, LEVELS[how], *probabilities.shape[1:])
+def split_levels(probabilities: NDArray[np.float32], objects_by: str) -> NDArray[np.float32]:
+    """Outputs of the thing classes, ``(classes - 1, levels, *spatial)``."""
+    return probabilities[1:].reshape(-1, LEVELS[objects_by], *probabilities.shape[1:])
 
 
-def _to_border(inside: NDArray[np.bool_], sampling: NDArray[Any]) -> NDArray[np.float64]:
-    """Distance of each pixel to the nearest outside; everywhere the same where there is none."""
+def _distance_to_border(inside: NDArray[np.bool_], sampling: NDArray[Any]) -> NDArray[np.float64]:
+    """Distance of each pixel to the nearest outside; constant if there is none."""
     if inside.all():
         return np.ones(inside.shape)
     return ndimage.distance_transform_edt(inside, sampling=sampling)
 
 
-def _contact(ids: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Pixels beside one of another object, along any axis."""
+def _contact_pixels(ids: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Pixels next to another object along any axis."""
     contact = np.zeros(ids.shape, bool)
     for axis in range(ids.ndim):
-        before, after = (np.moveaxis(ids, axis, 0)[s] for s in (np.s_[:-1], np.s_[1:]))
-        meet = (before != after) & (before > 0) & (after > 0)
+        lower, upper = (np.moveaxis(ids, axis, 0)[s] for s in (np.s_[:-1], np.s_[1:]))
+        touching = (lower != upper) & (lower > 0) & (upper > 0)
         for side in (np.s_[:-1], np.s_[1:]):
-            np.moveaxis(contact, axis, 0)[side] |= meet
+            np.moveaxis(contact, axis, 0)[side] |= touching
     return contact
 
 
 def _levels(
-    distance: NDArray[np.float64], contact: NDArray[np.bool_], how: str, size: float
+    distance: NDArray[np.float64], contact: NDArray[np.bool_], objects_by: str, size: float
 ) -> NDArray[np.intp]:
-    """The level of each pixel of an object; what touches another object has the lowest."""
+    """Level of each pixel of an object; pixels that touch another object have the lowest."""
     largest = distance.max()
-    if how == "distance":
-        levels = np.digitize((distance - 1) / max(largest - 1, 1e-6), STEPS)
-        levels[distance == largest] = len(STEPS)
+    if objects_by == "distance":
+        levels = np.digitize((distance - 1) / max(largest - 1, 1e-6), LEVEL_EDGES)
+        levels[distance == largest] = len(LEVEL_EDGES)
     else:
-        width = min(max(NARROWEST, RIM * size), THICKEST * largest)
+        width = min(max(MIN_BOUNDARY, BOUNDARY_WIDTH * size), MAX_BOUNDARY * largest)
         levels = (distance > width).astype(np.intp)
     return levels if contact[levels > 0].all() else np.where(contact, 0, levels)

@@ -1,4 +1,4 @@
-"""Objects and the classes between them, as one result whose thresholds can change."""
+"""Things and stuff of one image, before thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,56 +12,37 @@ from napari_segkit.config import ObjectConfig
 from napari_segkit.images.axes_image import AxesImage
 
 from .candidates import Candidates, SelectedObjects, pixel_size
-from .panoptic_merge import merge
+from .panoptic_merge import merge_segments
 
-ProbabilityMaps = NDArray[np.float16]
+HalfFloats = NDArray[np.float16]
 
 
 @dataclass(frozen=True)
 class PanopticCandidates:
-    """What an instance and a semantic model say of one image, in few bytes a pixel.
-
-    Parameters
-    ----------
-    things : Candidates
-        The objects.
-    thing_positions : sequence of int
-        Position of each class that occurs among them.
-    thing_maps : ndarray
-        float16 ``(classes that occur, *labels)``: their probabilities.
-    stuff_positions : sequence of int
-        Position of each class without objects among the classes of the result.
-    likeliest : ndarray
-        Unsigned integers of the labels' shape: which of these is the likeliest.
-    probability : ndarray
-        float16 of the labels' shape: how likely it is, 0 where another class of the semantic model
-        is likelier.
-    image : AxesImage
-        Their image, or one of its axes and spacing.
-    """
+    """Predictions of an instance and a semantic model for one image, in few bytes per pixel."""
 
     things: Candidates
-    thing_positions: Sequence[int]
-    thing_maps: ProbabilityMaps
-    stuff_positions: Sequence[int]
-    likeliest: NDArray[np.unsignedinteger[Any]]
-    probability: ProbabilityMaps
-    image: AxesImage
+    thing_positions: Sequence[int]  # class positions among the things
+    thing_maps: HalfFloats  # (thing classes, *labels): their probabilities
+    stuff_positions: Sequence[int]  # class positions of stuff
+    most_likely: NDArray[np.unsignedinteger[Any]]  # index of the most likely stuff class
+    probability: HalfFloats  # of that class; 0 where a thing class is more likely
+    image: AxesImage  # or its axes and spacing only
 
     @property
     def positions(self) -> NDArray[np.intp]:
-        """Class positions that occur in all that was found."""
+        """Class positions of all candidates."""
         return np.array([*self.thing_positions, *self.stuff_positions], np.intp)
 
     def select(self, config: ObjectConfig) -> SelectedObjects:
-        """The segments that a configuration keeps; its `min_size` counts for stuff as well."""
+        """Select the segments; `min_size` applies to stuff as well."""
         things = self.things.select(config)
         class_of = np.append(0, things.positions)
-        segments, table = merge(
+        segments, table = merge_segments(
             things.labels,
             self._confidence(class_of[things.labels]),
             class_of,
-            self.likeliest,
+            self.most_likely,
             self.probability,
             stuff_positions=self.stuff_positions,
             min_area=ceil(config.min_size / pixel_size(self.image)),
@@ -74,9 +55,9 @@ class PanopticCandidates:
         )
 
     def _confidence(self, classes: NDArray[np.intp]) -> NDArray[np.float32]:
-        """The probability of each pixel's class of objects; 0 where there is no object."""
+        """Probability of each pixel's thing class; 0 without an object."""
         confidence = np.zeros(classes.shape, np.float32)
         for position, probability in zip(self.thing_positions, self.thing_maps, strict=True):
-            mine = classes == position
-            confidence[mine] = probability[mine]
+            of_class = classes == position
+            confidence[of_class] = probability[of_class]
         return confidence

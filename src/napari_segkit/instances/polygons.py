@@ -1,33 +1,21 @@
-"""Polygons: the pixels inside, where one crosses itself, and ellipses as polygons."""
+"""Polygons: masks of the pixels inside, self-intersections, and ellipses as polygons."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-CLOSE = 0.01  # how far, in pixels, a polygon may be from the ellipse that it stands for
-PAIRS = 2**20  # of lines that are compared at a time
+ELLIPSE_TOLERANCE = 0.01  # pixels
+PAIRS_AT_ONCE = 2**20  # of edges that are compared
 
 
-def fill(
+def polygon_mask(
     outline: NDArray[np.float64], shape: tuple[int, int]
 ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """Find the pixels whose centres lie inside a polygon.
+    """Mask of the pixels whose centres are inside a polygon, and its window in the image.
 
-    Row by row, each line toggles all pixels to the right of it, which takes time for pixels plus
-    lines and not, as point-in-polygon tests do, for pixels times lines.
-
-    Parameters
-    ----------
-    outline : ndarray
-        Corners (n, 2) in pixels, the centres of which are at whole numbers. Centres on a line
-        are inside on upper and left sides only, so that neighbours share no pixel.
-    shape : tuple of int
-        Height and width of the image; what lies outside is cut off.
-
-    Returns
-    -------
-    tuple
-        Two slices, the window of the image that the polygon reaches into, and a bool array of its
-        size. Parts covered twice are outside.
+    Each edge toggles all pixels to its right, row by row: time grows with pixels plus edges, not
+    pixels times edges as with point-in-polygon tests. `outline` is ``(n, 2)`` in pixels, with
+    centres at integers. Centres on an edge are inside on upper and left sides only, so that
+    neighbours share no pixel; parts covered twice are outside.
     """
     top, left = np.clip(np.ceil(outline.min(axis=0)), 0, shape).astype(int)
     bottom, right = np.clip(np.ceil(outline.max(axis=0)), (top, left), shape).astype(int)
@@ -35,96 +23,74 @@ def fill(
     down = (start[:, 0] <= stop[:, 0])[:, None]
     (y0, x0), (y1, x1) = np.where(down, start, stop).T, np.where(down, stop, start).T
     rows = np.clip(np.ceil([y0, y1]), top, bottom).astype(int)
-    line, along = _ranges(rows[1] - rows[0])
-    row = rows[0][line] + along
-    share = (row - y0[line]) / (y1 - y0)[line]
-    column = np.ceil(x0[line] + share * (x1 - x0)[line])
+    edge, offset = _concatenated_ranges(rows[1] - rows[0])
+    row = rows[0][edge] + offset
+    fraction = (row - y0[edge]) / (y1 - y0)[edge]
+    column = np.ceil(x0[edge] + fraction * (x1 - x0)[edge])
     toggles = np.zeros((bottom - top, right - left + 1), bool)
-    places = (row - top, np.clip(column, left, right).astype(int) - left)
-    np.logical_xor.at(toggles, places, True)
+    index = (row - top, np.clip(column, left, right).astype(int) - left)
+    np.logical_xor.at(toggles, index, True)
     inside = np.logical_xor.accumulate(toggles, axis=1)[:, :-1]
     return (slice(top, bottom), slice(left, right)), inside
 
 
-def crossing(outline: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Find a place where a polygon crosses itself.
+def find_crossing(outline: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """A point where a polygon ``(n, 2)`` crosses itself, or None.
 
-    Lines that only touch do not cross: a slit into a hole may run along itself.
-
-    Parameters
-    ----------
-    outline : ndarray
-        Corners (n, 2); the first may be repeated at the end.
-
-    Returns
-    -------
-    ndarray or None
-        One such place, None where there is none.
+    Edges that only touch do not cross: a slit into a hole may run along itself.
     """
-    start = _without_straight(outline)
+    start = _drop_collinear(outline)
     stop = np.roll(start, -1, axis=0)
     lowest, highest = np.minimum(start, stop), np.maximum(start, stop)
     order = np.argsort(lowest[:, 0], kind="stable")
     start, stop, lowest, highest = (a[order] for a in (start, stop, lowest, highest))
-    reach = np.searchsorted(lowest[:, 0], highest[:, 0], side="right")
-    later = reach - np.arange(len(start)) - 1  # lines that begin before this one ends
-    step = max(PAIRS // max(len(start), 1), 1)
+    ends = np.searchsorted(lowest[:, 0], highest[:, 0], side="right")
+    later = ends - np.arange(len(start)) - 1  # number of edges that begin before this one ends
+    step = max(PAIRS_AT_ONCE // max(len(start), 1), 1)
     for begin in range(0, len(start), step):
-        one, along = _ranges(later[begin : begin + step])
-        one += begin
-        other = one + along + 1
-        meet = (lowest[one, 1] <= highest[other, 1]) & (lowest[other, 1] <= highest[one, 1])
-        one, other = one[meet], other[meet]
-        ends = _side(start[one], start[other], stop[other])
-        tips = _side(stop[one], start[other], stop[other])
-        begins = _side(start[other], start[one], stop[one])
-        finishes = _side(stop[other], start[one], stop[one])
-        found = np.flatnonzero((ends * tips < 0) & (begins * finishes < 0))
-        if found.size:
-            first = found[0]
-            share = ends[first] / (ends[first] - tips[first])
-            return start[one[first]] + share * (stop[one[first]] - start[one[first]])
+        a, offset = _concatenated_ranges(later[begin : begin + step])
+        a += begin
+        b = a + offset + 1
+        overlap = (lowest[a, 1] <= highest[b, 1]) & (lowest[b, 1] <= highest[a, 1])
+        a, b = a[overlap], b[overlap]
+        a_start = _orientation(start[a], start[b], stop[b])
+        a_stop = _orientation(stop[a], start[b], stop[b])
+        b_start = _orientation(start[b], start[a], stop[a])
+        b_stop = _orientation(stop[b], start[a], stop[a])
+        crossing = np.flatnonzero((a_start * a_stop < 0) & (b_start * b_stop < 0))
+        if crossing.size:
+            i = crossing[0]
+            fraction = a_start[i] / (a_start[i] - a_stop[i])
+            return start[a[i]] + fraction * (stop[a[i]] - start[a[i]])
     return None
 
 
-def ellipse(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the ellipse inside a parallelogram as a polygon.
-
-    Parameters
-    ----------
-    corners : ndarray
-        Shape (4, ndim), in order around it.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, ndim), with so many corners that none of its lines is farther than a hundredth
-        of a pixel from the ellipse.
-    """
-    one, other = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
-    radius = np.hypot(np.linalg.norm(one), np.linalg.norm(other))
-    count = int(np.clip(np.pi * np.sqrt(radius / (2 * CLOSE)), 32, 4096))
+def ellipse_polygon(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ellipse inside a parallelogram ``(4, ndim)`` as a polygon."""
+    a, b = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    radius = np.hypot(np.linalg.norm(a), np.linalg.norm(b))
+    count = int(np.clip(np.pi * np.sqrt(radius / (2 * ELLIPSE_TOLERANCE)), 32, 4096))
     angle = np.linspace(0, 2 * np.pi, count, endpoint=False)[:, None]
-    return corners.mean(axis=0) + np.cos(angle) * one + np.sin(angle) * other
+    return corners.mean(axis=0) + np.cos(angle) * a + np.sin(angle) * b
 
 
-def _ranges(lengths: NDArray[np.int_]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """For ranges of these lengths laid end to end, which range each place is of, and where."""
+def _concatenated_ranges(lengths: NDArray[np.int_]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """For the values of ``range(n)`` of all lengths: the number of the range, and the value."""
     lengths = lengths.clip(0)
-    which = np.repeat(np.arange(len(lengths)), lengths)
-    return which, np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    number = np.repeat(np.arange(len(lengths)), lengths)
+    return number, np.arange(len(number)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
-def _side(
+def _orientation(
     point: NDArray[np.float64], start: NDArray[np.float64], stop: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """On which side of a line a point lies: the sign of the cross product."""
+    """Cross product: positive or negative on either side of the line from `start` to `stop`."""
     line, to = stop - start, point - start
     return line[:, 0] * to[:, 1] - line[:, 1] * to[:, 0]
 
 
-def _without_straight(outline: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The corners at which an outline turns: through others, it could cross itself unseen."""
+def _drop_collinear(outline: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Drop vertices without a turn, which a crossing could run through undetected."""
     kept = outline[(outline != np.roll(outline, 1, axis=0)).any(axis=1)]
     before, after = np.roll(kept, 1, axis=0), np.roll(kept, -1, axis=0)
-    return kept[_side(kept, before, after) != 0]
+    return kept[_orientation(kept, before, after) != 0]

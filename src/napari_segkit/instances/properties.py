@@ -1,4 +1,4 @@
-"""Properties of objects, as scikit-image's `regionprops` measures them."""
+"""Measurements of objects with scikit-image's `regionprops`."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,79 +11,56 @@ from napari_segkit.images.axes_image import SPATIAL, AxesImage
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-FLAT_ONLY = ("eccentricity", "orientation", "perimeter")
+ONLY_2D = ("eccentricity", "orientation", "perimeter")
 PROPERTIES = (
     "centroid", "axis_major_length", "axis_minor_length", "equivalent_diameter_area", "extent",
-    "solidity", *FLAT_ONLY,
+    "solidity", *ONLY_2D,
 )  # fmt: skip
 
 
-def measure(
+def measure_properties(
     table: "DataFrame", labels: NDArray[Any], image: AxesImage, properties: Sequence[str]
 ) -> "DataFrame":
-    """A table of objects with properties of their regions.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With a column "index".
-    labels : ndarray
-        The objects, in the image's shape without channels.
-    image : AxesImage
-        Axes and spacing.
-    properties : sequence of str
-        As `Objects.measured` takes them.
-
-    Returns
-    -------
-    DataFrame
-        The same rows. Not a number stands where a property has no meaning: in the row of what
-        lies in several frames, for the perimeter where pixels are not square, and for the solidity
-        of what is flat in a volume.
-    """
+    """Add columns of `regionprops` to a table of objects; nan where a property is undefined."""
     from pandas import DataFrame, concat
 
     ndim = 3 if "Z" in image.axes else 2
-    named = AxesImage(labels, image.label_axes)
-    region = tuple(slice(0, n) for n in named.spatial(ndim))
+    source = AxesImage(labels, image.label_axes)
+    region = tuple(slice(0, n) for n in source.spatial_shape(ndim))
     spacing = image.spacing[-ndim:]
     rows = [
-        DataFrame(_measured(named.read(frame, region)[0], spacing, properties))
-        for frame in named.frames(ndim)
+        DataFrame(_measure_frame(source.read(frame, region)[0], spacing, properties))
+        for frame in source.frames(ndim)
     ]
     columns = {f"centroid-{i}": a for i, a in enumerate(SPATIAL[-ndim:].lower())}
-    measured = concat(rows).rename(columns=columns | {"label": "index", "filled": "solidity"})
-    once = measured[~measured["index"].duplicated(keep=False)]
-    return table.merge(once, on="index", how="left")
+    measured = concat(rows).rename(
+        columns=columns | {"label": "index", "hull_fraction": "solidity"}
+    )
+    unique_rows = measured[~measured["index"].duplicated(keep=False)]
+    return table.merge(unique_rows, on="index", how="left")
 
 
-def _measured(
+def _measure_frame(
     labels: NDArray[Any], spacing: tuple[float, ...], properties: Sequence[str]
 ) -> dict[str, Any]:
-    """What is measured of each label in one frame, by scikit-image's names and "filled"."""
+    """Measure the labels of one frame; "hull_fraction" stands for the solidity."""
     from skimage.measure import regionprops_table
 
     square = len(set(spacing)) == 1
-    own = {"solidity"} if square else {"solidity", "perimeter"}
+    special = {"solidity"} if square else {"solidity", "perimeter"}
     measured: dict[str, Any] = regionprops_table(  # type: ignore[no-untyped-call]
         labels,
-        properties=("label", *(p for p in properties if p not in own)),
+        properties=("label", *(p for p in properties if p not in special)),
         spacing=spacing,
-        extra_properties=[filled] if "solidity" in properties else None,
+        extra_properties=[hull_fraction] if "solidity" in properties else None,
     )
     if "perimeter" in properties and not square:
         measured["perimeter"] = np.full(len(measured["label"]), np.nan)
     return measured
 
 
-def filled(mask: NDArray[np.bool_]) -> float:
-    """The share of its convex hull that an object fills; not a number where it is flat in 3D.
-
-    Parameters
-    ----------
-    mask : ndarray of bool
-        The object in its box.
-    """
+def hull_fraction(mask: NDArray[np.bool_]) -> float:
+    """Solidity; nan for objects that are flat in 3D."""
     from skimage.morphology import convex_hull_image
 
     points = np.argwhere(mask)

@@ -1,8 +1,8 @@
-"""From what a network says of each pixel to objects: seeds in their middles, then a watershed.
+"""Seeded watershed from the outputs of a network to objects.
 
-The numbers below were chosen together, one setting for nuclei and cells of 13 to 68 pixels in six
-sets of images and volumes, on parts of the training images that the networks had not seen. Flooding
-by the distance to the rim instead of by the expected level gained nothing.
+The constants were chosen together, one setting for nuclei and cells of 13 to 68 pixels in six data
+sets, on parts of the training images held out from training. Flooding by the distance to the
+boundary instead of the expected level gained nothing.
 """
 
 from collections.abc import Sequence
@@ -13,90 +13,65 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.morphology import local_maxima, reconstruction
-from skimage.segmentation import watershed
 
-from .level_targets import by_level, levels_to_classes
+from .level_targets import levels_to_classes, split_levels
 
-FOREGROUND = 0.5  # an object is where background is no likelier than one less this
-SEED = 0.5  # a seed is where the expected level, 0 at the border and 1 in the middle, is higher
-NECK = 0.4  # of their thickness: what joins two cores by less is a gap in the rim between them
-SMOOTH = 0.04  # of the diameter, sigma by which the thickness is smoothed
-SMALL = 0.03  # of the area of a typical object: smaller holes are filled, smaller seeds dropped
-DOUBT = 0.5  # area of the smallest object, as a share of the typical, for each unit of doubt
+FOREGROUND = 0.5  # least probability of all classes but background
+SEED = 0.5  # seeds are where the expected level is higher (0 at the border, 1 in the middle)
+MIN_NECK = 0.4  # relative thickness: seeds are split at narrower necks
+SMOOTHING = 0.04  # sigma of the thickness, relative to the diameter
+SMALL_AREA = 0.03  # of a typical object: smaller holes are filled, smaller seeds dropped
+UNCERTAIN_AREA = 0.5  # least area at score 0, of a typical object; falls to 0 at score 1
 
 
 @dataclass(frozen=True)
-class Regions:
-    """Objects of an image.
+class WatershedObjects:
+    """Objects of an image."""
 
-    Parameters
-    ----------
-    labels : ndarray
-        int32: 0 background, 1 to N the objects, each in one piece.
-    class_of : ndarray
-        int ``(N,)``: the class position of each, at least 1.
-    scores : ndarray
-        float32 ``(N,)``: the mean probability of that class in the object, 0 to 1.
+    labels: NDArray[np.int32]  # 0 background, 1 to N the objects, each connected
+    class_of: NDArray[np.intp]  # (N,): class position of each, at least 1
+    scores: NDArray[np.float32]  # (N,): mean probability of that class in the object
+
+
+def segment_objects(
+    probabilities: NDArray[np.float32], objects_by: str, *, spacing: Sequence[float], size: float
+) -> WatershedObjects:
+    """Objects from network outputs ``(outputs, Y, X)`` or ``(outputs, Z, Y, X)``.
+
+    `spacing` is in world units per axis, `size` the typical diameter in pixels of the finest axis.
+    Objects are numbered from 1 in the order of their first pixels.
     """
-
-    labels: NDArray[np.int32]
-    class_of: NDArray[np.intp]
-    scores: NDArray[np.float32]
-
-
-def find_objects(
-    probabilities: NDArray[np.float32], how: str, *, spacing: Sequence[float], size: float
-) -> Regions:
-    """Objects, from the probabilities of a network's outputs.
-
-    Parameters
-    ----------
-    probabilities : ndarray
-        ``(outputs, Y, X)`` or ``(outputs, Z, Y, X)``, as many as `levels.outputs` says.
-    how : {"components", "boundary", "distance"}
-        How the network learned to tell objects apart.
-    spacing : sequence of float
-        World units between pixels along each axis.
-    size : float
-        Typical diameter of an object, in pixels of the finest axis.
-
-    Returns
-    -------
-    Regions
-        Objects numbered from 1 in the order of their first pixels.
-    """
-    classes = levels_to_classes(probabilities, how)
-    typical = _typical(spacing, size)
-    foreground = _without_holes(classes[0] <= 1 - FOREGROUND, SMALL * typical)
-    if how == "components":
+    classes = levels_to_classes(probabilities, objects_by)
+    typical = _typical_pixels(spacing, size)
+    foreground = _fill_small_holes(classes[0] <= 1 - FOREGROUND, SMALL_AREA * typical)
+    if objects_by == "components":
         labels = _components(classes, foreground)
     else:
-        height = _expected(by_level(probabilities, how).sum(axis=0))
-        seeds = _cores(foreground & (height > SEED), SMALL * typical)
-        if how == "boundary":
-            seeds = _parted(seeds, spacing, SMOOTH * size)
-        labels = _flooded(height, seeds, foreground)
-    return _described(labels, classes, DOUBT * typical)
+        height = _expected_level(split_levels(probabilities, objects_by).sum(axis=0))
+        seeds = _large_components(foreground & (height > SEED), SMALL_AREA * typical)
+        if objects_by == "boundary":
+            seeds = _split_seeds(seeds, spacing, SMOOTHING * size)
+        labels = _watershed(height, seeds, foreground)
+    return _score_objects(labels, classes, UNCERTAIN_AREA * typical)
 
 
-def _typical(spacing: Sequence[float], size: float) -> float:
-    """Pixels of a disc or ball of this diameter, which is in pixels of the finest axis."""
-    content = pi / 4 * size**2 if len(spacing) == 2 else pi / 6 * size**3
-    return float(content / np.prod(np.divide(spacing, min(spacing))))
+def _typical_pixels(spacing: Sequence[float], size: float) -> float:
+    """Pixels of a disc (ball) with this diameter in pixels of the finest axis."""
+    volume = pi / 4 * size**2 if len(spacing) == 2 else pi / 6 * size**3
+    return float(volume / np.prod(np.divide(spacing, min(spacing))))
 
 
-def _without_holes(foreground: NDArray[np.bool_], smallest: float) -> NDArray[np.bool_]:
-    """Fill what is enclosed and small; at the end of the image nobody knows how far a gap goes."""
-    gaps = _pieces(~foreground, 0)
-    small = np.bincount(gaps.ravel()) < smallest
-    for axis in range(gaps.ndim):
-        small[gaps.take([0, -1], axis)] = False
-    return foreground | small[gaps]
+def _fill_small_holes(foreground: NDArray[np.bool_], smallest: float) -> NDArray[np.bool_]:
+    """Fill small enclosed holes, but none at the ends of the image, where the extent is unknown."""
+    holes = _label_components(~foreground, 0)
+    small = np.bincount(holes.ravel()) < smallest
+    for axis in range(holes.ndim):
+        small[holes.take([0, -1], axis)] = False
+    return foreground | small[holes]
 
 
-def _expected(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The expected level, 0 in the background and at borders, 1 in the middle of objects."""
+def _expected_level(levels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Expected level: 0 in background and at boundaries, 1 in the middle of objects."""
     height = np.zeros(levels.shape[1:], np.float32)
     for number, level in enumerate(levels[1:], 1):
         height += np.float32(number / (len(levels) - 1)) * level
@@ -104,73 +79,83 @@ def _expected(levels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _components(classes: NDArray[np.float32], foreground: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Each connected piece of a class."""
-    likeliest = np.where(foreground, classes[1:].argmax(axis=0) + 1, 0)
-    labels = np.zeros(likeliest.shape, np.int32)
+    """Connected components of each class."""
+    most_likely = np.where(foreground, classes[1:].argmax(axis=0) + 1, 0)
+    labels = np.zeros(most_likely.shape, np.int32)
     for position in range(1, len(classes)):
-        labels += _pieces(likeliest == position, labels.max())
+        labels += _label_components(most_likely == position, labels.max())
     return labels
 
 
-def _pieces(mask: NDArray[np.bool_], after: int) -> NDArray[np.int32]:
-    """Connected pieces, numbered after those that there are already."""
-    pieces: NDArray[np.int32] = ndimage.label(mask)[0]
-    return np.where(mask, pieces + np.int32(after), 0)
+def _label_components(mask: NDArray[np.bool_], after: int) -> NDArray[np.int32]:
+    """Number connected components from `after` + 1."""
+    components: NDArray[np.int32] = ndimage.label(mask)[0]
+    return np.where(mask, components + np.int32(after), 0)
 
 
-def _cores(mask: NDArray[np.bool_], smallest: float) -> NDArray[np.int32]:
-    """Connected pieces that are not too small."""
-    pieces = _pieces(mask, 0)
-    areas = np.bincount(pieces.ravel())
-    return np.where(areas[pieces] < smallest, np.int32(0), pieces)
+def _large_components(mask: NDArray[np.bool_], smallest: float) -> NDArray[np.int32]:
+    """Connected components that are not too small."""
+    components = _label_components(mask, 0)
+    areas = np.bincount(components.ravel())
+    return np.where(areas[components] < smallest, np.int32(0), components)
 
 
-def _parted(cores: NDArray[np.int32], spacing: Sequence[float], sigma: float) -> NDArray[np.int32]:
-    """Seeds where cores are thickest: a rim with a gap still parts what lies on its two sides."""
-    seeds, sampling, count = np.zeros_like(cores), np.divide(spacing, min(spacing)), 0
-    for number, box in enumerate(ndimage.find_objects(cores), 1):
+def _split_seeds(
+    seeds: NDArray[np.int32], spacing: Sequence[float], sigma: float
+) -> NDArray[np.int32]:
+    """Split seeds at narrow necks, so that a gap in a boundary does not merge two objects."""
+    split, sampling, count = np.zeros_like(seeds), np.divide(spacing, min(spacing)), 0
+    for number, box in enumerate(ndimage.find_objects(seeds), 1):
         if box is None:
             continue
         around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
-        core = cores[around] == number
-        summits, found = ndimage.label(_summits(core, sampling, sigma), np.ones((3,) * core.ndim))
-        seeds[around][summits > 0] = summits[summits > 0] + count
+        peaks = _thickness_peaks(seeds[around] == number, sampling, sigma)
+        parts, found = ndimage.label(peaks, np.ones((3,) * peaks.ndim))
+        split[around][parts > 0] = parts[parts > 0] + count
         count += found
-    return seeds
+    return split
 
 
-def _summits(core: NDArray[np.bool_], sampling: NDArray[Any], sigma: float) -> NDArray[np.bool_]:
-    """Where a core is thick, up to necks; all of it where it is alike everywhere."""
-    if core.all():
-        return core
-    depth = ndimage.distance_transform_edt(core, sampling=sampling)
-    depth = np.log(ndimage.gaussian_filter(depth, sigma / sampling).clip(NECK**2))
-    summits = core & local_maxima(reconstruction(depth + log(NECK), depth))  # type: ignore[no-untyped-call]
-    return summits if summits.any() else core
+def _thickness_peaks(
+    seed: NDArray[np.bool_], sampling: NDArray[Any], sigma: float
+) -> NDArray[np.bool_]:
+    """Where a seed is thick, down to its necks; all of it if it has no peak."""
+    from skimage.morphology import local_maxima, reconstruction
+
+    if seed.all():
+        return seed
+    depth = ndimage.distance_transform_edt(seed, sampling=sampling)
+    depth = np.log(ndimage.gaussian_filter(depth, sigma / sampling).clip(MIN_NECK**2))
+    peaks = seed & local_maxima(reconstruction(depth + log(MIN_NECK), depth))  # type: ignore[no-untyped-call]
+    return peaks if peaks.any() else seed
 
 
-def _flooded(
+def _watershed(
     height: NDArray[np.float32], seeds: NDArray[np.int32], foreground: NDArray[np.bool_]
 ) -> NDArray[np.int32]:
-    """One object around each seed; foreground that no seed reaches is an object as it is."""
+    """One object per seed; foreground without a seed becomes objects by connected components."""
+    from skimage.segmentation import watershed
+
     labels: NDArray[np.int32] = watershed(-height, seeds, mask=foreground)  # type: ignore[no-untyped-call]
-    return labels + _pieces(foreground & (labels == 0), labels.max())
+    return labels + _label_components(foreground & (labels == 0), labels.max())
 
 
-def _described(labels: NDArray[np.int32], classes: NDArray[np.float32], doubt: float) -> Regions:
-    """Class and score of each object, without those that are too small to be believed."""
+def _score_objects(
+    labels: NDArray[np.int32], classes: NDArray[np.float32], uncertain_area: float
+) -> WatershedObjects:
+    """Class and score of each object, without small uncertain ones."""
     flat, count = labels.ravel(), int(labels.max()) + 1
     areas = np.bincount(flat, minlength=count)
     sums = np.stack([np.bincount(flat, c.ravel(), count) for c in classes[1:]])
     means = sums / np.maximum(areas, 1)
     scores = np.clip(means.max(axis=0), 0, 1)
-    kept = areas >= doubt * (1 - scores)
+    kept = areas >= uncertain_area * (1 - scores)
     kept[0] = False
-    found, first = np.unique(flat, return_index=True)
-    order = found[np.argsort(first)]
+    present, first = np.unique(flat, return_index=True)
+    order = present[np.argsort(first)]
     order = order[kept[order]]
     numbers = np.zeros(count, np.int32)
     numbers[order] = np.arange(1, len(order) + 1)
-    return Regions(
+    return WatershedObjects(
         numbers[labels], means.argmax(axis=0)[order] + 1, scores[order].astype(np.float32)
     )
