@@ -182,9 +182,9 @@ def outputs(spec: ModelSpec, classes: int) -> int:
     """
     if spec.objects is None:
         return classes
-    from napari_segkit.instances.level_targets import outputs
+    from napari_segkit.instances.level_targets import count_outputs
 
-    return outputs(spec.objects, classes)
+    return count_outputs(spec.objects, classes)
 
 
 def _dims(info: ModelInfo) -> str:

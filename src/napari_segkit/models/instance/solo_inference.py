@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from napari_segkit.instances.roi_masks import GRID
+from napari_segkit.instances.roi_masks import MASK_SIZE
 
 from .solo_layers import STRIDE, mask_logits
 from .solo_matrix_nms import matrix_nms, overlaps, rivals
@@ -152,7 +152,7 @@ def _cut(soft: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     boxes = bounds(hard)
     which = torch.arange(len(soft), device=soft.device, dtype=boxes.dtype)
     crops = roi_align(
-        soft[:, None], torch.cat([which[:, None], boxes], 1), GRID, sampling_ratio=2, aligned=True
+        soft[:, None], torch.cat([which[:, None], boxes], 1), MASK_SIZE, sampling_ratio=2, aligned=True
     )
     return boxes * STRIDE, crops[:, 0], maskness
 

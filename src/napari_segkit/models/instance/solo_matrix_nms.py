@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from napari_segkit.instances.roi_masks import GRID
+from napari_segkit.instances.roi_masks import MASK_SIZE
 
 SIGMA = 2.0  # of the Gaussian kernel
 RIVALS = 32  # better masks that each one is compared with, at most
 FAINT = 0.03  # overlaps that lower a score by less than 0.2 %
 BLOCK = 64  # masks whose boxes are held against all better ones at a time
 PAIRS = 1024  # pairs of masks that are held at a time
-SAMPLES = GRID  # along each edge of what two boxes share
+SAMPLES = MASK_SIZE  # along each edge of what two boxes share
 
 
 def rivals(boxes: Tensor, crops: Tensor) -> tuple[Tensor, Tensor]:
