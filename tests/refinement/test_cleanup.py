@@ -1,4 +1,4 @@
-"""Classes tidied, against footprints, floods and plain counting."""
+"""Classes clean_mask, against footprints, floods and plain counting."""
 
 from itertools import product
 
@@ -11,7 +11,7 @@ from scipy import ndimage
 from skimage import morphology
 
 from napari_segkit import CleanConfig
-from napari_segkit.refinement.cleanup import clean, tidied
+from napari_segkit.refinement.cleanup import clean, clean_mask
 
 SPACINGS = st.sampled_from([(1.0, 1.0), (0.3, 0.7), (2.0, 0.5), (1.0, 1.0, 1.0), (3.0, 1.0, 0.7)])
 
@@ -40,7 +40,7 @@ def test_opening_is_that_by_a_ball(given_, radius):
     eroded = ndimage.binary_erosion(mask, footprint, border_value=1)
     wanted = ndimage.binary_dilation(eroded, footprint)
     if not mask.all():
-        found = tidied(mask, CleanConfig(open=radius), spacing)
+        found = clean_mask(mask, CleanConfig(open=radius), spacing)
         np.testing.assert_array_equal(found, wanted)
 
 
@@ -55,7 +55,7 @@ def test_closing_is_that_by_a_ball(given_, radius):
     wide = np.pad(mask, [(n, n) for n in footprint.shape])
     closed = ndimage.binary_closing(wide, footprint)
     wanted = closed[tuple(slice(n, -n) for n in footprint.shape)]
-    found = tidied(mask, CleanConfig(close=radius), spacing)
+    found = clean_mask(mask, CleanConfig(close=radius), spacing)
     np.testing.assert_array_equal(found, wanted)
 
 
@@ -67,7 +67,7 @@ def test_pieces_are_counted_in_world_units(given_, least, largest):
     volumes = [(pieces == p).sum() * np.prod(spacing) for p in range(1, count + 1)]
     kept = [p + 1 for p, v in enumerate(volumes) if v >= least - 1e-9]
     kept = sorted(kept, key=lambda p: -volumes[p - 1])[: 1 if largest else None]
-    found = tidied(mask, CleanConfig(min_size=least, largest=largest), spacing)
+    found = clean_mask(mask, CleanConfig(min_size=least, largest=largest), spacing)
     np.testing.assert_array_equal(found, np.isin(pieces, kept))
 
 
@@ -82,7 +82,7 @@ def test_holes_are_filled_up_to_a_size(given_, most):
         ends = (places == 0).any() or (places == np.array(mask.shape) - 1).any()
         if not ends and len(places) * np.prod(spacing) <= most + 1e-9:
             wanted |= gaps == gap
-    np.testing.assert_array_equal(tidied(mask, CleanConfig(fill_holes=most), spacing), wanted)
+    np.testing.assert_array_equal(clean_mask(mask, CleanConfig(fill_holes=most), spacing), wanted)
 
 
 def test_a_ball_larger_than_the_image():
@@ -90,15 +90,15 @@ def test_a_ball_larger_than_the_image():
     mask = np.zeros((6, 40, 50), bool)
     mask[:, 5:35, 5:15] = mask[:, 5:35, 25:45] = True
     spacing = (2.0, 1.0, 1.0)
-    closed = tidied(mask, CleanConfig(close=1e6), spacing)
-    np.testing.assert_array_equal(closed, tidied(mask, CleanConfig(close=21.0), spacing))
+    closed = clean_mask(mask, CleanConfig(close=1e6), spacing)
+    np.testing.assert_array_equal(closed, clean_mask(mask, CleanConfig(close=21.0), spacing))
     assert closed[3, 20, 5:45].all()
-    assert not tidied(mask, CleanConfig(open=1e6), spacing).any()
+    assert not clean_mask(mask, CleanConfig(open=1e6), spacing).any()
 
 
 def test_all_holes_are_those_that_scipy_fills():
     mask = np.random.default_rng(0).random((20, 24, 24)) < 0.7
-    found = tidied(mask, CleanConfig(fill_holes=1e12), (1.0, 1.0, 1.0))
+    found = clean_mask(mask, CleanConfig(fill_holes=1e12), (1.0, 1.0, 1.0))
     np.testing.assert_array_equal(found, ndimage.binary_fill_holes(mask))
 
 
@@ -224,7 +224,7 @@ def test_nothing_of_a_class_stays_nothing():
 
 
 @pytest.mark.parametrize(("config", "given", "words"), [
-    (CleanConfig(1, threshold=0.5), {}, "threshold needs the probabilities"),
+    (CleanConfig(1, threshold=0.5), {}, "threshold needs the class probabilities"),
     (CleanConfig(7), {"probabilities": np.ones((2, 4, 4))}, "no class 7 .* 0, 1"),
     (CleanConfig(1), {"probabilities": np.ones((2, 4, 5))}, r"labels have \(4, 4\)"),
     (CleanConfig(1), {"probabilities": np.ones((2, 4, 4)), "values": (1, 2, 3)}, "of 2 classes"),

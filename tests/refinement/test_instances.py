@@ -8,11 +8,11 @@ from skimage.data import coins
 
 from napari_segkit import MRFConfig, smooth
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.intensity import measure
+from napari_segkit.images.intensity import measure_statistics
 from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.instances.level_targets import LEVELS, levels_to_classes
 from napari_segkit.instances.roi_masks import paste
-from napari_segkit.refinement.instances import levels_of, smooth_objects
+from napari_segkit.refinement.instances import rescale_levels, smooth_objects
 from napari_segkit.steps import drain
 
 MRF = MRFConfig(2.0, intensity_sigma=0.1, iterations=6)
@@ -33,7 +33,7 @@ def candidates(*boxes):
 
 
 def smoothed(found, image=IMAGE, item=None):
-    options = {"statistics": measure([image], 2), "device": "cpu"}
+    options = {"statistics": measure_statistics([image], 2), "device": "cpu"}
     return drain(smooth_objects(found, image, item or {}, MRF, **options))
 
 
@@ -65,7 +65,7 @@ def test_masks_are_as_large_as_their_boxes_and_no_larger():
 
 def test_the_item_counts_and_not_its_neighbours():
     stack = AxesImage(np.stack([PIXELS[::-1], PIXELS]), "ZYX")
-    numbers = {"statistics": measure([IMAGE], 2), "device": "cpu"}
+    numbers = {"statistics": measure_statistics([IMAGE], 2), "device": "cpu"}
     found = candidates((20, 12, 61, 50))
     in_stack = drain(smooth_objects(found, stack, {"Z": 1}, MRF, **numbers))
     flat = AxesImage(PIXELS, "YX")
@@ -87,15 +87,15 @@ def test_levels_add_up_to_the_classes_they_are_given(how, data):
     outputs = random.dirichlet([0.2] * (1 + things * LEVELS[how]), (3, 4)).transpose(2, 0, 1)
     outputs = outputs.astype(np.float32)
     classes = random.dirichlet([0.5] * (1 + things), (3, 4)).transpose(2, 0, 1).astype(np.float32)
-    changed = levels_of(outputs, classes, how)
+    changed = rescale_levels(outputs, classes, how)
     assert changed.shape == outputs.shape
     np.testing.assert_allclose(levels_to_classes(changed, how), classes, atol=1e-4)
-    same = levels_of(outputs, levels_to_classes(outputs, how), how)
+    same = rescale_levels(outputs, levels_to_classes(outputs, how), how)
     np.testing.assert_allclose(same, outputs, atol=1e-5)
 
 
 def test_a_class_that_was_impossible_comes_in_as_the_border_of_an_object():
     outputs = np.array([1, 0, 0, 0], np.float32).reshape(4, 1, 1)
     classes = np.array([0.1, 0.9], np.float32).reshape(2, 1, 1)
-    changed = levels_of(outputs, classes, "distance")
+    changed = rescale_levels(outputs, classes, "distance")
     np.testing.assert_allclose(changed.ravel(), [0.1, 0.9, 0, 0], atol=1e-6)

@@ -8,7 +8,7 @@ import pytest
 from napari_segkit import MRFConfig, smooth
 from napari_segkit.refinement import mrf
 from napari_segkit.refinement import smooth as smoothing
-from napari_segkit.refinement.mrf import neighbours, smoother
+from napari_segkit.refinement.mrf import make_smoother, neighbours
 
 METHODS = ("mean-field", "icm")
 CASES = [
@@ -76,7 +76,7 @@ def slow(probabilities, pairs, config):
 def test_it_is_what_loops_over_pixels_give(shape, spacing, diagonals, channels, sigma, method):
     probabilities, pixels = scene(shape, channels)
     config = MRFConfig(2.5, 3, diagonals, sigma, method)
-    found = smoother(config, 3, spacing, "cpu")(probabilities, pixels, [0, 0, 0])
+    found = make_smoother(config, 3, spacing, "cpu")(probabilities, pixels, [0, 0, 0])
     wanted = slow(probabilities, pairs_of(shape, spacing, diagonals, pixels, sigma), config)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, atol=1e-4)
@@ -89,7 +89,7 @@ def rounds(config, probabilities, pixels, spacing, most=5):
         changed = MRFConfig(
             config.weight, count, config.diagonals, config.intensity_sigma, config.method
         )
-        yield smoother(changed, len(probabilities), spacing, "cpu")(
+        yield make_smoother(changed, len(probabilities), spacing, "cpu")(
             probabilities, pixels, [0, 0, 0]
         )
 
@@ -145,7 +145,7 @@ def test_the_weight_means_the_same_everywhere(spacing, diagonals, method):
     other[middle] = 0.8
     probabilities = np.stack([1 - other, other])
     config = MRFConfig(3.0, 1, diagonals, None, method)
-    found = smoother(config, 2, spacing, "cpu")(probabilities, None, [0, 0])
+    found = make_smoother(config, 2, spacing, "cpu")(probabilities, None, [0, 0])
     odds = found[1][middle] / found[0][middle]
     assert odds == pytest.approx(4 * np.exp(-3.0), rel=1e-3)
 
@@ -187,7 +187,7 @@ def test_block_by_block_is_nearly_as_the_whole(monkeypatch, shape, largest, meth
     _, image, probabilities = halves(shape)
     config = MRFConfig(weight=4.0, intensity_sigma=0.5, iterations=20, method=method)
     whole = smooth(probabilities, image, config)
-    monkeypatch.setattr(smoothing, "LARGEST", largest)
+    monkeypatch.setattr(smoothing, "MAX_BLOCK", largest)
     parts = smooth(probabilities, image, config)
     assert (whole.argmax(0) == parts.argmax(0)).mean() >= 0.999
 
@@ -208,8 +208,8 @@ def test_without_weight_nothing_changes():
 
 def test_it_ends_where_nothing_changes(monkeypatch):
     turns = []
-    one = mrf.Field._turn
-    monkeypatch.setattr(mrf.Field, "_turn", lambda *a: turns.append(a) or one(*a))
+    one = mrf.PottsField._update
+    monkeypatch.setattr(mrf.PottsField, "_update", lambda *a: turns.append(a) or one(*a))
     _, _, probabilities = halves((20, 20))
     smooth(probabilities, None, MRFConfig(iterations=1000, method="icm"))
     assert len(turns) < 4 * 20

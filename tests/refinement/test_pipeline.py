@@ -70,7 +70,7 @@ def test_time_points_are_refined_one_by_one(axes):
 def test_block_by_block_is_as_the_whole(monkeypatch):
     image, maps = scene()
     whole = refine(maps, image, BOTH, values=VALUES)
-    monkeypatch.setattr(blockwise, "LARGEST", 2000)
+    monkeypatch.setattr(blockwise, "MAX_BLOCK", 2000)
     steps = list(refine_blocks(maps, image, BOTH, values=VALUES))
     assert [s.done for s in steps] == list(range(1, steps[-1].total + 1))
     assert len(steps) >= 4

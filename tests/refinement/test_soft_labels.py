@@ -82,9 +82,9 @@ def test_scribbles_spread_once_they_are_soft():
 
 
 @pytest.mark.parametrize(("labels", "given", "words"), [
-    (np.ones((3, 3), int), {}, "of 1 class, and there is nothing to choose between"),
-    (np.zeros((3, 3), int), {"unlabelled": 0}, "of 0 classes"),
-    (np.arange(400).reshape(20, 20), {}, "hold 400 values"),
+    (np.ones((3, 3), int), {}, "have 1 class, and refinement needs at least two"),
+    (np.zeros((3, 3), int), {"unlabelled": 0}, "have 0 classes"),
+    (np.arange(400).reshape(20, 20), {}, "have 400 values"),
     (np.eye(3, dtype=int), {"certainty": 0.5}, "certainty is 0.5; give a number above 0.5"),
     (np.eye(3, dtype=int), {"certainty": 1.5}, "and up to 1"),
     (np.eye(3, dtype=int), {"certainty": float("nan")}, "certainty is nan"),

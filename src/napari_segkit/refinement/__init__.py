@@ -1,1 +1,1 @@
-"""Refinement: clean edges for what a model says. CRF, MRF, superpixels, clean-up."""
+"""Refine predictions: fully connected CRF, grid MRF, superpixel voting, clean-up."""

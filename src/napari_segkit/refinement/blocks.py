@@ -1,4 +1,4 @@
-"""Large images block by block: where the blocks lie, and the margin around each."""
+"""Split large images into blocks with a margin around each."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise, product
@@ -9,40 +9,35 @@ from numpy.typing import NDArray
 Region = tuple[slice, ...]
 Floats = NDArray[np.float32]
 
-# What smooths a block: from its probabilities, its scaled intensities (None where the image does
-# not count) and its first pixel's place in the image.
-Smooth = Callable[[Floats, Floats | None, Sequence[int]], Floats]
+# Smooths a block: (classes, *block) probabilities, (C, *block) scaled intensities or None,
+# and the position of the block's first pixel in the image -> (classes, *block) probabilities.
+BlockSmoother = Callable[[Floats, Floats | None, Sequence[int]], Floats]
 
 
-def regions(lengths: Sequence[int], largest: float) -> Iterator[Region]:
-    """The blocks that cover an image, in order and much alike in size.
+def split_into_blocks(shape: Sequence[int], max_pixels: float) -> Iterator[Region]:
+    """Yield blocks of similar size in row-major order, of about `max_pixels` pixels at most.
 
-    They start at even pixels: what takes even and odd ones in turn does so as in the whole.
-
-    Parameters
-    ----------
-    lengths : sequence of int
-        Of the spatial axes, in pixels.
-    largest : float
-        Pixels of a block at most, give or take one along each axis.
+    They start at even pixels, so that the MRF updates pixels in the same order as without blocks.
     """
-    parts = [1] * len(lengths)
-    while np.prod([-(-n // p) for n, p in zip(lengths, parts, strict=True)]) > max(largest, 1):
-        longest = max(range(len(lengths)), key=lambda i: lengths[i] / parts[i])
-        parts[longest] += 1
-    counted = zip(lengths, parts, strict=True)
-    edges = [sorted({n * i // p // 2 * 2 for i in range(p)} | {n}) for n, p in counted]
-    return product(*([slice(*ends) for ends in pairwise(along)] for along in edges))
+    counts = [1] * len(shape)
+    while np.prod([-(-n // c) for n, c in zip(shape, counts, strict=True)]) > max(max_pixels, 1):
+        longest = max(range(len(shape)), key=lambda i: shape[i] / counts[i])
+        counts[longest] += 1
+    edges = [
+        sorted({n * i // c // 2 * 2 for i in range(c)} | {n})
+        for n, c in zip(shape, counts, strict=True)
+    ]
+    return product(*([slice(*ends) for ends in pairwise(axis)] for axis in edges))
 
 
-def widened(block: Region, halo: Sequence[int], lengths: Sequence[int]) -> tuple[Region, Region]:
-    """A block with a margin around it, and where the block lies inside that."""
-    along = list(zip(block, halo, lengths, strict=True))
-    wide = [slice(max(0, b.start - h), min(n, b.stop + h)) for b, h, n in along]
-    return tuple(wide), moved(block, wide)
+def add_margin(block: Region, margin: Sequence[int], shape: Sequence[int]) -> tuple[Region, Region]:
+    """Widen a block within the image; also gives the block's position inside the wider one."""
+    axes = zip(block, margin, shape, strict=True)
+    outer = tuple(slice(max(0, b.start - m), min(n, b.stop + m)) for b, m, n in axes)
+    return outer, relative_to(block, outer)
 
 
-def moved(block: Region, wide: Sequence[slice]) -> Region:
-    """Where a block lies inside a larger one."""
-    along = zip(block, wide, strict=True)
-    return tuple(slice(b.start - w.start, b.stop - w.start) for b, w in along)
+def relative_to(block: Region, outer: Sequence[slice]) -> Region:
+    """Shift a block into the coordinates of a larger one that contains it."""
+    axes = zip(block, outer, strict=True)
+    return tuple(slice(b.start - o.start, b.stop - o.start) for b, o in axes)

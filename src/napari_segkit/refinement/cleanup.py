@@ -1,4 +1,4 @@
-"""Classes tidied one by one: thresholds, specks, holes, spurs and gaps, in world units."""
+"""Clean up classes one by one: threshold, opening, closing, holes and small components."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from napari_segkit.config import CleanConfig
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.integer[Any]]
-ROUNDING = 1e-6  # share by which a distance may exceed a radius and count as the same
+TOLERANCE = 1e-6  # relative: distances and sizes this close to a limit count as equal to it
 
 
 def clean(
@@ -23,90 +23,51 @@ def clean(
     values: Sequence[int] | None = None,
     spacing: Sequence[float],
 ) -> Labels:
-    """Tidy the classes of one image or volume.
+    """Clean up ``([Z,] Y, X)`` labels, one class after the other, into a new array.
 
-    Parameters
-    ----------
-    labels : ndarray of int
-        ``(Y, X)`` or ``(Z, Y, X)``: the class of each pixel.
-    steps : sequence of CleanConfig
-        What is done, one class after the other. Within a class the order is: threshold, open,
-        close, fill holes, smallest size, largest piece. Pixels that touch by a corner are of one
-        piece; what is enclosed but for a corner is a hole.
-    probabilities : ndarray of float, optional
-        ``(classes, *labels.shape)``. A pixel that loses its class takes the likeliest of those that
-        it has not lost. Without them it takes the class of the nearest pixel of another one.
-    values : sequence of int, optional
-        The label value of each class of the probabilities. None: 0, 1, 2, ...
-    spacing : sequence of float
-        World units between pixels along each axis.
-
-    Returns
-    -------
-    ndarray
-        A new array of the labels' shape and type.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit each other, a class is not among the values, or there is a
-        threshold without probabilities.
+    A pixel that loses its class takes the likeliest class it has not lost before; without
+    `probabilities` ``(classes, *labels.shape)``, that of the nearest pixel of another class.
     """
     _check(labels, steps, probabilities, values, spacing)
     cleaned = labels.copy()
-    order = _Likeliest(probabilities, values) if probabilities is not None else None
+    ranking = _ClassRanking(probabilities, values) if probabilities is not None else None
     for step in steps:
         mask = cleaned == step.value
         if not mask.any():
             continue
         kept = mask
-        if step.threshold is not None and order is not None:
-            kept = mask & (order.of(step.value) >= step.threshold)
-        kept = tidied(kept, step, spacing)
+        if step.threshold is not None and ranking is not None:
+            kept = mask & (ranking.probabilities_of(step.value) >= step.threshold)
+        kept = clean_mask(kept, step, spacing)
         lost = mask & ~kept
         cleaned[kept] = step.value
-        if order is not None:
-            cleaned[lost] = order.instead(lost, step.value)
+        if ranking is not None:
+            cleaned[lost] = ranking.next_likeliest(lost, step.value)
         elif lost.any():
-            cleaned[lost] = _nearest(cleaned, lost, step.value, spacing)
+            cleaned[lost] = _nearest_class(cleaned, lost, step.value, spacing)
     return cleaned
 
 
-def tidied(mask: Mask, step: CleanConfig, spacing: Sequence[float]) -> Mask:
-    """Tidy one mask: all of a step but its threshold.
-
-    Parameters
-    ----------
-    mask : ndarray of bool
-        Where the class is.
-    step : CleanConfig
-        What is done.
-    spacing : sequence of float
-        World units between pixels along each axis.
-
-    Returns
-    -------
-    ndarray of bool
-        Where the class is afterwards.
-    """
+def clean_mask(mask: Mask, step: CleanConfig, spacing: Sequence[float]) -> Mask:
+    """Clean up one mask: every operation of a step except its threshold."""
     if not mask.any():
         return mask
-    # Within a pixel around the class all is as in the whole image: distances to what is not of the
-    # class, what is enclosed, and what touches the end of the image.
+    # Within a margin of one pixel everything is as in the full image: distances to other classes,
+    # enclosed pixels, and contact with the image border.
     (box,) = ndimage.find_objects(mask.view(np.int8))
-    wide = tuple(slice(max(0, b.start - 1), b.stop + 1) for b in box)
-    unit, part = float(np.prod(spacing)), mask[wide]
+    outer = tuple(slice(max(0, b.start - 1), b.stop + 1) for b in box)
+    pixel, crop = float(np.prod(spacing)), mask[outer]
     if step.open:
-        part = _opened(part, step.open, spacing)
-    if step.close and part.any():
-        part = _closed(part, step.close, spacing)
+        crop = _open(crop, step.open, spacing)
+    if step.close and crop.any():
+        crop = _close(crop, step.close, spacing)
     if step.fill_holes:
-        part = _without_holes(part, step.fill_holes / unit)
+        crop = _fill_holes(crop, step.fill_holes / pixel)
     if step.min_size or step.largest:
-        part = _without_pieces(part, step.min_size / unit, largest=step.largest)
-    tidy = np.zeros_like(mask)
-    tidy[wide] = part
-    return tidy
+        crop = _remove_components(crop, step.min_size / pixel, largest=step.largest)
+    cleaned = np.zeros_like(mask)
+    cleaned[outer] = crop
+    return cleaned
 
 
 def _check(
@@ -124,8 +85,8 @@ def _check(
     if probabilities is None:
         if any(step.threshold is not None for step in steps):
             raise ValueError(
-                "A threshold needs the probabilities of the classes, and there are only labels: "
-                "give them, or leave the threshold out."
+                "A threshold needs the class probabilities, and only labels were given: pass "
+                "probabilities, or leave the threshold out."
             )
         return
     if probabilities.shape[1:] != labels.shape:
@@ -133,113 +94,114 @@ def _check(
             f"The probabilities have the shape {probabilities.shape}, and the labels have "
             f"{labels.shape}: give (classes, *shape of the labels)."
         )
-    _check_values(_known(probabilities, values), len(probabilities), labels, steps)
+    _check_values(_label_values(probabilities, values), len(probabilities), labels, steps)
 
 
 def _check_values(
-    known: list[int], classes: int, labels: Labels, steps: Sequence[CleanConfig]
+    values: list[int], classes: int, labels: Labels, steps: Sequence[CleanConfig]
 ) -> None:
-    if len(known) != classes or max(known) > np.iinfo(labels.dtype).max:
+    if len(values) != classes or max(values) > np.iinfo(labels.dtype).max:
         raise ValueError(
-            f"values={known} cannot be the label values of {classes} classes in labels of type "
+            f"values={values} cannot be the label values of {classes} classes in labels of type "
             f"{labels.dtype}: give one value for each class, and labels of a type that holds them."
         )
-    unknown = sorted({step.value for step in steps} - set(known))
+    unknown = sorted({step.value for step in steps} - set(values))
     if unknown:
         raise ValueError(
-            f"There is no class {', '.join(map(str, unknown))} to be tidied; choose among "
-            f"{', '.join(map(str, known))}."
+            f"There is no class {', '.join(map(str, unknown))} to clean up; choose among "
+            f"{', '.join(map(str, values))}."
         )
 
 
-def _known(probabilities: NDArray[Any], values: Sequence[int] | None) -> list[int]:
+def _label_values(probabilities: NDArray[Any], values: Sequence[int] | None) -> list[int]:
     return list(range(len(probabilities))) if values is None else [int(v) for v in values]
 
 
-class _Likeliest:
-    """Which class a pixel takes once it has lost others."""
+class _ClassRanking:
+    """Class probabilities, and which classes each pixel has lost."""
 
     def __init__(self, probabilities: NDArray[Any], values: Sequence[int] | None) -> None:
         self._probabilities = probabilities
-        self._values = _known(probabilities, values)
-        self._lost: dict[int, Mask] = {}  # class position -> where it was taken away
+        self._values = _label_values(probabilities, values)
+        self._lost: dict[int, Mask] = {}  # class index -> pixels that lost it
 
-    def of(self, value: int) -> NDArray[Any]:
-        """The probabilities of a class."""
-        found: NDArray[Any] = self._probabilities[self._values.index(value)]
-        return found
+    def probabilities_of(self, value: int) -> NDArray[Any]:
+        probabilities: NDArray[Any] = self._probabilities[self._values.index(value)]
+        return probabilities
 
-    def instead(self, lost: Mask, value: int) -> NDArray[Any]:
-        """The next likeliest values where a class is lost; never one that was lost before."""
-        position = self._values.index(value)
-        self._lost[position] = self._lost.get(position, np.zeros_like(lost)) | lost
-        left = self._probabilities[:, lost]
-        for gone, where in self._lost.items():
-            left[gone, where[lost]] -= 2  # below all that are left; the order stays where none is
-        left[position] = -np.inf
-        return np.asarray(self._values)[left.argmax(axis=0)]
+    def next_likeliest(self, lost: Mask, value: int) -> NDArray[Any]:
+        """Label values for the pixels that lose `value`; never one they lost before."""
+        index = self._values.index(value)
+        self._lost[index] = self._lost.get(index, np.zeros_like(lost)) | lost
+        scores = self._probabilities[:, lost]
+        for other, mask in self._lost.items():
+            scores[other, mask[lost]] -= 2  # below all classes left; if none is left, order stays
+        scores[index] = -np.inf
+        return np.asarray(self._values)[scores.argmax(axis=0)]
 
 
-def _nearest(labels: Labels, lost: Mask, value: int, spacing: Sequence[float]) -> NDArray[Any]:
-    """The class of the nearest pixel of another one; 0 where there is no other."""
+def _nearest_class(
+    labels: Labels, lost: Mask, value: int, spacing: Sequence[float]
+) -> NDArray[Any]:
+    """The label of the nearest pixel of another class; 0 where there is no other class."""
     other = labels != value
     if not other.any():
         return np.zeros(int(lost.sum()), labels.dtype)
-    places = ndimage.distance_transform_edt(
+    indices = ndimage.distance_transform_edt(
         ~other, sampling=spacing, return_distances=False, return_indices=True
     )
-    found: NDArray[Any] = labels[tuple(place[lost] for place in places)]
-    return found
+    nearest: NDArray[Any] = labels[tuple(index[lost] for index in indices)]
+    return nearest
 
 
-def _opened(mask: Mask, radius: float, spacing: Sequence[float]) -> Mask:
-    """Without what no ball inside covers; the end of the image cuts nothing off."""
-    return _dilated(_eroded(mask, radius, spacing), radius, spacing)
+def _open(mask: Mask, radius: float, spacing: Sequence[float]) -> Mask:
+    """Open by a ball; pixels outside the image count as part of the mask."""
+    return _dilate(_erode(mask, radius, spacing), radius, spacing)
 
 
-def _closed(mask: Mask, radius: float, spacing: Sequence[float]) -> Mask:
-    """With what no ball outside reaches; nothing is bridged to the end of the image.
+def _close(mask: Mask, radius: float, spacing: Sequence[float]) -> Mask:
+    """Close by a ball; nothing is bridged to the image border.
 
-    No ball wider than the mask is taken: that would change little and need much memory.
+    The radius is limited to half the mask's width: more would change little and need much memory.
     """
     radius = min(radius, max(n * s for n, s in zip(mask.shape, spacing, strict=True)) / 2)
     margin = [int(radius / s) + 2 for s in spacing]
-    wide = np.pad(mask, [(m, m) for m in margin])
-    closed = _eroded(_dilated(wide, radius, spacing), radius, spacing)
+    padded = np.pad(mask, [(m, m) for m in margin])
+    closed = _erode(_dilate(padded, radius, spacing), radius, spacing)
     return closed[tuple(slice(m, -m) for m in margin)]
 
 
-# the distance to what is nowhere would be a number all the same: hence `all` and `any`
-def _eroded(mask: Mask, radius: float, spacing: Sequence[float]) -> Mask:
+# scikit-image measures a distance even where there is nothing to measure to: hence `all` and `any`
+def _erode(mask: Mask, radius: float, spacing: Sequence[float]) -> Mask:
     if mask.all():
         return mask
-    eroded: Mask = morphology.isotropic_erosion(mask, radius * (1 + ROUNDING), spacing=spacing)  # type: ignore[no-untyped-call]
+    eroded: Mask = morphology.isotropic_erosion(mask, radius * (1 + TOLERANCE), spacing=spacing)  # type: ignore[no-untyped-call]
     return eroded
 
 
-def _dilated(mask: Mask, radius: float, spacing: Sequence[float]) -> Mask:
+def _dilate(mask: Mask, radius: float, spacing: Sequence[float]) -> Mask:
     if not mask.any():
         return mask
-    dilated: Mask = morphology.isotropic_dilation(mask, radius * (1 + ROUNDING), spacing=spacing)  # type: ignore[no-untyped-call]
+    dilated: Mask = morphology.isotropic_dilation(mask, radius * (1 + TOLERANCE), spacing=spacing)  # type: ignore[no-untyped-call]
     return dilated
 
 
-def _without_holes(mask: Mask, largest: float) -> Mask:
-    """Fill what is enclosed and small; a gap at the end of the image may go on there."""
-    gaps: NDArray[np.int32] = ndimage.label(~mask)[0]
-    filled = np.bincount(gaps.ravel()) <= largest * (1 + ROUNDING)
-    for axis in range(gaps.ndim):
-        filled[gaps.take([0, -1], axis)] = False
+def _fill_holes(mask: Mask, max_pixels: float) -> Mask:
+    """Fill enclosed holes up to a size; one that touches the image border is not enclosed."""
+    holes: NDArray[np.int32] = ndimage.label(~mask)[0]
+    filled = np.bincount(holes.ravel()) <= max_pixels * (1 + TOLERANCE)
+    for axis in range(holes.ndim):
+        filled[holes.take([0, -1], axis)] = False
     filled[0] = True
-    return filled[gaps]
+    return filled[holes]
 
 
-def _without_pieces(mask: Mask, least: float, *, largest: bool) -> Mask:
-    """Drop what is small, or all but the largest piece."""
-    pieces: NDArray[Any] = measure.label(mask, connectivity=mask.ndim)  # type: ignore[no-untyped-call]
-    sizes = np.bincount(pieces.ravel())
+def _remove_components(mask: Mask, min_pixels: float, *, largest: bool) -> Mask:
+    """Drop small connected components, or all but the largest."""
+    components: NDArray[Any] = measure.label(mask, connectivity=mask.ndim)  # type: ignore[no-untyped-call]
+    sizes = np.bincount(components.ravel())
     sizes[0] = 0
-    kept = sizes >= max(least * (1 - ROUNDING), 1)
+    kept = sizes >= max(min_pixels * (1 - TOLERANCE), 1)
     if largest:
         kept &= np.arange(len(sizes)) == sizes.argmax()
-    return kept[pieces]
+    return kept[components]

@@ -1,4 +1,4 @@
-"""A Markov random field on the grid of pixels: neighbours that differ cost (Potts)."""
+"""Markov random field on the pixel grid with Potts costs between neighbours."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
@@ -12,118 +12,82 @@ from torch.nn.functional import pad
 from napari_segkit.config import MRFConfig
 from napari_segkit.devices import choose
 
-from .blocks import Smooth
+from .blocks import BlockSmoother, Region
 
-SMALLEST = 1e-6  # a probability of 0 could never change
-STILL = 1e-4  # a round that changes probabilities by less is the last one
-REACH = 16  # pixels beyond which nothing that counts comes from; even, as blocks' first pixels are
-
-Place = tuple[slice, ...]
+MIN_PROBABILITY = 1e-6  # a probability of 0 could never change
+TOLERANCE = 1e-4  # iterations end once no probability changes by more
+MAX_HALO = 16  # pixels; no noticeable influence from beyond. Even, as the blocks' first pixels are
 
 
-def sees_image(config: MRFConfig) -> bool:
-    """Whether the image counts."""
+def uses_image(config: MRFConfig) -> bool:
     return config.intensity_sigma is not None
 
 
 def halo(config: MRFConfig, spacing: Sequence[float]) -> list[int]:
-    """The margin that a block needs, in pixels along each axis: one or two for each round."""
-    return [min(2 * config.iterations, REACH)] * len(spacing)
+    """Margin of a block in pixels along each axis: two for each iteration."""
+    return [min(2 * config.iterations, MAX_HALO)] * len(spacing)
 
 
-def smoother(config: MRFConfig, classes: int, spacing: Sequence[float], device: str) -> Smooth:
-    """What smooths one block.
+def make_smoother(
+    config: MRFConfig, classes: int, spacing: Sequence[float], device: str
+) -> BlockSmoother:
+    """Make a function that smooths one block, on a device.
 
     Minimises the energy of a labelling ``x`` with the probabilities ``p``,
 
         sum_i -log p_i(x_i)  +  weight * sum_(i, j) s_ij c_ij [x_i != x_j],
 
-    the second sum over all pairs of neighbours. The shares ``s_ij`` go by one over the distance in
-    world units, and those of all neighbours of a pixel add up to one, away from the image's end:
-    in any neighbourhood and at any spacing, a pixel whose neighbours all have another class pays
-    `weight`, as with ``CRFConfig.smoothness_weight``. With an ``intensity_sigma``,
-    ``c_ij = exp(-d_ij^2 / (2 intensity_sigma^2))``, where ``d_ij`` is the root mean square over
-    the channels of the difference of the two; else it is 1.
+    the second sum over all pairs of neighbours. ``s_ij`` is proportional to 1 / distance in world
+    units and sums to one over all neighbours of a pixel. With an ``intensity_sigma``,
+    ``c_ij = exp(-d_ij^2 / (2 intensity_sigma^2))``, where ``d_ij`` is the root mean square
+    difference over the channels; otherwise it is 1.
 
-    Pixels are taken in turns, those whose row, column (and slice) are even or odd alike at once:
-    no two of them are neighbours, so that no turn makes the energy higher (ICM), or the divergence
-    of the product of all pixels' probabilities from the field's distribution (mean field).
-
-    Parameters
-    ----------
-    config : MRFConfig
-        How.
-    classes : int
-        Number of classes.
-    spacing : sequence of float
-        World units between pixels along each axis.
-    device : str
-        Where it is done.
-
-    Returns
-    -------
-    callable
-        From probabilities ``(classes, *spatial)``, scaled intensities ``(C, *spatial)`` and the
-        place of the block in its image, which is of no account here, to probabilities. Those of
-        ICM are each pixel's own, given the classes of its neighbours; the class it decided for is
-        the likeliest.
+    Pixels with the same parity of row, column (and slice) are updated together: as no two of them
+    are neighbours, no update raises the energy (ICM) or the divergence of the product of all
+    marginals from the field's distribution (mean field). ICM returns each pixel's probabilities
+    given its neighbours' classes.
     """
-    chosen = choose(device)
+    torch_device = choose(device)
 
     @torch.inference_mode()
     def run(
         probabilities: NDArray[np.float32],
-        pixels: NDArray[np.float32] | None,
+        intensities: NDArray[np.float32] | None,
         start: Sequence[int],
     ) -> NDArray[np.float32]:
-        given = torch.from_numpy(probabilities).to(chosen)
-        seen = None
-        if pixels is not None and config.intensity_sigma is not None:
-            scale = config.intensity_sigma * len(pixels) ** 0.5
-            seen = torch.from_numpy(pixels).to(chosen) / scale
-        field = Field(given.shape[1:], neighbours(spacing, diagonals=config.diagonals), seen)
-        decide = _likeliest if config.method == "icm" else _as_it_is
-        return field.smooth(given, config.weight, config.iterations, decide).cpu().numpy()
+        before = torch.from_numpy(probabilities).to(torch_device)
+        scaled = None
+        if intensities is not None and config.intensity_sigma is not None:
+            scale = config.intensity_sigma * len(intensities) ** 0.5
+            scaled = torch.from_numpy(intensities).to(torch_device) / scale
+        field = PottsField(
+            before.shape[1:], neighbours(spacing, diagonals=config.diagonals), scaled
+        )
+        belief = _one_hot if config.method == "icm" else _marginals
+        return field.smooth(before, config.weight, config.iterations, belief).cpu().numpy()
 
     return run
 
 
 def neighbours(spacing: Sequence[float], *, diagonals: bool) -> list[tuple[tuple[int, ...], float]]:
-    """Half of a pixel's neighbours, the other half lying opposite, and the share of each.
+    """Offsets and weights of half of a pixel's neighbours; the other half is opposite.
 
-    Parameters
-    ----------
-    spacing : sequence of float
-        World units between pixels along each axis.
-    diagonals : bool
-        Whether those across corners are neighbours.
-
-    Returns
-    -------
-    list of tuple
-        Steps along the axes, and by how much the neighbour counts; over all neighbours, opposite
-        ones among them, that adds up to one.
+    The weights of all neighbours, opposite ones included, sum to one.
     """
-    steps = [
-        step
-        for step in product((-1, 0, 1), repeat=len(spacing))
-        if step > (0,) * len(step) and (diagonals or sum(map(abs, step)) == 1)
+    offsets = [
+        offset
+        for offset in product((-1, 0, 1), repeat=len(spacing))
+        if offset > (0,) * len(offset) and (diagonals or sum(map(abs, offset)) == 1)
     ]
-    near = [1 / dist([0] * len(step), np.multiply(step, spacing)) for step in steps]
-    return [(step, each / (2 * sum(near))) for step, each in zip(steps, near, strict=True)]
+    inverse = [1 / dist([0] * len(offset), np.multiply(offset, spacing)) for offset in offsets]
+    return [(o, weight / (2 * sum(inverse))) for o, weight in zip(offsets, inverse, strict=True)]
 
 
-class Field:
-    """The pairs of neighbours of an image.
+class PottsField:
+    """Pairwise weights of an image of a shape.
 
-    Parameters
-    ----------
-    shape : sequence of int
-        Lengths of the spatial axes.
-    pairs : list of tuple
-        As `neighbours` gives them.
-    intensities : tensor or None
-        ``(C, *shape)``, in units of their sigma; None where all pairs count alike.
+    `pairs` are those of `neighbours`; `intensities` ``(C, *shape)`` are in units of their sigma,
+    None for the same cost everywhere.
     """
 
     def __init__(
@@ -134,100 +98,84 @@ class Field:
     ) -> None:
         self._shape = tuple(shape)
         self._pairs = pairs
-        self._alike = [_alike(intensities, step) for step, _ in pairs]
+        self._contrasts = [_contrast(intensities, offset) for offset, _ in pairs]
 
     def smooth(
         self,
         probabilities: torch.Tensor,
         weight: float,
-        rounds: int,
-        decide: Callable[[torch.Tensor], torch.Tensor],
+        iterations: int,
+        belief: Callable[[torch.Tensor], torch.Tensor],
     ) -> torch.Tensor:
-        """Let neighbours agree, round by round.
+        """Update ``(classes, *shape)`` until nothing changes, `iterations` times at most.
 
-        Parameters
-        ----------
-        probabilities : tensor
-            ``(classes, *shape)``.
-        weight : float
-            How strongly.
-        rounds : int
-            At most so many; fewer where nothing changes any more.
-        decide : callable
-            From a pixel's probabilities to what its neighbours see of them.
-
-        Returns
-        -------
-        tensor
-            As `probabilities`.
+        `belief` maps a pixel's probabilities to those that its neighbours see.
         """
-        unary = probabilities.clamp_min(SMALLEST).log()
+        unary = probabilities.clamp_min(MIN_PROBABILITY).log()
         smoothed = unary.softmax(dim=0)
-        seen = _framed(decide(smoothed))
-        for _ in range(rounds):
-            moved = [
-                self._turn(unary, smoothed, seen, turn, weight, decide) for turn in self._turns()
+        beliefs = _zero_padded(belief(smoothed))
+        for _ in range(iterations):
+            changes = [
+                self._update(unary, smoothed, beliefs, parity, weight, belief)
+                for parity in self._parities()
             ]
-            if max(moved) < STILL:
+            if max(changes) < TOLERANCE:
                 break
         return smoothed
 
-    def _turns(self) -> Iterator[tuple[int, ...]]:
-        """First pixels of the turns; no pixel is a neighbour of another one of its turn."""
+    def _parities(self) -> Iterator[tuple[int, ...]]:
+        """First pixels of the groups that are updated together."""
         return product(*(range(min(2, n)) for n in self._shape))
 
-    def _turn(
+    def _update(
         self,
         unary: torch.Tensor,
         smoothed: torch.Tensor,
-        seen: torch.Tensor,
-        turn: tuple[int, ...],
+        beliefs: torch.Tensor,
+        parity: tuple[int, ...],
         weight: float,
-        decide: Callable[[torch.Tensor], torch.Tensor],
+        belief: Callable[[torch.Tensor], torch.Tensor],
     ) -> float:
-        """Renew every second pixel along each axis; how much the largest change is."""
-        here = (slice(None), *(slice(first, None, 2) for first in turn))
-        inner = (slice(None), *self._beside(turn, (0,) * len(turn)))
-        agreed = torch.zeros_like(unary[here])
-        for (step, share), alike in zip(self._pairs, self._alike, strict=True):
-            back = tuple(-s for s in step)
-            for way, pair in ((step, inner[1:]), (back, self._beside(turn, back))):
-                beside = seen[(slice(None), *self._beside(turn, way))]
-                agreed += share * (beside if alike is None else beside * alike[pair])
-        renewed = (unary[here] + weight * agreed).softmax(dim=0)
-        shown = decide(renewed)
-        moved = float((shown - seen[inner]).abs().max())
-        smoothed[here], seen[inner] = renewed, shown
-        return moved
+        """Update the pixels of one parity in place; gives the largest change."""
+        pixels = (slice(None), *(slice(first, None, 2) for first in parity))
+        padded = (slice(None), *self._shifted(parity, (0,) * len(parity)))
+        messages = torch.zeros_like(unary[pixels])
+        for (offset, share), contrast in zip(self._pairs, self._contrasts, strict=True):
+            opposite = tuple(-o for o in offset)
+            for way, pair in ((offset, padded[1:]), (opposite, self._shifted(parity, opposite))):
+                neighbour = beliefs[(slice(None), *self._shifted(parity, way))]
+                messages += share * (neighbour if contrast is None else neighbour * contrast[pair])
+        updated = (unary[pixels] + weight * messages).softmax(dim=0)
+        seen = belief(updated)
+        change = float((seen - beliefs[padded]).abs().max())
+        smoothed[pixels], beliefs[padded] = updated, seen
+        return change
 
-    def _beside(self, turn: tuple[int, ...], step: tuple[int, ...]) -> Place:
-        """Where in a framed array the pixels of a turn lie, moved by a step."""
-        along = zip(turn, step, self._shape, strict=True)
-        return tuple(slice(1 + first + s, 1 + n + s, 2) for first, s, n in along)
+    def _shifted(self, parity: tuple[int, ...], offset: tuple[int, ...]) -> Region:
+        """Where the neighbours of a parity's pixels are in a padded array."""
+        axes = zip(parity, offset, self._shape, strict=True)
+        return tuple(slice(1 + first + o, 1 + n + o, 2) for first, o, n in axes)
 
 
-def _framed(values: torch.Tensor) -> torch.Tensor:
-    """With a pixel of nothing around it."""
+def _zero_padded(values: torch.Tensor) -> torch.Tensor:
     return pad(values, [1, 1] * (values.ndim - 1))
 
 
-def _alike(intensities: torch.Tensor | None, step: tuple[int, ...]) -> torch.Tensor | None:
-    """How alike each pixel and its neighbour are, framed; of no account where there is none."""
+def _contrast(intensities: torch.Tensor | None, offset: tuple[int, ...]) -> torch.Tensor | None:
+    """``c_ij`` of each pixel and its neighbour, zero-padded; None for the same cost everywhere."""
     if intensities is None:
         return None
-    lengths = intensities.shape[1:]
-    framed = _framed(intensities)
-    moved = framed[
-        (slice(None), *(slice(1 + s, 1 + s + n) for s, n in zip(step, lengths, strict=True)))
-    ]
-    apart = (moved - intensities).square().sum(dim=0)
-    return _framed(torch.exp(-0.5 * apart)[None])[0]
+    padded = _zero_padded(intensities)
+    axes = zip(offset, intensities.shape[1:], strict=True)
+    shifted = padded[(slice(None), *(slice(1 + o, 1 + o + n) for o, n in axes))]
+    squared = (shifted - intensities).square().sum(dim=0)
+    return _zero_padded(torch.exp(-0.5 * squared)[None])[0]
 
 
-def _as_it_is(probabilities: torch.Tensor) -> torch.Tensor:
+def _marginals(probabilities: torch.Tensor) -> torch.Tensor:
     return probabilities
 
 
-def _likeliest(probabilities: torch.Tensor) -> torch.Tensor:
-    chosen = probabilities.max(dim=0, keepdim=True).indices  # many times faster than argmax
-    return torch.zeros_like(probabilities).scatter_(0, chosen, 1.0)
+def _one_hot(probabilities: torch.Tensor) -> torch.Tensor:
+    likeliest = probabilities.max(dim=0, keepdim=True).indices  # many times faster than argmax
+    return torch.zeros_like(probabilities).scatter_(0, likeliest, 1.0)

@@ -1,4 +1,4 @@
-"""Probabilities with the image they belong to, checked once."""
+"""Class probabilities together with the image they were predicted from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,33 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image
-from napari_segkit.images.intensity import Statistics, measure
+from napari_segkit.images.intensity import Statistics, measure_statistics
 
-MOST = 4  # channels that a lattice takes; of more, the directions in which the image varies most
-SAMPLE = 512  # pixels along an axis from which these are measured, at most
-TOLERANCE = 0.01  # how far probabilities may be from adding up to one, in float16 for instance
+MAX_CHANNELS = 4  # of the lattice; an image of more is projected onto its principal components
+MAX_SAMPLE = 512  # pixels along an axis from which these are computed
+TOLERANCE = 0.01  # how far probabilities may be from summing to one, in float16 for instance
 
 
 @dataclass(frozen=True)
 class ProbabilityMaps:
-    """Probabilities of classes, and the image they were predicted from.
+    """Class probabilities and their image, read block by block."""
 
-    Parameters
-    ----------
-    probabilities : array-like
-        ``(classes, *shape of the image without its channel axis)``; read block by block.
-    image : AxesImage
-        Names the axes and their spacing.
-    statistics : Statistics or None
-        What scales the image's intensities; None where the image does not count.
-    directions : ndarray or None
-        Of a part of an image of many channels: those of the whole, as `directions_of` gives them.
-    """
-
-    probabilities: Any
+    probabilities: Any  # (classes, *shape of the image without its channel axis)
     image: AxesImage
-    statistics: Statistics | None
-    directions: NDArray[np.float32] | None = None
+    statistics: Statistics | None  # scale the intensities; None where the image is not used
+    components: NDArray[np.float32] | None = None  # of a crop: those of the full image
 
     @property
     def ndim(self) -> int:
@@ -43,54 +31,52 @@ class ProbabilityMaps:
 
     @property
     def spatial(self) -> tuple[int, ...]:
-        """Lengths along Y X, or Z Y X."""
-        return self.image.spatial(self.ndim)
+        """Shape along ``[Z,] Y, X``."""
+        return self.image.spatial_shape(self.ndim)
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """World units between pixels along Y X, or Z Y X."""
+        """World units between pixels along ``[Z,] Y, X``."""
         return self.image.spacing[-self.ndim :]
 
     def frames(self) -> Iterator[dict[str, int]]:
-        """Every time point."""
         return self.image.frames(self.ndim)
 
     def read(self, frame: dict[str, int], region: Sequence[slice]) -> NDArray[np.float32]:
-        """Probabilities ``(classes, *region)`` of one frame, which add up to one."""
+        """Read ``(classes, *region)`` of one frame, scaled to sum to one."""
         axes = self.image.label_axes
-        where = self.image.selection(frame, region, axes)
-        block = np.asarray(self.probabilities[(slice(None), *where)], dtype=np.float32)
-        left = [a for a in axes if a not in frame]
-        block = block.transpose(0, *(1 + left.index(a) for a in SPATIAL[-self.ndim :]))
+        index = self.image.array_index(frame, region, axes)
+        block = np.asarray(self.probabilities[(slice(None), *index)], dtype=np.float32)
+        block = _spatial_last(block, axes, frame, self.ndim)
         total = block.sum(axis=0)
         # NaN fails the comparison, too
         if not (block.min() >= -TOLERANCE and abs(total - 1).max() <= TOLERANCE):
             raise ValueError(
                 "The probabilities must be numbers from 0 to 1 that add up to one over the "
-                f"classes at every pixel; here they lie between {block.min():.3g} and "
+                f"classes at every pixel; here they are between {block.min():.3g} and "
                 f"{block.max():.3g}, their sums between {total.min():.3g} and {total.max():.3g}: "
                 "give what predict_proba returns, or the softmax of other numbers."
             )
         block = block.clip(0)
         return block / block.sum(axis=0)
 
-    def part(self, frame: dict[str, int], region: Sequence[slice]) -> "ProbabilityMaps":
-        """A region of one frame alone, scaled as the whole is."""
+    def crop(self, frame: dict[str, int], region: Sequence[slice]) -> "ProbabilityMaps":
+        """A region of one frame, with the intensity scale of the full image."""
         pixels = self.image.read(frame, region)
         image = replace(self.image, data=pixels, axes="C" + SPATIAL[-self.ndim :], alpha=False)
-        maps, directions = self.read(frame, region), self.directions_of(frame)
-        return replace(self, probabilities=maps, image=image, directions=directions)
+        maps, components = self.read(frame, region), self.principal_components(frame)
+        return replace(self, probabilities=maps, image=image, components=components)
 
-    def view(self, target: NDArray[Any], frame: dict[str, int]) -> NDArray[Any]:
-        """One frame of an array shaped like the probabilities, as ``(classes, [Z,] Y, X)``."""
+    def view(self, array: NDArray[Any], frame: dict[str, int]) -> NDArray[Any]:
+        """View one frame of an array shaped like the probabilities as ``(classes, [Z,] Y, X)``."""
         axes = self.image.label_axes
-        left = [a for a in axes if a not in frame]
-        part = target[(slice(None), *(frame.get(a, slice(None)) for a in axes))]
-        order = [left.index(a) for a in SPATIAL[-self.ndim :]]
-        return part.transpose(0, *(1 + i for i in order))
+        part = array[(slice(None), *(frame.get(a, slice(None)) for a in axes))]
+        return _spatial_last(part, axes, frame, self.ndim)
 
-    def pixels(self, frame: dict[str, int], region: Sequence[slice]) -> NDArray[np.float32] | None:
-        """Scaled intensities ``(C, *region)`` of one frame; None where the image does not count."""
+    def intensities(
+        self, frame: dict[str, int], region: Sequence[slice]
+    ) -> NDArray[np.float32] | None:
+        """Read scaled ``(C, *region)`` intensities of one frame; None if the image is not used."""
         if self.statistics is None:
             return None
         pixels = self.statistics.apply(self.image.read(frame, region))
@@ -98,51 +84,53 @@ class ProbabilityMaps:
             raise ValueError(f"{self.image.name} holds NaN or infinity: replace them.")
         return pixels
 
-    def directions_of(self, frame: dict[str, int]) -> NDArray[np.float32] | None:
-        """The leading principal components of a frame's channels, where these are many.
-
-        Parameters
-        ----------
-        frame : dict
-            Place along the axes that are walked.
-
-        Returns
-        -------
-        ndarray or None
-            float32 ``(4, C)``, the same for all blocks of the frame; None for up to four channels.
-        """
-        if self.directions is not None or self.image.channels <= MOST or self.statistics is None:
-            return self.directions
-        sparse = [slice(0, n, -(-n // SAMPLE)) for n in self.spatial]
+    def principal_components(self, frame: dict[str, int]) -> NDArray[np.float32] | None:
+        """Leading components ``(4, C)`` of a frame's channels; None for up to four channels."""
+        few = self.image.channels <= MAX_CHANNELS
+        if self.components is not None or few or self.statistics is None:
+            return self.components
+        sparse = [slice(0, n, -(-n // MAX_SAMPLE)) for n in self.spatial]
         pixels = self.statistics.apply(self.image.read(frame, sparse))
         flat = pixels.reshape(len(pixels), -1).astype(np.float64)
         centred = flat - flat.mean(axis=1, keepdims=True)
-        _, directions = np.linalg.eigh(centred @ centred.T)
-        return directions[:, -MOST:].T.astype(np.float32)
+        _, components = np.linalg.eigh(centred @ centred.T)
+        return components[:, -MAX_CHANNELS:].T.astype(np.float32)
 
 
-def probability_maps(
+def as_probability_maps(
     probabilities: Any,
     image: Any,
     *,
     axes: str | None,
     spacing: Sequence[float] | None,
-    sees_image: bool,
+    uses_image: bool,
 ) -> ProbabilityMaps:
-    """Join probabilities and their image; ValueError where they do not belong together.
+    """Check that probabilities and image (None if not used) match.
 
-    Parameters
-    ----------
-    probabilities : array-like
-        ``(classes, *shape of the image without its channel axis)``.
-    image : array-like, layer, AxesImage or None
-        None where the image does not count.
-    axes, spacing
-        Of the image, as in `as_image`; without an image, of the probabilities but for classes.
-    sees_image : bool
-        Whether what is to be done needs the image.
+    Without an image, axes and spacing are those of the probabilities without their class axis.
     """
     maps = probabilities if hasattr(probabilities, "ndim") else np.asarray(probabilities)
+    _check_probabilities(maps)
+    if image is None:
+        if uses_image:
+            raise ValueError(
+                "This smoothing looks at the image: give the image that the probabilities were "
+                "predicted from, or set the weight of the image to 0."
+            )
+        image = np.broadcast_to(np.uint8(0), maps.shape[1:])
+        axes = axes or "TZYX"[-image.ndim :]
+    image = as_image(image, axes, spacing, labels_shape=maps.shape[1:])
+    if image.label_shape != tuple(maps.shape[1:]):
+        raise ValueError(
+            f"The probabilities are of {tuple(maps.shape[1:])} pixels, {image.name} has "
+            f"{image.label_shape} (axes {image.axes}, shape {image.shape}): give the image "
+            "they were predicted from, or name its axes."
+        )
+    ndim = 3 if image.length("Z") > 1 else 2
+    return ProbabilityMaps(maps, image, measure_statistics([image], ndim) if uses_image else None)
+
+
+def _check_probabilities(maps: Any) -> None:
     if maps.ndim < 3 or 0 in maps.shape:
         raise ValueError(
             f"The probabilities have the shape {tuple(maps.shape)}: give (classes, Y, X) or "
@@ -150,28 +138,17 @@ def probability_maps(
         )
     if not np.issubdtype(maps.dtype, np.floating):
         raise TypeError(
-            f"The probabilities have the type {maps.dtype}: give floats from 0 to 1; plain labels "
-            "become probabilities by soft_labels."
+            f"The probabilities have the type {maps.dtype}: give floats from 0 to 1; soft_labels "
+            "turns plain labels into probabilities."
         )
     if maps.shape[0] < 2:
         raise ValueError(
-            "The probabilities are of one class only, which every pixel then has: give those of "
-            "two or more, background among them."
+            "The probabilities are of one class only: give those of two or more classes, "
+            "background included."
         )
-    if image is None:
-        if sees_image:
-            raise ValueError(
-                "This smoothing looks at the image: give the image that the probabilities were "
-                "predicted from, or take the weight of the image's part to 0."
-            )
-        image = np.broadcast_to(np.uint8(0), maps.shape[1:])
-        axes = axes or "TZYX"[-image.ndim :]
-    named = as_image(image, axes, spacing, labels_shape=maps.shape[1:])
-    if named.without_channels() != tuple(maps.shape[1:]):
-        raise ValueError(
-            f"The probabilities are of {tuple(maps.shape[1:])} pixels, {named.name} has "
-            f"{named.without_channels()} (axes {named.axes}, shape {named.shape}): give the image "
-            "they were predicted from, or name its axes."
-        )
-    ndim = 3 if named.length("Z") > 1 else 2
-    return ProbabilityMaps(maps, named, measure([named], ndim) if sees_image else None)
+
+
+def _spatial_last(block: NDArray[Any], axes: str, frame: dict[str, int], ndim: int) -> NDArray[Any]:
+    """Reorder ``(classes, *axes not in frame)`` to ``(classes, [Z,] Y, X)``."""
+    left = [a for a in axes if a not in frame]
+    return block.transpose(0, *(1 + left.index(a) for a in SPATIAL[-ndim:]))

@@ -16,13 +16,13 @@ from napari_segkit.refinement.crf.hashing import unique
 from napari_segkit.refinement.crf.mean_field import mean_field
 from napari_segkit.refinement.crf.permutohedral_lattice import (
     BilateralKernel,
-    Corners,
+    IndexedWeights,
     Lattice,
-    Matrix,
+    SparseMatrixWeights,
     features,
 )
 from napari_segkit.refinement.crf.spatial_gaussian import SpatialKernel
-from napari_segkit.refinement.probability_maps import probability_maps
+from napari_segkit.refinement.probability_maps import as_probability_maps
 
 # As published: the defaults are gentler.
 STRONG = CRFConfig(
@@ -230,7 +230,7 @@ def test_blocks_agree_with_the_whole(monkeypatch):
     given_ = noisy(image, 2, 2)
     config = replace(STRONG, appearance_sigma=10)
     whole = smooth(given_, image, config)
-    monkeypatch.setattr(smoothing, "LARGEST", 70 * 70)
+    monkeypatch.setattr(smoothing, "MAX_BLOCK", 70 * 70)
     steps = smoothing.smooth_blocks(given_, image, config)
     seen = [next(steps)]
     assert seen[0].total >= 6
@@ -246,13 +246,13 @@ def test_blocks_of_many_channels_agree_with_the_whole(monkeypatch):
     given_ = noisy(blobs((80, 90)), 3, 2)
     config = replace(STRONG, appearance_sigma=6, appearance_weight=5, intensity_sigma=0.1)
     whole = smooth(given_, image, config, axes="CYX")
-    monkeypatch.setattr(smoothing, "LARGEST", 40 * 40)
+    monkeypatch.setattr(smoothing, "MAX_BLOCK", 40 * 40)
     blocks = smooth(given_, image, config, axes="CYX")
     assert (blocks.argmax(0) == whole.argmax(0)).mean() > 0.999
 
-    maps = probability_maps(given_, image, axes="CYX", spacing=None, sees_image=True)
-    part = maps.part({}, (slice(10, 30), slice(0, 50)))
-    np.testing.assert_array_equal(part.directions_of({}), maps.directions_of({}))
+    maps = as_probability_maps(given_, image, axes="CYX", spacing=None, uses_image=True)
+    part = maps.crop({}, (slice(10, 30), slice(0, 50)))
+    np.testing.assert_array_equal(part.principal_components({}), maps.principal_components({}))
 
 
 @pytest.mark.parametrize("sigma", [1e-6, 1e-3])
@@ -298,7 +298,7 @@ def test_unique_is_torchs(count, different, seed):
 
 
 def test_unique_holds_where_most_keys_meet(monkeypatch):
-    monkeypatch.setattr("napari_segkit.refinement.crf.hashing.LARGEST", 4)
+    monkeypatch.setattr("napari_segkit.refinement.crf.hashing.MAX_BITS", 4)
     keys = torch.arange(1, 3000) ** 2
     found, which = unique(keys.flip(0))
     assert torch.equal(found, keys)
@@ -341,9 +341,9 @@ def test_the_quick_matrix_and_what_runs_on_every_device_agree():
     columns = torch.from_numpy(rng.integers(0, 40, (200, 4)).astype(np.int32))
     weights = torch.from_numpy(rng.random((200, 4)).astype(np.float32))
     values, vertices = torch.rand(200, 3), torch.rand(40, 3)
-    one, other = Corners(columns, weights, 40), Matrix(columns, weights, 40)
-    np.testing.assert_allclose(one.onto(values), other.onto(values), rtol=1e-5)
-    np.testing.assert_allclose(one.read(vertices), other.read(vertices), rtol=1e-5)
+    one, other = IndexedWeights(columns, weights, 40), SparseMatrixWeights(columns, weights, 40)
+    np.testing.assert_allclose(one.splat(values), other.splat(values), rtol=1e-5)
+    np.testing.assert_allclose(one.slice(vertices), other.slice(vertices), rtol=1e-5)
 
 
 @pytest.mark.gpu
@@ -356,6 +356,6 @@ def test_a_graphics_card_gives_the_same_labels():
 
 def test_the_lattice_has_fewer_vertices_where_the_sigmas_are_larger():
     pixels = torch.from_numpy(data.coins()[:64, :64][None] / np.float32(13))
-    near, far = (Lattice(features(pixels, [s, s], [0, 0])).spread for s in (5, 80))
+    near, far = (Lattice(features(pixels, [s, s], [0, 0])).weights for s in (5, 80))
     values = torch.ones(64 * 64, 1)
-    assert len(far.onto(values)) < len(near.onto(values)) / 4
+    assert len(far.splat(values)) < len(near.splat(values)) / 4

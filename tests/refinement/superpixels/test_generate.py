@@ -9,10 +9,10 @@ from scipy import ndimage
 
 from napari_segkit import RefineConfig, SuperpixelConfig, refine, smooth, superpixels
 from napari_segkit.refinement import smooth as smoothing
-from napari_segkit.refinement.preview_region import in_few_tiles, refine_region, tiles_of
-from napari_segkit.refinement.probability_maps import probability_maps
+from napari_segkit.refinement.preview_region import limit_to_tiles, refine_region, tiles_touching
+from napari_segkit.refinement.probability_maps import as_probability_maps
 from napari_segkit.refinement.superpixels import generate as module
-from napari_segkit.refinement.superpixels.generate import cut, superpixel_tiles
+from napari_segkit.refinement.superpixels.generate import segment_tile, superpixel_tiles
 
 METHODS = ("slic", "watershed", "felzenszwalb", "quickshift")
 SOLID = ("slic", "watershed")
@@ -49,7 +49,7 @@ def test_every_superpixel_is_one_piece_and_all_cover_the_mask(data, method, size
     spacing = data.draw(st.tuples(*[st.sampled_from((0.3, 1.0, 2.5))] * ndim))
     mask = data.draw(st.none() | arrays(bool, shape))
     pixels = noise((data.draw(st.integers(1, 4)), *shape), data.draw(st.integers(0, 9)))
-    labels = cut(pixels, SuperpixelConfig(method, size), spacing, mask)
+    labels = segment_tile(pixels, SuperpixelConfig(method, size), spacing, mask)
     require_pieces(labels, mask)
 
 
@@ -160,7 +160,7 @@ def test_sizes_beyond_reason(method, size):
 ])  # fmt: skip
 def test_large_images_are_cut_tile_by_tile(monkeypatch, shape, config):
     image = noise(shape)
-    monkeypatch.setattr(module, "TILE", 900)
+    monkeypatch.setattr(module, "MAX_TILE", 900)
     labels, steps = None, superpixel_tiles(image, config)
     seen = []
     while True:
@@ -178,7 +178,7 @@ def test_a_tile_is_scaled_as_the_whole(monkeypatch):
     """In a tile of faint noise, superpixels stay the squares that they are in the whole."""
     image = noise((32, 64)) * 0.01
     image[:, 32:] += np.linspace(0, 1, 32)
-    monkeypatch.setattr(module, "TILE", 32 * 32)
+    monkeypatch.setattr(module, "MAX_TILE", 32 * 32)
     labels = superpixels(image, SuperpixelConfig(size=8))[:, :32]
     assert labels.max() == 16
     assert len(np.unique(labels[:8, :8])) == 1
@@ -189,7 +189,7 @@ def test_the_vote_is_the_mean_over_each_superpixel(method, monkeypatch):
     image, _ = blobs()
     first = noise(image.shape, 1)
     probabilities = np.stack([first, 1 - first])
-    monkeypatch.setattr(module, "TILE", 2000)
+    monkeypatch.setattr(module, "MAX_TILE", 2000)
     config = SuperpixelConfig(method, 8)
     voted = smooth(probabilities, image, config)
     labels = superpixels(image, config)
@@ -207,8 +207,8 @@ def test_the_vote_is_over_the_superpixels_of_a_large_image(largest, monkeypatch)
     """Blocks of other smoothers are not those in which superpixels are cut."""
     image, _ = blobs((50, 75))
     first = noise(image.shape, 1)
-    monkeypatch.setattr(module, "TILE", 900)
-    monkeypatch.setattr(smoothing, "LARGEST", largest)
+    monkeypatch.setattr(module, "MAX_TILE", 900)
+    monkeypatch.setattr(smoothing, "MAX_BLOCK", largest)
     voted = smooth(np.stack([first, 1 - first]), image, SuperpixelConfig(size=8))[0]
     labels = superpixels(image, SuperpixelConfig(size=8))
     np.testing.assert_allclose(voted, _means(first, labels), rtol=1e-4)
@@ -231,29 +231,29 @@ def test_a_region_has_the_superpixels_of_the_whole(data, seed, spacing):
     config = RefineConfig("superpixels", superpixels=SuperpixelConfig(size=6))
     more = {"axes": "ZYX"[-len(shape) :], "spacing": (spacing,) + (1.0,) * (len(shape) - 1)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "TILE", 900)
+        patch.setattr(module, "MAX_TILE", 900)
         whole = refine(given, image, config, **more)
-        maps = probability_maps(given, image, **more, sees_image=True)
+        maps = as_probability_maps(given, image, **more, uses_image=True)
         found = refine_region(maps, {}, region, config, (0, 1), device="cpu")
     np.testing.assert_array_equal(found, whole[region])
 
 
 def test_of_a_region_in_many_tiles_the_middle_is_left(monkeypatch):
     """A preview waits for whole tiles: it shows what lies in a few of them."""
-    monkeypatch.setattr(module, "TILE", 900)
+    monkeypatch.setattr(module, "MAX_TILE", 900)
     image = noise((9, 60, 70))
-    maps = probability_maps(
-        np.stack([image, 1 - image]), image, axes="ZYX", spacing=None, sees_image=True
+    maps = as_probability_maps(
+        np.stack([image, 1 - image]), image, axes="ZYX", spacing=None, uses_image=True
     )
     config = RefineConfig("superpixels")
     view = (slice(4, 5), slice(0, 60), slice(5, 70))
-    few = in_few_tiles(maps, view, config, 4)
-    assert len(tiles_of(maps, view, config)) > 4 >= len(tiles_of(maps, few, config))
+    few = limit_to_tiles(maps, view, config, 4)
+    assert len(tiles_touching(maps, view, config)) > 4 >= len(tiles_touching(maps, few, config))
     assert all(v.start <= f.start < f.stop <= v.stop for v, f in zip(view, few, strict=True))
     assert all(f.start + f.stop == v.start + v.stop for v, f in zip(view, few, strict=True))
     assert np.prod([f.stop - f.start for f in few]) > 100
-    assert in_few_tiles(maps, few, config, 4) == few
-    assert in_few_tiles(maps, view, RefineConfig("mrf"), 4) == view
+    assert limit_to_tiles(maps, few, config, 4) == few
+    assert limit_to_tiles(maps, view, RefineConfig("mrf"), 4) == view
 
 
 def test_the_vote_walks_time_and_volumes():

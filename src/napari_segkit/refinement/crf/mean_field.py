@@ -10,88 +10,71 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import CRFConfig
 from napari_segkit.devices import choose
-from napari_segkit.refinement.blocks import Smooth
+from napari_segkit.refinement.blocks import BlockSmoother
 
 from .permutohedral_lattice import BilateralKernel
 from .spatial_gaussian import SpatialKernel
 
-REACH = 3  # sigmas beyond which a pixel counts for nothing
-LEAST = 0.05  # pixels: a sigma below that does what this one does, which is nothing
-SMALLEST = 1e-6  # a probability of 0 could never change
+HALO = 3  # sigmas
+MIN_SIGMA = 0.05  # pixels: no smaller sigma changes anything
+MIN_PROBABILITY = 1e-6  # a probability of 0 could never change
 
 
-def sees_image(config: CRFConfig) -> bool:
-    """Whether the image counts."""
+def uses_image(config: CRFConfig) -> bool:
     return config.appearance_weight > 0
 
 
 def sigmas(config: CRFConfig, spacing: Sequence[float]) -> tuple[list[float], list[float]]:
-    """How far smoothness and appearance reach along each axis, in pixels."""
+    """Smoothness and appearance sigma along each axis, in pixels."""
     unit = min(spacing) if config.units == "pixels" else 1.0
     both = (config.smoothness_sigma, config.appearance_sigma)
-    near, far = ([max(sigma * unit / step, LEAST) for step in spacing] for sigma in both)
-    return near, far
+    smoothness, appearance = (
+        [max(sigma * unit / step, MIN_SIGMA) for step in spacing] for sigma in both
+    )
+    return smoothness, appearance
 
 
 def halo(config: CRFConfig, spacing: Sequence[float]) -> list[int]:
-    """The margin that a block needs, in pixels along each axis."""
-    near, far = sigmas(config, spacing)
-    near = near if config.smoothness_weight else [0.0] * len(near)
-    far = far if config.appearance_weight else [0.0] * len(far)
-    return [ceil(REACH * max(along)) for along in zip(near, far, strict=True)]
+    """Margin of a block in pixels along each axis."""
+    smoothness, appearance = sigmas(config, spacing)
+    smoothness = smoothness if config.smoothness_weight else [0.0] * len(smoothness)
+    appearance = appearance if config.appearance_weight else [0.0] * len(appearance)
+    return [ceil(HALO * max(both)) for both in zip(smoothness, appearance, strict=True)]
 
 
-def smoother(
+def make_smoother(
     config: CRFConfig,
     classes: int,
     spacing: Sequence[float],
     device: str,
     compatibility: Any = None,
-    directions: NDArray[np.float32] | None = None,
-) -> Smooth:
-    """What smooths one block.
+    components: NDArray[np.float32] | None = None,
+) -> BlockSmoother:
+    """Make a function that smooths one block, on a device.
 
-    Parameters
-    ----------
-    config : CRFConfig
-        How.
-    classes : int
-        Number of classes.
-    spacing : sequence of float
-        World units between pixels along each axis.
-    device : str
-        Where it is done.
-    compatibility : array-like, optional
-        ``(classes, classes)``, the cost of two classes side by side.
-    directions : ndarray, optional
-        ``(seen, C)``: what is seen of many channels.
-
-    Returns
-    -------
-    callable
-        From probabilities ``(classes, *spatial)``, scaled intensities ``(C, *spatial)`` and the
-        place of the block in its image to probabilities.
+    `components` ``(features, C)`` project an image of many channels onto a few.
     """
-    chosen = choose(device)
-    costs = None if compatibility is None else _costs(compatibility, classes, chosen)
-    near, far = sigmas(config, spacing)
+    torch_device = choose(device)
+    costs = None if compatibility is None else _costs(compatibility, classes, torch_device)
+    smoothness, appearance = sigmas(config, spacing)
 
     @torch.inference_mode()
     def run(
         probabilities: NDArray[np.float32],
-        pixels: NDArray[np.float32] | None,
+        intensities: NDArray[np.float32] | None,
         start: Sequence[int],
     ) -> NDArray[np.float32]:
-        given = torch.from_numpy(probabilities).to(chosen)
+        before = torch.from_numpy(probabilities).to(torch_device)
         kernels: list[tuple[float, Any]] = []
         if config.smoothness_weight:
-            kernel = SpatialKernel(given.shape[1:], near, chosen)
+            kernel = SpatialKernel(before.shape[1:], smoothness, torch_device)
             kernels.append((config.smoothness_weight, kernel))
-        if pixels is not None and config.appearance_weight:
-            seen = pixels if directions is None else np.tensordot(directions, pixels, axes=1)
-            scaled = torch.from_numpy(seen).to(chosen) / config.intensity_sigma
-            kernels.append((config.appearance_weight, BilateralKernel(scaled, far, start)))
-        return mean_field(given, kernels, config.iterations, costs).cpu().numpy()
+        if intensities is not None and config.appearance_weight:
+            if components is not None:
+                intensities = np.tensordot(components, intensities, axes=1)
+            scaled = torch.from_numpy(intensities).to(torch_device) / config.intensity_sigma
+            kernels.append((config.appearance_weight, BilateralKernel(scaled, appearance, start)))
+        return mean_field(before, kernels, config.iterations, costs).cpu().numpy()
 
     return run
 
@@ -102,40 +85,26 @@ def mean_field(
     iterations: int,
     costs: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Marginals of the CRF whose unary potentials are minus the logarithm of probabilities.
+    """Approximate marginals of the CRF with unary potentials ``-log(probabilities)``.
 
-    All pixels are updated at once (algorithm 1 of the paper); every kernel is normalised by the
-    square roots of its row sums on both sides and counts a pixel itself.
-
-    Parameters
-    ----------
-    probabilities : tensor
-        ``(classes, *spatial)``.
-    kernels : sequence of tuple
-        The weight of each kernel, and what filters ``(channels, *spatial)`` by it.
-    iterations : int
-        How many rounds.
-    costs : tensor, optional
-        ``(classes, classes)``; None: Potts.
-
-    Returns
-    -------
-    tensor
-        As `probabilities`.
+    Algorithm 1 of the paper: all pixels are updated at once, and a pixel's message includes itself.
+    `kernels` are weights and filters of ``(channels, *spatial)``; `costs` ``(classes, classes)``
+    default to Potts.
     """
-    unary = probabilities.clamp_min(SMALLEST).log()
+    unary = probabilities.clamp_min(MIN_PROBABILITY).log()
     marginals = unary.softmax(dim=0)
     ones = torch.ones_like(unary[:1])
-    reach = [kernel(ones) for _, kernel in kernels]
+    row_sums = [kernel(ones) for _, kernel in kernels]
     for _ in range(iterations):
-        agreed = torch.zeros_like(unary)
-        for (weight, kernel), whole in zip(kernels, reach, strict=True):
-            part = kernel(marginals[:-1])
-            agreed[:-1] += weight * part
-            agreed[-1:] += weight * (whole - part.sum(dim=0, keepdim=True))  # they add up to one
-        # Potts: the cost of all other classes is what all have in common minus the class's own
-        gain = agreed if costs is None else -torch.tensordot(costs, agreed, dims=1)
-        marginals = (unary + gain).softmax(dim=0)
+        messages = torch.zeros_like(unary)
+        for (weight, kernel), row_sum in zip(kernels, row_sums, strict=True):
+            filtered = kernel(marginals[:-1])
+            messages[:-1] += weight * filtered
+            # the marginals sum to one, so the last class needs no filter of its own
+            messages[-1:] += weight * (row_sum - filtered.sum(dim=0, keepdim=True))
+        # Potts costs differ from -messages only by a term that all classes share
+        pairwise = messages if costs is None else -torch.tensordot(costs, messages, dims=1)
+        marginals = (unary + pairwise).softmax(dim=0)
     return marginals
 
 

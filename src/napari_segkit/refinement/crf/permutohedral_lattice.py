@@ -1,4 +1,4 @@
-"""A Gaussian of space and intensity, on the permutohedral lattice (Adams, Baek and Davis 2010)."""
+"""Bilateral Gaussian filter on the permutohedral lattice (Adams, Baek and Davis 2010)."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -11,25 +11,17 @@ from scipy.sparse import csr_matrix
 
 from .hashing import unique
 
-CHUNK = 2**15  # points handled at once, so that what is made on the way stays in the cache
-CROWD = 64  # pixels in a square of one sigma (a cube in 3D) from which on there are many
-FIRST = 2**61 + 1  # the key of the origin: no key is 0
+CHUNK = 2**15  # points handled at once, so that intermediate results stay in the cache
+DENSE = 64  # pixels within one sigma (a square, or a cube in 3D) from which the lattice is dense
+ORIGIN_KEY = 2**61 + 1  # so that no key is 0
 
 
 class BilateralKernel:
-    """Filters by a Gaussian of place and intensities, normalised on both sides.
+    """Gaussian filter over position and intensity, normalised on both sides.
 
-    Pixels are spread over the corners of the lattice's simplices, the vertices are blurred, and
-    pixels are read again: the time grows with the pixels, whatever the sigmas are.
-
-    Parameters
-    ----------
-    intensities : tensor
-        ``(C, *spatial)``, in units of their sigma.
-    sigmas : sequence of float
-        How far it reaches along each spatial axis, in pixels.
-    start : sequence of int, optional
-        Where the block lies in its image: blocks of an image share one lattice.
+    Splats pixels onto the lattice, blurs its vertices and slices the result, in time proportional
+    to the pixels whatever the sigmas. `intensities` ``(C, *spatial)`` are in units of their sigma,
+    `sigmas` in pixels; `start` is the block's position, so that all blocks share one lattice.
     """
 
     def __init__(
@@ -39,13 +31,13 @@ class BilateralKernel:
         start: Sequence[int] | None = None,
     ) -> None:
         points = features(intensities, sigmas, start or [0] * len(sigmas))
-        self._lattice = Lattice(points, crowded=prod(sigmas) >= CROWD)
+        self._lattice = Lattice(points, dense=prod(sigmas) >= DENSE)
         ones = torch.ones((1, *intensities.shape[1:]), device=intensities.device)
-        self._scale = self._filter(ones).clamp_min(1e-20).rsqrt()
+        self._norm = self._filter(ones).clamp_min(1e-20).rsqrt()
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
         """Filter ``(channels, *spatial)``."""
-        return self._scale * self._filter(values * self._scale)
+        return self._norm * self._filter(values * self._norm)
 
     def _filter(self, values: torch.Tensor) -> torch.Tensor:
         return self._lattice.filter(values.flatten(1).T).T.reshape(values.shape)
@@ -54,79 +46,71 @@ class BilateralKernel:
 def features(
     intensities: torch.Tensor, sigmas: Sequence[float], start: Sequence[int]
 ) -> torch.Tensor:
-    """Place and intensities of each pixel, ``(dimensions, pixels)``, in units of their sigmas."""
+    """Position and intensities ``(dimensions, pixels)``, in units of their sigmas."""
     shape, device = intensities.shape[1:], intensities.device
-    along = [
+    axes = [
         torch.arange(first, first + length, device=device) / sigma
         for first, length, sigma in zip(start, shape, sigmas, strict=True)
     ]
-    places = [place.expand(shape).flatten() for place in torch.meshgrid(*along, indexing="ij")]
-    return torch.cat([torch.stack(places), intensities.flatten(1)])
+    positions = [axis.expand(shape).flatten() for axis in torch.meshgrid(*axes, indexing="ij")]
+    return torch.cat([torch.stack(positions), intensities.flatten(1)])
 
 
 class Lattice:
-    """The permutohedral lattice around some points.
+    """Permutohedral lattice around ``(dimensions, points)``, for a Gaussian of sigma one.
 
-    Where many points share a simplex it has, beside the corners of those that hold points, their
-    neighbours: what is blurred out of the corners can come back. In few dimensions it is finer,
-    too. Both would make more vertices than points where these lie far apart.
-
-    Parameters
-    ----------
-    points : tensor
-        ``(dimensions, points)``; the kernel has a standard deviation of one.
-    crowded : bool
-        Many points lie within a standard deviation.
+    A `dense` lattice also has the neighbours of the vertices around points, so that what is
+    blurred out of these can come back, and in few dimensions a finer grid. Where points are far
+    apart, that would make more vertices than points.
     """
 
-    def __init__(self, points: torch.Tensor, *, crowded: bool = True) -> None:
-        self._passes = 2 if crowded and len(points) < 5 else 1
-        elevation = _elevation(len(points) + 1, self._passes).to(points.device)
-        factors = _factors(elevation, points)
-        keys, weights = _corners(points, elevation, factors)
+    def __init__(self, points: torch.Tensor, *, dense: bool = True) -> None:
+        self._passes = 2 if dense and len(points) < 5 else 1
+        elevation = _elevation_matrix(len(points) + 1, self._passes).to(points.device)
+        factors = _hash_factors(elevation, points)
+        keys, weights = _simplex_vertices(points, elevation, factors)
         steps = factors.sum() - len(factors) * factors  # to the next vertex along each axis
-        around = torch.zeros_like(steps[:1])
-        if crowded:
-            around = torch.cat([around, steps, -steps])
-        inner, which = unique(keys.flatten())
-        self._vertices, places = unique((inner[:, None] + around).flatten())
-        columns = places[:: len(around)].int()[which]
-        spread = Matrix if points.is_cpu else Corners
-        self.spread = spread(columns.view_as(weights), weights, len(self._vertices) + 1)
-        self._neighbours = [self._beside(step) for step in steps]
+        offsets = torch.zeros_like(steps[:1])
+        if dense:
+            offsets = torch.cat([offsets, steps, -steps])
+        splatted, index = unique(keys.flatten())
+        self._vertices, columns = unique((splatted[:, None] + offsets).flatten())
+        columns = columns[:: len(offsets)].int()[index]
+        weights_class = SparseMatrixWeights if points.is_cpu else IndexedWeights
+        self.weights = weights_class(columns.view_as(weights), weights, len(self._vertices) + 1)
+        self._neighbours = [self._neighbour_rows(step) for step in steps]
 
-    def _beside(self, step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The vertices beside each, forth and back; the last row where there is none."""
+    def _neighbour_rows(self, step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Next and previous vertex of each vertex; the last row where there is none."""
         count = len(self._vertices)
         keys = self._vertices + step
-        found = torch.searchsorted(self._vertices, keys)
-        there = self._vertices[found.clamp(max=count - 1)] == keys
-        forth = torch.where(there, found, count)
-        back = torch.full_like(forth, count)
-        back[found[there]] = there.nonzero().flatten()
-        return forth, back
+        rows = torch.searchsorted(self._vertices, keys)
+        exists = self._vertices[rows.clamp(max=count - 1)] == keys
+        following = torch.where(exists, rows, count)
+        previous = torch.full_like(following, count)
+        previous[rows[exists]] = exists.nonzero().flatten()
+        return following, previous
 
     def filter(self, values: torch.Tensor) -> torch.Tensor:
         """Filter ``(points, channels)``."""
-        return self.spread.read(self._blur(self.spread.onto(values)))
+        return self.weights.slice(self._blur(self.weights.splat(values)))
 
     def _blur(self, vertices: torch.Tensor) -> torch.Tensor:
-        """By (1, 2, 1) along each axis; the last row stands for vertices that are not there."""
+        """Blur by (1, 2, 1) along each axis; the last row stands for missing vertices."""
         for _ in range(self._passes):
-            for forth, back in self._neighbours:
-                beside = vertices.index_select(0, forth)
-                beside += vertices.index_select(0, back)
-                vertices[:-1] += beside.mul_(0.5)
+            for following, previous in self._neighbours:
+                neighbours = vertices.index_select(0, following)
+                neighbours += vertices.index_select(0, previous)
+                vertices[:-1] += neighbours.mul_(0.5)
         return vertices
 
 
-def _elevation(size: int, passes: int) -> torch.Tensor:
-    """From points to the hyperplane of the lattice, in units of its period (section 3.1).
+def _elevation_matrix(size: int, passes: int) -> torch.Tensor:
+    """Map points to the hyperplane of the lattice, in units of its period (section 3.1).
 
-    The lattice is the finer the more often it is blurred, so that spreading, blurring and
-    reading together have a variance of one; and a little finer still, because the kernel they
-    make has lighter tails than a Gaussian. That factor is the one that came nearest to the exact
-    kernel on crops of photographs and micrographs.
+    The scale makes splatting, blurring and slicing together have a variance of one. It is a little
+    finer still, as their kernel has lighter tails than a Gaussian: by the factor that came nearest
+    to the exact kernel on crops of photographs and micrographs.
     """
     finer = ((passes / 2 + 1 / 6) * 3 / 2) ** 0.5 * (1.045 if passes == 1 else 1.025)
     matrix = torch.zeros((size, size - 1))
@@ -137,16 +121,16 @@ def _elevation(size: int, passes: int) -> torch.Tensor:
     return matrix
 
 
-def _factors(elevation: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """What the coordinates of a vertex are multiplied by to make its key, odd or ordered.
+def _hash_factors(elevation: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Factors that turn the coordinates of a vertex into its key.
 
-    The digits of one number, where they fit into 60 bits: near vertices then have near keys.
-    Else arbitrary ones, and two vertices have the same key by one chance in 2 ** 64.
+    Digits of one number where they fit into 60 bits, so that near vertices have near keys; else
+    random factors, with which two vertices share a key with a probability of 2**-64.
     """
     size = len(elevation)
     low, high = points.aminmax(dim=1)
-    reach = elevation.abs() @ (high - low)
-    digits = [size * (int(length) + 6) for length in reach[1:]]  # the last follows from them
+    extent = elevation.abs() @ (high - low)
+    digits = [size * (int(length) + 6) for length in extent[1:]]  # the last follows from them
     if prod(digits) < 2**60:
         factors = [0, *accumulate([1, *digits[:-1]], mul)]
     else:
@@ -154,103 +138,93 @@ def _factors(elevation: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     return torch.tensor(factors, dtype=torch.int64, device=points.device)
 
 
-def _corners(
+def _simplex_vertices(
     points: torch.Tensor, elevation: torch.Tensor, factors: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Keys and barycentric weights ``(points, size)`` of the corners around each point."""
+    """Keys and barycentric weights ``(points, size)`` of the simplex around each point."""
     size, count = len(factors), points.shape[1]
     keys = torch.empty((count, size), dtype=torch.int64, device=points.device)
     weights = torch.empty((count, size), device=points.device)
-    origin = (elevation @ points[:, :1]).round()  # keys are small numbers, wherever the points lie
+    origin = (elevation @ points[:, :1]).round()  # keeps keys small wherever the points are
     for start in range(0, count, CHUNK):
-        part = slice(start, start + CHUNK)
-        nearest, rest, rank = _simplex(elevation @ points[:, part])
-        keys[part] = _keys(nearest - origin, rank, factors).T
-        weights[part] = _weights(rest, rank).T
+        chunk = slice(start, start + CHUNK)
+        nearest, residual, rank = _nearest_vertex(elevation @ points[:, chunk])
+        keys[chunk] = _keys(nearest - origin, rank, factors).T
+        weights[chunk] = _barycentric(residual, rank).T
     return keys, weights
 
 
-def _simplex(raised: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The nearest vertex of remainder 0, what is left, and how its coordinates rank."""
-    size = len(raised)
-    nearest = raised.round()
-    rest = raised - nearest
+def _nearest_vertex(
+    elevated: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Nearest remainder-0 vertex, the residual, and the rank of each residual coordinate."""
+    size = len(elevated)
+    nearest = elevated.round()
+    residual = elevated - nearest
     rank = nearest.sum(dim=0).to(torch.int8).repeat(size, 1)
     for i in range(size - 1):
-        less = rest[i] < rest[i + 1 :]
+        less = residual[i] < residual[i + 1 :]
         rank[i] += less.sum(dim=0, dtype=torch.int8)
         rank[i + 1 :] += ~less
     wrap = (rank < 0).to(torch.int8) - (rank >= size).to(torch.int8)
-    return nearest + wrap, rest - wrap, (rank + size * wrap).long()
+    return nearest + wrap, residual - wrap, (rank + size * wrap).long()
 
 
 def _keys(nearest: torch.Tensor, rank: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    """From one corner to the next all coordinates grow by 1, and one falls by a period."""
+    """Keys of a simplex: from one vertex to the next, all coordinates grow by 1, one falls."""
     size = len(factors)
     ranked = torch.empty_like(rank).scatter_(0, rank, factors[:, None].expand_as(rank))
     steps = factors.sum() - size * ranked.flip(0)
-    first = (nearest.long() * (size * factors)[:, None]).sum(dim=0, keepdim=True) + FIRST
+    first = (nearest.long() * (size * factors)[:, None]).sum(dim=0, keepdim=True) + ORIGIN_KEY
     return torch.cat([first, steps[:-1]]).cumsum(dim=0)
 
 
-def _weights(rest: torch.Tensor, rank: torch.Tensor) -> torch.Tensor:
-    falling = torch.empty_like(rest).scatter_(0, rank, rest)
-    first = 1 + falling[-1:] - falling[:1]
-    return torch.cat([first, (falling[:-1] - falling[1:]).flip(0)])
+def _barycentric(residual: torch.Tensor, rank: torch.Tensor) -> torch.Tensor:
+    descending = torch.empty_like(residual).scatter_(0, rank, residual)
+    first = 1 + descending[-1:] - descending[:1]
+    return torch.cat([first, (descending[:-1] - descending[1:]).flip(0)])
 
 
-class Corners:
-    """Spreads points over their corners, and reads them again, on any device.
+class IndexedWeights:
+    """Splat and slice by index, on any device.
 
-    Parameters
-    ----------
-    columns : tensor
-        int32 ``(points, corners)``: which vertex each corner is.
-    weights : tensor
-        float32 of the same shape.
-    width : int
-        Number of vertices.
+    `columns` (int32) and `weights` (float32) ``(points, corners)``: the vertices of each point's
+    simplex; `width`: number of vertices.
     """
 
     def __init__(self, columns: torch.Tensor, weights: torch.Tensor, width: int) -> None:
         self._corners = list(zip(columns.T, weights.T[..., None], strict=True))
         self._width = width
 
-    def onto(self, values: torch.Tensor) -> torch.Tensor:
+    def splat(self, values: torch.Tensor) -> torch.Tensor:
         """From ``(points, channels)`` to ``(vertices, channels)``."""
         vertices = values.new_zeros((self._width, values.shape[1]))
-        for number, weight in self._corners:
-            vertices.index_add_(0, number, weight * values)
+        for index, weight in self._corners:
+            vertices.index_add_(0, index, weight * values)
         return vertices
 
-    def read(self, vertices: torch.Tensor) -> torch.Tensor:
+    def slice(self, vertices: torch.Tensor) -> torch.Tensor:
         """From ``(vertices, channels)`` to ``(points, channels)``."""
-        number, weight = self._corners[0]
-        values = weight * vertices.index_select(0, number)
-        for number, weight in self._corners[1:]:
-            values.addcmul_(weight, vertices.index_select(0, number))
+        index, weight = self._corners[0]
+        values = weight * vertices.index_select(0, index)
+        for index, weight in self._corners[1:]:
+            values.addcmul_(weight, vertices.index_select(0, index))
         return values
 
 
-class Matrix:
-    """As `Corners`, by a sparse matrix of SciPy: several times quicker on a CPU.
-
-    Parameters
-    ----------
-    columns, weights, width
-        As in `Corners`.
-    """
+class SparseMatrixWeights:
+    """The same as `IndexedWeights` by a SciPy sparse matrix, several times faster on a CPU."""
 
     def __init__(self, columns: torch.Tensor, weights: torch.Tensor, width: int) -> None:
         count, size = weights.shape
         rows = np.arange(0, count * size + 1, size, dtype=np.int32)
-        parts = (weights.flatten().numpy(), columns.flatten().numpy(), rows)
-        self._matrix = csr_matrix(parts, shape=(count, width), copy=False)
+        arrays = (weights.flatten().numpy(), columns.flatten().numpy(), rows)
+        self._matrix = csr_matrix(arrays, shape=(count, width), copy=False)
 
-    def onto(self, values: torch.Tensor) -> torch.Tensor:
+    def splat(self, values: torch.Tensor) -> torch.Tensor:
         """From ``(points, channels)`` to ``(vertices, channels)``."""
         return torch.from_numpy(self._matrix.T @ values.contiguous().numpy())
 
-    def read(self, vertices: torch.Tensor) -> torch.Tensor:
+    def slice(self, vertices: torch.Tensor) -> torch.Tensor:
         """From ``(vertices, channels)`` to ``(points, channels)``."""
         return torch.from_numpy(self._matrix @ vertices.numpy())

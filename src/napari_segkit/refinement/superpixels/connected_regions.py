@@ -1,4 +1,4 @@
-"""Regions in one piece each, none too small."""
+"""Make superpixels connected and merge small ones."""
 
 from typing import Any
 
@@ -8,66 +8,53 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage import measure
 
-SMALL = 0.25  # of a typical superpixel: smaller pieces join a neighbour
+MIN_SIZE = 0.25  # of a typical superpixel; smaller components are merged with a neighbour
 
 Labels = NDArray[np.int32]
 
 
-def in_one_piece(
-    labels: NDArray[Any], inside: NDArray[np.bool_], least: float, faces: NDArray[np.float64]
+def enforce_connectivity(
+    labels: NDArray[Any], mask: NDArray[np.bool_], min_pixels: float, faces: NDArray[np.float64]
 ) -> Labels:
-    """Number every connected piece of a label for itself; small ones join a neighbour.
+    """Label each connected component 1 to n in raster order; 0 outside the mask.
 
-    Parameters
-    ----------
-    labels : ndarray
-        Integers from 1.
-    inside : ndarray of bool
-        What counts.
-    least : float
-        Pixels: a smaller piece joins the neighbour with which it shares most of its border.
-    faces : ndarray
-        How much of a border two pixels share that are neighbours along each axis.
-
-    Returns
-    -------
-    ndarray
-        int32: 1 to n in the order of their first pixels, 0 outside.
+    One smaller than `min_pixels` is merged with the neighbour with which it shares the longest
+    boundary, measured by `faces`: the area between two pixels along each axis.
     """
-    pieces = _pieces(np.where(inside, labels, 0))
+    components = _label(np.where(mask, labels, 0))
     while True:
-        sizes = np.bincount(pieces.ravel())
-        one, other = _longest_borders(pieces, sizes < least, faces)
-        if not one.size:
-            return _pieces(pieces)  # numbered anew
+        sizes = np.bincount(components.ravel())
+        small, neighbour = _longest_boundaries(components, sizes < min_pixels, faces)
+        if not small.size:
+            return _label(components)
         count = len(sizes)
-        graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
-        number = connected_components(graph, directed=False)[1].astype(np.int32) + 1
-        number[0] = 0
-        pieces = number[pieces]
+        graph = coo_array((np.ones(len(small), bool), (small, neighbour)), shape=(count, count))
+        merged = connected_components(graph, directed=False)[1].astype(np.int32) + 1
+        merged[0] = 0
+        components = merged[components]
 
 
-def _pieces(labels: NDArray[Any]) -> Labels:
-    pieces: NDArray[Any] = measure.label(labels, connectivity=1)  # type: ignore[no-untyped-call]
-    return pieces.astype(np.int32)
+def _label(labels: NDArray[Any]) -> Labels:
+    components: NDArray[Any] = measure.label(labels, connectivity=1)  # type: ignore[no-untyped-call]
+    return components.astype(np.int32)
 
 
-def _longest_borders(
-    pieces: Labels, small: NDArray[np.bool_], faces: NDArray[np.float64]
+def _longest_boundaries(
+    components: Labels, small: NDArray[np.bool_], faces: NDArray[np.float64]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Small pieces that have neighbours, and with which of them each shares most of its border."""
-    count, keys, shared = len(small), [], []
+    """Small components that have neighbours, and the neighbour of each."""
+    count, keys, areas = len(small), [], []
     for axis, face in enumerate(faces):
-        near = np.moveaxis(pieces, axis, 0)
-        one, other = near[:-1], near[1:]
-        apart = (one != other) & (one > 0) & (other > 0)
-        one, other = one[apart].astype(np.int64), other[apart].astype(np.int64)
+        first_axis = np.moveaxis(components, axis, 0)
+        one, other = first_axis[:-1], first_axis[1:]
+        touching = (one != other) & (one > 0) & (other > 0)
+        one, other = one[touching].astype(np.int64), other[touching].astype(np.int64)
         keys += [(a * count + b)[small[a]] for a, b in ((one, other), (other, one))]
-        shared += [np.full(len(found), face) for found in keys[-2:]]
-    pairs, which = np.unique(np.concatenate(keys), return_inverse=True)
-    border = np.bincount(which, np.concatenate(shared))
+        areas += [np.full(len(found), face) for found in keys[-2:]]
+    pairs, index = np.unique(np.concatenate(keys), return_inverse=True)
+    boundary = np.bincount(index, np.concatenate(areas))
     one, other = pairs // count, pairs % count
-    order = np.lexsort((border, one))
+    order = np.lexsort((boundary, one))
     one, other = one[order], other[order]
     last = np.append(one[1:] != one[:-1], True)[: len(one)]
     return one[last], other[last]

@@ -1,4 +1,4 @@
-"""Superpixels: small regions of like intensity, in two dimensions and three."""
+"""Superpixels in 2D and 3D: small regions of similar intensity."""
 
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -9,17 +9,17 @@ from scipy import ndimage
 
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
-from napari_segkit.images.intensity import measure, require_finite
-from napari_segkit.images.resample import fit_to
-from napari_segkit.refinement.blocks import Region, regions
+from napari_segkit.images.intensity import measure_statistics, require_finite
+from napari_segkit.images.resample import resize_linear
+from napari_segkit.refinement.blocks import Region, split_into_blocks
 from napari_segkit.steps import Step, drain
 
-from .connected_regions import SMALL, in_one_piece
-from .methods import CUTTERS, middles
+from .connected_regions import MIN_SIZE, enforce_connectivity
+from .methods import METHODS, interval_centres
 
-TILE = 2**20  # pixels that are cut at a time
-WIDEST = 50  # pixels; the time that quickshift takes grows with the square
-FLAT_ONLY = ("felzenszwalb", "quickshift")
+MAX_TILE = 2**20  # pixels
+MAX_QUICKSHIFT = 50  # pixels of width; the time quickshift takes grows with the square
+ONLY_2D = ("felzenszwalb", "quickshift")
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int32]
@@ -33,20 +33,21 @@ def superpixels(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
 ) -> Labels:
-    """Cut an image into superpixels.
+    """Segment an image into superpixels.
 
     Parameters
     ----------
-    image : array-like or napari AxesImage layer
-        Grey, RGB or of any channels, which count alike.
+    image : array-like or napari Image layer
+        Grey, RGB or any number of channels, which all count the same.
     config : SuperpixelConfig, optional
-        How. None: ``SuperpixelConfig()``.
+        Method and size. None: ``SuperpixelConfig()``.
     mask : array-like or napari Labels layer, optional
-        Of the image's shape without its channel axis: only what is not 0 there is cut. None: all.
+        Of the image's shape without its channel axis: superpixels are made only where it is not 0.
+        None: everywhere.
     axes : str, optional
-        One letter of "TCZYX" for each dimension. Superpixels reach through Z, unless slices are
-        farther apart than superpixels are wide; call it T to have every slice cut for itself.
-        None: as in `Segmenter.fit`.
+        One letter of "TCZYX" for each dimension. With Z, superpixels are in 3D, unless slices are
+        farther apart than superpixels are wide; call that axis T to segment every slice
+        separately. None: as in `Segmenter.fit`.
     spacing : sequence of float, optional
         World units between pixels along Z Y X or Y X: a superpixel is as wide along all of them.
         None: the layer's scale, or 1.
@@ -54,22 +55,22 @@ def superpixels(
     Returns
     -------
     ndarray
-        int32 of the image's shape without its channel axis: 1 to n, each superpixel in one piece
+        int32 of the image's shape without its channel axis: 1 to n, each superpixel connected
         (pixels that share an edge, or a face in 3D), 0 outside the mask.
 
     Raises
     ------
     ValueError
-        If the image is constant or holds NaN, the mask has another shape, the method is for
-        images of two dimensions and this is a volume, or quickshift is to make superpixels of more
-        than 50 pixels.
+        If the image is constant or holds NaN, the mask has another shape, the method is 2D only
+        and this is a volume, or quickshift is to make superpixels of more than 50 pixels.
 
     Notes
     -----
-    Intensities are scaled by the 1st and 99th percentile of each channel over the whole image, so
-    that one compactness serves any type. An image of more than a million pixels is cut tile by
-    tile: superpixels end where their tile ends, along straight lines. Pieces smaller than a
-    quarter of the typical superpixel join the neighbour with which they share most of their border.
+    Intensities are scaled by the 1st and 99th percentile of each channel over the full image, so
+    that one compactness suits any data type. An image of more than a million pixels is segmented
+    tile by tile: superpixels end at the straight borders of their tile. Components smaller than a
+    quarter of the typical superpixel are merged with the neighbour with which they share the
+    longest boundary.
 
     References
     ----------
@@ -90,184 +91,126 @@ def superpixel_tiles(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
 ) -> Generator[Step, None, Labels]:
-    """Cut an image into superpixels tile by tile: the generator behind `superpixels`.
-
-    Parameters
-    ----------
-    image, config, mask, axes, spacing
-        As in `superpixels`.
-
-    Yields
-    ------
-    Step
-        After each tile.
-
-    Returns
-    -------
-    ndarray
-        As `superpixels` returns it.
-    """
+    """Segment tile by tile: the generator behind `superpixels`, with the same arguments."""
     config = config or SuperpixelConfig()
-    inside = None if mask is None else full_resolution(mask)
-    shape = None if inside is None else inside.shape
-    named = as_image(image, axes, spacing, labels_shape=shape)
-    allowed = _mask(inside, named)
-    ndim = 3 if named.length("Z") > 1 else 2
-    steps = named.spacing[-ndim:]
-    require_possible(config, steps)
-    statistics = measure([named], ndim)
-    labels = np.zeros(named.without_channels(), np.int32)
-    places = tiles(named.spatial(ndim), config, steps)
-    done, total, found = 0, len(places) * named.count(ndim), 0
-    for frame in named.frames(ndim):
-        whole = np.zeros(named.spatial(ndim), np.int32)
-        for place in places:
-            pixels = named.read(frame, place)
-            require_finite(pixels, named.name)
-            part = cut(statistics.apply(pixels), config, steps, allowed.read(frame, place)[0] != 0)
-            whole[place] = np.where(part, part + found, 0)
-            found += int(part.max())
+    mask = None if mask is None else full_resolution(mask)
+    image = as_image(image, axes, spacing, labels_shape=None if mask is None else mask.shape)
+    mask_image = _mask_image(mask, image)
+    ndim = 3 if image.length("Z") > 1 else 2
+    spacing = image.spacing[-ndim:]
+    check_method(config, spacing)
+    statistics = measure_statistics([image], ndim)
+    labels = np.zeros(image.label_shape, np.int32)
+    tiles = split_into_tiles(image.spatial_shape(ndim), config, spacing)
+    done, total, count = 0, len(tiles) * image.frame_count(ndim), 0
+    for frame in image.frames(ndim):
+        frame_labels = np.zeros(image.spatial_shape(ndim), np.int32)
+        for tile in tiles:
+            pixels = image.read(frame, tile)
+            require_finite(pixels, image.name)
+            inside = mask_image.read(frame, tile)[0] != 0
+            tile_labels = segment_tile(statistics.apply(pixels), config, spacing, inside)
+            frame_labels[tile] = np.where(tile_labels, tile_labels + count, 0)
+            count += int(tile_labels.max())
             done += 1
             yield Step(done, total)
-        named.write(labels, frame, whole)
+        image.write(labels, frame, frame_labels)
     return labels
 
 
-def require_possible(config: SuperpixelConfig, spacing: Sequence[float]) -> None:
-    """Refuse what a method cannot do.
-
-    Parameters
-    ----------
-    config : SuperpixelConfig
-        With the method.
-    spacing : sequence of float
-        World units between pixels along each spatial axis.
-
-    Raises
-    ------
-    ValueError
-        If the method is for images of two dimensions and this is a volume, or it would take
-        hours.
-    """
-    if len(spacing) == 3 and config.method in FLAT_ONLY:
+def check_method(config: SuperpixelConfig, spacing: Sequence[float]) -> None:
+    """Raise ValueError for a volume and a 2D method, or where quickshift would take hours."""
+    if len(spacing) == 3 and config.method in ONLY_2D:
         raise ValueError(
-            f"{config.method} cuts images of two dimensions, and this is a volume: choose slic or "
-            "watershed, or have each slice cut for itself by calling Z T, such as axes='TYX'."
+            f"{config.method} is for 2D images, and this is a volume: choose slic or watershed, "
+            "or segment each slice separately by calling Z T, such as axes='TYX'."
         )
     size = _size(config, spacing)
-    if config.method == "quickshift" and size > WIDEST:
+    if config.method == "quickshift" and size > MAX_QUICKSHIFT:
         raise ValueError(
-            f"The size is {size:g} pixels, and quickshift would take hours for that: give one of "
-            f"at most {WIDEST} pixels, or choose another method."
+            f"The size is {size:g} pixels, and quickshift would take hours for that: give a size "
+            f"of at most {MAX_QUICKSHIFT} pixels, or choose another method."
         )
 
 
-def tiles(
-    lengths: Sequence[int], config: SuperpixelConfig, spacing: Sequence[float]
+def split_into_tiles(
+    shape: Sequence[int], config: SuperpixelConfig, spacing: Sequence[float]
 ) -> list[Region]:
-    """The tiles that are cut one by one, none too large once its pixels are square.
-
-    Parameters
-    ----------
-    lengths : sequence of int
-        Of the spatial axes, in pixels.
-    config : SuperpixelConfig
-        How they are cut.
-    spacing : sequence of float
-        World units between pixels along each axis.
-    """
-    stretch = _stretch(spacing, _size(config, spacing))
-    return list(regions(lengths, TILE / float(np.prod(stretch))))
+    """Tiles that are segmented one by one, limited in size after resampling to square pixels."""
+    factors = _scale_factors(spacing, _size(config, spacing))
+    return list(split_into_blocks(shape, MAX_TILE / float(np.prod(factors))))
 
 
-def cut(
+def segment_tile(
     pixels: Floats,
     config: SuperpixelConfig,
     spacing: Sequence[float],
-    inside: NDArray[np.bool_] | None = None,
+    mask: NDArray[np.bool_] | None = None,
 ) -> Labels:
-    """Cut one tile.
-
-    Parameters
-    ----------
-    pixels : ndarray
-        ``(C, *spatial)``, scaled from 0 to 1.
-    config : SuperpixelConfig
-        How.
-    spacing : sequence of float
-        World units between pixels along each axis.
-    inside : ndarray of bool, optional
-        What is cut; None: all.
-
-    Returns
-    -------
-    ndarray
-        int32: 1 to n, 0 outside.
-    """
-    inside = np.ones(pixels.shape[1:], bool) if inside is None else inside
+    """Label superpixels 1 to n in scaled ``(C, *spatial)`` intensities; 0 outside the mask."""
+    mask = np.ones(pixels.shape[1:], bool) if mask is None else mask
     size = _size(config, spacing)
     if len(spacing) == 3 and max(spacing) > size * min(spacing):
-        return _slice_by_slice(pixels, config, spacing, inside)
-    labels = np.zeros(inside.shape, np.int32)
-    box: tuple[slice, ...] | None = next(iter(ndimage.find_objects(inside.view(np.int8))), None)
+        return _segment_slices(pixels, config, spacing, mask)
+    labels = np.zeros(mask.shape, np.int32)
+    box: tuple[slice, ...] | None = next(iter(ndimage.find_objects(mask.view(np.int8))), None)
     if box is None:
         return labels
-    stretch = _stretch(spacing, size)
-    seen = pixels[(slice(None), *box)] / np.float32(len(pixels) ** 0.5)
-    lengths = seen.shape[1:]
-    square = [round(n * times) for n, times in zip(lengths, stretch, strict=True)]
-    regular = CUTTERS[config.method](fit_to(seen, (len(seen), *square)), size, config.compactness)
-    back = [middles(n, m) for n, m in zip(lengths, square, strict=True)]
-    wide = [min(size / times, n) for n, times in zip(lengths, stretch, strict=True)]
+    factors = _scale_factors(spacing, size)
+    crop = pixels[(slice(None), *box)] / np.float32(len(pixels) ** 0.5)
+    shape = crop.shape[1:]
+    square = [round(n * factor) for n, factor in zip(shape, factors, strict=True)]
+    resized = resize_linear(crop, (len(crop), *square))
+    segmented = METHODS[config.method](resized, size, config.compactness)
+    nearest = [interval_centres(n, m) for n, m in zip(shape, square, strict=True)]
+    widths = [min(size / factor, n) for n, factor in zip(shape, factors, strict=True)]
     faces = np.prod(spacing) / np.asarray(spacing)
-    found = regular[np.ix_(*back)]
-    labels[box] = in_one_piece(found, inside[box], SMALL * float(np.prod(wide)), faces)
+    labels[box] = enforce_connectivity(
+        segmented[np.ix_(*nearest)], mask[box], MIN_SIZE * float(np.prod(widths)), faces
+    )
     return labels
 
 
-def _slice_by_slice(
+def _segment_slices(
     pixels: Floats,
     config: SuperpixelConfig,
     spacing: Sequence[float],
-    inside: NDArray[np.bool_],
+    mask: NDArray[np.bool_],
 ) -> Labels:
-    """Cut slices that are farther apart than superpixels are wide, each for itself."""
+    """Segment each slice separately where slices are farther apart than superpixels are wide."""
     axis = int(np.argmax(spacing))
-    flat = [s for i, s in enumerate(spacing) if i != axis]
-    labels = np.zeros(inside.shape, np.int32)
-    for seen, allowed, part in zip(
+    plane_spacing = [s for i, s in enumerate(spacing) if i != axis]
+    labels = np.zeros(mask.shape, np.int32)
+    for plane, inside, target in zip(
         np.moveaxis(pixels, axis + 1, 0),
-        np.moveaxis(inside, axis, 0),
+        np.moveaxis(mask, axis, 0),
         np.moveaxis(labels, axis, 0),
         strict=True,
     ):
-        found = cut(seen, config, flat, np.ascontiguousarray(allowed))
-        part[...] = np.where(found, found + labels.max(), 0)
+        plane_labels = segment_tile(plane, config, plane_spacing, np.ascontiguousarray(inside))
+        target[...] = np.where(plane_labels, plane_labels + labels.max(), 0)
     return labels
 
 
 def _size(config: SuperpixelConfig, spacing: Sequence[float]) -> float:
-    """How wide a superpixel is, in pixels of the finest axis; a pixel at least."""
+    """Width of a superpixel in pixels of the finest axis, at least 1."""
     return max(config.size / (min(spacing) if config.units == "world" else 1.0), 1.0)
 
 
-def _stretch(spacing: Sequence[float], size: float) -> NDArray[np.float64]:
-    """By how much each axis is stretched, so that pixels are square: what cuts knows no other.
-
-    Pixels that are longer than superpixels are wide need not become longer.
-    """
+def _scale_factors(spacing: Sequence[float], size: float) -> NDArray[np.float64]:
+    """Upsampling of each axis to square pixels, as the methods expect, by `size` at most."""
     return np.minimum(np.divide(spacing, min(spacing)), size)
 
 
-def _mask(mask: Any, image: AxesImage) -> AxesImage:
-    """The mask with the axes of the image; everything where there is none."""
-    wanted = image.without_channels()
+def _mask_image(mask: Any, image: AxesImage) -> AxesImage:
+    """The mask with the image's axes; True everywhere if there is none."""
+    shape = image.label_shape
     if mask is None:
-        mask = np.broadcast_to(np.bool_(True), wanted)
-    if tuple(mask.shape) != wanted:
+        mask = np.broadcast_to(np.bool_(True), shape)
+    if tuple(mask.shape) != shape:
         raise ValueError(
             f"The mask has the shape {tuple(mask.shape)}, but {image.name} of shape {image.shape} "
-            f"with axes {image.axes} needs one of shape {wanted}: give a mask of this image, or "
+            f"with axes {image.axes} needs one of shape {shape}: give a mask of this image, or "
             "name its axes."
         )
     return AxesImage(mask, image.label_axes, name="the mask")

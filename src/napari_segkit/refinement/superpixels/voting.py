@@ -1,4 +1,4 @@
-"""Superpixels as a vote: all pixels of one get the mean of its probabilities."""
+"""Smooth by superpixel voting: every pixel gets the mean probabilities of its superpixel."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import SuperpixelConfig
-from napari_segkit.refinement.blocks import Smooth
+from napari_segkit.refinement.blocks import BlockSmoother
 
-from .generate import cut, require_possible
+from .generate import check_method, segment_tile
 
 
-def sees_image(config: SuperpixelConfig) -> bool:
-    """Whether the image counts: superpixels are cut from it."""
+def uses_image(config: SuperpixelConfig) -> bool:
     return True
 
 
@@ -21,54 +20,27 @@ def halo(config: SuperpixelConfig, spacing: Sequence[float]) -> list[int]:
     return [0] * len(spacing)
 
 
-def smoother(
+def make_smoother(
     config: SuperpixelConfig, classes: int, spacing: Sequence[float], device: str
-) -> Smooth:
-    """What smooths one tile: the mean over each superpixel that `superpixels` cuts there.
-
-    Parameters
-    ----------
-    config : SuperpixelConfig
-        How the image is cut.
-    classes : int
-        Number of classes.
-    spacing : sequence of float
-        World units between pixels along each axis.
-    device : str
-        Of no account: superpixels are cut on the CPU.
-
-    Returns
-    -------
-    callable
-        From probabilities ``(classes, *spatial)``, scaled intensities ``(C, *spatial)`` and the
-        place of the tile in its image, which is of no account here, to probabilities.
-
-    Raises
-    ------
-    ValueError
-        If the method cannot cut this image.
-    """
-    require_possible(config, spacing)
+) -> BlockSmoother:
+    """Make a function that smooths one tile, always on the CPU."""
+    check_method(config, spacing)
 
     def run(
-        probabilities: NDArray[np.float32], pixels: NDArray[np.float32] | None, start: Sequence[int]
+        probabilities: NDArray[np.float32],
+        intensities: NDArray[np.float32] | None,
+        start: Sequence[int],
     ) -> NDArray[np.float32]:
-        assert pixels is not None
-        return mean_over(cut(pixels, config, spacing), probabilities)
+        assert intensities is not None
+        return region_means(segment_tile(intensities, config, spacing), probabilities)
 
     return run
 
 
-def mean_over(labels: NDArray[np.int32], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean of probabilities over each region.
-
-    Parameters
-    ----------
-    labels : ndarray
-        Regions, numbered from 1, without gaps.
-    probabilities : ndarray
-        ``(classes, *labels.shape)``.
-    """
+def region_means(
+    labels: NDArray[np.int32], probabilities: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Replace ``(classes, *labels.shape)`` probabilities by their mean over each region 1 to n."""
     flat = labels.ravel()
     sizes = np.bincount(flat).clip(1)
     means = np.stack([np.bincount(flat, p.ravel()) / sizes for p in probabilities])
