@@ -152,7 +152,11 @@ def _cut(soft: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     boxes = bounds(hard)
     which = torch.arange(len(soft), device=soft.device, dtype=boxes.dtype)
     crops = roi_align(
-        soft[:, None], torch.cat([which[:, None], boxes], 1), MASK_SIZE, sampling_ratio=2, aligned=True
+        soft[:, None],
+        torch.cat([which[:, None], boxes], 1),
+        MASK_SIZE,
+        sampling_ratio=2,
+        aligned=True,
     )
     return boxes * STRIDE, crops[:, 0], maskness
 
