@@ -14,7 +14,7 @@ from napari_segkit.evaluation.parameter_search import (
     times,
 )
 from napari_segkit.refinement.preview_region import refine_region
-from napari_segkit.refinement.probability_maps import probability_maps
+from napari_segkit.refinement.probability_maps import as_probability_maps
 
 MRF = RefineConfig("mrf", mrf=MRFConfig(weight=0.1))
 QUICK = RefineConfig("mrf", mrf=MRFConfig(weight=0.1, iterations=2))
@@ -177,7 +177,7 @@ def test_values_beyond_limits_are_left_out(config, tried, monkeypatch):
 
 def test_a_recipe_that_cannot_be_is_refused_at_once():
     config = RefineConfig("superpixels", superpixels=SuperpixelConfig("quickshift"))
-    with pytest.raises(ValueError, match="quickshift cuts images of two dimensions"):
+    with pytest.raises(ValueError, match="quickshift is for 2D images"):
         next(refinement_trials(*scene_of((4, 20, 24)), config, values=(3, 7)))
 
 
@@ -253,7 +253,7 @@ def test_a_region_is_refined_as_the_whole_is(seed, corner, size, method):
     superpixel = SuperpixelConfig(size=5.0)
     config = RefineConfig(method, crf, MRFConfig(iterations=4), superpixel)
     region = tuple(slice(c, c + s) for c, s in zip(corner, size, strict=True))
-    known = probability_maps(maps, pixels, axes="YX", spacing=None, sees_image=True)
+    known = as_probability_maps(maps, pixels, axes="YX", spacing=None, uses_image=True)
     found = refine_region(known, {}, region, config, (3, 7), device="cpu")
     whole = refine(maps, pixels, config, values=(3, 7), device="cpu")
     different = np.count_nonzero(found != whole[region])

@@ -10,10 +10,10 @@ import numpy as np
 
 from napari_segkit.config import RefineConfig
 from napari_segkit.images.axes_image import full_resolution
-from napari_segkit.refinement.blocks import Region, regions
+from napari_segkit.refinement.blocks import Region, split_into_blocks
 from napari_segkit.refinement.preview_region import refine_region
-from napari_segkit.refinement.probability_maps import ProbabilityMaps, probability_maps
-from napari_segkit.refinement.smooth import sees_image, smoother
+from napari_segkit.refinement.probability_maps import ProbabilityMaps, as_probability_maps
+from napari_segkit.refinement.smooth import make_smoother, uses_image
 from napari_segkit.steps import Step, drain
 
 from .report import evaluate
@@ -194,8 +194,8 @@ def refinement_trials(
     """
     if config.method is None:
         raise ValueError("There is nothing to fit: choose how to smooth, for instance by 'crf'.")
-    looks = image is not None or sees_image(config.smoother)
-    maps = probability_maps(probabilities, image, axes=axes, spacing=spacing, sees_image=looks)
+    looks = image is not None or uses_image(config.smoother)
+    maps = as_probability_maps(probabilities, image, axes=axes, spacing=spacing, uses_image=looks)
     known = tuple(range(len(maps.probabilities))) if values is None else tuple(values)
     bench = Search(maps, full_resolution(truth), known, unlabelled, device)
     bench.require_possible(config)
@@ -255,7 +255,7 @@ class Search:
         unlabelled: int | None,
         device: str,
     ) -> None:
-        shape = maps.image.without_channels()
+        shape = maps.image.label_shape
         if tuple(truth.shape) != shape:
             raise ValueError(
                 f"The truth has the shape {tuple(truth.shape)}, the probabilities are of "
@@ -277,13 +277,13 @@ class Search:
                 self.require_possible(tried)
                 found.append(tried)
         seen = self._maps.statistics is not None
-        return [c for c in found if c != config and (seen or not sees_image(c.smoother))]
+        return [c for c in found if c != config and (seen or not uses_image(c.smoother))]
 
     def require_possible(self, config: RefineConfig) -> None:
         """Raise ValueError where a recipe cannot smooth this image."""
         if config.smoother is not None:
             classes = self._maps.probabilities.shape[0]
-            smoother(config.smoother, classes, self._maps.spacing, self._device)
+            make_smoother(config.smoother, classes, self._maps.spacing, self._device)
 
     def score(self, config: RefineConfig) -> tuple[float, float]:
         """Mean IoU and mean Dice of a recipe's labels where the truth is labelled."""
@@ -299,14 +299,14 @@ class Search:
 
     def _read(self, frame: dict[str, int], window: Region) -> Any:
         axes = self._maps.image.label_axes
-        part = np.asarray(self._truth[self._maps.image.selection(frame, window, axes)])
+        part = np.asarray(self._truth[self._maps.image.array_index(frame, window, axes)])
         left = [a for a in axes if a not in frame]
         return part.transpose([left.index(a) for a in "ZYX"[-self._maps.ndim :]])
 
     def _most_labelled(self) -> list[tuple[dict[str, int], Region]]:
-        places = list(product(self._maps.frames(), regions(self._maps.spatial, LARGEST)))
+        places = list(product(self._maps.frames(), split_into_blocks(self._maps.spatial, LARGEST)))
         counts = [int(np.count_nonzero(self._counted(self._read(*p)))) for p in places]
-        size = int(np.prod(self._maps.spatial)) * self._maps.image.count(self._maps.ndim)
+        size = int(np.prod(self._maps.spatial)) * self._maps.image.frame_count(self._maps.ndim)
         room = max(1, MOST * len(places) // size)
         chosen = [self._tight(*places[i]) for i in most_of(counts, room)]
         if not chosen:
