@@ -3,7 +3,7 @@ import pytest
 from napari.components import ViewerModel
 from scipy.spatial.transform import Rotation
 
-from napari_segkit._qt.layers.canvas_coordinates import place_in
+from napari_segkit._qt.layers.canvas_coordinates import canvas_to_data
 
 TURNED = Rotation.from_euler("zyx", [4, -7, 12], degrees=True).as_matrix()
 
@@ -14,7 +14,7 @@ def test_an_upright_layer_has_the_place_that_napari_says(order):
     layer = viewer.add_labels(np.zeros((5, 6, 7), int), scale=(3, 2, 1), translate=(1, -2, 5))
     viewer.dims.order = order
     position = 4.0, 3.0, 8.0
-    place = place_in(layer, position, viewer.dims.displayed)
+    place = canvas_to_data(layer, position, viewer.dims.displayed)
     np.testing.assert_allclose(place, layer.world_to_data(position))
 
 
@@ -27,7 +27,7 @@ def test_an_oblique_layer_has_the_slice_that_napari_draws(order):
     )
     viewer.dims.order = order
     viewer.dims.set_point(order[0], 9.0)
-    place = place_in(layer, viewer.dims.point, viewer.dims.displayed)
+    place = canvas_to_data(layer, viewer.dims.point, viewer.dims.displayed)
     assert place[order[0]] == pytest.approx(layer._data_slice.point[order[0]])
 
 
@@ -36,7 +36,7 @@ def test_within_the_slice_it_is_where_napari_draws_the_pixel():
     viewer = ViewerModel()
     layer = viewer.add_labels(np.zeros((15, 16, 17), int), scale=(3, 2, 1), rotate=TURNED)
     drawn = layer._transforms[1:].simplified.set_slice([1, 2])((4.0, 9.0))
-    place = place_in(layer, (viewer.dims.point[0], *drawn), viewer.dims.displayed)
+    place = canvas_to_data(layer, (viewer.dims.point[0], *drawn), viewer.dims.displayed)
     np.testing.assert_allclose(place[1:], (4.0, 9.0))
 
 
@@ -44,4 +44,4 @@ def test_a_layer_of_fewer_dimensions_than_the_viewer():
     viewer = ViewerModel()
     viewer.add_image(np.zeros((5, 6, 7)))
     layer = viewer.add_labels(np.zeros((6, 7), int), scale=(2, 2))
-    np.testing.assert_allclose(place_in(layer, (3, 4, 6), (1, 2)), (2, 3))
+    np.testing.assert_allclose(canvas_to_data(layer, (3, 4, 6), (1, 2)), (2, 3))

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing:UserWarni
 def oblique():
     """The sample's volume, smaller."""
     data, meta, _ = mri()[0]
-    header = meta["metadata"]["nifti"].header()
+    header = meta["metadata"]["nifti"].to_nibabel()
     return nib.Nifti1Image(np.asarray(data).T[::4, ::4, ::2], None, header)
 
 

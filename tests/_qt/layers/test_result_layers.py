@@ -7,8 +7,8 @@ from napari.utils.transforms import Affine
 from napari_segkit._qt.layers.result_layers import (
     fingerprint,
     new_labels,
-    set_colors,
-    set_names,
+    set_class_colors,
+    set_class_names,
     write_labels,
 )
 from napari_segkit._qt.layers.snapshots import placement, snapshot
@@ -50,8 +50,8 @@ def write(viewer, source, labels, **options):
 def test_a_snapshot_is_read_like_the_layer(viewer):
     image = viewer.add_image(np.zeros((9, 9, 3), np.uint8), rgb=True, scale=(2, 3), name="rgb")
     labels = viewer.add_labels(np.eye(9, dtype=np.uint8), name="l")
-    set_names(labels, CLASSES)
-    set_colors(labels, CLASSES)
+    set_class_names(labels, CLASSES)
+    set_class_colors(labels, CLASSES)
     for of in (as_image, lambda layer: label_stats(layer)):
         assert repr(of(snapshot(labels))) == repr(of(labels))
     assert as_image(snapshot(image)).axes == "YXC"
@@ -235,7 +235,7 @@ def test_a_second_run_keeps_the_mode_and_what_was_chosen_there(viewer):
     layer = write(viewer, image, np.ones((8, 9), np.uint8))
     layer.mode = "paint"
     layer.features = layer.features.assign(name=["kernels", "cells"], area=[3, 4])
-    set_colors(layer, [LabelClass(1, "", "#0000ff")])
+    set_class_colors(layer, [LabelClass(1, "", "#0000ff")])
     assert write(viewer, image, np.full((8, 9), 2, np.uint8)) == layer
     assert layer.mode == "paint"
     assert list(layer.features["name"]) == ["kernels", "cells"]
@@ -259,15 +259,15 @@ def test_classes_of_another_model_replace_those_shown(viewer):
 def test_classes_with_large_values_keep_the_colours_of_napari(viewer):
     layer = viewer.add_labels(np.full((8, 9), 100_000, np.int32))
     far = [LabelClass(100_000, "far", "#ff0000")]
-    set_names(layer, far)
-    set_colors(layer, far)
+    set_class_names(layer, far)
+    set_class_colors(layer, far)
     assert layer.features.to_dict("list") == {"index": [100_000], "name": ["far"]}
 
 
 def test_the_fingerprint_of_a_large_array_is_taken_in_parts(monkeypatch):
     pixels = np.random.default_rng(0).integers(0, 9, (40, 64, 64), np.uint8)
     whole = fingerprint(pixels)
-    monkeypatch.setattr("napari_segkit.evaluation.slab_reader.BLOCK", 4 * 64 * 64)
+    monkeypatch.setattr("napari_segkit.evaluation.slab_reader.SLAB_PIXELS", 4 * 64 * 64)
     lazy = da.from_array(pixels, chunks=(4, 64, 64))
     live = []
     taken = np.ascontiguousarray

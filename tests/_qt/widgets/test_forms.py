@@ -50,7 +50,7 @@ def test_a_fresh_form_is_the_default(form, cls):
 
 @pytest.mark.parametrize("config", OTHERS)
 def test_what_is_set_is_what_is_read(form, config):
-    made = form(type(config), more=("seed", "tile"))
+    made = form(type(config), collapsed=("seed", "tile"))
     made.set_value(config)
     assert made.value() == config
     made.set_value(type(config)())
@@ -205,7 +205,7 @@ def test_fields_that_do_not_count_are_greyed_out_with_the_reason(form):
 
 
 def test_sections_open_on_a_click(form, qtbot):
-    made = form(TrainConfig, more=("seed",))
+    made = form(TrainConfig, collapsed=("seed",))
     made.show()
     more = next(s for s in made.findChildren(Section) if s.button.text() == "More")
     assert not made.field("seed").isVisible()

@@ -30,10 +30,10 @@ def test_shows_any_recipe_as_one_value(form, recipe):
 def test_only_the_chosen_method_has_its_numbers_on_screen(form):
     for name in ("crf", "mrf", "superpixels"):
         form.method.set_value(name)
-        assert [n for n, part in form.parts.items() if part.isVisible()] == [name]
+        assert [n for n, part in form.method_forms.items() if part.isVisible()] == [name]
         assert form.value().method == name
     form.method.set_value(None)
-    assert not any(part.isVisible() for part in form.parts.values())
+    assert not any(part.isVisible() for part in form.method_forms.values())
 
 
 def test_numbers_of_other_methods_are_kept(form):
@@ -81,7 +81,7 @@ def test_tells_of_a_change_once(form, qtbot):
     form.set_classes(CLASSES)
     heard = []
     form.changed.connect(lambda: heard.append(form.value()))
-    form.parts["crf"].form.field("iterations").set_value(9)
+    form.method_forms["crf"].form.field("iterations").set_value(9)
     form.clean.form.field("largest").set_value(True)
     form.set_classes((*CLASSES, LabelClass(2, "more", "#00ff00")))
     form.set_value(RECIPE)

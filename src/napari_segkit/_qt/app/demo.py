@@ -1,4 +1,4 @@
-"""The demonstration: a real window, real docks, and buttons that are really pressed."""
+"""Demonstration: trains, predicts and evaluates by pressing the docks' buttons in napari."""
 
 import os
 import sys
@@ -15,24 +15,24 @@ from .workbench import Workbench
 
 CONFIG = TrainConfig(epochs=6, steps_per_epoch=10, tile=TileConfig(tile_size=128))
 SIZE = 1280, 800
-SETTLE_MS = 800  # for the last repaint
+REPAINT_MS = 800  # before the screenshot
 
 
 def main(*, screenshot: str | PathLike[str] | None = None, stay: bool | None = None) -> int:
-    """Train on the coins sample in napari, predict it, and measure the prediction.
+    """Train on the coins sample in napari, predict it, and evaluate the prediction.
 
     Parameters
     ----------
     screenshot : path-like, optional
         Where to save a picture of the window at the end.
     stay : bool, optional
-        Whether the window stays open. None: it does, unless the environment variable
-        ``SEGKIT_DEMO_EXIT`` is 1, as it should be on a virtual display.
+        Whether the window stays open. None: unless the environment variable
+        ``SEGKIT_DEMO_EXIT`` is 1, which is meant for virtual displays.
 
     Returns
     -------
     int
-        0 where all went well.
+        Exit code, 0 for success.
     """
     if stay is None:
         stay = os.environ.get("SEGKIT_DEMO_EXIT") != "1"
@@ -47,19 +47,7 @@ def main(*, screenshot: str | PathLike[str] | None = None, stay: bool | None = N
 
 
 class Demo(QObject):
-    """What a person would do, each action begun by the end of the one before.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        With the sample open.
-    workbench : Workbench
-        The docks to use.
-    screenshot : path-like or None
-        Where to save the picture.
-    stay : bool
-        Leave the window open at the end.
-    """
+    """The demonstration's steps, each started by the end of the previous one."""
 
     def __init__(
         self,
@@ -75,15 +63,15 @@ class Demo(QObject):
         self._workbench = workbench
         self._screenshot = screenshot
         self._stay = stay
-        self._began = perf_counter()
+        self._start_time = perf_counter()
         workbench.train.bar.finished.connect(self._predict)
         workbench.predict.bar.finished.connect(self._evaluate)
         workbench.evaluate.bar.finished.connect(self._finish)
 
     def start(self) -> None:
-        """Choose image and scribbles, wait for them to be counted, then train."""
+        """Choose image and scribbles, wait for their label statistics, then train."""
         train = self._workbench.train
-        train.label_stats.surveyed.connect(self._train)
+        train.label_stats.stats_changed.connect(self._train)
         train.data.image.set_layer(self._viewer.layers["coins"])
         train.data.labels.set_layer(self._viewer.layers["coins scribbles"])
         train.set_config(CONFIG)
@@ -92,8 +80,8 @@ class Demo(QObject):
         train = self._workbench.train
         if found is None or train.label_stats.is_counting:
             return
-        train.label_stats.surveyed.disconnect(self._train)
-        self._viewer.reset_view()  # the docks have their widths by now
+        train.label_stats.stats_changed.disconnect(self._train)
+        self._viewer.reset_view()  # after the docks took their width
         self._press(train)
 
     def _predict(self) -> None:
@@ -112,11 +100,10 @@ class Demo(QObject):
             self._give_up(self._workbench.evaluate)
             return
         self.exit_code = 0
-        sys.stdout.write(f"{result.report}\n{perf_counter() - self._began:.0f} s in all.\n")
-        QTimer.singleShot(SETTLE_MS, self._picture)
+        sys.stdout.write(f"{result.report}\n{perf_counter() - self._start_time:.0f} s in all.\n")
+        QTimer.singleShot(REPAINT_MS, self._save_screenshot)
 
     def _press(self, dock: Any) -> None:
-        """Press a dock's button, as a person would."""
         self._workbench.setCurrentWidget(dock)
         if dock.bar.button.isEnabled():
             dock.bar.button.click()
@@ -124,14 +111,14 @@ class Demo(QObject):
             self._give_up(dock)
 
     def _give_up(self, dock: Any) -> None:
-        sys.stdout.write(f"{dock.bar.verb} did not work: {dock.bar.status.text()} ")
+        sys.stdout.write(f"{dock.bar.verb} failed: {dock.bar.status.text()} ")
         sys.stdout.write(f"{dock.bar.hint.text()}\n")
-        QTimer.singleShot(SETTLE_MS, self._picture)
+        QTimer.singleShot(REPAINT_MS, self._save_screenshot)
 
-    def _picture(self) -> None:
+    def _save_screenshot(self) -> None:
         if self._screenshot is not None:
             self._viewer.window.screenshot(self._screenshot, canvas_only=False)
-            sys.stdout.write(f"Picture: {self._screenshot}\n")
+            sys.stdout.write(f"Screenshot: {self._screenshot}\n")
         sys.stdout.flush()
         if not self._stay:
             self._viewer.close()

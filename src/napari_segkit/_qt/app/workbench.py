@@ -1,4 +1,4 @@
-"""All docks in one."""
+"""All docks in one tab widget."""
 
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 
 class Workbench(QTabWidget):
-    """Model, Train, Predict, Evaluate, Refine and Superpixels; they share the viewer's session.
-
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        The viewer they work in.
-    """
+    """Model, Train, Predict, Evaluate, Refine and Superpixels docks of a viewer in tabs."""
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()

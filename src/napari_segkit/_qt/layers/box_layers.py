@@ -1,4 +1,4 @@
-"""Boxes around objects, as a Shapes layer."""
+"""Bounding boxes of objects as a Shapes layer."""
 
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Shapes
 
-from .result_layers import identity
+from .result_layers import layer_identity
 from .snapshots import placement
 from .unwrap_proxy import unwrapped
 
@@ -15,29 +15,15 @@ if TYPE_CHECKING:
 
     from napari_segkit.instances.results import Objects
 
-THIN = 400  # so many lines side by side would fill the image
+LINES_PER_IMAGE = 400  # line width as a fraction of the image
 TEXT = {"string": "{class} {score:.2f}", "size": 9, "anchor": "upper_left"}
 
 
 def write_boxes(viewer: Any, layer: Any, objects: "Objects") -> Any:
-    """Draw the boxes of objects, in the layer of the last such boxes or in a new one.
+    """Draw the boxes of objects, coloured by class, in the last unchanged boxes layer or a new one.
 
-    Boxes that a person has changed, and a layer that was renamed, are left alone.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Where to draw.
-    layer : napari.layers.Labels
-        Shows the objects; the boxes stand in its place and have its features.
-    objects : Objects
-        What it shows. In a stack, a box is in the middle slice of its object. Areas without
-        single objects get none.
-
-    Returns
-    -------
-    napari.layers.Shapes
-        Coloured by class; class and score stand in the boxes where there are several classes.
+    Boxes that were edited and layers that were renamed are left alone. In a stack, a box is in
+    the middle slice of its object. Stuff areas get no box.
     """
     viewer = unwrapped(viewer)
     table = _features(layer, objects)
@@ -45,46 +31,54 @@ def write_boxes(viewer: Any, layer: Any, objects: "Objects") -> Any:
     corners = [c for c, is_single in zip(objects.outlines(), single, strict=True) if is_single]
     table = table[single].reset_index(drop=True)
     colors = {c.name: c.color for c in objects.classes}
-    look: dict[str, Any] = {
+    style: dict[str, Any] = {
         "edge_color": [colors[name] for name in table["class"]] or "white",
-        "edge_width": max(1.0, max(layer.data.shape[-2:]) / THIN),
+        "edge_width": max(1.0, max(layer.data.shape[-2:]) / LINES_PER_IMAGE),
         "face_color": "transparent",
     }
-    boxes = boxes_of(viewer, layer)
+    boxes = find_boxes(viewer, layer)
     if boxes is None:
-        named = {"name": f"{layer.name} boxes", "ndim": layer.ndim, **placement(layer)}
-        text = TEXT | {"visible": len(objects.classes) > 2}
-        shapes = {"shape_type": "rectangle", "features": table, "text": text}
-        boxes = viewer.add_shapes(corners, **named, **shapes, **look)
+        boxes = viewer.add_shapes(
+            corners,
+            name=f"{layer.name} boxes",
+            ndim=layer.ndim,
+            shape_type="rectangle",
+            features=table,
+            text=TEXT | {"visible": len(objects.classes) > 2},
+            **placement(layer),
+            **style,
+        )
     else:
         boxes.data = []
-        boxes.add_rectangles(corners, **look)
+        boxes.add_rectangles(corners, **style)
         boxes.features = table
     boxes.metadata["segkit"] = {
         "kind": "boxes",
         "source": str(layer.unique_id),
-        "layer": identity(boxes),
+        "layer": layer_identity(boxes),
         "fingerprint": _fingerprint(boxes.data),
     }
     return boxes
 
 
-def boxes_of(viewer: Any, layer: Any) -> Any:
-    """The boxes drawn for a layer that nobody has changed or renamed since; None without."""
+def find_boxes(viewer: Any, layer: Any) -> Any:
+    """The boxes drawn for a layer, unless they were edited or renamed since; else None."""
     for boxes in reversed(unwrapped(viewer).layers):
-        made = boxes.metadata.get("segkit", {})
-        ours = (made.get("source"), made.get("kind")) == (str(layer.unique_id), "boxes")
-        ours = ours and isinstance(boxes, Shapes) and made.get("layer") == identity(boxes)
-        if ours and made["fingerprint"] == _fingerprint(boxes.data):
+        metadata = boxes.metadata.get("segkit", {})
+        matches = (metadata.get("source"), metadata.get("kind")) == (str(layer.unique_id), "boxes")
+        matches = matches and isinstance(boxes, Shapes)
+        matches = matches and metadata.get("layer") == layer_identity(boxes)
+        if matches and metadata["fingerprint"] == _fingerprint(boxes.data):
             return boxes
     return None
 
 
 def _features(layer: Any, objects: "Objects") -> Any:
-    """The layer's features, with what was measured, where they are still those of the objects."""
-    shown = layer.features
-    same = "class" in shown and list(shown.get("index", ())) == list(objects.table["index"])
-    return shown if same else objects.table
+    """The layer's features, with measurements, if they are still those of the objects."""
+    features = layer.features
+    ids = list(features.get("index", ()))
+    same = "class" in features and ids == list(objects.table["index"])
+    return features if same else objects.table
 
 
 def _fingerprint(corners: "Sequence[Any]") -> str:

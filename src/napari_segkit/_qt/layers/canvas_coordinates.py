@@ -1,4 +1,4 @@
-"""Where in a layer's data a place on the canvas lies."""
+"""Conversion of canvas positions to data coordinates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,36 +7,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def place_in(
+def canvas_to_data(
     layer: Any, position: Sequence[float], displayed: Sequence[int]
 ) -> NDArray[np.float64]:
-    """Where a position lies in the slice of a layer that napari draws.
+    """Data coordinates of a world position in the slice of a layer that napari draws.
 
-    A layer that lies oblique in the world is drawn without what turns it out of the slice:
-    napari's ``world_to_data`` would give a pixel of another slice than the one on screen.
-
-    Parameters
-    ----------
-    layer : napari layer
-        It may have fewer dimensions than the viewer.
-    position : sequence of float
-        In the world, a number for each of the viewer's dimensions.
-    displayed : sequence of int
-        The viewer's dimensions that are shown.
-
-    Returns
-    -------
-    ndarray
-        In pixels, a number for each of the layer's dimensions.
+    napari draws an oblique layer without the rotation out of the slice plane; its own
+    ``world_to_data`` would give a pixel of another slice than the one on screen. `position` has
+    one coordinate per viewer dimension, `displayed` the viewer's displayed dimensions.
     """
-    spare = len(position) - layer.ndim
-    world = np.asarray(position, float)[spare:]
-    shown = [d - spare for d in displayed if d >= spare]
+    leading = len(position) - layer.ndim
+    world = np.asarray(position, float)[leading:]
+    shown = [d - leading for d in displayed if d >= leading]
     hidden = [d for d in range(layer.ndim) if d not in shown]
-    corner = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
-    forth = np.stack([layer.data_to_world(e) - corner for e in np.eye(layer.ndim)], axis=1)
-    back = np.linalg.inv(forth)
-    place = np.zeros(layer.ndim)
-    place[shown] = np.linalg.solve(forth[np.ix_(shown, shown)], (world - corner)[shown])
-    place[hidden] = back[np.ix_(hidden, hidden)] @ world[hidden] - (back @ corner)[hidden]
-    return place
+    origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
+    matrix = np.stack([layer.data_to_world(e) - origin for e in np.eye(layer.ndim)], axis=1)
+    inverse = np.linalg.inv(matrix)
+    point = np.zeros(layer.ndim)
+    point[shown] = np.linalg.solve(matrix[np.ix_(shown, shown)], (world - origin)[shown])
+    point[hidden] = inverse[np.ix_(hidden, hidden)] @ world[hidden] - (inverse @ origin)[hidden]
+    return point

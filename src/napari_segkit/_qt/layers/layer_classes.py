@@ -1,4 +1,4 @@
-"""Classes of a Labels layer, as a person edits them."""
+"""Classes of a Labels layer: names, colours and free values."""
 
 from collections.abc import Iterable
 from itertools import count
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from napari_segkit.evaluation.slab_reader import slabs
 from napari_segkit.images.classes import LabelClass, classes_of
 
-from .result_layers import COLORED_UP_TO, chosen_colors, set_colors, set_names
+from .result_layers import COLORED_UP_TO, custom_colors, set_class_colors, set_class_names
 
 if TYPE_CHECKING:
     import pandas as pd
     from napari.layers import Labels
 
-PINNED_AT_MOST = 50  # more values than a person paints: the layer keeps its own colours
+PINNED_AT_MOST = 50  # layers with more values keep napari's colours
 
 
 def read_classes(
@@ -26,27 +26,13 @@ def read_classes(
     without: int | None = None,
     at_most: int | None = None,
 ) -> tuple[LabelClass, ...]:
-    """Classes named on a layer and those painted on it, with the colours that are on screen.
+    """Classes named on a layer and of the given label values, with their displayed colours.
 
-    Parameters
-    ----------
-    layer : Labels
-        The labels.
-    values : iterable of int
-        Values known to be painted.
-    without : int, optional
-        A value to leave out.
-    at_most : int, optional
-        How many to read. None: all.
-
-    Returns
-    -------
-    tuple of LabelClass
-        In the order of their values.
+    Sorted by value, without the value `without`, the first `at_most`.
     """
-    wanted = sorted({*map(int, values), *_named(layer.features)} - {without})[:at_most]
+    found = sorted({*map(int, values), *_named_values(layer.features)} - {without})[:at_most]
     return tuple(
-        LabelClass(c.value, c.name, _on_screen(layer, c)) for c in classes_of(layer, wanted)
+        LabelClass(c.value, c.name, _displayed_color(layer, c)) for c in classes_of(layer, found)
     )
 
 
@@ -57,113 +43,86 @@ def write_classes(
     forget: Iterable[int] = (),
     unlabelled: int | None = None,
 ) -> None:
-    """Put names on a layer, and colours where that greys nothing; all else it knows stays.
-
-    Parameters
-    ----------
-    layer : Labels
-        The labels.
-    classes : iterable of LabelClass
-        All its classes that are known.
-    forget : iterable of int
-        Values that are classes no longer.
-    unlabelled : int, optional
-        A value that may be painted and is no class.
-    """
+    """Name the classes on a layer, remove the names of `forget`, and pin the colours."""
     classes = tuple(classes)
-    set_names(layer, classes, forget)
+    set_class_names(layer, classes, forget)
     pin_colors(layer, classes, unlabelled)
 
 
 def pin_colors(
     layer: "Labels", classes: Iterable[LabelClass], unlabelled: int | None = None
 ) -> None:
-    """Make colours the classes' own, unless other values are painted or there are many classes.
+    """Set missing class colours, unless there are many classes or that would grey out other values.
 
-    Parameters
-    ----------
-    layer : Labels
-        Colours that were chosen one by one stay.
-    classes : iterable of LabelClass
-        All classes of the layer that are known.
-    unlabelled : int, optional
-        A value that may be painted and is no class.
+    `classes` are all known classes of the layer; `unlabelled` may be painted and is no class.
     """
-    own = chosen_colors(layer)
+    colors = custom_colors(layer)
     classes = tuple(classes)
-    missing = [c for c in classes if c.value not in own]
+    missing = [c for c in classes if c.value not in colors]
     if not missing or len(classes) > PINNED_AT_MOST:
         return
-    if own or _only_these(layer, {0, unlabelled, *(c.value for c in classes)}):
-        set_colors(layer, missing)
+    if colors or _has_only(layer, {0, unlabelled, *(c.value for c in classes)}):
+        set_class_colors(layer, missing)
 
 
 def free_value(layer: "Labels", classes: Iterable[LabelClass], unlabelled: int | None) -> int:
-    """The lowest value from 1 that no class has, that is not painted nor means unlabelled."""
-    used = {unlabelled, *(c.value for c in classes), *(_painted(layer) or ())}
+    """The lowest value from 1 that is no class, not painted and not `unlabelled`."""
+    used = {unlabelled, *(c.value for c in classes), *(_painted_values(layer) or ())}
     return next(value for value in count(1) if value not in used)
 
 
 def can_erase(layer: "Labels") -> bool:
-    """Whether pixels can be changed: those in memory, of one scale."""
+    """Whether the pixels are in memory and editable."""
     return isinstance(layer.data, np.ndarray) and layer.editable
 
 
 def erase(layer: "Labels", value: int, fill: int) -> None:
-    """Replace a value wherever it is painted now; undo brings it back.
-
-    Parameters
-    ----------
-    layer : Labels
-        Its pixels are in memory.
-    value, fill : int
-        What is replaced, and by what.
-    """
+    """Replace a value by `fill` everywhere, in memory; undo restores it."""
     mask = layer.data == value
     box = _bounds(mask)
     before = layer.data[box].copy()
     after = before.copy()
     after[mask[box]] = fill
-    layer._save_history((box, before, after))  # the public way lists each pixel: slow, 2 GiB
+    layer._save_history((box, before, after))  # the public way is slow and needs GiBs
     layer.data[box] = after
     layer.refresh()
 
 
 def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """The smallest box around what is true."""
+    """The smallest box around the True pixels."""
     axes = range(mask.ndim)
     sides = [np.flatnonzero(mask.any(axis=tuple(a for a in axes if a != i))) for i in axes]
     return tuple(slice(int(s[0]), int(s[-1]) + 1) if s.size else slice(0, 0) for s in sides)
 
 
-def _only_these(layer: "Labels", values: set[int | None]) -> bool:
-    painted = _painted(layer)
+def _has_only(layer: "Labels", values: set[int | None]) -> bool:
+    painted = _painted_values(layer)
     return painted is not None and painted <= values
 
 
-def _painted(layer: "Labels") -> set[int] | None:
-    """The values painted, those above `COLORED_UP_TO` as one; None where not in memory."""
+def _painted_values(layer: "Labels") -> set[int] | None:
+    """Painted values, those above `COLORED_UP_TO` as one value; None if not in memory."""
     if not isinstance(layer.data, np.ndarray):
         return None
-    seen = np.zeros(COLORED_UP_TO + 2, bool)
-    for part in slabs(layer.data) if layer.data.size else ():
-        seen[np.clip(layer.data[part], 0, COLORED_UP_TO + 1)] = True
-    return set(np.flatnonzero(seen).tolist())
+    present = np.zeros(COLORED_UP_TO + 2, bool)
+    for slab in slabs(layer.data) if layer.data.size else ():
+        present[np.clip(layer.data[slab], 0, COLORED_UP_TO + 1)] = True
+    return set(np.flatnonzero(present).tolist())
 
 
 def _by_value(features: "pd.DataFrame") -> "pd.DataFrame":
-    """The features by label value: their column "index", or else their rows."""
+    """Features indexed by label value: by the column "index", or else by row."""
     return features.set_index("index") if "index" in features else features
 
 
-def _named(features: "pd.DataFrame") -> list[int]:
+def _named_values(features: "pd.DataFrame") -> list[int]:
     if "name" not in features:
         return []
     return [int(v) for v, n in _by_value(features)["name"].items() if isinstance(n, str) and n]
 
 
-def _on_screen(layer: "Labels", known: LabelClass) -> str:
-    color = layer.get_color(known.value)
-    if known.value == 0 or color is None or color[3] == 0:
-        return known.color
+def _displayed_color(layer: "Labels", label_class: LabelClass) -> str:
+    color = layer.get_color(label_class.value)
+    if label_class.value == 0 or color is None or color[3] == 0:
+        return label_class.color
     return "#" + "".join(f"{round(float(c) * 255):02x}" for c in np.asarray(color)[:3])

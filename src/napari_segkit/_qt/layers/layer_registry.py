@@ -1,4 +1,4 @@
-"""What is known of the layers of a viewer besides their pixels."""
+"""Axes, objects and probabilities of the layers of a viewer."""
 
 import weakref
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LayerProbabilities:
-    """Probabilities of classes at every pixel of a Labels layer.
+    """Class probabilities of a Labels layer.
 
     Parameters
     ----------
     maps : array-like
-        ``(classes, *shape of the layer)``.
+        Float, ``(classes, *shape of the layer)``.
     classes : tuple of LabelClass
         In the order of the maps.
     axes : str
-        What each dimension of the layer is.
+        Axes of the layer, such as "ZYX".
     """
 
     maps: Any
@@ -34,7 +34,7 @@ class LayerProbabilities:
 
 
 class LayerRegistry(QObject):
-    """What is known of each layer of a viewer: axes, objects and probabilities, while it lives.
+    """Axes, objects and probabilities of the layers of a viewer, each as long as its layer exists.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ class LayerRegistry(QObject):
     Attributes
     ----------
     axes_changed : Signal()
-        The axes of an image are taken for others.
+        The axes of an image have changed.
     objects_changed : Signal(object)
-        A Labels layer shows objects, or others than before.
+        The objects of a Labels layer have changed.
     probabilities_changed : Signal(object)
-        The probabilities behind a Labels layer are known, others, or known no longer.
+        The probabilities of a Labels layer have changed or were removed.
     """
 
     axes_changed = Signal()
@@ -64,15 +64,15 @@ class LayerRegistry(QObject):
 
     @property
     def viewer(self) -> Any:
-        """The viewer, or None after it is gone."""
+        """The viewer, or None once it is closed and deleted."""
         return self._viewer()
 
     def axes_of(self, image: Any) -> str | None:
-        """What the Train dock takes the axes of an image layer for; None where it does not say."""
+        """Axes of an image layer as set in the Train dock, or None."""
         return self._axes.get(image)
 
     def set_axes(self, image: Any, axes: str | None) -> None:
-        """Say what the axes of an image layer are taken for; None: nobody knows."""
+        """Set the axes of an image layer; None removes them."""
         if axes == self._axes.get(image):
             return
         self._axes.pop(image, None)
@@ -81,7 +81,7 @@ class LayerRegistry(QObject):
         self.axes_changed.emit()
 
     def objects_of(self, layer: Any) -> "Objects | None":
-        """What was found where a Labels layer shows objects.
+        """The objects that a Labels layer shows.
 
         Parameters
         ----------
@@ -91,18 +91,18 @@ class LayerRegistry(QObject):
         Returns
         -------
         Objects or None
-            With ``.table``, ``.filtered(...)``, ``.measured()`` and ``.combined(...)``, as they
-            were found: what is painted on the layer is not in it. None for other layers.
+            As predicted, without later painting on the layer, with ``.table``, ``.filtered(...)``,
+            ``.measured()`` and ``.combined(...)``. None for other layers.
         """
         return self._objects.get(unwrapped(layer))
 
     def keep_objects(self, layer: Any, objects: "Objects") -> None:
-        """Remember the objects that a layer shows for as long as there is the layer."""
+        """Store the objects that a layer shows, as long as the layer exists."""
         self._objects[unwrapped(layer)] = objects
         self.objects_changed.emit(layer)
 
     def probabilities_of(self, layer: Any) -> LayerProbabilities | None:
-        """The probabilities behind a prediction, where they were kept.
+        """The probabilities of a prediction, if they were kept.
 
         Parameters
         ----------
@@ -112,12 +112,12 @@ class LayerRegistry(QObject):
         Returns
         -------
         LayerProbabilities or None
-            Its ``.maps`` are ``(classes, *shape of the layer)``. None for other layers.
+            With ``.maps`` of ``(classes, *shape of the layer)``. None for other layers.
         """
         return self._maps.get(unwrapped(layer))
 
     def keep_probabilities(self, layer: Any, maps: LayerProbabilities | None) -> None:
-        """Remember the probabilities behind a layer for as long as there is the layer."""
+        """Store the probabilities of a layer, as long as the layer exists; None removes them."""
         layer = unwrapped(layer)
         before = self._maps.pop(layer, None)
         if maps is not None:

@@ -1,4 +1,4 @@
-"""Hearing that the pixels of a layer may have changed."""
+"""Notification of changed pixels."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,30 +10,23 @@ if TYPE_CHECKING:
 
 
 class LayerWatcher(QObject):
-    """Watches one Labels layer at a time.
+    """Watches the pixels of one Labels layer at a time.
 
-    `painted` is emitted when pixels have changed, `redrawn` when they may have: napari says
-    nothing else about undo. It says the same of a move to another slice, which is left out.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Whose sliders show where the layer is cut.
-    parent : QObject, optional
-        Owner.
+    napari announces undo only as a redraw, as it does a move to another slice; the latter is
+    filtered out.
     """
 
-    painted = Signal()
-    redrawn = Signal()
+    painted = Signal()  # pixels have changed
+    redrawn = Signal()  # pixels may have changed
 
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._dims = viewer.dims
-        self._place: object = None
+        self._slice: object = None
         self.layer: Labels | None = None
 
     def watch(self, layer: "Labels | None") -> None:
-        """Watch this layer instead of the one before."""
+        """Watch this layer instead of the previous one."""
         if layer is self.layer:
             return
         if self.layer is not None:
@@ -41,7 +34,7 @@ class LayerWatcher(QObject):
             self.layer.events.data.disconnect(self._on_painted)
             self.layer.events.set_data.disconnect(self._on_redrawn)
         self.layer = layer
-        self._place = self._cut()
+        self._slice = self._current_slice()
         if layer is not None:
             layer.events.paint.connect(self._on_painted)
             layer.events.data.connect(self._on_painted)
@@ -52,16 +45,16 @@ class LayerWatcher(QObject):
             self.painted.emit()
 
     def _on_redrawn(self) -> None:
-        before, self._place = self._place, self._cut()
-        if isalive(self) and before == self._place:
+        before, self._slice = self._slice, self._current_slice()
+        if isalive(self) and before == self._slice:
             self.redrawn.emit()
 
-    def _cut(self) -> object:
-        """Which slice of the layer is shown: dimensions counted from the last, as layers' are."""
+    def _current_slice(self) -> object:
+        """Displayed dimensions and slice of the layer; dimensions counted from the last."""
         if self.layer is None:
             return None
         dims = self._dims
         shown = [i - dims.ndim for i in dims.displayed]
         hidden = {i - dims.ndim: dims.point[i] for i in dims.not_displayed}
-        ours = -self.layer.ndim
-        return [i for i in shown if i >= ours], {i: x for i, x in hidden.items() if i >= ours}
+        first = -self.layer.ndim
+        return [i for i in shown if i >= first], {i: x for i, x in hidden.items() if i >= first}

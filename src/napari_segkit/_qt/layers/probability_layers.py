@@ -1,4 +1,4 @@
-"""Image layers that show the probabilities of classes."""
+"""Image layers that show class probabilities."""
 
 from typing import Any
 
@@ -11,55 +11,32 @@ from .unwrap_proxy import unwrapped
 KIND = "probability"
 
 
-def show_maps(viewer: Any, layer: Any, kept: LayerProbabilities) -> list[Any]:
-    """Show the probabilities behind a layer, each class in an Image layer of its colour.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Where to show them.
-    layer : napari.layers.Labels
-        The prediction.
-    kept : LayerProbabilities
-        Its probabilities.
-
-    Returns
-    -------
-    list of napari.layers.Image
-        In the order of the classes; those that show the same already are updated.
-    """
-    viewer, shown = unwrapped(viewer), stack_of(viewer, str(layer.unique_id))
-    for known, pixels in zip(kept.classes, kept.maps, strict=True):
-        if known.value in shown:
-            shown[known.value].data = pixels
+def show_probabilities(viewer: Any, layer: Any, probabilities: LayerProbabilities) -> list[Any]:
+    """Add or update an Image layer per class, in its colour; return them in class order."""
+    viewer, layers = unwrapped(viewer), find_probability_layers(viewer, str(layer.unique_id))
+    for c, pixels in zip(probabilities.classes, probabilities.maps, strict=True):
+        if c.value in layers:
+            layers[c.value].data = pixels
             continue
-        made = {"kind": KIND, "source": str(layer.unique_id), "value": known.value}
-        made |= {"name": known.name, "color": known.color, "axes": kept.axes}
-        shown[known.value] = viewer.add_image(
+        metadata = {"kind": KIND, "source": str(layer.unique_id), "value": c.value}
+        metadata |= {"name": c.name, "color": c.color, "axes": probabilities.axes}
+        layers[c.value] = viewer.add_image(
             pixels,
-            name=f"{layer.name}: {known.name}",
-            colormap=Colormap(["#000000", known.color], name=f"to {known.color}"),
+            name=f"{layer.name}: {c.name}",
+            colormap=Colormap(["#000000", c.color], name=f"to {c.color}"),
             contrast_limits=(0, 1),
             blending="additive",
-            metadata={"segkit": made},
+            metadata={"segkit": metadata},
             **placement(layer),
         )
-    return [shown[known.value] for known in kept.classes]
+    return [layers[c.value] for c in probabilities.classes]
 
 
-def stack_of(viewer: Any, source: str) -> dict[int, Any]:
-    """The layers that show the probabilities behind a layer, by the value of their class.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Whose layers they are.
-    source : str
-        The ``unique_id`` of the prediction.
-    """
-    found = {}
+def find_probability_layers(viewer: Any, source: str) -> dict[int, Any]:
+    """Layers of the probabilities of the prediction with this ``unique_id``, by class value."""
+    layers = {}
     for layer in unwrapped(viewer).layers:
-        made = layer.metadata.get("segkit", {})
-        if (made.get("kind"), made.get("source")) == (KIND, source):
-            found[made["value"]] = layer
-    return dict(sorted(found.items()))
+        metadata = layer.metadata.get("segkit", {})
+        if (metadata.get("kind"), metadata.get("source")) == (KIND, source):
+            layers[metadata["value"]] = layer
+    return dict(sorted(layers.items()))

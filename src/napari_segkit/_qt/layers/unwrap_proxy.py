@@ -1,8 +1,8 @@
-"""napari hands plugins proxies of its viewer and layers in some places."""
+"""Access to viewers and layers behind napari's plugin proxies."""
 
 from typing import Any
 
 
 def unwrapped(thing: Any) -> Any:
-    """The viewer or layer itself where napari handed out a proxy of it."""
+    """The viewer or layer itself, if this is a proxy of it."""
     return getattr(thing, "__wrapped__", thing)

@@ -1,4 +1,4 @@
-"""From an image layer to a prediction layer, in the background."""
+"""Prediction of an image layer in the background, and its result layer."""
 
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
@@ -22,50 +22,27 @@ if TYPE_CHECKING:
 
     from .task import Task
 
-MEASURED = "extent"  # a column that only `Objects.measured` gives
+MEASURED = "extent"  # a column only of `Objects.measured`
 
 
 @dataclass(frozen=True)
 class FilteredObjects:
-    """Objects, ready to be shown.
-
-    Parameters
-    ----------
-    objects : Objects
-        Those to show.
-    before : Objects
-        Those they were chosen from.
-    labels : ndarray
-        Their labels, for the layer alone: a person may paint on it.
-    table : DataFrame
-        What is known of each.
-    total : int
-        How many the model has found, before any was left out.
-    """
+    """Selected objects, ready to be shown."""
 
     objects: "Objects"
-    before: "Objects"
-    labels: NDArray[Any]
+    before: "Objects"  # that they were selected from
+    labels: NDArray[Any]  # owned by the layer
     table: "DataFrame"
-    total: int
+    total: int  # predicted by the model
 
     def __str__(self) -> str:
-        """How many of how many, in words."""
-        return f"{len(_things(self.table)):,} of {self.total:,} objects kept"
+        return f"{len(_single_objects(self.table)):,} of {self.total:,} objects kept"
 
 
-def keep(objects: "Objects", config: "ObjectConfig", *, measured: bool) -> FilteredObjects:
-    """Choose among what was found; slow for large images.
-
-    Parameters
-    ----------
-    objects : Objects
-        What was found.
-    config : ObjectConfig
-        What is to be kept of it.
-    measured : bool
-        Measure what is kept.
-    """
+def filter_objects(
+    objects: "Objects", config: "ObjectConfig", *, measured: bool
+) -> FilteredObjects:
+    """Select objects, and measure them if `measured`; slow for large images."""
     kept = objects if config == objects.config else objects.filtered(config)
     everything = replace(config, score=0.0, min_size=0.0, max_size=None, border=True)
     found = objects.candidates.select(everything)
@@ -77,42 +54,19 @@ def keep(objects: "Objects", config: "ObjectConfig", *, measured: bool) -> Filte
 def with_object_tables(
     steps: Generator[Any, None, "Prediction"],
 ) -> Generator[Any, None, "Prediction"]:
-    """The same steps; where objects are found, all that a layer shows of them is made here.
-
-    Parameters
-    ----------
-    steps : generator
-        What `Segmenter.predict_tiles` gives.
-    """
+    """The same steps; labels and table of objects are computed off the GUI thread."""
     prediction = yield from steps
     objects = prediction.objects
     if objects is None:
         return prediction
-    labels, _ = objects.labels.copy(), objects.table  # a person may paint on these labels
+    labels, _ = objects.labels.copy(), objects.table  # a copy, as the layer may be painted on
     return replace(prediction, labels=labels)
 
 
 class PredictionWriter(QObject):
-    """Writes a prediction to where it was asked for, whatever the person looks at by then.
+    """Writes a prediction to a layer in the image's place; owned by the task."""
 
-    Parameters
-    ----------
-    task : Task
-        The prediction under way; owns this object.
-    registry : LayerRegistry
-        Whose viewer gets the layer.
-    source : Snapshot
-        The image, as it was when asked.
-    classes : tuple of LabelClass
-        The classes of the model.
-
-    Attributes
-    ----------
-    written : Signal(object)
-        The Labels layer that shows the prediction.
-    """
-
-    written = Signal(object)
+    written = Signal(object)  # the Labels layer
 
     def __init__(
         self,
@@ -130,47 +84,49 @@ class PredictionWriter(QObject):
     def _write(self, prediction: Any) -> None:
         if self._registry.viewer is None:
             return
-        made, objects = prediction.provenance, prediction.objects
-        shown: dict[str, Any] = {"provenance": made, "axes": made["image"]["axes"]}
+        provenance, objects = prediction.provenance, prediction.objects
         if objects is None:
-            viewer, labels = self._registry.viewer, prediction.labels
-            layer = write_labels(viewer, self._source, labels, classes=self._classes, **shown)
+            layer = write_labels(
+                self._registry.viewer,
+                self._source,
+                prediction.labels,
+                classes=self._classes,
+                provenance=provenance,
+                axes=provenance["image"]["axes"],
+            )
         else:
-            told = objects, prediction.labels, objects.table
-            layer = write_objects(self._registry, self._source, *told, **shown)
-        self._registry.keep_probabilities(layer, self._maps(prediction))
+            layer = write_objects(
+                self._registry,
+                self._source,
+                objects,
+                prediction.labels,
+                objects.table,
+                provenance=provenance,
+                axes=provenance["image"]["axes"],
+            )
+        self._registry.keep_probabilities(layer, self._probabilities(prediction))
         self.written.emit(layer)
 
-    def _maps(self, prediction: Any) -> LayerProbabilities | None:
+    def _probabilities(self, prediction: Any) -> LayerProbabilities | None:
         if prediction.probabilities is None:
             return None
         axes = prediction.provenance["image"]["axes"].replace("C", "")
         return LayerProbabilities(prediction.probabilities, self._classes, axes)
 
 
-def rewrite(registry: LayerRegistry, layer: Any, kept: FilteredObjects) -> Any:
-    """Show other objects where those before were shown, or in a new layer.
-
-    Parameters
-    ----------
-    registry : LayerRegistry
-        Whose viewer it is.
-    layer : napari.layers.Labels
-        The result so far; it is left alone where a person has painted on it or renamed it.
-    kept : FilteredObjects
-        What is to be shown.
-
-    Returns
-    -------
-    napari.layers.Labels
-        The layer that shows it, in the place where the one before stands now.
-    """
-    made = layer.metadata.get("segkit", {})
-    image = made.get("image", {}).get("name", layer.name)
-    source = replace(snapshot(layer, pixels=False), unique_id=made.get("source", ""), name=image)
-    told = kept.objects, kept.labels, kept.table
+def update_objects_layer(registry: LayerRegistry, layer: Any, kept: FilteredObjects) -> Any:
+    """Show other objects in the same layer, or a new one if that was edited or renamed."""
+    metadata = layer.metadata.get("segkit", {})
+    name = metadata.get("image", {}).get("name", layer.name)
+    source = replace(snapshot(layer, pixels=False), unique_id=metadata.get("source", ""), name=name)
     return write_objects(
-        registry, source, *told, provenance=made, axes=kept.objects.image.label_axes
+        registry,
+        source,
+        kept.objects,
+        kept.labels,
+        kept.table,
+        provenance=metadata,
+        axes=kept.objects.image.label_axes,
     )
 
 
@@ -185,32 +141,7 @@ def write_objects(
     axes: str,
     name: str | None = None,
 ) -> Any:
-    """Show objects, and remember them with their layer.
-
-    Parameters
-    ----------
-    registry : LayerRegistry
-        Whose viewer it is.
-    source : Snapshot
-        What they were found in.
-    objects : Objects
-        Them.
-    labels : ndarray
-        For the layer alone.
-    table : DataFrame
-        What is known of each.
-    provenance : dict
-        How they were found.
-    axes : str
-        What each dimension of the source's data is.
-    name : str, optional
-        Of a new layer. None: the source's, and "objects".
-
-    Returns
-    -------
-    napari.layers.Labels
-        The layer that shows them.
-    """
+    """Show objects in a Labels layer, and store them for the layer."""
     layer = write_labels(
         registry.viewer,
         source,
@@ -226,6 +157,6 @@ def write_objects(
     return layer
 
 
-def _things(table: "DataFrame") -> "DataFrame":
-    """Without areas that are no single objects."""
+def _single_objects(table: "DataFrame") -> "DataFrame":
+    """The rows of single objects, without stuff."""
     return table[table["kind"] != "stuff"] if "kind" in table else table

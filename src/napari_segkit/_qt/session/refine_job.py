@@ -1,4 +1,4 @@
-"""From probabilities, objects or labels to a refined layer, in the background."""
+"""Refinement of a layer in the background, and its result layer."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -27,283 +27,225 @@ if TYPE_CHECKING:
 
     from .task import Task
 
-LEFT = ("source", "kind", "layer", "classes", "fingerprint")  # what every result has of its own
+OWN_KEYS = ("source", "kind", "layer", "classes", "fingerprint")  # not inherited by a result
 
 
 @dataclass(frozen=True)
 class TruthLayer:
-    """What a result is compared with.
+    """Ground truth to compare with."""
 
-    Parameters
-    ----------
-    layer : layer or Snapshot
-        The truth.
-    unlabelled : int or None
-        Its value that is not counted.
-    """
-
-    layer: Any
-    unlabelled: int | None = None
+    layer: Any  # layer or Snapshot
+    unlabelled: int | None = None  # left out of the metrics
 
 
 @dataclass(frozen=True)
 class RefineRequest:
-    """What is to be refined, and how.
-
-    Parameters
-    ----------
-    source : RefineSource
-        What is refined.
-    image : layer, Snapshot or None
-        The image it belongs to.
-    config : RefineConfig
-        How.
-    axes : str or None
-        Of the image; with T in place of Z, every slice is refined for itself.
-    device : str
-        Where it is smoothed.
-    truth : TruthLayer or None
-        What the labels before and after are compared with.
-    """
+    """Input and settings of a refinement."""
 
     source: RefineSource
-    image: Any
+    image: Any  # layer, Snapshot or None
     config: RefineConfig
-    axes: str | None = None
+    axes: str | None = None  # of the image; T instead of Z refines slice by slice
     device: str = "auto"
     truth: TruthLayer | None = None
 
     def frozen(self, *, copied: bool = True) -> "RefineRequest":
-        """The same for the background, whatever becomes of the layers.
-
-        Parameters
-        ----------
-        copied : bool
-            Copy what a person may paint on.
-        """
+        """Copy for a worker thread; with `copied=False`, later painting is visible there."""
         truth = self.truth if copied else None
         truth = truth and replace(truth, layer=snapshot(truth.layer))
         image = None if self.image is None else snapshot(self.image)
         return replace(self, source=self.source.frozen(copied=copied), image=image, truth=truth)
 
     def axes_image(self) -> AxesImage:
-        """The image with its axes; without one, those that the pixels to be refined have."""
+        """The image with its axes; without an image, an empty one with the axes of the input."""
         shape = self.source.shape
         if self.image is not None:
-            return self._fitting(as_image(self.image, self.axes, labels_shape=shape))
-        known = self.source.known and self.source.known.axes
-        axes = self.axes or known or "TZYX"[-len(shape) :]
+            return self._check_shape(as_image(self.image, self.axes, labels_shape=shape))
+        stored_axes = self.source.stored and self.source.stored.axes
+        axes = self.axes or stored_axes or "TZYX"[-len(shape) :]
         layer = self.source.layer
         scale = dict(zip(axes, layer.scale[-len(shape) :], strict=True))
-        nothing = np.broadcast_to(np.uint8(0), shape)
-        return as_image(nothing, axes, [abs(float(scale.get(a, 1))) for a in "ZYX"])
+        empty = np.broadcast_to(np.uint8(0), shape)
+        return as_image(empty, axes, [abs(float(scale.get(a, 1))) for a in "ZYX"])
 
-    def _fitting(self, image: AxesImage) -> AxesImage:
+    def _check_shape(self, image: AxesImage) -> AxesImage:
         shape = self.source.shape
-        if image.without_channels() != shape:
+        if image.label_shape != shape:
             raise ValueError(
-                f"{self.source.layer.name} is of {shape} pixels, {image.name} of "
-                f"{image.without_channels()} (axes {image.axes}): choose the image that it "
-                "belongs to, or other axes."
+                f"{self.source.layer.name} has shape {shape}, but {image.name} has "
+                f"{image.label_shape} (axes {image.axes}): choose the image it belongs to, or "
+                "other axes."
             )
         return image
 
     def ndim(self, image: AxesImage) -> int:
-        """Spatial dimensions in which it is refined; objects have flat masks."""
+        """Spatial dimensions of the refinement; object masks are 2D."""
         return 3 if image.length("Z") > 1 and self.source.objects is None else 2
 
 
 @dataclass(frozen=True)
 class RefineResult:
-    """What has been refined.
+    """Refined labels, and how they compare with the truth if there is one."""
 
-    Parameters
-    ----------
-    labels : ndarray
-        For the layer alone: a person may paint on it.
-    axes : str
-        Of the labels.
-    source : RefineSource
-        What it was made from, its classes known.
-    objects : Objects or None
-        The objects behind the labels.
-    before, after : Report or None
-        How well the labels agreed with a truth, and agree now.
-    provenance : dict
-        How it was made.
-    """
-
-    labels: NDArray[Any]
-    axes: str
+    labels: NDArray[Any]  # owned by the layer
+    axes: str  # of the labels
     source: RefineSource
-    objects: "Objects | None"
+    objects: "Objects | None"  # whose labels these are
     before: "Report | None"
     after: "Report | None"
     provenance: dict[str, Any]
 
 
-def refine_steps(order: RefineRequest) -> Generator[Any, None, RefineResult]:
-    """Refine, step by step.
-
-    Parameters
-    ----------
-    order : RefineRequest
-        Frozen.
-
-    Yields
-    ------
-    Step
-        After each block or object.
-
-    Returns
-    -------
-    RefineResult
-        Ready to be shown.
-    """
-    source = order.source.with_classes()
-    order = replace(order, source=source)
-    image = order.axes_image()
-    objects, raw = None, None
+def refine_steps(request: RefineRequest) -> Generator[Any, None, RefineResult]:
+    """Refine a frozen request, with a step after each block or object."""
+    source = request.source.with_classes()
+    request = replace(request, source=source)
+    image = request.axes_image()
+    objects, unrefined = None, None
     if source.objects is not None:
-        objects = yield from _objects(source.objects, image, order)
-        raw, labels = source.objects.labels, objects.labels.copy()
-        objects.table  # noqa: B018  made here, where it holds nobody up
+        objects = yield from _smooth_objects(source.objects, image, request)
+        unrefined, labels = source.objects.labels, objects.labels.copy()
+        objects.table  # noqa: B018  computed here, off the GUI thread
     else:
-        labels = yield from _labels(order, image)
+        labels = yield from _refine_labels(request, image)
     before, after = None, None
-    if order.truth is not None:
-        raw = raw if raw is not None else (yield from _raw(order, image))
-        before = yield from _compared(raw, order)
-        after = yield from _compared(labels, order)
-    made = _provenance(order, image)
-    return RefineResult(labels, image.label_axes, source, objects, before, after, made)
+    if request.truth is not None:
+        if unrefined is None:
+            unrefined = yield from _raw_labels(request, image)
+        before = yield from _evaluate(unrefined, request)
+        after = yield from _evaluate(labels, request)
+    provenance = _provenance(request, image)
+    return RefineResult(labels, image.label_axes, source, objects, before, after, provenance)
 
 
-def _labels(order: RefineRequest, image: AxesImage) -> Generator[Step, None, NDArray[Any]]:
+def _refine_labels(request: RefineRequest, image: AxesImage) -> Generator[Step, None, NDArray[Any]]:
     from napari_segkit.refinement.pipeline import refine_blocks
 
-    maps, values = order.source.probabilities(), order.source.values
-    more: Any = {"values": values, "device": order.device, "keep": False}
-    refined = yield from refine_blocks(maps, image, order.config, **more)
+    refined = yield from refine_blocks(
+        request.source.probabilities(),
+        image,
+        request.config,
+        values=request.source.values,
+        device=request.device,
+        keep=False,
+    )
     return refined.labels
 
 
-def _raw(order: RefineRequest, image: AxesImage) -> Generator[Step, None, NDArray[Any]]:
-    """The labels before: the likeliest class of each pixel, or what was painted."""
-    if order.source.start == "labels":
-        return order.source.layer.data
-    return (yield from _labels(replace(order, config=RefineConfig()), image))
+def _raw_labels(request: RefineRequest, image: AxesImage) -> Generator[Step, None, NDArray[Any]]:
+    """Labels before refinement: the most likely class of each pixel, or the labels themselves."""
+    if request.source.start == "labels":
+        return request.source.layer.data
+    return (yield from _refine_labels(replace(request, config=RefineConfig()), image))
 
 
-def _objects(
-    objects: "Objects", image: AxesImage, order: RefineRequest
+def _smooth_objects(
+    objects: "Objects", image: AxesImage, request: RefineRequest
 ) -> Generator[Step, None, "Objects"]:
-    """The same objects, each smoothed against its background."""
-    from napari_segkit.images.axes_image import turned
-    from napari_segkit.images.intensity import measure
+    """Smooth each object against its background."""
+    from napari_segkit.images.axes_image import reorient_image
+    from napari_segkit.images.intensity import measure_statistics
     from napari_segkit.refinement.instances import smooth_objects
-    from napari_segkit.refinement.smooth import sees_image
+    from napari_segkit.refinement.smooth import uses_image
 
-    smoother = order.config.smoother
+    smoother = request.config.smoother
     if smoother is None:
-        raise ValueError("Objects are smoothed only: choose how, for instance by crf.")
-    lies = turned(image, objects.image.orientation)
-    numbers = measure([lies], 2) if sees_image(smoother) else None
-    found: Any = objects.candidates
-    total, done, frames = sum(map(len, found.frames)), 0, []
-    for frame, candidates in zip(lies.frames(2), found.frames, strict=True):
-        more: Any = {"statistics": numbers, "device": order.device}
-        steps = smooth_objects(candidates, lies, frame, smoother, **more)
-        frames.append((yield from map_steps(steps, _counted(done, total))))
-        done += len(candidates)
-    return replace(objects, candidates=replace(found, frames=frames))
+        raise ValueError("Objects can only be smoothed: choose a smoothing method, such as crf.")
+    image = reorient_image(image, objects.image.orientation)
+    statistics = measure_statistics([image], 2) if uses_image(smoother) else None
+    candidates: Any = objects.candidates
+    total, done, smoothed = sum(map(len, candidates.frames)), 0, []
+    for frame, masks in zip(image.frames(2), candidates.frames, strict=True):
+        steps = smooth_objects(
+            masks, image, frame, smoother, statistics=statistics, device=request.device
+        )
+        smoothed.append((yield from map_steps(steps, _offset(done, total))))
+        done += len(masks)
+    return replace(objects, candidates=replace(candidates, frames=smoothed))
 
 
-def _counted(before: int, total: int) -> Callable[[Any], Step]:
-    """Steps of a part as steps of the whole."""
+def _offset(before: int, total: int) -> Callable[[Any], Step]:
+    """Offset steps of a part into steps of the total."""
     return lambda step: Step(before + step.done, total)
 
 
-def _compared(labels: Any, order: RefineRequest) -> Generator[Step, None, "Report"]:
+def _evaluate(labels: Any, request: RefineRequest) -> Generator[Step, None, "Report"]:
     from napari_segkit.evaluation.report import evaluate_blocks
 
-    truth: Any = order.truth
-    are = "objects" if order.source.objects is not None else "classes"
-    more: Any = {"unlabelled": truth.unlabelled, "labels_are": are}
-    return (yield from evaluate_blocks(labels, truth.layer, **more))
+    truth: Any = request.truth
+    return (
+        yield from evaluate_blocks(
+            labels,
+            truth.layer,
+            unlabelled=truth.unlabelled,
+            labels_are="classes" if request.source.objects is None else "objects",
+        )
+    )
 
 
-def _provenance(order: RefineRequest, image: AxesImage) -> dict[str, Any]:
+def _provenance(request: RefineRequest, image: AxesImage) -> dict[str, Any]:
     from napari_segkit.versions import versions
 
-    made = order.source.layer.metadata.get("segkit", {})
-    kept = {k: v for k, v in made.items() if k not in LEFT}
-    before = {"before": kept["refined"]} if "refined" in kept else {}
-    told = {
-        "start": order.source.start,
+    metadata = request.source.layer.metadata.get("segkit", {})
+    inherited = {k: v for k, v in metadata.items() if k not in OWN_KEYS}
+    before = {"before": inherited["refined"]} if "refined" in inherited else {}
+    refinement = {
+        "start": request.source.start,
         "image": image.name,
         "axes": image.axes,
         "spacing": list(image.spacing),
-        "config": to_dict(order.config),
+        "config": to_dict(request.config),
         "versions": versions(),
     }
-    return kept | {"refined": told | before}
+    return inherited | {"refined": refinement | before}
 
 
 class RefineWriter(QObject):
-    """Writes what was refined beside what it was made from.
+    """Writes the result to a layer in the place of its source; owned by the task."""
 
-    Parameters
-    ----------
-    task : Task
-        The work under way; owns this object.
-    registry : LayerRegistry
-        Whose viewer gets the layer.
-
-    Attributes
-    ----------
-    written : Signal(object, object)
-        The Labels layer, and the outcome that it shows.
-    """
-
-    written = Signal(object, object)
+    written = Signal(object, object)  # Labels layer, RefineResult
 
     def __init__(self, task: "Task", registry: LayerRegistry) -> None:
         super().__init__(task)
         self._registry = registry
         task.returned.connect(self._write)
 
-    def _write(self, outcome: RefineResult) -> None:
+    def _write(self, result: RefineResult) -> None:
         viewer = self._registry.viewer
         if viewer is None:
             return
-        source = outcome.source.layer
+        source = result.source.layer
         name = f"{source.name} refined"
-        told: dict[str, Any] = {"provenance": outcome.provenance}
-        if outcome.objects is not None:
-            what = outcome.objects, outcome.labels, outcome.objects.table
+        if result.objects is not None:
             layer = write_objects(
-                self._registry, source, *what, **told, axes=outcome.axes, name=name
+                self._registry,
+                source,
+                result.objects,
+                result.labels,
+                result.objects.table,
+                provenance=result.provenance,
+                axes=result.axes,
+                name=name,
             )
         else:
             layer = write_labels(
                 viewer,
                 source,
-                outcome.labels,
-                classes=_on_screen(viewer, outcome.source),
-                axes="C" * (source.ndim - outcome.labels.ndim) + outcome.axes,
+                result.labels,
+                classes=_displayed_classes(viewer, result.source),
+                provenance=result.provenance,
+                axes="C" * (source.ndim - result.labels.ndim) + result.axes,
                 name=name,
                 kind="refined",
-                **told,
             )
-        self.written.emit(layer, outcome)
+        self.written.emit(layer, result)
 
 
-def _on_screen(viewer: Any, source: RefineSource) -> tuple[LabelClass, ...]:
-    """The classes, in the colours in which the labels before show them."""
+def _displayed_classes(viewer: Any, source: RefineSource) -> tuple[LabelClass, ...]:
+    """The classes in the colours of the source layer."""
     layer: Snapshot = source.layer
-    for shown in viewer.layers:
-        if str(shown.unique_id) == layer.unique_id and source.start == "labels":
-            known = {c.value: c for c in read_classes(shown, source.values)}
-            return tuple(known[v] for v in source.values)
+    for candidate in viewer.layers:
+        if str(candidate.unique_id) == layer.unique_id and source.start == "labels":
+            classes = {c.value: c for c in read_classes(candidate, source.values)}
+            return tuple(classes[v] for v in source.values)
     return source.classes

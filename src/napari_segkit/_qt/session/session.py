@@ -1,4 +1,4 @@
-"""What the docks and the console of one viewer share."""
+"""State and background work shared by the docks and the console of one viewer."""
 
 import logging
 import weakref
@@ -21,7 +21,7 @@ from napari_segkit.config import (
 
 from .predict_job import PredictionWriter, with_object_tables
 from .progress_bar import Progress
-from .refine_job import RefineRequest, RefineWriter, refining
+from .refine_job import RefineRequest, RefineWriter, refine_steps
 from .refine_source import SoftLabelOptions, refine_source
 from .superpixel_job import SuperpixelWriter, superpixel_steps
 from .task import Task
@@ -31,7 +31,7 @@ _sessions: "weakref.WeakKeyDictionary[Any, Session]" = weakref.WeakKeyDictionary
 
 
 def session(viewer: Any) -> "Session":
-    """What the docks of a viewer hold: its segmenter, and the work in the background.
+    """The session of a viewer: the segmenter of its docks, and its background work.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def session(viewer: Any) -> "Session":
     Returns
     -------
     Session
-        Always the same one for the same viewer.
+        The same object for every call with the same viewer.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def session(viewer: Any) -> "Session":
 
 
 class Session(LayerRegistry):
-    """The segmenter of one viewer and the work that runs for it; ask `session` for it.
+    """Segmenter and background work of one viewer; use `session(viewer)` to get it.
 
     Parameters
     ----------
@@ -66,11 +66,11 @@ class Session(LayerRegistry):
     Attributes
     ----------
     segmenter_changed : Signal()
-        Another segmenter was set, or this one has learned something.
+        Another segmenter was set, or this one was trained.
     config_changed : Signal()
-        Something else is set for the next training.
+        The settings of the next training have changed.
     busy_changed : Signal(bool)
-        Work has begun or ended.
+        A task has started or ended.
     """
 
     segmenter_changed = Signal()
@@ -85,6 +85,7 @@ class Session(LayerRegistry):
         self._title = ""
         self._progress: Progress | None = None
         self._trained_before: Any = None
+        self._unreported_error: Exception | None = None
         viewer.window.main_menu.window().destroyed.connect(self._on_window_closed)
 
     @property
@@ -98,6 +99,7 @@ class Session(LayerRegistry):
 
     @segmenter.setter
     def segmenter(self, segmenter: Any) -> None:
+        """The `Segmenter` that the docks use."""
         if segmenter is not self._segmenter:
             self._segmenter = segmenter
             self.segmenter_changed.emit()
@@ -109,20 +111,21 @@ class Session(LayerRegistry):
 
     @config.setter
     def config(self, config: TrainConfig) -> None:
+        """Training settings of the Train dock; label semantics are chosen there per image."""
         if config != self._config:
             self._config = config
             self.config_changed.emit()
 
     @property
     def task(self) -> Task | None:
-        """The work that is running, or None."""
+        """The running task, or None."""
         return self._task
 
     def run(self, steps: Generator[Any, None, Any], *, title: str = "SegKit") -> Task:
         """Run a generator in the background, with progress and Cancel in napari's activity dock.
 
-        The window stays alive meanwhile. What the generator returns arrives in the task's
-        signal `returned`; an error is shown as a notification.
+        The window stays responsive. The generator's result arrives in the task's signal
+        `returned`; an error is shown as a napari notification, unless a dock shows it.
 
         Parameters
         ----------
@@ -130,7 +133,7 @@ class Session(LayerRegistry):
             Such as ``segmenter.train_epochs(image, labels)`` or
             ``segmenter.predict_tiles(image)``.
         title : str
-            What the activity dock calls it.
+            Title in the activity dock.
 
         Returns
         -------
@@ -142,21 +145,21 @@ class Session(LayerRegistry):
         TypeError
             If `steps` is not a generator.
         ValueError
-            If something is running already.
+            If another task is running.
         """
         if self._task is not None:
             raise ValueError(
-                f"{self._title} is still running; wait for it or stop it, "
+                f"{self._title} is still running: wait until it ends, or stop it "
                 "with session(viewer).stop() or Cancel in the activity dock."
             )
-        task = Task(steps if not isinstance(steps, Generator) else _leaving_a_core(steps))
+        task = Task(_leaving_a_core(steps) if isinstance(steps, Generator) else steps)
         task.yielded.connect(self._on_yielded)
         task.errored.connect(self._on_errored)
         task.finished.connect(self._on_finished)
         task.setObjectName(title)
         self._task, self._title = task, title
         self._trained_before = self._trained()
-        self.busy_changed.emit(True)  # first: napari takes presses while it makes its bar
+        self.busy_changed.emit(True)  # before: napari processes events while it makes its bar
         self._progress = Progress(title, task.stop)
         task.start()
         return task
@@ -180,20 +183,21 @@ class Session(LayerRegistry):
         tile, axes
             As in `Segmenter.predict`.
         objects : ObjectConfig, optional
-            Which objects are kept, where the model gives objects; `objects_of` gives them.
+            Which objects to keep, for models that predict objects; `objects_of` returns them.
         refine : RefineConfig, optional
-            What is done to the probabilities. None: what the model's own recipe says.
+            Refinement of the probabilities. None: the model's own settings.
         probabilities : bool
-            Keep the probabilities of all classes; `probabilities_of` gives them.
+            Keep the probabilities of all classes; `probabilities_of` returns them.
 
         Returns
         -------
         Task
-            The work, already running. Its attribute `writer` tells when the layer is written.
+            Already running. The signal ``task.writer.written`` sends the new or updated layer.
         """
         source = snapshot(image)
-        options: Any = {"objects": objects, "refine": refine, "probabilities": probabilities}
-        steps = self.segmenter.predict_tiles(source, tile, axes=axes, **options)
+        steps = self.segmenter.predict_tiles(
+            source, tile, axes=axes, objects=objects, refine=refine, probabilities=probabilities
+        )
         task = self.run(with_object_tables(steps), title=f"Predict {source.name}")
         task.writer = PredictionWriter(task, self, source, self.segmenter.classes)
         return task
@@ -209,52 +213,52 @@ class Session(LayerRegistry):
         certainty: float = 0.8,
         unlabelled: int | None = None,
     ) -> Task:
-        """Refine a Labels layer in the background; the result becomes a Labels layer beside it.
+        """Refine a layer in the background; the result becomes another Labels layer.
 
         Parameters
         ----------
         layer : napari.layers.Labels or napari.layers.Image
-            A prediction or any labels; or probabilities ``(classes, ...)`` of floats.
+            A prediction or any labels; or float probabilities ``(classes, ...)``.
         image : napari.layers.Image, optional
-            The image it belongs to. It can be left out where nothing looks at it.
+            The image it belongs to. Not needed for methods that do not use the image.
         config : RefineConfig, optional
-            How. None: the model's own recipe.
+            Refinement settings. None: those of the model.
         start : str, optional
-            "objects" (soft masks, one by one), "probabilities" or "labels". None: the first of
-            these that is known of the layer.
+            Input of the refinement: "objects" (soft masks, one by one), "probabilities" or
+            "labels". None: the first of these that the layer has.
         axes : str, optional
-            Of the image. What has a Z is refined in 3D; call it T to have every slice refined for
-            itself.
+            Axes of the image. Images with Z are refined in 3D; name that axis T to refine each
+            slice on its own.
         certainty : float
-            How likely a label is right, where it starts from labels.
+            Probability that a label is correct, for ``start="labels"``.
         unlabelled : int or None
-            The value of labels that says nothing, where it starts from labels.
+            Label value without information, for ``start="labels"``.
 
         Returns
         -------
         Task
-            The work, already running. Its attribute `writer` tells when the layer is written.
+            Already running. The signal ``task.writer.written`` sends the layer and the result.
         """
         source = refine_source(self, layer, start, SoftLabelOptions(certainty, unlabelled))
-        recipe = self.segmenter.refine if config is None else config
-        request = RefineRequest(source, image, recipe, axes, self.segmenter.device)
+        config = self.segmenter.refine if config is None else config
+        request = RefineRequest(source, image, config, axes, self.segmenter.device)
         return self.run_refinement(request)
 
     def run_refinement(self, request: RefineRequest) -> Task:
-        """Refine in the background, as `refine` does, and compare with a truth where one is set.
+        """Refine as `refine` does, and compare with a truth if the request has one.
 
         Parameters
         ----------
         request : RefineRequest
-            What to refine, and how.
+            Input and settings.
 
         Returns
         -------
         Task
-            The work, already running. Its attribute `writer` tells when the layer is written.
+            Already running. The signal ``task.writer.written`` sends the layer and the result.
         """
         frozen = request.frozen()
-        task = self.run(refining(frozen), title=f"Refine {frozen.source.layer.name}")
+        task = self.run(refine_steps(frozen), title=f"Refine {frozen.source.layer.name}")
         task.writer = RefineWriter(task, self)
         return task
 
@@ -266,19 +270,19 @@ class Session(LayerRegistry):
         mask: Any = None,
         axes: str | None = None,
     ) -> Task:
-        """Cut an image into superpixels in the background; they become a Labels layer.
+        """Compute superpixels of an image in the background; they become a Labels layer.
 
         Parameters
         ----------
         image : napari.layers.Image
-            Grey, RGB or of any channels.
+            Greyscale, RGB or with any channels.
         config, mask, axes
             As in `napari_segkit.superpixels`.
 
         Returns
         -------
         Task
-            The work, already running. Its attribute `writer` tells when the layer is written.
+            Already running. The signal ``task.writer.written`` sends the new or updated layer.
         """
         source, inside = snapshot(image), None if mask is None else snapshot(mask)
         steps = superpixel_steps(source, config or SuperpixelConfig(), axes, inside)
@@ -287,9 +291,13 @@ class Session(LayerRegistry):
         return task
 
     def stop(self) -> None:
-        """Stop the running work after its current step; training keeps what it has learned."""
+        """Stop the running task after its current step; a stopped training keeps its model."""
         if self._task is not None:
             self._task.stop()
+
+    def mark_error_shown(self) -> None:
+        """Suppress the notification of the task's error; call it in a slot of ``task.errored``."""
+        self._unreported_error = None
 
     def _trained(self) -> Any:
         return getattr(self._segmenter, "trained", None)
@@ -301,16 +309,22 @@ class Session(LayerRegistry):
     def _on_errored(self, error: Exception) -> None:
         if not isinstance(error, ValueError | TypeError):
             LOG.error("%s failed", self._title, exc_info=error)
-        if self._progress is not None:
-            show_error(str(error) or f"{self._title} failed: {type(error).__name__}.")
+        self._unreported_error = error
 
     def _on_finished(self) -> None:
+        self._notify_error()
         self._close_progress()
         before, self._trained_before = self._trained_before, None
         self._task = None
         if self._trained() is not before:
             self.segmenter_changed.emit()
         self.busy_changed.emit(False)
+
+    def _notify_error(self) -> None:
+        """Show an error that no dock has shown, unless the window is closed."""
+        error, self._unreported_error = self._unreported_error, None
+        if error is not None and self._progress is not None:
+            show_error(str(error) or f"{self._title} failed: {type(error).__name__}.")
 
     def _on_window_closed(self) -> None:
         self.stop()
@@ -323,7 +337,7 @@ class Session(LayerRegistry):
 
 
 def _leaving_a_core(steps: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
-    """The same steps; torch leaves the window a core, and is imported where they run."""
+    """The same steps, with one core left to the window; imports torch in the worker thread."""
     from napari_segkit.devices import leave_a_core
 
     leave_a_core()

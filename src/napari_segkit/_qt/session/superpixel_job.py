@@ -1,4 +1,4 @@
-"""From an image layer to a layer of its superpixels, in the background."""
+"""Superpixels of an image layer in the background, and their layer."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -24,80 +24,57 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SuperpixelResult:
-    """Superpixels, and what they were cut from.
-
-    Parameters
-    ----------
-    labels : ndarray
-        Their numbers.
-    source : Snapshot
-        The image.
-    axes : str
-        Of the image.
-    provenance : dict
-        How they were cut.
-    """
+    """Superpixels and their image."""
 
     labels: NDArray[Any]
-    source: Snapshot
-    axes: str
+    source: Snapshot  # the image
+    axes: str  # of the image
     provenance: dict[str, Any]
 
 
 def superpixel_steps(
     source: Snapshot, config: SuperpixelConfig, axes: str | None, mask: Snapshot | None
 ) -> Generator[Any, None, SuperpixelResult]:
-    """Cut an image, tile by tile."""
+    """Compute superpixels, with a step per tile."""
     from napari_segkit.refinement.superpixels.generate import superpixel_tiles
 
     shape = None if mask is None else mask.data.shape
     image = as_image(source, axes, labels_shape=shape)
     labels = yield from superpixel_tiles(image, config, mask=mask)
-    told = {"name": image.name, "axes": image.axes, "shape": list(image.shape)}
-    made = {"image": told, "superpixels": to_dict(config)}
-    return SuperpixelResult(labels, source, image.axes, made)
+    provenance = {
+        "image": {"name": image.name, "axes": image.axes, "shape": list(image.shape)},
+        "superpixels": to_dict(config),
+    }
+    return SuperpixelResult(labels, source, image.axes, provenance)
 
 
 class SuperpixelWriter(QObject):
-    """Writes superpixels to a layer in the image's place.
+    """Writes superpixels to a layer in the image's place; owned by the task."""
 
-    Parameters
-    ----------
-    task : Task
-        The work under way; owns this object.
-    registry : LayerRegistry
-        Whose viewer gets the layer.
-
-    Attributes
-    ----------
-    written : Signal(object)
-        The Labels layer that shows them.
-    """
-
-    written = Signal(object)
+    written = Signal(object)  # the Labels layer
 
     def __init__(self, task: "Task", registry: LayerRegistry) -> None:
         super().__init__(task)
         self._registry = registry
         task.returned.connect(self._write)
 
-    def _write(self, cut: SuperpixelResult) -> None:
+    def _write(self, result: SuperpixelResult) -> None:
         viewer = self._registry.viewer
         if viewer is None:
             return
         before = set(viewer.layers)
         layer = write_labels(
             viewer,
-            cut.source,
-            cut.labels,
+            result.source,
+            result.labels,
             classes=(),
-            provenance=cut.provenance,
-            axes=cut.axes,
-            name=f"{cut.source.name} superpixels",
+            provenance=result.provenance,
+            axes=result.axes,
+            name=f"{result.source.name} superpixels",
             kind="superpixels",
         )
         if layer not in before:
-            layer.contour = 1  # the image, and what is painted, are to be seen inside
+            layer.contour = 1  # keeps the image and painted labels visible
             layer.colormap = DirectLabelColormap(color_dict=OUTLINES)
             layer.opacity = OPACITY
         self.written.emit(layer)

@@ -1,4 +1,4 @@
-"""Run a generator in a thread of its own; hear of it on the thread of the window."""
+"""Generators run in a worker thread, with signals on the GUI thread."""
 
 import atexit
 import threading
@@ -15,7 +15,7 @@ EXIT_SECONDS = 10.0
 
 
 class _Worker(threading.Thread):
-    """The thread's side. It knows no Qt: it leaves what it has where the task's timer looks."""
+    """Worker thread. It uses no Qt: the task's timer polls `latest` and `outcome`."""
 
     def __init__(self, steps: Generator[Any, None, Any]) -> None:
         super().__init__(name="segkit task", daemon=True)
@@ -25,16 +25,15 @@ class _Worker(threading.Thread):
         self._steps: Generator[Any, None, Any] | None = steps
 
     def run(self) -> None:
-        """Walk through the steps; whatever they raise becomes the outcome."""
         steps, self._steps = self._steps, None
         assert steps is not None
         try:
-            self._walk(steps)
+            self._iterate(steps)
         except Exception as error:  # noqa: BLE001
-            traceback.clear_frames(error.__traceback__)  # they hold images and networks
+            traceback.clear_frames(error.__traceback__)  # frames hold images and networks
             self.outcome.append(("errored", error))
 
-    def _walk(self, steps: Generator[Any, None, Any]) -> None:
+    def _iterate(self, steps: Generator[Any, None, Any]) -> None:
         with closing(steps):
             while not self.stopping.is_set():
                 try:
@@ -44,7 +43,7 @@ class _Worker(threading.Thread):
                     return
 
     def abandon(self) -> None:
-        """Stop, nobody listens any more."""
+        """Stop, without a listener."""
         self.stopping.set()
         _running.pop(self, None)
 
@@ -53,10 +52,10 @@ _running: dict[_Worker, "Task"] = {}  # a started task lives until it has finish
 
 
 class Task(QObject):
-    """A generator at work in a thread of its own.
+    """A generator that runs in a worker thread.
 
-    All signals arrive on the thread that made the task, about 15 times a second at most; the
-    last step is always among those told, and `finished` comes last, once.
+    All signals arrive on the thread that made the task, at most 15 times per second or so. The
+    step is always sent, and `finished` comes last, once.
 
     Parameters
     ----------
@@ -69,13 +68,13 @@ class Task(QObject):
     Attributes
     ----------
     yielded : Signal(object)
-        The newest step.
+        The latest step.
     returned : Signal(object)
-        What the generator returned; not sent where it was stopped.
+        The generator's return value; not sent if it was stopped.
     errored : Signal(object)
         The exception that ended it.
     finished : Signal()
-        It has ended, whatever the reason.
+        It has ended, for whatever reason.
     """
 
     yielded = Signal(object)
@@ -86,8 +85,8 @@ class Task(QObject):
     def __init__(self, steps: Generator[Any, None, Any], parent: QObject | None = None) -> None:
         if not isinstance(steps, Generator):
             raise TypeError(
-                f"A {type(steps).__name__} was given; give a generator that has not run yet, such "
-                "as segmenter.train_epochs(image, labels)."
+                f"Expected a generator, got a {type(steps).__name__}: give a generator that has "
+                "not run yet, such as segmenter.train_epochs(image, labels)."
             )
         super().__init__(parent)
         self._worker = _Worker(steps)
@@ -103,33 +102,33 @@ class Task(QObject):
         return self._worker in _running
 
     def start(self) -> None:
-        """Begin with the first step."""
+        """Start the thread."""
         self._worker.start()
         _running[self._worker] = self
         self._timer.start()
 
     def stop(self) -> None:
-        """End after the current step; what the generator keeps when closed is kept."""
+        """Stop after the current step, and close the generator."""
         self._worker.stopping.set()
 
     def wait(self, seconds: float) -> bool:
-        """Block until the thread has ended.
+        """Block until the thread has ended, for at most `seconds`.
 
         Parameters
         ----------
         seconds : float
-            For so long at most.
+            Timeout.
 
         Returns
         -------
         bool
-            Whether it has ended. Its signals follow when the event loop turns again.
+            Whether it has ended. Its signals follow in the event loop.
         """
         self._worker.join(seconds)
         return not self._worker.is_alive()
 
     def _poll(self) -> None:
-        alive = self._worker.is_alive()  # asked first: what it left before is complete
+        alive = self._worker.is_alive()  # read first: `latest` and `outcome` are then complete
         if self._worker.latest:
             self.yielded.emit(self._worker.latest.pop())
         if alive:
@@ -147,7 +146,7 @@ class Task(QObject):
 
 @atexit.register
 def _stop_all() -> None:
-    """Threads inside torch while the interpreter goes would crash it: ask, then wait a little."""
+    """Threads inside torch at interpreter exit would crash it: stop them, and wait a little."""
     workers = list(_running)
     for worker in workers:
         worker.abandon()

@@ -1,4 +1,4 @@
-"""The table inside the class list."""
+"""Table of label classes."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,28 +15,20 @@ from qtpy.QtWidgets import (
 
 from napari_segkit.images.classes import LabelClass
 
-SHOWN = 100
-ROWS_IN_VIEW = 8  # more of them scroll
+MAX_ROWS = 100
+VISIBLE_ROWS = 8  # further rows scroll
 
 
 class ClassTable(QTableWidget):
-    """Value with colour, name (editable) and painted pixels of each class.
+    """Value with colour, name (editable) and labelled pixels of each class."""
 
-    Attributes
-    ----------
-    chosen : Signal(object)
-        A person clicked the class with this value, an int of any size.
-    renamed : Signal(object, str)
-        A person wrote another name for the class with this value.
-    """
-
-    chosen = Signal(object)
-    renamed = Signal(object, str)
+    chosen = Signal(object)  # value of the clicked class (object: int of any size)
+    renamed = Signal(object, str)  # value and new name
 
     def __init__(self) -> None:
         super().__init__(0, 3)
         self._values: list[int] = []
-        self._waiting: tuple[tuple[LabelClass, ...], Mapping[int, int]] | None = None
+        self._pending: tuple[tuple[LabelClass, ...], Mapping[int, int]] | None = None
         self.setHorizontalHeaderLabels(["value", "class", "pixels"])
         self.verticalHeader().hide()
         self.setShowGrid(False)
@@ -46,56 +38,55 @@ class ClassTable(QTableWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         fit_height(self)
-        self.setToolTip("Click: take the brush of a class. Double click on its name: rename it.")
+        self.setToolTip("Click a class to paint with it. Double-click its name to rename it.")
         self.cellClicked.connect(self._on_clicked)
         self.itemChanged.connect(self._on_item_changed)
 
     def current_value(self) -> int | None:
-        """The value of the selected class."""
+        """Value of the selected class."""
         rows = self.selectionModel().selectedRows()
         return self._values[rows[0].row()] if rows else None
 
     def show_classes(self, classes: Iterable[LabelClass], counts: Mapping[int, int]) -> None:
-        """Fill the table, once no name is being typed; of very many values only the first."""
-        classes = tuple(classes)[:SHOWN]
+        """Show the first `MAX_ROWS` classes, once no name is being edited."""
+        classes = tuple(classes)[:MAX_ROWS]
         if self.state() == self.State.EditingState:
-            self._waiting = classes, counts
+            self._pending = classes, counts
             return
-        self._waiting = None
+        self._pending = None
         self.blockSignals(True)
         self._values = [c.value for c in classes]
         self.setRowCount(len(classes))
-        for row, known in enumerate(classes):
-            self._fill(row, known, counts.get(known.value, 0))
+        for row, label_class in enumerate(classes):
+            self._fill_row(row, label_class, counts.get(label_class.value, 0))
         self.blockSignals(False)
         fit_height(self)
 
-    def show_chosen(self, value: int) -> None:
-        """Select the class whose brush is taken."""
+    def select_value(self, value: int) -> None:
         if value in self._values:
             self.selectRow(self._values.index(value))
         else:
             self.clearSelection()
 
     def stop_editing(self) -> None:
-        """Drop a name that is being typed, and empty the table."""
-        self._values, self._waiting = [], None
+        """Discard a name being edited and empty the table."""
+        self._values, self._pending = [], None
         self.setRowCount(0)
         self.setState(self.State.NoState)
 
     def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
-        """Show what arrived while a name was typed."""
+        """Show the classes that arrived while a name was edited."""
         super().closeEditor(editor, hint)
-        if self._waiting is not None:
-            self.show_classes(*self._waiting)
+        if self._pending is not None:
+            self.show_classes(*self._pending)
 
-    def _fill(self, row: int, known: LabelClass, pixels: int) -> None:
-        texts = (str(known.value), known.name, f"{pixels:,}")
+    def _fill_row(self, row: int, label_class: LabelClass, pixels: int) -> None:
+        texts = (str(label_class.value), label_class.name, f"{pixels:,}")
         value, name, count = map(QTableWidgetItem, texts)
-        value.setIcon(swatch(known.color))
-        fixed = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        value.setFlags(fixed)
-        count.setFlags(fixed)
+        value.setIcon(swatch(label_class.color))
+        read_only = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+        value.setFlags(read_only)
+        count.setFlags(read_only)
         count.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         for column, item in enumerate((value, name, count)):
             self.setItem(row, column, item)
@@ -110,14 +101,14 @@ class ClassTable(QTableWidget):
 
 
 def fit_height(table: QTableWidget) -> None:
-    """Make a table as high as its rows, with room for three and at most `ROWS_IN_VIEW`."""
-    rows = min(max(table.rowCount(), 3), ROWS_IN_VIEW)
+    """Set the table's height to its rows: at least 3, at most `VISIBLE_ROWS`."""
+    rows = min(max(table.rowCount(), 3), VISIBLE_ROWS)
     row = table.verticalHeader().defaultSectionSize()
     table.setFixedHeight(table.horizontalHeader().sizeHint().height() + rows * row + 4)
 
 
 def swatch(color: str) -> QIcon:
-    """A small square of a colour."""
+    """A small square icon of a colour."""
     square = QPixmap(14, 14)
     square.fill(QColor(color))
     return QIcon(square)

@@ -1,7 +1,6 @@
-"""What is tidied in each class: a class at a time, all of them as one value."""
+"""Form for the clean-up of each class, edited one class at a time."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
@@ -16,7 +15,7 @@ from .forms import Form, Section, tooltips
 
 
 class ClassChoice(NoWheel, QComboBox):
-    """One of some classes, by name and colour."""
+    """Combo box of classes with their colours."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,26 +24,20 @@ class ClassChoice(NoWheel, QComboBox):
         self.setMinimumContentsLength(12)
 
     def show_classes(self, classes: Sequence[LabelClass]) -> None:
-        """Offer these classes; the one that was chosen stays so where it is among them."""
+        """Offer these classes; the chosen one stays chosen if it is among them."""
         chosen = self.currentData()
         blocked = self.blockSignals(True)
         self.clear()
-        for known in classes:
-            self.addItem(swatch(known.color), f"{known.value}  {known.name}", known.value)
+        for c in classes:
+            self.addItem(swatch(c.color), f"{c.value}  {c.name}", c.value)
         kept = next((i for i, c in enumerate(classes) if c.value == chosen), None)
-        things = [i for i, c in enumerate(classes) if c.value]  # rather than background
-        self.setCurrentIndex(kept if kept is not None else (things or [0])[0])
+        foreground = [i for i, c in enumerate(classes) if c.value]
+        self.setCurrentIndex(kept if kept is not None else (foreground or [0])[0])
         self.blockSignals(blocked)
 
 
 class CleanField(QWidget):
-    """The clean-up of classes, as the field `clean` of a recipe.
-
-    Attributes
-    ----------
-    changed : Signal()
-        Something else is tidied.
-    """
+    """Field for `RefineConfig.clean`: the clean-up of all classes."""
 
     wide = True
     changed = Signal()
@@ -53,61 +46,60 @@ class CleanField(QWidget):
         super().__init__()
         self._classes: tuple[LabelClass, ...] = ()
         self._unit = ""
-        self._cleans: dict[int, CleanConfig] = {}
+        self._by_value: dict[int, CleanConfig] = {}
         self.choice = ClassChoice()
         self.form = Form(CleanConfig, hide={"value"})
         self.unit = Note()
         self._lay_out()
         self.choice.currentIndexChanged.connect(self._show_class)
         self.form.changed.connect(self._on_form)
-        self._offer()
+        self._update_choice()
 
     def value(self) -> tuple[CleanConfig, ...]:
-        """What is tidied, in the order in which it was set."""
-        return tuple(clean for clean in self._cleans.values() if _says_something(clean))
+        """Clean-up of every class that has any, in the order of editing."""
+        return tuple(clean for clean in self._by_value.values() if _has_effect(clean))
 
     def set_value(self, cleans: Sequence[CleanConfig]) -> None:
-        """Show another clean-up."""
-        self._cleans = {clean.value: clean for clean in cleans}
-        self._offer()
+        self._by_value = {clean.value: clean for clean in cleans}
+        self._update_choice()
         self._show_class()
         self.changed.emit()
 
     def set_classes(self, classes: Sequence[LabelClass], unit: str = "") -> None:
-        """Offer these classes, and those that are tidied already."""
+        """Offer these classes and those that already have a clean-up."""
         if (tuple(classes), unit) == (self._classes, self._unit):
-            return  # a number may be half typed
+            return  # keeps a number that is being typed
         self._classes, self._unit = tuple(classes), unit
-        sizes = f"Radii in {unit}, areas in {unit}², volumes in {unit}³."
-        self.unit.setText(sizes if unit else "")
-        self._offer()
+        note = f"Radii in {unit}, areas in {unit}², volumes in {unit}³."
+        self.unit.setText(note if unit else "")
+        self._update_choice()
         self._show_class()
 
-    def _offer(self) -> None:
-        known = {c.value for c in self._classes}
-        others = [LabelClass(v, "not in these labels", "#bbbbbb") for v in self._cleans]
-        self.choice.show_classes([*self._classes, *(c for c in others if c.value not in known)])
+    def _update_choice(self) -> None:
+        offered = {c.value for c in self._classes}
+        others = [LabelClass(v, "not in these labels", "#bbbbbb") for v in self._by_value]
+        self.choice.show_classes([*self._classes, *(c for c in others if c.value not in offered)])
         self.section.setEnabled(self.choice.count() > 0)
-        self._say()
+        self._update_title()
 
-    def _say(self) -> None:
-        """Name the classes that are tidied: one only is seen at a time."""
+    def _update_title(self) -> None:
+        """List the classes with a clean-up, as only one of them is visible."""
         names = {c.value: c.name for c in self._classes}
-        tidied = [names.get(c.value, str(c.value)) for c in self.value()]
-        self.section.button.setText(f"Clean up ({', '.join(tidied)})" if tidied else "Clean up")
+        cleaned = [names.get(c.value, str(c.value)) for c in self.value()]
+        self.section.button.setText(f"Clean up ({', '.join(cleaned)})" if cleaned else "Clean up")
 
     def _show_class(self) -> None:
         value = self.choice.currentData()
         if value is None:
             return
         blocked = self.form.blockSignals(True)
-        self.form.set_value(self._cleans.get(value, CleanConfig(value=value)))
+        self.form.set_value(self._by_value.get(value, CleanConfig(value=value)))
         self.form.blockSignals(blocked)
 
     def _on_form(self) -> None:
         clean = self.form.value()
-        self._cleans[clean.value] = clean
-        self._say()
+        self._by_value[clean.value] = clean
+        self._update_title()
         self.changed.emit()
 
     def _lay_out(self) -> None:
@@ -125,5 +117,5 @@ class CleanField(QWidget):
         column.addWidget(self.section)
 
 
-def _says_something(clean: Any) -> bool:
+def _has_effect(clean: CleanConfig) -> bool:
     return clean != CleanConfig(value=clean.value)

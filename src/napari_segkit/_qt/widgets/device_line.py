@@ -1,17 +1,14 @@
-"""One line on the device that the work runs on."""
+"""Line that describes the computing device."""
 
 from napari_segkit._qt.session.background import LatestCall
 
 from .dock import Note
 
-WAIT_MS = 300  # the dock is on screen before torch is imported
+WAIT_MS = 300  # so that the dock appears before torch is imported
 
 
 class DeviceLine(Note):
-    """The device in use, its free memory, and what keeps a better one from being used.
-
-    torch is asked in the background: its import alone takes seconds.
-    """
+    """Device in use, its free memory, and why a GPU cannot be used; imports torch in a thread."""
 
     def __init__(self) -> None:
         super().__init__("Looking for devices …")
@@ -21,25 +18,14 @@ class DeviceLine(Note):
 
     def show_device(self, device: str) -> None:
         """Describe a device, such as "auto", "cpu" or "cuda:0"."""
-        self._latest.ask(describe_device, device)
+        self._latest.submit(describe_device, device)
 
     def _on_errored(self, error: Exception) -> None:
         self.setText(str(error))
 
 
 def describe_device(device: str) -> str:
-    """What the line says; imports torch.
-
-    Parameters
-    ----------
-    device : str
-        As a person chose it.
-
-    Returns
-    -------
-    str
-        The device and its free memory; below it, why a graphics card cannot be used.
-    """
+    """The device with its free memory, and why no GPU can be used; imports torch."""
     from napari_segkit import devices
 
     devices.leave_a_core()

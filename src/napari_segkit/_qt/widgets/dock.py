@@ -1,10 +1,12 @@
-"""What every dock is made of: titled groups that scroll, and a footer that stays in view."""
+"""Base class of all docks, and small widgets they share."""
 
 from collections.abc import Callable
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
+    QApplication,
     QFormLayout,
     QFrame,
     QGroupBox,
@@ -14,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_segkit._qt.session.background import has_pending_calls
 from napari_segkit._qt.session.session import session
 
 from .gui_messages import gui_message
@@ -22,16 +25,11 @@ if TYPE_CHECKING:
     import napari
 
 MARGIN = 6
+POLL_SECONDS = 0.01
 
 
 class Dock(QWidget):
-    """A scrolling column of groups above a footer.
-
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        The viewer whose session the dock shows.
-    """
+    """Scrolling column of titled groups above a footer, for the session of a viewer."""
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
@@ -51,14 +49,24 @@ class Dock(QWidget):
 
     @property
     def viewer(self) -> Any:
-        """The viewer, not kept alive by the dock."""
+        """The viewer; the dock does not keep it alive."""
         return self.session.viewer
 
-    def add_group(self, title: str, **rows: QWidget) -> QGroupBox:
-        """Add a titled group with a row for each widget, labelled by its name.
+    @property
+    def is_idle(self) -> bool:
+        """Whether the session runs no task and no background call of this dock is pending."""
+        return self.session.task is None and not has_pending_calls(self)
 
-        Widgets whose name starts with an underscore take the whole width.
-        """
+    def wait_idle(self, timeout: float = 60.0) -> bool:
+        """Process events until idle, for at most `timeout` seconds; return `is_idle`."""
+        deadline = monotonic() + timeout
+        while not self.is_idle and monotonic() < deadline:
+            QApplication.processEvents()
+            sleep(POLL_SECONDS)
+        return self.is_idle
+
+    def add_group(self, title: str, **rows: QWidget) -> QGroupBox:
+        """Add a titled group with a row per widget, labelled by its name (no label: `_name`)."""
         group = QGroupBox(title)
         form = QFormLayout(group)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -72,7 +80,7 @@ class Dock(QWidget):
 
 
 class _Scroll(QScrollArea):
-    """Scrolls up and down only: never narrower than its content."""
+    """Scrolls vertically only: never narrower than its content."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,17 +89,15 @@ class _Scroll(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def minimumSizeHint(self) -> QSize:
-        """As wide as the content needs."""
         bar = self.verticalScrollBar().sizeHint().width()
         return QSize(self.widget().minimumSizeHint().width() + bar, 120)
 
     def sizeHint(self) -> QSize:
-        """As high as the content, where the window has room."""
         return QSize(max(320, self.minimumSizeHint().width()), self.widget().sizeHint().height())
 
 
 class Note(QLabel):
-    """Words that break their lines and can be copied; it takes no room while it has none."""
+    """Label with wrapped, selectable text; hidden while it is empty."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__(wordWrap=True)
@@ -99,14 +105,13 @@ class Note(QLabel):
         self.setText(text)
 
     def setText(self, text: str) -> None:
-        """Show other words."""
         super().setText(text)
-        if not text or self.parent() is not None:  # shown without a parent it would be a window
+        if not text or self.parent() is not None:  # without a parent it would open as a window
             self.setVisible(bool(text))
 
 
-def problem_of(value: Callable[[], object]) -> str | None:
-    """The sentence with which a form refuses its numbers; None where they go together."""
+def validation_error(value: Callable[[], object]) -> str | None:
+    """Message of the ValueError that `value()` raises; None if it raises none."""
     try:
         value()
     except ValueError as error:

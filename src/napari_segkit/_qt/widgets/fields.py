@@ -1,4 +1,4 @@
-"""One widget for one declared value: each has `value`, `set_value` and `changed`."""
+"""Widgets for single configuration values, each with `value`, `set_value` and `changed`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
@@ -17,15 +17,14 @@ from qtpy.QtWidgets import (
 
 INT_MAX = 2**31 - 1
 FLOAT_MAX = 1e12
-EXACT = 30  # decimals that keep every float between 1e-12 and FLOAT_MAX as it is
-STEPS_UP = 8
+DECIMALS = 30  # keep every float between 1e-12 and FLOAT_MAX exact
+STEPS_ABOVE_MIN = 8
 
 
 class NoWheel:
-    """A box that the wheel, on its way down the dock, does not change."""
+    """Mixin: the mouse wheel scrolls the dock instead of changing an unfocused box."""
 
     def wheelEvent(self: Any, event: Any) -> None:
-        """Let the wheel scroll the dock, unless this box was clicked before."""
         if self.hasFocus():
             super().wheelEvent(event)  # type: ignore[misc]
         else:
@@ -33,10 +32,9 @@ class NoWheel:
 
 
 class _Number(NoWheel):
-    """What both spin boxes do: tell of a number once it is complete."""
+    """Mixin of both spin boxes: limits, and `changed` once a number is complete."""
 
     def set_up(self: Any, limits: dict[str, Any], largest: float) -> None:
-        """Apply the declared limits."""
         self.setRange(limits.get("min", -largest), limits.get("max", largest))
         self.setSingleStep(limits.get("step", 1))
         self.setKeyboardTracking(False)
@@ -44,13 +42,10 @@ class _Number(NoWheel):
         self.valueChanged.connect(self.changed)
 
     def set_value(self: Any, value: float) -> None:
-        """Show a number."""
         self.setValue(value)
 
 
 class IntField(_Number, QSpinBox):
-    """A whole number."""
-
     changed = Signal()
 
     def __init__(self, limits: dict[str, Any]) -> None:
@@ -58,36 +53,35 @@ class IntField(_Number, QSpinBox):
         self.set_up(limits, INT_MAX)
 
     def value(self) -> int:
-        """The number, also where it is still being typed."""
+        """The number, even while it is being typed."""
         self.interpretText()
         return super().value()
 
 
 class FloatField(_Number, QDoubleSpinBox):
-    """A number shown with all its digits, so that 3e-4 never looks like 0.0."""
+    """Spin box that shows all digits of a float, such as 0.0003 or 1e-07."""
 
     changed = Signal()
 
     def __init__(self, limits: dict[str, Any]) -> None:
         super().__init__()
-        self.setDecimals(EXACT)
+        self.setDecimals(DECIMALS)
         self.set_up(limits, FLOAT_MAX)
 
     def value(self) -> float:
-        """The number, also where it is still being typed."""
+        """The number, even while it is being typed."""
         self.interpretText()
         return super().value()
 
     def textFromValue(self, value: float) -> str:
-        """Write it as Python does."""
         return repr(value)
 
     def valueFromText(self, text: str) -> float:
-        """Read 0.001, 1e-3 and 0,001 alike."""
+        """Read 0.001, 1e-3 and 0,001."""
         return float(text.replace(",", "."))
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        """Take what is a number within the limits; let the rest be typed on."""
+        """Accept numbers within the limits; anything else may still be completed."""
         try:
             fits = self.minimum() <= self.valueFromText(text) <= self.maximum()
         except ValueError:
@@ -96,13 +90,11 @@ class FloatField(_Number, QDoubleSpinBox):
         return state, text, position
 
     def stepBy(self, steps: int) -> None:
-        """Step without the binary fractions that adding leaves behind."""
+        """Step without binary rounding errors."""
         self.setValue(float(f"{self.value() + steps * self.singleStep():.9g}"))
 
 
 class BoolField(QCheckBox):
-    """Yes or no."""
-
     changed = Signal()
 
     def __init__(self) -> None:
@@ -110,17 +102,13 @@ class BoolField(QCheckBox):
         self.toggled.connect(self.changed)
 
     def value(self) -> bool:
-        """Whether it is ticked."""
         return self.isChecked()
 
     def set_value(self, value: bool) -> None:
-        """Tick it or not."""
         self.setChecked(value)
 
 
 class TextField(QLineEdit):
-    """A line of text."""
-
     changed = Signal()
 
     def __init__(self) -> None:
@@ -128,11 +116,9 @@ class TextField(QLineEdit):
         self.textChanged.connect(self.changed)
 
     def value(self) -> str:
-        """The text."""
         return self.text()
 
     def set_value(self, value: str) -> None:
-        """Show a text."""
         self.setText(value)
 
 
@@ -148,17 +134,16 @@ class ChoiceField(NoWheel, QComboBox):
         self.currentTextChanged.connect(self.changed)
 
     def value(self) -> str:
-        """The chosen text."""
         return self.currentText()
 
     def set_value(self, value: str) -> None:
-        """Choose a text; one that was not offered so far, for instance by a file, is added."""
+        """Choose a text; one that is not offered yet, such as one from a file, is added."""
         if self.findText(value) < 0:
             self.addItem(value)
         self.setCurrentText(value)
 
     def set_choices(self, choices: Sequence[str]) -> None:
-        """Offer other texts; the chosen one stays chosen where it is among them."""
+        """Offer other texts; the chosen one stays chosen if it is among them."""
         before = self.value()
         blocked = self.blockSignals(True)
         self.clear()
@@ -169,23 +154,15 @@ class ChoiceField(NoWheel, QComboBox):
             self.changed.emit()
 
 
-def refuse(box: QComboBox, reasons: Mapping[str, str]) -> None:
-    """Grey out the entries of a box that cannot be chosen now.
-
-    Parameters
-    ----------
-    box : QComboBox
-        What is chosen in it stays chosen.
-    reasons : mapping
-        From the text of an entry to the sentence that its tooltip shows.
-    """
+def disable_items(box: QComboBox, reasons: Mapping[str, str]) -> None:
+    """Disable the entries of a box whose text is in `reasons`, with the reason as tooltip."""
     for item in map(box.model().item, range(box.count())):  # type: ignore[attr-defined]
         item.setEnabled(item.text() not in reasons)
         item.setToolTip(reasons.get(item.text(), ""))
 
 
 class OptionalField(QWidget):
-    """A value behind a check box: None where it is off."""
+    """A check box and a value; None where it is unchecked."""
 
     changed = Signal()
 
@@ -204,43 +181,28 @@ class OptionalField(QWidget):
         inner.hide()
 
     def _show(self, on: bool) -> None:
-        """A number that does not count is not shown: it would look like the default."""
+        """Hide the value while it is off: it would look like the default."""
         self.switch.setText("" if on else "not set")
         self.inner.setEnabled(on)
         if self.inner.parent() is not None:
             self.inner.setVisible(on)
 
     def value(self) -> Any:
-        """The value, or None."""
         return self.inner.value() if self.switch.isChecked() else None
 
     def set_value(self, value: Any) -> None:
-        """Show a value; None switches it off."""
         if value is not None:
             self.inner.set_value(value)
         self.switch.setChecked(value is not None)
 
 
 def make_field(hint: Any, limits: dict[str, Any]) -> Any:
-    """Make the widget for a declared value.
-
-    Parameters
-    ----------
-    hint : type
-        int, float, bool, str, a Literal of texts, or one of these ``| None``.
-    limits : dict
-        `min`, `max` and `step` as declared.
-
-    Returns
-    -------
-    QWidget
-        With `value()`, `set_value(value)` and the signal `changed`.
-    """
+    """Make the widget for int, float, bool, str, a Literal of str, or one of these ``| None``."""
     options = [o for o in get_args(hint) if o is not type(None)]
     if type(None) in get_args(hint):
         inner = make_field(options[0], limits)
         if options[0] in (int, float):
-            inner.set_value(_start(limits))
+            inner.set_value(_initial_number(limits))
         return OptionalField(inner)
     if get_origin(hint) is Literal:
         return ChoiceField(options)
@@ -252,7 +214,7 @@ def make_field(hint: Any, limits: dict[str, Any]) -> Any:
     }[hint]()
 
 
-def _start(limits: dict[str, Any]) -> float:
-    """Where an optional number starts when it is switched on: a round one above the least."""
-    least, step = limits.get("min", 0), limits.get("step", 1)
-    return step * round(STEPS_UP * (least + step) / step)  # type: ignore[no-any-return]
+def _initial_number(limits: dict[str, Any]) -> float:
+    """Start of an optional number: `STEPS_ABOVE_MIN` steps above its minimum."""
+    lowest, step = limits.get("min", 0), limits.get("step", 1)
+    return step * round(STEPS_ABOVE_MIN * (lowest + step) / step)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""The choice of an image and of the labels painted on it."""
+"""Choice of an image and its labels."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,47 +20,28 @@ if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
 
 FIRST_CLASSES = ("object", "background")
-OBJECTS = "uint16"  # as many numbers as a person paints
-UNANNOTATED = 255  # no object gets the number that often means "not annotated"
-NEXT = "<p>Take the brush for an object that is not painted yet.</p>"
+INSTANCE_DTYPE = "uint16"  # enough ids for painting by hand
+RESERVED_ID = 255  # often means "not annotated"
+NEXT_OBJECT = "<p>Paint another object: selects the next unused id and the brush.</p>"
 
 
 class ImageAndLabels(QObject):
-    """Image, its axes, its labels, and a button that makes new labels; a dock lays them out.
+    """Controls for image, axes and labels, to be laid out by a dock."""
 
-    Parameters
-    ----------
-    session : Session
-        Whose viewer's layers are offered.
-    parent : QObject, optional
-        Owner of this object; the widgets belong to whoever lays them out.
-
-    Attributes
-    ----------
-    changed : Signal()
-        Another layer or other axes are chosen.
-    painted : Signal()
-        The labels hold, or may hold, other pixels.
-    labels_made : Signal()
-        New labels were added and chosen.
-    next_button : QPushButton
-        Takes the brush for another object.
-    """
-
-    changed = Signal()
-    painted = Signal()
-    labels_made = Signal()
+    changed = Signal()  # other layers or axes
+    painted = Signal()  # pixels of the labels have, or may have, changed
+    labels_created = Signal()
 
     def __init__(self, session: "Session", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._of_objects = False
+        self._are_objects = False
         self.image = LayerChoice(session.viewer, "image")
-        self.labels = LayerChoice(session.viewer, "labels", rank=_as_labels)
+        self.labels = LayerChoice(session.viewer, "labels", rank=_training_rank)
         self.axes = AxesChoice()
         self.new_button = QPushButton("New labels for this image")
         self.next_button = QPushButton("Next object")
-        self.next_button.setToolTip(NEXT)
+        self.next_button.setToolTip(NEXT_OBJECT)
         self._watch = LayerWatcher(session.viewer, self)
         self._choose_visible()
         self._on_layers()
@@ -68,17 +49,17 @@ class ImageAndLabels(QObject):
         self.labels.layer_changed.connect(self._on_layers)
         self.axes.currentIndexChanged.connect(self._on_axes)
         self.new_button.clicked.connect(self.make_labels)
-        self.next_button.clicked.connect(self.take_brush)
+        self.next_button.clicked.connect(self.paint_next_object)
         self._watch.painted.connect(self.painted)
         self._watch.redrawn.connect(self.painted)
 
     @property
     def layers(self) -> tuple[Any, Any, str | None]:
-        """Image layer and Labels layer, None where there is none, and the axes on screen."""
+        """Image layer, Labels layer (None if missing) and resolved axes."""
         return self.image.current_layer(), self.labels.current_layer(), self.axes.resolved()
 
     def missing(self) -> str | None:
-        """Which layer is missing and where it comes from, in words."""
+        """What is missing and how to get it; None if nothing is."""
         image, labels, _ = self.layers
         if image is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
@@ -89,37 +70,37 @@ class ImageAndLabels(QObject):
         return None
 
     def code(self) -> str:
-        """Both layers as Python finds them."""
+        """Python expressions for both layers."""
         return ", ".join(map(python_snippets.layer, self.layers[:2]))
 
     def make_labels(self) -> None:
-        """Add an empty Labels layer that fits the image, with two classes to paint or none."""
+        """Add and choose an empty Labels layer: with two classes, or uint16 for instance ids."""
         layer = new_labels(self._session.viewer, self.image.current_layer(), self.axes.resolved())
-        if self._of_objects:
-            layer.data = layer.data.astype(OBJECTS)
+        if self._are_objects:
+            layer.data = layer.data.astype(INSTANCE_DTYPE)
         else:
-            named = enumerate(FIRST_CLASSES, 1)
-            write_classes(layer, [LabelClass(v, name, default_color(v)) for v, name in named])
+            names = enumerate(FIRST_CLASSES, 1)
+            write_classes(layer, [LabelClass(v, name, default_color(v)) for v, name in names])
         self.labels.set_layer(layer)
-        self.labels_made.emit()
+        self.labels_created.emit()
 
-    def expect(self, *, objects: bool) -> None:
-        """Say whether labels are numbers of objects, or classes."""
-        self._of_objects = objects
+    def set_label_kind(self, *, objects: bool) -> None:
+        """Set whether labels are instance ids (objects) or classes."""
+        self._are_objects = objects
         self.next_button.setVisible(objects)
 
-    def take_brush(self) -> None:
-        """Take the brush for an object that is not painted yet."""
+    def paint_next_object(self) -> None:
+        """Take the brush with an unused instance id."""
         layer = self.labels.current_layer()
-        layer.selected_label = free_value(layer, (), UNANNOTATED)
+        layer.selected_label = free_value(layer, (), RESERVED_ID)
         layer.mode = "paint"
         self._session.viewer.layers.selection.active = layer
 
     def _choose_visible(self) -> None:
-        """Labels that are shown come before hidden ones, such as a truth."""
+        """Prefer visible labels to hidden ones, such as a truth."""
         layers = self._session.viewer.layers
-        shown = [x for x in layers if isinstance(x, Labels) and x.visible]
-        training_labels = [x for x in shown if _as_labels(x) is not None]
+        visible = [x for x in layers if isinstance(x, Labels) and x.visible]
+        training_labels = [x for x in visible if _training_rank(x) is not None]
         if training_labels:
             self.labels.suggest(training_labels[-1])
 
@@ -135,13 +116,13 @@ class ImageAndLabels(QObject):
         image, _, axes = self.layers
         if image is not None:
             self._session.set_axes(image, axes)
-        known = axes is not None
-        self.new_button.setEnabled(known)
-        self.new_button.setToolTip("" if known else self.axes.problem or "No Image layer.")
+        has_axes = axes is not None
+        self.new_button.setEnabled(has_axes)
+        self.new_button.setToolTip("" if has_axes else self.axes.problem or "No Image layer.")
         self.changed.emit()
 
 
-def _as_labels(layer: Any) -> int | None:
-    """What was made, or a truth to measure it with, is learned only where it is chosen."""
-    others = (is_prediction, is_truth, is_superpixels)
-    return None if any(other(layer) for other in others) else 0
+def _training_rank(layer: Any) -> int | None:
+    """Rank for `LayerChoice`: results, truths and superpixels are no default training labels."""
+    excluded = is_prediction(layer) or is_truth(layer) or is_superpixels(layer)
+    return None if excluded else 0

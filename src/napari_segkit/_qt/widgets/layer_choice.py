@@ -1,4 +1,4 @@
-"""A combo box of the viewer's layers."""
+"""Combo box of the viewer's layers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,33 +19,14 @@ KINDS: dict[str, Any] = {
 
 
 class LayerChoice(QComboBox):
-    """Choose one of the viewer's layers of one kind; follows the layer list.
+    """Choose one of the viewer's layers of one kind, topmost first; follows the layer list.
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Whose layers to offer, the topmost first.
-    kind : str
-        "image", "labels", "shapes" or "labels or image".
-    none : str, optional
-        The words of an entry without a layer, the first one and the choice that nobody made.
-        None: no such entry.
-    rank : callable, optional
-        How well a layer suits as the choice that nobody made: the lower the better, None for
-        never. A layer that a person chose stays chosen. Where there is an entry without a layer,
-        layers are never chosen by themselves.
-    only : callable, optional
-        Whether a layer is offered at all; previews never are.
-    parent : QWidget, optional
-        Qt's parent.
-
-    Attributes
-    ----------
-    layer_changed : Signal()
-        Another layer is chosen, or none any more.
+    `none` is the text of an entry without a layer, which is then the default. `rank` gives the
+    preference of a layer as default (lower is better, None for never); a layer chosen by a person
+    stays chosen. `only` filters the layers; previews are never offered.
     """
 
-    layer_changed = Signal()
+    layer_changed = Signal()  # another layer is chosen, or none
 
     def __init__(
         self,
@@ -76,46 +57,34 @@ class LayerChoice(QComboBox):
         self._refresh()
 
     def current_layer(self) -> Any:
-        """The chosen layer, or None."""
         return self._current
 
     def set_layer(self, layer: Any) -> None:
-        """Choose a layer of the list, as a person does.
-
-        Parameters
-        ----------
-        layer : napari.layers.Layer or None
-            One of the viewer's layers, of this box's kind; None for the entry without a layer.
-
-        Raises
-        ------
-        ValueError
-            If the box does not list it.
-        """
+        """Choose a layer as a person does (None: no layer); ValueError if not listed."""
         self.suggest(layer)
         self._by_hand = True
 
     def suggest(self, layer: Any) -> None:
-        """Choose a layer that gives way to one that suits better; ValueError as in `set_layer`."""
+        """Choose a layer until one of better rank appears; ValueError if not listed."""
         layer = unwrapped(layer)
-        found = [i for i, listed in enumerate(self._layers) if listed is layer]
-        if not found:
+        index = next((i for i, listed in enumerate(self._layers) if listed is layer), -1)
+        if index < 0:
             raise ValueError(f"{layer} is not among the viewer's {self._title} layers.")
         self._by_hand = False
-        self.setCurrentIndex(found[0])
+        self.setCurrentIndex(index)
 
     def choose_default(self) -> None:
-        """Choose what suits best, unless a person chose what is chosen now."""
+        """Choose the layer of best rank, unless a person has chosen one."""
         self.setCurrentIndex(self._best())
 
     def _best(self) -> int:
-        """The place of the layer to choose: the one there is, or the first that suits better."""
-        kept = next((i for i, x in enumerate(self._layers) if x is self._current), -1)
-        if kept >= 0 and self._by_hand:
-            return kept
+        """Index of the layer to choose; the current one wins ties."""
+        current = next((i for i, x in enumerate(self._layers) if x is self._current), -1)
+        if current >= 0 and self._by_hand:
+            return current
         ranks = {i: self._rank(layer) for i, layer in enumerate(self._layers)}
-        known = {i: rank for i, rank in ranks.items() if rank is not None}
-        return min(known, key=lambda i: (known[i], i != kept), default=-1)
+        ranked = {i: rank for i, rank in ranks.items() if rank is not None}
+        return min(ranked, key=lambda i: (ranked[i], i != current), default=-1)
 
     def _refresh(self, event: Any = None) -> None:
         if not isalive(self):
@@ -144,22 +113,21 @@ class LayerChoice(QComboBox):
 
 
 def is_truth(layer: Any) -> bool:
-    """Whether a layer is called a truth."""
+    """Whether the layer's name says truth."""
     return "truth" in layer.name.lower()
 
 
 def is_prediction(layer: Any) -> bool:
-    """Whether a layer is a result, or called a prediction, as it is before it is described."""
-    made = layer.metadata.get("segkit", {}).get("kind")
-    return made not in (None, "superpixels") or "prediction" in layer.name.lower()
+    """Whether a layer is a result by its metadata or its name."""
+    kind = layer.metadata.get("segkit", {}).get("kind")
+    return kind not in (None, "superpixels") or "prediction" in layer.name.lower()
 
 
 def is_preview(layer: Any) -> bool:
-    """Whether a layer shows what a result would be like, and goes with its dock."""
     return layer.metadata.get("segkit", {}).get("kind") == "preview"
 
 
 def is_superpixels(layer: Any) -> bool:
-    """Whether a layer holds superpixels, or is called so, as it is from a file: no classes."""
-    made = layer.metadata.get("segkit", {}).get("kind")
-    return made == "superpixels" or (made is None and "superpixel" in layer.name.lower())
+    """Whether a layer holds superpixels by its metadata or its name."""
+    kind = layer.metadata.get("segkit", {}).get("kind")
+    return kind == "superpixels" or (kind is None and "superpixel" in layer.name.lower())

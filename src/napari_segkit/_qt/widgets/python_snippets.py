@@ -1,4 +1,4 @@
-"""The Python lines that do what a dock does."""
+"""Python code that does what a dock does."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -26,21 +26,21 @@ NAMES = (
 
 
 def layer(layer: "Layer | None") -> str:
-    """The expression that finds a layer in the viewer."""
+    """Expression for a layer of the viewer."""
     return f"viewer.layers[{getattr(layer, 'name', '...')!r}]"
 
 
 def keywords(**values: Any) -> str:
-    """``, name=value`` for every value that is given, nothing for None."""
+    """``, name=value`` for every value that is not None."""
     return "".join(f", {k}={v!r}" for k, v in values.items() if v is not None)
 
 
 def with_import(line: str) -> str:
-    """The line below the imports that it needs."""
+    """The line after the imports it needs."""
     needed = [name for name in NAMES if re.search(rf"\b{name}\b[(.]", line)]
     return f"from napari_segkit import {', '.join(needed)}\n\n{line}\n"
 
 
 def copy(text: str) -> None:
-    """Put text on the clipboard."""
+    """Copy text to the clipboard."""
     QGuiApplication.clipboard().setText(text)

@@ -1,4 +1,4 @@
-"""A question inside a dock: nothing waits for the answer."""
+"""Question inside a dock, which does not block."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 
 class Question(QFrame):
-    """A sentence with a button for each answer; hidden until asked.
-
-    Parameters
-    ----------
-    parent : QWidget, optional
-        Owner.
-    """
+    """A question with a button for each answer; hidden until asked."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -27,19 +21,10 @@ class Question(QFrame):
 
     @property
     def text(self) -> str:
-        """What is being asked."""
         return self._text.text()
 
     def ask(self, text: str, answers: dict[str, Callable[[], object]]) -> None:
-        """Show a question.
-
-        Parameters
-        ----------
-        text : str
-            The sentence.
-        answers : dict of str to callable
-            Label of each button and what it does.
-        """
+        """Show a question; `answers` maps button labels to what they do."""
         self.close_question()
         self._text.setText(text)
         self._answers = dict(answers)
@@ -50,10 +35,10 @@ class Question(QFrame):
         self.show()
 
     def answer(self, label: str) -> None:
-        """Give one of the answers, as its button does."""
-        chosen = self._answers[label]
+        """Answer as the button with this label does."""
+        action = self._answers[label]
         self.close_question()
-        chosen()
+        action()
 
     def close_question(self) -> None:
         """Hide the question without an answer."""

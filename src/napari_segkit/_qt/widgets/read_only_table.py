@@ -1,4 +1,4 @@
-"""A table that is only read."""
+"""Read-only table."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget
 
 
 class ReadOnlyTable(QTableWidget):
-    """A few rows that nobody edits; the first column takes the room there is.
-
-    Parameters
-    ----------
-    columns : sequence of str
-        Their titles.
-    """
+    """Small read-only table; its first column takes the spare width."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         super().__init__(0, len(columns))

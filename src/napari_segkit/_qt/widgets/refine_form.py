@@ -1,4 +1,4 @@
-"""The form of a recipe: how probabilities are smoothed, and what is tidied afterwards."""
+"""Form for the refinement settings."""
 
 from collections.abc import Sequence
 from dataclasses import is_dataclass
@@ -22,31 +22,23 @@ SMOOTHERS: dict[str, Any] = {
 
 
 class MethodField(ChoiceField):
-    """One of the methods, or none."""
+    """One of the smoothing methods; None for "none"."""
 
     def __init__(self) -> None:
         super().__init__([NONE, *SMOOTHERS])
 
     def value(self) -> Any:
-        """The method, None where there is none."""
         text = super().value()
         return None if text == NONE else text
 
     def set_value(self, value: str | None) -> None:
-        """Choose a method, or none."""
         super().set_value(value or NONE)
 
 
 class MethodForm(QWidget):
-    """The form of one method, a row of its own in the form that holds it.
+    """Form of one method, as a row without a label in the surrounding form."""
 
-    Parameters
-    ----------
-    config_class : type
-        What it is the form of.
-    """
-
-    wide = True
+    wide = True  # a row without a label
     changed = Signal()
 
     def __init__(self, config_class: type) -> None:
@@ -60,19 +52,19 @@ class MethodForm(QWidget):
 
 
 class RefineForm(Form):
-    """A recipe: a method with its numbers, and the clean-up of classes."""
+    """Smoothing method with its settings, and the clean-up of classes."""
 
     def __init__(self) -> None:
         self.method = MethodField()
-        self.parts = {name: MethodForm(kind) for name, kind in SMOOTHERS.items()}
+        self.method_forms = {name: MethodForm(kind) for name, kind in SMOOTHERS.items()}
         self.clean = CleanField()
-        own = {"method": self.method, **self.parts, "clean": self.clean}
-        super().__init__(RefineConfig, widgets=own)
-        self.label("method").setText("Smooth by")
+        custom = {"method": self.method, **self.method_forms, "clean": self.clean}
+        super().__init__(RefineConfig, widgets=custom)
+        self.label("method").setText("Smoothing")
         self._show_chosen()
 
     def set_classes(self, classes: Sequence[LabelClass], unit: str = "") -> None:
-        """Offer these classes for the clean-up; `unit` is what its sizes are in."""
+        """Offer these classes for the clean-up; `unit` is the unit of its sizes."""
         self.clean.set_classes(classes, unit)
 
     def _on_field(self) -> None:
@@ -80,12 +72,12 @@ class RefineForm(Form):
         super()._on_field()
 
     def _show_chosen(self) -> None:
-        for name, part in self.parts.items():
+        for name, part in self.method_forms.items():
             part.setVisible(name == self.method.value())
 
 
 def cleanup_classes(segmenter: Any) -> tuple[LabelClass, ...]:
-    """The classes of a model's results that a clean-up can be for: none that objects have."""
+    """Classes of a model that can be cleaned up: semantic ones, not those of objects."""
     trained = segmenter.trained
     if trained is None:
         return ()
@@ -94,5 +86,5 @@ def cleanup_classes(segmenter: Any) -> tuple[LabelClass, ...]:
 
 
 def unit_of(layer: Any) -> str:
-    """What a layer's sizes are in; nothing without a layer."""
+    """Length unit of a layer; empty without a layer."""
     return "" if layer is None else str(layer.units[-1])

@@ -1,4 +1,4 @@
-"""The bar that starts and stops a dock's work and says how it goes."""
+"""Bar that starts, stops and follows a dock's work."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +17,7 @@ if TYPE_CHECKING:
 
 
 class RunBar(QWidget):
-    """Run/Stop, Copy Python, progress, and lines that say what is missing and what goes on.
-
-    Parameters
-    ----------
-    session : Session
-        Where the work runs.
-    verb : str
-        What the button does, such as "Train".
-    """
+    """Run/Stop and Copy Python buttons, progress, hint and status; `verb` names the work."""
 
     pressed = Signal()
     copy_pressed = Signal()
@@ -56,28 +48,28 @@ class RunBar(QWidget):
 
     @property
     def is_running(self) -> bool:
-        """Whether this bar's work is under way."""
+        """Whether this bar's task is running."""
         return self._task is not None
 
     @property
     def reason(self) -> str | None:
-        """Why the work cannot start now; None where it can."""
+        """Why work cannot start now; None if it can."""
         task = self._session.task
         if not self.is_running and task is not None:
-            return f"{task.objectName() or 'Other work'} is running: stop it or wait for its end."
+            return f"{task.objectName() or 'Other work'} is running: stop it or wait until it ends."
         return self._reason
 
     def run(self, steps: "Generator[Any, None, Any]", title: str) -> "Task":
-        """Run long work in the session and follow it."""
+        """Run a generator in the session and follow it."""
         task = self._session.run(steps, title=title)
         self.follow(task)
         return task
 
     def follow(self, task: "Task") -> None:
-        """Show how work goes that was started in the session."""
-        if not isalive(self):  # napari takes events, a close too, while it makes its progress bar
+        """Follow a task of the session; errors are shown here instead of as a notification."""
+        if not isalive(self):  # closed while napari made its progress bar, which processes events
             return
-        self.say("")
+        self.show_status("")
         task.setObjectName(self.verb)
         self._task = task
         self._stopping = self._ended = False
@@ -89,21 +81,20 @@ class RunBar(QWidget):
         self._update_state()
 
     def set_reason(self, reason: str | None) -> None:
-        """Say why the work cannot start; None allows it."""
+        """Set why work cannot start; None allows it."""
         self._reason = reason
         self._update_state()
 
-    def say(self, text: str) -> None:
-        """Show a sentence below the button."""
+    def show_status(self, text: str) -> None:
         self.status.setText(text)
 
     def copy(self, text: str) -> None:
-        """Put Python lines on the clipboard."""
+        """Copy Python code to the clipboard."""
         python_snippets.copy(text)
-        self.say("The Python line is on the clipboard.")
+        self.show_status("Python code copied to the clipboard.")
 
     def _lay_out(self) -> None:
-        self.copy_button.setToolTip("The Python line that does the same, onto the clipboard.")
+        self.copy_button.setToolTip("Copy Python code that does the same to the clipboard.")
         row = QHBoxLayout()
         row.addWidget(self.button, 2)
         row.addWidget(self.copy_button, 1)
@@ -114,7 +105,7 @@ class RunBar(QWidget):
             column.addWidget(widget)
 
     def _follow_again(self) -> None:
-        """Work that a dock started goes on when it is closed; the next one shows it."""
+        """Follow a task that is still running from a dock that was closed."""
         task = self._session.task
         if task is not None and task.objectName() == self.verb:
             self.follow(task)
@@ -152,7 +143,8 @@ class RunBar(QWidget):
 
     def _on_errored(self, error: Exception) -> None:
         self._ended = True
-        self.say(str(error) or type(error).__name__)
+        self.show_status(str(error) or type(error).__name__)
+        self._session.mark_error_shown()
         self.errored.emit(error)
 
     def _on_finished(self) -> None:
@@ -160,6 +152,6 @@ class RunBar(QWidget):
         self._stopping = False
         self._update_state()
         if not self._ended:
-            self.say("Stopped.")
+            self.show_status("Stopped.")
             self.stopped.emit()
         self.finished.emit()

@@ -1,24 +1,16 @@
-"""Whether a stack is taken as a volume, or slice by slice."""
+"""Choice between processing a stack in 3D or slice by slice."""
 
 from collections.abc import Callable
 
 from .axes_choice import AxesChoice
 from .fields import ChoiceField
 
-VOLUME, SLICES = "as a volume", "slice by slice"
-TIP = "<p>Whether neighbours above and below count, too.</p>"
+VOLUME, SLICES = "in 3D", "slice by slice"
+TIP = "<p>Process the stack in 3D, or each slice on its own in 2D.</p>"
 
 
 class StackChoice(ChoiceField):
-    """How a stack is taken; of no meaning for images without slices, and for films of stacks.
-
-    Parameters
-    ----------
-    axes : AxesChoice
-        Of the image.
-    flat : callable, optional
-        Says whether slices are taken one by one anyhow, as those of objects are.
-    """
+    """3D or slice by slice; `flat` tells whether slices are processed one by one anyway."""
 
     def __init__(self, axes: AxesChoice, flat: Callable[[], bool] = lambda: False) -> None:
         super().__init__([VOLUME, SLICES])
@@ -26,20 +18,20 @@ class StackChoice(ChoiceField):
         self.setToolTip(TIP)
 
     @property
-    def counts(self) -> bool:
-        """Whether there are slices that can be taken one by one, or together."""
+    def is_relevant(self) -> bool:
+        """Whether the image has slices that can be processed together."""
         axes = self._axes.resolved() or ""
         return "Z" in axes and "T" not in axes and not self._flat()
 
     def resolved(self) -> str | None:
-        """The axes of the image, Z called T where each slice is taken for itself."""
+        """Axes of the image, with Z renamed to T for slice by slice."""
         axes = self._axes.resolved()
         return axes.replace("Z", "T") if axes and self._by_slice else axes
 
-    def named(self) -> str | None:
-        """The same, as Python has to be told; None where it finds out by itself."""
+    def axes_argument(self) -> str | None:
+        """The `axes` argument for Python code; None if it can be left out."""
         return self.resolved() if self._by_slice else self._axes.axes()
 
     @property
     def _by_slice(self) -> bool:
-        return self.counts and self.value() == SLICES
+        return self.is_relevant and self.value() == SLICES
