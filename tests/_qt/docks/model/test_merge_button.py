@@ -40,16 +40,16 @@ def dock(make_napari_viewer, qtbot):
 
 def press(qtbot, dock, path, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
-    dock.merging.button.click()
+    dock.merge.button.click()
     qtbot.waitUntil(lambda: dock.session.task is None, timeout=MS)
 
 
 def test_only_a_model_that_gives_objects_can_be_merged(dock):
-    button = dock.merging.button
+    button = dock.merge.button
     for held in (Segmenter(ModelSpec("maskrcnn"), device="cpu"), of_classes()):
         dock.session.segmenter = held
         assert not button.isEnabled()
-        assert "gives objects first" in button.toolTip()
+        assert "finds objects first" in button.toolTip()
     dock.session.segmenter = of_objects()
     assert button.isEnabled()
 
@@ -62,24 +62,24 @@ def test_the_session_then_holds_one_model_of_both(dock, qtbot, tmp_path, monkeyp
     merged = dock.session.segmenter
     assert [c.name for c in merged.classes] == ["background", "object", "class 1", "class 2"]
     assert set(merged.predict_objects(image()).table["kind"]) == {"thing", "stuff"}
-    assert dock.merging.status.text().startswith("Merged.")
-    assert "class 2" in dock.held.text()
-    assert not dock.merging.button.isEnabled()
+    assert dock.merge.status.text().startswith("Merged.")
+    assert "class 2" in dock.summary.text()
+    assert not dock.merge.button.isEnabled()
     assert instance.trained is alone
     known = merged.trained.provenance | {"weights": "whole"}  # as of a model that others trained
     merged.trained = replace(merged.trained, provenance=known)
     dock.session.segmenter_changed.emit()
-    assert dock.merging.status.text() == ""
-    assert "class 2" in dock.held.text()
-    dock.back_button.click()
+    assert dock.merge.status.text() == ""
+    assert "class 2" in dock.summary.text()
+    dock.undo_button.click()
     assert dock.session.segmenter.trained is alone
-    assert dock.merging.button.isEnabled()
+    assert dock.merge.button.isEnabled()
 
 
 def test_a_file_that_does_not_fit_is_said_and_the_model_stays(dock, qtbot, tmp_path, monkeypatch):
     of_objects().save(tmp_path / "objects.segkit")
     dock.session.segmenter = held = of_objects()
     press(qtbot, dock, tmp_path / "objects.segkit", monkeypatch)
-    assert "give one that was trained to give a class for every pixel" in dock.merging.status.text()
+    assert "trained to predict a class for every pixel" in dock.merge.status.text()
     assert dock.session.segmenter is held
-    assert dock.merging.button.isEnabled()
+    assert dock.merge.button.isEnabled()

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.docks.model.model_dock import ModelDock
-from napari_segkit._qt.session.background import once
+from napari_segkit._qt.session.background import call_once
 
 QUICK = TrainConfig(
     epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None, tile=TileConfig(tile_size=64)
@@ -48,14 +48,14 @@ def idle(qtbot, dock):
 def test_an_untrained_model_gives_way_at_once(dock):
     choose_encoder(dock)
     assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet34")
-    assert "resnet34" in dock.held.text()
-    assert "Not trained yet" in dock.held.text()
+    assert "resnet34" in dock.summary.text()
+    assert "Not trained yet" in dock.summary.text()
     assert not dock.files.save_button.isEnabled()
 
 
 def test_a_trained_model_is_shown(holding):
-    assert "Trained for 1 step," in holding.held.text()
-    assert "class 2" in holding.held.text()
+    assert "Trained for 1 step," in holding.summary.text()
+    assert "class 2" in holding.summary.text()
     assert holding.files.save_button.isEnabled()
 
 
@@ -156,7 +156,7 @@ def test_an_answer_that_was_not_given_does_nothing_later(holding, qtbot, tmp_pat
     holding.files.save(str(tmp_path / "mine.segkit"))
     idle(qtbot, holding)
     assert holding.session.segmenter is before
-    assert "Trained for" in holding.held.text()
+    assert "Trained for" in holding.summary.text()
 
 
 def test_an_ordinary_save_does_not_answer_the_question(holding, qtbot, tmp_path):
@@ -181,20 +181,20 @@ def test_a_failed_save_takes_nothing_away(holding, qtbot, tmp_path, monkeypatch)
 def test_a_training_can_be_taken_back(holding):
     held = holding.session.segmenter
     first = held.trained
-    assert holding.back_button.isHidden()
+    assert holding.undo_button.isHidden()
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
     held.fit(pixels, (pixels > 99) + 1, replace(QUICK, epochs=2))
     holding.session.segmenter_changed.emit()
-    assert "Trained for 2 steps" in holding.held.text()
-    holding.back_button.click()
+    assert "Trained for 2 steps" in holding.summary.text()
+    holding.undo_button.click()
     assert held.trained is first
-    assert "Trained for 1 step," in holding.held.text()
+    assert "Trained for 1 step," in holding.summary.text()
 
 
 def test_work_that_begins_keeps_the_model_in_question(holding, qtbot):
     held, before = holding.session.segmenter, holding.session.segmenter.spec
     choose_encoder(holding)
-    holding.session.run(once(int))
+    holding.session.run(call_once(int))
     assert holding.files.question.isHidden()
     assert holding.form.value() == before
     idle(qtbot, holding)
@@ -223,11 +223,11 @@ def test_a_method_without_steps_is_just_trained(dock):
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
     held = Segmenter(ModelSpec("pixels"), device="cpu")
     dock.session.segmenter = held.fit(pixels, (pixels > 99) + 1, QUICK)
-    assert "<br>Trained.<br>" in dock.held.text()
+    assert "<br>Trained.<br>" in dock.summary.text()
 
 
 def test_the_sentence_on_running_work_is_not_greyed_out(dock, qtbot):
-    dock.session.run(once(int))
+    dock.session.run(call_once(int))
     assert dock.busy.isEnabled()
     assert dock.busy.text()
     assert not dock.form.isEnabled()

@@ -81,7 +81,7 @@ def choose_weights(dock, text):
 
 
 def test_every_method_is_listed(dock):
-    assert dock.form.methods.shown() == [m.name for m in list_models()]
+    assert dock.form.methods.matches() == [m.name for m in list_models()]
     assert list_models()[0].about in dock.details.text()
 
 
@@ -99,31 +99,31 @@ def test_every_method_is_listed(dock):
 )
 def test_search_finds_names_titles_and_descriptions(dock, text, found):
     dock.form.methods.search.setText(text)
-    assert dock.form.methods.shown() == found
+    assert dock.form.methods.matches() == found
     assert not dock.form.methods._items["unet"].isHidden()
-    assert bool(dock.form.methods.none_found.text()) == (not found)
+    assert bool(dock.form.methods.no_match.text()) == (not found)
     assert dock.session.segmenter.spec.name == "unet"
     dock.form.methods.search.clear()
-    assert len(dock.form.methods.shown()) == len(list_models())
+    assert len(dock.form.methods.matches()) == len(list_models())
 
 
 def test_methods_are_filtered_by_dimensions_and_kind(dock):
     methods = dock.form.methods
     methods.dims.set_value("3D")
-    assert methods.shown() == [m.name for m in list_models() if 3 in m.dims]
+    assert methods.matches() == [m.name for m in list_models() if 3 in m.dims]
     methods.search.setText("volumes")
-    assert "pixels" not in methods.shown()
-    assert "unet3d" in methods.shown()
+    assert "pixels" not in methods.matches()
+    assert "unet3d" in methods.matches()
     kinds = [methods.kind.itemText(i) for i in range(1, methods.kind.count())]
     assert kinds == list(dict.fromkeys(m.kind for m in list_models()))
     methods.kind.set_value("semantic")
-    assert "unet3d" in methods.shown()
+    assert "unet3d" in methods.matches()
 
 
 def test_an_untrained_model_is_replaced_by_a_click(dock):
     press(dock, "segnet")
     assert dock.session.segmenter.spec == ModelSpec("segnet", encoder="vgg11_bn")
-    assert "SegNet" in dock.held.text()
+    assert "SegNet" in dock.summary.text()
     assert dock.session.task is None
 
 
@@ -187,7 +187,7 @@ def test_weights_that_there_are_not_for_a_timm_encoder_are_greyed_out(shown, qtb
 
 def test_nothing_is_looked_up_while_the_dock_is_hidden(dock):
     assert not dock.details.isVisible()
-    assert not dock.details.is_looking
+    assert not dock.details.is_estimating
 
 
 def test_methods_that_do_not_fit_the_image_are_greyed_out_with_the_reason(dock, viewer, qtbot):
@@ -195,16 +195,16 @@ def test_methods_that_do_not_fit_the_image_are_greyed_out_with_the_reason(dock, 
     press(dock, "unet3d")
     dock.form.field("dims").set_value("3D")
     methods = dock.form.methods
-    assert methods.is_offered("unet")
-    assert methods.is_offered("segresnet")
+    assert methods.can_choose("unet")
+    assert methods.can_choose("segresnet")
     image = viewer.add_image(np.zeros((32, 32), np.uint8), name="flat")
-    assert not methods.is_offered("segresnet")
+    assert not methods.can_choose("segresnet")
     assert "has no Z" in methods._items["segresnet"].toolTip(0)
     assert "has no Z" in dock.details.text()
     viewer.layers.remove(image)
-    assert methods.is_offered("segresnet")
+    assert methods.can_choose("segresnet")
     viewer.layers.clear()
-    assert methods.is_offered("segresnet")
+    assert methods.can_choose("segresnet")
 
 
 def test_3d_cannot_be_chosen_for_a_flat_image(dock, viewer):
@@ -240,15 +240,15 @@ def test_3d_is_left_by_choosing_a_method_without_it(dock):
 
 def test_axes_chosen_in_the_train_dock_count(dock, train_dock, viewer, qtbot):
     layer = viewer.add_image(np.zeros((4, 32, 32), np.uint8))
-    assert dock.image.image.axes == "ZYX"
+    assert dock.selected.image.axes == "ZYX"
     press(dock, "unet3d")
     train_dock.data.axes.set_axes("CYX")
-    assert dock.image.image.axes == "CYX"
+    assert dock.selected.image.axes == "CYX"
     assert "choose Dims 2D" in dock.form.field("dims").itemData(2, Qt.ItemDataRole.ToolTipRole)
     train_dock.data.axes.set_axes(None)
-    assert dock.image.image.axes == "ZYX"
+    assert dock.selected.image.axes == "ZYX"
     qtbot.waitUntil(lambda: not train_dock.label_stats.is_counting)
-    with qtbot.waitSignal(dock.image.changed):
+    with qtbot.waitSignal(dock.selected.changed):
         layer.axis_labels = ("t", "y", "x")
 
 
@@ -277,9 +277,9 @@ def test_the_image_stays_while_labels_on_it_are_painted(dock, viewer):
     viewer.add_image(np.zeros((32, 32), np.uint8), name="flat")
     viewer.add_image(np.zeros((8, 32, 32), np.uint8), name="volume")
     viewer.add_labels(np.zeros((8, 32, 32), np.uint8))
-    assert dock.image.image.axes == "ZYX"
+    assert dock.selected.image.axes == "ZYX"
     viewer.layers.selection.active = viewer.layers["flat"]
-    assert dock.image.image.axes == "YX"
+    assert dock.selected.image.axes == "YX"
 
 
 def test_only_a_pixel_classifier_has_features(dock):
@@ -300,7 +300,7 @@ def test_weights_may_be_a_file(dock, tmp_path, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     choose_weights(dock, "file …")
     assert dock.session.segmenter.spec.weights == str(path)
-    assert "from mine.pth weights" in dock.held.text()
+    assert "from mine.pth weights" in dock.summary.text()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
     choose_weights(dock, "file …")
     assert dock.form.weights.currentText() == "mine.pth"
@@ -331,7 +331,7 @@ def test_a_preset_sets_the_model_and_the_training(dock, train_dock):
     choose_preset(dock, "volume")
     preset = PRESETS["volume"]
     assert dock.session.segmenter.spec == preset.spec
-    train_dock.label_stats.meaning.set_value(None, "classes")
+    train_dock.label_stats.semantics.set_value(None, "classes")
     choose_preset(dock, "fast on CPU")
     config = train_dock.config()
     assert config.tile == TileConfig(tile_size=128)

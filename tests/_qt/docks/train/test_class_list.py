@@ -104,7 +104,7 @@ def test_confirmed_its_pixels_go_and_come_back_with_undo(classes, painted, qtbot
     classes.set_counts({}, 0)  # not counted yet
     classes.remove(2)
     qtbot.waitUntil(lambda: not classes.question.isHidden())
-    classes.question.answer("Erase them too")
+    classes.question.answer("Remove and erase")
     qtbot.waitUntil(lambda: [c.value for c in classes.classes] == [1])
     assert not (painted.data == 2).any()
     painted.undo()
@@ -196,7 +196,7 @@ def ask_to_remove(classes, qtbot, value=2):
 def test_strokes_painted_after_the_question_stay(classes, painted, qtbot):
     ask_to_remove(classes, qtbot)
     painted.data_setitem((np.array([7]), np.array([7])), 1)
-    classes.question.answer("Erase them too")
+    classes.question.answer("Remove and erase")
     assert painted.data[7, 7] == 1
     assert not (painted.data == 2).any()
     painted.undo()
@@ -207,7 +207,7 @@ def test_without_an_unlabelled_value_the_question_says_what_pixels_become(classe
     classes.set_counts({0: 32, 1: 16, 2: 16}, None)
     ask_to_remove(classes, qtbot)
     assert "become 0" in classes.question.text
-    classes.table.show_chosen(0)
+    classes.table.select_value(0)
     classes.layer.selected_label = 0
     assert not classes.remove_button.isEnabled()
     assert "class 0" in classes.remove_button.toolTip()

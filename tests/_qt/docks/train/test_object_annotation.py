@@ -6,9 +6,9 @@ import pytest
 from qtpy.QtGui import QGuiApplication
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
-from napari_segkit._qt.docks.model.model_details import describe
+from napari_segkit._qt.docks.model.model_details import describe_model
 from napari_segkit._qt.docks.model.model_dock import ModelDock
-from napari_segkit._qt.docks.model.model_estimate import look
+from napari_segkit._qt.docks.model.model_estimate import estimate_model
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit.models import resolve
 
@@ -77,8 +77,12 @@ def offered(dock):
     return {name: b.text() for name, b in dock.label_stats.buttons.items() if not b.isHidden()}
 
 
-def words(box):
+def texts(box):
     return [box.itemText(i) for i in range(box.count())][:3]
+
+
+def title(dock):
+    return dock.annotation_panel.group.title()
 
 
 def rows(dock):
@@ -96,28 +100,28 @@ def add_regions_and_classes(viewer):
 
 
 def test_what_labels_mean_follows_the_model(dock, qtbot):
-    meaning = dock.label_stats.meaning
-    before = words(meaning.labels_are), words(meaning.unlabelled), dock.painted.group.title()
+    semantics = dock.label_stats.semantics
+    before = texts(semantics.labels_are), texts(semantics.unlabelled), title(dock)
     assert rows(dock) == [False] * 3
     choose(qtbot, dock, "maskrcnn")
     assert rows(dock) == [True] * 3
-    assert words(meaning.labels_are) == [
-        "objects (ask about classes)",
-        "classes: pieces are objects",
-        "objects",
+    assert texts(semantics.labels_are) == [
+        "Instance ids (warn if they look like class labels)",
+        "Class labels, each connected component is an object",
+        "Instance ids",
     ]
-    assert meaning.unlabelled.currentText() == meaning.unlabelled.lineEdit().text()
-    assert meaning.unlabelled.currentText() == "0 is background"
-    assert dock.painted.group.title() == "Objects"
+    assert semantics.unlabelled.currentText() == semantics.unlabelled.lineEdit().text()
+    assert semantics.unlabelled.currentText() == "0 is background"
+    assert title(dock) == "Objects"
     assert dock.classes.isHidden()
-    assert "whole image counts as complete" in dock.annotation.text.text()
+    assert "whole image counts as annotated" in dock.annotation.text.text()
     counts, fitted = dock.label_stats.text.text().splitlines()
     assert counts == "16 objects, typically 14 pixels wide (14 to 14)."
-    assert fitted.startswith("Chosen by their sizes: anchors of 15, 21, 30,")
+    assert fitted.startswith("Set from the object sizes: anchors of 15, 21, 30,")
     assert dock.bar.button.isEnabled()
     choose(qtbot, dock, "unet")
     assert rows(dock) == [False] * 3
-    after = words(meaning.labels_are), words(meaning.unlabelled), dock.painted.group.title()
+    after = texts(semantics.labels_are), texts(semantics.unlabelled), title(dock)
     assert after == before
     assert not dock.classes.isHidden()
     assert dock.annotation.text.isHidden()
@@ -125,15 +129,15 @@ def test_what_labels_mean_follows_the_model(dock, qtbot):
 
 def test_what_is_chosen_by_sizes_is_said_before_the_training_as_after_it(dock, qtbot):
     choose(qtbot, dock, "solo")
-    known = dock.label_stats.label_stats.fitted
-    assert dock.label_stats.text.text().endswith(f"\nChosen by their sizes: {known}.")
+    known = dock.label_stats.label_stats.size_settings
+    assert dock.label_stats.text.text().endswith(f"\nSet from the object sizes: {known}.")
     train(qtbot, dock)
     counted(qtbot, dock)
     assert dock.session.segmenter.trained.provenance["sizes"] == known
     assert f"; {known}." in dock.model.text()
     dock.form.set_value(TrainConfig(voxel_size=0.5))
     counted(qtbot, dock)
-    assert dock.label_stats.label_stats.fitted == "grids with cells of 16 pixels" != known
+    assert dock.label_stats.label_stats.size_settings == "grids with cells of 16 pixels" != known
 
 
 def test_objects_in_regions_with_classes_are_learned(viewer, dock, qtbot):
@@ -206,7 +210,7 @@ def test_labels_like_classes_ask(viewer, dock, qtbot):
     assert "look like classes" in dock.bar.hint.text()
     assert offered(dock) == {
         "labels_are='objects'": "Each value is one object",
-        "labels_are='classes'": "Each piece is an object",
+        "labels_are='classes'": "Each connected component is an object",
     }
     assert not dock.bar.button.isEnabled()
     dock.label_stats.buttons["labels_are='classes'"].click()
@@ -218,13 +222,13 @@ def test_labels_like_classes_ask(viewer, dock, qtbot):
 
 
 def test_ids_may_be_learned_by_a_semantic_model(dock, qtbot):
-    dock.label_stats.meaning.set_value(None, "ask")
+    dock.label_stats.semantics.set_value(None, "ask")
     counted(qtbot, dock)
-    assert offered(dock)["objects='distance'"] == "Learn single objects"
+    assert offered(dock)["objects='distance'"] == "Train to find single objects"
     dock.label_stats.buttons["objects='distance'"].click()
     counted(qtbot, dock)
     assert dock.session.segmenter.spec.objects == "distance"
-    assert "objects: by their depth" in dock.model.text()
+    assert "objects: Distance transform" in dock.model.text()
     train(qtbot, dock)
     assert dock.session.segmenter.trained.kind == "objects"
     assert [c.name for c in dock.session.segmenter.classes] == ["background", "object"]
@@ -237,7 +241,7 @@ def test_rims_are_proposed_where_objects_touch(viewer, dock, qtbot):
     ids[:14, 90:120] = 98
     dock.data.labels.set_layer(viewer.add_labels(ids, name="more"))
     choose(qtbot, dock, "unet", objects="components")
-    assert offered(dock) == {"objects='distance'": "Learn to part them"}
+    assert offered(dock) == {"objects='distance'": "Train to separate touching objects"}
     assert "touching another" in dock.label_stats.text.text()
     assert dock.bar.button.isEnabled()
     dock.label_stats.buttons["objects='distance'"].click()
@@ -256,9 +260,9 @@ def test_stop_keeps_objects_learned_and_restore_brings_back(dock, model_dock, qt
         dock.bar.button.click()
     assert dock.bar.status.text().startswith("Stopped")
     assert dock.session.segmenter.trained is not first
-    model_dock.back_button.click()
+    model_dock.undo_button.click()
     assert dock.session.segmenter.trained is first
-    assert "grids with cells" in model_dock.held.text()
+    assert "grids with cells" in model_dock.summary.text()
 
 
 def test_new_labels_are_for_objects(viewer, dock, qtbot):
@@ -292,10 +296,10 @@ def test_classes_in_the_features_are_told(viewer, dock, qtbot):
 def test_objects_are_chosen_in_the_model_form(model_dock):
     form = model_dock.form
     assert [form.objects.itemText(i) for i in range(4)] == [
-        "classes only",
-        "pieces (components)",
-        "by their rims (boundary)",
-        "by their depth (distance)",
+        "Classes only",
+        "Connected components",
+        "Boundary + watershed",
+        "Distance transform + watershed",
     ]
     assert "single objects" in form.objects.toolTip()
     form.objects.set_value("distance")
@@ -313,18 +317,18 @@ def test_objects_are_chosen_in_the_model_form(model_dock):
 @pytest.mark.parametrize("spec", [ModelSpec("maskrcnn"), ModelSpec("unet", objects="distance")])
 def test_what_a_model_for_objects_weighs_is_said(spec):
     spec, config = resolve(spec), TrainConfig()
-    said = describe(spec, config, look(spec, None, 3, config, "cpu"))
-    assert ("at least train" in said) == (spec.name == "maskrcnn")
-    assert " M</td>" in said
+    text = describe_model(spec, config, estimate_model(spec, None, 3, config, "cpu"))
+    assert ("at least" in text) == (spec.name == "maskrcnn")
+    assert " M</td>" in text
 
 
 def test_methods_are_found_by_what_they_are_for(model_dock):
     methods = model_dock.form.methods
     for text in ("instances", "objects", "nuclei", "cells", "INSTANCE"):
         methods.search.setText(text)
-        assert {"maskrcnn", "solo"} <= set(methods.shown())
+        assert {"maskrcnn", "solo"} <= set(methods.matches())
     methods.search.setText("mri")
-    assert methods.shown() == ["unet3d", "segresnet", "mednext"]
+    assert methods.matches() == ["unet3d", "segresnet", "mednext"]
     methods.search.clear()
     methods.kind.set_value("instance")
-    assert methods.shown() == ["maskrcnn", "solo"]
+    assert methods.matches() == ["maskrcnn", "solo"]

@@ -115,13 +115,13 @@ def test_pixels_are_counted_as_they_are_painted_and_undone(dock, qtbot):
 
 def test_counting_is_not_done_on_the_gui_thread(dock, qtbot, monkeypatch):
     threads = []
-    look = label_stats_box.look
+    look = label_stats_box.count_labels
 
     def spy(*args, **choices):
         threads.append(threading.current_thread())
         return look(*args, **choices)
 
-    monkeypatch.setattr(label_stats_box, "look", spy)
+    monkeypatch.setattr(label_stats_box, "count_labels", spy)
     dock.data.labels.current_layer().paint((30, 30), 2)
     qtbot.waitUntil(lambda: bool(threads) and not dock.label_stats.is_counting)
     assert threading.main_thread() not in threads
@@ -172,10 +172,10 @@ def test_objects_are_asked_about_and_taken_as_one_class(viewer, opened, qtbot):
         ids[8 * i : 8 * i + 6, :20] = i + 1
     viewer.add_labels(ids)
     dock = opened()
-    dock.label_stats.meaning.set_value(None, "ask")
+    dock.label_stats.semantics.set_value(None, "ask")
     counted(qtbot, dock)
     assert offered(dock) == ["labels_are='objects'", "labels_are='classes'", "objects='distance'"]
-    assert "or Objects distance to learn each as an object." in dock.bar.hint.text()
+    assert "or Objects distance to train on single objects." in dock.bar.hint.text()
     dock.label_stats.buttons["labels_are='objects'"].click()
     counted(qtbot, dock)
     assert dock.config().labels_are == "objects"
@@ -205,7 +205,7 @@ def test_the_button_trains_and_the_curve_shows_it(dock, qtbot):
     assert segmenter.is_trained
     assert dock.curve.losses == list(segmenter.history)
     assert len(segmenter.history) == 3
-    assert dock.bar.status.text() == "Trained. Predict shows what was learned."
+    assert dock.bar.status.text() == "Training finished. Apply the model in the Predict dock."
     assert dock.bar.button.text() == "Train"
 
 
@@ -330,11 +330,11 @@ def test_another_layer_is_counted_before_it_is_trained_on(dock, viewer, qtbot):
 
 def test_what_was_chosen_for_one_pair_of_layers_holds_for_it_only(dock, viewer, qtbot):
     first = dock.data.labels.current_layer()
-    dock.label_stats.meaning.set_value(None, "classes")
+    dock.label_stats.semantics.set_value(None, "classes")
     dock.data.labels.set_layer(viewer.add_labels(scribbles(), name="more"))
-    assert dock.label_stats.meaning.value() == {"unlabelled": 0, "labels_are": "ask"}
+    assert dock.label_stats.semantics.value() == {"unlabelled": 0, "labels_are": "ask"}
     dock.data.labels.set_layer(first)
-    assert dock.label_stats.meaning.value() == {"unlabelled": None, "labels_are": "classes"}
+    assert dock.label_stats.semantics.value() == {"unlabelled": None, "labels_are": "classes"}
 
 
 def test_axes_hold_for_their_image_only(viewer, opened):
@@ -349,7 +349,7 @@ def test_axes_hold_for_their_image_only(viewer, opened):
     ("typed", "taken"), [("37", 37), ("none", None), (" 7 ", 7), ("-1", 0), ("seven", 0), ("0", 0)]
 )
 def test_any_value_can_be_typed_as_unlabelled(dock, qtbot, typed, taken):
-    box = dock.label_stats.meaning.unlabelled
+    box = dock.label_stats.semantics.unlabelled
     box.lineEdit().setText(typed)
     box.lineEdit().editingFinished.emit()
     assert dock.config().unlabelled == taken
@@ -408,11 +408,11 @@ def test_what_a_pixel_classifier_does_not_go_by_is_greyed_out(dock):
     dock.session.segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
     epochs = dock.form.field("epochs")
     assert not epochs.isEnabled()
-    assert epochs.toolTip().startswith("The pixel classifier is not trained in steps")
+    assert epochs.toolTip() == "Not used by this method."
     assert dock.form.field("normalise").isEnabled()
     dock.session.segmenter = Segmenter(device="cpu")
     assert epochs.isEnabled()
-    assert "is not trained in steps" not in epochs.toolTip()
+    assert "Not used" not in epochs.toolTip()
 
 
 def test_steps_without_a_loss_are_counted(dock):

@@ -1,4 +1,4 @@
-"""The choice of an encoder among many."""
+"""Choice of the encoder."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,14 @@ from qtpy.QtWidgets import QComboBox, QCompleter
 
 from napari_segkit._qt.widgets.fields import NoWheel
 
-TIP = "<p>The part of the network that reads the image. Type any part of a name to find it.</p>"
+TIP = (
+    "<p>The part of the network that extracts features from the image. Type any part of a name to "
+    "search.</p>"
+)
 
 
 class EncoderChoice(NoWheel, QComboBox):
-    """Names to choose from, found by any part of them that is typed.
-
-    What is typed counts when Enter is pressed or the box is left; it may be none of the names.
-
-    Attributes
-    ----------
-    changed : Signal()
-        Another encoder was chosen or typed.
-    """
+    """Searchable combo box; typed text is accepted on Enter or when focus leaves."""
 
     changed = Signal()
 
@@ -31,15 +26,14 @@ class EncoderChoice(NoWheel, QComboBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(10)
-        self._let_type(True)
-        self.activated.connect(self._on_chosen)
+        self._allow_typing(True)
+        self.activated.connect(self._on_activated)
 
     def value(self) -> str:
-        """The encoder."""
         return self._value
 
     def set_value(self, value: str | None) -> None:
-        """Show an encoder; None stands for the first."""
+        """Select an encoder; None selects the default, which is listed first."""
         value = value or self.itemText(0)
         self.setCurrentIndex(self.findText(value))
         self.setEditText(value)
@@ -47,43 +41,35 @@ class EncoderChoice(NoWheel, QComboBox):
             self._value = value
             self.changed.emit()
 
-    def set_choices(self, names: Sequence[str], *, typed: bool) -> None:
-        """Offer other names; what is chosen stays as it is.
-
-        Parameters
-        ----------
-        names : sequence of str
-            The first is the default.
-        typed : bool
-            Whether a person may type, and other names than these.
-        """
+    def set_choices(self, names: Sequence[str], *, editable: bool) -> None:
+        """Replace the list and keep the value, even if it is not listed."""
         self.clear()
         self.addItems(names)
-        if typed != self.isEditable():
-            self._let_type(typed)
+        if editable != self.isEditable():
+            self._allow_typing(editable)
         self.setCurrentIndex(self.findText(self._value))
         self.setEditText(self._value)
 
-    def _let_type(self, typed: bool) -> None:
-        if not typed:
-            self.lineEdit().blockSignals(True)  # it goes, and its end is no choice
-        self.setEditable(typed)
-        if typed:
+    def _allow_typing(self, editable: bool) -> None:
+        if not editable:
+            self.lineEdit().blockSignals(True)  # removing it would emit editingFinished
+        self.setEditable(editable)
+        if editable:
             self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-            self._complete()
-            self.lineEdit().editingFinished.connect(self._on_chosen)
-            self.lineEdit().textEdited.connect(self._color_popup)
+            self._add_completer()
+            self.lineEdit().editingFinished.connect(self._on_activated)
+            self.lineEdit().textEdited.connect(self._style_popup)
 
-    def _complete(self) -> None:
+    def _add_completer(self) -> None:
         completer = QCompleter(self.model(), self)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
         self.setCompleter(completer)
 
-    def _on_chosen(self) -> None:
+    def _on_activated(self) -> None:
         self.set_value(self.currentText().strip() or self._value)
 
-    def _color_popup(self) -> None:
-        """The list of what fits is a window of its own, to which napari gives no colours."""
+    def _style_popup(self) -> None:
+        """Apply napari's style, which a separate window does not inherit."""
         self.completer().popup().setStyleSheet(get_current_stylesheet())

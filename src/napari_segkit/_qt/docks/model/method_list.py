@@ -1,4 +1,4 @@
-"""The list of methods: searched, filtered, and greyed out where one does not fit."""
+"""Searchable list of segmentation methods."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,89 +22,70 @@ from napari_segkit.models import ModelInfo, list_models, model_info
 HEIGHT = 132  # about six methods
 ANY_DIMS, ANY_KIND = "any dimensions", "any kind"
 SEARCH = (
-    "<p>Words of names and descriptions, what is to be found (objects, nuclei), dimensions (2D, "
-    "3D), encoders or weights; methods that have all of them are shown.</p>"
+    "<p>Searches names, descriptions, targets (objects, nuclei), dimensions (2D, 3D), encoders and "
+    "weights. A method is listed if it matches all words.</p>"
 )
 KIND = (
-    "<p>semantic: methods that give a class for every pixel. instance: those that find objects one "
-    "by one.</p>"
+    "<p>semantic: a class for every pixel. instance: separate objects, each with a class and a "
+    "score.</p>"
 )
-WORDS: dict[
-    str | int, str
-] = {  # what people look for, by kind and by the dimensions that a method prefers
+DIMS = "Show only methods that work slice by slice (2D) or on volumes (3D)."
+KEYWORDS: dict[str | int, str] = {  # further search words, by kind and preferred dimensions
     "semantic": "classes areas tissue pixels",
     "instance": "instances objects nuclei cells count single separate touching",
     2: "slices",
     3: "volumes stacks mri ct confocal",
 }
-DIMS = "Show only methods that work slice by slice (2D), or on whole volumes (3D)."
 
 
 class MethodList(QWidget):
-    """Choose a method.
-
-    Attributes
-    ----------
-    changed : Signal()
-        Another one was chosen.
-    refused : Signal(str)
-        A person pressed one that cannot be chosen: why it cannot.
-    """
+    """List of methods with a search box and filters; incompatible methods are greyed out."""
 
     changed = Signal()
-    refused = Signal(str)
+    disabled_clicked = Signal(str)  # why the clicked method cannot be chosen
     wide = True
 
     def __init__(self) -> None:
         super().__init__()
-        known = list_models()
+        models = list_models()
         self.search = QLineEdit(placeholderText="Search", clearButtonEnabled=True)
         self.dims = ChoiceField([ANY_DIMS, "2D", "3D"])
-        self.kind = ChoiceField([ANY_KIND, *dict.fromkeys(info.kind for info in known)])
+        self.kind = ChoiceField([ANY_KIND, *dict.fromkeys(info.kind for info in models)])
         self.tree = _Tree()
-        self.none_found = Note()
-        self._items = {info.name: self._add(info) for info in known}
+        self.no_match = Note()
+        self._items = {info.name: self._add(info) for info in models}
         self._reasons: Mapping[str, str] = {}
-        self._name = known[0].name
+        self._name = models[0].name
         self._lay_out()
         self.set_value(self._name)
         self.search.textChanged.connect(self._filter)
         self.dims.changed.connect(self._filter)
         self.kind.changed.connect(self._filter)
         self.tree.currentItemChanged.connect(self._on_current)
-        self.tree.refused.connect(self.refused)
+        self.tree.disabled_clicked.connect(self.disabled_clicked)
 
     def value(self) -> str:
-        """The chosen method's name."""
         return self._name
 
     def set_value(self, name: str) -> None:
-        """Choose a method."""
         before, self._name = self._name, name
-        self._grey_out()  # what is chosen is enabled, or Qt would not mark it
+        self._update_items()  # Qt selects enabled items only
         self._items[name].setHidden(False)
         self.tree.setCurrentItem(self._items[name])
         self.tree.scrollToItem(self._items[name])
         if name != before:
             self.changed.emit()
 
-    def shown(self) -> list[str]:
-        """The names of those that search and filters leave; the chosen one stays in the list."""
+    def matches(self) -> list[str]:
+        """Names that match search and filters; the current method stays listed without a match."""
         return [name for name in self._items if self._matches(model_info(name))]
 
-    def refuse(self, reasons: Mapping[str, str]) -> None:
-        """Grey out methods that do not fit; the chosen one stays chosen.
-
-        Parameters
-        ----------
-        reasons : mapping
-            From the name of a method to the sentence that says why it does not fit.
-        """
+    def disable(self, reasons: Mapping[str, str]) -> None:
+        """Grey out methods, given as name to reason; the current method stays enabled."""
         self._reasons = reasons
-        self._grey_out()
+        self._update_items()
 
-    def is_offered(self, name: str) -> bool:
-        """Whether a method can be chosen."""
+    def can_choose(self, name: str) -> bool:
         return not self._items[name].isDisabled()
 
     def _add(self, info: ModelInfo) -> QTreeWidgetItem:
@@ -113,7 +94,7 @@ class MethodList(QWidget):
         item.setData(0, Qt.ItemDataRole.UserRole, info.name)
         return item
 
-    def _grey_out(self) -> None:
+    def _update_items(self) -> None:
         for name, item in self._items.items():
             reason = self._reasons.get(name)
             item.setDisabled(reason is not None and name != self._name)
@@ -121,16 +102,16 @@ class MethodList(QWidget):
                 item.setToolTip(column, reason or model_info(name).about)
 
     def _filter(self) -> None:
-        found = self.shown()
+        matches = self.matches()
         for name, item in self._items.items():
-            item.setHidden(name not in (*found, self._name))
-        self.none_found.setText("" if found else "No method has these words.")
+            item.setHidden(name not in (*matches, self._name))
+        self.no_match.setText("" if matches else "No method matches.")
         self.tree.scrollToItem(self._items[self._name])
 
     def _matches(self, info: ModelInfo) -> bool:
         dims = [f"{n}d" for n in info.dims]
-        words = WORDS[info.kind], WORDS[info.dims[0]]
-        texts = (info.name, info.title, info.about, *words, *dims, *info.weights, *info.encoders)
+        keywords = KEYWORDS[info.kind], KEYWORDS[info.dims[0]]
+        texts = (info.name, info.title, info.about, *keywords, *dims, *info.weights, *info.encoders)
         text = " ".join(texts).lower()
         return (
             all(word in text for word in self.search.text().lower().split())
@@ -150,20 +131,20 @@ class MethodList(QWidget):
         self.search.setToolTip(SEARCH)
         self.dims.setToolTip(DIMS)
         self.kind.setToolTip(KIND)
-        self.setToolTip("<p>The method: press one to choose it.</p>")
+        self.setToolTip("<p>Segmentation method. Click one to choose it.</p>")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.search)
         column.addLayout(row)
         column.addWidget(self.tree)
-        column.addWidget(self.none_found)
+        column.addWidget(self.no_match)
 
 
 class _Tree(QTreeWidget):
-    """Two columns, title and dimensions; tells of presses on what is greyed out."""
+    """Columns: title, dimensions. Reports clicks on disabled items."""
 
-    refused = Signal(str)
+    disabled_clicked = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -177,8 +158,8 @@ class _Tree(QTreeWidget):
         self.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
 
     def mousePressEvent(self, event: Any) -> None:
-        """Qt itself tells nothing of a press on a disabled item."""
+        """Emit `disabled_clicked`, for which Qt has no signal of its own."""
         item = self.itemAt(event.position().toPoint())
         if item is not None and item.isDisabled():
-            self.refused.emit(item.toolTip(0))
+            self.disabled_clicked.emit(item.toolTip(0))
         super().mousePressEvent(event)

@@ -1,4 +1,4 @@
-"""What a model is for, and what it needs."""
+"""Description of a model: purpose, size, memory, licence, pretrained weights."""
 
 from functools import partial
 from html import escape
@@ -13,7 +13,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.models import encoders, model_info
 
-from .model_estimate import ModelEstimate, look
+from .model_estimate import ModelEstimate, estimate_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,35 +22,26 @@ WAIT_MS = 300  # the dock is on screen before torch is imported
 
 
 class ModelDetails(Note):
-    """What a model is for, its size, its need of memory, its licence, its pretrained weights.
+    """Describes a model; estimates are computed in the background while this is visible."""
 
-    What torch has to be asked for arrives a moment later, and only while this is on screen.
-
-    Attributes
-    ----------
-    found : Signal(object)
-        The new `ModelEstimate`.
-    """
-
-    found = Signal(object)
+    estimated = Signal(object)  # ModelEstimate
 
     def __init__(self) -> None:
         super().__init__(" ")
-        self._shown: tuple[Any, ...] = ()
-        self._wanted: Callable[[], ModelEstimate] | None = None  # where nobody has seen it so far
+        self._model: tuple[Any, ...] = ()
+        self._pending: Callable[[], ModelEstimate] | None = None  # runs when this becomes visible
         self._latest = LatestCall(self, wait_ms=WAIT_MS)
-        self._latest.returned.connect(self._on_found)
+        self._latest.returned.connect(self._on_estimate)
         self._latest.errored.connect(self._on_errored)
 
     @property
-    def is_looking(self) -> bool:
-        """Whether what is shown is about to be completed."""
+    def is_estimating(self) -> bool:
         return self._latest.is_busy
 
     def show_problem(self, problem: str) -> None:
-        """Say why there is nothing to describe."""
-        self._shown, self._wanted = (), None
-        self._latest.forget()
+        """Show why the model cannot be used."""
+        self._model, self._pending = (), None
+        self._latest.cancel()
         self.setText(f"<b>{escape(problem)}</b>")
 
     def show_model(
@@ -61,67 +52,59 @@ class ModelDetails(Note):
         config: TrainConfig,
         device: str,
     ) -> None:
-        """Describe a model; what is given is as in `model_facts.look`."""
+        """Describe a model; arguments as in `estimate_model`."""
         size = image and (image.data.shape, image.axes, image.spacing, image.alpha)
-        shown = spec, config, size, classes, device
-        if shown != self._shown:
-            self._shown = shown
-            self._wanted = partial(look, spec, image, classes, config, device)
-            self._latest.forget()
-            self.setText(describe(spec, config))
-            self._ask()
+        model = spec, config, size, classes, device
+        if model != self._model:
+            self._model = model
+            self._pending = partial(estimate_model, spec, image, classes, config, device)
+            self._latest.cancel()
+            self.setText(describe_model(spec, config))
+            self._start_estimate()
 
     def setText(self, text: str) -> None:
-        """Show other words."""
+        """Set the text and the height that it needs."""
         super().setText(text)
-        self._keep_room()
+        self._fit_height()
 
     def resizeEvent(self, event: Any) -> None:
-        """Keep room for all lines."""
+        """Adapt the height to the new width."""
         super().resizeEvent(event)
-        self._keep_room()
+        self._fit_height()
 
     def showEvent(self, event: Any) -> None:
-        """Ask for what nobody has seen so far."""
+        """Start the pending estimate."""
         super().showEvent(event)
-        self._ask()
+        self._start_estimate()
 
-    def _keep_room(self) -> None:
-        """A form's layout may give words that came later the height of those before."""
+    def _fit_height(self) -> None:
+        """Reserve all lines: QFormLayout may keep the height of an earlier text."""
         self.setMinimumHeight(self.heightForWidth(self.width()))
 
-    def _ask(self) -> None:
-        if self._wanted is not None and self.isVisible():
-            wanted, self._wanted = self._wanted, None
-            self._latest.ask(wanted)
+    def _start_estimate(self) -> None:
+        if self._pending is not None and self.isVisible():
+            pending, self._pending = self._pending, None
+            self._latest.submit(pending)
 
-    def _on_found(self, facts: ModelEstimate) -> None:
-        spec, config, *_ = self._shown
-        self.setText(describe(spec, config, facts))
-        self.found.emit(facts)
+    def _on_estimate(self, estimate: ModelEstimate) -> None:
+        spec, config, *_ = self._model
+        self.setText(describe_model(spec, config, estimate))
+        self.estimated.emit(estimate)
 
     def _on_errored(self, error: Exception) -> None:
         self.setText(f"<b>{escape(gui_message(str(error)))}</b>")
 
 
-def describe(spec: ModelSpec, config: TrainConfig, facts: ModelEstimate | None = None) -> str:
-    """A model in rich text.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Its encoder named.
-    config : TrainConfig
-        Its batch size is told with the memory.
-    facts : ModelEstimate, optional
-        What torch was asked for; None while it is being asked.
-    """
+def describe_model(
+    spec: ModelSpec, config: TrainConfig, estimate: ModelEstimate | None = None
+) -> str:
+    """Model description as rich text; without an estimate, its rows show an ellipsis."""
     info = model_info(spec.name)
     rows = {
-        "Works in": " and ".join(f"{n}D" for n in info.dims),
-        "Parameters": _parameters(facts) if facts else "…",
-        "Memory": _memory(facts, config.batch_size) if facts else "…",
-        "Pretrained": ", ".join(facts.weights) or "none" if facts else "…",
+        "Dimensions": " and ".join(f"{n}D" for n in info.dims),
+        "Parameters": _parameters(estimate) if estimate else "…",
+        "Memory": _memory(estimate, config.batch_size) if estimate else "…",
+        "Pretrained": ", ".join(estimate.weights) or "none" if estimate else "…",
         "Licence": _licence(spec),
     }
     cells = "".join(
@@ -131,28 +114,28 @@ def describe(spec: ModelSpec, config: TrainConfig, facts: ModelEstimate | None =
     return f"{escape(info.about)}<table>{cells}</table>"
 
 
-def _parameters(facts: ModelEstimate) -> str:
-    return f"{facts.size.parameters / 1e6:.1f} M" if facts.size else "few"
+def _parameters(estimate: ModelEstimate) -> str:
+    return f"{estimate.size.parameters / 1e6:.1f} M" if estimate.size else "few"
 
 
-def _memory(facts: ModelEstimate, batch: int) -> str:
-    if facts.size is None:
-        return "little: its tiles are cut to fit"
-    training, prediction = facts.size.training_memory, facts.size.prediction_memory
-    tiles = f"{batch} tiles of {' x '.join(map(str, facts.tile))}"
-    least = "at least " if facts.size.at_least else ""
-    need = f"{least}train {_gib(training)}, predict {_gib(prediction)} ({tiles})"
-    if facts.free is None:
+def _memory(estimate: ModelEstimate, batch: int) -> str:
+    if estimate.size is None:
+        return "Low: the tile size adapts"
+    training, prediction = estimate.size.training_memory, estimate.size.prediction_memory
+    tiles = f"{batch} tiles of {' x '.join(map(str, estimate.tile))}"
+    least = "at least " if estimate.size.at_least else ""
+    need = f"{least}{_gib(training)} for training, {_gib(prediction)} for prediction ({tiles})"
+    if estimate.free is None:
         return need
-    if training > facts.free:
-        return f"{need}: more than the {_gib(facts.free)} free; take smaller tiles or batches"
-    return f"{need}; {_gib(facts.free)} free"
+    if training > estimate.free:
+        return f"{need}: more than the {_gib(estimate.free)} free; reduce tile size or batch size"
+    return f"{need}; {_gib(estimate.free)} free"
 
 
 def _licence(spec: ModelSpec) -> str:
-    own = encoders.licence(str(spec.encoder))
+    encoder = encoders.licence(str(spec.encoder))
     licence = model_info(spec.name).licence
-    return f"{licence}; encoder: {own}" if own else licence
+    return f"{licence}; encoder: {encoder}" if encoder else licence
 
 
 def _gib(size: int) -> str:

@@ -1,4 +1,4 @@
-"""Loading and saving the session's model, and asking before it is lost."""
+"""Load and save the session's model; ask before an unsaved one is replaced."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_segkit._qt.session.background import once
+from napari_segkit._qt.session.background import call_once
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.question import Question
@@ -18,26 +18,15 @@ if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
 
 FILES = "SegKit models (*.segkit)"
-LOAD = "Read a trained model from a file."
-SAVE = "Write the trained model into a file."
-COPY = "The Python line that gives the session this model, onto the clipboard."
+LOAD = "Load a trained model from a file."
+SAVE = "Save the trained model to a file."
+COPY = "Copy the Python line that sets this model in the session."
 
 
 class ModelFiles(QWidget):
-    """Load, Save and Copy Python, for the model that a session holds.
+    """Load, Save and Copy Python buttons for the session's model."""
 
-    Parameters
-    ----------
-    session : Session
-        Whose model it is.
-
-    Attributes
-    ----------
-    kept : Signal()
-        Asked, the person kept the model there was.
-    """
-
-    kept = Signal()
+    kept = Signal()  # the current model was not replaced
 
     def __init__(self, session: "Session") -> None:
         super().__init__()
@@ -48,9 +37,9 @@ class ModelFiles(QWidget):
         self.status = Note()
         self._session = session
         self._path = ""
-        self._safe: Any = None  # the trained model that a file holds too
-        self._then: Callable[[], object] | None = None  # what waits for the save under way
-        self._saved = False
+        self._in_file: Any = None  # the trained model that was saved or loaded last
+        self._after_save: Callable[[], object] | None = None
+        self._save_succeeded = False
         self._lay_out()
         self.load_button.clicked.connect(self._on_load)
         self.save_button.clicked.connect(self._on_save)
@@ -60,21 +49,24 @@ class ModelFiles(QWidget):
         self._update_state()
 
     def load(self, path: str) -> None:
-        """Load a model file in the background; the session then holds it."""
-        self._run(once(_load, path, self._session.segmenter.device), "Load model", self._on_loaded)
+        """Load a model file in the background and use it in the session."""
+        self._run(
+            call_once(_load, path, self._session.segmenter.device), "Load model", self._on_loaded
+        )
 
     def save(self, path: str, then: Callable[[], object] | None = None) -> None:
-        """Save the session's model in the background; `then` is done only where that worked."""
-        self._saved, self._then = False, then
-        self._run(once(_save, self._session.segmenter, path), "Save model", self._on_saved)
+        """Save the model in the background; call `then` afterwards, unless saving failed."""
+        self._save_succeeded, self._after_save = False, then
+        self._run(call_once(_save, self._session.segmenter, path), "Save model", self._on_saved)
 
     def replace(self, action: Callable[[], object]) -> None:
-        """Do what takes the model away; where it was trained and not saved, ask first."""
-        if self._session.segmenter.trained is self._safe or not self._session.segmenter.is_trained:
+        """Call `action`, which replaces the model; ask first if it is trained and not saved."""
+        segmenter = self._session.segmenter
+        if segmenter.trained is self._in_file or not segmenter.is_trained:
             action()
             return
         self.question.ask(
-            "The model in use was trained and not saved. Another one takes its place:",
+            "The current model is trained but not saved. Replace it?",
             {
                 "Save …": partial(self._save_first, action),
                 "Discard": action,
@@ -83,16 +75,16 @@ class ModelFiles(QWidget):
         )
 
     def keep(self) -> None:
-        """Keep the model there is."""
+        """Close the question without replacing the model."""
         self.question.close_question()
         self.kept.emit()
 
     def code(self) -> str:
-        """The Python that gives the session this model."""
-        held = self._session.segmenter
-        from_file = held.is_trained and held.trained is self._safe
-        made = f".load({self._path!r}" if from_file else f"({to_python(held.spec)}"
-        line = f"session(viewer).segmenter = Segmenter{made}, device={held.device!r})"
+        """Python code that sets this model in the session."""
+        segmenter = self._session.segmenter
+        from_file = segmenter.is_trained and segmenter.trained is self._in_file
+        start = f".load({self._path!r}" if from_file else f"({to_python(segmenter.spec)}"
+        line = f"session(viewer).segmenter = Segmenter{start}, device={segmenter.device!r})"
         return python_snippets.with_import(line)
 
     def _run(self, steps: Any, title: str, slot: Callable[[Any], object]) -> None:
@@ -104,13 +96,13 @@ class ModelFiles(QWidget):
         task.finished.connect(self._on_finished)
 
     def _save_first(self, action: Callable[[], object]) -> None:
-        path = self._ask_where()
+        path = self._ask_path()
         if path:
             self.save(path, then=action)
         else:
             self.keep()
 
-    def _ask_where(self) -> str:
+    def _ask_path(self) -> str:
         path = QFileDialog.getSaveFileName(self, "Save the model", "model.segkit", FILES)[0]
         return path if not path or path.endswith(".segkit") else f"{path}.segkit"
 
@@ -120,7 +112,7 @@ class ModelFiles(QWidget):
             self.replace(partial(self.load, path))
 
     def _on_save(self) -> None:
-        path = self._ask_where()
+        path = self._ask_path()
         if path:
             self.save(path)
 
@@ -130,35 +122,36 @@ class ModelFiles(QWidget):
 
     def _on_loaded(self, loaded: tuple[Segmenter, str]) -> None:
         segmenter, self._path = loaded
-        self._safe = segmenter.trained
+        self._in_file = segmenter.trained
         self._session.segmenter = segmenter
         self.status.setText(f"Loaded from {self._path}")
 
     def _on_saved(self, saved: tuple[Any, str]) -> None:
-        self._safe, self._path = saved
-        self._saved = True
+        self._in_file, self._path = saved
+        self._save_succeeded = True
         self.status.setText(f"Saved to {self._path}")
 
     def _on_errored(self, error: Exception) -> None:
         self.status.setText(str(error))
+        self._session.mark_error_shown()
         self.keep()
 
     def _on_finished(self) -> None:
-        """Only now is the session free for what comes after a save."""
-        then, self._then = self._then, None
+        """Run what waits for the save: only now can the session start another task."""
+        then, self._after_save = self._after_save, None
         if then is not None:
-            then() if self._saved else self.keep()
+            then() if self._save_succeeded else self.keep()
 
     def _on_busy(self, busy: bool) -> None:
-        """A question that is open when work begins would be about another model at its end."""
+        """Close the question: the task may change the model that it is about."""
         if busy and not self.question.isHidden():
             self.keep()
         self._update_state()
 
     def _on_segmenter(self) -> None:
         self.question.close_question()
-        if self._session.segmenter.trained is not self._safe:
-            self.status.setText("")  # the file that it names holds another model
+        if self._session.segmenter.trained is not self._in_file:
+            self.status.setText("")  # it names the file of another model
         self._update_state()
 
     def _update_state(self) -> None:

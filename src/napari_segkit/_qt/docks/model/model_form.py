@@ -1,7 +1,7 @@
-"""The form for a model: what can be chosen follows the method."""
+"""Form for `ModelSpec`; the choices depend on the method."""
 
-from napari_segkit._qt.widgets.dock import problem_of
-from napari_segkit._qt.widgets.fields import refuse
+from napari_segkit._qt.widgets.dock import validation_error
+from napari_segkit._qt.widgets.fields import disable_items
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit.config import FeatureConfig, ModelSpec
 from napari_segkit.models import ModelInfo, choose_ndim, list_models, model_info, resolve
@@ -16,55 +16,49 @@ DIMS = ("2D", "3D")
 
 
 class ModelForm(Form):
-    """Method, encoder, weights, dimensions, objects, and the features of a pixel classifier.
-
-    Attributes
-    ----------
-    methods : MethodList
-        The method.
-    encoder : EncoderChoice
-        Its encoder.
-    weights : WeightsChoice
-        What its weights start from.
-    objects : ObjectsChoice
-        How it is to give objects, where it gives classes by itself.
-    """
+    """Method, encoder, weights, dimensions, objects, and features of a pixel classifier."""
 
     def __init__(self) -> None:
         self._method = self._encoder = ""
         self.methods = MethodList()
         self.encoder, self.weights = EncoderChoice(), WeightsChoice()
         self.objects = ObjectsChoice()
-        own = {"name": self.methods, "encoder": self.encoder, "weights": self.weights}
-        super().__init__(ModelSpec, widgets=own | {"objects": self.objects})
+        widgets = {
+            "name": self.methods,
+            "encoder": self.encoder,
+            "weights": self.weights,
+            "objects": self.objects,
+        }
+        super().__init__(ModelSpec, widgets=widgets)
         self._follow_method()
 
     @property
     def info(self) -> ModelInfo:
-        """What is known of the chosen method."""
         return model_info(self.methods.value())
 
     @property
     def problem(self) -> str | None:
-        """Why no such model can be made, in one sentence; None where it can."""
+        """Why the model cannot be built, None if it can."""
         info, encoder = self.info, self.encoder.value()
         if encoder in info.encoders or (info.any_timm and encoder.startswith("tu-")):
-            return problem_of(lambda: resolve(self.value()))
-        more = ', or type "tu-" and the name of a timm model' if info.any_timm else ""
-        return f"{info.title} has no encoder {encoder!r}: choose one of the list{more}."
+            return validation_error(lambda: resolve(self.value()))
+        timm = ', or type "tu-" and the name of a timm model' if info.any_timm else ""
+        return f"{info.title} has no encoder {encoder!r}: choose one from the list{timm}."
 
-    def fit_to(self, axes: str | None) -> None:
-        """Grey out what does not go with images of these axes; None where they are not known."""
+    def disable_incompatible(self, axes: str | None) -> None:
+        """Grey out methods and dimensions that do not fit image axes, None if unknown."""
         name, dims = self.methods.value(), self.field("dims").value()
-        known = {i.name: misfit(i.name, _kept(dims, i), axes) for i in list_models()}
-        self.methods.refuse({n: reason for n, reason in known.items() if reason})
-        choices = {d: misfit(name, d, axes) for d in DIMS}
-        refuse(self.field("dims"), {d: reason for d, reason in choices.items() if reason})
+        methods = {
+            i.name: incompatibility(i.name, _valid_dims(dims, i), axes) for i in list_models()
+        }
+        self.methods.disable({n: reason for n, reason in methods.items() if reason})
+        choices = {d: incompatibility(name, d, axes) for d in DIMS}
+        disable_items(self.field("dims"), {d: reason for d, reason in choices.items() if reason})
 
-    def offer_weights(self, words: tuple[str, ...]) -> None:
-        """Grey out those weights that there are not; of timm's encoders this is known late."""
+    def disable_missing_weights(self, available: tuple[str, ...]) -> None:
+        """Grey out weights that do not exist; for timm encoders this is known after a look-up."""
         reason = f"There are no such weights for {self.encoder.value()}."
-        refuse(self.weights, {w: reason for w in self.info.weights if w not in words})
+        disable_items(self.weights, {w: reason for w in self.info.weights if w not in available})
 
     def _on_field(self) -> None:
         blocked = self.blockSignals(True)
@@ -76,67 +70,57 @@ class ModelForm(Form):
         super()._on_field()
 
     def _follow_method(self) -> None:
-        """Offer what the method takes; what was chosen stays where it still can be."""
+        """Update all choices for a new method; values that are still valid stay."""
         before, self._method = self._method, self.methods.value()
         self._offer_encoders(before)
         self._follow_encoder()
-        self.field("dims").set_value(_kept(self.field("dims").value(), self.info))
+        self.field("dims").set_value(_valid_dims(self.field("dims").value(), self.info))
         self._offer_objects()
         if not self.info.features:
             self.field("features").set_value(FeatureConfig())
         self.sections["features"].setVisible(self.info.features)
 
     def _follow_encoder(self) -> None:
-        """Offer the weights that there are for it, as far as that is known without timm."""
+        """Update the choice of weights; timm encoders are looked up later."""
         self._encoder = self.encoder.value()
         timm = self._encoder.startswith("tu-")
         spec = ModelSpec(self._method, encoder=self._encoder)
         self.weights.set_choices(self.info.weights if timm else available(spec))
-        counts = not self.info.features or self._encoder != self.info.encoders[0]
-        if not counts:
+        is_network = not self.info.features or self._encoder != self.info.encoders[0]
+        if not is_network:
             self.weights.set_value(None)
-        self.weights.setVisible(counts)
-        self.label("weights").setVisible(counts)
+        self.weights.setVisible(is_network)
+        self.label("weights").setVisible(is_network)
 
     def _offer_objects(self) -> None:
-        """What gives objects by itself has no choice."""
-        counts = self.info.kind == "semantic"
-        if not counts:
+        """Show the choice of objects for semantic methods only."""
+        semantic = self.info.kind == "semantic"
+        if not semantic:
             self.objects.set_value(None)
-        self.objects.setVisible(counts)
-        self.label("objects").setVisible(counts)
+        self.objects.setVisible(semantic)
+        self.label("objects").setVisible(semantic)
 
     def _offer_encoders(self, before: str) -> None:
-        """A default gives way to the new method's own."""
-        held, info = self.encoder.value(), self.info
-        default = not before or held == model_info(before).encoders[0]
-        self.encoder.set_choices(info.encoders, typed=info.any_timm)
+        """Keep an encoder that was chosen, replace a default one by the new method's default."""
+        encoder, info = self.encoder.value(), self.info
+        is_default = not before or encoder == model_info(before).encoders[0]
+        self.encoder.set_choices(info.encoders, editable=info.any_timm)
         self.label("encoder").setText("Size" if info.family == "monai" else "Encoder")
-        if default or held not in info.encoders:
+        if is_default or encoder not in info.encoders:
             self.encoder.set_value(info.encoders[0])
 
 
-def _kept(dims: str, info: ModelInfo) -> str:
-    """What becomes of chosen dimensions when a method is chosen that may not have them."""
+def _valid_dims(dims: str, info: ModelInfo) -> str:
+    """Return `dims` if the method supports them, else "auto"."""
     return dims if dims in (f"{n}D" for n in info.dims) else "auto"
 
 
-def misfit(name: str, dims: str, axes: str | None) -> str | None:
-    """Why a method does not go with images of these axes; None where it does.
+def incompatibility(name: str, dims: str, axes: str | None) -> str | None:
+    """Why a method does not fit image axes (None: unknown), None if it fits."""
 
-    Parameters
-    ----------
-    name : str
-        The method.
-    dims : str
-        As in `ModelSpec`.
-    axes : str or None
-        Of the image; None where they are not known.
-    """
-
-    def try_it() -> None:
+    def check() -> None:
         spec = resolve(ModelSpec(name, dims=dims))  # type: ignore[arg-type]
         if axes is not None:
             choose_ndim(spec, axes)
 
-    return problem_of(try_it)
+    return validation_error(check)

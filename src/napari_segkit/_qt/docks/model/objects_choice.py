@@ -1,4 +1,4 @@
-"""The choice of how a method that gives classes is to give single objects."""
+"""Choice of how a semantic method separates objects."""
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox
@@ -9,13 +9,7 @@ from napari_segkit.config import ObjectsBy
 
 
 class ObjectsChoice(NoWheel, QComboBox):
-    """Classes only, or one of the ways in which objects are told apart.
-
-    Attributes
-    ----------
-    changed : Signal()
-        Another choice was made.
-    """
+    """Combo box for `ModelSpec.objects`."""
 
     changed = Signal()
 
@@ -24,15 +18,13 @@ class ObjectsChoice(NoWheel, QComboBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(10)
-        for place, (value, (text, tip)) in enumerate(OBJECTS_BY.items()):
+        for index, (value, (text, tip)) in enumerate(OBJECTS_BY.items()):
             self.addItem(text, value)
-            self.setItemData(place, tip, Qt.ItemDataRole.ToolTipRole)
+            self.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
         self.currentIndexChanged.connect(self.changed)
 
     def value(self) -> ObjectsBy | None:
-        """The choice as `ModelSpec.objects` takes it."""
         return self.currentData()  # type: ignore[no-any-return]
 
     def set_value(self, value: ObjectsBy | None) -> None:
-        """Show a choice."""
         self.setCurrentIndex(list(OBJECTS_BY).index(value))

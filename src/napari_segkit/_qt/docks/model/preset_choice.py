@@ -1,4 +1,4 @@
-"""The choice of a preset."""
+"""Choice of a preset."""
 
 from dataclasses import replace
 
@@ -8,41 +8,37 @@ from qtpy.QtWidgets import QComboBox
 from napari_segkit._qt.widgets.fields import NoWheel
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import resolve
-from napari_segkit.models.presets import PRESETS
+from napari_segkit.models.presets import PRESETS, Preset
+
+TIP = "Sets a model and its training options for a typical task."
 
 
 class PresetChoice(NoWheel, QComboBox):
-    """Models with their settings, by what they are good for; empty where none is as it is set.
+    """Combo box of presets; empty if the current settings match none."""
 
-    Attributes
-    ----------
-    chosen : Signal(object)
-        The `Preset` that a person has chosen.
-    """
-
-    chosen = Signal(object)
+    chosen = Signal(object)  # Preset
 
     def __init__(self) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setPlaceholderText("—")
-        for place, preset in enumerate(PRESETS.values()):
+        for index, preset in enumerate(PRESETS.values()):
             self.addItem(preset.name)
-            self.setItemData(place, preset.about, Qt.ItemDataRole.ToolTipRole)
+            self.setItemData(index, preset.about, Qt.ItemDataRole.ToolTipRole)
         self.activated.connect(self._on_activated)
 
-    def show_choice(self, spec: ModelSpec, config: TrainConfig) -> None:
-        """Show the preset that this is."""
-        same = (name for name, p in PRESETS.items() if _is(p.spec, p.config, spec, config))
-        self.setCurrentIndex(self.findText(next(same, "")))
+    def show_current(self, spec: ModelSpec, config: TrainConfig) -> None:
+        """Select the preset that matches these settings, or none."""
+        matches = (name for name, preset in PRESETS.items() if _matches(preset, spec, config))
+        self.setCurrentIndex(self.findText(next(matches, "")))
         preset = PRESETS.get(self.currentText())
-        self.setToolTip(preset.about if preset else "A model and how to train it.")
+        self.setToolTip(preset.about if preset else TIP)
 
     def _on_activated(self) -> None:
         self.chosen.emit(PRESETS[self.currentText()])
 
 
-def _is(spec: ModelSpec, config: TrainConfig, shown: ModelSpec, set_: TrainConfig) -> bool:
-    """Whether model and training are a preset's, whatever the labels mean."""
-    config = replace(config, unlabelled=set_.unlabelled, labels_are=set_.labels_are)
-    return resolve(spec) == shown and config == set_
+def _matches(preset: Preset, spec: ModelSpec, config: TrainConfig) -> bool:
+    """Compare all settings but the label semantics."""
+    expected = replace(preset.config, unlabelled=config.unlabelled, labels_are=config.labels_are)
+    return resolve(preset.spec) == spec and expected == config

@@ -1,4 +1,4 @@
-"""The image that a person is looking at."""
+"""The image layer that the Model dock refers to."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,55 +16,39 @@ if TYPE_CHECKING:
 
 
 class SelectedImage(QObject):
-    """The image layer that is selected, or else the last one that was, or else the first.
+    """Follows the selected image layer: else the last one selected, else the first."""
 
-    Parameters
-    ----------
-    session : Session
-        Whose viewer's layers are watched.
-    parent : QObject, optional
-        Owner.
-
-    Attributes
-    ----------
-    changed : Signal()
-        It is another layer now, or none, or its axes are others.
-    """
-
-    changed = Signal()
+    changed = Signal()  # of the layer or its axes
 
     def __init__(self, session: "Session", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._layers = unwrapped(session.viewer).layers
         self._layer: Any = None
-        self._layers.selection.events.active.connect(self._look)
+        self._layers.selection.events.active.connect(self._update)
         for emitter in (self._layers.events.inserted, self._layers.events.removed):
-            emitter.connect(self._look)
+            emitter.connect(self._update)
         session.axes_changed.connect(self.changed)
-        self._look()
+        self._update()
 
     @property
     def image(self) -> AxesImage | None:
-        """Its shape, axes and voxel size, without its pixels.
-
-        None where there is no image, or its axes are not clear.
-        """
+        """The image without its pixels; None if there is none or its axes are ambiguous."""
         if self._layer is None:
             return None
         try:
-            return _outline(as_image(self._layer, self._session.axes_of(self._layer)))
+            return _without_pixels(as_image(self._layer, self._session.axes_of(self._layer)))
         except (TypeError, ValueError):
             return None
 
-    def _look(self, event: Any = None) -> None:
+    def _update(self, event: Any = None) -> None:
         if not isalive(self):
             return
         images = [layer for layer in self._layers if isinstance(layer, ImageLayer)]
-        wanted = [self._layers.selection.active, self._layer, *images]
-        found = next((layer for layer in wanted if any(layer is i for i in images)), None)
-        if found is not self._layer:
-            self._watch(found)
+        candidates = [self._layers.selection.active, self._layer, *images]
+        layer = next((c for c in candidates if any(c is i for i in images)), None)
+        if layer is not self._layer:
+            self._watch(layer)
             self.changed.emit()
 
     def _watch(self, layer: Any) -> None:
@@ -79,5 +63,5 @@ class SelectedImage(QObject):
             self.changed.emit()
 
 
-def _outline(image: AxesImage) -> AxesImage:
+def _without_pixels(image: AxesImage) -> AxesImage:
     return replace(image, data=np.broadcast_to(np.uint8(0), image.data.shape), metadata={})

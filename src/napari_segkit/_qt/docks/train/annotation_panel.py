@@ -1,4 +1,4 @@
-"""What is painted on the labels: classes, or objects where the model gives objects."""
+"""Annotation part of the Train dock: classes, or objects if the model finds objects."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,130 +22,103 @@ TITLES = {False: "Classes", True: "Objects"}
 
 
 class AnnotationPanel(QObject):
-    """The list of classes, what labels mean, and the survey of them; a dock lays them out.
+    """Class list, label semantics and label statistics; follows the session's model."""
 
-    What is shown, and what it is called, follows the session's model.
-
-    Parameters
-    ----------
-    session : Session
-        Whose model it is.
-    data : ImageAndLabels
-        The labels and their image.
-    parent : QObject, optional
-        Owner of this object; the widgets belong to whoever lays them out.
-
-    Attributes
-    ----------
-    annotation : ObjectAnnotation
-        Regions and classes of objects.
-    classes : ClassList
-        The classes painted; of objects, those of their classes.
-    label_stats : LabelStatsBox
-        What labels mean and hold, with its remedies.
-    group : QGroupBox
-        What `rows` are laid out in; to be set by whoever does.
-    changed : Signal()
-        What is known of the labels is, or is about to be, another.
-    """
-
-    changed = Signal()
-    group: QGroupBox
+    changed = Signal()  # of the label statistics, also when a new count starts
+    group: QGroupBox  # set by the dock that lays out `rows`
 
     def __init__(
         self, session: "Session", data: "ImageAndLabels", parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self._session, self._data = session, data
-        self._learns: tuple[ModelSpec | None, float | None] = (None, None)
+        self._model: tuple[ModelSpec | None, float | None] = (None, None)  # spec, voxel size
         self.annotation = ObjectAnnotation(session, self)
         self.classes = ClassList(session)
         self.label_stats = LabelStatsBox()
         session.config_changed.connect(self.follow_model)
         data.changed.connect(self._on_layers)
-        data.painted.connect(self._survey_again)
-        data.labels_made.connect(self._on_labels_made)
+        data.painted.connect(self._update_stats)
+        data.labels_created.connect(self._on_labels_created)
         self.annotation.changed.connect(self._on_layers)
-        self.label_stats.surveyed.connect(self._on_survey)
-        self.label_stats.paint_asked.connect(self.paint_background)
-        self.label_stats.objects_asked.connect(self._learn_rims)
-        self.label_stats.meaning.changed.connect(self._show_rows)
+        self.label_stats.stats_changed.connect(self._on_stats)
+        self.label_stats.paint_requested.connect(self.paint_background)
+        self.label_stats.separation_requested.connect(self._separate_objects)
+        self.label_stats.semantics.changed.connect(self._show_rows)
 
     def rows(self) -> dict[str, QWidget]:
-        """The widgets, as `Dock.add_group` takes them."""
+        """Widgets for `Dock.add_group`."""
         return {
             "_classes": self.classes,
             "_next": self._data.next_button,
-            "unlabelled": self.label_stats.meaning.unlabelled,
-            "labels_are": self.label_stats.meaning.labels_are,
+            "unlabelled": self.label_stats.semantics.unlabelled,
+            "labels_are": self.label_stats.semantics.labels_are,
             "annotated": self.annotation.regions,
-            "classes": self.annotation.classes,
+            "object_classes": self.annotation.classes,
             "_annotation": self.annotation.text,
-            "_survey": self.label_stats,
+            "_stats": self.label_stats,
         }
 
     def follow_model(self) -> None:
-        """Look at the labels as the session's model learns them, at its voxel size."""
-        learns = self._session.segmenter.spec, self._session.config.voxel_size
-        if learns != self._learns:
-            self._learns = learns
+        """Count the labels again if the model or the voxel size has changed."""
+        model = self._session.segmenter.spec, self._session.config.voxel_size
+        if model != self._model:
+            self._model = model
             self._on_layers()
 
     def missing(self) -> str | None:
-        """Why these labels cannot be learned, in words."""
-        found = self.label_stats.label_stats
+        """Why these labels cannot be used for training, None if they can."""
+        stats = self.label_stats.label_stats
         if self.annotation.problem is not None:
             return self.annotation.problem
-        if found is None:
+        if stats is None:
             return "The labels are being counted."
-        return gui_message(found.problem) if found.problem else None
+        return gui_message(stats.problem) if stats.problem else None
 
     def paint_background(self) -> None:
-        """Take the brush of a class "background", a new one where there is none.
-
-        Where the model gives objects, the brush of one that is not painted yet.
-        """
-        if self.annotation.counts:
-            self._data.take_brush()
+        """Select the brush of the class "background", or of the next object."""
+        if self.annotation.active:
+            self._data.paint_next_object()
             return
-        known = [c.value for c in self.classes.classes if c.name == "background"]
-        self.classes.choose(known[0]) if known else self.classes.add("background")
+        values = [c.value for c in self.classes.classes if c.name == "background"]
+        self.classes.choose(values[0]) if values else self.classes.add("background")
 
     def _on_layers(self) -> None:
         self._show_rows()
-        self._survey_again()
+        self._update_stats()
 
-    def _on_labels_made(self) -> None:
-        self._data.take_brush() if self.annotation.counts else self.classes.choose(1)
+    def _on_labels_created(self) -> None:
+        self._data.paint_next_object() if self.annotation.active else self.classes.choose(1)
 
-    def _survey_again(self) -> None:
+    def _update_stats(self) -> None:
         image, labels, axes = self._data.layers
-        self.label_stats.look_at(labels, image, axes, self.annotation.asked(labels, axes))
+        count = self.annotation.stats_function(labels, axes)
+        self.label_stats.set_layers(labels, image, axes, count, objects=self.annotation.active)
         self.changed.emit()
 
-    def _on_survey(self, found: "LabelStats | None") -> None:
-        unlabelled = self.label_stats.meaning.value()["unlabelled"]
-        counts = found.counts if found else {}
-        self.classes.set_counts(counts, 0 if self.annotation.counts else unlabelled)
+    def _on_stats(self, stats: "LabelStats | None") -> None:
+        unlabelled = self.label_stats.semantics.value()["unlabelled"]
+        counts = stats.counts if stats else {}
+        self.classes.set_counts(counts, 0 if self.annotation.active else unlabelled)
         self.changed.emit()
 
-    def _learn_rims(self) -> None:
-        """A model that was trained before is one step back, as after any training."""
+    def _separate_objects(self) -> None:
+        """Let the semantic model separate touching objects with a distance transform."""
         segmenter = self._session.segmenter
         segmenter.spec = replace(segmenter.spec, objects="distance")
         self._session.segmenter_changed.emit()
 
     def _show_rows(self) -> None:
-        objects, listed = self.annotation.counts, self._listed()
-        self.classes.set_layer(listed)
-        self.classes.setVisible(listed is not None or not objects)
-        self._data.expect(objects=objects)
+        objects, layer = self.annotation.active, self._class_layer()
+        self.classes.set_layer(layer)
+        self.classes.setVisible(layer is not None or not objects)
+        self._data.set_label_kind(objects=objects)
         self.group.setTitle(TITLES[objects])
         self.annotation.show_in(self.group)
 
-    def _listed(self) -> Any:
-        """The layer that holds classes: the labels, or that of the objects' classes."""
-        labels_are = self.label_stats.meaning.value()["labels_are"]
-        if self.annotation.counts and labels_are != "classes":
+    def _class_layer(self) -> Any:
+        """The layer whose values are classes: the labels, or the object classes."""
+        labels_are = self.label_stats.semantics.value()["labels_are"]
+        if self.annotation.active and labels_are != "classes":
             return self.annotation.classes.current_layer()
         return self._data.labels.current_layer()

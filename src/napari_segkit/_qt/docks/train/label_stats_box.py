@@ -1,5 +1,6 @@
-"""What label values mean, always in view, and the remedies for what looks wrong."""
+"""Label statistics, and buttons that correct what looks wrong."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
@@ -11,140 +12,110 @@ from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit.images.axes_image import as_image, full_resolution
 from napari_segkit.images.label_stats import LabelStats, ObjectStats, label_stats
-from napari_segkit.instances.instance_stats import instance_stats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.layers import Image, Labels
 
 WAIT_MS = 300  # after the last stroke
 REMEDIES = {
     "paint": "Paint background as a class",
-    "unlabelled=None": "Take everything unpainted as background",
-    "labels_are='objects'": "These are objects: take them as one class",
-    "labels_are='classes'": "These are classes",
-    "objects='distance'": "Learn single objects",
+    "unlabelled=None": "Use all unpainted pixels as background",
+    "labels_are='objects'": "Instance ids: merge into one foreground class",
+    "labels_are='classes'": "Class labels: keep them as they are",
+    "objects='distance'": "Train to find single objects",
 }
-REMEDIES_OF_OBJECTS = {
+OBJECT_REMEDIES = {
     "paint": "Paint an object",
     "labels_are='objects'": "Each value is one object",
-    "labels_are='classes'": "Each piece is an object",
-    "objects='distance'": "Learn to part them",
+    "labels_are='classes'": "Each connected component is an object",
+    "objects='distance'": "Train to separate touching objects",
 }
 
 
 class LabelStatsBox(QWidget):
-    """Labelled and unlabelled pixels, or objects; notes, and buttons that mend what is wrong.
+    """Counts labelled pixels or objects in the background; the dock lays out `remedies`."""
 
-    The labels are looked at in the background whenever they or their meaning change.
-
-    Parameters
-    ----------
-    parent : QWidget, optional
-        Owner.
-
-    Attributes
-    ----------
-    meaning : LabelSemantics
-        The choices that go with it; to be laid out beside it.
-    remedies : QWidget
-        The buttons; to be laid out where they are always in view.
-    surveyed : Signal(object)
-        The new `LabelStats`, None where there are no labels or they are yet to be counted.
-    paint_asked : Signal()
-        A person wants a class to paint background with, or to paint an object.
-    objects_asked : Signal()
-        A person wants a model that parts objects that touch.
-    """
-
-    surveyed = Signal(object)
-    paint_asked = Signal()
-    objects_asked = Signal()
+    stats_changed = Signal(object)  # LabelStats, None while there are none
+    paint_requested = Signal()  # of background, or of an object
+    separation_requested = Signal()  # of touching objects
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.label_stats: LabelStats | None = None
-        self.meaning = LabelSemantics(self)
+        self.semantics = LabelSemantics(self)
         self.text = Note()
         self.buttons = {name: QPushButton(text) for name, text in REMEDIES.items()}
         self.remedies = QWidget()
-        self._shown: tuple[Any, ...] = (None, None, None, False)
-        self._objects: dict[str, Any] | None = None
+        self._layers: tuple[Any, Any, str | None] = None, None, None
+        self._objects = False
+        self._count: Callable[..., LabelStats] = label_stats
         self._latest = LatestCall(self, wait_ms=WAIT_MS)
         self._lay_out()
-        self.meaning.changed.connect(self._survey_soon)
-        self._latest.returned.connect(self._on_survey)
+        self.semantics.changed.connect(self._start_count)
+        self._latest.returned.connect(self._on_stats)
         self._latest.errored.connect(self._on_error)
 
     @property
     def is_counting(self) -> bool:
-        """Whether what is shown is about to be replaced."""
         return self._latest.is_busy
 
-    def look_at(
+    def set_layers(
         self,
         labels: "Labels | None",
         image: "Image | None",
         axes: str | None,
-        objects: dict[str, Any] | None = None,
+        count: "Callable[..., LabelStats]",
+        *,
+        objects: bool,
     ) -> None:
-        """Survey these labels soon, in the background.
-
-        Parameters
-        ----------
-        labels, image
-            The layers.
-        axes : str or None
-            Of the image.
-        objects : dict, optional
-            Keyword arguments of `instance_stats`, where the labels are to be learned as objects.
-        """
-        self._objects = objects
-        if (labels, image, axes, objects is not None) != self._shown:
-            self._shown = (labels, image, axes, objects is not None)
-            self.meaning.hold_for(labels, image)
-            self._name_choices()
-            self._on_survey(None)
+        """Count labels in the background with `count`; `objects`: values are instance ids."""
+        self._count = count
+        if (labels, image, axes, objects) != (*self._layers, self._objects):
+            self._layers, self._objects = (labels, image, axes), objects
+            self.semantics.restore_for(labels, image)
+            self._update_texts()
+            self._on_stats(None)
             self.text.setText("" if labels is None else "Counting …")
-        self._survey_soon()
+        self._start_count()
 
     def remedy(self, name: str) -> None:
-        """Do what the button of a remedy does."""
-        chosen = self.meaning.value()
+        """Apply a remedy, as its button does."""
+        value = self.semantics.value()
         if name == "paint":
-            self.paint_asked.emit()
+            self.paint_requested.emit()
         elif name == "objects='distance'":
-            self.objects_asked.emit()
+            self.separation_requested.emit()
         elif name == "unlabelled=None":
-            self.meaning.set_value(None, chosen["labels_are"])
+            self.semantics.set_value(None, value["labels_are"])
         else:
-            self.meaning.set_value(chosen["unlabelled"], name.split("'")[1])
+            self.semantics.set_value(value["unlabelled"], name.split("'")[1])
 
-    def _survey_soon(self) -> None:
-        labels, image, axes, _ = self._shown
-        if labels is None:
-            self._latest.forget()
-            self._on_survey(None)
+    def _start_count(self) -> None:
+        if self._layers[0] is None:
+            self._latest.cancel()
+            self._on_stats(None)
         else:
-            chosen = self.meaning.value()
-            self._latest.ask(look, labels, image, axes, objects=self._objects, **chosen)
+            count = partial(self._count, **self.semantics.value())
+            self._latest.submit(count_labels, *self._layers, count)
 
-    def _name_choices(self) -> None:
-        of_objects = self._objects is not None
-        self.meaning.show_words(of_objects=of_objects)
-        texts = REMEDIES | (REMEDIES_OF_OBJECTS if of_objects else {})
+    def _update_texts(self) -> None:
+        self.semantics.show_texts(objects=self._objects)
+        texts = REMEDIES | (OBJECT_REMEDIES if self._objects else {})
         for name, button in self.buttons.items():
             button.setText(texts[name])
 
-    def _on_survey(self, found: LabelStats | None) -> None:
-        self.label_stats = found
-        self.meaning.offer(found.counts if found and self._objects is None else ())
-        self.text.setText(describe(found, of_objects=self._objects is not None))
+    def _on_stats(self, stats: LabelStats | None) -> None:
+        self.label_stats = stats
+        self.semantics.add_values(stats.counts if stats and not self._objects else ())
+        self.text.setText(describe(stats, objects=self._objects))
         for name, button in self.buttons.items():
-            button.setVisible(found is not None and name in found.remedies)
-        self.surveyed.emit(found)
+            button.setVisible(stats is not None and name in stats.remedies)
+        self.stats_changed.emit(stats)
 
     def _on_error(self, error: Exception) -> None:
-        self._on_survey(LabelStats({}, 0, (), str(error)))
+        self._on_stats(LabelStats({}, 0, (), str(error)))
 
     def _on_remedy(self) -> None:
         self.remedy(next(n for n, b in self.buttons.items() if b is self.sender()))
@@ -153,58 +124,55 @@ class LabelStatsBox(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.text)
-        offered = QVBoxLayout(self.remedies)
-        offered.setContentsMargins(0, 0, 0, 0)
+        buttons = QVBoxLayout(self.remedies)
+        buttons.setContentsMargins(0, 0, 0, 0)
         for button in self.buttons.values():
-            offered.addWidget(button)
+            buttons.addWidget(button)
             button.hide()
             button.clicked.connect(self._on_remedy)
 
 
-def look(
-    labels: "Labels",
-    image: "Image | None",
-    axes: str | None,
-    *,
-    objects: dict[str, Any] | None,
-    **choices: Any,
+def count_labels(
+    labels: "Labels", image: "Image | None", axes: str | None, count: "Callable[..., LabelStats]"
 ) -> LabelStats:
-    """Survey labels, against their image where there is one; slow for large ones."""
+    """Count labels, checked against their image if there is one; slow for large layers."""
+    if image is None:
+        return count(labels, image=None)
     shape = full_resolution(labels).shape
-    known = None if image is None else as_image(image, axes, labels_shape=shape)
-    if objects is not None:
-        return instance_stats(labels, image=known, **objects, **choices)
-    return label_stats(labels, image=known, **choices)
+    return count(labels, image=as_image(image, axes, labels_shape=shape))
 
 
-def describe(found: LabelStats | None, *, of_objects: bool = False) -> str:
-    """The survey in words, but for its problem."""
-    if found is None:
+def describe(stats: LabelStats | None, *, objects: bool = False) -> str:
+    """Summarise label statistics and their notes; the problem is shown elsewhere."""
+    if stats is None:
         return ""
-    lines = []
-    if found.objects:
-        lines = [_objects_in_words(known) for known in found.objects]
-        if found.fitted:
-            lines.append(f"Chosen by their sizes: {found.fitted}.")
-        annotated = sum(found.counts.values())
-        if found.unlabelled:
-            share = annotated / (annotated + found.unlabelled)
-            lines.append(f"{share:.0%} of the pixels are annotated.")
-    elif found.counts and not of_objects:
-        labelled = sum(found.counts.values())
-        plural = "" if len(found.counts) == 1 else "es"
-        share = found.unlabelled / (labelled + found.unlabelled)
+    lines = _describe_objects(stats) if stats.objects else []
+    if stats.counts and not objects and not stats.objects:
+        labelled = sum(stats.counts.values())
+        plural = "" if len(stats.counts) == 1 else "es"
+        share = stats.unlabelled / (labelled + stats.unlabelled)
         lines.append(
-            f"{labelled:,} labelled pixels in {len(found.counts)} class{plural}; "
-            f"{found.unlabelled:,} unlabelled ({share:.0%})."
+            f"{labelled:,} labelled pixels in {len(stats.counts)} class{plural}; "
+            f"{stats.unlabelled:,} unlabelled ({share:.0%})."
         )
-    return "\n".join([*lines, *map(gui_message, found.notes)])
+    return "\n".join([*lines, *map(gui_message, stats.notes)])
 
 
-def _objects_in_words(found: ObjectStats) -> str:
-    plural = "" if found.number == 1 else "s"
-    name = "" if found.known.name == "object" else f"{found.known.name}: "
-    wide = f"{found.typical:.0f} pixels wide"
-    if found.number > 1:
-        wide = f"typically {wide} ({found.smallest:.0f} to {found.largest:.0f})"
-    return f"{name}{found.number:,} object{plural}, {wide}."
+def _describe_objects(stats: LabelStats) -> list[str]:
+    lines = [_describe_class(objects) for objects in stats.objects]
+    if stats.size_settings:
+        lines.append(f"Set from the object sizes: {stats.size_settings}.")
+    if stats.unlabelled:
+        annotated = sum(stats.counts.values())
+        share = annotated / (annotated + stats.unlabelled)
+        lines.append(f"{share:.0%} of the pixels are annotated.")
+    return lines
+
+
+def _describe_class(stats: ObjectStats) -> str:
+    plural = "" if stats.count == 1 else "s"
+    name = "" if stats.label_class.name == "object" else f"{stats.label_class.name}: "
+    width = f"{stats.median:.0f} pixels wide"
+    if stats.count > 1:
+        width = f"typically {width} ({stats.smallest:.0f} to {stats.largest:.0f})"
+    return f"{name}{stats.count:,} object{plural}, {width}."

@@ -1,4 +1,4 @@
-"""Whether the session's model can be built at all."""
+"""Check whether the session's model can be built."""
 
 from typing import TYPE_CHECKING
 
@@ -14,54 +14,34 @@ if TYPE_CHECKING:
 
 
 class ModelCheck(QObject):
-    """Tries in the background what no list can tell: timm's encoders, chosen features.
+    """Builds models in the background that no list can check: timm encoders, custom features."""
 
-    Parameters
-    ----------
-    session : Session
-        Whose model it is.
-    parent : QObject, optional
-        Owner.
-
-    Attributes
-    ----------
-    changed : Signal()
-        There is an answer.
-    """
-
-    changed = Signal()
+    changed = Signal()  # the check has ended
 
     def __init__(self, session: "Session", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._asked: tuple[ModelSpec, int] | None = None
+        self._checked: tuple[ModelSpec, int] | None = None
         self._problem: str | None = None
         self._latest = LatestCall(self)
         self._latest.returned.connect(self._on_checked)
 
     @property
-    def is_looking(self) -> bool:
-        """Whether an answer is still to come."""
+    def is_checking(self) -> bool:
         return self._latest.is_busy
 
     def problem(self, axes: str) -> str | None:
-        """Why the model cannot be, in one sentence; None where it can or is yet to be tried.
-
-        Parameters
-        ----------
-        axes : str
-            Of the image it is to learn from.
-        """
+        """Why the model cannot be trained on an image with these axes; None if unknown so far."""
         spec = self._session.segmenter.spec
         try:
-            asked = spec, choose_ndim(spec, axes)
-        except ValueError as unfit:
-            return gui_message(str(unfit))
-        if asked != self._asked:
-            self._asked, self._problem = asked, None
-            self._latest.forget()
-            if not _is_plain(spec):
-                self._latest.ask(_check, *asked)
+            model = spec, choose_ndim(spec, axes)
+        except ValueError as error:
+            return gui_message(str(error))
+        if model != self._checked:
+            self._checked, self._problem = model, None
+            self._latest.cancel()
+            if not _is_registered(spec):
+                self._latest.submit(_check, *model)
         return self._problem
 
     def _on_checked(self, problem: str | None) -> None:
@@ -69,8 +49,8 @@ class ModelCheck(QObject):
         self.changed.emit()
 
 
-def _is_plain(spec: ModelSpec) -> bool:
-    """Whether the registry vouches for it."""
+def _is_registered(spec: ModelSpec) -> bool:
+    """Whether the registry lists the encoder and the features are the default ones."""
     return spec.encoder in model_info(spec.name).encoders and spec.features == FeatureConfig()
 
 

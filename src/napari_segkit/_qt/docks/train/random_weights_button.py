@@ -1,4 +1,4 @@
-"""The way on where pretrained weights are missing."""
+"""Button to train without the missing pretrained weights."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,30 +12,22 @@ if TYPE_CHECKING:
 
 
 class RandomWeightsButton(QPushButton):
-    """Goes on without pretrained weights; hidden unless they are why a training failed.
-
-    A press takes them out of the session's model; who listens to `clicked` then trains. A model
-    that was trained before is one step back, as after any training.
-
-    Parameters
-    ----------
-    session : Session
-        Whose model it changes.
-    """
+    """Removes the pretrained weights from the session's model; hidden unless they are missing."""
 
     def __init__(self, session: "Session") -> None:
         super().__init__("Train from random weights")
+        self.setToolTip("Train without the pretrained weights that are missing.")
         self._session = session
         self.hide()
-        self.clicked.connect(self._forget_weights)
+        self.clicked.connect(self._remove_weights)
         session.segmenter_changed.connect(self.hide)
         session.busy_changed.connect(self._on_busy)
 
     def offer(self, error: Exception) -> None:
-        """Show it where weights are what was missing."""
+        """Show the button if a training failed because weights are missing."""
         self.setVisible(isinstance(error, WeightsError))
 
-    def _forget_weights(self) -> None:
+    def _remove_weights(self) -> None:
         segmenter = self._session.segmenter
         segmenter.spec = replace(segmenter.spec, weights=None)
         self._session.segmenter_changed.emit()

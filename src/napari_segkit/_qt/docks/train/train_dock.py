@@ -1,4 +1,4 @@
-"""The dock that trains."""
+"""The Train dock."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -8,9 +8,9 @@ from qtpy.compat import isalive
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
-from napari_segkit._qt.widgets.dock import Dock, Note, problem_of
+from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
-from napari_segkit._qt.widgets.model_summary import learned, title
+from napari_segkit._qt.widgets.model_summary import title, training_summary
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
@@ -24,22 +24,23 @@ from .train_form import TrainForm
 if TYPE_CHECKING:
     import napari
 
+IMAGE = "The image to train on."
+LABELS = "The Labels layer with your annotation of the image."
+TRAIN = "Train the current model on these labels. Press again to stop and keep the model."
+
 
 class TrainDock(Dock):
-    """Train the session's model on an image and the labels painted on it.
-
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        The viewer whose layers are offered.
-    """
+    """Train the session's model on an image and the labels painted on it."""
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
         self.data = ImageAndLabels(self.session, self)
-        self.painted = AnnotationPanel(self.session, self.data, self)
-        self.annotation = self.painted.annotation
-        self.classes, self.label_stats = self.painted.classes, self.painted.label_stats
+        self.annotation_panel = AnnotationPanel(self.session, self.data, self)
+        self.annotation = self.annotation_panel.annotation
+        self.classes, self.label_stats = (
+            self.annotation_panel.classes,
+            self.annotation_panel.label_stats,
+        )
         self.form = TrainForm(self.session)
         self.device = DeviceLine()
         self.random_button = RandomWeightsButton(self.session)
@@ -52,33 +53,40 @@ class TrainDock(Dock):
         self._on_segmenter()
 
     def config(self) -> TrainConfig:
-        """What is set here, as one value; ValueError where numbers do not go together."""
-        return replace(self.form.value(), **self.label_stats.meaning.value())
+        """All training options of the dock; ValueError if they are inconsistent."""
+        return replace(self.form.value(), **self.label_stats.semantics.value())
 
     def set_config(self, config: TrainConfig) -> None:
-        """Set everything here at once."""
         self.form.set_value(config)
-        self.label_stats.meaning.set_value(config.unlabelled, config.labels_are)
+        self.label_stats.semantics.set_value(config.unlabelled, config.labels_are)
 
     def train(self) -> None:
-        """Train on the layers as they are now."""
+        """Train on a snapshot of the layers."""
         self.classes.pin_colors()
         image, labels, axes = self.data.layers
-        objects = self.annotation.frozen(labels)
+        object_classes = self.annotation.class_layer()
         steps = self.session.segmenter.train_epochs(
-            snapshot(image), snapshot(labels), self.config(), axes=axes, **objects
+            snapshot(image),
+            snapshot(labels),
+            self.config(),
+            axes=axes,
+            object_classes=None if object_classes is None else snapshot(object_classes),
+            regions=self.annotation.outlines(labels),
         )
         self.curve.set_losses([])
         self.bar.run(steps, f"Train on {labels.name}")
 
     def code(self) -> str:
-        """The Python that trains as the button does."""
+        """Python code for the same training."""
         axes = python_snippets.keywords(axes=self.data.axes.axes())
-        given = f"{self.data.code()}, {to_python(self.config())}{axes}{self.annotation.code()}"
-        steps = f"session(viewer).segmenter.train_epochs({given})"
+        arguments = f"{self.data.code()}, {to_python(self.config())}{axes}{self.annotation.code()}"
+        steps = f"session(viewer).segmenter.train_epochs({arguments})"
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
     def _lay_out(self) -> None:
+        self.data.image.setToolTip(IMAGE)
+        self.data.labels.setToolTip(LABELS)
+        self.bar.button.setToolTip(TRAIN)
         self.add_group(
             "Image and labels",
             image=self.data.image,
@@ -86,7 +94,7 @@ class TrainDock(Dock):
             labels=self.data.labels,
             _new=self.data.new_button,
         )
-        self.painted.group = self.add_group("Classes", **self.painted.rows())
+        self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
         self.add_group("Training", model=self.model, _form=self.form, device=self.device)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.label_stats.remedies)
@@ -94,7 +102,7 @@ class TrainDock(Dock):
         self.footer.addWidget(self.curve)
 
     def _connect(self) -> None:
-        self.painted.changed.connect(self._update_state)
+        self.annotation_panel.changed.connect(self._update_state)
         self.form.changed.connect(self._update_state)
         self.check.changed.connect(self._update_state)
         self.random_button.clicked.connect(self.train)
@@ -112,8 +120,10 @@ class TrainDock(Dock):
     def _on_segmenter(self) -> None:
         segmenter = self.session.segmenter
         self.device.show_device(segmenter.device)
-        self.model.setText("<br>".join(filter(None, [title(segmenter), learned(segmenter)])))
-        self.painted.follow_model()
+        self.model.setText(
+            "<br>".join(filter(None, [title(segmenter), training_summary(segmenter)]))
+        )
+        self.annotation_panel.follow_model()
         self._update_state()
         if not self.bar.is_running:
             self.curve.set_losses(segmenter.history)
@@ -123,31 +133,31 @@ class TrainDock(Dock):
             self.curve.set_theme(event.value)
 
     def _on_step(self, step: Any) -> None:
-        if not hasattr(step, "loss"):  # features are computed first
-            self.bar.say(f"Step {step.done} of {step.total}")
+        if not hasattr(step, "loss"):  # pixel classifiers first compute features
+            self.bar.show_status(f"Step {step.done} of {step.total}")
             return
         self.curve.add(step.done, step.loss)
-        self.bar.say(
+        self.bar.show_status(
             f"Epoch {step.epoch}, step {step.done} of {step.total}, loss {step.loss:.3f}, "
             f"{step.seconds:.0f} s"
         )
 
     def _on_trained(self) -> None:
-        self.bar.say("Trained. Predict shows what was learned.")
+        self.bar.show_status("Training finished. Apply the model in the Predict dock.")
 
     def _on_stopped(self) -> None:
         if self.session.segmenter.is_trained:
-            self.bar.say("Stopped. What was learned until then is kept.")
+            self.bar.show_status("Stopped. The model keeps what it has learned so far.")
 
     def _on_copy(self) -> None:
         self.bar.copy(self.code())
 
     def _missing(self) -> str | None:
-        """Why training cannot start, in words."""
-        missing = self.data.missing() or self.painted.missing()
+        """Why training cannot start, None if it can."""
+        missing = self.data.missing() or self.annotation_panel.missing()
         if missing is None:
             missing = self.check.problem(self.data.layers[2] or "")
-        return missing or problem_of(self.config)
+        return missing or validation_error(self.config)
 
     def _update_state(self) -> None:
         missing = self._missing()
