@@ -102,12 +102,12 @@ def test_stuff_is_what_is_neither_background_nor_a_thing(models):
     instance = named(instance, "background", "Cell")
     assert stuff_of(named(semantic, "Background", "sky", "cell"), instance) == ["sky"]
     assert stuff_of(named(semantic, "grass", "sky", "wall"), instance) == ["grass", "sky", "wall"]
-    with pytest.raises(ValueError, match="left as stuff: name some of background, cell, CELL with"):
+    with pytest.raises(ValueError, match="No stuff class is left .* choose some of background, cell, CELL with"):
         merge_panoptic(named(semantic, "background", "cell", "CELL"), instance)
-    with pytest.raises(ValueError, match="No class of the semantic model is left"):
+    with pytest.raises(ValueError, match="No stuff class is left"):
         merge_panoptic(semantic, instance, stuff=[])
     for stuff in (None, ["cell"]):
-        with pytest.raises(ValueError, match="none is left as stuff: train"):
+        with pytest.raises(ValueError, match="no stuff class is left: train"):
             merge_panoptic(named(semantic, "cell", "CELL", "Cell"), instance, stuff=stuff)
 
 
@@ -129,7 +129,7 @@ def test_a_thing_is_not_taken_as_stuff_as_well(models):
 
 @pytest.mark.parametrize("order", [(1, 0), (0, 0), (1, 1)])
 def test_models_of_the_wrong_kind_are_refused(models, order):
-    with pytest.raises(ValueError, match="model is pixels, which gives"):
+    with pytest.raises(ValueError, match="model is pixels, which predicts"):
         merge_panoptic(*(models[i] for i in order))
 
 
@@ -150,7 +150,7 @@ def test_progress_counts_the_tiles_of_both(models):
 
 def test_few_bytes_a_pixel_are_kept(models, monkeypatch):
     image, _, _ = scene()
-    monkeypatch.delattr(panoptic, "_joined")  # probabilities of all classes, which nobody asked for
+    monkeypatch.delattr(panoptic, "_combine")  # probabilities of all classes, which nobody asked for
     found = merge_panoptic(*models, stuff=[1, 2]).predict_objects(image).candidates
     kept = [v for v in vars(found).values() if isinstance(v, np.ndarray)]
     assert sum(v.nbytes for v in kept) == (2 + 1 + 2) * image.size
@@ -158,10 +158,10 @@ def test_few_bytes_a_pixel_are_kept(models, monkeypatch):
 
 def test_each_model_brings_the_image_onto_its_grid_once(models, monkeypatch):
     image, _, _ = scene()
-    asked, before = [], TrainedModel.on_its_grid
+    asked, before = [], TrainedModel.resample_image
     monkeypatch.setattr(
         TrainedModel,
-        "on_its_grid",
+        "resample_image",
         lambda model, image: asked.append(model) or before(model, image),
     )
     merged = merge_panoptic(*models, stuff=[1, 2])

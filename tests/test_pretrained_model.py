@@ -76,7 +76,7 @@ def test_a_file_of_an_encoder_is_no_whole_model(tmp_path, photograph):
     from torchvision.models import mobilenet_v3_large
 
     torch.save(mobilenet_v3_large(weights=None).state_dict(), tmp_path / "encoder.pth")
-    with pytest.raises(ValueError, match=r"encoder\.pth holds an encoder and no whole maskrcnn"):
+    with pytest.raises(ValueError, match=r"encoder\.pth holds an encoder, not a complete maskrcnn"):
         whole(str(tmp_path / "encoder.pth")).predict(photograph)
 
 

@@ -1,4 +1,4 @@
-"""Two models as one: objects from the one, the classes between them from the other."""
+"""Merge a semantic and an instance model into one panoptic model."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -8,6 +8,13 @@ from .images.classes import values_of
 from .segmenter import Segmenter
 from .trained_model import TrainedModel
 
+PREDICTS = {
+    "semantic": "classes only",
+    "objects": "objects",
+    "instance": "objects",
+    "panoptic": "panoptic segments",
+}
+
 
 def merge_panoptic(
     semantic: Segmenter,
@@ -15,94 +22,99 @@ def merge_panoptic(
     *,
     stuff: Collection[str | int] | str | None = None,
 ) -> Segmenter:
-    """Merge a semantic and an instance model into one that gives both.
+    """Merge a semantic and an instance model into one panoptic model.
 
-    Where an object of the instance model is surer than any class of the semantic one, the pixel is
-    the object's; else it belongs to that class. `predict_objects` gives one Labels array and a
+    A pixel belongs to an object of the instance model if that is more probable than any class of
+    the semantic model, else to that class. `predict_objects` then gives one Labels array and a
     table with segment, class, "thing" or "stuff", score and area.
 
     Parameters
     ----------
     semantic : Segmenter
-        Trained to give a class for every pixel.
+        Trained to predict a class for every pixel.
     instance : Segmenter
-        Trained to give objects, on images with as many channels.
+        Trained to predict objects, on images with the same number of channels.
     stuff : collection of str or int, or str, optional
-        Names or values of the semantic model's classes that have no single objects, or one name.
-        None: all but "background" and those of which the instance model has objects, by name.
+        Stuff classes (without single objects): names or values of classes of the semantic model, or
+        one name. None: all classes except "background" and those that the instance model also has,
+        by name.
 
     Returns
     -------
     Segmenter
-        Holds both models; `save` writes one file. It shares their networks.
+        Holds both models and shares their networks; `save` writes one file.
 
     Raises
     ------
     ValueError
-        If the models are not of these kinds, do not go together, or no class is left; if `stuff`
-        names a class that is not there, or one of which there are objects.
+        If the models are of other kinds or incompatible; if `stuff` names an unknown class, or a
+        class of the instance model; if no stuff class is left.
 
     References
     ----------
     Kirillov et al., Panoptic Segmentation, CVPR 2019, arXiv:1801.00868.
     """
-    around, things = _model(semantic, "semantic"), _model(instance, "instance")
-    _require_fit(around, things)
-    values = _stuff_values(around, things, stuff)
-    parts = {"semantic": around.identity, "instance": things.identity}
-    provenance = things.provenance | {"id": uuid4().hex, "merged": parts}
+    semantic_model = _require_kind(semantic, "semantic")
+    instance_model = _require_kind(instance, "instance")
+    _require_compatible(semantic_model, instance_model)
+    values = _stuff_values(semantic_model, instance_model, stuff)
+    merged_ids = {"semantic": semantic_model.identity, "instance": instance_model.identity}
+    provenance = instance_model.provenance | {"id": uuid4().hex, "merged": merged_ids}
     merged = Segmenter(device=instance.device)
     merged.spec = instance.spec
-    merged.trained = replace(things, stuff=around, stuff_values=values, provenance=provenance)
+    merged.trained = replace(
+        instance_model, stuff=semantic_model, stuff_values=values, provenance=provenance
+    )
     return merged
 
 
-def _model(segmenter: Segmenter, kind: str) -> TrainedModel:
+def _require_kind(segmenter: Segmenter, kind: str) -> TrainedModel:
     model = segmenter.ready()
-    given = "semantic" if model.kind == "semantic" else "instance"
-    if given != kind or model.kind == "panoptic":
-        wanted = "a class for every pixel" if kind == "semantic" else "single objects"
+    found = "semantic" if model.kind == "semantic" else "instance"
+    if found != kind or model.kind == "panoptic":
+        required = "a class for every pixel" if kind == "semantic" else "objects"
         raise ValueError(
-            f"The {kind} model is {segmenter.spec.name}, which gives "
-            f"{'classes only' if model.kind == 'semantic' else model.kind + ' results'}: give one "
-            f"that was trained to give {wanted}."
+            f"The {kind} model is {segmenter.spec.name}, which predicts {PREDICTS[model.kind]}: "
+            f"choose one that was trained to predict {required}."
         )
     return model
 
 
-def _require_fit(around: TrainedModel, things: TrainedModel) -> None:
+def _require_compatible(semantic_model: TrainedModel, instance_model: TrainedModel) -> None:
     for name in ("channels", "orientation"):
-        ours, theirs = getattr(around, name), getattr(things, name)
-        if ours != theirs and all((ours, theirs)):
+        first, second = getattr(semantic_model, name), getattr(instance_model, name)
+        if first != second and all((first, second)):
             raise ValueError(
-                f"The semantic model was trained on images with {name} {ours}, the instance model "
-                f"with {theirs}: train both on the same kind of images."
+                f"The semantic model was trained on images with {name} {first}, the instance model "
+                f"with {second}: train both on the same kind of images."
             )
 
 
 def _stuff_values(
-    around: TrainedModel, things: TrainedModel, stuff: Collection[str | int] | str | None
+    semantic_model: TrainedModel,
+    instance_model: TrainedModel,
+    stuff: Collection[str | int] | str | None,
 ) -> tuple[int, ...]:
-    taken = {c.name.lower() for c in things.classes[1:]}
-    free = [c for c in around.classes if c.name.lower() not in taken]
+    taken = {c.name.lower() for c in instance_model.classes[1:]}
+    free = [c for c in semantic_model.classes if c.name.lower() not in taken]
     if not free:
         raise ValueError(
-            "All classes of the semantic model have names of the instance model's, so none is "
-            "left as stuff: train one of the two with other names for its classes."
+            "All class names of the semantic model are also class names of the instance model, so "
+            "no stuff class is left: train one of the two with other class names."
         )
     if stuff is None:
         values = tuple(c.value for c in free if c.name.lower() != "background")
     else:
-        values = tuple(sorted(set(values_of(stuff, around.classes))))
-    twice = [c.name for c in around.classes if c.value in values and c not in free]
-    if twice:
+        values = tuple(sorted(set(values_of(stuff, semantic_model.classes))))
+    shared = [c.name for c in semantic_model.classes if c.value in values and c not in free]
+    if shared:
         raise ValueError(
-            f"{', '.join(map(repr, twice))} cannot be stuff, since the instance model has objects "
-            f"of that name: choose among {', '.join(c.name for c in free)}."
+            f"{', '.join(map(repr, shared))} cannot be stuff, because the instance model has "
+            f"objects of that name: choose among {', '.join(c.name for c in free)}."
         )
     if not values:
         raise ValueError(
-            "No class of the semantic model is left as stuff: name some of "
-            f"{', '.join(c.name for c in around.classes)} with stuff=[...]."
+            "No stuff class is left in the semantic model: choose some of "
+            f"{', '.join(c.name for c in semantic_model.classes)} with stuff=[...]."
         )
     return values

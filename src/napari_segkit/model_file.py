@@ -1,4 +1,4 @@
-"""The model file: tensors and one JSON header in a safetensors file, nothing that can run."""
+"""The model file: tensors and a JSON header in one safetensors file, without executable code."""
 
 import json
 from dataclasses import asdict, replace
@@ -16,7 +16,7 @@ from .config import ModelSpec, RefineConfig, TrainConfig
 from .config._schema import from_dict, to_dict
 from .images.classes import LabelClass
 from .images.intensity import Statistics
-from .io.replace_file import replacing
+from .io.replace_file import atomic_write
 from .models import Inputs, build, model_info, outputs
 from .models.meta_device import meta_device
 from .models.weights.pretrained import available
@@ -29,50 +29,24 @@ MALFORMED = (
     ValueError,
 )
 KEY = "segkit"
-STUFF = "stuff."  # before the names of the tensors of a second network
+STUFF = "stuff."  # prefix of the tensors of a merged semantic model
 
 
 def save(model: TrainedModel, path: str | PathLike[str]) -> None:
-    """Write a model file; an existing file is replaced only once the new one is complete.
-
-    Parameters
-    ----------
-    model : TrainedModel
-        What to write.
-    path : path-like
-        Where to.
-    """
+    """Write a model file; an existing file is replaced only after the new one is complete."""
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(f"There is no folder {path.parent} to save {path.name} in.")
-    named = _tensors(model.network)
+    tensors = _tensors(model.network)
     if model.stuff:
-        named |= {STUFF + k: v for k, v in _tensors(model.stuff.network).items()}
-    tensors = {k: v.detach().cpu().contiguous() for k, v in named.items()}
-    with replacing(path) as file:
+        tensors |= {STUFF + k: v for k, v in _tensors(model.stuff.network).items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    with atomic_write(path) as file:
         file.write(serialise(tensors, {KEY: json.dumps(header(model))}))
 
 
 def load(path: str | PathLike[str]) -> TrainedModel:
-    """Read a model file.
-
-    Parameters
-    ----------
-    path : path-like
-        A file that `save` wrote.
-
-    Returns
-    -------
-    TrainedModel
-        On the CPU, in evaluation mode.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not a complete model file or was written by a newer version.
-    """
+    """Read a model file, onto the CPU and in evaluation mode."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no model file {path}.")
@@ -82,14 +56,14 @@ def load(path: str | PathLike[str]) -> TrainedModel:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(
-            f"{path.name} is not a complete napari-segkit model file ({error}): it may be cut "
-            "short or of another kind; choose a file that the Model dock or Segmenter.save wrote."
+            f"{path.name} is not a complete napari-segkit model file ({error}): it may be "
+            "truncated or of another type; choose a file saved by the Model dock or Segmenter.save."
         ) from None
-    return _model(written, tensors, path)
+    return _read_models(written, tensors, path)
 
 
 def header(model: TrainedModel) -> dict[str, Any]:
-    """Everything but the tensors, as JSON-able values."""
+    """All metadata as JSON-able values."""
     return {
         "format": FORMAT,
         "spec": to_dict(_without_path(model.spec)),
@@ -113,9 +87,9 @@ def header(model: TrainedModel) -> dict[str, Any]:
 
 
 def _without_path(spec: ModelSpec) -> ModelSpec:
-    """A file of weights is on the trainer's machine only; its name is in the provenance."""
-    words = (None, *model_info(spec.name).weights, *available(spec))
-    return spec if spec.weights in words else replace(spec, weights=None)
+    """Drop a local path of weights; their file name stays in the provenance."""
+    published = (None, *model_info(spec.name).weights, *available(spec))
+    return spec if spec.weights in published else replace(spec, weights=None)
 
 
 def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
@@ -125,8 +99,8 @@ def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise ValueError(
             f"{path.name} holds tensors but no napari-segkit header: it was not saved by "
-            "napari-segkit, or was changed; choose a file that the Model dock or "
-            "Segmenter.save wrote."
+            "napari-segkit, or was changed; choose a file saved by the Model dock or "
+            "Segmenter.save."
         ) from None
     if number > FORMAT:
         raise ValueError(
@@ -137,67 +111,72 @@ def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
 
 
 def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
-    """All that a network has learned, each tensor by its first name: some layers have two."""
-    known = {name for name, _ in [*network.named_parameters(), *network.named_buffers()]}
-    return {name: t for name, t in network.state_dict().items() if name in known}
+    """Parameters and buffers; tensors shared under several names are listed once."""
+    unique = {name for name, _ in [*network.named_parameters(), *network.named_buffers()]}
+    return {name: t for name, t in network.state_dict().items() if name in unique}
 
 
 def _network(spec: ModelSpec, inputs: Inputs, tensors: dict[str, torch.Tensor]) -> nn.Module:
-    """Build it only once its shapes are known to be those of the file: memory stays in bounds."""
+    """Build the network only if its tensor shapes match the file, which bounds the memory."""
     lengths = {length for tensor in tensors.values() for length in tensor.shape}
-    classes = {inputs.classes, inputs.classes - 1}  # some have no output for background
+    classes = {inputs.classes, inputs.classes - 1}  # some have no background output
     if inputs.channels not in lengths or not classes & lengths:
-        raise ValueError("its tensors are not those of this model")
+        raise ValueError("tensors do not match this model")
     with meta_device():
         expected = _tensors(build(spec, inputs))
     if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in tensors.items()}:
-        raise ValueError("its tensors are not those of this model")
+        raise ValueError("tensors do not match this model")
     network = build(spec, inputs)
-    network.load_state_dict(tensors, strict=False)  # a tensor with two names is there by one
+    network.load_state_dict(tensors, strict=False)  # shared tensors have one name in the file
     return network.eval()
 
 
 def _other_versions(written: dict[str, Any]) -> str:
-    """Which libraries are not those that the file was written with, as the end of a sentence."""
+    """Names and versions of libraries that differ from those that wrote the file."""
     try:
-        then = {str(k): str(v) for k, v in written["provenance"]["versions"].items()}
+        saved = {str(k): str(v) for k, v in written["provenance"]["versions"].items()}
     except (AttributeError, KeyError, TypeError):
         return ""
-    now = versions()
-    other = [f"{k} {v}, here {now[k]}" for k, v in then.items() if k in now and now[k] != v]
-    return f" (it was written with {'; '.join(other)})" if other else ""
+    here = versions()
+    other = [f"{k} {v}, here {here[k]}" for k, v in saved.items() if k in here and here[k] != v]
+    return f" (it was saved with {'; '.join(other)})" if other else ""
 
 
-def _model(written: dict[str, Any], tensors: dict[str, torch.Tensor], path: Path) -> TrainedModel:
+def _read_models(
+    written: dict[str, Any], tensors: dict[str, torch.Tensor], path: Path
+) -> TrainedModel:
     try:
-        second = written.get("stuff")
-        if second is None:
-            return _trained(written, tensors)
-        own = {k: v for k, v in tensors.items() if not k.startswith(STUFF)}
+        stuff = written.get("stuff")
+        if stuff is None:
+            return _read_model(written, tensors)
+        if stuff.get("stuff"):
+            raise ValueError("more than two models")
+        things = {k: v for k, v in tensors.items() if not k.startswith(STUFF)}
         rest = {k[len(STUFF) :]: v for k, v in tensors.items() if k.startswith(STUFF)}
-        if second.get("stuff"):
-            raise ValueError("it holds more than two models")
-        values = tuple(written["stuff_values"])
-        return replace(_trained(written, own), stuff=_trained(second, rest), stuff_values=values)
+        return replace(
+            _read_model(written, things),
+            stuff=_read_model(stuff, rest),
+            stuff_values=tuple(written["stuff_values"]),
+        )
     except MALFORMED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f"{path.name} has a header that does not fit its tensors or this version ({reason}); "
+            f"{path.name} has a header that does not match its tensors or this version ({reason}); "
             f"save the model again, or update napari-segkit{_other_versions(written)}."
         ) from None
 
 
-def _trained(written: dict[str, Any], tensors: dict[str, torch.Tensor]) -> TrainedModel:
+def _read_model(written: dict[str, Any], tensors: dict[str, torch.Tensor]) -> TrainedModel:
     spec = from_dict(ModelSpec, written["spec"])
     classes = tuple(LabelClass(**c) for c in written["classes"])
     spacing, ndim = tuple(map(float, written["spacing"])), len(written["tile_size"])
     if len(spacing) != 3 or not all(0 < s < inf for s in spacing) or ndim not in (2, 3):
-        raise ValueError("its spacing or its tiles cannot be right")
+        raise ValueError("invalid spacing or tile size")
     if not isinstance(written["provenance"], dict):
-        raise ValueError("it does not say where it comes from")
+        raise ValueError("invalid provenance")
     inputs = Inputs(int(written["channels"]), outputs(spec, len(classes)), spacing[-ndim:])
     network = _network(spec, inputs, tensors)
-    fixed = written["statistics"]
+    statistics = written["statistics"]
     return TrainedModel(
         network=network,
         spec=spec,
@@ -212,7 +191,9 @@ def _trained(written: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Train
         nonzero=written["nonzero"],
         object_size=float(written.get("object_size", 0.0)),
         refine=from_dict(RefineConfig, written.get("refine", {})),
-        statistics=Statistics(tuple(fixed["low"]), tuple(fixed["high"])) if fixed else None,
+        statistics=Statistics(tuple(statistics["low"]), tuple(statistics["high"]))
+        if statistics
+        else None,
         history=tuple(written["history"]),
         provenance=written["provenance"],
     )

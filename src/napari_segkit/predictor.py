@@ -1,4 +1,4 @@
-"""A model and what can be asked of it: labels, probabilities, objects."""
+"""Everything a trained model can do: predict labels, probabilities, objects."""
 
 import sys
 import warnings
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig
-from .images.axes_image import AxesImage, as_image, turned
+from .images.axes_image import AxesImage, as_image, reorient_image
 from .images.classes import LabelClass
 from .models import is_pretrained, resolve
 from .steps import drain
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Predictor:
-    """A model that predicts, once it is trained; `Segmenter` is one that also learns.
+    """A model that predicts once it is trained; `Segmenter` adds training and files.
 
     Parameters
     ----------
@@ -38,18 +38,18 @@ class Predictor:
         self.trained: TrainedModel | None = None
 
     def __repr__(self) -> str:
-        """Name, encoder, and the classes it has learned."""
+        """Name, encoder and classes."""
         learned = ", ".join(c.name for c in self.classes) or "not trained"
         return f"<{type(self).__name__} {self.spec.name} ({self.spec.encoder}), {learned}>"
 
     @property
     def is_trained(self) -> bool:
-        """Whether it can predict."""
+        """Whether the model is trained."""
         return self.trained is not None
 
     @property
     def can_predict(self) -> bool:
-        """Whether it is trained, here or by others: with weights of a whole model."""
+        """Whether the model is trained, or has pretrained weights of a complete model."""
         return self.is_trained or is_pretrained(self.spec)
 
     @property
@@ -64,12 +64,11 @@ class Predictor:
 
     @property
     def refine(self) -> RefineConfig:
-        """What is done to probabilities on the way to labels; the model keeps it in its file.
+        """Refinement settings applied to every prediction; stored in the model file.
 
-        Set it to have every prediction refined so. It stays when the model is trained again on
-        the same classes. Of a model merged from two, both are smoothed, and what lies between
-        objects can be tidied; ValueError where a class is to be tidied that is not there, or
-        which has objects.
+        They stay when the model is trained again on the same classes. For a model merged from two,
+        the smoothing applies to both, the clean-up to stuff classes only. Setting raises ValueError
+        if the clean-up names a class that the model does not have, or a class of objects.
         """
         if self.trained is None:
             return RefineConfig()
@@ -78,8 +77,8 @@ class Predictor:
         return refinement_of(self.trained)
 
     @refine.setter
-    def refine(self, recipe: RefineConfig) -> None:
-        self.trained = self._refining(recipe)
+    def refine(self, config: RefineConfig) -> None:
+        self.trained = self._with_refinement(config)
 
     def predict(
         self,
@@ -94,28 +93,33 @@ class Predictor:
 
         Parameters
         ----------
-        image : array-like or napari AxesImage layer
-            With the channels the model was trained with.
+        image : array-like or napari Image layer
+            With the channels that the model was trained on.
         tile : TileConfig, optional
-            Batch size; tile size and overlap only where the model's own are to be replaced.
+            Batch size; a tile size and overlap given here replace those of the model.
         axes : str, optional
-            One letter of "TCZYX" a dimension. None: as in training, T and Z added or left out.
+            One letter of "TCZYX" for each dimension. None: as in training, with T and Z added or
+            left out to match the number of dimensions.
         spacing : sequence of float, optional
-            World units between pixels along Z Y X or Y X.
+            Pixel size in world units along Z Y X or Y X.
         refine : RefineConfig, optional
-            What is done to the probabilities, in the dimensions of the model. None: the model's
-            own recipe; ``RefineConfig()``: nothing.
+            Refinement of the probabilities, in the dimensions of the model. None: the settings
+            stored with the model; ``RefineConfig()``: no refinement.
 
         Returns
         -------
         ndarray
-            Integers in the image's shape without its channel axis: the class values of the
-            training labels; of a model that gives objects, a number for each of them, 0 being
-            background.
+            Integers in the image's shape without its channel axis: class values as in the training
+            labels; for models that predict objects, object ids, with 0 as background.
+
+        Raises
+        ------
+        ValueError
+            If the model is not trained, or the image does not suit it.
         """
-        say_blocking("predict", "predict_tiles(...)")
-        more: Any = {"axes": axes, "spacing": spacing, "refine": refine}
-        return drain(self.predict_tiles(image, tile, **more)).labels
+        warn_if_blocking("predict", "predict_tiles(...)")
+        steps = self.predict_tiles(image, tile, axes=axes, spacing=spacing, refine=refine)
+        return drain(steps).labels
 
     def predict_objects(
         self,
@@ -127,18 +131,18 @@ class Predictor:
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
     ) -> "Objects":
-        """Find the objects of an image, each with its class and score.
+        """Predict the objects of an image, each with its class and score.
 
         Parameters
         ----------
         image, tile, axes, spacing
             As in `predict`.
         objects : ObjectConfig, optional
-            Which of them are kept; ``found.filtered(...)`` changes that later.
+            Which objects are kept; ``.filtered(...)`` of the result changes that later.
         refine : RefineConfig, optional
-            As in `predict`; only its smoothing counts for objects. The masks of Mask R-CNN and
-            SOLO are smoothed one by one, each against its background and in its box; of other
-            models, the classes that the objects are then found in.
+            As in `predict`; for objects only the smoothing is used. Masks of Mask R-CNN and SOLO
+            are smoothed one by one within their boxes; for other models, the class probabilities
+            are smoothed before the objects are separated.
 
         Returns
         -------
@@ -148,17 +152,18 @@ class Predictor:
         Raises
         ------
         ValueError
-            If the model gives classes only.
+            If the model predicts classes only, is not trained, or does not suit the image.
         """
-        say_blocking("predict_objects", "predict_tiles(...)")
-        kind_ = self.ready().kind
-        if kind_ == "semantic":
+        warn_if_blocking("predict_objects", "predict_tiles(...)")
+        if self.ready().kind == "semantic":
             raise ValueError(
-                f"{self.spec.name} was trained to give classes only: train it with "
+                f"{self.spec.name} was trained to predict classes only: train it with "
                 "ModelSpec(..., objects='distance'), or choose maskrcnn or solo."
             )
-        more: Any = {"axes": axes, "spacing": spacing, "objects": objects, "refine": refine}
-        return drain(self.predict_tiles(image, tile, **more)).objects  # type: ignore[return-value]
+        steps = self.predict_tiles(
+            image, tile, axes=axes, spacing=spacing, objects=objects, refine=refine
+        )
+        return drain(steps).objects  # type: ignore[return-value]
 
     def predict_proba(
         self,
@@ -169,26 +174,27 @@ class Predictor:
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
     ) -> NDArray[np.float32]:
-        """Probability of each class at every pixel.
+        """Predict the probability of each class at every pixel.
 
-        A model that finds objects one by one gives, for a class, the highest product of an
-        object's score and its mask's probability there; for background, that there is none; all
-        scaled to add up to one.
+        For Mask R-CNN and SOLO, the probability of a class is the maximum of object score times
+        mask probability; that of background is the probability that there is no object. All are
+        normalised to sum to one.
 
         Parameters
         ----------
         image, tile, axes, spacing, refine
-            As in `predict`; the probabilities are the smoothed ones.
+            As in `predict`; the probabilities are those after smoothing.
 
         Returns
         -------
         ndarray
-            float32 ``(classes, *image shape without its channel axis)``; classes in the order
-            of `classes`.
+            float32 ``(classes, *image shape without its channel axis)``, in the order of `classes`.
         """
-        say_blocking("predict_proba", "predict_tiles(..., probabilities=True)")
-        more: Any = {"axes": axes, "spacing": spacing, "refine": refine, "probabilities": True}
-        return drain(self.predict_tiles(image, tile, **more)).probabilities  # type: ignore[return-value]
+        warn_if_blocking("predict_proba", "predict_tiles(..., probabilities=True)")
+        steps = self.predict_tiles(
+            image, tile, axes=axes, spacing=spacing, probabilities=True, refine=refine
+        )
+        return drain(steps).probabilities  # type: ignore[return-value]
 
     def predict_tiles(
         self,
@@ -209,69 +215,74 @@ class Predictor:
         image, tile, axes, spacing, refine
             As in `predict`.
         probabilities : bool
-            Keep the probabilities of all classes.
+            Also return the probabilities of all classes.
         statistics : Statistics, optional
-            Normalisation numbers to use instead of the image's own, such as those of a stack
+            Normalisation statistics to use instead of the image's, for example those of the stack
             that a slice comes from (``segmenter.measure(stack)``).
         objects : ObjectConfig, optional
-            Which objects are kept, where the model gives objects.
+            Which objects are kept, for models that predict objects.
 
         Yields
         ------
         TileStep
-            After each batch of tiles.
+            Progress after each batch of tiles.
 
         Returns
         -------
         Prediction
-            Labels, probabilities on request, objects where it gives them, and their provenance.
+            Labels, probabilities if requested, objects if the model predicts them, and provenance.
         """
-        named = self._image(image, axes, spacing)
-        model = self.ready() if refine is None else self._refining(refine)
+        axes_image = self._image(image, axes, spacing)
+        model = self.ready() if refine is None else self._with_refinement(refine)
 
         from .devices import choose
         from .inference import predict_tiles_of
 
-        device, tile = choose(self.device), tile or TileConfig()
+        device = choose(self.device)
         model.to(device)
-        options: Any = {
-            "probabilities": probabilities,
-            "statistics": statistics,
-            "objects": objects,
-        }
-        turned_image = turned(named, model.orientation)
-        found = yield from predict_tiles_of(model)(model, turned_image, tile, device, **options)
-        return found.turned(named.label_axes, turned_image.orientation, named.orientation)
+        oriented = reorient_image(axes_image, model.orientation)
+        prediction = yield from predict_tiles_of(model)(
+            model,
+            oriented,
+            tile or TileConfig(),
+            device,
+            probabilities=probabilities,
+            statistics=statistics,
+            objects=objects,
+        )
+        return prediction.reoriented(
+            axes_image.label_axes, oriented.orientation, axes_image.orientation
+        )
 
     def measure(self, image: Any, *, axes: str | None = None) -> "Statistics":
-        """The numbers that normalise an image for this model.
+        """Measure the intensity statistics that normalise an image for this model.
 
         Parameters
         ----------
-        image : array-like or napari AxesImage layer
-            A whole image, stack or series.
+        image : array-like or napari Image layer
+            A complete image, stack or series.
         axes : str, optional
             As in `predict`.
 
         Returns
         -------
         Statistics
-            To be given to `predict_tiles` for parts of that image.
+            For `predict_tiles` on parts of that image.
         """
         return self.ready().measure(self._image(image, axes, None))
 
     def ready(self) -> "TrainedModel":
-        """The trained model, once there is one; weights of a whole model are loaded here.
+        """Return the trained model; pretrained weights of a complete model are loaded here.
 
         Returns
         -------
         TrainedModel
-            Its network and conventions.
+            The network and its metadata.
 
         Raises
         ------
         ValueError
-            If it is not trained yet, and its weights are not those of a whole model.
+            If the model is not trained yet and has no pretrained weights of a complete model.
         """
         if self.trained is None and is_pretrained(self.spec):
             from .pretrained_model import load_pretrained
@@ -281,19 +292,18 @@ class Predictor:
             raise ValueError("This model is not trained yet: train it, or load a model file.")
         return self.trained
 
-    def _refining(self, recipe: RefineConfig) -> "TrainedModel":
-        """The model with another recipe."""
+    def _with_refinement(self, config: RefineConfig) -> "TrainedModel":
         from .trained_model import with_refinement
 
-        return with_refinement(self.ready(), recipe)
+        return with_refinement(self.ready(), config)
 
     def _image(self, image: Any, axes: str | None, spacing: Sequence[float] | None) -> AxesImage:
         model = self.ready()
         return as_image(image, axes, spacing, like=model.axes, channels=model.channels)
 
 
-def say_blocking(verb: str, steps: str) -> None:
-    """In napari's own console any Python call blocks the window: name the one that does not."""
+def warn_if_blocking(verb: str, steps: str) -> None:
+    """Warn in napari's console, where any call blocks the window, and name the alternative."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if type(getattr(shell, "kernel", None)).__name__ == "InProcessKernel":

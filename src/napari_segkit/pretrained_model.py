@@ -1,34 +1,21 @@
-"""Models that others have trained whole: they predict without a training here."""
+"""Pretrained complete models, which predict without any training here."""
 
 from pathlib import Path
 
 from .config import ModelSpec, TrainConfig
 from .images.classes import LabelClass, default_color
 from .models import Inputs, build
-from .trained_model import UNKNOWN, TrainedModel
+from .trained_model import UNKNOWN_SPACING, TrainedModel
 
-LARGEST = 8192  # pixels of a photograph's edge that is seen as a whole
-UNUSED = "N/A"  # what COCO calls the numbers that it does not use
+MAX_EDGE = 8192  # pixels; larger photographs are predicted in tiles
+UNUSED_CATEGORY = "N/A"  # name of numbers that COCO does not use
 
 
 def load_pretrained(spec: ModelSpec) -> TrainedModel:
-    """A model with the weights that its spec names, as it was trained elsewhere.
+    """Load the complete model that `spec.weights` names: "coco", or the path of a weights file.
 
-    Parameters
-    ----------
-    spec : ModelSpec
-        Its `weights`: "coco", fetched where it is not in torchvision's cache, or the path of a
-        file with all tensors of the network.
-
-    Returns
-    -------
-    TrainedModel
-        For colour images of any type.
-
-    Raises
-    ------
-    ValueError
-        If the weights are not those of a whole model, or cannot be had.
+    "coco" is downloaded unless torchvision has cached it. ValueError if the weights are those of an
+    encoder only, or not available.
     """
     from .models.instance.maskrcnn import categories, classes_in
     from .models.weights.files import read
@@ -39,12 +26,12 @@ def load_pretrained(spec: ModelSpec) -> TrainedModel:
         count = classes_in(read(Path(str(spec.weights))))
         if count is None:
             raise ValueError(
-                f"{Path(str(spec.weights)).name} holds an encoder and no whole {spec.name}: train "
-                "this model, or choose weights that others have trained whole, such as 'coco'."
+                f"{Path(str(spec.weights)).name} holds an encoder, not a complete {spec.name}: "
+                "train this model, or choose weights of a complete model, such as 'coco'."
             )
-        known = count == len(names)
-        names = names if known else tuple(f"class {n}" for n in range(count))
-    inputs = Inputs(3, len(names), UNKNOWN[-2:])
+        if count != len(names):
+            names = tuple(f"class {n}" for n in range(count))
+    inputs = Inputs(3, len(names), UNKNOWN_SPACING[-2:])
     network = build(spec, inputs)
     load(network, spec, inputs)
     return TrainedModel(
@@ -54,13 +41,14 @@ def load_pretrained(spec: ModelSpec) -> TrainedModel:
         classes=tuple(_class(value, name) for value, name in enumerate(names)),
         channels=3,
         axes="YXC",
-        spacing=UNKNOWN,
-        tile_size=(LARGEST, LARGEST),
-        overlap=(LARGEST // 4, LARGEST // 4),
+        spacing=UNKNOWN_SPACING,
+        tile_size=(MAX_EDGE, MAX_EDGE),
+        overlap=(MAX_EDGE // 4, MAX_EDGE // 4),
         provenance={"id": str(spec.weights and Path(spec.weights).name), "weights": "whole"},
     )
 
 
 def _class(value: int, name: str) -> LabelClass:
-    readable = "background" if value == 0 else name if name != UNUSED else f"unused {value}"
-    return LabelClass(value, readable, default_color(value))
+    if name == UNUSED_CATEGORY:
+        name = f"unused {value}"
+    return LabelClass(value, name if value else "background", default_color(value))

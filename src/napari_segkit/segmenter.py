@@ -6,7 +6,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from .config import ModelSpec, TrainConfig
-from .predictor import Predictor, say_blocking
+from .predictor import Predictor, warn_if_blocking
 from .steps import Step, drain
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Segmenter(Predictor):
         ValueError
             If the images or labels cannot be used; the previous model stays.
         """
-        say_blocking("fit", "train_epochs(...)")
+        warn_if_blocking("fit", "train_epochs(...)")
         steps = self.train_epochs(
             images,
             labels,

@@ -65,7 +65,7 @@ def test_nothing_is_overwritten_unless_asked(folder, tmp_path, capsys):
     ("options", "order", "said"),
     [
         (["--stuff", "dog"], ("classes", "objects"), "choose among class 1, class 2, class 3."),
-        ([], ("objects", "classes"), "The semantic model is pixels, which gives objects"),
+        ([], ("objects", "classes"), "The semantic model is pixels, which predicts objects"),
         ([], ("classes", "nothing"), "There is no model file"),
     ],
 )

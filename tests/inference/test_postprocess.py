@@ -24,7 +24,7 @@ from napari_segkit import (
     smooth,
 )
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.classes import objects_as_classes
+from napari_segkit.images.classes import foreground_classes
 from napari_segkit.models import Inputs, build
 from napari_segkit.refinement.superpixels import generate
 from napari_segkit.steps import drain
@@ -142,7 +142,7 @@ def test_a_class_that_is_not_there_is_refused(segmenter, value):
     with pytest.raises(ValueError, match=rf"no class {value}"):
         segmenter.refine = wrong
     assert segmenter.refine == NOTHING
-    with pytest.raises(ValueError, match="clean-up cannot be right"):
+    with pytest.raises(ValueError, match="invalid clean-up"):
         replace(segmenter.trained, refine=wrong)
 
 
@@ -172,7 +172,7 @@ def test_an_image_without_contrast_is_refined_too(method, normalise):
 
 
 def test_progress_counts_the_tiles_of_superpixels(segmenter, monkeypatch):
-    monkeypatch.setattr(generate, "TILE", 3000)
+    monkeypatch.setattr(generate, "MAX_TILE", 3000)
     recipe = RefineConfig("superpixels")
     plain, refined = (list(segmenter.predict_tiles(IMAGE, refine=r)) for r in (NOTHING, recipe))
     assert refined[-1].done == refined[-1].total > plain[-1].total + 4
@@ -206,9 +206,9 @@ def test_objects_are_found_in_the_smoothed_classes(parted):
 
 def test_objects_are_not_tidied_as_classes(parted):
     wrong = RefineConfig(clean=(CleanConfig(1),))
-    with pytest.raises(ValueError, match=r"'object' cannot be tidied, since .* ObjectConfig"):
+    with pytest.raises(ValueError, match=r"'object' cannot be cleaned up, because .* ObjectConfig"):
         parted.predict(IMAGE, refine=wrong)
-    with pytest.raises(ValueError, match="clean-up cannot be right"):
+    with pytest.raises(ValueError, match="invalid clean-up"):
         replace(parted.trained, refine=wrong)
 
 
@@ -236,7 +236,7 @@ def test_another_recipe_for_a_merged_model_smooths_both(segmenter, parted):
     assert merged.refine == wanted
     assert merged.trained.refine == SMOOTH
     assert merged.trained.stuff.refine == replace(SMOOTH, clean=(CleanConfig(1, min_size=40),))
-    with pytest.raises(ValueError, match="'object' cannot be tidied"):
+    with pytest.raises(ValueError, match="'object' cannot be cleaned up"):
         merged.refine = RefineConfig(clean=(CleanConfig(1),))
     found = drain(merged.predict_tiles(IMAGE, refine=NOTHING)).provenance
     assert found["refine"] is None
@@ -252,7 +252,7 @@ def test_soft_masks_are_smoothed_one_by_one():
         network.eval(),
         spec,
         TrainConfig(),
-        classes=objects_as_classes((0, 1)),
+        classes=foreground_classes((0, 1)),
         channels=1,
         axes="YX",
         spacing=(1.0, 1.0, 1.0),

@@ -11,7 +11,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.inference.semantic import predict_tiles
-from napari_segkit.inference.tiled import plan
+from napari_segkit.inference.tiled import plan_tiles
 from napari_segkit.steps import drain
 from napari_segkit.trained_model import TrainedModel
 
@@ -74,7 +74,7 @@ def test_tiled_equals_untiled_everywhere(model, shape, batch_size):
         model, image, TileConfig(batch_size=batch_size), probabilities=True, statistics=numbers
     )
     whole = run(model, image, one_tile, probabilities=True, statistics=numbers)
-    assert len(plan(model, image, one_tile)) == 1
+    assert len(plan_tiles(model, image, one_tile)) == 1
     np.testing.assert_allclose(tiled.probabilities, whole.probabilities, atol=1e-5)
     np.testing.assert_allclose(tiled.probabilities.sum(axis=0), 1, atol=1e-5)
 
@@ -172,10 +172,10 @@ def test_a_model_of_a_thin_stack_has_no_seams_in_a_tall_one():
     thin = Segmenter(ModelSpec("mednext")).fit(volume, (volume > 0.5).astype(int), config)
     assert thin.trained.tile_size[0] == 16
     tall = AxesImage(np.zeros((60, 32, 32)), "ZYX")
-    grid = plan(thin.trained, tall, TileConfig())
+    grid = plan_tiles(thin.trained, tall, TileConfig())
     assert (grid.size[0], grid.overlap[0]) == (32, 16)
-    assert plan(thin.trained, AxesImage(volume, "ZYX"), TileConfig()).size[0] == 16
-    assert plan(thin.trained, AxesImage(volume, "ZYX"), TileConfig(32)).size == (16, 32, 32)
+    assert plan_tiles(thin.trained, AxesImage(volume, "ZYX"), TileConfig()).size[0] == 16
+    assert plan_tiles(thin.trained, AxesImage(volume, "ZYX"), TileConfig(32)).size == (16, 32, 32)
 
 
 def test_progress_counts_all_tiles_of_all_slices(model):
@@ -183,7 +183,7 @@ def test_progress_counts_all_tiles_of_all_slices(model):
     assert (
         steps[-1].done
         == steps[-1].total
-        == 2 * len(plan(model, AxesImage(coins(), "YX"), TileConfig()))
+        == 2 * len(plan_tiles(model, AxesImage(coins(), "YX"), TileConfig()))
     )
 
 

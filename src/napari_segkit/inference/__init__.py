@@ -1,4 +1,4 @@
-"""From a trained model and an image to labels, tile by tile."""
+"""Apply trained models to images, tile by tile."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def predict_tiles_of(model: "TrainedModel") -> Callable[..., Any]:
-    """The generator that predicts with a model of this kind."""
+    """The `predict_tiles` generator for this kind of model."""
     from . import instance, panoptic, semantic, watershed
 
     by_kind: dict[str, Callable[..., Any]] = {

@@ -1,4 +1,4 @@
-"""Objects found one by one in tiles, and joined across them."""
+"""Predict object masks tile by tile and merge them across tiles."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -19,7 +19,7 @@ from napari_segkit.refinement.instances import smooth_objects
 from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
-from .tiled import Prediction, Run, TileStep, run
+from .tiled import Prediction, TiledInference, TileStep, start_inference
 
 
 @torch.inference_mode()
@@ -33,79 +33,44 @@ def predict_tiles(
     statistics: Statistics | None = None,
     objects: ObjectConfig | None = None,
 ) -> Generator[TileStep, None, Prediction]:
-    """Predict the objects of an image tile by tile.
-
-    A smoothing takes each object against its background, in its box.
-
-    Parameters
-    ----------
-    model, image, config, device, statistics
-        As in `prediction.semantic.predict_tiles`.
-    probabilities : bool
-        Keep the probability of each class at every pixel, as `class_probabilities` has it.
-    objects : ObjectConfig, optional
-        Which objects are kept.
-
-    Yields
-    ------
-    TileStep
-        After each batch of tiles.
-
-    Returns
-    -------
-    Prediction
-        Its labels are ids of objects.
-    """
-    work = run(model, image, config, device, statistics)
-    shape = (len(model.classes), *image.without_channels())
-    kept = np.zeros(shape, np.float32) if probabilities else None
+    """Predict objects tile by tile; a smoothing refines each mask in its box."""
+    inference = start_inference(model, image, config, device, statistics)
+    shape = (len(model.classes), *image.label_shape)
+    maps = np.zeros(shape, np.float32) if probabilities else None
     frames: list[SoftMasks] = []
-    for frame in work.frames():
-        found = yield from work.outputs(frame)
-        joined = merge_tiles(work.grid, [(tile, _candidates(given)) for tile, given in found])
-        frames.append((yield from _smoothed(_scaled(joined, work), work, frame)))
-        if kept is not None:
-            maps = class_probabilities(frames[-1], len(model.classes), image.spatial(2))
-            image.write(kept, frame, maps)
-    where = without_pixels(image)
-    chosen = Objects(MaskCandidates(frames, where), objects or ObjectConfig(), model.classes, where)
-    return Prediction(chosen.labels, kept, work.provenance(), chosen)
+    for frame in inference.frames():
+        outputs = yield from inference.outputs(frame)
+        merged = merge_tiles(inference.grid, [(tile, _to_arrays(masks)) for tile, masks in outputs])
+        frames.append((yield from _smooth_masks(_scale_boxes(merged, inference), inference, frame)))
+        if maps is not None:
+            frame_maps = class_probabilities(frames[-1], len(model.classes), image.spatial_shape(2))
+            image.write(maps, frame, frame_maps)
+    template = without_pixels(image)
+    candidates = MaskCandidates(frames, template)
+    result = Objects(candidates, objects or ObjectConfig(), model.classes, template)
+    return Prediction(result.labels, maps, inference.provenance(), result)
 
 
 def class_probabilities(
     candidates: SoftMasks, classes: int, shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """How likely each pixel is of each class, as the objects found there say.
+    """Probability of each class at every pixel, float32 ``(classes, *shape)``, from object masks.
 
-    For a class of objects it is the highest product of score and mask probability among the
-    candidates there; for background, that there is none of any class; scaled to add up to one.
-
-    Parameters
-    ----------
-    candidates : SoftMasks
-        Of one image, also the unsure ones.
-    classes : int
-        Number of classes, background included.
-    shape : tuple of int
-        Height and width.
-
-    Returns
-    -------
-    ndarray
-        float32 ``(classes, *shape)``.
+    For a class, the maximum of score times mask probability among its candidates; for background,
+    the probability that there is no object; normalised to sum to one.
     """
     maps = np.zeros((classes, *shape), np.float32)
     for number in range(len(candidates)):
-        mask, place = paste(candidates.masks[number], candidates.boxes[number], shape)
-        target = maps[candidates.positions[number]][place]
+        mask, region = paste(candidates.masks[number], candidates.boxes[number], shape)
+        target = maps[candidates.positions[number]][region]
         np.maximum(target, candidates.scores[number] * mask, out=target)
     maps[0] = (1 - maps[1:]).prod(axis=0)
     return maps / maps.sum(axis=0)
 
 
-def _candidates(given: dict[str, torch.Tensor]) -> SoftMasks:
-    """What the network found in a tile, as arrays."""
-    arrays: Any = {name: tensor.float().cpu().numpy() for name, tensor in given.items()}
+def _to_arrays(output: dict[str, torch.Tensor]) -> SoftMasks:
+    """Convert network outputs of a tile to arrays."""
+    arrays: Any = {name: tensor.float().cpu().numpy() for name, tensor in output.items()}
     return SoftMasks(
         arrays["boxes"],
         arrays["masks"].astype(np.float16),
@@ -114,22 +79,28 @@ def _candidates(given: dict[str, torch.Tensor]) -> SoftMasks:
     )
 
 
-def _smoothed(
-    candidates: SoftMasks, work: Run, frame: dict[str, int]
+def _smooth_masks(
+    candidates: SoftMasks, inference: TiledInference, frame: dict[str, int]
 ) -> Generator[TileStep, None, SoftMasks]:
-    """Each mask smoothed, where the model does that."""
-    smoother = work.model.refine.smoother
+    """Smooth each mask, if the model has a smoothing."""
+    smoother = inference.model.refine.smoother
     if smoother is None:
         return candidates
-    options: Any = {"statistics": work.intensities, "device": str(work.device)}
-    steps = smooth_objects(candidates, work.whole, frame, smoother, **options)
-    smoothed = yield from map_steps(steps, lambda _: work.step(0))
-    yield work.step(1)
+    steps = smooth_objects(
+        candidates,
+        inference.original,
+        frame,
+        smoother,
+        statistics=inference.intensities,
+        device=str(inference.device),
+    )
+    smoothed = yield from map_steps(steps, lambda _: inference.step(0))
+    yield inference.step(1)
     return smoothed
 
 
-def _scaled(candidates: SoftMasks, work: Run) -> SoftMasks:
-    """Boxes in pixels of the image as it came."""
-    height, width = np.divide(work.whole.spatial(2), work.image.spatial(2))
+def _scale_boxes(candidates: SoftMasks, inference: TiledInference) -> SoftMasks:
+    """Scale boxes to pixels of the original image."""
+    height, width = np.divide(inference.original.spatial_shape(2), inference.image.spatial_shape(2))
     scale = np.array([width, height] * 2, np.float32)
     return replace(candidates, boxes=candidates.boxes * scale)

@@ -1,4 +1,4 @@
-"""Objects from one model, the classes between them from another."""
+"""Combine objects of one model with classes (stuff) of another."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_segkit.config import ObjectConfig, TileConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics
-from napari_segkit.images.resample import resampled_shape
+from napari_segkit.images.resample import resampled_template
 from napari_segkit.instances.candidates import without_pixels
 from napari_segkit.instances.panoptic_candidates import PanopticCandidates
 from napari_segkit.instances.results import Objects
@@ -19,11 +19,10 @@ from napari_segkit.models import kind_of
 from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
-from . import instance, semantic
-from . import watershed as parted
-from .tiled import Prediction, TileStep, plan, steps_in
+from . import instance, semantic, watershed
+from .tiled import Prediction, TileStep, count_steps, plan_tiles
 
-THINGS = {"instance": instance.predict_tiles, "objects": parted.predict_tiles}
+THINGS = {"instance": instance.predict_tiles, "objects": watershed.predict_tiles}
 
 
 def predict_tiles(
@@ -36,79 +35,64 @@ def predict_tiles(
     statistics: Statistics | None = None,
     objects: ObjectConfig | None = None,
 ) -> Generator[TileStep, None, Prediction]:
-    """Predict objects and the classes between them, tile by tile, each refined by its own recipe.
-
-    Parameters
-    ----------
-    model, image, config, device, statistics
-        As in `prediction.semantic.predict_tiles`; the model has a second one as its `stuff`.
-    probabilities : bool
-        Keep the probability of each class at every pixel.
-    objects : ObjectConfig, optional
-        Which objects are kept.
-
-    Yields
-    ------
-    TileStep
-        After each batch of tiles of either model.
-
-    Returns
-    -------
-    Prediction
-        Its labels are ids of segments.
-    """
+    """Predict with both models, each with its own refinement; labels are segment ids."""
     second = model.stuff
     if second is None:
-        raise ValueError("This model has no second one: merge two with merge_panoptic.")
-    tiles = [_steps(m, image, config) for m in (model, second)]
-    more: Any = {"probabilities": True, "statistics": statistics}
-    steps = THINGS[kind_of(model.spec)](model, image, config, device, objects=objects, **more)
-    things: Any = yield from map_steps(steps, lambda step: TileStep(step.done, sum(tiles)))
+        raise ValueError("This model holds one model only: merge two with merge_panoptic.")
+    counts = [_count_steps(m, image, config) for m in (model, second)]
+    steps = THINGS[kind_of(model.spec)](
+        model, image, config, device, probabilities=True, statistics=statistics, objects=objects
+    )
+    things: Any = yield from map_steps(steps, lambda step: TileStep(step.done, sum(counts)))
     occurring = things.objects.candidates.positions.tolist()
     compact = _compact(things.probabilities, occurring)
     if not probabilities:
         things = replace(things, probabilities=None)
-    more["statistics"] = statistics if _alike(model, second) else None
-    steps = semantic.predict_tiles(second, image, config, device, **more)
-    around = yield from map_steps(steps, lambda step: TileStep(tiles[0] + step.done, sum(tiles)))
-    where = without_pixels(image)
-    stuff = tuple(range(len(model.classes), len(model.all_classes)))
-    likeliest = _likeliest(around.probabilities, second, model.stuff_values)
-    found = PanopticCandidates(things.objects.candidates, occurring, compact, stuff, *likeliest, where)
-    chosen = Objects(found, objects or ObjectConfig(), model.all_classes, where)
+    shared = statistics if _share_statistics(model, second) else None
+    steps = semantic.predict_tiles(
+        second, image, config, device, probabilities=True, statistics=shared
+    )
+    stuff = yield from map_steps(steps, lambda step: TileStep(counts[0] + step.done, sum(counts)))
+    positions = tuple(range(len(model.classes), len(model.all_classes)))
+    most_likely = _most_likely(stuff.probabilities, second, model.stuff_values)
+    template = without_pixels(image)
+    candidates = PanopticCandidates(
+        things.objects.candidates, occurring, compact, positions, *most_likely, template
+    )
+    result = Objects(candidates, objects or ObjectConfig(), model.all_classes, template)
     maps = None
     if probabilities:
-        maps = _joined(things.probabilities, around.probabilities, second, model.stuff_values)
-    provenance = things.provenance | {"stuff": around.provenance}
-    return Prediction(chosen.labels, maps, provenance, chosen)
+        maps = _combine(things.probabilities, stuff.probabilities, second, model.stuff_values)
+    provenance = things.provenance | {"stuff": stuff.provenance}
+    return Prediction(result.labels, maps, provenance, result)
 
 
-def _steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:
-    """How many steps a model will take; nothing of the image is read."""
+def _count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:
+    """Number of steps of a model; reads no pixels."""
     empty, size = without_pixels(image), model.config.voxel_size
     if size is not None:
-        empty = resampled_shape(empty, size, model.ndim)
-    return steps_in(model, plan(model, empty, config), image)
+        empty = resampled_template(empty, size, model.ndim)
+    return count_steps(model, plan_tiles(model, empty, config), image)
 
 
-def _alike(model: TrainedModel, second: TrainedModel) -> bool:
-    """Whether the numbers that normalise an image for one model are right for the other."""
+def _share_statistics(model: TrainedModel, second: TrainedModel) -> bool:
+    """Whether normalisation statistics measured for one model are valid for the other."""
     measured = model.config.normalise == second.config.normalise == "image"
     return measured and model.nonzero == second.nonzero
 
 
 def _compact(maps: Any, positions: Sequence[int]) -> NDArray[np.float16]:
-    """Probabilities of some classes in half the bytes."""
+    """Probabilities of some classes as float16."""
     compact = np.empty((len(positions), *maps.shape[1:]), np.float16)
-    for place, position in enumerate(positions):
-        compact[place] = maps[position]
+    for index, position in enumerate(positions):
+        compact[index] = maps[position]
     return compact
 
 
-def _likeliest(
+def _most_likely(
     maps: Any, second: TrainedModel, values: tuple[int, ...]
 ) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.float16]]:
-    """Which stuff class is the likeliest, and how likely; 0 where another class is likelier."""
+    """Index of the most likely stuff class, and its probability; 0 where a thing is more likely."""
     is_stuff = np.isin(second.values, values)
     numbers = np.where(is_stuff, np.cumsum(is_stuff) - 1, 0)
     best = maps.argmax(axis=0)
@@ -116,11 +100,11 @@ def _likeliest(
     return numbers.astype(np.min_scalar_type(len(numbers)))[best], probability
 
 
-def _joined(
-    things: Any, around: Any, second: TrainedModel, values: tuple[int, ...]
+def _combine(
+    things: Any, semantic_maps: Any, second: TrainedModel, values: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Probabilities of all classes: stuff shares what the objects leave."""
-    stuff = around[np.isin(second.values, values)] * things[:1]
+    """Probabilities of all classes; stuff classes share the background of the objects."""
+    stuff = semantic_maps[np.isin(second.values, values)] * things[:1]
     void = things[:1] - stuff.sum(axis=0, keepdims=True)
-    joined: NDArray[np.float32] = np.concatenate([void.clip(0), things[1:], stuff])
-    return joined
+    combined: NDArray[np.float32] = np.concatenate([void.clip(0), things[1:], stuff])
+    return combined

@@ -1,4 +1,4 @@
-"""Probabilities on the way to labels, as the model's recipe says."""
+"""Turn probabilities into labels with the model's refinement settings."""
 
 from collections.abc import Generator
 
@@ -11,54 +11,36 @@ from napari_segkit.refinement.pipeline import RefinedLabels, refine_frame
 from napari_segkit.refinement.probability_maps import ProbabilityMaps
 from napari_segkit.steps import map_steps
 
-from .tiled import Run, TileStep
+from .tiled import TiledInference, TileStep
 
 
-def refined(
-    work: Run, frame: dict[str, int], probabilities: NDArray[np.float32], *, keep: bool
+def labels_from_probabilities(
+    inference: TiledInference,
+    frame: dict[str, int],
+    probabilities: NDArray[np.float32],
+    *,
+    keep: bool,
 ) -> Generator[TileStep, None, RefinedLabels]:
-    """Make labels of a frame's probabilities.
-
-    Parameters
-    ----------
-    work : Run
-        The prediction under way; its model has the recipe.
-    frame : dict
-        Place along the axes that the model walks.
-    probabilities : ndarray
-        float32 ``(classes, *spatial)`` on the image's own grid.
-    keep : bool
-        Keep the smoothed probabilities.
-
-    Yields
-    ------
-    TileStep
-        After each block.
-
-    Returns
-    -------
-    RefinedLabels
-        Labels ``spatial``, and the probabilities where they are kept.
-    """
-    recipe, values = work.model.refine, work.model.values
-    if not (recipe.smoother or recipe.clean):
+    """Refine probabilities of a frame and convert them to labels, shape ``spatial``."""
+    config, values = inference.model.refine, inference.model.values
+    if not (config.smoother or config.clean):
         return RefinedLabels(from_indices(probabilities.argmax(axis=0), values), probabilities)
-    maps = ProbabilityMaps(probabilities, _seen(work, frame), work.intensities)
-    (only,) = maps.frames()
-    steps = refine_frame(maps, only, recipe, values, device=str(work.device), keep=keep)
-    found = yield from map_steps(steps, lambda _: work.step(1))
-    smoothed = found.probabilities
+    maps = ProbabilityMaps(probabilities, _smoothing_image(inference, frame), inference.intensities)
+    (index,) = maps.frames()
+    steps = refine_frame(maps, index, config, values, device=str(inference.device), keep=keep)
+    result = yield from map_steps(steps, lambda _: inference.step(1))
+    smoothed = result.probabilities
     return RefinedLabels(
-        found.labels.reshape(probabilities.shape[1:]),
+        result.labels.reshape(probabilities.shape[1:]),
         None if smoothed is None else smoothed.reshape(probabilities.shape),
     )
 
 
-def _seen(work: Run, frame: dict[str, int]) -> AxesImage:
-    """The frame's pixels, where the smoothing looks at them; else their places alone."""
-    whole, ndim = work.whole, work.model.ndim
-    lengths = whole.spatial(ndim)
-    if work.intensities is None:
-        return AxesImage(np.broadcast_to(np.uint8(0), lengths), SPATIAL[-ndim:], whole.spacing)
-    pixels = whole.read(frame, [slice(0, n) for n in lengths])
-    return AxesImage(pixels, "C" + SPATIAL[-ndim:], whole.spacing, whole.name)
+def _smoothing_image(inference: TiledInference, frame: dict[str, int]) -> AxesImage:
+    """Pixels of the frame if the smoothing uses them; else an empty image of the same shape."""
+    image, ndim = inference.original, inference.model.ndim
+    lengths = image.spatial_shape(ndim)
+    if inference.intensities is None:
+        return AxesImage(np.broadcast_to(np.uint8(0), lengths), SPATIAL[-ndim:], image.spacing)
+    pixels = image.read(frame, [slice(0, n) for n in lengths])
+    return AxesImage(pixels, "C" + SPATIAL[-ndim:], image.spacing, image.name)

@@ -1,4 +1,4 @@
-"""An image through a model, tile by tile: what every kind of prediction shares."""
+"""Run a model over an image tile by tile: shared by all kinds of prediction."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,35 +12,48 @@ from numpy.typing import NDArray
 from napari_segkit.config import RefineConfig, TileConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.intensity import Statistics, measure, require_finite, require_finite_image
-from napari_segkit.images.orientation import turn
+from napari_segkit.images.intensity import (
+    Statistics,
+    measure_statistics,
+    require_finite,
+    require_finite_image,
+)
+from napari_segkit.images.orientation import reorient
 from napari_segkit.instances.results import Objects
-from napari_segkit.refinement.smooth import blocks, sees_image, smoother
+from napari_segkit.refinement.smooth import frame_blocks, make_smoother, uses_image
 from napari_segkit.steps import Step
-from napari_segkit.tiling import Grid, Tile, along_axes, explicit, fit, read_mirrored, round_up
+from napari_segkit.tiling import (
+    Grid,
+    Tile,
+    fit_to_stride,
+    length_per_axis,
+    read_mirrored,
+    round_up,
+    tile_shape_from_size,
+)
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
 
 
 @dataclass(frozen=True)
 class TileStep(Step):
-    """Some more tiles are predicted, or a block is refined."""
+    """Progress of a prediction: a batch of tiles was predicted, or a block was refined."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says about an image.
+    """Result of a prediction.
 
     Parameters
     ----------
     labels : ndarray
-        Integers of the image's shape without its channel axis: class values, or ids of objects.
+        Integers in the image's shape without its channel axis: class values, or object ids.
     probabilities : ndarray or None
-        float32 ``(classes, *labels.shape)``, where asked for.
+        float32 ``(classes, *labels.shape)``, if requested.
     provenance : dict
-        Model, tiles, normalisation numbers, device, threads and versions behind it.
+        Model, tiles, normalisation, device, threads and versions used.
     objects : Objects or None
-        The objects behind the ids, with all that was found.
+        The objects behind the ids, including candidates that were not selected.
     """
 
     labels: NDArray[Any]
@@ -48,198 +61,157 @@ class Prediction:
     provenance: dict[str, Any]
     objects: Objects | None = None
 
-    def turned(self, axes: str, orientation: str, wanted: str) -> "Prediction":
-        """The same turned to lie another way, as `data.orientation.turn` does."""
-        labels = np.ascontiguousarray(turn(self.labels, axes, orientation, wanted))
-        maps = self.probabilities
-        if maps is not None:
-            maps = np.ascontiguousarray(turn(maps, axes, orientation, wanted))
-        objects = None if self.objects is None else self.objects.lying(wanted)
-        return replace(self, labels=labels, probabilities=maps, objects=objects)
+    def reoriented(self, axes: str, orientation: str, target: str) -> "Prediction":
+        """Reorient all arrays, for example from "SAR" to "LPI"."""
+        labels = np.ascontiguousarray(reorient(self.labels, axes, orientation, target))
+        probabilities = self.probabilities
+        if probabilities is not None:
+            probabilities = np.ascontiguousarray(reorient(probabilities, axes, orientation, target))
+        objects = None if self.objects is None else self.objects.reoriented(target)
+        return replace(self, labels=labels, probabilities=probabilities, objects=objects)
 
 
-def plan(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:
-    """The tiles for an image; ValueError where the image does not suit the model.
-
-    Parameters
-    ----------
-    model, image, config
-        As in `predict_tiles`.
-
-    Returns
-    -------
-    Grid
-        Tiles over the image's spatial axes.
-    """
+def plan_tiles(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:
+    """Divide an image into tiles; ValueError if the image does not suit the model."""
     if image.channels != model.channels:
         raise ValueError(
             f"{image.name} has {image.channels} channel(s) (axes {image.axes}, shape "
             f"{image.shape}), but the model was trained with {model.channels}: choose another "
-            "image, or name its axes."
+            "image, or specify its axes."
         )
     if model.ndim == 3 and "Z" not in image.axes:
         raise ValueError(
             f"{image.name} has no Z (axes {image.axes}, shape {image.shape}), but the model was "
-            "trained on volumes: choose a volume, or name its axes."
+            "trained on volumes: choose a volume, or specify its axes."
         )
     require_finite_image(image)
-    strides, lengths = model.strides, image.spatial(model.ndim)
+    strides, lengths = model.strides, image.spatial_shape(model.ndim)
     sizes, overlaps = model.tile_size, model.overlap
     if config.tile_size is not None:
-        sizes = explicit(config.tile_size, lengths, strides)
-    elif any(grown := _seams(model, lengths)):
-        sizes = tuple(2 * n if g else n for n, g in zip(sizes, grown, strict=True))
-        overlaps = tuple(n // 2 if g else o for n, o, g in zip(sizes, overlaps, grown, strict=True))
+        sizes = tile_shape_from_size(config.tile_size, lengths, strides)
+    elif any(doubled := _axes_without_overlap(model, lengths)):
+        sizes = tuple(2 * n if g else n for n, g in zip(sizes, doubled, strict=True))
+        overlaps = tuple(
+            n // 2 if g else o for n, o, g in zip(sizes, overlaps, doubled, strict=True)
+        )
     if config.overlap is not None:
-        overlaps = tuple(along_axes(config.overlap, strides))
-    if config.tile_size is not None:  # less where the image is thinner than that
+        overlaps = tuple(length_per_axis(config.overlap, strides))
+    if config.tile_size is not None:  # less where the image is thinner than a tile
         overlaps = tuple(min(o, size // 2) for o, size in zip(overlaps, sizes, strict=True))
-    fitted = [fit(*along) for along in zip(sizes, overlaps, strides, strict=True)]
+    fitted = [fit_to_stride(*axis) for axis in zip(sizes, overlaps, strides, strict=True)]
     size, overlap = zip(*fitted, strict=True)
     if model.info.kind == "semantic":
         return Grid(lengths, size, overlap)
-    holding = (round_up(n, step) for n, step in zip(lengths, strides, strict=True))
-    size = tuple(min(n, whole) for n, whole in zip(size, holding, strict=True))
+    padded = (round_up(n, step) for n, step in zip(lengths, strides, strict=True))
+    size = tuple(min(pair) for pair in zip(size, padded, strict=True))
     overlap = tuple(min(o, n // 2) for o, n in zip(overlap, size, strict=True))
     return Grid(lengths, size, overlap, blended=False)
 
 
-def _seams(model: TrainedModel, lengths: Sequence[int]) -> list[bool]:
-    """Along which axes tiles would meet without overlap: it learned on a thinner stack."""
-    along = zip(model.tile_size, model.overlap, model.strides, lengths, strict=True)
-    return [size == step and not overlap and end > size for size, overlap, step, end in along]
+def _axes_without_overlap(model: TrainedModel, lengths: Sequence[int]) -> list[bool]:
+    """Axes along which tiles would not overlap: trained on a thin stack, used on a taller one."""
+    axes = zip(model.tile_size, model.overlap, model.strides, lengths, strict=True)
+    return [
+        size == stride and not overlap and length > size for size, overlap, stride, length in axes
+    ]
 
 
-def run(
+def start_inference(
     model: TrainedModel,
     image: AxesImage,
     config: TileConfig,
     device: torch.device,
     statistics: Statistics | None = None,
-) -> "Run":
-    """A prediction about to begin; ValueError where the image does not suit the model.
-
-    Parameters
-    ----------
-    model : TrainedModel
-        Its network is on `device`, in evaluation mode.
-    image : AxesImage
-        Read tile by tile; it need not fit in memory.
-    config : TileConfig
-        None in it means the model's own tiles.
-    device : torch.device
-        Where the network runs.
-    statistics : Statistics, optional
-        Normalisation numbers to use instead of this image's own, such as those of the stack
-        that a slice comes from.
-    """
-    gridded = model.on_its_grid(image)
-    grid = plan(model, gridded, config)
-    numbers = statistics or model.measure(image)
-    scale, total = _intensities(model, image, numbers), steps_in(model, grid, image)
-    return Run(model, gridded, grid, numbers, device, config, image, scale, total)
+) -> "TiledInference":
+    """Plan the tiles and measure the image; ValueError if it does not suit the model."""
+    resampled = model.resample_image(image)
+    grid = plan_tiles(model, resampled, config)
+    statistics = statistics or model.measure(image)
+    return TiledInference(
+        model=model,
+        image=resampled,
+        grid=grid,
+        statistics=statistics,
+        device=device,
+        config=config,
+        original=image,
+        intensities=_smoothing_statistics(model, image, statistics),
+        total=count_steps(model, grid, image),
+    )
 
 
-def steps_in(model: TrainedModel, grid: Grid, whole: AxesImage) -> int:
-    """Steps of a prediction: one for each tile, and one for each block that is refined.
-
-    Parameters
-    ----------
-    model : TrainedModel
-        The model.
-    grid : Grid
-        Its tiles.
-    whole : AxesImage
-        The image as it came; nothing of it is read.
-    """
+def count_steps(model: TrainedModel, grid: Grid, original: AxesImage) -> int:
+    """Number of steps of a prediction: one per tile and per refined block."""
     refining = 0
     if model.refine.smoother or model.refine.clean:
-        ndim = model.ndim if whole.length("Z") > 1 else 2
-        parts = len(blocks(whole.spatial(ndim), model.refine.smoother, whole.spacing[-ndim:]))
-        refining = 1 if model.info.kind == "instance" else parts
-    return (len(grid) + refining) * whole.count(model.ndim)
+        ndim = model.ndim if original.length("Z") > 1 else 2
+        count = len(
+            frame_blocks(
+                original.spatial_shape(ndim), model.refine.smoother, original.spacing[-ndim:]
+            )
+        )
+        refining = 1 if model.info.kind == "instance" else count
+    return (len(grid) + refining) * original.frame_count(model.ndim)
 
 
-def _intensities(model: TrainedModel, image: AxesImage, known: Statistics) -> Statistics | None:
-    """What scales intensities for the smoothing: as `smooth` measures it, over the whole image.
+def _smoothing_statistics(
+    model: TrainedModel, image: AxesImage, statistics: Statistics
+) -> Statistics | None:
+    """Statistics that scale intensities for the smoothing, measured as `smooth` does.
 
-    An image without contrast is no reason not to predict: to the smoothing it is 0 everywhere.
+    An image without contrast is still predicted; the smoothing then sees 0 everywhere.
     """
     config = model.refine.smoother
     if config is None:
         return None
-    # what cannot be smoothed so is refused here, before any tile is predicted
-    smoother(config, len(model.classes), image.spacing[-model.ndim :], "cpu")
-    if not sees_image(config):
+    # refuse impossible settings before any tile is predicted
+    make_smoother(config, len(model.classes), image.spacing[-model.ndim :], "cpu")
+    if not uses_image(config):
         return None
     same = model.config.normalise == "image" and not model.nonzero
-    return known if same else measure([image], model.ndim, blank=True)
+    return statistics if same else measure_statistics([image], model.ndim, allow_constant=True)
 
 
 @dataclass
-class Run:
-    """One prediction under way: a model on an image, with its tiles and numbers.
-
-    Parameters
-    ----------
-    model : TrainedModel
-        The model.
-    image : AxesImage
-        The image on the grid that the model learned on.
-    grid : Grid
-        Its tiles.
-    statistics : Statistics
-        What normalises it.
-    device : torch.device
-        Where the network runs.
-    config : TileConfig
-        As it was given.
-    whole : AxesImage
-        The image as it came.
-    intensities : Statistics or None
-        What scales it for the smoothing, where that looks at it.
-    total : int
-        Steps in all.
-    done : int
-        Steps done so far.
-    """
+class TiledInference:
+    """A prediction in progress: a model applied to an image, with its tiles and statistics."""
 
     model: TrainedModel
-    image: AxesImage
+    image: AxesImage  # resampled to the voxel size of the training
     grid: Grid
     statistics: Statistics
     device: torch.device
     config: TileConfig
-    whole: AxesImage
-    intensities: Statistics | None
+    original: AxesImage
+    intensities: Statistics | None  # intensity scale of the smoothing, if it uses the image
     total: int
     done: int = 0
 
     def frames(self) -> Iterator[dict[str, int]]:
-        """Every place along the axes that the model walks."""
+        """Index of each plane or volume that the model processes at once."""
         return self.image.frames(self.model.ndim)
 
     def outputs(self, frame: dict[str, int]) -> Generator[TileStep, None, list[tuple[Tile, Any]]]:
-        """What the network gives for each tile of a frame; yields after each batch."""
-        given: list[tuple[Tile, Any]] = []
+        """Network outputs of all tiles of a frame; yield after each batch."""
+        results: list[tuple[Tile, Any]] = []
         for tiles, outputs in self.batches(frame):
-            given += zip(tiles, outputs, strict=True)
+            results += zip(tiles, outputs, strict=True)
             yield self.step(len(tiles))
-        return given
+        return results
 
     def batches(self, frame: dict[str, int]) -> Iterator[tuple[list[Tile], Any]]:
-        """Batches of tiles of a frame, with what the network gives for them."""
-        waiting = iter(self.grid)
-        while tiles := list(islice(waiting, self.config.batch_size)):
-            inputs = torch.from_numpy(np.stack([self._tile(frame, tile) for tile in tiles]))
+        """Batches of tiles of a frame with their network outputs."""
+        remaining = iter(self.grid)
+        while tiles := list(islice(remaining, self.config.batch_size)):
+            inputs = torch.from_numpy(np.stack([self._read_tile(frame, tile) for tile in tiles]))
             yield tiles, self.model.network(inputs.to(self.device))
 
     def step(self, tiles: int) -> TileStep:
-        """Count some more tiles, or blocks."""
+        """Advance the progress by some tiles or blocks."""
         self.done += tiles
         return TileStep(self.done, self.total)
 
-    def _tile(self, frame: dict[str, int], tile: Tile) -> NDArray[np.float32]:
+    def _read_tile(self, frame: dict[str, int], tile: Tile) -> NDArray[np.float32]:
         pixels = read_mirrored(
             lambda region: self.image.read(frame, region),
             tile.start,
@@ -250,7 +222,7 @@ class Run:
         return self.statistics.apply(pixels)
 
     def provenance(self) -> dict[str, Any]:
-        """What the result depends on, as JSON-able values."""
+        """Model, image and settings behind the result, as JSON-able values."""
         spec, image, config = self.model.spec, self.image, self.config
         return {
             "model": {"name": spec.name, "encoder": spec.encoder, "id": self.model.identity},
@@ -262,7 +234,7 @@ class Run:
                 "low": list(self.statistics.low),
                 "high": list(self.statistics.high),
             },
-            "refine": self._recipe(),
+            "refine": self._refinement(),
             "voxel_size": self.model.config.voxel_size,
             "tile_size": list(self.grid.size),
             "overlap": list(self.grid.overlap),
@@ -273,10 +245,12 @@ class Run:
             "versions": versions(),
         }
 
-    def _recipe(self) -> dict[str, Any] | None:
-        """What was done to the probabilities; None: nothing."""
+    def _refinement(self) -> dict[str, Any] | None:
+        """Refinement settings used, with the intensity range; None: no refinement."""
         if self.model.refine == RefineConfig():
             return None
-        scale = self.intensities
-        numbers = {"low": list(scale.low), "high": list(scale.high)} if scale else None
-        return to_dict(self.model.refine) | {"intensities": numbers}
+        statistics = self.intensities
+        intensity_range = (
+            {"low": list(statistics.low), "high": list(statistics.high)} if statistics else None
+        )
+        return to_dict(self.model.refine) | {"intensities": intensity_range}

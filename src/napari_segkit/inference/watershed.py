@@ -1,4 +1,4 @@
-"""Objects out of a class for every pixel: levels blended from tiles, then a watershed."""
+"""Predict boundary or distance levels tile by tile; a watershed turns them into objects."""
 
 from collections.abc import Generator
 
@@ -11,13 +11,13 @@ from napari_segkit.images.intensity import Statistics
 from napari_segkit.instances.candidates import RegionCandidates, SelectedObjects, without_pixels
 from napari_segkit.instances.level_targets import levels_to_classes
 from napari_segkit.instances.results import Objects
-from napari_segkit.instances.watershed import find_objects
-from napari_segkit.refinement.instances import levels_of
+from napari_segkit.instances.watershed import segment_objects
+from napari_segkit.refinement.instances import rescale_levels
 from napari_segkit.trained_model import TrainedModel
 
-from .postprocess import refined
+from .postprocess import labels_from_probabilities
 from .semantic import blend
-from .tiled import Prediction, TileStep, run
+from .tiled import Prediction, TileStep, start_inference
 
 
 @torch.inference_mode()
@@ -31,50 +31,28 @@ def predict_tiles(
     statistics: Statistics | None = None,
     objects: ObjectConfig | None = None,
 ) -> Generator[TileStep, None, Prediction]:
-    """Predict the objects of an image tile by tile.
-
-    A smoothing changes the probabilities of classes; how deep in an object a pixel lies stays as
-    the network says.
-
-    Parameters
-    ----------
-    model, image, config, device, statistics
-        As in `prediction.semantic.predict_tiles`.
-    probabilities : bool
-        Keep the probability of each class at every pixel.
-    objects : ObjectConfig, optional
-        Which objects are kept.
-
-    Yields
-    ------
-    TileStep
-        After each batch of tiles.
-
-    Returns
-    -------
-    Prediction
-        Its labels are ids of objects.
-    """
-    work, how = run(model, image, config, device, statistics), str(model.spec.objects)
-    labels = np.zeros(image.without_channels(), np.int32)
-    kept = np.zeros((len(model.classes), *labels.shape), np.float32) if probabilities else None
+    """Predict objects; a smoothing refines class probabilities, not boundary or distance levels."""
+    inference = start_inference(model, image, config, device, statistics)
+    method = str(model.spec.objects)
+    labels = np.zeros(image.label_shape, np.int32)
+    maps = np.zeros((len(model.classes), *labels.shape), np.float32) if probabilities else None
     positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
     spacing = image.spacing[-model.ndim :]
-    size = model.object_size * min(work.image.spacing[-model.ndim :]) / min(spacing)
-    for frame in work.frames():
-        blended = yield from blend(work, frame)
+    size = model.object_size * min(inference.image.spacing[-model.ndim :]) / min(spacing)
+    for frame in inference.frames():
+        blended = yield from blend(inference, frame)
         if model.refine.smoother:
-            classes = levels_to_classes(blended, how)
-            smoothed = yield from refined(work, frame, classes, keep=True)
-            blended = levels_of(blended, np.asarray(smoothed.probabilities), how)
-        found = find_objects(blended, how, spacing=spacing, size=size)
-        image.write(labels, frame, np.where(found.labels > 0, found.labels + last, 0))
-        last += len(found.scores)
-        positions.append(found.class_of)
-        scores.append(found.scores)
-        if kept is not None:
-            image.write(kept, frame, levels_to_classes(blended, how))
-    everything = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
-    regions = RegionCandidates(everything, without_pixels(image), model.ndim)
-    chosen = Objects(regions, objects or ObjectConfig(), model.classes, without_pixels(image))
-    return Prediction(chosen.labels, kept, work.provenance(), chosen)
+            classes = levels_to_classes(blended, method)
+            smoothed = yield from labels_from_probabilities(inference, frame, classes, keep=True)
+            blended = rescale_levels(blended, np.asarray(smoothed.probabilities), method)
+        regions = segment_objects(blended, method, spacing=spacing, size=size)
+        image.write(labels, frame, np.where(regions.labels > 0, regions.labels + last, 0))
+        last += len(regions.scores)
+        positions.append(regions.class_of)
+        scores.append(regions.scores)
+        if maps is not None:
+            image.write(maps, frame, levels_to_classes(blended, method))
+    segmented = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
+    candidates = RegionCandidates(segmented, without_pixels(image), model.ndim)
+    result = Objects(candidates, objects or ObjectConfig(), model.classes, without_pixels(image))
+    return Prediction(result.labels, maps, inference.provenance(), result)
