@@ -14,7 +14,7 @@ TRUTH = np.ones((32, 32), np.uint8)
 TRUTH[8:24, 8:24] = 2
 PREDICTION = np.roll(TRUTH, 2, axis=0)
 OBJECTS = np.kron(np.arange(12).reshape(3, 4), np.ones((8, 8), np.uint16)).astype(np.uint16)
-FOUND = np.where(np.roll(OBJECTS, 1, axis=1) == 5, 0, np.roll(OBJECTS, 1, axis=1))
+PREDICTED_OBJECTS = np.where(np.roll(OBJECTS, 1, axis=1) == 5, 0, np.roll(OBJECTS, 1, axis=1))
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def dock(viewer, qtbot):
 def press(qtbot, dock):
     with qtbot.waitSignal(dock.bar.finished, timeout=30_000):
         dock.bar.button.click()
-    settled(qtbot, dock)
+    wait_until_idle(qtbot, dock)
 
 
-def settled(qtbot, dock):
+def wait_until_idle(qtbot, dock):
     qtbot.waitUntil(lambda: not dock._fingerprints.is_busy)
 
 
-def shown(dock):
+def table_rows(dock):
     table = dock.table
     columns = range(table.columnCount())
     return [[table.item(r, c).text() for c in columns] for r in range(table.rowCount())]
@@ -54,10 +54,10 @@ def struck_out(dock):
     return dock.table.item(0, 1).font().strikeOut()
 
 
-def test_the_figures_are_those_of_evaluate(dock, qtbot):
+def test_metrics_equal_those_of_evaluate(dock, qtbot):
     press(qtbot, dock)
     report = evaluate(PREDICTION, TRUTH)
-    assert shown(dock) == [
+    assert table_rows(dock) == [
         ["1  background", f"{report.iou[1]:.4f}", f"{report.dice[1]:.4f}"],
         ["2  cell", f"{report.iou[2]:.4f}", f"{report.dice[2]:.4f}"],
         ["mean", f"{report.mean_iou:.4f}", f"{report.mean_dice:.4f}"],
@@ -66,7 +66,7 @@ def test_the_figures_are_those_of_evaluate(dock, qtbot):
     assert "unlabelled=None (every pixel counts)" in dock.summary.text()
 
 
-def test_says_what_is_missing(dock, viewer):
+def test_shows_what_is_missing(dock, viewer):
     assert dock.prediction.current_layer() is viewer.layers["prediction"]
     assert dock.truth.current_layer() is viewer.layers["truth"]
     dock.truth.set_layer(viewer.layers["prediction"])
@@ -79,39 +79,39 @@ def test_says_what_is_missing(dock, viewer):
     assert not dock.bar.button.isEnabled()
 
 
-def test_unlabelled_pixels_of_the_truth_are_left_out_on_request(dock, qtbot):
+def test_unlabelled_pixels_of_the_truth_can_be_left_out(dock, qtbot):
     dock.metrics.semantics.set_value(1, "ask")
     press(qtbot, dock)
     assert dock.result.report.iou == evaluate(PREDICTION, TRUTH, unlabelled=1).iou
     assert "unlabelled=1" in dock.summary.text()
 
 
-@pytest.mark.parametrize("name", ["prediction", "truth"])
-def test_paint_makes_the_figures_out_of_date_and_undo_mends_them(dock, viewer, qtbot, name):
+def test_painting_makes_the_metrics_out_of_date_until_undone(dock, viewer, qtbot):
     press(qtbot, dock)
     assert dock.stale is None
-    viewer.layers[name].data_setitem(CORNER, 2)
-    assert dock.stale == "Out of date: a layer has changed. Press Evaluate again."
-    assert struck_out(dock)
-    assert not dock.table_button.isEnabled()
-    settled(qtbot, dock)
-    assert struck_out(dock)
-    viewer.layers[name].undo()
-    qtbot.waitUntil(lambda: dock.stale is None)
-    assert not struck_out(dock)
+    for name in ("prediction", "truth"):
+        viewer.layers[name].data_setitem(CORNER, 2)
+        assert dock.stale == "Out of date: a layer has changed. Press Evaluate again."
+        assert struck_out(dock)
+        assert not dock.table_button.isEnabled()
+        wait_until_idle(qtbot, dock)
+        assert struck_out(dock)
+        viewer.layers[name].undo()
+        qtbot.waitUntil(lambda: dock.stale is None)
+        assert not struck_out(dock)
 
 
-def test_paint_during_the_measurement_counts_as_a_change(dock, viewer, qtbot):
+def test_painting_during_the_evaluation_makes_it_out_of_date(dock, viewer, qtbot):
     dock.bar.button.click()
     viewer.layers["truth"].data_setitem(CORNER, 2)
     with qtbot.waitSignal(dock.bar.finished, timeout=30_000):
         pass
-    settled(qtbot, dock)
+    wait_until_idle(qtbot, dock)
     assert dock.stale is not None
     assert dock.result.report.iou == evaluate(PREDICTION, TRUTH).iou
 
 
-def test_other_choices_make_the_figures_out_of_date(dock, viewer, qtbot):
+def test_changed_options_make_the_metrics_out_of_date(dock, viewer, qtbot):
     press(qtbot, dock)
     dock.metrics.semantics.set_value(0, "ask")
     assert dock.stale.startswith("Out of date: the options")
@@ -121,7 +121,7 @@ def test_other_choices_make_the_figures_out_of_date(dock, viewer, qtbot):
     assert struck_out(dock)
 
 
-def test_the_table_is_copied_as_csv(dock, qtbot):
+def test_table_and_python_are_copied(dock, viewer, qtbot):
     assert not dock.table_button.isEnabled()
     press(qtbot, dock)
     dock.table_button.click()
@@ -129,9 +129,6 @@ def test_the_table_is_copied_as_csv(dock, qtbot):
     assert [row["class"] for row in rows] == ["1", "2", "mean"]
     assert float(rows[2]["iou"]) == pytest.approx(dock.result.report.mean_iou)
 
-
-def test_the_copied_python_does_the_same(dock, viewer, qtbot):
-    press(qtbot, dock)
     dock.bar.copy_button.click()
     *imports, line = QGuiApplication.clipboard().text().strip().splitlines()
     names = {"viewer": viewer}
@@ -139,14 +136,14 @@ def test_the_copied_python_does_the_same(dock, viewer, qtbot):
     assert eval(line, names).iou == dock.result.report.iou
 
 
-def test_shapes_that_differ_are_said(dock, viewer, qtbot):
+def test_different_shapes_are_reported(dock, viewer, qtbot):
     dock.prediction.set_layer(viewer.add_labels(np.ones((4, 4), int), name="small"))
     press(qtbot, dock)
     assert "(4, 4)" in dock.bar.status.text()
     assert dock.result is None
 
 
-def test_a_prediction_is_measured_against_the_truth_by_default(make_napari_viewer, qtbot):
+def test_default_layers_are_a_prediction_and_a_truth(make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
     for name in ("coins scribbles", "coins truth"):
         viewer.add_labels(TRUTH, name=name)
@@ -164,25 +161,25 @@ def test_a_prediction_is_measured_against_the_truth_by_default(make_napari_viewe
 
 @pytest.fixture
 def objects(make_napari_viewer, qtbot):
-    """A dock with a truth of objects, and a prediction that knows how sure it is of each."""
+    """A dock with instance labels as truth, and a prediction with scores."""
     viewer = make_napari_viewer()
     viewer.add_labels(OBJECTS.copy(), name="truth")
     features = {"index": range(1, 12), "class": ["cell"] * 11, "score": [0.9] * 11}
-    viewer.add_labels(FOUND.copy(), name="prediction", features=features)
+    viewer.add_labels(PREDICTED_OBJECTS.copy(), name="prediction", features=features)
     dock = EvaluateDock(viewer)
     viewer.window.add_dock_widget(dock)
     yield dock
     qtbot.waitUntil(lambda: not dock._fingerprints.is_busy)
 
 
-def test_objects_are_known_by_their_scores_and_measured_as_objects(objects, qtbot):
+def test_a_score_column_selects_instance_metrics(objects, qtbot):
     assert objects.metrics.kind.value() == "instance"
-    assert objects.metrics.semantics.labels_are.currentText().startswith("objects")
+    assert objects.metrics.semantics.labels_are.currentText().startswith("Instance ids")
     press(qtbot, objects)
-    report = evaluate(FOUND, OBJECTS, kind="instance")
-    rows = shown(objects)
-    figures = report.f1, report.precision, report.recall, report.ap
-    assert rows[0] == ["0.50", *(f"{f[0.5]:.3f}" for f in figures)]
+    report = evaluate(PREDICTED_OBJECTS, OBJECTS, kind="instance")
+    rows = table_rows(objects)
+    metrics = report.f1, report.precision, report.recall, report.ap
+    assert rows[0] == ["0.50", *(f"{f[0.5]:.3f}" for f in metrics)]
     assert len(rows) == 11
     assert rows[-1][0] == "mean"
     assert rows[-1][-1] == f"{report.mean_ap:.3f}"
@@ -197,7 +194,7 @@ def test_objects_are_known_by_their_scores_and_measured_as_objects(objects, qtbo
     assert eval(line, names).ap == objects.result.report.ap
 
 
-def test_another_kind_makes_the_figures_out_of_date(objects, qtbot):
+def test_another_kind_makes_the_metrics_out_of_date(objects, qtbot):
     press(qtbot, objects)
     objects.metrics.kind.set_value("semantic")
     assert objects.stale.startswith("Out of date: the options")
@@ -208,19 +205,19 @@ def test_another_kind_makes_the_figures_out_of_date(objects, qtbot):
     assert objects.stale == "Out of date: a layer has changed. Press Evaluate again."
 
 
-def test_a_kind_chosen_by_hand_stays_with_its_layers(objects):
+def test_a_kind_chosen_by_the_user_is_kept_for_its_layers(objects):
     viewer = objects.viewer
     objects.metrics.kind.set_value("semantic")
     viewer.layers["prediction"].features = {"score": [0.5]}
     assert objects.metrics.kind.value() == "semantic"
-    other = viewer.add_labels(FOUND, name="other prediction", features={"score": [0.5]})
+    other = viewer.add_labels(PREDICTED_OBJECTS, name="other prediction", features={"score": [0.5]})
     objects.set_prediction(other)
     assert objects.metrics.kind.value() == "instance"
     objects.set_prediction(viewer.layers["prediction"])
     assert objects.metrics.kind.value() == "semantic"
 
 
-def test_ids_measured_as_classes_are_asked_about(objects, qtbot):
+def test_instance_ids_evaluated_as_classes_offer_remedies(objects, qtbot):
     objects.metrics.kind.set_value("semantic")
     press(qtbot, objects)
     assert objects.result is None
@@ -231,10 +228,10 @@ def test_ids_measured_as_classes_are_asked_about(objects, qtbot):
         objects.metrics.remedies.choose("Compare objects")
     assert objects.metrics.kind.value() == objects.result.kind == "instance"
     assert not objects.metrics.remedies.isVisibleTo(objects)
-    settled(qtbot, objects)
+    wait_until_idle(qtbot, objects)
 
 
-def test_classes_measured_as_objects_are_asked_about(objects, qtbot):
+def test_classes_evaluated_as_objects_offer_remedies(objects, qtbot):
     for name in ("prediction", "truth"):
         layer = objects.viewer.layers[name]
         dots = np.zeros(layer.data.shape, np.uint8)
@@ -247,10 +244,10 @@ def test_classes_measured_as_objects_are_asked_about(objects, qtbot):
         objects.metrics.remedies.choose(offered[0])
     assert objects.metrics.semantics.value()["labels_are"] == "classes"
     assert objects.result.kind == "instance"
-    settled(qtbot, objects)
+    wait_until_idle(qtbot, objects)
 
 
-def test_segments_have_a_row_for_each_class(objects, qtbot):
+def test_panoptic_metrics_have_a_row_per_class(objects, qtbot):
     table = {"index": range(1, 12), "class": ["cell"] * 9 + ["sky"] * 2}
     table["kind"] = ["thing"] * 9 + ["stuff"] * 2
     truth, prediction = (objects.viewer.layers[n] for n in ("truth", "prediction"))
@@ -259,7 +256,7 @@ def test_segments_have_a_row_for_each_class(objects, qtbot):
     assert not objects.metrics.semantics.labels_are.isEnabled()
     press(qtbot, objects)
     report = evaluate(prediction, truth, kind="panoptic")
-    rows = shown(objects)
+    rows = table_rows(objects)
     assert [row[0] for row in rows] == ["cell", "sky", "mean", "mean of things", "mean of stuff"]
     assert rows[0][1:] == [f"{f['cell']:.4f}" for f in (report.pq, report.sq, report.rq)]
     truth.features = pd.DataFrame(table | {"class": ["cell"] * 8 + ["sky"] * 3})

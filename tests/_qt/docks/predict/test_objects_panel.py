@@ -29,7 +29,7 @@ CLASSES = (
 
 
 def discs():
-    """Sixteen bright discs of two sizes in noise, and the number of each."""
+    """Image of sixteen bright discs of two sizes in noise, and their instance labels."""
     pixels = np.random.default_rng(0).normal(20, 3, (SIZE, SIZE)).astype(np.float32)
     ids, (rows, columns) = np.zeros(pixels.shape, np.int32), np.indices(pixels.shape)
     places = [(y, x) for y in range(8, SIZE, 16) for x in range(8, SIZE, 16)]
@@ -44,27 +44,27 @@ def trained():
     return Segmenter(spec, device="cpu").fit(*discs(), TrainConfig(labels_are="objects"))
 
 
-class Pretrained:
-    """Finds the same in any image, as a network would that others trained on photographs."""
+class FakePretrained:
+    """Stands for a pretrained Mask R-CNN: gives the same objects in any image."""
 
     spec, device, history, trained = ModelSpec("maskrcnn", weights="coco"), "cpu", (), None
     is_trained, can_predict, classes, refine = False, True, (), RefineConfig()
 
-    def __init__(self, scores=(0.9, 0.8, 0.3), axes="YX", lies=("", "")):
-        self.scores, self.axes, self.lies = np.array(scores, np.float32), axes, lies
+    def __init__(self, scores=(0.9, 0.8, 0.3), axes="YX", orientations=("", "")):
+        self.scores, self.axes, self.orientations = np.array(scores, np.float32), axes, orientations
 
     def objects(self, config):
-        """What it finds, three boxes in a row, in each slice."""
-        kept = slice(len(self.scores))
-        places = np.array([(4 + 20 * i, 8, 20 + 20 * i, 24) for i in range(3)], np.float32)
+        """Three boxes in a row, in each slice."""
+        used = slice(len(self.scores))
+        boxes = np.array([(4 + 20 * i, 8, 20 + 20 * i, 24) for i in range(3)], np.float32)
         soft = np.full((3, 28, 28), 0.9, np.float16)
         soft[:, :14] = 0.6
-        found = SoftMasks(places[kept], soft[kept], np.array([1, 2, 1])[kept], self.scores)
+        found = SoftMasks(boxes[used], soft[used], np.array([1, 2, 1])[used], self.scores)
         shape = [SIZE if axis in "YX" else 2 for axis in self.axes]
         pixels = np.broadcast_to(np.uint8(0), shape)
-        image = AxesImage(pixels, self.axes, orientation=self.lies[0])
-        items = [found] * image.frame_count(2)
-        return Objects(MaskCandidates(items, image), config, CLASSES, image, self.lies[1])
+        image = AxesImage(pixels, self.axes, orientation=self.orientations[0])
+        frames = [found] * image.frame_count(2)
+        return Objects(MaskCandidates(frames, image), config, CLASSES, image, self.orientations[1])
 
     def predict_tiles(self, source, tile=None, *, axes=None, objects=None, **_):
         yield TileStep(1, 1)
@@ -85,9 +85,9 @@ def dock(viewer, qtbot):
     dock = PredictDock(viewer)
     viewer.window.add_dock_widget(dock)
     box = dock.objects
-    asking = dock.device._latest, box._selector, box.buttons._background, box.masks._background
+    background = dock.device._latest, box._selector, box.buttons._background, box.masks._background
     yield dock
-    qtbot.waitUntil(lambda: not any(isalive(x) and x.is_busy for x in asking), timeout=60_000)
+    qtbot.waitUntil(lambda: not any(isalive(x) and x.is_busy for x in background), timeout=60_000)
 
 
 @pytest.fixture
@@ -103,22 +103,22 @@ def press(qtbot, dock):
     return written.args[0]
 
 
-def choose(qtbot, dock, **fields):
-    """Change thresholds, as a person does, and wait for what comes of it."""
+def set_thresholds(qtbot, dock, **fields):
+    """Change thresholds and wait for the filtered objects."""
     for name, value in fields.items():
         dock.objects.form.field(name).set_value(value)
     qtbot.waitUntil(lambda: "kept" in dock.bar.status.text(), timeout=60_000)
 
 
-def masks(qtbot, dock):
+def make_masks(qtbot, dock):
     with qtbot.waitSignal(dock.objects.masks.written, timeout=60_000) as written:
         dock.objects.masks.button.click()
     return written.args[0]
 
 
-def test_objects_go_with_their_layer(viewer):
+def test_objects_are_dropped_with_their_layer(viewer):
     layer = Labels(np.zeros((4, 4), np.int32))
-    objects = Pretrained().objects(ObjectConfig())
+    objects = FakePretrained().objects(ObjectConfig())
     session(viewer).keep_objects(layer, objects)
     assert session(viewer).objects_of(layer) is objects
     assert session(viewer).objects_of(viewer.layers["cells"]) is None
@@ -128,11 +128,11 @@ def test_objects_go_with_their_layer(viewer):
     assert gone() is None
 
 
-def refuse():
+def raise_invalid():
     raise ValueError("ObjectConfig.max_size is less than min_size.")
 
 
-def test_the_section_is_there_only_for_models_that_give_objects(dock, trained, monkeypatch):
+def test_panel_is_shown_for_models_that_give_objects(dock, trained, monkeypatch):
     form, box = dock.objects.form, dock.objects
     assert not dock.group.isVisibleTo(dock)
     dock.session.segmenter = trained
@@ -143,14 +143,14 @@ def test_the_section_is_there_only_for_models_that_give_objects(dock, trained, m
     assert form.field("mask_threshold").isEnabled()
     assert "Not trained yet." in summary(dock.session.segmenter)
     dock.session.segmenter = trained
-    monkeypatch.setattr(form, "value", refuse)
+    monkeypatch.setattr(form, "value", raise_invalid)
     form.changed.emit()
     assert dock.bar.hint.text() == "Max size is less than min_size."
     dock.session.segmenter = Segmenter(ModelSpec("unet"))
     assert not dock.group.isVisibleTo(dock)
 
 
-def test_objects_are_a_layer_of_ids_with_a_table(ready, viewer, trained, qtbot):
+def test_objects_are_written_as_instance_ids_with_features(ready, viewer, trained, qtbot):
     layer = press(qtbot, ready)
     found = trained.predict_objects(discs()[0])
     assert layer is viewer.layers["cells objects"]
@@ -188,23 +188,23 @@ def test_thresholds_filter_the_last_result_without_predicting_again(
     ready.written.connect(written.append)
     for size in range(200, -1, -20):
         ready.objects.form.field("min_size").set_value(size)
-    choose(qtbot, ready)
+    set_thresholds(qtbot, ready)
     assert written == [layer]
     assert layer.data.max() == len(layer.features) == 16
     np.testing.assert_array_equal(layer.translate, (50, 50))
 
 
-def test_a_result_that_was_painted_on_is_left_alone(ready, viewer, qtbot):
+def test_a_result_painted_on_is_not_overwritten(ready, viewer, qtbot):
     first = press(qtbot, ready)
     first.data_setitem((np.array([0]), np.array([0])), 99)
     painted = first.data.copy()
-    choose(qtbot, ready, min_size=200)
+    set_thresholds(qtbot, ready, min_size=200)
     np.testing.assert_array_equal(first.data, painted)
     second = viewer.layers[-1]
     assert second is not first
     assert second.data.max() == len(second.features) == 8
     np.testing.assert_array_equal(second.scale, first.scale)
-    choose(qtbot, ready, min_size=0)
+    set_thresholds(qtbot, ready, min_size=0)
     assert viewer.layers[-1] is second
     assert second.data.max() == 16
     ready.objects.form.field("min_size").set_value(200)
@@ -215,7 +215,7 @@ def test_a_result_that_was_painted_on_is_left_alone(ready, viewer, qtbot):
     assert [x.name for x in viewer.layers] == ["cells", "cells objects"]
 
 
-def test_boxes_figures_and_napari_s_table_follow_the_objects(ready, viewer, qtbot):
+def test_boxes_measurements_and_features_table_follow_the_objects(ready, viewer, qtbot):
     layer = press(qtbot, ready)
     ready.objects.buttons.boxes_button.click()
     boxes = viewer.layers["cells objects boxes"]
@@ -235,24 +235,24 @@ def test_boxes_figures_and_napari_s_table_follow_the_objects(ready, viewer, qtbo
     (table,) = (w for n, w in viewer.window.dock_widgets.items() if "Features" in n)
     assert table.info.text() == 'Features of "cells objects"'
     assert table.table.model().rowCount() == 16
-    choose(qtbot, ready, min_size=200)
+    set_thresholds(qtbot, ready, min_size=200)
     assert table.table.model().rowCount() == len(layer.features) == 8
     assert layer.features["solidity"].notna().all()
     assert len(boxes.data) == len(boxes.features) == 8
     boxes.selected_data = {0}
     boxes.remove_selected()
     assert find_boxes(viewer, layer) is None
-    choose(qtbot, ready, min_size=0)
+    set_thresholds(qtbot, ready, min_size=0)
     assert len(boxes.data) == 7
 
 
-def test_a_model_of_photographs_predicts_untrained(dock, viewer, qtbot):
-    dock.session.segmenter = Pretrained()
+def test_a_pretrained_model_predicts_without_training(dock, viewer, qtbot):
+    dock.session.segmenter = FakePretrained()
     assert "80 classes of COCO photographs, not trained here" in dock.model.text()
-    used = Pretrained()
+    used = FakePretrained()
     used.trained = SimpleNamespace(kind="instance", ndim=2, provenance={"weights": "whole"})
     used.is_trained, used.classes = True, CLASSES
-    assert summary(used) == summary(Pretrained())
+    assert summary(used) == summary(FakePretrained())
     layer = press(qtbot, dock)
     assert list(layer.features["class"]) == ["dog", "bottle"]
     assert dock.bar.status.text().startswith("2 of 3 objects kept")
@@ -262,22 +262,22 @@ def test_a_model_of_photographs_predicts_untrained(dock, viewer, qtbot):
     assert boxes.text.visible
     np.testing.assert_allclose(boxes.edge_color[:, :3], [(1, 0, 0), (0, 1, 0)])
     before = (layer.data == 1).sum()
-    choose(qtbot, dock, score=0.3, mask_threshold=0.7)
+    set_thresholds(qtbot, dock, score=0.3, mask_threshold=0.7)
     assert list(layer.features["score"]) == pytest.approx([0.9, 0.8, 0.3])
     assert (layer.data == 1).sum() < 0.6 * before
-    choose(qtbot, dock, score=0.95)
+    set_thresholds(qtbot, dock, score=0.95)
     assert len(layer.features) == len(boxes.data) == len(boxes.features) == 0
     assert not dock.objects.masks.button.isEnabled()
-    choose(qtbot, dock, score=0.1)
+    set_thresholds(qtbot, dock, score=0.1)
     assert len(boxes.data) == 3
     assert find_boxes(viewer, layer) is boxes
 
 
-def test_masks_of_classes_that_occur(dock, viewer, qtbot):
-    dock.session.segmenter = Pretrained()
+def test_masks_of_the_classes_present(dock, viewer, qtbot):
+    dock.session.segmenter = FakePretrained()
     layer, box = press(qtbot, dock), dock.objects.masks
     assert [i.text() for i in box.list.entries()] == ["dog (1)", "bottle (1)"]
-    each = masks(qtbot, dock)
+    each = make_masks(qtbot, dock)
     np.testing.assert_array_equal(each.scale, layer.scale)
     assert dict(zip(each.features["index"], each.features["name"], strict=True)) == {
         c.value: c.name for c in CLASSES
@@ -287,17 +287,17 @@ def test_masks_of_classes_that_occur(dock, viewer, qtbot):
     dog, _ = box.list.entries()
     dog.setCheckState(Qt.CheckState.Unchecked)
     box.mode.set_value("one merged mask")
-    one = masks(qtbot, dock)
+    one = make_masks(qtbot, dock)
     assert one.name == "cells objects: bottle"
     np.testing.assert_array_equal(one.data, layer.data == 2)
     assert (each.data == 18).any()
-    assert masks(qtbot, dock) is one
-    choose(qtbot, dock, score=0.85)
+    assert make_masks(qtbot, dock) is one
+    set_thresholds(qtbot, dock, score=0.85)
     assert [i.text() for i in box.list.entries()] == ["dog (1)"]
     assert not box.button.isEnabled()
 
 
-def test_the_copied_python_and_a_second_dock_do_the_same(ready, viewer, qtbot):
+def test_copied_python_and_a_second_dock_give_the_same_result(ready, viewer, qtbot):
     ready.objects.form.field("min_size").set_value(200)
     ready.bar.copy_button.click()
     code = QGuiApplication.clipboard().text()
@@ -312,16 +312,16 @@ def test_the_copied_python_and_a_second_dock_do_the_same(ready, viewer, qtbot):
     assert other.objects.layer is layer
     assert other.objects.form.value() == ObjectConfig(min_size=200)
     qtbot.waitUntil(lambda: "8 of 16" in ready.bar.status.text(), timeout=60_000)
-    choose(qtbot, ready, min_size=0)
+    set_thresholds(qtbot, ready, min_size=0)
     assert other.objects.form.value() == ObjectConfig()
     busy = other.objects._selector, other.device._latest
     qtbot.waitUntil(lambda: not any(x.is_busy for x in busy), timeout=60_000)
     assert len(layer.features) == 16
 
 
-def test_stacks_series_and_channels(dock, viewer, qtbot):
+def test_stacks_series_and_channels_are_supported(dock, viewer, qtbot):
     for axes, linked in (("ZYX", 2), ("TYX", 4), ("CYX", 2)):
-        dock.session.segmenter = Pretrained(axes=axes)
+        dock.session.segmenter = FakePretrained(axes=axes)
         image = viewer.add_image(np.zeros((2, SIZE, SIZE)), name=axes, scale=(9, 2, 3))
         dock.image.set_layer(image)
         dock.axes.set_axes(axes)
@@ -335,14 +335,14 @@ def test_stacks_series_and_channels(dock, viewer, qtbot):
         boxes = viewer.layers[f"{axes} objects boxes"]
         np.testing.assert_array_equal(boxes.scale, layer.scale)
         assert len(boxes.data) == linked
-        choose(qtbot, dock, link=None)
+        set_thresholds(qtbot, dock, link=None)
         count = 2 if axes == "CYX" else 4
         assert len(np.unique(layer.data)) == len(layer.features) + 1 == count + 1
         np.testing.assert_array_equal(layer.scale, np.array([9, 2, 3])[kept])
 
 
-def test_a_volume_that_lies_otherwise_than_the_model_saw_it(dock, viewer, qtbot):
-    model = Pretrained(axes="ZYX", lies=("SAR", "SAL"))
+def test_a_volume_of_another_orientation_is_reoriented(dock, viewer, qtbot):
+    model = FakePretrained(axes="ZYX", orientations=("SAR", "SAL"))
     dock.session.segmenter = model
     header = object()
     rotate = [[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]]
@@ -351,14 +351,14 @@ def test_a_volume_that_lies_otherwise_than_the_model_saw_it(dock, viewer, qtbot)
     dock.image.set_layer(volume)
     dock.axes.set_axes("ZYX")
     layer = press(qtbot, dock)
-    choose(qtbot, dock, score=0.3)
-    seen = Pretrained(axes="ZYX").objects(ObjectConfig(score=0.3)).labels
-    np.testing.assert_array_equal(layer.data, seen[..., ::-1])
+    set_thresholds(qtbot, dock, score=0.3)
+    expected = FakePretrained(axes="ZYX").objects(ObjectConfig(score=0.3)).labels
+    np.testing.assert_array_equal(layer.data, expected[..., ::-1])
     np.testing.assert_allclose(layer.extent.world, volume.extent.world)
     assert layer.metadata["nifti"] is header
 
 
-def test_it_arrives_though_dock_and_image_are_gone(ready, viewer, qtbot):
+def test_objects_are_written_after_dock_and_image_are_removed(ready, viewer, qtbot):
     ready.bar.button.click()
     task = ready.session.task
     viewer.window.remove_dock_widget(ready)
@@ -371,12 +371,12 @@ def test_it_arrives_though_dock_and_image_are_gone(ready, viewer, qtbot):
     viewer.layers.remove(layer)
 
 
-def test_a_viewer_closed_while_objects_are_chosen(ready, viewer, qtbot):
+def test_closing_the_viewer_while_objects_are_filtered(ready, viewer, qtbot):
     press(qtbot, ready)
-    chooser = ready.objects._selector
+    selector = ready.objects._selector
     ready.objects.form.field("min_size").set_value(200)
-    qtbot.waitUntil(lambda: chooser._task is not None)
-    task = chooser._task
+    qtbot.waitUntil(lambda: selector._task is not None)
+    task = selector._task
     viewer.close()
     assert task.wait(20)
     qtbot.wait(100)

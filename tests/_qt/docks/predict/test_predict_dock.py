@@ -30,9 +30,9 @@ def viewer(make_napari_viewer):
 def dock(viewer, qtbot):
     dock = PredictDock(viewer)
     viewer.window.add_dock_widget(dock)
-    asking = dock.device._latest
+    background = dock.device._latest
     yield dock
-    qtbot.waitUntil(lambda: not (isalive(asking) and asking.is_busy), timeout=60_000)
+    qtbot.waitUntil(lambda: not (isalive(background) and background.is_busy), timeout=60_000)
 
 
 @pytest.fixture
@@ -48,21 +48,18 @@ def press(qtbot, dock):
     return written.args[0]
 
 
-def test_says_what_is_missing(dock, viewer, trained):
+def test_shows_what_is_missing_and_the_model(dock, viewer, trained):
     assert dock.bar.hint.text() == "Train or load a model first."
     assert not dock.bar.button.isEnabled()
     dock.session.segmenter = trained
     assert dock.bar.button.isEnabled()
+    assert "Trained for 2 steps" in dock.model.text()
+    assert "class 1" in dock.model.text()
     viewer.layers.clear()
     assert dock.bar.hint.text().startswith("No Image layer")
 
 
-def test_shows_the_model_in_use(ready):
-    assert "Trained for 2 steps" in ready.model.text()
-    assert "class 1" in ready.model.text()
-
-
-def test_the_prediction_is_a_layer_in_the_image_s_place(ready, viewer, trained, qtbot):
+def test_prediction_is_a_layer_aligned_with_the_image(ready, viewer, trained, qtbot):
     layer = press(qtbot, ready)
     assert layer is viewer.layers["cells prediction"]
     np.testing.assert_array_equal(layer.data, trained.predict(PIXELS))
@@ -72,7 +69,7 @@ def test_the_prediction_is_a_layer_in_the_image_s_place(ready, viewer, trained, 
     assert ready.bar.status.text() == "Written to the layer 'cells prediction'."
 
 
-def test_it_goes_where_it_was_asked_for(ready, viewer, qtbot):
+def test_prediction_belongs_to_the_image_chosen_at_the_start(ready, viewer, qtbot):
     other = viewer.add_image(np.zeros((9, 9)), name="other")
     ready.image.set_layer(viewer.layers["cells"])
     ready.bar.button.click()
@@ -84,7 +81,7 @@ def test_it_goes_where_it_was_asked_for(ready, viewer, qtbot):
     qtbot.waitUntil(lambda: not ready.bar.is_running)
 
 
-def test_it_arrives_though_dock_and_image_are_gone(ready, viewer, qtbot):
+def test_prediction_is_written_after_dock_and_image_are_removed(ready, viewer, qtbot):
     ready.bar.button.click()
     task = ready.session.task
     viewer.window.remove_dock_widget(ready)
@@ -95,7 +92,7 @@ def test_it_arrives_though_dock_and_image_are_gone(ready, viewer, qtbot):
     assert viewer.layers["cells prediction"].data.shape == PIXELS.shape
 
 
-def test_again_updates_the_layer_unless_it_was_painted_on(ready, viewer, qtbot):
+def test_predicting_again_updates_the_layer_unless_painted_on(ready, viewer, qtbot):
     first = press(qtbot, ready)
     assert press(qtbot, ready) is first
     first.data_setitem(CORNER, 2 if first.data[0, 0] == 1 else 1)
@@ -104,7 +101,7 @@ def test_again_updates_the_layer_unless_it_was_painted_on(ready, viewer, qtbot):
     assert len(viewer.layers) == 3
 
 
-def test_the_copied_python_does_the_same(ready, viewer, trained, qtbot):
+def test_copied_python_gives_the_same_result(ready, viewer, trained, qtbot):
     ready.form.field("batch_size").set_value(2)
     ready.bar.copy_button.click()
     code = QGuiApplication.clipboard().text()
@@ -115,7 +112,7 @@ def test_the_copied_python_does_the_same(ready, viewer, trained, qtbot):
     np.testing.assert_array_equal(viewer.layers["cells prediction"].data, trained.predict(PIXELS))
 
 
-def test_a_wrong_number_of_channels_is_said(ready, viewer, qtbot):
+def test_a_wrong_number_of_channels_is_reported(ready, viewer, qtbot):
     colour = viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True)
     ready.image.set_layer(colour)
     with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
@@ -134,20 +131,13 @@ def test_stop_adds_no_layer(ready, viewer, qtbot):
     assert ready.bar.status.text() == "Stopped."
 
 
-def test_auto_axes_are_those_of_training(dock, viewer):
-    pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32), np.uint8)
-    labels = np.ones((32, 32), np.uint8)
-    labels[:16] = 2
-    dock.session.segmenter = Segmenter(device="cpu").fit(pixels, labels, QUICK, axes="CYX")
-    dock.image.set_layer(viewer.add_image(pixels, name="channels"))
-    assert dock.axes.itemText(0) == "auto (CYX)"
-
-
-def test_chosen_axes_place_the_prediction(dock, viewer, qtbot):
+def test_axes_default_to_training_and_can_be_chosen(dock, viewer, qtbot):
     pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64), np.uint8)
     labels = np.ones((64, 64), np.uint8)
     labels[:16] = 2
     dock.session.segmenter = Segmenter(device="cpu").fit(pixels, labels, QUICK, axes="CYX")
+    dock.image.set_layer(viewer.add_image(pixels, name="channels"))
+    assert dock.axes.itemText(0) == "auto (CYX)"
     stack = viewer.add_image(pixels, name="stack", axis_labels=("z", "y", "x"), scale=(9, 2, 3))
     dock.image.set_layer(stack)
     dock.axes.set_axes("CYX")

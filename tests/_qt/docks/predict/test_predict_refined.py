@@ -9,11 +9,11 @@ from napari_segkit._qt.session.session import session
 
 PIXELS = np.random.default_rng(0).normal(50, 20, (48, 64)).astype(np.float32)
 PIXELS[16:32] += 30
-RECIPE = RefineConfig("mrf", mrf=MRFConfig(weight=3.0))
+SETTINGS = RefineConfig("mrf", mrf=MRFConfig(weight=3.0))
 
 
 @pytest.fixture(scope="module")
-def learned():
+def trained():
     labels = np.zeros(PIXELS.shape, np.uint8)
     labels[:8], labels[20:28] = 1, 2
     return Segmenter(ModelSpec("pixels"), device="cpu").fit(PIXELS, labels, TrainConfig())
@@ -27,14 +27,14 @@ def viewer(make_napari_viewer):
 
 
 @pytest.fixture
-def dock(viewer, learned, qtbot):
+def dock(viewer, trained, qtbot):
     dock = PredictDock(viewer)
     viewer.window.add_dock_widget(dock)
-    asking = dock.device._latest
-    learned.refine = RefineConfig()
-    dock.session.segmenter = learned
+    background = dock.device._latest
+    trained.refine = RefineConfig()
+    dock.session.segmenter = trained
     yield dock
-    qtbot.waitUntil(lambda: not (isalive(asking) and asking.is_busy), timeout=60_000)
+    qtbot.waitUntil(lambda: not (isalive(background) and background.is_busy), timeout=60_000)
 
 
 def press(qtbot, dock):
@@ -44,59 +44,59 @@ def press(qtbot, dock):
     return written.args[0]
 
 
-def test_shows_the_model_s_own_recipe(dock, learned):
+def test_settings_of_the_model_are_shown(dock, trained):
     assert dock.refine.value() == RefineConfig()
-    learned.refine = RECIPE
+    trained.refine = SETTINGS
     dock.session.segmenter_changed.emit()
-    assert dock.refine.value() == RECIPE
-    assert dock.refine_settings() is None  # nothing to be said: it is the model's
+    assert dock.refine.value() == SETTINGS
+    assert dock.refine_settings() is None  # as stored with the model
     assert "refine=" not in dock.code()
 
 
-def test_the_recipe_on_screen_is_what_is_done(dock, learned, qtbot):
-    dock.refine.set_value(RECIPE)
+def test_settings_in_the_dock_are_applied(dock, trained, qtbot):
+    dock.refine.set_value(SETTINGS)
     layer = press(qtbot, dock)
-    expected = learned.predict(PIXELS, refine=RECIPE, spacing=(2, 2))
+    expected = trained.predict(PIXELS, refine=SETTINGS, spacing=(2, 2))
     np.testing.assert_array_equal(layer.data, expected)
-    assert (layer.data != learned.predict(PIXELS)).any()
+    assert (layer.data != trained.predict(PIXELS)).any()
     assert layer.metadata["segkit"]["refine"]["method"] == "mrf"
 
 
-def test_a_model_s_recipe_can_be_left_out(dock, learned, qtbot):
-    learned.refine = RECIPE
+def test_settings_of_the_model_can_be_switched_off(dock, trained, qtbot):
+    trained.refine = SETTINGS
     dock.session.segmenter_changed.emit()
     dock.refine.method.set_value(None)
     layer = press(qtbot, dock)
-    np.testing.assert_array_equal(layer.data, learned.predict(PIXELS, refine=RefineConfig()))
+    np.testing.assert_array_equal(layer.data, trained.predict(PIXELS, refine=RefineConfig()))
 
 
-def test_clean_up_is_for_the_model_s_classes(dock):
+def test_clean_up_lists_the_classes_of_the_model(dock):
     texts = [dock.refine.clean.choice.itemText(i) for i in range(2)]
     assert texts == ["1  class 1", "2  class 2"]
     assert "micrometer" in dock.refine.clean.unit.text()
 
 
-def test_the_copied_python_does_the_same(dock, viewer, learned, qtbot):
-    dock.refine.set_value(RECIPE)
+def test_copied_python_gives_the_same_result(dock, viewer, trained, qtbot):
+    dock.refine.set_value(SETTINGS)
     dock.probabilities.keep.set_value(True)
     dock.bar.copy_button.click()
     exec(QGuiApplication.clipboard().text(), {"viewer": viewer})
     with qtbot.waitSignal(session(viewer).task.finished, timeout=60_000):
         pass
     layer = viewer.layers["cells prediction"]
-    expected = learned.predict(PIXELS, refine=RECIPE, spacing=(2, 2))
+    expected = trained.predict(PIXELS, refine=SETTINGS, spacing=(2, 2))
     np.testing.assert_array_equal(layer.data, expected)
     assert session(viewer).probabilities_of(layer) is not None
 
 
-def test_probabilities_are_kept_on_request_and_not_beyond(dock, viewer, learned, qtbot):
+def test_probabilities_are_kept_on_request_only(dock, viewer, trained, qtbot):
     layer = press(qtbot, dock)
     assert dock.session.probabilities_of(layer) is None
     assert not dock.probabilities.button.isEnabled()
     dock.probabilities.keep.set_value(True)
     assert press(qtbot, dock) is layer
     kept = dock.session.probabilities_of(layer)
-    np.testing.assert_array_equal(kept.maps, learned.predict_proba(PIXELS))
+    np.testing.assert_array_equal(kept.maps, trained.predict_proba(PIXELS))
     assert ([c.value for c in kept.classes], kept.axes) == ([1, 2], "YX")
     dock.probabilities.button.click()
     shown = [viewer.layers[f"cells prediction: class {v}"] for v in (1, 2)]
@@ -105,5 +105,7 @@ def test_probabilities_are_kept_on_request_and_not_beyond(dock, viewer, learned,
     assert dock.image.current_layer() is viewer.layers["cells"]
     dock.probabilities.keep.set_value(False)
     press(qtbot, dock)
-    assert dock.session.probabilities_of(layer) is None  # they are those of before
+    assert (
+        dock.session.probabilities_of(layer) is None
+    )  # those of the earlier prediction are dropped
     assert not dock.probabilities.button.isEnabled()

@@ -42,7 +42,7 @@ STRONG = CRFConfig(
 
 
 def scene():
-    """A bright square, a truth, and noisy probabilities of it."""
+    """Image of a bright square, ground truth, and noisy probabilities."""
     rng = np.random.default_rng(0)
     truth = np.ones((40, 48), np.uint8)
     truth[10:30, 12:36] = 2
@@ -58,9 +58,9 @@ RAW = MAPS.argmax(axis=0).astype(np.uint8) + 1
 @pytest.fixture
 def viewer(make_napari_viewer):
     viewer = make_napari_viewer()
-    place = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
-    viewer.add_image(PIXELS.copy(), name="cells", **place)
-    viewer.add_labels(RAW.copy(), name="raw", **place)
+    transform = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
+    viewer.add_image(PIXELS.copy(), name="cells", **transform)
+    viewer.add_labels(RAW.copy(), name="raw", **transform)
     return viewer
 
 
@@ -73,14 +73,14 @@ def docked(viewer, qtbot):
     dock = RefineDock(viewer)
     dock.form.set_value(MRF)
     viewer.window.add_dock_widget(dock)
-    asking = dock.device._latest, dock.inputs.start._reader, dock.preview.preview._latest
+    background = dock.device._latest, dock.inputs.start._reader, dock.preview.preview._latest
     yield dock
-    qtbot.waitUntil(lambda: not any(isalive(x) and x.is_busy for x in asking), timeout=60_000)
+    qtbot.waitUntil(lambda: not any(isalive(x) and x.is_busy for x in background), timeout=60_000)
 
 
 @pytest.fixture
-def known(dock, viewer, qtbot):
-    """The dock, where the probabilities behind the labels are known."""
+def dock_with_maps(dock, viewer, qtbot):
+    """A dock with stored probabilities for the labels."""
     dock.session.keep_probabilities(viewer.layers["raw"], LayerProbabilities(MAPS, CLASSES, "YX"))
     return dock
 
@@ -100,7 +100,7 @@ def spacing_of(viewer):
     return {"spacing": (2.0, 2.0), "axes": "YX"}
 
 
-def test_says_what_it_starts_from(dock, viewer):
+def test_stored_probabilities_are_the_default_input(dock, viewer):
     choice = dock.inputs.start.choice
     assert choice.currentText() == "the labels"
     assert not dock.inputs.start.certainty.isHidden()
@@ -115,23 +115,23 @@ def test_says_what_it_starts_from(dock, viewer):
     assert choice.currentText() == "the labels"
 
 
-def test_the_result_is_a_new_layer_beside_the_raw_one(known, viewer, qtbot):
-    layer = press(qtbot, known)
+def test_result_is_a_new_layer_and_the_raw_one_is_kept(dock_with_maps, viewer, qtbot):
+    layer = press(qtbot, dock_with_maps)
     assert layer is viewer.layers["raw refined"]
     expected = refine(MAPS, PIXELS, MRF, values=(1, 2), **spacing_of(viewer))
     np.testing.assert_array_equal(layer.data, expected)
     np.testing.assert_array_equal(viewer.layers["raw"].data, RAW)
     np.testing.assert_array_equal(layer.translate, (5, 5))
     assert list(layer.features["name"]) == ["background", "cell"]
-    told = layer.metadata["segkit"]["refined"]
-    assert (told["start"], told["config"]["mrf"]["weight"]) == ("probabilities", 3.0)
+    provenance = layer.metadata["segkit"]["refined"]
+    assert (provenance["start"], provenance["config"]["mrf"]["weight"]) == ("probabilities", 3.0)
     assert not viewer.layers["raw"].visible
-    assert "'raw' is hidden" in known.bar.status.text()
-    assert known.inputs.layer.current_layer() is viewer.layers["raw"]
-    assert press(qtbot, known) is layer  # again: updated
+    assert "'raw' is hidden" in dock_with_maps.bar.status.text()
+    assert dock_with_maps.inputs.layer.current_layer() is viewer.layers["raw"]
+    assert press(qtbot, dock_with_maps) is layer  # again: updated
 
 
-def test_plain_labels_are_taken_for_likely(dock, viewer, qtbot):
+def test_labels_are_refined_as_soft_labels(dock, viewer, qtbot):
     dock.inputs.start.certainty.set_value(0.7)
     layer = press(qtbot, dock)
     soft, values = soft_labels(RAW, certainty=0.7)
@@ -141,7 +141,7 @@ def test_plain_labels_are_taken_for_likely(dock, viewer, qtbot):
     np.testing.assert_allclose([layer.get_color(v) for v in (1, 2)], colors, atol=0.01)
 
 
-def test_what_is_unlabelled_gets_a_class_too(dock, viewer, qtbot):
+def test_unlabelled_pixels_get_a_class(dock, viewer, qtbot):
     scribbles = np.zeros_like(RAW)
     scribbles[20, 20:30], scribbles[2, 5:40] = 2, 1
     dock.inputs.layer.set_layer(viewer.add_labels(scribbles, name="scribbles", scale=(2, 2)))
@@ -151,7 +151,7 @@ def test_what_is_unlabelled_gets_a_class_too(dock, viewer, qtbot):
     assert evaluate(layer.data, TRUTH).mean_iou > 0.9
 
 
-def test_probabilities_as_an_image_can_be_refined(dock, viewer, qtbot):
+def test_an_image_of_probabilities_can_be_refined(dock, viewer, qtbot):
     maps = viewer.add_image(MAPS, name="maps", scale=(1, 2, 2), translate=(0, 5, 5))
     dock.inputs.layer.set_layer(maps)
     dock.inputs.image.set_layer(viewer.layers["cells"])
@@ -161,27 +161,27 @@ def test_probabilities_as_an_image_can_be_refined(dock, viewer, qtbot):
     np.testing.assert_array_equal(layer.scale, (2, 2))
 
 
-def test_layers_of_probabilities_are_taken_together(known, viewer, qtbot):
+def test_probability_layers_of_all_classes_are_combined(dock_with_maps, viewer, qtbot):
     raw = viewer.layers["raw"]
-    shown = show_probabilities(viewer, raw, known.session.probabilities_of(raw))
+    shown = show_probabilities(viewer, raw, dock_with_maps.session.probabilities_of(raw))
     assert [layer.name for layer in shown] == ["raw: background", "raw: cell"]
-    assert show_probabilities(viewer, raw, known.session.probabilities_of(raw)) == shown
+    assert show_probabilities(viewer, raw, dock_with_maps.session.probabilities_of(raw)) == shown
     viewer.layers.remove(raw)
-    known.inputs.layer.set_layer(shown[1])
-    known.inputs.image.set_layer(viewer.layers["cells"])
-    layer = press(qtbot, known)
+    dock_with_maps.inputs.layer.set_layer(shown[1])
+    dock_with_maps.inputs.image.set_layer(viewer.layers["cells"])
+    layer = press(qtbot, dock_with_maps)
     expected = refine(MAPS, PIXELS, MRF, values=(1, 2), **spacing_of(viewer))
     np.testing.assert_array_equal(layer.data, expected)
 
 
-def test_other_images_are_not_offered_as_probabilities(dock, viewer):
+def test_other_images_are_not_offered(dock, viewer):
     viewer.add_image(np.zeros((4, 9, 9), np.uint8), name="stack")
     viewer.add_image(np.zeros((9, 9)), name="float")
     offered = [dock.inputs.layer.itemText(i) for i in range(dock.inputs.layer.count())]
     assert offered == ["raw"]
 
 
-def test_the_copied_python_does_the_same(dock, viewer, qtbot):
+def test_copied_python_gives_the_same_result(dock, viewer, qtbot):
     ready(qtbot, dock)
     dock.inputs.start.certainty.set_value(0.7)
     dock.form.clean.choice.setCurrentIndex(1)
@@ -196,7 +196,7 @@ def test_the_copied_python_does_the_same(dock, viewer, qtbot):
     np.testing.assert_array_equal(press(qtbot, dock).data, copied)
 
 
-def test_slices_are_refined_together_or_one_by_one(viewer, dock, qtbot):
+def test_slices_are_refined_in_3d_or_separately(viewer, dock, qtbot):
     viewer.layers.clear()
     viewer.add_image(np.stack([PIXELS] * 3), name="stack", scale=(4, 1, 1))
     viewer.add_labels(np.stack([RAW, TRUTH, RAW]), name="raw stack", scale=(4, 1, 1))
@@ -211,7 +211,7 @@ def test_slices_are_refined_together_or_one_by_one(viewer, dock, qtbot):
     assert (together[0] != apart[0]).any()
 
 
-def test_a_dock_opened_after_a_prediction_follows_its_slices(viewer, model, qtbot):
+def test_default_is_slice_by_slice_for_a_2d_model(viewer, model, qtbot):
     viewer.layers.clear()
     image = viewer.add_image(np.stack([PIXELS] * 3), name="stack")
     labels = viewer.add_labels(np.stack([RAW] * 3), name="stack prediction")
@@ -226,7 +226,7 @@ def test_a_dock_opened_after_a_prediction_follows_its_slices(viewer, model, qtbo
         np.testing.assert_array_equal(layer.data[1], refine(MAPS, PIXELS, MRF, values=(1, 2)))
 
 
-def test_classes_of_another_layer_are_not_those_of_the_one_before(dock, viewer, qtbot):
+def test_classes_are_read_again_for_another_layer(dock, viewer, qtbot):
     ready(qtbot, dock)
     start, raw = dock.inputs.start, viewer.layers["raw"]
     assert start.source_with_classes.layer is raw
@@ -239,15 +239,15 @@ def test_classes_of_another_layer_are_not_those_of_the_one_before(dock, viewer, 
     assert [c.value for c in start.classes] == [5, 6]
 
 
-def test_refined_again_both_recipes_are_told(known, viewer, qtbot):
-    known.inputs.layer.set_layer(press(qtbot, known))
-    known.form.set_value(RefineConfig("mrf", mrf=MRFConfig(weight=1.0)))
-    told = press(qtbot, known).metadata["segkit"]["refined"]
-    assert (told["start"], told["config"]["mrf"]["weight"]) == ("labels", 1.0)
-    assert told["before"]["config"]["mrf"]["weight"] == 3.0
+def test_refining_a_result_records_both_settings(dock_with_maps, viewer, qtbot):
+    dock_with_maps.inputs.layer.set_layer(press(qtbot, dock_with_maps))
+    dock_with_maps.form.set_value(RefineConfig("mrf", mrf=MRFConfig(weight=1.0)))
+    provenance = press(qtbot, dock_with_maps).metadata["segkit"]["refined"]
+    assert (provenance["start"], provenance["config"]["mrf"]["weight"]) == ("labels", 1.0)
+    assert provenance["before"]["config"]["mrf"]["weight"] == 3.0
 
 
-def test_says_what_is_missing_or_does_not_fit(dock, viewer):
+def test_shows_what_is_missing_or_does_not_fit(dock, viewer):
     dock.form.method.set_value(None)
     assert dock.bar.hint.text().startswith("Nothing to do")
     dock.form.method.set_value("mrf")
@@ -259,61 +259,61 @@ def test_says_what_is_missing_or_does_not_fit(dock, viewer):
     assert not dock.bar.copy_button.isEnabled()
 
 
-def test_numbers_of_objects_are_refused_in_words(dock, viewer, qtbot):
-    numbers = np.arange(PIXELS.size, dtype=np.uint16).reshape(PIXELS.shape)
-    dock.inputs.layer.set_layer(viewer.add_labels(numbers, name="numbers"))
+def test_instance_ids_are_rejected_with_a_message(dock, viewer, qtbot):
+    ids = np.arange(PIXELS.size, dtype=np.uint16).reshape(PIXELS.shape)
+    dock.inputs.layer.set_layer(viewer.add_labels(ids, name="ids"))
     ready(qtbot, dock)
     assert "take all objects as one class" in dock.bar.hint.text()
 
 
-def test_stop_adds_no_layer(known, viewer, qtbot):
+def test_stop_adds_no_layer(dock_with_maps, viewer, qtbot):
     stack = viewer.add_image(np.stack([PIXELS] * 400), name="movie", axis_labels=("t", "y", "x"))
     labels = viewer.add_labels(np.stack([RAW] * 400), name="raw movie")
-    known.inputs.layer.set_layer(labels)
-    known.inputs.image.set_layer(stack)
-    with qtbot.waitSignal(known.bar.yielded, timeout=60_000):
-        known.bar.button.click()
-    with qtbot.waitSignal(known.bar.finished, timeout=60_000):
-        known.bar.button.click()
+    dock_with_maps.inputs.layer.set_layer(labels)
+    dock_with_maps.inputs.image.set_layer(stack)
+    with qtbot.waitSignal(dock_with_maps.bar.yielded, timeout=60_000):
+        dock_with_maps.bar.button.click()
+    with qtbot.waitSignal(dock_with_maps.bar.finished, timeout=60_000):
+        dock_with_maps.bar.button.click()
     assert "raw movie refined" not in viewer.layers
 
 
-def test_the_change_against_a_truth_is_shown(known, viewer, qtbot):
-    known.truth.layer.set_layer(viewer.add_labels(TRUTH, name="truth"))
-    layer = press(qtbot, known)
-    table = known.truth.changes
+def test_metrics_before_and_after_are_shown(dock_with_maps, viewer, qtbot):
+    dock_with_maps.truth.layer.set_layer(viewer.add_labels(TRUTH, name="truth"))
+    layer = press(qtbot, dock_with_maps)
+    table = dock_with_maps.truth.changes
     shown = [[table.item(r, c).text() for c in range(3)] for r in range(table.rowCount())]
     before, after = evaluate(RAW, TRUTH), evaluate(layer.data, TRUTH)
     assert [row[0] for row in shown] == ["background", "cell", "mean"]
     assert shown[1][1] == f"{before.iou[2]:.3f} → {after.iou[2]:.3f}"
     assert shown[2][2] == f"{before.mean_dice:.3f} → {after.mean_dice:.3f}"
-    known.truth.layer.set_layer(None)
+    dock_with_maps.truth.layer.set_layer(None)
     assert table.isHidden()
 
 
-def test_the_best_numbers_are_put_into_the_form(known, viewer, qtbot):
-    assert "Choose a truth" in known.truth.bar.hint.text()
-    known.truth.layer.set_layer(viewer.add_labels(TRUTH, name="truth"))
-    known.form.set_value(RefineConfig("mrf", mrf=MRFConfig(weight=0.1)))
-    with qtbot.waitSignal(known.truth.bar.finished, timeout=60_000):
-        known.truth.bar.button.click()
-    trials = known.truth.trials.trials
-    assert known.truth.trials.item(0, 0).text() == "no smoothing"
-    assert known.truth.trials.item(1, 0).text() == "initial settings"
-    assert known.form.value() == max(trials, key=lambda t: t.mean_iou).config
-    assert "best settings are set above" in known.truth.bar.status.text()
-    known.truth.trials.cellClicked.emit(1, 0)
-    assert known.form.value().mrf.weight == 0.1
+def test_the_best_settings_are_set_in_the_form(dock_with_maps, viewer, qtbot):
+    assert "Choose a truth" in dock_with_maps.truth.bar.hint.text()
+    dock_with_maps.truth.layer.set_layer(viewer.add_labels(TRUTH, name="truth"))
+    dock_with_maps.form.set_value(RefineConfig("mrf", mrf=MRFConfig(weight=0.1)))
+    with qtbot.waitSignal(dock_with_maps.truth.bar.finished, timeout=60_000):
+        dock_with_maps.truth.bar.button.click()
+    trials = dock_with_maps.truth.trials.trials
+    assert dock_with_maps.truth.trials.item(0, 0).text() == "no smoothing"
+    assert dock_with_maps.truth.trials.item(1, 0).text() == "initial settings"
+    assert dock_with_maps.form.value() == max(trials, key=lambda t: t.mean_iou).config
+    assert "best settings are set above" in dock_with_maps.truth.bar.status.text()
+    dock_with_maps.truth.trials.cellClicked.emit(1, 0)
+    assert dock_with_maps.form.value().mrf.weight == 0.1
 
 
-def test_says_where_no_smoothing_does_better_than_none(known, viewer, qtbot):
-    known.truth.layer.set_layer(viewer.add_labels(RAW.copy(), name="truth"))
-    with qtbot.waitSignal(known.truth.bar.finished, timeout=60_000):
-        known.truth.bar.button.click()
-    assert known.form.method.value() is None
-    said = known.truth.bar.status.text()
-    assert said.startswith("Mean IoU 1.0000 without smoothing, at most 0.")
-    assert said.endswith("it is now switched off.")
+def test_reports_if_no_smoothing_is_best(dock_with_maps, viewer, qtbot):
+    dock_with_maps.truth.layer.set_layer(viewer.add_labels(RAW.copy(), name="truth"))
+    with qtbot.waitSignal(dock_with_maps.truth.bar.finished, timeout=60_000):
+        dock_with_maps.truth.bar.button.click()
+    assert dock_with_maps.form.method.value() is None
+    text = dock_with_maps.truth.bar.status.text()
+    assert text.startswith("Mean IoU 1.0000 without smoothing, at most 0.")
+    assert text.endswith("it is now switched off.")
 
 
 @pytest.fixture
@@ -322,7 +322,7 @@ def model():
     return Segmenter(ModelSpec("pixels"), device="cpu").fit(PIXELS, labels, TrainConfig())
 
 
-def test_the_recipe_is_kept_with_the_model(dock, model, qtbot):
+def test_settings_are_stored_with_the_model(dock, model, qtbot):
     assert not dock.keep_settings.button.isEnabled()
     dock.session.segmenter = model
     with qtbot.waitSignal(dock.session.segmenter_changed, timeout=60_000):
@@ -334,7 +334,7 @@ def test_the_recipe_is_kept_with_the_model(dock, model, qtbot):
     assert dock.keep_settings.status.text() == ""
 
 
-def test_a_recipe_that_does_not_suit_the_model_is_refused_in_words(dock, model, qtbot):
+def test_settings_that_do_not_fit_the_model_are_rejected(dock, model, qtbot):
     dock.session.segmenter = model
     dock.form.set_value(RefineConfig("mrf", clean=(CleanConfig(77, largest=True),)))
     dock.keep_settings.button.click()
@@ -342,33 +342,33 @@ def test_a_recipe_that_does_not_suit_the_model_is_refused_in_words(dock, model, 
     qtbot.waitUntil(lambda: dock.session.task is None)
 
 
-def square():
-    """An object with a soft mask that is too small for what is bright, and one elsewhere."""
+def square_objects():
+    """An object whose soft mask is too small for the bright square, and one elsewhere."""
     soft = np.full((2, 28, 28), 0.3, np.float16)
     soft[:, 6:22, 6:22] = 0.8
     boxes = np.array([(10, 8, 38, 32), (0, 0, 6, 6)], np.float32)
-    found = SoftMasks(boxes, soft, np.array([1, 1]), np.array([0.9, 0.8], np.float32))
+    candidates = SoftMasks(boxes, soft, np.array([1, 1]), np.array([0.9, 0.8], np.float32))
     image = AxesImage(np.broadcast_to(np.uint8(0), PIXELS.shape), "YX")
     named = LabelClass(0, "background", "#000000"), CLASSES[1]
-    return Objects(MaskCandidates([found], image), ObjectConfig(), named, image)
+    return Objects(MaskCandidates([candidates], image), ObjectConfig(), named, image)
 
 
 @pytest.fixture
 def objects(viewer, dock):
-    """What was found, and the dock, to refine it."""
-    found = square()
-    layer = viewer.add_labels(found.labels.copy(), name="squares", scale=(2, 2), units="um")
-    dock.session.keep_objects(layer, found)
+    """Objects stored for a layer that the dock refines."""
+    squares = square_objects()
+    layer = viewer.add_labels(squares.labels.copy(), name="squares", scale=(2, 2), units="um")
+    dock.session.keep_objects(layer, squares)
     dock.inputs.layer.set_layer(layer)
     dock.form.set_value(RefineConfig("crf", crf=replace(STRONG, appearance_sigma=8.0)))
-    return found
+    return squares
 
 
-def test_objects_are_smoothed_one_by_one(objects, dock, viewer, qtbot):
+def test_objects_are_smoothed_separately(objects, dock, viewer, qtbot):
     assert dock.inputs.start.choice.currentText() == "its objects, one by one"
     assert not dock.form.clean.section.isEnabled()
     dock.truth.layer.set_layer(viewer.add_labels((TRUTH == 2).astype(np.uint8), name="truth"))
-    assert dock.truth.bar.hint.text().startswith("There is nothing to fit for objects")
+    assert dock.truth.bar.hint.text().startswith("Fitting needs labels or probabilities")
     layer = press(qtbot, dock)
     assert layer.name == "squares refined"
     inside = TRUTH == 2
@@ -383,15 +383,15 @@ def test_objects_are_smoothed_one_by_one(objects, dock, viewer, qtbot):
     assert dock.bar.hint.text().startswith("Nothing to do")
 
 
-def test_objects_in_view_are_counted():
-    found = square()
-    order = RefineRequest(
-        RefineSource(Labels(found.labels), "objects", objects=found), None, RefineConfig(), "YX"
+def test_visible_objects_are_counted():
+    squares = square_objects()
+    request = RefineRequest(
+        RefineSource(Labels(squares.labels), "objects", objects=squares), None, RefineConfig(), "YX"
     )
     corner = ViewRegion({}, (slice(0, 10), slice(0, 12)))  # the large one's box, not its mask
-    shown = refine_view(order, order.axes_image(), corner, None)
-    assert shown.text == "Preview of 1 object."
-    assert set(np.unique(shown.labels)) == {0, 2}
+    result = refine_view(request, request.axes_image(), corner, None)
+    assert result.text == "Preview of 1 object."
+    assert set(np.unique(result.labels)) == {0, 2}
 
 
 class TestPreview:
@@ -420,38 +420,38 @@ class TestPreview:
         qtbot.waitUntil(lambda: not preview.is_busy and preview.layer is not None, timeout=60_000)
         return preview.layer
 
-    def test_shows_what_refining_would_and_follows_the_numbers(self, known, viewer, qtbot):
-        layer = self.show(qtbot, known)
+    def test_shows_the_refined_labels_and_follows_the_settings(self, dock_with_maps, viewer, qtbot):
+        layer = self.show(qtbot, dock_with_maps)
         assert layer.name == "raw refined (preview)"
         expected = refine(MAPS, PIXELS, MRF, values=(1, 2))
         np.testing.assert_array_equal(layer.data, expected)
         assert not viewer.layers["raw"].visible
-        known.form.method_forms["mrf"].form.field("weight").set_value(0.5)
-        assert self.wait(qtbot, known) is layer
+        dock_with_maps.form.method_forms["mrf"].form.field("weight").set_value(0.5)
+        assert self.wait(qtbot, dock_with_maps) is layer
         weak = refine(MAPS, PIXELS, RefineConfig("mrf", mrf=MRFConfig(weight=0.5)), values=(1, 2))
         np.testing.assert_array_equal(layer.data, weak)
-        assert known.inputs.layer.current_layer() is viewer.layers["raw"]
-        known.preview.checkbox.set_value(False)
+        assert dock_with_maps.inputs.layer.current_layer() is viewer.layers["raw"]
+        dock_with_maps.preview.checkbox.set_value(False)
         assert layer not in viewer.layers
         assert viewer.layers["raw"].visible
 
-    @pytest.mark.parametrize("anew", [False, True], ids=["in place", "another array"])
-    def test_follows_the_pixels_of_the_image(self, known, viewer, qtbot, anew):
-        recipe = RefineConfig("mrf", mrf=MRFConfig(weight=3.0, intensity_sigma=0.05))
-        known.form.set_value(recipe)
-        layer, image = self.show(qtbot, known), viewer.layers["cells"]
-        before = layer.data.copy()
-        pixels = image.data.copy() if anew else image.data
-        pixels[:, 40:] *= 20
-        image.data = pixels
-        self.wait(qtbot, known)
-        np.testing.assert_array_equal(layer.data, refine(MAPS, pixels, recipe, values=(1, 2)))
-        assert (layer.data != before).any()
+    def test_follows_the_pixels_of_the_image(self, dock_with_maps, viewer, qtbot):
+        config = RefineConfig("mrf", mrf=MRFConfig(weight=3.0, intensity_sigma=0.05))
+        dock_with_maps.form.set_value(config)
+        layer, image = self.show(qtbot, dock_with_maps), viewer.layers["cells"]
+        for in_place in (True, False):
+            before = layer.data.copy()
+            pixels = image.data if in_place else PIXELS.copy()
+            pixels[:, 40:] *= 20 if in_place else 1
+            image.data = pixels
+            self.wait(qtbot, dock_with_maps)
+            np.testing.assert_array_equal(layer.data, refine(MAPS, pixels, config, values=(1, 2)))
+            assert (layer.data != before).any()
 
-    def test_only_what_is_in_view_is_refined(self, known, viewer, qtbot):
+    def test_only_the_visible_region_is_refined(self, dock_with_maps, viewer, qtbot):
         viewer.scene.camera.center = 20, 10
         viewer.scene.camera.zoom = 60
-        layer = self.show(qtbot, known, fit=False)
+        layer = self.show(qtbot, dock_with_maps, fit=False)
         (_, left), (_, right) = viewer.layers["raw"].corner_pixels
         assert layer.data.any()
         assert not layer.data[:, right + 2 :].any()
@@ -460,22 +460,23 @@ class TestPreview:
         qtbot.waitUntil(lambda: bool(layer.data[20, 40]), timeout=60_000)
         assert not layer.data[:, : left + 1].any()
 
-    @pytest.mark.parametrize("end", ["hidden", "removed"])
-    def test_it_goes_with_the_dock_or_its_layer(self, known, viewer, qtbot, end):
-        layer = self.show(qtbot, known)
-        if end == "hidden":
-            known.preview.hideEvent(QHideEvent())
-        else:
-            viewer.layers.remove(layer)
-            assert not known.preview.checkbox.value()
-        assert [x.name for x in viewer.layers] == ["cells", "raw"]
-        assert viewer.layers["raw"].visible
+    def test_ends_when_the_dock_is_hidden_or_the_layer_removed(self, dock_with_maps, viewer, qtbot):
+        for end in ("hidden", "removed"):
+            dock_with_maps.preview.untick()
+            layer = self.show(qtbot, dock_with_maps)
+            if end == "hidden":
+                dock_with_maps.preview.hideEvent(QHideEvent())
+            else:
+                viewer.layers.remove(layer)
+                assert not dock_with_maps.preview.checkbox.value()
+            assert [x.name for x in viewer.layers] == ["cells", "raw"]
+            assert viewer.layers["raw"].visible
 
-    def test_a_closed_dock_leaves_nothing_behind(self, viewer, qtbot):
+    def test_a_closed_dock_is_freed(self, viewer, qtbot):
         dock = RefineDock(viewer)
         viewer.window.add_dock_widget(dock)
-        asking = dock.device._latest
-        qtbot.waitUntil(lambda: not asking.is_busy, timeout=60_000)
+        background = dock.device._latest
+        qtbot.waitUntil(lambda: not background.is_busy, timeout=60_000)
         dock.form.set_value(MRF)
         self.show(qtbot, dock)
         viewer.window.remove_dock_widget(dock)
@@ -485,7 +486,7 @@ class TestPreview:
         gc.collect()
         assert gone() is None
 
-    def test_objects_in_view_are_shown_in_their_colours(self, objects, dock, qtbot):
+    def test_visible_objects_keep_their_ids(self, objects, dock, qtbot):
         layer = self.show(qtbot, dock)
         with qtbot.waitSignal(dock.written, timeout=60_000) as written:
             shown = layer.data.copy()
@@ -494,7 +495,7 @@ class TestPreview:
         np.testing.assert_array_equal(shown == 1, written.args[0].data == 1)
         assert shown.any()
 
-    def test_slices_are_followed(self, dock, viewer, qtbot):
+    def test_follows_the_current_slice(self, dock, viewer, qtbot):
         viewer.layers.clear()
         viewer.add_image(np.stack([PIXELS] * 3), name="stack")
         viewer.add_labels(np.stack([RAW, TRUTH, RAW]), name="raw stack")

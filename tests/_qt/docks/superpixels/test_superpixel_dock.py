@@ -16,7 +16,7 @@ from napari_segkit.refinement.superpixels.generate import superpixels
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (48, 64), np.uint8)
 BLOCKS = np.kron(np.arange(1, 13).reshape(3, 4), np.ones((16, 16), int)).astype(np.int32)
-MADE = {"segkit": {"kind": "superpixels"}}
+METADATA = {"segkit": {"kind": "superpixels"}}
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def dock(viewer):
 
 @pytest.fixture
 def painting(dock, viewer):
-    """The brush taken, for class 1."""
-    place = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
-    viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=MADE, **place)
+    """Labels to paint on, with the brush active and class 1 selected."""
+    transform = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
+    viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=METADATA, **transform)
     dock.data.new_button.click()
     dock.paint.button.click()
     assert dock.paint.brush.is_on
@@ -63,7 +63,7 @@ def make(qtbot, dock):
         dock.bar.button.click()
 
 
-def test_superpixels_become_a_layer_in_the_image_s_place(dock, viewer, qtbot):
+def test_superpixels_are_written_to_one_layer_aligned_with_the_image(dock, viewer, qtbot):
     dock.form.field("size").set_value(8.0)
     make(qtbot, dock)
     layer = viewer.layers["cells superpixels"]
@@ -74,16 +74,12 @@ def test_superpixels_become_a_layer_in_the_image_s_place(dock, viewer, qtbot):
     assert dock.paint.superpixels.current_layer() is layer
     assert f"{expected.max()} superpixels" in dock.bar.status.text()
     assert layer.metadata["segkit"]["superpixels"]["size"] == 8.0
-
-
-def test_made_again_they_are_updated(dock, viewer, qtbot):
-    make(qtbot, dock)
     dock.form.field("size").set_value(20.0)
     make(qtbot, dock)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells superpixels"]
 
 
-def test_the_copied_python_does_the_same(dock, viewer, qtbot):
+def test_copied_python_gives_the_same_result(dock, viewer, qtbot):
     dock.form.field("size").set_value(10.0)
     mask = viewer.add_labels((PIXELS > 0).astype(np.uint8), name="inside")
     dock.mask.set_layer(mask)
@@ -95,7 +91,7 @@ def test_the_copied_python_does_the_same(dock, viewer, qtbot):
     np.testing.assert_array_equal(viewer.layers["cells superpixels"].data, expected)
 
 
-def test_slices_can_be_cut_for_themselves(viewer, dock, qtbot):
+def test_slices_can_be_processed_separately(viewer, dock, qtbot):
     viewer.layers.clear()
     stack = viewer.add_image(np.stack([PIXELS, PIXELS]), name="stack", scale=(5, 1, 1))
     assert not dock.stack.isHidden()
@@ -107,10 +103,10 @@ def test_slices_can_be_cut_for_themselves(viewer, dock, qtbot):
     assert dock.data.image.current_layer() is stack
 
 
-def test_says_what_is_missing(dock, viewer):
+def test_shows_what_is_missing(dock, viewer):
     assert dock.paint.note.text().startswith("No superpixels:")
     assert not dock.paint.button.isEnabled()
-    viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=MADE)
+    viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=METADATA)
     assert dock.paint.note.text().startswith("No Labels layer")
     viewer.add_labels(np.zeros((4, 4), np.uint8), name="small")
     assert "choose layers of the same image" in dock.paint.note.text()
@@ -118,44 +114,40 @@ def test_says_what_is_missing(dock, viewer):
     assert dock.bar.hint.text().startswith("No Image layer")
 
 
-def test_any_labels_layer_can_hold_the_superpixels(dock, viewer):
-    place = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
-    numbers = viewer.add_labels(BLOCKS.copy(), name="numbers", **place)
+def test_any_labels_layer_can_be_used_as_superpixels(dock, viewer):
+    transform = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
+    blocks = viewer.add_labels(BLOCKS.copy(), name="blocks", **transform)
     dock.data.new_button.click()
     assert not dock.paint.button.isEnabled()
-    dock.paint.superpixels.set_layer(numbers)
+    dock.paint.superpixels.set_layer(blocks)
     assert dock.paint.button.isEnabled()
 
 
-def test_superpixels_from_a_file_are_known_by_their_name(dock, viewer):
-    numbers = viewer.add_labels(BLOCKS.copy(), name="cells_superpixels")
-    assert dock.paint.superpixels.current_layer() is numbers
+def test_superpixels_are_recognised_by_name_or_metadata_and_not_painted_on(dock, viewer):
+    by_name = viewer.add_labels(BLOCKS.copy(), name="cells_superpixels")
+    assert dock.paint.superpixels.current_layer() is by_name
+    assert dock.data.labels.current_layer() is None
+    viewer.layers.remove(by_name)
+    by_metadata = viewer.add_labels(BLOCKS.copy(), name="blocks", metadata=METADATA)
+    assert dock.paint.superpixels.current_layer() is by_metadata
     assert dock.data.labels.current_layer() is None
 
 
-@pytest.mark.parametrize(
-    "moved",
-    [{"translate": (5, 9)}, {"scale": (2, 1)}, {"rotate": 30}, {"units": ("nm", "nm")}],
-    ids=lambda moved: next(iter(moved)),
-)
-def test_layers_in_different_places_are_refused_in_words(painting, dock, viewer, moved):
-    name, value = next(iter(moved.items()))
+def test_layers_with_different_transforms_cannot_be_painted(painting, dock, viewer):
     layer = viewer.layers["superpixels"]
-    before = getattr(layer, name)
-    setattr(layer, name, value)
-    assert "are placed differently" in dock.paint.note.text()
-    assert not dock.paint.brush.is_on
-    assert not dock.paint.button.isEnabled()
-    setattr(layer, name, before)
-    assert dock.paint.button.isEnabled()
+    transforms = {"translate": (5, 9), "scale": (2, 1), "rotate": 30, "units": ("nm", "nm")}
+    for name, value in transforms.items():
+        before = getattr(layer, name)
+        setattr(layer, name, value)
+        assert "are placed differently" in dock.paint.note.text(), name
+        assert not dock.paint.brush.is_on, name
+        assert not dock.paint.button.isEnabled(), name
+        setattr(layer, name, before)
+        dock.paint.button.click()
+        assert dock.paint.brush.is_on, name
 
 
-def test_superpixels_are_no_labels_to_paint_on(dock, viewer):
-    viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=MADE)
-    assert dock.data.labels.current_layer() is None
-
-
-def test_the_class_follows_the_layer_and_the_layer_the_class(painting, dock):
+def test_class_choice_and_selected_label_stay_in_sync(painting, dock):
     texts = [dock.paint.classes.itemText(i) for i in range(dock.paint.classes.count())]
     assert texts == ["0  erase", "1  object", "2  background"]
     dock.paint.classes.setCurrentIndex(2)
@@ -164,25 +156,27 @@ def test_the_class_follows_the_layer_and_the_layer_the_class(painting, dock):
     assert dock.paint.classes.currentData() == 1
 
 
-@pytest.mark.parametrize(
-    "end",
-    [
-        lambda dock, layer: dock.paint.button.click(),
-        lambda dock, layer: dock.hideEvent(QHideEvent()),
-        lambda dock, layer: setattr(layer, "mode", "pick"),
-        lambda dock, layer: dock.viewer.layers.remove(layer),
-    ],
-    ids=["button", "hidden", "another mode", "layer gone"],
-)
-def test_the_brush_is_stop_painting(painting, dock, end):
-    end(dock, painting)
-    assert not dock.paint.brush.is_on
-    assert not dock.paint.button.isChecked()
-    press(painting, 20, 20)
-    assert not painting.data.any()
+ENDS = {
+    "button": lambda dock, layer: dock.paint.button.click(),
+    "dock hidden": lambda dock, layer: dock.hideEvent(QHideEvent()),
+    "another mode": lambda dock, layer: setattr(layer, "mode", "pick"),
+    "layer removed": lambda dock, layer: dock.viewer.layers.remove(layer),
+}
 
 
-def test_a_real_mouse_paints_and_the_view_stays(painting, viewer, qtbot):
+def test_painting_stops(painting, dock):
+    for name, end in ENDS.items():
+        if not dock.paint.brush.is_on:
+            dock.paint.button.click()
+        assert dock.paint.brush.is_on, name
+        end(dock, painting)
+        assert not dock.paint.brush.is_on, name
+        assert not dock.paint.button.isChecked(), name
+        press(painting, 20, 20)
+        assert not painting.data.any(), name
+
+
+def test_mouse_drag_paints_without_moving_the_view(painting, viewer, qtbot):
     viewer.window.show()
     viewer.window.main_menu.window().resize(900, 700)
     viewer.reset_view()

@@ -124,7 +124,7 @@ class EvaluateDock(Dock):
             "Layers to compare",
             prediction=self.prediction,
             truth=self.truth,
-            compare=self.metrics.kind,
+            kind=self.metrics.kind,
             unlabelled=self.metrics.semantics.unlabelled,
             labels_are=self.metrics.semantics.labels_are,
         )

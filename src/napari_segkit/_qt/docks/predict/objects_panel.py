@@ -93,7 +93,9 @@ class ObjectsPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.form)
         column.addWidget(self.buttons)
-        column.addWidget(Section("Masks of classes", self.masks))
+        section = Section("Masks of classes", self.masks)
+        section.setToolTip("<p>Write the pixels of chosen classes to a Labels layer.</p>")
+        column.addWidget(section)
 
     def _connect(self) -> None:
         self.form.changed.connect(self._on_form)

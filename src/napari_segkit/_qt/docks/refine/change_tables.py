@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_segkit.evaluation.parameter_search import Trial
-    from napari_segkit.evaluation.semantic import Report
+    from napari_segkit.evaluation.semantic import SemanticReport
     from napari_segkit.images.classes import LabelClass
 
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -55,7 +55,7 @@ class ChangeTable(RowTable):
         super().__init__(["class", "IoU", "Dice"])
 
     def show_change(
-        self, before: "Report", after: "Report", classes: "Sequence[LabelClass]"
+        self, before: "SemanticReport", after: "SemanticReport", classes: "Sequence[LabelClass]"
     ) -> None:
         names = {c.value: c.name for c in classes}
         self.clear_rows()

@@ -111,7 +111,9 @@ def _refine_classes(
     from napari_segkit.refinement.probability_maps import ProbabilityMaps
 
     maps = ProbabilityMaps(request.source.probabilities(), image, statistics)
-    region, margin = limit_size(view.region, refine_halo(request.config, maps.spacing), maps.spatial)
+    region, margin = limit_size(
+        view.region, refine_halo(request.config, maps.spacing), maps.spatial
+    )
     region = limit_to_tiles(maps, region, request.config, MAX_TILES)
     config, values = request.config, request.source.values
     labels = refine_region(

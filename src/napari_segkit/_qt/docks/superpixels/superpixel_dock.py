@@ -22,6 +22,8 @@ COMPUTE_TIP = (
     "<p>Split the image into superpixels, small regions of similar pixels, and write them to a "
     "Labels layer. Press again to stop.</p>"
 )
+IMAGE_TIP = "<p>Image layer to split into superpixels.</p>"
+LABELS_TIP = "<p>Labels layer to paint on.</p>"
 MASK_TIP = "<p>Compute superpixels only where this Labels layer is not 0.</p>"
 
 
@@ -39,6 +41,7 @@ class SuperpixelDock(Dock):
         self.bar = RunBar(self.session, "Compute superpixels")
         self._lay_out()
         self._connect()
+        self.paint.update_layers()  # after the layout: a note without a parent stays hidden
         self._on_data()
 
     def compute(self) -> None:
@@ -66,6 +69,8 @@ class SuperpixelDock(Dock):
             self.paint.stop_painting()
 
     def _lay_out(self) -> None:
+        self.data.image.setToolTip(IMAGE_TIP)
+        self.data.labels.setToolTip(LABELS_TIP)
         self.mask.setToolTip(MASK_TIP)
         self.bar.button.setToolTip(COMPUTE_TIP)
         self.group = self.add_group(

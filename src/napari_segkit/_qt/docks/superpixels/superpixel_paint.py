@@ -53,7 +53,6 @@ class SuperpixelPaint(QObject):
         self.classes.setToolTip(CLASS_TIP)
         self.button.setToolTip(PAINT_TIP)
         self._connect()
-        self._on_layers()
 
     def missing(self) -> str | None:
         """Message if superpixels cannot be painted."""
@@ -82,14 +81,15 @@ class SuperpixelPaint(QObject):
         self.button.setChecked(False)
 
     def _connect(self) -> None:
-        self.labels.layer_changed.connect(self._on_layers)
-        self.superpixels.layer_changed.connect(self._on_layers)
+        self.labels.layer_changed.connect(self.update_layers)
+        self.superpixels.layer_changed.connect(self.update_layers)
         self.classes.currentIndexChanged.connect(self._on_class)
         self.replace.changed.connect(self._on_replace)
         self.button.toggled.connect(self._on_toggled)
         self.brush.ended.connect(self.stop_painting)
 
-    def _on_layers(self) -> None:
+    def update_layers(self) -> None:
+        """Follow the chosen layers; to be called once the widgets are laid out."""
         self.stop_painting()
         for emitter, callback in self._connections:
             emitter.disconnect(callback)
