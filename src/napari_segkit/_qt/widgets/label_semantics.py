@@ -7,18 +7,18 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QComboBox
 
 SEMANTIC_TEXTS = {
-    "ask": "Class labels (warn if they look like instance ids)",
+    "ask": "Class labels (warn if ids)",
     "classes": "Class labels",
-    "objects": "Instance ids: merge into one foreground class",
+    "objects": "Instance ids, as one class",
 }
 INSTANCE_TEXTS = {
-    "ask": "Instance ids (warn if they look like class labels)",
-    "classes": "Class labels, each connected component is an object",
+    "ask": "Instance ids (warn if classes)",
+    "classes": "Class labels, by component",
     "objects": "Instance ids",
 }
 UNLABELLED_TEXTS: dict[int | None, str] = {
     0: "0 (not painted)",
-    None: "none (all pixels are labelled)",
+    None: "none (all labelled)",
     255: "255",
 }
 UNLABELLED_INSTANCE_TEXTS = UNLABELLED_TEXTS | {
@@ -32,10 +32,13 @@ UNLABELLED_INSTANCE_TIP = (
     "<p>0 is background, and is trained on. Pixels of a value chosen or typed here are left out of "
     "training and metrics: it is unknown which objects are there.</p>"
 )
-LABELS_ARE_TIP = "<p>Meaning of the label values: classes, or an id for each object.</p>"
+LABELS_ARE_TIP = (
+    "<p>Meaning of the label values: classes, with a warning if they look like instance ids, or an "
+    "id for each object, all merged into one foreground class.</p>"
+)
 LABELS_ARE_INSTANCE_TIP = (
-    "<p>Meaning of the label values: an id for each object, or classes whose connected components "
-    "are the objects.</p>"
+    "<p>Meaning of the label values: an id for each object, with a warning if they look like "
+    "classes, or classes whose connected components are the objects.</p>"
 )
 MAX_VALUES = 20  # offered besides the usual ones
 MIN_LETTERS = 17

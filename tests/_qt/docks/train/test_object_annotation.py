@@ -106,8 +106,8 @@ def test_what_labels_mean_follows_the_model(dock, qtbot):
     choose(qtbot, dock, "maskrcnn")
     assert rows(dock) == [True] * 3
     assert texts(semantics.labels_are) == [
-        "Instance ids (warn if they look like class labels)",
-        "Class labels, each connected component is an object",
+        "Instance ids (warn if classes)",
+        "Class labels, by component",
         "Instance ids",
     ]
     assert semantics.unlabelled.currentText() == semantics.unlabelled.lineEdit().text()
