@@ -14,7 +14,7 @@ if sys.platform == "linux":
 
 @pytest.fixture(autouse=True)
 def no_task_left():
-    """No test leaves a thread behind."""
+    """Fails a test that leaves a task running."""
     yield
     left = [t for t in threading.enumerate() if t.name == "segkit task"]
     for thread in left:
@@ -24,13 +24,13 @@ def no_task_left():
 
 
 @dataclass
-class Heard:
-    """What a task told, in order."""
+class SignalRecorder:
+    """Records the signals of a task, in order."""
 
     events: list = field(default_factory=list)
     threads: set = field(default_factory=set)
 
-    def listen(self, task):
+    def record(self, task):
         for name in ("yielded", "returned", "errored"):
             getattr(task, name).connect(getattr(self, name))
         task.finished.connect(self.finished)
@@ -58,5 +58,15 @@ class Heard:
 
 
 @pytest.fixture
-def heard():
-    return Heard()
+def recorder():
+    return SignalRecorder()
+
+
+@pytest.fixture
+def notifications():
+    """A function that returns the messages napari has shown."""
+    from napari.utils.notifications import notification_manager
+
+    notification_manager.records.clear()
+    yield lambda: [n.message for n in notification_manager.records]
+    notification_manager.records.clear()

@@ -24,7 +24,7 @@ WITH_A_WINDOW = """
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="this torch came without triton")
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_triton_can_be_imported_beside_a_window_that_opens_before_or_after(when):
+def test_triton_can_be_imported_before_and_after_a_window_opens(when):
     lines = {"before": "", "after": ""} | {when: "from napari_segkit import devices"}
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(WITH_A_WINDOW).format(**lines)],

@@ -7,7 +7,7 @@ import pytest
 RUN = """
 import sys
 from napari_segkit import TileConfig, TrainConfig
-from napari_segkit._qt import demo
+from napari_segkit._qt.app import demo
 {change}
 sys.exit(demo.main(screenshot=sys.argv[1]))
 """
@@ -25,7 +25,7 @@ def run(path, change, timeout):
     )
 
 
-def test_the_demo_goes_through_all_docks(tmp_path):
+def test_the_demo_trains_predicts_and_evaluates(tmp_path):
     done = run(tmp_path / "demo.png", QUICK, 200)
     assert done.returncode == 0, done.stderr
     assert "background" in done.stdout
@@ -34,7 +34,7 @@ def test_the_demo_goes_through_all_docks(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demo_reaches_its_figure(tmp_path):
+def test_the_demo_reaches_its_iou(tmp_path):
     done = run(tmp_path / "demo.png", "", 280)
     assert done.returncode == 0, done.stderr
     mean = next(line for line in done.stdout.splitlines() if line.split()[:1] == ["mean"])

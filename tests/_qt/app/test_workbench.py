@@ -21,6 +21,10 @@ viewer.close()
 """
 
 
+def docks_of(workbench):
+    return [workbench.widget(i) for i in range(workbench.count())]
+
+
 @pytest.fixture
 def workbench(make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
@@ -28,29 +32,19 @@ def workbench(make_napari_viewer, qtbot):
     workbench = Workbench(viewer)
     viewer.window.add_dock_widget(workbench)
     yield workbench
-    docks = workbench.train, workbench.predict, workbench.refine
-    lines = workbench.model.device_line, *(dock.device for dock in docks)
-    busy = (
-        *(line._latest for line in lines),
-        workbench.model._devices,
-        workbench.model.details._latest,
-        workbench.refine.inputs.start,
-    )
-    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=60_000)
-    qtbot.waitUntil(lambda: not workbench.train.label_stats.is_counting)
+    assert all(dock.wait_idle() for dock in docks_of(workbench))
 
 
 def test_all_docks_share_one_session(workbench):
-    docks = [workbench.widget(i) for i in range(workbench.count())]
-    assert len({id(dock.session) for dock in docks}) == 1
+    assert len({id(dock.session) for dock in docks_of(workbench)}) == 1
     titles = [workbench.tabText(i) for i in range(workbench.count())]
     assert titles == ["Model", "Train", "Predict", "Evaluate", "Refine", "Superpixels"]
 
 
-def test_a_prediction_is_what_evaluate_measures_and_refine_takes_next(workbench):
+def test_evaluate_and_refine_choose_the_latest_prediction(workbench):
     viewer = workbench.model.viewer
     prediction = viewer.add_labels(np.ones((8, 8), int), name="cells prediction")
-    viewer.add_labels(np.ones((8, 8), int), name="more")
+    viewer.add_labels(np.ones((8, 8), int), name="other")
     workbench.predict.written.emit(prediction)
     assert workbench.evaluate.prediction.current_layer() is prediction
     assert workbench.evaluate.truth.current_layer() is viewer.layers["truth"]
@@ -66,7 +60,7 @@ def test_it_fits_a_small_window(workbench):
     assert size.height() <= 640
 
 
-def test_docks_open_without_torch_on_the_way():
+def test_docks_open_without_importing_torch():
     done = subprocess.run(
         [sys.executable, "-c", OPEN_ALL], capture_output=True, text=True, timeout=120, check=True
     )
@@ -83,7 +77,7 @@ def test_docks_open_without_torch_on_the_way():
     assert {torch for _, _, torch in lines} == {"False"}
 
 
-def test_the_manifest_is_valid_and_its_menus_are_napari_s():
+def test_the_manifest_is_valid_and_uses_menus_of_napari():
     result = CliRunner().invoke(app, ["validate", "napari-segkit", "--imports"])
     assert result.exit_code == 0, result.output
     manifest = PluginManifest.from_distribution("napari-segkit")

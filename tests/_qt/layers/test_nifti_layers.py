@@ -17,7 +17,7 @@ PLUGIN = "napari-segkit"
 CLASSES = [LabelClass(value, f"class {value}", "#ff0000") for value in (1, 2)]
 SAGITTAL = np.array([[0, 0, 3, -20], [-0.5, 0, 0, 30], [0, 0.5, 0, -10], [0, 0, 0, 1]])
 
-# What napari says of every oblique layer.
+# napari warns about every oblique layer.
 pytestmark = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing:UserWarning")
 
 
@@ -42,7 +42,7 @@ def path(request, tmp_path):
 
 
 def world_of(layer, image):
-    """Where the layer shows some of the file's voxels, in the order x, y, z, with their values."""
+    """World positions of some voxels in the file and in the layer, and whether the values agree."""
     extent = np.array(image.shape)
     for voxel in (0 * extent, extent // 2, extent - 1):
         world = nib.affines.apply_affine(image.affine, voxel[:3])[::-1]
@@ -52,7 +52,7 @@ def world_of(layer, image):
         yield world, shown, image.dataobj[tuple(voxel)] == layer.data[tuple(place)]
 
 
-def test_a_file_opens_in_place_and_can_be_looked_at(make_napari_viewer, path):
+def test_a_file_opens_with_its_affine_and_can_be_viewed(make_napari_viewer, path):
     viewer = make_napari_viewer()
     (layer,) = viewer.open(path, plugin=PLUGIN)
     assert (layer.name, type(layer).__name__) == ("scan", "Image")
@@ -68,7 +68,7 @@ def test_a_file_opens_in_place_and_can_be_looked_at(make_napari_viewer, path):
 
 
 @pytest.mark.parametrize("ending", ["nii", "nii.gz"])
-def test_what_is_saved_is_what_was_opened(make_napari_viewer, path, tmp_path, ending):
+def test_a_saved_file_equals_the_opened_one(make_napari_viewer, path, tmp_path, ending):
     viewer = make_napari_viewer()
     (layer,) = viewer.open(path, plugin=PLUGIN)
     assert layer.save(str(tmp_path / f"saved.{ending}")) == [str(tmp_path / f"saved.{ending}")]
@@ -79,7 +79,7 @@ def test_what_is_saved_is_what_was_opened(make_napari_viewer, path, tmp_path, en
     assert [e.get_content() for e in after.header.extensions][-1] == b"a comment"
 
 
-def test_a_result_stands_where_its_image_stands(make_napari_viewer, path, tmp_path):
+def test_a_result_has_the_transform_of_its_image(make_napari_viewer, path, tmp_path):
     viewer = make_napari_viewer()
     (layer,) = viewer.open(path, plugin=PLUGIN)
     labels = (np.asarray(layer.data) > 400).astype(np.uint8) + 1
@@ -88,35 +88,35 @@ def test_a_result_stands_where_its_image_stands(make_napari_viewer, path, tmp_pa
     np.testing.assert_array_equal(shown.extent.world, layer.extent.world)
     shown.save(str(tmp_path / "result.nii.gz"))
     image, result = nib.load(path), nib.load(tmp_path / "result.nii.gz")
-    voxels = as_closest(result, image)
+    voxels = reoriented_voxels(result, image)
     np.testing.assert_array_equal(voxels, (np.asarray(image.dataobj) > 400) + 1)
     (again,) = viewer.open(tmp_path / "result.nii.gz", plugin=PLUGIN)
     assert type(again).__name__ == "Labels"
     np.testing.assert_allclose(again.extent.world, layer.extent.world, atol=1e-3)
 
 
-def as_closest(image, original):
-    """Voxels of an image in the original's order, their places compared."""
-    move = nib.orientations.ornt_transform(
+def reoriented_voxels(image, original):
+    """Voxels of an image in the original's orientation, after comparing the affines."""
+    transform = nib.orientations.ornt_transform(
         nib.io_orientation(image.affine), nib.io_orientation(original.affine)
     )
-    moved = image.as_reoriented(move)
-    np.testing.assert_allclose(moved.affine, original.affine, atol=1e-3)
-    return np.asarray(moved.dataobj)
+    reoriented = image.as_reoriented(transform)
+    np.testing.assert_allclose(reoriented.affine, original.affine, atol=1e-3)
+    return np.asarray(reoriented.dataobj)
 
 
-def test_new_labels_stand_where_their_image_stands(make_napari_viewer, path, tmp_path):
+def test_new_labels_have_the_transform_of_their_image(make_napari_viewer, path, tmp_path):
     viewer = make_napari_viewer()
     (layer,) = viewer.open(path, plugin=PLUGIN)
     painted = new_labels(viewer, layer)
     painted.data[..., 1, 2, 3] = 7
     painted.save(str(tmp_path / "painted.nii"))
     original = nib.load(path)
-    voxels = as_closest(nib.load(tmp_path / "painted.nii"), original)
+    voxels = reoriented_voxels(nib.load(tmp_path / "painted.nii"), original)
     assert (voxels == 7).sum() == int(np.prod(original.shape[3:]))
 
 
-def test_a_layer_and_its_snapshot_know_how_they_lie(make_napari_viewer, path):
+def test_a_layer_and_its_snapshot_have_an_orientation(make_napari_viewer, path):
     viewer = make_napari_viewer()
     (layer,) = viewer.open(path, plugin=PLUGIN)
     orientation = read_image(path).orientation

@@ -18,7 +18,7 @@ from napari_segkit.images.label_stats import label_stats
 
 CLASSES = (LabelClass(1, "nuclei", "#ff0000"), LabelClass(2, "cells", "#00ff00"))
 SPATIAL = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-PLACED = {
+TRANSFORM = {
     "scale": (0.5, 0.25),
     "translate": (10, -20),
     "rotate": 30,
@@ -35,7 +35,7 @@ def viewer(request):
     return request.getfixturevalue(kind)()
 
 
-def stands_as(layer, other, where=((3.0, 4.0), (0.0, 7.5))):
+def assert_same_transform(layer, other, where=((3.0, 4.0), (0.0, 7.5))):
     assert (layer.units, layer.axis_labels) == (other.units, other.axis_labels)
     for point in where:
         np.testing.assert_allclose(layer.data_to_world(point), other.data_to_world(point))
@@ -47,20 +47,20 @@ def write(viewer, source, labels, **options):
     return write_labels(viewer, made, labels, classes=CLASSES, provenance={"model": 1}, **options)
 
 
-def test_a_snapshot_is_read_like_the_layer(viewer):
+def test_a_snapshot_reads_like_its_layer(viewer):
     image = viewer.add_image(np.zeros((9, 9, 3), np.uint8), rgb=True, scale=(2, 3), name="rgb")
     labels = viewer.add_labels(np.eye(9, dtype=np.uint8), name="l")
     set_class_names(labels, CLASSES)
     set_class_colors(labels, CLASSES)
-    for of in (as_image, lambda layer: label_stats(layer)):
-        assert repr(of(snapshot(labels))) == repr(of(labels))
+    for read in (as_image, lambda layer: label_stats(layer)):
+        assert repr(read(snapshot(labels))) == repr(read(labels))
     assert as_image(snapshot(image)).axes == "YXC"
     assert as_image(snapshot(image)).spacing == as_image(image).spacing == (1, 2, 3)
     assert classes_of(snapshot(labels), [1, 2]) == CLASSES
     assert snapshot(snapshot(image)).data is image.data
 
 
-def test_painting_after_the_snapshot_is_not_seen(viewer):
+def test_painting_does_not_change_a_snapshot(viewer):
     labels = viewer.add_labels(np.zeros((9, 9), np.uint8))
     before = snapshot(labels)
     labels.selected_label = 2
@@ -69,17 +69,17 @@ def test_painting_after_the_snapshot_is_not_seen(viewer):
     assert not before.data.any()
 
 
-def test_a_multiscale_image_is_taken_as_it_is():
+def test_a_multiscale_image_is_read_at_full_resolution():
     levels = [np.zeros((64, 64)), np.zeros((32, 32))]
     layer = Image(levels, scale=(2, 2))
     assert as_image(snapshot(layer)).shape == (64, 64)
 
 
-def test_placement_of_a_whole_layer():
-    image = Image(np.zeros((8, 9)), **PLACED)
+def test_placement_of_all_dimensions():
+    image = Image(np.zeros((8, 9)), **TRANSFORM)
     assert tuple(placement(image)) == SPATIAL
-    stands_as(Labels(np.zeros((8, 9), np.uint8), **placement(image)), image)
-    stands_as(Labels(np.zeros((8, 9), np.uint8), **placement(snapshot(image))), image)
+    assert_same_transform(Labels(np.zeros((8, 9), np.uint8), **placement(image)), image)
+    assert_same_transform(Labels(np.zeros((8, 9), np.uint8), **placement(snapshot(image))), image)
 
 
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
@@ -113,10 +113,10 @@ def test_placement_without_a_channel_axis(channel):
 
 
 def test_a_new_layer_has_everything(viewer):
-    image = viewer.add_image(np.zeros((8, 9)), name="coins", **PLACED)
+    image = viewer.add_image(np.zeros((8, 9)), name="coins", **TRANSFORM)
     layer = write(viewer, image, np.ones((8, 9), np.uint8))
     assert layer.name == "coins prediction"
-    stands_as(layer, image)
+    assert_same_transform(layer, image)
     assert layer.features.to_dict("list") == {"index": [1, 2], "name": ["nuclei", "cells"]}
     np.testing.assert_allclose(layer.get_color(1), (1, 0, 0, 1))
     assert layer.colormap.map(0)[3] == 0
@@ -124,7 +124,7 @@ def test_a_new_layer_has_everything(viewer):
     assert classes_of(layer, [1, 2]) == CLASSES
 
 
-def test_a_second_run_updates_the_layer_and_forgets_its_undo_history(viewer):
+def test_a_second_result_updates_the_layer_and_clears_its_undo_history(viewer):
     image = viewer.add_image(np.zeros((8, 9)), name="coins")
     first = write(viewer, image, np.ones((8, 9), np.uint8))
     first.opacity = 0.3
@@ -133,13 +133,13 @@ def test_a_second_run_updates_the_layer_and_forgets_its_undo_history(viewer):
     assert second == first
     assert len(viewer.layers) == 2
     assert second.opacity == 0.3
-    stands_as(second, image)
+    assert_same_transform(second, image)
     second.undo()
     assert (second.data == 2).all()
     assert second.editable
 
 
-def test_undo_brings_nothing_old_back_where_painting_was_undone_before(viewer):
+def test_undo_after_an_update_restores_no_old_pixels(viewer):
     image = viewer.add_image(np.zeros((8, 9)))
     layer = write(viewer, image, np.ones((8, 9), np.uint8))
     layer.fill((0, 0), 2)
@@ -151,7 +151,7 @@ def test_undo_brings_nothing_old_back_where_painting_was_undone_before(viewer):
     assert (layer.data == 2).all()
 
 
-def test_a_layer_that_was_painted_on_is_left_alone(viewer):
+def test_a_painted_result_is_not_overwritten(viewer):
     image = viewer.add_image(np.zeros((8, 9)))
     first = write(viewer, image, np.ones((8, 9), np.uint8))
     first.selected_label = 2
@@ -164,24 +164,24 @@ def test_a_layer_that_was_painted_on_is_left_alone(viewer):
     np.testing.assert_array_equal(first.data, painted)
 
 
-def test_results_go_to_the_source_they_were_asked_for(viewer):
+def test_results_belong_to_their_snapshot(viewer):
     image = viewer.add_image(np.zeros((8, 9)), name="a", scale=(2, 2))
-    asked = snapshot(image)
+    source = snapshot(image)
     image.name, image.scale = "renamed", (1, 1)
     viewer.layers.remove("renamed")
     other = viewer.add_image(np.zeros((8, 9)), name="a")
-    layer = write(viewer, asked, np.ones((8, 9), np.uint8))
+    layer = write(viewer, source, np.ones((8, 9), np.uint8))
     assert layer.name == "a prediction"
     np.testing.assert_array_equal(layer.scale, (2, 2))
     assert write(viewer, other, np.ones((8, 9), np.uint8)) != layer
 
 
-def test_kinds_of_results_stand_beside_each_other(viewer):
+def test_kinds_of_results_get_different_layers(viewer):
     image = viewer.add_image(np.zeros((8, 9)), name="a")
     prediction = write(viewer, image, np.ones((8, 9), np.uint8))
-    errors = write(viewer, image, np.ones((8, 9), np.uint8), kind="errors", name="where it errs")
+    errors = write(viewer, image, np.ones((8, 9), np.uint8), kind="errors", name="error map")
     assert prediction != errors
-    assert errors.name == "where it errs"
+    assert errors.name == "error map"
 
 
 @pytest.mark.parametrize(
@@ -203,11 +203,11 @@ def test_results_and_new_labels_leave_the_channel_axis_out(viewer, shape, axes, 
 
 
 def test_new_labels_for_a_colour_image(viewer):
-    image = viewer.add_image(np.zeros((8, 9, 3), np.uint8), rgb=True, name="ihc", **PLACED)
+    image = viewer.add_image(np.zeros((8, 9, 3), np.uint8), rgb=True, name="ihc", **TRANSFORM)
     layer = new_labels(viewer, image)
     assert layer.name == "ihc labels"
     assert (layer.data.shape, layer.data.dtype) == ((8, 9), np.uint8)
-    stands_as(layer, image)
+    assert_same_transform(layer, image)
 
 
 def test_new_labels_for_a_multiscale_image_can_be_painted_on(viewer):
@@ -218,7 +218,7 @@ def test_new_labels_for_a_multiscale_image_can_be_painted_on(viewer):
     assert layer.data.any()
 
 
-def test_a_duplicate_and_a_renamed_layer_are_kept(viewer):
+def test_duplicated_and_renamed_results_are_not_overwritten(viewer):
     image = viewer.add_image(np.zeros((8, 9)), name="a")
     first = write(viewer, image, np.ones((8, 9), np.uint8))
     data, state, _ = first.as_layer_data_tuple()
@@ -230,7 +230,7 @@ def test_a_duplicate_and_a_renamed_layer_are_kept(viewer):
     assert (first.data == 2).all()
 
 
-def test_a_second_run_keeps_the_mode_and_what_was_chosen_there(viewer):
+def test_a_second_result_keeps_mode_names_and_colours(viewer):
     image = viewer.add_image(np.zeros((8, 9)))
     layer = write(viewer, image, np.ones((8, 9), np.uint8))
     layer.mode = "paint"
@@ -258,22 +258,22 @@ def test_classes_of_another_model_replace_those_shown(viewer):
 
 def test_classes_with_large_values_keep_the_colours_of_napari(viewer):
     layer = viewer.add_labels(np.full((8, 9), 100_000, np.int32))
-    far = [LabelClass(100_000, "far", "#ff0000")]
-    set_class_names(layer, far)
-    set_class_colors(layer, far)
+    classes = [LabelClass(100_000, "far", "#ff0000")]
+    set_class_names(layer, classes)
+    set_class_colors(layer, classes)
     assert layer.features.to_dict("list") == {"index": [100_000], "name": ["far"]}
 
 
-def test_the_fingerprint_of_a_large_array_is_taken_in_parts(monkeypatch):
+def test_the_fingerprint_reads_a_large_array_in_slabs(monkeypatch):
     pixels = np.random.default_rng(0).integers(0, 9, (40, 64, 64), np.uint8)
-    whole = fingerprint(pixels)
+    expected = fingerprint(pixels)
     monkeypatch.setattr("napari_segkit.evaluation.slab_reader.SLAB_PIXELS", 4 * 64 * 64)
     lazy = da.from_array(pixels, chunks=(4, 64, 64))
-    live = []
-    taken = np.ascontiguousarray
-    monkeypatch.setattr(np, "ascontiguousarray", lambda a: live.append(a.size) or taken(a))
-    assert fingerprint(lazy) == whole
-    assert max(live) == 4 * 64 * 64
+    sizes = []
+    original = np.ascontiguousarray
+    monkeypatch.setattr(np, "ascontiguousarray", lambda a: sizes.append(a.size) or original(a))
+    assert fingerprint(lazy) == expected
+    assert max(sizes) == 4 * 64 * 64
     pixels[7, 3, 3] += 1
-    assert fingerprint(pixels) != whole
+    assert fingerprint(pixels) != expected
     assert fingerprint(np.zeros((0, 3), np.uint8))

@@ -17,7 +17,7 @@ def sample():
     return image[:160, :200], scribbles[:160, :200]
 
 
-def by_docks(viewer, qtbot, image, scribbles):
+def predict_with_docks(viewer, qtbot, image, scribbles):
     """Train and predict by the buttons of the workbench."""
     viewer.add_image(image, name="coins")
     viewer.add_labels(scribbles, name="strokes")
@@ -26,7 +26,7 @@ def by_docks(viewer, qtbot, image, scribbles):
     workbench.train.set_config(CONFIG)
     qtbot.waitUntil(lambda: workbench.train.bar.button.isEnabled(), timeout=60_000)
     for dock in (workbench.train, workbench.predict):
-        qtbot.waitUntil(lambda dock=dock: not dock.device._latest.is_busy, timeout=60_000)
+        assert dock.wait_idle()
         with qtbot.waitSignal(dock.bar.finished, timeout=120_000):
             dock.bar.button.click()
     return viewer.layers["coins prediction"]
@@ -36,7 +36,7 @@ def test_docks_console_and_command_line_give_identical_labels(
     make_napari_viewer, qtbot, sample, tmp_path
 ):
     image, scribbles = sample
-    layer = by_docks(make_napari_viewer(), qtbot, image, scribbles)
+    layer = predict_with_docks(make_napari_viewer(), qtbot, image, scribbles)
     threads = layer.metadata["segkit"]["threads"]
     torch.set_num_threads(threads)
 
@@ -48,8 +48,8 @@ def test_docks_console_and_command_line_give_identical_labels(
     model, output = tmp_path / "coins.segkit", tmp_path / "labels.npy"
     options = ["--epochs", 1, "--steps-per-epoch", 3, "--seed", 7, "--tile-size", 64]
     files = [tmp_path / "image.png", tmp_path / "scribbles.png"]
-    same = ["--threads", threads]
-    assert main([str(a) for a in ["train", *files, "-o", model, *options, *same]]) == 0
-    assert main([str(a) for a in ["predict", model, files[0], "-o", output, *same]]) == 0
+    thread_options = ["--threads", threads]
+    assert main([str(a) for a in ["train", *files, "-o", model, *options, *thread_options]]) == 0
+    assert main([str(a) for a in ["predict", model, files[0], "-o", output, *thread_options]]) == 0
     np.testing.assert_array_equal(layer.data, np.load(output))
     np.testing.assert_array_equal(layer.data, Segmenter.load(model).predict(image))

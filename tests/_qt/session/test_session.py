@@ -6,7 +6,6 @@ import weakref
 import numpy as np
 import pytest
 from napari.utils import progress
-from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QPushButton
 
 from napari_segkit import Segmenter
@@ -27,18 +26,11 @@ def bars():
 
 
 @pytest.fixture
-def held(make_napari_viewer):
+def viewer_session(make_napari_viewer):
     return session(make_napari_viewer())
 
 
-@pytest.fixture
-def errors():
-    notification_manager.records.clear()
-    yield lambda: [n.message for n in notification_manager.records]
-    notification_manager.records.clear()
-
-
-def finish(qtbot, task):
+def wait_for(qtbot, task):
     with qtbot.waitSignal(task.finished, timeout=20_000):
         pass
 
@@ -54,96 +46,96 @@ def test_two_viewers_have_two_sessions(make_napari_viewer):
     assert session(one) is not session(two)
 
 
-def test_the_segmenter_can_be_replaced(held, qtbot):
-    assert isinstance(held.segmenter, Segmenter)
-    assert held.segmenter is held.segmenter
+def test_the_segmenter_can_be_replaced(viewer_session, qtbot):
+    assert isinstance(viewer_session.segmenter, Segmenter)
+    assert viewer_session.segmenter is viewer_session.segmenter
     other = Segmenter(ModelSpec(encoder="resnet34"))
-    with qtbot.waitSignal(held.segmenter_changed):
-        held.segmenter = other
-    assert held.segmenter is other
+    with qtbot.waitSignal(viewer_session.segmenter_changed):
+        viewer_session.segmenter = other
+    assert viewer_session.segmenter is other
 
 
-def test_work_runs_and_says_so(held, qtbot, heard):
+def test_run_reports_its_result_and_is_busy_until_then(viewer_session, qtbot, recorder):
     busy = []
-    held.busy_changed.connect(busy.append)
-    task = heard.listen(held.run(count(30, result="done"), title="Counting"))
-    assert held.task is task
+    viewer_session.busy_changed.connect(busy.append)
+    task = recorder.record(viewer_session.run(count(30, result="done"), title="Counting"))
+    assert viewer_session.task is task
     assert [bar.desc for bar in bars()] == ["Counting"]
-    finish(qtbot, task)
-    assert ("returned", "done") in heard.events
+    wait_for(qtbot, task)
+    assert ("returned", "done") in recorder.events
     assert busy == [True, False]
-    assert held.task is None
+    assert viewer_session.task is None
     assert bars() == []
 
 
-def test_progress_follows_the_steps(held, qtbot):
-    task = held.run(count(40))
-    seen = []
-    task.yielded.connect(lambda step: seen.append((bars()[0].n, bars()[0].total, step.done)))
-    finish(qtbot, task)
-    assert len(seen) > 2
-    assert all(n == done and total == 40 for n, total, done in seen)
+def test_progress_follows_the_steps(viewer_session, qtbot):
+    task = viewer_session.run(count(40))
+    shown = []
+    task.yielded.connect(lambda step: shown.append((bars()[0].n, bars()[0].total, step.done)))
+    wait_for(qtbot, task)
+    assert len(shown) > 2
+    assert all(n == done and total == 40 for n, total, done in shown)
 
 
-def test_the_bar_of_the_activity_dock_cancels(held, qtbot, heard):
-    task = heard.listen(held.run(count(10_000)))
-    window = held.viewer.window.main_menu.window()
+def test_the_bar_of_the_activity_dock_cancels(viewer_session, qtbot, recorder):
+    task = recorder.record(viewer_session.run(count(10_000)))
+    window = viewer_session.viewer.window.main_menu.window()
     button = next(b for b in window.findChildren(QPushButton) if b.text() == "Cancel")
     with qtbot.waitSignal(task.finished, timeout=5000):
         button.click()
-    assert "returned" not in heard.names
+    assert "returned" not in recorder.names
     assert bars() == []
 
 
-def test_one_at_a_time(held, qtbot):
-    task = held.run(count(10_000), title="Training")
+def test_one_at_a_time(viewer_session, qtbot):
+    task = viewer_session.run(count(10_000), title="Training")
     with pytest.raises(ValueError, match="Training is still running"):
-        held.run(count(3))
-    held.stop()
-    finish(qtbot, task)
-    finish(qtbot, held.run(count(3)))
+        viewer_session.run(count(3))
+    viewer_session.stop()
+    wait_for(qtbot, task)
+    wait_for(qtbot, viewer_session.run(count(3)))
 
 
-def test_what_is_no_generator_is_refused(held):
+def test_only_generators_are_accepted(viewer_session):
     with pytest.raises(TypeError, match="give a generator"):
-        held.run(Segmenter())
-    assert held.task is None
+        viewer_session.run(Segmenter())
+    assert viewer_session.task is None
 
 
 @pytest.mark.parametrize("kind", [ValueError, RuntimeError])
-def test_an_error_is_shown_once_as_its_sentence(held, qtbot, errors, kind):
+def test_an_error_is_shown_once_by_its_message(viewer_session, qtbot, notifications, kind):
     def work():
         yield Step(1, 2)
         raise kind("The labels are empty; paint some.")
 
-    finish(qtbot, held.run(work()))
-    assert errors() == ["The labels are empty; paint some."]
-    assert held.task is None
+    wait_for(qtbot, viewer_session.run(work()))
+    assert notifications() == ["The labels are empty; paint some."]
+    assert viewer_session.task is None
 
 
-def test_an_error_without_words_is_named(held, qtbot, errors):
+def test_an_error_without_message_is_shown_by_its_type(viewer_session, qtbot, notifications):
     def work():
         yield Step(1, 2)
         raise AssertionError
 
-    finish(qtbot, held.run(work(), title="Training"))
-    assert errors() == ["Training failed: AssertionError."]
+    wait_for(qtbot, viewer_session.run(work(), title="Training"))
+    assert notifications() == ["Training failed: AssertionError."]
 
 
-def test_torch_leaves_the_window_a_core(held, qtbot, monkeypatch):
+def test_torch_leaves_the_window_a_core(viewer_session, qtbot, monkeypatch):
     import torch
 
     before = torch.get_num_threads()
     monkeypatch.setattr("os.cpu_count", lambda: 4)
-    seen = []
+    threads = []
 
     def work():
-        seen.append((torch.get_num_threads(), threading.current_thread().name))
+        threads.append((torch.get_num_threads(), threading.current_thread().name))
         yield Step(1, 1)
 
-    finish(qtbot, held.run(work()))
+    wait_for(qtbot, viewer_session.run(work()))
     torch.set_num_threads(before)
-    assert seen == [(3, "segkit task")]
+    assert threads == [(3, "segkit task")]
 
 
 def small_problem(viewer):
@@ -159,17 +151,17 @@ def test_the_console_line_trains_the_segmenter_of_the_docks(make_napari_viewer, 
     viewer = make_napari_viewer()
     image, labels = small_problem(viewer)
     seg = session(viewer).segmenter
-    heard = []
-    session(viewer).segmenter_changed.connect(lambda: heard.append(seg.is_trained))
+    changes = []
+    session(viewer).segmenter_changed.connect(lambda: changes.append(seg.is_trained))
     config = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2)
     task = session(viewer).run(seg.train_epochs(image, labels, config))
-    finish(qtbot, task)
-    assert heard == [True]
-    finish(qtbot, session(viewer).run(seg.predict_tiles(image)))
-    assert heard == [True]
+    wait_for(qtbot, task)
+    assert changes == [True]
+    wait_for(qtbot, session(viewer).run(seg.predict_tiles(image)))
+    assert changes == [True]
 
 
-def test_a_layer_deleted_while_it_trains_disturbs_nothing(make_napari_viewer, qtbot):
+def test_a_layer_can_be_deleted_during_training(make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
     image, labels = small_problem(viewer)
     seg = session(viewer).segmenter
@@ -178,11 +170,11 @@ def test_a_layer_deleted_while_it_trains_disturbs_nothing(make_napari_viewer, qt
     with qtbot.waitSignal(task.yielded, timeout=30_000):
         pass
     viewer.layers.clear()
-    finish(qtbot, task)
+    wait_for(qtbot, task)
     assert seg.is_trained
 
 
-def test_training_stopped_keeps_what_was_learned(make_napari_viewer, qtbot):
+def test_a_stopped_training_keeps_the_model(make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
     image, labels = small_problem(viewer)
     seg = session(viewer).segmenter
@@ -194,19 +186,19 @@ def test_training_stopped_keeps_what_was_learned(make_napari_viewer, qtbot):
     assert seg.is_trained
 
 
-def test_closing_the_window_stops_the_work(make_napari_viewer, qtbot, heard, errors):
+def test_closing_the_window_stops_the_work(make_napari_viewer, qtbot, recorder, notifications):
     viewer = make_napari_viewer()
-    task = heard.listen(session(viewer).run(count(10_000)))
+    task = recorder.record(session(viewer).run(count(10_000)))
     with qtbot.waitSignal(task.yielded, timeout=5000):
         pass
     viewer.close()
-    finish(qtbot, task)
-    assert "returned" not in heard.names
+    wait_for(qtbot, task)
+    assert "returned" not in recorder.names
     assert bars() == []
-    assert errors() == []
+    assert notifications() == []
 
 
-def test_an_error_after_the_window_closed_is_kept_quiet(make_napari_viewer, qtbot, errors):
+def test_an_error_after_the_window_closed_is_not_shown(make_napari_viewer, qtbot, notifications):
     viewer = make_napari_viewer()
     go = threading.Event()
 
@@ -219,22 +211,22 @@ def test_an_error_after_the_window_closed_is_kept_quiet(make_napari_viewer, qtbo
     viewer.close()
     qtbot.wait(50)
     go.set()
-    finish(qtbot, task)
-    assert errors() == []
+    wait_for(qtbot, task)
+    assert notifications() == []
 
 
 def test_a_session_does_not_keep_its_viewer(make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
-    held = session(viewer)
-    task = held.run(count(10_000))
+    viewer_session = session(viewer)
+    task = viewer_session.run(count(10_000))
     gone = weakref.ref(viewer)
     viewer.close()
-    finish(qtbot, task)
+    wait_for(qtbot, task)
     del viewer
     qtbot.wait(10)
     gc.collect()
     assert gone() is None
-    assert held.viewer is None
+    assert viewer_session.viewer is None
 
 
 def test_a_viewer_left_open_while_it_runs_is_closed_by_the_fixture(make_napari_viewer, qtbot):

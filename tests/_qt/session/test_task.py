@@ -26,43 +26,43 @@ def run(qtbot, task):
         task.start()
 
 
-def test_a_result_arrives_after_the_last_step_and_before_finished(qtbot, heard):
-    run(qtbot, heard.listen(Task(count(5, pause=0.03))))
-    assert heard.names[-3:] == ["yielded", "returned", "finished"]
-    assert heard.events[-3:-1] == [("yielded", Step(5, 5)), ("returned", "done")]
+def test_a_result_arrives_after_the_last_step_and_before_finished(qtbot, recorder):
+    run(qtbot, recorder.record(Task(count(5, pause=0.03))))
+    assert recorder.names[-3:] == ["yielded", "returned", "finished"]
+    assert recorder.events[-3:-1] == [("yielded", Step(5, 5)), ("returned", "done")]
 
 
-def test_signals_arrive_on_the_gui_thread_and_the_work_is_elsewhere(qtbot, heard):
-    worked_in = []
+def test_signals_arrive_on_the_gui_thread_and_the_work_is_elsewhere(qtbot, recorder):
+    work_threads = []
 
     def work():
-        worked_in.append(threading.get_ident())
+        work_threads.append(threading.get_ident())
         yield Step(1, 1)
 
-    run(qtbot, heard.listen(Task(work())))
-    assert heard.threads == {threading.get_ident()}
-    assert worked_in[0] != threading.get_ident()
+    run(qtbot, recorder.record(Task(work())))
+    assert recorder.threads == {threading.get_ident()}
+    assert work_threads[0] != threading.get_ident()
 
 
-def test_many_yields_are_told_fifteen_times_a_second_at_most(qtbot, heard):
+def test_yielded_is_sent_at_most_fifteen_times_a_second(qtbot, recorder):
     began = time.monotonic()
-    run(qtbot, heard.listen(Task(count(3000, pause=0.0001))))
-    assert heard.names.count("yielded") <= 2 + 16 * (time.monotonic() - began)
-    assert ("yielded", Step(3000, 3000)) in heard.events
+    run(qtbot, recorder.record(Task(count(3000, pause=0.0001))))
+    assert recorder.names.count("yielded") <= 2 + 16 * (time.monotonic() - began)
+    assert ("yielded", Step(3000, 3000)) in recorder.events
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), ValueError("no labels")])
-def test_errors_arrive_runtime_errors_too(qtbot, heard, error):
+def test_errored_is_sent_for_any_error(qtbot, recorder, error):
     def work():
         yield Step(1, 2)
         raise error
 
-    run(qtbot, heard.listen(Task(work())))
-    assert heard.names == ["yielded", "errored", "finished"]
-    assert heard.events[1] == ("errored", repr(error))
+    run(qtbot, recorder.record(Task(work())))
+    assert recorder.names == ["yielded", "errored", "finished"]
+    assert recorder.events[1] == ("errored", repr(error))
 
 
-def test_stop_ends_between_steps_and_closes_the_generator(qtbot, heard):
+def test_stop_ends_between_steps_and_closes_the_generator(qtbot, recorder):
     closed_in = []
 
     def work():
@@ -73,7 +73,7 @@ def test_stop_ends_between_steps_and_closes_the_generator(qtbot, heard):
         finally:
             closed_in.append(threading.current_thread().name)
 
-    task = heard.listen(Task(work()))
+    task = recorder.record(Task(work()))
     with qtbot.waitSignal(task.yielded, timeout=5000):
         task.start()
     assert task.is_running
@@ -81,29 +81,29 @@ def test_stop_ends_between_steps_and_closes_the_generator(qtbot, heard):
         task.stop()
     assert closed_in == ["segkit task"]
     assert not task.is_running
-    assert "returned" not in heard.names
-    assert heard.names.count("finished") == 1
+    assert "returned" not in recorder.names
+    assert recorder.names.count("finished") == 1
 
 
-def test_a_task_that_nobody_holds_still_tells_its_result(qtbot, heard):
-    task = heard.listen(Task(count(3, pause=0.02)))
+def test_a_task_without_references_still_sends_its_result(qtbot, recorder):
+    task = recorder.record(Task(count(3, pause=0.02)))
     task.start()
     del task
     gc.collect()
-    qtbot.waitUntil(lambda: "finished" in heard.names, timeout=5000)
-    assert ("returned", "done") in heard.events
+    qtbot.waitUntil(lambda: "finished" in recorder.names, timeout=5000)
+    assert ("returned", "done") in recorder.events
 
 
-def test_slots_that_turn_the_event_loop_do_not_upset_the_order(qtbot, heard, qapp):
+def test_slots_that_process_events_do_not_change_the_order(qtbot, recorder, qapp):
     task = Task(count(4, pause=0.05))
     task.yielded.connect(lambda step: (time.sleep(0.1), qapp.processEvents()))
-    run(qtbot, heard.listen(task))
-    assert heard.names.count("finished") == 1
-    assert heard.names[-2:] == ["returned", "finished"]
+    run(qtbot, recorder.record(task))
+    assert recorder.names.count("finished") == 1
+    assert recorder.names[-2:] == ["returned", "finished"]
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_arrays_are_let_go_when_it_has_finished(qtbot, fails):
+def test_arrays_are_released_when_it_has_finished(qtbot, fails):
     class Pixels(np.ndarray):
         pass
 
@@ -128,12 +128,12 @@ def test_arrays_are_let_go_when_it_has_finished(qtbot, fails):
     assert bool(errors) == fails
 
 
-def test_wait_is_bounded(qtbot, heard):
-    task = heard.listen(Task(count(1, pause=0.3)))
+def test_wait_is_bounded(qtbot, recorder):
+    task = recorder.record(Task(count(1, pause=0.3)))
     task.start()
     assert not task.wait(0.05)
     assert task.wait(5)
-    qtbot.waitUntil(lambda: "finished" in heard.names)
+    qtbot.waitUntil(lambda: "finished" in recorder.names)
 
 
 def test_a_destroyed_parent_stops_the_work(qtbot):
@@ -147,7 +147,7 @@ def test_a_destroyed_parent_stops_the_work(qtbot):
     assert not worker.is_alive()
 
 
-def test_a_function_that_has_run_already_is_refused(qtbot):
+def test_only_generators_are_accepted(qtbot):
     with pytest.raises(TypeError, match="give a generator"):
         Task([1, 2])
 

@@ -36,9 +36,9 @@ OTHERS = [
 @pytest.fixture
 def form(qtbot):
     def make(cls, **options):
-        made = Form(cls, **options)
-        qtbot.addWidget(made)
-        return made
+        config_form = Form(cls, **options)
+        qtbot.addWidget(config_form)
+        return config_form
 
     return make
 
@@ -49,12 +49,12 @@ def test_a_fresh_form_is_the_default(form, cls):
 
 
 @pytest.mark.parametrize("config", OTHERS)
-def test_what_is_set_is_what_is_read(form, config):
-    made = form(type(config), collapsed=("seed", "tile"))
-    made.set_value(config)
-    assert made.value() == config
-    made.set_value(type(config)())
-    assert made.value() == type(config)()
+def test_a_value_set_is_the_value_read(form, config):
+    config_form = form(type(config), collapsed=("seed", "tile"))
+    config_form.set_value(config)
+    assert config_form.value() == config
+    config_form.set_value(type(config)())
+    assert config_form.value() == type(config)()
 
 
 def numbers(form):
@@ -75,19 +75,19 @@ def test_limits_and_steps_are_those_declared(form, cls):
 
 
 @pytest.mark.parametrize("cls", CONFIGS)
-def test_every_field_has_its_line_of_the_docstring_as_tooltip(form, cls):
+def test_tooltips_come_from_the_docstring(form, cls):
     tips = tooltips(cls)
     assert set(tips) == {f.name for f in fields(cls)}
-    made = form(cls)
-    assert all(len(made.field(name).toolTip()) > 20 for name in tips)
+    config_form = form(cls)
+    assert all(len(config_form.field(name).toolTip()) > 20 for name in tips)
 
 
 @pytest.mark.parametrize("cls", CONFIGS)
 def test_choices_are_those_declared(form, cls):
-    made = form(cls)
+    config_form = form(cls)
     for name, (hint, _) in config_fields(cls).items():
         if get_origin(hint) is Literal:
-            box = made.field(name)
+            box = config_form.field(name)
             assert [box.itemText(i) for i in range(box.count())] == list(get_args(hint))
 
 
@@ -95,9 +95,9 @@ def test_choices_are_those_declared(form, cls):
     ("value", "shown"), [(1e-3, "0.001"), (3e-4, "0.0003"), (1e-7, "1e-07"), (1.0, "1.0")]
 )
 def test_a_learning_rate_is_shown_with_all_its_digits(form, value, shown):
-    made = form(TrainConfig)
-    made.set_value(TrainConfig(learning_rate=value))
-    assert made.field("learning_rate").text() == shown
+    config_form = form(TrainConfig)
+    config_form.set_value(TrainConfig(learning_rate=value))
+    assert config_form.field("learning_rate").text() == shown
 
 
 def type_in(field, text):
@@ -106,21 +106,21 @@ def type_in(field, text):
 
 
 @pytest.mark.parametrize("text", ["2e-4", "0.0002", "0,0002"])
-def test_a_typed_number_counts_before_enter_is_pressed(form, text):
-    made = form(TrainConfig)
-    type_in(made.field("learning_rate"), text)
-    assert made.value().learning_rate == 2e-4
+def test_a_typed_number_is_used_before_enter_is_pressed(form, text):
+    config_form = form(TrainConfig)
+    type_in(config_form.field("learning_rate"), text)
+    assert config_form.value().learning_rate == 2e-4
 
 
-def test_a_number_outside_its_limits_is_not_taken(form):
-    made = form(TrainConfig)
-    type_in(made.field("learning_rate"), "17")
-    assert made.value().learning_rate <= 1.0
+def test_a_number_outside_its_limits_is_rejected(form):
+    config_form = form(TrainConfig)
+    type_in(config_form.field("learning_rate"), "17")
+    assert config_form.value().learning_rate <= 1.0
 
 
-def test_steps_leave_no_binary_fractions(form):
-    made = form(TrainConfig)
-    field = made.field("learning_rate")
+def test_steps_have_no_rounding_errors(form):
+    config_form = form(TrainConfig)
+    field = config_form.field("learning_rate")
     field.stepBy(1)
     assert field.value() == 0.0011
     field.stepBy(-2)
@@ -128,95 +128,95 @@ def test_steps_leave_no_binary_fractions(form):
 
 
 def test_the_wheel_scrolls_past_a_field_that_was_not_clicked(form):
-    made = form(TrainConfig)
-    field = made.field("epochs")
+    config_form = form(TrainConfig)
+    field = config_form.field("epochs")
     wheel = QWheelEvent(
         QPointF(5, 5), QPointF(5, 5), QPoint(0, 120), QPoint(0, 120), Qt.MouseButton.NoButton,
         Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
     )  # fmt: skip
     QApplication.sendEvent(field, wheel)
-    assert made.value() == TrainConfig()
+    assert config_form.value() == TrainConfig()
 
 
-def test_an_optional_number_starts_at_something_usable(form):
-    made = form(TileConfig)
+def test_an_optional_number_starts_at_a_usable_value(form):
+    config_form = form(TileConfig)
     for name in ("tile_size", "overlap"):
-        field = made.field(name)
+        field = config_form.field(name)
         assert isinstance(field, OptionalField)
         assert not field.inner.isEnabled()
         assert field.inner.isHidden()
         field.switch.setChecked(True)
         assert field.inner.isEnabled()
         assert not field.inner.isHidden()
-    config = made.value()
+    config = config_form.value()
     assert config.tile_size >= 2 * config.overlap > 0
 
 
-def test_numbers_that_do_not_go_together_are_told_when_read(form):
-    made = form(TileConfig)
-    made.field("tile_size").set_value(64)
-    made.field("overlap").set_value(64)
+def test_inconsistent_values_raise_when_read(form):
+    config_form = form(TileConfig)
+    config_form.field("tile_size").set_value(64)
+    config_form.field("overlap").set_value(64)
     with pytest.raises(ValueError, match="at most half"):
-        made.value()
+        config_form.value()
 
 
 def test_hidden_fields_keep_what_was_set(form):
-    made = form(TrainConfig, hide=("seed", "tile.batch_size", "unlabelled"))
+    config_form = form(TrainConfig, hide=("seed", "tile.batch_size", "unlabelled"))
     with pytest.raises(KeyError):
-        made.field("seed")
+        config_form.field("seed")
     config = replace(OTHERS[2], tile=TileConfig(batch_size=7))
-    made.set_value(config)
-    made.field("epochs").set_value(9)
-    assert made.value() == replace(config, epochs=9)
+    config_form.set_value(config)
+    config_form.field("epochs").set_value(9)
+    assert config_form.value() == replace(config, epochs=9)
 
 
 def test_changed_is_sent_once_for_a_form_set_and_once_for_a_field(form, qtbot):
-    made = form(TrainConfig)
-    heard = []
-    made.changed.connect(lambda: heard.append(made.value()))
-    made.set_value(OTHERS[2])
-    assert heard == [OTHERS[2]]
-    made.field("tile").field("batch_size").set_value(5)
-    assert heard[1:] == [replace(OTHERS[2], tile=replace(OTHERS[2].tile, batch_size=5))]
+    config_form = form(TrainConfig)
+    changes = []
+    config_form.changed.connect(lambda: changes.append(config_form.value()))
+    config_form.set_value(OTHERS[2])
+    assert changes == [OTHERS[2]]
+    config_form.field("tile").field("batch_size").set_value(5)
+    assert changes[1:] == [replace(OTHERS[2], tile=replace(OTHERS[2].tile, batch_size=5))]
 
 
-def test_a_field_may_have_a_widget_of_its_own(form):
+def test_a_field_can_have_a_custom_widget(form):
     box = ChoiceField(["unet", "fpn"])
-    made = form(ModelSpec, widgets={"name": box})
-    assert made.field("name") is box
-    made.set_value(ModelSpec("linknet", encoder="resnet34"))
-    assert made.value() == ModelSpec("linknet", encoder="resnet34")
+    config_form = form(ModelSpec, widgets={"name": box})
+    assert config_form.field("name") is box
+    config_form.set_value(ModelSpec("linknet", encoder="resnet34"))
+    assert config_form.value() == ModelSpec("linknet", encoder="resnet34")
     box.set_choices(["linknet", "pan"])
-    assert made.value().name == "linknet"
+    assert config_form.value().name == "linknet"
     box.set_choices(["pan"])
-    assert made.value().name == "pan"
+    assert config_form.value().name == "pan"
 
 
-def test_fields_that_do_not_count_are_greyed_out_with_the_reason(form):
-    made = form(TrainConfig)
-    tip = made.field("epochs").toolTip()
-    made.grey_out(["epochs"], "It has none.")
-    assert not made.field("epochs").isEnabled()
-    assert made.field("epochs").toolTip() == "It has none."
-    assert made.field("seed").isEnabled()
-    made.grey_out([], "")
-    assert made.field("epochs").isEnabled()
-    assert made.field("epochs").toolTip() == tip
+def test_unused_fields_are_disabled_with_the_reason(form):
+    config_form = form(TrainConfig)
+    tip = config_form.field("epochs").toolTip()
+    config_form.grey_out(["epochs"], "It has none.")
+    assert not config_form.field("epochs").isEnabled()
+    assert config_form.field("epochs").toolTip() == "It has none."
+    assert config_form.field("seed").isEnabled()
+    config_form.grey_out([], "")
+    assert config_form.field("epochs").isEnabled()
+    assert config_form.field("epochs").toolTip() == tip
 
 
 def test_sections_open_on_a_click(form, qtbot):
-    made = form(TrainConfig, collapsed=("seed",))
-    made.show()
-    more = next(s for s in made.findChildren(Section) if s.button.text() == "More")
-    assert not made.field("seed").isVisible()
-    qtbot.mouseClick(more.button, Qt.MouseButton.LeftButton)
-    assert made.field("seed").isVisible()
+    config_form = form(TrainConfig, collapsed=("seed",))
+    config_form.show()
+    section = next(s for s in config_form.findChildren(Section) if s.button.text() == "More")
+    assert not config_form.field("seed").isVisible()
+    qtbot.mouseClick(section.button, Qt.MouseButton.LeftButton)
+    assert config_form.field("seed").isVisible()
 
 
-def test_a_widget_keeps_a_tooltip_of_its_own(form):
-    own = IntField({})
-    own.setToolTip("How long.")
-    made = form(TrainConfig, widgets={"epochs": own})
-    made.grey_out(["epochs"], "It has none.")
-    made.grey_out([], "")
-    assert own.toolTip() == "How long."
+def test_a_custom_widget_keeps_its_tooltip(form):
+    custom = IntField({})
+    custom.setToolTip("How long.")
+    config_form = form(TrainConfig, widgets={"epochs": custom})
+    config_form.grey_out(["epochs"], "It has none.")
+    config_form.grey_out([], "")
+    assert custom.toolTip() == "How long."

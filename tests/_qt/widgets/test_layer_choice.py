@@ -31,7 +31,7 @@ def choice(viewer, qtbot):
 PIXELS = np.zeros((8, 8), np.uint8)
 
 
-def test_layers_there_before_and_after_are_listed_topmost_first(viewer, choice):
+def test_old_and_new_layers_are_listed_topmost_first(viewer, choice):
     viewer.add_image(PIXELS, name="a")
     box = choice("image")
     viewer.add_labels(PIXELS, name="l")
@@ -47,22 +47,22 @@ def test_the_choice_stays_with_its_layer(viewer, choice):
     box = choice("image")
     kept = box.current_layer()
     assert kept is next(iter(viewer.layers))
-    heard = []
-    box.layer_changed.connect(lambda: heard.append(box.current_layer()))
+    changes = []
+    box.layer_changed.connect(lambda: changes.append(box.current_layer()))
     viewer.add_image(PIXELS, name="b")
     viewer.layers["a"].name = "renamed"
     viewer.layers.move(0, 2)
     assert box.current_layer() is kept
     assert box.currentText() == "renamed"
-    assert heard == []
+    assert changes == []
     viewer.layers.remove("renamed")
     assert box.current_layer().name == "b"
     viewer.layers.clear()
     assert box.current_layer() is None
-    assert [getattr(layer, "name", None) for layer in heard] == ["b", None]
+    assert [getattr(layer, "name", None) for layer in changes] == ["b", None]
 
 
-def test_choosing_by_hand_and_by_name(viewer, choice):
+def test_choosing_a_layer_and_an_index(viewer, choice):
     first = viewer.add_image(PIXELS, name="a")
     viewer.add_image(PIXELS, name="b")
     labels = viewer.add_labels(PIXELS)
@@ -75,26 +75,26 @@ def test_choosing_by_hand_and_by_name(viewer, choice):
         box.set_layer(labels)
 
 
-def test_no_layer_may_be_a_choice(viewer, qtbot):
-    box = LayerChoice(viewer, "shapes", none="the whole image")
+def test_an_entry_without_a_layer_can_be_chosen(viewer, qtbot):
+    box = LayerChoice(viewer, "shapes", none="the full image")
     qtbot.addWidget(box)
     layer = viewer.add_shapes([PIXELS[:4, :2]], name="drawn")
-    assert names(box) == ["the whole image", "drawn"]
+    assert names(box) == ["the full image", "drawn"]
     assert box.current_layer() is None
     box.set_layer(layer)
-    viewer.add_shapes(name="more")
+    viewer.add_shapes(name="other")
     assert box.currentText() == "drawn"
     box.set_layer(None)
-    assert box.currentText() == "the whole image"
+    assert box.currentText() == "the full image"
     box.set_layer(layer)
     viewer.layers.remove("drawn")
     assert box.current_layer() is None
 
 
-def test_it_goes_away_without_a_trace(viewer, qapp):
-    gone = make_and_delete(viewer, qapp)
+def test_a_deleted_choice_is_released(viewer, qapp):
+    reference = make_and_delete(viewer, qapp)
     gc.collect()
-    assert gone() is None
+    assert reference() is None
     viewer.add_image(PIXELS)
 
 
@@ -103,5 +103,5 @@ def make_and_delete(viewer, qapp):
     viewer.add_image(PIXELS)
     box.deleteLater()
     qapp.sendPostedEvents(box, QEvent.Type.DeferredDelete.value)
-    viewer.add_image(PIXELS)  # its Python half still hears of this
+    viewer.add_image(PIXELS)  # the Python wrapper still gets this event
     return weakref.ref(box)

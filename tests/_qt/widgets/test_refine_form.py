@@ -5,7 +5,7 @@ from napari_segkit._qt.widgets.refine_form import RefineForm
 from napari_segkit.images.classes import LabelClass
 
 CLASSES = LabelClass(0, "background", "#000000"), LabelClass(1, "cell", "#ff0000")
-RECIPE = RefineConfig(
+SETTINGS = RefineConfig(
     "crf",
     crf=CRFConfig(iterations=7),
     mrf=MRFConfig(weight=2.5),
@@ -21,13 +21,13 @@ def form(qtbot):
     return form
 
 
-@pytest.mark.parametrize("recipe", [RefineConfig(), RECIPE])
-def test_shows_any_recipe_as_one_value(form, recipe):
-    form.set_value(recipe)
-    assert form.value() == recipe
+@pytest.mark.parametrize("settings", [RefineConfig(), SETTINGS])
+def test_shows_any_settings_as_one_value(form, settings):
+    form.set_value(settings)
+    assert form.value() == settings
 
 
-def test_only_the_chosen_method_has_its_numbers_on_screen(form):
+def test_only_the_chosen_method_shows_its_settings(form):
     for name in ("crf", "mrf", "superpixels"):
         form.method.set_value(name)
         assert [n for n, part in form.method_forms.items() if part.isVisible()] == [name]
@@ -36,17 +36,17 @@ def test_only_the_chosen_method_has_its_numbers_on_screen(form):
     assert not any(part.isVisible() for part in form.method_forms.values())
 
 
-def test_numbers_of_other_methods_are_kept(form):
-    form.set_value(RECIPE)
+def test_settings_of_other_methods_are_kept(form):
+    form.set_value(SETTINGS)
     form.method.set_value("mrf")
     form.method.set_value("crf")
-    assert form.value() == RECIPE
+    assert form.value() == SETTINGS
 
 
-def test_classes_are_tidied_one_by_one(form):
+def test_classes_are_cleaned_one_by_one(form):
     form.set_classes(CLASSES)
     clean = form.clean
-    assert clean.choice.currentData() == 1  # rather than background
+    assert clean.choice.currentData() == 1  # not background
     clean.form.field("min_size").set_value(9.0)
     clean.choice.setCurrentIndex(0)
     assert clean.form.field("min_size").value() == 0
@@ -57,32 +57,32 @@ def test_classes_are_tidied_one_by_one(form):
     assert form.value().clean == (CleanConfig(1, min_size=9.0),)
 
 
-def test_a_clean_up_of_a_class_that_is_not_there_stays_and_is_shown(form):
-    form.set_value(RECIPE)
+def test_a_clean_up_of_a_missing_class_is_kept_and_shown(form):
+    form.set_value(SETTINGS)
     form.set_classes(CLASSES)
     texts = [form.clean.choice.itemText(i) for i in range(form.clean.choice.count())]
     assert texts == ["0  background", "1  cell", "2  not in these labels"]
-    assert form.value() == RECIPE
+    assert form.value() == SETTINGS
 
 
-def test_says_what_sizes_are_in(form):
+def test_shows_the_unit_of_sizes(form):
     form.set_classes(CLASSES, "micrometer")
     assert form.clean.unit.text() == (
         "Radii in micrometer, areas in micrometer², volumes in micrometer³."
     )
 
 
-def test_without_classes_nothing_can_be_tidied(form):
+def test_clean_up_needs_classes(form):
     form.set_classes(())
     assert not form.clean.section.isEnabled()
 
 
-def test_tells_of_a_change_once(form, qtbot):
+def test_changed_is_sent_once_per_change(form, qtbot):
     form.set_classes(CLASSES)
-    heard = []
-    form.changed.connect(lambda: heard.append(form.value()))
+    changes = []
+    form.changed.connect(lambda: changes.append(form.value()))
     form.method_forms["crf"].form.field("iterations").set_value(9)
     form.clean.form.field("largest").set_value(True)
-    form.set_classes((*CLASSES, LabelClass(2, "more", "#00ff00")))
-    form.set_value(RECIPE)
-    assert [value.crf.iterations for value in heard] == [9, 9, 7]
+    form.set_classes((*CLASSES, LabelClass(2, "other", "#00ff00")))
+    form.set_value(SETTINGS)
+    assert [value.crf.iterations for value in changes] == [9, 9, 7]

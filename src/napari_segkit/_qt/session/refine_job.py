@@ -22,7 +22,7 @@ from .predict_job import write_objects
 from .refine_source import RefineSource
 
 if TYPE_CHECKING:
-    from napari_segkit.evaluation.semantic import Report
+    from napari_segkit.evaluation.semantic import SemanticReport
     from napari_segkit.instances.results import Objects
 
     from .task import Task
@@ -91,8 +91,8 @@ class RefineResult:
     axes: str  # of the labels
     source: RefineSource
     objects: "Objects | None"  # whose labels these are
-    before: "Report | None"
-    after: "Report | None"
+    before: "SemanticReport | None"
+    after: "SemanticReport | None"
     provenance: dict[str, Any]
 
 
@@ -169,7 +169,7 @@ def _offset(before: int, total: int) -> Callable[[Any], Step]:
     return lambda step: Step(before + step.done, total)
 
 
-def _evaluate(labels: Any, request: RefineRequest) -> Generator[Step, None, "Report"]:
+def _evaluate(labels: Any, request: RefineRequest) -> Generator[Step, None, "SemanticReport"]:
     from napari_segkit.evaluation.report import evaluate_blocks
 
     truth: Any = request.truth

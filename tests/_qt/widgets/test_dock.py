@@ -1,0 +1,35 @@
+import threading
+
+import pytest
+
+from napari_segkit._qt.session.background import LatestCall, call_once
+from napari_segkit._qt.widgets.dock import Dock, Note
+
+
+@pytest.fixture
+def dock(make_napari_viewer, qtbot):
+    dock = Dock(make_napari_viewer())
+    qtbot.addWidget(dock)
+    return dock
+
+
+def test_a_dock_is_idle_when_its_background_calls_have_returned(dock):
+    note, results, release = Note(), [], threading.Event()
+    dock.add_group("Group", _note=note)
+    call = LatestCall(note)
+    call.returned.connect(results.append)
+    assert dock.is_idle
+    call.submit(lambda: release.wait(10))
+    assert not dock.is_idle
+    assert not dock.wait_idle(0.05)
+    release.set()
+    assert dock.wait_idle()
+    assert results == [True]
+
+
+def test_a_dock_is_idle_when_the_session_runs_no_task(dock):
+    release = threading.Event()
+    dock.session.run(call_once(release.wait, 10))
+    assert not dock.is_idle
+    release.set()
+    assert dock.wait_idle()

@@ -1,0 +1,51 @@
+import pytest
+from qtpy.QtCore import QEvent
+
+from napari_segkit._qt.session.session import session
+from napari_segkit._qt.widgets.run_bar import RunBar
+from napari_segkit.steps import Step
+
+MESSAGE = "The labels are empty; paint some."
+
+
+def failing():
+    yield Step(1, 2)
+    raise ValueError(MESSAGE)
+
+
+@pytest.fixture
+def viewer_session(make_napari_viewer):
+    return session(make_napari_viewer())
+
+
+@pytest.fixture
+def bar(viewer_session, qtbot):
+    bar = RunBar(viewer_session, "Train")
+    qtbot.addWidget(bar)
+    return bar
+
+
+def test_an_error_is_shown_in_the_bar_and_not_as_a_notification(bar, qtbot, notifications):
+    with qtbot.waitSignal(bar.finished, timeout=20_000):
+        bar.run(failing(), "Training")
+    assert bar.status.text() == MESSAGE
+    assert notifications() == []
+
+
+def test_an_error_of_the_console_is_a_notification_only(bar, viewer_session, qtbot, notifications):
+    with qtbot.waitSignal(viewer_session.run(failing()).finished, timeout=20_000):
+        pass
+    assert bar.status.text() == ""
+    assert notifications() == [MESSAGE]
+
+
+def test_an_error_after_its_bar_was_deleted_is_a_notification(
+    viewer_session, qtbot, qapp, notifications
+):
+    bar = RunBar(viewer_session, "Train")
+    task = bar.run(failing(), "Training")
+    bar.deleteLater()
+    qapp.sendPostedEvents(bar, QEvent.Type.DeferredDelete.value)
+    with qtbot.waitSignal(task.finished, timeout=20_000):
+        pass
+    assert notifications() == [MESSAGE]
