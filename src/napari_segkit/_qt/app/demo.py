@@ -76,9 +76,9 @@ class Demo(QObject):
         train.data.labels.set_layer(self._viewer.layers["coins scribbles"])
         train.set_config(CONFIG)
 
-    def _train(self, found: Any) -> None:
+    def _train(self, statistics: Any) -> None:
         train = self._workbench.train
-        if found is None or train.label_stats.is_counting:
+        if statistics is None or train.label_stats.is_counting:
             return
         train.label_stats.stats_changed.disconnect(self._train)
         self._viewer.reset_view()  # after the docks took their width

@@ -30,9 +30,10 @@ def read_classes(
 
     Sorted by value, without the value `without`, the first `at_most`.
     """
-    found = sorted({*map(int, values), *_named_values(layer.features)} - {without})[:at_most]
+    all_values = sorted({*map(int, values), *_named_values(layer.features)} - {without})[:at_most]
     return tuple(
-        LabelClass(c.value, c.name, _displayed_color(layer, c)) for c in classes_of(layer, found)
+        LabelClass(c.value, c.name, _displayed_color(layer, c))
+        for c in classes_of(layer, all_values)
     )
 
 

@@ -33,8 +33,8 @@ def set_class_names(layer: Any, classes: Iterable[LabelClass], forget: Iterable[
     before = table[column].tolist() if column in table else [None] * len(values)
     column_names = [names.get(v, name) for v, name in zip(values, before, strict=True)]
     table["name"] = pd.Series(column_names, dtype=object)
-    kept = ~table["index"].isin(list(forget))
-    layer.features = table[kept].reset_index(drop=True)
+    remaining = ~table["index"].isin(list(forget))
+    layer.features = table[remaining].reset_index(drop=True)
 
 
 def set_class_colors(layer: Any, classes: Iterable[LabelClass]) -> None:

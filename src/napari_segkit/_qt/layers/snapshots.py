@@ -56,17 +56,17 @@ def snapshot(layer: Any, *, pixels: bool = True) -> Snapshot:
 def placement(layer: Any, keep: Sequence[int] | None = None) -> dict[str, Any]:
     """Transform of a layer as keyword arguments, for the dimensions `keep` (None: all)."""
     layer = unwrapped(layer)
-    kept = list(range(layer.ndim) if keep is None else keep)
-    square = np.ix_(kept, kept)
-    with_offset = np.ix_([*kept, layer.ndim], [*kept, layer.ndim])
+    dims = list(range(layer.ndim) if keep is None else keep)
+    square = np.ix_(dims, dims)
+    with_offset = np.ix_([*dims, layer.ndim], [*dims, layer.ndim])
     return {
-        "scale": np.asarray(layer.scale)[kept],
-        "translate": np.asarray(layer.translate)[kept],
+        "scale": np.asarray(layer.scale)[dims],
+        "translate": np.asarray(layer.translate)[dims],
         "rotate": np.asarray(layer.rotate)[square],
         "shear": _shear_matrix(layer.shear, layer.ndim)[square],
         "affine": np.array(getattr(layer.affine, "affine_matrix", layer.affine))[with_offset],
-        "units": tuple(layer.units[i] for i in kept),
-        "axis_labels": tuple(layer.axis_labels[i] for i in kept),
+        "units": tuple(layer.units[i] for i in dims),
+        "axis_labels": tuple(layer.axis_labels[i] for i in dims),
     }
 
 

@@ -43,12 +43,13 @@ def filter_objects(
     objects: "Objects", config: "ObjectConfig", *, measured: bool
 ) -> FilteredObjects:
     """Select objects, and measure them if `measured`; slow for large images."""
-    kept = objects if config == objects.config else objects.filtered(config)
+    selected = objects if config == objects.config else objects.filtered(config)
     everything = replace(config, score=0.0, min_size=0.0, max_size=None, border=True)
-    found = objects.candidates.select(everything)
-    total = len(found.scores) - (0 if found.stuff is None else int(found.stuff.sum()))
-    table = kept.measured() if measured else kept.table
-    return FilteredObjects(kept, objects, kept.labels.copy(), table, total)
+    candidates = objects.candidates.select(everything)
+    total = len(candidates.scores)
+    total -= 0 if candidates.stuff is None else int(candidates.stuff.sum())
+    table = selected.measured() if measured else selected.table
+    return FilteredObjects(selected, objects, selected.labels.copy(), table, total)
 
 
 def with_object_tables(
@@ -114,7 +115,7 @@ class PredictionWriter(QObject):
         return LayerProbabilities(prediction.probabilities, self._classes, axes)
 
 
-def update_objects_layer(registry: LayerRegistry, layer: Any, kept: FilteredObjects) -> Any:
+def update_objects_layer(registry: LayerRegistry, layer: Any, selected: FilteredObjects) -> Any:
     """Show other objects in the same layer, or a new one if that was edited or renamed."""
     metadata = layer.metadata.get("segkit", {})
     name = metadata.get("image", {}).get("name", layer.name)
@@ -122,11 +123,11 @@ def update_objects_layer(registry: LayerRegistry, layer: Any, kept: FilteredObje
     return write_objects(
         registry,
         source,
-        kept.objects,
-        kept.labels,
-        kept.table,
+        selected.objects,
+        selected.labels,
+        selected.table,
         provenance=metadata,
-        axes=kept.objects.image.label_axes,
+        axes=selected.objects.image.label_axes,
     )
 
 

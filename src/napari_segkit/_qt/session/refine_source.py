@@ -42,7 +42,7 @@ class RefineSource:
     stored: LayerProbabilities | None = None  # for "probabilities"
     objects: "Objects | None" = None  # for "objects"
     soft_labels: SoftLabelOptions = SoftLabelOptions()  # for "labels"
-    classes: tuple[LabelClass, ...] = ()  # of labels only with `with_classes` those painted
+    classes: tuple[LabelClass, ...] = ()  # of labels: complete after `with_classes`
 
     def frozen(self, *, copied: bool = True) -> "RefineSource":
         """Copy for a worker thread; with `copied=False`, later painting is visible there."""

@@ -54,8 +54,8 @@ _running: dict[_Worker, "Task"] = {}  # a started task lives until it has finish
 class Task(QObject):
     """A generator that runs in a worker thread.
 
-    All signals arrive on the thread that made the task, at most 15 times per second or so. The
-    step is always sent, and `finished` comes last, once.
+    All signals arrive on the thread that made the task, at most about 15 times a second. The
+    last step is always sent, and `finished` comes last, once.
 
     Parameters
     ----------

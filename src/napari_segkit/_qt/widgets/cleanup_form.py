@@ -30,9 +30,9 @@ class ClassChoice(NoWheel, QComboBox):
         self.clear()
         for c in classes:
             self.addItem(swatch(c.color), f"{c.value}  {c.name}", c.value)
-        kept = next((i for i, c in enumerate(classes) if c.value == chosen), None)
+        current = next((i for i, c in enumerate(classes) if c.value == chosen), None)
         foreground = [i for i, c in enumerate(classes) if c.value]
-        self.setCurrentIndex(kept if kept is not None else (foreground or [0])[0])
+        self.setCurrentIndex(current if current is not None else (foreground or [0])[0])
         self.blockSignals(blocked)
 
 

@@ -72,8 +72,8 @@ class RefineForm(Form):
         super()._on_field()
 
     def _show_chosen(self) -> None:
-        for name, part in self.method_forms.items():
-            part.setVisible(name == self.method.value())
+        for name, form in self.method_forms.items():
+            form.setVisible(name == self.method.value())
 
 
 def cleanup_classes(segmenter: Any) -> tuple[LabelClass, ...]:
