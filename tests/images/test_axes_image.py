@@ -124,7 +124,7 @@ def test_multiscale_is_read_at_full_resolution_and_nothing_is_copied():
         (lambda: as_image(np.zeros((4, 5, 6)), "CZX"), "Y and X among them"),
         (lambda: as_image(np.zeros((0, 5))), "no pixels"),
         (lambda: as_image(np.zeros((2, 2, 2, 2, 2, 2))), "axes"),
-        (lambda: as_image(np.array([["a"]])), "give numbers"),
+        (lambda: as_image(np.array([["a"]])), "array of numbers"),
         (lambda: as_image(np.zeros((4, 5), complex)), "real numbers"),
         (lambda: as_image(np.zeros((4, 5)), spacing=(0, 1)), "positive"),
     ],

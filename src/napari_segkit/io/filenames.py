@@ -1,4 +1,4 @@
-"""Names of files and their endings, of which some have two parts."""
+"""Stems and endings of file names; some endings have two parts."""
 
 import re
 from pathlib import Path
@@ -7,10 +7,10 @@ NIFTI = (".nii", ".nii.gz")
 
 
 def stem(path: Path) -> str:
-    """Give a file's name without its ending; ".nii.gz" and ".ome.tif" are endings too."""
+    """File name without its ending, which may be ".nii.gz" or ".ome.tif"."""
     return re.sub(r"(\.ome)?\.[^.]+(\.gz)?$", "", path.name, flags=re.IGNORECASE) or path.name
 
 
 def ending(path: Path) -> str:
-    """Give the ending that says what kind of file it is, such as ".tif" or ".nii.gz"."""
+    """Ending that gives the file format, in lower case, such as ".tif" or ".nii.gz"."""
     return ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix.lower()

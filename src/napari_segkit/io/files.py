@@ -1,4 +1,4 @@
-"""Image and label files: PNG, JPEG, TIFF, NIfTI, NPY, and what napari's readers open."""
+"""Image and label files: PNG, JPEG, TIFF, NIfTI, NPY, and formats of napari's reader plugins."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ AnyPath = str | PathLike[str]
 
 
 class ExistsError(ValueError):
-    """A file is there already, and nobody said that it may be replaced."""
+    """The file exists, and `overwrite` is not set."""
 
     remedies = ("overwrite=True",)
 
@@ -41,78 +41,31 @@ def read_image(
     like: str | None = None,
     channels: int | None = None,
 ) -> AxesImage:
-    """Read an image file.
+    """Read an image file, without alpha, named after the file.
 
-    Parameters
-    ----------
-    path : path
-        PNG, JPEG, TIFF, NIfTI, NPY, or anything that a reader installed in napari opens. NPY
-        files, and NIfTI files that are not compressed, are read from disk region by region.
-    axes : str, optional
-        One letter of "TCZYX" for each dimension. None: what the file says, and where it says
-        nothing, what the shapes suggest.
-    spacing : sequence of float, optional
-        World units between pixels along Z Y X or Y X. None: what the file says, or 1.
-    labels_shape, like, channels
-        What `as_image` makes of them, where the file names no axes.
-
-    Returns
-    -------
-    AxesImage
-        Without an alpha channel; named after the file.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file or it cannot be read.
+    Axes and spacing come from the file, if they are not given; `as_image` guesses missing axes. NPY
+    and uncompressed NIfTI files are read from disk region by region.
     """
     file = Path(path)
-    source, said, size = read_source(file, labels=False)
+    source, stored_axes, stored_spacing = read_source(file, labels=False)
     image = as_image(
         source,
-        axes or said,
-        size if spacing is None else spacing,
+        axes or stored_axes,
+        stored_spacing if spacing is None else spacing,
         labels_shape=labels_shape,
         like=like,
         channels=channels,
     )
     if axes and ending(file) in NIFTI:
-        _require_header_axes(file, axes, as_image(source, said).axes)
+        _require_header_axes(file, axes, as_image(source, stored_axes).axes)
     return replace(image, name=file.name)
 
 
-def _require_header_axes(file: Path, axes: str, own: str) -> None:
-    """A NIfTI file knows Z, Y and X; swapped, its labels would lie elsewhere in the body."""
-    pairs = zip(axes.upper(), own, strict=False)
-    if any(given != named and given in SPATIAL for given, named in pairs):
-        raise ValueError(
-            f"axes={axes!r} are not those of {file.name}, which says itself that they are {own}: "
-            "leave them out."
-        )
-
-
 def read_labels(path: AnyPath, *, orientation: str = "") -> Any:
-    """Read a file of labels.
+    """Stored label values of a file; those of a NIfTI file in `orientation`, if it is given.
 
-    Parameters
-    ----------
-    path : path
-        As in `read_image`. A PNG with a palette gives the palette's indices; a colour picture is
-        taken where its channels are all the same; a bilevel picture gives 0 and 1. Whole numbers
-        that a NIfTI file stores as floating point are taken as integers.
-    orientation : str
-        Three letters, for Z, Y and X: the labels of a NIfTI file are turned to lie that way, as
-        their image does. "": they stay as they are.
-
-    Returns
-    -------
-    array-like
-        Label values as they are stored.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file, it cannot be read, or its colour channels differ.
+    Palettes give their indices, bilevel pictures 0 and 1, colour pictures their channels' common
+    value, and whole floating point values of a NIfTI file integers.
     """
     file = Path(path)
     source, axes, _ = read_source(file, labels=True)
@@ -123,21 +76,9 @@ def read_labels(path: AnyPath, *, orientation: str = "") -> Any:
 
 
 def file_orientation(path: AnyPath) -> str:
-    """Say which way the image in a file lies in the body.
-
-    Parameters
-    ----------
-    path : path
-        Any file; only the header of a NIfTI file is read.
-
-    Returns
-    -------
-    str
-        Three letters, for Z, Y and X of the array that the file is read as; "" where it does
-        not say it.
-    """
+    """Orientation of the array read from a file, from the header of NIfTI; "" if unknown."""
     file = Path(path)
-    if ending(file) not in NIFTI or not file.exists():  # reading it says that it is missing
+    if ending(file) not in NIFTI or not file.exists():  # reading raises the error
         return ""
     from .nifti.layers import read_header
 
@@ -155,38 +96,17 @@ def write_labels(
     header: "NiftiHeader | None" = None,
     overwrite: bool = False,
 ) -> None:
-    """Write labels to a file, completely or not at all.
+    """Write labels atomically to a .tif, .nii, .nii.gz, .png or .npy file.
 
-    Parameters
-    ----------
-    path : path
-        Ends in .tif (compressed, with axes, pixel size and provenance), .nii or .nii.gz (with
-        voxel size and provenance), .png (2D, values up to 65535, with provenance) or .npy (the
-        values alone).
-    labels : array-like of int
-        0 or more.
-    axes : str
-        One letter of "TZYX" for each dimension.
-    spacing : tuple of float
-        World units between pixels along Z, Y, X.
-    provenance : dict, optional
-        Where the labels come from; JSON-able.
-    header : NiftiHeader, optional
-        ``image.metadata["nifti"]`` of the image they belong to, read from a NIfTI file: a NIfTI
-        file gets its order of axes, affines, units, description and extensions.
-    overwrite : bool
-        Replace a file that is already there.
-
-    Raises
-    ------
-    ValueError
-        If the ending is not one of these, the values do not fit, or the file exists.
+    Formats store spacing and provenance (JSON-able) as far as they can; NIfTI also keeps the
+    `header` of the NIfTI image that the labels belong to.
     """
     file = check_output_file(path, overwrite=overwrite)
     values = as_unsigned(np.asarray(labels))
     require_representable(file, values.ndim, int(values.max(initial=0)))
-    with atomic_write(file) as opened:
-        LABELS[ending(file)](opened, values, axes, FileMetadata(spacing, provenance or {}, header))
+    metadata = FileMetadata(spacing, provenance or {}, header)
+    with atomic_write(file) as stream:
+        LABELS[ending(file)](stream, values, axes, metadata)
 
 
 def write_probabilities(
@@ -199,31 +119,15 @@ def write_probabilities(
     header: "NiftiHeader | None" = None,
     overwrite: bool = False,
 ) -> None:
-    """Write probabilities to a file as float32, completely or not at all.
+    """Write (classes, *spatial) probabilities as float32, as in `write_labels` but not to .png.
 
-    Parameters
-    ----------
-    path : path
-        Ends in .tif, .npy, .nii or .nii.gz; there the classes are the fourth dimension, the
-        fifth beside T.
-    probabilities : array-like of float
-        ``(classes, *spatial)``.
-    axes : str
-        One letter of "CTZYX" for each dimension, C for the classes.
-    spacing, provenance, header, overwrite
-        As in `write_labels`.
-
-    Raises
-    ------
-    ValueError
-        If the ending is not one of these, or the file exists.
+    In NIfTI files the classes are the fourth dimension, after T the fifth.
     """
     file = check_output_file(path, overwrite=overwrite, probabilities=True)
     values = np.asarray(probabilities, np.float32)
-    with atomic_write(file) as opened:
-        PROBABILITIES[ending(file)](
-            opened, values, axes, FileMetadata(spacing, provenance or {}, header)
-        )
+    metadata = FileMetadata(spacing, provenance or {}, header)
+    with atomic_write(file) as stream:
+        PROBABILITIES[ending(file)](stream, values, axes, metadata)
 
 
 def check_output_file(
@@ -234,72 +138,43 @@ def check_output_file(
     axes: str | None = None,
     highest: int = 0,
 ) -> Path:
-    """Refuse a file that could not be written, before the work that would fill it.
-
-    Parameters
-    ----------
-    path : path
-        Where labels, or probabilities, are to be written.
-    overwrite, probabilities : bool
-        Whether a file may be replaced; whether it is for probabilities.
-    axes : str, optional
-        Axes of the labels, where they are known.
-    highest : int
-        The highest value that they can have.
-
-    Returns
-    -------
-    Path
-        The same path.
-
-    Raises
-    ------
-    ValueError
-        If the ending is not one we write, the labels do not fit it, the file exists, or its
-        folder does not.
-    """
+    """Check before the work that labels with `axes` and values up to `highest` can be written."""
     file, writers = Path(path), PROBABILITIES if probabilities else LABELS
     if ending(file) not in writers:
-        raise ValueError(f"{file} cannot be written; choose a name ending in {', '.join(writers)}.")
+        raise ValueError(f"{file} cannot be written: choose a name ending in {', '.join(writers)}.")
     if axes is not None:
         require_representable(file, len(axes), highest)
     return check_output_path(file, overwrite=overwrite)
 
 
 def check_output_path(path: AnyPath, *, overwrite: bool = False) -> Path:
-    """Refuse a path where no file can be made.
-
-    Parameters
-    ----------
-    path : path
-        Where a file is to be written.
-    overwrite : bool
-        Whether one that is there may be replaced.
-
-    Returns
-    -------
-    Path
-        The same path.
-
-    Raises
-    ------
-    ValueError
-        If the file exists, or its folder does not.
-    """
+    """Check that a file can be created: it is new or may be replaced, and its folder exists."""
     file = Path(path)
     if file.is_dir():
         raise ValueError(f"{file} is a folder: give the name of a file in it.")
     if file.exists() and not overwrite:
         raise ExistsError(f"{file} exists already: choose another name, or overwrite.")
     if not file.parent.is_dir():
-        raise ValueError(f"There is no folder {file.parent} to write {file.name} in.")
+        raise ValueError(
+            f"There is no folder {file.parent} for {file.name}: create it, or choose another."
+        )
     return file
+
+
+def _require_header_axes(file: Path, axes: str, stored: str) -> None:
+    """With Z, Y or X swapped, labels would be placed elsewhere in the body."""
+    pairs = zip(axes.upper(), stored, strict=False)
+    if any(given != axis and given in SPATIAL for given, axis in pairs):
+        raise ValueError(
+            f"axes={axes!r} differ from {stored}, the axes in the header of {file.name}: leave "
+            "axes out."
+        )
 
 
 def _one_channel(values: NDArray[Any], file: Path) -> NDArray[Any]:
     if not (values == values[..., :1]).all():
         raise ValueError(
-            f"{file} is a colour picture, and labels need one number for each pixel: save it with "
-            "one channel, such as class numbers in grey."
+            f"{file} is a colour picture, but labels need one value per pixel: save it with one "
+            "channel, such as class values in grey."
         )
     return values[..., 0]

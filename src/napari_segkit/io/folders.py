@@ -1,4 +1,4 @@
-"""Lists of files: which image belongs to which labels."""
+"""Files of a training or a batch: which labels belong to which image."""
 
 import csv
 from collections.abc import Iterable
@@ -17,42 +17,16 @@ OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regi
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """The files of one image to learn from.
-
-    Parameters
-    ----------
-    image, labels : Path
-        The image and its labels.
-    classes, regions : Path or None
-        Labels that hold the class of each object, and a mask that is not 0 where every object is
-        labelled; None where there is no such file.
-    """
+    """Files of one training image."""
 
     image: Path
     labels: Path
-    classes: Path | None = None
-    regions: Path | None = None
+    classes: Path | None = None  # labels with the class of each object
+    regions: Path | None = None  # a mask that is not 0 where every object is labelled
 
 
 def list_images(folder: Paths) -> list[Path]:
-    """List the image files of a folder, sorted by name.
-
-    Parameters
-    ----------
-    folder : path
-        Its subfolders are not searched.
-
-    Returns
-    -------
-    list of Path
-        PNG, JPEG, TIFF, NIfTI and NPY files, and what napari's installed readers open; hidden files
-        and tables are left out.
-
-    Raises
-    ------
-    ValueError
-        If there is no image.
-    """
+    """Image files in a folder, sorted by name; hidden files and tables are left out."""
     visible = [p for p in sorted(Path(folder).iterdir()) if not p.name.startswith(".")]
     images = [p for p in visible if _is_image(p)]
     if not images:
@@ -61,34 +35,17 @@ def list_images(folder: Paths) -> list[Path]:
 
 
 def pair_files(images: Paths, labels: Paths | None = None) -> Pairs:
-    """Pair image files with label files.
+    """Pairs of two files, of files with equal stems in two folders, or of a CSV list.
 
-    Parameters
-    ----------
-    images : path
-        A file; a folder; or a CSV list with the columns ``images`` and ``masks``, whose paths
-        start from its own folder.
-    labels : path, optional
-        A file or a folder like `images`; files of two folders belong together where their names
-        are the same up to the ending. Not given with a CSV list.
-
-    Returns
-    -------
-    list of tuple
-        Image file and label file.
-
-    Raises
-    ------
-    ValueError
-        If some file has no partner, or the list lacks a column.
+    A list has the columns ``images`` and ``masks``; its paths are relative to its folder.
     """
     first = _require_existing(images)
     if first.suffix.lower() == ".csv" and labels is None:
         return _listed_pairs(first)
     if labels is None:
         raise ValueError(
-            f"No labels were given for {first}: name their file or folder, or give a CSV list "
-            "with the columns images and masks."
+            f"No labels were given for {first}: give their file or folder, or a CSV list with the "
+            "columns images and masks."
         )
     second = _require_existing(labels)
     if is_folder(first) != is_folder(second):
@@ -105,69 +62,31 @@ def training_files(
     classes: Paths | None = None,
     regions: Paths | None = None,
 ) -> list[TrainingFiles]:
-    """Find what belongs to each image that is learned from.
-
-    Parameters
-    ----------
-    images, labels : path
-        As in `pair_files`; a CSV list may also have the columns ``classes`` and ``regions``, with
-        empty cells where there is no such file.
-    classes, regions : path, optional
-        A file or a folder like `images`, with files of the same names up to the ending. Not given
-        with a CSV list.
-
-    Returns
-    -------
-    list of TrainingFiles
-        One for each image.
-
-    Raises
-    ------
-    ValueError
-        If some file has no partner, or only some of the images of a list have classes.
-    """
-    pairs, more = pair_files(images, labels), {"classes": classes, "regions": regions}
+    """Pairs as in `pair_files`, with object classes and regions of the same stem, or listed."""
+    pairs, optional = pair_files(images, labels), {"classes": classes, "regions": regions}
     if labels is not None:
-        found = [
-            _matching_files(pairs, Path(images), given, OPTIONAL_FILES[c])
-            for c, given in more.items()
-        ]
+        columns = [_matching_files(pairs, Path(images), p, c) for c, p in optional.items()]
     else:
-        found = [_listed_files(Path(images), c, given) for c, given in more.items()]
-    return [TrainingFiles(*pair, *rest) for pair, *rest in zip(pairs, *found, strict=True)]
+        columns = [_listed_files(Path(images), p, c) for c, p in optional.items()]
+    return [TrainingFiles(*pair, *rest) for pair, *rest in zip(pairs, *columns, strict=True)]
 
 
 def is_folder(path: Path) -> bool:
-    """Say whether this is a folder of files, and not one that is an image itself (Zarr)."""
+    """Whether this is a folder of files, not one that is an image itself (Zarr)."""
     return path.is_dir() and not can_read(path)
 
 
 def files_by_stem(folder: Paths) -> dict[str, Path]:
-    """List the image files of a folder by their names without endings.
-
-    Parameters
-    ----------
-    folder : path
-        As in `list_images`.
-
-    Returns
-    -------
-    dict
-        Name without ending to file.
-
-    Raises
-    ------
-    ValueError
-        If two files share a name.
-    """
+    """Image files in a folder by their stem."""
     files = list_images(folder)
-    found = {stem(p): p for p in files}
-    twice = [p.name for p in files if found[stem(p)] != p]
-    if twice:
+    by_stem = {stem(p): p for p in files}
+    duplicates = [p.name for p in files if by_stem[stem(p)] != p]
+    if duplicates:
         raise ValueError(
-            f"{folder} holds several files of one name and different endings: {_shorten(twice)}."
+            f"{folder} holds files that differ only in their ending, such as "
+            f"{_shorten(duplicates)}: keep one of each name."
         )
-    return found
+    return by_stem
 
 
 def _require_existing(path: Paths) -> Path:
@@ -182,48 +101,49 @@ def _is_image(path: Path) -> bool:
 
 def _pair_folders(images: Path, labels: Path) -> Pairs:
     left, right = files_by_stem(images), files_by_stem(labels)
-    alone = [(left | right)[s].name for s in sorted(left.keys() ^ right.keys())]
-    if alone:
+    unpaired = [(left | right)[s].name for s in sorted(left.keys() ^ right.keys())]
+    if unpaired:
         raise ValueError(
-            f"{len(alone)} files of {images} and {labels} have no partner: {_shorten(alone)}. Give "
-            "both files of a pair the same name, or give a CSV list with the columns images and "
-            "masks."
+            f"{len(unpaired)} files of {images} and {labels} have no partner: "
+            f"{_shorten(unpaired)}. Give both files of a pair the same name, or give a CSV list "
+            "with the columns images and masks."
         )
     return [(left[s], right[s]) for s in sorted(left)]
 
 
 def _matching_files(
-    pairs: Pairs, images: Path, given: Paths | None, what: str
+    pairs: Pairs, images: Path, given: Paths | None, column: str
 ) -> list[Path | None]:
-    """The file of each image in another file or folder."""
+    """File of each image in another file or folder, None for all if it is not given."""
     if given is None:
         return [None] * len(pairs)
-    files = _require_existing(given)
+    files, content = _require_existing(given), OPTIONAL_FILES[column]
     if is_folder(files) != is_folder(images):
-        raise ValueError(f"{images} and {files}, {what}, must be two files or two folders.")
+        raise ValueError(f"{images} and {files} ({content}) must be two files or two folders.")
     if not is_folder(files):
         return [files]
-    known = files_by_stem(files)
-    missing = [image.name for image, _ in pairs if stem(image) not in known]
+    by_stem = files_by_stem(files)
+    missing = [image.name for image, _ in pairs if stem(image) not in by_stem]
     if missing:
         raise ValueError(
-            f"{files} lacks {what} of {len(missing)} images: {_shorten(missing)}. Give each a file "
-            "of the same name."
+            f"{files} ({content}) has no file for {len(missing)} images: {_shorten(missing)}. Add "
+            "one of the same name for each."
         )
-    return [known[stem(image)] for image, _ in pairs]
+    return [by_stem[stem(image)] for image, _ in pairs]
 
 
-def _listed_files(table: Path, column: str, given: Paths | None) -> list[Path | None]:
-    """The files that a list names in a column it may lack."""
+def _listed_files(table: Path, given: Paths | None, column: str) -> list[Path | None]:
+    """Files in an optional column of a list."""
+    content = OPTIONAL_FILES[column]
     if given is not None:
         raise ValueError(
-            f"{table} is a list: name {OPTIONAL_FILES[column]} in its column {column}, not beside it."
+            f"{given} was given next to the list {table}: put {content} in its column {column}."
         )
     cells = [row.get(column) or "" for row in _rows(table)]
     files = [table.parent / cell if cell else None for cell in cells]
     _require_files(table, [file for file in files if file])
     if column == "classes" and any(files) and not all(files):
-        raise ValueError(f"{table} names {OPTIONAL_FILES[column]} of some images only: name them for all.")
+        raise ValueError(f"{table} lists {content} of some images only: list them for all images.")
     return files
 
 
@@ -246,9 +166,13 @@ def _listed_pairs(table: Path) -> Pairs:
 def _require_files(table: Path, paths: Iterable[Path]) -> None:
     missing = [str(p) for p in paths if not p.exists() or is_folder(p)]
     if missing:
-        raise ValueError(f"{table} names files that do not exist: {_shorten(missing)}.")
+        raise ValueError(
+            f"{table} lists files that do not exist: {_shorten(missing)}. Correct the paths, which "
+            "are relative to the list's folder."
+        )
 
 
 def _shorten(names: Iterable[str]) -> str:
-    every = list(names)
-    return ", ".join(every[:5]) + (f" and {len(every) - 5} more" if len(every) > 5 else "")
+    """Comma-separated names, at most five."""
+    names = list(names)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

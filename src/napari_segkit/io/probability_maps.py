@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image as Pictures
 
 from napari_segkit.images.axes_image import AxesImage, full_resolution
 from napari_segkit.images.classes import LabelClass, default_color
@@ -17,113 +16,80 @@ from napari_segkit.images.orientation import reorient
 from . import tiff
 from .filenames import NIFTI, ending
 from .files import file_orientation, read_labels
-from .nifti import writer
-from .nifti.layers import read_header
 from .readers import TIFF, read_source
 
 
 @dataclass(frozen=True)
 class ProbabilityFile:
-    """What a file holds for each pixel of an image.
-
-    Parameters
-    ----------
-    values : array-like
-        Probabilities ``(classes, ...)``, or the label of each pixel.
-    axes : str
-        One letter of "TZYX" for each dimension, without the classes; "" where the file does not
-        name them.
-    soft : bool
-        They are probabilities.
-    orientation : str
-        How they lie, as in `data.orientation.turn`.
-    """
+    """Content of a file: (classes, ...) probabilities or labels."""
 
     values: Any
-    axes: str
+    axes: str  # of `values` without the classes; "" if the file does not name them
     is_probabilities: bool
-    orientation: str
+    orientation: str  # as in `AxesImage`
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Lengths of the dimensions, without the classes."""
+        """Shape without the classes."""
         return tuple(self.values.shape[self.is_probabilities :])
 
     def aligned_to(self, image: AxesImage) -> Any:
-        """The values with the order of axes of an image, and lying as it does."""
-        wanted, front, values = image.label_axes, int(self.is_probabilities), self.values
-        if self.axes and sorted(self.axes) == sorted(wanted):
-            order = [front + self.axes.index(a) for a in wanted]
-            values = values.transpose(*range(front), *order)
+        """The values in the axes and orientation of an image."""
+        axes, leading, values = image.label_axes, int(self.is_probabilities), self.values
+        if self.axes and sorted(self.axes) == sorted(axes):
+            order = [leading + self.axes.index(a) for a in axes]
+            values = values.transpose(*range(leading), *order)
         shape = image.label_shape
-        if [n for n in values.shape[front:] if n > 1] == [n for n in shape if n > 1]:
-            values = values.reshape(*values.shape[:front], *shape)
-        return reorient(values, wanted, self.orientation, image.orientation)
+        if [n for n in values.shape[leading:] if n > 1] == [n for n in shape if n > 1]:
+            values = values.reshape(*values.shape[:leading], *shape)
+        return reorient(values, axes, self.orientation, image.orientation)
 
 
 def read_probability_file(path: str | PathLike[str]) -> ProbabilityFile:
-    """Read a file of probabilities or of plain labels.
-
-    Parameters
-    ----------
-    path : path
-        Probabilities as ``segkit predict --probabilities`` writes them, or as any program does:
-        TIFF and NIfTI files with an axis of channels, or floating point numbers with classes
-        first. Whole numbers without channels are labels.
-
-    Returns
-    -------
-    ProbabilityFile
-        Probabilities or labels.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file or it cannot be read.
-    """
+    """Read probabilities (floating point with classes first or an axis C) or labels (integers)."""
     file = Path(path)
-    source, named, _ = read_source(file, labels=False)
+    source, stored_axes, _ = read_source(file, labels=False)
     values = full_resolution(source)
-    axes = read_header(file).layer_axes if ending(file) in NIFTI else named or ""
-    lies, soft = file_orientation(file), np.issubdtype(values.dtype, np.floating)
-    if soft and axes and "C" not in axes:  # a NIfTI file of a plane says Z of its third dimension
-        soft = bool((values % 1).any())
-        axes = axes.replace(axes[0], "C") if soft else axes
-    if not soft:
-        return ProbabilityFile(read_labels(file), axes.replace("C", ""), False, lies)
-    place = axes.index("C") if axes else 0
-    return ProbabilityFile(np.moveaxis(values, place, 0), axes.replace("C", ""), True, lies)
+    axes = _nifti_header(file).layer_axes if ending(file) in NIFTI else stored_axes or ""
+    orientation = file_orientation(file)
+    is_float = np.issubdtype(values.dtype, np.floating)
+    if is_float and axes and "C" not in axes:  # NIfTI takes the classes of a plane for Z
+        is_float = bool((values % 1).any())
+        axes = axes.replace(axes[0], "C") if is_float else axes
+    if not is_float:
+        return ProbabilityFile(read_labels(file), axes.replace("C", ""), False, orientation)
+    values = np.moveaxis(values, axes.index("C") if axes else 0, 0)
+    return ProbabilityFile(values, axes.replace("C", ""), True, orientation)
 
 
 def read_classes(path: str | PathLike[str]) -> tuple[LabelClass, ...]:
-    """Read which classes the probabilities or labels in a file are of.
-
-    Parameters
-    ----------
-    path : path
-        As in `read_probability_file`.
-
-    Returns
-    -------
-    tuple of LabelClass
-        One for each, in the order of the probabilities; empty where the file does not say it.
-    """
-    told = _provenance(Path(path))
+    """Classes in the provenance of a file, in the order of its probabilities; () if unknown."""
+    provenance = _provenance(Path(path))
     try:
-        pairs = [(int(value), str(name)) for value, name in told["classes"]]
+        pairs = [(int(value), str(name)) for value, name in provenance["classes"]]
     except (LookupError, TypeError, ValueError):
         return ()
     return tuple(LabelClass(value, name, default_color(value)) for value, name in pairs)
 
 
 def _provenance(file: Path) -> Any:
-    """What a file says of where it comes from; another program may have written anything there."""
+    """Provenance stored in a file, which another program may have written in any form."""
     with suppress(LookupError, TypeError, ValueError):
         if ending(file) == ".png":
-            with Pictures.open(file) as picture:
+            from PIL import Image
+
+            with Image.open(file) as picture:
                 return json.loads(picture.info["provenance"])
         if ending(file) in TIFF:
             return tiff.read_provenance(file)
         if ending(file) in NIFTI:
-            return writer.read_provenance(read_header(file).to_nibabel())
+            from .nifti.writer import read_provenance
+
+            return read_provenance(_nifti_header(file).to_nibabel())
     return None
+
+
+def _nifti_header(file: Path) -> Any:
+    from .nifti.layers import read_header
+
+    return read_header(file)

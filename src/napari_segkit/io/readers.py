@@ -1,4 +1,4 @@
-"""One reader for each kind of file; what else there is, napari's installed readers open."""
+"""Readers of image and label files; other formats are read by napari's installed plugins."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -20,33 +20,14 @@ if TYPE_CHECKING:
 TIFF = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg")
 KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
-PLUGIN_NAME = "napari-segkit"  # what it offers napari beside these is no image
+PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
-FileContent = tuple[Any, str | None, Spacing | None]
+FileContent = tuple[Any, str | None, Spacing | None]  # array or layer; axes, spacing if stored
 Layers = list[tuple[Any, dict[str, Any]]]
 
 
 def read_source(path: Path, *, labels: bool) -> FileContent:
-    """Read a file of any kind.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    labels : bool
-        It holds label values: a palette's indices count, not its colours.
-
-    Returns
-    -------
-    tuple
-        An array, or what looks like a napari layer; its axes and its spacing where the file
-        names them.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file or it cannot be read.
-    """
+    """Read a file of any format; of `labels` with a palette the indices, not the colours."""
     if not path.exists():
         raise ValueError(f"There is no file {path}.")
     suffix = ending(path)
@@ -63,27 +44,24 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
 
 
 def can_read(path: Path) -> bool:
-    """Say whether this package or another plugin's reader installed in napari takes such a file.
-
-    A folder is taken as an image only where a reader names its ending, as with "*.zarr".
-    """
+    """Whether this package or a reader plugin of napari reads a file, or a folder like *.zarr."""
     known = ending(path) in KNOWN_ENDINGS
     if path.is_dir():
-        named = (fnmatch(path.name.lower(), ending) for ending in _folder_endings())
-        return bool(path.suffix) and not known and any(named)
+        matches = (fnmatch(path.name.lower(), pattern) for pattern in _folder_patterns())
+        return bool(path.suffix) and not known and any(matches)
     if known:
         return path.is_file()
-    offered = _plugins().iter_compatible_readers(str(path))
-    return any(reader.plugin_name != PLUGIN_NAME for reader in offered)
+    readers = _plugin_manager().iter_compatible_readers(str(path))
+    return any(reader.plugin_name != PLUGIN_NAME for reader in readers)
 
 
-def _folder_endings() -> Iterator[str]:
-    """Patterns of folders that are images; napari's own reader names those of files as well."""
-    for manifest in _plugins().iter_manifests(disabled=False):
+def _folder_patterns() -> Iterator[str]:
+    """Patterns of folders that are images; napari's own reader also lists those of files."""
+    for manifest in _plugin_manager().iter_manifests(disabled=False):
         for reader in manifest.contributions.readers or ():
             for pattern in map(str.lower, reader.filename_patterns):
-                plain = pattern.startswith("*.") and "*" not in pattern[1:]
-                if plain and reader.accepts_directories:
+                is_ending = pattern.startswith("*.") and "*" not in pattern[1:]
+                if is_ending and reader.accepts_directories:
                     yield pattern if manifest.name != "napari" else "*.zarr"
 
 
@@ -96,7 +74,7 @@ def _read_picture(path: Path, *, labels: bool) -> FileContent:
 
 
 def _image_pixels(picture: "Picture") -> NDArray[Any]:
-    """Grey or RGB, without a palette or an alpha channel."""
+    """Greyscale or RGB, with the palette applied and without alpha."""
     if picture.mode in ("1", "LA", "La"):
         picture = picture.convert("L")
     elif picture.mode not in ("L", "RGB", "I", "F") and not picture.mode.startswith("I;16"):
@@ -105,7 +83,7 @@ def _image_pixels(picture: "Picture") -> NDArray[Any]:
 
 
 def _label_pixels(picture: "Picture") -> NDArray[Any]:
-    """The stored numbers: a palette's indices, 0 and 1 of a bilevel picture, no alpha channel."""
+    """Stored values: palette indices, 0 and 1 of a bilevel picture, no alpha."""
     pixels = np.array(picture)
     if picture.mode == "1":
         return pixels.astype(np.uint8)
@@ -130,47 +108,47 @@ def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
     kinds = ("labels", "image") if labels else ("image",)
     layers = [_fill_layer_data(*data) for data in io_utils.read([str(path)], stack=False)]
     groups = ([(data, meta) for data, meta, k in layers if k == kind] for kind in kinds)
-    found = next(filter(None, groups), [])
-    if not found:
+    selected = next(filter(None, groups), [])
+    if not selected:
         raise ValueError(f"it holds no {kinds[0]} layer")
-    if len(found) > 1:
-        return _as_layer(*_stack_channels(found, labels=labels))
-    return _as_layer(*found[0])
+    if len(selected) > 1:
+        return _as_layer(*_stack_channels(selected, labels=labels))
+    return _as_layer(*selected[0])
 
 
 def _fill_layer_data(
     data: Any, meta: Any = None, kind: str = "image"
 ) -> tuple[Any, dict[str, Any], str]:
-    """A reader's layer data with what it may leave out; none at all is no image."""
+    """A reader's layer data with the default options and kind; "none" if there is no data."""
     return data, dict(meta or {}), "none" if data is None else kind.lower()
 
 
 def _stack_channels(layers: Layers, *, labels: bool) -> tuple[Any, dict[str, Any]]:
-    """Image layers of one shape are the channels of one image."""
+    """Image layers of one shape as the channels of one image."""
     import dask.array as da
 
     shapes = {getattr(data, "shape", None) for data, _ in layers}
     special = any(meta.get("rgb") or meta.get("channel_axis") is not None for _, meta in layers)
     if labels or special or len(shapes) > 1 or None in shapes:
         raise ValueError(
-            f"it holds {len(layers)} layers that are not the channels of one image; save the one "
-            "that is meant in a file of its own"
+            f"it holds {len(layers)} layers that are not the channels of one image; save the layer "
+            "to be used in a file of its own"
         )
     channels = [da.asarray(data) for data, _ in layers]  # type: ignore[no-untyped-call]
     return da.stack(channels), layers[0][1] | {"channel_axis": 0}  # type: ignore[no-untyped-call]
 
 
 def _as_layer(data: Any, meta: dict[str, Any]) -> FileContent:
-    """A reader's layer data as what `as_image` takes for a layer, and its axes."""
-    said = meta.get("multiscale")
-    multiscale = isinstance(data, list | tuple) if said is None else bool(said)
+    """A reader's layer data as an object that `as_image` takes for a layer, and its axes."""
+    multiscale = meta.get("multiscale")
+    multiscale = isinstance(data, list | tuple) if multiscale is None else bool(multiscale)
     finest = data[0] if multiscale else data
     ndim, channel = finest.ndim, meta.get("channel_axis")
     labels = meta.get("axis_labels")
     layer = SimpleNamespace(
         data=data,
         multiscale=multiscale,
-        rgb=meta.get("rgb"),  # None: as the shape says
+        rgb=meta.get("rgb"),  # None: guessed from the shape
         axis_labels=() if labels is None else labels,
         scale=_full_scale(meta, finest.shape),
         ndim=ndim,
@@ -180,26 +158,26 @@ def _as_layer(data: Any, meta: dict[str, Any]) -> FileContent:
     if channel is None:
         return layer, None, None
     axes = "TZYX"[1 - ndim :]
-    at = channel % ndim
-    return layer, axes[:at] + "C" + axes[at:], None
+    index = channel % ndim
+    return layer, axes[:index] + "C" + axes[index:], None
 
 
 def _full_scale(meta: dict[str, Any], shape: tuple[int, ...]) -> list[float]:
-    """A number for each dimension; napari's scale leaves out the colours and the channel axis."""
+    """Scale of every dimension; napari's leaves out RGB and the channel axis."""
     scale, channel, rgb = (meta.get(key) for key in ("scale", "channel_axis", "rgb"))
     given = [] if scale is None else np.atleast_2d(np.asarray(scale, float))[0].tolist()
-    colours = len(shape) > 2 and shape[-1] in (3, 4) if rgb is None else bool(rgb)
-    plain = len(shape) - (colours or channel is not None)
-    full = [1.0] * (plain - len(given)) + given
+    has_rgb = len(shape) > 2 and shape[-1] in (3, 4) if rgb is None else bool(rgb)
+    scaled = len(shape) - (has_rgb or channel is not None)
+    full = [1.0] * (scaled - len(given)) + given
     if channel is not None and len(full) < len(shape):
         full.insert(channel % len(shape), 1.0)
     return full
 
 
-def _plugins() -> "PluginManager":
+def _plugin_manager() -> "PluginManager":
     from npe2 import PluginManager
 
     manager = PluginManager.instance()
-    if not any(manager.iter_manifests()):  # napari has discovered them already
+    if not any(manager.iter_manifests()):  # not inside napari, which has discovered its plugins
         manager.discover()
     return manager

@@ -1,4 +1,4 @@
-"""A file takes its place at once, when it is complete."""
+"""Atomic writing: a file appears when it is complete, or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -9,18 +9,7 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a file beside `path` that takes its place once it is complete.
-
-    Parameters
-    ----------
-    path : Path
-        The file to make or replace; an error leaves it as it was.
-
-    Yields
-    ------
-    binary file
-        Open for writing.
-    """
+    """Open a temporary file that replaces `path` at the end; an error leaves `path` unchanged."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:

@@ -1,68 +1,45 @@
-"""TIFF files with their axes and pixel sizes: OME, ImageJ and plain ones."""
+"""TIFF files with their axes and pixel sizes: OME-TIFF, ImageJ and plain TIFF."""
 
 import json
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AXES, SPATIAL
 
-Spacing = tuple[float, float, float]
+if TYPE_CHECKING:
+    from tifffile import TiffFile
+
+Spacing = tuple[float, float, float]  # world units between pixels along Z, Y, X
 UNKNOWN_SPACING = (1.0, 1.0, 1.0)
 OME_TYPES = ("uint8", "uint16", "uint32", "float32")
-ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
-MAX_CLASSIC_BYTES = (
-    2**32 - 2**25
-)  # bytes of pixels that a TIFF holds with all that stands around them
+MAX_CLASSIC_BYTES = 2**32 - 2**25  # pixels that fit a classic TIFF with its metadata
 
 
 def read_tiff(path: Path) -> tuple[NDArray[Any], str | None, Spacing | None]:
-    """Read the first image of a TIFF file.
+    """First image of a TIFF file at full resolution, without alpha; its axes and its spacing."""
+    import tifffile
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    tuple
-        The pixels at full resolution without an alpha channel; one letter of "TCZYX" for each
-        dimension, or None where the file does not name them all; world units between pixels
-        along Z, Y, X, or None.
-    """
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
         data, names = series.asarray(), series.axes
         if "S" in names:
-            data = np.delete(data, _alpha(series.keyframe), names.index("S"))
+            data = np.delete(data, _alpha_samples(series.keyframe), names.index("S"))
         return data, _axes(names), _spacing(file)
 
 
 def write_tiff(
     file: BinaryIO, data: NDArray[Any], axes: str, spacing: Spacing, provenance: dict[str, Any]
 ) -> None:
-    """Write a compressed TIFF that says its axes, its pixel size and where it comes from.
+    """Write a compressed OME-TIFF.
 
-    It is an OME-TIFF, or a plain TIFF with the same in JSON where OME has no words for it (X not
-    the last axis, an axis of length 1).
-
-    Parameters
-    ----------
-    file : binary file
-        Open for writing.
-    data : ndarray
-        Integers or float32.
-    axes : str
-        One letter of "TCZYX" for each dimension.
-    spacing : tuple of float
-        World units between pixels along Z, Y, X.
-    provenance : dict
-        JSON-able; kept in the description.
+    Where OME cannot describe the data (X is not the last axis, an axis has length 1), it is a
+    plain TIFF with the same metadata in JSON.
     """
+    import tifffile
+
     ome = axes.endswith("YX") and 1 not in data.shape and data.dtype.name in OME_TYPES
     metadata: dict[str, Any] = {"axes": axes}
     if ome:
@@ -83,32 +60,37 @@ def write_tiff(
 
 
 def read_provenance(path: Path) -> Any:
-    """Read what `write_tiff` kept of where the pixels come from; None where there is nothing."""
+    """Provenance that `write_tiff` stored; None if there is none."""
+    import tifffile
+
     with tifffile.TiffFile(path) as file:
         if not file.ome_metadata:
             return (file.shaped_metadata or ({},))[0].get("provenance")
         image = tifffile.xml2dict(file.ome_metadata)["OME"].get("Image", {})
-        told = image.get("Description") if isinstance(image, dict) else None
-        return json.loads(told) if isinstance(told, str) and told.startswith("{") else None
+        text = image.get("Description") if isinstance(image, dict) else None
+        return json.loads(text) if isinstance(text, str) and text.startswith("{") else None
 
 
-def _alpha(page: Any) -> list[int]:
-    """Places of the alpha channels among the samples; older programs leave RGBA unspecified."""
+def _alpha_samples(page: Any) -> list[int]:
+    """Indices of the alpha samples; older programs write RGBA with an unspecified sample."""
+    from tifffile import EXTRASAMPLE, PHOTOMETRIC
+
     extra = tuple(page.extrasamples)
-    plain_rgba = page.photometric == tifffile.PHOTOMETRIC.RGB and page.dtype == np.uint8
-    if plain_rgba and page.samplesperpixel == 4 and extra == (tifffile.EXTRASAMPLE.UNSPECIFIED,):
+    plain_rgba = page.photometric == PHOTOMETRIC.RGB and page.dtype == np.uint8
+    if plain_rgba and page.samplesperpixel == 4 and extra == (EXTRASAMPLE.UNSPECIFIED,):
         return [3]
     first = page.samplesperpixel - len(extra)
-    return [first + place for place, meaning in enumerate(extra) if meaning in ALPHA]
+    alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+    return [first + i for i, sample in enumerate(extra) if sample in alpha]
 
 
 def _axes(names: str) -> str | None:
-    """TIFF's names of the axes as ours: samples are channels; None where one is unknown."""
-    ours = names.replace("S", "C")
-    return ours if set(ours) <= set(AXES) and len(set(ours)) == len(ours) else None
+    """TIFF axes as letters of TCZYX, samples as C; None if one is unknown."""
+    axes = names.replace("S", "C")
+    return axes if set(axes) <= set(AXES) and len(set(axes)) == len(axes) else None
 
 
-def _spacing(file: tifffile.TiffFile) -> Spacing | None:
+def _spacing(file: "TiffFile") -> Spacing | None:
     if file.ome_metadata:
         return _ome_spacing(file.ome_metadata)
     if file.imagej_metadata:
@@ -118,14 +100,16 @@ def _spacing(file: tifffile.TiffFile) -> Spacing | None:
 
 
 def _ome_spacing(xml: str) -> Spacing | None:
-    images = tifffile.xml2dict(xml)["OME"].get("Image", {})
+    from tifffile import xml2dict
+
+    images = xml2dict(xml)["OME"].get("Image", {})
     pixels = (images[0] if isinstance(images, list | tuple) else images).get("Pixels", {})
     z, y, x = (float(pixels.get(f"PhysicalSize{a}", 1.0)) for a in SPATIAL)
     return z, y, x
 
 
-def _imagej_spacing(file: tifffile.TiffFile) -> Spacing | None:
-    """ImageJ keeps pixels per unit; without a unit the numbers mean nothing."""
+def _imagej_spacing(file: "TiffFile") -> Spacing | None:
+    """ImageJ stores pixels per unit; without a unit the numbers mean nothing."""
     metadata, page = file.imagej_metadata or {}, file.pages.first
     if metadata.get("unit", "pixel") in ("pixel", "pixels") or "XResolution" not in page.tags:
         return None

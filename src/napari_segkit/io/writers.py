@@ -1,4 +1,4 @@
-"""One writer for each kind of file, and how a file takes its place at once."""
+"""Writers of label and probability files, by file ending."""
 
 import json
 from collections.abc import Callable
@@ -21,38 +21,15 @@ Writer = Callable[[BinaryIO, NDArray[Any], str, "FileMetadata"], None]
 
 @dataclass(frozen=True)
 class FileMetadata:
-    """What a file says beside its values, as far as it has words for it.
-
-    Parameters
-    ----------
-    spacing : tuple of float
-        World units between pixels along Z, Y, X.
-    provenance : dict
-        JSON-able.
-    header : NiftiHeader, optional
-        Of the NIfTI file that the values were made from.
-    """
+    """What a file stores with its values, as far as its format can."""
 
     spacing: Spacing
-    provenance: dict[str, Any]
-    header: "NiftiHeader | None" = None
+    provenance: dict[str, Any]  # JSON-able
+    header: "NiftiHeader | None" = None  # of the NIfTI file that the values were made from
 
 
 def require_representable(path: Path, ndim: int, highest: int) -> None:
-    """Refuse labels that a file of this ending cannot hold.
-
-    Parameters
-    ----------
-    path : Path
-        Where they are to be written.
-    ndim, highest : int
-        Their number of dimensions and their highest value.
-
-    Raises
-    ------
-    ValueError
-        If they do not fit.
-    """
+    """Check that a file can hold labels of `ndim` dimensions with values up to `highest`."""
     if ending(path) == ".png" and (ndim != 2 or highest >= 2**16):
         raise ValueError(
             f"Labels of {ndim} dimensions with values up to {highest} do not fit a PNG, which is "
@@ -60,38 +37,39 @@ def require_representable(path: Path, ndim: int, highest: int) -> None:
         )
 
 
-def _write_png(file: BinaryIO, data: NDArray[Any], axes: str, about: FileMetadata) -> None:
-    from PIL import Image as Pictures
+def _write_png(file: BinaryIO, data: NDArray[Any], axes: str, metadata: FileMetadata) -> None:
+    from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
-    text.add_text("provenance", json.dumps(about.provenance))
+    text.add_text("provenance", json.dumps(metadata.provenance))
     small = data.astype(np.uint16) if data.itemsize > 2 else data
-    Pictures.fromarray(small).save(file, format="PNG", pnginfo=text)
+    Image.fromarray(small).save(file, format="PNG", pnginfo=text)
 
 
-def _write_npy(file: BinaryIO, data: NDArray[Any], axes: str, about: FileMetadata) -> None:
+def _write_npy(file: BinaryIO, data: NDArray[Any], axes: str, metadata: FileMetadata) -> None:
     np.save(file, data, allow_pickle=False)
 
 
-def _write_tiff(file: BinaryIO, data: NDArray[Any], axes: str, about: FileMetadata) -> None:
-    write_tiff(file, data, axes, about.spacing, about.provenance)
+def _write_tiff(file: BinaryIO, data: NDArray[Any], axes: str, metadata: FileMetadata) -> None:
+    write_tiff(file, data, axes, metadata.spacing, metadata.provenance)
 
 
 def _write_nifti(
-    file: BinaryIO, data: NDArray[Any], axes: str, about: FileMetadata, *, zipped: bool
+    file: BinaryIO, data: NDArray[Any], axes: str, metadata: FileMetadata, *, zipped: bool
 ) -> None:
     from .nifti.writer import matching_header, write_nifti
 
-    kept, steps = matching_header(about.header, axes), dict(zip("ZYX", about.spacing, strict=True))
+    source = matching_header(metadata.header, axes)
+    spacing = dict(zip("ZYX", metadata.spacing, strict=True))
     write_nifti(
         file,
         data,
         axes,
         kind="probabilities" if data.dtype.kind == "f" else "labels",
-        kept=kept,
-        matrix=None if kept else np.diag([*(steps.get(a, 1.0) for a in axes), 1.0]),
-        provenance=about.provenance,
+        source=source,
+        matrix=None if source else np.diag([*(spacing.get(a, 1.0) for a in axes), 1.0]),
+        provenance=metadata.provenance,
         zipped=zipped,
     )
 

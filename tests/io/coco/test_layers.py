@@ -110,11 +110,11 @@ def test_pictures_that_are_not_there_or_too_many_are_said(tmp_path):
     with pytest.raises(ValueError, match=rf"describes {MAX_LAYERS + 1} pictures .* at most"):
         opened(path)
     (tmp_path / "a.png").unlink()
-    with pytest.raises(ValueError, match=r"describes a\.png, which lies neither beside it"):
+    with pytest.raises(ValueError, match=r"describes a\.png, which is neither next to it"):
         opened(path)
     said["annotations"][0] |= {"file_name": "../../a.png"}
     path.write_text(json.dumps(said))
-    with pytest.raises(ValueError, match=r"describes a\.png, which lies neither beside it"):
+    with pytest.raises(ValueError, match=r"describes a\.png, which is neither next to it"):
         opened(path)
 
 

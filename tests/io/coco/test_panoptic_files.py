@@ -143,7 +143,7 @@ def test_a_failure_leaves_the_files_as_they_were(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "labels", "table", "said"),
+    ("name", "labels", "table", "sentence"),
     [
         ("a.tif", LABELS, TABLE, "must end in .png"),
         ("a.png", LABELS[None], TABLE, "Labels of 3 dimensions"),
@@ -154,38 +154,38 @@ def test_a_failure_leaves_the_files_as_they_were(tmp_path, monkeypatch):
         ("none/a.png", LABELS, TABLE, "There is no folder"),
     ],
 )
-def test_what_does_not_fit_is_refused(name, labels, table, said, tmp_path):
-    with pytest.raises(ValueError, match=said) as caught:
+def test_what_does_not_fit_is_refused(name, labels, table, sentence, tmp_path):
+    with pytest.raises(ValueError, match=sentence) as caught:
         write_panoptic(tmp_path / name, labels, table)
     assert str(caught.value).endswith(".")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "sentence"),
     [
         ({"annotations": []}, "it does not describe a.png"),
         ({"categories": []}, "cannot be read"),
         (None, "it lacks the annotations and categories"),
         ("segments", "does not describe segment 7 of a.png"),
         ("picture", "There is no file"),
-        ("grey", "its pixels are L and not the RGB"),
+        ("grey", "its pixels are L, not the RGB"),
         ("json", "No JSON file describes the segments"),
     ],
 )
-def test_files_that_are_not_of_this_format_are_said(change, said, tmp_path):
+def test_files_of_another_format_are_refused(change, sentence, tmp_path):
     write_panoptic(tmp_path / "a.png", LABELS, TABLE)
-    about = json.loads((tmp_path / "a.json").read_text())
+    content = json.loads((tmp_path / "a.json").read_text())
     if change == "segments":
-        about["annotations"][0]["segments_info"].pop(0)
-    about = about | change if isinstance(change, dict) else [] if change is None else about
-    (tmp_path / "a.json").write_text(json.dumps(about))
+        content["annotations"][0]["segments_info"].pop(0)
+    content = content | change if isinstance(change, dict) else [] if change is None else content
+    (tmp_path / "a.json").write_text(json.dumps(content))
     if change == "picture":
         (tmp_path / "a.png").unlink()
     if change == "grey":
         Pictures.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "a.png")
     if change == "json":
         (tmp_path / "a.json").unlink()
-    with pytest.raises(ValueError, match=said) as caught:
+    with pytest.raises(ValueError, match=sentence) as caught:
         read_panoptic(tmp_path / "a.png")
     assert str(caught.value).endswith(".")

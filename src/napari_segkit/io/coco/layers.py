@@ -1,4 +1,4 @@
-"""COCO panoptic files for napari: a Labels layer for each picture that a JSON file describes."""
+"""COCO panoptic files as napari layers: a Labels layer for each PNG that a JSON file describes."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -17,91 +17,66 @@ from .panoptic_files import read_segments
 
 LayerData = tuple[NDArray[Any], dict[str, Any], str]
 
-MAX_LAYERS = 50  # layers that are opened at once
+MAX_LAYERS = 50  # opened at once
 
 
 def get_reader(path: AnyPath | Sequence[AnyPath]) -> Callable[[Any], list[LayerData]] | None:
-    """Offer napari a reader for the JSON files of the COCO panoptic format.
-
-    Parameters
-    ----------
-    path : path or list of paths
-        What is to be opened.
-
-    Returns
-    -------
-    callable or None
-        Takes the same paths and gives a Labels layer for each picture that is described and is
-        there. None where one is no such file: other readers may know it.
-    """
+    """Reader for napari of COCO panoptic JSON files; None if one of the paths is another file."""
     files = [Path(path)] if isinstance(path, str | PathLike) else [Path(p) for p in path]
-    described = [(file, said) for file in files if (said := _load_description(file)) is not None]
-    if not files or len(described) < len(files):
+    loaded = [(file, content) for file in files if (content := _load_json(file)) is not None]
+    if not files or len(loaded) < len(files):
         return None
-    return lambda _: [layer for each in described for layer in panoptic_layers(*each)]
+    return lambda _: [layer for each in loaded for layer in panoptic_layers(*each)]
 
 
-def panoptic_layers(file: Path, said: Any) -> list[LayerData]:
-    """Segments and what they are, as napari wants them.
+def panoptic_layers(file: Path, content: Any) -> list[LayerData]:
+    """Layers of the PNGs next to a JSON file, or in the folder of its name.
 
-    Parameters
-    ----------
-    file : Path
-        The JSON file. Its pictures lie beside it, or in the folder of its name, as COCO keeps them.
-    said : object
-        What it holds.
-
-    Returns
-    -------
-    list of tuple
-        For each picture int32 ids (Y, X), keyword arguments for a layer, "labels". The features
-        hold a row for each segment: index, class, kind ("thing" or "stuff"), score where there is
-        one, area in pixels, category_id, iscrowd. What this package has written says in
-        ``metadata["segkit"]`` how it was made, as predictions do.
-
-    Raises
-    ------
-    ValueError
-        If no picture is there, more than 50 are, or one cannot be read.
+    Each has int32 segment ids (Y, X) and a row of features for each segment: index, class, kind
+    ("thing" or "stuff"), score, area in pixels, category_id and iscrowd.
     """
     with explain_read_errors(file):
-        names = [Path(str(a["file_name"])).name for a in said["annotations"]]
-    places = [(file.parent / name, file.with_suffix("") / name) for name in names]
-    pictures = [next(filter(Path.is_file, both)) for both in places if any(map(Path.is_file, both))]
+        names = [Path(str(a["file_name"])).name for a in content["annotations"]]
+    candidates = [(file.parent / name, file.with_suffix("") / name) for name in names]
+    pictures = [next(filter(Path.is_file, c)) for c in candidates if any(map(Path.is_file, c))]
     if not pictures:
         raise ValueError(
-            f"{file} describes {names[0]}, which lies neither beside it nor in the folder "
+            f"{file} describes {names[0]}, which is neither next to it nor in the folder "
             f"{file.with_suffix('').name}: put it there."
         )
     if len(pictures) > MAX_LAYERS:
         raise ValueError(
-            f"{file} describes {len(pictures)} pictures that are there, and {MAX_LAYERS} are opened at "
-            "once at most: keep fewer of them beside it."
+            f"{file} describes {len(pictures)} pictures that exist, but at most {MAX_LAYERS} are "
+            "opened at once: keep fewer of them next to it."
         )
-    return [_layer(picture, said, file) for picture in pictures]
+    return [_layer(picture, content, file) for picture in pictures]
 
 
-def _load_description(file: Path) -> Any:
-    """What a JSON file of segments holds; None where it is another file."""
+def _load_json(file: Path) -> Any:
+    """Content of a JSON file of segments; None if it is another file."""
     try:
         text = file.read_text(encoding="utf-8")
-        said = json.loads(text) if '"segments_info"' in text else None
+        content = json.loads(text) if '"segments_info"' in text else None
     except (OSError, ValueError):
         return None
-    found = said.get("annotations") if isinstance(said, dict) and "categories" in said else None
-    first = found[0] if isinstance(found, list) and found else {}
-    return said if {"segments_info", "file_name"} <= set(first) else None
+    if not isinstance(content, dict) or "categories" not in content:
+        return None
+    annotations = content.get("annotations")
+    first = annotations[0] if isinstance(annotations, list) and annotations else {}
+    return content if {"segments_info", "file_name"} <= set(first) else None
 
 
-def _layer(picture: Path, said: Any, file: Path) -> LayerData:
-    labels, table = read_segments(picture, said, file)
+def _layer(picture: Path, content: Any, file: Path) -> LayerData:
+    """Layer of one PNG; one that this package wrote gets its ``metadata["segkit"]`` back."""
+    labels, table = read_segments(picture, content, file)
     if table["score"].isna().all():
         table = table.drop(columns="score")
     meta: dict[str, Any] = {"name": stem(picture), "features": table}
-    info = said.get("info")
-    made = info.get("provenance") if isinstance(info, dict) else None
-    if made:
-        named = [(0, "background"), *((int(c["id"]), str(c["name"])) for c in said["categories"])]
+    info = content.get("info")
+    provenance = info.get("provenance") if isinstance(info, dict) else None
+    if provenance:
+        categories = [(int(c["id"]), str(c["name"])) for c in content["categories"]]
+        named = [(0, "background"), *categories]
         classes = [[value, name, default_color(value)] for value, name in named]
-        meta["metadata"] = {"segkit": {**made, "kind": "panoptic", "classes": classes}}
+        meta["metadata"] = {"segkit": {**provenance, "kind": "panoptic", "classes": classes}}
     return labels, meta, "labels"

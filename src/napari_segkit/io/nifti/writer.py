@@ -1,4 +1,4 @@
-"""How arrays become NIfTI files: in place, with what the file they come from said."""
+"""Writing of NIfTI files, with the placement and header of the file that the data come from."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ from .header import NibabelHeader, NiftiHeader, layer_to_file_matrix, world_matr
 
 LABEL_INTENT, NO_INTENT = 1002, 0
 COMMENT_EXTENSION = 6  # code of an extension that holds text
-ALIGNED_CODE = 2  # code of an affine whose world is that of something else
+ALIGNED_CODE = 2  # code of an affine into the world of something else
 PROVENANCE_START = b'{"napari-segkit"'
 NIFTI1_MAX_LENGTH = 2**15 - 1
 LENGTH_UNITS = {"meter": "meter", "millimeter": "mm", "micrometer": "micron"}
@@ -33,61 +33,36 @@ def write_nifti(
     axes: str,
     *,
     kind: str,
-    kept: NiftiHeader | None = None,
+    source: NiftiHeader | None = None,
     matrix: NDArray[Any] | None = None,
     units: Sequence[str] = (),
-    display: Sequence[float] | None = None,
+    display_range: Sequence[float] | None = None,
     provenance: dict[str, Any] | None = None,
     zipped: bool = False,
 ) -> None:
-    """Write an array as a NIfTI file.
+    """Write an array as a NIfTI file; `kind` is "image", "labels" or "probabilities".
 
-    Parameters
-    ----------
-    file : binary file
-        Open for writing.
-    data : ndarray
-        Any numbers. Labels become the smallest integers that hold them; an image keeps its
-        type, where the format has it and other programs read it.
-    axes : str
-        One letter of "TCZYX" for each dimension. C becomes the fourth dimension, or the fifth
-        beside T; the last axis of a uint8 "YXC" or "ZYXC" array of three or four, colours.
-    kind : str
-        "image", "labels" or "probabilities".
-    kept : NiftiHeader, optional
-        Of the file that the data come from: order of axes, affines, zooms, units, description
-        and extensions stay, where it fits the axes.
-    matrix : ndarray, optional
-        From indices to the world, one row and column more than the data have dimensions
-        (colours are none), in their order. Where it says what `kept` says, that stays.
-    units : sequence of str, optional
-        Of the world along each axis, where there is nothing kept: "mm" or "millimeter", "s".
-    display : sequence of float, optional
-        Lowest and highest value to show. None: those of the data, or 0 and 1 for probabilities.
-    provenance : dict, optional
-        Where the data come from; JSON-able. It is kept as an extension with a comment.
-    zipped : bool
-        Compress it (.nii.gz).
+    The header of the `source` file is kept if it fits the axes, and its affine if `matrix` (from
+    indices to the world, homogeneous, without colours) says the same. Without a source, `units` are
+    those of the axes. C becomes the fourth dimension, after T the fifth; RGB(A) uint8 images become
+    colours.
     """
-    known = matching_header(kept, axes)
-    header = known.to_nibabel() if known else _new_header(data.shape)
+    source = matching_header(source, axes)
+    header = source.to_nibabel() if source else _new_header(data.shape)
     values = _storable(data, kind)
-    low, high = _range(values, kind) if display is None else display
+    low, high = _range(values, kind) if display_range is None else display_range
     if kind == "image" and axes.endswith("XC") and _is_rgb(values):
         values, axes = _as_rgb(values), axes[:-1]
-    order = _file_order(axes, known)
+    order = _file_order(axes, source)
     if matrix is not None:
-        _set_affine(
-            header,
-            layer_to_file_matrix(matrix, axes, order, world_matrix(known) if known else None),
-            known,
-        )
+        base = world_matrix(source) if source else None
+        _set_affine(header, layer_to_file_matrix(matrix, axes, order, base), source)
         _set_time(header, matrix, axes)
-    if not known:
+    if not source:
         _set_units(header, dict(zip(axes, units, strict=False)))
-    _mark_fourth_axis(header, order, known)
+    _mark_fourth_axis(header, order, source)
     voxels = values.transpose([axes.index(a) for a in order])
-    if known and order[3:] == "C" and int(header["dim"][0]) == 5:
+    if source and order[3:] == "C" and int(header["dim"][0]) == 5:
         voxels = voxels[..., None, :]
     header.set_data_dtype(values.dtype)
     header["cal_min"], header["cal_max"] = low, high
@@ -99,16 +74,22 @@ def write_nifti(
         image(voxels, None, header).to_stream(stream)
 
 
-def matching_header(kept: NiftiHeader | None, axes: str) -> NiftiHeader | None:
-    """Give a header where it is of an image like this: a volume or a plane."""
-    return kept if kept and ("Z" in kept.axes) == ("Z" in axes) else None
+def matching_header(source: NiftiHeader | None, axes: str) -> NiftiHeader | None:
+    """The header, or None if it is of a volume and the axes of a plane, or the reverse."""
+    return source if source and ("Z" in source.axes) == ("Z" in axes) else None
 
 
 def smallest_integers(values: NDArray[Any]) -> NDArray[Any]:
-    """Give integers the smallest type that holds them."""
+    """Integers in the smallest dtype that holds them."""
     low, high = int(values.min()), int(values.max())
     types = map(np.min_scalar_type, (low, high if low >= 0 else -1 - high))
     return values.astype(np.result_type(*types))
+
+
+def read_provenance(header: NibabelHeader) -> Any:
+    """Provenance that `write_nifti` stored; None if there is none."""
+    texts = [e.get_content() for e in header.extensions if _is_provenance(e)]
+    return json.loads(texts[-1])["napari-segkit"] if texts else None
 
 
 def _new_header(shape: tuple[int, ...]) -> NibabelHeader:
@@ -117,30 +98,26 @@ def _new_header(shape: tuple[int, ...]) -> NibabelHeader:
 
 
 def _storable(values: NDArray[Any], kind: str) -> NDArray[Any]:
-    """The values in a type that NIfTI has, in the machine's order of bytes."""
+    """Values in a dtype of NIfTI that other programs read, in native byte order."""
     if kind == "labels" and values.size and values.min() >= 0:
         return as_unsigned(values)
     if values.dtype.kind in "iu" and (kind == "labels" or values.itemsize == 8):
         return smallest_integers(values)
     types = {"b": np.uint8, "e": np.float32, "g": np.float64}
-    wanted = types.get(values.dtype.char if values.dtype.kind == "f" else values.dtype.kind)
-    return values.astype(wanted or values.dtype.newbyteorder("="), copy=False)
+    dtype = types.get(values.dtype.char if values.dtype.kind == "f" else values.dtype.kind)
+    return values.astype(dtype or values.dtype.newbyteorder("="), copy=False)
 
 
 def _range(values: NDArray[Any], kind: str) -> tuple[float, float]:
+    """Lowest and highest value to display."""
     if kind == "probabilities":
         return 0.0, 1.0
     if np.iscomplexobj(values):
         return 0.0, 0.0
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-    low = (
-        float(finite.min(initial=0))
-        if kind == "labels"
-        else float(finite.min())
-        if finite.size
-        else 0.0
-    )
-    return low, float(finite.max()) if finite.size else 0.0
+    if kind == "labels":
+        return float(finite.min(initial=0)), float(finite.max()) if finite.size else 0.0
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
 def _is_rgb(values: NDArray[Any]) -> bool:
@@ -148,48 +125,49 @@ def _is_rgb(values: NDArray[Any]) -> bool:
 
 
 def _as_rgb(values: NDArray[Any]) -> NDArray[Any]:
+    """Colours of a last axis as the structured dtype of NIfTI."""
     names = "RGBA"[: values.shape[-1]]
     colours = np.ascontiguousarray(values).view([(name, np.uint8) for name in names])
     return colours[..., 0]
 
 
-def _file_order(axes: str, known: NiftiHeader | None) -> str:
-    """The file's order of axes: as in the file that is known, else X Y Z, then T, then C."""
-    spatial = [a for a in (known.axes if known else "XYZ") if a in SPATIAL and a in axes]
+def _file_order(axes: str, source: NiftiHeader | None) -> str:
+    """Order of the axes in the file: as in the source file, or X Y Z; then T, then C."""
+    spatial = [a for a in (source.axes if source else "XYZ") if a in SPATIAL and a in axes]
     return "".join(spatial) + "".join(a for a in "TC" if a in axes)
 
 
-def _set_affine(header: NibabelHeader, affine: NDArray[Any], known: NiftiHeader | None) -> None:
-    """Set the affine, unless it is the one that the header gives."""
+def _set_affine(header: NibabelHeader, affine: NDArray[Any], source: NiftiHeader | None) -> None:
+    """Set the affine, unless it is that of the source file."""
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    near = {"rtol": 1e-5, "atol": 1e-3 * sizes.min()}
-    if known and np.allclose(world_matrix(known), affine, **near):
+    if source and np.allclose(world_matrix(source), affine, rtol=1e-5, atol=1e-3 * sizes.min()):
         return
-    codes = [int(header[name]) for name in ("sform_code", "qform_code")]
-    header.set_sform(affine, codes[0] or codes[1] or ALIGNED_CODE)
+    sform, qform = (int(header[name]) for name in ("sform_code", "qform_code"))
+    header.set_sform(affine, sform or qform or ALIGNED_CODE)
     header["pixdim"][1:4] = sizes
-    if codes[1]:
-        header.set_qform(affine, codes[1])
+    if qform:
+        header.set_qform(affine, qform)
 
 
 def _set_time(header: NibabelHeader, matrix: NDArray[Any], axes: str) -> None:
+    """Set the time step and the first time point."""
     if "T" in axes:
-        at = axes.index("T")
-        header["pixdim"][4], header["toffset"] = matrix[at, at], matrix[at, -1]
+        t = axes.index("T")
+        header["pixdim"][4], header["toffset"] = matrix[t, t], matrix[t, -1]
 
 
 def _set_units(header: NibabelHeader, units: dict[str, str]) -> None:
-    """Name the unit of length where all axes have the same."""
+    """Set the units; that of length only if it is the same for all axes."""
     lengths = {LENGTH_UNITS.get(unit, "unknown") for axis, unit in units.items() if axis in SPATIAL}
     length = lengths.pop() if len(lengths) == 1 else "unknown"
     header.set_xyzt_units(length, TIME_UNITS.get(units.get("T", ""), "unknown"))
 
 
-def _mark_fourth_axis(header: NibabelHeader, order: str, known: NiftiHeader | None) -> None:
-    """Have the fourth dimension read as what it is: time has a unit, channels have none."""
+def _mark_fourth_axis(header: NibabelHeader, order: str, source: NiftiHeader | None) -> None:
+    """Give T a unit of time and C none, so that the fourth dimension is read as it was."""
     length, time = header.get_xyzt_units()
     fourth = [*[a for a in order if a not in SPATIAL], ""][0]
-    if known and fourth and fourth == known.axes[3:4]:
+    if source and fourth and fourth == source.axes[3:4]:
         return
     if fourth == "T" and time not in TIME_UNITS.values():
         header.set_xyzt_units(length, "sec")
@@ -199,7 +177,7 @@ def _mark_fourth_axis(header: NibabelHeader, order: str, known: NiftiHeader | No
 
 
 def _set_intent(header: NibabelHeader, kind: str) -> None:
-    """Say which files hold labels; what else an image is for stays."""
+    """Mark labels as such; other intents of an image are kept."""
     if kind == "labels":
         header["intent_code"] = LABEL_INTENT
     elif kind == "probabilities" or int(header["intent_code"]) == LABEL_INTENT:
@@ -207,16 +185,10 @@ def _set_intent(header: NibabelHeader, kind: str) -> None:
 
 
 def _set_provenance(header: NibabelHeader, provenance: dict[str, Any]) -> None:
-    """Replace what an earlier result said of itself; the comments of others stay."""
+    """Replace our earlier provenance; comments of other programs are kept."""
     text = json.dumps({"napari-segkit": provenance}).encode()
     others = [e for e in header.extensions if not _is_provenance(e)]
     header.extensions[:] = [*others, Nifti1Extension(COMMENT_EXTENSION, text)]
-
-
-def read_provenance(header: NibabelHeader) -> Any:
-    """Give what `write_nifti` kept of where the values come from; None where there is nothing."""
-    ours = [e.get_content() for e in header.extensions if _is_provenance(e)]
-    return json.loads(ours[-1])["napari-segkit"] if ours else None
 
 
 def _is_provenance(extension: Any) -> bool:
