@@ -268,7 +268,7 @@ class Watched:
 
 @pytest.mark.parametrize("labels_are", ["ask", "objects"])
 def test_lazy_arrays_are_read_slab_by_slab(labels_are, monkeypatch):
-    monkeypatch.setattr(slab_reader, "BLOCK", 200)
+    monkeypatch.setattr(slab_reader, "SLAB_PIXELS", 200)
     loads = []
     lazy = [Watched(da.from_array(a, (2, 20)), loads) for a in (SHIFTED, SQUARES)]
     steps = list(evaluate_blocks(*lazy, kind="instance", labels_are=labels_are))
@@ -292,7 +292,7 @@ def test_pieces_of_a_class_are_objects_on_request(wrap):
 
 def test_objects_given_as_classes_are_sent_to_this_kind():
     ids = np.kron(np.arange(12).reshape(3, 4), np.ones((3, 3), int))
-    with pytest.raises(LabelsError, match="or kind='instance' to compare object with object"):
+    with pytest.raises(LabelsError, match="or kind='instance' to compare objects"):
         evaluate(ids, ids)
 
 
@@ -470,7 +470,7 @@ def test_one_sided_classes_are_said():
         (SQUARES, {"kind": "instance", "thresholds": ()}, "one or more above 0 and at most 1"),
         (SQUARES, {"kind": "instance", "thresholds": (0, 0.5)}, "above 0 and at most 1"),
         (SQUARES, {"kind": "panoptic", "thresholds": (0.5,)}, "are for kind='instance'"),
-        (SQUARES, {"kind": "panoptic", "labels_are": "classes"}, "numbers of segments"),
+        (SQUARES, {"kind": "panoptic", "labels_are": "classes"}, "ids of segments"),
         (SimpleNamespace(labels=SQUARES, table=table([1, 2], "a")), {"kind": "panoptic"},
          r"In the truth, 2 segments have no class \(3, 4\)"),
         (SimpleNamespace(labels=SQUARES, table=table([1], "a").assign(kind="things")),

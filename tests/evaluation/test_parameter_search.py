@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from napari_segkit import CRFConfig, MRFConfig, RefineConfig, evaluate, refine
 from napari_segkit.config import CleanConfig, SuperpixelConfig
 from napari_segkit.evaluation.parameter_search import (
-    TRIED,
+    SEARCH_SPACE,
     fit_refinement,
-    most_of,
+    fixed_values,
+    multiples,
     refinement_trials,
-    these,
-    times,
+    select_windows,
 )
 from napari_segkit.refinement.preview_region import refine_region
 from napari_segkit.refinement.probability_maps import as_probability_maps
@@ -44,7 +44,7 @@ def score(config, pixels, truth, maps, unlabelled=None, **more):
 @pytest.fixture
 def few(monkeypatch):
     """A search of two trials more than the first two."""
-    monkeypatch.setitem(TRIED, "mrf", {"weight": these(2.0, 4.0)})
+    monkeypatch.setitem(SEARCH_SPACE, "mrf", {"weight": fixed_values(2.0, 4.0)})
 
 
 def test_finds_better_numbers_and_tells_all_that_it_tried():
@@ -108,14 +108,14 @@ def test_time_points_and_volumes_are_pooled(few):
 
 def test_a_large_image_is_looked_at_in_windows(few, monkeypatch):
     """Windows of 20 x 24 pixels: with room for all that are labelled, and for two of them."""
-    monkeypatch.setattr("napari_segkit.evaluation.parameter_search.LARGEST", 480)
+    monkeypatch.setattr("napari_segkit.evaluation.parameter_search.WINDOW_PIXELS", 480)
     pixels, truth, maps = scene()
     maps[:, 20:] = maps[::-1, 20:]  # where most is labelled, nearly all is wrong
     scribbles = np.zeros_like(truth)
     scribbles[10:14, 12:40], scribbles[20:, 2:46] = truth[10:14, 12:40], truth[20:, 2:46]
     lower = np.where(np.arange(40)[:, None] < 20, 0, scribbles)
-    for room, counted in ((2**22, scribbles), (2 * 480, lower)):
-        monkeypatch.setattr("napari_segkit.evaluation.parameter_search.MOST", room)
+    for limit, counted in ((2**22, scribbles), (2 * 480, lower)):
+        monkeypatch.setattr("napari_segkit.evaluation.parameter_search.TOTAL_PIXELS", limit)
         fit = fit_refinement(maps, pixels, scribbles, QUICK, values=(3, 7), unlabelled=0)
         for trial in fit.trials:
             whole = score(trial.config, pixels, counted, maps, unlabelled=0)
@@ -124,7 +124,7 @@ def test_a_large_image_is_looked_at_in_windows(few, monkeypatch):
 
 
 def test_a_long_movie_is_judged_on_all_of_its_length(few, monkeypatch):
-    monkeypatch.setattr("napari_segkit.evaluation.parameter_search.MOST", 4 * 40 * 48)
+    monkeypatch.setattr("napari_segkit.evaluation.parameter_search.TOTAL_PIXELS", 4 * 40 * 48)
     scenes = [scene(seed=i) for i in range(8)]
     pixels, truth, maps = (np.stack([s[i] for s in scenes]) for i in range(3))
     maps = maps.swapaxes(0, 1)
@@ -137,21 +137,21 @@ def test_a_long_movie_is_judged_on_all_of_its_length(few, monkeypatch):
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=40), st.integers(1, 12))
-def test_most_of_the_truth_is_looked_at(counts, room):
-    chosen = most_of(counts, room)
+def test_most_of_the_truth_is_looked_at(counts, limit):
+    chosen = select_windows(counts, limit)
     assert chosen == sorted(set(chosen))
-    assert len(chosen) == min(room, np.count_nonzero(counts))
-    most = sorted(n for n in counts if n)[-room:]
+    assert len(chosen) == min(limit, np.count_nonzero(counts))
+    most = sorted(n for n in counts if n)[-limit:]
     for found, best in zip(sorted(counts[i] for i in chosen), most, strict=True):
         assert found >= 0.8 * best
 
 
 @given(st.integers(1, 60), st.integers(1, 12))
-def test_places_that_show_alike_are_taken_evenly(places, room):
+def test_places_that_show_alike_are_taken_evenly(places, limit):
     counts = [100 + i % 3 for i in range(places)]
-    chosen = np.array([-1, *most_of(counts, room), places])
-    if places > room:
-        assert np.diff(chosen).max() <= places / room + 1
+    chosen = np.array([-1, *select_windows(counts, limit), places])
+    if places > limit:
+        assert np.diff(chosen).max() <= places / limit + 1
 
 
 @pytest.mark.parametrize(
@@ -159,17 +159,17 @@ def test_places_that_show_alike_are_taken_evenly(places, room):
     [
         (
             RefineConfig("superpixels", superpixels=SuperpixelConfig("quickshift", 20.0)),
-            {"size": times(0.25, 3), "compactness": times(3)},
+            {"size": multiples(0.25, 3), "compactness": multiples(3)},
         ),
         (
             RefineConfig("crf", crf=CRFConfig(1, appearance_sigma=4e5)),
-            {"appearance_sigma": times(1e-5, 4), "smoothness_weight": these(0.5)},
+            {"appearance_sigma": multiples(1e-5, 4), "smoothness_weight": fixed_values(0.5)},
         ),
     ],
     ids=["the method's", "a number's"],
 )
 def test_values_beyond_limits_are_left_out(config, tried, monkeypatch):
-    monkeypatch.setitem(TRIED, config.method, tried)
+    monkeypatch.setitem(SEARCH_SPACE, config.method, tried)
     fit = fit_refinement(*scene_of((20, 24)), config, values=(3, 7))
     assert [t.total for t in fit.trials] == [4] * 4
     assert fit.trials[-1].config.smoother != config.smoother
@@ -192,7 +192,7 @@ def test_without_an_image_nothing_is_tried_that_needs_one(config):
     assert len(fit.trials) > 4
     for trial in fit.trials:
         assert refine(maps, None, trial.config).shape == truth.shape
-    changed = [n for n in TRIED[config.method] if len(fit.table()[n].dropna().unique()) > 1]
+    changed = [n for n in SEARCH_SPACE[config.method] if len(fit.table()[n].dropna().unique()) > 1]
     assert (
         changed
         == {

@@ -102,7 +102,7 @@ def test_what_looks_like_objects_is_asked_about():
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32])
 @pytest.mark.parametrize("lazy", [False, True])
 def test_grey_edges_of_a_mask_are_cleaned_on_both_sides(lazy, dtype, monkeypatch):
-    monkeypatch.setattr(slab_reader, "BLOCK", 600)
+    monkeypatch.setattr(slab_reader, "SLAB_PIXELS", 600)
     truth = grey_edges(mask()).astype(dtype)
     wrap = da.from_array if lazy else np.asarray
     report = evaluate(wrap(mask()), wrap(truth))
@@ -163,7 +163,7 @@ class Watched:
 
 @pytest.mark.parametrize("chunks", [(1, 5, 8), (3, 5, 8), (7, 2, 3)])
 def test_lazy_arrays_give_the_same_counts_without_being_loaded_whole(chunks, monkeypatch):
-    monkeypatch.setattr(slab_reader, "BLOCK", 100)
+    monkeypatch.setattr(slab_reader, "SLAB_PIXELS", 100)
     rng = np.random.default_rng(0)
     arrays = rng.integers(0, 3, (2, 21, 5, 8)).astype(np.uint8)
     loads = []
@@ -196,7 +196,7 @@ def test_the_printed_report_names_the_choice():
 
 
 def test_progress_reaches_its_total(monkeypatch):
-    monkeypatch.setattr(slab_reader, "BLOCK", 4)
+    monkeypatch.setattr(slab_reader, "SLAB_PIXELS", 4)
     steps = list(evaluate_blocks([TRUTH, TRUTH], [TRUTH, TRUTH]))
     assert [s.done for s in steps] == [1, 2, 3, 4]
     assert {s.total for s in steps} == {4}

@@ -1,4 +1,4 @@
-"""Figures of objects: those of the truth matched with those of the prediction, one to one."""
+"""Instance metrics: objects of prediction and truth, matched one to one."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,47 +12,48 @@ from napari_segkit.config import LabelsAre
 from napari_segkit.steps import Step
 
 from . import matching, semantic
+from .base_report import Report, require_equal, require_pixels, unlabelled_text
 from .confusion import ratio
-from .slab_reader import shared_pixels
+from .slab_reader import contingency_tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
-PIXELS = {0: "background", 1: "object"}
+PIXEL_CLASSES = {0: "background", 1: "object"}
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class InstanceReport(Report):
     """How well the objects of a prediction agree with those of the truth.
 
-    An object is a hit where its IoU with an object of the other side reaches a threshold; each
-    object is in one pair at most. Adding two reports pools their objects: the counts are added,
-    the figures follow.
+    An object is matched (true positive) where its IoU with an object of the other side reaches a
+    threshold; matches are one to one. Adding two reports pools their objects: the counts are added,
+    and the metrics follow from the sum.
 
-    AP is TP / (TP + FP + FN) at each threshold, as the Data Science Bowl 2018, StarDist and
-    Cellpose count it (other names: accuracy, Jaccard or threat score); it is not the area under
-    a precision-recall curve that COCO calls AP, for which predictions need scores.
+    AP is TP / (TP + FP + FN) at each threshold, as in the Data Science Bowl 2018, StarDist and
+    Cellpose (also called accuracy, Jaccard or threat score); it is not the area under a
+    precision-recall curve that COCO calls AP, for which predictions need scores.
 
     Parameters
     ----------
     thresholds : tuple of float
-        The lowest IoU of a hit, rising.
+        The lowest IoU of a match, rising.
     counts : ndarray of int64
-        TP, FP and FN in a row for each threshold, and in a last row with IoU above 0.5, as the
-        panoptic quality counts (Kirillov et al. 2019).
+        TP, FP and FN in a row for each threshold, and in a last row with IoU above 0.5, as for the
+        panoptic quality (Kirillov et al. 2019).
     overlap : ndarray of float
-        The sum of the IoUs of the hits, for each row of `counts`.
+        The sum of the IoUs of the matches, for each row of `counts`.
     pairs : ndarray of int64
-        A row for each object, paired at the lowest threshold: number of the image, id in the
-        truth, id in the prediction; 0 where the other side has no partner.
+        A row for each object, matched at the lowest threshold: number of the image, id in the
+        truth, id in the prediction; 0 without a match.
     pair_iou : ndarray of float
-        IoU of each row of `pairs`, nan without a partner.
-    pixels : semantic.Report
+        IoU of each row of `pairs`, nan without a match.
+    pixels : SemanticReport
         The same images pixel by pixel: 0 background, 1 any object.
     left_out : int
-        Predicted objects of which more than half is not annotated: where they have no partner
-        they are no false positives.
+        Predicted objects of which more than half is not annotated: without a match they are no
+        false positives.
     images : int
         Number of images pooled.
     """
@@ -62,7 +63,7 @@ class Report:
     overlap: NDArray[np.float64]
     pairs: NDArray[np.int64]
     pair_iou: NDArray[np.float64]
-    pixels: semantic.Report
+    pixels: semantic.SemanticReport
     left_out: int = 0
     images: int = 1
 
@@ -73,12 +74,12 @@ class Report:
 
     @property
     def precision(self) -> dict[float, float]:
-        """Threshold -> part of the predicted objects that are hits."""
+        """Threshold -> fraction of the predicted objects that are matched."""
         return self._by_threshold(matching.precision)
 
     @property
     def recall(self) -> dict[float, float]:
-        """Threshold -> part of the true objects that are hit."""
+        """Threshold -> fraction of the true objects that are matched."""
         return self._by_threshold(matching.recall)
 
     @property
@@ -88,7 +89,7 @@ class Report:
 
     @property
     def matched_iou(self) -> dict[float, float]:
-        """Threshold -> mean IoU of the hits, nan where there is none."""
+        """Threshold -> mean IoU of the matches, nan where there is none."""
         return self._by_threshold(lambda counts: ratio(self.overlap[:-1], counts[:, 0]))
 
     @property
@@ -103,12 +104,12 @@ class Report:
 
     @property
     def sq(self) -> float:
-        """Segmentation quality: mean IoU of the pairs above 0.5, nan where there is none."""
+        """Segmentation quality: mean IoU of the matches above 0.5, nan where there is none."""
         return float(ratio(self.overlap[-1], self.counts[-1, 0]))
 
     @property
     def rq(self) -> float:
-        """Recognition quality: F1 of the pairs above 0.5."""
+        """Recognition quality: F1 of the matches above 0.5."""
         return float(matching.f1(self.counts[-1:])[0])
 
     @property
@@ -118,7 +119,7 @@ class Report:
 
     @property
     def predicted_objects(self) -> int:
-        """Predicted objects that count."""
+        """Predicted objects that are included in the metrics."""
         return int(self.counts[-1, :2].sum())
 
     @property
@@ -132,33 +133,23 @@ class Report:
         return self.pixels.dice
 
     @property
-    def mean_iou(self) -> float:
-        """Mean IoU of the pixels of background and objects."""
-        return self.pixels.mean_iou
-
-    @property
-    def mean_dice(self) -> float:
-        """Mean Dice of the pixels of background and objects."""
-        return self.pixels.mean_dice
-
-    @property
     def accuracy(self) -> float:
-        """Part of the counted pixels that are rightly background or object."""
+        """Fraction of the pixels that are correctly background or object."""
         return self.pixels.accuracy
 
     @property
     def unlabelled(self) -> int | None:
-        """The value of the truth that is not annotated; None where every pixel is."""
+        """The value of the truth that is not annotated; None where every pixel counts."""
         return self.pixels.unlabelled
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the figures should know."""
+        """Remarks on the metrics."""
         return tuple(_notes(self))
 
     @property
     def matches(self) -> "DataFrame":
-        """A row for each object: image, truth and prediction (ids, 0: no partner), iou."""
+        """A row for each object: image, truth and prediction (ids, 0 without a match), iou."""
         from pandas import DataFrame
 
         image, truth, prediction = self.pairs.T
@@ -166,34 +157,30 @@ class Report:
         return DataFrame(columns | {"iou": self.pair_iou})
 
     def table(self) -> "DataFrame":
-        """Build a table of the figures.
+        """Build a table of the metrics.
 
         Returns
         -------
         pandas.DataFrame
-            A row for each threshold: threshold, f1, precision, recall, ap, matched_iou, hits,
-            false_positives, misses. A last row "mean" holds the means over the thresholds, and
+            A row for each threshold: threshold, f1, precision, recall, ap, matched_iou, hits (TP),
+            false_positives, misses (FN). A last row "mean" holds the means over the thresholds, and
             pq, sq and rq.
         """
         return _table(self)
 
-    def __str__(self) -> str:
-        table = self.table().astype(object).drop(columns=["pq", "sq", "rq"])
-        table = table.where(table.notna(), "")
-        shown = table.to_string(index=False, float_format="{:.4f}".format)
-        return "\n".join([shown, self.summary(), *self.notes])
+    def _printed_table(self) -> "DataFrame":
+        return self.table().drop(columns=["pq", "sq", "rq"])
 
     def summary(self) -> str:
-        """Say in one sentence how many objects were compared, and the panoptic quality."""
-        choice = "every pixel counts" if self.unlabelled is None else "its pixels are not counted"
+        """Describe in one sentence how many objects were compared, and the panoptic quality."""
         return (
             f"{self.truth_objects} objects in the truth, {self.predicted_objects} predicted; "
             f"mean AP {self.mean_ap:.4f}; PQ {self.pq:.4f} = SQ {self.sq:.4f} x RQ {self.rq:.4f}; "
-            f"unlabelled={self.unlabelled} ({choice})."
+            f"{unlabelled_text(self.unlabelled)}."
         )
 
     def means(self) -> str:
-        """Say the main figures in one line."""
+        """Describe the main metrics in one line."""
         lowest = self.thresholds[0]
         return (
             f"F1 {self.f1[lowest]:.4f} and AP {self.ap[lowest]:.4f} at IoU {lowest}, "
@@ -201,28 +188,24 @@ class Report:
             f"{self.predicted_objects} predicted"
         )
 
-    def __add__(self, other: "Report") -> "Report":
-        if other.thresholds != self.thresholds:
-            raise ValueError(
-                f"Reports with thresholds={self.thresholds} and thresholds={other.thresholds} "
-                "cannot be pooled: make both with the same."
-            )
-        moved = other.pairs + np.array([self.images, 0, 0])
+    def __add__(self, other: "InstanceReport") -> "InstanceReport":
+        require_equal("thresholds", self.thresholds, other.thresholds)
+        shifted = other.pairs + np.array([self.images, 0, 0])
         return replace(
             self,
             pixels=self.pixels + other.pixels,
             counts=self.counts + other.counts,
             overlap=self.overlap + other.overlap,
-            pairs=np.concatenate([self.pairs, moved]),
+            pairs=np.concatenate([self.pairs, shifted]),
             pair_iou=np.concatenate([self.pair_iou, other.pair_iou]),
             left_out=self.left_out + other.left_out,
             images=self.images + other.images,
         )
 
     def _by_threshold(
-        self, figure: Callable[[NDArray[np.int64]], NDArray[np.float64]]
+        self, metric: Callable[[NDArray[np.int64]], NDArray[np.float64]]
     ) -> dict[float, float]:
-        return dict(zip(self.thresholds, figure(self.counts[:-1]).tolist(), strict=True))
+        return dict(zip(self.thresholds, metric(self.counts[:-1]).tolist(), strict=True))
 
 
 def compare_blocks(
@@ -232,52 +215,34 @@ def compare_blocks(
     labels_are: LabelsAre,
     spacing: Sequence[float] | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
-) -> Generator[Step, None, Report]:
-    """Match the objects of pairs of prediction and truth and pool them into one report.
-
-    Parameters
-    ----------
-    pairs : sequence of tuple
-        Predictions with their truths: arrays, layers, or anything with `.labels`.
-    unlabelled, labels_are, spacing, thresholds
-        As in `evaluate`.
-
-    Yields
-    ------
-    Step
-        After each block.
-
-    Returns
-    -------
-    Report
-        Of all pairs together.
-    """
-    at = _checked(thresholds)
-    left_out = unlabelled or None  # 0 is background
-    shared = yield from shared_pixels(pairs, left_out, labels_are)
-    first, *others = [_report(counted, at, left_out) for counted in shared]
+) -> Generator[Step, None, InstanceReport]:
+    """Match the objects of pairs of prediction and truth, and pool them into one report."""
+    rising = _sorted_thresholds(thresholds)
+    unlabelled = unlabelled or None  # 0 is background
+    tables = yield from contingency_tables(pairs, unlabelled, labels_are)
+    first, *others = [_report(shared, rising, unlabelled) for shared in tables]
     report = sum(others, first)
-    semantic.require_pixels(report.pixels.pixels, left_out)
+    require_pixels(report.pixels.pixels, unlabelled)
     return report
 
 
-def _table(report: Report) -> "DataFrame":
+def _table(report: InstanceReport) -> "DataFrame":
     from pandas import DataFrame
 
     names = ("f1", "precision", "recall", "ap", "matched_iou")
-    figures = {name: [*getattr(report, name).values()] for name in names}
+    metrics = {name: [*getattr(report, name).values()] for name in names}
     counts = dict(zip(("hits", "false_positives", "misses"), report.counts[:-1].T, strict=True))
     blank = [nan] * len(report.thresholds)
     table = DataFrame(
         {"threshold": [*report.thresholds, "mean"]}
-        | {name: [*values, float(np.mean(values))] for name, values in figures.items()}
+        | {name: [*values, float(np.mean(values))] for name, values in metrics.items()}
         | {name: [*blank, getattr(report, name)] for name in ("pq", "sq", "rq")}
         | {name: [*column, None] for name, column in counts.items()}
     )
     return table.astype(dict.fromkeys(counts, "Int64"))
 
 
-def _checked(thresholds: Sequence[float]) -> tuple[float, ...]:
+def _sorted_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
     rising = tuple(sorted({float(t) for t in thresholds}))
     if not rising or not all(0 < t <= 1 for t in rising):
         raise ValueError(
@@ -287,41 +252,43 @@ def _checked(thresholds: Sequence[float]) -> tuple[float, ...]:
 
 
 def _report(
-    shared: matching.Overlaps, thresholds: tuple[float, ...], unlabelled: int | None
-) -> Report:
-    sides = matching.compare(shared)
-    found = [matching.match(sides, t) for t in (*thresholds, matching.ABOVE_HALF)]
-    pairs, iou = _rows(sides, found[0])
-    return Report(
+    shared: matching.ContingencyTable, thresholds: tuple[float, ...], unlabelled: int | None
+) -> InstanceReport:
+    objects = matching.overlapping_objects(shared)
+    matches = [matching.match_objects(objects, t) for t in (*thresholds, matching.ABOVE_HALF)]
+    pairs, iou = _matched_ids(objects, matches[0])
+    return InstanceReport(
         thresholds,
-        np.stack([matching.tally(sides, m) for m in found]),
-        np.array([sides.iou[m].sum() for m in found]),
+        np.stack([matching.count_matches(objects, m) for m in matches]),
+        np.array([objects.iou[m].sum() for m in matches]),
         pairs,
         iou,
-        semantic.Report(tuple(PIXELS), matching.foreground(shared), unlabelled, PIXELS),
-        int(sides.left_out.sum()),
+        semantic.SemanticReport(
+            tuple(PIXEL_CLASSES), matching.foreground_confusion(shared), unlabelled, PIXEL_CLASSES
+        ),
+        int(objects.left_out.sum()),
     )
 
 
-def _rows(
-    sides: matching.MatchedObjects, matched: NDArray[np.intp]
+def _matched_ids(
+    objects: matching.OverlappingObjects, matched: NDArray[np.intp]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Pairs, then objects of the truth without a partner, then predicted ones."""
-    row, column = sides.pairs[matched].T
-    missed = np.delete(sides.truth, row)
-    wrong = np.delete(sides.prediction, column)[~np.delete(sides.left_out, column)]
-    truth = np.concatenate([sides.truth[row], missed, np.zeros_like(wrong)])
-    prediction = np.concatenate([sides.prediction[column], np.zeros_like(missed), wrong])
+    """Rows (image, truth, prediction) and IoU: matches, unmatched truth, unmatched predictions."""
+    row, column = objects.pairs[matched].T
+    misses = np.delete(objects.truth, row)
+    unmatched = np.delete(objects.prediction, column)[~np.delete(objects.left_out, column)]
+    truth = np.concatenate([objects.truth[row], misses, np.zeros_like(unmatched)])
+    prediction = np.concatenate([objects.prediction[column], np.zeros_like(misses), unmatched])
     iou = np.full(len(truth), np.nan)
-    iou[: len(matched)] = sides.iou[matched]
+    iou[: len(matched)] = objects.iou[matched]
     return np.column_stack([np.zeros_like(truth), truth, prediction]), iou
 
 
-def _notes(report: Report) -> Iterator[str]:
+def _notes(report: InstanceReport) -> Iterator[str]:
     if report.left_out:
         yield (
             f"{report.left_out} predicted objects lie mostly where the truth is not annotated: "
-            "without a partner they are no false positives."
+            "without a match they do not count as false positives."
         )
     for count, side in ((report.truth_objects, "truth"), (report.predicted_objects, "prediction")):
         if not count:

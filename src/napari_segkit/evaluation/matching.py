@@ -1,11 +1,11 @@
-"""Objects of a prediction and of the truth: the pixels they share, and which belong together."""
+"""Matching of predicted objects with those of the truth, by the pixels they share."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .confusion import Counts, Figures, ratio
+from .confusion import Counts, Floats, ratio
 
 ABOVE_HALF = float(np.nextafter(0.5, 1))
 VOID = -1
@@ -14,64 +14,36 @@ Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Overlaps:
-    """How many pixels each object of the truth shares with each of the prediction.
+class ContingencyTable:
+    """Sparse table of the pixels that true and predicted objects share; blocks add up."""
 
-    The counts of parts of an image add up to those of the whole.
-
-    Parameters
-    ----------
-    truth, prediction : ndarray of int64
-        Ids on both sides, 0 for background and -1 for what is not annotated; each pair once.
-    pixels : ndarray of int64
-        Pixels of each pair, 1 or more.
-    """
-
-    truth: Ids
+    truth: Ids  # 0 background, -1 not annotated
     prediction: Ids
-    pixels: Counts
+    pixels: Counts  # of each pair, 1 or more
 
-    def __add__(self, other: "Overlaps") -> "Overlaps":
-        return grouped(
+    def __add__(self, other: "ContingencyTable") -> "ContingencyTable":
+        return sum_duplicates(
             np.append(self.truth, other.truth),
             np.append(self.prediction, other.prediction),
             np.append(self.pixels, other.pixels),
         )
 
 
-def overlaps(prediction: NDArray[np.integer], truth: NDArray[np.integer]) -> Overlaps:
-    """Count the pixels that the objects of two arrays share, without a dense table of them.
-
-    Parameters
-    ----------
-    prediction, truth : ndarray of int
-        Ids of one shape, 0 for background and -1 for what is not annotated.
-
-    Returns
-    -------
-    Overlaps
-        Only pairs that occur.
-    """
-    guessed, true = prediction.ravel(), truth.ravel()
-    ends = np.flatnonzero((true[1:] != true[:-1]) | (guessed[1:] != guessed[:-1])) + 1
-    starts = np.append(0, ends)[: true.size]  # of runs of one pair: much fewer than pixels
+def contingency_table(
+    prediction: NDArray[np.integer], truth: NDArray[np.integer]
+) -> ContingencyTable:
+    """Count the pixels that objects share; ids are 0 for background and -1 if not annotated."""
+    predicted, true = prediction.ravel(), truth.ravel()
+    ends = np.flatnonzero((true[1:] != true[:-1]) | (predicted[1:] != predicted[:-1])) + 1
+    starts = np.append(0, ends)[: true.size]  # runs of equal pairs: far fewer than pixels
     lengths = np.diff(starts, append=true.size)
-    return grouped(true[starts].astype(np.int64), guessed[starts].astype(np.int64), lengths)
+    return sum_duplicates(
+        true[starts].astype(np.int64), predicted[starts].astype(np.int64), lengths
+    )
 
 
-def grouped(truth: Ids, prediction: Ids, pixels: Counts) -> Overlaps:
-    """Make overlaps of pairs that may occur several times, such as those of several parts.
-
-    Parameters
-    ----------
-    truth, prediction, pixels : ndarray of int64
-        As in `Overlaps`.
-
-    Returns
-    -------
-    Overlaps
-        Each pair once, its pixels summed.
-    """
+def sum_duplicates(truth: Ids, prediction: Ids, pixels: Counts) -> ContingencyTable:
+    """Build a contingency table, summing the pixels of repeated pairs."""
     (rows, row), (columns, column) = (
         np.unique(ids, return_inverse=True) for ids in (truth, prediction)
     )
@@ -79,54 +51,32 @@ def grouped(truth: Ids, prediction: Ids, pixels: Counts) -> Overlaps:
     cells, cell = np.unique(row * width + column, return_inverse=True)
     sums = np.zeros(len(cells), np.int64)
     np.add.at(sums, cell, pixels)
-    return Overlaps(rows[cells // width], columns[cells % width], sums)
+    return ContingencyTable(rows[cells // width], columns[cells % width], sums)
 
 
-def foreground(shared: Overlaps) -> Counts:
-    """Count annotated pixels of background and of any object, as `confusion` does.
-
-    Parameters
-    ----------
-    shared : Overlaps
-        Of the whole image.
-
-    Returns
-    -------
-    ndarray of int64
-        Shape (2, 3): rows are the truth, columns the prediction; the last column is empty.
-    """
+def foreground_confusion(shared: ContingencyTable) -> Counts:
+    """Confusion matrix ``(2, 3)`` of background and any object, over annotated pixels."""
     counts = np.zeros((2, 3), np.int64)
-    known = shared.truth != VOID
-    cells = (shared.truth[known] > 0).astype(int), (shared.prediction[known] > 0).astype(int)
-    np.add.at(counts, cells, shared.pixels[known])
+    annotated = shared.truth != VOID
+    cells = (
+        (shared.truth[annotated] > 0).astype(int),
+        (shared.prediction[annotated] > 0).astype(int),
+    )
+    np.add.at(counts, cells, shared.pixels[annotated])
     return counts
 
 
 @dataclass(frozen=True, eq=False)
-class MatchedObjects:
-    """The objects of both sides and how well those that touch agree.
+class OverlappingObjects:
+    """Objects of truth and prediction, and the IoU of all pairs that overlap."""
 
-    Parameters
-    ----------
-    truth, prediction : ndarray of int64
-        Ids of the N and M objects, rising.
-    pairs : ndarray of int
-        Shape (P, 2): places in `truth` and `prediction` of the objects that share pixels.
-    iou : ndarray of float
-        Intersection over union of each pair, over annotated pixels.
-    shared : ndarray of int64
-        Pixels of each pair's intersection.
-    area, unannotated : ndarray of int64
-        Pixels of each predicted object: all, and those that are not annotated.
-    """
-
-    truth: Ids
-    prediction: Ids
-    pairs: NDArray[np.intp]
-    iou: Figures
-    shared: Counts
-    area: Counts
-    unannotated: Counts
+    truth: Ids  # (N,), rising
+    prediction: Ids  # (M,), rising
+    pairs: NDArray[np.intp]  # (P, 2): indices into `truth` and `prediction`
+    iou: Floats  # (P,)
+    shared: Counts  # (P,): pixels of the intersection
+    area: Counts  # (M,): pixels of each predicted object
+    unannotated: Counts  # (M,): those of them that are not annotated
 
     @property
     def left_out(self) -> NDArray[np.bool_]:
@@ -134,19 +84,8 @@ class MatchedObjects:
         return 2 * self.unannotated > self.area
 
 
-def compare(shared: Overlaps) -> MatchedObjects:
-    """Measure how well objects agree.
-
-    Parameters
-    ----------
-    shared : Overlaps
-        Of the whole image.
-
-    Returns
-    -------
-    MatchedObjects
-        A predicted object that lies on none of the truth is there as well.
-    """
+def overlapping_objects(shared: ContingencyTable) -> OverlappingObjects:
+    """Compute the IoU of all overlapping pairs, over annotated pixels."""
     truth, true_area = _areas(shared.truth, shared.pixels)
     prediction, area = _areas(shared.prediction, shared.pixels)
     unannotated = np.zeros_like(area)
@@ -158,7 +97,7 @@ def compare(shared: Overlaps) -> MatchedObjects:
     common = shared.pixels[both]
     union = true_area[row] + (area - unannotated)[column] - common
     pairs = np.column_stack([row, column])
-    return MatchedObjects(truth, prediction, pairs, common / union, common, area, unannotated)
+    return OverlappingObjects(truth, prediction, pairs, common / union, common, area, unannotated)
 
 
 def _areas(ids: Ids, pixels: Counts) -> tuple[Ids, Counts]:
@@ -168,111 +107,85 @@ def _areas(ids: Ids, pixels: Counts) -> tuple[Ids, Counts]:
     return present, areas
 
 
-def match(found: MatchedObjects, threshold: float) -> NDArray[np.intp]:
-    """Choose the pairs that belong together: each object in one pair at most.
+def match_objects(objects: OverlappingObjects, threshold: float) -> NDArray[np.intp]:
+    """Match objects one to one, and return the indices of the matched pairs.
 
-    From an IoU of a half on an object has one partner at most (Kirillov et al. 2019), but for
-    ties at the half itself. Below it as many pairs as possible are made, and of all ways to do
-    so the one with the highest sum of IoUs is taken.
-
-    Parameters
-    ----------
-    found : MatchedObjects
-        Both sides.
-    threshold : float
-        The lowest IoU of a pair, above 0.
-
-    Returns
-    -------
-    ndarray of int
-        Places in ``found.pairs``.
+    From an IoU of 0.5 on, matches are unique (Kirillov et al. 2019) but for ties at 0.5. Below,
+    as many pairs as possible are matched, with the highest sum of IoUs.
     """
-    fit = np.flatnonzero(found.iou >= threshold)
+    candidates = np.flatnonzero(objects.iou >= threshold)
     if threshold < 0.5:
-        return _assigned(found, fit)
+        return _optimal_pairs(objects, candidates)
     for side in (0, 1):
-        _, first = np.unique(found.pairs[fit, side], return_index=True)
-        fit = fit[first]
-    return np.sort(fit)
+        _, first = np.unique(objects.pairs[candidates, side], return_index=True)
+        candidates = candidates[first]
+    return np.sort(candidates)
 
 
-def _assigned(found: MatchedObjects, fit: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The best assignment, found in each cluster of objects that touch on its own."""
+def _optimal_pairs(objects: OverlappingObjects, candidates: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The optimal assignment, computed for each connected group of overlapping objects."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    row, column = found.pairs[fit].T
-    size = len(found.truth) + len(found.prediction)
-    touching = (np.ones(len(fit)), (row, column + len(found.truth)))
-    _, cluster = connected_components(coo_array(touching, shape=(size, size)), directed=False)
-    order = np.argsort(cluster[row], kind="stable")
-    parts = np.split(fit[order], np.flatnonzero(np.diff(cluster[row][order])) + 1)
-    chosen = [part if len(part) < 2 else _best(found, part) for part in parts]
-    return np.sort(np.concatenate(chosen)).astype(np.intp)
+    row, column = objects.pairs[candidates].T
+    size = len(objects.truth) + len(objects.prediction)
+    edges = (np.ones(len(candidates)), (row, column + len(objects.truth)))
+    _, group = connected_components(coo_array(edges, shape=(size, size)), directed=False)
+    order = np.argsort(group[row], kind="stable")
+    groups = np.split(candidates[order], np.flatnonzero(np.diff(group[row][order])) + 1)
+    matched = [pairs if len(pairs) < 2 else _assign(objects, pairs) for pairs in groups]
+    return np.sort(np.concatenate(matched)).astype(np.intp)
 
 
-def _best(found: MatchedObjects, fit: NDArray[np.intp]) -> NDArray[np.intp]:
+def _assign(objects: OverlappingObjects, candidates: NDArray[np.intp]) -> NDArray[np.intp]:
     from scipy.optimize import linear_sum_assignment
 
     (rows, row), (columns, column) = (
-        np.unique(ids, return_inverse=True) for ids in found.pairs[fit].T
+        np.unique(ids, return_inverse=True) for ids in objects.pairs[candidates].T
     )
-    place = np.full((len(rows), len(columns)), -1)
-    place[row, column] = fit
-    worth = np.zeros(place.shape)
-    worth[row, column] = 1 + found.iou[fit] / (1 + min(place.shape))  # number first, then IoU
-    chosen = place[linear_sum_assignment(worth, maximize=True)]
-    return chosen[chosen >= 0]
+    index = np.full((len(rows), len(columns)), -1)
+    index[row, column] = candidates
+    weights = np.zeros(index.shape)  # the number of pairs counts first, then their IoU
+    weights[row, column] = 1 + objects.iou[candidates] / (1 + min(index.shape))
+    matched = index[linear_sum_assignment(weights, maximize=True)]
+    return matched[matched >= 0]
 
 
-def tally(found: MatchedObjects, matched: NDArray[np.intp]) -> Counts:
-    """Count hits, false positives and misses.
+def count_matches(objects: OverlappingObjects, matched: NDArray[np.intp]) -> Counts:
+    """Count TP, FP and FN.
 
-    A predicted object without a partner of which more than half is not annotated is no false
-    positive.
-
-    Parameters
-    ----------
-    found : MatchedObjects
-        Both sides.
-    matched : ndarray of int
-        What `match` chose.
-
-    Returns
-    -------
-    ndarray of int64
-        TP, FP and FN.
+    Unmatched predictions that are mostly not annotated are no false positives.
     """
-    wrong = ~found.left_out
-    wrong[found.pairs[matched, 1]] = False
-    return np.array([len(matched), wrong.sum(), len(found.truth) - len(matched)], np.int64)
+    unmatched = ~objects.left_out
+    unmatched[objects.pairs[matched, 1]] = False
+    return np.array([len(matched), unmatched.sum(), len(objects.truth) - len(matched)], np.int64)
 
 
-def f1(counts: Counts) -> Figures:
-    """F1: 2 TP / (2 TP + FP + FN) of rows of counts, nan where there is no object."""
-    hits, wrong, missed = counts.T
-    return ratio(2 * hits, 2 * hits + wrong + missed)
+def f1(counts: Counts) -> Floats:
+    """F1, 2 TP / (2 TP + FP + FN), of rows of counts; nan without objects."""
+    hits, unmatched, misses = counts.T
+    return ratio(2 * hits, 2 * hits + unmatched + misses)
 
 
-def precision(counts: Counts) -> Figures:
-    """Part of the predicted objects that are hits, nan where there is none."""
-    hits, wrong, _ = counts.T
-    return ratio(hits, hits + wrong)
+def precision(counts: Counts) -> Floats:
+    """Precision, TP / (TP + FP), of rows of counts; nan without predictions."""
+    hits, unmatched, _ = counts.T
+    return ratio(hits, hits + unmatched)
 
 
-def recall(counts: Counts) -> Figures:
-    """Part of the true objects that are hit, nan where there is none."""
-    hits, _, missed = counts.T
-    return ratio(hits, hits + missed)
+def recall(counts: Counts) -> Floats:
+    """Recall, TP / (TP + FN), of rows of counts; nan without true objects."""
+    hits, _, misses = counts.T
+    return ratio(hits, hits + misses)
 
 
-def average_precision(counts: Counts) -> Figures:
-    """AP as for cells: TP / (TP + FP + FN), nan where there is no object."""
-    hits, wrong, missed = counts.T
-    return ratio(hits, hits + wrong + missed)
+def average_precision(counts: Counts) -> Floats:
+    """AP as for cells, TP / (TP + FP + FN), of rows of counts; nan without objects."""
+    hits, unmatched, misses = counts.T
+    return ratio(hits, hits + unmatched + misses)
 
 
-def panoptic_quality(counts: Counts, iou: Figures) -> Figures:
-    """PQ: sum of the hits' IoUs over TP + FP / 2 + FN / 2, nan where there is no object."""
-    hits, wrong, missed = counts.T
-    return ratio(iou, hits + wrong / 2 + missed / 2)
+def panoptic_quality(counts: Counts, iou: Floats) -> Floats:
+    """PQ, sum of IoUs / (TP + FP / 2 + FN / 2), of rows of counts; nan without objects."""
+    hits, unmatched, misses = counts.T
+    return ratio(iou, hits + unmatched / 2 + misses / 2)

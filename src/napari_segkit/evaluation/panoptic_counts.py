@@ -1,4 +1,4 @@
-"""Which class each segment of a panoptic labelling has, and how often it is hit."""
+"""Classes of panoptic segments, and their matches in one image."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -7,50 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import matching
-from .confusion import Counts, Figures
+from .confusion import Counts, Floats
 
 KINDS = ("thing", "stuff")
 
 
 @dataclass(frozen=True)
-class Segments:
-    """What a table says of the segments of a labelling.
+class SegmentTable:
+    """Classes of the segments in a label image."""
 
-    Parameters
-    ----------
-    role : str
-        What messages call the labelling: "truth" or "prediction".
-    names : dict of int to str, or None
-        Name of the class of each segment; None: all are of one class, "object".
-    kinds : dict of str to str
-        "thing" or "stuff" for classes of which it is known.
-    crowds : frozenset of int
-        Segments that are a crowd of things which nobody told apart.
-    """
+    role: str  # "truth" or "prediction", for messages
+    names: dict[int, str] | None = None  # class of each segment; None: all are "object"
+    kinds: dict[str, str] = field(default_factory=dict)  # class -> "thing" or "stuff"
+    crowds: frozenset[int] = frozenset()  # segments that are several things, not separated
 
-    role: str
-    names: dict[int, str] | None = None
-    kinds: dict[str, str] = field(default_factory=dict)
-    crowds: frozenset[int] = frozenset()
-
-    def named(self, ids: NDArray[np.int64]) -> list[str]:
-        """Name the class of each id; "" for background and what is not annotated.
-
-        Parameters
-        ----------
-        ids : ndarray of int
-            Ids in any order.
-
-        Returns
-        -------
-        list of str
-            As many.
-
-        Raises
-        ------
-        ValueError
-            If the table leaves out one of them.
-        """
+    def class_names(self, ids: NDArray[np.int64]) -> list[str]:
+        """Class name of each id; "" for background and what is not annotated."""
         if self.names is None:
             return ["object" if i > 0 else "" for i in ids]
         missing = [int(i) for i in np.unique(ids) if i > 0 and int(i) not in self.names]
@@ -58,165 +30,144 @@ class Segments:
             some = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
             raise ValueError(
                 f"In the {self.role}, {len(missing)} segments have no class ({some}): give each "
-                "a row with its number in the column 'index' and a name in the column 'class'."
+                "a row with its id in the column 'index' and a name in the column 'class'."
             )
         return [self.names[i] if i > 0 else "" for i in ids.tolist()]
 
 
-def segments_of(source: Any, role: str) -> Segments:
-    """Read what a labelling says of its segments.
+def read_segments(source: Any, role: str) -> SegmentTable:
+    """Read the classes of segments from the columns "index", "class", "kind" and "iscrowd".
 
-    Parameters
-    ----------
-    source : array-like, layer, or anything with `.table` or `.features`
-        The table's columns: "index" (else the table's own index counts), "class", and where
-        they are known "kind" and "iscrowd".
-    role : str
-        "truth" or "prediction".
-
-    Returns
-    -------
-    Segments
-        Of an array, or without a column "class": one class for all.
-
-    Raises
-    ------
-    ValueError
-        If a kind is neither "thing" nor "stuff".
+    Without a column "class", all segments are of one class.
     """
     table = getattr(source, "table", getattr(source, "features", None))
     if table is None or "class" not in table:
-        return Segments(role)
+        return SegmentTable(role)
     index = table.get("index", table.index)
     rows = [(int(i), c) for i, c in zip(index, table["class"], strict=True) if i == i]
     names = {i: c for i, c in rows if isinstance(c, str) and c}
-    said = table.get("kind", [None] * len(table))
-    kinds = {c: k for c, k in zip(table["class"], said, strict=True) if c in names.values()}
+    kind_column = table.get("kind", [None] * len(table))
+    kinds = {c: k for c, k in zip(table["class"], kind_column, strict=True) if c in names.values()}
     kinds = {c: k for c, k in kinds.items() if isinstance(k, str) and k}
-    wrong = sorted(set(kinds.values()) - set(KINDS))
-    if wrong:
+    unknown = sorted(set(kinds.values()) - set(KINDS))
+    if unknown:
         raise ValueError(
-            f"In the {role}, the column 'kind' holds {', '.join(map(repr, wrong))}; it must be "
+            f"In the {role}, the column 'kind' holds {', '.join(map(repr, unknown))}; it must be "
             "'thing' or 'stuff'."
         )
     crowd = table.get("iscrowd", [0] * len(table))
     crowds = frozenset(int(i) for i, c in zip(index, crowd, strict=True) if c == 1)
-    return Segments(role, names, kinds, crowds)
+    return SegmentTable(role, names, kinds, crowds)
 
 
-def count(
-    shared: matching.Overlaps, prediction: Segments, truth: Segments, unlabelled: int | None
+def count_segments(
+    shared: matching.ContingencyTable,
+    prediction: SegmentTable,
+    truth: SegmentTable,
+    unlabelled: int | None,
 ) -> dict[str, Any]:
-    """Count hits and misses of each class in one image.
-
-    Parameters
-    ----------
-    shared : Overlaps
-        The pixels that segments share.
-    prediction, truth : Segments
-        What they are.
-    unlabelled : int or None
-        The value of the truth that is not annotated; it may be 0.
-
-    Returns
-    -------
-    dict
-        The counts by their names in `panoptic.Report`.
-    """
+    """Count the matches and pixels of each class in one image, as fields of `PanopticReport`."""
     void = np.where(shared.truth == unlabelled, matching.VOID, shared.truth)
-    names = [*truth.named(void), *prediction.named(shared.prediction)]
-    classes, place = np.unique(["", *names], return_inverse=True)
-    true_class, guessed_class = np.split(place[1:] - 1, 2)  # -1: background or void
+    of_pairs = [*truth.class_names(void), *prediction.class_names(shared.prediction)]
+    names, index = np.unique(["", *of_pairs], return_inverse=True)
+    true_class, predicted_class = np.split(index[1:] - 1, 2)  # -1: background or void
     kinds = prediction.kinds | truth.kinds
-    known = tuple(map(str, classes[1:]))
-    stuff = np.array([kinds.get(c) == "stuff" for c in known], bool)
-    true = _merged(void, true_class, stuff)
-    guessed = _merged(shared.prediction, guessed_class, stuff)
-    sides = matching.compare(matching.grouped(true, guessed, shared.pixels))
-    rows, columns = _first(true, true_class), _first(guessed, guessed_class)
-    crowd = np.isin(sides.truth, [*truth.crowds]) & ~stuff[rows]
-    sides = _comparable(sides, rows, columns, crowd)
-    counts, overlap = _tally(sides, rows, columns, crowd, len(known))
-    pixels, counted = _pixels(true_class, guessed_class, void, shared.pixels, len(known))
+    classes = tuple(map(str, names[1:]))
+    stuff = np.array([kinds.get(c) == "stuff" for c in classes], bool)
+    true = _merge_stuff(void, true_class, stuff)
+    predicted = _merge_stuff(shared.prediction, predicted_class, stuff)
+    segments = matching.overlapping_objects(matching.sum_duplicates(true, predicted, shared.pixels))
+    true_classes = _class_of_ids(true, true_class)
+    predicted_classes = _class_of_ids(predicted, predicted_class)
+    crowd = np.isin(segments.truth, [*truth.crowds]) & ~stuff[true_classes]
+    segments = _same_class_pairs(segments, true_classes, predicted_classes, crowd)
+    counts, overlap = _count_matches(segments, true_classes, predicted_classes, crowd, len(classes))
+    pixels, counted = _count_pixels(true_class, predicted_class, void, shared.pixels, len(classes))
     return {
-        "classes": known,
+        "classes": classes,
         "kinds": tuple("stuff" if s else "thing" for s in stuff),
         "counts": counts,
         "overlap": overlap,
         "pixels": pixels,
         "counted": counted,
-        "left_out": int(sides.left_out.sum()),
+        "left_out": int(segments.left_out.sum()),
     }
 
 
-def _merged(ids: matching.Ids, classes: NDArray[np.intp], stuff: NDArray[np.bool_]) -> matching.Ids:
-    """All segments of a class of stuff as one, with its lowest number."""
+def _merge_stuff(
+    ids: matching.Ids, classes: NDArray[np.intp], stuff: NDArray[np.bool_]
+) -> matching.Ids:
+    """Merge the segments of each stuff class, with their lowest id."""
     result = ids.copy()
-    for place in np.flatnonzero(stuff):
-        own = classes == place
-        result[own] = ids[own].min(initial=np.iinfo(np.int64).max)
+    for position in np.flatnonzero(stuff):
+        of_class = classes == position
+        result[of_class] = ids[of_class].min(initial=np.iinfo(np.int64).max)
     return result
 
 
-def _first(ids: matching.Ids, classes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Class of each id above 0, the ids rising."""
+def _class_of_ids(ids: matching.Ids, classes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Class of each id above 0, by rising id."""
     present, first = np.unique(ids, return_index=True)
     return classes[first[present > 0]]
 
 
-def _comparable(
-    sides: matching.MatchedObjects,
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
+def _same_class_pairs(
+    segments: matching.OverlappingObjects,
+    true_classes: NDArray[np.intp],
+    predicted_classes: NDArray[np.intp],
     crowd: NDArray[np.bool_],
-) -> matching.MatchedObjects:
-    """Pairs of one class; what lies in a crowd of its class counts as not annotated."""
-    row, column = sides.pairs.T
-    same = rows[row] == columns[column]
-    unannotated = sides.unannotated.copy()
+) -> matching.OverlappingObjects:
+    """Keep pairs of the same class; pixels in a crowd of the same class count as not annotated."""
+    row, column = segments.pairs.T
+    same = true_classes[row] == predicted_classes[column]
+    unannotated = segments.unannotated.copy()
     crowded = same & crowd[row]
-    np.add.at(unannotated, column[crowded], sides.shared[crowded])
+    np.add.at(unannotated, column[crowded], segments.shared[crowded])
     kept = same & ~crowd[row]
     return replace(
-        sides,
-        pairs=sides.pairs[kept],
-        iou=sides.iou[kept],
-        shared=sides.shared[kept],
+        segments,
+        pairs=segments.pairs[kept],
+        iou=segments.iou[kept],
+        shared=segments.shared[kept],
         unannotated=unannotated,
     )
 
 
-def _tally(
-    sides: matching.MatchedObjects,
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
+def _count_matches(
+    segments: matching.OverlappingObjects,
+    true_classes: NDArray[np.intp],
+    predicted_classes: NDArray[np.intp],
     crowd: NDArray[np.bool_],
     number: int,
-) -> tuple[Counts, Figures]:
-    """TP, FP and FN of each class, and the sum of the IoUs of its hits."""
-    matched = matching.match(sides, matching.ABOVE_HALF)
-    row, column = sides.pairs[matched].T
-    missed, wrong = ~crowd, ~sides.left_out
-    missed[row] = wrong[column] = False
-    counts = [np.bincount(c, minlength=number) for c in (rows[row], columns[wrong], rows[missed])]
+) -> tuple[Counts, Floats]:
+    """TP, FP and FN of each class, and the sum of the IoUs of its matches."""
+    matched = matching.match_objects(segments, matching.ABOVE_HALF)
+    row, column = segments.pairs[matched].T
+    misses, unmatched = ~crowd, ~segments.left_out
+    misses[row] = unmatched[column] = False
+    counts = [
+        np.bincount(c, minlength=number)
+        for c in (true_classes[row], predicted_classes[unmatched], true_classes[misses])
+    ]
     overlap = np.zeros(number)
-    np.add.at(overlap, rows[row], sides.iou[matched])
+    np.add.at(overlap, true_classes[row], segments.iou[matched])
     return np.column_stack(counts), overlap
 
 
-def _pixels(
+def _count_pixels(
     true: NDArray[np.intp],
-    guessed: NDArray[np.intp],
+    predicted: NDArray[np.intp],
     ids: matching.Ids,
     pixels: Counts,
     number: int,
 ) -> tuple[Counts, Counts]:
     """Shared, true and predicted pixels of each class; agreeing and all pixels."""
-    known = ids != matching.VOID
-    true, guessed, pixels = true[known] + 1, guessed[known] + 1, pixels[known]
-    agree = true == guessed
+    annotated = ids != matching.VOID
+    true, predicted = true[annotated] + 1, predicted[annotated] + 1
+    pixels = pixels[annotated]
+    agree = true == predicted
     sums = [
         np.bincount(c, p, number + 1).astype(np.int64)[1:]
-        for c, p in ((true[agree], pixels[agree]), (true, pixels), (guessed, pixels))
+        for c, p in ((true[agree], pixels[agree]), (true, pixels), (predicted, pixels))
     ]
     return np.column_stack(sums), np.array([pixels[agree].sum(), pixels.sum()])

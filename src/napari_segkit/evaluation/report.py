@@ -1,55 +1,17 @@
-"""From a prediction and a truth to a report; which figures it holds depends on the kind."""
+"""Evaluation of a prediction against a truth; the kind decides which metrics are computed."""
 
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.images.axes_image import is_layer
 from napari_segkit.steps import Step, drain
 
 from . import instance, panoptic, semantic
+from .base_report import Report as Report
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-
-class Report(Protocol):
-    """What the reports of all kinds have; adding two pools their counts.
-
-    Attributes
-    ----------
-    mean_iou, mean_dice, accuracy : float
-        Of the pixels.
-    notes : tuple of str
-        What a reader of the figures should know.
-    """
-
-    @property
-    def mean_iou(self) -> float:
-        """Mean IoU of the pixels of the classes that occur."""
-
-    @property
-    def mean_dice(self) -> float:
-        """Mean Dice of the pixels of the classes that occur."""
-
-    @property
-    def accuracy(self) -> float:
-        """Part of the counted pixels whose class was predicted."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of the figures should know."""
-
-    def table(self) -> "DataFrame":
-        """Build a table of the figures."""
-
-    def summary(self) -> str:
-        """Say in one sentence what was counted."""
-
-    def means(self) -> str:
-        """Say the main figures in one line."""
-
-    def __add__(self, other: Any) -> Any: ...
 
 
 KINDS: dict[str, Callable[..., Generator[Step, None, Any]]] = {
@@ -76,42 +38,42 @@ def evaluate(
     prediction, truth : array-like, napari Labels layer or objects, or sequences of them
         Non-negative integers of one shape and any number of dimensions; NumPy arrays, or dask and
         zarr arrays, which are read block by block; or what `predict_objects` returns. Sequences
-        are compared pair by pair and pooled: the counts are added first, and the figures made
-        from the sum.
+        are compared pair by pair and pooled: the counts are added first, and the metrics are
+        computed from the sum.
     kind : {"semantic", "instance", "panoptic"}
-        Which figures. "semantic" compares the class of every pixel. "instance" takes 0 as
+        Which metrics. "semantic" compares the class of every pixel. "instance" takes 0 as
         background and matches objects with objects. "panoptic" matches the segments of each
-        class; a layer's features, or the table of what was found, name the class of each id in
-        the columns "index" and "class", and say in "kind" which are "thing" and which "stuff".
+        class; a layer's features, or the table of predicted objects, name the class of each id in
+        the columns "index" and "class", and whether it is a "thing" or "stuff" in "kind".
     unlabelled : int or None
-        The one value of the truth whose pixels are not counted. None counts every pixel: a
-        background left out would hide every false positive. Among instances 0 is background and
+        The one value of the truth whose pixels are left out. None counts every pixel: a
+        background left out would hide every false positive. For instances 0 is background and
         leaves nothing out.
     labels_are : {"ask", "classes", "objects"}
-        What the values mean, in both. Semantic: "objects" takes all of them as one class, 1, with
-        0 as background; "ask" takes them as classes, but refuses what looks like objects.
-        Instance: "objects" takes each value as an object, "classes" each connected piece of a
-        value; "ask" takes values as objects, but refuses what looks like classes.
+        What the values mean, in both. Semantic: "objects" merges all of them into one class, 1,
+        with 0 as background; "ask" takes them as classes, but refuses what looks like instance
+        ids. Instance: "objects" takes each value as an object, "classes" each connected component
+        of a value; "ask" takes values as objects, but refuses what looks like classes.
     spacing : sequence of float, optional
-        World units between pixels, along Z Y X or Y X, for kinds that measure distances; these
-        here count pixels and objects.
+        World units between pixels, along Z Y X or Y X, for metrics that measure distances; the
+        present ones count pixels and objects.
     thresholds : sequence of float, optional
-        From which IoU on a pair of objects is a hit, for instances only. None: 0.5 to 0.95 in
-        steps of 0.05.
+        The IoUs from which on a pair of objects is a match, for instances only. None: 0.5 to 0.95
+        in steps of 0.05.
 
     Returns
     -------
-    semantic.Report, objects.Report or panoptic.Report
-        By kind. All have ``report.iou``, ``report.dice`` (class -> figure, nan where absent),
+    SemanticReport, InstanceReport or PanopticReport
+        By kind. All have ``report.iou``, ``report.dice`` (class -> metric, nan where absent),
         ``report.mean_iou``, ``report.accuracy``, ``report.table()``, and add up with ``+``;
-        objects have ``report.f1``, ``report.ap`` (threshold -> figure), ``report.mean_ap``,
+        instances have ``report.f1``, ``report.ap`` (threshold -> metric), ``report.mean_ap``,
         ``report.pq``, ``report.matches``; panoptic ones ``report.pq``, ``report.sq``,
-        ``report.rq`` (class -> figure) and ``report.mean_pq``.
+        ``report.rq`` (class -> metric) and ``report.mean_pq``.
 
     Raises
     ------
     ValueError
-        If the shapes differ, values are not non-negative integers, no pixel is left to count, a
+        If the shapes differ, values are not non-negative integers, no pixel is left to compare, a
         segment has no class, or an option is none of those above.
     TypeError
         If `unlabelled` is neither an integer nor None.
@@ -138,29 +100,15 @@ def evaluate_blocks(
     spacing: Sequence[float] | None = None,
     thresholds: Sequence[float] | None = None,
 ) -> Generator[Step, None, Any]:
-    """Compare block by block: the generator behind `evaluate`, for progress and Stop.
-
-    Parameters
-    ----------
-    prediction, truth, kind, unlabelled, labels_are, spacing, thresholds
-        As in `evaluate`.
-
-    Yields
-    ------
-    Step
-        After each block.
-
-    Returns
-    -------
-    Report
-        As `evaluate` returns it.
-    """
+    """Compare block by block: the generator behind `evaluate`, for progress and Stop."""
     if kind not in KINDS:
         available = ", ".join(map(repr, KINDS))
-        raise ValueError(f"There are no figures of kind {kind!r}; available: {available}.")
-    TrainConfig(unlabelled=unlabelled, labels_are=labels_are)  # refuses other words
+        raise ValueError(f"There are no metrics of kind {kind!r}; available: {available}.")
+    TrainConfig(unlabelled=unlabelled, labels_are=labels_are)  # validates both
     if thresholds is not None and kind != "instance":
-        raise ValueError(f"thresholds are for kind='instance': leave them out for kind={kind!r}.")
+        raise ValueError(
+            f"thresholds are for kind='instance' only: leave them out for kind={kind!r}."
+        )
     options = {} if thresholds is None else {"thresholds": thresholds}
     pairs = _pairs(prediction, truth)
     compare = KINDS[kind](
@@ -170,18 +118,7 @@ def evaluate_blocks(
 
 
 def table_of(reports: Sequence[tuple[str, Report]]) -> "DataFrame":
-    """Put the tables of several reports into one.
-
-    Parameters
-    ----------
-    reports : sequence of tuple
-        Names and reports, such as one for each image.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of ``report.table()``, with the reports' names in a first column "image".
-    """
+    """Concatenate the tables of named reports, with the names in a first column "image"."""
     from pandas import concat
 
     names, tables = [name for name, _ in reports], [report.table() for _, report in reports]
@@ -189,10 +126,10 @@ def table_of(reports: Sequence[tuple[str, Report]]) -> "DataFrame":
 
 
 def _pairs(prediction: Any, truth: Any) -> list[tuple[Any, Any]]:
-    several = _is_sequence(prediction), _is_sequence(truth)
-    if not any(several):
+    are_sequences = _is_sequence(prediction), _is_sequence(truth)
+    if not any(are_sequences):
         return [(prediction, truth)]
-    if not all(several) or len(prediction) != len(truth) or not prediction:
+    if not all(are_sequences) or len(prediction) != len(truth) or not prediction:
         given = [len(s) if _is_sequence(s) else "one array" for s in (prediction, truth)]
         raise ValueError(
             f"prediction holds {given[0]} and truth {given[1]}: give one of each, or two lists of "
@@ -202,7 +139,7 @@ def _pairs(prediction: Any, truth: Any) -> list[tuple[Any, Any]]:
 
 
 def _is_sequence(source: Any) -> bool:
-    """Whether it is a list of arrays, layers or objects, and not an array as nested lists."""
+    """Whether it is a list of arrays, layers or objects, not an array as nested lists."""
     if not isinstance(source, list | tuple):
         return False
     return all(is_layer(s) or hasattr(s, "shape") or hasattr(s, "labels") for s in source)

@@ -1,4 +1,4 @@
-"""Semantic figures: the class of every pixel, compared block by block."""
+"""Semantic metrics: the class of every pixel, compared slab by slab."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,8 +11,9 @@ from napari_segkit.config import LabelsAre
 from napari_segkit.images.classes import classes_of
 from napari_segkit.steps import Step
 
-from . import confusion as figures
-from .slab_reader import aligned, labels_of, reader, slabs
+from . import confusion
+from .base_report import Report, require_equal, require_pixels, unlabelled_text
+from .slab_reader import align_arrays, class_reader, get_labels, slabs
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,24 +22,25 @@ MOST_CLASSES = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class SemanticReport(Report):
     """How well a prediction agrees with the truth, pixel by pixel.
 
-    Adding two reports pools their pixels: the counts are added, the figures follow.
+    Adding two reports pools their pixels: the counts are added, and the metrics follow from the
+    sum.
 
     Parameters
     ----------
     classes : tuple of int
-        Class values that occur in the truth or in the prediction, in increasing order.
+        Class values that occur in the truth or in the prediction, rising.
     counts : ndarray of int64
-        Shape (K, K + 1), as `confusion` counts: rows are the truth, columns the prediction, the
-        last column predictions that are no class.
+        Confusion matrix (K, K + 1): rows are the truth, columns the prediction, the last column
+        predictions that are none of the classes.
     unlabelled : int or None
-        The value of the truth whose pixels were not counted; None where every pixel was.
+        The value of the truth whose pixels are left out; None where every pixel counts.
     names : dict of int to str
         Class value to name, for those that have one.
     cleaned : tuple of str
-        What was done to the values.
+        What was changed in the values.
     """
 
     classes: tuple[int, ...]
@@ -49,58 +51,47 @@ class Report:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done to the values, and which classes occur on one side only."""
+        """What was changed in the values, and which classes occur on one side only."""
         return (*self.cleaned, *_one_sided(self))
 
     @property
     def iou(self) -> dict[int, float]:
         """Class value -> intersection over union, nan where absent."""
-        return self._by_class(figures.iou)
+        return self._by_class(confusion.iou)
 
     @property
     def dice(self) -> dict[int, float]:
         """Class value -> Dice coefficient, nan where absent."""
-        return self._by_class(figures.dice)
+        return self._by_class(confusion.dice)
 
     @property
     def precision(self) -> dict[int, float]:
-        """Class value -> part of its predicted pixels that are right, nan where never predicted."""
-        return self._by_class(figures.precision)
+        """Class value -> fraction of its predicted pixels that are correct, nan without any."""
+        return self._by_class(confusion.precision)
 
     @property
     def recall(self) -> dict[int, float]:
-        """Class value -> part of its true pixels that were found, nan where the truth has none."""
-        return self._by_class(figures.recall)
-
-    @property
-    def mean_iou(self) -> float:
-        """Mean IoU of the classes that occur."""
-        return figures.mean(self.iou)
-
-    @property
-    def mean_dice(self) -> float:
-        """Mean Dice of the classes that occur."""
-        return figures.mean(self.dice)
+        """Class value -> fraction of its true pixels that are predicted, nan without any."""
+        return self._by_class(confusion.recall)
 
     @property
     def accuracy(self) -> float:
-        """Part of the counted pixels whose class was predicted."""
-        return figures.accuracy(self.counts)
+        """Fraction of the pixels whose class is predicted correctly."""
+        return confusion.accuracy(self.counts)
 
     @property
     def pixels(self) -> int:
-        """Counted pixels."""
+        """Number of pixels compared."""
         return int(self.counts.sum())
 
     def table(self) -> "DataFrame":
-        """Build a table of the figures.
+        """Build a table of the metrics.
 
         Returns
         -------
         pandas.DataFrame
             A row for each class and a last row "mean". Columns: class, name (where there are
-            names), iou, dice, precision, recall, and the counted pixels of the class in the truth
-            and in the prediction.
+            names), iou, dice, precision, recall, truth_pixels and predicted_pixels.
         """
         from pandas import DataFrame
 
@@ -109,50 +100,43 @@ class Report:
         table = DataFrame(
             {"class": [*self.classes, "mean"]}
             | names
-            | {name: [*values.values(), figures.mean(values)] for name, values in ratios.items()}
-            | {"truth_pixels": [*figures.in_truth(self.counts), None]}
-            | {"predicted_pixels": [*figures.in_prediction(self.counts), None]}
+            | {
+                name: [*values.values(), confusion.nanmean(values)]
+                for name, values in ratios.items()
+            }
+            | {"truth_pixels": [*confusion.truth_pixels(self.counts), None]}
+            | {"predicted_pixels": [*confusion.predicted_pixels(self.counts), None]}
         )
         return table.astype({"truth_pixels": "Int64", "predicted_pixels": "Int64"})
 
-    def __str__(self) -> str:
-        table = self.table().astype(object).fillna("")
-        shown = table.to_string(index=False, float_format="{:.4f}".format)
-        return "\n".join([shown, self.summary(), *self.notes])
-
     def summary(self) -> str:
-        """Say in one sentence how many pixels were counted, which not, and the accuracy."""
-        choice = "every pixel counts" if self.unlabelled is None else "its pixels are not counted"
+        """Describe in one sentence how many pixels were compared, and the accuracy."""
         return (
             f"{self.pixels} pixels, accuracy {self.accuracy:.4f}; "
-            f"unlabelled={self.unlabelled} ({choice})."
+            f"{unlabelled_text(self.unlabelled)}."
         )
 
     def means(self) -> str:
-        """Say the mean figures in one line."""
+        """Describe the mean metrics in one line."""
         return (
             f"mean IoU {self.mean_iou:.4f}, mean Dice {self.mean_dice:.4f}, "
             f"accuracy {self.accuracy:.4f}, {self.pixels} pixels"
         )
 
-    def __add__(self, other: "Report") -> "Report":
-        if other.unlabelled != self.unlabelled:
-            raise ValueError(
-                f"Reports with unlabelled={self.unlabelled} and unlabelled={other.unlabelled} "
-                "cannot be pooled: make both with the same."
-            )
+    def __add__(self, other: "SemanticReport") -> "SemanticReport":
+        require_equal("unlabelled", self.unlabelled, other.unlabelled)
         classes = tuple(sorted({*self.classes, *other.classes}))
         return replace(
             self,
             classes=classes,
-            counts=figures.widen(self.counts, self.classes, classes)
-            + figures.widen(other.counts, other.classes, classes),
+            counts=confusion.expand_classes(self.counts, self.classes, classes)
+            + confusion.expand_classes(other.counts, other.classes, classes),
             names=(other.names or {}) | (self.names or {}),
             cleaned=tuple(dict.fromkeys(self.cleaned + other.cleaned)),
         )
 
-    def _by_class(self, figure: Callable[[Any], NDArray[np.float64]]) -> dict[int, float]:
-        return dict(zip(self.classes, figure(self.counts).tolist(), strict=True))
+    def _by_class(self, metric: Callable[[Any], NDArray[np.float64]]) -> dict[int, float]:
+        return dict(zip(self.classes, metric(self.counts).tolist(), strict=True))
 
 
 def compare_blocks(
@@ -161,71 +145,50 @@ def compare_blocks(
     unlabelled: int | None,
     labels_are: LabelsAre,
     spacing: Sequence[float] | None = None,
-) -> Generator[Step, None, Report]:
-    """Count pairs of prediction and truth block by block and pool them into one report.
-
-    Parameters
-    ----------
-    pairs : sequence of tuple
-        Predictions with their truths: arrays or layers.
-    unlabelled, labels_are, spacing
-        As in `evaluate`.
-
-    Yields
-    ------
-    Step
-        After each block.
-
-    Returns
-    -------
-    Report
-        Of all pairs together.
-    """
-    arrays = [aligned(*pair) for pair in pairs]
-    blocks = [slabs(*pair) for pair in arrays]
-    total, done = sum(map(len, blocks)), 0
-    report = Report((), np.zeros((0, 1), np.int64), unlabelled)
-    for (prediction, truth), parts in zip(arrays, blocks, strict=True):
-        read_truth, grey = reader(truth, "truth", unlabelled, labels_are)
-        read_prediction, more = reader(prediction, "prediction", unlabelled, labels_are)
-        report = replace(report, cleaned=tuple(dict.fromkeys(report.cleaned + grey + more)))
-        for part in parts:
-            report += _count(read_prediction(part), read_truth(part), unlabelled)
+) -> Generator[Step, None, SemanticReport]:
+    """Compare pairs of prediction and truth slab by slab, and pool them into one report."""
+    arrays = [align_arrays(*pair) for pair in pairs]
+    slabs_of_pairs = [slabs(*pair) for pair in arrays]
+    total, done = sum(map(len, slabs_of_pairs)), 0
+    report = SemanticReport((), np.zeros((0, 1), np.int64), unlabelled)
+    for (prediction, truth), slabs_of_pair in zip(arrays, slabs_of_pairs, strict=True):
+        read_truth, truth_notes = class_reader(truth, "truth", unlabelled, labels_are)
+        read_prediction, notes = class_reader(prediction, "prediction", unlabelled, labels_are)
+        notes = report.cleaned + truth_notes + notes
+        report = replace(report, cleaned=tuple(dict.fromkeys(notes)))
+        for slab in slabs_of_pair:
+            report += _count(read_prediction(slab), read_truth(slab), unlabelled)
             done += 1
             yield Step(done, total)
-    return _finish(report, labels_of(pairs[0][1]))
+    return _add_class_names(report, get_labels(pairs[0][1]))
 
 
-def _count(prediction: NDArray[Any], truth: NDArray[Any], unlabelled: int | None) -> Report:
+def _count(prediction: NDArray[Any], truth: NDArray[Any], unlabelled: int | None) -> SemanticReport:
     present = np.union1d(np.unique(truth), np.unique(prediction))
     values = [int(v) for v in present if v != unlabelled]
     if len(values) > MOST_CLASSES:
         raise ValueError(
             f"The truth and the prediction hold {len(values)} values, too many for classes: "
-            "choose labels_are='objects' to take all of them as one class."
+            "choose labels_are='objects' to merge all of them into one class."
         )
-    return Report(tuple(values), figures.confusion(prediction, truth, values), unlabelled)
+    return SemanticReport(
+        tuple(values), confusion.confusion_matrix(prediction, truth, values), unlabelled
+    )
 
 
-def require_pixels(pixels: int, unlabelled: int | None) -> None:
-    """Refuse a truth where nothing is labelled."""
-    if not pixels:
-        raise ValueError(
-            f"Nothing to compare: every pixel of the truth is {unlabelled}, which means unlabelled."
-        )
-
-
-def _finish(report: Report, truth: Any) -> Report:
-    """Refuse a report of nothing; add the names of the classes."""
+def _add_class_names(report: SemanticReport, truth: Any) -> SemanticReport:
     require_pixels(report.pixels, report.unlabelled)
-    found = classes_of(truth, report.classes)
-    names = {c.value: c.name for c in found if c.name != f"class {c.value}"}
+    classes = classes_of(truth, report.classes)
+    names = {c.value: c.name for c in classes if c.name != f"class {c.value}"}
     return replace(report, names=names)
 
 
-def _one_sided(report: Report) -> Iterator[str]:
-    true, guessed = figures.in_truth(report.counts), figures.in_prediction(report.counts)
-    for value, t, p in zip(report.classes, true, guessed, strict=True):
+def _one_sided(report: SemanticReport) -> Iterator[str]:
+    true, predicted = (
+        confusion.truth_pixels(report.counts),
+        confusion.predicted_pixels(report.counts),
+    )
+    for value, t, p in zip(report.classes, true, predicted, strict=True):
         if t and not p:
             yield f"Class {value} is in the truth but nowhere in the prediction."
         if p and not t:

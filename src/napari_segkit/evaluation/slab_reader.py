@@ -1,4 +1,4 @@
-"""Labels read slab by slab, with the same rules for arrays in memory and larger than it."""
+"""Reading of prediction and truth slab by slab, in memory or lazily."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,64 +10,44 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
 from napari_segkit.images.axes_image import SPATIAL, full_resolution, is_layer
-from napari_segkit.images.labels import IGNORE, LabelsError, as_values, clean_edges, read_values
-from napari_segkit.images.orientation import orientation_of, turn
+from napari_segkit.images.labels import (
+    IGNORE,
+    LabelsError,
+    clean_grey_edges,
+    read_class_labels,
+    read_label_arrays,
+)
+from napari_segkit.images.orientation import orientation_of, reorient
 from napari_segkit.steps import Step
 
-from .matching import Overlaps, overlaps
+from .matching import ContingencyTable, contingency_table
 
-BLOCK = 2**23  # pixels read at once
-GREY = "Grey edges of a 0/255 mask in the {}: above 127 is taken as 255, the rest as 0."
+SLAB_PIXELS = 2**23  # read at once
+GREY_EDGES_NOTE = "Grey edges of a 0/255 mask in the {}: above 127 is taken as 255, the rest as 0."
 
-OTHER = {
-    "semantic": ("kind='instance'", "to compare object with object"),
+OTHER_KIND = {
+    "semantic": ("kind='instance'", "to compare objects"),
     "instance": ("kind='semantic'", "to compare the classes of pixels"),
 }
 
 Read = Callable[[slice], NDArray[Any]]
 
 
-def labels_of(source: Any) -> Any:
-    """Take the labels of what a model found (`.labels`); arrays and layers are labels already."""
+def get_labels(source: Any) -> Any:
+    """The labels of predicted objects (`.labels`); arrays and layers are labels already."""
     return source if is_layer(source) else getattr(source, "labels", source)
 
 
-def aligned(prediction: Any, truth: Any) -> tuple[Any, Any]:
-    """Find the arrays behind a prediction and its truth.
-
-    Parameters
-    ----------
-    prediction, truth : array-like, layer, or anything with `.labels`
-        What is compared.
-
-    Returns
-    -------
-    tuple of array-like
-        Not read yet; the prediction lies as the truth does.
-    """
-    guessed, true = labels_of(prediction), labels_of(truth)
-    lies, wanted = orientation_of(guessed), orientation_of(true)
-    return turn(full_resolution(guessed), SPATIAL, lies, wanted), full_resolution(true)
+def align_arrays(prediction: Any, truth: Any) -> tuple[Any, Any]:
+    """The arrays of a prediction and its truth, not read yet, in the orientation of the truth."""
+    predicted, true = get_labels(prediction), get_labels(truth)
+    orientation, wanted = orientation_of(predicted), orientation_of(true)
+    aligned = reorient(full_resolution(predicted), SPATIAL, orientation, wanted)
+    return aligned, full_resolution(true)
 
 
 def slabs(*arrays: Any) -> list[slice]:
-    """Cut a prediction and its truth into slabs along the first axis, of whole chunks.
-
-    Parameters
-    ----------
-    *arrays : array-like
-        Arrays of one shape.
-
-    Returns
-    -------
-    list of slice
-        Together they cover the first axis.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ or there are no pixels.
-    """
+    """Split arrays of one shape into slabs along the first axis, of complete chunks."""
     shapes = [tuple(a.shape) for a in arrays]
     if len(set(shapes)) > 1:
         raise ValueError(
@@ -77,153 +57,107 @@ def slabs(*arrays: Any) -> list[slice]:
     if 0 in shapes[0] or not shapes[0]:
         raise ValueError(f"The truth of shape {shapes[0]} has no pixels to compare.")
     length, *rest = shapes[0]
-    chunk = max(map(_chunk, arrays))
-    rows = max(1, BLOCK // prod(rest) // chunk) * chunk
+    chunk = max(map(_chunk_length, arrays))
+    rows = max(1, SLAB_PIXELS // prod(rest) // chunk) * chunk
     return [slice(start, start + rows) for start in range(0, length, rows)]
 
 
-def _chunk(array: Any) -> int:
-    """Length of the chunks along the first axis, as dask or zarr tell it."""
+def _chunk_length(array: Any) -> int:
+    """Length of the chunks along the first axis, of dask or zarr arrays."""
     first = (getattr(array, "chunks", None) or (1,))[0]
     return int(first[0] if isinstance(first, tuple) else first)
 
 
-def reader(
+def class_reader(
     labels: Any, role: str, unlabelled: int | None, labels_are: LabelsAre
 ) -> tuple[Read, tuple[str, ...]]:
-    """Make a function that reads a slab of checked label values.
+    """A function that reads and checks a slab of class values, and notes on what it changes.
 
-    Arrays in memory are judged as a whole, others slab by slab; grey edges in one slab clean all.
-
-    Parameters
-    ----------
-    labels : array-like
-        NumPy, dask or zarr.
-    role : str
-        What messages call them: "truth" or "prediction".
-    unlabelled, labels_are
-        As in `evaluate`.
-
-    Returns
-    -------
-    tuple
-        The function, from slice to ndarray, and notes on what it does to the values.
+    Arrays in memory are checked as a whole, others slab by slab; grey edges in one slab clean all.
     """
 
-    def read(part: slice) -> NDArray[Any]:
-        with _naming(role, "semantic"):
-            return read_values(labels[part], unlabelled=unlabelled, labels_are=labels_are)
+    def read(slab: slice) -> NDArray[Any]:
+        with _name_role(role, "semantic"):
+            return read_class_labels(labels[slab], unlabelled=unlabelled, labels_are=labels_are)
 
-    note = (GREY.format(role),)
+    note = (GREY_EDGES_NOTE.format(role),)
     if isinstance(labels, np.ndarray):
-        whole = read(slice(None))
-        cleaned = labels_are != "objects" and not np.may_share_memory(whole, labels)
-        return whole.__getitem__, note if cleaned else ()
-    if labels_are == "objects" or not _any_grey(labels, unlabelled):
+        values = read(slice(None))
+        cleaned = labels_are != "objects" and not np.may_share_memory(values, labels)
+        return values.__getitem__, note if cleaned else ()
+    if labels_are == "objects" or not _has_grey_edges(labels, unlabelled):
         return read, ()
-    return lambda part: np.where(np.asarray(labels[part]) > 127, 255, 0), note
+    return lambda slab: np.where(np.asarray(labels[slab]) > 127, 255, 0), note
 
 
-def ids_reader(labels: Any, role: str, unlabelled: int | None, labels_are: LabelsAre) -> Read:
-    """Make a function that reads a slab of objects.
+def id_reader(labels: Any, role: str, unlabelled: int | None, labels_are: LabelsAre) -> Read:
+    """A function that reads a slab of ids, int64: 0 background, -1 not annotated.
 
-    Arrays in memory are judged as a whole, others by their first slab that holds anything. To
-    take each connected piece as an object, the whole array is read.
-
-    Parameters
-    ----------
-    labels : array-like
-        NumPy, dask or zarr.
-    role : str
-        What messages call them: "truth" or "prediction".
-    unlabelled, labels_are
-        As in `evaluate` for objects.
-
-    Returns
-    -------
-    callable
-        From slice to int64: 0 background, the number of each object, -1 not annotated.
+    Arrays in memory are checked as a whole, others up to the first slab with an object. Connected
+    components are labelled in the entire array.
     """
-    from napari_segkit.instances.label_ids import ids_of
+    from napari_segkit.instances.label_ids import instance_ids
 
-    def read(part: slice) -> NDArray[Any]:
-        with _naming(role, "instance"):
-            (values,) = as_values([labels[part]])
+    def read(slab: slice) -> NDArray[Any]:
+        with _name_role(role, "instance"):
+            (values,) = read_label_arrays([labels[slab]])
         ids = values.astype(np.int64)
         return np.where(ids == unlabelled, IGNORE, ids) if unlabelled else ids
 
-    def judge(part: slice) -> NDArray[Any]:
-        with _naming(role, "instance"):
-            (values,) = as_values([labels[part]])
-            return ids_of(values, unlabelled=unlabelled, labels_are=labels_are)[0]
+    def read_checked(slab: slice) -> NDArray[Any]:
+        with _name_role(role, "instance"):
+            (values,) = read_label_arrays([labels[slab]])
+            return instance_ids(values, unlabelled=unlabelled, labels_are=labels_are)[0]
 
     if labels_are == "classes":
-        return judge(slice(None)).__getitem__
-    if labels_are == "ask" and role == "truth":  # a bad prediction is to be measured
-        for part in [slice(None)] if isinstance(labels, np.ndarray) else slabs(labels):
-            if judge(part).any():
+        return read_checked(slice(None)).__getitem__
+    if labels_are == "ask" and role == "truth":  # a bad prediction is measured, not refused
+        for slab in [slice(None)] if isinstance(labels, np.ndarray) else slabs(labels):
+            if read_checked(slab).any():
                 break
     return read
 
 
-def shared_pixels(
+def contingency_tables(
     pairs: Sequence[tuple[Any, Any]], unlabelled: int | None, labels_are: LabelsAre
-) -> Generator[Step, None, list[Overlaps]]:
-    """Count the pixels that the objects of predictions and truths share, block by block.
-
-    Parameters
-    ----------
-    pairs : sequence of tuple
-        Predictions with their truths: arrays, layers, or anything with `.labels`.
-    unlabelled, labels_are
-        As in `evaluate` for objects.
-
-    Yields
-    ------
-    Step
-        After each block.
-
-    Returns
-    -------
-    list of Overlaps
-        One for each pair.
-    """
-    arrays = [aligned(*pair) for pair in pairs]
-    blocks = [slabs(*pair) for pair in arrays]
-    total, done, counted = sum(map(len, blocks)), 0, []
-    for (prediction, truth), parts in zip(arrays, blocks, strict=True):
-        read_truth = ids_reader(truth, "truth", unlabelled, labels_are)
-        read_prediction = ids_reader(prediction, "prediction", None, labels_are)
+) -> Generator[Step, None, list[ContingencyTable]]:
+    """Count the pixels that objects share, a table for each pair; yields after each slab."""
+    arrays = [align_arrays(*pair) for pair in pairs]
+    slabs_of_pairs = [slabs(*pair) for pair in arrays]
+    total, done, tables = sum(map(len, slabs_of_pairs)), 0, []
+    for (prediction, truth), slabs_of_pair in zip(arrays, slabs_of_pairs, strict=True):
+        read_truth = id_reader(truth, "truth", unlabelled, labels_are)
+        read_prediction = id_reader(prediction, "prediction", None, labels_are)
         nothing = np.zeros(0, np.int64)
-        shared = Overlaps(nothing, nothing, nothing)
-        for part in parts:
-            shared += overlaps(read_prediction(part), read_truth(part))
+        shared = ContingencyTable(nothing, nothing, nothing)
+        for slab in slabs_of_pair:
+            shared += contingency_table(read_prediction(slab), read_truth(slab))
             done += 1
             yield Step(done, total)
-        counted.append(shared)
-    return counted
+        tables.append(shared)
+    return tables
 
 
-def _any_grey(labels: Any, unlabelled: int | None) -> bool:
+def _has_grey_edges(labels: Any, unlabelled: int | None) -> bool:
     grey = False
-    for part in slabs(labels):
-        values = np.asarray(labels[part])
+    for slab in slabs(labels):
+        values = np.asarray(labels[slab])
         if values.max() > 255:
             return False
-        grey = grey or clean_edges(values, unlabelled) is not values
+        grey = grey or clean_grey_edges(values, unlabelled) is not values
     return grey
 
 
 @contextmanager
-def _naming(role: str, kind: str) -> Iterator[None]:
-    """Say in which of the two the labels are wrong, and that there is another kind."""
+def _name_role(role: str, kind: str) -> Iterator[None]:
+    """Name prediction or truth in errors of labels, and suggest the other kind."""
     try:
         yield
     except LabelsError as error:
         sentence = str(error).replace("The labels", f"In the {role}, the labels", 1)
         remedies = error.remedies
         if "labels_are='objects'" in remedies:
-            remedy, purpose = OTHER[kind]
+            remedy, purpose = OTHER_KIND[kind]
             sentence = f"{sentence.removesuffix('.')}, or {remedy} {purpose}."
             remedies = (*remedies, remedy)
         raise LabelsError(sentence, remedies) from None
