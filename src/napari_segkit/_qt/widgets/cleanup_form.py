@@ -13,6 +13,8 @@ from .dock import Note
 from .fields import NoWheel
 from .forms import Form, Section, tooltips
 
+CLEAN_UP_TIP = "<p>Correct the labels of each class: fill holes, remove small components.</p>"
+
 
 class ClassChoice(NoWheel, QComboBox):
     """Combo box of classes with their colours."""
@@ -112,6 +114,7 @@ class CleanField(QWidget):
         rows.addRow(self.unit)
         self.choice.setToolTip(tooltips(CleanConfig)["value"])
         self.section = Section("Clean up", content)
+        self.section.button.setToolTip(CLEAN_UP_TIP)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.section)

@@ -68,7 +68,9 @@ class Form(QWidget):
                 field = custom[name] if name in custom else _make_widget(name, *declaration, hide)
                 self._add_field(name, field, collapsed_rows if name in collapsed else rows)
         if collapsed_rows.rowCount():
-            rows.addRow(Section("More", content))
+            section = Section("More", content)
+            section.button.setToolTip("<p>Show the settings that rarely need a change.</p>")
+            rows.addRow(section)
         self.set_value(self._config)
 
     def _add_field(self, name: str, field: Any, rows: QFormLayout) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FIRST_CLASSES = ("object", "background")
 INSTANCE_DTYPE = "uint16"  # enough ids for painting by hand
 RESERVED_ID = 255  # often means "not annotated"
+NEW_LABELS = "<p>Add an empty Labels layer to paint on, aligned with the image.</p>"
 NEXT_OBJECT = "<p>Paint another object: selects the next unused id and the brush.</p>"
 
 
@@ -118,7 +119,8 @@ class ImageAndLabels(QObject):
             self._session.set_axes(image, axes)
         has_axes = axes is not None
         self.new_button.setEnabled(has_axes)
-        self.new_button.setToolTip("" if has_axes else self.axes.problem or "No Image layer.")
+        problem = self.axes.problem or "No Image layer."
+        self.new_button.setToolTip(NEW_LABELS if has_axes else problem)
         self.changed.emit()
 
 
