@@ -1,4 +1,4 @@
-"""Random numbers of torch from a generator of one's own, whatever other threads draw."""
+"""Random operations of torch that draw from a given generator, in one thread only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +13,13 @@ RANDOM = torch.Tag.nondeterministic_seeded
 
 
 class RandomSource:
-    """A seed, and a generator for each device that numbers are drawn on.
-
-    Parameters
-    ----------
-    seed : int
-        The same seed gives the same numbers on the same device.
-    """
+    """A seed, with one generator per device."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._generators: dict[torch.device, torch.Generator] = {}
 
     def generator(self, device: torch.device) -> torch.Generator:
-        """The generator for a device, the same one at each call."""
         if device.type == "meta":  # nothing is drawn there
             device = torch.device("cpu")
         if device not in self._generators:
@@ -36,17 +29,21 @@ class RandomSource:
 
 @contextmanager
 def random_numbers(source: RandomSource) -> Iterator[None]:
-    """Let random operations of torch inside draw from `source`, in this thread only.
+    """Let torch's random operations inside draw from `source`, in this thread only.
 
-    torch's global generators are neither read nor moved. (`torch.random.fork_rng` and a lock do
-    not help: all threads share the global generators.)
+    The global generators are neither used nor changed. `torch.random.fork_rng` cannot do this:
+    all threads share the global generators.
     """
-    with _OwnGenerator(source):
+    with _UseGenerator(source):
         yield
 
 
-class _OwnGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Gives a generator to each random operation that can take one."""
+class _UseGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Pass a generator to each random operation that takes one."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else the first call imports torch._dynamo, which takes seconds
 
     def __init__(self, source: RandomSource) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -56,17 +53,17 @@ class _OwnGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        drawing = _drawing(func)
-        if drawing is None or kwargs.get("generator") is not None:
+        random_func = _with_generator(func)
+        if random_func is None or kwargs.get("generator") is not None:
             return func(*args, **kwargs)
-        return drawing(*args, **kwargs, generator=self.source.generator(_device(args, kwargs)))
+        return random_func(*args, **kwargs, generator=self.source.generator(_device(args, kwargs)))
 
 
 @cache
-def _drawing(func: Any) -> Any:
-    """The form of a random operation that takes a generator; None where there is none.
+def _with_generator(func: Any) -> Any:
+    """Return the overload of a random operation that takes a generator, or None.
 
-    Fused attention has none, which draws only where it drops out; no network here asks it to.
+    Dropout in fused attention has no such overload; no network here uses it.
     """
     if RANDOM not in func.tags:
         return None
@@ -79,7 +76,7 @@ def _drawing(func: Any) -> Any:
 
 
 def _dropout(values: Any, p: float, train: bool | None, generator: torch.Generator) -> Any:
-    """Dropout as graphics cards fuse it, which takes no generator."""
+    """Replace `aten.native_dropout` (fused, on GPUs), which takes no generator."""
     kept = torch.empty_like(values).bernoulli_(1 - p if train else 1, generator=generator)
     return values * kept / (1 - p if train and p < 1 else 1), kept.bool()
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import Inputs
 
-from . import encoder_features, filters
+from . import filters
 from .feature_cache import CACHE, key_of
 
 DIRECTIONS = {2: 128, 3: 256}  # random projections, by spatial dimensions
@@ -87,6 +87,8 @@ def stride(spec: ModelSpec, spacing: Sequence[float]) -> tuple[int, ...]:
     steps = _steps(spec, spacing)
     if not _has_encoder(spec):
         return steps
+    from . import encoder_features
+
     return (*steps[:-2], *(lcm(step, encoder_features.STRIDE) for step in steps[-2:]))
 
 
@@ -119,20 +121,29 @@ class PixelClassifier(nn.Module):
         self.encoder: nn.Module | None = None
         reaches = filters.reaches(self.config, inputs.channels, inputs.ndim)
         if _has_encoder(spec):
+            from . import encoder_features  # its libraries take seconds to import
+
             self.encoder = encoder_features.create(str(spec.encoder), inputs.channels)
             reaches += encoder_features.reaches(self.encoder)
-        reach, seen = torch.tensor(reaches), len(reaches)
+        features = len(reaches)
         self.reads = nn.Buffer(torch.ones(inputs.channels))  # no other tensor tells a file's reader
-        self.mean = nn.Buffer(torch.zeros(seen))
-        self.scale = nn.Buffer(torch.ones(seen))
-        number = DIRECTIONS[inputs.ndim]
-        make = _dense if inputs.ndim == 2 else _single
-        self.directions = nn.Buffer(make(number, reach ** -FINE[inputs.ndim]))
-        self.phases = nn.Buffer(2 * pi * torch.rand(number))
-        self.plain = nn.Buffer(PLAIN * reach[:, None] ** -FADE[inputs.ndim])
-        self.weight = nn.Buffer(torch.zeros(inputs.classes, number + seen))
+        self.mean = nn.Buffer(torch.zeros(features))
+        self.scale = nn.Buffer(torch.ones(features))
+        count = DIRECTIONS[inputs.ndim]
+        self.directions = nn.Buffer(torch.zeros(count, features))
+        self.phases = nn.Buffer(torch.zeros(count))
+        self.plain = nn.Buffer(torch.zeros(features, 1))
+        self.weight = nn.Buffer(torch.zeros(inputs.classes, count + features))
         self.bias = nn.Buffer(torch.zeros(inputs.classes))
+        if not self.phases.is_meta:  # arithmetic there imports torch._dynamo, which takes seconds
+            self._set_random_features(torch.tensor(reaches), inputs.ndim)
         self.eval()
+
+    def _set_random_features(self, radii: Tensor, ndim: int) -> None:
+        make = _dense if ndim == 2 else _single
+        self.directions.copy_(make(len(self.phases), radii ** -FINE[ndim]))
+        self.phases.copy_(2 * pi * torch.rand(len(self.phases)))
+        self.plain.copy_(PLAIN * radii[:, None] ** -FADE[ndim])
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
@@ -161,10 +172,12 @@ class PixelClassifier(nn.Module):
         return torch.from_numpy(CACHE.get(key, lambda: self._compute(image).numpy()))
 
     def _compute(self, image: Tensor) -> Tensor:
-        bank = filters.filter_bank(image, self.config, self.spacing)
-        return (
-            torch.cat([bank, encoder_features.maps(self.encoder, image)]) if self.encoder else bank
-        )
+        features = filters.filter_bank(image, self.config, self.spacing)
+        if self.encoder is None:
+            return features
+        from . import encoder_features
+
+        return torch.cat([features, encoder_features.maps(self.encoder, image)])
 
     def standardise(self, columns: Tensor) -> Tensor:
         """Features ``(F, pixels)`` on one scale, nothing far from the others."""

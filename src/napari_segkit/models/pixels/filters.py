@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from napari_segkit.config import FeatureConfig
-from napari_segkit.tiling import mirror
+from napari_segkit.tiling import mirrored_indices
 
 TRUNCATE = 4.0  # sigmas on each side
 SMALLEST = {2: 1.0, 3: 0.5}  # by measurement: small volumes have their detail in single voxels
@@ -161,7 +161,7 @@ def _matrix(length: int, sigma: float) -> np.ndarray[tuple[int, int], np.dtype[n
     radius = int(TRUNCATE * sigma + 0.5)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     rows = np.arange(length)[:, None]
-    columns = mirror(-radius, length + radius, length)[rows + np.arange(len(weights))]
+    columns = mirrored_indices(-radius, length + radius, length)[rows + np.arange(len(weights))]
     matrix = np.bincount(
         (rows * length + columns).ravel(), np.tile(weights / weights.sum(), length), length**2
     )
@@ -247,7 +247,7 @@ def window(image: Tensor, edge: int) -> Tensor:
     ndim = image.ndim - 1
     for axis in range(1, ndim + 1):
         length = image.shape[axis]
-        places = mirror(-(edge // 2), length + edge // 2, length)
+        places = mirrored_indices(-(edge // 2), length + edge // 2, length)
         image = image.index_select(axis, torch.from_numpy(places).to(image.device))
     for axis in range(1, ndim + 1):
         image = image.unfold(axis, edge, 1)
