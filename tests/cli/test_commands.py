@@ -13,9 +13,9 @@ import tifffile
 from PIL import Image as Pictures
 
 from napari_segkit import ModelSpec, TileConfig, cli, list_models
-from napari_segkit.cli.commands import _parser
-from napari_segkit.cli.models import chosen
-from napari_segkit.cli.terminal import sentence, shown
+from napari_segkit.cli.main import make_parser
+from napari_segkit.cli.terminal import error_line, show_progress
+from napari_segkit.cli.train import spec_and_config
 from napari_segkit.io.files import read_labels
 from napari_segkit.models.presets import preset
 from napari_segkit.segmenter import Segmenter
@@ -167,7 +167,7 @@ def test_images_of_one_name_are_told_apart(tmp_path, capsys):
     listed, table = tmp_path / "list.csv", tmp_path / "figures.csv"
     listed.write_text("images,masks\na/p.tif,a/t.tif\nb/p.tif,b/t.tif\na/p.tif,b/t.tif\n")
     assert run("evaluate", listed, "--csv", listed, "--overwrite") == 2
-    assert "the result would be written over it" in capsys.readouterr().err
+    assert "the result would replace it" in capsys.readouterr().err
     assert run("evaluate", listed, "--csv", table) == 0
     printed = capsys.readouterr().out
     assert "Pooled pixels of 3 images" in printed
@@ -245,9 +245,9 @@ def test_all_about_a_model_names_its_encoders_and_their_licences(capsys):
 def test_a_preset_sets_what_was_not_given(first):
     options, wish = ["--epochs", "20", "--overlap", "96"], ["--preset", "best on a GPU"]
     asked = [*wish, *options] if first else [*options, *wish]
-    args = _parser().parse_args(["train", "a.png", "b.png", "-o", "m.segkit", *asked])
+    args = make_parser().parse_args(["train", "a.png", "b.png", "-o", "m.segkit", *asked])
     known = preset("best on a GPU")
-    spec, config = chosen(args)
+    spec, config = spec_and_config(args)
     assert spec == known.spec
     assert config == replace(known.config, epochs=20, tile=TileConfig(512, 96))
 
@@ -255,8 +255,8 @@ def test_a_preset_sets_what_was_not_given(first):
 @pytest.mark.parametrize("name", ["unet", "mednext"])
 def test_another_model_than_the_presets_has_its_own_encoder(name):
     asked = ["--preset", "volume", "--model", name]
-    args = _parser().parse_args(["train", "a.png", "b.png", "-o", "m.segkit", *asked])
-    assert chosen(args) == (ModelSpec(name), preset("volume").config)
+    args = make_parser().parse_args(["train", "a.png", "b.png", "-o", "m.segkit", *asked])
+    assert spec_and_config(args) == (ModelSpec(name), preset("volume").config)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["models"]])
@@ -355,7 +355,7 @@ def test_an_interrupted_training_is_saved(data, tmp_path, monkeypatch, capsys):
     tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
     before = signal.getsignal(signal.SIGINT)
     assert run(*arguments, *tiny) == 0
-    assert "what was learned until then is saved" in capsys.readouterr().err
+    assert "the model is saved as trained so far" in capsys.readouterr().err
     assert len(Segmenter.load(tmp_path / "a.segkit").history) == 2
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -407,7 +407,7 @@ def test_interrupted_before_anything_was_learned(data, tmp_path, monkeypatch, ca
     tiny = [*TINY, "--unlabelled", "none", "--model", "pixels"]
     assert run(*arguments, *tiny) == 130
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "Interrupted before anything was learned."
+    assert last == "Interrupted before the first training step: nothing was saved."
     assert not list(tmp_path.iterdir())
 
 
@@ -449,11 +449,11 @@ def test_progress_is_a_line_for_every_tenth(capsys):
             yield Step(done, 100)
         return "result"
 
-    assert drain(shown(steps(), lambda _: "work")) == "result"
+    assert drain(show_progress(steps(), lambda _: "work")) == "result"
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"work  {done}/100" for done in range(10, 101, 10)]
 
 
-def test_a_sentence_is_one_line():
-    assert sentence(ValueError("two\n  lines")) == "two lines"
-    assert sentence(KeyboardInterrupt()) == "KeyboardInterrupt"
+def test_an_error_is_one_line():
+    assert error_line(ValueError("two\n  lines")) == "two lines"
+    assert error_line(KeyboardInterrupt()) == "KeyboardInterrupt"

@@ -284,7 +284,7 @@ def test_a_table_appears_only_with_its_labels(data, model, tmp_path, monkeypatch
     def fail(*_, **__):
         raise OSError("The disk is full.")
 
-    monkeypatch.setattr("napari_segkit.jobs.files.write_labels", fail)
+    monkeypatch.setattr("napari_segkit.jobs.output_files.write_labels", fail)
     assert run("predict", model, data / "images/0.png", "-o", tmp_path / "a.tif") == 2
     assert last(capsys) == "The disk is full."
     assert not list(tmp_path.iterdir())
@@ -298,7 +298,7 @@ def test_more_objects_than_16_bits_hold(model, tmp_path, capsys):
     (tmp_path / "ids.tif").write_bytes(b"precious")
     assert run(*asked, "-o", tmp_path / "ids.png", "--overwrite") == 0
     printed, said = capsys.readouterr()
-    assert "Note: 66049 objects were found, and a PNG holds 65535 at most" in said
+    assert "Note: There are 66049 objects, and a PNG holds 65535 at most" in said
     labels_file, table_file = printed.splitlines()
     assert labels_file == str(tmp_path / "ids-2.tif")
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -340,7 +340,7 @@ def test_instance_methods(name, data, tmp_path, capsys):
     said = capsys.readouterr().err
     assert f"  object: {2 * scene(0)[1].max()}\n" in said
     sizes = Segmenter.load(path).trained.provenance["sizes"]
-    assert f"  chosen by their sizes: {sizes}\n" in said
+    assert f"  set from their sizes: {sizes}\n" in said
     assert re.search(r"epoch 1  loss [\d.]+  step  2/2", said)
     assert run("predict", path, data / "images", "-o", out, "--score", "0.05", *CPU) == 0
     assert Segmenter.load(path).trained.kind == "instance"
@@ -384,19 +384,22 @@ TRAIN = ["train", "IMAGES", "IDS", "-o", "x.segkit"]
 PREDICT = ["predict", "MODEL", "IMAGE", "-o", "x.tif"]
 MISTAKES = [
     ([*TRAIN, "--model", "maskrcnn", "--objects", "boundary"], "gives objects by itself"),
-    ([*TRAIN, "--object-classes", "CLASSES"], "unet is trained on classes"),
+    ([*TRAIN, "--object-classes", "CLASSES"], "unet gives classes only"),
     ([*TRAIN, "--regions", "REGIONS"], "add --objects distance"),
     ([*TRAIN, "--objects", "boundary", "--regions", "MASK"], "must be two files or two folders"),
     ([*TRAIN, "--objects", "boundary", "--object-classes", "nowhere"], "no file or folder nowhere"),
-    ([*TRAIN, "--objects", "boundary", "--regions", "LESS"], "lacks complete regions of 1 images"),
+    (
+        [*TRAIN, "--objects", "boundary", "--regions", "LESS"],
+        "(complete regions) has no file for 1 images",
+    ),
     (["train", "LIST", "-o", "x.segkit", "--regions", "REGIONS"], "in its column regions"),
-    (["train", "LIST", "-o", "x.segkit"], "unet is trained on classes"),
+    (["train", "LIST", "-o", "x.segkit"], "unet gives classes only"),
     ([*PREDICT, "--masks", "person"], "no class 'person'; choose among class 1, class 2"),
     ([*PREDICT, "--score", "2"], "score is 2.0"),
     ([*PREDICT, "--format", "panoptic"], "ending in .png"),
     ([*PREDICT, "--format", "panoptic", "--masks", "all"], "choose one of the two"),
     ([*PREDICT, "--weights", "coco"], "go with the name of a method"),
-    (["predict", "PLAIN", *PREDICT[2:], "--score", "0.3"], "--score choose among objects"),
+    (["predict", "PLAIN", *PREDICT[2:], "--score", "0.3"], "--score select objects"),
     (["predict", "PLAIN", *PREDICT[2:], "--one-mask"], "gives classes only"),
     (["predict", "PLAIN", "IMAGE", "-o", "x.png", "--format", "panoptic"], "classes only"),
     (["predict", "MODEL", "STACK", "-o", "x.png", "--format", "panoptic"], "is 2D"),

@@ -35,7 +35,10 @@ def test_two_files_become_one_that_predicts_both(folder, tmp_path, capsys):
     assert merge(folder, output, "--stuff", "class 1, 2") == 0
     said = capsys.readouterr()
     assert said.out.splitlines() == [str(output)]
-    assert said.err.splitlines() == ["Objects: object.", "Between them: class 1, class 2."]
+    assert said.err.splitlines() == [
+        "Object classes: object.",
+        "Stuff classes: class 1, class 2.",
+    ]
     assert [f.name for f in tmp_path.iterdir()] == ["both.segkit"]
     found = Segmenter.load(output, device="cpu").predict_objects(np.load(folder / "image.npy"))
     assert found.table["class"].tolist() == ["object"] * 5 + ["class 1", "class 2"]
@@ -43,7 +46,7 @@ def test_two_files_become_one_that_predicts_both(folder, tmp_path, capsys):
 
 def test_without_stuff_all_classes_lie_between(folder, tmp_path, capsys):
     assert merge(folder, tmp_path / "both.segkit") == 0
-    assert "Between them: class 1, class 2, class 3." in capsys.readouterr().err
+    assert "Stuff classes: class 1, class 2, class 3." in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten_unless_asked(folder, tmp_path, capsys):

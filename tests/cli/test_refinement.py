@@ -251,7 +251,7 @@ def test_what_is_read_is_never_written_over(data, tmp_path, capsys):
         ["predict", data / "model.segkit", soft / "0.tif", "-o", out / "0.tif"],
     ):
         assert run(*command, *asked) == 2, command
-        assert "the result would be written over it" in last(capsys)
+        assert "the result would replace it" in last(capsys)
     assert [(soft / f"{i}.tif").read_bytes() for i in range(2)] == before
     assert list(out.iterdir()) == [soft]
     assert run("smooth", soft, images, "-o", tmp_path / "free", *MRF, *asked) == 0
@@ -261,14 +261,14 @@ PREDICT = ["predict", "MODEL", "IMAGE", "-o", "x.tif"]
 SMOOTH = ["smooth", "MASK", "IMAGE", "-o", "x.tif"]
 MISTAKES = [
     ([*PREDICT, "--clean", "sky: largest"], "no class 'sky'; choose among class 1, class 4"),
-    ([*PREDICT, "--clean", "largest"], "does not say what is done to which class"),
+    ([*PREDICT, "--clean", "largest"], "does not name a class and its steps"),
     ([*PREDICT, "--clean", "4: smallest"], "'smallest' is none of threshold, open, close"),
     ([*PREDICT, "--clean", "4: min_size"], "give min_size a number, as in min_size=20"),
     ([*PREDICT, "--clean", "4: min_size=few"], "give min_size a number"),
-    ([*PREDICT, "--clean", "4: largest=1"], "largest stands alone"),
+    ([*PREDICT, "--clean", "4: largest=1"], "largest takes no number"),
     ([*PREDICT, "--clean", "4: min_size=-1"], "min_size is -1"),
     ([*PREDICT, "--clean", "4: threshold=nan"], "threshold is nan"),
-    ([*PREDICT, "--clean", "4:"], "does not say what is done"),
+    ([*PREDICT, "--clean", "4:"], "does not name a class"),
     ([*PREDICT, "--crf-iterations", "3"], "--crf-iterations belong to another method"),
     ([*PREDICT, "--refine", "mrf", "--crf-iterations", "3"], "this is --refine mrf"),
     ([*PREDICT, "--refine", "mrf", "--mrf-weight", "-1"], "weight is -1"),

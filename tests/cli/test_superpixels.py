@@ -109,7 +109,7 @@ def test_an_image_is_never_written_over(tmp_path, capsys):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, scene())
     assert run(path, "-o", tmp_path, "--overwrite") == 2
-    assert "the result would be written over it" in capsys.readouterr().err
+    assert "the result would replace it" in capsys.readouterr().err
     np.testing.assert_array_equal(tifffile.imread(path), scene())
 
 
@@ -120,7 +120,7 @@ def test_a_mask_is_never_written_over(images, tmp_path, capsys):
         tifffile.imwrite(masks / f"{i}.tif", scene(i + 5) // 128)
     assert run(images, "-o", masks, "--mask", masks, "--overwrite") == 2
     assert run(images / "0.png", "-o", masks, "--mask", masks / "0.tif", "--overwrite") == 2
-    assert "the result would be written over it" in capsys.readouterr().err
+    assert "the result would replace it" in capsys.readouterr().err
     for i in range(2):
         np.testing.assert_array_equal(tifffile.imread(masks / f"{i}.tif"), scene(i + 5) // 128)
 
@@ -132,13 +132,13 @@ def test_images_that_cannot_be_cut_do_not_stop_the_others(images, tmp_path, caps
     err = capsys.readouterr().err
     assert "flat.tif: " in err
     assert "constant" in err
-    assert "volume.tif: felzenszwalb cuts images of two dimensions" in err
+    assert "volume.tif: felzenszwalb is for 2D images" in err
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 @pytest.mark.parametrize(("given", "words"), [
     (["a.png", "sub/a.png", "-o", "out"], "would both be written"),
-    (["a.png", "sub/a.png", "-o", "out", "--mask", "a.png"], "One mask was named for 2 images"),
+    (["a.png", "sub/a.png", "-o", "out", "--mask", "a.png"], "There is one mask for 2 images"),
     (["a.png", "-o", "out.jpg"], "cannot be written"),
     (["a.png", "-o", "out.tif", "--size", "-1"], "SuperpixelConfig.size is -1.0"),
     (["a.png", "-o", "out.tif", "--mask", "small.png"], "mask has the shape"),

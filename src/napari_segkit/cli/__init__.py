@@ -1,5 +1,5 @@
-"""The command line: files in, files out."""
+"""Command line ``segkit``: files in, files out."""
 
-from .commands import main
+from .main import main
 
 __all__ = ["main"]

@@ -1,4 +1,4 @@
-"""What commands on image files share: options, the device, one file after the other."""
+"""Options and loops shared by commands on image files."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
@@ -6,64 +6,36 @@ from pathlib import Path
 from typing import Any
 
 from .options import numbers
-from .terminal import MISTAKES, say, sentence
+from .terminal import USER_ERRORS, error_line, say
 
 FORMATS = ("tif", "nii.gz", "nii", "png", "npy")
+LIST = "CSV list with the columns images and masks"
 
 
 def add_common(parser: ArgumentParser) -> None:
-    """Add what says how images are read and where the work is done.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-        Of a command.
-    """
-    add_place(parser)
+    """Add axes, spacing, device, threads and overwrite."""
+    add_axes(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--threads", type=int, help="CPU threads that torch may use")
     add_overwrite(parser)
 
 
-def add_place(parser: ArgumentParser) -> None:
-    """Add what says how images are read.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-        Of a command.
-    """
+def add_axes(parser: ArgumentParser) -> None:
+    """Add axes and spacing."""
     parser.add_argument("--axes", help="one letter of TCZYX for each dimension, such as YXC")
     parser.add_argument("--spacing", type=numbers, metavar="Z,Y,X",
                         help="world units between pixels, such as 2,0.5,0.5")  # fmt: skip
 
 
 def add_overwrite(parser: ArgumentParser) -> None:
-    """Add the option that has files replaced.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-        Of a command.
-    """
-    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
-def add_output(parser: ArgumentParser, *more: str, about: str = "") -> None:
-    """Add what says where results are written, and as what.
-
-    Parameters
-    ----------
-    parser : ArgumentParser
-        Of a command.
-    more : str
-        Formats beside the usual ones.
-    about : str
-        What the help says of them.
-    """
+def add_output(parser: ArgumentParser, *formats: str, about: str = "") -> None:
+    """Add output and format; `formats` are further ones, `about` their help."""
     parser.add_argument("-o", "--output", required=True,
                         help="file (.tif, .nii, .nii.gz, .png, .npy) or folder")  # fmt: skip
-    parser.add_argument("--format", choices=(*FORMATS, *more),
+    parser.add_argument("--format", choices=(*FORMATS, *formats),
                         help="of files written to a folder (default nii.gz for NIfTI images, tif "
                              f"for others){about}")  # fmt: skip
 
@@ -76,76 +48,41 @@ def plan_files(
     inputs: Iterable[Path] = (),
     probabilities: bool = False,
 ) -> list[tuple[Path, Path]]:
-    """Name the label files that belong to image files; nothing that is read is written over.
+    """Pair image files with label files; ValueError if one replaces an input or another result.
 
-    Parameters
-    ----------
-    images : sequence of str
-        Files and folders.
-    output, suffix
-        As in `batch.plan`; of several images the output is a folder.
-    inputs : iterable of Path
-        What is read beside the images.
-    probabilities : bool
-        Whether probabilities are written beside the labels.
-
-    Returns
-    -------
-    list of tuple
-        Image file and label file.
-
-    Raises
-    ------
-    ValueError
-        If a file would take the place of one that is read, or of another one's result.
+    `inputs` are read besides the images; with `probabilities`, their files are checked as well.
     """
-    from napari_segkit.jobs.files import maps_beside, plan
+    from napari_segkit.jobs.output_files import plan_outputs, probabilities_file
 
     if len(images) > 1:
         Path(output).mkdir(parents=True, exist_ok=True)
-    jobs = [job for image in images for job in plan(image, output, suffix)]
-    first: dict[Path, Path] = {}
-    for source, target in jobs:
-        if (other := first.setdefault(target, source)) != source:
+    pairs = [pair for image in images for pair in plan_outputs(image, output, suffix)]
+    source_of: dict[Path, Path] = {}
+    for source, target in pairs:
+        if (other := source_of.setdefault(target, source)) != source:
             raise ValueError(
                 f"{other} and {source} would both be written to {target}: give them different "
-                "names, or take them one after the other."
+                "names, or process them one at a time."
             )
-    beside = [maps_beside(target) for target in first] if probabilities else []
-    require_spared([*first, *beside], [*first.values(), *inputs])
-    return jobs
+    targets = list(source_of)
+    targets += map(probabilities_file, source_of) if probabilities else ()
+    check_inputs_kept(targets, [*source_of.values(), *inputs])
+    return pairs
 
 
-def require_spared(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Refuse to write over what is read, whether or not files may be replaced.
-
-    Parameters
-    ----------
-    targets, inputs : iterable of Path
-        What is written, and what is read.
-
-    Raises
-    ------
-    ValueError
-        If a file is both.
-    """
+def check_inputs_kept(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to replace an input file, even with --overwrite."""
     read = {path.resolve() for path in inputs}
     for target in targets:
         if target.resolve() in read:
             raise ValueError(
-                f"{target} is read, and the result would be written over it: choose another name "
+                f"{target} is an input, and the result would replace it: choose another name "
                 "or folder for the result."
             )
 
 
-def say_device(args: Namespace) -> None:
-    """Take the threads that were asked for, and say where the work is done.
-
-    Parameters
-    ----------
-    args : Namespace
-        Options of a command.
-    """
+def set_up_device(args: Namespace) -> None:
+    """Set the threads, and say which device is used."""
     from napari_segkit.devices import describe, gpu_problem, use_threads
 
     if args.threads:
@@ -155,22 +92,12 @@ def say_device(args: Namespace) -> None:
         say(problem)
 
 
-def each_file(work: Callable[..., Any], jobs: Sequence[tuple[Path, ...]], *, folder: bool) -> int:
-    """Work on files one after the other; in a folder the others go on where one fails.
+def for_each_file(
+    work: Callable[..., Any], jobs: Sequence[tuple[Path, ...]], *, folder: bool
+) -> int:
+    """Call `work` with the files of each job; in a folder, go on after errors.
 
-    Parameters
-    ----------
-    work : callable
-        What is done with the files of a job.
-    jobs : sequence of tuple of Path
-        The files of each job, the one it is known by first.
-    folder : bool
-        They are of a folder.
-
-    Returns
-    -------
-    int
-        Exit status: 1 where a file failed.
+    Gives the exit status: 1 if a file failed.
     """
     if not folder:
         work(*jobs[0])
@@ -179,8 +106,8 @@ def each_file(work: Callable[..., Any], jobs: Sequence[tuple[Path, ...]], *, fol
     for job in jobs:
         try:
             work(*job)
-        except MISTAKES as problem:
-            say(f"{job[0].name}: {sentence(problem)}")
+        except USER_ERRORS as error:
+            say(f"{job[0].name}: {error_line(error)}")
             failed += 1
     if failed:
         say(f"{failed} of {len(jobs)} files failed.")

@@ -1,4 +1,4 @@
-"""Command line options made from the configuration dataclasses: nothing is declared twice."""
+"""Command line options made from the configuration dataclasses."""
 
 from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -33,25 +33,11 @@ def add_options(
     prefix: str = "",
     suppress: bool = False,
 ) -> None:
-    """Add an option for each field of a configuration.
+    """Add an option for each field: values are defaults, the docstring is the help.
 
-    Fields of a nested configuration become options of their own; where one has the name of an
-    outer field, the outer one has the option.
-
-    Parameters
-    ----------
-    parser : ArgumentParser or group of one
-        What gets the options.
-    config : dataclass instance
-        Its values are the defaults, its docstring is the help.
-    only : collection of str, optional
-        The fields to offer. None: all.
-    names : mapping, optional
-        Field name -> name of the option, where it is another.
-    prefix : str
-        Before all names, so that they differ from those of another configuration.
-    suppress : bool
-        Leave out of the result what is not given, so that it can be told from a default.
+    Fields of nested configurations become options, too; for a name that occurs twice, the outer
+    field has the option. `only` selects fields, `names` maps a field to another option name,
+    `prefix` goes before all names, and `suppress` leaves options not given out of the result.
     """
     for field in _fields(config, set()):
         if only is None or field.name in only:
@@ -62,43 +48,23 @@ def add_options(
 
 
 def read_options(args: Namespace, config: C, *, prefix: str = "") -> C:
-    """Make the configuration that the options describe.
-
-    Parameters
-    ----------
-    args : Namespace
-        What a parser with `add_options` read.
-    config : dataclass instance
-        The one that was given to `add_options`, or another of its class.
-    prefix : str
-        The one that was given to `add_options`.
-
-    Returns
-    -------
-    dataclass instance
-        The same with the values of the options.
-
-    Raises
-    ------
-    ValueError
-        If a value breaks its declared limits.
-    """
+    """Replace fields by the options of `add_options`; ValueError if one is beyond its limits."""
     given = {k[len(prefix) :]: v for k, v in vars(args).items() if k.startswith(prefix)}
     return _read(given, config, set())
 
 
 def flag(name: str) -> str:
-    """Name the option of a field: ``min_size`` as ``--min-size``."""
+    """Option name of a field: ``min_size`` as ``--min-size``."""
     return "--" + name.replace("_", "-")
 
 
 def numbers(text: str) -> list[float]:
-    """Read numbers that commas part, such as "2,0.5,0.5"."""
+    """Read comma-separated numbers, such as "2,0.5,0.5"."""
     return [float(part) for part in text.split(",")]
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Read names that commas part, such as "sky,grass"."""
+    """Read comma-separated names, such as "sky,grass"."""
     return tuple(part.strip() for part in text.split(","))
 
 
@@ -106,27 +72,28 @@ def _fields(config: Any, taken: set[str]) -> Iterator[_Field]:
     from docstring_parser.numpydoc import parse
 
     about = {p.arg_name: p.description or "" for p in parse(type(config).__doc__ or "").params}
-    own = config_fields(type(config))
-    for name, (hint, limits) in own.items():
+    outer = config_fields(type(config))
+    for name, (hint, limits) in outer.items():
         value = getattr(config, name)
         if is_dataclass(value):
-            yield from _fields(value, taken | set(own))
+            yield from _fields(value, taken | set(outer))
         elif name not in taken:
             yield _Field(name, hint, limits, value, about[name])
 
 
 def _read(values: dict[str, Any], config: C, taken: set[str]) -> C:
-    own = set(config_fields(type(config)))
+    outer = set(config_fields(type(config)))
+    inner = taken | outer
     changes = {
-        name: _read(values, value, taken | own) if is_dataclass(value) else values.get(name, value)
-        for name in own - taken
+        name: _read(values, value, inner) if is_dataclass(value) else values.get(name, value)
+        for name in outer - taken
         if (value := getattr(config, name)) is not None or name in values
     }
     return replace(config, **changes)  # type: ignore[type-var]
 
 
 def _argument(field: _Field) -> dict[str, Any]:
-    """What `add_argument` takes for a field."""
+    """Keyword arguments of `add_argument`."""
     if field.hint is bool:
         return {"action": BooleanOptionalAction, "help": _help(field)}
     if get_origin(field.hint) is Literal:
@@ -134,8 +101,9 @@ def _argument(field: _Field) -> dict[str, Any]:
     kinds = get_args(field.hint) or (field.hint,)
     kind = next(k for k in kinds if k is not NoneType)
     if get_origin(kind) is Literal:
-        words = (*get_args(kind), "none")
-        return {"type": _one_of(words), "metavar": _braced(words), "help": _help(field)}
+        choices = (*get_args(kind), "none")
+        metavar = f"{{{','.join(choices)}}}"
+        return {"type": _choice_or_none(choices), "metavar": metavar, "help": _help(field)}
     metavar, convert = kind.__name__.upper(), kind
     if NoneType in kinds:
         metavar, convert = f"{metavar}|none", _or_none(kind)
@@ -149,22 +117,18 @@ def _help(field: _Field) -> str:
     return text.replace("%", "%%")
 
 
-def _one_of(words: Collection[str]) -> Callable[[str], str | None]:
+def _choice_or_none(choices: Collection[str]) -> Callable[[str], str | None]:
     def convert(text: str) -> str | None:
-        if text not in words:
-            raise ArgumentTypeError(f"{text!r} is none of {', '.join(words)}")
+        if text not in choices:
+            raise ArgumentTypeError(f"{text!r} is none of {', '.join(choices)}")
         return None if text == "none" else text
 
     return convert
-
-
-def _braced(words: Collection[str]) -> str:
-    return f"{{{','.join(words)}}}"
 
 
 def _or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     def convert(text: str) -> Any:
         return None if text.lower() == "none" else kind(text)
 
-    convert.__name__ = f"{kind.__name__} or none"  # argparse names it in its message
+    convert.__name__ = f"{kind.__name__} or none"  # argparse shows it in its error message
     return convert

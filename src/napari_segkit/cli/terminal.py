@@ -1,4 +1,4 @@
-"""What the command line says while it works: progress, notes, mistakes in one sentence each."""
+"""Terminal output: progress, warnings, and errors in one line each."""
 
 import signal
 import sys
@@ -15,62 +15,33 @@ from .options import flag
 S = TypeVar("S", bound=Step)
 T = TypeVar("T")
 
-MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, MemoryError, RuntimeError)
-FULL = ("out of memory", "not enough memory", "can't allocate memory")
+# Errors with a message for the user; others are bugs and show their traceback.
+USER_ERRORS = (ValueError, TypeError, OSError, FloatingPointError, MemoryError, RuntimeError)
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 def say(line: str) -> None:
-    """Write a line to standard error.
-
-    Parameters
-    ----------
-    line : str
-        Without its end.
-    """
+    """Write a line to standard error."""
     sys.stderr.write(f"{line}\n")
 
 
-def sentence(problem: BaseException) -> str:
-    """Say in one line what went wrong.
-
-    Parameters
-    ----------
-    problem : exception
-        Such as a ValueError; remedies it names are given as options of the command line.
-
-    Returns
-    -------
-    str
-        The line.
-    """
-    text = " ".join(str(problem).split()) or type(problem).__name__
-    if isinstance(problem, MemoryError) or any(words in text.lower() for words in FULL):
-        return f"The memory is full ({text[:80]}): give a smaller --batch-size or --tile-size."
-    options = [_option(r) for r in getattr(problem, "remedies", ()) if "=" in r]
+def error_line(error: BaseException) -> str:
+    """An error's message in one line, with its remedies as command line options."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
+        return f"Out of memory ({text[:80]}): give a smaller --batch-size or --tile-size."
+    options = [_option(r) for r in getattr(error, "remedies", ()) if "=" in r]
     return f"{text} Here: {' or '.join(options)}." if options else text
 
 
-def shown(steps: Generator[S, None, T], describe: Callable[[S], str]) -> Generator[S, None, T]:
-    """Show progress on standard error: a line that moves on a terminal, else every tenth of it.
+def show_progress(
+    steps: Generator[S, None, T], describe: Callable[[S], str]
+) -> Generator[S, None, T]:
+    """Pass steps on and show them on standard error: every step on a terminal, else every tenth.
 
-    Parameters
-    ----------
-    steps : generator
-        Long work; it is closed with this generator.
-    describe : callable
-        From a step to what is said beside its number.
-
-    Yields
-    ------
-    Step
-        The steps as they come.
-
-    Returns
-    -------
-    object
-        What `steps` returns.
+    `describe` gives the text before the step's number. Closing this closes `steps`.
     """
-    live, tenth = sys.stderr.isatty(), 0
+    live, shown_tenths = sys.stderr.isatty(), 0
     with closing(steps):
         while True:
             try:
@@ -80,14 +51,14 @@ def shown(steps: Generator[S, None, T], describe: Callable[[S], str]) -> Generat
             line = f"{describe(step)}  {step.done}/{step.total}"
             if live:
                 sys.stderr.write(f"\r{line}\x1b[K" + "\n" * (step.done == step.total))
-            elif (passed := 10 * step.done // step.total) > tenth:
-                tenth = passed
+            elif (tenths := 10 * step.done // step.total) > shown_tenths:
+                shown_tenths = tenths
                 say(line)
             yield step
 
 
 @contextmanager
-def notes() -> Iterator[None]:
+def print_warnings() -> Iterator[None]:
     """Print warnings as plain notes."""
 
     def show(message: Warning | str, *_: Any) -> None:
@@ -100,33 +71,26 @@ def notes() -> Iterator[None]:
 
 
 @contextmanager
-def interrupts() -> Iterator[Event]:
-    """Take Ctrl-C as a wish to stop after the step that runs.
-
-    Yields
-    ------
-    Event
-        Set once Ctrl-C was pressed; pressed for the third time, it interrupts at once, and what
-        was learned is lost.
-    """
-    wish = Event()
+def stop_on_interrupt() -> Iterator[Event]:
+    """Set an event at Ctrl-C, to stop after the current step; the third Ctrl-C stops at once."""
+    stop = Event()
     if current_thread() is not main_thread():
-        yield wish
+        yield stop
         return
-    before = signal.getsignal(signal.SIGINT)
+    previous = signal.getsignal(signal.SIGINT)
 
-    def wished(*_: Any) -> None:
-        if wish.is_set():
-            signal.signal(signal.SIGINT, before)
+    def handle(*_: Any) -> None:
+        if stop.is_set():
+            signal.signal(signal.SIGINT, previous)
             with suppress(RuntimeError):  # pressed while another line is being written
-                say("Stopping and saving; press Ctrl-C once more to throw it away.")
-        wish.set()
+                say("Stopping and saving; press Ctrl-C once more to discard the training.")
+        stop.set()
 
-    signal.signal(signal.SIGINT, wished)
+    signal.signal(signal.SIGINT, handle)
     try:
-        yield wish
+        yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
 def _option(remedy: str) -> str:

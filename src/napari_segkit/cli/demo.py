@@ -1,0 +1,15 @@
+"""``segkit demo``: train, predict and evaluate on the sample in napari."""
+
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+
+
+def add_demo(parser: ArgumentParser) -> None:
+    parser.add_argument("--screenshot", metavar="FILE", help="save a screenshot of the window here")
+    parser.add_argument("--stay", action=BooleanOptionalAction, default=None,
+                        help="keep the window open (default: if there is a display)")  # fmt: skip
+
+
+def run(args: Namespace) -> int:
+    from napari_segkit._qt.app import demo
+
+    return demo.main(screenshot=args.screenshot, stay=args.stay)
