@@ -43,12 +43,12 @@ def test_counts_are_those_of_sklearn(pair):
 @given(pair=pairs())
 def test_metrics_are_those_of_sklearn(ours, theirs, pair):
     prediction, truth = pair
-    mine = ours(confusion_matrix(prediction, truth, VALUES))
+    computed = ours(confusion_matrix(prediction, truth, VALUES))
     expected = theirs(
         truth.ravel(), prediction.ravel(), labels=VALUES, average=None, zero_division=0
     )
-    defined = ~np.isnan(mine)
-    np.testing.assert_allclose(mine[defined], expected[defined], rtol=0, atol=1e-12)
+    defined = ~np.isnan(computed)
+    np.testing.assert_allclose(computed[defined], expected[defined], rtol=0, atol=1e-12)
     assert np.all(expected[~defined] == 0)
 
 
@@ -88,8 +88,8 @@ def test_the_order_of_pixels_does_not_matter(pair, random):
 def test_a_perfect_prediction_has_one_everywhere(pair):
     truth = pair[1]
     counts = confusion_matrix(truth, truth, VALUES)
-    for figure in (confusion.iou, confusion.dice, confusion.precision, confusion.recall):
-        values = figure(counts)
+    for metric in (confusion.iou, confusion.dice, confusion.precision, confusion.recall):
+        values = metric(counts)
         assert np.all(values[np.isin(VALUES, truth)] == 1)
         assert np.all(np.isnan(values[~np.isin(VALUES, truth)]))
     assert confusion.accuracy(counts) == 1
@@ -102,7 +102,7 @@ def test_dice_follows_from_iou():
     np.testing.assert_allclose(confusion.dice(counts), 2 * iou / (1 + iou))
 
 
-def test_a_truth_that_is_no_class_is_not_counted_and_a_prediction_is_a_miss():
+def test_values_outside_the_classes_are_left_out_of_the_truth_and_misses_in_the_prediction():
     truth = np.array([0, 1, 1, 2])
     prediction = np.array([1, 1, 0, 2])
     np.testing.assert_array_equal(

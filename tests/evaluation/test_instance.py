@@ -1,4 +1,4 @@
-"""Figures of objects and segments: brute force, torchmetrics, and what must hold of them."""
+"""Metrics of objects and segments: brute force, torchmetrics, and what must hold of them."""
 
 from types import SimpleNamespace
 
@@ -56,13 +56,13 @@ def random_pair(seed):
 
 def dense_iou(prediction, truth, void=None):
     """Every truth against every prediction, mask by mask."""
-    known = truth != void if void is not None else np.ones(truth.shape, bool)
+    annotated = truth != void if void is not None else np.ones(truth.shape, bool)
     true = [i for i in np.unique(truth) if i not in (0, void)]
-    guessed = [i for i in np.unique(prediction) if i]
-    iou = np.zeros((len(true), len(guessed)))
+    predicted = [i for i in np.unique(prediction) if i]
+    iou = np.zeros((len(true), len(predicted)))
     for r, t in enumerate(true):
-        for c, p in enumerate(guessed):
-            a, b = (truth == t) & known, (prediction == p) & known
+        for c, p in enumerate(predicted):
+            a, b = (truth == t) & annotated, (prediction == p) & annotated
             iou[r, c] = (a & b).sum() / (a | b).sum()
     return iou
 
@@ -91,11 +91,11 @@ def check_against_brute_force(prediction, truth):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_figures_are_those_of_brute_force(seed):
+def test_metrics_agree_with_brute_force(seed):
     check_against_brute_force(*random_pair(seed))
 
 
-def test_figures_on_real_nuclei_are_those_of_brute_force(real_data):
+def test_metrics_on_real_nuclei_agree_with_brute_force(real_data):
     rng = np.random.default_rng(0)
     for file in sorted((real_data / "dsb2018_fluo/masks").iterdir())[:3]:
         truth = imread(file)
@@ -116,7 +116,7 @@ def instance(prediction, truth, **options):
 
 @settings(max_examples=40)
 @given(pairs(), st.integers(1, 10**6))
-def test_the_numbers_of_objects_do_not_matter(pair, seed):
+def test_the_ids_of_objects_do_not_matter(pair, seed):
     before = instance(*pair, thresholds=LOW)
     order = np.append(0, np.random.default_rng(seed).permutation(200_000)[:70_000] + 1)
     after = instance(*(order[a] for a in pair), thresholds=LOW)
@@ -148,16 +148,16 @@ def test_reports_add_up_to_the_pooled_report(first, second):
 def test_a_perfect_prediction_has_one_everywhere(pair):
     report = instance(pair[1], pair[1], thresholds=LOW)
     expected = 1.0 if pair[1].any() else np.nan
-    for figures in (report.f1, report.ap, report.precision, report.recall, report.matched_iou):
-        np.testing.assert_array_equal([*figures.values()], expected)
+    for metrics in (report.f1, report.ap, report.precision, report.recall, report.matched_iou):
+        np.testing.assert_array_equal([*metrics.values()], expected)
     np.testing.assert_array_equal([report.pq, report.sq, report.rq, report.mean_ap], expected)
 
 
 @given(pairs())
-def test_figures_fall_with_the_threshold_and_counts_are_of_all_objects(pair):
+def test_metrics_fall_with_the_threshold_and_counts_cover_all_objects(pair):
     report = instance(*pair, thresholds=LOW)
-    for figures in (report.f1, report.ap):
-        assert not (np.diff([*figures.values()]) > 0).any()
+    for metrics in (report.f1, report.ap):
+        assert not (np.diff([*metrics.values()]) > 0).any()
     hits, wrong, missed = report.counts.T
     truth, prediction = (len(np.unique(a[a > 0])) for a in pair[::-1])
     assert set(hits + missed) == {truth} == {report.truth_objects}
@@ -170,7 +170,7 @@ for _i in range(4):
 SHIFTED = np.roll(SQUARES, 2, axis=0)
 
 
-def test_the_figures_of_a_small_example():
+def test_the_metrics_of_a_small_example():
     prediction = SHIFTED.copy()
     prediction[prediction == 4] = 0
     prediction[0, :3] = 8
@@ -196,7 +196,7 @@ def test_the_figures_of_a_small_example():
     assert set(table_of([("a", report), ("b", report)])["image"]) == {"a", "b"}
 
 
-def test_the_pixels_of_objects_have_figures_too():
+def test_the_pixels_of_objects_have_metrics_too():
     report = evaluate(SHIFTED, SQUARES, kind="instance")
     expected = evaluate(SHIFTED, SQUARES, labels_are="objects")
     assert report.iou == expected.iou
@@ -211,7 +211,7 @@ def test_half_an_object_on_each_side_is_one_hit():
     assert (report.pq, report.f1[0.5]) == (0, pytest.approx(2 / 3))  # PQ wants more than a half
 
 
-def test_an_absent_side_is_nan_and_said():
+def test_an_empty_side_gives_nan_and_a_note():
     report = evaluate(SQUARES * 0, SQUARES * 0, kind="instance")
     assert np.isnan([report.mean_ap, report.pq, report.f1[0.5], report.recall[0.5]]).all()
     assert report.notes == ("The truth holds no object.", "The prediction holds no object.")
@@ -220,7 +220,7 @@ def test_an_absent_side_is_nan_and_said():
     assert np.isnan([only.recall[0.5], only.sq]).all()
 
 
-def test_what_is_not_annotated_is_neither_hit_nor_false_positive():
+def test_unannotated_pixels_are_neither_hit_nor_false_positive():
     truth = SQUARES.copy()
     truth[:, 30:] = VOID
     truth[2:10, 26:29] = VOID  # a part of the third object
@@ -249,7 +249,7 @@ def test_large_numbers_and_many_objects_need_no_dense_table():
     assert report.f1[0.5] == pytest.approx(1, abs=0.01)
 
 
-class Watched:
+class LoggedArray:
     """A lazy array that notes how many pixels are loaded at a time."""
 
     def __init__(self, lazy, loads):
@@ -259,7 +259,7 @@ class Watched:
         return getattr(self.lazy, name)
 
     def __getitem__(self, part):
-        return Watched(self.lazy[part], self.loads)
+        return LoggedArray(self.lazy[part], self.loads)
 
     def __array__(self, dtype=None, copy=None):
         self.loads.append(self.lazy.size)
@@ -270,7 +270,7 @@ class Watched:
 def test_lazy_arrays_are_read_slab_by_slab(labels_are, monkeypatch):
     monkeypatch.setattr(slab_reader, "SLAB_PIXELS", 200)
     loads = []
-    lazy = [Watched(da.from_array(a, (2, 20)), loads) for a in (SHIFTED, SQUARES)]
+    lazy = [LoggedArray(da.from_array(a, (2, 20)), loads) for a in (SHIFTED, SQUARES)]
     steps = list(evaluate_blocks(*lazy, kind="instance", labels_are=labels_are))
     report = evaluate(*lazy, kind="instance", labels_are=labels_are)
     assert str(report) == str(evaluate(SHIFTED, SQUARES, kind="instance"))
@@ -280,7 +280,7 @@ def test_lazy_arrays_are_read_slab_by_slab(labels_are, monkeypatch):
 
 
 @pytest.mark.parametrize("wrap", [np.asarray, da.from_array])
-def test_pieces_of_a_class_are_objects_on_request(wrap):
+def test_connected_components_are_objects_on_request(wrap):
     truth, prediction = (wrap((a > 0).astype(np.uint8)) for a in (SQUARES, SHIFTED))
     with pytest.raises(LabelsError, match=r"In the truth, .* look like classes") as caught:
         evaluate(prediction, truth, kind="instance")
@@ -290,7 +290,7 @@ def test_pieces_of_a_class_are_objects_on_request(wrap):
     np.testing.assert_array_equal(report.counts, evaluate(SHIFTED, SQUARES, kind="instance").counts)
 
 
-def test_objects_given_as_classes_are_sent_to_this_kind():
+def test_instance_ids_given_as_classes_get_this_kind_suggested():
     ids = np.kron(np.arange(12).reshape(3, 4), np.ones((3, 3), int))
     with pytest.raises(LabelsError, match="or kind='instance' to compare objects"):
         evaluate(ids, ids)
@@ -302,7 +302,7 @@ def layer(data, **fields):
     return SimpleNamespace(**plain, **fields)
 
 
-def test_layers_and_found_objects_will_do():
+def test_layers_and_predicted_objects_are_accepted():
     expected = str(evaluate(SHIFTED, SQUARES, kind="instance"))
     found = SimpleNamespace(labels=SHIFTED, table=None)
     assert str(evaluate(found, layer(SQUARES), kind="instance")) == expected
@@ -350,7 +350,7 @@ def check_against_torchmetrics(pairs, void=None):
     )
     expected = torch_quality(pairs, void)
     for name, theirs in zip("abc", expected, strict=True):
-        ours = [figures.get(name, 0) for figures in (report.pq, report.sq, report.rq)]
+        ours = [metrics.get(name, 0) for metrics in (report.pq, report.sq, report.rq)]
         np.testing.assert_allclose(np.nan_to_num(ours), theirs, rtol=0, atol=1e-6)
     occurring = [i for i, c in enumerate("abc") if not np.isnan(report.pq.get(c, np.nan))]
     assert report.mean_pq == pytest.approx(expected[occurring, 0].mean(), abs=1e-6)
@@ -452,7 +452,7 @@ def test_the_features_of_layers_name_classes():
     assert evaluate(plain, plain, kind="panoptic").classes == ("object",)
 
 
-def test_one_sided_classes_are_said():
+def test_one_sided_classes_are_noted():
     report = evaluate(SQUARES, segments(SQUARES, "a", ""), kind="panoptic")
     assert report.notes == (
         "Class 'a' is in the truth but nowhere in the prediction.",

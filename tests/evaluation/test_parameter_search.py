@@ -17,7 +17,7 @@ from napari_segkit.refinement.preview_region import refine_region
 from napari_segkit.refinement.probability_maps import as_probability_maps
 
 MRF = RefineConfig("mrf", mrf=MRFConfig(weight=0.1))
-QUICK = RefineConfig("mrf", mrf=MRFConfig(weight=0.1, iterations=2))
+SHORT_MRF = RefineConfig("mrf", mrf=MRFConfig(weight=0.1, iterations=2))
 
 
 def scene(shape=(40, 48), seed=0):
@@ -42,12 +42,12 @@ def score(config, pixels, truth, maps, unlabelled=None, **more):
 
 
 @pytest.fixture
-def few(monkeypatch):
+def short_search(monkeypatch):
     """A search of two trials more than the first two."""
     monkeypatch.setitem(SEARCH_SPACE, "mrf", {"weight": fixed_values(2.0, 4.0)})
 
 
-def test_finds_better_numbers_and_tells_all_that_it_tried():
+def test_better_parameters_are_found_and_all_trials_listed():
     pixels, truth, maps = scene()
     fit = fit_refinement(maps, pixels, truth, MRF, values=(3, 7))
     first, second = fit.trials[:2]
@@ -61,7 +61,7 @@ def test_finds_better_numbers_and_tells_all_that_it_tried():
     assert len({t.config for t in fit.trials}) == len(fit.trials)
 
 
-def test_steps_are_counted_to_their_end(few):
+def test_steps_are_counted_to_their_end(short_search):
     pixels, truth, maps = scene()
     steps = list(refinement_trials(maps, pixels, truth, MRF, values=(3, 7)))
     assert [s.done for s in steps] == list(range(1, len(steps) + 1))
@@ -85,28 +85,28 @@ def test_every_method_is_fitted_and_keeps_its_clean_up(config):
     assert {t.config.clean for t in fit.trials} == {config.clean}
 
 
-def test_only_what_is_labelled_counts(few):
+def test_only_labelled_pixels_count(short_search):
     pixels, truth, maps = scene()
     scribbles = np.zeros_like(truth)
     scribbles[12:20, 14:30], scribbles[5:8, 2:9] = truth[12:20, 14:30], truth[5:8, 2:9]
     fit = fit_refinement(maps, pixels, scribbles, MRF, values=(3, 7), unlabelled=0)
     for trial in (fit.trials[0], fit.trials[1], fit.best):
-        whole = score(trial.config, pixels, scribbles, maps, unlabelled=0)
-        assert trial.mean_iou == pytest.approx(whole)
+        expected = score(trial.config, pixels, scribbles, maps, unlabelled=0)
+        assert trial.mean_iou == pytest.approx(expected)
 
 
-def test_time_points_and_volumes_are_pooled(few):
+def test_time_points_and_volumes_are_pooled(short_search):
     pixels, truth, maps = scene((3, 24, 32))
     truth[1] = 0
     for axes in ("TYX", "ZYX"):
         options = {"values": (3, 7), "axes": axes, "spacing": (4, 1, 1)}
         fit = fit_refinement(maps, pixels, truth, MRF, unlabelled=0, **options)
         more = {"axes": axes, "spacing": (4, 1, 1)}
-        whole = score(MRF, pixels, truth, maps, unlabelled=0, **more)
-        assert fit.trials[1].mean_iou == pytest.approx(whole)
+        expected = score(MRF, pixels, truth, maps, unlabelled=0, **more)
+        assert fit.trials[1].mean_iou == pytest.approx(expected)
 
 
-def test_a_large_image_is_looked_at_in_windows(few, monkeypatch):
+def test_a_large_image_is_evaluated_in_windows(short_search, monkeypatch):
     """Windows of 20 x 24 pixels: with room for all that are labelled, and for two of them."""
     monkeypatch.setattr("napari_segkit.evaluation.parameter_search.WINDOW_PIXELS", 480)
     pixels, truth, maps = scene()
@@ -116,20 +116,22 @@ def test_a_large_image_is_looked_at_in_windows(few, monkeypatch):
     lower = np.where(np.arange(40)[:, None] < 20, 0, scribbles)
     for limit, counted in ((2**22, scribbles), (2 * 480, lower)):
         monkeypatch.setattr("napari_segkit.evaluation.parameter_search.TOTAL_PIXELS", limit)
-        fit = fit_refinement(maps, pixels, scribbles, QUICK, values=(3, 7), unlabelled=0)
+        fit = fit_refinement(maps, pixels, scribbles, SHORT_MRF, values=(3, 7), unlabelled=0)
         for trial in fit.trials:
-            whole = score(trial.config, pixels, counted, maps, unlabelled=0)
-            assert trial.mean_iou == pytest.approx(whole, abs=0.002)  # where two are all but equal
+            expected = score(trial.config, pixels, counted, maps, unlabelled=0)
+            assert trial.mean_iou == pytest.approx(
+                expected, abs=0.002
+            )  # where two are all but equal
     assert fit.trials[0].mean_iou < 0.3
 
 
-def test_a_long_movie_is_judged_on_all_of_its_length(few, monkeypatch):
+def test_a_long_movie_is_evaluated_over_its_full_length(short_search, monkeypatch):
     monkeypatch.setattr("napari_segkit.evaluation.parameter_search.TOTAL_PIXELS", 4 * 40 * 48)
     scenes = [scene(seed=i) for i in range(8)]
     pixels, truth, maps = (np.stack([s[i] for s in scenes]) for i in range(3))
     maps = maps.swapaxes(0, 1)
     maps[:, :4] = maps[::-1, :4]
-    fit = fit_refinement(maps, pixels, truth, QUICK, values=(3, 7), axes="TYX")
+    fit = fit_refinement(maps, pixels, truth, SHORT_MRF, values=(3, 7), axes="TYX")
     parts = [1, 3, 5, 7]
     for trial in fit.trials:
         given = trial.config, pixels[parts], truth[parts], maps[:, parts]
@@ -137,7 +139,7 @@ def test_a_long_movie_is_judged_on_all_of_its_length(few, monkeypatch):
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=40), st.integers(1, 12))
-def test_most_of_the_truth_is_looked_at(counts, limit):
+def test_windows_with_most_labels_are_selected(counts, limit):
     chosen = select_windows(counts, limit)
     assert chosen == sorted(set(chosen))
     assert len(chosen) == min(limit, np.count_nonzero(counts))
@@ -147,7 +149,7 @@ def test_most_of_the_truth_is_looked_at(counts, limit):
 
 
 @given(st.integers(1, 60), st.integers(1, 12))
-def test_places_that_show_alike_are_taken_evenly(places, limit):
+def test_similar_windows_are_spread_evenly(places, limit):
     counts = [100 + i % 3 for i in range(places)]
     chosen = np.array([-1, *select_windows(counts, limit), places])
     if places > limit:
@@ -175,7 +177,7 @@ def test_values_beyond_limits_are_left_out(config, tried, monkeypatch):
     assert fit.trials[-1].config.smoother != config.smoother
 
 
-def test_a_recipe_that_cannot_be_is_refused_at_once():
+def test_an_impossible_refinement_is_refused_at_once():
     config = RefineConfig("superpixels", superpixels=SuperpixelConfig("quickshift"))
     with pytest.raises(ValueError, match="quickshift is for 2D images"):
         next(refinement_trials(*scene_of((4, 20, 24)), config, values=(3, 7)))
@@ -202,7 +204,7 @@ def test_without_an_image_nothing_is_tried_that_needs_one(config):
     )
 
 
-def test_numbers_that_change_nothing_are_not_tried():
+def test_parameters_without_effect_are_not_tried():
     """With a weight of 0, how far it reaches does not matter."""
     config = RefineConfig("crf", crf=CRFConfig(2, smoothness_weight=0.0, appearance_weight=0.0))
     fit = fit_refinement(*scene_of((20, 24)), config, values=(3, 7))
@@ -227,14 +229,14 @@ def test_numbers_that_change_nothing_are_not_tried():
         ({"image": None, "config": RefineConfig("crf")}, "looks at the image"),
     ],
 )
-def test_says_what_cannot_be_fitted(change, words):
+def test_errors_say_what_cannot_be_fitted(change, words):
     pixels, truth, maps = scene()
     given = {"probabilities": maps, "image": pixels, "truth": truth, "config": MRF} | change
     with pytest.raises(ValueError, match=words):
         fit_refinement(**given, values=(3, 7))
 
 
-def test_without_an_image_what_needs_none_is_fitted(few):
+def test_without_an_image_what_needs_none_is_fitted(short_search):
     _, truth, maps = scene()
     fit = fit_refinement(maps, None, truth, MRF, values=(3, 7))
     assert fit.best.mean_iou > fit.trials[1].mean_iou
@@ -247,14 +249,14 @@ def test_without_an_image_what_needs_none_is_fitted(few):
     size=st.tuples(st.integers(1, 20), st.integers(1, 28)),
     method=st.sampled_from([None, "mrf", "crf", "superpixels"]),
 )
-def test_a_region_is_refined_as_the_whole_is(seed, corner, size, method):
+def test_a_region_is_refined_as_in_the_full_image(seed, corner, size, method):
     pixels, _, maps = scene(seed=seed)
     crf = CRFConfig(3, 1.0, 1.0, 3.0, 2.0, 0.2)
     superpixel = SuperpixelConfig(size=5.0)
     config = RefineConfig(method, crf, MRFConfig(iterations=4), superpixel)
     region = tuple(slice(c, c + s) for c, s in zip(corner, size, strict=True))
-    known = as_probability_maps(maps, pixels, axes="YX", spacing=None, uses_image=True)
-    found = refine_region(known, {}, region, config, (3, 7), device="cpu")
-    whole = refine(maps, pixels, config, values=(3, 7), device="cpu")
-    different = np.count_nonzero(found != whole[region])
+    maps_of_image = as_probability_maps(maps, pixels, axes="YX", spacing=None, uses_image=True)
+    found = refine_region(maps_of_image, {}, region, config, (3, 7), device="cpu")
+    expected = refine(maps, pixels, config, values=(3, 7), device="cpu")
+    different = np.count_nonzero(found != expected[region])
     assert different <= (2 if method in ("mrf", "crf") else 0)  # where two are all but equal

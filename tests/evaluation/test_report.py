@@ -42,7 +42,7 @@ def ids(count=12):
     return labels
 
 
-def test_the_figures_of_a_small_example():
+def test_the_metrics_of_a_small_example():
     report = evaluate(PREDICTION, TRUTH)
     assert report.classes == (0, 1, 2)
     assert report.pixels == 8
@@ -55,12 +55,12 @@ def test_the_figures_of_a_small_example():
     assert report.mean_dice == pytest.approx((4 / 6 + 6 / 7 + 2 / 3) / 3)
 
 
-def test_every_pixel_counts_unless_told():
+def test_every_pixel_counts_by_default():
     assert evaluate(PREDICTION, TRUTH).unlabelled is None
     assert evaluate(PREDICTION, TRUTH, unlabelled=0).pixels == 5
 
 
-def test_unlabelled_pixels_are_really_left_out():
+def test_unlabelled_pixels_are_left_out():
     rng = np.random.default_rng(0)
     truth, prediction = rng.integers(0, 4, (2, 20, 20))
     changed = np.where(truth == 0, 3, prediction)
@@ -93,7 +93,7 @@ def test_objects_are_one_class():
     assert report.mean_iou == 1
 
 
-def test_what_looks_like_objects_is_asked_about():
+def test_what_looks_like_instance_ids_is_asked_about():
     with pytest.raises(ValueError, match=r"In the truth, the labels hold.*labels_are='objects'"):
         evaluate(ids(), ids())
     assert len(evaluate(ids(), ids(), labels_are="classes").classes) == 13
@@ -144,7 +144,7 @@ def test_any_number_of_dimensions_counts():
     assert evaluate(line, line, labels_are="classes").mean_iou == 1
 
 
-class Watched:
+class LoggedArray:
     """A lazy array that notes how many pixels are loaded at a time."""
 
     def __init__(self, lazy, loads):
@@ -154,7 +154,7 @@ class Watched:
         return getattr(self.lazy, name)
 
     def __getitem__(self, part):
-        return Watched(self.lazy[part], self.loads)
+        return LoggedArray(self.lazy[part], self.loads)
 
     def __array__(self, dtype=None, copy=None):
         self.loads.append(self.lazy.size)
@@ -167,7 +167,7 @@ def test_lazy_arrays_give_the_same_counts_without_being_loaded_whole(chunks, mon
     rng = np.random.default_rng(0)
     arrays = rng.integers(0, 3, (2, 21, 5, 8)).astype(np.uint8)
     loads = []
-    report = evaluate(*(Watched(da.from_array(a, chunks), loads) for a in arrays))
+    report = evaluate(*(LoggedArray(da.from_array(a, chunks), loads) for a in arrays))
     np.testing.assert_array_equal(report.counts, evaluate(*arrays).counts)
     assert max(loads) <= max(100, chunks[0] * 5 * 8)
 

@@ -23,7 +23,7 @@ CLASSES = tuple(
 FULL = np.ones((28, 28), np.float16)
 
 
-def candidates(boxes, scores, positions=None, masks=None):
+def soft_masks(boxes, scores, positions=None, masks=None):
     count = len(boxes)
     return SoftMasks(
         np.array(boxes, np.float32).reshape(-1, 4),
@@ -33,25 +33,25 @@ def candidates(boxes, scores, positions=None, masks=None):
     )
 
 
-def found(*args, shape=(40, 60), spacing=(1.0, 1.0, 1.0), **more):
+def mask_objects(*args, shape=(40, 60), spacing=(1.0, 1.0, 1.0), **more):
     image = AxesImage(np.zeros(shape), "YX", spacing)
-    masks = MaskCandidates([candidates(*args, **more)], image)
+    masks = MaskCandidates([soft_masks(*args, **more)], image)
     return Objects(masks, ObjectConfig(), CLASSES, image)
 
 
-def test_the_surer_object_has_the_pixel_and_the_rest_is_kept():
-    objects = found([[0, 0, 20, 20], [10, 0, 30, 20]], [0.9, 0.8])
+def test_a_shared_pixel_belongs_to_the_higher_score():
+    objects = mask_objects([[0, 0, 20, 20], [10, 0, 30, 20]], [0.9, 0.8])
     assert len(objects) == 2
     assert (objects.labels[:20, :20] == 1).all()
     assert (objects.labels[:20, 20:30] == 2).all()
 
 
-def test_what_others_nearly_cover_is_no_object():
-    assert len(found([[0, 0, 20, 20], [2, 2, 21, 20]], [0.9, 0.8])) == 1
+def test_objects_that_others_mostly_cover_are_dropped():
+    assert len(mask_objects([[0, 0, 20, 20], [2, 2, 21, 20]], [0.9, 0.8])) == 1
 
 
 def test_thresholds_change_without_predicting_again_in_both_directions():
-    objects = found([[0, 0, 9, 9], [20, 20, 30, 32], [30, 0, 60, 10]], [0.9, 0.6, 0.2])
+    objects = mask_objects([[0, 0, 9, 9], [20, 20, 30, 32], [30, 0, 60, 10]], [0.9, 0.6, 0.2])
     assert len(objects) == 2
     assert len(objects.filtered(ObjectConfig(score=0.1))) == 3
     assert len(objects.filtered(ObjectConfig(score=0.7))) == 1
@@ -62,15 +62,15 @@ def test_thresholds_change_without_predicting_again_in_both_directions():
 
 def test_the_mask_threshold_moves_the_outline():
     ramp = np.broadcast_to(np.linspace(0, 1, 28), (28, 28))
-    objects = found([[0, 0, 28, 28]], [0.9], masks=[ramp], shape=(28, 28))
+    objects = mask_objects([[0, 0, 28, 28]], [0.9], masks=[ramp], shape=(28, 28))
     sizes = [
         int((objects.filtered(ObjectConfig(mask_threshold=t)).labels > 0).sum()) for t in (0.2, 0.8)
     ]
     assert sizes[0] > 3 * sizes[1] > 0
 
 
-def test_the_table_tells_class_score_area_in_world_units_and_box():
-    objects = found(
+def test_the_table_has_class_score_area_in_world_units_and_box():
+    objects = mask_objects(
         [[3, 5, 13, 25], [30, 0, 40, 10]], [0.9, 0.75], positions=[2, 1], spacing=(1, 0.5, 0.25)
     )
     row = objects.table.iloc[0]
@@ -88,7 +88,7 @@ def test_the_table_tells_class_score_area_in_world_units_and_box():
 
 
 def test_properties_are_measured_in_world_units():
-    objects = found([[3, 5, 13, 25]], [0.9], spacing=(1, 0.5, 0.25))
+    objects = mask_objects([[3, 5, 13, 25]], [0.9], spacing=(1, 0.5, 0.25))
     measured = objects.measured("equivalent_diameter_area", "centroid").iloc[0]
     assert measured["equivalent_diameter_area"] == pytest.approx(2 * np.sqrt(25 / np.pi))
     assert measured["y"] == pytest.approx(14.5 * 0.5)
@@ -99,20 +99,20 @@ def test_properties_are_measured_in_world_units():
 def regions(labels, axes, spacing=(1.0, 1.0, 1.0), ndim=2):
     count = int(labels.max())
     image = AxesImage(np.zeros(labels.shape), axes, spacing)
-    everything = SelectedObjects(labels, np.ones(count, np.intp), np.ones(count, np.float32))
-    return Objects(RegionCandidates(everything, image, ndim), ObjectConfig(), CLASSES, image)
+    all_objects = SelectedObjects(labels, np.ones(count, np.intp), np.ones(count, np.float32))
+    return Objects(RegionCandidates(all_objects, image, ndim), ObjectConfig(), CLASSES, image)
 
 
 def test_a_perimeter_is_measured_on_square_pixels_only():
-    square = found([[3, 5, 13, 25]], [0.9], spacing=(3, 0.5, 0.5)).measured()
+    square = mask_objects([[3, 5, 13, 25]], [0.9], spacing=(3, 0.5, 0.5)).measured()
     assert square["perimeter"].item() == pytest.approx(2 * (9 + 19) * 0.5)
-    oblong = found([[3, 5, 13, 25]], [0.9], spacing=(1, 0.5, 0.25))
+    oblong = mask_objects([[3, 5, 13, 25]], [0.9], spacing=(1, 0.5, 0.25))
     assert np.isnan(oblong.measured()["perimeter"].item())
     assert np.isnan(oblong.measured("perimeter", "extent")["perimeter"].item())
     assert oblong.measured()["solidity"].item() == 1
 
 
-def test_what_is_flat_in_a_volume_has_no_solidity():
+def test_flat_objects_in_a_volume_have_no_solidity():
     labels = np.zeros((6, 8, 10), np.int32)
     labels[0, 0, 0], labels[2, 1:7, 1:6] = 1, 2
     labels[range(6), range(6), 9] = 3
@@ -124,7 +124,7 @@ def test_what_is_flat_in_a_volume_has_no_solidity():
     assert measured["extent"].tolist() == pytest.approx([1, 1, 1 / 6, 26 / 27])
 
 
-def test_what_lies_in_several_frames_has_one_row_and_is_not_measured():
+def test_an_object_in_several_frames_has_one_row_and_no_measurements():
     labels = np.zeros((3, 20, 20), np.int32)
     labels[:, 10:], labels[1, 2:6, 3:7] = 1, 2
     measured = regions(labels, "TYX").measured()
@@ -134,13 +134,13 @@ def test_what_lies_in_several_frames_has_one_row_and_is_not_measured():
 
 
 def test_boxes_are_rectangles_around_the_pixels():
-    (corners,) = found([[3, 5, 13, 25]], [0.9]).outlines()
+    (corners,) = mask_objects([[3, 5, 13, 25]], [0.9]).outlines()
     assert corners.min(axis=0).tolist() == [4.5, 2.5]
     assert corners.max(axis=0).tolist() == [24.5, 12.5]
 
 
-def test_nothing_found_is_an_empty_table():
-    objects = found([], [])
+def test_no_object_gives_an_empty_table():
+    objects = mask_objects([], [])
     assert len(objects) == 0
     assert objects.labels.max() == 0
     assert {"index", "class", "score", "area", "y0", "x1"} <= set(objects.table.columns)
@@ -151,47 +151,47 @@ def stack(link):
     image = AxesImage(np.zeros((3, 40, 60)), "ZYX", (2.0, 1.0, 1.0))
     boxes = [[[0, 0, 20, 20], [30, 0, 40, 10]], [[1, 0, 21, 20]], [[1, 1, 21, 21]]]
     scores = [[0.9, 0.8], [0.7], [0.8]]
-    items = [candidates(b, s) for b, s in zip(boxes, scores, strict=True)]
-    return Objects(MaskCandidates(items, image), ObjectConfig(link=link), CLASSES, image)
+    frames = [soft_masks(b, s) for b, s in zip(boxes, scores, strict=True)]
+    return Objects(MaskCandidates(frames, image), ObjectConfig(link=link), CLASSES, image)
 
 
-def test_slices_are_linked_into_volumes_or_left_apart():
-    linked, apart = stack(0.25), stack(None)
-    assert (len(linked), len(apart)) == (2, 4)
+def test_slices_are_linked_or_left_separate():
+    linked, separate = stack(0.25), stack(None)
+    assert (len(linked), len(separate)) == (2, 4)
     assert linked.table["volume"].max() == 3 * 400 * 2.0
     assert linked.table["score"].max() == pytest.approx(0.8, abs=0.01)
     assert linked.table["z1"].max() == 3
 
 
-def test_objects_of_every_frame_have_numbers_of_their_own():
+def test_each_frame_has_its_own_ids():
     image = AxesImage(np.zeros((2, 40, 60)), "TYX")
-    items = [candidates([[0, 0, 20, 20]], [0.9]), candidates([[0, 0, 20, 20]], [0.8])]
-    objects = Objects(MaskCandidates(items, image), ObjectConfig(), CLASSES, image)
+    frames = [soft_masks([[0, 0, 20, 20]], [0.9]), soft_masks([[0, 0, 20, 20]], [0.8])]
+    objects = Objects(MaskCandidates(frames, image), ObjectConfig(), CLASSES, image)
     assert [np.unique(frame[frame > 0]).tolist() for frame in objects.labels] == [[1], [2]]
     assert objects.table["t0"].tolist() == [0, 1]
 
 
-def test_regions_are_filtered_and_come_back():
+def test_regions_are_filtered_reversibly():
     labels = np.zeros((20, 20), np.int32)
     labels[:5, :5], labels[10:14, 10:14] = 1, 2
-    everything = SelectedObjects(labels, np.array([1, 2]), np.array([0.3, 0.9], np.float32))
+    all_objects = SelectedObjects(labels, np.array([1, 2]), np.array([0.3, 0.9], np.float32))
     image = AxesImage(np.zeros((20, 20)), "YX")
-    objects = Objects(RegionCandidates(everything, image, 2), ObjectConfig(), CLASSES, image)
+    objects = Objects(RegionCandidates(all_objects, image, 2), ObjectConfig(), CLASSES, image)
     assert objects.table["class"].tolist() == ["dot"]
     assert len(objects.filtered(ObjectConfig(score=0.2))) == 2
 
 
-def test_a_panoptic_result_needs_maps_of_the_classes_that_occur_only():
+def test_a_panoptic_result_needs_maps_of_occurring_classes_only():
     image = AxesImage(np.zeros((20, 30)), "YX")
     masks = MaskCandidates(
-        [candidates([[0, 0, 10, 20], [15, 0, 25, 20]], [0.9, 0.8], [7, 2])], image
+        [soft_masks([[0, 0, 10, 20], [15, 0, 25, 20]], [0.9, 0.8], [7, 2])], image
     )
     assert masks.positions.tolist() == [2, 7]
     maps = np.full((2, 20, 30), [[[0.3]], [[0.7]]], np.float16)
-    likeliest = np.zeros((20, 30), np.uint8)
-    likeliest[:, 25:] = 1
+    most_likely = np.zeros((20, 30), np.uint8)
+    most_likely[:, 25:] = 1
     sky = np.full((20, 30), 0.5, np.float16)
-    both = PanopticCandidates(masks, [2, 7], maps, [81, 82], likeliest, sky, image)
+    both = PanopticCandidates(masks, [2, 7], maps, [81, 82], most_likely, sky, image)
     chosen = both.select(ObjectConfig())
     assert chosen.positions.tolist() == [7, 81, 82]
     assert chosen.scores.tolist() == pytest.approx([0.7, 0.5, 0.5], abs=1e-3)
@@ -220,7 +220,7 @@ def test_masks_are_pasted_as_torchvision_pastes_them(box):
     assert (a & b).sum() / (a | b).sum() > 0.9
 
 
-def test_a_mask_cut_out_and_pasted_again_is_the_same():
+def test_an_extracted_mask_pasted_again_is_the_same():
     plane = np.zeros((64, 80), np.float32)
     plane[disk((30, 40), 17)] = 1
     box = (23.0, 13.0, 58.0, 48.0)

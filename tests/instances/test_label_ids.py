@@ -47,7 +47,7 @@ def test_another_unlabelled_value_is_left_out():
     assert len(found.class_of) == 5
 
 
-def test_few_values_in_many_pieces_are_asked_about():
+def test_few_values_in_many_components_are_asked_about():
     with pytest.raises(
         LabelsError, match=r"1 value\(s\) in 6 connected components.*labels_are='classes'"
     ) as error:
@@ -55,11 +55,11 @@ def test_few_values_in_many_pieces_are_asked_about():
     assert error.value.remedies == ("labels_are='classes'", "labels_are='objects'")
 
 
-def test_ids_that_start_anew_in_each_slice_are_not_asked_about():
+def test_ids_that_restart_in_each_slice_are_not_asked_about():
     assert read_ids(np.stack([squares()] * 9)).max() == 6
 
 
-def test_each_piece_of_a_class_is_an_object_of_it():
+def test_each_component_of_a_class_is_an_object():
     labels = squares()
     labels[labels > 0] = 2 + labels[labels > 0] % 2
     found = read_objects([labels], labels_are="classes")
@@ -67,11 +67,11 @@ def test_each_piece_of_a_class_is_an_object_of_it():
     assert found.class_of.tolist() == [0, 2, 1, 2, 1, 2, 1]
 
 
-def test_one_value_with_several_pieces_can_be_one_object():
+def test_one_value_with_several_components_can_be_one_object():
     assert read_ids(squares(value=7), labels_are="objects").max() == 1
 
 
-def test_ids_of_several_images_stay_apart():
+def test_ids_of_several_images_are_distinct():
     found = read_objects([squares(), squares(3)])
     assert set(np.unique(found.ids[0])) & set(np.unique(found.ids[1])) == {0}
     assert len(found.class_of) == 10
@@ -123,7 +123,7 @@ def test_negative_values_and_other_shapes_are_refused():
         read_objects([squares()], images=[image_of(squares(2))])
 
 
-def test_time_points_are_apart_and_slices_where_the_method_is_flat():
+def test_time_points_are_separate_and_slices_if_the_method_is_2d():
     """Two squares in the first plane touch one in the second."""
     labels = np.zeros((2, 12, 30), int)
     labels[0, 2:6, 2:6] = labels[0, 2:6, 10:14] = labels[1, 2:6, 2:14] = 1
@@ -135,7 +135,7 @@ def test_time_points_are_apart_and_slices_where_the_method_is_flat():
     assert counts == {("TYX", 2): 3, ("TYX", 3): 3, ("ZYX", 2): 3, ("ZYX", 3): 1}
 
 
-def test_regions_are_those_of_the_pixels_they_were_drawn_on():
+def test_regions_belong_to_the_pixels_they_were_drawn_on():
     """The image lies the other way up; so do the labels, once they are read."""
     labels = np.zeros((2, 12, 20), int)
     labels[0, 1:4, 2:6], labels[0, 8:11, 2:6] = 1, 2
@@ -148,14 +148,14 @@ def test_regions_are_those_of_the_pixels_they_were_drawn_on():
     assert (found.ids[0][0, 8:11, 2:6] == 1).all()
 
 
-def test_stuff_of_a_panoptic_result_is_no_object_and_new_objects_have_the_only_class():
+def test_stuff_is_no_object_and_new_objects_get_the_only_class():
     features = pd.DataFrame({"index": [1, 2], "class": ["cell", "sky"], "kind": ["thing", "stuff"]})
     found = read_objects([Labels(squares(3), features=features)])
     assert [c.name for c in found.classes] == ["background", "cell"]
     assert np.unique(found.ids[0]).tolist() == [0, 1, 3]
 
 
-def test_a_class_that_is_missing_in_the_table_is_no_name():
+def test_missing_values_in_the_table_are_no_class_names():
     features = pd.DataFrame({"index": [1, 2], "class": pd.array(["a", pd.NA], dtype="string")})
     assert [c.name for c in read_objects([Labels(squares(2), features=features)]).classes] == [
         "background",

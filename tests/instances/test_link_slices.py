@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,17 +24,17 @@ def iou(one, other):
 
 @settings(deadline=None, max_examples=50)
 @given(hnp.arrays(np.int32, (6, 7), elements=st.integers(-1, 5)), st.integers(1, 4), thresholds)
-def test_a_slice_repeated_holds_as_many_objects_as_one(plane, times, threshold):
-    linked, links = link_slices(np.stack([plane] * times), threshold)
+def test_a_slice_repeated_holds_as_many_objects_as_one(plane, repeats, threshold):
+    linked, links = link_slices(np.stack([plane] * repeats), threshold)
     objects = len(set(plane[plane > 0]))
     assert linked.max() == objects or not objects
-    assert len(links) == objects * times
-    np.testing.assert_array_equal(linked, linked[[0] * times])
+    assert len(links) == objects * repeats
+    np.testing.assert_array_equal(linked, linked[[0] * repeats])
 
 
 @settings(deadline=None, max_examples=50)
 @given(stacks, thresholds)
-def test_what_is_linked(labels, threshold):
+def test_linked_objects_overlap_and_links_describe_them(labels, threshold):
     linked, links = link_slices(labels, threshold)
     assert linked.dtype == np.int32
     np.testing.assert_array_equal(linked[labels <= 0], labels[labels <= 0])
@@ -60,7 +58,7 @@ def test_what_is_linked(labels, threshold):
 
 @settings(deadline=None, max_examples=50)
 @given(stacks, thresholds, st.permutations(range(1, 6)))
-def test_ids_of_a_slice_mean_nothing_elsewhere(labels, threshold, order):
+def test_ids_of_different_slices_are_unrelated(labels, threshold, order):
     overall = np.where(labels > 0, labels + 10 * np.arange(4)[:, None, None], labels)
     far = np.where(labels > 0, labels + 10**8 * np.arange(4)[:, None, None], labels)
     linked, links = link_slices(labels, threshold)
@@ -84,13 +82,13 @@ def test_two_cells_never_become_one():
     assert sorted(set(linked[1].ravel())) == [0, 1]
 
 
-def test_the_threshold_counts():
+def test_the_threshold_is_inclusive():
     stack = np.stack([row((1, 0, 10)), row((1, 5, 15))])  # 5 of 15 pixels
     assert link_slices(stack, 1 / 3)[0].max() == 1
     assert link_slices(stack, 0.34)[0].max() == 2
 
 
-def test_no_gap_is_bridged():
+def test_gaps_are_not_bridged():
     stack = np.stack([row((1, 0, 10)), row(), row((1, 0, 10))])
     assert link_slices(stack, 0.5)[0].max() == 2
 
@@ -114,16 +112,6 @@ def test_empty_stacks_and_any_integers(shape, dtype):
     assert links.shape == (0, 4)
     full = np.full(shape, 7, dtype)
     assert (link_slices(full, 0.5)[0] == 1).all()
-
-
-def test_thousands_of_objects_are_quick():
-    plane = np.arange(256 * 256, dtype=np.int32).reshape(256, 256) // 16
-    stack = np.stack([np.roll(plane, z, axis=1) for z in range(20)])
-    start = time.perf_counter()
-    linked, links = link_slices(stack, 0.5)
-    assert time.perf_counter() - start < 2
-    assert linked.max() < 4500
-    assert len(links) > 80000
 
 
 @pytest.mark.parametrize("threshold", [0, -0.1, 1.1, float("nan")])

@@ -24,10 +24,10 @@ def scenes(draw):
 def merged(ids, confidence, stuff, min_area=0, class_of=CLASS_OF):
     """Merge where `stuff` holds the probabilities of each stuff class."""
     positions = POSITIONS[: len(stuff)]
-    likeliest = stuff.argmax(axis=0) if len(stuff) else np.zeros(stuff.shape[1:], np.uint8)
+    most_likely = stuff.argmax(axis=0) if len(stuff) else np.zeros(stuff.shape[1:], np.uint8)
     best = stuff.max(axis=0, initial=0)
     return merge_segments(
-        ids, confidence, class_of, likeliest, best, stuff_positions=positions, min_area=min_area
+        ids, confidence, class_of, most_likely, best, stuff_positions=positions, min_area=min_area
     )
 
 
@@ -51,10 +51,10 @@ def test_every_pixel_is_in_one_segment_or_in_none(scene):
             assert where.sum() * 2 >= (ids == owner).sum()
             assert row.score == pytest.approx(confidence[where].mean())
         else:
-            own = stuff[POSITIONS.index(row.position)]
-            assert (own[where] == stuff.max(axis=0)[where]).all()
+            of_class = stuff[POSITIONS.index(row.position)]
+            assert (of_class[where] == stuff.max(axis=0)[where]).all()
             assert row.pixels >= min_area
-            assert row.score == pytest.approx(own[where].mean())
+            assert row.score == pytest.approx(of_class[where].mean())
 
 
 @settings(deadline=None, max_examples=50)
@@ -62,15 +62,15 @@ def test_every_pixel_is_in_one_segment_or_in_none(scene):
 def test_the_rule_pixel_by_pixel(scene):
     ids, confidence, stuff, min_area = scene
     best = stuff.max(axis=0, initial=0)
-    stands = (ids > 0) & (confidence > 0) & (confidence >= best)
+    kept_pixels = (ids > 0) & (confidence > 0) & (confidence >= best)
     for one in range(1, 5):
-        if stands[ids == one].sum() * 2 < (ids == one).sum():
-            stands[ids == one] = False
-    expected = np.where(stands, ids, 0)
+        if kept_pixels[ids == one].sum() * 2 < (ids == one).sum():
+            kept_pixels[ids == one] = False
+    expected = np.where(kept_pixels, ids, 0)
     for number in range(len(stuff)):
-        own = ~stands & (stuff.argmax(axis=0) == number) & (best > 0)
-        if own.sum() >= min_area:
-            expected[own] = 10 + number
+        of_class = ~kept_pixels & (stuff.argmax(axis=0) == number) & (best > 0)
+        if of_class.sum() >= min_area:
+            expected[of_class] = 10 + number
     segments, table = merged(*scene)
     kept = np.unique(expected[expected > 0])
     assert len(table) == len(kept)
@@ -90,7 +90,7 @@ def test_the_more_confident_wins_and_objects_win_ties():
 
 
 @pytest.mark.parametrize(("lost", "stays"), [(5, True), (6, False)])
-def test_objects_that_lose_more_than_half_are_dropped_wholly(lost, stays):
+def test_objects_that_lose_more_than_half_are_dropped(lost, stays):
     ids = np.full((1, 10), 2, np.int32)
     confidence = np.full((1, 10), 0.5, np.float32)
     stuff = np.full((1, 1, 10), 0.1, np.float32)
@@ -110,7 +110,7 @@ def test_small_stuff_is_void():
     assert len(merged(ids, confidence, stuff, min_area=3)[1]) == 2
 
 
-def test_stuff_far_apart_is_one_segment():
+def test_stuff_in_several_components_is_one_segment():
     stuff = np.zeros((1, 1, 9), np.float32)
     stuff[0, 0, [0, 8]] = 1
     segments, table = merged(np.zeros((1, 9), np.int32), np.zeros((1, 9), np.float32), stuff)
@@ -118,7 +118,7 @@ def test_stuff_far_apart_is_one_segment():
     assert segments.max() == 1
 
 
-def test_without_stuff_and_without_anything():
+def test_images_without_stuff_or_objects():
     ids = np.array([[0, 4, 4, 2]], np.int32)
     none = np.zeros((0, 1, 4), np.float32)
     segments, table = merged(ids, np.float32(ids > 0), none)
@@ -129,7 +129,7 @@ def test_without_stuff_and_without_anything():
     assert table == []
 
 
-def test_pixels_that_are_not_annotated_are_no_objects():
+def test_unannotated_pixels_are_no_objects():
     segments, table = merged(
         np.array([[-1, 1]], np.int32), np.float32([[0.9, 0.9]]), np.float32([[[0, 0.1]]])
     )

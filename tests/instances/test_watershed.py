@@ -8,7 +8,7 @@ from napari_segkit.instances.level_targets import LEVELS, count_outputs, encode_
 from napari_segkit.instances.watershed import segment_objects
 
 ALL = list(LEVELS)
-APART = ["boundary", "distance"]
+SEPARATING = ["boundary", "distance"]
 
 
 def _disc(shape, centre, radius, spacing=None):
@@ -17,17 +17,21 @@ def _disc(shape, centre, radius, spacing=None):
     return (np.linalg.norm(far, axis=1) <= radius).reshape(shape)
 
 
-def _certain(ids, how, class_of=None, spacing=None, size=20.0):
+def _perfect_probabilities(ids, objects_by, class_of=None, spacing=None, size=20.0):
     """The probabilities of a network that has learned the objects by heart."""
     class_of = np.array([0] + [1] * ids.max() if class_of is None else class_of)
-    encoded = encode_levels(ids, class_of, how, spacing=spacing or (1,) * ids.ndim, size=size)
-    hot = np.eye(count_outputs(how, class_of.max() + 1), dtype=np.float32)[np.maximum(encoded, 0)]
+    encoded = encode_levels(
+        ids, class_of, objects_by, spacing=spacing or (1,) * ids.ndim, size=size
+    )
+    hot = np.eye(count_outputs(objects_by, class_of.max() + 1), dtype=np.float32)[
+        np.maximum(encoded, 0)
+    ]
     return np.moveaxis(hot, -1, 0)
 
 
-def _found(ids, how, class_of=None, spacing=None, size=20.0):
-    maps = _certain(ids, how, class_of, spacing, size)
-    return segment_objects(maps, how, spacing=spacing or (1,) * ids.ndim, size=size)
+def _segment(ids, objects_by, class_of=None, spacing=None, size=20.0):
+    maps = _perfect_probabilities(ids, objects_by, class_of, spacing, size)
+    return segment_objects(maps, objects_by, spacing=spacing or (1,) * ids.ndim, size=size)
 
 
 def _assert_same(ids, labels, least=0.9):
@@ -64,24 +68,24 @@ def _balls():
     return ids
 
 
-@pytest.mark.parametrize("how", APART)
+@pytest.mark.parametrize("objects_by", SEPARATING)
 @pytest.mark.parametrize("make", [_touching, _concave])
-def test_objects_that_touch_or_bend_come_back(how, make):
-    _assert_same(make(), _found(make(), how).labels)
+def test_touching_and_concave_objects_are_recovered(objects_by, make):
+    _assert_same(make(), _segment(make(), objects_by).labels)
 
 
-@pytest.mark.parametrize("how", APART)
-def test_balls_in_thick_slices_come_back(how):
+@pytest.mark.parametrize("objects_by", SEPARATING)
+def test_balls_in_thick_slices_are_recovered(objects_by):
     ids = _balls()
-    _assert_same(ids, _found(ids, how, spacing=(3.0, 1.0, 1.0)).labels)
+    _assert_same(ids, _segment(ids, objects_by, spacing=(3.0, 1.0, 1.0)).labels)
 
 
 @pytest.mark.parametrize("size", [20.0, 40.0])
-def test_a_rim_with_a_gap_parts_two_cells(size):
+def test_a_boundary_with_a_gap_separates_two_cells(size):
     """And one without bends and narrows stays one."""
     ids = np.zeros((50, 90), np.int32)
     ids[5:45, 5:45], ids[5:45, 45:85] = 1, 2
-    maps = _certain(ids, "boundary")
+    maps = _perfect_probabilities(ids, "boundary")
     maps[:, 23:28, 35:55] = np.array([0, 0, 1])[:, None, None]  # the network missed the wall there
     found = segment_objects(maps, "boundary", spacing=(1, 1), size=size)
     _assert_same(ids, found.labels)
@@ -93,29 +97,29 @@ def test_a_thin_object_beside_a_thick_one_keeps_its_seed():
     ids = np.zeros((90, 90), np.int32)
     ids[_disc(ids.shape, (45, 34), 31)] = 1
     ids[5:85, 68:78] = 2
-    _assert_same(ids, _found(ids, "boundary", size=60.0).labels)
+    _assert_same(ids, _segment(ids, "boundary", size=60.0).labels)
 
 
-@pytest.mark.parametrize("how", ALL)
-def test_components_are_objects(how):
+@pytest.mark.parametrize("objects_by", ALL)
+def test_components_are_objects(objects_by):
     ids = _concave()
-    _assert_same(ids, _found(ids, how).labels)
+    _assert_same(ids, _segment(ids, objects_by).labels)
 
 
-@pytest.mark.parametrize("how", ALL)
+@pytest.mark.parametrize("objects_by", ALL)
 @pytest.mark.parametrize("size", [1.0, 1.3])
-def test_objects_of_one_pixel_come_back(how, size):
+def test_objects_of_one_pixel_are_recovered(objects_by, size):
     ids = np.zeros((20, 20), np.int32)
     ids[::4, ::4] = np.arange(1, 26).reshape(5, 5)
-    found = _found(ids, how, size=size)
+    found = _segment(ids, objects_by, size=size)
     np.testing.assert_array_equal(found.labels, ids)
 
 
-@pytest.mark.parametrize("how", APART)
-def test_each_object_has_its_class(how):
+@pytest.mark.parametrize("objects_by", SEPARATING)
+def test_each_object_has_its_class(objects_by):
     ids = _touching()
     class_of = [0, 1, 2, 2, 3, 1]
-    found = _found(ids, how, class_of=class_of)
+    found = _segment(ids, objects_by, class_of=class_of)
     _assert_same(ids, found.labels)
     for number in range(1, 6):
         mine = found.labels[ids == number]
@@ -126,54 +130,54 @@ def test_each_object_has_its_class(how):
 def test_components_of_different_classes_are_different_objects():
     ids = np.zeros((10, 20), np.int32)
     ids[2:8, 2:10], ids[2:8, 10:18] = 1, 2
-    found = _found(ids, "components", class_of=[0, 1, 2])
+    found = _segment(ids, "components", class_of=[0, 1, 2])
     np.testing.assert_array_equal(found.labels, ids)
     np.testing.assert_array_equal(found.class_of, [1, 2])
 
 
-@pytest.mark.parametrize("how", APART)
-def test_objects_cut_by_the_end_of_the_image_come_back(how):
+@pytest.mark.parametrize("objects_by", SEPARATING)
+def test_objects_at_the_border_are_recovered(objects_by):
     ids = _touching()[15:45, 15:70]
-    _assert_same(ids, _found(ids, how).labels)
+    _assert_same(ids, _segment(ids, objects_by).labels)
 
 
-@pytest.mark.parametrize("how", ALL)
+@pytest.mark.parametrize("objects_by", ALL)
 @pytest.mark.parametrize("shape", [(16, 16), (4, 16, 16)])
-def test_no_foreground_is_no_object(how, shape):
-    maps = np.zeros((count_outputs(how, 2), *shape), np.float32)
+def test_no_foreground_is_no_object(objects_by, shape):
+    maps = np.zeros((count_outputs(objects_by, 2), *shape), np.float32)
     maps[0] = 1
-    found = segment_objects(maps, how, spacing=(1,) * len(shape), size=10.0)
+    found = segment_objects(maps, objects_by, spacing=(1,) * len(shape), size=10.0)
     assert found.labels.dtype == np.int32
     assert not found.labels.any()
     assert found.class_of.shape == found.scores.shape == (0,)
 
 
-@pytest.mark.parametrize("how", ALL)
-def test_small_holes_are_filled_and_large_ones_and_background_are_not(how):
+@pytest.mark.parametrize("objects_by", ALL)
+def test_small_holes_are_filled_and_large_ones_and_background_are_not(objects_by):
     ids = np.zeros((40, 40), np.int32)
     ids[5:35, 5:35] = 1
     holes = ids.copy()
     holes[10:12, 10:12] = 0
     holes[18:28, 18:28] = 0
-    found = _found(holes, how, size=30.0).labels
+    found = _segment(holes, objects_by, size=30.0).labels
     assert found[11, 11] > 0
     assert not found[18:28, 18:28].any()
-    assert not _found(ids[:4], how, class_of=[0, 1], size=300.0).labels.any()
+    assert not _segment(ids[:4], objects_by, class_of=[0, 1], size=300.0).labels.any()
 
 
-@pytest.mark.parametrize("how", ALL)
-def test_the_less_certain_the_larger_an_object_must_be(how):
+@pytest.mark.parametrize("objects_by", ALL)
+def test_uncertain_objects_must_be_larger(objects_by):
     ids = np.zeros((40, 40), np.int32)
     ids[5:7, 5:7], ids[12:36, 12:36] = 1, 2
-    certain = _certain(ids, how, size=20.0)
+    certain = _perfect_probabilities(ids, objects_by, size=20.0)
     doubtful = 0.7 * certain + 0.3 / len(certain)
-    assert segment_objects(certain, how, spacing=(1, 1), size=20.0).labels.max() == 2
-    assert segment_objects(doubtful, how, spacing=(1, 1), size=20.0).labels.max() == 1
+    assert segment_objects(certain, objects_by, spacing=(1, 1), size=20.0).labels.max() == 2
+    assert segment_objects(doubtful, objects_by, spacing=(1, 1), size=20.0).labels.max() == 1
 
 
-@pytest.mark.parametrize("how", ALL)
-def test_an_image_that_is_all_one_object_is_one_object(how):
-    found = _found(np.ones((30, 30), np.int32), how)
+@pytest.mark.parametrize("objects_by", ALL)
+def test_an_object_may_fill_the_image(objects_by):
+    found = _segment(np.ones((30, 30), np.int32), objects_by)
     assert (found.labels == 1).all()
 
 
@@ -189,14 +193,14 @@ def _noise(seed, shape, count, background=0.0):
 @settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
-    how=st.sampled_from(ALL),
+    objects_by=st.sampled_from(ALL),
     shape=st.sampled_from([(40, 37), (1, 9), (6, 20, 21)]),
     classes=st.integers(2, 4),
     size=st.floats(1, 30),
 )
-def test_whatever_the_network_says_there_are_numbered_objects(seed, how, shape, classes, size):
-    maps = _noise(seed, shape, count_outputs(how, classes))
-    found = segment_objects(maps, how, spacing=(1,) * len(shape), size=size)
+def test_random_probabilities_give_valid_objects(seed, objects_by, shape, classes, size):
+    maps = _noise(seed, shape, count_outputs(objects_by, classes))
+    found = segment_objects(maps, objects_by, spacing=(1,) * len(shape), size=size)
     count = len(found.class_of)
     np.testing.assert_array_equal(np.unique(np.append(0, found.labels)), np.arange(count + 1))
     for number in range(1, count + 1):
@@ -204,16 +208,16 @@ def test_whatever_the_network_says_there_are_numbered_objects(seed, how, shape, 
     assert ((found.class_of >= 1) & (found.class_of < classes)).all()
     assert ((found.scores >= 0) & (found.scores <= 1)).all()
     assert found.scores.dtype == np.float32
-    again = segment_objects(maps, how, spacing=(1,) * len(shape), size=size)
+    again = segment_objects(maps, objects_by, spacing=(1,) * len(shape), size=size)
     np.testing.assert_array_equal(found.labels, again.labels)
 
 
-@pytest.mark.parametrize("how", ALL)
-def test_a_part_of_the_image_holds_the_same_objects(how):
+@pytest.mark.parametrize("objects_by", ALL)
+def test_a_part_of_the_image_holds_the_same_objects(objects_by):
     """Away from where it was cut."""
-    maps = _noise(3, (200, 200), count_outputs(how, 2), background=0.05)
-    whole = segment_objects(maps, how, spacing=(1, 1), size=12.0).labels[37:170, 41:180]
-    part = segment_objects(maps[:, 37:170, 41:180], how, spacing=(1, 1), size=12.0).labels
+    maps = _noise(3, (200, 200), count_outputs(objects_by, 2), background=0.05)
+    whole = segment_objects(maps, objects_by, spacing=(1, 1), size=12.0).labels[37:170, 41:180]
+    part = segment_objects(maps[:, 37:170, 41:180], objects_by, spacing=(1, 1), size=12.0).labels
     inner = np.s_[40:-40, 40:-40]
     pairs = np.unique(np.stack([whole[inner].ravel(), part[inner].ravel()], axis=1), axis=0)
     assert len(pairs) > 5
