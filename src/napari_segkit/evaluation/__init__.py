@@ -1,1 +1,1 @@
-"""How good a prediction is. A kind of figures is a module here and a line in `report.KINDS`."""
+"""Metrics of predictions. A kind of metrics is a module here and an entry of `report.KINDS`."""

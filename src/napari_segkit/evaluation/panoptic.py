@@ -227,8 +227,8 @@ def _table(report: PanopticReport) -> "DataFrame":
     from pandas import DataFrame, concat
 
     metrics = {name: [*getattr(report, name).values()] for name in METRICS}
-    numbers = np.column_stack([report.counts, report.pixels[:, 1:]]).T
-    counts = dict(zip(COUNTS, numbers, strict=True))
+    columns = np.column_stack([report.counts, report.pixels[:, 1:]]).T
+    counts = dict(zip(COUNTS, columns, strict=True))
     table = DataFrame({"class": report.classes, "kind": report.kinds} | metrics | counts)
     parts = {"": report} | {k: report._only(k) for k in ("thing", "stuff") if k in report.kinds}
     rows = [

@@ -10,6 +10,8 @@ from . import matching
 from .confusion import Counts, Floats
 
 KINDS = ("thing", "stuff")
+Positions = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,7 @@ def count_segments(
     }
 
 
-def _merge_stuff(
-    ids: matching.Ids, classes: NDArray[np.intp], stuff: NDArray[np.bool_]
-) -> matching.Ids:
+def _merge_stuff(ids: matching.Ids, classes: Positions, stuff: Mask) -> matching.Ids:
     """Merge the segments of each stuff class, with their lowest id."""
     result = ids.copy()
     for position in np.flatnonzero(stuff):
@@ -105,7 +105,7 @@ def _merge_stuff(
     return result
 
 
-def _class_of_ids(ids: matching.Ids, classes: NDArray[np.intp]) -> NDArray[np.intp]:
+def _class_of_ids(ids: matching.Ids, classes: Positions) -> Positions:
     """Class of each id above 0, by rising id."""
     present, first = np.unique(ids, return_index=True)
     return classes[first[present > 0]]
@@ -113,9 +113,9 @@ def _class_of_ids(ids: matching.Ids, classes: NDArray[np.intp]) -> NDArray[np.in
 
 def _same_class_pairs(
     segments: matching.OverlappingObjects,
-    true_classes: NDArray[np.intp],
-    predicted_classes: NDArray[np.intp],
-    crowd: NDArray[np.bool_],
+    true_classes: Positions,
+    predicted_classes: Positions,
+    crowd: Mask,
 ) -> matching.OverlappingObjects:
     """Keep pairs of the same class; pixels in a crowd of the same class count as not annotated."""
     row, column = segments.pairs.T
@@ -135,10 +135,10 @@ def _same_class_pairs(
 
 def _count_matches(
     segments: matching.OverlappingObjects,
-    true_classes: NDArray[np.intp],
-    predicted_classes: NDArray[np.intp],
-    crowd: NDArray[np.bool_],
-    number: int,
+    true_classes: Positions,
+    predicted_classes: Positions,
+    crowd: Mask,
+    class_count: int,
 ) -> tuple[Counts, Floats]:
     """TP, FP and FN of each class, and the sum of the IoUs of its matches."""
     matched = matching.match_objects(segments, matching.ABOVE_HALF)
@@ -146,20 +146,20 @@ def _count_matches(
     misses, unmatched = ~crowd, ~segments.left_out
     misses[row] = unmatched[column] = False
     counts = [
-        np.bincount(c, minlength=number)
+        np.bincount(c, minlength=class_count)
         for c in (true_classes[row], predicted_classes[unmatched], true_classes[misses])
     ]
-    overlap = np.zeros(number)
+    overlap = np.zeros(class_count)
     np.add.at(overlap, true_classes[row], segments.iou[matched])
     return np.column_stack(counts), overlap
 
 
 def _count_pixels(
-    true: NDArray[np.intp],
-    predicted: NDArray[np.intp],
+    true: Positions,
+    predicted: Positions,
     ids: matching.Ids,
     pixels: Counts,
-    number: int,
+    class_count: int,
 ) -> tuple[Counts, Counts]:
     """Shared, true and predicted pixels of each class; agreeing and all pixels."""
     annotated = ids != matching.VOID
@@ -167,7 +167,7 @@ def _count_pixels(
     pixels = pixels[annotated]
     agree = true == predicted
     sums = [
-        np.bincount(c, p, number + 1).astype(np.int64)[1:]
+        np.bincount(c, p, class_count + 1).astype(np.int64)[1:]
         for c, p in ((true[agree], pixels[agree]), (true, pixels), (predicted, pixels))
     ]
     return np.column_stack(sums), np.array([pixels[agree].sum(), pixels.sum()])

@@ -130,10 +130,10 @@ def _pairs(prediction: Any, truth: Any) -> list[tuple[Any, Any]]:
     if not any(are_sequences):
         return [(prediction, truth)]
     if not all(are_sequences) or len(prediction) != len(truth) or not prediction:
-        given = [len(s) if _is_sequence(s) else "one array" for s in (prediction, truth)]
+        lengths = [len(s) if _is_sequence(s) else "one array" for s in (prediction, truth)]
         raise ValueError(
-            f"prediction holds {given[0]} and truth {given[1]}: give one of each, or two lists of "
-            "the same length."
+            f"prediction holds {lengths[0]} and truth {lengths[1]}: give one of each, or two lists "
+            "of the same length."
         )
     return list(zip(prediction, truth, strict=True))
 

@@ -55,7 +55,7 @@ def read_objects(
     objects lack a class.
     """
     values = read_label_arrays(labels, images)
-    own, of_value = [], []
+    ids_per_image, of_value = [], []
     for number, array in enumerate(values):
         image = images[number] if images else None
         axes = image.label_axes if image else None
@@ -65,18 +65,18 @@ def read_objects(
         image_ids[np.isin(image_ids, _stuff_ids(labels[number], image_values))] = 0
         if regions and regions[number] is not None:
             image_ids[~_annotated_mask(regions[number], labels[number], image)] = IGNORE
-        own.append(image_ids)
+        ids_per_image.append(image_ids)
         of_value.append(image_values)
-    ids = _unique_over_images(own, [len(v) for v in of_value])
+    starts = np.cumsum([0, *map(len, of_value[:-1])])
+    ids = [
+        np.where(i > 0, i + start, i).astype(np.int32, copy=False)
+        for i, start in zip(ids_per_image, starts, strict=True)
+    ]
     _require_objects(ids)
     if object_classes is not None:
         class_labels = read_label_arrays(object_classes, images)
-        of_object = np.concatenate(
-            [
-                _majority_class(i, c, len(v))
-                for i, v, c in zip(own, of_value, class_labels, strict=True)
-            ]
-        )
+        per_image = zip(ids_per_image, class_labels, map(len, of_value), strict=True)
+        of_object = np.concatenate([_majority_class(*each) for each in per_image])
         classes = classes_of(list(object_classes), _nonzero_values(of_object))
     elif labels_are == "classes":
         of_object = np.concatenate(of_value)
@@ -84,14 +84,6 @@ def read_objects(
     else:
         of_object, classes = _from_features(labels, of_value)
     return _with_classes(ids, of_object, classes)
-
-
-def _unique_over_images(ids: Sequence[Ids], counts: Sequence[int]) -> list[Ids]:
-    starts = np.cumsum([0, *counts])
-    return [
-        np.where(i > 0, i + start, i).astype(np.int32, copy=False)
-        for i, start in zip(ids, starts[:-1], strict=True)
-    ]
 
 
 def _annotated_mask(region: Any, labels: Any, image: AxesImage | None) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Merging of objects found in several tiles into one object each."""
+"""Merging of candidates from overlapping tiles into one candidate per object."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -41,15 +41,15 @@ class _TileObjects:
         return self.distances(np.concatenate([centre, centre], axis=1)).min(axis=1)
 
 
-def merge_tiles(grid: Grid, found: Sequence[tuple[Tile, SoftMasks]]) -> SoftMasks:
-    """Merge the candidates of all tiles, in the order of the grid; boxes in pixels of the tile.
+def merge_tiles(grid: Grid, candidates: Sequence[tuple[Tile, SoftMasks]]) -> SoftMasks:
+    """Merge the candidates of all tiles, given in the order of the grid in pixels of the tile.
 
     Candidates of two tiles are one object if their masks agree in the overlap, one to one, the
     best pairs first. The object is taken from the tile in which it lies deepest; if no tile
     contains it entirely, its parts are united. A candidate cut off by an edge that another tile
     contains entirely, but did not find, is dropped. Returns boxes in pixels of the image.
     """
-    tiles = [_to_image_pixels(grid, *each) for each in found]
+    tiles = [_to_image_pixels(grid, *each) for each in candidates]
     first = np.cumsum([0, *(len(t.candidates) for t in tiles)])
     neighbours = _neighbours(grid)
     links = [

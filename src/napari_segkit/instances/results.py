@@ -70,8 +70,10 @@ class Objects:
     @cached_property
     def labels(self) -> NDArray[np.int32]:
         """Instance ids, int32: 0 background, 1, 2, ... objects."""
-        axes, lies = self.image.label_axes, self.image.orientation
-        return np.ascontiguousarray(reorient(self._selected.labels, axes, lies, self.orientation))
+        labels, axes = self._selected.labels, self.image.label_axes
+        return np.ascontiguousarray(
+            reorient(labels, axes, self.image.orientation, self.orientation)
+        )
 
     @cached_property
     def table(self) -> "DataFrame":

@@ -110,9 +110,9 @@ def _split_seeds(
             continue
         around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
         peaks = _thickness_peaks(seeds[around] == number, sampling, sigma)
-        parts, found = ndimage.label(peaks, np.ones((3,) * peaks.ndim))
+        parts, part_count = ndimage.label(peaks, np.ones((3,) * peaks.ndim))
         split[around][parts > 0] = parts[parts > 0] + count
-        count += found
+        count += part_count
     return split
 
 
