@@ -12,6 +12,7 @@ class DeviceLine(Note):
 
     def __init__(self) -> None:
         super().__init__("Looking for devices …")
+        self.setToolTip("The device that training and prediction run on; see the Model dock.")
         self._latest = LatestCall(self, wait_ms=WAIT_MS)
         self._latest.returned.connect(self.setText)
         self._latest.errored.connect(self._on_errored)

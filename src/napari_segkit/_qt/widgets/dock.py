@@ -97,7 +97,7 @@ class _Scroll(QScrollArea):
 
 
 class Note(QLabel):
-    """Label with wrapped, selectable text; hidden while it is empty."""
+    """Label with wrapped, selectable text that is never cut off; hidden while it is empty."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__(wordWrap=True)
@@ -108,6 +108,15 @@ class Note(QLabel):
         super().setText(text)
         if not text or self.parent() is not None:  # without a parent it would open as a window
             self.setVisible(bool(text))
+        self._reserve_height()
+
+    def resizeEvent(self, event: Any) -> None:
+        super().resizeEvent(event)
+        self._reserve_height()
+
+    def _reserve_height(self) -> None:
+        """Require the height of the text: form layouts may keep that of an earlier text."""
+        self.setMinimumHeight(self.heightForWidth(self.width()) if self.text() else 0)
 
 
 def validation_error(value: Callable[[], object]) -> str | None:

@@ -21,6 +21,7 @@ class Section(QWidget):
         super().__init__()
         self._content = content
         self.button = QToolButton(text=title, checkable=True, autoRaise=True)
+        self.button.setToolTip(content.toolTip() or "Show or hide further settings.")
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.button.toggled.connect(self._show)
         layout = QVBoxLayout(self)

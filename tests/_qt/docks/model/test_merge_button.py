@@ -29,13 +29,12 @@ def of_classes():
 
 
 @pytest.fixture
-def dock(make_napari_viewer, qtbot):
+def dock(make_napari_viewer):
     viewer = make_napari_viewer()
     dock = ModelDock(viewer)
     viewer.window.add_dock_widget(dock)
     yield dock
-    busy = dock._devices, dock.device_line._latest, dock.details._latest
-    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=60_000)
+    assert dock.wait_idle()
 
 
 def press(qtbot, dock, path, monkeypatch):

@@ -14,12 +14,7 @@ from napari_segkit.models.presets import PRESETS
 MS = 60_000
 
 
-def settled(qtbot, dock):
-    busy = dock._devices, dock.device_line._latest, dock.details._latest
-    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=MS)
-
-
-def opened(viewer, qtbot):
+def open_dock(viewer):
     dock = ModelDock(viewer)
     viewer.window.add_dock_widget(dock)
     return dock
@@ -31,27 +26,27 @@ def viewer(make_napari_viewer):
 
 
 @pytest.fixture
-def dock(viewer, qtbot):
-    dock = opened(viewer, qtbot)
+def dock(viewer):
+    dock = open_dock(viewer)
     yield dock
-    settled(qtbot, dock)
+    assert dock.wait_idle()
 
 
 @pytest.fixture
 def shown(make_napari_viewer, qtbot):
     """A dock that is really on screen, so that it looks for details."""
-    dock = opened(make_napari_viewer(show=True), qtbot)
+    dock = open_dock(make_napari_viewer(show=True))
     qtbot.waitUntil(dock.details.isVisible)
     yield dock
-    settled(qtbot, dock)
+    assert dock.wait_idle()
 
 
 @pytest.fixture
-def train_dock(dock, viewer, qtbot):
+def train_dock(dock, viewer):
     train_dock = TrainDock(viewer)
     viewer.window.add_dock_widget(train_dock)
     yield train_dock
-    qtbot.waitUntil(lambda: not train_dock.device._latest.is_busy, timeout=MS)
+    assert train_dock.wait_idle()
 
 
 def press(dock, name):
@@ -346,7 +341,7 @@ def test_a_preset_reaches_a_train_dock_that_is_opened_later(dock, viewer, qtbot)
     later = TrainDock(viewer)
     viewer.window.add_dock_widget(later)
     assert later.config() == PRESETS["best on a GPU"].config
-    qtbot.waitUntil(lambda: not later.device._latest.is_busy, timeout=MS)
+    assert later.wait_idle()
 
 
 def test_keeping_a_trained_model_keeps_its_training_too(dock, train_dock):

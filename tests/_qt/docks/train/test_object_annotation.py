@@ -44,18 +44,15 @@ def dock(viewer, qtbot):
     viewer.window.add_dock_widget(dock, name="Train")
     counted(qtbot, dock)
     yield dock
-    counted(qtbot, dock)
-    busy = dock.device._latest, dock.check._latest
-    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=MS)
+    assert dock.wait_idle()
 
 
 @pytest.fixture
-def model_dock(viewer, qtbot):
+def model_dock(viewer):
     dock = ModelDock(viewer)
     viewer.window.add_dock_widget(dock, name="Model")
     yield dock
-    busy = dock._devices, dock.device_line._latest, dock.details._latest
-    qtbot.waitUntil(lambda: not any(b.is_busy for b in busy), timeout=MS)
+    assert dock.wait_idle()
 
 
 def counted(qtbot, dock):

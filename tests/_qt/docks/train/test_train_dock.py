@@ -41,9 +41,7 @@ def opened(viewer, qtbot):
 
     yield open_dock
     for dock in filter(isalive, docks):
-        qtbot.waitUntil(lambda dock=dock: not dock.label_stats.is_counting)
-        busy = dock.device._latest, dock.check._latest
-        qtbot.waitUntil(lambda busy=busy: not any(b.is_busy for b in busy), timeout=60_000)
+        assert dock.wait_idle()
 
 
 @pytest.fixture

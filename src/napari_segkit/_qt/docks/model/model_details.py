@@ -62,24 +62,10 @@ class ModelDetails(Note):
             self.setText(describe_model(spec, config))
             self._start_estimate()
 
-    def setText(self, text: str) -> None:
-        """Set the text and the height that it needs."""
-        super().setText(text)
-        self._fit_height()
-
-    def resizeEvent(self, event: Any) -> None:
-        """Adapt the height to the new width."""
-        super().resizeEvent(event)
-        self._fit_height()
-
     def showEvent(self, event: Any) -> None:
         """Start the pending estimate."""
         super().showEvent(event)
         self._start_estimate()
-
-    def _fit_height(self) -> None:
-        """Reserve all lines: QFormLayout may keep the height of an earlier text."""
-        self.setMinimumHeight(self.heightForWidth(self.width()))
 
     def _start_estimate(self) -> None:
         if self._pending is not None and self.isVisible():

@@ -72,7 +72,8 @@ class ModelDock(Dock):
             _form=self.form,
             _details=self.details,
         )
-        self.add_group("Device", run_on=self.device, _line=self.device_line)
+        device = self.add_group("Device", run_on=self.device, _line=self.device_line)
+        self.footer.addWidget(device)  # always visible
 
     def _connect(self) -> None:
         self.preset.chosen.connect(self._on_preset)

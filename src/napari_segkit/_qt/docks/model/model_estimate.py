@@ -47,11 +47,11 @@ def estimate_model(
 def _estimate_memory(
     spec: ModelSpec, inputs: Inputs, patch: tuple[int, ...], batch: int, tile: tuple[int, ...]
 ) -> "MemoryEstimate | None":
-    from napari_segkit.models.memory_estimate import details
+    from napari_segkit.models.memory_estimate import estimate_memory
     from napari_segkit.models.meta_device import meta_device
 
     if not model_info(spec.name).features:
-        return details(spec, inputs, patch, batch, tile)
+        return estimate_memory(spec, inputs, patch, batch, tile)
     with meta_device():
         build(spec, inputs)  # raises ValueError if the features do not fit
     return None

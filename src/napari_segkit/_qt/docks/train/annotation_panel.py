@@ -54,7 +54,7 @@ class AnnotationPanel(QObject):
             "unlabelled": self.label_stats.semantics.unlabelled,
             "labels_are": self.label_stats.semantics.labels_are,
             "annotated": self.annotation.regions,
-            "object_classes": self.annotation.classes,
+            "classes": self.annotation.classes,
             "_annotation": self.annotation.text,
             "_stats": self.label_stats,
         }

@@ -1,4 +1,4 @@
-"""The loss curve of a training."""
+"""Loss curve of a training."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,11 @@ from napari.utils.theme import get_theme
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize
 
+MARGINS = 6, 8, 8, 6  # pyqtgraph draws axis labels 5 pixels outside their axis
+
 
 class LossCurve(pyqtgraph.PlotWidget):
-    """Loss against step, each one thin, their running mean thick; hidden while there is none.
-
-    Parameters
-    ----------
-    theme : str
-        napari's theme, such as "dark".
-    """
+    """Loss per step (thin) and its running mean (thick); hidden while empty."""
 
     def __init__(self, theme: str) -> None:
         super().__init__(background=None)
@@ -26,34 +22,35 @@ class LossCurve(pyqtgraph.PlotWidget):
         self.setMouseEnabled(x=False, y=False)
         self.setMenuEnabled(False)
         self.hideButtons()
-        self.setLabel("left", "loss")
-        self.setLabel("bottom", "step")
-        self.getAxis("left").setWidth(48)
-        self.getPlotItem().layout.setContentsMargins(0, 8, 8, 4)
+        self.setToolTip("Training loss of each step (thin) and its running mean (thick).")
+        for side, text in (("left", "loss"), ("bottom", "step")):
+            self.setLabel(side, text)
+            self.getAxis(side).enableAutoSIPrefix(False)  # 0.0002, not 0.2 of "loss (x0.001)"
+        self.getPlotItem().layout.setContentsMargins(*MARGINS)
         self._each = self.plot(pen=pyqtgraph.mkPen("#8da2b8", width=1))
         self._mean = self.plot(pen=pyqtgraph.mkPen("#f28e2b", width=2))
         self.set_theme(theme)
         self._redraw()
 
     def sizeHint(self) -> QSize:
-        """As narrow as the dock wants to be."""
+        """Small width, so that the curve does not widen the dock."""
         return QSize(200, self.height())
 
     def set_theme(self, theme: str) -> None:
-        """Draw axes and text in the colour of a theme's text."""
+        """Use the text colour of a napari theme for the axes."""
         color = get_theme(theme).text.as_rgb_tuple()[:3]
         for side in ("left", "bottom"):
             self.getAxis(side).setPen(color)
             self.getAxis(side).setTextPen(color)
 
     def set_losses(self, losses: Sequence[float]) -> None:
-        """Show a whole history, the loss of each step from the first."""
+        """Show a full history, from step 1."""
         self.steps = list(range(1, len(losses) + 1))
         self.losses = list(losses)
         self._redraw()
 
     def add(self, step: int, loss: float) -> None:
-        """Add the loss of one step; steps may be left out."""
+        """Append the loss of one step; steps may be skipped."""
         self.steps.append(step)
         self.losses.append(loss)
         self._redraw()
@@ -65,7 +62,7 @@ class LossCurve(pyqtgraph.PlotWidget):
 
 
 def running_mean(values: Sequence[float], length: int = 10) -> NDArray[np.float64]:
-    """The mean of each value and the `length` - 1 before it, of fewer at the start."""
+    """Mean of each value and up to `length` - 1 values before it."""
     sums = np.cumsum([0.0, *values])
     ends = np.arange(1, len(sums))
     starts = np.maximum(ends - length, 0)
