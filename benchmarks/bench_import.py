@@ -1,7 +1,7 @@
 """How long napari-segkit takes to import, and its docks to appear.
 
-Run with ``make bench``. Each figure is the best of several runs in fresh processes; an import is
-measured beyond a bare interpreter, a dock from the click in napari's menu until it is painted.
+Run with ``make bench``. Each time is the best of several runs in fresh processes: imports
+minus a bare interpreter, docks from the click in napari's menu until they are painted.
 """
 
 import os
@@ -31,7 +31,7 @@ print(time.perf_counter() - start, "torch" in sys.modules)
 """
 
 
-def machine():
+def machine_info():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     packages = ", ".join(f"{name} {version(name)}" for name in ("napari", "torch"))
     return (
@@ -40,20 +40,20 @@ def machine():
     )
 
 
-def seconds_of(source):
+def run_seconds(source):
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", source], check=True)
     return time.perf_counter() - start
 
 
 def import_time(module):
-    """Best time of importing a module, in seconds, beyond a bare interpreter."""
-    bare = min(seconds_of("pass") for _ in range(RUNS))
-    return min(seconds_of(f"import {module}") for _ in range(RUNS)) - bare
+    """Best time of importing a module, in seconds, minus a bare interpreter."""
+    bare = min(run_seconds("pass") for _ in range(RUNS))
+    return min(run_seconds(f"import {module}") for _ in range(RUNS)) - bare
 
 
 def dock_times(name):
-    """Seconds from the click to the painted dock in fresh napari windows; torch loaded or not."""
+    """Seconds from the click to the painted dock in fresh windows, and whether torch is loaded."""
     command = [sys.executable, "-c", OPEN_DOCK, name]
     lines = [
         subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-2:]
@@ -62,20 +62,24 @@ def dock_times(name):
     return [float(seconds) for seconds, _ in lines], any(torch == "True" for _, torch in lines)
 
 
-def row(*cells):
+def print_row(*cells):
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def main():
-    print(f"{machine()}; best of {RUNS}\n")
-    row("what", "best (s)", "median (s)", "torch loaded by then")
-    row("---", "---", "---", "---")
+    print(f"{machine_info()}; best of {RUNS}\n")
+    print_row("what", "best (s)", "median (s)", "torch loaded")
+    print_row("---", "---", "---", "---")
     for module in IMPORTS:
-        row(f"import {module}", f"{import_time(module):.2f}", "", "")
+        print_row(f"import {module}", f"{import_time(module):.2f}", "", "")
     for name in DOCKS:
         times, torch = dock_times(name)
-        middle = statistics.median(times)
-        row(f"open {name}", f"{min(times):.2f}", f"{middle:.2f}", "yes" if torch else "no")
+        print_row(
+            f"open {name}",
+            f"{min(times):.2f}",
+            f"{statistics.median(times):.2f}",
+            "yes" if torch else "no",
+        )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python benchmarks/bench_models.py [--largest 30] [names ...]
 
-Each pair is built and run without numbers, which tries its code and its shapes; those of at most
-`--largest` million parameters are also built and run with numbers, forward and backward. Prints
-failures, and counts.
+Each pair is built and run on the meta device, which checks its shapes; those of at most
+`--largest` million parameters are also built and run with real values, forward and backward. Prints
+failures and counts.
 """
 
 import argparse
@@ -23,57 +23,57 @@ CHANNELS, CLASSES = 2, 3
 SPACINGS = {2: [(1.0, 1.0)], 3: [(1.0, 1.0, 1.0), (7.5, 0.5, 0.5)]}
 
 
-def sizes(spec: ModelSpec, spacing: tuple[float, ...]) -> list[int]:
+def input_shape(spec: ModelSpec, spacing: tuple[float, ...]) -> list[int]:
     """Two strides along each axis."""
     return [2 * step for step in stride(spec, spacing)]
 
 
-def run(spec: ModelSpec, spacing: tuple[float, ...], *, numbers: bool) -> float:
-    """Run once in training mode; gives millions of parameters."""
+def run(spec: ModelSpec, spacing: tuple[float, ...], *, backward: bool) -> float:
+    """Run once in training mode; returns millions of parameters."""
     network = build(spec, Inputs(CHANNELS, CLASSES, spacing)).train()
-    images = torch.rand(2, CHANNELS, *sizes(spec, spacing))
+    images = torch.rand(2, CHANNELS, *input_shape(spec, spacing))
     logits = network(images)
     if logits.shape != (2, CLASSES, *images.shape[2:]):
         raise ValueError(f"gives {tuple(logits.shape)} for {tuple(images.shape)}")
-    if numbers:
+    if backward:
         logits.mean().backward()
         if not isfinite(logits.sum().item()):
-            raise ValueError("gives numbers that are not finite")
+            raise ValueError("gives values that are not finite")
     return sum(p.numel() for p in network.parameters()) / 1e6
 
 
 def try_pair(spec: ModelSpec, spacing: tuple[float, ...], largest: float) -> str:
-    """How far a pair came: "shapes", "numbers", or why it failed."""
+    """Result of a pair: "shapes", "values", or why it failed."""
     try:
         with meta_device():
-            weight = run(spec, spacing, numbers=False)
-        if weight > largest:
+            size = run(spec, spacing, backward=False)
+        if size > largest:
             return "shapes"
-        run(spec, spacing, numbers=True)
-    except Exception as error:  # noqa: BLE001 - every kind of failure is what is looked for
+        run(spec, spacing, backward=True)
+    except Exception as error:  # noqa: BLE001 - any failure counts
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
-    return "numbers"
+    return "values"
 
 
 def main() -> None:
-    """Try the models that were named, or all."""
+    """Try the named models, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=[m.name for m in list_models()])
     parser.add_argument("--largest", type=float, default=30, help="million parameters")
-    given = parser.parse_args()
+    args = parser.parse_args()
     warnings.simplefilter("ignore")
     totals: dict[str, int] = {}
-    for name in given.names:
-        info, began, counts = model_info(name), perf_counter(), {}
+    for name in args.names:
+        info, start, counts = model_info(name), perf_counter(), {}
         spacings = [s for ndim in info.dims for s in SPACINGS[ndim]]
         for encoder, spacing in product(info.encoders, spacings):
-            found = try_pair(ModelSpec(name, encoder=encoder), spacing, given.largest)
-            key = found if found in ("shapes", "numbers") else "failed"
+            result = try_pair(ModelSpec(name, encoder=encoder), spacing, args.largest)
+            key = result if result in ("shapes", "values") else "failed"
             counts[key] = counts.get(key, 0) + 1
             totals[key] = totals.get(key, 0) + 1
             if key == "failed":
-                print(f"  {name} {encoder} {spacing}: {found}", flush=True)
-        print(f"{name}: {counts}, {perf_counter() - began:.0f} s", flush=True)
+                print(f"  {name} {encoder} {spacing}: {result}", flush=True)
+        print(f"{name}: {counts}, {perf_counter() - start:.0f} s", flush=True)
     print(f"all: {totals}")
 
 

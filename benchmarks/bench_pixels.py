@@ -1,13 +1,13 @@
-"""The pixel classifier beside a random forest on scribbles, image by image.
+"""The pixel classifier compared with a random forest on scribbles, image by image.
 
     python benchmarks/bench_pixels.py --data FOLDER [--repeats 3] [dsb2018_fluo | ...]
 
-Strokes are drawn at random inside each class until a part of its pixels is labelled; each side
-learns from them and labels the rest of the same image. The other side is scikit-image's
-`multiscale_basic_features` (intensity, edges, texture, sigma 1 to 16) under scikit-learn's
-forest of 100 trees, which is what ilastik does. Both run in turn, on the same threads; seconds are
-medians over the repeats, means over the images; IoU is over the pixels that were not labelled.
-In 3D our scales begin at half a pixel.
+Random strokes are drawn inside each class until a fraction of its pixels is labelled; each method
+is trained on them and labels the rest of the same image. The baseline, like ilastik, is
+scikit-image's `multiscale_basic_features` (intensity, edges, texture, sigma 1 to 16) with
+scikit-learn's random forest of 100 trees. Both run in turn, on the same threads; seconds are
+medians over the repeats, means over the images; IoU is over the unlabelled pixels. In 3D our scales
+begin at half a pixel.
 """
 
 import argparse
@@ -49,12 +49,12 @@ class Result:
     predict: float
 
 
-def masks(folder: Path, inside: Callable[[np.ndarray], np.ndarray]) -> list[Pair]:
-    """A few images spread over a set, with 0 and 1 as truth."""
+def masked_images(folder: Path, foreground: Callable[[np.ndarray], np.ndarray]) -> list[Pair]:
+    """A few images spread over a data set, with 0 and 1 as ground truth."""
     files = sorted((folder / "images").iterdir())
     files = files[:: max(1, len(files) // IMAGES)][:IMAGES]
     truths = [imread(next((folder / "masks").glob(f"{f.stem}.*"))) for f in files]
-    return [(imread(f), inside(t).astype(int)) for f, t in zip(files, truths, strict=True)]
+    return [(imread(f), foreground(t).astype(int)) for f, t in zip(files, truths, strict=True)]
 
 
 def slabs(folder: Path) -> list[Pair]:
@@ -68,9 +68,9 @@ def slabs(folder: Path) -> list[Pair]:
 
 
 SETS: dict[str, Callable[[Path], list[Pair]]] = {
-    "dsb2018_fluo": lambda folder: masks(folder, lambda t: t > 0),
-    "dsb2018_colour": lambda folder: masks(folder, lambda t: t > 0),
-    "isbi2012_em": lambda folder: masks(folder, lambda t: t > 127),
+    "dsb2018_fluo": lambda folder: masked_images(folder, lambda t: t > 0),
+    "dsb2018_colour": lambda folder: masked_images(folder, lambda t: t > 0),
+    "isbi2012_em": lambda folder: masked_images(folder, lambda t: t > 127),
     "mri_mni152": slabs,
 }
 
@@ -78,26 +78,26 @@ SETS: dict[str, Callable[[Path], list[Pair]]] = {
 def scribble(truth: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Strokes of three pixels' width inside each class: 0 is unlabelled, class c becomes c + 1."""
     random = np.random.default_rng(seed)
-    painted = np.zeros(truth.shape, np.uint8)
+    labels = np.zeros(truth.shape, np.uint8)
     for value in np.unique(truth):
         inside = truth == value
         places, wanted = np.argwhere(inside), max(1, round(fraction * inside.sum()))
-        while (left := wanted - int((painted == value + 1).sum())) > 0:
+        while (left := wanted - int((labels == value + 1).sum())) > 0:
             start = places[random.integers(len(places))]
-            stroke(painted, inside, start, value + 1, left, random)
-    return painted
+            stroke(labels, inside, start, value + 1, left, random)
+    return labels
 
 
 def stroke(
-    painted: np.ndarray,
+    labels: np.ndarray,
     inside: np.ndarray,
     start: np.ndarray,
     value: int,
     left: int,
     random: np.random.Generator,
 ) -> None:
-    """A walk that turns slowly and ends where its class does, in one slice."""
-    plane, allowed = painted[tuple(start[:-2])], inside[tuple(start[:-2])]
+    """Paint a slowly turning path in one slice that ends where its class ends."""
+    plane, allowed = labels[tuple(start[:-2])], inside[tuple(start[:-2])]
     (y, x), angle = start[-2:].astype(float), random.uniform(0, 2 * np.pi)
     for _ in range(random.integers(5, 40)):
         row, column = round(y), round(x)
@@ -112,38 +112,39 @@ def stroke(
         y, x = y + np.sin(angle), x + np.cos(angle)
 
 
-def ours(image: np.ndarray, painted: np.ndarray) -> Result:
-    """This package, nothing kept from before."""
+def pixel_classifier(image: np.ndarray, labels: np.ndarray) -> Result:
+    """This package, with an empty feature cache."""
     CACHE.clear()
     axes = "YXC" if image.shape[-1] == 3 else "ZYX"[-image.ndim :]
-    began = perf_counter()
+    start_time = perf_counter()
     config = TrainConfig(unlabelled=0, labels_are="classes")
-    segmenter = Segmenter(SPECS[f"{painted.ndim}D"], device="cpu").fit(
-        image, painted, config, axes=axes
+    segmenter = Segmenter(SPECS[f"{labels.ndim}D"], device="cpu").fit(
+        image, labels, config, axes=axes
     )
     trained = perf_counter()
-    labels = segmenter.predict(image)
-    return Result(labels, trained - began, perf_counter() - trained)
+    predicted = segmenter.predict(image)
+    return Result(predicted, trained - start_time, perf_counter() - trained)
 
 
-def forest(image: np.ndarray, painted: np.ndarray) -> Result:
-    """What ilastik does; computing features counts as training, as it does on our side."""
-    began = perf_counter()
+def random_forest(image: np.ndarray, labels: np.ndarray) -> Result:
+    """The baseline; computing features counts as training, as in this package."""
+    start_time = perf_counter()
     channel = -1 if image.shape[-1] == 3 else None
-    seen = multiscale_basic_features(image, sigma_min=1, sigma_max=16, channel_axis=channel)
+    features = multiscale_basic_features(image, sigma_min=1, sigma_max=16, channel_axis=channel)
     classifier = RandomForestClassifier(100, n_jobs=2, random_state=0)
-    classifier.fit(seen[painted > 0], painted[painted > 0])
+    classifier.fit(features[labels > 0], labels[labels > 0])
     trained = perf_counter()
-    labels = classifier.predict(seen.reshape(-1, seen.shape[-1])).reshape(painted.shape)
-    return Result(labels, trained - began, perf_counter() - trained)
+    flat = features.reshape(-1, features.shape[-1])
+    predicted = classifier.predict(flat).reshape(labels.shape)
+    return Result(predicted, trained - start_time, perf_counter() - trained)
 
 
 def compare(pair: Pair, fraction: float, seed: int, repeats: int) -> np.ndarray:
-    """IoU, seconds to train, seconds to predict: ours, then the forest's."""
+    """IoU, seconds to train and to predict: of the pixel classifier, then of the forest."""
     image, truth = pair
-    painted = scribble(truth, fraction, seed)
-    hidden = np.where(painted > 0, 0, truth + 1)
-    runs = [(ours(image, painted), forest(image, painted)) for _ in range(repeats)]
+    labels = scribble(truth, fraction, seed)
+    hidden = np.where(labels > 0, 0, truth + 1)
+    runs = [(pixel_classifier(image, labels), random_forest(image, labels)) for _ in range(repeats)]
     rows = []
     for side in zip(*runs, strict=True):
         iou = evaluate(side[0].labels, hidden, unlabelled=0).mean_iou
@@ -152,23 +153,23 @@ def compare(pair: Pair, fraction: float, seed: int, repeats: int) -> np.ndarray:
 
 
 def main() -> None:
-    """Compare on the sets that were named, or on all."""
+    """Compare on the named data sets, or on all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="*", default=list(SETS))
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     warnings.filterwarnings("ignore", message=".*fewer than 50 labelled pixels")
-    print(f"{platform.platform()}, torch {torch.__version__}, {given.threads} threads\n")
-    print("| set | labelled | IoU | forest's | train + predict (s) | forest's (s) | ratio |")
+    print(f"{platform.platform()}, torch {torch.__version__}, {args.threads} threads\n")
+    print("| set | labelled | IoU | IoU (forest) | train + predict (s) | forest (s) | ratio |")
     print("|---|---|---|---|---|---|---|")
-    for name in given.sets:
-        pairs = SETS[name](given.data / name)
-        ours(*warm_up(pairs[0])), forest(*warm_up(pairs[0]))
+    for name in args.sets:
+        pairs = SETS[name](args.data / name)
+        warm_up(pairs[0])
         for part in FRACTIONS:
-            rows = [compare(p, part, seed, given.repeats) for seed, p in enumerate(pairs)]
+            rows = [compare(p, part, seed, args.repeats) for seed, p in enumerate(pairs)]
             iou, train, predict, iou_f, train_f, predict_f = np.mean(rows, axis=0)
             ratio = (train + predict) / (train_f + predict_f)
             print(
@@ -178,9 +179,10 @@ def main() -> None:
             )
 
 
-def warm_up(pair: Pair) -> Pair:
-    """An image with a few strokes, for the first call that loads libraries."""
-    return pair[0], scribble(pair[1], FRACTIONS[0], 0)
+def warm_up(pair: Pair) -> None:
+    """Run both once: the first call loads libraries."""
+    labels = scribble(pair[1], FRACTIONS[0], 0)
+    pixel_classifier(pair[0], labels), random_forest(pair[0], labels)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""How long napari's window stands still while torch loads, a model trains, and predicts.
+"""How long napari's window is blocked while torch loads, a model trains, and predicts.
 
-Run with ``make bench``. A timer of the window asks to be called every 10 ms; the longest time
-between two calls is how long a click could wait.
+Run with ``make bench``. A timer fires every 10 ms; the longest time between two calls is how
+long a click could wait.
 """
 
 import statistics
@@ -16,8 +16,8 @@ from napari_segkit import TileConfig, TrainConfig
 CONFIG = TrainConfig(epochs=2, steps_per_epoch=10, tile=TileConfig(tile_size=128))
 
 
-class Pulse(QObject):
-    """Notes when the event loop comes round."""
+class EventLoopTimer(QObject):
+    """Records the gaps between turns of the event loop."""
 
     def __init__(self):
         super().__init__()
@@ -32,8 +32,8 @@ class Pulse(QObject):
         self.gaps.append(now - self._last)
         self._last = now
 
-    def while_(self, busy):
-        """Turn the event loop while `busy()`, and tell the gaps in milliseconds."""
+    def gaps_while(self, busy):
+        """Process events while `busy()`; give the longest gap and the 95th percentile in ms."""
         self.gaps, self._last = [], time.perf_counter()
         wait(busy)
         gaps = sorted(1000 * g for g in self.gaps)
@@ -41,13 +41,13 @@ class Pulse(QObject):
 
 
 def wait(busy):
-    """Turn the event loop while `busy()`."""
+    """Process events while `busy()`."""
     while busy():
         QApplication.processEvents()
         time.sleep(0.001)
 
 
-def row(*cells):
+def print_row(*cells):
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
@@ -55,17 +55,17 @@ def main():
     viewer = napari.Viewer()
     viewer.open_sample("napari-segkit", "coins")
     _, workbench = viewer.window.add_plugin_dock_widget("napari-segkit", "SegKit workbench")
-    pulse, docks = Pulse(), (workbench.train, workbench.predict)
-    row("while", "longest pause (ms)", "95 % below (ms)")
-    row("---", "---", "---")
-    row("torch loads", *pulse.while_(lambda: "Looking" in workbench.train.device.text()))
+    timer, docks = EventLoopTimer(), (workbench.train, workbench.predict)
+    print_row("while", "longest pause (ms)", "95 % below (ms)")
+    print_row("---", "---", "---")
+    print_row("torch loads", *timer.gaps_while(lambda: "Looking" in workbench.train.device.text()))
     wait(lambda: workbench.train.label_stats.is_counting)
     workbench.train.set_config(CONFIG)
     wait(lambda: workbench.train.label_stats.is_counting)
     for dock in docks:
         workbench.setCurrentWidget(dock)
         dock.bar.button.click()
-        row(dock.bar.verb, *pulse.while_(lambda dock=dock: dock.bar.is_running))
+        print_row(dock.bar.verb, *timer.gaps_while(lambda dock=dock: dock.bar.is_running))
     viewer.close()
 
 

@@ -1,13 +1,13 @@
-"""The CRF against exact mean field and against pydensecrf2: error, time, memory.
+"""The CRF compared with exact mean field and with pydensecrf2: error, time, memory.
 
     python benchmarks/crf.py error --data FOLDER
     python benchmarks/crf.py time --data FOLDER
     python benchmarks/crf.py scale
     python benchmarks/crf.py blocks --data FOLDER
 
-pydensecrf2 is of the extra `bench` and needs a compiler and `cython<3`. Both do the same work:
-five rounds, smoothness 3 (sigma 3), appearance 10, Potts, set-up included. `error` takes crops of
-96 x 96 pixels and 24 x 24 x 24 voxels, `time` takes turns and prints medians.
+pydensecrf2 is in the extra `bench` and needs a compiler and `cython<3`. Both do the same: five
+iterations, smoothness 3 (sigma 3), appearance 10, Potts, set-up included. `error` uses crops of
+96 x 96 pixels and 24 x 24 x 24 voxels, `time` runs both in turn and prints medians.
 """
 
 import argparse
@@ -33,16 +33,16 @@ from napari_segkit.refinement.crf.spatial_gaussian import SpatialKernel
 import torch  # isort: skip
 
 Case = tuple[str, np.ndarray, int]  # name, image, spatial dimensions
-SIGMAS = 3.0, 20.0, 13.0
-ROUNDS = 5
+SIGMAS = 3.0, 20.0, 13.0  # smoothness, appearance (pixels), intensity (grey values)
+ITERATIONS = 5
 
 
-def noisy(image: np.ndarray, classes: int, ndim: int) -> np.ndarray:
-    """Probabilities as a weak model gives them: by intensity, with noise."""
+def noisy_probabilities(image: np.ndarray, classes: int, ndim: int) -> np.ndarray:
+    """Probabilities like those of a weak model: from intensities, with noise."""
     grey = image.mean(axis=-1) if image.ndim > ndim else image.astype(float)
-    middles = np.quantile(grey, np.linspace(0, 1, 2 * classes + 1)[1::2])
+    centres = np.quantile(grey, np.linspace(0, 1, 2 * classes + 1)[1::2])
     spread = grey.std() / classes + 1e-6
-    logits = np.stack([-0.5 * ((grey - m) / spread) ** 2 for m in middles])
+    logits = np.stack([-0.5 * ((grey - m) / spread) ** 2 for m in centres])
     return softmax(logits + np.random.default_rng(0).normal(0, 1, logits.shape)).astype(np.float32)
 
 
@@ -51,20 +51,21 @@ def softmax(values: np.ndarray) -> np.ndarray:
     return values / values.sum(axis=0)
 
 
-def exact(maps: np.ndarray, image: np.ndarray, far: float) -> np.ndarray:
+def exact_mean_field(maps: np.ndarray, image: np.ndarray, appearance: float) -> np.ndarray:
     """Mean field over every pair of pixels, in float64."""
-    shape, near, contrast = maps.shape[1:], SIGMAS[0], SIGMAS[2]
-    places = np.stack(np.indices(shape)).reshape(len(shape), -1).astype(float)
-    seen = channels_first(image, len(shape)).reshape(-1, places.shape[1]) / contrast
-    kernels = [kernel(places / near, 3.0), kernel(np.concatenate([places / far, seen]), 10.0)]
+    shape, smoothness, contrast = maps.shape[1:], SIGMAS[0], SIGMAS[2]
+    positions = np.stack(np.indices(shape)).reshape(len(shape), -1).astype(float)
+    intensities = channels_first(image, len(shape)).reshape(-1, positions.shape[1]) / contrast
+    features = np.concatenate([positions / appearance, intensities])
+    kernels = [gaussian_kernel(positions / smoothness, 3.0), gaussian_kernel(features, 10.0)]
     unary = np.log(maps.reshape(len(maps), -1).astype(float).clip(1e-6))
     marginals = softmax(unary)
-    for _ in range(ROUNDS):
+    for _ in range(ITERATIONS):
         marginals = softmax(unary + sum(marginals @ k for k in kernels))
     return marginals.reshape(maps.shape)
 
 
-def kernel(points: np.ndarray, weight: float) -> np.ndarray:
+def gaussian_kernel(points: np.ndarray, weight: float) -> np.ndarray:
     square = (points**2).sum(0)
     values = np.exp(-0.5 * (square[:, None] + square - 2 * points.T @ points).clip(0))
     scale = 1 / np.sqrt(values.sum(1))
@@ -73,42 +74,45 @@ def kernel(points: np.ndarray, weight: float) -> np.ndarray:
     return values
 
 
-def ours(maps: np.ndarray, image: np.ndarray, far: float) -> np.ndarray:
-    """What `smooth` does, with sigmas in absolute intensities."""
+def own_crf(maps: np.ndarray, image: np.ndarray, appearance: float) -> np.ndarray:
+    """The same as `smooth`, with the intensity sigma in absolute values."""
     ndim = maps.ndim - 1
-    seen = channels_first(image, ndim).astype(np.float32) / np.float32(SIGMAS[2])
+    intensities = channels_first(image, ndim).astype(np.float32) / np.float32(SIGMAS[2])
     with torch.inference_mode():
-        start = torch.from_numpy(maps)
+        before = torch.from_numpy(maps)
         kernels = [
-            (3.0, SpatialKernel(maps.shape[1:], [SIGMAS[0]] * ndim, start.device)),
-            (10.0, BilateralKernel(torch.from_numpy(seen), [far] * ndim)),
+            (3.0, SpatialKernel(maps.shape[1:], [SIGMAS[0]] * ndim, before.device)),
+            (10.0, BilateralKernel(torch.from_numpy(intensities), [appearance] * ndim)),
         ]
-        return mean_field(start, kernels, ROUNDS).numpy()
+        return mean_field(before, kernels, ITERATIONS).numpy()
 
 
-def peer(maps: np.ndarray, image: np.ndarray, far: float) -> np.ndarray:
-    """The same by pydensecrf2."""
+def pydensecrf2(maps: np.ndarray, image: np.ndarray, appearance: float) -> np.ndarray:
+    """The same with pydensecrf2."""
     from pydensecrf.densecrf import DenseCRF
     from pydensecrf.utils import create_pairwise_bilateral, create_pairwise_gaussian
 
-    shape, near, contrast = maps.shape[1:], SIGMAS[0], SIGMAS[2]
+    shape, smoothness, contrast = maps.shape[1:], SIGMAS[0], SIGMAS[2]
     model = DenseCRF(int(np.prod(shape)), len(maps))
     model.setUnaryEnergy(np.ascontiguousarray(-np.log(maps.clip(1e-6)).reshape(len(maps), -1)))
-    model.addPairwiseEnergy(create_pairwise_gaussian((near,) * len(shape), shape), compat=3)
+    model.addPairwiseEnergy(create_pairwise_gaussian((smoothness,) * len(shape), shape), compat=3)
     coloured = image if image.ndim > len(shape) else image[..., None]
     energy = create_pairwise_bilateral(
-        (far,) * len(shape), (contrast,) * coloured.shape[-1], coloured, chdim=coloured.ndim - 1
+        (appearance,) * len(shape),
+        (contrast,) * coloured.shape[-1],
+        coloured,
+        chdim=coloured.ndim - 1,
     )
     model.addPairwiseEnergy(energy, compat=10)
-    return np.array(model.inference(ROUNDS)).reshape(maps.shape)
+    return np.array(model.inference(ITERATIONS)).reshape(maps.shape)
 
 
 def channels_first(image: np.ndarray, ndim: int) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(image, -1, 0)) if image.ndim > ndim else image[None]
 
 
-def bytes_of(image: np.ndarray) -> np.ndarray:
-    """From the darkest, 0, to the brightest, 255."""
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Scale linearly to 0 to 255."""
     image = image.astype(float)
     return np.uint8(255 * (image - image.min()) / np.ptp(image))
 
@@ -119,51 +123,51 @@ def photographs(data: Path) -> list[np.ndarray]:
 
 
 def crops(data: Path) -> Iterator[Case]:
-    """Three each of micrographs, grey and RGB, photographs and volumes."""
+    """Crops of micrographs, photographs (grey and RGB) and volumes."""
     for file in sorted((data / "dsb2018_fluo/images").iterdir())[:3]:
-        yield "fluorescence", bytes_of(imread(file)[:96, :96]), 2
+        yield "fluorescence", to_uint8(imread(file)[:96, :96]), 2
     for file in sorted((data / "isbi2012_em/images").iterdir())[:3]:
-        yield "electrons", bytes_of(imread(file)[:96, :96]), 2
+        yield "electron microscopy", to_uint8(imread(file)[:96, :96]), 2
     for file in sorted((data / "dsb2018_colour/images").iterdir())[:3]:
         yield "stained, RGB", imread(file)[100:196, 100:196, :3], 2
     for image in photographs(data)[:3]:
         yield "photograph, RGB", image[100:196, 100:196], 2
         yield "photograph, grey", image[100:196, 100:196].mean(axis=-1).astype(np.uint8), 2
     for file in sorted((data / "nuclei3d_ovule/images").glob("*.tif"))[:2]:
-        yield "volume", bytes_of(_middle(read_tiff(file))), 3
+        yield "volume", to_uint8(_central_crop(read_tiff(file))), 3
 
 
-def _middle(volume: np.ndarray) -> np.ndarray:
+def _central_crop(volume: np.ndarray) -> np.ndarray:
     return volume[tuple(slice(n // 2 - 12, n // 2 + 12) for n in volume.shape)]
 
 
-def error(given: argparse.Namespace) -> None:
-    """Mean difference of the marginals from the exact ones, and the labels that agree."""
+def error(args: argparse.Namespace) -> None:
+    """Mean difference from the exact marginals, and share of equal labels."""
     worse = 0
-    for name, image, ndim in crops(given.data):
+    for name, image, ndim in crops(args.data):
         for classes in (2, 4):
-            maps = noisy(image, classes, ndim)
-            right = exact(maps, image, SIGMAS[1])
-            figures = []
-            for run in (ours, peer):
-                found = run(maps, image, SIGMAS[1])
-                agreed = (found.argmax(0) == right.argmax(0)).mean()
-                figures += [np.abs(found - right).mean(), agreed]
-            worse += figures[0] > figures[2] or figures[1] < figures[3]
+            maps = noisy_probabilities(image, classes, ndim)
+            expected = exact_mean_field(maps, image, SIGMAS[1])
+            metrics = []
+            for run in (own_crf, pydensecrf2):
+                marginals = run(maps, image, SIGMAS[1])
+                agreement = (marginals.argmax(0) == expected.argmax(0)).mean()
+                metrics += [np.abs(marginals - expected).mean(), agreement]
+            worse += metrics[0] > metrics[2] or metrics[1] < metrics[3]
             print(
-                f"{name:<18}{classes} classes  ours {figures[0]:.5f}, {figures[1]:.2%}   "
-                f"pydensecrf2 {figures[2]:.5f}, {figures[3]:.2%}",
+                f"{name:<18}{classes} classes  napari-segkit {metrics[0]:.5f}, {metrics[1]:.2%}   "
+                f"pydensecrf2 {metrics[2]:.5f}, {metrics[3]:.2%}",
                 flush=True,
             )
-    print(f"{worse} cases with a larger error or fewer labels than pydensecrf2")
+    print(f"{worse} cases with a larger error or lower agreement than pydensecrf2")
 
 
-def time(given: argparse.Namespace) -> None:
-    """Seconds side by side, taking turns; appearance reaches 80 pixels."""
-    photograph = np.tile(photographs(given.data)[0], (3, 3, 1))
+def time(args: argparse.Namespace) -> None:
+    """Seconds of both, run in turn, with an appearance sigma of 80 pixels."""
+    photograph = np.tile(photographs(args.data)[0], (3, 3, 1))
     grey = photograph.mean(axis=-1).astype(np.uint8)
-    file = sorted((given.data / "nuclei3d_ovule/images").glob("*.tif"))[0]
-    volume = bytes_of(read_tiff(file)[:32, :256, :256])
+    file = sorted((args.data / "nuclei3d_ovule/images").glob("*.tif"))[0]
+    volume = to_uint8(read_tiff(file)[:32, :256, :256])
     cases = [
         ("512 x 512 grey", grey[:512, :512], 2, 2),
         ("512 x 512 grey", grey[:512, :512], 2, 5),
@@ -173,77 +177,83 @@ def time(given: argparse.Namespace) -> None:
         ("32 x 256 x 256", volume, 3, 2),
     ]
     for name, image, ndim, classes in cases:
-        maps = noisy(image, classes, ndim)
-        seconds = [[_timed(run, maps, image) for run in (ours, peer)] for _ in range(given.repeats)]
-        one, other = (median(column) for column in zip(*seconds, strict=True))
+        maps = noisy_probabilities(image, classes, ndim)
+        seconds = [
+            [_timed(run, maps, image) for run in (own_crf, pydensecrf2)]
+            for _ in range(args.repeats)
+        ]
+        own, other = (median(column) for column in zip(*seconds, strict=True))
         print(
-            f"{name:<18}{classes} classes  ours {one:.3f} s  pydensecrf2 {other:.3f} s  "
-            f"ratio {one / other:.2f}",
+            f"{name:<18}{classes} classes  napari-segkit {own:.3f} s  pydensecrf2 {other:.3f} s  "
+            f"ratio {own / other:.2f}",
             flush=True,
         )
 
 
 def _timed(run: Callable[..., np.ndarray], maps: np.ndarray, image: np.ndarray) -> float:
-    began = perf_counter()
+    start = perf_counter()
     run(maps, image, 80.0)
-    return perf_counter() - began
+    return perf_counter() - start
 
 
-def scale(given: argparse.Namespace) -> None:
-    """Time and peak memory of `smooth` over sizes and classes, each in a process of its own."""
+def scale(args: argparse.Namespace) -> None:
+    """Time and peak memory of `smooth` by size and classes, each in a separate process."""
     for edge, classes in [(512, 2), (1024, 2), (2048, 2), (4096, 2), (1024, 5), (1024, 10)]:
-        run = [sys.executable, __file__, "one", "--edge", str(edge), "--classes", str(classes)]
+        run = [sys.executable, __file__, "single", "--edge", str(edge), "--classes", str(classes)]
         print(subprocess.run(run, capture_output=True, text=True, check=True).stdout, end="")
 
 
-def one(given: argparse.Namespace) -> None:
-    rng, shape = np.random.default_rng(0), (given.edge, given.edge)
+def single(args: argparse.Namespace) -> None:
+    rng, shape = np.random.default_rng(0), (args.edge, args.edge)
     image = np.zeros(shape, np.uint8)  # squares of 32 pixels, with noise
     image += np.kron(
-        rng.integers(0, 200, (given.edge // 32,) * 2, np.uint8), np.ones((32, 32), np.uint8)
+        rng.integers(0, 200, (args.edge // 32,) * 2, np.uint8), np.ones((32, 32), np.uint8)
     )
     image += rng.integers(0, 20, shape, np.uint8)
-    maps = rng.random((given.classes, *shape), np.float32)
+    maps = rng.random((args.classes, *shape), np.float32)
     maps /= maps.sum(axis=0)
-    smooth(maps[:, :64, :64].copy(), image[:64, :64])  # what is imported at first
+    smooth(maps[:, :64, :64].copy(), image[:64, :64])  # imports
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = perf_counter()
+    start = perf_counter()
     strong = {"smoothness_weight": 3, "smoothness_sigma": 3, "appearance_weight": 10}
     smooth(maps, image, CRFConfig(**strong, appearance_sigma=20, intensity_sigma=0.05))
-    seconds = perf_counter() - began
+    seconds = perf_counter() - start
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     print(
-        f"{given.edge} x {given.edge}, {given.classes} classes: {seconds:.2f} s, "
+        f"{args.edge} x {args.edge}, {args.classes} classes: {seconds:.2f} s, "
         f"{seconds / image.size * 1e6:.2f} s and {peak / image.size:.0f} bytes per pixel"
     )
 
 
-def blocks(given: argparse.Namespace) -> None:
-    """Labels that are the same block by block and whole."""
-    for image in (np.tile(photographs(given.data)[0], (3, 3, 1))[:1200, :1200],):
+def blocks(args: argparse.Namespace) -> None:
+    """Share of labels that are the same block by block and in one piece."""
+    for image in (np.tile(photographs(args.data)[0], (3, 3, 1))[:1200, :1200],):
         for name, picture in (("RGB", image), ("grey", image.mean(axis=-1))):
-            maps = noisy(picture, 3, 2)
+            maps = noisy_probabilities(picture, 3, 2)
             whole = smooth(maps, picture).argmax(0)
-            smoothing.LARGEST, before = 600 * 600, smoothing.LARGEST
+            smoothing.MAX_BLOCK, before = 600 * 600, smoothing.MAX_BLOCK
             parts = smooth(maps, picture).argmax(0)
-            smoothing.LARGEST = before
-            print(f"{name}: {(whole == parts).mean():.4%} of the labels as in the whole")
+            smoothing.MAX_BLOCK = before
+            print(f"{name}: {(whole == parts).mean():.4%} of the labels are equal")
+
+
+BENCHMARKS = {"error": error, "time": time, "scale": scale, "blocks": blocks, "single": single}
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Run the chosen benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["error", "time", "scale", "blocks", "one"])
+    parser.add_argument("what", choices=BENCHMARKS)
     parser.add_argument("--data", type=Path, help="folder of the data sets")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--edge", type=int, default=512)
     parser.add_argument("--classes", type=int, default=2)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    if given.what != "one":
-        print(f"{platform.platform()}, torch {torch.__version__}, {given.threads} threads")
-    {"error": error, "time": time, "scale": scale, "blocks": blocks, "one": one}[given.what](given)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    if args.what != "single":
+        print(f"{platform.platform()}, torch {torch.__version__}, {args.threads} threads")
+    BENCHMARKS[args.what](args)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
-"""What a training of so many minutes is worth where objects are to be found.
+"""Metrics of instance models after some minutes of training on real data.
 
     python benchmarks/objects.py --data FOLDER --model NAME[:encoder[:objects]] SET ...
 
-Everything goes through the public interface: random weights, seed 0, patches as they are by
-default (256 pixels, 64 voxels), the sets' own splits. Prints F1 at an IoU of 0.5, mean AP
-(TP / (TP + FP + FN), IoU 0.5 to 0.95) and panoptic quality over the images held out, beside Otsu's
-threshold with a distance watershed of scikit-image.
---mosaic compares tiles with the whole on a mosaic of 2048 x 2048 pixels. On a machine with other
-work, --cpu counts the time of both threads, halved, instead of the clock's.
+Everything uses the public interface: random weights, seed 0, default patches (256 pixels, 64
+voxels), the splits of the data sets. Prints F1 at an IoU of 0.5, mean AP (TP / (TP + FP + FN), IoU
+0.5 to 0.95) and panoptic quality on the held-out images, compared with Otsu's threshold and a
+distance watershed. --mosaic compares tiled and untiled prediction on a mosaic of 2048 x 2048
+pixels. On a busy machine, --cpu measures CPU time of both threads, halved, instead of wall time.
 """
 
 import argparse
@@ -31,12 +30,12 @@ from otsu import otsu_watershed  # isort: skip
 
 Pair = tuple[np.ndarray, np.ndarray]
 Parts = tuple[list[Pair], list[Pair], dict[str, Any]]
-CELL, GAP = 240, 16  # pixels: 64 pieces of images make a mosaic of 2048 x 2048
+CROP, GAP = 240, 16  # pixels: 64 crops make a mosaic of 2048 x 2048
 VOXEL = {"axes": "ZYX", "spacing": (0.284, 0.127, 0.127)}
 
 
 def _split(folder: Path) -> Parts:
-    """Train and test as the set's own list says; alpha is left out."""
+    """The split of the data set."""
     with (folder / "split.csv").open() as file:
         rows = list(csv.DictReader(file))
     pairs = [(r["split"], _pair(folder, r["name"])) for r in rows]
@@ -77,73 +76,75 @@ def _pair(folder: Path, name: str) -> Pair:
     return image, labels
 
 
-def measure(name: str, given: argparse.Namespace) -> None:
-    """Train on one set, test on what was held out, and print the figures."""
+def run_benchmark(name: str, args: argparse.Namespace) -> None:
+    """Train on one data set and print the metrics on the held-out images."""
     read, polarity = SETS[name]
-    train, test, place = read(given.data / name)
+    train, test, image_options = read(args.data / name)
     images, labels = map(list, zip(*train, strict=True))
     config = TrainConfig(
         epochs=100_000,
-        minutes=given.minutes,
-        batch_size=given.batch or (2 if place else 4),
+        minutes=args.minutes,
+        batch_size=args.batch or (2 if image_options else 4),
         labels_are="objects",
     )
-    if given.cpu:
-        loop.perf_counter = lambda: process_time() / given.threads
-    segmenter = Segmenter(_spec(given), device=given.device)
-    segmenter.fit(images, labels, config, **place)
-    made = segmenter.trained.provenance
-    print(f"\n### {name}, {given.model} on {made['device']}")
+    if args.cpu:
+        loop.perf_counter = lambda: process_time() / args.threads
+    segmenter = Segmenter(_spec(args), device=args.device)
+    segmenter.fit(images, labels, config, **image_options)
+    provenance = segmenter.trained.provenance
+    print(f"\n### {name}, {args.model} on {provenance['device']}")
     print(
-        f"{made['seconds'] / 60:.1f} minutes in the loop, {len(segmenter.history)} steps, "
-        f"{made['images_seen']} patches, predicted in tiles of {segmenter.trained.tile_size}, "
-        f"objects typically {segmenter.trained.object_size:.0f} pixels wide; "
-        f"{made.get('sizes', '')}"
+        f"{provenance['seconds'] / 60:.1f} minutes of training, {len(segmenter.history)} steps, "
+        f"{provenance['images_seen']} patches, "
+        f"predicted in tiles of {segmenter.trained.tile_size}, "
+        f"median diameter {segmenter.trained.object_size:.0f} pixels; "
+        f"{provenance.get('sizes', '')}"
     )
-    began = perf_counter()
-    found = [segmenter.predict(image, **place) for image, _ in test]
-    seconds = (perf_counter() - began) / sum(f.size for f in found) * 1e6
+    start = perf_counter()
+    predicted = [segmenter.predict(image, **image_options) for image, _ in test]
+    seconds = (perf_counter() - start) / sum(p.size for p in predicted) * 1e6
     truth = [labels for _, labels in test]
-    _say(given.model, found, truth)
-    _say("Otsu + watershed", [otsu_watershed(image, polarity) for image, _ in test], truth)
+    _print_metrics(args.model, predicted, truth)
+    baseline = [otsu_watershed(image, polarity) for image, _ in test]
+    _print_metrics("Otsu + watershed", baseline, truth)
     print(f"prediction: {seconds:.2f} s per megapixel", flush=True)
-    if given.mosaic:
-        mosaic(segmenter, test)
-    segmenter.save(given.output / f"{name}-{given.model.replace(':', '-')}.segkit")
+    if args.mosaic:
+        compare_mosaic(segmenter, test)
+    segmenter.save(args.output / f"{name}-{args.model.replace(':', '-')}.segkit")
 
 
-def _spec(given: argparse.Namespace) -> ModelSpec:
-    name, encoder, objects = [*given.model.split(":"), "", ""][:3]
+def _spec(args: argparse.Namespace) -> ModelSpec:
+    name, encoder, objects = [*args.model.split(":"), "", ""][:3]
     return ModelSpec(name, encoder=encoder or None, objects=objects or None)
 
 
-def _say(who: str, found: list[np.ndarray], truth: list[np.ndarray]) -> None:
-    report = evaluate(found, truth, kind="instance", labels_are="objects")
+def _print_metrics(name: str, predicted: list[np.ndarray], truth: list[np.ndarray]) -> None:
+    report = evaluate(predicted, truth, kind="instance", labels_are="objects")
     print(
-        f"{who:<28} F1 {report.f1[0.5]:.3f}  mean AP {report.mean_ap:.3f}  PQ {report.pq:.3f}  "
-        f"({report.truth_objects} true, {report.predicted_objects} found)",
+        f"{name:<28} F1 {report.f1[0.5]:.3f}  mean AP {report.mean_ap:.3f}  PQ {report.pq:.3f}  "
+        f"({report.truth_objects} true, {report.predicted_objects} predicted)",
         flush=True,
     )
 
 
-def mosaic(segmenter: Segmenter, pairs: list[Pair]) -> None:
-    """Tiles against the whole, two offsets of the tiles, and tiles against piece by piece."""
-    cells = [_cell(*pair) for pair in pairs if min(pair[1].shape) >= CELL]
-    many = (cells * 64)[:64]
-    image, truth = (_tiled([cell[i] for cell in many]) for i in (0, 1))
+def compare_mosaic(segmenter: Segmenter, pairs: list[Pair]) -> None:
+    """Compare tiled with untiled prediction, two tile offsets, and the mosaic with its crops."""
+    crops = [_scaled_crop(*pair) for pair in pairs if min(pair[1].shape) >= CROP]
+    many = (crops * 64)[:64]
+    image, truth = (_join([crop[i] for crop in many]) for i in (0, 1))
     tiled = segmenter.predict(image)
-    whole = segmenter.predict(image, TileConfig(tile_size=2048, overlap=0))
-    _agree("tiles and the whole", tiled, whole)
+    untiled = segmenter.predict(image, TileConfig(tile_size=2048, overlap=0))
+    _print_agreement("tiled and untiled", tiled, untiled)
     shifted = segmenter.predict(image[96:, 96:])
-    _agree("tiles at two offsets", clear_border(tiled[96:, 96:]), clear_border(shifted))
-    framed = [tuple(map(_framed, cell)) for cell in cells]
-    alone = [segmenter.predict(piece) for piece, _ in framed] * 64
-    _say("its pieces one by one", alone[:64], [labels for _, labels in (framed * 64)[:64]])
-    _say("their mosaic, in tiles", [tiled], [truth])
-    _say("their mosaic, whole", [whole], [truth])
+    _print_agreement("tiles at two offsets", clear_border(tiled[96:, 96:]), clear_border(shifted))
+    padded = [tuple(map(_padded, crop)) for crop in crops]
+    single = [segmenter.predict(crop) for crop, _ in padded] * 64
+    _print_metrics("single crops", single[:64], [labels for _, labels in (padded * 64)[:64]])
+    _print_metrics("their mosaic, tiled", [tiled], [truth])
+    _print_metrics("their mosaic, untiled", [untiled], [truth])
 
 
-def _agree(what: str, one: np.ndarray, other: np.ndarray) -> None:
+def _print_agreement(what: str, one: np.ndarray, other: np.ndarray) -> None:
     report = evaluate(one, other, kind="instance", labels_are="objects")
     print(
         f"{what}: {report.f1[0.9]:.2%} of the objects the same at an IoU of 0.9, "
@@ -152,45 +153,45 @@ def _agree(what: str, one: np.ndarray, other: np.ndarray) -> None:
     )
 
 
-def _cell(image: np.ndarray, labels: np.ndarray) -> Pair:
-    """A piece of an image, as bright as the other images' are."""
+def _scaled_crop(image: np.ndarray, labels: np.ndarray) -> Pair:
+    """A crop, scaled to the same intensity range in all images."""
     low, high = np.percentile(image, [0.5, 99.5])
-    scaled = ((image[:CELL, :CELL] - low) / (high - low)).clip(0, 1).astype(np.float32)
-    return scaled, labels[:CELL, :CELL]
+    scaled = ((image[:CROP, :CROP] - low) / (high - low)).clip(0, 1).astype(np.float32)
+    return scaled, labels[:CROP, :CROP]
 
 
-def _tiled(cells: list[np.ndarray]) -> np.ndarray:
-    """Eight rows of eight with a dark gap between them; ids stay apart."""
-    if cells[0].dtype.kind in "iu":
-        cells = [np.where(c > 0, c.astype(np.int64) + 10_000 * n, 0) for n, c in enumerate(cells)]
-    cells = [_framed(cell) for cell in cells]
-    rows = [np.concatenate(cells[8 * r : 8 * r + 8], axis=1) for r in range(8)]
+def _join(crops: list[np.ndarray]) -> np.ndarray:
+    """Eight rows of eight crops with a dark gap between them, and unique ids."""
+    if crops[0].dtype.kind in "iu":
+        crops = [np.where(c > 0, c.astype(np.int64) + 10_000 * n, 0) for n, c in enumerate(crops)]
+    crops = [_padded(crop) for crop in crops]
+    rows = [np.concatenate(crops[8 * r : 8 * r + 8], axis=1) for r in range(8)]
     return np.concatenate(rows, axis=0)
 
 
-def _framed(cell: np.ndarray) -> np.ndarray:
+def _padded(crop: np.ndarray) -> np.ndarray:
     margin = [(GAP // 2,) * 2] * 2
-    return np.pad(cell, margin + [(0, 0)] * (cell.ndim - 2))
+    return np.pad(crop, margin + [(0, 0)] * (crop.ndim - 2))
 
 
 def main() -> None:
-    """Measure the sets that were named."""
+    """Run on the named data sets."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="+", choices=list(SETS))
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--model", default="unet::boundary", help="name[:encoder[:objects]]")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--batch", type=int, help="patches in a step")
-    parser.add_argument("--cpu", action="store_true", help="minutes of the processor")
+    parser.add_argument("--cpu", action="store_true", help="count minutes of CPU time")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--mosaic", action="store_true", help="tiles against the whole")
+    parser.add_argument("--mosaic", action="store_true", help="compare tiled and untiled")
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the models")
     parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    print(f"{platform.platform()}, torch {torch.__version__}, {given.threads} threads")
-    for name in given.sets:
-        measure(name, given)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    print(f"{platform.platform()}, torch {torch.__version__}, {args.threads} threads")
+    for name in args.sets:
+        run_benchmark(name, args)
 
 
 if __name__ == "__main__":

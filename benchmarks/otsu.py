@@ -1,4 +1,4 @@
-"""The classical way without learning: Otsu's threshold, distance transform, peaks, watershed."""
+"""Classical baseline: Otsu's threshold, distance transform, local maxima, watershed."""
 
 import numpy as np
 from scipy import ndimage
@@ -12,15 +12,9 @@ COLOURS = (3, 4)
 
 
 def otsu_watershed(image: np.ndarray, polarity: str = "bright") -> np.ndarray:
-    """Objects of an image or volume.
+    """Label the objects of a grey or colour (last axis) image, or of a volume.
 
-    Parameters
-    ----------
-    image : ndarray
-        Grey or colour (the last axis); of colour the brightness counts.
-    polarity : {"bright", "dark", "cells"}
-        Objects are brighter or darker than what is around; cells fill everything between bright
-        membranes.
+    `polarity`: "bright" or "dark" objects on the background, or "cells" between bright membranes.
     """
     colour = image.ndim == 3 and image.shape[-1] in COLOURS
     grey = rgb2gray(image[..., :3]) if colour else image.astype(float)

@@ -1,11 +1,11 @@
-"""What refinement is worth: IoU and Dice before and after, on images held out.
+"""IoU and Dice before and after refinement, on held-out images.
 
     python benchmarks/refinement.py predict --data FOLDER --output FOLDER [sets ...]
     python benchmarks/refinement.py table --data FOLDER --output FOLDER [sets ...]
 
-`predict` trains a U-Net for --minutes and the pixel classifier on each set and keeps the
-probabilities of the images held out; `table` smooths them in several ways and prints the mean IoU
-and Dice of each. --sweep prints the CRF over a grid of its parameters instead.
+`predict` trains a U-Net for --minutes and the pixel classifier on each data set and stores the
+probabilities of the held-out images; `table` smooths them with several methods and prints the mean
+IoU and Dice of each. --sweep prints the CRF over a grid of its parameters instead.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
-from figures import LABELS, SETS
+from semantic import LABELS, SETS
 
 from napari_segkit import (
     CRFConfig,
@@ -41,7 +41,7 @@ STRONG = CRFConfig(
     appearance_sigma=20,
     intensity_sigma=0.05,
 )
-WAYS = {
+METHODS = {
     "CRF": CRFConfig(),
     "CRF, strong": STRONG,
     "CRF, strong, intensities alone": replace(STRONG, smoothness_weight=0),
@@ -59,50 +59,58 @@ GRID = {
 }
 
 
-def predict(name: str, model: str, given: argparse.Namespace) -> None:
-    """Train on one set and keep the probabilities of the images held out."""
-    (images, labels), (held_out, _), choice = SETS[name](given.data / name)
-    meaning, place = _split(choice)
-    if given.cpu:
-        loop.perf_counter = lambda: process_time() / given.threads
-    config = TrainConfig(epochs=100_000, minutes=given.minutes, **meaning)
-    began = perf_counter()
+def predict(name: str, model: str, args: argparse.Namespace) -> None:
+    """Train on one data set and store the probabilities of the held-out images."""
+    (images, labels), (held_out, _), choice = SETS[name](args.data / name)
+    label_options, image_options = _split_options(choice)
+    if args.cpu:
+        loop.perf_counter = lambda: process_time() / args.threads
+    config = TrainConfig(epochs=100_000, minutes=args.minutes, **label_options)
+    start = perf_counter()
     spec = ModelSpec(model, dims="2D")
-    segmenter = Segmenter(spec, device="cpu").fit(images, labels, config, **place)
-    made = segmenter.trained.provenance
-    print(f"{name}, {model}: {made['seconds'] / 60:.1f} minutes, {perf_counter() - began:.0f} s")
-    maps = [segmenter.predict_proba(image, **place).astype(np.float16) for image in held_out]
+    segmenter = Segmenter(spec, device="cpu").fit(images, labels, config, **image_options)
+    provenance = segmenter.trained.provenance
+    print(
+        f"{name}, {model}: {provenance['seconds'] / 60:.1f} minutes, {perf_counter() - start:.0f} s"
+    )
+    maps = [
+        segmenter.predict_proba(image, **image_options).astype(np.float16) for image in held_out
+    ]
     values = np.array([c.value for c in segmenter.classes])
-    named = {f"map{i}": m for i, m in enumerate(maps)}
-    np.savez_compressed(given.output / f"{name}-{model}.npz", values=values, **named)
+    arrays = {f"map{i}": m for i, m in enumerate(maps)}
+    np.savez_compressed(args.output / f"{name}-{model}.npz", values=values, **arrays)
 
 
-def _split(choice: dict) -> tuple[dict, dict]:
-    meaning = {k: v for k, v in choice.items() if k in LABELS}
-    return meaning, {k: v for k, v in choice.items() if k not in LABELS}
+def _split_options(choice: dict) -> tuple[dict, dict]:
+    label_options = {k: v for k, v in choice.items() if k in LABELS}
+    return label_options, {k: v for k, v in choice.items() if k not in LABELS}
 
 
-def table(name: str, model: str, given: argparse.Namespace) -> None:
-    """Smooth the probabilities of one set in several ways and print what each is worth."""
-    _, (held_out, truth), choice = SETS[name](given.data / name)
-    meaning, place = _split(choice)
-    file = np.load(given.output / f"{name}-{model}.npz")
+def table(name: str, model: str, args: argparse.Namespace) -> None:
+    """Smooth the probabilities of one data set with each method and print the metrics."""
+    _, (held_out, truth), choice = SETS[name](args.data / name)
+    label_options, image_options = _split_options(choice)
+    file = np.load(args.output / f"{name}-{model}.npz")
     maps = [file[f"map{i}"].astype(np.float32) for i in range(len(held_out))]
     maps = [m / m.sum(axis=0) for m in maps]
-    if "axes" in place:
-        place = {"axes": place["axes"].replace("Z", "T")}  # as it was trained: slice by slice
-    ways = {"none": None, **WAYS} if not given.sweep else dict(_sweep())
-    for way, config in ways.items():
-        began = perf_counter()
+    if "axes" in image_options:
+        axes = image_options["axes"].replace("Z", "T")  # slice by slice, as in training
+        image_options = {"axes": axes}
+    methods = {"none": None, **METHODS} if not args.sweep else dict(_sweep())
+    for method, config in methods.items():
+        start = perf_counter()
         after = maps
         if config is not None:
-            after = [smooth(m, i, config, **place) for m, i in zip(maps, held_out, strict=True)]
-        seconds = perf_counter() - began
+            after = [
+                smooth(m, i, config, **image_options) for m, i in zip(maps, held_out, strict=True)
+            ]
+        seconds = perf_counter() - start
         labels = [file["values"][m.argmax(axis=0)] for m in after]
-        report = evaluate(labels, truth, **meaning)
+        report = evaluate(labels, truth, **label_options)
         pixels = sum(label.size for label in labels) / 1e6
         print(
-            f"{name:<16}{model:<8}{way:<44}IoU {report.mean_iou:.4f}  Dice {report.mean_dice:.4f}  "
+            f"{name:<16}{model:<8}{method:<44}"
+            f"IoU {report.mean_iou:.4f}  Dice {report.mean_dice:.4f}  "
             f"{seconds / pixels:.2f} s per megapixel",
             flush=True,
         )
@@ -111,14 +119,14 @@ def table(name: str, model: str, given: argparse.Namespace) -> None:
 def _sweep():
     yield "none", None
     for values in product(*GRID.values()):
-        named = dict(zip(GRID, values, strict=True))
-        if not named["smoothness_weight"] and named["smoothness_sigma"] != 1:
+        fields = dict(zip(GRID, values, strict=True))
+        if not fields["smoothness_weight"] and fields["smoothness_sigma"] != 1:
             continue
-        yield " ".join(f"{v:g}" for v in values), CRFConfig(**named)
+        yield " ".join(f"{v:g}" for v in values), CRFConfig(**fields)
 
 
 def main() -> None:
-    """Train or measure the sets that were named, or all."""
+    """Run on the named data sets, or on all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["predict", "table"])
     parser.add_argument("sets", nargs="*", default=list(NAMES))
@@ -126,14 +134,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the probabilities")
     parser.add_argument("--models", nargs="*", default=list(MODELS))
     parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--cpu", action="store_true", help="minutes of the processor")
+    parser.add_argument("--cpu", action="store_true", help="count minutes of CPU time")
     parser.add_argument("--sweep", action="store_true", help="a grid of the CRF's parameters")
     parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    print(f"{platform.platform()}, torch {torch.__version__}, {given.threads} threads")
-    for name, model in product(given.sets, given.models):
-        (predict if given.what == "predict" else table)(name, model, given)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    print(f"{platform.platform()}, torch {torch.__version__}, {args.threads} threads")
+    for name, model in product(args.sets, args.models):
+        (predict if args.what == "predict" else table)(name, model, args)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How many strokes label an image, with superpixels and without: a simulated person.
+"""Brush strokes needed to label an image with and without superpixels, by simulation.
 
     python benchmarks/superpixels.py --data FOLDER [--size 12]
 
-All is background at first. The person goes to the largest wrong piece, to the point that lies
-deepest in it, and draws the longest straight stroke through that point that stays in the piece.
-The brush is as wide as the piece is there, 10 pixels at most. With superpixels a stroke gives its
-class to all that it touches; where that would do more harm than good, the brush is taken instead.
+The image starts as background. Each stroke is the longest straight line through the innermost point
+of the largest wrong component, with a brush as wide as the component there, at most 10 pixels. With
+superpixels, a stroke labels all superpixels it touches; where that would do more harm than good, it
+paints with the brush.
 """
 
 import argparse
@@ -20,43 +20,45 @@ from skimage.draw import disk, line
 
 from napari_segkit import SuperpixelConfig, superpixels
 
-WIDEST = 10  # pixels of the brush
+MAX_BRUSH = 10  # pixels
 GOAL = 0.95
-MOST = 5000  # strokes
+MAX_STROKES = 5000
 Stroke = tuple[np.ndarray, np.ndarray]
 
 
-def iou(painted: np.ndarray, truth: np.ndarray) -> float:
-    return (painted & truth).sum() / (painted | truth).sum()
+def iou(labels: np.ndarray, truth: np.ndarray) -> float:
+    return (labels & truth).sum() / (labels | truth).sum()
 
 
 def stroke(wrong: np.ndarray) -> tuple[Stroke, int]:
-    """Through the deepest point of the largest wrong piece, and how wide the brush is."""
-    pieces, _ = ndimage.label(wrong)
-    piece = pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
-    depth = ndimage.distance_transform_edt(np.pad(piece, 1))[1:-1, 1:-1]
-    middle = np.unravel_index(depth.argmax(), depth.shape)
-    chords = [_chord(piece, middle, angle) for angle in np.linspace(0, np.pi, 16, endpoint=False)]
-    return max(chords, key=lambda chord: len(chord[0])), int(min(2 * depth.max(), WIDEST))
+    """The next stroke and its brush width."""
+    components, _ = ndimage.label(wrong)
+    component = components == 1 + np.argmax(np.bincount(components.ravel())[1:])
+    depth = ndimage.distance_transform_edt(np.pad(component, 1))[1:-1, 1:-1]
+    centre = np.unravel_index(depth.argmax(), depth.shape)
+    chords = [
+        _chord(component, centre, angle) for angle in np.linspace(0, np.pi, 16, endpoint=False)
+    ]
+    return max(chords, key=lambda chord: len(chord[0])), int(min(2 * depth.max(), MAX_BRUSH))
 
 
-def _chord(piece: np.ndarray, middle: tuple[int, ...], angle: float) -> Stroke:
+def _chord(component: np.ndarray, centre: tuple[int, ...], angle: float) -> Stroke:
     step = np.array([np.sin(angle), np.cos(angle)])
     ends = []
     for sign in (1, -1):
         length = 0
-        while _inside(piece, np.round(middle + sign * (length + 1) * step).astype(int)):
+        while _inside(component, np.round(centre + sign * (length + 1) * step).astype(int)):
             length += 1
-        ends.append(np.round(middle + sign * length * step).astype(int))
+        ends.append(np.round(centre + sign * length * step).astype(int))
     return line(*ends[0], *ends[1])
 
 
-def _inside(piece: np.ndarray, place: np.ndarray) -> bool:
-    return bool((place >= 0).all() and (place < piece.shape).all() and piece[tuple(place)])
+def _inside(component: np.ndarray, place: np.ndarray) -> bool:
+    return bool((place >= 0).all() and (place < component.shape).all() and component[tuple(place)])
 
 
-def brushed(path: Stroke, width: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Pixels that a brush covers."""
+def brush_mask(path: Stroke, width: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels that a stroke covers."""
     covered = np.zeros(shape, bool)
     for y, x in zip(*path, strict=True):
         covered[disk((y, x), max(width / 2, 0.75), shape=shape)] = True
@@ -64,27 +66,27 @@ def brushed(path: Stroke, width: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def strokes(truth: np.ndarray, regions: np.ndarray | None) -> dict[float, int]:
-    """How many strokes it takes to each IoU."""
-    painted, needed = np.zeros_like(truth), {}
-    for count in range(1, MOST):
-        path, width = stroke(painted != truth)
+    """Number of strokes needed for each IoU."""
+    labels, needed = np.zeros_like(truth), {}
+    for count in range(1, MAX_STROKES):
+        path, width = stroke(labels != truth)
         class_ = truth[path][0]
-        covered = brushed(path, width, truth.shape)
+        covered = brush_mask(path, width, truth.shape)
         if regions is not None:
-            whole = np.isin(regions, np.unique(regions[path]))
-            covered = max((covered, whole), key=_gain(painted, truth, class_))
-        painted[covered] = class_
+            touched = np.isin(regions, np.unique(regions[path]))
+            covered = max((covered, touched), key=_gain(labels, truth, class_))
+        labels[covered] = class_
         for goal in (0.8, 0.9, GOAL):
-            if goal not in needed and iou(painted, truth) >= goal:
+            if goal not in needed and iou(labels, truth) >= goal:
                 needed[goal] = count
         if GOAL in needed:
             break
     return needed
 
 
-def _gain(painted: np.ndarray, truth: np.ndarray, class_: bool) -> Callable[[np.ndarray], int]:
+def _gain(labels: np.ndarray, truth: np.ndarray, class_: bool) -> Callable[[np.ndarray], int]:
     def gain(covered: np.ndarray) -> int:
-        changed = covered & (painted != class_)
+        changed = covered & (labels != class_)
         return int((truth[changed] == class_).sum() - (truth[changed] != class_).sum())
 
     return gain
@@ -96,15 +98,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--size", type=float, nargs="*", default=[6, 9, 12, 16])
     parser.add_argument("--images", type=int, default=3)
-    given = parser.parse_args()
-    folder = given.data / "dsb2018_colour"
+    args = parser.parse_args()
+    folder = args.data / "dsb2018_colour"
     with (folder / "split.csv").open() as file:
         names = [row["name"] for row in csv.DictReader(file) if row["split"] == "test"]
-    for name in names[: given.images]:
+    for name in names[: args.images]:
         image, ids = (imread(next((folder / d).glob(f"{name}.*"))) for d in ("images", "masks"))
         image, truth = image[..., :3], ids > 0
-        print(f"{name[:12]} {truth.shape}, brush alone: {strokes(truth, None)}", flush=True)
-        for size in given.size:
+        print(f"{name[:12]} {truth.shape}, brush only: {strokes(truth, None)}", flush=True)
+        for size in args.size:
             regions = superpixels(image, SuperpixelConfig(size=size))
             print(f"  superpixels of {size:g}: {strokes(truth, regions)}", flush=True)
 

@@ -1,10 +1,10 @@
-"""What a training of so many minutes is worth on real data, and what the tiles add.
+"""Metrics of semantic models after some minutes of training on real data, and effects of tiling.
 
-    python benchmarks/figures.py --data FOLDER [--model unet:resnet18] [--minutes 10] [sets ...]
+    python benchmarks/semantic.py --data FOLDER [--model unet:resnet18] [--minutes 10] [sets ...]
 
-Everything goes through the public interface: two torch threads, random weights, seed 0, the sets'
-own splits. Prints one table a set; --agreement adds that of tiled with untiled labels. On a machine
-with other work, --cpu counts the time of both threads, halved, instead of the clock's.
+Everything uses the public interface: two torch threads, random weights, seed 0, the splits of the
+data sets. Prints one table per data set; --agreement adds the agreement of tiled and untiled
+labels. On a busy machine, --cpu measures CPU time of both threads, halved, instead of wall time.
 """
 
 import argparse
@@ -32,20 +32,20 @@ Spacing = tuple[float, float, float]
 
 
 def isbi2012_em(folder: Path) -> Parts:
-    """Membranes: train on slices 0-19, test on 20-23; every pixel is decided."""
+    """Membranes: train on slices 0-19, test on 20-23; every pixel is annotated."""
     files = sorted((folder / "images").glob("*.png"))
     pairs = [(imread(f), imread(folder / "masks" / f.name)) for f in files]
     return _split(pairs, [i < 20 for i in range(len(pairs))], {"unlabelled": None})
 
 
 def dsb2018(folder: Path) -> Parts:
-    """Nuclei against background: the set's own split; ids are taken as one class."""
+    """Nuclei against background: the split of the data set; all ids become one class."""
     with (folder / "split.csv").open() as file:
         rows = list(csv.DictReader(file))
     pairs = []
     for row in rows:
         image, mask = (next((folder / d).glob(f"{row['name']}.*")) for d in ("images", "masks"))
-        pairs.append((_colour(imread(image)), imread(mask)))
+        pairs.append((_without_alpha(imread(image)), imread(mask)))
     choice = {"unlabelled": None, "labels_are": "objects"}
     return _split(pairs, [row["split"] == "train" for row in rows], choice)
 
@@ -66,7 +66,7 @@ def coco_stuff(folder: Path) -> Parts:
 
 
 def mri_mni152(folder: Path) -> Parts:
-    """Tissues of an averaged head: train on z 20-79, test on z 100-159."""
+    """Tissues of an average head: train on z 20-79, test on z 100-159."""
     image, labels = (_volume(folder / part / "t1.nii.gz") for part in ("images", "masks"))
     slabs = slice(20, 80), slice(100, 160)
     train, test = (([image[s]], [labels[s]]) for s in slabs)
@@ -108,65 +108,68 @@ def _volume(file: Path) -> np.ndarray:
     return np.asarray(nibabel.load(file).dataobj).T
 
 
-def _colour(image: np.ndarray) -> np.ndarray:
-    """Without an alpha channel."""
+def _without_alpha(image: np.ndarray) -> np.ndarray:
+    """Drop the alpha channel."""
     return image[..., :3] if image.ndim == 3 else image
 
 
 def _split(pairs: list[Any], train: list[bool], choice: dict[str, Any]) -> Any:
     parts = [
-        [p for p, t in zip(pairs, train, strict=True) if t is wanted] for wanted in (True, False)
+        [p for p, t in zip(pairs, train, strict=True) if t is selected]
+        for selected in (True, False)
     ]
     return *(tuple(map(list, zip(*part, strict=True))) for part in parts), choice
 
 
-def measure(name: str, given: argparse.Namespace) -> None:
-    """Train on one set, test on what was held out, and print the figures."""
-    (images, labels), (held_out, truth), choice = SETS[name](given.data / name)
-    meaning = {k: v for k, v in choice.items() if k in LABELS}
-    place = {k: v for k, v in choice.items() if k not in LABELS}
-    spec = _spec(given)
-    small = (
+def run_benchmark(name: str, args: argparse.Namespace) -> None:
+    """Train on one data set and print the metrics on the held-out images."""
+    (images, labels), (held_out, truth), choice = SETS[name](args.data / name)
+    label_options = {k: v for k, v in choice.items() if k in LABELS}
+    image_options = {k: v for k, v in choice.items() if k not in LABELS}
+    spec = _spec(args)
+    batch_size = (
         preset("volume").config.batch_size if spec.name in ("unet3d", "segresnet", "mednext") else 4
     )
-    config = TrainConfig(epochs=100_000, minutes=given.minutes, batch_size=small, **meaning)
-    if given.cpu:
-        loop.perf_counter = lambda: process_time() / given.threads
-    began = perf_counter()
-    segmenter = Segmenter(spec, device="cpu").fit(images, labels, config, **place)
-    made, seconds = segmenter.trained.provenance, perf_counter() - began
+    config = TrainConfig(
+        epochs=100_000, minutes=args.minutes, batch_size=batch_size, **label_options
+    )
+    if args.cpu:
+        loop.perf_counter = lambda: process_time() / args.threads
+    start = perf_counter()
+    segmenter = Segmenter(spec, device="cpu").fit(images, labels, config, **image_options)
+    provenance, seconds = segmenter.trained.provenance, perf_counter() - start
     print(f"\n### {name}, {spec.name} {segmenter.spec.encoder}, {segmenter.trained.ndim}D")
     print(
-        f"{made['seconds'] / 60:.1f} minutes in the loop ({seconds / 60:.1f} with all around it), "
-        f"{len(segmenter.history)} steps, {made['images_seen']} patches of "
+        f"{provenance['seconds'] / 60:.1f} minutes of training ({seconds / 60:.1f} in total), "
+        f"{len(segmenter.history)} steps, {provenance['images_seen']} patches of "
         f"{segmenter.trained.tile_size}\n"
     )
-    began = perf_counter()
-    found = [segmenter.predict(i, **place) for i in held_out]
-    megapixels = sum(f.size for f in found) / 1e6
-    print(evaluate(found, truth, **meaning).table().round(4).to_string(index=False))
-    print(f"\nprediction: {(perf_counter() - began) / megapixels:.2f} s per megapixel", flush=True)
-    if given.agreement:
-        agreement(segmenter, held_out)
-        intensities(segmenter, held_out)
-    segmenter.save(given.output / f"{name}-{spec.name}-{segmenter.trained.ndim}D.segkit")
+    start = perf_counter()
+    predicted = [segmenter.predict(i, **image_options) for i in held_out]
+    megapixels = sum(p.size for p in predicted) / 1e6
+    print(evaluate(predicted, truth, **label_options).table().round(4).to_string(index=False))
+    print(f"\nprediction: {(perf_counter() - start) / megapixels:.2f} s per megapixel", flush=True)
+    if args.agreement:
+        print_tiling_agreement(segmenter, held_out)
+        print_intensity_agreement(segmenter, held_out)
+    segmenter.save(args.output / f"{name}-{spec.name}-{segmenter.trained.ndim}D.segkit")
 
 
-def _spec(given: argparse.Namespace) -> ModelSpec:
-    name, _, encoder = given.model.partition(":")
-    return ModelSpec(name, encoder=encoder or None, dims=given.dims)
+def _spec(args: argparse.Namespace) -> ModelSpec:
+    name, _, encoder = args.model.partition(":")
+    return ModelSpec(name, encoder=encoder or None, dims=args.dims)
 
 
-def agreement(segmenter: Segmenter, images: list[np.ndarray]) -> None:
-    """Share of labels that are the same with one tile over the whole image (a mosaic of four)."""
+def print_tiling_agreement(segmenter: Segmenter, images: list[np.ndarray]) -> None:
+    """Share of labels that equal those of one tile over the full image (a mosaic of four)."""
     mosaic = _mosaic(images)
     tiled = segmenter.predict(mosaic)
-    whole = segmenter.predict(mosaic, TileConfig(tile_size=_above(max(mosaic.shape[:2]))))
+    whole = segmenter.predict(mosaic, TileConfig(tile_size=_untiled_size(max(mosaic.shape[:2]))))
     print(f"tiled equals untiled: {(tiled == whole).mean():.4%} of {mosaic.shape[:2]}")
 
 
-def intensities(segmenter: Segmenter, images: list[np.ndarray]) -> None:
-    """Share of labels that stay when a test image's intensities are halved or doubled."""
+def print_intensity_agreement(segmenter: Segmenter, images: list[np.ndarray]) -> None:
+    """Share of labels that stay when the intensities of a test image are halved or doubled."""
     image = images[0].astype(np.float32)
     plain = segmenter.predict(image)
     for factor in (0.5, 2):
@@ -181,27 +184,27 @@ def _mosaic(images: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.concatenate(four[:2], 1), np.concatenate(four[2:], 1)], 0)
 
 
-def _above(length: int) -> int:
+def _untiled_size(length: int) -> int:
     return (length // 32 + 4) * 32
 
 
 def main() -> None:
-    """Measure the sets that were named, or all."""
+    """Run on the named data sets, or on all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="*", default=list(SETS))
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--model", default="unet", help="name, or name:encoder")
     parser.add_argument("--dims", default="auto", help="auto, 2D or 3D")
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--cpu", action="store_true", help="minutes of the processor")
+    parser.add_argument("--cpu", action="store_true", help="count minutes of CPU time")
     parser.add_argument("--agreement", action="store_true", help="of tiled and untiled labels")
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the models")
     parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    print(f"{platform.platform()}, torch {torch.__version__}, {given.threads} threads")
-    for name in given.sets:
-        measure(name, given)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    print(f"{platform.platform()}, torch {torch.__version__}, {args.threads} threads")
+    for name in args.sets:
+        run_benchmark(name, args)
 
 
 if __name__ == "__main__":
