@@ -43,7 +43,7 @@ def test_a_larger_image_has_the_same_tiles_at_the_same_places(grid, more):
     assert {t.start for t in grid} <= {t.start for t in larger}
 
 
-def test_the_outer_quarter_of_an_inner_overlap_counts_nothing():
+def test_the_outer_quarter_of_an_overlap_has_no_weight():
     grid = Grid((200,), (64,), (32,))
     second = list(grid)[1]
     weights = grid.weights(second)
@@ -54,7 +54,7 @@ def test_the_outer_quarter_of_an_inner_overlap_counts_nothing():
 
 
 @given(st.integers(1, 12), st.integers(-40, 40), st.integers(1, 40))
-def test_mirror_is_numpys_reflection(length, start, count):
+def test_mirrored_indices_match_numpys_reflection(length, start, count):
     values = np.arange(length)
     padded = np.pad(values, 100, mode="reflect") if length > 1 else np.zeros(240, int)
     expected = padded[100 + start : 100 + start + count]
@@ -62,12 +62,12 @@ def test_mirror_is_numpys_reflection(length, start, count):
 
 
 @pytest.mark.parametrize("start", [(0, 0), (-3, 5), (6, 10)])
-def test_a_window_past_the_end_reads_only_what_it_needs(start):
+def test_a_window_past_the_end_reads_only_the_pixels_it_needs(start):
     image = np.arange(2 * 8 * 12).reshape(2, 8, 12)
-    asked = []
+    requested = []
 
     def read(region):
-        asked.append(region)
+        requested.append(region)
         return image[(slice(None), *region)]
 
     window = read_mirrored(read, start, (6, 7), (8, 12))
@@ -75,4 +75,4 @@ def test_a_window_past_the_end_reads_only_what_it_needs(start):
     np.testing.assert_array_equal(
         window, padded[:, 20 + start[0] : 26 + start[0], 20 + start[1] : 27 + start[1]]
     )
-    assert all(0 <= s.start < s.stop <= n for s, n in zip(asked[0], (8, 12), strict=True))
+    assert all(0 <= s.start < s.stop <= n for s, n in zip(requested[0], (8, 12), strict=True))

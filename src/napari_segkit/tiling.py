@@ -1,6 +1,6 @@
 """Geometry of tiles: their grid, their blending weights and their size.
 
-The grid starts at the image's origin, so that any part of an image is predicted from the same tiles.
+The grid starts at the image's origin: any part of an image is predicted from the same tiles.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The samples of File > Open Sample: honest labels, and no network."""
+"""Samples of File > Open Sample: their labels, and no network access."""
 
 import socket
 
@@ -32,14 +32,14 @@ def test_the_scribbles_agree_with_the_truth(sample, names):
     _, (scribbles, _, _), (truth, _, _) = sample()
     painted = scribbles > 0
     assert np.array_equal(scribbles[painted], truth[painted])
-    assert 0.02 < painted.mean() < 0.08  # what a person paints in a minute or two
+    assert 0.02 < painted.mean() < 0.08  # painted in a minute or two
 
 
 @SAMPLES
-def test_the_scribbles_can_be_trained_on_as_they_are(sample, names):
-    found = label_stats(sample()[1][0])
-    assert found.problem is None
-    assert min(found.counts.values()) > 1000
+def test_the_scribbles_can_be_trained_on(sample, names):
+    stats = label_stats(sample()[1][0])
+    assert stats.problem is None
+    assert min(stats.counts.values()) > 1000
 
 
 def test_the_truth_has_24_filled_coins():
@@ -78,7 +78,7 @@ def test_a_sample_opens_without_any_socket(sample, names, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing:UserWarning")
-def test_the_mri_stands_where_its_file_puts_it():
+def test_the_mri_is_placed_as_in_its_header():
     ((data, options, kind),) = mri()
     layer = getattr(ViewerModel(), f"add_{kind}")(data, **options)
     image = as_image(layer)

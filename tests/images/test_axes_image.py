@@ -41,12 +41,12 @@ def test_any_order_of_axes_reads_the_same_pixels_and_writes_them_back(axes):
 
 
 def test_a_region_is_read_without_loading_the_rest():
-    whole = da.zeros((3, 4096, 4096), chunks=(1, 256, 256))
+    lazy = da.zeros((3, 4096, 4096), chunks=(1, 256, 256))
     touched = []
-    watched = whole.map_blocks(
+    recorded = lazy.map_blocks(
         lambda b: touched.append(b.shape) or b, dtype=float, meta=np.zeros(0)
     )
-    AxesImage(watched, "ZYX").read({"Z": 1}, (slice(0, 100), slice(300, 400)))
+    AxesImage(recorded, "ZYX").read({"Z": 1}, (slice(0, 100), slice(300, 400)))
     assert len(touched) == 1
 
 
@@ -90,7 +90,7 @@ def test_axes_follow_those_of_training(shape, like, axes):
     assert guess_axes(np.zeros(shape), like=like) == axes
 
 
-def test_a_layer_tells_its_spacing_name_and_axes():
+def test_spacing_name_and_axes_come_from_the_layer():
     layer = ImageLayer(np.zeros((4, 8, 9)), scale=(5, 0.5, 0.25), name="brain", axis_labels="tyx")
     image = as_image(layer)
     assert (image.axes, image.name, image.spacing) == ("TYX", "brain", (1.0, 0.5, 0.25))
@@ -99,7 +99,7 @@ def test_a_layer_tells_its_spacing_name_and_axes():
     assert not is_layer(np.zeros(3))
 
 
-def test_alpha_is_left_out_and_four_named_channels_are_not():
+def test_alpha_is_left_out_unless_the_axes_name_four_channels():
     rgba = np.zeros((8, 9, 4), np.uint8)
     assert as_image(rgba).channels == 3
     assert as_image(ImageLayer(rgba, rgb=True)).channels == 3

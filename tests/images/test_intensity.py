@@ -11,7 +11,7 @@ from napari_segkit.images.intensity import (
 )
 
 
-def test_the_middle_of_the_intensities_spans_zero_to_one():
+def test_the_1st_and_99th_percentile_become_0_and_1():
     image = AxesImage(coins(), "YX")
     scaled = measure_statistics([image], 2).apply(image.read({}, (slice(None), slice(None))))
     assert scaled.dtype == np.float32
@@ -28,14 +28,14 @@ def test_scaled_intensities_normalise_to_the_same(factor):
     np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_channels_are_measured_apart_and_a_flat_channel_does_no_harm():
+def test_channels_are_measured_separately_and_one_may_be_constant():
     pixels = np.stack([coins(), coins() * 0 + 7, coins() // 2])
-    numbers = measure_statistics([AxesImage(pixels, "CYX")], 2)
-    assert numbers.low[0] != numbers.low[2]
-    assert (numbers.low[1], numbers.high[1]) == (7, 8)
+    statistics = measure_statistics([AxesImage(pixels, "CYX")], 2)
+    assert statistics.low[0] != statistics.low[2]
+    assert (statistics.low[1], statistics.high[1]) == (7, 8)
 
 
-def test_air_around_a_head_is_left_out():
+def test_zero_background_can_be_left_out():
     head = np.zeros((100, 100))
     head[30:60, 30:60] = np.linspace(100, 200, 900).reshape(30, 30)
     image = AxesImage(head, "YX")
@@ -61,10 +61,10 @@ def test_a_large_lazy_image_is_measured_from_a_fixed_sample():
     assert sampled[2].high[0] == pytest.approx(np.percentile(whole, 99), abs=0.05)
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_pixels_that_are_no_numbers_are_named(wrong):
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_and_infinite_pixels_are_refused(value):
     pixels = coins().astype(float)
-    pixels[3, :4] = wrong
+    pixels[3, :4] = value
     with pytest.raises(ValueError, match="scan has 4 NaN or infinite pixels"):
         measure_statistics([AxesImage(pixels, "YX", name="scan")], 2)
 

@@ -70,11 +70,11 @@ def test_grey_edges_of_a_resized_mask_are_cleaned_with_a_note(mask, order, facto
 
 
 def test_classes_next_to_255_are_not_taken_for_grey_edges(mask):
-    photograph = np.zeros((64, 64), np.uint8)
+    labels = np.zeros((64, 64), np.uint8)
     for value in range(1, 8):
-        photograph[:, 8 * value : 8 * value + 8] = value * 20
-    photograph[:8] = 255
-    assert clean_grey_edges(photograph, None) is photograph
+        labels[:, 8 * value : 8 * value + 8] = value * 20
+    labels[:8] = 255
+    assert clean_grey_edges(labels, None) is labels
     assert clean_grey_edges(mask, 255) is mask
 
 

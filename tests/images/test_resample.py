@@ -15,18 +15,18 @@ QUICK = TrainConfig(
 
 
 def ball(shape, spacing):
-    """A ball of 5 units across in the middle, whatever the voxels."""
+    """A ball of radius 5 world units at the centre, for voxels of any size."""
     axes = [(np.arange(n) - (n - 1) / 2) * s for n, s in zip(shape, spacing, strict=True)]
     return (sum(np.square(a) for a in np.meshgrid(*axes, indexing="ij")) < 25).astype(np.uint8)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(
-    lengths=st.tuples(st.integers(1, 12), *[st.integers(32, 40)] * 2),
+    lengths=st.tuples(st.integers(1, 6), *[st.integers(32, 40)] * 2),
     sizes=st.tuples(*[st.sampled_from([0.5, 1.0, 3.0])] * 3),
     size=st.sampled_from([0.5, 1.0, 2.0]),
 )
-def test_lengths_in_world_units_stay(lengths, sizes, size):
+def test_lengths_in_world_units_are_preserved(lengths, sizes, size):
     image = resample(AxesImage(np.zeros((2, *lengths)), "CZYX", sizes), size, 3)
     assert image.spacing == (size,) * 3
     assert image.shape[0] == 2
@@ -34,16 +34,16 @@ def test_lengths_in_world_units_stay(lengths, sizes, size):
         assert new == max(1, round(old * edge / size))
 
 
-def test_flat_models_leave_z_alone():
+def test_2d_models_do_not_resample_z():
     image = resample(AxesImage(np.zeros((4, 10, 10)), "ZYX", (5.0, 2.0, 2.0)), 1.0, 2)
     assert image.shape == (4, 20, 20)
     assert image.spacing == (5.0, 1.0, 1.0)
 
 
-def test_stretching_is_linear_between_the_centres_of_pixels():
+def test_interpolation_is_linear_between_pixel_centres():
     values = np.random.default_rng(0).random((7, 9)).astype(np.float32)
-    places = [(np.arange(2 * n) + 0.5) / 2 - 0.5 for n in values.shape]
-    expected = ndimage.map_coordinates(values, np.meshgrid(*places, indexing="ij"), order=1)
+    positions = [(np.arange(2 * n) + 0.5) / 2 - 0.5 for n in values.shape]
+    expected = ndimage.map_coordinates(values, np.meshgrid(*positions, indexing="ij"), order=1)
     np.testing.assert_allclose(
         resize_linear(values, (14, 18))[1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-6
     )
@@ -61,7 +61,7 @@ def test_thin_strokes_are_not_lost_between_new_pixels():
 
 
 @pytest.mark.filterwarnings("ignore:Class 2. fewer than")
-def test_a_class_that_no_new_pixel_holds_is_named():
+def test_a_class_lost_by_resampling_is_named():
     labels = np.ones((40, 40), np.uint8)
     labels[3, 3] = 2
     image = np.random.default_rng(0).random((40, 40))
@@ -71,14 +71,12 @@ def test_a_class_that_no_new_pixel_holds_is_named():
 
 
 @pytest.mark.parametrize("size", [1e-6, 1000.0])
-def test_a_size_in_other_units_is_refused_before_memory_is(size):
-    with pytest.raises(
-        ValueError, match=r"voxel_size=.*in world units; the image's voxels are"
-    ):
+def test_a_voxel_size_in_other_units_is_refused(size):
+    with pytest.raises(ValueError, match=r"voxel_size=.*in world units; the image's voxels are"):
         resample(AxesImage(np.zeros((40, 40, 40)), "ZYX"), size, 3)
 
 
-def test_alpha_is_left_out_on_another_grid_too():
+def test_alpha_is_left_out_when_resampling():
     image = np.random.default_rng(0).integers(0, 255, (40, 40, 4), np.uint8)
     labels = (image[..., 0] > 100).astype(np.uint8) + 1
     config = TrainConfig(**vars(QUICK) | {"voxel_size": 0.9})
@@ -87,7 +85,7 @@ def test_alpha_is_left_out_on_another_grid_too():
     assert segmenter.predict(image[..., :3]).shape == (40, 40)
 
 
-def test_the_measured_numbers_are_those_of_the_image_itself():
+def test_statistics_are_those_of_the_image_before_resampling():
     image = np.random.default_rng(0).random((64, 64))
     labels = (image > 0.5).astype(np.uint8)
     config = TrainConfig(**vars(QUICK) | {"voxel_size": 3.0})
@@ -96,7 +94,7 @@ def test_the_measured_numbers_are_those_of_the_image_itself():
     np.testing.assert_array_equal(drain(steps).labels, segmenter.predict(image))
 
 
-def test_labels_keep_their_values():
+def test_resampled_labels_keep_their_values():
     image = AxesImage(np.zeros((8, 8)), "YX", (1.0, 2.0, 2.0))
     labels = np.random.default_rng(0).choice([0, 3, 200], (8, 8)).astype(np.uint8)
     _, (larger,) = resample_pairs([image], [labels], 1.0, 2, unlabelled=None)
@@ -104,7 +102,7 @@ def test_labels_keep_their_values():
     assert larger.dtype == labels.dtype
 
 
-def test_volumes_of_other_voxels_are_refused_or_resampled():
+def test_volumes_of_different_voxel_sizes_are_refused_or_resampled():
     shapes, sizes = [(16, 16, 16), (8, 16, 16)], [(1.0, 1.0, 1.1), (2.0, 1.0, 1.1)]
     truths = [ball(*pair) for pair in zip(shapes, sizes, strict=True)]
     images = [
@@ -117,23 +115,23 @@ def test_volumes_of_other_voxels_are_refused_or_resampled():
     segmenter.fit(images, truths, TrainConfig(**vars(QUICK) | {"voxel_size": 1.5}))
     assert segmenter.trained.spacing == (1.5, 1.5, 1.5)
     for image in images:
-        found = segmenter.predict_proba(image)
-        assert found.shape == (2, *image.shape)
-        np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
+        predicted = segmenter.predict_proba(image)
+        assert predicted.shape == (2, *image.shape)
+        np.testing.assert_allclose(predicted.sum(axis=0), 1, atol=1e-5)
 
 
-def test_a_prediction_on_another_grid_is_the_same_in_the_world():
+def test_predictions_at_another_spacing_agree_in_the_world():
     fine = ball((32, 32, 32), (0.5, 0.5, 0.5))
     config = TrainConfig(**vars(QUICK) | {"voxel_size": 1.0, "epochs": 30})
     image = fine + np.random.default_rng(0).normal(0, 0.05, fine.shape)
     segmenter = Segmenter(ModelSpec("unet3d")).fit(image, fine, config, spacing=(0.5,) * 3)
     assert (segmenter.predict(image, spacing=(0.5,) * 3) == fine).mean() > 0.97
     coarse = ball((8, 16, 16), (2.0, 1.0, 1.0))
-    found = segmenter.predict(coarse.astype(float), spacing=(2.0, 1.0, 1.0))
-    assert (found == coarse).mean() > 0.95
+    predicted = segmenter.predict(coarse.astype(float), spacing=(2.0, 1.0, 1.0))
+    assert (predicted == coarse).mean() > 0.95
 
 
-def test_voxels_of_one_millimetre_are_known_where_a_file_says_how_it_lies():
+def test_spacing_1_is_known_if_the_orientation_is():
     volume = ball((16, 16, 16), (1.0, 1.0, 1.0)) * 1.0
     image = AxesImage(volume, "ZYX", orientation="SAR")
     segmenter = Segmenter(ModelSpec("unet3d")).fit(image, volume.astype(int), QUICK)
@@ -141,7 +139,7 @@ def test_voxels_of_one_millimetre_are_known_where_a_file_says_how_it_lies():
         segmenter.predict(AxesImage(volume, "ZYX", (5.0, 0.5, 0.5), orientation="SAR"))
 
 
-def test_other_voxels_than_the_models_are_said():
+def test_voxel_sizes_other_than_the_models_give_a_warning():
     volume = ball((16, 16, 16), (1.0, 1.0, 1.0)) * 1.0
     segmenter = Segmenter(ModelSpec("unet3d"))
     segmenter.fit(volume, volume.astype(int), QUICK, spacing=(1.0, 1.0, 2.0))

@@ -1,4 +1,4 @@
-"""Names of files and their endings."""
+"""Stems and endings of file names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files written and read back, files of other programs, and what is refused."""
+"""Files written and read back, files of other programs, and invalid files."""
 
 import json
 
@@ -35,7 +35,7 @@ def values(shape, dtype=np.uint8, high=3):
         ("YXZ", (6, 7, 3), np.uint8),
     ],
 )
-def test_tiff_labels_come_back_with_axes_and_spacing(tmp_path, axes, shape, dtype):
+def test_tiff_labels_keep_axes_and_spacing(tmp_path, axes, shape, dtype):
     labels = values(shape, dtype)
     path = tmp_path / "labels.tif"
     write_labels(path, labels, axes=axes, spacing=SPACING, provenance=PROVENANCE)
@@ -60,7 +60,7 @@ def test_tiff_keeps_the_provenance_in_its_description(tmp_path, shape):
 
 @pytest.mark.parametrize("ending", [".png", ".npy"])
 @pytest.mark.parametrize("high", [3, 60_000])
-def test_png_and_npy_labels_come_back(tmp_path, ending, high):
+def test_png_and_npy_labels_are_read_back(tmp_path, ending, high):
     labels = values((6, 7), np.uint32, high)
     path = tmp_path / f"labels{ending}"
     write_labels(path, labels, axes="YX", provenance=PROVENANCE)
@@ -74,7 +74,7 @@ def test_png_keeps_the_provenance(tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".tif", ".npy"])
-def test_probabilities_come_back(tmp_path, ending):
+def test_probabilities_are_read_back(tmp_path, ending):
     probabilities = np.random.default_rng(0).random((2, 3, 6, 7)).astype(np.float32)
     path = tmp_path / f"p{ending}"
     write_probabilities(path, probabilities, axes="CZYX", spacing=SPACING)
@@ -110,7 +110,7 @@ def test_jpeg_images(tmp_path):
     assert read_image(tmp_path / "a.jpg").axes == "YXC"
 
 
-def test_a_palette_means_colours_in_an_image_and_indices_in_labels(tmp_path):
+def test_a_palette_gives_colours_in_images_and_indices_in_labels(tmp_path):
     labels = values((6, 7))
     picture = Pictures.new("P", (7, 6))
     picture.putdata(labels.ravel().tolist())
@@ -122,7 +122,7 @@ def test_a_palette_means_colours_in_an_image_and_indices_in_labels(tmp_path):
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA"])
 @pytest.mark.parametrize("ending", [".png", ".tif"])
-def test_grey_labels_stored_in_colour_are_one_number_a_pixel(tmp_path, mode, ending):
+def test_grey_labels_stored_in_colour_are_one_value_per_pixel(tmp_path, mode, ending):
     labels = values((6, 7))
     Pictures.fromarray(labels).convert(mode).save(tmp_path / f"a{ending}")
     np.testing.assert_array_equal(read_labels(tmp_path / f"a{ending}"), labels)
@@ -191,12 +191,12 @@ def test_imagej_tiff(tmp_path):
     np.testing.assert_array_equal(image.data, data)
 
 
-def test_a_resolution_without_a_unit_is_no_pixel_size(tmp_path):
+def test_a_resolution_without_a_unit_is_ignored(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", values((6, 7)), imagej=True, resolution=(72, 72))
     assert read_image(tmp_path / "a.tif").spacing == (1, 1, 1)
 
 
-def test_what_a_file_does_not_say_is_guessed_or_given(tmp_path):
+def test_axes_that_are_not_stored_are_guessed_or_given(tmp_path):
     np.save(tmp_path / "a.npy", values((2, 6, 7)))
     assert read_image(tmp_path / "a.npy").axes == "ZYX"
     assert read_image(tmp_path / "a.npy", labels_shape=(6, 7)).axes == "CYX"
@@ -209,7 +209,7 @@ def test_what_a_file_does_not_say_is_guessed_or_given(tmp_path):
     assert read_image(tmp_path / "a.tif").axes == "ZYX"
 
 
-def test_other_formats_come_through_the_installed_readers(tmp_path):
+def test_other_formats_are_read_by_installed_plugins(tmp_path):
     pictures = values((16, 17, 3), high=255)
     Pictures.fromarray(pictures).save(tmp_path / "a.bmp")
     image = read_image(tmp_path / "a.bmp")
@@ -222,7 +222,7 @@ def test_other_formats_come_through_the_installed_readers(tmp_path):
 
 @pytest.fixture
 def plugin(tmp_path):
-    """Makes a reader that gives these layers, and a file for it to read."""
+    """Function that registers a reader of given layers and returns a file for it."""
     from npe2 import DynamicPlugin, PluginManager
 
     PluginManager.instance().discover()
@@ -246,19 +246,19 @@ def test_a_reader_may_leave_out_the_kind_of_layer(plugin):
 
 
 @pytest.mark.parametrize("scale", [(5, 0.2, 0.1), [(5, 0.2, 0.1)] * 2, (5, 1, 0.2, 0.1)])
-def test_the_scale_beside_a_channel_axis(plugin, scale):
+def test_the_scale_with_a_channel_axis(plugin, scale):
     path = plugin((values((3, 2, 6, 7)), {"channel_axis": 1, "scale": scale}, "image"))
     image = read_image(path)
     assert (image.axes, image.spacing) == ("ZCYX", (5, 0.2, 0.1))
 
 
-def test_the_scale_beside_a_channel_axis_in_front(plugin):
+def test_the_scale_with_a_channel_axis_in_front(plugin):
     path = plugin((values((2, 3, 6, 7)), {"channel_axis": 0, "scale": (5, 0.2, 0.1)}))
     image = read_image(path)
     assert (image.axes, image.spacing) == ("CZYX", (5, 0.2, 0.1))
 
 
-def test_the_scale_of_colours(plugin):
+def test_the_scale_of_rgb(plugin):
     image = read_image(plugin((values((6, 7, 3)), {"scale": (0.2, 0.1)})))
     assert (image.axes, image.spacing) == ("YXC", (1, 0.2, 0.1))
 
@@ -281,7 +281,7 @@ def test_several_labels_layers_are_refused(plugin):
         read_labels(plugin(layer, layer))
 
 
-def test_a_reader_that_gives_nothing(plugin):
+def test_a_reader_without_data_is_refused(plugin):
     with pytest.raises(ValueError, match="holds no image layer"):
         read_image(plugin((None,)))
 
@@ -290,7 +290,7 @@ def test_a_reader_that_gives_nothing(plugin):
     "name", ["a.png", "a.tif", "a.npy", "a.jpg", "a.nii", "a.nii.gz", "a.unknown"]
 )
 @pytest.mark.parametrize("read", [read_image, read_labels])
-def test_files_that_are_not_what_they_say(tmp_path, name, read):
+def test_missing_and_invalid_files_are_refused(tmp_path, name, read):
     path = tmp_path / name
     with pytest.raises(ValueError, match="There is no file"):
         read(path)
@@ -306,7 +306,7 @@ def test_pickled_arrays_are_not_loaded(tmp_path):
         read_labels(tmp_path / "a.npy")
 
 
-def test_nothing_is_replaced_unless_asked(tmp_path):
+def test_files_are_replaced_only_with_overwrite(tmp_path):
     path = tmp_path / "a.tif"
     write_labels(path, values((6, 7)), axes="YX")
     with pytest.raises(ValueError, match="exists already"):
@@ -328,7 +328,7 @@ def test_nothing_is_replaced_unless_asked(tmp_path):
         ("none/a.tif", values((6, 7)), "no folder"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_leaves_nothing(tmp_path, name, labels, sentence):
+def test_labels_that_do_not_fit_leave_no_file(tmp_path, name, labels, sentence):
     with pytest.raises(ValueError, match=sentence):
         write_labels(tmp_path / name, labels, axes="ZYX"[-labels.ndim :])
     assert not list(tmp_path.iterdir())
@@ -350,13 +350,13 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("axes", "highest"), [("ZYX", 1), ("YX", 70_000)])
-def test_what_will_not_fit_is_known_beforehand(tmp_path, axes, highest):
+def test_the_output_is_checked_beforehand(tmp_path, axes, highest):
     with pytest.raises(ValueError, match="do not fit a PNG"):
         check_output_file(tmp_path / "a.png", axes=axes, highest=highest)
     check_output_file(tmp_path / "a.png", axes="YX", highest=255)
     check_output_file(tmp_path / "a.tif", axes=axes, highest=highest)
 
 
-def test_probabilities_have_no_place_in_a_png(tmp_path):
+def test_probabilities_do_not_fit_a_png(tmp_path):
     with pytest.raises(ValueError, match=r"\.tif"):
         check_output_file(tmp_path / "a.png", probabilities=True)

@@ -1,4 +1,4 @@
-"""Which image belongs to which labels."""
+"""Pairs of image and label files."""
 
 import pytest
 
@@ -39,14 +39,14 @@ def test_files_without_a_partner_are_named(tmp_path):
         pair_files(images, labels)
 
 
-def test_one_name_twice_is_refused(tmp_path):
+def test_duplicate_names_are_refused(tmp_path):
     images = touch(tmp_path / "images", "a.png", "a.tif")
     labels = touch(tmp_path / "labels", "a.png")
     with pytest.raises(ValueError, match=r"differ only in their ending.*a\.png"):
         pair_files(images, labels)
 
 
-def test_a_list_names_its_pairs_from_its_own_folder(tmp_path):
+def test_paths_in_a_list_are_relative_to_its_folder(tmp_path):
     touch(tmp_path / "x", "a.png", "b.tif")
     (tmp_path / "list.csv").write_text("images,masks,set\nx/a.png,x/b.tif,train\n")
     assert pair_files(tmp_path / "list.csv") == [(tmp_path / "x/a.png", tmp_path / "x/b.tif")]
@@ -61,13 +61,13 @@ def test_a_list_names_its_pairs_from_its_own_folder(tmp_path):
         ("images,masks\na.png\n", "do not exist"),
     ],
 )
-def test_lists_that_cannot_be_used(tmp_path, text, sentence):
+def test_invalid_lists_are_refused(tmp_path, text, sentence):
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(ValueError, match=sentence):
         pair_files(tmp_path / "list.csv")
 
 
-def test_what_cannot_be_paired(tmp_path):
+def test_files_that_cannot_be_paired_are_refused(tmp_path):
     touch(tmp_path, "a.png")
     with pytest.raises(ValueError, match="No labels were given"):
         pair_files(tmp_path / "a.png")
@@ -90,7 +90,7 @@ def test_a_folder_that_is_an_image_is_taken_as_a_file(tmp_path):
     assert pair_files(tmp_path / "list.csv") == [pair]
 
 
-def test_an_empty_folder_is_said_so(tmp_path):
+def test_a_folder_without_images_is_refused(tmp_path):
     touch(tmp_path, "notes.txt", "table.csv")
     with pytest.raises(ValueError, match="holds no image"):
         list_images(tmp_path)
@@ -104,7 +104,7 @@ def test_names_without_their_endings(tmp_path, name, expected):
     assert stem(tmp_path / name) == expected
 
 
-def test_classes_and_regions_are_found_by_name(tmp_path):
+def test_classes_and_regions_are_matched_by_name(tmp_path):
     images = touch(tmp_path / "images", "a.png", "b.png")
     labels = touch(tmp_path / "labels", "a.tif", "b.tif")
     more = touch(tmp_path / "more", "b.png", "a.npy", "c.png")
@@ -130,7 +130,7 @@ def test_a_list_may_leave_regions_out(tmp_path):
         ("images,masks,regions\na.png,a.png,r.png\n", r"do not exist: .*r\.png"),
     ],
 )
-def test_lists_with_holes(text, sentence, tmp_path):
+def test_lists_with_missing_files_are_refused(text, sentence, tmp_path):
     touch(tmp_path, "a.png")
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(ValueError, match=sentence):

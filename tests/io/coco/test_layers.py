@@ -1,4 +1,4 @@
-"""JSON files of the COCO panoptic format, opened as napari opens files."""
+"""COCO panoptic JSON files opened as napari layers."""
 
 import json
 
@@ -24,7 +24,7 @@ TABLE = pd.DataFrame(
         "score": [0.5, 1.0, 0.875],
     }
 )
-MADE = {"model": "x", "kind": "panoptic", "image": {"name": "a.tif"}}
+PROVENANCE = {"model": "x", "kind": "panoptic", "image": {"name": "a.tif"}}
 
 
 @pytest.fixture(autouse=True)
@@ -37,29 +37,29 @@ def opened(*paths):
     return io_utils.read([str(p) for p in paths], stack=False)
 
 
-def test_a_result_opens_as_it_was_shown(tmp_path):
-    write_panoptic(tmp_path / "a.png", LABELS, TABLE, provenance=MADE)
+def test_a_result_opens_with_its_features_and_metadata(tmp_path):
+    write_panoptic(tmp_path / "a.png", LABELS, TABLE, provenance=PROVENANCE)
     ((data, meta, kind),) = opened(tmp_path / "a.json")
     layer = Labels(data, **meta)
     assert (kind, layer.name) == ("labels", "a")
     np.testing.assert_array_equal(layer.data, LABELS)
     pd.testing.assert_frame_equal(layer.features[list(TABLE)], TABLE, check_dtype=False)
     assert layer.features["area"].tolist() == [10, 12, 1]
-    made = layer.metadata["segkit"]
-    assert made | MADE == made
-    assert [c[:2] for c in made["classes"]] == [[0, "background"], [1, "cell"], [2, "wall"]]
-    learned = read_objects([layer])
-    assert [c.name for c in learned.classes] == ["background", "cell"]
-    assert np.unique(learned.ids[0]).tolist() == [0, 1, 2]  # the wall is no object
+    metadata = layer.metadata["segkit"]
+    assert metadata | PROVENANCE == metadata
+    assert [c[:2] for c in metadata["classes"]] == [[0, "background"], [1, "cell"], [2, "wall"]]
+    objects = read_objects([layer])
+    assert [c.name for c in objects.classes] == ["background", "cell"]
+    assert np.unique(objects.ids[0]).tolist() == [0, 1, 2]  # the wall is no object
 
 
-def test_files_of_others_say_no_model_and_no_score(tmp_path):
+def test_files_of_other_programs_have_no_model_and_no_score(tmp_path):
     folder = tmp_path / "val"
     folder.mkdir()
     for name in ("a", "b", "gone"):
         write_panoptic(folder / f"{name}.png", LABELS, TABLE.drop(columns="score"))
-    said = [json.loads((folder / f"{n}.json").read_text()) for n in ("a", "b", "gone")]
-    joined = said[0] | {"annotations": [s["annotations"][0] for s in said], "info": None}
+    contents = [json.loads((folder / f"{n}.json").read_text()) for n in ("a", "b", "gone")]
+    joined = contents[0] | {"annotations": [s["annotations"][0] for s in contents], "info": None}
     (tmp_path / "val.json").write_text(json.dumps(joined))
     (folder / "gone.png").unlink()
     layers = opened(tmp_path / "val.json")
@@ -84,7 +84,7 @@ def test_files_of_others_say_no_model_and_no_score(tmp_path):
         '{"annotations": {"segments_info": []}, "categories": []}',
     ],
 )
-def test_json_of_another_kind_is_left_to_others(content, tmp_path):
+def test_other_json_files_are_left_to_other_readers(content, tmp_path):
     path = tmp_path / "a.json"
     path.write_text(content)
     assert get_reader(str(path)) is None
@@ -92,7 +92,7 @@ def test_json_of_another_kind_is_left_to_others(content, tmp_path):
         io_utils.read([str(path)], stack=False, plugin_name=PLUGIN)
 
 
-def test_some_of_another_kind_or_missing_are_left_to_others(tmp_path):
+def test_lists_with_other_or_missing_files_are_left_to_other_readers(tmp_path):
     write_panoptic(tmp_path / "a.png", LABELS, TABLE)
     (tmp_path / "b.json").write_text("[]")
     known = str(tmp_path / "a.json")
@@ -102,22 +102,24 @@ def test_some_of_another_kind_or_missing_are_left_to_others(tmp_path):
     assert len(get_reader([known, known])([known, known])) == 2
 
 
-def test_pictures_that_are_not_there_or_too_many_are_said(tmp_path):
+def test_missing_or_too_many_pictures_are_refused(tmp_path):
     write_panoptic(tmp_path / "a.png", LABELS, TABLE)
     path = tmp_path / "a.json"
-    said = json.loads(path.read_text())
-    path.write_text(json.dumps(said | {"annotations": said["annotations"] * (MAX_LAYERS + 1)}))
+    contents = json.loads(path.read_text())
+    path.write_text(
+        json.dumps(contents | {"annotations": contents["annotations"] * (MAX_LAYERS + 1)})
+    )
     with pytest.raises(ValueError, match=rf"describes {MAX_LAYERS + 1} pictures .* at most"):
         opened(path)
     (tmp_path / "a.png").unlink()
     with pytest.raises(ValueError, match=r"describes a\.png, which is neither next to it"):
         opened(path)
-    said["annotations"][0] |= {"file_name": "../../a.png"}
-    path.write_text(json.dumps(said))
+    contents["annotations"][0] |= {"file_name": "../../a.png"}
+    path.write_text(json.dumps(contents))
     with pytest.raises(ValueError, match=r"describes a\.png, which is neither next to it"):
         opened(path)
 
 
-def test_a_folder_of_such_files_holds_pictures_only(tmp_path):
+def test_the_json_files_in_a_folder_are_no_images(tmp_path):
     write_panoptic(tmp_path / "a.png", LABELS, TABLE)
     assert list(files_by_stem(tmp_path)) == ["a"]

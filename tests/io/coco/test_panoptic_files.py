@@ -1,4 +1,4 @@
-"""Segments as COCO keeps them: a PNG of colours and a JSON file."""
+"""COCO panoptic files: a PNG of colours and a JSON file."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_what_is_written_is_read_again(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.png"]
 
 
-def test_the_files_are_as_coco_describes_them(tmp_path):
+def test_the_files_follow_the_coco_format(tmp_path):
     write_panoptic(tmp_path / "a.png", LABELS, TABLE, provenance={"model": "x"})
     colours = imread(tmp_path / "a.png")
     assert colours.shape == (6, 8, 3)
@@ -60,7 +60,7 @@ def test_the_files_are_as_coco_describes_them(tmp_path):
     assert said["info"]["provenance"] == {"model": "x"}
 
 
-def test_categories_given_are_numbered_alike_in_all_files(tmp_path):
+def test_given_categories_have_the_same_ids_in_all_files(tmp_path):
     write_panoptic(
         tmp_path / "a.png",
         LABELS,
@@ -91,7 +91,7 @@ def test_a_real_example_keeps_its_segments(real_data, tmp_path):
     np.testing.assert_array_equal(of_id[found], categories)
 
 
-def test_the_json_of_a_folder_is_found_beside_it(tmp_path):
+def test_the_json_of_a_folder_is_found_next_to_it(tmp_path):
     folder = tmp_path / "val"
     folder.mkdir()
     write_panoptic(folder / "a.png", LABELS, TABLE, tmp_path / "val.json")
@@ -110,7 +110,7 @@ def test_a_segment_without_pixels_is_left_out(tmp_path):
     assert read_panoptic(tmp_path / "b.png")[1]["area"].tolist() == [4]
 
 
-def test_no_segment_at_all(tmp_path):
+def test_labels_without_any_segment(tmp_path):
     write_panoptic(tmp_path / "a.png", LABELS * 0, TABLE)
     labels, table = read_panoptic(tmp_path / "a.png")
     assert not labels.any()
@@ -128,7 +128,7 @@ def test_nothing_is_overwritten_unless_asked(tmp_path):
     assert len(read_panoptic(tmp_path / "a.png")[1]) == 3
 
 
-def test_a_failure_leaves_the_files_as_they_were(tmp_path, monkeypatch):
+def test_a_failure_leaves_the_old_files(tmp_path, monkeypatch):
     write_panoptic(tmp_path / "a.png", LABELS, TABLE)
     before = (tmp_path / "a.json").read_bytes()
 

@@ -1,4 +1,4 @@
-"""NIfTI files read and written; nibabel says what is in them."""
+"""NIfTI files read and written, compared with nibabel."""
 
 import gzip
 
@@ -45,7 +45,7 @@ def numbers(shape=SHAPE, dtype=np.int16):
 
 
 def save(path, data=None, matrix=AFFINES["oblique"], **fields):
-    """A file by nibabel, with these fields of its header."""
+    """Write a file with nibabel, with these header fields."""
     image = nib.Nifti1Image(numbers() if data is None else data, matrix)
     for name, value in fields.items():
         getattr(image.header, name)(*value) if name.startswith(
@@ -55,8 +55,8 @@ def save(path, data=None, matrix=AFFINES["oblique"], **fields):
     return path
 
 
-def through(path, target, change=lambda data: data, **meta):
-    """The file as a layer, and the layer as a file."""
+def rewrite(path, target, change=lambda data: data, **meta):
+    """Read a file as a layer and write the layer to another file."""
     data, options, kind = read_nifti(path)
     write = {"image": write_image_layer, "labels": write_labels_layer}[kind]
     assert write(str(target), change(data), options | meta) == [str(target)]
@@ -75,23 +75,23 @@ def assert_same_header(one, other, but=()):
     assert contents[0] == contents[1]
 
 
-def assert_in_place(path):
-    """Every voxel stands in the layer where nibabel says that it stands."""
+def assert_placed_as_in_file(path):
+    """Check that the layer has every voxel where nibabel places it."""
     image = nib.load(path)
     data, meta, _ = read_nifti(path)
     matrix = np.asarray(meta["affine"]) @ np.diag([*meta["scale"], 1])
     for voxel in np.ndindex(*(2, 3, 2)):
         world = nib.affines.apply_affine(image.affine, voxel)[::-1]
-        place = np.rint(np.linalg.solve(matrix, [*world, 1])[:-1]).astype(int)
-        np.testing.assert_allclose(matrix @ [*place, 1], [*world, 1], atol=1e-4)
-        assert data[tuple(place)] == image.dataobj[voxel]
+        index = np.rint(np.linalg.solve(matrix, [*world, 1])[:-1]).astype(int)
+        np.testing.assert_allclose(matrix @ [*index, 1], [*world, 1], atol=1e-4)
+        assert data[tuple(index)] == image.dataobj[voxel]
 
 
 @ENDINGS
 @pytest.mark.parametrize("name", AFFINES)
-def test_voxels_stand_where_the_file_puts_them(tmp_path, name, ending):
+def test_voxels_are_placed_as_in_the_file(tmp_path, name, ending):
     path = save(tmp_path / f"a{ending}", matrix=AFFINES[name])
-    assert_in_place(path)
+    assert_placed_as_in_file(path)
     _, meta, kind = read_nifti(path)
     assert (kind, meta["name"], meta["axis_labels"]) == ("image", "a", ("Z", "Y", "X"))
     assert sorted(meta["scale"]) == [0.5, 1, 2.5]
@@ -107,7 +107,7 @@ def test_voxels_stand_where_the_file_puts_them(tmp_path, name, ending):
         ("coronal", "SAR", (1, 2.5, 0.5)),
     ],
 )
-def test_orientation_is_told_for_z_y_x(tmp_path, name, orientation, spacing):
+def test_orientation_is_that_of_z_y_x(tmp_path, name, orientation, spacing):
     image = read_image(save(tmp_path / "a.nii", matrix=AFFINES[name]))
     directions = nib.aff2axcodes(AFFINES[name])
     assert set(orientation) == set(directions)
@@ -118,7 +118,7 @@ def test_a_large_file_is_read_from_disk_as_needed(tmp_path):
     assert isinstance(read_nifti(save(tmp_path / "a.nii"))[0].base, np.memmap)
 
 
-def test_every_field_comes_back(tmp_path):
+def test_every_header_field_is_written_back(tmp_path):
     path = save(
         tmp_path / "a.nii.gz",
         numbers((*SHAPE, 3)),
@@ -139,14 +139,14 @@ def test_every_field_comes_back(tmp_path):
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj).copy(), None, image.header), path)
     image = nib.load(path)
     for target in ("b.nii", "b.nii.gz"):
-        written = through(path, tmp_path / target)
+        written = rewrite(path, tmp_path / target)
         assert_same_header(nib.load(path), written)
         np.testing.assert_array_equal(written.dataobj, image.dataobj)
 
 
 @pytest.mark.parametrize("name", AFFINES)
 @pytest.mark.parametrize("codes", [(1, 0), (0, 2), (3, 1), (1, 4)])
-def test_affines_and_their_codes_come_back(tmp_path, name, codes):
+def test_affines_and_their_codes_are_written_back(tmp_path, name, codes):
     sform, qform = codes
     path = tmp_path / "a.nii"
     image = nib.Nifti1Image(numbers(), None)
@@ -154,8 +154,8 @@ def test_affines_and_their_codes_come_back(tmp_path, name, codes):
     image.set_sform(AFFINES[name] if sform else None, sform)
     image.set_qform(AFFINES["plain" if sform else name], qform)
     nib.save(image, path)
-    assert_in_place(path)
-    assert_same_header(nib.load(path), through(path, tmp_path / "b.nii"))
+    assert_placed_as_in_file(path)
+    assert_same_header(nib.load(path), rewrite(path, tmp_path / "b.nii"))
 
 
 def test_a_file_without_affines_has_voxel_sizes_and_no_orientation(tmp_path):
@@ -166,17 +166,17 @@ def test_a_file_without_affines_has_voxel_sizes_and_no_orientation(tmp_path):
     assert (found.orientation, found.spacing) == ("", (2.5, 1, 0.5))
     _, meta, _ = read_nifti(tmp_path / "a.nii")
     np.testing.assert_array_equal(meta["affine"], np.eye(4))
-    written = through(tmp_path / "a.nii", tmp_path / "b.nii")
+    written = rewrite(tmp_path / "a.nii", tmp_path / "b.nii")
     assert_same_header(nib.load(tmp_path / "a.nii"), written)
 
 
-def test_an_affine_that_cannot_be_inverted_does_not_count(tmp_path):
+def test_an_affine_that_cannot_be_inverted_is_ignored(tmp_path):
     save(tmp_path / "a.nii", set_sform=(np.diag([0, 1, 1, 1]), 1), set_qform=(np.eye(4), 1))
     assert read_image(tmp_path / "a.nii").orientation == "SAR"
 
 
 @pytest.mark.parametrize("rest", [0, 1e-17, 1e-9])
-def test_axes_that_nearly_lie_in_one_plane_place_nothing(tmp_path, rest):
+def test_an_affine_with_axes_nearly_in_one_plane_is_ignored(tmp_path, rest):
     flat = np.eye(4)
     flat[:2, :2] = [[1, 1], [0, rest]]
     written = nib.Nifti1Image(numbers(), None)
@@ -194,7 +194,7 @@ def test_tiny_and_huge_voxels_are_placed(tmp_path):
 
 
 @ENDINGS
-def test_a_header_that_promises_more_than_memory_holds(tmp_path, ending):
+def test_a_header_with_a_shape_larger_than_memory_is_refused(tmp_path, ending):
     header = nib.Nifti1Header()
     header.set_data_dtype(np.float64)
     header.set_data_shape((32767,) * 3)
@@ -207,14 +207,14 @@ def test_a_header_that_promises_more_than_memory_holds(tmp_path, ending):
 
 
 @ENDINGS
-def test_a_header_cut_short_has_no_orientation_to_tell(tmp_path, ending):
+def test_a_truncated_header_is_refused(tmp_path, ending):
     path = save(tmp_path / f"a{ending}")
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(ValueError, match=r"a\.nii.* cannot be read: "):
         file_orientation(path)
 
 
-def test_scaled_voxels_are_read_as_what_they_mean(tmp_path):
+def test_voxels_are_scaled_by_slope_and_intercept(tmp_path):
     image = nib.Nifti1Image(numbers(), AFFINES["oblique"])
     image.header.set_slope_inter(0.25, -3)
     image.header["cal_max"] = 40
@@ -227,7 +227,7 @@ def test_scaled_voxels_are_read_as_what_they_mean(tmp_path):
     assert data.dtype == np.float32
     np.testing.assert_array_equal(data, numbers().T * np.float32(0.25) - 3)
     assert meta["contrast_limits"] == (0, 40)
-    written = through(tmp_path / "a.nii", tmp_path / "b.nii", contrast_limits=(1.0, 20.0))
+    written = rewrite(tmp_path / "a.nii", tmp_path / "b.nii", contrast_limits=(1.0, 20.0))
     assert written.get_data_dtype() == np.float32
     assert written.dataobj.slope == 1
     assert written.dataobj.inter == 0
@@ -249,10 +249,10 @@ def test_scaled_voxels_are_read_as_what_they_mean(tmp_path):
         (np.float64, np.float64),
     ],
 )
-def test_the_type_follows_the_data(tmp_path, dtype, stored):
+def test_the_dtype_follows_the_data(tmp_path, dtype, stored):
     path = save(tmp_path / "a.nii")
     data = numbers(SHAPE[::-1]).astype(dtype)
-    written = through(path, tmp_path / "b.nii", lambda _: data)
+    written = rewrite(path, tmp_path / "b.nii", lambda _: data)
     assert written.get_data_dtype() == stored
     assert (written.dataobj.slope, written.dataobj.inter) == (1, 0)
     np.testing.assert_array_equal(written.dataobj, data.T.astype(stored))
@@ -291,7 +291,7 @@ def test_dimensions_after_the_third(tmp_path, shape, unit, step, intent, axes):
     np.testing.assert_array_equal(
         data if "TC" not in axes else data.swapaxes(0, 1), image.get_fdata().reshape(squeezed).T
     )
-    written = through(path, tmp_path / "b.nii")
+    written = rewrite(path, tmp_path / "b.nii")
     np.testing.assert_array_equal(
         np.asarray(written.dataobj).squeeze(), np.asarray(image.dataobj).squeeze()
     )
@@ -299,27 +299,27 @@ def test_dimensions_after_the_third(tmp_path, shape, unit, step, intent, axes):
     assert read_image(tmp_path / "b.nii").axes == axes
 
 
-def test_time_has_its_unit_and_its_start(tmp_path):
+def test_time_has_its_unit_and_its_first_point(tmp_path):
     path = save(tmp_path / "a.nii", numbers((*SHAPE, 3)), set_xyzt_units=("mm", "msec"), toffset=7)
     _, meta, _ = read_nifti(path)
     assert meta["units"] == ("ms", "mm", "mm", "mm")
     assert (meta["scale"][0], meta["affine"][0, -1]) == (1, 7)
 
 
-def test_colours(tmp_path):
+def test_colours_are_the_last_axis(tmp_path):
     colours = numbers((*SHAPE, 3), np.uint8)
     rgb = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
     save(tmp_path / "a.nii.gz", np.ascontiguousarray(colours).view(rgb)[..., 0])
     image = read_image(tmp_path / "a.nii.gz")
     assert (image.axes, image.orientation) == ("ZYXC", "SAR")
     np.testing.assert_array_equal(image.data, colours.transpose(2, 1, 0, 3))
-    written = through(tmp_path / "a.nii.gz", tmp_path / "b.nii")
+    written = rewrite(tmp_path / "a.nii.gz", tmp_path / "b.nii")
     assert written.get_data_dtype() == rgb
     np.testing.assert_array_equal(written.dataobj, nib.load(tmp_path / "a.nii.gz").dataobj)
 
 
 @pytest.mark.parametrize("data", [numbers((5,)), numbers((2, 2, 2, 2, 2, 2))])
-def test_shapes_that_are_no_image(tmp_path, data):
+def test_shapes_that_are_no_image_are_refused(tmp_path, data):
     nib.save(nib.Nifti1Image(data, None), tmp_path / "a.nii")
     with pytest.raises(ValueError, match=r"a\.nii cannot be read: it has the shape"):
         read_image(tmp_path / "a.nii")
@@ -329,7 +329,7 @@ def test_shapes_that_are_no_image(tmp_path, data):
 
 def test_nifti_2_stays_nifti_2(tmp_path):
     nib.save(nib.Nifti2Image(numbers(), AFFINES["oblique"]), tmp_path / "a.nii.gz")
-    written = through(tmp_path / "a.nii.gz", tmp_path / "b.nii.gz")
+    written = rewrite(tmp_path / "a.nii.gz", tmp_path / "b.nii.gz")
     assert isinstance(written, nib.Nifti2Image)
     assert_same_header(nib.load(tmp_path / "a.nii.gz"), written)
 
@@ -348,10 +348,10 @@ def test_the_reader_takes_paths_and_lists(tmp_path):
 @ENDINGS
 def test_labels_open_as_labels(tmp_path, ending):
     source = save(tmp_path / "a.nii")
-    kept = read_image(source).metadata["nifti"]
+    header = read_image(source).metadata["nifti"]
     labels = numbers(SHAPE[::-1]) % 3
     path = tmp_path / f"l{ending}"
-    write_labels(path, labels, axes="ZYX", header=kept, provenance={"model": "m"})
+    write_labels(path, labels, axes="ZYX", header=header, provenance={"model": "m"})
     data, _, kind = read_nifti(path)
     assert (kind, data.dtype) == ("labels", np.uint8)
     np.testing.assert_array_equal(read_labels(path), labels)
@@ -363,13 +363,13 @@ def test_labels_open_as_labels(tmp_path, ending):
     assert note.get_content() == b'{"napari-segkit": {"model": "m"}}'
 
 
-def test_a_result_of_a_result_has_one_note(tmp_path):
+def test_provenance_replaces_earlier_provenance(tmp_path):
     path = save(tmp_path / "a.nii")
     for number in range(3):
-        kept = read_image(path).metadata["nifti"]
+        header = read_image(path).metadata["nifti"]
         path = tmp_path / f"{number}.nii"
         note = {"number": number}
-        write_labels(path, numbers(SHAPE[::-1]), axes="ZYX", header=kept, provenance=note)
+        write_labels(path, numbers(SHAPE[::-1]), axes="ZYX", header=header, provenance=note)
     assert len(nib.load(path).header.extensions) == 1
 
 
@@ -379,7 +379,7 @@ def test_label_intent_with_floating_point_values(tmp_path):
     assert (kind, data.dtype) == ("labels", np.uint8)
 
 
-def test_whole_numbers_in_floating_point_are_labels_where_labels_are_wanted(tmp_path):
+def test_whole_floating_point_numbers_are_integers_when_read_as_labels(tmp_path):
     path = save(tmp_path / "a.nii", numbers(dtype=np.float64))
     assert read_labels(path).dtype == np.uint8
     assert read_image(path).data.dtype == np.float64
@@ -393,9 +393,9 @@ def test_whole_numbers_in_floating_point_are_labels_where_labels_are_wanted(tmp_
 def test_probabilities_are_the_last_dimension(tmp_path, shape, axes, stored):
     time = {"set_xyzt_units": ("mm", "sec")}
     source = save(tmp_path / "a.nii", numbers((5, 6, 7, 3) if "T" in axes else SHAPE), **time)
-    kept = read_image(source).metadata["nifti"]
+    header = read_image(source).metadata["nifti"]
     maps = np.random.default_rng(0).random(shape, np.float32)
-    write_probabilities(tmp_path / "p.nii.gz", maps, axes=axes, header=kept)
+    write_probabilities(tmp_path / "p.nii.gz", maps, axes=axes, header=header)
     written = nib.load(tmp_path / "p.nii.gz")
     assert (written.shape, written.get_data_dtype()) == (stored, np.float32)
     np.testing.assert_array_equal(written.affine, nib.load(source).affine)
@@ -406,7 +406,7 @@ def test_probabilities_are_the_last_dimension(tmp_path, shape, axes, stored):
 
 
 @pytest.mark.parametrize("axes", ["YX", "ZYX", "TZYX"])
-def test_labels_of_an_image_that_is_no_nifti(tmp_path, axes):
+def test_labels_of_an_image_of_another_format(tmp_path, axes):
     labels = numbers((4, 5, 6, 7)[-len(axes) :], np.uint8)
     write_labels(tmp_path / "a.nii", labels, axes=axes, spacing=(2, 0.5, 0.25))
     image = read_image(tmp_path / "a.nii")
@@ -415,7 +415,7 @@ def test_labels_of_an_image_that_is_no_nifti(tmp_path, axes):
     np.testing.assert_array_equal(read_labels(tmp_path / "a.nii"), labels)
 
 
-def test_labels_are_turned_to_lie_as_their_image_does(tmp_path):
+def test_labels_are_reoriented_like_their_image(tmp_path):
     image = nib.Nifti1Image(numbers(), AFFINES["plain"])
     nib.save(image, tmp_path / "a.nii")
     moved = image.as_reoriented(
@@ -430,9 +430,9 @@ def test_labels_are_turned_to_lie_as_their_image_does(tmp_path):
     assert not np.array_equal(read_labels(tmp_path / "b.nii"), turned)
 
 
-def test_a_layer_that_was_moved_is_written_where_it_stands(tmp_path):
+def test_a_moved_layer_is_written_in_its_place(tmp_path):
     path = save(tmp_path / "a.nii", set_qform=(AFFINES["oblique"], 1))
-    written = through(path, tmp_path / "b.nii", translate=(1.0, 0.0, 0.0))
+    written = rewrite(path, tmp_path / "b.nii", translate=(1.0, 0.0, 0.0))
     _, meta, _ = read_nifti(tmp_path / "b.nii")
     shift = meta["affine"] @ np.diag([*meta["scale"], 1]) @ [0, 0, 0, 1]
     before = read_nifti(path)[1]["affine"]
@@ -485,7 +485,7 @@ def test_an_image_whose_slices_are_channels_gives_a_plane_with_its_pixel_size(tm
     assert read_image(tmp_path / "b.nii").spacing == (1, 1, 0.5)
 
 
-def test_a_file_cut_short(tmp_path):
+def test_a_truncated_file_is_refused(tmp_path):
     path = save(tmp_path / "a.nii.gz")
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match=r"a\.nii\.gz cannot be read: "):
@@ -515,8 +515,8 @@ def test_a_file_is_replaced_while_it_is_shown(tmp_path):
     ],
 )
 def test_real_files(real_data, tmp_path, name):
-    assert_in_place(real_data / name)
-    written = through(real_data / name, tmp_path / "b.nii.gz")
+    assert_placed_as_in_file(real_data / name)
+    written = rewrite(real_data / name, tmp_path / "b.nii.gz")
     original = nib.load(real_data / name)
     assert_same_header(original, written)
     assert written.get_data_dtype() == original.get_data_dtype()
