@@ -1,7 +1,9 @@
 import dask.array as da
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from napari.utils._proxies import PublicOnlyProxy
 from napari.utils.transforms import Affine
 
 from napari_segkit._qt.layers.result_layers import (
@@ -31,8 +33,8 @@ TRANSFORM = {
 
 @pytest.fixture(params=["viewer", "proxy"])
 def viewer(request):
-    kind = {"viewer": "make_napari_viewer", "proxy": "make_napari_viewer_proxy"}[request.param]
-    return request.getfixturevalue(kind)()
+    viewer = ViewerModel()
+    return viewer if request.param == "viewer" else PublicOnlyProxy(viewer)
 
 
 def assert_same_transform(layer, other, where=((3.0, 4.0), (0.0, 7.5))):

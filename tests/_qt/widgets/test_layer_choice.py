@@ -3,6 +3,8 @@ import weakref
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import QEvent
 
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
@@ -14,8 +16,8 @@ def names(box):
 
 @pytest.fixture(params=["viewer", "proxy"])
 def viewer(request):
-    kind = {"viewer": "make_napari_viewer", "proxy": "make_napari_viewer_proxy"}[request.param]
-    return request.getfixturevalue(kind)()
+    viewer = ViewerModel()
+    return viewer if request.param == "viewer" else PublicOnlyProxy(viewer)
 
 
 @pytest.fixture
