@@ -248,7 +248,7 @@ def test_boxes_measurements_and_features_table_follow_the_objects(ready, viewer,
 
 def test_a_pretrained_model_predicts_without_training(dock, viewer, qtbot):
     dock.session.segmenter = FakePretrained()
-    assert "80 classes of COCO photographs, not trained here" in dock.model.text()
+    assert "predicts the 80 object classes of COCO" in dock.model.text()
     used = FakePretrained()
     used.trained = SimpleNamespace(kind="instance", ndim=2, provenance={"weights": "whole"})
     used.is_trained, used.classes = True, CLASSES

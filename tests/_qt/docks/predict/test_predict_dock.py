@@ -3,7 +3,7 @@ import pytest
 from qtpy.compat import isalive
 from qtpy.QtGui import QGuiApplication
 
-from napari_segkit import Segmenter, TileConfig, TrainConfig
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.session.session import session
 
@@ -135,7 +135,8 @@ def test_axes_default_to_training_and_can_be_chosen(dock, viewer, qtbot):
     pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64), np.uint8)
     labels = np.ones((64, 64), np.uint8)
     labels[:16] = 2
-    dock.session.segmenter = Segmenter(device="cpu").fit(pixels, labels, QUICK, axes="CYX")
+    segmenter = Segmenter(ModelSpec("pixels"), device="cpu")  # trains faster than a network
+    dock.session.segmenter = segmenter.fit(pixels, labels, TrainConfig(), axes="CYX")
     dock.image.set_layer(viewer.add_image(pixels, name="channels"))
     assert dock.axes.itemText(0) == "auto (CYX)"
     stack = viewer.add_image(pixels, name="stack", axis_labels=("z", "y", "x"), scale=(9, 2, 3))

@@ -102,17 +102,17 @@ def spacing_of(viewer):
 
 def test_stored_probabilities_are_the_default_input(dock, viewer):
     choice = dock.inputs.start.choice
-    assert choice.currentText() == "the labels"
+    assert choice.currentText() == "Labels"
     assert not dock.inputs.start.certainty.isHidden()
     dock.session.keep_probabilities(viewer.layers["raw"], LayerProbabilities(MAPS, CLASSES, "YX"))
     assert [choice.itemText(i) for i in range(choice.count())] == [
-        "its probabilities",
-        "the labels",
+        "Stored probabilities",
+        "Labels",
     ]
-    assert choice.currentText() == "its probabilities"
+    assert choice.currentText() == "Stored probabilities"
     assert dock.inputs.start.certainty.isHidden()
     dock.session.keep_probabilities(viewer.layers["raw"], None)
-    assert choice.currentText() == "the labels"
+    assert choice.currentText() == "Labels"
 
 
 def test_result_is_a_new_layer_and_the_raw_one_is_kept(dock_with_maps, viewer, qtbot):
@@ -253,7 +253,7 @@ def test_shows_what_is_missing_or_does_not_fit(dock, viewer):
     dock.form.method.set_value("mrf")
     other = viewer.add_image(np.zeros((9, 9)), name="other")
     dock.inputs.image.set_layer(other)
-    assert "choose the image that it belongs to" in dock.bar.hint.text()
+    assert "choose the image it belongs to" in dock.bar.hint.text()
     viewer.layers.clear()
     assert dock.bar.hint.text().startswith("No Labels layer")
     assert not dock.bar.copy_button.isEnabled()
@@ -263,7 +263,7 @@ def test_instance_ids_are_rejected_with_a_message(dock, viewer, qtbot):
     ids = np.arange(PIXELS.size, dtype=np.uint16).reshape(PIXELS.shape)
     dock.inputs.layer.set_layer(viewer.add_labels(ids, name="ids"))
     ready(qtbot, dock)
-    assert "take all objects as one class" in dock.bar.hint.text()
+    assert "merge them into one foreground class" in dock.bar.hint.text()
 
 
 def test_stop_adds_no_layer(dock_with_maps, viewer, qtbot):
@@ -365,7 +365,7 @@ def objects(viewer, dock):
 
 
 def test_objects_are_smoothed_separately(objects, dock, viewer, qtbot):
-    assert dock.inputs.start.choice.currentText() == "its objects, one by one"
+    assert dock.inputs.start.choice.currentText() == "Object masks, one by one"
     assert not dock.form.clean.section.isEnabled()
     dock.truth.layer.set_layer(viewer.add_labels((TRUTH == 2).astype(np.uint8), name="truth"))
     assert dock.truth.bar.hint.text().startswith("Fitting needs labels or probabilities")
