@@ -39,6 +39,9 @@ class LatestCall(QObject):
         self._outcome: tuple[str, Any] | None = None
         self._timer = QTimer(self, singleShot=True, interval=wait_ms)
         self._timer.timeout.connect(self._start)
+        # The wait begins when the window has nothing else to do: first it paints a new dock.
+        self._when_idle = QTimer(self, singleShot=True, interval=0)
+        self._when_idle.timeout.connect(self._timer.start)
 
     @property
     def is_busy(self) -> bool:
@@ -48,10 +51,12 @@ class LatestCall(QObject):
     def submit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call the function in the background after `wait_ms`, instead of earlier calls."""
         self._call = partial(function, *args, **kwargs)
-        self._timer.start()
+        self._timer.stop()
+        self._when_idle.start()
 
     def cancel(self) -> None:
         """Drop the results of all calls so far."""
+        self._when_idle.stop()
         self._timer.stop()
         self._call = None
         self._deliver = False
