@@ -37,7 +37,7 @@ def test_the_core_loads_no_qt():
 
 def test_what_a_method_chooses_by_sizes_is_told_without_torch():
     spec = "from napari_segkit.models.instance.object_scales import *; spec = ModelSpec('maskrcnn')"
-    assert loaded_by(f"{spec}; sizes_text(spec, USUAL)", ("torch", "torchvision")) == []
+    assert loaded_by(f"{spec}; sizes_text(spec, DEFAULT_SIZES)", ("torch", "torchvision")) == []
 
 
 def test_imports_point_one_way(monkeypatch, capsys):

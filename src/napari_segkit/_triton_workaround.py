@@ -1,4 +1,4 @@
-"""Triton, which comes with torch on Linux, beside the OpenGL of a window."""
+"""Workaround: triton, installed with torch on Linux, crashes next to Mesa's OpenGL."""
 
 import ctypes
 import os
@@ -7,13 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 
-def keep_apart() -> None:
-    """Load triton so that its LLVM does not meet the LLVM of Mesa's OpenGL.
+def isolate_triton() -> None:
+    """Load triton with its LLVM symbols kept apart from those of Mesa's OpenGL.
 
-    Both export the same names. Where a window is drawn by Mesa (no vendor's driver, a virtual
-    display, many AMD cards), the first import of triton, by torchvision or torch's optimisers,
-    would call into the other's code and end the process. Call this before either is imported; the
-    window may open before or after.
+    Both export the same names. Where Mesa draws the window, importing triton (by torchvision or
+    torch's optimisers) would otherwise call the other's code and end the process. Call this
+    before either is imported.
     """
     package = find_spec("triton") if sys.platform == "linux" else None
     for folder in (package.submodule_search_locations or ()) if package else ():

@@ -1,4 +1,4 @@
-"""Where torch runs: the choice, what it has free, and why a graphics card is not used."""
+"""Devices of torch: choice, free memory, and why a graphics card is not used."""
 
 import os
 import shutil
@@ -6,44 +6,31 @@ from pathlib import Path
 
 import psutil
 
-from ._triton_workaround import keep_apart
+from ._triton_workaround import isolate_triton
 
-keep_apart()  # before torch's companions are imported; every use of torch comes through here
+isolate_triton()  # before torchvision or an optimiser is imported
 
 import torch  # noqa: E402
 
 
 def choose(device: str = "auto") -> torch.device:
-    """The torch device that a name stands for.
+    """Return the torch device of a name; ValueError lists the available ones.
 
-    Parameters
-    ----------
-    device : str
-        "auto" (the first of CUDA, MPS and CPU that works), "cpu", "cuda", "cuda:1", "mps".
-
-    Returns
-    -------
-    torch.device
-        A device that exists here.
-
-    Raises
-    ------
-    ValueError
-        If the device is not here; the message lists those that are.
+    "auto" is the first of CUDA, MPS and CPU that works.
     """
     present = list_devices()
-    wanted = present[1] if device == "auto" else device
-    if wanted not in present and f"{wanted}:0" not in present:
-        reason = gpu_problem() if wanted.startswith("cuda") else None
+    name = present[1] if device == "auto" else device
+    if name not in present and f"{name}:0" not in present:
+        reason = gpu_problem() if name.startswith("cuda") else None
         raise ValueError(
-            f"device is {device!r}, which is not here; choose one of {', '.join(present)}."
+            f"device is {device!r}, which is not available; choose one of {', '.join(present)}."
             + (f" {reason}" if reason else "")
         )
-    return torch.device(wanted)
+    return torch.device(name)
 
 
 def list_devices() -> list[str]:
-    """Names that `choose` accepts here: "auto", then the best device first, "cpu" last."""
+    """Names that `choose` accepts: "auto", then the best device first, "cpu" last."""
     cuda = (
         [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     )
@@ -52,7 +39,7 @@ def list_devices() -> list[str]:
 
 
 def describe(device: str = "auto") -> str:
-    """One line for a person: the device, its threads where it is a CPU, its free memory."""
+    """One line for people: the device, CPU threads, free memory."""
     chosen, free = choose(device), _gib(free_memory(device))
     if chosen.type == "cuda":
         return f"{torch.cuda.get_device_name(chosen)}, {free} free"
@@ -63,7 +50,7 @@ def describe(device: str = "auto") -> str:
 
 
 def free_memory(device: str = "auto") -> int:
-    """Bytes that are free on a device now; ValueError where it is not here."""
+    """Free memory of a device in bytes."""
     chosen = choose(device)
     if chosen.type == "cuda":
         return int(torch.cuda.mem_get_info(chosen)[0])
@@ -71,27 +58,28 @@ def free_memory(device: str = "auto") -> int:
 
 
 def gpu_problem() -> str | None:
-    """Why a graphics card that is here is not used, and what mends it; None where all is well."""
+    """Why a graphics card is not used and how to fix that; None if there is no problem."""
     if torch.cuda.is_available() or torch.backends.mps.is_available() or not _has_nvidia():
         return None
     if torch.version.cuda is None and torch.version.hip is None:
         return (
-            "An NVIDIA card is here, but this torch is built for the CPU only: install a CUDA "
+            "This computer has an NVIDIA card, but torch is built for the CPU only: install a CUDA "
             "build with the command that pytorch.org gives for your system."
         )
     return (
-        f"An NVIDIA card is here, but torch (built for CUDA {torch.version.cuda}) cannot use it: "
-        "update the NVIDIA driver, or install a torch built for the driver's CUDA version."
+        "This computer has an NVIDIA card, but torch (built for CUDA "
+        f"{torch.version.cuda}) cannot use it: update the NVIDIA driver, or install a torch built "
+        "for the driver's CUDA version."
     )
 
 
 def use_threads(count: int) -> None:
-    """Let torch use `count` CPU threads from now on."""
+    """Set the number of CPU threads of torch."""
     torch.set_num_threads(max(1, count))
 
 
 def leave_a_core() -> None:
-    """Let torch use all CPU cores but one from now on: the window needs it."""
+    """Let torch use all CPU cores but one, which the window needs."""
     use_threads((os.cpu_count() or 2) - 1)
 
 

@@ -17,13 +17,13 @@ def load_pretrained(spec: ModelSpec) -> TrainedModel:
     "coco" is downloaded unless torchvision has cached it. ValueError if the weights are those of an
     encoder only, or not available.
     """
-    from .models.instance.maskrcnn import categories, classes_in
+    from .models.instance.maskrcnn import coco_categories, count_classes
     from .models.weights.files import read
     from .models.weights.pretrained import load
 
-    names = categories()
+    names = coco_categories()
     if spec.weights != "coco":
-        count = classes_in(read(Path(str(spec.weights))))
+        count = count_classes(read(Path(str(spec.weights))))
         if count is None:
             raise ValueError(
                 f"{Path(str(spec.weights)).name} holds an encoder, not a complete {spec.name}: "

@@ -1,4 +1,4 @@
-"""The versions that a result depends on."""
+"""Versions of the packages that affect results."""
 
 from importlib.metadata import version
 
@@ -9,5 +9,5 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Installed version of each package that decides about pixels."""
+    """Installed version of each package that affects predictions."""
     return {name: version(name) for name in PACKAGES}

@@ -24,7 +24,7 @@ WRITTEN = (("", "tif"), ("", "csv"), ("probabilities/", "tif"))
 
 
 def scene(seed, shape=(48, 64)):
-    """Squares of two classes on a dark ground: image, ids, class of each pixel."""
+    """Squares of two classes on a dark background: image, ids, class of each pixel."""
     ids, classes = np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
     places = [(y, x) for y in range(3, shape[0] - 8, 12) for x in range(3, shape[1] - 8, 12)]
     for number, (y, x) in enumerate(places, 1):
@@ -102,7 +102,7 @@ def test_train_counts_objects(data, tmp_path, capsys):
     assert [c.value for c in trained.classes] == [0, 1, 2]
 
 
-def test_what_looks_wrong_is_said(data, tmp_path, capsys):
+def test_notes_say_what_looks_wrong(data, tmp_path, capsys):
     ids = scene(0)[1]
     ids[20, 1] = ids.max() + 1
     ids[:2, :8] = ids.max() + 1
@@ -115,7 +115,7 @@ def test_what_looks_wrong_is_said(data, tmp_path, capsys):
     assert "--objects distance" in said
 
 
-def test_regions_leave_out_what_lies_between(data, tmp_path, capsys):
+def test_pixels_outside_the_regions_are_left_out(data, tmp_path, capsys):
     arguments = [data / "images", data / "ids", "-o", tmp_path / "a.segkit"]
     assert run("train", *arguments, "--regions", data / "regions", *PIXELS) == 0
     said = capsys.readouterr().err
@@ -141,14 +141,14 @@ def test_a_list_names_classes_and_regions(data, tmp_path, capsys):
     assert [c.value for c in Segmenter.load(tmp_path / "a.segkit").classes] == [0, 1, 2]
 
 
-def test_ids_given_for_classes_are_asked_about_in_options(data, tmp_path, capsys):
+def test_questions_about_instance_ids_name_options(data, tmp_path, capsys):
     arguments = [data / "images", data / "ids", "-o", tmp_path / "a.segkit"]
     assert run("train", *arguments, "--model", "pixels", *RAW, *CPU) == 2
     options = "--labels-are objects or --labels-are classes or --objects distance."
     assert last(capsys).endswith(options)
 
 
-def test_pieces_of_classes_are_asked_about_in_options(data, tmp_path, capsys):
+def test_questions_about_connected_components_name_options(data, tmp_path, capsys):
     arguments = ["train", data / "images/0.png", data / "classes/0.png"]
     target = ["-o", tmp_path / "a.segkit", *PIXELS]
     assert run(*arguments, *target) == 2
@@ -190,7 +190,7 @@ def test_predict_writes_ids_and_a_table(data, model, tmp_path, capsys):
         np.testing.assert_array_equal(maps.argmax(0), scene(i)[2])
 
 
-def test_the_command_line_and_the_console_give_the_same_objects(data, model, tmp_path):
+def test_the_objects_are_the_same_as_in_python(data, model, tmp_path):
     asked = ["--min-size", "32", "--no-border", "--score", "0.2"]
     target = tmp_path / "a.npy"
     assert run("predict", model, data / "images/0.png", "-o", target, *asked, *CPU) == 0
@@ -202,7 +202,7 @@ def test_the_command_line_and_the_console_give_the_same_objects(data, model, tmp
     assert 0 < len(written) < scene(0)[1].max()
 
 
-def test_a_file_says_what_was_kept(data, model, tmp_path):
+def test_a_file_records_which_objects_were_selected(data, model, tmp_path):
     target = tmp_path / "a.tif"
     assert run("predict", model, data / "images/0.png", "-o", target, "--max-size", "99") == 0
     with tifffile.TiffFile(target) as file:
@@ -247,7 +247,7 @@ def test_panoptic_files(data, model, tmp_path, capsys):
     )
 
 
-def test_a_merged_model_says_things_and_stuff(data, model, semantic, tmp_path, capsys):
+def test_a_merged_model_gives_things_and_stuff(data, model, semantic, tmp_path, capsys):
     merged = merge_panoptic(Segmenter.load(semantic), Segmenter.load(model), stuff=[0])
     merged.save(tmp_path / "m.segkit")
     image = data / "images/0.png"
@@ -310,7 +310,7 @@ def test_more_objects_than_16_bits_hold(model, tmp_path, capsys):
     assert labels.max() == len(pd.read_csv(table_file)) == 66049
 
 
-def test_volumes_keep_their_place_and_say_volumes(tmp_path):
+def test_volumes_keep_their_orientation_and_table_volumes(tmp_path):
     stack = [scene(i)[:2] for i in (0, 0, 0)]
     image, ids = (np.stack([s[k] for s in stack], -1).swapaxes(0, 1) for k in (0, 1))
     matrix = np.diag([0.5, 0.5, 3, 1])
@@ -351,7 +351,7 @@ def test_instance_methods(name, data, tmp_path, capsys):
         assert (table["score"] >= 0.05).all()
 
 
-def test_a_method_with_weights_of_a_whole_model(tmp_path, capsys):
+def test_a_method_with_pretrained_weights(tmp_path, capsys):
     from safetensors.torch import save_file
 
     network = build(ModelSpec("maskrcnn", encoder="resnet18"), Inputs(3, 3, (1.0, 1.0)))
@@ -383,7 +383,7 @@ def test_models_say_which_give_objects(capsys):
 TRAIN = ["train", "IMAGES", "IDS", "-o", "x.segkit"]
 PREDICT = ["predict", "MODEL", "IMAGE", "-o", "x.tif"]
 MISTAKES = [
-    ([*TRAIN, "--model", "maskrcnn", "--objects", "boundary"], "gives objects by itself"),
+    ([*TRAIN, "--model", "maskrcnn", "--objects", "boundary"], "is an instance method"),
     ([*TRAIN, "--object-classes", "CLASSES"], "unet gives classes only"),
     ([*TRAIN, "--regions", "REGIONS"], "add --objects distance"),
     ([*TRAIN, "--objects", "boundary", "--regions", "MASK"], "must be two files or two folders"),
@@ -409,7 +409,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
-def test_mistakes_are_one_sentence(
+def test_mistakes_are_reported_in_one_line(
     arguments, said, data, model, semantic, tmp_path, monkeypatch, capsys
 ):
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
@@ -438,7 +438,7 @@ def test_mistakes_are_one_sentence(
     assert not list(here.iterdir())
 
 
-def test_wrong_words_are_explained(data, capsys):
+def test_wrong_choices_are_explained(data, capsys):
     files = [data / "images", data / "ids", "-o", "x.segkit"]
     with pytest.raises(SystemExit):
         run("train", *files, "--objects", "rims")

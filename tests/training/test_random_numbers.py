@@ -13,7 +13,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.models import Inputs, build, list_models, model_info, resolve
-from napari_segkit.models.memory_estimate import details
+from napari_segkit.models.memory_estimate import estimate_memory
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.training import trainer_of
 
@@ -133,7 +133,7 @@ def test_the_callers_random_state_is_not_changed(spec, tmp_path):
 def test_estimating_the_memory_of_a_model_draws_nothing(name):
     ndim = next(info for info in list_models() if info.name == name).dims[0]
     before = torch.random.get_rng_state()
-    details(resolve(ModelSpec(name)), Inputs(1, 2, (1.0,) * ndim), (64,) * ndim, 2)
+    estimate_memory(resolve(ModelSpec(name)), Inputs(1, 2, (1.0,) * ndim), (64,) * ndim, 2)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

@@ -1,7 +1,4 @@
-"""The encoders of segmentation-models-pytorch and timm, known without importing either.
-
-A test holds the names against the library's own list.
-"""
+"""Names of the encoders of segmentation-models-pytorch and timm, without importing either."""
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 RESNEXTS = (
@@ -31,7 +28,7 @@ TIMM_EFFICIENTNETS = (*(f"timm-efficientnet-b{n}" for n in range(9)), "timm-effi
 MITS = tuple(f"mit_b{n}" for n in range(6))
 MOBILEONES = tuple(f"mobileone_s{n}" for n in range(5))
 
-# Those of timm that were tried here; "tu-" is the library's word for timm.
+# Encoders of timm that were tested; "tu-" is smp's prefix for timm.
 TIMM_DILATED = tuple(
     f"tu-{name}"
     for name in (
@@ -53,7 +50,7 @@ TIMM = TIMM_DILATED + tuple(
     )
 )
 
-# Every one that the library has a name of its own for, the light ones first.
+# Encoders with a name in smp, light ones first.
 NATIVE = (
     *RESNETS,
     *LIGHT,
@@ -70,11 +67,11 @@ NATIVE = (
     *MITS,
 )
 ALL = NATIVE + TIMM
-UNDILATED = {*VGGS, *DENSENETS, *INCEPTIONS}  # they cannot trade their strides for dilation
+UNDILATED = {*VGGS, *DENSENETS, *INCEPTIONS}  # they cannot replace strides by dilation
 DILATED = tuple(e for e in NATIVE if e not in UNDILATED) + TIMM_DILATED
 NO_MIT = tuple(e for e in ALL if e not in MITS)
 
-# Vision transformers that DPT can stand on.
+# Vision transformers for DPT.
 VITS = (
     "tu-vit_tiny_patch16_224",
     "tu-vit_small_patch16_224",
@@ -88,21 +85,10 @@ VITS = (
 LICENCES = {
     "mit_": "NVIDIA's licence for SegFormer: not for commercial use",
     "mobileone_": "Apple's licence for MobileOne",
-    "tu-": "of timm's code; the weights have licences of their own",
+    "tu-": "of timm's code; the weights have their own licences",
 }
 
 
 def licence(encoder: str) -> str | None:
-    """The licence of an encoder's code where it is another than its architecture's.
-
-    Parameters
-    ----------
-    encoder : str
-        Such as "mit_b0".
-
-    Returns
-    -------
-    str or None
-        For a person to read.
-    """
+    """Licence of an encoder's code where it differs from its architecture's, else None."""
     return next((text for start, text in LICENCES.items() if encoder.startswith(start)), None)

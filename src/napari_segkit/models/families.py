@@ -1,4 +1,4 @@
-"""The modules that build networks, each imported when one of its methods is first used."""
+"""Modules that build networks, imported when one of their methods is first used."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 class Family(Protocol):
-    """A module of this package with the networks of one library, or of one paper."""
+    """A module that builds the networks of one library or paper."""
 
     def build(self, spec: ModelSpec, inputs: "Inputs") -> "nn.Module":
-        """The network, from random weights."""
+        """Build the network with random weights."""
 
 
 class StridedFamily(Family, Protocol):
-    """A family whose tiles are multiples of a number that depends on the model."""
+    """A family whose tile edges are multiples of a number that depends on the model."""
 
     def stride(self, spec: ModelSpec, spacing: tuple[float, ...]) -> tuple[int, ...]:
-        """What the edges of tiles are multiples of, along each spatial axis."""
+        """Number of pixels, along each spatial axis, that tile edges are multiples of."""
 
 
 def _smp() -> Family:

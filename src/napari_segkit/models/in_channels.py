@@ -1,18 +1,10 @@
-"""Networks made for colour pictures that are to read images of any number of channels."""
+"""Adapt networks made for RGB images to any number of channels."""
 
 from torch import nn
 
 
 def set_channels(network: nn.Module, channels: int) -> None:
-    """Let the first convolution of a network read so many channels.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Changed in place; a convolution that is replaced starts from random numbers.
-    channels : int
-        Channels of the images.
-    """
+    """Change the first convolution of a network to `channels`, in place, with random weights."""
     first = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
     if channels == first.in_channels:
         return

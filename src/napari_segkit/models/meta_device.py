@@ -1,4 +1,4 @@
-"""Networks with shapes and no numbers: what they weigh and whether they fit, at no cost."""
+"""Build networks without values, to check shapes and estimate memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class _RealRanges(TorchFunctionMode):
-    """Ranges are real: some networks read depths and rates from them while they are built."""
+    """Keep `torch.linspace` on the CPU: some networks read numbers from it while being built."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -21,6 +21,6 @@ class _RealRanges(TorchFunctionMode):
 
 @contextmanager
 def meta_device() -> Iterator[None]:
-    """Networks built and tensors made inside have shapes, and neither numbers nor memory."""
+    """Build networks and tensors with shapes only, without values or memory."""
     with torch.device("meta"), _RealRanges():
         yield

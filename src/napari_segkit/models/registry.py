@@ -1,8 +1,7 @@
-"""What there is: every method, known without building one. A new method is a line in `MODELS`."""
+"""Registry of the methods. To add one, write a module that builds it and a line in `MODELS`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from . import encoders
 
@@ -11,41 +10,42 @@ SIZES = ("small", "medium", "large")
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a method before anything is built.
+    """Properties of a method, known without building a network.
 
     Parameters
     ----------
     name : str
-        The word that `ModelSpec` takes.
+        Value for `ModelSpec`.
     title : str
-        What people call it.
+        Display name.
     dims : tuple of int
-        Spatial dimensions it can work in: 2 (slice by slice), 3 (whole volumes); the first is
-        what ``dims="auto"`` prefers.
+        Supported spatial dimensions: 2 (slice by slice), 3 (volumes). The first is the choice of
+        ``dims="auto"``.
     about : str
-        What it is for, in one sentence.
+        Purpose, in one sentence.
     encoders : tuple of str
-        Encoders, or sizes, it can be built with; the first is the default.
+        Encoders, or sizes, to choose from; the first is the default.
     family : str
-        The module that builds it, by its name in `families.FAMILIES`.
+        Key of the module that builds it in `families.FAMILIES`.
     kind : str
         "semantic": a class for every pixel. "instance": objects, each with a class and a score.
     training : str
-        The class that trains it, by its name in `training.trainer_of`.
+        Key of the class that trains it in `training.trainer_of`.
     weights : tuple of str
-        Words that ``ModelSpec.weights`` takes besides None and the path of a file.
+        Names that ``ModelSpec.weights`` accepts besides None and the path of a file.
     unused : tuple of str
-        Fields of `TrainConfig` that its training does not go by.
+        Fields of `TrainConfig` that its training does not use.
     features : bool
-        ``ModelSpec.features`` counts for it.
+        Whether it uses ``ModelSpec.features``.
     whole : bool
-        Weights of others may be those of the whole network: it then predicts without training.
+        Whether pretrained weights may cover the entire network, which then predicts without
+        training.
     any_timm : bool
-        Takes "tu-" and a name of timm as encoder, too.
+        Whether "tu-" followed by any name of a timm model is accepted as encoder.
     stride : int or None
-        Tiles are multiples of this many pixels; None: the file's `stride` says.
+        Edges of tiles are multiples of this many pixels; None: the family's `stride` computes it.
     licence : str
-        Of the code behind it.
+        Licence of the code behind it.
     """
 
     name: str
@@ -68,68 +68,86 @@ class ModelInfo:
 def _smp(
     name: str, title: str, about: str, encoders: Sequence[str] = encoders.ALL, stride: int = 32
 ) -> ModelInfo:
-    """One of segmentation-models-pytorch's architectures."""
-    known = {"weights": ("imagenet",), "any_timm": True, "stride": stride, "licence": "MIT"}
-    return ModelInfo(name, title, (2,), about, tuple(encoders), "smp", **known)  # type: ignore[arg-type]
+    """Entry for an architecture of segmentation-models-pytorch."""
+    return ModelInfo(
+        name,
+        title,
+        (2,),
+        about,
+        tuple(encoders),
+        "smp",
+        weights=("imagenet",),
+        any_timm=True,
+        stride=stride,
+        licence="MIT",
+    )
 
 
 def _torchvision(name: str, title: str, about: str, encoders: Sequence[str]) -> ModelInfo:
-    known: Any = {"weights": ("imagenet", "coco")}
-    return ModelInfo(name, title, (2,), about, tuple(encoders), "torchvision", **known)
+    weights = ("imagenet", "coco")
+    return ModelInfo(name, title, (2,), about, tuple(encoders), "torchvision", weights=weights)
 
 
 def _monai(name: str, title: str, about: str, sizes: Sequence[str] = SIZES) -> ModelInfo:
-    known: Any = {"stride": None, "licence": "Apache-2.0"}
-    return ModelInfo(name, title, (3, 2), about, tuple(sizes), "monai", **known)
+    dims, licence = (3, 2), "Apache-2.0"
+    return ModelInfo(name, title, dims, about, tuple(sizes), "monai", stride=None, licence=licence)
 
 
 def _instance(
     name: str, title: str, about: str, encoders: Sequence[str], weights: Sequence[str]
 ) -> ModelInfo:
-    known: Any = {"kind": "instance", "training": "instance", "whole": "coco" in weights}
     return ModelInfo(
-        name, title, (2,), about, tuple(encoders), name, weights=tuple(weights), **known
+        name,
+        title,
+        (2,),
+        about,
+        tuple(encoders),
+        name,
+        kind="instance",
+        training="instance",
+        weights=tuple(weights),
+        whole="coco" in weights,
     )
 
 
 MODELS = {
     info.name: info
     for info in (
-        _smp("unet", "U-Net", "The first to try: exact at fine borders, light on a CPU."),
+        _smp("unet", "U-Net", "A good first choice: accurate at fine boundaries, fast on a CPU."),
         _smp(
             "unetplusplus",
             "U-Net++",
-            "A U-Net with denser skip connections: a little better, twice the work.",
+            "U-Net with dense skip connections: slightly more accurate, twice as slow.",
             encoders.NO_MIT,
         ),
         _smp(
             "linknet",
             "LinkNet",
-            "The lightest decoder of all: for slow machines, live views.",
+            "The lightest decoder: for slow computers and live views.",
             encoders.NO_MIT,
         ),
-        _smp("fpn", "FPN", "A feature pyramid: objects of very different sizes in one image."),
-        _smp("manet", "MA-Net", "A U-Net with attention, made for tumours in medical images."),
-        _smp("pspnet", "PSPNet", "Pools over large regions: scenes and tissue, coarse borders."),
+        _smp("fpn", "FPN", "Feature pyramid: objects of very different sizes in one image."),
+        _smp("manet", "MA-Net", "U-Net with attention, designed for tumours in medical images."),
+        _smp("pspnet", "PSPNet", "Pyramid pooling: scenes and tissue, coarse boundaries."),
         _smp(
             "pan",
             "PAN",
-            "A light pyramid with attention: photographs and tissue.",
+            "Light feature pyramid with attention: photographs and tissue.",
             encoders.DILATED,
             64,
         ),
         _smp(
             "deeplabv3",
             "DeepLabv3",
-            "Dilated convolutions see far: large structures, tissue.",
+            "Dilated convolutions with a large receptive field: large structures, tissue.",
             encoders.DILATED,
         ),
-        _smp("deeplabv3plus", "DeepLabv3+", "DeepLabv3 with sharper borders.", encoders.DILATED),
-        _smp("upernet", "UPerNet", "Pyramid pooling on a feature pyramid: scenes with many parts."),
+        _smp("deeplabv3plus", "DeepLabv3+", "DeepLabv3 with sharper boundaries.", encoders.DILATED),
+        _smp("upernet", "UPerNet", "Pyramid pooling on a feature pyramid: complex scenes."),
         _smp(
             "segformer",
             "SegFormer",
-            "A plain decoder, made for transformer encoders (mit_b0 and up).",
+            "Simple decoder, designed for transformer encoders (mit_b0 to mit_b5).",
             (
                 "resnet18",
                 "mit_b0",
@@ -139,49 +157,49 @@ MODELS = {
         _smp(
             "dpt",
             "DPT",
-            "A vision transformer throughout: needs pretrained weights and a GPU.",
+            "Vision transformer: needs pretrained weights and a GPU.",
             encoders.VITS,
         ),
         _torchvision(
             "fcn",
             "FCN",
-            "The fully convolutional network that began it all: simple, coarse borders.",
+            "Fully convolutional network: simple, coarse boundaries.",
             ("mobilenet_v3_large", "resnet50", "resnet101"),
         ),
         _torchvision(
             "lraspp",
             "LR-ASPP",
-            "The lightest of all networks here: quick photographs and previews.",
+            "The lightest network: quick previews, photographs.",
             ("mobilenet_v3_large",),
         ),
         _torchvision(
             "deeplabv3_torchvision",
             "DeepLabv3 (torchvision)",
-            "DeepLabv3 in the form that has weights learned on COCO photographs.",
+            "DeepLabv3 of torchvision, with weights pretrained on COCO photographs.",
             ("mobilenet_v3_large", "resnet50", "resnet101"),
         ),
         ModelInfo(
             "segnet",
             "SegNet",
             (2,),
-            "Keeps where each maximum was and puts it back there: sharp borders, classic.",
+            "Decoder with max unpooling at the encoder's pooling indices: sharp boundaries.",
             ("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
             "segnet",
             weights=("imagenet",),
         ),
-        _monai("unet3d", "3D U-Net", "The first to try for volumes, as nnU-Net makes it."),
-        _monai("segresnet", "SegResNet", "Residual blocks for volumes: tumours, organs."),
+        _monai("unet3d", "3D U-Net", "A good first choice for volumes, configured as in nnU-Net."),
+        _monai("segresnet", "SegResNet", "Residual network for volumes: tumours, organs."),
         _monai(
             "mednext",
             "MedNeXt",
-            "ConvNeXt blocks for volumes with even voxels: strong, slow on a CPU.",
+            "ConvNeXt blocks for volumes with isotropic voxels: accurate, slow on a CPU.",
             ("tiny", "small", "base", "medium", "large"),
         ),
         ModelInfo(
             "pixels",
             "Pixel classifier",
             (2, 3),
-            "A filter bank and a small classifier: learns from scribbles in seconds.",
+            "Filter bank and a small classifier: trained on scribbles in seconds.",
             ("filters", *encoders.ALL),
             "pixels",
             training="pixels",
@@ -194,14 +212,14 @@ MODELS = {
         _instance(
             "maskrcnn",
             "Mask R-CNN",
-            "Boxes, then a mask in each: objects of any shape, photographs with COCO weights.",
+            "Predicts boxes, then a mask in each: objects of any shape; has COCO weights.",
             ("resnet18", "mobilenet_v3_large", "resnet34", "resnet50", "resnet50_v2", "resnet101"),
             ("imagenet", "coco"),
         ),
         _instance(
             "solo",
             "SOLO",
-            "A mask for each place of a grid, without boxes: objects that crowd or bend.",
+            "Predicts masks from grid cells, without boxes: crowded or elongated objects.",
             ("resnet18", "mobilenet_v3_large", "resnet34", "resnet50"),
             ("imagenet",),
         ),
@@ -210,7 +228,7 @@ MODELS = {
 
 
 def list_models() -> list[ModelInfo]:
-    """All methods: names, kinds, dimensions, and what each is for.
+    """List all methods with their names, kinds, dimensions and purpose.
 
     Returns
     -------
@@ -221,18 +239,7 @@ def list_models() -> list[ModelInfo]:
 
 
 def model_info(name: str) -> ModelInfo:
-    """What is known of one method.
-
-    Parameters
-    ----------
-    name : str
-        Such as "unet".
-
-    Raises
-    ------
-    ValueError
-        If there is no such method; the message lists those there are.
-    """
+    """Return the entry of a method; ValueError lists the registered ones."""
     if name not in MODELS:
         raise ValueError(f"There is no model {name!r}; choose one of {', '.join(MODELS)}.")
     return MODELS[name]

@@ -1,4 +1,4 @@
-"""What every way to objects keeps: a new method is under this contract by its registry line."""
+"""Behaviour of every way to predict objects, from training to a saved model."""
 
 import gc
 from dataclasses import replace
@@ -18,14 +18,16 @@ from napari_segkit import (
     list_models,
 )
 
-FINDERS = [ModelSpec(info.name) for info in list_models() if info.kind == "instance"]
-LEVELS = [
-    ModelSpec("unet", objects="boundary"),
-    ModelSpec("pixels", objects="components"),
+INSTANCE = [ModelSpec(info.name) for info in list_models() if info.kind == "instance"]
+SEMANTIC = [ModelSpec("unet", objects="boundary"), ModelSpec("pixels", objects="components")]
+SEMANTIC_3D = [
     ModelSpec("pixels", objects="distance", dims="3D"),
     ModelSpec("unet3d", objects="boundary"),
 ]
-SPECS = [*FINDERS, *LEVELS]
+SPECS = [
+    *(pytest.param(spec, id=spec.name) for spec in [*INSTANCE, *SEMANTIC]),
+    *(pytest.param(spec, id=f"{spec.name}-3D", marks=pytest.mark.slow) for spec in SEMANTIC_3D),
+]
 QUICK = TrainConfig(
     epochs=1, steps_per_epoch=12, batch_size=2, learning_rate=3e-3, tile=TileConfig(64, 0)
 )
@@ -39,49 +41,49 @@ def scene(volume=False):
     """Bright balls in noise, of two sizes, and the number of each."""
     shape = (16, 64, 64) if volume else (64, 64)
     ids, number = np.zeros(shape, np.int32), 0
-    places = np.indices(shape)
+    positions = np.indices(shape)
     for y in range(8, 64, 16):
         for x in range(8, 64, 16):
             number += 1
             centre = np.array([8, y, x][-len(shape) :]).reshape(-1, *(1,) * len(shape))
-            ids[((places - centre) ** 2).sum(axis=0) < (30 if number % 2 else 45)] = number
+            ids[((positions - centre) ** 2).sum(axis=0) < (30 if number % 2 else 45)] = number
     image = np.random.default_rng(0).normal(50, 8, shape) + 100 * (ids > 0)
     return image.astype(np.float32), ids
 
 
-@pytest.fixture(scope="module", params=SPECS, ids=lambda s: f"{s.name}-{s.objects}")
-def learned(request):
-    """Each way once, trained for a moment."""
+@pytest.fixture(scope="module", params=SPECS)
+def trained(request):
+    """One method after a short training, with its image and instance ids."""
     image, ids = scene(volume := is_volume(request.param))
     config = replace(QUICK, steps_per_epoch=3) if volume else QUICK
     return Segmenter(request.param, device="cpu").fit(image, ids, config), image, ids
 
 
-def test_labels_and_table_tell_the_same_objects(learned):
-    segmenter, image, _ = learned
-    found = segmenter.predict_objects(image, objects=ObjectConfig(score=0))
-    assert found.labels.shape == image.shape
-    assert found.labels.dtype == np.int32
-    assert found.table["index"].tolist() == np.unique(found.labels[found.labels > 0]).tolist()
-    assert len(found) > 0
-    assert found.table["score"].between(0, 1).all()
-    assert set(found.table["class"]) == {"object"}
+def test_labels_and_table_have_the_same_objects(trained):
+    segmenter, image, _ = trained
+    objects = segmenter.predict_objects(image, objects=ObjectConfig(score=0))
+    assert objects.labels.shape == image.shape
+    assert objects.labels.dtype == np.int32
+    assert objects.table["index"].tolist() == np.unique(objects.labels[objects.labels > 0]).tolist()
+    assert len(objects) > 0
+    assert objects.table["score"].between(0, 1).all()
+    assert set(objects.table["class"]) == {"object"}
     assert [c.name for c in segmenter.classes] == ["background", "object"]
 
 
-def test_probabilities_add_up_to_one(learned):
-    segmenter, image, _ = learned
+def test_probabilities_add_up_to_one(trained):
+    segmenter, image, _ = trained
     maps = segmenter.predict_proba(image)
     assert maps.shape == (2, *image.shape)
     np.testing.assert_allclose(maps.sum(axis=0), 1, atol=1e-4)
 
 
-def test_a_saved_model_finds_the_same_objects(learned, tmp_path):
-    segmenter, image, _ = learned
+def test_a_saved_model_finds_the_same_objects(trained, tmp_path):
+    segmenter, image, _ = trained
     segmenter.save(tmp_path / "model.segkit")
     loaded = Segmenter.load(tmp_path / "model.segkit", device="cpu")
-    keep = ObjectConfig(score=0)
-    one, other = (s.predict_objects(image, objects=keep) for s in (segmenter, loaded))
+    config = ObjectConfig(score=0)
+    one, other = (s.predict_objects(image, objects=config) for s in (segmenter, loaded))
     assert len(one) > 0
     np.testing.assert_array_equal(one.labels, other.labels)
     np.testing.assert_array_equal(one.table["score"], other.table["score"])
@@ -90,14 +92,14 @@ def test_a_saved_model_finds_the_same_objects(learned, tmp_path):
     assert loaded.trained.object_size == segmenter.trained.object_size
 
 
-def test_odd_sizes_and_several_tiles_are_predicted_in_full(learned):
-    segmenter, image, _ = learned
+def test_odd_sizes_and_several_tiles_are_predicted_in_full(trained):
+    segmenter, image, _ = trained
     wide = np.concatenate([image, image], axis=-1)[..., :-9, :-3]
     assert segmenter.predict(wide).shape == wide.shape
 
 
-def test_closing_a_training_leaves_a_model_that_predicts(learned):
-    segmenter, image, ids = learned
+def test_closing_a_training_leaves_a_model_that_predicts(trained):
+    segmenter, image, ids = trained
     again = Segmenter(segmenter.spec, device="cpu")
     steps = again.train_epochs(image, ids, QUICK)
     next(step for step in steps if hasattr(step, "loss"))
@@ -106,34 +108,34 @@ def test_closing_a_training_leaves_a_model_that_predicts(learned):
     assert again.predict(image).shape == image.shape
 
 
-def test_an_image_with_other_channels_is_refused_in_a_sentence(learned):
-    segmenter, image, _ = learned
+def test_an_image_with_other_channels_is_refused(trained):
+    segmenter, image, _ = trained
     with pytest.raises(ValueError, match=r"3 channel.*trained with 1"):
         segmenter.predict(np.stack([image] * 3, -1), axes=segmenter.trained.axes + "C")
 
 
-@pytest.mark.parametrize("spec", [s for s in LEVELS if s.name == "pixels"], ids=lambda s: s.objects)
-def test_a_moment_of_training_finds_the_objects(spec):
+@pytest.mark.parametrize("spec", [SEMANTIC[1], SEMANTIC_3D[0]], ids=lambda s: s.objects)
+def test_the_pixel_classifier_finds_the_objects(spec):
     image, ids = scene(is_volume(spec))
     segmenter = Segmenter(spec, device="cpu").fit(image, ids)
     assert evaluate(segmenter.predict(image), ids, kind="instance").f1[0.5] > 0.9
 
 
-def test_thick_sections_are_measured_in_world_units():
-    """Touching balls in few sections: counted in pixels they are flat, and half of them merge."""
-    places = np.indices((8, 64, 64)) * np.reshape([3, 1, 1], (3, 1, 1, 1))
-    ids, centres = np.zeros(places.shape[1:], np.int32), product((16, 40), (16, 25, 40, 49))
+def test_distances_are_in_world_units():
+    """Touching balls in few thick sections: with distances in pixels, half of them merge."""
+    positions = np.indices((8, 64, 64)) * np.reshape([3, 1, 1], (3, 1, 1, 1))
+    ids, centres = np.zeros(positions.shape[1:], np.int32), product((16, 40), (16, 25, 40, 49))
     for number, (y, x) in enumerate(centres, 1):
         centre = np.reshape([10.5, y, x], (3, 1, 1, 1))
-        ids[(((places - centre) ** 2).sum(axis=0) < 49) & (ids == 0)] = number
+        ids[(((positions - centre) ** 2).sum(axis=0) < 49) & (ids == 0)] = number
     image = np.random.default_rng(0).normal(50, 8, ids.shape) + 100 * (ids > 0)
     segmenter = Segmenter(ModelSpec("pixels", objects="distance", dims="3D"), device="cpu")
     segmenter.fit(image, ids, spacing=(3, 1, 1))
-    found = segmenter.predict_objects(image, spacing=(3, 1, 1))
-    assert evaluate(found.labels, ids, kind="instance").f1[0.5] > 0.9
+    objects = segmenter.predict_objects(image, spacing=(3, 1, 1))
+    assert evaluate(objects.labels, ids, kind="instance").f1[0.5] > 0.9
 
 
-@pytest.mark.parametrize("spec", FINDERS, ids=lambda s: s.name)
+@pytest.mark.parametrize("spec", INSTANCE, ids=lambda s: s.name)
 def test_channels_classes_regions_and_empty_patches(spec):
     """Two channels, two classes, an annotated region and no object in most of the image."""
     image, ids = scene()
@@ -151,7 +153,7 @@ def test_channels_classes_regions_and_empty_patches(spec):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", [*FINDERS, LEVELS[0], LEVELS[3]], ids=lambda s: s.name)
+@pytest.mark.parametrize("spec", [*INSTANCE, SEMANTIC[0], SEMANTIC_3D[1]], ids=lambda s: s.name)
 def test_training_on_one_image_finds_its_objects(spec):
     image, ids = scene(is_volume(spec))
     config = replace(QUICK, epochs=30, learning_rate=1e-3)
@@ -159,13 +161,13 @@ def test_training_on_one_image_finds_its_objects(spec):
     assert evaluate(segmenter.predict(image), ids, kind="instance").f1[0.5] > 0.95
 
 
-@pytest.mark.parametrize("name", [s.name for s in FINDERS])
-def test_a_method_that_gives_objects_takes_no_way_to_objects(name):
-    with pytest.raises(ValueError, match="gives objects by itself"):
+@pytest.mark.parametrize("name", [s.name for s in INSTANCE])
+def test_an_instance_method_refuses_the_objects_option(name):
+    with pytest.raises(ValueError, match="is an instance method"):
         Segmenter(ModelSpec(name, objects="boundary"))
 
 
-def test_a_model_of_classes_gives_no_objects():
+def test_a_semantic_model_gives_no_objects():
     image, ids = scene()
     segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
     segmenter.fit(image, ids, TrainConfig(labels_are="objects", unlabelled=None))
@@ -176,17 +178,17 @@ def test_a_model_of_classes_gives_no_objects():
 
 
 @pytest.mark.gpu
-def test_a_gpu_finds_the_cpus_objects_and_gives_its_memory_back(learned, tmp_path, monkeypatch):
-    segmenter, image, ids = learned
+def test_a_gpu_finds_the_cpus_objects_and_frees_its_memory(trained, tmp_path, monkeypatch):
+    segmenter, image, ids = trained
     for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
         monkeypatch.setattr(backend, "allow_tf32", False)
     segmenter.save(tmp_path / "model.segkit")
-    Segmenter(segmenter.spec, device="cuda").fit(image, ids, QUICK)  # what libraries keep for ever
+    Segmenter(segmenter.spec, device="cuda").fit(image, ids, QUICK)  # libraries keep memory
     gc.collect()
     before = torch.cuda.memory_allocated()
     loaded = Segmenter.load(tmp_path / "model.segkit", device="cuda")
-    keep = ObjectConfig(score=0.2)
-    one, other = (s.predict_objects(image, objects=keep).labels for s in (segmenter, loaded))
+    config = ObjectConfig(score=0.2)
+    one, other = (s.predict_objects(image, objects=config).labels for s in (segmenter, loaded))
     assert ((one > 0) == (other > 0)).mean() > 0.999
     Segmenter(segmenter.spec, device="cuda").fit(image, ids, QUICK)
     del loaded

@@ -14,7 +14,7 @@ from torchvision.ops import FrozenBatchNorm2d, box_iou
 
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import MODELS, Inputs, build
-from napari_segkit.models.instance.maskrcnn import categories, classes_in
+from napari_segkit.models.instance.maskrcnn import coco_categories, count_classes
 from napari_segkit.models.meta_device import meta_device
 from napari_segkit.models.weights.pretrained import WeightsError, available, initialise
 
@@ -260,7 +260,7 @@ def test_coco_weights_by_their_word_keep_frozen_batch_norm(coco):
 
 def test_layers_that_depend_on_the_classes_start_anew(coco):
     theirs, given = coco
-    assert classes_in(given) == 91
+    assert count_classes(given) == 91
     made = network("resnet50", 1, 3, "coco")
     got = made.state_dict()
     for name, values in theirs.state_dict().items():
@@ -311,11 +311,11 @@ def test_words_for_weights(encoder):
 
 
 def test_names_of_coco():
-    names = categories()
+    names = coco_categories()
     assert len(names) == 91
     assert names[:2] == ("__background__", "person")
     assert "N/A" in names
-    assert classes_in({"conv1.weight": torch.zeros(3)}) is None
+    assert count_classes({"conv1.weight": torch.zeros(3)}) is None
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""SOLO against its papers: grids, losses, matrix NMS, and what any instance network keeps."""
+"""SOLO against its papers: make_grids, losses, matrix NMS, and what any instance network keeps."""
 
 from itertools import pairwise
 from math import inf
@@ -13,16 +13,21 @@ from napari_segkit import ModelSpec
 from napari_segkit.models import Inputs
 from napari_segkit.models.instance import solo, solo_inference, solo_matrix_nms
 from napari_segkit.models.instance.object_scales import choose_levels
-from napari_segkit.models.instance.solo_inference import bounds, candidates, detect
+from napari_segkit.models.instance.solo_inference import bounding_boxes, candidates, detect
 from napari_segkit.models.instance.solo_layers import mask_logits
-from napari_segkit.models.instance.solo_matrix_nms import RIVALS, matrix_nms, overlaps, rivals
+from napari_segkit.models.instance.solo_matrix_nms import (
+    MAX_NEIGHBOURS,
+    better_neighbours,
+    matrix_nms,
+    pairwise_iou,
+)
 from napari_segkit.models.instance.solo_targets import (
     Level,
-    assign,
+    assign_objects,
     category_loss,
     centres_of_mass,
     dice_loss,
-    grids,
+    make_grids,
 )
 from napari_segkit.models.meta_device import meta_device
 
@@ -171,10 +176,10 @@ def test_grids_follow_the_sizes_of_the_objects():
 
 def test_a_larger_image_has_more_cells_of_the_same_size():
     levels = choose_levels(np.full((5, 2), 16.0))
-    (small,), (large,) = grids(levels, 128, 160), grids(levels, 256, 320)
+    (small,), (large,) = make_grids(levels, 128, 160), make_grids(levels, 256, 320)
     assert (small.rows, small.columns) == (16, 20)
     assert large.count == 4 * small.count
-    assert large.places(torch.device("cpu"))[0].tolist() == [4.0, 4.0, 8.0]
+    assert large.cell_geometry(torch.device("cpu"))[0].tolist() == [4.0, 4.0, 8.0]
 
 
 def test_cells_of_a_moved_tile_are_the_same():
@@ -189,7 +194,7 @@ def test_cells_answer_for_the_objects_whose_centres_they_meet():
     levels = [Level(10.0, 0.0, 24.0, 4, 6), Level(20.0, 22.0, inf, 2, 3)]
     boxes = torch.tensor([[1.0, 1, 9, 9], [2, 22, 54, 38], [0, 0, 60, 40], [33, 3, 37, 7]])
     centres = torch.tensor([[5.0, 5], [29, 33], [33, 6], [35, 5]])
-    owners = assign(levels, boxes, centres)
+    owners = assign_objects(levels, boxes, centres)
     fine, coarse = owners[:24].view(4, 6), owners[24:].view(2, 3)
     wanted = torch.full((4, 6), -1)
     wanted[0, 0], wanted[0, 3] = 0, 3
@@ -197,13 +202,13 @@ def test_cells_answer_for_the_objects_whose_centres_they_meet():
     # The large one's region, 27..39 x 2..10, meets one coarse cell; the wide one's, 23.8..34.2
     # x 31.4..34.6, one.
     assert coarse.tolist() == [[-1, 2, -1], [-1, 1, -1]]
-    assert (assign(levels, boxes[:0], centres[:0]) == -1).all()
+    assert (assign_objects(levels, boxes[:0], centres[:0]) == -1).all()
 
 
 def test_a_centre_region_has_several_cells_and_the_smallest_object_a_contested_one():
     level = Level(4.0, 0.0, inf, 10, 10)
     boxes = torch.tensor([[0.0, 0, 40, 40], [17, 17, 21, 21]])
-    owners = assign([level], boxes, torch.tensor([[20.0, 20], [19, 19]])).view(10, 10)
+    owners = assign_objects([level], boxes, torch.tensor([[20.0, 20], [19, 19]])).view(10, 10)
     assert (owners == 0).sum() == 8  # 16..24 is cells 4..6, of which the small one has one
     assert torch.equal(torch.nonzero(owners == 1), torch.tensor([[4, 4]]))
 
@@ -213,8 +218,8 @@ def test_touching_nuclei_keep_a_cell_each():
     assert len(target["boxes"]) == 300
     network = network_of()
     network.set_sizes(np.full((9, 2), 10.0))
-    levels = grids(network.levels.tolist(), 192, 192)
-    owners = assign(levels, target["boxes"], centres_of_mass(target["masks"]))
+    levels = make_grids(network.levels.tolist(), 192, 192)
+    owners = assign_objects(levels, target["boxes"], centres_of_mass(target["masks"]))
     assert len(owners.unique()) == 301
 
 
@@ -245,8 +250,8 @@ def test_a_kernel_cuts_out_the_same_mask_from_any_cell():
 
 def test_a_mask_is_looked_for_around_its_cell_first_and_is_the_same(monkeypatch):
     random = torch.Generator().manual_seed(0)
-    levels = grids([(4.0, 0.0, 10.0), (16.0, 10.0, inf)], 160, 224)
-    places = torch.cat([level.places(torch.device("cpu")) for level in levels])
+    levels = make_grids([(4.0, 0.0, 10.0), (16.0, 10.0, inf)], 160, 224)
+    places = torch.cat([level.cell_geometry(torch.device("cpu")) for level in levels])
     scores = torch.zeros(len(places), 1)
     scores[torch.randperm(len(places), generator=random)[:60]] = 0.9
     scores[-8:] = 0.8
@@ -264,7 +269,7 @@ def test_a_mask_is_looked_for_around_its_cell_first_and_is_the_same(monkeypatch)
     monkeypatch.setattr(solo_inference, "mask_logits", spy)
     near = detect(scores, kernels, places, features, 0.05)
     assert seen == [(32, 32), (64, 64), (80, 112), (80, 112)]  # of the fine grid, of the coarse one
-    monkeypatch.setattr(solo_inference, "REACH", 1000.0)
+    monkeypatch.setattr(solo_inference, "WINDOW_RADIUS", 1000.0)
     anywhere = detect(scores, kernels, places, features, 0.05)
     assert len(near["boxes"]) > 20
     assert (near["boxes"][:, 2] - near["boxes"][:, 0]).max() > 70
@@ -277,7 +282,7 @@ def test_what_is_far_away_changes_nothing():
     network = network_of().eval()
     images = torch.rand(1, 1, 64, 1024).repeat(2, 1, 1, 1)
     images[1, :, :, 960:] = 5.0
-    levels = grids([(8.0, 0.0, inf)], 64, 1024)
+    levels = make_grids([(8.0, 0.0, inf)], 64, 1024)
     with torch.no_grad():
         maps = network.backbone(images)
         stem = maps.pop("stem")
@@ -311,7 +316,7 @@ def test_dice_loss_by_hand():
 
 def cut(masks):
     """Boxes of masks ``(N, h, w)`` and what is in them."""
-    boxes = bounds(masks)
+    boxes = bounding_boxes(masks)
     which = torch.arange(len(masks))[:, None]
     return boxes, roi_align(masks[:, None].float(), torch.cat([which, boxes], 1), 28)[:, 0]
 
@@ -352,17 +357,17 @@ def test_matrix_nms_is_the_papers():
 def test_it_comes_to_the_same_from_the_masks_that_meet():
     masks, scores = some_discs(60, (120, 120))
     boxes, crops = cut(masks)
-    better, may = rivals(boxes, crops)
+    better, may = better_neighbours(boxes, crops)
     assert 0 < may.sum() < 60 * 59 / 4
-    lowered = matrix_nms(scores, overlaps(boxes, crops, better, may), better)
+    lowered = matrix_nms(scores, pairwise_iou(boxes, crops, better, may), better)
     torch.testing.assert_close(lowered, naive(scores, exact(masks)), atol=0.04, rtol=0)
 
 
 def test_overlaps_are_intersections_over_unions():
     masks, _ = some_discs(30, (60, 60), seed=1)
     boxes, crops = cut(torch.cat([masks, masks[:1]]))
-    better, may = rivals(boxes, crops)
-    ious = overlaps(boxes, crops, better, may)
+    better, may = better_neighbours(boxes, crops)
+    ious = pairwise_iou(boxes, crops, better, may)
     assert (ious[~may] == 0).all()
     wanted = exact(torch.cat([masks, masks[:1]])).gather(1, better)
     assert (ious - wanted)[may].abs().max() < 0.06
@@ -379,15 +384,15 @@ def test_a_repeated_mask_loses_its_score_and_a_lonely_one_keeps_it():
 def test_crowds_are_held_against_the_nearest():
     """Of many equal masks each one meets as many better ones as are looked at, none worse."""
     boxes, crops = torch.tensor([[0.0, 0, 8, 8]]).repeat(90, 1), torch.ones(90, 28, 28)
-    better, may = rivals(boxes, crops)
-    assert better.shape == (90, RIVALS)
-    assert may.sum(1).tolist() == [min(i, RIVALS) for i in range(90)]
+    better, may = better_neighbours(boxes, crops)
+    assert better.shape == (90, MAX_NEIGHBOURS)
+    assert may.sum(1).tolist() == [min(i, MAX_NEIGHBOURS) for i in range(90)]
     assert (better < torch.arange(90)[:, None])[may].all()
 
 
 def test_no_tensor_of_detections_grows_faster_than_the_image(monkeypatch):
     """What is held of each candidate is a crop, however large the image."""
-    monkeypatch.setattr(solo_inference, "HELD", 2**18)
+    monkeypatch.setattr(solo_inference, "MAX_ELEMENTS", 2**18)
     monkeypatch.setattr(solo_matrix_nms, "PAIRS", 256)
     grid = torch.cartesian_prod(torch.arange(4.0, 256, 8), torch.arange(4.0, 256, 8))
     places = torch.cat([grid, torch.full((1024, 1), 8.0)], 1)
@@ -417,7 +422,7 @@ class Largest(TorchDispatchMode):
 def test_boxes_of_masks():
     masks = torch.zeros(2, 6, 8, dtype=torch.bool)
     masks[0, 1:4, 2:7] = True
-    assert bounds(masks).tolist() == [[2, 1, 7, 4], [0, 0, 8, 6]]
+    assert bounding_boxes(masks).tolist() == [[2, 1, 7, 4], [0, 0, 8, 6]]
 
 
 def test_candidates_are_sure_and_their_number_grows_with_the_area():

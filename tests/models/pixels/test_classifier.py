@@ -9,7 +9,7 @@ from napari_segkit.models import Inputs, build
 from napari_segkit.models.meta_device import meta_device
 from napari_segkit.models.pixels import classifier
 from napari_segkit.models.pixels.feature_cache import CACHE, FeatureCache, key_of
-from napari_segkit.models.pixels.filters import count, filter_bank, gaussian, scales, window
+from napari_segkit.models.pixels.filters import feature_count, filter_bank, gaussian, scales, window
 
 SHAPES = {(1.0, 1.0): (23, 31), (2.0, 0.5): (20, 33), (7.5, 0.5, 0.5): (9, 20, 22)}
 ONLY = {"intensity": False, "edges": False, "texture": False}
@@ -37,7 +37,7 @@ def derivatives(blurred, relative):
 def test_a_window_of_more_numbers_than_memory_holds_is_refused():
     spec = ModelSpec("pixels", encoder="filters", features=FeatureConfig(window=31))
     build(spec, Inputs(1, 2, (1.0, 1.0)))
-    with pytest.raises(ValueError, match=r"window is 31, which is 29791 numbers .* at most 11"):
+    with pytest.raises(ValueError, match=r"window is 31, which is 29791 values .* at most 11"):
         build(spec, Inputs(1, 2, (1.0, 1.0, 1.0)))
     largest = ModelSpec("pixels", encoder="filters", features=FeatureConfig(window=11))
     with meta_device():
@@ -55,18 +55,18 @@ def test_the_filters_are_those_of_scipy_and_skimage(spacing, shape):
         sigmas = [scale / r if scale / r >= 0.25 else 0 for r in relative]
         blurred = ndimage.gaussian_filter(image.astype(float), sigmas, mode="mirror")
         slopes = derivatives(blurred, relative)
-        bends = [derivatives(slope, relative) for slope in slopes]
-        upper = [bends[a][b] for a in range(len(shape)) for b in range(a, len(shape))]
+        second = [derivatives(derivative, relative) for derivative in slopes]
+        upper = [second[a][b] for a in range(len(shape)) for b in range(a, len(shape))]
         edges = np.sqrt(sum(s**2 for s in slopes))
         expected += [blurred, edges, *hessian_matrix_eigvals(upper)]
-    assert found.shape == (count(config, 1, len(shape)), *shape)
+    assert found.shape == (feature_count(config, 1, len(shape)), *shape)
     np.testing.assert_allclose(found, np.stack(expected), atol=2e-5)
 
 
 def test_each_channel_has_its_own_features():
     image = torch.from_numpy(picture(3, 12, 14))
     together = filter_bank(image, FeatureConfig(), (1.0, 1.0))
-    assert together.shape[0] == count(FeatureConfig(), 3, 2)
+    assert together.shape[0] == feature_count(FeatureConfig(), 3, 2)
     alone = filter_bank(image[1:2], FeatureConfig(), (1.0, 1.0))
     assert all(any(torch.allclose(a, t, atol=1e-6) for t in together) for a in alone)
 
@@ -124,7 +124,7 @@ def test_with_a_stride_pixels_take_the_class_of_the_centre_of_their_cell():
     assert classifier.stride(spec, (8.0, 1.0, 1.0)) == (1, 4, 4)
 
 
-def test_in_volumes_each_direction_is_of_one_feature_and_most_are_fine():
+def test_in_volumes_each_projection_takes_one_feature_mostly_fine_ones():
     used = network(spacing=(1.0, 1.0, 1.0)).directions != 0
     assert (used.sum(dim=1) == 1).all()
     by_scale = used.sum(dim=0).reshape(len(scales(FeatureConfig(), 3)), -1).sum(dim=1).tolist()
@@ -132,7 +132,7 @@ def test_in_volumes_each_direction_is_of_one_feature_and_most_are_fine():
     assert by_scale[0] > 256 / 2
 
 
-def test_the_textbook_sliding_window_sees_raw_pixels_only():
+def test_a_window_without_filters_uses_raw_pixels_only():
     spec = ModelSpec("pixels", encoder="resnet18", features=FeatureConfig(**ONLY, window=5))
     made = network(spec)
     assert made.encoder is None
@@ -141,9 +141,13 @@ def test_the_textbook_sliding_window_sees_raw_pixels_only():
 
 @pytest.mark.parametrize(
     ("features", "message"),
-    [({"window": 4}, "odd number"), (ONLY, "sees nothing"), ({"smallest_scale": 20.0}, "larger")],
+    [
+        ({"window": 4}, "odd number"),
+        (ONLY, "has no features"),
+        ({"smallest_scale": 20.0}, "larger"),
+    ],
 )
-def test_features_that_cannot_be_are_refused(features, message):
+def test_invalid_features_are_refused(features, message):
     with pytest.raises(ValueError, match=message):
         network(ModelSpec("pixels", features=FeatureConfig(**features)))
 
@@ -166,7 +170,7 @@ def test_an_encoder_adds_its_frozen_features(shape, spacing):
     spec = ModelSpec("pixels", encoder="resnet18")
     made = network(spec, channels=2, spacing=spacing)
     assert any(name.startswith("encoder.") for name in made.state_dict())
-    assert len(made.mean) == count(spec.features, 2, len(shape)) + 64 + 64 + 128 + 256
+    assert len(made.mean) == feature_count(spec.features, 2, len(shape)) + 64 + 64 + 128 + 256
     assert made(torch.from_numpy(picture(1, 2, *shape))).shape == (1, 2, *shape)
     assert classifier.stride(spec, spacing)[-2:] == (32, 32)
 

@@ -10,7 +10,7 @@ from torch import nn
 import napari_segkit.models as models
 from napari_segkit import ModelSpec, Segmenter, TrainConfig
 from napari_segkit.models import Inputs, build, choose_ndim, encoders, resolve, stride
-from napari_segkit.models.memory_estimate import details
+from napari_segkit.models.memory_estimate import estimate_memory
 from napari_segkit.models.meta_device import meta_device
 from napari_segkit.models.presets import PRESETS, preset
 from napari_segkit.models.semantic.monai import topology
@@ -102,7 +102,7 @@ def test_any_other_model_of_timm_is_tried_before_work_starts():
     image, labels = np.random.default_rng(0).random((64, 64)), np.ones((64, 64), int)
     labels[:32] = 2
     segmenter = Segmenter(ModelSpec("fpn", encoder="tu-swin_tiny_patch4_window7_224"))
-    with pytest.raises(ValueError, match=r"fpn cannot stand on the encoder 'tu-swin.*choose"):
+    with pytest.raises(ValueError, match=r"fpn is incompatible with the encoder 'tu-swin.*choose"):
         next(segmenter.train_epochs(image, labels))
     with pytest.raises(ValueError, match="tu-no_such_thing"):
         skeleton_of(ModelSpec("unet", encoder="tu-no_such_thing"))
@@ -145,7 +145,7 @@ def test_a_flat_image_for_a_network_of_volumes_is_refused():
 
 def test_details_weigh_a_model_without_making_it():
     spec = resolve(ModelSpec("unet"))
-    one, four = (details(spec, FLAT, (256, 256), n) for n in (1, 4))
+    one, four = (estimate_memory(spec, FLAT, (256, 256), n) for n in (1, 4))
     network = build(spec, FLAT)
     assert one.parameters == sum(p.numel() for p in network.parameters())
     fixed = 16 * one.parameters
@@ -157,9 +157,9 @@ def test_details_weigh_a_model_without_making_it():
 
 def test_details_leave_nothing_behind():
     spec = resolve(ModelSpec("unet"))
-    details(spec, FLAT, (64, 64), 2)
+    estimate_memory(spec, FLAT, (64, 64), 2)
     before = _tensors()
-    details(spec, FLAT, (64, 64), 2)
+    estimate_memory(spec, FLAT, (64, 64), 2)
     assert _tensors() <= before
 
 
@@ -181,7 +181,7 @@ def test_what_details_says_is_kept_is_what_backpropagation_keeps():
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         output = network(torch.rand(2, 1, 16, 16, 16))
     real = sum(t.untyped_storage().nbytes() for t in kept.values())
-    said = details(spec, inputs, (16, 16, 16), 2)
+    said = estimate_memory(spec, inputs, (16, 16, 16), 2)
     assert said.training_memory - 16 * said.parameters == pytest.approx(
         real + 2 * output.numel() * 4, rel=0.1
     )

@@ -33,7 +33,7 @@ FIRST = {"unet": "encoder.features.0.0.weight", "lraspp": "network.backbone.0.0.
 
 
 class Code:
-    """Makes a folder when it is unpickled without care."""
+    """Creates a folder when unpickled."""
 
     def __init__(self, marker):
         self.marker = marker
@@ -129,14 +129,16 @@ def hub(tmp_path):
     return hub
 
 
-def smp_entry(encoder="mobilenet_v2", word="imagenet"):
-    known = smp.encoders.encoders[encoder]["pretrained_settings"][word]
-    return known["repo_id"], known["revision"]
+def smp_entry(encoder="mobilenet_v2", weights="imagenet"):
+    settings = smp.encoders.encoders[encoder]["pretrained_settings"][weights]
+    return settings["repo_id"], settings["revision"]
 
 
 def test_without_weights_no_library_is_loaded():
     script = (
-        "import sys; from napari_segkit.models import weights as w, ModelSpec as S\n"
+        "import sys\n"
+        "from napari_segkit.config import ModelSpec as S\n"
+        "from napari_segkit.models.weights import pretrained as w\n"
         "w.initialise(None, S(encoder='resnet18'), None)\n"
         "assert w.cached(S())\n"
         "assert w.available(S(encoder='resnet18')) == ('imagenet', 'ssl', 'swsl')\n"
@@ -145,7 +147,7 @@ def test_without_weights_no_library_is_loaded():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_words_are_those_of_the_libraries():
+def test_names_of_weights_match_the_libraries():
     for name, entry in smp.encoders.encoders.items():
         if name in encoders.NATIVE:
             spec = ModelSpec("unet", encoder=name)
@@ -160,7 +162,7 @@ def test_words_are_those_of_the_libraries():
     assert available(ModelSpec("pixels", encoder="filters")) == ()
 
 
-@pytest.mark.parametrize("name", [n for n, m in MODELS.items() if m.module == "torchvision"])
+@pytest.mark.parametrize("name", [n for n, m in MODELS.items() if m.family == "torchvision"])
 def test_every_encoder_of_torchvision_has_weights(name):
     for encoder in MODELS[name].encoders:
         assert "imagenet" in available(ModelSpec(name, encoder=encoder))
@@ -271,7 +273,7 @@ def test_imagenet_of_smp_for_any_channels(hub, mobilenet, channels):
 
 def test_a_cached_file_of_the_hub_is_what_its_name_says(hub, mobilenet):
     blob = hub(*smp_entry(), save(mobilenet), digest="0" * 64)
-    with pytest.raises(WeightsError, match="damaged or not the genuine one") as error:
+    with pytest.raises(WeightsError, match="damaged or not the original") as error:
         trained(UNET)
     assert str(blob) in str(error.value)
 
@@ -285,7 +287,7 @@ def test_a_cache_without_links_asks_the_hub_for_the_hash(mobilenet, tmp_path, mo
         "huggingface_hub.get_hf_file_metadata",
         lambda url: asked.append(url) or SimpleNamespace(etag="0" * 64),
     )
-    with pytest.raises(WeightsError, match="damaged or not the genuine one"):
+    with pytest.raises(WeightsError, match="damaged or not the original"):
         trained(UNET)
     assert smp_entry()[1] in asked[0]
 
@@ -416,13 +418,13 @@ def test_damaged_own_file(mobilenet, tmp_path, damage, ending):
 @pytest.mark.parametrize("content", [torch.ones(3), {}, {"epoch": 3}, [1, 2]])
 def test_own_file_without_named_tensors(tmp_path, content):
     torch.save(content, tmp_path / "own.pt")
-    said = r"holds no tensors with names .*, or weights=None, which trains from random numbers\.$"
+    said = r"contains no named tensors .*, or weights=None to train from random weights\.$"
     with pytest.raises(WeightsError, match=said):
         trained(local(path=tmp_path / "own.pt"))
 
 
 def test_a_word_that_is_neither_weights_nor_a_file():
     spec = ModelSpec("unet", encoder="mobilenet_v2", weights="coco")
-    with pytest.raises(WeightsError, match=r"no file here, and unet with .* has 'imagenet'"):
+    with pytest.raises(WeightsError, match=r"not a file, and unet with .* has 'imagenet'"):
         trained(spec)
     assert not cached(spec)

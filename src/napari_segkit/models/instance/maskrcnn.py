@@ -1,4 +1,4 @@
-"""Mask R-CNN: torchvision's, with heads light enough to learn from a few images on a CPU."""
+"""Mask R-CNN of torchvision, with heads light enough to train from a few images on a CPU."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -21,84 +21,61 @@ from napari_segkit.models import Inputs
 from napari_segkit.models.in_channels import set_channels
 
 from .maskrcnn_detector import ASPECTS, Detector
-from .object_scales import OF_TORCHVISION, scales_of
+from .object_scales import TORCHVISION_ENCODERS, anchor_scales
 
-WIDTH = 64  # channels of the pyramid and its heads where nothing was learned with more
-HIDDEN = 256  # numbers by which a box is judged
-SCORES = "roi_heads.box_predictor.cls_score.weight"
-group_norm = partial(nn.GroupNorm, 8)  # for what looks into one box
+WIDTH = 64  # channels of the pyramid and its heads, unless weights from COCO need more
+HIDDEN = 256  # features of a box
+CLASS_WEIGHT = "roi_heads.box_predictor.cls_score.weight"
+group_norm = partial(nn.GroupNorm, 8)  # for the mask head, which processes single boxes
 
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
-    """Mask R-CNN from random weights.
+    """Build Mask R-CNN with random weights.
 
-    With the encoders "resnet50" and "resnet50_v2" it has the layers and names of torchvision's
-    ``maskrcnn_resnet50_fpn`` and ``maskrcnn_resnet50_fpn_v2``, for which there are weights from
-    COCO; with any other a narrow pyramid and light heads.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Its encoder counts.
-    inputs : Inputs
-        Channels and classes, background among them.
+    Encoders "resnet50" and "resnet50_v2" have the layers and names of torchvision's
+    ``maskrcnn_resnet50_fpn`` and ``_v2``, for which COCO weights exist; others light heads.
     """
     encoder, classes = str(spec.encoder), inputs.classes
-    if encoder not in OF_TORCHVISION:
-        network = _light(encoder, classes, inputs.channels)
+    if encoder not in TORCHVISION_ENCODERS:
+        network = _light_network(encoder, classes, inputs.channels)
     else:
-        network = _torchvisions(encoder, classes, inputs.channels)
+        network = _torchvision_network(encoder, classes, inputs.channels)
     set_channels(network.backbone, inputs.channels)
     return network
 
 
-def categories() -> tuple[str, ...]:
-    """Names of COCO's classes by the labels that torchvision's weights give.
-
-    Returns
-    -------
-    tuple of str
-        91 of them; the first is "__background__", and numbers that COCO does not use are "N/A".
-    """
+def coco_categories() -> tuple[str, ...]:
+    """COCO's 91 category names by label; 0 is "__background__", unused ones are "N/A"."""
     return tuple(MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"])
 
 
-def classes_in(tensors: Mapping[str, Tensor]) -> int | None:
-    """How many classes a Mask R-CNN tells apart.
-
-    Parameters
-    ----------
-    tensors : mapping of str to torch.Tensor
-        Its state dict.
-
-    Returns
-    -------
-    int or None
-        Background among them. None: these are not the tensors of a Mask R-CNN of torchvision.
-    """
-    found = [t for name, t in tensors.items() if f".{name}".endswith(f".{SCORES}")]
-    return len(found[0]) if found else None
+def count_classes(tensors: Mapping[str, Tensor]) -> int | None:
+    """Number of classes, with background, in the state dict of a Mask R-CNN, else None."""
+    weights = [t for name, t in tensors.items() if f".{name}".endswith(f".{CLASS_WEIGHT}")]
+    return len(weights[0]) if weights else None
 
 
-def _torchvisions(encoder: str, classes: int, channels: int) -> Detector:
-    """The layers and names of torchvision's, the first version or the second."""
-    second = encoder == "resnet50_v2"
-    norm = nn.BatchNorm2d if second else None
+def _torchvision_network(encoder: str, classes: int, channels: int) -> Detector:
+    """Layers and names of torchvision's first or second version."""
+    version_2 = encoder == "resnet50_v2"
+    norm = nn.BatchNorm2d if version_2 else None
     size, wide = (256, 7, 7), [256] * 4
     heads = {
-        "rpn_head": RPNHead(256, len(ASPECTS), conv_depth=2 if second else 1),
+        "rpn_head": RPNHead(256, len(ASPECTS), conv_depth=2 if version_2 else 1),
         "box_head": FastRCNNConvFCHead(size, wide, [1024], norm_layer=norm)
-        if second
+        if version_2
         else TwoMLPHead(256 * 49, 1024),
         "box_predictor": FastRCNNPredictor(1024, classes),
         "mask_head": MaskRCNNHeads(256, wide, 1, norm_layer=norm),
         "mask_predictor": MaskRCNNPredictor(256, 256, classes),
     }
-    return Detector(_pyramid("resnet50", 256, norm), heads, channels, scales_of(encoder), samples=2)
+    return Detector(
+        _pyramid("resnet50", 256, norm), heads, channels, anchor_scales(encoder), samples=2
+    )
 
 
-def _light(encoder: str, classes: int, channels: int) -> Detector:
-    scales = scales_of(encoder)
+def _light_network(encoder: str, classes: int, channels: int) -> Detector:
+    scales = anchor_scales(encoder)
     heads = {
         "rpn_head": RPNHead(WIDTH, scales * len(ASPECTS)),
         "box_head": TwoMLPHead(WIDTH * 49, HIDDEN),
@@ -110,7 +87,7 @@ def _light(encoder: str, classes: int, channels: int) -> Detector:
 
 
 def _pyramid(encoder: str, width: int, norm: Any) -> BackboneWithFPN:
-    """An encoder whose levels, from every 4th pixel on, are joined into a pyramid."""
+    """Feature pyramid on an encoder, from stride 4 on."""
     if encoder == "mobilenet_v3_large":
         body = mobilenet.mobilenet_v3_large(weights=None).features
         levels, widths = ("3", "6", "12", "16"), [24, 40, 112, 960]

@@ -17,39 +17,26 @@ from .solo_inference import detect
 from .solo_layers import STRIDE, Head, MaskBranch, encoder, mask_logits
 from .solo_targets import (
     Level,
-    assign,
+    assign_objects,
     category_loss,
     centres_of_mass,
     dice_loss,
-    draw,
-    grids,
-    shares,
+    downsample_masks,
+    make_grids,
+    sample_positives,
 )
 
 WIDTH = 64  # channels of the pyramid and the heads
 FEATURES = 32  # channels E of the mask feature map
 DICE = 3.0  # lambda of eq. (4) of the first paper
 FLOOR = 0.05
-USUAL = np.geomspace(8, 256, 50).repeat(2).reshape(-1, 2)  # sizes, until others are told
+DEFAULT_SIZES = np.geomspace(8, 256, 50).repeat(2).reshape(-1, 2)  # object sizes before training
 
 Target = dict[str, Tensor]
 
 
 class Solo(nn.Module):
-    """Objects by locations: each cell of a grid says what is there, and how to cut it out.
-
-    Parameters
-    ----------
-    encoder_name : str
-        Such as "resnet18".
-    channels, classes : int
-        Of the images; of the labels, the background included.
-
-    Attributes
-    ----------
-    floor : float
-        Detections with lower scores are left out.
-    """
+    """Instances by location: each grid cell predicts a class and a mask kernel."""
 
     levels: Tensor
 
@@ -61,86 +48,54 @@ class Solo(nn.Module):
         self.mask_branch = MaskBranch(stem, WIDTH, FEATURES)
         self.head = Head(WIDTH, classes - 1, FEATURES)
         self.register_buffer("levels", torch.zeros(LEVELS, 3))
-        self.set_sizes(USUAL)
+        self.set_sizes(DEFAULT_SIZES)
 
     def set_sizes(self, sizes: np.ndarray) -> None:
-        """Fit the grids to the objects that are to be learned.
-
-        Parameters
-        ----------
-        sizes : numpy.ndarray
-            Height and width of each object in pixels, ``(objects, 2)``; none keeps the grids.
-        """
+        """Fit the grids to object sizes ``(objects, 2)`` in pixels; no objects, no change."""
         if len(sizes):
             levels = choose_levels(sizes)
             unused = [(0.0, 0.0, 0.0)] * (LEVELS - len(levels))
             self.levels.copy_(torch.tensor(levels + unused))
 
     def sizes_text(self) -> str:
-        """The grids in words, such as "grids with cells of 5, 11 pixels"."""
+        """Describe the grids in one line."""
         return grids_text(cell for cell, *_ in self.levels.tolist() if cell)
 
     def measure_batch_statistics(self, batches: Iterable[Tensor]) -> None:
-        """Measure the encoder's batch statistics anew.
-
-        Parameters
-        ----------
-        batches : iterable of torch.Tensor
-            Images as `forward` takes them, on the network's device.
-        """
+        """Recompute the batch statistics of the encoder."""
         update_bn(batches, self.backbone)
 
     def forward(self, images: Tensor, targets: Sequence[Target] | None = None) -> Any:
-        """Losses in training, detections in evaluation.
+        """Return losses in training, else the result of `detect` for each image.
 
-        Parameters
-        ----------
-        images : torch.Tensor
-            ``(B, channels, H, W)``; H and W are multiples of 32.
-        targets : sequence of dict
-            In training, for each image: "boxes" ``(N, 4)``, "labels" ``(N,)`` and "masks"
-            ``(N, H, W)``.
-
-        Returns
-        -------
-        dict or list of dict
-            In training the losses "category" and "mask", scalars; otherwise what
-            `solo_detect.detect` gives of each image.
+        Images are ``(B, channels, H, W)`` with edges multiples of 32. Targets have "boxes"
+        ``(N, 4)``, "labels" ``(N,)`` and "masks" ``(N, H, W)``.
         """
         maps = self.backbone(images)
         stem = maps.pop("stem")
         pyramid = list(self.fpn(maps).values())
         features = self.mask_branch(stem, pyramid)
-        levels = grids(self.levels.tolist(), *images.shape[-2:])
+        levels = make_grids(self.levels.tolist(), *images.shape[-2:])
         categories, kernels = self.head(pyramid, levels)
-        places = torch.cat([level.places(images.device) for level in levels])
+        geometry = torch.cat([level.cell_geometry(images.device) for level in levels])
         if self.training:
             owners = [_owners(levels, target) for target in targets or ()]
             return {
                 "category": _category_loss(categories, owners, targets or ()),
-                "mask": DICE * _mask_loss(kernels, places, features, owners, targets or ()),
+                "mask": DICE * _mask_loss(kernels, geometry, features, owners, targets or ()),
             }
         return [
-            detect(score, kernel, places, feature, self.floor)
+            detect(score, kernel, geometry, feature, self.floor)
             for score, kernel, feature in zip(categories.sigmoid(), kernels, features, strict=True)
         ]
 
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
-    """SOLO on that encoder, from random weights.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Its encoder.
-    inputs : Inputs
-        Channels and classes.
-    """
     return Solo(str(spec.encoder), inputs.channels, inputs.classes)
 
 
 def _owners(levels: Sequence[Level], target: Target) -> Tensor:
-    return assign(levels, target["boxes"], centres_of_mass(target["masks"]))
+    return assign_objects(levels, target["boxes"], centres_of_mass(target["masks"]))
 
 
 def _category_loss(logits: Tensor, owners: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
@@ -153,17 +108,17 @@ def _category_loss(logits: Tensor, owners: Sequence[Tensor], targets: Sequence[T
 
 def _mask_loss(
     kernels: Tensor,
-    places: Tensor,
+    geometry: Tensor,
     features: Tensor,
     owners: Sequence[Tensor],
     targets: Sequence[Target],
 ) -> Tensor:
-    """Mean over the masks of all images that are learned in this step; 0 where there are none."""
+    """Mean over the masks sampled from all images; 0 without any."""
     losses = []
     for kernel, feature, owner, target in zip(kernels, features, owners, targets, strict=True):
-        cells = draw(owner)
+        cells = sample_positives(owner)
         objects, which = torch.unique(owner[cells], return_inverse=True)
-        wanted = shares(target["masks"][objects], STRIDE)[which]
-        losses.append(dice_loss(mask_logits(kernel[cells], feature, places[cells]), wanted))
+        expected = downsample_masks(target["masks"][objects], STRIDE)[which]
+        losses.append(dice_loss(mask_logits(kernel[cells], feature, geometry[cells]), expected))
     loss = torch.cat(losses)
     return loss.sum() / max(len(loss), 1)

@@ -1,4 +1,4 @@
-"""The parts of SOLOv2 that have weights: encoder, heads, mask branch (arXiv:2003.10152)."""
+"""Layers of SOLOv2 with weights: encoder, heads, mask branch (arXiv:2003.10152)."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,33 +16,24 @@ from napari_segkit.models.in_channels import set_channels
 
 from .solo_targets import Level
 
-STRIDE = 2  # pixels of the image between those of the mask feature map
-FINEST = 4  # pixels between those of the pyramid's first map
+STRIDE = 2  # of the mask feature map
+FINEST = 4  # stride of the pyramid's first map
 DEPTH = 3  # convolutions of each branch of the head
-# What the encoders call the maps at strides 2, 4, 8, 16, 32, and the channels of these.
+# Layers of the encoders with strides 2, 4, 8, 16, 32, and their channels.
 RESNET = {"relu": "stem", "layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}
 MOBILENET = {"1": "stem", "3": "0", "6": "1", "12": "2", "16": "3"}
 MOBILENET_WIDTHS = (16, 24, 40, 112, 960)
-# u, v, u2, v2, uv, 1 of a new network's kernels: every mask is a disc around its cell.
+# Initial coefficients of u, v, u2, v2, uv, 1: every mask is a disc around its cell.
 DISC = (0.0, 0.0, -1.0, -1.0, 0.0, 1.0)
-RARE = 0.01  # probability of an object in a cell that a new network states (Lin et al. 2017)
+PRIOR_PROBABILITY = (
+    0.01  # probability of an object in a cell that a new network states (Lin et al. 2017)
+)
 
 
 def encoder(name: str, channels: int) -> tuple[nn.Module, tuple[int, ...]]:
-    """One of torchvision's encoders, from random weights.
+    """Build an encoder of torchvision; return it with the channels of its maps.
 
-    Parameters
-    ----------
-    name : str
-        A ResNet, such as "resnet18", or "mobilenet_v3_large".
-    channels : int
-        Of the images.
-
-    Returns
-    -------
-    tuple
-        A module from images to a dict of "stem", "0", "1", "2" and "3", maps at strides 2, 4, 8,
-        16 and 32; and their channels.
+    It maps images to a dict of "stem", "0", "1", "2", "3" at strides 2, 4, 8, 16, 32.
     """
     if name == "mobilenet_v3_large":
         network: Any = mobilenet_v3_large(weights=None).features
@@ -56,17 +47,9 @@ def encoder(name: str, channels: int) -> tuple[nn.Module, tuple[int, ...]]:
 
 
 def block(inputs: int, width: int, size: int = 3) -> nn.Sequential:
-    """Convolution, normalisation of each place by itself, nonlinearity.
+    """Convolution, layer norm and ReLU.
 
-    The papers normalise over the whole of what the network sees: the same object would look
-    different in another tile.
-
-    Parameters
-    ----------
-    inputs, width : int
-        Channels before and after.
-    size : int
-        Of the kernel.
+    The papers use group norm over the entire map, which depends on the rest of the tile.
     """
     convolve = nn.Conv2d(inputs, width, size, padding=size // 2, bias=False)
     named = {"convolve": convolve, "normalise": LayerNorm2d(width), "relu": nn.ReLU(inplace=True)}
@@ -74,19 +57,10 @@ def block(inputs: int, width: int, size: int = 3) -> nn.Sequential:
 
 
 class MaskBranch(nn.Module):
-    """Mask feature map F, one for all objects (section 3.3.2 of the second paper).
+    """Mask feature map F, shared by all objects (section 3.3.2 of the second paper).
 
-    The paper's stops at stride 4. Here the encoder's first map is added, at stride 2, because
-    nuclei may be ten pixels wide.
-
-    Parameters
-    ----------
-    stem : int
-        Channels of the encoder's first map.
-    width : int
-        Channels of the pyramid.
-    features : int
-        Channels E of the result.
+    The paper's has stride 4. Here the encoder's first map is added at stride 2, because nuclei
+    may be ten pixels wide.
     """
 
     def __init__(self, stem: int, width: int, features: int) -> None:
@@ -99,7 +73,7 @@ class MaskBranch(nn.Module):
         self.last = nn.Sequential(block(features, features), nn.Conv2d(features, features, 1))
 
     def forward(self, stem: Tensor, pyramid: Sequence[Tensor]) -> Tensor:
-        """F, ``(B, E, H / 2, W / 2)``, of the encoder's first map and the four of the pyramid."""
+        """F, ``(B, E, H / 2, W / 2)``, from the encoder's first map and the pyramid's four."""
         total = self.levels[0][0](pyramid[0])  # type: ignore[index]
         for blocks, x in zip(self.levels[1:], pyramid[1:], strict=True):
             for convolve in blocks:  # type: ignore[attr-defined]
@@ -110,17 +84,7 @@ class MaskBranch(nn.Module):
 
 
 class Head(nn.Module):
-    """Category branch and kernel branch, shared by all grids (section 3.2 of the second paper).
-
-    Parameters
-    ----------
-    width : int
-        Channels of the pyramid and the branches.
-    things : int
-        Classes without the background.
-    features : int
-        Channels E of the mask feature map.
-    """
+    """Category and kernel branch, shared by all grids (section 3.2 of the second paper)."""
 
     def __init__(self, width: int, things: int, features: int) -> None:
         super().__init__()
@@ -131,69 +95,45 @@ class Head(nn.Module):
             )
             for outputs in (things, features + len(DISC))
         )
-        biases = [-log(1 / RARE - 1)] * things, [0.0] * features + list(DISC)
+        biases = [-log(1 / PRIOR_PROBABILITY - 1)] * things, [0.0] * features + list(DISC)
         for branch, bias in zip((self.category, self.kernel), biases, strict=True):
             last = branch[-1]
             nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]
             last.bias = nn.Parameter(torch.tensor(bias))
 
     def forward(self, pyramid: Sequence[Tensor], levels: Sequence[Level]) -> tuple[Tensor, Tensor]:
-        """Logits ``(B, cells, things)`` and kernels G ``(B, cells, E + 6)``, grid by grid."""
-        cells = [at_cells(pyramid, level) for level in levels]
+        """Logits ``(B, cells, things)`` and kernels G ``(B, cells, E + 6)``, grid after grid."""
+        cells = [sample_cells(pyramid, level) for level in levels]
         categories = torch.cat([self.category(x).flatten(2) for x in cells], 2)
         kernels = torch.cat([self.kernel(x).flatten(2) for x in cells], 2)
         return categories.mT, kernels.mT
 
 
-def at_cells(pyramid: Sequence[Tensor], level: Level) -> Tensor:
-    """What the pyramid says at the centres of a grid's cells.
+def sample_cells(pyramid: Sequence[Tensor], level: Level) -> Tensor:
+    """Sample features ``(B, width, rows, columns)`` at the centres of a grid's cells.
 
-    Parameters
-    ----------
-    pyramid : sequence of torch.Tensor
-        Maps ``(B, width, H / 4, W / 4)``, and each half the one before.
-    level : Level
-        The grid. The coarsest map that is finer than its cells is asked.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(B, width, rows, columns)``.
+    Uses the coarsest map of the pyramid that is finer than the cells.
     """
     chosen = min(max(floor(log2(level.cell / FINEST)), 0), len(pyramid) - 1)
     x = pyramid[chosen]
     pixels = FINEST * 2**chosen * torch.tensor([x.shape[3], x.shape[2]], device=x.device)
-    places = 2 * level.places(x.device)[:, :2] / pixels - 1
-    places = places.view(1, level.rows, level.columns, 2).expand(len(x), -1, -1, -1)
-    return grid_sample(x, places, padding_mode="border", align_corners=False)
+    geometry = 2 * level.cell_geometry(x.device)[:, :2] / pixels - 1
+    geometry = geometry.view(1, level.rows, level.columns, 2).expand(len(x), -1, -1, -1)
+    return grid_sample(x, geometry, padding_mode="border", align_corners=False)
 
 
-def mask_logits(kernels: Tensor, features: Tensor, places: Tensor) -> Tensor:
-    """Masks: each kernel G as a 1 x 1 convolution of F and coordinates.
+def mask_logits(kernels: Tensor, features: Tensor, geometry: Tensor) -> Tensor:
+    """Mask logits ``(N, h, w)``: each kernel G as a 1 x 1 convolution of F and coordinates.
 
-    The coordinates are u, v, u2, v2, uv, where (u, v) is the place from the centre of the kernel's
-    own cell in edges of that cell. The papers give both branches the place in the whole image;
-    told from the cell, the same object has the same kernel wherever a tile begins.
-
-    Parameters
-    ----------
-    kernels : torch.Tensor
-        ``(N, E + 6)``: for F, for the five coordinates, and a constant.
-    features : torch.Tensor
-        F of one image, ``(E, h, w)``, or a part of it for each kernel, ``(N, E, h, w)``.
-    places : torch.Tensor
-        ``(N, 3)``: centre x and y of each kernel's cell and its edge, in pixels of the image that
-        begin where F does.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(N, h, w)``.
+    Coordinates are u, v, u2, v2, uv, relative to the kernel's cell and in units of its edge. The
+    papers use positions in the image; relative ones do not depend on the tile. `kernels` are
+    ``(N, E + 6)``, `features` ``(E, h, w)`` or ``(N, E, h, w)``, `geometry` centre x, centre y and
+    edge of the cells in pixels, ``(N, 3)``.
     """
     channels, height, width = features.shape[-3:]
     x = (torch.arange(width, device=features.device) + 0.5) * STRIDE
     y = (torch.arange(height, device=features.device) + 0.5) * STRIDE
-    centre_x, centre_y, edge = places[:, :, None].unbind(1)
+    centre_x, centre_y, edge = geometry[:, :, None].unbind(1)
     u, v = (x - centre_x) / edge, (y - centre_y) / edge
     of_u, of_v, of_uu, of_vv, of_uv, constant = kernels[:, channels:, None].unbind(1)
     down = [of_v * v + of_vv * v * v + constant, torch.ones_like(v), of_uv * v]

@@ -1,4 +1,4 @@
-"""What SOLO learns from: its grids, which object each cell answers for, and the losses.
+"""Training targets of SOLO: grids, the object of each cell, and losses.
 
 Sections and equations are those of the first paper, arXiv:1912.04488.
 """
@@ -13,22 +13,15 @@ from torch.nn.functional import avg_pool2d, one_hot
 from torchvision.ops import sigmoid_focal_loss
 
 CENTRE = 0.2  # epsilon, section 3.3.1: the centre region's share of an object's box
-POSITIVES = 96  # masks of an image that are learned in one step, drawn by chance
-ALPHA, GAMMA = 0.5, 2.0  # of the focal loss; 0.25, the paper's, is unsure for longer
+POSITIVES = 96  # masks per image and training step, sampled at random
+ALPHA, GAMMA = 0.5, 2.0  # of the focal loss; with the paper's 0.25 scores rise more slowly
 
 
 @dataclass(frozen=True)
 class Level:
-    """One grid of square cells over an image, and the objects it answers for.
+    """A grid of square cells of `cell` pixels, for objects of a range of scales.
 
-    Parameters
-    ----------
-    cell : float
-        Edge of a cell in pixels.
-    smallest, largest : float
-        Scales of its objects, ``sqrt(height * width)`` of the box: from, and below.
-    rows, columns : int
-        Cells down and across.
+    The scale of an object is ``sqrt(height * width)`` of its box.
     """
 
     cell: float
@@ -39,27 +32,18 @@ class Level:
 
     @property
     def count(self) -> int:
-        """Number of cells."""
         return self.rows * self.columns
 
-    def places(self, device: torch.device) -> Tensor:
-        """Centre x and y of each cell, and its edge: ``(cells, 3)`` pixels, row by row."""
+    def cell_geometry(self, device: torch.device) -> Tensor:
+        """Centre x, centre y and edge of each cell, ``(cells, 3)`` in pixels, row by row."""
         y = (torch.arange(self.rows, device=device) + 0.5) * self.cell
         x = (torch.arange(self.columns, device=device) + 0.5) * self.cell
         y, x = torch.meshgrid(y, x, indexing="ij")
         return torch.stack([x, y, torch.full_like(x, self.cell)], -1).reshape(-1, 3)
 
 
-def grids(levels: Sequence[Sequence[float]], height: int, width: int) -> list[Level]:
-    """The grids over an image of that size: with fixed cells, a larger image has more of them.
-
-    Parameters
-    ----------
-    levels : sequence of sequence of float
-        As `sizes.choose_levels` gives them; those with cells of 0 are left out.
-    height, width : int
-        Of the image in pixels.
-    """
+def make_grids(levels: Sequence[Sequence[float]], height: int, width: int) -> list[Level]:
+    """Grids of an image from the result of `choose_levels`; cells of 0 are skipped."""
     return [
         Level(cell, smallest, largest, ceil(height / cell), ceil(width / cell))
         for cell, smallest, largest in levels
@@ -67,37 +51,22 @@ def grids(levels: Sequence[Sequence[float]], height: int, width: int) -> list[Le
     ]
 
 
-def assign(levels: Sequence[Level], boxes: Tensor, centres: Tensor) -> Tensor:
-    """Say which object each cell answers for.
+def assign_objects(levels: Sequence[Level], boxes: Tensor, centres: Tensor) -> Tensor:
+    """Index of the object of each cell of all grids, or -1.
 
-    A cell is positive where it meets the centre region of an object of its grid's scales: the
-    object's box shrunk to `CENTRE` about the centre of mass, but no cells further away than the
-    next to that of the centre itself (section 3.3.1). Where several claim a cell, the smallest
-    object has it.
-
-    Parameters
-    ----------
-    levels : sequence of Level
-        The grids.
-    boxes : torch.Tensor
-        ``(N, 4)``, x0 y0 x1 y1 in pixels.
-    centres : torch.Tensor
-        ``(N, 2)``, x and y of the centres of mass.
-
-    Returns
-    -------
-    torch.Tensor
-        An object's position, or -1, for each cell of each grid in turn.
+    A cell is positive where it meets the centre region of an object in its grid's range: the box
+    shrunk to `CENTRE` around the centre of mass, limited to 3 x 3 cells (section 3.3.1). The
+    smallest object wins. `boxes` are ``(N, 4)``, `centres` of mass ``(N, 2)`` as x, y.
     """
     sizes = boxes[:, 2:] - boxes[:, :2]
     order = sizes.prod(1).argsort(stable=True)
     sizes, centres = sizes[order], centres[order]
-    ranks = torch.cat([_claims(level, sizes, centres) for level in levels])
+    ranks = torch.cat([_smallest_object_rank(level, sizes, centres) for level in levels])
     return torch.cat([order, order.new_full((1,), -1)])[ranks]
 
 
-def _claims(level: Level, sizes: Tensor, centres: Tensor) -> Tensor:
-    """Rank of the smallest object that claims each cell; their number, where none does."""
+def _smallest_object_rank(level: Level, sizes: Tensor, centres: Tensor) -> Tensor:
+    """Rank of the smallest object of each cell; the number of objects where there is none."""
     scales = sizes.prod(1).sqrt()
     fitting = (scales >= level.smallest) & (scales < level.largest)
     limit = torch.tensor([level.columns - 1, level.rows - 1], device=sizes.device)
@@ -115,81 +84,35 @@ def _claims(level: Level, sizes: Tensor, centres: Tensor) -> Tensor:
 
 
 def centres_of_mass(masks: Tensor) -> Tensor:
-    """Centre of mass of each mask.
-
-    Parameters
-    ----------
-    masks : torch.Tensor
-        ``(N, H, W)``, 0 and 1.
-
-    Returns
-    -------
-    torch.Tensor
-        x and y, ``(N, 2)`` in pixels.
-    """
+    """Centres of mass ``(N, 2)`` as x, y in pixels of masks ``(N, H, W)``."""
     across, down = masks.sum(1).float(), masks.sum(2).float()
     x = torch.arange(across.shape[1], device=masks.device) + 0.5
     y = torch.arange(down.shape[1], device=masks.device) + 0.5
     return torch.stack([across @ x, down @ y], 1) / across.sum(1).clamp(min=1)[:, None]
 
 
-def shares(masks: Tensor, stride: int) -> Tensor:
-    """The share of each square of `stride` pixels that is inside a mask.
-
-    Parameters
-    ----------
-    masks : torch.Tensor
-        ``(N, H, W)``, 0 and 1.
-    stride : int
-        Divides H and W.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(N, H / stride, W / stride)``, between 0 and 1.
-    """
+def downsample_masks(masks: Tensor, stride: int) -> Tensor:
+    """Fraction of each square of `stride` pixels inside each mask."""
     return avg_pool2d(masks[:, None].float(), stride)[:, 0]
 
 
-def draw(owners: Tensor) -> Tensor:
-    """Positions of the cells whose masks are learned: all positive ones, or `POSITIVES` of them.
-
-    Parameters
-    ----------
-    owners : torch.Tensor
-        As `assign` gives it.
-    """
+def sample_positives(owners: Tensor) -> Tensor:
+    """Random subset of the positive cells, at most `POSITIVES`."""
     positive = torch.where(owners >= 0)[0]
     return positive[torch.randperm(len(positive))[:POSITIVES].to(positive.device)]
 
 
 def category_loss(logits: Tensor, classes: Tensor) -> Tensor:
-    """Focal loss of all cells, over the number of positive ones (L_cate of eq. 4).
+    """Focal loss of all cells over the number of positive ones (L_cate of eq. 4).
 
-    Parameters
-    ----------
-    logits : torch.Tensor
-        ``(cells, things)``.
-    classes : torch.Tensor
-        ``(cells,)``: 0 where no object is, else the position of its class.
+    Class 0 is background.
     """
-    wanted = one_hot(classes, logits.shape[1] + 1)[:, 1:].to(logits)
-    loss: Tensor = sigmoid_focal_loss(logits, wanted, alpha=ALPHA, gamma=GAMMA, reduction="sum")
+    expected = one_hot(classes, logits.shape[1] + 1)[:, 1:].to(logits)
+    loss: Tensor = sigmoid_focal_loss(logits, expected, alpha=ALPHA, gamma=GAMMA, reduction="sum")
     return loss / (classes > 0).sum().clamp(min=1)
 
 
-def dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Dice loss of each mask, ``1 - D(p, q)`` of eq. (6) and (7).
-
-    Parameters
-    ----------
-    logits, wanted : torch.Tensor
-        ``(N, h, w)``; what is wanted lies between 0 and 1.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(N,)``.
-    """
-    p, q = logits.sigmoid().flatten(1), wanted.flatten(1)
+def dice_loss(logits: Tensor, expected: Tensor) -> Tensor:
+    """Dice loss ``1 - D(p, q)`` of each mask, eq. (6) and (7)."""
+    p, q = logits.sigmoid().flatten(1), expected.flatten(1)
     return 1 - 2 * (p * q).sum(1) / ((p * p).sum(1) + (q * q).sum(1)).clamp(min=1e-4)

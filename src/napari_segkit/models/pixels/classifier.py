@@ -1,17 +1,15 @@
-"""The pixel classifier: fixed features of each pixel, and a small classifier that learns.
+"""Pixel classifier: fixed features of each pixel, and a small classifier that is trained.
 
 The classifier is a kernel machine with random features (Rahimi and Recht 2008): cosines of random
-projections of the standardised features, and the features themselves, under a softmax. It was
-chosen by measurement (``benchmarks/bench_pixels.py``): on scribbles it labels better than a random
-forest of 100 trees or small networks trained by gradients, and learns in tenths of a second.
+projections of the standardised features, and the features themselves, with a softmax. In
+``benchmarks/bench_pixels.py`` it labels better from scribbles than a random forest of 100 trees
+or small networks, and trains in tenths of a second.
 
-In volumes each cosine is of one feature, so that the logits are a sum of one curve for each; a
-feature that sees far counts less, since a few strokes hold few places; and mean and spread count
-all classes alike, else a large background sets them and the rest is lost beyond `FAR`. Over six
-trials on slabs of an MRI (strokes that the benchmark does not use) counting alike raised the IoU
-from 0.79 to 0.85 with 0.25 % of the voxels labelled and from 0.88 to 0.91 with 2.5 %; the forest
-has 0.73 and 0.87. In plane images neither fine features nor counting alike made a difference
-beyond that between strokes, so there they are off.
+In volumes each cosine takes one feature, features of large radius have less weight, and mean and
+standard deviation are those of balanced classes; else a large background sets them, and the rest
+is clipped at `CLIP`. On slabs of an MRI balanced classes raised the IoU from 0.79 to 0.85 with
+0.25 % of the voxels labelled, and from 0.88 to 0.91 with 2.5 %; the forest
+reaches 0.73 and 0.87. In plane images neither made a difference, so both are off there.
 """
 
 from collections.abc import Sequence
@@ -26,64 +24,45 @@ from napari_segkit.models import Inputs
 from . import filters
 from .feature_cache import CACHE, key_of
 
-DIRECTIONS = {2: 128, 3: 256}  # random projections, by spatial dimensions
-FINE = {2: 0.0, 3: 1.5}  # the power of its reach by which a feature counts less in them
-SHARP = 5.0  # how fast the cosines of volumes turn
-FAR = 3.0  # standard deviations; what lies beyond counts as this far
-PLAIN = 0.1  # how much the features themselves count beside their cosines
-FADE = {2: 0.0, 3: 1.0}  # the power of its reach by which a feature itself counts less
-WINDOW = 2048  # raw numbers seen at a pixel: a training holds a hundred thousand times as many
+DIRECTION_COUNT = {2: 128, 3: 256}  # random projections, by spatial dimensions
+RADIUS_POWER = {2: 0.0, 3: 1.5}  # projections are divided by radius to this power
+FREQUENCY = 5.0  # of the cosines in volumes
+CLIP = 3.0  # standard deviations; larger values are clipped
+LINEAR_WEIGHT = 0.1  # of the features next to their cosines
+LINEAR_RADIUS_POWER = {
+    2: 0.0,
+    3: 1.0,
+}  # the power of its reach by which a feature itself counts less
+MAX_WINDOW_VALUES = 2048  # per pixel; training stores 100 000 pixels
 CHUNK = 16384  # pixels classified at once
 
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
-    """The pixel classifier, untrained.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Its features, and the encoder whose frozen features are seen as well ("filters": none).
-    inputs : Inputs
-        Channels, classes and spacing.
-
-    Raises
-    ------
-    ValueError
-        If it would see nothing, the window has no centre or holds too many numbers, or the encoder
-        gives no features.
-    """
+    """Build an untrained classifier; ValueError for features or an encoder that cannot be used."""
     config = spec.features
     numbers = inputs.channels * config.window**inputs.ndim
-    if numbers > WINDOW:
-        largest = int((WINDOW / inputs.channels) ** (1 / inputs.ndim) - 1) // 2 * 2 + 1
+    if numbers > MAX_WINDOW_VALUES:
+        largest = int((MAX_WINDOW_VALUES / inputs.channels) ** (1 / inputs.ndim) - 1) // 2 * 2 + 1
         raise ValueError(
-            f"FeatureConfig.window is {config.window}, which is {numbers} numbers a pixel in "
-            f"{inputs.ndim}D with {inputs.channels} channel(s); give at most {largest}, so that "
-            "memory holds them."
+            f"FeatureConfig.window is {config.window}, which is {numbers} values per pixel in "
+            f"{inputs.ndim}D with {inputs.channels} channel(s); give at most {largest} to "
+            "limit memory."
         )
     if config.window and config.window % 2 == 0:
         raise ValueError(
-            f"FeatureConfig.window is {config.window}; give an odd number, so that a pixel lies in "
-            "its centre, or 0 for no window."
+            f"FeatureConfig.window is {config.window}; give an odd number, so that it has a "
+            "central pixel, or 0 for no window."
         )
     if not config.window and not (config.intensity or config.edges or config.texture):
         raise ValueError(
             "FeatureConfig has intensity, edges, texture and window all switched off, so the pixel "
-            "classifier sees nothing: switch one on."
+            "classifier has no features: switch one on."
         )
     return PixelClassifier(spec, inputs)
 
 
 def stride(spec: ModelSpec, spacing: Sequence[float]) -> tuple[int, ...]:
-    """What the edges of tiles are multiples of: then every tile classifies the same pixels.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Its stride, and whether there is an encoder.
-    spacing : sequence of float
-        World units between pixels along each spatial axis; coarse ones have a smaller stride.
-    """
+    """Pixels that tile edges are multiples of, so that all tiles classify the same grid."""
     steps = _steps(spec, spacing)
     if not _has_encoder(spec):
         return steps
@@ -97,73 +76,56 @@ def _steps(spec: ModelSpec, spacing: Sequence[float]) -> tuple[int, ...]:
 
 
 def _has_encoder(spec: ModelSpec) -> bool:
-    """The textbook sliding window, all groups off, sees nothing else."""
+    """Whether an encoder is used; without filter groups only the raw window is."""
     config = spec.features
     groups = config.intensity or config.edges or config.texture
     return spec.encoder not in (None, "filters") and groups
 
 
 class PixelClassifier(nn.Module):
-    """Images ``(N, C, *spatial)`` to logits ``(N, classes, *spatial)``, each pixel by itself.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        What is seen at a pixel.
-    inputs : Inputs
-        Channels, classes and spacing.
-    """
+    """Map images ``(N, C, *spatial)`` to logits ``(N, classes, *spatial)``, pixel by pixel."""
 
     def __init__(self, spec: ModelSpec, inputs: Inputs) -> None:
         super().__init__()
         self.config, self.spacing = spec.features, inputs.spacing
         self.steps = _steps(spec, inputs.spacing)
         self.encoder: nn.Module | None = None
-        reaches = filters.reaches(self.config, inputs.channels, inputs.ndim)
+        feature_radii = filters.feature_radii(self.config, inputs.channels, inputs.ndim)
         if _has_encoder(spec):
             from . import encoder_features  # its libraries take seconds to import
 
             self.encoder = encoder_features.create(str(spec.encoder), inputs.channels)
-            reaches += encoder_features.reaches(self.encoder)
-        features = len(reaches)
-        self.reads = nn.Buffer(torch.ones(inputs.channels))  # no other tensor tells a file's reader
+            feature_radii += encoder_features.feature_radii(self.encoder)
+        features = len(feature_radii)
+        self.reads = nn.Buffer(torch.ones(inputs.channels))  # stores the number of channels
         self.mean = nn.Buffer(torch.zeros(features))
         self.scale = nn.Buffer(torch.ones(features))
-        count = DIRECTIONS[inputs.ndim]
+        count = DIRECTION_COUNT[inputs.ndim]
         self.directions = nn.Buffer(torch.zeros(count, features))
         self.phases = nn.Buffer(torch.zeros(count))
         self.plain = nn.Buffer(torch.zeros(features, 1))
         self.weight = nn.Buffer(torch.zeros(inputs.classes, count + features))
         self.bias = nn.Buffer(torch.zeros(inputs.classes))
         if not self.phases.is_meta:  # arithmetic there imports torch._dynamo, which takes seconds
-            self._set_random_features(torch.tensor(reaches), inputs.ndim)
+            self._set_random_features(torch.tensor(feature_radii), inputs.ndim)
         self.eval()
 
     def _set_random_features(self, radii: Tensor, ndim: int) -> None:
-        make = _dense if ndim == 2 else _single
-        self.directions.copy_(make(len(self.phases), radii ** -FINE[ndim]))
+        make = _orthogonal_directions if ndim == 2 else _axis_directions
+        self.directions.copy_(make(len(self.phases), radii ** -RADIUS_POWER[ndim]))
         self.phases.copy_(2 * pi * torch.rand(len(self.phases)))
-        self.plain.copy_(PLAIN * radii[:, None] ** -FADE[ndim])
+        self.plain.copy_(LINEAR_WEIGHT * radii[:, None] ** -LINEAR_RADIUS_POWER[ndim])
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of every pixel, tile after tile so that memory holds one tile's features."""
+        """Logits, computed image by image to limit memory."""
         return torch.stack([self._logits(image) for image in images])
 
     @torch.no_grad()
     def features(self, image: Tensor) -> Tensor:
-        """What is seen at each pixel of an image.
+        """Features ``(F, *spatial)`` of a float32 image ``(C, *spatial)``; do not write to them.
 
-        Parameters
-        ----------
-        image : Tensor
-            float32 ``(C, *spatial)``.
-
-        Returns
-        -------
-        Tensor
-            float32 ``(F, *spatial)``, not to be written to. On a CPU it is kept for the next time
-            within a memory limit; a graphics card computes it faster than it could be fetched.
+        Cached on a CPU; a GPU computes them faster than it could copy them.
         """
         if image.device.type != "cpu":
             return self._compute(image)
@@ -177,59 +139,59 @@ class PixelClassifier(nn.Module):
             return features
         from . import encoder_features
 
-        return torch.cat([features, encoder_features.maps(self.encoder, image)])
+        return torch.cat([features, encoder_features.feature_maps(self.encoder, image)])
 
     def standardise(self, columns: Tensor) -> Tensor:
-        """Features ``(F, pixels)`` on one scale, nothing far from the others."""
-        return ((columns - self.mean[:, None]) * self.scale[:, None]).clamp_(-FAR, FAR)
+        """Scale features ``(F, pixels)`` to zero mean and unit variance, and clip them."""
+        return ((columns - self.mean[:, None]) * self.scale[:, None]).clamp_(-CLIP, CLIP)
 
     def embed(self, columns: Tensor) -> Tensor:
-        """What the softmax weighs, ``(directions + F, pixels)``, from features ``(F, pixels)``."""
+        """Inputs of the softmax, ``(directions + F, pixels)``, from features ``(F, pixels)``."""
         plain = self.standardise(columns)
         waves = torch.addmm(self.phases[:, None], self.directions, plain).cos_()
         return torch.cat([waves.mul_((2 / len(waves)) ** 0.5), self.plain * plain])
 
     def _logits(self, image: Tensor) -> Tensor:
-        seen = self.features(image)
+        features = self.features(image)
         for axis, step in enumerate(self.steps, 1):
-            seen = _every(seen, axis, step)
-        chunks = torch.split(seen.flatten(1), CHUNK, dim=1)
+            features = _cell_centres(features, axis, step)
+        chunks = torch.split(features.flatten(1), CHUNK, dim=1)
         logits = torch.cat(
             [torch.addmm(self.bias[:, None], self.weight, self.embed(c)) for c in chunks], 1
-        ).reshape(-1, *seen.shape[1:])
+        ).reshape(-1, *features.shape[1:])
         for axis, step in enumerate(self.steps, 1):
-            logits = _nearest(logits, axis, step, image.shape[axis])
+            logits = _repeat_cells(logits, axis, step, image.shape[axis])
         return logits
 
 
-def _dense(number: int, shares: Tensor) -> Tensor:
-    """Random directions, at right angles as far as there is room: they cover space evenly."""
-    seen = len(shares)
-    lengths = torch.randn(number, seen).norm(dim=1, keepdim=True)
+def _orthogonal_directions(number: int, shares: Tensor) -> Tensor:
+    """Random directions in orthogonal blocks, which cover space evenly."""
+    features = len(shares)
+    lengths = torch.randn(number, features).norm(dim=1, keepdim=True)
     blocks = [
-        torch.linalg.qr(torch.randn(seen, min(seen, number)))[0].T
-        for _ in range(-(-number // seen))
+        torch.linalg.qr(torch.randn(features, min(features, number)))[0].T
+        for _ in range(-(-number // features))
     ]
     return torch.cat(blocks)[:number] * lengths * shares / shares.norm()
 
 
-def _single(number: int, shares: Tensor) -> Tensor:
-    """Random directions along one feature each, which takes its share of them."""
+def _axis_directions(number: int, shares: Tensor) -> Tensor:
+    """Random directions along one feature each, in proportion to `shares`."""
     passed = shares.cumsum(0) / shares.sum()
     middles = (torch.arange(number) + 0.5) / number
     above = middles[:, None] >= passed[:-1]
     picked = above.sum(dim=1, keepdim=True) == torch.arange(len(shares))
-    return picked * torch.randn(number, 1) * SHARP
+    return picked * torch.randn(number, 1) * FREQUENCY
 
 
-def _every(values: Tensor, axis: int, step: int) -> Tensor:
-    """The centre of each cell of `step` pixels."""
+def _cell_centres(values: Tensor, axis: int, step: int) -> Tensor:
+    """Values at the centre of each cell of `step` pixels."""
     length = values.shape[axis]
     centres = torch.arange(0, length, step, device=values.device) + step // 2
     return values if step == 1 else values.index_select(axis, centres.clamp_(max=length - 1))
 
 
-def _nearest(values: Tensor, axis: int, step: int, length: int) -> Tensor:
-    """Undo `_every`: each pixel takes its cell's value."""
+def _repeat_cells(values: Tensor, axis: int, step: int, length: int) -> Tensor:
+    """Inverse of `_cell_centres`: each pixel takes the value of its cell."""
     cells = torch.arange(length, device=values.device) // step
     return values if step == 1 else values.index_select(axis, cells)

@@ -1,4 +1,4 @@
-"""Features of an encoder that does not learn: its maps at several scales, one value a pixel."""
+"""Features of a frozen encoder: its maps at several scales, upsampled to the image."""
 
 import warnings
 from typing import Any
@@ -10,29 +10,16 @@ from torch.nn import functional
 
 from napari_segkit.models.in_channels import set_channels
 
-STRIDE = 32  # edges of what an encoder reads are multiples of it
-LEVELS = 4  # its maps down to a sixteenth of the image; deeper ones say little of a single pixel
-MEAN, SPREAD = 0.449, 0.226  # of the photographs that encoders are trained with
+STRIDE = 32  # edges of the input are multiples of it
+LEVELS = 4  # maps down to stride 16; deeper ones are too coarse
+MEAN, STD = 0.449, 0.226  # of ImageNet
 
 
 def create(name: str, channels: int) -> nn.Module:
-    """An encoder of segmentation-models-pytorch with random weights, frozen.
-
-    Parameters
-    ----------
-    name : str
-        One of smp's, or "tu-" and one of timm's.
-    channels : int
-        Channels of the images.
-
-    Raises
-    ------
-    ValueError
-        If it gives no maps at several scales.
-    """
-    colour = name.startswith("mit_")  # smp builds these for three channels only
-    encoder = _create(name, 3 if colour else channels)
-    if colour:
+    """Build a frozen encoder with random weights; ValueError if it has no feature maps."""
+    rgb_only = name.startswith("mit_")  # in smp
+    encoder = _create(name, 3 if rgb_only else channels)
+    if rgb_only:
         set_channels(encoder, channels)
     return encoder.requires_grad_(False).eval()
 
@@ -54,38 +41,25 @@ def _create(name: str, channels: int) -> nn.Module:
     )
 
 
-def reaches(encoder: Any) -> list[float]:
-    """How far each feature of `maps` sees at least: the pixels between its values."""
+def feature_radii(encoder: Any) -> list[float]:
+    """Distance in pixels between the values of each feature: its least receptive radius."""
     widths = encoder.out_channels[1 : LEVELS + 1]
     return [2.0**level for level, width in enumerate(widths, 1) for _ in range(width)]
 
 
 @torch.no_grad()
-def maps(encoder: Any, image: Tensor) -> Tensor:
-    """The encoder's maps, brought to the image's size; a volume goes slice by slice.
-
-    Parameters
-    ----------
-    encoder : torch.nn.Module
-        As `create` made it.
-    image : Tensor
-        float32 ``(C, *spatial)``, about 0 to 1.
-
-    Returns
-    -------
-    Tensor
-        float32 ``(F, *spatial)``.
-    """
+def feature_maps(encoder: Any, image: Tensor) -> Tensor:
+    """Feature maps ``(F, *spatial)`` of an image ``(C, *spatial)``, slice by slice in 3D."""
     slices = image.unsqueeze(1) if image.ndim == 3 else image
-    found = [_plane(encoder, plane) for plane in slices.unbind(1)]
-    return torch.stack(found, 1).reshape(-1, *image.shape[1:])
+    slices_features = [_plane_features(encoder, plane) for plane in slices.unbind(1)]
+    return torch.stack(slices_features, 1).reshape(-1, *image.shape[1:])
 
 
-def _plane(encoder: Any, plane: Tensor) -> Tensor:
-    """One slice, padded to what the encoder can halve."""
+def _plane_features(encoder: Any, plane: Tensor) -> Tensor:
+    """Pad a slice to the encoder's stride and upsample its maps to the slice's size."""
     height, width = plane.shape[-2:]
     padding = (0, -width % STRIDE, 0, -height % STRIDE)
-    padded = functional.pad(((plane - MEAN) / SPREAD)[None], padding, mode="replicate")
+    padded = functional.pad(((plane - MEAN) / STD)[None], padding, mode="replicate")
     levels = [level for level in encoder(padded)[1 : LEVELS + 1] if level.shape[1]]
     size = padded.shape[-2:]
     full = [functional.interpolate(level, size, mode="bilinear") for level in levels]

@@ -1,4 +1,4 @@
-"""Features that were computed are kept for the next time, within a memory limit."""
+"""Cache of pixel features within a memory limit."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,13 +14,7 @@ Features = NDArray[np.float32]
 
 
 class FeatureCache:
-    """Arrays by key; the ones that were not used for longest go first.
-
-    Parameters
-    ----------
-    limit : int
-        Bytes that it may hold.
-    """
+    """Least-recently-used cache of arrays, limited to `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -29,20 +23,7 @@ class FeatureCache:
         self._lock = Lock()
 
     def get(self, key: bytes, compute: Callable[[], Features]) -> Features:
-        """What is kept under a key, or else what `compute` gives.
-
-        Parameters
-        ----------
-        key : bytes
-            As `key_of` makes it: of all that the features depend on.
-        compute : callable
-            Called without the lock held, so that other threads need not wait.
-
-        Returns
-        -------
-        ndarray
-            Not to be written to.
-        """
+        """Return the cached array, not to be written to, or compute it without holding the lock."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -53,7 +34,6 @@ class FeatureCache:
         return features
 
     def clear(self) -> None:
-        """Forget everything."""
         with self._lock:
             self._kept.clear()
             self.size = 0
@@ -68,13 +48,7 @@ class FeatureCache:
 
 
 def key_of(*parts: Any) -> bytes:
-    """A key that differs wherever one of the parts does.
-
-    Parameters
-    ----------
-    *parts : ndarray or object
-        Arrays count with shape, dtype and values, anything else with its `repr`.
-    """
+    """Hash arrays by shape, dtype and values, anything else by its `repr`."""
     digest = blake2b(digest_size=20)
     for part in parts:
         if isinstance(part, np.ndarray):

@@ -1,6 +1,6 @@
-"""The filter bank of the pixel classifier: what is seen at a pixel, over several scales.
+"""Filter bank of the pixel classifier: features of each pixel at several scales.
 
-A Gaussian along one axis is a matrix, mirrored at the axis's ends; that is faster than a
+Blurring multiplies each axis by a Gaussian matrix with mirrored borders. This is faster than a
 convolution for wide Gaussians, exact for short axes, and the same on every device.
 """
 
@@ -17,88 +17,45 @@ from napari_segkit.config import FeatureConfig
 from napari_segkit.tiling import mirrored_indices
 
 TRUNCATE = 4.0  # sigmas on each side
-SMALLEST = {2: 1.0, 3: 0.5}  # by measurement: small volumes have their detail in single voxels
-LEAST = 0.25  # a shorter Gaussian hardly changes a pixel
+SMALLEST_SCALE = {
+    2: 1.0,
+    3: 0.5,
+}  # volumes have detail in single voxels
+SMALLEST_SIGMA = 0.25  # a shorter Gaussian hardly changes a pixel
 
 
 def scales(config: FeatureConfig, ndim: int) -> list[float]:
-    """Sigmas along the finest axis: each twice the one before, the last as given.
-
-    Parameters
-    ----------
-    config : FeatureConfig
-        Its smallest and largest scale.
-    ndim : int
-        Spatial dimensions.
-
-    Raises
-    ------
-    ValueError
-        If the smallest is larger than the largest.
-    """
-    scale = SMALLEST[ndim] if config.smallest_scale is None else config.smallest_scale
+    """Sigmas along the finest axis, doubling up to the largest scale."""
+    scale = SMALLEST_SCALE[ndim] if config.smallest_scale is None else config.smallest_scale
     if scale > config.largest_scale:
         raise ValueError(
             f"FeatureConfig.smallest_scale is {scale} and largest_scale {config.largest_scale}; "
             "the smallest must not be larger than the largest."
         )
-    found = []
+    sigmas = []
     while scale < 0.99 * config.largest_scale:
-        found.append(scale)
+        sigmas.append(scale)
         scale *= 2
-    return [*found, config.largest_scale]
+    return [*sigmas, config.largest_scale]
 
 
-def reaches(config: FeatureConfig, channels: int, ndim: int) -> list[float]:
-    """How far each feature of `filter_bank` sees: its sigma, or 1 for a pixel of the window.
-
-    Parameters
-    ----------
-    config : FeatureConfig
-        What is seen.
-    channels : int
-        Channels of the images.
-    ndim : int
-        Spatial dimensions.
-    """
+def feature_radii(config: FeatureConfig, channels: int, ndim: int) -> list[float]:
+    """Receptive radius of each feature in pixels: its sigma, or 1 for a pixel of the window."""
     each = channels * (config.intensity + config.edges + ndim * config.texture)
     filters = [scale for scale in scales(config, ndim) for _ in range(each)] if each else []
     return filters + [1.0] * (channels * config.window**ndim)
 
 
-def count(config: FeatureConfig, channels: int, ndim: int) -> int:
-    """How many features `filter_bank` gives.
-
-    Parameters
-    ----------
-    config : FeatureConfig
-        What is seen.
-    channels : int
-        Channels of the images.
-    ndim : int
-        Spatial dimensions.
-    """
-    return len(reaches(config, channels, ndim))
+def feature_count(config: FeatureConfig, channels: int, ndim: int) -> int:
+    """Number of features of `filter_bank`."""
+    return len(feature_radii(config, channels, ndim))
 
 
 def filter_bank(image: Tensor, config: FeatureConfig, spacing: Sequence[float]) -> Tensor:
-    """All features of an image.
+    """Compute features ``(F, *spatial)`` of a float32 image ``(C, *spatial)``.
 
-    Parameters
-    ----------
-    image : Tensor
-        float32 ``(C, *spatial)``.
-    config : FeatureConfig
-        Groups, scales and window.
-    spacing : sequence of float
-        World units between pixels along each spatial axis: sigmas are shorter and derivatives
-        smaller along coarse ones.
-
-    Returns
-    -------
-    Tensor
-        float32 ``(F, *spatial)``: scale by scale intensity, edges, texture of each channel, then
-        the window.
+    Order: for each scale the intensity, edges and texture of each channel; then the window.
+    Sigmas and derivatives are in world units, scaled to the finest axis.
     """
     groups = []
     if config.intensity or config.edges or config.texture:
@@ -118,37 +75,29 @@ def _at_scale(
     if not (config.edges or config.texture):
         return groups
     ndim = len(relative)
-    slopes = [slope(blurred, axis - ndim, step) for axis, step in enumerate(relative)]
+    slopes = [derivative(blurred, axis - ndim, step) for axis, step in enumerate(relative)]
     if config.edges:
         groups.append(reduce(torch.hypot, slopes).abs())
     if config.texture:
-        bends = [
-            slope(slopes[a], b - ndim, relative[b])
+        second = [
+            derivative(slopes[a], b - ndim, relative[b])
             for a, b in combinations_with_replacement(range(ndim), 2)
         ]
-        groups += eigenvalues(bends)
+        groups += eigenvalues(second)
     return groups
 
 
 def gaussian(image: Tensor, sigmas: Sequence[float]) -> Tensor:
-    """Blur an image, mirrored at its ends; an axis is left alone where its sigma is tiny.
-
-    Parameters
-    ----------
-    image : Tensor
-        ``(..., *spatial)``.
-    sigmas : sequence of float
-        In pixels, along each spatial axis.
-    """
+    """Blur with these sigmas in pixels, mirrored at the borders; tiny sigmas change nothing."""
     for axis, sigma in enumerate(sigmas, -len(sigmas)):
         length = image.shape[axis]
-        if length > 1 and sigma >= LEAST:
+        if length > 1 and sigma >= SMALLEST_SIGMA:
             matrix = torch.from_numpy(_matrix(length, sigma)).to(image.device)
-            image = _along(image, matrix, axis)
+            image = _apply_along(image, matrix, axis)
     return image
 
 
-def _along(image: Tensor, matrix: Tensor, axis: int) -> Tensor:
+def _apply_along(image: Tensor, matrix: Tensor, axis: int) -> Tensor:
     if axis == -1:
         return image @ matrix.T
     front, behind = image.shape[:axis], image.shape[axis + 1 :]
@@ -157,7 +106,7 @@ def _along(image: Tensor, matrix: Tensor, axis: int) -> Tensor:
 
 @lru_cache(64)
 def _matrix(length: int, sigma: float) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Row i holds what each pixel of a mirrored axis adds to the blurred pixel i."""
+    """Row i holds the weight of each pixel of a mirrored axis in the blurred pixel i."""
     radius = int(TRUNCATE * sigma + 0.5)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     rows = np.arange(length)[:, None]
@@ -168,18 +117,8 @@ def _matrix(length: int, sigma: float) -> np.ndarray[tuple[int, int], np.dtype[n
     return matrix.reshape(length, length).astype(np.float32)
 
 
-def slope(image: Tensor, axis: int, step: float) -> Tensor:
-    """Derivative along an axis by central differences, one-sided at its ends.
-
-    Parameters
-    ----------
-    image : Tensor
-        Of any shape.
-    axis : int
-        Which.
-    step : float
-        Distance between its pixels.
-    """
+def derivative(image: Tensor, axis: int, step: float) -> Tensor:
+    """Derivative along an axis by central differences, one-sided at the borders."""
     length = image.shape[axis]
     if length == 1:
         return torch.zeros_like(image)
@@ -196,27 +135,23 @@ def slope(image: Tensor, axis: int, step: float) -> Tensor:
     return result
 
 
-def eigenvalues(bends: Sequence[Tensor]) -> list[Tensor]:
-    """Eigenvalues of symmetric matrices of two or three rows, the largest first.
-
-    Parameters
-    ----------
-    bends : sequence of Tensor
-        The upper triangle, row by row: three entries or six, each of the same shape.
-    """
-    if len(bends) == 3:
-        return _two(*bends)
-    return _three(*bends)
+def eigenvalues(second: Sequence[Tensor]) -> list[Tensor]:
+    """Eigenvalues, largest first, of symmetric matrices given by their upper triangles."""
+    if len(second) == 3:
+        return _eigenvalues_2d(*second)
+    return _eigenvalues_3d(*second)
 
 
-def _two(a: Tensor, b: Tensor, c: Tensor) -> list[Tensor]:
+def _eigenvalues_2d(a: Tensor, b: Tensor, c: Tensor) -> list[Tensor]:
     middle = (a + c).mul_(0.5)
     half = torch.hypot((a - c).mul_(0.5), b)
     return [middle + half, middle - half]
 
 
-def _three(a: Tensor, b: Tensor, c: Tensor, d: Tensor, e: Tensor, f: Tensor) -> list[Tensor]:
-    """By the cosine of a third of an angle (Smith 1961)."""
+def _eigenvalues_3d(
+    a: Tensor, b: Tensor, c: Tensor, d: Tensor, e: Tensor, f: Tensor
+) -> list[Tensor]:
+    """Trigonometric solution (Smith 1961)."""
     middle = (a + d + f) / 3
     a, d, f = a - middle, d - middle, f - middle
     off = b * b + c * c + e * e
@@ -230,20 +165,7 @@ def _three(a: Tensor, b: Tensor, c: Tensor, d: Tensor, e: Tensor, f: Tensor) -> 
 
 
 def window(image: Tensor, edge: int) -> Tensor:
-    """The raw pixels around each pixel, mirrored past the image's ends.
-
-    Parameters
-    ----------
-    image : Tensor
-        ``(C, *spatial)``.
-    edge : int
-        Of the square or cube, an odd number.
-
-    Returns
-    -------
-    Tensor
-        ``(C * edge**ndim, *spatial)``: for each channel the pixels in reading order.
-    """
+    """Neighbourhoods ``(C * edge**ndim, *spatial)``, mirrored at the borders."""
     ndim = image.ndim - 1
     for axis in range(1, ndim + 1):
         length = image.shape[axis]

@@ -1,4 +1,4 @@
-"""MONAI's networks for volumes, shaped by the voxel size; they work on flat images as well."""
+"""Networks of MONAI for volumes and plane images, with kernels chosen by the voxel size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,39 +18,17 @@ Steps = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True)
 class Topology:
-    """Kernels and strides of a U-Net's levels.
-
-    Parameters
-    ----------
-    kernels, strides : tuple of tuple of int
-        One entry a level, the finest first; one number an axis.
-    """
+    """Kernels and strides of each level of a U-Net, finest first, one number per axis."""
 
     kernels: Steps
     strides: Steps
 
 
 def topology(spacing: Sequence[float], poolings: int) -> Topology:
-    """Kernels and strides for a voxel size, as nnU-Net chooses them.
+    """Choose kernels and strides for a voxel size, as nnU-Net does.
 
-    An axis is halved, and convolved across, only where its voxels are less than twice as long as
-    the shortest: coarse axes wait until the fine ones have become as coarse.
-
-    Parameters
-    ----------
-    spacing : sequence of float
-        World units between voxels along each axis.
-    poolings : int
-        How often the finest axis is halved.
-
-    Returns
-    -------
-    Topology
-        For ``poolings + 1`` levels.
-
-    References
-    ----------
-    Isensee et al., nnU-Net, Nature Methods 2021, doi:10.1038/s41592-020-01008-z, online methods.
+    An axis is pooled and convolved only while its voxels are less than twice as long as the
+    shortest. Isensee et al., Nature Methods 2021, doi:10.1038/s41592-020-01008-z.
     """
     size = list(spacing)
     kernels, strides = [], [(1,) * len(size)]
@@ -71,7 +49,7 @@ UNET = {
     "medium": (32, 64, 128, 256, 320),
     "large": (32, 64, 128, 256, 320, 320),
 }
-# Not a tile's own statistics, which make a tile of air look like anything at all.
+# Not instance norm, which would amplify noise in tiles of background.
 NORM = "batch"
 SEGRESNET = {
     "small": (8, (1, 2, 2, 4)),
@@ -81,28 +59,12 @@ SEGRESNET = {
 
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
-    """The network of that name and size for that voxel size, from random weights.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Name, and the size as encoder.
-    inputs : Inputs
-        Channels, classes and voxel size.
-    """
+    """Build the network of that name and size for the voxel size."""
     return BUILDERS[spec.name](str(spec.encoder), inputs)
 
 
 def stride(spec: ModelSpec, spacing: Sequence[float]) -> tuple[int, ...]:
-    """What a tile's edges are multiples of, along each axis.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Name, and the size as encoder.
-    spacing : sequence of float
-        World units between voxels along each axis.
-    """
+    """Pixels along each axis that the edges of tiles are multiples of."""
     size = str(spec.encoder)
     if spec.name == "unet3d":
         strides = topology(spacing, len(UNET[size]) - 1).strides
@@ -143,7 +105,7 @@ def _segresnet(size: str, inputs: Inputs) -> nn.Module:
 
 
 def _mednext(size: str, inputs: Inputs) -> nn.Module:
-    """The published variants, and a tiny one that a CPU can train."""
+    """Build a published variant, or a tiny one that a CPU can train."""
     if size != "tiny":
         return create_mednext(size[0], inputs.ndim, inputs.channels, inputs.classes)
     return MedNeXt(

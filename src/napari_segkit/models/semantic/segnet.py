@@ -14,15 +14,7 @@ Pooled = tuple[torch.Tensor, list[tuple[torch.Tensor, torch.Size]]]
 
 
 class Encoder(nn.Module):
-    """The convolutions of a VGG network, which tell where each maximum was.
-
-    Parameters
-    ----------
-    name : str
-        Such as "vgg16_bn".
-    channels : int
-        Channels of the images.
-    """
+    """The convolutions of a VGG network, which also return the indices of max pooling."""
 
     def __init__(self, name: str, channels: int) -> None:
         super().__init__()
@@ -34,7 +26,7 @@ class Encoder(nn.Module):
                 layer.return_indices = True
 
     def forward(self, images: torch.Tensor) -> Pooled:
-        """The last feature map, and indices and shape of each pooling's input, first to last."""
+        """Return the last feature map, and indices and input shape of each pooling in order."""
         poolings = []
         for layer in self.features:
             if isinstance(layer, nn.MaxPool2d):
@@ -47,15 +39,7 @@ class Encoder(nn.Module):
 
 
 class SegNet(nn.Module):
-    """Encoder, and a decoder that mirrors it: each pooling's maxima go back where they were.
-
-    Parameters
-    ----------
-    encoder : str
-        Such as "vgg16_bn", the paper's.
-    channels, classes : int
-        Of the images and of the logits.
-    """
+    """Encoder, and a mirrored decoder that unpools with the encoder's pooling indices."""
 
     def __init__(self, encoder: str, channels: int, classes: int) -> None:
         super().__init__()
@@ -67,13 +51,13 @@ class SegNet(nn.Module):
             nn.Sequential(*_convolutions(stage, out))
             for stage, out in zip(reversed(stages), reversed(narrower), strict=True)
         ]
-        # The very last convolution gives the logits, without normalisation and nonlinearity.
+        # The last convolution gives the logits, without normalisation and ReLU.
         decoder[-1] = decoder[-1][:-3].append(nn.Conv2d(64, classes, 3, padding=1))
         self.decoder = nn.ModuleList(decoder)
         self.apply(_initialise)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits ``(N, classes, Y, X)`` of images ``(N, channels, Y, X)``."""
+        """Map images ``(N, channels, Y, X)`` to logits ``(N, classes, Y, X)``."""
         features, poolings = self.encoder(images)
         for stage, (indices, shape) in zip(self.decoder, reversed(poolings), strict=True):
             features = stage(self.unpool(features, indices, output_size=shape))
@@ -81,20 +65,11 @@ class SegNet(nn.Module):
 
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
-    """SegNet on that encoder, from random weights.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Its encoder.
-    inputs : Inputs
-        Channels and classes.
-    """
     return SegNet(str(spec.encoder), inputs.channels, inputs.classes)
 
 
 def _stages(configuration: list[str | int]) -> Iterator[list[int]]:
-    """Output channels of the convolutions between poolings."""
+    """Yield the output channels of the convolutions between poolings."""
     stage: list[int] = []
     for width in configuration:
         if width == "M":
@@ -105,7 +80,7 @@ def _stages(configuration: list[str | int]) -> Iterator[list[int]]:
 
 
 def _convolutions(stage: list[int], out: int) -> Iterator[nn.Module]:
-    """As many convolutions as the encoder's stage has, the last one narrowing to `out`."""
+    """Yield as many convolutions as the encoder's stage has; the last has `out` channels."""
     width = stage[-1]
     for number in range(len(stage)):
         narrowed = out if number == len(stage) - 1 else width
@@ -113,7 +88,7 @@ def _convolutions(stage: list[int], out: int) -> Iterator[nn.Module]:
 
 
 def _initialise(layer: nn.Module) -> None:
-    """He et al. 2015, as in the paper."""
+    """Initialise as He et al. 2015, as in the paper."""
     if isinstance(layer, nn.Conv2d):
         nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
         if layer.bias is not None:

@@ -1,4 +1,4 @@
-"""Torchvision's networks for segmentation: FCN, LR-ASPP and its own DeepLabv3."""
+"""Networks of torchvision: FCN, LR-ASPP and its own DeepLabv3."""
 
 import torch
 from torch import nn
@@ -9,17 +9,11 @@ from napari_segkit.config import ModelSpec
 from napari_segkit.models import Inputs
 from napari_segkit.models.in_channels import set_channels
 
-FEATURES = 960  # channels that mobilenet_v3_large gives
+FEATURES = 960  # output channels of mobilenet_v3_large
 
 
 class Logits(nn.Module):
-    """A network of torchvision that gives its logits alone.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Gives a dict with the logits under "out".
-    """
+    """Return the logits of a torchvision network instead of its dict."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -27,25 +21,16 @@ class Logits(nn.Module):
 
     @property
     def backbone(self) -> nn.Module:
-        """The part that reads the image."""
+        """The encoder."""
         return self.network.backbone  # type: ignore[return-value]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits ``(N, classes, Y, X)`` of images ``(N, channels, Y, X)``."""
+        """Map images ``(N, channels, Y, X)`` to logits ``(N, classes, Y, X)``."""
         logits: torch.Tensor = self.network(images)["out"]
         return logits
 
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
-    """The network of that name, from random weights.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Name and encoder.
-    inputs : Inputs
-        Channels and classes.
-    """
     name = spec.name.removesuffix("_torchvision")
     if (name, spec.encoder) == ("fcn", "mobilenet_v3_large"):  # torchvision lacks this pair
         network: nn.Module = FCN(

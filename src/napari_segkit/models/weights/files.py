@@ -1,4 +1,4 @@
-"""Files of pretrained weights: fetched on request, checked, and read as tensors alone."""
+"""Files of pretrained weights: download on request, check the hash, read tensors only."""
 
 import hashlib
 import re
@@ -8,14 +8,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_segkit._triton_workaround import keep_apart
+from napari_segkit._triton_workaround import isolate_triton
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SAFE = "model.safetensors"
-INSTEAD = "choose another file of weights by its path"
-NESTS = ("state_dict", "model_state_dict", "network_weights", "model")
+SAFETENSORS_NAME = "model.safetensors"
+ALTERNATIVE = "choose another file of weights by its path"
+NESTED_KEYS = ("state_dict", "model_state_dict", "network_weights", "model")
 
 
 class WeightsError(ValueError):
@@ -24,50 +24,36 @@ class WeightsError(ValueError):
 
 @dataclass(frozen=True)
 class UrlFile:
-    """A file whose name carries the beginning of its SHA-256, kept in torch's cache.
-
-    Parameters
-    ----------
-    address : str
-        Where it can be fetched.
-    """
+    """A file in torch's cache whose name ends with the first digits of its SHA-256."""
 
     address: str
 
     @property
-    def place(self) -> Path:
-        """Where it lies, or would lie, on this machine."""
-        return (
-            Path(library("torch.hub").get_dir()) / "checkpoints" / self.address.rsplit("/", 1)[-1]
-        )
+    def path(self) -> Path:
+        """Path in the cache, whether or not it is there."""
+        folder = Path(import_library("torch.hub").get_dir()) / "checkpoints"
+        return folder / self.address.rsplit("/", 1)[-1]
 
     def sha256(self) -> str | None:
-        """The first digits of its SHA-256, which its name ends with; None where it does not."""
+        """First digits of the SHA-256 from the file name, or None."""
         digits = re.search(r"-([0-9a-f]{8,64})\.", self.address.rsplit("/", 1)[-1])
         return digits and digits[1]
 
     def download(self) -> None:
-        """Fetch it; nothing is left behind where the hash differs."""
-        self.place.parent.mkdir(parents=True, exist_ok=True)
-        library("torch.hub").download_url_to_file(
-            self.address, str(self.place), self.sha256(), progress=False
+        """Download it; torch removes it if the hash differs."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        import_library("torch.hub").download_url_to_file(
+            self.address, str(self.path), self.sha256(), progress=False
         )
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """A safetensors file of the Hugging Face hub, kept in the hub's own cache.
+    """A safetensors file of the Hugging Face hub, in the hub's cache.
 
-    In the cache a name points at the file proper, which is named by its SHA-256. Where there are
-    no such links (Windows without developer mode, or a file put there by hand), the hub is asked
-    for the hash; without network the file is then read unchecked, as it holds tensors only.
-
-    Parameters
-    ----------
-    repository : str
-        Such as "smp-hub/resnet18.imagenet".
-    revision : str
-        A commit, or "main".
+    The cache links to files named by their SHA-256. Where there are no links (Windows without
+    developer mode, a file copied by hand) the hub is asked for the hash; without network the
+    file is read unchecked, since it can hold tensors only.
     """
 
     repository: str
@@ -75,150 +61,113 @@ class HubFile:
 
     @property
     def address(self) -> str:
-        """Where it can be fetched."""
+        """URL of the file."""
         return self._url(self.revision)
 
     @property
-    def place(self) -> Path:
-        """Where it lies, or would lie, on this machine."""
+    def path(self) -> Path:
+        """Path in the cache, whether or not it is there."""
         from huggingface_hub import constants
 
         name = "models--" + self.repository.replace("/", "--")
         folder = Path(constants.HF_HUB_CACHE) / name
         branch = folder / "refs" / self.revision
         commit = branch.read_text().strip() if branch.is_file() else self.revision
-        return folder / "snapshots" / commit / SAFE
+        return folder / "snapshots" / commit / SAFETENSORS_NAME
 
     def sha256(self) -> str | None:
-        """Its SHA-256; None where neither the cache nor the hub tells."""
-        name: str | None = self.place.resolve().name
-        if name == SAFE:
-            name = self._asked()
+        """SHA-256, or None where neither the cache nor the hub has it."""
+        name: str | None = self.path.resolve().name
+        if name == SAFETENSORS_NAME:
+            name = self._hub_hash()
         return name if re.fullmatch(r"[0-9a-f]{64}", name or "") else None
 
     def download(self) -> None:
-        """Fetch it with the hub's own client."""
+        """Download it with the hub's client."""
         from huggingface_hub import hf_hub_download
 
-        hf_hub_download(self.repository, SAFE, revision=self.revision)
+        hf_hub_download(self.repository, SAFETENSORS_NAME, revision=self.revision)
 
-    def _asked(self) -> str | None:
+    def _hub_hash(self) -> str | None:
         from huggingface_hub import get_hf_file_metadata
 
         with suppress(Exception):  # without network there is nothing to compare with
-            return get_hf_file_metadata(self._url(self.place.parent.name)).etag
+            return get_hf_file_metadata(self._url(self.path.parent.name)).etag
         return None
 
     def _url(self, revision: str) -> str:
         from huggingface_hub import hf_hub_url
 
-        return hf_hub_url(self.repository, SAFE, revision=revision)
+        return hf_hub_url(self.repository, SAFETENSORS_NAME, revision=revision)
 
 
-def library(name: str) -> Any:
-    """Import torch or a library on top of it, at the last moment: they take seconds.
-
-    Parameters
-    ----------
-    name : str
-        Such as "torchvision.models".
-    """
-    keep_apart()
+def import_library(name: str) -> Any:
+    """Import torch, or a library that uses it, when needed: this takes seconds."""
+    isolate_triton()
     return import_module(name)
 
 
 def fetch(file: UrlFile | HubFile) -> Path:
-    """Make sure that a file is here, and is the one it should be.
-
-    Parameters
-    ----------
-    file : UrlFile or HubFile
-        Downloaded only where it is not in the cache.
-
-    Returns
-    -------
-    pathlib.Path
-        Of the file, its hash checked, also that of a cached one.
-
-    Raises
-    ------
-    WeightsError
-        If it is missing and cannot be fetched, or its hash differs.
-    """
-    if not file.place.is_file():
+    """Download a file unless it is cached, check its hash, and return its path."""
+    if not file.path.is_file():
         try:
             file.download()
         except Exception as error:  # the libraries raise errors of all sorts
             raise WeightsError(
-                f"The weights file {file.place.name} is not on this machine and could not be "
+                f"The weights file {file.path.name} is not on this machine and could not be "
                 f"fetched ({reason(error)}): download {file.address} and put it at "
-                f"{file.place}, or {INSTEAD}."
+                f"{file.path}, or {ALTERNATIVE}."
             ) from error
-    wanted = file.sha256()
-    if wanted and not _sha256(file.place).startswith(wanted):
+    expected = file.sha256()
+    if expected and not _sha256(file.path).startswith(expected):
         raise WeightsError(
-            f"The weights file {file.place.resolve()} is damaged or not the genuine one: its "
-            f"SHA-256 does not begin with {wanted[:16]}; delete it to have it fetched again, or "
-            f"{INSTEAD}."
+            f"The weights file {file.path.resolve()} is damaged or not the original: its "
+            f"SHA-256 does not begin with {expected[:16]}; delete it to download it again, or "
+            f"{ALTERNATIVE}."
         )
-    return file.place
+    return file.path
 
 
 def read(path: Path) -> dict[str, "Tensor"]:
-    """The tensors of a file; whatever else it holds is never run.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A file in the form of safetensors, or one that ``torch.save`` wrote.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-        By name, on the CPU.
-
-    Raises
-    ------
-    WeightsError
-        If the file is incomplete, or holds Python objects besides tensors.
-    """
+    """Read the tensors of a safetensors or torch file; code in it is never run."""
     with path.open("rb") as file:
         start = file.read(9)
-    return _read_safe(path) if start[8:] == b"{" else _read_torch(path)
+    return _read_safetensors(path) if start[8:] == b"{" else _read_torch(path)
 
 
-def _read_safe(path: Path) -> dict[str, "Tensor"]:
+def _read_safetensors(path: Path) -> dict[str, "Tensor"]:
     from safetensors import SafetensorError
 
     try:
-        return library("safetensors.torch").load_file(path, device="cpu")
+        return import_library("safetensors.torch").load_file(path, device="cpu")
     except SafetensorError as error:
         raise WeightsError(
-            f"{path} is no complete file of weights ({reason(error)}): get it again, or {INSTEAD}."
+            f"{path} is not a complete file of weights ({reason(error)}): download it again, or "
+            f"{ALTERNATIVE}."
         ) from None
 
 
 def _read_torch(path: Path) -> dict[str, "Tensor"]:
     try:
-        loaded = library("torch").load(path, map_location="cpu", weights_only=True)
+        loaded = import_library("torch").load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises errors of all sorts
         raise WeightsError(
-            f"{path} is not read: it is damaged, or holds Python objects that could run code, "
-            "where a file of weights holds tensors alone; save its state_dict by itself, or "
-            f"{INSTEAD}."
+            f"{path} cannot be read: it is damaged, or contains Python objects that could run "
+            "code; save only the state_dict, or "
+            f"{ALTERNATIVE}."
         ) from error
     return _tensors(loaded, path)
 
 
 def _tensors(loaded: Any, path: Path) -> dict[str, "Tensor"]:
-    """The state dict inside what training scripts save around it."""
-    for nest in NESTS:
+    """Return the state dict, also from inside the dicts that training scripts save."""
+    for nest in NESTED_KEYS:
         if isinstance(loaded, dict) and isinstance(loaded.get(nest), dict):
             loaded = loaded[nest]
     named = loaded.items() if isinstance(loaded, dict) else ()
-    tensors = {str(k): v for k, v in named if isinstance(v, library("torch").Tensor)}
+    tensors = {str(k): v for k, v in named if isinstance(v, import_library("torch").Tensor)}
     if not tensors:
-        raise WeightsError(f"{path} holds no tensors with names (no state_dict): {INSTEAD}.")
+        raise WeightsError(f"{path} contains no named tensors (no state_dict): {ALTERNATIVE}.")
     return tensors
 
 
@@ -228,17 +177,6 @@ def _sha256(path: Path) -> str:
 
 
 def reason(error: Exception) -> str:
-    """The first sentence of a library's message.
-
-    Parameters
-    ----------
-    error : Exception
-        Whatever it raised.
-
-    Returns
-    -------
-    str
-        To stand inside a sentence: without a stop at its end.
-    """
+    """First sentence of an error message, without its full stop."""
     text = str(error).strip() or type(error).__name__
     return re.split(r"\.\s|\n", text)[0].rstrip(".")

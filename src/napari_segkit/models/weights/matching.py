@@ -1,4 +1,4 @@
-"""Which of a file's tensors belongs where in a network: by name and shape, or by order."""
+"""Match the tensors of a file to those of a network, by name and shape or by order."""
 
 import re
 from collections.abc import Iterable
@@ -9,167 +9,104 @@ if TYPE_CHECKING:
 
 Tensors = dict[str, "Tensor"]
 
-# What training scripts and libraries put before the names of a network's tensors.
+# Prefixes that training scripts and libraries add to the names of tensors.
 WRAPPERS = {
     *("module", "_orig_mod", "network", "net", "model"),
     *("encoder", "backbone", "body", "features"),
 }
 
-# Names in older files of torchvision's detectors, and what they are called now.
+# Names in older files of torchvision's detectors, and their current names.
 RENAMED = (
     (r"(\.fpn\.(?:inner|layer)_blocks\.\d+)\.(weight|bias)$", r"\1.0.\2"),
     (r"(\.head\.conv)\.(weight|bias)$", r"\1.0.0.\2"),
     *((rf"\.mask_fcn{n + 1}\.", rf".{n}.0.") for n in range(4)),
 )
-EPS = 1e-5  # that of a batch norm here
+EPS = 1e-5  # epsilon of torch's batch norm
 
 
 def without_counters(state: Tensors) -> Tensors:
-    """All tensors but batch norm's counts of batches, which older files lack.
-
-    Parameters
-    ----------
-    state : dict of str to torch.Tensor
-        A state dict.
-    """
+    """Drop batch norm's `num_batches_tracked`, which older files lack."""
     return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
 
 
-def encoder_part(state: Tensors) -> Tensors:
-    """The tensors of the part that reads the image; all, where no part is called so.
-
-    Parameters
-    ----------
-    state : dict of str to torch.Tensor
-        Of a whole network.
-    """
-    starts = [s for s in _starts(state) if s.endswith("backbone.body.")]
-    starts = starts or [s for s in _starts(state) if s.endswith(("encoder.", "backbone."))]
+def encoder_tensors(state: Tensors) -> Tensors:
+    """Tensors of the encoder; all of them where no module is called so."""
+    starts = [s for s in _wrapper_prefixes(state) if s.endswith("backbone.body.")]
+    starts = starts or [
+        s for s in _wrapper_prefixes(state) if s.endswith(("encoder.", "backbone."))
+    ]
     start = min(starts, key=len, default="")
     return {k: v for k, v in state.items() if k.startswith(start)}
 
 
-def of_detector(tensors: Tensors) -> Tensors:
-    """The tensors of a whole Mask R-CNN, from whichever version of torchvision.
+def convert_detector(tensors: Tensors) -> Tensors:
+    """Convert the tensors of a torchvision Mask R-CNN to today's names; return others unchanged.
 
-    Parameters
-    ----------
-    tensors : dict of str to torch.Tensor
-        Of a file.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-        By the names of today. Where batch norm was frozen, as in torchvision's first file, nothing
-        was added to the variances: they are lowered by what is added here, to the same result.
-        Files of anything else come back as they are.
+    Frozen batch norm of older files adds no epsilon to the variances, so it is subtracted here.
     """
     if not any("roi_heads.mask_predictor." in name for name in tensors):
         return tensors
     frozen = not any(name.endswith("num_batches_tracked") for name in tensors)
-    found = {}
+    matched = {}
     for name, tensor in tensors.items():
         for old, new in RENAMED:
             name = re.sub(old, new, name)
         lower = frozen and name.endswith("running_var")
-        found[name] = tensor - EPS if lower else tensor
-    return found
+        matched[name] = tensor - EPS if lower else tensor
+    return matched
 
 
-def match(tensors: Tensors, wanted: Tensors, channels: int) -> Tensors:
-    """What fits by name and shape, whatever wrapper stands before the names on either side.
-
-    Parameters
-    ----------
-    tensors : dict of str to torch.Tensor
-        Of a file.
-    wanted : dict of str to torch.Tensor
-        Of a network.
-    channels : int
-        Of the network's images.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-        The file's tensors by the network's names: as many as find their place.
-    """
+def match_by_name(tensors: Tensors, expected: Tensors, channels: int) -> Tensors:
+    """Match tensors by name and shape, ignoring wrapper prefixes on either side."""
     best: Tensors = {}
-    for theirs in _starts(tensors):
-        for ours in _starts(wanted):
-            found = {
+    for theirs in _wrapper_prefixes(tensors):
+        for ours in _wrapper_prefixes(expected):
+            matched = {
                 name: fitted
-                for name, weight in wanted.items()
+                for name, weight in expected.items()
                 if name.startswith(ours)
-                and (given := tensors.get(theirs + name.removeprefix(ours))) is not None
-                and (fitted := fit(given, weight, channels)) is not None
+                and (source := tensors.get(theirs + name.removeprefix(ours))) is not None
+                and (fitted := adapt(source, weight, channels)) is not None
             }
-            best = max(best, found, key=len)
+            best = max(best, matched, key=len)
     return best
 
 
-def match_in_order(tensors: Tensors, wanted: Tensors, channels: int) -> Tensors:
-    """Another library's weights: names of its own, but every kind and shape in the same order.
-
-    Parameters
-    ----------
-    tensors : dict of str to torch.Tensor
-        Of a file.
-    wanted : dict of str to torch.Tensor
-        Of a network's encoder.
-    channels : int
-        Of the network's images.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-        The file's tensors by the network's names; empty where a single one does not fit.
-    """
-    pairs = zip(wanted.items(), without_counters(tensors).items(), strict=False)
-    found = {
+def match_in_order(tensors: Tensors, expected: Tensors, channels: int) -> Tensors:
+    """Match tensors by order, kind and shape, where names differ; empty unless all fit."""
+    pairs = zip(expected.items(), without_counters(tensors).items(), strict=False)
+    matched = {
         name: fitted
-        for (name, weight), (theirs, given) in pairs
-        if _kind(name) == _kind(theirs) and (fitted := fit(given, weight, channels)) is not None
+        for (name, weight), (theirs, source) in pairs
+        if _kind(name) == _kind(theirs) and (fitted := adapt(source, weight, channels)) is not None
     }
-    return found if len(found) == len(wanted) else {}
+    return matched if len(matched) == len(expected) else {}
 
 
-def fit(given: "Tensor", weight: "Tensor", channels: int) -> "Tensor | None":
-    """A file's tensor for a place in a network.
+def adapt(source: "Tensor", weight: "Tensor", channels: int) -> "Tensor | None":
+    """Adapt a file's tensor to a network's weight, or None if it does not fit.
 
-    Parameters
-    ----------
-    given : torch.Tensor
-        Of the file.
-    weight : torch.Tensor
-        Of the network.
-    channels : int
-        Of the network's images.
-
-    Returns
-    -------
-    torch.Tensor or None
-        As it is where the shapes agree. A convolution that reads the image is brought to that
-        many channels: one is the sum of the given ones; more repeat them in turn, scaled by the
-        ratio of the counts. None where it does not fit.
+    A first convolution is adapted to `channels`: one channel takes the sum over the file's
+    channels; more repeat them in turn, scaled by the ratio of the counts.
     """
-    if given.shape == weight.shape:
-        return given
-    ours, theirs = list(weight.shape), list(given.shape)
+    if source.shape == weight.shape:
+        return source
+    ours, theirs = list(weight.shape), list(source.shape)
     if len(ours) < 3 or ours[1] != channels or [*theirs[:1], *theirs[2:]] != [*ours[:1], *ours[2:]]:
         return None
     if channels == 1:
-        return given.sum(1, keepdim=True)
+        return source.sum(1, keepdim=True)
     in_turn = [channel % theirs[1] for channel in range(channels)]
-    return given[:, in_turn] * (theirs[1] / channels)
+    return source[:, in_turn] * (theirs[1] / channels)
 
 
 def _kind(name: str) -> str:
-    """Such as "weight" or "running_mean"."""
+    """Last part of a name, such as "weight" or "running_mean"."""
     return name.rpartition(".")[2]
 
 
-def _starts(names: Iterable[str]) -> list[str]:
-    """Every run of wrappers that a name begins with, the empty one first."""
+def _wrapper_prefixes(names: Iterable[str]) -> list[str]:
+    """All prefixes made of wrapper names, shortest first."""
     starts = {""}
     for name in names:
         start = ""

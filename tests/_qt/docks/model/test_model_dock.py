@@ -14,16 +14,24 @@ QUICK = TrainConfig(
 )
 
 
-def fitted():
+@pytest.fixture(scope="module")
+def trained():
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
     labels = np.ones((32, 32), np.uint8)
     labels[:16] = 2
-    return Segmenter(device="cpu").fit(pixels, labels, QUICK)
+    return Segmenter(device="cpu").fit(pixels, labels, QUICK).trained
 
 
 @pytest.fixture
-def dock(make_napari_viewer):
-    viewer = make_napari_viewer()
+def fitted(trained):
+    segmenter = Segmenter(device="cpu")
+    segmenter.trained = trained
+    return segmenter
+
+
+@pytest.fixture
+def dock(make_light_viewer):
+    viewer = make_light_viewer()
     dock = ModelDock(viewer)
     viewer.window.add_dock_widget(dock)
     yield dock
@@ -31,8 +39,8 @@ def dock(make_napari_viewer):
 
 
 @pytest.fixture
-def holding(dock):
-    dock.session.segmenter = fitted()
+def holding(dock, fitted):
+    dock.session.segmenter = fitted
     return dock
 
 
@@ -44,7 +52,7 @@ def idle(qtbot, dock):
     qtbot.waitUntil(lambda: dock.session.task is None, timeout=30_000)
 
 
-def test_an_untrained_model_gives_way_at_once(dock):
+def test_an_untrained_model_is_replaced_without_a_question(dock):
     choose_encoder(dock)
     assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet34")
     assert "resnet34" in dock.summary.text()
@@ -58,7 +66,7 @@ def test_a_trained_model_is_shown(holding):
     assert holding.files.save_button.isEnabled()
 
 
-def test_a_trained_model_is_kept_until_somebody_agrees(holding):
+def test_a_trained_model_is_kept_on_request(holding):
     before = holding.session.segmenter
     choose_encoder(holding)
     assert holding.session.segmenter is before
@@ -75,7 +83,7 @@ def test_a_trained_model_is_discarded_on_request(holding):
     assert not holding.session.segmenter.is_trained
 
 
-def test_it_is_saved_first_on_request(holding, qtbot, tmp_path, monkeypatch):
+def test_a_trained_model_is_saved_first_on_request(holding, qtbot, tmp_path, monkeypatch):
     before = holding.session.segmenter
     path = str(tmp_path / "mine")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
@@ -86,16 +94,16 @@ def test_it_is_saved_first_on_request(holding, qtbot, tmp_path, monkeypatch):
     assert Segmenter.load(f"{path}.segkit").history == before.history
 
 
-def test_a_saved_model_gives_way_without_a_question(holding, qtbot, tmp_path):
+def test_a_saved_model_is_replaced_without_a_question(holding, qtbot, tmp_path):
     holding.files.save(str(tmp_path / "mine.segkit"))
     idle(qtbot, holding)
     choose_encoder(holding)
     assert holding.session.segmenter.spec.encoder == "resnet34"
 
 
-def test_a_loaded_model_is_held_and_copied_as_python(dock, qtbot, tmp_path, monkeypatch):
+def test_a_loaded_model_is_used_and_copied_as_python(dock, fitted, qtbot, tmp_path, monkeypatch):
     path = str(tmp_path / "mine.segkit")
-    fitted().save(path)
+    fitted.save(path)
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (path, ""))
     dock.files.load_button.click()
     idle(qtbot, dock)
@@ -108,7 +116,7 @@ def test_a_loaded_model_is_held_and_copied_as_python(dock, qtbot, tmp_path, monk
     assert dock.session.segmenter.history == loaded.history
 
 
-def test_a_broken_file_is_said_and_the_model_stays(holding, qtbot, tmp_path):
+def test_a_broken_file_is_reported_and_the_model_kept(holding, qtbot, tmp_path):
     before = holding.session.segmenter
     path = tmp_path / "broken.segkit"
     path.write_bytes(b"nothing of the kind")
@@ -141,14 +149,14 @@ def test_the_device_is_chosen_and_described(dock, qtbot):
     assert dock.device_line.text().endswith("GiB free")
 
 
-def test_a_device_that_is_not_here_is_said(dock, qtbot):
+def test_a_missing_device_is_reported(dock, qtbot):
     dock.session.segmenter = Segmenter(device="cuda:7")
     qtbot.waitUntil(
-        lambda: "'cuda:7', which is not here" in dock.device_line.text(), timeout=60_000
+        lambda: "'cuda:7', which is not available" in dock.device_line.text(), timeout=60_000
     )
 
 
-def test_an_answer_that_was_not_given_does_nothing_later(holding, qtbot, tmp_path):
+def test_an_unanswered_question_has_no_later_effect(holding, qtbot, tmp_path):
     before = holding.session.segmenter
     choose_encoder(holding)
     choose_encoder(holding, before.spec.encoder)
@@ -166,7 +174,7 @@ def test_an_ordinary_save_does_not_answer_the_question(holding, qtbot, tmp_path)
     assert holding.session.segmenter is before
 
 
-def test_a_failed_save_takes_nothing_away(holding, qtbot, tmp_path, monkeypatch):
+def test_a_failed_save_keeps_the_model(holding, qtbot, tmp_path, monkeypatch):
     before = holding.session.segmenter
     path = str(tmp_path / "nowhere" / "mine.segkit")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
@@ -177,7 +185,7 @@ def test_a_failed_save_takes_nothing_away(holding, qtbot, tmp_path, monkeypatch)
     assert holding.form.value() == before.spec
 
 
-def test_a_training_can_be_taken_back(holding):
+def test_a_training_can_be_undone(holding):
     held = holding.session.segmenter
     first = held.trained
     assert holding.undo_button.isHidden()
@@ -190,7 +198,7 @@ def test_a_training_can_be_taken_back(holding):
     assert "Trained for 1 step," in holding.summary.text()
 
 
-def test_work_that_begins_keeps_the_model_in_question(holding, qtbot):
+def test_a_task_that_starts_closes_the_question_and_keeps_the_model(holding, qtbot):
     held, before = holding.session.segmenter, holding.session.segmenter.spec
     choose_encoder(holding)
     holding.session.run(call_once(int))
@@ -208,7 +216,7 @@ def test_another_device_closes_the_question(holding):
     assert holding.form.value() == before
 
 
-def test_a_file_is_named_while_it_holds_the_model_in_use(holding, qtbot, tmp_path):
+def test_the_file_is_named_while_it_holds_the_current_model(holding, qtbot, tmp_path):
     holding.files.save(str(tmp_path / "mine.segkit"))
     idle(qtbot, holding)
     assert holding.files.status.text().startswith("Saved to")
@@ -218,14 +226,14 @@ def test_a_file_is_named_while_it_holds_the_model_in_use(holding, qtbot, tmp_pat
     assert holding.files.status.text() == ""
 
 
-def test_a_method_without_steps_is_just_trained(dock):
+def test_no_steps_are_shown_for_a_method_without_steps(dock):
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
     held = Segmenter(ModelSpec("pixels"), device="cpu")
     dock.session.segmenter = held.fit(pixels, (pixels > 99) + 1, QUICK)
     assert "<br>Trained.<br>" in dock.summary.text()
 
 
-def test_the_sentence_on_running_work_is_not_greyed_out(dock, qtbot):
+def test_the_note_on_a_running_task_is_not_greyed_out(dock, qtbot):
     dock.session.run(call_once(int))
     assert dock.busy.isEnabled()
     assert dock.busy.text()

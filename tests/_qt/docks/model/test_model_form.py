@@ -21,8 +21,8 @@ def open_dock(viewer):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer()
+def viewer(make_light_viewer):
+    return make_light_viewer()
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def dock(viewer):
 
 
 @pytest.fixture
-def shown(make_napari_viewer, qtbot):
+def shown(make_light_viewer, qtbot):
     """A dock that is really on screen, so that it looks for details."""
-    dock = open_dock(make_napari_viewer(show=True))
+    dock = open_dock(make_light_viewer(show=True))
     qtbot.waitUntil(dock.details.isVisible)
     yield dock
     assert dock.wait_idle()
@@ -49,7 +49,7 @@ def train_dock(dock, viewer):
     assert train_dock.wait_idle()
 
 
-def press(dock, name):
+def choose_method(dock, name):
     """Choose a method as a click on it does."""
     tree = dock.form.methods.tree
     tree.setCurrentItem(dock.form.methods._items[name])
@@ -80,23 +80,20 @@ def test_every_method_is_listed(dock):
     assert list_models()[0].about in dock.details.text()
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("segnet", ["segnet"]),
-        ("SEGN", ["segnet"]),
-        ("tumours organs", ["segresnet"]),
-        ("coco vgg", []),
-        ("vgg13_bn imagenet segnet", ["segnet"]),
-        ("2d 3d scribbles", ["pixels"]),
-        ("xyz", []),
-    ],
-)
-def test_search_finds_names_titles_and_descriptions(dock, text, found):
-    dock.form.methods.search.setText(text)
-    assert dock.form.methods.matches() == found
-    assert not dock.form.methods._items["unet"].isHidden()
-    assert bool(dock.form.methods.no_match.text()) == (not found)
+def test_search_matches_names_titles_and_descriptions(dock):
+    for text, matches in {
+        "segnet": ["segnet"],
+        "SEGN": ["segnet"],
+        "tumours organs": ["segresnet"],
+        "coco vgg": [],
+        "vgg13_bn imagenet segnet": ["segnet"],
+        "2d 3d scribbles": ["pixels"],
+        "xyz": [],
+    }.items():
+        dock.form.methods.search.setText(text)
+        assert dock.form.methods.matches() == matches
+        assert not dock.form.methods._items["unet"].isHidden()
+        assert bool(dock.form.methods.no_match.text()) == (not matches)
     assert dock.session.segmenter.spec.name == "unet"
     dock.form.methods.search.clear()
     assert len(dock.form.methods.matches()) == len(list_models())
@@ -116,21 +113,21 @@ def test_methods_are_filtered_by_dimensions_and_kind(dock):
 
 
 def test_an_untrained_model_is_replaced_by_a_click(dock):
-    press(dock, "segnet")
+    choose_method(dock, "segnet")
     assert dock.session.segmenter.spec == ModelSpec("segnet", encoder="vgg11_bn")
     assert "SegNet" in dock.summary.text()
     assert dock.session.task is None
 
 
 def test_the_encoder_follows_the_method_unless_it_was_chosen(dock):
-    press(dock, "pixels")
+    choose_method(dock, "pixels")
     assert dock.form.encoder.value() == "filters"
-    press(dock, "unet")
+    choose_method(dock, "unet")
     assert dock.form.encoder.value() == "resnet18"
     dock.form.encoder.set_value("resnet50")
-    press(dock, "fpn")
+    choose_method(dock, "fpn")
     assert dock.session.segmenter.spec == ModelSpec("fpn", encoder="resnet50")
-    press(dock, "unet3d")
+    choose_method(dock, "unet3d")
     assert dock.session.segmenter.spec == ModelSpec("unet3d", encoder="small")
 
 
@@ -142,7 +139,7 @@ def test_encoders_are_found_by_any_part_of_their_names(dock, qtbot):
     assert dock.session.segmenter.spec.encoder == "mobilenet_v2"
 
 
-def test_an_encoder_that_there_is_not_is_said_and_the_model_stays(dock, qtbot):
+def test_an_unknown_encoder_is_reported_and_the_model_kept(dock, qtbot):
     before = dock.session.segmenter
     type_in(qtbot, dock, "resnet19")
     assert "U-Net has no encoder 'resnet19'" in dock.details.text().replace("&#x27;", "'")
@@ -157,7 +154,7 @@ def test_a_timm_name_is_checked_in_the_background(shown, qtbot):
     assert shown.session.segmenter.spec.encoder == "tu-resnet18"
 
 
-def test_details_come_with_size_memory_weights_and_licences(shown, qtbot):
+def test_details_show_size_memory_weights_and_licences(shown, qtbot):
     shown.session.config = TrainConfig(batch_size=2, tile=TileConfig(tile_size=64))
     qtbot.waitUntil(lambda: "14.3 M" in shown.details.text(), timeout=MS)
     for part in ("2D", "GiB", "2 tiles of 64 x 64", "free", "imagenet", "MIT"):
@@ -166,11 +163,11 @@ def test_details_come_with_size_memory_weights_and_licences(shown, qtbot):
     assert "not for commercial use" in shown.details.text()
     shown.viewer.add_image(np.zeros((40, 200, 5), np.uint8), axis_labels=("y", "x", "c"))
     shown.form.encoder.set_value("resnet18")
-    press(shown, "unet3d")
+    choose_method(shown, "unet3d")
     qtbot.waitUntil(lambda: "2 tiles of" in shown.details.text(), timeout=MS)
 
 
-def test_weights_that_there_are_not_for_a_timm_encoder_are_greyed_out(shown, qtbot):
+def test_missing_weights_of_a_timm_encoder_are_greyed_out(shown, qtbot):
     type_in(qtbot, shown, "tu-resnet18")
     qtbot.waitUntil(lambda: "<td>imagenet" in shown.details.text(), timeout=MS)
     model, place = shown.form.weights.model(), shown.form.weights.findText("imagenet")
@@ -180,14 +177,14 @@ def test_weights_that_there_are_not_for_a_timm_encoder_are_greyed_out(shown, qtb
     assert not model.item(place).isEnabled()
 
 
-def test_nothing_is_looked_up_while_the_dock_is_hidden(dock):
+def test_nothing_is_estimated_while_the_dock_is_hidden(dock):
     assert not dock.details.isVisible()
     assert not dock.details.is_estimating
 
 
 def test_methods_that_do_not_fit_the_image_are_greyed_out_with_the_reason(dock, viewer, qtbot):
     viewer.add_image(np.zeros((8, 32, 32), np.uint8), name="volume")
-    press(dock, "unet3d")
+    choose_method(dock, "unet3d")
     dock.form.field("dims").set_value("3D")
     methods = dock.form.methods
     assert methods.can_choose("unet")
@@ -204,7 +201,7 @@ def test_methods_that_do_not_fit_the_image_are_greyed_out_with_the_reason(dock, 
 
 def test_3d_cannot_be_chosen_for_a_flat_image(dock, viewer):
     viewer.add_image(np.zeros((32, 32), np.uint8))
-    press(dock, "unet3d")
+    choose_method(dock, "unet3d")
     box = dock.form.field("dims")
     item = box.model().item(box.findText("3D"))
     assert not item.isEnabled()
@@ -212,7 +209,7 @@ def test_3d_cannot_be_chosen_for_a_flat_image(dock, viewer):
     assert box.model().item(box.findText("2D")).isEnabled()
 
 
-def test_a_press_on_a_greyed_out_method_says_why(shown, qtbot):
+def test_a_click_on_a_greyed_out_method_shows_the_reason(shown, qtbot):
     shown.form.methods.set_value("unet3d")
     shown.form.field("dims").set_value("3D")
     shown.viewer.add_image(np.zeros((32, 32), np.uint8))
@@ -226,17 +223,17 @@ def test_a_press_on_a_greyed_out_method_says_why(shown, qtbot):
     assert shown.session.segmenter.spec.name == "unet3d"
 
 
-def test_3d_is_left_by_choosing_a_method_without_it(dock):
-    press(dock, "unet3d")
+def test_3d_is_reset_by_choosing_a_2d_method(dock):
+    choose_method(dock, "unet3d")
     dock.form.field("dims").set_value("3D")
-    press(dock, "unet")
+    choose_method(dock, "unet")
     assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet18")
 
 
-def test_axes_chosen_in_the_train_dock_count(dock, train_dock, viewer, qtbot):
+def test_axes_chosen_in_the_train_dock_are_used(dock, train_dock, viewer, qtbot):
     layer = viewer.add_image(np.zeros((4, 32, 32), np.uint8))
     assert dock.selected.image.axes == "ZYX"
-    press(dock, "unet3d")
+    choose_method(dock, "unet3d")
     train_dock.data.axes.set_axes("CYX")
     assert dock.selected.image.axes == "CYX"
     assert "choose Dims 2D" in dock.form.field("dims").itemData(2, Qt.ItemDataRole.ToolTipRole)
@@ -247,21 +244,21 @@ def test_axes_chosen_in_the_train_dock_count(dock, train_dock, viewer, qtbot):
         layer.axis_labels = ("t", "y", "x")
 
 
-def test_sizes_are_chosen_and_encoders_may_be_typed(dock):
+def test_sizes_are_chosen_and_encoders_can_be_typed(dock):
     assert dock.form.label("encoder").text() == "Encoder"
-    press(dock, "unet3d")
+    choose_method(dock, "unet3d")
     assert dock.form.label("encoder").text() == "Size"
     assert not dock.form.encoder.isEditable()
     dock.form.encoder.set_value("medium")
     assert dock.form.encoder.currentText() == "medium"
-    press(dock, "unet")
+    choose_method(dock, "unet")
     assert dock.form.encoder.isEditable()
     assert dock.form.encoder.currentText() == dock.session.segmenter.spec.encoder == "resnet18"
 
 
 def test_filters_have_no_weights(dock):
     assert not dock.form.weights.isHidden()
-    press(dock, "pixels")
+    choose_method(dock, "pixels")
     assert dock.form.weights.isHidden()
     assert dock.form.label("weights").isHidden()
     dock.form.encoder.set_value("resnet18")
@@ -280,16 +277,16 @@ def test_the_image_stays_while_labels_on_it_are_painted(dock, viewer):
 def test_only_a_pixel_classifier_has_features(dock):
     section = dock.form.sections["features"]
     assert section.isHidden()
-    press(dock, "pixels")
+    choose_method(dock, "pixels")
     assert not section.isHidden()
     dock.form.field("features").field("window").set_value(5)
     assert dock.session.segmenter.spec.features.window == 5
-    press(dock, "unet")
+    choose_method(dock, "unet")
     assert section.isHidden()
     assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet18")
 
 
-def test_weights_may_be_a_file(dock, tmp_path, monkeypatch):
+def test_weights_can_be_a_file(dock, tmp_path, monkeypatch):
     path = tmp_path / "mine.pth"
     path.write_bytes(b"")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
@@ -301,24 +298,24 @@ def test_weights_may_be_a_file(dock, tmp_path, monkeypatch):
     assert dock.form.weights.currentText() == "mine.pth"
     path.unlink()
     dock.form.encoder.set_value("resnet34")
-    assert "which is no file here" in dock.details.text()
+    assert "which is not a file" in dock.details.text()
     choose_weights(dock, "random")
     assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet34")
 
 
-def test_weights_go_with_method_and_encoder(dock):
-    press(dock, "fcn")
-    assert words(dock) == ["random", "imagenet", "file …"]
+def test_weights_depend_on_method_and_encoder(dock):
+    choose_method(dock, "fcn")
+    assert weights(dock) == ["random", "imagenet", "file …"]
     dock.form.encoder.set_value("resnet50")
     choose_weights(dock, "coco")
     assert dock.session.segmenter.spec.weights == "coco"
-    press(dock, "unet")
+    choose_method(dock, "unet")
     assert dock.session.segmenter.spec.weights is None
-    press(dock, "unet3d")
-    assert words(dock) == ["random", "file …"]
+    choose_method(dock, "unet3d")
+    assert weights(dock) == ["random", "file …"]
 
 
-def words(dock):
+def weights(dock):
     return [dock.form.weights.itemText(i) for i in range(dock.form.weights.count())]
 
 
@@ -366,13 +363,13 @@ def trained():
     return Segmenter(device="cpu").fit(pixels, labels, config).trained
 
 
-def test_every_preset_says_when_to_choose_it(dock):
+def test_every_preset_has_a_tooltip(dock):
     tips = [dock.preset.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(len(PRESETS))]
     assert tips == [preset.about for preset in PRESETS.values()]
 
 
-def test_the_copied_python_names_what_was_chosen(dock):
-    press(dock, "pixels")
+def test_the_copied_python_contains_the_choices(dock):
+    choose_method(dock, "pixels")
     dock.form.field("features").field("stride").set_value(4)
     dock.files.copy_button.click()
     before = dock.session.segmenter

@@ -278,7 +278,7 @@ def test_the_window_closed_during_training_ends_it(dock, viewer, qtbot):
 def test_a_sentence_says_why_training_failed(dock, qtbot):
     dock.session.segmenter.device = "cuda:7"
     train(qtbot, dock)
-    assert "device is 'cuda:7', which is not here" in dock.bar.status.text()
+    assert "device is 'cuda:7', which is not available" in dock.bar.status.text()
     assert not dock.session.segmenter.is_trained
 
 
