@@ -122,7 +122,7 @@ def test_volumes_of_different_voxel_sizes_are_refused_or_resampled():
 
 def test_predictions_at_another_spacing_agree_in_the_world():
     fine = ball((32, 32, 32), (0.5, 0.5, 0.5))
-    config = TrainConfig(**vars(QUICK) | {"voxel_size": 1.0, "epochs": 30})
+    config = TrainConfig(**vars(QUICK) | {"voxel_size": 1.0, "epochs": 20})
     image = fine + np.random.default_rng(0).normal(0, 0.05, fine.shape)
     segmenter = Segmenter(ModelSpec("unet3d")).fit(image, fine, config, spacing=(0.5,) * 3)
     assert (segmenter.predict(image, spacing=(0.5,) * 3) == fine).mean() > 0.97
@@ -143,5 +143,5 @@ def test_voxel_sizes_other_than_the_models_give_a_warning():
     volume = ball((16, 16, 16), (1.0, 1.0, 1.0)) * 1.0
     segmenter = Segmenter(ModelSpec("unet3d"))
     segmenter.fit(volume, volume.astype(int), QUICK, spacing=(1.0, 1.0, 2.0))
-    with pytest.warns(UserWarning, match=r"voxels of 3 x 1 x 2 .*learned on 1 x 1 x 2"):
+    with pytest.warns(UserWarning, match=r"voxels of 3 x 1 x 2 .*trained on 1 x 1 x 2"):
         segmenter.predict(volume, spacing=(3.0, 1.0, 2.0))
