@@ -1,8 +1,10 @@
 import json
 import os
 import pickle
+import shutil
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from skimage.data import coins
 from napari_segkit import (
     CleanConfig,
     CRFConfig,
+    ModelSpec,
     RefineConfig,
     Segmenter,
     SuperpixelConfig,
@@ -21,7 +24,7 @@ from napari_segkit import (
     TrainConfig,
 )
 from napari_segkit.model_file import save
-from napari_segkit.models import MODELS
+from napari_segkit.models import MODELS, Inputs, build
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +32,20 @@ def segmenter():
     labels = np.zeros(coins().shape, np.uint8)
     labels[::4] = np.where(coins()[::4] > 120, 7, 2)
     config = TrainConfig(epochs=1, steps_per_epoch=2, tile=TileConfig(64, 32), normalise="training")
-    return Segmenter().fit(coins(), labels, config)
+    return Segmenter(ModelSpec("segresnet", dims="2D")).fit(coins(), labels, config)
+
+
+@pytest.fixture(scope="module")
+def saved(segmenter, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "cells.segkit"
+    segmenter.save(path)
+    return path
 
 
 @pytest.fixture
-def file(segmenter, tmp_path):
-    segmenter.save(tmp_path / "cells.segkit")
-    return tmp_path / "cells.segkit"
+def file(saved, tmp_path):
+    """A copy that a test may change."""
+    return Path(shutil.copy(saved, tmp_path))
 
 
 def header_of(path):
@@ -54,18 +64,18 @@ def test_a_loaded_model_gives_the_same_pixels_and_knows_everything(segmenter, fi
     assert loaded.trained.provenance == segmenter.trained.provenance
 
 
-def test_a_model_keeps_its_recipe(segmenter, tmp_path):
-    recipe = RefineConfig(
+def test_a_model_keeps_its_refinement_settings(segmenter, tmp_path):
+    config = RefineConfig(
         "superpixels",
         crf=CRFConfig(3),
         superpixels=SuperpixelConfig(size=7.5),
         clean=(CleanConfig(7, threshold=0.7, largest=True), CleanConfig(2, min_size=4.0)),
     )
-    save(replace(segmenter.trained, refine=recipe), tmp_path / "a.segkit")
-    assert Segmenter.load(tmp_path / "a.segkit").refine == recipe
+    save(replace(segmenter.trained, refine=config), tmp_path / "a.segkit")
+    assert Segmenter.load(tmp_path / "a.segkit").refine == config
 
 
-def test_a_file_from_before_there_were_recipes_does_nothing_to_probabilities(file):
+def test_a_file_without_refinement_settings_refines_nothing(file):
     rewrite(file, lambda h, _: h.pop("refine"))
     assert Segmenter.load(file).refine == RefineConfig()
 
@@ -163,13 +173,13 @@ def test_a_file_of_a_newer_version_says_update(file):
         lambda h, _: h.update(refine={"clean": [{"value": 3}]}),
     ],
 )
-def test_a_header_that_does_not_fit_is_refused(file, change):
+def test_a_header_that_does_not_match_is_refused(file, change):
     rewrite(file, change)
     with pytest.raises(ValueError, match="header that does not match"):
         Segmenter.load(file)
 
 
-def test_a_library_that_builds_it_otherwise_now_is_named(file):
+def test_an_error_names_libraries_of_another_version(file):
     def older(header, tensors):
         header["provenance"]["versions"]["segmentation-models-pytorch"] = "0.4.0"
         tensors.popitem()
@@ -180,7 +190,7 @@ def test_a_library_that_builds_it_otherwise_now_is_named(file):
 
 
 @pytest.mark.parametrize("path", ["/me/secret.pth", "secret"])
-def test_a_path_of_weights_stays_at_home(segmenter, tmp_path, path):
+def test_a_path_of_weights_is_not_saved(segmenter, tmp_path, path):
     from_file = replace(segmenter.trained, spec=replace(segmenter.spec, weights=path))
     save(from_file, tmp_path / "shared.segkit")
     assert b"secret" not in (tmp_path / "shared.segkit").read_bytes()
@@ -189,9 +199,14 @@ def test_a_path_of_weights_stays_at_home(segmenter, tmp_path, path):
 
 
 def test_published_weights_are_remembered(segmenter, tmp_path):
+    unet = Segmenter().spec
     for word in ("imagenet", "ssl"):
-        begun = replace(segmenter.trained, spec=replace(segmenter.spec, weights=word))
-        save(begun, tmp_path / "a.segkit")
+        pretrained = replace(
+            segmenter.trained,
+            spec=replace(unet, weights=word),
+            network=build(unet, Inputs(1, 2, (1.0, 1.0))),
+        )
+        save(pretrained, tmp_path / "a.segkit")
         assert Segmenter.load(tmp_path / "a.segkit").spec.weights == word
 
 
@@ -199,7 +214,7 @@ def test_published_weights_are_remembered(segmenter, tmp_path):
     "change", [{"spacing": [0, 0, 0]}, {"tile_size": [16], "overlap": [0]}, {"provenance": None}]
 )
 @pytest.mark.parametrize("name", ["pixels", "mednext"])
-def test_nothing_is_built_from_a_header_that_cannot_be(file, name, change, monkeypatch):
+def test_no_network_is_built_from_an_invalid_header(file, name, change, monkeypatch):
     def other(header, _):
         header["spec"] |= {"name": name, "encoder": MODELS[name].encoders[0]}
         header.update(change)
@@ -210,7 +225,7 @@ def test_nothing_is_built_from_a_header_that_cannot_be(file, name, change, monke
         Segmenter.load(file)
 
 
-def test_loading_never_looks_for_the_weights_a_training_began_with(file):
+def test_loading_never_looks_for_initial_weights(file):
     rewrite(file, lambda h, _: h["spec"].update(weights="/gone/weights.pth"))
     loaded = Segmenter.load(file)
     assert loaded.spec.weights == "/gone/weights.pth"
@@ -226,7 +241,7 @@ def test_tensors_without_our_header_are_refused(tmp_path, metadata):
         Segmenter.load(tmp_path / "a.segkit")
 
 
-def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path):
+def test_a_header_larger_than_the_file_is_refused(tmp_path):
     head = json.dumps(
         {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
     ).encode()
@@ -236,7 +251,7 @@ def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path):
         Segmenter.load(path)
 
 
-def test_a_header_cannot_ask_for_more_memory_than_the_file_holds(file):
+def test_a_header_cannot_request_more_memory_than_the_file_holds(file):
     rewrite(file, lambda h, _: h.update(channels=10**9))
     with pytest.raises(ValueError, match="tensors do not match this model"):
         Segmenter.load(file)

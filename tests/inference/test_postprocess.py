@@ -150,7 +150,7 @@ def test_what_cannot_be_smoothed_so_is_refused_before_tiles_are_predicted():
     three = trained(dims="3D").fit(
         np.resize(IMAGE, (4, 40, 50)), np.resize(TRUTH, (4, 40, 50)), LEARNING
     )
-    flat = RefineConfig("superpixels", generate=SuperpixelConfig("quickshift"))
+    flat = RefineConfig("superpixels", superpixels=SuperpixelConfig("quickshift"))
     with pytest.raises(ValueError, match="quickshift"):
         next(three.predict_tiles(np.resize(IMAGE, (4, 40, 50)), refine=flat))
 
