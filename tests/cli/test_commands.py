@@ -1,4 +1,4 @@
-"""The commands on real files, with real small trainings."""
+"""The commands on real files, with small trainings."""
 
 import json
 import signal
@@ -59,7 +59,7 @@ def run(*arguments):
     return cli.main([str(a) for a in arguments])
 
 
-def test_train_shows_what_is_learned_from_and_its_progress(data, tmp_path, capsys):
+def test_train_shows_label_statistics_and_progress(data, tmp_path, capsys):
     path = tmp_path / "a.segkit"
     arguments = ["train", data / "images", data / "masks", "-o", path, "--unlabelled", "none"]
     assert run(*arguments, *TINY) == 0
@@ -100,7 +100,7 @@ def test_predict_a_folder(data, model, tmp_path, capsys):
     assert kept["image"] == {"name": "0.png", "axes": "YX", "shape": [70, 80]}
 
 
-def test_the_command_line_and_the_console_give_the_same_labels(data, model, tmp_path):
+def test_the_labels_are_the_same_as_in_python(data, model, tmp_path):
     image = data / "images/1.png"
     assert run("predict", model, image, "-o", tmp_path / "a.png", "--device", "cpu") == 0
     direct = Segmenter.load(model, device="cpu").predict(scene(1)[0])
@@ -153,13 +153,13 @@ def test_evaluate_pools_pixels_and_lists_images(data, model, tmp_path, capsys):
     assert pooled["iou"].tolist() == pytest.approx(expected)
 
 
-def test_evaluate_leaves_out_what_it_is_told(data, capsys):
+def test_evaluate_leaves_out_unlabelled_pixels(data, capsys):
     mask = data / "masks/0.tif"
     assert run("evaluate", mask, mask, "--unlabelled", "0") == 0
     assert "unlabelled=0 (its pixels are not counted)" in capsys.readouterr().out
 
 
-def test_images_of_one_name_are_told_apart(tmp_path, capsys):
+def test_images_with_equal_names_are_distinguished(tmp_path, capsys):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         tifffile.imwrite(tmp_path / name / "p.tif", scene(0)[1])
@@ -188,9 +188,7 @@ def test_a_table_is_not_overwritten_unless_asked(data, tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["figures.csv"]
 
 
-def test_a_stack_does_not_fit_a_png_and_is_refused_before_the_work(
-    model, tmp_path, monkeypatch, capsys
-):
+def test_a_stack_for_a_png_is_refused_before_the_work(model, tmp_path, monkeypatch, capsys):
     (tmp_path / "in").mkdir()
     tifffile.imwrite(tmp_path / "in/a.tif", np.stack([scene(i)[0] for i in range(2)]))
     monkeypatch.setattr(Segmenter, "predict_tiles", None)
@@ -210,7 +208,7 @@ def test_a_stack_does_not_fit_a_png_and_is_refused_before_the_work(
     ],
 )
 @pytest.mark.parametrize("command", ["train", "predict"])
-def test_a_failure_is_one_sentence(
+def test_a_failure_is_reported_in_one_line(
     command, problem, said, data, model, tmp_path, monkeypatch, capsys
 ):
     def fail(*_, **__):
@@ -233,7 +231,7 @@ def test_models_are_listed(capsys):
     assert '"fast on CPU"' in listed
 
 
-def test_all_about_a_model_names_its_encoders_and_their_licences(capsys):
+def test_model_details_list_encoders_and_licences(capsys):
     assert run("models", "segformer") == 0
     about = capsys.readouterr().out
     assert "resnet50" in about
@@ -242,7 +240,7 @@ def test_all_about_a_model_names_its_encoders_and_their_licences(capsys):
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_preset_sets_what_was_not_given(first):
+def test_a_preset_sets_the_options_not_given(first):
     options, wish = ["--epochs", "20", "--overlap", "96"], ["--preset", "best on a GPU"]
     asked = [*wish, *options] if first else [*options, *wish]
     args = make_parser().parse_args(["train", "a.png", "b.png", "-o", "m.segkit", *asked])
@@ -253,7 +251,7 @@ def test_a_preset_sets_what_was_not_given(first):
 
 
 @pytest.mark.parametrize("name", ["unet", "mednext"])
-def test_another_model_than_the_presets_has_its_own_encoder(name):
+def test_another_model_does_not_take_the_presets_encoder(name):
     asked = ["--preset", "volume", "--model", name]
     args = make_parser().parse_args(["train", "a.png", "b.png", "-o", "m.segkit", *asked])
     assert spec_and_config(args) == (ModelSpec(name), preset("volume").config)
@@ -301,7 +299,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
-def test_mistakes_are_one_sentence(arguments, said, data, model, tmp_path, monkeypatch, capsys):
+def test_mistakes_are_reported_in_one_line(
+    arguments, said, data, model, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     places = {
         "IMAGES": data / "images",
@@ -335,7 +335,7 @@ def test_wrong_options_are_explained(arguments, capsys):
     assert "error: " in capsys.readouterr().err
 
 
-def test_labels_of_objects_are_asked_about_in_options(data, tmp_path, capsys):
+def test_questions_about_instance_labels_name_options(data, tmp_path, capsys):
     ids = np.zeros((70, 80), np.uint16)
     for i in range(12):
         ids[i * 5 : i * 5 + 3, 10:20] = i + 1
@@ -350,7 +350,7 @@ def test_labels_of_objects_are_asked_about_in_options(data, tmp_path, capsys):
 def test_an_interrupted_training_is_saved(data, tmp_path, monkeypatch, capsys):
     from napari_segkit.training import loop
 
-    monkeypatch.setattr("napari_segkit.training.semantic.train", pressing(1, loop.train))
+    monkeypatch.setattr("napari_segkit.training.semantic.train", interrupted(1, loop.train))
     arguments = ["train", data / "images", data / "masks", "-o", tmp_path / "a.segkit"]
     tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
     before = signal.getsignal(signal.SIGINT)
@@ -360,8 +360,8 @@ def test_an_interrupted_training_is_saved(data, tmp_path, monkeypatch, capsys):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def pressing(times, work):
-    """The generator `work` with Ctrl-C pressed so often in its second step."""
+def interrupted(times, work):
+    """The generator `work` with Ctrl-C pressed `times` times in its second step."""
 
     def press(*arguments, **options):
         for step in work(*arguments, **options):
@@ -373,10 +373,10 @@ def pressing(times, work):
 
 
 @pytest.mark.parametrize(("times", "status"), [(2, 0), (3, 130)])
-def test_pressed_twice_it_still_saves(times, status, data, tmp_path, monkeypatch, capsys):
+def test_the_second_interrupt_still_saves(times, status, data, tmp_path, monkeypatch, capsys):
     from napari_segkit.training import loop
 
-    monkeypatch.setattr("napari_segkit.training.semantic.train", pressing(times, loop.train))
+    monkeypatch.setattr("napari_segkit.training.semantic.train", interrupted(times, loop.train))
     path = tmp_path / "a.segkit"
     tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
     assert run("train", data / "images", data / "masks", "-o", path, *tiny) == status
@@ -384,7 +384,7 @@ def test_pressed_twice_it_still_saves(times, status, data, tmp_path, monkeypatch
     assert path.exists() == (status == 0)
 
 
-def test_pressed_while_it_saves_it_saves(data, tmp_path, monkeypatch):
+def test_an_interrupt_while_saving_does_not_stop_it(data, tmp_path, monkeypatch):
     write = Segmenter.save
 
     def slow(self, path):
@@ -395,14 +395,14 @@ def test_pressed_while_it_saves_it_saves(data, tmp_path, monkeypatch):
     monkeypatch.setattr(Segmenter, "save", slow)
     path = tmp_path / "a.segkit"
     arguments = ["train", data / "images/0.png", data / "masks/0.tif", "-o", path]
-    assert run(*arguments, *TINY, "--unlabelled", "none") == 0
+    assert run(*arguments, *TINY, "--unlabelled", "none", "--model", "pixels") == 0
     assert Segmenter.load(path).is_trained
 
 
-def test_interrupted_before_anything_was_learned(data, tmp_path, monkeypatch, capsys):
+def test_an_interrupt_before_the_first_step_saves_nothing(data, tmp_path, monkeypatch, capsys):
     from napari_segkit.training.pixels import PixelTrainer
 
-    monkeypatch.setattr(PixelTrainer, "steps", pressing(1, PixelTrainer.steps))
+    monkeypatch.setattr(PixelTrainer, "steps", interrupted(1, PixelTrainer.steps))
     arguments = ["train", data / "images", data / "masks", "-o", tmp_path / "a.segkit"]
     tiny = [*TINY, "--unlabelled", "none", "--model", "pixels"]
     assert run(*arguments, *tiny) == 130
@@ -433,7 +433,7 @@ def test_a_model_that_cannot_be_saved_is_saved_elsewhere(data, tmp_path, monkeyp
     assert Segmenter.load(saved).is_trained
 
 
-def test_the_demo_is_handed_its_options(monkeypatch):
+def test_the_demo_gets_its_options(monkeypatch):
     demo = pytest.importorskip("napari_segkit._qt.app.demo")
     asked = {}
     monkeypatch.setattr(demo, "main", lambda **options: asked.update(options) or 0)

@@ -15,7 +15,7 @@ def run(*arguments):
 
 
 def scene(seed):
-    """Squares with numbers of their own, and the same a little off."""
+    """Squares with ids, and the same slightly shifted."""
     truth = np.zeros((40, 48), np.uint16)
     for i in range(12):
         y, x = 10 * (i // 4) + 2, 12 * (i % 4) + 2
@@ -27,8 +27,8 @@ def scene(seed):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Folders `found` and `truth` with two pairs of label images."""
-    for name, place in (("found", 0), ("truth", 1)):
+    """Folders `predicted` and `truth` with two pairs of label images."""
+    for name, place in (("predicted", 0), ("truth", 1)):
         (tmp_path / name).mkdir()
         for i in range(2):
             tifffile.imwrite(tmp_path / name / f"{i}.tif", scene(i)[place])
@@ -37,10 +37,10 @@ def folders(tmp_path):
 
 @pytest.fixture
 def coco(tmp_path):
-    """The same as folders of PNG files, each with a JSON file beside it."""
+    """The same as folders of PNG files, each with a JSON file."""
     table = pd.DataFrame({"index": 300 * np.arange(1, 13), "class": ["cell"] * 11 + ["wall"]})
     table["kind"] = ["thing"] * 11 + ["stuff"]
-    for name, place in (("found", 0), ("truth", 1)):
+    for name, place in (("predicted", 0), ("truth", 1)):
         (tmp_path / name).mkdir()
         for i in range(2):
             write_panoptic(tmp_path / name / f"{i}.png", scene(i)[place], table)
@@ -55,7 +55,7 @@ def test_the_kinds_are_those_of_evaluate(capsys):
 
 def test_objects_are_pooled_over_images(folders, capsys):
     table = folders / "figures.csv"
-    inputs = folders / "found", folders / "truth"
+    inputs = folders / "predicted", folders / "truth"
     assert run("evaluate", *inputs, "--kind", "instance", "--csv", table) == 0
     printed = capsys.readouterr().out
     expected = evaluate(*(list(s) for s in zip(scene(0), scene(1), strict=True)), kind="instance")
@@ -72,7 +72,7 @@ def test_objects_are_pooled_over_images(folders, capsys):
 
 def test_segments_are_read_with_their_classes(coco, capsys):
     table = coco / "figures.csv"
-    inputs = coco / "found", coco / "truth"
+    inputs = coco / "predicted", coco / "truth"
     assert run("evaluate", *inputs, "--kind", "panoptic", "--csv", table) == 0
     printed = capsys.readouterr().out
     assert "Pooled segments of 2 images" in printed
@@ -85,8 +85,8 @@ def test_segments_are_read_with_their_classes(coco, capsys):
     assert pooled["sq"].tolist()[:2] == pytest.approx([iou, iou])
 
 
-def test_unlabelled_and_pieces_are_options(folders, capsys):
-    files = folders / "found/0.tif", folders / "truth/0.tif"
+def test_unlabelled_and_connected_components_are_options(folders, capsys):
+    files = folders / "predicted/0.tif", folders / "truth/0.tif"
     assert run("evaluate", *files, "--kind", "instance", "--unlabelled", "300") == 0
     assert "11 objects in the truth, 11 predicted" in capsys.readouterr().out
     mask = folders / "mask.tif"
@@ -99,8 +99,8 @@ def test_unlabelled_and_pieces_are_options(folders, capsys):
     assert "12 objects in the truth, 12 predicted" in capsys.readouterr().out
 
 
-def test_ids_given_as_classes_are_sent_to_the_other_kind(folders, capsys):
-    assert run("evaluate", folders / "found/0.tif", folders / "truth/0.tif") == 2
+def test_instance_ids_given_as_classes_suggest_the_instance_kind(folders, capsys):
+    assert run("evaluate", folders / "predicted/0.tif", folders / "truth/0.tif") == 2
     assert "--labels-are classes or --kind instance." in capsys.readouterr().err
 
 
@@ -111,8 +111,8 @@ def test_ids_given_as_classes_are_sent_to_the_other_kind(folders, capsys):
         ("instance", "nowhere.tif", "no file or folder"),
     ],
 )
-def test_mistakes_are_one_sentence(kind, name, said, folders, capsys):
-    assert run("evaluate", folders / "found/0.tif", folders / name, "--kind", kind) == 2
+def test_mistakes_are_reported_in_one_line(kind, name, said, folders, capsys):
+    assert run("evaluate", folders / "predicted/0.tif", folders / name, "--kind", kind) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert said in last
     assert last.endswith(".")

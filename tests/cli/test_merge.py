@@ -8,7 +8,7 @@ from napari_segkit import ModelSpec, Segmenter, TrainConfig, cli
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Model files `classes.segkit` and `objects.segkit`, of bright squares on two grounds."""
+    """Model files `classes.segkit` and `objects.segkit`, of bright squares on two backgrounds."""
     folder = tmp_path_factory.mktemp("models")
     ids = np.zeros((48, 64), np.uint8)
     for number, x in enumerate(range(4, 60, 12), 1):
@@ -30,7 +30,7 @@ def merge(folder, output, *more, order=("classes", "objects")):
     return cli.main([str(a) for a in ("merge", *files, "-o", output, *more)])
 
 
-def test_two_files_become_one_that_predicts_both(folder, tmp_path, capsys):
+def test_the_merged_model_predicts_both(folder, tmp_path, capsys):
     output = tmp_path / "both.segkit"
     assert merge(folder, output, "--stuff", "class 1, 2") == 0
     said = capsys.readouterr()
@@ -44,7 +44,7 @@ def test_two_files_become_one_that_predicts_both(folder, tmp_path, capsys):
     assert found.table["class"].tolist() == ["object"] * 5 + ["class 1", "class 2"]
 
 
-def test_without_stuff_all_classes_lie_between(folder, tmp_path, capsys):
+def test_by_default_all_other_classes_are_stuff(folder, tmp_path, capsys):
     assert merge(folder, tmp_path / "both.segkit") == 0
     assert "Stuff classes: class 1, class 2, class 3." in capsys.readouterr().err
 
@@ -72,7 +72,7 @@ def test_nothing_is_overwritten_unless_asked(folder, tmp_path, capsys):
         ([], ("classes", "nothing"), "There is no model file"),
     ],
 )
-def test_mistakes_are_one_sentence(folder, tmp_path, capsys, options, order, said):
+def test_mistakes_are_reported_in_one_line(folder, tmp_path, capsys, options, order, said):
     assert merge(folder, tmp_path / "both.segkit", *options, order=order) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line

@@ -1,4 +1,4 @@
-"""MRI volumes through the commands: in place, whichever way they lie."""
+"""The commands keep the orientation of MRI volumes."""
 
 import nibabel as nib
 import numpy as np
@@ -28,15 +28,15 @@ def scene():
     return nib.Nifti1Image(image, matrix), nib.Nifti1Image(mask.astype(np.float64), matrix)
 
 
-def lying_otherwise(image):
+def reoriented(image):
     move = nib.orientations.ornt_transform(
         nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(OTHER)
     )
     return image.as_reoriented(move)
 
 
-def as_before(image, original):
-    """The voxels of an image that lies otherwise, in the order of the original's."""
+def in_original_order(image, original):
+    """The voxels of a reoriented image, in the order of the original."""
     move = nib.orientations.ornt_transform(
         nib.io_orientation(image.affine), nib.io_orientation(original.affine)
     )
@@ -47,14 +47,14 @@ def as_before(image, original):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Images, one of which lies otherwise; masks that lie as the first; and a model."""
+    """Images of two orientations, masks with the orientation of the first, and a model."""
     folder = tmp_path_factory.mktemp("mri")
     for name in ("images", "masks"):
         (folder / name).mkdir()
     image, mask = scene()
     image.header["descrip"] = b"a phantom"
     nib.save(image, folder / "images/a.nii.gz")
-    nib.save(lying_otherwise(image), folder / "images/b.nii")
+    nib.save(reoriented(image), folder / "images/b.nii")
     for name in ("a.nii.gz", "b.nii.gz"):
         nib.save(mask, folder / "masks" / name)
     model = folder / "model.segkit"
@@ -62,24 +62,24 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_masks_are_learned_in_place(folder):
-    """Were the masks of one image not turned, they would not have its shape."""
+def test_masks_are_reoriented_to_their_images(folder):
+    """Without that, the masks of one image would not have its shape."""
     model = Segmenter.load(folder / "model.segkit").trained
     assert model.orientation == "SAR"
     assert model.spacing == (3.0, 0.5, 0.5)
 
 
-def test_a_volume_that_lies_otherwise_gets_the_same_labels_in_place(folder, tmp_path):
+def test_a_reoriented_volume_gets_the_same_labels(folder, tmp_path):
     for name in ("a.nii.gz", "b.nii"):
         source = folder / "images" / name
         assert run("predict", folder / "model.segkit", source, "-o", tmp_path / name) == 0
     one, other = nib.load(tmp_path / "a.nii.gz"), nib.load(tmp_path / "b.nii")
     assert len(np.unique(one.dataobj)) == 2
     assert nib.aff2axcodes(other.affine) == tuple(OTHER)
-    np.testing.assert_array_equal(as_before(other, one), one.dataobj)
+    np.testing.assert_array_equal(in_original_order(other, one), one.dataobj)
 
 
-def test_a_folder_of_volumes_gives_volumes_in_place(folder, tmp_path, capsys):
+def test_a_folder_of_volumes_keeps_their_orientations(folder, tmp_path, capsys):
     out = tmp_path / "out"
     model = folder / "model.segkit"
     assert run("predict", model, folder / "images", "-o", out, "--probabilities") == 0
@@ -103,7 +103,7 @@ def test_a_format_can_be_chosen(folder, tmp_path):
     assert read_labels(tmp_path / "a.tif").shape == (6, 40, 36)
 
 
-def test_a_broken_file_is_one_sentence(tmp_path, capsys):
+def test_a_broken_file_is_reported_in_one_line(tmp_path, capsys):
     for command in (["train", "b.nii", "b.nii", "-o", "m.segkit"], ["evaluate", "b.nii", "b.nii"]):
         (tmp_path / "b.nii").write_bytes(b"no header at all")
         given = [str(tmp_path / a) if "." in a else a for a in command]
@@ -116,10 +116,7 @@ def test_other_axes_than_the_files_are_refused(tmp_path, capsys):
     nib.save(nib.Nifti1Image(np.ones((6, 8, 9), np.uint8), np.eye(4)), path)
     target = str(tmp_path / "m.segkit")
     assert cli.main(["train", str(path), str(path), "-o", target, "--axes", "XYZ"]) == 2
-    assert (
-        "differ from ZYX, the axes in the header of a.nii"
-        in capsys.readouterr().err
-    )
+    assert "differ from ZYX, the axes in the header of a.nii" in capsys.readouterr().err
 
 
 def test_a_folder_cannot_become_a_model(tmp_path, capsys):

@@ -46,7 +46,7 @@ def test_every_type_is_read(arguments, expected):
 
 
 @pytest.mark.parametrize("objects", ["boundary", "none"])
-def test_a_word_or_none(objects):
+def test_a_choice_or_none(objects):
     expected = None if objects == "none" else objects
     assert read(ModelSpec(), "--objects", objects).objects == expected
     with pytest.raises(SystemExit):
@@ -63,7 +63,7 @@ def test_an_option_can_have_another_name():
     assert read(ModelSpec(), "--model", "fpn", names=names) == ModelSpec("fpn")
 
 
-def test_options_of_two_configurations_are_kept_apart_by_a_prefix():
+def test_a_prefix_separates_options_of_two_configurations():
     parser = ArgumentParser()
     add_options(parser, MRFConfig(), prefix="mrf_", suppress=True)
     add_options(parser, CRFConfig(), prefix="crf_", suppress=True)

@@ -27,9 +27,9 @@ CPU = ["--device", "cpu", "--threads", "1"]
 RAW = ["--no-intensity", "--no-edges", "--no-texture", "--window", "1"]
 PIXELS = ["--model", "pixels", "--dims", "2D", "--unlabelled", "none", *RAW, *CPU]
 MRF = ["--refine", "mrf", "--mrf-weight", "1", "--mrf-intensity-sigma", "0.3"]
-TIDY = ["--clean", "class 4: fill_holes=9, min-size=12", "--clean", "1:largest"]
+CLEAN = ["--clean", "class 4: fill_holes=9, min-size=12", "--clean", "1:largest"]
 STEPS = (CleanConfig(4, fill_holes=9, min_size=12), CleanConfig(1, largest=True))
-RECIPE = RefineConfig("mrf", mrf=MRFConfig(1.0, intensity_sigma=0.3), clean=STEPS)
+REFINE = RefineConfig("mrf", mrf=MRFConfig(1.0, intensity_sigma=0.3), clean=STEPS)
 
 
 def scene(seed, shape=(40, 60)):
@@ -53,7 +53,7 @@ def data(tmp_path_factory):
     model = folder / "model.segkit"
     assert run("train", folder / "images", folder / "masks", "-o", model, *PIXELS) == 0
     segmenter = Segmenter.load(model, device="cpu")
-    segmenter.refine = RECIPE
+    segmenter.refine = REFINE
     segmenter.save(folder / "refined.segkit")
     return folder
 
@@ -72,19 +72,19 @@ def predicted(data, tmp_path, *asked, model="model.segkit"):
     return np.load(target)
 
 
-def test_the_command_line_and_the_console_refine_alike(data, tmp_path):
-    direct = Segmenter.load(data / "model.segkit", device="cpu").predict(scene(0)[0], refine=RECIPE)
-    np.testing.assert_array_equal(predicted(data, tmp_path, *MRF, *TIDY), direct)
+def test_the_labels_are_the_same_as_in_python(data, tmp_path):
+    direct = Segmenter.load(data / "model.segkit", device="cpu").predict(scene(0)[0], refine=REFINE)
+    np.testing.assert_array_equal(predicted(data, tmp_path, *MRF, *CLEAN), direct)
     assert (predicted(data, tmp_path) != direct).any()
 
 
-def test_the_models_own_recipe_counts_by_default(data, tmp_path):
+def test_the_models_settings_are_the_default(data, tmp_path):
     model = Segmenter.load(data / "model.segkit", device="cpu")
     asked = {
-        (): RECIPE,
+        (): REFINE,
         ("--refine", "none"): RefineConfig(),
-        ("--clean", "none"): RefineConfig("mrf", mrf=RECIPE.mrf),
-        ("--mrf-weight", "0.2"): replace(RECIPE, mrf=MRFConfig(0.2, intensity_sigma=0.3)),
+        ("--clean", "none"): RefineConfig("mrf", mrf=REFINE.mrf),
+        ("--mrf-weight", "0.2"): replace(REFINE, mrf=MRFConfig(0.2, intensity_sigma=0.3)),
         ("--refine", "superpixels", "--superpixels-size", "5"): RefineConfig(
             "superpixels", superpixels=SuperpixelConfig(size=5), clean=STEPS
         ),
@@ -98,7 +98,7 @@ def test_the_models_own_recipe_counts_by_default(data, tmp_path):
         np.testing.assert_array_equal(found, expected, err_msg=" ".join(options))
 
 
-def test_a_file_says_how_it_was_refined(data, tmp_path):
+def test_a_file_records_how_it_was_refined(data, tmp_path):
     image, target = data / "images/0.png", tmp_path / "a.tif"
     assert run("predict", data / "refined.segkit", image, "-o", target, *CPU) == 0
     with tifffile.TiffFile(target) as file:
@@ -118,7 +118,7 @@ def test_smoothing_afterwards_gives_the_same(kind, data, tmp_path, capsys):
     assert run("predict", data / "refined.segkit", images, "-o", tmp_path / "now", *asked) == 0
     capsys.readouterr()
     more = [] if kind != "npy" else ["--classes", "1,4"]
-    names = [s.replace("class 4", "4") for s in TIDY]
+    names = [s.replace("class 4", "4") for s in CLEAN]
     assert (
         run("smooth", raw / "probabilities", images, "-o", later, *asked, *MRF, *names, *more) == 0
     )
@@ -138,7 +138,7 @@ def test_smoothing_afterwards_gives_the_same(kind, data, tmp_path, capsys):
             assert [c.name for c in read_classes(later / f"{i}.{kind}")] == ["class 1", "class 4"]
 
 
-def test_a_crf_is_what_smooth_does_unless_told(data, tmp_path):
+def test_smooth_uses_a_crf_by_default(data, tmp_path):
     image, labels = scene(0)
     np.save(tmp_path / "maps.npy", np.stack([labels == 1, labels == 4]).astype(np.float32))
     files = ["smooth", tmp_path / "maps.npy", data / "images/0.png"]
@@ -154,13 +154,13 @@ def test_plain_labels_are_smoothed_too(data, tmp_path):
     files = [data / "masks/0.png", data / "images/0.png", "-o", tmp_path / "a.png"]
     assert run("smooth", *files, *asked) == 0
     soft, values = soft_labels(labels, values=[1, 4, 9], certainty=0.6, unlabelled=1)
-    expected = refine(soft, image, RefineConfig("mrf", mrf=RECIPE.mrf), values=values)
+    expected = refine(soft, image, RefineConfig("mrf", mrf=REFINE.mrf), values=values)
     np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), expected)
 
 
 @pytest.mark.parametrize("kind", ["tif", "png", "nii.gz"])
-def test_labels_are_of_all_classes_that_their_file_names(kind, data, tmp_path):
-    """Two of five are painted: the certainty is shared among five, and all can be tidied."""
+def test_labels_have_all_classes_named_in_their_file(kind, data, tmp_path):
+    """Two of five are present: probabilities and clean-up are for all five."""
     image, labels = scene(0)
     names = {1: "ground", 2: "sky", 4: "nucleus", 7: "rim", 9: "void"}
     told = {"classes": [[value, name] for value, name in names.items()]}
@@ -170,7 +170,7 @@ def test_labels_are_of_all_classes_that_their_file_names(kind, data, tmp_path):
     asked = ["--clean", "nucleus: min_size=12", "--certainty", "0.4", *MRF, *CPU]
     assert run(*files, *asked) == 0
     soft, values = soft_labels(labels, values=list(names), certainty=0.4)
-    recipe = RefineConfig("mrf", mrf=RECIPE.mrf, clean=(CleanConfig(4, min_size=12),))
+    recipe = RefineConfig("mrf", mrf=REFINE.mrf, clean=(CleanConfig(4, min_size=12),))
     expected = refine(soft, image, recipe, values=values)
     np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), expected)
     assert [c.name for c in read_classes(tmp_path / "a.tif")] == list(names.values())
@@ -179,8 +179,8 @@ def test_labels_are_of_all_classes_that_their_file_names(kind, data, tmp_path):
     assert [c.name for c in read_classes(tmp_path / "a.tif")] == ["ground", "nucleus"]
 
 
-def test_nifti_probabilities_lie_as_their_image(data, tmp_path):
-    """A volume whose file lies another way than the probabilities' file."""
+def test_nifti_probabilities_are_reoriented_to_their_image(data, tmp_path):
+    """The two files have different orientations."""
     volume = np.stack([scene(i)[0] for i in range(3)])
     truth = np.stack([scene(i)[1] for i in range(3)])
     maps = np.stack([truth == 1, truth == 4]).astype(np.float32) * 0.6 + 0.2
@@ -191,14 +191,14 @@ def test_nifti_probabilities_lie_as_their_image(data, tmp_path):
     target = tmp_path / "o.nii.gz"
     asked = [*MRF, "--classes", "1,4", *CPU]
     assert run("smooth", tmp_path / "p.nii", tmp_path / "i.nii", "-o", target, *asked) == 0
-    recipe = RefineConfig("mrf", mrf=RECIPE.mrf)
+    recipe = RefineConfig("mrf", mrf=REFINE.mrf)
     expected = refine(maps, volume, recipe, values=(1, 4), spacing=(3, 2, 1))
     found = nib.load(target)
     np.testing.assert_array_equal(np.asarray(found.dataobj).T, expected)
     np.testing.assert_array_equal(found.affine, np.diag([1.0, 2, 3, 1]))
 
 
-def test_any_order_of_axes_and_slices_for_themselves(data, tmp_path):
+def test_any_order_of_axes_and_single_slices(data, tmp_path):
     stack = np.stack([scene(i)[0] for i in range(3)])
     truth = np.stack([scene(i)[1] for i in range(3)])
     maps = np.stack([truth == 1, truth == 4]).astype(np.float32) * 0.6 + 0.2
@@ -207,14 +207,14 @@ def test_any_order_of_axes_and_slices_for_themselves(data, tmp_path):
     tifffile.imwrite(tmp_path / "p.tif", moved, metadata={"axes": "ZYXC"}, photometric="minisblack")
     files = ["smooth", tmp_path / "p.tif", tmp_path / "i.tif", "-o"]
     assert run(*files, tmp_path / "a.npy", *MRF, *CPU) == 0
-    recipe = RefineConfig("mrf", mrf=RECIPE.mrf)
+    recipe = RefineConfig("mrf", mrf=REFINE.mrf)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), refine(maps, stack, recipe))
     assert run(*files, tmp_path / "b.npy", "--axes", "TYX", *MRF, *CPU) == 0
     flat = refine(maps, stack, recipe, axes="TYX")
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), flat)
 
 
-def test_what_exists_stays_and_the_other_files_go_on(data, tmp_path, capsys):
+def test_existing_files_are_kept_and_the_others_written(data, tmp_path, capsys):
     asked = ["smooth", data / "masks", data / "images", "-o", tmp_path, *MRF, *CPU]
     (tmp_path / "0.tif").write_bytes(b"precious")
     assert run(*asked) == 1
@@ -233,7 +233,7 @@ def test_what_exists_stays_and_the_other_files_go_on(data, tmp_path, capsys):
     assert run(*asked, "--probabilities", "--overwrite") == 0
 
 
-def test_what_is_read_is_never_written_over(data, tmp_path, capsys):
+def test_inputs_are_never_replaced(data, tmp_path, capsys):
     """A second run would smooth what the first has smoothed."""
     out, images = tmp_path / "out", data / "images"
     soft = out / "probabilities"
@@ -283,7 +283,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
-def test_mistakes_are_one_sentence(arguments, said, data, tmp_path, monkeypatch, capsys):
+def test_mistakes_are_reported_in_one_line(arguments, said, data, tmp_path, monkeypatch, capsys):
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     here.mkdir()
     elsewhere.mkdir()

@@ -31,7 +31,7 @@ def images(tmp_path):
     return folder
 
 
-def test_a_file_gets_the_superpixels_that_the_console_gives(images, tmp_path, capsys):
+def test_a_file_gets_the_same_superpixels_as_in_python(images, tmp_path, capsys):
     target = tmp_path / "out.tif"
     options = ["--method", "watershed", "--size", "8", "--compactness", "0.5"]
     assert run(images / "0.png", "-o", target, *options) == 0
@@ -70,8 +70,8 @@ def test_masks_of_the_same_names(images, tmp_path):
         np.testing.assert_array_equal(labels > 0, scene(i + 5) > 127)
 
 
-def test_a_volume_stays_in_place(tmp_path):
-    """Its mask lies another way, and is turned."""
+def test_a_volume_keeps_its_orientation(tmp_path):
+    """Its mask has another orientation and is reoriented."""
     matrix = np.diag([0.5, 0.5, 3.0, 1.0])
     image = nib.Nifti1Image(scene(0, (20, 22, 6)).astype(np.int16), matrix)
     mask = np.zeros((20, 22, 6), np.uint8)
@@ -105,7 +105,7 @@ def test_files_are_not_overwritten_unless_asked(images, tmp_path, capsys):
     assert read_labels(target).max() > 1
 
 
-def test_an_image_is_never_written_over(tmp_path, capsys):
+def test_an_image_is_never_replaced(tmp_path, capsys):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, scene())
     assert run(path, "-o", tmp_path, "--overwrite") == 2
@@ -113,7 +113,7 @@ def test_an_image_is_never_written_over(tmp_path, capsys):
     np.testing.assert_array_equal(tifffile.imread(path), scene())
 
 
-def test_a_mask_is_never_written_over(images, tmp_path, capsys):
+def test_a_mask_is_never_replaced(images, tmp_path, capsys):
     masks = tmp_path / "masks"
     masks.mkdir()
     for i in range(2):
@@ -125,7 +125,7 @@ def test_a_mask_is_never_written_over(images, tmp_path, capsys):
         np.testing.assert_array_equal(tifffile.imread(masks / f"{i}.tif"), scene(i + 5) // 128)
 
 
-def test_images_that_cannot_be_cut_do_not_stop_the_others(images, tmp_path, capsys):
+def test_an_unusable_image_does_not_stop_the_others(images, tmp_path, capsys):
     tifffile.imwrite(images / "flat.tif", np.full((9, 9), 3, np.uint8))
     tifffile.imwrite(images / "volume.tif", scene(0, (4, 9, 9)), photometric="minisblack")
     assert run(images, "-o", tmp_path / "out", "--method", "felzenszwalb") == 1
@@ -144,7 +144,7 @@ def test_images_that_cannot_be_cut_do_not_stop_the_others(images, tmp_path, caps
     (["a.png", "-o", "out.tif", "--mask", "small.png"], "mask has the shape"),
     (["missing.png", "-o", "out.tif"], "missing.png"),
 ])  # fmt: skip
-def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys, given, words):
+def test_mistakes_are_reported_in_one_line(tmp_path, monkeypatch, capsys, given, words):
     (tmp_path / "sub").mkdir()
     for name in ("a.png", "sub/a.png"):
         Pictures.fromarray(scene()).save(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Classes clean_mask, against footprints, floods and plain counting."""
+"""Clean-up compared with footprints, flood fills and plain counting."""
 
 from itertools import product
 
@@ -25,7 +25,7 @@ def masks(draw):
 
 
 def ball(radius, spacing):
-    """A footprint: all steps no longer than the radius, in world units."""
+    """Footprint of all offsets within the radius, in world units."""
     reach = [int(radius / s + 1e-9) for s in spacing]
     steps = product(*(range(-r, r + 1) for r in reach))
     inside = [np.linalg.norm(np.multiply(s, spacing)) <= radius * (1 + 1e-9) for s in steps]
@@ -47,7 +47,7 @@ def test_opening_is_that_by_a_ball(given_, radius):
 @given(given_=masks(), radius=st.sampled_from([0.5, 0.7, 1.0, 1.5, 2.1, 3.0]))
 @settings(max_examples=80, deadline=None)
 def test_closing_is_that_by_a_ball(given_, radius):
-    """The end of the image is no side of a gap."""
+    """Gaps at the image border stay open."""
     mask, spacing = given_
     places = np.argwhere(mask) * spacing
     assume(len(places) and 2 * radius <= np.ptp(places, axis=0).max())
@@ -61,14 +61,14 @@ def test_closing_is_that_by_a_ball(given_, radius):
 
 @given(given_=masks(), least=st.sampled_from([0.5, 1.0, 2.0, 4.2, 9.0]), largest=st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_pieces_are_counted_in_world_units(given_, least, largest):
+def test_component_sizes_are_in_world_units(given_, least, largest):
     mask, spacing = given_
-    pieces, count = ndimage.label(mask, np.ones((3,) * mask.ndim))
-    volumes = [(pieces == p).sum() * np.prod(spacing) for p in range(1, count + 1)]
+    components, count = ndimage.label(mask, np.ones((3,) * mask.ndim))
+    volumes = [(components == p).sum() * np.prod(spacing) for p in range(1, count + 1)]
     kept = [p + 1 for p, v in enumerate(volumes) if v >= least - 1e-9]
     kept = sorted(kept, key=lambda p: -volumes[p - 1])[: 1 if largest else None]
     found = clean_mask(mask, CleanConfig(min_size=least, largest=largest), spacing)
-    np.testing.assert_array_equal(found, np.isin(pieces, kept))
+    np.testing.assert_array_equal(found, np.isin(components, kept))
 
 
 @given(given_=masks(), most=st.sampled_from([0.5, 1.0, 2.0, 4.2, 1e9]))
@@ -86,7 +86,7 @@ def test_holes_are_filled_up_to_a_size(given_, most):
 
 
 def test_a_ball_larger_than_the_image():
-    """It closes as one of the mask's own width does, and needs no more memory."""
+    """It closes like one of half the mask's width, and needs no more memory."""
     mask = np.zeros((6, 40, 50), bool)
     mask[:, 5:35, 5:15] = mask[:, 5:35, 25:45] = True
     spacing = (2.0, 1.0, 1.0)
@@ -96,7 +96,7 @@ def test_a_ball_larger_than_the_image():
     assert not clean_mask(mask, CleanConfig(open=1e6), spacing).any()
 
 
-def test_all_holes_are_those_that_scipy_fills():
+def test_all_holes_are_those_of_scipy():
     mask = np.random.default_rng(0).random((20, 24, 24)) < 0.7
     found = clean_mask(mask, CleanConfig(fill_holes=1e12), (1.0, 1.0, 1.0))
     np.testing.assert_array_equal(found, ndimage.binary_fill_holes(mask))
@@ -112,7 +112,7 @@ def scene():
     return labels
 
 
-def test_what_loses_its_class_takes_the_nearest_one():
+def test_a_pixel_that_loses_its_class_takes_the_nearest_one():
     labels = scene()
     cleaned = clean(labels, [CleanConfig(2, min_size=2)], spacing=(1.0, 1.0))
     assert cleaned.dtype == np.uint16
@@ -122,7 +122,7 @@ def test_what_loses_its_class_takes_the_nearest_one():
     np.testing.assert_array_equal(cleaned, changed)
 
 
-def test_what_loses_its_class_takes_the_next_likeliest():
+def test_a_pixel_that_loses_its_class_takes_the_next_likeliest():
     labels = scene()
     probabilities = np.full((3, *labels.shape), 0.1, np.float32)
     for position, value in enumerate((0, 2, 5)):
@@ -166,7 +166,7 @@ def test_holes_take_in_any_other_class():
 
 
 def test_the_order_within_a_class():
-    """Opened first, a thin bridge falls before only the largest piece is kept."""
+    """Opened first, a thin bridge falls before only the largest component is kept."""
     labels = np.zeros((20, 40), np.uint8)
     labels[3:17, 3:17] = labels[5:15, 25:35] = 1
     labels[10, 17:25] = 1
@@ -194,7 +194,7 @@ def test_the_order_within_a_class():
     certain=st.booleans(),
 )
 @settings(max_examples=100, deadline=None)
-def test_whatever_is_done_each_pixel_has_one_of_the_classes(labels, steps, certain):
+def test_every_pixel_keeps_one_of_the_classes(labels, steps, certain):
     given = labels.copy()
     probabilities = np.stack([labels == v for v in range(3)]).astype(np.float32)
     probabilities = probabilities if certain else probabilities * 0.7 + 0.1
@@ -207,7 +207,7 @@ def test_whatever_is_done_each_pixel_has_one_of_the_classes(labels, steps, certa
 
 
 @pytest.mark.parametrize("value", [0, 3])
-def test_the_only_class_there_is(value):
+def test_the_only_class(value):
     """Where it is dropped, background is left."""
     labels = np.full((5, 6), value, np.int32)
     config = CleanConfig(value, min_size=100, open=50, close=50, fill_holes=3)
@@ -216,7 +216,7 @@ def test_the_only_class_there_is(value):
     assert cleaned.dtype == np.int32
 
 
-def test_nothing_of_a_class_stays_nothing():
+def test_an_absent_class_stays_absent():
     labels = np.zeros((4, 5), np.uint8)
     np.testing.assert_array_equal(
         clean(labels, [CleanConfig(300, close=3, largest=True)], spacing=(1, 1)), labels
@@ -231,7 +231,7 @@ def test_nothing_of_a_class_stays_nothing():
     (CleanConfig(1), {"probabilities": np.ones((2, 4, 4)), "values": (1, 300)}, "type uint8"),
     (CleanConfig(1), {"spacing": (1.0, 1.0, 1.0)}, "one number for each"),
 ])  # fmt: skip
-def test_what_does_not_fit_is_refused(config, given, words):
+def test_mismatches_are_refused(config, given, words):
     labels = np.zeros((4, 4), np.uint8)
     with pytest.raises(ValueError, match=words):
         clean(labels, [config], **{"spacing": (1.0, 1.0)} | given)

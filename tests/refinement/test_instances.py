@@ -32,12 +32,12 @@ def candidates(*boxes):
     )
 
 
-def smoothed(found, image=IMAGE, item=None):
+def smoothed(found, image=IMAGE, frame=None):
     options = {"statistics": measure_statistics([image], 2), "device": "cpu"}
-    return drain(smooth_objects(found, image, item or {}, MRF, **options))
+    return drain(smooth_objects(found, image, frame or {}, MRF, **options))
 
 
-def test_each_is_smoothed_as_if_it_were_alone_in_the_whole_image():
+def test_each_is_smoothed_as_if_alone_in_the_full_image():
     found = candidates(
         (20.3, 12.6, 61.2, 50.9), (40, 30, 70, 60), (-4, 60, 30, 90), (100, 3, 99, 3)
     )
@@ -63,7 +63,7 @@ def test_masks_are_as_large_as_their_boxes_and_no_larger():
     assert refined.take([1]).masks[0].shape == (30, 30)
 
 
-def test_the_item_counts_and_not_its_neighbours():
+def test_only_the_frame_is_used_and_not_its_neighbours():
     stack = AxesImage(np.stack([PIXELS[::-1], PIXELS]), "ZYX")
     numbers = {"statistics": measure_statistics([IMAGE], 2), "device": "cpu"}
     found = candidates((20, 12, 61, 50))
@@ -80,7 +80,7 @@ def test_without_objects_there_is_nothing_to_do():
 @pytest.mark.parametrize("how", LEVELS)
 @given(data=st.data())
 @settings(max_examples=20, deadline=None)
-def test_levels_add_up_to_the_classes_they_are_given(how, data):
+def test_levels_add_up_to_the_smoothed_classes(how, data):
     things = data.draw(st.integers(1, 3))
     seed = data.draw(st.integers(0, 2**31 - 1))
     random = np.random.default_rng(seed)
@@ -94,7 +94,7 @@ def test_levels_add_up_to_the_classes_they_are_given(how, data):
     np.testing.assert_allclose(same, outputs, atol=1e-5)
 
 
-def test_a_class_that_was_impossible_comes_in_as_the_border_of_an_object():
+def test_a_class_without_probability_becomes_the_border_level():
     outputs = np.array([1, 0, 0, 0], np.float32).reshape(4, 1, 1)
     classes = np.array([0.1, 0.9], np.float32).reshape(2, 1, 1)
     changed = rescale_levels(outputs, classes, "distance")

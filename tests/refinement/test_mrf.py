@@ -1,4 +1,4 @@
-"""The grid MRF against loops over pixels, and what its rounds do to the energy."""
+"""The grid MRF compared with loops over pixels, and its energy over the iterations."""
 
 from itertools import product
 
@@ -21,7 +21,7 @@ CASES = [
 
 
 def scene(shape, channels=1, classes=3, seed=0):
-    """Probabilities and intensities in float32 that know nothing of each other."""
+    """Independent random probabilities and intensities in float32."""
     rng = np.random.default_rng(seed)
     probabilities = rng.dirichlet(np.ones(classes), shape)
     return (
@@ -31,7 +31,7 @@ def scene(shape, channels=1, classes=3, seed=0):
 
 
 def pairs_of(shape, spacing, diagonals, pixels, sigma):
-    """Neighbour -> how much it counts, for each pixel, in plain loops."""
+    """Weight of each neighbour of each pixel, in plain loops."""
     steps = [s for s in product((-1, 0, 1), repeat=len(shape)) if any(s)]
     steps = [s for s in steps if diagonals or np.abs(s).sum() == 1]
     near = {s: 1 / np.linalg.norm(np.multiply(s, spacing)) for s in steps}
@@ -51,7 +51,7 @@ def pairs_of(shape, spacing, diagonals, pixels, sigma):
 
 
 def slow(probabilities, pairs, config):
-    """The same rounds, pixel by pixel, in float64."""
+    """The same iterations, pixel by pixel, in float64."""
     classes, shape = len(probabilities), probabilities.shape[1:]
     unary = np.log(np.maximum(probabilities.astype(np.float64), 1e-6))
     q = np.exp(unary) / np.exp(unary).sum(axis=0)
@@ -73,17 +73,17 @@ def slow(probabilities, pairs, config):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("sigma", [None, 0.3])
 @pytest.mark.parametrize(("shape", "spacing", "diagonals", "channels"), CASES)
-def test_it_is_what_loops_over_pixels_give(shape, spacing, diagonals, channels, sigma, method):
+def test_it_equals_loops_over_pixels(shape, spacing, diagonals, channels, sigma, method):
     probabilities, pixels = scene(shape, channels)
     config = MRFConfig(2.5, 3, diagonals, sigma, method)
     found = make_smoother(config, 3, spacing, "cpu")(probabilities, pixels, [0, 0, 0])
-    wanted = slow(probabilities, pairs_of(shape, spacing, diagonals, pixels, sigma), config)
+    expected = slow(probabilities, pairs_of(shape, spacing, diagonals, pixels, sigma), config)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def rounds(config, probabilities, pixels, spacing, most=5):
-    """Results after 0, 1, 2, ... rounds."""
+def iterations(config, probabilities, pixels, spacing, most=5):
+    """Results after 0, 1, 2, ... iterations."""
     yield probabilities
     for count in range(1, most):
         changed = MRFConfig(
@@ -107,15 +107,15 @@ def test_the_energy_never_rises(shape, spacing, diagonals, channels, weight):
         return own + weight * cost / 2  # each pair is met twice
 
     config = MRFConfig(weight, 1, diagonals, 0.3, "icm")
-    energies = [energy(r) for r in rounds(config, probabilities, pixels, spacing)]
+    energies = [energy(r) for r in iterations(config, probabilities, pixels, spacing)]
     assert np.diff(energies).max() <= 1e-4
     assert energies[-1] < energies[0]
 
 
 @pytest.mark.parametrize("weight", [1.0, 8.0])
 @pytest.mark.parametrize(("shape", "spacing", "diagonals", "channels"), CASES[:4])
-def test_mean_field_never_moves_away_from_the_field(shape, spacing, diagonals, channels, weight):
-    """At once, all pixels of a chessboard would change sides for ever."""
+def test_mean_field_never_raises_the_divergence(shape, spacing, diagonals, channels, weight):
+    """Updated all at once, the pixels of a chessboard would oscillate."""
     probabilities, pixels = scene(shape, channels)
     pairs = pairs_of(shape, spacing, diagonals, pixels, None)
 
@@ -129,7 +129,7 @@ def test_mean_field_never_moves_away_from_the_field(shape, spacing, diagonals, c
         return (q * (np.log(q) - np.log(probabilities))).sum() - weight * agree / 2
 
     config = MRFConfig(weight, 1, diagonals)
-    found = [divergence(r) for r in rounds(config, probabilities, pixels, spacing)]
+    found = [divergence(r) for r in iterations(config, probabilities, pixels, spacing)]
     assert np.diff(found).max() <= 1e-4
     assert found[-1] < found[0]
 
@@ -159,7 +159,7 @@ def test_neighbours(diagonals, counts):
 
 
 def halves(shape=(60, 64), seed=0):
-    """A bright and a dark half with noise, and unsure probabilities of them."""
+    """A bright and a dark half with noise, and uncertain probabilities of them."""
     rng = np.random.default_rng(seed)
     truth = np.indices(shape)[-1] >= shape[-1] // 2
     image = (100 + 60 * truth + rng.normal(0, 6, shape)).astype(np.uint8)
@@ -169,21 +169,23 @@ def halves(shape=(60, 64), seed=0):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(60, 64), (12, 20, 24)])
-def test_specks_go_and_the_edge_stays(shape, method):
+def test_specks_are_removed_and_the_edge_is_kept(shape, method):
     truth, image, probabilities = halves(shape)
     before = (probabilities.argmax(0) == truth).mean()
-    blind = smooth(probabilities, None, MRFConfig(method=method), axes="TZYX"[-len(shape) :])
+    without_image = smooth(
+        probabilities, None, MRFConfig(method=method), axes="TZYX"[-len(shape) :]
+    )
     config = MRFConfig(weight=6.0, intensity_sigma=0.3, method=method)
-    seeing = smooth(probabilities, image, config)
+    with_image = smooth(probabilities, image, config)
     assert before < 0.8
-    assert (blind.argmax(0) == truth).mean() > 0.9
-    assert (seeing.argmax(0) == truth).mean() > 0.98
-    np.testing.assert_allclose(seeing.sum(axis=0), 1, atol=1e-5)
+    assert (without_image.argmax(0) == truth).mean() > 0.9
+    assert (with_image.argmax(0) == truth).mean() > 0.98
+    np.testing.assert_allclose(with_image.sum(axis=0), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("shape", "largest"), [((90, 101), 2500), ((10, 31, 42), 4000)])
-def test_block_by_block_is_nearly_as_the_whole(monkeypatch, shape, largest, method):
+def test_blocks_agree_with_the_full_image(monkeypatch, shape, largest, method):
     _, image, probabilities = halves(shape)
     config = MRFConfig(weight=4.0, intensity_sigma=0.5, iterations=20, method=method)
     whole = smooth(probabilities, image, config)
@@ -192,7 +194,7 @@ def test_block_by_block_is_nearly_as_the_whole(monkeypatch, shape, largest, meth
     assert (whole.argmax(0) == parts.argmax(0)).mean() >= 0.999
 
 
-def test_certain_probabilities_stay_numbers():
+def test_probabilities_of_0_and_1_stay_finite():
     certain = np.zeros((2, 6, 6), np.float32)
     certain[0, :, :3] = certain[1, :, 3:] = 1
     for method in METHODS:
@@ -206,18 +208,18 @@ def test_without_weight_nothing_changes():
     np.testing.assert_allclose(found, probabilities, atol=1e-5)
 
 
-def test_it_ends_where_nothing_changes(monkeypatch):
-    turns = []
-    one = mrf.PottsField._update
-    monkeypatch.setattr(mrf.PottsField, "_update", lambda *a: turns.append(a) or one(*a))
+def test_it_ends_when_nothing_changes(monkeypatch):
+    updates = []
+    update = mrf.PottsField._update
+    monkeypatch.setattr(mrf.PottsField, "_update", lambda *a: updates.append(a) or update(*a))
     _, _, probabilities = halves((20, 20))
     smooth(probabilities, None, MRFConfig(iterations=1000, method="icm"))
-    assert len(turns) < 4 * 20
+    assert len(updates) < 4 * 20
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("method", METHODS)
-def test_a_graphics_card_gives_the_same(method):
+def test_a_gpu_gives_the_same(method):
     _, image, probabilities = halves()
     config = MRFConfig(intensity_sigma=0.3, method=method)
     one, other = (smooth(probabilities, image, config, device=d) for d in ("cpu", "auto"))

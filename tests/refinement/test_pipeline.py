@@ -1,4 +1,4 @@
-"""From probabilities to labels: smoothed, the likeliest class, tidied."""
+"""From probabilities to labels: smooth, take the likeliest class, clean up."""
 
 from functools import cache
 
@@ -8,14 +8,14 @@ from skimage.data import coins
 from skimage.filters import gaussian
 
 from napari_segkit import CleanConfig, MRFConfig, RefineConfig, refine, smooth
-from napari_segkit.refinement import smooth as blockwise
+from napari_segkit.refinement import smooth as smoothing
 from napari_segkit.refinement.cleanup import clean
 from napari_segkit.refinement.pipeline import refine_blocks
 from napari_segkit.steps import drain
 
 MRF = RefineConfig("mrf", mrf=MRFConfig(2.0, intensity_sigma=0.2))
-TIDY = (CleanConfig(7, threshold=0.6, fill_holes=40), CleanConfig(2, min_size=30))
-BOTH = RefineConfig("mrf", mrf=MRF.mrf, clean=TIDY)
+CLEAN = (CleanConfig(7, threshold=0.6, fill_holes=40), CleanConfig(2, min_size=30))
+BOTH = RefineConfig("mrf", mrf=MRF.mrf, clean=CLEAN)
 VALUES = (2, 7, 300)
 
 
@@ -30,7 +30,7 @@ def scene(shape=(70, 90)):
     return image, maps.astype(np.float32)
 
 
-def test_nothing_but_the_likeliest_class():
+def test_only_the_likeliest_class():
     image, maps = scene()
     labels = refine(maps, image, values=VALUES)
     np.testing.assert_array_equal(labels, np.array(VALUES)[maps.argmax(axis=0)])
@@ -44,7 +44,7 @@ def test_it_is_smooth_then_argmax_then_clean(shape):
     spacing = (2.0, 0.5, 0.5)[-len(shape) :]
     smoothed = smooth(maps, image, MRF.mrf, spacing=spacing)
     labels = np.array(VALUES, np.uint16)[smoothed.argmax(axis=0)]
-    expected = clean(labels, TIDY, probabilities=smoothed, values=VALUES, spacing=spacing)
+    expected = clean(labels, CLEAN, probabilities=smoothed, values=VALUES, spacing=spacing)
     assert (expected != labels).any()
     found = drain(refine_blocks(maps, image, BOTH, values=VALUES, spacing=spacing))
     np.testing.assert_array_equal(found.labels, expected)
@@ -62,22 +62,22 @@ def test_time_points_are_refined_one_by_one(axes):
     back = found.transpose([axes.index(a) for a in "TYX"])
     # the image's numbers are those of all its time points
     assert (back == refine(maps, image, BOTH, values=VALUES, axes="TYX")).all()
-    alone = refine(maps[:, 1], None, RefineConfig(clean=TIDY), values=VALUES)
-    series = refine(maps, None, RefineConfig(clean=TIDY), values=VALUES, axes="TYX")
+    alone = refine(maps[:, 1], None, RefineConfig(clean=CLEAN), values=VALUES)
+    series = refine(maps, None, RefineConfig(clean=CLEAN), values=VALUES, axes="TYX")
     np.testing.assert_array_equal(series[1], alone)
 
 
-def test_block_by_block_is_as_the_whole(monkeypatch):
+def test_blocks_agree_with_the_full_image(monkeypatch):
     image, maps = scene()
     whole = refine(maps, image, BOTH, values=VALUES)
-    monkeypatch.setattr(blockwise, "MAX_BLOCK", 2000)
+    monkeypatch.setattr(smoothing, "MAX_BLOCK", 2000)
     steps = list(refine_blocks(maps, image, BOTH, values=VALUES))
     assert [s.done for s in steps] == list(range(1, steps[-1].total + 1))
     assert len(steps) >= 4
     assert (refine(maps, image, BOTH, values=VALUES) == whole).mean() >= 0.999
 
 
-def test_probabilities_are_kept_only_where_they_are_wanted():
+def test_probabilities_are_kept_only_on_request():
     image, maps = scene()
     assert drain(refine_blocks(maps, image, MRF, keep=False)).probabilities is None
 
@@ -93,7 +93,7 @@ def test_probabilities_are_kept_only_where_they_are_wanted():
         ({"image": np.zeros((9, 9))}, r"give the image\s+they were predicted from"),
     ],
 )
-def test_what_cannot_be_is_refused_before_work_starts(options, said):
+def test_impossible_requests_are_refused_before_any_work(options, said):
     image, maps = scene()
     given = {"image": image, "values": VALUES} | options
     with pytest.raises(ValueError, match=said):

@@ -1,4 +1,4 @@
-"""What `smooth` refuses, and that it says why."""
+"""Inputs that `smooth` refuses, and its messages."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,12 @@ from napari_segkit import CRFConfig, smooth
 IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 
-def even(classes=2, shape=(8, 8)):
+def uniform(classes=2, shape=(8, 8)):
     return np.full((classes, *shape), 1 / classes, np.float32)
 
 
-def with_(value, at=(0, 3, 3)):
-    maps = even()
+def uniform_except(value, at=(0, 3, 3)):
+    maps = uniform()
     maps[at] = value
     return maps
 
@@ -21,21 +21,21 @@ def with_(value, at=(0, 3, 3)):
 @pytest.mark.parametrize(
     ("maps", "image", "error", "said"),
     [
-        (2 * even(), IMAGE, ValueError, "add up to one"),
-        (with_(np.nan), IMAGE, ValueError, "nan"),
-        (with_(-0.5), IMAGE, ValueError, "between -0.5 and"),
-        (with_(np.inf), IMAGE, ValueError, "inf"),
-        (even(1), IMAGE, ValueError, "one class only"),
-        (even(shape=(8, 9)), IMAGE, ValueError, r"of \(8, 9\) pixels, image has \(8, 8\)"),
-        (even()[0], IMAGE, ValueError, "give \\(classes, Y, X\\)"),
+        (2 * uniform(), IMAGE, ValueError, "add up to one"),
+        (uniform_except(np.nan), IMAGE, ValueError, "nan"),
+        (uniform_except(-0.5), IMAGE, ValueError, "between -0.5 and"),
+        (uniform_except(np.inf), IMAGE, ValueError, "inf"),
+        (uniform(1), IMAGE, ValueError, "one class only"),
+        (uniform(shape=(8, 9)), IMAGE, ValueError, r"of \(8, 9\) pixels, image has \(8, 8\)"),
+        (uniform()[0], IMAGE, ValueError, "give \\(classes, Y, X\\)"),
         (np.zeros((2, 0, 8), np.float32), IMAGE, ValueError, "shape"),
         (np.zeros((2, 8, 8), int), IMAGE, TypeError, "soft_labels"),
-        (even(), None, ValueError, "looks at the image"),
-        (even(), np.where(IMAGE > 3, np.nan, 1.0), ValueError, "NaN"),
-        (even(), np.ones_like(IMAGE), ValueError, "constant"),
+        (uniform(), None, ValueError, "looks at the image"),
+        (uniform(), np.where(IMAGE > 3, np.nan, 1.0), ValueError, "NaN"),
+        (uniform(), np.ones_like(IMAGE), ValueError, "constant"),
     ],
 )
-def test_bad_input_is_refused_in_a_sentence(maps, image, error, said):
+def test_bad_input_is_refused(maps, image, error, said):
     with pytest.raises(error, match=said):
         smooth(maps, image)
 
@@ -50,12 +50,12 @@ def test_bad_input_is_refused_in_a_sentence(maps, image, error, said):
         ({"device": "cuda:77"}, "device is 'cuda:77'"),
     ],
 )
-def test_options_that_do_not_fit_are_refused_before_any_work(options, said):
+def test_wrong_options_are_refused_before_any_work(options, said):
     with pytest.raises(ValueError, match=said):
-        smooth(even(), IMAGE, CRFConfig(), **options)
+        smooth(uniform(), IMAGE, CRFConfig(), **options)
 
 
-def test_half_precision_probabilities_do():
+def test_half_precision_probabilities():
     maps = np.random.default_rng(0).dirichlet([1, 1, 1], (8, 8)).transpose(2, 0, 1)
     found = smooth(maps.astype(np.float16), IMAGE)
     np.testing.assert_allclose(found.sum(0), 1, atol=1e-6)

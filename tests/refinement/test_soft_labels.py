@@ -32,7 +32,7 @@ def test_each_pixel_has_its_class_with_the_certainty(labels, certainty, unlabell
     np.testing.assert_allclose(probabilities[:, ~known], 1 / len(values), rtol=1e-5)
 
 
-def test_classes_can_be_named():
+def test_classes_can_be_listed():
     labels = np.array([[0, 1, 9]])
     probabilities, values = soft_labels(labels, values=(2, 0, 1))
     assert values == (0, 1, 2)
@@ -40,8 +40,8 @@ def test_classes_can_be_named():
     np.testing.assert_allclose(probabilities[:, 0, 2], 1 / 3, rtol=1e-5)
 
 
-class Watched:
-    """Labels that know how many of their pixels were read at once."""
+class RecordingLabels:
+    """Labels that record how many pixels are read at once."""
 
     def __init__(self, labels):
         self.labels, self.most = labels, 0
@@ -61,7 +61,7 @@ class Watched:
 def test_large_labels_are_read_region_by_region(start, size, unlabelled):
     labels = np.random.default_rng(0).choice([0, 2, 7, 255], (5, 10)).astype(np.uint8)
     whole, values = soft_labels(labels, unlabelled=unlabelled, values=(255, 0, 2, 9))
-    watched = Watched(labels)
+    watched = RecordingLabels(labels)
     lazy = SoftLabels(watched, (255, 0, 2, 9), unlabelled=unlabelled)
     assert (lazy.values, lazy.shape, lazy.ndim) == (values, whole.shape, 3)
     where = (slice(None), *(slice(a, a + n) for a, n in zip(start, size, strict=True)))
@@ -70,7 +70,7 @@ def test_large_labels_are_read_region_by_region(start, size, unlabelled):
     assert watched.most <= 10
 
 
-def test_scribbles_spread_once_they_are_soft():
+def test_scribbles_spread_once_they_are_probabilities():
     labels = np.zeros((20, 24), np.uint8)
     labels[4, :] = 1
     labels[15, :] = 2
@@ -91,6 +91,6 @@ def test_scribbles_spread_once_they_are_soft():
     (np.eye(3), {}, "must be integers"),
     (-np.eye(3, dtype=int), {}, "negative"),
 ])  # fmt: skip
-def test_what_cannot_become_probabilities_is_refused(labels, given, words):
+def test_unusable_labels_are_refused(labels, given, words):
     with pytest.raises(ValueError, match=words):
         soft_labels(labels, **given)

@@ -1,4 +1,4 @@
-"""The CRF against its definition: every pair of pixels, in float64."""
+"""The CRF compared with its definition: every pair of pixels, in float64."""
 
 from dataclasses import replace
 
@@ -34,8 +34,8 @@ STRONG = CRFConfig(
 )
 
 
-def exact(probabilities, kernels, iterations=5, costs=None):
-    """Mean field with whole kernel matrices; kernels are pairs of a weight and features."""
+def exact_mean_field(probabilities, kernels, iterations=5, costs=None):
+    """Mean field with full kernel matrices; kernels are pairs of a weight and features."""
     classes = len(probabilities)
     unary = -np.log(np.clip(probabilities.reshape(classes, -1).astype(float), 1e-6, None))
     matrices = []
@@ -57,12 +57,12 @@ def softmax(values):
     return values / values.sum(0)
 
 
-def places(shape):
+def positions(shape):
     return np.stack(np.indices(shape)).reshape(len(shape), -1).astype(float)
 
 
-def noisy(image, classes, ndim):
-    """Probabilities as a weak model gives them: by intensity, with noise."""
+def noisy_probabilities(image, classes, ndim):
+    """Probabilities like those of a weak model: from intensities, with noise."""
     grey = image.mean(axis=-1) if image.ndim > ndim else image.astype(float)
     middles = np.quantile(grey, np.linspace(0, 1, 2 * classes + 1)[1::2])
     spread = grey.std() / classes + 1e-6
@@ -90,11 +90,11 @@ CROPS = {
 @pytest.mark.parametrize("name", list(CROPS))
 def test_marginals_are_those_of_the_exact_kernels(name, classes):
     image, ndim = CROPS[name]
-    given_ = noisy(image, classes, ndim)
+    given_ = noisy_probabilities(image, classes, ndim)
     shape = given_.shape[1:]
     seen = np.moveaxis(image, -1, 0) if image.ndim > ndim else image[None]
-    far = np.concatenate([places(shape) / 20, seen.reshape(len(seen), -1) / 13.0])
-    expected = exact(given_, [(3, places(shape) / 3), (10, far)])
+    far = np.concatenate([positions(shape) / 20, seen.reshape(len(seen), -1) / 13.0])
+    expected = exact_mean_field(given_, [(3, positions(shape) / 3), (10, far)])
 
     pixels = torch.from_numpy(seen.astype(np.float32) / 13)
     kernels = [
@@ -110,13 +110,15 @@ def test_marginals_are_those_of_the_exact_kernels(name, classes):
 
 
 def test_smooth_scales_intensities_by_the_images_range_and_distances_by_its_spacing():
-    image = blobs((12, 16, 20))
-    given_ = noisy(image, 2, 3)
+    image = blobs((8, 14, 16))
+    given_ = noisy_probabilities(image, 2, 3)
     low, high = np.percentile(image, [1, 99])
     spacing = np.array([2.0, 0.5, 0.5])
-    world = places(image.shape) * spacing[:, None]
+    world = positions(image.shape) * spacing[:, None]
     scaled = (image.reshape(1, -1) - low) / (high - low) / 0.1
-    expected = exact(given_, [(3, world / 1.5), (5, np.concatenate([world / 4, scaled]))])
+    expected = exact_mean_field(
+        given_, [(3, world / 1.5), (5, np.concatenate([world / 4, scaled]))]
+    )
 
     config = replace(STRONG,
         smoothness_sigma=1.5, appearance_sigma=4, appearance_weight=5, intensity_sigma=0.1,
@@ -137,7 +139,7 @@ def test_smooth_scales_intensities_by_the_images_range_and_distances_by_its_spac
 
 def test_one_default_serves_every_type_and_range():
     image = data.coins()[:64, :64]
-    given_ = noisy(image, 2, 2)
+    given_ = noisy_probabilities(image, 2, 2)
     found = smooth(given_, image, STRONG)
     for other in (image.astype(np.uint16) * 257, image / 255 - 3):
         agreed = (smooth(given_, other, STRONG).argmax(0) == found.argmax(0)).mean()
@@ -158,16 +160,16 @@ def test_it_follows_the_images_edges():
     assert (found.argmax(0) == truth).all()
 
 
-def test_a_potts_matrix_is_the_default_and_another_one_counts():
+def test_a_potts_matrix_is_the_default_and_others_are_used():
     image = data.coins()[60:92, 40:72]
-    given_ = noisy(image, 3, 2)
+    given_ = noisy_probabilities(image, 3, 2)
     found = smooth(given_, image, STRONG)
     potts = smooth(given_, image, STRONG, compatibility=1 - np.eye(3))
     np.testing.assert_allclose(potts, found, atol=1e-4)
 
     costs = np.array([[0, 1, 3], [1, 0, 1], [3, 1, 0]], float)
     shape = given_.shape[1:]
-    expected = exact(given_, [(3, places(shape) / 3)], costs=costs)
+    expected = exact_mean_field(given_, [(3, positions(shape) / 3)], costs=costs)
     config = replace(STRONG, appearance_weight=0)
     np.testing.assert_allclose(
         smooth(given_, None, config, compatibility=costs), expected, atol=1e-4
@@ -175,21 +177,21 @@ def test_a_potts_matrix_is_the_default_and_another_one_counts():
 
 
 def test_smoothness_alone_needs_no_image_and_is_exact():
-    given_ = noisy(data.coins()[60:92, 40:72], 3, 2)
-    expected = exact(given_, [(3, places((32, 32)) / 3)])
+    given_ = noisy_probabilities(data.coins()[60:92, 40:72], 3, 2)
+    expected = exact_mean_field(given_, [(3, positions((32, 32)) / 3)])
     found = smooth(given_, config=replace(STRONG, appearance_weight=0))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_without_weights_nothing_changes():
-    given_ = noisy(data.coins()[:20, :20], 3, 2)
+    given_ = noisy_probabilities(data.coins()[:20, :20], 3, 2)
     found = smooth(given_, config=replace(STRONG, appearance_weight=0, smoothness_weight=0))
     np.testing.assert_allclose(found, given_, atol=1e-5)
 
 
-def test_slices_called_t_are_smoothed_for_themselves():
+def test_slices_along_t_are_smoothed_separately():
     image = blobs((4, 24, 30))
-    given_ = noisy(image, 2, 3)
+    given_ = noisy_probabilities(image, 2, 3)
     found = smooth(given_, image, STRONG, axes="TYX")
     together = smooth(given_, image, STRONG, axes="ZYX")
     assert np.abs(found - together).mean() > 1e-3
@@ -200,7 +202,7 @@ def test_slices_called_t_are_smoothed_for_themselves():
 
 def test_axes_in_any_order_give_the_same():
     image = blobs((6, 20, 26))
-    given_ = noisy(image, 2, 3)
+    given_ = noisy_probabilities(image, 2, 3)
     found = smooth(given_, image, STRONG, axes="ZYX", spacing=(2, 1, 1))
     turned = smooth(
         given_.transpose(0, 3, 1, 2),
@@ -212,8 +214,8 @@ def test_axes_in_any_order_give_the_same():
     np.testing.assert_allclose(turned.transpose(0, 2, 3, 1), found, atol=1e-5)
 
 
-def test_many_channels_count():
-    """Eight channels, of which one alone tells the classes apart."""
+def test_many_channels():
+    """Only one of eight channels separates the classes."""
     rng = np.random.default_rng(0)
     truth = np.indices((32, 32)).sum(0) % 32 > 15
     image = rng.normal(0, 0.02, (8, 32, 32))
@@ -225,12 +227,12 @@ def test_many_channels_count():
     assert ((logits > 0) == truth).mean() < 0.8
 
 
-def test_blocks_agree_with_the_whole(monkeypatch):
-    image = data.camera()[100:250, 100:300]
-    given_ = noisy(image, 2, 2)
-    config = replace(STRONG, appearance_sigma=10)
+def test_blocks_agree_with_the_full_image(monkeypatch):
+    image = data.camera()[100:200, 100:240]
+    given_ = noisy_probabilities(image, 2, 2)
+    config = replace(STRONG, appearance_sigma=8)
     whole = smooth(given_, image, config)
-    monkeypatch.setattr(smoothing, "MAX_BLOCK", 70 * 70)
+    monkeypatch.setattr(smoothing, "MAX_BLOCK", 50 * 50)
     steps = smoothing.smooth_blocks(given_, image, config)
     seen = [next(steps)]
     assert seen[0].total >= 6
@@ -238,12 +240,12 @@ def test_blocks_agree_with_the_whole(monkeypatch):
     assert (blocks.argmax(0) == whole.argmax(0)).mean() > 0.999
 
 
-def test_blocks_of_many_channels_agree_with_the_whole(monkeypatch):
-    """What is seen of many channels is decided for the whole image, and for parts of it."""
+def test_blocks_of_many_channels_agree_with_the_full_image(monkeypatch):
+    """Principal components are those of the full image, also in crops."""
     rng = np.random.default_rng(0)
     image = np.stack([blobs((80, 90)) * w for w in rng.normal(size=7)])
     image[2:5, :40] += blobs((40, 90)) * 3.0
-    given_ = noisy(blobs((80, 90)), 3, 2)
+    given_ = noisy_probabilities(blobs((80, 90)), 3, 2)
     config = replace(STRONG, appearance_sigma=6, appearance_weight=5, intensity_sigma=0.1)
     whole = smooth(given_, image, config, axes="CYX")
     monkeypatch.setattr(smoothing, "MAX_BLOCK", 40 * 40)
@@ -257,7 +259,7 @@ def test_blocks_of_many_channels_agree_with_the_whole(monkeypatch):
 
 @pytest.mark.parametrize("sigma", [1e-6, 1e-3])
 def test_the_smallest_sigmas_do_nothing(sigma):
-    given_ = noisy(data.coins()[:40, :60], 2, 2)
+    given_ = noisy_probabilities(data.coins()[:40, :60], 2, 2)
     config = replace(STRONG, smoothness_sigma=sigma, appearance_sigma=sigma)
     found = smooth(given_, data.coins()[:40, :60], config)
     assert np.isfinite(found).all()
@@ -265,7 +267,7 @@ def test_the_smallest_sigmas_do_nothing(sigma):
 
 
 def test_probabilities_are_read_block_by_block():
-    """What only slices, such as zarr, is never asked for as a whole."""
+    """An array that only slices, such as zarr, is never read as a whole."""
 
     class Lazy:
         def __init__(self, array):
@@ -278,7 +280,7 @@ def test_probabilities_are_read_block_by_block():
             return part
 
     image = np.zeros((5, 30, 40), np.uint8) + np.arange(40, dtype=np.uint8)
-    given_ = noisy(image, 2, 3)
+    given_ = noisy_probabilities(image, 2, 3)
     lazy = Lazy(given_)
     found = smooth(lazy, image, STRONG, axes="TYX")
     np.testing.assert_array_equal(found, smooth(given_, image, STRONG, axes="TYX"))
@@ -287,7 +289,7 @@ def test_probabilities_are_read_block_by_block():
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 400), st.integers(1, 50), st.integers(0, 2**32))
-def test_unique_is_torchs(count, different, seed):
+def test_unique_equals_torch_unique(count, different, seed):
     rng = np.random.default_rng(seed)
     pool = rng.integers(-(2**62), 2**62, different) | 1
     keys = torch.from_numpy(rng.choice(pool, count))
@@ -297,7 +299,7 @@ def test_unique_is_torchs(count, different, seed):
     assert torch.equal(which, inverse)
 
 
-def test_unique_holds_where_most_keys_meet(monkeypatch):
+def test_unique_with_many_collisions(monkeypatch):
     monkeypatch.setattr("napari_segkit.refinement.crf.hashing.MAX_BITS", 4)
     keys = torch.arange(1, 3000) ** 2
     found, which = unique(keys.flip(0))
@@ -323,7 +325,7 @@ def test_the_spatial_kernel_is_a_gaussian(sigma, axis):
 
 
 def test_far_apart_points_need_more_digits_than_a_key_has():
-    """Vertices are told apart by arbitrary factors then; the result is the same."""
+    """Vertices then get random keys; the result is the same."""
     rng = np.random.default_rng(0)
     near = rng.normal(0, 1, (5, 300)).astype(np.float32)
     values = torch.from_numpy(rng.random((300, 2)).astype(np.float32))
@@ -336,7 +338,7 @@ def test_far_apart_points_need_more_digits_than_a_key_has():
     assert torch.corrcoef(torch.stack([found.flatten(), expected.flatten()]))[0, 1] > 0.98
 
 
-def test_the_quick_matrix_and_what_runs_on_every_device_agree():
+def test_sparse_matrix_and_indexed_weights_agree():
     rng = np.random.default_rng(0)
     columns = torch.from_numpy(rng.integers(0, 40, (200, 4)).astype(np.int32))
     weights = torch.from_numpy(rng.random((200, 4)).astype(np.float32))
@@ -347,9 +349,9 @@ def test_the_quick_matrix_and_what_runs_on_every_device_agree():
 
 
 @pytest.mark.gpu
-def test_a_graphics_card_gives_the_same_labels():
+def test_a_gpu_gives_the_same_labels():
     image = data.astronaut()
-    given_ = noisy(image, 4, 2)
+    given_ = noisy_probabilities(image, 4, 2)
     cpu, gpu = (smooth(given_, image, STRONG, device=d) for d in ("cpu", "cuda"))
     assert (cpu.argmax(0) == gpu.argmax(0)).mean() > 0.9999
 

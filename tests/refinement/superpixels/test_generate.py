@@ -15,7 +15,7 @@ from napari_segkit.refinement.superpixels import generate as module
 from napari_segkit.refinement.superpixels.generate import segment_tile, superpixel_tiles
 
 METHODS = ("slic", "watershed", "felzenszwalb", "quickshift")
-SOLID = ("slic", "watershed")
+METHODS_3D = ("slic", "watershed")
 
 
 def noise(shape, seed=0):
@@ -23,14 +23,14 @@ def noise(shape, seed=0):
 
 
 def blobs(shape=(60, 72), seed=0):
-    """Bright blobs on dark ground, and where they are."""
+    """Bright blobs on a dark background, and their mask."""
     rng = np.random.default_rng(seed)
     truth = ndimage.gaussian_filter(rng.random(shape), 5) > 0.5
     return (40 + 160 * truth + rng.normal(0, 8, shape)).astype(np.uint8), truth
 
 
-def require_pieces(labels, mask=None):
-    """1 to n without gaps, each in one piece, exactly where the mask is."""
+def check_superpixels(labels, mask=None):
+    """1 to n without gaps, each connected, exactly inside the mask."""
     assert labels.dtype == np.int32
     mask = np.ones(labels.shape, bool) if mask is None else mask
     np.testing.assert_array_equal(labels > 0, mask)
@@ -42,15 +42,15 @@ def require_pieces(labels, mask=None):
 
 @given(data=st.data(), method=st.sampled_from(METHODS), size=st.floats(0.5, 40.0))
 @settings(max_examples=40, deadline=None)
-def test_every_superpixel_is_one_piece_and_all_cover_the_mask(data, method, size):
-    ndim = data.draw(st.sampled_from((2, 3) if method in SOLID else (2,)))
+def test_superpixels_are_connected_and_cover_the_mask(data, method, size):
+    ndim = data.draw(st.sampled_from((2, 3) if method in METHODS_3D else (2,)))
     edges = st.tuples(*[st.integers(1, 12)] * ndim)
     shape = data.draw(edges)
     spacing = data.draw(st.tuples(*[st.sampled_from((0.3, 1.0, 2.5))] * ndim))
     mask = data.draw(st.none() | arrays(bool, shape))
     pixels = noise((data.draw(st.integers(1, 4)), *shape), data.draw(st.integers(0, 9)))
     labels = segment_tile(pixels, SuperpixelConfig(method, size), spacing, mask)
-    require_pieces(labels, mask)
+    check_superpixels(labels, mask)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -59,11 +59,11 @@ def test_any_channels(method, channels):
     shape = (30, 36) if channels is None else (30, 36, channels)
     labels = superpixels(noise(shape), SuperpixelConfig(method, 9), axes="YXC"[: len(shape)])
     assert labels.shape == (30, 36)
-    require_pieces(labels)
+    check_superpixels(labels)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_they_are_about_as_wide_as_asked(method):
+def test_they_have_about_the_requested_width(method):
     image, _ = blobs((120, 130))
     for size in (8, 16):
         labels = superpixels(image, SuperpixelConfig(method, size))
@@ -87,7 +87,7 @@ def test_one_compactness_serves_every_type(method):
         assert (found == wanted).mean() > 0.95
 
 
-@pytest.mark.parametrize("method", SOLID)
+@pytest.mark.parametrize("method", METHODS_3D)
 @pytest.mark.parametrize("units", ["pixels", "world"])
 def test_in_a_volume_they_are_as_wide_along_every_axis(method, units):
     """In world units: along coarse slices they have fewer pixels."""
@@ -95,20 +95,20 @@ def test_in_a_volume_they_are_as_wide_along_every_axis(method, units):
     image = ndimage.gaussian_filter(noise((12, 48, 48)), 1)
     config = SuperpixelConfig(method, size, 10.0, units)
     labels = superpixels(image, config, spacing=spacing)
-    require_pieces(labels)
+    check_superpixels(labels)
     boxes = ndimage.find_objects(labels)
     wide = [[(b.stop - b.start) * s for b, s in zip(box, spacing, strict=True)] for box in boxes]
     np.testing.assert_allclose(np.median(wide, axis=0), 4.0, atol=1.01)
 
 
-def test_slices_far_apart_are_cut_each_for_itself():
+def test_slices_far_apart_are_segmented_separately():
     image = noise((4, 24, 24))
     labels = superpixels(image, SuperpixelConfig(size=6), spacing=(6.5, 1.0, 1.0))
     np.testing.assert_array_equal(labels, superpixels(image, SuperpixelConfig(size=6), axes="TYX"))
     assert all(len(np.unique(np.nonzero(labels == v)[0])) == 1 for v in range(1, labels.max() + 1))
 
 
-def test_time_is_walked_and_no_number_comes_twice():
+def test_ids_are_unique_over_time_points():
     labels = superpixels(noise((3, 4, 20, 20)), SuperpixelConfig(size=8), axes="TZYX")
     assert labels.shape == (3, 4, 20, 20)
     frames = [set(np.unique(frame)) for frame in labels]
@@ -128,13 +128,13 @@ def test_axes_in_any_order():
 def test_a_mask(method):
     image, truth = blobs()
     labels = superpixels(image, SuperpixelConfig(method, 8), mask=truth.astype(np.uint8) * 7)
-    require_pieces(labels, truth)
+    check_superpixels(labels, truth)
     assert labels.max() > 3
     nothing = superpixels(image, SuperpixelConfig(method, 8), mask=np.zeros_like(truth))
     assert not nothing.any()
 
 
-def test_slivers_along_a_mask_join_their_neighbours():
+def test_slivers_along_a_mask_are_merged():
     mask = np.zeros((48, 48), bool)
     mask[3:37, 7:40] = True
     labels = superpixels(noise((48, 48)), SuperpixelConfig(size=12), mask=mask)
@@ -143,14 +143,14 @@ def test_slivers_along_a_mask_join_their_neighbours():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("size", [1e-6, 1.0, 50.0, 1e6])
-def test_sizes_beyond_reason(method, size):
+def test_extreme_sizes(method, size):
     config = SuperpixelConfig(method, size)
     if method == "quickshift" and size > 50:
         with pytest.raises(ValueError, match="would take hours"):
             superpixels(noise((14, 15)), config)
         return
     labels = superpixels(noise((14, 15)), config)
-    require_pieces(labels)
+    check_superpixels(labels)
     assert size < 50 or labels.max() < 4
 
 
@@ -158,7 +158,7 @@ def test_sizes_beyond_reason(method, size):
     ((50, 64), SuperpixelConfig(size=8)),
     ((6, 30, 32), SuperpixelConfig("watershed", size=6)),
 ])  # fmt: skip
-def test_large_images_are_cut_tile_by_tile(monkeypatch, shape, config):
+def test_large_images_are_segmented_tile_by_tile(monkeypatch, shape, config):
     image = noise(shape)
     monkeypatch.setattr(module, "MAX_TILE", 900)
     labels, steps = None, superpixel_tiles(image, config)
@@ -171,11 +171,11 @@ def test_large_images_are_cut_tile_by_tile(monkeypatch, shape, config):
             break
     assert [s.done for s in seen] == list(range(1, seen[0].total + 1))
     assert len(seen) > 3
-    require_pieces(labels)
+    check_superpixels(labels)
 
 
-def test_a_tile_is_scaled_as_the_whole(monkeypatch):
-    """In a tile of faint noise, superpixels stay the squares that they are in the whole."""
+def test_a_tile_is_scaled_like_the_full_image(monkeypatch):
+    """In a tile of faint noise, superpixels stay squares."""
     image = noise((32, 64)) * 0.01
     image[:, 32:] += np.linspace(0, 1, 32)
     monkeypatch.setattr(module, "MAX_TILE", 32 * 32)
@@ -204,7 +204,7 @@ def test_the_vote_is_the_mean_over_each_superpixel(method, monkeypatch):
 
 @pytest.mark.parametrize("largest", [500, 3000])
 def test_the_vote_is_over_the_superpixels_of_a_large_image(largest, monkeypatch):
-    """Blocks of other smoothers are not those in which superpixels are cut."""
+    """Blocks of other methods are not the tiles of superpixels."""
     image, _ = blobs((50, 75))
     first = noise(image.shape, 1)
     monkeypatch.setattr(module, "MAX_TILE", 900)
@@ -220,7 +220,7 @@ def _means(values, labels):
 
 @given(data=st.data(), seed=st.integers(0, 9), spacing=st.sampled_from([1.0, 2.5]))
 @settings(max_examples=20, deadline=None)
-def test_a_region_has_the_superpixels_of_the_whole(data, seed, spacing):
+def test_a_region_has_the_superpixels_of_the_full_image(data, seed, spacing):
     shape = data.draw(st.sampled_from([(50, 75), (8, 20, 24)]))
     ends = [st.tuples(st.integers(0, n - 1), st.integers(1, n)) for n in shape]
     region = tuple(slice(a, min(n, a + b)) for (a, b), n in zip(
@@ -238,8 +238,8 @@ def test_a_region_has_the_superpixels_of_the_whole(data, seed, spacing):
     np.testing.assert_array_equal(found, whole[region])
 
 
-def test_of_a_region_in_many_tiles_the_middle_is_left(monkeypatch):
-    """A preview waits for whole tiles: it shows what lies in a few of them."""
+def test_a_region_in_many_tiles_shrinks_to_its_centre(monkeypatch):
+    """A preview waits for full tiles, so it is limited to a few."""
     monkeypatch.setattr(module, "MAX_TILE", 900)
     image = noise((9, 60, 70))
     maps = as_probability_maps(
@@ -256,7 +256,7 @@ def test_of_a_region_in_many_tiles_the_middle_is_left(monkeypatch):
     assert limit_to_tiles(maps, view, RefineConfig("mrf"), 4) == view
 
 
-def test_the_vote_walks_time_and_volumes():
+def test_the_vote_in_time_series_of_volumes():
     image = noise((2, 5, 16, 16))
     probabilities = np.stack([image, 1 - image])
     voted = smooth(probabilities, image, SuperpixelConfig(size=6), axes="TZYX")
@@ -265,7 +265,7 @@ def test_the_vote_walks_time_and_volumes():
 
 
 @pytest.mark.parametrize("method", ["felzenszwalb", "quickshift"])
-def test_a_volume_is_refused_where_the_method_is_flat(method):
+def test_a_volume_is_refused_by_2d_methods(method):
     volume, config = noise((4, 12, 12)), SuperpixelConfig(method)
     with pytest.raises(ValueError, match="choose slic or watershed"):
         superpixels(volume, config)
@@ -280,6 +280,6 @@ def test_a_volume_is_refused_where_the_method_is_flat(method):
     (noise((8, 8)), np.ones((8, 9), bool), r"mask has the shape \(8, 9\)"),
     (noise((8, 8, 3)), np.ones((3, 8), bool), "needs one of shape"),
 ])  # fmt: skip
-def test_what_cannot_be_cut_is_refused_in_a_sentence(image, mask, words):
+def test_unusable_images_and_masks_are_refused(image, mask, words):
     with pytest.raises(ValueError, match=words):
         superpixels(image, mask=mask)
