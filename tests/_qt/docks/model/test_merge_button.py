@@ -16,21 +16,30 @@ def image():
     return pixels
 
 
-def of_objects():
+@pytest.fixture(scope="module")
+def instance_model():
     ids = (image() > 99).astype(np.uint8)
     ids[24:] *= 2
     return Segmenter(ModelSpec("pixels", objects="components"), device="cpu").fit(image(), ids)
 
 
-def of_classes():
+@pytest.fixture(scope="module")
+def semantic_model():
     dense = TrainConfig(unlabelled=None, labels_are="classes")
     labels = ((image() > 99) + 1).astype(np.uint8)
     return Segmenter(ModelSpec("pixels"), device="cpu").fit(image(), labels, dense)
 
 
+def copy(segmenter):
+    """A segmenter with the same trained model."""
+    copied = Segmenter(segmenter.spec, device="cpu")
+    copied.trained = segmenter.trained
+    return copied
+
+
 @pytest.fixture
-def dock(make_napari_viewer):
-    viewer = make_napari_viewer()
+def dock(make_light_viewer):
+    viewer = make_light_viewer()
     dock = ModelDock(viewer)
     viewer.window.add_dock_widget(dock)
     yield dock
@@ -43,19 +52,21 @@ def press(qtbot, dock, path, monkeypatch):
     qtbot.waitUntil(lambda: dock.session.task is None, timeout=MS)
 
 
-def test_only_a_model_that_gives_objects_can_be_merged(dock):
+def test_only_an_instance_model_can_be_merged(dock, instance_model, semantic_model):
     button = dock.merge.button
-    for held in (Segmenter(ModelSpec("maskrcnn"), device="cpu"), of_classes()):
+    for held in (Segmenter(ModelSpec("maskrcnn"), device="cpu"), semantic_model):
         dock.session.segmenter = held
         assert not button.isEnabled()
         assert "finds objects first" in button.toolTip()
-    dock.session.segmenter = of_objects()
+    dock.session.segmenter = copy(instance_model)
     assert button.isEnabled()
 
 
-def test_the_session_then_holds_one_model_of_both(dock, qtbot, tmp_path, monkeypatch):
-    of_classes().save(tmp_path / "classes.segkit")
-    dock.session.segmenter = instance = of_objects()
+def test_the_session_then_holds_the_merged_model(
+    dock, instance_model, semantic_model, qtbot, tmp_path, monkeypatch
+):
+    semantic_model.save(tmp_path / "classes.segkit")
+    dock.session.segmenter = instance = copy(instance_model)
     alone = instance.trained
     press(qtbot, dock, tmp_path / "classes.segkit", monkeypatch)
     merged = dock.session.segmenter
@@ -75,9 +86,11 @@ def test_the_session_then_holds_one_model_of_both(dock, qtbot, tmp_path, monkeyp
     assert dock.merge.button.isEnabled()
 
 
-def test_a_file_that_does_not_fit_is_said_and_the_model_stays(dock, qtbot, tmp_path, monkeypatch):
-    of_objects().save(tmp_path / "objects.segkit")
-    dock.session.segmenter = held = of_objects()
+def test_an_unsuitable_file_is_reported_and_the_model_kept(
+    dock, instance_model, qtbot, tmp_path, monkeypatch
+):
+    instance_model.save(tmp_path / "objects.segkit")
+    dock.session.segmenter = held = copy(instance_model)
     press(qtbot, dock, tmp_path / "objects.segkit", monkeypatch)
     assert "trained to predict a class for every pixel" in dock.merge.status.text()
     assert dock.session.segmenter is held

@@ -359,7 +359,9 @@ def trained():
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
     labels = np.ones((32, 32), np.uint8)
     labels[:16] = 2
-    config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None)
+    config = TrainConfig(
+        epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None, tile=TileConfig(tile_size=64)
+    )
     return Segmenter(device="cpu").fit(pixels, labels, config).trained
 
 
