@@ -1,4 +1,4 @@
-"""Objects of one model, the classes between them of another, one Segmenter."""
+"""Two models merged into one panoptic Segmenter."""
 
 from dataclasses import replace
 
@@ -102,7 +102,9 @@ def test_stuff_is_what_is_neither_background_nor_a_thing(models):
     instance = named(instance, "background", "Cell")
     assert stuff_of(named(semantic, "Background", "sky", "cell"), instance) == ["sky"]
     assert stuff_of(named(semantic, "grass", "sky", "wall"), instance) == ["grass", "sky", "wall"]
-    with pytest.raises(ValueError, match="No stuff class is left .* choose some of background, cell, CELL with"):
+    with pytest.raises(
+        ValueError, match=r"No stuff class is left .* choose some of background, cell, CELL with"
+    ):
         merge_panoptic(named(semantic, "background", "cell", "CELL"), instance)
     with pytest.raises(ValueError, match="No stuff class is left"):
         merge_panoptic(semantic, instance, stuff=[])
@@ -120,7 +122,7 @@ def test_stuff_is_named_by_names_values_or_one_name(models):
         merge_panoptic(semantic, models[1], stuff=["dog", "sky", 7])
 
 
-def test_a_thing_is_not_taken_as_stuff_as_well(models):
+def test_a_thing_class_cannot_be_stuff(models):
     semantic = named(models[0], "grass", "sky", "Object")
     for stuff in (["sky", "Object"], [3]):
         with pytest.raises(ValueError, match=r"'Object' cannot be stuff.*among grass, sky\."):
@@ -148,15 +150,17 @@ def test_progress_counts_the_tiles_of_both(models):
     assert steps[-1].done == steps[-1].total == 2
 
 
-def test_few_bytes_a_pixel_are_kept(models, monkeypatch):
+def test_results_use_few_bytes_per_pixel(models, monkeypatch):
     image, _, _ = scene()
-    monkeypatch.delattr(panoptic, "_combine")  # probabilities of all classes, which nobody asked for
+    monkeypatch.delattr(
+        panoptic, "_combine"
+    )  # probabilities of all classes, which nobody asked for
     found = merge_panoptic(*models, stuff=[1, 2]).predict_objects(image).candidates
     kept = [v for v in vars(found).values() if isinstance(v, np.ndarray)]
     assert sum(v.nbytes for v in kept) == (2 + 1 + 2) * image.size
 
 
-def test_each_model_brings_the_image_onto_its_grid_once(models, monkeypatch):
+def test_each_model_resamples_the_image_once(models, monkeypatch):
     image, _, _ = scene()
     asked, before = [], TrainedModel.resample_image
     monkeypatch.setattr(
@@ -180,9 +184,7 @@ def test_each_model_brings_the_image_onto_its_grid_once(models, monkeypatch):
         ({"config": replace(DENSE, normalise="none")}, False),
     ],
 )
-def test_given_statistics_are_for_the_second_model_only_where_it_measures_alike(
-    models, fields, shared
-):
+def test_given_statistics_are_shared_only_if_both_models_measure_them_alike(models, fields, shared):
     image, _, _ = scene()
     semantic, instance = models
     merged = merge_panoptic(changed(semantic, **fields), instance, stuff=[1, 2])
@@ -191,7 +193,7 @@ def test_given_statistics_are_for_the_second_model_only_where_it_measures_alike(
     assert (numbers["low"] == [7.0]) == shared
 
 
-def test_statistics_of_a_training_are_not_handed_on(models):
+def test_statistics_of_a_training_are_not_shared(models):
     image, _, _ = scene()
     config, own = replace(DENSE, normalise="training"), Statistics((1.0,), (201.0,))
     semantic, instance = (changed(m, config=config, statistics=own) for m in models)

@@ -1,4 +1,4 @@
-"""The classic recipe on a photograph: objects found, chosen classes as one mask, a CRF."""
+"""A photograph: predict objects, combine chosen classes to one mask, smooth with a CRF."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Models that others have trained whole predict without a training."""
+"""Pretrained complete models predict without a training."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_a_file_of_a_whole_model_predicts_with_cocos_classes(weights, photograph
     assert again.table["class"].tolist() == found.table["class"].tolist()
 
 
-def test_a_photograph_is_seen_as_a_whole_whatever_its_size(weights, photograph):
+def test_a_photograph_is_predicted_in_one_tile(weights, photograph):
     (step,) = whole(weights).predict_tiles(photograph)
     assert (step.done, step.total) == (1, 1)
 
@@ -72,7 +72,7 @@ def test_training_from_it_learns_other_classes(weights, photograph):
     assert [c.name for c in segmenter.classes] == ["background", "object"]
 
 
-def test_a_file_of_an_encoder_is_no_whole_model(tmp_path, photograph):
+def test_a_file_of_an_encoder_is_not_a_complete_model(tmp_path, photograph):
     from torchvision.models import mobilenet_v3_large
 
     torch.save(mobilenet_v3_large(weights=None).state_dict(), tmp_path / "encoder.pth")

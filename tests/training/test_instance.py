@@ -25,7 +25,9 @@ def scene(shape=(200, 180), edge=9, pitch=20):
 
 def sampler(ids, size=(64, 64), class_of=None, augment=False):
     sample = Sample(
-        AxesImage(np.maximum(ids, 0).astype(np.float32), "YX"), AxesImage(ids, "YX"), identity_statistics(1)
+        AxesImage(np.maximum(ids, 0).astype(np.float32), "YX"),
+        AxesImage(ids, "YX"),
+        identity_statistics(1),
     )
     class_of = np.append(0, np.ones(ids.max(), np.intp)) if class_of is None else class_of
     return ObjectSampler([sample], size, class_of, augment=augment, seed=0)
@@ -61,7 +63,7 @@ def test_patches_lie_inside_the_annotated_region():
     marked = np.where(known, ids, IGNORE)
     drawn = sampler(marked)
     for _ in range(10):
-        _, _, (y, x) = drawn._window()
+        _, _, (y, x) = drawn._choose_window()
         assert known[y : y + 64, x : x + 64].all()
 
 
@@ -81,7 +83,7 @@ def test_a_region_too_narrow_for_any_patch_is_refused():
         sampler(marked)
 
 
-def test_what_is_mirrored_is_an_object_of_its_own():
+def test_mirrored_copies_are_separate_objects():
     ids = np.zeros((40, 40), np.int32)
     ids[10:16, 12:18] = 1
     _, targets = sampler(ids).batch(2)
@@ -107,7 +109,7 @@ def test_the_same_seed_draws_the_same_patches():
     np.testing.assert_array_equal(a, b)
 
 
-def test_an_object_that_fills_patches_is_learned():
+def test_an_object_larger_than_a_patch_is_trained_on():
     ids = np.zeros((400, 400), np.int32)
     ids[40:360, 40:360] = 1
     _, targets = sampler(ids).batch(8)
@@ -115,7 +117,7 @@ def test_an_object_that_fills_patches_is_learned():
 
 
 def training(spec, config, ids=None):
-    """One about to begin, on noise with these objects."""
+    """A trainer on noise with these objects."""
     ids = scene((96, 96)) if ids is None else ids
     images = [AxesImage(np.random.default_rng(0).random(ids.shape).astype(np.float32), "YX")]
     class_of = np.append(0, np.ones(ids.max(), np.intp))
@@ -132,14 +134,14 @@ def training(spec, config, ids=None):
         (TileConfig(tile_size=128), 128, 128, 48 + 16),
     ],
 )
-def test_tiles_are_larger_than_patches_unless_a_person_says(tile, patch, size, overlap):
-    begun = training(
+def test_tiles_are_larger_than_patches_unless_configured(tile, patch, size, overlap):
+    trainer = training(
         ModelSpec("solo", encoder="resnet18"), TrainConfig(tile=tile), scene((300, 300))
     )
-    assert begun.sampler.size == (patch, patch)
-    made = begun.trained()
-    assert made.tile_size == (size, size)
-    assert made.overlap == (overlap, overlap)
+    assert trainer.sampler.size == (patch, patch)
+    model = trainer.trained()
+    assert model.tile_size == (size, size)
+    assert model.overlap == (overlap, overlap)
 
 
 @pytest.mark.parametrize("voxel_size", [None, 1.0])
@@ -163,16 +165,16 @@ def test_components_without_background_are_refused():
         segmenter.fit(ids.astype(np.float32), ids, TrainConfig(labels_are="objects"))
 
 
-def test_the_encoders_statistics_are_those_of_images_as_it_sees_them():
-    """Weights of others come with the numbers that bring images to their scale."""
+def test_batch_statistics_are_measured_on_normalised_images():
+    """Pretrained weights come with a normalisation."""
     config = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, augment=False)
-    begun = training(ModelSpec("maskrcnn", encoder="mobilenet_v3_large"), config)
-    begun.network.mean.fill_(0.5)
-    begun.network.std.fill_(0.1)
-    list(begun.steps())
-    trained = begun.trained().network
+    trainer = training(ModelSpec("maskrcnn", encoder="mobilenet_v3_large"), config)
+    trainer.network.mean.fill_(0.5)
+    trainer.network.std.fill_(0.1)
+    list(trainer.steps())
+    trained = trainer.trained().network
     first = next(m for m in trained.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d))
     conv = next(m for m in trained.backbone.modules() if isinstance(m, torch.nn.Conv2d))
-    batch = torch.cat(list(begun._recent))
+    batch = torch.cat(list(trainer._recent))
     seen = conv((batch - 0.5) / 0.1)
     torch.testing.assert_close(first.running_mean, seen.mean((0, 2, 3)), rtol=0.05, atol=0.05)

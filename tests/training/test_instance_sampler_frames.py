@@ -31,7 +31,9 @@ def test_a_patch_holds_the_objects_of_one_frame(annotated):
     if annotated:
         ids[:, 90:] = -1
     image = np.where(ids > 0, 100 * np.arange(2)[:, None, None] + np.maximum(ids, 0), 0)
-    sample = Sample(AxesImage(image.astype(np.float32), "TYX"), AxesImage(ids, "TYX"), identity_statistics(1))
+    sample = Sample(
+        AxesImage(image.astype(np.float32), "TYX"), AxesImage(ids, "TYX"), identity_statistics(1)
+    )
     class_of = np.append(0, np.ones(9, np.intp))
     images, targets = ObjectSampler([sample], (64, 64), class_of, augment=False, seed=0).batch(16)
     edges = set()

@@ -133,7 +133,7 @@ def test_the_callers_random_state_is_not_changed(spec, tmp_path):
 def test_estimating_the_memory_of_a_model_draws_nothing(name):
     ndim = next(info for info in list_models() if info.name == name).dims[0]
     before = torch.random.get_rng_state()
-    estimate_memory(resolve(ModelSpec(name)), Inputs(1, 2, (1.0,) * ndim), (64,) * ndim, 2)
+    estimate_memory(resolve(ModelSpec(name)), Inputs(1, 2, (1.0,) * ndim), (128,) * ndim, 2)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

@@ -56,7 +56,9 @@ def test_the_same_seed_draws_the_same_patches():
 def test_volumes_are_drawn_as_volumes():
     indices = np.full((6, 20, 30), IGNORE, np.int16)
     indices[2, 3, 4], indices[5, 10, 20] = 0, 1
-    sample = Sample(AxesImage(np.zeros((6, 20, 30)), "ZYX"), AxesImage(indices, "ZYX"), identity_statistics(1))
+    sample = Sample(
+        AxesImage(np.zeros((6, 20, 30)), "ZYX"), AxesImage(indices, "ZYX"), identity_statistics(1)
+    )
     images, targets = Sampler([sample], (8, 16, 16), 2, augment=True, seed=1).batch(4)
     assert images.shape == (4, 1, 8, 16, 16)
     assert all((t != IGNORE).any() for t in targets)
