@@ -29,7 +29,7 @@ SPECS = [
     *(pytest.param(spec, id=f"{spec.name}-3D", marks=pytest.mark.slow) for spec in SEMANTIC_3D),
 ]
 QUICK = TrainConfig(
-    epochs=1, steps_per_epoch=12, batch_size=2, learning_rate=3e-3, tile=TileConfig(64, 0)
+    epochs=1, steps_per_epoch=6, batch_size=2, learning_rate=3e-3, tile=TileConfig(64, 0)
 )
 
 
@@ -173,7 +173,7 @@ def test_a_semantic_model_gives_no_objects():
     segmenter.fit(image, ids, TrainConfig(labels_are="objects", unlabelled=None))
     with pytest.raises(ValueError, match=r"classes only.*objects='distance'"):
         segmenter.predict_objects(image)
-    with pytest.raises(ValueError, match="regions are for objects"):
+    with pytest.raises(ValueError, match="regions can be used only with objects"):
         segmenter.fit(image, ids, regions=np.ones(image.shape))
 
 

@@ -1,4 +1,4 @@
-"""Mask R-CNN: what it takes and gives, its anchors, and torchvision's weights."""
+"""Mask R-CNN: inputs, outputs, anchors, and weights of torchvision."""
 
 import hashlib
 import re
@@ -52,13 +52,13 @@ def same_objects(given, other):
 
 
 def photograph(height=64, width=96):
-    """Smooth, as photographs are, so that rounding decides nothing."""
+    """Smooth image, so that rounding does not matter."""
     coarse = torch.rand(1, 3, height // 8, width // 8, generator=torch.manual_seed(0))
     return nn.functional.interpolate(coarse, (height, width), mode="bilinear")
 
 
 def varied(made):
-    """Batch statistics as if it had been trained."""
+    """Random batch statistics, as after training."""
     for name, values in made.state_dict().items():
         if name.endswith("running_var"):
             values.copy_(torch.rand_like(values) + 0.5)
@@ -66,7 +66,7 @@ def varied(made):
 
 
 def equal_to_torchvisions(made, theirs):
-    """Both see a small photograph, enlarged as torchvision does to keep to its own scale."""
+    """Compare both on a small image, which torchvision enlarges to its own scale."""
     theirs.transform.min_size, theirs.transform.max_size = (96,), 128
     assert made.resize.tolist() == [800, 1333]
     made.resize.copy_(torch.tensor([96.0, 128.0]))
@@ -81,7 +81,7 @@ def equal_to_torchvisions(made, theirs):
 
 @pytest.mark.parametrize("objects", [0, 200])
 @pytest.mark.parametrize("encoder", ["resnet18", "mobilenet_v3_large"])
-def test_losses_are_finite_and_can_be_learned_from(encoder, objects):
+def test_losses_and_gradients_are_finite(encoder, objects):
     made = network(encoder)
     made.set_sizes(np.full((max(objects, 1), 2), 8.0)[:objects])
     losses = made.train()(torch.rand(2, 1, 96, 64), [target(objects, 96, 64)] * 2)
@@ -95,14 +95,14 @@ def test_losses_are_finite_and_can_be_learned_from(encoder, objects):
     assert all(torch.isfinite(values).all() for values in made.state_dict().values())
 
 
-def test_heads_with_batch_norm_survive_images_without_objects():
+def test_heads_with_batch_norm_accept_images_without_objects():
     made = network("resnet50_v2", channels=3)
     losses = made.train()(torch.rand(1, 3, 64, 64), [target(0, 64, 64)])
     assert all(torch.isfinite(loss) for loss in losses.values())
     assert all(torch.isfinite(values).all() for values in made.state_dict().values())
 
 
-def test_targets_are_left_as_they_were():
+def test_targets_are_not_changed():
     made = network()
     known = target(3, 64, 64)
     before = {key: values.clone() for key, values in known.items()}
@@ -113,7 +113,7 @@ def test_targets_are_left_as_they_were():
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 @pytest.mark.parametrize("shape", [(32, 96), (64, 64)])
-def test_objects_come_by_falling_score_with_unpasted_masks(channels, shape):
+def test_detections_have_falling_scores_and_masks_in_boxes(channels, shape):
     made = network(channels=channels, classes=3)
     results = found_by(made, torch.rand(3, channels, *shape))
     assert len(results) == 3
@@ -133,7 +133,7 @@ def test_objects_come_by_falling_score_with_unpasted_masks(channels, shape):
         assert (objects["boxes"] <= torch.tensor([*shape[::-1], *shape[::-1]])).all()
 
 
-def test_an_image_is_seen_alike_alone_and_in_a_batch():
+def test_an_image_gives_the_same_result_in_a_batch():
     made = network()
     images = torch.rand(2, 1, 64, 64)
     both = found_by(made, images)
@@ -141,7 +141,7 @@ def test_an_image_is_seen_alike_alone_and_in_a_batch():
     torch.testing.assert_close(alone, both[1], rtol=1e-4, atol=1e-4)
 
 
-def test_nothing_found_is_an_empty_result():
+def test_no_detections_give_an_empty_result():
     made = network()
     nn.init.zeros_(made.roi_heads.box_predictor.cls_score.weight)
     made.roi_heads.box_predictor.cls_score.bias.data.copy_(torch.tensor([20.0, -20.0]))
@@ -150,7 +150,7 @@ def test_nothing_found_is_an_empty_result():
     assert objects["masks"].shape == (0, 28, 28)
 
 
-def test_more_objects_are_allowed_in_larger_images():
+def test_larger_images_may_have_more_objects():
     made = network()
     nn.init.zeros_(made.roi_heads.box_predictor.cls_score.weight)
     made.roi_heads.nms_thresh = 1.0
@@ -159,7 +159,7 @@ def test_more_objects_are_allowed_in_larger_images():
     assert large >= 4 * small
 
 
-def test_its_tensors_restore_it_fully():
+def test_the_state_dict_restores_the_network():
     made = network()
     made.set_sizes(SMALL)
     images = torch.rand(1, 1, 64, 64)
@@ -172,7 +172,7 @@ def test_its_tensors_restore_it_fully():
 
 
 @pytest.mark.parametrize("edges", [(9, 12), (25, 40), (70, 120), (16, 100)])
-def test_anchors_lie_near_the_objects(edges):
+def test_anchors_fit_the_objects(edges):
     sizes = np.random.default_rng(0).uniform(*edges, (300, 1)) * [1, 1]
     made = network()
     made.set_sizes(sizes)
@@ -183,7 +183,7 @@ def test_anchors_lie_near_the_objects(edges):
 
 
 @pytest.mark.parametrize("encoder", MODELS["maskrcnn"].encoders)
-def test_a_network_without_numbers_has_the_same_shapes(encoder):
+def test_shapes_on_the_meta_device_are_the_same(encoder):
     inputs = Inputs(2, 4, (1.0, 1.0))
     with meta_device():
         shapes = build(ModelSpec("maskrcnn", encoder=encoder), inputs).state_dict()
@@ -204,8 +204,8 @@ def test_layers_and_names_are_torchvisions(encoder):
     assert set(got) - set(given) == {"mean", "std", "resize", "rpn.anchor_generator.cells"}
 
 
-def test_what_is_far_away_changes_no_feature():
-    """So that an object looks in a tile as it does in the whole image."""
+def test_distant_pixels_do_not_change_features():
+    """An object has the same features in a tile as in the full image."""
     made = network().eval()
     images = torch.rand(1, 1, 64, 1024).repeat(2, 1, 1, 1)
     images[1, :, :, 960:] = 5.0
@@ -218,7 +218,7 @@ def test_what_is_far_away_changes_no_feature():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("encoder", THEIRS)
-def test_a_file_of_torchvisions_gives_its_results(encoder, tmp_path):
+def test_a_file_of_torchvision_gives_the_same_results(encoder, tmp_path):
     torch.manual_seed(1)
     theirs = varied(getattr(detection, THEIRS[encoder])(weights=None, weights_backbone=None))
     torch.save(theirs.state_dict(), tmp_path / "w.pth")
@@ -227,7 +227,7 @@ def test_a_file_of_torchvisions_gives_its_results(encoder, tmp_path):
 
 @pytest.fixture
 def coco(tmp_path, monkeypatch):
-    """A network as torchvision's first file was made, and its file, by the names of its time."""
+    """A network and file like torchvision's first one, with its older names."""
     torch.manual_seed(1)
     backbone = resnet_fpn_backbone(
         backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=5
@@ -253,12 +253,12 @@ def coco(tmp_path, monkeypatch):
     return theirs, state
 
 
-def test_coco_weights_by_their_word_keep_frozen_batch_norm(coco):
+def test_coco_weights_keep_frozen_batch_norm(coco):
     theirs, _ = coco
     equal_to_torchvisions(network("resnet50", 3, 91, "coco"), theirs)
 
 
-def test_layers_that_depend_on_the_classes_start_anew(coco):
+def test_layers_that_depend_on_the_classes_stay_random(coco):
     theirs, given = coco
     assert count_classes(given) == 91
     made = network("resnet50", 1, 3, "coco")
@@ -292,7 +292,7 @@ def test_weights_from_imagenet_fill_the_encoder(tmp_path, monkeypatch):
         torch.testing.assert_close(made.std, torch.tensor([0.229, 0.224, 0.225]))
 
 
-def test_a_network_of_ones_own_keeps_its_anchors(tmp_path):
+def test_weights_of_a_trained_network_keep_its_anchors(tmp_path):
     made = network()
     made.set_sizes(SMALL)
     torch.save(made.state_dict(), tmp_path / "own.pth")
@@ -302,7 +302,7 @@ def test_a_network_of_ones_own_keeps_its_anchors(tmp_path):
 
 
 @pytest.mark.parametrize("encoder", MODELS["maskrcnn"].encoders)
-def test_words_for_weights(encoder):
+def test_names_of_weights(encoder):
     words = ("imagenet", "coco") if encoder in THEIRS else ("imagenet",)
     assert available(ModelSpec("maskrcnn", encoder=encoder)) == words
     if encoder not in THEIRS:
@@ -310,7 +310,7 @@ def test_words_for_weights(encoder):
             network(encoder, weights="coco")
 
 
-def test_names_of_coco():
+def test_names_of_coco_categories():
     names = coco_categories()
     assert len(names) == 91
     assert names[:2] == ("__background__", "person")
@@ -319,7 +319,7 @@ def test_names_of_coco():
 
 
 @pytest.mark.slow
-def test_it_learns_one_image_by_heart():
+def test_it_overfits_one_image():
     random = np.random.default_rng(0)
     truth = np.zeros((96, 96), np.int64)
     for number, place in enumerate(np.ndindex(4, 4), 1):

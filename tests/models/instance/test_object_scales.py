@@ -1,4 +1,4 @@
-"""What is told of anchors and grids before a training is what the network then has."""
+"""Anchors and grids described before training are those that the network then has."""
 
 import numpy as np
 import pytest
@@ -23,13 +23,13 @@ def method(request):
 
 @given(sizes=SIZES)
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_it_is_what_the_network_is_made_for(method, sizes):
+def test_the_text_matches_the_network(method, sizes):
     spec, network = method
     network.set_sizes(sizes.astype(float))
     assert sizes_text(spec, sizes.astype(float)) == network.sizes_text()
 
 
-def test_words():
+def test_text_for_each_method():
     discs = np.full((5, 2), 20.0)
     light, full = (
         sizes_text(ModelSpec("maskrcnn", encoder=e), discs) for e in ("resnet18", "resnet50")

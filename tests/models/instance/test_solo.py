@@ -1,4 +1,4 @@
-"""SOLO against its papers: make_grids, losses, matrix NMS, and what any instance network keeps."""
+"""SOLO compared with its papers: grids, losses, matrix NMS, detections."""
 
 from itertools import pairwise
 from math import inf
@@ -38,7 +38,7 @@ def network_of(channels=1, classes=2, encoder="resnet18"):
 
 
 def discs(count, shape, radius=5, classes=2, seed=0):
-    """An image of bright discs on a lattice of `2 * radius` pixels, touching, and its target."""
+    """Image of touching bright discs on a grid of `2 * radius` pixels, and its target."""
     random = np.random.default_rng(seed)
     y, x = np.indices(shape)
     step = 2 * radius
@@ -61,8 +61,8 @@ def discs(count, shape, radius=5, classes=2, seed=0):
 
 
 @pytest.fixture(scope="module")
-def learned():
-    """A few steps on discs of two classes, and the images: 8 objects, 16 objects."""
+def trained():
+    """A network trained briefly on discs of two classes, and its images."""
     network = network_of(classes=3)
     network.set_sizes(np.full((9, 2), 10.0))
     images, targets = zip(*(discs(n, (64, 64), classes=3, seed=n) for n in (8, 16)), strict=True)
@@ -122,8 +122,8 @@ def test_any_channels_and_sizes(channels, size):
         assert (one["boxes"][:, 2:] <= torch.tensor([size[1], size[0]])).all()
 
 
-def test_detections_keep_the_contract(learned):
-    network, images = learned
+def test_detections_are_valid(trained):
+    network, images = trained
     for found, count in zip(detections(network, images), (8, 16), strict=True):
         assert len(found["scores"]) >= count / 2
         assert found["masks"].shape == (len(found["scores"]), 28, 28)
@@ -135,15 +135,15 @@ def test_detections_keep_the_contract(learned):
         assert (found["scores"].diff() <= 0).all()
 
 
-def test_nothing_is_found_in_nothing():
+def test_an_empty_image_has_no_detections():
     (found,) = detections(network_of().eval(), torch.zeros(1, 1, 64, 64))
     assert found["boxes"].shape == (0, 4)
     assert found["masks"].shape == (0, 28, 28)
     assert found["scores"].shape == found["labels"].shape == (0,)
 
 
-def test_a_file_of_tensors_is_the_whole_network(learned):
-    network, images = learned
+def test_the_state_dict_restores_the_network(trained):
+    network, images = trained
     other = network_of(classes=3).eval()
     assert other.sizes_text() != network.sizes_text()
     other.load_state_dict(network.state_dict())
@@ -152,7 +152,7 @@ def test_a_file_of_tensors_is_the_whole_network(learned):
         assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-def test_its_skeleton_has_the_same_tensors():
+def test_shapes_on_the_meta_device_are_the_same():
     with meta_device():
         bare = network_of(3, 4)
     shapes = {name: tensor.shape for name, tensor in bare.state_dict().items()}
@@ -189,7 +189,7 @@ def test_cells_of_a_moved_tile_are_the_same():
     assert choose_levels(np.full((1, 2), 96.0)) == [(48.0, 0.0, inf)]
 
 
-def test_cells_answer_for_the_objects_whose_centres_they_meet():
+def test_cells_are_assigned_to_objects_by_centre_region():
     """Cells of 10 pixels; small: one cell. Wide: centre region of 10.5 by 4 pixels, two cells."""
     levels = [Level(10.0, 0.0, 24.0, 4, 6), Level(20.0, 22.0, inf, 2, 3)]
     boxes = torch.tensor([[1.0, 1, 9, 9], [2, 22, 54, 38], [0, 0, 60, 40], [33, 3, 37, 7]])
@@ -230,8 +230,8 @@ def test_centres_of_mass():
     assert centres_of_mass(masks).tolist() == [[4.0, 3.0], [0.5, 0.5]]
 
 
-def test_a_kernel_cuts_out_the_same_mask_from_any_cell():
-    """What is told from the cell moves with it; the features do not."""
+def test_a_kernel_gives_the_same_mask_from_any_cell():
+    """Coordinates move with the cell; features do not."""
     random = torch.Generator().manual_seed(0)
     kernel = torch.randn(1, 10, generator=random)
     features = torch.zeros(4, 32, 32)
@@ -248,7 +248,7 @@ def test_a_kernel_cuts_out_the_same_mask_from_any_cell():
     torch.testing.assert_close(here[0], wanted)
 
 
-def test_a_mask_is_looked_for_around_its_cell_first_and_is_the_same(monkeypatch):
+def test_masks_in_windows_equal_masks_in_the_full_image(monkeypatch):
     random = torch.Generator().manual_seed(0)
     levels = make_grids([(4.0, 0.0, 10.0), (16.0, 10.0, inf)], 160, 224)
     places = torch.cat([level.cell_geometry(torch.device("cpu")) for level in levels])
@@ -277,8 +277,8 @@ def test_a_mask_is_looked_for_around_its_cell_first_and_is_the_same(monkeypatch)
         torch.testing.assert_close(near[name], values)
 
 
-def test_what_is_far_away_changes_nothing():
-    """So that an object looks in a tile as it does in the whole image."""
+def test_distant_pixels_do_not_change_the_output():
+    """An object has the same output in a tile as in the full image."""
     network = network_of().eval()
     images = torch.rand(1, 1, 64, 1024).repeat(2, 1, 1, 1)
     images[1, :, :, 960:] = 5.0
@@ -315,7 +315,7 @@ def test_dice_loss_by_hand():
 
 
 def cut(masks):
-    """Boxes of masks ``(N, h, w)`` and what is in them."""
+    """Boxes and crops of masks ``(N, h, w)``."""
     boxes = bounding_boxes(masks)
     which = torch.arange(len(masks))[:, None]
     return boxes, roi_align(masks[:, None].float(), torch.cat([which, boxes], 1), 28)[:, 0]
@@ -326,7 +326,7 @@ def exact(masks):
 
 
 def naive(scores, ious):
-    """Matrix NMS as the paper says it, of all pairs."""
+    """Matrix NMS of all pairs, as in the paper."""
     lowered = scores.clone()
     for j in range(len(scores)):
         for i in range(j):
@@ -345,7 +345,7 @@ def some_discs(count, shape, seed=0):
     return torch.from_numpy(np.array(masks)), scores
 
 
-def test_matrix_nms_is_the_papers():
+def test_matrix_nms_follows_the_paper():
     random = np.random.default_rng(0)
     masks = torch.from_numpy(random.random((12, 9, 9)) < 0.5)
     scores = torch.from_numpy(np.sort(random.random(12))[::-1].copy()).float()
@@ -354,7 +354,7 @@ def test_matrix_nms_is_the_papers():
     torch.testing.assert_close(matrix_nms(scores, ious.tril(-1), better), naive(scores, ious))
 
 
-def test_it_comes_to_the_same_from_the_masks_that_meet():
+def test_matrix_nms_of_overlapping_masks_only_is_the_same():
     masks, scores = some_discs(60, (120, 120))
     boxes, crops = cut(masks)
     better, may = better_neighbours(boxes, crops)
@@ -375,14 +375,14 @@ def test_overlaps_are_intersections_over_unions():
     assert ious[30].max() == 1
 
 
-def test_a_repeated_mask_loses_its_score_and_a_lonely_one_keeps_it():
+def test_a_duplicate_mask_loses_its_score_and_others_keep_it():
     scores, better = torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3, 1, dtype=torch.long)
     ious = torch.tensor([[0.0], [1.0], [0.0]])
     assert matrix_nms(scores, ious, better).tolist() == pytest.approx([0.9, 0.8 * np.exp(-2), 0.7])
 
 
-def test_crowds_are_held_against_the_nearest():
-    """Of many equal masks each one meets as many better ones as are looked at, none worse."""
+def test_each_mask_is_compared_with_a_limited_number():
+    """Each of many equal masks is compared with the largest number of better ones."""
     boxes, crops = torch.tensor([[0.0, 0, 8, 8]]).repeat(90, 1), torch.ones(90, 28, 28)
     better, may = better_neighbours(boxes, crops)
     assert better.shape == (90, MAX_NEIGHBOURS)
@@ -391,7 +391,7 @@ def test_crowds_are_held_against_the_nearest():
 
 
 def test_no_tensor_of_detections_grows_faster_than_the_image(monkeypatch):
-    """What is held of each candidate is a crop, however large the image."""
+    """Only a crop of each candidate is stored."""
     monkeypatch.setattr(solo_inference, "MAX_ELEMENTS", 2**18)
     monkeypatch.setattr(solo_matrix_nms, "PAIRS", 256)
     grid = torch.cartesian_prod(torch.arange(4.0, 256, 8), torch.arange(4.0, 256, 8))
@@ -406,7 +406,7 @@ def test_no_tensor_of_detections_grows_faster_than_the_image(monkeypatch):
 
 
 class Largest(TorchDispatchMode):
-    """Notes how many elements the largest tensor has that is made meanwhile."""
+    """Records the size of the largest tensor that is created."""
 
     elements = 0
 
@@ -425,7 +425,7 @@ def test_boxes_of_masks():
     assert bounding_boxes(masks).tolist() == [[2, 1, 7, 4], [0, 0, 8, 6]]
 
 
-def test_candidates_are_sure_and_their_number_grows_with_the_area():
+def test_candidates_have_high_scores_and_their_limit_grows_with_the_area():
     cells, things, scores = candidates(torch.tensor([[0.3, 0.05], [0.0, 0.9], [0.1, 0.1]]), 1)
     assert (cells.tolist(), things.tolist()) == ([1, 0], [1, 0])
     assert scores.tolist() == pytest.approx([0.9, 0.3])
@@ -435,7 +435,7 @@ def test_candidates_are_sure_and_their_number_grows_with_the_area():
 
 
 @pytest.mark.slow
-def test_one_small_image_is_learned_by_heart():
+def test_it_overfits_one_small_image():
     network = network_of()
     image, target = discs(30, (128, 128), radius=8)
     network.set_sizes((target["boxes"][:, 2:] - target["boxes"][:, :2]).flip(1).numpy())

@@ -34,7 +34,7 @@ def derivatives(blurred, relative):
     ]
 
 
-def test_a_window_of_more_numbers_than_memory_holds_is_refused():
+def test_a_window_with_too_many_values_is_refused():
     spec = ModelSpec("pixels", encoder="filters", features=FeatureConfig(window=31))
     build(spec, Inputs(1, 2, (1.0, 1.0)))
     with pytest.raises(ValueError, match=r"window is 31, which is 29791 values .* at most 11"):
@@ -80,7 +80,7 @@ def test_scales_double_and_end_with_the_largest():
         scales(FeatureConfig(smallest_scale=4.0, largest_scale=2.0), 2)
 
 
-def test_a_coarse_axis_and_one_of_a_single_pixel_are_left_alone():
+def test_coarse_and_single_pixel_axes_are_not_blurred():
     image = torch.from_numpy(picture(5, 1))
     assert torch.equal(gaussian(image, [0.1, 3.0]), image)
 
@@ -206,7 +206,7 @@ def test_other_weights_of_an_encoder_give_other_features():
     CACHE.clear()
 
 
-def test_the_cache_keeps_to_its_limit_and_forgets_the_oldest():
+def test_the_cache_stays_within_its_limit_and_drops_the_oldest():
     cache = FeatureCache(limit=3 * 400)
     made = []
 
@@ -222,7 +222,7 @@ def test_the_cache_keeps_to_its_limit_and_forgets_the_oldest():
     assert cache.size == 1200
 
 
-def test_a_key_tells_values_shapes_and_settings_apart():
+def test_keys_differ_by_values_shapes_and_settings():
     array = np.zeros((2, 3), np.float32)
     keys = [key_of(array), key_of(array.T), key_of(array + 1), key_of(array, 1), key_of(array, 2)]
     assert len(set(keys)) == 5

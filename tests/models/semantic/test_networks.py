@@ -1,4 +1,4 @@
-"""The networks against what their papers and libraries say."""
+"""Networks compared with their papers and libraries."""
 
 import gc
 
@@ -19,12 +19,12 @@ FLAT = Inputs(2, 3, (1.0, 1.0))
 ISOTROPIC, COARSE = (1.0, 1.0, 1.0), (7.5, 0.5, 0.5)
 
 
-def skeleton_of(spec, inputs=FLAT):
+def on_meta(spec, inputs=FLAT):
     with meta_device():
         return build(spec, inputs)
 
 
-def test_encoders_are_the_librarys_own():
+def test_encoders_are_those_of_smp():
     import segmentation_models_pytorch as smp
 
     assert set(encoders.NATIVE) == set(smp.encoders.encoders)
@@ -41,7 +41,7 @@ def test_encoders_of_timm_are_timms():
 
 def test_segnet_has_the_published_layers():
     """Badrinarayanan et al. 2017: 13 convolutions each way, 512 ... 64 and back, 29.5 million."""
-    network = skeleton_of(ModelSpec("segnet", encoder="vgg16_bn"), Inputs(3, 11, (1.0, 1.0)))
+    network = on_meta(ModelSpec("segnet", encoder="vgg16_bn"), Inputs(3, 11, (1.0, 1.0)))
     down = [m.out_channels for m in network.encoder.modules() if isinstance(m, nn.Conv2d)]
     up = [m.out_channels for m in network.decoder.modules() if isinstance(m, nn.Conv2d)]
     assert down == [64, 64, 128, 128, *[256] * 3, *[512] * 6]
@@ -73,7 +73,7 @@ def test_segnet_puts_each_maximum_back_where_it_was():
         ((1.0, 1.0), [(3, 3)] * 4, [(1, 1), (2, 2), (2, 2), (2, 2)]),
     ],
 )  # fmt: skip
-def test_coarse_axes_wait_as_in_nnunet(spacing, kernels, strides):
+def test_coarse_axes_are_pooled_later_as_in_nnunet(spacing, kernels, strides):
     found = topology(spacing, 3)
     assert list(found.kernels) == kernels
     assert list(found.strides) == strides
@@ -93,25 +93,25 @@ def test_a_tile_of_one_stride_along_a_thin_axis_is_enough(name, spacing):
     ("name", "encoder"),
     [("linknet", "mit_b0"), ("deeplabv3", "vgg11"), ("dpt", "resnet18"), ("pan", "densenet121")],
 )
-def test_an_encoder_that_cannot_work_is_refused_at_once(name, encoder):
+def test_an_incompatible_encoder_is_refused(name, encoder):
     with pytest.raises(ValueError, match=rf"{name} has no encoder '{encoder}'; choose one of"):
         Segmenter(ModelSpec(name, encoder=encoder))
 
 
-def test_any_other_model_of_timm_is_tried_before_work_starts():
+def test_other_models_of_timm_are_checked_before_training():
     image, labels = np.random.default_rng(0).random((64, 64)), np.ones((64, 64), int)
     labels[:32] = 2
     segmenter = Segmenter(ModelSpec("fpn", encoder="tu-swin_tiny_patch4_window7_224"))
     with pytest.raises(ValueError, match=r"fpn is incompatible with the encoder 'tu-swin.*choose"):
         next(segmenter.train_epochs(image, labels))
     with pytest.raises(ValueError, match="tu-no_such_thing"):
-        skeleton_of(ModelSpec("unet", encoder="tu-no_such_thing"))
+        on_meta(ModelSpec("unet", encoder="tu-no_such_thing"))
 
 
 @pytest.mark.parametrize("encoder", ["mit_b0", "resnet18", "tu-convnext_atto", "timm-skresnet18"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
 def test_any_number_of_channels(encoder, channels):
-    network = skeleton_of(ModelSpec("fpn", encoder=encoder), Inputs(channels, 4, (1.0, 1.0)))
+    network = on_meta(ModelSpec("fpn", encoder=encoder), Inputs(channels, 4, (1.0, 1.0)))
     with meta_device():
         assert network.train()(torch.rand(2, channels, 64, 96)).shape == (2, 4, 64, 96)
 
@@ -127,11 +127,11 @@ def test_any_number_of_channels(encoder, channels):
         (ModelSpec("unet"), "ZYX", 2),
     ],
 )
-def test_dimensions_follow_the_method_the_image_and_the_wish(spec, axes, ndim):
+def test_dimensions_follow_the_method_the_axes_and_the_spec(spec, axes, ndim):
     assert choose_ndim(spec, axes) == ndim
 
 
-def test_a_flat_image_for_a_network_of_volumes_is_refused():
+def test_a_plane_image_is_refused_by_a_3d_model():
     with pytest.raises(ValueError, match="axes YX has no Z: name the axes, or choose dims='2D'"):
         choose_ndim(ModelSpec("segresnet", dims="3D"), "YX")
     with pytest.raises(ValueError, match="unet works in 2D only"):
@@ -143,7 +143,7 @@ def test_a_flat_image_for_a_network_of_volumes_is_refused():
         segmenter.predict(volume[0])
 
 
-def test_details_weigh_a_model_without_making_it():
+def test_memory_is_estimated_in_proportion_to_the_batch():
     spec = resolve(ModelSpec("unet"))
     one, four = (estimate_memory(spec, FLAT, (256, 256), n) for n in (1, 4))
     network = build(spec, FLAT)
@@ -155,7 +155,7 @@ def test_details_weigh_a_model_without_making_it():
     assert one.prediction_memory < one.training_memory
 
 
-def test_details_leave_nothing_behind():
+def test_estimating_memory_leaves_no_tensors():
     spec = resolve(ModelSpec("unet"))
     estimate_memory(spec, FLAT, (64, 64), 2)
     before = _tensors()
@@ -168,7 +168,7 @@ def _tensors():
     return sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects())
 
 
-def test_what_details_says_is_kept_is_what_backpropagation_keeps():
+def test_estimated_activations_are_those_of_backpropagation():
     spec = resolve(ModelSpec("unet3d"))
     inputs = Inputs(1, 2, ISOTROPIC)
     network, kept = build(spec, inputs).train(), {}
@@ -187,7 +187,7 @@ def test_what_details_says_is_kept_is_what_backpropagation_keeps():
     )
 
 
-def test_presets_are_models_that_can_be_built():
+def test_presets_can_be_built():
     for chosen in PRESETS.values():
         spec = resolve(chosen.spec)
         ndim = models.model_info(spec.name).dims[0]
