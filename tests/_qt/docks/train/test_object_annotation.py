@@ -30,8 +30,8 @@ def nuclei():
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
+def viewer(make_light_viewer):
+    viewer = make_light_viewer()
     ids, pixels = nuclei()
     viewer.add_image(pixels, name="cells")
     viewer.add_labels(ids, name="ids")
@@ -96,7 +96,7 @@ def add_regions_and_classes(viewer):
     return regions, viewer.add_labels(np.where(dots, dots, 0), name="kinds")
 
 
-def test_what_labels_mean_follows_the_model(dock, qtbot):
+def test_label_semantics_follow_the_model(dock, qtbot):
     semantics = dock.label_stats.semantics
     before = texts(semantics.labels_are), texts(semantics.unlabelled), title(dock)
     assert rows(dock) == [False] * 3
@@ -124,7 +124,7 @@ def test_what_labels_mean_follows_the_model(dock, qtbot):
     assert dock.annotation.text.isHidden()
 
 
-def test_what_is_chosen_by_sizes_is_said_before_the_training_as_after_it(dock, qtbot):
+def test_settings_from_object_sizes_are_shown_before_and_after_training(dock, qtbot):
     choose(qtbot, dock, "solo")
     known = dock.label_stats.label_stats.size_settings
     assert dock.label_stats.text.text().endswith(f"\nSet from the object sizes: {known}.")
@@ -137,7 +137,7 @@ def test_what_is_chosen_by_sizes_is_said_before_the_training_as_after_it(dock, q
     assert dock.label_stats.label_stats.size_settings == "grids with cells of 16 pixels" != known
 
 
-def test_objects_in_regions_with_classes_are_learned(viewer, dock, qtbot):
+def test_objects_in_regions_with_classes_are_trained_on(viewer, dock, qtbot):
     regions, kinds = add_regions_and_classes(viewer)
     choose(qtbot, dock, "maskrcnn")
     assert dock.annotation.regions.current_layer() is None
@@ -176,7 +176,7 @@ def test_the_copied_python_names_the_layers(viewer, dock, qtbot):
     assert "grids with cells" in dock.model.text()
 
 
-def test_shapes_and_dots_are_looked_at_as_they_are_drawn(viewer, dock, qtbot):
+def test_shapes_and_dots_are_checked_as_they_are_drawn(viewer, dock, qtbot):
     regions, kinds = add_regions_and_classes(viewer)
     choose(qtbot, dock, "maskrcnn")
     dock.annotation.regions.set_layer(regions)
@@ -199,7 +199,7 @@ def test_shapes_and_dots_are_looked_at_as_they_are_drawn(viewer, dock, qtbot):
     assert dock.annotation.regions.currentText() == "the whole image"
 
 
-def test_labels_like_classes_ask(viewer, dock, qtbot):
+def test_labels_that_look_like_classes_need_a_choice(viewer, dock, qtbot):
     mask = (nuclei()[0] > 0).astype(np.uint8)
     mask[:, ::12] = 0
     dock.data.labels.set_layer(viewer.add_labels(mask, name="mask"))
@@ -218,7 +218,7 @@ def test_labels_like_classes_ask(viewer, dock, qtbot):
     assert [c.value for c in dock.classes.classes] == [1]
 
 
-def test_ids_may_be_learned_by_a_semantic_model(dock, qtbot):
+def test_a_semantic_model_can_find_objects(dock, qtbot):
     dock.label_stats.semantics.set_value(None, "ask")
     counted(qtbot, dock)
     assert offered(dock)["objects='distance'"] == "Train to find single objects"
@@ -232,7 +232,7 @@ def test_ids_may_be_learned_by_a_semantic_model(dock, qtbot):
     assert "objects, typically 14 pixels wide." in dock.model.text()
 
 
-def test_rims_are_proposed_where_objects_touch(viewer, dock, qtbot):
+def test_separation_is_proposed_if_objects_touch(viewer, dock, qtbot):
     ids = nuclei()[0]
     ids[:14, 60:90] = 99
     ids[:14, 90:120] = 98
@@ -246,7 +246,7 @@ def test_rims_are_proposed_where_objects_touch(viewer, dock, qtbot):
     assert offered(dock) == {}
 
 
-def test_stop_keeps_objects_learned_and_restore_brings_back(dock, model_dock, qtbot):
+def test_stop_keeps_the_training_and_undo_restores_the_model_before(dock, model_dock, qtbot):
     choose(qtbot, dock, "solo")
     train(qtbot, dock)
     first = dock.session.segmenter.trained
@@ -262,7 +262,7 @@ def test_stop_keeps_objects_learned_and_restore_brings_back(dock, model_dock, qt
     assert "grids with cells" in model_dock.summary.text()
 
 
-def test_new_labels_are_for_objects(viewer, dock, qtbot):
+def test_new_labels_hold_instance_ids(viewer, dock, qtbot):
     choose(qtbot, dock, "maskrcnn")
     dock.data.new_button.click()
     layer = dock.data.labels.current_layer()
@@ -277,7 +277,7 @@ def test_new_labels_are_for_objects(viewer, dock, qtbot):
     qtbot.waitUntil(dock.bar.button.isEnabled, timeout=MS)
 
 
-def test_classes_in_the_features_are_told(viewer, dock, qtbot):
+def test_classes_in_the_features_are_shown(viewer, dock, qtbot):
     names = ["round"] * 10 + ["long"] * 6
     features = pd.DataFrame({"index": range(1, 17), "class": names})
     choose(qtbot, dock, "maskrcnn")
@@ -312,14 +312,14 @@ def test_objects_are_chosen_in_the_model_form(model_dock):
 
 
 @pytest.mark.parametrize("spec", [ModelSpec("maskrcnn"), ModelSpec("unet", objects="distance")])
-def test_what_a_model_for_objects_weighs_is_said(spec):
+def test_memory_of_models_that_find_objects_is_described(spec):
     spec, config = resolve(spec), TrainConfig()
     text = describe_model(spec, config, estimate_model(spec, None, 3, config, "cpu"))
     assert ("at least" in text) == (spec.name == "maskrcnn")
     assert " M</td>" in text
 
 
-def test_methods_are_found_by_what_they_are_for(model_dock):
+def test_methods_are_found_by_their_purpose(model_dock):
     methods = model_dock.form.methods
     for text in ("instances", "objects", "nuclei", "cells", "INSTANCE"):
         methods.search.setText(text)

@@ -7,8 +7,10 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.docks.train import label_stats_box
+from napari_segkit._qt.docks.train.loss_curve import LossCurve
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.session import session as session_module
+from napari_segkit._qt.widgets.dock import Note
 from napari_segkit.config import FeatureConfig
 from napari_segkit.steps import Step
 
@@ -24,8 +26,8 @@ def scribbles():
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer()
+def viewer(make_light_viewer):
+    return make_light_viewer()
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def test_new_labels_fit_the_image_and_the_brush_is_ready(viewer, opened, qtbot):
     assert "Nothing is labelled" in dock.bar.hint.text()
 
 
-def test_axes_say_what_auto_comes_to(viewer, opened):
+def test_auto_shows_the_axes_it_resolves_to(viewer, opened):
     viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True)
     dock = opened()
     assert dock.data.axes.itemText(0) == "auto (YXC)"
@@ -144,7 +146,7 @@ def offered(dock):
     return [name for name, button in dock.label_stats.buttons.items() if not button.isHidden()]
 
 
-def test_one_class_can_be_joined_by_painted_background(viewer, opened):
+def test_background_can_be_painted_as_second_class(viewer, opened):
     dock = one_class(viewer, opened)
     assert offered(dock) == ["paint", "unlabelled=None"]
     assert not dock.bar.button.isEnabled()
@@ -153,7 +155,7 @@ def test_one_class_can_be_joined_by_painted_background(viewer, opened):
     assert dock.data.labels.current_layer().selected_label == 2
 
 
-def test_one_class_can_take_everything_unpainted_as_background(viewer, opened, qtbot):
+def test_unpainted_pixels_can_be_used_as_background(viewer, opened, qtbot):
     dock = one_class(viewer, opened)
     dock.label_stats.buttons["unlabelled=None"].click()
     counted(qtbot, dock)
@@ -163,7 +165,7 @@ def test_one_class_can_take_everything_unpainted_as_background(viewer, opened, q
     assert offered(dock) == []
 
 
-def test_objects_are_asked_about_and_taken_as_one_class(viewer, opened, qtbot):
+def test_instance_ids_can_be_merged_into_one_class(viewer, opened, qtbot):
     viewer.add_image(PIXELS)
     ids = np.zeros((64, 64), np.uint16)
     for i in range(8):
@@ -181,7 +183,7 @@ def test_objects_are_asked_about_and_taken_as_one_class(viewer, opened, qtbot):
     assert dock.bar.button.isEnabled()
 
 
-def test_labels_of_another_shape_are_refused_in_words(viewer, opened):
+def test_labels_of_another_shape_are_rejected(viewer, opened):
     viewer.add_image(PIXELS)
     viewer.add_labels(np.ones((32, 32), np.uint8))
     dock = opened()
@@ -189,7 +191,7 @@ def test_labels_of_another_shape_are_refused_in_words(viewer, opened):
     assert not dock.bar.button.isEnabled()
 
 
-def test_numbers_that_do_not_go_together_are_said(dock):
+def test_inconsistent_numbers_are_reported(dock):
     dock.form.field("tile").field("tile_size").set_value(64)
     dock.form.field("tile").field("overlap").set_value(48)
     assert "at most half of it" in dock.bar.hint.text()
@@ -225,7 +227,7 @@ def test_the_copied_python_does_the_same(dock, viewer, qtbot):
     assert dock.session.segmenter.history == history
 
 
-def test_stop_keeps_what_was_learned(dock, qtbot):
+def test_stop_keeps_the_trained_model(dock, qtbot):
     start(qtbot, dock)
     assert dock.bar.button.text() == "Stop"
     assert "step" in dock.bar.status.text()
@@ -236,7 +238,7 @@ def test_stop_keeps_what_was_learned(dock, qtbot):
     assert dock.bar.status.text().startswith("Stopped")
 
 
-def test_strokes_during_training_are_for_the_next_one(dock, qtbot):
+def test_strokes_during_training_are_used_by_the_next_one(dock, qtbot):
     start(qtbot, dock)
     dock.data.labels.current_layer().data[20:40] = 3
     dock.session.stop()
@@ -245,7 +247,7 @@ def test_strokes_during_training_are_for_the_next_one(dock, qtbot):
     assert [c.value for c in dock.session.segmenter.classes] == [1, 2]
 
 
-def test_layers_deleted_during_training_lose_nothing(dock, viewer, qtbot):
+def test_layers_can_be_deleted_during_training(dock, viewer, qtbot):
     start(qtbot, dock)
     viewer.layers.clear()
     assert dock.bar.button.isEnabled()
@@ -266,7 +268,12 @@ def test_a_dock_opened_again_follows_the_training(dock, opened, viewer, qtbot):
     assert again.session.segmenter.is_trained
 
 
-def test_the_window_closed_during_training_ends_it(dock, viewer, qtbot):
+def test_closing_the_window_ends_the_training(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    viewer.add_image(PIXELS)
+    viewer.add_labels(scribbles())
+    dock = TrainDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Train")
     start(qtbot, dock)
     session = dock.session
     task = session.task
@@ -275,14 +282,14 @@ def test_the_window_closed_during_training_ends_it(dock, viewer, qtbot):
     assert session.segmenter.is_trained
 
 
-def test_a_sentence_says_why_training_failed(dock, qtbot):
+def test_the_reason_for_a_failed_training_is_shown(dock, qtbot):
     dock.session.segmenter.device = "cuda:7"
     train(qtbot, dock)
     assert "device is 'cuda:7', which is not available" in dock.bar.status.text()
     assert not dock.session.segmenter.is_trained
 
 
-def test_what_a_model_made_is_never_learned_by_default(viewer, opened):
+def test_predictions_are_no_default_training_labels(viewer, opened):
     viewer.add_image(PIXELS)
     strokes = viewer.add_labels(scribbles(), name="strokes", visible=False)
     made = {"segkit": {"kind": "prediction"}}
@@ -309,7 +316,7 @@ def test_new_labels_follow_the_axes_on_screen(viewer, opened, qtbot):
     assert dock.data.labels.current_layer().data.shape == (2, 64, 64)
 
 
-def test_axes_that_are_not_clear_are_said(viewer, opened):
+def test_ambiguous_axes_are_reported(viewer, opened):
     viewer.add_image(np.zeros((2,) * 6, np.uint8))
     dock = opened()
     assert not dock.data.new_button.isEnabled()
@@ -326,7 +333,7 @@ def test_another_layer_is_counted_before_it_is_trained_on(dock, viewer, qtbot):
     assert dock.bar.button.isEnabled()
 
 
-def test_what_was_chosen_for_one_pair_of_layers_holds_for_it_only(dock, viewer, qtbot):
+def test_label_semantics_are_kept_per_pair_of_layers(dock, viewer, qtbot):
     first = dock.data.labels.current_layer()
     dock.label_stats.semantics.set_value(None, "classes")
     dock.data.labels.set_layer(viewer.add_labels(scribbles(), name="more"))
@@ -335,7 +342,7 @@ def test_what_was_chosen_for_one_pair_of_layers_holds_for_it_only(dock, viewer, 
     assert dock.label_stats.semantics.value() == {"unlabelled": None, "labels_are": "classes"}
 
 
-def test_axes_hold_for_their_image_only(viewer, opened):
+def test_axes_are_kept_per_image(viewer, opened):
     viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="one")
     dock = opened()
     dock.data.axes.set_axes("TYX")
@@ -343,15 +350,16 @@ def test_axes_hold_for_their_image_only(viewer, opened):
     assert dock.data.axes.axes() is None
 
 
-@pytest.mark.parametrize(
-    ("typed", "taken"), [("37", 37), ("none", None), (" 7 ", 7), ("-1", 0), ("seven", 0), ("0", 0)]
-)
-def test_any_value_can_be_typed_as_unlabelled(dock, qtbot, typed, taken):
-    box = dock.label_stats.semantics.unlabelled
-    box.lineEdit().setText(typed)
-    box.lineEdit().editingFinished.emit()
-    assert dock.config().unlabelled == taken
-    assert box.currentText() == box.itemText(box.currentIndex())
+def test_any_value_can_be_typed_as_unlabelled(dock):
+    semantics = dock.label_stats.semantics
+    box = semantics.unlabelled
+    accepted = {"37": 37, "none": None, " 7 ": 7, "-1": 0, "seven": 0, "0": 0}
+    for text, value in accepted.items():
+        semantics.set_value(0, "ask")
+        box.lineEdit().setText(text)
+        box.lineEdit().editingFinished.emit()
+        assert dock.config().unlabelled == value
+        assert box.currentText() == box.itemText(box.currentIndex())
 
 
 def test_moving_to_another_slice_counts_nothing(viewer, opened, qtbot):
@@ -368,7 +376,7 @@ def test_moving_to_another_slice_counts_nothing(viewer, opened, qtbot):
     qtbot.waitUntil(lambda: 3 not in dock.classes.counts)
 
 
-def test_a_press_while_the_progress_bar_is_made_is_no_second_one(dock, qtbot, monkeypatch):
+def test_a_click_while_training_starts_is_ignored(dock, qtbot, monkeypatch):
     dock.set_config(QUICK)
     counted(qtbot, dock)
     made = session_module.Progress
@@ -383,7 +391,7 @@ def test_a_press_while_the_progress_bar_is_made_is_no_second_one(dock, qtbot, mo
     assert len(dock.session.segmenter.history) == 3
 
 
-def test_missing_weights_are_said_and_random_ones_offered(dock, qtbot, monkeypatch):
+def test_missing_weights_are_reported_and_random_ones_offered(dock, qtbot, monkeypatch):
     dock.session.segmenter = Segmenter(ModelSpec("unet", weights="imagenet"), device="cpu")
     train(qtbot, dock)
     assert not dock.session.segmenter.is_trained
@@ -396,13 +404,13 @@ def test_missing_weights_are_said_and_random_ones_offered(dock, qtbot, monkeypat
     assert dock.random_button.isHidden()
 
 
-def test_a_model_that_does_not_fit_the_image_is_said_before_training(dock):
+def test_a_model_that_does_not_fit_the_image_is_reported_before_training(dock):
     dock.session.segmenter = Segmenter(ModelSpec("unet3d", dims="3D"), device="cpu")
     assert "has no Z" in dock.bar.hint.text()
     assert not dock.bar.button.isEnabled()
 
 
-def test_what_a_pixel_classifier_does_not_go_by_is_greyed_out(dock):
+def test_options_unused_by_a_pixel_classifier_are_greyed_out(dock):
     dock.session.segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
     epochs = dock.form.field("epochs")
     assert not epochs.isEnabled()
@@ -419,7 +427,7 @@ def test_steps_without_a_loss_are_counted(dock):
     assert dock.curve.losses == []
 
 
-def test_what_is_set_is_there_when_the_dock_is_opened_again(dock, opened):
+def test_options_are_kept_when_the_dock_is_opened_again(dock, opened):
     dock.form.field("epochs").set_value(7)
     assert dock.session.config.epochs == 7
     assert opened().config().epochs == 7
@@ -442,8 +450,31 @@ def test_a_model_that_cannot_be_built_is_not_trained(dock, qtbot, spec, problem)
     assert "<b>U-Net</b>" in dock.model.text()
 
 
-def test_the_curve_ends_as_the_history(dock, qtbot):
+def test_the_curve_shows_the_history_after_training(dock, qtbot):
     dock.session.segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
     train(qtbot, dock)
     assert dock.curve.losses == list(dock.session.segmenter.history)
     assert dock.curve.steps[0] == 1
+
+
+@pytest.mark.parametrize("losses", [[0.5, 0.2], [0.0002, 0.0001], [12_345.0, 6789.0]])
+def test_axis_labels_are_not_cut_off(qtbot, losses):
+    curve = LossCurve("dark")
+    qtbot.addWidget(curve)
+    curve.set_losses(losses * 1000)
+    curve.resize(340, curve.height())
+    curve.show()
+    plot = curve.plot
+    view = plot.mapToScene(plot.viewport().rect()).boundingRect()
+    for side, text in {"left": "loss", "bottom": "step"}.items():
+        label = plot.getAxis(side).label
+        assert label.toPlainText().strip() == text
+        assert view.contains(label.mapRectToScene(label.boundingRect()))
+
+
+def test_a_note_reserves_the_height_of_a_later_text(qtbot):
+    note = Note("one line")
+    qtbot.addWidget(note)
+    note.resize(200, 20)
+    note.setText("many words " * 20)
+    assert note.minimumHeight() == note.heightForWidth(200) > 40

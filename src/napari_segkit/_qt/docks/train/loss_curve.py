@@ -1,36 +1,28 @@
 """Loss curve of a training."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pyqtgraph
-from napari.utils.theme import get_theme
-from numpy.typing import NDArray
 from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-MARGINS = 6, 8, 8, 6  # pyqtgraph draws axis labels 5 pixels outside their axis
+if TYPE_CHECKING:
+    from .loss_plot import LossPlot
 
 
-class LossCurve(pyqtgraph.PlotWidget):
-    """Loss per step (thin) and its running mean (thick); hidden while empty."""
+class LossCurve(QWidget):
+    """Losses of a training so far; hidden while there are none."""
 
     def __init__(self, theme: str) -> None:
-        super().__init__(background=None)
+        super().__init__()
         self.steps: list[int] = []
         self.losses: list[float] = []
+        self.plot: LossPlot | None = None
+        self._theme = theme
         self.setFixedHeight(150)
-        self.setMouseEnabled(x=False, y=False)
-        self.setMenuEnabled(False)
-        self.hideButtons()
         self.setToolTip("Training loss of each step (thin) and its running mean (thick).")
-        for side, text in (("left", "loss"), ("bottom", "step")):
-            self.setLabel(side, text)
-            self.getAxis(side).enableAutoSIPrefix(False)  # 0.0002, not 0.2 of "loss (x0.001)"
-        self.getPlotItem().layout.setContentsMargins(*MARGINS)
-        self._each = self.plot(pen=pyqtgraph.mkPen("#8da2b8", width=1))
-        self._mean = self.plot(pen=pyqtgraph.mkPen("#f28e2b", width=2))
-        self.set_theme(theme)
-        self._redraw()
+        QVBoxLayout(self).setContentsMargins(0, 0, 0, 0)
+        self.setVisible(False)
 
     def sizeHint(self) -> QSize:
         """Small width, so that the curve does not widen the dock."""
@@ -38,10 +30,9 @@ class LossCurve(pyqtgraph.PlotWidget):
 
     def set_theme(self, theme: str) -> None:
         """Use the text colour of a napari theme for the axes."""
-        color = get_theme(theme).text.as_rgb_tuple()[:3]
-        for side in ("left", "bottom"):
-            self.getAxis(side).setPen(color)
-            self.getAxis(side).setTextPen(color)
+        self._theme = theme
+        if self.plot is not None:
+            self.plot.set_theme(theme)
 
     def set_losses(self, losses: Sequence[float]) -> None:
         """Show a full history, from step 1."""
@@ -57,13 +48,10 @@ class LossCurve(pyqtgraph.PlotWidget):
 
     def _redraw(self) -> None:
         self.setVisible(bool(self.losses))
-        self._each.setData(self.steps, self.losses)
-        self._mean.setData(self.steps, running_mean(self.losses))
+        if self.losses and self.plot is None:
+            from .loss_plot import LossPlot  # pyqtgraph takes long to import
 
-
-def running_mean(values: Sequence[float], length: int = 10) -> NDArray[np.float64]:
-    """Mean of each value and up to `length` - 1 values before it."""
-    sums = np.cumsum([0.0, *values])
-    ends = np.arange(1, len(sums))
-    starts = np.maximum(ends - length, 0)
-    return (sums[ends] - sums[starts]) / (ends - starts)
+            self.plot = LossPlot(self._theme)
+            self.layout().addWidget(self.plot)
+        if self.plot is not None:
+            self.plot.set_data(self.steps, self.losses)
