@@ -12,7 +12,7 @@ SEMANTIC_TEXTS = {
     "objects": "Instance ids, as one class",
 }
 INSTANCE_TEXTS = {
-    "ask": "Instance ids (warn if classes)",
+    "ask": "Instance ids (else warn)",
     "classes": "Class labels, by component",
     "objects": "Instance ids",
 }
