@@ -463,7 +463,8 @@ def test_axis_labels_are_not_cut_off(qtbot, losses):
     qtbot.addWidget(curve)
     curve.set_losses(losses * 1000)
     curve.resize(340, curve.height())
-    curve.show()
+    with qtbot.waitExposed(curve):
+        curve.show()
     plot = curve.plot
     view = plot.mapToScene(plot.viewport().rect()).boundingRect()
     for side, text in {"left": "loss", "bottom": "step"}.items():
