@@ -9,12 +9,36 @@ if TYPE_CHECKING:
 
 def predict_tiles_of(model: "TrainedModel") -> Callable[..., Any]:
     """The `predict_tiles` generator for this kind of model."""
-    from . import instance, panoptic, semantic, watershed
+    return PREDICT_TILES[model.kind]()
 
-    by_kind: dict[str, Callable[..., Any]] = {
-        "semantic": semantic.predict_tiles,
-        "objects": watershed.predict_tiles,
-        "instance": instance.predict_tiles,
-        "panoptic": panoptic.predict_tiles,
-    }
-    return by_kind[model.kind]
+
+def _semantic() -> Callable[..., Any]:
+    from .semantic import predict_tiles
+
+    return predict_tiles
+
+
+def _objects() -> Callable[..., Any]:
+    from .watershed import predict_tiles
+
+    return predict_tiles
+
+
+def _instance() -> Callable[..., Any]:
+    from .instance import predict_tiles
+
+    return predict_tiles
+
+
+def _panoptic() -> Callable[..., Any]:
+    from .panoptic import predict_tiles
+
+    return predict_tiles
+
+
+PREDICT_TILES: dict[str, Callable[[], Callable[..., Any]]] = {
+    "semantic": _semantic,
+    "objects": _objects,
+    "instance": _instance,
+    "panoptic": _panoptic,
+}

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_segkit.config import ObjectConfig
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
@@ -213,6 +212,8 @@ def border_ids(labels: NDArray[Any], axes: str, along: str) -> NDArray[Any]:
 
 def bounding_boxes(labels: NDArray[Any]) -> list[tuple[slice, ...] | None]:
     """Bounding box of each label 1, 2, ...; None where a label has no pixel."""
+    from scipy import ndimage
+
     return list(ndimage.find_objects(labels))
 
 

@@ -14,7 +14,6 @@ from napari_segkit.images.labels import from_indices
 from napari_segkit.steps import Step, drain, map_steps
 
 from .blocks import Region
-from .cleanup import clean
 from .probability_maps import ProbabilityMaps, as_probability_maps
 from .smooth import frame_blocks, smooth_frame, uses_image
 
@@ -137,6 +136,8 @@ def refine_frame(
         yield
     labels: NDArray[Any] = from_indices(likeliest, values)
     if config.clean:
+        from .cleanup import clean
+
         labels = clean(
             labels, config.clean, probabilities=smoothed, values=values, spacing=maps.spacing
         )

@@ -1,6 +1,6 @@
 """Smooth class probabilities block by block."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,16 +9,36 @@ from numpy.typing import NDArray
 from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
 from napari_segkit.steps import Step, drain
 
-from . import mrf
 from .blocks import BlockSmoother, Region, add_margin, split_into_blocks
-from .crf import mean_field
 from .probability_maps import ProbabilityMaps, as_probability_maps
-from .superpixels import voting
-from .superpixels.generate import split_into_tiles
 
 SmoothingConfig = CRFConfig | MRFConfig | SuperpixelConfig
-METHODS: dict[type, Any] = {CRFConfig: mean_field, MRFConfig: mrf, SuperpixelConfig: voting}
 MAX_BLOCK = 2**22  # pixels
+
+
+def _crf() -> Any:
+    from .crf import mean_field
+
+    return mean_field
+
+
+def _mrf() -> Any:
+    from . import mrf
+
+    return mrf
+
+
+def _superpixels() -> Any:
+    from .superpixels import voting
+
+    return voting
+
+
+METHODS: dict[type, Callable[[], Any]] = {
+    CRFConfig: _crf,
+    MRFConfig: _mrf,
+    SuperpixelConfig: _superpixels,
+}
 
 
 def smooth(
@@ -148,15 +168,18 @@ def make_smoother(
     components: NDArray[np.float32] | None = None,
 ) -> BlockSmoother:
     """Make a function that smooths one block; ValueError if the method cannot (2D only, say)."""
+    method = METHODS[type(config)]()
+    smoother: BlockSmoother
     if isinstance(config, CRFConfig):
-        return mean_field.make_smoother(config, classes, spacing, device, compatibility, components)
-    smoother: BlockSmoother = METHODS[type(config)].make_smoother(config, classes, spacing, device)
+        smoother = method.make_smoother(config, classes, spacing, device, compatibility, components)
+    else:
+        smoother = method.make_smoother(config, classes, spacing, device)
     return smoother
 
 
 def halo(config: SmoothingConfig, spacing: Sequence[float]) -> list[int]:
     """Margin that a block needs, in pixels along each axis."""
-    return list(METHODS[type(config)].halo(config, spacing))
+    return list(METHODS[type(config)]().halo(config, spacing))
 
 
 def frame_blocks(
@@ -164,10 +187,12 @@ def frame_blocks(
 ) -> list[Region]:
     """Blocks in which a frame is smoothed, or only read (None)."""
     if isinstance(config, SuperpixelConfig):
+        from .superpixels.generate import split_into_tiles
+
         return split_into_tiles(shape, config, spacing)
     return list(split_into_blocks(shape, MAX_BLOCK))
 
 
 def uses_image(config: SmoothingConfig | None) -> bool:
     """Whether a method needs the image; None smooths nothing."""
-    return config is not None and bool(METHODS[type(config)].uses_image(config))
+    return config is not None and bool(METHODS[type(config)]().uses_image(config))
