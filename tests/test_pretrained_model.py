@@ -82,13 +82,13 @@ def test_a_file_of_an_encoder_is_not_a_complete_model(tmp_path, photograph):
 
 def test_weights_that_cannot_predict_are_not_said_to_be_dispensable(tmp_path, photograph):
     torch.save({"epoch": 3}, tmp_path / "none.pth")
-    with pytest.raises(WeightsError, match=r"choose another file of weights by its path\.$"):
+    with pytest.raises(WeightsError, match=r"give the path of another weights file\.$"):
         whole(str(tmp_path / "none.pth")).predict(photograph)
 
 
 def test_weights_of_another_encoder_cannot_predict(weights, photograph):
     spec = ModelSpec("maskrcnn", encoder="resnet18", weights=weights)
-    with pytest.raises(WeightsError, match=r"do not fit .* file of weights by its path\.$"):
+    with pytest.raises(WeightsError, match=r"do not fit .* path of another weights file\.$"):
         Segmenter(spec, device="cpu").predict(photograph)
 
 

@@ -63,11 +63,11 @@ def gpu_problem() -> str | None:
         return None
     if torch.version.cuda is None and torch.version.hip is None:
         return (
-            "This computer has an NVIDIA card, but torch is built for the CPU only: install a CUDA "
+            "This computer has an NVIDIA GPU, but torch is built for the CPU only: install a CUDA "
             "build with the command that pytorch.org gives for your system."
         )
     return (
-        "This computer has an NVIDIA card, but torch (built for CUDA "
+        "This computer has an NVIDIA GPU, but torch (built for CUDA "
         f"{torch.version.cuda}) cannot use it: update the NVIDIA driver, or install a torch built "
         "for the driver's CUDA version."
     )

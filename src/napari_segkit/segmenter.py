@@ -166,7 +166,7 @@ class Segmenter(Predictor):
     def _store_result(self, trainer: "Trainer") -> None:
         if trainer.last is None:
             return
-        previous, trained = self.trained, trainer.trained()
+        previous, trained = self.trained, trainer.trained(copy=False)
         if previous and (previous.kind, previous.values) == (trained.kind, trained.values):
             trained = replace(trained, refine=previous.refine)
         self.previous, self.trained = previous, trained

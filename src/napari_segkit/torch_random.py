@@ -32,7 +32,8 @@ def random_numbers(source: RandomSource) -> Iterator[None]:
     """Let torch's random operations inside draw from `source`, in this thread only.
 
     The global generators are neither used nor changed. `torch.random.fork_rng` cannot do this:
-    all threads share the global generators.
+    all threads share the global generators. Gradient checkpointing, which no network here uses,
+    would draw other numbers when it recomputes.
     """
     with _UseGenerator(source):
         yield
@@ -45,6 +46,10 @@ class _UseGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _should_skip_dynamo(cls) -> bool:
         return False  # else the first call imports torch._dynamo, which takes seconds
 
+    @classmethod
+    def is_infra_mode(cls) -> bool:
+        return True  # else modes of several threads leave flags of torch.compile set
+
     def __init__(self, source: RandomSource) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.source = source
@@ -53,32 +58,38 @@ class _UseGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        random_func = _with_generator(func)
-        if random_func is None or kwargs.get("generator") is not None:
+        if RANDOM not in func.tags or kwargs.get("generator") is not None:
             return func(*args, **kwargs)
-        return random_func(*args, **kwargs, generator=self.source.generator(_device(args, kwargs)))
+        random_func = _with_generator(func)
+        if random_func is not None:
+            generator = self.source.generator(_device(args, kwargs))
+            return random_func(*args, **kwargs, generator=generator)
+        with self:
+            result = func.decompose(*args, **kwargs)
+        return func(*args, **kwargs) if result is NotImplemented else result
 
 
 @cache
 def _with_generator(func: Any) -> Any:
     """Return the overload of a random operation that takes a generator, or None.
 
-    Dropout in fused attention has no such overload; no network here uses it.
+    Those without one are composed of others, except fused attention, which draws for its dropout
+    only; no network here uses that.
     """
-    if RANDOM not in func.tags:
-        return None
     if func is aten.native_dropout.default:
         return _dropout
     if any(argument.name == "generator" for argument in func._schema.arguments):
         return func
-    name = "generator" if func._overloadname == "default" else f"{func._overloadname}_generator"
-    return getattr(func.overloadpacket, name, None)
+    name, packet = func._overloadname, func.overloadpacket
+    names = ["generator"] if name == "default" else [f"{name}_generator", f"generator_{name}"]
+    return next((getattr(packet, n) for n in names if n in packet.overloads()), None)
 
 
 def _dropout(values: Any, p: float, train: bool | None, generator: torch.Generator) -> Any:
     """Replace `aten.native_dropout` (fused, on GPUs), which takes no generator."""
-    kept = torch.empty_like(values).bernoulli_(1 - p if train else 1, generator=generator)
-    return values * kept / (1 - p if train and p < 1 else 1), kept.bool()
+    p = 0.0 if train is False else p
+    kept = torch.empty_like(values).bernoulli_(1 - p, generator=generator)
+    return values * kept / (1 - p if p < 1 else 1), kept.bool()
 
 
 def _device(args: Any, kwargs: dict[str, Any]) -> torch.device:

@@ -139,7 +139,7 @@ def test_evaluate_pools_pixels_and_lists_images(data, model, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "0.tif: mean IoU" in printed
     assert "Pooled pixels of 2 images" in printed
-    assert "unlabelled=None (every pixel counts)" in printed
+    assert "unlabelled: none (every pixel counts)" in printed
     figures = pd.read_csv(table)
     assert figures["image"].unique().tolist() == ["0.tif", "1.tif", "pooled"]
     pooled = figures[(figures["image"] == "pooled") & (figures["class"] != "mean")]
@@ -156,7 +156,7 @@ def test_evaluate_pools_pixels_and_lists_images(data, model, tmp_path, capsys):
 def test_evaluate_leaves_out_unlabelled_pixels(data, capsys):
     mask = data / "masks/0.tif"
     assert run("evaluate", mask, mask, "--unlabelled", "0") == 0
-    assert "unlabelled=0 (its pixels are not counted)" in capsys.readouterr().out
+    assert "unlabelled: 0 (its pixels are not counted)" in capsys.readouterr().out
 
 
 def test_images_with_equal_names_are_distinguished(tmp_path, capsys):

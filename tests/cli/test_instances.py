@@ -384,7 +384,7 @@ TRAIN = ["train", "IMAGES", "IDS", "-o", "x.segkit"]
 PREDICT = ["predict", "MODEL", "IMAGE", "-o", "x.tif"]
 MISTAKES = [
     ([*TRAIN, "--model", "maskrcnn", "--objects", "boundary"], "is an instance method"),
-    ([*TRAIN, "--object-classes", "CLASSES"], "unet gives classes only"),
+    ([*TRAIN, "--object-classes", "CLASSES"], "unet predicts classes only"),
     ([*TRAIN, "--regions", "REGIONS"], "add --objects distance"),
     ([*TRAIN, "--objects", "boundary", "--regions", "MASK"], "must be two files or two folders"),
     ([*TRAIN, "--objects", "boundary", "--object-classes", "nowhere"], "no file or folder nowhere"),
@@ -393,14 +393,14 @@ MISTAKES = [
         "(complete regions) has no file for 1 images",
     ),
     (["train", "LIST", "-o", "x.segkit", "--regions", "REGIONS"], "in its column regions"),
-    (["train", "LIST", "-o", "x.segkit"], "unet gives classes only"),
+    (["train", "LIST", "-o", "x.segkit"], "unet predicts classes only"),
     ([*PREDICT, "--masks", "person"], "no class 'person'; choose among class 1, class 2"),
     ([*PREDICT, "--score", "2"], "score is 2.0"),
     ([*PREDICT, "--format", "panoptic"], "ending in .png"),
     ([*PREDICT, "--format", "panoptic", "--masks", "all"], "choose one of the two"),
     ([*PREDICT, "--weights", "coco"], "go with the name of a method"),
     (["predict", "PLAIN", *PREDICT[2:], "--score", "0.3"], "--score select objects"),
-    (["predict", "PLAIN", *PREDICT[2:], "--one-mask"], "gives classes only"),
+    (["predict", "PLAIN", *PREDICT[2:], "--one-mask"], "predicts classes only"),
     (["predict", "PLAIN", "IMAGE", "-o", "x.png", "--format", "panoptic"], "classes only"),
     (["predict", "MODEL", "STACK", "-o", "x.png", "--format", "panoptic"], "is 2D"),
     (["predict", "MODEL", "STACK", "-o", "x.png"], "do not fit a PNG"),
@@ -442,4 +442,4 @@ def test_wrong_choices_are_explained(data, capsys):
     files = [data / "images", data / "ids", "-o", "x.segkit"]
     with pytest.raises(SystemExit):
         run("train", *files, "--objects", "rims")
-    assert "'rims' is none of components, boundary, distance, none" in capsys.readouterr().err
+    assert "'rims' is not one of components, boundary, distance, none" in capsys.readouterr().err

@@ -262,7 +262,7 @@ SMOOTH = ["smooth", "MASK", "IMAGE", "-o", "x.tif"]
 MISTAKES = [
     ([*PREDICT, "--clean", "sky: largest"], "no class 'sky'; choose among class 1, class 4"),
     ([*PREDICT, "--clean", "largest"], "does not name a class and its steps"),
-    ([*PREDICT, "--clean", "4: smallest"], "'smallest' is none of threshold, open, close"),
+    ([*PREDICT, "--clean", "4: smallest"], "'smallest' is not one of threshold, open, close"),
     ([*PREDICT, "--clean", "4: min_size"], "give min_size a number, as in min_size=20"),
     ([*PREDICT, "--clean", "4: min_size=few"], "give min_size a number"),
     ([*PREDICT, "--clean", "4: largest=1"], "largest takes no number"),

@@ -226,7 +226,7 @@ def test_parameters_without_effect_are_not_tried():
         ({"truth": np.zeros((40, 48), np.uint8), "unlabelled": 0}, "No pixel of the truth"),
         ({"truth": np.ones((4, 4), np.uint8)}, "give the truth of this image"),
         ({"probabilities": np.ones((2, 40, 48))}, "add up to one"),
-        ({"image": None, "config": RefineConfig("crf")}, "looks at the image"),
+        ({"image": None, "config": RefineConfig("crf")}, "uses the image"),
     ],
 )
 def test_errors_say_what_cannot_be_fitted(change, words):

@@ -191,8 +191,8 @@ def test_the_table_has_a_row_for_each_class_and_the_mean():
 
 
 def test_the_printed_report_names_the_choice():
-    assert "unlabelled=None (every pixel counts)" in str(evaluate(PREDICTION, TRUTH))
-    assert "unlabelled=0" in str(evaluate(PREDICTION, TRUTH, unlabelled=0))
+    assert "unlabelled: none (every pixel counts)" in str(evaluate(PREDICTION, TRUTH))
+    assert "unlabelled: 0" in str(evaluate(PREDICTION, TRUTH, unlabelled=0))
 
 
 def test_progress_reaches_its_total(monkeypatch):

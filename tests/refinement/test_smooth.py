@@ -30,7 +30,7 @@ def uniform_except(value, at=(0, 3, 3)):
         (uniform()[0], IMAGE, ValueError, "give \\(classes, Y, X\\)"),
         (np.zeros((2, 0, 8), np.float32), IMAGE, ValueError, "shape"),
         (np.zeros((2, 8, 8), int), IMAGE, TypeError, "soft_labels"),
-        (uniform(), None, ValueError, "looks at the image"),
+        (uniform(), None, ValueError, "uses the image"),
         (uniform(), np.where(IMAGE > 3, np.nan, 1.0), ValueError, "NaN"),
         (uniform(), np.ones_like(IMAGE), ValueError, "constant"),
     ],

@@ -15,7 +15,8 @@ LIST = "CSV list with the columns images and masks"
 def add_common(parser: ArgumentParser) -> None:
     """Add axes, spacing, device, threads and overwrite."""
     add_axes(parser)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--device", default="auto",
+                        help="auto, cpu, cuda, cuda:1 or mps (default auto)")  # fmt: skip
     parser.add_argument("--threads", type=int, help="CPU threads that torch may use")
     add_overwrite(parser)
 

@@ -34,7 +34,11 @@ COMMANDS: dict[str, Command] = {
         evaluate.add_evaluate,
         evaluate.run,
     ),
-    "demo": ("Train on the sample image in a napari window.", demo.add_demo, demo.run),
+    "demo": (
+        "Train, predict and evaluate on a sample image in a napari window.",
+        demo.add_demo,
+        demo.run,
+    ),
 }
 
 
@@ -64,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def make_parser() -> ArgumentParser:
-    parser = ArgumentParser("segkit", description="Train segmentation networks and use them.")
+    parser = ArgumentParser("segkit", description="Train, use and evaluate segmentation models.")
     parser.add_argument("--version", action="version", version=f"napari-segkit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (about, add_arguments, run) in COMMANDS.items():

@@ -8,13 +8,14 @@ from .terminal import say
 
 
 def add_merge(parser: ArgumentParser) -> None:
-    parser.add_argument("semantic", help="model file that gives a class for every pixel")
-    parser.add_argument("instance", help="model file that gives objects")
-    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="such as a.segkit")
+    parser.add_argument("semantic", help="file of the semantic model (classes only)")
+    parser.add_argument("instance", help="file of the instance model (objects)")
+    parser.add_argument("-o", "--output", required=True, metavar="MODEL",
+                        help="model file to write, such as a.segkit")  # fmt: skip
     parser.add_argument("--stuff", type=names, metavar="NAME,NAME",
-                        help="names or values of the first model's classes that fill the pixels "
+                        help="classes (names or values) of the semantic model for the pixels "
                              "without objects; by default all except background and the classes "
-                             "of the second model")  # fmt: skip
+                             "of the instance model")  # fmt: skip
     add_overwrite(parser)
 
 

@@ -8,10 +8,10 @@ from napari_segkit.models.encoders import licence
 from napari_segkit.models.presets import PRESETS
 
 KINDS = {
-    "semantic": "Gives a class for every pixel; with --objects components, boundary or distance "
+    "semantic": "Predicts a class for every pixel; with --objects components, boundary or distance "
     "also single objects.",
-    "instance": "Gives single objects, each with a class and a score; trained on labels in which "
-    "each object has its own id.",
+    "instance": "Predicts single objects, each with a class and a score; trained on labels in "
+    "which each object has its own id.",
 }
 
 

@@ -120,7 +120,7 @@ def _help(field: _Field) -> str:
 def _choice_or_none(choices: Collection[str]) -> Callable[[str], str | None]:
     def convert(text: str) -> str | None:
         if text not in choices:
-            raise ArgumentTypeError(f"{text!r} is none of {', '.join(choices)}")
+            raise ArgumentTypeError(f"{text!r} is not one of {', '.join(choices)}")
         return None if text == "none" else text
 
     return convert

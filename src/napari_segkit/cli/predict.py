@@ -86,7 +86,7 @@ def _add_results(parser: ArgumentParser) -> None:
     parser.add_argument("--probabilities", action="store_true",
                         help="also write probabilities, into a folder next to the "
                              "labels")  # fmt: skip
-    objects = parser.add_argument_group("models that give objects")
+    objects = parser.add_argument_group("models that predict objects")
     objects.add_argument("--masks", type=_class_names, metavar="NAME,NAME|all",
                          help="write masks of classes (names or values), not objects")  # fmt: skip
     objects.add_argument("--one-mask", action="store_true",
@@ -113,8 +113,8 @@ def _check_object_options(args: Namespace, model: "TrainedModel") -> None:
     given += [name for name in ("masks", "one_mask") if getattr(args, name)]
     if model.kind == "semantic" and given:
         raise ValueError(
-            f"{' and '.join(map(flag, given))} select objects, and {args.model} gives classes "
-            "only: leave them out, or give a model that was trained to give objects."
+            f"{' and '.join(map(flag, given))} select objects, but {args.model} predicts "
+            "classes only: leave them out, or give a model that was trained to predict objects."
         )
 
 

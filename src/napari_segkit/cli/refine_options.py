@@ -78,7 +78,7 @@ def _step(word: str, text: str) -> tuple[str, Any]:
     name, equals, number = (part.strip() for part in word.partition("="))
     name = name.replace("-", "_")
     if name not in STEPS:
-        raise ValueError(f"--clean {text!r}: {name!r} is none of {', '.join(STEPS)}.")
+        raise ValueError(f"--clean {text!r}: {name!r} is not one of {', '.join(STEPS)}.")
     if STEPS[name].type is bool:
         if equals:
             raise ValueError(f"--clean {text!r}: {name} takes no number.")

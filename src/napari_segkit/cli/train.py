@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 def add_train(parser: ArgumentParser) -> None:
     parser.add_argument("images", help=f"file, folder, or {LIST}")
     parser.add_argument("labels", nargs="?", help="file or folder; not with a CSV list")
-    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="such as a.segkit")
+    parser.add_argument("-o", "--output", required=True, metavar="MODEL",
+                        help="model file to write, such as a.segkit")  # fmt: skip
     add_common(parser)
     parser.add_argument("--preset", choices=PRESETS,
                         help="a model with training settings; further options override "
@@ -40,7 +41,7 @@ def add_train(parser: ArgumentParser) -> None:
                              "class; in a CSV list, the column classes")  # fmt: skip
     parser.add_argument("--regions", metavar="PATH",
                         help="file or folder like the labels: not 0 where every object is "
-                             "labelled; in a CSV list, the column regions")  # fmt: skip
+                             "annotated; in a CSV list, the column regions")  # fmt: skip
     add_options(parser, ModelSpec(), names={"name": "model"}, suppress=True)
     add_options(parser, TrainConfig(), suppress=True)
 
@@ -104,8 +105,8 @@ def spec_and_config(args: Namespace) -> tuple[ModelSpec, TrainConfig]:
 def _check_kind(files: Sequence["TrainingFiles"], spec: ModelSpec) -> None:
     if kind_of(spec) == "semantic" and any(f.classes or f.regions for f in files):
         raise ValueError(
-            f"--object-classes and --regions are for models that give objects, and {spec.name} "
-            "gives classes only: leave them out, or add --objects distance."
+            f"--object-classes and --regions are for models that predict objects, but "
+            f"{spec.name} predicts classes only: leave them out, or add --objects distance."
         )
 
 

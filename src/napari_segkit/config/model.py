@@ -51,7 +51,7 @@ class ModelSpec(Checked):
     Parameters
     ----------
     name : str
-        The method, for example "unet"; `list_models()` lists all of them.
+        The method, for example "unet"; `list_models()` and `segkit models` list all of them.
     encoder : str or None
         The encoder (backbone) of the network, one of those listed for the method. None: the first
         one listed, which is small enough for a CPU.
@@ -62,11 +62,11 @@ class ModelSpec(Checked):
         "2D": slice by slice. "3D": whole volumes. "auto": 3D where both the method and the image
         allow it, else 2D.
     objects : str or None
-        How a semantic method gives single objects (instances); it is then trained on instance
+        How a semantic method predicts single objects (instances); it is then trained on instance
         labels. "components": connected components, for objects that do not touch. "boundary": also
         predicts boundaries, and a watershed separates touching objects. "distance": predicts the
         distance to the boundary, and a watershed separates touching objects. None: classes only.
-        Mask R-CNN and SOLO always give objects.
+        Mask R-CNN and SOLO always predict objects.
     features : FeatureConfig
         Features of the pixel classifier.
     """

@@ -14,8 +14,8 @@ SuperpixelMethod = Literal["slic", "watershed", "felzenszwalb", "quickshift"]
 class CRFConfig(Checked):
     """Fully connected CRF that smooths probabilities (Kraehenbuehl and Koltun 2011).
 
-    Nearby pixels are drawn to the same class, most of all if they look alike, so that the edges of
-    the result move to edges of the image. The defaults are gentle. Photographs and scribbles need
+    Nearby pixels tend to get the same class, above all if their intensities are similar, so that
+    boundaries move to edges of the image. The defaults are gentle. Photographs and scribbles need
     more: smoothness weight 3 and sigma 3, appearance weight 10 and sigma 20, intensity sigma 0.05.
 
     Parameters
@@ -23,7 +23,7 @@ class CRFConfig(Checked):
     iterations : int
         Mean-field iterations. More spreads further; after ten, little changes.
     smoothness_weight : float
-        Weight of the smoothness term: nearby pixels agree whatever they look like, which removes
+        Weight of the smoothness term: nearby pixels agree whatever their intensity, which removes
         specks. 0 switches it off.
     smoothness_sigma : float
         Distance over which the smoothness term acts.
@@ -92,8 +92,8 @@ class SuperpixelConfig(Checked):
         Typical width of a superpixel.
     compactness : float
         Lower follows intensities more closely; higher makes superpixels more compact, and those of
-        "felzenszwalb" larger. It is the intensity difference, as a fraction of the image's range,
-        that weighs as much as the width of one superpixel.
+        "felzenszwalb" larger. An intensity difference of this fraction of the image's range counts
+        as much as a distance of one superpixel width.
     units : str
         Unit of the size. "pixels": pixels of the finest axis (fewer along coarser axes). "world":
         units of the image's spacing.

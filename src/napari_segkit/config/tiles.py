@@ -17,10 +17,11 @@ class TileConfig(Checked):
     ----------
     tile_size : int or None
         Edge of a tile in pixels, rounded up to a multiple that the network accepts; shorter along
-        coarse axes of a volume. None: the tile size stored with the model.
+        coarse axes of a volume. None: chosen for the method in training, and the tile size stored
+        with the model in prediction.
     overlap : int or None
         Pixels shared by neighbouring tiles, at most half a tile; rounded like the tile size. None:
-        the overlap stored with the model.
+        chosen for the method in training, and the overlap stored with the model in prediction.
     batch_size : int
         Tiles predicted together. More is faster on a GPU and needs more memory.
     """

@@ -31,10 +31,10 @@ class TrainConfig(Checked):
         scribbles; None if every pixel is annotated and 0 is a class (background); often 255 for
         photographs. In instance labels 0 is always background, and only another value is left out.
     labels_are : str
-        What the label values mean. "classes": each value is a class; a method that predicts objects
-        takes each connected component as one object. "objects": each value is an instance id; a
-        method that predicts classes merges all objects into class 1, with 0 as background. "ask":
-        what the method needs, but stop with a question if the labels look like the other.
+        What the label values mean. "classes": each value is a class; where objects are
+        needed, each connected component is one object. "objects": each value is an instance id;
+        where classes are needed, all objects are merged into class 1, with 0 as background. "ask":
+        whichever is needed, but labels that look like the other kind are refused.
     normalise : str
         Which pixels define the intensity range. "image": each image, stack or series as a whole.
         "training": all training images together (calibrated data such as CT). "none": intensities
@@ -47,9 +47,10 @@ class TrainConfig(Checked):
     seed : int
         Seed of the random numbers. The same seed on the same machine gives the same model.
     tile : TileConfig
-        Tile size and overlap, stored with the model. None: 256 pixels (64 voxels in 3D, less for
+        Tile size and overlap, stored with the model. Not set: 256 pixels (64 voxels in 3D, less for
         smaller images) with an overlap of three eighths; instance methods train on such patches and
-        predict in tiles twice as long that overlap by half.
+        predict in tiles twice as long that overlap by half; the pixel classifier uses tiles as
+        large as memory allows.
     """
 
     epochs: Annotated[int, {"min": 1, "max": 100_000}] = 20

@@ -77,8 +77,9 @@ class Report(ABC):
 
 def unlabelled_text(unlabelled: int | None) -> str:
     """Which pixels are left out of the metrics."""
-    effect = "every pixel counts" if unlabelled is None else "its pixels are not counted"
-    return f"unlabelled={unlabelled} ({effect})"
+    if unlabelled is None:
+        return "unlabelled: none (every pixel counts)"
+    return f"unlabelled: {unlabelled} (its pixels are not counted)"
 
 
 def require_equal(option: str, first: Any, second: Any) -> None:

@@ -188,7 +188,7 @@ def refinement_trials(
 ) -> Generator[Trial, None, SearchResult]:
     """Try one refinement after another: the generator behind `fit_refinement`."""
     if config.method is None:
-        raise ValueError("There is nothing to fit: choose how to smooth, for instance by 'crf'.")
+        raise ValueError("Nothing to fit: choose a smoothing method, such as method='crf'.")
     needs_image = image is not None or uses_image(config.smoother)
     maps = as_probability_maps(
         probabilities, image, axes=axes, spacing=spacing, uses_image=needs_image

@@ -55,11 +55,11 @@ def evaluate(
         ids. Instance: "objects" takes each value as an object, "classes" each connected component
         of a value; "ask" takes values as objects, but refuses what looks like classes.
     spacing : sequence of float, optional
-        World units between pixels, along Z Y X or Y X, for metrics that measure distances; the
-        present ones count pixels and objects.
+        World units between pixels, along Z Y X or Y X, for metrics that measure distances;
+        no metric does so yet.
     thresholds : sequence of float, optional
-        The IoUs from which on a pair of objects is a match, for instances only. None: 0.5 to 0.95
-        in steps of 0.05.
+        IoU thresholds, for instances only: two objects match if their IoU is at least this. None:
+        0.5 to 0.95 in steps of 0.05.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def evaluate(
     ------
     ValueError
         If the shapes differ, values are not non-negative integers, no pixel is left to compare, a
-        segment has no class, or an option is none of those above.
+        segment has no class, or an option is not one of those above.
     TypeError
         If `unlabelled` is neither an integer nor None.
     """

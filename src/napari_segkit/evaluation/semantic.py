@@ -112,7 +112,7 @@ class SemanticReport(Report):
     def summary(self) -> str:
         """Describe in one sentence how many pixels were compared, and the accuracy."""
         return (
-            f"{self.pixels} pixels, accuracy {self.accuracy:.4f}; "
+            f"{self.pixels:,} pixels, accuracy {self.accuracy:.4f}; "
             f"{unlabelled_text(self.unlabelled)}."
         )
 

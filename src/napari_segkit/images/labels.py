@@ -173,7 +173,8 @@ def _require_label_values(values: NDArray[Any]) -> None:
     if values.size and values.min() < 0:
         raise LabelsError(
             f"The labels hold negative values (the lowest is {values.min()}), but label values "
-            "must be 0 or more: give pixels to leave out a positive value and set unlabelled to it."
+            "must be 0 or more: to leave pixels out, give them a positive value and set unlabelled "
+            "to that value."
         )
 
 

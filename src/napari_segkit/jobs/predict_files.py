@@ -45,8 +45,8 @@ class OutputOptions:
         if model.kind == "semantic" and (self.masks is not None or self.panoptic):
             output = "The COCO panoptic format" if self.panoptic else "A mask per class"
             raise ValueError(
-                f"{output} needs a model that gives objects, and {model.spec.name} was trained to "
-                "give classes only: leave it out, or choose another model."
+                f"{output} needs a model that predicts objects, but {model.spec.name} was "
+                "trained to predict classes only: leave it out, or choose another model."
             )
         if self.masks is not None and self.panoptic:
             raise ValueError(

@@ -37,7 +37,7 @@ PRESETS = {
         ),
         Preset(
             "best on a GPU",
-            "Large network on large tiles and batches: needs a graphics card.",
+            "Large network on large tiles and batches: needs a GPU.",
             ModelSpec("unetplusplus", encoder="efficientnet-b4"),
             TrainConfig(epochs=100, steps_per_epoch=50, batch_size=16, tile=TileConfig(512)),
         ),

@@ -81,7 +81,10 @@ class ProbabilityMaps:
             return None
         pixels = self.statistics.apply(self.image.read(frame, region))
         if not np.isfinite(pixels).all():
-            raise ValueError(f"{self.image.name} holds NaN or infinity: replace them.")
+            raise ValueError(
+                f"{self.image.name} has NaN or infinite pixels: replace them, for instance with "
+                "numpy.nan_to_num(image)."
+            )
         return pixels
 
     def principal_components(self, frame: dict[str, int]) -> NDArray[np.float32] | None:
@@ -114,8 +117,9 @@ def as_probability_maps(
     if image is None:
         if uses_image:
             raise ValueError(
-                "This smoothing looks at the image: give the image that the probabilities were "
-                "predicted from, or set the weight of the image to 0."
+                "This smoothing uses the image: give the image that the probabilities were "
+                "predicted from, or choose settings that do not use it (CRF: appearance_weight 0; "
+                "MRF: intensity_sigma None)."
             )
         image = np.broadcast_to(np.uint8(0), maps.shape[1:])
         axes = axes or "TZYX"[-image.ndim :]

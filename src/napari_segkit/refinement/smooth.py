@@ -121,7 +121,7 @@ def smooth_blocks(
         probabilities, image, axes=axes, spacing=spacing, uses_image=uses_image(config)
     )
     if compatibility is not None and not isinstance(config, CRFConfig):
-        raise ValueError("A compatibility of classes goes with a CRFConfig only: leave it out.")
+        raise ValueError("compatibility is for a CRFConfig only: leave it out, or choose a CRF.")
     smoothed = np.empty(maps.probabilities.shape, np.float32)
     blocks = frame_blocks(maps.spatial, config, maps.spacing)
     total, done = len(blocks) * maps.image.frame_count(maps.ndim), 0

@@ -69,8 +69,8 @@ class SoftLabels:
         self._guess = 1 / len(self.values)
         if not self._guess < certainty <= 1:
             raise ValueError(
-                f"certainty is {certainty}; give a number above {self._guess:.3g}, which is a "
-                f"guess among {len(self.values)} classes, and up to 1."
+                f"certainty is {certainty}; give a number above {self._guess:.3g} (chance for "
+                f"{len(self.values)} classes) and up to 1."
             )
         self._labels, self._certainty = full_resolution(labels), certainty
         self.shape = (len(self.values), *self._labels.shape)

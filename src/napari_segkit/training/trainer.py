@@ -97,9 +97,12 @@ class Trainer:
         """Train; `trained()` returns the current model after each step."""
         raise NotImplementedError
 
-    def trained(self) -> TrainedModel:
-        """Return a copy of the current model; the training can go on afterwards."""
-        network = deepcopy(self.network)
+    def trained(self, *, copy: bool = True) -> TrainedModel:
+        """Return a copy of the current model; the training can go on afterwards.
+
+        Without a copy, which takes no memory, the training is over.
+        """
+        network = deepcopy(self.network) if copy else self.network
         with random_numbers(RandomSource(self.config.seed)):
             self.measure_batch_statistics(network)
         fixed = self.statistics[0] if self.config.normalise == "training" else None
@@ -126,7 +129,8 @@ class Trainer:
 
     def _build(self) -> nn.Module:
         network = build(self.spec, self.inputs, self.random)
-        initialise(network, self.spec, self.inputs)
+        with random_numbers(self.random):
+            initialise(network, self.spec, self.inputs)
         return network
 
     def _measure(self, images: Sequence[AxesImage]) -> list[Statistics]:

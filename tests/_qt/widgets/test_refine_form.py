@@ -68,7 +68,7 @@ def test_a_clean_up_of_a_missing_class_is_kept_and_shown(form):
 def test_shows_the_unit_of_sizes(form):
     form.set_classes(CLASSES, "micrometer")
     assert form.clean.unit.text() == (
-        "Radii in micrometer, areas in micrometer², volumes in micrometer³."
+        "Radii in micrometers, areas in square micrometers, volumes in cubic micrometers."
     )
 
 

@@ -22,6 +22,8 @@ def viewer_session(make_napari_viewer):
 def bar(viewer_session, qtbot):
     bar = RunBar(viewer_session, "Train")
     qtbot.addWidget(bar)
+    with qtbot.waitExposed(bar):
+        bar.show()
     return bar
 
 
@@ -30,6 +32,14 @@ def test_an_error_is_shown_in_the_bar_and_not_as_a_notification(bar, qtbot, noti
         bar.run(failing(), "Training")
     assert bar.status.text() == MESSAGE
     assert notifications() == []
+
+
+def test_an_error_in_a_hidden_bar_is_a_notification_too(bar, qtbot, notifications):
+    bar.hide()  # such as in another tab of the workbench
+    with qtbot.waitSignal(bar.finished, timeout=20_000):
+        bar.run(failing(), "Training")
+    assert bar.status.text() == MESSAGE
+    assert notifications() == [MESSAGE]
 
 
 def test_an_error_of_the_console_is_a_notification_only(bar, viewer_session, qtbot, notifications):

@@ -69,7 +69,7 @@ def test_given_categories_have_the_same_ids_in_all_files(tmp_path):
     )
     _, table = read_panoptic(tmp_path / "a.png")
     assert table["category_id"].tolist() == [3, 2, 3]
-    with pytest.raises(ValueError, match="'wall' is none of the categories"):
+    with pytest.raises(ValueError, match="'wall' is not one of the categories"):
         write_panoptic(tmp_path / "b.png", LABELS, TABLE, categories={"cell": "thing"})
 
 

@@ -24,3 +24,16 @@ def test_predicting_with_the_pixel_classifier_imports_no_library_of_networks(tmp
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=250)
     assert (tmp_path / "out.png").is_file()
     assert result.stdout.splitlines()[-1] == ""
+
+
+def test_training_the_pixel_classifier_imports_no_library_of_networks(tmp_path):
+    random = np.random.default_rng(0)
+    for name, most in (("image", 255), ("labels", 3)):
+        values = random.integers(0, most, (40, 48)).astype(np.uint8)
+        Image.fromarray(values).save(tmp_path / f"{name}.png")
+    arguments = ["train", tmp_path / "image.png", tmp_path / "labels.png"]
+    arguments += ["--model", "pixels", "-o", tmp_path / "model.segkit"]
+    command = [sys.executable, "-c", CODE, *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=250)
+    assert (tmp_path / "model.segkit").is_file()
+    assert result.stdout.splitlines()[-1] == ""

@@ -238,7 +238,7 @@ def test_out_of_reach_one_sentence_says_which_file_and_where(publish, tmp_path):
     (tmp_path / "server" / place.name).unlink()
     with pytest.raises(WeightsError) as error:
         trained(LRASPP)
-    for part in (str(place), "weights=None", "by its path"):
+    for part in (str(place), "weights=None", "give the path"):
         assert part in str(error.value)
 
 
@@ -321,7 +321,7 @@ def test_the_branch_of_the_hub_is_the_commit_it_points_at(hub):
 def test_a_pickle_of_timm_is_never_read(hub, marker):
     bad = pickle.dumps({"weight": Code(marker)})
     hub("timm/test_convnext.r160_in1k", "main", bad, name="pytorch_model.bin")
-    with pytest.raises(WeightsError, match=r"model\.safetensors is not on this machine"):
+    with pytest.raises(WeightsError, match=r"model\.safetensors is not on this computer"):
         trained(TIMM)
 
 
@@ -425,6 +425,6 @@ def test_own_file_without_named_tensors(tmp_path, content):
 
 def test_a_word_that_is_neither_weights_nor_a_file():
     spec = ModelSpec("unet", encoder="mobilenet_v2", weights="coco")
-    with pytest.raises(WeightsError, match=r"not a file, and unet with .* has 'imagenet'"):
+    with pytest.raises(WeightsError, match=r"not a file, and unet with .* offers 'imagenet'"):
         trained(spec)
     assert not cached(spec)

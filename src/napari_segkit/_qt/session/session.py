@@ -7,6 +7,7 @@ from typing import Any
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit._qt.layers.snapshots import snapshot
@@ -90,7 +91,7 @@ class Session(LayerRegistry):
 
     @property
     def segmenter(self) -> Any:
-        """The very `Segmenter` that the docks hold."""
+        """The `Segmenter` that the docks use."""
         if self._segmenter is None:
             from napari_segkit.segmenter import Segmenter
 
@@ -99,19 +100,17 @@ class Session(LayerRegistry):
 
     @segmenter.setter
     def segmenter(self, segmenter: Any) -> None:
-        """The `Segmenter` that the docks use."""
         if segmenter is not self._segmenter:
             self._segmenter = segmenter
             self.segmenter_changed.emit()
 
     @property
     def config(self) -> TrainConfig:
-        """How the Train dock trains; what labels mean is chosen there for each image."""
+        """Training settings of the Train dock; label semantics are chosen there per image."""
         return self._config
 
     @config.setter
     def config(self, config: TrainConfig) -> None:
-        """Training settings of the Train dock; label semantics are chosen there per image."""
         if config != self._config:
             self._config = config
             self.config_changed.emit()
@@ -295,9 +294,13 @@ class Session(LayerRegistry):
         if self._task is not None:
             self._task.stop()
 
-    def mark_error_shown(self) -> None:
-        """Suppress the notification of the task's error; call it in a slot of ``task.errored``."""
-        self._unreported_error = None
+    def mark_error_shown(self, widget: QWidget) -> None:
+        """Suppress the notification of the task's error, if the widget that shows it is in view.
+
+        Call it in a slot of ``task.errored``.
+        """
+        if widget.isVisible():
+            self._unreported_error = None
 
     def _trained(self) -> Any:
         return getattr(self._segmenter, "trained", None)

@@ -97,6 +97,11 @@ class Task(QObject):
         self.destroyed.connect(self._worker.abandon)
 
     @property
+    def delivery(self) -> Any:
+        """Former name of `writer`, which a task that writes a layer has."""
+        return self.writer
+
+    @property
     def is_running(self) -> bool:
         """From `start` until `finished` is sent."""
         return self._worker in _running

@@ -72,7 +72,7 @@ class CleanField(QWidget):
         if (tuple(classes), unit) == (self._classes, self._unit):
             return  # keeps a number that is being typed
         self._classes, self._unit = tuple(classes), unit
-        note = f"Radii in {unit}, areas in {unit}², volumes in {unit}³."
+        note = f"Radii in {unit}s, areas in square {unit}s, volumes in cubic {unit}s."
         self.unit.setText(note if unit else "")
         self._update_choice()
         self._show_class()

@@ -8,6 +8,7 @@ def gui_message(message: str) -> str:
     message = re.sub(r" \(`[^`]*`[^)]*\)", "", message)
     message = re.sub(r"\bModelSpec\(\.\.\., ([^)]*)\)", r"\1", message)
     message = re.sub(r"\b[A-Z]\w+Config\.(\w+)", lambda m: _title(m[1]), message)
+    message = re.sub(r"\b([a-z]\w*)=(None|\d)", lambda m: f"{_title(m[1])} {m[2].lower()}", message)
     return re.sub(r"\b(\w+)='(\w+)'", lambda m: f"{_title(m[1])} {m[2]}", message)
 
 

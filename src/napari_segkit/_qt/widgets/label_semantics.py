@@ -7,12 +7,12 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QComboBox
 
 SEMANTIC_TEXTS = {
-    "ask": "Class labels (warn if ids)",
+    "ask": "Class labels (checked)",
     "classes": "Class labels",
     "objects": "Instance ids, as one class",
 }
 INSTANCE_TEXTS = {
-    "ask": "Instance ids (else warn)",
+    "ask": "Instance ids (checked)",
     "classes": "Class labels, by component",
     "objects": "Instance ids",
 }
@@ -33,12 +33,12 @@ UNLABELLED_INSTANCE_TIP = (
     "training and metrics: it is unknown which objects are there.</p>"
 )
 LABELS_ARE_TIP = (
-    "<p>Meaning of the label values: classes, with a warning if they look like instance ids, or an "
-    "id for each object, all merged into one foreground class.</p>"
+    "<p>Meaning of the label values: classes, or an id for each object, all merged into one "
+    "foreground class. Checked: labels that look like instance ids are refused.</p>"
 )
 LABELS_ARE_INSTANCE_TIP = (
-    "<p>Meaning of the label values: an id for each object, with a warning if they look like "
-    "classes, or classes whose connected components are the objects.</p>"
+    "<p>Meaning of the label values: an id for each object, or classes whose connected components "
+    "are the objects. Checked: labels that look like classes are refused.</p>"
 )
 MAX_VALUES = 20  # offered besides the usual ones
 MIN_LETTERS = 17

@@ -61,9 +61,9 @@ def training_summary(segmenter: "Segmenter") -> str:
     if trained is None or trained.kind == "semantic" or _is_pretrained(segmenter):
         return ""
     provenance = trained.provenance
-    number = f"{provenance['objects']:,} objects" if "objects" in provenance else "Objects"
+    number = f"{provenance['objects']:,} objects" if "objects" in provenance else "objects"
     sizes = f"; {provenance['sizes']}" if "sizes" in provenance else ""
-    return f"{number}, typically {trained.object_size:.0f} pixels wide{escape(sizes)}."
+    return f"Trained on {number}, typically {trained.object_size:.0f} pixels wide{escape(sizes)}."
 
 
 def can_predict(segmenter: "Segmenter") -> bool:

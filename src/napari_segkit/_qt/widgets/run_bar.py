@@ -144,7 +144,7 @@ class RunBar(QWidget):
     def _on_errored(self, error: Exception) -> None:
         self._ended = True
         self.show_status(str(error) or type(error).__name__)
-        self._session.mark_error_shown()
+        self._session.mark_error_shown(self)
         self.errored.emit(error)
 
     def _on_finished(self) -> None:

@@ -168,7 +168,9 @@ def _categories(table: "DataFrame", names: Mapping[str, str] | None) -> dict[str
     classes = list(dict.fromkeys(table["class"])) if names is None else list(names)
     missing = [str(c) for c in table["class"] if c not in classes]
     if missing:
-        raise ValueError(f"The class {missing[0]!r} is none of the categories: {classes}.")
+        raise ValueError(
+            f"The class {missing[0]!r} is not one of the categories {classes}: add it to them."
+        )
     ids = dict(zip(classes, range(1, len(classes) + 1), strict=True))
     if names is None and "category_id" in table:
         ids = dict(zip(table["class"], map(int, table["category_id"]), strict=True))

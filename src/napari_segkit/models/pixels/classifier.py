@@ -29,10 +29,7 @@ RADIUS_POWER = {2: 0.0, 3: 1.5}  # projections are divided by radius to this pow
 FREQUENCY = 5.0  # of the cosines in volumes
 CLIP = 3.0  # standard deviations; larger values are clipped
 LINEAR_WEIGHT = 0.1  # of the features next to their cosines
-LINEAR_RADIUS_POWER = {
-    2: 0.0,
-    3: 1.0,
-}  # the power of its reach by which a feature itself counts less
+LINEAR_RADIUS_POWER = {2: 0.0, 3: 1.0}  # features are divided by radius to this power
 MAX_WINDOW_VALUES = 2048  # per pixel; training stores 100 000 pixels
 CHUNK = 16384  # pixels classified at once
 

@@ -37,7 +37,7 @@ def _create(name: str, channels: int) -> nn.Module:
             reasons.append((str(error).splitlines() or [type(error).__name__])[0])
     raise ValueError(
         f"The pixel classifier cannot use the encoder {name!r} ({reasons[0]}): choose another one, "
-        "such as 'resnet18', or 'filters' for none."
+        "such as 'resnet18', or 'filters' to use no encoder."
     )
 
 

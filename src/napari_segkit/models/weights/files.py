@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAFETENSORS_NAME = "model.safetensors"
-ALTERNATIVE = "choose another file of weights by its path"
+ALTERNATIVE = "give the path of another weights file"
 NESTED_KEYS = ("state_dict", "model_state_dict", "network_weights", "model")
 
 
@@ -114,8 +114,8 @@ def fetch(file: UrlFile | HubFile) -> Path:
             file.download()
         except Exception as error:  # the libraries raise errors of all sorts
             raise WeightsError(
-                f"The weights file {file.path.name} is not on this machine and could not be "
-                f"fetched ({reason(error)}): download {file.address} and put it at "
+                f"The weights file {file.path.name} is not on this computer and could not be "
+                f"downloaded ({reason(error)}): download {file.address} and put it at "
                 f"{file.path}, or {ALTERNATIVE}."
             ) from error
     expected = file.sha256()
@@ -142,7 +142,7 @@ def _read_safetensors(path: Path) -> dict[str, "Tensor"]:
         return import_library("safetensors.torch").load_file(path, device="cpu")
     except SafetensorError as error:
         raise WeightsError(
-            f"{path} is not a complete file of weights ({reason(error)}): download it again, or "
+            f"{path} is not a complete weights file ({reason(error)}): download it again, or "
             f"{ALTERNATIVE}."
         ) from None
 

@@ -100,7 +100,8 @@ def load(network: "nn.Module", spec: ModelSpec, inputs: Inputs) -> None:
     """Load the pretrained weights named in `spec.weights` into a new network, in place.
 
     A name from `available` downloads the file unless it is cached; anything else is a path.
-    Weights are adapted to the number of channels as in `matching.fit`. Raises WeightsError.
+    One channel gets the sum of the weights over the colours, more get them in turn, scaled by the
+    ratio of the counts. Raises WeightsError.
     """
     if spec.weights is None:
         return
@@ -112,7 +113,7 @@ def load(network: "nn.Module", spec: ModelSpec, inputs: Inputs) -> None:
     else:
         raise WeightsError(
             f"weights is {spec.weights!r}, which is not a file, and {spec.name} with the encoder "
-            f"{spec.encoder} has {' and '.join(map(repr, names)) or 'no pretrained weights'}: "
+            f"{spec.encoder} offers {' and '.join(map(repr, names)) or 'no pretrained weights'}: "
             f"{ALTERNATIVE}."
         )
 
@@ -202,7 +203,7 @@ def _load_entire(network: "nn.Module", tensors: Tensors, spec: ModelSpec, channe
         excluded = (*HEADS, *SETTINGS)
         missing = [name for name in missing if not any(part in f".{name}" for part in excluded)]
     if missing:
-        raise _misfit(spec, f"{missing[0]} has no counterpart in them")
+        raise _misfit(spec, f"they do not contain {missing[0]}")
     _load(network, matched)
 
 
@@ -246,14 +247,14 @@ def _load_user_file(network: "nn.Module", spec: ModelSpec, channels: int) -> Non
     if not matched:
         raise _misfit(
             spec,
-            f"{count} of the encoder's {len(encoder)} tensors are in them by name and shape, "
-            "and at least half is needed",
+            f"only {count} of the encoder's {len(encoder)} tensors match by name and shape, but at "
+            "least half must match",
         )
     missing = [name for name in encoder if name not in matched]
     if missing:
         warnings.warn(
             f"{len(encoder) - len(missing)} of the encoder's {len(encoder)} tensors were found in "
-            f"{spec.weights}; the others, {missing[0]} the first, start from random weights.",
+            f"{spec.weights}; the others (the first is {missing[0]}) start from random weights.",
             UserWarning,
             stacklevel=4,
         )

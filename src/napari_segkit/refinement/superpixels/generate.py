@@ -123,7 +123,7 @@ def check_method(config: SuperpixelConfig, spacing: Sequence[float]) -> None:
     if len(spacing) == 3 and config.method in ONLY_2D:
         raise ValueError(
             f"{config.method} is for 2D images, and this is a volume: choose slic or watershed, "
-            "or segment each slice separately by calling Z T, such as axes='TYX'."
+            "or name the axis T instead of Z (axes='TYX') to segment each slice separately."
         )
     size = _size(config, spacing)
     if config.method == "quickshift" and size > MAX_QUICKSHIFT:

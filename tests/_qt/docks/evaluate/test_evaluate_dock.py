@@ -63,7 +63,7 @@ def test_metrics_equal_those_of_evaluate(dock, qtbot):
         ["mean", f"{report.mean_iou:.4f}", f"{report.mean_dice:.4f}"],
     ]
     assert dock.summary.text().startswith("prediction against truth.")
-    assert "unlabelled=None (every pixel counts)" in dock.summary.text()
+    assert "unlabelled: none (every pixel counts)" in dock.summary.text()
 
 
 def test_shows_what_is_missing(dock, viewer):
@@ -83,7 +83,7 @@ def test_unlabelled_pixels_of_the_truth_can_be_left_out(dock, qtbot):
     dock.metrics.semantics.set_value(1, "ask")
     press(qtbot, dock)
     assert dock.result.report.iou == evaluate(PREDICTION, TRUTH, unlabelled=1).iou
-    assert "unlabelled=1" in dock.summary.text()
+    assert "unlabelled: 1" in dock.summary.text()
 
 
 def test_painting_makes_the_metrics_out_of_date_until_undone(dock, viewer, qtbot):

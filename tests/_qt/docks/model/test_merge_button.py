@@ -57,7 +57,7 @@ def test_only_an_instance_model_can_be_merged(dock, instance_model, semantic_mod
     for held in (Segmenter(ModelSpec("maskrcnn"), device="cpu"), semantic_model):
         dock.session.segmenter = held
         assert not button.isEnabled()
-        assert "finds objects first" in button.toolTip()
+        assert "predicts objects first" in button.toolTip()
     dock.session.segmenter = copy(instance_model)
     assert button.isEnabled()
 

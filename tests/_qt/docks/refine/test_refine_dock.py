@@ -313,7 +313,7 @@ def test_reports_if_no_smoothing_is_best(dock_with_maps, viewer, qtbot):
     assert dock_with_maps.form.method.value() is None
     text = dock_with_maps.truth.bar.status.text()
     assert text.startswith("Mean IoU 1.0000 without smoothing, at most 0.")
-    assert text.endswith("it is now switched off.")
+    assert text.endswith("Smoothing is now off.")
 
 
 @pytest.fixture

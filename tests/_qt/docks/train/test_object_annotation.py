@@ -103,7 +103,7 @@ def test_label_semantics_follow_the_model(dock, qtbot):
     choose(qtbot, dock, "maskrcnn")
     assert rows(dock) == [True] * 3
     assert texts(semantics.labels_are) == [
-        "Instance ids (else warn)",
+        "Instance ids (checked)",
         "Class labels, by component",
         "Instance ids",
     ]

@@ -19,7 +19,7 @@ MERGE = (
     "Add the classes of a semantic model for the pixels outside the objects. The result is one "
     "panoptic model."
 )
-NO_OBJECTS = "Nothing to merge: train or load a model that finds objects first."
+NO_OBJECTS = "Nothing to merge: train or load a model that predicts objects first."
 ALREADY_MERGED = "This model is already merged."
 
 
@@ -60,8 +60,8 @@ class MergeButton(QWidget):
         self.status.setText("Merged. Save it to keep both models in one file.")
 
     def _on_errored(self, error: Exception) -> None:
-        self.status.setText(str(error))
-        self._session.mark_error_shown()
+        self.status.setText(str(error) or type(error).__name__)
+        self._session.mark_error_shown(self)
 
     def _on_segmenter(self) -> None:
         if self._session.segmenter.trained is not self._merged:

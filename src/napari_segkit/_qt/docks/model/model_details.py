@@ -78,7 +78,7 @@ class ModelDetails(Note):
         self.estimated.emit(estimate)
 
     def _on_errored(self, error: Exception) -> None:
-        self.setText(f"<b>{escape(gui_message(str(error)))}</b>")
+        self.setText(f"<b>{escape(gui_message(str(error) or type(error).__name__))}</b>")
 
 
 def describe_model(
@@ -106,7 +106,7 @@ def _parameters(estimate: ModelEstimate) -> str:
 
 def _memory(estimate: ModelEstimate, batch: int) -> str:
     if estimate.size is None:
-        return "Low: the tile size adapts"
+        return "low; the tile size is chosen to fit"
     training, prediction = estimate.size.training_memory, estimate.size.prediction_memory
     tiles = f"{batch} tiles of {' x '.join(map(str, estimate.tile))}"
     least = "at least " if estimate.size.at_least else ""

@@ -26,8 +26,8 @@ from .selected_image import SelectedImage
 if TYPE_CHECKING:
     import napari
 
-BUSY = "A task is running: wait for its end, or stop it, to change the model."
-DEVICE = "Where training and prediction run. auto: a graphics card if there is one, else the CPU."
+BUSY = "A task is running: stop it or wait until it ends, then change the model."
+DEVICE = "Where training and prediction run. auto: a GPU if there is one, else the CPU."
 UNDO = "Undo the last training or merge (again: redo)."
 DEFAULT_CLASSES = 2  # assumed before training
 
@@ -38,7 +38,7 @@ class ModelDock(Dock):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
         self.summary = Note()
-        self.undo_button = QPushButton("Undo the last training")
+        self.undo_button = QPushButton("Undo training or merge")
         self.files = ModelFiles(self.session)
         self.merge = MergeButton(self.session)
         self.preset = PresetChoice()

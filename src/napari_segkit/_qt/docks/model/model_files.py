@@ -132,8 +132,8 @@ class ModelFiles(QWidget):
         self.status.setText(f"Saved to {self._path}")
 
     def _on_errored(self, error: Exception) -> None:
-        self.status.setText(str(error))
-        self._session.mark_error_shown()
+        self.status.setText(str(error) or type(error).__name__)
+        self._session.mark_error_shown(self)
         self.keep()
 
     def _on_finished(self) -> None:

@@ -57,7 +57,7 @@ class ModelForm(Form):
 
     def disable_missing_weights(self, available: tuple[str, ...]) -> None:
         """Grey out weights that do not exist; for timm encoders this is known after a look-up."""
-        reason = f"There are no such weights for {self.encoder.value()}."
+        reason = f"Not available for the encoder {self.encoder.value()}."
         disable_items(self.weights, {w: reason for w in self.info.weights if w not in available})
 
     def _on_field(self) -> None:

@@ -94,7 +94,7 @@ class ObjectsPanel(QWidget):
         column.addWidget(self.form)
         column.addWidget(self.buttons)
         section = Section("Masks of classes", self.masks)
-        section.setToolTip("<p>Write the pixels of chosen classes to a Labels layer.</p>")
+        section.button.setToolTip("<p>Write the pixels of chosen classes to a Labels layer.</p>")
         column.addWidget(section)
 
     def _connect(self) -> None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
 
 KEEP_TIP = (
-    "<p>Keep the class probabilities of the next prediction in memory, for the Refine tab: 4 bytes "
-    "per pixel and class, until its layer is removed.</p>"
+    "<p>Keep the class probabilities of the next prediction in memory, for the Refine dock: 4 "
+    "bytes per pixel and class, until its layer is removed.</p>"
 )
 SHOW_TIP = "<p>Add one Image layer per class with the probabilities kept last.</p>"
 

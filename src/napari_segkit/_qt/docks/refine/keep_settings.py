@@ -67,7 +67,7 @@ class KeepSettingsButton(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         self.status.setText(str(error) or type(error).__name__)
-        self._session.mark_error_shown()
+        self._session.mark_error_shown(self)
 
 
 def _store_settings(segmenter: Any, settings: RefineConfig) -> None:

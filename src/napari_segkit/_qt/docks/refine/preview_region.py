@@ -137,7 +137,10 @@ def _refine_objects(
 
     objects: Any = request.source.objects
     if objects.image.orientation != image.orientation:
-        raise ValueError("The preview needs an image of the same orientation as the objects.")
+        raise ValueError(
+            "The image has another orientation than the objects: choose the image that they were "
+            "predicted from."
+        )
     frame_index = list(image.frames(2)).index(view.frame)
     visible = _visible_candidates(
         objects.candidates.frames[frame_index], view.region, objects.config.score

@@ -91,7 +91,7 @@ class RefineTruth(QObject):
             highest = max(trial.mean_iou for trial in fit.trials if trial.config.method)
             self.bar.show_status(
                 f"Mean IoU {unrefined.mean_iou:.4f} without smoothing, at most {highest:.4f} with "
-                "smoothing: it is now switched off."
+                "smoothing. Smoothing is now off."
             )
         else:
             self.bar.show_status(

@@ -17,7 +17,7 @@ from .superpixel_paint import SuperpixelPaint
 if TYPE_CHECKING:
     import napari
 
-NO_MASK = "the entire image"
+NO_MASK = "the whole image"
 COMPUTE_TIP = (
     "<p>Split the image into superpixels, small regions of similar pixels, and write them to a "
     "Labels layer. Press again to stop.</p>"

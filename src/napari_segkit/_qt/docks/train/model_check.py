@@ -26,10 +26,6 @@ class ModelCheck(QObject):
         self._latest = LatestCall(self)
         self._latest.returned.connect(self._on_checked)
 
-    @property
-    def is_checking(self) -> bool:
-        return self._latest.is_busy
-
     def problem(self, axes: str) -> str | None:
         """Why the model cannot be trained on an image with these axes; None if unknown so far."""
         spec = self._session.segmenter.spec
