@@ -222,7 +222,7 @@ def test_parameters_without_effect_are_not_tried():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"config": RefineConfig()}, "choose how to smooth"),
+        ({"config": RefineConfig()}, "choose a smoothing method"),
         ({"truth": np.zeros((40, 48), np.uint8), "unlabelled": 0}, "No pixel of the truth"),
         ({"truth": np.ones((4, 4), np.uint8)}, "give the truth of this image"),
         ({"probabilities": np.ones((2, 40, 48))}, "add up to one"),
