@@ -31,9 +31,8 @@ def choose(device: str = "auto") -> torch.device:
 
 def list_devices() -> list[str]:
     """Names that `choose` accepts: "auto", then the best device first, "cpu" last."""
-    cuda = (
-        [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    )
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    cuda = [f"cuda:{i}" for i in range(count)]
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return ["auto", *cuda, *mps, "cpu"]
 

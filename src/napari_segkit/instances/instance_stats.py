@@ -51,8 +51,7 @@ def instance_stats(
     (ids,) = objects.ids
     image = image or AxesImage(ids, "TZYX"[-ids.ndim :])
     frames = list(each_frame(ids, image, min(ndim, ids.ndim)))
-    are_ids = labels_are != "classes"
-    notes, remedies = list(_warnings(objects, frames, are_ids=are_ids)), ()
+    notes, remedies = list(_warnings(objects, frames, are_ids=labels_are != "classes")), ()
     touching = len(_touching_ids(objects, frames)) if objects_by == "components" else 0
     if touching:
         remedies = ("objects='distance'",)

@@ -30,5 +30,4 @@ def describe_device(device: str) -> str:
     from napari_segkit import devices
 
     devices.leave_a_core()
-    lines = [devices.describe(device), devices.gpu_problem()]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(filter(None, [devices.describe(device), devices.gpu_problem()]))
