@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.labels import count_values
@@ -41,6 +40,8 @@ def diameters(ids: NDArray[Any], spacing: Sequence[float]) -> Floats:
 
 def box_lengths(ids: NDArray[Any]) -> Floats:
     """Edges of the objects' bounding boxes in pixels, ``(objects, axes)``, by rising id."""
+    from scipy import ndimage
+
     boxes = [b for b in ndimage.find_objects(np.maximum(ids, 0)) if b is not None]
     edges = [[s.stop - s.start for s in box] for box in boxes]
     return np.asarray(edges, np.float64).reshape(-1, ids.ndim)

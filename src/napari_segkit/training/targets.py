@@ -11,7 +11,6 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.labels import to_indices
 from napari_segkit.instances.diameters import diameters, each_frame
-from napari_segkit.instances.level_targets import encode_levels
 
 
 def class_targets(values: NDArray[Any], classes: Iterable[LabelClass]) -> NDArray[np.int16]:
@@ -28,6 +27,8 @@ def level_targets(
     object_size: float,
 ) -> NDArray[np.int16]:
     """Encode instance ids as boundary or distance levels, which separate touching objects."""
+    from napari_segkit.instances.level_targets import encode_levels
+
     ndim = len(spacing)
     indices = np.zeros(ids.shape, np.int16)
     target = AxesImage(indices, image.label_axes)
