@@ -2,10 +2,21 @@
 
 import re
 
+CHOICES = {
+    "labels_are='objects'": "Labels are: Instance ids",
+    "labels_are='classes'": "Labels are: Class labels",
+    "objects='components'": "Objects: Connected components",
+    "objects='boundary'": "Objects: Boundary + watershed",
+    "objects='distance'": "Objects: Distance transform + watershed",
+    "unlabelled=None": "Unlabelled: none",
+}
+
 
 def gui_message(message: str) -> str:
     """Replace Python names by the docks' labels: `choose dims='2D'` becomes `choose Dims 2D`."""
     message = re.sub(r" \(`[^`]*`[^)]*\)", "", message)
+    for argument, choice in CHOICES.items():
+        message = message.replace(argument, choice)
     message = re.sub(r"\bModelSpec\(\.\.\., ([^)]*)\)", r"\1", message)
     message = re.sub(r"\b[A-Z]\w+Config\.(\w+)", lambda m: _title(m[1]), message)
     message = re.sub(r"\b([a-z]\w*)=(None|\d)", lambda m: f"{_title(m[1])} {m[2].lower()}", message)

@@ -4,11 +4,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import ObjectsBy
+from napari_segkit.config import ModelSpec, ObjectsBy
 from napari_segkit.models import model_info
 
 if TYPE_CHECKING:
     from napari_segkit.segmenter import Segmenter
+    from napari_segkit.trained_model import TrainedModel
 
 
 RANDOM = "random"
@@ -33,20 +34,27 @@ COCO_CLASSES = 80
 
 def summary(segmenter: "Segmenter") -> str:
     """Rich text: model, training and coloured classes."""
-    lines = [title(segmenter)]
+    trained = segmenter.trained
+    lines = [_title(trained.spec if trained else segmenter.spec, trained)]
     merged = segmenter.trained is not None and segmenter.trained.kind == "panoptic"
     if not segmenter.is_trained or (_is_pretrained(segmenter) and not merged):
         return f"{lines[0]}<br>{_untrained(segmenter)}"
     lines.append(" ".join(filter(None, [_training(segmenter), training_summary(segmenter)])))
     lines.append("&nbsp; ".join(_class(c.color, c.name) for c in segmenter.classes))
+    if trained and trained.spec != segmenter.spec:
+        lines.append(f"Next training: {title(segmenter)}. Train again to use it.")
     return "<br>".join(lines)
 
 
 def title(segmenter: "Segmenter") -> str:
-    """Method, dimensions, encoder, and pretrained weights if any."""
-    spec, info = segmenter.spec, model_info(segmenter.spec.name)
+    """What will be trained: method, dimensions, encoder, and pretrained weights if any."""
+    return _title(segmenter.spec, segmenter.trained)
+
+
+def _title(spec: ModelSpec, trained: "TrainedModel | None") -> str:
+    info = model_info(spec.name)
     possible = [f"{n}D" for n in info.dims] if spec.dims == "auto" else [spec.dims]
-    dims = f"{segmenter.trained.ndim}D" if segmenter.trained else " or ".join(possible)
+    dims = f"{trained.ndim}D" if trained else " or ".join(possible)
     parts = [f"<b>{escape(info.title)}</b>", dims, escape(str(spec.encoder))]
     if spec.weights is not None:
         parts.append(f"from {escape(weights_name(spec.weights))} weights")

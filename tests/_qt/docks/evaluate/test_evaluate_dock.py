@@ -221,7 +221,7 @@ def test_instance_ids_evaluated_as_classes_offer_remedies(objects, qtbot):
     objects.metrics.kind.set_value("semantic")
     press(qtbot, objects)
     assert objects.result is None
-    assert "look like instance ids: choose Labels are objects" in objects.bar.status.text()
+    assert "look like instance ids: choose Labels are: Instance ids" in objects.bar.status.text()
     assert objects.metrics.remedies.isVisibleTo(objects)
     assert "Compare objects" in objects.metrics.remedies.offered
     with qtbot.waitSignal(objects.bar.finished, timeout=30_000):

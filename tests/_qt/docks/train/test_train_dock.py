@@ -175,7 +175,10 @@ def test_instance_ids_can_be_merged_into_one_class(viewer, opened, qtbot):
     dock.label_stats.semantics.set_value(None, "ask")
     counted(qtbot, dock)
     assert offered(dock) == ["labels_are='objects'", "labels_are='classes'", "objects='distance'"]
-    assert "or Objects distance to train on single objects." in dock.bar.hint.text()
+    assert (
+        "or Objects: Distance transform + watershed to train on single objects."
+        in dock.bar.hint.text()
+    )
     dock.label_stats.buttons["labels_are='objects'"].click()
     counted(qtbot, dock)
     assert dock.config().labels_are == "objects"

@@ -103,6 +103,7 @@ class TrainDock(Dock):
 
     def _connect(self) -> None:
         self.annotation_panel.changed.connect(self._update_state)
+        self.data.changed.connect(self._clear_status)
         self.form.changed.connect(self._update_state)
         self.check.changed.connect(self._update_state)
         self.random_button.clicked.connect(self.train)
@@ -127,6 +128,11 @@ class TrainDock(Dock):
         self._update_state()
         if not self.bar.is_running:
             self.curve.set_losses(segmenter.history)
+
+    def _clear_status(self) -> None:
+        """Drop what was said of a training on other labels."""
+        if not self.bar.is_running:
+            self.bar.show_status("")
 
     def _on_theme(self, event: Any) -> None:
         if isalive(self):
