@@ -250,7 +250,9 @@ def test_a_pretrained_model_predicts_without_training(dock, viewer, qtbot):
     dock.session.segmenter = FakePretrained()
     assert "predicts the 80 object classes of COCO" in dock.model.text()
     used = FakePretrained()
-    used.trained = SimpleNamespace(kind="instance", ndim=2, provenance={"weights": "whole"})
+    used.trained = SimpleNamespace(
+        kind="instance", ndim=2, provenance={"weights": "whole"}, spec=used.spec
+    )
     used.is_trained, used.classes = True, CLASSES
     assert summary(used) == summary(FakePretrained())
     layer = press(qtbot, dock)
