@@ -2,13 +2,13 @@
 
 import re
 
+from .model_summary import OBJECTS_BY
+
 CHOICES = {
     "labels_are='objects'": "Labels are: Instance ids",
     "labels_are='classes'": "Labels are: Class labels",
-    "objects='components'": "Objects: Connected components",
-    "objects='boundary'": "Objects: Boundary + watershed",
-    "objects='distance'": "Objects: Distance transform + watershed",
     "unlabelled=None": "Unlabelled: none",
+    **{f"objects='{value}'": f"Objects: {text}" for value, (text, _) in OBJECTS_BY.items()},
 }
 
 
