@@ -1,20 +1,31 @@
 """The main object: train, predict, save and load a model."""
 
+import sys
+import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
-from .config import ModelSpec, TrainConfig
-from .predictor import Predictor, warn_if_blocking
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
+from .images.axes_image import AxesImage, as_image, reorient_image
+from .images.classes import LabelClass
+from .models import is_pretrained, resolve
 from .steps import Step, drain
 
 if TYPE_CHECKING:
+    from .images.intensity import Statistics
+    from .inference.tiled import TileStep
+    from .instances.results import Objects
+    from .label_result import LabelResult
     from .trained_model import TrainedModel
     from .training.trainer import Trainer
 
 
-class Segmenter(Predictor):
+class Segmenter:
     """A segmentation model: train it on labels, predict with it, save it, load it.
 
     Parameters
@@ -43,8 +54,53 @@ class Segmenter(Predictor):
     """
 
     def __init__(self, spec: ModelSpec | None = None, *, device: str = "auto") -> None:
-        super().__init__(spec, device=device)
+        self.spec = resolve(spec or ModelSpec())
+        self.device = device
+        self.trained: TrainedModel | None = None
         self.previous: TrainedModel | None = None
+
+    def __repr__(self) -> str:
+        """Name, encoder and classes."""
+        learned = ", ".join(c.name for c in self.classes) or "not trained"
+        return f"<{type(self).__name__} {self.spec.name} ({self.spec.encoder}), {learned}>"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the model is trained."""
+        return self.trained is not None
+
+    @property
+    def can_predict(self) -> bool:
+        """Whether the model is trained, or has pretrained weights of a complete model."""
+        return self.is_trained or is_pretrained(self.spec)
+
+    @property
+    def classes(self) -> tuple[LabelClass, ...]:
+        """Value, name and colour of each class; empty before training."""
+        return self.trained.all_classes if self.trained else ()
+
+    @property
+    def history(self) -> tuple[float, ...]:
+        """Loss of each training step; empty before training."""
+        return self.trained.history if self.trained else ()
+
+    @property
+    def refine(self) -> RefineConfig:
+        """Refinement settings applied to every prediction; stored in the model file.
+
+        They stay when the model is trained again on the same classes. For a model merged from two,
+        the smoothing applies to both, the clean-up to stuff classes only. Setting raises ValueError
+        if the clean-up names a class that the model does not have, or a class of objects.
+        """
+        if self.trained is None:
+            return RefineConfig()
+        from .trained_model import refinement_of
+
+        return refinement_of(self.trained)
+
+    @refine.setter
+    def refine(self, config: RefineConfig) -> None:
+        self.trained = self._with_refinement(config)
 
     def fit(
         self,
@@ -187,6 +243,216 @@ class Segmenter(Predictor):
             )
         self.previous, self.trained = self.trained, self.previous
 
+    def predict(
+        self,
+        image: Any,
+        tile: TileConfig | None = None,
+        *,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+        refine: RefineConfig | None = None,
+    ) -> NDArray[Any]:
+        """Label every pixel of an image.
+
+        Parameters
+        ----------
+        image : array-like or napari Image layer
+            With the channels that the model was trained on.
+        tile : TileConfig, optional
+            Batch size; a tile size and overlap given here replace those of the model.
+        axes : str, optional
+            One letter of "TCZYX" for each dimension. None: as in training, with T and Z added or
+            left out to match the number of dimensions.
+        spacing : sequence of float, optional
+            Pixel size in world units along Z Y X or Y X.
+        refine : RefineConfig, optional
+            Refinement of the probabilities, in the dimensions of the model. None: the settings
+            stored with the model; ``RefineConfig()``: no refinement.
+
+        Returns
+        -------
+        ndarray
+            Integers in the image's shape without its channel axis: class values as in the training
+            labels; for models that predict objects, object ids, with 0 as background.
+
+        Raises
+        ------
+        ValueError
+            If the model is not trained, or the image does not suit it.
+        """
+        warn_if_blocking("predict", "predict_tiles(...)")
+        steps = self.predict_tiles(image, tile, axes=axes, spacing=spacing, refine=refine)
+        return drain(steps).labels
+
+    def predict_objects(
+        self,
+        image: Any,
+        tile: TileConfig | None = None,
+        *,
+        objects: ObjectConfig | None = None,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+        refine: RefineConfig | None = None,
+    ) -> "Objects":
+        """Predict the objects of an image, each with its class and score.
+
+        Parameters
+        ----------
+        image, tile, axes, spacing
+            As in `predict`.
+        objects : ObjectConfig, optional
+            Which objects are kept; ``.filtered(...)`` of the result changes that later.
+        refine : RefineConfig, optional
+            As in `predict`; for objects only the smoothing is used. Masks of Mask R-CNN and SOLO
+            are smoothed one by one within their boxes; for other models, the class probabilities
+            are smoothed before the objects are separated.
+
+        Returns
+        -------
+        Objects
+            ``.labels`` and ``.table``.
+
+        Raises
+        ------
+        ValueError
+            If the model predicts classes only, is not trained, or does not suit the image.
+        """
+        warn_if_blocking("predict_objects", "predict_tiles(...)")
+        if self.ready().kind == "semantic":
+            raise ValueError(
+                f"{self.spec.name} was trained to predict classes only: train it with "
+                "ModelSpec(..., objects='distance'), or choose maskrcnn or solo."
+            )
+        steps = self.predict_tiles(
+            image, tile, axes=axes, spacing=spacing, objects=objects, refine=refine
+        )
+        return drain(steps).objects  # type: ignore[return-value]
+
+    def predict_proba(
+        self,
+        image: Any,
+        tile: TileConfig | None = None,
+        *,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+        refine: RefineConfig | None = None,
+    ) -> NDArray[np.float32]:
+        """Predict the probability of each class at every pixel.
+
+        For Mask R-CNN and SOLO, the probability of a class is the maximum of object score times
+        mask probability; that of background is the probability that there is no object. All are
+        normalised to sum to one.
+
+        Parameters
+        ----------
+        image, tile, axes, spacing, refine
+            As in `predict`; the probabilities are those after smoothing.
+
+        Returns
+        -------
+        ndarray
+            float32 ``(classes, *image shape without its channel axis)``, in the order of `classes`.
+        """
+        warn_if_blocking("predict_proba", "predict_tiles(..., probabilities=True)")
+        steps = self.predict_tiles(
+            image, tile, axes=axes, spacing=spacing, probabilities=True, refine=refine
+        )
+        return drain(steps).probabilities  # type: ignore[return-value]
+
+    def predict_tiles(
+        self,
+        image: Any,
+        tile: TileConfig | None = None,
+        *,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+        probabilities: bool = False,
+        statistics: "Statistics | None" = None,
+        objects: ObjectConfig | None = None,
+        refine: RefineConfig | None = None,
+    ) -> Generator["TileStep", None, "LabelResult"]:
+        """Predict tile by tile: the generator behind `predict` and `predict_proba`.
+
+        Parameters
+        ----------
+        image, tile, axes, spacing, refine
+            As in `predict`.
+        probabilities : bool
+            Also return the probabilities of all classes.
+        statistics : Statistics, optional
+            Normalisation statistics to use instead of the image's, for example those of the stack
+            that a slice comes from (``segmenter.measure(stack)``).
+        objects : ObjectConfig, optional
+            Which objects are kept, for models that predict objects.
+
+        Yields
+        ------
+        TileStep
+            Progress after each batch of tiles.
+
+        Returns
+        -------
+        LabelResult
+            Labels, probabilities if requested, objects if the model predicts them, and provenance.
+        """
+        axes_image = self._image(image, axes, spacing)
+        model = self.ready() if refine is None else self._with_refinement(refine)
+
+        from .devices import choose
+        from .inference import predict_tiles_of
+
+        device = choose(self.device)
+        model.to(device)
+        oriented = reorient_image(axes_image, model.orientation)
+        prediction = yield from predict_tiles_of(model)(
+            model,
+            oriented,
+            tile or TileConfig(),
+            device,
+            probabilities=probabilities,
+            statistics=statistics,
+            objects=objects,
+        )
+        return prediction.reoriented(oriented.orientation, axes_image.orientation)
+
+    def measure(self, image: Any, *, axes: str | None = None) -> "Statistics":
+        """Measure the intensity statistics that normalise an image for this model.
+
+        Parameters
+        ----------
+        image : array-like or napari Image layer
+            A complete image, stack or series.
+        axes : str, optional
+            As in `predict`.
+
+        Returns
+        -------
+        Statistics
+            For `predict_tiles` on parts of that image.
+        """
+        return self.ready().measure(self._image(image, axes, None))
+
+    def ready(self) -> "TrainedModel":
+        """Return the trained model; pretrained weights of a complete model are loaded here.
+
+        Returns
+        -------
+        TrainedModel
+            The network and its metadata.
+
+        Raises
+        ------
+        ValueError
+            If the model is not trained yet and has no pretrained weights of a complete model.
+        """
+        if self.trained is None and is_pretrained(self.spec):
+            from .pretrained_model import load_pretrained
+
+            self.trained = load_pretrained(self.spec)
+        if self.trained is None:
+            raise ValueError("This model is not trained yet: train it, or load a model file.")
+        return self.trained
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model and everything needed to reproduce its predictions to one file.
 
@@ -236,3 +502,25 @@ class Segmenter(Predictor):
         segmenter = cls(device=device)
         segmenter.spec, segmenter.trained = trained.spec, trained
         return segmenter
+
+    def _with_refinement(self, config: RefineConfig) -> "TrainedModel":
+        from .trained_model import with_refinement
+
+        return with_refinement(self.ready(), config)
+
+    def _image(self, image: Any, axes: str | None, spacing: Sequence[float] | None) -> AxesImage:
+        model = self.ready()
+        return as_image(image, axes, spacing, like=model.axes, channels=model.channels)
+
+
+def warn_if_blocking(verb: str, steps: str) -> None:
+    """Warn in napari's console, where any call blocks the window, and name the alternative."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if type(getattr(shell, "kernel", None)).__name__ == "InProcessKernel":
+        warnings.warn(
+            f"{verb} blocks napari's window until it is done; "
+            f"session(viewer).run(segmenter.{steps}) does not.",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,24 @@ class Step:
 
     done: int
     total: int
+
+
+@dataclass(frozen=True)
+class Job(Generic[T_co]):
+    """A piece of long work, run alike by docks, console and command line.
+
+    Parameters
+    ----------
+    title : str
+        What is done, such as "Predict coins".
+    steps : generator
+        Yields `Step`s, takes commands through `send`, returns the result and stops when closed.
+        It neither reads layers nor writes files: whoever runs it hands in copies and writes the
+        result.
+    """
+
+    title: str
+    steps: Generator[Step, object, T_co]
 
 
 def drain(steps: Generator[Any, None, T]) -> T:

@@ -15,11 +15,12 @@ from napari_segkit.instances.candidates import MaskCandidates, SoftMasks, withou
 from napari_segkit.instances.merge_tiles import merge_tiles
 from napari_segkit.instances.results import Objects
 from napari_segkit.instances.roi_masks import paste
+from napari_segkit.label_result import LabelResult
 from napari_segkit.refinement.instances import smooth_objects
 from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
-from .tiled import Prediction, TiledInference, TileStep, start_inference
+from .tiled import TiledInference, TileStep, start_inference
 
 
 @torch.inference_mode()
@@ -32,7 +33,7 @@ def predict_tiles(
     probabilities: bool = False,
     statistics: Statistics | None = None,
     objects: ObjectConfig | None = None,
-) -> Generator[TileStep, None, Prediction]:
+) -> Generator[TileStep, None, LabelResult]:
     """Predict objects tile by tile; a smoothing refines each mask in its box."""
     inference = start_inference(model, image, config, device, statistics)
     shape = (len(model.classes), *image.label_shape)
@@ -48,7 +49,9 @@ def predict_tiles(
     template = without_pixels(image)
     candidates = MaskCandidates(frames, template)
     result = Objects(candidates, objects or ObjectConfig(), model.classes, template)
-    return Prediction(result.labels, maps, inference.provenance(), result)
+    return LabelResult(
+        result.labels, image.label_axes, model.all_classes, inference.provenance(), maps, result
+    )
 
 
 def class_probabilities(

@@ -15,12 +15,13 @@ from napari_segkit.images.resample import resampled_template
 from napari_segkit.instances.candidates import without_pixels
 from napari_segkit.instances.panoptic_candidates import PanopticCandidates
 from napari_segkit.instances.results import Objects
+from napari_segkit.label_result import LabelResult
 from napari_segkit.models import kind_of
 from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
 from . import instance, semantic, watershed
-from .tiled import Prediction, TileStep, count_steps, plan_tiles
+from .tiled import TileStep, count_steps, plan_tiles
 
 THINGS = {"instance": instance.predict_tiles, "objects": watershed.predict_tiles}
 
@@ -34,7 +35,7 @@ def predict_tiles(
     probabilities: bool = False,
     statistics: Statistics | None = None,
     objects: ObjectConfig | None = None,
-) -> Generator[TileStep, None, Prediction]:
+) -> Generator[TileStep, None, LabelResult]:
     """Predict with both models, each with its own refinement; labels are segment ids."""
     second = model.stuff
     if second is None:
@@ -63,8 +64,8 @@ def predict_tiles(
     maps = None
     if probabilities:
         maps = _combine(things.probabilities, stuff.probabilities, second, model.stuff_values)
-    provenance = things.provenance | {"stuff": stuff.provenance}
-    return Prediction(result.labels, maps, provenance, result)
+    provenance = {**things.provenance, "stuff": stuff.provenance}
+    return LabelResult(result.labels, image.label_axes, model.all_classes, provenance, maps, result)
 
 
 def _count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:

@@ -10,10 +10,11 @@ from napari_segkit.config import ObjectConfig, TileConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.resample import resize_linear
+from napari_segkit.label_result import LabelResult
 from napari_segkit.trained_model import TrainedModel
 
 from .postprocess import labels_from_probabilities
-from .tiled import Prediction, TiledInference, TileStep, start_inference
+from .tiled import TiledInference, TileStep, start_inference
 
 
 @torch.inference_mode()
@@ -26,7 +27,7 @@ def predict_tiles(
     probabilities: bool = False,
     statistics: Statistics | None = None,
     objects: ObjectConfig | None = None,
-) -> Generator[TileStep, None, Prediction]:
+) -> Generator[TileStep, None, LabelResult]:
     """Predict class labels tile by tile; the network is on `device`, in evaluation mode.
 
     `statistics` replaces the normalisation statistics of the image, such as those of the stack that
@@ -41,7 +42,7 @@ def predict_tiles(
         image.write(labels, frame, result.labels)
         if maps is not None and result.probabilities is not None:
             image.write(maps, frame, result.probabilities)
-    return Prediction(labels, maps, inference.provenance())
+    return LabelResult(labels, image.label_axes, model.all_classes, inference.provenance(), maps)
 
 
 def blend(

@@ -1,7 +1,7 @@
 """Run a model over an image tile by tile: shared by all kinds of prediction."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -18,8 +18,6 @@ from napari_segkit.images.intensity import (
     require_finite,
     require_finite_image,
 )
-from napari_segkit.images.orientation import reorient
-from napari_segkit.instances.results import Objects
 from napari_segkit.refinement.smooth import frame_blocks, make_smoother, uses_image
 from napari_segkit.steps import Step
 from napari_segkit.tiling import (
@@ -38,37 +36,6 @@ from napari_segkit.versions import versions
 @dataclass(frozen=True)
 class TileStep(Step):
     """Progress of a prediction: a batch of tiles was predicted, or a block was refined."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Result of a prediction.
-
-    Parameters
-    ----------
-    labels : ndarray
-        Integers in the image's shape without its channel axis: class values, or object ids.
-    probabilities : ndarray or None
-        float32 ``(classes, *labels.shape)``, if requested.
-    provenance : dict
-        Model, tiles, normalisation, device, threads and versions used.
-    objects : Objects or None
-        The objects behind the ids, including candidates that were not selected.
-    """
-
-    labels: NDArray[Any]
-    probabilities: NDArray[np.float32] | None
-    provenance: dict[str, Any]
-    objects: Objects | None = None
-
-    def reoriented(self, axes: str, orientation: str, target: str) -> "Prediction":
-        """Reorient all arrays, for example from "SAR" to "LPI"."""
-        labels = np.ascontiguousarray(reorient(self.labels, axes, orientation, target))
-        probabilities = self.probabilities
-        if probabilities is not None:
-            probabilities = np.ascontiguousarray(reorient(probabilities, axes, orientation, target))
-        objects = None if self.objects is None else self.objects.reoriented(target)
-        return replace(self, labels=labels, probabilities=probabilities, objects=objects)
 
 
 def plan_tiles(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:

@@ -12,12 +12,13 @@ from napari_segkit.instances.candidates import RegionCandidates, SelectedObjects
 from napari_segkit.instances.level_targets import levels_to_classes
 from napari_segkit.instances.results import Objects
 from napari_segkit.instances.watershed import segment_objects
+from napari_segkit.label_result import LabelResult
 from napari_segkit.refinement.instances import rescale_levels
 from napari_segkit.trained_model import TrainedModel
 
 from .postprocess import labels_from_probabilities
 from .semantic import blend
-from .tiled import Prediction, TileStep, start_inference
+from .tiled import TileStep, start_inference
 
 
 @torch.inference_mode()
@@ -30,7 +31,7 @@ def predict_tiles(
     probabilities: bool = False,
     statistics: Statistics | None = None,
     objects: ObjectConfig | None = None,
-) -> Generator[TileStep, None, Prediction]:
+) -> Generator[TileStep, None, LabelResult]:
     """Predict objects; a smoothing refines class probabilities, not boundary or distance levels."""
     inference = start_inference(model, image, config, device, statistics)
     method = str(model.spec.objects)
@@ -55,4 +56,6 @@ def predict_tiles(
     segmented = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
     candidates = RegionCandidates(segmented, without_pixels(image), model.ndim)
     result = Objects(candidates, objects or ObjectConfig(), model.classes, without_pixels(image))
-    return Prediction(result.labels, maps, inference.provenance(), result)
+    return LabelResult(
+        result.labels, image.label_axes, model.all_classes, inference.provenance(), maps, result
+    )

@@ -21,8 +21,9 @@ from napari_segkit.io.replace_file import atomic_write
 from .output_files import ResultWriter, check_probabilities_file, probabilities_file
 
 if TYPE_CHECKING:
-    from napari_segkit.inference.tiled import Prediction, TileStep
+    from napari_segkit.inference.tiled import TileStep
     from napari_segkit.instances.results import Objects
+    from napari_segkit.label_result import LabelResult
     from napari_segkit.segmenter import Segmenter
     from napari_segkit.trained_model import TrainedModel
 
@@ -74,7 +75,7 @@ class OutputOptions:
 class WrittenFiles:
     """A prediction and its files, labels first."""
 
-    prediction: "Prediction"
+    prediction: "LabelResult"
     files: tuple[Path, ...]
 
 
@@ -102,7 +103,11 @@ def predict_file_tiles(
     prediction = yield from segmenter.predict_tiles(
         image, tile, probabilities=output.probabilities, objects=output.objects
     )
-    provenance = prediction.provenance | {"file": source.name} | output.provenance(model)
+    provenance = {
+        **prediction.provenance,
+        "file": source.name,
+        **output.provenance(model),
+    }
     writer = ResultWriter(image, provenance, output.overwrite)
     return WrittenFiles(prediction, tuple(_write(target, prediction, model, output, writer)))
 
@@ -138,7 +143,7 @@ def _check_format(
 
 def _write(
     target: Path,
-    prediction: "Prediction",
+    prediction: "LabelResult",
     model: "TrainedModel",
     output: OutputOptions,
     writer: ResultWriter,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from napari_segkit._qt.layers.snapshots import Snapshot
     from napari_segkit.config import ObjectConfig
     from napari_segkit.images.classes import LabelClass
-    from napari_segkit.inference.tiled import Prediction
     from napari_segkit.instances.results import Objects
+    from napari_segkit.label_result import LabelResult
 
     from .task import Task
 
@@ -53,8 +53,8 @@ def filter_objects(
 
 
 def with_object_tables(
-    steps: Generator[Any, None, "Prediction"],
-) -> Generator[Any, None, "Prediction"]:
+    steps: Generator[Any, None, "LabelResult"],
+) -> Generator[Any, None, "LabelResult"]:
     """The same steps; labels and table of objects are computed off the GUI thread."""
     prediction = yield from steps
     objects = prediction.objects

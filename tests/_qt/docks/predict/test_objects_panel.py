@@ -16,9 +16,10 @@ from napari_segkit._qt.session.session import session
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.inference.tiled import Prediction, TileStep
+from napari_segkit.inference.tiled import TileStep
 from napari_segkit.instances.candidates import MaskCandidates, SoftMasks
 from napari_segkit.instances.results import Objects
+from napari_segkit.label_result import LabelResult
 
 SIZE = 64
 CLASSES = (
@@ -70,7 +71,8 @@ class FakePretrained:
         yield TileStep(1, 1)
         found = self.objects(objects or ObjectConfig())
         made = {"image": {"name": source.name, "axes": self.axes}, "kind": "instance"}
-        return Prediction(found.labels, None, made, found)
+        axes = self.axes.replace("C", "")
+        return LabelResult(found.labels, axes, found.classes, made, objects=found)
 
 
 @pytest.fixture

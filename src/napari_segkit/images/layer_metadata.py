@@ -1,0 +1,52 @@
+"""What this package records in a napari layer's metadata, under the key "segkit"."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, fields
+from typing import Any
+
+from .classes import LabelClass
+
+KEY = "segkit"
+
+
+@dataclass(frozen=True)
+class LayerMetadata:
+    """Record of a layer that this package made; empty for any other layer."""
+
+    kind: str = ""  # "prediction", "objects", "refined", "superpixels", "probability", ...
+    source: str = ""  # `unique_id` of the layer it was made from
+    layer: tuple[str, ...] = ()  # `unique_id` and name when written: a copy has others
+    classes: tuple[LabelClass, ...] = ()
+    fingerprint: str = ""  # of the pixels as written
+    provenance: Mapping[str, Any] = field(default_factory=dict)  # all other keys
+
+    @classmethod
+    def of(cls, layer: Any) -> "LayerMetadata":
+        """Read the record of a layer."""
+        return cls.from_dict(layer.metadata.get(KEY, {}))
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "LayerMetadata":
+        """Inverse of `to_dict`."""
+        return cls(
+            kind=record.get("kind", ""),
+            source=record.get("source", ""),
+            layer=tuple(record.get("layer", ())),
+            classes=tuple(LabelClass(*c) for c in record.get("classes", ()) if len(c) == 3),
+            fingerprint=record.get("fingerprint", ""),
+            provenance={k: v for k, v in record.items() if k not in OWN_KEYS},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a dict of plain values, as layers and files keep it."""
+        return {
+            **self.provenance,
+            "kind": self.kind,
+            "source": self.source,
+            "layer": list(self.layer),
+            "classes": [list(astuple(c)) for c in self.classes],
+            "fingerprint": self.fingerprint,
+        }
+
+
+OWN_KEYS = {f.name for f in fields(LayerMetadata)} - {"provenance"}

@@ -1,0 +1,52 @@
+"""Labels that some work has made, with everything that belongs to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .images.classes import LabelClass
+from .images.orientation import reorient
+from .images.types import AnyArray
+from .instances.results import Objects
+
+
+@dataclass(frozen=True)
+class LabelResult:
+    """Labels made by a prediction, a refinement or superpixels, and what belongs to them.
+
+    Parameters
+    ----------
+    labels : ndarray
+        Integers in the image's shape without its channel axis: class values, object ids or
+        superpixel ids.
+    axes : str
+        Axes of the labels, such as "ZYX".
+    classes : tuple of LabelClass
+        The classes; empty for superpixels.
+    provenance : dict
+        How the labels were made, as values that JSON can hold.
+    probabilities : ndarray or None
+        float32 ``(classes, *labels.shape)``, if requested.
+    objects : Objects or None
+        The objects behind the ids, including candidates that were not selected.
+    """
+
+    labels: AnyArray
+    axes: str
+    classes: tuple[LabelClass, ...] = ()
+    provenance: Mapping[str, object] = field(default_factory=dict)
+    probabilities: NDArray[np.float32] | None = None
+    objects: Objects | None = None
+
+    def reoriented(self, orientation: str, target: str) -> "LabelResult":
+        """Reorient all arrays, for example from "SAR" to "LPI"."""
+        labels = np.ascontiguousarray(reorient(self.labels, self.axes, orientation, target))
+        probabilities = self.probabilities
+        if probabilities is not None:
+            probabilities = np.ascontiguousarray(
+                reorient(probabilities, self.axes, orientation, target)
+            )
+        objects = None if self.objects is None else self.objects.reoriented(target)
+        return replace(self, labels=labels, probabilities=probabilities, objects=objects)
