@@ -4,6 +4,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from magicgui.widgets import Widget
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QApplication,
@@ -65,12 +66,13 @@ class Dock(QWidget):
             sleep(POLL_SECONDS)
         return self.is_idle
 
-    def add_group(self, title: str, **rows: QWidget) -> QGroupBox:
+    def add_group(self, title: str, **rows: QWidget | Widget) -> QGroupBox:
         """Add a titled group with a row per widget, labelled by its name (no label: `_name`)."""
         group = QGroupBox(title)
         form = QFormLayout(group)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for name, widget in rows.items():
+        for name, row in rows.items():
+            widget = row.native if isinstance(row, Widget) else row
             if name.startswith("_"):
                 form.addRow(widget)
             else:
