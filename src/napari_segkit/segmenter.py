@@ -17,6 +17,7 @@ from .models import is_pretrained, resolve
 from .steps import Step, drain
 
 if TYPE_CHECKING:
+    from .deployment import DeployedModel
     from .images.intensity import Statistics
     from .inference.tiled import TileStep
     from .instances.results import Objects
@@ -502,6 +503,26 @@ class Segmenter:
         segmenter = cls(device=device)
         segmenter.spec, segmenter.trained = trained.spec, trained
         return segmenter
+
+    def as_module(self) -> "DeployedModel":
+        """Return normalisation, network and softmax as one torch module, for other programs.
+
+        Returns
+        -------
+        torch.nn.Module
+            On the CPU or the device of the last prediction, in evaluation mode:
+            ``module(images, low, high)`` gives the probabilities of tiles ``(N, C, ...)``; `low`
+            and `high` are the intensities that `measure` gives. It can be exported with
+            ``torch.export``.
+
+        Raises
+        ------
+        ValueError
+            If the model is not trained, or was merged from two models.
+        """
+        from .deployment import DeployedModel
+
+        return DeployedModel(self.ready())
 
     def _with_refinement(self, config: RefineConfig) -> "TrainedModel":
         from .trained_model import with_refinement

@@ -1,0 +1,58 @@
+"""A trained model as one torch module, for other programs: intensities in, probabilities out."""
+
+from copy import deepcopy
+
+from torch import Tensor, nn
+
+from .trained_model import TrainedModel
+
+
+class DeployedModel(nn.Module):
+    """Normalisation, network and softmax of a trained model as one module.
+
+    It holds what happens to the pixels of one tile. Tiles, blending and refinement are not in it.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        Its network is copied, so a later training does not change this module.
+
+    Raises
+    ------
+    ValueError
+        If the model was merged from two models.
+    """
+
+    def __init__(self, model: TrainedModel) -> None:
+        super().__init__()
+        if model.stuff is not None:
+            raise ValueError(
+                "This model was merged from two models, which do not fit into one module: take "
+                "the module of each of the two models."
+            )
+        self.network = deepcopy(model.network).eval()
+        self.has_classes = model.info.kind == "semantic"
+
+    def forward(self, images: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """Predict a batch of tiles.
+
+        Parameters
+        ----------
+        images : Tensor
+            ``(N, C, Y, X)`` or ``(N, C, Z, Y, X)`` intensities as they are in the file, any dtype,
+            with edges that are multiples of the model's strides.
+        low, high : Tensor
+            ``(C,)`` or ``(N, C)``: the intensities of each channel that are scaled to 0 and 1, as
+            `Segmenter.measure` gives them for the whole image.
+
+        Returns
+        -------
+        Tensor
+            float32 ``(N, outputs, Y, X)`` or ``(N, outputs, Z, Y, X)`` probabilities; for
+            Mask R-CNN and SOLO a list with a dict of boxes, masks, labels and scores per tile.
+        """
+        spatial = (1,) * (images.ndim - 2)
+        low = low.double().reshape(-1, images.shape[1], *spatial)
+        high = high.double().reshape(-1, images.shape[1], *spatial)
+        outputs: Tensor = self.network(((images.double() - low) / (high - low)).float())
+        return outputs.float().softmax(dim=1) if self.has_classes else outputs
