@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, merge_panoptic
 
 CONFIG = TrainConfig(epochs=1, steps_per_epoch=3, tile=TileConfig(tile_size=64), unlabelled=None)
