@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from skimage import data
 
 from napari_segkit.images.classes import default_color
+from napari_segkit.images.types import AnyArray
 
-LayerData = tuple[NDArray[Any], dict[str, Any], str]
+LayerData = tuple[AnyArray, dict[str, Any], str]
 
 NO_CLASS_COLOR = "#bbbbbb"
 
@@ -79,7 +80,7 @@ def mri() -> list[LayerData]:
 
 def _sample(
     name: str,
-    read: Callable[[], NDArray[Any]],
+    read: Callable[[], AnyArray],
     options: dict[str, Any],
     classes: tuple[str, ...],
 ) -> list[LayerData]:

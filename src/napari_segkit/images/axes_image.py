@@ -6,9 +6,9 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .orientation import orientation_of, reorient, reorient_spacing, transposable
+from .types import AnyArray
 
 AXES = "TCZYX"
 SPATIAL = "ZYX"
@@ -80,7 +80,7 @@ class AxesImage:
         index: dict[str, Any] = dict(zip(SPATIAL[-len(region) :], region, strict=True)) | frame
         return tuple(index.get(a, slice(None)) for a in axes)
 
-    def read(self, frame: dict[str, int], region: Sequence[slice]) -> NDArray[Any]:
+    def read(self, frame: dict[str, int], region: Sequence[slice]) -> AnyArray:
         """Pixels of a region (Y X or Z Y X) of a frame, as (C, *region) in their own dtype."""
         pixels = np.asarray(self.data[self.array_index(frame, region, self.axes)])
         pixels = pixels.astype(np.uint8) if pixels.dtype == bool else pixels
@@ -92,7 +92,7 @@ class AxesImage:
         pixels = pixels.transpose([axes.index(a) for a in target])
         return pixels[: self.channels]
 
-    def write(self, target: NDArray[Any], frame: dict[str, int], values: NDArray[Any]) -> None:
+    def write(self, target: AnyArray, frame: dict[str, int], values: AnyArray) -> None:
         """Store a frame's values, (..., Y, X) or (..., Z, Y, X), in a (..., *label_shape) array."""
         leading = target.ndim - len(self.label_axes)
         spatial = SPATIAL[-(values.ndim - leading) :]
@@ -182,7 +182,7 @@ def reorient_image(image: AxesImage, target: str) -> AxesImage:
     )
 
 
-def _require_real_numbers(dtype: np.dtype[Any]) -> None:
+def _require_real_numbers(dtype: np.dtype) -> None:
     if not np.issubdtype(dtype, np.number) and dtype != np.bool_:
         raise TypeError(f"The image has dtype {dtype}: give an array of numbers.")
     if np.issubdtype(dtype, np.complexfloating):

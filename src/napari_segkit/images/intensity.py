@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .axes_image import AxesImage
+from .types import AnyArray
 
 PERCENTILES = (1.0, 99.0)
 BLOCK_LENGTH = 256  # pixels along Y and X of a sampled block
@@ -23,7 +23,7 @@ class Statistics:
     low: tuple[float, ...]
     high: tuple[float, ...]
 
-    def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+    def apply(self, pixels: AnyArray) -> NDArray[np.float32]:
         """Scale (C, *spatial) pixels to float32, `low` to 0 and `high` to 1."""
         shape = (-1, *(1,) * (pixels.ndim - 1))
         low = np.asarray(self.low, np.float64).reshape(shape)
@@ -82,7 +82,7 @@ def require_finite_image(image: AxesImage) -> None:
         require_finite(image.data, image.name)
 
 
-def require_finite(pixels: NDArray[Any], name: str) -> None:
+def require_finite(pixels: AnyArray, name: str) -> None:
     if np.issubdtype(pixels.dtype, np.floating) and not np.isfinite(pixels).all():
         wrong = int(pixels.size - np.isfinite(pixels).sum())
         raise ValueError(
@@ -91,7 +91,7 @@ def require_finite(pixels: NDArray[Any], name: str) -> None:
         )
 
 
-def _range(values: NDArray[Any], nonzero: bool) -> tuple[float, float]:
+def _range(values: AnyArray, nonzero: bool) -> tuple[float, float]:
     kept = values[values != 0] if nonzero else values
     low, high = np.percentile(kept if kept.size else values, PERCENTILES)
     if low == high:  # few bright pixels on a flat background: the percentiles miss them
@@ -99,7 +99,7 @@ def _range(values: NDArray[Any], nonzero: bool) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _sample(image: AxesImage, ndim: int) -> Iterator[NDArray[Any]]:
+def _sample(image: AxesImage, ndim: int) -> Iterator[AnyArray]:
     """All pixels of a small image in memory, or blocks at fixed places of a larger one."""
     for frame, region in _sample_regions(image, ndim):
         pixels = image.read(frame, region)

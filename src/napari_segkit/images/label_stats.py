@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
 
 from .axes_image import AxesImage
 from .classes import LabelClass
 from .labels import LabelsError, count_values, read_all_class_labels
+from .types import AnyArray, Labels
 
 FEW_PIXELS = 50
 MAX_CLASSES = 1000
@@ -67,7 +67,7 @@ def read_training_labels(
     unlabelled: int | None,
     labels_are: LabelsAre,
     images: Sequence[AxesImage] | None,
-) -> tuple[list[NDArray[np.integer[Any]]], bool]:
+) -> tuple[list[Labels], bool]:
     """As `read_all_class_labels`; for instance ids the error also offers training on objects."""
     try:
         return read_all_class_labels(
@@ -81,7 +81,7 @@ def read_training_labels(
 
 
 def label_stats_of(
-    values: Sequence[NDArray[Any]], unlabelled: int | None, *, cleaned: bool = False
+    values: Sequence[AnyArray], unlabelled: int | None, *, cleaned: bool = False
 ) -> LabelStats:
     """Statistics over all arrays of class labels; `cleaned`: their grey edges were."""
     present, pixels = count_values(np.concatenate([v.ravel() for v in values]))

@@ -10,6 +10,7 @@ from napari_segkit.config import LabelsAre
 
 from .axes_image import SPATIAL, AxesImage, full_resolution
 from .orientation import orientation_of, reorient
+from .types import AnyArray, Labels
 
 IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
@@ -30,7 +31,7 @@ def read_class_labels(
     unlabelled: int | None = 0,
     labels_are: LabelsAre = "ask",
     image: AxesImage | None = None,
-) -> NDArray[np.integer[Any]]:
+) -> Labels:
     """Class labels of one image, in the order of its `label_axes`."""
     images = None if image is None else [image]
     values, _ = read_all_class_labels(
@@ -45,7 +46,7 @@ def read_all_class_labels(
     unlabelled: int | None = 0,
     labels_are: LabelsAre = "ask",
     images: Sequence[AxesImage] | None = None,
-) -> tuple[list[NDArray[np.integer[Any]]], bool]:
+) -> tuple[list[Labels], bool]:
     """Class labels of all images, and whether grey edges of 0/255 masks were cleaned.
 
     "objects" merges instance ids into one class; "ask" raises LabelsError if the values look like
@@ -64,7 +65,7 @@ def read_all_class_labels(
 
 def read_label_arrays(
     labels: Sequence[Any], images: Sequence[AxesImage] | None = None
-) -> list[NDArray[np.integer[Any]]]:
+) -> list[Labels]:
     """Label arrays, whatever the values mean, in the axes and orientation of their images."""
     arrays = [np.asarray(full_resolution(source)) for source in labels]
     for array in arrays:
@@ -74,30 +75,30 @@ def read_label_arrays(
     return [align_to_image(*each) for each in zip(arrays, labels, images, strict=True)]
 
 
-def align_to_image(values: NDArray[Any], labels: Any, image: AxesImage) -> NDArray[Any]:
+def align_to_image(values: AnyArray, labels: Any, image: AxesImage) -> AnyArray:
     """Values in the orientation and the shape of an image; `labels` is the layer they are of."""
     aligned = reorient(values, SPATIAL, orientation_of(labels), image.orientation)
     return _require_image_shape(aligned, image)
 
 
-def to_indices(values: NDArray[Any], classes: Sequence[int]) -> NDArray[np.int16]:
+def to_indices(values: AnyArray, classes: Sequence[int]) -> NDArray[np.int16]:
     """Class index of each value, `IGNORE` for values that are not in `classes` (sorted)."""
     order = np.asarray(classes)
     indices = np.searchsorted(order, values).clip(0, len(order) - 1)
     return np.where(order[indices] == values, indices, IGNORE).astype(np.int16)
 
 
-def from_indices(indices: NDArray[Any], classes: Sequence[int]) -> NDArray[np.unsignedinteger[Any]]:
+def from_indices(indices: AnyArray, classes: Sequence[int]) -> NDArray[np.unsignedinteger]:
     """Class value of each index, in the smallest unsigned dtype."""
     return np.asarray(classes, np.min_scalar_type(max(classes)))[indices]
 
 
-def clean_grey_edges(values: NDArray[Any], unlabelled: int | None) -> NDArray[Any]:
+def clean_grey_edges(values: AnyArray, unlabelled: int | None) -> AnyArray:
     """Threshold a 0/255 mask whose edges were blended by resampling; others are returned as is."""
     return _threshold_mask(values) if has_grey_edges(values, unlabelled) else values
 
 
-def looks_like_instance_ids(values: NDArray[Any], unlabelled: int | None) -> bool:
+def looks_like_instance_ids(values: AnyArray, unlabelled: int | None) -> bool:
     """Whether there are many values, nearly each of one connected component."""
     ids = [v for v in _labelled_values(values, unlabelled) if v != 0]
     if len(ids) < MIN_INSTANCES:
@@ -109,7 +110,7 @@ def looks_like_instance_ids(values: NDArray[Any], unlabelled: int | None) -> boo
     return int(components) <= 1.25 * len(ids)
 
 
-def count_values(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def count_values(values: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Distinct values and their pixel counts; fast if the values are small."""
     if values.size and values.max() < 2**16:
         counts = np.bincount(values.ravel().astype(np.intp, copy=False))
@@ -118,7 +119,7 @@ def count_values(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return np.unique(values, return_counts=True)
 
 
-def has_grey_edges(values: NDArray[Any], unlabelled: int | None) -> bool:
+def has_grey_edges(values: AnyArray, unlabelled: int | None) -> bool:
     """Whether nearly all values between 0 and 255 are on an edge between the two."""
     if unlabelled == 255 or not values.size or values.max() != 255:
         return False
@@ -135,7 +136,7 @@ def has_grey_edges(values: NDArray[Any], unlabelled: int | None) -> bool:
     return bool((near_white & near_black)[grey].mean() > 0.95)
 
 
-def as_unsigned(values: NDArray[Any]) -> NDArray[Any]:
+def as_unsigned(values: AnyArray) -> AnyArray:
     """Label values as uint8, uint16 or uint32, for files."""
     if not np.issubdtype(values.dtype, np.integer) or (values.size and values.min() < 0):
         raise ValueError(f"Labels of dtype {values.dtype} must be integers of 0 or more.")
@@ -148,11 +149,11 @@ def as_unsigned(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
-def _threshold_mask(values: NDArray[Any]) -> NDArray[Any]:
+def _threshold_mask(values: AnyArray) -> AnyArray:
     return np.where(values > 127, 255, 0).astype(np.uint8)
 
 
-def _refuse_instance_ids(values: Sequence[NDArray[Any]], unlabelled: int | None) -> None:
+def _refuse_instance_ids(values: Sequence[AnyArray], unlabelled: int | None) -> None:
     ids = [v for v in values if looks_like_instance_ids(v, unlabelled)]
     if ids:
         count = len(_labelled_values(max(ids, key=np.max), unlabelled))
@@ -164,7 +165,7 @@ def _refuse_instance_ids(values: Sequence[NDArray[Any]], unlabelled: int | None)
         )
 
 
-def _require_label_values(values: NDArray[Any]) -> None:
+def _require_label_values(values: AnyArray) -> None:
     if not np.issubdtype(values.dtype, np.integer):
         raise LabelsError(
             f"The labels have dtype {values.dtype}, but label values must be integers: convert "
@@ -178,7 +179,7 @@ def _require_label_values(values: NDArray[Any]) -> None:
         )
 
 
-def _require_image_shape(values: NDArray[Any], image: AxesImage) -> NDArray[Any]:
+def _require_image_shape(values: AnyArray, image: AxesImage) -> AnyArray:
     if values.shape == image.label_shape:
         return values
     if "C" in image.axes and values.shape == image.shape:
@@ -190,7 +191,7 @@ def _require_image_shape(values: NDArray[Any], image: AxesImage) -> NDArray[Any]
     )
 
 
-def _merge_channels(values: NDArray[Any], axis: int) -> NDArray[Any]:
+def _merge_channels(values: AnyArray, axis: int) -> AnyArray:
     """Labels painted on single channels as one label per pixel; 0 counts as not painted."""
     merged = values.max(axis=axis)
     conflict = ((values != 0) & (values != np.expand_dims(merged, axis))).any(axis=axis)
@@ -202,7 +203,7 @@ def _merge_channels(values: NDArray[Any], axis: int) -> NDArray[Any]:
     return merged
 
 
-def _merge_instances(values: NDArray[Any], unlabelled: int | None) -> NDArray[Any]:
+def _merge_instances(values: AnyArray, unlabelled: int | None) -> AnyArray:
     """Instance ids as class 1, with 0 as background; unlabelled pixels keep their value."""
     if unlabelled == 1:
         raise LabelsError(
@@ -216,5 +217,5 @@ def _merge_instances(values: NDArray[Any], unlabelled: int | None) -> NDArray[An
     return np.where(values == unlabelled, unlabelled, foreground).astype(dtype)
 
 
-def _labelled_values(values: NDArray[Any], unlabelled: int | None) -> list[int]:
+def _labelled_values(values: AnyArray, unlabelled: int | None) -> list[int]:
     return [int(v) for v in count_values(values)[0] if v != unlabelled]

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .axes_image import SPATIAL, AxesImage
+from .types import AnyArray
 
 MAX_PIXELS = 2**31  # of a resampled image
 MIN_LENGTH = 8  # of Y and X after resampling, unless they were shorter before
@@ -17,12 +17,12 @@ SPACING_TOLERANCE = 0.01  # relative difference up to which voxel sizes count as
 
 def resample_pairs(
     images: Sequence[AxesImage],
-    values: Sequence[NDArray[Any]],
+    values: Sequence[AnyArray],
     size: float | None,
     ndim: int,
     *,
     unlabelled: int | None,
-) -> tuple[list[AxesImage], list[NDArray[Any]]]:
+) -> tuple[list[AxesImage], list[AnyArray]]:
     """Images and labels with pixels of edge `size` in world units; None keeps equal spacings.
 
     If a labelled and an unlabelled pixel fall into one new pixel, it is labelled.
@@ -55,25 +55,23 @@ def resampled_template(image: AxesImage, size: float, ndim: int) -> AxesImage:
     return replace(image, data=np.broadcast_to(np.float32(0), shape), spacing=(z, y, x))
 
 
-def resize_linear(pixels: NDArray[Any], shape: Sequence[int]) -> NDArray[np.float32]:
+def resize_linear(pixels: AnyArray, shape: Sequence[int]) -> NDArray[np.float32]:
     """Resize a float32 array to `shape` by linear interpolation."""
     if pixels.shape == tuple(shape):
         return pixels
     from skimage import transform
 
-    resized: NDArray[Any] = transform.resize(  # type: ignore[no-untyped-call]
+    resized: AnyArray = transform.resize(  # type: ignore[no-untyped-call]
         pixels, shape, order=1, mode="reflect", preserve_range=True
     )
     return resized.astype(np.float32)
 
 
-def _resize_labels(
-    values: NDArray[Any], shape: Sequence[int], unlabelled: int | None
-) -> NDArray[Any]:
+def _resize_labels(values: AnyArray, shape: Sequence[int], unlabelled: int | None) -> AnyArray:
     """Resize labels by nearest neighbour, without losing strokes thinner than a new pixel."""
     from skimage import transform
 
-    resized: NDArray[Any] = transform.resize(  # type: ignore[no-untyped-call]
+    resized: AnyArray = transform.resize(  # type: ignore[no-untyped-call]
         values, shape, order=0, preserve_range=True, anti_aliasing=False
     ).astype(values.dtype)
     if unlabelled is not None:

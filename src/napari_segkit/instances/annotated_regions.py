@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segkit.images.axes_image import full_resolution, is_layer
+from napari_segkit.images.types import AnyArray
 
 from .polygons import ellipse_polygon, find_crossing, polygon_mask
 
@@ -66,7 +67,7 @@ def _require_shapes(polygons: Sequence[Any]) -> None:
         raise ValueError(f"The regions hold no shape; give at least one: {HOW_TO_DRAW}.")
 
 
-def _read_mask(mask: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _read_mask(mask: AnyArray, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     if mask.shape != shape:
         raise ValueError(
             f"The mask of annotated regions has shape {mask.shape}, but the labels have {shape}: "

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import ObjectConfig
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
+from napari_segkit.images.types import AnyArray
 
 from .link_slices import link_slices
 from .roi_masks import paste
@@ -198,7 +199,7 @@ def pixel_size(image: AxesImage) -> float:
     return float(np.prod([spacing[a] for a in image.label_axes if a in SPATIAL]))
 
 
-def border_ids(labels: NDArray[Any], axes: str, along: str) -> NDArray[Any]:
+def border_ids(labels: AnyArray, axes: str, along: str) -> AnyArray:
     """Ids of objects at the ends of the image along some axes."""
     ends = [
         np.take(labels, end, axis).ravel()
@@ -210,7 +211,7 @@ def border_ids(labels: NDArray[Any], axes: str, along: str) -> NDArray[Any]:
     return ids[ids > 0]
 
 
-def bounding_boxes(labels: NDArray[Any]) -> list[tuple[slice, ...] | None]:
+def bounding_boxes(labels: AnyArray) -> list[tuple[slice, ...] | None]:
     """Bounding box of each label 1, 2, ...; None where a label has no pixel."""
     from scipy import ndimage
 

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from math import pi
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.labels import count_values
+from napari_segkit.images.types import AnyArray
 
 Floats = NDArray[np.float64]
 
 
-def each_frame(ids: NDArray[Any], image: AxesImage, ndim: int) -> Iterator[NDArray[Any]]:
+def each_frame(ids: AnyArray, image: AxesImage, ndim: int) -> Iterator[AnyArray]:
     """Yield the ids of each frame of an `ndim`-dimensional method, ``(Y, X)`` or ``(Z, Y, X)``."""
     named = AxesImage(ids, image.label_axes, image.spacing)
     region = tuple(slice(0, n) for n in image.spatial_shape(ndim))
@@ -21,14 +21,14 @@ def each_frame(ids: NDArray[Any], image: AxesImage, ndim: int) -> Iterator[NDArr
         yield named.read(frame, region)[0]
 
 
-def occurrences(ids: NDArray[Any], image: AxesImage) -> NDArray[np.intp]:
+def occurrences(ids: AnyArray, image: AxesImage) -> NDArray[np.intp]:
     """Ids above 0, once per time point: an id that comes back is another object there."""
     present = [count_values(np.maximum(frame, 0))[0] for frame in each_frame(ids, image, 3)]
     ids_present = np.concatenate(present).astype(np.intp)
     return ids_present[ids_present > 0]
 
 
-def diameters(ids: NDArray[Any], spacing: Sequence[float]) -> Floats:
+def diameters(ids: AnyArray, spacing: Sequence[float]) -> Floats:
     """Diameters of the discs (balls) of equal area (volume), by rising id.
 
     In pixels of the finest axis; `spacing` is in world units per axis.
@@ -38,7 +38,7 @@ def diameters(ids: NDArray[Any], spacing: Sequence[float]) -> Floats:
     return (2 * np.sqrt(volume / pi)) if ids.ndim == 2 else np.cbrt(6 * volume / pi)
 
 
-def box_lengths(ids: NDArray[Any]) -> Floats:
+def box_lengths(ids: AnyArray) -> Floats:
     """Edges of the objects' bounding boxes in pixels, ``(objects, axes)``, by rising id."""
     from scipy import ndimage
 
@@ -48,7 +48,7 @@ def box_lengths(ids: NDArray[Any]) -> Floats:
 
 
 def training_box_lengths(
-    ids: NDArray[Any], image: AxesImage, ndim: int, voxel_size: float | None = None
+    ids: AnyArray, image: AxesImage, ndim: int, voxel_size: float | None = None
 ) -> Floats:
     """Edges of the boxes a method of `ndim` dimensions trains on, ``(objects, ndim)``.
 

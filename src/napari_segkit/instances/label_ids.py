@@ -18,6 +18,7 @@ from napari_segkit.images.labels import (
     read_label_arrays,
 )
 from napari_segkit.images.training_pairs import require_same_channels
+from napari_segkit.images.types import AnyArray
 
 from .annotated_regions import region_mask
 
@@ -93,13 +94,13 @@ def _annotated_mask(region: Any, labels: Any, image: AxesImage | None) -> NDArra
 
 
 def instance_ids(
-    values: NDArray[Any],
+    values: AnyArray,
     *,
     unlabelled: int | None = 0,
     labels_are: LabelsAre = "ask",
     axes: str | None = None,
     ndim: int = 3,
-) -> tuple[Ids, NDArray[Any]]:
+) -> tuple[Ids, AnyArray]:
     """Consecutive int32 ids (0 background, -1 not annotated) and the label value of each id.
 
     LabelsError if `labels_are` is "ask" and the values look like classes.
@@ -122,7 +123,7 @@ def instance_ids(
     return ids, of_value
 
 
-def _relabel(values: NDArray[Any], of_value: NDArray[Any]) -> NDArray[Any]:
+def _relabel(values: AnyArray, of_value: AnyArray) -> AnyArray:
     """Replace each value by its rank among `of_value`, from 1; 0 stays 0."""
     if not len(of_value) or of_value[-1] >= LOOKUP_LIMIT:
         return np.where(values > 0, np.searchsorted(of_value, values) + 1, 0)
@@ -131,7 +132,7 @@ def _relabel(values: NDArray[Any], of_value: NDArray[Any]) -> NDArray[Any]:
     return numbers[values]
 
 
-def _label_components(values: NDArray[Any], axes: str | None, ndim: int) -> Ids:
+def _label_components(values: AnyArray, axes: str | None, ndim: int) -> Ids:
     """Number the connected components of each frame consecutively."""
     named = AxesImage(values, axes or AXES.replace("C", "")[-values.ndim :])
     ids, last = np.zeros(values.shape, np.int32), 0
@@ -143,11 +144,11 @@ def _label_components(values: NDArray[Any], axes: str | None, ndim: int) -> Ids:
     return ids
 
 
-def connected_components(values: NDArray[Any]) -> NDArray[Any]:
+def connected_components(values: AnyArray) -> AnyArray:
     """Number the connected components of equal values (full connectivity) from 1; 0 stays 0."""
     from skimage.measure import label
 
-    components: NDArray[Any] = label(values, background=0)  # type: ignore[no-untyped-call]
+    components: AnyArray = label(values, background=0)  # type: ignore[no-untyped-call]
     return components
 
 
@@ -173,7 +174,7 @@ def training_objects(
     )
 
 
-def _require_ids(values: NDArray[Any]) -> None:
+def _require_ids(values: AnyArray) -> None:
     """Refuse values that look like classes: ids have about one connected component per plane."""
     planes = [count_values(p)[0] for p in _planes(values)]
     number = sum(int(np.count_nonzero(p)) for p in planes)
@@ -188,7 +189,7 @@ def _require_ids(values: NDArray[Any]) -> None:
         )
 
 
-def _planes(values: NDArray[Any]) -> NDArray[Any]:
+def _planes(values: AnyArray) -> AnyArray:
     return values.reshape(-1, *values.shape[-2:])
 
 
@@ -201,7 +202,7 @@ def _require_objects(ids: Sequence[Ids]) -> None:
         )
 
 
-def _majority_class(ids: Ids, classes: NDArray[Any], count: int) -> NDArray[np.int64]:
+def _majority_class(ids: Ids, classes: AnyArray, count: int) -> NDArray[np.int64]:
     """The most frequent class value in each object; 0 where no pixel has one."""
     from scipy.sparse import coo_array
 
@@ -215,13 +216,13 @@ def _majority_class(ids: Ids, classes: NDArray[Any], count: int) -> NDArray[np.i
     return np.where(votes.sum(axis=1) > 0, values[best], 0)
 
 
-def _nonzero_values(of_object: NDArray[Any]) -> list[int]:
+def _nonzero_values(of_object: AnyArray) -> list[int]:
     return [int(v) for v in np.unique(of_object) if v != 0]
 
 
 def _from_features(
-    labels: Sequence[Any], values: Sequence[NDArray[Any]]
-) -> tuple[NDArray[Any], tuple[LabelClass, ...]]:
+    labels: Sequence[Any], values: Sequence[AnyArray]
+) -> tuple[AnyArray, tuple[LabelClass, ...]]:
     """Class value of each object, and the classes, from the column "class" of the features.
 
     If there is only one class, objects without one get it, such as those painted since.
@@ -239,7 +240,7 @@ def _from_features(
     return np.array([value_of.get(name, 0) for name in of_object]), classes
 
 
-def _stuff_ids(layer: Any, of_value: NDArray[Any]) -> list[int]:
+def _stuff_ids(layer: Any, of_value: AnyArray) -> list[int]:
     """Ids of stuff segments, as the features of a panoptic result name them."""
     kinds = _feature_column(layer, "kind")
     return [n for n, v in enumerate(of_value, 1) if kinds.get(int(v)) == "stuff"]
@@ -258,7 +259,7 @@ def _feature_column(layer: Any, name: str) -> dict[int, str]:
 
 
 def _with_classes(
-    ids: list[Ids], of_object: NDArray[Any], classes: tuple[LabelClass, ...]
+    ids: list[Ids], of_object: AnyArray, classes: tuple[LabelClass, ...]
 ) -> ObjectLabels:
     present = np.unique(np.concatenate([np.unique(i) for i in ids]))
     present = present[present > 0]

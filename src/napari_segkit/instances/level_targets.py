@@ -7,13 +7,13 @@ transform (Bai and Urtasun 2017).
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segkit.images.labels import IGNORE
+from napari_segkit.images.types import AnyArray
 
 LEVEL_EDGES = (0.25, 0.55)  # of "distance": fractions of the largest distance
 BOUNDARY_WIDTH = 0.08  # of the typical diameter
@@ -29,7 +29,7 @@ def count_outputs(objects_by: str, classes: int) -> int:
 
 def encode_levels(
     ids: NDArray[np.int32],
-    class_of: NDArray[Any],
+    class_of: AnyArray,
     objects_by: str,
     *,
     spacing: Sequence[float],
@@ -68,7 +68,7 @@ def split_levels(probabilities: NDArray[np.float32], objects_by: str) -> NDArray
     return probabilities[1:].reshape(-1, LEVELS[objects_by], *probabilities.shape[1:])
 
 
-def _distance_to_border(inside: NDArray[np.bool_], sampling: NDArray[Any]) -> NDArray[np.float64]:
+def _distance_to_border(inside: NDArray[np.bool_], sampling: AnyArray) -> NDArray[np.float64]:
     """Distance of each pixel to the nearest outside; constant if there is none."""
     if inside.all():
         return np.ones(inside.shape)

@@ -4,11 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.labels import count_values
+from napari_segkit.images.types import Labels
 
 
-def link_slices(
-    labels: NDArray[np.integer], threshold: float
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def link_slices(labels: Labels, threshold: float) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Link objects of neighbouring slices ``(Z, Y, X)`` whose IoU reaches `threshold`, one to one.
 
     As Cellpose's stitching (Stringer et al. 2021, doi:10.1038/s41592-020-01018-x), but two objects
@@ -44,7 +43,7 @@ def link_slices(
 
 
 def _rank_ids(
-    plane: NDArray[np.integer],
+    plane: Labels,
 ) -> tuple[NDArray[np.int64], NDArray[np.intp], NDArray[np.int64]]:
     """The ids of a slice, the rank of each pixel (0 background), and the area of each rank."""
     objects = np.maximum(plane, 0)

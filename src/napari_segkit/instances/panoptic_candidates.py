@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ class PanopticCandidates:
     thing_positions: Sequence[int]  # class positions among the things
     thing_maps: HalfFloats  # (thing classes, *labels): their probabilities
     stuff_positions: Sequence[int]  # class positions of stuff
-    most_likely: NDArray[np.unsignedinteger[Any]]  # index of the most likely stuff class
+    most_likely: NDArray[np.unsignedinteger]  # index of the most likely stuff class
     probability: HalfFloats  # of that class; 0 where a thing class is more likely
     image: AxesImage  # or its axes and spacing only
 

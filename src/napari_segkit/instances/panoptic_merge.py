@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.images.types import Labels
+
 MIN_KEPT = 0.5  # least fraction of its area that an object keeps
 
 
@@ -22,8 +24,8 @@ class Segment(NamedTuple):
 def merge_segments(
     ids: NDArray[np.int32],
     confidence: NDArray[np.float32],
-    class_of: NDArray[np.integer],
-    most_likely: NDArray[np.integer],
+    class_of: Labels,
+    most_likely: Labels,
     probability: NDArray[np.floating],
     *,
     stuff_positions: Sequence[int],

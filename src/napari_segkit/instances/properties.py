@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
+from napari_segkit.images.types import AnyArray
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -19,7 +20,7 @@ PROPERTIES = (
 
 
 def measure_properties(
-    table: "DataFrame", labels: NDArray[Any], image: AxesImage, properties: Sequence[str]
+    table: "DataFrame", labels: AnyArray, image: AxesImage, properties: Sequence[str]
 ) -> "DataFrame":
     """Add columns of `regionprops` to a table of objects; nan where a property is undefined."""
     from pandas import DataFrame, concat
@@ -41,7 +42,7 @@ def measure_properties(
 
 
 def _measure_frame(
-    labels: NDArray[Any], spacing: tuple[float, ...], properties: Sequence[str]
+    labels: AnyArray, spacing: tuple[float, ...], properties: Sequence[str]
 ) -> dict[str, Any]:
     """Measure the labels of one frame; "hull_fraction" stands for the solidity."""
     from skimage.measure import regionprops_table

@@ -124,7 +124,7 @@ class Objects:
 
     def combined(
         self, classes: Collection[str | int] | str | None = None, *, as_one: bool = False
-    ) -> NDArray[np.unsignedinteger[Any]]:
+    ) -> NDArray[np.unsignedinteger]:
         """Semantic labels of selected classes.
 
         Parameters

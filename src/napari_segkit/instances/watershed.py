@@ -8,11 +8,12 @@ boundary instead of the expected level gained nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from napari_segkit.images.types import AnyArray
 
 from .level_targets import levels_to_classes, split_levels
 
@@ -117,7 +118,7 @@ def _split_seeds(
 
 
 def _thickness_peaks(
-    seed: NDArray[np.bool_], sampling: NDArray[Any], sigma: float
+    seed: NDArray[np.bool_], sampling: AnyArray, sigma: float
 ) -> NDArray[np.bool_]:
     """Where a seed is thick, down to its necks; all of it if it has no peak."""
     from skimage.morphology import local_maxima, reconstruction

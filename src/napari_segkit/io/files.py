@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image, full_resolution
 from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.orientation import reorient
+from napari_segkit.images.types import AnyArray
 
 from .filenames import NIFTI, ending
 from .read_errors import explain_read_errors
@@ -171,7 +172,7 @@ def _require_header_axes(file: Path, axes: str, stored: str) -> None:
         )
 
 
-def _one_channel(values: NDArray[Any], file: Path) -> NDArray[Any]:
+def _one_channel(values: AnyArray, file: Path) -> AnyArray:
     if not (values == values[..., :1]).all():
         raise ValueError(
             f"{file} is a colour picture, but labels need one value per pixel: save it with one "

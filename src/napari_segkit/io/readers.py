@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from napari_segkit.images.types import AnyArray
 
 from .filenames import NIFTI, ending
 from .read_errors import explain_read_errors
@@ -73,7 +74,7 @@ def _read_picture(path: Path, *, labels: bool) -> FileContent:
     return pixels, "YXC"[: pixels.ndim], None
 
 
-def _image_pixels(picture: "Picture") -> NDArray[Any]:
+def _image_pixels(picture: "Picture") -> AnyArray:
     """Greyscale or RGB, with the palette applied and without alpha."""
     if picture.mode in ("1", "LA", "La"):
         picture = picture.convert("L")
@@ -82,7 +83,7 @@ def _image_pixels(picture: "Picture") -> NDArray[Any]:
     return np.array(picture)
 
 
-def _label_pixels(picture: "Picture") -> NDArray[Any]:
+def _label_pixels(picture: "Picture") -> AnyArray:
     """Stored values: palette indices, 0 and 1 of a bilevel picture, no alpha."""
     pixels = np.array(picture)
     if picture.mode == "1":

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AXES, SPATIAL
+from napari_segkit.images.types import AnyArray
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -18,7 +18,7 @@ OME_TYPES = ("uint8", "uint16", "uint32", "float32")
 MAX_CLASSIC_BYTES = 2**32 - 2**25  # pixels that fit a classic TIFF with its metadata
 
 
-def read_tiff(path: Path) -> tuple[NDArray[Any], str | None, Spacing | None]:
+def read_tiff(path: Path) -> tuple[AnyArray, str | None, Spacing | None]:
     """First image of a TIFF file at full resolution, without alpha; its axes and its spacing."""
     import tifffile
 
@@ -31,7 +31,7 @@ def read_tiff(path: Path) -> tuple[NDArray[Any], str | None, Spacing | None]:
 
 
 def write_tiff(
-    file: BinaryIO, data: NDArray[Any], axes: str, spacing: Spacing, provenance: dict[str, Any]
+    file: BinaryIO, data: AnyArray, axes: str, spacing: Spacing, provenance: dict[str, Any]
 ) -> None:
     """Write a compressed OME-TIFF.
 

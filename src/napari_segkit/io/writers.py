@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+
+from napari_segkit.images.types import AnyArray
 
 from .filenames import ending
 from .tiff import Spacing, write_tiff
@@ -16,7 +17,7 @@ from .tiff import Spacing, write_tiff
 if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
 
-Writer = Callable[[BinaryIO, NDArray[Any], str, "FileMetadata"], None]
+Writer = Callable[[BinaryIO, AnyArray, str, "FileMetadata"], None]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def require_representable(path: Path, ndim: int, highest: int) -> None:
         )
 
 
-def _write_png(file: BinaryIO, data: NDArray[Any], axes: str, metadata: FileMetadata) -> None:
+def _write_png(file: BinaryIO, data: AnyArray, axes: str, metadata: FileMetadata) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
@@ -47,16 +48,16 @@ def _write_png(file: BinaryIO, data: NDArray[Any], axes: str, metadata: FileMeta
     Image.fromarray(small).save(file, format="PNG", pnginfo=text)
 
 
-def _write_npy(file: BinaryIO, data: NDArray[Any], axes: str, metadata: FileMetadata) -> None:
+def _write_npy(file: BinaryIO, data: AnyArray, axes: str, metadata: FileMetadata) -> None:
     np.save(file, data, allow_pickle=False)
 
 
-def _write_tiff(file: BinaryIO, data: NDArray[Any], axes: str, metadata: FileMetadata) -> None:
+def _write_tiff(file: BinaryIO, data: AnyArray, axes: str, metadata: FileMetadata) -> None:
     write_tiff(file, data, axes, metadata.spacing, metadata.provenance)
 
 
 def _write_nifti(
-    file: BinaryIO, data: NDArray[Any], axes: str, metadata: FileMetadata, *, zipped: bool
+    file: BinaryIO, data: AnyArray, axes: str, metadata: FileMetadata, *, zipped: bool
 ) -> None:
     from .nifti.writer import matching_header, write_nifti
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segkit.images.labels import as_unsigned
+from napari_segkit.images.types import AnyArray
 from napari_segkit.io.files import AnyPath, check_output_path
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
@@ -127,7 +128,7 @@ def _read_ids(picture: Path) -> NDArray[np.int32]:
     return red + 256 * green + 65536 * blue
 
 
-def _write_ids(file: BinaryIO, values: NDArray[Any]) -> None:
+def _write_ids(file: BinaryIO, values: AnyArray) -> None:
     from PIL import Image
 
     wide = values.astype(np.uint32)
@@ -181,7 +182,7 @@ def _categories(table: "DataFrame", names: Mapping[str, str] | None) -> dict[str
 
 
 def _segments_info(
-    values: NDArray[Any], table: "DataFrame", categories: Mapping[str, Mapping[str, Any]]
+    values: AnyArray, table: "DataFrame", categories: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """COCO "segments_info" of the segments that have pixels."""
     from scipy.ndimage import find_objects

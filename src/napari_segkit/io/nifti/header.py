@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from nibabel import Nifti1Header, Nifti2Header
 from nibabel.orientations import aff2axcodes, io_orientation
-from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AXES, SPATIAL
+from napari_segkit.images.types import AnyArray
 
 LENGTH_UNITS = {"meter": "m", "mm": "mm", "micron": "um"}
 TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "us"}
@@ -55,7 +55,7 @@ def parse_header(image: Any) -> NiftiHeader:
     )
 
 
-def stored_affine(header: NibabelHeader) -> NDArray[Any] | None:
+def stored_affine(header: NibabelHeader) -> AnyArray | None:
     """4 x 4 sform, or else qform; None if neither is set or the axes do not span space."""
     for matrix, code in (header.get_sform(coded=True), header.get_qform(coded=True)):
         if code and np.isfinite(matrix).all() and _spans_space(matrix[:3, :3]):
@@ -63,7 +63,7 @@ def stored_affine(header: NibabelHeader) -> NDArray[Any] | None:
     return None
 
 
-def world_matrix(source: NiftiHeader) -> NDArray[Any]:
+def world_matrix(source: NiftiHeader) -> AnyArray:
     """4 x 4 matrix from file indices to x, y, z; voxel sizes only for 2D or without an affine."""
     header = source.to_nibabel()
     affine = stored_affine(header) if "Z" in source.axes else None
@@ -98,7 +98,7 @@ def layer_placement(source: NiftiHeader) -> dict[str, Any]:
     }
 
 
-def file_to_layer_matrix(affine: NDArray[Any], file_axes: str, axes: str) -> NDArray[Any]:
+def file_to_layer_matrix(affine: AnyArray, file_axes: str, axes: str) -> AnyArray:
     """Homogeneous matrix of a layer from the 4 x 4 affine of a file; identity for T and C."""
     matrix = np.eye(len(axes) + 1)
     layer_block, file_block = _spatial_blocks(file_axes, axes)
@@ -107,8 +107,8 @@ def file_to_layer_matrix(affine: NDArray[Any], file_axes: str, axes: str) -> NDA
 
 
 def layer_to_file_matrix(
-    matrix: NDArray[Any], axes: str, file_axes: str, base: NDArray[Any] | None = None
-) -> NDArray[Any]:
+    matrix: AnyArray, axes: str, file_axes: str, base: AnyArray | None = None
+) -> AnyArray:
     """Inverse of `file_to_layer_matrix`; `base` (4 x 4) gives a third axis the layer lacks."""
     affine = np.eye(4) if base is None else base.copy()
     layer_block, file_block = _spatial_blocks(file_axes, axes)
@@ -125,12 +125,12 @@ def _spatial_blocks(file_axes: str, axes: str) -> tuple[Any, Any]:
     return np.ix_(layer, layer), np.ix_(rows, columns)
 
 
-def _spans_space(axes: NDArray[Any]) -> bool:
+def _spans_space(axes: AnyArray) -> bool:
     lengths = np.linalg.norm(axes, axis=0)
     return bool(lengths.all() and np.linalg.matrix_rank(axes / lengths, tol=RANK_TOLERANCE) == 3)
 
 
-def _nearest_axes(affine: NDArray[Any]) -> str:
+def _nearest_axes(affine: AnyArray) -> str:
     """World axes nearest to the first three dimensions.
 
     napari fails to show data whose axes are swapped against those of the world.
@@ -139,7 +139,7 @@ def _nearest_axes(affine: NDArray[Any]) -> str:
     return "".join("XYZ"[int(axis)] for axis in nearest)
 
 
-def _directions(affine: NDArray[Any], spatial: str) -> dict[str, str]:
+def _directions(affine: AnyArray, spatial: str) -> dict[str, str]:
     """Anatomical direction in which the index of each spatial axis grows."""
     directions = aff2axcodes(affine)  # type: ignore[no-untyped-call]
     return dict(zip(spatial, directions, strict=True))

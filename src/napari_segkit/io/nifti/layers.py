@@ -9,9 +9,9 @@ from typing import Any
 import nibabel
 import numpy as np
 from nibabel import Nifti1Image, Nifti2Image
-from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AXES
+from napari_segkit.images.types import AnyArray
 from napari_segkit.io.filenames import NIFTI, ending, stem
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
@@ -94,7 +94,7 @@ def _open(file: Path) -> Any:
     return image
 
 
-def _voxels(image: Any, source: NiftiHeader) -> tuple[NDArray[Any], bool]:
+def _voxels(image: Any, source: NiftiHeader) -> tuple[AnyArray, bool]:
     """Voxels in the order of `layer_axes`, and whether they are RGB colours (last axis)."""
     proxy = image.dataobj
     unscaled = (proxy.slope, proxy.inter) == (1, 0)
@@ -150,7 +150,7 @@ def _layer_axes(meta: dict[str, Any], ndim: int, source: NiftiHeader | None) -> 
     return "TCZYX" if ndim == 5 else "TZYX"[-ndim:]
 
 
-def _layer_matrix(meta: dict[str, Any], ndim: int) -> NDArray[Any]:
+def _layer_matrix(meta: dict[str, Any], ndim: int) -> AnyArray:
     """Homogeneous matrix from a layer's indices to the world, composed as in napari."""
     shear = np.eye(ndim)
     shear[np.triu_indices(ndim, 1)] = meta.get("shear", 0.0)

@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from nibabel import Nifti1Header, Nifti1Image, Nifti2Header, Nifti2Image
 from nibabel.nifti1 import Nifti1Extension
-from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import SPATIAL
 from napari_segkit.images.labels import as_unsigned
+from napari_segkit.images.types import AnyArray
 
 from .header import NibabelHeader, NiftiHeader, layer_to_file_matrix, world_matrix
 
@@ -29,12 +29,12 @@ TIME_UNITS |= {"s": "sec", "ms": "msec", "us": "usec", "µs": "usec"}
 
 def write_nifti(
     file: BinaryIO,
-    data: NDArray[Any],
+    data: AnyArray,
     axes: str,
     *,
     kind: str,
     source: NiftiHeader | None = None,
-    matrix: NDArray[Any] | None = None,
+    matrix: AnyArray | None = None,
     units: Sequence[str] = (),
     display_range: Sequence[float] | None = None,
     provenance: dict[str, Any] | None = None,
@@ -79,7 +79,7 @@ def matching_header(source: NiftiHeader | None, axes: str) -> NiftiHeader | None
     return source if source and ("Z" in source.axes) == ("Z" in axes) else None
 
 
-def smallest_integers(values: NDArray[Any]) -> NDArray[Any]:
+def smallest_integers(values: AnyArray) -> AnyArray:
     """Integers in the smallest dtype that holds them."""
     low, high = int(values.min()), int(values.max())
     types = map(np.min_scalar_type, (low, high if low >= 0 else -1 - high))
@@ -97,7 +97,7 @@ def _new_header(shape: tuple[int, ...]) -> NibabelHeader:
     return Nifti2Header() if large else Nifti1Header()  # type: ignore[no-untyped-call]
 
 
-def _storable(values: NDArray[Any], kind: str) -> NDArray[Any]:
+def _storable(values: AnyArray, kind: str) -> AnyArray:
     """Values in a dtype of NIfTI that other programs read, in native byte order."""
     if kind == "labels" and values.size and values.min() >= 0:
         return as_unsigned(values)
@@ -108,7 +108,7 @@ def _storable(values: NDArray[Any], kind: str) -> NDArray[Any]:
     return values.astype(dtype or values.dtype.newbyteorder("="), copy=False)
 
 
-def _range(values: NDArray[Any], kind: str) -> tuple[float, float]:
+def _range(values: AnyArray, kind: str) -> tuple[float, float]:
     """Lowest and highest value to display."""
     if kind == "probabilities":
         return 0.0, 1.0
@@ -120,11 +120,11 @@ def _range(values: NDArray[Any], kind: str) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
-def _is_rgb(values: NDArray[Any]) -> bool:
+def _is_rgb(values: AnyArray) -> bool:
     return values.dtype == np.uint8 and values.shape[-1] in (3, 4)
 
 
-def _as_rgb(values: NDArray[Any]) -> NDArray[Any]:
+def _as_rgb(values: AnyArray) -> AnyArray:
     """Colours of a last axis as the structured dtype of NIfTI."""
     names = "RGBA"[: values.shape[-1]]
     colours = np.ascontiguousarray(values).view([(name, np.uint8) for name in names])
@@ -137,7 +137,7 @@ def _file_order(axes: str, source: NiftiHeader | None) -> str:
     return "".join(spatial) + "".join(a for a in "TC" if a in axes)
 
 
-def _set_affine(header: NibabelHeader, affine: NDArray[Any], source: NiftiHeader | None) -> None:
+def _set_affine(header: NibabelHeader, affine: AnyArray, source: NiftiHeader | None) -> None:
     """Set the affine, unless it is that of the source file."""
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     if source and np.allclose(world_matrix(source), affine, rtol=1e-5, atol=1e-3 * sizes.min()):
@@ -149,7 +149,7 @@ def _set_affine(header: NibabelHeader, affine: NDArray[Any], source: NiftiHeader
         header.set_qform(affine, qform)
 
 
-def _set_time(header: NibabelHeader, matrix: NDArray[Any], axes: str) -> None:
+def _set_time(header: NibabelHeader, matrix: AnyArray, axes: str) -> None:
     """Set the time step and the first time point."""
     if "T" in axes:
         t = axes.index("T")
