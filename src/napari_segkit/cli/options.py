@@ -2,31 +2,19 @@
 
 from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, is_dataclass, replace
-from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, TypeVar
 
-from napari_segkit.config._schema import config_fields
+from napari_segkit.config._schema import Checked, ConfigField, change, config_fields, nested
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
 
-C = TypeVar("C")
-LIMITS = {"min": "at least", "max": "at most"}
-
-
-@dataclass(frozen=True)
-class _Field:
-    name: str
-    hint: Any
-    limits: Mapping[str, Any]
-    default: Any
-    about: str
+C = TypeVar("C", bound=Checked)
 
 
 def add_options(
     parser: "_ActionsContainer",
-    config: Any,
+    config: Checked,
     *,
     only: Collection[str] | None = None,
     names: Mapping[str, str] | None = None,
@@ -39,18 +27,17 @@ def add_options(
     field has the option. `only` selects fields, `names` maps a field to another option name,
     `prefix` goes before all names, and `suppress` leaves options not given out of the result.
     """
-    for field in _fields(config, set()):
+    for field, value in _fields(config, frozenset()):
         if only is None or field.name in only:
             option = flag(prefix + (names or {}).get(field.name, field.name))
-            default = SUPPRESS if suppress else field.default
-            dest = prefix + field.name
-            parser.add_argument(option, dest=dest, default=default, **_argument(field))
+            default = SUPPRESS if suppress else value
+            _add_option(parser, option, prefix + field.name, field, default, _help(field, value))
 
 
 def read_options(args: Namespace, config: C, *, prefix: str = "") -> C:
     """Replace fields by the options of `add_options`; ValueError if one is beyond its limits."""
     given = {k[len(prefix) :]: v for k, v in vars(args).items() if k.startswith(prefix)}
-    return _read(given, config, set())
+    return _read(given, config, frozenset())
 
 
 def flag(name: str) -> str:
@@ -68,67 +55,73 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
-def _fields(config: Any, taken: set[str]) -> Iterator[_Field]:
-    from docstring_parser.numpydoc import parse
-
-    about = {p.arg_name: p.description or "" for p in parse(type(config).__doc__ or "").params}
+def _fields(config: Checked, taken: frozenset[str]) -> Iterator[tuple[ConfigField, object]]:
+    """The fields with an option, and their values; not those in `taken`."""
     outer = config_fields(type(config))
-    for name, (hint, limits) in outer.items():
+    for name, field in outer.items():
         value = getattr(config, name)
-        if is_dataclass(value):
+        if isinstance(value, Checked):
             yield from _fields(value, taken | set(outer))
         elif name not in taken:
-            yield _Field(name, hint, limits, value, about[name])
+            yield field, value
 
 
-def _read(values: dict[str, Any], config: C, taken: set[str]) -> C:
-    outer = set(config_fields(type(config)))
-    inner = taken | outer
-    changes = {
-        name: _read(values, value, inner) if is_dataclass(value) else values.get(name, value)
-        for name in outer - taken
-        if (value := getattr(config, name)) is not None or name in values
-    }
-    return replace(config, **changes)  # type: ignore[type-var]
+def _read(values: Mapping[str, object], config: C, taken: frozenset[str]) -> C:
+    names = set(config_fields(type(config)))
+    changes = {name: values[name] for name in (names - taken) & set(values)}
+    inner = nested(type(config))
+    read = {name: _read(values, getattr(config, name), taken | names) for name in inner}
+    return change(config, changes | read)
 
 
-def _argument(field: _Field) -> dict[str, Any]:
-    """Keyword arguments of `add_argument`."""
-    if field.hint is bool:
-        return {"action": BooleanOptionalAction, "help": _help(field)}
-    if get_origin(field.hint) is Literal:
-        return {"choices": get_args(field.hint), "help": _help(field)}
-    kinds = get_args(field.hint) or (field.hint,)
-    kind = next(k for k in kinds if k is not NoneType)
-    if get_origin(kind) is Literal:
-        choices = (*get_args(kind), "none")
-        metavar = f"{{{','.join(choices)}}}"
-        return {"type": _choice_or_none(choices), "metavar": metavar, "help": _help(field)}
-    metavar, convert = kind.__name__.upper(), kind
-    if NoneType in kinds:
-        metavar, convert = f"{metavar}|none", _or_none(kind)
-    return {"type": convert, "metavar": metavar, "help": _help(field)}
+def _add_option(
+    parser: "_ActionsContainer",
+    option: str,
+    dest: str,
+    field: ConfigField,
+    default: object,
+    about: str,
+) -> None:
+    if field.kind is bool:
+        parser.add_argument(
+            option, dest=dest, default=default, action=BooleanOptionalAction, help=about
+        )
+        return
+    convert: Callable[[str], object] = _or_none(field) if field.optional else field.kind
+    listed = field.choices and not field.optional
+    parser.add_argument(
+        option,
+        dest=dest,
+        default=default,
+        help=about,
+        type=convert,
+        choices=field.choices if listed else None,
+        metavar=None if listed else _metavar(field),
+    )
 
 
-def _help(field: _Field) -> str:
-    limits = [f"{word} {field.limits[key]}" for key, word in LIMITS.items() if key in field.limits]
-    default = [f"default {'none' if field.default is None else field.default}"]
-    text = " ".join(field.about.split()) + f" ({', '.join(limits + default)})"
-    return text.replace("%", "%%")
+def _metavar(field: ConfigField) -> str:
+    if field.choices:
+        return f"{{{','.join((*field.choices, 'none'))}}}"
+    return field.kind.__name__.upper() + "|none" * field.optional
 
 
-def _choice_or_none(choices: Collection[str]) -> Callable[[str], str | None]:
-    def convert(text: str) -> str | None:
-        if text not in choices:
-            raise ArgumentTypeError(f"{text!r} is not one of {', '.join(choices)}")
-        return None if text == "none" else text
+def _help(field: ConfigField, default: object) -> str:
+    low, high = field.limits.get("min"), field.limits.get("max")
+    notes = [] if low is None else [f"at least {low}"]
+    notes += [] if high is None else [f"at most {high}"]
+    notes.append(f"default {'none' if default is None else default}")
+    return f"{field.about} ({', '.join(notes)})".replace("%", "%%")
 
-    return convert
 
+def _or_none(field: ConfigField) -> Callable[[str], object]:
+    """Read a value or "none"."""
 
-def _or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
-        return None if text.lower() == "none" else kind(text)
+    def convert(text: str) -> object:
+        if field.choices and text not in (*field.choices, "none"):
+            choices = ", ".join((*field.choices, "none"))
+            raise ArgumentTypeError(f"{text!r} is not one of {choices}")
+        return None if text.lower() == "none" else field.kind(text)
 
-    convert.__name__ = f"{kind.__name__} or none"  # argparse shows it in its error message
+    convert.__name__ = f"{field.kind.__name__} or none"  # argparse shows it in its error message
     return convert

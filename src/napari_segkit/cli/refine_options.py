@@ -2,10 +2,10 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from napari_segkit.config import CleanConfig, RefineConfig, Smoother
+from napari_segkit.config._schema import change, config_fields
 
 from .options import add_options, flag, read_options
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_segkit.images.classes import LabelClass
 
 METHODS = get_args(Smoother)
-STEPS = {f.name: f for f in fields(CleanConfig) if f.name != "value"}
+STEPS = {name: field for name, field in config_fields(CleanConfig).items() if name != "value"}
 EXAMPLE = '"nucleus: fill_holes=20, min_size=5, largest"'
 
 
@@ -50,13 +50,13 @@ def refine_config(
             f"{' and '.join(other)} belong to another method, and this is --refine "
             f"{method or 'none'}: leave them out, or choose the method they begin with."
         )
-    changes: dict[str, Any] = {"method": method}
+    changes: dict[str, object] = {"method": method}
     if method:
         changes[method] = read_options(args, getattr(base, method), prefix=f"{method}_")
     if args.clean is not None:
         none = list(args.clean) == ["none"]
         changes["clean"] = () if none else tuple(_clean(text, classes) for text in args.clean)
-    return replace(base, **changes)
+    return change(base, changes)
 
 
 def _clean(text: str, classes: Sequence["LabelClass"]) -> CleanConfig:
@@ -70,16 +70,16 @@ def _clean(text: str, classes: Sequence["LabelClass"]) -> CleanConfig:
             f"--clean {text!r} does not name a class and its steps: write it as {EXAMPLE}."
         )
     (value,) = values_of(name.strip(), classes)
-    return CleanConfig(value, **dict(_step(word, text) for word in words))
+    return change(CleanConfig(value), dict(_step(word, text) for word in words))
 
 
-def _step(word: str, text: str) -> tuple[str, Any]:
+def _step(word: str, text: str) -> tuple[str, object]:
     """Read one step: its name and value."""
     name, equals, number = (part.strip() for part in word.partition("="))
     name = name.replace("-", "_")
     if name not in STEPS:
         raise ValueError(f"--clean {text!r}: {name!r} is not one of {', '.join(STEPS)}.")
-    if STEPS[name].type is bool:
+    if STEPS[name].kind is bool:
         if equals:
             raise ValueError(f"--clean {text!r}: {name} takes no number.")
         return name, True

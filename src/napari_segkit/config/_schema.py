@@ -1,92 +1,160 @@
-"""Machinery shared by the configuration dataclasses: check, read and write their fields."""
+"""Machinery shared by the configuration dataclasses: declare, check, change and write fields."""
 
 import types
-from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, fields, replace
+from functools import cache
+from math import inf
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypedDict,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+C = TypeVar("C", bound="Checked")
 
 
-def _split_annotated(hint: Any) -> tuple[Any, dict[str, Any]]:
-    """Split ``Annotated[type, limits]`` into the type and its limits."""
-    return get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, {})
+class Limits(TypedDict, total=False):
+    """Smallest and largest number allowed, and the step of its spin box."""
+
+    min: float
+    max: float
+    step: float
 
 
-def config_fields(cls: type) -> dict[str, tuple[Any, dict[str, Any]]]:
-    """Map field names to (type, limits); limits hold `min`, `max`, `step` or nothing."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {f.name: _split_annotated(hints[f.name]) for f in fields(cls)}
+@dataclass(frozen=True)
+class ConfigField:
+    """One parameter as its configuration declares it; forms, options and files are made from this.
 
+    Parameters
+    ----------
+    config : type
+        The configuration dataclass.
+    name : str
+        Name of the field.
+    hint : object
+        Its type annotation, without the limits.
+    limits : dict
+        `min`, `max` and `step` of a number.
+    """
 
-def check(config: Any) -> None:
-    """Raise ValueError or TypeError if a field breaks its type or limits."""
-    for name, (hint, limits) in config_fields(type(config)).items():
-        value = getattr(config, name)
-        where = f"{type(config).__name__}.{name} is {value!r}"
-        options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-        if value is None and type(None) in options:
-            continue
-        choices = [c for o in options if get_origin(o) is Literal for c in get_args(o)]
-        if choices:
-            if value not in choices:
-                raise ValueError(f"{where}; choose one of {', '.join(map(repr, choices))}.")
-            continue
-        if get_origin(hint) is tuple:
-            _check_tuple(where, value, get_args(hint)[0])
-            continue
-        if not _matches_type(value, options):
-            names = " or ".join("None" if o is type(None) else o.__name__ for o in options)
-            raise TypeError(f"{where}; it must be {names}.")
-        low, high = limits.get("min"), limits.get("max")
-        if (low is not None and not value >= low) or (high is not None and not value <= high):
-            raise ValueError(f"{where}; it must be between {low} and {high}.")
+    config: type["Checked"]
+    name: str
+    hint: object
+    limits: Limits
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.hint, self.limits))
 
-def _check_tuple(where: str, value: Any, kind: type) -> None:
-    if not isinstance(value, tuple) or not all(isinstance(v, kind) for v in value):
-        raise TypeError(f"{where}; it must be a tuple of {kind.__name__}.")
+    @property
+    def optional(self) -> bool:
+        """Whether None is allowed."""
+        return type(None) in get_args(self.hint)
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The texts to choose from; empty where other values are allowed."""
+        return get_args(self._hint) if get_origin(self._hint) is Literal else ()
 
-def _matches_type(value: Any, options: tuple[Any, ...]) -> bool:
-    if isinstance(value, bool):
-        return bool in options
-    if isinstance(value, int) and float in options:
-        return True
-    return isinstance(value, options)
+    @property
+    def kind(self) -> type:
+        """int, float, bool, str, tuple, or a nested configuration."""
+        return str if self.choices else get_origin(self._hint) or self._hint
+
+    @property
+    def about(self) -> str:
+        """Description of the parameter in the docstring of the configuration, in one line."""
+        return _descriptions(self.config.__doc__ or "")[self.name]
+
+    @property
+    def items(self) -> type:
+        """The type of the values of a tuple."""
+        item: type = get_args(self.hint)[0]
+        return item
+
+    @property
+    def _hint(self) -> Any:
+        """The annotation without None."""
+        if get_origin(self.hint) not in (Union, types.UnionType):
+            return self.hint
+        return next(hint for hint in get_args(self.hint) if hint is not type(None))
+
+    def check(self, value: object) -> None:
+        """Raise ValueError or TypeError if a value breaks the type or the limits."""
+        where = f"{self.config.__name__}.{self.name} is {value!r}"
+        if value is None and self.optional:
+            return
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{where}; choose one of {', '.join(map(repr, self.choices))}.")
+        if not self._fits(value):
+            raise TypeError(f"{where}; it must be {self._kind_name()}.")
+        if isinstance(value, int | float):
+            low, high = self.limits.get("min", -inf), self.limits.get("max", inf)
+            if not low <= value <= high:  # NaN fails, too
+                raise ValueError(f"{where}; it must be between {low} and {high}.")
+
+    def _fits(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return self.kind is bool
+        if isinstance(value, tuple) and self.kind is tuple:
+            return all(isinstance(v, self.items) for v in value)
+        return isinstance(value, (int, float) if self.kind is float else self.kind)
+
+    def _kind_name(self) -> str:
+        if self.kind is tuple:
+            return f"a tuple of {self.items.__name__}"
+        return self.kind.__name__ + " or None" * self.optional
 
 
 class Checked:
-    """Base class: check all fields on construction."""
+    """Base class of the configurations, all dataclasses: check all fields on construction."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __post_init__(self) -> None:
-        check(self)
+        for name, field in config_fields(type(self)).items():
+            field.check(getattr(self, name))
 
 
-def to_dict(config: Any) -> dict[str, Any]:
+def config_fields(cls: type[Checked]) -> dict[str, ConfigField]:
+    """The parameters of a configuration class by name, in order."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {f.name: ConfigField(cls, f.name, *_split_annotated(hints[f.name])) for f in fields(cls)}
+
+
+def nested(cls: type[Checked]) -> dict[str, type[Checked]]:
+    """The fields of a configuration class that are configurations themselves."""
+    kinds = {name: field.kind for name, field in config_fields(cls).items()}
+    return {name: kind for name, kind in kinds.items() if issubclass(kind, Checked)}
+
+
+def change(config: C, values: Mapping[str, object]) -> C:
+    """A copy of a configuration with other values of the fields named; they are checked."""
+    return replace(config, **values)
+
+
+def to_dict(config: Checked) -> dict[str, Any]:
     """Convert to JSON-able values, nested configurations to nested dicts."""
     return {f.name: _to_plain(getattr(config, f.name)) for f in fields(config)}
 
 
-def _to_plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_to_plain(v) for v in value]
-    return to_dict(value) if is_dataclass(value) else value
-
-
-def from_dict(cls: type, values: dict[str, Any]) -> Any:
+def from_dict(cls: type[C], values: Mapping[str, object]) -> C:
     """Inverse of `to_dict`; ValueError or TypeError for fields or values that do not fit."""
-    hints = {name: hint for name, (hint, _) in config_fields(cls).items()}
-    unknown = set(values) - set(hints)
+    known = config_fields(cls)
+    unknown = set(values) - set(known)
     if unknown:
         raise ValueError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}.")
-    return cls(**{name: _from_plain(hints[name], value) for name, value in values.items()})
+    return change(cls(), {n: _from_plain(known[n], value) for n, value in values.items()})
 
 
-def _from_plain(hint: Any, value: Any) -> Any:
-    if get_origin(hint) is tuple:
-        return tuple(_from_plain(get_args(hint)[0], v) for v in value)
-    return from_dict(hint, value) if is_dataclass(hint) else value  # type: ignore[arg-type]
-
-
-def to_python(config: Any) -> str:
+def to_python(config: Checked) -> str:
     """Python expression that makes this configuration, with changed fields only."""
     default = type(config)()
     changed = [
@@ -97,7 +165,35 @@ def to_python(config: Any) -> str:
     return f"{type(config).__name__}({', '.join(changed)})"
 
 
-def _expression(value: Any) -> str:
+@cache
+def _descriptions(docstring: str) -> dict[str, str]:
+    from docstring_parser.numpydoc import parse
+
+    params = parse(docstring).params
+    return {p.arg_name: " ".join((p.description or "").split()) for p in params}
+
+
+def _split_annotated(hint: Any) -> tuple[object, Limits]:
+    """Split ``Annotated[type, limits]`` into the type and its limits."""
+    return get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, Limits())
+
+
+def _to_plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_to_plain(v) for v in value]
+    return to_dict(value) if isinstance(value, Checked) else value
+
+
+def _from_plain(field: ConfigField, value: object) -> object:
+    if isinstance(value, list | tuple) and field.kind is tuple:
+        is_config = issubclass(field.items, Checked)
+        return tuple(from_dict(field.items, v) if is_config else v for v in value)
+    if isinstance(value, Mapping) and issubclass(field.kind, Checked):
+        return from_dict(field.kind, value)
+    return value
+
+
+def _expression(value: object) -> str:
     if isinstance(value, tuple):
         return f"({''.join(_expression(v) + ', ' for v in value).rstrip()})"
-    return to_python(value) if is_dataclass(value) else repr(value)
+    return to_python(value) if isinstance(value, Checked) else repr(value)

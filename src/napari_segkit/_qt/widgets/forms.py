@@ -2,14 +2,13 @@
 
 import html
 from collections.abc import Collection, Mapping
-from dataclasses import is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from docstring_parser import parse
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from napari_segkit.config._schema import config_fields
+from napari_segkit.config._schema import Checked, ConfigField, config_fields
 
 from .fields import make_field
 
@@ -66,7 +65,7 @@ class Form(QWidget):
         self._tips = tooltips(config_class)
         for name, declaration in config_fields(config_class).items():
             if name not in hide:
-                field = custom[name] if name in custom else _make_widget(name, *declaration, hide)
+                field = custom[name] if name in custom else _make_widget(name, declaration, hide)
                 self._add_field(name, field, collapsed_rows if name in collapsed else rows)
         if collapsed_rows.rowCount():
             section = Section("More", content)
@@ -118,8 +117,8 @@ class Form(QWidget):
 
 def tooltips(config_class: type) -> dict[str, str]:
     """Descriptions of a configuration class's fields from its docstring, as HTML."""
-    params = parse(config_class.__doc__ or "").params
-    return {p.arg_name: f"<p>{html.escape(p.description or '')}</p>" for p in params}
+    declared = config_fields(config_class)
+    return {name: f"<p>{html.escape(field.about)}</p>" for name, field in declared.items()}
 
 
 def _form_layout(widget: QWidget) -> QFormLayout:
@@ -129,11 +128,11 @@ def _form_layout(widget: QWidget) -> QFormLayout:
     return rows
 
 
-def _make_widget(name: str, hint: Any, limits: dict[str, Any], hide: Collection[str]) -> Any:
-    if is_dataclass(hint):
+def _make_widget(name: str, declaration: ConfigField, hide: Collection[str]) -> Any:
+    if issubclass(declaration.kind, Checked):
         nested = [n.removeprefix(f"{name}.") for n in hide if n.startswith(f"{name}.")]
-        return Form(hint, hide=nested)  # type: ignore[arg-type]
-    return make_field(hint, limits)
+        return Form(declaration.kind, hide=nested)
+    return make_field(declaration.hint, dict(declaration.limits))
 
 
 def _add_row(rows: QFormLayout, name: str, field: QWidget) -> QWidget:

@@ -1,14 +1,13 @@
 """Form for the refinement settings."""
 
 from collections.abc import Sequence
-from dataclasses import is_dataclass
 from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_segkit.config import RefineConfig
-from napari_segkit.config._schema import config_fields
+from napari_segkit.config._schema import nested
 from napari_segkit.images.classes import LabelClass
 
 from .cleanup_form import CleanField
@@ -16,9 +15,7 @@ from .fields import ChoiceField
 from .forms import Form
 
 NONE = "none"
-SMOOTHERS: dict[str, Any] = {
-    name: kind for name, (kind, _) in config_fields(RefineConfig).items() if is_dataclass(kind)
-}
+SMOOTHERS = nested(RefineConfig)
 
 
 class MethodField(ChoiceField):
