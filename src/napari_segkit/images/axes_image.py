@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
-from .orientation import orientation_of, reorient, reorient_spacing, transposable
-from .types import AnyArray
+from .orientation import orientation_of, reorient, reorient_spacing
+from .types import AnyArray, ImageSource, LayerLike, LazyArray
 
 AXES = "TCZYX"
 SPATIAL = "ZYX"
@@ -18,7 +18,7 @@ SPATIAL = "ZYX"
 class AxesImage:
     """An array (NumPy, dask, zarr, ...) with named axes, never copied as a whole."""
 
-    data: Any
+    data: LazyArray
     axes: str  # one letter of "TCZYX" for each dimension of `data`, in its order
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)  # Z, Y, X in world units; 1: unknown
     name: str = "image"  # for messages
@@ -73,11 +73,18 @@ class AxesImage:
     def frame_count(self, ndim: int) -> int:
         return int(np.prod(self.label_shape) // np.prod(self.spatial_shape(ndim)))
 
+    def read_frames(self, ndim: int) -> Iterator[tuple[dict[str, int], AnyArray]]:
+        """Whole planes (`ndim` 2) or volumes (3), as `read` gives them, after their indices."""
+        region = [slice(0, n) for n in self.spatial_shape(ndim)]
+        for frame in self.frames(ndim):
+            yield frame, self.read(frame, region)
+
     def array_index(
         self, frame: dict[str, int], region: Sequence[slice], axes: str
-    ) -> tuple[Any, ...]:
+    ) -> tuple[int | slice, ...]:
         """Index of a region (Y X or Z Y X) of a frame in an array whose axes are `axes`."""
-        index: dict[str, Any] = dict(zip(SPATIAL[-len(region) :], region, strict=True)) | frame
+        index: dict[str, int | slice] = dict(frame)
+        index |= zip(SPATIAL[-len(region) :], region, strict=True)
         return tuple(index.get(a, slice(None)) for a in axes)
 
     def read(self, frame: dict[str, int], region: Sequence[slice]) -> AnyArray:
@@ -104,13 +111,13 @@ class AxesImage:
         target[(..., *index)] = values.transpose(*range(leading), *order)
 
 
-def is_layer(source: Any) -> bool:
+def is_layer(source: object) -> TypeGuard[LayerLike]:
     """Whether `source` is a napari layer or has the attributes of one."""
     return all(hasattr(source, name) for name in ("data", "scale", "ndim", "metadata"))
 
 
 def as_image(
-    source: Any,
+    source: ImageSource | AxesImage,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     *,
@@ -142,16 +149,16 @@ def as_image(
     )
 
 
-def full_resolution(source: Any) -> Any:
+def full_resolution(source: ImageSource) -> LazyArray:
     """The array of a layer, list or array; the first level of a multiscale layer."""
-    data = source.data if is_layer(source) else source
+    data: Any = source.data if is_layer(source) else source
     if getattr(source, "multiscale", False):
         data = data[0]
     return data if hasattr(data, "ndim") and hasattr(data, "dtype") else np.asarray(data)
 
 
 def guess_axes(
-    source: Any, labels_shape: Sequence[int] | None = None, *, like: str | None = None
+    source: ImageSource, labels_shape: Sequence[int] | None = None, *, like: str | None = None
 ) -> str:
     """Guess axes such as "YXC" or "TZYX" from the shapes and the axes of training (`like`)."""
     shape = tuple(full_resolution(source).shape)
@@ -176,7 +183,7 @@ def reorient_image(image: AxesImage, target: str) -> AxesImage:
         return image
     return replace(
         image,
-        data=reorient(transposable(image.data), image.axes, image.orientation, target),
+        data=reorient(image.data, image.axes, image.orientation, target),
         spacing=reorient_spacing(image.spacing, image.orientation, target),
         orientation=target,
     )
@@ -191,7 +198,9 @@ def _require_real_numbers(dtype: np.dtype) -> None:
         )
 
 
-def _has_alpha(source: Any, data: Any, axes: str, guessed: bool, channels: int | None) -> bool:
+def _has_alpha(
+    source: object, data: LazyArray, axes: str, guessed: bool, channels: int | None
+) -> bool:
     """Whether the last of four channels is taken for alpha."""
     if not axes.endswith("C") or data.shape[-1] != 4 or channels == 4:
         return False
@@ -200,7 +209,7 @@ def _has_alpha(source: Any, data: Any, axes: str, guessed: bool, channels: int |
 
 
 def _channel_axis(
-    source: Any, shape: tuple[int, ...], labels_shape: Sequence[int] | None
+    source: object, shape: tuple[int, ...], labels_shape: Sequence[int] | None
 ) -> int | None:
     """Index of C, from the layer, the shape of the labels or a last axis of length 3 or 4."""
     ndim = len(shape)
@@ -225,7 +234,7 @@ def _with_ndim(axes: str, ndim: int) -> str:
     return axes
 
 
-def _layer_axes(layer: Any, ndim: int) -> str | None:
+def _layer_axes(layer: object, ndim: int) -> str | None:
     """The layer's axis labels if they are letters of TCZYX (napari's default are numbers)."""
     axes = "".join(str(a).upper()[:1] for a in getattr(layer, "axis_labels", ()))
     if not {"Y", "X"} <= set(axes) or not set(axes) <= set(AXES):
@@ -234,7 +243,9 @@ def _layer_axes(layer: Any, ndim: int) -> str | None:
     return axes if len(axes) == ndim == len(set(axes)) else None
 
 
-def _spacing(layer: Any, axes: str, spacing: Sequence[float] | None) -> tuple[float, float, float]:
+def _spacing(
+    layer: LayerLike | None, axes: str, spacing: Sequence[float] | None
+) -> tuple[float, float, float]:
     """World units between pixels along Z, Y, X."""
     if spacing is None and layer is not None:
         scaled = axes[:-1] if getattr(layer, "rgb", False) else axes

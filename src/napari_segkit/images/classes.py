@@ -2,9 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .axes_image import is_layer
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 PALETTE = (
     "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
@@ -31,7 +34,7 @@ class LabelClass:
     color: str
 
 
-def classes_of(labels: Any, values: Sequence[int]) -> tuple[LabelClass, ...]:
+def classes_of(labels: object, values: Sequence[int]) -> tuple[LabelClass, ...]:
     """Classes of label values, named and coloured like the Labels layer or the first of a list.
 
     Names come from the columns "index" and "name" of the layer's features. Without a name or
@@ -78,7 +81,7 @@ def default_color(value: int) -> str:
     return PALETTE[(value - 1) % len(PALETTE)]
 
 
-def _names(features: Any) -> dict[int, str]:
+def _names(features: "DataFrame | None") -> dict[int, str]:
     """Label value to name, from a table of features."""
     if features is None or not len(features):
         return {}
@@ -90,11 +93,11 @@ def _names(features: Any) -> dict[int, str]:
     return {int(i): n for i, n in pairs if i == i and isinstance(n, str) and n}
 
 
-def _colors(colormap: Any) -> dict[int, str]:
+def _colors(colormap: object) -> dict[int, str]:
     """Label value to colour, from a colormap that lists visible colours one by one."""
     color_dict = getattr(colormap, "color_dict", None) or {}
     return {int(v): _hex(c) for v, c in color_dict.items() if v is not None and float(c[3]) > 0}
 
 
-def _hex(rgba: Any) -> str:
+def _hex(rgba: Sequence[float]) -> str:
     return "#" + "".join(f"{round(float(x) * 255):02x}" for x in rgba[:3])

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from napari_segkit.config import LabelsAre
 from .axes_image import AxesImage
 from .classes import LabelClass
 from .labels import LabelsError, count_values, read_all_class_labels
-from .types import AnyArray, Labels
+from .types import AnyArray, ImageSource, Labels
 
 FEW_PIXELS = 50
 MAX_CLASSES = 1000
@@ -44,7 +43,7 @@ class LabelStats:
 
 
 def label_stats(
-    labels: Any,
+    labels: ImageSource,
     *,
     unlabelled: int | None = 0,
     labels_are: LabelsAre = "ask",
@@ -62,7 +61,7 @@ def label_stats(
 
 
 def read_training_labels(
-    labels: Sequence[Any],
+    labels: Sequence[ImageSource],
     *,
     unlabelled: int | None,
     labels_are: LabelsAre,

@@ -1,7 +1,6 @@
 """Where label values get their meaning: class labels, instance ids, unlabelled pixels."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,7 @@ from napari_segkit.config import LabelsAre
 
 from .axes_image import SPATIAL, AxesImage, full_resolution
 from .orientation import orientation_of, reorient
-from .types import AnyArray, Labels
+from .types import AnyArray, ImageSource, Labels
 
 IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
@@ -26,7 +25,7 @@ class LabelsError(ValueError):
 
 
 def read_class_labels(
-    labels: Any,
+    labels: ImageSource,
     *,
     unlabelled: int | None = 0,
     labels_are: LabelsAre = "ask",
@@ -41,7 +40,7 @@ def read_class_labels(
 
 
 def read_all_class_labels(
-    labels: Sequence[Any],
+    labels: Sequence[ImageSource],
     *,
     unlabelled: int | None = 0,
     labels_are: LabelsAre = "ask",
@@ -64,7 +63,7 @@ def read_all_class_labels(
 
 
 def read_label_arrays(
-    labels: Sequence[Any], images: Sequence[AxesImage] | None = None
+    labels: Sequence[ImageSource], images: Sequence[AxesImage] | None = None
 ) -> list[Labels]:
     """Label arrays, whatever the values mean, in the axes and orientation of their images."""
     arrays = [np.asarray(full_resolution(source)) for source in labels]
@@ -75,7 +74,7 @@ def read_label_arrays(
     return [align_to_image(*each) for each in zip(arrays, labels, images, strict=True)]
 
 
-def align_to_image(values: AnyArray, labels: Any, image: AxesImage) -> AnyArray:
+def align_to_image(values: AnyArray, labels: ImageSource, image: AxesImage) -> AnyArray:
     """Values in the orientation and the shape of an image; `labels` is the layer they are of."""
     aligned = reorient(values, SPATIAL, orientation_of(labels), image.orientation)
     return _require_image_shape(aligned, image)

@@ -1,10 +1,13 @@
-"""Types of arrays and of what can be read as an image."""
+"""Types of arrays, of what can be read as an image, and of napari's layer data."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 AnyArray: TypeAlias = NDArray[Any]
 Labels: TypeAlias = NDArray[np.integer[Any]]
@@ -16,7 +19,7 @@ class LazyArray(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype: ...
     @property
     def ndim(self) -> int: ...
     def __getitem__(self, index: Any, /) -> Any: ...
@@ -38,3 +41,27 @@ class LayerLike(Protocol):
 
 
 ImageSource: TypeAlias = LayerLike | LazyArray | ArrayLike  # what `as_image` takes
+
+
+class LayerOptions(TypedDict, total=False):
+    """Keyword arguments of a napari layer, as readers and samples give them."""
+
+    name: str
+    metadata: dict[str, Any]
+    scale: Sequence[float] | AnyArray
+    translate: Sequence[float] | AnyArray
+    rotate: AnyArray
+    shear: Sequence[float] | AnyArray
+    affine: AnyArray
+    units: Sequence[str]
+    axis_labels: Sequence[str]
+    rgb: bool | None  # None: guessed from the shape
+    multiscale: bool | None  # None: if the data are a list
+    channel_axis: int | None
+    contrast_limits: tuple[float, float]
+    features: "DataFrame | Mapping[str, Sequence[object]]"
+    colormap: Mapping[int | None, str]
+    visible: bool
+
+
+LayerData: TypeAlias = tuple[LazyArray, LayerOptions, str]  # the last is the type of the layer

@@ -72,7 +72,7 @@ def read_labels(path: AnyPath, *, orientation: str = "") -> Any:
     source, axes, _ = read_source(file, labels=True)
     values = full_resolution(source)
     if axes and axes.endswith("C") and file.suffix.lower() in (*TIFF, *PICTURES):
-        return _one_channel(values, file)
+        return _one_channel(np.asarray(values), file)
     return reorient(values, SPATIAL, file_orientation(file), orientation)
 
 

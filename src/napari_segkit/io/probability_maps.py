@@ -49,7 +49,7 @@ def read_probability_file(path: str | PathLike[str]) -> ProbabilityFile:
     """Read probabilities (floating point with classes first or an axis C) or labels (integers)."""
     file = Path(path)
     source, stored_axes, _ = read_source(file, labels=False)
-    values = full_resolution(source)
+    values: Any = full_resolution(source)
     axes = _nifti_header(file).layer_axes if ending(file) in NIFTI else stored_axes or ""
     orientation = file_orientation(file)
     is_float = np.issubdtype(values.dtype, np.floating)

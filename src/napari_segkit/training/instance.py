@@ -33,7 +33,9 @@ class InstanceTrainer(Trainer):
             augment=self.config.augment,
             seed=self.config.seed,
         )
-        sizes = [training_box_lengths(s.indices.data, s.image, self.ndim) for s in self.samples]
+        indices = [np.asarray(s.indices.data) for s in self.samples]
+        pairs = zip(indices, self.samples, strict=True)
+        sizes = [training_box_lengths(ids, s.image, self.ndim) for ids, s in pairs]
         self.network.set_sizes(np.concatenate(sizes))
         self._recent: deque[torch.Tensor] = deque(maxlen=RECENT_BATCHES)
 

@@ -140,7 +140,7 @@ def find_probabilities(viewer: Any, layer: Any) -> LayerProbabilities:
     metadata = layer.metadata.get("segkit", {})
     if metadata.get("kind") != KIND:
         data = full_resolution(layer)
-        classes = [LabelClass(i, f"class {i}", default_color(i)) for i in range(len(data))]
+        classes = [LabelClass(i, f"class {i}", default_color(i)) for i in range(data.shape[0])]
         return LayerProbabilities(data, tuple(classes), "")
     from dask import array
 
