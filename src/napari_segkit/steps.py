@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
+R = TypeVar("R")
+K = TypeVar("K")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -64,12 +66,12 @@ def drain(steps: Generator[Any, None, T]) -> T:
             return stop.value
 
 
-def map_steps(steps: Generator[Any, None, T], convert: Callable[[Any], S]) -> Generator[S, None, T]:
-    """Yield `convert(step)` for each step of a generator and return its result."""
+def map_steps(steps: Generator[S, K, T], convert: Callable[[S], R]) -> Generator[R, K, T]:
+    """Yield `convert(step)` for each step, pass on what is sent, and return the result."""
     with closing(steps):
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                return stop.value
-            yield convert(step)
+        try:
+            step = next(steps)
+            while True:
+                step = steps.send((yield convert(step)))
+        except StopIteration as stop:
+            return stop.value

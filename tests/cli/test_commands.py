@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from napari_segkit.cli.train import spec_and_config
 from napari_segkit.io.files import read_labels
 from napari_segkit.models.presets import preset
 from napari_segkit.segmenter import Segmenter
+from napari_segkit.steps import Step, drain
 
 TINY = ["--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "2", "--tile-size", "64"]
 TINY += ["--device", "cpu", "--threads", "1"]
@@ -442,8 +444,6 @@ def test_the_demo_gets_its_options(monkeypatch):
 
 
 def test_progress_is_a_line_for_every_tenth(capsys):
-    from napari_segkit.steps import Step, drain
-
     def steps():
         for done in range(1, 101):
             yield Step(done, 100)
@@ -452,6 +452,35 @@ def test_progress_is_a_line_for_every_tenth(capsys):
     assert drain(show_progress(steps(), lambda _: "work")) == "result"
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"work  {done}/100" for done in range(10, 101, 10)]
+
+
+def test_progress_on_a_terminal_is_a_bar_with_the_time_left(monkeypatch):
+    class Terminal(StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert drain(show_progress((Step(done, 2) for done in (1, 2)), lambda _: "work")) is None
+    assert "work : 100%" in terminal.getvalue()
+    assert "2/2 [" in terminal.getvalue()
+
+
+def test_progress_passes_commands_on_and_closes_the_steps():
+    received = []
+
+    def steps():
+        try:
+            while True:
+                received.append((yield Step(1, 1)))
+        finally:
+            received.append("closed")
+
+    shown = show_progress(steps(), lambda _: "work")
+    next(shown)
+    assert shown.send("snapshot") == Step(1, 1)
+    shown.close()
+    assert received == ["snapshot", "closed"]
 
 
 def test_an_error_is_one_line():

@@ -4,15 +4,16 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from threading import Event, current_thread, main_thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from napari_segkit.steps import Step
+from napari_segkit.steps import Step, map_steps
 
 from .options import flag
 
 S = TypeVar("S", bound=Step)
+K = TypeVar("K")
 T = TypeVar("T")
 
 # Errors with a message for the user; others are bugs and show their traceback.
@@ -21,8 +22,10 @@ OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 def say(line: str) -> None:
-    """Write a line to standard error."""
-    sys.stderr.write(f"{line}\n")
+    """Write a line to standard error, above a bar if there is one."""
+    from tqdm import tqdm  # takes a while to import
+
+    tqdm.write(line, file=sys.stderr)
 
 
 def error_line(error: BaseException) -> str:
@@ -34,34 +37,53 @@ def error_line(error: BaseException) -> str:
     return f"{text} Here: {' or '.join(options)}." if options else text
 
 
-def show_progress(
-    steps: Generator[S, None, T], describe: Callable[[S], str]
-) -> Generator[S, None, T]:
-    """Pass steps on and show them on standard error: every step on a terminal, else every tenth.
+def show_progress(steps: Generator[S, K, T], describe: Callable[[S], str]) -> Generator[S, K, T]:
+    """Pass steps on, and what is sent to them, and show them on standard error.
 
-    `describe` gives the text before the step's number. Closing this closes `steps`.
+    A terminal gets a bar with the time left, anything else a line at every tenth. `describe` gives
+    the text before the step's number. Closing this closes `steps`.
     """
-    live, shown_tenths = sys.stderr.isatty(), 0
-    with closing(steps):
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                return stop.value
-            line = f"{describe(step)}  {step.done}/{step.total}"
-            if live:
-                sys.stderr.write(f"\r{line}\x1b[K" + "\n" * (step.done == step.total))
-            elif (tenths := 10 * step.done // step.total) > shown_tenths:
-                shown_tenths = tenths
-                say(line)
-            yield step
+    with _bar() if sys.stderr.isatty() else _lines() as show:
+
+        def shown(step: S) -> S:
+            show(describe(step), step)
+            return step
+
+        return (yield from map_steps(steps, shown))
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, Step], None]]:
+    from tqdm import tqdm
+
+    with tqdm(file=sys.stderr, dynamic_ncols=True) as bar:
+
+        def show(text: str, step: Step) -> None:
+            bar.total = step.total
+            bar.set_description_str(f"{text} ", refresh=False)
+            bar.update(step.done - bar.n)
+
+        yield show
+
+
+@contextmanager
+def _lines() -> Iterator[Callable[[str, Step], None]]:
+    tenths = 0
+
+    def show(text: str, step: Step) -> None:
+        nonlocal tenths
+        before, tenths = tenths, 10 * step.done // step.total
+        if tenths not in (0, before):
+            say(f"{text}  {step.done}/{step.total}")
+
+    yield show
 
 
 @contextmanager
 def print_warnings() -> Iterator[None]:
     """Print warnings as plain notes."""
 
-    def show(message: Warning | str, *_: Any) -> None:
+    def show(message: Warning | str, *_: object) -> None:
         say(f"Note: {message}")
 
     with warnings.catch_warnings():
@@ -79,7 +101,7 @@ def stop_on_interrupt() -> Iterator[Event]:
         return
     previous = signal.getsignal(signal.SIGINT)
 
-    def handle(*_: Any) -> None:
+    def handle(*_: object) -> None:
         if stop.is_set():
             signal.signal(signal.SIGINT, previous)
             with suppress(RuntimeError):  # pressed while another line is being written
