@@ -5,6 +5,7 @@ from dataclasses import astuple, dataclass, field, fields
 from typing import Any
 
 from .classes import LabelClass
+from .types import LayerLike
 
 KEY = "segkit"
 
@@ -21,7 +22,7 @@ class LayerMetadata:
     provenance: Mapping[str, Any] = field(default_factory=dict)  # all other keys
 
     @classmethod
-    def of(cls, layer: Any) -> "LayerMetadata":
+    def of(cls, layer: LayerLike) -> "LayerMetadata":
         """Read the record of a layer."""
         return cls.from_dict(layer.metadata.get(KEY, {}))
 
@@ -38,15 +39,23 @@ class LayerMetadata:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As a dict of plain values, as layers and files keep it."""
-        return {
-            **self.provenance,
+        """As a dict of plain values, as layers and files keep it; what is empty is left out."""
+        own = {
             "kind": self.kind,
             "source": self.source,
             "layer": list(self.layer),
             "classes": [list(astuple(c)) for c in self.classes],
             "fingerprint": self.fingerprint,
         }
+        return {**self.provenance, **{key: value for key, value in own.items() if value}}
+
+    def as_metadata(self) -> dict[str, dict[str, Any]]:
+        """As the metadata of a new layer."""
+        return {KEY: self.to_dict()}
+
+    def store(self, layer: LayerLike) -> None:
+        """Replace the record of a layer."""
+        layer.metadata[KEY] = self.to_dict()
 
 
 OWN_KEYS = {f.name for f in fields(LayerMetadata)} - {"provenance"}

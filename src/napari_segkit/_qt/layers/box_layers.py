@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Shapes
 
+from napari_segkit.images.layer_metadata import LayerMetadata
+
 from .result_layers import layer_identity
 from .snapshots import placement
 from .unwrap_proxy import unwrapped
@@ -52,23 +54,19 @@ def write_boxes(viewer: Any, layer: Any, objects: "Objects") -> Any:
         boxes.data = []
         boxes.add_rectangles(corners, **style)
         boxes.features = table
-    boxes.metadata["segkit"] = {
-        "kind": "boxes",
-        "source": str(layer.unique_id),
-        "layer": layer_identity(boxes),
-        "fingerprint": _fingerprint(boxes.data),
-    }
+    source, identity = str(layer.unique_id), layer_identity(boxes)
+    LayerMetadata("boxes", source, identity, (), _fingerprint(boxes.data)).store(boxes)
     return boxes
 
 
 def find_boxes(viewer: Any, layer: Any) -> Any:
     """The boxes drawn for a layer, unless they were edited or renamed since; else None."""
     for boxes in reversed(unwrapped(viewer).layers):
-        metadata = boxes.metadata.get("segkit", {})
-        matches = (metadata.get("source"), metadata.get("kind")) == (str(layer.unique_id), "boxes")
+        metadata = LayerMetadata.of(boxes)
+        matches = (metadata.source, metadata.kind) == (str(layer.unique_id), "boxes")
         matches = matches and isinstance(boxes, Shapes)
-        matches = matches and metadata.get("layer") == layer_identity(boxes)
-        if matches and metadata["fingerprint"] == _fingerprint(boxes.data):
+        matches = matches and metadata.layer == layer_identity(boxes)
+        if matches and metadata.fingerprint == _fingerprint(boxes.data):
             return boxes
     return None
 

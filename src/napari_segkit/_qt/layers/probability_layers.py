@@ -4,6 +4,8 @@ from typing import Any
 
 from napari.utils.colormaps import Colormap
 
+from napari_segkit.images.layer_metadata import LayerMetadata
+
 from .layer_registry import LayerProbabilities
 from .snapshots import placement
 from .unwrap_proxy import unwrapped
@@ -18,15 +20,15 @@ def show_probabilities(viewer: Any, layer: Any, probabilities: LayerProbabilitie
         if c.value in layers:
             layers[c.value].data = pixels
             continue
-        metadata = {"kind": KIND, "source": str(layer.unique_id), "value": c.value}
-        metadata |= {"name": c.name, "color": c.color, "axes": probabilities.axes}
+        details = {"value": c.value, "name": c.name, "color": c.color, "axes": probabilities.axes}
+        metadata = LayerMetadata(KIND, str(layer.unique_id), provenance=details)
         layers[c.value] = viewer.add_image(
             pixels,
             name=f"{layer.name}: {c.name}",
             colormap=Colormap(["#000000", c.color], name=f"to {c.color}"),
             contrast_limits=(0, 1),
             blending="additive",
-            metadata={"segkit": metadata},
+            metadata=metadata.as_metadata(),
             **placement(layer),
         )
     return [layers[c.value] for c in probabilities.classes]
@@ -36,7 +38,7 @@ def find_probability_layers(viewer: Any, source: str) -> dict[int, Any]:
     """Layers of the probabilities of the prediction with this ``unique_id``, by class value."""
     layers = {}
     for layer in unwrapped(viewer).layers:
-        metadata = layer.metadata.get("segkit", {})
-        if (metadata.get("kind"), metadata.get("source")) == (KIND, source):
-            layers[metadata["value"]] = layer
+        metadata = LayerMetadata.of(layer)
+        if (metadata.kind, metadata.source) == (KIND, source):
+            layers[metadata.provenance["value"]] = layer
     return dict(sorted(layers.items()))

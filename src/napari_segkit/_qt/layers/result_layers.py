@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from napari_segkit.evaluation.slab_reader import slabs
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.layer_metadata import LayerMetadata
 
 from .snapshots import Snapshot, placement, without_channels
 from .unwrap_proxy import unwrapped
@@ -86,7 +86,7 @@ def write_labels(
     layer = _last_result(viewer, source, kind, labels.ndim)
     if layer is None:
         name = name or f"{source.name} {kind}"
-        metadata = {"segkit": {"kind": kind}}  # already read by the docks when the layer is added
+        metadata = LayerMetadata(kind).as_metadata()  # the docks read it when the layer is added
         layer = viewer.add_labels(labels, name=name, metadata=metadata, **transform)
     else:
         _replace_data(layer, labels, transform)
@@ -96,14 +96,14 @@ def write_labels(
         layer.features = table.copy()  # may be edited in napari's table
     if "nifti" in source.metadata:  # for saving with the same affine
         layer.metadata["nifti"] = source.metadata["nifti"]
-    layer.metadata["segkit"] = {
-        **provenance,
-        "source": source.unique_id,
-        "kind": kind,
-        "layer": layer_identity(layer),
-        "classes": [list(astuple(c)) for c in classes],
-        "fingerprint": fingerprint(labels),
-    }
+    LayerMetadata(
+        kind,
+        source.unique_id,
+        layer_identity(layer),
+        tuple(classes),
+        fingerprint(labels),
+        provenance,
+    ).store(layer)
     return layer
 
 
@@ -118,24 +118,24 @@ def fingerprint(labels: Any) -> str:
 def _last_result(viewer: Any, source: Snapshot, kind: str, ndim: int) -> Any:
     """The newest layer with a result of this source that was not painted on, copied or renamed."""
     for layer in reversed(viewer.layers):
-        metadata = layer.metadata.get("segkit", {})
-        matches = (metadata.get("source"), metadata.get("kind")) == (source.unique_id, kind)
-        matches = matches and metadata.get("layer") == layer_identity(layer)
+        metadata = LayerMetadata.of(layer)
+        matches = (metadata.source, metadata.kind) == (source.unique_id, kind)
+        matches = matches and metadata.layer == layer_identity(layer)
         matches = matches and layer.ndim == ndim
-        if matches and metadata["fingerprint"] == fingerprint(layer.data):
+        if matches and metadata.fingerprint == fingerprint(layer.data):
             return layer
     return None
 
 
-def layer_identity(layer: Any) -> list[str]:
+def layer_identity(layer: Any) -> tuple[str, str]:
     """What a duplicated or renamed layer does not share."""
-    return [str(layer.unique_id), layer.name]
+    return str(layer.unique_id), layer.name
 
 
 def _show_classes(layer: Any, classes: Sequence[LabelClass]) -> None:
     """Write only the classes that differ from those written last; the rest may have been edited."""
-    shown = {c[0]: c for c in layer.metadata.get("segkit", {}).get("classes", ())}
-    changed = [c for c in classes if shown.pop(c.value, None) != list(astuple(c))]
+    shown = {c.value: c for c in LayerMetadata.of(layer).classes}
+    changed = [c for c in classes if shown.pop(c.value, None) != c]
     if changed or shown:
         set_class_names(layer, changed, forget=shown)
         set_class_colors(layer, changed)

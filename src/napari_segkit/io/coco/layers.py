@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from napari_segkit.images.classes import default_color
+from napari_segkit.images.classes import LabelClass, default_color
+from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.io.filenames import stem
 from napari_segkit.io.files import AnyPath
 from napari_segkit.io.read_errors import explain_read_errors
@@ -77,6 +79,7 @@ def _layer(picture: Path, content: Any, file: Path) -> LayerData:
     if provenance:
         categories = [(int(c["id"]), str(c["name"])) for c in content["categories"]]
         named = [(0, "background"), *categories]
-        classes = [[value, name, default_color(value)] for value, name in named]
-        meta["metadata"] = {"segkit": {**provenance, "kind": "panoptic", "classes": classes}}
+        classes = tuple(LabelClass(value, name, default_color(value)) for value, name in named)
+        metadata = LayerMetadata.from_dict(provenance)
+        meta["metadata"] = replace(metadata, kind="panoptic", classes=classes).as_metadata()
     return labels, meta, "labels"

@@ -15,6 +15,7 @@ from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.fields import BoolField
 from napari_segkit.images.axes_image import full_resolution
+from napari_segkit.images.layer_metadata import LayerMetadata
 
 from .preview_region import PreviewResult, refine_view, visible_region
 
@@ -243,7 +244,7 @@ def _add_preview_layer(viewer: Any, source: Any, dtype: Any) -> Any:
     added = viewer.add_labels(
         np.zeros(full_resolution(layer).shape[leading:], dtype),
         name=f"{layer.name} refined (preview)",
-        metadata={"segkit": {"kind": "preview"}},
+        metadata=LayerMetadata("preview").as_metadata(),
         **placement(layer, range(leading, layer.ndim)),
     )
     if source.start in ("labels", "objects"):
