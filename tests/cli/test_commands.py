@@ -462,7 +462,7 @@ def test_progress_on_a_terminal_is_a_bar_with_the_time_left(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     assert drain(show_progress((Step(done, 2) for done in (1, 2)), lambda _: "work")) is None
-    assert "work : 100%" in terminal.getvalue()
+    assert "work: 100%" in terminal.getvalue()
     assert "2/2 [" in terminal.getvalue()
 
 

@@ -60,7 +60,7 @@ def _bar() -> Iterator[Callable[[str, Step], None]]:
 
         def show(text: str, step: Step) -> None:
             bar.total = step.total
-            bar.set_description_str(f"{text} ", refresh=False)
+            bar.set_description(text, refresh=False)
             bar.update(step.done - bar.n)
 
         yield show
