@@ -1,10 +1,21 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_segkit.instances.panoptic_merge import Segment, merge_segments
+from napari_segkit.instances.panoptic_merge import merge_segments
+
+
+class Segment(NamedTuple):
+    id: int
+    position: int
+    kind: str
+    score: float
+    pixels: int
+
 
 CLASS_OF = np.array([0, 3, 1, 2, 2])
 POSITIONS = [5, 2, 9]
@@ -22,13 +33,18 @@ def scenes(draw):
 
 
 def merged(ids, confidence, stuff, min_area=0, class_of=CLASS_OF):
-    """Merge where `stuff` holds the probabilities of each stuff class."""
+    """Segments, and a row for each, where `stuff` holds the probabilities of each stuff class."""
     positions = POSITIONS[: len(stuff)]
     most_likely = stuff.argmax(axis=0) if len(stuff) else np.zeros(stuff.shape[1:], np.uint8)
     best = stuff.max(axis=0, initial=0)
-    return merge_segments(
+    found = merge_segments(
         ids, confidence, class_of, most_likely, best, stuff_positions=positions, min_area=min_area
     )
+    numbers = range(1, len(found.scores) + 1)
+    kinds = ["stuff" if stuff else "thing" for stuff in found.stuff]
+    pixels = np.bincount(found.labels.ravel(), minlength=len(numbers) + 1)[1:]
+    rows = zip(numbers, found.positions, kinds, found.scores, pixels, strict=True)
+    return found.labels, [Segment(*row) for row in rows]
 
 
 @settings(deadline=None, max_examples=50)

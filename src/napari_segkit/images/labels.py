@@ -102,11 +102,21 @@ def looks_like_instance_ids(values: AnyArray, unlabelled: int | None) -> bool:
     ids = [v for v in _labelled_values(values, unlabelled) if v != 0]
     if len(ids) < MIN_INSTANCES:
         return False
+    components = connected_components(np.where(np.isin(values, ids), values, 0))
+    return int(components.max()) <= 1.25 * len(ids)
+
+
+def connected_components(values: AnyArray) -> AnyArray:
+    """Number the connected components of equal values (full connectivity) from 1; 0 stays 0."""
     from skimage.measure import label
 
-    labelled = np.where(np.isin(values, ids), values, 0)
-    _, components = label(labelled, background=0, return_num=True)  # type: ignore[no-untyped-call]
-    return int(components) <= 1.25 * len(ids)
+    components: AnyArray = label(values, background=0)  # type: ignore[no-untyped-call]
+    return components
+
+
+def add_to_ids(ids: AnyArray, offset: int) -> NDArray[np.int32]:
+    """Add a number to the ids above 0."""
+    return np.where(ids > 0, ids + offset, ids).astype(np.int32, copy=False)
 
 
 def count_values(values: AnyArray) -> tuple[AnyArray, AnyArray]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ObjectConfig
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
+from napari_segkit.images.labels import add_to_ids
 from napari_segkit.images.types import AnyArray
 
 from .link_slices import link_slices
@@ -78,7 +79,7 @@ class SoftMasks:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def take(self, which: Any) -> "SoftMasks":
+    def take(self, which: Sequence[int] | NDArray[np.bool_] | NDArray[np.intp]) -> "SoftMasks":
         """Select by index or mask."""
         return SoftMasks(
             self.boxes[which], self.masks[which], self.positions[which], self.scores[which]
@@ -87,16 +88,13 @@ class SoftMasks:
     @staticmethod
     def concatenate(parts: Sequence["SoftMasks"]) -> "SoftMasks":
         """Concatenate and sort by falling score."""
-        if not parts:
-            none = np.zeros((0, 28, 28), np.float16)
-            empty = np.zeros((0, 4), np.float32)
-            return SoftMasks(empty, none, np.zeros(0, np.intp), np.zeros(0, np.float32))
-        columns = ("boxes", "masks", "positions", "scores")
-        boxes, masks, positions, scores = (
-            np.concatenate([getattr(p, c) for p in parts]) for c in columns
+        joined = SoftMasks(
+            np.concatenate([np.zeros((0, 4), np.float32), *(p.boxes for p in parts)]),
+            np.concatenate([np.zeros((0, 28, 28), np.float16), *(p.masks for p in parts)]),
+            np.concatenate([np.zeros(0, np.intp), *(p.positions for p in parts)]),
+            np.concatenate([np.zeros(0, np.float32), *(p.scores for p in parts)]),
         )
-        order = np.argsort(-scores, kind="stable")
-        return SoftMasks(boxes[order], masks[order], positions[order], scores[order])
+        return joined.take(np.argsort(-joined.scores, kind="stable"))
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class MaskCandidates:
         positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
         for frame, candidates in zip(target.frames(2), self.frames, strict=True):
             rendered, kept = render_labels(candidates, target.spatial_shape(2), config)
-            target.write(labels, frame, np.where(rendered > 0, rendered + last, 0).astype(np.int32))
+            target.write(labels, frame, add_to_ids(rendered, last))
             positions.append(candidates.positions[kept])
             scores.append(candidates.scores[kept])
             last += len(kept)
@@ -157,10 +155,9 @@ def link_objects(
         return selected
     labels = np.zeros_like(selected.labels)
     source, last, links = AxesImage(selected.labels, axes), 0, []
-    region = tuple(slice(0, n) for n in source.spatial_shape(3))
-    for frame in source.frames(3):
-        linked, table = link_slices(source.read(frame, region)[0], config.link)
-        source.write(labels, frame, np.where(linked > 0, linked + last, 0).astype(np.int32))
+    for frame, (stack,) in source.read_frames(3):
+        linked, table = link_slices(stack, config.link)
+        source.write(labels, frame, add_to_ids(linked, last))
         links.append(table + np.array([0, 0, last, 0]))
         last += int(table[:, 2].max(initial=0))
     _, old, new, pixels = np.concatenate(links).T
@@ -209,13 +206,6 @@ def border_ids(labels: AnyArray, axes: str, along: str) -> AnyArray:
     ]
     ids = np.unique(np.concatenate(ends))
     return ids[ids > 0]
-
-
-def bounding_boxes(labels: AnyArray) -> list[tuple[slice, ...] | None]:
-    """Bounding box of each label 1, 2, ...; None where a label has no pixel."""
-    from scipy import ndimage
-
-    return list(ndimage.find_objects(labels))
 
 
 def without_pixels(image: AxesImage) -> AxesImage:

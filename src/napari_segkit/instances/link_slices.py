@@ -1,5 +1,7 @@
 """Linking of 2D objects through the slices of a stack by overlap."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,8 +33,8 @@ def link_slices(labels: Labels, threshold: float) -> tuple[NDArray[np.int32], ND
     for z, plane in enumerate(labels):
         ids, ranks, areas = _rank_ids(plane)
         after = np.zeros(len(areas), np.int64)
-        first, second = _match_slices(before, ranks, before_areas, areas, threshold)
-        after[second] = new[first]
+        for first, second in _match_slices(before, ranks, before_areas, areas, threshold):
+            after[second] = new[first]
         fresh = np.flatnonzero(after[1:] == 0) + 1
         after[fresh] = total + 1 + np.arange(len(fresh))
         total += len(fresh)
@@ -42,19 +44,29 @@ def link_slices(labels: Labels, threshold: float) -> tuple[NDArray[np.int32], ND
     return linked, np.concatenate(links)
 
 
+def one_to_one(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The pairs of which neither member is in an earlier one that is kept."""
+    kept: dict[int, int] = {}
+    taken: set[int] = set()
+    for first, second in pairs:
+        if first not in kept and second not in taken:
+            kept[first] = second
+            taken.add(second)
+    return list(kept.items())
+
+
 def _rank_ids(
     plane: Labels,
 ) -> tuple[NDArray[np.int64], NDArray[np.intp], NDArray[np.int64]]:
     """The ids of a slice, the rank of each pixel (0 background), and the area of each rank."""
+    from skimage.util import map_array
+
     objects = np.maximum(plane, 0)
     ids, areas = count_values(objects)
     if len(ids) == 0 or ids[0] != 0:
         ids, areas = np.insert(ids, 0, 0), np.insert(areas, 0, 0)
-    if ids[-1] < max(2**16, plane.size):
-        places = np.zeros(int(ids[-1]) + 1, np.intp)
-        places[ids] = np.arange(len(ids))
-        return ids[1:].astype(np.int64), places[objects], areas
-    return ids[1:].astype(np.int64), np.searchsorted(ids, objects), areas
+    ranks = map_array(objects, ids, np.arange(len(ids)))  # type: ignore[no-untyped-call]
+    return ids[1:].astype(np.int64), ranks, areas
 
 
 def _match_slices(
@@ -63,7 +75,7 @@ def _match_slices(
     before_areas: NDArray[np.int64],
     after_areas: NDArray[np.int64],
     threshold: float,
-) -> tuple[list[int], list[int]]:
+) -> list[tuple[int, int]]:
     """Ranks of linked objects in one slice and the next, one to one, the highest IoU first."""
     both = (before > 0) & (after > 0)
     keys, overlap = count_values(before[both] * len(after_areas) + after[both])
@@ -71,10 +83,4 @@ def _match_slices(
     iou = overlap / (before_areas[first] + after_areas[second] - overlap)
     order = np.argsort(-iou, kind="stable")
     order = order[iou[order] >= threshold]
-    linked_pairs: dict[int, int] = {}
-    taken: set[int] = set()
-    for a, b in zip(first[order].tolist(), second[order].tolist(), strict=True):
-        if a not in linked_pairs and b not in taken:
-            linked_pairs[a] = b
-            taken.add(b)
-    return list(linked_pairs), list(linked_pairs.values())
+    return one_to_one(zip(first[order].tolist(), second[order].tolist(), strict=True))

@@ -1,6 +1,6 @@
 """Merging of candidates from overlapping tiles into one candidate per object."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from napari_segkit.tiling import Grid, Tile
 
 from .candidates import SoftMasks
+from .link_slices import one_to_one
 from .roi_masks import extract_mask, paste
 
 EDGE = 2.0  # pixels: closer to an inner edge of the tile, a box is cut off
@@ -51,39 +52,29 @@ def merge_tiles(grid: Grid, candidates: Sequence[tuple[Tile, SoftMasks]]) -> Sof
     """
     tiles = [_to_image_pixels(grid, *each) for each in candidates]
     first = np.cumsum([0, *(len(t.candidates) for t in tiles)])
-    neighbours = _neighbours(grid)
     links = [
         (first[a] + i, first[b] + j)
         for a in range(len(tiles))
-        for b in neighbours(a)
+        for b in _neighbours(grid, a)
         if a < b
         for i, j in _match_candidates(tiles[a], tiles[b], grid.shape)
     ]
-    tile_of = np.repeat(np.arange(len(tiles)), np.diff(first))
-    members = [(int(t), int(i - first[t])) for i, t in enumerate(tile_of)]
-    merged = [
-        candidate
-        for group in _groups(len(members), links)
-        if (candidate := _merge_group(tiles, [members[i] for i in group], neighbours, grid.shape))
-        is not None
-    ]
-    return SoftMasks.concatenate(merged)
+    members = [(t, i) for t, tile in enumerate(tiles) for i in range(len(tile.candidates))]
+    groups = _groups(len(members), links)
+    merged = [_merge_group(tiles, [members[i] for i in group], grid) for group in groups]
+    return SoftMasks.concatenate([candidate for candidate in merged if candidate is not None])
 
 
-def _neighbours(grid: Grid) -> Callable[[int], list[int]]:
+def _neighbours(grid: Grid, tile: int) -> list[int]:
     """The tiles that overlap a tile, by their positions in the grid."""
     rows, cols = len(grid.starts(0)), len(grid.starts(1))
-
-    def neighbours(tile: int) -> list[int]:
-        row, col = divmod(tile, cols)
-        around = (
-            (y, x)
-            for y in range(max(0, row - 1), min(rows, row + 2))
-            for x in range(max(0, col - 1), min(cols, col + 2))
-        )
-        return [y * cols + x for y, x in around if (y, x) != (row, col)]
-
-    return neighbours
+    row, col = divmod(tile, cols)
+    around = [
+        y * cols + x
+        for y in range(max(0, row - 1), min(rows, row + 2))
+        for x in range(max(0, col - 1), min(cols, col + 2))
+    ]
+    return [other for other in around if other != tile]
 
 
 def _groups(count: int, links: Sequence[tuple[int, int]]) -> list[list[int]]:
@@ -115,14 +106,10 @@ def _to_image_pixels(grid: Grid, tile: Tile, candidates: SoftMasks) -> _TileObje
 
 def _match_candidates(
     a: _TileObjects, b: _TileObjects, shape: Sequence[int]
-) -> Iterator[tuple[int, int]]:
+) -> list[tuple[int, int]]:
     """Pairs of candidates that are one object, one to one."""
-    left, right = set(range(len(a.candidates))), set(range(len(b.candidates)))
-    for _, p, q in sorted(_similar_candidates(a, b, shape), reverse=True):
-        if p in left and q in right:
-            left.remove(p)
-            right.remove(q)
-            yield p, q
+    similar = sorted(_similar_candidates(a, b, shape), reverse=True)
+    return one_to_one((p, q) for _, p, q in similar)
 
 
 def _similar_candidates(
@@ -141,37 +128,46 @@ def _similar_candidates(
     for i, j in np.argwhere(overlap > 0.3 * union):
         p, q = int(near[0][i]), int(near[1][j])
         if a.candidates.positions[p] == b.candidates.positions[q]:
-            iou = _mask_iou(a.candidates, p, b.candidates, q, shared, shape)
+            pair = [a.candidates.take([p]), b.candidates.take([q])]
+            iou = _mask_iou(pair, shared, shape)
             if iou > SAME_IOU:
                 yield iou, p, q
 
 
 def _mask_iou(
-    a: SoftMasks, p: int, b: SoftMasks, q: int, shared: NDArray[np.floating], shape: Sequence[int]
+    pair: Sequence[SoftMasks], shared: NDArray[np.floating], shape: Sequence[int]
 ) -> float:
     """IoU of two masks inside the box `shared`."""
-    both = np.stack([a.boxes[p], b.boxes[q]])
-    around = np.concatenate([np.floor(both[:, :2].min(axis=0)), np.ceil(both[:, 2:].max(axis=0))])
-    x0, y0, x1, y1 = _intersection(around, shared).astype(int)
-    canvas = np.zeros((2, y1 - y0, x1 - x0), bool)
-    for layer, (candidates, number) in zip(canvas, ((a, p), (b, q)), strict=True):
-        mask, (rows, cols) = paste(candidates.masks[number], candidates.boxes[number], shape)
+    masks = _paste_all(pair, _intersection(_outer_box(pair), shared), shape) >= BINARY
+    union = int(masks.any(axis=0).sum())
+    return int(masks.all(axis=0).sum()) / union if union else 0.0
+
+
+def _outer_box(parts: Sequence[SoftMasks]) -> NDArray[np.floating]:
+    """The box of whole pixels around single candidates."""
+    boxes = np.concatenate([p.boxes for p in parts])
+    return np.concatenate([np.floor(boxes[:, :2].min(axis=0)), np.ceil(boxes[:, 2:].max(axis=0))])
+
+
+def _paste_all(
+    parts: Sequence[SoftMasks], window: NDArray[np.floating], shape: Sequence[int]
+) -> NDArray[np.float32]:
+    """The masks of single candidates inside a window, ``(parts, rows, columns)``."""
+    x0, y0, x1, y1 = window.astype(int).tolist()
+    canvas = np.zeros((len(parts), y1 - y0, x1 - x0), np.float32)
+    for layer, part in zip(canvas, parts, strict=True):
+        mask, (rows, cols) = paste(part.masks[0], part.boxes[0], shape)
         top, bottom = max(rows.start, y0), min(rows.stop, y1)
         left, right = max(cols.start, x0), min(cols.stop, x1)
         if top < bottom and left < right:
-            part = mask[
-                top - rows.start : bottom - rows.start, left - cols.start : right - cols.start
-            ]
-            layer[top - y0 : bottom - y0, left - x0 : right - x0] = part >= BINARY
-    union = int((canvas[0] | canvas[1]).sum())
-    return int((canvas[0] & canvas[1]).sum()) / union if union else 0.0
+            inside = mask[top - rows.start : bottom - rows.start]
+            inside = inside[:, left - cols.start : right - cols.start]
+            layer[top - y0 : bottom - y0, left - x0 : right - x0] = inside
+    return canvas
 
 
 def _merge_group(
-    tiles: Sequence[_TileObjects],
-    group: Sequence[tuple[int, int]],
-    neighbours: Callable[[int], list[int]],
-    shape: Sequence[int],
+    tiles: Sequence[_TileObjects], group: Sequence[tuple[int, int]], grid: Grid
 ) -> SoftMasks | None:
     """One candidate for a group of (tile, candidate), or None if it is no object."""
     parts = [tiles[t].candidates.take([i]) for t, i in group]
@@ -188,27 +184,21 @@ def _merge_group(
         deepest = max(best_of_tile.values(), key=lambda n: tiles[group[n][0]].depths(boxes[n])[0])
         return parts[deepest]
     own = {t for t, _ in group}
-    others = {n for t in own for n in neighbours(t)} - own
+    others = {n for t in own for n in _neighbours(grid, t)} - own
     if any(tiles[t].contains(b)[0] for t in others for b in boxes):
         return None
-    return parts[0] if len(parts) == 1 else _unite(parts, shape)
+    return parts[0] if len(parts) == 1 else _unite(parts, grid.shape)
 
 
 def _unite(parts: Sequence[SoftMasks], shape: Sequence[int]) -> SoftMasks:
     """Unite the parts of an object that no tile contains entirely."""
     boxes = np.concatenate([p.boxes for p in parts])
     box = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
-    x0, y0, x1, y1 = (int(v) for v in (*np.floor(box[:2]), *np.ceil(box[2:])))
-    canvas = np.zeros((min(y1, shape[0]) - y0, min(x1, shape[1]) - x0), np.float32)
-    for part in parts:
-        mask, (rows, cols) = paste(part.masks[0], part.boxes[0], shape)
-        place = (
-            slice(rows.start - y0, rows.stop - y0),
-            slice(cols.start - x0, cols.stop - x0),
-        )
-        canvas[place] = np.maximum(canvas[place], mask)
+    height, width = shape
+    window = _intersection(_outer_box(parts), np.array([0, 0, width, height]))
+    united = _paste_all(parts, window, shape).max(axis=0)
     best = max(parts, key=lambda p: float(p.scores[0]))
-    soft = extract_mask(canvas, box.tolist(), (y0, x0))
+    soft = extract_mask(united, box.tolist(), window[1::-1].astype(int).tolist())
     return SoftMasks(box[None].astype(np.float32), soft[None], best.positions, best.scores)
 
 

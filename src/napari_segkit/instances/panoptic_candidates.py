@@ -37,7 +37,7 @@ class PanopticCandidates:
         """Select the segments; `min_size` applies to stuff as well."""
         things = self.things.select(config)
         class_of = np.append(0, things.positions)
-        segments, table = merge_segments(
+        return merge_segments(
             things.labels,
             self._confidence(class_of[things.labels]),
             class_of,
@@ -45,12 +45,6 @@ class PanopticCandidates:
             self.probability,
             stuff_positions=self.stuff_positions,
             min_area=ceil(config.min_size / pixel_size(self.image)),
-        )
-        return SelectedObjects(
-            segments,
-            np.array([s.position for s in table], np.intp),
-            np.array([s.score for s in table], np.float32),
-            np.array([s.kind == "stuff" for s in table], bool),
         )
 
     def _confidence(self, classes: NDArray[np.intp]) -> NDArray[np.float32]:

@@ -1,24 +1,15 @@
 """Panoptic merging of objects and stuff into segments that do not overlap."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.types import Labels
 
+from .candidates import SelectedObjects
+
 MIN_KEPT = 0.5  # least fraction of its area that an object keeps
-
-
-class Segment(NamedTuple):
-    """One segment of a panoptic result."""
-
-    id: int
-    position: int  # of its class
-    kind: Literal["thing", "stuff"]
-    score: float  # mean confidence or probability over its pixels
-    pixels: int
 
 
 def merge_segments(
@@ -30,7 +21,7 @@ def merge_segments(
     *,
     stuff_positions: Sequence[int],
     min_area: int,
-) -> tuple[NDArray[np.int32], list[Segment]]:
+) -> SelectedObjects:
     """Merge objects with the most likely stuff class of each pixel.
 
     The rule of Kirillov et al. 2019 (Panoptic Segmentation, arXiv:1801.00868, section 4), but
@@ -41,7 +32,7 @@ def merge_segments(
     All arrays are ``(Y, X)`` or ``(Z, Y, X)``: `confidence` is the score of the object times its
     mask probability, `most_likely` an index into `stuff_positions`, `probability` that of this
     class. Segments are numbered consecutively, things in the order of their ids, then stuff; 0 is
-    void.
+    void. Their scores are the mean confidence or probability over their pixels.
     """
     shapes = {a.shape for a in (ids, confidence, most_likely, probability)}
     if len(shapes) > 1:
@@ -57,11 +48,16 @@ def merge_segments(
     large = np.bincount(most_likely[rest], minlength=len(stuff_positions)) >= max(min_area, 1)
     new = np.where(large, len(things) + np.cumsum(large), 0)
     segments[rest] = new[most_likely[rest]]
-    positions = [*class_of[things].tolist(), *np.asarray(stuff_positions, int)[large].tolist()]
-    table = _segment_table(
-        segments, np.where(kept, confidence, probability), positions, len(things)
+    positions = np.append(class_of[things], np.asarray(stuff_positions, np.intp)[large])
+    scores, count = np.where(kept, confidence, probability), len(positions) + 1
+    pixels = np.bincount(segments.ravel(), minlength=count)[1:]
+    sums = np.bincount(segments.ravel(), scores.ravel(), minlength=count)[1:]
+    return SelectedObjects(
+        segments,
+        positions.astype(np.intp),
+        (sums / pixels).astype(np.float32),
+        np.arange(len(positions)) >= len(things),
     )
-    return segments, table
 
 
 def _winning_pixels(
@@ -73,18 +69,3 @@ def _winning_pixels(
     area = np.bincount(objects.ravel())
     left = np.bincount(objects[won], minlength=len(area))
     return won & (left >= MIN_KEPT * area)[objects]
-
-
-def _segment_table(
-    segments: NDArray[np.int32], scores: NDArray[np.floating], positions: Sequence[int], things: int
-) -> list[Segment]:
-    """One row per segment; `positions` are those of their classes, things first."""
-    pixels = np.bincount(segments.ravel(), minlength=len(positions) + 1)[1:]
-    sums = np.bincount(segments.ravel(), scores.ravel(), minlength=len(positions) + 1)[1:]
-    means = (sums / pixels).tolist()
-    return [
-        Segment(place + 1, position, "thing" if place < things else "stuff", score, count)
-        for place, (position, score, count) in enumerate(
-            zip(positions, means, pixels.tolist(), strict=True)
-        )
-    ]

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from napari_segkit.images.axes_image import AxesImage, reorient_image
 from napari_segkit.images.classes import LabelClass, values_of
 from napari_segkit.images.orientation import reorient
 
-from .candidates import Candidates, SelectedObjects, bounding_boxes, pixel_size
+from .candidates import Candidates, SelectedObjects, pixel_size
 from .properties import ONLY_2D, PROPERTIES, measure_properties
 
 if TYPE_CHECKING:
@@ -83,19 +83,30 @@ class Objects:
         selected, count = self._selected, len(self)
         pixels = np.bincount(self.labels.ravel(), minlength=count + 1)[1:]
         names = [self.classes[p].name for p in selected.positions]
-        columns: dict[str, Any] = {"index": np.arange(1, count + 1), "class": names}
+        columns: dict[str, object] = {
+            "index": np.arange(1, count + 1),
+            "class": names,
+        }
         if selected.stuff is not None:
             columns["kind"] = np.where(selected.stuff, "stuff", "thing")
         columns["score"] = selected.scores.round(4)
         columns["volume" if "Z" in self.image.axes else "area"] = pixels * pixel_size(self.image)
-        return DataFrame(columns | {"pixels": pixels} | self._boxes())
+        columns["pixels"] = pixels
+        for end in (0, 1):
+            columns |= {f"{a}{end}": self._boxes[:, i, end] for i, a in enumerate(self._dims)}
+        return DataFrame(columns)
 
-    def _boxes(self) -> dict[str, list[int]]:
-        axes = self.image.label_axes.lower()
-        boxes = [b for b in bounding_boxes(self.labels) if b is not None]
-        return {f"{a}0": [b[i].start for b in boxes] for i, a in enumerate(axes)} | {
-            f"{a}1": [b[i].stop for b in boxes] for i, a in enumerate(axes)
-        }
+    @property
+    def _dims(self) -> str:
+        return self.image.label_axes.lower()
+
+    @cached_property
+    def _boxes(self) -> NDArray[np.int64]:
+        """First pixel and end of each object along each axis, ``(objects, axes, 2)``."""
+        from scipy.ndimage import find_objects
+
+        boxes = [[(s.start, s.stop) for s in box] for box in find_objects(self.labels) if box]
+        return np.array(boxes, np.int64).reshape(-1, self.labels.ndim, 2)
 
     @property
     def values(self) -> NDArray[np.int64]:
@@ -193,15 +204,9 @@ class Objects:
             ``(4, dimensions)`` corners in pixels of the labels; of an object in several slices, in
             the middle one.
         """
-        axes = self.image.label_axes.lower()
-        corners = []
-        for row in self.table.itertuples():
-            first = {a: getattr(row, f"{a}0") for a in axes}
-            last = {a: getattr(row, f"{a}1") - 1 for a in axes}
-            middle = [(first[a] + last[a]) // 2 for a in axes]
-            corner = np.array([middle] * 4, np.float64)
-            y, x = axes.index("y"), axes.index("x")
-            corner[:, y] = [first["y"] - 0.5, first["y"] - 0.5, last["y"] + 0.5, last["y"] + 0.5]
-            corner[:, x] = [first["x"] - 0.5, last["x"] + 0.5, last["x"] + 0.5, first["x"] - 0.5]
-            corners.append(corner)
-        return corners
+        middle = (self._boxes.sum(axis=2) - 1) // 2
+        corners = np.repeat(middle[:, None].astype(np.float64), 4, axis=1)
+        for axis, ends in (("y", [0, 0, 1, 1]), ("x", [0, 1, 1, 0])):
+            dim = self._dims.index(axis)
+            corners[..., dim] = self._boxes[:, dim, ends] - 0.5
+        return list(corners)
