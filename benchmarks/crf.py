@@ -25,7 +25,7 @@ from imageio.v3 import imread
 from tifffile import imread as read_tiff
 
 from napari_segkit import CRFConfig, smooth
-from napari_segkit.refinement import smooth as smoothing
+from napari_segkit.refinement import smoothing_method
 from napari_segkit.refinement.crf.mean_field import mean_field
 from napari_segkit.refinement.crf.permutohedral_lattice import BilateralKernel
 from napari_segkit.refinement.crf.spatial_gaussian import SpatialKernel
@@ -231,9 +231,9 @@ def blocks(args: argparse.Namespace) -> None:
         for name, picture in (("RGB", image), ("grey", image.mean(axis=-1))):
             maps = noisy_probabilities(picture, 3, 2)
             whole = smooth(maps, picture).argmax(0)
-            smoothing.MAX_BLOCK, before = 600 * 600, smoothing.MAX_BLOCK
+            smoothing_method.MAX_BLOCK, before = 600 * 600, smoothing_method.MAX_BLOCK
             parts = smooth(maps, picture).argmax(0)
-            smoothing.MAX_BLOCK = before
+            smoothing_method.MAX_BLOCK = before
             print(f"{name}: {(whole == parts).mean():.4%} of the labels are equal")
 
 

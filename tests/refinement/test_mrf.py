@@ -7,8 +7,7 @@ import pytest
 
 from napari_segkit import MRFConfig, smooth
 from napari_segkit.refinement import mrf
-from napari_segkit.refinement import smooth as smoothing
-from napari_segkit.refinement.mrf import make_smoother, neighbours
+from napari_segkit.refinement.mrf import MRF, neighbours
 
 METHODS = ("mean-field", "icm")
 CASES = [
@@ -76,7 +75,7 @@ def slow(probabilities, pairs, config):
 def test_it_equals_loops_over_pixels(shape, spacing, diagonals, channels, sigma, method):
     probabilities, pixels = scene(shape, channels)
     config = MRFConfig(2.5, 3, diagonals, sigma, method)
-    found = make_smoother(config, 3, spacing, "cpu")(probabilities, pixels, [0, 0, 0])
+    found = MRF(config, spacing).block_smoother(3, "cpu")(probabilities, pixels, [0, 0, 0])
     expected = slow(probabilities, pairs_of(shape, spacing, diagonals, pixels, sigma), config)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -89,7 +88,7 @@ def iterations(config, probabilities, pixels, spacing, most=5):
         changed = MRFConfig(
             config.weight, count, config.diagonals, config.intensity_sigma, config.method
         )
-        yield make_smoother(changed, len(probabilities), spacing, "cpu")(
+        yield MRF(changed, spacing).block_smoother(len(probabilities), "cpu")(
             probabilities, pixels, [0, 0, 0]
         )
 
@@ -145,7 +144,7 @@ def test_the_weight_means_the_same_everywhere(spacing, diagonals, method):
     other[middle] = 0.8
     probabilities = np.stack([1 - other, other])
     config = MRFConfig(3.0, 1, diagonals, None, method)
-    found = make_smoother(config, 2, spacing, "cpu")(probabilities, None, [0, 0])
+    found = MRF(config, spacing).block_smoother(2, "cpu")(probabilities, None, [0, 0])
     odds = found[1][middle] / found[0][middle]
     assert odds == pytest.approx(4 * np.exp(-3.0), rel=1e-3)
 
@@ -189,7 +188,7 @@ def test_blocks_agree_with_the_full_image(monkeypatch, shape, largest, method):
     _, image, probabilities = halves(shape)
     config = MRFConfig(weight=4.0, intensity_sigma=0.5, iterations=20, method=method)
     whole = smooth(probabilities, image, config)
-    monkeypatch.setattr(smoothing, "MAX_BLOCK", largest)
+    monkeypatch.setattr("napari_segkit.refinement.smoothing_method.MAX_BLOCK", largest)
     parts = smooth(probabilities, image, config)
     assert (whole.argmax(0) == parts.argmax(0)).mean() >= 0.999
 

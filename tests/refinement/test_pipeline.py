@@ -8,7 +8,6 @@ from skimage.data import coins
 from skimage.filters import gaussian
 
 from napari_segkit import CleanConfig, MRFConfig, RefineConfig, refine, smooth
-from napari_segkit.refinement import smooth as smoothing
 from napari_segkit.refinement.cleanup import clean
 from napari_segkit.refinement.pipeline import refine_blocks
 from napari_segkit.steps import drain
@@ -70,7 +69,7 @@ def test_time_points_are_refined_one_by_one(axes):
 def test_blocks_agree_with_the_full_image(monkeypatch):
     image, maps = scene()
     whole = refine(maps, image, BOTH, values=VALUES)
-    monkeypatch.setattr(smoothing, "MAX_BLOCK", 2000)
+    monkeypatch.setattr("napari_segkit.refinement.smoothing_method.MAX_BLOCK", 2000)
     steps = list(refine_blocks(maps, image, BOTH, values=VALUES))
     assert [s.done for s in steps] == list(range(1, steps[-1].total + 1))
     assert len(steps) >= 4

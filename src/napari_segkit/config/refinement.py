@@ -48,6 +48,11 @@ class CRFConfig(Checked):
     intensity_sigma: Annotated[float, {"min": 1e-3, "max": 100.0, "step": 0.01}] = 0.1
     units: Units = "pixels"
 
+    @property
+    def uses_image(self) -> bool:
+        """Whether the image matters."""
+        return self.appearance_weight > 0
+
 
 @dataclass(frozen=True)
 class MRFConfig(Checked):
@@ -77,6 +82,11 @@ class MRFConfig(Checked):
     intensity_sigma: Annotated[float | None, {"min": 1e-3, "max": 100.0, "step": 0.01}] = None
     method: Literal["mean-field", "icm"] = "mean-field"
 
+    @property
+    def uses_image(self) -> bool:
+        """Whether the image matters."""
+        return self.intensity_sigma is not None
+
 
 @dataclass(frozen=True)
 class SuperpixelConfig(Checked):
@@ -103,6 +113,11 @@ class SuperpixelConfig(Checked):
     size: Annotated[float, {"min": 1e-6, "max": 1e6, "step": 1.0}] = 12.0
     compactness: Annotated[float, {"min": 1e-4, "max": 1e4, "step": 0.01}] = 0.1
     units: Units = "pixels"
+
+    @property
+    def uses_image(self) -> bool:
+        """Whether the image matters: always."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -167,3 +182,8 @@ class RefineConfig(Checked):
     def smoother(self) -> CRFConfig | MRFConfig | SuperpixelConfig | None:
         """Settings of the chosen method."""
         return getattr(self, self.method) if self.method else None
+
+    @property
+    def uses_image(self) -> bool:
+        """Whether the smoothing uses the image."""
+        return self.smoother is not None and self.smoother.uses_image

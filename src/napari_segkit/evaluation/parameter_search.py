@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_segkit.config import RefineConfig
+from napari_segkit.config._schema import change
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.refinement.blocks import Region, split_into_blocks
 from napari_segkit.refinement.preview_region import refine_region
 from napari_segkit.refinement.probability_maps import ProbabilityMaps, as_probability_maps
-from napari_segkit.refinement.smooth import make_smoother, uses_image
+from napari_segkit.refinement.smoothing_method import smoothing_method
 from napari_segkit.steps import Step, drain
 
 from .report import evaluate
@@ -189,11 +190,11 @@ def refinement_trials(
     """Try one refinement after another: the generator behind `fit_refinement`."""
     if config.method is None:
         raise ValueError("Nothing to fit: choose a smoothing method, such as method='crf'.")
-    needs_image = image is not None or uses_image(config.smoother)
+    needs_image = image is not None or config.uses_image
     maps = as_probability_maps(
         probabilities, image, axes=axes, spacing=spacing, uses_image=needs_image
     )
-    class_values = tuple(range(len(maps.probabilities))) if values is None else tuple(values)
+    class_values = tuple(range(maps.probabilities.shape[0])) if values is None else tuple(values)
     search = RefinementSearch(maps, full_resolution(truth), class_values, unlabelled, device)
     search.require_possible(config)
     return (yield from _search(search, config))
@@ -225,9 +226,9 @@ def _search(
 
 
 def _replace_parameter(config: RefineConfig, name: str, value: Any) -> RefineConfig:
-    smoother: Any = config.smoother
-    changed: dict[str, Any] = {str(config.method): replace(smoother, **{name: value})}
-    return replace(config, **changed)
+    if config.smoother is None or config.method is None:
+        return config
+    return change(config, {config.method: change(config.smoother, {name: value})})
 
 
 class RefinementSearch:
@@ -263,13 +264,11 @@ class RefinementSearch:
                 self.require_possible(variant)
                 variants.append(variant)
         has_image = self._maps.statistics is not None
-        return [c for c in variants if c != config and (has_image or not uses_image(c.smoother))]
+        return [c for c in variants if c != config and (has_image or not c.uses_image)]
 
     def require_possible(self, config: RefineConfig) -> None:
         """ValueError if a config cannot smooth this image."""
-        if config.smoother is not None:
-            classes = self._maps.probabilities.shape[0]
-            make_smoother(config.smoother, classes, self._maps.spacing, self._device)
+        smoothing_method(config.smoother, self._maps.spacing)
 
     def score(self, config: RefineConfig) -> tuple[float, float]:
         """Mean IoU and mean Dice over the labelled pixels."""

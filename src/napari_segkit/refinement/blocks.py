@@ -1,17 +1,11 @@
 """Split large images into blocks with a margin around each."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
 
 import numpy as np
-from numpy.typing import NDArray
 
 Region = tuple[slice, ...]
-Floats = NDArray[np.float32]
-
-# Smooths a block: (classes, *block) probabilities, (C, *block) scaled intensities or None,
-# and the position of the block's first pixel in the image -> (classes, *block) probabilities.
-BlockSmoother = Callable[[Floats, Floats | None, Sequence[int]], Floats]
 
 
 def split_into_blocks(shape: Sequence[int], max_pixels: float) -> Iterator[Region]:

@@ -1,7 +1,6 @@
 """Clean up classes one by one: threshold, opening, closing, holes and small components."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +8,9 @@ from scipy import ndimage
 from skimage import measure, morphology
 
 from napari_segkit.config import CleanConfig
+from napari_segkit.images.types import AnyArray, Labels
 
 Mask = NDArray[np.bool_]
-Labels = NDArray[np.integer[Any]]
 TOLERANCE = 1e-6  # relative: distances and sizes this close to a limit count as equal to it
 
 
@@ -19,7 +18,7 @@ def clean(
     labels: Labels,
     steps: Sequence[CleanConfig],
     *,
-    probabilities: NDArray[np.floating[Any]] | None = None,
+    probabilities: AnyArray | None = None,
     values: Sequence[int] | None = None,
     spacing: Sequence[float],
 ) -> Labels:
@@ -73,7 +72,7 @@ def clean_mask(mask: Mask, step: CleanConfig, spacing: Sequence[float]) -> Mask:
 def _check(
     labels: Labels,
     steps: Sequence[CleanConfig],
-    probabilities: NDArray[Any] | None,
+    probabilities: AnyArray | None,
     values: Sequence[int] | None,
     spacing: Sequence[float],
 ) -> None:
@@ -113,23 +112,23 @@ def _check_values(
         )
 
 
-def _label_values(probabilities: NDArray[Any], values: Sequence[int] | None) -> list[int]:
+def _label_values(probabilities: AnyArray, values: Sequence[int] | None) -> list[int]:
     return list(range(len(probabilities))) if values is None else [int(v) for v in values]
 
 
 class _ClassRanking:
     """Class probabilities, and which classes each pixel has lost."""
 
-    def __init__(self, probabilities: NDArray[Any], values: Sequence[int] | None) -> None:
+    def __init__(self, probabilities: AnyArray, values: Sequence[int] | None) -> None:
         self._probabilities = probabilities
         self._values = _label_values(probabilities, values)
         self._lost: dict[int, Mask] = {}  # class index -> pixels that lost it
 
-    def probabilities_of(self, value: int) -> NDArray[Any]:
-        probabilities: NDArray[Any] = self._probabilities[self._values.index(value)]
+    def probabilities_of(self, value: int) -> AnyArray:
+        probabilities: AnyArray = self._probabilities[self._values.index(value)]
         return probabilities
 
-    def next_likeliest(self, lost: Mask, value: int) -> NDArray[Any]:
+    def next_likeliest(self, lost: Mask, value: int) -> AnyArray:
         """Label values for the pixels that lose `value`; never one they lost before."""
         index = self._values.index(value)
         self._lost[index] = self._lost.get(index, np.zeros_like(lost)) | lost
@@ -140,9 +139,7 @@ class _ClassRanking:
         return np.asarray(self._values)[scores.argmax(axis=0)]
 
 
-def _nearest_class(
-    labels: Labels, lost: Mask, value: int, spacing: Sequence[float]
-) -> NDArray[Any]:
+def _nearest_class(labels: Labels, lost: Mask, value: int, spacing: Sequence[float]) -> AnyArray:
     """The label of the nearest pixel of another class; 0 where there is no other class."""
     other = labels != value
     if not other.any():
@@ -150,7 +147,7 @@ def _nearest_class(
     indices = ndimage.distance_transform_edt(
         ~other, sampling=spacing, return_distances=False, return_indices=True
     )
-    nearest: NDArray[Any] = labels[tuple(index[lost] for index in indices)]
+    nearest: AnyArray = labels[tuple(index[lost] for index in indices)]
     return nearest
 
 
@@ -198,7 +195,7 @@ def _fill_holes(mask: Mask, max_pixels: float) -> Mask:
 
 def _remove_components(mask: Mask, min_pixels: float, *, largest: bool) -> Mask:
     """Drop small connected components, or all but the largest."""
-    components: NDArray[Any] = measure.label(mask, connectivity=mask.ndim)  # type: ignore[no-untyped-call]
+    components: AnyArray = measure.label(mask, connectivity=mask.ndim)  # type: ignore[no-untyped-call]
     sizes = np.bincount(components.ravel())
     sizes[0] = 0
     kept = sizes >= max(min_pixels * (1 - TOLERANCE), 1)

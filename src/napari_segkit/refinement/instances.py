@@ -15,7 +15,8 @@ from napari_segkit.steps import Step
 
 from .blocks import Region, add_margin
 from .probability_maps import ProbabilityMaps
-from .smooth import SmoothingConfig, halo, smooth_frame
+from .smooth import smooth_frame
+from .smoothing_method import SmoothingConfig, SmoothingMethod, smoothing_method
 
 MIN_PROBABILITY = 1e-6  # below it, a class has no meaningful distribution over levels
 
@@ -37,9 +38,10 @@ def smooth_objects(
     masks = np.empty(len(candidates), object)
     boxes = np.empty((len(candidates), 4), np.float32)
     shape = image.spatial_shape(2)
+    method = smoothing_method(config, image.spacing[-2:])
     for number in range(len(candidates)):
         mask, box = paste(candidates.masks[number], candidates.boxes[number], shape)
-        masks[number] = _smooth_mask(mask, box, image, frame, config, statistics, device)
+        masks[number] = _smooth_mask(mask, box, image, frame, method, statistics, device)
         boxes[number] = [box[1].start, box[0].start, box[1].stop, box[0].stop]
         yield Step(number + 1, len(candidates))
     return replace(candidates, boxes=boxes, masks=masks)
@@ -70,17 +72,17 @@ def _smooth_mask(
     box: Region,
     image: AxesImage,
     frame: dict[str, int],
-    config: SmoothingConfig,
+    method: SmoothingMethod,
     statistics: Statistics | None,
     device: str,
 ) -> NDArray[np.float16]:
-    outer, inside = add_margin(box, halo(config, image.spacing[-2:]), image.spatial_shape(2))
+    outer, inside = add_margin(box, method.halo(), image.spatial_shape(2))
     probabilities = np.zeros((2, *(axis.stop - axis.start for axis in outer)), np.float32)
     probabilities[1][inside] = mask.clip(0, 1)
     probabilities[0] = 1 - probabilities[1]
     crop = AxesImage(image.read(frame, outer), "CYX", image.spacing, image.name)
     maps = ProbabilityMaps(probabilities, crop, statistics)
     smoothed = np.empty(probabilities.shape[1:], np.float32)
-    for block, values in smooth_frame(maps, {}, config, device):
+    for block, values in smooth_frame(maps, {}, method, device):
         smoothed[block] = values[1]
     return smoothed[inside].astype(np.float16)

@@ -12,26 +12,16 @@ from torch.nn.functional import pad
 from napari_segkit.config import MRFConfig
 from napari_segkit.devices import choose
 
-from .blocks import BlockSmoother, Region
+from .blocks import Region
+from .smoothing_method import BlockSmoother, SmoothingMethod
 
 MIN_PROBABILITY = 1e-6  # a probability of 0 could never change
 TOLERANCE = 1e-4  # iterations end once no probability changes by more
 MAX_HALO = 16  # pixels; no noticeable influence from beyond. Even, as the blocks' first pixels are
 
 
-def uses_image(config: MRFConfig) -> bool:
-    return config.intensity_sigma is not None
-
-
-def halo(config: MRFConfig, spacing: Sequence[float]) -> list[int]:
-    """Margin of a block in pixels along each axis: two for each iteration."""
-    return [min(2 * config.iterations, MAX_HALO)] * len(spacing)
-
-
-def make_smoother(
-    config: MRFConfig, classes: int, spacing: Sequence[float], device: str
-) -> BlockSmoother:
-    """Make a function that smooths one block, on a device.
+class MRF(SmoothingMethod):
+    """Grid MRF.
 
     Minimises the energy of a labelling ``x`` with the probabilities ``p``,
 
@@ -47,26 +37,37 @@ def make_smoother(
     marginals from the field's distribution (mean field). ICM returns each pixel's probabilities
     given its neighbours' classes.
     """
-    torch_device = choose(device)
 
-    @torch.inference_mode()
-    def run(
-        probabilities: NDArray[np.float32],
-        intensities: NDArray[np.float32] | None,
-        start: Sequence[int],
-    ) -> NDArray[np.float32]:
-        before = torch.from_numpy(probabilities).to(torch_device)
-        scaled = None
-        if intensities is not None and config.intensity_sigma is not None:
-            scale = config.intensity_sigma * len(intensities) ** 0.5
-            scaled = torch.from_numpy(intensities).to(torch_device) / scale
-        field = PottsField(
-            before.shape[1:], neighbours(spacing, diagonals=config.diagonals), scaled
-        )
+    def __init__(self, config: MRFConfig, spacing: Sequence[float]) -> None:
+        super().__init__(spacing)
+        self.uses_image, self._config = config.uses_image, config
+
+    def halo(self) -> list[int]:
+        """Two pixels for each iteration."""
+        return [min(2 * self._config.iterations, MAX_HALO)] * len(self.spacing)
+
+    def block_smoother(
+        self, classes: int, device: str, components: NDArray[np.float32] | None = None
+    ) -> BlockSmoother:
+        torch_device, config = choose(device), self._config
+        pairs = neighbours(self.spacing, diagonals=config.diagonals)
         belief = _one_hot if config.method == "icm" else _marginals
-        return field.smooth(before, config.weight, config.iterations, belief).cpu().numpy()
 
-    return run
+        @torch.inference_mode()
+        def run(
+            probabilities: NDArray[np.float32],
+            intensities: NDArray[np.float32] | None,
+            start: Sequence[int],
+        ) -> NDArray[np.float32]:
+            before = torch.from_numpy(probabilities).to(torch_device)
+            scaled = None
+            if intensities is not None and config.intensity_sigma is not None:
+                scale = config.intensity_sigma * len(intensities) ** 0.5
+                scaled = torch.from_numpy(intensities).to(torch_device) / scale
+            field = PottsField(before.shape[1:], pairs, scaled)
+            return field.smooth(before, config.weight, config.iterations, belief).cpu().numpy()
+
+        return run
 
 
 def neighbours(spacing: Sequence[float], *, diagonals: bool) -> list[tuple[tuple[int, ...], float]]:

@@ -1,41 +1,35 @@
 """From probabilities to labels: smooth, take the likeliest class, clean up."""
 
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
 from itertools import count
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from napari_segkit.config import RefineConfig
+from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.classes import classes_of, values_of
 from napari_segkit.images.labels import from_indices
+from napari_segkit.images.types import ImageSource, Labels, LazyArray
+from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Step, drain, map_steps
 
 from .blocks import Region
 from .probability_maps import ProbabilityMaps, as_probability_maps
-from .smooth import frame_blocks, smooth_frame, uses_image
-
-
-@dataclass(frozen=True)
-class RefinedLabels:
-    """Refined labels, and the smoothed probabilities if they were kept."""
-
-    labels: NDArray[np.unsignedinteger[Any]]  # class values
-    probabilities: NDArray[np.float32] | None  # (classes, *labels.shape)
+from .smooth import smooth_frame
+from .smoothing_method import smoothing_method
 
 
 def refine(
-    probabilities: Any,
-    image: Any = None,
+    probabilities: LazyArray | ArrayLike,
+    image: ImageSource | AxesImage | None = None,
     config: RefineConfig | None = None,
     *,
     values: Sequence[int] | None = None,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     device: str = "auto",
-) -> NDArray[np.unsignedinteger[Any]]:
+) -> Labels:
     """Turn probabilities into labels: smooth, take the likeliest class, clean up the classes.
 
     Parameters
@@ -82,8 +76,8 @@ def refine(
 
 
 def refine_blocks(
-    probabilities: Any,
-    image: Any = None,
+    probabilities: LazyArray | ArrayLike,
+    image: ImageSource | AxesImage | None = None,
     config: RefineConfig | None = None,
     *,
     values: Sequence[int] | None = None,
@@ -91,20 +85,21 @@ def refine_blocks(
     spacing: Sequence[float] | None = None,
     device: str = "auto",
     keep: bool = True,
-) -> Generator[Step, None, RefinedLabels]:
+) -> Generator[Step, None, LabelResult]:
     """Refine block by block: the generator behind `refine`.
 
     Without `keep`, the smoothed probabilities are never in memory as a whole, except for one frame
     at a time where classes are cleaned up.
     """
     config = config or RefineConfig()
-    needed = uses_image(config.smoother)
-    maps = as_probability_maps(probabilities, image, axes=axes, spacing=spacing, uses_image=needed)
+    maps = as_probability_maps(
+        probabilities, image, axes=axes, spacing=spacing, uses_image=config.uses_image
+    )
     label_values = _label_values(values, maps.probabilities.shape[0], config)
     shape = maps.image.label_shape
     labels = np.zeros(shape, np.min_scalar_type(max(label_values)))
     smoothed = np.zeros((len(label_values), *shape), np.float32) if keep else None
-    blocks = len(frame_blocks(maps.spatial, config.smoother, maps.spacing))
+    blocks = len(smoothing_method(config.smoother, maps.spacing).blocks(maps.spatial))
     done, total = count(1), blocks * maps.image.frame_count(maps.ndim)
     for frame in maps.frames():
         steps = refine_frame(maps, frame, config, label_values, device=device, keep=keep)
@@ -112,7 +107,7 @@ def refine_blocks(
         maps.image.write(labels, frame, refined.labels)
         if smoothed is not None and refined.probabilities is not None:
             maps.image.write(smoothed, frame, refined.probabilities)
-    return RefinedLabels(labels, smoothed)
+    return LabelResult(labels, maps.image.label_axes, probabilities=smoothed)
 
 
 def refine_frame(
@@ -124,38 +119,26 @@ def refine_frame(
     device: str,
     keep: bool,
     blocks: Sequence[Region] | None = None,
-) -> Generator[None, None, RefinedLabels]:
+) -> Generator[None, None, LabelResult]:
     """Refine one frame to ``([Z,] Y, X)`` labels; yields after each block."""
     needed = keep or bool(config.clean)
     smoothed = np.empty((len(values), *maps.spatial), np.float32) if needed else None
     likeliest = np.empty(maps.spatial, np.min_scalar_type(len(values)))
-    for block, probabilities in _smooth_blocks(maps, frame, config, device, blocks):
+    method = smoothing_method(config.smoother, maps.spacing)
+    for block, probabilities in smooth_frame(maps, frame, method, device, blocks):
         likeliest[block] = probabilities.argmax(axis=0)
         if smoothed is not None:
             smoothed[(slice(None), *block)] = probabilities
         yield
-    labels: NDArray[Any] = from_indices(likeliest, values)
+    labels: Labels = from_indices(likeliest, values)
     if config.clean:
         from .cleanup import clean
 
         labels = clean(
             labels, config.clean, probabilities=smoothed, values=values, spacing=maps.spacing
         )
-    return RefinedLabels(labels, smoothed if keep else None)
-
-
-def _smooth_blocks(
-    maps: ProbabilityMaps,
-    frame: dict[str, int],
-    config: RefineConfig,
-    device: str,
-    blocks: Sequence[Region] | None,
-) -> Iterator[tuple[Region, NDArray[np.float32]]]:
-    blocks = blocks or frame_blocks(maps.spatial, config.smoother, maps.spacing)
-    if config.smoother:
-        yield from smooth_frame(maps, frame, config.smoother, device, blocks=blocks)
-    else:
-        yield from ((block, maps.read(frame, block)) for block in blocks)
+    axes = SPATIAL[-maps.ndim :]
+    return LabelResult(labels, axes, probabilities=smoothed if keep else None)
 
 
 def _label_values(

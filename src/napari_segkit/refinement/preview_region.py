@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_segkit.config import RefineConfig, SuperpixelConfig
+from napari_segkit.images.types import AnyArray
 from napari_segkit.steps import drain
 
 from .blocks import Region, add_margin, relative_to
 from .pipeline import refine_frame
 from .probability_maps import ProbabilityMaps
-from .smooth import frame_blocks, halo
+from .smoothing_method import smoothing_method
 
 
 def refine_region(
@@ -23,7 +21,7 @@ def refine_region(
     *,
     device: str,
     margin: Sequence[int] | None = None,
-) -> NDArray[np.unsignedinteger]:
+) -> AnyArray:
     """Labels of a ``[Z,] Y, X`` region, as refining the full frame would give them.
 
     Clean-up by size may differ, as components end at the margin (None: as wide as the smoothing
@@ -34,8 +32,8 @@ def refine_region(
     if tiles:
         outer = tuple(slice(a.start, b.stop) for a, b in zip(tiles[0], tiles[-1], strict=True))
     else:
-        margin = refine_halo(config, maps.spacing) if margin is None else margin
-        outer, _ = add_margin(region, margin, maps.spatial)
+        halo = smoothing_method(config.smoother, maps.spacing).halo()
+        outer, _ = add_margin(region, halo if margin is None else margin, maps.spatial)
     crop = maps.crop(frame, outer)
     (only,) = crop.frames()  # a volume of one slice is a 2D frame
     blocks = [relative_to(tile, outer)[-crop.ndim :] for tile in tiles]
@@ -50,7 +48,7 @@ def tiles_touching(maps: ProbabilityMaps, region: Region, config: RefineConfig) 
         return []
     return [
         tile
-        for tile in frame_blocks(maps.spatial, config.smoother, maps.spacing)
+        for tile in smoothing_method(config.smoother, maps.spacing).blocks(maps.spatial)
         if all(t.start < r.stop and r.start < t.stop for t, r in zip(tile, region, strict=True))
     ]
 
@@ -70,8 +68,3 @@ def limit_to_tiles(
         shorter = slice(side.start + trim, max(side.start + trim + 1, side.stop - trim))
         region = (*region[:longest], shorter, *region[longest + 1 :])
     return region
-
-
-def refine_halo(config: RefineConfig, spacing: Sequence[float]) -> list[int]:
-    """Margin within which pixels influence a region, along each axis."""
-    return halo(config.smoother, spacing) if config.smoother else [0] * len(spacing)

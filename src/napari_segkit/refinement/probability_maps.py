@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image
 from napari_segkit.images.intensity import Statistics, measure_statistics
+from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
 
 MAX_CHANNELS = 4  # of the lattice; an image of more is projected onto its principal components
 MAX_SAMPLE = 512  # pixels along an axis from which these are computed
@@ -19,7 +20,7 @@ TOLERANCE = 0.01  # how far probabilities may be from summing to one, in float16
 class ProbabilityMaps:
     """Class probabilities and their image, read block by block."""
 
-    probabilities: Any  # (classes, *shape of the image without its channel axis)
+    probabilities: LazyArray  # (classes, *shape of the image without its channel axis)
     image: AxesImage
     statistics: Statistics | None  # scale the intensities; None where the image is not used
     components: NDArray[np.float32] | None = None  # of a crop: those of the full image
@@ -67,7 +68,7 @@ class ProbabilityMaps:
         maps, components = self.read(frame, region), self.principal_components(frame)
         return replace(self, probabilities=maps, image=image, components=components)
 
-    def view(self, array: NDArray[Any], frame: dict[str, int]) -> NDArray[Any]:
+    def view(self, array: AnyArray, frame: dict[str, int]) -> AnyArray:
         """View one frame of an array shaped like the probabilities as ``(classes, [Z,] Y, X)``."""
         axes = self.image.label_axes
         part = array[(slice(None), *(frame.get(a, slice(None)) for a in axes))]
@@ -101,8 +102,8 @@ class ProbabilityMaps:
 
 
 def as_probability_maps(
-    probabilities: Any,
-    image: Any,
+    probabilities: LazyArray | ArrayLike,
+    image: ImageSource | AxesImage | None,
     *,
     axes: str | None,
     spacing: Sequence[float] | None,
@@ -112,7 +113,7 @@ def as_probability_maps(
 
     Without an image, axes and spacing are those of the probabilities without their class axis.
     """
-    maps = probabilities if hasattr(probabilities, "ndim") else np.asarray(probabilities)
+    maps: LazyArray = probabilities if _is_lazy(probabilities) else np.asarray(probabilities)
     _check_probabilities(maps)
     if image is None:
         if uses_image:
@@ -122,7 +123,7 @@ def as_probability_maps(
                 "MRF: intensity_sigma None)."
             )
         image = np.broadcast_to(np.uint8(0), maps.shape[1:])
-        axes = axes or "TZYX"[-image.ndim :]
+        axes = axes or "TZYX"[1 - maps.ndim :]
     image = as_image(image, axes, spacing, labels_shape=maps.shape[1:])
     if image.label_shape != tuple(maps.shape[1:]):
         raise ValueError(
@@ -134,7 +135,11 @@ def as_probability_maps(
     return ProbabilityMaps(maps, image, measure_statistics([image], ndim) if uses_image else None)
 
 
-def _check_probabilities(maps: Any) -> None:
+def _is_lazy(array: object) -> TypeGuard[LazyArray]:
+    return hasattr(array, "ndim")
+
+
+def _check_probabilities(maps: LazyArray) -> None:
     if maps.ndim < 3 or 0 in maps.shape:
         raise ValueError(
             f"The probabilities have the shape {tuple(maps.shape)}: give (classes, Y, X) or "
@@ -152,7 +157,7 @@ def _check_probabilities(maps: Any) -> None:
         )
 
 
-def _spatial_last(block: NDArray[Any], axes: str, frame: dict[str, int], ndim: int) -> NDArray[Any]:
+def _spatial_last(block: AnyArray, axes: str, frame: dict[str, int], ndim: int) -> AnyArray:
     """Reorder ``(classes, *axes not in frame)`` to ``(classes, [Z,] Y, X)``."""
     left = [a for a in axes if a not in frame]
     return block.transpose(0, *(1 + left.index(a) for a in SPATIAL[-ndim:]))

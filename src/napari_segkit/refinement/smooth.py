@@ -1,54 +1,28 @@
 """Smooth class probabilities block by block."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
+from napari_segkit.config import CRFConfig
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.types import ImageSource, LazyArray
 from napari_segkit.steps import Step, drain
 
-from .blocks import BlockSmoother, Region, add_margin, split_into_blocks
+from .blocks import Region, add_margin
 from .probability_maps import ProbabilityMaps, as_probability_maps
-
-SmoothingConfig = CRFConfig | MRFConfig | SuperpixelConfig
-MAX_BLOCK = 2**22  # pixels
-
-
-def _crf() -> Any:
-    from .crf import mean_field
-
-    return mean_field
-
-
-def _mrf() -> Any:
-    from . import mrf
-
-    return mrf
-
-
-def _superpixels() -> Any:
-    from .superpixels import voting
-
-    return voting
-
-
-METHODS: dict[type, Callable[[], Any]] = {
-    CRFConfig: _crf,
-    MRFConfig: _mrf,
-    SuperpixelConfig: _superpixels,
-}
+from .smoothing_method import SmoothingConfig, SmoothingMethod, smoothing_method
 
 
 def smooth(
-    probabilities: Any,
-    image: Any = None,
+    probabilities: LazyArray | ArrayLike,
+    image: ImageSource | AxesImage | None = None,
     config: SmoothingConfig | None = None,
     *,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
-    compatibility: Any = None,
+    compatibility: ArrayLike | None = None,
     device: str = "auto",
 ) -> NDArray[np.float32]:
     """Smooth class probabilities so that boundaries follow the edges of the image.
@@ -106,27 +80,26 @@ def smooth(
 
 
 def smooth_blocks(
-    probabilities: Any,
-    image: Any = None,
+    probabilities: LazyArray | ArrayLike,
+    image: ImageSource | AxesImage | None = None,
     config: SmoothingConfig | None = None,
     *,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
-    compatibility: Any = None,
+    compatibility: ArrayLike | None = None,
     device: str = "auto",
 ) -> Generator[Step, None, NDArray[np.float32]]:
     """Smooth block by block: the generator behind `smooth`, with the same arguments."""
     config = config or CRFConfig()
     maps = as_probability_maps(
-        probabilities, image, axes=axes, spacing=spacing, uses_image=uses_image(config)
+        probabilities, image, axes=axes, spacing=spacing, uses_image=config.uses_image
     )
-    if compatibility is not None and not isinstance(config, CRFConfig):
-        raise ValueError("compatibility is for a CRFConfig only: leave it out, or choose a CRF.")
+    costs = None if compatibility is None else np.asarray(compatibility, np.float32)
+    method = smoothing_method(config, maps.spacing, costs)
     smoothed = np.empty(maps.probabilities.shape, np.float32)
-    blocks = frame_blocks(maps.spatial, config, maps.spacing)
-    total, done = len(blocks) * maps.image.frame_count(maps.ndim), 0
+    total, done = len(method.blocks(maps.spatial)) * maps.image.frame_count(maps.ndim), 0
     for frame in maps.frames():
-        for block, values in smooth_frame(maps, frame, config, device, compatibility, blocks):
+        for block, values in smooth_frame(maps, frame, method, device):
             maps.view(smoothed, frame)[(slice(None), *block)] = values
             done += 1
             yield Step(done, total)
@@ -136,63 +109,17 @@ def smooth_blocks(
 def smooth_frame(
     maps: ProbabilityMaps,
     frame: dict[str, int],
-    config: SmoothingConfig,
+    method: SmoothingMethod,
     device: str,
-    compatibility: Any = None,
     blocks: Sequence[Region] | None = None,
 ) -> Iterator[tuple[Region, NDArray[np.float32]]]:
     """Yield each block of one frame and its smoothed ``(classes, *block)`` probabilities."""
-    in_crf = isinstance(config, CRFConfig) and uses_image(config)
-    smoother = make_smoother(
-        config,
-        maps.probabilities.shape[0],
-        maps.spacing,
-        device,
-        compatibility=compatibility,
-        components=maps.principal_components(frame) if in_crf else None,
-    )
-    for block in blocks or frame_blocks(maps.spatial, config, maps.spacing):
-        outer, inside = add_margin(block, halo(config, maps.spacing), maps.spatial)
+    reduced = method.uses_image and method.few_channels
+    components = maps.principal_components(frame) if reduced else None
+    smoother = method.block_smoother(maps.probabilities.shape[0], device, components)
+    for block in blocks or method.blocks(maps.spatial):
+        outer, inside = add_margin(block, method.halo(), maps.spatial)
         start = [axis.start for axis in outer]
-        values = smoother(maps.read(frame, outer), maps.intensities(frame, outer), start)
+        intensities = maps.intensities(frame, outer) if method.uses_image else None
+        values = smoother(maps.read(frame, outer), intensities, start)
         yield block, values[(slice(None), *inside)]
-
-
-def make_smoother(
-    config: SmoothingConfig,
-    classes: int,
-    spacing: Sequence[float],
-    device: str,
-    *,
-    compatibility: Any = None,
-    components: NDArray[np.float32] | None = None,
-) -> BlockSmoother:
-    """Make a function that smooths one block; ValueError if the method cannot (2D only, say)."""
-    method = METHODS[type(config)]()
-    smoother: BlockSmoother
-    if isinstance(config, CRFConfig):
-        smoother = method.make_smoother(config, classes, spacing, device, compatibility, components)
-    else:
-        smoother = method.make_smoother(config, classes, spacing, device)
-    return smoother
-
-
-def halo(config: SmoothingConfig, spacing: Sequence[float]) -> list[int]:
-    """Margin that a block needs, in pixels along each axis."""
-    return list(METHODS[type(config)]().halo(config, spacing))
-
-
-def frame_blocks(
-    shape: Sequence[int], config: SmoothingConfig | None, spacing: Sequence[float]
-) -> list[Region]:
-    """Blocks in which a frame is smoothed, or only read (None)."""
-    if isinstance(config, SuperpixelConfig):
-        from .superpixels.generate import split_into_tiles
-
-        return split_into_tiles(shape, config, spacing)
-    return list(split_into_blocks(shape, MAX_BLOCK))
-
-
-def uses_image(config: SmoothingConfig | None) -> bool:
-    """Whether a method needs the image; None smooths nothing."""
-    return config is not None and bool(METHODS[type(config)]().uses_image(config))

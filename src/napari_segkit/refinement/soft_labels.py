@@ -1,7 +1,6 @@
 """Turn plain labels into class probabilities."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +8,13 @@ from numpy.typing import NDArray
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.classes import LabelClass, classes_of
 from napari_segkit.images.labels import LabelsError, count_values, read_label_arrays, to_indices
+from napari_segkit.images.types import ImageSource
 
 MAX_CLASSES = 255  # labels with more values are taken for instance ids
 
 
 def soft_labels(
-    labels: Any,
+    labels: ImageSource,
     *,
     values: Sequence[int] | None = None,
     certainty: float = 0.8,
@@ -59,7 +59,7 @@ class SoftLabels:
 
     def __init__(
         self,
-        labels: Any,
+        labels: ImageSource,
         values: Sequence[int],
         *,
         certainty: float = 0.8,
@@ -79,7 +79,7 @@ class SoftLabels:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[np.float32]:
+    def __getitem__(self, index: tuple[slice | int, ...]) -> NDArray[np.float32]:
         (labels,) = read_label_arrays([self._labels[index[1:]]])
         indices = to_indices(labels, self.values)
         rest = np.float32((1 - self._certainty) / (len(self) - 1))
@@ -87,11 +87,12 @@ class SoftLabels:
         for position, soft in enumerate(probabilities):
             soft[indices == position] = self._certainty
             soft[indices < 0] = self._guess
-        return probabilities[index[0]]
+        soft_classes: NDArray[np.float32] = probabilities[index[0]]
+        return soft_classes
 
 
 def all_classes(
-    labels: Any, named: Sequence[LabelClass] = (), *, unlabelled: int | None = None
+    labels: ImageSource, named: Sequence[LabelClass] = (), *, unlabelled: int | None = None
 ) -> tuple[LabelClass, ...]:
     """Classes of plain labels in rising order: those in the pixels and those that are named."""
     by_value = {c.value: c for c in named}

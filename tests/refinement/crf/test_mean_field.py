@@ -232,7 +232,7 @@ def test_blocks_agree_with_the_full_image(monkeypatch):
     given_ = noisy_probabilities(image, 2, 2)
     config = replace(STRONG, appearance_sigma=8)
     whole = smooth(given_, image, config)
-    monkeypatch.setattr(smoothing, "MAX_BLOCK", 50 * 50)
+    monkeypatch.setattr("napari_segkit.refinement.smoothing_method.MAX_BLOCK", 50 * 50)
     steps = smoothing.smooth_blocks(given_, image, config)
     seen = [next(steps)]
     assert seen[0].total >= 6
@@ -248,7 +248,7 @@ def test_blocks_of_many_channels_agree_with_the_full_image(monkeypatch):
     given_ = noisy_probabilities(blobs((80, 90)), 3, 2)
     config = replace(STRONG, appearance_sigma=6, appearance_weight=5, intensity_sigma=0.1)
     whole = smooth(given_, image, config, axes="CYX")
-    monkeypatch.setattr(smoothing, "MAX_BLOCK", 40 * 40)
+    monkeypatch.setattr("napari_segkit.refinement.smoothing_method.MAX_BLOCK", 40 * 40)
     blocks = smooth(given_, image, config, axes="CYX")
     assert (blocks.argmax(0) == whole.argmax(0)).mean() > 0.999
 

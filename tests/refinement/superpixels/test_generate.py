@@ -8,7 +8,6 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from napari_segkit import RefineConfig, SuperpixelConfig, refine, smooth, superpixels
-from napari_segkit.refinement import smooth as smoothing
 from napari_segkit.refinement.preview_region import limit_to_tiles, refine_region, tiles_touching
 from napari_segkit.refinement.probability_maps import as_probability_maps
 from napari_segkit.refinement.superpixels import generate as module
@@ -208,7 +207,7 @@ def test_the_vote_is_over_the_superpixels_of_a_large_image(largest, monkeypatch)
     image, _ = blobs((50, 75))
     first = noise(image.shape, 1)
     monkeypatch.setattr(module, "MAX_TILE", 900)
-    monkeypatch.setattr(smoothing, "MAX_BLOCK", largest)
+    monkeypatch.setattr("napari_segkit.refinement.smoothing_method.MAX_BLOCK", largest)
     voted = smooth(np.stack([first, 1 - first]), image, SuperpixelConfig(size=8))[0]
     labels = superpixels(image, SuperpixelConfig(size=8))
     np.testing.assert_allclose(voted, _means(first, labels), rtol=1e-4)

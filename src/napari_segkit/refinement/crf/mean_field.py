@@ -1,8 +1,7 @@
 """Fully connected CRF by mean field (Kraehenbuehl and Koltun 2011), on any device."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +9,8 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import CRFConfig
 from napari_segkit.devices import choose
-from napari_segkit.refinement.blocks import BlockSmoother
+from napari_segkit.images.types import AnyArray
+from napari_segkit.refinement.smoothing_method import BlockSmoother, SmoothingMethod
 
 from .permutohedral_lattice import BilateralKernel
 from .spatial_gaussian import SpatialKernel
@@ -18,10 +18,60 @@ from .spatial_gaussian import SpatialKernel
 HALO = 3  # sigmas
 MIN_SIGMA = 0.05  # pixels: no smaller sigma changes anything
 MIN_PROBABILITY = 1e-6  # a probability of 0 could never change
+Kernel = Callable[[torch.Tensor], torch.Tensor]  # filters (channels, *spatial)
 
 
-def uses_image(config: CRFConfig) -> bool:
-    return config.appearance_weight > 0
+class CRF(SmoothingMethod):
+    """Fully connected CRF; `compatibility` ``(classes, classes)`` are costs of neighbours."""
+
+    few_channels = True
+
+    def __init__(
+        self,
+        config: CRFConfig,
+        spacing: Sequence[float],
+        compatibility: AnyArray | None = None,
+    ) -> None:
+        super().__init__(spacing)
+        self.uses_image = config.uses_image
+        self._config, self._compatibility = config, compatibility
+        self._smoothness, self._appearance = sigmas(config, spacing)
+
+    def halo(self) -> list[int]:
+        weights = self._config.smoothness_weight, self._config.appearance_weight
+        used = [s for s, w in zip((self._smoothness, self._appearance), weights, strict=True) if w]
+        return [
+            ceil(HALO * max(axis)) for axis in zip([0.0] * len(self.spacing), *used, strict=True)
+        ]
+
+    def block_smoother(
+        self, classes: int, device: str, components: NDArray[np.float32] | None = None
+    ) -> BlockSmoother:
+        torch_device, config = choose(device), self._config
+        costs = None
+        if self._compatibility is not None:
+            costs = _costs(self._compatibility, classes, torch_device)
+
+        @torch.inference_mode()
+        def run(
+            probabilities: NDArray[np.float32],
+            intensities: NDArray[np.float32] | None,
+            start: Sequence[int],
+        ) -> NDArray[np.float32]:
+            before = torch.from_numpy(probabilities).to(torch_device)
+            kernels: list[tuple[float, Kernel]] = []
+            if config.smoothness_weight:
+                kernel = SpatialKernel(before.shape[1:], self._smoothness, torch_device)
+                kernels.append((config.smoothness_weight, kernel))
+            if intensities is not None and config.appearance_weight:
+                if components is not None:
+                    intensities = np.tensordot(components, intensities, axes=1)
+                scaled = torch.from_numpy(intensities).to(torch_device) / config.intensity_sigma
+                bilateral = BilateralKernel(scaled, self._appearance, start)
+                kernels.append((config.appearance_weight, bilateral))
+            return mean_field(before, kernels, config.iterations, costs).cpu().numpy()
+
+        return run
 
 
 def sigmas(config: CRFConfig, spacing: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -34,54 +84,9 @@ def sigmas(config: CRFConfig, spacing: Sequence[float]) -> tuple[list[float], li
     return smoothness, appearance
 
 
-def halo(config: CRFConfig, spacing: Sequence[float]) -> list[int]:
-    """Margin of a block in pixels along each axis."""
-    smoothness, appearance = sigmas(config, spacing)
-    smoothness = smoothness if config.smoothness_weight else [0.0] * len(smoothness)
-    appearance = appearance if config.appearance_weight else [0.0] * len(appearance)
-    return [ceil(HALO * max(both)) for both in zip(smoothness, appearance, strict=True)]
-
-
-def make_smoother(
-    config: CRFConfig,
-    classes: int,
-    spacing: Sequence[float],
-    device: str,
-    compatibility: Any = None,
-    components: NDArray[np.float32] | None = None,
-) -> BlockSmoother:
-    """Make a function that smooths one block, on a device.
-
-    `components` ``(features, C)`` project an image of many channels onto a few.
-    """
-    torch_device = choose(device)
-    costs = None if compatibility is None else _costs(compatibility, classes, torch_device)
-    smoothness, appearance = sigmas(config, spacing)
-
-    @torch.inference_mode()
-    def run(
-        probabilities: NDArray[np.float32],
-        intensities: NDArray[np.float32] | None,
-        start: Sequence[int],
-    ) -> NDArray[np.float32]:
-        before = torch.from_numpy(probabilities).to(torch_device)
-        kernels: list[tuple[float, Any]] = []
-        if config.smoothness_weight:
-            kernel = SpatialKernel(before.shape[1:], smoothness, torch_device)
-            kernels.append((config.smoothness_weight, kernel))
-        if intensities is not None and config.appearance_weight:
-            if components is not None:
-                intensities = np.tensordot(components, intensities, axes=1)
-            scaled = torch.from_numpy(intensities).to(torch_device) / config.intensity_sigma
-            kernels.append((config.appearance_weight, BilateralKernel(scaled, appearance, start)))
-        return mean_field(before, kernels, config.iterations, costs).cpu().numpy()
-
-    return run
-
-
 def mean_field(
     probabilities: torch.Tensor,
-    kernels: Sequence[tuple[float, Any]],
+    kernels: Sequence[tuple[float, Kernel]],
     iterations: int,
     costs: torch.Tensor | None = None,
 ) -> torch.Tensor:
@@ -108,7 +113,7 @@ def mean_field(
     return marginals
 
 
-def _costs(compatibility: Any, classes: int, device: torch.device) -> torch.Tensor:
+def _costs(compatibility: AnyArray, classes: int, device: torch.device) -> torch.Tensor:
     costs = np.asarray(compatibility, np.float32)
     if costs.shape != (classes, classes) or not np.isfinite(costs).all():
         raise ValueError(

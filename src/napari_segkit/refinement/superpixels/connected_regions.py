@@ -1,12 +1,12 @@
 """Make superpixels connected and merge small ones."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage import measure
+
+from napari_segkit.images.types import AnyArray
 
 MIN_SIZE = 0.25  # of a typical superpixel; smaller components are merged with a neighbour
 
@@ -14,7 +14,7 @@ Labels = NDArray[np.int32]
 
 
 def enforce_connectivity(
-    labels: NDArray[Any], mask: NDArray[np.bool_], min_pixels: float, faces: NDArray[np.float64]
+    labels: AnyArray, mask: NDArray[np.bool_], min_pixels: float, faces: NDArray[np.float64]
 ) -> Labels:
     """Label each connected component 1 to n in raster order; 0 outside the mask.
 
@@ -34,14 +34,14 @@ def enforce_connectivity(
         components = merged[components]
 
 
-def _label(labels: NDArray[Any]) -> Labels:
-    components: NDArray[Any] = measure.label(labels, connectivity=1)  # type: ignore[no-untyped-call]
+def _label(labels: AnyArray) -> Labels:
+    components: AnyArray = measure.label(labels, connectivity=1)  # type: ignore[no-untyped-call]
     return components.astype(np.int32)
 
 
 def _longest_boundaries(
     components: Labels, small: NDArray[np.bool_], faces: NDArray[np.float64]
-) -> tuple[NDArray[Any], NDArray[Any]]:
+) -> tuple[AnyArray, AnyArray]:
     """Small components that have neighbours, and the neighbour of each."""
     count, keys, areas = len(small), [], []
     for axis, face in enumerate(faces):

@@ -1,7 +1,6 @@
 """Superpixels in 2D and 3D: small regions of similar intensity."""
 
 from collections.abc import Generator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from napari_segkit.config import SuperpixelConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.intensity import measure_statistics, require_finite
 from napari_segkit.images.resample import resize_linear
+from napari_segkit.images.types import ImageSource, LazyArray
 from napari_segkit.refinement.blocks import Region, split_into_blocks
 from napari_segkit.steps import Step, drain
 
@@ -26,10 +26,10 @@ Labels = NDArray[np.int32]
 
 
 def superpixels(
-    image: Any,
+    image: ImageSource | AxesImage,
     config: SuperpixelConfig | None = None,
     *,
-    mask: Any = None,
+    mask: ImageSource | None = None,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
 ) -> Labels:
@@ -84,18 +84,19 @@ def superpixels(
 
 
 def superpixel_tiles(
-    image: Any,
+    image: ImageSource | AxesImage,
     config: SuperpixelConfig | None = None,
     *,
-    mask: Any = None,
+    mask: ImageSource | None = None,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
 ) -> Generator[Step, None, Labels]:
     """Segment tile by tile: the generator behind `superpixels`, with the same arguments."""
     config = config or SuperpixelConfig()
-    mask = None if mask is None else full_resolution(mask)
-    image = as_image(image, axes, spacing, labels_shape=None if mask is None else mask.shape)
-    mask_image = _mask_image(mask, image)
+    mask_array = None if mask is None else full_resolution(mask)
+    shape = None if mask_array is None else mask_array.shape
+    image = as_image(image, axes, spacing, labels_shape=shape)
+    mask_image = _mask_image(mask_array, image)
     ndim = 3 if image.length("Z") > 1 else 2
     spacing = image.spacing[-ndim:]
     check_method(config, spacing)
@@ -202,7 +203,7 @@ def _scale_factors(spacing: Sequence[float], size: float) -> NDArray[np.float64]
     return np.minimum(np.divide(spacing, min(spacing)), size)
 
 
-def _mask_image(mask: Any, image: AxesImage) -> AxesImage:
+def _mask_image(mask: LazyArray | None, image: AxesImage) -> AxesImage:
     """The mask with the image's axes; True everywhere if there is none."""
     shape = image.label_shape
     if mask is None:

@@ -8,19 +8,20 @@ about the requested width, and the compactness that is best for SLIC suits the o
 
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import segmentation
 
+from napari_segkit.images.types import AnyArray
+
 from .connected_regions import MIN_SIZE
 
 Floats = NDArray[np.float32]
 
 
-def _slic(pixels: Floats, size: float, compactness: float) -> NDArray[Any]:
+def _slic(pixels: Floats, size: float, compactness: float) -> AnyArray:
     value_range = float(np.ptp(pixels)) or 1.0  # slic divides by the tile's range: undone here
     return segmentation.slic(
         pixels,
@@ -32,7 +33,7 @@ def _slic(pixels: Floats, size: float, compactness: float) -> NDArray[Any]:
     )
 
 
-def _watershed(pixels: Floats, size: float, compactness: float) -> NDArray[Any]:
+def _watershed(pixels: Floats, size: float, compactness: float) -> AnyArray:
     """Compact watershed of the gradient magnitude, from a grid of seeds."""
     gradient = np.sqrt(sum(ndimage.gaussian_gradient_magnitude(c, 1.0) ** 2 for c in pixels))
     counts = [max(1, round(n / size)) for n in gradient.shape]
@@ -44,18 +45,18 @@ def _watershed(pixels: Floats, size: float, compactness: float) -> NDArray[Any]:
     )
 
 
-def _felzenszwalb(pixels: Floats, size: float, compactness: float) -> NDArray[Any]:
+def _felzenszwalb(pixels: Floats, size: float, compactness: float) -> AnyArray:
     min_pixels = max(1, round(MIN_SIZE * size**2))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Got image with third dimension")  # many channels
-        labels: NDArray[Any] = segmentation.felzenszwalb(
+        labels: AnyArray = segmentation.felzenszwalb(
             pixels, scale=13 * compactness * size, min_size=min_pixels, channel_axis=0
         )
     return labels + 1
 
 
-def _quickshift(pixels: Floats, size: float, compactness: float) -> NDArray[Any]:
-    labels: NDArray[Any] = segmentation.quickshift(  # type: ignore[no-untyped-call]
+def _quickshift(pixels: Floats, size: float, compactness: float) -> AnyArray:
+    labels: AnyArray = segmentation.quickshift(  # type: ignore[no-untyped-call]
         pixels,
         ratio=0.5 * size / compactness,
         kernel_size=max(1.0, 0.2 * size),
@@ -66,7 +67,7 @@ def _quickshift(pixels: Floats, size: float, compactness: float) -> NDArray[Any]
     return labels + 1
 
 
-METHODS: dict[str, Callable[[Floats, float, float], NDArray[Any]]] = {
+METHODS: dict[str, Callable[[Floats, float, float], AnyArray]] = {
     "slic": _slic,
     "watershed": _watershed,
     "felzenszwalb": _felzenszwalb,

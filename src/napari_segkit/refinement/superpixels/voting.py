@@ -6,35 +6,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import SuperpixelConfig
-from napari_segkit.refinement.blocks import BlockSmoother
+from napari_segkit.refinement.blocks import Region
+from napari_segkit.refinement.smoothing_method import BlockSmoother, SmoothingMethod
 
-from .generate import check_method, segment_tile
-
-
-def uses_image(config: SuperpixelConfig) -> bool:
-    return True
+from .generate import check_method, segment_tile, split_into_tiles
 
 
-def halo(config: SuperpixelConfig, spacing: Sequence[float]) -> list[int]:
-    """No margin: blocks are the tiles of `superpixels`, where superpixels end."""
-    return [0] * len(spacing)
+class SuperpixelVoting(SmoothingMethod):
+    """Blocks are the tiles of `superpixels`, where superpixels end; always on the CPU."""
 
+    uses_image = True
 
-def make_smoother(
-    config: SuperpixelConfig, classes: int, spacing: Sequence[float], device: str
-) -> BlockSmoother:
-    """Make a function that smooths one tile, always on the CPU."""
-    check_method(config, spacing)
+    def __init__(self, config: SuperpixelConfig, spacing: Sequence[float]) -> None:
+        super().__init__(spacing)
+        check_method(config, spacing)
+        self._config = config
 
-    def run(
-        probabilities: NDArray[np.float32],
-        intensities: NDArray[np.float32] | None,
-        start: Sequence[int],
-    ) -> NDArray[np.float32]:
-        assert intensities is not None
-        return region_means(segment_tile(intensities, config, spacing), probabilities)
+    def blocks(self, shape: Sequence[int]) -> list[Region]:
+        return split_into_tiles(shape, self._config, self.spacing)
 
-    return run
+    def block_smoother(
+        self, classes: int, device: str, components: NDArray[np.float32] | None = None
+    ) -> BlockSmoother:
+        def run(
+            probabilities: NDArray[np.float32],
+            intensities: NDArray[np.float32] | None,
+            start: Sequence[int],
+        ) -> NDArray[np.float32]:
+            assert intensities is not None
+            return region_means(
+                segment_tile(intensities, self._config, self.spacing), probabilities
+            )
+
+        return run
 
 
 def region_means(

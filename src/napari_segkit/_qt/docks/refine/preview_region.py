@@ -107,12 +107,13 @@ def _measure_intensities(
 def _refine_classes(
     request: "RefineRequest", image: "AxesImage", view: ViewRegion, statistics: Any
 ) -> tuple[NDArray[Any], tuple[slice, ...], str]:
-    from napari_segkit.refinement.preview_region import limit_to_tiles, refine_halo, refine_region
+    from napari_segkit.refinement.preview_region import limit_to_tiles, refine_region
     from napari_segkit.refinement.probability_maps import ProbabilityMaps
+    from napari_segkit.refinement.smoothing_method import smoothing_method
 
     maps = ProbabilityMaps(request.source.probabilities(), image, statistics)
     region, margin = limit_size(
-        view.region, refine_halo(request.config, maps.spacing), maps.spatial
+        view.region, smoothing_method(request.config.smoother, maps.spacing).halo(), maps.spatial
     )
     region = limit_to_tiles(maps, region, request.config, MAX_TILES)
     config, values = request.config, request.source.values

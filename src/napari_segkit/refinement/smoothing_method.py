@@ -1,0 +1,80 @@
+"""How blocks of an image are smoothed, and which method a configuration stands for."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
+from napari_segkit.images.types import AnyArray
+
+from .blocks import Region, split_into_blocks
+
+SmoothingConfig = CRFConfig | MRFConfig | SuperpixelConfig
+MAX_BLOCK = 2**22  # pixels
+Floats = NDArray[np.float32]
+
+# Smooths a block: (classes, *block) probabilities, (C, *block) scaled intensities or None,
+# and the position of the block's first pixel in the image -> (classes, *block) probabilities.
+BlockSmoother = Callable[[Floats, Floats | None, Sequence[int]], Floats]
+
+
+class SmoothingMethod:
+    """A method with its settings, for one pixel size; this one leaves probabilities as they are.
+
+    To add a method, write a subclass, its configuration, and a line in `smoothing_method`.
+
+    Parameters
+    ----------
+    spacing : sequence of float
+        World units between pixels along ``[Z,] Y, X``.
+    """
+
+    uses_image = False
+    few_channels = False  # whether images of many channels are reduced to principal components
+
+    def __init__(self, spacing: Sequence[float]) -> None:
+        self.spacing = spacing
+
+    def halo(self) -> list[int]:
+        """Margin of a block in pixels along each axis."""
+        return [0] * len(self.spacing)
+
+    def blocks(self, shape: Sequence[int]) -> list[Region]:
+        """Blocks of a frame that are smoothed one by one."""
+        return list(split_into_blocks(shape, MAX_BLOCK))
+
+    def block_smoother(
+        self, classes: int, device: str, components: Floats | None = None
+    ) -> BlockSmoother:
+        """Make a function that smooths one block, on a device.
+
+        `components` ``(features, C)`` project an image of many channels onto a few.
+        """
+        return lambda probabilities, intensities, start: probabilities
+
+
+def smoothing_method(
+    config: SmoothingConfig | None,
+    spacing: Sequence[float],
+    compatibility: AnyArray | None = None,
+) -> SmoothingMethod:
+    """The method of a configuration; ValueError if it cannot smooth such images (2D only, say).
+
+    `compatibility` is that of `smooth`.
+    """
+    if isinstance(config, CRFConfig):
+        from .crf.mean_field import CRF
+
+        return CRF(config, spacing, compatibility)
+    if compatibility is not None:
+        raise ValueError("compatibility is for a CRFConfig only: leave it out, or choose a CRF.")
+    if isinstance(config, MRFConfig):
+        from .mrf import MRF
+
+        return MRF(config, spacing)
+    if isinstance(config, SuperpixelConfig):
+        from .superpixels.voting import SuperpixelVoting
+
+        return SuperpixelVoting(config, spacing)
+    return SmoothingMethod(spacing)
