@@ -67,8 +67,8 @@ class AxesImage:
     def frames(self, ndim: int) -> Iterator[dict[str, int]]:
         """Indices of the planes (`ndim` 2) or volumes (3), such as {"T": 0, "Z": 3}."""
         frame_axes = [a for a in self.label_axes if a not in SPATIAL[-ndim:]]
-        for indices in product(*(range(self.length(a)) for a in frame_axes)):
-            yield dict(zip(frame_axes, indices, strict=True))
+        every_index = product(*[range(self.length(a)) for a in frame_axes])
+        return map(lambda index: dict(zip(frame_axes, index, strict=True)), every_index)
 
     def frame_count(self, ndim: int) -> int:
         return int(np.prod(self.label_shape) // np.prod(self.spatial_shape(ndim)))
@@ -85,7 +85,7 @@ class AxesImage:
         """Index of a region (Y X or Z Y X) of a frame in an array whose axes are `axes`."""
         index: dict[str, int | slice] = dict(frame)
         index |= zip(SPATIAL[-len(region) :], region, strict=True)
-        return tuple(index.get(a, slice(None)) for a in axes)
+        return tuple([index.get(a, slice(None)) for a in axes])
 
     def read(self, frame: dict[str, int], region: Sequence[slice]) -> AnyArray:
         """Pixels of a region (Y X or Z Y X) of a frame, as (C, *region) in their own dtype."""
@@ -99,15 +99,25 @@ class AxesImage:
         pixels = pixels.transpose([axes.index(a) for a in target])
         return pixels[: self.channels]
 
-    def write(self, target: AnyArray, frame: dict[str, int], values: AnyArray) -> None:
-        """Store a frame's values, (..., Y, X) or (..., Z, Y, X), in a (..., *label_shape) array."""
+    def write(
+        self,
+        target: AnyArray,
+        frame: dict[str, int],
+        values: AnyArray,
+        region: Sequence[slice] | None = None,
+    ) -> None:
+        """Store values, (..., Y, X) or (..., Z, Y, X), in a (..., *label_shape) array.
+
+        They are those of a frame, or of a region of it.
+        """
         leading = target.ndim - len(self.label_axes)
         spatial = SPATIAL[-(values.ndim - leading) :]
+        region = region or [slice(None)] * len(spatial)
+        index = self.array_index(frame, region, self.label_axes)
         for axis in [a for a in spatial if a not in self.axes]:
             values = values.squeeze(leading + spatial.index(axis))
             spatial = spatial.replace(axis, "")
         order = [leading + spatial.index(a) for a in self.label_axes if a in spatial]
-        index = tuple(frame.get(a, slice(None)) for a in self.label_axes)
         target[(..., *index)] = values.transpose(*range(leading), *order)
 
 
@@ -117,7 +127,7 @@ def is_layer(source: object) -> TypeGuard[LayerLike]:
 
 
 def as_image(
-    source: ImageSource | AxesImage,
+    source: ImageSource,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     *,
@@ -151,7 +161,7 @@ def as_image(
 
 def full_resolution(source: ImageSource) -> LazyArray:
     """The array of a layer, list or array; the first level of a multiscale layer."""
-    data: Any = source.data if is_layer(source) else source
+    data: Any = source.data if isinstance(source, AxesImage) or is_layer(source) else source
     if getattr(source, "multiscale", False):
         data = data[0]
     return data if hasattr(data, "ndim") and hasattr(data, "dtype") else np.asarray(data)

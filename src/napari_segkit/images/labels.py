@@ -128,6 +128,15 @@ def count_values(values: AnyArray) -> tuple[AnyArray, AnyArray]:
     return np.unique(values, return_counts=True)
 
 
+def rank_values(values: AnyArray, present: AnyArray) -> NDArray[np.intp]:
+    """Index of each value among its distinct values, given in rising order."""
+    if present[-1] >= max(2**16, values.size):
+        return np.searchsorted(present, values)
+    ranks = np.zeros(int(present[-1]) + 1, np.intp)
+    ranks[present] = np.arange(len(present))
+    return ranks[values]
+
+
 def has_grey_edges(values: AnyArray, unlabelled: int | None) -> bool:
     """Whether nearly all values between 0 and 255 are on an edge between the two."""
     if unlabelled == 255 or not values.size or values.max() != 255:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,7 +40,31 @@ class LayerLike(Protocol):
     def metadata(self) -> dict[str, Any]: ...
 
 
-ImageSource: TypeAlias = LayerLike | LazyArray | ArrayLike  # what `as_image` takes
+class PlacedLayer(LayerLike, Protocol):
+    """A napari layer with its place in the world, or a copy of one."""
+
+    @property
+    def translate(self) -> Sequence[float] | AnyArray: ...
+    @property
+    def rotate(self) -> AnyArray: ...
+    @property
+    def shear(self) -> Sequence[float] | AnyArray: ...
+    @property
+    def affine(self) -> Any: ...  # napari's Affine, or its matrix
+    @property
+    def units(self) -> Sequence[Any]: ...  # units of pint
+
+
+class NamedArray(Protocol):
+    """An array with named axes, such as `AxesImage`."""
+
+    @property
+    def data(self) -> LazyArray: ...
+    @property
+    def axes(self) -> str: ...
+
+
+ImageSource: TypeAlias = LayerLike | LazyArray | NamedArray | Sequence[Any]  # `as_image` takes it
 
 
 class LayerOptions(TypedDict, total=False):

@@ -15,10 +15,8 @@ Floats = NDArray[np.float64]
 
 def each_frame(ids: AnyArray, image: AxesImage, ndim: int) -> Iterator[AnyArray]:
     """Yield the ids of each frame of an `ndim`-dimensional method, ``(Y, X)`` or ``(Z, Y, X)``."""
-    named = AxesImage(ids, image.label_axes, image.spacing)
-    region = tuple(slice(0, n) for n in image.spatial_shape(ndim))
-    for frame in named.frames(ndim):
-        yield named.read(frame, region)[0]
+    for _, (frame,) in AxesImage(ids, image.label_axes).read_frames(ndim):
+        yield frame
 
 
 def occurrences(ids: AnyArray, image: AxesImage) -> NDArray[np.intp]:

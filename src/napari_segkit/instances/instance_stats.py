@@ -1,7 +1,6 @@
 """Object counts and diameters per class in instance labels, with warnings about likely mistakes."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,22 +8,28 @@ from numpy.typing import NDArray
 from napari_segkit.config import LabelsAre, ObjectsBy
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.label_stats import LabelStats, ObjectStats
-from napari_segkit.images.labels import LabelsError, count_values, read_label_arrays
+from napari_segkit.images.labels import (
+    LabelsError,
+    connected_components,
+    count_values,
+    read_label_arrays,
+)
+from napari_segkit.images.types import ImageSource
 
 from .diameters import Floats, diameters, each_frame, occurrences, training_box_lengths
-from .label_ids import Ids, ObjectLabels, connected_components, read_objects
+from .label_ids import Ids, ObjectLabels, read_objects
 
 MIN_PIXELS = 4  # smaller objects are probably mistakes
 
 
 def instance_stats(
-    labels: Any,
+    labels: ImageSource,
     *,
     unlabelled: int | None = 0,
     labels_are: LabelsAre = "ask",
     image: AxesImage | None = None,
-    object_classes: Any = None,
-    regions: Any = None,
+    object_classes: ImageSource | None = None,
+    regions: object = None,
     objects_by: ObjectsBy | None = None,
     ndim: int = 2,
     voxel_size: float | None = None,
@@ -65,7 +70,7 @@ def instance_stats(
     return LabelStats(*_count_pixels(objects), tuple(notes), None, remedies, class_stats, scales)
 
 
-def _class_pixels(object_classes: Any) -> dict[int, int]:
+def _class_pixels(object_classes: ImageSource | None) -> dict[int, int]:
     """Pixels per class value in the class labels, if labels cannot be read as objects."""
     if object_classes is None:
         return {}
@@ -106,7 +111,8 @@ def _class_stats(
 def _warnings(objects: ObjectLabels, frames: Sequence[Ids], *, are_ids: bool) -> Iterator[str]:
     """Sentences about very small and about disconnected objects."""
     pixels = np.bincount(np.maximum(objects.ids[0], 0).ravel())
-    uncut = np.setdiff1d(_present_ids(objects), np.concatenate([_cut_ids(ids) for ids in frames]))
+    cut = np.concatenate([[0], *(_cut_ids(ids) for ids in frames)])
+    uncut = np.setdiff1d(np.flatnonzero(pixels), cut)
     small, single = int((pixels[uncut] < MIN_PIXELS).sum()), int((pixels[uncut] == 1).sum())
     if small:
         of_one = f" ({single} of one pixel)" if single else ""
@@ -120,11 +126,6 @@ def _warnings(objects: ObjectLabels, frames: Sequence[Ids], *, are_ids: bool) ->
             f"{_count_text(len(disconnected))} in several connected components: give each "
             "component that is a separate object its own id."
         )
-
-
-def _present_ids(objects: ObjectLabels) -> NDArray[np.int32]:
-    present = np.unique(objects.ids[0])
-    return present[present > 0]
 
 
 def _cut_ids(ids: Ids) -> NDArray[np.int32]:

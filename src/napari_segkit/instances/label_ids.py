@@ -13,16 +13,18 @@ from napari_segkit.images.classes import LabelClass, classes_of, default_color
 from napari_segkit.images.labels import (
     IGNORE,
     LabelsError,
+    add_to_ids,
     align_to_image,
+    connected_components,
     count_values,
+    rank_values,
     read_label_arrays,
 )
 from napari_segkit.images.training_pairs import require_same_channels
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.types import AnyArray, ImageSource
 
 from .annotated_regions import region_mask
 
-LOOKUP_LIMIT = 2**24  # smaller ids are renumbered with a lookup table
 COMPONENTS_PER_VALUE = 3  # from this many on, values look like classes
 BACKGROUND = LabelClass(0, "background", default_color(0))
 
@@ -39,14 +41,14 @@ class ObjectLabels:
 
 
 def read_objects(
-    labels: Sequence[Any],
+    labels: Sequence[ImageSource],
     *,
     unlabelled: int | None = 0,
     labels_are: LabelsAre = "ask",
     images: Sequence[AxesImage] | None = None,
     ndim: int = 3,
-    object_classes: Sequence[Any] | None = None,
-    regions: Sequence[Any] | None = None,
+    object_classes: Sequence[ImageSource] | None = None,
+    regions: Sequence[object] | None = None,
 ) -> ObjectLabels:
     """Read the objects of several images, with their classes.
 
@@ -59,9 +61,12 @@ def read_objects(
     ids_per_image, of_value = [], []
     for number, array in enumerate(values):
         image = images[number] if images else None
-        axes = image.label_axes if image else None
         image_ids, image_values = instance_ids(
-            array, unlabelled=unlabelled, labels_are=labels_are, axes=axes, ndim=ndim
+            array,
+            unlabelled=unlabelled,
+            labels_are=labels_are,
+            axes=image.label_axes if image else None,
+            ndim=ndim,
         )
         image_ids[np.isin(image_ids, _stuff_ids(labels[number], image_values))] = 0
         if regions and regions[number] is not None:
@@ -69,10 +74,7 @@ def read_objects(
         ids_per_image.append(image_ids)
         of_value.append(image_values)
     starts = np.cumsum([0, *map(len, of_value[:-1])])
-    ids = [
-        np.where(i > 0, i + start, i).astype(np.int32, copy=False)
-        for i, start in zip(ids_per_image, starts, strict=True)
-    ]
+    ids = [add_to_ids(*each) for each in zip(ids_per_image, starts.tolist(), strict=True)]
     _require_objects(ids)
     if object_classes is not None:
         class_labels = read_label_arrays(object_classes, images)
@@ -87,7 +89,9 @@ def read_objects(
     return _with_classes(ids, of_object, classes)
 
 
-def _annotated_mask(region: Any, labels: Any, image: AxesImage | None) -> NDArray[np.bool_]:
+def _annotated_mask(
+    region: object, labels: ImageSource, image: AxesImage | None
+) -> NDArray[np.bool_]:
     """The annotated pixels, in the orientation of the image."""
     marked = region_mask(region, labels, full_resolution(labels).shape)
     return marked if image is None else align_to_image(marked.view(np.uint8), labels, image) > 0
@@ -110,46 +114,28 @@ def instance_ids(
     if labels_are == "ask":
         _require_ids(inside)
     if labels_are == "classes":
-        ids = _label_components(inside, axes, ndim)
+        ids: AnyArray = _label_components(inside, axes, ndim)
         present, first = np.unique(ids, return_index=True)
         of_value = inside.ravel()[first[present > 0]]
     else:
         present = count_values(inside)[0]
         of_value = present[present != 0]
-        ids = _relabel(inside, of_value)
+        ids = rank_values(inside, np.insert(of_value, 0, 0))
     ids = ids.astype(np.int32)
     if left_out is not None:
         ids[left_out] = IGNORE
     return ids, of_value
 
 
-def _relabel(values: AnyArray, of_value: AnyArray) -> AnyArray:
-    """Replace each value by its rank among `of_value`, from 1; 0 stays 0."""
-    if not len(of_value) or of_value[-1] >= LOOKUP_LIMIT:
-        return np.where(values > 0, np.searchsorted(of_value, values) + 1, 0)
-    numbers = np.zeros(int(of_value[-1]) + 1, np.int32)
-    numbers[of_value] = np.arange(1, len(of_value) + 1)
-    return numbers[values]
-
-
 def _label_components(values: AnyArray, axes: str | None, ndim: int) -> Ids:
     """Number the connected components of each frame consecutively."""
     named = AxesImage(values, axes or AXES.replace("C", "")[-values.ndim :])
     ids, last = np.zeros(values.shape, np.int32), 0
-    region = tuple(slice(0, n) for n in named.spatial_shape(ndim))
-    for frame in named.frames(ndim):
-        components = connected_components(named.read(frame, region)[0])
-        named.write(ids, frame, np.where(components > 0, components + last, 0))
+    for frame, (pixels,) in named.read_frames(ndim):
+        components = connected_components(pixels)
+        named.write(ids, frame, add_to_ids(components, last))
         last += int(components.max(initial=0))
     return ids
-
-
-def connected_components(values: AnyArray) -> AnyArray:
-    """Number the connected components of equal values (full connectivity) from 1; 0 stays 0."""
-    from skimage.measure import label
-
-    components: AnyArray = label(values, background=0)  # type: ignore[no-untyped-call]
-    return components
 
 
 def training_objects(
@@ -176,21 +162,18 @@ def training_objects(
 
 def _require_ids(values: AnyArray) -> None:
     """Refuse values that look like classes: ids have about one connected component per plane."""
-    planes = [count_values(p)[0] for p in _planes(values)]
-    number = sum(int(np.count_nonzero(p)) for p in planes)
-    components = sum(int(connected_components(p).max(initial=0)) for p in _planes(values))
-    if components > COMPONENTS_PER_VALUE and components >= COMPONENTS_PER_VALUE * number:
-        distinct = len(set().union(*(p[p != 0].tolist() for p in planes)))
+    planes = values.reshape(-1, *values.shape[-2:])
+    present = [set(count_values(p)[0].tolist()) - {0} for p in planes]
+    components = sum(int(connected_components(p).max(initial=0)) for p in planes)
+    limit = max(COMPONENTS_PER_VALUE * sum(map(len, present)), COMPONENTS_PER_VALUE + 1)
+    if components >= limit:
+        distinct = len(set().union(*present))
         raise LabelsError(
             f"The labels hold {distinct} value(s) in {components} connected components and look "
             "like classes: choose labels_are='classes' to take each component as one object of "
             "that class, or labels_are='objects' if each value is one object.",
             ("labels_are='classes'", "labels_are='objects'"),
         )
-
-
-def _planes(values: AnyArray) -> AnyArray:
-    return values.reshape(-1, *values.shape[-2:])
 
 
 def _require_objects(ids: Sequence[Ids]) -> None:
@@ -221,7 +204,7 @@ def _nonzero_values(of_object: AnyArray) -> list[int]:
 
 
 def _from_features(
-    labels: Sequence[Any], values: Sequence[AnyArray]
+    labels: Sequence[object], values: Sequence[AnyArray]
 ) -> tuple[AnyArray, tuple[LabelClass, ...]]:
     """Class value of each object, and the classes, from the column "class" of the features.
 
@@ -240,13 +223,13 @@ def _from_features(
     return np.array([value_of.get(name, 0) for name in of_object]), classes
 
 
-def _stuff_ids(layer: Any, of_value: AnyArray) -> list[int]:
+def _stuff_ids(layer: object, of_value: AnyArray) -> list[int]:
     """Ids of stuff segments, as the features of a panoptic result name them."""
     kinds = _feature_column(layer, "kind")
     return [n for n, v in enumerate(of_value, 1) if kinds.get(int(v)) == "stuff"]
 
 
-def _feature_column(layer: Any, name: str) -> dict[int, str]:
+def _feature_column(layer: object, name: str) -> dict[int, str]:
     """Label value -> text in a column of the features; empty without that column."""
     from pandas import isna
 
@@ -261,25 +244,16 @@ def _feature_column(layer: Any, name: str) -> dict[int, str]:
 def _with_classes(
     ids: list[Ids], of_object: AnyArray, classes: tuple[LabelClass, ...]
 ) -> ObjectLabels:
+    """Drop the classes without objects in the annotated regions."""
     present = np.unique(np.concatenate([np.unique(i) for i in ids]))
     present = present[present > 0]
+    values = np.unique(of_object[present - 1])
     missing = int((of_object[present - 1] == 0).sum())
     if missing:
         raise LabelsError(
             f"{missing} of {len(present)} objects have no class: give every object a class in the "
             "features or in the class labels, or give none of them one."
         )
-    position = np.searchsorted([c.value for c in classes], of_object) + 1
-    class_of = np.append(0, position).astype(np.intp)
-    kept = {int(p) for p in class_of[present]}
-    return _drop_unused_classes(ids, classes, class_of, kept)
-
-
-def _drop_unused_classes(
-    ids: list[Ids], classes: tuple[LabelClass, ...], class_of: NDArray[np.intp], kept: set[int]
-) -> ObjectLabels:
-    """Drop the classes without objects in the annotated regions."""
-    order = np.zeros(len(classes) + 1, np.intp)
-    order[sorted(kept)] = np.arange(1, len(kept) + 1)
-    used = tuple(c for number, c in enumerate(classes, 1) if number in kept)
-    return ObjectLabels(ids, (BACKGROUND, *used), order[np.minimum(class_of, len(classes))])
+    used = tuple(c for c in classes if c.value in values)
+    position = np.where(np.isin(of_object, values), np.searchsorted(values, of_object) + 1, 0)
+    return ObjectLabels(ids, (BACKGROUND, *used), np.append(0, position).astype(np.intp))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.images.labels import count_values
+from napari_segkit.images.labels import count_values, rank_values
 from napari_segkit.images.types import Labels
 
 
@@ -59,14 +59,11 @@ def _rank_ids(
     plane: Labels,
 ) -> tuple[NDArray[np.int64], NDArray[np.intp], NDArray[np.int64]]:
     """The ids of a slice, the rank of each pixel (0 background), and the area of each rank."""
-    from skimage.util import map_array
-
     objects = np.maximum(plane, 0)
     ids, areas = count_values(objects)
     if len(ids) == 0 or ids[0] != 0:
         ids, areas = np.insert(ids, 0, 0), np.insert(areas, 0, 0)
-    ranks = map_array(objects, ids, np.arange(len(ids)))  # type: ignore[no-untyped-call]
-    return ids[1:].astype(np.int64), ranks, areas
+    return ids[1:].astype(np.int64), rank_values(objects, ids), areas
 
 
 def _match_slices(

@@ -1,7 +1,7 @@
 """Measurements of objects with scikit-image's `regionprops`."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,10 @@ def measure_properties(
 
     ndim = 3 if "Z" in image.axes else 2
     source = AxesImage(labels, image.label_axes)
-    region = tuple(slice(0, n) for n in source.spatial_shape(ndim))
     spacing = image.spacing[-ndim:]
     rows = [
-        DataFrame(_measure_frame(source.read(frame, region)[0], spacing, properties))
-        for frame in source.frames(ndim)
+        DataFrame(_measure_frame(pixels, spacing, properties))
+        for _, (pixels,) in source.read_frames(ndim)
     ]
     columns = {f"centroid-{i}": a for i, a in enumerate(SPATIAL[-ndim:].lower())}
     measured = concat(rows).rename(
@@ -43,13 +42,13 @@ def measure_properties(
 
 def _measure_frame(
     labels: AnyArray, spacing: tuple[float, ...], properties: Sequence[str]
-) -> dict[str, Any]:
+) -> dict[str, AnyArray]:
     """Measure the labels of one frame; "hull_fraction" stands for the solidity."""
     from skimage.measure import regionprops_table
 
     square = len(set(spacing)) == 1
     special = {"solidity"} if square else {"solidity", "perimeter"}
-    measured: dict[str, Any] = regionprops_table(  # type: ignore[no-untyped-call]
+    measured: dict[str, AnyArray] = regionprops_table(  # type: ignore[no-untyped-call]
         labels,
         properties=("label", *(p for p in properties if p not in special)),
         spacing=spacing,
