@@ -12,8 +12,8 @@ from imageio.v3 import imread
 from scipy.optimize import linear_sum_assignment
 
 from napari_segkit.evaluation import slab_reader
-from napari_segkit.evaluation.instance import THRESHOLDS
-from napari_segkit.evaluation.report import evaluate, evaluate_blocks, table_of
+from napari_segkit.evaluation.metric import THRESHOLDS
+from napari_segkit.evaluation.report import evaluate, evaluate_blocks
 from napari_segkit.images.labels import LabelsError
 
 LOW = (0.1, 0.25, 0.4, *THRESHOLDS)
@@ -141,7 +141,7 @@ def test_reports_add_up_to_the_pooled_report(first, second):
     np.testing.assert_array_equal(parts.overlap, pooled.overlap)
     np.testing.assert_array_equal(parts.counts, pooled.counts)
     np.testing.assert_array_equal(parts.pairs, pooled.pairs)
-    assert parts.images == pooled.images == 2
+    assert list(parts.images) == list(pooled.images) == [0, 1]
 
 
 @given(pairs())
@@ -193,7 +193,7 @@ def test_the_metrics_of_a_small_example():
     assert table["hits"].tolist()[:4] == [3, 3, 3, 0]
     assert "mean AP 0.1800; PQ 0.4500" in report.summary()
     assert "F1 0.7500 and AP 0.6000 at IoU 0.5" in report.means()
-    assert set(table_of([("a", report), ("b", report)])["image"]) == {"a", "b"}
+    assert set((report + report).table(by="image")["image"]) == {0, 1, "pooled"}
 
 
 def test_the_pixels_of_objects_have_metrics_too():
@@ -307,7 +307,7 @@ def test_layers_and_predicted_objects_are_accepted():
     found = SimpleNamespace(labels=SHIFTED, table=None)
     assert str(evaluate(found, layer(SQUARES), kind="instance")) == expected
     pooled = evaluate([found, found], [SQUARES, SQUARES], kind="instance")
-    assert pooled.images == 2
+    assert len(pooled.images) == 2
 
 
 def table(ids, classes, stuff=()):

@@ -1,19 +1,19 @@
 """``segkit evaluate``: compare prediction files with ground-truth files."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import TrainConfig
+from napari_segkit.steps import drain
 
 from .file_options import LIST, add_overwrite, check_inputs_kept
 from .options import add_options, read_options
 from .terminal import USER_ERRORS, error_line
 
 if TYPE_CHECKING:
-    from napari_segkit.evaluation.report import Report
+    from napari_segkit.evaluation.metric import LabelTable
+    from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
 
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
@@ -31,6 +31,7 @@ def add_evaluate(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> None:
+    from napari_segkit.evaluation.report import EvaluateOptions
     from napari_segkit.io.files import check_output_path
     from napari_segkit.io.folders import pair_files
 
@@ -39,57 +40,53 @@ def run(args: Namespace) -> None:
     if args.csv:
         inputs = [Path(args.prediction), *sum(pairs, ())]
         check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
-    reports = [_compare(*pair, args) for pair in pairs]
-    first, *others = [report for _, report in reports]
-    pooled = sum(others, first)
+    options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are)
+    first, *others = [_compare(*pair, args.prediction, options) for pair in pairs]
+    report = sum(others, first)
     if others:
-        for name, report in reports:
-            print(f"{name}: {report.means()}")
-        print(f"\nPooled {KINDS[args.kind]} of {len(reports)} images:")
-    print(pooled)
+        for name, image in report.images.items():
+            print(f"{name}: {image.means()}")
+        print(f"\nPooled {KINDS[args.kind]} of {len(report.images)} images:")
+    print(report)
     if args.csv:
-        _write_metrics(Path(args.csv), [*reports, ("pooled", pooled)])
+        _write_metrics(Path(args.csv), report)
 
 
-def _compare(prediction: Path, truth: Path, args: Namespace) -> tuple[str, "Report"]:
-    """Report on one pair of files, with the prediction's name; errors begin with this name."""
-    from napari_segkit.evaluation.report import evaluate
+def _compare(
+    prediction: Path, truth: Path, origin: str, options: "EvaluateOptions"
+) -> "Report[Any]":
+    """Report on one pair of files; errors begin with the prediction's name."""
+    from napari_segkit.jobs.evaluate import evaluate_job
 
-    name = _name(prediction, args.prediction)
+    name = _name(prediction, origin)
     try:
-        report = evaluate(
-            *_read(prediction, truth, args.kind),
-            kind=args.kind,
-            unlabelled=args.unlabelled,
-            labels_are=args.labels_are,
-        )
+        return drain(evaluate_job([_read(prediction, truth, name, options.kind)], options).steps)
     except USER_ERRORS as error:
         raise ValueError(f"{name}: {error_line(error)}") from error
-    return name, report
 
 
-def _read(prediction: Path, truth: Path, kind: str) -> tuple[Any, Any]:
+def _read(prediction: Path, truth: Path, name: str, kind: str) -> "LabelPair":
+    from napari_segkit.evaluation.report import LabelPair
     from napari_segkit.io.files import file_orientation, read_labels
 
     if kind == "panoptic":
-        return _read_segments(prediction), _read_segments(truth)
+        return LabelPair(_read_segments(prediction), _read_segments(truth), name)
     expected = read_labels(truth, orientation=file_orientation(prediction))
-    return read_labels(prediction), expected
+    return LabelPair(read_labels(prediction), expected, name)
 
 
-def _read_segments(png: Path) -> SimpleNamespace:
+def _read_segments(png: Path) -> "LabelTable":
+    from napari_segkit.evaluation.metric import LabelTable
     from napari_segkit.io.coco.panoptic_files import read_panoptic
 
-    labels, table = read_panoptic(png)
-    return SimpleNamespace(labels=labels, table=table)
+    return LabelTable(*read_panoptic(png))
 
 
-def _write_metrics(file: Path, reports: Sequence[tuple[str, "Report"]]) -> None:
-    from napari_segkit.evaluation.report import table_of
+def _write_metrics(file: Path, report: "Report[Any]") -> None:
     from napari_segkit.io.replace_file import atomic_write
 
     with atomic_write(file) as opened:
-        opened.write(table_of(reports).to_csv(index=False).encode())
+        opened.write(report.table(by="image").to_csv(index=False).encode())
 
 
 def _name(prediction: Path, given: str) -> str:

@@ -1,25 +1,91 @@
-"""What the reports of all kinds share."""
+"""What the reports of all kinds share: counts for each image, their sum, and the table."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import nan
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from .confusion import nanmean
+from .metric import Metric, Values, require_equal
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+M = TypeVar("M", bound=Metric)
 
-class Report(ABC):
-    """Metrics of a prediction; adding two reports pools their counts.
+
+@dataclass(frozen=True, eq=False)
+class Counted(Generic[M]):
+    """Counts of an image, or their sum over images."""
+
+    own: M  # the metric that the kind of report is about
+    more: tuple[Metric, ...] = ()
+    unlabelled: int | None = None
+    name: str | None = None  # of the image
+    changes: tuple[str, ...] = ()  # what was changed in the label values
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return (self.own, *self.more)
+
+    def __add__(self, other: "Counted[M]") -> "Counted[M]":
+        require_equal("unlabelled", self.unlabelled, other.unlabelled)
+        return replace(
+            self,
+            own=self.own + other.own,
+            more=tuple(a + b for a, b in zip(self.more, other.more, strict=True)),
+            name=None,
+            changes=tuple(dict.fromkeys(self.changes + other.changes)),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Report(ABC, Generic[M]):
+    """Metrics of predictions: the counts of each image, and ratios of their sum.
+
+    Adding two reports appends the images of the second. A subclass for each kind has the typed
+    attributes of its metrics.
 
     Attributes
     ----------
+    images : dict
+        Name or number of each image to its own report.
+    metrics : dict
+        Name of each metric to its value, or to its values by class or threshold.
     mean_iou, mean_dice, accuracy : float
         Of the pixels.
     notes : tuple of str
         Remarks on the metrics.
     """
+
+    pooled: Counted[M]
+    counted: tuple[Counted[M], ...]  # of each image
+
+    key: ClassVar[str] = "class"  # first column of the table
+    unprinted: ClassVar[tuple[str, ...]] = ()  # columns that are not printed
+
+    @property
+    def images(self) -> dict[str | int, Self]:
+        """Name (the number, if it has none) of each image -> the report of that image."""
+        reports: dict[str | int, Self] = {}
+        for number, image in enumerate(self.counted):
+            name = number if image.name is None else image.name
+            repeated = sum(image.name == earlier.name for earlier in self.counted[:number])
+            unique = f"{name} ({repeated + 1})" if image.name and repeated else name
+            reports[unique] = replace(self, pooled=image, counted=(image,))
+        return reports
+
+    @property
+    def metrics(self) -> dict[str, Values]:
+        """Name of each metric -> its value, or its values by class or threshold."""
+        values = (metric.compute() for metric in self.pooled.metrics)
+        return {name: value for each in values for name, value in each.items()}
+
+    @property
+    def unlabelled(self) -> int | None:
+        """The value of the truth that is left out; None where every pixel counts."""
+        return self.pooled.unlabelled
 
     @property
     @abstractmethod
@@ -48,12 +114,46 @@ class Report(ABC):
 
     @property
     @abstractmethod
-    def notes(self) -> tuple[str, ...]:
-        """Remarks on the metrics."""
+    def pixel_count(self) -> int:
+        """Number of pixels compared."""
 
-    @abstractmethod
-    def table(self) -> "DataFrame":
-        """Build a table of the metrics."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks on the metrics, and what was changed in the label values."""
+        return (*self.pooled.changes, *self._remarks())
+
+    def table(self, by: Literal["image"] | None = None) -> "DataFrame":
+        """Build a table of the metrics.
+
+        Parameters
+        ----------
+        by : "image", optional
+            Tables of each image and of all images ("pooled"), with the name in a first column
+            "image".
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each class or threshold, then the mean. The class of the report describes
+            the columns.
+        """
+        from pandas import DataFrame, concat
+
+        if by == "image":
+            names = [i if c.name is None else c.name for i, c in enumerate(self.counted)]
+            tables = [*(image.table() for image in self.images.values()), self.table()]
+            named = concat(tables, keys=[*names, "pooled"], names=["image", None])
+            return named.reset_index("image")
+        keys, parts, counts = self._keys(), self._mean_rows(), self._counts()
+        means = [part._means() for part in parts.values()]
+        columns = {name: _along(value, keys) for name, value in self.metrics.items()}
+        table = DataFrame(
+            {self.key: [*keys, *["mean"] * len(parts)]}
+            | self._texts()
+            | {name: [*column, *(mean[name] for mean in means)] for name, column in columns.items()}
+            | {name: [*column, *[None] * len(parts)] for name, column in counts.items()}
+        )
+        return table.astype(dict.fromkeys(counts, "Int64"))
 
     @abstractmethod
     def summary(self) -> str:
@@ -63,16 +163,52 @@ class Report(ABC):
     def means(self) -> str:
         """Describe the main metrics in one line."""
 
-    @abstractmethod
-    def __add__(self, other: Any) -> Any: ...
+    def _means(self) -> dict[str, float]:
+        """Name of each metric -> its mean over classes or thresholds."""
+        return {
+            name: self._mean(_along(value, self._keys())) if isinstance(value, Mapping) else value
+            for name, value in self.metrics.items()
+        }
+
+    def __add__(self, other: Self) -> Self:
+        if type(self) is not type(other):
+            return NotImplemented
+        return replace(
+            self, pooled=self.pooled + other.pooled, counted=self.counted + other.counted
+        )
 
     def __str__(self) -> str:
-        table = self._printed_table().astype(object)
+        table = self.table().drop(columns=[*self.unprinted]).astype(object)
         text = table.where(table.notna(), "").to_string(index=False, float_format="{:.4f}".format)
         return "\n".join([text, self.summary(), *self.notes])
 
-    def _printed_table(self) -> "DataFrame":
-        return self.table()
+    @abstractmethod
+    def _keys(self) -> Sequence[object]:
+        """Classes or thresholds, a row of the table for each."""
+
+    @abstractmethod
+    def _counts(self) -> dict[str, Sequence[int]]:
+        """Columns of counts."""
+
+    @abstractmethod
+    def _remarks(self) -> Iterator[str]: ...
+
+    def _texts(self) -> dict[str, list[str | None]]:
+        """Further columns of text, rows of means included."""
+        return {}
+
+    def _mean_rows(self) -> "Mapping[str, Report[M]]":
+        """Reports that have a row of means."""
+        return {"": self}
+
+    def _mean(self, values: Sequence[float]) -> float:
+        return nanmean(dict(enumerate(values)))
+
+
+def _along(value: Values, keys: Sequence[object]) -> list[float]:
+    """Values for the keys; nan where there is none."""
+    values = value if isinstance(value, Mapping) else {}
+    return [values.get(key, nan) for key in keys]
 
 
 def unlabelled_text(unlabelled: int | None) -> str:
@@ -82,18 +218,9 @@ def unlabelled_text(unlabelled: int | None) -> str:
     return f"unlabelled: {unlabelled} (its pixels are not counted)"
 
 
-def require_equal(option: str, first: Any, second: Any) -> None:
-    """Refuse to pool reports made with different options."""
-    if first != second:
-        raise ValueError(
-            f"Reports with {option}={first} and {option}={second} cannot be pooled: make both with "
-            "the same value."
-        )
-
-
-def require_pixels(pixels: int, unlabelled: int | None) -> None:
-    """Refuse a truth without labelled pixels."""
-    if not pixels:
-        raise ValueError(
-            f"Nothing to compare: every pixel of the truth is {unlabelled}, which means unlabelled."
-        )
+def one_sided(name: object, true: int, predicted: int) -> Iterator[str]:
+    """Remark on a class that has pixels on one side only."""
+    if true and not predicted:
+        yield f"Class {name!r} is in the truth but nowhere in the prediction."
+    if predicted and not true:
+        yield f"Class {name!r} is in the prediction but nowhere in the truth."

@@ -1,6 +1,6 @@
 """Confusion matrices, which add up over images, and the metrics derived from them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isnan, nan
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segkit.images.labels import to_indices
+from napari_segkit.images.types import AnyArray
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -68,6 +69,15 @@ def accuracy(counts: Counts) -> float:
     return float(ratio(true_positives(counts).sum(), counts.sum()))
 
 
+# columns of the table of classes: of each class (an array) or of the image (a float)
+RATIOS: dict[str, Callable[[Counts], Floats | float]] = {
+    "iou": iou,
+    "dice": dice,
+    "precision": precision,
+    "recall": recall,
+}
+
+
 def true_positives(counts: Counts) -> Counts:
     """Correctly predicted pixels of each class."""
     return np.diagonal(counts)
@@ -89,13 +99,13 @@ def nanmean(metrics: Mapping[Any, float]) -> float:
     return sum(defined) / len(defined) if defined else nan
 
 
-def ratio(dividend: Any, divisor: Any) -> Floats:
+def ratio(dividend: ArrayLike, divisor: ArrayLike) -> Floats:
     """Divide counts; nan where the divisor is 0."""
     undefined = np.full(np.shape(divisor), np.nan)
     return np.divide(dividend, divisor, out=undefined, where=np.asarray(divisor) > 0)
 
 
-def _class_indices(labels: NDArray[Any], classes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _class_indices(labels: AnyArray, classes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Index of each label among the classes; the number of classes where it is none."""
     if not labels.size or not len(classes):
         return np.zeros(labels.shape, np.int64)

@@ -1,81 +1,113 @@
 """Panoptic metrics: segments of each class, single things and stuff."""
 
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
-
-from napari_segkit.config import LabelsAre
-from napari_segkit.steps import Step
 
 from . import matching
-from .base_report import Report, require_equal, require_pixels, unlabelled_text
+from .base_report import Report, one_sided, unlabelled_text
 from .confusion import Counts, Floats, nanmean, ratio
-from .panoptic_counts import count_segments, read_segments
-from .slab_reader import contingency_tables
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-METRICS = ("pq", "sq", "rq", "iou", "dice")
-COUNTS = ("hits", "false_positives", "misses", "truth_pixels", "predicted_pixels")
+from .contingency import ContingencyMetric, ContingencyTable
+from .metric import ImageInfo, Values
+from .panoptic_counts import KINDS, SegmentCounts, count_segments, read_segments
 
 
-@dataclass(frozen=True, eq=False)
-class PanopticReport(Report):
+class SegmentMatching(ContingencyMetric[SegmentCounts]):
+    """Segments matched with those of the same class where their IoU is above 0.5."""
+
+    def __init__(self, image: ImageInfo) -> None:
+        super().__init__(image)
+        self._prediction = read_segments(image.prediction, "prediction")
+        self._truth = read_segments(image.truth, "truth")
+
+    def count(self, shared: ContingencyTable) -> SegmentCounts:
+        return count_segments(shared, self._prediction, self._truth)
+
+    def only(self, kind: str) -> "SegmentMatching":
+        """The same for things or stuff only."""
+        selected = copy(self)
+        selected.counts = self.counts.only(kind)
+        return selected
+
+    def compute(self) -> dict[str, Values]:
+        """PQ, SQ and RQ of each class, and IoU and Dice of its pixels."""
+        return {name: self.by_class(name) for name in self._ratios()}
+
+    def by_class(self, name: str) -> dict[str, float]:
+        return dict(zip(self.counts.classes, self._ratios()[name].tolist(), strict=True))
+
+    def _ratios(self) -> dict[str, Floats]:
+        counts, overlap = self.counts.counts, self.counts.overlap
+        shared, true, predicted = self.counts.pixels.T
+        return {
+            "pq": matching.panoptic_quality(counts, overlap),
+            "sq": ratio(overlap, counts[:, 0]),
+            "rq": matching.f1(counts),
+            "iou": ratio(shared, true + predicted - shared),
+            "dice": ratio(2 * shared, true + predicted),
+        }
+
+
+class PanopticReport(Report[SegmentMatching]):
     """How well the segments of a prediction agree with those of the truth, class by class.
 
     The panoptic quality of Kirillov et al. (2019): a segment is matched where its IoU with one of
-    the same class is above 0.5. Adding two reports pools their segments: the counts are added, and
-    the metrics follow from the sum.
+    the same class is above 0.5.
 
-    Parameters
-    ----------
-    classes : tuple of str
-        Names of the classes that occur in the truth or in the prediction, in alphabetical order.
-    kinds : tuple of str
-        "thing" or "stuff" for each class.
-    counts : ndarray of int64
-        TP, FP and FN of each class.
-    overlap : ndarray of float
-        The sum of the IoUs of the matches of each class.
-    pixels : ndarray of int64
-        For each class: pixels where truth and prediction agree, those of the truth, and those
-        predicted.
-    counted : ndarray of int64
-        Pixels whose class (or background) is predicted correctly, and all that are compared.
-    unlabelled : int or None
-        The value of the truth that is not annotated; None where every pixel counts.
-    left_out : int
-        Predicted segments that are mostly not annotated, or in a crowd of their class: without a
-        match they are no false positives.
+    The table has a row for each class: class, kind, pq, sq, rq, then iou and dice of its pixels,
+    hits (TP), false_positives, misses (FN), truth_pixels and predicted_pixels. Rows "mean" follow:
+    of all classes and, where both occur, of things and of stuff.
     """
 
-    classes: tuple[str, ...]
-    kinds: tuple[str, ...]
-    counts: Counts
-    overlap: Floats
-    pixels: Counts
-    counted: Counts
-    unlabelled: int | None = None
-    left_out: int = 0
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the truth or in the prediction, in alphabetical order."""
+        return self.pooled.own.counts.classes
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Whether "thing" or "stuff", for each class."""
+        return self.pooled.own.counts.kinds
+
+    @property
+    def counts(self) -> Counts:
+        """TP, FP and FN of each class."""
+        return self.pooled.own.counts.counts
+
+    @property
+    def pixels(self) -> Counts:
+        """For each class: pixels that agree, those of the truth, and those predicted."""
+        return self.pooled.own.counts.pixels
+
+    @property
+    def left_out(self) -> int:
+        """Predicted segments that are mostly not annotated, or in a crowd of their class.
+
+        Without a match they are no false positives.
+        """
+        return self.pooled.own.counts.left_out
+
+    @property
+    def pixel_count(self) -> int:
+        """Number of pixels compared."""
+        return int(self.pooled.own.counts.agreement[1])
 
     @property
     def pq(self) -> dict[str, float]:
         """Class -> panoptic quality, SQ times RQ; nan where there is no segment."""
-        return self._by_class(matching.panoptic_quality(self.counts, self.overlap))
+        return self.pooled.own.by_class("pq")
 
     @property
     def sq(self) -> dict[str, float]:
         """Class -> segmentation quality, the mean IoU of its matches; nan where there is none."""
-        return self._by_class(ratio(self.overlap, self.counts[:, 0]))
+        return self.pooled.own.by_class("sq")
 
     @property
     def rq(self) -> dict[str, float]:
         """Class -> recognition quality, F1 of its segments; nan where there is none."""
-        return self._by_class(matching.f1(self.counts))
+        return self.pooled.own.by_class("rq")
 
     @property
     def mean_pq(self) -> float:
@@ -115,36 +147,17 @@ class PanopticReport(Report):
     @property
     def iou(self) -> dict[str, float]:
         """Class -> intersection over union of its pixels, nan where absent."""
-        shared, true, predicted = self.pixels.T
-        return self._by_class(ratio(shared, true + predicted - shared))
+        return self.pooled.own.by_class("iou")
 
     @property
     def dice(self) -> dict[str, float]:
         """Class -> Dice coefficient of its pixels, nan where absent."""
-        shared, true, predicted = self.pixels.T
-        return self._by_class(ratio(2 * shared, true + predicted))
+        return self.pooled.own.by_class("dice")
 
     @property
     def accuracy(self) -> float:
         """Fraction of the pixels whose class, or background, is predicted correctly."""
-        return float(ratio(*self.counted))
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Remarks on the metrics."""
-        return tuple(_notes(self))
-
-    def table(self) -> "DataFrame":
-        """Build a table of the metrics.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row for each class: class, kind, pq, sq, rq, then iou and dice of its pixels,
-            hits (TP), false_positives, misses (FN), truth_pixels and predicted_pixels. Rows
-            "mean" follow: of all classes and, where both occur, of things and of stuff.
-        """
-        return _table(self)
+        return float(ratio(*self.pooled.own.counts.agreement))
 
     def summary(self) -> str:
         """Describe in one sentence how many segments were compared, and the mean PQ."""
@@ -160,108 +173,30 @@ class PanopticReport(Report):
             f"{self.truth_objects} segments, {self.predicted_objects} predicted"
         )
 
-    def __add__(self, other: "PanopticReport") -> "PanopticReport":
-        require_equal("unlabelled", self.unlabelled, other.unlabelled)
-        kinds = _kinds(other) | _kinds(self)
-        classes = tuple(sorted(kinds))
-        counts, overlap, pixels = (
-            _expand_rows(getattr(self, name), self.classes, classes)
-            + _expand_rows(getattr(other, name), other.classes, classes)
-            for name in ("counts", "overlap", "pixels")
-        )
-        return replace(
-            self,
-            classes=classes,
-            kinds=tuple(kinds[c] for c in classes),
-            counts=counts,
-            overlap=overlap,
-            pixels=pixels,
-            counted=self.counted + other.counted,
-            left_out=self.left_out + other.left_out,
-        )
-
     def _only(self, kind: str) -> "PanopticReport":
-        kept = np.array([k == kind for k in self.kinds], bool)
-        classes = tuple(c for c, keep in zip(self.classes, kept, strict=True) if keep)
-        return replace(
-            self,
-            classes=classes,
-            kinds=(kind,) * len(classes),
-            counts=self.counts[kept],
-            overlap=self.overlap[kept],
-            pixels=self.pixels[kept],
-        )
+        images = [replace(c, own=c.own.only(kind)) for c in (self.pooled, *self.counted)]
+        return PanopticReport(images[0], tuple(images[1:]))
 
-    def _by_class(self, metrics: Floats) -> dict[str, float]:
-        return dict(zip(self.classes, metrics.tolist(), strict=True))
+    def _keys(self) -> Sequence[str]:
+        return self.classes
 
+    def _mean_rows(self) -> "dict[str, PanopticReport]":
+        parts = {kind: self._only(kind) for kind in KINDS if kind in self.kinds}
+        return {"": self, **(parts if len(parts) == 2 else {})}
 
-def compare_blocks(
-    pairs: Sequence[tuple[Any, Any]],
-    *,
-    unlabelled: int | None,
-    labels_are: LabelsAre,
-    spacing: Sequence[float] | None = None,
-) -> Generator[Step, None, PanopticReport]:
-    """Match the segments of pairs of prediction and truth, and pool them into one report.
+    def _texts(self) -> dict[str, list[str | None]]:
+        return {"kind": [*self.kinds, *self._mean_rows()]}
 
-    0 may be unlabelled, which COCO calls void.
-    """
-    if labels_are == "classes":
-        raise ValueError(
-            "kind='panoptic' takes values as ids of segments, so labels_are cannot be 'classes': "
-            "leave it out, and name the class of each segment in the features."
-        )
-    segments = [(read_segments(p, "prediction"), read_segments(t, "truth")) for p, t in pairs]
-    tables = yield from contingency_tables(pairs, unlabelled, "objects")
-    first, *others = [
-        PanopticReport(**count_segments(shared, *sides, unlabelled), unlabelled=unlabelled)
-        for shared, sides in zip(tables, segments, strict=True)
-    ]
-    report = sum(others, first)
-    require_pixels(int(report.counted[1]), unlabelled)
-    return report
+    def _counts(self) -> dict[str, Sequence[int]]:
+        names = "hits", "false_positives", "misses", "truth_pixels", "predicted_pixels"
+        columns = np.column_stack([self.counts, self.pixels[:, 1:]]).T
+        return dict(zip(names, columns.tolist(), strict=True))
 
-
-def _table(report: PanopticReport) -> "DataFrame":
-    from pandas import DataFrame, concat
-
-    metrics = {name: [*getattr(report, name).values()] for name in METRICS}
-    columns = np.column_stack([report.counts, report.pixels[:, 1:]]).T
-    counts = dict(zip(COUNTS, columns, strict=True))
-    table = DataFrame({"class": report.classes, "kind": report.kinds} | metrics | counts)
-    parts = {"": report} | {k: report._only(k) for k in ("thing", "stuff") if k in report.kinds}
-    rows = [
-        {"class": "mean", "kind": kind}
-        | {name: nanmean(getattr(part, name)) for name in METRICS}
-        | dict.fromkeys(COUNTS)
-        for kind, part in (parts if len(parts) > 2 else {"": report}).items()
-    ]
-    integers = dict.fromkeys(COUNTS, "Int64")
-    return concat([table.astype(integers), DataFrame(rows).astype(integers)], ignore_index=True)
-
-
-def _kinds(report: PanopticReport) -> dict[str, str]:
-    return dict(zip(report.classes, report.kinds, strict=True))
-
-
-def _expand_rows(
-    counts: NDArray[Any], classes: Sequence[str], all_classes: Sequence[str]
-) -> NDArray[Any]:
-    """Expand rows of counts to more classes."""
-    result = np.zeros((len(all_classes), *counts.shape[1:]), counts.dtype)
-    result[[all_classes.index(c) for c in classes]] = counts
-    return result
-
-
-def _notes(report: PanopticReport) -> Iterator[str]:
-    if report.left_out:
-        yield (
-            f"{report.left_out} predicted segments lie mostly where the truth is not annotated or "
-            "in a crowd: without a match they do not count as false positives."
-        )
-    for name, (_, true, predicted) in zip(report.classes, report.pixels, strict=True):
-        if true and not predicted:
-            yield f"Class {name!r} is in the truth but nowhere in the prediction."
-        if predicted and not true:
-            yield f"Class {name!r} is in the prediction but nowhere in the truth."
+    def _remarks(self) -> Iterator[str]:
+        if self.left_out:
+            yield (
+                f"{self.left_out} predicted segments lie mostly where the truth is not annotated "
+                "or in a crowd: without a match they do not count as false positives."
+            )
+        for name, (_, true, predicted) in zip(self.classes, self.pixels, strict=True):
+            yield from one_sided(name, true, predicted)

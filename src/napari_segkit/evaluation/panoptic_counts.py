@@ -1,17 +1,21 @@
 """Classes of panoptic segments, and their matches in one image."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import matching
 from .confusion import Counts, Floats
+from .contingency import VOID, ContingencyTable, Ids, sum_duplicates
+from .metric import LabelSource
 
 KINDS = ("thing", "stuff")
 Positions = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+N = TypeVar("N", np.int64, np.float64)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class SegmentTable:
         return [self.names[i] if i > 0 else "" for i in ids.tolist()]
 
 
-def read_segments(source: Any, role: str) -> SegmentTable:
+def read_segments(source: LabelSource, role: str) -> SegmentTable:
     """Read the classes of segments from the columns "index", "class", "kind" and "iscrowd".
 
     Without a column "class", all segments are of one class.
@@ -62,14 +66,66 @@ def read_segments(source: Any, role: str) -> SegmentTable:
     return SegmentTable(role, names, kinds, crowds)
 
 
+@dataclass(frozen=True, eq=False)
+class SegmentCounts:
+    """Counts of the segments of each class, which add up over images."""
+
+    classes: tuple[str, ...]  # in alphabetical order
+    kinds: tuple[str, ...]  # "thing" or "stuff"
+    counts: Counts  # (K, 3): TP, FP and FN
+    overlap: Floats  # (K,): sum of the IoUs of the matches
+    pixels: Counts  # (K, 3): agreeing, of the truth, predicted
+    agreement: Counts  # (2,): pixels whose class or background agrees, and all
+    left_out: int  # predicted segments, mostly not annotated or in a crowd
+
+    def __add__(self, other: "SegmentCounts") -> "SegmentCounts":
+        kinds = other.kind_of | self.kind_of
+        own, others = self._expanded(kinds), other._expanded(kinds)
+        return SegmentCounts(
+            own.classes,
+            own.kinds,
+            own.counts + others.counts,
+            own.overlap + others.overlap,
+            own.pixels + others.pixels,
+            own.agreement + others.agreement,
+            own.left_out + others.left_out,
+        )
+
+    @property
+    def kind_of(self) -> dict[str, str]:
+        return dict(zip(self.classes, self.kinds, strict=True))
+
+    def only(self, kind: str) -> "SegmentCounts":
+        """Counts of things or of stuff."""
+        kept = np.array([k == kind for k in self.kinds], bool)
+        classes = tuple(c for c, keep in zip(self.classes, kept, strict=True) if keep)
+        return replace(
+            self,
+            classes=classes,
+            kinds=(kind,) * len(classes),
+            counts=self.counts[kept],
+            overlap=self.overlap[kept],
+            pixels=self.pixels[kept],
+        )
+
+    def _expanded(self, kinds: Mapping[str, str]) -> "SegmentCounts":
+        """The same for more classes."""
+        classes = tuple(sorted(kinds))
+        return replace(
+            self,
+            classes=classes,
+            kinds=tuple(kinds[c] for c in classes),
+            counts=_expand_rows(self.counts, self.classes, classes),
+            overlap=_expand_rows(self.overlap, self.classes, classes),
+            pixels=_expand_rows(self.pixels, self.classes, classes),
+        )
+
+
 def count_segments(
-    shared: matching.ContingencyTable,
-    prediction: SegmentTable,
-    truth: SegmentTable,
-    unlabelled: int | None,
-) -> dict[str, Any]:
-    """Count the matches and pixels of each class in one image, as fields of `PanopticReport`."""
-    void = np.where(shared.truth == unlabelled, matching.VOID, shared.truth)
+    shared: ContingencyTable, prediction: SegmentTable, truth: SegmentTable
+) -> SegmentCounts:
+    """Count the matches and pixels of each class in one image."""
+    void = shared.truth
     of_pairs = [*truth.class_names(void), *prediction.class_names(shared.prediction)]
     names, index = np.unique(["", *of_pairs], return_inverse=True)
     true_class, predicted_class = np.split(index[1:] - 1, 2)  # -1: background or void
@@ -78,25 +134,36 @@ def count_segments(
     stuff = np.array([kinds.get(c) == "stuff" for c in classes], bool)
     true = _merge_stuff(void, true_class, stuff)
     predicted = _merge_stuff(shared.prediction, predicted_class, stuff)
-    segments = matching.overlapping_objects(matching.sum_duplicates(true, predicted, shared.pixels))
+    segments = matching.overlapping_objects(sum_duplicates(true, predicted, shared.pixels))
     true_classes = _class_of_ids(true, true_class)
     predicted_classes = _class_of_ids(predicted, predicted_class)
     crowd = np.isin(segments.truth, [*truth.crowds]) & ~stuff[true_classes]
     segments = _same_class_pairs(segments, true_classes, predicted_classes, crowd)
     counts, overlap = _count_matches(segments, true_classes, predicted_classes, crowd, len(classes))
-    pixels, counted = _count_pixels(true_class, predicted_class, void, shared.pixels, len(classes))
-    return {
-        "classes": classes,
-        "kinds": tuple("stuff" if s else "thing" for s in stuff),
-        "counts": counts,
-        "overlap": overlap,
-        "pixels": pixels,
-        "counted": counted,
-        "left_out": int(segments.left_out.sum()),
-    }
+    pixels, agreement = _count_pixels(
+        true_class, predicted_class, void, shared.pixels, len(classes)
+    )
+    return SegmentCounts(
+        classes,
+        tuple("stuff" if s else "thing" for s in stuff),
+        counts,
+        overlap,
+        pixels,
+        agreement,
+        int(segments.left_out.sum()),
+    )
 
 
-def _merge_stuff(ids: matching.Ids, classes: Positions, stuff: Mask) -> matching.Ids:
+def _expand_rows(
+    counts: NDArray[N], classes: Sequence[str], all_classes: Sequence[str]
+) -> NDArray[N]:
+    """Expand rows of counts to more classes."""
+    result = np.zeros((len(all_classes), *counts.shape[1:]), counts.dtype)
+    result[[all_classes.index(c) for c in classes]] = counts
+    return result
+
+
+def _merge_stuff(ids: Ids, classes: Positions, stuff: Mask) -> Ids:
     """Merge the segments of each stuff class, with their lowest id."""
     result = ids.copy()
     for position in np.flatnonzero(stuff):
@@ -105,7 +172,7 @@ def _merge_stuff(ids: matching.Ids, classes: Positions, stuff: Mask) -> matching
     return result
 
 
-def _class_of_ids(ids: matching.Ids, classes: Positions) -> Positions:
+def _class_of_ids(ids: Ids, classes: Positions) -> Positions:
     """Class of each id above 0, by rising id."""
     present, first = np.unique(ids, return_index=True)
     return classes[first[present > 0]]
@@ -157,12 +224,12 @@ def _count_matches(
 def _count_pixels(
     true: Positions,
     predicted: Positions,
-    ids: matching.Ids,
+    ids: Ids,
     pixels: Counts,
     class_count: int,
 ) -> tuple[Counts, Counts]:
     """Shared, true and predicted pixels of each class; agreeing and all pixels."""
-    annotated = ids != matching.VOID
+    annotated = ids != VOID
     true, predicted = true[annotated] + 1, predicted[annotated] + 1
     pixels = pixels[annotated]
     agree = true == predicted

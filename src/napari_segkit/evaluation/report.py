@@ -1,29 +1,89 @@
 """Evaluation of a prediction against a truth; the kind decides which metrics are computed."""
 
-from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import Any, Generic
 
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.images.axes_image import is_layer
+from napari_segkit.images.types import LazyArray
 from napari_segkit.steps import Step, drain
 
-from . import instance, panoptic, semantic
+from .base_report import Counted, M
 from .base_report import Report as Report
+from .instance import InstanceReport, ObjectMatching
+from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
+from .panoptic import PanopticReport, SegmentMatching
+from .semantic import ClassConfusion, SemanticReport
+from .slab_reader import (
+    Reader,
+    align_arrays,
+    class_reader,
+    get_labels,
+    id_reader,
+    pixel_spacing,
+    segment_reader,
+    slabs,
+    with_halo,
+)
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
+
+@dataclass(frozen=True)
+class Kind(Generic[M]):
+    """A kind of metrics: what they count, how labels are read for them, and their report."""
+
+    report: type[Report[M]]
+    metric: type[M]
+    read: Reader
+    more: tuple[type[Metric], ...] = ()  # further metrics; their values are columns of the table
 
 
-KINDS: dict[str, Callable[..., Generator[Step, None, Any]]] = {
-    "semantic": semantic.compare_blocks,
-    "instance": instance.compare_blocks,
-    "panoptic": panoptic.compare_blocks,
+KINDS: dict[str, Kind[Any]] = {
+    "semantic": Kind(SemanticReport, ClassConfusion, class_reader),
+    "instance": Kind(InstanceReport, ObjectMatching, id_reader),
+    "panoptic": Kind(PanopticReport, SegmentMatching, segment_reader),
 }
 
 
+@dataclass(frozen=True)
+class LabelPair:
+    """A prediction and its truth; the name of the image, if it has one."""
+
+    prediction: LabelSource
+    truth: LabelSource
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Options of `evaluate`, checked; of objects, 0 is never unlabelled."""
+
+    kind: str = "semantic"
+    unlabelled: int | None = None
+    labels_are: LabelsAre = "ask"
+    spacing: Sequence[float] | None = None
+    thresholds: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            available = ", ".join(map(repr, KINDS))
+            raise ValueError(f"There are no metrics of kind {self.kind!r}; available: {available}.")
+        TrainConfig(unlabelled=self.unlabelled, labels_are=self.labels_are)  # validates both
+        if self.kind == "instance":
+            object.__setattr__(self, "unlabelled", self.unlabelled or None)
+        elif self.thresholds is not None:
+            raise ValueError(
+                f"thresholds are for kind='instance' only: leave them out for kind={self.kind!r}."
+            )
+        if self.thresholds is not None:
+            object.__setattr__(self, "thresholds", _sorted_thresholds(self.thresholds))
+
+
 def evaluate(
-    prediction: Any,
-    truth: Any,
+    prediction: LabelSource,
+    truth: LabelSource,
     *,
     kind: str = "semantic",
     unlabelled: int | None = None,
@@ -55,8 +115,8 @@ def evaluate(
         ids. Instance: "objects" takes each value as an object, "classes" each connected component
         of a value; "ask" takes values as objects, but refuses what looks like classes.
     spacing : sequence of float, optional
-        World units between pixels, along Z Y X or Y X, for metrics that measure distances;
-        no metric does so yet.
+        World units between pixels, along Z Y X or Y X, for metrics that measure distances; no
+        metric of this package does so yet. None: the scale of the truth's layer.
     thresholds : sequence of float, optional
         IoU thresholds, for instances only: two objects match if their IoU is at least this. None:
         0.5 to 0.95 in steps of 0.05.
@@ -65,10 +125,11 @@ def evaluate(
     -------
     SemanticReport, InstanceReport or PanopticReport
         By kind. All have ``report.iou``, ``report.dice`` (class -> metric, nan where absent),
-        ``report.mean_iou``, ``report.accuracy``, ``report.table()``, and add up with ``+``;
-        instances have ``report.f1``, ``report.ap`` (threshold -> metric), ``report.mean_ap``,
-        ``report.pq``, ``report.matches``; panoptic ones ``report.pq``, ``report.sq``,
-        ``report.rq`` (class -> metric) and ``report.mean_pq``.
+        ``report.mean_iou``, ``report.accuracy``, ``report.table()``, ``report.metrics`` (name ->
+        values, all of the table), ``report.images`` (name or number -> the report of that image),
+        and add up with ``+``; instances have ``report.f1``, ``report.ap`` (threshold -> metric),
+        ``report.mean_ap``, ``report.pq``, ``report.matches``; panoptic ones ``report.pq``,
+        ``report.sq``, ``report.rq`` (class -> metric) and ``report.mean_pq``.
 
     Raises
     ------
@@ -91,8 +152,8 @@ def evaluate(
 
 
 def evaluate_blocks(
-    prediction: Any,
-    truth: Any,
+    prediction: LabelSource,
+    truth: LabelSource,
     *,
     kind: str = "semantic",
     unlabelled: int | None = None,
@@ -101,45 +162,98 @@ def evaluate_blocks(
     thresholds: Sequence[float] | None = None,
 ) -> Generator[Step, None, Any]:
     """Compare block by block: the generator behind `evaluate`, for progress and Stop."""
-    if kind not in KINDS:
-        available = ", ".join(map(repr, KINDS))
-        raise ValueError(f"There are no metrics of kind {kind!r}; available: {available}.")
-    TrainConfig(unlabelled=unlabelled, labels_are=labels_are)  # validates both
-    if thresholds is not None and kind != "instance":
+    options = EvaluateOptions(kind, unlabelled, labels_are, spacing, thresholds)
+    return (yield from evaluate_pairs(_pairs(prediction, truth), options))
+
+
+def evaluate_pairs(
+    pairs: Sequence[LabelPair], options: EvaluateOptions
+) -> Generator[Step, None, Any]:
+    """Compare pairs whose names are known, block by block, and pool them into one report."""
+    kind, unlabelled = KINDS[options.kind], options.unlabelled
+    arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
+    cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
+    total, done, counted = sum(map(len, cores)), 0, []
+    for pair, each, cores_of_image in zip(pairs, arrays, cores, strict=True):
+        spacing = pixel_spacing(pair.truth, each[1].ndim, options.spacing)
+        rising = THRESHOLDS if options.thresholds is None else tuple(options.thresholds)
+        info = ImageInfo(pair.prediction, pair.truth, spacing, unlabelled, rising)
+        counter = SlabCounter(kind, info, *each, options.labels_are)
+        for core in cores_of_image:
+            counter.update(core)
+            done += 1
+            yield Step(done, total)
+        counted.append(counter.counted(pair.name, unlabelled))
+    report = kind.report(reduce(add, counted), tuple(counted))
+    if not report.pixel_count:
         raise ValueError(
-            f"thresholds are for kind='instance' only: leave them out for kind={kind!r}."
+            f"Nothing to compare: every pixel of the truth is {unlabelled}, which means unlabelled."
         )
-    options = {} if thresholds is None else {"thresholds": thresholds}
-    pairs = _pairs(prediction, truth)
-    compare = KINDS[kind](
-        pairs, unlabelled=unlabelled, labels_are=labels_are, spacing=spacing, **options
-    )
-    return (yield from compare)
+    return report
 
 
-def table_of(reports: Sequence[tuple[str, Report]]) -> "DataFrame":
-    """Concatenate the tables of named reports, with the names in a first column "image"."""
-    from pandas import concat
+class SlabCounter(Generic[M]):
+    """Counts an image slab by slab."""
 
-    names, tables = [name for name, _ in reports], [report.table() for _, report in reports]
-    return concat(tables, keys=names, names=["image", None]).reset_index("image")
+    def __init__(
+        self,
+        kind: Kind[M],
+        image: ImageInfo,
+        prediction: LazyArray,
+        truth: LazyArray,
+        labels_are: LabelsAre,
+    ) -> None:
+        self._truth = kind.read(truth, "truth", image.unlabelled, labels_are)
+        self._prediction = kind.read(prediction, "prediction", image.unlabelled, labels_are)
+        self._shape = truth.shape
+        image = replace(image, unlabelled=self._truth.unlabelled)
+        self._own, self._more = kind.metric(image), tuple(metric(image) for metric in kind.more)
+        self._metrics: tuple[Metric, ...] = (self._own, *self._more)
+
+    def update(self, core: Index) -> None:
+        """Read a slab once, and hand each metric the part it needs."""
+        outer, inner = with_halo(core, self._shape, max(m.halo for m in self._metrics))
+        prediction, truth = self._prediction.read(outer), self._truth.read(outer)
+        for metric in self._metrics:
+            part, own_core = with_halo(inner, truth.shape, metric.halo)
+            metric.update(prediction[part], truth[part], own_core)
+
+    def counted(self, name: str | None, unlabelled: int | None) -> Counted[M]:
+        """What was counted."""
+        notes = dict.fromkeys(self._truth.notes + self._prediction.notes)
+        return Counted(self._own, self._more, unlabelled, name, tuple(notes))
 
 
-def _pairs(prediction: Any, truth: Any) -> list[tuple[Any, Any]]:
-    are_sequences = _is_sequence(prediction), _is_sequence(truth)
-    if not any(are_sequences):
-        return [(prediction, truth)]
-    if not all(are_sequences) or len(prediction) != len(truth) or not prediction:
-        lengths = [len(s) if _is_sequence(s) else "one array" for s in (prediction, truth)]
+def _sorted_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
+    rising = tuple(sorted({float(t) for t in thresholds}))
+    if not rising or not all(0 < t <= 1 for t in rising):
+        raise ValueError(
+            f"thresholds are {tuple(thresholds)}; give one or more above 0 and at most 1."
+        )
+    return rising
+
+
+def _pairs(prediction: LabelSource, truth: LabelSource) -> list[LabelPair]:
+    predictions, truths = _as_list(prediction), _as_list(truth)
+    if predictions is None and truths is None:
+        return [_pair(prediction, truth)]
+    if not predictions or not truths or len(predictions) != len(truths):
+        lengths = ["one array" if s is None else len(s) for s in (predictions, truths)]
         raise ValueError(
             f"prediction holds {lengths[0]} and truth {lengths[1]}: give one of each, or two lists "
             "of the same length."
         )
-    return list(zip(prediction, truth, strict=True))
+    return [_pair(*each) for each in zip(predictions, truths, strict=True)]
 
 
-def _is_sequence(source: Any) -> bool:
-    """Whether it is a list of arrays, layers or objects, not an array as nested lists."""
+def _pair(prediction: LabelSource, truth: LabelSource) -> LabelPair:
+    labels = get_labels(prediction)
+    return LabelPair(prediction, truth, getattr(labels, "name", None) if is_layer(labels) else None)
+
+
+def _as_list(source: LabelSource) -> list[LabelSource] | None:
+    """The arrays, layers or objects of a list; None of an array, also as nested lists."""
     if not isinstance(source, list | tuple):
-        return False
-    return all(is_layer(s) or hasattr(s, "shape") or hasattr(s, "labels") for s in source)
+        return None
+    labels = all(is_layer(s) or hasattr(s, "shape") or hasattr(s, "labels") for s in source)
+    return list(source) if labels else None

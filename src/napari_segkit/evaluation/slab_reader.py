@@ -1,12 +1,11 @@
 """Reading of prediction and truth slab by slab, in memory or lazily."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
 from napari_segkit.images.axes_image import SPATIAL, full_resolution, is_layer
@@ -18,9 +17,9 @@ from napari_segkit.images.labels import (
     read_label_arrays,
 )
 from napari_segkit.images.orientation import orientation_of, reorient
-from napari_segkit.steps import Step
+from napari_segkit.images.types import ImageSource, Labels, LazyArray
 
-from .matching import ContingencyTable, contingency_table
+from .metric import Index, LabelSource
 
 SLAB_PIXELS = 2**23  # read at once
 GREY_EDGES_NOTE = "Grey edges of a 0/255 mask in the {}: above 127 is taken as 255, the rest as 0."
@@ -30,15 +29,26 @@ OTHER_KIND = {
     "instance": ("kind='semantic'", "to compare the classes of pixels"),
 }
 
-Read = Callable[[slice], NDArray[Any]]
+Read = Callable[[Index], Labels]
 
 
-def get_labels(source: Any) -> Any:
+class LabelReader(NamedTuple):
+    """Reads slabs of checked labels."""
+
+    read: Read
+    unlabelled: int | None  # the value that marks it in what is read
+    notes: tuple[str, ...] = ()  # what is changed in the values
+
+
+Reader = Callable[[LazyArray, str, int | None, LabelsAre], LabelReader]
+
+
+def get_labels(source: Any) -> ImageSource:
     """The labels of predicted objects (`.labels`); arrays and layers are labels already."""
     return source if is_layer(source) else getattr(source, "labels", source)
 
 
-def align_arrays(prediction: Any, truth: Any) -> tuple[Any, Any]:
+def align_arrays(prediction: LabelSource, truth: LabelSource) -> tuple[LazyArray, LazyArray]:
     """The arrays of a prediction and its truth, not read yet, in the orientation of the truth."""
     predicted, true = get_labels(prediction), get_labels(truth)
     orientation, wanted = orientation_of(predicted), orientation_of(true)
@@ -46,7 +56,7 @@ def align_arrays(prediction: Any, truth: Any) -> tuple[Any, Any]:
     return aligned, full_resolution(true)
 
 
-def slabs(*arrays: Any) -> list[slice]:
+def slabs(*arrays: LazyArray) -> list[slice]:
     """Split arrays of one shape into slabs along the first axis, of complete chunks."""
     shapes = [tuple(a.shape) for a in arrays]
     if len(set(shapes)) > 1:
@@ -62,83 +72,106 @@ def slabs(*arrays: Any) -> list[slice]:
     return [slice(start, start + rows) for start in range(0, length, rows)]
 
 
-def _chunk_length(array: Any) -> int:
+def _chunk_length(array: LazyArray) -> int:
     """Length of the chunks along the first axis, of dask or zarr arrays."""
     first = (getattr(array, "chunks", None) or (1,))[0]
     return int(first[0] if isinstance(first, tuple) else first)
 
 
+def with_halo(core: Index, shape: Sequence[int], halo: int) -> tuple[Index, Index]:
+    """Slices to read, `halo` pixels wider than the core unless the array ends, and the core in it.
+
+    The core has slices for the leading axes, along which an array is split.
+    """
+    bounds = [c.indices(length)[:2] for c, length in zip(core, shape, strict=False)]
+    starts = [max(0, start - halo) for start, _ in bounds]
+    outer = tuple(slice(s, stop + halo) for s, (_, stop) in zip(starts, bounds, strict=True))
+    inner = (slice(a - s, b - s) for s, (a, b) in zip(starts, bounds, strict=True))
+    return outer, tuple(inner)
+
+
 def class_reader(
-    labels: Any, role: str, unlabelled: int | None, labels_are: LabelsAre
-) -> tuple[Read, tuple[str, ...]]:
-    """A function that reads and checks a slab of class values, and notes on what it changes.
+    labels: LazyArray, role: str, unlabelled: int | None, labels_are: LabelsAre
+) -> LabelReader:
+    """Reader of class values, which checks them.
 
     Arrays in memory are checked as a whole, others slab by slab; grey edges in one slab clean all.
     """
 
-    def read(slab: slice) -> NDArray[Any]:
+    def read(slab: Index) -> Labels:
         with _name_role(role, "semantic"):
             return read_class_labels(labels[slab], unlabelled=unlabelled, labels_are=labels_are)
 
     note = (GREY_EDGES_NOTE.format(role),)
     if isinstance(labels, np.ndarray):
-        values = read(slice(None))
+        values = read(())
         cleaned = labels_are != "objects" and not np.may_share_memory(values, labels)
-        return values.__getitem__, note if cleaned else ()
+        return LabelReader(values.__getitem__, unlabelled, note if cleaned else ())
     if labels_are == "objects" or not _has_grey_edges(labels, unlabelled):
-        return read, ()
-    return lambda slab: np.where(np.asarray(labels[slab]) > 127, 255, 0), note
+        return LabelReader(read, unlabelled)
+    return LabelReader(
+        lambda slab: np.where(np.asarray(labels[slab]) > 127, 255, 0), unlabelled, note
+    )
 
 
-def id_reader(labels: Any, role: str, unlabelled: int | None, labels_are: LabelsAre) -> Read:
-    """A function that reads a slab of ids, int64: 0 background, -1 not annotated.
+def id_reader(
+    labels: LazyArray, role: str, unlabelled: int | None, labels_are: LabelsAre
+) -> LabelReader:
+    """Reader of ids, int64: 0 background, -1 not annotated.
 
     Arrays in memory are checked as a whole, others up to the first slab with an object. Connected
     components are labelled in the entire array.
     """
     from napari_segkit.instances.label_ids import instance_ids
 
-    def read(slab: slice) -> NDArray[Any]:
+    unlabelled = unlabelled if role == "truth" else None
+    void = None if unlabelled is None else IGNORE
+
+    def read(slab: Index) -> Labels:
         with _name_role(role, "instance"):
             (values,) = read_label_arrays([labels[slab]])
         ids = values.astype(np.int64)
-        return np.where(ids == unlabelled, IGNORE, ids) if unlabelled else ids
+        return np.where(ids == unlabelled, IGNORE, ids) if unlabelled is not None else ids
 
-    def read_checked(slab: slice) -> NDArray[Any]:
+    def read_checked(slab: Index) -> Labels:
         with _name_role(role, "instance"):
             (values,) = read_label_arrays([labels[slab]])
             return instance_ids(values, unlabelled=unlabelled, labels_are=labels_are)[0]
 
     if labels_are == "classes":
-        return read_checked(slice(None)).__getitem__
+        return LabelReader(read_checked(()).__getitem__, void)
     if labels_are == "ask" and role == "truth":  # a bad prediction is measured, not refused
-        for slab in [slice(None)] if isinstance(labels, np.ndarray) else slabs(labels):
+        for slab in [()] if isinstance(labels, np.ndarray) else [(s,) for s in slabs(labels)]:
             if read_checked(slab).any():
                 break
-    return read
+    return LabelReader(read, void)
 
 
-def contingency_tables(
-    pairs: Sequence[tuple[Any, Any]], unlabelled: int | None, labels_are: LabelsAre
-) -> Generator[Step, None, list[ContingencyTable]]:
-    """Count the pixels that objects share, a table for each pair; yields after each slab."""
-    arrays = [align_arrays(*pair) for pair in pairs]
-    slabs_of_pairs = [slabs(*pair) for pair in arrays]
-    total, done, tables = sum(map(len, slabs_of_pairs)), 0, []
-    for (prediction, truth), slabs_of_pair in zip(arrays, slabs_of_pairs, strict=True):
-        read_truth = id_reader(truth, "truth", unlabelled, labels_are)
-        read_prediction = id_reader(prediction, "prediction", None, labels_are)
-        nothing = np.zeros(0, np.int64)
-        shared = ContingencyTable(nothing, nothing, nothing)
-        for slab in slabs_of_pair:
-            shared += contingency_table(read_prediction(slab), read_truth(slab))
-            done += 1
-            yield Step(done, total)
-        tables.append(shared)
-    return tables
+def segment_reader(
+    labels: LazyArray, role: str, unlabelled: int | None, labels_are: LabelsAre
+) -> LabelReader:
+    """`id_reader` of segments, which a table names: values are always their ids."""
+    if labels_are == "classes":
+        raise ValueError(
+            "kind='panoptic' takes values as ids of segments, so labels_are cannot be 'classes': "
+            "leave it out, and name the class of each segment in the features."
+        )
+    return id_reader(labels, role, unlabelled, "objects")
 
 
-def _has_grey_edges(labels: Any, unlabelled: int | None) -> bool:
+def pixel_spacing(
+    truth: LabelSource, ndim: int, spacing: Sequence[float] | None
+) -> tuple[float, ...]:
+    """World units between pixels along each axis: as given, else of the layer, else 1."""
+    if spacing is None:
+        spacing = [abs(s) for s in getattr(get_labels(truth), "scale", ())]
+    elif len(spacing) > ndim or not all(s > 0 for s in spacing):
+        raise ValueError(f"spacing is {spacing}: give up to {ndim} positive numbers.")
+    known = [float(s) for s in spacing][-ndim:]
+    return (1.0,) * (ndim - len(known)) + tuple(known)
+
+
+def _has_grey_edges(labels: LazyArray, unlabelled: int | None) -> bool:
     grey = False
     for slab in slabs(labels):
         values = np.asarray(labels[slab])

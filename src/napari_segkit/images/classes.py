@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .axes_image import is_layer
+from .types import LazyArray
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,6 +35,25 @@ class LabelClass:
     color: str
 
 
+@dataclass(frozen=True, eq=False)
+class ClassProbabilities:
+    """Class probabilities that belong to labels.
+
+    Parameters
+    ----------
+    maps : array-like
+        Float, ``(classes, *shape of the labels)``.
+    classes : tuple of LabelClass
+        In the order of the maps.
+    axes : str
+        Axes of the labels, such as "ZYX"; "": unknown.
+    """
+
+    maps: LazyArray
+    classes: tuple[LabelClass, ...]
+    axes: str
+
+
 def classes_of(labels: object, values: Sequence[int]) -> tuple[LabelClass, ...]:
     """Classes of label values, named and coloured like the Labels layer or the first of a list.
 
@@ -44,7 +64,7 @@ def classes_of(labels: object, values: Sequence[int]) -> tuple[LabelClass, ...]:
     colors: dict[int, str] = {}
     layers = labels if isinstance(labels, list | tuple) else [labels]
     for layer in filter(is_layer, layers):
-        names = _names(getattr(layer, "features", None)) | names
+        names = class_names(getattr(layer, "features", None)) | names
         colors = _colors(getattr(layer, "colormap", None)) | colors
     return tuple(
         LabelClass(v, names.get(v, f"class {v}"), colors.get(v, default_color(v)))
@@ -81,7 +101,7 @@ def default_color(value: int) -> str:
     return PALETTE[(value - 1) % len(PALETTE)]
 
 
-def _names(features: "DataFrame | None") -> dict[int, str]:
+def class_names(features: "DataFrame | None") -> dict[int, str]:
     """Label value to name, from a table of features."""
     if features is None or not len(features):
         return {}

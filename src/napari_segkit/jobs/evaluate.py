@@ -1,0 +1,18 @@
+"""Evaluation of predictions as a job."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from napari_segkit.evaluation.report import (
+    EvaluateOptions,
+    LabelPair,
+    Report,
+    evaluate_pairs,
+)
+from napari_segkit.steps import Job
+
+
+def evaluate_job(pairs: Sequence[LabelPair], options: EvaluateOptions) -> Job[Report[Any]]:
+    """Compare predictions with their truths, a step for each block; gives one report."""
+    names = ", ".join(pair.name or "labels" for pair in pairs)
+    return Job(f"Evaluate {names}", evaluate_pairs(pairs, options))
