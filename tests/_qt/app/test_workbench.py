@@ -46,12 +46,12 @@ def test_evaluate_and_refine_choose_the_latest_prediction(workbench):
     prediction = viewer.add_labels(np.ones((8, 8), int), name="cells prediction")
     viewer.add_labels(np.ones((8, 8), int), name="other")
     workbench.predict.written.emit(prediction)
-    assert workbench.evaluate.prediction.current_layer() is prediction
-    assert workbench.evaluate.truth.current_layer() is viewer.layers["truth"]
-    assert workbench.refine.inputs.layer.current_layer() is prediction
+    assert workbench.evaluate.prediction.value is prediction
+    assert workbench.evaluate.truth.value is viewer.layers["truth"]
+    assert workbench.refine.inputs.layer.value is prediction
     refined = viewer.add_labels(np.ones((8, 8), int), name="cells prediction refined")
     workbench.refine.written.emit(refined)
-    assert workbench.evaluate.prediction.current_layer() is refined
+    assert workbench.evaluate.prediction.value is refined
 
 
 def test_it_fits_a_small_window(workbench):

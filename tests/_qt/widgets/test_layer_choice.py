@@ -10,7 +10,8 @@ from qtpy.QtCore import QEvent
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 
 
-def names(box):
+def names(choice):
+    box = choice.native
     return [box.itemText(i) for i in range(box.count())]
 
 
@@ -24,7 +25,7 @@ def viewer(request):
 def choice(viewer, qtbot):
     def make(kind):
         made = LayerChoice(viewer, kind)
-        qtbot.addWidget(made)
+        qtbot.addWidget(made.native)
         return made
 
     return make
@@ -47,20 +48,20 @@ def test_old_and_new_layers_are_listed_topmost_first(viewer, choice):
 def test_the_choice_stays_with_its_layer(viewer, choice):
     viewer.add_image(PIXELS, name="a")
     box = choice("image")
-    kept = box.current_layer()
+    kept = box.value
     assert kept is next(iter(viewer.layers))
     changes = []
-    box.layer_changed.connect(lambda: changes.append(box.current_layer()))
+    box.changed.connect(lambda: changes.append(box.value))
     viewer.add_image(PIXELS, name="b")
     viewer.layers["a"].name = "renamed"
     viewer.layers.move(0, 2)
-    assert box.current_layer() is kept
-    assert box.currentText() == "renamed"
+    assert box.value is kept
+    assert box.current_choice == "renamed"
     assert changes == []
     viewer.layers.remove("renamed")
-    assert box.current_layer().name == "b"
+    assert box.value.name == "b"
     viewer.layers.clear()
-    assert box.current_layer() is None
+    assert box.value is None
     assert [getattr(layer, "name", None) for layer in changes] == ["b", None]
 
 
@@ -69,28 +70,28 @@ def test_choosing_a_layer_and_an_index(viewer, choice):
     viewer.add_image(PIXELS, name="b")
     labels = viewer.add_labels(PIXELS)
     box = choice("image")
-    box.set_layer(first)
-    assert box.current_layer() == first
-    box.setCurrentIndex(0)
-    assert box.current_layer().name == "b"
-    with pytest.raises(ValueError, match="not among"):
-        box.set_layer(labels)
+    box.value = first
+    assert box.value == first
+    box.native.setCurrentIndex(0)
+    assert box.value.name == "b"
+    with pytest.raises(ValueError, match="not a valid choice"):
+        box.value = labels
 
 
 def test_an_entry_without_a_layer_can_be_chosen(viewer, qtbot):
     box = LayerChoice(viewer, "shapes", none="the full image")
-    qtbot.addWidget(box)
+    qtbot.addWidget(box.native)
     layer = viewer.add_shapes([PIXELS[:4, :2]], name="drawn")
     assert names(box) == ["the full image", "drawn"]
-    assert box.current_layer() is None
-    box.set_layer(layer)
+    assert box.value is None
+    box.value = layer
     viewer.add_shapes(name="other")
-    assert box.currentText() == "drawn"
-    box.set_layer(None)
-    assert box.currentText() == "the full image"
-    box.set_layer(layer)
+    assert box.current_choice == "drawn"
+    box.value = None
+    assert box.current_choice == "the full image"
+    box.value = layer
     viewer.layers.remove("drawn")
-    assert box.current_layer() is None
+    assert box.value is None
 
 
 def test_a_deleted_choice_is_released(viewer, qapp):
@@ -103,7 +104,7 @@ def test_a_deleted_choice_is_released(viewer, qapp):
 def make_and_delete(viewer, qapp):
     box = LayerChoice(viewer, "image")
     viewer.add_image(PIXELS)
-    box.deleteLater()
-    qapp.sendPostedEvents(box, QEvent.Type.DeferredDelete.value)
+    box.native.deleteLater()
+    qapp.sendPostedEvents(box.native, QEvent.Type.DeferredDelete.value)
     viewer.add_image(PIXELS)  # the Python wrapper still gets this event
     return weakref.ref(box)

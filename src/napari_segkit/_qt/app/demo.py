@@ -72,8 +72,8 @@ class Demo(QObject):
         """Choose image and scribbles, wait for their label statistics, then train."""
         train = self._workbench.train
         train.label_stats.stats_changed.connect(self._train)
-        train.data.image.set_layer(self._viewer.layers["coins"])
-        train.data.labels.set_layer(self._viewer.layers["coins scribbles"])
+        train.data.image.value = self._viewer.layers["coins"]
+        train.data.labels.value = self._viewer.layers["coins scribbles"]
         train.set_config(CONFIG)
 
     def _train(self, statistics: Any) -> None:
@@ -86,12 +86,12 @@ class Demo(QObject):
 
     def _predict(self) -> None:
         predict = self._workbench.predict
-        predict.image.set_layer(self._viewer.layers["coins"])
+        predict.image.value = self._viewer.layers["coins"]
         self._press(predict)
 
     def _evaluate(self) -> None:
         evaluate = self._workbench.evaluate
-        evaluate.truth.set_layer(self._viewer.layers["coins truth"])
+        evaluate.truth.value = self._viewer.layers["coins truth"]
         self._press(evaluate)
 
     def _finish(self) -> None:

@@ -1,10 +1,12 @@
 """Combo box for the axes of an image."""
 
-from typing import Any
+from collections.abc import Sequence
 
-from qtpy.QtWidgets import QComboBox, QWidget
+from napari.layers import Image
 
 from napari_segkit.images.axes_image import as_image, full_resolution
+
+from .choice import Choice
 
 AXIS_ORDERS = {
     2: ("YX",),
@@ -14,60 +16,55 @@ AXIS_ORDERS = {
 }
 
 
-class AxesChoice(QComboBox):
-    """Combo box of "auto", with what it resolves to, and the usual axis orders of an image."""
+class AxesChoice(Choice[str | None]):
+    """Choice of "auto" (None), with what it resolves to, and the usual axis orders of an image."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._image: Any = None
+    def __init__(self) -> None:
+        super().__init__()
+        self._image: Image | None = None
         self._auto: str | None = None
         self._ambiguity: str | None = None
-        self.setToolTip("The dimensions: T time, C channels, Z slices, Y rows, X columns.")
+        self.tooltip = "The dimensions: T time, C channels, Z slices, Y rows, X columns."
         self.set_image(None)
-
-    def axes(self) -> str | None:
-        """The chosen axes, None for "auto"."""
-        return self.currentData()  # type: ignore[no-any-return]
 
     def resolved(self) -> str | None:
         """The chosen or automatic axes; None where they are ambiguous."""
-        return self.axes() or self._auto
+        return self.value or self._auto
 
     @property
     def problem(self) -> str | None:
         """Why the axes are ambiguous; None where they are clear."""
-        return None if self.axes() else self._ambiguity
+        return None if self.value else self._ambiguity
 
-    def set_axes(self, axes: str | None) -> None:
-        """Choose axes; "auto" if the image cannot have them."""
-        self.setCurrentIndex(max(self.findData(axes), 0) if axes else 0)
-
-    def set_image(self, image: Any, **hints: Any) -> None:
-        """Offer the axes an image can have; `hints` are `labels_shape` or `like` of `as_image`."""
-        chosen, before = self.axes(), self.resolved()
-        blocked = self.blockSignals(True)
-        self.clear()
-        self._add_auto(image, hints)
-        for order in _orders(image):
-            self.addItem(order, order)
-        self.set_axes(chosen if image is self._image else None)
-        self._image = image
-        self.blockSignals(blocked)
+    def set_image(
+        self,
+        image: Image | None,
+        *,
+        labels_shape: Sequence[int] | None = None,
+        like: str | None = None,
+    ) -> None:
+        """Offer the axes an image can have; the hints are those of `as_image`."""
+        before = self.resolved()
+        with self.changed.blocked():
+            if image is not self._image:
+                self.value = None
+            self._image, self._auto, self._ambiguity = image, None, None
+            try:
+                if image is not None:
+                    self._auto = as_image(image, labels_shape=labels_shape, like=like).axes
+            except (TypeError, ValueError) as error:
+                self._ambiguity = str(error)
+            self.offer([(self._auto_text(), None), *((o, o) for o in _orders(image))])
         if self.resolved() != before:
-            self.currentIndexChanged.emit(self.currentIndex())
+            self.changed.emit(self.value)
 
-    def _add_auto(self, image: Any, hints: dict[str, Any]) -> None:
-        self._auto, self._ambiguity = None, None
-        try:
-            self._auto = None if image is None else as_image(image, **hints).axes
-        except (TypeError, ValueError) as error:
-            self._ambiguity = str(error)
+    def _auto_text(self) -> str:
         resolved = self._auto or ("ambiguous: please choose" if self._ambiguity else "")
-        self.addItem(f"auto ({resolved})" if resolved else "auto", None)
+        return f"auto ({resolved})" if resolved else "auto"
 
 
-def _orders(image: Any) -> tuple[str, ...]:
+def _orders(image: Image | None) -> tuple[str, ...]:
     if image is None:
         return ()
     orders = AXIS_ORDERS.get(full_resolution(image).ndim, ())
-    return tuple(o for o in orders if o.endswith("C")) if getattr(image, "rgb", False) else orders
+    return tuple(o for o in orders if o.endswith("C")) if image.rgb else orders

@@ -46,9 +46,9 @@ class ImageAndLabels(QObject):
         self._watch = LayerWatcher(session.viewer, self)
         self._choose_visible()
         self._on_layers()
-        self.image.layer_changed.connect(self._on_layers)
-        self.labels.layer_changed.connect(self._on_layers)
-        self.axes.currentIndexChanged.connect(self._on_axes)
+        self.image.changed.connect(self._on_layers)
+        self.labels.changed.connect(self._on_layers)
+        self.axes.changed.connect(self._on_axes)
         self.new_button.clicked.connect(self.make_labels)
         self.next_button.clicked.connect(self.paint_next_object)
         self._watch.painted.connect(self.painted)
@@ -57,7 +57,7 @@ class ImageAndLabels(QObject):
     @property
     def layers(self) -> tuple[Any, Any, str | None]:
         """Image layer, Labels layer (None if missing) and resolved axes."""
-        return self.image.current_layer(), self.labels.current_layer(), self.axes.resolved()
+        return self.image.value, self.labels.value, self.axes.resolved()
 
     def missing(self) -> str | None:
         """What is missing and how to get it; None if nothing is."""
@@ -76,13 +76,13 @@ class ImageAndLabels(QObject):
 
     def make_labels(self) -> None:
         """Add and choose an empty Labels layer: with two classes, or uint16 for instance ids."""
-        layer = new_labels(self._session.viewer, self.image.current_layer(), self.axes.resolved())
+        layer = new_labels(self._session.viewer, self.image.value, self.axes.resolved())
         if self._are_objects:
             layer.data = layer.data.astype(INSTANCE_DTYPE)
         else:
             names = enumerate(FIRST_CLASSES, 1)
             write_classes(layer, [LabelClass(v, name, default_color(v)) for v, name in names])
-        self.labels.set_layer(layer)
+        self.labels.value = layer
         self.labels_created.emit()
 
     def set_label_kind(self, *, objects: bool) -> None:
@@ -92,7 +92,7 @@ class ImageAndLabels(QObject):
 
     def paint_next_object(self) -> None:
         """Take the brush with an unused instance id."""
-        layer = self.labels.current_layer()
+        layer = self.labels.value
         layer.selected_label = free_value(layer, (), RESERVED_ID)
         layer.mode = "paint"
         self._session.viewer.layers.selection.active = layer

@@ -1,17 +1,22 @@
 """Choice of what label values mean."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TypedDict
 
+from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QComboBox
 
-SEMANTIC_TEXTS = {
+from napari_segkit.config.training import LabelsAre
+
+from .choice import Choice
+
+SEMANTIC_TEXTS: dict[LabelsAre, str] = {
     "ask": "Class labels (checked)",
     "classes": "Class labels",
     "objects": "Instance ids, as one class",
 }
-INSTANCE_TEXTS = {
+INSTANCE_TEXTS: dict[LabelsAre, str] = {
     "ask": "Instance ids (checked)",
     "classes": "Class labels, by component",
     "objects": "Instance ids",
@@ -44,6 +49,13 @@ MAX_VALUES = 20  # offered besides the usual ones
 MIN_LETTERS = 17
 
 
+class LabelOptions(TypedDict):
+    """Keyword arguments of `TrainConfig` and `evaluate`."""
+
+    unlabelled: int | None
+    labels_are: LabelsAre
+
+
 class LabelSemantics(QObject):
     """Combo boxes for the unlabelled value and the kind of labels, laid out by the owner."""
 
@@ -51,81 +63,84 @@ class LabelSemantics(QObject):
 
     def __init__(self, parent: QObject | None = None, *, unlabelled: int | None = 0) -> None:
         super().__init__(parent)
-        self.unlabelled = QComboBox(editable=True)
-        self.unlabelled.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.unlabelled.setCompleter(None)
-        self._default = {"unlabelled": unlabelled, "labels_are": "ask"}
-        self._choices: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._default = LabelOptions(unlabelled=unlabelled, labels_are="ask")
+        self._chosen: dict[tuple[str, ...], LabelOptions] = {}
         self._layers: tuple[str, ...] = ()
-        self._texts = UNLABELLED_TEXTS
-        self.labels_are = QComboBox()
-        for name, text in SEMANTIC_TEXTS.items():
-            self.labels_are.addItem(text, name)
-        for box in (self.unlabelled, self.labels_are):  # fixed width: the texts change
-            box.setSizeAdjustPolicy(box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(MIN_LETTERS)
-        self.add_values(())
+        self._texts: dict[int | None, str] = {}
+        self.unlabelled: Choice[int | None] = Choice(
+            letters=MIN_LETTERS
+        )  # fixed width: the texts change
+        self.labels_are: Choice[LabelsAre] = Choice(letters=MIN_LETTERS)
+        box: QComboBox = self.unlabelled.native
+        box.setEditable(True)
+        box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        box.setCompleter(None)
+        self._values: list[int | None] = list(UNLABELLED_TEXTS)
         self.show_texts(objects=False)
         self.set_value(unlabelled, "ask")
-        self.unlabelled.currentIndexChanged.connect(self.changed)
-        self.labels_are.currentIndexChanged.connect(self.changed)
-        self.unlabelled.lineEdit().editingFinished.connect(self._on_typed)
+        self.unlabelled.changed.connect(self._on_choice)
+        self.labels_are.changed.connect(self._on_choice)
+        box.lineEdit().editingFinished.connect(self._on_typed)
 
-    def value(self) -> dict[str, Any]:
-        """The choices as keyword arguments of `TrainConfig` and `evaluate`."""
-        return {
-            "unlabelled": self.unlabelled.currentData(),
-            "labels_are": self.labels_are.currentData(),
-        }
+    @property
+    def value(self) -> LabelOptions:
+        return {"unlabelled": self.unlabelled.value, "labels_are": self.labels_are.value}
 
-    def set_value(self, unlabelled: int | None, labels_are: str) -> None:
+    def set_value(self, unlabelled: int | None, labels_are: LabelsAre) -> None:
         self._add(unlabelled)
-        self.unlabelled.setCurrentIndex(_find(self.unlabelled, unlabelled))
-        self.labels_are.setCurrentIndex(_find(self.labels_are, labels_are))
+        self.unlabelled.value = unlabelled
+        self.labels_are.value = labels_are
+
+    def apply(self, remedy: str) -> None:
+        """Make the choice that an error proposes, such as "labels_are='objects'"."""
+        if remedy == "unlabelled=None":
+            self.unlabelled.value = None
+        for labels_are in SEMANTIC_TEXTS:
+            if remedy == f"labels_are='{labels_are}'":
+                self.labels_are.value = labels_are
 
     def show_texts(self, *, objects: bool) -> None:
         """Word the choices for instance segmentation, or for classes."""
-        self._texts = UNLABELLED_INSTANCE_TEXTS if objects else UNLABELLED_TEXTS
-        for value, text in self._texts.items():
-            self.unlabelled.setItemText(_find(self.unlabelled, value), text)
-        for name, text in (INSTANCE_TEXTS if objects else SEMANTIC_TEXTS).items():
-            self.labels_are.setItemText(_find(self.labels_are, name), text)
-        self.unlabelled.setToolTip(UNLABELLED_INSTANCE_TIP if objects else UNLABELLED_TIP)
-        self.labels_are.setToolTip(LABELS_ARE_INSTANCE_TIP if objects else LABELS_ARE_TIP)
+        texts = UNLABELLED_INSTANCE_TEXTS if objects else UNLABELLED_TEXTS
+        if texts is self._texts:
+            return
+        self._texts = texts
+        self.unlabelled.offer([(texts.get(v, str(v)), v) for v in self._values])
+        names = INSTANCE_TEXTS if objects else SEMANTIC_TEXTS
+        self.labels_are.offer([(text, name) for name, text in names.items()])
+        self.unlabelled.tooltip = UNLABELLED_INSTANCE_TIP if objects else UNLABELLED_TIP
+        self.labels_are.tooltip = LABELS_ARE_INSTANCE_TIP if objects else LABELS_ARE_TIP
 
-    def restore_for(self, *layers: Any) -> None:
+    def restore_for(self, *layers: Layer | None) -> None:
         """Show the choices made for these layers before, or else the defaults."""
         names = tuple(str(getattr(layer, "unique_id", "")) for layer in layers)
         if names != self._layers:
-            self._choices[self._layers] = self.value()
+            self._chosen[self._layers] = self.value
             self._layers = names
-            self.set_value(**self._choices.get(names, self._default))
+            self.set_value(**self._chosen.get(names, self._default))
 
     def add_values(self, values: Iterable[int]) -> None:
-        """Offer the usual values and these as unlabelled value."""
-        for value in (*UNLABELLED_TEXTS, *sorted(values)[:MAX_VALUES]):
+        """Offer these as unlabelled value, too."""
+        for value in sorted(values)[:MAX_VALUES]:
             self._add(value)
+
+    def _on_choice(self) -> None:
+        self.changed.emit()
 
     def _on_typed(self) -> None:
         """Accept a number or "none", and revert anything else."""
-        text = self.unlabelled.currentText().strip()
-        index = self.unlabelled.findText(text)
-        if index < 0 and text.isdecimal():
+        box: QComboBox = self.unlabelled.native
+        text = box.currentText().strip()
+        if box.findText(text) >= 0:
+            box.setCurrentIndex(box.findText(text))
+        elif text.isdecimal():
             self._add(int(text))
-            index = _find(self.unlabelled, int(text))
+            self.unlabelled.value = int(text)
         elif text.lower() == "none":
-            index = _find(self.unlabelled, None)
-        index = index if index >= 0 else self.unlabelled.currentIndex()
-        self.unlabelled.setCurrentIndex(index)
-        self.unlabelled.setEditText(self.unlabelled.itemText(index))
+            self.unlabelled.value = None
+        box.setEditText(box.itemText(box.currentIndex()))
 
     def _add(self, value: int | None) -> None:
-        if _find(self.unlabelled, value) < 0:
-            blocked = self.unlabelled.blockSignals(True)
-            self.unlabelled.addItem(self._texts.get(value, str(value)), value)
-            self.unlabelled.blockSignals(blocked)
-
-
-def _find(box: QComboBox, value: Any) -> int:
-    """Index of a value; Qt's findData does not find None."""
-    return next((i for i in range(box.count()) if box.itemData(i) == value), -1)
+        if value not in self._values:
+            self._values.append(value)
+            self.unlabelled.add(self._texts.get(value, str(value)), value)

@@ -3,19 +3,19 @@
 from collections.abc import Callable
 
 from .axes_choice import AxesChoice
-from .fields import ChoiceField
+from .choice import Choice
 
 VOLUME, SLICES = "in 3D", "slice by slice"
 TIP = "<p>Process the stack in 3D, or each slice on its own in 2D.</p>"
 
 
-class StackChoice(ChoiceField):
+class StackChoice(Choice[str]):
     """3D or slice by slice; `flat` tells whether slices are processed one by one anyway."""
 
     def __init__(self, axes: AxesChoice, flat: Callable[[], bool] = lambda: False) -> None:
-        super().__init__([VOLUME, SLICES])
+        super().__init__([(VOLUME, VOLUME), (SLICES, SLICES)])
         self._axes, self._flat = axes, flat
-        self.setToolTip(TIP)
+        self.tooltip = TIP
 
     @property
     def is_relevant(self) -> bool:
@@ -30,8 +30,8 @@ class StackChoice(ChoiceField):
 
     def axes_argument(self) -> str | None:
         """The `axes` argument for Python code; None if it can be left out."""
-        return self.resolved() if self._by_slice else self._axes.axes()
+        return self.resolved() if self._by_slice else self._axes.value
 
     @property
     def _by_slice(self) -> bool:
-        return self.is_relevant and self.value() == SLICES
+        return self.is_relevant and self.value == SLICES

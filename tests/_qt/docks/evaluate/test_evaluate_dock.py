@@ -67,9 +67,9 @@ def test_metrics_equal_those_of_evaluate(dock, qtbot):
 
 
 def test_shows_what_is_missing(dock, viewer):
-    assert dock.prediction.current_layer() is viewer.layers["prediction"]
-    assert dock.truth.current_layer() is viewer.layers["truth"]
-    dock.truth.set_layer(viewer.layers["prediction"])
+    assert dock.prediction.value is viewer.layers["prediction"]
+    assert dock.truth.value is viewer.layers["truth"]
+    dock.truth.value = viewer.layers["prediction"]
     assert (
         dock.bar.hint.text()
         == "Prediction and truth are the same layer: choose two different layers."
@@ -137,7 +137,7 @@ def test_table_and_python_are_copied(dock, viewer, qtbot):
 
 
 def test_different_shapes_are_reported(dock, viewer, qtbot):
-    dock.prediction.set_layer(viewer.add_labels(np.ones((4, 4), int), name="small"))
+    dock.prediction.value = viewer.add_labels(np.ones((4, 4), int), name="small")
     press(qtbot, dock)
     assert "(4, 4)" in dock.bar.status.text()
     assert dock.result is None
@@ -149,14 +149,14 @@ def test_default_layers_are_a_prediction_and_a_truth(make_napari_viewer, qtbot):
         viewer.add_labels(TRUTH, name=name)
     dock = EvaluateDock(viewer)
     qtbot.addWidget(dock)
-    assert dock.prediction.currentText() == "coins scribbles"
-    assert dock.truth.currentText() == "coins truth"
+    assert dock.prediction.current_choice == "coins scribbles"
+    assert dock.truth.current_choice == "coins truth"
     made = viewer.add_labels(PREDICTION, name="made", metadata={"segkit": {"kind": "prediction"}})
-    assert dock.prediction.current_layer() is made
-    assert dock.truth.currentText() == "coins truth"
-    dock.truth.set_layer(viewer.layers["coins scribbles"])
+    assert dock.prediction.value is made
+    assert dock.truth.current_choice == "coins truth"
+    dock.truth.value = viewer.layers["coins scribbles"]
     dock.set_prediction(viewer.add_labels(PREDICTION, name="other prediction"))
-    assert dock.truth.currentText() == "coins scribbles"
+    assert dock.truth.current_choice == "coins scribbles"
 
 
 @pytest.fixture
@@ -173,8 +173,8 @@ def objects(make_napari_viewer, qtbot):
 
 
 def test_a_score_column_selects_instance_metrics(objects, qtbot):
-    assert objects.metrics.kind.value() == "instance"
-    assert objects.metrics.semantics.labels_are.currentText().startswith("Instance ids")
+    assert objects.metrics.kind.value == "instance"
+    assert objects.metrics.semantics.labels_are.current_choice.startswith("Instance ids")
     press(qtbot, objects)
     report = evaluate(PREDICTED_OBJECTS, OBJECTS, kind="instance")
     rows = table_rows(objects)
@@ -196,10 +196,10 @@ def test_a_score_column_selects_instance_metrics(objects, qtbot):
 
 def test_another_kind_makes_the_metrics_out_of_date(objects, qtbot):
     press(qtbot, objects)
-    objects.metrics.kind.set_value("semantic")
+    objects.metrics.kind.value = "semantic"
     assert objects.stale.startswith("Out of date: the options")
     assert struck_out(objects)
-    objects.metrics.kind.set_value("instance")
+    objects.metrics.kind.value = "instance"
     assert objects.stale is None
     objects.viewer.layers["truth"].data_setitem(CORNER, 2)
     assert objects.stale == "Out of date: a layer has changed. Press Evaluate again."
@@ -207,18 +207,18 @@ def test_another_kind_makes_the_metrics_out_of_date(objects, qtbot):
 
 def test_a_kind_chosen_by_the_user_is_kept_for_its_layers(objects):
     viewer = objects.viewer
-    objects.metrics.kind.set_value("semantic")
+    objects.metrics.kind.value = "semantic"
     viewer.layers["prediction"].features = {"score": [0.5]}
-    assert objects.metrics.kind.value() == "semantic"
+    assert objects.metrics.kind.value == "semantic"
     other = viewer.add_labels(PREDICTED_OBJECTS, name="other prediction", features={"score": [0.5]})
     objects.set_prediction(other)
-    assert objects.metrics.kind.value() == "instance"
+    assert objects.metrics.kind.value == "instance"
     objects.set_prediction(viewer.layers["prediction"])
-    assert objects.metrics.kind.value() == "semantic"
+    assert objects.metrics.kind.value == "semantic"
 
 
 def test_instance_ids_evaluated_as_classes_offer_remedies(objects, qtbot):
-    objects.metrics.kind.set_value("semantic")
+    objects.metrics.kind.value = "semantic"
     press(qtbot, objects)
     assert objects.result is None
     assert "look like instance ids: choose Labels are: Instance ids" in objects.bar.status.text()
@@ -226,7 +226,7 @@ def test_instance_ids_evaluated_as_classes_offer_remedies(objects, qtbot):
     assert "Compare objects" in objects.metrics.remedies.offered
     with qtbot.waitSignal(objects.bar.finished, timeout=30_000):
         objects.metrics.remedies.choose("Compare objects")
-    assert objects.metrics.kind.value() == objects.result.kind == "instance"
+    assert objects.metrics.kind.value == objects.result.kind == "instance"
     assert not objects.metrics.remedies.isVisibleTo(objects)
     wait_until_idle(qtbot, objects)
 
@@ -242,7 +242,7 @@ def test_classes_evaluated_as_objects_offer_remedies(objects, qtbot):
     assert offered[0] == "Each connected component is an object"
     with qtbot.waitSignal(objects.bar.finished, timeout=30_000):
         objects.metrics.remedies.choose(offered[0])
-    assert objects.metrics.semantics.value()["labels_are"] == "classes"
+    assert objects.metrics.semantics.value["labels_are"] == "classes"
     assert objects.result.kind == "instance"
     wait_until_idle(qtbot, objects)
 
@@ -252,8 +252,8 @@ def test_panoptic_metrics_have_a_row_per_class(objects, qtbot):
     table["kind"] = ["thing"] * 9 + ["stuff"] * 2
     truth, prediction = (objects.viewer.layers[n] for n in ("truth", "prediction"))
     truth.features = prediction.features = pd.DataFrame(table)
-    assert objects.metrics.kind.value() == "panoptic"
-    assert not objects.metrics.semantics.labels_are.isEnabled()
+    assert objects.metrics.kind.value == "panoptic"
+    assert not objects.metrics.semantics.labels_are.enabled
     press(qtbot, objects)
     report = evaluate(prediction, truth, kind="panoptic")
     rows = table_rows(objects)

@@ -234,10 +234,10 @@ def test_axes_chosen_in_the_train_dock_are_used(dock, train_dock, viewer, qtbot)
     layer = viewer.add_image(np.zeros((4, 32, 32), np.uint8))
     assert dock.selected.image.axes == "ZYX"
     choose_method(dock, "unet3d")
-    train_dock.data.axes.set_axes("CYX")
+    train_dock.data.axes.value = "CYX"
     assert dock.selected.image.axes == "CYX"
     assert "choose Dims 2D" in dock.form.field("dims").itemData(2, Qt.ItemDataRole.ToolTipRole)
-    train_dock.data.axes.set_axes(None)
+    train_dock.data.axes.value = None
     assert dock.selected.image.axes == "ZYX"
     qtbot.waitUntil(lambda: not train_dock.label_stats.is_counting)
     with qtbot.waitSignal(dock.selected.changed):

@@ -16,7 +16,7 @@ from napari_segkit._qt.session.session import session
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.inference.tiled import TileStep
+from napari_segkit.inference.progress import TileStep
 from napari_segkit.instances.candidates import MaskCandidates, SoftMasks
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
@@ -327,8 +327,8 @@ def test_stacks_series_and_channels_are_supported(dock, viewer, qtbot):
     for axes, linked in (("ZYX", 2), ("TYX", 4), ("CYX", 2)):
         dock.session.segmenter = FakePretrained(axes=axes)
         image = viewer.add_image(np.zeros((2, SIZE, SIZE)), name=axes, scale=(9, 2, 3))
-        dock.image.set_layer(image)
-        dock.axes.set_axes(axes)
+        dock.image.value = image
+        dock.axes.value = axes
         dock.objects.form.set_value(ObjectConfig())
         layer = press(qtbot, dock)
         assert layer.name == f"{axes} objects"
@@ -352,8 +352,8 @@ def test_a_volume_of_another_orientation_is_reoriented(dock, viewer, qtbot):
     rotate = [[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]]
     place = {"scale": (9, 2, 3), "rotate": rotate, "metadata": {"nifti": header}}
     volume = viewer.add_image(np.zeros((2, SIZE, SIZE)), name="mri", **place)
-    dock.image.set_layer(volume)
-    dock.axes.set_axes("ZYX")
+    dock.image.value = volume
+    dock.axes.value = "ZYX"
     layer = press(qtbot, dock)
     set_thresholds(qtbot, dock, score=0.3)
     expected = FakePretrained(axes="ZYX").objects(ObjectConfig(score=0.3)).labels

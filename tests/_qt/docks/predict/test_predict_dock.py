@@ -71,9 +71,9 @@ def test_prediction_is_a_layer_aligned_with_the_image(ready, viewer, trained, qt
 
 def test_prediction_belongs_to_the_image_chosen_at_the_start(ready, viewer, qtbot):
     other = viewer.add_image(np.zeros((9, 9)), name="other")
-    ready.image.set_layer(viewer.layers["cells"])
+    ready.image.value = viewer.layers["cells"]
     ready.bar.button.click()
-    ready.image.set_layer(other)
+    ready.image.value = other
     viewer.layers.selection.active = other
     with qtbot.waitSignal(ready.written, timeout=60_000):
         pass
@@ -114,7 +114,7 @@ def test_copied_python_gives_the_same_result(ready, viewer, trained, qtbot):
 
 def test_a_wrong_number_of_channels_is_reported(ready, viewer, qtbot):
     colour = viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True)
-    ready.image.set_layer(colour)
+    ready.image.value = colour
     with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
         ready.bar.button.click()
     assert "channel" in ready.bar.status.text()
@@ -122,7 +122,7 @@ def test_a_wrong_number_of_channels_is_reported(ready, viewer, qtbot):
 
 def test_stop_adds_no_layer(ready, viewer, qtbot):
     stack = viewer.add_image(np.stack([PIXELS] * 300), name="stack", scale=(1, 2, 2), units="um")
-    ready.image.set_layer(stack)
+    ready.image.value = stack
     with qtbot.waitSignal(ready.bar.yielded, timeout=60_000):
         ready.bar.button.click()
     with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
@@ -137,11 +137,11 @@ def test_axes_default_to_training_and_can_be_chosen(dock, viewer, qtbot):
     labels[:16] = 2
     segmenter = Segmenter(ModelSpec("pixels"), device="cpu")  # trains faster than a network
     dock.session.segmenter = segmenter.fit(pixels, labels, TrainConfig(), axes="CYX")
-    dock.image.set_layer(viewer.add_image(pixels, name="channels"))
-    assert dock.axes.itemText(0) == "auto (CYX)"
+    dock.image.value = viewer.add_image(pixels, name="channels")
+    assert dock.axes.native.itemText(0) == "auto (CYX)"
     stack = viewer.add_image(pixels, name="stack", axis_labels=("z", "y", "x"), scale=(9, 2, 3))
-    dock.image.set_layer(stack)
-    dock.axes.set_axes("CYX")
+    dock.image.value = stack
+    dock.axes.value = "CYX"
     layer = press(qtbot, dock)
     assert layer.data.shape == (64, 64)
     np.testing.assert_array_equal(layer.scale, (2, 3))

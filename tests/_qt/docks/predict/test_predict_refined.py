@@ -102,7 +102,7 @@ def test_probabilities_are_kept_on_request_only(dock, viewer, trained, qtbot):
     shown = [viewer.layers[f"cells prediction: class {v}"] for v in (1, 2)]
     np.testing.assert_array_equal([x.data for x in shown], kept.maps)
     np.testing.assert_array_equal(shown[0].scale, (2, 2))
-    assert dock.image.current_layer() is viewer.layers["cells"]
+    assert dock.image.value is viewer.layers["cells"]
     dock.probabilities.keep.set_value(False)
     press(qtbot, dock)
     assert (

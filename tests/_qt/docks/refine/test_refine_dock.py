@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from napari.layers import Labels
 from qtpy.compat import isalive
 from qtpy.QtGui import QGuiApplication, QHideEvent
 
@@ -22,15 +21,13 @@ from napari_segkit import (
 )
 from napari_segkit._qt.docks.refine.preview_region import ViewRegion, refine_view
 from napari_segkit._qt.docks.refine.refine_dock import RefineDock
-from napari_segkit._qt.layers.layer_registry import LayerProbabilities
 from napari_segkit._qt.layers.probability_layers import show_probabilities
-from napari_segkit._qt.session.refine_job import RefineRequest
-from napari_segkit._qt.session.refine_source import RefineSource
 from napari_segkit._qt.session.session import session
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.classes import ClassProbabilities, LabelClass
 from napari_segkit.instances.candidates import MaskCandidates, SoftMasks
 from napari_segkit.instances.results import Objects
+from napari_segkit.jobs.refine import RefineRequest, RefineSource
 from napari_segkit.refinement.soft_labels import soft_labels
 
 CLASSES = LabelClass(1, "background", "#0000ff"), LabelClass(2, "cell", "#ff0000")
@@ -81,7 +78,7 @@ def docked(viewer, qtbot):
 @pytest.fixture
 def dock_with_maps(dock, viewer, qtbot):
     """A dock with stored probabilities for the labels."""
-    dock.session.keep_probabilities(viewer.layers["raw"], LayerProbabilities(MAPS, CLASSES, "YX"))
+    dock.session.keep_probabilities(viewer.layers["raw"], ClassProbabilities(MAPS, CLASSES, "YX"))
     return dock
 
 
@@ -102,17 +99,14 @@ def spacing_of(viewer):
 
 def test_stored_probabilities_are_the_default_input(dock, viewer):
     choice = dock.inputs.start.choice
-    assert choice.currentText() == "Labels"
+    assert choice.current_choice == "Labels"
     assert not dock.inputs.start.certainty.isHidden()
-    dock.session.keep_probabilities(viewer.layers["raw"], LayerProbabilities(MAPS, CLASSES, "YX"))
-    assert [choice.itemText(i) for i in range(choice.count())] == [
-        "Stored probabilities",
-        "Labels",
-    ]
-    assert choice.currentText() == "Stored probabilities"
+    dock.session.keep_probabilities(viewer.layers["raw"], ClassProbabilities(MAPS, CLASSES, "YX"))
+    assert choice.choices == ("probabilities", "labels")
+    assert choice.current_choice == "Stored probabilities"
     assert dock.inputs.start.certainty.isHidden()
     dock.session.keep_probabilities(viewer.layers["raw"], None)
-    assert choice.currentText() == "Labels"
+    assert choice.current_choice == "Labels"
 
 
 def test_result_is_a_new_layer_and_the_raw_one_is_kept(dock_with_maps, viewer, qtbot):
@@ -127,7 +121,7 @@ def test_result_is_a_new_layer_and_the_raw_one_is_kept(dock_with_maps, viewer, q
     assert (provenance["start"], provenance["config"]["mrf"]["weight"]) == ("probabilities", 3.0)
     assert not viewer.layers["raw"].visible
     assert "'raw' is hidden" in dock_with_maps.bar.status.text()
-    assert dock_with_maps.inputs.layer.current_layer() is viewer.layers["raw"]
+    assert dock_with_maps.inputs.layer.value is viewer.layers["raw"]
     assert press(qtbot, dock_with_maps) is layer  # again: updated
 
 
@@ -144,7 +138,7 @@ def test_labels_are_refined_as_soft_labels(dock, viewer, qtbot):
 def test_unlabelled_pixels_get_a_class(dock, viewer, qtbot):
     scribbles = np.zeros_like(RAW)
     scribbles[20, 20:30], scribbles[2, 5:40] = 2, 1
-    dock.inputs.layer.set_layer(viewer.add_labels(scribbles, name="scribbles", scale=(2, 2)))
+    dock.inputs.layer.value = viewer.add_labels(scribbles, name="scribbles", scale=(2, 2))
     dock.inputs.start.unlabelled.set_value(0)
     dock.form.set_value(RefineConfig("crf", crf=replace(STRONG, appearance_sigma=30.0)))
     layer = press(qtbot, dock)
@@ -153,8 +147,8 @@ def test_unlabelled_pixels_get_a_class(dock, viewer, qtbot):
 
 def test_an_image_of_probabilities_can_be_refined(dock, viewer, qtbot):
     maps = viewer.add_image(MAPS, name="maps", scale=(1, 2, 2), translate=(0, 5, 5))
-    dock.inputs.layer.set_layer(maps)
-    dock.inputs.image.set_layer(viewer.layers["cells"])
+    dock.inputs.layer.value = maps
+    dock.inputs.image.value = viewer.layers["cells"]
     layer = press(qtbot, dock)
     expected = refine(MAPS, PIXELS, MRF, **spacing_of(viewer))
     np.testing.assert_array_equal(layer.data, expected)
@@ -167,8 +161,8 @@ def test_probability_layers_of_all_classes_are_combined(dock_with_maps, viewer, 
     assert [layer.name for layer in shown] == ["raw: background", "raw: cell"]
     assert show_probabilities(viewer, raw, dock_with_maps.session.probabilities_of(raw)) == shown
     viewer.layers.remove(raw)
-    dock_with_maps.inputs.layer.set_layer(shown[1])
-    dock_with_maps.inputs.image.set_layer(viewer.layers["cells"])
+    dock_with_maps.inputs.layer.value = shown[1]
+    dock_with_maps.inputs.image.value = viewer.layers["cells"]
     layer = press(qtbot, dock_with_maps)
     expected = refine(MAPS, PIXELS, MRF, values=(1, 2), **spacing_of(viewer))
     np.testing.assert_array_equal(layer.data, expected)
@@ -177,7 +171,7 @@ def test_probability_layers_of_all_classes_are_combined(dock_with_maps, viewer, 
 def test_other_images_are_not_offered(dock, viewer):
     viewer.add_image(np.zeros((4, 9, 9), np.uint8), name="stack")
     viewer.add_image(np.zeros((9, 9)), name="float")
-    offered = [dock.inputs.layer.itemText(i) for i in range(dock.inputs.layer.count())]
+    offered = [layer.name for layer in dock.inputs.layer.choices]
     assert offered == ["raw"]
 
 
@@ -200,9 +194,9 @@ def test_slices_are_refined_in_3d_or_separately(viewer, dock, qtbot):
     viewer.layers.clear()
     viewer.add_image(np.stack([PIXELS] * 3), name="stack", scale=(4, 1, 1))
     viewer.add_labels(np.stack([RAW, TRUTH, RAW]), name="raw stack", scale=(4, 1, 1))
-    assert not dock.inputs.stack.isHidden()
+    assert not dock.inputs.stack.native.isHidden()
     together = press(qtbot, dock).data.copy()
-    dock.inputs.stack.set_value("slice by slice")
+    dock.inputs.stack.value = "slice by slice"
     assert "axes='TYX'" in dock.code()
     apart = press(qtbot, dock).data
     soft, values = soft_labels(RAW)
@@ -217,11 +211,11 @@ def test_default_is_slice_by_slice_for_a_2d_model(viewer, model, qtbot):
     labels = viewer.add_labels(np.stack([RAW] * 3), name="stack prediction")
     session(viewer).segmenter = model
     maps = np.stack([MAPS] * 3, axis=1)
-    session(viewer).keep_probabilities(labels, LayerProbabilities(maps, CLASSES, "ZYX"))
+    session(viewer).keep_probabilities(labels, ClassProbabilities(maps, CLASSES, "ZYX"))
     for dock in docked(viewer, qtbot):
-        assert dock.inputs.image.current_layer() is image
-        assert not dock.inputs.stack.isHidden()
-        assert dock.inputs.stack.value() == "slice by slice"
+        assert dock.inputs.image.value is image
+        assert not dock.inputs.stack.native.isHidden()
+        assert dock.inputs.stack.value == "slice by slice"
         layer = press(qtbot, dock)
         np.testing.assert_array_equal(layer.data[1], refine(MAPS, PIXELS, MRF, values=(1, 2)))
 
@@ -232,7 +226,7 @@ def test_classes_are_read_again_for_another_layer(dock, viewer, qtbot):
     assert start.source_with_classes.layer is raw
     raw.data = TRUTH.copy()
     assert start.source_with_classes.layer is raw  # a preview stays while a person paints
-    dock.inputs.layer.set_layer(viewer.add_labels(RAW.copy() + 4, name="other"))
+    dock.inputs.layer.value = viewer.add_labels(RAW.copy() + 4, name="other")
     assert start.source_with_classes is None
     assert dock.inputs.request(MRF, with_classes=True) is None
     ready(qtbot, dock)
@@ -240,7 +234,7 @@ def test_classes_are_read_again_for_another_layer(dock, viewer, qtbot):
 
 
 def test_refining_a_result_records_both_settings(dock_with_maps, viewer, qtbot):
-    dock_with_maps.inputs.layer.set_layer(press(qtbot, dock_with_maps))
+    dock_with_maps.inputs.layer.value = press(qtbot, dock_with_maps)
     dock_with_maps.form.set_value(RefineConfig("mrf", mrf=MRFConfig(weight=1.0)))
     provenance = press(qtbot, dock_with_maps).metadata["segkit"]["refined"]
     assert (provenance["start"], provenance["config"]["mrf"]["weight"]) == ("labels", 1.0)
@@ -252,7 +246,7 @@ def test_shows_what_is_missing_or_does_not_fit(dock, viewer):
     assert dock.bar.hint.text().startswith("Nothing to do")
     dock.form.method.set_value("mrf")
     other = viewer.add_image(np.zeros((9, 9)), name="other")
-    dock.inputs.image.set_layer(other)
+    dock.inputs.image.value = other
     assert "choose the image it belongs to" in dock.bar.hint.text()
     viewer.layers.clear()
     assert dock.bar.hint.text().startswith("No Labels layer")
@@ -261,7 +255,7 @@ def test_shows_what_is_missing_or_does_not_fit(dock, viewer):
 
 def test_instance_ids_are_rejected_with_a_message(dock, viewer, qtbot):
     ids = np.arange(PIXELS.size, dtype=np.uint16).reshape(PIXELS.shape)
-    dock.inputs.layer.set_layer(viewer.add_labels(ids, name="ids"))
+    dock.inputs.layer.value = viewer.add_labels(ids, name="ids")
     ready(qtbot, dock)
     assert "merge them into one foreground class" in dock.bar.hint.text()
 
@@ -269,8 +263,8 @@ def test_instance_ids_are_rejected_with_a_message(dock, viewer, qtbot):
 def test_stop_adds_no_layer(dock_with_maps, viewer, qtbot):
     stack = viewer.add_image(np.stack([PIXELS] * 400), name="movie", axis_labels=("t", "y", "x"))
     labels = viewer.add_labels(np.stack([RAW] * 400), name="raw movie")
-    dock_with_maps.inputs.layer.set_layer(labels)
-    dock_with_maps.inputs.image.set_layer(stack)
+    dock_with_maps.inputs.layer.value = labels
+    dock_with_maps.inputs.image.value = stack
     with qtbot.waitSignal(dock_with_maps.bar.yielded, timeout=60_000):
         dock_with_maps.bar.button.click()
     with qtbot.waitSignal(dock_with_maps.bar.finished, timeout=60_000):
@@ -279,7 +273,7 @@ def test_stop_adds_no_layer(dock_with_maps, viewer, qtbot):
 
 
 def test_metrics_before_and_after_are_shown(dock_with_maps, viewer, qtbot):
-    dock_with_maps.truth.layer.set_layer(viewer.add_labels(TRUTH, name="truth"))
+    dock_with_maps.truth.layer.value = viewer.add_labels(TRUTH, name="truth")
     layer = press(qtbot, dock_with_maps)
     table = dock_with_maps.truth.changes
     shown = [[table.item(r, c).text() for c in range(3)] for r in range(table.rowCount())]
@@ -287,13 +281,13 @@ def test_metrics_before_and_after_are_shown(dock_with_maps, viewer, qtbot):
     assert [row[0] for row in shown] == ["background", "cell", "mean"]
     assert shown[1][1] == f"{before.iou[2]:.3f} → {after.iou[2]:.3f}"
     assert shown[2][2] == f"{before.mean_dice:.3f} → {after.mean_dice:.3f}"
-    dock_with_maps.truth.layer.set_layer(None)
+    dock_with_maps.truth.layer.value = None
     assert table.isHidden()
 
 
 def test_the_best_settings_are_set_in_the_form(dock_with_maps, viewer, qtbot):
     assert "Choose a truth" in dock_with_maps.truth.bar.hint.text()
-    dock_with_maps.truth.layer.set_layer(viewer.add_labels(TRUTH, name="truth"))
+    dock_with_maps.truth.layer.value = viewer.add_labels(TRUTH, name="truth")
     dock_with_maps.form.set_value(RefineConfig("mrf", mrf=MRFConfig(weight=0.1)))
     with qtbot.waitSignal(dock_with_maps.truth.bar.finished, timeout=60_000):
         dock_with_maps.truth.bar.button.click()
@@ -307,7 +301,7 @@ def test_the_best_settings_are_set_in_the_form(dock_with_maps, viewer, qtbot):
 
 
 def test_reports_if_no_smoothing_is_best(dock_with_maps, viewer, qtbot):
-    dock_with_maps.truth.layer.set_layer(viewer.add_labels(RAW.copy(), name="truth"))
+    dock_with_maps.truth.layer.value = viewer.add_labels(RAW.copy(), name="truth")
     with qtbot.waitSignal(dock_with_maps.truth.bar.finished, timeout=60_000):
         dock_with_maps.truth.bar.button.click()
     assert dock_with_maps.form.method.value() is None
@@ -359,15 +353,15 @@ def objects(viewer, dock):
     squares = square_objects()
     layer = viewer.add_labels(squares.labels.copy(), name="squares", scale=(2, 2), units="um")
     dock.session.keep_objects(layer, squares)
-    dock.inputs.layer.set_layer(layer)
+    dock.inputs.layer.value = layer
     dock.form.set_value(RefineConfig("crf", crf=replace(STRONG, appearance_sigma=8.0)))
     return squares
 
 
 def test_objects_are_smoothed_separately(objects, dock, viewer, qtbot):
-    assert dock.inputs.start.choice.currentText() == "Object masks, one by one"
+    assert dock.inputs.start.choice.current_choice == "Object masks, one by one"
     assert not dock.form.clean.section.isEnabled()
-    dock.truth.layer.set_layer(viewer.add_labels((TRUTH == 2).astype(np.uint8), name="truth"))
+    dock.truth.layer.value = viewer.add_labels((TRUTH == 2).astype(np.uint8), name="truth")
     assert dock.truth.bar.hint.text().startswith("Fitting needs labels or probabilities")
     layer = press(qtbot, dock)
     assert layer.name == "squares refined"
@@ -385,9 +379,8 @@ def test_objects_are_smoothed_separately(objects, dock, viewer, qtbot):
 
 def test_visible_objects_are_counted():
     squares = square_objects()
-    request = RefineRequest(
-        RefineSource(Labels(squares.labels), "objects", objects=squares), None, RefineConfig(), "YX"
-    )
+    source = RefineSource("squares", "objects", objects=squares)
+    request = RefineRequest(source, None, RefineConfig(), "YX")
     corner = ViewRegion({}, (slice(0, 10), slice(0, 12)))  # the large one's box, not its mask
     result = refine_view(request, request.axes_image(), corner, None)
     assert result.text == "Preview of 1 object."
@@ -430,7 +423,7 @@ class TestPreview:
         assert self.wait(qtbot, dock_with_maps) is layer
         weak = refine(MAPS, PIXELS, RefineConfig("mrf", mrf=MRFConfig(weight=0.5)), values=(1, 2))
         np.testing.assert_array_equal(layer.data, weak)
-        assert dock_with_maps.inputs.layer.current_layer() is viewer.layers["raw"]
+        assert dock_with_maps.inputs.layer.value is viewer.layers["raw"]
         dock_with_maps.preview.checkbox.set_value(False)
         assert layer not in viewer.layers
         assert viewer.layers["raw"].visible
@@ -499,7 +492,7 @@ class TestPreview:
         viewer.layers.clear()
         viewer.add_image(np.stack([PIXELS] * 3), name="stack")
         viewer.add_labels(np.stack([RAW, TRUTH, RAW]), name="raw stack")
-        dock.inputs.stack.set_value("slice by slice")
+        dock.inputs.stack.value = "slice by slice"
         viewer.dims.set_current_step(0, 1)
         layer = self.show(qtbot, dock)
         assert layer.data[1].all()

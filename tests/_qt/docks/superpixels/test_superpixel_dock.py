@@ -71,7 +71,7 @@ def test_superpixels_are_written_to_one_layer_aligned_with_the_image(dock, viewe
     np.testing.assert_array_equal(layer.data, expected)
     np.testing.assert_array_equal(layer.scale, (2, 2))
     assert layer.contour == 1
-    assert dock.paint.superpixels.current_layer() is layer
+    assert dock.paint.superpixels.value is layer
     assert f"{expected.max()} superpixels" in dock.bar.status.text()
     assert layer.metadata["segkit"]["superpixels"]["size"] == 8.0
     dock.form.field("size").set_value(20.0)
@@ -82,7 +82,7 @@ def test_superpixels_are_written_to_one_layer_aligned_with_the_image(dock, viewe
 def test_copied_python_gives_the_same_result(dock, viewer, qtbot):
     dock.form.field("size").set_value(10.0)
     mask = viewer.add_labels((PIXELS > 0).astype(np.uint8), name="inside")
-    dock.mask.set_layer(mask)
+    dock.mask.value = mask
     dock.bar.copy_button.click()
     exec(QGuiApplication.clipboard().text(), {"viewer": viewer})
     with qtbot.waitSignal(session(viewer).task.finished, timeout=60_000):
@@ -94,13 +94,13 @@ def test_copied_python_gives_the_same_result(dock, viewer, qtbot):
 def test_slices_can_be_processed_separately(viewer, dock, qtbot):
     viewer.layers.clear()
     stack = viewer.add_image(np.stack([PIXELS, PIXELS]), name="stack", scale=(5, 1, 1))
-    assert not dock.stack.isHidden()
-    dock.stack.set_value("slice by slice")
+    assert not dock.stack.native.isHidden()
+    dock.stack.value = "slice by slice"
     assert "axes='TYX'" in dock.code()
     make(qtbot, dock)
     first, second = viewer.layers["stack superpixels"].data
     assert not set(np.unique(first)) & set(np.unique(second))
-    assert dock.data.image.current_layer() is stack
+    assert dock.data.image.value is stack
 
 
 def test_shows_what_is_missing(dock, viewer):
@@ -119,18 +119,18 @@ def test_any_labels_layer_can_be_used_as_superpixels(dock, viewer):
     blocks = viewer.add_labels(BLOCKS.copy(), name="blocks", **transform)
     dock.data.new_button.click()
     assert not dock.paint.button.isEnabled()
-    dock.paint.superpixels.set_layer(blocks)
+    dock.paint.superpixels.value = blocks
     assert dock.paint.button.isEnabled()
 
 
 def test_superpixels_are_recognised_by_name_or_metadata_and_not_painted_on(dock, viewer):
     by_name = viewer.add_labels(BLOCKS.copy(), name="cells_superpixels")
-    assert dock.paint.superpixels.current_layer() is by_name
-    assert dock.data.labels.current_layer() is None
+    assert dock.paint.superpixels.value is by_name
+    assert dock.data.labels.value is None
     viewer.layers.remove(by_name)
     by_metadata = viewer.add_labels(BLOCKS.copy(), name="blocks", metadata=METADATA)
-    assert dock.paint.superpixels.current_layer() is by_metadata
-    assert dock.data.labels.current_layer() is None
+    assert dock.paint.superpixels.value is by_metadata
+    assert dock.data.labels.value is None
 
 
 def test_layers_with_different_transforms_cannot_be_painted(painting, dock, viewer):

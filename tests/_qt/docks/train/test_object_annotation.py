@@ -74,7 +74,8 @@ def offered(dock):
     return {name: b.text() for name, b in dock.label_stats.buttons.items() if not b.isHidden()}
 
 
-def texts(box):
+def texts(choice):
+    box = choice.native
     return [box.itemText(i) for i in range(box.count())][:3]
 
 
@@ -84,7 +85,8 @@ def title(dock):
 
 def rows(dock):
     """What is shown only where objects are learned."""
-    widgets = dock.annotation.regions, dock.annotation.classes, dock.data.next_button
+    choices = dock.annotation.regions, dock.annotation.classes
+    widgets = *(choice.native for choice in choices), dock.data.next_button
     return [not w.isHidden() for w in widgets]
 
 
@@ -107,8 +109,8 @@ def test_label_semantics_follow_the_model(dock, qtbot):
         "Class labels, by component",
         "Instance ids",
     ]
-    assert semantics.unlabelled.currentText() == semantics.unlabelled.lineEdit().text()
-    assert semantics.unlabelled.currentText() == "0 is background"
+    box = semantics.unlabelled.native
+    assert box.currentText() == box.lineEdit().text() == "0 is background"
     assert title(dock) == "Objects"
     assert dock.classes.isHidden()
     assert "whole image counts as annotated" in dock.annotation.text.text()
@@ -140,10 +142,10 @@ def test_settings_from_object_sizes_are_shown_before_and_after_training(dock, qt
 def test_objects_in_regions_with_classes_are_trained_on(viewer, dock, qtbot):
     regions, kinds = add_regions_and_classes(viewer)
     choose(qtbot, dock, "maskrcnn")
-    assert dock.annotation.regions.current_layer() is None
-    assert dock.data.labels.current_layer().name == "ids"
-    dock.annotation.regions.set_layer(regions)
-    dock.annotation.classes.set_layer(kinds)
+    assert dock.annotation.regions.value is None
+    assert dock.data.labels.value.name == "ids"
+    dock.annotation.regions.value = regions
+    dock.annotation.classes.value = kinds
     counted(qtbot, dock)
     assert "class 1: " in dock.label_stats.text.text()
     assert "50% of the pixels are annotated." in dock.label_stats.text.text()
@@ -161,8 +163,8 @@ def test_objects_in_regions_with_classes_are_trained_on(viewer, dock, qtbot):
 def test_the_copied_python_names_the_layers(viewer, dock, qtbot):
     regions, kinds = add_regions_and_classes(viewer)
     choose(qtbot, dock, "solo")
-    dock.annotation.regions.set_layer(regions)
-    dock.annotation.classes.set_layer(kinds)
+    dock.annotation.regions.value = regions
+    dock.annotation.classes.value = kinds
     counted(qtbot, dock)
     dock.form.set_value(QUICK)
     dock.bar.copy_button.click()
@@ -179,7 +181,7 @@ def test_the_copied_python_names_the_layers(viewer, dock, qtbot):
 def test_shapes_and_dots_are_checked_as_they_are_drawn(viewer, dock, qtbot):
     regions, kinds = add_regions_and_classes(viewer)
     choose(qtbot, dock, "maskrcnn")
-    dock.annotation.regions.set_layer(regions)
+    dock.annotation.regions.value = regions
     regions.add([[5, 5], [20, 20]], shape_type="line")
     assert "has no inside" in dock.bar.hint.text()
     assert not dock.bar.button.isEnabled()
@@ -187,22 +189,22 @@ def test_shapes_and_dots_are_checked_as_they_are_drawn(viewer, dock, qtbot):
     regions.remove_selected()
     counted(qtbot, dock)
     assert dock.bar.button.isEnabled()
-    dock.annotation.classes.set_layer(dock.data.labels.current_layer())
+    dock.annotation.classes.value = dock.data.labels.value
     assert "the same layer" in dock.bar.hint.text()
-    dock.annotation.classes.set_layer(kinds)
+    dock.annotation.classes.value = kinds
     kinds.data_setitem((np.array([8]), np.array([8])), 0)
     qtbot.waitUntil(lambda: "have no class" in dock.bar.hint.text(), timeout=MS)
     assert [c.value for c in dock.classes.classes] == [1, 2]
     kinds.undo()
     qtbot.waitUntil(dock.bar.button.isEnabled, timeout=MS)
     viewer.layers.remove("complete")
-    assert dock.annotation.regions.currentText() == "the whole image"
+    assert dock.annotation.regions.current_choice == "the whole image"
 
 
 def test_labels_that_look_like_classes_need_a_choice(viewer, dock, qtbot):
     mask = (nuclei()[0] > 0).astype(np.uint8)
     mask[:, ::12] = 0
-    dock.data.labels.set_layer(viewer.add_labels(mask, name="mask"))
+    dock.data.labels.value = viewer.add_labels(mask, name="mask")
     choose(qtbot, dock, "maskrcnn")
     assert "look like classes" in dock.bar.hint.text()
     assert offered(dock) == {
@@ -236,7 +238,7 @@ def test_separation_is_proposed_if_objects_touch(viewer, dock, qtbot):
     ids = nuclei()[0]
     ids[:14, 60:90] = 99
     ids[:14, 90:120] = 98
-    dock.data.labels.set_layer(viewer.add_labels(ids, name="more"))
+    dock.data.labels.value = viewer.add_labels(ids, name="more")
     choose(qtbot, dock, "unet", objects="components")
     assert offered(dock) == {"objects='distance'": "Train to separate touching objects"}
     assert "touching another" in dock.label_stats.text.text()
@@ -265,7 +267,7 @@ def test_stop_keeps_the_training_and_undo_restores_the_model_before(dock, model_
 def test_new_labels_hold_instance_ids(viewer, dock, qtbot):
     choose(qtbot, dock, "maskrcnn")
     dock.data.new_button.click()
-    layer = dock.data.labels.current_layer()
+    layer = dock.data.labels.value
     assert (layer.mode, layer.selected_label) == ("paint", 1)
     assert layer.features.empty
     counted(qtbot, dock)
@@ -281,7 +283,7 @@ def test_classes_in_the_features_are_shown(viewer, dock, qtbot):
     names = ["round"] * 10 + ["long"] * 6
     features = pd.DataFrame({"index": range(1, 17), "class": names})
     choose(qtbot, dock, "maskrcnn")
-    layer = dock.data.labels.current_layer()
+    layer = dock.data.labels.value
     layer.features = features[:12]
     assert 'column "class"' in dock.annotation.text.text()
     qtbot.waitUntil(lambda: "4 of 16 objects have no class" in dock.bar.hint.text(), timeout=MS)

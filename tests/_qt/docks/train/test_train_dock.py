@@ -83,9 +83,9 @@ def test_says_what_is_missing(viewer, opened, qtbot):
 def test_new_labels_fit_the_image_and_the_brush_is_ready(viewer, opened, qtbot):
     image = viewer.add_image(np.zeros((3, 64, 64)), scale=(1, 0.5, 0.5), translate=(0, 7, 7))
     dock = opened()
-    dock.data.axes.set_axes("CYX")
+    dock.data.axes.value = "CYX"
     dock.data.new_button.click()
-    layer = dock.data.labels.current_layer()
+    layer = dock.data.labels.value
     assert layer.data.shape == (64, 64)
     np.testing.assert_array_equal(layer.scale, image.scale[1:])
     np.testing.assert_array_equal(layer.translate, image.translate[1:])
@@ -98,13 +98,13 @@ def test_new_labels_fit_the_image_and_the_brush_is_ready(viewer, opened, qtbot):
 def test_auto_shows_the_axes_it_resolves_to(viewer, opened):
     viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True)
     dock = opened()
-    assert dock.data.axes.itemText(0) == "auto (YXC)"
-    assert dock.data.axes.axes() is None
+    assert dock.data.axes.native.itemText(0) == "auto (YXC)"
+    assert dock.data.axes.value is None
 
 
 def test_pixels_are_counted_as_they_are_painted_and_undone(dock, qtbot):
     counts = {1: 1024, 2: 1024}
-    layer = dock.data.labels.current_layer()
+    layer = dock.data.labels.value
     assert dock.classes.counts == counts
     layer.data_setitem((np.arange(10), np.zeros(10, int)), 3)
     qtbot.waitUntil(lambda: dock.classes.counts == {1: 1014, 2: 1024, 3: 10})
@@ -122,7 +122,7 @@ def test_counting_is_not_done_on_the_gui_thread(dock, qtbot, monkeypatch):
         return look(*args, **choices)
 
     monkeypatch.setattr(label_stats_box, "count_labels", spy)
-    dock.data.labels.current_layer().paint((30, 30), 2)
+    dock.data.labels.value.paint((30, 30), 2)
     qtbot.waitUntil(lambda: bool(threads) and not dock.label_stats.is_counting)
     assert threading.main_thread() not in threads
 
@@ -131,7 +131,7 @@ def test_hidden_labels_are_not_the_first_choice(viewer, opened):
     viewer.add_image(PIXELS)
     shown = viewer.add_labels(scribbles(), name="strokes")
     viewer.add_labels(scribbles(), name="truth", visible=False)
-    assert opened().data.labels.current_layer() is shown
+    assert opened().data.labels.value is shown
 
 
 def one_class(viewer, opened):
@@ -152,7 +152,7 @@ def test_background_can_be_painted_as_second_class(viewer, opened):
     assert not dock.bar.button.isEnabled()
     dock.label_stats.buttons["paint"].click()
     assert [(c.value, c.name) for c in dock.classes.classes] == [(1, "class 1"), (2, "background")]
-    assert dock.data.labels.current_layer().selected_label == 2
+    assert dock.data.labels.value.selected_label == 2
 
 
 def test_unpainted_pixels_can_be_used_as_background(viewer, opened, qtbot):
@@ -243,7 +243,7 @@ def test_stop_keeps_the_trained_model(dock, qtbot):
 
 def test_strokes_during_training_are_used_by_the_next_one(dock, qtbot):
     start(qtbot, dock)
-    dock.data.labels.current_layer().data[20:40] = 3
+    dock.data.labels.value.data[20:40] = 3
     dock.session.stop()
     with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
         pass
@@ -299,24 +299,24 @@ def test_predictions_are_no_default_training_labels(viewer, opened):
     prediction = viewer.add_labels(scribbles(), name="made", metadata=made)
     viewer.add_labels(scribbles(), name="cells truth")
     dock = opened()
-    assert dock.data.labels.current_layer() is strokes
+    assert dock.data.labels.value is strokes
     viewer.layers.remove("strokes")
-    assert dock.data.labels.current_layer() is None
+    assert dock.data.labels.value is None
     assert dock.bar.hint.text().startswith("No Labels layer chosen")
-    dock.data.labels.set_layer(prediction)
-    assert dock.data.labels.current_layer() is prediction
+    dock.data.labels.value = prediction
+    assert dock.data.labels.value is prediction
 
 
 def test_new_labels_follow_the_axes_on_screen(viewer, opened, qtbot):
     viewer.add_image(np.zeros((2, 64, 64), np.uint8))
     viewer.add_labels(scribbles(), name="strokes")
     dock = opened()
-    assert dock.data.axes.currentText() == "auto (CYX)"
+    assert dock.data.axes.current_choice == "auto (CYX)"
     dock.data.new_button.click()
-    assert dock.data.labels.current_layer().data.shape == (64, 64)
-    dock.data.axes.set_axes("ZYX")
+    assert dock.data.labels.value.data.shape == (64, 64)
+    dock.data.axes.value = "ZYX"
     dock.data.new_button.click()
-    assert dock.data.labels.current_layer().data.shape == (2, 64, 64)
+    assert dock.data.labels.value.data.shape == (2, 64, 64)
 
 
 def test_ambiguous_axes_are_reported(viewer, opened):
@@ -328,7 +328,7 @@ def test_ambiguous_axes_are_reported(viewer, opened):
 
 def test_another_layer_is_counted_before_it_is_trained_on(dock, viewer, qtbot):
     assert dock.bar.button.isEnabled()
-    dock.data.labels.set_layer(viewer.add_labels(scribbles(), name="more"))
+    dock.data.labels.value = viewer.add_labels(scribbles(), name="more")
     assert dock.label_stats.text.text() == "Counting …"
     assert not dock.bar.button.isEnabled()
     assert dock.bar.hint.text() == "The labels are being counted."
@@ -337,25 +337,25 @@ def test_another_layer_is_counted_before_it_is_trained_on(dock, viewer, qtbot):
 
 
 def test_label_semantics_are_kept_per_pair_of_layers(dock, viewer, qtbot):
-    first = dock.data.labels.current_layer()
+    first = dock.data.labels.value
     dock.label_stats.semantics.set_value(None, "classes")
-    dock.data.labels.set_layer(viewer.add_labels(scribbles(), name="more"))
-    assert dock.label_stats.semantics.value() == {"unlabelled": 0, "labels_are": "ask"}
-    dock.data.labels.set_layer(first)
-    assert dock.label_stats.semantics.value() == {"unlabelled": None, "labels_are": "classes"}
+    dock.data.labels.value = viewer.add_labels(scribbles(), name="more")
+    assert dock.label_stats.semantics.value == {"unlabelled": 0, "labels_are": "ask"}
+    dock.data.labels.value = first
+    assert dock.label_stats.semantics.value == {"unlabelled": None, "labels_are": "classes"}
 
 
 def test_axes_are_kept_per_image(viewer, opened):
     viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="one")
     dock = opened()
-    dock.data.axes.set_axes("TYX")
-    dock.data.image.set_layer(viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="two"))
-    assert dock.data.axes.axes() is None
+    dock.data.axes.value = "TYX"
+    dock.data.image.value = viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="two")
+    assert dock.data.axes.value is None
 
 
 def test_any_value_can_be_typed_as_unlabelled(dock):
     semantics = dock.label_stats.semantics
-    box = semantics.unlabelled
+    box = semantics.unlabelled.native
     accepted = {"37": 37, "none": None, " 7 ": 7, "-1": 0, "seven": 0, "0": 0}
     for text, value in accepted.items():
         semantics.set_value(0, "ask")

@@ -59,8 +59,8 @@ class EvaluateDock(Dock):
         self.table = MetricsTable()
         self.summary = Note()
         self.table_button = QPushButton("Copy table")
-        self.prediction.setToolTip(PREDICTION_TIP)
-        self.truth.setToolTip(TRUTH_TIP)
+        self.prediction.tooltip = PREDICTION_TIP
+        self.truth.tooltip = TRUTH_TIP
         self.table_button.setToolTip(TABLE_TIP)
         self.bar = RunBar(self.session, "Evaluate")
         self.bar.button.setToolTip(EVALUATE_TIP)
@@ -73,15 +73,15 @@ class EvaluateDock(Dock):
 
     def evaluate(self) -> None:
         """Evaluate the chosen layers in the background."""
-        prediction = snapshot(self.prediction.current_layer())
-        truth = snapshot(self.truth.current_layer())
+        prediction = snapshot(self.prediction.value)
+        truth = snapshot(self.truth.value)
         self.metrics.show_remedies()
         steps = evaluate_layers(prediction, truth, self._options(), self.metrics.value())
         self.bar.run(steps, f"Evaluate {prediction.name}")
 
     def code(self) -> str:
         """Python code that does the same as the button."""
-        layers = self.prediction.current_layer(), self.truth.current_layer()
+        layers = self.prediction.value, self.truth.value
         arguments = ", ".join(map(python_snippets.layer, layers))
         options = {
             k: v for k, v in self.metrics.value().items() if v not in (None, "ask", "semantic")
@@ -110,12 +110,12 @@ class EvaluateDock(Dock):
         return None
 
     def _options(self) -> tuple[Any, ...]:
-        layers = self.prediction.current_layer(), self.truth.current_layer()
+        layers = self.prediction.value, self.truth.value
         return (*(str(getattr(x, "unique_id", "")) for x in layers), *self.metrics.value().items())
 
     def _rank_truth(self, layer: Any) -> int | None:
         """Rank as the default truth, lower is better; None: never."""
-        if layer is self.prediction.current_layer() or is_superpixels(layer):
+        if layer is self.prediction.value or is_superpixels(layer):
             return None
         return 0 if is_truth(layer) else 2 if is_prediction(layer) else 1
 
@@ -133,14 +133,14 @@ class EvaluateDock(Dock):
         self.footer.addWidget(self.metrics.remedies)
 
     def _connect(self) -> None:
-        self.prediction.layer_changed.connect(self._on_prediction)
-        self.truth.layer_changed.connect(self._on_layers)
+        self.prediction.changed.connect(self._on_prediction)
+        self.truth.changed.connect(self._on_layers)
         for watch in self._watches:
             watch.painted.connect(self._on_edited)
             watch.redrawn.connect(self._on_redrawn)
         self._fingerprints.returned.connect(self._on_fingerprints)
         self.metrics.changed.connect(self._update_state)
-        self.metrics.kind.features_changed.connect(self._on_redrawn)
+        self.metrics.features_changed.connect(self._on_redrawn)
         self.metrics.remedy_applied.connect(self._on_remedy)
         self.table_button.clicked.connect(self._on_copy_table)
         self.bar.pressed.connect(self.evaluate)
@@ -154,7 +154,7 @@ class EvaluateDock(Dock):
 
     def _on_layers(self) -> None:
         for watch, choice in zip(self._watches, (self.prediction, self.truth), strict=True):
-            watch.watch(choice.current_layer())
+            watch.watch(choice.value)
         self.metrics.restore_for(*(watch.layer for watch in self._watches))
         self._on_redrawn()
         self._update_state()
@@ -197,7 +197,7 @@ class EvaluateDock(Dock):
 
     def _missing(self) -> str | None:
         """Message if evaluation cannot start."""
-        layers = self.prediction.current_layer(), self.truth.current_layer()
+        layers = self.prediction.value, self.truth.value
         if None in layers:
             return "No Labels layer: predict an image and open its ground truth."
         if layers[0] is layers[1]:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from napari.layers import Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from napari_segkit._qt.widgets.fields import NoWheel
+from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
+from napari_segkit.images.layer_metadata import LayerMetadata
 
 KINDS = {
     "semantic": ("Classes, pixel by pixel", "IoU and Dice of each class."),
@@ -36,65 +38,41 @@ REMEDIES = {
 }
 
 
-class MetricsKindChoice(NoWheel, QComboBox):
+class MetricsKindChoice(Choice[str]):
     """Kind of metrics: suggested by the layers until the user chooses."""
 
-    changed = Signal()
-    features_changed = Signal()  # of one of the layers
-
     def __init__(self) -> None:
-        super().__init__()
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        for index, (kind, (text, tip)) in enumerate(KINDS.items()):
-            self.addItem(text, kind)
-            self.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
-        self.setToolTip("<p>What to compare. Set from the layers until you choose.</p>")
-        self._layers: list[Any] = []
+        super().__init__([(text, kind) for kind, (text, _) in KINDS.items()])
+        for index, (_, tip) in enumerate(KINDS.values()):
+            self.native.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
+        self.tooltip = "<p>What to compare. Set from the layers until you choose.</p>"
+        self._layers: list[Layer] = []
         self._chosen: dict[tuple[str, ...], str] = {}
-        self.currentIndexChanged.connect(self.changed)
-        self.activated.connect(self._on_activated)
 
-    def value(self) -> str:
-        """Argument `kind` of `evaluate`."""
-        return str(self.currentData())
-
-    def set_value(self, kind: str) -> None:
-        """Choose a kind for the current layers, as the user does."""
-        self._chosen[self._layer_ids()] = kind
-        self.setCurrentIndex(list(KINDS).index(kind))
-
-    def restore_for(self, *layers: Any) -> None:
+    def restore_for(self, *layers: Layer | None) -> None:
         """Show the kind chosen for these layers, or the suggested one."""
-        for layer in self._layers:
-            layer.events.features.disconnect(self._on_features)
-        self._layers = [x for x in dict.fromkeys(layers) if x is not None]
-        for layer in self._layers:
-            layer.events.features.connect(self._on_features)
-        self._update()
+        if self.by_hand:
+            self._chosen[self._layer_ids()] = self.value
+        self._layers = [x for x in layers if x is not None]
+        chosen = self._chosen.get(self._layer_ids())
+        self.suggest(chosen or suggested_kind(self._layers))
+        self.by_hand = chosen is not None
+
+    def update_suggestion(self) -> None:
+        if not self.by_hand:
+            self.suggest(suggested_kind(self._layers))
 
     def _layer_ids(self) -> tuple[str, ...]:
         return tuple(str(layer.unique_id) for layer in self._layers)
 
-    def _update(self) -> None:
-        kind = self._chosen.get(self._layer_ids()) or suggested_kind(self._layers)
-        self.setCurrentIndex(list(KINDS).index(kind))
 
-    def _on_activated(self) -> None:
-        self._chosen[self._layer_ids()] = self.value()
-
-    def _on_features(self) -> None:
-        if isalive(self):
-            self._update()
-            self.features_changed.emit()
-
-
-def suggested_kind(layers: Sequence[Any]) -> str:
+def suggested_kind(layers: Sequence[Layer]) -> str:
     """Suggest a kind from layer metadata and feature columns; the first match decides."""
     for layer in layers:
-        metadata, features = layer.metadata.get("segkit", {}), layer.features
-        if "kind" in features or metadata.get("kind") == "panoptic":
+        kind, features = LayerMetadata.of(layer).kind, layer.features
+        if "kind" in features or kind == "panoptic":
             return "panoptic"
-        if "score" in features or metadata.get("kind") in ("instance", "objects"):
+        if "score" in features or kind in ("instance", "objects"):
             return "instance"
     return "semantic"
 
@@ -102,7 +80,7 @@ def suggested_kind(layers: Sequence[Any]) -> str:
 class Remedies(QWidget):
     """A button for each correction that an error proposes; hidden if there is none."""
 
-    chosen = Signal(str, str)  # option and value, such as "kind" and "instance"
+    chosen = Signal(str)  # such as "kind='instance'"
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,8 +107,7 @@ class Remedies(QWidget):
 
     def choose(self, text: str) -> None:
         """Apply the remedy with this button text."""
-        name, value = self._remedies[text].split("=")
-        self.chosen.emit(name, value.strip("'"))
+        self.chosen.emit(self._remedies[text])
 
     def _on_clicked(self) -> None:
         self.choose(self.sender().text())
@@ -140,10 +117,12 @@ class MetricsChoice(QObject):
     """Options of an evaluation; a dock lays out the widgets."""
 
     changed = Signal()
+    features_changed = Signal()  # of one of the layers
     remedy_applied = Signal()
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
+        self._layers: set[Layer] = set()
         self.kind = MetricsKindChoice()
         self.semantics = LabelSemantics(self, unlabelled=None)
         self.remedies = Remedies()
@@ -153,30 +132,39 @@ class MetricsChoice(QObject):
 
     def value(self) -> dict[str, Any]:
         """Keyword arguments of `evaluate`."""
-        options = {"kind": self.kind.value(), **self.semantics.value()}
-        if self.kind.value() == "panoptic":  # label values are always segment ids
+        options = {"kind": self.kind.value, **self.semantics.value}
+        if self.kind.value == "panoptic":  # label values are always segment ids
             del options["labels_are"]
         return options
 
-    def restore_for(self, *layers: Any) -> None:
+    def restore_for(self, *layers: Layer | None) -> None:
         """Show the options chosen for these layers, or their defaults."""
+        for layer in self._layers:
+            layer.events.features.disconnect(self._on_features)
+        self._layers = {x for x in layers if x is not None}
+        for layer in self._layers:
+            layer.events.features.connect(self._on_features)
         self.kind.restore_for(*layers)
         self.semantics.restore_for(*layers)
         self._on_choice()
 
     def show_remedies(self, error: Exception | None = None) -> None:
         """Show buttons that correct an error; hide them without one."""
-        self.remedies.show_buttons(self.kind.value(), getattr(error, "remedies", ()))
+        self.remedies.show_buttons(self.kind.value, getattr(error, "remedies", ()))
+
+    def _on_features(self) -> None:
+        if isalive(self):
+            self.kind.update_suggestion()
+            self.features_changed.emit()
 
     def _on_choice(self) -> None:
         self.show_remedies()
-        self.semantics.show_texts(objects=self.kind.value() == "instance")
-        self.semantics.labels_are.setEnabled(self.kind.value() != "panoptic")
+        self.semantics.show_texts(objects=self.kind.value == "instance")
+        self.semantics.labels_are.enabled = self.kind.value != "panoptic"
         self.changed.emit()
 
-    def _on_remedy(self, name: str, value: str) -> None:
-        if name == "kind":
-            self.kind.set_value(value)
-        else:
-            self.semantics.set_value(self.semantics.value()["unlabelled"], value)
+    def _on_remedy(self, remedy: str) -> None:
+        self.semantics.apply(remedy)
+        if remedy.startswith("kind="):
+            self.kind.value = remedy.split("'")[1]
         self.remedy_applied.emit()

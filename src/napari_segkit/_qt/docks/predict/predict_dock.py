@@ -46,7 +46,7 @@ class PredictDock(Dock):
         self._model_settings = RefineConfig()
         self.device = DeviceLine()
         self.bar = RunBar(self.session, "Predict")
-        self.image.setToolTip(IMAGE_TIP)
+        self.image.tooltip = IMAGE_TIP
         self.bar.button.setToolTip(PREDICT_TIP)
         self._lay_out()
         self._connect()
@@ -59,7 +59,7 @@ class PredictDock(Dock):
 
     def predict(self) -> None:
         """Predict the chosen image in the background."""
-        image, tile = self.image.current_layer(), self.form.value()
+        image, tile = self.image.value, self.form.value()
         objects = self.objects.config() if self.predicts_objects else None
         task = self.session.predict(
             image,
@@ -69,7 +69,7 @@ class PredictDock(Dock):
             refine=self.refine_settings(),
             probabilities=self.probabilities.keep.value(),
         )
-        task.writer.written.connect(self._on_written)
+        task.written.connect(self._on_written)
         self.bar.follow(task)
 
     def refine_settings(self) -> RefineConfig | None:
@@ -79,9 +79,9 @@ class PredictDock(Dock):
 
     def code(self) -> str:
         """Python code that does the same as the button."""
-        image = python_snippets.layer(self.image.current_layer())
+        image = python_snippets.layer(self.image.value)
         arguments = f"{image}, {to_python(self.form.value())}"
-        arguments += python_snippets.keywords(axes=self.axes.axes())
+        arguments += python_snippets.keywords(axes=self.axes.value)
         objects = self.objects.form.value()
         if self.predicts_objects and objects != ObjectConfig():
             arguments += f", objects={to_python(objects)}"
@@ -99,8 +99,8 @@ class PredictDock(Dock):
         self.footer.addWidget(self.bar)
 
     def _connect(self) -> None:
-        self.image.layer_changed.connect(self._on_image)
-        self.axes.currentIndexChanged.connect(self._update_state)
+        self.image.changed.connect(self._on_image)
+        self.axes.changed.connect(self._update_state)
         self.form.changed.connect(self._update_state)
         self.objects.changed.connect(self._update_state)
         self.objects.message.connect(self._on_message)
@@ -115,7 +115,7 @@ class PredictDock(Dock):
 
     def _on_image(self) -> None:
         trained = self.session.segmenter.trained
-        self.axes.set_image(self.image.current_layer(), like=trained.axes if trained else None)
+        self.axes.set_image(self.image.value, like=trained.axes if trained else None)
         self._show_model_settings()
         self._update_state()
 
@@ -128,7 +128,7 @@ class PredictDock(Dock):
 
     def _show_model_settings(self) -> None:
         """Show the refinement settings of another model."""
-        segmenter, image = self.session.segmenter, self.image.current_layer()
+        segmenter, image = self.session.segmenter, self.image.value
         self.refine.set_classes(cleanup_classes(segmenter), unit_of(image))
         if segmenter.refine != self._model_settings:
             self._model_settings = segmenter.refine
@@ -152,7 +152,7 @@ class PredictDock(Dock):
         """Message if prediction cannot start."""
         if not can_predict(self.session.segmenter):
             return "Train or load a model first."
-        if self.image.current_layer() is None:
+        if self.image.value is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
         problem = (
             self.axes.problem

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 
-from napari_segkit._qt.session.refine_job import RefineRequest, RefineResult
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, validation_error
@@ -12,14 +11,16 @@ from napari_segkit._qt.widgets.refine_form import RefineForm, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import RefineConfig
 from napari_segkit.config._schema import to_python
+from napari_segkit.images.layer_metadata import LayerMetadata
 
 from .keep_settings import KeepSettingsButton
-from .preview import PreviewPanel
+from .preview import PreviewInput, PreviewPanel
 from .refine_inputs import RefineInputs
 from .refine_truth import RefineTruth
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Labels, Layer
 
 REFINE_TIP = (
     "<p>Refine the labels and write the result to a new Labels layer. Press again to stop.</p>"
@@ -41,7 +42,7 @@ class RefineDock(Dock):
         self.device = DeviceLine()
         self.keep_settings = KeepSettingsButton(self.session, self.form.value)
         self.truth = RefineTruth(self.session, self)
-        self.preview = PreviewPanel(self.session, self._preview_request)
+        self.preview = PreviewPanel(self.session, self._preview_input)
         self.bar = RunBar(self.session, "Refine")
         self.bar.button.setToolTip(REFINE_TIP)
         self._lay_out()
@@ -49,22 +50,33 @@ class RefineDock(Dock):
         self._on_inputs()
         self._on_segmenter()
 
-    def set_layer(self, layer: Any) -> None:
+    def set_layer(self, layer: "Layer") -> None:
         """Choose the layer to refine."""
         self.inputs.layer.suggest(layer)
 
     def refine(self) -> None:
         """Refine the chosen layer in the background."""
-        request = self.inputs.request(self.form.value(), self.truth.chosen())
-        if request is not None:
-            self.preview.untick()  # it would cover the result
-            task = self.session.run_refinement(request)
-            task.writer.written.connect(self._on_written)
-            self.bar.follow(task)
+        layer, options = self.inputs.layer.value, self.inputs.start.soft_labels
+        if layer is None:
+            return
+        self.preview.untick()  # it would cover the result
+        task = self.session.refine(
+            layer,
+            self.inputs.image.value,
+            self.form.value(),
+            start=self.inputs.start.name,
+            axes=self.inputs.stack.resolved(),
+            certainty=options.certainty,
+            unlabelled=options.unlabelled,
+            truth=self.truth.layer.value,
+            truth_unlabelled=self.truth.unlabelled,
+        )
+        task.written.connect(self._on_written)
+        self.bar.follow(task)
 
     def fit(self) -> None:
         """Search for the settings that agree best with the truth."""
-        request = self.inputs.request(self.form.value(), self.truth.chosen())
+        request = self.inputs.request(self.form.value(), self.truth.chosen(), copied=True)
         if request is not None:
             self.truth.fit(request)
 
@@ -113,17 +125,20 @@ class RefineDock(Dock):
         self.bar.pressed.connect(self.refine)
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.yielded.connect(self._on_step)
+        self.bar.returned.connect(self.truth.show_result)
 
-    def _preview_request(self) -> RefineRequest | None:
-        if self._missing() is not None:
+    def _preview_input(self) -> PreviewInput | None:
+        layer = self.inputs.layer.value
+        if layer is None or self._missing() is not None:
             return None
-        return self.inputs.request(self.form.value(), with_classes=True)
+        request = self.inputs.request(self.form.value(), with_classes=True)
+        return None if request is None else PreviewInput(layer, self.inputs.image.value, request)
 
     def _on_segmenter(self) -> None:
         self.device.show_device(self.session.segmenter.device)
 
     def _on_inputs(self) -> None:
-        layer, start = self.inputs.layer.current_layer(), self.inputs.start
+        layer, start = self.inputs.layer.value, self.inputs.start
         self.form.set_classes(() if start.name == "objects" else start.classes, unit_of(layer))
         self.inputs.show_in(self.group)
         self._on_form()
@@ -136,13 +151,12 @@ class RefineDock(Dock):
     def _on_step(self, step: Any) -> None:
         self.bar.show_status(f"Block {step.done} of {step.total}")
 
-    def _on_written(self, layer: Any, result: RefineResult) -> None:
-        before = self.inputs.layer.current_layer()
+    def _on_written(self, layer: "Labels") -> None:
+        before = self.inputs.layer.value
         self.bar.show_status(f"Written to the layer {layer.name!r}.")
-        if str(getattr(before, "unique_id", "")) == result.source.layer.unique_id:
+        if before is not None and str(before.unique_id) == LayerMetadata.of(layer).source:
             self.bar.show_status(f"Written to the layer {layer.name!r}; {before.name!r} is hidden.")
             before.visible = False  # else the refined layer cannot be told apart
-        self.truth.show_result(result)
         self.written.emit(layer)
 
     def _on_copy(self) -> None:

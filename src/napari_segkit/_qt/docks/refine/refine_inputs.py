@@ -7,8 +7,8 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QGroupBox
 
 from napari_segkit._qt.layers.probability_layers import KIND
-from napari_segkit._qt.session.refine_job import RefineRequest, TruthLayer
-from napari_segkit._qt.session.refine_source import can_refine
+from napari_segkit._qt.layers.refine_layers import can_refine
+from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.layer_choice import (
@@ -19,6 +19,8 @@ from napari_segkit._qt.widgets.layer_choice import (
 )
 from napari_segkit._qt.widgets.stack_choice import SLICES, VOLUME, StackChoice
 from napari_segkit.config import RefineConfig
+from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.jobs.refine import RefineRequest, Truth
 
 from .refine_start import RefineStart
 
@@ -45,32 +47,40 @@ class RefineInputs(QObject):
         self.image = LayerChoice(session.viewer, "image", rank=self._rank_image)
         self.axes = AxesChoice()
         self.stack = StackChoice(self.axes, flat=lambda: self.start.name == "objects")
-        self.layer.layer_changed.connect(self._on_layer)
+        self.layer.changed.connect(self._on_layer)
         self.start.changed.connect(self._on_image)
-        self.image.layer_changed.connect(self._on_image)
-        self.axes.currentIndexChanged.connect(self.changed)
-        self.stack.changed.connect(self.changed)
-        self.layer.setToolTip(LAYER_TIP)
-        self.image.setToolTip(IMAGE_TIP)
+        self.image.changed.connect(self._on_image)
+        self.axes.changed.connect(self._on_option)
+        self.stack.changed.connect(self._on_option)
+        self.layer.tooltip = LAYER_TIP
+        self.image.tooltip = IMAGE_TIP
         self._on_layer()
 
     def request(
-        self, config: RefineConfig, truth: TruthLayer | None = None, *, with_classes: bool = False
+        self,
+        config: RefineConfig,
+        truth: Truth | None = None,
+        *,
+        with_classes: bool = False,
+        copied: bool = False,
     ) -> RefineRequest | None:
-        """Build the request; None without a layer, or without classes read if `with_classes`."""
-        source = self.start.source_with_classes if with_classes else self.start.source()
+        """Build the request; None without a layer, or without classes read if `with_classes`.
+
+        Later painting changes its labels unless they are `copied`.
+        """
+        start, image = self.start, self.image.value
+        source = start.source_with_classes if with_classes else start.source(copied=copied)
         if source is None:
             return None
         device = self._session.segmenter.device
-        return RefineRequest(
-            source, self.image.current_layer(), config, self.stack.resolved(), device, truth
-        )
+        pixels = None if image is None else snapshot(image)
+        return RefineRequest(source, pixels, config, self.stack.resolved(), device, truth)
 
     def missing(self) -> str | None:
         """Message if an input is missing or does not fit."""
-        if self.layer.current_layer() is None:
+        if self.layer.value is None:
             return NO_LABELS
-        if self.image.current_layer() is not None and self.axes.problem:
+        if self.image.value is not None and self.axes.problem:
             return self.axes.problem
         request = self.request(RefineConfig())
         try:
@@ -82,9 +92,9 @@ class RefineInputs(QObject):
 
     def code(self, config: str) -> str:
         """Arguments of ``session(viewer).refine`` as Python code."""
-        image = self.image.current_layer()
+        image = self.image.value
         layers = (
-            python_snippets.layer(self.layer.current_layer()),
+            python_snippets.layer(self.layer.value),
             python_snippets.layer(image) if image else None,
         )
         options = python_snippets.keywords(**self.start.keywords(), axes=self.stack.axes_argument())
@@ -104,23 +114,26 @@ class RefineInputs(QObject):
 
     def _rank_image(self, layer: Any) -> int | None:
         """Rank as the default image: the predicted one is best; None: never."""
-        chosen, metadata = self.layer.current_layer(), layer.metadata.get("segkit", {})
-        if layer is chosen or metadata.get("kind") == KIND:
+        chosen = self.layer.value
+        if layer is chosen or LayerMetadata.of(layer).kind == KIND:
             return None
-        source = chosen.metadata.get("segkit", {}).get("source") if chosen is not None else None
+        source = None if chosen is None else LayerMetadata.of(chosen).source
         return 0 if source == str(layer.unique_id) else 1
 
     def _on_layer(self) -> None:
-        layer, trained = self.layer.current_layer(), self._session.segmenter.trained
+        layer, trained = self.layer.value, self._session.segmenter.trained
         flat = layer is not None and is_prediction(layer) and trained and trained.ndim == 2
-        self.stack.set_value(SLICES if flat else VOLUME)
+        self.stack.value = SLICES if flat else VOLUME
         self.image.choose_default()
         self.start.set_layer(layer)
+
+    def _on_option(self) -> None:
+        self.changed.emit()
 
     def _on_image(self) -> None:
         source = self.start.source()
         shape = None if source is None else source.shape
-        self.axes.set_image(self.image.current_layer(), labels_shape=shape)
+        self.axes.set_image(self.image.value, labels_shape=shape)
         self.changed.emit()
 
 
@@ -128,5 +141,5 @@ def _rank_source(layer: Any) -> int | None:
     """Rank as the default layer to refine: a prediction is best; None: never."""
     if not isinstance(layer, Labels) or is_superpixels(layer):
         return None
-    kind = layer.metadata.get("segkit", {}).get("kind")
+    kind = LayerMetadata.of(layer).kind
     return 2 if is_truth(layer) or kind == "refined" else 0 if is_prediction(layer) else 1

@@ -4,21 +4,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtWidgets import QComboBox
+from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.layer_classes import read_classes
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher
+from napari_segkit._qt.layers.refine_layers import STARTS, refine_source, refine_starts
 from napari_segkit._qt.session.background import LatestCall
-from napari_segkit._qt.session.refine_source import (
-    STARTS,
-    RefineSource,
-    SoftLabelOptions,
-    refine_source,
-    refine_starts,
-)
-from napari_segkit._qt.widgets.fields import FloatField, IntField, NoWheel, OptionalField
+from napari_segkit._qt.widgets.choice import Choice
+from napari_segkit._qt.widgets.fields import FloatField, IntField, OptionalField
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.jobs.refine import RefineSource, SoftLabelOptions
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
@@ -34,28 +29,13 @@ CERTAINTY_TIP = (
 UNLABELLED_TIP = "<p>Value of pixels without a label: all classes start equally likely there.</p>"
 
 
-class StartChoice(NoWheel, QComboBox):
-    """Choice of the input; the most informative one until the user chooses."""
+class StartChoice(Choice[str | None]):
+    """Choice of the input; the most informative one, which is the first, until the user chooses."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.chosen_by_user = False
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setToolTip(START_TIP)
-        self.activated.connect(self._on_activated)
-
-    def set_starts(self, starts: tuple[str, ...]) -> None:
-        """Offer these inputs; a choice of the user is kept if it is among them."""
-        chosen = self.currentData() if self.chosen_by_user else None
-        blocked = self.blockSignals(True)
-        self.clear()
-        for start in starts:
-            self.addItem(STARTS[start], start)
-        self.setCurrentIndex(max(self.findData(chosen), 0))
-        self.blockSignals(blocked)
-
-    def _on_activated(self) -> None:
-        self.chosen_by_user = True
+    def select(self, before: str | None) -> None:
+        """Keep what the user chose."""
+        if self.by_hand:
+            super().select(before)
 
 
 class RefineStart(QObject):
@@ -70,6 +50,7 @@ class RefineStart(QObject):
         self.source_with_classes: RefineSource | None = None  # None until classes are read
         self.problem: str | None = None
         self.choice = StartChoice()
+        self.choice.tooltip = START_TIP
         self.certainty = FloatField({"min": 0.01, "max": 1.0, "step": 0.05})
         self.unlabelled = OptionalField(IntField({"min": 0}))
         self.certainty.set_value(SoftLabelOptions().certainty)
@@ -78,7 +59,7 @@ class RefineStart(QObject):
         self._watch = LayerWatcher(session.viewer, self)
         self._reader = LatestCall(self, wait_ms=DEBOUNCE_MS)
         for signal in (
-            self.choice.currentIndexChanged,
+            self.choice.changed,
             self.certainty.changed,
             self.unlabelled.changed,
         ):
@@ -97,29 +78,38 @@ class RefineStart(QObject):
     @property
     def name(self) -> str | None:
         """Return "objects", "probabilities" or "labels"; None without a layer."""
-        return self.choice.currentData()  # type: ignore[no-any-return]
+        return self.choice.value
 
     @property
     def classes(self) -> tuple[LabelClass, ...]:
         """Classes read so far."""
         return () if self.source_with_classes is None else self.source_with_classes.classes
 
+    @property
+    def soft_labels(self) -> SoftLabelOptions:
+        """How labels become probabilities."""
+        return SoftLabelOptions(self.certainty.value(), self.unlabelled.value())
+
     def set_layer(self, layer: Any) -> None:
         """Follow this layer, or none."""
-        self._layer, self.choice.chosen_by_user = layer, False
+        if layer is not self._layer:
+            self.source_with_classes = None
+        self._layer, self.choice.by_hand = layer, False
         self._watch.watch(layer if isinstance(layer, Labels) else None)
         self._update_starts()
 
-    def source(self) -> RefineSource | None:
+    def source(self, *, copied: bool = False) -> RefineSource | None:
         """Chosen source with the classes named in its metadata; None without a layer."""
         if self._layer is None:
             return None
-        certainty = SoftLabelOptions(self.certainty.value(), self.unlabelled.value())
-        return refine_source(self._session, self._layer, self.name, certainty)
+        options = self.soft_labels
+        return refine_source(self._session, self._layer, self.name, options, copied=copied)
 
     def keywords(self) -> dict[str, Any]:
         """Keyword arguments of ``session(viewer).refine``; None for defaults."""
-        keywords: dict[str, Any] = {"start": self.name if self.choice.currentIndex() > 0 else None}
+        keywords: dict[str, Any] = {
+            "start": self.name if self.name != self.choice.choices[0] else None
+        }
         if self.name == "labels":
             certainty = self.certainty.value()
             keywords["certainty"] = None if certainty == SoftLabelOptions().certainty else certainty
@@ -128,7 +118,9 @@ class RefineStart(QObject):
 
     def _update_starts(self) -> None:
         layer = self._layer
-        self.choice.set_starts(() if layer is None else refine_starts(self._session, layer))
+        starts = () if layer is None else refine_starts(self._session, layer)
+        with self.choice.changed.blocked():
+            self.choice.offer([(STARTS[start], start) for start in starts])
         self._read()
 
     def _on_result_stored(self, layer: Any) -> None:
@@ -144,18 +136,13 @@ class RefineStart(QObject):
         source, self.problem = self.source(), None
         self._reader.cancel()
         if source is not None and source.start == "labels":
-            if not self._has_classes_of(source):
+            before = self.source_with_classes
+            if before is not None and before.start != source.start:
                 self.source_with_classes = None
-            self._reader.submit(_with_classes, source.frozen(copied=False))
+            self._reader.submit(source.with_classes)
             self.changed.emit()
         else:
             self._set_source(source)
-
-    def _has_classes_of(self, source: RefineSource) -> bool:
-        """Whether the classes read before belong to this layer, and stay until read again."""
-        before: Any = self.source_with_classes
-        same = before is not None and before.layer is source.layer
-        return same and before.start == source.start
 
     def _on_read(self, result: RefineSource) -> None:
         on_screen = {c.value: c for c in read_classes(self._layer, result.values)}
@@ -170,7 +157,3 @@ class RefineStart(QObject):
     def _set_source(self, source: RefineSource | None) -> None:
         self.source_with_classes = source
         self.changed.emit()
-
-
-def _with_classes(source: RefineSource) -> RefineSource:
-    return source.with_classes()

@@ -1,14 +1,14 @@
 """Ground truth to compare a refinement with, and to fit its settings to."""
 
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_segkit._qt.session.refine_job import RefineRequest, RefineResult, TruthLayer
+from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.run_bar import RunBar
+from napari_segkit.jobs.refine import RefineRequest, RefineResult, Truth, fit_job
 
 from .change_tables import ChangeTable, TrialTable
 
@@ -39,35 +39,41 @@ class RefineTruth(QObject):
         self.bar = RunBar(session, "Fit to truth")
         self.bar.copy_button.hide()
         self.bar.button.setToolTip(FIT_TIP)
-        self.layer.setToolTip(TRUTH_TIP)
-        self.layer.layer_changed.connect(self._on_layer)
+        self.layer.tooltip = TRUTH_TIP
+        self.layer.changed.connect(self._on_layer)
         self.semantics.changed.connect(self.changed)
         self.trials.chosen.connect(self.config_chosen)
         self.bar.yielded.connect(self._on_trial)
         self.bar.returned.connect(self._on_fit)
         self._on_layer()
 
-    def chosen(self) -> TruthLayer | None:
-        """Chosen truth, if any."""
-        layer = self.layer.current_layer()
-        return None if layer is None else TruthLayer(layer, self.semantics.value()["unlabelled"])
+    def chosen(self) -> Truth | None:
+        """Copy of the chosen truth, if any."""
+        layer = self.layer.value
+        return None if layer is None else Truth(snapshot(layer), self.unlabelled)
+
+    @property
+    def unlabelled(self) -> int | None:
+        """Label value that is left out of the metrics."""
+        return self.semantics.value["unlabelled"]
 
     def fit(self, request: RefineRequest) -> None:
         """Start the search."""
         self.trials.show_trials([])
-        self.bar.run(search_settings(request.frozen()), f"Fit {request.source.layer.name}")
+        job = fit_job(request)
+        self.bar.run(job.steps, job.title)
 
     def show_result(self, result: RefineResult) -> None:
         """Show the metrics before and after."""
         if result.before is None or result.after is None:
             self.changes.clear_rows()
         else:
-            names = result.source.classes if result.objects is None else ()
+            names = result.classes if result.objects is None else ()
             self.changes.show_change(result.before, result.after, names)
 
     def set_reason(self, missing: str | None, method: str | None, start: str | None) -> None:
         """Show why the search cannot start; `missing`: why refinement cannot."""
-        if self.layer.current_layer() is None:
+        if self.layer.value is None:
             missing = "Choose a truth layer to compare with or to fit the settings to."
         elif start == "objects":
             missing = "Fitting needs labels or probabilities as input, not objects."
@@ -76,7 +82,7 @@ class RefineTruth(QObject):
         self.bar.set_reason(missing)
 
     def _on_layer(self) -> None:
-        self.semantics.restore_for(self.layer.current_layer())
+        self.semantics.restore_for(self.layer.value)
         self.changes.clear_rows()
         self.changed.emit()
 
@@ -99,24 +105,3 @@ class RefineTruth(QObject):
                 "best settings are set above."
             )
         self.config_chosen.emit(best.config)
-
-
-def search_settings(request: RefineRequest) -> Generator[Any, None, "SearchResult"]:
-    """Search for the settings that agree best with the truth; one step per trial."""
-    from napari_segkit.evaluation.parameter_search import refinement_trials
-
-    source, truth = request.source.with_classes(), request.truth
-    assert truth is not None
-    image, without_image = request.axes_image(), request.image is None
-    return (
-        yield from refinement_trials(
-            source.probabilities(),
-            None if without_image else image,
-            truth.layer,
-            request.config,
-            values=source.values,
-            unlabelled=truth.unlabelled,
-            axes=image.axes if without_image else None,
-            device=request.device,
-        )
-    )

@@ -47,18 +47,18 @@ class SuperpixelDock(Dock):
     def compute(self) -> None:
         """Compute superpixels of the chosen image in the background."""
         self.paint.stop_painting()
-        image, mask = self.data.image.current_layer(), self.mask.current_layer()
+        image, mask = self.data.image.value, self.mask.value
         config, axes = self.form.value(), self.stack.resolved()
         task = self.session.superpixels(image, config, mask=mask, axes=axes)
-        task.writer.written.connect(self._on_written)
+        task.written.connect(self._on_written)
         self.bar.follow(task)
 
     def code(self) -> str:
         """Python code that does the same as the button."""
-        image = python_snippets.layer(self.data.image.current_layer())
+        image = python_snippets.layer(self.data.image.value)
         arguments = f"{image}, {to_python(self.form.value())}"
         arguments += python_snippets.keywords(axes=self.stack.axes_argument())
-        if (mask := self.mask.current_layer()) is not None:
+        if (mask := self.mask.value) is not None:
             arguments += f", mask={python_snippets.layer(mask)}"
         return python_snippets.with_import(f"session(viewer).superpixels({arguments})")
 
@@ -69,9 +69,9 @@ class SuperpixelDock(Dock):
             self.paint.stop_painting()
 
     def _lay_out(self) -> None:
-        self.data.image.setToolTip(IMAGE_TIP)
-        self.data.labels.setToolTip(LABELS_TIP)
-        self.mask.setToolTip(MASK_TIP)
+        self.data.image.tooltip = IMAGE_TIP
+        self.data.labels.tooltip = LABELS_TIP
+        self.mask.tooltip = MASK_TIP
         self.bar.button.setToolTip(COMPUTE_TIP)
         self.group = self.add_group(
             "Superpixels",
@@ -103,8 +103,8 @@ class SuperpixelDock(Dock):
 
     def _on_data(self) -> None:
         form: Any = self.group.layout()
-        self.stack.setVisible(self.stack.is_relevant)
-        form.labelForField(self.stack).setVisible(self.stack.is_relevant)
+        self.stack.visible = self.stack.is_relevant
+        form.labelForField(self.stack.native).setVisible(self.stack.is_relevant)
         self._update_state()
 
     def _on_step(self, step: Any) -> None:
@@ -119,7 +119,7 @@ class SuperpixelDock(Dock):
 
     def _missing(self) -> str | None:
         """Message if superpixels cannot be computed."""
-        if self.data.image.current_layer() is None:
+        if self.data.image.value is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
         return self.data.axes.problem or validation_error(self.form.value)
 

@@ -49,14 +49,14 @@ class SuperpixelPaint(QObject):
         self._connections: list[Any] = []
         self.replace.setText("Overwrite existing labels")
         self.replace.setToolTip(REPLACE_TIP)
-        self.superpixels.setToolTip(SUPERPIXELS_TIP)
+        self.superpixels.tooltip = SUPERPIXELS_TIP
         self.classes.setToolTip(CLASS_TIP)
         self.button.setToolTip(PAINT_TIP)
         self._connect()
 
     def missing(self) -> str | None:
         """Message if superpixels cannot be painted."""
-        labels, superpixels = self.labels.current_layer(), self.superpixels.current_layer()
+        labels, superpixels = self.labels.value, self.superpixels.value
         if superpixels is None:
             return NO_SUPERPIXELS
         if labels is None:
@@ -81,8 +81,8 @@ class SuperpixelPaint(QObject):
         self.button.setChecked(False)
 
     def _connect(self) -> None:
-        self.labels.layer_changed.connect(self.update_layers)
-        self.superpixels.layer_changed.connect(self.update_layers)
+        self.labels.changed.connect(self.update_layers)
+        self.superpixels.changed.connect(self.update_layers)
         self.classes.currentIndexChanged.connect(self._on_class)
         self.replace.changed.connect(self._on_replace)
         self.button.toggled.connect(self._on_toggled)
@@ -93,7 +93,7 @@ class SuperpixelPaint(QObject):
         self.stop_painting()
         for emitter, callback in self._connections:
             emitter.disconnect(callback)
-        labels, superpixels = self.labels.current_layer(), self.superpixels.current_layer()
+        labels, superpixels = self.labels.value, self.superpixels.value
         transforms = [
             e for x in dict.fromkeys((labels, superpixels)) for e in _events(x, TRANSFORM_EVENTS)
         ]
@@ -113,7 +113,7 @@ class SuperpixelPaint(QObject):
     def _on_labels(self, event: Any = None) -> None:
         if not isalive(self):
             return
-        labels, missing = self.labels.current_layer(), self.missing()
+        labels, missing = self.labels.value, self.missing()
         self.button.setEnabled(missing is None)
         self.classes.setEnabled(labels is not None)
         classes: tuple[LabelClass, ...] = ()
@@ -130,7 +130,7 @@ class SuperpixelPaint(QObject):
         self.note.setText(missing or (PAINT_HELP if self.brush.is_on else ""))
 
     def _on_class(self) -> None:
-        labels, value = self.labels.current_layer(), self.classes.currentData()
+        labels, value = self.labels.value, self.classes.currentData()
         if labels is not None and value is not None:
             labels.selected_label = value
 
@@ -139,7 +139,7 @@ class SuperpixelPaint(QObject):
 
     def _on_toggled(self, on: bool) -> None:
         if on:
-            self.brush.begin(self.labels.current_layer(), self.superpixels.current_layer())
+            self.brush.begin(self.labels.value, self.superpixels.value)
         else:
             self.brush.end()
         self._show_note(self.missing())

@@ -97,7 +97,7 @@ class AnnotationPanel(QObject):
         self.changed.emit()
 
     def _on_stats(self, stats: "LabelStats | None") -> None:
-        unlabelled = self.label_stats.semantics.value()["unlabelled"]
+        unlabelled = self.label_stats.semantics.value["unlabelled"]
         counts = stats.counts if stats else {}
         self.classes.set_counts(counts, 0 if self.annotation.active else unlabelled)
         self.changed.emit()
@@ -118,7 +118,7 @@ class AnnotationPanel(QObject):
 
     def _class_layer(self) -> Any:
         """The layer whose values are classes: the labels, or the object classes."""
-        labels_are = self.label_stats.semantics.value()["labels_are"]
+        labels_are = self.label_stats.semantics.value["labels_are"]
         if self.annotation.active and labels_are != "classes":
-            return self.annotation.classes.current_layer()
-        return self._data.labels.current_layer()
+            return self.annotation.classes.value
+        return self._data.labels.value

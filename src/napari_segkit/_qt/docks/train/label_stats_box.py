@@ -82,22 +82,19 @@ class LabelStatsBox(QWidget):
 
     def remedy(self, name: str) -> None:
         """Apply a remedy, as its button does."""
-        value = self.semantics.value()
         if name == "paint":
             self.paint_requested.emit()
         elif name == "objects='distance'":
             self.separation_requested.emit()
-        elif name == "unlabelled=None":
-            self.semantics.set_value(None, value["labels_are"])
         else:
-            self.semantics.set_value(value["unlabelled"], name.split("'")[1])
+            self.semantics.apply(name)
 
     def _start_count(self) -> None:
         if self._layers[0] is None:
             self._latest.cancel()
             self._on_stats(None)
         else:
-            count = partial(self._count, **self.semantics.value())
+            count = partial(self._count, **self.semantics.value)
             self._latest.submit(count_labels, *self._layers, count)
 
     def _update_texts(self) -> None:

@@ -57,10 +57,10 @@ class ObjectAnnotation(QObject):
         self.problem: str | None = None  # set by `stats_function`
         self._emitters: list[Any] = []
         self._watch = LayerWatcher(session.viewer, self)
-        self.regions.setToolTip(REGIONS_TIP)
-        self.classes.setToolTip(CLASSES_TIP)
-        self.regions.layer_changed.connect(self._on_layers)
-        self.classes.layer_changed.connect(self._on_layers)
+        self.regions.tooltip = REGIONS_TIP
+        self.classes.tooltip = CLASSES_TIP
+        self.regions.changed.connect(self._on_layers)
+        self.classes.changed.connect(self._on_layers)
         self._watch.painted.connect(self.changed)
         self._watch.redrawn.connect(self.changed)
 
@@ -71,11 +71,11 @@ class ObjectAnnotation(QObject):
 
     def class_layer(self) -> Any:
         """The Labels layer of object classes, or None."""
-        return self.classes.current_layer() if self.active else None
+        return self.classes.value if self.active else None
 
     def outlines(self, labels: Any) -> "list[NDArray[np.float64]] | None":
         """Region polygons in pixels of the labels, or None; ValueError if one has no area."""
-        shapes = self.regions.current_layer()
+        shapes = self.regions.value
         return shape_outlines(shapes, labels) if self.active and shapes is not None else None
 
     def stats_function(self, labels: Any, axes: str | None) -> "Callable[..., LabelStats]":
@@ -106,8 +106,8 @@ class ObjectAnnotation(QObject):
     def code(self) -> str:
         """Keyword arguments of `train_epochs` as Python code."""
         layers = {
-            "object_classes": self.classes.current_layer(),
-            "regions": self.regions.current_layer(),
+            "object_classes": self.classes.value,
+            "regions": self.regions.value,
         }
         code = {k: python_snippets.layer(v) for k, v in layers.items() if v is not None}
         return "".join(f", {k}={v}" for k, v in code.items()) if self.active else ""
@@ -116,19 +116,19 @@ class ObjectAnnotation(QObject):
         """Show the two rows of the group if the model finds objects."""
         form: Any = group.layout()
         for choice in (self.regions, self.classes):
-            choice.setVisible(self.active)
-            form.labelForField(choice).setVisible(self.active)
+            choice.visible = self.active
+            form.labelForField(choice.native).setVisible(self.active)
 
     def _hints(self, labels: Any) -> str:
         if not self.active or labels is None:
             return ""
-        shapes, classes = self.regions.current_layer(), self.classes.current_layer()
+        shapes, classes = self.regions.value, self.classes.value
         in_features = classes is None and "class" in labels.features
         hints = {ALL_ANNOTATED: shapes is None, CLASS_COLUMN: in_features}
         return "\n".join(hint for hint, applies in hints.items() if applies)
 
     def _on_layers(self) -> None:
-        self._watch.watch(self.classes.current_layer())
+        self._watch.watch(self.classes.value)
         self.changed.emit()
 
     def _connect_layers(self, labels: Any) -> None:
@@ -136,8 +136,8 @@ class ObjectAnnotation(QObject):
         for emitter in self._emitters:
             emitter.disconnect(self._on_edited)
         watched = {
-            "data": [self.regions.current_layer()],
-            "features": [labels, self.classes.current_layer()],
+            "data": [self.regions.value],
+            "features": [labels, self.classes.value],
         }
         self._emitters = [
             getattr(layer.events, name)

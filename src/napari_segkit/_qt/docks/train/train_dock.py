@@ -54,7 +54,7 @@ class TrainDock(Dock):
 
     def config(self) -> TrainConfig:
         """All training options of the dock; ValueError if they are inconsistent."""
-        return replace(self.form.value(), **self.label_stats.semantics.value())
+        return replace(self.form.value(), **self.label_stats.semantics.value)
 
     def set_config(self, config: TrainConfig) -> None:
         self.form.set_value(config)
@@ -78,14 +78,14 @@ class TrainDock(Dock):
 
     def code(self) -> str:
         """Python code for the same training."""
-        axes = python_snippets.keywords(axes=self.data.axes.axes())
+        axes = python_snippets.keywords(axes=self.data.axes.value)
         arguments = f"{self.data.code()}, {to_python(self.config())}{axes}{self.annotation.code()}"
         steps = f"session(viewer).segmenter.train_epochs({arguments})"
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
     def _lay_out(self) -> None:
-        self.data.image.setToolTip(IMAGE)
-        self.data.labels.setToolTip(LABELS)
+        self.data.image.tooltip = IMAGE
+        self.data.labels.tooltip = LABELS
         self.bar.button.setToolTip(TRAIN)
         self.add_group(
             "Image and labels",
