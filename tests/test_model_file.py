@@ -82,7 +82,7 @@ def test_a_file_without_refinement_settings_refines_nothing(file):
 
 def test_an_interrupted_save_leaves_the_old_file(segmenter, file, monkeypatch):
     before = file.read_bytes()
-    monkeypatch.setattr("napari_segkit.model_file.serialise", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("napari_segkit.tensor_file.serialise", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         segmenter.save(file)
     assert file.read_bytes() == before

@@ -7,42 +7,38 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialise
+from safetensors import SafetensorError
 from torch import nn
 
 from .config import ModelSpec, RefineConfig, TrainConfig
 from .config._schema import from_dict, to_dict
 from .images.classes import LabelClass
 from .images.intensity import Statistics
-from .io.replace_file import atomic_write
 from .models import Inputs, build, model_info, outputs
 from .models.meta_device import meta_device
 from .models.weights.pretrained import available
+from .tensor_file import (
+    MALFORMED,
+    Tensors,
+    first_line,
+    network_tensors,
+    read_tensors,
+    write_tensors,
+)
 from .trained_model import TrainedModel
 from .versions import versions
 
 FORMAT = 1
-MALFORMED = (
-    *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError),
-    ValueError,
-)
 KEY = "segkit"
 STUFF = "stuff."  # prefix of the tensors of a merged semantic model
 
 
 def save(model: TrainedModel, path: str | PathLike[str]) -> None:
     """Write a model file; an existing file is replaced only after the new one is complete."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ValueError(f"There is no folder {path.parent} to save {path.name} in.")
-    tensors = _tensors(model.network)
+    tensors = network_tensors(model.network)
     if model.stuff:
-        tensors |= {STUFF + k: v for k, v in _tensors(model.stuff.network).items()}
-    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    with atomic_write(path) as file:
-        file.write(serialise(tensors, {KEY: json.dumps(header(model))}))
+        tensors |= {STUFF + k: v for k, v in network_tensors(model.stuff.network).items()}
+    write_tensors(Path(path), tensors, KEY, header(model))
 
 
 def load(path: str | PathLike[str]) -> TrainedModel:
@@ -51,15 +47,13 @@ def load(path: str | PathLike[str]) -> TrainedModel:
     if not path.is_file():
         raise FileNotFoundError(f"There is no model file {path}.")
     try:
-        with safe_open(path, framework="pt") as file:
-            written = _header(file.metadata(), path)
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata, tensors = read_tensors(path)
     except SafetensorError as error:
         raise ValueError(
             f"{path.name} is not a complete napari-segkit model file ({error}): it may be "
             "truncated or of another type; choose a file saved by the Model dock or Segmenter.save."
         ) from None
-    return _read_models(written, tensors, path)
+    return _read_models(_header(metadata, path), tensors, path)
 
 
 def header(model: TrainedModel) -> dict[str, Any]:
@@ -92,9 +86,9 @@ def _without_path(spec: ModelSpec) -> ModelSpec:
     return spec if spec.weights in published else replace(spec, weights=None)
 
 
-def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
+def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
     try:
-        written = json.loads((metadata or {})[KEY])
+        written = json.loads(metadata[KEY])
         number = int(written["format"])
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise ValueError(
@@ -110,20 +104,14 @@ def _header(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
     return dict(written)
 
 
-def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters and buffers; tensors shared under several names are listed once."""
-    unique = {name for name, _ in [*network.named_parameters(), *network.named_buffers()]}
-    return {name: t for name, t in network.state_dict().items() if name in unique}
-
-
-def _network(spec: ModelSpec, inputs: Inputs, tensors: dict[str, torch.Tensor]) -> nn.Module:
+def _network(spec: ModelSpec, inputs: Inputs, tensors: Tensors) -> nn.Module:
     """Build the network only if its tensor shapes match the file, which bounds the memory."""
     lengths = {length for tensor in tensors.values() for length in tensor.shape}
     classes = {inputs.classes, inputs.classes - 1}  # some have no background output
     if inputs.channels not in lengths or not classes & lengths:
         raise ValueError("tensors do not match this model")
     with meta_device():
-        expected = _tensors(build(spec, inputs))
+        expected = network_tensors(build(spec, inputs))
     if {k: v.shape for k, v in expected.items()} != {k: v.shape for k, v in tensors.items()}:
         raise ValueError("tensors do not match this model")
     network = build(spec, inputs)
@@ -142,9 +130,7 @@ def _other_versions(written: dict[str, Any]) -> str:
     return f" (it was saved with {'; '.join(other)})" if other else ""
 
 
-def _read_models(
-    written: dict[str, Any], tensors: dict[str, torch.Tensor], path: Path
-) -> TrainedModel:
+def _read_models(written: dict[str, Any], tensors: Tensors, path: Path) -> TrainedModel:
     try:
         stuff = written.get("stuff")
         if stuff is None:
@@ -159,14 +145,14 @@ def _read_models(
             stuff_values=tuple(written["stuff_values"]),
         )
     except MALFORMED as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f"{path.name} has a header that does not match its tensors or this version ({reason}); "
-            f"save the model again, or update napari-segkit{_other_versions(written)}."
+            f"{path.name} has a header that does not match its tensors or this version "
+            f"({first_line(error)}); save the model again, or update "
+            f"napari-segkit{_other_versions(written)}."
         ) from None
 
 
-def _read_model(written: dict[str, Any], tensors: dict[str, torch.Tensor]) -> TrainedModel:
+def _read_model(written: dict[str, Any], tensors: Tensors) -> TrainedModel:
     spec = from_dict(ModelSpec, written["spec"])
     classes = tuple(LabelClass(**c) for c in written["classes"])
     spacing, ndim = tuple(map(float, written["spacing"])), len(written["tile_size"])

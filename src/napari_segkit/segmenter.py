@@ -19,10 +19,13 @@ from .steps import Step, drain
 if TYPE_CHECKING:
     from .deployment import DeployedModel
     from .images.intensity import Statistics
-    from .inference.tiled import TileStep
+    from .images.training_pairs import Given
+    from .inference.progress import TileStep
+    from .inference.sink import Sink
     from .instances.results import Objects
     from .label_result import LabelResult
     from .trained_model import TrainedModel
+    from .training.dataset import LabelledImages
     from .training.trainer import Trainer
 
 
@@ -105,14 +108,16 @@ class Segmenter:
 
     def fit(
         self,
-        images: Any,
-        labels: Any,
+        images: "Given",
+        labels: "Given",
         config: TrainConfig | None = None,
         *,
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
-        object_classes: Any = None,
-        regions: Any = None,
+        object_classes: object = None,
+        regions: object = None,
+        validation: "tuple[Given, Given] | None" = None,
+        resume: str | PathLike[str] | None = None,
     ) -> Self:
         """Train on one image and its labels, or on lists of them.
 
@@ -135,6 +140,14 @@ class Segmenter:
         regions : napari Shapes layer, list of polygons, mask, or list of these, optional
             Only for models that predict objects: the regions in which every object is annotated.
             None: the full images.
+        validation : tuple of (images, labels), optional
+            Images that are not trained on, with their labels, or lists of both. After each epoch
+            they are predicted and scored (mean Dice of the classes, F1 of objects at IoU 0.5), and
+            the weights with the best score are the result. None: the last weights.
+        resume : path-like, optional
+            The state that a `Checkpoint` of an earlier training saved: goes on from it, with the
+            same losses and weights as without the break. Model, classes, settings and images must
+            be the same. The pixel classifier starts anew, which gives the same model.
 
         Returns
         -------
@@ -144,7 +157,9 @@ class Segmenter:
         Raises
         ------
         ValueError
-            If the images or labels cannot be used; the previous model stays.
+            If the images or labels cannot be used, the validation labels hold a class that the
+            training labels do not, or `resume` is the state of another training; the previous
+            model stays.
         """
         warn_if_blocking("fit", "train_epochs(...)")
         steps = self.train_epochs(
@@ -155,34 +170,41 @@ class Segmenter:
             spacing=spacing,
             object_classes=object_classes,
             regions=regions,
+            validation=validation,
+            resume=resume,
         )
         return drain(steps)
 
     def train_epochs(
         self,
-        images: Any,
-        labels: Any,
+        images: "Given",
+        labels: "Given",
         config: TrainConfig | None = None,
         *,
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
-        object_classes: Any = None,
-        regions: Any = None,
-    ) -> Generator[Step, None, Self]:
+        object_classes: object = None,
+        regions: object = None,
+        validation: "tuple[Given, Given] | None" = None,
+        resume: str | PathLike[str] | None = None,
+    ) -> Generator[Step, object, Self]:
         """Train step by step: the generator behind `fit`.
 
         Closing it, or leaving a loop over it, keeps what was trained so far. After an error the
-        previous model stays.
+        previous model stays. ``send(command)`` carries out a command of
+        `napari_segkit.training.commands` after the current step: `Finish`, `Checkpoint` or
+        `Snapshot`.
 
         Parameters
         ----------
-        images, labels, config, axes, spacing, object_classes, regions
+        images, labels, config, axes, spacing, object_classes, regions, validation, resume
             As in `fit`.
 
         Yields
         ------
         Step
-            Progress after each step; a `TrainStep` also holds the loss.
+            Progress after each step; a `TrainStep` also holds the loss, a `ValidationStep` the
+            score. `SnapshotStep` and `RefusedStep` answer commands.
 
         Returns
         -------
@@ -199,19 +221,21 @@ class Segmenter:
                 "This model was merged from two models, and training would replace both: train "
                 "the two models and merge them again, or create a new Segmenter."
             )
-        from .training.dataset import prepare_training
+        from .training.read_data import read_training_data
 
-        trainer = prepare_training(
+        config = config or TrainConfig()
+        labelled = read_training_data(
             self.spec,
+            config,
             images,
             labels,
-            config or TrainConfig(),
-            self.device,
             axes=axes,
             spacing=spacing,
             object_classes=object_classes,
             regions=regions,
+            validation=validation,
         )
+        trainer = self._trainer(config, labelled, resume)
         try:
             yield from trainer.steps()
         except GeneratorExit:
@@ -220,10 +244,28 @@ class Segmenter:
         self._store_result(trainer)
         return self
 
+    def _trainer(
+        self, config: TrainConfig, labelled: "LabelledImages", resume: str | PathLike[str] | None
+    ) -> "Trainer":
+        from .devices import choose
+        from .training import trainer_of
+        from .training.dataset import prepare_data
+        from .training.trainer import TrainingSetup
+
+        device = choose(self.device)
+        data = prepare_data(self.spec, config, labelled)
+        validate = None
+        if labelled.validation:
+            from .validation import Validator
+
+            validate = Validator(labelled.validation, config, device)
+        setup = TrainingSetup(self.spec, data, config, device, validate, resume)
+        return trainer_of(self.spec)(setup)
+
     def _store_result(self, trainer: "Trainer") -> None:
-        if trainer.last is None:
+        if not trainer.state.history:
             return
-        previous, trained = self.trained, trainer.trained(copy=False)
+        previous, trained = self.trained, trainer.result()
         if previous and (previous.kind, previous.values) == (trained.kind, trained.values):
             trained = replace(trained, refine=previous.refine)
         self.previous, self.trained = previous, trained
@@ -371,6 +413,7 @@ class Segmenter:
         statistics: "Statistics | None" = None,
         objects: ObjectConfig | None = None,
         refine: RefineConfig | None = None,
+        sink: "Sink | None" = None,
     ) -> Generator["TileStep", None, "LabelResult"]:
         """Predict tile by tile: the generator behind `predict` and `predict_proba`.
 
@@ -385,6 +428,10 @@ class Segmenter:
             that a slice comes from (``segmenter.measure(stack)``).
         objects : ObjectConfig, optional
             Which objects are kept, for models that predict objects.
+        sink : Sink, optional
+            Takes the pixels as they are predicted, for models that predict classes only. A
+            prediction that was stopped goes on where the same sink is given again. None: the
+            result is in memory.
 
         Yields
         ------
@@ -401,19 +448,22 @@ class Segmenter:
 
         from .devices import choose
         from .inference import predict_tiles_of
+        from .inference.request import PredictRequest
 
         device = choose(self.device)
         model.to(device)
         oriented = reorient_image(axes_image, model.orientation)
-        prediction = yield from predict_tiles_of(model)(
+        request = PredictRequest(
             model,
             oriented,
             tile or TileConfig(),
             device,
             probabilities=probabilities,
             statistics=statistics,
-            objects=objects,
+            objects=objects or ObjectConfig(),
+            sink=sink,
         )
+        prediction = yield from predict_tiles_of(model)(request)
         return prediction.reoriented(oriented.orientation, axes_image.orientation)
 
     def measure(self, image: Any, *, axes: str | None = None) -> "Statistics":

@@ -1,6 +1,6 @@
 """Random operations of torch that draw from a given generator, in one thread only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -18,13 +18,29 @@ class RandomSource:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._generators: dict[torch.device, torch.Generator] = {}
+        self._restored: dict[str, torch.Tensor] = {}  # for generators that are not made yet
 
     def generator(self, device: torch.device) -> torch.Generator:
         if device.type == "meta":  # nothing is drawn there
             device = torch.device("cpu")
         if device not in self._generators:
-            self._generators[device] = torch.Generator(device).manual_seed(self.seed)
+            generator = torch.Generator(device).manual_seed(self.seed)
+            if str(device) in self._restored:
+                generator.set_state(self._restored.pop(str(device)))
+            self._generators[device] = generator
         return self._generators[device]
+
+    def states(self) -> dict[str, torch.Tensor]:
+        """State of each device's generator."""
+        used = {str(device): g.get_state() for device, g in self._generators.items()}
+        return self._restored | used
+
+    def restore(self, states: Mapping[str, torch.Tensor]) -> None:
+        """Go on from these states, on the devices that they are of."""
+        self._generators.clear()
+        self._restored = dict(states)
+        if "cpu" in states:
+            self.generator(torch.device("cpu"))  # an invalid state is an error here, not later
 
 
 @contextmanager

@@ -352,7 +352,7 @@ def test_questions_about_instance_labels_name_options(data, tmp_path, capsys):
 def test_an_interrupted_training_is_saved(data, tmp_path, monkeypatch, capsys):
     from napari_segkit.training import loop
 
-    monkeypatch.setattr("napari_segkit.training.semantic.train", interrupted(1, loop.train))
+    monkeypatch.setattr("napari_segkit.training.gradient.train", interrupted(1, loop.train))
     arguments = ["train", data / "images", data / "masks", "-o", tmp_path / "a.segkit"]
     tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
     before = signal.getsignal(signal.SIGINT)
@@ -378,7 +378,7 @@ def interrupted(times, work):
 def test_the_second_interrupt_still_saves(times, status, data, tmp_path, monkeypatch, capsys):
     from napari_segkit.training import loop
 
-    monkeypatch.setattr("napari_segkit.training.semantic.train", interrupted(times, loop.train))
+    monkeypatch.setattr("napari_segkit.training.gradient.train", interrupted(times, loop.train))
     path = tmp_path / "a.segkit"
     tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
     assert run("train", data / "images", data / "masks", "-o", path, *tiny) == status
@@ -424,7 +424,7 @@ def test_a_model_that_cannot_be_saved_is_saved_elsewhere(data, tmp_path, monkeyp
         yield from loop.train(*arguments, **options)
         folder.rmdir()
 
-    monkeypatch.setattr("napari_segkit.training.semantic.train", remove)
+    monkeypatch.setattr("napari_segkit.training.gradient.train", remove)
     monkeypatch.setattr("tempfile.tempdir", str(spare))
     arguments = ["train", data / "images/0.png", data / "masks/0.tif", "-o", folder / "a.segkit"]
     assert run(*arguments, *TINY, "--unlabelled", "none") == 2

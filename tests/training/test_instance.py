@@ -7,9 +7,11 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.intensity import identity_statistics
 from napari_segkit.images.labels import IGNORE, LabelsError
+from napari_segkit.training.dataset import LabelledImages, prepare_data
 from napari_segkit.training.instance import InstanceTrainer
 from napari_segkit.training.instance_sampler import ObjectSampler
 from napari_segkit.training.sampler import Sample
+from napari_segkit.training.trainer import TrainingSetup
 
 
 def scene(shape=(200, 180), edge=9, pitch=20):
@@ -30,7 +32,7 @@ def sampler(ids, size=(64, 64), class_of=None, augment=False):
         identity_statistics(1),
     )
     class_of = np.append(0, np.ones(ids.max(), np.intp)) if class_of is None else class_of
-    return ObjectSampler([sample], size, class_of, augment=augment, seed=0)
+    return ObjectSampler([sample], size, class_of, augment=augment, random=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("augment", [False, True])
@@ -122,7 +124,9 @@ def training(spec, config, ids=None):
     images = [AxesImage(np.random.default_rng(0).random(ids.shape).astype(np.float32), "YX")]
     class_of = np.append(0, np.ones(ids.max(), np.intp))
     classes = [LabelClass(0, "background", "#000000"), LabelClass(1, "object", "#ffffff")]
-    return InstanceTrainer(spec, images, [ids], classes, config, torch.device("cpu"), class_of)
+    labelled = LabelledImages([(images[0], ids)], classes, class_of)
+    data = prepare_data(spec, config, labelled)
+    return InstanceTrainer(TrainingSetup(spec, data, config, torch.device("cpu")))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_tiles_are_larger_than_patches_unless_configured(tile, patch, size, over
         ModelSpec("solo", encoder="resnet18"), TrainConfig(tile=tile), scene((300, 300))
     )
     assert trainer.sampler.size == (patch, patch)
-    model = trainer.trained()
+    model = trainer.snapshot()
     assert model.tile_size == (size, size)
     assert model.overlap == (overlap, overlap)
 
@@ -172,9 +176,9 @@ def test_batch_statistics_are_measured_on_normalised_images():
     trainer.network.mean.fill_(0.5)
     trainer.network.std.fill_(0.1)
     list(trainer.steps())
-    trained = trainer.trained().network
+    trained = trainer.snapshot().network
     first = next(m for m in trained.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d))
     conv = next(m for m in trained.backbone.modules() if isinstance(m, torch.nn.Conv2d))
-    batch = torch.cat(list(trainer._recent))
+    batch = torch.cat(list(trainer._recent_images()))
     seen = conv((batch - 0.5) / 0.1)
     torch.testing.assert_close(first.running_mean, seen.mean((0, 2, 3)), rtol=0.05, atol=0.05)

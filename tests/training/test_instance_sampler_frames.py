@@ -35,7 +35,9 @@ def test_a_patch_holds_the_objects_of_one_frame(annotated):
         AxesImage(image.astype(np.float32), "TYX"), AxesImage(ids, "TYX"), identity_statistics(1)
     )
     class_of = np.append(0, np.ones(9, np.intp))
-    images, targets = ObjectSampler([sample], (64, 64), class_of, augment=False, seed=0).batch(16)
+    images, targets = ObjectSampler(
+        [sample], (64, 64), class_of, augment=False, random=np.random.default_rng(0)
+    ).batch(16)
     edges = set()
     for pixels, target in zip(images[:, 0], targets, strict=True):
         assert len(target["masks"]) > 0

@@ -9,12 +9,15 @@ from napari_segkit.config import FeatureConfig, ModelSpec, TileConfig, TrainConf
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.inference.request import PredictRequest
 from napari_segkit.inference.semantic import predict_tiles
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import drain
-from napari_segkit.training.loop import TrainStep
+from napari_segkit.training.dataset import LabelledImages, prepare_data
+from napari_segkit.training.events import TrainStep
 from napari_segkit.training.pixels import ITERATIONS as BY_DIMENSIONS
 from napari_segkit.training.pixels import PixelTrainer
+from napari_segkit.training.trainer import TrainingSetup
 
 CPU = torch.device("cpu")
 ITERATIONS = BY_DIMENSIONS[2]
@@ -40,17 +43,21 @@ def task(shape=(160, 200), seed=0):
     return image.astype(np.float32), truth, painted
 
 
+def trainer(spec, image, painted, config, classes=CLASSES):
+    data = prepare_data(spec, config, LabelledImages([(image, painted)], classes))
+    return PixelTrainer(TrainingSetup(spec, data, config, CPU))
+
+
 def train(image, painted, config=None, spec=SPEC, axes="YX", spacing=(1.0, 1.0, 1.0)):
-    named = [AxesImage(image, axes, spacing)]
-    config = config or TrainConfig()
-    training = PixelTrainer(spec, named, [painted], CLASSES, config, CPU)
+    named = AxesImage(image, axes, spacing)
+    training = trainer(spec, named, painted, config or TrainConfig())
     steps = list(training.steps())
     return training, steps
 
 
 def labels(training, image):
-    named = replace(training.images[0], data=image)
-    return drain(predict_tiles(training.trained(), named, TileConfig(), CPU)).labels
+    named = replace(training.data.images[0], data=image)
+    return drain(predict_tiles(PredictRequest(training.snapshot(), named))).labels
 
 
 def iou(found, truth):
@@ -64,7 +71,7 @@ def test_scribbles_on_two_textures():
     assert iou(labels(training, image), truth) > 0.9
     assert [s.done for s in steps] == list(range(1, len(steps) + 1))
     assert {s.total for s in steps} == {len(steps)}
-    assert training.history[-1] < training.history[0]
+    assert training.state.history[-1] < training.state.history[0]
 
 
 def test_a_volume_with_thick_slices():
@@ -82,10 +89,10 @@ def test_classes_in_a_small_part_of_a_large_background_are_told_apart():
     image = np.choose(truth - 1, (0.0, 10.0, 12.0)) + random.normal(size=truth.shape) * 0.2
     painted = np.where(np.arange(80) % 10 == 5, truth, 0)
     classes = (*CLASSES, LabelClass(3, "bright", "#0000ff"))
-    spec, named = replace(SPEC, dims="3D"), [AxesImage(image.astype(np.float32), "ZYX")]
-    training = PixelTrainer(spec, named, [painted], classes, TrainConfig(), CPU)
+    spec, named = replace(SPEC, dims="3D"), AxesImage(image.astype(np.float32), "ZYX")
+    training = trainer(spec, named, painted, TrainConfig(), classes)
     drain(training.steps())
-    found = labels(training, named[0].data)
+    found = labels(training, named.data)
     assert all(((found == c) & (truth == c)).sum() > 0.9 * (truth == c).sum() for c in (1, 2, 3))
 
 
@@ -134,27 +141,27 @@ def test_only_tiles_that_hold_labels_are_computed():
 
 def test_closed_while_features_are_computed_it_leaves_nothing():
     image, _, painted = task()
-    training = PixelTrainer(SPEC, [AxesImage(image, "YX")], [painted], CLASSES, TrainConfig(), CPU)
+    training = trainer(SPEC, AxesImage(image, "YX"), painted, TrainConfig())
     steps = training.steps()
     assert not isinstance(next(steps), TrainStep)
     steps.close()
-    assert training.last is None
+    assert not training.state.history
 
 
 def test_closed_while_it_learns_it_is_usable():
     image, truth, painted = task()
-    training = PixelTrainer(SPEC, [AxesImage(image, "YX")], [painted], CLASSES, TrainConfig(), CPU)
+    training = trainer(SPEC, AxesImage(image, "YX"), painted, TrainConfig())
     for step in training.steps():
         if isinstance(step, TrainStep):
             break
-    assert training.last is not None
+    assert training.state.history
     assert iou(labels(training, image), truth) > 0.7
 
 
 def test_the_time_limit_ends_the_features():
     image, _, painted = task((200, 200))
     config = TrainConfig(minutes=0.01, tile=TileConfig(tile_size=32, overlap=16))
-    training = PixelTrainer(SPEC, [AxesImage(image, "YX")], [painted], CLASSES, config, CPU)
+    training = trainer(SPEC, AxesImage(image, "YX"), painted, config)
     steps = training.steps()
     next(steps)
     assert to_dict(config)["minutes"] == 0.01

@@ -17,6 +17,8 @@ from napari_segkit.models import Inputs, build, list_models, model_info, resolve
 from napari_segkit.models.memory_estimate import estimate_memory
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.training import trainer_of
+from napari_segkit.training.dataset import LabelledImages, prepare_data
+from napari_segkit.training.trainer import TrainingSetup
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(32, 0))
 SPECS = {
@@ -45,8 +47,9 @@ def begin(spec, config=QUICK):
     names = ("background", "a", "b")[: 2 if class_of is not None else 3]
     classes = [LabelClass(value, name, "#888888") for value, name in enumerate(names)]
     spec = resolve(spec)
-    arguments = (spec, [AxesImage(image, "YX")], [values], classes, config, torch.device("cpu"))
-    return trainer_of(spec)(*arguments, class_of)
+    labelled = LabelledImages([(AxesImage(image, "YX"), values)], classes, class_of)
+    data = prepare_data(spec, config, labelled)
+    return trainer_of(spec)(TrainingSetup(spec, data, config, torch.device("cpu")))
 
 
 def losses(training, after_each=lambda: None):
@@ -87,8 +90,8 @@ def test_the_model_during_training_is_a_copy_and_does_not_change_the_training(sp
 
     def read_model():
         was_training = training.network.training
-        if training.last is not None:
-            models.append(training.trained())
+        if training.state.history:
+            models.append(training.snapshot())
         assert training.network.training == was_training
 
     assert losses(training, read_model) == undisturbed
@@ -112,7 +115,7 @@ def test_the_same_seed_gives_the_same_model_while_another_thread_draws(spec):
     with another_thread_draws():
         disturbed = begin(spec)
         assert losses(disturbed) == expected
-    one, other = alone.trained().network.state_dict(), disturbed.trained().network.state_dict()
+    one, other = alone.result().network.state_dict(), disturbed.result().network.state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 

@@ -16,7 +16,7 @@ def sampler(shape=(200, 150), size=(64, 64), augment=False, labelled=((5, 7), (1
     for index, place in enumerate(labelled):
         indices[place] = index
     sample = Sample(AxesImage(image, "CYX"), AxesImage(indices, "YX"), identity_statistics(2))
-    return Sampler([sample], size, len(labelled), augment=augment, seed=0)
+    return Sampler([sample], size, len(labelled), augment=augment, random=np.random.default_rng(0))
 
 
 def test_every_patch_holds_a_labelled_pixel_and_classes_come_equally_often():
@@ -59,6 +59,8 @@ def test_volumes_are_drawn_as_volumes():
     sample = Sample(
         AxesImage(np.zeros((6, 20, 30)), "ZYX"), AxesImage(indices, "ZYX"), identity_statistics(1)
     )
-    images, targets = Sampler([sample], (8, 16, 16), 2, augment=True, seed=1).batch(4)
+    images, targets = Sampler(
+        [sample], (8, 16, 16), 2, augment=True, random=np.random.default_rng(1)
+    ).batch(4)
     assert images.shape == (4, 1, 8, 16, 16)
     assert all((t != IGNORE).any() for t in targets)

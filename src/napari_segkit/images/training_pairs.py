@@ -2,9 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import Any, TypeAlias
 
 from napari_segkit.config import TrainConfig
 
@@ -13,15 +11,18 @@ from .classes import LabelClass, classes_of, foreground_classes
 from .label_stats import label_stats_of, read_training_labels
 from .labels import LabelsError
 from .orientation import reorient
+from .types import AnyArray, ImageSource
+
+Given: TypeAlias = ImageSource | Sequence[ImageSource]  # one image or labels, or a list of them
 
 
-def pair_up(images: Any, labels: Any) -> list[tuple[Any, Any]]:
+def pair_up(images: Given, labels: Given) -> list[tuple[Any, Any]]:
     """Pairs of one image and its labels, or of two lists of the same length."""
     if labels is None or images is None:
         raise ValueError("An image and its labels are needed: give both, or make a Labels layer.")
     if isinstance(labels, (list, tuple)) != isinstance(images, (list, tuple)):
         raise ValueError("Give one image and its labels, or a list of each.")
-    if not isinstance(labels, (list, tuple)):
+    if not isinstance(labels, (list, tuple)) or not isinstance(images, (list, tuple)):
         return [(images, labels)]
     if len(images) != len(labels) or not labels:
         raise ValueError(
@@ -31,20 +32,19 @@ def pair_up(images: Any, labels: Any) -> list[tuple[Any, Any]]:
     return list(zip(images, labels, strict=True))
 
 
-def reorient_to_first(
-    images: Sequence[AxesImage], values: Sequence[NDArray[Any]]
-) -> tuple[list[AxesImage], list[NDArray[Any]]]:
-    """Views of images and label values in the orientation of the first image."""
-    target = images[0].orientation
-    return [reorient_image(i, target) for i in images], [
-        reorient(v, i.label_axes, i.orientation, target)
-        for i, v in zip(images, values, strict=True)
+def reorient_to(
+    target: str, images: Sequence[AxesImage], values: Sequence[AnyArray]
+) -> list[tuple[AxesImage, AnyArray]]:
+    """Views of images and of their label values in one orientation."""
+    return [
+        (reorient_image(image, target), reorient(v, image.label_axes, image.orientation, target))
+        for image, v in zip(images, values, strict=True)
     ]
 
 
 def training_labels(
-    images: Sequence[AxesImage], labels: Sequence[Any], config: TrainConfig
-) -> tuple[list[NDArray[Any]], tuple[LabelClass, ...]]:
+    images: Sequence[AxesImage], labels: Sequence[ImageSource], config: TrainConfig
+) -> tuple[list[AnyArray], tuple[LabelClass, ...]]:
     """Class labels of each image and the classes of all; notes become warnings, problems errors."""
     require_same_channels(images)
     values, cleaned = read_training_labels(
@@ -54,7 +54,7 @@ def training_labels(
     if stats.problem:
         raise LabelsError(stats.problem, stats.remedies)
     for note in stats.notes:
-        warnings.warn(note, UserWarning, stacklevel=4)
+        warnings.warn(note, UserWarning, stacklevel=3)
     if config.labels_are == "objects":
         return values, foreground_classes(list(stats.counts))
     return values, classes_of(labels, list(stats.counts))

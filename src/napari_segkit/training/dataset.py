@@ -1,85 +1,186 @@
-"""Check images and labels and prepare a training."""
+"""The data of a training: images with targets, how they are normalised, and a validation set."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
-from napari_segkit.images.training_pairs import pair_up, reorient_to_first, training_labels
-from napari_segkit.instances.label_ids import training_objects
-from napari_segkit.models import choose_ndim, kind_of
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.intensity import (
+    Statistics,
+    has_zero_background,
+    identity_statistics,
+    measure_statistics,
+    require_finite_image,
+)
+from napari_segkit.images.labels import LabelsError, count_values
+from napari_segkit.images.resample import resample_pairs
+from napari_segkit.images.types import AnyArray
+from napari_segkit.instances.diameters import occurrences
+from napari_segkit.models import Inputs, choose_ndim, outputs
 
-if TYPE_CHECKING:
-    from .trainer import Trainer
+from .sampler import Sample
+from .targets import class_targets, level_targets, typical_size
+
+LabelledImage = tuple[AxesImage, AnyArray]  # class values; or object ids, -1 not annotated
 
 
-def prepare_training(
-    spec: ModelSpec,
-    images: Any,
-    labels: Any,
-    config: TrainConfig,
-    device: str,
-    *,
-    axes: str | None,
-    spacing: Sequence[float] | None,
-    object_classes: Any,
-    regions: Any,
-) -> "Trainer":
-    """Check images and labels; return a trainer ready to run. Arguments as in `Segmenter.fit`."""
-    pairs = pair_up(images, labels)
-    label_arrays = [array for _, array in pairs]
-    options = _as_lists(
-        len(pairs),
-        isinstance(labels, list | tuple),
-        {"object_classes": object_classes, "regions": regions},
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Images and labels that are read, checked and in one orientation.
+
+    Parameters
+    ----------
+    pairs : sequence of (AxesImage, ndarray)
+        Images of any sizes, with equal numbers of channels, and their labels.
+    classes : sequence of LabelClass
+        The classes that the labels hold.
+    class_of : ndarray or None
+        Position in `classes` of each object id; None if the labels are class values.
+    validation : sequence of (AxesImage, ndarray)
+        Images and labels that are not trained on.
+    """
+
+    pairs: Sequence[LabelledImage]
+    classes: Sequence[LabelClass]
+    class_of: NDArray[np.intp] | None = None
+    validation: Sequence[LabelledImage] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What a training reads its patches from.
+
+    Images stay where they are (NumPy, dask, zarr) and are read patch by patch, unless `voxel_size`
+    has them resampled. Targets are arrays in memory, because every value is counted and checked.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Images, targets and intensity statistics.
+    labelled : LabelledImages
+        What they were made from: classes, and the validation set.
+    inputs : Inputs
+        Channels, output channels and spacing of the network.
+    nonzero : bool
+        Whether intensities are measured over non-zero pixels only.
+    object_count : int
+        Number of objects; 0 if the model is trained on classes.
+    object_size : float
+        Median diameter of the objects in pixels of the finest axis.
+    """
+
+    samples: Sequence[Sample]
+    labelled: LabelledImages
+    inputs: Inputs
+    nonzero: bool = False
+    object_count: int = 0
+    object_size: float = 0.0
+    images: Sequence[AxesImage] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "images", [sample.image for sample in self.samples])
+
+    @property
+    def classes(self) -> tuple[LabelClass, ...]:
+        return tuple(self.labelled.classes)
+
+    @property
+    def class_of(self) -> NDArray[np.intp] | None:
+        return self.labelled.class_of
+
+    @property
+    def ndim(self) -> int:
+        """Spatial dimensions of the network."""
+        return len(self.inputs.spacing)
+
+
+def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages) -> TrainingData:
+    """Measure, resample and encode labelled images as the model needs them."""
+    images = [image for image, _ in labelled.pairs]
+    ndim = min(choose_ndim(spec, image.axes) for image in images)
+    for image in images:
+        require_finite_image(image)
+    nonzero = config.normalise == "image" and has_zero_background(images, ndim)
+    statistics = _statistics(images, config, ndim, nonzero)
+    images, values = resample_pairs(
+        images,
+        [v for _, v in labelled.pairs],
+        config.voxel_size,
+        ndim,
+        unlabelled=config.unlabelled if labelled.class_of is None else None,
     )
-    training_images = [
-        as_image(image, axes, spacing, labels_shape=full_resolution(array).shape)
-        for image, array in pairs
+    classes = outputs(spec, len(labelled.classes))
+    inputs = Inputs(images[0].channels, classes, images[0].spacing[-ndim:])
+    _require_all(spec, config, labelled, values)
+    count, size = 0, 0.0
+    if labelled.class_of is not None:
+        count = sum(len(occurrences(*pair)) for pair in zip(values, images, strict=True))
+        size = typical_size(values, images, inputs.spacing)
+    targets = _targets(spec, labelled, images, values, inputs.spacing, size)
+    samples = [
+        Sample(image, AxesImage(target, image.label_axes), measured)
+        for image, target, measured in zip(images, targets, statistics, strict=True)
     ]
-    values, classes, class_of = _read_labels(spec, training_images, label_arrays, config, options)
-    training_images, values = reorient_to_first(training_images, values)
-
-    from napari_segkit.devices import choose
-
-    from . import trainer_of
-
-    trainer = trainer_of(spec)
-    return trainer(spec, training_images, values, classes, config, choose(device), class_of)
+    return TrainingData(samples, labelled, inputs, nonzero, count, size)
 
 
-def _as_lists(count: int, is_list: bool, given: dict[str, Any]) -> dict[str, list[Any]]:
-    """Return the options that are not None, each as a list with one entry per image."""
-    options = {n: v if is_list else [v] for n, v in given.items() if v is not None}
-    for name, values in options.items():
-        if not isinstance(values, list | tuple):
-            raise ValueError(
-                f"{name} is not a list, but there are {count} labels: give a list with one entry "
-                "for each of them; an entry may be None."
-            )
-        if len(values) != count:
-            raise ValueError(
-                f"{name} holds {len(values)} entries for {count} labels: give one for each of "
-                "them; an entry may be None."
-            )
-    return {name: list(values) for name, values in options.items()}
+def _statistics(
+    images: Sequence[AxesImage], config: TrainConfig, ndim: int, nonzero: bool
+) -> list[Statistics]:
+    """Normalisation statistics of the images, measured before resampling."""
+    if config.normalise == "image":
+        return [measure_statistics([i], ndim, nonzero=nonzero) for i in images]
+    if config.normalise == "training":
+        return [measure_statistics(images, ndim)] * len(images)
+    return [identity_statistics(i.channels) for i in images]
 
 
-def _read_labels(
+def _targets(
     spec: ModelSpec,
-    images: list[AxesImage],
-    label_arrays: list[Any],
-    config: TrainConfig,
-    options: dict[str, list[Any]],
-) -> tuple[Any, Any, Any]:
-    """Return label values or ids, the classes, and (for ids) the class position of each id."""
-    if kind_of(spec) != "semantic":
-        ndim = min(choose_ndim(spec, image.axes) for image in images)
-        objects = training_objects(images, label_arrays, config, ndim=ndim, **options)
-        return objects.ids, objects.classes, objects.class_of
-    if options:
-        raise ValueError(
-            f"{' and '.join(options)} can be used only with objects, but {spec.name} is trained "
-            "on classes: leave them out, or set objects in the ModelSpec."
+    labelled: LabelledImages,
+    images: Sequence[AxesImage],
+    values: Sequence[AnyArray],
+    spacing: Sequence[float],
+    object_size: float,
+) -> list[AnyArray]:
+    """Class indices for every pixel, or ids for instance methods."""
+    if labelled.class_of is None:
+        return [class_targets(v, labelled.classes) for v in values]
+    if spec.objects is None:
+        return list(values)
+    return [
+        level_targets(array, image, labelled.class_of, spec.objects, spacing, object_size)
+        for array, image in zip(values, images, strict=True)
+    ]
+
+
+def _require_all(
+    spec: ModelSpec, config: TrainConfig, labelled: LabelledImages, values: Sequence[AnyArray]
+) -> None:
+    """Refuse labels that lost a class in resampling, or have no background for components."""
+    has_ids = labelled.class_of is not None
+    present = set().union(*(count_values(_classes_in(v, labelled))[0].tolist() for v in values))
+    if spec.objects == "components" and has_ids and 0 not in present:
+        raise LabelsError(
+            "No pixel of the labels is background, but objects='components' separates objects "
+            "by the background between them: choose objects='boundary' or 'distance'."
         )
-    return *training_labels(images, label_arrays, config), None
+    needed = labelled.classes[1:] if has_ids else labelled.classes
+    lost = [c.name for c in needed if c.value not in present]
+    if lost:
+        raise ValueError(
+            f"At voxel_size {config.voxel_size:g} no pixel of {', '.join(lost)} is left: "
+            "choose a smaller voxel_size, or annotate more of it."
+        )
+
+
+def _classes_in(values: AnyArray, labelled: LabelledImages) -> AnyArray:
+    """Convert object ids to class values; class values are returned unchanged."""
+    if labelled.class_of is None:
+        return values
+    of_position = np.array([c.value for c in labelled.classes])
+    return np.asarray(of_position[labelled.class_of[np.maximum(values, 0)]])

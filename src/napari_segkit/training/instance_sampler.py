@@ -8,8 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_segkit.images.labels import LabelsError
-from napari_segkit.instances.label_ids import connected_components
+from napari_segkit.images.labels import LabelsError, connected_components
 
 from .sampler import Sample, Sampler
 
@@ -43,12 +42,12 @@ class ObjectSampler(Sampler):
         class_of: NDArray[np.intp],
         *,
         augment: bool,
-        seed: int,
+        random: np.random.Generator,
     ) -> None:
         self.class_of, self._full = class_of, tuple(size)
         self._largest = np.zeros(len(class_of), np.int64)
         self._holes: dict[int, NDArray[np.int32]] = {}
-        super().__init__(samples, size, int(class_of.max()), augment=augment, seed=seed)
+        super().__init__(samples, size, int(class_of.max()), augment=augment, random=random)
 
     def batch(self, count: int) -> tuple[torch.Tensor, Targets]:  # type: ignore[override]
         """Return images float32 ``(count, C, *size)`` and the objects in each."""

@@ -1,99 +1,83 @@
-"""The training loop: optimiser, learning-rate schedule and time limit."""
+"""The training loop: optimiser, learning rate and time limit."""
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from math import cos, pi
-from time import perf_counter
-from typing import Any
+from collections.abc import Callable, Generator, Iterable
+from typing import Protocol, Self, TypeVar
 
 import torch
-from torch import nn
 
-from napari_segkit.config import TrainConfig
 from napari_segkit.steps import Step
-from napari_segkit.torch_random import RandomSource, random_numbers
+from napari_segkit.torch_random import random_numbers
 
-WARM_UP = 0.05  # fraction of the training with a rising learning rate
+from .events import TrainStep
+from .state import TrainingState
 
 
-@dataclass(frozen=True)
-class TrainStep(Step):
-    """Progress of a training.
+class Movable(Protocol):
+    """Targets of a batch: a tensor, or a list of them."""
 
-    Parameters
-    ----------
-    done, total : int
-        As in `Step`.
-    epoch : int
-        Current epoch, counted from 1.
-    loss : float
-        Loss of this step's batch, before the weights were updated.
-    seconds : float
-        Time since the training began.
-    images : int
-        Number of patches trained on so far.
-    """
+    def to(self, device: torch.device, /) -> Self: ...
 
-    epoch: int
-    loss: float
-    seconds: float
-    images: int
+
+M = TypeVar("M", bound=Movable)
 
 
 def train(
-    network: nn.Module,
-    batch: Callable[[int], tuple[torch.Tensor, Any]],
-    loss: Callable[[torch.Tensor, Any], torch.Tensor],
-    config: TrainConfig,
-    device: torch.device,
-    random: RandomSource,
-) -> Generator[TrainStep, None, None]:
-    """Train a network on `device` in place and yield after each step.
+    state: TrainingState,
+    batch: Callable[[], tuple[torch.Tensor, M]],
+    loss: Callable[[torch.Tensor, M], torch.Tensor],
+    after_epoch: Callable[[], Iterable[Step]] = tuple,
+) -> Generator[Step, None, None]:
+    """Train the network of `state` in place and yield after each step.
 
-    The network is in training mode between steps and in evaluation mode afterwards, also when the
-    generator is closed. `batch` returns images and targets for a batch size, `loss` a scalar.
-    FloatingPointError if the loss is not finite.
+    It is in training mode between steps and in evaluation mode afterwards, also when the generator
+    is closed. `loss` returns a scalar; FloatingPointError if it is not finite. `after_epoch` is
+    called after each epoch and at the end, and may yield steps, too.
     """
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate)
-    total = config.epochs * config.steps_per_epoch
-    began = perf_counter()
-    network.train()
+    schedule = state.schedule
+    schedule.start()
+    state.network.train()
     try:
-        for done in range(total):
-            progress = max(done / total, _elapsed(began, config))
-            if progress >= 1:
+        while True:
+            schedule.tick()
+            is_over = state.finished or schedule.progress >= 1
+            if is_over or schedule.is_epoch_end:
+                yield from after_epoch()
+            if is_over:
                 return
-            for group in optimiser.param_groups:
-                group["lr"] = config.learning_rate * _schedule(progress)
-            images, targets = batch(config.batch_size)
-            with random_numbers(random):
-                value = loss(images.to(device), targets.to(device))
-            _require_finite(value, done)
-            optimiser.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            yield TrainStep(
-                done + 1,
-                total,
-                done // config.steps_per_epoch + 1,
-                value.item(),
-                perf_counter() - began,
-                (done + 1) * config.batch_size,
-            )
+            yield _step(state, batch, loss)
     finally:
-        network.eval()
+        state.network.eval()
 
 
-def _elapsed(began: float, config: TrainConfig) -> float:
-    """Used fraction of the time limit."""
-    return (perf_counter() - began) / (60 * config.minutes) if config.minutes else 0.0
-
-
-def _schedule(progress: float) -> float:
-    """Linear warm-up, then cosine decay to zero."""
-    if progress < WARM_UP:
-        return max(progress / WARM_UP, 0.1)
-    return 0.5 * (1 + cos(pi * (progress - WARM_UP) / (1 - WARM_UP)))
+def _step(
+    state: TrainingState,
+    batch: Callable[[], tuple[torch.Tensor, M]],
+    loss: Callable[[torch.Tensor, M], torch.Tensor],
+) -> TrainStep:
+    schedule, optimiser = state.schedule, state.optimiser
+    assert optimiser is not None
+    for group in optimiser.param_groups:
+        group["lr"] = schedule.learning_rate
+    images, targets = batch()
+    device = next(state.network.parameters()).device
+    with random_numbers(state.random):
+        value = loss(images.to(device), targets.to(device))
+    _require_finite(value, schedule.done)
+    optimiser.zero_grad()
+    value.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    schedule.done += 1
+    schedule.tick()
+    state.images += len(images)
+    state.history.append(value.item())
+    return TrainStep(
+        schedule.done,
+        schedule.total,
+        schedule.epoch,
+        state.history[-1],
+        schedule.seconds,
+        state.images,
+    )
 
 
 def _require_finite(value: torch.Tensor, done: int) -> None:

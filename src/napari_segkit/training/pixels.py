@@ -3,8 +3,7 @@
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from math import prod
-from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,9 +17,12 @@ from napari_segkit.models import stride
 from napari_segkit.steps import Step
 from napari_segkit.tiling import Grid, Tile, fit_to_stride, read_mirrored, round_up
 
-from .loop import TrainStep
+from .events import TrainStep
 from .sampler import Sample
-from .trainer import Trainer
+from .trainer import Trainer, TrainingSetup
+
+if TYPE_CHECKING:
+    from napari_segkit.models.pixels.classifier import PixelClassifier
 
 SAMPLED_PIXELS = 100_000  # training pixels in total
 MIN_PER_CLASS = 2_000  # pixels sampled at least of each class
@@ -49,45 +51,51 @@ class PixelTrainer(Trainer):
 
     Epochs, steps per epoch, batch size, learning rate and augmentation of `TrainConfig` are not
     used. Unless the config sets a tile size, tiles are large enough for most images to fit in one.
+    There is nothing to go on from: resumed, it starts anew, which gives the same model.
     """
 
-    network: Any
+    network: "PixelClassifier"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, setup: TrainingSetup) -> None:
+        super().__init__(setup)
         if self.config.tile.tile_size is None:
             self.tile_size, self.overlap = self._large_tiles()
 
-    def steps(self) -> Generator[Any, None, None]:
-        """Compute features, one `Step` per tile; then fit, one `TrainStep` per iteration.
-
-        If closed before the first `TrainStep`, `last` stays None.
-        """
-        start = perf_counter()
+    def _events(self) -> Generator[Step, None, None]:
+        """Compute features, one `Step` per tile; then fit, one `TrainStep` per iteration."""
+        state, limit = self.state, self.config.minutes
+        state.history.clear()
+        state.best, state.validated, state.schedule.seconds = None, 0, 0.0
+        state.schedule.start()
         labelled_tiles = self._labelled_tiles()
-        total = len(labelled_tiles) + ITERATIONS[self.ndim]
+        total = len(labelled_tiles) + ITERATIONS[self.data.ndim]
         features, targets = [], []
         for done, labelled in enumerate(labelled_tiles, 1):
             features.append(self._tile_features(labelled))
             targets.append(labelled.targets)
             yield Step(done, total)
-            if self.config.minutes and perf_counter() - start > 60 * self.config.minutes:
+            state.schedule.tick()
+            if state.finished or (limit and state.schedule.seconds > 60 * limit):
                 break
-        joined = torch.from_numpy(np.concatenate(targets)).to(self.device)
+        state.finished, state.images = False, len(labelled_tiles)
+        joined = torch.from_numpy(np.concatenate(targets)).to(self.setup.device)
         for done, loss in enumerate(
             self._fit(torch.cat(features, 1), joined), len(labelled_tiles) + 1
         ):
-            seconds = perf_counter() - start
-            self.history.append(loss)
-            self.last = TrainStep(done, total, 1, loss, seconds, len(labelled_tiles))
-            yield self.last
+            state.schedule.tick()
+            state.history.append(loss)
+            yield TrainStep(done, total, 1, loss, state.schedule.seconds, state.images)
+            if state.finished:
+                break
+        yield from self._validated(total, total, 1)
 
     def _large_tiles(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Tiles as large as full images, as far as their features fit in memory."""
-        strides = stride(self.spec, self.inputs.spacing)
-        longest = np.max([image.spatial_shape(self.ndim) for image in self.images], axis=0)
+        data, ndim = self.data, self.data.ndim
+        strides = stride(self.setup.spec, data.inputs.spacing)
+        longest = np.max([image.spatial_shape(ndim) for image in data.images], axis=0)
         padded = [-(-int(length) * 16 // 15) for length in longest]  # with an outer margin
-        edge, budget = EDGES[self.ndim], FEATURES / len(self.network.mean)
+        edge, budget = EDGES[ndim], FEATURES / len(self.network.mean)
         while edge > 32 and prod(min(edge, length) for length in padded) > budget:
             edge -= 16
         fitted = [
@@ -113,14 +121,14 @@ class PixelTrainer(Trainer):
         return labelled_tiles
 
     def _frames(self) -> Iterator[tuple[Sample, dict[str, int], NDArray[np.int16]]]:
-        for sample in self.samples:
-            region = tuple(slice(0, n) for n in sample.image.spatial_shape(self.ndim))
-            for frame in sample.image.frames(self.ndim):
+        for sample in self.data.samples:
+            region = tuple(slice(0, n) for n in sample.image.spatial_shape(self.data.ndim))
+            for frame in sample.image.frames(self.data.ndim):
                 yield sample, frame, sample.indices.read(frame, region)[0]
 
     def _sampled_fractions(self) -> NDArray[np.float64]:
         """Sampled fraction of each class's pixels; rare classes are used fully."""
-        counts = np.zeros(self.inputs.classes)
+        counts = np.zeros(self.data.inputs.classes)
         for _, _, indices in self._frames():
             counts += np.bincount(indices[indices != IGNORE], minlength=len(counts))
         kept = np.maximum(counts * SAMPLED_PIXELS / counts.sum(), MIN_PER_CLASS)
@@ -137,26 +145,26 @@ class PixelTrainer(Trainer):
         )
         require_finite(pixels, sample.image.name)
         image = torch.from_numpy(np.ascontiguousarray(sample.statistics.apply(pixels)))
-        places = torch.from_numpy(labelled.places).to(self.device)
-        features: Tensor = self.network.features(image.to(self.device))
+        places = torch.from_numpy(labelled.places).to(self.setup.device)
+        features: Tensor = self.network.features(image.to(self.setup.device))
         return features.flatten(1).index_select(1, places)
 
     @torch.no_grad()
     def _fit(self, features: Tensor, targets: Tensor) -> Iterator[float]:
         """Fit a softmax regression with a fixed bound on its curvature (Boehning 1992)."""
-        network = self.network
-        mean, spread = _mean_and_spread(features, targets, BALANCE[self.ndim])
+        network, ndim = self.network, self.data.ndim
+        mean, spread = _mean_and_spread(features, targets, BALANCE[ndim])
         network.mean.copy_(mean)
         network.scale.copy_(1 / spread.clamp_min(1e-6))
         embedded = network.embed(self._add_noise(features, spread))
         centre = embedded.mean(dim=1, keepdim=True)
         embedded = embedded - centre
-        one_hot = functional.one_hot(targets, self.inputs.classes).T.to(embedded.dtype)
+        one_hot = functional.one_hot(targets, self.data.inputs.classes).T.to(embedded.dtype)
         offset = one_hot.mean(dim=1).clamp_min(1e-6).log()
-        prior = PRIOR[self.ndim]
+        prior = PRIOR[ndim]
         inverse = _inverse_curvature(embedded, prior)
         weight = torch.zeros_like(network.weight)
-        for _ in range(ITERATIONS[self.ndim]):
+        for _ in range(ITERATIONS[ndim]):
             logits = torch.addmm(offset[:, None], weight, embedded)
             loss = functional.cross_entropy(logits.T, targets).item()
             slope = (logits.softmax(dim=0) - one_hot) @ embedded.T + prior * weight
@@ -173,7 +181,7 @@ class PixelTrainer(Trainer):
         """
         generator = torch.Generator().manual_seed(self.config.seed)
         noise = torch.randn(features.shape, generator=generator).to(features)
-        return features + JITTER[self.ndim] * spread[:, None] * noise
+        return features + JITTER[self.data.ndim] * spread[:, None] * noise
 
 
 def _mean_and_spread(features: Tensor, targets: Tensor, balance: float) -> tuple[Tensor, Tensor]:

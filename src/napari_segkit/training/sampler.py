@@ -11,6 +11,8 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics, require_finite
 from napari_segkit.tiling import read_mirrored
 
+from .state import RandomState
+
 MAX_PIXELS = 1_000_000  # per class; more would only cost memory
 
 
@@ -33,12 +35,12 @@ class Sampler:
         classes: int,
         *,
         augment: bool,
-        seed: int,
+        random: np.random.Generator,
     ) -> None:
         self.samples = samples
         self.size = tuple(size)
         self.augment = augment
-        self.random = np.random.default_rng(seed)
+        self.random = random
         self._frames = [
             (sample, frame) for sample in samples for frame in sample.image.frames(len(self.size))
         ]
@@ -49,6 +51,15 @@ class Sampler:
         pairs = [self._patch() for _ in range(count)]
         images, targets = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
         return torch.from_numpy(images), torch.from_numpy(targets)
+
+    def again(self, count: int, state: RandomState) -> torch.Tensor:
+        """Images of an earlier batch, given the state of `random` before it."""
+        now, self.random = self.random, np.random.default_rng()
+        self.random.bit_generator.state = state
+        try:
+            return self.batch(count)[0]
+        finally:
+            self.random = now
 
     def _candidate_pixels(self, classes: int) -> list[NDArray[np.int64]]:
         """Per class that occurs, rows of (frame index, *pixel) where it is labelled."""

@@ -1,202 +1,260 @@
-"""Base of all trainings: prepare images and targets, hold the network, return the model."""
+"""Base of all trainings: hold the data and the state, take commands, return the model."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
+from torch.optim import Optimizer
 
 from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.classes import LabelClass
-from napari_segkit.images.intensity import (
-    Statistics,
-    has_zero_background,
-    identity_statistics,
-    measure_statistics,
-    require_finite_image,
-)
-from napari_segkit.images.labels import LabelsError, count_values
-from napari_segkit.images.resample import resample_pairs
-from napari_segkit.instances.diameters import occurrences
-from napari_segkit.models import Inputs, build, choose_ndim, outputs, stride
+from napari_segkit.models import build, stride
 from napari_segkit.models.weights.pretrained import initialise
 from napari_segkit.steps import Step
+from napari_segkit.tensor_file import network_tensors
 from napari_segkit.tiling import fit_to_stride, length_per_axis, tile_shape, tile_shape_from_size
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
 
-from .sampler import Sample
-from .targets import class_targets, level_targets, typical_size
-
-if TYPE_CHECKING:
-    from .loop import TrainStep
+from .commands import Checkpoint, Finish, Snapshot
+from .dataset import TrainingData
+from .events import RefusedStep, SnapshotStep, ValidationStep
+from .schedule import Schedule
+from .state import Best, TrainingState, load_weights
 
 TILE = {2: 256, 3: 64}
 
 
-class Trainer:
-    """One training.
+@dataclass(frozen=True, eq=False)
+class TrainingSetup:
+    """All that a training is started with.
 
-    `images` share their channels and orientation. `values` are label values, or object ids; then
-    `class_of` holds the position in `classes` of each id.
+    Parameters
+    ----------
+    spec : ModelSpec
+        Which model.
+    data : TrainingData
+        Images and targets.
+    config : TrainConfig
+        Settings.
+    device : device
+        Where to compute.
+    validate : callable, optional
+        Gives the score of a model, more is better. It is called after each epoch, and the weights
+        with the best score are kept.
+    resume : path-like, optional
+        A saved `TrainingState` to go on from.
+    """
+
+    spec: ModelSpec
+    data: TrainingData
+    config: TrainConfig
+    device: torch.device
+    validate: Callable[[TrainedModel], float] | None = None
+    resume: str | PathLike[str] | None = None
+
+
+class Trainer:
+    """One training: `steps` runs it, `snapshot` copies its model, `result` ends it.
+
+    Parameters
+    ----------
+    setup : TrainingSetup
+        Model, data and settings.
+
+    Attributes
+    ----------
+    state : TrainingState
+        All that changes during the training.
     """
 
     tile_ratio = 1  # tile length in prediction / patch length in training
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        images: Sequence[AxesImage],
-        values: Sequence[NDArray[Any]],
-        classes: Sequence[LabelClass],
-        config: TrainConfig,
-        device: torch.device,
-        class_of: NDArray[np.intp] | None = None,
-    ) -> None:
-        self.spec, self.config, self.device = spec, config, device
-        self.classes, self.class_of = tuple(classes), class_of
-        self.ndim = min(choose_ndim(spec, image.axes) for image in images)
-        for image in images:
-            require_finite_image(image)
-        self.nonzero = config.normalise == "image" and has_zero_background(images, self.ndim)
-        self.statistics = self._measure(images)
-        unlabelled = config.unlabelled if class_of is None else None
-        self.images, values = resample_pairs(
-            images, values, config.voxel_size, self.ndim, unlabelled=unlabelled
-        )
-        self.inputs = Inputs(
-            self.images[0].channels,
-            outputs(spec, len(classes)),
-            self.images[0].spacing[-self.ndim :],
-        )
-        strides = stride(spec, self.inputs.spacing)
+    def __init__(self, setup: TrainingSetup) -> None:
+        self.setup, self.data, self.config = setup, setup.data, setup.config
         self.patch, self.tile_size, self.overlap = tiles(
-            self.images, config, strides, self.tile_ratio
+            self.data.images,
+            self.config,
+            stride(setup.spec, self.data.inputs.spacing),
+            self.tile_ratio,
         )
-        self._require_all(values)
-        pairs = [] if class_of is None else zip(values, self.images, strict=True)
-        self.object_count = sum(len(occurrences(*pair)) for pair in pairs)
-        self.object_size = (
-            0.0 if class_of is None else typical_size(values, self.images, self.inputs.spacing)
+        random = RandomSource(self.config.seed)
+        self.network = self._build(random).to(setup.device)
+        self.state = TrainingState(
+            settings_of(setup),
+            self.network,
+            random,
+            np.random.default_rng(self.config.seed),
+            Schedule(self.config),
+            self._make_optimiser(),
         )
-        self.samples = self._samples(values)
-        self.random = RandomSource(config.seed)
-        self.network = self._build().to(device)
-        self.history: list[float] = []
-        self.last: TrainStep | None = None
+        if setup.resume is not None:
+            self.state.load(setup.resume)
 
-    def steps(self) -> Generator[Step, None, None]:
-        """Train; `trained()` returns the current model after each step."""
+    def steps(self) -> Generator[Step, object, None]:
+        """Train: a generator of events that takes commands.
+
+        Yields
+        ------
+        Step
+            `TrainStep` after each step, `ValidationStep` after each validation; `SnapshotStep` and
+            `RefusedStep` answer commands. ``send(command)`` carries out one of `commands` after
+            the event and returns the next event.
+        """
+        with closing(self._events()) as events:
+            for event in events:
+                answer: Step | None = event
+                while answer is not None:
+                    command = yield answer
+                    answer = self._answer(command, event)
+
+    def snapshot(self) -> TrainedModel:
+        """Copy the model as it is now; the training and its random numbers are not touched.
+
+        Returns
+        -------
+        TrainedModel
+            In evaluation mode, with recomputed batch statistics.
+        """
+        return self._model(self._measured(deepcopy(self.network)))
+
+    def result(self) -> TrainedModel:
+        """End the training and return its model, with the best weights if they were validated.
+
+        Returns
+        -------
+        TrainedModel
+            It holds the network itself, which takes no memory.
+        """
+        if self.state.best is None:
+            return self._model(self._measured(self.network))
+        load_weights(self.network, self.state.best.weights)
+        return self._model(self.network.eval())
+
+    def _events(self) -> Generator[Step, None, None]:
+        """Train, without commands; ends soon after `state.finished` is set."""
         raise NotImplementedError
 
-    def trained(self, *, copy: bool = True) -> TrainedModel:
-        """Return a copy of the current model; the training can go on afterwards.
+    def _make_optimiser(self) -> Optimizer | None:
+        return None
 
-        Without a copy, which takes no memory, the training is over.
-        """
-        network = deepcopy(self.network) if copy else self.network
+    def _measure_batch_statistics(self, network: nn.Module) -> None:
+        """Recompute what a network stores of batches; nothing by default."""
+
+    def _answer(self, command: object, event: Step) -> Step | None:
+        """Carry out a command; return the event that answers it, if any."""
+        try:
+            match command:
+                case None:
+                    pass
+                case Finish():
+                    self.state.finished = True
+                case Checkpoint(path):
+                    self.state.save(path)
+                case Snapshot():
+                    self._require_trained()
+                    return SnapshotStep(event.done, event.total, self.snapshot())
+                case _:
+                    error = TypeError(f"{command!r} is no command that a training takes.")
+                    return RefusedStep(event.done, event.total, error)
+        except (OSError, ValueError) as refusal:
+            return RefusedStep(event.done, event.total, refusal)
+        return None
+
+    def _require_trained(self) -> None:
+        if not self.state.history:
+            raise ValueError("There is no model yet: the training has not made its first step.")
+
+    def _validated(self, done: int, total: int, epoch: int) -> Iterator[Step]:
+        """Evaluate the model, once after the same step, and keep the best weights."""
+        state, steps = self.state, len(self.state.history)
+        if self.setup.validate is None or state.validated == steps:
+            return
+        model = self.snapshot()
+        score = self.setup.validate(model)
+        is_best = state.best is None or score > state.best.score
+        if is_best:
+            weights = {n: t.detach().cpu() for n, t in network_tensors(model.network).items()}
+            state.best = Best(score, epoch, weights)
+        state.validated = steps
+        yield ValidationStep(done, total, epoch, score, is_best)
+
+    def _build(self, random: RandomSource) -> nn.Module:
+        spec, inputs = self.setup.spec, self.data.inputs
+        network = build(spec, inputs, random)
+        if self.setup.resume is None:
+            with random_numbers(random):
+                initialise(network, spec, inputs)
+        return network
+
+    def _measured(self, network: nn.Module) -> nn.Module:
         with random_numbers(RandomSource(self.config.seed)):
-            self.measure_batch_statistics(network)
-        fixed = self.statistics[0] if self.config.normalise == "training" else None
+            self._measure_batch_statistics(network)
+        return network.eval()
+
+    def _model(self, network: nn.Module) -> TrainedModel:
+        data, first = self.data, self.data.images[0]
+        fixed = data.samples[0].statistics if self.config.normalise == "training" else None
         return TrainedModel(
-            network=network.eval(),
-            spec=self.spec,
+            network=network,
+            spec=self.setup.spec,
             config=self.config,
-            classes=self.classes,
-            channels=self.inputs.channels,
-            axes=self.images[0].axes,
-            spacing=self.images[0].spacing,
-            orientation=self.images[0].orientation,
+            classes=data.classes,
+            channels=data.inputs.channels,
+            axes=first.axes,
+            spacing=first.spacing,
+            orientation=first.orientation,
             tile_size=self.tile_size,
             overlap=self.overlap,
-            nonzero=self.nonzero,
-            object_size=self.object_size,
+            nonzero=data.nonzero,
+            object_size=data.object_size,
             statistics=fixed,
-            history=tuple(self.history),
+            history=tuple(self.state.history),
             provenance=self._provenance(),
         )
 
-    def measure_batch_statistics(self, network: nn.Module) -> None:
-        """Recompute what a copy of the network stores of batches; nothing by default."""
-
-    def _build(self) -> nn.Module:
-        network = build(self.spec, self.inputs, self.random)
-        with random_numbers(self.random):
-            initialise(network, self.spec, self.inputs)
-        return network
-
-    def _measure(self, images: Sequence[AxesImage]) -> list[Statistics]:
-        """Normalisation statistics of the images, measured before resampling."""
-        if self.config.normalise == "image":
-            return [measure_statistics([i], self.ndim, nonzero=self.nonzero) for i in images]
-        if self.config.normalise == "training":
-            return [measure_statistics(images, self.ndim)] * len(images)
-        return [identity_statistics(i.channels) for i in images]
-
-    def _samples(self, values: Sequence[NDArray[Any]]) -> list[Sample]:
-        return [
-            Sample(image, AxesImage(indices, image.label_axes), statistics)
-            for image, indices, statistics in zip(
-                self.images, self._targets(values), self.statistics, strict=True
-            )
-        ]
-
-    def _targets(self, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """Class indices for every pixel, or ids for instance methods."""
-        if self.class_of is None:
-            return [class_targets(v, self.classes) for v in values]
-        by = self.spec.objects
-        if by is None:
-            return list(values)
-        spacing, size = self.inputs.spacing, self.object_size
-        return [
-            level_targets(array, image, self.class_of, by, spacing, size)
-            for array, image in zip(values, self.images, strict=True)
-        ]
-
-    def _require_all(self, values: Sequence[NDArray[Any]]) -> None:
-        """Refuse labels that lost a class in resampling, or have no background for components."""
-        present = set().union(*(count_values(self._classes_in(v))[0].tolist() for v in values))
-        if self.spec.objects == "components" and self.class_of is not None and 0 not in present:
-            raise LabelsError(
-                "No pixel of the labels is background, but objects='components' separates objects "
-                "by the background between them: choose objects='boundary' or 'distance'."
-            )
-        needed = self.classes if self.class_of is None else self.classes[1:]
-        lost = [c.name for c in needed if c.value not in present]
-        if lost:
-            raise ValueError(
-                f"At voxel_size {self.config.voxel_size:g} no pixel of {', '.join(lost)} is left: "
-                "choose a smaller voxel_size, or annotate more of it."
-            )
-
-    def _classes_in(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Convert object ids to class values; class values are returned unchanged."""
-        if self.class_of is None:
-            return values
-        return np.array([c.value for c in self.classes])[self.class_of[np.maximum(values, 0)]]
-
-    def _provenance(self) -> dict[str, Any]:
-        objects = {} if self.class_of is None else {"objects": self.object_count}
-        return objects | {
+    def _provenance(self) -> dict[str, object]:
+        best, spec = self.state.best, self.setup.spec
+        objects = {} if self.data.class_of is None else {"objects": self.data.object_count}
+        score = {"validation": {"epoch": best.epoch, "score": best.score}} if best else {}
+        return {
+            **objects,
+            **score,
             "id": uuid4().hex,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "images": [i.name for i in self.images],
-            "weights": self.spec.weights and Path(self.spec.weights).name,
-            "images_seen": self.last.images if self.last else 0,
-            "seconds": round(self.last.seconds, 1) if self.last else 0.0,
-            "device": str(self.device),
+            "images": [i.name for i in self.data.images],
+            "weights": spec.weights and Path(spec.weights).name,
+            "images_seen": self.state.images,
+            "seconds": round(self.state.schedule.seconds, 1),
+            "device": str(self.setup.device),
             "threads": torch.get_num_threads(),
             "versions": versions(),
         }
+
+
+def settings_of(setup: TrainingSetup) -> dict[str, object]:
+    """What a training must share with a saved state to go on from it, by name."""
+    spec, inputs = setup.spec, setup.data.inputs
+    weights = spec.weights and Path(spec.weights).name
+    return {
+        "model": spec.name,
+        "classes": [f"{c.value} {c.name}" for c in setup.data.classes],
+        **{k: v for k, v in to_dict(spec).items() if k != "name"},
+        "weights": weights,
+        "channels": inputs.channels,
+        "spacing": list(inputs.spacing),
+        **to_dict(setup.config),
+    }
 
 
 def tiles(

@@ -1,0 +1,52 @@
+"""Tensors and a JSON header in one safetensors file, without executable code."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save as serialise
+from torch import nn
+
+from .io.replace_file import atomic_write
+
+# Errors that a header of other contents than expected can cause.
+MALFORMED = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError),
+    ValueError,
+)
+
+Tensors = dict[str, torch.Tensor]
+
+
+def network_tensors(network: nn.Module) -> Tensors:
+    """Parameters and buffers; tensors shared under several names are listed once."""
+    unique = {name for name, _ in [*network.named_parameters(), *network.named_buffers()]}
+    return {name: t for name, t in network.state_dict().items() if name in unique}
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], key: str, header: Mapping[str, object]
+) -> None:
+    """Write a file; an existing one is replaced only after the new one is complete.
+
+    `key` tells the kind of file.
+    """
+    if not path.parent.is_dir():
+        raise ValueError(f"There is no folder {path.parent} to save {path.name} in.")
+    stored = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    with atomic_write(path) as file:
+        file.write(serialise(stored, {key: json.dumps(header)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], Tensors]:
+    """Metadata of a file, header among them, and its tensors; SafetensorError if it is damaged."""
+    with safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata() or {})
+        return metadata, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+
+
+def first_line(error: Exception) -> str:
+    """The reason in a message about a malformed file."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,30 @@
+"""Commands that a training takes between two steps: ``steps.send(Checkpoint("a.state"))``."""
+
+from dataclasses import dataclass
+from os import PathLike
+
+
+@dataclass(frozen=True)
+class Finish:
+    """End the training now, as one that is complete: it is validated and returns its result."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Save the state of the training; `Segmenter.fit(resume=path)` goes on from it.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; an existing one is replaced after the new one is complete.
+    """
+
+    path: str | PathLike[str]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Copy the model as it is now; the next event is a `SnapshotStep` with it."""
+
+
+Command = Finish | Checkpoint | Snapshot

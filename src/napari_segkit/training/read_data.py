@@ -1,0 +1,175 @@
+"""Read the images and labels that `Segmenter.fit` is given."""
+
+from collections.abc import Iterator, Sequence
+
+from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
+from napari_segkit.images.intensity import require_finite_image
+from napari_segkit.images.label_stats import label_stats_of, read_training_labels
+from napari_segkit.images.labels import LabelsError
+from napari_segkit.images.training_pairs import (
+    Given,
+    pair_up,
+    reorient_to,
+    require_same_channels,
+    training_labels,
+)
+from napari_segkit.images.types import AnyArray, ImageSource
+from napari_segkit.instances.label_ids import ObjectLabels, training_objects
+from napari_segkit.models import choose_ndim, kind_of
+
+from .dataset import LabelledImage, LabelledImages
+
+ANY_CLASS = "object"  # name of the class of objects without one
+
+
+def read_training_data(
+    spec: ModelSpec,
+    config: TrainConfig,
+    images: Given,
+    labels: Given,
+    *,
+    axes: str | None,
+    spacing: Sequence[float] | None,
+    object_classes: object,
+    regions: object,
+    validation: tuple[Given, Given] | None,
+) -> LabelledImages:
+    """Read and check images and labels. Arguments as in `Segmenter.fit`."""
+    pairs = pair_up(images, labels)
+    is_list = isinstance(labels, list | tuple)
+    class_labels = _as_list("object_classes", object_classes, len(pairs), is_list)
+    region_list = _as_list("regions", regions, len(pairs), is_list)
+    sources = [source for _, source in pairs]
+    axes_images = _as_images(pairs, axes, spacing)
+    ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
+    class_of = None
+    if kind_of(spec) == "semantic":
+        _refuse_object_options(spec, class_labels, region_list)
+        values, classes = training_labels(axes_images, sources, config)
+    else:
+        objects = training_objects(
+            axes_images,
+            sources,
+            config,
+            ndim=ndim,
+            object_classes=class_labels,
+            regions=region_list,
+        )
+        values, classes, class_of = list(objects.ids), objects.classes, objects.class_of
+    target = axes_images[0].orientation
+    read = LabelledImages(reorient_to(target, axes_images, values), classes, class_of)
+    if validation is None:
+        return read
+    held_out = _read_validation(spec, config, read, ndim, validation, axes, spacing)
+    return LabelledImages(read.pairs, classes, class_of, held_out)
+
+
+def _as_images(
+    pairs: Sequence[tuple[ImageSource, ImageSource]],
+    axes: str | None,
+    spacing: Sequence[float] | None,
+) -> list[AxesImage]:
+    return [
+        as_image(image, axes, spacing, labels_shape=full_resolution(array).shape)
+        for image, array in pairs
+    ]
+
+
+def _as_list(name: str, values: object, count: int, is_list: bool) -> list[object] | None:
+    """An option with one entry per image; None if it was not given."""
+    if values is None or not is_list:
+        return None if values is None else [values]
+    if not isinstance(values, list | tuple):
+        raise ValueError(
+            f"{name} is not a list, but there are {count} labels: give a list with one entry "
+            "for each of them; an entry may be None."
+        )
+    if len(values) != count:
+        raise ValueError(
+            f"{name} holds {len(values)} entries for {count} labels: give one for each of "
+            "them; an entry may be None."
+        )
+    return list(values)
+
+
+def _refuse_object_options(spec: ModelSpec, object_classes: object, regions: object) -> None:
+    options = {"object_classes": object_classes, "regions": regions}
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise ValueError(
+            f"{' and '.join(given)} can be used only with objects, but {spec.name} is trained "
+            "on classes: leave them out, or set objects in the ModelSpec."
+        )
+
+
+def _read_validation(
+    spec: ModelSpec,
+    config: TrainConfig,
+    train: LabelledImages,
+    ndim: int,
+    validation: tuple[Given, Given],
+    axes: str | None,
+    spacing: Sequence[float] | None,
+) -> list[LabelledImage]:
+    """Read images and labels that are not trained on, and refuse what cannot be compared."""
+    if not isinstance(validation, tuple) or len(validation) != 2:
+        raise ValueError("validation is not a pair: give (images, labels), or lists of both.")
+    pairs = pair_up(*validation)
+    images, labels = _as_images(pairs, axes, spacing), [source for _, source in pairs]
+    _require_like_training(spec, images, train.pairs[0][0], ndim)
+    values: list[AnyArray]
+    if train.class_of is None:
+        read, _ = read_training_labels(
+            labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
+        )
+        values = list(read)
+        unknown = _unknown_values(values, config, train)
+    else:
+        objects = training_objects(images, labels, config, ndim=ndim)
+        values, unknown = list(objects.ids), list(_unknown_classes(objects, config, train))
+    if unknown:
+        raise LabelsError(
+            f"The validation labels hold {', '.join(unknown)}, which the training labels do not: "
+            "add it to the training labels, or leave it out of the validation."
+        )
+    return reorient_to(train.pairs[0][0].orientation, images, values)
+
+
+def _require_like_training(
+    spec: ModelSpec, images: Sequence[AxesImage], train: AxesImage, ndim: int
+) -> None:
+    """Refuse validation images that the trained model could not be applied to."""
+    require_same_channels([train, *images])
+    for image in images:
+        require_finite_image(image)
+        if choose_ndim(spec, image.axes) < ndim:
+            raise ValueError(
+                f"{image.name} has axes {image.axes} and the training images {train.axes}: give "
+                "volumes for validation, too."
+            )
+
+
+def _unknown_values(
+    values: Sequence[AnyArray], config: TrainConfig, train: LabelledImages
+) -> list[str]:
+    stats = label_stats_of(values, config.unlabelled)
+    if not stats.counts:
+        raise LabelsError(
+            "Nothing is labelled in the validation labels: every pixel is "
+            f"{config.unlabelled}, which means unlabelled.",
+            ("paint",),
+        )
+    known = {c.value for c in train.classes}
+    return [f"class {value}" for value in stats.counts if value not in known]
+
+
+def _unknown_classes(
+    objects: ObjectLabels, config: TrainConfig, train: LabelledImages
+) -> Iterator[str]:
+    """Compare values where they are classes; else names, as far as the objects have any."""
+    values, names = {c.value for c in train.classes}, {c.name for c in train.classes}
+    for c in objects.classes[1:]:
+        is_value = config.labels_are == "classes"
+        if c.value not in values if is_value else c.name not in {*names, ANY_CLASS}:
+            yield c.name

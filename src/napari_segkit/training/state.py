@@ -1,0 +1,226 @@
+"""Everything that a training needs to go on exactly where it was."""
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from torch import nn
+from torch.optim import Optimizer
+
+from napari_segkit.tensor_file import (
+    MALFORMED,
+    Tensors,
+    first_line,
+    network_tensors,
+    read_tensors,
+    write_tensors,
+)
+from napari_segkit.torch_random import RandomSource
+
+from .schedule import Schedule
+
+FORMAT = 1
+KEY = "segkit-training"
+RECENT_BATCHES = 10
+NETWORK, OPTIMISER, RANDOM, BEST = "network.", "optimiser.", "random.", "best."
+
+RandomState = Mapping[str, Any]  # of a NumPy bit generator
+
+
+@dataclass(frozen=True)
+class Best:
+    """The weights with the highest validation score."""
+
+    score: float
+    epoch: int
+    weights: Tensors
+
+
+@dataclass(eq=False)
+class TrainingState:
+    """All that changes during a training. It can be saved, and the training goes on bit for bit.
+
+    Parameters
+    ----------
+    settings : dict
+        Model, classes and settings by name, as JSON can hold them; only a training with the same
+        ones can go on from the file.
+    network : Module
+        The network; its weights are part of the state.
+    random : RandomSource
+        Random numbers of torch: initial weights, dropout, sampled boxes.
+    sampling : numpy.random.Generator
+        Random numbers of patches and augmentation.
+    schedule : Schedule
+        Steps and seconds done, and the learning rate.
+    optimiser : Optimizer or None
+        None where nothing is optimised in steps.
+    history : list of float
+        Loss of each step.
+    images : int
+        Patches trained on so far.
+    recent : deque of dict
+        State of `sampling` before each of the last batches, from which they can be drawn again.
+    best : Best or None
+        Best weights so far, if there is a validation.
+    validated : int
+        Steps done at the last validation.
+    finished : bool
+        Whether the training shall end after the current step; not saved.
+    """
+
+    settings: Mapping[str, object]
+    network: nn.Module
+    random: RandomSource
+    sampling: np.random.Generator
+    schedule: Schedule
+    optimiser: Optimizer | None = None
+    history: list[float] = field(default_factory=list)
+    images: int = 0
+    recent: deque[RandomState] = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
+    best: Best | None = None
+    validated: int = 0
+    finished: bool = False
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the state to one safetensors file with a JSON header, which holds no code.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; an existing one is replaced after the new one is complete.
+        """
+        self.schedule.tick()
+        tensors = _prefixed(NETWORK, network_tensors(self.network))
+        tensors |= _prefixed(OPTIMISER, _optimiser_tensors(self.optimiser))
+        tensors |= _prefixed(RANDOM, self.random.states())
+        tensors |= _prefixed(BEST, self.best.weights if self.best else {})
+        write_tensors(Path(path), tensors, KEY, self._header())
+
+    def load(self, path: str | PathLike[str]) -> None:
+        """Replace this state, of a training that has not begun, by a saved one.
+
+        Parameters
+        ----------
+        path : path-like
+            A file that `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is not a complete state of a training, or of one with another model, other
+            classes or other settings.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no training state {path}.")
+        try:
+            metadata, tensors = read_tensors(path)
+            header = json.loads(metadata[KEY])
+            is_newer = int(header["format"]) > FORMAT
+        except (SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise ValueError(
+                f"{path.name} is not a complete training state ({type(error).__name__}): choose a "
+                "file that a Checkpoint of a training wrote."
+            ) from None
+        if is_newer:
+            raise ValueError(
+                f"{path.name} was saved by a newer napari-segkit: update napari-segkit to resume."
+            )
+        try:
+            _require_equal(header["settings"], json.loads(json.dumps(self.settings)), path.name)
+            self._read(header, tensors)
+        except _OtherSettings:
+            raise
+        except MALFORMED as error:
+            raise ValueError(
+                f"{path.name} is a damaged training state ({first_line(error)}): choose another."
+            ) from None
+
+    def _header(self) -> dict[str, object]:
+        return {
+            "format": FORMAT,
+            "settings": self.settings,
+            "sampling": self.sampling.bit_generator.state,
+            "recent": list(self.recent),
+            "done": self.schedule.done,
+            "seconds": self.schedule.seconds,
+            "history": self.history,
+            "images": self.images,
+            "best": {"score": self.best.score, "epoch": self.best.epoch} if self.best else None,
+            "validated": self.validated,
+        }
+
+    def _read(self, header: Mapping[str, Any], tensors: Tensors) -> None:
+        load_weights(self.network, _with_prefix(NETWORK, tensors))
+        if self.optimiser is not None:
+            _load_optimiser(self.optimiser, _with_prefix(OPTIMISER, tensors))
+        self.random.restore(_with_prefix(RANDOM, tensors))
+        self.sampling.bit_generator.state = header["sampling"]
+        self.recent.extend(header["recent"])
+        self.schedule.done, self.schedule.seconds = int(header["done"]), float(header["seconds"])
+        self.history[:] = map(float, header["history"])
+        self.images, self.validated = int(header["images"]), int(header["validated"])
+        if header["best"]:
+            weights = _with_prefix(BEST, tensors)
+            self.best = Best(float(header["best"]["score"]), int(header["best"]["epoch"]), weights)
+
+
+class _OtherSettings(ValueError):
+    """The file belongs to another training."""
+
+
+def load_weights(network: nn.Module, tensors: Tensors) -> None:
+    """Copy tensors, named as `network_tensors` does, into a network."""
+    if tensors.keys() != network_tensors(network).keys():
+        raise ValueError("its tensors are those of another network")
+    network.load_state_dict(tensors, strict=False)  # shared tensors have one name
+
+
+def _optimiser_tensors(optimiser: Optimizer | None) -> Tensors:
+    """Tensors of each parameter's state, named such as "0.exp_avg"."""
+    states = {} if optimiser is None else optimiser.state_dict()["state"]
+    return {f"{n}.{name}": tensor for n, state in states.items() for name, tensor in state.items()}
+
+
+def _load_optimiser(optimiser: Optimizer, tensors: Tensors) -> None:
+    states: dict[int, Tensors] = {}
+    for name, tensor in tensors.items():
+        number, _, rest = name.partition(".")
+        states.setdefault(int(number), {})[rest] = tensor
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    if any(t.ndim and t.shape != parameters[n].shape for n in states for t in states[n].values()):
+        raise ValueError("its optimiser is that of another network")
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": states})
+
+
+def _prefixed(prefix: str, tensors: Tensors) -> Tensors:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def _with_prefix(prefix: str, tensors: Tensors) -> Tensors:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _require_equal(saved: Mapping[str, object], own: Mapping[str, object], name: str) -> None:
+    """Refuse to go on with another model, other classes or settings, and name the first."""
+    for key in {**own, **saved}:
+        if saved.get(key) != own.get(key):
+            raise _OtherSettings(
+                f"{name} is the state of a training with {key} {_text(saved.get(key))}, but this "
+                f"one has {_text(own.get(key))}: resume with the same model, classes and "
+                "settings, or train without resume."
+            )
+
+
+def _text(value: object) -> str:
+    """A setting as a person reads it: lists without brackets."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
