@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 from importlib.resources import as_file, files
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
 from napari_segkit.images.classes import default_color
-from napari_segkit.images.types import AnyArray
-
-LayerData = tuple[AnyArray, dict[str, Any], str]
+from napari_segkit.images.types import AnyArray, LayerData, LayerOptions
 
 NO_CLASS_COLOR = "#bbbbbb"
 
@@ -32,7 +29,7 @@ def coins() -> list[LayerData]:
     restrictions. The truth follows the boundary of each of the 24 coins along the steepest
     gradient and was corrected by hand.
     """
-    return _sample("coins", data.coins, {}, ("background", "coin"))
+    return _sample("coins", data.coins, ("background", "coin"))
 
 
 def ihc() -> list[LayerData]:
@@ -53,7 +50,7 @@ def ihc() -> list[LayerData]:
     copyright restrictions. The truth comes from colour thresholds and outlines corrected by
     hand, not from a pathologist.
     """
-    return _sample("ihc", data.immunohistochemistry, {"rgb": True}, ("lumen", "stroma", "gland"))
+    return _sample("ihc", data.immunohistochemistry, ("lumen", "stroma", "gland"))
 
 
 def mri() -> list[LayerData]:
@@ -75,26 +72,22 @@ def mri() -> list[LayerData]:
 
     with as_file(files("nibabel") / "tests" / "data" / "example4d.nii.gz") as path:
         data, meta, kind = read_nifti(path)
-    return [(data, meta | {"name": "mri"}, kind)]
+    meta["name"] = "mri"
+    return [(data, meta, kind)]
 
 
-def _sample(
-    name: str,
-    read: Callable[[], AnyArray],
-    options: dict[str, Any],
-    classes: tuple[str, ...],
-) -> list[LayerData]:
-    values = range(1, len(classes) + 1)
-    display = {
+def _sample(name: str, read: Callable[[], AnyArray], classes: tuple[str, ...]) -> list[LayerData]:
+    values, image = range(1, len(classes) + 1), read()
+    display: LayerOptions = {
         "features": {"index": list(values), "name": list(classes)},
         "colormap": {None: NO_CLASS_COLOR, 0: "transparent"}
         | {value: default_color(value) for value in values},
     }
     scribbles, truth = f"{name} scribbles", f"{name} truth"
     return [
-        (read(), {"name": name, **options}, "image"),
-        (_labels(scribbles), {"name": scribbles, **display}, "labels"),
-        (_labels(truth), {"name": truth, "visible": False, **display}, "labels"),
+        (image, {"name": name, "rgb": image.ndim == 3}, "image"),
+        (_labels(scribbles), display | {"name": scribbles}, "labels"),
+        (_labels(truth), display | {"name": truth, "visible": False}, "labels"),
     ]
 
 

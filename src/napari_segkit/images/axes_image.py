@@ -68,7 +68,7 @@ class AxesImage:
         """Indices of the planes (`ndim` 2) or volumes (3), such as {"T": 0, "Z": 3}."""
         frame_axes = [a for a in self.label_axes if a not in SPATIAL[-ndim:]]
         every_index = product(*[range(self.length(a)) for a in frame_axes])
-        return map(lambda index: dict(zip(frame_axes, index, strict=True)), every_index)
+        return (dict(zip(frame_axes, index, strict=True)) for index in every_index)
 
     def frame_count(self, ndim: int) -> int:
         return int(np.prod(self.label_shape) // np.prod(self.spatial_shape(ndim)))

@@ -88,4 +88,5 @@ class LayerOptions(TypedDict, total=False):
     visible: bool
 
 
-LayerData: TypeAlias = tuple[LazyArray, LayerOptions, str]  # the last is the type of the layer
+LayerArray: TypeAlias = LazyArray | Sequence[LazyArray]  # one array, or the levels of a pyramid
+LayerData: TypeAlias = tuple[LayerArray, LayerOptions, str]  # the last is the type of the layer

@@ -1,20 +1,28 @@
 """Completely annotated regions (shapes or a mask) as a mask of pixels."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segkit.images.axes_image import full_resolution, is_layer
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.placement import layer_matrix
+from napari_segkit.images.types import AnyArray, PlacedLayer
 
 from .polygons import ellipse_polygon, find_crossing, polygon_mask
 
 HOW_TO_DRAW = "draw a rectangle, ellipse or polygon around what is completely annotated"
 
 
-def region_mask(regions: Any, labels: Any, shape: Sequence[int]) -> NDArray[np.bool_]:
+class ShapesLayer(PlacedLayer, Protocol):
+    """A napari Shapes layer."""
+
+    @property
+    def shape_type(self) -> Sequence[str]: ...
+
+
+def region_mask(regions: object, labels: object, shape: Sequence[int]) -> NDArray[np.bool_]:
     """Boolean mask of `shape` of the completely annotated pixels.
 
     `regions` are a Shapes layer, polygons ``(n, 2)`` or ``(n, ndim)`` in pixels of the labels, or a
@@ -24,10 +32,12 @@ def region_mask(regions: Any, labels: Any, shape: Sequence[int]) -> NDArray[np.b
     the regions cannot be used.
     """
     shape = tuple(shape)
-    if hasattr(regions, "shape_type"):
+    if _is_shapes_layer(regions):
         polygons = [outline[:, -len(shape) :] for outline in shape_outlines(regions, labels)]
-    elif is_layer(regions) or hasattr(regions, "dtype"):
+    elif is_layer(regions):
         return _read_mask(np.asarray(full_resolution(regions)), shape)
+    elif hasattr(regions, "dtype"):
+        return _read_mask(np.asarray(regions), shape)
     elif isinstance(regions, Sequence) and not isinstance(regions, str):
         polygons = [np.asarray(outline, dtype=float) for outline in regions]
     else:
@@ -42,7 +52,7 @@ def region_mask(regions: Any, labels: Any, shape: Sequence[int]) -> NDArray[np.b
     return marked
 
 
-def shape_outlines(regions: Any, labels: Any) -> list[NDArray[np.float64]]:
+def shape_outlines(regions: ShapesLayer, labels: object) -> list[NDArray[np.float64]]:
     """The shapes of a layer as polygons ``(n, k)`` in pixels of the labels.
 
     k is the number of dimensions that both layers share. Without a layer of labels, pixels are at
@@ -62,7 +72,11 @@ def shape_outlines(regions: Any, labels: Any) -> list[NDArray[np.float64]]:
     ]
 
 
-def _require_shapes(polygons: Sequence[Any]) -> None:
+def _is_shapes_layer(regions: object) -> TypeGuard[ShapesLayer]:
+    return hasattr(regions, "shape_type")
+
+
+def _require_shapes(polygons: Sequence[AnyArray]) -> None:
     if not polygons:
         raise ValueError(f"The regions hold no shape; give at least one: {HOW_TO_DRAW}.")
 
@@ -130,35 +144,29 @@ def _region_plane(
     return (front + first, front + second), {front + a: int(place[a]) for a in order[:-2]}
 
 
-def _to_label_pixels(vertices: ArrayLike, regions: Any, labels: Any) -> NDArray[np.float64]:
+def _to_label_pixels(
+    vertices: ArrayLike, regions: ShapesLayer, labels: object
+) -> NDArray[np.float64]:
     """Vertices in pixels of the labels, rounded to remove single precision errors."""
-    points = np.asarray(vertices, dtype=float)
-    linear, offset = _data_to_world(regions)
-    world = points @ linear.T + offset
-    if not is_layer(labels):
-        dims = min(world.shape[1], getattr(labels, "ndim", world.shape[1]))
+    world = _transform(np.asarray(vertices, float), layer_matrix(regions))
+    dims = min(world.shape[1], getattr(labels, "ndim", world.shape[1]))
+    if not _is_placed(labels):
         return world[:, -dims:].round(3)
-    dims = min(world.shape[1], labels.ndim)
     coordinates = np.zeros((len(world), labels.ndim))
     coordinates[:, -dims:] = world[:, -dims:] * _unit_ratios(regions, labels, dims)
-    linear, offset = _data_to_world(labels)
-    pixels = (coordinates - offset) @ np.linalg.inv(linear).T
-    return np.asarray(pixels[:, -dims:].round(3), float)
+    pixels = _transform(coordinates, np.linalg.inv(layer_matrix(labels)))
+    return pixels[:, -dims:].round(3)
 
 
-def _data_to_world(layer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Matrix and offset from data to world coordinates, as napari composes them."""
-    shear = np.asarray(layer.shear, dtype=float)
-    if shear.ndim == 1:  # only the values above the diagonal
-        upper, shear = shear, np.eye(layer.ndim)
-        shear[np.triu_indices(layer.ndim, 1)] = upper
-    affine = np.asarray(getattr(layer.affine, "affine_matrix", layer.affine))
-    linear = np.asarray(layer.rotate) @ shear @ np.diag(layer.scale)
-    matrix, offset = affine[:-1, :-1], affine[:-1, -1]
-    return matrix @ linear, matrix @ np.asarray(layer.translate) + offset
+def _is_placed(labels: object) -> TypeGuard[PlacedLayer]:
+    return is_layer(labels)
 
 
-def _unit_ratios(regions: Any, labels: Any, dims: int) -> NDArray[np.float64]:
+def _transform(points: NDArray[np.float64], matrix: AnyArray) -> NDArray[np.float64]:
+    return points @ matrix[:-1, :-1].T + matrix[:-1, -1]
+
+
+def _unit_ratios(regions: PlacedLayer, labels: PlacedLayer, dims: int) -> NDArray[np.float64]:
     """Factors from the units of the regions to those of the labels; 1 if incompatible."""
     pairs = list(zip(regions.units[-dims:], labels.units[-dims:], strict=True))
     if any(one.dimensionality != other.dimensionality for one, other in pairs):

@@ -1,9 +1,17 @@
-"""Stems and endings of file names; some endings have two parts."""
+"""Paths, and stems and endings of file names; some endings have two parts."""
 
 import re
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
+AnyPath = str | PathLike[str]
 NIFTI = (".nii", ".nii.gz")
+
+
+def as_paths(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
+    """One path or several, as napari gives them to readers, as a list."""
+    return [Path(path)] if isinstance(path, str | PathLike) else [Path(p) for p in path]
 
 
 def stem(path: Path) -> str:

@@ -1,10 +1,9 @@
 """Image and label files: PNG, JPEG, TIFF, NIfTI, NPY, and formats of napari's reader plugins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,9 +11,9 @@ from numpy.typing import ArrayLike
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image, full_resolution
 from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.orientation import reorient
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.types import AnyArray, LazyArray
 
-from .filenames import NIFTI, ending
+from .filenames import NIFTI, AnyPath, ending
 from .read_errors import explain_read_errors
 from .readers import PICTURES, TIFF, read_source
 from .replace_file import atomic_write
@@ -23,8 +22,6 @@ from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable
 
 if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
-
-AnyPath = str | PathLike[str]
 
 
 class ExistsError(ValueError):
@@ -62,7 +59,7 @@ def read_image(
     return replace(image, name=file.name)
 
 
-def read_labels(path: AnyPath, *, orientation: str = "") -> Any:
+def read_labels(path: AnyPath, *, orientation: str = "") -> LazyArray:
     """Stored label values of a file; those of a NIfTI file in `orientation`, if it is given.
 
     Palettes give their indices, bilevel pictures 0 and 1, colour pictures their channels' common
@@ -78,13 +75,18 @@ def read_labels(path: AnyPath, *, orientation: str = "") -> Any:
 
 def file_orientation(path: AnyPath) -> str:
     """Orientation of the array read from a file, from the header of NIfTI; "" if unknown."""
-    file = Path(path)
+    header = nifti_header(Path(path))
+    return header.orientation if header else ""
+
+
+def nifti_header(file: Path) -> "NiftiHeader | None":
+    """Header of a NIfTI file, without reading its voxels; None for other files."""
     if ending(file) not in NIFTI or not file.exists():  # reading raises the error
-        return ""
+        return None
     from .nifti.layers import read_header
 
     with explain_read_errors(file):
-        return read_header(file).orientation
+        return read_header(file)
 
 
 def write_labels(
@@ -93,7 +95,7 @@ def write_labels(
     *,
     axes: str,
     spacing: Spacing = UNKNOWN_SPACING,
-    provenance: dict[str, Any] | None = None,
+    provenance: Mapping[str, object] | None = None,
     header: "NiftiHeader | None" = None,
     overwrite: bool = False,
 ) -> None:
@@ -116,7 +118,7 @@ def write_probabilities(
     *,
     axes: str,
     spacing: Spacing = UNKNOWN_SPACING,
-    provenance: dict[str, Any] | None = None,
+    provenance: Mapping[str, object] | None = None,
     header: "NiftiHeader | None" = None,
     overwrite: bool = False,
 ) -> None:

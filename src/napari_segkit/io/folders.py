@@ -3,14 +3,12 @@
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 
-from .filenames import stem
+from .filenames import AnyPath, stem
 from .readers import can_read
 
 TABLES = (".csv", ".tsv", ".json", ".txt", ".md", ".xml", ".yaml", ".yml")
-Paths = str | PathLike[str]
 Pairs = list[tuple[Path, Path]]
 OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
 
@@ -25,7 +23,7 @@ class TrainingFiles:
     regions: Path | None = None  # a mask that is not 0 where every object is labelled
 
 
-def list_images(folder: Paths) -> list[Path]:
+def list_images(folder: AnyPath) -> list[Path]:
     """Image files in a folder, sorted by name; hidden files and tables are left out."""
     visible = [p for p in sorted(Path(folder).iterdir()) if not p.name.startswith(".")]
     images = [p for p in visible if _is_image(p)]
@@ -34,7 +32,7 @@ def list_images(folder: Paths) -> list[Path]:
     return images
 
 
-def pair_files(images: Paths, labels: Paths | None = None) -> Pairs:
+def pair_files(images: AnyPath, labels: AnyPath | None = None) -> Pairs:
     """Pairs of two files, of files with equal stems in two folders, or of a CSV list.
 
     A list has the columns ``images`` and ``masks``; its paths are relative to its folder.
@@ -56,11 +54,11 @@ def pair_files(images: Paths, labels: Paths | None = None) -> Pairs:
 
 
 def training_files(
-    images: Paths,
-    labels: Paths | None = None,
+    images: AnyPath,
+    labels: AnyPath | None = None,
     *,
-    classes: Paths | None = None,
-    regions: Paths | None = None,
+    classes: AnyPath | None = None,
+    regions: AnyPath | None = None,
 ) -> list[TrainingFiles]:
     """Pairs as in `pair_files`, with object classes and regions of the same stem, or listed."""
     pairs, optional = pair_files(images, labels), {"classes": classes, "regions": regions}
@@ -76,7 +74,7 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() and not can_read(path)
 
 
-def files_by_stem(folder: Paths) -> dict[str, Path]:
+def files_by_stem(folder: AnyPath) -> dict[str, Path]:
     """Image files in a folder by their stem."""
     files = list_images(folder)
     by_stem = {stem(p): p for p in files}
@@ -89,7 +87,7 @@ def files_by_stem(folder: Paths) -> dict[str, Path]:
     return by_stem
 
 
-def _require_existing(path: Paths) -> Path:
+def _require_existing(path: AnyPath) -> Path:
     if not Path(path).exists():
         raise ValueError(f"There is no file or folder {path}.")
     return Path(path)
@@ -112,7 +110,7 @@ def _pair_folders(images: Path, labels: Path) -> Pairs:
 
 
 def _matching_files(
-    pairs: Pairs, images: Path, given: Paths | None, column: str
+    pairs: Pairs, images: Path, given: AnyPath | None, column: str
 ) -> list[Path | None]:
     """File of each image in another file or folder, None for all if it is not given."""
     if given is None:
@@ -132,7 +130,7 @@ def _matching_files(
     return [by_stem[stem(image)] for image, _ in pairs]
 
 
-def _listed_files(table: Path, given: Paths | None, column: str) -> list[Path | None]:
+def _listed_files(table: Path, given: AnyPath | None, column: str) -> list[Path | None]:
     """Files in an optional column of a list."""
     content = OPTIONAL_FILES[column]
     if given is not None:

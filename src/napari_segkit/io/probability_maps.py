@@ -3,7 +3,6 @@
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from napari_segkit.images.classes import LabelClass, default_color
 from napari_segkit.images.orientation import reorient
 
 from . import tiff
-from .filenames import NIFTI, ending
-from .files import file_orientation, read_labels
+from .filenames import AnyPath, ending
+from .files import nifti_header, read_labels
 from .readers import TIFF, read_source
 
 
@@ -45,13 +44,14 @@ class ProbabilityFile:
         return reorient(values, axes, self.orientation, image.orientation)
 
 
-def read_probability_file(path: str | PathLike[str]) -> ProbabilityFile:
+def read_probability_file(path: AnyPath) -> ProbabilityFile:
     """Read probabilities (floating point with classes first or an axis C) or labels (integers)."""
     file = Path(path)
     source, stored_axes, _ = read_source(file, labels=False)
     values: Any = full_resolution(source)
-    axes = _nifti_header(file).layer_axes if ending(file) in NIFTI else stored_axes or ""
-    orientation = file_orientation(file)
+    header = nifti_header(file)
+    axes = header.layer_axes if header else stored_axes or ""
+    orientation = header.orientation if header else ""
     is_float = np.issubdtype(values.dtype, np.floating)
     if is_float and axes and "C" not in axes:  # NIfTI takes the classes of a plane for Z
         is_float = bool((values % 1).any())
@@ -62,7 +62,7 @@ def read_probability_file(path: str | PathLike[str]) -> ProbabilityFile:
     return ProbabilityFile(values, axes.replace("C", ""), True, orientation)
 
 
-def read_classes(path: str | PathLike[str]) -> tuple[LabelClass, ...]:
+def read_classes(path: AnyPath) -> tuple[LabelClass, ...]:
     """Classes in the provenance of a file, in the order of its probabilities; () if unknown."""
     provenance = _provenance(Path(path))
     try:
@@ -82,14 +82,8 @@ def _provenance(file: Path) -> Any:
                 return json.loads(picture.info["provenance"])
         if ending(file) in TIFF:
             return tiff.read_provenance(file)
-        if ending(file) in NIFTI:
+        if header := nifti_header(file):
             from .nifti.writer import read_provenance
 
-            return read_provenance(_nifti_header(file).to_nibabel())
+            return read_provenance(header.to_nibabel())
     return None
-
-
-def _nifti_header(file: Path) -> Any:
-    from .nifti.layers import read_header
-
-    return read_header(file)

@@ -1,14 +1,14 @@
 """Readers of image and label files; other formats are read by napari's installed plugins."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.types import AnyArray, ImageSource, LayerArray, LayerData, LayerOptions
 
 from .filenames import NIFTI, ending
 from .read_errors import explain_read_errors
@@ -23,8 +23,21 @@ PICTURES = (".png", ".jpg", ".jpeg")
 KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
-FileContent = tuple[Any, str | None, Spacing | None]  # array or layer; axes, spacing if stored
-Layers = list[tuple[Any, dict[str, Any]]]
+FileContent = tuple[ImageSource, str | None, Spacing | None]  # axes and spacing if stored
+
+
+@dataclass(frozen=True)
+class FileLayer:
+    """Layer data of a reader, as `as_image` takes a layer."""
+
+    data: LayerArray
+    multiscale: bool
+    rgb: bool | None  # None: guessed from the shape
+    axis_labels: Sequence[str]
+    scale: Sequence[float]
+    ndim: int
+    metadata: dict[str, Any]
+    name: str = "image"
 
 
 def read_source(path: Path, *, labels: bool) -> FileContent:
@@ -95,7 +108,8 @@ def _read_nifti(path: Path, *, labels: bool) -> FileContent:
     from .nifti.layers import integers_if_whole, read_nifti
 
     data, meta, _ = read_nifti(path)
-    return _as_layer(integers_if_whole(data) if labels else data, {"rgb": False} | meta)
+    meta["rgb"] = meta.get("rgb", False)
+    return _as_layer(integers_if_whole(data) if labels else data, meta)
 
 
 def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
@@ -108,53 +122,55 @@ def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
         )
     kinds = ("labels", "image") if labels else ("image",)
     layers = [_fill_layer_data(*data) for data in io_utils.read([str(path)], stack=False)]
-    groups = ([(data, meta) for data, meta, k in layers if k == kind] for kind in kinds)
+    groups = ([layer for layer in layers if layer[2] == kind] for kind in kinds)
     selected = next(filter(None, groups), [])
     if not selected:
         raise ValueError(f"it holds no {kinds[0]} layer")
     if len(selected) > 1:
         return _as_layer(*_stack_channels(selected, labels=labels))
-    return _as_layer(*selected[0])
+    data, meta, _ = selected[0]
+    return _as_layer(data, meta)
 
 
 def _fill_layer_data(
-    data: Any, meta: Any = None, kind: str = "image"
-) -> tuple[Any, dict[str, Any], str]:
+    data: LayerArray | None, meta: LayerOptions | None = None, kind: str = "image"
+) -> LayerData:
     """A reader's layer data with the default options and kind; "none" if there is no data."""
-    return data, dict(meta or {}), "none" if data is None else kind.lower()
+    return ([], {}, "none") if data is None else (data, meta or {}, kind.lower())
 
 
-def _stack_channels(layers: Layers, *, labels: bool) -> tuple[Any, dict[str, Any]]:
+def _stack_channels(
+    layers: Sequence[LayerData], *, labels: bool
+) -> tuple[LayerArray, LayerOptions]:
     """Image layers of one shape as the channels of one image."""
     import dask.array as da
 
-    shapes = {getattr(data, "shape", None) for data, _ in layers}
-    special = any(meta.get("rgb") or meta.get("channel_axis") is not None for _, meta in layers)
+    shapes = {getattr(data, "shape", None) for data, *_ in layers}
+    special = any(meta.get("rgb") or meta.get("channel_axis") is not None for _, meta, _ in layers)
     if labels or special or len(shapes) > 1 or None in shapes:
         raise ValueError(
             f"it holds {len(layers)} layers that are not the channels of one image; save the layer "
             "to be used in a file of its own"
         )
-    channels = [da.asarray(data) for data, _ in layers]  # type: ignore[no-untyped-call]
+    channels = [da.asarray(data) for data, *_ in layers]  # type: ignore[no-untyped-call]
     return da.stack(channels), layers[0][1] | {"channel_axis": 0}  # type: ignore[no-untyped-call]
 
 
-def _as_layer(data: Any, meta: dict[str, Any]) -> FileContent:
+def _as_layer(data: LayerArray, meta: LayerOptions) -> FileContent:
     """A reader's layer data as an object that `as_image` takes for a layer, and its axes."""
     multiscale = meta.get("multiscale")
     multiscale = isinstance(data, list | tuple) if multiscale is None else bool(multiscale)
-    finest = data[0] if multiscale else data
+    finest: Any = data[0] if multiscale else data
     ndim, channel = finest.ndim, meta.get("channel_axis")
     labels = meta.get("axis_labels")
-    layer = SimpleNamespace(
+    layer = FileLayer(
         data=data,
         multiscale=multiscale,
-        rgb=meta.get("rgb"),  # None: guessed from the shape
+        rgb=meta.get("rgb"),
         axis_labels=() if labels is None else labels,
         scale=_full_scale(meta, finest.shape),
         ndim=ndim,
         metadata=meta.get("metadata") or {},
-        name="image",
     )
     if channel is None:
         return layer, None, None
@@ -163,9 +179,9 @@ def _as_layer(data: Any, meta: dict[str, Any]) -> FileContent:
     return layer, axes[:index] + "C" + axes[index:], None
 
 
-def _full_scale(meta: dict[str, Any], shape: tuple[int, ...]) -> list[float]:
+def _full_scale(meta: LayerOptions, shape: tuple[int, ...]) -> list[float]:
     """Scale of every dimension; napari's leaves out RGB and the channel axis."""
-    scale, channel, rgb = (meta.get(key) for key in ("scale", "channel_axis", "rgb"))
+    scale, channel, rgb = meta.get("scale"), meta.get("channel_axis"), meta.get("rgb")
     given = [] if scale is None else np.atleast_2d(np.asarray(scale, float))[0].tolist()
     has_rgb = len(shape) > 2 and shape[-1] in (3, 4) if rgb is None else bool(rgb)
     scaled = len(shape) - (has_rgb or channel is not None)

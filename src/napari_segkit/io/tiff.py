@@ -1,6 +1,7 @@
 """TIFF files with their axes and pixel sizes: OME-TIFF, ImageJ and plain TIFF."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -10,7 +11,7 @@ from napari_segkit.images.axes_image import AXES, SPATIAL
 from napari_segkit.images.types import AnyArray
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile
+    from tifffile import TiffFile, TiffPage
 
 Spacing = tuple[float, float, float]  # world units between pixels along Z, Y, X
 UNKNOWN_SPACING = (1.0, 1.0, 1.0)
@@ -31,7 +32,7 @@ def read_tiff(path: Path) -> tuple[AnyArray, str | None, Spacing | None]:
 
 
 def write_tiff(
-    file: BinaryIO, data: AnyArray, axes: str, spacing: Spacing, provenance: dict[str, Any]
+    file: BinaryIO, data: AnyArray, axes: str, spacing: Spacing, provenance: Mapping[str, object]
 ) -> None:
     """Write a compressed OME-TIFF.
 
@@ -41,7 +42,7 @@ def write_tiff(
     import tifffile
 
     ome = axes.endswith("YX") and 1 not in data.shape and data.dtype.name in OME_TYPES
-    metadata: dict[str, Any] = {"axes": axes}
+    metadata: dict[str, object] = {"axes": axes}
     if ome:
         metadata["Description"] = json.dumps(provenance)
         sizes = zip(SPATIAL, spacing, strict=True) if spacing != UNKNOWN_SPACING else ()
@@ -59,19 +60,18 @@ def write_tiff(
     )
 
 
-def read_provenance(path: Path) -> Any:
+def read_provenance(path: Path) -> object:
     """Provenance that `write_tiff` stored; None if there is none."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         if not file.ome_metadata:
             return (file.shaped_metadata or ({},))[0].get("provenance")
-        image = tifffile.xml2dict(file.ome_metadata)["OME"].get("Image", {})
-        text = image.get("Description") if isinstance(image, dict) else None
+        text = _ome_image(file.ome_metadata).get("Description")
         return json.loads(text) if isinstance(text, str) and text.startswith("{") else None
 
 
-def _alpha_samples(page: Any) -> list[int]:
+def _alpha_samples(page: "TiffPage") -> list[int]:
     """Indices of the alpha samples; older programs write RGBA with an unspecified sample."""
     from tifffile import EXTRASAMPLE, PHOTOMETRIC
 
@@ -96,14 +96,22 @@ def _spacing(file: "TiffFile") -> Spacing | None:
     if file.imagej_metadata:
         return _imagej_spacing(file)
     stored = (file.shaped_metadata or ({},))[0].get("spacing")
-    return tuple(map(float, stored)) if stored and len(stored) == 3 else None  # type: ignore[return-value]
+    if not stored or len(stored) != 3:
+        return None
+    z, y, x = map(float, stored)
+    return z, y, x
 
 
-def _ome_spacing(xml: str) -> Spacing | None:
+def _ome_image(xml: str) -> dict[str, Any]:
+    """Description of the first image in the metadata of OME."""
     from tifffile import xml2dict
 
     images = xml2dict(xml)["OME"].get("Image", {})
-    pixels = (images[0] if isinstance(images, list | tuple) else images).get("Pixels", {})
+    return images[0] if isinstance(images, list | tuple) else images
+
+
+def _ome_spacing(xml: str) -> Spacing:
+    pixels = _ome_image(xml).get("Pixels", {})
     z, y, x = (float(pixels.get(f"PhysicalSize{a}", 1.0)) for a in SPATIAL)
     return z, y, x
 

@@ -1,11 +1,11 @@
 """Writers of label and probability files, by file ending."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class FileMetadata:
     """What a file stores with its values, as far as its format can."""
 
     spacing: Spacing
-    provenance: dict[str, Any]  # JSON-able
+    provenance: Mapping[str, object]  # JSON-able
     header: "NiftiHeader | None" = None  # of the NIfTI file that the values were made from
 
 

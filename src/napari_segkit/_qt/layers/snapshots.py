@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+
+from napari_segkit.images.placement import shear_matrix
+from napari_segkit.images.types import AnyArray
 
 from .unwrap_proxy import unwrapped
 
@@ -17,11 +19,11 @@ class Snapshot:
     data: Any  # None: left out
     name: str
     ndim: int  # as napari counts: without the channels of RGB
-    scale: NDArray[Any]
-    translate: NDArray[Any]
-    rotate: NDArray[Any]
-    shear: NDArray[Any]
-    affine: NDArray[Any]
+    scale: AnyArray
+    translate: AnyArray
+    rotate: AnyArray
+    shear: AnyArray
+    affine: AnyArray
     units: tuple[Any, ...]
     axis_labels: tuple[str, ...]
     multiscale: bool
@@ -53,7 +55,19 @@ def snapshot(layer: Any, *, pixels: bool = True) -> Snapshot:
     )
 
 
-def placement(layer: Any, keep: Sequence[int] | None = None) -> dict[str, Any]:
+class Placement(TypedDict):
+    """Transform of a layer, as keyword arguments."""
+
+    scale: AnyArray
+    translate: AnyArray
+    rotate: AnyArray
+    shear: AnyArray
+    affine: AnyArray
+    units: tuple[Any, ...]
+    axis_labels: tuple[str, ...]
+
+
+def placement(layer: Any, keep: Sequence[int] | None = None) -> Placement:
     """Transform of a layer as keyword arguments, for the dimensions `keep` (None: all)."""
     layer = unwrapped(layer)
     dims = list(range(layer.ndim) if keep is None else keep)
@@ -63,21 +77,11 @@ def placement(layer: Any, keep: Sequence[int] | None = None) -> dict[str, Any]:
         "scale": np.asarray(layer.scale)[dims],
         "translate": np.asarray(layer.translate)[dims],
         "rotate": np.asarray(layer.rotate)[square],
-        "shear": _shear_matrix(layer.shear, layer.ndim)[square],
+        "shear": shear_matrix(layer.shear, layer.ndim)[square],
         "affine": np.array(getattr(layer.affine, "affine_matrix", layer.affine))[with_offset],
         "units": tuple(layer.units[i] for i in dims),
         "axis_labels": tuple(layer.axis_labels[i] for i in dims),
     }
-
-
-def _shear_matrix(shear: Any, ndim: int) -> NDArray[Any]:
-    """Shear matrix from napari's list of its entries above the diagonal."""
-    shear = np.asarray(shear, dtype=float)
-    if shear.ndim == 2:
-        return shear
-    matrix = np.eye(ndim)
-    matrix[np.triu_indices(ndim, 1)] = shear
-    return matrix
 
 
 def without_channels(layer: Any, axes: str) -> list[int]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.images.classes import LabelClass, default_color
 from napari_segkit.images.layer_metadata import LayerMetadata
-from napari_segkit.io.filenames import stem
-from napari_segkit.io.files import AnyPath
+from napari_segkit.io.filenames import AnyPath, as_paths, stem
 from napari_segkit.io.read_errors import explain_read_errors
 
 from .panoptic_files import read_segments
@@ -24,7 +22,7 @@ MAX_LAYERS = 50  # opened at once
 
 def get_reader(path: AnyPath | Sequence[AnyPath]) -> Callable[[Any], list[LayerData]] | None:
     """Reader for napari of COCO panoptic JSON files; None if one of the paths is another file."""
-    files = [Path(path)] if isinstance(path, str | PathLike) else [Path(p) for p in path]
+    files = as_paths(path)
     loaded = [(file, content) for file in files if (content := _load_json(file)) is not None]
     if not files or len(loaded) < len(files):
         return None

@@ -4,14 +4,15 @@ import json
 from collections.abc import Mapping
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.types import AnyArray
-from napari_segkit.io.files import AnyPath, check_output_path
+from napari_segkit.io.filenames import AnyPath
+from napari_segkit.io.files import check_output_path
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
 
@@ -19,6 +20,28 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MAX_ID = 2**24 - 1
+Json = Any  # content of a file, which may have any form
+
+
+class Category(TypedDict):
+    """A class in the JSON file."""
+
+    id: int
+    name: str
+    isthing: int
+
+
+class SegmentInfo(TypedDict):
+    """A segment in the JSON file."""
+
+    id: int
+    category_id: int
+    area: int
+    bbox: list[int]  # x, y, width, height
+    iscrowd: int
+    score: NotRequired[float]
+
+
 COLUMNS = ("index", "class", "kind", "score", "area", "category_id", "iscrowd")
 
 
@@ -37,7 +60,7 @@ def read_panoptic(
 
 
 def read_segments(
-    picture: Path, content: Any, description: Path
+    picture: Path, content: Json, description: Path
 ) -> tuple[NDArray[np.int32], "DataFrame"]:
     """As `read_panoptic`, with the content of the JSON file `description`."""
     from pandas import DataFrame
@@ -47,14 +70,15 @@ def read_segments(
         rows = _read_rows(content, picture.name)
     ids, pixels = np.unique(labels[labels > 0], return_counts=True)
     area = dict(zip(ids.tolist(), pixels.tolist(), strict=True))
-    missing = sorted(set(area) - {row["index"] for row in rows})
+    table = DataFrame(rows, columns=COLUMNS)
+    missing = sorted(set(area) - set(table["index"]))
     if missing:
         raise ValueError(
             f"{description} does not describe segment {missing[0]} of {picture.name}: give two "
             "files that belong together."
         )
-    rows = [row | {"area": area.get(row["index"], 0)} for row in rows]
-    return labels, DataFrame(rows, columns=COLUMNS)
+    table["area"] = [area.get(number, 0) for number in table["index"]]
+    return labels, table
 
 
 def find_json(png: AnyPath) -> Path:
@@ -79,7 +103,7 @@ def write_panoptic(
     json_file: AnyPath | None = None,
     *,
     categories: Mapping[str, str] | None = None,
-    provenance: dict[str, Any] | None = None,
+    provenance: Mapping[str, object] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write 2D segment ids as a PNG, and their table as a JSON file (same name by default).
@@ -136,7 +160,7 @@ def _write_ids(file: BinaryIO, values: AnyArray) -> None:
     Image.fromarray(colours).save(file, format="PNG")
 
 
-def _read_rows(content: Any, name: str) -> list[dict[str, Any]]:
+def _read_rows(content: Json, name: str) -> list[dict[str, object]]:
     """Table rows of the segments of one PNG, without their area."""
     if not isinstance(content, dict) or not {"annotations", "categories"} <= set(content):
         raise ValueError("it lacks the annotations and categories of COCO panoptic files")
@@ -160,7 +184,7 @@ def _read_rows(content: Any, name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _categories(table: "DataFrame", names: Mapping[str, str] | None) -> dict[str, dict[str, Any]]:
+def _categories(table: "DataFrame", names: Mapping[str, str] | None) -> dict[str, Category]:
     """COCO category of each class name."""
     if not {"index", "class"} <= set(table):
         raise ValueError("The table of segments lacks the columns 'index' and 'class': add them.")
@@ -182,8 +206,8 @@ def _categories(table: "DataFrame", names: Mapping[str, str] | None) -> dict[str
 
 
 def _segments_info(
-    values: AnyArray, table: "DataFrame", categories: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+    values: AnyArray, table: "DataFrame", categories: Mapping[str, Category]
+) -> list[SegmentInfo]:
     """COCO "segments_info" of the segments that have pixels."""
     from scipy.ndimage import find_objects
 
@@ -202,13 +226,14 @@ def _segments_info(
     for row in rows:
         if (number := int(row["index"])) in dense_id:
             y, x = boxes[dense_id[number] - 1]
-            segment = {
+            segment: SegmentInfo = {
                 "id": number,
                 "category_id": categories[row["class"]]["id"],
                 "area": int(areas[dense_id[number]]),
                 "bbox": [x.start, y.start, x.stop - x.start, y.stop - y.start],
                 "iscrowd": int(row.get("iscrowd", 0)),
             }
-            score = float(row.get("score", "nan"))
-            segments.append(segment | ({} if isnan(score) else {"score": round(score, 6)}))
+            if not isnan(score := float(row.get("score", "nan"))):
+                segment["score"] = round(score, 6)
+            segments.append(segment)
     return segments

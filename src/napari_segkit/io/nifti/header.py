@@ -9,7 +9,7 @@ from nibabel import Nifti1Header, Nifti2Header
 from nibabel.orientations import aff2axcodes, io_orientation
 
 from napari_segkit.images.axes_image import AXES, SPATIAL
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.types import AnyArray, LayerOptions
 
 LENGTH_UNITS = {"meter": "m", "mm": "mm", "micron": "um"}
 TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "us"}
@@ -18,6 +18,9 @@ TIME_SERIES_INTENT = 2001
 RANK_TOLERANCE = 1e-6  # relative; axes closer than this to one plane do not span space
 NIFTI2_SIGNATURES = (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")  # header size, both byte orders
 NibabelHeader = Any  # Nifti1Header or Nifti2Header; nibabel's own types leave most calls out
+NibabelImage = Any  # Nifti1Image or Nifti2Image
+NibabelExtension = Any  # Nifti1Extension
+Block = tuple[AnyArray, ...]  # indices of rows and columns
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class NiftiHeader:
         return kind.from_fileobj(BytesIO(self.raw))  # type: ignore[no-untyped-call]
 
 
-def parse_header(image: Any) -> NiftiHeader:
+def parse_header(image: NibabelImage) -> NiftiHeader:
     """Header of an opened nibabel image; ValueError unless it has two to five dimensions."""
     header = image.header.copy()
     header.set_data_offset(0)  # this copy has no voxels after it
@@ -73,7 +76,7 @@ def world_matrix(source: NiftiHeader) -> AnyArray:
     return np.diag([*np.where(sizes > 0, sizes, 1.0), 1.0])
 
 
-def layer_placement(source: NiftiHeader) -> dict[str, Any]:
+def layer_placement(source: NiftiHeader) -> LayerOptions:
     """`scale`, `affine`, `units` and `axis_labels` of a napari layer in the file's world.
 
     The voxel sizes (to six digits) are the scale, everything else is in the affine.
@@ -116,7 +119,7 @@ def layer_to_file_matrix(
     return affine
 
 
-def _spatial_blocks(file_axes: str, axes: str) -> tuple[Any, Any]:
+def _spatial_blocks(file_axes: str, axes: str) -> tuple[Block, Block]:
     """Indices of the spatial part of a layer's matrix, and of a file's affine."""
     spatial = [a for a in axes if a in SPATIAL]
     layer = [axes.index(a) for a in spatial] + [len(axes)]

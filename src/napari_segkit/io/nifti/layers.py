@@ -2,34 +2,32 @@
 
 import os
 from collections.abc import Callable, Sequence
-from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import nibabel
 import numpy as np
 from nibabel import Nifti1Image, Nifti2Image
 
 from napari_segkit.images.axes_image import AXES
-from napari_segkit.images.types import AnyArray
-from napari_segkit.io.filenames import NIFTI, ending, stem
+from napari_segkit.images.placement import data_to_world
+from napari_segkit.images.types import AnyArray, LayerArray, LayerData, LayerOptions
+from napari_segkit.io.filenames import NIFTI, AnyPath, as_paths, ending, stem
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
 
-from .header import NibabelHeader, NiftiHeader, layer_placement, parse_header
+from .header import NibabelHeader, NibabelImage, NiftiHeader, layer_placement, parse_header
 from .writer import LABEL_INTENT, smallest_integers, write_nifti
 
-AnyPath = str | PathLike[str]
-LayerData = tuple[Any, dict[str, Any], str]
+Reader = Callable[[AnyPath | Sequence[AnyPath]], list[LayerData]]
 
 
-def get_reader(path: AnyPath | Sequence[AnyPath]) -> Callable[[Any], list[LayerData]] | None:
+def get_reader(path: AnyPath | Sequence[AnyPath]) -> Reader | None:
     """Reader for napari of NIfTI files; None if one of the paths is no NIfTI file."""
-    files = _files(path)
+    files = as_paths(path)
     return _read_layers if files and all(ending(f) in NIFTI for f in files) else None
 
 
-def read_nifti(path: AnyPath) -> LayerData:
+def read_nifti(path: AnyPath) -> tuple[AnyArray, LayerOptions, str]:
     """Array, layer options and layer type ("labels" or "image") of a .nii or .nii.gz file.
 
     The array has the axes T C Z Y X that are there. Z, Y and X are the dimensions nearest to these
@@ -42,7 +40,8 @@ def read_nifti(path: AnyPath) -> LayerData:
     source = parse_header(image)
     data, rgb = _voxels(image, source)
     is_labels = int(image.header["intent_code"]) == LABEL_INTENT and not rgb
-    meta = {"name": stem(file), "metadata": {"nifti": source}, **layer_placement(source)}
+    meta = layer_placement(source)
+    meta |= {"name": stem(file), "metadata": {"nifti": source}}
     if is_labels:
         return integers_if_whole(data), meta, "labels"
     return data, meta | _display_options(image.header, rgb), "image"
@@ -53,7 +52,7 @@ def read_header(path: AnyPath) -> NiftiHeader:
     return parse_header(_open(Path(path)))
 
 
-def integers_if_whole(values: Any) -> Any:
+def integers_if_whole(values: AnyArray) -> AnyArray:
     """Floating point label values as integers, unless there are fractions."""
     if not np.issubdtype(values.dtype, np.floating):
         return values
@@ -64,22 +63,18 @@ def integers_if_whole(values: Any) -> Any:
     return smallest_integers(integers)
 
 
-def write_image_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+def write_image_layer(path: str, data: LayerArray, meta: LayerOptions) -> list[str]:
     """Writer for napari: an image layer as a NIfTI file, with the header it was read with."""
     return _write_layer(path, data, meta, kind="image")
 
 
-def write_labels_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+def write_labels_layer(path: str, data: LayerArray, meta: LayerOptions) -> list[str]:
     """Writer for napari: a labels layer as a NIfTI file that opens as labels again."""
     return _write_layer(path, data, meta, kind="labels")
 
 
-def _files(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
-    return [Path(path)] if isinstance(path, str | PathLike) else [Path(p) for p in path]
-
-
 def _read_layers(path: AnyPath | Sequence[AnyPath]) -> list[LayerData]:
-    return [_read_layer(file) for file in _files(path)]
+    return [_read_layer(file) for file in as_paths(path)]
 
 
 def _read_layer(file: Path) -> LayerData:
@@ -87,14 +82,14 @@ def _read_layer(file: Path) -> LayerData:
         return read_nifti(file)
 
 
-def _open(file: Path) -> Any:
+def _open(file: Path) -> NibabelImage:
     image = nibabel.load(file, mmap=os.name != "nt")  # Windows cannot replace a mapped file
     if type(image) not in (Nifti1Image, Nifti2Image):
         raise ValueError(f"it is a file of {type(image).__name__}, not a NIfTI image")
     return image
 
 
-def _voxels(image: Any, source: NiftiHeader) -> tuple[AnyArray, bool]:
+def _voxels(image: NibabelImage, source: NiftiHeader) -> tuple[AnyArray, bool]:
     """Voxels in the order of `layer_axes`, and whether they are RGB colours (last axis)."""
     proxy = image.dataobj
     unscaled = (proxy.slope, proxy.inter) == (1, 0)
@@ -108,17 +103,16 @@ def _voxels(image: Any, source: NiftiHeader) -> tuple[AnyArray, bool]:
     return contiguous.view(np.uint8).reshape(*data.shape, len(data.dtype.names)), True
 
 
-def _display_options(header: NibabelHeader, rgb: bool) -> dict[str, Any]:
+def _display_options(header: NibabelHeader, rgb: bool) -> LayerOptions:
     low, high = float(header["cal_min"]), float(header["cal_max"])
     if rgb:
         return {"rgb": True}
     return {"contrast_limits": (low, high)} if np.isfinite(high - low) and low < high else {}
 
 
-def _write_layer(path: str, data: Any, meta: dict[str, Any], *, kind: str) -> list[str]:
-    file, ndim = Path(path), len(meta.get("scale", ())) or None
-    pixels = np.asarray(data[0] if meta.get("multiscale") else data)
-    ndim = ndim or pixels.ndim - bool(meta.get("rgb"))
+def _write_layer(path: str, data: LayerArray, meta: LayerOptions, *, kind: str) -> list[str]:
+    file, pixels = Path(path), np.asarray(data[0] if meta.get("multiscale") else data)
+    ndim = len(meta.get("scale", ())) or pixels.ndim - bool(meta.get("rgb"))
     source = meta.get("metadata", {}).get("nifti")
     axes = _layer_axes(meta, ndim, source) + "C" * bool(meta.get("rgb"))
     with atomic_write(file) as stream:
@@ -128,7 +122,14 @@ def _write_layer(path: str, data: Any, meta: dict[str, Any], *, kind: str) -> li
             axes,
             kind=kind,
             source=source,
-            matrix=_layer_matrix(meta, ndim),
+            matrix=data_to_world(
+                ndim,
+                scale=meta.get("scale", 1.0),
+                translate=meta.get("translate", 0.0),
+                rotate=meta.get("rotate"),
+                shear=meta.get("shear", 0.0),
+                affine=meta.get("affine"),
+            ),
             units=tuple(map(str, meta.get("units") or ())),
             display_range=meta.get("contrast_limits"),
             zipped=ending(file) == ".nii.gz",
@@ -136,7 +137,7 @@ def _write_layer(path: str, data: Any, meta: dict[str, Any], *, kind: str) -> li
     return [path]
 
 
-def _layer_axes(meta: dict[str, Any], ndim: int, source: NiftiHeader | None) -> str:
+def _layer_axes(meta: LayerOptions, ndim: int, source: NiftiHeader | None) -> str:
     """Axes from the layer's axis labels, from its NIfTI header, or from `ndim`."""
     labels = "".join(str(a).upper()[:1] for a in meta.get("axis_labels") or ())
     stored = source.layer_axes if source else ""
@@ -148,14 +149,3 @@ def _layer_axes(meta: dict[str, Any], ndim: int, source: NiftiHeader | None) -> 
             f"A layer of {ndim} dimensions does not fit a NIfTI file, which has 2 to 5."
         )
     return "TCZYX" if ndim == 5 else "TZYX"[-ndim:]
-
-
-def _layer_matrix(meta: dict[str, Any], ndim: int) -> AnyArray:
-    """Homogeneous matrix from a layer's indices to the world, composed as in napari."""
-    shear = np.eye(ndim)
-    shear[np.triu_indices(ndim, 1)] = meta.get("shear", 0.0)
-    inner = np.eye(ndim + 1)
-    rotate = np.asarray(meta.get("rotate", np.eye(ndim)))
-    inner[:-1, :-1] = rotate @ shear @ np.diag(meta.get("scale", np.ones(ndim)))
-    inner[:-1, -1] = meta.get("translate", 0.0)
-    return np.asarray(meta.get("affine", np.eye(ndim + 1))) @ inner

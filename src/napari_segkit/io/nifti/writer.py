@@ -2,9 +2,9 @@
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from nibabel import Nifti1Header, Nifti1Image, Nifti2Header, Nifti2Image
@@ -14,7 +14,14 @@ from napari_segkit.images.axes_image import SPATIAL
 from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.types import AnyArray
 
-from .header import NibabelHeader, NiftiHeader, layer_to_file_matrix, world_matrix
+from .header import (
+    NibabelExtension,
+    NibabelHeader,
+    NibabelImage,
+    NiftiHeader,
+    layer_to_file_matrix,
+    world_matrix,
+)
 
 LABEL_INTENT, NO_INTENT = 1002, 0
 COMMENT_EXTENSION = 6  # code of an extension that holds text
@@ -37,7 +44,7 @@ def write_nifti(
     matrix: AnyArray | None = None,
     units: Sequence[str] = (),
     display_range: Sequence[float] | None = None,
-    provenance: dict[str, Any] | None = None,
+    provenance: Mapping[str, object] | None = None,
     zipped: bool = False,
 ) -> None:
     """Write an array as a NIfTI file; `kind` is "image", "labels" or "probabilities".
@@ -69,7 +76,7 @@ def write_nifti(
     _set_intent(header, kind)
     if provenance:
         _set_provenance(header, provenance)
-    image: Any = Nifti2Image if isinstance(header, Nifti2Header) else Nifti1Image
+    image: type[NibabelImage] = Nifti2Image if isinstance(header, Nifti2Header) else Nifti1Image
     with gzip.GzipFile("", "wb", 3, file, mtime=0) if zipped else nullcontext(file) as stream:
         image(voxels, None, header).to_stream(stream)
 
@@ -86,7 +93,7 @@ def smallest_integers(values: AnyArray) -> AnyArray:
     return values.astype(np.result_type(*types))
 
 
-def read_provenance(header: NibabelHeader) -> Any:
+def read_provenance(header: NibabelHeader) -> object:
     """Provenance that `write_nifti` stored; None if there is none."""
     texts = [e.get_content() for e in header.extensions if _is_provenance(e)]
     return json.loads(texts[-1])["napari-segkit"] if texts else None
@@ -184,14 +191,13 @@ def _set_intent(header: NibabelHeader, kind: str) -> None:
         header["intent_code"] = NO_INTENT
 
 
-def _set_provenance(header: NibabelHeader, provenance: dict[str, Any]) -> None:
+def _set_provenance(header: NibabelHeader, provenance: Mapping[str, object]) -> None:
     """Replace our earlier provenance; comments of other programs are kept."""
     text = json.dumps({"napari-segkit": provenance}).encode()
     others = [e for e in header.extensions if not _is_provenance(e)]
     header.extensions[:] = [*others, Nifti1Extension(COMMENT_EXTENSION, text)]
 
 
-def _is_provenance(extension: Any) -> bool:
-    return extension.get_code() == COMMENT_EXTENSION and extension.get_content().startswith(
-        PROVENANCE_START
-    )
+def _is_provenance(extension: NibabelExtension) -> bool:
+    is_text = extension.get_code() == COMMENT_EXTENSION
+    return is_text and extension.get_content().startswith(PROVENANCE_START)
