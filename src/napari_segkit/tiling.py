@@ -23,6 +23,19 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A part of an image that is complete when its tiles are predicted."""
+
+    region: tuple[slice, ...]
+    tiles: tuple[Tile, ...]  # that overlap it, in the order of the grid
+
+    @property
+    def start(self) -> tuple[int, ...]:
+        """First pixel along each axis; no other cell has the same."""
+        return tuple([axis.start for axis in self.region])
+
+
+@dataclass(frozen=True)
 class Grid:
     """Tiles that cover an image, along its spatial axes; lengths in pixels."""
 
@@ -46,9 +59,31 @@ class Grid:
         return range(0, step * max(0, ceil(last / step)) + 1, step)
 
     def __iter__(self) -> Iterator[Tile]:
-        for start in product(*(self.starts(axis) for axis in range(len(self.shape)))):
-            spans = zip(start, self.size, self.shape, strict=True)
-            yield Tile(start, tuple(slice(s, min(s + n, end)) for s, n, end in spans))
+        return map(self._tile, product(*map(self.starts, range(len(self.shape)))))
+
+    def _tile(self, start: tuple[int, ...]) -> Tile:
+        spans = zip(start, self.size, self.shape, strict=True)
+        return Tile(start, tuple([slice(s, min(s + n, end)) for s, n, end in spans]))
+
+    def whole(self) -> Cell:
+        """The image as one cell."""
+        return Cell(tuple([slice(0, n) for n in self.shape]), tuple(self))
+
+    def cells(self) -> list[Cell]:
+        """Cells that divide the image at the starts of the tiles; each pixel is in one of them."""
+        axes = [self._cells_along(axis) for axis in range(len(self.shape))]
+        return [
+            Cell(region, tuple(map(self._tile, product(*starts))))
+            for region, starts in (zip(*parts, strict=True) for parts in product(*axes))
+        ]
+
+    def _cells_along(self, axis: int) -> list[tuple[slice, list[int]]]:
+        """Extent of each cell along an axis, and the starts of the tiles that overlap it."""
+        starts, size = self.starts(axis), self.size[axis]
+        return [
+            (slice(start, stop), [s for s in (start - starts.step, start) if 0 <= s > start - size])
+            for start, stop in zip(starts, [*starts[1:], self.shape[axis]], strict=True)
+        ]
 
     def weights(self, tile: Tile) -> NDArray[np.float32]:
         """Blending weights of the pixels of ``tile.region``; they sum to 1 over all tiles."""

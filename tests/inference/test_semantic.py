@@ -10,12 +10,11 @@ from torch import nn
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.inference.plan import make_grid
+from napari_segkit.inference.request import PredictRequest
 from napari_segkit.inference.semantic import predict_tiles
-from napari_segkit.inference.tiled import plan_tiles
 from napari_segkit.steps import drain
 from napari_segkit.trained_model import TrainedModel
-
-CPU = torch.device("cpu")
 
 
 class SmallNetwork(nn.Module):
@@ -59,7 +58,7 @@ def make(channels, **changes):
 
 
 def run(model, image, config=None, **options):
-    return drain(predict_tiles(model, image, config or TileConfig(), CPU, **options))
+    return drain(predict_tiles(PredictRequest(model, image, config or TileConfig(), **options)))
 
 
 @pytest.mark.parametrize("shape", [(303, 384), (257, 96), (96, 96), (40, 310), (1, 1), (5, 300)])
@@ -74,7 +73,7 @@ def test_tiled_equals_untiled_everywhere(model, shape, batch_size):
         model, image, TileConfig(batch_size=batch_size), probabilities=True, statistics=numbers
     )
     whole = run(model, image, one_tile, probabilities=True, statistics=numbers)
-    assert len(plan_tiles(model, image, one_tile)) == 1
+    assert len(make_grid(model, image, one_tile)) == 1
     np.testing.assert_allclose(tiled.probabilities, whole.probabilities, atol=1e-5)
     np.testing.assert_allclose(tiled.probabilities.sum(axis=0), 1, atol=1e-5)
 
@@ -147,7 +146,7 @@ def test_a_lazy_image_is_never_loaded_whole(model):
         return block
 
     watched = lazy.map_blocks(note, dtype=lazy.dtype, meta=np.zeros((0, 0), lazy.dtype))
-    steps = predict_tiles(model, AxesImage(watched, "YX"), TileConfig(), CPU)
+    steps = predict_tiles(PredictRequest(model, AxesImage(watched, "YX"), TileConfig()))
     next(steps)
     steps.close()
     assert 0 < len(touched) < lazy.npartitions / 2
@@ -172,19 +171,17 @@ def test_a_model_of_a_thin_stack_has_no_seams_in_a_tall_one():
     thin = Segmenter(ModelSpec("mednext")).fit(volume, (volume > 0.5).astype(int), config)
     assert thin.trained.tile_size[0] == 16
     tall = AxesImage(np.zeros((60, 32, 32)), "ZYX")
-    grid = plan_tiles(thin.trained, tall, TileConfig())
+    grid = make_grid(thin.trained, tall, TileConfig())
     assert (grid.size[0], grid.overlap[0]) == (32, 16)
-    assert plan_tiles(thin.trained, AxesImage(volume, "ZYX"), TileConfig()).size[0] == 16
-    assert plan_tiles(thin.trained, AxesImage(volume, "ZYX"), TileConfig(32)).size == (16, 32, 32)
+    assert make_grid(thin.trained, AxesImage(volume, "ZYX"), TileConfig()).size[0] == 16
+    assert make_grid(thin.trained, AxesImage(volume, "ZYX"), TileConfig(32)).size == (16, 32, 32)
 
 
 def test_progress_counts_all_tiles_of_all_slices(model):
-    steps = list(predict_tiles(model, AxesImage(np.stack([coins()] * 2), "ZYX"), TileConfig(), CPU))
-    assert (
-        steps[-1].done
-        == steps[-1].total
-        == 2 * len(plan_tiles(model, AxesImage(coins(), "YX"), TileConfig()))
-    )
+    stack = AxesImage(np.stack([coins()] * 2), "ZYX")
+    steps = list(predict_tiles(PredictRequest(model, stack)))
+    tiles = len(make_grid(model, stack, TileConfig()))
+    assert steps[-1].done == steps[-1].total == 2 * tiles
 
 
 @pytest.mark.parametrize(
@@ -202,4 +199,4 @@ def test_progress_counts_all_tiles_of_all_slices(model):
 )
 def test_an_image_that_does_not_suit_is_refused_before_work_starts(model, image, config, said):
     with pytest.raises(ValueError, match=said):
-        next(predict_tiles(model, image, config, CPU))
+        next(predict_tiles(PredictRequest(model, image, config)))

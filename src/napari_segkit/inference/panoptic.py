@@ -2,17 +2,13 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from napari_segkit.config import ObjectConfig, TileConfig
-from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.intensity import Statistics
-from napari_segkit.images.resample import resampled_template
-from napari_segkit.instances.candidates import without_pixels
+from napari_segkit.images.types import AnyArray
+from napari_segkit.instances.candidates import Candidates, without_pixels
 from napari_segkit.instances.panoptic_candidates import PanopticCandidates
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
@@ -21,59 +17,54 @@ from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
 from . import instance, semantic, watershed
-from .tiled import TileStep, count_steps, plan_tiles
+from .progress import TileStep
+from .request import PredictRequest, PredictTiles
 
-THINGS = {"instance": instance.predict_tiles, "objects": watershed.predict_tiles}
+Maps: TypeAlias = NDArray[np.float32]  # (classes, *labels)
+
+THINGS: dict[str, PredictTiles] = {
+    "instance": instance.predict_tiles,
+    "objects": watershed.predict_tiles,
+}
 
 
-def predict_tiles(
-    model: TrainedModel,
-    image: AxesImage,
-    config: TileConfig,
-    device: torch.device,
-    *,
-    probabilities: bool = False,
-    statistics: Statistics | None = None,
-    objects: ObjectConfig | None = None,
-) -> Generator[TileStep, None, LabelResult]:
+def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
     """Predict with both models, each with its own refinement; labels are segment ids."""
-    second = model.stuff
+    model, second, image = request.model, request.model.stuff, request.image
     if second is None:
         raise ValueError("This model holds one model only: merge two with merge_panoptic.")
-    counts = [_count_steps(m, image, config) for m in (model, second)]
-    steps = THINGS[kind_of(model.spec)](
-        model, image, config, device, probabilities=True, statistics=statistics, objects=objects
-    )
-    things: Any = yield from map_steps(steps, lambda step: TileStep(step.done, sum(counts)))
-    occurring = things.objects.candidates.positions.tolist()
-    compact = _compact(things.probabilities, occurring)
-    if not probabilities:
+    statistics = request.statistics if _share_statistics(model, second) else None
+    of_things = replace(request, probabilities=True)
+    of_stuff = replace(of_things, model=second, statistics=statistics)
+    first, total = of_things.plan.steps, of_things.plan.steps + of_stuff.plan.steps
+    steps = THINGS[kind_of(model.spec)](of_things)
+    things = yield from map_steps(steps, lambda step: TileStep(step.done, total))
+    candidates_of_things = _candidates(things)
+    occurring = candidates_of_things.positions.tolist()
+    compact = _compact(np.asarray(things.probabilities), occurring)
+    if not request.probabilities:
         things = replace(things, probabilities=None)
-    shared = statistics if _share_statistics(model, second) else None
-    steps = semantic.predict_tiles(
-        second, image, config, device, probabilities=True, statistics=shared
-    )
-    stuff = yield from map_steps(steps, lambda step: TileStep(counts[0] + step.done, sum(counts)))
+    steps = semantic.predict_tiles(of_stuff)
+    stuff = yield from map_steps(steps, lambda step: TileStep(first + step.done, total))
+    stuff_maps = np.asarray(stuff.probabilities)
     positions = tuple(range(len(model.classes), len(model.all_classes)))
-    most_likely = _most_likely(stuff.probabilities, second, model.stuff_values)
+    most_likely = _most_likely(stuff_maps, second, model.stuff_values)
     template = without_pixels(image)
     candidates = PanopticCandidates(
-        things.objects.candidates, occurring, compact, positions, *most_likely, template
+        candidates_of_things, occurring, compact, positions, *most_likely, template
     )
-    result = Objects(candidates, objects or ObjectConfig(), model.all_classes, template)
+    result = Objects(candidates, request.objects, model.all_classes, template)
     maps = None
-    if probabilities:
-        maps = _combine(things.probabilities, stuff.probabilities, second, model.stuff_values)
+    if request.probabilities:
+        maps = _combine(np.asarray(things.probabilities), stuff_maps, second, model.stuff_values)
     provenance = {**things.provenance, "stuff": stuff.provenance}
     return LabelResult(result.labels, image.label_axes, model.all_classes, provenance, maps, result)
 
 
-def _count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:
-    """Number of steps of a model; reads no pixels."""
-    empty, size = without_pixels(image), model.config.voxel_size
-    if size is not None:
-        empty = resampled_template(empty, size, model.ndim)
-    return count_steps(model, plan_tiles(model, empty, config), image)
+def _candidates(result: LabelResult) -> Candidates:
+    if result.objects is None:
+        raise TypeError("the first model of a merged one must predict objects")
+    return result.objects.candidates
 
 
 def _share_statistics(model: TrainedModel, second: TrainedModel) -> bool:
@@ -82,7 +73,7 @@ def _share_statistics(model: TrainedModel, second: TrainedModel) -> bool:
     return measured and model.nonzero == second.nonzero
 
 
-def _compact(maps: Any, positions: Sequence[int]) -> NDArray[np.float16]:
+def _compact(maps: Maps, positions: Sequence[int]) -> NDArray[np.float16]:
     """Probabilities of some classes as float16."""
     compact = np.empty((len(positions), *maps.shape[1:]), np.float16)
     for index, position in enumerate(positions):
@@ -91,8 +82,8 @@ def _compact(maps: Any, positions: Sequence[int]) -> NDArray[np.float16]:
 
 
 def _most_likely(
-    maps: Any, second: TrainedModel, values: tuple[int, ...]
-) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.float16]]:
+    maps: Maps, second: TrainedModel, values: tuple[int, ...]
+) -> tuple[AnyArray, NDArray[np.float16]]:
     """Index of the most likely stuff class, and its probability; 0 where a thing is more likely."""
     is_stuff = np.isin(second.values, values)
     numbers = np.where(is_stuff, np.cumsum(is_stuff) - 1, 0)
@@ -102,7 +93,7 @@ def _most_likely(
 
 
 def _combine(
-    things: Any, semantic_maps: Any, second: TrainedModel, values: tuple[int, ...]
+    things: Maps, semantic_maps: Maps, second: TrainedModel, values: tuple[int, ...]
 ) -> NDArray[np.float32]:
     """Probabilities of all classes; stuff classes share the background of the objects."""
     stuff = semantic_maps[np.isin(second.values, values)] * things[:1]

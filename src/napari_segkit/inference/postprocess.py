@@ -7,40 +7,45 @@ from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.labels import from_indices
-from napari_segkit.refinement.pipeline import RefinedLabels, refine_frame
+from napari_segkit.label_result import LabelResult
+from napari_segkit.refinement.pipeline import refine_frame
 from napari_segkit.refinement.probability_maps import ProbabilityMaps
 from napari_segkit.steps import map_steps
 
-from .tiled import TiledInference, TileStep
+from .plan import TilePlan
+from .progress import Progress, TileStep
 
 
 def labels_from_probabilities(
-    inference: TiledInference,
+    plan: TilePlan,
     frame: dict[str, int],
     probabilities: NDArray[np.float32],
+    progress: Progress,
     *,
     keep: bool,
-) -> Generator[TileStep, None, RefinedLabels]:
+) -> Generator[TileStep, None, LabelResult]:
     """Refine probabilities of a frame and convert them to labels, shape ``spatial``."""
-    config, values = inference.model.refine, inference.model.values
+    config, values = plan.model.refine, plan.model.values
+    axes = SPATIAL[-plan.model.ndim :]
     if not (config.smoother or config.clean):
-        return RefinedLabels(from_indices(probabilities.argmax(axis=0), values), probabilities)
-    maps = ProbabilityMaps(probabilities, _smoothing_image(inference, frame), inference.intensities)
+        labels = from_indices(probabilities.argmax(axis=0), values)
+        return LabelResult(labels, axes, probabilities=probabilities)
+    maps = ProbabilityMaps(probabilities, _smoothing_image(plan, frame), plan.intensities)
     (index,) = maps.frames()
-    steps = refine_frame(maps, index, config, values, device=str(inference.device), keep=keep)
-    result = yield from map_steps(steps, lambda _: inference.step(1))
+    steps = refine_frame(maps, index, config, values, device=str(plan.device), keep=keep)
+    result = yield from map_steps(steps, lambda _: progress.step(1))
     smoothed = result.probabilities
-    return RefinedLabels(
+    return LabelResult(
         result.labels.reshape(probabilities.shape[1:]),
-        None if smoothed is None else smoothed.reshape(probabilities.shape),
+        axes,
+        probabilities=None if smoothed is None else smoothed.reshape(probabilities.shape),
     )
 
 
-def _smoothing_image(inference: TiledInference, frame: dict[str, int]) -> AxesImage:
+def _smoothing_image(plan: TilePlan, frame: dict[str, int]) -> AxesImage:
     """Pixels of the frame if the smoothing uses them; else an empty image of the same shape."""
-    image, ndim = inference.original, inference.model.ndim
-    lengths = image.spatial_shape(ndim)
-    if inference.intensities is None:
+    image, ndim, lengths = plan.original, plan.model.ndim, plan.frame_shape
+    if plan.intensities is None:
         return AxesImage(np.broadcast_to(np.uint8(0), lengths), SPATIAL[-ndim:], image.spacing)
     pixels = image.read(frame, [slice(0, n) for n in lengths])
     return AxesImage(pixels, "C" + SPATIAL[-ndim:], image.spacing, image.name)

@@ -2,63 +2,41 @@
 
 from collections.abc import Generator
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from napari_segkit.config import ObjectConfig, TileConfig
-from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.intensity import Statistics
-from napari_segkit.images.resample import resize_linear
+from napari_segkit.images.labels import from_indices
 from napari_segkit.label_result import LabelResult
-from napari_segkit.trained_model import TrainedModel
 
+from .blending import Blending, blend_frame
 from .postprocess import labels_from_probabilities
-from .tiled import TiledInference, TileStep, start_inference
+from .progress import Progress, TileStep
+from .request import PredictRequest
+from .sink import MemorySink, Sink
+from .tiles import tile_probabilities
 
 
-@torch.inference_mode()
-def predict_tiles(
-    model: TrainedModel,
-    image: AxesImage,
-    config: TileConfig,
-    device: torch.device,
-    *,
-    probabilities: bool = False,
-    statistics: Statistics | None = None,
-    objects: ObjectConfig | None = None,
-) -> Generator[TileStep, None, LabelResult]:
-    """Predict class labels tile by tile; the network is on `device`, in evaluation mode.
-
-    `statistics` replaces the normalisation statistics of the image, such as those of the stack that
-    a slice comes from. `objects` is not used.
-    """
-    inference = start_inference(model, image, config, device, statistics)
-    labels = np.zeros(image.label_shape, np.min_scalar_type(max(model.values)))
-    maps = np.zeros((len(model.classes), *labels.shape), np.float32) if probabilities else None
-    for frame in inference.frames():
-        blended = yield from blend(inference, frame)
-        result = yield from labels_from_probabilities(inference, frame, blended, keep=probabilities)
-        image.write(labels, frame, result.labels)
-        if maps is not None and result.probabilities is not None:
-            image.write(maps, frame, result.probabilities)
-    return LabelResult(labels, image.label_axes, model.all_classes, inference.provenance(), maps)
-
-
-def blend(
-    inference: TiledInference, frame: dict[str, int]
-) -> Generator[TileStep, None, NDArray[np.float32]]:
-    """Blend tile probabilities into float32 ``(outputs, *spatial)`` on the original grid."""
-    blended = np.zeros((0, *inference.grid.shape), np.float32)
-    for tiles, logits in inference.batches(frame):
-        outputs = np.asarray(logits.float().softmax(dim=1).cpu())
-        if not len(blended):
-            blended = np.zeros((outputs.shape[1], *inference.grid.shape), np.float32)
-        for tile, output in zip(tiles, outputs, strict=True):
-            inside = tuple(slice(0, r.stop - r.start) for r in tile.region)
-            weighted = output[(slice(None), *inside)] * inference.grid.weights(tile)
-            blended[(slice(None), *tile.region)] += weighted
-        yield inference.step(len(tiles))
-    return resize_linear(
-        blended, (len(blended), *inference.original.spatial_shape(inference.model.ndim))
+def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
+    """Predict class labels tile by tile, except those that the sink already has."""
+    plan = request.plan
+    sink: Sink = request.sink or MemorySink(keep_probabilities=request.probabilities)
+    sink.start(plan)
+    progress, values = Progress(plan.steps), plan.model.values
+    for number, frame in enumerate(plan.frames(), start=1):
+        cells = [cell for cell in plan.cells if not sink.is_finished(frame, cell)]
+        if cells and plan.needs_whole_frames:
+            blended = yield from blend_frame(plan, frame, progress)
+            keep = sink.probabilities is not None
+            refined = yield from labels_from_probabilities(
+                plan, frame, blended, progress, keep=keep
+            )
+            sink.write(frame, cells[0], refined.labels, refined.probabilities)
+            continue
+        blending = Blending(plan.grid, cells)
+        progress.done = number * plan.steps_per_frame - len(blending.tiles)
+        for tiles in blending.batches(plan.config.batch_size):
+            complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
+            for cell, maps in complete:
+                sink.write(frame, cell, from_indices(maps.argmax(axis=0), values), maps)
+            yield progress.step(len(tiles))
+    classes = plan.model.all_classes
+    return LabelResult(
+        sink.labels, plan.original.label_axes, classes, plan.provenance(), sink.probabilities
     )

@@ -1,0 +1,238 @@
+"""Which tiles of an image a model predicts, and how their pixels are read."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_segkit.config import RefineConfig, TileConfig
+from napari_segkit.config._schema import to_dict
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.intensity import (
+    Statistics,
+    measure_statistics,
+    require_finite,
+    require_finite_image,
+)
+from napari_segkit.refinement.smoothing_method import smoothing_method
+from napari_segkit.tiling import (
+    Cell,
+    Grid,
+    Tile,
+    fit_to_stride,
+    length_per_axis,
+    read_mirrored,
+    round_up,
+    tile_shape_from_size,
+)
+from napari_segkit.trained_model import TrainedModel
+from napari_segkit.versions import versions
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """The tiles of an image that a model predicts, and all that their pixels depend on.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The model.
+    original : AxesImage
+        The image, in the orientation of the model's images.
+    image : AxesImage
+        The image resampled to the voxel size of the training.
+    grid : Grid
+        Tiles of each frame of `image`.
+    config : TileConfig
+        Batch size, and the tile size and overlap if they are not those of the model.
+    device : torch.device
+        Where the network is.
+    statistics : Statistics
+        Intensities that are scaled to 0 and 1 for the network.
+    intensities : Statistics or None
+        The same for the smoothing, if it uses the image.
+    """
+
+    model: TrainedModel
+    original: AxesImage
+    image: AxesImage
+    grid: Grid
+    config: TileConfig
+    device: torch.device
+    statistics: Statistics
+    intensities: Statistics | None
+
+    def frames(self) -> Iterator[dict[str, int]]:
+        """Index of each plane or volume that the model processes at once."""
+        return self.image.frames(self.model.ndim)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Lengths of a frame of the original image."""
+        return self.original.spatial_shape(self.model.ndim)
+
+    @property
+    def needs_whole_frames(self) -> bool:
+        """Whether labels depend on all tiles: of refinement, resampling or separated objects."""
+        refines = self.model.refine.smoother or self.model.refine.clean
+        resamples = self.grid.shape != self.frame_shape
+        return bool(refines) or resamples or self.model.kind != "semantic"
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Parts of a frame of the original image whose labels are complete one by one.
+
+        They are the regions between the starts of tiles, each with the few tiles that it depends
+        on, or one cell for the frame if it `needs_whole_frames`.
+        """
+        if not self.needs_whole_frames:
+            return tuple(self.grid.cells())
+        region = tuple([slice(0, n) for n in self.frame_shape])
+        return (replace(self.grid.whole(), region=region),)
+
+    @property
+    def steps_per_frame(self) -> int:
+        """Number of steps of one frame: one for each tile and each refined block."""
+        return len(self.grid) + _count_blocks(self.model, self.original)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of all frames."""
+        return self.steps_per_frame * self.original.frame_count(self.model.ndim)
+
+    def read(self, frame: dict[str, int], tile: Tile) -> NDArray[np.float32]:
+        """Read the scaled pixels ``(C, *grid.size)`` of a tile, mirrored past the image's end."""
+        pixels = read_mirrored(
+            lambda region: self.image.read(frame, region),
+            tile.start,
+            self.grid.size,
+            self.grid.shape,
+        )
+        require_finite(pixels, self.image.name)
+        return self.statistics.apply(pixels)
+
+    def provenance(self) -> dict[str, object]:
+        """Model, image and settings behind the result, as values that JSON can hold."""
+        spec, image, config = self.model.spec, self.image, self.config
+        return {
+            "model": {"name": spec.name, "encoder": spec.encoder, "id": self.model.identity},
+            "kind": self.model.kind,
+            "classes": [[c.value, c.name] for c in self.model.all_classes],
+            "image": {"name": image.name, "axes": image.axes, "shape": list(image.shape)},
+            "normalise": {
+                "how": self.model.config.normalise,
+                "low": list(self.statistics.low),
+                "high": list(self.statistics.high),
+            },
+            "refine": self._refinement(),
+            "voxel_size": self.model.config.voxel_size,
+            "tile_size": list(self.grid.size),
+            "overlap": list(self.grid.overlap),
+            "tiles_changed": config.tile_size is not None or config.overlap is not None,
+            "batch_size": config.batch_size,
+            "device": str(self.device),
+            "threads": torch.get_num_threads(),
+            "versions": versions(),
+        }
+
+    def _refinement(self) -> dict[str, object] | None:
+        """Refinement settings used, with the intensity range; None: no refinement."""
+        if self.model.refine == RefineConfig():
+            return None
+        statistics = self.intensities
+        intensity_range = (
+            {"low": list(statistics.low), "high": list(statistics.high)} if statistics else None
+        )
+        return to_dict(self.model.refine) | {"intensities": intensity_range}
+
+
+def make_plan(
+    model: TrainedModel,
+    image: AxesImage,
+    config: TileConfig,
+    device: torch.device,
+    statistics: Statistics | None = None,
+) -> TilePlan:
+    """Plan the tiles and measure the image; ValueError if it does not suit the model."""
+    resampled = model.resample_image(image)
+    grid = make_grid(model, resampled, config)
+    statistics = statistics or model.measure(image)
+    intensities = _smoothing_statistics(model, image, statistics)
+    return TilePlan(model, image, resampled, grid, config, device, statistics, intensities)
+
+
+def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:
+    """Divide an image into tiles; ValueError if the image does not suit the model."""
+    if image.channels != model.channels:
+        raise ValueError(
+            f"{image.name} has {image.channels} channel(s) (axes {image.axes}, shape "
+            f"{image.shape}), but the model was trained with {model.channels}: choose another "
+            "image, or specify its axes."
+        )
+    if model.ndim == 3 and "Z" not in image.axes:
+        raise ValueError(
+            f"{image.name} has no Z (axes {image.axes}, shape {image.shape}), but the model was "
+            "trained on volumes: choose a volume, or specify its axes."
+        )
+    require_finite_image(image)
+    strides, lengths = model.strides, image.spatial_shape(model.ndim)
+    sizes, overlaps = model.tile_size, model.overlap
+    if config.tile_size is not None:
+        sizes = tile_shape_from_size(config.tile_size, lengths, strides)
+    elif any(doubled := _axes_without_overlap(model, lengths)):
+        sizes = tuple(2 * n if g else n for n, g in zip(sizes, doubled, strict=True))
+        overlaps = tuple(
+            n // 2 if g else o for n, o, g in zip(sizes, overlaps, doubled, strict=True)
+        )
+    if config.overlap is not None:
+        overlaps = tuple(length_per_axis(config.overlap, strides))
+    if config.tile_size is not None:  # less where the image is thinner than a tile
+        overlaps = tuple(min(o, size // 2) for o, size in zip(overlaps, sizes, strict=True))
+    fitted = [fit_to_stride(*axis) for axis in zip(sizes, overlaps, strides, strict=True)]
+    size, overlap = zip(*fitted, strict=True)
+    if model.info.kind == "semantic":
+        return Grid(lengths, size, overlap)
+    padded = (round_up(n, step) for n, step in zip(lengths, strides, strict=True))
+    size = tuple(min(pair) for pair in zip(size, padded, strict=True))
+    overlap = tuple(min(o, n // 2) for o, n in zip(overlap, size, strict=True))
+    return Grid(lengths, size, overlap, blended=False)
+
+
+def _axes_without_overlap(model: TrainedModel, lengths: Sequence[int]) -> list[bool]:
+    """Axes along which tiles would not overlap: trained on a thin stack, used on a taller one."""
+    axes = zip(model.tile_size, model.overlap, model.strides, lengths, strict=True)
+    return [
+        size == stride and not overlap and length > size for size, overlap, stride, length in axes
+    ]
+
+
+def _count_blocks(model: TrainedModel, image: AxesImage) -> int:
+    """Number of refining steps of each frame."""
+    if not (model.refine.smoother or model.refine.clean):
+        return 0
+    if model.info.kind == "instance":
+        return 1
+    ndim = model.ndim if image.length("Z") > 1 else 2
+    shape, spacing = image.spatial_shape(ndim), image.spacing[-ndim:]
+    return len(smoothing_method(model.refine.smoother, spacing).blocks(shape))
+
+
+def _smoothing_statistics(
+    model: TrainedModel, image: AxesImage, statistics: Statistics
+) -> Statistics | None:
+    """Statistics that scale intensities for the smoothing, measured as `smooth` does.
+
+    An image without contrast is still predicted; the smoothing then sees 0 everywhere.
+    """
+    config = model.refine.smoother
+    if config is None:
+        return None
+    # refuse impossible settings before any tile is predicted
+    smoothing_method(config, image.spacing[-model.ndim :])
+    if not config.uses_image:
+        return None
+    same = model.config.normalise == "image" and not model.nonzero
+    return statistics if same else measure_statistics([image], model.ndim, allow_constant=True)

@@ -1,0 +1,69 @@
+"""What a prediction is asked for."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import torch
+
+from napari_segkit.config import ObjectConfig, TileConfig
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.intensity import Statistics
+from napari_segkit.label_result import LabelResult
+from napari_segkit.trained_model import TrainedModel
+
+from .plan import TilePlan, make_plan
+from .progress import TileStep
+from .sink import Sink
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """All that `predict_tiles` of any kind of model is given.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The model; its network is on `device`.
+    image : AxesImage
+        The image, in the orientation of the model's images.
+    tile : TileConfig
+        Batch size; a tile size and overlap given here replace those of the model.
+    device : torch.device
+        Where the network is.
+    probabilities : bool
+        Whether the result holds the probabilities of all classes.
+    statistics : Statistics or None
+        Replace the normalisation statistics of the image, such as those of the stack that a slice
+        comes from.
+    objects : ObjectConfig
+        Which objects are kept.
+    sink : Sink or None
+        Takes the pixels of a model that predicts classes only; None: a new one in memory.
+    """
+
+    model: TrainedModel
+    image: AxesImage
+    tile: TileConfig = field(default_factory=TileConfig)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    probabilities: bool = False
+    statistics: Statistics | None = None
+    objects: ObjectConfig = field(default_factory=ObjectConfig)
+    sink: Sink | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a sink for objects, which are known when all tiles are predicted."""
+        if self.sink is not None and self.model.kind != "semantic":
+            raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
+
+    @cached_property
+    def plan(self) -> TilePlan:
+        """Tiles and measures of the image, made once; ValueError if it does not suit the model."""
+        return make_plan(self.model, self.image, self.tile, self.device, self.statistics)
+
+
+class PredictTiles(Protocol):
+    """Predicts tile by tile: one function for each kind of model."""
+
+    def __call__(self, request: PredictRequest, /) -> Generator[TileStep, None, LabelResult]: ...

@@ -1,0 +1,100 @@
+"""Where the pixels of a prediction go."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segkit.images.types import AnyArray, Labels
+from napari_segkit.tiling import Cell
+
+from .plan import TilePlan
+
+
+class Sink(Protocol):
+    """Takes predicted labels cell by cell and knows which are finished.
+
+    A prediction can be stopped and continued with the same sink: finished cells are not predicted
+    again. Arrays have the axes of the plan's original image without C.
+    """
+
+    @property
+    def labels(self) -> AnyArray:
+        """Class values; those of unfinished cells may be anything."""
+        ...
+
+    @property
+    def probabilities(self) -> NDArray[np.float32] | None:
+        """Probabilities ``(classes, *labels.shape)``; None if they are not kept."""
+        ...
+
+    def start(self, plan: TilePlan) -> None:
+        """Make ready for a plan, or continue it; ValueError if begun with another one."""
+        ...
+
+    def is_finished(self, frame: dict[str, int], cell: Cell) -> bool:
+        """Whether a cell of a frame is written."""
+        ...
+
+    def write(
+        self,
+        frame: dict[str, int],
+        cell: Cell,
+        labels: Labels,
+        probabilities: NDArray[np.float32] | None,
+    ) -> None:
+        """Take the labels of a cell, and its probabilities ``(classes, *labels.shape)``."""
+        ...
+
+
+class MemorySink:
+    """Labels in memory, and probabilities if they are to be kept.
+
+    Parameters
+    ----------
+    keep_probabilities : bool
+        Keep the probabilities of all classes at every pixel: 4 bytes for each.
+    """
+
+    labels: Labels
+    probabilities: NDArray[np.float32] | None = None
+
+    def __init__(self, *, keep_probabilities: bool = False) -> None:
+        self._keep_probabilities = keep_probabilities
+        self._plan: TilePlan | None = None
+        self._finished: set[tuple[int, ...]] = set()
+
+    def start(self, plan: TilePlan) -> None:
+        """Allocate the arrays, or continue; ValueError if begun with another plan."""
+        if self._plan is not None:
+            if plan.provenance() != self._plan.provenance():
+                raise ValueError(
+                    "This sink holds the prediction of another image, by another model or with "
+                    "other settings: give a new one."
+                )
+            return
+        shape, model = plan.original.label_shape, plan.model
+        self._plan = plan
+        self.labels = np.zeros(shape, np.min_scalar_type(max(model.values)))
+        if self._keep_probabilities:
+            self.probabilities = np.zeros((len(model.classes), *shape), np.float32)
+
+    def is_finished(self, frame: dict[str, int], cell: Cell) -> bool:
+        """Whether a cell of a frame is written."""
+        return (*frame.values(), *cell.start) in self._finished
+
+    def write(
+        self,
+        frame: dict[str, int],
+        cell: Cell,
+        labels: Labels,
+        probabilities: NDArray[np.float32] | None,
+    ) -> None:
+        """Store the labels of a cell, and its probabilities if they are kept."""
+        if self._plan is None:
+            raise RuntimeError("start this sink with a plan first.")
+        image = self._plan.original
+        image.write(self.labels, frame, labels, cell.region)
+        if self.probabilities is not None and probabilities is not None:
+            image.write(self.probabilities, frame, probabilities, cell.region)
+        self._finished.add((*frame.values(), *cell.start))
