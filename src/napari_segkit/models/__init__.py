@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec
 
-from .families import FAMILIES, STRIDED
 from .registry import MODELS, ModelInfo, list_models, model_info
 
 if TYPE_CHECKING:
@@ -154,12 +153,12 @@ def build(spec: ModelSpec, inputs: Inputs, random: "RandomSource | None" = None)
 
     check_spec(spec)
     with random_numbers(random or RandomSource(0)):
-        return FAMILIES[model_info(spec.name).family]().build(spec, inputs)
+        return model_info(spec.name).family().build(spec, inputs)
 
 
 def stride(spec: ModelSpec, spacing: Sequence[float]) -> tuple[int, ...]:
     """Pixels along each spatial axis that the edges of tiles are multiples of."""
-    info = model_info(spec.name)
-    if info.stride is not None:
-        return (info.stride,) * len(spacing)
-    return STRIDED[info.family]().stride(spec, tuple(spacing))
+    edge = model_info(spec.name).stride
+    if isinstance(edge, int):
+        return (edge,) * len(spacing)
+    return edge().stride(spec, tuple(spacing))

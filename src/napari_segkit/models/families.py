@@ -1,6 +1,5 @@
 """Modules that build networks, imported when one of their methods is first used."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from napari_segkit.config import ModelSpec
@@ -25,54 +24,43 @@ class StridedFamily(Family, Protocol):
         """Number of pixels, along each spatial axis, that tile edges are multiples of."""
 
 
-def _smp() -> Family:
+def smp() -> Family:
     from .semantic import smp
 
     return smp
 
 
-def _torchvision() -> Family:
+def torchvision() -> Family:
     from .semantic import torchvision
 
     return torchvision
 
 
-def _segnet() -> Family:
+def segnet() -> Family:
     from .semantic import segnet
 
     return segnet
 
 
-def _monai() -> StridedFamily:
+def monai() -> StridedFamily:
     from .semantic import monai
 
     return monai
 
 
-def _pixels() -> StridedFamily:
+def pixels() -> StridedFamily:
     from .pixels import classifier
 
     return classifier
 
 
-def _maskrcnn() -> Family:
+def maskrcnn() -> Family:
     from .instance import maskrcnn
 
     return maskrcnn
 
 
-def _solo() -> Family:
+def solo() -> Family:
     from .instance import solo
 
     return solo
-
-
-STRIDED: dict[str, Callable[[], StridedFamily]] = {"monai": _monai, "pixels": _pixels}
-FAMILIES: dict[str, Callable[[], Family]] = {
-    "smp": _smp,
-    "torchvision": _torchvision,
-    "segnet": _segnet,
-    "maskrcnn": _maskrcnn,
-    "solo": _solo,
-    **STRIDED,
-}

@@ -1,9 +1,10 @@
 """Registry of the methods. To add one, write a module that builds it and a line in `MODELS`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from . import encoders
+from . import encoders, families
+from .families import Family, StridedFamily
 
 SIZES = ("small", "medium", "large")
 
@@ -25,8 +26,8 @@ class ModelInfo:
         Purpose, in one sentence.
     encoders : tuple of str
         Encoders, or sizes, to choose from; the first is the default.
-    family : str
-        Key of the module that builds it in `families.FAMILIES`.
+    family : callable
+        Gives the module that builds it, one of `families`.
     kind : str
         "semantic": a class for every pixel. "instance": objects, each with a class and a score.
     training : str
@@ -42,8 +43,9 @@ class ModelInfo:
         training.
     any_timm : bool
         Whether "tu-" followed by any name of a timm model is accepted as encoder.
-    stride : int or None
-        Edges of tiles are multiples of this many pixels; None: the family's `stride` computes it.
+    stride : int or callable
+        Edges of tiles are multiples of this many pixels; or gives the module whose `stride`
+        computes it.
     licence : str
         Licence of the code behind it.
     """
@@ -53,7 +55,7 @@ class ModelInfo:
     dims: tuple[int, ...]
     about: str
     encoders: tuple[str, ...]
-    family: str
+    family: Callable[[], Family] = field(repr=False)
     kind: str = "semantic"
     training: str = "semantic"
     weights: tuple[str, ...] = ()
@@ -61,7 +63,7 @@ class ModelInfo:
     features: bool = False
     whole: bool = False
     any_timm: bool = False
-    stride: int | None = 32
+    stride: int | Callable[[], StridedFamily] = field(default=32, repr=False)
     licence: str = "BSD-3-Clause"
 
 
@@ -75,7 +77,7 @@ def _smp(
         (2,),
         about,
         tuple(encoders),
-        "smp",
+        families.smp,
         weights=("imagenet",),
         any_timm=True,
         stride=stride,
@@ -85,16 +87,31 @@ def _smp(
 
 def _torchvision(name: str, title: str, about: str, encoders: Sequence[str]) -> ModelInfo:
     weights = ("imagenet", "coco")
-    return ModelInfo(name, title, (2,), about, tuple(encoders), "torchvision", weights=weights)
+    return ModelInfo(
+        name, title, (2,), about, tuple(encoders), families.torchvision, weights=weights
+    )
 
 
 def _monai(name: str, title: str, about: str, sizes: Sequence[str] = SIZES) -> ModelInfo:
-    dims, licence = (3, 2), "Apache-2.0"
-    return ModelInfo(name, title, dims, about, tuple(sizes), "monai", stride=None, licence=licence)
+    return ModelInfo(
+        name,
+        title,
+        (3, 2),
+        about,
+        tuple(sizes),
+        families.monai,
+        stride=families.monai,
+        licence="Apache-2.0",
+    )
 
 
 def _instance(
-    name: str, title: str, about: str, encoders: Sequence[str], weights: Sequence[str]
+    name: str,
+    title: str,
+    about: str,
+    encoders: Sequence[str],
+    weights: Sequence[str],
+    family: Callable[[], Family],
 ) -> ModelInfo:
     return ModelInfo(
         name,
@@ -102,7 +119,7 @@ def _instance(
         (2,),
         about,
         tuple(encoders),
-        name,
+        family,
         kind="instance",
         training="instance",
         weights=tuple(weights),
@@ -184,7 +201,7 @@ MODELS = {
             (2,),
             "Decoder with max unpooling at the encoder's pooling indices: sharp boundaries.",
             ("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
-            "segnet",
+            families.segnet,
             weights=("imagenet",),
         ),
         _monai("unet3d", "3D U-Net", "A good first choice for volumes, configured as in nnU-Net."),
@@ -201,13 +218,13 @@ MODELS = {
             (2, 3),
             "Filter bank and a small classifier: trained on scribbles in seconds.",
             ("filters", *encoders.ALL),
-            "pixels",
+            families.pixels,
             training="pixels",
             unused=("epochs", "steps_per_epoch", "batch_size", "learning_rate", "augment"),
             features=True,
             weights=("imagenet",),
             any_timm=True,
-            stride=None,
+            stride=families.pixels,
         ),
         _instance(
             "maskrcnn",
@@ -215,6 +232,7 @@ MODELS = {
             "Predicts boxes, then a mask in each: objects of any shape; has COCO weights.",
             ("resnet18", "mobilenet_v3_large", "resnet34", "resnet50", "resnet50_v2", "resnet101"),
             ("imagenet", "coco"),
+            families.maskrcnn,
         ),
         _instance(
             "solo",
@@ -222,6 +240,7 @@ MODELS = {
             "Predicts masks from grid cells, without boxes: crowded or elongated objects.",
             ("resnet18", "mobilenet_v3_large", "resnet34", "resnet50"),
             ("imagenet",),
+            families.solo,
         ),
     )
 }

@@ -15,7 +15,7 @@ from huggingface_hub import constants
 from safetensors.torch import save, save_file
 
 from napari_segkit.config import ModelSpec
-from napari_segkit.models import MODELS, Inputs, build, encoders
+from napari_segkit.models import MODELS, Inputs, build, encoders, families
 from napari_segkit.models.weights.files import UrlFile
 from napari_segkit.models.weights.pretrained import (
     BACKBONES,
@@ -162,7 +162,7 @@ def test_names_of_weights_match_the_libraries():
     assert available(ModelSpec("pixels", encoder="filters")) == ()
 
 
-@pytest.mark.parametrize("name", [n for n, m in MODELS.items() if m.family == "torchvision"])
+@pytest.mark.parametrize("name", [n for n, m in MODELS.items() if m.family is families.torchvision])
 def test_every_encoder_of_torchvision_has_weights(name):
     for encoder in MODELS[name].encoders:
         assert "imagenet" in available(ModelSpec(name, encoder=encoder))

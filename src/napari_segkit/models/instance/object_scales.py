@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec
-from napari_segkit.models.registry import model_info
 
 Sizes = NDArray[np.float64]
 
@@ -84,7 +83,7 @@ def grids_text(cells: Iterable[float]) -> str:
 
 def sizes_text(spec: ModelSpec, sizes: Sizes) -> str:
     """Describe what a method chooses for these object sizes; empty if nothing."""
-    text = TEXTS.get(model_info(spec.name).family)
+    text = TEXTS.get(spec.name)
     return text(spec, sizes) if text and len(sizes) else ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import ModelSpec
-from napari_segkit.models import Inputs, encoders, model_info
+from napari_segkit.models import Inputs, encoders, families, model_info
 
 from .files import (
     ALTERNATIVE,
@@ -38,7 +38,7 @@ __all__ = ["WeightsError", "initialise", "load", "available", "cached"]
 
 NO_WEIGHTS = "weights=None to train from random weights"
 # Families that use encoders of torchvision.
-TORCHVISION = ("torchvision", "segnet", "maskrcnn", "solo")
+TORCHVISION = (families.torchvision, families.segnet, families.maskrcnn, families.solo)
 BACKBONES = {
     "mobilenet_v3_large": "MobileNet_V3_Large_Weights",
     "resnet18": "ResNet18_Weights",
