@@ -4,7 +4,14 @@ from napari_segkit._qt.widgets.dock import validation_error
 from napari_segkit._qt.widgets.fields import disable_items
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit.config import FeatureConfig, ModelSpec
-from napari_segkit.models import ModelInfo, choose_ndim, list_models, model_info, resolve
+from napari_segkit.models import (
+    ModelInfo,
+    choose_ndim,
+    families,
+    list_models,
+    model_info,
+    resolve,
+)
 from napari_segkit.models.weights.pretrained import available
 
 from .encoder_choice import EncoderChoice
@@ -105,7 +112,7 @@ class ModelForm(Form):
         encoder, info = self.encoder.value(), self.info
         is_default = not before or encoder == model_info(before).encoders[0]
         self.encoder.set_choices(info.encoders, editable=info.any_timm)
-        self.label("encoder").setText("Size" if info.family == "monai" else "Encoder")
+        self.label("encoder").setText("Size" if info.family is families.monai else "Encoder")
         if is_default or encoder not in info.encoders:
             self.encoder.set_value(info.encoders[0])
 
