@@ -7,8 +7,8 @@ from napari_segkit.tiling import Grid, margin, mirrored_indices, read_mirrored
 
 
 @st.composite
-def grids(draw):
-    ndim = draw(st.integers(1, 3))
+def grids(draw, ndims=3):
+    ndim = draw(st.integers(1, ndims))
     size = draw(st.lists(st.integers(8, 40), min_size=ndim, max_size=ndim))
     overlap = [draw(st.integers(0, n // 2)) for n in size]
     shape = draw(st.lists(st.integers(1, 90), min_size=ndim, max_size=ndim))
@@ -34,6 +34,21 @@ def test_the_grid_starts_at_the_origin_with_equal_steps_and_equal_tiles(grid):
         assert starts == list(range(0, len(starts) * (size - overlap), size - overlap))
         assert starts[-1] + size >= grid.shape[axis] + margin(overlap)
         assert starts[-1] < grid.shape[axis]
+
+
+@settings(max_examples=30, deadline=None)
+@given(grids(ndims=2))
+def test_each_pixel_is_in_one_cell_which_lists_the_tiles_that_cover_it(grid):
+    count, tiles = np.zeros(grid.shape, int), list(grid)
+    cells = grid.cells()
+    assert [cell.start for cell in cells] == [tile.start for tile in tiles]
+    for cell in [*cells, grid.whole()]:
+        covering = np.zeros(grid.shape, bool)
+        covering[cell.region] = True
+        assert covering[cell.region].size
+        assert list(cell.tiles) == [tile for tile in tiles if covering[tile.region].any()]
+        count += covering
+    assert (count == 2).all()
 
 
 @settings(deadline=None)

@@ -5,56 +5,18 @@ import numpy as np
 import pytest
 import torch
 from skimage.data import coins, immunohistochemistry
-from torch import nn
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.classes import LabelClass
 from napari_segkit.inference.plan import make_grid
 from napari_segkit.inference.request import PredictRequest
 from napari_segkit.inference.semantic import predict_tiles
 from napari_segkit.steps import drain
-from napari_segkit.trained_model import TrainedModel
-
-
-class SmallNetwork(nn.Module):
-    """Sees 7 pixels far, and halves and doubles its grid as real networks do."""
-
-    def __init__(self, channels, classes=3):
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(channels, 8, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(8, 8, 3, padding=1),
-            nn.ReLU(),
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.Conv2d(8, classes, 3, padding=1),
-        )
-
-    def forward(self, x):
-        return 5 * self.layers(x)
 
 
 @pytest.fixture
-def model():
+def model(make):
     return make(1)
-
-
-def make(channels, **changes):
-    torch.manual_seed(0)
-    values = {
-        "network": SmallNetwork(channels).eval(),
-        "spec": ModelSpec(),
-        "config": TrainConfig(),
-        "classes": tuple(LabelClass(v, f"c{v}", "#ffffff") for v in (1, 4, 300)),
-        "channels": channels,
-        "axes": "YX",
-        "spacing": (1.0, 1.0, 1.0),
-        "tile_size": (96, 96),
-        "overlap": (32, 32),
-    }
-    return TrainedModel(**(values | changes))
 
 
 def run(model, image, config=None, **options):
@@ -63,7 +25,7 @@ def run(model, image, config=None, **options):
 
 @pytest.mark.parametrize("shape", [(303, 384), (257, 96), (96, 96), (40, 310), (1, 1), (5, 300)])
 @pytest.mark.parametrize("batch_size", [1, 5])
-def test_tiled_equals_untiled_everywhere(model, shape, batch_size):
+def test_tiled_equals_untiled_everywhere(model, shape, batch_size, make):
     pixels = np.tile(coins(), (2, 2))[: shape[0], : shape[1]]
     pixels = pixels if pixels.size > 1 else np.array([[7]])
     image = AxesImage(pixels, "YX")
@@ -78,7 +40,7 @@ def test_tiled_equals_untiled_everywhere(model, shape, batch_size):
     np.testing.assert_allclose(tiled.probabilities.sum(axis=0), 1, atol=1e-5)
 
 
-def test_colour_tiles_equal_untiled_too():
+def test_colour_tiles_equal_untiled_too(make):
     model = make(3)
     image = AxesImage(immunohistochemistry()[:300, :250], "YXC")
     tiled, whole = (
@@ -129,7 +91,7 @@ def test_halved_or_doubled_intensities_change_nothing(model, factor):
     assert (plain == scaled).mean() >= 0.995
 
 
-def test_training_numbers_and_no_normalisation_are_kept_as_declared():
+def test_training_numbers_and_no_normalisation_are_kept_as_declared(make):
     fixed = make(1).measure(AxesImage(coins(), "YX"))
     by_training = make(1, config=TrainConfig(normalise="training"), statistics=fixed)
     dark = AxesImage(coins() // 2, "YX")
