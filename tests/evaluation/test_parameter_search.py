@@ -5,14 +5,9 @@ from hypothesis import strategies as st
 
 from napari_segkit import CRFConfig, MRFConfig, RefineConfig, evaluate, refine
 from napari_segkit.config import CleanConfig, SuperpixelConfig
-from napari_segkit.evaluation.parameter_search import (
-    SEARCH_SPACE,
-    fit_refinement,
-    fixed_values,
-    multiples,
-    refinement_trials,
-    select_windows,
-)
+from napari_segkit.evaluation.labelled_windows import select_windows
+from napari_segkit.evaluation.parameter_search import fit_refinement, refinement_trials
+from napari_segkit.evaluation.search_space import SEARCH_SPACE, fixed_values, multiples
 from napari_segkit.refinement.preview_region import refine_region
 from napari_segkit.refinement.probability_maps import as_probability_maps
 
@@ -108,14 +103,14 @@ def test_time_points_and_volumes_are_pooled(short_search):
 
 def test_a_large_image_is_evaluated_in_windows(short_search, monkeypatch):
     """Windows of 20 x 24 pixels: with room for all that are labelled, and for two of them."""
-    monkeypatch.setattr("napari_segkit.evaluation.parameter_search.WINDOW_PIXELS", 480)
+    monkeypatch.setattr("napari_segkit.evaluation.labelled_windows.WINDOW_PIXELS", 480)
     pixels, truth, maps = scene()
     maps[:, 20:] = maps[::-1, 20:]  # where most is labelled, nearly all is wrong
     scribbles = np.zeros_like(truth)
     scribbles[10:14, 12:40], scribbles[20:, 2:46] = truth[10:14, 12:40], truth[20:, 2:46]
     lower = np.where(np.arange(40)[:, None] < 20, 0, scribbles)
     for limit, counted in ((2**22, scribbles), (2 * 480, lower)):
-        monkeypatch.setattr("napari_segkit.evaluation.parameter_search.TOTAL_PIXELS", limit)
+        monkeypatch.setattr("napari_segkit.evaluation.labelled_windows.TOTAL_PIXELS", limit)
         fit = fit_refinement(maps, pixels, scribbles, SHORT_MRF, values=(3, 7), unlabelled=0)
         for trial in fit.trials:
             expected = score(trial.config, pixels, counted, maps, unlabelled=0)
@@ -126,7 +121,7 @@ def test_a_large_image_is_evaluated_in_windows(short_search, monkeypatch):
 
 
 def test_a_long_movie_is_evaluated_over_its_full_length(short_search, monkeypatch):
-    monkeypatch.setattr("napari_segkit.evaluation.parameter_search.TOTAL_PIXELS", 4 * 40 * 48)
+    monkeypatch.setattr("napari_segkit.evaluation.labelled_windows.TOTAL_PIXELS", 4 * 40 * 48)
     scenes = [scene(seed=i) for i in range(8)]
     pixels, truth, maps = (np.stack([s[i] for s in scenes]) for i in range(3))
     maps = maps.swapaxes(0, 1)

@@ -236,3 +236,47 @@ def test_bad_input_gets_a_sentence(prediction, truth, options, sentence):
 def test_unlabelled_must_be_a_number():
     with pytest.raises(TypeError, match="unlabelled is 'none'; it must be int or None"):
         evaluate(TRUTH, TRUTH, unlabelled="none")
+
+
+def named(name, data):
+    return layer(data, name=name)
+
+
+def test_a_report_keeps_its_images():
+    pooled = evaluate([named("a", PREDICTION), TRUTH, named("a", TRUTH)], [TRUTH] * 3)
+    assert list(pooled.images) == ["a", 1, "a (2)"]
+    alone = evaluate(PREDICTION, TRUTH)
+    assert pooled.images["a"].iou == alone.iou
+    assert pooled.images[1].mean_iou == 1
+    assert str(pooled.images["a"].images["a"]) == str(alone)
+    assert list(alone.images) == [0]
+
+
+def test_adding_reports_appends_images():
+    first = evaluate([PREDICTION, TRUTH], [TRUTH, TRUTH])
+    second = evaluate(named("c", PREDICTION), TRUTH)
+    both = first + second
+    assert list(both.images) == [0, 1, "c"]
+    assert both.images["c"].iou == second.iou
+    assert both.pixels == first.pixels + second.pixels
+
+
+def test_the_table_by_image_ends_with_the_pooled_one():
+    pooled = evaluate([named("a", PREDICTION), TRUTH], [TRUTH, TRUTH])
+    table = pooled.table(by="image")
+    assert table.columns[0] == "image"
+    assert list(dict.fromkeys(table["image"])) == ["a", 1, "pooled"]
+    for name, report in (*pooled.images.items(), ("pooled", pooled)):
+        rows = table[table["image"] == name].drop(columns="image").reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, report.table())
+
+
+def test_reports_of_different_kinds_are_not_pooled():
+    with pytest.raises(TypeError):
+        evaluate(TRUTH, TRUTH) + evaluate(TRUTH, TRUTH, kind="panoptic")
+
+
+def test_an_image_without_labelled_pixels_may_be_among_others():
+    pooled = evaluate([PREDICTION, TRUTH], [TRUTH, TRUTH * 0], unlabelled=0)
+    assert pooled.pixels == 5
+    assert np.isnan(pooled.images[1].accuracy)

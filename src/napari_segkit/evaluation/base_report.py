@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
@@ -13,31 +14,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 M = TypeVar("M", bound=Metric)
-
-
-@dataclass(frozen=True, eq=False)
-class Counted(Generic[M]):
-    """Counts of an image, or their sum over images."""
-
-    own: M  # the metric that the kind of report is about
-    more: tuple[Metric, ...] = ()
-    unlabelled: int | None = None
-    name: str | None = None  # of the image
-    changes: tuple[str, ...] = ()  # what was changed in the label values
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        return (self.own, *self.more)
-
-    def __add__(self, other: "Counted[M]") -> "Counted[M]":
-        require_equal("unlabelled", self.unlabelled, other.unlabelled)
-        return replace(
-            self,
-            own=self.own + other.own,
-            more=tuple(a + b for a, b in zip(self.more, other.more, strict=True)),
-            name=None,
-            changes=tuple(dict.fromkeys(self.changes + other.changes)),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +35,12 @@ class Report(ABC, Generic[M]):
         Remarks on the metrics.
     """
 
-    pooled: Counted[M]
-    counted: tuple[Counted[M], ...]  # of each image
+    own: M  # the counts that the kind of report is about
+    more: tuple[Metric, ...] = ()
+    unlabelled: int | None = None  # value of the truth that is left out
+    name: str | None = None  # of the image
+    changes: tuple[str, ...] = ()  # what was changed in the label values
+    parts: tuple[Self, ...] = ()  # the reports that were added
 
     key: ClassVar[str] = "class"  # first column of the table
     unprinted: ClassVar[tuple[str, ...]] = ()  # columns that are not printed
@@ -68,24 +48,17 @@ class Report(ABC, Generic[M]):
     @property
     def images(self) -> dict[str | int, Self]:
         """Name (the number, if it has none) of each image -> the report of that image."""
-        reports: dict[str | int, Self] = {}
-        for number, image in enumerate(self.counted):
-            name = number if image.name is None else image.name
-            repeated = sum(image.name == earlier.name for earlier in self.counted[:number])
-            unique = f"{name} ({repeated + 1})" if image.name and repeated else name
-            reports[unique] = replace(self, pooled=image, counted=(image,))
-        return reports
+        images: dict[str | int, Self] = {}
+        for number, image in enumerate(self.parts or (self,)):
+            names = chain([image.name or number], (f"{image.name} ({n})" for n in count(2)))
+            images[next(name for name in names if name not in images)] = image
+        return images
 
     @property
     def metrics(self) -> dict[str, Values]:
         """Name of each metric -> its value, or its values by class or threshold."""
-        values = (metric.compute() for metric in self.pooled.metrics)
-        return {name: value for each in values for name, value in each.items()}
-
-    @property
-    def unlabelled(self) -> int | None:
-        """The value of the truth that is left out; None where every pixel counts."""
-        return self.pooled.unlabelled
+        metrics: tuple[Metric, ...] = (self.own, *self.more)
+        return {name: value for metric in metrics for name, value in metric.compute().items()}
 
     @property
     @abstractmethod
@@ -113,14 +86,9 @@ class Report(ABC, Generic[M]):
         """Fraction of the pixels whose class is predicted correctly."""
 
     @property
-    @abstractmethod
-    def pixel_count(self) -> int:
-        """Number of pixels compared."""
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on the metrics, and what was changed in the label values."""
-        return (*self.pooled.changes, *self._remarks())
+        return (*self.changes, *self._remarks())
 
     def table(self, by: Literal["image"] | None = None) -> "DataFrame":
         """Build a table of the metrics.
@@ -140,8 +108,8 @@ class Report(ABC, Generic[M]):
         from pandas import DataFrame, concat
 
         if by == "image":
-            names = [i if c.name is None else c.name for i, c in enumerate(self.counted)]
-            tables = [*(image.table() for image in self.images.values()), self.table()]
+            tables = [image.table() for image in (*self.images.values(), self)]
+            names = [image.name or key for key, image in self.images.items()]
             named = concat(tables, keys=[*names, "pooled"], names=["image", None])
             return named.reset_index("image")
         keys, parts, counts = self._keys(), self._mean_rows(), self._counts()
@@ -173,8 +141,14 @@ class Report(ABC, Generic[M]):
     def __add__(self, other: Self) -> Self:
         if type(self) is not type(other):
             return NotImplemented
+        require_equal("unlabelled", self.unlabelled, other.unlabelled)
         return replace(
-            self, pooled=self.pooled + other.pooled, counted=self.counted + other.counted
+            self,
+            own=self.own + other.own,
+            more=tuple(a + b for a, b in zip(self.more, other.more, strict=True)),
+            name=None,
+            changes=tuple(dict.fromkeys(self.changes + other.changes)),
+            parts=tuple(image for report in (self, other) for image in report.parts or (report,)),
         )
 
     def __str__(self) -> str:

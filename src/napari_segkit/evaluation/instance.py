@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import matching
-from .base_report import Counted, Report, unlabelled_text
+from .base_report import Report, unlabelled_text
 from .confusion import Counts, Floats, ratio
 from .contingency import ContingencyMetric, ContingencyTable, Ids, foreground_confusion
 from .metric import ImageInfo, Values, require_equal
@@ -90,6 +90,7 @@ class ObjectMatching(ContingencyMetric[MatchCounts]):
         return float(QUALITY[name](self.counts.counts, self.counts.overlap)[-1])
 
 
+@dataclass(frozen=True, eq=False)
 class InstanceReport(Report[ObjectMatching]):
     """How well the objects of a prediction agree with those of the truth.
 
@@ -111,17 +112,17 @@ class InstanceReport(Report[ObjectMatching]):
     @property
     def thresholds(self) -> tuple[float, ...]:
         """The lowest IoU of a match, rising."""
-        return self.pooled.own.thresholds
+        return self.own.thresholds
 
     @property
     def counts(self) -> Counts:
         """TP, FP and FN in a row for each threshold, and in a last row with IoU above 0.5."""
-        return self.pooled.own.counts.counts
+        return self.own.counts.counts
 
     @property
     def overlap(self) -> Floats:
         """The sum of the IoUs of the matches, for each row of `counts`."""
-        return self.pooled.own.counts.overlap
+        return self.own.counts.overlap
 
     @property
     def pairs(self) -> Ids:
@@ -129,9 +130,9 @@ class InstanceReport(Report[ObjectMatching]):
 
         The number of the image, and the ids of the objects, 0 without a match.
         """
-        sizes = [len(image.own.counts.pairs) for image in self.counted]
+        sizes = [len(image.own.counts.pairs) for image in self.images.values()]
         images = np.repeat(np.arange(len(sizes)), sizes)
-        return np.column_stack([images, self.pooled.own.counts.pairs])
+        return np.column_stack([images, self.own.counts.pairs])
 
     @property
     def left_out(self) -> int:
@@ -139,42 +140,41 @@ class InstanceReport(Report[ObjectMatching]):
 
         Without a match they are no false positives.
         """
-        return self.pooled.own.counts.left_out
+        return self.own.counts.left_out
 
     @property
     def pixels(self) -> SemanticReport:
         """The same images pixel by pixel: 0 background, 1 any object."""
-        return SemanticReport(_pixels(self.pooled), tuple(map(_pixels, self.counted)))
-
-    @property
-    def pixel_count(self) -> int:
-        """Number of pixels compared."""
-        return int(self.pooled.own.counts.pixels.sum())
+        confusion = ClassConfusion(ImageInfo(unlabelled=self.unlabelled))
+        confusion.include(tuple(PIXEL_CLASSES), self.own.counts.pixels)
+        confusion.names = PIXEL_CLASSES
+        parts = tuple(part.pixels for part in self.parts)
+        return SemanticReport(confusion, unlabelled=self.unlabelled, name=self.name, parts=parts)
 
     @property
     def f1(self) -> dict[float, float]:
         """Threshold -> F1, 2 TP / (2 TP + FP + FN)."""
-        return self.pooled.own.by_threshold("f1")
+        return self.own.by_threshold("f1")
 
     @property
     def precision(self) -> dict[float, float]:
         """Threshold -> fraction of the predicted objects that are matched."""
-        return self.pooled.own.by_threshold("precision")
+        return self.own.by_threshold("precision")
 
     @property
     def recall(self) -> dict[float, float]:
         """Threshold -> fraction of the true objects that are matched."""
-        return self.pooled.own.by_threshold("recall")
+        return self.own.by_threshold("recall")
 
     @property
     def ap(self) -> dict[float, float]:
         """Threshold -> AP, TP / (TP + FP + FN)."""
-        return self.pooled.own.by_threshold("ap")
+        return self.own.by_threshold("ap")
 
     @property
     def matched_iou(self) -> dict[float, float]:
         """Threshold -> mean IoU of the matches, nan where there is none."""
-        return self.pooled.own.by_threshold("matched_iou")
+        return self.own.by_threshold("matched_iou")
 
     @property
     def mean_ap(self) -> float:
@@ -184,17 +184,17 @@ class InstanceReport(Report[ObjectMatching]):
     @property
     def pq(self) -> float:
         """Panoptic quality (Kirillov et al. 2019) of the objects, all of one class: SQ times RQ."""
-        return self.pooled.own.above_half("pq")
+        return self.own.above_half("pq")
 
     @property
     def sq(self) -> float:
         """Segmentation quality: mean IoU of the matches above 0.5, nan where there is none."""
-        return self.pooled.own.above_half("sq")
+        return self.own.above_half("sq")
 
     @property
     def rq(self) -> float:
         """Recognition quality: F1 of the matches above 0.5."""
-        return self.pooled.own.above_half("rq")
+        return self.own.above_half("rq")
 
     @property
     def truth_objects(self) -> int:
@@ -228,7 +228,7 @@ class InstanceReport(Report[ObjectMatching]):
 
         image, truth, prediction = self.pairs.T
         columns = {"image": image, "truth": truth, "prediction": prediction}
-        return DataFrame(columns | {"iou": self.pooled.own.counts.pair_iou})
+        return DataFrame(columns | {"iou": self.own.counts.pair_iou})
 
     def summary(self) -> str:
         """Describe in one sentence how many objects were compared, and the panoptic quality."""
@@ -265,14 +265,6 @@ class InstanceReport(Report[ObjectMatching]):
         for count, side in ((self.truth_objects, "truth"), (self.predicted_objects, "prediction")):
             if not count:
                 yield f"The {side} holds no object."
-
-
-def _pixels(image: Counted[ObjectMatching]) -> Counted[ClassConfusion]:
-    """Counts of background and any object."""
-    confusion = ClassConfusion(ImageInfo(unlabelled=image.unlabelled))
-    confusion.include(tuple(PIXEL_CLASSES), image.own.counts.pixels)
-    confusion.names = PIXEL_CLASSES
-    return Counted(confusion, unlabelled=image.unlabelled, name=image.name)
 
 
 def _matched_ids(

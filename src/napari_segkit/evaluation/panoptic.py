@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,6 +50,7 @@ class SegmentMatching(ContingencyMetric[SegmentCounts]):
         }
 
 
+@dataclass(frozen=True, eq=False)
 class PanopticReport(Report[SegmentMatching]):
     """How well the segments of a prediction agree with those of the truth, class by class.
 
@@ -64,22 +65,22 @@ class PanopticReport(Report[SegmentMatching]):
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes in the truth or in the prediction, in alphabetical order."""
-        return self.pooled.own.counts.classes
+        return self.own.counts.classes
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Whether "thing" or "stuff", for each class."""
-        return self.pooled.own.counts.kinds
+        return self.own.counts.kinds
 
     @property
     def counts(self) -> Counts:
         """TP, FP and FN of each class."""
-        return self.pooled.own.counts.counts
+        return self.own.counts.counts
 
     @property
     def pixels(self) -> Counts:
         """For each class: pixels that agree, those of the truth, and those predicted."""
-        return self.pooled.own.counts.pixels
+        return self.own.counts.pixels
 
     @property
     def left_out(self) -> int:
@@ -87,27 +88,22 @@ class PanopticReport(Report[SegmentMatching]):
 
         Without a match they are no false positives.
         """
-        return self.pooled.own.counts.left_out
-
-    @property
-    def pixel_count(self) -> int:
-        """Number of pixels compared."""
-        return int(self.pooled.own.counts.agreement[1])
+        return self.own.counts.left_out
 
     @property
     def pq(self) -> dict[str, float]:
         """Class -> panoptic quality, SQ times RQ; nan where there is no segment."""
-        return self.pooled.own.by_class("pq")
+        return self.own.by_class("pq")
 
     @property
     def sq(self) -> dict[str, float]:
         """Class -> segmentation quality, the mean IoU of its matches; nan where there is none."""
-        return self.pooled.own.by_class("sq")
+        return self.own.by_class("sq")
 
     @property
     def rq(self) -> dict[str, float]:
         """Class -> recognition quality, F1 of its segments; nan where there is none."""
-        return self.pooled.own.by_class("rq")
+        return self.own.by_class("rq")
 
     @property
     def mean_pq(self) -> float:
@@ -147,17 +143,17 @@ class PanopticReport(Report[SegmentMatching]):
     @property
     def iou(self) -> dict[str, float]:
         """Class -> intersection over union of its pixels, nan where absent."""
-        return self.pooled.own.by_class("iou")
+        return self.own.by_class("iou")
 
     @property
     def dice(self) -> dict[str, float]:
         """Class -> Dice coefficient of its pixels, nan where absent."""
-        return self.pooled.own.by_class("dice")
+        return self.own.by_class("dice")
 
     @property
     def accuracy(self) -> float:
         """Fraction of the pixels whose class, or background, is predicted correctly."""
-        return float(ratio(*self.pooled.own.counts.agreement))
+        return float(ratio(*self.own.counts.agreement))
 
     def summary(self) -> str:
         """Describe in one sentence how many segments were compared, and the mean PQ."""
@@ -174,8 +170,8 @@ class PanopticReport(Report[SegmentMatching]):
         )
 
     def _only(self, kind: str) -> "PanopticReport":
-        images = [replace(c, own=c.own.only(kind)) for c in (self.pooled, *self.counted)]
-        return PanopticReport(images[0], tuple(images[1:]))
+        parts = tuple(part._only(kind) for part in self.parts)
+        return replace(self, own=self.own.only(kind), parts=parts)
 
     def _keys(self) -> Sequence[str]:
         return self.classes

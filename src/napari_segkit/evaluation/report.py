@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import isnan
 from operator import add
 from typing import Any, Generic
 
@@ -11,7 +12,7 @@ from napari_segkit.images.axes_image import is_layer
 from napari_segkit.images.types import LazyArray
 from napari_segkit.steps import Step, drain
 
-from .base_report import Counted, M
+from .base_report import M
 from .base_report import Report as Report
 from .instance import InstanceReport, ObjectMatching
 from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
@@ -139,16 +140,8 @@ def evaluate(
     TypeError
         If `unlabelled` is neither an integer nor None.
     """
-    steps = evaluate_blocks(
-        prediction,
-        truth,
-        kind=kind,
-        unlabelled=unlabelled,
-        labels_are=labels_are,
-        spacing=spacing,
-        thresholds=thresholds,
-    )
-    return drain(steps)
+    options = EvaluateOptions(kind, unlabelled, labels_are, spacing, thresholds)
+    return drain(evaluate_pairs(_pairs(prediction, truth), options))
 
 
 def evaluate_blocks(
@@ -173,7 +166,7 @@ def evaluate_pairs(
     kind, unlabelled = KINDS[options.kind], options.unlabelled
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
-    total, done, counted = sum(map(len, cores)), 0, []
+    total, done, reports = sum(map(len, cores)), 0, []
     for pair, each, cores_of_image in zip(pairs, arrays, cores, strict=True):
         spacing = pixel_spacing(pair.truth, each[1].ndim, options.spacing)
         rising = THRESHOLDS if options.thresholds is None else tuple(options.thresholds)
@@ -183,9 +176,9 @@ def evaluate_pairs(
             counter.update(core)
             done += 1
             yield Step(done, total)
-        counted.append(counter.counted(pair.name, unlabelled))
-    report = kind.report(reduce(add, counted), tuple(counted))
-    if not report.pixel_count:
+        reports.append(counter.report(pair.name, unlabelled))
+    report = reduce(add, reports)
+    if isnan(report.accuracy):
         raise ValueError(
             f"Nothing to compare: every pixel of the truth is {unlabelled}, which means unlabelled."
         )
@@ -203,9 +196,9 @@ class SlabCounter(Generic[M]):
         truth: LazyArray,
         labels_are: LabelsAre,
     ) -> None:
+        self._kind, self._shape = kind, truth.shape
         self._truth = kind.read(truth, "truth", image.unlabelled, labels_are)
         self._prediction = kind.read(prediction, "prediction", image.unlabelled, labels_are)
-        self._shape = truth.shape
         image = replace(image, unlabelled=self._truth.unlabelled)
         self._own, self._more = kind.metric(image), tuple(metric(image) for metric in kind.more)
         self._metrics: tuple[Metric, ...] = (self._own, *self._more)
@@ -218,10 +211,10 @@ class SlabCounter(Generic[M]):
             part, own_core = with_halo(inner, truth.shape, metric.halo)
             metric.update(prediction[part], truth[part], own_core)
 
-    def counted(self, name: str | None, unlabelled: int | None) -> Counted[M]:
-        """What was counted."""
-        notes = dict.fromkeys(self._truth.notes + self._prediction.notes)
-        return Counted(self._own, self._more, unlabelled, name, tuple(notes))
+    def report(self, name: str | None, unlabelled: int | None) -> Report[M]:
+        """Report on what was counted."""
+        notes = tuple(dict.fromkeys(self._truth.notes + self._prediction.notes))
+        return self._kind.report(self._own, self._more, unlabelled, name, notes)
 
 
 def _sorted_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:

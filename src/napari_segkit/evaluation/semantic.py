@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -72,6 +73,7 @@ class ClassConfusion(Metric):
         return dict(zip(self.classes, values.tolist(), strict=True))
 
 
+@dataclass(frozen=True, eq=False)
 class SemanticReport(Report[ClassConfusion]):
     """How well a prediction agrees with the truth, pixel by pixel.
 
@@ -82,38 +84,38 @@ class SemanticReport(Report[ClassConfusion]):
     @property
     def classes(self) -> tuple[int, ...]:
         """Class values that occur in the truth or in the prediction, rising."""
-        return self.pooled.own.classes
+        return self.own.classes
 
     @property
     def counts(self) -> confusion.Counts:
         """Confusion matrix (K, K + 1); the last column is predictions of no class."""
-        return self.pooled.own.counts
+        return self.own.counts
 
     @property
     def names(self) -> dict[int, str]:
         """Class value -> name, for those that have one."""
-        names = self.pooled.own.names
+        names = self.own.names
         return {value: names[value] for value in self.classes if value in names}
 
     @property
     def iou(self) -> dict[int, float]:
         """Class value -> intersection over union, nan where absent."""
-        return self.pooled.own.by_class(confusion.iou(self.counts))
+        return self.own.by_class(confusion.iou(self.counts))
 
     @property
     def dice(self) -> dict[int, float]:
         """Class value -> Dice coefficient, nan where absent."""
-        return self.pooled.own.by_class(confusion.dice(self.counts))
+        return self.own.by_class(confusion.dice(self.counts))
 
     @property
     def precision(self) -> dict[int, float]:
         """Class value -> fraction of its predicted pixels that are correct, nan without any."""
-        return self.pooled.own.by_class(confusion.precision(self.counts))
+        return self.own.by_class(confusion.precision(self.counts))
 
     @property
     def recall(self) -> dict[int, float]:
         """Class value -> fraction of its true pixels that are predicted, nan without any."""
-        return self.pooled.own.by_class(confusion.recall(self.counts))
+        return self.own.by_class(confusion.recall(self.counts))
 
     @property
     def accuracy(self) -> float:
@@ -124,11 +126,6 @@ class SemanticReport(Report[ClassConfusion]):
     def pixels(self) -> int:
         """Number of pixels compared."""
         return int(self.counts.sum())
-
-    @property
-    def pixel_count(self) -> int:
-        """Number of pixels compared."""
-        return self.pixels
 
     def summary(self) -> str:
         """Describe in one sentence how many pixels were compared, and the accuracy."""

@@ -1,0 +1,163 @@
+"""New metrics, added as `docs/extending.md` describes."""
+
+from dataclasses import replace
+
+import dask.array as da
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import binary_erosion
+from sklearn.metrics import cohen_kappa_score
+
+from napari_segkit.evaluation import confusion, slab_reader
+from napari_segkit.evaluation.confusion import predicted_pixels, ratio, true_positives, truth_pixels
+from napari_segkit.evaluation.metric import ImageInfo, Metric
+from napari_segkit.evaluation.report import KINDS, evaluate
+
+
+def specificity(counts):
+    """Specificity, TN / (TN + FP), of each class; nan where there is no other pixel."""
+    others = counts.sum() - truth_pixels(counts)
+    wrong = predicted_pixels(counts) - true_positives(counts)
+    return ratio(others - wrong, others)
+
+
+def kappa(counts):
+    """Cohen's kappa of all pixels; nan where chance alone explains everything."""
+    total = counts.sum()
+    by_chance = (truth_pixels(counts) * predicted_pixels(counts)).sum() / total
+    return float(ratio(true_positives(counts).sum() - by_chance, total - by_chance))
+
+
+class BoundaryPixels(Metric):
+    """Fraction of the truth's boundary pixels that are boundary in the prediction, too."""
+
+    halo = 1
+
+    def __init__(self, image):
+        self.unlabelled = image.unlabelled
+        self.shared = self.total = 0
+
+    def update(self, prediction, truth, core):
+        counted = truth[core] != self.unlabelled
+        true, predicted = (boundary(labels)[core] & counted for labels in (truth, prediction))
+        self.shared += np.count_nonzero(true & predicted)
+        self.total += np.count_nonzero(true)
+
+    def __add__(self, other):
+        pooled = BoundaryPixels(ImageInfo(unlabelled=self.unlabelled))
+        pooled.shared, pooled.total = self.shared + other.shared, self.total + other.total
+        return pooled
+
+    def compute(self):
+        return {"boundary_recall": float(ratio(self.shared, self.total))}
+
+
+def boundary(labels):
+    """Pixels whose neighbours are not all of the same label, or that are at the image's edge."""
+    return ~sum(binary_erosion(labels == value) for value in np.unique(labels)).astype(bool)
+
+
+@pytest.fixture
+def new_ratios(monkeypatch):
+    monkeypatch.setitem(confusion.RATIOS, "specificity", specificity)
+    monkeypatch.setitem(confusion.RATIOS, "kappa", kappa)
+
+
+@pytest.fixture
+def new_metric(monkeypatch):
+    for name, kind in KINDS.items():
+        monkeypatch.setitem(KINDS, name, replace(kind, more=(BoundaryPixels,)))
+
+
+def pair(seed=0, shape=(21, 17)):
+    return np.random.default_rng(seed).integers(0, 3, (2, *shape)).astype(np.uint8)
+
+
+def test_a_ratio_of_the_confusion_matrix_is_a_function_and_a_line(new_ratios):
+    prediction, truth = pair()
+    report = evaluate(prediction, truth)
+    for value in (0, 1, 2):
+        negatives = truth != value
+        expected = (negatives & (prediction != value)).sum() / negatives.sum()
+        assert report.metrics["specificity"][value] == pytest.approx(expected)
+    expected = cohen_kappa_score(truth.ravel(), prediction.ravel())
+    assert report.metrics["kappa"] == pytest.approx(expected)
+
+
+def test_new_ratios_are_columns_of_the_table_and_of_the_text(new_ratios):
+    report = evaluate(*pair())
+    table = report.table()
+    assert table["specificity"].tolist()[:-1] == [*report.metrics["specificity"].values()]
+    assert table["specificity"].tolist()[-1] == pytest.approx(table["specificity"][:-1].mean())
+    assert table["kappa"].isna().tolist() == [True, True, True, False]
+    assert "kappa" in str(report)
+
+
+@settings(max_examples=20)
+@given(rows=st.integers(1, 24), seed=st.integers(0, 999), chunk=st.integers(1, 7))
+def test_a_metric_with_a_neighbourhood_is_the_same_slab_by_slab(rows, seed, chunk):
+    arrays = [np.kron(a, np.ones((3, 2), np.uint8)) for a in pair(seed, (7, 5))]
+    lazy = [da.from_array(a, (chunk, 4)) for a in arrays]
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, labels_are in (("semantic", "classes"), ("instance", "objects")):
+            patch.setitem(KINDS, kind, replace(KINDS[kind], more=(BoundaryPixels,)))
+            options = {"kind": kind, "labels_are": labels_are}
+            whole = evaluate(*arrays, **options)
+            patch.setattr(slab_reader, "SLAB_PIXELS", rows * arrays[0].shape[1])
+            for pixels in (arrays, lazy):
+                assert str(evaluate(*pixels, **options).metrics) == str(whole.metrics)
+            patch.undo()
+            true, predicted = (boundary(a) for a in arrays[::-1])
+            expected = np.count_nonzero(true & predicted) / np.count_nonzero(true)
+            assert whole.metrics["boundary_recall"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_metric_is_pooled_and_in_the_table_of_its_kind(new_metric, kind):
+    first, second = pair(1), pair(2)
+    options = {"kind": kind, "labels_are": "classes" if kind == "semantic" else "objects"}
+    one, other = evaluate(*first, **options), evaluate(*second, **options)
+    pooled = one + other
+    boundaries = [[boundary(a) for a in arrays] for arrays in (first, second)]
+    shared = sum(np.count_nonzero(p & t) for p, t in boundaries)
+    expected = shared / sum(np.count_nonzero(t) for _, t in boundaries)
+    assert pooled.metrics["boundary_recall"] == pytest.approx(expected)
+    assert pooled.table()["boundary_recall"].dropna().tolist() == [pytest.approx(expected)]
+    assert [r.metrics["boundary_recall"] for r in pooled.images.values()] == [
+        one.metrics["boundary_recall"],
+        other.metrics["boundary_recall"],
+    ]
+
+
+class Told(Metric):
+    """Keeps what a metric is told of its image."""
+
+    def __init__(self, image):
+        Told.image = image
+
+    def update(self, prediction, truth, core):
+        pass
+
+    def __add__(self, other):
+        return self
+
+    def compute(self):
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("spacing", "expected"), [(None, (1, 1)), ((2, 3), (2, 3)), ((0.5,), (1, 0.5))]
+)
+def test_a_metric_is_told_the_spacing_of_each_axis(monkeypatch, spacing, expected):
+    monkeypatch.setitem(KINDS, "semantic", replace(KINDS["semantic"], more=(Told,)))
+    evaluate(*pair(), spacing=spacing, unlabelled=2)
+    assert Told.image.spacing == expected
+    assert Told.image.unlabelled == 2
+
+
+@pytest.mark.parametrize("spacing", [(1, 0), (1, 1, 1)])
+def test_a_wrong_spacing_is_refused(spacing):
+    with pytest.raises(ValueError, match="give up to 2 positive numbers"):
+        evaluate(*pair(), spacing=spacing)
