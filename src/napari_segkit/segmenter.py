@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .deployment import DeployedModel
     from .images.intensity import Statistics
     from .images.training_pairs import Given
+    from .images.types import AnyArray, ImageSource
     from .inference.progress import TileStep
     from .inference.sink import Sink
     from .instances.results import Objects
@@ -288,13 +289,13 @@ class Segmenter:
 
     def predict(
         self,
-        image: Any,
+        image: "ImageSource",
         tile: TileConfig | None = None,
         *,
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
-    ) -> NDArray[Any]:
+    ) -> "AnyArray":
         """Label every pixel of an image.
 
         Parameters
@@ -329,7 +330,7 @@ class Segmenter:
 
     def predict_objects(
         self,
-        image: Any,
+        image: "ImageSource",
         tile: TileConfig | None = None,
         *,
         objects: ObjectConfig | None = None,
@@ -373,7 +374,7 @@ class Segmenter:
 
     def predict_proba(
         self,
-        image: Any,
+        image: "ImageSource",
         tile: TileConfig | None = None,
         *,
         axes: str | None = None,
@@ -404,7 +405,7 @@ class Segmenter:
 
     def predict_tiles(
         self,
-        image: Any,
+        image: "ImageSource",
         tile: TileConfig | None = None,
         *,
         axes: str | None = None,
@@ -466,7 +467,7 @@ class Segmenter:
         prediction = yield from predict_tiles_of(model)(request)
         return prediction.reoriented(oriented.orientation, axes_image.orientation)
 
-    def measure(self, image: Any, *, axes: str | None = None) -> "Statistics":
+    def measure(self, image: "ImageSource", *, axes: str | None = None) -> "Statistics":
         """Measure the intensity statistics that normalise an image for this model.
 
         Parameters
@@ -579,7 +580,9 @@ class Segmenter:
 
         return with_refinement(self.ready(), config)
 
-    def _image(self, image: Any, axes: str | None, spacing: Sequence[float] | None) -> AxesImage:
+    def _image(
+        self, image: "ImageSource", axes: str | None, spacing: Sequence[float] | None
+    ) -> AxesImage:
         model = self.ready()
         return as_image(image, axes, spacing, like=model.axes, channels=model.channels)
 

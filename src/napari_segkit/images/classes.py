@@ -103,14 +103,20 @@ def default_color(value: int) -> str:
 
 def class_names(features: "DataFrame | None") -> dict[int, str]:
     """Label value to name, from a table of features."""
-    if features is None or not len(features):
-        return {}
-    column = next((c for c in ("name", "class") if c in features), None)
-    if column is None:
+    has_names = features is not None and "name" in features
+    names = feature_column(features, "name" if has_names else "class")
+    return {value: name for value, name in names.items() if isinstance(name, str) and name}
+
+
+def feature_column(features: "DataFrame | None", column: str) -> dict[int, object]:
+    """Label value to entry of a column of the features; empty without that column."""
+    from pandas import isna
+
+    if features is None or column not in features:
         return {}
     index = features.get("index", features.index)
     pairs = zip(index, features[column], strict=True)
-    return {int(i): n for i, n in pairs if i == i and isinstance(n, str) and n}
+    return {int(i): entry for i, entry in pairs if not isna(i) and not isna(entry)}
 
 
 def _colors(colormap: object) -> dict[int, str]:

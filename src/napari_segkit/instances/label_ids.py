@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.images.axes_image import AXES, AxesImage, full_resolution
-from napari_segkit.images.classes import LabelClass, classes_of, default_color
+from napari_segkit.images.classes import LabelClass, classes_of, default_color, feature_column
 from napari_segkit.images.labels import (
     IGNORE,
     LabelsError,
@@ -212,8 +212,11 @@ def _from_features(
     """
     of_object: list[str] = []
     for layer, ids in zip(labels, values, strict=True):
-        names, kinds = _feature_column(layer, "class"), _feature_column(layer, "kind")
-        of_object += ["" if kinds.get(int(i)) == "stuff" else names.get(int(i), "") for i in ids]
+        names, stuff = _features(layer, "class"), _stuff_ids(layer, ids)
+        of_object += [
+            "" if number in stuff else str(names.get(int(value), ""))
+            for number, value in enumerate(ids, 1)
+        ]
     used = sorted({name for name in of_object if name})
     if len(used) < 2:
         name = used[0] if used else "object"
@@ -225,20 +228,12 @@ def _from_features(
 
 def _stuff_ids(layer: object, of_value: AnyArray) -> list[int]:
     """Ids of stuff segments, as the features of a panoptic result name them."""
-    kinds = _feature_column(layer, "kind")
+    kinds = _features(layer, "kind")
     return [n for n, v in enumerate(of_value, 1) if kinds.get(int(v)) == "stuff"]
 
 
-def _feature_column(layer: object, name: str) -> dict[int, str]:
-    """Label value -> text in a column of the features; empty without that column."""
-    from pandas import isna
-
-    features = getattr(layer, "features", None)
-    if features is None or name not in features:
-        return {}
-    index = features.get("index", features.index)
-    pairs = zip(index, features[name], strict=True)
-    return {int(i): str(text) for i, text in pairs if not isna(i) and not isna(text)}
+def _features(layer: object, column: str) -> dict[int, object]:
+    return feature_column(getattr(layer, "features", None), column)
 
 
 def _with_classes(

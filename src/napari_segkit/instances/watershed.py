@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_segkit.images.labels import add_to_ids
 from napari_segkit.images.types import AnyArray
 
 from .level_targets import levels_to_classes, split_levels
@@ -90,8 +91,7 @@ def _components(classes: NDArray[np.float32], foreground: NDArray[np.bool_]) -> 
 
 def _label_components(mask: NDArray[np.bool_], after: int) -> NDArray[np.int32]:
     """Number connected components from `after` + 1."""
-    components: NDArray[np.int32] = ndimage.label(mask)[0]
-    return np.where(mask, components + np.int32(after), 0)
+    return add_to_ids(ndimage.label(mask)[0], after)
 
 
 def _large_components(mask: NDArray[np.bool_], smallest: float) -> NDArray[np.int32]:
