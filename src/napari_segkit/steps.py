@@ -3,13 +3,14 @@
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
 R = TypeVar("R")
 K = TypeVar("K")
 T_co = TypeVar("T_co", covariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,17 @@ class Job(Generic[T_co]):
     """
 
     title: str
-    steps: Generator[Step, object, T_co]
+    steps: Generator[Step, Any, T_co]
+
+
+class Writer(Protocol[T_contra, T_co]):
+    """Where the result of a job goes: a layer of a viewer, or files."""
+
+    def prepare(self, result: T_contra) -> None:
+        """Compute what writing needs; called where the job ran, and may be slow."""
+
+    def write(self, result: T_contra) -> T_co:
+        """Write the result; for a layer, on the window's thread."""
 
 
 def drain(steps: Generator[Any, None, T]) -> T:

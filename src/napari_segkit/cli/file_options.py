@@ -3,10 +3,14 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from napari_segkit.steps import Job, Writer, drain
 
 from .options import numbers
-from .terminal import USER_ERRORS, error_line, say
+from .terminal import USER_ERRORS, error_line, print_warnings, say, show_progress
+
+T = TypeVar("T")
 
 FORMATS = ("tif", "nii.gz", "nii", "png", "npy")
 LIST = "CSV list with the columns images and masks"
@@ -91,6 +95,16 @@ def set_up_device(args: Namespace) -> None:
     say(f"On {describe(args.device)}.")
     if args.device == "auto" and (problem := gpu_problem()):
         say(problem)
+
+
+def run_job(job: Job[T], writer: Writer[T, Sequence[Path]], text: str) -> T:
+    """Run a job, with `text` before its progress; write its result and print the files."""
+    with print_warnings():
+        result = drain(show_progress(job.steps, lambda _: text))
+        writer.prepare(result)
+        files = writer.write(result)
+    print(*files, sep="\n")
+    return result
 
 
 def for_each_file(

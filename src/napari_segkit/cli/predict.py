@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig
 from napari_segkit.config._schema import config_fields
 from napari_segkit.models import MODELS
-from napari_segkit.steps import drain
 
-from .file_options import add_common, add_output, for_each_file, plan_files, set_up_device
+from .file_options import (
+    add_common,
+    add_output,
+    for_each_file,
+    plan_files,
+    run_job,
+    set_up_device,
+)
 from .options import add_options, flag, names, read_options
 from .refine_options import add_refine, refine_config
-from .terminal import print_warnings, say, show_progress
+from .terminal import say
 
 if TYPE_CHECKING:
     from napari_segkit.instances.results import Objects
-    from napari_segkit.jobs.predict_files import OutputOptions
+    from napari_segkit.jobs.file_writer import OutputOptions
     from napari_segkit.segmenter import Segmenter
     from napari_segkit.trained_model import TrainedModel
 
@@ -95,7 +101,7 @@ def _add_results(parser: ArgumentParser) -> None:
 
 
 def _output_options(args: Namespace) -> "OutputOptions":
-    from napari_segkit.jobs.predict_files import OutputOptions
+    from napari_segkit.jobs.file_writer import OutputOptions
 
     return OutputOptions(
         objects=read_options(args, ObjectConfig()),
@@ -121,22 +127,26 @@ def _check_object_options(args: Namespace, model: "TrainedModel") -> None:
 def _predict_file(
     segmenter: "Segmenter", args: Namespace, output: "OutputOptions", source: Path, target: Path
 ) -> None:
-    from napari_segkit.jobs.predict_files import predict_file_tiles
+    from napari_segkit.io.files import read_image
+    from napari_segkit.jobs.file_writer import FileWriter, panoptic_categories
+    from napari_segkit.jobs.predict import predict_job
 
-    steps = predict_file_tiles(
+    model = segmenter.ready()
+    output.check_files(target, model)
+    image = read_image(source, args.axes, args.spacing, like=model.axes, channels=model.channels)
+    output.check_format(target, model, image)
+    details, categories = {"file": source.name}, panoptic_categories(model)
+    writer = FileWriter(target, image, output, details, categories=categories)
+    job = predict_job(
         segmenter,
-        source,
-        target,
+        image,
         read_options(args, TileConfig()),
-        axes=args.axes,
-        spacing=args.spacing,
-        output=output,
+        objects=output.objects,
+        probabilities=output.probabilities,
     )
-    with print_warnings():
-        written = drain(show_progress(steps, lambda _: f"{source.name}  tiles"))
-    if written.prediction.objects is not None:
-        say(f"{source.name}: {_count(written.prediction.objects)}")
-    print(*written.files, sep="\n")
+    result = run_job(job, writer, f"{source.name}  tiles")
+    if result.objects is not None:
+        say(f"{source.name}: {_count(result.objects)}")
 
 
 def _count(objects: "Objects") -> str:

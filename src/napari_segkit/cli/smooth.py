@@ -4,20 +4,26 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_segkit.config import RefineConfig
 from napari_segkit.config._schema import to_dict
-from napari_segkit.steps import drain
 from napari_segkit.versions import versions
 
-from .file_options import add_common, add_output, for_each_file, plan_files, set_up_device
+from .file_options import (
+    add_common,
+    add_output,
+    for_each_file,
+    plan_files,
+    run_job,
+    set_up_device,
+)
 from .refine_options import add_refine, refine_config
-from .terminal import print_warnings, show_progress
 
 if TYPE_CHECKING:
     from napari_segkit.images.axes_image import AxesImage
     from napari_segkit.images.classes import LabelClass
+    from napari_segkit.images.types import LazyArray
     from napari_segkit.io.probability_maps import ProbabilityFile
     from napari_segkit.refinement.soft_labels import SoftLabels
 
@@ -62,36 +68,32 @@ def run(args: Namespace) -> int:
 
 
 def _smooth_file(args: Namespace, source: Path, image_file: Path, target: Path) -> None:
+    from napari_segkit.images.classes import ClassProbabilities
     from napari_segkit.io.files import check_output_file, read_image
     from napari_segkit.io.probability_maps import read_probability_file
-    from napari_segkit.jobs.output_files import ResultWriter, check_probabilities_file
-    from napari_segkit.refinement.pipeline import refine_blocks
+    from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
+    from napari_segkit.jobs.refine import RefineRequest, RefineSource, refine_job
 
     check_output_file(target, overwrite=args.overwrite)
     stored = read_probability_file(source)
     image = read_image(image_file, args.axes, args.spacing, labels_shape=stored.shape)
     maps, classes = _probabilities(args, stored, image, source)
-    config, values = refine_config(args, DEFAULT, classes) or DEFAULT, [c.value for c in classes]
-    check_output_file(target, overwrite=args.overwrite, axes=image.label_axes, highest=max(values))
-    maps_file = None
-    if args.probabilities:
-        maps_file = check_probabilities_file(target, overwrite=args.overwrite)
-    steps = refine_blocks(
-        maps, image, config, values=values, device=args.device, keep=args.probabilities
+    config = refine_config(args, DEFAULT, classes) or DEFAULT
+    output = OutputOptions(probabilities=args.probabilities, overwrite=args.overwrite)
+    output.check_labels(target, image, max(c.value for c in classes))
+    probabilities = ClassProbabilities(maps, classes, image.label_axes)
+    refined = RefineSource(source.name, "probabilities", probabilities, classes=classes)
+    request = RefineRequest(
+        refined, image, config, device=args.device, probabilities=args.probabilities
     )
-    with print_warnings():
-        refined = drain(show_progress(steps, lambda _: f"{source.name}  blocks"))
-    writer = ResultWriter(image, _provenance(source, image, classes, config), args.overwrite)
-    writer.write_labels(target, refined.labels)
-    print(target)
-    if maps_file and refined.probabilities is not None:
-        writer.write_probabilities(maps_file, refined.probabilities)
-        print(maps_file)
+    provenance = _provenance(source, image, classes, config)
+    writer = FileWriter(target, image, output, provenance=provenance)
+    run_job(refine_job(request), writer, f"{source.name}  blocks")
 
 
 def _provenance(
     source: Path, image: "AxesImage", classes: Sequence["LabelClass"], config: RefineConfig
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "file": source.name,
         "image": {"name": image.name, "axes": image.axes, "shape": list(image.shape)},
@@ -103,7 +105,7 @@ def _provenance(
 
 def _probabilities(
     args: Namespace, stored: "ProbabilityFile", image: "AxesImage", source: Path
-) -> tuple[Any, Sequence["LabelClass"]]:
+) -> tuple["LazyArray", tuple["LabelClass", ...]]:
     """Probabilities, aligned to the image, and their classes."""
     from napari_segkit.images.classes import classes_of
     from napari_segkit.io.probability_maps import read_classes
@@ -112,13 +114,13 @@ def _probabilities(
     if not stored.is_probabilities:
         return _soft_labels(args, array, named)
     if args.classes is None and len(named) == len(array):
-        return array, named
+        return array, tuple(named)
     return array, classes_of(None, args.classes or range(len(array)))
 
 
 def _soft_labels(
-    args: Namespace, labels: Any, named: Sequence["LabelClass"]
-) -> tuple["SoftLabels", Sequence["LabelClass"]]:
+    args: Namespace, labels: "LazyArray", named: Sequence["LabelClass"]
+) -> tuple["SoftLabels", tuple["LabelClass", ...]]:
     """Plain labels as probabilities, and their classes; `named` are those of the file."""
     from napari_segkit.images.classes import classes_of
     from napari_segkit.refinement.soft_labels import SoftLabels, all_classes
@@ -130,7 +132,7 @@ def _soft_labels(
         classes = (*classes_of(None, args.classes), *(c for c in named if c.value in args.classes))
     by_value = {c.value: c for c in classes}
     soft = SoftLabels(labels, list(by_value), **options)
-    return soft, [by_value[v] for v in soft.values]
+    return soft, tuple(by_value[v] for v in soft.values)
 
 
 def _values(text: str) -> list[int]:

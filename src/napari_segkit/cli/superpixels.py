@@ -3,19 +3,17 @@
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_segkit.config import SuperpixelConfig
-from napari_segkit.config._schema import to_dict
-from napari_segkit.steps import drain
-from napari_segkit.versions import versions
 
-from .file_options import add_axes, add_output, add_overwrite, for_each_file, plan_files
+from .file_options import add_axes, add_output, add_overwrite, for_each_file, plan_files, run_job
 from .options import add_options, read_options
-from .terminal import print_warnings, say, show_progress
+from .terminal import say
 
 if TYPE_CHECKING:
     from napari_segkit.images.axes_image import AxesImage
+    from napari_segkit.images.types import LazyArray
 
 
 def add_superpixels(parser: ArgumentParser) -> None:
@@ -55,31 +53,28 @@ def _segment_file(
     args: Namespace, config: SuperpixelConfig, mask_of: dict[Path, Path], source: Path, target: Path
 ) -> None:
     from napari_segkit.io.files import check_output_file
-    from napari_segkit.jobs.output_files import ResultWriter
-    from napari_segkit.refinement.superpixels.generate import superpixel_tiles
+    from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
+    from napari_segkit.jobs.superpixels import superpixel_job
 
     check_output_file(target, overwrite=args.overwrite)
     image, mask = _read(args, source, mask_of.get(source))
-    check_output_file(target, overwrite=args.overwrite, axes=image.label_axes)
-    with print_warnings():
-        steps = superpixel_tiles(image, config, mask=mask)
-        labels = drain(show_progress(steps, lambda _: f"{source.name}  tiles"))
-    provenance = {
-        "file": source.name,
-        "image": {"name": image.name, "axes": image.axes, "shape": list(image.shape)},
-        "mask": mask_of[source].name if source in mask_of else None,
-        "superpixels": to_dict(config),
-        "versions": versions(),
-    }
-    ResultWriter(image, provenance, args.overwrite).write_labels(target, labels)
-    say(f"{source.name}: {labels.max()} superpixels")
-    print(target)
+    output = OutputOptions(overwrite=args.overwrite)
+    output.check_labels(target, image)
+    details = {"file": source.name, "mask": mask_of[source].name if source in mask_of else None}
+    writer = FileWriter(target, image, output, details)
+    job = superpixel_job(image, config, mask=mask)
+    result = run_job(job, writer, f"{source.name}  tiles")
+    say(f"{source.name}: {result.labels.max()} superpixels")
 
 
-def _read(args: Namespace, source: Path, mask_file: Path | None) -> tuple["AxesImage", Any]:
+def _read(
+    args: Namespace, source: Path, mask_file: Path | None
+) -> tuple["AxesImage", "LazyArray | None"]:
+    import numpy as np
+
     from napari_segkit.io.files import file_orientation, read_image, read_labels
 
     if mask_file is None:
         return read_image(source, args.axes, args.spacing), None
-    mask = read_labels(mask_file, orientation=file_orientation(source))
+    mask = np.asarray(read_labels(mask_file, orientation=file_orientation(source)))
     return read_image(source, args.axes, args.spacing, labels_shape=mask.shape), mask

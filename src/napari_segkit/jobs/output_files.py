@@ -1,49 +1,13 @@
-"""Files that results are written to: their names, checks and contents."""
+"""Names of the files that results are written to."""
 
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import ArrayLike
-
-from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.io.filenames import NIFTI, ending, stem
-from napari_segkit.io.files import check_output_file, write_labels, write_probabilities
+from napari_segkit.io.files import check_output_file
 from napari_segkit.io.folders import files_by_stem, is_folder
 
 AnyPath = str | PathLike[str]
-
-
-@dataclass(frozen=True)
-class ResultWriter:
-    """Writes arrays that belong to an image, with its axes, spacing and NIfTI header."""
-
-    image: AxesImage
-    provenance: dict[str, Any]
-    overwrite: bool
-
-    def write_labels(self, file: Path, labels: ArrayLike) -> None:
-        write_labels(
-            file,
-            labels,
-            axes=self.image.label_axes,
-            spacing=self.image.spacing,
-            provenance=self.provenance,
-            header=self.image.metadata.get("nifti"),
-            overwrite=self.overwrite,
-        )
-
-    def write_probabilities(self, file: Path, probabilities: ArrayLike) -> None:
-        write_probabilities(
-            file,
-            probabilities,
-            axes=f"C{self.image.label_axes}",
-            spacing=self.image.spacing,
-            provenance=self.provenance,
-            header=self.image.metadata.get("nifti"),
-            overwrite=self.overwrite,
-        )
 
 
 def plan_outputs(

@@ -6,12 +6,14 @@ import pytest
 from nibabel.nifti1 import Nifti1Extension
 from qtpy.QtWidgets import QApplication
 
-from napari_segkit._qt.layers.result_layers import new_labels, write_labels
+from napari_segkit._qt.layers.layer_registry import LayerRegistry
+from napari_segkit._qt.layers.result_layers import LayerWriter, new_labels
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit.data.samples import mri
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.io.files import read_image
+from napari_segkit.label_result import LabelResult
 
 PLUGIN = "napari-segkit"
 CLASSES = [LabelClass(value, f"class {value}", "#ff0000") for value in (1, 2)]
@@ -84,7 +86,10 @@ def test_a_result_has_the_transform_of_its_image(make_napari_viewer, path, tmp_p
     (layer,) = viewer.open(path, plugin=PLUGIN)
     labels = (np.asarray(layer.data) > 400).astype(np.uint8) + 1
     axes = "".join(layer.axis_labels)
-    shown = write_labels(viewer, snapshot(layer), labels, classes=CLASSES, provenance={}, axes=axes)
+    registry = LayerRegistry(viewer)
+    result, writer = LabelResult(labels, axes, CLASSES), LayerWriter(registry, snapshot(layer))
+    writer.prepare(result)
+    shown = writer.write(result)
     np.testing.assert_array_equal(shown.extent.world, layer.extent.world)
     shown.save(str(tmp_path / "result.nii.gz"))
     image, result = nib.load(path), nib.load(tmp_path / "result.nii.gz")

@@ -6,17 +6,14 @@ from napari.layers import Image, Labels
 from napari.utils._proxies import PublicOnlyProxy
 from napari.utils.transforms import Affine
 
-from napari_segkit._qt.layers.result_layers import (
-    fingerprint,
-    new_labels,
-    set_class_colors,
-    set_class_names,
-    write_labels,
-)
+from napari_segkit._qt.layers.layer_classes import set_class_colors, set_class_names
+from napari_segkit._qt.layers.layer_registry import LayerRegistry
+from napari_segkit._qt.layers.result_layers import LayerWriter, fingerprint, new_labels
 from napari_segkit._qt.layers.snapshots import placement, snapshot
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.classes import LabelClass, classes_of
 from napari_segkit.images.label_stats import label_stats
+from napari_segkit.label_result import LabelResult
 
 CLASSES = (LabelClass(1, "nuclei", "#ff0000"), LabelClass(2, "cells", "#00ff00"))
 SPATIAL = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
@@ -43,10 +40,14 @@ def assert_same_transform(layer, other, where=((3.0, 4.0), (0.0, 7.5))):
         np.testing.assert_allclose(layer.data_to_world(point), other.data_to_world(point))
 
 
-def write(viewer, source, labels, **options):
-    made = snapshot(source)
-    options.setdefault("axes", as_image(made, labels_shape=labels.shape).axes)
-    return write_labels(viewer, made, labels, classes=CLASSES, provenance={"model": 1}, **options)
+def write(viewer, source, labels, *options, axes=None, classes=CLASSES, **more):
+    image = as_image(snapshot(source), axes, labels_shape=labels.shape)
+    registry = LayerRegistry(viewer)
+    writer = LayerWriter(registry, snapshot(source), *options, **more)
+    provenance = {"model": 1, "image": {"axes": image.axes}}
+    result = LabelResult(labels, image.label_axes, classes, provenance)
+    writer.prepare(result)
+    return writer.write(result)
 
 
 def test_a_snapshot_reads_like_its_layer(viewer):
@@ -249,10 +250,7 @@ def test_classes_of_another_model_replace_those_shown(viewer):
     image = viewer.add_image(np.zeros((8, 9)))
     layer = write(viewer, image, np.ones((8, 9), np.uint8))
     other = (CLASSES[0], LabelClass(3, "wall", "#0000ff"))
-    made = snapshot(image)
-    again = write_labels(
-        viewer, made, np.ones((8, 9), np.uint8), classes=other, provenance={}, axes="YX"
-    )
+    again = write(viewer, image, np.ones((8, 9), np.uint8), classes=other)
     assert again == layer
     assert layer.features.to_dict("list") == {"index": [1, 3], "name": ["nuclei", "wall"]}
     np.testing.assert_allclose(layer.get_color(3), (0, 0, 1, 1))

@@ -2,20 +2,23 @@
 
 from collections.abc import Iterable
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import pandas as pd
+from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from napari_segkit.evaluation.slab_reader import slabs
 from napari_segkit.images.classes import LabelClass, classes_of
-
-from .result_layers import COLORED_UP_TO, custom_colors, set_class_colors, set_class_names
+from napari_segkit.images.layer_metadata import LayerMetadata
 
 if TYPE_CHECKING:
-    import pandas as pd
     from napari.layers import Labels
 
+OTHER_COLOR = "#bbbbbb"  # values that are no class
+COLORED_UP_TO = 2**16  # above, napari needs numba to colour single values
+Color: TypeAlias = "str | NDArray[np.floating]"
 PINNED_AT_MOST = 50  # layers with more values keep napari's colours
 
 
@@ -48,6 +51,48 @@ def write_classes(
     classes = tuple(classes)
     set_class_names(layer, classes, forget)
     pin_colors(layer, classes, unlabelled)
+
+
+def set_class_names(
+    layer: "Labels", classes: Iterable[LabelClass], forget: Iterable[int] = ()
+) -> None:
+    """Name label values in a layer's features, remove the rows of `forget`, and keep all else."""
+    names = {c.value: c.name for c in classes}
+    table = layer.features
+    values = table.get("index", table.index).tolist()
+    added = sorted(names.keys() - set(values))
+    table = table.reset_index(drop=True).reindex(range(len(values) + len(added)))
+    table["index"] = values = [*values, *added]
+    column = "name" if "name" in table else "class"
+    before = table[column].tolist() if column in table else [None] * len(values)
+    column_names = [names.get(v, name) for v, name in zip(values, before, strict=True)]
+    table["name"] = pd.Series(column_names, dtype=object)
+    remaining = ~table["index"].isin(list(forget))
+    layer.features = table[remaining].reset_index(drop=True)
+
+
+def set_class_colors(layer: "Labels", classes: Iterable[LabelClass]) -> None:
+    """Colour label values; custom colours of other values stay, the rest become grey."""
+    colors: dict[int | None, Color] = {None: OTHER_COLOR, 0: "transparent"}
+    colors |= custom_colors(layer) | {c.value: c.color for c in classes if c.value != 0}
+    values = [value for value in colors if value is not None]
+    value_range = max(map(abs, values)) * (2 if min(values) < 0 else 1)
+    if value_range <= COLORED_UP_TO:
+        layer.colormap = DirectLabelColormap(color_dict=colors)
+
+
+def custom_colors(layer: "Labels") -> dict[int | None, Color]:
+    """Individually chosen colours of a layer's label values."""
+    return dict(getattr(layer.colormap, "color_dict", {}))
+
+
+def show_classes(layer: "Labels", classes: Iterable[LabelClass]) -> None:
+    """Write only the classes that differ from those written last; the rest may have been edited."""
+    shown = {c.value: c for c in LayerMetadata.of(layer).classes}
+    changed = [c for c in classes if shown.pop(c.value, None) != c]
+    if changed or shown:
+        set_class_names(layer, changed, forget=shown)
+        set_class_colors(layer, changed)
 
 
 def pin_colors(
@@ -111,12 +156,12 @@ def _painted_values(layer: "Labels") -> set[int] | None:
     return set(np.flatnonzero(present).tolist())
 
 
-def _by_value(features: "pd.DataFrame") -> "pd.DataFrame":
+def _by_value(features: pd.DataFrame) -> pd.DataFrame:
     """Features indexed by label value: by the column "index", or else by row."""
     return features.set_index("index") if "index" in features else features
 
 
-def _named_values(features: "pd.DataFrame") -> list[int]:
+def _named_values(features: pd.DataFrame) -> list[int]:
     if "name" not in features:
         return []
     return [int(v) for v, n in _by_value(features)["name"].items() if isinstance(n, str) and n]

@@ -1,36 +1,16 @@
 """Axes, objects and probabilities of the layers of a viewer."""
 
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.classes import ClassProbabilities
 
 from .unwrap_proxy import unwrapped
 
 if TYPE_CHECKING:
     from napari_segkit.instances.results import Objects
-
-
-@dataclass(frozen=True, eq=False)
-class LayerProbabilities:
-    """Class probabilities of a Labels layer.
-
-    Parameters
-    ----------
-    maps : array-like
-        Float, ``(classes, *shape of the layer)``.
-    classes : tuple of LabelClass
-        In the order of the maps.
-    axes : str
-        Axes of the layer, such as "ZYX".
-    """
-
-    maps: Any
-    classes: tuple[LabelClass, ...]
-    axes: str
 
 
 class LayerRegistry(QObject):
@@ -57,10 +37,10 @@ class LayerRegistry(QObject):
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
-        self._viewer = weakref.ref(viewer)
+        self._viewer = weakref.ref(unwrapped(viewer))
         self._axes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
         self._objects: weakref.WeakKeyDictionary[Any, Objects] = weakref.WeakKeyDictionary()
-        self._maps: weakref.WeakKeyDictionary[Any, LayerProbabilities] = weakref.WeakKeyDictionary()
+        self._maps: weakref.WeakKeyDictionary[Any, ClassProbabilities] = weakref.WeakKeyDictionary()
 
     @property
     def viewer(self) -> Any:
@@ -101,7 +81,7 @@ class LayerRegistry(QObject):
         self._objects[unwrapped(layer)] = objects
         self.objects_changed.emit(layer)
 
-    def probabilities_of(self, layer: Any) -> LayerProbabilities | None:
+    def probabilities_of(self, layer: Any) -> ClassProbabilities | None:
         """The probabilities of a prediction, if they were kept.
 
         Parameters
@@ -111,12 +91,12 @@ class LayerRegistry(QObject):
 
         Returns
         -------
-        LayerProbabilities or None
+        ClassProbabilities or None
             With ``.maps`` of ``(classes, *shape of the layer)``. None for other layers.
         """
         return self._maps.get(unwrapped(layer))
 
-    def keep_probabilities(self, layer: Any, maps: LayerProbabilities | None) -> None:
+    def keep_probabilities(self, layer: Any, maps: ClassProbabilities | None) -> None:
         """Store the probabilities of a layer, as long as the layer exists; None removes them."""
         layer = unwrapped(layer)
         before = self._maps.pop(layer, None)

@@ -1,11 +1,12 @@
 """Notification of changed pixels."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 if TYPE_CHECKING:
+    from napari.components import Dims, ViewerModel
     from napari.layers import Labels
 
 
@@ -19,7 +20,7 @@ class LayerWatcher(QObject):
     painted = Signal()  # pixels have changed
     redrawn = Signal()  # pixels may have changed
 
-    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+    def __init__(self, viewer: "ViewerModel", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._dims = viewer.dims
         self._slice: object = None
@@ -50,11 +51,31 @@ class LayerWatcher(QObject):
             self.redrawn.emit()
 
     def _current_slice(self) -> object:
-        """Displayed dimensions and slice of the layer; dimensions counted from the last."""
-        if self.layer is None:
-            return None
-        dims = self._dims
-        shown = [i - dims.ndim for i in dims.displayed]
-        hidden = {i - dims.ndim: dims.point[i] for i in dims.not_displayed}
-        first = -self.layer.ndim
-        return [i for i in shown if i >= first], {i: x for i, x in hidden.items() if i >= first}
+        return None if self.layer is None else displayed_slice(self._dims, self.layer)
+
+
+class EditCounter:
+    """Counts how often the pixels of a Labels layer may have changed; can be read in any thread."""
+
+    def __init__(self, viewer: "ViewerModel", layer: "Labels") -> None:
+        self.count = 0
+        self._dims, self._layer = viewer.dims, layer
+        self._slice = displayed_slice(self._dims, layer)
+        layer.events.paint.connect(self._on_painted)
+        layer.events.data.connect(self._on_painted)
+        layer.events.set_data.connect(self._on_redrawn)
+
+    def _on_painted(self) -> None:
+        self.count += 1
+
+    def _on_redrawn(self) -> None:
+        before, self._slice = self._slice, displayed_slice(self._dims, self._layer)
+        self.count += before == self._slice
+
+
+def displayed_slice(dims: "Dims", layer: "Labels") -> tuple[list[int], dict[int, float]]:
+    """Displayed dimensions and slice of a layer; dimensions counted from the last."""
+    first = -layer.ndim
+    shown = [i - dims.ndim for i in dims.displayed]
+    hidden = {i - dims.ndim: dims.point[i] for i in dims.not_displayed}
+    return [i for i in shown if i >= first], {i: x for i, x in hidden.items() if i >= first}

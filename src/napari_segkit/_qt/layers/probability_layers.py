@@ -4,19 +4,20 @@ from typing import Any
 
 from napari.utils.colormaps import Colormap
 
+from napari_segkit.images.classes import ClassProbabilities
 from napari_segkit.images.layer_metadata import LayerMetadata
 
-from .layer_registry import LayerProbabilities
 from .snapshots import placement
 from .unwrap_proxy import unwrapped
 
 KIND = "probability"
 
 
-def show_probabilities(viewer: Any, layer: Any, probabilities: LayerProbabilities) -> list[Any]:
+def show_probabilities(viewer: Any, layer: Any, probabilities: ClassProbabilities) -> list[Any]:
     """Add or update an Image layer per class, in its colour; return them in class order."""
     viewer, layers = unwrapped(viewer), find_probability_layers(viewer, str(layer.unique_id))
-    for c, pixels in zip(probabilities.classes, probabilities.maps, strict=True):
+    for position, c in enumerate(probabilities.classes):
+        pixels = probabilities.maps[position]
         if c.value in layers:
             layers[c.value].data = pixels
             continue

@@ -1,58 +1,38 @@
-"""Labels layers for painting and for results."""
+"""Labels layers for painting, and the writer of results."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
-from numpy.typing import NDArray
 
 from napari_segkit.evaluation.slab_reader import slabs
 from napari_segkit.images.axes_image import as_image
-from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.classes import ClassProbabilities, LabelClass
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.images.types import AnyArray, LazyArray
 
-from .snapshots import Snapshot, placement, without_channels
+from .layer_classes import read_classes, show_classes
+from .layer_registry import LayerRegistry
+from .layer_watcher import EditCounter
+from .snapshots import Placement, Snapshot, placement, without_channels
 from .unwrap_proxy import unwrapped
 
-OTHER_COLOR = "#bbbbbb"  # values that are no class
-COLORED_UP_TO = 2**16  # above, napari needs numba to colour single values
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from napari_segkit.label_result import LabelResult
+
+PREDICTION, SUPERPIXELS = "prediction", "superpixels"
+SUPERPIXEL_OPACITY = 0.4
+SUPERPIXEL_COLORS: dict[int | None, str] = {0: "transparent", None: "#ffd92f"}
 
 
-def set_class_names(layer: Any, classes: Iterable[LabelClass], forget: Iterable[int] = ()) -> None:
-    """Name label values in a layer's features, remove the rows of `forget`, and keep all else."""
-    names = {c.value: c.name for c in classes}
-    table = layer.features
-    values = table.get("index", table.index).tolist()
-    added = sorted(names.keys() - set(values))
-    table = table.reset_index(drop=True).reindex(range(len(values) + len(added)))
-    table["index"] = values = [*values, *added]
-    column = "name" if "name" in table else "class"
-    before = table[column].tolist() if column in table else [None] * len(values)
-    column_names = [names.get(v, name) for v, name in zip(values, before, strict=True)]
-    table["name"] = pd.Series(column_names, dtype=object)
-    remaining = ~table["index"].isin(list(forget))
-    layer.features = table[remaining].reset_index(drop=True)
-
-
-def set_class_colors(layer: Any, classes: Iterable[LabelClass]) -> None:
-    """Colour label values; custom colours of other values stay, the rest become grey."""
-    colors: dict[int | None, Any] = {None: OTHER_COLOR, 0: "transparent"}
-    colors |= custom_colors(layer) | {c.value: c.color for c in classes if c.value != 0}
-    values = [value for value in colors if value is not None]
-    value_range = max(map(abs, values)) * (2 if min(values) < 0 else 1)
-    if value_range <= COLORED_UP_TO:
-        layer.colormap = DirectLabelColormap(color_dict=colors)
-
-
-def custom_colors(layer: Any) -> dict[int | None, Any]:
-    """Individually chosen colours of a layer's label values."""
-    return dict(getattr(layer.colormap, "color_dict", {}))
-
-
-def new_labels(viewer: Any, image: Any, axes: str | None = None) -> Any:
+def new_labels(viewer: ViewerModel, image: Image, axes: str | None = None) -> Labels:
     """Add an empty uint8 Labels layer with the transforms and dimensions of an image, without C."""
     image = unwrapped(image)
     axes_image = as_image(image, axes)
@@ -61,92 +41,202 @@ def new_labels(viewer: Any, image: Any, axes: str | None = None) -> Any:
     return unwrapped(viewer).add_labels(empty, name=f"{image.name} labels", **transform)
 
 
-def write_labels(
-    viewer: Any,
-    source: Snapshot,
-    labels: NDArray[Any],
-    *,
-    classes: Sequence[LabelClass],
-    provenance: Mapping[str, Any],
-    axes: str,
-    name: str | None = None,
-    kind: str = "prediction",
-    table: pd.DataFrame | None = None,
-) -> Any:
-    """Show a result in the layer of the last such result, or in a new layer.
+class LayerWriter:
+    """Writes a result to the layer of the last such result of its source, or to a new layer.
 
-    A layer that was painted on or renamed since is left alone. An updated layer keeps its mode,
-    and its colours and names of unchanged classes. Results of different `kind` get different
-    layers. `labels` have the source's dimensions without C and become the layer's own array;
-    `axes` are those of the source's data; `table` has a row per object with a column "index", and
-    becomes the features of a layer with napari's colours.
+    A layer that was painted on, renamed or copied since is left alone. An updated layer keeps its
+    mode, and its colours and names of unchanged classes. Results of different kinds get different
+    layers. Make it on the window's thread when the work starts.
+
+    Parameters
+    ----------
+    registry : LayerRegistry
+        Of the viewer; a `Session` is one. Gets the objects and probabilities of the result.
+    source : Snapshot
+        Layer that the result is made from, with its transforms.
+    kind : str
+        Kind of result, such as "refined"; with objects it becomes "objects" or "panoptic". Only
+        a "prediction" replaces the probabilities of the layer.
+    name : str, optional
+        Name of a new layer. None: the name of the source and the kind.
+    colors_of : Labels, optional
+        Layer whose class names and colours the result takes over.
+    measured : bool
+        Whether the features of objects include measurements.
     """
-    viewer = unwrapped(viewer)
-    transform = placement(source, without_channels(source, axes))
-    layer = _last_result(viewer, source, kind, labels.ndim)
-    if layer is None:
-        name = name or f"{source.name} {kind}"
-        metadata = LayerMetadata(kind).as_metadata()  # the docks read it when the layer is added
-        layer = viewer.add_labels(labels, name=name, metadata=metadata, **transform)
-    else:
-        _replace_data(layer, labels, transform)
-    if table is None:
-        _show_classes(layer, classes)
-    else:
-        layer.features = table.copy()  # may be edited in napari's table
-    if "nifti" in source.metadata:  # for saving with the same affine
-        layer.metadata["nifti"] = source.metadata["nifti"]
-    LayerMetadata(
-        kind,
-        source.unique_id,
-        layer_identity(layer),
-        tuple(classes),
-        fingerprint(labels),
-        provenance,
-    ).store(layer)
-    return layer
+
+    def __init__(
+        self,
+        registry: LayerRegistry,
+        source: Snapshot,
+        kind: str = PREDICTION,
+        *,
+        name: str | None = None,
+        colors_of: Labels | None = None,
+        measured: bool = False,
+    ) -> None:
+        self._registry, self._source = registry, source
+        self._kind, self._name = kind, name
+        self._colors_of, self._measured = colors_of, measured
+        self._prepared: _Prepared | None = None
+        viewer = registry.viewer
+        self._earlier = [
+            _EarlierLayer(viewer, layer)
+            for layer in (() if viewer is None else reversed(viewer.layers))
+            if LayerMetadata.of(layer).source == source.unique_id and isinstance(layer, Labels)
+        ]
+
+    def prepare(self, result: "LabelResult") -> None:
+        """Read all pixels of the result and of the layer that it may replace; slow.
+
+        Parameters
+        ----------
+        result : LabelResult
+            As `write` will get it.
+        """
+        kind, labels, table = self._kind, result.labels, None
+        if result.objects is not None:
+            labels = labels.copy()  # the layer may be painted on, the objects stay
+            table = result.objects.measured() if self._measured else result.objects.table
+            kind = "panoptic" if "kind" in table else "objects"
+        earlier = next((e for e in self._earlier if e.read(kind, labels.ndim)), None)
+        self._prepared = _Prepared(kind, labels, table, fingerprint(labels), earlier)
+
+    def write(self, result: "LabelResult") -> Labels | None:
+        """Show the result, on the window's thread.
+
+        Parameters
+        ----------
+        result : LabelResult
+            After `prepare`. Its labels have the dimensions of the source without C.
+
+        Returns
+        -------
+        Labels or None
+            The new or updated layer; None if the viewer is closed.
+        """
+        prepared, self._prepared = self._prepared, None
+        if self._registry.viewer is None or prepared is None:
+            return None
+        layer = self._show(prepared, placement(self._source, self._kept_dimensions(result)))
+        classes = self._classes(result)
+        if prepared.table is None:
+            show_classes(layer, classes)
+        else:
+            layer.features = prepared.table.copy()  # may be edited in napari's table
+        if "nifti" in self._source.metadata:  # for saving with the same affine
+            layer.metadata["nifti"] = self._source.metadata["nifti"]
+        provenance = dict(result.provenance)
+        if result.objects is not None:
+            provenance["objects"] = asdict(result.objects.config)
+        LayerMetadata(
+            prepared.kind,
+            self._source.unique_id,
+            layer_identity(layer),
+            classes,
+            prepared.fingerprint,
+            provenance,
+        ).store(layer)
+        self._keep(layer, result)
+        return layer
+
+    def _show(self, prepared: "_Prepared", transform: Placement) -> Labels:
+        """Replace the pixels of the earlier layer, or add a layer."""
+        viewer, earlier, kind = self._registry.viewer, prepared.earlier, prepared.kind
+        if earlier is not None and earlier.layer in viewer.layers and earlier.is_unchanged():
+            _replace_data(earlier.layer, prepared.labels, transform)
+            return earlier.layer
+        title = "objects" if prepared.table is not None else kind
+        layer = viewer.add_labels(
+            prepared.labels,
+            name=self._name or f"{self._source.name} {title}",
+            metadata=LayerMetadata(kind).as_metadata(),  # the docks read it when it is added
+            **transform,
+        )
+        if kind == SUPERPIXELS:
+            layer.contour = 1  # keeps the image and painted labels visible
+            layer.colormap = DirectLabelColormap(color_dict=SUPERPIXEL_COLORS)
+            layer.opacity = SUPERPIXEL_OPACITY
+        return layer
+
+    def _classes(self, result: "LabelResult") -> tuple[LabelClass, ...]:
+        """The classes of the result, named and coloured as on the layer of `colors_of`."""
+        layer, values = self._colors_of, {c.value for c in result.classes}
+        if layer is None or layer not in self._registry.viewer.layers:
+            return result.classes
+        return tuple(c for c in read_classes(layer, values) if c.value in values)
+
+    def _keep(self, layer: Labels, result: "LabelResult") -> None:
+        """Store the objects and the probabilities of a layer."""
+        if result.objects is not None:
+            self._registry.keep_objects(layer, result.objects)
+        if self._kind != PREDICTION:  # objects that are selected again keep the probabilities
+            return
+        maps = None
+        if result.probabilities is not None:
+            maps = ClassProbabilities(result.probabilities, result.classes, result.axes)
+        self._registry.keep_probabilities(layer, maps)
+
+    def _kept_dimensions(self, result: "LabelResult") -> list[int]:
+        """Dimensions of the source that the labels have: all but C."""
+        missing = self._source.ndim - result.labels.ndim
+        image = result.provenance.get("image")
+        if missing and isinstance(image, Mapping):
+            return without_channels(self._source, image["axes"])
+        return list(range(missing, self._source.ndim))
 
 
-def fingerprint(labels: Any) -> str:
-    """A short text that changes with any pixel."""
+@dataclass(frozen=True)
+class _Prepared:
+    """What is computed of a result before it is shown."""
+
+    kind: str
+    labels: AnyArray  # become the layer's own array
+    table: "DataFrame | None"  # features, with a row per object
+    fingerprint: str
+    earlier: "_EarlierLayer | None"  # may be updated
+
+
+class _EarlierLayer:
+    """A layer that a result may replace, unless it is edited."""
+
+    def __init__(self, viewer: ViewerModel, layer: Labels) -> None:
+        self.layer = layer
+        self._edits = EditCounter(viewer, layer)
+        self._edits_when_read = 0
+
+    def read(self, kind: str, ndim: int) -> bool:
+        """Whether it holds a result of this kind as it was written; reads all its pixels."""
+        self._edits_when_read = self._edits.count
+        metadata, layer = LayerMetadata.of(self.layer), self.layer
+        return (
+            (metadata.kind, metadata.layer, layer.ndim) == (kind, layer_identity(layer), ndim)
+        ) and metadata.fingerprint == fingerprint(layer.data)
+
+    def is_unchanged(self) -> bool:
+        """Whether it was neither edited nor renamed since it was read."""
+        same_layer = LayerMetadata.of(self.layer).layer == layer_identity(self.layer)
+        return same_layer and self._edits.count == self._edits_when_read
+
+
+def fingerprint(labels: LazyArray) -> str:
+    """A short text that changes with any pixel; slow for many pixels."""
     checksum = 0
-    for slab in slabs(labels) if labels.size else ():
+    for slab in slabs(labels) if 0 not in labels.shape else ():
         checksum = zlib.crc32(np.ascontiguousarray(labels[slab]).data, checksum)
     return f"{labels.dtype} {labels.shape} {checksum:08x}"
 
 
-def _last_result(viewer: Any, source: Snapshot, kind: str, ndim: int) -> Any:
-    """The newest layer with a result of this source that was not painted on, copied or renamed."""
-    for layer in reversed(viewer.layers):
-        metadata = LayerMetadata.of(layer)
-        matches = (metadata.source, metadata.kind) == (source.unique_id, kind)
-        matches = matches and metadata.layer == layer_identity(layer)
-        matches = matches and layer.ndim == ndim
-        if matches and metadata.fingerprint == fingerprint(layer.data):
-            return layer
-    return None
-
-
-def layer_identity(layer: Any) -> tuple[str, str]:
+def layer_identity(layer: Labels) -> tuple[str, str]:
     """What a duplicated or renamed layer does not share."""
     return str(layer.unique_id), layer.name
 
 
-def _show_classes(layer: Any, classes: Sequence[LabelClass]) -> None:
-    """Write only the classes that differ from those written last; the rest may have been edited."""
-    shown = {c.value: c for c in LayerMetadata.of(layer).classes}
-    changed = [c for c in classes if shown.pop(c.value, None) != c]
-    if changed or shown:
-        set_class_names(layer, changed, forget=shown)
-        set_class_colors(layer, changed)
-
-
-def _replace_data(layer: Any, labels: NDArray[Any], transform: dict[str, Any]) -> None:
+def _replace_data(layer: Labels, labels: AnyArray, transform: Placement) -> None:
     mode = layer.mode
     layer.data = labels
-    before = placement(layer)
-    for name, value in transform.items():
-        if not _equal(before[name], value):
+    for (name, value), before in zip(transform.items(), placement(layer).values(), strict=True):
+        if not _equal(before, value):
             setattr(layer, name, value)
     layer.editable = False  # clears the undo history, which holds pixels of the old array
     layer.editable = True

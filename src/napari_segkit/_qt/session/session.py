@@ -1,15 +1,14 @@
 """State and background work shared by the docks and the console of one viewer."""
 
-import logging
 import weakref
-from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
+from napari.layers import Image, Labels, Layer
+from napari.viewer import Viewer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QWidget
 
-from napari_segkit._qt.layers.layer_registry import LayerRegistry
+from napari_segkit._qt.layers.refine_layers import refine_source
+from napari_segkit._qt.layers.result_layers import SUPERPIXELS, LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit.config import (
@@ -19,19 +18,21 @@ from napari_segkit.config import (
     TileConfig,
     TrainConfig,
 )
+from napari_segkit.jobs.predict import predict_job
+from napari_segkit.jobs.refine import RefineRequest, SoftLabelOptions, Truth, refine_job
+from napari_segkit.jobs.superpixels import superpixel_job
 
-from .predict_job import PredictionWriter, with_object_tables
-from .progress_bar import Progress
-from .refine_job import RefineRequest, RefineWriter, refine_steps
-from .refine_source import SoftLabelOptions, refine_source
-from .superpixel_job import SuperpixelWriter, superpixel_steps
+from .runner import Runner
 from .task import Task
 
-LOG = logging.getLogger(__name__)
-_sessions: "weakref.WeakKeyDictionary[Any, Session]" = weakref.WeakKeyDictionary()
+if TYPE_CHECKING:
+    from napari_segkit.segmenter import Segmenter
+    from napari_segkit.trained_model import TrainedModel
+
+_sessions: "weakref.WeakKeyDictionary[Viewer, Session]" = weakref.WeakKeyDictionary()
 
 
-def session(viewer: Any) -> "Session":
+def session(viewer: Viewer) -> "Session":
     """The session of a viewer: the segmenter of its docks, and its background work.
 
     Parameters
@@ -56,7 +57,7 @@ def session(viewer: Any) -> "Session":
     return _sessions[viewer]
 
 
-class Session(LayerRegistry):
+class Session(Runner):
     """Segmenter and background work of one viewer; use `session(viewer)` to get it.
 
     Parameters
@@ -76,21 +77,16 @@ class Session(LayerRegistry):
 
     segmenter_changed = Signal()
     config_changed = Signal()
-    busy_changed = Signal(bool)
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer)
-        self._segmenter: Any = None
+        self._segmenter: Segmenter | None = None
         self._config = TrainConfig()
-        self._task: Task | None = None
-        self._title = ""
-        self._progress: Progress | None = None
-        self._trained_before: Any = None
-        self._unreported_error: Exception | None = None
-        viewer.window.main_menu.window().destroyed.connect(self._on_window_closed)
+        self._trained_before: TrainedModel | None = None
+        self.busy_changed.connect(self._on_busy)
 
     @property
-    def segmenter(self) -> Any:
+    def segmenter(self) -> "Segmenter":
         """The `Segmenter` that the docks use."""
         if self._segmenter is None:
             from napari_segkit.segmenter import Segmenter
@@ -99,7 +95,7 @@ class Session(LayerRegistry):
         return self._segmenter
 
     @segmenter.setter
-    def segmenter(self, segmenter: Any) -> None:
+    def segmenter(self, segmenter: "Segmenter") -> None:
         if segmenter is not self._segmenter:
             self._segmenter = segmenter
             self.segmenter_changed.emit()
@@ -115,57 +111,9 @@ class Session(LayerRegistry):
             self._config = config
             self.config_changed.emit()
 
-    @property
-    def task(self) -> Task | None:
-        """The running task, or None."""
-        return self._task
-
-    def run(self, steps: Generator[Any, None, Any], *, title: str = "SegKit") -> Task:
-        """Run a generator in the background, with progress and Cancel in napari's activity dock.
-
-        The window stays responsive. The generator's result arrives in the task's signal
-        `returned`; an error is shown as a napari notification, unless a dock shows it.
-
-        Parameters
-        ----------
-        steps : generator
-            Such as ``segmenter.train_epochs(image, labels)`` or
-            ``segmenter.predict_tiles(image)``.
-        title : str
-            Title in the activity dock.
-
-        Returns
-        -------
-        Task
-            With `stop()` and the signals `yielded`, `returned`, `errored`, `finished`.
-
-        Raises
-        ------
-        TypeError
-            If `steps` is not a generator.
-        ValueError
-            If another task is running.
-        """
-        if self._task is not None:
-            raise ValueError(
-                f"{self._title} is still running: wait until it ends, or stop it "
-                "with session(viewer).stop() or Cancel in the activity dock."
-            )
-        task = Task(_leaving_a_core(steps) if isinstance(steps, Generator) else steps)
-        task.yielded.connect(self._on_yielded)
-        task.errored.connect(self._on_errored)
-        task.finished.connect(self._on_finished)
-        task.setObjectName(title)
-        self._task, self._title = task, title
-        self._trained_before = self._trained()
-        self.busy_changed.emit(True)  # before: napari processes events while it makes its bar
-        self._progress = Progress(title, task.stop)
-        task.start()
-        return task
-
     def predict(
         self,
-        image: Any,
+        image: Image,
         tile: TileConfig | None = None,
         *,
         axes: str | None = None,
@@ -191,26 +139,32 @@ class Session(LayerRegistry):
         Returns
         -------
         Task
-            Already running. The signal ``task.writer.written`` sends the new or updated layer.
+            Already running. The signal ``task.written`` sends the new or updated layer.
         """
         source = snapshot(image)
-        steps = self.segmenter.predict_tiles(
-            source, tile, axes=axes, objects=objects, refine=refine, probabilities=probabilities
+        job = predict_job(
+            self.segmenter,
+            source,
+            tile,
+            axes=axes,
+            objects=objects,
+            refine=refine,
+            probabilities=probabilities,
         )
-        task = self.run(with_object_tables(steps), title=f"Predict {source.name}")
-        task.writer = PredictionWriter(task, self, source, self.segmenter.classes)
-        return task
+        return self.run(job, writer=LayerWriter(self, source))
 
     def refine(
         self,
-        layer: Any,
-        image: Any = None,
+        layer: Layer,
+        image: Image | None = None,
         config: RefineConfig | None = None,
         *,
         start: str | None = None,
         axes: str | None = None,
         certainty: float = 0.8,
         unlabelled: int | None = None,
+        truth: Labels | None = None,
+        truth_unlabelled: int | None = None,
     ) -> Task:
         """Refine a layer in the background; the result becomes another Labels layer.
 
@@ -232,41 +186,41 @@ class Session(LayerRegistry):
             Probability that a label is correct, for ``start="labels"``.
         unlabelled : int or None
             Label value without information, for ``start="labels"``.
+        truth : napari.layers.Labels, optional
+            Ground truth: the result then has the metrics `before` and `after` the refinement.
+        truth_unlabelled : int or None
+            Label value of the truth that is left out of the metrics.
 
         Returns
         -------
         Task
-            Already running. The signal ``task.writer.written`` sends the layer and the result.
+            Already running. The signal ``task.written`` sends the new or updated layer.
         """
-        source = refine_source(self, layer, start, SoftLabelOptions(certainty, unlabelled))
-        config = self.segmenter.refine if config is None else config
-        request = RefineRequest(source, image, config, axes, self.segmenter.device)
-        return self.run_refinement(request)
-
-    def run_refinement(self, request: RefineRequest) -> Task:
-        """Refine as `refine` does, and compare with a truth if the request has one.
-
-        Parameters
-        ----------
-        request : RefineRequest
-            Input and settings.
-
-        Returns
-        -------
-        Task
-            Already running. The signal ``task.writer.written`` sends the layer and the result.
-        """
-        frozen = request.frozen()
-        task = self.run(refine_steps(frozen), title=f"Refine {frozen.source.layer.name}")
-        task.writer = RefineWriter(task, self)
-        return task
+        options = SoftLabelOptions(certainty, unlabelled)
+        source = refine_source(self, layer, start, options, copied=True)
+        request = RefineRequest(
+            source,
+            None if image is None else snapshot(image),
+            self.segmenter.refine if config is None else config,
+            axes,
+            self.segmenter.device,
+            None if truth is None else Truth(snapshot(truth), truth_unlabelled),
+        )
+        writer = LayerWriter(
+            self,
+            snapshot(layer, pixels=False),
+            "refined",
+            name=f"{layer.name} refined",
+            colors_of=unwrapped(layer) if source.start == "labels" else None,
+        )
+        return self.run(refine_job(request), writer=writer)
 
     def superpixels(
         self,
-        image: Any,
+        image: Image,
         config: SuperpixelConfig | None = None,
         *,
-        mask: Any = None,
+        mask: Labels | None = None,
         axes: str | None = None,
     ) -> Task:
         """Compute superpixels of an image in the background; they become a Labels layer.
@@ -281,67 +235,17 @@ class Session(LayerRegistry):
         Returns
         -------
         Task
-            Already running. The signal ``task.writer.written`` sends the new or updated layer.
+            Already running. The signal ``task.written`` sends the new or updated layer.
         """
         source, inside = snapshot(image), None if mask is None else snapshot(mask)
-        steps = superpixel_steps(source, config or SuperpixelConfig(), axes, inside)
-        task = self.run(steps, title=f"Superpixels of {source.name}")
-        task.writer = SuperpixelWriter(task, self)
-        return task
+        job = superpixel_job(source, config, mask=inside, axes=axes)
+        return self.run(job, writer=LayerWriter(self, source, SUPERPIXELS))
 
-    def stop(self) -> None:
-        """Stop the running task after its current step; a stopped training keeps its model."""
-        if self._task is not None:
-            self._task.stop()
+    def _trained(self) -> "TrainedModel | None":
+        return None if self._segmenter is None else self._segmenter.trained
 
-    def mark_error_shown(self, widget: QWidget) -> None:
-        """Suppress the notification of the task's error, if the widget that shows it is in view.
-
-        Call it in a slot of ``task.errored``.
-        """
-        if widget.isVisible():
-            self._unreported_error = None
-
-    def _trained(self) -> Any:
-        return getattr(self._segmenter, "trained", None)
-
-    def _on_yielded(self, step: Any) -> None:
-        if self._progress is not None:
-            self._progress.show(step)
-
-    def _on_errored(self, error: Exception) -> None:
-        if not isinstance(error, ValueError | TypeError):
-            LOG.error("%s failed", self._title, exc_info=error)
-        self._unreported_error = error
-
-    def _on_finished(self) -> None:
-        self._notify_error()
-        self._close_progress()
-        before, self._trained_before = self._trained_before, None
-        self._task = None
-        if self._trained() is not before:
+    def _on_busy(self, busy: bool) -> None:
+        """Announce a model that the task has trained."""
+        before, self._trained_before = self._trained_before, self._trained() if busy else None
+        if not busy and self._trained() is not before:
             self.segmenter_changed.emit()
-        self.busy_changed.emit(False)
-
-    def _notify_error(self) -> None:
-        """Show an error that no dock has shown, unless the window is closed."""
-        error, self._unreported_error = self._unreported_error, None
-        if error is not None and self._progress is not None:
-            show_error(str(error) or f"{self._title} failed: {type(error).__name__}.")
-
-    def _on_window_closed(self) -> None:
-        self.stop()
-        self._close_progress()
-
-    def _close_progress(self) -> None:
-        progress, self._progress = self._progress, None
-        if progress is not None:
-            progress.close()
-
-
-def _leaving_a_core(steps: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
-    """The same steps, with one core left to the window; imports torch in the worker thread."""
-    from napari_segkit.devices import leave_a_core
-
-    leave_a_core()
-    return (yield from steps)

@@ -4,12 +4,17 @@ import atexit
 import threading
 import traceback
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+if TYPE_CHECKING:
+    from napari_segkit.steps import Writer
+
+Steps: TypeAlias = Generator[object, Any, object]
+Prepare: TypeAlias = Callable[[Any], None]
 POLL_MILLISECONDS = 66
 EXIT_SECONDS = 10.0
 
@@ -17,35 +22,44 @@ EXIT_SECONDS = 10.0
 class _Worker(threading.Thread):
     """Worker thread. It uses no Qt: the task's timer polls `latest` and `outcome`."""
 
-    def __init__(self, steps: Generator[Any, None, Any]) -> None:
+    def __init__(self, steps: Steps, at_start: Callable[[], None], prepare: Prepare) -> None:
         super().__init__(name="segkit task", daemon=True)
         self.stopping = threading.Event()
-        self.latest: deque[Any] = deque(maxlen=1)
-        self.outcome: deque[tuple[str, Any]] = deque(maxlen=1)
-        self._steps: Generator[Any, None, Any] | None = steps
+        self.commands: deque[object] = deque()
+        self.latest: deque[object] = deque(maxlen=1)
+        self.outcome: deque[tuple[str, object]] = deque(maxlen=1)
+        self._work: tuple[Steps, Callable[[], None], Prepare] | None = steps, at_start, prepare
 
     def run(self) -> None:
-        steps, self._steps = self._steps, None
-        assert steps is not None
+        work, self._work = self._work, None
+        assert work is not None
         try:
-            self._iterate(steps)
+            self._iterate(*work)
         except Exception as error:  # noqa: BLE001
             traceback.clear_frames(error.__traceback__)  # frames hold images and networks
             self.outcome.append(("errored", error))
 
-    def _iterate(self, steps: Generator[Any, None, Any]) -> None:
+    def _iterate(self, steps: Steps, at_start: Callable[[], None], prepare: Prepare) -> None:
+        at_start()
+        command = None  # a generator takes none before its first step
         with closing(steps):
             while not self.stopping.is_set():
                 try:
-                    self.latest.append(next(steps))
+                    self.latest.append(steps.send(command))
                 except StopIteration as end:
+                    prepare(end.value)
                     self.outcome.append(("returned", end.value))
                     return
+                command = self.commands.popleft() if self.commands else None
 
     def abandon(self) -> None:
         """Stop, without a listener."""
         self.stopping.set()
         _running.pop(self, None)
+
+
+def _nothing(*_: object) -> None:
+    """Stand in for what a task does not need."""
 
 
 _running: dict[_Worker, "Task"] = {}  # a started task lives until it has finished
@@ -64,32 +78,48 @@ class Task(QObject):
         ``segmenter.train_epochs(image, labels)``.
     parent : QObject, optional
         When it is destroyed, the work stops after its current step.
+    writer : Writer, optional
+        Where the result goes: its `prepare` is called in the worker thread, its `write` on the
+        thread that made the task.
+    at_start : callable, optional
+        Called first in the worker thread.
 
     Attributes
     ----------
     yielded : Signal(object)
         The latest step.
+    written : Signal(object)
+        What the writer has written, such as the new or updated layer; sent before `returned`.
     returned : Signal(object)
         The generator's return value; not sent if it was stopped.
     errored : Signal(object)
-        The exception that ended it.
+        The exception that ended it, or that kept its result from being written.
     finished : Signal()
         It has ended, for whatever reason.
     """
 
     yielded = Signal(object)
+    written = Signal(object)
     returned = Signal(object)
     errored = Signal(object)
     finished = Signal()
 
-    def __init__(self, steps: Generator[Any, None, Any], parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        steps: Steps,
+        parent: QObject | None = None,
+        *,
+        writer: "Writer[Any, object] | None" = None,
+        at_start: Callable[[], None] = _nothing,
+    ) -> None:
         if not isinstance(steps, Generator):
             raise TypeError(
                 f"Expected a generator, got a {type(steps).__name__}: give a generator that has "
                 "not run yet, such as segmenter.train_epochs(image, labels)."
             )
         super().__init__(parent)
-        self._worker = _Worker(steps)
+        self._writer = writer
+        self._worker = _Worker(steps, at_start, writer.prepare if writer else _nothing)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(POLL_MILLISECONDS)
@@ -97,9 +127,9 @@ class Task(QObject):
         self.destroyed.connect(self._worker.abandon)
 
     @property
-    def delivery(self) -> Any:
-        """Former name of `writer`, which a task that writes a layer has."""
-        return self.writer
+    def writer(self) -> "Task":
+        """The task itself: ``task.writer.written`` is ``task.written``."""
+        return self
 
     @property
     def is_running(self) -> bool:
@@ -115,6 +145,16 @@ class Task(QObject):
     def stop(self) -> None:
         """Stop after the current step, and close the generator."""
         self._worker.stopping.set()
+
+    def send(self, command: object) -> None:
+        """Send a command to the generator, which gets it with its next step.
+
+        Parameters
+        ----------
+        command : object
+            What the work understands; other work ignores it.
+        """
+        self._worker.commands.append(command)
 
     def wait(self, seconds: float) -> bool:
         """Block until the thread has ended, for at most `seconds`.
@@ -144,9 +184,22 @@ class Task(QObject):
     def _end(self) -> None:
         _running.pop(self._worker, None)
         if self._worker.outcome:
-            name, value = self._worker.outcome.pop()
+            name, value = self._written(*self._worker.outcome.pop())
             getattr(self, name).emit(value)
         self.finished.emit()
+
+    def _written(self, name: str, value: object) -> tuple[str, object]:
+        """Write the result, if there is one; gives the outcome, which is now also an error."""
+        writer, self._writer = self._writer, None
+        if name != "returned" or writer is None:
+            return name, value
+        try:
+            written = writer.write(value)
+        except Exception as error:  # noqa: BLE001
+            return "errored", error
+        if written is not None:
+            self.written.emit(written)
+        return name, value
 
 
 @atexit.register

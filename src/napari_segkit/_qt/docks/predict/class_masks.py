@@ -1,19 +1,23 @@
 """Panel that turns the objects of chosen classes into masks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout
 from qtpy.QtWidgets import QWidget as Widget
+from superqt.utils import signals_blocked
 
-from napari_segkit._qt.layers.result_layers import write_labels
+from napari_segkit._qt.layers.result_layers import LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.fields import ChoiceField
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.label_result import LabelResult
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
@@ -62,13 +66,12 @@ class ClassMasks(Widget):
     def set_objects(self, layer: Any, objects: "Objects | None") -> None:
         """List the classes of these objects; ticks are kept, new classes are ticked."""
         unticked = {i.data(VALUE_ROLE) for i in self.list.entries()} - set(self.chosen)
-        blocked = self.list.blockSignals(True)
-        self.list.clear()
-        for label_class, count in count_by_class(objects):
-            item = QListWidgetItem(f"{label_class.name} ({count:,})", self.list)
-            item.setData(VALUE_ROLE, label_class.value)
-            item.setCheckState(UNTICKED if label_class.value in unticked else TICKED)
-        self.list.blockSignals(blocked)
+        with signals_blocked(self.list):
+            self.list.clear()
+            for label_class, count in count_by_class(objects):
+                item = QListWidgetItem(f"{label_class.name} ({count:,})", self.list)
+                item.setData(VALUE_ROLE, label_class.value)
+                item.setCheckState(UNTICKED if label_class.value in unticked else TICKED)
         self.list.updateGeometry()
         self._layer = layer
         self._update_state()
@@ -79,11 +82,22 @@ class ClassMasks(Widget):
         objects = layer and self._session.objects_of(layer)
         if objects and self.chosen:
             as_one = self.mode.value() == MERGED
-            self._background.submit(merge_classes, layer, objects, self.chosen, as_one=as_one)
+            classes = mask_classes(objects, self.chosen, as_one=as_one)
+            provenance, axes = LayerMetadata.of(layer).provenance, objects.image.label_axes
+            result = LabelResult(objects.labels, axes, classes, provenance)
+            writer = LayerWriter(
+                self._session,
+                snapshot(layer, pixels=False),
+                f"masks of {[(c.value, c.name) for c in classes[1:]]}",
+                name=f"{layer.name}: {_class_names(classes[1:])}",
+            )
+            self._background.submit(partial(_merge, objects, self.chosen, as_one, result, writer))
 
-    def _on_masks(self, result: Any) -> None:
-        if self._session.viewer is not None:
-            self.written.emit(_write_masks(self._session.viewer, *result))
+    def _on_masks(self, outcome: tuple[LabelResult, LayerWriter]) -> None:
+        result, writer = outcome
+        layer = writer.write(result)
+        if layer is not None:
+            self.written.emit(layer)
 
     def _update_state(self) -> None:
         self.button.setEnabled(bool(self.chosen))
@@ -126,33 +140,27 @@ def count_by_class(objects: "Objects | None") -> list[tuple[LabelClass, int]]:
     return [(classes[int(v)], int(n)) for v, n in zip(values, counts, strict=True)]
 
 
-def merge_classes(
-    layer: Any, objects: "Objects", chosen: Sequence[int], *, as_one: bool
-) -> tuple[Any, str, NDArray[Any], tuple[LabelClass, ...]]:
-    """Return the layer, axes, mask and classes; slow for large images."""
-    labels = objects.combined(chosen, as_one=as_one)
+def mask_classes(
+    objects: "Objects", chosen: Sequence[int], *, as_one: bool
+) -> tuple[LabelClass, ...]:
+    """Background and the classes of the masks."""
     selected = [c for c in objects.classes if c.value in chosen]
     if as_one:
         selected = [LabelClass(1, _class_names(selected), selected[0].color)]
-    return layer, objects.image.label_axes, labels, (objects.classes[0], *selected)
+    return objects.classes[0], *selected
 
 
-def _write_masks(
-    viewer: Any, layer: Any, axes: str, labels: NDArray[Any], classes: Sequence[LabelClass]
-) -> Any:
-    """Write the masks; the layer of an earlier request for the same classes is updated."""
-    metadata, selected = layer.metadata.get("segkit", {}), classes[1:]
-    source = snapshot(layer, pixels=False)
-    return write_labels(
-        viewer,
-        source,
-        labels,
-        classes=classes,
-        provenance={k: v for k, v in metadata.items() if k not in ("classes", "fingerprint")},
-        axes=axes,
-        name=f"{source.name}: {_class_names(selected)}",
-        kind=f"masks of {[(c.value, c.name) for c in selected]}",
-    )
+def _merge(
+    objects: "Objects",
+    chosen: Sequence[int],
+    as_one: bool,
+    result: LabelResult,
+    writer: LayerWriter,
+) -> tuple[LabelResult, LayerWriter]:
+    """Put the masks into the result and prepare their layer; slow for large images."""
+    result = replace(result, labels=objects.combined(chosen, as_one=as_one))
+    writer.prepare(result)
+    return result, writer
 
 
 def _class_names(classes: Sequence[LabelClass]) -> str:

@@ -1,6 +1,7 @@
 """Buttons for the objects of a layer: boxes, measurements, features table."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
@@ -69,7 +70,7 @@ class ObjectActions(QWidget):
     def measure(self) -> None:
         """Measure the objects in the background."""
         if self.objects is not None:
-            self._background.submit(_measure, self._current_layer(), self.objects)
+            self._background.submit(partial(_measure, self._current_layer(), self.objects))
 
     def open_table(self) -> None:
         """Open the features table of napari below the canvas, for the layer."""

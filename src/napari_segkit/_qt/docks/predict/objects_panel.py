@@ -1,23 +1,25 @@
 """Panel of the Predict dock that filters objects and writes boxes, measurements and masks."""
 
 import weakref
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_segkit._qt.layers.box_layers import find_boxes, write_boxes
+from napari_segkit._qt.layers.result_layers import LayerWriter
+from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
-from napari_segkit._qt.session.predict_job import (
-    MEASURED,
-    FilteredObjects,
-    filter_objects,
-    update_objects_layer,
-)
 from napari_segkit._qt.widgets.dock import validation_error
 from napari_segkit._qt.widgets.forms import Form, Section
 from napari_segkit.config import ObjectConfig
+from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.jobs.predict import ObjectSelection, select_objects
+from napari_segkit.label_result import LabelResult
 from napari_segkit.models import kind_of, model_info
 
 from .class_masks import ClassMasks
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from napari_segkit.instances.results import Objects
     from napari_segkit.segmenter import Segmenter
 
+MEASURED = "extent"  # a column only of `Objects.measured`
 DEBOUNCE_MS = 250  # wait for further edits of a number
 MAX_LIVE_BOXES = 500  # redraw boxes automatically up to this number
 
@@ -122,9 +125,8 @@ class ObjectsPanel(QWidget):
             return
         self._layer_ref, self._objects_ref = weakref.ref(layer), weakref.ref(objects)
         if objects.config != self._requested or self.problem:  # not predicted here
-            blocked = self.form.blockSignals(True)
-            self.form.set_value(objects.config)
-            self.form.blockSignals(blocked)
+            with signals_blocked(self.form):
+                self.form.set_value(objects.config)
             self._requested = objects.config
             self.changed.emit()
         self._update_state()
@@ -145,27 +147,35 @@ class ObjectsPanel(QWidget):
 
     def _select(self) -> None:
         """Filter the candidates in the background."""
-        if self.objects is None:
+        layer, objects = self.layer, self.objects
+        if layer is None or objects is None:
             return
-        measured = MEASURED in self.layer.features
-        self._selector.submit(filter_objects, self.objects, self.form.value(), measured=measured)
+        metadata, axes = LayerMetadata.of(layer), objects.image.label_axes
+        prediction = LabelResult(layer.data, axes, objects.classes, metadata.provenance)
+        name = metadata.provenance.get("image", {}).get("name", layer.name)
+        source = replace(snapshot(layer, pixels=False), unique_id=metadata.source, name=name)
+        measured = MEASURED in layer.features
+        writer = LayerWriter(self.session, source, "objects", measured=measured)
+        self._selector.submit(partial(_select, objects, self.form.value(), prediction, writer))
 
-    def _on_selected(self, result: FilteredObjects) -> None:
-        layer = self.layer
-        if layer is None or self.objects is not result.before:
+    def _on_selected(self, outcome: tuple[ObjectSelection, LayerWriter]) -> None:
+        selection, writer = outcome
+        layer, objects = self.layer, selection.result.objects
+        if layer is None or objects is None or self.objects is not selection.before:
             return
         boxes = find_boxes(self.session.viewer, layer)
-        self._requested, self._objects_ref = result.objects.config, weakref.ref(result.objects)
-        if result.objects is not result.before:
-            layer = update_objects_layer(self.session, layer, result)
+        self._requested, self._objects_ref = objects.config, weakref.ref(objects)
+        if selection.is_new:
+            layer = writer.write(selection.result)
             self._layer_ref = weakref.ref(layer)
             self._update_state()
             self.written.emit(layer)
-        text = f"{result} in the layer {layer.name!r}."
-        if boxes is not None and len(result.table) > MAX_LIVE_BOXES:
+        count = f"{selection.kept:,} of {selection.total:,}"
+        text = f"{count} objects kept in the layer {layer.name!r}."
+        if boxes is not None and len(objects.table) > MAX_LIVE_BOXES:
             text += " The boxes are out of date: press Boxes."
         elif boxes is not None:
-            write_boxes(self.session.viewer, layer, result.objects)
+            write_boxes(self.session.viewer, layer, objects)
         self.message.emit(text)
 
     def _on_error(self, error: Exception) -> None:
@@ -181,6 +191,16 @@ class ObjectsPanel(QWidget):
         layer = self.layer
         self.buttons.setEnabled(layer is not None)
         self.masks.set_objects(None if layer is None else self._layer_ref, self.objects)
+
+
+def _select(
+    objects: "Objects", config: ObjectConfig, prediction: LabelResult, writer: LayerWriter
+) -> tuple[ObjectSelection, LayerWriter]:
+    """Select objects and prepare their layer; slow for large images."""
+    selection = select_objects(objects, config, prediction)
+    if selection.is_new:
+        writer.prepare(selection.result)
+    return selection, writer
 
 
 def output_kind(segmenter: "Segmenter") -> str:

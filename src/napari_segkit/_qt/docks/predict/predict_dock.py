@@ -100,15 +100,15 @@ class PredictDock(Dock):
 
     def _connect(self) -> None:
         self.image.changed.connect(self._on_image)
-        self.axes.changed.connect(self._update_state)
-        self.form.changed.connect(self._update_state)
-        self.objects.changed.connect(self._update_state)
+        self.axes.changed.connect(self.state.request)
+        self.form.changed.connect(self.state.request)
+        self.objects.changed.connect(self.state.request)
         self.objects.message.connect(self._on_message)
-        self.refine.changed.connect(self._update_state)
+        self.refine.changed.connect(self.state.request)
         self.probabilities.message.connect(self._on_message)
         self.objects.written.connect(self.written)
         self.session.segmenter_changed.connect(self._on_segmenter)
-        self.session.busy_changed.connect(self._update_state)
+        self.session.busy_changed.connect(self.state.request)
         self.bar.pressed.connect(self.predict)
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.yielded.connect(self._on_step)
@@ -117,7 +117,7 @@ class PredictDock(Dock):
         trained = self.session.segmenter.trained
         self.axes.set_image(self.image.value, like=trained.axes if trained else None)
         self._show_model_settings()
-        self._update_state()
+        self.state.request()
 
     def _on_segmenter(self) -> None:
         self.device.show_device(self.session.segmenter.device)

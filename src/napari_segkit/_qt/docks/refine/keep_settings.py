@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from napari_segkit._qt.session.background import call_once
 from napari_segkit._qt.widgets.dock import Note, validation_error
 from napari_segkit._qt.widgets.model_summary import can_predict
+from napari_segkit._qt.widgets.when_visible import WhenVisible
 from napari_segkit.config import RefineConfig
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class KeepSettingsButton(QWidget):
     def __init__(self, session: "Session", settings: Callable[[], RefineConfig]) -> None:
         super().__init__()
         self._session, self._settings = session, settings
+        self._state = WhenVisible(self, self._update_state)
         self.button = QPushButton("Store with the model")
         self.status = Note()
         column = QVBoxLayout(self)
@@ -35,7 +37,7 @@ class KeepSettingsButton(QWidget):
         column.addWidget(self.status)
         self.button.clicked.connect(self.store)
         session.segmenter_changed.connect(self.update_settings)
-        session.busy_changed.connect(self._update_state)
+        session.busy_changed.connect(self._state.request)
         self._update_state()
 
     def store(self) -> None:
@@ -51,7 +53,7 @@ class KeepSettingsButton(QWidget):
         """Clear the message if the settings are no longer those of the model."""
         if not self._valid or self._session.segmenter.refine != self._settings():
             self.status.setText("")
-        self._update_state()
+        self._state.request()
 
     @property
     def _valid(self) -> bool:

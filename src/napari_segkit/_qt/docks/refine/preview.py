@@ -1,14 +1,17 @@
 """Live preview of a refinement in the visible region."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Image, Labels, Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_segkit._qt.layers.result_layers import set_class_colors
+from napari_segkit._qt.layers.layer_classes import set_class_colors
 from napari_segkit._qt.layers.snapshots import placement
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
@@ -17,11 +20,11 @@ from napari_segkit._qt.widgets.fields import BoolField
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.layer_metadata import LayerMetadata
 
-from .preview_region import PreviewResult, refine_view, visible_region
+from .preview_region import MeasuredIntensities, PreviewResult, refine_view, visible_region
 
 if TYPE_CHECKING:
-    from napari_segkit._qt.session.refine_job import RefineRequest
     from napari_segkit._qt.session.session import Session
+    from napari_segkit.jobs.refine import RefineRequest
 
 DEBOUNCE_MS = 200  # wait for further edits or camera moves
 PREVIEW_TIP = (
@@ -30,10 +33,19 @@ PREVIEW_TIP = (
 )
 
 
+@dataclass(frozen=True)
+class PreviewInput:
+    """What is previewed."""
+
+    layer: Layer  # that is refined
+    image: Image | None
+    request: "RefineRequest"
+
+
 class Preview(QObject):
     """Temporary layer with the visible region refined, updated as settings and view change.
 
-    `request()` returns what to refine, or None.
+    `input_()` returns what to refine, or None.
     """
 
     message = Signal(str)
@@ -42,19 +54,19 @@ class Preview(QObject):
     def __init__(
         self,
         session: "Session",
-        request: Callable[[], "RefineRequest | None"],
+        input_: Callable[[], PreviewInput | None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.is_on = False
-        self.layer: Any = None
-        self._session, self._request = session, request
-        self._source: Any = None
-        self._hidden_labels: Any = None
+        self.layer: Labels | None = None
+        self._session, self._input = session, input_
+        self._shown: PreviewInput | None = None
+        self._requested: PreviewInput | None = None
+        self._hidden_labels: Labels | None = None
         self._filled: tuple[Any, ...] | None = None
-        self._intensities: Any = None
-        self._watched_image: Any = None
-        self._requested_source: Any = None
+        self._intensities: MeasuredIntensities | None = None
+        self._watched_image: Image | None = None
         self._latest = LatestCall(self)
         self._timer = QTimer(self, singleShot=True, interval=DEBOUNCE_MS)
         self._connect()
@@ -96,7 +108,7 @@ class Preview(QObject):
     def _on_view(self, event: Any = None) -> None:
         self.update()
 
-    def _watch_image(self, image: Any) -> None:
+    def _watch_image(self, image: Image | None) -> None:
         """Update when the pixels of this image change."""
         if image is self._watched_image:
             return
@@ -120,28 +132,26 @@ class Preview(QObject):
         viewer = self._session.viewer
         if viewer is None or self._session.task is not None:
             return
-        request = self._request()
-        self._watch_image(request and request.image)
-        if request is None:
+        requested = self._requested = self._input()
+        self._watch_image(requested and requested.image)
+        if requested is None:
             self._latest.cancel()
             self._remove()
             return
+        request = requested.request
         try:
             image = request.axes_image()
-            view = visible_region(viewer, request, image)
+            view = visible_region(viewer, requested.layer, request, image)
         except ValueError as problem:
             self._on_error(problem)
             return
-        self._requested_source = request.source
-        self._latest.submit(
-            refine_view, request.frozen(copied=False), image, view, self._intensities
-        )
+        self._latest.submit(partial(refine_view, request, image, view, self._intensities))
 
     def _show(self, result: PreviewResult) -> None:
-        if not self.is_on or self._session.viewer is None:
+        if not self.is_on or self._session.viewer is None or self._requested is None:
             return
         self._intensities = result.intensities
-        layer = self._layer_for(result.labels.dtype)
+        layer = self._layer_for(self._requested, result.labels.dtype)
         if self._filled is not None:
             layer.data[self._filled] = 0
         layer.data[result.index] = result.labels
@@ -149,32 +159,32 @@ class Preview(QObject):
         layer.refresh()
         self.message.emit(result.text)
 
-    def _layer_for(self, dtype: Any) -> Any:
+    def _layer_for(self, requested: PreviewInput, dtype: "np.dtype[Any]") -> Labels:
         """Return the preview layer; a new one if the source or dtype has changed."""
-        source = self._requested_source
-        same = self._source is not None and (
-            self._source.layer is source.layer
-            and self._source.classes == source.classes
-            and self.layer is not None
-            and self.layer.data.dtype == dtype
-        )
-        if not same:
+        shown, layer = self._shown, self.layer
+        if (
+            layer is None
+            or shown is None
+            or shown.layer is not requested.layer
+            or shown.request.source.classes != requested.request.source.classes
+            or layer.data.dtype != dtype
+        ):
             self._remove()
-            self._source = source
-            self.layer = _add_preview_layer(self._session.viewer, source, dtype)
-            self._hide_labels(source.layer)
-        return self.layer
+            self._shown = requested
+            self.layer = layer = _add_preview_layer(self._session.viewer, requested, dtype)
+            self._hide_labels(requested.layer)
+        return layer
 
-    def _hide_labels(self, layer: Any) -> None:
+    def _hide_labels(self, layer: Layer) -> None:
         """Hide the original labels, which would show through the preview background."""
-        if hasattr(layer, "selected_label") and layer.visible:
+        if isinstance(layer, Labels) and layer.visible:
             layer.visible = False
             self._hidden_labels = layer
 
     def _remove(self) -> None:
         layer, self.layer = self.layer, None
         hidden, self._hidden_labels = self._hidden_labels, None
-        self._source = self._filled = None
+        self._shown = self._filled = None
         viewer = self._session.viewer
         if viewer is not None and layer is not None and layer in viewer.layers:
             viewer.layers.remove(layer)
@@ -194,9 +204,9 @@ class Preview(QObject):
 class PreviewPanel(QWidget):
     """Check box that shows the preview while ticked and visible."""
 
-    def __init__(self, session: "Session", request: Callable[[], "RefineRequest | None"]) -> None:
+    def __init__(self, session: "Session", input_: Callable[[], PreviewInput | None]) -> None:
         super().__init__()
-        self.preview = Preview(session, request, self)
+        self.preview = Preview(session, input_, self)
         self.checkbox = BoolField()
         self.note = Note()
         self.checkbox.setText("Preview the visible region")
@@ -236,9 +246,9 @@ class PreviewPanel(QWidget):
             self.note.setText("")
 
 
-def _add_preview_layer(viewer: Any, source: Any, dtype: Any) -> Any:
+def _add_preview_layer(viewer: Any, requested: PreviewInput, dtype: "np.dtype[Any]") -> Labels:
     """Add an empty Labels layer aligned with the source; the layer selection is kept."""
-    viewer, layer = unwrapped(viewer), source.layer
+    viewer, layer, source = unwrapped(viewer), requested.layer, requested.request.source
     leading = layer.ndim - len(source.shape)
     selected = viewer.layers.selection.active
     added = viewer.add_labels(

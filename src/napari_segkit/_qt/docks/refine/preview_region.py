@@ -11,9 +11,12 @@ from napari_segkit._qt.layers.canvas_coordinates import canvas_to_data
 from napari_segkit.images.axes_image import SPATIAL, full_resolution
 
 if TYPE_CHECKING:
-    from napari_segkit._qt.session.refine_job import RefineRequest
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
     from napari_segkit.images.axes_image import AxesImage
     from napari_segkit.images.intensity import Statistics
+    from napari_segkit.jobs.refine import RefineRequest
 
 MAX_PIXELS = 2**20
 MAX_DEPTH = 4  # slices used above and below
@@ -49,9 +52,11 @@ class PreviewResult:
     text: str
 
 
-def visible_region(viewer: Any, request: "RefineRequest", image: "AxesImage") -> ViewRegion:
+def visible_region(
+    viewer: "Viewer", layer: "Layer", request: "RefineRequest", image: "AxesImage"
+) -> ViewRegion:
     """Visible region of the source layer; ValueError unless one 2D slice is shown."""
-    layer, axes, ndim = request.source.layer, image.label_axes, request.ndim(image)
+    axes, ndim = image.label_axes, request.ndim(image)
     leading = layer.ndim - len(axes)
     point = canvas_to_data(layer, viewer.dims.point, viewer.dims.displayed)[leading:]
     corners = layer.corner_pixels[:, leading:] * _downsampling(layer)[leading:]
@@ -81,10 +86,7 @@ def refine_view(
     from napari_segkit.devices import leave_a_core
 
     leave_a_core()
-    if request.image is None:
-        intensities = None
-    else:
-        intensities = _measure_intensities(request, image, len(view.region), intensities)
+    intensities = _measure_intensities(request, image, len(view.region), intensities)
     refine = _refine_classes if request.source.objects is None else _refine_objects
     labels, region, text = refine(request, image, view, intensities and intensities.statistics)
     return PreviewResult(
@@ -94,10 +96,12 @@ def refine_view(
 
 def _measure_intensities(
     request: "RefineRequest", image: "AxesImage", ndim: int, before: MeasuredIntensities | None
-) -> MeasuredIntensities:
-    """Measure intensities; `before` is reused for the same array and axes."""
+) -> MeasuredIntensities | None:
+    """Measure intensities, if there is an image; `before` is reused for the same array and axes."""
     from napari_segkit.images.intensity import measure_statistics
 
+    if request.image is None:
+        return None
     pixels = full_resolution(request.image)
     if before is None or before.pixels is not pixels or before.axes_and_ndim != (image.axes, ndim):
         return MeasuredIntensities(pixels, (image.axes, ndim), measure_statistics([image], ndim))
@@ -210,7 +214,7 @@ def limit_size(
     return middle, [int(m) for m in margin]
 
 
-def _downsampling(layer: Any) -> NDArray[Any]:
+def _downsampling(layer: "Layer") -> NDArray[Any]:
     """Downsampling factors of the displayed level, per dimension."""
     if not layer.multiscale:
         return np.ones(layer.ndim)

@@ -9,6 +9,7 @@ from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, validation_error
 from napari_segkit._qt.widgets.refine_form import RefineForm, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
+from napari_segkit._qt.widgets.when_visible import catch_up
 from napari_segkit.config import RefineConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.layer_metadata import LayerMetadata
@@ -56,6 +57,7 @@ class RefineDock(Dock):
 
     def refine(self) -> None:
         """Refine the chosen layer in the background."""
+        catch_up(self)
         layer, options = self.inputs.layer.value, self.inputs.start.soft_labels
         if layer is None:
             return
@@ -76,18 +78,20 @@ class RefineDock(Dock):
 
     def fit(self) -> None:
         """Search for the settings that agree best with the truth."""
+        catch_up(self)
         request = self.inputs.request(self.form.value(), self.truth.chosen(), copied=True)
         if request is not None:
             self.truth.fit(request)
 
     def code(self) -> str:
         """Python code that does the same as the button."""
+        catch_up(self)
         arguments = self.inputs.code(to_python(self.form.value()))
         return python_snippets.with_import(f"session(viewer).refine({arguments})")
 
     def _lay_out(self) -> None:
         inputs, truth = self.inputs, self.truth
-        self.group = self.add_group(
+        self.add_group(
             "Labels and image",
             labels=inputs.layer,
             input=inputs.start.choice,
@@ -117,11 +121,11 @@ class RefineDock(Dock):
     def _connect(self) -> None:
         self.inputs.changed.connect(self._on_inputs)
         self.form.changed.connect(self._on_form)
-        self.truth.changed.connect(self._update_state)
+        self.truth.changed.connect(self.state.request)
         self.truth.config_chosen.connect(self.form.set_value)
         self.truth.bar.pressed.connect(self.fit)
         self.session.segmenter_changed.connect(self._on_segmenter)
-        self.session.busy_changed.connect(self._update_state)
+        self.session.busy_changed.connect(self.state.request)
         self.bar.pressed.connect(self.refine)
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.yielded.connect(self._on_step)
@@ -140,12 +144,12 @@ class RefineDock(Dock):
     def _on_inputs(self) -> None:
         layer, start = self.inputs.layer.value, self.inputs.start
         self.form.set_classes(() if start.name == "objects" else start.classes, unit_of(layer))
-        self.inputs.show_in(self.group)
+        self.inputs.show_rows()
         self._on_form()
 
     def _on_form(self) -> None:
         self.keep_settings.update_settings()
-        self._update_state()
+        self.state.request()
         self.preview.update_preview()
 
     def _on_step(self, step: Any) -> None:

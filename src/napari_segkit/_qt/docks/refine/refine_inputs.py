@@ -4,20 +4,20 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QGroupBox
 
 from napari_segkit._qt.layers.probability_layers import KIND
 from napari_segkit._qt.layers.refine_layers import can_refine
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.widgets import python_snippets
-from napari_segkit._qt.widgets.axes_choice import AxesChoice
+from napari_segkit._qt.widgets.axes_choice import SLICES, VOLUME, AxesChoice, StackChoice
+from napari_segkit._qt.widgets.dock import show_row
 from napari_segkit._qt.widgets.layer_choice import (
     LayerChoice,
     is_prediction,
     is_superpixels,
     is_truth,
 )
-from napari_segkit._qt.widgets.stack_choice import SLICES, VOLUME, StackChoice
+from napari_segkit._qt.widgets.when_visible import WhenVisible
 from napari_segkit.config import RefineConfig
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.jobs.refine import RefineRequest, Truth
@@ -47,7 +47,7 @@ class RefineInputs(QObject):
         self.image = LayerChoice(session.viewer, "image", rank=self._rank_image)
         self.axes = AxesChoice()
         self.stack = StackChoice(self.axes, flat=lambda: self.start.name == "objects")
-        self.layer.changed.connect(self._on_layer)
+        self.layer.changed.connect(WhenVisible(self.layer.native, self._on_layer).request)
         self.start.changed.connect(self._on_image)
         self.image.changed.connect(self._on_image)
         self.axes.changed.connect(self._on_option)
@@ -100,17 +100,12 @@ class RefineInputs(QObject):
         options = python_snippets.keywords(**self.start.keywords(), axes=self.stack.axes_argument())
         return f"{layers[0]}, {layers[1]}, {config}{options}"
 
-    def show_in(self, group: QGroupBox) -> None:
+    def show_rows(self) -> None:
         """Show the rows that apply and hide the others."""
-        form: Any = group.layout()
         from_labels = self.start.name == "labels"
-        for widget, visible in (
-            (self.start.certainty, from_labels),
-            (self.start.unlabelled, from_labels),
-            (self.stack, self.stack.is_relevant),
-        ):
-            widget.setVisible(visible)
-            form.labelForField(widget).setVisible(visible)
+        show_row(self.start.certainty, from_labels)
+        show_row(self.start.unlabelled, from_labels)
+        show_row(self.stack, self.stack.is_relevant)
 
     def _rank_image(self, layer: Any) -> int | None:
         """Rank as the default image: the predicted one is best; None: never."""

@@ -12,6 +12,7 @@ from napari_segkit._qt.layers.refine_layers import STARTS, refine_source, refine
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.fields import FloatField, IntField, OptionalField
+from napari_segkit._qt.widgets.when_visible import WhenVisible
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.jobs.refine import RefineSource, SoftLabelOptions
 
@@ -56,6 +57,8 @@ class RefineStart(QObject):
         self.certainty.set_value(SoftLabelOptions().certainty)
         self.certainty.setToolTip(CERTAINTY_TIP)
         self.unlabelled.setToolTip(UNLABELLED_TIP)
+        self._starts = WhenVisible(self.choice.native, self._update_starts)
+        self._classes = WhenVisible(self.choice.native, self._read)
         self._watch = LayerWatcher(session.viewer, self)
         self._reader = LatestCall(self, wait_ms=DEBOUNCE_MS)
         for signal in (
@@ -125,11 +128,11 @@ class RefineStart(QObject):
 
     def _on_result_stored(self, layer: Any) -> None:
         if layer is self._layer:
-            self._update_starts()
+            self._starts.request()
 
     def _on_painted(self) -> None:
         if self.name == "labels":
-            self._read()
+            self._classes.request()
 
     def _read(self) -> None:
         """Read the classes, in the background if pixels are needed."""

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit._qt.widgets import python_snippets
-from napari_segkit._qt.widgets.dock import Dock, validation_error
+from napari_segkit._qt.widgets.axes_choice import StackChoice
+from napari_segkit._qt.widgets.dock import Dock, show_row, validation_error
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.run_bar import RunBar
-from napari_segkit._qt.widgets.stack_choice import StackChoice
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.config._schema import to_python
 
@@ -73,7 +73,7 @@ class SuperpixelDock(Dock):
         self.data.labels.tooltip = LABELS_TIP
         self.mask.tooltip = MASK_TIP
         self.bar.button.setToolTip(COMPUTE_TIP)
-        self.group = self.add_group(
+        self.add_group(
             "Superpixels",
             image=self.data.image,
             axes=self.data.axes,
@@ -95,17 +95,15 @@ class SuperpixelDock(Dock):
 
     def _connect(self) -> None:
         self.data.changed.connect(self._on_data)
-        self.form.changed.connect(self._update_state)
-        self.session.busy_changed.connect(self._update_state)
+        self.form.changed.connect(self.state.request)
+        self.session.busy_changed.connect(self.state.request)
         self.bar.pressed.connect(self.compute)
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.yielded.connect(self._on_step)
 
     def _on_data(self) -> None:
-        form: Any = self.group.layout()
-        self.stack.visible = self.stack.is_relevant
-        form.labelForField(self.stack.native).setVisible(self.stack.is_relevant)
-        self._update_state()
+        show_row(self.stack, self.stack.is_relevant)
+        self.state.request()
 
     def _on_step(self, step: Any) -> None:
         self.bar.show_status(f"Tile {step.done} of {step.total}")

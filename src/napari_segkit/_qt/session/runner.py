@@ -1,0 +1,150 @@
+"""One task at a time in the background, with progress in napari's activity dock."""
+
+import logging
+from collections.abc import Generator
+from typing import Any
+
+from napari.utils.notifications import show_error
+from napari.viewer import Viewer
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_segkit._qt.layers.layer_registry import LayerRegistry
+from napari_segkit.steps import Job, Writer
+
+from .progress_bar import Progress
+from .task import Task
+
+LOG = logging.getLogger(__name__)
+
+
+class Runner(LayerRegistry):
+    """Runs work of a viewer in the background, one task at a time.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Not kept alive.
+
+    Attributes
+    ----------
+    busy_changed : Signal(bool)
+        A task has started or ended.
+    """
+
+    busy_changed = Signal(bool)
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__(viewer)
+        self._task: Task | None = None
+        self._title = ""
+        self._progress: Progress | None = None
+        self._unreported_error: Exception | None = None
+        viewer.window.main_menu.window().destroyed.connect(self._on_window_closed)
+
+    @property
+    def task(self) -> Task | None:
+        """The running task, or None."""
+        return self._task
+
+    def run(
+        self,
+        steps: Job[Any] | Generator[Any, Any, Any],
+        *,
+        title: str = "SegKit",
+        writer: Writer[Any, object] | None = None,
+    ) -> Task:
+        """Run a job or a generator in the background, with progress and Cancel in napari.
+
+        The window stays responsive. The result arrives in the task's signal `returned`; an error
+        is shown as a napari notification, unless a dock shows it.
+
+        Parameters
+        ----------
+        steps : Job or generator
+            Such as ``segmenter.train_epochs(image, labels)`` or
+            ``segmenter.predict_tiles(image)``.
+        title : str
+            Title of a generator in the activity dock; a job has its own.
+        writer : Writer, optional
+            Where the result goes, such as a `LayerWriter`.
+
+        Returns
+        -------
+        Task
+            With `stop()`, `send(command)` and the signals `yielded`, `written`, `returned`,
+            `errored`, `finished`.
+
+        Raises
+        ------
+        TypeError
+            If `steps` is neither a job nor a generator.
+        ValueError
+            If another task is running.
+        """
+        if self._task is not None:
+            raise ValueError(
+                f"{self._title} is still running: wait until it ends, or stop it "
+                "with session(viewer).stop() or Cancel in the activity dock."
+            )
+        job = steps if isinstance(steps, Job) else Job(title, steps)
+        task = Task(job.steps, writer=writer, at_start=_leave_a_core)
+        task.yielded.connect(self._on_yielded)
+        task.errored.connect(self._on_errored)
+        task.finished.connect(self._on_finished)
+        task.setObjectName(job.title)
+        self._task, self._title = task, job.title
+        self.busy_changed.emit(True)  # before: napari processes events while it makes its bar
+        self._progress = Progress(job.title, task.stop)
+        task.start()
+        return task
+
+    def stop(self) -> None:
+        """Stop the running task after its current step; a stopped training keeps its model."""
+        if self._task is not None:
+            self._task.stop()
+
+    def mark_error_shown(self, widget: QWidget) -> None:
+        """Suppress the notification of the task's error, if the widget that shows it is in view.
+
+        Call it in a slot of ``task.errored``.
+        """
+        if widget.isVisible():
+            self._unreported_error = None
+
+    def _on_yielded(self, step: object) -> None:
+        if self._progress is not None:
+            self._progress.show(step)
+
+    def _on_errored(self, error: Exception) -> None:
+        if not isinstance(error, ValueError | TypeError):
+            LOG.error("%s failed", self._title, exc_info=error)
+        self._unreported_error = error
+
+    def _on_finished(self) -> None:
+        self._notify_error()
+        self._close_progress()
+        self._task = None
+        self.busy_changed.emit(False)
+
+    def _notify_error(self) -> None:
+        """Show an error that no dock has shown, unless the window is closed."""
+        error, self._unreported_error = self._unreported_error, None
+        if error is not None and self._progress is not None:
+            show_error(str(error) or f"{self._title} failed: {type(error).__name__}.")
+
+    def _on_window_closed(self) -> None:
+        self.stop()
+        self._close_progress()
+
+    def _close_progress(self) -> None:
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            progress.close()
+
+
+def _leave_a_core() -> None:
+    """Leave one core to the window; imports torch, so in the worker thread."""
+    from napari_segkit.devices import leave_a_core
+
+    leave_a_core()
