@@ -5,15 +5,9 @@ from dataclasses import replace
 from uuid import uuid4
 
 from .images.classes import values_of
+from .models import KINDS
 from .segmenter import Segmenter
 from .trained_model import TrainedModel
-
-PREDICTS = {
-    "semantic": "classes only",
-    "objects": "objects",
-    "instance": "objects",
-    "panoptic": "panoptic segments",
-}
 
 
 def merge_panoptic(
@@ -54,8 +48,8 @@ def merge_panoptic(
     ----------
     Kirillov et al., Panoptic Segmentation, CVPR 2019, arXiv:1801.00868.
     """
-    semantic_model = _require_kind(semantic, "semantic")
-    instance_model = _require_kind(instance, "instance")
+    semantic_model = _require(semantic, "semantic", objects=False)
+    instance_model = _require(instance, "instance", objects=True)
     _require_compatible(semantic_model, instance_model)
     values = _stuff_values(semantic_model, instance_model, stuff)
     merged_ids = {"semantic": semantic_model.identity, "instance": instance_model.identity}
@@ -68,14 +62,13 @@ def merge_panoptic(
     return merged
 
 
-def _require_kind(segmenter: Segmenter, kind: str) -> TrainedModel:
+def _require(segmenter: Segmenter, role: str, *, objects: bool) -> TrainedModel:
     model = segmenter.ready()
-    found = "semantic" if model.kind == "semantic" else "instance"
-    if found != kind or model.kind == "panoptic":
-        required = "a class for every pixel" if kind == "semantic" else "objects"
+    if model.predicts_objects != objects or model.stuff is not None:
+        required = "objects" if objects else "a class for every pixel"
         raise ValueError(
-            f"The {kind} model is {segmenter.spec.name}, which predicts {PREDICTS[model.kind]}: "
-            f"choose one that was trained to predict {required}."
+            f"The {role} model is {segmenter.spec.name}, which predicts "
+            f"{KINDS[model.kind].predicts}: choose one that was trained to predict {required}."
         )
     return model
 

@@ -14,7 +14,7 @@ from .images.classes import LabelClass, values_of
 from .images.intensity import Statistics, dtype_statistics, identity_statistics, measure_statistics
 from .images.orientation import reorient_spacing
 from .images.resample import resample
-from .models import ModelInfo, kind_of, model_info, stride
+from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, stride
 
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
 UNKNOWN_SPACING = (
@@ -71,12 +71,12 @@ class TrainedModel:
             "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES),
             "channels": type(self.channels) is not int or self.channels < 1,
             "object size": not 0 <= self.object_size < inf
-            or (kind_of(self.spec) == "objects" and not self.object_size)
-            or (kind_of(self.spec) != "semantic" and values[:1] != (0,)),
+            or (self.spec.objects and not self.object_size)
+            or (predicts_objects(self.spec) and values[:1] != (0,)),
             "second model": bool(self.stuff_values) != bool(self.stuff)
             or (self.stuff is not None and not set(self.stuff_values) <= set(self.stuff.values)),
             "clean-up": not {c.value for c in self.refine.clean} <= set(values)
-            or (kind_of(self.spec) != "semantic" and self.refine.clean),
+            or (predicts_objects(self.spec) and self.refine.clean),
             "statistics": range_ and not all(low < high for low, high in range_),
         }
         names = ", ".join(name for name, invalid in is_invalid.items() if invalid)
@@ -90,8 +90,13 @@ class TrainedModel:
 
     @property
     def kind(self) -> str:
-        """What it predicts: "semantic", "objects", "instance" or "panoptic"."""
+        """What it predicts: "semantic", "objects", "instance" or "panoptic", a key of `KINDS`."""
         return "panoptic" if self.stuff else kind_of(self.spec)
+
+    @property
+    def predicts_objects(self) -> bool:
+        """Whether label values are ids of objects; else they are values of classes."""
+        return KINDS[self.kind].has_objects
 
     def to(self, device: Any) -> None:
         """Move the network, or both networks, to a device."""
@@ -175,7 +180,7 @@ def refinement_of(model: TrainedModel) -> RefineConfig:
 def with_refinement(model: TrainedModel, config: RefineConfig) -> TrainedModel:
     """Copy of a model with other refinement settings; ValueError for classes it cannot clean up."""
     values = values_of([c.value for c in config.clean], model.all_classes)
-    if model.kind == "semantic":
+    if not model.predicts_objects:
         return replace(model, refine=config)
     stuff_values = _stuff_values(model)
     names = [c.name for c in model.classes if c.value in set(values) - set(stuff_values)]

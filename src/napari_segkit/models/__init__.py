@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec
 
+from .kinds import KINDS, Kind
 from .registry import MODELS, ModelInfo, list_models, model_info
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from napari_segkit.torch_random import RandomSource
 
 __all__ = [
+    "KINDS",
     "MODELS",
     "Inputs",
+    "Kind",
     "ModelInfo",
     "build",
     "check_spec",
@@ -28,6 +31,7 @@ __all__ = [
     "list_models",
     "model_info",
     "outputs",
+    "predicts_objects",
     "resolve",
     "stride",
 ]
@@ -100,7 +104,7 @@ def check_spec(spec: ModelSpec) -> None:
             f"{spec.name} works in {_dims(info)} only, and dims is {spec.dims!r}: choose another "
             "method, or dims='auto'."
         )
-    if spec.objects is not None and info.kind == "instance":
+    if spec.objects is not None and info.has_masks:
         raise ValueError(
             f"objects is {spec.objects!r}, but {spec.name} is an instance method: set objects "
             "to None, or choose a semantic method."
@@ -109,8 +113,13 @@ def check_spec(spec: ModelSpec) -> None:
 
 def kind_of(spec: ModelSpec) -> str:
     """Return "semantic", "objects" (semantic, then separated into objects) or "instance"."""
-    kind = model_info(spec.name).kind
-    return "objects" if kind == "semantic" and spec.objects else kind
+    info = model_info(spec.name)
+    return "objects" if spec.objects and not info.has_masks else info.kind
+
+
+def predicts_objects(spec: ModelSpec) -> bool:
+    """Whether models of the spec predict objects; else classes only."""
+    return KINDS[kind_of(spec)].has_objects
 
 
 def is_pretrained(spec: ModelSpec) -> bool:

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import torch
 from torch import nn
 
 from napari_segkit.config import ModelSpec
 
-from . import Inputs, build, kind_of
+from . import Inputs, build, model_info
 from .meta_device import meta_device
 
 FLOAT = 4  # bytes
@@ -44,8 +43,8 @@ def estimate_memory(
         images = torch.empty(batch_size, inputs.channels, *patch)
     parameters = sum(p.numel() for p in network.parameters())
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    encoder_only = kind_of(spec) == "instance"
-    measured: Any = network.backbone if encoder_only else network
+    encoder_only = model_info(spec.name).has_masks
+    measured = network.get_submodule("backbone") if encoder_only else network
     stored, largest = _activations(measured, images)
     outputs = 0 if encoder_only else FLOAT * batch_size * inputs.classes * prod(patch)
     area_ratio = prod(tile_size or patch) / prod(patch)
@@ -59,7 +58,7 @@ def estimate_memory(
 
 def _activations(network: nn.Module, images: torch.Tensor) -> tuple[int, int]:
     """Return bytes stored for backpropagation, and bytes of the largest tensor."""
-    storages: dict[int, Any] = {}
+    storages: dict[int, torch.UntypedStorage] = {}
 
     def store(tensor: torch.Tensor) -> None:  # nothing is unpacked: there is no backward pass
         if not isinstance(tensor, nn.Parameter):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from . import encoders, families
 from .families import Family, StridedFamily
+from .kinds import KINDS
 
 SIZES = ("small", "medium", "large")
 
@@ -29,7 +30,8 @@ class ModelInfo:
     family : callable
         Gives the module that builds it, one of `families`.
     kind : str
-        "semantic": a class for every pixel. "instance": objects, each with a class and a score.
+        Key of `kinds.KINDS`. "semantic": a class for every pixel. "instance": objects, each with a
+        class and a score.
     training : str
         Key of the class that trains it in `training.trainer_of`.
     weights : tuple of str
@@ -65,6 +67,11 @@ class ModelInfo:
     any_timm: bool = False
     stride: int | Callable[[], StridedFamily] = field(default=32, repr=False)
     licence: str = "BSD-3-Clause"
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether it predicts objects as soft masks; else a class for every pixel."""
+        return KINDS[self.kind].has_masks
 
 
 def _smp(
