@@ -23,6 +23,7 @@ from napari_segkit.io.files import (
     write_probabilities,
 )
 from napari_segkit.io.replace_file import atomic_write
+from napari_segkit.io.writers import FileMetadata
 from napari_segkit.label_result import LabelResult
 
 from .output_files import check_probabilities_file, probabilities_file
@@ -47,7 +48,7 @@ class OutputOptions:
 
     def check(self, model: "TrainedModel") -> None:
         """Raise ValueError where a model cannot give this output."""
-        if model.kind == "semantic" and (self.masks is not None or self.panoptic):
+        if not model.predicts_objects and (self.masks is not None or self.panoptic):
             output = "The COCO panoptic format" if self.panoptic else "A mask per class"
             raise ValueError(
                 f"{output} needs a model that predicts objects, but {model.spec.name} was "
@@ -72,7 +73,7 @@ class OutputOptions:
             raise ValueError(
                 f"{target} cannot hold the COCO panoptic format: choose a name ending in .png."
             )
-        if model.kind != "semantic" and (table := self.table_file(target)):
+        if model.predicts_objects and (table := self.table_file(target)):
             check_output_path(table, overwrite=self.overwrite)
 
     def check_format(self, target: Path, model: "TrainedModel", image: AxesImage) -> None:
@@ -83,7 +84,7 @@ class OutputOptions:
                 f"{image.name} has the axes {image.axes}, and the COCO panoptic format is 2D: "
                 "choose another format."
             )
-        if model.kind != "semantic":
+        if model.predicts_objects:
             highest = 0 if self.masks is None else max(self.mask_values(model.all_classes))
         self.check_labels(target, image, 1 if self.one_mask else highest)
 
@@ -119,7 +120,7 @@ class FileWriter:
     categories: Mapping[str, str] = field(default_factory=dict)  # see `panoptic_categories`
 
     def prepare(self, result: LabelResult) -> None:
-        """Compute the labels of objects, which are computed when first read."""
+        """Files need no preparation."""
 
     def write(self, result: LabelResult) -> tuple[Path, ...]:
         """Write everything; gives the files, labels first.
@@ -136,27 +137,18 @@ class FileWriter:
             files = self._write_objects(result.objects, record)
         if result.probabilities is not None:
             files.append(probabilities_file(self.target))
+            about = self._metadata(f"C{self.image.label_axes}", record)
             write_probabilities(
-                files[-1],
-                result.probabilities,
-                axes=f"C{self.image.label_axes}",
-                spacing=self.image.spacing,
-                provenance=record,
-                header=self.image.metadata.get("nifti"),
-                overwrite=self.output.overwrite,
+                files[-1], result.probabilities, about, overwrite=self.output.overwrite
             )
         return tuple(files)
 
     def _write_labels(self, file: Path, labels: AnyArray, record: dict[str, object]) -> None:
-        write_labels(
-            file,
-            labels,
-            axes=self.image.label_axes,
-            spacing=self.image.spacing,
-            provenance=record,
-            header=self.image.metadata.get("nifti"),
-            overwrite=self.output.overwrite,
-        )
+        about = self._metadata(self.image.label_axes, record)
+        write_labels(file, labels, about, overwrite=self.output.overwrite)
+
+    def _metadata(self, axes: str, record: dict[str, object]) -> FileMetadata:
+        return FileMetadata(axes, self.image.spacing, record, self.image.metadata.get("nifti"))
 
     def _write_objects(self, objects: "Objects", record: dict[str, object]) -> list[Path]:
         """Write objects with their table, or masks of classes; gives the files."""

@@ -3,7 +3,7 @@ from qtpy.QtCore import QEvent
 
 from napari_segkit._qt.session.session import session
 from napari_segkit._qt.widgets.run_bar import RunBar
-from napari_segkit.steps import Step
+from napari_segkit.steps import Job, Step
 
 MESSAGE = "The labels are empty; paint some."
 
@@ -29,7 +29,7 @@ def bar(viewer_session, qtbot):
 
 def test_an_error_is_shown_in_the_bar_and_not_as_a_notification(bar, qtbot, notifications):
     with qtbot.waitSignal(bar.finished, timeout=20_000):
-        bar.run(failing(), "Training")
+        bar.run(Job("Training", failing()))
     assert bar.status.text() == MESSAGE
     assert notifications() == []
 
@@ -37,7 +37,7 @@ def test_an_error_is_shown_in_the_bar_and_not_as_a_notification(bar, qtbot, noti
 def test_an_error_in_a_hidden_bar_is_a_notification_too(bar, qtbot, notifications):
     bar.hide()  # such as in another tab of the workbench
     with qtbot.waitSignal(bar.finished, timeout=20_000):
-        bar.run(failing(), "Training")
+        bar.run(Job("Training", failing()))
     assert bar.status.text() == MESSAGE
     assert notifications() == [MESSAGE]
 
@@ -53,7 +53,7 @@ def test_an_error_after_its_bar_was_deleted_is_a_notification(
     viewer_session, qtbot, qapp, notifications
 ):
     bar = RunBar(viewer_session, "Train")
-    task = bar.run(failing(), "Training")
+    task = bar.run(Job("Training", failing()))
     bar.deleteLater()
     qapp.sendPostedEvents(bar, QEvent.Type.DeferredDelete.value)
     with qtbot.waitSignal(task.finished, timeout=20_000):

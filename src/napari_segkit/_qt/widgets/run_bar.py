@@ -8,12 +8,12 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, 
 
 from . import python_snippets
 from .dock import Note
+from .when_visible import WhenVisible
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from napari_segkit._qt.session.session import Session
     from napari_segkit._qt.session.task import Task
+    from napari_segkit.steps import Job, Writer
 
 
 class RunBar(QWidget):
@@ -39,6 +39,7 @@ class RunBar(QWidget):
         self.progress = QProgressBar(textVisible=False, maximumHeight=8)
         self.hint = Note()
         self.status = Note()
+        self._state = WhenVisible(self, self._update_state)
         self._lay_out()
         self.button.clicked.connect(self._on_clicked)
         self.copy_button.clicked.connect(self.copy_pressed)
@@ -59,9 +60,9 @@ class RunBar(QWidget):
             return f"{task.objectName() or 'Other work'} is running: stop it or wait until it ends."
         return self._reason
 
-    def run(self, steps: "Generator[Any, None, Any]", title: str) -> "Task":
-        """Run a generator in the session and follow it."""
-        task = self._session.run(steps, title=title)
+    def run(self, job: "Job[Any]", writer: "Writer[Any, object] | None" = None) -> "Task":
+        """Run a job in the session and follow it."""
+        task = self._session.run(job, writer=writer)
         self.follow(task)
         return task
 
@@ -83,7 +84,7 @@ class RunBar(QWidget):
     def set_reason(self, reason: str | None) -> None:
         """Set why work cannot start; None allows it."""
         self._reason = reason
-        self._update_state()
+        self._state.request()
 
     def show_status(self, text: str) -> None:
         self.status.setText(text)
@@ -121,8 +122,8 @@ class RunBar(QWidget):
 
     def _on_busy_changed(self) -> None:
         if self._session.task is not None:
-            self._session.task.objectNameChanged.connect(self._update_state)
-        self._update_state()
+            self._session.task.objectNameChanged.connect(self._state.request)
+        self._state.request()
 
     def _on_clicked(self) -> None:
         if self._task is None:

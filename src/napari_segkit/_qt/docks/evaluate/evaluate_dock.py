@@ -2,8 +2,10 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
+from napari.layers import Labels, Layer
+from napari.viewer import Viewer
 from qtpy.QtWidgets import QPushButton
 
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher
@@ -20,15 +22,14 @@ from napari_segkit._qt.widgets.layer_choice import (
     is_truth,
 )
 from napari_segkit._qt.widgets.run_bar import RunBar
+from napari_segkit._qt.widgets.when_visible import WhenVisible, catch_up
+from napari_segkit.evaluation.metric import Metric
+from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
+from napari_segkit.jobs.evaluate import evaluate_job
+from napari_segkit.steps import Job, Step
 
 from .metrics_choice import MetricsChoice
 from .metrics_table import MetricsTable
-
-if TYPE_CHECKING:
-    import napari
-
-    from napari_segkit.evaluation.report import Report
-
 
 PREDICTION_TIP = "<p>Labels layer to evaluate.</p>"
 TRUTH_TIP = "<p>Labels layer with the ground truth.</p>"
@@ -40,17 +41,22 @@ EVALUATE_TIP = "<p>Compute the metrics of the prediction against the truth.</p>"
 class EvaluationResult:
     """Metrics, and the inputs that they were computed from."""
 
-    report: "Report"
-    kind: str
+    report: Report[Metric]
+    layers: tuple[str, ...]  # `unique_id` of prediction and truth
+    options: EvaluateOptions
     fingerprints: tuple[str, ...]  # of the pixels and class tables of both layers
-    options: tuple[Any, ...]
     text: str
+
+    @property
+    def kind(self) -> str:
+        """Kind of metrics."""
+        return self.options.kind
 
 
 class EvaluateDock(Dock):
     """Compare two Labels layers by classes, objects or panoptic segments."""
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+    def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.result: EvaluationResult | None = None
         self.prediction = LayerChoice(self.viewer, "labels", rank=_rank_prediction)
@@ -65,6 +71,7 @@ class EvaluateDock(Dock):
         self.bar = RunBar(self.session, "Evaluate")
         self.bar.button.setToolTip(EVALUATE_TIP)
         self._edited = False
+        self._layers = WhenVisible(self, self._on_layers)
         self._watches = LayerWatcher(self.viewer, self), LayerWatcher(self.viewer, self)
         self._fingerprints = LatestCall(self, wait_ms=200)
         self._lay_out()
@@ -73,28 +80,31 @@ class EvaluateDock(Dock):
 
     def evaluate(self) -> None:
         """Evaluate the chosen layers in the background."""
-        prediction = snapshot(self.prediction.value)
-        truth = snapshot(self.truth.value)
+        catch_up(self)
+        prediction, truth = self.prediction.value, self.truth.value
+        if prediction is None or truth is None:
+            return
         self.metrics.show_remedies()
-        steps = evaluate_layers(prediction, truth, self._options(), self.metrics.value())
-        self.bar.run(steps, f"Evaluate {prediction.name}")
+        job = evaluate_layers(snapshot(prediction), snapshot(truth), self.metrics.value)
+        self.bar.run(job)
 
     def code(self) -> str:
         """Python code that does the same as the button."""
-        layers = self.prediction.value, self.truth.value
-        arguments = ", ".join(map(python_snippets.layer, layers))
-        options = {
-            k: v for k, v in self.metrics.value().items() if v not in (None, "ask", "semantic")
-        }
-        return python_snippets.with_import(
-            f"evaluate({arguments}{python_snippets.keywords(**options)})"
+        catch_up(self)
+        arguments = ", ".join(map(python_snippets.layer, self._chosen_layers()))
+        options = self.metrics.value
+        keywords = python_snippets.keywords(
+            kind=None if options.kind == "semantic" else options.kind,
+            unlabelled=options.unlabelled,
+            labels_are=None if options.labels_are == "ask" else options.labels_are,
         )
+        return python_snippets.with_import(f"evaluate({arguments}{keywords})")
 
     def csv(self) -> str:
         """Metrics table as CSV with a header line."""
         return "" if self.result is None else self.result.report.table().to_csv(index=False)
 
-    def set_prediction(self, layer: Any) -> None:
+    def set_prediction(self, layer: Layer) -> None:
         """Choose the prediction; the truth becomes another layer."""
         self.prediction.suggest(layer)
 
@@ -103,17 +113,17 @@ class EvaluateDock(Dock):
         """Message if the metrics no longer match the layers and options."""
         if self.result is None:
             return None
-        if self.result.options != self._options():
+        chosen = tuple(str(getattr(x, "unique_id", "")) for x in self._chosen_layers())
+        if (self.result.layers, self.result.options) != (chosen, self.metrics.value):
             return "Out of date: the options have changed. Press Evaluate again."
         if self._edited:
             return "Out of date: a layer has changed. Press Evaluate again."
         return None
 
-    def _options(self) -> tuple[Any, ...]:
-        layers = self.prediction.value, self.truth.value
-        return (*(str(getattr(x, "unique_id", "")) for x in layers), *self.metrics.value().items())
+    def _chosen_layers(self) -> tuple[Layer | None, Layer | None]:
+        return self.prediction.value, self.truth.value
 
-    def _rank_truth(self, layer: Any) -> int | None:
+    def _rank_truth(self, layer: Layer) -> int | None:
         """Rank as the default truth, lower is better; None: never."""
         if layer is self.prediction.value or is_superpixels(layer):
             return None
@@ -133,13 +143,13 @@ class EvaluateDock(Dock):
         self.footer.addWidget(self.metrics.remedies)
 
     def _connect(self) -> None:
-        self.prediction.changed.connect(self._on_prediction)
-        self.truth.changed.connect(self._on_layers)
+        self.prediction.changed.connect(self._layers.request)
+        self.truth.changed.connect(self._layers.request)
         for watch in self._watches:
             watch.painted.connect(self._on_edited)
             watch.redrawn.connect(self._on_redrawn)
         self._fingerprints.returned.connect(self._on_fingerprints)
-        self.metrics.changed.connect(self._update_state)
+        self.metrics.changed.connect(self.state.request)
         self.metrics.features_changed.connect(self._on_redrawn)
         self.metrics.remedy_applied.connect(self._on_remedy)
         self.table_button.clicked.connect(self._on_copy_table)
@@ -148,37 +158,34 @@ class EvaluateDock(Dock):
         self.bar.returned.connect(self._on_result)
         self.bar.errored.connect(self._on_error)
 
-    def _on_prediction(self) -> None:
-        self.truth.choose_default()
-        self._on_layers()
-
     def _on_layers(self) -> None:
+        self.truth.choose_default()  # never the prediction
         for watch, choice in zip(self._watches, (self.prediction, self.truth), strict=True):
             watch.watch(choice.value)
         self.metrics.restore_for(*(watch.layer for watch in self._watches))
         self._on_redrawn()
-        self._update_state()
+        self.state.request()
 
     def _on_edited(self) -> None:
         self._edited = True
         self._on_redrawn()
-        self._update_state()
+        self.state.request()
 
     def _on_redrawn(self) -> None:
         """Compare fingerprints in the background: an undo may have restored the layer."""
-        layers = [watch.layer for watch in self._watches]
-        if self.result is not None and None not in layers:
-            self._fingerprints.submit(fingerprints, *layers, self.result.kind)
+        prediction, truth = (watch.layer for watch in self._watches)
+        if self.result is not None and prediction is not None and truth is not None:
+            self._fingerprints.submit(partial(fingerprints, prediction, truth, self.result.kind))
 
     def _on_fingerprints(self, current: tuple[str, ...]) -> None:
         self._edited = self.result is not None and current != self.result.fingerprints
-        self._update_state()
+        self.state.request()
 
     def _on_result(self, result: EvaluationResult) -> None:
         self.result = result
         self._edited = False
         self._on_redrawn()
-        self._update_state()
+        self.state.request()
 
     def _on_error(self, error: Exception) -> None:
         self.metrics.show_remedies(error)
@@ -197,7 +204,7 @@ class EvaluateDock(Dock):
 
     def _missing(self) -> str | None:
         """Message if evaluation cannot start."""
-        layers = self.prediction.value, self.truth.value
+        layers = self._chosen_layers()
         if None in layers:
             return "No Labels layer: predict an image and open its ground truth."
         if layers[0] is layers[1]:
@@ -216,7 +223,7 @@ class EvaluateDock(Dock):
             self.summary.setText("\n".join(filter(None, [stale, self.result.text])))
 
 
-def _rank_prediction(layer: Any) -> int | None:
+def _rank_prediction(layer: Layer) -> int | None:
     """Rank as the default prediction, lower is better; None: never."""
     if is_truth(layer) or is_superpixels(layer):
         return None
@@ -224,18 +231,28 @@ def _rank_prediction(layer: Any) -> int | None:
 
 
 def evaluate_layers(
-    prediction: Snapshot, truth: Snapshot, options: tuple[Any, ...], arguments: dict[str, Any]
-) -> Generator[Any, None, EvaluationResult]:
-    """Evaluate two layers step by step."""
-    from napari_segkit.evaluation.report import evaluate_blocks
+    prediction: Snapshot, truth: Snapshot, options: EvaluateOptions
+) -> Job[EvaluationResult]:
+    """Evaluate two layers, and hash them."""
+    job = evaluate_job([LabelPair(prediction, truth, prediction.name)], options)
 
-    report = yield from evaluate_blocks(prediction, truth, **arguments)
-    text = "\n".join([f"{prediction.name} against {truth.name}.", report.summary(), *report.notes])
-    kind = arguments["kind"]
-    return EvaluationResult(report, kind, fingerprints(prediction, truth, kind), options, text)
+    def steps() -> Generator[Step, object, EvaluationResult]:
+        report = yield from job.steps
+        title = f"{prediction.name} against {truth.name}."
+        return EvaluationResult(
+            report,
+            (prediction.unique_id, truth.unique_id),
+            options,
+            fingerprints(prediction, truth, options.kind),
+            "\n".join([title, report.summary(), *report.notes]),
+        )
+
+    return Job(job.title, steps())
 
 
-def fingerprints(prediction: Any, truth: Any, kind: str) -> tuple[str, ...]:
+def fingerprints(
+    prediction: Labels | Snapshot, truth: Labels | Snapshot, kind: str
+) -> tuple[str, ...]:
     """Hash the pixels and, if panoptic, the class tables of two layers; slow if large."""
     layers = (prediction, truth)
     classes = [layer.features.to_csv() for layer in layers] if kind == "panoptic" else []

@@ -60,8 +60,7 @@ class RefineTruth(QObject):
     def fit(self, request: RefineRequest) -> None:
         """Start the search."""
         self.trials.show_trials([])
-        job = fit_job(request)
-        self.bar.run(job.steps, job.title)
+        self.bar.run(fit_job(request))
 
     def show_result(self, result: RefineResult) -> None:
         """Show the metrics before and after."""

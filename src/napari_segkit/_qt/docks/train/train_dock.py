@@ -14,6 +14,7 @@ from napari_segkit._qt.widgets.model_summary import title, training_summary
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
+from napari_segkit.steps import Job
 
 from .annotation_panel import AnnotationPanel
 from .loss_curve import LossCurve
@@ -74,7 +75,7 @@ class TrainDock(Dock):
             regions=self.annotation.outlines(labels),
         )
         self.curve.set_losses([])
-        self.bar.run(steps, f"Train on {labels.name}")
+        self.bar.run(Job(f"Train on {labels.name}", steps))
 
     def code(self) -> str:
         """Python code for the same training."""
@@ -102,14 +103,14 @@ class TrainDock(Dock):
         self.footer.addWidget(self.curve)
 
     def _connect(self) -> None:
-        self.annotation_panel.changed.connect(self._update_state)
+        self.annotation_panel.changed.connect(self.state.request)
         self.data.changed.connect(self._clear_status)
-        self.form.changed.connect(self._update_state)
-        self.check.changed.connect(self._update_state)
+        self.form.changed.connect(self.state.request)
+        self.check.changed.connect(self.state.request)
         self.random_button.clicked.connect(self.train)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
-        self.session.busy_changed.connect(self._update_state)
+        self.session.busy_changed.connect(self.state.request)
         self.bar.pressed.connect(self.train)
         self.bar.copy_pressed.connect(self._on_copy)
         self.bar.yielded.connect(self._on_step)
@@ -125,7 +126,7 @@ class TrainDock(Dock):
             "<br>".join(filter(None, [title(segmenter), training_summary(segmenter)]))
         )
         self.annotation_panel.follow_model()
-        self._update_state()
+        self.state.request()
         if not self.bar.is_running:
             self.curve.set_losses(segmenter.history)
 
