@@ -21,6 +21,7 @@ from napari_segkit import (
 )
 from napari_segkit.io.files import read_labels, write_labels
 from napari_segkit.io.probability_maps import read_classes, read_probability_file
+from napari_segkit.io.writers import FileMetadata
 from napari_segkit.refinement.soft_labels import soft_labels
 
 CPU = ["--device", "cpu", "--threads", "1"]
@@ -164,7 +165,7 @@ def test_labels_have_all_classes_named_in_their_file(kind, data, tmp_path):
     image, labels = scene(0)
     names = {1: "ground", 2: "sky", 4: "nucleus", 7: "rim", 9: "void"}
     told = {"classes": [[value, name] for value, name in names.items()]}
-    write_labels(tmp_path / f"l.{kind}", labels, axes="YX", provenance=told)
+    write_labels(tmp_path / f"l.{kind}", labels, FileMetadata("YX", provenance=told))
     tifffile.imwrite(tmp_path / "i.tif", image)
     files = ["smooth", tmp_path / f"l.{kind}", tmp_path / "i.tif", "-o", tmp_path / "a.tif"]
     asked = ["--clean", "nucleus: min_size=12", "--certainty", "0.4", *MRF, *CPU]
@@ -239,7 +240,7 @@ def test_inputs_are_never_replaced(data, tmp_path, capsys):
     soft = out / "probabilities"
     soft.mkdir(parents=True)
     for i in range(2):
-        write_labels(soft / f"{i}.tif", scene(i)[1], axes="YX")
+        write_labels(soft / f"{i}.tif", scene(i)[1], FileMetadata("YX"))
     (tmp_path / "link").symlink_to(out)
     before = [(soft / f"{i}.tif").read_bytes() for i in range(2)]
     asked = ["--probabilities", "--overwrite", *CPU]

@@ -14,6 +14,7 @@ from napari_segkit.io.files import (
     write_labels,
     write_probabilities,
 )
+from napari_segkit.io.writers import FileMetadata
 
 SPACING = (2.0, 0.5, 0.25)
 PROVENANCE = {"model": "cells=1.segkit", "note": 'é "<&>', "numbers": [1, 2.5, None]}
@@ -38,7 +39,7 @@ def values(shape, dtype=np.uint8, high=3):
 def test_tiff_labels_keep_axes_and_spacing(tmp_path, axes, shape, dtype):
     labels = values(shape, dtype)
     path = tmp_path / "labels.tif"
-    write_labels(path, labels, axes=axes, spacing=SPACING, provenance=PROVENANCE)
+    write_labels(path, labels, FileMetadata(axes, spacing=SPACING, provenance=PROVENANCE))
     np.testing.assert_array_equal(read_labels(path), labels)
     image = read_image(path)
     assert (image.axes, image.spacing, image.shape) == (axes, SPACING, shape)
@@ -47,7 +48,7 @@ def test_tiff_labels_keep_axes_and_spacing(tmp_path, axes, shape, dtype):
 @pytest.mark.parametrize("shape", [(6, 7), (1, 7)])
 def test_tiff_keeps_the_provenance_in_its_description(tmp_path, shape):
     path = tmp_path / "labels.tif"
-    write_labels(path, values(shape), axes="YX", provenance=PROVENANCE)
+    write_labels(path, values(shape), FileMetadata("YX", provenance=PROVENANCE))
     with tifffile.TiffFile(path) as file:
         if file.ome_metadata:
             description = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Description"]
@@ -63,12 +64,12 @@ def test_tiff_keeps_the_provenance_in_its_description(tmp_path, shape):
 def test_png_and_npy_labels_are_read_back(tmp_path, ending, high):
     labels = values((6, 7), np.uint32, high)
     path = tmp_path / f"labels{ending}"
-    write_labels(path, labels, axes="YX", provenance=PROVENANCE)
+    write_labels(path, labels, FileMetadata("YX", provenance=PROVENANCE))
     np.testing.assert_array_equal(read_labels(path), labels)
 
 
 def test_png_keeps_the_provenance(tmp_path):
-    write_labels(tmp_path / "a.png", values((6, 7)), axes="YX", provenance=PROVENANCE)
+    write_labels(tmp_path / "a.png", values((6, 7)), FileMetadata("YX", provenance=PROVENANCE))
     with Pictures.open(tmp_path / "a.png") as picture:
         assert json.loads(picture.text["provenance"]) == PROVENANCE
 
@@ -77,7 +78,7 @@ def test_png_keeps_the_provenance(tmp_path):
 def test_probabilities_are_read_back(tmp_path, ending):
     probabilities = np.random.default_rng(0).random((2, 3, 6, 7)).astype(np.float32)
     path = tmp_path / f"p{ending}"
-    write_probabilities(path, probabilities, axes="CZYX", spacing=SPACING)
+    write_probabilities(path, probabilities, FileMetadata("CZYX", spacing=SPACING))
     image = read_image(path, "CZYX")
     np.testing.assert_array_equal(image.data, probabilities)
 
@@ -170,7 +171,7 @@ def test_only_samples_that_are_alpha_are_left_out(tmp_path, shape, dtype, extra,
 def test_a_large_tiff_is_a_bigtiff_also_when_compressed(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_segkit.io.tiff.MAX_CLASSIC_BYTES", 100)
     for name, shape in (("small", (6, 7)), ("large", (60, 7))):
-        write_labels(tmp_path / f"{name}.tif", values(shape), axes="YX")
+        write_labels(tmp_path / f"{name}.tif", values(shape), FileMetadata("YX"))
         with tifffile.TiffFile(tmp_path / f"{name}.tif") as file:
             assert file.is_bigtiff == (name == "large")
 
@@ -308,11 +309,11 @@ def test_pickled_arrays_are_not_loaded(tmp_path):
 
 def test_files_are_replaced_only_with_overwrite(tmp_path):
     path = tmp_path / "a.tif"
-    write_labels(path, values((6, 7)), axes="YX")
+    write_labels(path, values((6, 7)), FileMetadata("YX"))
     with pytest.raises(ValueError, match="exists already"):
-        write_labels(path, values((6, 7)) + 1, axes="YX")
+        write_labels(path, values((6, 7)) + 1, FileMetadata("YX"))
     np.testing.assert_array_equal(read_labels(path), values((6, 7)))
-    write_labels(path, values((6, 7)) + 1, axes="YX", overwrite=True)
+    write_labels(path, values((6, 7)) + 1, FileMetadata("YX"), overwrite=True)
     np.testing.assert_array_equal(read_labels(path), values((6, 7)) + 1)
 
 
@@ -330,13 +331,13 @@ def test_files_are_replaced_only_with_overwrite(tmp_path):
 )
 def test_labels_that_do_not_fit_leave_no_file(tmp_path, name, labels, sentence):
     with pytest.raises(ValueError, match=sentence):
-        write_labels(tmp_path / name, labels, axes="ZYX"[-labels.ndim :])
+        write_labels(tmp_path / name, labels, FileMetadata("ZYX"[-labels.ndim :]))
     assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.npy"
-    write_labels(path, values((6, 7)), axes="YX")
+    write_labels(path, values((6, 7)), FileMetadata("YX"))
 
     def fail(file, *_, **__):
         file.write(b"half")
@@ -344,7 +345,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        write_labels(path, values((6, 7)) + 1, axes="YX", overwrite=True)
+        write_labels(path, values((6, 7)) + 1, FileMetadata("YX"), overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["a.npy"]
     np.testing.assert_array_equal(read_labels(path), values((6, 7)))
 

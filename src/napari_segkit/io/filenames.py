@@ -7,6 +7,7 @@ from pathlib import Path
 
 AnyPath = str | PathLike[str]
 NIFTI = (".nii", ".nii.gz")
+TIFF = (".tif", ".tiff")
 
 
 def as_paths(path: AnyPath | Sequence[AnyPath]) -> list[Path]:

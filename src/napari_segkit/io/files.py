@@ -1,6 +1,6 @@
 """Image and label files: PNG, JPEG, TIFF, NIfTI, NPY, and formats of napari's reader plugins."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,10 @@ from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
-from .filenames import NIFTI, AnyPath, ending
+from .filenames import NIFTI, TIFF, AnyPath, ending
 from .read_errors import explain_read_errors
-from .readers import PICTURES, TIFF, read_source
-from .replace_file import atomic_write
-from .tiff import UNKNOWN_SPACING, Spacing
-from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable
+from .readers import PICTURES, read_source
+from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable, write_array
 
 if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
@@ -90,47 +88,27 @@ def nifti_header(file: Path) -> "NiftiHeader | None":
 
 
 def write_labels(
-    path: AnyPath,
-    labels: ArrayLike,
-    *,
-    axes: str,
-    spacing: Spacing = UNKNOWN_SPACING,
-    provenance: Mapping[str, object] | None = None,
-    header: "NiftiHeader | None" = None,
-    overwrite: bool = False,
+    path: AnyPath, labels: ArrayLike, metadata: FileMetadata, *, overwrite: bool = False
 ) -> None:
     """Write labels atomically to a .tif, .nii, .nii.gz, .png or .npy file.
 
-    Formats store spacing and provenance (JSON-able) as far as they can; NIfTI also keeps the
-    `header` of the NIfTI image that the labels belong to.
+    Formats store spacing and provenance as far as they can; NIfTI also keeps the header.
     """
     file = check_output_file(path, overwrite=overwrite)
     values = as_unsigned(np.asarray(labels))
     require_representable(file, values.ndim, int(values.max(initial=0)))
-    metadata = FileMetadata(spacing, provenance or {}, header)
-    with atomic_write(file) as stream:
-        LABELS[ending(file)](stream, values, axes, metadata)
+    write_array(file, values, metadata)
 
 
 def write_probabilities(
-    path: AnyPath,
-    probabilities: ArrayLike,
-    *,
-    axes: str,
-    spacing: Spacing = UNKNOWN_SPACING,
-    provenance: Mapping[str, object] | None = None,
-    header: "NiftiHeader | None" = None,
-    overwrite: bool = False,
+    path: AnyPath, probabilities: ArrayLike, metadata: FileMetadata, *, overwrite: bool = False
 ) -> None:
     """Write (classes, *spatial) probabilities as float32, as in `write_labels` but not to .png.
 
     In NIfTI files the classes are the fourth dimension, after T the fifth.
     """
     file = check_output_file(path, overwrite=overwrite, probabilities=True)
-    values = np.asarray(probabilities, np.float32)
-    metadata = FileMetadata(spacing, provenance or {}, header)
-    with atomic_write(file) as stream:
-        PROBABILITIES[ending(file)](stream, values, axes, metadata)
+    write_array(file, np.asarray(probabilities, np.float32), metadata)
 
 
 def check_output_file(
@@ -142,9 +120,9 @@ def check_output_file(
     highest: int = 0,
 ) -> Path:
     """Check before the work that labels with `axes` and values up to `highest` can be written."""
-    file, writers = Path(path), PROBABILITIES if probabilities else LABELS
-    if ending(file) not in writers:
-        raise ValueError(f"{file} cannot be written: choose a name ending in {', '.join(writers)}.")
+    file, endings = Path(path), PROBABILITIES if probabilities else LABELS
+    if ending(file) not in endings:
+        raise ValueError(f"{file} cannot be written: choose a name ending in {', '.join(endings)}.")
     if axes is not None:
         require_representable(file, len(axes), highest)
     return check_output_path(file, overwrite=overwrite)

@@ -13,9 +13,9 @@ from napari_segkit.images.classes import LabelClass, default_color
 from napari_segkit.images.orientation import reorient
 
 from . import tiff
-from .filenames import AnyPath, ending
+from .filenames import TIFF, AnyPath, ending
 from .files import nifti_header, read_labels
-from .readers import TIFF, read_source
+from .readers import read_source
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_segkit.images.types import AnyArray, ImageSource, LayerArray, LayerData, LayerOptions
 
-from .filenames import NIFTI, ending
+from .filenames import NIFTI, TIFF, ending
 from .read_errors import explain_read_errors
 from .tiff import Spacing, read_tiff
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from npe2 import PluginManager
     from PIL.Image import Image as Picture
 
-TIFF = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg")
 KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS

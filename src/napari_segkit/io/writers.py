@@ -1,9 +1,8 @@
 """Writers of label and probability files, by file ending."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,21 +10,24 @@ import numpy as np
 
 from napari_segkit.images.types import AnyArray
 
-from .filenames import ending
-from .tiff import Spacing, write_tiff
+from .filenames import NIFTI, TIFF, ending
+from .replace_file import atomic_write
+from .tiff import UNKNOWN_SPACING, Spacing, write_tiff
 
 if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
 
-Writer = Callable[[BinaryIO, AnyArray, str, "FileMetadata"], None]
+PROBABILITIES = (*TIFF, *NIFTI, ".npy")  # endings of files that hold them
+LABELS = (*PROBABILITIES, ".png")
 
 
 @dataclass(frozen=True)
 class FileMetadata:
     """What a file stores with its values, as far as its format can."""
 
-    spacing: Spacing
-    provenance: Mapping[str, object]  # JSON-able
+    axes: str
+    spacing: Spacing = UNKNOWN_SPACING
+    provenance: Mapping[str, object] = field(default_factory=dict)  # JSON-able
     header: "NiftiHeader | None" = None  # of the NIfTI file that the values were made from
 
 
@@ -38,7 +40,21 @@ def require_representable(path: Path, ndim: int, highest: int) -> None:
         )
 
 
-def _write_png(file: BinaryIO, data: AnyArray, axes: str, metadata: FileMetadata) -> None:
+def write_array(path: Path, data: AnyArray, metadata: FileMetadata) -> None:
+    """Write an array atomically, in the format of the file's ending."""
+    suffix = ending(path)
+    with atomic_write(path) as file:
+        if suffix in TIFF:
+            write_tiff(file, data, metadata.axes, metadata.spacing, metadata.provenance)
+        elif suffix in NIFTI:
+            _write_nifti(file, data, metadata, zipped=suffix == ".nii.gz")
+        elif suffix == ".npy":
+            np.save(file, data, allow_pickle=False)
+        else:
+            _write_png(file, data, metadata)
+
+
+def _write_png(file: BinaryIO, data: AnyArray, metadata: FileMetadata) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
@@ -48,20 +64,10 @@ def _write_png(file: BinaryIO, data: AnyArray, axes: str, metadata: FileMetadata
     Image.fromarray(small).save(file, format="PNG", pnginfo=text)
 
 
-def _write_npy(file: BinaryIO, data: AnyArray, axes: str, metadata: FileMetadata) -> None:
-    np.save(file, data, allow_pickle=False)
-
-
-def _write_tiff(file: BinaryIO, data: AnyArray, axes: str, metadata: FileMetadata) -> None:
-    write_tiff(file, data, axes, metadata.spacing, metadata.provenance)
-
-
-def _write_nifti(
-    file: BinaryIO, data: AnyArray, axes: str, metadata: FileMetadata, *, zipped: bool
-) -> None:
+def _write_nifti(file: BinaryIO, data: AnyArray, metadata: FileMetadata, *, zipped: bool) -> None:
     from .nifti.writer import matching_header, write_nifti
 
-    source = matching_header(metadata.header, axes)
+    axes, source = metadata.axes, matching_header(metadata.header, metadata.axes)
     spacing = dict(zip("ZYX", metadata.spacing, strict=True))
     write_nifti(
         file,
@@ -73,13 +79,3 @@ def _write_nifti(
         provenance=metadata.provenance,
         zipped=zipped,
     )
-
-
-PROBABILITIES: dict[str, Writer] = {
-    ".tif": _write_tiff,
-    ".tiff": _write_tiff,
-    ".nii": partial(_write_nifti, zipped=False),
-    ".nii.gz": partial(_write_nifti, zipped=True),
-    ".npy": _write_npy,
-}
-LABELS: dict[str, Writer] = PROBABILITIES | {".png": _write_png}

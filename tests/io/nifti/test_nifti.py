@@ -20,6 +20,7 @@ from napari_segkit.io.nifti.layers import (
     write_image_layer,
     write_labels_layer,
 )
+from napari_segkit.io.writers import FileMetadata
 
 SHAPE = (5, 6, 7)
 ENDINGS = pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
@@ -351,7 +352,7 @@ def test_labels_open_as_labels(tmp_path, ending):
     header = read_image(source).metadata["nifti"]
     labels = numbers(SHAPE[::-1]) % 3
     path = tmp_path / f"l{ending}"
-    write_labels(path, labels, axes="ZYX", header=header, provenance={"model": "m"})
+    write_labels(path, labels, FileMetadata("ZYX", header=header, provenance={"model": "m"}))
     data, _, kind = read_nifti(path)
     assert (kind, data.dtype) == ("labels", np.uint8)
     np.testing.assert_array_equal(read_labels(path), labels)
@@ -369,7 +370,9 @@ def test_provenance_replaces_earlier_provenance(tmp_path):
         header = read_image(path).metadata["nifti"]
         path = tmp_path / f"{number}.nii"
         note = {"number": number}
-        write_labels(path, numbers(SHAPE[::-1]), axes="ZYX", header=header, provenance=note)
+        write_labels(
+            path, numbers(SHAPE[::-1]), FileMetadata("ZYX", header=header, provenance=note)
+        )
     assert len(nib.load(path).header.extensions) == 1
 
 
@@ -395,7 +398,7 @@ def test_probabilities_are_the_last_dimension(tmp_path, shape, axes, stored):
     source = save(tmp_path / "a.nii", numbers((5, 6, 7, 3) if "T" in axes else SHAPE), **time)
     header = read_image(source).metadata["nifti"]
     maps = np.random.default_rng(0).random(shape, np.float32)
-    write_probabilities(tmp_path / "p.nii.gz", maps, axes=axes, header=header)
+    write_probabilities(tmp_path / "p.nii.gz", maps, FileMetadata(axes, header=header))
     written = nib.load(tmp_path / "p.nii.gz")
     assert (written.shape, written.get_data_dtype()) == (stored, np.float32)
     np.testing.assert_array_equal(written.affine, nib.load(source).affine)
@@ -408,7 +411,7 @@ def test_probabilities_are_the_last_dimension(tmp_path, shape, axes, stored):
 @pytest.mark.parametrize("axes", ["YX", "ZYX", "TZYX"])
 def test_labels_of_an_image_of_another_format(tmp_path, axes):
     labels = numbers((4, 5, 6, 7)[-len(axes) :], np.uint8)
-    write_labels(tmp_path / "a.nii", labels, axes=axes, spacing=(2, 0.5, 0.25))
+    write_labels(tmp_path / "a.nii", labels, FileMetadata(axes, spacing=(2, 0.5, 0.25)))
     image = read_image(tmp_path / "a.nii")
     assert (image.axes, image.shape) == (axes, labels.shape)
     assert image.spacing[1:] == (0.5, 0.25)
@@ -481,7 +484,7 @@ def test_an_image_whose_slices_are_channels_gives_a_plane_with_its_pixel_size(tm
     image = read_image(save(tmp_path / "a.nii", matrix=AFFINES["plain"]), "CYX")
     assert (image.orientation, image.spacing) == ("", (1, 1, 0.5))
     about = {"spacing": image.spacing, "header": image.metadata["nifti"]}
-    write_labels(tmp_path / "b.nii", numbers((6, 5)), axes="YX", **about)
+    write_labels(tmp_path / "b.nii", numbers((6, 5)), FileMetadata("YX", **about))
     assert read_image(tmp_path / "b.nii").spacing == (1, 1, 0.5)
 
 
