@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_segkit.config import TrainConfig
 from napari_segkit.steps import drain
@@ -12,7 +12,7 @@ from .options import add_options, read_options
 from .terminal import USER_ERRORS, error_line
 
 if TYPE_CHECKING:
-    from napari_segkit.evaluation.metric import LabelTable
+    from napari_segkit.evaluation.metric import LabelTable, Metric
     from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
 
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
@@ -54,7 +54,7 @@ def run(args: Namespace) -> None:
 
 def _compare(
     prediction: Path, truth: Path, origin: str, options: "EvaluateOptions"
-) -> "Report[Any]":
+) -> "Report[Metric]":
     """Report on one pair of files; errors begin with the prediction's name."""
     from napari_segkit.jobs.evaluate import evaluate_job
 
@@ -82,7 +82,7 @@ def _read_segments(png: Path) -> "LabelTable":
     return LabelTable(*read_panoptic(png))
 
 
-def _write_metrics(file: Path, report: "Report[Any]") -> None:
+def _write_metrics(file: Path, report: "Report[Metric]") -> None:
     from napari_segkit.io.replace_file import atomic_write
 
     with atomic_write(file) as opened:

@@ -13,11 +13,11 @@ from .metric import Metric, Values, require_equal
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-M = TypeVar("M", bound=Metric)
+M_co = TypeVar("M_co", bound=Metric, covariant=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Report(ABC, Generic[M]):
+class Report(ABC, Generic[M_co]):
     """Metrics of predictions: the counts of each image, and ratios of their sum.
 
     Adding two reports appends the images of the second. A subclass for each kind has the typed
@@ -35,7 +35,7 @@ class Report(ABC, Generic[M]):
         Remarks on the metrics.
     """
 
-    own: M  # the counts that the kind of report is about
+    own: M_co  # the counts that the kind of report is about
     more: tuple[Metric, ...] = ()
     unlabelled: int | None = None  # value of the truth that is left out
     name: str | None = None  # of the image
@@ -171,7 +171,7 @@ class Report(ABC, Generic[M]):
         """Further columns of text, rows of means included."""
         return {}
 
-    def _mean_rows(self) -> "Mapping[str, Report[M]]":
+    def _mean_rows(self) -> "Mapping[str, Report[M_co]]":
         """Reports that have a row of means."""
         return {"": self}
 

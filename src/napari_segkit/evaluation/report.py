@@ -12,7 +12,7 @@ from napari_segkit.images.axes_image import is_layer
 from napari_segkit.images.types import LazyArray
 from napari_segkit.steps import Step, drain
 
-from .base_report import M
+from .base_report import M_co
 from .base_report import Report as Report
 from .instance import InstanceReport, ObjectMatching
 from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
@@ -32,11 +32,11 @@ from .slab_reader import (
 
 
 @dataclass(frozen=True)
-class Kind(Generic[M]):
+class Kind(Generic[M_co]):
     """A kind of metrics: what they count, how labels are read for them, and their report."""
 
-    report: type[Report[M]]
-    metric: type[M]
+    report: type[Report[M_co]]
+    metric: type[M_co]
     read: Reader
     more: tuple[type[Metric], ...] = ()  # further metrics; their values are columns of the table
 
@@ -185,12 +185,12 @@ def evaluate_pairs(
     return report
 
 
-class SlabCounter(Generic[M]):
+class SlabCounter(Generic[M_co]):
     """Counts an image slab by slab."""
 
     def __init__(
         self,
-        kind: Kind[M],
+        kind: Kind[M_co],
         image: ImageInfo,
         prediction: LazyArray,
         truth: LazyArray,
@@ -211,7 +211,7 @@ class SlabCounter(Generic[M]):
             part, own_core = with_halo(inner, truth.shape, metric.halo)
             metric.update(prediction[part], truth[part], own_core)
 
-    def report(self, name: str | None, unlabelled: int | None) -> Report[M]:
+    def report(self, name: str | None, unlabelled: int | None) -> Report[M_co]:
         """Report on what was counted."""
         notes = tuple(dict.fromkeys(self._truth.notes + self._prediction.notes))
         return self._kind.report(self._own, self._more, unlabelled, name, notes)

@@ -1,8 +1,8 @@
 """Evaluation of predictions as a job."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import (
     EvaluateOptions,
     LabelPair,
@@ -12,7 +12,7 @@ from napari_segkit.evaluation.report import (
 from napari_segkit.steps import Job
 
 
-def evaluate_job(pairs: Sequence[LabelPair], options: EvaluateOptions) -> Job[Report[Any]]:
+def evaluate_job(pairs: Sequence[LabelPair], options: EvaluateOptions) -> Job[Report[Metric]]:
     """Compare predictions with their truths, a step for each block; gives one report."""
     names = ", ".join(pair.name or "labels" for pair in pairs)
     return Job(f"Evaluate {names}", evaluate_pairs(pairs, options))

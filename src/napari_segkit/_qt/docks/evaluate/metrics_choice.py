@@ -1,7 +1,6 @@
 """Choice of metrics and label semantics, with buttons to correct a wrong choice."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from napari.layers import Layer
 from qtpy.compat import isalive
@@ -10,7 +9,9 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
+from napari_segkit.evaluation.report import EvaluateOptions
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.models import KINDS as MODEL_KINDS
 
 KINDS = {
     "semantic": ("Classes, pixel by pixel", "IoU and Dice of each class."),
@@ -70,9 +71,11 @@ def suggested_kind(layers: Sequence[Layer]) -> str:
     """Suggest a kind from layer metadata and feature columns; the first match decides."""
     for layer in layers:
         kind, features = LayerMetadata.of(layer).kind, layer.features
-        if "kind" in features or kind == "panoptic":
+        if "kind" in features:
             return "panoptic"
-        if "score" in features or kind in ("instance", "objects"):
+        if kind in MODEL_KINDS and MODEL_KINDS[kind].has_objects:
+            return MODEL_KINDS[kind].metrics
+        if "score" in features:
             return "instance"
     return "semantic"
 
@@ -130,12 +133,12 @@ class MetricsChoice(QObject):
         self.semantics.changed.connect(self._on_choice)
         self.remedies.chosen.connect(self._on_remedy)
 
-    def value(self) -> dict[str, Any]:
-        """Keyword arguments of `evaluate`."""
-        options = {"kind": self.kind.value, **self.semantics.value}
-        if self.kind.value == "panoptic":  # label values are always segment ids
-            del options["labels_are"]
-        return options
+    @property
+    def value(self) -> EvaluateOptions:
+        kind, semantics = self.kind.value, self.semantics.value
+        if kind == "panoptic":  # label values are always segment ids
+            return EvaluateOptions(kind, semantics["unlabelled"])
+        return EvaluateOptions(kind, semantics["unlabelled"], semantics["labels_are"])
 
     def restore_for(self, *layers: Layer | None) -> None:
         """Show the options chosen for these layers, or their defaults."""

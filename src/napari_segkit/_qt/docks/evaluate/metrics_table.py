@@ -11,6 +11,7 @@ from napari_segkit._qt.widgets.class_table import fit_height
 from napari_segkit._qt.widgets.read_only_table import ReadOnlyTable
 
 if TYPE_CHECKING:
+    from napari_segkit.evaluation.metric import Metric
     from napari_segkit.evaluation.report import Report
 
 STALE = QColor(128, 128, 128)
@@ -35,7 +36,7 @@ class MetricsTable(ReadOnlyTable):
         super().__init__(["class", "IoU", "Dice"])
         fit_height(self)
 
-    def show_report(self, report: "Report", *, kind: str, stale: bool) -> None:
+    def show_report(self, report: "Report[Metric]", *, kind: str, stale: bool) -> None:
         """Fill the table; outdated metrics are greyed and struck out."""
         columns, table = COLUMNS[kind], report.table()
         digits = 4 if len(columns) < 5 else 3  # fits a narrow dock
