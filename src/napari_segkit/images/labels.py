@@ -1,6 +1,6 @@
 """Where label values get their meaning: class labels, instance ids, unlabelled pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,13 @@ def connected_components(values: AnyArray) -> AnyArray:
 def add_to_ids(ids: AnyArray, offset: int) -> NDArray[np.int32]:
     """Add a number to the ids above 0."""
     return np.where(ids > 0, ids + offset, ids).astype(np.int32, copy=False)
+
+
+def neighbours(values: AnyArray) -> Iterator[tuple[AnyArray, AnyArray]]:
+    """Views of all pixels but the last, and of those that follow them, along each axis."""
+    for axis in range(values.ndim):
+        along = np.moveaxis(values, axis, 0)
+        yield along[:-1], along[1:]
 
 
 def count_values(values: AnyArray) -> tuple[AnyArray, AnyArray]:

@@ -12,6 +12,7 @@ from napari_segkit.images.labels import (
     LabelsError,
     connected_components,
     count_values,
+    neighbours,
     read_label_arrays,
 )
 from napari_segkit.images.types import ImageSource
@@ -136,10 +137,7 @@ def _cut_ids(ids: Ids) -> NDArray[np.int32]:
 
 def _neighbour_pairs(ids: Ids) -> NDArray[np.int32]:
     """Pairs of neighbouring pixels with different ids, ``(2, pairs)``."""
-    pairs = []
-    for axis in range(ids.ndim):
-        before, after = (np.moveaxis(ids, axis, 0)[s] for s in (np.s_[:-1], np.s_[1:]))
-        pairs.append(np.stack([before[before != after], after[before != after]]))
+    pairs = [np.stack([a[a != b], b[a != b]]) for a, b in neighbours(ids)]
     return np.concatenate(pairs, axis=1)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_segkit.images.labels import IGNORE
+from napari_segkit.images.labels import IGNORE, neighbours
 from napari_segkit.images.types import AnyArray
 
 LEVEL_EDGES = (0.25, 0.55)  # of "distance": fractions of the largest distance
@@ -78,11 +78,10 @@ def _distance_to_border(inside: NDArray[np.bool_], sampling: AnyArray) -> NDArra
 def _contact_pixels(ids: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Pixels next to another object along any axis."""
     contact = np.zeros(ids.shape, bool)
-    for axis in range(ids.ndim):
-        lower, upper = (np.moveaxis(ids, axis, 0)[s] for s in (np.s_[:-1], np.s_[1:]))
-        touching = (lower != upper) & (lower > 0) & (upper > 0)
-        for side in (np.s_[:-1], np.s_[1:]):
-            np.moveaxis(contact, axis, 0)[side] |= touching
+    for (one, other), marks in zip(neighbours(ids), neighbours(contact), strict=True):
+        touching = (one != other) & (one > 0) & (other > 0)
+        for mark in marks:
+            mark |= touching
     return contact
 
 
