@@ -1,8 +1,7 @@
 """Build networks without values, to check shapes and estimate memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -12,8 +11,12 @@ class _RealRanges(TorchFunctionMode):
     """Keep `torch.linspace` on the CPU: some networks read numbers from it while being built."""
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         if func is torch.linspace:
             kwargs = {"device": "cpu"} | (kwargs or {})
         return func(*args, **(kwargs or {}))

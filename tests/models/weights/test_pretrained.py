@@ -16,11 +16,11 @@ from safetensors.torch import save, save_file
 
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import MODELS, Inputs, build, encoders, families
-from napari_segkit.models.weights.files import UrlFile
 from napari_segkit.models.weights.pretrained import (
     BACKBONES,
     COCO,
     WeightsError,
+    _file,
     available,
     cached,
     initialise,
@@ -152,12 +152,15 @@ def test_names_of_weights_match_the_libraries():
         if name in encoders.NATIVE:
             spec = ModelSpec("unet", encoder=name)
             assert sorted(available(spec)) == sorted(entry["pretrained_settings"])
-    for pair in COCO:
-        assert available(ModelSpec(pair[0], encoder=pair[1])) == ("imagenet", "coco")
-    named = [f"{name}.IMAGENET1K_V1" for name in BACKBONES.values()]
-    named += [f"{name}.COCO_WITH_VOC_LABELS_V1" for name in COCO.values()]
-    for name in named:
-        assert UrlFile(torchvision.models.get_weight(name).url).sha256()
+    named = [torchvision.models.get_model_weights(name) for name in COCO.values()]
+    assert {w.DEFAULT.name for w in named} == {"COCO_WITH_VOC_LABELS_V1", "COCO_V1"}
+    for name, encoder in COCO:
+        spec = ModelSpec(name, encoder=encoder, weights="coco")
+        assert available(spec) == ("imagenet", "coco")
+        assert _file(spec).sha256()
+    for encoder in BACKBONES:
+        name = "segnet" if encoder.startswith("vgg") else "maskrcnn"
+        assert _file(ModelSpec(name, encoder=encoder, weights="imagenet")).sha256()
     assert available(ModelSpec("unet3d", encoder="small")) == ()
     assert available(ModelSpec("pixels", encoder="filters")) == ()
 

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from torch import Tensor, nn
-from torchvision.models import mobilenet, resnet
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import (
@@ -22,6 +20,7 @@ from napari_segkit.models.in_channels import set_channels
 
 from .maskrcnn_detector import ASPECTS, Detector
 from .object_scales import TORCHVISION_ENCODERS, anchor_scales
+from .torchvision_encoder import encoder
 
 WIDTH = 64  # channels of the pyramid and its heads, unless weights from COCO need more
 HIDDEN = 256  # features of a box
@@ -35,11 +34,9 @@ def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
     Encoders "resnet50" and "resnet50_v2" have the layers and names of torchvision's
     ``maskrcnn_resnet50_fpn`` and ``_v2``, for which COCO weights exist; others light heads.
     """
-    encoder, classes = str(spec.encoder), inputs.classes
-    if encoder not in TORCHVISION_ENCODERS:
-        network = _light_network(encoder, classes, inputs.channels)
-    else:
-        network = _torchvision_network(encoder, classes, inputs.channels)
+    name = str(spec.encoder)
+    make = _torchvision_network if name in TORCHVISION_ENCODERS else _light_network
+    network = make(name, inputs.classes, inputs.channels)
     set_channels(network.backbone, inputs.channels)
     return network
 
@@ -55,9 +52,9 @@ def count_classes(tensors: Mapping[str, Tensor]) -> int | None:
     return len(weights[0]) if weights else None
 
 
-def _torchvision_network(encoder: str, classes: int, channels: int) -> Detector:
+def _torchvision_network(name: str, classes: int, channels: int) -> Detector:
     """Layers and names of torchvision's first or second version."""
-    version_2 = encoder == "resnet50_v2"
+    version_2 = name == "resnet50_v2"
     norm = nn.BatchNorm2d if version_2 else None
     size, wide = (256, 7, 7), [256] * 4
     heads = {
@@ -70,12 +67,12 @@ def _torchvision_network(encoder: str, classes: int, channels: int) -> Detector:
         "mask_predictor": MaskRCNNPredictor(256, 256, classes),
     }
     return Detector(
-        _pyramid("resnet50", 256, norm), heads, channels, anchor_scales(encoder), samples=2
+        _pyramid("resnet50", 256, norm), heads, channels, anchor_scales(name), samples=2
     )
 
 
-def _light_network(encoder: str, classes: int, channels: int) -> Detector:
-    scales = anchor_scales(encoder)
+def _light_network(name: str, classes: int, channels: int) -> Detector:
+    scales = anchor_scales(name)
     heads = {
         "rpn_head": RPNHead(WIDTH, scales * len(ASPECTS)),
         "box_head": TwoMLPHead(WIDTH * 49, HIDDEN),
@@ -83,17 +80,11 @@ def _light_network(encoder: str, classes: int, channels: int) -> Detector:
         "mask_head": MaskRCNNHeads(WIDTH, [WIDTH] * 2, 1, norm_layer=group_norm),
         "mask_predictor": MaskRCNNPredictor(WIDTH, WIDTH, classes),
     }
-    return Detector(_pyramid(encoder, WIDTH, nn.BatchNorm2d), heads, channels, scales, samples=1)
+    return Detector(_pyramid(name, WIDTH, nn.BatchNorm2d), heads, channels, scales, samples=1)
 
 
-def _pyramid(encoder: str, width: int, norm: Any) -> BackboneWithFPN:
+def _pyramid(name: str, width: int, norm: type[nn.Module] | None) -> BackboneWithFPN:
     """Feature pyramid on an encoder, from stride 4 on."""
-    if encoder == "mobilenet_v3_large":
-        body = mobilenet.mobilenet_v3_large(weights=None).features
-        levels, widths = ("3", "6", "12", "16"), [24, 40, 112, 960]
-    else:
-        body = getattr(resnet, encoder)(weights=None)
-        levels = ("layer1", "layer2", "layer3", "layer4")
-        widths = [body.inplanes // 8 * 2**level for level in range(4)]
-    named = {level: str(i) for i, level in enumerate(levels)}
-    return BackboneWithFPN(body, named, widths, width, norm_layer=norm)
+    body = encoder(name)
+    layers = {layer: level for layer, level in body.layers.items() if level != "stem"}
+    return BackboneWithFPN(body.network, layers, list(body.widths[1:]), width, norm_layer=norm)

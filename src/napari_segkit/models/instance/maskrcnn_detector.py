@@ -1,11 +1,9 @@
 """Mask R-CNN's detector: anchors fitted to the objects, tensors in, 28 x 28 masks out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -14,6 +12,8 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 from torchvision.ops import MultiScaleRoIAlign
+
+from napari_segkit.images.types import AnyArray
 
 from .object_scales import DEFAULT_SIZES, LEVELS, anchors_text, choose_anchors
 
@@ -38,7 +38,7 @@ class Anchors(AnchorGenerator):  # type: ignore[misc]
         super().__init__(((1.0,) * scales,) * levels, (ASPECTS,) * levels)
         self.register_buffer("cells", torch.zeros(levels, scales * len(ASPECTS), 4))
 
-    def set_sizes(self, sizes: NDArray[Any]) -> None:
+    def set_sizes(self, sizes: AnyArray) -> None:
         """Set the edges, in pixels, of shape (levels, scales)."""
         edges = torch.as_tensor(sizes, dtype=torch.float32, device="cpu")
         root = torch.sqrt(torch.tensor(ASPECTS, device="cpu"))[:, None]
@@ -79,10 +79,8 @@ class Detector(nn.Module):
         self.transform = GeneralizedRCNNTransform(800, 1333, [0.0], [1.0])
         self.backbone = backbone
         self.scales = scales
-        self.pre_nms, self.post_nms = (
-            dict(PROPOSAL_COUNTS),
-            dict(PROPOSAL_COUNTS),
-        )  # the suppression of overlaps
+        # numbers before and after the suppression of overlaps
+        self.pre_nms, self.post_nms = dict(PROPOSAL_COUNTS), dict(PROPOSAL_COUNTS)
         anchors = Anchors(LEVELS, scales)
         self.rpn = RegionProposalNetwork(
             anchors, heads["rpn_head"], 0.7, 0.3, SAMPLES, 0.5, self.pre_nms, self.post_nms, 0.7
@@ -98,7 +96,7 @@ class Detector(nn.Module):
         self.register_buffer("resize", torch.zeros(2))
         anchors.set_sizes(choose_anchors(DEFAULT_SIZES, scales))
 
-    def set_sizes(self, sizes: NDArray[Any]) -> None:
+    def set_sizes(self, sizes: AnyArray) -> None:
         """Choose anchors for object sizes ``(N, 2)`` in pixels; images are not resized."""
         self.rpn.anchor_generator.set_sizes(choose_anchors(sizes, self.scales))
         self.resize.zero_()

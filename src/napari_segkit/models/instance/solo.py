@@ -1,20 +1,21 @@
 """SOLO (Wang et al. 2020, arXiv:1912.04488) in its second form, SOLOv2 (arXiv:2003.10152)."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
+from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.ops import FeaturePyramidNetwork
 
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import Inputs
+from napari_segkit.models.in_channels import set_channels
 
 from .object_scales import LEVELS, choose_levels, grids_text
 from .solo_inference import detect
-from .solo_layers import STRIDE, Head, MaskBranch, encoder, mask_logits
+from .solo_layers import STRIDE, Head, MaskBranch, mask_logits
 from .solo_targets import (
     Level,
     assign_objects,
@@ -25,6 +26,7 @@ from .solo_targets import (
     make_grids,
     sample_positives,
 )
+from .torchvision_encoder import encoder
 
 WIDTH = 64  # channels of the pyramid and the heads
 FEATURES = 32  # channels E of the mask feature map
@@ -43,7 +45,10 @@ class Solo(nn.Module):
     def __init__(self, encoder_name: str, channels: int, classes: int) -> None:
         super().__init__()
         self.floor = FLOOR
-        self.backbone, (stem, *widths) = encoder(encoder_name, channels)
+        body = encoder(encoder_name)
+        set_channels(body.network, channels)
+        self.backbone = IntermediateLayerGetter(body.network, body.layers)
+        stem, *widths = body.widths
         self.fpn = FeaturePyramidNetwork(widths, WIDTH)
         self.mask_branch = MaskBranch(stem, WIDTH, FEATURES)
         self.head = Head(WIDTH, classes - 1, FEATURES)
@@ -65,7 +70,9 @@ class Solo(nn.Module):
         """Recompute the batch statistics of the encoder."""
         update_bn(batches, self.backbone)
 
-    def forward(self, images: Tensor, targets: Sequence[Target] | None = None) -> Any:
+    def forward(
+        self, images: Tensor, targets: Sequence[Target] | None = None
+    ) -> dict[str, Tensor] | list[dict[str, Tensor]]:
         """Return losses in training, else the result of `detect` for each image.
 
         Images are ``(B, channels, H, W)`` with edges multiples of 32. Targets have "boxes"

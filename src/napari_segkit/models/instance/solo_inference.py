@@ -10,10 +10,8 @@ from .solo_layers import STRIDE, mask_logits
 from .solo_matrix_nms import better_neighbours, matrix_nms, pairwise_iou
 
 MIN_SCORE = 0.2  # score of a cell from which it is a candidate
-MIN_CANDIDATES, PIXELS_PER_CANDIDATE = (
-    100,
-    64,
-)  # candidates there may be: one for so many pixels, or MIN_CANDIDATES
+PIXELS_PER_CANDIDATE = 64  # there may be one candidate for so many pixels,
+MIN_CANDIDATES = 100  # and this number in any image
 WINDOW_RADIUS = 8.0  # edges of its cell from there to the furthest pixel of an object
 MAX_ELEMENTS = 2**24  # elements of masks, or of copies of the feature map, at once
 

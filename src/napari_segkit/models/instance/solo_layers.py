@@ -3,47 +3,20 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from math import floor, log, log2
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
-from torchvision.models import mobilenet_v3_large, resnet
-from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.convnext import LayerNorm2d
-
-from napari_segkit.models.in_channels import set_channels
 
 from .solo_targets import Level
 
 STRIDE = 2  # of the mask feature map
 FINEST = 4  # stride of the pyramid's first map
 DEPTH = 3  # convolutions of each branch of the head
-# Layers of the encoders with strides 2, 4, 8, 16, 32, and their channels.
-RESNET = {"relu": "stem", "layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}
-MOBILENET = {"1": "stem", "3": "0", "6": "1", "12": "2", "16": "3"}
-MOBILENET_WIDTHS = (16, 24, 40, 112, 960)
 # Initial coefficients of u, v, u2, v2, uv, 1: every mask is a disc around its cell.
 DISC = (0.0, 0.0, -1.0, -1.0, 0.0, 1.0)
-PRIOR_PROBABILITY = (
-    0.01  # probability of an object in a cell that a new network states (Lin et al. 2017)
-)
-
-
-def encoder(name: str, channels: int) -> tuple[nn.Module, tuple[int, ...]]:
-    """Build an encoder of torchvision; return it with the channels of its maps.
-
-    It maps images to a dict of "stem", "0", "1", "2", "3" at strides 2, 4, 8, 16, 32.
-    """
-    if name == "mobilenet_v3_large":
-        network: Any = mobilenet_v3_large(weights=None).features
-        layers, widths = MOBILENET, MOBILENET_WIDTHS
-    else:
-        network, layers = getattr(resnet, name)(weights=None), RESNET
-        widest = network.fc.in_features
-        widths = (64, widest // 8, widest // 4, widest // 2, widest)
-    set_channels(network, channels)
-    return IntermediateLayerGetter(network, layers), widths
+PRIOR_PROBABILITY = 0.01  # of an object in a cell, of a new network (Lin et al. 2017)
 
 
 def block(inputs: int, width: int, size: int = 3) -> nn.Sequential:

@@ -1,6 +1,6 @@
 """Features of a frozen encoder: its maps at several scales, upsampled to the image."""
 
-import warnings
+from functools import partial
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_segkit.models.in_channels import set_channels
+from napari_segkit.models.in_channels import build_smp
 
 STRIDE = 32  # edges of the input are multiples of it
 LEVELS = 4  # maps down to stride 16; deeper ones are too coarse
@@ -17,22 +17,12 @@ MEAN, STD = 0.449, 0.226  # of ImageNet
 
 def create(name: str, channels: int) -> nn.Module:
     """Build a frozen encoder with random weights; ValueError if it has no feature maps."""
-    rgb_only = name.startswith("mit_")  # in smp
-    encoder = _create(name, 3 if rgb_only else channels)
-    if rgb_only:
-        set_channels(encoder, channels)
-    return encoder.requires_grad_(False).eval()
-
-
-def _create(name: str, channels: int) -> nn.Module:
     reasons = []
     for depth in (5, 4, 3):
+        make = partial(smp.encoders.get_encoder, name, depth=depth, weights=None)
         try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", category=DeprecationWarning)  # timm-...
-                return smp.encoders.get_encoder(
-                    name, in_channels=channels, depth=depth, weights=None
-                )
+            encoder = build_smp(make, name, channels)
+            return encoder.requires_grad_(False).eval()
         except Exception as error:  # noqa: BLE001 (timm raises errors of all sorts)
             reasons.append((str(error).splitlines() or [type(error).__name__])[0])
     raise ValueError(

@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import psutil
@@ -47,7 +46,7 @@ class FeatureCache:
             self.size -= self._kept.popitem(last=False)[1].nbytes
 
 
-def key_of(*parts: Any) -> bytes:
+def key_of(*parts: object) -> bytes:
     """Hash arrays by shape, dtype and values, anything else by its `repr`."""
     digest = blake2b(digest_size=20)
     for part in parts:

@@ -1,6 +1,6 @@
 """Networks of segmentation-models-pytorch."""
 
-import warnings
+from functools import partial
 
 import segmentation_models_pytorch as smp
 import torch
@@ -8,7 +8,7 @@ from torch import nn
 
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import Inputs
-from napari_segkit.models.in_channels import set_channels
+from napari_segkit.models.in_channels import build_smp
 from napari_segkit.models.meta_device import meta_device
 
 
@@ -20,21 +20,10 @@ def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
 
 
 def _create(spec: ModelSpec, inputs: Inputs) -> nn.Module:
-    any_size = {"dynamic_img_size": True} if spec.name == "dpt" else {}
-    rgb_only = str(spec.encoder).startswith("mit_")  # in smp
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=DeprecationWarning)  # names like timm-...
-        network = smp.create_model(
-            spec.name,
-            encoder_name=spec.encoder,
-            encoder_weights=None,
-            in_channels=3 if rgb_only else inputs.channels,
-            classes=inputs.classes,
-            **any_size,
-        )
-    if rgb_only:
-        set_channels(network.encoder, inputs.channels)
-    return network
+    create = partial(smp.create_model, spec.name, spec.encoder, None, classes=inputs.classes)
+    if spec.name == "dpt":
+        create = partial(create, dynamic_img_size=True)
+    return build_smp(create, str(spec.encoder), inputs.channels)
 
 
 def _require_fit(spec: ModelSpec, inputs: Inputs) -> None:

@@ -39,29 +39,20 @@ __all__ = ["WeightsError", "initialise", "load", "available", "cached"]
 NO_WEIGHTS = "weights=None to train from random weights"
 # Families that use encoders of torchvision.
 TORCHVISION = (families.torchvision, families.segnet, families.maskrcnn, families.solo)
-BACKBONES = {
-    "mobilenet_v3_large": "MobileNet_V3_Large_Weights",
-    "resnet18": "ResNet18_Weights",
-    "resnet34": "ResNet34_Weights",
-    "resnet50": "ResNet50_Weights",
-    "resnet50_v2": "ResNet50_Weights",
-    "resnet101": "ResNet101_Weights",
-    "vgg11_bn": "VGG11_BN_Weights",
-    "vgg13_bn": "VGG13_BN_Weights",
-    "vgg16_bn": "VGG16_BN_Weights",
-    "vgg19_bn": "VGG19_BN_Weights",
-}
+BACKBONES = (
+    *("mobilenet_v3_large", "resnet18", "resnet34", "resnet50", "resnet50_v2", "resnet101"),
+    *("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
+)
+# Methods and encoders with weights from COCO, and torchvision's names of these networks.
 COCO = {
-    ("fcn", "resnet50"): "FCN_ResNet50_Weights",
-    ("fcn", "resnet101"): "FCN_ResNet101_Weights",
-    ("lraspp", "mobilenet_v3_large"): "LRASPP_MobileNet_V3_Large_Weights",
-    ("deeplabv3_torchvision", "mobilenet_v3_large"): "DeepLabV3_MobileNet_V3_Large_Weights",
-    ("deeplabv3_torchvision", "resnet50"): "DeepLabV3_ResNet50_Weights",
-    ("deeplabv3_torchvision", "resnet101"): "DeepLabV3_ResNet101_Weights",
-}
-DETECTORS = {
-    ("maskrcnn", "resnet50"): "MaskRCNN_ResNet50_FPN_Weights",
-    ("maskrcnn", "resnet50_v2"): "MaskRCNN_ResNet50_FPN_V2_Weights",
+    ("fcn", "resnet50"): "fcn_resnet50",
+    ("fcn", "resnet101"): "fcn_resnet101",
+    ("lraspp", "mobilenet_v3_large"): "lraspp_mobilenet_v3_large",
+    ("deeplabv3_torchvision", "mobilenet_v3_large"): "deeplabv3_mobilenet_v3_large",
+    ("deeplabv3_torchvision", "resnet50"): "deeplabv3_resnet50",
+    ("deeplabv3_torchvision", "resnet101"): "deeplabv3_resnet101",
+    ("maskrcnn", "resnet50"): "maskrcnn_resnet50_fpn",
+    ("maskrcnn", "resnet50_v2"): "maskrcnn_resnet50_fpn_v2",
 }
 # Layers of torchvision's networks whose shapes depend on the classes.
 HEADS = (
@@ -125,7 +116,7 @@ def available(spec: ModelSpec) -> tuple[str, ...]:
         return ()
     if _uses_torchvision(spec):
         imagenet = ("imagenet",) if encoder in BACKBONES else ()
-        return (*imagenet, "coco") if (spec.name, encoder) in COCO | DETECTORS else imagenet
+        return (*imagenet, "coco") if (spec.name, encoder) in COCO else imagenet
     if encoder.startswith("tu-"):
         return ("imagenet",) if _timm_file(encoder) else ()
     return WEIGHT_NAMES.get(encoder, ("imagenet",) if encoder in encoders.NATIVE else ())
@@ -159,14 +150,10 @@ def _uses_torchvision(spec: ModelSpec) -> bool:
 
 
 def _torchvision_file(spec: ModelSpec) -> UrlFile:
-    pair = spec.name, str(spec.encoder)
-    if spec.weights != "coco":
-        name = f"{BACKBONES[pair[1]]}.IMAGENET1K_V1"
-    elif pair in DETECTORS:
-        name = f"{DETECTORS[pair]}.COCO_V1"
-    else:
-        name = f"{COCO[pair]}.COCO_WITH_VOC_LABELS_V1"
-    return UrlFile(import_library("torchvision.models").get_weight(name).url)
+    weights_of = import_library("torchvision.models").get_model_weights
+    if spec.weights == "coco":
+        return UrlFile(weights_of(COCO[spec.name, str(spec.encoder)]).DEFAULT.url)
+    return UrlFile(weights_of(str(spec.encoder).removesuffix("_v2")).IMAGENET1K_V1.url)
 
 
 def _timm_file(encoder: str) -> UrlFile | HubFile | None:
