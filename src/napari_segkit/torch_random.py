@@ -1,11 +1,11 @@
 """Random operations of torch that draw from a given generator, in one thread only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 import torch
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
@@ -71,8 +71,12 @@ class _UseGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.source = source
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: OpOverload[..., object],
+        types: Sequence[type],
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         kwargs = kwargs or {}
         if RANDOM not in func.tags or kwargs.get("generator") is not None:
             return func(*args, **kwargs)
@@ -86,7 +90,7 @@ class _UseGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 @cache
-def _with_generator(func: Any) -> Any:
+def _with_generator(func: OpOverload[..., object]) -> Callable[..., object] | None:
     """Return the overload of a random operation that takes a generator, or None.
 
     Those without one are composed of others, except fused attention, which draws for its dropout
@@ -101,14 +105,18 @@ def _with_generator(func: Any) -> Any:
     return next((getattr(packet, n) for n in names if n in packet.overloads()), None)
 
 
-def _dropout(values: Any, p: float, train: bool | None, generator: torch.Generator) -> Any:
+def _dropout(
+    values: torch.Tensor, p: float, train: bool | None, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Replace `aten.native_dropout` (fused, on GPUs), which takes no generator."""
     p = 0.0 if train is False else p
     kept = torch.empty_like(values).bernoulli_(1 - p, generator=generator)
     return values * kept / (1 - p if p < 1 else 1), kept.bool()
 
 
-def _device(args: Any, kwargs: dict[str, Any]) -> torch.device:
+def _device(args: tuple[object, ...], kwargs: dict[str, object]) -> torch.device:
     tensors = (value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor))
-    tensor = next(tensors, None)
-    return tensor.device if tensor is not None else torch.device(kwargs.get("device") or "cpu")
+    tensor, device = next(tensors, None), kwargs.get("device")
+    if tensor is not None:
+        return tensor.device
+    return torch.device(device if isinstance(device, str | torch.device) else "cpu")

@@ -5,11 +5,13 @@ from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.models import kind_of
+from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, Preset, preset
+from napari_segkit.steps import Step
+from napari_segkit.training.events import TrainStep
 
 from .file_options import LIST, add_common, set_up_device
 from .options import add_options, read_options
@@ -74,7 +76,9 @@ def run(args: Namespace) -> int:
     return _train_and_save(segmenter, show_progress(steps, _describe), output)
 
 
-def _train_and_save(segmenter: "Segmenter", steps: Generator[Any, None, Any], output: Path) -> int:
+def _train_and_save(
+    segmenter: "Segmenter", steps: Generator[Step, object, "Segmenter"], output: Path
+) -> int:
     """Train to the end or until Ctrl-C; gives the exit status."""
     with print_warnings(), stop_on_interrupt() as stop, closing(steps):
         for _ in steps:
@@ -103,7 +107,7 @@ def spec_and_config(args: Namespace) -> tuple[ModelSpec, TrainConfig]:
 
 
 def _check_kind(files: Sequence["TrainingFiles"], spec: ModelSpec) -> None:
-    if kind_of(spec) == "semantic" and any(f.classes or f.regions for f in files):
+    if not predicts_objects(spec) and any(f.classes or f.regions for f in files):
         raise ValueError(
             f"--object-classes and --regions are for models that predict objects, but "
             f"{spec.name} predicts classes only: leave them out, or add --objects distance."
@@ -122,9 +126,9 @@ def _save(segmenter: "Segmenter", output: Path) -> None:
         raise error from None
 
 
-def _describe(step: Any) -> str:
+def _describe(step: Step) -> str:
     """Text shown before a step's number: of training, or of computing features before."""
-    if not hasattr(step, "loss"):
+    if not isinstance(step, TrainStep):
         return "features"
     minutes, seconds = divmod(int(step.seconds), 60)
     return f"{minutes}:{seconds:02d}  epoch {step.epoch}  loss {step.loss:.4f}  step"

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.types import LazyArray
 from napari_segkit.io.files import file_orientation, read_image, read_labels
 from napari_segkit.io.folders import TrainingFiles
 
@@ -15,9 +15,9 @@ class TrainingImages:
     """Images and labels as `Segmenter.train_epochs` takes them; None where no file was given."""
 
     images: list[AxesImage]
-    labels: list[Any]
-    object_classes: list[Any] | None
-    regions: list[Any] | None
+    labels: list[LazyArray]
+    object_classes: list[LazyArray | None] | None
+    regions: list[LazyArray | None] | None
 
 
 def read_training_files(
@@ -37,9 +37,9 @@ def read_training_files(
     return TrainingImages(images, labels, _none_if_empty(object_classes), _none_if_empty(regions))
 
 
-def _read_like(file: Path | None, image: Path) -> Any:
+def _read_like(file: Path | None, image: Path) -> LazyArray | None:
     return None if file is None else read_labels(file, orientation=file_orientation(image))
 
 
-def _none_if_empty(arrays: list[Any]) -> list[Any] | None:
+def _none_if_empty(arrays: list[LazyArray | None]) -> list[LazyArray | None] | None:
     return arrays if any(array is not None for array in arrays) else None

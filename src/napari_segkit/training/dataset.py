@@ -1,7 +1,7 @@
 """The data of a training: images with targets, how they are normalised, and a validation set."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,10 +79,10 @@ class TrainingData:
     nonzero: bool = False
     object_count: int = 0
     object_size: float = 0.0
-    images: Sequence[AxesImage] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "images", [sample.image for sample in self.samples])
+    @property
+    def images(self) -> list[AxesImage]:
+        return [sample.image for sample in self.samples]
 
     @property
     def classes(self) -> tuple[LabelClass, ...]:

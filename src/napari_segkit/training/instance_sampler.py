@@ -1,7 +1,6 @@
 """Sample training patches with the objects in them, for instance methods."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +51,7 @@ class ObjectSampler(Sampler):
     def batch(self, count: int) -> tuple[torch.Tensor, Targets]:  # type: ignore[override]
         """Return images float32 ``(count, C, *size)`` and the objects in each."""
         self.size = self._full
-        pairs: list[tuple[Any, Any]] = []
+        pairs: list[tuple[NDArray[np.float32], NDArray[np.int64]]] = []
         while len(pairs) < count:
             before = self.size
             pair = self._patch()

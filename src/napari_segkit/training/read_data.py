@@ -16,7 +16,7 @@ from napari_segkit.images.training_pairs import (
 )
 from napari_segkit.images.types import AnyArray, ImageSource
 from napari_segkit.instances.label_ids import ObjectLabels, training_objects
-from napari_segkit.models import choose_ndim, kind_of
+from napari_segkit.models import choose_ndim, predicts_objects
 
 from .dataset import LabelledImage, LabelledImages
 
@@ -44,7 +44,7 @@ def read_training_data(
     axes_images = _as_images(pairs, axes, spacing)
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
     class_of = None
-    if kind_of(spec) == "semantic":
+    if not predicts_objects(spec):
         _refuse_object_options(spec, class_labels, region_list)
         values, classes = training_labels(axes_images, sources, config)
     else:

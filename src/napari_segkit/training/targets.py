@@ -1,7 +1,6 @@
 """Convert labels to per-pixel training targets."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +9,17 @@ from napari_segkit.config import ObjectsBy
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.labels import to_indices
+from napari_segkit.images.types import AnyArray
 from napari_segkit.instances.diameters import diameters, each_frame
 
 
-def class_targets(values: NDArray[Any], classes: Iterable[LabelClass]) -> NDArray[np.int16]:
+def class_targets(values: AnyArray, classes: Iterable[LabelClass]) -> NDArray[np.int16]:
     """Position of each label value in `classes`, `IGNORE` for all other values."""
     return to_indices(values, [c.value for c in classes])
 
 
 def level_targets(
-    ids: NDArray[Any],
+    ids: AnyArray,
     image: AxesImage,
     class_of: NDArray[np.intp],
     objects_by: ObjectsBy,
@@ -39,7 +39,7 @@ def level_targets(
 
 
 def typical_size(
-    ids: Sequence[NDArray[Any]], images: Sequence[AxesImage], spacing: Sequence[float]
+    ids: Sequence[AnyArray], images: Sequence[AxesImage], spacing: Sequence[float]
 ) -> float:
     """Median object diameter, in pixels of the finest axis."""
     sizes = [
