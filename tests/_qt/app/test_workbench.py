@@ -54,6 +54,43 @@ def test_evaluate_and_refine_choose_the_latest_prediction(workbench):
     assert workbench.evaluate.prediction.value is refined
 
 
+@pytest.fixture
+def shown(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    viewer.add_labels(np.ones((8, 8), int), name="truth")
+    workbench = Workbench(viewer)
+    qtbot.addWidget(workbench)
+    workbench.show()
+    return workbench
+
+
+def test_a_dock_behind_another_tab_is_up_to_date_once_it_is_shown(shown):
+    viewer, evaluate = shown.model.viewer, shown.evaluate
+    prediction = viewer.add_labels(np.ones((8, 8), int), name="cells prediction")
+    shown.predict.written.emit(prediction)
+    assert not evaluate.bar.button.isEnabled()
+    shown.setCurrentWidget(evaluate)
+    assert evaluate.bar.button.isEnabled()
+    assert [watch.layer.name for watch in evaluate._watches] == ["cells prediction", "truth"]
+
+
+def test_code_can_evaluate_behind_another_tab(shown):
+    viewer, evaluate = shown.model.viewer, shown.evaluate
+    shown.predict.written.emit(viewer.add_labels(np.ones((8, 8), int), name="cells prediction"))
+    evaluate.evaluate()
+    assert evaluate.wait_idle()
+    assert evaluate.result.text.startswith("cells prediction against truth.")
+
+
+def test_a_removed_layer_is_not_kept_behind_another_tab(shown):
+    viewer = shown.model.viewer
+    shown.predict.written.emit(viewer.add_labels(np.ones((8, 8), int), name="cells prediction"))
+    shown.setCurrentWidget(shown.evaluate)
+    shown.setCurrentWidget(shown.train)
+    viewer.layers.remove("cells prediction")
+    assert [watch.layer for watch in shown.evaluate._watches] == [None, viewer.layers["truth"]]
+
+
 def test_it_fits_a_small_window(workbench):
     size = workbench.minimumSizeHint()
     assert size.width() <= 400

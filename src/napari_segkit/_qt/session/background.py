@@ -1,8 +1,7 @@
 """Short function calls in the background."""
 
 from collections.abc import Callable, Generator
-from functools import partial
-from typing import Any
+from typing import ParamSpec, TypeAlias, TypeVar
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -10,10 +9,12 @@ from napari_segkit.steps import Step
 
 from .task import Task
 
+P = ParamSpec("P")
+T = TypeVar("T")
+Steps: TypeAlias = Generator[Step, None, T]
 
-def call_once(
-    function: Callable[..., Any], *args: Any, **kwargs: Any
-) -> Generator[Step, None, Any]:
+
+def call_once(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Steps[T]:
     """Call a function as a generator of one step that returns the result."""
     result = function(*args, **kwargs)
     yield Step(1, 1)
@@ -33,10 +34,10 @@ class LatestCall(QObject):
 
     def __init__(self, parent: QObject | None = None, *, wait_ms: int = 0) -> None:
         super().__init__(parent)
-        self._call: Callable[[], Any] | None = None
+        self._call: Callable[[], object] | None = None
         self._task: Task | None = None
         self._deliver = False
-        self._outcome: tuple[str, Any] | None = None
+        self._outcome: tuple[str, object] | None = None
         self._timer = QTimer(self, singleShot=True, interval=wait_ms)
         self._timer.timeout.connect(self._start)
         # The wait begins when the window has nothing else to do: first it paints a new dock.
@@ -48,9 +49,9 @@ class LatestCall(QObject):
         """Whether a result is still to come."""
         return self._call is not None or self._task is not None
 
-    def submit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Call the function in the background after `wait_ms`, instead of earlier calls."""
-        self._call = partial(function, *args, **kwargs)
+    def submit(self, call: Callable[[], object]) -> None:
+        """Call in the background after `wait_ms`, instead of earlier calls."""
+        self._call = call
         self._timer.stop()
         self._when_idle.start()
 
@@ -72,10 +73,10 @@ class LatestCall(QObject):
         self._task.finished.connect(self._on_finished)
         self._task.start()
 
-    def _on_returned(self, result: Any) -> None:
+    def _on_returned(self, result: object) -> None:
         self._outcome = "returned", result
 
-    def _on_errored(self, error: Any) -> None:
+    def _on_errored(self, error: Exception) -> None:
         self._outcome = "errored", error
 
     def _on_finished(self) -> None:

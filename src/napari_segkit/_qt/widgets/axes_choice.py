@@ -1,6 +1,6 @@
-"""Combo box for the axes of an image."""
+"""Combo boxes for the axes of an image, and for 3D or slice by slice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from napari.layers import Image
 
@@ -14,6 +14,9 @@ AXIS_ORDERS = {
     4: ("TZYX", "CZYX", "ZCYX", "ZYXC", "TCYX", "CTYX", "TYXC"),
     5: ("TCZYX", "TZCYX", "CTZYX", "TZYXC"),
 }
+VOLUME, SLICES = "in 3D", "slice by slice"
+AXES_TIP = "The dimensions: T time, C channels, Z slices, Y rows, X columns."
+STACK_TIP = "<p>Process the stack in 3D, or each slice on its own in 2D.</p>"
 
 
 class AxesChoice(Choice[str | None]):
@@ -24,7 +27,7 @@ class AxesChoice(Choice[str | None]):
         self._image: Image | None = None
         self._auto: str | None = None
         self._ambiguity: str | None = None
-        self.tooltip = "The dimensions: T time, C channels, Z slices, Y rows, X columns."
+        self.tooltip = AXES_TIP
         self.set_image(None)
 
     def resolved(self) -> str | None:
@@ -68,3 +71,31 @@ def _orders(image: Image | None) -> tuple[str, ...]:
         return ()
     orders = AXIS_ORDERS.get(full_resolution(image).ndim, ())
     return tuple(o for o in orders if o.endswith("C")) if image.rgb else orders
+
+
+class StackChoice(Choice[str]):
+    """3D or slice by slice; `flat` tells whether slices are processed one by one anyway."""
+
+    def __init__(self, axes: AxesChoice, flat: Callable[[], bool] = lambda: False) -> None:
+        super().__init__([(VOLUME, VOLUME), (SLICES, SLICES)])
+        self._axes, self._flat = axes, flat
+        self.tooltip = STACK_TIP
+
+    @property
+    def is_relevant(self) -> bool:
+        """Whether the image has slices that can be processed together."""
+        axes = self._axes.resolved() or ""
+        return "Z" in axes and "T" not in axes and not self._flat()
+
+    def resolved(self) -> str | None:
+        """Axes of the image, with Z renamed to T for slice by slice."""
+        axes = self._axes.resolved()
+        return axes.replace("Z", "T") if axes and self._by_slice else axes
+
+    def axes_argument(self) -> str | None:
+        """The `axes` argument for Python code; None if it can be left out."""
+        return self.resolved() if self._by_slice else self._axes.value
+
+    @property
+    def _by_slice(self) -> bool:
+        return self.is_relevant and self.value == SLICES

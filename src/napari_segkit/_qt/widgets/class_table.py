@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_segkit.images.classes import LabelClass
 
@@ -54,12 +55,11 @@ class ClassTable(QTableWidget):
             self._pending = classes, counts
             return
         self._pending = None
-        self.blockSignals(True)
-        self._values = [c.value for c in classes]
-        self.setRowCount(len(classes))
-        for row, label_class in enumerate(classes):
-            self._fill_row(row, label_class, counts.get(label_class.value, 0))
-        self.blockSignals(False)
+        with signals_blocked(self):
+            self._values = [c.value for c in classes]
+            self.setRowCount(len(classes))
+            for row, label_class in enumerate(classes):
+                self._fill_row(row, label_class, counts.get(label_class.value, 0))
         fit_height(self)
 
     def select_value(self, value: int) -> None:

@@ -1,5 +1,7 @@
 """Line that describes the computing device."""
 
+from functools import partial
+
 from napari_segkit._qt.session.background import LatestCall
 
 from .dock import Note
@@ -19,7 +21,7 @@ class DeviceLine(Note):
 
     def show_device(self, device: str) -> None:
         """Describe a device, such as "auto", "cpu" or "cuda:0"."""
-        self._latest.submit(describe_device, device)
+        self._latest.submit(partial(describe_device, device))
 
     def _on_errored(self, error: Exception) -> None:
         self.setText(str(error))

@@ -5,6 +5,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Widget
+from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QApplication,
@@ -17,10 +18,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import has_pending_calls
 from napari_segkit._qt.session.session import session
 
 from .gui_messages import gui_message
+from .when_visible import WhenVisible, catch_up
 
 if TYPE_CHECKING:
     import napari
@@ -35,6 +38,8 @@ class Dock(QWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self.session = session(napari_viewer)
+        self.state = WhenVisible(self, self._update_state)
+        unwrapped(napari_viewer).layers.events.removed.connect(self._on_layer_removed)
         body = QWidget()
         self.groups = QVBoxLayout(body)
         self.groups.addStretch(1)
@@ -60,11 +65,20 @@ class Dock(QWidget):
 
     def wait_idle(self, timeout: float = 60.0) -> bool:
         """Process events until idle, for at most `timeout` seconds; return `is_idle`."""
+        catch_up(self)
         deadline = monotonic() + timeout
         while not self.is_idle and monotonic() < deadline:
             QApplication.processEvents()
             sleep(POLL_SECONDS)
         return self.is_idle
+
+    def _update_state(self) -> None:
+        """Show what the dock can do now; called by `state`, only while the dock can be seen."""
+
+    def _on_layer_removed(self) -> None:
+        """Keep no removed layer alive behind another tab."""
+        if isalive(self):
+            catch_up(self)
 
     def add_group(self, title: str, **rows: QWidget | Widget) -> QGroupBox:
         """Add a titled group with a row per widget, labelled by its name (no label: `_name`)."""
@@ -119,6 +133,13 @@ class Note(QLabel):
     def _reserve_height(self) -> None:
         """Require the height of the text: form layouts may keep that of an earlier text."""
         self.setMinimumHeight(self.heightForWidth(self.width()) if self.text() else 0)
+
+
+def show_row(widget: QWidget | Widget, visible: bool) -> None:
+    """Show or hide a row of a group: a widget and its label."""
+    field = widget.native if isinstance(widget, Widget) else widget
+    field.setVisible(visible)
+    field.parentWidget().layout().labelForField(field).setVisible(visible)
 
 
 def validation_error(value: Callable[[], object]) -> str | None:

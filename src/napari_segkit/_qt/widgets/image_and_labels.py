@@ -93,9 +93,10 @@ class ImageAndLabels(QObject):
     def paint_next_object(self) -> None:
         """Take the brush with an unused instance id."""
         layer = self.labels.value
-        layer.selected_label = free_value(layer, (), RESERVED_ID)
-        layer.mode = "paint"
-        self._session.viewer.layers.selection.active = layer
+        if layer is not None:
+            layer.selected_label = free_value(layer, (), RESERVED_ID)
+            layer.mode = "paint"
+            self._session.viewer.layers.selection.active = layer
 
     def _choose_visible(self) -> None:
         """Prefer visible labels to hidden ones, such as a truth."""

@@ -42,7 +42,7 @@ class LayerChoice(Choice[Layer | None]):
         self.native.setPlaceholderText(f"no {kind} layer")
         events = self._layers.events
         for emitter in (events.inserted, events.removed, events.reordered, events.renamed):
-            emitter.connect(self.reset_choices)
+            emitter.connect(self.reset_choices, position="first")  # then the docks
 
     def choose_default(self) -> None:
         """Choose the layer of best rank, unless a person has chosen one."""

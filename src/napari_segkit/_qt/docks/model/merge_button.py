@@ -7,7 +7,8 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 from napari_segkit._qt.session.background import call_once
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.model_summary import can_predict
-from napari_segkit.models import kind_of
+from napari_segkit._qt.widgets.when_visible import WhenVisible
+from napari_segkit.models import predicts_objects
 
 from .model_files import FILES
 
@@ -31,13 +32,14 @@ class MergeButton(QWidget):
         self.button = QPushButton("Merge with a semantic model …")
         self.status = Note()
         self._session = session
+        self._state = WhenVisible(self, self._update_state)
         self._merged: Any = None  # the trained model that the status text describes
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.button)
         column.addWidget(self.status)
         self.button.clicked.connect(self._on_clicked)
-        session.busy_changed.connect(self._update_state)
+        session.busy_changed.connect(self._state.request)
         session.segmenter_changed.connect(self._on_segmenter)
         self._update_state()
 
@@ -70,8 +72,8 @@ class MergeButton(QWidget):
 
     def _update_state(self) -> None:
         segmenter, busy = self._session.segmenter, self._session.task is not None
-        merged = segmenter.trained is not None and segmenter.trained.kind == "panoptic"
-        finds_objects = can_predict(segmenter) and kind_of(segmenter.spec) != "semantic"
+        merged = segmenter.trained is not None and segmenter.trained.stuff is not None
+        finds_objects = can_predict(segmenter) and predicts_objects(segmenter.spec)
         self.button.setEnabled(finds_objects and not merged and not busy)
         self.button.setToolTip(ALREADY_MERGED if merged else MERGE if finds_objects else NO_OBJECTS)
 

@@ -80,14 +80,14 @@ class ModelDock(Dock):
         self.form.changed.connect(self._on_form)
         self.form.methods.disabled_clicked.connect(self.details.show_problem)
         self.details.estimated.connect(self._on_estimate)
-        self.selected.changed.connect(self._update_state)
+        self.selected.changed.connect(self.state.request)
         self.device.changed.connect(self._on_device)
         self.undo_button.clicked.connect(self._on_undo)
         self.files.kept.connect(self._on_segmenter)
         self._devices.returned.connect(self._on_devices)
         self.session.segmenter_changed.connect(self._on_segmenter)
-        self.session.config_changed.connect(self._update_state)
-        self.session.busy_changed.connect(self._update_state)
+        self.session.config_changed.connect(self.state.request)
+        self.session.busy_changed.connect(self.state.request)
 
     def _on_preset(self, preset: Preset) -> None:
         blocked = self.form.blockSignals(True)
@@ -106,7 +106,7 @@ class ModelDock(Dock):
             self.session.config = config
         elif self.form.problem is None:
             self.files.replace(partial(self._set_model, spec, config))
-        self._update_state()
+        self.state.request()
 
     def _set_model(self, spec: ModelSpec, config: TrainConfig) -> None:
         self.session.config = config
@@ -132,7 +132,7 @@ class ModelDock(Dock):
         if self.device.value() != segmenter.device:
             self.device.set_value(segmenter.device)
         self.device_line.show_device(segmenter.device)
-        self._update_state()
+        self.state.request()
 
     def _on_estimate(self, estimate: ModelEstimate) -> None:
         self.form.disable_missing_weights(estimate.weights)

@@ -11,6 +11,7 @@ from napari_segkit._qt.session.background import call_once
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.question import Question
+from napari_segkit._qt.widgets.when_visible import WhenVisible
 from napari_segkit.config._schema import to_python
 from napari_segkit.segmenter import Segmenter
 
@@ -36,6 +37,7 @@ class ModelFiles(QWidget):
         self.copy_button = QPushButton("Copy Python")
         self.status = Note()
         self._session = session
+        self._state = WhenVisible(self, self._update_state)
         self._path = ""
         self._in_file: Any = None  # the trained model that was saved or loaded last
         self._after_save: Callable[[], object] | None = None
@@ -146,7 +148,7 @@ class ModelFiles(QWidget):
         """Close the question: the task may change the model that it is about."""
         if busy and not self.question.isHidden():
             self.keep()
-        self._update_state()
+        self._state.request()
 
     def _on_segmenter(self) -> None:
         self.question.close_question()

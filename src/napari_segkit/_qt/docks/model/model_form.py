@@ -1,5 +1,7 @@
 """Form for `ModelSpec`; the choices depend on the method."""
 
+from functools import cache
+
 from napari_segkit._qt.widgets.dock import validation_error
 from napari_segkit._qt.widgets.fields import disable_items
 from napari_segkit._qt.widgets.forms import Form
@@ -101,7 +103,7 @@ class ModelForm(Form):
 
     def _offer_objects(self) -> None:
         """Show the choice of objects for semantic methods only."""
-        semantic = self.info.kind == "semantic"
+        semantic = not self.info.has_masks
         if not semantic:
             self.objects.set_value(None)
         self.objects.setVisible(semantic)
@@ -122,6 +124,7 @@ def _valid_dims(dims: str, info: ModelInfo) -> str:
     return dims if dims in (f"{n}D" for n in info.dims) else "auto"
 
 
+@cache
 def incompatibility(name: str, dims: str, axes: str | None) -> str | None:
     """Why a method does not fit image axes (None: unknown), None if it fits."""
 

@@ -44,9 +44,9 @@ class SelectedImage(QObject):
     def _update(self, event: Any = None) -> None:
         if not isalive(self):
             return
-        images = [layer for layer in self._layers if isinstance(layer, ImageLayer)]
-        candidates = [self._layers.selection.active, self._layer, *images]
-        layer = next((c for c in candidates if any(c is i for i in images)), None)
+        candidates = (self._layers.selection.active, self._layer, *self._layers)
+        images = (x for x in candidates if isinstance(x, ImageLayer) and x in self._layers)
+        layer = next(images, None)
         if layer is not self._layer:
             self._watch(layer)
             self.changed.emit()

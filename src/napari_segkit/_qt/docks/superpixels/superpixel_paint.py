@@ -6,6 +6,7 @@ import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QPushButton
+from superqt.utils import signals_blocked
 
 from napari_segkit._qt.layers.layer_classes import can_erase, read_classes
 from napari_segkit._qt.widgets.cleanup_form import ClassChoice
@@ -121,9 +122,8 @@ class SuperpixelPaint(QObject):
             classes = (ERASE, *read_classes(labels, [labels.selected_label], without=0))
         self.classes.show_classes(classes)
         if labels is not None:
-            blocked = self.classes.blockSignals(True)
-            self.classes.setCurrentIndex(self.classes.findData(int(labels.selected_label)))
-            self.classes.blockSignals(blocked)
+            with signals_blocked(self.classes):
+                self.classes.setCurrentIndex(self.classes.findData(int(labels.selected_label)))
         self._show_note(missing)
 
     def _show_note(self, missing: str | None) -> None:

@@ -114,7 +114,7 @@ class AnnotationPanel(QObject):
         self.classes.setVisible(layer is not None or not objects)
         self._data.set_label_kind(objects=objects)
         self.group.setTitle(TITLES[objects])
-        self.annotation.show_in(self.group)
+        self.annotation.show_rows()
 
     def _class_layer(self) -> Any:
         """The layer whose values are classes: the labels, or the object classes."""

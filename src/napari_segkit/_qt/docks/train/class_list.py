@@ -1,6 +1,7 @@
 """List of painted classes: name, colour, number of pixels."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,7 +99,7 @@ class ClassList(QWidget):
     def remove(self, value: int) -> None:
         """Remove a class if possible; ask first if it has painted pixels."""
         if not removal_problem(self.layer, value, self._unlabelled):
-            self._counter.submit(count_pixels, self.layer, value)
+            self._counter.submit(partial(count_pixels, self.layer, value))
 
     def pin_colors(self) -> None:
         """Store the colours on screen, so that predictions have the same; not for instance ids."""

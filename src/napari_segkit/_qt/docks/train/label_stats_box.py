@@ -95,7 +95,7 @@ class LabelStatsBox(QWidget):
             self._on_stats(None)
         else:
             count = partial(self._count, **self.semantics.value)
-            self._latest.submit(count_labels, *self._layers, count)
+            self._latest.submit(partial(count_labels, *self._layers, count))
 
     def _update_texts(self) -> None:
         self.semantics.show_texts(objects=self._objects)

@@ -1,5 +1,6 @@
 """Check whether the session's model can be built."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
@@ -37,7 +38,7 @@ class ModelCheck(QObject):
             self._checked, self._problem = model, None
             self._latest.cancel()
             if not _is_registered(spec):
-                self._latest.submit(_check, *model)
+                self._latest.submit(partial(_check, *model))
         return self._problem
 
     def _on_checked(self, problem: str | None) -> None:

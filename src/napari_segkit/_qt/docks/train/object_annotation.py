@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QGroupBox
 
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher
 from napari_segkit._qt.widgets import python_snippets
-from napari_segkit._qt.widgets.dock import Note
+from napari_segkit._qt.widgets.dock import Note, show_row
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit.config import ModelSpec
 from napari_segkit.images.label_stats import label_stats
 from napari_segkit.instances.annotated_regions import shape_outlines
 from napari_segkit.instances.instance_stats import instance_stats
-from napari_segkit.models import choose_ndim, kind_of
+from napari_segkit.models import choose_ndim, predicts_objects
 from napari_segkit.models.instance.object_scales import sizes_text
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class ObjectAnnotation(QObject):
     @property
     def active(self) -> bool:
         """Whether the session's model finds objects."""
-        return kind_of(self._session.segmenter.spec) != "semantic"
+        return predicts_objects(self._session.segmenter.spec)
 
     def class_layer(self) -> Any:
         """The Labels layer of object classes, or None."""
@@ -112,12 +111,10 @@ class ObjectAnnotation(QObject):
         code = {k: python_snippets.layer(v) for k, v in layers.items() if v is not None}
         return "".join(f", {k}={v}" for k, v in code.items()) if self.active else ""
 
-    def show_in(self, group: QGroupBox) -> None:
-        """Show the two rows of the group if the model finds objects."""
-        form: Any = group.layout()
-        for choice in (self.regions, self.classes):
-            choice.visible = self.active
-            form.labelForField(choice.native).setVisible(self.active)
+    def show_rows(self) -> None:
+        """Show the two rows if the model finds objects."""
+        show_row(self.regions, self.active)
+        show_row(self.classes, self.active)
 
     def _hints(self, labels: Any) -> str:
         if not self.active or labels is None:
