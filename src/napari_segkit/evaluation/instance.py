@@ -35,8 +35,8 @@ QUALITY = {"pq": matching.panoptic_quality, "sq": RATIOS["matched_iou"], "rq": R
 class MatchCounts:
     """Counts of matched objects, which add up over images."""
 
-    counts: Counts  # TP, FP and FN for each threshold; in a last row with IoU above 0.5
-    overlap: Floats  # sum of the IoUs of the matches, for each row of `counts`
+    matches: Counts  # TP, FP and FN for each threshold; in a last row with IoU above 0.5
+    overlap: Floats  # sum of the IoUs of the matches, for each row of `matches`
     pairs: Ids  # (N, 2): id in the truth and in the prediction, 0 without a match
     pair_iou: Floats  # of each row of `pairs`, nan without a match
     pixels: Counts  # (2, 3): confusion of background and any object
@@ -44,7 +44,7 @@ class MatchCounts:
 
     def __add__(self, other: "MatchCounts") -> "MatchCounts":
         return MatchCounts(
-            self.counts + other.counts,
+            self.matches + other.matches,
             self.overlap + other.overlap,
             np.concatenate([self.pairs, other.pairs]),
             np.concatenate([self.pair_iou, other.pair_iou]),
@@ -82,12 +82,12 @@ class ObjectMatching(ContingencyMetric[MatchCounts]):
         return {**by_threshold, **{name: self.above_half(name) for name in QUALITY}}
 
     def by_threshold(self, name: str) -> dict[float, float]:
-        values = RATIOS[name](self.counts.counts, self.counts.overlap)
+        values = RATIOS[name](self.counts.matches, self.counts.overlap)
         return dict(zip(self.thresholds, values[:-1].tolist(), strict=True))
 
     def above_half(self, name: str) -> float:
         """One of the qualities of matches with an IoU above 0.5."""
-        return float(QUALITY[name](self.counts.counts, self.counts.overlap)[-1])
+        return float(QUALITY[name](self.counts.matches, self.counts.overlap)[-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,22 +117,7 @@ class InstanceReport(Report[ObjectMatching]):
     @property
     def counts(self) -> Counts:
         """TP, FP and FN in a row for each threshold, and in a last row with IoU above 0.5."""
-        return self.own.counts.counts
-
-    @property
-    def overlap(self) -> Floats:
-        """The sum of the IoUs of the matches, for each row of `counts`."""
-        return self.own.counts.overlap
-
-    @property
-    def pairs(self) -> Ids:
-        """A row for each object, matched at the lowest threshold: image, truth, prediction.
-
-        The number of the image, and the ids of the objects, 0 without a match.
-        """
-        sizes = [len(image.own.counts.pairs) for image in self.images.values()]
-        images = np.repeat(np.arange(len(sizes)), sizes)
-        return np.column_stack([images, self.own.counts.pairs])
+        return self.own.counts.matches
 
     @property
     def left_out(self) -> int:
@@ -223,12 +208,16 @@ class InstanceReport(Report[ObjectMatching]):
 
     @property
     def matches(self) -> "DataFrame":
-        """A row for each object: image, truth and prediction (ids, 0 without a match), iou."""
+        """A row for each object, matched at the lowest threshold: image, truth, prediction, iou.
+
+        The number of the image, and the ids of the objects, 0 without a match.
+        """
         from pandas import DataFrame
 
-        image, truth, prediction = self.pairs.T
-        columns = {"image": image, "truth": truth, "prediction": prediction}
-        return DataFrame(columns | {"iou": self.own.counts.pair_iou})
+        sizes = [len(image.own.counts.pairs) for image in self.images.values()]
+        truth, prediction = self.own.counts.pairs.T
+        columns = {"image": np.repeat(np.arange(len(sizes)), sizes), "truth": truth}
+        return DataFrame(columns | {"prediction": prediction, "iou": self.own.counts.pair_iou})
 
     def summary(self) -> str:
         """Describe in one sentence how many objects were compared, and the panoptic quality."""

@@ -36,10 +36,10 @@ class SegmentMatching(ContingencyMetric[SegmentCounts]):
         return {name: self.by_class(name) for name in self._ratios()}
 
     def by_class(self, name: str) -> dict[str, float]:
-        return dict(zip(self.counts.classes, self._ratios()[name].tolist(), strict=True))
+        return dict(zip(self.counts.kinds, self._ratios()[name].tolist(), strict=True))
 
     def _ratios(self) -> dict[str, Floats]:
-        counts, overlap = self.counts.counts, self.counts.overlap
+        counts, overlap = self.counts.matches, self.counts.overlap
         shared, true, predicted = self.counts.pixels.T
         return {
             "pq": matching.panoptic_quality(counts, overlap),
@@ -65,17 +65,17 @@ class PanopticReport(Report[SegmentMatching]):
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes in the truth or in the prediction, in alphabetical order."""
-        return self.own.counts.classes
+        return tuple(self.own.counts.kinds)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Whether "thing" or "stuff", for each class."""
-        return self.own.counts.kinds
+        return tuple(self.own.counts.kinds.values())
 
     @property
     def counts(self) -> Counts:
         """TP, FP and FN of each class."""
-        return self.own.counts.counts
+        return self.own.counts.matches
 
     @property
     def pixels(self) -> Counts:

@@ -1,8 +1,6 @@
 """Classes of panoptic segments, and their matches in one image."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +13,7 @@ from .metric import LabelSource
 KINDS = ("thing", "stuff")
 Positions = NDArray[np.intp]
 Mask = NDArray[np.bool_]
-N = TypeVar("N", np.int64, np.float64)
+ABSENT = np.zeros(7)  # the row of a class that does not occur
 
 
 @dataclass(frozen=True)
@@ -70,55 +68,39 @@ def read_segments(source: LabelSource, role: str) -> SegmentTable:
 class SegmentCounts:
     """Counts of the segments of each class, which add up over images."""
 
-    classes: tuple[str, ...]  # in alphabetical order
-    kinds: tuple[str, ...]  # "thing" or "stuff"
-    counts: Counts  # (K, 3): TP, FP and FN
-    overlap: Floats  # (K,): sum of the IoUs of the matches
-    pixels: Counts  # (K, 3): agreeing, of the truth, predicted
+    kinds: dict[str, str]  # class, in alphabetical order -> "thing" or "stuff"
+    rows: dict[str, Floats]  # class -> TP, FP, FN; agreeing, true, predicted pixels; sum of IoUs
     agreement: Counts  # (2,): pixels whose class or background agrees, and all
     left_out: int  # predicted segments, mostly not annotated or in a crowd
 
     def __add__(self, other: "SegmentCounts") -> "SegmentCounts":
-        kinds = other.kind_of | self.kind_of
-        own, others = self._expanded(kinds), other._expanded(kinds)
-        return SegmentCounts(
-            own.classes,
-            own.kinds,
-            own.counts + others.counts,
-            own.overlap + others.overlap,
-            own.pixels + others.pixels,
-            own.agreement + others.agreement,
-            own.left_out + others.left_out,
-        )
-
-    @property
-    def kind_of(self) -> dict[str, str]:
-        return dict(zip(self.classes, self.kinds, strict=True))
+        kinds = dict(sorted((other.kinds | self.kinds).items()))
+        rows = {c: self.rows.get(c, ABSENT) + other.rows.get(c, ABSENT) for c in kinds}
+        agreement = self.agreement + other.agreement
+        return SegmentCounts(kinds, rows, agreement, self.left_out + other.left_out)
 
     def only(self, kind: str) -> "SegmentCounts":
         """Counts of things or of stuff."""
-        kept = np.array([k == kind for k in self.kinds], bool)
-        classes = tuple(c for c, keep in zip(self.classes, kept, strict=True) if keep)
-        return replace(
-            self,
-            classes=classes,
-            kinds=(kind,) * len(classes),
-            counts=self.counts[kept],
-            overlap=self.overlap[kept],
-            pixels=self.pixels[kept],
-        )
+        kinds = {c: k for c, k in self.kinds.items() if k == kind}
+        return replace(self, kinds=kinds, rows={c: self.rows[c] for c in kinds})
 
-    def _expanded(self, kinds: Mapping[str, str]) -> "SegmentCounts":
-        """The same for more classes."""
-        classes = tuple(sorted(kinds))
-        return replace(
-            self,
-            classes=classes,
-            kinds=tuple(kinds[c] for c in classes),
-            counts=_expand_rows(self.counts, self.classes, classes),
-            overlap=_expand_rows(self.overlap, self.classes, classes),
-            pixels=_expand_rows(self.pixels, self.classes, classes),
-        )
+    @property
+    def matches(self) -> Counts:
+        """TP, FP and FN of each class."""
+        return self._table()[:, :3].astype(np.int64)
+
+    @property
+    def pixels(self) -> Counts:
+        """Agreeing, true and predicted pixels of each class."""
+        return self._table()[:, 3:6].astype(np.int64)
+
+    @property
+    def overlap(self) -> Floats:
+        """Sum of the IoUs of the matches of each class."""
+        return self._table()[:, 6]
+
+    def _table(self) -> Floats:
+        return np.array([*self.rows.values()]).reshape(-1, len(ABSENT))
 
 
 def count_segments(
@@ -143,24 +125,13 @@ def count_segments(
     pixels, agreement = _count_pixels(
         true_class, predicted_class, void, shared.pixels, len(classes)
     )
+    rows = np.column_stack([counts, pixels, overlap])
     return SegmentCounts(
-        classes,
-        tuple("stuff" if s else "thing" for s in stuff),
-        counts,
-        overlap,
-        pixels,
+        {c: "stuff" if s else "thing" for c, s in zip(classes, stuff, strict=True)},
+        dict(zip(classes, rows, strict=True)),
         agreement,
         int(segments.left_out.sum()),
     )
-
-
-def _expand_rows(
-    counts: NDArray[N], classes: Sequence[str], all_classes: Sequence[str]
-) -> NDArray[N]:
-    """Expand rows of counts to more classes."""
-    result = np.zeros((len(all_classes), *counts.shape[1:]), counts.dtype)
-    result[[all_classes.index(c) for c in classes]] = counts
-    return result
 
 
 def _merge_stuff(ids: Ids, classes: Positions, stuff: Mask) -> Ids:
