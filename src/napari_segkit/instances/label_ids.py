@@ -212,11 +212,8 @@ def _from_features(
     """
     of_object: list[str] = []
     for layer, ids in zip(labels, values, strict=True):
-        names, stuff = _features(layer, "class"), _stuff_ids(layer, ids)
-        of_object += [
-            "" if number in stuff else str(names.get(int(value), ""))
-            for number, value in enumerate(ids, 1)
-        ]
+        names, stuff = _features(layer, "class"), {ids[n - 1] for n in _stuff_ids(layer, ids)}
+        of_object += ["" if v in stuff else str(names.get(int(v), "")) for v in ids]
     used = sorted({name for name in of_object if name})
     if len(used) < 2:
         name = used[0] if used else "object"
