@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 
 
-def add_demo(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--screenshot", metavar="FILE", help="save a screenshot of the window here")
     parser.add_argument("--stay", action=BooleanOptionalAction, default=None,
                         help="keep the window open (default: if there is a display)")  # fmt: skip

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
 
-def add_evaluate(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("prediction", help=f"file, folder, or {LIST}")
     parser.add_argument("truth", nargs="?", help="file or folder; not with a CSV list")
     parser.add_argument("--kind", choices=KINDS, default="semantic",

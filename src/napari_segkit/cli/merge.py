@@ -7,7 +7,7 @@ from .options import names
 from .terminal import say
 
 
-def add_merge(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("semantic", help="file of the semantic model (classes only)")
     parser.add_argument("instance", help="file of the instance model (objects)")
     parser.add_argument("-o", "--output", required=True, metavar="MODEL",

@@ -15,7 +15,7 @@ KINDS = {
 }
 
 
-def add_models(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="such as unet: shows this model and its encoders")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig
 from napari_segkit.config._schema import config_fields
-from napari_segkit.models import MODELS
+from napari_segkit.models import KINDS, MODELS
 
 from .file_options import (
     add_common,
@@ -22,7 +22,6 @@ from .refine_options import add_refine, refine_config
 from .terminal import say
 
 if TYPE_CHECKING:
-    from napari_segkit.instances.results import Objects
     from napari_segkit.jobs.file_writer import OutputOptions
     from napari_segkit.segmenter import Segmenter
     from napari_segkit.trained_model import TrainedModel
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 PANOPTIC = "panoptic"
 
 
-def add_predict(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("input", help="image file or folder")
     add_output(parser, PANOPTIC, about="; panoptic: PNG and JSON in the COCO panoptic format")
@@ -117,7 +116,7 @@ def _check_object_options(args: Namespace, model: "TrainedModel") -> None:
     """Refuse object options for a semantic model."""
     given = [name for name in config_fields(ObjectConfig) if name in vars(args)]
     given += [name for name in ("masks", "one_mask") if getattr(args, name)]
-    if model.kind == "semantic" and given:
+    if given and not model.predicts_objects:
         raise ValueError(
             f"{' and '.join(map(flag, given))} select objects, but {args.model} predicts "
             "classes only: leave them out, or give a model that was trained to predict objects."
@@ -146,13 +145,12 @@ def _predict_file(
     )
     result = run_job(job, writer, f"{source.name}  tiles")
     if result.objects is not None:
-        say(f"{source.name}: {_count(result.objects)}")
+        say(f"{source.name}: {_count(len(result.objects), KINDS[model.kind].noun)}")
 
 
-def _count(objects: "Objects") -> str:
+def _count(number: int, noun: str) -> str:
     """Such as "3 objects", or "3 segments" of a panoptic model."""
-    word = "segment" if "kind" in objects.table else "object"
-    return f"{len(objects)} {word}{'' if len(objects) == 1 else 's'}"
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _class_names(text: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DEFAULT = RefineConfig("crf")
 
 
-def add_smooth(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("input", metavar="PROBABILITIES",
                         help="file or folder, as segkit predict --probabilities writes them; or "
                              "plain labels")  # fmt: skip

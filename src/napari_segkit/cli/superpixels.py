@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_segkit.images.types import LazyArray
 
 
-def add_superpixels(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files or folders")
     add_output(parser)
     parser.add_argument("--mask", help="segment only where this file, or the file of the same "

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_segkit.segmenter import Segmenter
 
 
-def add_train(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("images", help=f"file, folder, or {LIST}")
     parser.add_argument("labels", nargs="?", help="file or folder; not with a CSV list")
     parser.add_argument("-o", "--output", required=True, metavar="MODEL",

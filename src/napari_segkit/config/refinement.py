@@ -113,11 +113,7 @@ class SuperpixelConfig(Checked):
     size: Annotated[float, {"min": 1e-6, "max": 1e6, "step": 1.0}] = 12.0
     compactness: Annotated[float, {"min": 1e-4, "max": 1e4, "step": 0.01}] = 0.1
     units: Units = "pixels"
-
-    @property
-    def uses_image(self) -> bool:
-        """Whether the image matters: always."""
-        return True
+    uses_image = True
 
 
 @dataclass(frozen=True)

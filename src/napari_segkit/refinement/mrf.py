@@ -6,14 +6,13 @@ from math import dist
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn.functional import pad
 
 from napari_segkit.config import MRFConfig
 from napari_segkit.devices import choose
 
 from .blocks import Region
-from .smoothing_method import BlockSmoother, SmoothingMethod
+from .smoothing_method import BlockSmoother, Floats, SmoothingMethod
 
 MIN_PROBABILITY = 1e-6  # a probability of 0 could never change
 TOLERANCE = 1e-4  # iterations end once no probability changes by more
@@ -47,18 +46,14 @@ class MRF(SmoothingMethod):
         return [min(2 * self._config.iterations, MAX_HALO)] * len(self.spacing)
 
     def block_smoother(
-        self, classes: int, device: str, components: NDArray[np.float32] | None = None
+        self, classes: int, device: str, components: Floats | None = None
     ) -> BlockSmoother:
         torch_device, config = choose(device), self._config
         pairs = neighbours(self.spacing, diagonals=config.diagonals)
         belief = _one_hot if config.method == "icm" else _marginals
 
         @torch.inference_mode()
-        def run(
-            probabilities: NDArray[np.float32],
-            intensities: NDArray[np.float32] | None,
-            start: Sequence[int],
-        ) -> NDArray[np.float32]:
+        def run(probabilities: Floats, intensities: Floats | None, start: Sequence[int]) -> Floats:
             before = torch.from_numpy(probabilities).to(torch_device)
             scaled = None
             if intensities is not None and config.intensity_sigma is not None:

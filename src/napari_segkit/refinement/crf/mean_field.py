@@ -5,12 +5,11 @@ from math import ceil
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from napari_segkit.config import CRFConfig
 from napari_segkit.devices import choose
 from napari_segkit.images.types import AnyArray
-from napari_segkit.refinement.smoothing_method import BlockSmoother, SmoothingMethod
+from napari_segkit.refinement.smoothing_method import BlockSmoother, Floats, SmoothingMethod
 
 from .permutohedral_lattice import BilateralKernel
 from .spatial_gaussian import SpatialKernel
@@ -45,7 +44,7 @@ class CRF(SmoothingMethod):
         ]
 
     def block_smoother(
-        self, classes: int, device: str, components: NDArray[np.float32] | None = None
+        self, classes: int, device: str, components: Floats | None = None
     ) -> BlockSmoother:
         torch_device, config = choose(device), self._config
         costs = None
@@ -53,11 +52,7 @@ class CRF(SmoothingMethod):
             costs = _costs(self._compatibility, classes, torch_device)
 
         @torch.inference_mode()
-        def run(
-            probabilities: NDArray[np.float32],
-            intensities: NDArray[np.float32] | None,
-            start: Sequence[int],
-        ) -> NDArray[np.float32]:
+        def run(probabilities: Floats, intensities: Floats | None, start: Sequence[int]) -> Floats:
             before = torch.from_numpy(probabilities).to(torch_device)
             kernels: list[tuple[float, Kernel]] = []
             if config.smoothness_weight:

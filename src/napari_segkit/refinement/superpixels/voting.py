@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.refinement.blocks import Region
-from napari_segkit.refinement.smoothing_method import BlockSmoother, SmoothingMethod
+from napari_segkit.refinement.smoothing_method import BlockSmoother, Floats, SmoothingMethod
 
 from .generate import check_method, segment_tile, split_into_tiles
 
@@ -26,24 +26,17 @@ class SuperpixelVoting(SmoothingMethod):
         return split_into_tiles(shape, self._config, self.spacing)
 
     def block_smoother(
-        self, classes: int, device: str, components: NDArray[np.float32] | None = None
+        self, classes: int, device: str, components: Floats | None = None
     ) -> BlockSmoother:
-        def run(
-            probabilities: NDArray[np.float32],
-            intensities: NDArray[np.float32] | None,
-            start: Sequence[int],
-        ) -> NDArray[np.float32]:
+        def run(probabilities: Floats, intensities: Floats | None, start: Sequence[int]) -> Floats:
             assert intensities is not None
-            return region_means(
-                segment_tile(intensities, self._config, self.spacing), probabilities
-            )
+            labels = segment_tile(intensities, self._config, self.spacing)
+            return region_means(labels, probabilities)
 
         return run
 
 
-def region_means(
-    labels: NDArray[np.int32], probabilities: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def region_means(labels: NDArray[np.int32], probabilities: Floats) -> Floats:
     """Replace ``(classes, *labels.shape)`` probabilities by their mean over each region 1 to n."""
     flat = labels.ravel()
     sizes = np.bincount(flat).clip(1)
