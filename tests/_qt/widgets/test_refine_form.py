@@ -1,7 +1,7 @@
 import pytest
 
 from napari_segkit import CleanConfig, CRFConfig, MRFConfig, RefineConfig
-from napari_segkit._qt.widgets.refine_form import RefineForm
+from napari_segkit._qt.widgets.refine_form import SMOOTHERS, RefineForm
 from napari_segkit.images.classes import LabelClass
 
 CLASSES = LabelClass(0, "background", "#000000"), LabelClass(1, "cell", "#ff0000")
@@ -16,53 +16,53 @@ SETTINGS = RefineConfig(
 @pytest.fixture
 def form(qtbot):
     form = RefineForm()
-    qtbot.addWidget(form)
+    qtbot.addWidget(form.native)
     form.show()
     return form
 
 
 @pytest.mark.parametrize("settings", [RefineConfig(), SETTINGS])
 def test_shows_any_settings_as_one_value(form, settings):
-    form.set_value(settings)
-    assert form.value() == settings
+    form.value = settings
+    assert form.value == settings
 
 
 def test_only_the_chosen_method_shows_its_settings(form):
     for name in ("crf", "mrf", "superpixels"):
-        form.method.set_value(name)
-        assert [n for n, part in form.method_forms.items() if part.isVisible()] == [name]
-        assert form.value().method == name
-    form.method.set_value(None)
-    assert not any(part.isVisible() for part in form.method_forms.values())
+        form.method.value = name
+        assert [n for n in SMOOTHERS if form[n].visible] == [name]
+        assert form.value.method == name
+    form.method.value = None
+    assert not any(form[name].visible for name in SMOOTHERS)
 
 
 def test_settings_of_other_methods_are_kept(form):
-    form.set_value(SETTINGS)
-    form.method.set_value("mrf")
-    form.method.set_value("crf")
-    assert form.value() == SETTINGS
+    form.value = SETTINGS
+    form.method.value = "mrf"
+    form.method.value = "crf"
+    assert form.value == SETTINGS
 
 
 def test_classes_are_cleaned_one_by_one(form):
     form.set_classes(CLASSES)
     clean = form.clean
-    assert clean.choice.currentData() == 1  # not background
-    clean.form.field("min_size").set_value(9.0)
-    clean.choice.setCurrentIndex(0)
-    assert clean.form.field("min_size").value() == 0
-    clean.form.field("largest").set_value(True)
-    assert form.value().clean == (CleanConfig(1, min_size=9.0), CleanConfig(0, largest=True))
-    assert clean.section.button.text() == "Clean up (cell, background)"
-    clean.form.field("largest").set_value(False)
-    assert form.value().clean == (CleanConfig(1, min_size=9.0),)
+    assert clean.choice.value == 1  # not background
+    clean.form.min_size.value = 9.0
+    clean.choice.value = 0
+    assert clean.form.min_size.value == 0
+    clean.form.largest.value = True
+    assert form.value.clean == (CleanConfig(1, min_size=9.0), CleanConfig(0, largest=True))
+    assert clean.section.title == "Clean up (cell, background)"
+    clean.form.largest.value = False
+    assert form.value.clean == (CleanConfig(1, min_size=9.0),)
 
 
 def test_a_clean_up_of_a_missing_class_is_kept_and_shown(form):
-    form.set_value(SETTINGS)
+    form.value = SETTINGS
     form.set_classes(CLASSES)
-    texts = [form.clean.choice.itemText(i) for i in range(form.clean.choice.count())]
+    texts = [form.clean.choice.native.itemText(i) for i in range(3)]
     assert texts == ["0  background", "1  cell", "2  not in these labels"]
-    assert form.value() == SETTINGS
+    assert form.value == SETTINGS
 
 
 def test_shows_the_unit_of_sizes(form):
@@ -80,9 +80,9 @@ def test_clean_up_needs_classes(form):
 def test_changed_is_sent_once_per_change(form, qtbot):
     form.set_classes(CLASSES)
     changes = []
-    form.changed.connect(lambda: changes.append(form.value()))
-    form.method_forms["crf"].form.field("iterations").set_value(9)
-    form.clean.form.field("largest").set_value(True)
+    form.changed.connect(lambda: changes.append(form.value))
+    form.crf.iterations.value = 9
+    form.clean.form.largest.value = True
     form.set_classes((*CLASSES, LabelClass(2, "other", "#00ff00")))
-    form.set_value(SETTINGS)
+    form.value = SETTINGS
     assert [value.crf.iterations for value in changes] == [9, 9, 7]

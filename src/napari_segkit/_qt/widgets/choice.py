@@ -26,6 +26,7 @@ class Choice(ComboBox, Generic[T]):
     ) -> None:
         self._offered = list(choices)
         super().__init__(choices=lambda _: self.offered())
+        self.native_parent_changed.disconnect(self.reset_choices)  # it would undo changes of items
         box: QComboBox = self.native
         box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         box.installEventFilter(WheelFilter(box))

@@ -2,62 +2,59 @@
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
+from magicgui.widgets.bases import ValuedContainerWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_segkit.config import CleanConfig
 from napari_segkit.images.classes import LabelClass
 
+from .choice import Choice
 from .class_table import swatch
 from .dock import Note
-from .fields import NoWheel
-from .forms import Form, Section, tooltips
+from .forms import Form, Section, form_layout, tooltips
 
 CLEAN_UP_TIP = "<p>Correct the labels of each class: fill holes, remove small components.</p>"
+LETTERS = 12
 
 
-class ClassChoice(NoWheel, QComboBox):
+class ClassChoice(Choice):
     """Combo box of classes with their colours."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(12)
+        super().__init__(letters=LETTERS)
 
     def show_classes(self, classes: Sequence[LabelClass]) -> None:
         """Offer these classes; the chosen one stays chosen if it is among them."""
-        chosen = self.currentData()
-        blocked = self.blockSignals(True)
-        self.clear()
-        for c in classes:
-            self.addItem(swatch(c.color), f"{c.value}  {c.name}", c.value)
-        current = next((i for i, c in enumerate(classes) if c.value == chosen), None)
-        foreground = [i for i, c in enumerate(classes) if c.value]
-        self.setCurrentIndex(current if current is not None else (foreground or [0])[0])
-        self.blockSignals(blocked)
+        with self.changed.blocked():
+            self.offer([(f"{c.value}  {c.name}", c.value) for c in classes])
+        for index, label_class in enumerate(classes):
+            self.native.setItemIcon(index, swatch(label_class.color))
+
+    def select(self, before: object) -> None:
+        """Keep the chosen class; otherwise choose the first one that is not background."""
+        listed = before in self.choices
+        super().select(before if listed else next(filter(None, self.choices), None))
 
 
-class CleanField(QWidget):
+class CleanField(ValuedContainerWidget):
     """Field for `RefineConfig.clean`: the clean-up of all classes."""
 
     wide = True
-    changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__()
         self._classes: tuple[LabelClass, ...] = ()
         self._unit = ""
         self._by_value: dict[int, CleanConfig] = {}
         self.choice = ClassChoice()
         self.form = Form(CleanConfig, hide={"value"})
         self.unit = Note()
+        super().__init__(labels=False)
         self._lay_out()
-        self.choice.currentIndexChanged.connect(self._show_class)
+        self.choice.changed.connect(self._show_class)
         self.form.changed.connect(self._on_form)
         self._update_choice()
 
-    def value(self) -> tuple[CleanConfig, ...]:
+    def get_value(self) -> tuple[CleanConfig, ...]:
         """Clean-up of every class that has any, in the order of editing."""
         return tuple(clean for clean in self._by_value.values() if _has_effect(clean))
 
@@ -65,7 +62,7 @@ class CleanField(QWidget):
         self._by_value = {clean.value: clean for clean in cleans}
         self._update_choice()
         self._show_class()
-        self.changed.emit()
+        self.changed.emit(self.value)
 
     def set_classes(self, classes: Sequence[LabelClass], unit: str = "") -> None:
         """Offer these classes and those that already have a clean-up."""
@@ -81,43 +78,37 @@ class CleanField(QWidget):
         offered = {c.value for c in self._classes}
         others = [LabelClass(v, "not in these labels", "#bbbbbb") for v in self._by_value]
         self.choice.show_classes([*self._classes, *(c for c in others if c.value not in offered)])
-        self.section.setEnabled(self.choice.count() > 0)
+        self.section.setEnabled(len(self.choice) > 0)
         self._update_title()
 
     def _update_title(self) -> None:
         """List the classes with a clean-up, as only one of them is visible."""
         names = {c.value: c.name for c in self._classes}
-        cleaned = [names.get(c.value, str(c.value)) for c in self.value()]
-        self.section.button.setText(f"Clean up ({', '.join(cleaned)})" if cleaned else "Clean up")
+        cleaned = [names.get(c.value, str(c.value)) for c in self.value]
+        self.section.set_title(f"Clean up ({', '.join(cleaned)})" if cleaned else "Clean up")
 
     def _show_class(self) -> None:
-        value = self.choice.currentData()
-        if value is None:
-            return
-        blocked = self.form.blockSignals(True)
-        self.form.set_value(self._by_value.get(value, CleanConfig(value=value)))
-        self.form.blockSignals(blocked)
+        value = self.choice.value
+        if value is not None:
+            with self.form.changed.blocked():
+                self.form.value = self._by_value.get(value, CleanConfig(value=value))
 
     def _on_form(self) -> None:
-        clean = self.form.value()
+        clean = self.form.value
         self._by_value[clean.value] = clean
         self._update_title()
-        self.changed.emit()
+        self.changed.emit(self.value)
 
     def _lay_out(self) -> None:
         content = QWidget()
-        rows = QFormLayout(content)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Class", self.choice)
-        rows.addRow(self.form)
+        rows = form_layout(content)
+        rows.addRow("Class", self.choice.native)
+        rows.addRow(self.form.native)
         rows.addRow(self.unit)
-        self.choice.setToolTip(tooltips(CleanConfig)["value"])
-        self.section = Section("Clean up", content)
-        self.section.button.setToolTip(CLEAN_UP_TIP)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.section)
+        self.choice.tooltip = tooltips(CleanConfig)["value"]
+        self.section = Section("Clean up", content, CLEAN_UP_TIP)
+        self.margins = 0, 0, 0, 0
+        self.native.layout().addWidget(self.section)
 
 
 def _has_effect(clean: CleanConfig) -> bool:

@@ -2,149 +2,151 @@
 
 import html
 from collections.abc import Collection, Mapping
-from dataclasses import replace
-from typing import Any
+from typing import Generic
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from magicgui.widgets import Container, Widget
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from superqt import QCollapsible
 
-from napari_segkit.config._schema import Checked, ConfigField, config_fields
+from napari_segkit.config._schema import C, Checked, ConfigField, change, config_fields
 
+from .dock import validation_error
 from .fields import make_field
 
+MORE = "<p>Show the settings that rarely need a change.</p>"
+FLAT = "text-align: left; border: none; background: none; padding: 3px"
+MAX_HEIGHT = 16_777_215  # of a Qt widget: no limit
 
-class Section(QWidget):
-    """Collapsible section, closed at first."""
 
-    def __init__(self, title: str, content: QWidget) -> None:
-        super().__init__()
-        self._content = content
-        self.button = QToolButton(text=title, checkable=True, autoRaise=True)
-        self.button.setToolTip(content.toolTip() or "Show or hide further settings.")
-        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.button.toggled.connect(self._show)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.button)
-        layout.addWidget(content)
-        self._show(False)
+class Section(QCollapsible):
+    """Collapsible section, closed at first; without animation."""
+
+    def __init__(self, title: str, content: QWidget, tooltip: str) -> None:
+        super().__init__(expandedIcon=QIcon(), collapsedIcon=QIcon())
+        self.content().deleteLater()  # an empty one
+        self.setContent(content)
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.toggleButton().setToolTip(tooltip)
+        self.toggleButton().setStyleSheet(FLAT)
+        self.setDuration(0)
+        self.title = title
+        self.toggled.connect(self._show)
+        self.collapse(animate=False)
+
+    def set_title(self, title: str) -> None:
+        """Show the title after an arrow; an icon would not follow the colours of the theme."""
+        self.title = title
+        self.setText(f"{'▾' if self.isExpanded() else '▸'}  {title}")
 
     def _show(self, opened: bool) -> None:
-        arrow = Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow
-        self.button.setArrowType(arrow)
-        self._content.setVisible(opened)
+        """Hide the content, or give it the height that it needs, now and later."""
+        self.content().setMaximumHeight(MAX_HEIGHT)
+        self.content().setVisible(opened)
+        self.set_title(self.title)
 
 
-class Form(QWidget):
+class Form(Container, Generic[C]):
     """Form for one configuration dataclass, with its labels, limits, defaults and tooltips.
 
-    `hide` names fields without a widget ("tile.overlap" for a nested one), which keep the value
-    that was set; `collapsed` names fields for a closed section "More" at the end. `widgets` gives
-    custom widgets by field name, with `value`, `set_value` and `changed`; one with a true
-    attribute `wide` takes a row without a label, one with a tooltip keeps it.
+    `value` is the configuration; its fields are attributes and items of the form. `hide` names
+    fields without a widget ("tile.overlap" for a nested one), which keep the value that was set;
+    `collapsed` names fields for a closed section "More" at the end. `widgets` gives custom widgets
+    by field name; one with a tooltip keeps it. A widget with a true attribute `wide`, such as a
+    `wide` form, takes a row without a label or section.
     """
-
-    changed = Signal()  # by a person or by `set_value`
 
     def __init__(
         self,
-        config_class: type,
+        config_class: type[C],
         *,
         hide: Collection[str] = (),
         collapsed: Collection[str] = (),
-        widgets: Mapping[str, Any] | None = None,
-        parent: QWidget | None = None,
+        widgets: Mapping[str, Widget] | None = None,
+        wide: bool = False,
     ) -> None:
-        super().__init__(parent)
         self._config = config_class()
-        self._fields: dict[str, Any] = {}
+        self.wide = wide
         self.sections: dict[str, Section] = {}  # of nested configurations
-        content = QWidget()
-        rows, collapsed_rows = _form_layout(self), _form_layout(content)
-        custom = widgets or {}
-        self._tips = tooltips(config_class)
-        for name, declaration in config_fields(config_class).items():
-            if name not in hide:
-                field = custom[name] if name in custom else _make_widget(name, declaration, hide)
-                self._add_field(name, field, collapsed_rows if name in collapsed else rows)
-        if collapsed_rows.rowCount():
-            section = Section("More", content)
-            section.button.setToolTip("<p>Show the settings that rarely need a change.</p>")
-            rows.addRow(section)
-        self.set_value(self._config)
+        declared = {n: f for n, f in config_fields(config_class).items() if n not in hide}
+        made = {n: _make_widget(f, hide) for n, f in declared.items() if n not in (widgets or {})}
+        fields = made | dict(widgets or {})
+        tips = tooltips(config_class)
+        for name, field in fields.items():
+            field.name, field.tooltip = name, field.tooltip or tips[name]
+        self._tips = {name: field.tooltip for name, field in fields.items()}
+        super().__init__(widgets=[fields[name] for name in declared], labels=False)
+        self.native_parent_changed.disconnect(self.reset_choices)  # it would undo `offer`
+        self._lay_out(collapsed)
+        self.value = self._config
 
-    def _add_field(self, name: str, field: Any, rows: QFormLayout) -> None:
-        field.setObjectName(name)
-        self._tips[name] = field.toolTip() or self._tips.get(name, "")
-        field.setToolTip(self._tips[name])
-        field.changed.connect(self._on_field)
-        self._fields[name] = field
-        row = _add_row(rows, name, field)
-        if isinstance(row, Section):
-            self.sections[name] = row
+    @property
+    def value(self) -> C:
+        """The configuration shown; ValueError if its values are inconsistent."""
+        return change(self._config, self.asdict())
 
-    def _on_field(self) -> None:
-        """Hook for forms whose fields depend on each other."""
-        self.changed.emit()
+    @value.setter
+    def value(self, config: C) -> None:
+        self._config = config
+        with self.changed.blocked():
+            for field in self:
+                field.value = getattr(config, field.name)
+        self.changed.emit(self)
 
-    def field(self, name: str) -> Any:
-        """Widget of a field that is not hidden."""
-        return self._fields[name]
+    @property
+    def problem(self) -> str | None:
+        """Why the values are inconsistent, None if they are not."""
+        return validation_error(lambda: self.value)
 
-    def label(self, name: str) -> QLabel:
+    def row_label(self, name: str) -> QLabel:
         """Label of a field with a row of its own."""
-        field = self._fields[name]
-        return field.parentWidget().layout().labelForField(field)  # type: ignore[no-any-return]
+        field = self[name].native
+        return field.parentWidget().layout().labelForField(field)
 
     def grey_out(self, names: Collection[str], reason: str) -> None:
         """Disable only these fields, with the reason as tooltip."""
-        for name, field in self._fields.items():
-            field.setEnabled(name not in names)
-            field.setToolTip(reason if name in names else self._tips[name])
+        for field in self:
+            field.enabled = field.name not in names
+            field.tooltip = reason if field.name in names else self._tips[field.name]
 
-    def value(self) -> Any:
-        """The configuration shown; ValueError if its values are inconsistent."""
-        return replace(self._config, **{n: field.value() for n, field in self._fields.items()})
+    def _lay_out(self, collapsed: Collection[str]) -> None:
+        self.margins = 0, 0, 0, 0
+        body, more = QWidget(), QWidget()
+        rows, collapsed_rows = form_layout(body), form_layout(more)
+        self.native.layout().addWidget(body)
+        for field in self:
+            self._add_row(field, collapsed_rows if field.name in collapsed else rows)
+        if collapsed:
+            rows.addRow(Section("More", more, MORE))
 
-    def set_value(self, config: Any) -> None:
-        self._config = config
-        blocked = self.blockSignals(True)
-        for name, field in self._fields.items():
-            field.set_value(getattr(config, name))
-        self.blockSignals(blocked)
-        self.changed.emit()
+    def _add_row(self, field: Widget, rows: QFormLayout) -> None:
+        title = field.label.capitalize()
+        if getattr(field, "wide", False):
+            rows.addRow(field.native)
+        elif isinstance(field, Form):
+            self.sections[field.name] = Section(title, field.native, field.tooltip)
+            rows.addRow(self.sections[field.name])
+        else:
+            rows.addRow(title, field.native)
+            self.row_label(field.name).setToolTip(field.tooltip)
 
 
-def tooltips(config_class: type) -> dict[str, str]:
+def tooltips(config_class: type[Checked]) -> dict[str, str]:
     """Descriptions of a configuration class's fields from its docstring, as HTML."""
     declared = config_fields(config_class)
     return {name: f"<p>{html.escape(field.about)}</p>" for name, field in declared.items()}
 
 
-def _form_layout(widget: QWidget) -> QFormLayout:
+def form_layout(widget: QWidget) -> QFormLayout:
+    """Rows of a label and a field that grows, without margins."""
     rows = QFormLayout(widget)
     rows.setContentsMargins(0, 0, 0, 0)
     rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return rows
 
 
-def _make_widget(name: str, declaration: ConfigField, hide: Collection[str]) -> Any:
-    if issubclass(declaration.kind, Checked):
-        nested = [n.removeprefix(f"{name}.") for n in hide if n.startswith(f"{name}.")]
-        return Form(declaration.kind, hide=nested)
-    return make_field(declaration.hint, dict(declaration.limits))
-
-
-def _add_row(rows: QFormLayout, name: str, field: QWidget) -> QWidget:
-    """Add a field; return its row: the field, or the section it is in."""
-    title = name.replace("_", " ").capitalize()
-    if isinstance(field, Form):
-        section = Section(title, field)
-        rows.addRow(section)
-        return section
-    if getattr(field, "wide", False):
-        rows.addRow(field)
-        return field
-    rows.addRow(title, field)
-    rows.labelForField(field).setToolTip(field.toolTip())
-    return field
+def _make_widget(declared: ConfigField, hide: Collection[str]) -> Widget:
+    if not issubclass(declared.kind, Checked):
+        return make_field(declared)
+    nested = f"{declared.name}."
+    return Form(declared.kind, hide=[n.removeprefix(nested) for n in hide if n.startswith(nested)])

@@ -45,7 +45,7 @@ def holding(dock, fitted):
 
 
 def choose_encoder(dock, name="resnet34"):
-    dock.form.field("encoder").set_value(name)
+    dock.form.encoder.value = name
 
 
 def idle(qtbot, dock):
@@ -73,7 +73,7 @@ def test_a_trained_model_is_kept_on_request(holding):
     assert "not saved" in holding.files.question.text
     holding.files.question.answer("Keep")
     assert holding.session.segmenter is before
-    assert holding.form.value() == before.spec
+    assert holding.form.value == before.spec
 
 
 def test_a_trained_model_is_discarded_on_request(holding):
@@ -137,13 +137,13 @@ def test_the_copied_python_makes_the_same_model(dock):
 
 def test_a_model_set_from_the_console_is_shown(dock):
     dock.session.segmenter = Segmenter(ModelSpec(encoder="resnet50"), device="cpu")
-    assert dock.form.value().encoder == "resnet50"
-    assert dock.device.value() == "cpu"
+    assert dock.form.value.encoder == "resnet50"
+    assert dock.device.value == "cpu"
 
 
 def test_the_device_is_chosen_and_described(dock, qtbot):
     qtbot.waitUntil(lambda: not dock._devices.is_busy, timeout=60_000)
-    dock.device.set_value("cpu")
+    dock.device.value = "cpu"
     assert dock.session.segmenter.device == "cpu"
     qtbot.waitUntil(lambda: dock.device_line.text().startswith("CPU, "), timeout=60_000)
     assert dock.device_line.text().endswith("GiB free")
@@ -182,7 +182,7 @@ def test_a_failed_save_keeps_the_model(holding, qtbot, tmp_path, monkeypatch):
     holding.files.question.answer("Save …")
     idle(qtbot, holding)
     assert holding.session.segmenter is before
-    assert holding.form.value() == before.spec
+    assert holding.form.value == before.spec
 
 
 def test_a_training_can_be_undone(holding):
@@ -203,7 +203,7 @@ def test_a_task_that_starts_closes_the_question_and_keeps_the_model(holding, qtb
     choose_encoder(holding)
     holding.session.run(call_once(int))
     assert holding.files.question.isHidden()
-    assert holding.form.value() == before
+    assert holding.form.value == before
     idle(qtbot, holding)
     assert holding.session.segmenter is held
 
@@ -211,9 +211,9 @@ def test_a_task_that_starts_closes_the_question_and_keeps_the_model(holding, qtb
 def test_another_device_closes_the_question(holding):
     before = holding.session.segmenter.spec
     choose_encoder(holding)
-    holding.device.set_value("auto")
+    holding.device.value = "auto"
     assert holding.files.question.isHidden()
-    assert holding.form.value() == before
+    assert holding.form.value == before
 
 
 def test_the_file_is_named_while_it_holds_the_current_model(holding, qtbot, tmp_path):
@@ -237,6 +237,6 @@ def test_the_note_on_a_running_task_is_not_greyed_out(dock, qtbot):
     dock.session.run(call_once(int))
     assert dock.busy.isEnabled()
     assert dock.busy.text()
-    assert not dock.form.isEnabled()
+    assert not dock.form.enabled
     idle(qtbot, dock)
-    assert dock.form.isEnabled()
+    assert dock.form.enabled

@@ -56,23 +56,19 @@ def choose_method(dock, name):
 
 
 def type_in(qtbot, dock, text):
-    line = dock.form.encoder.lineEdit()
+    line = dock.form.encoder.box.lineEdit()
     line.selectAll()
     qtbot.keyClicks(line, text)
-    dock.form.encoder.completer().popup().hide()
+    dock.form.encoder.box.completer().popup().hide()
     qtbot.keyClick(line, Qt.Key.Key_Return)
 
 
 def choose_preset(dock, name):
-    place = dock.preset.findText(name)
-    dock.preset.setCurrentIndex(place)
-    dock.preset.activated.emit(place)
+    dock.preset.native.setCurrentText(name)
 
 
 def choose_weights(dock, text):
-    place = dock.form.weights.findText(text)
-    dock.form.weights.setCurrentIndex(place)
-    dock.form.weights.activated.emit(place)
+    dock.form.weights.native.setCurrentText(text)
 
 
 def test_every_method_is_listed(dock):
@@ -90,25 +86,24 @@ def test_search_matches_names_titles_and_descriptions(dock):
         "2d 3d scribbles": ["pixels"],
         "xyz": [],
     }.items():
-        dock.form.methods.search.setText(text)
+        dock.form.methods.search.value = text
         assert dock.form.methods.matches() == matches
         assert not dock.form.methods._items["unet"].isHidden()
         assert bool(dock.form.methods.no_match.text()) == (not matches)
     assert dock.session.segmenter.spec.name == "unet"
-    dock.form.methods.search.clear()
+    dock.form.methods.search.value = ""
     assert len(dock.form.methods.matches()) == len(list_models())
 
 
 def test_methods_are_filtered_by_dimensions_and_kind(dock):
     methods = dock.form.methods
-    methods.dims.set_value("3D")
+    methods.dims.value = "3D"
     assert methods.matches() == [m.name for m in list_models() if 3 in m.dims]
-    methods.search.setText("volumes")
+    methods.search.value = "volumes"
     assert "pixels" not in methods.matches()
     assert "unet3d" in methods.matches()
-    kinds = [methods.kind.itemText(i) for i in range(1, methods.kind.count())]
-    assert kinds == list(dict.fromkeys(m.kind for m in list_models()))
-    methods.kind.set_value("semantic")
+    assert methods.kind.choices[1:] == tuple(dict.fromkeys(m.kind for m in list_models()))
+    methods.kind.value = "semantic"
     assert "unet3d" in methods.matches()
 
 
@@ -121,10 +116,10 @@ def test_an_untrained_model_is_replaced_by_a_click(dock):
 
 def test_the_encoder_follows_the_method_unless_it_was_chosen(dock):
     choose_method(dock, "pixels")
-    assert dock.form.encoder.value() == "filters"
+    assert dock.form.encoder.value == "filters"
     choose_method(dock, "unet")
-    assert dock.form.encoder.value() == "resnet18"
-    dock.form.encoder.set_value("resnet50")
+    assert dock.form.encoder.value == "resnet18"
+    dock.form.encoder.value = "resnet50"
     choose_method(dock, "fpn")
     assert dock.session.segmenter.spec == ModelSpec("fpn", encoder="resnet50")
     choose_method(dock, "unet3d")
@@ -132,7 +127,7 @@ def test_the_encoder_follows_the_method_unless_it_was_chosen(dock):
 
 
 def test_encoders_are_found_by_any_part_of_their_names(dock, qtbot):
-    completer = dock.form.encoder.completer()
+    completer = dock.form.encoder.box.completer()
     completer.setCompletionPrefix("ENET_v2")
     assert completer.currentCompletion() == "mobilenet_v2"
     type_in(qtbot, dock, "mobilenet_v2")
@@ -159,10 +154,10 @@ def test_details_show_size_memory_weights_and_licences(shown, qtbot):
     qtbot.waitUntil(lambda: "14.3 M" in shown.details.text(), timeout=MS)
     for part in ("2D", "GiB", "2 tiles of 64 x 64", "free", "imagenet", "MIT"):
         assert part in shown.details.text()
-    shown.form.encoder.set_value("mit_b0")
+    shown.form.encoder.value = "mit_b0"
     assert "not for commercial use" in shown.details.text()
     shown.viewer.add_image(np.zeros((40, 200, 5), np.uint8), axis_labels=("y", "x", "c"))
-    shown.form.encoder.set_value("resnet18")
+    shown.form.encoder.value = "resnet18"
     choose_method(shown, "unet3d")
     qtbot.waitUntil(lambda: "2 tiles of" in shown.details.text(), timeout=MS)
 
@@ -170,11 +165,12 @@ def test_details_show_size_memory_weights_and_licences(shown, qtbot):
 def test_missing_weights_of_a_timm_encoder_are_greyed_out(shown, qtbot):
     type_in(qtbot, shown, "tu-resnet18")
     qtbot.waitUntil(lambda: "<td>imagenet" in shown.details.text(), timeout=MS)
-    model, place = shown.form.weights.model(), shown.form.weights.findText("imagenet")
-    assert model.item(place).isEnabled()
+    box = shown.form.weights.native
+    place = box.findText("imagenet")
+    assert box.model().item(place).isEnabled()
     type_in(qtbot, shown, "tu-dpn48b")
     qtbot.waitUntil(lambda: "<td>none" in shown.details.text(), timeout=MS)
-    assert not model.item(place).isEnabled()
+    assert not box.model().item(place).isEnabled()
 
 
 def test_nothing_is_estimated_while_the_dock_is_hidden(dock):
@@ -185,7 +181,7 @@ def test_nothing_is_estimated_while_the_dock_is_hidden(dock):
 def test_methods_that_do_not_fit_the_image_are_greyed_out_with_the_reason(dock, viewer, qtbot):
     viewer.add_image(np.zeros((8, 32, 32), np.uint8), name="volume")
     choose_method(dock, "unet3d")
-    dock.form.field("dims").set_value("3D")
+    dock.form.dims.value = "3D"
     methods = dock.form.methods
     assert methods.can_choose("unet")
     assert methods.can_choose("segresnet")
@@ -202,7 +198,7 @@ def test_methods_that_do_not_fit_the_image_are_greyed_out_with_the_reason(dock, 
 def test_3d_cannot_be_chosen_for_a_flat_image(dock, viewer):
     viewer.add_image(np.zeros((32, 32), np.uint8))
     choose_method(dock, "unet3d")
-    box = dock.form.field("dims")
+    box = dock.form.dims.native
     item = box.model().item(box.findText("3D"))
     assert not item.isEnabled()
     assert "has no Z" in item.toolTip()
@@ -210,8 +206,8 @@ def test_3d_cannot_be_chosen_for_a_flat_image(dock, viewer):
 
 
 def test_a_click_on_a_greyed_out_method_shows_the_reason(shown, qtbot):
-    shown.form.methods.set_value("unet3d")
-    shown.form.field("dims").set_value("3D")
+    shown.form.methods.value = "unet3d"
+    shown.form.dims.value = "3D"
     shown.viewer.add_image(np.zeros((32, 32), np.uint8))
     tree = shown.form.methods.tree
     item = shown.form.methods._items["segresnet"]
@@ -225,7 +221,7 @@ def test_a_click_on_a_greyed_out_method_shows_the_reason(shown, qtbot):
 
 def test_3d_is_reset_by_choosing_a_2d_method(dock):
     choose_method(dock, "unet3d")
-    dock.form.field("dims").set_value("3D")
+    dock.form.dims.value = "3D"
     choose_method(dock, "unet")
     assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet18")
 
@@ -236,7 +232,7 @@ def test_axes_chosen_in_the_train_dock_are_used(dock, train_dock, viewer, qtbot)
     choose_method(dock, "unet3d")
     train_dock.data.axes.value = "CYX"
     assert dock.selected.image.axes == "CYX"
-    assert "choose Dims 2D" in dock.form.field("dims").itemData(2, Qt.ItemDataRole.ToolTipRole)
+    assert "choose Dims 2D" in dock.form.dims.native.itemData(2, Qt.ItemDataRole.ToolTipRole)
     train_dock.data.axes.value = None
     assert dock.selected.image.axes == "ZYX"
     qtbot.waitUntil(lambda: not train_dock.label_stats.is_counting)
@@ -245,24 +241,24 @@ def test_axes_chosen_in_the_train_dock_are_used(dock, train_dock, viewer, qtbot)
 
 
 def test_sizes_are_chosen_and_encoders_can_be_typed(dock):
-    assert dock.form.label("encoder").text() == "Encoder"
+    assert dock.form.row_label("encoder").text() == "Encoder"
     choose_method(dock, "unet3d")
-    assert dock.form.label("encoder").text() == "Size"
-    assert not dock.form.encoder.isEditable()
-    dock.form.encoder.set_value("medium")
-    assert dock.form.encoder.currentText() == "medium"
+    assert dock.form.row_label("encoder").text() == "Size"
+    assert not dock.form.encoder.box.isEditable()
+    dock.form.encoder.value = "medium"
+    assert dock.form.encoder.box.currentText() == "medium"
     choose_method(dock, "unet")
-    assert dock.form.encoder.isEditable()
-    assert dock.form.encoder.currentText() == dock.session.segmenter.spec.encoder == "resnet18"
+    assert dock.form.encoder.box.isEditable()
+    assert dock.form.encoder.box.currentText() == dock.session.segmenter.spec.encoder == "resnet18"
 
 
 def test_filters_have_no_weights(dock):
-    assert not dock.form.weights.isHidden()
+    assert not dock.form.weights.native.isHidden()
     choose_method(dock, "pixels")
-    assert dock.form.weights.isHidden()
-    assert dock.form.label("weights").isHidden()
-    dock.form.encoder.set_value("resnet18")
-    assert not dock.form.weights.isHidden()
+    assert dock.form.weights.native.isHidden()
+    assert dock.form.row_label("weights").isHidden()
+    dock.form.encoder.value = "resnet18"
+    assert not dock.form.weights.native.isHidden()
 
 
 def test_the_image_stays_while_labels_on_it_are_painted(dock, viewer):
@@ -279,7 +275,7 @@ def test_only_a_pixel_classifier_has_features(dock):
     assert section.isHidden()
     choose_method(dock, "pixels")
     assert not section.isHidden()
-    dock.form.field("features").field("window").set_value(5)
+    dock.form.features.window.value = 5
     assert dock.session.segmenter.spec.features.window == 5
     choose_method(dock, "unet")
     assert section.isHidden()
@@ -295,9 +291,9 @@ def test_weights_can_be_a_file(dock, tmp_path, monkeypatch):
     assert "from mine.pth weights" in dock.summary.text()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
     choose_weights(dock, "file …")
-    assert dock.form.weights.currentText() == "mine.pth"
+    assert dock.form.weights.current_choice == "mine.pth"
     path.unlink()
-    dock.form.encoder.set_value("resnet34")
+    dock.form.encoder.value = "resnet34"
     assert "which is not a file" in dock.details.text()
     choose_weights(dock, "random")
     assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet34")
@@ -306,7 +302,7 @@ def test_weights_can_be_a_file(dock, tmp_path, monkeypatch):
 def test_weights_depend_on_method_and_encoder(dock):
     choose_method(dock, "fcn")
     assert weights(dock) == ["random", "imagenet", "file …"]
-    dock.form.encoder.set_value("resnet50")
+    dock.form.encoder.value = "resnet50"
     choose_weights(dock, "coco")
     assert dock.session.segmenter.spec.weights == "coco"
     choose_method(dock, "unet")
@@ -316,7 +312,7 @@ def test_weights_depend_on_method_and_encoder(dock):
 
 
 def weights(dock):
-    return [dock.form.weights.itemText(i) for i in range(dock.form.weights.count())]
+    return [dock.form.weights.native.itemText(i) for i in range(len(dock.form.weights))]
 
 
 def test_a_preset_sets_the_model_and_the_training(dock, train_dock):
@@ -328,9 +324,9 @@ def test_a_preset_sets_the_model_and_the_training(dock, train_dock):
     config = train_dock.config()
     assert config.tile == TileConfig(tile_size=128)
     assert (config.unlabelled, config.labels_are) == (None, "classes")
-    assert dock.preset.currentText() == "fast on CPU"
-    train_dock.form.field("epochs").set_value(3)
-    assert dock.preset.currentText() == ""
+    assert dock.preset.value == "fast on CPU"
+    train_dock.form.epochs.value = 3
+    assert dock.preset.value is None
 
 
 def test_a_preset_reaches_a_train_dock_that_is_opened_later(dock, viewer, qtbot):
@@ -347,7 +343,7 @@ def test_keeping_a_trained_model_keeps_its_training_too(dock, train_dock):
     choose_preset(dock, "volume")
     assert "not saved" in dock.files.question.text
     dock.files.question.answer("Keep")
-    assert dock.form.value().name == "unet"
+    assert dock.form.value.name == "unet"
     assert train_dock.config() == TrainConfig()
     choose_preset(dock, "volume")
     dock.files.question.answer("Discard")
@@ -366,13 +362,14 @@ def trained():
 
 
 def test_every_preset_has_a_tooltip(dock):
-    tips = [dock.preset.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(len(PRESETS))]
+    box = dock.preset.native
+    tips = [box.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(len(PRESETS))]
     assert tips == [preset.about for preset in PRESETS.values()]
 
 
 def test_the_copied_python_contains_the_choices(dock):
     choose_method(dock, "pixels")
-    dock.form.field("features").field("stride").set_value(4)
+    dock.form.features.stride.value = 4
     dock.files.copy_button.click()
     before = dock.session.segmenter
     exec(QGuiApplication.clipboard().text(), {"viewer": dock.viewer})

@@ -108,7 +108,7 @@ def press(qtbot, dock):
 def set_thresholds(qtbot, dock, **fields):
     """Change thresholds and wait for the filtered objects."""
     for name, value in fields.items():
-        dock.objects.form.field(name).set_value(value)
+        dock.objects.form[name].value = value
     qtbot.waitUntil(lambda: "kept" in dock.bar.status.text(), timeout=60_000)
 
 
@@ -139,10 +139,10 @@ def test_panel_is_shown_for_models_that_give_objects(dock, trained, monkeypatch)
     assert not dock.group.isVisibleTo(dock)
     dock.session.segmenter = trained
     assert dock.group.isVisibleTo(dock)
-    assert not form.field("mask_threshold").isEnabled()
+    assert not form.mask_threshold.enabled
     assert not box.buttons.boxes_button.isEnabled()
     dock.session.segmenter = Segmenter(ModelSpec("maskrcnn"))
-    assert form.field("mask_threshold").isEnabled()
+    assert form.mask_threshold.enabled
     assert "Not trained yet." in summary(dock.session.segmenter)
     dock.session.segmenter = trained
     monkeypatch.setattr(form, "value", raise_invalid)
@@ -176,7 +176,7 @@ def test_thresholds_filter_the_last_result_without_predicting_again(
 ):
     with qtbot.waitSignal(ready.written, timeout=60_000):
         ready.bar.button.click()
-        ready.objects.form.field("min_size").set_value(200)  # while it predicts
+        ready.objects.form.min_size.value = 200  # while it predicts
     qtbot.waitUntil(lambda: "8 of 16 objects" in ready.bar.status.text(), timeout=60_000)
     layer = viewer.layers["cells objects"]
     assert list(layer.features["index"]) == list(range(1, 9))
@@ -189,7 +189,7 @@ def test_thresholds_filter_the_last_result_without_predicting_again(
     written = []
     ready.written.connect(written.append)
     for size in range(200, -1, -20):
-        ready.objects.form.field("min_size").set_value(size)
+        ready.objects.form.min_size.value = size
     set_thresholds(qtbot, ready)
     assert written == [layer]
     assert layer.data.max() == len(layer.features) == 16
@@ -209,7 +209,7 @@ def test_a_result_painted_on_is_not_overwritten(ready, viewer, qtbot):
     set_thresholds(qtbot, ready, min_size=0)
     assert viewer.layers[-1] is second
     assert second.data.max() == 16
-    ready.objects.form.field("min_size").set_value(200)
+    ready.objects.form.min_size.value = 200
     viewer.layers.remove(second)
     assert ready.objects.layer is None
     assert not ready.objects.buttons.measure_button.isEnabled()
@@ -290,7 +290,7 @@ def test_masks_of_the_classes_present(dock, viewer, qtbot):
     np.testing.assert_array_equal(each.data == 18, layer.data == 1)
     dog, _ = box.list.entries()
     dog.setCheckState(Qt.CheckState.Unchecked)
-    box.mode.set_value("one merged mask")
+    box.mode.value = "one merged mask"
     one = make_masks(qtbot, dock)
     assert one.name == "cells objects: bottle"
     np.testing.assert_array_equal(one.data, layer.data == 2)
@@ -302,7 +302,7 @@ def test_masks_of_the_classes_present(dock, viewer, qtbot):
 
 
 def test_copied_python_and_a_second_dock_give_the_same_result(ready, viewer, qtbot):
-    ready.objects.form.field("min_size").set_value(200)
+    ready.objects.form.min_size.value = 200
     ready.bar.copy_button.click()
     code = QGuiApplication.clipboard().text()
     assert "objects=ObjectConfig(min_size=200.0)" in code
@@ -314,10 +314,10 @@ def test_copied_python_and_a_second_dock_give_the_same_result(ready, viewer, qtb
     other = PredictDock(viewer)
     qtbot.addWidget(other)
     assert other.objects.layer is layer
-    assert other.objects.form.value() == ObjectConfig(min_size=200)
+    assert other.objects.form.value == ObjectConfig(min_size=200)
     qtbot.waitUntil(lambda: "8 of 16" in ready.bar.status.text(), timeout=60_000)
     set_thresholds(qtbot, ready, min_size=0)
-    assert other.objects.form.value() == ObjectConfig()
+    assert other.objects.form.value == ObjectConfig()
     busy = other.objects._selector, other.device._latest
     qtbot.waitUntil(lambda: not any(x.is_busy for x in busy), timeout=60_000)
     assert len(layer.features) == 16
@@ -329,7 +329,7 @@ def test_stacks_series_and_channels_are_supported(dock, viewer, qtbot):
         image = viewer.add_image(np.zeros((2, SIZE, SIZE)), name=axes, scale=(9, 2, 3))
         dock.image.value = image
         dock.axes.value = axes
-        dock.objects.form.set_value(ObjectConfig())
+        dock.objects.form.value = ObjectConfig()
         layer = press(qtbot, dock)
         assert layer.name == f"{axes} objects"
         assert layer.data.max() == len(layer.features) == linked
@@ -378,7 +378,7 @@ def test_objects_are_written_after_dock_and_image_are_removed(ready, viewer, qtb
 def test_closing_the_viewer_while_objects_are_filtered(ready, viewer, qtbot):
     press(qtbot, ready)
     selector = ready.objects._selector
-    ready.objects.form.field("min_size").set_value(200)
+    ready.objects.form.min_size.value = 200
     qtbot.waitUntil(lambda: selector._task is not None)
     task = selector._task
     viewer.close()

@@ -102,7 +102,7 @@ def test_predicting_again_updates_the_layer_unless_painted_on(ready, viewer, qtb
 
 
 def test_copied_python_gives_the_same_result(ready, viewer, trained, qtbot):
-    ready.form.field("batch_size").set_value(2)
+    ready.form.batch_size.value = 2
     ready.bar.copy_button.click()
     code = QGuiApplication.clipboard().text()
     assert "TileConfig(batch_size=2)" in code

@@ -45,16 +45,16 @@ def press(qtbot, dock):
 
 
 def test_settings_of_the_model_are_shown(dock, trained):
-    assert dock.refine.value() == RefineConfig()
+    assert dock.refine.value == RefineConfig()
     trained.refine = SETTINGS
     dock.session.segmenter_changed.emit()
-    assert dock.refine.value() == SETTINGS
+    assert dock.refine.value == SETTINGS
     assert dock.refine_settings() is None  # as stored with the model
     assert "refine=" not in dock.code()
 
 
 def test_settings_in_the_dock_are_applied(dock, trained, qtbot):
-    dock.refine.set_value(SETTINGS)
+    dock.refine.value = SETTINGS
     layer = press(qtbot, dock)
     expected = trained.predict(PIXELS, refine=SETTINGS, spacing=(2, 2))
     np.testing.assert_array_equal(layer.data, expected)
@@ -65,20 +65,20 @@ def test_settings_in_the_dock_are_applied(dock, trained, qtbot):
 def test_settings_of_the_model_can_be_switched_off(dock, trained, qtbot):
     trained.refine = SETTINGS
     dock.session.segmenter_changed.emit()
-    dock.refine.method.set_value(None)
+    dock.refine.method.value = None
     layer = press(qtbot, dock)
     np.testing.assert_array_equal(layer.data, trained.predict(PIXELS, refine=RefineConfig()))
 
 
 def test_clean_up_lists_the_classes_of_the_model(dock):
-    texts = [dock.refine.clean.choice.itemText(i) for i in range(2)]
+    texts = [dock.refine.clean.choice.native.itemText(i) for i in range(2)]
     assert texts == ["1  class 1", "2  class 2"]
     assert "micrometer" in dock.refine.clean.unit.text()
 
 
 def test_copied_python_gives_the_same_result(dock, viewer, trained, qtbot):
-    dock.refine.set_value(SETTINGS)
-    dock.probabilities.keep.set_value(True)
+    dock.refine.value = SETTINGS
+    dock.probabilities.keep.value = True
     dock.bar.copy_button.click()
     exec(QGuiApplication.clipboard().text(), {"viewer": viewer})
     with qtbot.waitSignal(session(viewer).task.finished, timeout=60_000):
@@ -93,7 +93,7 @@ def test_probabilities_are_kept_on_request_only(dock, viewer, trained, qtbot):
     layer = press(qtbot, dock)
     assert dock.session.probabilities_of(layer) is None
     assert not dock.probabilities.button.isEnabled()
-    dock.probabilities.keep.set_value(True)
+    dock.probabilities.keep.value = True
     assert press(qtbot, dock) is layer
     kept = dock.session.probabilities_of(layer)
     np.testing.assert_array_equal(kept.maps, trained.predict_proba(PIXELS))
@@ -103,7 +103,7 @@ def test_probabilities_are_kept_on_request_only(dock, viewer, trained, qtbot):
     np.testing.assert_array_equal([x.data for x in shown], kept.maps)
     np.testing.assert_array_equal(shown[0].scale, (2, 2))
     assert dock.image.value is viewer.layers["cells"]
-    dock.probabilities.keep.set_value(False)
+    dock.probabilities.keep.value = False
     press(qtbot, dock)
     assert (
         dock.session.probabilities_of(layer) is None

@@ -64,7 +64,7 @@ def make(qtbot, dock):
 
 
 def test_superpixels_are_written_to_one_layer_aligned_with_the_image(dock, viewer, qtbot):
-    dock.form.field("size").set_value(8.0)
+    dock.form.size.value = 8.0
     make(qtbot, dock)
     layer = viewer.layers["cells superpixels"]
     expected = superpixels(viewer.layers["cells"], SuperpixelConfig(size=8.0))
@@ -74,13 +74,13 @@ def test_superpixels_are_written_to_one_layer_aligned_with_the_image(dock, viewe
     assert dock.paint.superpixels.value is layer
     assert f"{expected.max()} superpixels" in dock.bar.status.text()
     assert layer.metadata["segkit"]["superpixels"]["size"] == 8.0
-    dock.form.field("size").set_value(20.0)
+    dock.form.size.value = 20.0
     make(qtbot, dock)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells superpixels"]
 
 
 def test_copied_python_gives_the_same_result(dock, viewer, qtbot):
-    dock.form.field("size").set_value(10.0)
+    dock.form.size.value = 10.0
     mask = viewer.add_labels((PIXELS > 0).astype(np.uint8), name="inside")
     dock.mask.value = mask
     dock.bar.copy_button.click()

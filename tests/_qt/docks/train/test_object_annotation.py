@@ -65,13 +65,13 @@ def choose(qtbot, dock, name, **more):
 
 
 def train(qtbot, dock, config=QUICK):
-    dock.form.set_value(config)
+    dock.form.value = config
     with qtbot.waitSignal(dock.bar.finished, timeout=MS):
         dock.bar.button.click()
 
 
 def offered(dock):
-    return {name: b.text() for name, b in dock.label_stats.buttons.items() if not b.isHidden()}
+    return dock.label_stats.remedies.offered
 
 
 def texts(choice):
@@ -134,7 +134,7 @@ def test_settings_from_object_sizes_are_shown_before_and_after_training(dock, qt
     counted(qtbot, dock)
     assert dock.session.segmenter.trained.provenance["sizes"] == known
     assert f"; {known}." in dock.model.text()
-    dock.form.set_value(TrainConfig(voxel_size=0.5))
+    dock.form.value = TrainConfig(voxel_size=0.5)
     counted(qtbot, dock)
     assert dock.label_stats.label_stats.size_settings == "grids with cells of 16 pixels" != known
 
@@ -166,7 +166,7 @@ def test_the_copied_python_names_the_layers(viewer, dock, qtbot):
     dock.annotation.regions.value = regions
     dock.annotation.classes.value = kinds
     counted(qtbot, dock)
-    dock.form.set_value(QUICK)
+    dock.form.value = QUICK
     dock.bar.copy_button.click()
     code = QGuiApplication.clipboard().text()
     assert "object_classes=viewer.layers['kinds'], regions=viewer.layers['complete']" in code
@@ -207,12 +207,10 @@ def test_labels_that_look_like_classes_need_a_choice(viewer, dock, qtbot):
     dock.data.labels.value = viewer.add_labels(mask, name="mask")
     choose(qtbot, dock, "maskrcnn")
     assert "look like classes" in dock.bar.hint.text()
-    assert offered(dock) == {
-        "labels_are='objects'": "Each value is one object",
-        "labels_are='classes'": "Each connected component is an object",
-    }
+    components = "Each connected component is an object"
+    assert offered(dock) == ["Each value is one object", components]
     assert not dock.bar.button.isEnabled()
-    dock.label_stats.buttons["labels_are='classes'"].click()
+    dock.label_stats.remedies.answer(components)
     counted(qtbot, dock)
     assert dock.config().labels_are == "classes"
     assert dock.classes.counts[1] == np.count_nonzero(mask)
@@ -223,8 +221,7 @@ def test_labels_that_look_like_classes_need_a_choice(viewer, dock, qtbot):
 def test_a_semantic_model_can_find_objects(dock, qtbot):
     dock.label_stats.semantics.set_value(None, "ask")
     counted(qtbot, dock)
-    assert offered(dock)["objects='distance'"] == "Train to find single objects"
-    dock.label_stats.buttons["objects='distance'"].click()
+    dock.label_stats.remedies.answer("Train to find single objects")
     counted(qtbot, dock)
     assert dock.session.segmenter.spec.objects == "distance"
     assert "objects: Distance transform" in dock.model.text()
@@ -240,19 +237,19 @@ def test_separation_is_proposed_if_objects_touch(viewer, dock, qtbot):
     ids[:14, 90:120] = 98
     dock.data.labels.value = viewer.add_labels(ids, name="more")
     choose(qtbot, dock, "unet", objects="components")
-    assert offered(dock) == {"objects='distance'": "Train to separate touching objects"}
+    assert offered(dock) == ["Train to separate touching objects"]
     assert "touching another" in dock.label_stats.text.text()
     assert dock.bar.button.isEnabled()
-    dock.label_stats.buttons["objects='distance'"].click()
+    dock.label_stats.remedies.answer("Train to separate touching objects")
     counted(qtbot, dock)
-    assert offered(dock) == {}
+    assert offered(dock) == []
 
 
 def test_stop_keeps_the_training_and_undo_restores_the_model_before(dock, model_dock, qtbot):
     choose(qtbot, dock, "solo")
     train(qtbot, dock)
     first = dock.session.segmenter.trained
-    dock.form.set_value(LONG)
+    dock.form.value = LONG
     with qtbot.waitSignal(dock.bar.yielded, timeout=MS):
         dock.bar.button.click()
     with qtbot.waitSignal(dock.bar.finished, timeout=MS):
@@ -272,7 +269,7 @@ def test_new_labels_hold_instance_ids(viewer, dock, qtbot):
     assert layer.features.empty
     counted(qtbot, dock)
     assert "hold no object" in dock.bar.hint.text()
-    assert offered(dock) == {"paint": "Paint an object"}
+    assert offered(dock) == ["Paint an object"]
     layer.data_setitem((np.arange(10), np.zeros(10, int)), 1)
     dock.data.next_button.click()
     assert layer.selected_label == 2
@@ -294,23 +291,23 @@ def test_classes_in_the_features_are_shown(viewer, dock, qtbot):
 
 def test_objects_are_chosen_in_the_model_form(model_dock):
     form = model_dock.form
-    assert [form.objects.itemText(i) for i in range(4)] == [
+    assert [form.objects.native.itemText(i) for i in range(4)] == [
         "Classes only",
         "Connected components",
         "Boundary + watershed",
         "Distance transform + watershed",
     ]
-    assert "single objects" in form.objects.toolTip()
-    form.objects.set_value("distance")
+    assert "single objects" in form.objects.tooltip
+    form.objects.value = "distance"
     assert model_dock.session.segmenter.spec.objects == "distance"
-    assert form.label("objects").text() == "Objects"
-    form.methods.set_value("solo")
-    assert form.objects.isHidden()
-    assert form.label("objects").isHidden()
+    assert form.row_label("objects").text() == "Objects"
+    form.methods.value = "solo"
+    assert form.objects.native.isHidden()
+    assert form.row_label("objects").isHidden()
     assert model_dock.session.segmenter.spec == ModelSpec("solo", encoder="resnet18")
-    form.set_value(ModelSpec("unet", encoder="resnet18", objects="boundary"))
-    assert form.value().objects == "boundary"
-    assert not form.objects.isHidden()
+    form.value = ModelSpec("unet", encoder="resnet18", objects="boundary")
+    assert form.value.objects == "boundary"
+    assert not form.objects.native.isHidden()
 
 
 @pytest.mark.parametrize("spec", [ModelSpec("maskrcnn"), ModelSpec("unet", objects="distance")])
@@ -324,10 +321,10 @@ def test_memory_of_models_that_find_objects_is_described(spec):
 def test_methods_are_found_by_their_purpose(model_dock):
     methods = model_dock.form.methods
     for text in ("instances", "objects", "nuclei", "cells", "INSTANCE"):
-        methods.search.setText(text)
+        methods.search.value = text
         assert {"maskrcnn", "solo"} <= set(methods.matches())
-    methods.search.setText("mri")
+    methods.search.value = "mri"
     assert methods.matches() == ["unet3d", "segresnet", "mednext"]
-    methods.search.clear()
-    methods.kind.set_value("instance")
+    methods.search.value = ""
+    methods.kind.value = "instance"
     assert methods.matches() == ["maskrcnn", "solo"]

@@ -142,22 +142,28 @@ def one_class(viewer, opened):
     return opened()
 
 
+PAINT_BACKGROUND = "Paint background as a class"
+ALL_BACKGROUND = "Use all unpainted pixels as background"
+MERGE_IDS = "Instance ids: merge into one foreground class"
+FIND_OBJECTS = "Train to find single objects"
+
+
 def offered(dock):
-    return [name for name, button in dock.label_stats.buttons.items() if not button.isHidden()]
+    return dock.label_stats.remedies.offered
 
 
 def test_background_can_be_painted_as_second_class(viewer, opened):
     dock = one_class(viewer, opened)
-    assert offered(dock) == ["paint", "unlabelled=None"]
+    assert offered(dock) == [PAINT_BACKGROUND, ALL_BACKGROUND]
     assert not dock.bar.button.isEnabled()
-    dock.label_stats.buttons["paint"].click()
+    dock.label_stats.remedies.answer(PAINT_BACKGROUND)
     assert [(c.value, c.name) for c in dock.classes.classes] == [(1, "class 1"), (2, "background")]
     assert dock.data.labels.value.selected_label == 2
 
 
 def test_unpainted_pixels_can_be_used_as_background(viewer, opened, qtbot):
     dock = one_class(viewer, opened)
-    dock.label_stats.buttons["unlabelled=None"].click()
+    dock.label_stats.remedies.answer(ALL_BACKGROUND)
     counted(qtbot, dock)
     assert dock.config().unlabelled is None
     assert dock.classes.counts == {0: 3072, 1: 1024}
@@ -174,12 +180,12 @@ def test_instance_ids_can_be_merged_into_one_class(viewer, opened, qtbot):
     dock = opened()
     dock.label_stats.semantics.set_value(None, "ask")
     counted(qtbot, dock)
-    assert offered(dock) == ["labels_are='objects'", "labels_are='classes'", "objects='distance'"]
+    assert offered(dock) == [MERGE_IDS, "Class labels: keep them as they are", FIND_OBJECTS]
     assert (
         "or Objects: Distance transform + watershed to train on single objects."
         in dock.bar.hint.text()
     )
-    dock.label_stats.buttons["labels_are='objects'"].click()
+    dock.label_stats.remedies.answer(MERGE_IDS)
     counted(qtbot, dock)
     assert dock.config().labels_are == "objects"
     assert dock.classes.counts == {0: 3136, 1: 960}
@@ -195,8 +201,8 @@ def test_labels_of_another_shape_are_rejected(viewer, opened):
 
 
 def test_inconsistent_numbers_are_reported(dock):
-    dock.form.field("tile").field("tile_size").set_value(64)
-    dock.form.field("tile").field("overlap").set_value(48)
+    dock.form.tile.tile_size.value = 64
+    dock.form.tile.overlap.value = 48
     assert "at most half of it" in dock.bar.hint.text()
     assert not dock.bar.button.isEnabled()
 
@@ -415,13 +421,13 @@ def test_a_model_that_does_not_fit_the_image_is_reported_before_training(dock):
 
 def test_options_unused_by_a_pixel_classifier_are_greyed_out(dock):
     dock.session.segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
-    epochs = dock.form.field("epochs")
-    assert not epochs.isEnabled()
-    assert epochs.toolTip() == "Not used by this method."
-    assert dock.form.field("normalise").isEnabled()
+    epochs = dock.form.epochs
+    assert not epochs.enabled
+    assert epochs.tooltip == "Not used by this method."
+    assert dock.form.normalise.enabled
     dock.session.segmenter = Segmenter(device="cpu")
-    assert epochs.isEnabled()
-    assert "Not used" not in epochs.toolTip()
+    assert epochs.enabled
+    assert "Not used" not in epochs.tooltip
 
 
 def test_steps_without_a_loss_are_counted(dock):
@@ -431,7 +437,7 @@ def test_steps_without_a_loss_are_counted(dock):
 
 
 def test_options_are_kept_when_the_dock_is_opened_again(dock, opened):
-    dock.form.field("epochs").set_value(7)
+    dock.form.epochs.value = 7
     assert dock.session.config.epochs == 7
     assert opened().config().epochs == 7
 

@@ -2,74 +2,71 @@
 
 from collections.abc import Sequence
 
+from magicgui.widgets.bases import ValuedContainerWidget
 from napari.qt import get_current_stylesheet
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QCompleter
+from qtpy.QtCore import Qt
+from superqt import QSearchableComboBox
+from superqt.utils import signals_blocked
 
-from napari_segkit._qt.widgets.fields import NoWheel
+from napari_segkit._qt.widgets.choice import WheelFilter
 
 TIP = (
     "<p>The part of the network that extracts features from the image. Type any part of a name to "
     "search.</p>"
 )
+LETTERS = 10
 
 
-class EncoderChoice(NoWheel, QComboBox):
+class EncoderChoice(ValuedContainerWidget):
     """Searchable combo box; typed text is accepted on Enter or when focus leaves."""
 
-    changed = Signal()
-
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(labels=False, tooltip=TIP)
         self._value = ""
-        self.setToolTip(TIP)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(10)
-        self._allow_typing(True)
-        self.activated.connect(self._on_activated)
+        self.box = box = QSearchableComboBox()
+        box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        box.installEventFilter(WheelFilter(box))
+        box.setSizeAdjustPolicy(box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(LETTERS)
+        box.activated.connect(self._on_activated)
+        self._connect_line_edit()
+        self.margins = 0, 0, 0, 0
+        self.native.layout().addWidget(box)
 
-    def value(self) -> str:
+    def get_value(self) -> str:
         return self._value
 
     def set_value(self, value: str | None) -> None:
         """Select an encoder; None selects the default, which is listed first."""
-        value = value or self.itemText(0)
-        self.setCurrentIndex(self.findText(value))
-        self.setEditText(value)
+        value = value or self.box.itemText(0)
+        self._show(value)
         if value != self._value:
             self._value = value
-            self.changed.emit()
+            self.changed.emit(value)
 
-    def set_choices(self, names: Sequence[str], *, editable: bool) -> None:
-        """Replace the list and keep the value, even if it is not listed."""
-        self.clear()
-        self.addItems(names)
-        if editable != self.isEditable():
-            self._allow_typing(editable)
-        self.setCurrentIndex(self.findText(self._value))
-        self.setEditText(self._value)
+    def offer(self, names: Sequence[str], *, editable: bool) -> None:
+        """List other encoders and keep the value, even if it is not listed."""
+        self.box.clear()
+        self.box.addItems(names)
+        if editable != self.box.isEditable():
+            with signals_blocked(self.box.lineEdit() or self.box):  # it would emit editingFinished
+                self.box.setEditable(editable)
+            self._connect_line_edit()
+        self._show(self._value)
 
-    def _allow_typing(self, editable: bool) -> None:
-        if not editable:
-            self.lineEdit().blockSignals(True)  # removing it would emit editingFinished
-        self.setEditable(editable)
-        if editable:
-            self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-            self._add_completer()
-            self.lineEdit().editingFinished.connect(self._on_activated)
-            self.lineEdit().textEdited.connect(self._style_popup)
+    def _show(self, value: str) -> None:
+        self.box.setCurrentIndex(self.box.findText(value))
+        self.box.setEditText(value)
 
-    def _add_completer(self) -> None:
-        completer = QCompleter(self.model(), self)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
-        self.setCompleter(completer)
+    def _connect_line_edit(self) -> None:
+        if self.box.isEditable():
+            self.box.setCompleter(self.box.completer_object)
+            self.box.lineEdit().editingFinished.connect(self._on_activated)
+            self.box.lineEdit().textEdited.connect(self._style_popup)
 
     def _on_activated(self) -> None:
-        self.set_value(self.currentText().strip() or self._value)
+        self.value = self.box.currentText().strip() or self._value
 
     def _style_popup(self) -> None:
         """Apply napari's style, which a separate window does not inherit."""
-        self.completer().popup().setStyleSheet(get_current_stylesheet())
+        self.box.completer().popup().setStyleSheet(get_current_stylesheet())

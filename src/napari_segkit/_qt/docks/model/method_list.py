@@ -1,22 +1,15 @@
 """Searchable list of segmentation methods."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from magicgui.widgets import Container, LineEdit
+from magicgui.widgets.bases import ValuedContainerWidget
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QHBoxLayout,
-    QHeaderView,
-    QLineEdit,
-    QSizePolicy,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QHeaderView, QSizePolicy, QTreeWidget, QTreeWidgetItem
 
+from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.dock import Note
-from napari_segkit._qt.widgets.fields import ChoiceField
 from napari_segkit.models import ModelInfo, list_models, model_info
 
 HEIGHT = 132  # about six methods
@@ -29,6 +22,7 @@ KIND = (
     "<p>semantic: a class for every pixel. instance: separate objects, each with a class and a "
     "score.</p>"
 )
+METHODS = "<p>Segmentation method. Click one to choose it.</p>"
 DIMS = "Show only methods that work slice by slice (2D) or on volumes (3D)."
 KEYWORDS: dict[str | int, str] = {  # further search words, by kind and preferred dimensions
     "semantic": "classes areas tissue pixels",
@@ -38,33 +32,30 @@ KEYWORDS: dict[str | int, str] = {  # further search words, by kind and preferre
 }
 
 
-class MethodList(QWidget):
+class MethodList(ValuedContainerWidget):
     """List of methods with a search box and filters; incompatible methods are greyed out."""
 
-    changed = Signal()
-    disabled_clicked = Signal(str)  # why the clicked method cannot be chosen
     wide = True
 
     def __init__(self) -> None:
-        super().__init__()
         models = list_models()
-        self.search = QLineEdit(placeholderText="Search", clearButtonEnabled=True)
-        self.dims = ChoiceField([ANY_DIMS, "2D", "3D"])
-        self.kind = ChoiceField([ANY_KIND, *dict.fromkeys(info.kind for info in models)])
+        self.search = LineEdit(tooltip=SEARCH)
+        self.dims = Choice([(text, text) for text in (ANY_DIMS, "2D", "3D")])
+        kinds = dict.fromkeys(info.kind for info in models)
+        self.kind = Choice([(text, text) for text in (ANY_KIND, *kinds)])
         self.tree = _Tree()
         self.no_match = Note()
         self._items = {info.name: self._add(info) for info in models}
         self._reasons: Mapping[str, str] = {}
         self._name = models[0].name
+        super().__init__(labels=False, tooltip=METHODS)
         self._lay_out()
         self.set_value(self._name)
-        self.search.textChanged.connect(self._filter)
-        self.dims.changed.connect(self._filter)
-        self.kind.changed.connect(self._filter)
+        for field in (self.search, self.dims, self.kind):
+            field.changed.connect(self._filter)
         self.tree.currentItemChanged.connect(self._on_current)
-        self.tree.disabled_clicked.connect(self.disabled_clicked)
 
-    def value(self) -> str:
+    def get_value(self) -> str:
         return self._name
 
     def set_value(self, name: str) -> None:
@@ -74,7 +65,7 @@ class MethodList(QWidget):
         self.tree.setCurrentItem(self._items[name])
         self.tree.scrollToItem(self._items[name])
         if name != before:
-            self.changed.emit()
+            self.changed.emit(name)
 
     def matches(self) -> list[str]:
         """Names that match search and filters; the current method stays listed without a match."""
@@ -114,9 +105,9 @@ class MethodList(QWidget):
         texts = (info.name, info.title, info.about, *keywords, *dims, *info.weights, *info.encoders)
         text = " ".join(texts).lower()
         return (
-            all(word in text for word in self.search.text().lower().split())
-            and self.dims.value() in (ANY_DIMS, *(f"{n}D" for n in info.dims))
-            and self.kind.value() in (ANY_KIND, info.kind)
+            all(word in text for word in self.search.value.lower().split())
+            and self.dims.value in (ANY_DIMS, *(f"{n}D" for n in info.dims))
+            and self.kind.value in (ANY_KIND, info.kind)
         )
 
     def _on_current(self, item: QTreeWidgetItem | None) -> None:
@@ -124,21 +115,14 @@ class MethodList(QWidget):
             self.set_value(item.data(0, Qt.ItemDataRole.UserRole))
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(self.dims, 1)
-        row.addWidget(self.kind, 1)
-        self.kind.setVisible(self.kind.count() > 2)
-        self.search.setToolTip(SEARCH)
-        self.dims.setToolTip(DIMS)
-        self.kind.setToolTip(KIND)
-        self.setToolTip("<p>Segmentation method. Click one to choose it.</p>")
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.search)
-        column.addLayout(row)
-        column.addWidget(self.tree)
-        column.addWidget(self.no_match)
+        self.search.native.setPlaceholderText("Search")
+        self.search.native.setClearButtonEnabled(True)
+        self.dims.tooltip, self.kind.tooltip = DIMS, KIND
+        filters = Container(widgets=[self.dims, self.kind], layout="horizontal", labels=False)
+        filters.margins = self.margins = 0, 0, 0, 0
+        self.native.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        for widget in (self.search.native, filters.native, self.tree, self.no_match):
+            self.native.layout().addWidget(widget)
 
 
 class _Tree(QTreeWidget):
@@ -157,7 +141,7 @@ class _Tree(QTreeWidget):
         self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
 
-    def mousePressEvent(self, event: Any) -> None:
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         """Emit `disabled_clicked`, for which Qt has no signal of its own."""
         item = self.itemAt(event.position().toPoint())
         if item is not None and item.isDisabled():

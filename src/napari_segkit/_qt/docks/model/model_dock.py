@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QPushButton
 
 from napari_segkit._qt.session.background import LatestCall
+from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.device_line import WAIT_MS, DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note
-from napari_segkit._qt.widgets.fields import ChoiceField
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import resolve
-from napari_segkit.models.presets import Preset
+from napari_segkit.models.presets import PRESETS
 from napari_segkit.segmenter import Segmenter
 
 from .merge_button import MergeButton
@@ -43,11 +43,11 @@ class ModelDock(Dock):
         self.merge = MergeButton(self.session)
         self.preset = PresetChoice()
         self.form = ModelForm()
-        self.form.set_value(self.session.segmenter.spec)
+        self.form.value = self.session.segmenter.spec
         self.details = ModelDetails()
         self.selected = SelectedImage(self.session, self)
         self.busy = Note()
-        self.device = ChoiceField(["auto", "cpu"])
+        self.device = Choice(_choices(["auto", "cpu"]))
         self.device_line = DeviceLine()
         self._devices = LatestCall(self, wait_ms=WAIT_MS)
         self._lay_out()
@@ -57,7 +57,7 @@ class ModelDock(Dock):
 
     def _lay_out(self) -> None:
         self.undo_button.setToolTip(UNDO)
-        self.device.setToolTip(DEVICE)
+        self.device.tooltip = DEVICE
         self.add_group(
             "Current model",
             _summary=self.summary,
@@ -76,9 +76,9 @@ class ModelDock(Dock):
         self.footer.addWidget(device)  # always visible
 
     def _connect(self) -> None:
-        self.preset.chosen.connect(self._on_preset)
+        self.preset.changed.connect(self._on_preset)
         self.form.changed.connect(self._on_form)
-        self.form.methods.disabled_clicked.connect(self.details.show_problem)
+        self.form.methods.tree.disabled_clicked.connect(self.details.show_problem)
         self.details.estimated.connect(self._on_estimate)
         self.selected.changed.connect(self.state.request)
         self.device.changed.connect(self._on_device)
@@ -89,10 +89,10 @@ class ModelDock(Dock):
         self.session.config_changed.connect(self.state.request)
         self.session.busy_changed.connect(self.state.request)
 
-    def _on_preset(self, preset: Preset) -> None:
-        blocked = self.form.blockSignals(True)
-        self.form.set_value(resolve(preset.spec))
-        self.form.blockSignals(blocked)
+    def _on_preset(self, name: str) -> None:
+        preset = PRESETS[name]
+        with self.form.changed.blocked():
+            self.form.value = resolve(preset.spec)
         self._apply(preset.config)
 
     def _on_form(self) -> None:
@@ -101,7 +101,7 @@ class ModelDock(Dock):
     def _apply(self, config: TrainConfig) -> None:
         """Use the form's model in the session; ask first if an unsaved model would be lost."""
         self.files.question.close_question()
-        spec = self.form.value()
+        spec = self.form.value
         if spec == self.session.segmenter.spec:
             self.session.config = config
         elif self.form.problem is None:
@@ -117,20 +117,19 @@ class ModelDock(Dock):
         self.session.segmenter_changed.emit()
 
     def _on_device(self) -> None:
-        self.session.segmenter.device = self.device.value()
+        self.session.segmenter.device = self.device.value
         self.session.segmenter_changed.emit()
 
     def _on_devices(self, names: list[str]) -> None:
         current = self.session.segmenter.device
-        self.device.set_choices(names if current in names else [*names, current])
+        self.device.offer(_choices(names if current in names else [*names, current]))
 
     def _on_segmenter(self) -> None:
         segmenter = self.session.segmenter
-        blocked = self.form.blockSignals(True)
-        self.form.set_value(segmenter.spec)
-        self.form.blockSignals(blocked)
-        if self.device.value() != segmenter.device:
-            self.device.set_value(segmenter.device)
+        with self.form.changed.blocked(), self.device.changed.blocked():
+            self.form.value = segmenter.spec
+            self.device.add(segmenter.device, segmenter.device)
+            self.device.value = segmenter.device
         self.device_line.show_device(segmenter.device)
         self.state.request()
 
@@ -141,14 +140,15 @@ class ModelDock(Dock):
         busy = self.session.task is not None
         self.summary.setText(summary(self.session.segmenter))
         self.undo_button.setVisible(self.session.segmenter.previous is not None)
-        for widget in (self.undo_button, self.preset, self.form, self.device):
-            widget.setEnabled(not busy)
+        self.undo_button.setEnabled(not busy)
+        for widget in (self.preset, self.form, self.device):
+            widget.enabled = not busy
         self.busy.setText(BUSY if busy else "")
-        self.preset.show_current(self.form.value(), self.session.config)
+        self.preset.show_current(self.form.value, self.session.config)
         self._update_details()
 
     def _update_details(self) -> None:
-        segmenter, image, spec = self.session.segmenter, self.selected.image, self.form.value()
+        segmenter, image, spec = self.session.segmenter, self.selected.image, self.form.value
         axes = image.axes if image else None
         self.form.disable_incompatible(axes)
         problem = self.form.problem or incompatibility(spec.name, spec.dims, axes)
@@ -157,6 +157,10 @@ class ModelDock(Dock):
         elif self.session.task is None:
             classes = len(segmenter.classes) or DEFAULT_CLASSES
             self.details.show_model(spec, image, classes, self.session.config, segmenter.device)
+
+
+def _choices(names: list[str]) -> list[tuple[str, str]]:
+    return [(name, name) for name in names]
 
 
 def _list_devices() -> list[str]:

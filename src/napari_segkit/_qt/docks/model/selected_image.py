@@ -1,15 +1,13 @@
 """The image layer that the Model dock refers to."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image as ImageLayer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
-from napari_segkit.images.axes_image import AxesImage, as_image
+from napari_segkit.images.axes_image import AxesImage, as_image, without_pixels
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
@@ -37,7 +35,7 @@ class SelectedImage(QObject):
         if self._layer is None:
             return None
         try:
-            return _without_pixels(as_image(self._layer, self._session.axes_of(self._layer)))
+            return without_pixels(as_image(self._layer, self._session.axes_of(self._layer)))
         except (TypeError, ValueError):
             return None
 
@@ -61,7 +59,3 @@ class SelectedImage(QObject):
     def _on_axis_labels(self, event: Any) -> None:
         if isalive(self):
             self.changed.emit()
-
-
-def _without_pixels(image: AxesImage) -> AxesImage:
-    return replace(image, data=np.broadcast_to(np.uint8(0), image.data.shape), metadata={})

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog
+from magicgui.widgets import ComboBox
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
 
-from napari_segkit._qt.widgets.fields import NoWheel
+from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.model_summary import RANDOM, weights_name
 
 TIP = (
@@ -14,53 +15,44 @@ TIP = (
 )
 FILE = "file …"
 FILES = "Weights (*.safetensors *.pt *.pth *.bin);;All files (*)"
+LETTERS = 10
 
 
-class WeightsChoice(NoWheel, QComboBox):
+class WeightsChoice(Choice):
     """Combo box for `ModelSpec.weights`: random, pretrained, or a file."""
 
-    changed = Signal()
-
     def __init__(self) -> None:
-        super().__init__()
-        self._value: str | None = None
-        self.setToolTip(TIP)
         self._names: Sequence[str] = ()
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(10)
-        self.set_choices(())
-        self.activated.connect(self._on_activated)
+        self._path: str | None = None
+        self._last: str | None = None
+        super().__init__(letters=LETTERS)
+        self.tooltip = TIP
 
-    def value(self) -> str | None:
-        return self._value
-
-    def set_value(self, value: str | None) -> None:
+    @ComboBox.value.setter
+    def value(self, value: str | None) -> None:
         """Select weights, None for random; a path that is not listed is added."""
-        if self._find(value) < 0:
-            self.insertItem(self.count() - 1, weights_name(value), value)
-            self.setItemData(self._find(value), value, Qt.ItemDataRole.ToolTipRole)
-        self.setCurrentIndex(self._find(value))
-        if value != self._value:
-            self._value = value
-            self.changed.emit()
+        if value not in self.choices:
+            self._path = value
+            self.reset_choices()
+            self.native.setItemData(len(self) - 2, value, Qt.ItemDataRole.ToolTipRole)
+        ComboBox.value.fset(self, value)
 
-    def set_choices(self, names: Sequence[str]) -> None:
+    def offer_pretrained(self, names: Sequence[str]) -> None:
         """List other pretrained weights; a selected one that is missing becomes random."""
-        missing = self._value in self._names and self._value not in names
         self._names = names
-        self.clear()
-        for text, value in ((RANDOM, None), *zip(names, names, strict=True), (FILE, FILE)):
-            self.addItem(text, value)
-        self.set_value(None if missing else self._value)
+        self.reset_choices()
 
-    def _find(self, value: str | None) -> int:
-        """Index of a value; Qt's own findData does not find None."""
-        return next((i for i in range(self.count()) if self.itemData(i) == value), -1)
+    def offered(self) -> list[tuple[str, object]]:
+        paths = [(weights_name(self._path), self._path)] if self._path else []
+        return [(RANDOM, None), *zip(self._names, self._names, strict=True), *paths, (FILE, FILE)]
 
-    def _on_activated(self) -> None:
-        chosen = self.currentData()
-        if chosen == FILE:
-            path = QFileDialog.getOpenFileName(self, "Choose a weights file", "", FILES)[0]
-            chosen = path or self._value
-        self.set_value(chosen)
+    def _on_value_change(self, value: object = None) -> None:
+        """Ask for the file before it counts as chosen."""
+        if value != FILE:
+            self._last = self.value
+            super()._on_value_change(value)
+            return
+        with self.changed.blocked():
+            self.value = self._last
+        path = QFileDialog.getOpenFileName(self.native, "Choose a weights file", "", FILES)[0]
+        self.value = path or self._last

@@ -14,7 +14,7 @@ from superqt.utils import signals_blocked
 from napari_segkit._qt.layers.result_layers import LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
-from napari_segkit._qt.widgets.fields import ChoiceField
+from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.label_result import LabelResult
@@ -45,10 +45,10 @@ class ClassMasks(Widget):
         self._layer: Any = None
         self._background = LatestCall(self)
         self.list = _ClassList()
-        self.mode = ChoiceField([SEPARATE, MERGED])
+        self.mode = Choice([(SEPARATE, SEPARATE), (MERGED, MERGED)])
         self.button = QPushButton("Make masks")
         self.list.setToolTip(LIST_TIP)
-        self.mode.setToolTip(MODE_TIP)
+        self.mode.tooltip = MODE_TIP
         self.button.setToolTip(BUTTON_TIP)
         self._lay_out()
         self.list.itemChanged.connect(self._update_state)
@@ -81,7 +81,7 @@ class ClassMasks(Widget):
         layer = self._layer and self._layer()
         objects = layer and self._session.objects_of(layer)
         if objects and self.chosen:
-            as_one = self.mode.value() == MERGED
+            as_one = self.mode.value == MERGED
             classes = mask_classes(objects, self.chosen, as_one=as_one)
             provenance, axes = LayerMetadata.of(layer).provenance, objects.image.label_axes
             result = LabelResult(objects.labels, axes, classes, provenance)
@@ -104,7 +104,7 @@ class ClassMasks(Widget):
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
-        row.addWidget(self.mode)
+        row.addWidget(self.mode.native)
         row.addWidget(self.button, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

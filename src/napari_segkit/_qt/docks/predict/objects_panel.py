@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
-from superqt.utils import signals_blocked
 
 from napari_segkit._qt.layers.box_layers import find_boxes, write_boxes
 from napari_segkit._qt.layers.result_layers import LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
-from napari_segkit._qt.widgets.dock import validation_error
 from napari_segkit._qt.widgets.forms import Form, Section
 from napari_segkit.config import ObjectConfig
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.jobs.predict import ObjectSelection, select_objects
 from napari_segkit.label_result import LabelResult
-from napari_segkit.models import kind_of, model_info
+from napari_segkit.models import KINDS, Kind, kind_of, model_info
 
 from .class_masks import ClassMasks
 from .object_actions import ObjectActions
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from napari_segkit.segmenter import Segmenter
 
 MEASURED = "extent"  # a column only of `Objects.measured`
+MASKS_TIP = "<p>Write the pixels of chosen classes to a Labels layer.</p>"
 DEBOUNCE_MS = 250  # wait for further edits of a number
 MAX_LIVE_BOXES = 500  # redraw boxes automatically up to this number
 
@@ -75,17 +74,17 @@ class ObjectsPanel(QWidget):
     @property
     def problem(self) -> str | None:
         """Message if the thresholds are invalid."""
-        return validation_error(self.form.value)
+        return self.form.problem
 
     def config(self) -> ObjectConfig:
         """Thresholds for a prediction that starts now."""
-        self._requested = self.form.value()
+        self._requested = self.form.value
         return self._requested
 
     def set_segmenter(self, segmenter: "Segmenter") -> None:
         """Disable thresholds that the model does not use."""
         reasons = {}
-        if output_kind(segmenter) == "objects":
+        if not output_kind(segmenter).has_masks:
             reasons["mask_threshold"] = "Used by Mask R-CNN and SOLO only."
         if _is_3d(segmenter):
             reasons["link"] = "Not used: this model predicts whole volumes."
@@ -94,11 +93,9 @@ class ObjectsPanel(QWidget):
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.form)
+        column.addWidget(self.form.native)
         column.addWidget(self.buttons)
-        section = Section("Masks of classes", self.masks)
-        section.button.setToolTip("<p>Write the pixels of chosen classes to a Labels layer.</p>")
-        column.addWidget(section)
+        column.addWidget(Section("Masks of classes", self.masks, MASKS_TIP))
 
     def _connect(self) -> None:
         self.form.changed.connect(self._on_form)
@@ -125,8 +122,8 @@ class ObjectsPanel(QWidget):
             return
         self._layer_ref, self._objects_ref = weakref.ref(layer), weakref.ref(objects)
         if objects.config != self._requested or self.problem:  # not predicted here
-            with signals_blocked(self.form):
-                self.form.set_value(objects.config)
+            with self.form.changed.blocked():
+                self.form.value = objects.config
             self._requested = objects.config
             self.changed.emit()
         self._update_state()
@@ -141,7 +138,7 @@ class ObjectsPanel(QWidget):
         if self.problem or self.objects is None:
             self._selector.cancel()
             return
-        if self.form.value() != self.objects.config:
+        if self.form.value != self.objects.config:
             self.message.emit("Filtering objects …")
         self._select()
 
@@ -156,7 +153,7 @@ class ObjectsPanel(QWidget):
         source = replace(snapshot(layer, pixels=False), unique_id=metadata.source, name=name)
         measured = MEASURED in layer.features
         writer = LayerWriter(self.session, source, "objects", measured=measured)
-        self._selector.submit(partial(_select, objects, self.form.value(), prediction, writer))
+        self._selector.submit(partial(_select, objects, self.form.value, prediction, writer))
 
     def _on_selected(self, outcome: tuple[ObjectSelection, LayerWriter]) -> None:
         selection, writer = outcome
@@ -203,10 +200,10 @@ def _select(
     return selection, writer
 
 
-def output_kind(segmenter: "Segmenter") -> str:
-    """Return "semantic", "objects", "instance" or "panoptic"."""
+def output_kind(segmenter: "Segmenter") -> Kind:
+    """What the model predicts, or would predict once trained."""
     trained = segmenter.trained
-    return trained.kind if trained else kind_of(segmenter.spec)
+    return KINDS[trained.kind if trained else kind_of(segmenter.spec)]
 
 
 def _is_3d(segmenter: "Segmenter") -> bool:

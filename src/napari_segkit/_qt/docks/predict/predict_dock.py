@@ -7,7 +7,7 @@ from qtpy.QtCore import Signal
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.device_line import DeviceLine
-from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
+from napari_segkit._qt.widgets.dock import Dock, Note
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import can_predict, summary
@@ -55,11 +55,11 @@ class PredictDock(Dock):
     @property
     def predicts_objects(self) -> bool:
         """Whether the model gives objects instead of classes only."""
-        return output_kind(self.session.segmenter) != "semantic"
+        return output_kind(self.session.segmenter).has_objects
 
     def predict(self) -> None:
         """Predict the chosen image in the background."""
-        image, tile = self.image.value, self.form.value()
+        image, tile = self.image.value, self.form.value
         objects = self.objects.config() if self.predicts_objects else None
         task = self.session.predict(
             image,
@@ -67,27 +67,27 @@ class PredictDock(Dock):
             axes=self.axes.resolved(),
             objects=objects,
             refine=self.refine_settings(),
-            probabilities=self.probabilities.keep.value(),
+            probabilities=self.probabilities.keep.value,
         )
         task.written.connect(self._on_written)
         self.bar.follow(task)
 
     def refine_settings(self) -> RefineConfig | None:
         """Refinement settings; None to use those stored with the model."""
-        chosen = self.refine.value()
+        chosen = self.refine.value
         return None if chosen == self._model_settings else chosen
 
     def code(self) -> str:
         """Python code that does the same as the button."""
         image = python_snippets.layer(self.image.value)
-        arguments = f"{image}, {to_python(self.form.value())}"
+        arguments = f"{image}, {to_python(self.form.value)}"
         arguments += python_snippets.keywords(axes=self.axes.value)
-        objects = self.objects.form.value()
+        objects = self.objects.form.value
         if self.predicts_objects and objects != ObjectConfig():
             arguments += f", objects={to_python(objects)}"
         if (settings := self.refine_settings()) is not None:
             arguments += f", refine={to_python(settings)}"
-        arguments += ", probabilities=True" * self.probabilities.keep.value()
+        arguments += ", probabilities=True" * self.probabilities.keep.value
         return python_snippets.with_import(f"session(viewer).predict({arguments})")
 
     def _lay_out(self) -> None:
@@ -132,7 +132,7 @@ class PredictDock(Dock):
         self.refine.set_classes(cleanup_classes(segmenter), unit_of(image))
         if segmenter.refine != self._model_settings:
             self._model_settings = segmenter.refine
-            self.refine.set_value(self._model_settings)
+            self.refine.value = self._model_settings
 
     def _on_step(self, step: Any) -> None:
         self.bar.show_status(f"Tile {step.done} of {step.total}")
@@ -154,11 +154,7 @@ class PredictDock(Dock):
             return "Train or load a model first."
         if self.image.value is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        problem = (
-            self.axes.problem
-            or validation_error(self.form.value)
-            or validation_error(self.refine.value)
-        )
+        problem = self.axes.problem or self.form.problem or self.refine.problem
         return problem or (self.objects.problem if self.predicts_objects else None)
 
     def _update_state(self) -> None:

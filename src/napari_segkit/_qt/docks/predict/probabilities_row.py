@@ -3,12 +3,12 @@
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from magicgui.widgets import CheckBox
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_segkit._qt.layers.probability_layers import show_probabilities
-from napari_segkit._qt.widgets.fields import BoolField
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +31,12 @@ class ProbabilitiesRow(QWidget):
         super().__init__()
         self._session = session
         self._layer: Callable[[], Any] = lambda: None
-        self.keep = BoolField()
+        self.keep = CheckBox(text="Keep probabilities", tooltip=KEEP_TIP)
         self.button = QPushButton("Show as layers")
-        self.keep.setText("Keep probabilities")
-        self.keep.setToolTip(KEEP_TIP)
         self.button.setToolTip(SHOW_TIP)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.keep, 1)
+        row.addWidget(self.keep.native, 1)
         row.addWidget(self.button)
         self.button.clicked.connect(self.show_layers)
         session.probabilities_changed.connect(self._on_probabilities)

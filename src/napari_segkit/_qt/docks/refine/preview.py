@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from magicgui.widgets import CheckBox
 from napari.layers import Image, Labels, Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -16,7 +17,6 @@ from napari_segkit._qt.layers.snapshots import placement
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.dock import Note
-from napari_segkit._qt.widgets.fields import BoolField
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.layer_metadata import LayerMetadata
 
@@ -207,13 +207,11 @@ class PreviewPanel(QWidget):
     def __init__(self, session: "Session", input_: Callable[[], PreviewInput | None]) -> None:
         super().__init__()
         self.preview = Preview(session, input_, self)
-        self.checkbox = BoolField()
+        self.checkbox = CheckBox(text="Preview the visible region", tooltip=PREVIEW_TIP)
         self.note = Note()
-        self.checkbox.setText("Preview the visible region")
-        self.checkbox.setToolTip(PREVIEW_TIP)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.checkbox)
+        column.addWidget(self.checkbox.native)
         column.addWidget(self.note)
         self.checkbox.changed.connect(self._on_ticked)
         self.preview.message.connect(self.note.setText)
@@ -224,7 +222,7 @@ class PreviewPanel(QWidget):
 
     def untick(self) -> None:
         """Switch the preview off."""
-        self.checkbox.set_value(False)
+        self.checkbox.value = False
 
     def hideEvent(self, event: Any) -> None:
         """Hide the preview with the dock."""
@@ -235,13 +233,13 @@ class PreviewPanel(QWidget):
     def showEvent(self, event: Any) -> None:
         """Show the preview again if it is switched on."""
         super().showEvent(event)
-        if self.checkbox.value() and not self.preview.is_on:
+        if self.checkbox.value and not self.preview.is_on:
             self.preview.begin()
 
     def _on_ticked(self) -> None:
-        if self.checkbox.value() and self.isVisible():
+        if self.checkbox.value and self.isVisible():
             self.preview.begin()
-        elif not self.checkbox.value():
+        elif not self.checkbox.value:
             self.preview.end()
             self.note.setText("")
 

@@ -6,7 +6,7 @@ from qtpy.QtCore import Signal
 
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
-from napari_segkit._qt.widgets.dock import Dock, validation_error
+from napari_segkit._qt.widgets.dock import Dock
 from napari_segkit._qt.widgets.refine_form import RefineForm, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.when_visible import catch_up
@@ -39,9 +39,9 @@ class RefineDock(Dock):
         super().__init__(napari_viewer)
         self.inputs = RefineInputs(self.session, self)
         self.form = RefineForm()
-        self.form.set_value(INITIAL)
+        self.form.value = INITIAL
         self.device = DeviceLine()
-        self.keep_settings = KeepSettingsButton(self.session, self.form.value)
+        self.keep_settings = KeepSettingsButton(self.session, lambda: self.form.value)
         self.truth = RefineTruth(self.session, self)
         self.preview = PreviewPanel(self.session, self._preview_input)
         self.bar = RunBar(self.session, "Refine")
@@ -65,7 +65,7 @@ class RefineDock(Dock):
         task = self.session.refine(
             layer,
             self.inputs.image.value,
-            self.form.value(),
+            self.form.value,
             start=self.inputs.start.name,
             axes=self.inputs.stack.resolved(),
             certainty=options.certainty,
@@ -79,14 +79,14 @@ class RefineDock(Dock):
     def fit(self) -> None:
         """Search for the settings that agree best with the truth."""
         catch_up(self)
-        request = self.inputs.request(self.form.value(), self.truth.chosen(), copied=True)
+        request = self.inputs.request(self.form.value, self.truth.chosen(), copied=True)
         if request is not None:
             self.truth.fit(request)
 
     def code(self) -> str:
         """Python code that does the same as the button."""
         catch_up(self)
-        arguments = self.inputs.code(to_python(self.form.value()))
+        arguments = self.inputs.code(to_python(self.form.value))
         return python_snippets.with_import(f"session(viewer).refine({arguments})")
 
     def _lay_out(self) -> None:
@@ -122,7 +122,7 @@ class RefineDock(Dock):
         self.inputs.changed.connect(self._on_inputs)
         self.form.changed.connect(self._on_form)
         self.truth.changed.connect(self.state.request)
-        self.truth.config_chosen.connect(self.form.set_value)
+        self.truth.config_chosen.connect(self._on_config_chosen)
         self.truth.bar.pressed.connect(self.fit)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.busy_changed.connect(self.state.request)
@@ -135,7 +135,7 @@ class RefineDock(Dock):
         layer = self.inputs.layer.value
         if layer is None or self._missing() is not None:
             return None
-        request = self.inputs.request(self.form.value(), with_classes=True)
+        request = self.inputs.request(self.form.value, with_classes=True)
         return None if request is None else PreviewInput(layer, self.inputs.image.value, request)
 
     def _on_segmenter(self) -> None:
@@ -146,6 +146,9 @@ class RefineDock(Dock):
         self.form.set_classes(() if start.name == "objects" else start.classes, unit_of(layer))
         self.inputs.show_rows()
         self._on_form()
+
+    def _on_config_chosen(self, config: RefineConfig) -> None:
+        self.form.value = config
 
     def _on_form(self) -> None:
         self.keep_settings.update_settings()
@@ -168,14 +171,14 @@ class RefineDock(Dock):
 
     def _missing(self) -> str | None:
         """Message if refinement cannot start."""
-        missing = self.inputs.missing() or validation_error(self.form.value)
+        missing = self.inputs.missing() or self.form.problem
         if missing is not None:
             return missing
-        config, objects = self.form.value(), self.inputs.start.name == "objects"
+        config, objects = self.form.value, self.inputs.start.name == "objects"
         return None if config.smoother or (config.clean and not objects) else NO_OPERATION
 
     def _update_state(self) -> None:
         missing = self._missing()
         self.bar.set_reason(missing)
         self.bar.copy_button.setEnabled(missing is None)
-        self.truth.set_reason(missing, self.form.method.value(), self.inputs.start.name)
+        self.truth.set_reason(missing, self.form.method.value, self.inputs.start.name)

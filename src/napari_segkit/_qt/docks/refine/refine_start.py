@@ -1,9 +1,9 @@
 """Choice of what a layer is refined from, and the classes of the layer."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.layer_classes import read_classes
@@ -11,7 +11,7 @@ from napari_segkit._qt.layers.layer_watcher import LayerWatcher
 from napari_segkit._qt.layers.refine_layers import STARTS, refine_source, refine_starts
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.choice import Choice
-from napari_segkit._qt.widgets.fields import FloatField, IntField, OptionalField
+from napari_segkit._qt.widgets.fields import Number, OptionalField
 from napari_segkit._qt.widgets.when_visible import WhenVisible
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.jobs.refine import RefineSource, SoftLabelOptions
@@ -47,16 +47,16 @@ class RefineStart(QObject):
     def __init__(self, session: "Session", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._layer: Any = None
+        self._layer: Layer | None = None
         self.source_with_classes: RefineSource | None = None  # None until classes are read
         self.problem: str | None = None
         self.choice = StartChoice()
         self.choice.tooltip = START_TIP
-        self.certainty = FloatField({"min": 0.01, "max": 1.0, "step": 0.05})
-        self.unlabelled = OptionalField(IntField({"min": 0}))
-        self.certainty.set_value(SoftLabelOptions().certainty)
-        self.certainty.setToolTip(CERTAINTY_TIP)
-        self.unlabelled.setToolTip(UNLABELLED_TIP)
+        self.certainty = Number(min=0.01, max=1.0, step=0.05)
+        self.unlabelled = OptionalField(Number(int))
+        self.certainty.value = SoftLabelOptions().certainty
+        self.certainty.tooltip = CERTAINTY_TIP
+        self.unlabelled.tooltip = UNLABELLED_TIP
         self._starts = WhenVisible(self.choice.native, self._update_starts)
         self._classes = WhenVisible(self.choice.native, self._read)
         self._watch = LayerWatcher(session.viewer, self)
@@ -91,9 +91,9 @@ class RefineStart(QObject):
     @property
     def soft_labels(self) -> SoftLabelOptions:
         """How labels become probabilities."""
-        return SoftLabelOptions(self.certainty.value(), self.unlabelled.value())
+        return SoftLabelOptions(self.certainty.value, self.unlabelled.value)
 
-    def set_layer(self, layer: Any) -> None:
+    def set_layer(self, layer: Layer | None) -> None:
         """Follow this layer, or none."""
         if layer is not self._layer:
             self.source_with_classes = None
@@ -108,15 +108,15 @@ class RefineStart(QObject):
         options = self.soft_labels
         return refine_source(self._session, self._layer, self.name, options, copied=copied)
 
-    def keywords(self) -> dict[str, Any]:
+    def keywords(self) -> dict[str, object]:
         """Keyword arguments of ``session(viewer).refine``; None for defaults."""
-        keywords: dict[str, Any] = {
+        keywords: dict[str, object] = {
             "start": self.name if self.name != self.choice.choices[0] else None
         }
         if self.name == "labels":
-            certainty = self.certainty.value()
+            certainty = self.certainty.value
             keywords["certainty"] = None if certainty == SoftLabelOptions().certainty else certainty
-            keywords["unlabelled"] = self.unlabelled.value()
+            keywords["unlabelled"] = self.unlabelled.value
         return keywords
 
     def _update_starts(self) -> None:
@@ -126,7 +126,7 @@ class RefineStart(QObject):
             self.choice.offer([(STARTS[start], start) for start in starts])
         self._read()
 
-    def _on_result_stored(self, layer: Any) -> None:
+    def _on_result_stored(self, layer: Layer) -> None:
         if layer is self._layer:
             self._starts.request()
 

@@ -1,21 +1,25 @@
 """Dock that computes superpixels and paints with them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from qtpy.QtGui import QHideEvent
 
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import StackChoice
-from napari_segkit._qt.widgets.dock import Dock, show_row, validation_error
+from napari_segkit._qt.widgets.dock import Dock, show_row
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.config._schema import to_python
+from napari_segkit.steps import Step
 
 from .superpixel_paint import SuperpixelPaint
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Labels
 
 NO_MASK = "the whole image"
 COMPUTE_TIP = (
@@ -48,7 +52,7 @@ class SuperpixelDock(Dock):
         """Compute superpixels of the chosen image in the background."""
         self.paint.stop_painting()
         image, mask = self.data.image.value, self.mask.value
-        config, axes = self.form.value(), self.stack.resolved()
+        config, axes = self.form.value, self.stack.resolved()
         task = self.session.superpixels(image, config, mask=mask, axes=axes)
         task.written.connect(self._on_written)
         self.bar.follow(task)
@@ -56,13 +60,13 @@ class SuperpixelDock(Dock):
     def code(self) -> str:
         """Python code that does the same as the button."""
         image = python_snippets.layer(self.data.image.value)
-        arguments = f"{image}, {to_python(self.form.value())}"
+        arguments = f"{image}, {to_python(self.form.value)}"
         arguments += python_snippets.keywords(axes=self.stack.axes_argument())
         if (mask := self.mask.value) is not None:
             arguments += f", mask={python_snippets.layer(mask)}"
         return python_snippets.with_import(f"session(viewer).superpixels({arguments})")
 
-    def hideEvent(self, event: Any) -> None:
+    def hideEvent(self, event: QHideEvent) -> None:
         """Stop painting when the dock is hidden."""
         super().hideEvent(event)
         if not event.spontaneous():  # keep it if the window is minimised
@@ -105,10 +109,10 @@ class SuperpixelDock(Dock):
         show_row(self.stack, self.stack.is_relevant)
         self.state.request()
 
-    def _on_step(self, step: Any) -> None:
+    def _on_step(self, step: Step) -> None:
         self.bar.show_status(f"Tile {step.done} of {step.total}")
 
-    def _on_written(self, layer: Any) -> None:
+    def _on_written(self, layer: "Labels") -> None:
         self.paint.superpixels.suggest(layer)
         self.bar.show_status(f"{int(layer.data.max()):,} superpixels in the layer {layer.name!r}.")
 
@@ -119,7 +123,7 @@ class SuperpixelDock(Dock):
         """Message if superpixels cannot be computed."""
         if self.data.image.value is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        return self.data.axes.problem or validation_error(self.form.value)
+        return self.data.axes.problem or self.form.problem
 
     def _update_state(self) -> None:
         missing = self._missing()

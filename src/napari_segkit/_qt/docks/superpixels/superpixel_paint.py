@@ -1,23 +1,26 @@
 """Painting part of the Superpixels dock: layers, class and brush."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from magicgui.widgets import CheckBox
+from napari.layers import Labels, Layer
+from napari.utils.events import EventEmitter
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QPushButton
-from superqt.utils import signals_blocked
 
 from napari_segkit._qt.layers.layer_classes import can_erase, read_classes
 from napari_segkit._qt.widgets.cleanup_form import ClassChoice
 from napari_segkit._qt.widgets.dock import Note
-from napari_segkit._qt.widgets.fields import BoolField
 from napari_segkit._qt.widgets.layer_choice import LayerChoice, is_superpixels
 from napari_segkit.images.classes import LabelClass
 
 from .superpixel_brush import SuperpixelBrush
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_segkit._qt.session.session import Session
 
 NO_SUPERPIXELS = "No superpixels: compute them above, or choose a Labels layer that holds them."
@@ -43,15 +46,13 @@ class SuperpixelPaint(QObject):
         self.labels = labels
         self.superpixels = LayerChoice(session.viewer, "labels", rank=_rank_superpixels)
         self.classes = ClassChoice()
-        self.replace = BoolField()
+        self.replace = CheckBox(text="Overwrite existing labels", tooltip=REPLACE_TIP)
         self.button = QPushButton("Paint superpixels", checkable=True)
         self.note = Note()
         self.brush = SuperpixelBrush(session.viewer, self)
-        self._connections: list[Any] = []
-        self.replace.setText("Overwrite existing labels")
-        self.replace.setToolTip(REPLACE_TIP)
+        self._connections: list[tuple[EventEmitter, Callable[[], None]]] = []
         self.superpixels.tooltip = SUPERPIXELS_TIP
-        self.classes.setToolTip(CLASS_TIP)
+        self.classes.tooltip = CLASS_TIP
         self.button.setToolTip(PAINT_TIP)
         self._connect()
 
@@ -84,7 +85,7 @@ class SuperpixelPaint(QObject):
     def _connect(self) -> None:
         self.labels.changed.connect(self.update_layers)
         self.superpixels.changed.connect(self.update_layers)
-        self.classes.currentIndexChanged.connect(self._on_class)
+        self.classes.changed.connect(self._on_class)
         self.replace.changed.connect(self._on_replace)
         self.button.toggled.connect(self._on_toggled)
         self.brush.ended.connect(self.stop_painting)
@@ -106,36 +107,36 @@ class SuperpixelPaint(QObject):
             emitter.connect(callback)
         self._on_labels()
 
-    def _on_transform(self, event: Any = None) -> None:
+    def _on_transform(self) -> None:
         if isalive(self) and self.missing() is not None:
             self.stop_painting()
         self._on_labels()
 
-    def _on_labels(self, event: Any = None) -> None:
+    def _on_labels(self) -> None:
         if not isalive(self):
             return
         labels, missing = self.labels.value, self.missing()
         self.button.setEnabled(missing is None)
-        self.classes.setEnabled(labels is not None)
+        self.classes.enabled = labels is not None
         classes: tuple[LabelClass, ...] = ()
         if labels is not None:
             classes = (ERASE, *read_classes(labels, [labels.selected_label], without=0))
         self.classes.show_classes(classes)
         if labels is not None:
-            with signals_blocked(self.classes):
-                self.classes.setCurrentIndex(self.classes.findData(int(labels.selected_label)))
+            with self.classes.changed.blocked():
+                self.classes.value = int(labels.selected_label)
         self._show_note(missing)
 
     def _show_note(self, missing: str | None) -> None:
         self.note.setText(missing or (PAINT_HELP if self.brush.is_on else ""))
 
     def _on_class(self) -> None:
-        labels, value = self.labels.value, self.classes.currentData()
+        labels, value = self.labels.value, self.classes.value
         if labels is not None and value is not None:
             labels.selected_label = value
 
     def _on_replace(self) -> None:
-        self.brush.replace = self.replace.value()
+        self.brush.replace = self.replace.value
 
     def _on_toggled(self, on: bool) -> None:
         if on:
@@ -145,7 +146,7 @@ class SuperpixelPaint(QObject):
         self._show_note(self.missing())
 
 
-def same_placement(layer: Any, other: Any) -> bool:
+def same_placement(layer: Labels, other: Labels) -> bool:
     """Whether two layers of one shape cover the same world region to half a pixel.
 
     Units are compared only if they measure the same quantity.
@@ -158,9 +159,9 @@ def same_placement(layer: Any, other: Any) -> bool:
     return bool(np.abs(np.subtract(there, corners)).max() < TOLERANCE)
 
 
-def _events(layer: Any, names: tuple[str, ...]) -> list[Any]:
+def _events(layer: Labels | None, names: tuple[str, ...]) -> list[EventEmitter]:
     return [] if layer is None else [getattr(layer.events, name) for name in names]
 
 
-def _rank_superpixels(layer: Any) -> int | None:
+def _rank_superpixels(layer: Layer) -> int | None:
     return 0 if is_superpixels(layer) else None

@@ -1,7 +1,7 @@
 """The Train dock."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 
@@ -14,7 +14,8 @@ from napari_segkit._qt.widgets.model_summary import title, training_summary
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
-from napari_segkit.steps import Job
+from napari_segkit.steps import Job, Step
+from napari_segkit.training.events import TrainStep
 
 from .annotation_panel import AnnotationPanel
 from .loss_curve import LossCurve
@@ -24,6 +25,7 @@ from .train_form import TrainForm
 
 if TYPE_CHECKING:
     import napari
+    from napari.utils.events import Event
 
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
@@ -55,16 +57,18 @@ class TrainDock(Dock):
 
     def config(self) -> TrainConfig:
         """All training options of the dock; ValueError if they are inconsistent."""
-        return replace(self.form.value(), **self.label_stats.semantics.value)
+        return replace(self.form.value, **self.label_stats.semantics.value)
 
     def set_config(self, config: TrainConfig) -> None:
-        self.form.set_value(config)
+        self.form.value = config
         self.label_stats.semantics.set_value(config.unlabelled, config.labels_are)
 
     def train(self) -> None:
         """Train on a snapshot of the layers."""
-        self.classes.pin_colors()
         image, labels, axes = self.data.layers
+        if image is None or labels is None:
+            return
+        self.classes.pin_colors()
         object_classes = self.annotation.class_layer()
         steps = self.session.segmenter.train_epochs(
             snapshot(image),
@@ -135,12 +139,12 @@ class TrainDock(Dock):
         if not self.bar.is_running:
             self.bar.show_status("")
 
-    def _on_theme(self, event: Any) -> None:
+    def _on_theme(self, event: "Event") -> None:
         if isalive(self):
             self.curve.set_theme(event.value)
 
-    def _on_step(self, step: Any) -> None:
-        if not hasattr(step, "loss"):  # pixel classifiers first compute features
+    def _on_step(self, step: Step) -> None:
+        if not isinstance(step, TrainStep):  # pixel classifiers first compute features
             self.bar.show_status(f"Step {step.done} of {step.total}")
             return
         self.curve.add(step.done, step.loss)
@@ -170,4 +174,5 @@ class TrainDock(Dock):
         missing = self._missing()
         self.bar.set_reason(missing)
         self.bar.copy_button.setEnabled(missing is None)
-        self.label_stats.remedies.setVisible(not self.bar.is_running)
+        remedies = self.label_stats.remedies
+        remedies.setVisible(bool(remedies.offered) and not self.bar.is_running)
