@@ -31,7 +31,7 @@ class DeployedModel(nn.Module):
                 "the module of each of the two models."
             )
         self.network = deepcopy(model.network).eval()
-        self.has_classes = model.info.kind == "semantic"
+        self.has_classes = not model.info.has_masks
 
     def forward(self, images: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """Predict a batch of tiles.

@@ -362,7 +362,7 @@ class Segmenter:
             If the model predicts classes only, is not trained, or does not suit the image.
         """
         warn_if_blocking("predict_objects", "predict_tiles(...)")
-        if self.ready().kind == "semantic":
+        if not self.ready().predicts_objects:
             raise ValueError(
                 f"{self.spec.name} was trained to predict classes only: train it with "
                 "ModelSpec(..., objects='distance'), or choose maskrcnn or solo."

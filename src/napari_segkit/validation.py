@@ -60,7 +60,7 @@ class Validator:
             for image, _ in self.pairs
         ]
         truths = [truth for _, truth in self.pairs]
-        if model.kind == "semantic":
+        if not model.predicts_objects:
             left_out = self.config.unlabelled
             report = evaluate(predictions, truths, unlabelled=left_out, labels_are="classes")
             return float(report.mean_dice)

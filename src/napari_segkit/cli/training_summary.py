@@ -16,7 +16,7 @@ from napari_segkit.instances.diameters import (
 from napari_segkit.instances.instance_stats import instance_stats
 from napari_segkit.instances.label_ids import ObjectLabels, training_objects
 from napari_segkit.jobs.training_files import TrainingImages
-from napari_segkit.models import choose_ndim, kind_of
+from napari_segkit.models import choose_ndim, predicts_objects
 from napari_segkit.models.instance.object_scales import sizes_text
 
 from .terminal import error_line, say
@@ -26,10 +26,10 @@ MAX_CHECKED = 20  # images whose objects are checked one by one
 
 def say_training_data(data: TrainingImages, spec: ModelSpec, config: TrainConfig) -> None:
     """Say how many pixels or objects of each class there are; LabelsError if unreadable."""
-    if kind_of(spec) == "semantic":
-        _say_pixels(data, config)
-    else:
+    if predicts_objects(spec):
         _say_objects(data, spec, config)
+    else:
+        _say_pixels(data, config)
 
 
 def _say_pixels(data: TrainingImages, config: TrainConfig) -> None:

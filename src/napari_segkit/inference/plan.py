@@ -79,7 +79,7 @@ class TilePlan:
         """Whether labels depend on all tiles: of refinement, resampling or separated objects."""
         refines = self.model.refine.smoother or self.model.refine.clean
         resamples = self.grid.shape != self.frame_shape
-        return bool(refines) or resamples or self.model.kind != "semantic"
+        return bool(refines) or resamples or self.model.predicts_objects
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -193,7 +193,7 @@ def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid
         overlaps = tuple(min(o, size // 2) for o, size in zip(overlaps, sizes, strict=True))
     fitted = [fit_to_stride(*axis) for axis in zip(sizes, overlaps, strides, strict=True)]
     size, overlap = zip(*fitted, strict=True)
-    if model.info.kind == "semantic":
+    if not model.info.has_masks:
         return Grid(lengths, size, overlap)
     padded = (round_up(n, step) for n, step in zip(lengths, strides, strict=True))
     size = tuple(min(pair) for pair in zip(size, padded, strict=True))
@@ -213,7 +213,7 @@ def _count_blocks(model: TrainedModel, image: AxesImage) -> int:
     """Number of refining steps of each frame."""
     if not (model.refine.smoother or model.refine.clean):
         return 0
-    if model.info.kind == "instance":
+    if model.info.has_masks:
         return 1
     ndim = model.ndim if image.length("Z") > 1 else 2
     shape, spacing = image.spatial_shape(ndim), image.spacing[-ndim:]

@@ -54,7 +54,7 @@ class PredictRequest:
 
     def __post_init__(self) -> None:
         """Refuse a sink for objects, which are known when all tiles are predicted."""
-        if self.sink is not None and self.model.kind != "semantic":
+        if self.sink is not None and self.model.predicts_objects:
             raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
 
     @cached_property

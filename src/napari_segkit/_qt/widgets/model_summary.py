@@ -36,7 +36,7 @@ def summary(segmenter: "Segmenter") -> str:
     """Rich text: model, training and coloured classes."""
     trained = segmenter.trained
     lines = [_title(trained.spec if trained else segmenter.spec, trained)]
-    merged = segmenter.trained is not None and segmenter.trained.kind == "panoptic"
+    merged = segmenter.trained is not None and segmenter.trained.stuff is not None
     if not segmenter.is_trained or (_is_pretrained(segmenter) and not merged):
         return f"{lines[0]}<br>{_untrained(segmenter)}"
     lines.append(" ".join(filter(None, [_training(segmenter), training_summary(segmenter)])))
@@ -66,7 +66,7 @@ def _title(spec: ModelSpec, trained: "TrainedModel | None") -> str:
 def training_summary(segmenter: "Segmenter") -> str:
     """Number and typical size of the objects it was trained on; empty for semantic models."""
     trained = segmenter.trained
-    if trained is None or trained.kind == "semantic" or _is_pretrained(segmenter):
+    if trained is None or not trained.predicts_objects or _is_pretrained(segmenter):
         return ""
     provenance = trained.provenance
     number = f"{provenance['objects']:,} objects" if "objects" in provenance else "objects"
