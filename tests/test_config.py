@@ -19,7 +19,8 @@ def test_every_field_is_documented_and_its_default_is_allowed(cls):
 
 @pytest.mark.parametrize("cls", CONFIGS)
 def test_limits_are_enforced_where_they_are_declared(cls):
-    for name, (_, limits) in config_fields(cls).items():
+    for name, field in config_fields(cls).items():
+        limits = field.limits
         for bound, beyond in (("min", -1), ("max", 1)):
             if bound in limits:
                 with pytest.raises(ValueError, match=name):

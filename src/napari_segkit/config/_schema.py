@@ -1,7 +1,7 @@
 """Machinery shared by the configuration dataclasses: declare, check, change and write fields."""
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
 from functools import cache
 from math import inf
@@ -49,9 +49,6 @@ class ConfigField:
     name: str
     hint: object
     limits: Limits
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.hint, self.limits))
 
     @property
     def optional(self) -> bool:
