@@ -1,3 +1,5 @@
+from functools import partial
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -40,13 +42,15 @@ def assert_same_transform(layer, other, where=((3.0, 4.0), (0.0, 7.5))):
         np.testing.assert_allclose(layer.data_to_world(point), other.data_to_world(point))
 
 
-def write(viewer, source, labels, *options, axes=None, classes=CLASSES, **more):
+def write(viewer, source, labels, between=lambda: None, *, axes=None, classes=CLASSES, **options):
+    """Write a result; `between` is called after its preparation."""
     image = as_image(snapshot(source), axes, labels_shape=labels.shape)
     registry = LayerRegistry(viewer)
-    writer = LayerWriter(registry, snapshot(source), *options, **more)
+    writer = LayerWriter(registry, snapshot(source), **options)
     provenance = {"model": 1, "image": {"axes": image.axes}}
     result = LabelResult(labels, image.label_axes, classes, provenance)
     writer.prepare(result)
+    between()
     return writer.write(result)
 
 
@@ -165,6 +169,42 @@ def test_a_painted_result_is_not_overwritten(viewer):
     assert second != first
     assert third == second
     np.testing.assert_array_equal(first.data, painted)
+
+
+@pytest.mark.parametrize("edit", ["paint", "redo", "data", "rename", "remove"])
+def test_a_layer_edited_while_its_update_is_prepared_is_not_overwritten(viewer, edit):
+    image = viewer.add_image(np.zeros((8, 9)))
+    first = write(viewer, image, np.ones((8, 9), np.uint8))
+    first.fill((0, 0), 2)
+    first.undo()
+    edits = {
+        "paint": lambda: first.paint((4, 4), 3),
+        "redo": first.redo,
+        "data": lambda: setattr(first, "data", np.full((8, 9), 3, np.uint8)),
+        "rename": lambda: setattr(first, "name", "mine"),
+        "remove": lambda: viewer.layers.remove(first.name),
+    }
+    assert write(viewer, image, np.full((8, 9), 2, np.uint8), edits[edit]) != first
+    assert not (first.data == 2).all() or edit == "redo"
+
+
+def test_moving_to_another_slice_does_not_keep_a_layer_from_being_updated(viewer):
+    image = viewer.add_image(np.zeros((4, 8, 9)))
+    first = write(viewer, image, np.ones((4, 8, 9), np.uint8))
+    move = partial(viewer.dims.set_point, 0, 2)
+    assert write(viewer, image, np.full((4, 8, 9), 2, np.uint8), move) == first
+
+
+def test_no_layer_is_read_when_a_result_is_shown(viewer, monkeypatch):
+    image, ones = viewer.add_image(np.zeros((8, 9))), np.ones((8, 9), np.uint8)
+    first = write(viewer, image, ones)
+    computed = []
+    first.data = da.from_array(ones, chunks=4).map_blocks(
+        lambda block: computed.append(1) or block, dtype=np.uint8
+    )
+    second = write(viewer, image, np.full((8, 9), 2, np.uint8), computed.clear)
+    assert second == first
+    assert computed == []
 
 
 def test_results_belong_to_their_snapshot(viewer):

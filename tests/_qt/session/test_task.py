@@ -147,6 +147,65 @@ def test_a_destroyed_parent_stops_the_work(qtbot):
     assert not worker.is_alive()
 
 
+def test_commands_reach_the_work_one_by_one(qtbot, recorder):
+    def work():
+        received = []
+        while len(received) < 2:
+            command = yield Step(1, 2)
+            received += [] if command is None else [command]
+            time.sleep(0.001)
+        return received
+
+    task = recorder.record(Task(work()))
+    task.send("pause")
+    task.send("go on")
+    run(qtbot, task)
+    assert ("returned", ["pause", "go on"]) in recorder.events
+
+
+class FakeWriter:
+    def __init__(self, fails_in=""):
+        self.calls, self.fails_in = [], fails_in
+
+    def prepare(self, result):
+        self._called("prepare")
+
+    def write(self, result):
+        self._called("write")
+        return f"layer of {result}"
+
+    def _called(self, name):
+        self.calls.append((name, threading.current_thread() is threading.main_thread()))
+        if name == self.fails_in:
+            raise ValueError(f"{name} failed")
+
+
+def test_a_result_is_prepared_in_the_thread_and_written_on_the_gui_thread(qtbot, recorder):
+    writer = FakeWriter()
+    task, written = recorder.record(Task(count(1), writer=writer)), []
+    task.writer.written.connect(lambda layer: written.append((layer, list(recorder.names))))
+    run(qtbot, task)
+    assert writer.calls == [("prepare", False), ("write", True)]
+    assert written == [("layer of done", ["yielded"])]
+    assert recorder.names == ["yielded", "returned", "finished"]
+
+
+@pytest.mark.parametrize("fails_in", ["prepare", "write"])
+def test_a_result_that_cannot_be_written_is_an_error(qtbot, recorder, fails_in):
+    run(qtbot, recorder.record(Task(count(1), writer=FakeWriter(fails_in))))
+    assert recorder.names == ["yielded", "errored", "finished"]
+
+
+def test_stopped_work_writes_nothing(qtbot):
+    writer = FakeWriter()
+    task = Task(count(1000, pause=0.01), writer=writer)
+    with qtbot.waitSignal(task.yielded, timeout=5000):
+        task.start()
+    with qtbot.waitSignal(task.finished, timeout=5000):
+        task.stop()
+    assert writer.calls == []
+
+
 def test_only_generators_are_accepted(qtbot):
     with pytest.raises(TypeError, match="give a generator"):
         Task([1, 2])

@@ -61,6 +61,7 @@ class EditCounter:
         self.count = 0
         self._dims, self._layer = viewer.dims, layer
         self._slice = displayed_slice(self._dims, layer)
+        layer.events.labels_update.connect(self._on_painted)  # during a stroke
         layer.events.paint.connect(self._on_painted)
         layer.events.data.connect(self._on_painted)
         layer.events.set_data.connect(self._on_redrawn)
