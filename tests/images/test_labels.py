@@ -26,6 +26,12 @@ from napari_segkit.images.labels import (
 from napari_segkit.images.training_pairs import training_labels
 
 
+def read_one(labels, image=None, **options):
+    images = None if image is None else [image]
+    (values,), _ = read_class_labels([labels], images=images, **options)
+    return values
+
+
 @pytest.fixture
 def mask():
     """A real binary mask, 0 and 255."""
@@ -52,7 +58,7 @@ def test_label_stats_count_every_pixel_once(values, unlabelled):
 
 
 def test_a_clean_mask_keeps_its_values(mask):
-    assert read_class_labels(mask, unlabelled=None) is mask
+    assert read_one(mask, unlabelled=None) is mask
     assert label_stats(mask, unlabelled=None).counts.keys() == {0, 255}
 
 
@@ -62,7 +68,7 @@ def test_a_clean_mask_keeps_its_values(mask):
 def test_grey_edges_of_a_resized_mask_are_cleaned_with_a_note(mask, order, factor, dtype):
     resized = np.clip(rescale(mask / 255, factor, order) * 255, 0, 255).astype(dtype)
     assert len(np.unique(resized)) > 4
-    cleaned = read_class_labels(resized, unlabelled=None)
+    cleaned = read_one(resized, unlabelled=None)
     np.testing.assert_array_equal(cleaned, np.where(resized > 127, 255, 0))
     stats = label_stats(resized, unlabelled=None)
     assert stats.counts.keys() == {0, 255}
@@ -82,11 +88,11 @@ def test_instance_ids_are_refused_or_merged_into_one_class(mask):
     ids = label(mask > 0).astype(np.uint16)
     assert looks_like_instance_ids(ids, None)
     with pytest.raises(LabelsError, match="look like instance ids") as error:
-        read_class_labels(ids, unlabelled=None)
+        read_one(ids, unlabelled=None)
     assert error.value.remedies == ("labels_are='objects'", "labels_are='classes'")
-    one = read_class_labels(ids, unlabelled=None, labels_are="objects")
+    one = read_one(ids, unlabelled=None, labels_are="objects")
     np.testing.assert_array_equal(one, (ids > 0).astype(np.uint8))
-    assert read_class_labels(ids, unlabelled=None, labels_are="classes") is ids
+    assert read_one(ids, unlabelled=None, labels_are="classes") is ids
 
 
 def test_training_on_classes_offers_training_on_objects(mask):
@@ -102,7 +108,7 @@ def test_training_on_classes_offers_training_on_objects(mask):
 
 def test_unlabelled_pixels_of_objects_stay_unlabelled():
     ids = np.array([[0, 1, 2], [3, 255, 255]], np.uint8)
-    one = read_class_labels(ids, unlabelled=255, labels_are="objects")
+    one = read_one(ids, unlabelled=255, labels_are="objects")
     np.testing.assert_array_equal(one, [[0, 1, 1], [1, 255, 255]])
 
 
@@ -118,13 +124,13 @@ def test_labels_painted_on_single_channels_are_merged():
     image = AxesImage(np.zeros((3, 8, 9)), "CYX")
     painted = np.zeros((3, 8, 9), np.uint8)
     painted[0, 2], painted[2, 5] = 1, 2
-    folded = read_class_labels(painted, image=image)
+    folded = read_one(painted, image=image)
     assert folded.shape == (8, 9)
     assert (folded[2] == 1).all()
     assert (folded[5] == 2).all()
     painted[1, 2] = 2
     with pytest.raises(LabelsError, match="9 pixels are painted differently"):
-        read_class_labels(painted, image=image)
+        read_one(painted, image=image)
 
 
 @pytest.mark.parametrize(

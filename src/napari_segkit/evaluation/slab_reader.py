@@ -100,7 +100,10 @@ def class_reader(
 
     def read(slab: Index) -> Labels:
         with _name_role(role, "semantic"):
-            return read_class_labels(labels[slab], unlabelled=unlabelled, labels_are=labels_are)
+            (values,), _ = read_class_labels(
+                [labels[slab]], unlabelled=unlabelled, labels_are=labels_are
+            )
+            return values
 
     note = (GREY_EDGES_NOTE.format(role),)
     if isinstance(labels, np.ndarray):

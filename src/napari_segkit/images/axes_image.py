@@ -182,6 +182,11 @@ def guess_axes(
     return axes if channel is None else axes[:channel] + "C" + axes[channel:]
 
 
+def without_pixels(image: AxesImage) -> AxesImage:
+    """The axes and spacing of an image, with a placeholder for its pixels."""
+    return replace(image, data=np.broadcast_to(np.uint8(0), image.shape), metadata={})
+
+
 def reorient_image(image: AxesImage, target: str) -> AxesImage:
     """View of an image in another orientation, as in `reorient`; the axes keep their order.
 

@@ -110,10 +110,10 @@ def class_names(features: "DataFrame | None") -> dict[int, str]:
 
 def feature_column(features: "DataFrame | None", column: str) -> dict[int, object]:
     """Label value to entry of a column of the features; empty without that column."""
-    from pandas import isna
-
     if features is None or column not in features:
         return {}
+    from pandas import isna
+
     index = features.get("index", features.index)
     pairs = zip(index, features[column], strict=True)
     return {int(i): entry for i, entry in pairs if not isna(i) and not isna(entry)}

@@ -9,7 +9,7 @@ from napari_segkit.config import LabelsAre
 
 from .axes_image import AxesImage
 from .classes import LabelClass
-from .labels import LabelsError, count_values, read_all_class_labels
+from .labels import LabelsError, count_values, read_class_labels
 from .types import AnyArray, ImageSource, Labels
 
 FEW_PIXELS = 50
@@ -67,9 +67,9 @@ def read_training_labels(
     labels_are: LabelsAre,
     images: Sequence[AxesImage] | None,
 ) -> tuple[list[Labels], bool]:
-    """As `read_all_class_labels`; for instance ids the error also offers training on objects."""
+    """As `read_class_labels`; for instance ids the error also offers training on objects."""
     try:
-        return read_all_class_labels(
+        return read_class_labels(
             labels, unlabelled=unlabelled, labels_are=labels_are, images=images
         )
     except LabelsError as error:

@@ -25,28 +25,13 @@ class LabelsError(ValueError):
 
 
 def read_class_labels(
-    labels: ImageSource,
-    *,
-    unlabelled: int | None = 0,
-    labels_are: LabelsAre = "ask",
-    image: AxesImage | None = None,
-) -> Labels:
-    """Class labels of one image, in the order of its `label_axes`."""
-    images = None if image is None else [image]
-    values, _ = read_all_class_labels(
-        [labels], unlabelled=unlabelled, labels_are=labels_are, images=images
-    )
-    return values[0]
-
-
-def read_all_class_labels(
     labels: Sequence[ImageSource],
     *,
     unlabelled: int | None = 0,
     labels_are: LabelsAre = "ask",
     images: Sequence[AxesImage] | None = None,
 ) -> tuple[list[Labels], bool]:
-    """Class labels of all images, and whether grey edges of 0/255 masks were cleaned.
+    """Class labels in the axes of their images, and whether grey edges of 0/255 masks were cleaned.
 
     "objects" merges instance ids into one class; "ask" raises LabelsError if the values look like
     instance ids. Edges are cleaned in all masks if one has grey edges.

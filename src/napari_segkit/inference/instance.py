@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.instances.candidates import MaskCandidates, SoftMasks, without_pixels
+from napari_segkit.images.axes_image import without_pixels
+from napari_segkit.instances.candidates import MaskCandidates, SoftMasks
 from napari_segkit.instances.merge_tiles import merge_tiles
 from napari_segkit.instances.results import Objects
 from napari_segkit.instances.roi_masks import paste

@@ -7,8 +7,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.images.axes_image import without_pixels
 from napari_segkit.images.types import AnyArray
-from napari_segkit.instances.candidates import Candidates, without_pixels
+from napari_segkit.instances.candidates import Candidates
 from napari_segkit.instances.panoptic_candidates import PanopticCandidates
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult

@@ -4,7 +4,8 @@ from collections.abc import Generator
 
 import numpy as np
 
-from napari_segkit.instances.candidates import RegionCandidates, SelectedObjects, without_pixels
+from napari_segkit.images.axes_image import without_pixels
+from napari_segkit.instances.candidates import RegionCandidates, SelectedObjects
 from napari_segkit.instances.level_targets import levels_to_classes
 from napari_segkit.instances.results import Objects
 from napari_segkit.instances.watershed import segment_objects

@@ -1,7 +1,7 @@
 """Predicted objects before thresholds, which can then change without predicting again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -63,8 +63,7 @@ class RegionCandidates:
 
     def select(self, config: ObjectConfig) -> SelectedObjects:
         confident = self.objects.subset(self.objects.scores >= config.score)
-        linked = link_objects(confident, self.image, self.ndim, config)
-        return filter_objects(linked, self.image, config, flat=_is_slicewise(self.ndim, config))
+        return link_and_filter(confident, self.image, self.ndim, config)
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,7 @@ class MaskCandidates:
             scores.append(candidates.scores[kept])
             last += len(kept)
         selected = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
-        linked = link_objects(selected, self.image, 2, config)
-        return filter_objects(linked, self.image, config, flat=_is_slicewise(2, config))
+        return link_and_filter(selected, self.image, 2, config)
 
 
 def render_labels(
@@ -167,26 +165,22 @@ def link_objects(
     return SelectedObjects(labels, weights[1:].argmax(axis=1), scores[1:].astype(np.float32))
 
 
-def _is_slicewise(ndim: int, config: ObjectConfig) -> bool:
-    """Whether each slice of a stack has its own objects."""
-    return ndim == 2 and config.link is None
-
-
-def filter_objects(
-    selected: SelectedObjects, image: AxesImage, config: ObjectConfig, *, flat: bool
+def link_and_filter(
+    selected: SelectedObjects, image: AxesImage, ndim: int, config: ObjectConfig
 ) -> SelectedObjects:
-    """Drop objects by size, and at the border if `config.border` is False.
+    """Link objects through slices, then drop some by size, or at the border.
 
-    `flat`: objects lie in one slice each, so the first and last slice are no border.
+    The first and last slice are no border where objects lie in one slice each.
     """
-    count = len(selected.scores)
-    pixels = np.bincount(selected.labels.ravel(), minlength=count + 1)[1:]
+    selected = link_objects(selected, image, ndim, config)
+    pixels = np.bincount(selected.labels.ravel(), minlength=len(selected.scores) + 1)[1:]
     sizes = pixels * pixel_size(image)
     kept = (pixels > 0) & (sizes >= config.min_size)
     if config.max_size is not None:
         kept &= sizes <= config.max_size
     if not config.border:
-        kept[border_ids(selected.labels, image.label_axes, "YX" if flat else SPATIAL) - 1] = False
+        along = "YX" if ndim == 2 and config.link is None else SPATIAL
+        kept[border_ids(selected.labels, image.label_axes, along) - 1] = False
     return selected.subset(kept)
 
 
@@ -206,8 +200,3 @@ def border_ids(labels: AnyArray, axes: str, along: str) -> AnyArray:
     ]
     ids = np.unique(np.concatenate(ends))
     return ids[ids > 0]
-
-
-def without_pixels(image: AxesImage) -> AxesImage:
-    """The axes and spacing of an image, with a placeholder for its pixels."""
-    return replace(image, data=np.broadcast_to(np.uint8(0), image.shape), metadata={})
