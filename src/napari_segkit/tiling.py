@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import product
 from math import ceil
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -171,11 +173,11 @@ def fit_to_stride(size: int, overlap: int, stride: int) -> tuple[int, int]:
 
 
 def read_mirrored(
-    read: Callable[[tuple[slice, ...]], NDArray[Any]],
+    read: Callable[[tuple[slice, ...]], NDArray[Pixel]],
     start: Sequence[int],
     size: Sequence[int],
     shape: Sequence[int],
-) -> NDArray[Any]:
+) -> NDArray[Pixel]:
     """Read a window (..., *size) that may extend past an image of shape `shape`, mirrored there.
 
     `read` gets slices within the image, and only those that the window needs.

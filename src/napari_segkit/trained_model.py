@@ -3,9 +3,9 @@
 import warnings
 from dataclasses import dataclass, field, replace
 from math import inf, prod
-from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from .config import ModelSpec, RefineConfig, TrainConfig
@@ -42,7 +42,7 @@ class TrainedModel:
     object_size: float = 0.0  # median diameter of training objects, pixels of the finest axis
     statistics: Statistics | None = None  # if normalised by the training images
     history: tuple[float, ...] = ()  # loss of each step
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, object] = field(default_factory=dict)
     stuff: "TrainedModel | None" = None  # semantic model merged with this one
     stuff_values: tuple[int, ...] = ()  # its classes that are used
     refine: RefineConfig = field(default_factory=RefineConfig)
@@ -98,7 +98,7 @@ class TrainedModel:
         """Whether label values are ids of objects; else they are values of classes."""
         return KINDS[self.kind].has_objects
 
-    def to(self, device: Any) -> None:
+    def to(self, device: torch.device) -> None:
         """Move the network, or both networks, to a device."""
         self.network.to(device)
         if self.stuff:
