@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.images.classes import feature_column
+
 from . import matching
 from .confusion import Counts, Floats
 from .contingency import VOID, ContingencyTable, Ids, sum_duplicates
@@ -47,21 +49,17 @@ def read_segments(source: LabelSource, role: str) -> SegmentTable:
     table = getattr(source, "table", getattr(source, "features", None))
     if table is None or "class" not in table:
         return SegmentTable(role)
-    index = table.get("index", table.index)
-    rows = [(int(i), c) for i, c in zip(index, table["class"], strict=True) if i == i]
-    names = {i: c for i, c in rows if isinstance(c, str) and c}
-    kind_column = table.get("kind", [None] * len(table))
-    kinds = {c: k for c, k in zip(table["class"], kind_column, strict=True) if c in names.values()}
-    kinds = {c: k for c, k in kinds.items() if isinstance(k, str) and k}
+    names = {i: c for i, c in feature_column(table, "class").items() if isinstance(c, str) and c}
+    kind_of = feature_column(table, "kind").items()
+    kinds = {names[i]: k for i, k in kind_of if i in names and isinstance(k, str) and k}
     unknown = sorted(set(kinds.values()) - set(KINDS))
     if unknown:
         raise ValueError(
             f"In the {role}, the column 'kind' holds {', '.join(map(repr, unknown))}; it must be "
             "'thing' or 'stuff'."
         )
-    crowd = table.get("iscrowd", [0] * len(table))
-    crowds = frozenset(int(i) for i, c in zip(index, crowd, strict=True) if c == 1)
-    return SegmentTable(role, names, kinds, crowds)
+    crowds = (i for i, is_crowd in feature_column(table, "iscrowd").items() if is_crowd == 1)
+    return SegmentTable(role, names, kinds, frozenset(crowds))
 
 
 @dataclass(frozen=True, eq=False)
