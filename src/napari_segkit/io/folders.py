@@ -26,7 +26,7 @@ class TrainingFiles:
 def list_images(folder: AnyPath) -> list[Path]:
     """Image files in a folder, sorted by name; hidden files and tables are left out."""
     visible = [p for p in sorted(Path(folder).iterdir()) if not p.name.startswith(".")]
-    images = [p for p in visible if _is_image(p)]
+    images = [p for p in visible if p.suffix.lower() not in TABLES and can_read(p)]
     if not images:
         raise ValueError(f"The folder {folder} holds no image: give a folder with image files.")
     return images
@@ -38,19 +38,15 @@ def pair_files(images: AnyPath, labels: AnyPath | None = None) -> Pairs:
     A list has the columns ``images`` and ``masks``; its paths are relative to its folder.
     """
     first = _require_existing(images)
-    if first.suffix.lower() == ".csv" and labels is None:
-        return _listed_pairs(first)
-    if labels is None:
+    if labels is not None:
+        second = _require_alike(first, labels)
+        return _pair_folders(first, second) if is_folder(first) else [(first, second)]
+    if first.suffix.lower() != ".csv":
         raise ValueError(
             f"No labels were given for {first}: give their file or folder, or a CSV list with the "
             "columns images and masks."
         )
-    second = _require_existing(labels)
-    if is_folder(first) != is_folder(second):
-        raise ValueError(f"{first} and {second} must be two files or two folders.")
-    if not is_folder(first):
-        return [(first, second)]
-    return _pair_folders(first, second)
+    return _listed_pairs(first)
 
 
 def training_files(
@@ -93,8 +89,11 @@ def _require_existing(path: AnyPath) -> Path:
     return Path(path)
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() not in TABLES and can_read(path)
+def _require_alike(images: Path, other: AnyPath, content: str = "") -> Path:
+    second = _require_existing(other)
+    if is_folder(images) != is_folder(second):
+        raise ValueError(f"{images} and {second}{content} must be two files or two folders.")
+    return second
 
 
 def _pair_folders(images: Path, labels: Path) -> Pairs:
@@ -115,9 +114,8 @@ def _matching_files(
     """File of each image in another file or folder, None for all if it is not given."""
     if given is None:
         return [None] * len(pairs)
-    files, content = _require_existing(given), OPTIONAL_FILES[column]
-    if is_folder(files) != is_folder(images):
-        raise ValueError(f"{images} and {files} ({content}) must be two files or two folders.")
+    content = OPTIONAL_FILES[column]
+    files = _require_alike(images, given, f" ({content})")
     if not is_folder(files):
         return [files]
     by_stem = files_by_stem(files)
