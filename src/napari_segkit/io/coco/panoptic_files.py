@@ -148,16 +148,15 @@ def _read_ids(picture: Path) -> NDArray[np.int32]:
     with explain_read_errors(picture), Image.open(picture) as opened:
         if opened.mode not in ("RGB", "RGBA"):
             raise ValueError(f"its pixels are {opened.mode}, not the RGB of COCO panoptic files")
-        red, green, blue = np.moveaxis(np.asarray(opened)[..., :3].astype(np.int32), -1, 0)
-    return red + 256 * green + 65536 * blue
+        colours = np.asarray(opened, np.int32)[..., :3]
+    return colours @ np.array([1, 256, 65536], np.int32)
 
 
 def _write_ids(file: BinaryIO, values: AnyArray) -> None:
     from PIL import Image
 
-    wide = values.astype(np.uint32)
-    colours = np.stack([wide & 255, wide >> 8 & 255, wide >> 16], axis=-1).astype(np.uint8)
-    Image.fromarray(colours).save(file, format="PNG")
+    colours = values.astype(np.uint32)[..., None] >> np.array([0, 8, 16], np.uint32) & 255
+    Image.fromarray(colours.astype(np.uint8)).save(file, format="PNG")
 
 
 def _read_rows(content: Json, name: str) -> list[dict[str, object]]:
