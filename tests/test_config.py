@@ -3,11 +3,19 @@ from dataclasses import fields
 import pytest
 
 from napari_segkit import ModelSpec, TileConfig, TrainConfig
-from napari_segkit.config import CleanConfig, CRFConfig, MRFConfig, RefineConfig, SuperpixelConfig
+from napari_segkit.config import (
+    CleanConfig,
+    CRFConfig,
+    MRFConfig,
+    ObjectConfig,
+    RefineConfig,
+    SoftLabelConfig,
+    SuperpixelConfig,
+)
 from napari_segkit.config._schema import config_fields, from_dict, to_dict, to_python
 
 REFINE = [CRFConfig, MRFConfig, SuperpixelConfig, CleanConfig, RefineConfig]
-CONFIGS = [ModelSpec, TileConfig, TrainConfig, *REFINE]
+CONFIGS = [ModelSpec, TileConfig, TrainConfig, ObjectConfig, SoftLabelConfig, *REFINE]
 
 
 @pytest.mark.parametrize("cls", CONFIGS)

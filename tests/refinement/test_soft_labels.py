@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_segkit import MRFConfig, smooth, soft_labels
+from napari_segkit.config import SoftLabelConfig
 from napari_segkit.images.labels import from_indices
 from napari_segkit.refinement.soft_labels import SoftLabels
 
@@ -62,7 +63,7 @@ def test_large_labels_are_read_region_by_region(start, size, unlabelled):
     labels = np.random.default_rng(0).choice([0, 2, 7, 255], (5, 10)).astype(np.uint8)
     whole, values = soft_labels(labels, unlabelled=unlabelled, values=(255, 0, 2, 9))
     watched = RecordingLabels(labels)
-    lazy = SoftLabels(watched, (255, 0, 2, 9), unlabelled=unlabelled)
+    lazy = SoftLabels(watched, (255, 0, 2, 9), SoftLabelConfig(unlabelled=unlabelled))
     assert (lazy.values, lazy.shape, lazy.ndim) == (values, whole.shape, 3)
     where = (slice(None), *(slice(a, a + n) for a, n in zip(start, size, strict=True)))
     np.testing.assert_array_equal(lazy[where], whole[where])
@@ -86,7 +87,7 @@ def test_scribbles_spread_once_they_are_probabilities():
     (np.zeros((3, 3), int), {"unlabelled": 0}, "have 0 classes"),
     (np.arange(400).reshape(20, 20), {}, "have 400 values"),
     (np.eye(3, dtype=int), {"certainty": 0.5}, "certainty is 0.5; give a number above 0.5"),
-    (np.eye(3, dtype=int), {"certainty": 1.5}, "and up to 1"),
+    (np.eye(3, dtype=int), {"certainty": 1.5}, "between 0.01 and 1"),
     (np.eye(3, dtype=int), {"certainty": float("nan")}, "certainty is nan"),
     (np.eye(3), {}, "must be integers"),
     (-np.eye(3, dtype=int), {}, "negative"),

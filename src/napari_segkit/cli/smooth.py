@@ -1,12 +1,12 @@
 """``segkit smooth``: refine probability or label files along the edges of their images."""
 
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import RefineConfig
+from napari_segkit.config import RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.versions import versions
 
@@ -18,6 +18,7 @@ from .file_options import (
     run_job,
     set_up_device,
 )
+from .options import add_options, read_options
 from .refine_options import add_refine, refine_config
 
 if TYPE_CHECKING:
@@ -44,10 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="the label value of each class (default: as in the file, otherwise "
                              "0, 1, 2 ...)")  # fmt: skip
     labels = parser.add_argument_group("plain labels")
-    labels.add_argument("--certainty", type=float, default=SUPPRESS,
-                        help="probability of the class that a pixel is labelled with")  # fmt: skip
-    labels.add_argument("--unlabelled", type=int, default=SUPPRESS,
-                        help="value of unlabelled pixels")  # fmt: skip
+    add_options(labels, SoftLabelConfig())
     add_refine(parser, "crf")
 
 
@@ -125,13 +123,13 @@ def _soft_labels(
     from napari_segkit.images.classes import classes_of
     from napari_segkit.refinement.soft_labels import SoftLabels, all_classes
 
-    options = {n: getattr(args, n) for n in ("certainty", "unlabelled") if n in vars(args)}
+    options = read_options(args, SoftLabelConfig())
     if args.classes is None:
-        classes = all_classes(labels, named, unlabelled=options.get("unlabelled"))
+        classes = all_classes(labels, named, unlabelled=options.unlabelled)
     else:
         classes = (*classes_of(None, args.classes), *(c for c in named if c.value in args.classes))
     by_value = {c.value: c for c in classes}
-    soft = SoftLabels(labels, list(by_value), **options)
+    soft = SoftLabels(labels, list(by_value), options)
     return soft, tuple(by_value[v] for v in soft.values)
 
 

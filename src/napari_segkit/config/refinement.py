@@ -117,6 +117,24 @@ class SuperpixelConfig(Checked):
 
 
 @dataclass(frozen=True)
+class SoftLabelConfig(Checked):
+    """How plain labels become class probabilities, which can be smoothed.
+
+    Parameters
+    ----------
+    certainty : float
+        Probability of the class that a pixel is labelled with; the other classes share the rest.
+        With a lower value, smoothing changes more pixels.
+    unlabelled : int or None
+        Label value of unlabelled pixels, where all classes are equally likely. None: no such
+        value.
+    """
+
+    certainty: Annotated[float, {"min": 0.01, "max": 1.0, "step": 0.05}] = 0.8
+    unlabelled: Annotated[int | None, {"min": 0, "max": 2**31 - 1}] = None
+
+
+@dataclass(frozen=True)
 class CleanConfig(Checked):
     """Clean-up of the pixels of one class, in the order of the fields; sizes in world units.
 

@@ -1,12 +1,12 @@
 """Refinement of probabilities, objects or labels as a job."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_segkit.config import RefineConfig
+from napari_segkit.config import RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.classes import ClassProbabilities, LabelClass
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SoftLabelOptions:
-    """How labels become probabilities."""
-
-    certainty: float = 0.8  # probability that a label is correct
-    unlabelled: int | None = None  # value without information
-
-
-@dataclass(frozen=True)
 class RefineSource:
     """What is refined: stored probabilities, the masks of objects, or labels."""
 
@@ -37,7 +29,7 @@ class RefineSource:
     stored: ClassProbabilities | None = None
     objects: "Objects | None" = None
     labels: ImageSource | None = None
-    soft_labels: SoftLabelOptions = SoftLabelOptions()
+    soft_labels: SoftLabelConfig = field(default_factory=SoftLabelConfig)
     classes: tuple[LabelClass, ...] = ()  # of labels: complete after `with_classes`
     scale: Sequence[float] = ()  # along each axis, for a refinement without an image
     provenance: Mapping[str, object] = field(default_factory=dict)
@@ -77,7 +69,7 @@ class RefineSource:
         from napari_segkit.refinement.soft_labels import SoftLabels
 
         assert self.labels is not None
-        return SoftLabels(self.labels, self.values, **asdict(self.soft_labels))
+        return SoftLabels(self.labels, self.values, self.soft_labels)
 
 
 @dataclass(frozen=True)

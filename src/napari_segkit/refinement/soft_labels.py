@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.config import SoftLabelConfig
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.classes import LabelClass, classes_of
 from napari_segkit.images.labels import LabelsError, count_values, read_label_arrays, to_indices
@@ -17,7 +18,7 @@ def soft_labels(
     labels: ImageSource,
     *,
     values: Sequence[int] | None = None,
-    certainty: float = 0.8,
+    certainty: float = SoftLabelConfig.certainty,
     unlabelled: int | None = None,
 ) -> tuple[NDArray[np.float32], tuple[int, ...]]:
     """Turn plain labels into probabilities, which can be smoothed.
@@ -50,7 +51,8 @@ def soft_labels(
     """
     (array,) = read_label_arrays([labels])
     chosen = count_values(array)[0].tolist() if values is None else values
-    soft = SoftLabels(array, chosen, certainty=certainty, unlabelled=unlabelled)
+    config = SoftLabelConfig(float(certainty), None if unlabelled is None else int(unlabelled))
+    soft = SoftLabels(array, chosen, config)
     return soft[:,], soft.values
 
 
@@ -61,18 +63,17 @@ class SoftLabels:
         self,
         labels: ImageSource,
         values: Sequence[int],
-        *,
-        certainty: float = 0.8,
-        unlabelled: int | None = None,
+        config: SoftLabelConfig | None = None,
     ) -> None:
-        self.values = _check_classes(values, unlabelled)
-        self._guess = 1 / len(self.values)
-        if not self._guess < certainty <= 1:
+        config = config or SoftLabelConfig()
+        self.values = _check_classes(values, config.unlabelled)
+        self._guess, self._certainty = 1 / len(self.values), config.certainty
+        if self._certainty <= self._guess:
             raise ValueError(
-                f"certainty is {certainty}; give a number above {self._guess:.3g} (chance for "
-                f"{len(self.values)} classes) and up to 1."
+                f"certainty is {self._certainty}; give a number above {self._guess:.3g} (chance "
+                f"for {len(self.values)} classes) and up to 1."
             )
-        self._labels, self._certainty = full_resolution(labels), certainty
+        self._labels = full_resolution(labels)
         self.shape = (len(self.values), *self._labels.shape)
         self.ndim, self.dtype = len(self.shape), np.dtype(np.float32)
 

@@ -6,10 +6,11 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
+from napari_segkit.config import SoftLabelConfig
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.classes import ClassProbabilities, LabelClass, default_color
 from napari_segkit.images.layer_metadata import LayerMetadata
-from napari_segkit.jobs.refine import RefineSource, SoftLabelOptions
+from napari_segkit.jobs.refine import RefineSource
 
 from .layer_registry import LayerRegistry
 from .probability_layers import KIND, find_probability_layers
@@ -50,7 +51,7 @@ def refine_source(
     registry: LayerRegistry,
     layer: Layer,
     start: str | None = None,
-    soft_labels: SoftLabelOptions | None = None,
+    soft_labels: SoftLabelConfig | None = None,
     *,
     copied: bool = False,
 ) -> RefineSource:
@@ -66,7 +67,7 @@ def refine_source(
     metadata = LayerMetadata.of(layer)
     source = RefineSource(layer.name, start, provenance=metadata.provenance)
     if start == "labels":
-        options = soft_labels or SoftLabelOptions()
+        options = soft_labels or SoftLabelConfig()
         labels = snapshot(layer, pixels=copied)
         labels = labels if copied else replace(labels, data=layer.data)
         classes = tuple(c for c in metadata.classes if c.value != options.unlabelled)

@@ -14,12 +14,13 @@ from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit.config import (
     ObjectConfig,
     RefineConfig,
+    SoftLabelConfig,
     SuperpixelConfig,
     TileConfig,
     TrainConfig,
 )
 from napari_segkit.jobs.predict import predict_job
-from napari_segkit.jobs.refine import RefineRequest, SoftLabelOptions, Truth, refine_job
+from napari_segkit.jobs.refine import RefineRequest, Truth, refine_job
 from napari_segkit.jobs.superpixels import superpixel_job
 
 from .runner import Runner
@@ -161,7 +162,7 @@ class Session(Runner):
         *,
         start: str | None = None,
         axes: str | None = None,
-        certainty: float = 0.8,
+        certainty: float = SoftLabelConfig.certainty,
         unlabelled: int | None = None,
         truth: Labels | None = None,
         truth_unlabelled: int | None = None,
@@ -196,7 +197,7 @@ class Session(Runner):
         Task
             Already running. The signal ``task.written`` sends the new or updated layer.
         """
-        options = SoftLabelOptions(certainty, unlabelled)
+        options = SoftLabelConfig(certainty, unlabelled)
         source = refine_source(self, layer, start, options, copied=True)
         request = RefineRequest(
             source,

@@ -11,10 +11,13 @@ from napari_segkit._qt.layers.layer_watcher import LayerWatcher
 from napari_segkit._qt.layers.refine_layers import STARTS, refine_source, refine_starts
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.choice import Choice
-from napari_segkit._qt.widgets.fields import Number, OptionalField
+from napari_segkit._qt.widgets.fields import Number, OptionalField, make_field
+from napari_segkit._qt.widgets.forms import tooltips
 from napari_segkit._qt.widgets.when_visible import WhenVisible
+from napari_segkit.config import SoftLabelConfig
+from napari_segkit.config._schema import config_fields
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.jobs.refine import RefineSource, SoftLabelOptions
+from napari_segkit.jobs.refine import RefineSource
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
@@ -24,10 +27,6 @@ START_TIP = (
     "<p>Input of the refinement: stored probabilities, object masks, or labels. Smoothing changes "
     "most where the input is least certain.</p>"
 )
-CERTAINTY_TIP = (
-    "<p>Probability that a label is correct. A lower value lets smoothing change more pixels.</p>"
-)
-UNLABELLED_TIP = "<p>Value of pixels without a label: all classes start equally likely there.</p>"
 
 
 class StartChoice(Choice[str | None]):
@@ -52,11 +51,11 @@ class RefineStart(QObject):
         self.problem: str | None = None
         self.choice = StartChoice()
         self.choice.tooltip = START_TIP
-        self.certainty = Number(min=0.01, max=1.0, step=0.05)
+        self.certainty = make_field(config_fields(SoftLabelConfig)["certainty"])
         self.unlabelled = OptionalField(Number(int))
-        self.certainty.value = SoftLabelOptions().certainty
-        self.certainty.tooltip = CERTAINTY_TIP
-        self.unlabelled.tooltip = UNLABELLED_TIP
+        self.certainty.value = SoftLabelConfig.certainty
+        for name, field in (("certainty", self.certainty), ("unlabelled", self.unlabelled)):
+            field.tooltip = tooltips(SoftLabelConfig)[name]
         self._starts = WhenVisible(self.choice.native, self._update_starts)
         self._classes = WhenVisible(self.choice.native, self._read)
         self._watch = LayerWatcher(session.viewer, self)
@@ -89,9 +88,9 @@ class RefineStart(QObject):
         return () if self.source_with_classes is None else self.source_with_classes.classes
 
     @property
-    def soft_labels(self) -> SoftLabelOptions:
+    def soft_labels(self) -> SoftLabelConfig:
         """How labels become probabilities."""
-        return SoftLabelOptions(self.certainty.value, self.unlabelled.value)
+        return SoftLabelConfig(self.certainty.value, self.unlabelled.value)
 
     def set_layer(self, layer: Layer | None) -> None:
         """Follow this layer, or none."""
@@ -115,7 +114,7 @@ class RefineStart(QObject):
         }
         if self.name == "labels":
             certainty = self.certainty.value
-            keywords["certainty"] = None if certainty == SoftLabelOptions().certainty else certainty
+            keywords["certainty"] = None if certainty == SoftLabelConfig().certainty else certainty
             keywords["unlabelled"] = self.unlabelled.value
         return keywords
 
