@@ -21,7 +21,23 @@ class Report(ABC, Generic[M_co]):
     """Metrics of predictions: the counts of each image, and ratios of their sum.
 
     Adding two reports appends the images of the second. A subclass for each kind has the typed
-    attributes of its metrics.
+    attributes of its metrics: keys are classes or IoU thresholds, and PQ is one number for objects,
+    but one for each class of panoptic segments.
+
+    Parameters
+    ----------
+    own : Metric
+        The counts that the kind of report is about, of one image or summed.
+    more : tuple of Metric
+        Further metrics of the kind.
+    unlabelled : int or None
+        The value of the truth that is left out; None where every pixel counts.
+    name : str or None
+        Name of the image.
+    changes : tuple of str
+        What was changed in the label values.
+    parts : tuple of Report
+        The reports of all images; empty of one image.
 
     Attributes
     ----------
@@ -35,12 +51,12 @@ class Report(ABC, Generic[M_co]):
         Remarks on the metrics.
     """
 
-    own: M_co  # the counts that the kind of report is about
+    own: M_co
     more: tuple[Metric, ...] = ()
-    unlabelled: int | None = None  # value of the truth that is left out
-    name: str | None = None  # of the image
-    changes: tuple[str, ...] = ()  # what was changed in the label values
-    parts: tuple[Self, ...] = ()  # the reports that were added
+    unlabelled: int | None = None
+    name: str | None = None
+    changes: tuple[str, ...] = ()
+    parts: tuple[Self, ...] = ()
 
     key: ClassVar[str] = "class"  # first column of the table
     unprinted: ClassVar[tuple[str, ...]] = ()  # columns that are not printed
@@ -73,12 +89,12 @@ class Report(ABC, Generic[M_co]):
     @property
     def mean_iou(self) -> float:
         """Mean IoU of the pixels of the classes that occur."""
-        return nanmean(self.iou)
+        return nanmean(self.iou.values())
 
     @property
     def mean_dice(self) -> float:
         """Mean Dice of the pixels of the classes that occur."""
-        return nanmean(self.dice)
+        return nanmean(self.dice.values())
 
     @property
     @abstractmethod
@@ -176,7 +192,7 @@ class Report(ABC, Generic[M_co]):
         return {"": self}
 
     def _mean(self, values: Sequence[float]) -> float:
-        return nanmean(dict(enumerate(values)))
+        return nanmean(values)
 
 
 def _along(value: Values, keys: Sequence[object]) -> list[float]:

@@ -1,8 +1,7 @@
 """Confusion matrices, which add up over images, and the metrics derived from them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isnan, nan
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -93,9 +92,9 @@ def predicted_pixels(counts: Counts) -> Counts:
     return counts.sum(axis=0)[: len(counts)]
 
 
-def nanmean(metrics: Mapping[Any, float]) -> float:
-    """Mean of the metrics that are not nan; nan if all are."""
-    defined = [m for m in metrics.values() if not isnan(m)]
+def nanmean(values: Iterable[float]) -> float:
+    """Mean of the values that are not nan; nan if all are."""
+    defined = [v for v in values if not isnan(v)]
     return sum(defined) / len(defined) if defined else nan
 
 

@@ -108,17 +108,17 @@ class PanopticReport(Report[SegmentMatching]):
     @property
     def mean_pq(self) -> float:
         """Mean PQ of the classes that occur."""
-        return nanmean(self.pq)
+        return nanmean(self.pq.values())
 
     @property
     def mean_sq(self) -> float:
         """Mean SQ of the classes that have a match; COCO's script takes 0 for the others."""
-        return nanmean(self.sq)
+        return nanmean(self.sq.values())
 
     @property
     def mean_rq(self) -> float:
         """Mean RQ of the classes that occur."""
-        return nanmean(self.rq)
+        return nanmean(self.rq.values())
 
     @property
     def things(self) -> "PanopticReport":

@@ -63,6 +63,7 @@ def test_metrics_equal_those_of_evaluate(dock, qtbot):
         ["mean", f"{report.mean_iou:.4f}", f"{report.mean_dice:.4f}"],
     ]
     assert dock.summary.text().startswith("prediction against truth.")
+    assert list(dock.result.report.images) == ["prediction"]
     assert "unlabelled: none (every pixel counts)" in dock.summary.text()
 
 

@@ -85,8 +85,7 @@ class EvaluateDock(Dock):
         if prediction is None or truth is None:
             return
         self.metrics.show_remedies()
-        job = evaluate_layers(snapshot(prediction), snapshot(truth), self.metrics.value)
-        self.bar.run(job)
+        self.bar.run(evaluate_layers(snapshot(prediction), snapshot(truth), self.metrics.value))
 
     def code(self) -> str:
         """Python code that does the same as the button."""
@@ -143,7 +142,7 @@ class EvaluateDock(Dock):
         self.footer.addWidget(self.metrics.remedies)
 
     def _connect(self) -> None:
-        self.prediction.changed.connect(self._layers.request)
+        self.prediction.changed.connect(self._on_prediction)
         self.truth.changed.connect(self._layers.request)
         for watch in self._watches:
             watch.painted.connect(self._on_edited)
@@ -158,8 +157,11 @@ class EvaluateDock(Dock):
         self.bar.returned.connect(self._on_result)
         self.bar.errored.connect(self._on_error)
 
-    def _on_layers(self) -> None:
+    def _on_prediction(self) -> None:
         self.truth.choose_default()  # never the prediction
+        self._layers.request()
+
+    def _on_layers(self) -> None:
         for watch, choice in zip(self._watches, (self.prediction, self.truth), strict=True):
             watch.watch(choice.value)
         self.metrics.restore_for(*(watch.layer for watch in self._watches))
