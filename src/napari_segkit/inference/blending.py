@@ -30,10 +30,6 @@ class Blending:
         self.tiles = [tile for tile in grid if tile.start in self._cells]
         self._sums: dict[tuple[int, ...], NDArray[np.float32]] = {}
 
-    def batches(self, size: int) -> list[list[Tile]]:
-        """The tiles in the order in which they must be added."""
-        return [self.tiles[i : i + size] for i in range(0, len(self.tiles), size)]
-
     def add(
         self, tiles: Sequence[Tile], outputs: NDArray[np.float32]
     ) -> list[tuple[Cell, NDArray[np.float32]]]:
@@ -65,7 +61,7 @@ def blend_frame(
 ) -> Generator[TileStep, None, NDArray[np.float32]]:
     """Predict all tiles of a frame: ``(outputs, *spatial)`` in pixels of the original image."""
     blending = Blending(plan.grid, [plan.grid.whole()])
-    for tiles in blending.batches(plan.config.batch_size):
+    for tiles in plan.batches(blending.tiles):
         complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
         yield progress.step(len(tiles))
     ((_, blended),) = complete

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from napari_segkit.images.axes_image import without_pixels
 from napari_segkit.instances.candidates import MaskCandidates, SoftMasks
 from napari_segkit.instances.merge_tiles import merge_tiles
-from napari_segkit.instances.results import Objects
 from napari_segkit.instances.roi_masks import paste
 from napari_segkit.label_result import LabelResult
 from napari_segkit.refinement.instances import smooth_objects
@@ -25,29 +24,23 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     """Predict objects tile by tile; a smoothing refines each mask in its box."""
     plan = request.plan
     model, image, progress = plan.model, plan.original, Progress(plan.steps)
-    size, all_tiles = plan.config.batch_size, list(plan.grid)
-    batches = [all_tiles[i : i + size] for i in range(0, len(all_tiles), size)]
+    all_tiles = list(plan.grid)
     shape = (len(model.classes), *image.label_shape)
     maps = np.zeros(shape, np.float32) if request.probabilities else None
     frames: list[SoftMasks] = []
     for frame in plan.frames():
         masks: list[SoftMasks] = []
-        for tiles in batches:
+        for tiles in plan.batches(all_tiles):
             masks += tile_masks(plan, frame, tiles)
             yield progress.step(len(tiles))
-        candidates = _scale_boxes(
-            merge_tiles(plan.grid, list(zip(all_tiles, masks, strict=True))), plan
-        )
-        frames.append((yield from _smooth_masks(candidates, plan, frame, progress)))
+        merged = merge_tiles(plan.grid, list(zip(all_tiles, masks, strict=True)))
+        scaled = _scale_boxes(merged, plan)
+        frames.append((yield from _smooth_masks(scaled, plan, frame, progress)))
         if maps is not None:
             frame_maps = class_probabilities(frames[-1], len(model.classes), image.spatial_shape(2))
             image.write(maps, frame, frame_maps)
-    template = without_pixels(image)
-    found = MaskCandidates(frames, template)
-    result = Objects(found, request.objects, model.classes, template)
-    return LabelResult(
-        result.labels, image.label_axes, model.all_classes, plan.provenance(), maps, result
-    )
+    candidates = MaskCandidates(frames, without_pixels(image))
+    return request.object_result(candidates, plan.provenance(), maps)
 
 
 def class_probabilities(

@@ -11,7 +11,6 @@ from napari_segkit.images.axes_image import without_pixels
 from napari_segkit.images.types import AnyArray
 from napari_segkit.instances.candidates import Candidates
 from napari_segkit.instances.panoptic_candidates import PanopticCandidates
-from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
 from napari_segkit.models import kind_of
 from napari_segkit.steps import map_steps
@@ -54,12 +53,11 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     candidates = PanopticCandidates(
         candidates_of_things, occurring, compact, positions, *most_likely, template
     )
-    result = Objects(candidates, request.objects, model.all_classes, template)
     maps = None
     if request.probabilities:
         maps = _combine(np.asarray(things.probabilities), stuff_maps, second, model.stuff_values)
     provenance = {**things.provenance, "stuff": stuff.provenance}
-    return LabelResult(result.labels, image.label_axes, model.all_classes, provenance, maps, result)
+    return request.object_result(candidates, provenance, maps)
 
 
 def _candidates(result: LabelResult) -> Candidates:

@@ -93,6 +93,11 @@ class TilePlan:
         region = tuple([slice(0, n) for n in self.frame_shape])
         return (replace(self.grid.whole(), region=region),)
 
+    def batches(self, tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
+        """Tiles that are predicted together."""
+        size = self.config.batch_size
+        return [tiles[i : i + size] for i in range(0, len(tiles), size)]
+
     @property
     def steps_per_frame(self) -> int:
         """Number of steps of one frame: one for each tile and each refined block."""

@@ -1,15 +1,19 @@
 """What a prediction is asked for."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from napari_segkit.config import ObjectConfig, TileConfig
-from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.axes_image import AxesImage, without_pixels
 from napari_segkit.images.intensity import Statistics
+from napari_segkit.instances.candidates import Candidates
+from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
 from napari_segkit.trained_model import TrainedModel
 
@@ -61,6 +65,19 @@ class PredictRequest:
     def plan(self) -> TilePlan:
         """Tiles and measures of the image, made once; ValueError if it does not suit the model."""
         return make_plan(self.model, self.image, self.tile, self.device, self.statistics)
+
+    def object_result(
+        self,
+        candidates: Candidates,
+        provenance: Mapping[str, object],
+        probabilities: NDArray[np.float32] | None,
+    ) -> LabelResult:
+        """The result with the objects that are kept; labels are their ids."""
+        classes, image = self.model.all_classes, self.image
+        objects = Objects(candidates, self.objects, classes, without_pixels(image))
+        return LabelResult(
+            objects.labels, image.label_axes, classes, provenance, probabilities, objects
+        )
 
 
 class PredictTiles(Protocol):

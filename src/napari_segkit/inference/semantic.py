@@ -23,15 +23,14 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
         cells = [cell for cell in plan.cells if not sink.is_finished(frame, cell)]
         if cells and plan.needs_whole_frames:
             blended = yield from blend_frame(plan, frame, progress)
-            keep = sink.probabilities is not None
             refined = yield from labels_from_probabilities(
-                plan, frame, blended, progress, keep=keep
+                plan, frame, blended, progress, keep=sink.probabilities is not None
             )
             sink.write(frame, cells[0], refined.labels, refined.probabilities)
             continue
         blending = Blending(plan.grid, cells)
         progress.done = number * plan.steps_per_frame - len(blending.tiles)
-        for tiles in blending.batches(plan.config.batch_size):
+        for tiles in plan.batches(blending.tiles):
             complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
             for cell, maps in complete:
                 sink.write(frame, cell, from_indices(maps.argmax(axis=0), values), maps)

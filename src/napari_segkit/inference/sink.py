@@ -15,7 +15,8 @@ class Sink(Protocol):
     """Takes predicted labels cell by cell and knows which are finished.
 
     A prediction can be stopped and continued with the same sink: finished cells are not predicted
-    again. Arrays have the axes of the plan's original image without C.
+    again. A sink that calls all cells outside a view finished has the view predicted only. Arrays
+    have the axes of the plan's original image without C.
     """
 
     @property

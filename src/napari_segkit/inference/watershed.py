@@ -7,7 +7,6 @@ import numpy as np
 from napari_segkit.images.axes_image import without_pixels
 from napari_segkit.instances.candidates import RegionCandidates, SelectedObjects
 from napari_segkit.instances.level_targets import levels_to_classes
-from napari_segkit.instances.results import Objects
 from napari_segkit.instances.watershed import segment_objects
 from napari_segkit.label_result import LabelResult
 from napari_segkit.refinement.instances import rescale_levels
@@ -47,7 +46,4 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
             image.write(maps, frame, levels_to_classes(blended, method))
     segmented = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
     candidates = RegionCandidates(segmented, without_pixels(image), model.ndim)
-    result = Objects(candidates, request.objects, model.classes, without_pixels(image))
-    return LabelResult(
-        result.labels, image.label_axes, model.all_classes, plan.provenance(), maps, result
-    )
+    return request.object_result(candidates, plan.provenance(), maps)

@@ -25,46 +25,18 @@ class Kind:
 
     name: str
     predicts: str
-    has_objects: bool
-    has_masks: bool
-    noun: str
-    metrics: str
+    has_objects: bool = True
+    has_masks: bool = False
+    noun: str = "object"
+    metrics: str = "instance"
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind(
-            "semantic",
-            "classes only",
-            has_objects=False,
-            has_masks=False,
-            noun="class",
-            metrics="semantic",
-        ),
-        Kind(
-            "objects",
-            "objects",
-            has_objects=True,
-            has_masks=False,
-            noun="object",
-            metrics="instance",
-        ),
-        Kind(
-            "instance",
-            "objects",
-            has_objects=True,
-            has_masks=True,
-            noun="object",
-            metrics="instance",
-        ),
-        Kind(
-            "panoptic",
-            "panoptic segments",
-            has_objects=True,
-            has_masks=True,
-            noun="segment",
-            metrics="panoptic",
-        ),
+        Kind("semantic", "classes only", has_objects=False, noun="class", metrics="semantic"),
+        Kind("objects", "objects"),
+        Kind("instance", "objects", has_masks=True),
+        Kind("panoptic", "panoptic segments", has_masks=True, noun="segment", metrics="panoptic"),
     )
 }
