@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import Widget
 from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFormLayout,
@@ -54,7 +55,7 @@ class Dock(QWidget):
         self.footer.setContentsMargins(MARGIN, 0, MARGIN, 0)
 
     @property
-    def viewer(self) -> Any:
+    def viewer(self) -> "napari.viewer.Viewer":
         """The viewer; the dock does not keep it alive."""
         return self.session.viewer
 
@@ -126,7 +127,7 @@ class Note(QLabel):
             self.setVisible(bool(text))
         self._reserve_height()
 
-    def resizeEvent(self, event: Any) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._reserve_height()
 

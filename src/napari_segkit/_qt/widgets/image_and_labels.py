@@ -1,8 +1,8 @@
 """Choice of an image and its labels."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.layers import Labels
+from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QPushButton
 
@@ -55,7 +55,7 @@ class ImageAndLabels(QObject):
         self._watch.redrawn.connect(self.painted)
 
     @property
-    def layers(self) -> tuple[Any, Any, str | None]:
+    def layers(self) -> tuple[Image | None, Labels | None, str | None]:
         """Image layer, Labels layer (None if missing) and resolved axes."""
         return self.image.value, self.labels.value, self.axes.resolved()
 
@@ -125,7 +125,7 @@ class ImageAndLabels(QObject):
         self.changed.emit()
 
 
-def _training_rank(layer: Any) -> int | None:
+def _training_rank(layer: Layer) -> int | None:
     """Rank for `LayerChoice`: results, truths and superpixels are no default training labels."""
     excluded = is_prediction(layer) or is_truth(layer) or is_superpixels(layer)
     return None if excluded else 0

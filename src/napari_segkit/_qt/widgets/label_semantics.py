@@ -1,5 +1,6 @@
 """Choice of what label values mean."""
 
+from ast import literal_eval
 from collections.abc import Iterable
 from typing import TypedDict
 
@@ -93,11 +94,9 @@ class LabelSemantics(QObject):
 
     def apply(self, remedy: str) -> None:
         """Make the choice that an error proposes, such as "labels_are='objects'"."""
-        if remedy == "unlabelled=None":
-            self.unlabelled.value = None
-        for labels_are in SEMANTIC_TEXTS:
-            if remedy == f"labels_are='{labels_are}'":
-                self.labels_are.value = labels_are
+        name, value = remedy.split("=")
+        if name in self.value:
+            getattr(self, name).value = literal_eval(value)
 
     def show_texts(self, *, objects: bool) -> None:
         """Word the choices for instance segmentation, or for classes."""

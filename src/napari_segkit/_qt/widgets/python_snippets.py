@@ -1,7 +1,7 @@
 """Python code that does what a dock does."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QGuiApplication
 
@@ -30,7 +30,7 @@ def layer(layer: "Layer | None") -> str:
     return f"viewer.layers[{getattr(layer, 'name', '...')!r}]"
 
 
-def keywords(**values: Any) -> str:
+def keywords(**values: object) -> str:
     """``, name=value`` for every value that is not None."""
     return "".join(f", {k}={v!r}" for k, v in values.items() if v is not None)
 

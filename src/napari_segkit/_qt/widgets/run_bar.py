@@ -1,6 +1,6 @@
 """Bar that starts, stops and follows a dock's work."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
@@ -13,7 +13,10 @@ from .when_visible import WhenVisible
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
     from napari_segkit._qt.session.task import Task
-    from napari_segkit.steps import Job, Writer
+    from napari_segkit.steps import Job, Step, Writer
+
+
+T = TypeVar("T")
 
 
 class RunBar(QWidget):
@@ -60,7 +63,7 @@ class RunBar(QWidget):
             return f"{task.objectName() or 'Other work'} is running: stop it or wait until it ends."
         return self._reason
 
-    def run(self, job: "Job[Any]", writer: "Writer[Any, object] | None" = None) -> "Task":
+    def run(self, job: "Job[T]", writer: "Writer[T, object] | None" = None) -> "Task":
         """Run a job in the session and follow it."""
         task = self._session.run(job, writer=writer)
         self.follow(task)
@@ -133,12 +136,12 @@ class RunBar(QWidget):
             self._update_state()
             self._task.stop()
 
-    def _on_yielded(self, step: Any) -> None:
+    def _on_yielded(self, step: "Step") -> None:
         self.progress.setRange(0, step.total)
         self.progress.setValue(step.done)
         self.yielded.emit(step)
 
-    def _on_returned(self, result: Any) -> None:
+    def _on_returned(self, result: object) -> None:
         self._ended = True
         self.returned.emit(result)
 

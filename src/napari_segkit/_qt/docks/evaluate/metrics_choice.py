@@ -1,14 +1,15 @@
 """Choice of metrics and label semantics, with buttons to correct a wrong choice."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from napari.layers import Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
+from napari_segkit._qt.widgets.question import Answers
 from napari_segkit.evaluation.report import EvaluateOptions
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.models import KINDS as MODEL_KINDS
@@ -80,42 +81,6 @@ def suggested_kind(layers: Sequence[Layer]) -> str:
     return "semantic"
 
 
-class Remedies(QWidget):
-    """A button for each correction that an error proposes; hidden if there is none."""
-
-    chosen = Signal(str)  # such as "kind='instance'"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._remedies: dict[str, str] = {}
-        self.hide()
-
-    def show_buttons(self, kind: str, remedies: Sequence[str]) -> None:
-        """Show buttons for the remedies of a `LabelsError`."""
-        while self._column.count():
-            self._column.takeAt(0).widget().deleteLater()
-        texts = REMEDIES.get(kind, {})
-        self._remedies = {texts[r]: r for r in remedies if r in texts}
-        for text in self._remedies:
-            button = QPushButton(text)
-            button.clicked.connect(self._on_clicked)
-            self._column.addWidget(button)
-        self.setVisible(bool(self._remedies))
-
-    @property
-    def offered(self) -> list[str]:
-        return list(self._remedies)
-
-    def choose(self, text: str) -> None:
-        """Apply the remedy with this button text."""
-        self.chosen.emit(self._remedies[text])
-
-    def _on_clicked(self) -> None:
-        self.choose(self.sender().text())
-
-
 class MetricsChoice(QObject):
     """Options of an evaluation; a dock lays out the widgets."""
 
@@ -128,10 +93,9 @@ class MetricsChoice(QObject):
         self._layers: set[Layer] = set()
         self.kind = MetricsKindChoice()
         self.semantics = LabelSemantics(self, unlabelled=None)
-        self.remedies = Remedies()
+        self.remedies = Answers()
         self.kind.changed.connect(self._on_choice)
         self.semantics.changed.connect(self._on_choice)
-        self.remedies.chosen.connect(self._on_remedy)
 
     @property
     def value(self) -> EvaluateOptions:
@@ -153,7 +117,9 @@ class MetricsChoice(QObject):
 
     def show_remedies(self, error: Exception | None = None) -> None:
         """Show buttons that correct an error; hide them without one."""
-        self.remedies.show_buttons(self.kind.value, getattr(error, "remedies", ()))
+        texts = REMEDIES.get(self.kind.value, {})
+        proposed = [r for r in getattr(error, "remedies", ()) if r in texts]
+        self.remedies.offer({texts[r]: partial(self._apply, r) for r in proposed})
 
     def _on_features(self) -> None:
         if isalive(self):
@@ -166,7 +132,7 @@ class MetricsChoice(QObject):
         self.semantics.labels_are.enabled = self.kind.value != "panoptic"
         self.changed.emit()
 
-    def _on_remedy(self, remedy: str) -> None:
+    def _apply(self, remedy: str) -> None:
         self.semantics.apply(remedy)
         if remedy.startswith("kind="):
             self.kind.value = remedy.split("'")[1]

@@ -1,8 +1,8 @@
 """Choice of the layer to refine and of its image."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.probability_layers import KIND
@@ -107,7 +107,7 @@ class RefineInputs(QObject):
         show_row(self.start.unlabelled, from_labels)
         show_row(self.stack, self.stack.is_relevant)
 
-    def _rank_image(self, layer: Any) -> int | None:
+    def _rank_image(self, layer: Layer) -> int | None:
         """Rank as the default image: the predicted one is best; None: never."""
         chosen = self.layer.value
         if layer is chosen or LayerMetadata.of(layer).kind == KIND:
@@ -132,7 +132,7 @@ class RefineInputs(QObject):
         self.changed.emit()
 
 
-def _rank_source(layer: Any) -> int | None:
+def _rank_source(layer: Layer) -> int | None:
     """Rank as the default layer to refine: a prediction is best; None: never."""
     if not isinstance(layer, Labels) or is_superpixels(layer):
         return None

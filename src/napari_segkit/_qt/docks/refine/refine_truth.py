@@ -1,6 +1,6 @@
 """Ground truth to compare a refinement with, and to fit its settings to."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
@@ -14,7 +14,7 @@ from .change_tables import ChangeTable, TrialTable
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
-    from napari_segkit.evaluation.parameter_search import SearchResult
+    from napari_segkit.evaluation.parameter_search import SearchResult, Trial
 
 TRUTH_TIP = "<p>Labels layer with the ground truth; scribbles are enough.</p>"
 FIT_TIP = (
@@ -85,7 +85,7 @@ class RefineTruth(QObject):
         self.changes.clear_rows()
         self.changed.emit()
 
-    def _on_trial(self, trial: Any) -> None:
+    def _on_trial(self, trial: "Trial") -> None:
         self.trials.show_trials([*self.trials.trials, trial])
         self.bar.show_status(f"{trial.done} of {trial.total}: mean IoU {trial.mean_iou:.4f}")
 

@@ -1,13 +1,18 @@
 """Brush that labels entire superpixels."""
 
 import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from napari.layers import Labels
+from napari.utils.events import Event
+from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.canvas_coordinates import canvas_to_data
+from napari_segkit.images.types import AnyArray
 
 INITIAL_RADIUS = 16  # pixels searched around the clicked one at first
 PAN_KEY = "Shift"
@@ -21,20 +26,20 @@ class SuperpixelBrush(QObject):
     """
 
     ended = Signal()  # the user chose another layer mode
+    _superpixels: Labels  # set by `begin`
 
-    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+    def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.replace = False  # whether to overwrite pixels that are labelled already
         self._viewer: Any = weakref.ref(viewer)
-        self._labels: Any = None
-        self._superpixels: Any = None
+        self._labels: Labels | None = None
         self._callback = _weak_callback(self)
 
     @property
     def is_on(self) -> bool:
         return self._labels is not None
 
-    def begin(self, labels: Any, superpixels: Any) -> None:
+    def begin(self, labels: Labels, superpixels: Labels) -> None:
         """Start painting on in-memory labels; the superpixels have the same shape and transform."""
         self.end()
         self._viewer().layers.selection.active = labels
@@ -54,7 +59,7 @@ class SuperpixelBrush(QObject):
         if labels.mode == "pan_zoom":
             labels.cursor = "standard"
 
-    def stroke(self, event: Any) -> Any:
+    def stroke(self, labels: Labels, event: Event) -> Iterator[None]:
         """Mouse drag callback of napari: one stroke."""
         if event.button != 1 or len(event.dims_displayed) != 2:
             return
@@ -63,14 +68,14 @@ class SuperpixelBrush(QObject):
             yield from self._pan(event)
             return
         done: set[int] = set()
-        with self._labels.block_history():
+        with labels.block_history():
             previous = self._pixel_at(event)
-            self._paint(previous, previous, done)
+            self._paint(labels, previous, previous, done)
             yield
             while event.type == "mouse_move":
                 event.handled = True
                 current = self._pixel_at(event)
-                self._paint(previous, current, done)
+                self._paint(labels, previous, current, done)
                 previous = current
                 yield
 
@@ -78,7 +83,7 @@ class SuperpixelBrush(QObject):
         self.end()
         self.ended.emit()
 
-    def _pan(self, event: Any) -> Any:
+    def _pan(self, event: Event) -> Iterator[None]:
         """Move the view with the pointer."""
         camera, shown = self._viewer().scene.camera, list(event.dims_displayed)
         start = np.asarray(event.position)[shown]
@@ -90,12 +95,12 @@ class SuperpixelBrush(QObject):
             camera.center = (z, *(np.asarray(plane) + moved))
             yield
 
-    def _pixel_at(self, event: Any) -> NDArray[np.float64]:
+    def _pixel_at(self, event: Event) -> NDArray[np.float64]:
         return canvas_to_data(self._superpixels, event.position, event.dims_displayed)
 
-    def _paint(self, start: NDArray[Any], end: NDArray[Any], done: set[int]) -> None:
+    def _paint(self, labels: Labels, start: AnyArray, end: AnyArray, done: set[int]) -> None:
         """Label the superpixels on a line, each once per stroke."""
-        labels, superpixels = self._labels, self._superpixels.data
+        superpixels = self._superpixels.data
         for pixel in pixels_on_line(start, end, superpixels.shape):
             superpixel = int(superpixels[pixel])
             if superpixel == 0 or superpixel in done:
@@ -108,9 +113,7 @@ class SuperpixelBrush(QObject):
             labels.data_setitem(tuple(where), labels.selected_label)
 
 
-def pixels_on_line(
-    start: NDArray[Any], end: NDArray[Any], shape: tuple[int, ...]
-) -> list[tuple[int, ...]]:
+def pixels_on_line(start: AnyArray, end: AnyArray, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Pixels on a line, clipped to the array."""
     steps = int(np.ceil(np.abs(end - start).max())) + 1
     line = np.linspace(start, end, steps + 1).round().astype(int)
@@ -119,7 +122,7 @@ def pixels_on_line(
 
 
 def superpixel_mask(
-    superpixels: NDArray[Any], pixel: tuple[int, ...]
+    superpixels: AnyArray, pixel: tuple[int, ...]
 ) -> tuple[tuple[slice, ...], NDArray[np.bool_]]:
     """Bounding box and mask of the connected superpixel at a pixel."""
     radius = np.full((len(pixel), 2), INITIAL_RADIUS)
@@ -148,12 +151,12 @@ def _touched_sides(
     return touched
 
 
-def _weak_callback(brush: SuperpixelBrush) -> Any:
+def _weak_callback(brush: SuperpixelBrush) -> Callable[[Labels, Event], Iterator[None]]:
     """Layer callback that does not keep the brush alive."""
     reference = weakref.ref(brush)
 
-    def stroke(_layer: Any, event: Any) -> Any:
+    def stroke(labels: Labels, event: Event) -> Iterator[None]:
         brush = reference()
-        return iter(()) if brush is None else brush.stroke(event)
+        return iter(()) if brush is None else brush.stroke(labels, event)
 
     return stroke

@@ -1,7 +1,7 @@
 """Annotation part of the Train dock: classes, or objects if the model finds objects."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QGroupBox, QWidget
@@ -13,6 +13,8 @@ from .label_stats_box import LabelStatsBox
 from .object_annotation import ObjectAnnotation
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
+
     from napari_segkit._qt.session.session import Session
     from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
     from napari_segkit.config import ModelSpec
@@ -116,7 +118,7 @@ class AnnotationPanel(QObject):
         self.group.setTitle(TITLES[objects])
         self.annotation.show_rows()
 
-    def _class_layer(self) -> Any:
+    def _class_layer(self) -> "Labels | None":
         """The layer whose values are classes: the labels, or the object classes."""
         labels_are = self.label_stats.semantics.value["labels_are"]
         if self.annotation.active and labels_are != "classes":

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
@@ -37,7 +37,7 @@ class ClassList(QWidget):
 
     def __init__(self, session: "Session") -> None:
         super().__init__()
-        self.layer: Any = None
+        self.layer: Labels | None = None
         self.counts: dict[int, int] = {}
         self._session = session
         self._unlabelled: int | None = 0
@@ -189,7 +189,7 @@ class ClassList(QWidget):
         column.addLayout(buttons)
 
 
-def removal_problem(layer: Any, value: int, unlabelled: int | None) -> str:
+def removal_problem(layer: Labels, value: int, unlabelled: int | None) -> str:
     """Why a class cannot be removed, empty if it can."""
     if not can_erase(layer):
         return READ_ONLY

@@ -1,15 +1,16 @@
 """Label statistics, and buttons that correct what looks wrong."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
+from napari_segkit._qt.widgets.question import Answers
 from napari_segkit.images.axes_image import as_image, full_resolution
 from napari_segkit.images.label_stats import LabelStats, ObjectStats, label_stats
 
@@ -46,13 +47,14 @@ class LabelStatsBox(QWidget):
         self.label_stats: LabelStats | None = None
         self.semantics = LabelSemantics(self)
         self.text = Note()
-        self.buttons = {name: QPushButton(text) for name, text in REMEDIES.items()}
-        self.remedies = QWidget()
-        self._layers: tuple[Any, Any, str | None] = None, None, None
+        self.remedies = Answers()
+        self._layers: tuple[Labels | None, Image | None, str | None] = None, None, None
         self._objects = False
         self._count: Callable[..., LabelStats] = label_stats
         self._latest = LatestCall(self, wait_ms=WAIT_MS)
-        self._lay_out()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.text)
         self.semantics.changed.connect(self._start_count)
         self._latest.returned.connect(self._on_stats)
         self._latest.errored.connect(self._on_error)
@@ -75,13 +77,13 @@ class LabelStatsBox(QWidget):
         if (labels, image, axes, objects) != (*self._layers, self._objects):
             self._layers, self._objects = (labels, image, axes), objects
             self.semantics.restore_for(labels, image)
-            self._update_texts()
+            self.semantics.show_texts(objects=objects)
             self._on_stats(None)
             self.text.setText("" if labels is None else "Counting …")
         self._start_count()
 
-    def remedy(self, name: str) -> None:
-        """Apply a remedy, as its button does."""
+    def _apply(self, name: str) -> None:
+        """Apply a remedy."""
         if name == "paint":
             self.paint_requested.emit()
         elif name == "objects='distance'":
@@ -97,36 +99,17 @@ class LabelStatsBox(QWidget):
             count = partial(self._count, **self.semantics.value)
             self._latest.submit(partial(count_labels, *self._layers, count))
 
-    def _update_texts(self) -> None:
-        self.semantics.show_texts(objects=self._objects)
-        texts = REMEDIES | (OBJECT_REMEDIES if self._objects else {})
-        for name, button in self.buttons.items():
-            button.setText(texts[name])
-
     def _on_stats(self, stats: LabelStats | None) -> None:
         self.label_stats = stats
         self.semantics.add_values(stats.counts if stats and not self._objects else ())
         self.text.setText(describe(stats, objects=self._objects))
-        for name, button in self.buttons.items():
-            button.setVisible(stats is not None and name in stats.remedies)
+        texts = REMEDIES | (OBJECT_REMEDIES if self._objects else {})
+        proposed = [] if stats is None else [r for r in texts if r in stats.remedies]
+        self.remedies.offer({texts[r]: partial(self._apply, r) for r in proposed})
         self.stats_changed.emit(stats)
 
     def _on_error(self, error: Exception) -> None:
         self._on_stats(LabelStats({}, 0, (), str(error)))
-
-    def _on_remedy(self) -> None:
-        self.remedy(next(n for n, b in self.buttons.items() if b is self.sender()))
-
-    def _lay_out(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.text)
-        buttons = QVBoxLayout(self.remedies)
-        buttons.setContentsMargins(0, 0, 0, 0)
-        for button in self.buttons.values():
-            buttons.addWidget(button)
-            button.hide()
-            button.clicked.connect(self._on_remedy)
 
 
 def count_labels(

@@ -1,8 +1,9 @@
 """Annotated regions and object classes, which go with instance labels."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from napari.layers import Labels
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
+    from napari.utils.events import EventEmitter
     from numpy.typing import NDArray
 
     from napari_segkit._qt.session.session import Session
@@ -54,7 +56,7 @@ class ObjectAnnotation(QObject):
         self.classes = LayerChoice(session.viewer, "labels", none=NO_CLASSES)
         self.text = Note()
         self.problem: str | None = None  # set by `stats_function`
-        self._emitters: list[Any] = []
+        self._emitters: list[EventEmitter] = []
         self._watch = LayerWatcher(session.viewer, self)
         self.regions.tooltip = REGIONS_TIP
         self.classes.tooltip = CLASSES_TIP
@@ -68,16 +70,18 @@ class ObjectAnnotation(QObject):
         """Whether the session's model finds objects."""
         return predicts_objects(self._session.segmenter.spec)
 
-    def class_layer(self) -> Any:
+    def class_layer(self) -> Labels | None:
         """The Labels layer of object classes, or None."""
         return self.classes.value if self.active else None
 
-    def outlines(self, labels: Any) -> "list[NDArray[np.float64]] | None":
+    def outlines(self, labels: Labels) -> "list[NDArray[np.float64]] | None":
         """Region polygons in pixels of the labels, or None; ValueError if one has no area."""
         shapes = self.regions.value
         return shape_outlines(shapes, labels) if self.active and shapes is not None else None
 
-    def stats_function(self, labels: Any, axes: str | None) -> "Callable[..., LabelStats]":
+    def stats_function(
+        self, labels: Labels | None, axes: str | None
+    ) -> "Callable[..., LabelStats]":
         """Function that counts the labels for the session's model; also sets `problem`."""
         self.problem = None
         self.text.setText(self._hints(labels))
@@ -116,7 +120,7 @@ class ObjectAnnotation(QObject):
         show_row(self.regions, self.active)
         show_row(self.classes, self.active)
 
-    def _hints(self, labels: Any) -> str:
+    def _hints(self, labels: Labels | None) -> str:
         if not self.active or labels is None:
             return ""
         shapes, classes = self.regions.value, self.classes.value
@@ -128,7 +132,7 @@ class ObjectAnnotation(QObject):
         self._watch.watch(self.classes.value)
         self.changed.emit()
 
-    def _connect_layers(self, labels: Any) -> None:
+    def _connect_layers(self, labels: Labels | None) -> None:
         """Emit `changed` when shapes are drawn, or features are edited."""
         for emitter in self._emitters:
             emitter.disconnect(self._on_edited)
