@@ -1,10 +1,10 @@
 """Machinery shared by the configuration dataclasses: declare, check, change and write fields."""
 
-import types
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
 from functools import cache
 from math import inf
+from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
@@ -39,49 +39,30 @@ class ConfigField:
         The configuration dataclass.
     name : str
         Name of the field.
-    hint : object
-        Its type annotation, without the limits.
+    kind : type
+        int, float, bool, str, tuple, or a nested configuration.
+    optional : bool
+        Whether None is allowed.
+    choices : tuple of str
+        The texts to choose from; empty where other values are allowed.
+    items : type
+        The type of the values of a tuple; else as `kind`.
     limits : dict
         `min`, `max` and `step` of a number.
     """
 
     config: type["Checked"]
     name: str
-    hint: object
+    kind: type
+    optional: bool
+    choices: tuple[str, ...]
+    items: type
     limits: Limits
-
-    @property
-    def optional(self) -> bool:
-        """Whether None is allowed."""
-        return type(None) in get_args(self.hint)
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The texts to choose from; empty where other values are allowed."""
-        return get_args(self._hint) if get_origin(self._hint) is Literal else ()
-
-    @property
-    def kind(self) -> type:
-        """int, float, bool, str, tuple, or a nested configuration."""
-        return str if self.choices else get_origin(self._hint) or self._hint
 
     @property
     def about(self) -> str:
         """Description of the parameter in the docstring of the configuration, in one line."""
         return _descriptions(self.config.__doc__ or "")[self.name]
-
-    @property
-    def items(self) -> type:
-        """The type of the values of a tuple."""
-        item: type = get_args(self.hint)[0]
-        return item
-
-    @property
-    def _hint(self) -> Any:
-        """The annotation without None."""
-        if get_origin(self.hint) not in (Union, types.UnionType):
-            return self.hint
-        return next(hint for hint in get_args(self.hint) if hint is not type(None))
 
     def check(self, value: object) -> None:
         """Raise ValueError or TypeError if a value breaks the type or the limits."""
@@ -123,7 +104,7 @@ class Checked:
 def config_fields(cls: type[Checked]) -> dict[str, ConfigField]:
     """The parameters of a configuration class by name, in order."""
     hints = get_type_hints(cls, include_extras=True)
-    return {f.name: ConfigField(cls, f.name, *_split_annotated(hints[f.name])) for f in fields(cls)}
+    return {f.name: _read_hint(cls, f.name, hints[f.name]) for f in fields(cls)}
 
 
 def nested(cls: type[Checked]) -> dict[str, type[Checked]]:
@@ -170,9 +151,15 @@ def _descriptions(docstring: str) -> dict[str, str]:
     return {p.arg_name: " ".join((p.description or "").split()) for p in params}
 
 
-def _split_annotated(hint: Any) -> tuple[object, Limits]:
-    """Split ``Annotated[type, limits]`` into the type and its limits."""
-    return get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, Limits())
+def _read_hint(cls: type[Checked], name: str, hint: Any) -> ConfigField:
+    """Read ``Annotated[type | None, limits]`` and the like."""
+    plain, limits = get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, Limits())
+    options = get_args(plain) if get_origin(plain) in (Union, UnionType) else (plain,)
+    (inner,) = (option for option in options if option is not NoneType)
+    choices = get_args(inner) if get_origin(inner) is Literal else ()
+    kind = str if choices else get_origin(inner) or inner
+    items = get_args(inner)[0] if kind is tuple else kind
+    return ConfigField(cls, name, kind, NoneType in options, choices, items, limits)
 
 
 def _to_plain(value: object) -> object:
