@@ -1,8 +1,9 @@
 """Evaluation of a prediction against a truth; the kind decides which metrics are computed."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
+from itertools import count
 from math import isnan
 from operator import add
 from typing import Any, Generic
@@ -10,7 +11,7 @@ from typing import Any, Generic
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.images.axes_image import is_layer
 from napari_segkit.images.types import LazyArray
-from napari_segkit.steps import Step, drain
+from napari_segkit.steps import Step, drain, map_steps
 
 from .base_report import M_co
 from .base_report import Report as Report
@@ -163,58 +164,49 @@ def evaluate_pairs(
     pairs: Sequence[LabelPair], options: EvaluateOptions
 ) -> Generator[Step, None, Any]:
     """Compare pairs whose names are known, block by block, and pool them into one report."""
-    kind, unlabelled = KINDS[options.kind], options.unlabelled
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
-    total, done, reports = sum(map(len, cores)), 0, []
-    for pair, each, cores_of_image in zip(pairs, arrays, cores, strict=True):
-        spacing = pixel_spacing(pair.truth, each[1].ndim, options.spacing)
-        rising = THRESHOLDS if options.thresholds is None else tuple(options.thresholds)
-        info = ImageInfo(pair.prediction, pair.truth, spacing, unlabelled, rising)
-        counter = SlabCounter(kind, info, *each, options.labels_are)
-        for core in cores_of_image:
-            counter.update(core)
-            done += 1
-            yield Step(done, total)
-        reports.append(counter.report(pair.name, unlabelled))
+    steps, total, reports = count(1), sum(map(len, cores)), []
+    for each in zip(pairs, arrays, cores, strict=True):
+        counting = _count_image(*each, options)
+        reports.append((yield from map_steps(counting, lambda _: Step(next(steps), total))))
     report = reduce(add, reports)
     if isnan(report.accuracy):
         raise ValueError(
-            f"Nothing to compare: every pixel of the truth is {unlabelled}, which means unlabelled."
+            f"Nothing to compare: every pixel of the truth is {options.unlabelled}, which means "
+            "unlabelled."
         )
     return report
 
 
-class SlabCounter(Generic[M_co]):
-    """Counts an image slab by slab."""
-
-    def __init__(
-        self,
-        kind: Kind[M_co],
-        image: ImageInfo,
-        prediction: LazyArray,
-        truth: LazyArray,
-        labels_are: LabelsAre,
-    ) -> None:
-        self._kind, self._shape = kind, truth.shape
-        self._truth = kind.read(truth, "truth", image.unlabelled, labels_are)
-        self._prediction = kind.read(prediction, "prediction", image.unlabelled, labels_are)
-        image = replace(image, unlabelled=self._truth.unlabelled)
-        self._own, self._more = kind.metric(image), tuple(metric(image) for metric in kind.more)
-        self._metrics: tuple[Metric, ...] = (self._own, *self._more)
-
-    def update(self, core: Index) -> None:
-        """Read a slab once, and hand each metric the part it needs."""
-        outer, inner = with_halo(core, self._shape, max(m.halo for m in self._metrics))
-        prediction, truth = self._prediction.read(outer), self._truth.read(outer)
-        for metric in self._metrics:
-            part, own_core = with_halo(inner, truth.shape, metric.halo)
-            metric.update(prediction[part], truth[part], own_core)
-
-    def report(self, name: str | None, unlabelled: int | None) -> Report[M_co]:
-        """Report on what was counted."""
-        notes = tuple(dict.fromkeys(self._truth.notes + self._prediction.notes))
-        return self._kind.report(self._own, self._more, unlabelled, name, notes)
+def _count_image(
+    pair: LabelPair,
+    arrays: tuple[LazyArray, LazyArray],
+    cores: Sequence[Index],
+    options: EvaluateOptions,
+) -> Generator[None, None, Any]:
+    """Report on one image; yields after each slab, which is read once for all metrics."""
+    kind, (prediction, truth), unlabelled = KINDS[options.kind], arrays, options.unlabelled
+    read_truth = kind.read(truth, "truth", unlabelled, options.labels_are)
+    read_prediction = kind.read(prediction, "prediction", unlabelled, options.labels_are)
+    image = ImageInfo(
+        pair.prediction,
+        pair.truth,
+        pixel_spacing(pair.truth, truth.ndim, options.spacing),
+        read_truth.unlabelled,
+        THRESHOLDS if options.thresholds is None else tuple(options.thresholds),
+    )
+    own, more = kind.metric(image), tuple(metric(image) for metric in kind.more)
+    halo = max(metric.halo for metric in (own, *more))
+    for core in cores:
+        outer, inner = with_halo(core, truth.shape, halo)
+        predicted, true = read_prediction.read(outer), read_truth.read(outer)
+        for metric in (own, *more):
+            part, counted = with_halo(inner, true.shape, metric.halo)
+            metric.update(predicted[part], true[part], counted)
+        yield
+    notes = tuple(dict.fromkeys(read_truth.notes + read_prediction.notes))
+    return kind.report(own, more, unlabelled, pair.name, notes)
 
 
 def _sorted_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
