@@ -430,9 +430,9 @@ class Segmenter:
         objects : ObjectConfig, optional
             Which objects are kept, for models that predict objects.
         sink : Sink, optional
-            Takes the pixels as they are predicted, for models that predict classes only. A
-            prediction that was stopped goes on where the same sink is given again. None: the
-            result is in memory.
+            Takes the pixels as they are predicted, for models that predict classes only, and
+            decides whether probabilities are kept. A prediction that was stopped goes on where the
+            same sink is given again. None: the result is in memory.
 
         Yields
         ------

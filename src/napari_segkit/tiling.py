@@ -73,9 +73,10 @@ class Grid:
 
     def cells(self) -> list[Cell]:
         """Cells that divide the image at the starts of the tiles; each pixel is in one of them."""
-        axes = [self._cells_along(axis) for axis in range(len(self.shape))]
+        tiles = {tile.start: tile for tile in self}
+        axes = map(self._cells_along, range(len(self.shape)))
         return [
-            Cell(region, tuple(map(self._tile, product(*starts))))
+            Cell(region, tuple([tiles[start] for start in product(*starts)]))
             for region, starts in (zip(*parts, strict=True) for parts in product(*axes))
         ]
 

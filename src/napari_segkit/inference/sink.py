@@ -19,23 +19,14 @@ class Sink(Protocol):
     have the axes of the plan's original image without C.
     """
 
-    @property
-    def labels(self) -> AnyArray:
-        """Class values; those of unfinished cells may be anything."""
-        ...
-
-    @property
-    def probabilities(self) -> NDArray[np.float32] | None:
-        """Probabilities ``(classes, *labels.shape)``; None if they are not kept."""
-        ...
+    labels: AnyArray  # values of classes; those of unfinished cells may be anything
+    probabilities: NDArray[np.float32] | None  # (classes, *labels.shape); None: not kept
 
     def start(self, plan: TilePlan) -> None:
         """Make ready for a plan, or continue it; ValueError if begun with another one."""
-        ...
 
     def is_finished(self, frame: dict[str, int], cell: Cell) -> bool:
         """Whether a cell of a frame is written."""
-        ...
 
     def write(
         self,
@@ -45,7 +36,6 @@ class Sink(Protocol):
         probabilities: NDArray[np.float32] | None,
     ) -> None:
         """Take the labels of a cell, and its probabilities ``(classes, *labels.shape)``."""
-        ...
 
 
 class MemorySink:
@@ -57,7 +47,7 @@ class MemorySink:
         Keep the probabilities of all classes at every pixel: 4 bytes for each.
     """
 
-    labels: Labels
+    labels: AnyArray
     probabilities: NDArray[np.float32] | None = None
 
     def __init__(self, *, keep_probabilities: bool = False) -> None:
