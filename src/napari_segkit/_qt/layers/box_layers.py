@@ -1,10 +1,11 @@
 """Bounding boxes of objects as a Shapes layer."""
 
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
-from napari.layers import Shapes
+from napari.components import ViewerModel
+from napari.layers import Labels, Shapes
 
 from napari_segkit.images.layer_metadata import LayerMetadata
 
@@ -15,13 +16,24 @@ from .unwrap_proxy import unwrapped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pandas import DataFrame
+
+    from napari_segkit.images.types import AnyArray
     from napari_segkit.instances.results import Objects
 
 LINES_PER_IMAGE = 400  # line width as a fraction of the image
 TEXT = {"string": "{class} {score:.2f}", "size": 9, "anchor": "upper_left"}
 
 
-def write_boxes(viewer: Any, layer: Any, objects: "Objects") -> Any:
+class BoxStyle(TypedDict):
+    """How boxes are drawn."""
+
+    edge_color: list[str] | str
+    edge_width: float
+    face_color: str
+
+
+def write_boxes(viewer: ViewerModel, layer: Labels, objects: "Objects") -> Shapes:
     """Draw the boxes of objects, coloured by class, in the last unchanged boxes layer or a new one.
 
     Boxes that were edited and layers that were renamed are left alone. In a stack, a box is in
@@ -33,7 +45,7 @@ def write_boxes(viewer: Any, layer: Any, objects: "Objects") -> Any:
     corners = [c for c, is_single in zip(objects.outlines(), single, strict=True) if is_single]
     table = table[single].reset_index(drop=True)
     colors = {c.name: c.color for c in objects.classes}
-    style: dict[str, Any] = {
+    style: BoxStyle = {
         "edge_color": [colors[name] for name in table["class"]] or "white",
         "edge_width": max(1.0, max(layer.data.shape[-2:]) / LINES_PER_IMAGE),
         "face_color": "transparent",
@@ -59,7 +71,7 @@ def write_boxes(viewer: Any, layer: Any, objects: "Objects") -> Any:
     return boxes
 
 
-def find_boxes(viewer: Any, layer: Any) -> Any:
+def find_boxes(viewer: ViewerModel, layer: Labels) -> Shapes | None:
     """The boxes drawn for a layer, unless they were edited or renamed since; else None."""
     for boxes in reversed(unwrapped(viewer).layers):
         metadata = LayerMetadata.of(boxes)
@@ -71,7 +83,7 @@ def find_boxes(viewer: Any, layer: Any) -> Any:
     return None
 
 
-def _features(layer: Any, objects: "Objects") -> Any:
+def _features(layer: Labels, objects: "Objects") -> "DataFrame":
     """The layer's features, with measurements, if they are still those of the objects."""
     features = layer.features
     ids = list(features.get("index", ()))
@@ -79,6 +91,6 @@ def _features(layer: Any, objects: "Objects") -> Any:
     return features if same else objects.table
 
 
-def _fingerprint(corners: "Sequence[Any]") -> str:
+def _fingerprint(corners: "Sequence[AnyArray]") -> str:
     flat = np.concatenate([np.empty(0), *(np.ravel(c) for c in corners)])
     return f"{len(corners)} {zlib.crc32(flat.data):08x}"

@@ -1,8 +1,10 @@
 """Axes, objects and probabilities of the layers of a viewer."""
 
-import weakref
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
 
+from napari.components import ViewerModel
+from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit.images.classes import ClassProbabilities
@@ -35,23 +37,23 @@ class LayerRegistry(QObject):
     objects_changed = Signal(object)
     probabilities_changed = Signal(object)
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
-        self._viewer = weakref.ref(unwrapped(viewer))
-        self._axes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
-        self._objects: weakref.WeakKeyDictionary[Any, Objects] = weakref.WeakKeyDictionary()
-        self._maps: weakref.WeakKeyDictionary[Any, ClassProbabilities] = weakref.WeakKeyDictionary()
+        self._viewer = ref(unwrapped(viewer))
+        self._axes: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
+        self._objects: WeakKeyDictionary[Layer, Objects] = WeakKeyDictionary()
+        self._maps: WeakKeyDictionary[Layer, ClassProbabilities] = WeakKeyDictionary()
 
     @property
     def viewer(self) -> Any:
         """The viewer, or None once it is closed and deleted."""
         return self._viewer()
 
-    def axes_of(self, image: Any) -> str | None:
+    def axes_of(self, image: Layer | None) -> str | None:
         """Axes of an image layer as set in the Train dock, or None."""
         return self._axes.get(image)
 
-    def set_axes(self, image: Any, axes: str | None) -> None:
+    def set_axes(self, image: Layer, axes: str | None) -> None:
         """Set the axes of an image layer; None removes them."""
         if axes == self._axes.get(image):
             return
@@ -60,7 +62,7 @@ class LayerRegistry(QObject):
             self._axes[image] = axes
         self.axes_changed.emit()
 
-    def objects_of(self, layer: Any) -> "Objects | None":
+    def objects_of(self, layer: Layer) -> "Objects | None":
         """The objects that a Labels layer shows.
 
         Parameters
@@ -76,12 +78,12 @@ class LayerRegistry(QObject):
         """
         return self._objects.get(unwrapped(layer))
 
-    def keep_objects(self, layer: Any, objects: "Objects") -> None:
+    def keep_objects(self, layer: Layer, objects: "Objects") -> None:
         """Store the objects that a layer shows, as long as the layer exists."""
         self._objects[unwrapped(layer)] = objects
         self.objects_changed.emit(layer)
 
-    def probabilities_of(self, layer: Any) -> ClassProbabilities | None:
+    def probabilities_of(self, layer: Layer) -> ClassProbabilities | None:
         """The probabilities of a prediction, if they were kept.
 
         Parameters
@@ -96,7 +98,7 @@ class LayerRegistry(QObject):
         """
         return self._maps.get(unwrapped(layer))
 
-    def keep_probabilities(self, layer: Any, maps: ClassProbabilities | None) -> None:
+    def keep_probabilities(self, layer: Layer, maps: ClassProbabilities | None) -> None:
         """Store the probabilities of a layer, as long as the layer exists; None removes them."""
         layer = unwrapped(layer)
         before = self._maps.pop(layer, None)

@@ -1,7 +1,7 @@
 """Image layers that show class probabilities."""
 
-from typing import Any
-
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
 from napari.utils.colormaps import Colormap
 
 from napari_segkit.images.classes import ClassProbabilities
@@ -13,7 +13,9 @@ from .unwrap_proxy import unwrapped
 KIND = "probability"
 
 
-def show_probabilities(viewer: Any, layer: Any, probabilities: ClassProbabilities) -> list[Any]:
+def show_probabilities(
+    viewer: ViewerModel, layer: Labels, probabilities: ClassProbabilities
+) -> list[Image]:
     """Add or update an Image layer per class, in its colour; return them in class order."""
     viewer, layers = unwrapped(viewer), find_probability_layers(viewer, str(layer.unique_id))
     for position, c in enumerate(probabilities.classes):
@@ -35,7 +37,7 @@ def show_probabilities(viewer: Any, layer: Any, probabilities: ClassProbabilitie
     return [layers[c.value] for c in probabilities.classes]
 
 
-def find_probability_layers(viewer: Any, source: str) -> dict[int, Any]:
+def find_probability_layers(viewer: ViewerModel, source: str) -> dict[int, Image]:
     """Layers of the probabilities of the prediction with this ``unique_id``, by class value."""
     layers = {}
     for layer in unwrapped(viewer).layers:

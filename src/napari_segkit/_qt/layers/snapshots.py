@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import numpy as np
+from napari.layers import Layer
 
 from napari_segkit.images.placement import shear_matrix
 from napari_segkit.images.types import AnyArray
@@ -30,11 +31,11 @@ class Snapshot:
     rgb: bool
     metadata: dict[str, Any]
     features: Any  # None but for Labels
-    colormap: Any
+    colormap: object
     unique_id: str  # of the layer, whatever its name
 
 
-def snapshot(layer: Any, *, pixels: bool = True) -> Snapshot:
+def snapshot(layer: "Layer | Snapshot", *, pixels: bool = True) -> Snapshot:
     """Copy a layer for a worker thread: pixels of Labels are copied, images share theirs."""
     layer = unwrapped(layer)
     if isinstance(layer, Snapshot):
@@ -67,7 +68,7 @@ class Placement(TypedDict):
     axis_labels: tuple[str, ...]
 
 
-def placement(layer: Any, keep: Sequence[int] | None = None) -> Placement:
+def placement(layer: Layer | Snapshot, keep: Sequence[int] | None = None) -> Placement:
     """Transform of a layer as keyword arguments, for the dimensions `keep` (None: all)."""
     layer = unwrapped(layer)
     dims = list(range(layer.ndim) if keep is None else keep)
@@ -84,6 +85,6 @@ def placement(layer: Any, keep: Sequence[int] | None = None) -> Placement:
     }
 
 
-def without_channels(layer: Any, axes: str) -> list[int]:
+def without_channels(layer: Layer | Snapshot, axes: str) -> list[int]:
     """The dimensions of an image layer but C."""
     return [i for i, axis in enumerate(axes[: layer.ndim]) if axis != "C"]

@@ -1,8 +1,11 @@
 """Access to viewers and layers behind napari's plugin proxies."""
 
-from typing import Any
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-def unwrapped(thing: Any) -> Any:
+def unwrapped(thing: T) -> T:
     """The viewer or layer itself, if this is a proxy of it."""
-    return getattr(thing, "__wrapped__", thing)
+    wrapped: T = getattr(thing, "__wrapped__", thing)
+    return wrapped

@@ -1,9 +1,9 @@
 """Panel that turns the objects of chosen classes into masks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from qtpy.QtCore import QSize, Qt, Signal
@@ -20,9 +20,12 @@ from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.label_result import LabelResult
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
+
     from napari_segkit._qt.session.session import Session
     from napari_segkit.instances.results import Objects
 
+LayerReference: TypeAlias = "Callable[[], Labels | None]"
 MERGED, SEPARATE = "one merged mask", "keep class values"
 MAX_ROWS = 5  # more rows scroll
 LIST_TIP = "<p>Classes present in the objects, each with its number of objects.</p>"
@@ -42,7 +45,7 @@ class ClassMasks(Widget):
     def __init__(self, session: "Session") -> None:
         super().__init__()
         self._session = session
-        self._layer: Any = None
+        self._layer: LayerReference | None = None
         self._background = LatestCall(self)
         self.list = _ClassList()
         self.mode = Choice([(SEPARATE, SEPARATE), (MERGED, MERGED)])
@@ -63,7 +66,7 @@ class ClassMasks(Widget):
         ticked = (item for item in self.list.entries() if item.checkState() == TICKED)
         return tuple(item.data(VALUE_ROLE) for item in ticked)
 
-    def set_objects(self, layer: Any, objects: "Objects | None") -> None:
+    def set_objects(self, layer: "LayerReference | None", objects: "Objects | None") -> None:
         """List the classes of these objects; ticks are kept, new classes are ticked."""
         unticked = {i.data(VALUE_ROLE) for i in self.list.entries()} - set(self.chosen)
         with signals_blocked(self.list):
@@ -78,9 +81,9 @@ class ClassMasks(Widget):
 
     def make_masks(self) -> None:
         """Make masks of the ticked classes in the background."""
-        layer = self._layer and self._layer()
-        objects = layer and self._session.objects_of(layer)
-        if objects and self.chosen:
+        layer = None if self._layer is None else self._layer()
+        objects = None if layer is None else self._session.objects_of(layer)
+        if layer is not None and objects is not None and self.chosen:
             as_one = self.mode.value == MERGED
             classes = mask_classes(objects, self.chosen, as_one=as_one)
             provenance, axes = LayerMetadata.of(layer).provenance, objects.image.label_axes

@@ -1,8 +1,7 @@
 """Buttons for the objects of a layer: boxes, measurements, features table."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
@@ -11,9 +10,15 @@ from napari_segkit._qt.layers.box_layers import write_boxes
 from napari_segkit._qt.session.background import LatestCall
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.layers import Labels
+    from pandas import DataFrame
+
     from napari_segkit._qt.session.session import Session
     from napari_segkit.instances.results import Objects
 
+Measured: TypeAlias = "tuple[Labels, Objects, DataFrame]"
 FEATURES_TABLE = "napari", "Features table widget"
 
 
@@ -22,7 +27,7 @@ class ObjectActions(QWidget):
 
     message = Signal(str)
 
-    def __init__(self, session: "Session", layer: Callable[[], Any]) -> None:
+    def __init__(self, session: "Session", layer: "Callable[[], Labels | None]") -> None:
         super().__init__()
         self.session, self._current_layer = session, layer
         self.boxes_button = QPushButton("Boxes")
@@ -62,15 +67,17 @@ class ObjectActions(QWidget):
         return None if layer is None else self.session.objects_of(layer)
 
     def draw_boxes(self) -> None:
-        if self.objects is None:
+        layer, objects = self._current_layer(), self.objects
+        if layer is None or objects is None:
             return
-        boxes = write_boxes(self.session.viewer, self._current_layer(), self.objects)
+        boxes = write_boxes(self.session.viewer, layer, objects)
         self.message.emit(f"{len(boxes.data):,} boxes written to the layer {boxes.name!r}.")
 
     def measure(self) -> None:
         """Measure the objects in the background."""
-        if self.objects is not None:
-            self._background.submit(partial(_measure, self._current_layer(), self.objects))
+        layer, objects = self._current_layer(), self.objects
+        if layer is not None and objects is not None:
+            self._background.submit(partial(_measure, layer, objects))
 
     def open_table(self) -> None:
         """Open the features table of napari below the canvas, for the layer."""
@@ -86,9 +93,9 @@ class ObjectActions(QWidget):
         dock.show()
         dock.raise_()
 
-    def _on_measured(self, result: Any) -> None:
+    def _on_measured(self, result: "Measured") -> None:
         layer, objects, table = result
-        if layer is not self._current_layer() or objects is not self.objects:
+        if layer != self._current_layer() or objects is not self.objects:
             return
         features = layer.features
         if list(features.get("index", ())) == list(table["index"]):
@@ -101,6 +108,6 @@ class ObjectActions(QWidget):
         self.message.emit(str(error) or type(error).__name__)
 
 
-def _measure(layer: Any, objects: "Objects") -> tuple[Any, "Objects", Any]:
+def _measure(layer: "Labels", objects: "Objects") -> "Measured":
     """Measure objects; slow if there are many."""
     return layer, objects, objects.measured()

@@ -3,7 +3,7 @@
 import weakref
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
@@ -25,6 +25,8 @@ from .object_actions import ObjectActions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari.layers import Labels
 
     from napari_segkit._qt.session.session import Session
     from napari_segkit.instances.results import Objects
@@ -49,8 +51,8 @@ class ObjectsPanel(QWidget):
         self.form = Form(ObjectConfig)
         self.buttons = ObjectActions(session, self.current_layer)
         self.masks = ClassMasks(session)
-        self._layer_ref: Callable[[], Any] = _no_reference
-        self._objects_ref: Callable[[], Any] = _no_reference
+        self._layer_ref: Callable[[], Labels | None] = _no_reference
+        self._objects_ref: Callable[[], Objects | None] = _no_reference
         self._requested = ObjectConfig()
         self._selector = LatestCall(self, wait_ms=DEBOUNCE_MS)
         self._lay_out()
@@ -58,11 +60,11 @@ class ObjectsPanel(QWidget):
         self._restore()
 
     @property
-    def layer(self) -> Any:
+    def layer(self) -> "Labels | None":
         """Labels layer of the last objects, if it still exists."""
         return self.current_layer()
 
-    def current_layer(self) -> Any:
+    def current_layer(self) -> "Labels | None":
         """Return `layer`; a method, so that it can be passed as a callable."""
         viewer, layer = self.session.viewer, self._layer_ref()
         return layer if viewer is not None and layer in viewer.layers else None
@@ -115,7 +117,7 @@ class ObjectsPanel(QWidget):
             self._follow(with_objects[-1])
         self._update_state()
 
-    def _follow(self, layer: Any) -> None:
+    def _follow(self, layer: "Labels") -> None:
         """Show this layer; thresholds edited since the prediction started are kept."""
         objects = self.session.objects_of(layer)
         if objects is None:
@@ -128,7 +130,7 @@ class ObjectsPanel(QWidget):
             self.changed.emit()
         self._update_state()
 
-    def _on_objects(self, layer: Any) -> None:
+    def _on_objects(self, layer: "Labels") -> None:
         if self._objects_ref() is not self.session.objects_of(layer):
             self._follow(layer)
             self._select()
@@ -162,8 +164,8 @@ class ObjectsPanel(QWidget):
             return
         boxes = find_boxes(self.session.viewer, layer)
         self._requested, self._objects_ref = objects.config, weakref.ref(objects)
-        if selection.is_new:
-            layer = writer.write(selection.result)
+        if selection.is_new and (new := writer.write(selection.result)) is not None:
+            layer = new
             self._layer_ref = weakref.ref(layer)
             self._update_state()
             self.written.emit(layer)
@@ -178,7 +180,7 @@ class ObjectsPanel(QWidget):
     def _on_error(self, error: Exception) -> None:
         self.message.emit(str(error) or type(error).__name__)
 
-    def _on_masks(self, layer: Any) -> None:
+    def _on_masks(self, layer: "Labels") -> None:
         self.message.emit(f"Written to the layer {layer.name!r}.")
         self.written.emit(layer)
 

@@ -1,6 +1,6 @@
 """Dock that predicts an image with the model of the session."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 
@@ -21,6 +21,9 @@ from .probabilities_row import ProbabilitiesRow
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Labels
+
+    from napari_segkit.steps import Step
 
 
 IMAGE_TIP = "<p>Image layer to predict.</p>"
@@ -134,10 +137,10 @@ class PredictDock(Dock):
             self._model_settings = segmenter.refine
             self.refine.value = self._model_settings
 
-    def _on_step(self, step: Any) -> None:
+    def _on_step(self, step: "Step") -> None:
         self.bar.show_status(f"Tile {step.done} of {step.total}")
 
-    def _on_written(self, layer: Any) -> None:
+    def _on_written(self, layer: "Labels") -> None:
         self.bar.show_status(f"Written to the layer {layer.name!r}.")
         self.written.emit(layer)
 

@@ -1,7 +1,7 @@
 """Row that keeps the probabilities of a prediction and shows them as layers."""
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox
 from qtpy.compat import isalive
@@ -12,6 +12,8 @@ from napari_segkit._qt.layers.probability_layers import show_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari.layers import Labels
 
     from napari_segkit._qt.session.session import Session
 
@@ -30,7 +32,7 @@ class ProbabilitiesRow(QWidget):
     def __init__(self, session: "Session") -> None:
         super().__init__()
         self._session = session
-        self._layer: Callable[[], Any] = lambda: None
+        self._layer: Callable[[], Labels | None] = lambda: None
         self.keep = CheckBox(text="Keep probabilities", tooltip=KEEP_TIP)
         self.button = QPushButton("Show as layers")
         self.button.setToolTip(SHOW_TIP)
@@ -51,7 +53,7 @@ class ProbabilitiesRow(QWidget):
             layers = show_probabilities(self._session.viewer, layer, maps)
             self.message.emit(f"{len(layers)} probability layers written.")
 
-    def _on_probabilities(self, layer: Any) -> None:
+    def _on_probabilities(self, layer: "Labels") -> None:
         self._layer = weakref.ref(layer)
         self._update_state()
 

@@ -1,7 +1,7 @@
 """Button that stores the refinement settings with the model."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
@@ -13,6 +13,7 @@ from napari_segkit.config import RefineConfig
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
+    from napari_segkit.segmenter import Segmenter
 
 STORE_TIP = (
     "<p>Use these refinement settings for every prediction of the current model. They are saved in "
@@ -64,7 +65,7 @@ class KeepSettingsButton(QWidget):
         self.button.setEnabled(usable and free and self._valid)
         self.button.setToolTip(STORE_TIP if usable else NO_MODEL)
 
-    def _on_stored(self, _: Any) -> None:
+    def _on_stored(self, _: object) -> None:
         self.status.setText(STORED)
 
     def _on_error(self, error: Exception) -> None:
@@ -72,5 +73,5 @@ class KeepSettingsButton(QWidget):
         self._session.mark_error_shown(self)
 
 
-def _store_settings(segmenter: Any, settings: RefineConfig) -> None:
+def _store_settings(segmenter: "Segmenter", settings: RefineConfig) -> None:
     segmenter.refine = settings

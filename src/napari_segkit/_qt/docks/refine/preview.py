@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import CheckBox
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_segkit._qt.layers.layer_classes import set_class_colors
@@ -64,7 +66,7 @@ class Preview(QObject):
         self._shown: PreviewInput | None = None
         self._requested: PreviewInput | None = None
         self._hidden_labels: Labels | None = None
-        self._filled: tuple[Any, ...] | None = None
+        self._filled: tuple[int | slice, ...] | None = None
         self._intensities: MeasuredIntensities | None = None
         self._watched_image: Image | None = None
         self._latest = LatestCall(self)
@@ -105,7 +107,7 @@ class Preview(QObject):
         for emitter in (camera.center, camera.zoom, dims.current_step, dims.order, dims.ndisplay):
             emitter.connect(self._on_view)
 
-    def _on_view(self, event: Any = None) -> None:
+    def _on_view(self, event: object = None) -> None:
         self.update()
 
     def _watch_image(self, image: Image | None) -> None:
@@ -118,7 +120,7 @@ class Preview(QObject):
         if image is not None:
             image.events.data.connect(self._on_pixels)
 
-    def _on_pixels(self, event: Any = None) -> None:
+    def _on_pixels(self, event: object = None) -> None:
         if isalive(self):
             self._discard()
             self.update()
@@ -224,13 +226,13 @@ class PreviewPanel(QWidget):
         """Switch the preview off."""
         self.checkbox.value = False
 
-    def hideEvent(self, event: Any) -> None:
+    def hideEvent(self, event: QHideEvent) -> None:
         """Hide the preview with the dock."""
         super().hideEvent(event)
         if not event.spontaneous():  # keep it if the window is minimised
             self.preview.end()
 
-    def showEvent(self, event: Any) -> None:
+    def showEvent(self, event: QShowEvent) -> None:
         """Show the preview again if it is switched on."""
         super().showEvent(event)
         if self.checkbox.value and not self.preview.is_on:
@@ -244,7 +246,9 @@ class PreviewPanel(QWidget):
             self.note.setText("")
 
 
-def _add_preview_layer(viewer: Any, requested: PreviewInput, dtype: "np.dtype[Any]") -> Labels:
+def _add_preview_layer(
+    viewer: ViewerModel, requested: PreviewInput, dtype: "np.dtype[Any]"
+) -> Labels:
     """Add an empty Labels layer aligned with the source; the layer selection is kept."""
     viewer, layer, source = unwrapped(viewer), requested.layer, requested.request.source
     leading = layer.ndim - len(source.shape)

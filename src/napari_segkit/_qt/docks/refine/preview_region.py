@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_segkit._qt.layers.canvas_coordinates import canvas_to_data
 from napari_segkit.images.axes_image import SPATIAL, full_resolution
+from napari_segkit.images.types import AnyArray, LazyArray
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari_segkit.images.axes_image import AxesImage
     from napari_segkit.images.intensity import Statistics
+    from napari_segkit.instances.candidates import SoftMasks
     from napari_segkit.jobs.refine import RefineRequest
 
 MAX_PIXELS = 2**20
@@ -37,7 +38,7 @@ class ViewRegion:
 class MeasuredIntensities:
     """Intensity statistics of an entire image, and the input they were measured from."""
 
-    pixels: Any
+    pixels: LazyArray
     axes_and_ndim: tuple[str, int]
     statistics: "Statistics"
 
@@ -46,8 +47,8 @@ class MeasuredIntensities:
 class PreviewResult:
     """Refined labels, and the index of their region in the layer."""
 
-    index: tuple[Any, ...]
-    labels: NDArray[Any]
+    index: tuple[int | slice, ...]
+    labels: AnyArray
     intensities: MeasuredIntensities | None
     text: str
 
@@ -88,7 +89,8 @@ def refine_view(
     leave_a_core()
     intensities = _measure_intensities(request, image, len(view.region), intensities)
     refine = _refine_classes if request.source.objects is None else _refine_objects
-    labels, region, text = refine(request, image, view, intensities and intensities.statistics)
+    statistics = None if intensities is None else intensities.statistics
+    labels, region, text = refine(request, image, view, statistics)
     return PreviewResult(
         image.array_index(view.frame, region, image.label_axes), labels, intensities, text
     )
@@ -109,8 +111,8 @@ def _measure_intensities(
 
 
 def _refine_classes(
-    request: "RefineRequest", image: "AxesImage", view: ViewRegion, statistics: Any
-) -> tuple[NDArray[Any], tuple[slice, ...], str]:
+    request: "RefineRequest", image: "AxesImage", view: ViewRegion, statistics: "Statistics | None"
+) -> tuple[AnyArray, tuple[slice, ...], str]:
     from napari_segkit.refinement.preview_region import limit_to_tiles, refine_region
     from napari_segkit.refinement.probability_maps import ProbabilityMaps
     from napari_segkit.refinement.smoothing_method import smoothing_method
@@ -133,14 +135,16 @@ def _refine_classes(
 
 
 def _refine_objects(
-    request: "RefineRequest", image: "AxesImage", view: ViewRegion, statistics: Any
-) -> tuple[NDArray[Any], tuple[slice, ...], str]:
+    request: "RefineRequest", image: "AxesImage", view: ViewRegion, statistics: "Statistics | None"
+) -> tuple[AnyArray, tuple[slice, ...], str]:
     """Smooth the visible objects with the highest scores; ids and colours are kept."""
-    from napari_segkit.instances.candidates import render_labels
+    from napari_segkit.instances.candidates import MaskCandidates, render_labels
     from napari_segkit.refinement.instances import smooth_objects
     from napari_segkit.steps import drain
 
-    objects: Any = request.source.objects
+    objects = request.source.objects
+    assert objects is not None
+    assert isinstance(objects.candidates, MaskCandidates)
     if objects.image.orientation != image.orientation:
         raise ValueError(
             "The image has another orientation than the objects: choose the image that they were "
@@ -168,14 +172,16 @@ def _refine_objects(
     return _restore_ids(rendered, before), view.region, text
 
 
-def _visible_candidates(candidates: Any, region: Sequence[slice], score: float) -> Any:
+def _visible_candidates(
+    candidates: "SoftMasks", region: Sequence[slice], score: float
+) -> "SoftMasks":
     (top, bottom), (left, right) = ((along.start, along.stop) for along in region)
     x0, y0, x1, y1 = candidates.boxes.T
     inside = (x1 > left) & (x0 < right) & (y1 > top) & (y0 < bottom)
     return candidates.take(np.flatnonzero(inside & (candidates.scores >= score))[:MAX_OBJECTS])
 
 
-def _restore_ids(rendered: NDArray[Any], before: NDArray[Any]) -> NDArray[Any]:
+def _restore_ids(rendered: AnyArray, before: AnyArray) -> AnyArray:
     """Give each object the id that most of its pixels had before."""
     ids = np.zeros(int(rendered.max()) + 1, np.int32)
     for new in range(1, len(ids)):
@@ -185,7 +191,7 @@ def _restore_ids(rendered: NDArray[Any], before: NDArray[Any]) -> NDArray[Any]:
     return ids[rendered]
 
 
-def _to_image_axes(labels: NDArray[Any], axes: str) -> NDArray[Any]:
+def _to_image_axes(labels: AnyArray, axes: str) -> AnyArray:
     """Transpose labels from (Y, X) or (Z, Y, X) to the axes order of the image."""
     along = SPATIAL[-labels.ndim :]
     labels = labels.squeeze(tuple(i for i, a in enumerate(along) if a not in axes))
@@ -214,7 +220,7 @@ def limit_size(
     return middle, [int(m) for m in margin]
 
 
-def _downsampling(layer: "Layer") -> NDArray[Any]:
+def _downsampling(layer: "Layer") -> AnyArray:
     """Downsampling factors of the displayed level, per dimension."""
     if not layer.multiscale:
         return np.ones(layer.ndim)

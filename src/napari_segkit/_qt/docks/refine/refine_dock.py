@@ -1,6 +1,6 @@
 """Dock that refines probabilities, objects and labels."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 
@@ -22,6 +22,8 @@ from .refine_truth import RefineTruth
 if TYPE_CHECKING:
     import napari
     from napari.layers import Labels, Layer
+
+    from napari_segkit.steps import Step
 
 REFINE_TIP = (
     "<p>Refine the labels and write the result to a new Labels layer. Press again to stop.</p>"
@@ -155,7 +157,7 @@ class RefineDock(Dock):
         self.state.request()
         self.preview.update_preview()
 
-    def _on_step(self, step: Any) -> None:
+    def _on_step(self, step: "Step") -> None:
         self.bar.show_status(f"Block {step.done} of {step.total}")
 
     def _on_written(self, layer: "Labels") -> None:
