@@ -101,6 +101,7 @@ class Checked:
             field.check(getattr(self, name))
 
 
+@cache
 def config_fields(cls: type[Checked]) -> dict[str, ConfigField]:
     """The parameters of a configuration class by name, in order."""
     hints = get_type_hints(cls, include_extras=True)

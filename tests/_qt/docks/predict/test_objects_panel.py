@@ -145,8 +145,8 @@ def test_panel_is_shown_for_models_that_give_objects(dock, trained, monkeypatch)
     assert form.mask_threshold.enabled
     assert "Not trained yet." in summary(dock.session.segmenter)
     dock.session.segmenter = trained
-    monkeypatch.setattr(form, "value", raise_invalid)
-    form.changed.emit()
+    monkeypatch.setattr(form, "asdict", raise_invalid)
+    form.changed.emit(form)
     assert dock.bar.hint.text() == "Max size is less than min_size."
     dock.session.segmenter = Segmenter(ModelSpec("unet"))
     assert not dock.group.isVisibleTo(dock)

@@ -148,12 +148,16 @@ def test_layers_with_different_transforms_cannot_be_painted(painting, dock, view
 
 
 def test_class_choice_and_selected_label_stay_in_sync(painting, dock):
-    texts = [dock.paint.classes.itemText(i) for i in range(dock.paint.classes.count())]
-    assert texts == ["0  erase", "1  object", "2  background"]
-    dock.paint.classes.setCurrentIndex(2)
+    box = dock.paint.classes.native
+    assert [box.itemText(i) for i in range(box.count())] == [
+        "0  erase",
+        "1  object",
+        "2  background",
+    ]
+    box.setCurrentIndex(2)
     assert painting.selected_label == 2
     painting.selected_label = 1
-    assert dock.paint.classes.currentData() == 1
+    assert dock.paint.classes.value == 1
 
 
 ENDS = {
