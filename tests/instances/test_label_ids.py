@@ -161,3 +161,13 @@ def test_missing_values_in_the_table_are_no_class_names():
         "background",
         "a",
     ]
+
+
+@pytest.mark.parametrize("highest", [9, 2**40])
+@pytest.mark.parametrize("dtype", [">i8", np.uint64])
+def test_ids_of_any_size_and_byte_order_are_renumbered_without_being_changed(highest, dtype):
+    values = np.array([[0, 3, 3], [highest, 0, 7]], dtype)
+    values.flags.writeable = False
+    ids, of_value = instance_ids(values, labels_are="objects")
+    np.testing.assert_array_equal(ids, [[0, 1, 1], [3, 0, 2]])
+    np.testing.assert_array_equal(of_value, [3, 7, highest])
