@@ -1,10 +1,12 @@
 """A training can be broken off, saved and resumed bit for bit, and takes commands."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
@@ -78,7 +80,7 @@ def test_a_resumed_training_keeps_the_best_weights(scene, tmp_path):
 def test_the_pixel_classifier_starts_anew(scene, tmp_path):
     whole = Segmenter(ModelSpec("pixels"), device="cpu").fit(*scene, CONFIG)
     steps = Segmenter(ModelSpec("pixels"), device="cpu").train_epochs(*scene, CONFIG)
-    assert isinstance(steps.send(None), object)
+    next(steps)
     steps.send(Checkpoint(tmp_path / "a.state"))
     resumed = Segmenter(ModelSpec("pixels"), device="cpu")
     resumed.fit(*scene, CONFIG, resume=tmp_path / "a.state")
@@ -131,6 +133,28 @@ def test_a_file_that_is_no_state_is_refused(write, saved, scene, tmp_path):
     write(saved, tmp_path / "b.state")
     with pytest.raises(ValueError, match=r"b\.state is not a complete training state"):
         Segmenter(SMALL, device="cpu").fit(*scene, CONFIG, resume=tmp_path / "b.state")
+
+
+def test_a_changed_file_is_refused(saved, scene, tmp_path):
+    with safe_open(saved, framework="pt") as file:
+        header = json.loads(file.metadata()["segkit-training"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    del header["history"]
+    save_file(tensors, tmp_path / "b.state", {"segkit-training": json.dumps(header)})
+    with pytest.raises(ValueError, match=r"b\.state is a damaged training state \('history'\)"):
+        Segmenter(SMALL, device="cpu").fit(*scene, CONFIG, resume=tmp_path / "b.state")
+
+
+def test_a_complete_training_resumed_is_complete(scene, tmp_path):
+    segmenter, resumed = Segmenter(SMALL, device="cpu"), Segmenter(SMALL, device="cpu")
+    steps = segmenter.train_epochs(*scene, CONFIG)
+    for _ in range(6):
+        next(steps)
+    with pytest.raises(StopIteration):
+        steps.send(Checkpoint(tmp_path / "a.state"))
+    resumed.fit(*scene, CONFIG, resume=tmp_path / "a.state")
+    assert resumed.history == segmenter.history
+    assert same_weights(resumed, segmenter)
 
 
 def test_a_model_file_is_no_state_and_a_state_no_model_file(saved, scene, tmp_path):

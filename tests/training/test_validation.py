@@ -30,7 +30,9 @@ def trainer(scene, validate, spec=SMALL, config=CONFIG):
     image, labels = scene
     labelled = LabelledImages([(AxesImage(image, "YX"), labels)], CLASSES)
     data = prepare_data(spec, config, labelled)
-    return trainer_of(spec)(TrainingSetup(resolve(spec), data, config, torch.device("cpu"), validate))
+    return trainer_of(spec)(
+        TrainingSetup(resolve(spec), data, config, torch.device("cpu"), validate)
+    )
 
 
 def test_the_weights_of_the_best_epoch_are_the_result(scene):

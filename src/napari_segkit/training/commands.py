@@ -25,6 +25,3 @@ class Checkpoint:
 @dataclass(frozen=True)
 class Snapshot:
     """Copy the model as it is now; the next event is a `SnapshotStep` with it."""
-
-
-Command = Finish | Checkpoint | Snapshot

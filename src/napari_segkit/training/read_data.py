@@ -1,6 +1,7 @@
 """Read the images and labels that `Segmenter.fit` is given."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
@@ -62,7 +63,7 @@ def read_training_data(
     if validation is None:
         return read
     held_out = _read_validation(spec, config, read, ndim, validation, axes, spacing)
-    return LabelledImages(read.pairs, classes, class_of, held_out)
+    return replace(read, validation=held_out)
 
 
 def _as_images(
