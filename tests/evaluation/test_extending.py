@@ -7,56 +7,68 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 from sklearn.metrics import cohen_kappa_score
 
 from napari_segkit.evaluation import confusion, slab_reader
-from napari_segkit.evaluation.confusion import predicted_pixels, ratio, true_positives, truth_pixels
-from napari_segkit.evaluation.metric import ImageInfo, Metric
+from napari_segkit.evaluation.confusion import (
+    Counts,
+    Floats,
+    predicted_pixels,
+    ratio,
+    true_positives,
+    truth_pixels,
+)
+from napari_segkit.evaluation.metric import ImageInfo, Index, Metric
 from napari_segkit.evaluation.report import KINDS, evaluate
+from napari_segkit.images.types import Labels
 
 
-def specificity(counts):
+def specificity(counts: Counts) -> Floats:
     """Specificity, TN / (TN + FP), of each class; nan where there is no other pixel."""
     others = counts.sum() - truth_pixels(counts)
     wrong = predicted_pixels(counts) - true_positives(counts)
     return ratio(others - wrong, others)
 
 
-def kappa(counts):
+def kappa(counts: Counts) -> float:
     """Cohen's kappa of all pixels; nan where chance alone explains everything."""
     total = counts.sum()
-    by_chance = (truth_pixels(counts) * predicted_pixels(counts)).sum() / total
+    by_chance = (truth_pixels(counts) * (predicted_pixels(counts) / max(total, 1))).sum()
     return float(ratio(true_positives(counts).sum() - by_chance, total - by_chance))
 
 
-class BoundaryPixels(Metric):
+class BoundaryRecall(Metric):
     """Fraction of the truth's boundary pixels that are boundary in the prediction, too."""
 
     halo = 1
 
-    def __init__(self, image):
+    def __init__(self, image: ImageInfo) -> None:
         self.unlabelled = image.unlabelled
         self.shared = self.total = 0
 
-    def update(self, prediction, truth, core):
-        counted = truth[core] != self.unlabelled
-        true, predicted = (boundary(labels)[core] & counted for labels in (truth, prediction))
-        self.shared += np.count_nonzero(true & predicted)
-        self.total += np.count_nonzero(true)
+    def update(self, prediction: Labels, truth: Labels, core: Index) -> None:
+        true, predicted = (_boundary(labels)[core] for labels in (truth, prediction))
+        true = true & (truth[core] != self.unlabelled)
+        self.shared += int(np.count_nonzero(true & predicted))
+        self.total += int(np.count_nonzero(true))
 
-    def __add__(self, other):
-        pooled = BoundaryPixels(ImageInfo(unlabelled=self.unlabelled))
+    def __add__(self, other: "BoundaryRecall") -> "BoundaryRecall":
+        pooled = BoundaryRecall(ImageInfo(unlabelled=self.unlabelled))
         pooled.shared, pooled.total = self.shared + other.shared, self.total + other.total
         return pooled
 
-    def compute(self):
+    def compute(self) -> dict[str, float]:
         return {"boundary_recall": float(ratio(self.shared, self.total))}
 
 
-def boundary(labels):
-    """Pixels whose neighbours are not all of the same label, or that are at the image's edge."""
-    return ~sum(binary_erosion(labels == value) for value in np.unique(labels)).astype(bool)
+def _boundary(labels: Labels) -> NDArray[np.bool_]:
+    """Pixels with a neighbour of another label, or at the end of the image."""
+    interior = np.zeros(labels.shape, bool)
+    for value in np.unique(labels):
+        interior |= binary_erosion(labels == value)
+    return ~interior
 
 
 @pytest.fixture
@@ -68,7 +80,7 @@ def new_ratios(monkeypatch):
 @pytest.fixture
 def new_metric(monkeypatch):
     for name, kind in KINDS.items():
-        monkeypatch.setitem(KINDS, name, replace(kind, more=(BoundaryPixels,)))
+        monkeypatch.setitem(KINDS, name, replace(kind, more=(BoundaryRecall,)))
 
 
 def pair(seed=0, shape=(21, 17)):
@@ -102,14 +114,14 @@ def test_a_metric_with_a_neighbourhood_is_the_same_slab_by_slab(rows, seed, chun
     lazy = [da.from_array(a, (chunk, 4)) for a in arrays]
     with pytest.MonkeyPatch.context() as patch:
         for kind, labels_are in (("semantic", "classes"), ("instance", "objects")):
-            patch.setitem(KINDS, kind, replace(KINDS[kind], more=(BoundaryPixels,)))
+            patch.setitem(KINDS, kind, replace(KINDS[kind], more=(BoundaryRecall,)))
             options = {"kind": kind, "labels_are": labels_are}
             whole = evaluate(*arrays, **options)
             patch.setattr(slab_reader, "SLAB_PIXELS", rows * arrays[0].shape[1])
             for pixels in (arrays, lazy):
                 assert str(evaluate(*pixels, **options).metrics) == str(whole.metrics)
             patch.undo()
-            true, predicted = (boundary(a) for a in arrays[::-1])
+            true, predicted = (_boundary(a) for a in arrays[::-1])
             expected = np.count_nonzero(true & predicted) / np.count_nonzero(true)
             assert whole.metrics["boundary_recall"] == pytest.approx(expected)
 
@@ -120,7 +132,7 @@ def test_a_new_metric_is_pooled_and_in_the_table_of_its_kind(new_metric, kind):
     options = {"kind": kind, "labels_are": "classes" if kind == "semantic" else "objects"}
     one, other = evaluate(*first, **options), evaluate(*second, **options)
     pooled = one + other
-    boundaries = [[boundary(a) for a in arrays] for arrays in (first, second)]
+    boundaries = [[_boundary(a) for a in arrays] for arrays in (first, second)]
     shared = sum(np.count_nonzero(p & t) for p, t in boundaries)
     expected = shared / sum(np.count_nonzero(t) for _, t in boundaries)
     assert pooled.metrics["boundary_recall"] == pytest.approx(expected)
