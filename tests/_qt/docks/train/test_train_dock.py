@@ -9,7 +9,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.docks.train import label_stats_box
 from napari_segkit._qt.docks.train.loss_curve import LossCurve
 from napari_segkit._qt.docks.train.train_dock import TrainDock
-from napari_segkit._qt.session import session as session_module
+from napari_segkit._qt.session import runner
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit.config import FeatureConfig
 from napari_segkit.steps import Step
@@ -388,13 +388,13 @@ def test_moving_to_another_slice_counts_nothing(viewer, opened, qtbot):
 def test_a_click_while_training_starts_is_ignored(dock, qtbot, monkeypatch):
     dock.set_config(QUICK)
     counted(qtbot, dock)
-    made = session_module.Progress
+    made = runner.Progress
 
     def impatient(*args):
         dock.bar.button.click()
         return made(*args)
 
-    monkeypatch.setattr(session_module, "Progress", impatient)
+    monkeypatch.setattr(runner, "Progress", impatient)
     with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
         dock.bar.button.click()
     assert len(dock.session.segmenter.history) == 3
