@@ -12,7 +12,7 @@ from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.types import ImageSource, LazyArray
 from napari_segkit.refinement.preview_region import refine_region
 from napari_segkit.refinement.probability_maps import as_probability_maps
-from napari_segkit.refinement.smoothing_method import smoothing_method
+from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.steps import Step, drain
 
 from .labelled_windows import LabelledTruth, Window

@@ -17,7 +17,7 @@ from napari_segkit.images.intensity import (
     require_finite,
     require_finite_image,
 )
-from napari_segkit.refinement.smoothing_method import smoothing_method
+from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.tiling import (
     Cell,
     Grid,

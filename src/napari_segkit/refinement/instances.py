@@ -15,8 +15,8 @@ from napari_segkit.steps import Step
 
 from .blocks import Region, add_margin
 from .probability_maps import ProbabilityMaps
-from .smooth import smooth_frame
-from .smoothing_method import SmoothingConfig, SmoothingMethod, smoothing_method
+from .smooth import smooth_frame, smoothing_method
+from .smoothing_method import SmoothingConfig, SmoothingMethod
 
 MIN_PROBABILITY = 1e-6  # below it, a class has no meaningful distribution over levels
 

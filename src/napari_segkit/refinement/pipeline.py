@@ -16,8 +16,7 @@ from napari_segkit.steps import Step, drain, map_steps
 
 from .blocks import Region
 from .probability_maps import ProbabilityMaps, as_probability_maps
-from .smooth import smooth_frame
-from .smoothing_method import smoothing_method
+from .smooth import smooth_frame, smoothing_method
 
 
 def refine(

@@ -9,7 +9,7 @@ from napari_segkit.steps import drain
 from .blocks import Region, add_margin, relative_to
 from .pipeline import refine_frame
 from .probability_maps import ProbabilityMaps
-from .smoothing_method import smoothing_method
+from .smooth import smoothing_method
 
 
 def refine_region(

@@ -5,14 +5,14 @@ from collections.abc import Generator, Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segkit.config import CRFConfig
+from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.types import ImageSource, LazyArray
+from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
 from napari_segkit.steps import Step, drain
 
 from .blocks import Region, add_margin
 from .probability_maps import ProbabilityMaps, as_probability_maps
-from .smoothing_method import SmoothingConfig, SmoothingMethod, smoothing_method
+from .smoothing_method import SmoothingConfig, SmoothingMethod
 
 
 def smooth(
@@ -104,6 +104,32 @@ def smooth_blocks(
             done += 1
             yield Step(done, total)
     return smoothed
+
+
+def smoothing_method(
+    config: SmoothingConfig | None,
+    spacing: Sequence[float],
+    compatibility: AnyArray | None = None,
+) -> SmoothingMethod:
+    """The method of a configuration; ValueError if it cannot smooth such images (2D only, say).
+
+    `compatibility` is that of `smooth`.
+    """
+    if isinstance(config, CRFConfig):
+        from .crf.mean_field import CRF
+
+        return CRF(config, spacing, compatibility)
+    if compatibility is not None:
+        raise ValueError("compatibility is for a CRFConfig only: leave it out, or choose a CRF.")
+    if isinstance(config, MRFConfig):
+        from .mrf import MRF
+
+        return MRF(config, spacing)
+    if isinstance(config, SuperpixelConfig):
+        from .superpixels.voting import SuperpixelVoting
+
+        return SuperpixelVoting(config, spacing)
+    return SmoothingMethod(spacing)
 
 
 def smooth_frame(

@@ -1,4 +1,4 @@
-"""How blocks of an image are smoothed, and which method a configuration stands for."""
+"""The contract of a smoothing method: how blocks of an image are smoothed."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
-from napari_segkit.images.types import AnyArray
 
 from .blocks import Region, split_into_blocks
 
@@ -22,7 +21,7 @@ BlockSmoother = Callable[[Floats, Floats | None, Sequence[int]], Floats]
 class SmoothingMethod:
     """A method with its settings, for one pixel size; this one leaves probabilities as they are.
 
-    To add a method, write a subclass, its configuration, and a line in `smoothing_method`.
+    To add a method, write a subclass, its configuration, and a line in `smooth.smoothing_method`.
 
     Parameters
     ----------
@@ -52,29 +51,3 @@ class SmoothingMethod:
         `components` ``(features, C)`` project an image of many channels onto a few.
         """
         return lambda probabilities, intensities, start: probabilities
-
-
-def smoothing_method(
-    config: SmoothingConfig | None,
-    spacing: Sequence[float],
-    compatibility: AnyArray | None = None,
-) -> SmoothingMethod:
-    """The method of a configuration; ValueError if it cannot smooth such images (2D only, say).
-
-    `compatibility` is that of `smooth`.
-    """
-    if isinstance(config, CRFConfig):
-        from .crf.mean_field import CRF
-
-        return CRF(config, spacing, compatibility)
-    if compatibility is not None:
-        raise ValueError("compatibility is for a CRFConfig only: leave it out, or choose a CRF.")
-    if isinstance(config, MRFConfig):
-        from .mrf import MRF
-
-        return MRF(config, spacing)
-    if isinstance(config, SuperpixelConfig):
-        from .superpixels.voting import SuperpixelVoting
-
-        return SuperpixelVoting(config, spacing)
-    return SmoothingMethod(spacing)

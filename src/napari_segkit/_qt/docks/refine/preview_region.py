@@ -115,7 +115,7 @@ def _refine_classes(
 ) -> tuple[AnyArray, tuple[slice, ...], str]:
     from napari_segkit.refinement.preview_region import limit_to_tiles, refine_region
     from napari_segkit.refinement.probability_maps import ProbabilityMaps
-    from napari_segkit.refinement.smoothing_method import smoothing_method
+    from napari_segkit.refinement.smooth import smoothing_method
 
     maps = ProbabilityMaps(request.source.probabilities(), image, statistics)
     region, margin = limit_size(
