@@ -43,7 +43,7 @@ IMAGE, TRUTH, ROUGH = scene()
 
 
 def request(config=MRF, **options):
-    source = RefineSource("rough", "labels", labels=ROUGH)
+    source = RefineSource("rough", labels=ROUGH)
     return RefineRequest(source, AxesImage(IMAGE, "YX"), config, **options)
 
 
@@ -72,9 +72,7 @@ def test_labels_are_refined_and_compared_with_a_truth():
 def test_stored_probabilities_are_refined():
     probabilities, _ = soft_labels(ROUGH)
     stored = ClassProbabilities(probabilities, CLASSES, "YX")
-    source = RefineSource(
-        "maps", "probabilities", stored, classes=CLASSES, provenance={"refined": {"start": "x"}}
-    )
+    source = RefineSource("maps", stored, classes=CLASSES, provenance={"refined": {"start": "x"}})
     result = drain(refine_job(RefineRequest(source, None, MRF)).steps)
     np.testing.assert_array_equal(result.labels, refine(probabilities, None, MRF, values=(1, 2)))
     assert result.provenance["refined"]["before"] == {"start": "x"}

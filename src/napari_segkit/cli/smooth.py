@@ -80,7 +80,7 @@ def _smooth_file(args: Namespace, source: Path, image_file: Path, target: Path) 
     output = OutputOptions(probabilities=args.probabilities, overwrite=args.overwrite)
     output.check_labels(target, image, max(c.value for c in classes))
     probabilities = ClassProbabilities(maps, classes, image.label_axes)
-    refined = RefineSource(source.name, "probabilities", probabilities, classes=classes)
+    refined = RefineSource(source.name, probabilities, classes=classes)
     request = RefineRequest(
         refined, image, config, device=args.device, probabilities=args.probabilities
     )

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RefineSource:
-    """What is refined: stored probabilities, the masks of objects, or labels."""
+    """What is refined: one of stored probabilities, the masks of objects, and labels."""
 
     name: str
-    start: str  # "probabilities", "objects" or "labels": which of the next three is set
     stored: ClassProbabilities | None = None
     objects: "Objects | None" = None
     labels: ImageSource | None = None
@@ -33,6 +32,13 @@ class RefineSource:
     classes: tuple[LabelClass, ...] = ()  # of labels: complete after `with_classes`
     scale: Sequence[float] = ()  # along each axis, for a refinement without an image
     provenance: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def start(self) -> str:
+        """Return "objects", "labels" or "probabilities"."""
+        if self.objects is not None:
+            return "objects"
+        return "probabilities" if self.labels is None else "labels"
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -65,7 +65,7 @@ def refine_source(
         choices = " or ".join(map(repr, available))
         raise ValueError(f"{layer.name} cannot be refined from {start!r}: choose {choices}.")
     metadata = LayerMetadata.of(layer)
-    source = RefineSource(layer.name, start, provenance=metadata.provenance)
+    source = RefineSource(layer.name, provenance=metadata.provenance)
     if start == "labels":
         options = soft_labels or SoftLabelConfig()
         labels = snapshot(layer, pixels=copied)

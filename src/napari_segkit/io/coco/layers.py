@@ -6,21 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from napari_segkit.images.classes import LabelClass, default_color
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.images.types import LayerData, LayerOptions
 from napari_segkit.io.filenames import AnyPath, as_paths, stem
 from napari_segkit.io.read_errors import explain_read_errors
 
 from .panoptic_files import read_segments
 
-LayerData = tuple[NDArray[Any], dict[str, Any], str]
-
 MAX_LAYERS = 50  # opened at once
 
 
-def get_reader(path: AnyPath | Sequence[AnyPath]) -> Callable[[Any], list[LayerData]] | None:
+def get_reader(path: AnyPath | Sequence[AnyPath]) -> Callable[[object], list[LayerData]] | None:
     """Reader for napari of COCO panoptic JSON files; None if one of the paths is another file."""
     files = as_paths(path)
     loaded = [(file, content) for file in files if (content := _load_json(file)) is not None]
@@ -71,7 +68,7 @@ def _layer(picture: Path, content: Any, file: Path) -> LayerData:
     labels, table = read_segments(picture, content, file)
     if table["score"].isna().all():
         table = table.drop(columns="score")
-    meta: dict[str, Any] = {"name": stem(picture), "features": table}
+    meta: LayerOptions = {"name": stem(picture), "features": table}
     info = content.get("info")
     provenance = info.get("provenance") if isinstance(info, dict) else None
     if provenance:

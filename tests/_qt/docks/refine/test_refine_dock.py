@@ -379,7 +379,7 @@ def test_objects_are_smoothed_separately(objects, dock, viewer, qtbot):
 
 def test_visible_objects_are_counted():
     squares = square_objects()
-    source = RefineSource("squares", "objects", objects=squares)
+    source = RefineSource("squares", objects=squares)
     request = RefineRequest(source, None, RefineConfig(), "YX")
     corner = ViewRegion({}, (slice(0, 10), slice(0, 12)))  # the large one's box, not its mask
     result = refine_view(request, request.axes_image(), corner, None)

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QTableWidgetItem
@@ -13,6 +13,7 @@ from napari_segkit._qt.widgets.read_only_table import ReadOnlyTable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_segkit.config import RefineConfig
     from napari_segkit.evaluation.parameter_search import Trial
     from napari_segkit.evaluation.semantic import SemanticReport
     from napari_segkit.images.classes import LabelClass
@@ -106,14 +107,14 @@ def _change(before: float | None, after: float | None) -> str:
     return " → ".join(texts)
 
 
-def _describe(trial: "Trial", initial: Any) -> str:
+def _describe(trial: "Trial", initial: "RefineConfig | None") -> str:
     """Settings of a trial that differ from the initial ones."""
-    if trial.config.method is None:
+    tried, first = trial.config.smoother, initial and initial.smoother
+    if tried is None:
         return "no smoothing"
-    tried, first = trial.config.smoother, initial.smoother
     changed = [
         f"{name.replace('_', ' ')} {getattr(tried, name)}"
-        for name in reversed([f.name for f in fields(tried)])  # type: ignore[arg-type]
+        for name in reversed([f.name for f in fields(tried)])
         if getattr(tried, name) != getattr(first, name)
     ]
     return ", ".join(changed) or "initial settings"
