@@ -116,6 +116,12 @@ def test_the_state_of_another_training_is_refused(case, saved, scene):
     assert not segmenter.is_trained
 
 
+def test_a_training_with_validation_is_not_resumed_without(scene, tmp_path):
+    train(SMALL, CONFIG, scene, tmp_path / "a.state", validation=scene)
+    with pytest.raises(ValueError, match="validation images 1, but this one has 0"):
+        train(SMALL, CONFIG, scene, resume=tmp_path / "a.state")
+
+
 def damaged(saved, path):
     path.write_bytes(saved.read_bytes()[:-100])
 

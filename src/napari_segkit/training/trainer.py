@@ -254,6 +254,7 @@ def settings_of(setup: TrainingSetup) -> dict[str, object]:
         "channels": inputs.channels,
         "spacing": list(inputs.spacing),
         **to_dict(setup.config),
+        "validation images": len(setup.data.labelled.validation),
     }
 
 
