@@ -101,11 +101,15 @@ class Checked:
             field.check(getattr(self, name))
 
 
-@cache
 def config_fields(cls: type[Checked]) -> dict[str, ConfigField]:
     """The parameters of a configuration class by name, in order."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {f.name: _read_hint(cls, f.name, hints[f.name]) for f in fields(cls)}
+    if cls not in _FIELDS:
+        hints = get_type_hints(cls, include_extras=True)
+        _FIELDS[cls] = {f.name: _read_hint(cls, f.name, hints[f.name]) for f in fields(cls)}
+    return _FIELDS[cls]
+
+
+_FIELDS: dict[type, dict[str, ConfigField]] = {}  # of the classes asked for so far
 
 
 def nested(cls: type[Checked]) -> dict[str, type[Checked]]:
