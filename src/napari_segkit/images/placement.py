@@ -3,36 +3,27 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .types import AnyArray, PlacedLayer
+from .types import AnyArray, LayerOptions, PlacedLayer
 
 
-def data_to_world(
-    ndim: int,
-    *,
-    scale: ArrayLike = 1.0,
-    translate: ArrayLike = 0.0,
-    rotate: ArrayLike | None = None,
-    shear: ArrayLike = 0.0,
-    affine: ArrayLike | None = None,
-) -> AnyArray:
+def data_to_world(placement: LayerOptions, ndim: int) -> AnyArray:
     """Homogeneous matrix from the indices of a layer to the world."""
     inner = np.eye(ndim + 1)
-    rotation = np.eye(ndim) if rotate is None else np.asarray(rotate)
-    inner[:-1, :-1] = rotation @ shear_matrix(shear, ndim) * np.asarray(scale)
-    inner[:-1, -1] = translate
-    return inner if affine is None else np.asarray(affine) @ inner
+    linear = placement.get("rotate", np.eye(ndim)) @ shear_matrix(placement.get("shear", 0.0), ndim)
+    inner[:-1, :-1] = linear * np.asarray(placement.get("scale", 1.0))
+    inner[:-1, -1] = placement.get("translate", 0.0)
+    return np.asarray(placement.get("affine", np.eye(ndim + 1)) @ inner)
 
 
-def layer_matrix(layer: PlacedLayer) -> AnyArray:
-    """As `data_to_world`, of a layer, or of a copy of one."""
-    return data_to_world(
-        layer.ndim,
-        scale=layer.scale,
-        translate=layer.translate,
-        rotate=layer.rotate,
-        shear=layer.shear,
-        affine=getattr(layer.affine, "affine_matrix", layer.affine),
-    )
+def placement_of(layer: PlacedLayer) -> LayerOptions:
+    """The options of a layer, or of a copy of one, that place it in the world."""
+    return {
+        "scale": layer.scale,
+        "translate": layer.translate,
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": getattr(layer.affine, "affine_matrix", layer.affine),
+    }
 
 
 def shear_matrix(shear: ArrayLike, ndim: int) -> AnyArray:

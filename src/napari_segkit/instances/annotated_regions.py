@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segkit.images.axes_image import full_resolution, is_layer
-from napari_segkit.images.placement import layer_matrix
+from napari_segkit.images.placement import data_to_world, placement_of
 from napari_segkit.images.types import AnyArray, PlacedLayer
 
 from .polygons import ellipse_polygon, find_crossing, polygon_mask
@@ -45,7 +45,8 @@ def region_mask(regions: object, labels: object, shape: Sequence[int]) -> NDArra
             f"The regions are a {type(regions).__name__}; give a Shapes layer, a list of polygons "
             "or a mask."
         )
-    _require_shapes(polygons)
+    if not polygons:
+        raise ValueError(f"The regions hold no shape; give at least one: {HOW_TO_DRAW}.")
     marked = np.zeros(shape, bool)
     for number, outline in enumerate(polygons, 1):
         _mark_region(marked, outline, f"Region {number} of {len(polygons)}")
@@ -74,11 +75,6 @@ def shape_outlines(regions: ShapesLayer, labels: object) -> list[NDArray[np.floa
 
 def _is_shapes_layer(regions: object) -> TypeGuard[ShapesLayer]:
     return hasattr(regions, "shape_type")
-
-
-def _require_shapes(polygons: Sequence[AnyArray]) -> None:
-    if not polygons:
-        raise ValueError(f"The regions hold no shape; give at least one: {HOW_TO_DRAW}.")
 
 
 def _read_mask(mask: AnyArray, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -148,14 +144,16 @@ def _to_label_pixels(
     vertices: ArrayLike, regions: ShapesLayer, labels: object
 ) -> NDArray[np.float64]:
     """Vertices in pixels of the labels, rounded to remove single precision errors."""
-    world = _transform(np.asarray(vertices, float), layer_matrix(regions))
+    world = _transform(
+        np.asarray(vertices, float), data_to_world(placement_of(regions), regions.ndim)
+    )
     dims = min(world.shape[1], getattr(labels, "ndim", world.shape[1]))
     if not _is_placed(labels):
         return world[:, -dims:].round(3)
     coordinates = np.zeros((len(world), labels.ndim))
     coordinates[:, -dims:] = world[:, -dims:] * _unit_ratios(regions, labels, dims)
-    pixels = _transform(coordinates, np.linalg.inv(layer_matrix(labels)))
-    return pixels[:, -dims:].round(3)
+    to_world = data_to_world(placement_of(labels), labels.ndim)
+    return _transform(coordinates, np.linalg.inv(to_world))[:, -dims:].round(3)
 
 
 def _is_placed(labels: object) -> TypeGuard[PlacedLayer]:

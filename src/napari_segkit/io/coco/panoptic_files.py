@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,25 +21,6 @@ if TYPE_CHECKING:
 
 MAX_ID = 2**24 - 1
 Json = Any  # content of a file, which may have any form
-
-
-class Category(TypedDict):
-    """A class in the JSON file."""
-
-    id: int
-    name: str
-    isthing: int
-
-
-class SegmentInfo(TypedDict):
-    """A segment in the JSON file."""
-
-    id: int
-    category_id: int
-    area: int
-    bbox: list[int]  # x, y, width, height
-    iscrowd: int
-    score: NotRequired[float]
 
 
 COLUMNS = ("index", "class", "kind", "score", "area", "category_id", "iscrowd")
@@ -183,7 +164,9 @@ def _read_rows(content: Json, name: str) -> list[dict[str, object]]:
     return rows
 
 
-def _categories(table: "DataFrame", names: Mapping[str, str] | None) -> dict[str, Category]:
+def _categories(
+    table: "DataFrame", names: Mapping[str, str] | None
+) -> dict[str, dict[str, object]]:
     """COCO category of each class name."""
     if not {"index", "class"} <= set(table):
         raise ValueError("The table of segments lacks the columns 'index' and 'class': add them.")
@@ -205,8 +188,8 @@ def _categories(table: "DataFrame", names: Mapping[str, str] | None) -> dict[str
 
 
 def _segments_info(
-    values: AnyArray, table: "DataFrame", categories: Mapping[str, Category]
-) -> list[SegmentInfo]:
+    values: AnyArray, table: "DataFrame", categories: Mapping[str, Mapping[str, object]]
+) -> list[dict[str, object]]:
     """COCO "segments_info" of the segments that have pixels."""
     from scipy.ndimage import find_objects
 
@@ -225,7 +208,7 @@ def _segments_info(
     for row in rows:
         if (number := int(row["index"])) in dense_id:
             y, x = boxes[dense_id[number] - 1]
-            segment: SegmentInfo = {
+            segment: dict[str, object] = {
                 "id": number,
                 "category_id": categories[row["class"]]["id"],
                 "area": int(areas[dense_id[number]]),

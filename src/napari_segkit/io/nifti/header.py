@@ -86,7 +86,8 @@ def layer_placement(source: NiftiHeader) -> LayerOptions:
     matrix = file_to_layer_matrix(world, source.axes, axes)
     sizes = np.linalg.norm(world[:3, :3], axis=0)
     steps = {a: float(f"{size:.6g}") for a, size in zip(source.axes, sizes, strict=False)}
-    steps |= {"T": _time_step(header), "C": 1.0}
+    step = float(header["pixdim"][4])
+    steps |= {"T": step if step > 0 else 1.0, "C": 1.0}
     scale = np.array([steps[a] for a in axes])
     for i, axis in enumerate(axes):
         if axis not in SPATIAL:
@@ -169,11 +170,6 @@ def _is_time_series(header: NibabelHeader) -> bool:
     intent = int(header["intent_code"])
     timed = header.get_xyzt_units()[1] in TIME_UNITS and header["pixdim"][4] > 0
     return intent not in VECTOR_INTENTS and (bool(timed) or intent == TIME_SERIES_INTENT)
-
-
-def _time_step(header: NibabelHeader) -> float:
-    step = float(header["pixdim"][4])
-    return step if step > 0 else 1.0
 
 
 def _units(header: NibabelHeader, axes: str) -> tuple[str, ...]:

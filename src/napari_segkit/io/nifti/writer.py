@@ -58,7 +58,8 @@ def write_nifti(
     header = source.to_nibabel() if source else _new_header(data.shape)
     values = _storable(data, kind)
     low, high = _range(values, kind) if display_range is None else display_range
-    if kind == "image" and axes.endswith("XC") and _is_rgb(values):
+    is_rgb = values.dtype == np.uint8 and values.shape[-1] in (3, 4)
+    if kind == "image" and axes.endswith("XC") and is_rgb:
         values, axes = _as_rgb(values), axes[:-1]
     order = _file_order(axes, source)
     if matrix is not None:
@@ -125,10 +126,6 @@ def _range(values: AnyArray, kind: str) -> tuple[float, float]:
     if kind == "labels":
         return float(finite.min(initial=0)), float(finite.max()) if finite.size else 0.0
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-
-
-def _is_rgb(values: AnyArray) -> bool:
-    return values.dtype == np.uint8 and values.shape[-1] in (3, 4)
 
 
 def _as_rgb(values: AnyArray) -> AnyArray:
