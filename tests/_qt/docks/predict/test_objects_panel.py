@@ -145,7 +145,7 @@ def test_panel_is_shown_for_models_that_give_objects(dock, trained, monkeypatch)
     assert form.mask_threshold.enabled
     assert "Not trained yet." in summary(dock.session.segmenter)
     dock.session.segmenter = trained
-    monkeypatch.setattr(form, "asdict", raise_invalid)
+    monkeypatch.setitem(vars(form), "asdict", raise_invalid)
     form.changed.emit(form)
     assert dock.bar.hint.text() == "Max size is less than min_size."
     dock.session.segmenter = Segmenter(ModelSpec("unet"))
@@ -253,7 +253,7 @@ def test_a_pretrained_model_predicts_without_training(dock, viewer, qtbot):
     assert "predicts the 80 object classes of COCO" in dock.model.text()
     used = FakePretrained()
     used.trained = SimpleNamespace(
-        kind="instance", ndim=2, provenance={"weights": "whole"}, spec=used.spec
+        kind="instance", ndim=2, provenance={"weights": "whole"}, spec=used.spec, stuff=None
     )
     used.is_trained, used.classes = True, CLASSES
     assert summary(used) == summary(FakePretrained())
