@@ -1,8 +1,11 @@
-from dataclasses import fields
+from argparse import ArgumentParser
+from dataclasses import dataclass, fields
+from typing import Annotated
 
 import pytest
 
 from napari_segkit import ModelSpec, TileConfig, TrainConfig
+from napari_segkit.cli.options import add_options, read_options
 from napari_segkit.config import (
     CleanConfig,
     CRFConfig,
@@ -12,7 +15,7 @@ from napari_segkit.config import (
     SoftLabelConfig,
     SuperpixelConfig,
 )
-from napari_segkit.config._schema import config_fields, from_dict, to_dict, to_python
+from napari_segkit.config._schema import Checked, config_fields, from_dict, to_dict, to_python
 
 REFINE = [CRFConfig, MRFConfig, SuperpixelConfig, CleanConfig, RefineConfig]
 CONFIGS = [ModelSpec, TileConfig, TrainConfig, ObjectConfig, SoftLabelConfig, *REFINE]
@@ -73,6 +76,34 @@ def test_the_python_expression_names_only_what_was_changed():
 def test_impossible_values_are_refused_with_a_sentence(make, said):
     with pytest.raises((ValueError, TypeError), match=said):
         make()
+
+
+@dataclass(frozen=True)
+class Example(Checked):
+    """The recipe "Add a parameter" of docs/extending.md.
+
+    Parameters
+    ----------
+    sharpness : float or None
+        How sharp it is.
+        None: as it is.
+    """
+
+    sharpness: Annotated[float | None, {"min": 0.0, "max": 2.0, "step": 0.1}] = None
+
+
+def test_a_new_parameter_is_checked_and_has_an_option_and_a_place_in_files():
+    assert config_fields(Example)["sharpness"].about == "How sharp it is. None: as it is."
+    with pytest.raises(ValueError, match="it must be between"):
+        Example(3.0)
+    parser = ArgumentParser()
+    add_options(parser, Example())
+    assert "How sharp it is. None: as it is. (at least 0.0" in " ".join(
+        parser.format_help().split()
+    )
+    config = read_options(parser.parse_args(["--sharpness", "1.5"]), Example())
+    assert config == Example(1.5) == from_dict(Example, to_dict(config))
+    assert to_python(config) == "Example(sharpness=1.5)"
 
 
 def test_configs_are_frozen_and_hashable():

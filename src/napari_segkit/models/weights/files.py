@@ -6,12 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_segkit._triton_workaround import isolate_triton
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from .matching import Tensors
 
 SAFETENSORS_NAME = "model.safetensors"
 ALTERNATIVE = "give the path of another weights file"
@@ -128,14 +127,14 @@ def fetch(file: UrlFile | HubFile) -> Path:
     return file.path
 
 
-def read(path: Path) -> dict[str, "Tensor"]:
+def read(path: Path) -> Tensors:
     """Read the tensors of a safetensors or torch file; code in it is never run."""
     with path.open("rb") as file:
         start = file.read(9)
     return _read_safetensors(path) if start[8:] == b"{" else _read_torch(path)
 
 
-def _read_safetensors(path: Path) -> dict[str, "Tensor"]:
+def _read_safetensors(path: Path) -> Tensors:
     from safetensors import SafetensorError
 
     try:
@@ -147,7 +146,7 @@ def _read_safetensors(path: Path) -> dict[str, "Tensor"]:
         ) from None
 
 
-def _read_torch(path: Path) -> dict[str, "Tensor"]:
+def _read_torch(path: Path) -> Tensors:
     try:
         loaded = import_library("torch").load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises errors of all sorts
@@ -159,7 +158,7 @@ def _read_torch(path: Path) -> dict[str, "Tensor"]:
     return _tensors(loaded, path)
 
 
-def _tensors(loaded: Any, path: Path) -> dict[str, "Tensor"]:
+def _tensors(loaded: object, path: Path) -> Tensors:
     """Return the state dict, also from inside the dicts that training scripts save."""
     for nest in NESTED_KEYS:
         if isinstance(loaded, dict) and isinstance(loaded.get(nest), dict):
