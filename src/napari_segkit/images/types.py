@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 AnyArray: TypeAlias = NDArray[Any]
 Labels: TypeAlias = NDArray[np.integer[Any]]
+Floats: TypeAlias = NDArray[np.float32]
 
 
 class LazyArray(Protocol):

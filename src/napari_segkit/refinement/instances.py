@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics
+from napari_segkit.images.types import Floats
 from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.instances.level_targets import levels_to_classes, split_levels
 from napari_segkit.instances.roi_masks import paste
@@ -47,9 +48,7 @@ def smooth_objects(
     return replace(candidates, boxes=boxes, masks=masks)
 
 
-def rescale_levels(
-    probabilities: NDArray[np.float32], classes: NDArray[np.float32], how: str
-) -> NDArray[np.float32]:
+def rescale_levels(probabilities: Floats, classes: Floats, how: str) -> Floats:
     """Scale ``(outputs, *spatial)`` level probabilities to sum to ``(classes, *spatial)``.
 
     The distribution over the levels of a class stays; where the network gave a class no
@@ -68,7 +67,7 @@ def rescale_levels(
 
 
 def _smooth_mask(
-    mask: NDArray[np.float32],
+    mask: Floats,
     box: Region,
     image: AxesImage,
     frame: dict[str, int],

@@ -10,9 +10,10 @@ from torch.nn.functional import pad
 
 from napari_segkit.config import MRFConfig
 from napari_segkit.devices import choose
+from napari_segkit.images.types import Floats
 
 from .blocks import Region
-from .smoothing_method import BlockSmoother, Floats, SmoothingMethod
+from .smoothing_method import BlockSmoother, SmoothingMethod
 
 MIN_PROBABILITY = 1e-6  # a probability of 0 could never change
 TOLERANCE = 1e-4  # iterations end once no probability changes by more

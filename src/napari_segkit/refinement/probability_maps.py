@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image
 from napari_segkit.images.intensity import Statistics, measure_statistics
-from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
+from napari_segkit.images.types import AnyArray, Floats, ImageSource, LazyArray
 
 MAX_CHANNELS = 4  # of the lattice; an image of more is projected onto its principal components
 MAX_SAMPLE = 512  # pixels along an axis from which these are computed
@@ -23,7 +23,7 @@ class ProbabilityMaps:
     probabilities: LazyArray  # (classes, *shape of the image without its channel axis)
     image: AxesImage
     statistics: Statistics | None  # scale the intensities; None where the image is not used
-    components: NDArray[np.float32] | None = None  # of a crop: those of the full image
+    components: Floats | None = None  # of a crop: those of the full image
 
     @property
     def ndim(self) -> int:
@@ -43,7 +43,7 @@ class ProbabilityMaps:
     def frames(self) -> Iterator[dict[str, int]]:
         return self.image.frames(self.ndim)
 
-    def read(self, frame: dict[str, int], region: Sequence[slice]) -> NDArray[np.float32]:
+    def read(self, frame: dict[str, int], region: Sequence[slice]) -> Floats:
         """Read ``(classes, *region)`` of one frame, scaled to sum to one."""
         axes = self.image.label_axes
         index = self.image.array_index(frame, region, axes)
@@ -74,9 +74,7 @@ class ProbabilityMaps:
         part = array[(slice(None), *(frame.get(a, slice(None)) for a in axes))]
         return _spatial_last(part, axes, frame, self.ndim)
 
-    def intensities(
-        self, frame: dict[str, int], region: Sequence[slice]
-    ) -> NDArray[np.float32] | None:
+    def intensities(self, frame: dict[str, int], region: Sequence[slice]) -> Floats | None:
         """Read scaled ``(C, *region)`` intensities of one frame; None if the image is not used."""
         if self.statistics is None:
             return None
@@ -88,7 +86,7 @@ class ProbabilityMaps:
             )
         return pixels
 
-    def principal_components(self, frame: dict[str, int]) -> NDArray[np.float32] | None:
+    def principal_components(self, frame: dict[str, int]) -> Floats | None:
         """Leading components ``(4, C)`` of a frame's channels; None for up to four channels."""
         few = self.image.channels <= MAX_CHANNELS
         if self.components is not None or few or self.statistics is None:

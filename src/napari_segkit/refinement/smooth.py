@@ -3,11 +3,11 @@
 from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
+from napari_segkit.images.types import AnyArray, Floats, ImageSource, LazyArray
 from napari_segkit.steps import Step, drain
 
 from .blocks import Region, add_margin
@@ -24,7 +24,7 @@ def smooth(
     spacing: Sequence[float] | None = None,
     compatibility: ArrayLike | None = None,
     device: str = "auto",
-) -> NDArray[np.float32]:
+) -> Floats:
     """Smooth class probabilities so that boundaries follow the edges of the image.
 
     Parameters
@@ -88,7 +88,7 @@ def smooth_blocks(
     spacing: Sequence[float] | None = None,
     compatibility: ArrayLike | None = None,
     device: str = "auto",
-) -> Generator[Step, None, NDArray[np.float32]]:
+) -> Generator[Step, None, Floats]:
     """Smooth block by block: the generator behind `smooth`, with the same arguments."""
     config = config or CRFConfig()
     maps = as_probability_maps(
@@ -138,7 +138,7 @@ def smooth_frame(
     method: SmoothingMethod,
     device: str,
     blocks: Sequence[Region] | None = None,
-) -> Iterator[tuple[Region, NDArray[np.float32]]]:
+) -> Iterator[tuple[Region, Floats]]:
     """Yield each block of one frame and its smoothed ``(classes, *block)`` probabilities."""
     reduced = method.uses_image and method.few_channels
     components = maps.principal_components(frame) if reduced else None

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
+from napari_segkit.images.types import Floats
 
 from .blocks import Region, split_into_blocks
 
 SmoothingConfig = CRFConfig | MRFConfig | SuperpixelConfig
 MAX_BLOCK = 2**22  # pixels
-Floats = NDArray[np.float32]
 
 # Smooths a block: (classes, *block) probabilities, (C, *block) scaled intensities or None,
 # and the position of the block's first pixel in the image -> (classes, *block) probabilities.

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_segkit.config import SoftLabelConfig
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.classes import LabelClass, classes_of
 from napari_segkit.images.labels import LabelsError, count_values, read_label_arrays, to_indices
-from napari_segkit.images.types import ImageSource
+from napari_segkit.images.types import Floats, ImageSource
 
 MAX_CLASSES = 255  # labels with more values are taken for instance ids
 
@@ -20,7 +19,7 @@ def soft_labels(
     values: Sequence[int] | None = None,
     certainty: float = SoftLabelConfig.certainty,
     unlabelled: int | None = None,
-) -> tuple[NDArray[np.float32], tuple[int, ...]]:
+) -> tuple[Floats, tuple[int, ...]]:
     """Turn plain labels into probabilities, which can be smoothed.
 
     Parameters
@@ -80,7 +79,7 @@ class SoftLabels:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index: tuple[slice | int, ...]) -> NDArray[np.float32]:
+    def __getitem__(self, index: tuple[slice | int, ...]) -> Floats:
         (labels,) = read_label_arrays([self._labels[index[1:]]])
         indices = to_indices(labels, self.values)
         rest = np.float32((1 - self._certainty) / (len(self) - 1))
@@ -88,7 +87,7 @@ class SoftLabels:
         for position, soft in enumerate(probabilities):
             soft[indices == position] = self._certainty
             soft[indices < 0] = self._guess
-        soft_classes: NDArray[np.float32] = probabilities[index[0]]
+        soft_classes: Floats = probabilities[index[0]]
         return soft_classes
 
 

@@ -8,8 +8,8 @@ import torch
 
 from napari_segkit.config import CRFConfig
 from napari_segkit.devices import choose
-from napari_segkit.images.types import AnyArray
-from napari_segkit.refinement.smoothing_method import BlockSmoother, Floats, SmoothingMethod
+from napari_segkit.images.types import AnyArray, Floats
+from napari_segkit.refinement.smoothing_method import BlockSmoother, SmoothingMethod
 
 from .permutohedral_lattice import BilateralKernel
 from .spatial_gaussian import SpatialKernel

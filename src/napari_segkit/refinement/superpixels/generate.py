@@ -10,7 +10,7 @@ from napari_segkit.config import SuperpixelConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.intensity import measure_statistics, require_finite
 from napari_segkit.images.resample import resize_linear
-from napari_segkit.images.types import ImageSource, LazyArray
+from napari_segkit.images.types import Floats, ImageSource, LazyArray
 from napari_segkit.refinement.blocks import Region, split_into_blocks
 from napari_segkit.steps import Step, drain
 
@@ -21,7 +21,6 @@ MAX_TILE = 2**20  # pixels
 MAX_QUICKSHIFT = 50  # pixels of width; the time quickshift takes grows with the square
 ONLY_2D = ("felzenszwalb", "quickshift")
 
-Floats = NDArray[np.float32]
 Labels = NDArray[np.int32]
 
 

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import segmentation
 
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.types import AnyArray, Floats
 
 from .connected_regions import MIN_SIZE
-
-Floats = NDArray[np.float32]
 
 
 def _slic(pixels: Floats, size: float, compactness: float) -> AnyArray:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import SuperpixelConfig
+from napari_segkit.images.types import Floats
 from napari_segkit.refinement.blocks import Region
-from napari_segkit.refinement.smoothing_method import BlockSmoother, Floats, SmoothingMethod
+from napari_segkit.refinement.smoothing_method import BlockSmoother, SmoothingMethod
 
 from .generate import check_method, segment_tile, split_into_tiles
 
