@@ -123,7 +123,7 @@ def test_each_object_has_its_class(objects_by):
     _assert_same(ids, found.labels)
     for number in range(1, 6):
         mine = found.labels[ids == number]
-        assert found.class_of[np.bincount(mine).argmax() - 1] == class_of[number]
+        assert found.positions[np.bincount(mine).argmax() - 1] == class_of[number]
     assert (found.scores > 0.9).all()
 
 
@@ -132,7 +132,7 @@ def test_components_of_different_classes_are_different_objects():
     ids[2:8, 2:10], ids[2:8, 10:18] = 1, 2
     found = _segment(ids, "components", class_of=[0, 1, 2])
     np.testing.assert_array_equal(found.labels, ids)
-    np.testing.assert_array_equal(found.class_of, [1, 2])
+    np.testing.assert_array_equal(found.positions, [1, 2])
 
 
 @pytest.mark.parametrize("objects_by", SEPARATING)
@@ -149,7 +149,7 @@ def test_no_foreground_is_no_object(objects_by, shape):
     found = segment_objects(maps, objects_by, spacing=(1,) * len(shape), size=10.0)
     assert found.labels.dtype == np.int32
     assert not found.labels.any()
-    assert found.class_of.shape == found.scores.shape == (0,)
+    assert found.positions.shape == found.scores.shape == (0,)
 
 
 @pytest.mark.parametrize("objects_by", ALL)
@@ -201,11 +201,11 @@ def _noise(seed, shape, count, background=0.0):
 def test_random_probabilities_give_valid_objects(seed, objects_by, shape, classes, size):
     maps = _noise(seed, shape, count_outputs(objects_by, classes))
     found = segment_objects(maps, objects_by, spacing=(1,) * len(shape), size=size)
-    count = len(found.class_of)
+    count = len(found.positions)
     np.testing.assert_array_equal(np.unique(np.append(0, found.labels)), np.arange(count + 1))
     for number in range(1, count + 1):
         assert ndimage.label(found.labels == number)[1] == 1
-    assert ((found.class_of >= 1) & (found.class_of < classes)).all()
+    assert ((found.positions >= 1) & (found.positions < classes)).all()
     assert ((found.scores >= 0) & (found.scores <= 1)).all()
     assert found.scores.dtype == np.float32
     again = segment_objects(maps, objects_by, spacing=(1,) * len(shape), size=size)

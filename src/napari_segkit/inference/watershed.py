@@ -5,6 +5,7 @@ from collections.abc import Generator
 import numpy as np
 
 from napari_segkit.images.axes_image import without_pixels
+from napari_segkit.images.labels import add_to_ids
 from napari_segkit.instances.candidates import RegionCandidates, SelectedObjects
 from napari_segkit.instances.level_targets import levels_to_classes
 from napari_segkit.instances.watershed import segment_objects
@@ -38,9 +39,9 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
             )
             blended = rescale_levels(blended, np.asarray(smoothed.probabilities), method)
         regions = segment_objects(blended, method, spacing=spacing, size=size)
-        image.write(labels, frame, np.where(regions.labels > 0, regions.labels + last, 0))
+        image.write(labels, frame, add_to_ids(regions.labels, last))
         last += len(regions.scores)
-        positions.append(regions.class_of)
+        positions.append(regions.positions)
         scores.append(regions.scores)
         if maps is not None:
             image.write(maps, frame, levels_to_classes(blended, method))

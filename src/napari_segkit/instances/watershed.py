@@ -6,7 +6,6 @@ boundary instead of the expected level gained nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import log, pi
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy import ndimage
 from napari_segkit.images.labels import add_to_ids
 from napari_segkit.images.types import AnyArray
 
+from .candidates import SelectedObjects
 from .level_targets import levels_to_classes, split_levels
 
 FOREGROUND = 0.5  # least probability of all classes but background
@@ -26,22 +26,14 @@ SMALL_AREA = 0.03  # of a typical object: smaller holes are filled, smaller seed
 UNCERTAIN_AREA = 0.5  # least area at score 0, of a typical object; falls to 0 at score 1
 
 
-@dataclass(frozen=True)
-class WatershedObjects:
-    """Objects of an image."""
-
-    labels: NDArray[np.int32]  # 0 background, 1 to N the objects, each connected
-    class_of: NDArray[np.intp]  # (N,): class position of each, at least 1
-    scores: NDArray[np.float32]  # (N,): mean probability of that class in the object
-
-
 def segment_objects(
     probabilities: NDArray[np.float32], objects_by: str, *, spacing: Sequence[float], size: float
-) -> WatershedObjects:
+) -> SelectedObjects:
     """Objects from network outputs ``(outputs, Y, X)`` or ``(outputs, Z, Y, X)``.
 
     `spacing` is in world units per axis, `size` the typical diameter in pixels of the finest axis.
-    Objects are numbered from 1 in the order of their first pixels.
+    Objects are connected, and numbered from 1 in the order of their first pixels; the score is the
+    mean probability of the class.
     """
     classes = levels_to_classes(probabilities, objects_by)
     typical = _typical_pixels(spacing, size)
@@ -143,7 +135,7 @@ def _watershed(
 
 def _score_objects(
     labels: NDArray[np.int32], classes: NDArray[np.float32], uncertain_area: float
-) -> WatershedObjects:
+) -> SelectedObjects:
     """Class and score of each object, without small uncertain ones."""
     flat, count = labels.ravel(), int(labels.max()) + 1
     areas = np.bincount(flat, minlength=count)
@@ -157,6 +149,6 @@ def _score_objects(
     order = order[kept[order]]
     numbers = np.zeros(count, np.int32)
     numbers[order] = np.arange(1, len(order) + 1)
-    return WatershedObjects(
+    return SelectedObjects(
         numbers[labels], means.argmax(axis=0)[order] + 1, scores[order].astype(np.float32)
     )
