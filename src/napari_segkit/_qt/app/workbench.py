@@ -1,8 +1,8 @@
 """All docks in one tab widget."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from qtpy.QtWidgets import QTabWidget
+from qtpy.QtWidgets import QTabWidget, QWidget
 
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
 from napari_segkit._qt.docks.model.model_dock import ModelDock
@@ -14,28 +14,25 @@ from napari_segkit._qt.docks.train.train_dock import TrainDock
 if TYPE_CHECKING:
     import napari
 
+D = TypeVar("D", bound=QWidget)
+
 
 class Workbench(QTabWidget):
     """Model, Train, Predict, Evaluate, Refine and Superpixels docks of a viewer in tabs."""
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
-        self.model = ModelDock(napari_viewer)
-        self.train = TrainDock(napari_viewer)
-        self.predict = PredictDock(napari_viewer)
-        self.evaluate = EvaluateDock(napari_viewer)
-        self.refine = RefineDock(napari_viewer)
-        self.superpixels = SuperpixelDock(napari_viewer)
-        for dock, title in (
-            (self.model, "Model"),
-            (self.train, "Train"),
-            (self.predict, "Predict"),
-            (self.evaluate, "Evaluate"),
-            (self.refine, "Refine"),
-            (self.superpixels, "Superpixels"),
-        ):
-            self.addTab(dock, title)
+        self.model = self._add("Model", ModelDock(napari_viewer))
+        self.train = self._add("Train", TrainDock(napari_viewer))
+        self.predict = self._add("Predict", PredictDock(napari_viewer))
+        self.evaluate = self._add("Evaluate", EvaluateDock(napari_viewer))
+        self.refine = self._add("Refine", RefineDock(napari_viewer))
+        self.superpixels = self._add("Superpixels", SuperpixelDock(napari_viewer))
         self.setCurrentWidget(self.train)
         self.predict.written.connect(self.evaluate.set_prediction)
         self.predict.written.connect(self.refine.set_layer)
         self.refine.written.connect(self.evaluate.set_prediction)
+
+    def _add(self, title: str, dock: D) -> D:
+        self.addTab(dock, title)
+        return dock
