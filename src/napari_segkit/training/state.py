@@ -120,26 +120,10 @@ class TrainingState:
             classes or other settings.
         """
         path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no training state {path}.")
+        header, tensors = _read_file(path)
+        _require_equal(header["settings"], json.loads(json.dumps(self.settings)), path.name)
         try:
-            metadata, tensors = read_tensors(path)
-            header = json.loads(metadata[KEY])
-            is_newer = int(header["format"]) > FORMAT
-        except (SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise ValueError(
-                f"{path.name} is not a complete training state ({type(error).__name__}): choose a "
-                "file that a Checkpoint of a training wrote."
-            ) from None
-        if is_newer:
-            raise ValueError(
-                f"{path.name} was saved by a newer napari-segkit: update napari-segkit to resume."
-            )
-        try:
-            _require_equal(header["settings"], json.loads(json.dumps(self.settings)), path.name)
             self._read(header, tensors)
-        except _OtherSettings:
-            raise
         except MALFORMED as error:
             raise ValueError(
                 f"{path.name} is a damaged training state ({first_line(error)}): choose another."
@@ -174,8 +158,24 @@ class TrainingState:
             self.best = Best(float(header["best"]["score"]), int(header["best"]["epoch"]), weights)
 
 
-class _OtherSettings(ValueError):
-    """The file belongs to another training."""
+def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
+    """Header and tensors of a file that `TrainingState.save` wrote."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no training state {path}.")
+    try:
+        metadata, tensors = read_tensors(path)
+        header = json.loads(metadata[KEY])
+        number, header["settings"] = int(header["format"]), dict(header["settings"])
+    except (SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path.name} is not a complete training state ({type(error).__name__}): choose a "
+            "file that a Checkpoint of a training wrote."
+        ) from None
+    if number > FORMAT:
+        raise ValueError(
+            f"{path.name} was saved by a newer napari-segkit: update napari-segkit to resume."
+        )
+    return header, tensors
 
 
 def load_weights(network: nn.Module, tensors: Tensors) -> None:
@@ -214,7 +214,7 @@ def _require_equal(saved: Mapping[str, object], own: Mapping[str, object], name:
     """Refuse to go on with another model, other classes or settings, and name the first."""
     for key in {**own, **saved}:
         if saved.get(key) != own.get(key):
-            raise _OtherSettings(
+            raise ValueError(
                 f"{name} is the state of a training with {key} {_text(saved.get(key))}, but this "
                 f"one has {_text(own.get(key))}: resume with the same model, classes and "
                 "settings, or train without resume."
