@@ -31,6 +31,7 @@ from .versions import versions
 FORMAT = 1
 KEY = "segkit"
 STUFF = "stuff."  # prefix of the tensors of a merged semantic model
+Header = dict[str, Any]  # JSON values, unchecked where they come from a file
 
 
 def save(model: TrainedModel, path: str | PathLike[str]) -> None:
@@ -56,7 +57,7 @@ def load(path: str | PathLike[str]) -> TrainedModel:
     return _read_models(_header(metadata, path), tensors, path)
 
 
-def header(model: TrainedModel) -> dict[str, Any]:
+def header(model: TrainedModel) -> Header:
     """All metadata as JSON-able values."""
     return {
         "format": FORMAT,
@@ -86,7 +87,7 @@ def _without_path(spec: ModelSpec) -> ModelSpec:
     return spec if spec.weights in published else replace(spec, weights=None)
 
 
-def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
+def _header(metadata: dict[str, str], path: Path) -> Header:
     try:
         written = json.loads(metadata[KEY])
         number = int(written["format"])
@@ -119,7 +120,7 @@ def _network(spec: ModelSpec, inputs: Inputs, tensors: Tensors) -> nn.Module:
     return network.eval()
 
 
-def _other_versions(written: dict[str, Any]) -> str:
+def _other_versions(written: Header) -> str:
     """Names and versions of libraries that differ from those that wrote the file."""
     try:
         saved = {str(k): str(v) for k, v in written["provenance"]["versions"].items()}
@@ -130,7 +131,7 @@ def _other_versions(written: dict[str, Any]) -> str:
     return f" (it was saved with {'; '.join(other)})" if other else ""
 
 
-def _read_models(written: dict[str, Any], tensors: Tensors, path: Path) -> TrainedModel:
+def _read_models(written: Header, tensors: Tensors, path: Path) -> TrainedModel:
     try:
         stuff = written.get("stuff")
         if stuff is None:
@@ -152,7 +153,7 @@ def _read_models(written: dict[str, Any], tensors: Tensors, path: Path) -> Train
         ) from None
 
 
-def _read_model(written: dict[str, Any], tensors: Tensors) -> TrainedModel:
+def _read_model(written: Header, tensors: Tensors) -> TrainedModel:
     spec = from_dict(ModelSpec, written["spec"])
     classes = tuple(LabelClass(**c) for c in written["classes"])
     spacing, ndim = tuple(map(float, written["spacing"])), len(written["tile_size"])

@@ -6,7 +6,7 @@ they cannot run code, and hashes are checked where known.
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import Inputs, encoders, families, model_info
@@ -194,13 +194,14 @@ def _load_entire(network: "nn.Module", tensors: Tensors, spec: ModelSpec, channe
     _load(network, matched)
 
 
-def _load_smp(network: Any, tensors: Tensors, spec: ModelSpec, channels: int) -> None:
+def _load_smp(network: "nn.Module", tensors: Tensors, spec: ModelSpec, channels: int) -> None:
     """Load through smp's encoder, which converts older tensor names."""
-    for name, weight in network.encoder.state_dict().items():
+    encoder = network.get_submodule("encoder")
+    for name, weight in encoder.state_dict().items():
         if name in tensors and (fitted := adapt(tensors[name], weight, channels)) is not None:
             tensors[name] = fitted
     try:
-        network.encoder.load_state_dict(tensors)
+        encoder.load_state_dict(tensors)
     except RuntimeError as error:
         raise _misfit(spec, str(error).splitlines()[-1].strip().rstrip(".")) from None
 
