@@ -149,7 +149,10 @@ def without_tooltip(widget):
 
 @pytest.mark.parametrize("cls", ALL)
 def test_no_widget_is_left_without_tooltip(form_of, cls):
-    changeable = form_of(cls).native.findChildren(QWidget)
+    config_form = form_of(cls)
+    for field in config_form:
+        getattr(field, "build", bool)()
+    changeable = config_form.native.findChildren(QWidget)
     changeable = [w for w in changeable if w.focusPolicy() != Qt.FocusPolicy.NoFocus]
     assert changeable
     assert not [w for w in changeable if without_tooltip(w)]

@@ -46,7 +46,7 @@ class CleanField(ValuedContainerWidget):
         self._unit = ""
         self._by_value: dict[int, CleanConfig] = {}
         self.choice = ClassChoice()
-        self.form = Form(CleanConfig, hide={"value"})
+        self.form = Form(CleanConfig, hide={"value"}, lazy=True)
         self.unit = Note()
         super().__init__(labels=False)
         self._lay_out()
@@ -107,6 +107,7 @@ class CleanField(ValuedContainerWidget):
         rows.addRow(self.unit)
         self.choice.tooltip = tooltips(CleanConfig)["value"]
         self.section = Section("Clean up", content, CLEAN_UP_TIP)
+        self.section.toggled.connect(self.form.build)
         self.margins = 0, 0, 0, 0
         self.native.layout().addWidget(self.section)
 

@@ -53,8 +53,11 @@ class Form(Container, Generic[C]):
     fields without a widget ("tile.overlap" for a nested one), which keep the value that was set;
     `collapsed` names fields for a closed section "More" at the end. `widgets` gives custom widgets
     by field name; one with a tooltip keeps it. A widget with a true attribute `wide`, such as a
-    `wide` form, takes a row without a label or section.
+    `wide` form, takes a row without a label or section. A `lazy` form makes its widgets when it is
+    first opened or asked for one; nested forms are lazy.
     """
+
+    _declared: Mapping[str, ConfigField] = {}
 
     def __init__(
         self,
@@ -64,21 +67,37 @@ class Form(Container, Generic[C]):
         collapsed: Collection[str] = (),
         widgets: Mapping[str, Widget] | None = None,
         wide: bool = False,
+        lazy: bool = False,
     ) -> None:
         self._config = config_class()
+        self._declared = {n: f for n, f in config_fields(config_class).items() if n not in hide}
+        self._hide, self._collapsed, self._custom = hide, collapsed, widgets or {}
+        self._tips = tooltips(config_class)
         self.wide = wide
         self.sections: dict[str, Section] = {}  # of nested configurations
-        declared = {n: f for n, f in config_fields(config_class).items() if n not in hide}
-        made = {n: _make_widget(f, hide) for n, f in declared.items() if n not in (widgets or {})}
-        fields = made | dict(widgets or {})
-        tips = tooltips(config_class)
-        for name, field in fields.items():
-            field.name, field.tooltip = name, field.tooltip or tips[name]
-        self._tips = {name: field.tooltip for name, field in fields.items()}
-        super().__init__(widgets=[fields[name] for name in declared], labels=False)
+        super().__init__(labels=False)
+        self.margins = 0, 0, 0, 0
         self.native_parent_changed.disconnect(self.reset_choices)  # it would undo `offer`
-        self._lay_out(collapsed)
-        self.value = self._config
+        if not lazy:
+            self.build()
+
+    def __getattr__(self, name: str) -> Widget:
+        if name in self._declared:
+            self.build()
+        return super().__getattr__(name)
+
+    def build(self) -> None:
+        """Make the widgets, unless they are there."""
+        if len(self) > 0:
+            return
+        for name, declared in self._declared.items():
+            field = self._custom[name] if name in self._custom else self._make_widget(declared)
+            self._tips[name] = field.tooltip or self._tips[name]
+            field.name, field.tooltip = name, self._tips[name]
+            self.append(field)
+        self._lay_out()
+        with self.changed.blocked():
+            self.value = self._config
 
     @property
     def value(self) -> C:
@@ -109,14 +128,20 @@ class Form(Container, Generic[C]):
             field.enabled = field.name not in names
             field.tooltip = reason if field.name in names else self._tips[field.name]
 
-    def _lay_out(self, collapsed: Collection[str]) -> None:
-        self.margins = 0, 0, 0, 0
+    def _make_widget(self, declared: ConfigField) -> Widget:
+        if not issubclass(declared.kind, Checked):
+            return make_field(declared)
+        prefix = f"{declared.name}."
+        hide = [name.removeprefix(prefix) for name in self._hide if name.startswith(prefix)]
+        return Form(declared.kind, hide=hide, lazy=True)
+
+    def _lay_out(self) -> None:
         body, more = QWidget(), QWidget()
         rows, collapsed_rows = form_layout(body), form_layout(more)
         self.native.layout().addWidget(body)
         for field in self:
-            self._add_row(field, collapsed_rows if field.name in collapsed else rows)
-        if collapsed:
+            self._add_row(field, collapsed_rows if field.name in self._collapsed else rows)
+        if self._collapsed:
             rows.addRow(Section("More", more, MORE))
 
     def _add_row(self, field: Widget, rows: QFormLayout) -> None:
@@ -124,8 +149,9 @@ class Form(Container, Generic[C]):
         if getattr(field, "wide", False):
             rows.addRow(field.native)
         elif isinstance(field, Form):
-            self.sections[field.name] = Section(title, field.native, field.tooltip)
-            rows.addRow(self.sections[field.name])
+            self.sections[field.name] = section = Section(title, field.native, field.tooltip)
+            section.toggled.connect(field.build)
+            rows.addRow(section)
         else:
             rows.addRow(title, field.native)
             self.row_label(field.name).setToolTip(field.tooltip)
@@ -143,10 +169,3 @@ def form_layout(widget: QWidget) -> QFormLayout:
     rows.setContentsMargins(0, 0, 0, 0)
     rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return rows
-
-
-def _make_widget(declared: ConfigField, hide: Collection[str]) -> Widget:
-    if not issubclass(declared.kind, Checked):
-        return make_field(declared)
-    nested = f"{declared.name}."
-    return Form(declared.kind, hide=[n.removeprefix(nested) for n in hide if n.startswith(nested)])

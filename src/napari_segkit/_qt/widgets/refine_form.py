@@ -22,7 +22,7 @@ class RefineForm(Form[RefineConfig]):
     """Smoothing method with its settings, and the clean-up of classes."""
 
     def __init__(self) -> None:
-        forms = {name: Form(kind, wide=True) for name, kind in SMOOTHERS.items()}
+        forms = {name: Form(kind, wide=True, lazy=True) for name, kind in SMOOTHERS.items()}
         super().__init__(RefineConfig, widgets={**forms, "clean": CleanField()})
         self.row_label("method").setText("Smoothing")
         self.method.changed.connect(self._show_chosen)
@@ -35,6 +35,8 @@ class RefineForm(Form[RefineConfig]):
     def _show_chosen(self) -> None:
         for name in SMOOTHERS:
             self[name].visible = name == self.method.value
+        if self.method.value is not None:
+            self[self.method.value].build()
 
 
 def cleanup_classes(segmenter: "Segmenter") -> tuple[LabelClass, ...]:
