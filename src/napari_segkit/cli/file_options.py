@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from napari_segkit.steps import Job, Writer, drain
 
@@ -108,7 +108,7 @@ def run_job(job: Job[T], writer: Writer[T, Sequence[Path]], text: str) -> T:
 
 
 def for_each_file(
-    work: Callable[..., Any], jobs: Sequence[tuple[Path, ...]], *, folder: bool
+    work: Callable[..., object], jobs: Sequence[tuple[Path, ...]], *, folder: bool
 ) -> int:
     """Call `work` with the files of each job; in a folder, go on after errors.
 

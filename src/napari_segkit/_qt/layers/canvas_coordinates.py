@@ -1,14 +1,14 @@
 """Conversion of canvas positions to data coordinates."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from napari.layers import Layer
 from numpy.typing import NDArray
 
 
 def canvas_to_data(
-    layer: Any, position: Sequence[float], displayed: Sequence[int]
+    layer: Layer, position: Sequence[float], displayed: Sequence[int]
 ) -> NDArray[np.float64]:
     """Data coordinates of a world position in the slice of a layer that napari draws.
 

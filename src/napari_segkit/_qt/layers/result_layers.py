@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.components import ViewerModel
@@ -243,5 +243,5 @@ def _replace_data(layer: Labels, labels: AnyArray, transform: Placement) -> None
     layer.mode = mode
 
 
-def _equal(one: Any, other: Any) -> bool:
-    return np.array_equal(one, other) if isinstance(one, np.ndarray) else one == other
+def _equal(one: object, other: object) -> bool:
+    return bool(np.all(one == other))
