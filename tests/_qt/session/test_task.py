@@ -149,18 +149,22 @@ def test_a_destroyed_parent_stops_the_work(qtbot):
 
 def test_commands_reach_the_work_one_by_one(qtbot, recorder):
     def work():
-        received = []
+        received, step = [], Step(1, 2)
         while len(received) < 2:
-            command = yield Step(1, 2)
+            command = yield step
             received += [] if command is None else [command]
-            time.sleep(0.001)
+            step = Step(1, 2) if command is None else f"answer to {command}"
+        yield step
         return received
 
     task = recorder.record(Task(work()))
+    answers = []
+    task.answered.connect(answers.append)
     task.send("pause")
     task.send("go on")
     run(qtbot, task)
     assert ("returned", ["pause", "go on"]) in recorder.events
+    assert answers == ["answer to pause", "answer to go on"]
 
 
 class FakeWriter:

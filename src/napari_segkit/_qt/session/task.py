@@ -26,6 +26,7 @@ class _Worker(threading.Thread):
         super().__init__(name="segkit task", daemon=True)
         self.stopping = threading.Event()
         self.commands: deque[object] = deque()
+        self.answers: deque[object] = deque()
         self.latest: deque[object] = deque(maxlen=1)
         self.outcome: deque[tuple[str, object]] = deque(maxlen=1)
         self._work: tuple[Steps, Callable[[], None], Prepare] | None = steps, at_start, prepare
@@ -45,11 +46,14 @@ class _Worker(threading.Thread):
         with closing(steps):
             while not self.stopping.is_set():
                 try:
-                    self.latest.append(steps.send(command))
+                    step = steps.send(command)
                 except StopIteration as end:
                     prepare(end.value)
                     self.outcome.append(("returned", end.value))
                     return
+                self.latest.append(step)
+                if command is not None:
+                    self.answers.append(step)
                 command = self.commands.popleft() if self.commands else None
 
     def abandon(self) -> None:
@@ -88,6 +92,8 @@ class Task(QObject):
     ----------
     yielded : Signal(object)
         The latest step.
+    answered : Signal(object)
+        The step that followed a command; none is left out.
     written : Signal(object)
         What the writer has written, such as the new or updated layer; sent before `returned`.
     returned : Signal(object)
@@ -99,6 +105,7 @@ class Task(QObject):
     """
 
     yielded = Signal(object)
+    answered = Signal(object)
     written = Signal(object)
     returned = Signal(object)
     errored = Signal(object)
@@ -147,7 +154,7 @@ class Task(QObject):
         self._worker.stopping.set()
 
     def send(self, command: object) -> None:
-        """Send a command to the generator, which gets it with its next step.
+        """Send a command to the generator; the step that follows arrives in `answered`.
 
         Parameters
         ----------
@@ -174,6 +181,8 @@ class Task(QObject):
 
     def _poll(self) -> None:
         alive = self._worker.is_alive()  # read first: `latest` and `outcome` are then complete
+        while self._worker.answers:
+            self.answered.emit(self._worker.answers.popleft())
         if self._worker.latest:
             self.yielded.emit(self._worker.latest.pop())
         if alive:
