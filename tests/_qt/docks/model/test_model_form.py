@@ -134,6 +134,17 @@ def test_encoders_are_found_by_any_part_of_their_names(dock, qtbot):
     assert dock.session.segmenter.spec.encoder == "mobilenet_v2"
 
 
+def test_an_encoder_is_found_with_the_mouse(shown, qtbot):
+    box = shown.form.encoder.box
+    box.lineEdit().selectAll()
+    qtbot.keyClicks(box.lineEdit(), "enet_v2")
+    popup = box.completer().popup()
+    qtbot.waitUntil(popup.isVisible)
+    place = popup.visualRect(popup.model().index(0, 0)).center()
+    qtbot.mouseClick(popup.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert shown.session.segmenter.spec.encoder == "mobilenet_v2"
+
+
 def test_an_unknown_encoder_is_reported_and_the_model_kept(dock, qtbot):
     before = dock.session.segmenter
     type_in(qtbot, dock, "resnet19")
@@ -295,6 +306,9 @@ def test_weights_can_be_a_file(dock, tmp_path, monkeypatch):
     path.unlink()
     dock.form.encoder.value = "resnet34"
     assert "which is not a file" in dock.details.text()
+    other = tmp_path / "other" / "mine.pth"
+    dock.form.weights.value = str(other)
+    assert dock.form.value.weights == str(other)
     choose_weights(dock, "random")
     assert dock.session.segmenter.spec == ModelSpec("unet", encoder="resnet34")
 
