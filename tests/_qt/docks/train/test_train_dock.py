@@ -9,6 +9,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.docks.train import label_stats_box
 from napari_segkit._qt.docks.train.loss_curve import LossCurve
 from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit._qt.docks.train.train_form import TrainForm
 from napari_segkit._qt.session import runner
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit.config import FeatureConfig
@@ -434,6 +435,15 @@ def test_steps_without_a_loss_are_counted(dock):
     dock._on_step(Step(3, 12))
     assert dock.bar.status.text() == "Step 3 of 12"
     assert dock.curve.losses == []
+
+
+def test_the_form_of_a_closed_dock_is_left_alone(dock, qtbot):
+    form = TrainForm(dock.session)
+    form.native.deleteLater()
+    qtbot.waitUntil(lambda: not isalive(form.native))
+    dock.session.config = TrainConfig(epochs=9)
+    dock.session.segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
+    assert dock.form.value.epochs == 9
 
 
 def test_options_are_kept_when_the_dock_is_opened_again(dock, opened):

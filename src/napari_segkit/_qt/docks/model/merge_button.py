@@ -1,6 +1,6 @@
 """Merge the session's instance model with a semantic model."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 
@@ -15,6 +15,7 @@ from .model_files import FILES
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
     from napari_segkit.segmenter import Segmenter
+    from napari_segkit.trained_model import TrainedModel
 
 MERGE = (
     "Add the classes of a semantic model for the pixels outside the objects. The result is one "
@@ -33,7 +34,7 @@ class MergeButton(QWidget):
         self.status = Note()
         self._session = session
         self._state = WhenVisible(self, self._update_state)
-        self._merged: Any = None  # the trained model that the status text describes
+        self._merged: TrainedModel | None = None  # the trained model that the status text describes
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.button)

@@ -5,6 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QShowEvent
 
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.dock import Note
@@ -62,7 +63,7 @@ class ModelDetails(Note):
             self.setText(describe_model(spec, config))
             self._start_estimate()
 
-    def showEvent(self, event: Any) -> None:
+    def showEvent(self, event: QShowEvent) -> None:
         """Start the pending estimate."""
         super().showEvent(event)
         self._start_estimate()

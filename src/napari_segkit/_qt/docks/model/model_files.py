@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_segkit._qt.session.background import call_once
+from napari_segkit._qt.session.background import Steps, call_once
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.question import Question
@@ -17,6 +17,7 @@ from napari_segkit.segmenter import Segmenter
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.session import Session
+    from napari_segkit.trained_model import TrainedModel
 
 FILES = "SegKit models (*.segkit)"
 LOAD = "Load a trained model from a file."
@@ -39,7 +40,7 @@ class ModelFiles(QWidget):
         self._session = session
         self._state = WhenVisible(self, self._update_state)
         self._path = ""
-        self._in_file: Any = None  # the trained model that was saved or loaded last
+        self._in_file: TrainedModel | None = None  # the trained model that was saved or loaded last
         self._after_save: Callable[[], object] | None = None
         self._save_succeeded = False
         self._lay_out()
@@ -89,7 +90,7 @@ class ModelFiles(QWidget):
         line = f"session(viewer).segmenter = Segmenter{start}, device={segmenter.device!r})"
         return python_snippets.with_import(line)
 
-    def _run(self, steps: Any, title: str, slot: Callable[[Any], object]) -> None:
+    def _run(self, steps: Steps[Any], title: str, slot: Callable[[Any], object]) -> None:
         self.status.setText("")
         task = self._session.run(steps, title=title)
         task.setObjectName(title)
@@ -128,7 +129,7 @@ class ModelFiles(QWidget):
         self._session.segmenter = segmenter
         self.status.setText(f"Loaded from {self._path}")
 
-    def _on_saved(self, saved: tuple[Any, str]) -> None:
+    def _on_saved(self, saved: "tuple[TrainedModel | None, str]") -> None:
         self._in_file, self._path = saved
         self._save_succeeded = True
         self.status.setText(f"Saved to {self._path}")
@@ -179,6 +180,6 @@ def _load(path: str, device: str) -> tuple[Segmenter, str]:
     return Segmenter.load(path, device=device), path
 
 
-def _save(segmenter: Segmenter, path: str) -> tuple[Any, str]:
+def _save(segmenter: Segmenter, path: str) -> "tuple[TrainedModel | None, str]":
     segmenter.save(path)
     return segmenter.trained, path

@@ -1,6 +1,6 @@
 """The image layer that the Model dock refers to."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image as ImageLayer
 from qtpy.compat import isalive
@@ -22,7 +22,7 @@ class SelectedImage(QObject):
         super().__init__(parent)
         self._session = session
         self._layers = unwrapped(session.viewer).layers
-        self._layer: Any = None
+        self._layer: ImageLayer | None = None
         self._layers.selection.events.active.connect(self._update)
         for emitter in (self._layers.events.inserted, self._layers.events.removed):
             emitter.connect(self._update)
@@ -39,7 +39,7 @@ class SelectedImage(QObject):
         except (TypeError, ValueError):
             return None
 
-    def _update(self, event: Any = None) -> None:
+    def _update(self) -> None:
         if not isalive(self):
             return
         candidates = (self._layers.selection.active, self._layer, *self._layers)
@@ -49,13 +49,13 @@ class SelectedImage(QObject):
             self._watch(layer)
             self.changed.emit()
 
-    def _watch(self, layer: Any) -> None:
+    def _watch(self, layer: ImageLayer | None) -> None:
         if self._layer is not None:
             self._layer.events.axis_labels.disconnect(self._on_axis_labels)
         self._layer = layer
         if layer is not None:
             layer.events.axis_labels.connect(self._on_axis_labels)
 
-    def _on_axis_labels(self, event: Any) -> None:
+    def _on_axis_labels(self) -> None:
         if isalive(self):
             self.changed.emit()
