@@ -45,6 +45,7 @@ def _steps(
         },
         "mask": getattr(mask, "name", None),
         "superpixels": to_dict(config),
+        "count": int(labels.max()),
         "versions": versions(),
     }
     return LabelResult(labels, axes_image.label_axes, provenance=provenance)

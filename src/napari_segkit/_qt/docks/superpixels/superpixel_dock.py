@@ -13,6 +13,7 @@ from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.config._schema import to_python
+from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.steps import Step
 
 from .superpixel_paint import SuperpixelPaint
@@ -114,7 +115,8 @@ class SuperpixelDock(Dock):
 
     def _on_written(self, layer: "Labels") -> None:
         self.paint.superpixels.suggest(layer)
-        self.bar.show_status(f"{int(layer.data.max()):,} superpixels in the layer {layer.name!r}.")
+        count = LayerMetadata.of(layer).provenance["count"]
+        self.bar.show_status(f"{count:,} superpixels in the layer {layer.name!r}.")
 
     def _on_copy(self) -> None:
         self.bar.copy(self.code())
