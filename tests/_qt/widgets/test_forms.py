@@ -196,6 +196,7 @@ def test_changed_is_sent_once_a_number_is_complete(form, qtbot):
     assert changes == []
     qtbot.keyClick(config_form.epochs.native, Qt.Key.Key_Return)
     assert changes == [7]
+    assert type(changes[0]) is int
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,10 @@ class Number(RangedWidget):
             **{"min": 0, "max": largest, "step": 1} | limits,
         )
 
+    def _on_value_change(self, value: float) -> None:
+        """Emit an int as such."""
+        super()._on_value_change(self.value)
+
 
 class _NumberBackend(QBaseRangedWidget):
     """What magicgui needs of a spin box."""
