@@ -5,7 +5,7 @@ The grid starts at the image's origin: any part of an image is predicted from th
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import product
 from math import ceil
 from typing import TypeVar
@@ -90,19 +90,20 @@ class Grid:
 
     def weights(self, tile: Tile) -> NDArray[np.float32]:
         """Blending weights of the pixels of ``tile.region``; they sum to 1 over all tiles."""
-        return reduce(
-            np.multiply.outer, map(self._axis_weights, range(len(self.shape)), tile.start)
-        )
+        axes = [_axis_weights(self, axis, start) for axis, start in enumerate(tile.start)]
+        return reduce(np.multiply.outer, axes)
 
-    def _axis_weights(self, axis: int, start: int) -> NDArray[np.float32]:
-        size, overlap, end = self.size[axis], self.overlap[axis], self.shape[axis]
-        position = np.arange(min(size, end - start))
-        weights = np.ones(len(position), np.float32)
-        if start != 0:
-            weights *= ramp_weight(position, overlap)
-        if start != self.starts(axis)[-1]:
-            weights *= 1 - ramp_weight(position - (size - overlap), overlap)
-        return weights
+
+@lru_cache(maxsize=1024)
+def _axis_weights(grid: Grid, axis: int, start: int) -> NDArray[np.float32]:
+    size, overlap, end = grid.size[axis], grid.overlap[axis], grid.shape[axis]
+    position = np.arange(min(size, end - start))
+    weights = np.ones(len(position), np.float32)
+    if start != 0:
+        weights *= ramp_weight(position, overlap)
+    if start != grid.starts(axis)[-1]:
+        weights *= 1 - ramp_weight(position - (size - overlap), overlap)
+    return weights
 
 
 def margin(overlap: int) -> int:
