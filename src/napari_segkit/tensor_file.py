@@ -12,7 +12,7 @@ from torch import nn
 from .io.replace_file import atomic_write
 
 # Errors that a header of other contents than expected can cause.
-MALFORMED = (
+MALFORMED = (  # RecursionError is a RuntimeError
     *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError),
     ValueError,
 )

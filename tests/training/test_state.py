@@ -1,6 +1,7 @@
 """A training can be broken off, saved and resumed bit for bit, and takes commands."""
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -141,14 +142,70 @@ def test_a_file_that_is_no_state_is_refused(write, saved, scene, tmp_path):
         Segmenter(SMALL, device="cpu").fit(*scene, CONFIG, resume=tmp_path / "b.state")
 
 
-def test_a_changed_file_is_refused(saved, scene, tmp_path):
-    with safe_open(saved, framework="pt") as file:
+def without(part):
+    """Drop all tensors whose names hold a text."""
+
+    def change(header, tensors):
+        for name in [name for name in tensors if part in name]:
+            del tensors[name]
+
+    return change
+
+
+def with_first(part, values):
+    """Replace the first tensor whose name holds a text."""
+
+    def change(header, tensors):
+        tensors[next(name for name in sorted(tensors) if part in name)] = torch.as_tensor(values)
+
+    return change
+
+
+CHANGES = {
+    "no history": lambda header, _: header.pop("history"),
+    "short history": lambda header, _: header.update(history=[1.0]),
+    "infinite loss": lambda header, _: header.update(history=[float("inf")] * 4),
+    "time": lambda header, _: header.update(seconds=-1e9),
+    "time NaN": lambda header, _: header.update(seconds=float("nan")),
+    "validated": lambda header, _: header.update(validated=-1),
+    "batches": lambda header, _: header.update(recent=[{"bit_generator": "other"}] * 4),
+    "no batches": lambda header, _: header.update(recent=[]),
+    "version": lambda header, _: header.update(format=float("inf")),
+    "score NaN": lambda header, _: header["best"].update(score=float("nan")),
+    "best weights": without("best."),
+    "best shape": with_first("best.", [1.0]),
+    "weights NaN": with_first("network.", float("nan")),
+    "weights complex": with_first("network.", 1j),
+    "optimiser": without("optimiser."),
+    "optimiser part": without("optimiser.0.exp_avg"),
+    "optimiser step": with_first("optimiser.0.step", [1.0, 2.0]),
+    "optimiser average": with_first("optimiser.0.exp_avg", 0.0),
+    "random": with_first("random.", [0]),
+}
+
+
+@pytest.fixture(scope="module")
+def validated(scene, tmp_path_factory):
+    path = tmp_path_factory.mktemp("states") / "v.state"
+    steps = Segmenter(SMALL, device="cpu").train_epochs(*scene, CONFIG, validation=scene)
+    while next(steps).done < 4:
+        pass
+    steps.send(Checkpoint(path))
+    steps.close()
+    with safe_open(path, framework="pt") as file:
         header = json.loads(file.metadata()["segkit-training"])
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    del header["history"]
+        return header, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_changed_file_is_refused_before_the_training_begins(change, validated, scene, tmp_path):
+    header, tensors = deepcopy(validated)
+    change(header, tensors)
     save_file(tensors, tmp_path / "b.state", {"segkit-training": json.dumps(header)})
-    with pytest.raises(ValueError, match=r"b\.state is a damaged training state \('history'\)"):
-        Segmenter(SMALL, device="cpu").fit(*scene, CONFIG, resume=tmp_path / "b.state")
+    segmenter = Segmenter(SMALL, device="cpu")
+    steps = segmenter.train_epochs(*scene, CONFIG, validation=scene, resume=tmp_path / "b.state")
+    with pytest.raises(ValueError, match=r"b\.state is (not a complete|a damaged) training state"):
+        next(steps)
 
 
 def test_a_complete_training_resumed_is_complete(scene, tmp_path):
@@ -200,6 +257,7 @@ def test_a_command_that_cannot_be_carried_out_is_refused_and_the_training_goes_o
     no_folder = steps.send(Checkpoint(tmp_path / "none" / "a.state"))
     assert isinstance(no_folder, RefusedStep)
     assert "There is no folder" in str(no_folder.error)
+    assert isinstance(steps.send(Checkpoint(None)), RefusedStep)
     assert len(list(steps)) == 5
     assert len(segmenter.history) == 6
 
@@ -213,6 +271,28 @@ def test_finish_ends_a_training_as_one_that_is_complete(spec, scene):
     assert isinstance(events[-1], ValidationStep)
     assert len(events) < 20
     assert segmenter.trained.provenance["validation"]["epoch"] == 1
+
+
+def test_finish_after_a_validation_takes_no_further_step(scene):
+    segmenter = Segmenter(SMALL, device="cpu")
+    steps = segmenter.train_epochs(*scene, CONFIG, validation=scene)
+    while not isinstance(next(steps), ValidationStep):
+        pass
+    with pytest.raises(StopIteration):
+        steps.send(Finish())
+    assert len(segmenter.history) == 3
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_training_works_where_gradients_are_switched_off(mode, scene):
+    expected = train(SMALL, CONFIG, scene).history
+    segmenter = Segmenter(SMALL, device="cpu")
+    with mode():
+        steps = segmenter.train_epochs(*scene, CONFIG, validation=scene)
+        losses = [step.loss for step in steps if isinstance(step, TrainStep)]
+        assert not torch.is_grad_enabled()
+    assert tuple(losses) == expected
+    assert segmenter.fit(*scene, CONFIG).history == expected
 
 
 def test_a_snapshot_before_the_first_step_is_refused(scene):

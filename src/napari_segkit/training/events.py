@@ -78,7 +78,7 @@ class RefusedStep(Step):
     done, total : int
         As in `Step`; `done` is that of the last training step.
     error : Exception
-        Why: TypeError for an unknown command, ValueError or OSError if it could not be carried out.
+        Why: TypeError for an unknown command, else why it could not be carried out.
     """
 
     error: Exception

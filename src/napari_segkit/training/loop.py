@@ -31,18 +31,18 @@ def train(
 
     It is in training mode between steps and in evaluation mode afterwards, also when the generator
     is closed. `loss` returns a scalar; FloatingPointError if it is not finite. `after_epoch` is
-    called after each epoch and at the end, and may yield steps, too.
+    called after each epoch and again at the end, and may yield steps, too.
     """
     schedule = state.schedule
     schedule.start()
     state.network.train()
     try:
         while True:
-            schedule.tick()
-            is_over = state.finished or schedule.progress >= 1
-            if is_over or schedule.is_epoch_end:
+            if schedule.is_epoch_end:
                 yield from after_epoch()
-            if is_over:
+            schedule.tick()
+            if state.finished or schedule.progress >= 1:
+                yield from after_epoch()
                 return
             yield _step(state, batch, loss)
     finally:

@@ -11,7 +11,7 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics, require_finite
 from napari_segkit.tiling import read_mirrored
 
-from .state import RandomState
+from .state import RandomState, generator_at
 
 MAX_PIXELS = 1_000_000  # per class; more would only cost memory
 
@@ -54,8 +54,7 @@ class Sampler:
 
     def again(self, count: int, state: RandomState) -> torch.Tensor:
         """Images of an earlier batch, given the state of `random` before it."""
-        now, self.random = self.random, np.random.default_rng()
-        self.random.bit_generator.state = state
+        now, self.random = self.random, generator_at(state)
         try:
             return self.batch(count)[0]
         finally:

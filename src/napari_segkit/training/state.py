@@ -4,6 +4,7 @@ import json
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -135,27 +136,31 @@ class TrainingState:
             "settings": self.settings,
             "sampling": self.sampling.bit_generator.state,
             "recent": list(self.recent),
-            "done": self.schedule.done,
             "seconds": self.schedule.seconds,
             "history": self.history,
-            "images": self.images,
             "best": {"score": self.best.score, "epoch": self.best.epoch} if self.best else None,
             "validated": self.validated,
         }
 
     def _read(self, header: Mapping[str, Any], tensors: Tensors) -> None:
         load_weights(self.network, _with_prefix(NETWORK, tensors))
-        if self.optimiser is not None:
-            _load_optimiser(self.optimiser, _with_prefix(OPTIMISER, tensors))
         self.random.restore(_with_prefix(RANDOM, tensors))
         self.sampling.bit_generator.state = header["sampling"]
-        self.recent.extend(header["recent"])
-        self.schedule.done, self.schedule.seconds = int(header["done"]), float(header["seconds"])
         self.history[:] = map(float, header["history"])
-        self.images, self.validated = int(header["images"]), int(header["validated"])
+        schedule, done = self.schedule, len(self.history)
+        schedule.done, schedule.seconds = done, float(header["seconds"])
+        self.images, self.validated = done * schedule.config.batch_size, int(header["validated"])
+        if not (schedule.seconds >= 0 and 0 <= self.validated <= done):
+            raise ValueError("it counts less than nothing, or more than it has done")
+        if self.optimiser is not None:
+            _load_optimiser(self.optimiser, _with_prefix(OPTIMISER, tensors))
+            self.recent.extend(header["recent"])
+            if len([generator_at(s) for s in self.recent]) != min(done, RECENT_BATCHES):
+                raise ValueError("batches are missing")
         if header["best"]:
-            weights = _with_prefix(BEST, tensors)
-            self.best = Best(float(header["best"]["score"]), int(header["best"]["epoch"]), weights)
+            weights, best = _with_prefix(BEST, tensors), header["best"]
+            _require_alike(weights, self.network)
+            self.best = Best(float(best["score"]), int(best["epoch"]), weights)
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
@@ -164,9 +169,11 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
         raise FileNotFoundError(f"There is no training state {path}.")
     try:
         metadata, tensors = read_tensors(path)
-        header = json.loads(metadata[KEY])
+        header = json.loads(metadata[KEY], parse_float=_finite, parse_constant=_finite)
         number, header["settings"] = int(header["format"]), dict(header["settings"])
-    except (SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
+        if any(tensor.isnan().any() for tensor in tensors.values()):
+            raise ValueError("NaN in the tensors")
+    except (SafetensorError, *MALFORMED) as error:
         raise ValueError(
             f"{path.name} is not a complete training state ({type(error).__name__}): choose a "
             "file that a Checkpoint of a training wrote."
@@ -178,11 +185,33 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
     return header, tensors
 
 
+def _finite(text: str) -> float:
+    """A number of a JSON header, which must not be NaN or infinite."""
+    if not isfinite(number := float(text)):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
+def generator_at(state: RandomState) -> np.random.Generator:
+    """A generator with the state of another one."""
+    generator = np.random.default_rng()
+    generator.bit_generator.state = state
+    return generator
+
+
 def load_weights(network: nn.Module, tensors: Tensors) -> None:
     """Copy tensors, named as `network_tensors` does, into a network."""
-    if tensors.keys() != network_tensors(network).keys():
-        raise ValueError("its tensors are those of another network")
+    _require_alike(tensors, network)
     network.load_state_dict(tensors, strict=False)  # shared tensors have one name
+
+
+def _require_alike(tensors: Tensors, network: nn.Module) -> None:
+    expected = network_tensors(network)
+    kinds, expected_kinds = (
+        {n: (t.shape, t.dtype) for n, t in ts.items()} for ts in (tensors, expected)
+    )
+    if kinds != expected_kinds:
+        raise ValueError("its tensors are those of another network")
 
 
 def _optimiser_tensors(optimiser: Optimizer | None) -> Tensors:
@@ -197,7 +226,12 @@ def _load_optimiser(optimiser: Optimizer, tensors: Tensors) -> None:
         number, _, rest = name.partition(".")
         states.setdefault(int(number), {})[rest] = tensor
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    if any(t.ndim and t.shape != parameters[n].shape for n in states for t in states[n].values()):
+    shapes = {
+        t.shape == (() if name == "step" else parameters[number].shape)
+        for number, state in states.items()
+        for name, t in state.items()
+    }
+    if shapes != {True} or len({frozenset(state) for state in states.values()}) > 1:
         raise ValueError("its optimiser is that of another network")
     optimiser.load_state_dict(optimiser.state_dict() | {"state": states})
 

@@ -80,6 +80,7 @@ class Trainer:
 
     tile_ratio = 1  # tile length in prediction / patch length in training
 
+    @torch.inference_mode(False)  # the caller may have switched gradients off
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.data, self.config = setup, setup.data, setup.config
         self.patch, self.tile_size, self.overlap = tiles(
@@ -101,6 +102,7 @@ class Trainer:
         if setup.resume is not None:
             self.state.load(setup.resume)
 
+    @torch.inference_mode(False)
     def steps(self) -> Generator[Step, object, None]:
         """Train: a generator of events that takes commands.
 
@@ -165,9 +167,8 @@ class Trainer:
                     self._require_trained()
                     return SnapshotStep(event.done, event.total, self.snapshot())
                 case _:
-                    error = TypeError(f"{command!r} is no command that a training takes.")
-                    return RefusedStep(event.done, event.total, error)
-        except (OSError, ValueError) as refusal:
+                    raise TypeError(f"{command!r} is no command that a training takes.")
+        except (OSError, RuntimeError, TypeError, ValueError) as refusal:
             return RefusedStep(event.done, event.total, refusal)
         return None
 
