@@ -17,11 +17,7 @@ from .images.resample import resample
 from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, stride
 
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
-UNKNOWN_SPACING = (
-    1.0,
-    1.0,
-    1.0,
-)  # also a common voxel size in MRI, but then the orientation is known
+UNKNOWN_SPACING = (1.0, 1.0, 1.0)  # common in MRI, too, but then the orientation is known
 
 
 @dataclass(frozen=True)

@@ -295,6 +295,31 @@ def test_a_training_works_where_gradients_are_switched_off(mode, scene):
     assert segmenter.fit(*scene, CONFIG).history == expected
 
 
+class Removable:
+    """An image in a file that may be deleted."""
+
+    def __init__(self, pixels):
+        self.pixels, self.shape, self.dtype = pixels, pixels.shape, pixels.dtype
+        self.ndim = pixels.ndim
+
+    def __getitem__(self, key):
+        return self.pixels[key]
+
+    def __array__(self, *_, **__):
+        return self.pixels[:]
+
+
+def test_the_images_are_not_needed_after_the_last_step(scene):
+    image = Removable(scene[0])
+    segmenter = Segmenter(UNET, device="cpu")
+    steps = segmenter.train_epochs(image, scene[1], CONFIG)
+    while next(steps).done < 6:
+        pass
+    image.pixels = None
+    assert list(steps) == []
+    assert len(segmenter.history) == 6
+
+
 def test_a_snapshot_before_the_first_step_is_refused(scene):
     steps = Segmenter(ModelSpec("pixels"), device="cpu").train_epochs(*scene, CONFIG)
     next(steps)

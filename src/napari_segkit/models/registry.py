@@ -172,17 +172,10 @@ MODELS = {
             "segformer",
             "SegFormer",
             "Simple decoder, designed for transformer encoders (mit_b0 to mit_b5).",
-            (
-                "resnet18",
-                "mit_b0",
-                *(e for e in encoders.ALL if e not in ("resnet18", "mit_b0")),
-            ),
+            ("resnet18", "mit_b0", *(e for e in encoders.ALL if e not in ("resnet18", "mit_b0"))),
         ),
         _smp(
-            "dpt",
-            "DPT",
-            "Vision transformer: needs pretrained weights and a GPU.",
-            encoders.VITS,
+            "dpt", "DPT", "Vision transformer: needs pretrained weights and a GPU.", encoders.VITS
         ),
         _torchvision(
             "fcn",

@@ -16,14 +16,14 @@ from napari_segkit.images.intensity import (
     measure_statistics,
     require_finite_image,
 )
-from napari_segkit.images.labels import LabelsError, count_values
+from napari_segkit.images.labels import LabelsError, count_values, to_indices
 from napari_segkit.images.resample import resample_pairs
 from napari_segkit.images.types import AnyArray
 from napari_segkit.instances.diameters import occurrences
 from napari_segkit.models import Inputs, choose_ndim, outputs
 
 from .sampler import Sample
-from .targets import class_targets, level_targets, typical_size
+from .targets import level_targets, typical_size
 
 LabelledImage = tuple[AxesImage, AnyArray]  # class values; or object ids, -1 not annotated
 
@@ -118,7 +118,7 @@ def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages)
     _require_all(spec, config, labelled, values)
     count, size = 0, 0.0
     if labelled.class_of is not None:
-        count = sum(len(occurrences(*pair)) for pair in zip(values, images, strict=True))
+        count = sum(map(len, map(occurrences, values, images)))
         size = typical_size(values, images, inputs.spacing)
     targets = _targets(spec, labelled, images, values, inputs.spacing, size)
     samples = [
@@ -149,12 +149,12 @@ def _targets(
 ) -> list[AnyArray]:
     """Class indices for every pixel, or ids for instance methods."""
     if labelled.class_of is None:
-        return [class_targets(v, labelled.classes) for v in values]
+        return [to_indices(v, [c.value for c in labelled.classes]) for v in values]
     if spec.objects is None:
         return list(values)
     return [
-        level_targets(array, image, labelled.class_of, spec.objects, spacing, object_size)
-        for array, image in zip(values, images, strict=True)
+        level_targets(*pair, labelled.class_of, spec.objects, spacing, object_size)
+        for pair in zip(values, images, strict=True)
     ]
 
 

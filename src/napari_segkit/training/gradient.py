@@ -1,6 +1,7 @@
 """Trainings by gradient descent on patches."""
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
@@ -11,7 +12,7 @@ from torch.optim import AdamW, Optimizer
 from napari_segkit.steps import Step
 
 from .loop import Movable, train
-from .state import RandomState
+from .state import RECENT_BATCHES, RandomState
 from .trainer import Trainer, TrainingSetup
 
 M = TypeVar("M", bound=Movable)
@@ -33,6 +34,8 @@ class GradientTrainer(Trainer, Generic[M]):
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__(setup)
         self.sampler = self._make_sampler()
+        again = (self.sampler.again(self.config.batch_size, s) for s in self.state.recent)
+        self.recent = deque(again, RECENT_BATCHES)  # the images may be out of reach at the end
 
     @abstractmethod
     def _make_sampler(self) -> BatchSource[M]: ...
@@ -52,9 +55,10 @@ class GradientTrainer(Trainer, Generic[M]):
 
     def _batch(self) -> tuple[torch.Tensor, M]:
         self.state.recent.append(self.sampler.random.bit_generator.state)
-        return self.sampler.batch(self.config.batch_size)
+        images, targets = self.sampler.batch(self.config.batch_size)
+        self.recent.append(images)
+        return images, targets
 
     def _recent_images(self) -> Iterator[torch.Tensor]:
-        """Draw the last batches again, to measure batch statistics on."""
-        for state in self.state.recent:
-            yield self.sampler.again(self.config.batch_size, state).to(self.setup.device)
+        """The last batches, to measure batch statistics on."""
+        return (images.to(self.setup.device) for images in self.recent)

@@ -1,21 +1,14 @@
-"""Convert labels to per-pixel training targets."""
+"""Convert object ids to per-pixel training targets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ObjectsBy
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.classes import LabelClass
-from napari_segkit.images.labels import to_indices
 from napari_segkit.images.types import AnyArray
 from napari_segkit.instances.diameters import diameters, each_frame
-
-
-def class_targets(values: AnyArray, classes: Iterable[LabelClass]) -> NDArray[np.int16]:
-    """Position of each label value in `classes`, `IGNORE` for all other values."""
-    return to_indices(values, [c.value for c in classes])
 
 
 def level_targets(

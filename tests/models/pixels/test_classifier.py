@@ -9,7 +9,7 @@ from napari_segkit.models import Inputs, build
 from napari_segkit.models.meta_device import meta_device
 from napari_segkit.models.pixels import classifier
 from napari_segkit.models.pixels.feature_cache import CACHE, FeatureCache, key_of
-from napari_segkit.models.pixels.filters import feature_count, filter_bank, gaussian, scales, window
+from napari_segkit.models.pixels.filters import feature_radii, filter_bank, gaussian, scales, window
 
 SHAPES = {(1.0, 1.0): (23, 31), (2.0, 0.5): (20, 33), (7.5, 0.5, 0.5): (9, 20, 22)}
 ONLY = {"intensity": False, "edges": False, "texture": False}
@@ -59,14 +59,14 @@ def test_the_filters_are_those_of_scipy_and_skimage(spacing, shape):
         upper = [second[a][b] for a in range(len(shape)) for b in range(a, len(shape))]
         edges = np.sqrt(sum(s**2 for s in slopes))
         expected += [blurred, edges, *hessian_matrix_eigvals(upper)]
-    assert found.shape == (feature_count(config, 1, len(shape)), *shape)
+    assert found.shape == (len(feature_radii(config, 1, len(shape))), *shape)
     np.testing.assert_allclose(found, np.stack(expected), atol=2e-5)
 
 
 def test_each_channel_has_its_own_features():
     image = torch.from_numpy(picture(3, 12, 14))
     together = filter_bank(image, FeatureConfig(), (1.0, 1.0))
-    assert together.shape[0] == feature_count(FeatureConfig(), 3, 2)
+    assert together.shape[0] == len(feature_radii(FeatureConfig(), 3, 2))
     alone = filter_bank(image[1:2], FeatureConfig(), (1.0, 1.0))
     assert all(any(torch.allclose(a, t, atol=1e-6) for t in together) for a in alone)
 
@@ -170,7 +170,7 @@ def test_an_encoder_adds_its_frozen_features(shape, spacing):
     spec = ModelSpec("pixels", encoder="resnet18")
     made = network(spec, channels=2, spacing=spacing)
     assert any(name.startswith("encoder.") for name in made.state_dict())
-    assert len(made.mean) == feature_count(spec.features, 2, len(shape)) + 64 + 64 + 128 + 256
+    assert len(made.mean) == len(feature_radii(spec.features, 2, len(shape))) + 64 + 64 + 128 + 256
     assert made(torch.from_numpy(picture(1, 2, *shape))).shape == (1, 2, *shape)
     assert classifier.stride(spec, spacing)[-2:] == (32, 32)
 

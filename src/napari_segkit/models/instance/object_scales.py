@@ -15,10 +15,7 @@ LEVELS = 5  # of a feature pyramid, strides 4 to 64; also the largest number of 
 DEFAULT_SIZES = np.array([[16.0, 16.0]])  # object size before training
 SMALLEST = (8.0, 32.0)  # limits of the smallest anchor in pixels
 SCALES = 2  # anchors an octave apart miss objects between them
-TORCHVISION_ENCODERS = (
-    "resnet50",
-    "resnet50_v2",
-)  # Mask R-CNN as in torchvision
+TORCHVISION_ENCODERS = ("resnet50", "resnet50_v2")  # Mask R-CNN as in torchvision
 SMALLEST_CELL = 4.0  # pixels
 CELL_MULTIPLE = 32.0  # pixels: tile steps are multiples of it, and cells divide it
 TAIL_PERCENT = 5.0  # per cent of the objects ignored at either end

@@ -17,11 +17,7 @@ MAX_ELEMENTS = 2**24  # elements of masks, or of copies of the feature map, at o
 
 
 def detect(
-    scores: Tensor,
-    kernels: Tensor,
-    geometry: Tensor,
-    features: Tensor,
-    floor: float,
+    scores: Tensor, kernels: Tensor, geometry: Tensor, features: Tensor, floor: float
 ) -> dict[str, Tensor]:
     """Detect the objects of one image.
 

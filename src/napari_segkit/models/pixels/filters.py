@@ -17,10 +17,7 @@ from napari_segkit.config import FeatureConfig
 from napari_segkit.tiling import mirrored_indices
 
 TRUNCATE = 4.0  # sigmas on each side
-SMALLEST_SCALE = {
-    2: 1.0,
-    3: 0.5,
-}  # volumes have detail in single voxels
+SMALLEST_SCALE = {2: 1.0, 3: 0.5}  # volumes have detail in single voxels
 SMALLEST_SIGMA = 0.25  # a shorter Gaussian hardly changes a pixel
 
 
@@ -44,11 +41,6 @@ def feature_radii(config: FeatureConfig, channels: int, ndim: int) -> list[float
     each = channels * (config.intensity + config.edges + ndim * config.texture)
     filters = [scale for scale in scales(config, ndim) for _ in range(each)] if each else []
     return filters + [1.0] * (channels * config.window**ndim)
-
-
-def feature_count(config: FeatureConfig, channels: int, ndim: int) -> int:
-    """Number of features of `filter_bank`."""
-    return len(feature_radii(config, channels, ndim))
 
 
 def filter_bank(image: Tensor, config: FeatureConfig, spacing: Sequence[float]) -> Tensor:

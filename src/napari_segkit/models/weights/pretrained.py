@@ -11,16 +11,7 @@ from typing import TYPE_CHECKING
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import Inputs, encoders, families, model_info
 
-from .files import (
-    ALTERNATIVE,
-    HubFile,
-    UrlFile,
-    WeightsError,
-    fetch,
-    import_library,
-    read,
-    reason,
-)
+from .files import ALTERNATIVE, HubFile, UrlFile, WeightsError, fetch, import_library, read, reason
 from .matching import (
     Tensors,
     adapt,
