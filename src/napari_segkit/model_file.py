@@ -48,13 +48,13 @@ def load(path: str | PathLike[str]) -> TrainedModel:
     if not path.is_file():
         raise FileNotFoundError(f"There is no model file {path}.")
     try:
-        metadata, tensors = read_tensors(path)
+        text, tensors = read_tensors(path, KEY)
     except SafetensorError as error:
         raise ValueError(
             f"{path.name} is not a complete napari-segkit model file ({error}): it may be "
             "truncated or of another type; choose a file saved by the Model dock or Segmenter.save."
         ) from None
-    return _read_models(_header(metadata, path), tensors, path)
+    return _read_models(_header(text, path), tensors, path)
 
 
 def header(model: TrainedModel) -> Header:
@@ -87,9 +87,9 @@ def _without_path(spec: ModelSpec) -> ModelSpec:
     return spec if spec.weights in published else replace(spec, weights=None)
 
 
-def _header(metadata: dict[str, str], path: Path) -> Header:
+def _header(text: str, path: Path) -> Header:
     try:
-        written = json.loads(metadata[KEY])
+        written = json.loads(text)
         number = int(written["format"])
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise ValueError(

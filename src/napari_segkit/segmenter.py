@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Self
 
@@ -147,8 +148,9 @@ class Segmenter:
             the weights with the best score are the result. None: the last weights.
         resume : path-like, optional
             The state that a `Checkpoint` of an earlier training saved: goes on from it, with the
-            same losses and weights as without the break. Model, classes, settings and images must
-            be the same. The pixel classifier starts anew, which gives the same model.
+            same losses and weights as without the break, on the same device and if no time limit
+            sets the learning rate. Model, classes, settings and images must be the same. The pixel
+            classifier starts anew, which gives the same model.
 
         Returns
         -------
@@ -257,9 +259,9 @@ class Segmenter:
         data = prepare_data(self.spec, config, labelled)
         validate = None
         if labelled.validation:
-            from .validation import Validator
+            from .validation import score
 
-            validate = Validator(labelled.validation, config, device)
+            validate = partial(score, labelled.validation, config, device)
         setup = TrainingSetup(self.spec, data, config, device, validate, resume)
         return trainer_of(self.spec)(setup)
 

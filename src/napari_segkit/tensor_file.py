@@ -40,11 +40,12 @@ def write_tensors(
         file.write(serialise(stored, {key: json.dumps(header)}))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, str], Tensors]:
-    """Metadata of a file, header among them, and its tensors; SafetensorError if it is damaged."""
+def read_tensors(path: Path, key: str) -> tuple[str, Tensors]:
+    """JSON header and tensors; none of a file of another kind. SafetensorError if damaged."""
     with safe_open(path, framework="pt") as file:
-        metadata = dict(file.metadata() or {})
-        return metadata, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        header = (file.metadata() or {}).get(key, "")
+        names = file.keys() if header else []
+        return header, {name: file.get_tensor(name) for name in names}
 
 
 def first_line(error: Exception) -> str:

@@ -1,6 +1,5 @@
 """Score a model on images that it was not trained on, while it is trained."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +22,13 @@ if TYPE_CHECKING:
 NOT_ANNOTATED = np.iinfo(np.int32).max  # stands for object id -1, as metrics take no negative ids
 
 
-@dataclass(frozen=True, eq=False)
-class Validator:
-    """Predicts all validation images and gives one score of them together; more is better.
+def score(
+    pairs: "Sequence[LabelledImage]",
+    config: TrainConfig,
+    device: torch.device,
+    model: "TrainedModel",
+) -> float:
+    """Mean Dice of the classes, or F1 of the objects at IoU 0.5, of all images together.
 
     Parameters
     ----------
@@ -35,44 +38,30 @@ class Validator:
         Which value means unlabelled.
     device : device
         Where to predict.
+    model : TrainedModel
+        The model, on the device.
+
+    Returns
+    -------
+    float
+        The score, from 0 to 1; more is better.
     """
-
-    pairs: "Sequence[LabelledImage]"
-    config: TrainConfig
-    device: torch.device
-
-    def __call__(self, model: "TrainedModel") -> float:
-        """Mean Dice of the classes, or F1 of the objects at IoU 0.5.
-
-        Parameters
-        ----------
-        model : TrainedModel
-            The model, on the device.
-
-        Returns
-        -------
-        float
-            The score, from 0 to 1.
-        """
-        predict_tiles = predict_tiles_of(model)
-        predictions = [
-            drain(predict_tiles(PredictRequest(model, image, device=self.device))).labels
-            for image, _ in self.pairs
-        ]
-        truths = [truth for _, truth in self.pairs]
-        if not model.predicts_objects:
-            left_out = self.config.unlabelled
-            report = evaluate(predictions, truths, unlabelled=left_out, labels_are="classes")
-            return float(report.mean_dice)
-        report = evaluate(
-            predictions,
-            [_without_negative_ids(ids) for ids in truths],
-            kind="instance",
-            unlabelled=NOT_ANNOTATED,
-            labels_are="objects",
-            thresholds=(0.5,),
-        )
-        return float(report.f1[0.5])
+    predict_tiles = predict_tiles_of(model)
+    requests = (PredictRequest(model, image, device=device) for image, _ in pairs)
+    predictions = [drain(predict_tiles(request)).labels for request in requests]
+    truths = [truth for _, truth in pairs]
+    if not model.predicts_objects:
+        report = evaluate(predictions, truths, unlabelled=config.unlabelled, labels_are="classes")
+        return float(report.mean_dice)
+    report = evaluate(
+        predictions,
+        [_without_negative_ids(ids) for ids in truths],
+        kind="instance",
+        unlabelled=NOT_ANNOTATED,
+        labels_are="objects",
+        thresholds=(0.5,),
+    )
+    return float(report.f1[0.5])
 
 
 def _without_negative_ids(ids: AnyArray) -> AnyArray:

@@ -1,7 +1,7 @@
 """Everything that a training needs to go on exactly where it was."""
 
 import json
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
@@ -29,7 +29,6 @@ from .schedule import Schedule
 FORMAT = 1
 KEY = "segkit-training"
 RECENT_BATCHES = 10
-NETWORK, OPTIMISER, RANDOM, BEST = "network.", "optimiser.", "random.", "best."
 
 RandomState = Mapping[str, Any]  # of a NumPy bit generator
 
@@ -98,10 +97,13 @@ class TrainingState:
             The file; an existing one is replaced after the new one is complete.
         """
         self.schedule.tick()
-        tensors = _prefixed(NETWORK, network_tensors(self.network))
-        tensors |= _prefixed(OPTIMISER, _optimiser_tensors(self.optimiser))
-        tensors |= _prefixed(RANDOM, self.random.states())
-        tensors |= _prefixed(BEST, self.best.weights if self.best else {})
+        groups = {
+            "network": network_tensors(self.network),
+            "optimiser": _optimiser_tensors(self.optimiser),
+            "random": self.random.states(),
+            "best": self.best.weights if self.best else {},
+        }
+        tensors = {f"{group}.{n}": t for group, named in groups.items() for n, t in named.items()}
         write_tensors(Path(path), tensors, KEY, self._header())
 
     def load(self, path: str | PathLike[str]) -> None:
@@ -124,7 +126,7 @@ class TrainingState:
         header, tensors = _read_file(path)
         _require_equal(header["settings"], json.loads(json.dumps(self.settings)), path.name)
         try:
-            self._read(header, tensors)
+            self._read(header, _groups(tensors))
         except MALFORMED as error:
             raise ValueError(
                 f"{path.name} is a damaged training state ({first_line(error)}): choose another."
@@ -142,9 +144,9 @@ class TrainingState:
             "validated": self.validated,
         }
 
-    def _read(self, header: Mapping[str, Any], tensors: Tensors) -> None:
-        load_weights(self.network, _with_prefix(NETWORK, tensors))
-        self.random.restore(_with_prefix(RANDOM, tensors))
+    def _read(self, header: Mapping[str, Any], groups: Mapping[str, Tensors]) -> None:
+        load_weights(self.network, groups["network"])
+        self.random.restore(groups["random"])
         self.sampling.bit_generator.state = header["sampling"]
         self.history[:] = map(float, header["history"])
         schedule, done = self.schedule, len(self.history)
@@ -153,12 +155,12 @@ class TrainingState:
         if not (schedule.seconds >= 0 and 0 <= self.validated <= done):
             raise ValueError("it counts less than nothing, or more than it has done")
         if self.optimiser is not None:
-            _load_optimiser(self.optimiser, _with_prefix(OPTIMISER, tensors))
+            _load_optimiser(self.optimiser, groups["optimiser"])
             self.recent.extend(header["recent"])
             if len([generator_at(s) for s in self.recent]) != min(done, RECENT_BATCHES):
                 raise ValueError("batches are missing")
         if header["best"]:
-            weights, best = _with_prefix(BEST, tensors), header["best"]
+            weights, best = groups["best"], header["best"]
             _require_alike(weights, self.network)
             self.best = Best(float(best["score"]), int(best["epoch"]), weights)
 
@@ -168,8 +170,8 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no training state {path}.")
     try:
-        metadata, tensors = read_tensors(path)
-        header = json.loads(metadata[KEY], parse_float=_finite, parse_constant=_finite)
+        text, tensors = read_tensors(path, KEY)
+        header = json.loads(text, parse_float=_finite, parse_constant=_finite)
         number, header["settings"] = int(header["format"]), dict(header["settings"])
         if any(tensor.isnan().any() for tensor in tensors.values()):
             raise ValueError("NaN in the tensors")
@@ -206,11 +208,11 @@ def load_weights(network: nn.Module, tensors: Tensors) -> None:
 
 
 def _require_alike(tensors: Tensors, network: nn.Module) -> None:
-    expected = network_tensors(network)
-    kinds, expected_kinds = (
-        {n: (t.shape, t.dtype) for n, t in ts.items()} for ts in (tensors, expected)
+    found, expected = (
+        {name: (t.shape, t.dtype) for name, t in named.items()}
+        for named in (tensors, network_tensors(network))
     )
-    if kinds != expected_kinds:
+    if found != expected:
         raise ValueError("its tensors are those of another network")
 
 
@@ -221,27 +223,25 @@ def _optimiser_tensors(optimiser: Optimizer | None) -> Tensors:
 
 
 def _load_optimiser(optimiser: Optimizer, tensors: Tensors) -> None:
-    states: dict[int, Tensors] = {}
-    for name, tensor in tensors.items():
-        number, _, rest = name.partition(".")
-        states.setdefault(int(number), {})[rest] = tensor
+    states = {int(number): state for number, state in _groups(tensors).items()}
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    shapes = {
+    fits = [
         t.shape == (() if name == "step" else parameters[number].shape)
         for number, state in states.items()
         for name, t in state.items()
-    }
-    if shapes != {True} or len({frozenset(state) for state in states.values()}) > 1:
+    ]
+    if not all(fits) or len({frozenset(state) for state in states.values()}) != 1:
         raise ValueError("its optimiser is that of another network")
     optimiser.load_state_dict(optimiser.state_dict() | {"state": states})
 
 
-def _prefixed(prefix: str, tensors: Tensors) -> Tensors:
-    return {prefix + name: tensor for name, tensor in tensors.items()}
-
-
-def _with_prefix(prefix: str, tensors: Tensors) -> Tensors:
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+def _groups(tensors: Tensors) -> defaultdict[str, Tensors]:
+    """Tensors by the first part of their names, such as "optimiser" of "optimiser.0.step"."""
+    groups: defaultdict[str, Tensors] = defaultdict(dict)
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition(".")
+        groups[group][rest] = tensor
+    return groups
 
 
 def _require_equal(saved: Mapping[str, object], own: Mapping[str, object], name: str) -> None:

@@ -143,7 +143,8 @@ def _uses_torchvision(spec: ModelSpec) -> bool:
 def _torchvision_file(spec: ModelSpec) -> UrlFile:
     weights_of = import_library("torchvision.models").get_model_weights
     if spec.weights == "coco":
-        return UrlFile(weights_of(COCO[spec.name, str(spec.encoder)]).DEFAULT.url)
+        first, *_ = weights_of(COCO[spec.name, str(spec.encoder)])  # later ones may be other models
+        return UrlFile(first.url)
     return UrlFile(weights_of(str(spec.encoder).removesuffix("_v2")).IMAGENET1K_V1.url)
 
 
