@@ -80,7 +80,7 @@ def new_ratios(monkeypatch):
 @pytest.fixture
 def new_metric(monkeypatch):
     for name, kind in KINDS.items():
-        monkeypatch.setitem(KINDS, name, replace(kind, more=(BoundaryRecall,)))
+        monkeypatch.setitem(KINDS, name, replace(kind, extra=(BoundaryRecall,)))
 
 
 def pair(seed=0, shape=(21, 17)):
@@ -114,7 +114,7 @@ def test_a_metric_with_a_neighbourhood_is_the_same_slab_by_slab(rows, seed, chun
     lazy = [da.from_array(a, (chunk, 4)) for a in arrays]
     with pytest.MonkeyPatch.context() as patch:
         for kind, labels_are in (("semantic", "classes"), ("instance", "objects")):
-            patch.setitem(KINDS, kind, replace(KINDS[kind], more=(BoundaryRecall,)))
+            patch.setitem(KINDS, kind, replace(KINDS[kind], extra=(BoundaryRecall,)))
             options = {"kind": kind, "labels_are": labels_are}
             whole = evaluate(*arrays, **options)
             patch.setattr(slab_reader, "SLAB_PIXELS", rows * arrays[0].shape[1])
@@ -163,7 +163,7 @@ class Told(Metric):
     ("spacing", "expected"), [(None, (1, 1)), ((2, 3), (2, 3)), ((0.5,), (1, 0.5))]
 )
 def test_a_metric_is_told_the_spacing_of_each_axis(monkeypatch, spacing, expected):
-    monkeypatch.setitem(KINDS, "semantic", replace(KINDS["semantic"], more=(Told,)))
+    monkeypatch.setitem(KINDS, "semantic", replace(KINDS["semantic"], extra=(Told,)))
     evaluate(*pair(), spacing=spacing, unlabelled=2)
     assert Told.image.spacing == expected
     assert Told.image.unlabelled == 2

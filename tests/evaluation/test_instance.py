@@ -13,7 +13,12 @@ from scipy.optimize import linear_sum_assignment
 
 from napari_segkit.evaluation import slab_reader
 from napari_segkit.evaluation.metric import THRESHOLDS
-from napari_segkit.evaluation.report import evaluate, evaluate_blocks
+from napari_segkit.evaluation.report import (
+    EvaluateOptions,
+    LabelPair,
+    evaluate,
+    evaluate_pairs,
+)
 from napari_segkit.images.labels import LabelsError
 
 LOW = (0.1, 0.25, 0.4, *THRESHOLDS)
@@ -121,7 +126,7 @@ def test_the_ids_of_objects_do_not_matter(pair, seed):
     order = np.append(0, np.random.default_rng(seed).permutation(200_000)[:70_000] + 1)
     after = instance(*(order[a] for a in pair), thresholds=LOW)
     np.testing.assert_array_equal(before.counts, after.counts)
-    np.testing.assert_allclose(before.own.counts.overlap, after.own.counts.overlap)
+    np.testing.assert_allclose(before.main.counts.overlap, after.main.counts.overlap)
 
 
 @given(pairs())
@@ -138,7 +143,7 @@ def test_swapped_sides_swap_precision_and_recall(pair):
 def test_reports_add_up_to_the_pooled_report(first, second):
     parts = instance(*first, thresholds=LOW) + instance(*second, thresholds=LOW)
     pooled = instance(*(list(side) for side in zip(first, second, strict=True)), thresholds=LOW)
-    np.testing.assert_array_equal(parts.own.counts.overlap, pooled.own.counts.overlap)
+    np.testing.assert_array_equal(parts.main.counts.overlap, pooled.main.counts.overlap)
     np.testing.assert_array_equal(parts.counts, pooled.counts)
     pd.testing.assert_frame_equal(parts.matches, pooled.matches)
     assert list(parts.images) == list(pooled.images) == [0, 1]
@@ -271,7 +276,8 @@ def test_lazy_arrays_are_read_slab_by_slab(labels_are, monkeypatch):
     monkeypatch.setattr(slab_reader, "SLAB_PIXELS", 200)
     loads = []
     lazy = [LoggedArray(da.from_array(a, (2, 20)), loads) for a in (SHIFTED, SQUARES)]
-    steps = list(evaluate_blocks(*lazy, kind="instance", labels_are=labels_are))
+    options = EvaluateOptions("instance", labels_are=labels_are)
+    steps = list(evaluate_pairs([LabelPair(*lazy)], options))
     report = evaluate(*lazy, kind="instance", labels_are=labels_are)
     assert str(report) == str(evaluate(SHIFTED, SQUARES, kind="instance"))
     assert [s.done for s in steps] == [1, 2, 3]

@@ -8,7 +8,12 @@ import pandas as pd
 import pytest
 
 from napari_segkit.evaluation import slab_reader
-from napari_segkit.evaluation.report import evaluate, evaluate_blocks
+from napari_segkit.evaluation.report import (
+    EvaluateOptions,
+    LabelPair,
+    evaluate,
+    evaluate_pairs,
+)
 
 TRUTH = np.array([[0, 0, 1, 1], [0, 2, 2, 1]], np.uint8)
 PREDICTION = np.array([[0, 1, 1, 1], [0, 2, 0, 1]], np.uint8)
@@ -197,7 +202,7 @@ def test_the_printed_report_names_the_choice():
 
 def test_progress_reaches_its_total(monkeypatch):
     monkeypatch.setattr(slab_reader, "SLAB_PIXELS", 4)
-    steps = list(evaluate_blocks([TRUTH, TRUTH], [TRUTH, TRUTH]))
+    steps = list(evaluate_pairs([LabelPair(TRUTH, TRUTH)] * 2, EvaluateOptions()))
     assert [s.done for s in steps] == [1, 2, 3, 4]
     assert {s.total for s in steps} == {4}
 

@@ -57,6 +57,7 @@ def test_a_stopped_prediction_continues_where_it_was(segmenter, predicted, keep,
     assert rest[0].done > len(first) - 10  # tiles of open cells are predicted again
     assert set(first) | set(predicted) == set(every)
     assert len(predicted) < len(every) - len(first) + 10
+    assert list(segmenter.predict_tiles(STACK, sink=sink)) == rest[-1:]
     continued = drain(segmenter.predict_tiles(STACK, sink=sink))
     np.testing.assert_array_equal(continued.labels, whole.labels)
     if keep:

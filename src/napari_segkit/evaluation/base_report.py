@@ -26,9 +26,9 @@ class Report(ABC, Generic[M_co]):
 
     Parameters
     ----------
-    own : Metric
+    main : Metric
         The counts that the kind of report is about, of one image or summed.
-    more : tuple of Metric
+    extra : tuple of Metric
         Further metrics of the kind.
     unlabelled : int or None
         The value of the truth that is left out; None where every pixel counts.
@@ -51,8 +51,8 @@ class Report(ABC, Generic[M_co]):
         Remarks on the metrics.
     """
 
-    own: M_co
-    more: tuple[Metric, ...] = ()
+    main: M_co
+    extra: tuple[Metric, ...] = ()
     unlabelled: int | None = None
     name: str | None = None
     changes: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class Report(ABC, Generic[M_co]):
     @property
     def metrics(self) -> dict[str, Values]:
         """Name of each metric -> its value, or its values by class or threshold."""
-        metrics: tuple[Metric, ...] = (self.own, *self.more)
+        metrics: tuple[Metric, ...] = (self.main, *self.extra)
         return {name: value for metric in metrics for name, value in metric.compute().items()}
 
     @property
@@ -160,8 +160,8 @@ class Report(ABC, Generic[M_co]):
         require_equal("unlabelled", self.unlabelled, other.unlabelled)
         return replace(
             self,
-            own=self.own + other.own,
-            more=tuple(a + b for a, b in zip(self.more, other.more, strict=True)),
+            main=self.main + other.main,
+            extra=tuple(a + b for a, b in zip(self.extra, other.extra, strict=True)),
             name=None,
             changes=tuple(dict.fromkeys(self.changes + other.changes)),
             parts=tuple(image for report in (self, other) for image in report.parts or (report,)),

@@ -112,12 +112,12 @@ class InstanceReport(Report[ObjectMatching]):
     @property
     def thresholds(self) -> tuple[float, ...]:
         """The lowest IoU of a match, rising."""
-        return self.own.thresholds
+        return self.main.thresholds
 
     @property
     def counts(self) -> Counts:
         """TP, FP and FN in a row for each threshold, and in a last row with IoU above 0.5."""
-        return self.own.counts.matches
+        return self.main.counts.matches
 
     @property
     def left_out(self) -> int:
@@ -125,13 +125,13 @@ class InstanceReport(Report[ObjectMatching]):
 
         Without a match they are no false positives.
         """
-        return self.own.counts.left_out
+        return self.main.counts.left_out
 
     @property
     def pixels(self) -> SemanticReport:
         """The same images pixel by pixel: 0 background, 1 any object."""
         confusion = ClassConfusion(ImageInfo(unlabelled=self.unlabelled))
-        confusion.include(tuple(PIXEL_CLASSES), self.own.counts.pixels)
+        confusion.include(tuple(PIXEL_CLASSES), self.main.counts.pixels)
         confusion.names = PIXEL_CLASSES
         parts = tuple(part.pixels for part in self.parts)
         return SemanticReport(confusion, unlabelled=self.unlabelled, name=self.name, parts=parts)
@@ -139,27 +139,27 @@ class InstanceReport(Report[ObjectMatching]):
     @property
     def f1(self) -> dict[float, float]:
         """Threshold -> F1, 2 TP / (2 TP + FP + FN)."""
-        return self.own.by_threshold("f1")
+        return self.main.by_threshold("f1")
 
     @property
     def precision(self) -> dict[float, float]:
         """Threshold -> fraction of the predicted objects that are matched."""
-        return self.own.by_threshold("precision")
+        return self.main.by_threshold("precision")
 
     @property
     def recall(self) -> dict[float, float]:
         """Threshold -> fraction of the true objects that are matched."""
-        return self.own.by_threshold("recall")
+        return self.main.by_threshold("recall")
 
     @property
     def ap(self) -> dict[float, float]:
         """Threshold -> AP, TP / (TP + FP + FN)."""
-        return self.own.by_threshold("ap")
+        return self.main.by_threshold("ap")
 
     @property
     def matched_iou(self) -> dict[float, float]:
         """Threshold -> mean IoU of the matches, nan where there is none."""
-        return self.own.by_threshold("matched_iou")
+        return self.main.by_threshold("matched_iou")
 
     @property
     def mean_ap(self) -> float:
@@ -169,17 +169,17 @@ class InstanceReport(Report[ObjectMatching]):
     @property
     def pq(self) -> float:
         """Panoptic quality (Kirillov et al. 2019) of the objects, all of one class: SQ times RQ."""
-        return self.own.above_half("pq")
+        return self.main.above_half("pq")
 
     @property
     def sq(self) -> float:
         """Segmentation quality: mean IoU of the matches above 0.5, nan where there is none."""
-        return self.own.above_half("sq")
+        return self.main.above_half("sq")
 
     @property
     def rq(self) -> float:
         """Recognition quality: F1 of the matches above 0.5."""
-        return self.own.above_half("rq")
+        return self.main.above_half("rq")
 
     @property
     def truth_objects(self) -> int:
@@ -214,10 +214,10 @@ class InstanceReport(Report[ObjectMatching]):
         """
         from pandas import DataFrame
 
-        sizes = [len(image.own.counts.pairs) for image in self.images.values()]
-        truth, prediction = self.own.counts.pairs.T
+        sizes = [len(image.main.counts.pairs) for image in self.images.values()]
+        truth, prediction = self.main.counts.pairs.T
         columns = {"image": np.repeat(np.arange(len(sizes)), sizes), "truth": truth}
-        return DataFrame(columns | {"prediction": prediction, "iou": self.own.counts.pair_iou})
+        return DataFrame(columns | {"prediction": prediction, "iou": self.main.counts.pair_iou})
 
     def summary(self) -> str:
         """Describe in one sentence how many objects were compared, and the panoptic quality."""

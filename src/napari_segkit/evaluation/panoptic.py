@@ -65,22 +65,22 @@ class PanopticReport(Report[SegmentMatching]):
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes in the truth or in the prediction, in alphabetical order."""
-        return tuple(self.own.counts.kinds)
+        return tuple(self.main.counts.kinds)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Whether "thing" or "stuff", for each class."""
-        return tuple(self.own.counts.kinds.values())
+        return tuple(self.main.counts.kinds.values())
 
     @property
     def counts(self) -> Counts:
         """TP, FP and FN of each class."""
-        return self.own.counts.matches
+        return self.main.counts.matches
 
     @property
     def pixels(self) -> Counts:
         """For each class: pixels that agree, those of the truth, and those predicted."""
-        return self.own.counts.pixels
+        return self.main.counts.pixels
 
     @property
     def left_out(self) -> int:
@@ -88,22 +88,22 @@ class PanopticReport(Report[SegmentMatching]):
 
         Without a match they are no false positives.
         """
-        return self.own.counts.left_out
+        return self.main.counts.left_out
 
     @property
     def pq(self) -> dict[str, float]:
         """Class -> panoptic quality, SQ times RQ; nan where there is no segment."""
-        return self.own.by_class("pq")
+        return self.main.by_class("pq")
 
     @property
     def sq(self) -> dict[str, float]:
         """Class -> segmentation quality, the mean IoU of its matches; nan where there is none."""
-        return self.own.by_class("sq")
+        return self.main.by_class("sq")
 
     @property
     def rq(self) -> dict[str, float]:
         """Class -> recognition quality, F1 of its segments; nan where there is none."""
-        return self.own.by_class("rq")
+        return self.main.by_class("rq")
 
     @property
     def mean_pq(self) -> float:
@@ -143,17 +143,17 @@ class PanopticReport(Report[SegmentMatching]):
     @property
     def iou(self) -> dict[str, float]:
         """Class -> intersection over union of its pixels, nan where absent."""
-        return self.own.by_class("iou")
+        return self.main.by_class("iou")
 
     @property
     def dice(self) -> dict[str, float]:
         """Class -> Dice coefficient of its pixels, nan where absent."""
-        return self.own.by_class("dice")
+        return self.main.by_class("dice")
 
     @property
     def accuracy(self) -> float:
         """Fraction of the pixels whose class, or background, is predicted correctly."""
-        return float(ratio(*self.own.counts.agreement))
+        return float(ratio(*self.main.counts.agreement))
 
     def summary(self) -> str:
         """Describe in one sentence how many segments were compared, and the mean PQ."""
@@ -171,7 +171,7 @@ class PanopticReport(Report[SegmentMatching]):
 
     def _only(self, kind: str) -> "PanopticReport":
         parts = tuple(part._only(kind) for part in self.parts)
-        return replace(self, own=self.own.only(kind), parts=parts)
+        return replace(self, main=self.main.only(kind), parts=parts)
 
     def _keys(self) -> Sequence[str]:
         return self.classes

@@ -39,7 +39,7 @@ class Kind(Generic[M_co]):
     report: type[Report[M_co]]
     metric: type[M_co]
     read: Reader
-    more: tuple[type[Metric], ...] = ()  # further metrics; their values are columns of the table
+    extra: tuple[type[Metric], ...] = ()  # further metrics; their values are columns of the table
 
 
 KINDS: dict[str, Kind[Any]] = {
@@ -145,25 +145,10 @@ def evaluate(
     return drain(evaluate_pairs(_pairs(prediction, truth), options))
 
 
-def evaluate_blocks(
-    prediction: LabelSource,
-    truth: LabelSource,
-    *,
-    kind: str = "semantic",
-    unlabelled: int | None = None,
-    labels_are: LabelsAre = "ask",
-    spacing: Sequence[float] | None = None,
-    thresholds: Sequence[float] | None = None,
-) -> Generator[Step, None, Any]:
-    """Compare block by block: the generator behind `evaluate`, for progress and Stop."""
-    options = EvaluateOptions(kind, unlabelled, labels_are, spacing, thresholds)
-    return (yield from evaluate_pairs(_pairs(prediction, truth), options))
-
-
 def evaluate_pairs(
     pairs: Sequence[LabelPair], options: EvaluateOptions
 ) -> Generator[Step, None, Any]:
-    """Compare pairs whose names are known, block by block, and pool them into one report."""
+    """Compare pairs block by block, and pool them: the generator behind `evaluate`."""
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
     steps, total, reports = count(1), sum(map(len, cores)), []
@@ -196,17 +181,17 @@ def _count_image(
         read_truth.unlabelled,
         THRESHOLDS if options.thresholds is None else tuple(options.thresholds),
     )
-    own, more = kind.metric(image), tuple(metric(image) for metric in kind.more)
-    halo = max(metric.halo for metric in (own, *more))
+    main, extra = kind.metric(image), tuple(metric(image) for metric in kind.extra)
+    halo = max(metric.halo for metric in (main, *extra))
     for core in cores:
         outer, inner = with_halo(core, truth.shape, halo)
         predicted, true = read_prediction.read(outer), read_truth.read(outer)
-        for metric in (own, *more):
+        for metric in (main, *extra):
             part, counted = with_halo(inner, true.shape, metric.halo)
             metric.update(predicted[part], true[part], counted)
         yield
     notes = tuple(dict.fromkeys(read_truth.notes + read_prediction.notes))
-    return kind.report(own, more, unlabelled, pair.name, notes)
+    return kind.report(main, extra, unlabelled, pair.name, notes)
 
 
 def _sorted_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
@@ -240,5 +225,5 @@ def _as_list(source: LabelSource) -> list[LabelSource] | None:
     """The arrays, layers or objects of a list; None of an array, also as nested lists."""
     if not isinstance(source, list | tuple):
         return None
-    labels = all(is_layer(s) or hasattr(s, "shape") or hasattr(s, "labels") for s in source)
+    labels = all(is_layer(s) or getattr(s, "shape", ()) or hasattr(s, "labels") for s in source)
     return list(source) if labels else None

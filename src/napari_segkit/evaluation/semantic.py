@@ -84,38 +84,38 @@ class SemanticReport(Report[ClassConfusion]):
     @property
     def classes(self) -> tuple[int, ...]:
         """Class values that occur in the truth or in the prediction, rising."""
-        return self.own.classes
+        return self.main.classes
 
     @property
     def counts(self) -> confusion.Counts:
         """Confusion matrix (K, K + 1); the last column is predictions of no class."""
-        return self.own.counts
+        return self.main.counts
 
     @property
     def names(self) -> dict[int, str]:
         """Class value -> name, for those that have one."""
-        names = self.own.names
+        names = self.main.names
         return {value: names[value] for value in self.classes if value in names}
 
     @property
     def iou(self) -> dict[int, float]:
         """Class value -> intersection over union, nan where absent."""
-        return self.own.by_class(confusion.iou(self.counts))
+        return self.main.by_class(confusion.iou(self.counts))
 
     @property
     def dice(self) -> dict[int, float]:
         """Class value -> Dice coefficient, nan where absent."""
-        return self.own.by_class(confusion.dice(self.counts))
+        return self.main.by_class(confusion.dice(self.counts))
 
     @property
     def precision(self) -> dict[int, float]:
         """Class value -> fraction of its predicted pixels that are correct, nan without any."""
-        return self.own.by_class(confusion.precision(self.counts))
+        return self.main.by_class(confusion.precision(self.counts))
 
     @property
     def recall(self) -> dict[int, float]:
         """Class value -> fraction of its true pixels that are predicted, nan without any."""
-        return self.own.by_class(confusion.recall(self.counts))
+        return self.main.by_class(confusion.recall(self.counts))
 
     @property
     def accuracy(self) -> float:

@@ -3,8 +3,6 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_segkit.trained_model import TrainedModel
 
     from .request import PredictTiles
@@ -12,36 +10,12 @@ if TYPE_CHECKING:
 
 def predict_tiles_of(model: "TrainedModel") -> "PredictTiles":
     """The `predict_tiles` generator for this kind of model."""
-    return PREDICT_TILES[model.kind]()
+    from . import instance, panoptic, semantic, watershed
 
-
-def _semantic() -> "PredictTiles":
-    from .semantic import predict_tiles
-
-    return predict_tiles
-
-
-def _objects() -> "PredictTiles":
-    from .watershed import predict_tiles
-
-    return predict_tiles
-
-
-def _instance() -> "PredictTiles":
-    from .instance import predict_tiles
-
-    return predict_tiles
-
-
-def _panoptic() -> "PredictTiles":
-    from .panoptic import predict_tiles
-
-    return predict_tiles
-
-
-PREDICT_TILES: dict[str, "Callable[[], PredictTiles]"] = {
-    "semantic": _semantic,
-    "objects": _objects,
-    "instance": _instance,
-    "panoptic": _panoptic,
-}
+    generators: dict[str, PredictTiles] = {
+        "semantic": semantic.predict_tiles,
+        "objects": watershed.predict_tiles,
+        "instance": instance.predict_tiles,
+        "panoptic": panoptic.predict_tiles,
+    }
+    return generators[model.kind]

@@ -35,6 +35,8 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
             for cell, maps in complete:
                 sink.write(frame, cell, from_indices(maps.argmax(axis=0), values), maps)
             yield progress.step(len(tiles))
+    if not cells:  # the last frame was finished before
+        yield progress.step(0)
     classes = plan.model.all_classes
     return LabelResult(
         sink.labels, plan.original.label_axes, classes, plan.provenance(), sink.probabilities

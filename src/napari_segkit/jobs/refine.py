@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_segkit.config import RefineConfig, SoftLabelConfig
+from napari_segkit.config import LabelsAre, RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.classes import ClassProbabilities, LabelClass
@@ -235,16 +235,11 @@ def _unrefined(
 def _evaluate(
     labels: AnyArray | LazyArray, request: RefineRequest, truth: Truth
 ) -> Generator[Step, None, "SemanticReport"]:
-    from napari_segkit.evaluation.report import evaluate_blocks
+    from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, evaluate_pairs
 
-    return (
-        yield from evaluate_blocks(
-            labels,
-            truth.labels,
-            unlabelled=truth.unlabelled,
-            labels_are="classes" if request.source.objects is None else "objects",
-        )
-    )
+    labels_are: LabelsAre = "classes" if request.source.objects is None else "objects"
+    options = EvaluateOptions(unlabelled=truth.unlabelled, labels_are=labels_are)
+    return (yield from evaluate_pairs([LabelPair(labels, truth.labels)], options))
 
 
 def _provenance(request: RefineRequest, image: AxesImage) -> dict[str, object]:
