@@ -110,8 +110,8 @@ def _dropout(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Replace `aten.native_dropout` (fused, on GPUs), which takes no generator."""
     p = 0.0 if train is False else p
-    kept = torch.empty_like(values).bernoulli_(1 - p, generator=generator)
-    return values * kept / (1 - p if p < 1 else 1), kept.bool()
+    mask = torch.empty_like(values).bernoulli_(1 - p, generator=generator)
+    return values * mask / (1 - p if p < 1 else 1), mask.bool()
 
 
 def _device(args: tuple[object, ...], kwargs: dict[str, object]) -> torch.device:

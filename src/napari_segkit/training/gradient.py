@@ -1,19 +1,27 @@
-"""Trainings by gradient descent on patches."""
+"""Trainings by gradient descent on patches: optimiser, learning rate and time limit."""
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Generator, Iterator
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
 from torch.optim import AdamW, Optimizer
 
 from napari_segkit.steps import Step
+from napari_segkit.torch_random import random_numbers
 
-from .loop import Movable, train
+from .events import TrainStep
 from .state import RECENT_BATCHES, RandomState
 from .trainer import Trainer, TrainingSetup
+
+
+class Movable(Protocol):
+    """Targets of a batch: a tensor, or a list of them."""
+
+    def to(self, device: torch.device, /) -> Self: ...
+
 
 M = TypeVar("M", bound=Movable)
 M_co = TypeVar("M_co", bound=Movable, covariant=True)
@@ -25,7 +33,7 @@ class BatchSource(Protocol[M_co]):
     random: np.random.Generator
 
     def batch(self, count: int) -> tuple[torch.Tensor, M_co]: ...
-    def again(self, count: int, state: RandomState) -> torch.Tensor: ...
+    def redraw_images(self, count: int, state: RandomState) -> torch.Tensor: ...
 
 
 class GradientTrainer(Trainer, Generic[M]):
@@ -34,24 +42,60 @@ class GradientTrainer(Trainer, Generic[M]):
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__(setup)
         self.sampler = self._make_sampler()
-        again = (self.sampler.again(self.config.batch_size, s) for s in self.state.recent)
-        self.recent = deque(again, RECENT_BATCHES)  # the images may be out of reach at the end
+        size, states = self.config.batch_size, self.state.recent
+        redrawn = (self.sampler.redraw_images(size, state) for state in states)
+        self.recent = deque(redrawn, RECENT_BATCHES)  # images may be out of reach at the end
 
     @abstractmethod
     def _make_sampler(self) -> BatchSource[M]: ...
 
     @abstractmethod
-    def _loss(self, images: torch.Tensor, targets: M) -> torch.Tensor: ...
+    def _loss(self, images: torch.Tensor, targets: M) -> torch.Tensor:
+        """A scalar; the training ends with a FloatingPointError if it is not finite."""
 
     def _make_optimiser(self) -> Optimizer:
         return AdamW(self.network.parameters(), lr=self.config.learning_rate)
 
     def _events(self) -> Generator[Step, None, None]:
-        return train(self.state, self._batch, self._loss, self._after_epoch)
-
-    def _after_epoch(self) -> Iterable[Step]:
+        """Train in training mode; the network is in evaluation mode when this ends or is closed."""
         schedule = self.state.schedule
-        return self._validated(schedule.done, schedule.total, schedule.epoch)
+        schedule.start()
+        self.network.train()
+        try:
+            while True:
+                if schedule.is_epoch_end:
+                    yield from self._validated(schedule.done, schedule.total, schedule.epoch)
+                schedule.tick()
+                if self.state.finished or schedule.progress >= 1:
+                    yield from self._validated(schedule.done, schedule.total, schedule.epoch)
+                    return
+                yield self._step()
+        finally:
+            self.network.eval()
+
+    def _step(self) -> TrainStep:
+        state, schedule, optimiser = self.state, self.state.schedule, self.state.optimiser
+        assert optimiser is not None
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.learning_rate
+        images, targets = self._batch()
+        device = self.setup.device
+        with random_numbers(state.random):
+            loss = self._loss(images.to(device), targets.to(device))
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"The loss became {loss.item()} at step {schedule.done + 1}: choose a lower "
+                "learning rate, or normalise the images."
+            )
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.done += 1
+        schedule.tick()
+        state.images += len(images)
+        state.history.append(loss.item())
+        done, total, epoch = schedule.done, schedule.total, schedule.epoch
+        return TrainStep(done, total, epoch, loss.item(), schedule.seconds, state.images)
 
     def _batch(self) -> tuple[torch.Tensor, M]:
         self.state.recent.append(self.sampler.random.bit_generator.state)

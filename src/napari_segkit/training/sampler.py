@@ -52,7 +52,7 @@ class Sampler:
         images, targets = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
         return torch.from_numpy(images), torch.from_numpy(targets)
 
-    def again(self, count: int, state: RandomState) -> torch.Tensor:
+    def redraw_images(self, count: int, state: RandomState) -> torch.Tensor:
         """Images of an earlier batch, given the state of `random` before it."""
         now, self.random = self.random, generator_at(state)
         try:

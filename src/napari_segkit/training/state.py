@@ -244,13 +244,13 @@ def _groups(tensors: Tensors) -> defaultdict[str, Tensors]:
     return groups
 
 
-def _require_equal(saved: Mapping[str, object], own: Mapping[str, object], name: str) -> None:
+def _require_equal(saved: Mapping[str, object], current: Mapping[str, object], name: str) -> None:
     """Refuse to go on with another model, other classes or settings, and name the first."""
-    for key in {**own, **saved}:
-        if saved.get(key) != own.get(key):
+    for key in {**current, **saved}:
+        if saved.get(key) != current.get(key):
             raise ValueError(
                 f"{name} is the state of a training with {key} {_text(saved.get(key))}, but this "
-                f"one has {_text(own.get(key))}: resume with the same model, classes and "
+                f"one has {_text(current.get(key))}: resume with the same model, classes and "
                 "settings, or train without resume."
             )
 

@@ -38,8 +38,10 @@ def scales(config: FeatureConfig, ndim: int) -> list[float]:
 
 def feature_radii(config: FeatureConfig, channels: int, ndim: int) -> list[float]:
     """Receptive radius of each feature in pixels: its sigma, or 1 for a pixel of the window."""
-    each = channels * (config.intensity + config.edges + ndim * config.texture)
-    filters = [scale for scale in scales(config, ndim) for _ in range(each)] if each else []
+    per_scale = channels * (config.intensity + config.edges + ndim * config.texture)
+    filters = (
+        [scale for scale in scales(config, ndim) for _ in range(per_scale)] if per_scale else []
+    )
     return filters + [1.0] * (channels * config.window**ndim)
 
 

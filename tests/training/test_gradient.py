@@ -7,23 +7,38 @@ from torch import nn
 
 from napari_segkit import TrainConfig
 from napari_segkit.torch_random import RandomSource
-from napari_segkit.training.loop import train
+from napari_segkit.training.gradient import GradientTrainer
 from napari_segkit.training.schedule import Schedule
 from napari_segkit.training.state import TrainingState
+from napari_segkit.training.trainer import TrainingSetup
+
+
+class Triple(GradientTrainer):
+    """A network is trained to multiply by three; there is no data."""
+
+    def __init__(self, config, loss):
+        self.config, self.loss = config, loss
+        self.setup = TrainingSetup(None, None, config, torch.device("cpu"))
+        self.network = nn.Conv2d(1, 1, 1)
+        random = RandomSource(0), np.random.default_rng(0)
+        schedule, optimiser = Schedule(config), self._make_optimiser()
+        self.state = TrainingState({}, self.network, *random, schedule, optimiser)
+
+    def _make_sampler(self):
+        """Not needed."""
+
+    def _batch(self):
+        x = torch.randn(self.config.batch_size, 1, 4, 4)
+        return x, 3 * x
+
+    def _loss(self, images, targets):
+        return self.loss(self.network(images), targets)
 
 
 def start(config, loss=nn.functional.mse_loss):
     """A network, and the steps of its training to multiply by three."""
-    network = nn.Conv2d(1, 1, 1)
-    optimiser = torch.optim.AdamW(network.parameters())
-    random = RandomSource(0), np.random.default_rng(0)
-    state = TrainingState({}, network, *random, Schedule(config), optimiser)
-
-    def batch():
-        x = torch.randn(config.batch_size, 1, 4, 4)
-        return x, 3 * x
-
-    return network, train(state, batch, lambda x, target: loss(network(x), target))
+    trainer = Triple(config, loss)
+    return trainer.network, trainer.steps()
 
 
 def test_steps_tell_progress_and_the_loss_falls():
