@@ -1,6 +1,7 @@
 """Superpixels from the command line: files in, labels out."""
 
 import json
+import warnings
 
 import nibabel as nib
 import numpy as np
@@ -153,3 +154,20 @@ def test_mistakes_are_reported_in_one_line(tmp_path, monkeypatch, capsys, given,
     assert run(*given) == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.glob("out*/*"))
+
+
+def test_a_warning_while_reading_is_a_note(images, tmp_path, capsys, monkeypatch):
+    from napari_segkit.io import files
+
+    read = files.read_source
+
+    def read_and_warn(file, *, labels):
+        warnings.warn(f"{file.name} is large", UserWarning, stacklevel=2)
+        return read(file, labels=labels)
+
+    monkeypatch.setattr(files, "read_source", read_and_warn)
+    assert run(images, "-o", tmp_path / "out") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "large" in line] == [
+        f"Note: {i}.png is large" for i in (0, 1)
+    ]

@@ -99,29 +99,27 @@ def set_up_device(args: Namespace) -> None:
 
 def run_job(job: Job[T], writer: Writer[T, Sequence[Path]], text: str) -> T:
     """Run a job, with `text` before its progress; write its result and print the files."""
-    with print_warnings():
-        result = drain(show_progress(job.steps, lambda _: text))
-        writer.prepare(result)
-        files = writer.write(result)
-    print(*files, sep="\n")
+    result = drain(show_progress(job.steps, lambda _: text))
+    writer.prepare(result)
+    print(*writer.write(result), sep="\n")
     return result
 
 
 def for_each_file(
     work: Callable[..., object], jobs: Sequence[tuple[Path, ...]], *, folder: bool
 ) -> int:
-    """Call `work` with the files of each job; in a folder, go on after errors.
+    """Call `work` with the files of each job, with its warnings as notes.
 
-    Gives the exit status: 1 if a file failed.
+    In a folder, go on after errors. Gives the exit status: 1 if a file failed.
     """
-    if not folder:
-        work(*jobs[0])
-        return 0
     failed = 0
     for job in jobs:
         try:
-            work(*job)
+            with print_warnings():
+                work(*job)
         except USER_ERRORS as error:
+            if not folder:
+                raise
             say(f"{job[0].name}: {error_line(error)}")
             failed += 1
     if failed:

@@ -12,20 +12,14 @@ from napari_segkit.images.types import AnyArray
 from napari_segkit.instances.candidates import Candidates
 from napari_segkit.instances.panoptic_candidates import PanopticCandidates
 from napari_segkit.label_result import LabelResult
-from napari_segkit.models import kind_of
 from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
 from . import instance, semantic, watershed
 from .progress import TileStep
-from .request import PredictRequest, PredictTiles
+from .request import PredictRequest
 
 Maps: TypeAlias = NDArray[np.float32]  # (classes, *labels)
-
-THINGS: dict[str, PredictTiles] = {
-    "instance": instance.predict_tiles,
-    "objects": watershed.predict_tiles,
-}
 
 
 def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
@@ -37,8 +31,10 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     of_things = replace(request, probabilities=True)
     of_stuff = replace(of_things, model=second, statistics=statistics)
     first, total = of_things.plan.steps, of_things.plan.steps + of_stuff.plan.steps
-    steps = THINGS[kind_of(model.spec)](of_things)
-    things = yield from map_steps(steps, lambda step: TileStep(step.done, total))
+    predict_things = instance.predict_tiles if model.info.has_masks else watershed.predict_tiles
+    things = yield from map_steps(
+        predict_things(of_things), lambda step: TileStep(step.done, total)
+    )
     candidates_of_things = _candidates(things)
     occurring = candidates_of_things.positions.tolist()
     compact = _compact(np.asarray(things.probabilities), occurring)

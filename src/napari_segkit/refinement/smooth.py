@@ -1,6 +1,6 @@
 """Smooth class probabilities block by block."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.types import AnyArray, Floats, ImageSource, LazyArray
-from napari_segkit.steps import Step, drain
 
 from .blocks import Region, add_margin
 from .probability_maps import ProbabilityMaps, as_probability_maps
@@ -67,29 +66,6 @@ def smooth(
     channels is reduced to its four principal components for a CRF. Superpixels are the same as
     those of `superpixels`, whatever the size of the image.
     """
-    steps = smooth_blocks(
-        probabilities,
-        image,
-        config,
-        axes=axes,
-        spacing=spacing,
-        compatibility=compatibility,
-        device=device,
-    )
-    return drain(steps)
-
-
-def smooth_blocks(
-    probabilities: LazyArray | ArrayLike,
-    image: ImageSource | AxesImage | None = None,
-    config: SmoothingConfig | None = None,
-    *,
-    axes: str | None = None,
-    spacing: Sequence[float] | None = None,
-    compatibility: ArrayLike | None = None,
-    device: str = "auto",
-) -> Generator[Step, None, Floats]:
-    """Smooth block by block: the generator behind `smooth`, with the same arguments."""
     config = config or CRFConfig()
     maps = as_probability_maps(
         probabilities, image, axes=axes, spacing=spacing, uses_image=config.uses_image
@@ -97,12 +73,9 @@ def smooth_blocks(
     costs = None if compatibility is None else np.asarray(compatibility, np.float32)
     method = smoothing_method(config, maps.spacing, costs)
     smoothed = np.empty(maps.probabilities.shape, np.float32)
-    total, done = len(method.blocks(maps.spatial)) * maps.image.frame_count(maps.ndim), 0
     for frame in maps.frames():
         for block, values in smooth_frame(maps, frame, method, device):
             maps.view(smoothed, frame)[(slice(None), *block)] = values
-            done += 1
-            yield Step(done, total)
     return smoothed
 
 
