@@ -11,6 +11,7 @@ class DeployedModel(nn.Module):
     """Normalisation, network and softmax of a trained model as one module.
 
     It holds what happens to the pixels of one tile. Tiles, blending and refinement are not in it.
+    Intensities are scaled in float64, which MPS does not have: move it to the CPU there.
 
     Parameters
     ----------

@@ -142,6 +142,12 @@ def test_validation_data_that_cannot_be_used_are_refused_before_work(case, scene
     assert "\n" not in str(error.value)
 
 
+def test_validation_labels_without_objects_are_refused_as_such(scene):
+    segmenter = Segmenter(ModelSpec("pixels", objects="components"), device="cpu")
+    with pytest.raises(LabelsError, match="Validation: The labels hold no object"):
+        segmenter.fit(*scene, OBJECTS, validation=(scene[0], scene[1] * 0))
+
+
 def test_unknown_classes_of_objects_are_refused_by_name(scene):
     image, labels = scene
     names = [Labels(labels, features={"index": [1, 2], "class": list(k)}) for k in ("ab", "ac")]

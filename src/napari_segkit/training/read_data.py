@@ -127,7 +127,10 @@ def _read_validation(
         values = list(read)
         unknown = _unknown_values(values, config, train)
     else:
-        objects = training_objects(images, labels, config, ndim=ndim)
+        try:
+            objects = training_objects(images, labels, config, ndim=ndim)
+        except LabelsError as error:
+            raise LabelsError(f"Validation: {error}", error.remedies) from None
         values, unknown = list(objects.ids), list(_unknown_classes(objects, config, train))
     if unknown:
         raise LabelsError(
