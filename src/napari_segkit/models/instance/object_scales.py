@@ -1,6 +1,6 @@
 """Anchors and grids of instance methods, chosen by the sizes of objects. Without torch."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import pairwise
 from math import inf, log2
 
@@ -80,19 +80,8 @@ def grids_text(cells: Iterable[float]) -> str:
 
 def sizes_text(spec: ModelSpec, sizes: Sizes) -> str:
     """Describe what a method chooses for these object sizes; empty if nothing."""
-    text = TEXTS.get(spec.name)
-    return text(spec, sizes) if text and len(sizes) else ""
-
-
-def _maskrcnn_text(spec: ModelSpec, sizes: Sizes) -> str:
-    return anchors_text(choose_anchors(sizes, anchor_scales(spec.encoder)).ravel())
-
-
-def _solo_text(_: ModelSpec, sizes: Sizes) -> str:
-    return grids_text(cell for cell, *_ in choose_levels(sizes))
-
-
-TEXTS: dict[str, Callable[[ModelSpec, Sizes], str]] = {
-    "maskrcnn": _maskrcnn_text,
-    "solo": _solo_text,
-}
+    if len(sizes) and spec.name == "maskrcnn":
+        return anchors_text(choose_anchors(sizes, anchor_scales(spec.encoder)).ravel())
+    if len(sizes) and spec.name == "solo":
+        return grids_text(cell for cell, *_ in choose_levels(sizes))
+    return ""
