@@ -42,7 +42,7 @@ def test_each_pixel_is_in_one_cell_which_lists_the_tiles_that_cover_it(grid):
     count, tiles = np.zeros(grid.shape, int), list(grid)
     cells = grid.cells()
     assert [cell.start for cell in cells] == [tile.start for tile in tiles]
-    for cell in [*cells, grid.whole()]:
+    for cell in [*cells, grid.single_cell()]:
         covering = np.zeros(grid.shape, bool)
         covering[cell.region] = True
         assert covering[cell.region].size

@@ -67,7 +67,7 @@ class Grid:
         spans = zip(start, self.size, self.shape, strict=True)
         return Tile(start, tuple([slice(s, min(s + n, end)) for s, n, end in spans]))
 
-    def whole(self) -> Cell:
+    def single_cell(self) -> Cell:
         """The image as one cell."""
         return Cell(tuple([slice(0, n) for n in self.shape]), tuple(self))
 

@@ -89,9 +89,9 @@ def _write_metrics(file: Path, report: "Report[Metric]") -> None:
         opened.write(report.table(by="image").to_csv(index=False).encode())
 
 
-def _name(prediction: Path, given: str) -> str:
+def _name(prediction: Path, argument: str) -> str:
     """The prediction's path relative to the folder or list that was given."""
-    for origin in (Path(given), Path(given).parent):
+    for origin in (Path(argument), Path(argument).parent):
         if prediction.is_relative_to(origin) and prediction != origin:
             return prediction.relative_to(origin).as_posix()
     return prediction.as_posix()

@@ -36,13 +36,13 @@ def add_overwrite(parser: ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
-def add_output(parser: ArgumentParser, *formats: str, about: str = "") -> None:
-    """Add output and format; `formats` are further ones, `about` their help."""
+def add_output(parser: ArgumentParser, *formats: str, format_help: str = "") -> None:
+    """Add output and format; `formats` are further ones, `format_help` their help."""
     parser.add_argument("-o", "--output", required=True,
                         help="file (.tif, .nii, .nii.gz, .png, .npy) or folder")  # fmt: skip
     parser.add_argument("--format", choices=(*FORMATS, *formats),
                         help="of files written to a folder (default nii.gz for NIfTI images, tif "
-                             f"for others){about}")  # fmt: skip
+                             f"for others){format_help}")  # fmt: skip
 
 
 def plan_files(

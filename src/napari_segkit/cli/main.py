@@ -57,8 +57,8 @@ def make_parser() -> ArgumentParser:
     parser = ArgumentParser("segkit", description="Train, use and evaluate segmentation models.")
     parser.add_argument("--version", action="version", version=f"napari-segkit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (command, about) in COMMANDS.items():
-        options = commands.add_parser(name, help=about, description=about)
+    for name, (command, description) in COMMANDS.items():
+        options = commands.add_parser(name, help=description, description=description)
         options.set_defaults(run=command.run)
         command.add_arguments(options)
     return parser

@@ -36,8 +36,8 @@ def add_options(
 
 def read_options(args: Namespace, config: C, *, prefix: str = "") -> C:
     """Replace fields by the options of `add_options`; ValueError if one is beyond its limits."""
-    given = {k[len(prefix) :]: v for k, v in vars(args).items() if k.startswith(prefix)}
-    return _read(given, config, frozenset())
+    values = {k[len(prefix) :]: v for k, v in vars(args).items() if k.startswith(prefix)}
+    return _read(values, config, frozenset())
 
 
 def flag(name: str) -> str:
@@ -80,11 +80,11 @@ def _add_option(
     dest: str,
     field: ConfigField,
     default: object,
-    about: str,
+    help_text: str,
 ) -> None:
     if field.kind is bool:
         parser.add_argument(
-            option, dest=dest, default=default, action=BooleanOptionalAction, help=about
+            option, dest=dest, default=default, action=BooleanOptionalAction, help=help_text
         )
         return
     convert: Callable[[str], object] = _or_none(field) if field.optional else field.kind
@@ -93,7 +93,7 @@ def _add_option(
         option,
         dest=dest,
         default=default,
-        help=about,
+        help=help_text,
         type=convert,
         choices=field.choices if listed else None,
         metavar=None if listed else _metavar(field),

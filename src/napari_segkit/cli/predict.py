@@ -32,7 +32,7 @@ PANOPTIC = "panoptic"
 def add_arguments(parser: ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("input", help="image file or folder")
-    add_output(parser, PANOPTIC, about="; panoptic: PNG and JSON in the COCO panoptic format")
+    add_output(parser, PANOPTIC, format_help="; panoptic: PNG and JSON in the COCO panoptic format")
     add_common(parser)
     add_options(parser, TileConfig())
     _add_results(parser)
@@ -114,11 +114,11 @@ def _output_options(args: Namespace) -> "OutputOptions":
 
 def _check_object_options(args: Namespace, model: "TrainedModel") -> None:
     """Refuse object options for a semantic model."""
-    given = [name for name in config_fields(ObjectConfig) if name in vars(args)]
-    given += [name for name in ("masks", "one_mask") if getattr(args, name)]
-    if given and not model.predicts_objects:
+    used = [name for name in config_fields(ObjectConfig) if name in vars(args)]
+    used += [name for name in ("masks", "one_mask") if getattr(args, name)]
+    if used and not model.predicts_objects:
         raise ValueError(
-            f"{' and '.join(map(flag, given))} select objects, but {args.model} predicts "
+            f"{' and '.join(map(flag, used))} select objects, but {args.model} predicts "
             "classes only: leave them out, or give a model that was trained to predict objects."
         )
 

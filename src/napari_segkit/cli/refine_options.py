@@ -19,9 +19,9 @@ EXAMPLE = '"nucleus: fill_holes=20, min_size=5, largest"'
 
 def add_refine(parser: ArgumentParser, default: str, note: str | None = None) -> None:
     """Add the options; `default` and `note` say in the help what is used without them."""
-    about = f"how probabilities are smoothed before they become labels (default {default})"
+    help_text = f"how probabilities are smoothed before they become labels (default {default})"
     group = parser.add_argument_group("refinement", note)
-    group.add_argument("--refine", choices=[*METHODS, "none"], help=about)
+    group.add_argument("--refine", choices=[*METHODS, "none"], help=help_text)
     group.add_argument("--clean", action="append", metavar="CLASS: STEP, STEP|none",
                        help=f"clean up a class (name or value), such as {EXAMPLE}; steps are "
                             f"{', '.join(STEPS)}; sizes in world units; repeat for "
@@ -39,12 +39,12 @@ def refine_config(
     Options override `default`, and ``--refine none`` drops all of it. ValueError if a number breaks
     its limits, belongs to another method, or the clean-up cannot be read.
     """
-    given = [name for name in vars(args) if name.startswith(tuple(f"{m}_" for m in METHODS))]
-    if args.refine is None and args.clean is None and not given:
+    used = [name for name in vars(args) if name.startswith(tuple(f"{m}_" for m in METHODS))]
+    if args.refine is None and args.clean is None and not used:
         return None
     base = RefineConfig() if args.refine == "none" else default
     method = args.refine if args.refine in METHODS else base.method
-    other = [flag(name) for name in given if not name.startswith(f"{method}_")]
+    other = [flag(name) for name in used if not name.startswith(f"{method}_")]
     if other:
         raise ValueError(
             f"{' and '.join(other)} belong to another method, and this is --refine "

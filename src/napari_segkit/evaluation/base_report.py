@@ -130,7 +130,7 @@ class Report(ABC, Generic[M_co]):
             return named.reset_index("image")
         keys, parts, counts = self._keys(), self._mean_rows(), self._counts()
         means = [part._means() for part in parts.values()]
-        columns = {name: _along(value, keys) for name, value in self.metrics.items()}
+        columns = {name: _values_at(value, keys) for name, value in self.metrics.items()}
         table = DataFrame(
             {self.key: [*keys, *["mean"] * len(parts)]}
             | self._texts()
@@ -150,7 +150,9 @@ class Report(ABC, Generic[M_co]):
     def _means(self) -> dict[str, float]:
         """Name of each metric -> its mean over classes or thresholds."""
         return {
-            name: self._mean(_along(value, self._keys())) if isinstance(value, Mapping) else value
+            name: self._mean(_values_at(value, self._keys()))
+            if isinstance(value, Mapping)
+            else value
             for name, value in self.metrics.items()
         }
 
@@ -195,7 +197,7 @@ class Report(ABC, Generic[M_co]):
         return nanmean(values)
 
 
-def _along(value: Values, keys: Sequence[object]) -> list[float]:
+def _values_at(value: Values, keys: Sequence[object]) -> list[float]:
     """Values for the keys; nan where there is none."""
     values = value if isinstance(value, Mapping) else {}
     return [values.get(key, nan) for key in keys]

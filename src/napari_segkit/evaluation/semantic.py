@@ -50,9 +50,9 @@ class ClassConfusion(Metric):
 
     def include(self, classes: Sequence[int], counts: confusion.Counts) -> None:
         """Add a confusion matrix of any classes, rising."""
-        own, self.classes = self.classes, tuple(sorted({*self.classes, *classes}))
+        before, self.classes = self.classes, tuple(sorted({*self.classes, *classes}))
         self.counts = confusion.expand_classes(
-            self.counts, own, self.classes
+            self.counts, before, self.classes
         ) + confusion.expand_classes(counts, classes, self.classes)
 
     def __add__(self, other: "ClassConfusion") -> "ClassConfusion":

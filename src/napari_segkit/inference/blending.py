@@ -60,7 +60,7 @@ def blend_frame(
     plan: TilePlan, frame: dict[str, int], progress: Progress
 ) -> Generator[TileStep, None, NDArray[np.float32]]:
     """Predict all tiles of a frame: ``(outputs, *spatial)`` in pixels of the original image."""
-    blending = Blending(plan.grid, [plan.grid.whole()])
+    blending = Blending(plan.grid, [plan.grid.single_cell()])
     for tiles in plan.batches(blending.tiles):
         complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
         yield progress.step(len(tiles))

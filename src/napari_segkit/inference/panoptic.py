@@ -28,26 +28,26 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     if second is None:
         raise ValueError("This model holds one model only: merge two with merge_panoptic.")
     statistics = request.statistics if _share_statistics(model, second) else None
-    of_things = replace(request, probabilities=True)
-    of_stuff = replace(of_things, model=second, statistics=statistics)
-    first, total = of_things.plan.steps, of_things.plan.steps + of_stuff.plan.steps
+    things_request = replace(request, probabilities=True)
+    stuff_request = replace(things_request, model=second, statistics=statistics)
+    first, total = things_request.plan.steps, things_request.plan.steps + stuff_request.plan.steps
     predict_things = instance.predict_tiles if model.info.has_masks else watershed.predict_tiles
     things = yield from map_steps(
-        predict_things(of_things), lambda step: TileStep(step.done, total)
+        predict_things(things_request), lambda step: TileStep(step.done, total)
     )
-    candidates_of_things = _candidates(things)
-    occurring = candidates_of_things.positions.tolist()
+    thing_candidates = _candidates(things)
+    occurring = thing_candidates.positions.tolist()
     compact = _compact(np.asarray(things.probabilities), occurring)
     if not request.probabilities:
         things = replace(things, probabilities=None)
-    steps = semantic.predict_tiles(of_stuff)
+    steps = semantic.predict_tiles(stuff_request)
     stuff = yield from map_steps(steps, lambda step: TileStep(first + step.done, total))
     stuff_maps = np.asarray(stuff.probabilities)
     positions = tuple(range(len(model.classes), len(model.all_classes)))
     most_likely = _most_likely(stuff_maps, second, model.stuff_values)
     template = without_pixels(image)
     candidates = PanopticCandidates(
-        candidates_of_things, occurring, compact, positions, *most_likely, template
+        thing_candidates, occurring, compact, positions, *most_likely, template
     )
     maps = None
     if request.probabilities:

@@ -91,7 +91,7 @@ class TilePlan:
         if not self.needs_whole_frames:
             return tuple(self.grid.cells())
         region = tuple([slice(0, n) for n in self.frame_shape])
-        return (replace(self.grid.whole(), region=region),)
+        return (replace(self.grid.single_cell(), region=region),)
 
     def batches(self, tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
         """Tiles that are predicted together."""

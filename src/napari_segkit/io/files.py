@@ -145,7 +145,7 @@ def check_output_path(path: AnyPath, *, overwrite: bool = False) -> Path:
 def _require_header_axes(file: Path, axes: str, stored: str) -> None:
     """With Z, Y or X swapped, labels would be placed elsewhere in the body."""
     pairs = zip(axes.upper(), stored, strict=False)
-    if any(given != axis and given in SPATIAL for given, axis in pairs):
+    if any(letter != axis and letter in SPATIAL for letter, axis in pairs):
         raise ValueError(
             f"axes={axes!r} differ from {stored}, the axes in the header of {file.name}: leave "
             "axes out."

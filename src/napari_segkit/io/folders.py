@@ -109,13 +109,13 @@ def _pair_folders(images: Path, labels: Path) -> Pairs:
 
 
 def _matching_files(
-    pairs: Pairs, images: Path, given: AnyPath | None, column: str
+    pairs: Pairs, images: Path, other: AnyPath | None, column: str
 ) -> list[Path | None]:
     """File of each image in another file or folder, None for all if it is not given."""
-    if given is None:
+    if other is None:
         return [None] * len(pairs)
     content = OPTIONAL_FILES[column]
-    files = _require_alike(images, given, f" ({content})")
+    files = _require_alike(images, other, f" ({content})")
     if not is_folder(files):
         return [files]
     by_stem = files_by_stem(files)
@@ -128,12 +128,12 @@ def _matching_files(
     return [by_stem[stem(image)] for image, _ in pairs]
 
 
-def _listed_files(table: Path, given: AnyPath | None, column: str) -> list[Path | None]:
+def _listed_files(table: Path, other: AnyPath | None, column: str) -> list[Path | None]:
     """Files in an optional column of a list."""
     content = OPTIONAL_FILES[column]
-    if given is not None:
+    if other is not None:
         raise ValueError(
-            f"{given} was given next to the list {table}: put {content} in its column {column}."
+            f"{other} was given next to the list {table}: put {content} in its column {column}."
         )
     cells = [row.get(column) or "" for row in _rows(table)]
     files = [table.parent / cell if cell else None for cell in cells]

@@ -181,10 +181,10 @@ def _as_layer(data: LayerArray, meta: LayerOptions) -> FileContent:
 def _full_scale(meta: LayerOptions, shape: tuple[int, ...]) -> list[float]:
     """Scale of every dimension; napari's leaves out RGB and the channel axis."""
     scale, channel, rgb = meta.get("scale"), meta.get("channel_axis"), meta.get("rgb")
-    given = [] if scale is None else np.atleast_2d(np.asarray(scale, float))[0].tolist()
+    known = [] if scale is None else np.atleast_2d(np.asarray(scale, float))[0].tolist()
     has_rgb = len(shape) > 2 and shape[-1] in (3, 4) if rgb is None else bool(rgb)
     scaled = len(shape) - (has_rgb or channel is not None)
-    full = [1.0] * (scaled - len(given)) + given
+    full = [1.0] * (scaled - len(known)) + known
     if channel is not None and len(full) < len(shape):
         full.insert(channel % len(shape), 1.0)
     return full

@@ -137,15 +137,15 @@ class FileWriter:
             files = self._write_objects(result.objects, record)
         if result.probabilities is not None:
             files.append(probabilities_file(self.target))
-            about = self._metadata(f"C{self.image.label_axes}", record)
+            metadata = self._metadata(f"C{self.image.label_axes}", record)
             write_probabilities(
-                files[-1], result.probabilities, about, overwrite=self.output.overwrite
+                files[-1], result.probabilities, metadata, overwrite=self.output.overwrite
             )
         return tuple(files)
 
     def _write_labels(self, file: Path, labels: AnyArray, record: dict[str, object]) -> None:
-        about = self._metadata(self.image.label_axes, record)
-        write_labels(file, labels, about, overwrite=self.output.overwrite)
+        metadata = self._metadata(self.image.label_axes, record)
+        write_labels(file, labels, metadata, overwrite=self.output.overwrite)
 
     def _metadata(self, axes: str, record: dict[str, object]) -> FileMetadata:
         return FileMetadata(axes, self.image.spacing, record, self.image.metadata.get("nifti"))
