@@ -1,6 +1,8 @@
 """A prediction fills its sink cell by cell, and can be stopped and continued."""
 
+import gc
 import tracemalloc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -119,6 +121,16 @@ def test_a_sink_is_not_continued_with_something_else(segmenter, image, options):
     next(segmenter.predict_tiles(STACK, sink=sink))
     with pytest.raises(ValueError, match="another image, by another model or with other settings"):
         next(segmenter.predict_tiles(image, sink=sink, **options))
+
+
+def test_a_sink_does_not_keep_its_image(segmenter):
+    sink, image = MemorySink(), STACK.copy()
+    drain(segmenter.predict_tiles(image, sink=sink))
+    alive = weakref.ref(image)
+    del image
+    gc.collect()
+    assert alive() is None
+    assert sink.labels.any()
 
 
 def test_objects_have_no_sink(segmenter, make):

@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.images.axes_image import AxesImage, without_pixels
 from napari_segkit.images.types import AnyArray, Labels
 from napari_segkit.tiling import Cell
 
@@ -52,20 +53,25 @@ class MemorySink:
 
     def __init__(self, *, keep_probabilities: bool = False) -> None:
         self._keep_probabilities = keep_probabilities
-        self._plan: TilePlan | None = None
+        self._image: AxesImage | None = None
+        self._provenance: dict[str, object] = {}
         self._finished: set[tuple[int, ...]] = set()
 
     def start(self, plan: TilePlan) -> None:
-        """Allocate the arrays, or continue; ValueError if begun with another plan."""
-        if self._plan is not None:
-            if plan.provenance() != self._plan.provenance():
+        """Allocate the arrays, or continue; ValueError if begun with another plan.
+
+        Images are compared by name, axes, shape and the intensities that scale them.
+        """
+        provenance = plan.provenance()
+        if self._image is not None:
+            if provenance != self._provenance:
                 raise ValueError(
                     "This sink holds the prediction of another image, by another model or with "
                     "other settings: give a new one."
                 )
             return
         shape, model = plan.original.label_shape, plan.model
-        self._plan = plan
+        self._image, self._provenance = without_pixels(plan.original), provenance
         self.labels = np.zeros(shape, np.min_scalar_type(max(model.values)))
         if self._keep_probabilities:
             self.probabilities = np.zeros((len(model.classes), *shape), np.float32)
@@ -82,10 +88,9 @@ class MemorySink:
         probabilities: NDArray[np.float32] | None,
     ) -> None:
         """Store the labels of a cell, and its probabilities if they are kept."""
-        if self._plan is None:
+        if self._image is None:
             raise RuntimeError("start this sink with a plan first.")
-        image = self._plan.original
-        image.write(self.labels, frame, labels, cell.region)
+        self._image.write(self.labels, frame, labels, cell.region)
         if self.probabilities is not None and probabilities is not None:
-            image.write(self.probabilities, frame, probabilities, cell.region)
+            self._image.write(self.probabilities, frame, probabilities, cell.region)
         self._finished.add((*frame.values(), *cell.start))
