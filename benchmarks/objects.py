@@ -23,7 +23,7 @@ from skimage.segmentation import clear_border
 from tifffile import imread as read_tiff
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate
-from napari_segkit.training import loop
+from napari_segkit.training import schedule
 
 import torch  # isort: skip
 from otsu import otsu_watershed  # isort: skip
@@ -88,7 +88,7 @@ def run_benchmark(name: str, args: argparse.Namespace) -> None:
         labels_are="objects",
     )
     if args.cpu:
-        loop.perf_counter = lambda: process_time() / args.threads
+        schedule.perf_counter = lambda: process_time() / args.threads
     segmenter = Segmenter(_spec(args), device=args.device)
     segmenter.fit(images, labels, config, **image_options)
     provenance = segmenter.trained.provenance

@@ -28,7 +28,7 @@ from napari_segkit import (
     evaluate,
     smooth,
 )
-from napari_segkit.training import loop
+from napari_segkit.training import schedule
 
 import torch  # isort: skip
 
@@ -64,7 +64,7 @@ def predict(name: str, model: str, args: argparse.Namespace) -> None:
     (images, labels), (held_out, _), choice = SETS[name](args.data / name)
     label_options, image_options = _split_options(choice)
     if args.cpu:
-        loop.perf_counter = lambda: process_time() / args.threads
+        schedule.perf_counter = lambda: process_time() / args.threads
     config = TrainConfig(epochs=100_000, minutes=args.minutes, **label_options)
     start = perf_counter()
     spec = ModelSpec(model, dims="2D")

@@ -22,7 +22,7 @@ from tifffile import imread as read_tiff
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate
 from napari_segkit.models.presets import preset
-from napari_segkit.training import loop
+from napari_segkit.training import schedule
 
 import torch  # isort: skip
 
@@ -134,7 +134,7 @@ def run_benchmark(name: str, args: argparse.Namespace) -> None:
         epochs=100_000, minutes=args.minutes, batch_size=batch_size, **label_options
     )
     if args.cpu:
-        loop.perf_counter = lambda: process_time() / args.threads
+        schedule.perf_counter = lambda: process_time() / args.threads
     start = perf_counter()
     segmenter = Segmenter(spec, device="cpu").fit(images, labels, config, **image_options)
     provenance, seconds = segmenter.trained.provenance, perf_counter() - start

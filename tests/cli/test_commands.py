@@ -350,9 +350,10 @@ def test_questions_about_instance_labels_name_options(data, tmp_path, capsys):
 
 
 def test_an_interrupted_training_is_saved(data, tmp_path, monkeypatch, capsys):
-    from napari_segkit.training import loop
+    from napari_segkit.training.gradient import GradientTrainer
 
-    monkeypatch.setattr("napari_segkit.training.gradient.train", interrupted(1, loop.train))
+    events = interrupted(1, GradientTrainer._events)
+    monkeypatch.setattr(GradientTrainer, "_events", events)
     arguments = ["train", data / "images", data / "masks", "-o", tmp_path / "a.segkit"]
     tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
     before = signal.getsignal(signal.SIGINT)
@@ -376,9 +377,10 @@ def interrupted(times, work):
 
 @pytest.mark.parametrize(("times", "status"), [(2, 0), (3, 130)])
 def test_the_second_interrupt_still_saves(times, status, data, tmp_path, monkeypatch, capsys):
-    from napari_segkit.training import loop
+    from napari_segkit.training.gradient import GradientTrainer
 
-    monkeypatch.setattr("napari_segkit.training.gradient.train", interrupted(times, loop.train))
+    events = interrupted(times, GradientTrainer._events)
+    monkeypatch.setattr(GradientTrainer, "_events", events)
     path = tmp_path / "a.segkit"
     tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none"]
     assert run("train", data / "images", data / "masks", "-o", path, *tiny) == status
@@ -414,17 +416,19 @@ def test_an_interrupt_before_the_first_step_saves_nothing(data, tmp_path, monkey
 
 
 def test_a_model_that_cannot_be_saved_is_saved_elsewhere(data, tmp_path, monkeypatch, capsys):
-    from napari_segkit.training import loop
+    from napari_segkit.training.gradient import GradientTrainer
 
     folder, spare = tmp_path / "gone", tmp_path / "spare"
     folder.mkdir()
     spare.mkdir()
 
-    def remove(*arguments, **options):
-        yield from loop.train(*arguments, **options)
+    events = GradientTrainer._events
+
+    def remove(trainer):
+        yield from events(trainer)
         folder.rmdir()
 
-    monkeypatch.setattr("napari_segkit.training.gradient.train", remove)
+    monkeypatch.setattr(GradientTrainer, "_events", remove)
     monkeypatch.setattr("tempfile.tempdir", str(spare))
     arguments = ["train", data / "images/0.png", data / "masks/0.tif", "-o", folder / "a.segkit"]
     assert run(*arguments, *TINY, "--unlabelled", "none") == 2
