@@ -1,6 +1,7 @@
 """Predictions are refined with the settings of the model or of the call."""
 
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from napari_segkit import (
 )
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import foreground_classes
+from napari_segkit.inference import request
 from napari_segkit.models import Inputs, build
 from napari_segkit.refinement.superpixels import generate
 from napari_segkit.steps import drain
@@ -227,6 +229,25 @@ def test_a_merged_model_refines_each_part_with_its_settings(segmenter, object_mo
     np.testing.assert_allclose(own[2:], stuff * things[:1], atol=1e-6)
     steps = list(merged.predict_tiles(IMAGE))
     assert steps[-1].done == steps[-1].total
+
+
+def test_the_parts_of_a_merged_model_read_the_image_one_after_the_other(
+    segmenter, object_model, monkeypatch
+):
+    planned, make_plan = [], request.make_plan
+
+    def note_plan(*arguments):
+        planned.append(weakref.ref(plan := make_plan(*arguments)))
+        return plan
+
+    monkeypatch.setattr(request, "make_plan", note_plan)
+    merged = merge_panoptic(segmenter, object_model, stuff=[1, 4])
+    steps = merged.predict_tiles(IMAGE)
+    next(steps)
+    assert len(planned) == 1
+    while len(planned) < 2:
+        next(steps)
+    assert planned[0]() is None
 
 
 def test_new_settings_for_a_merged_model_smooth_both(segmenter, object_model):

@@ -16,6 +16,7 @@ from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
 from . import instance, semantic, watershed
+from .plan import count_steps
 from .progress import TileStep
 from .request import PredictRequest
 
@@ -28,19 +29,19 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     if second is None:
         raise ValueError("This model holds one model only: merge two with merge_panoptic.")
     statistics = request.statistics if _share_statistics(model, second) else None
-    things_request = replace(request, probabilities=True)
-    stuff_request = replace(things_request, model=second, statistics=statistics)
-    first, total = things_request.plan.steps, things_request.plan.steps + stuff_request.plan.steps
+    first, following = [count_steps(m, image, request.tile) for m in (model, second)]
+    total = first + following
     predict_things = instance.predict_tiles if model.info.has_masks else watershed.predict_tiles
-    things = yield from map_steps(
-        predict_things(things_request), lambda step: TileStep(step.done, total)
-    )
+    steps = predict_things(replace(request, probabilities=True))
+    things = yield from map_steps(steps, lambda step: TileStep(step.done, total))
     thing_candidates = _candidates(things)
     occurring = thing_candidates.positions.tolist()
     compact = _compact(np.asarray(things.probabilities), occurring)
     if not request.probabilities:
         things = replace(things, probabilities=None)
-    steps = semantic.predict_tiles(stuff_request)
+    steps = semantic.predict_tiles(
+        replace(request, model=second, statistics=statistics, probabilities=True)
+    )
     stuff = yield from map_steps(steps, lambda step: TileStep(first + step.done, total))
     stuff_maps = np.asarray(stuff.probabilities)
     positions = tuple(range(len(model.classes), len(model.all_classes)))

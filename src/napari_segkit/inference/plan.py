@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import RefineConfig, TileConfig
 from napari_segkit.config._schema import to_dict
-from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.axes_image import AxesImage, without_pixels
 from napari_segkit.images.intensity import (
     Statistics,
     measure_statistics,
     require_finite,
     require_finite_image,
 )
+from napari_segkit.images.resample import resampled_template
 from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.tiling import (
     Cell,
@@ -167,6 +168,15 @@ def make_plan(
     statistics = statistics or model.measure(image)
     intensities = _smoothing_statistics(model, image, statistics)
     return TilePlan(model, image, resampled, grid, config, device, statistics, intensities)
+
+
+def count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:
+    """Number of steps of a prediction; no pixels are read or resampled."""
+    template, size = without_pixels(image), model.config.voxel_size
+    if size is not None:
+        template = resampled_template(template, size, model.ndim)
+    tiles = len(make_grid(model, template, config))
+    return (tiles + _count_blocks(model, image)) * image.frame_count(model.ndim)
 
 
 def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:
