@@ -187,7 +187,7 @@ class FakeWriter:
 def test_a_result_is_prepared_in_the_thread_and_written_on_the_gui_thread(qtbot, recorder):
     writer = FakeWriter()
     task, written = recorder.record(Task(count(1), writer=writer)), []
-    task.writer.written.connect(lambda layer: written.append((layer, list(recorder.names))))
+    task.written.connect(lambda layer: written.append((layer, list(recorder.names))))
     run(qtbot, task)
     assert writer.calls == [("prepare", False), ("write", True)]
     assert written == [("layer of done", ["yielded"])]

@@ -44,7 +44,7 @@ def test_settings_of_other_methods_are_kept(form):
 
 
 def test_classes_are_cleaned_one_by_one(form):
-    form.set_classes(CLASSES)
+    form.clean.set_classes(CLASSES)
     clean = form.clean
     assert clean.choice.value == 1  # not background
     clean.form.min_size.value = 9.0
@@ -59,30 +59,30 @@ def test_classes_are_cleaned_one_by_one(form):
 
 def test_a_clean_up_of_a_missing_class_is_kept_and_shown(form):
     form.value = SETTINGS
-    form.set_classes(CLASSES)
+    form.clean.set_classes(CLASSES)
     texts = [form.clean.choice.native.itemText(i) for i in range(3)]
     assert texts == ["0  background", "1  cell", "2  not in these labels"]
     assert form.value == SETTINGS
 
 
 def test_shows_the_unit_of_sizes(form):
-    form.set_classes(CLASSES, "micrometer")
+    form.clean.set_classes(CLASSES, "micrometer")
     assert form.clean.unit.text() == (
         "Radii in micrometers, areas in square micrometers, volumes in cubic micrometers."
     )
 
 
 def test_clean_up_needs_classes(form):
-    form.set_classes(())
+    form.clean.set_classes(())
     assert not form.clean.section.isEnabled()
 
 
 def test_changed_is_sent_once_per_change(form, qtbot):
-    form.set_classes(CLASSES)
+    form.clean.set_classes(CLASSES)
     changes = []
     form.changed.connect(lambda: changes.append(form.value))
     form.crf.iterations.value = 9
     form.clean.form.largest.value = True
-    form.set_classes((*CLASSES, LabelClass(2, "other", "#00ff00")))
+    form.clean.set_classes((*CLASSES, LabelClass(2, "other", "#00ff00")))
     form.value = SETTINGS
     assert [value.crf.iterations for value in changes] == [9, 9, 7]

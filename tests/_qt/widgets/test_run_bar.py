@@ -59,3 +59,22 @@ def test_an_error_after_its_bar_was_deleted_is_a_notification(
     with qtbot.waitSignal(task.finished, timeout=20_000):
         pass
     assert notifications() == [MESSAGE]
+
+
+def test_the_bar_names_its_steps_and_copies_its_code(viewer_session, qtbot, qapp):
+    bar = RunBar(viewer_session, "Predict", unit="Tile", code=lambda: "predict()")
+    qtbot.addWidget(bar)
+    texts = []
+    bar.yielded.connect(lambda _: texts.append(bar.status.text()))
+    with qtbot.waitSignal(bar.finished, timeout=20_000):
+        bar.run(Job("Prediction", failing()))
+    assert texts == ["Tile 1 of 2"]
+    bar.set_reason(MESSAGE)
+    assert not bar.copy_button.isEnabled()
+    bar.set_reason(None)
+    bar.copy_button.click()
+    assert qapp.clipboard().text() == "predict()"
+
+
+def test_a_bar_without_code_offers_none_to_copy(bar):
+    assert bar.copy_button.isHidden()

@@ -1,7 +1,8 @@
 """All docks in one tab widget."""
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from napari.viewer import Viewer
 from qtpy.QtWidgets import QTabWidget, QWidget
 
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
@@ -11,16 +12,13 @@ from napari_segkit._qt.docks.refine.refine_dock import RefineDock
 from napari_segkit._qt.docks.superpixels.superpixel_dock import SuperpixelDock
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 
-if TYPE_CHECKING:
-    import napari
-
 D = TypeVar("D", bound=QWidget)
 
 
 class Workbench(QTabWidget):
     """Model, Train, Predict, Evaluate, Refine and Superpixels docks of a viewer in tabs."""
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+    def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.model = self._add("Model", ModelDock(napari_viewer))
         self.train = self._add("Train", TrainDock(napari_viewer))

@@ -1,25 +1,21 @@
 """Bounding boxes of objects as a Shapes layer."""
 
 import zlib
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels, Shapes
+from pandas import DataFrame
 
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.images.types import AnyArray
+from napari_segkit.instances.results import Objects
 
 from .result_layers import layer_identity
 from .snapshots import placement
 from .unwrap_proxy import unwrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pandas import DataFrame
-
-    from napari_segkit.images.types import AnyArray
-    from napari_segkit.instances.results import Objects
 
 LINES_PER_IMAGE = 400  # line width as a fraction of the image
 TEXT = {"string": "{class} {score:.2f}", "size": 9, "anchor": "upper_left"}
@@ -33,7 +29,7 @@ class BoxStyle(TypedDict):
     face_color: str
 
 
-def write_boxes(viewer: ViewerModel, layer: Labels, objects: "Objects") -> Shapes:
+def write_boxes(viewer: ViewerModel, layer: Labels, objects: Objects) -> Shapes:
     """Draw the boxes of objects, coloured by class, in the last unchanged boxes layer or a new one.
 
     Boxes that were edited and layers that were renamed are left alone. In a stack, a box is in
@@ -83,7 +79,7 @@ def find_boxes(viewer: ViewerModel, layer: Labels) -> Shapes | None:
     return None
 
 
-def _features(layer: Labels, objects: "Objects") -> "DataFrame":
+def _features(layer: Labels, objects: Objects) -> DataFrame:
     """The layer's features, with measurements, if they are still those of the objects."""
     features = layer.features
     ids = list(features.get("index", ()))
@@ -91,6 +87,6 @@ def _features(layer: Labels, objects: "Objects") -> "DataFrame":
     return features if same else objects.table
 
 
-def _fingerprint(corners: "Sequence[AnyArray]") -> str:
+def _fingerprint(corners: Sequence[AnyArray]) -> str:
     flat = np.concatenate([np.empty(0), *(np.ravel(c) for c in corners)])
     return f"{len(corners)} {zlib.crc32(flat.data):08x}"

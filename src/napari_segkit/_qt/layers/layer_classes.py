@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from itertools import count
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
@@ -13,17 +14,14 @@ from napari_segkit.evaluation.slab_reader import slabs
 from napari_segkit.images.classes import LabelClass, classes_of
 from napari_segkit.images.layer_metadata import LayerMetadata
 
-if TYPE_CHECKING:
-    from napari.layers import Labels
-
 OTHER_COLOR = "#bbbbbb"  # values that are no class
 COLORED_UP_TO = 2**16  # above, napari needs numba to colour single values
-Color: TypeAlias = "str | NDArray[np.floating]"
+Color: TypeAlias = str | NDArray[np.floating]
 PINNED_AT_MOST = 50  # layers with more values keep napari's colours
 
 
 def read_classes(
-    layer: "Labels",
+    layer: Labels,
     values: Iterable[int] = (),
     *,
     without: int | None = None,
@@ -41,7 +39,7 @@ def read_classes(
 
 
 def write_classes(
-    layer: "Labels",
+    layer: Labels,
     classes: Iterable[LabelClass],
     *,
     forget: Iterable[int] = (),
@@ -54,7 +52,7 @@ def write_classes(
 
 
 def set_class_names(
-    layer: "Labels", classes: Iterable[LabelClass], forget: Iterable[int] = ()
+    layer: Labels, classes: Iterable[LabelClass], forget: Iterable[int] = ()
 ) -> None:
     """Name label values in a layer's features, remove the rows of `forget`, and keep all else."""
     names = {c.value: c.name for c in classes}
@@ -71,7 +69,7 @@ def set_class_names(
     layer.features = table[remaining].reset_index(drop=True)
 
 
-def set_class_colors(layer: "Labels", classes: Iterable[LabelClass]) -> None:
+def set_class_colors(layer: Labels, classes: Iterable[LabelClass]) -> None:
     """Colour label values; custom colours of other values stay, the rest become grey."""
     colors: dict[int | None, Color] = {None: OTHER_COLOR, 0: "transparent"}
     colors |= custom_colors(layer) | {c.value: c.color for c in classes if c.value != 0}
@@ -81,12 +79,12 @@ def set_class_colors(layer: "Labels", classes: Iterable[LabelClass]) -> None:
         layer.colormap = DirectLabelColormap(color_dict=colors)
 
 
-def custom_colors(layer: "Labels") -> dict[int | None, Color]:
+def custom_colors(layer: Labels) -> dict[int | None, Color]:
     """Individually chosen colours of a layer's label values."""
     return dict(getattr(layer.colormap, "color_dict", {}))
 
 
-def show_classes(layer: "Labels", classes: Iterable[LabelClass]) -> None:
+def show_classes(layer: Labels, classes: Iterable[LabelClass]) -> None:
     """Write only the classes that differ from those written last; the rest may have been edited."""
     shown = {c.value: c for c in LayerMetadata.of(layer).classes}
     changed = [c for c in classes if shown.pop(c.value, None) != c]
@@ -95,9 +93,7 @@ def show_classes(layer: "Labels", classes: Iterable[LabelClass]) -> None:
         set_class_colors(layer, changed)
 
 
-def pin_colors(
-    layer: "Labels", classes: Iterable[LabelClass], unlabelled: int | None = None
-) -> None:
+def pin_colors(layer: Labels, classes: Iterable[LabelClass], unlabelled: int | None = None) -> None:
     """Set missing class colours, unless there are many classes or that would grey out other values.
 
     `classes` are all known classes of the layer; `unlabelled` may be painted and is no class.
@@ -111,18 +107,18 @@ def pin_colors(
         set_class_colors(layer, missing)
 
 
-def free_value(layer: "Labels", classes: Iterable[LabelClass], unlabelled: int | None) -> int:
+def free_value(layer: Labels, classes: Iterable[LabelClass], unlabelled: int | None) -> int:
     """The lowest value from 1 that is no class, not painted and not `unlabelled`."""
     used = {unlabelled, *(c.value for c in classes), *(_painted_values(layer) or ())}
     return next(value for value in count(1) if value not in used)
 
 
-def can_erase(layer: "Labels") -> bool:
+def can_erase(layer: Labels) -> bool:
     """Whether the pixels are in memory and editable."""
     return isinstance(layer.data, np.ndarray) and layer.editable
 
 
-def erase(layer: "Labels", value: int, fill: int) -> None:
+def erase(layer: Labels, value: int, fill: int) -> None:
     """Replace a value by `fill` everywhere, in memory; undo restores it."""
     mask = layer.data == value
     box = _bounds(mask)
@@ -141,12 +137,12 @@ def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
     return tuple(slice(int(s[0]), int(s[-1]) + 1) if s.size else slice(0, 0) for s in sides)
 
 
-def _has_only(layer: "Labels", values: set[int | None]) -> bool:
+def _has_only(layer: Labels, values: set[int | None]) -> bool:
     painted = _painted_values(layer)
     return painted is not None and painted <= values
 
 
-def _painted_values(layer: "Labels") -> set[int] | None:
+def _painted_values(layer: Labels) -> set[int] | None:
     """Painted values, those above `COLORED_UP_TO` as one value; None if not in memory."""
     if not isinstance(layer.data, np.ndarray):
         return None
@@ -167,7 +163,7 @@ def _named_values(features: pd.DataFrame) -> list[int]:
     return [int(v) for v, n in _by_value(features)["name"].items() if isinstance(n, str) and n]
 
 
-def _displayed_color(layer: "Labels", label_class: LabelClass) -> str:
+def _displayed_color(layer: Labels, label_class: LabelClass) -> str:
     color = layer.get_color(label_class.value)
     if label_class.value == 0 or color is None or color[3] == 0:
         return label_class.color

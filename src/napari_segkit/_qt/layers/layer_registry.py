@@ -1,6 +1,6 @@
 """Axes, objects and probabilities of the layers of a viewer."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from napari.components import ViewerModel
@@ -8,11 +8,9 @@ from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit.images.classes import ClassProbabilities
+from napari_segkit.instances.results import Objects
 
 from .unwrap_proxy import unwrapped
-
-if TYPE_CHECKING:
-    from napari_segkit.instances.results import Objects
 
 
 class LayerRegistry(QObject):
@@ -62,7 +60,7 @@ class LayerRegistry(QObject):
             self._axes[image] = axes
         self.axes_changed.emit()
 
-    def objects_of(self, layer: Layer) -> "Objects | None":
+    def objects_of(self, layer: Layer) -> Objects | None:
         """The objects that a Labels layer shows.
 
         Parameters
@@ -78,7 +76,7 @@ class LayerRegistry(QObject):
         """
         return self._objects.get(unwrapped(layer))
 
-    def keep_objects(self, layer: Layer, objects: "Objects") -> None:
+    def keep_objects(self, layer: Layer, objects: Objects) -> None:
         """Store the objects that a layer shows, as long as the layer exists."""
         self._objects[unwrapped(layer)] = objects
         self.objects_changed.emit(layer)

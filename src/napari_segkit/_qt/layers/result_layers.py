@@ -3,29 +3,25 @@
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
+from pandas import DataFrame
 
 from napari_segkit.evaluation.slab_reader import slabs
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.classes import ClassProbabilities, LabelClass
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.types import AnyArray, LazyArray
+from napari_segkit.label_result import LabelResult
 
 from .layer_classes import read_classes, show_classes
 from .layer_registry import LayerRegistry
 from .layer_watcher import EditCounter
 from .snapshots import Placement, Snapshot, placement, without_channels
 from .unwrap_proxy import unwrapped
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from napari_segkit.label_result import LabelResult
 
 PREDICTION, SUPERPIXELS = "prediction", "superpixels"
 SUPERPIXEL_OPACITY = 0.4
@@ -86,7 +82,7 @@ class LayerWriter:
             if LayerMetadata.of(layer).source == source.unique_id and isinstance(layer, Labels)
         ]
 
-    def prepare(self, result: "LabelResult") -> None:
+    def prepare(self, result: LabelResult) -> None:
         """Read all pixels of the result and of the layer that it may replace; slow.
 
         Parameters
@@ -102,7 +98,7 @@ class LayerWriter:
         earlier = next((e for e in self._earlier if e.read(kind, labels.ndim)), None)
         self._prepared = _Prepared(kind, labels, table, fingerprint(labels), earlier)
 
-    def write(self, result: "LabelResult") -> Labels | None:
+    def write(self, result: LabelResult) -> Labels | None:
         """Show the result, on the window's thread.
 
         Parameters
@@ -159,14 +155,14 @@ class LayerWriter:
             layer.opacity = SUPERPIXEL_OPACITY
         return layer
 
-    def _classes(self, result: "LabelResult") -> tuple[LabelClass, ...]:
+    def _classes(self, result: LabelResult) -> tuple[LabelClass, ...]:
         """The classes of the result, named and coloured as on the layer of `colors_of`."""
         layer, values = self._colors_of, {c.value for c in result.classes}
         if layer is None or layer not in self._registry.viewer.layers:
             return result.classes
         return tuple(c for c in read_classes(layer, values) if c.value in values)
 
-    def _keep(self, layer: Labels, result: "LabelResult") -> None:
+    def _keep(self, layer: Labels, result: LabelResult) -> None:
         """Store the objects and the probabilities of a layer."""
         if result.objects is not None:
             self._registry.keep_objects(layer, result.objects)
@@ -177,7 +173,7 @@ class LayerWriter:
             maps = ClassProbabilities(result.probabilities, result.classes, result.axes)
         self._registry.keep_probabilities(layer, maps)
 
-    def _kept_dimensions(self, result: "LabelResult") -> list[int]:
+    def _kept_dimensions(self, result: LabelResult) -> list[int]:
         """Dimensions of the source that the labels have: all but C."""
         missing = self._source.ndim - result.labels.ndim
         image = result.provenance.get("image")
@@ -192,7 +188,7 @@ class _Prepared:
 
     kind: str
     labels: AnyArray  # become the layer's own array
-    table: "DataFrame | None"  # features, with a row per object
+    table: DataFrame | None  # features, with a row per object
     fingerprint: str
     earlier: "_EarlierLayer | None"  # may be updated
 

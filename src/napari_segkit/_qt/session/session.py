@@ -22,12 +22,12 @@ from napari_segkit.config import (
 from napari_segkit.jobs.predict import predict_job
 from napari_segkit.jobs.refine import RefineRequest, Truth, refine_job
 from napari_segkit.jobs.superpixels import superpixel_job
+from napari_segkit.segmenter import Segmenter
 
 from .runner import Runner
 from .task import Task
 
 if TYPE_CHECKING:
-    from napari_segkit.segmenter import Segmenter
     from napari_segkit.trained_model import TrainedModel
 
 _sessions: "weakref.WeakKeyDictionary[Viewer, Session]" = weakref.WeakKeyDictionary()
@@ -81,22 +81,18 @@ class Session(Runner):
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer)
-        self._segmenter: Segmenter | None = None
+        self._segmenter = Segmenter()
         self._config = TrainConfig()
         self._trained_before: TrainedModel | None = None
         self.busy_changed.connect(self._on_busy)
 
     @property
-    def segmenter(self) -> "Segmenter":
+    def segmenter(self) -> Segmenter:
         """The `Segmenter` that the docks use."""
-        if self._segmenter is None:
-            from napari_segkit.segmenter import Segmenter
-
-            self._segmenter = Segmenter()
         return self._segmenter
 
     @segmenter.setter
-    def segmenter(self, segmenter: "Segmenter") -> None:
+    def segmenter(self, segmenter: Segmenter) -> None:
         if segmenter is not self._segmenter:
             self._segmenter = segmenter
             self.segmenter_changed.emit()
@@ -242,11 +238,9 @@ class Session(Runner):
         job = superpixel_job(source, config, mask=inside, axes=axes)
         return self.run(job, writer=LayerWriter(self, source, SUPERPIXELS))
 
-    def _trained(self) -> "TrainedModel | None":
-        return None if self._segmenter is None else self._segmenter.trained
-
     def _on_busy(self, busy: bool) -> None:
         """Announce a model that the task has trained."""
-        before, self._trained_before = self._trained_before, self._trained() if busy else None
-        if not busy and self._trained() is not before:
+        trained = self._segmenter.trained
+        before, self._trained_before = self._trained_before, trained if busy else None
+        if not busy and trained is not before:
             self.segmenter_changed.emit()

@@ -6,12 +6,11 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-if TYPE_CHECKING:
-    from napari_segkit.steps import Writer
+from napari_segkit.steps import Writer
 
 Steps: TypeAlias = Generator[object, Any, object]
 Prepare: TypeAlias = Callable[[Any], None]
@@ -116,7 +115,7 @@ class Task(QObject):
         steps: Steps,
         parent: QObject | None = None,
         *,
-        writer: "Writer[Any, object] | None" = None,
+        writer: Writer[Any, object] | None = None,
         at_start: Callable[[], None] = _nothing,
     ) -> None:
         if not isinstance(steps, Generator):
@@ -127,16 +126,9 @@ class Task(QObject):
         super().__init__(parent)
         self._writer = writer
         self._worker = _Worker(steps, at_start, writer.prepare if writer else _nothing)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(POLL_MILLISECONDS)
+        self._timer = QTimer(self, singleShot=True, interval=POLL_MILLISECONDS)
         self._timer.timeout.connect(self._poll)
         self.destroyed.connect(self._worker.abandon)
-
-    @property
-    def writer(self) -> "Task":
-        """The task itself: ``task.writer.written`` is ``task.written``."""
-        return self
 
     @property
     def is_running(self) -> bool:

@@ -23,11 +23,10 @@ class AxesChoice(Choice[str | None]):
     """Choice of "auto" (None), with what it resolves to, and the usual axis orders of an image."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(tooltip=AXES_TIP)
         self._image: Image | None = None
         self._auto: str | None = None
         self._ambiguity: str | None = None
-        self.tooltip = AXES_TIP
         self.set_image(None)
 
     def resolved(self) -> str | None:
@@ -77,9 +76,8 @@ class StackChoice(Choice[str]):
     """3D or slice by slice; `flat` tells whether slices are processed one by one anyway."""
 
     def __init__(self, axes: AxesChoice, flat: Callable[[], bool] = lambda: False) -> None:
-        super().__init__([(VOLUME, VOLUME), (SLICES, SLICES)])
+        super().__init__([(VOLUME, VOLUME), (SLICES, SLICES)], tooltip=STACK_TIP)
         self._axes, self._flat = axes, flat
-        self.tooltip = STACK_TIP
 
     @property
     def is_relevant(self) -> bool:

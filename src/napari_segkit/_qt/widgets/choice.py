@@ -22,10 +22,14 @@ class Choice(ComboBox, Generic[T]):
     by_hand = False  # whether a person chose the value, or code set it as `value`
 
     def __init__(
-        self, choices: Sequence[tuple[str, T]] = (), *, letters: int | None = None
+        self,
+        choices: Sequence[tuple[str, T]] = (),
+        *,
+        letters: int | None = None,
+        tooltip: str = "",
     ) -> None:
         self._offered = list(choices)
-        super().__init__(choices=lambda _: self.offered())
+        super().__init__(choices=lambda _: self.offered(), tooltip=tooltip)
         self.native_parent_changed.disconnect(self.reset_choices)  # it would undo changes of items
         box: QComboBox = self.native
         box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

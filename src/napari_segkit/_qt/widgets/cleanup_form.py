@@ -20,8 +20,8 @@ LETTERS = 12
 class ClassChoice(Choice):
     """Combo box of classes with their colours."""
 
-    def __init__(self) -> None:
-        super().__init__(letters=LETTERS)
+    def __init__(self, tooltip: str) -> None:
+        super().__init__(letters=LETTERS, tooltip=tooltip)
 
     def show_classes(self, classes: Sequence[LabelClass]) -> None:
         """Offer these classes; the chosen one stays chosen if it is among them."""
@@ -45,7 +45,7 @@ class CleanField(ValuedContainerWidget):
         self._classes: tuple[LabelClass, ...] = ()
         self._unit = ""
         self._by_value: dict[int, CleanConfig] = {}
-        self.choice = ClassChoice()
+        self.choice = ClassChoice(tooltips(CleanConfig)["value"])
         self.form = Form(CleanConfig, hide={"value"}, lazy=True)
         self.unit = Note()
         super().__init__(labels=False)
@@ -105,7 +105,6 @@ class CleanField(ValuedContainerWidget):
         rows.addRow("Class", self.choice.native)
         rows.addRow(self.form.native)
         rows.addRow(self.unit)
-        self.choice.tooltip = tooltips(CleanConfig)["value"]
         self.section = Section("Clean up", content, CLEAN_UP_TIP)
         self.section.toggled.connect(self.form.build)
         self.margins = 0, 0, 0, 0

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from magicgui.widgets import Widget
+from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QResizeEvent
@@ -13,22 +14,23 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
     QGroupBox,
+    QHBoxLayout,
     QLabel,
+    QLayout,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
-from napari_segkit._qt.session.background import has_pending_calls
-from napari_segkit._qt.session.session import session
+from napari_segkit._qt.session.background import Steps, has_pending_calls
+from napari_segkit._qt.session.session import Session, session
+from napari_segkit._qt.session.task import Task
 
 from .gui_messages import gui_message
 from .when_visible import WhenVisible, catch_up
 
-if TYPE_CHECKING:
-    import napari
-
+T = TypeVar("T")
 MARGIN = 6
 POLL_SECONDS = 0.01
 
@@ -36,10 +38,11 @@ POLL_SECONDS = 0.01
 class Dock(QWidget):
     """Scrolling column of titled groups above a footer, for the session of a viewer."""
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+    def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.session = session(napari_viewer)
         self.state = WhenVisible(self, self._update_state)
+        self.session.busy_changed.connect(self.state.request)
         unwrapped(napari_viewer).layers.events.removed.connect(self._on_layer_removed)
         body = QWidget()
         self.groups = QVBoxLayout(body)
@@ -55,7 +58,7 @@ class Dock(QWidget):
         self.footer.setContentsMargins(MARGIN, 0, MARGIN, 0)
 
     @property
-    def viewer(self) -> "napari.viewer.Viewer":
+    def viewer(self) -> Viewer:
         """The viewer; the dock does not keep it alive."""
         return self.session.viewer
 
@@ -96,6 +99,31 @@ class Dock(QWidget):
         return group
 
 
+class TaskButtons(QWidget):
+    """Buttons that start tasks of a session, and a status text that shows their errors."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.status = Note()
+        self._session = session
+        self._state = WhenVisible(self, self._update_state)
+        session.busy_changed.connect(self._state.request)
+
+    def _run(self, steps: Steps[T], title: str, slot: Callable[[T], object]) -> Task:
+        self.status.setText("")
+        task = self._session.run(steps, title=title)
+        task.returned.connect(slot)
+        task.errored.connect(self._on_errored)
+        return task
+
+    def _on_errored(self, error: Exception) -> None:
+        self.status.setText(str(error) or type(error).__name__)
+        self._session.mark_error_shown(self)
+
+    def _update_state(self) -> None:
+        """Show what can be done now."""
+
+
 class _Scroll(QScrollArea):
     """Scrolls vertically only: never narrower than its content."""
 
@@ -134,6 +162,22 @@ class Note(QLabel):
     def _reserve_height(self) -> None:
         """Require the height of the text: form layouts may keep that of an earlier text."""
         self.setMinimumHeight(self.heightForWidth(self.width()) if self.text() else 0)
+
+
+def stack(parent: QWidget, *rows: QWidget | Widget | QLayout | tuple[QWidget, ...]) -> None:
+    """Lay out rows below each other, without margins; the widgets of a tuple share a row."""
+    column = QVBoxLayout(parent)
+    column.setContentsMargins(0, 0, 0, 0)
+    for row in rows:
+        if isinstance(row, tuple):
+            line = QHBoxLayout()
+            for widget in row:
+                line.addWidget(widget)
+            column.addLayout(line)
+        elif isinstance(row, QLayout):
+            column.addLayout(row)
+        else:
+            column.addWidget(row.native if isinstance(row, Widget) else row)
 
 
 def show_row(widget: QWidget | Widget, visible: bool) -> None:

@@ -1,7 +1,5 @@
 """Choice of an image and its labels."""
 
-from typing import TYPE_CHECKING
-
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QPushButton
@@ -9,15 +7,13 @@ from qtpy.QtWidgets import QPushButton
 from napari_segkit._qt.layers.layer_classes import can_erase, free_value, write_classes
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher
 from napari_segkit._qt.layers.result_layers import new_labels
+from napari_segkit._qt.session.session import Session
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.classes import LabelClass, default_color
 
 from . import python_snippets
 from .axes_choice import AxesChoice
 from .layer_choice import LayerChoice, is_prediction, is_superpixels, is_truth
-
-if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
 
 FIRST_CLASSES = ("object", "background")
 INSTANCE_DTYPE = "uint16"  # enough ids for painting by hand
@@ -33,7 +29,7 @@ class ImageAndLabels(QObject):
     painted = Signal()  # pixels of the labels have, or may have, changed
     labels_created = Signal()
 
-    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._are_objects = False
@@ -41,8 +37,7 @@ class ImageAndLabels(QObject):
         self.labels = LayerChoice(session.viewer, "labels", rank=_training_rank)
         self.axes = AxesChoice()
         self.new_button = QPushButton("New labels for this image")
-        self.next_button = QPushButton("Next object")
-        self.next_button.setToolTip(NEXT_OBJECT)
+        self.next_button = QPushButton("Next object", toolTip=NEXT_OBJECT)
         self._watch = LayerWatcher(session.viewer, self)
         self._choose_visible()
         self._on_layers()

@@ -35,10 +35,11 @@ class LayerChoice(Choice[Layer | None]):
         none: str | None = None,
         rank: Callable[[Layer], int | None] = lambda layer: int(KEY in layer.metadata),
         only: Callable[[Layer], bool] = lambda _: True,
+        tooltip: str = "",
     ) -> None:
         self._layers = unwrapped(viewer).layers
         self._kind, self._none, self._rank, self._only = KINDS[kind], none, rank, only
-        super().__init__(letters=MIN_LETTERS)
+        super().__init__(letters=MIN_LETTERS, tooltip=tooltip)
         self.native.setPlaceholderText(f"no {kind} layer")
         events = self._layers.events
         for emitter in (events.inserted, events.removed, events.reordered, events.renamed):

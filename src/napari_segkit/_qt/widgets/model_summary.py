@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec, ObjectsBy
 from napari_segkit.models import model_info
+from napari_segkit.segmenter import Segmenter
 
 if TYPE_CHECKING:
-    from napari_segkit.segmenter import Segmenter
     from napari_segkit.trained_model import TrainedModel
 
 
@@ -32,7 +32,7 @@ OBJECTS_BY: dict[ObjectsBy | None, tuple[str, str]] = {
 COCO_CLASSES = 80
 
 
-def summary(segmenter: "Segmenter") -> str:
+def summary(segmenter: Segmenter) -> str:
     """Rich text: model, training and coloured classes."""
     trained = segmenter.trained
     lines = [_title(trained.spec if trained else segmenter.spec, trained)]
@@ -46,7 +46,7 @@ def summary(segmenter: "Segmenter") -> str:
     return "<br>".join(lines)
 
 
-def title(segmenter: "Segmenter") -> str:
+def title(segmenter: Segmenter) -> str:
     """What will be trained: method, dimensions, encoder, and pretrained weights if any."""
     return _title(segmenter.spec, segmenter.trained)
 
@@ -63,7 +63,7 @@ def _title(spec: ModelSpec, trained: "TrainedModel | None") -> str:
     return " · ".join(parts)
 
 
-def training_summary(segmenter: "Segmenter") -> str:
+def training_summary(segmenter: Segmenter) -> str:
     """Number and typical size of the objects it was trained on; empty for semantic models."""
     trained = segmenter.trained
     if trained is None or not trained.predicts_objects or _is_pretrained(segmenter):
@@ -74,14 +74,9 @@ def training_summary(segmenter: "Segmenter") -> str:
     return f"Trained on {number}, typically {trained.object_size:.0f} pixels wide{escape(sizes)}."
 
 
-def can_predict(segmenter: "Segmenter") -> bool:
-    """Whether it is trained here or has pretrained weights that can predict."""
-    return bool(segmenter.can_predict)
-
-
-def _untrained(segmenter: "Segmenter") -> str:
+def _untrained(segmenter: Segmenter) -> str:
     """What a model not trained here can do."""
-    if not can_predict(segmenter):
+    if not segmenter.can_predict:
         return "Not trained yet."
     if segmenter.spec.weights == "coco":
         return f"Not trained here: predicts the {COCO_CLASSES} object classes of COCO."
@@ -90,13 +85,13 @@ def _untrained(segmenter: "Segmenter") -> str:
     )
 
 
-def _is_pretrained(segmenter: "Segmenter") -> bool:
+def _is_pretrained(segmenter: Segmenter) -> bool:
     """Whether it uses the weights of a full pretrained model unchanged."""
     trained = segmenter.trained
     return trained is not None and trained.provenance.get("weights") == "whole"
 
 
-def _training(segmenter: "Segmenter") -> str:
+def _training(segmenter: Segmenter) -> str:
     """Number of training steps and last loss, for methods trained in steps."""
     count = len(segmenter.history)
     if count == 0 or "epochs" in model_info(segmenter.spec.name).unused:

@@ -1,31 +1,14 @@
 """Python code that does what a dock does."""
 
 import re
-from typing import TYPE_CHECKING
 
+from napari.layers import Layer
 from qtpy.QtGui import QGuiApplication
 
-if TYPE_CHECKING:
-    from napari.layers import Layer
-
-NAMES = (
-    "CRFConfig",
-    "CleanConfig",
-    "FeatureConfig",
-    "MRFConfig",
-    "ModelSpec",
-    "ObjectConfig",
-    "RefineConfig",
-    "Segmenter",
-    "SuperpixelConfig",
-    "TileConfig",
-    "TrainConfig",
-    "evaluate",
-    "session",
-)
+import napari_segkit
 
 
-def layer(layer: "Layer | None") -> str:
+def layer(layer: Layer | None) -> str:
     """Expression for a layer of the viewer."""
     return f"viewer.layers[{getattr(layer, 'name', '...')!r}]"
 
@@ -37,7 +20,8 @@ def keywords(**values: object) -> str:
 
 def with_import(line: str) -> str:
     """The line after the imports it needs."""
-    needed = [name for name in NAMES if re.search(rf"\b{name}\b[(.]", line)]
+    public = napari_segkit.__all__
+    needed = [name for name in public if re.search(rf"(?<![.\w]){name}[(.]", line)]
     return f"from napari_segkit import {', '.join(needed)}\n\n{line}\n"
 
 

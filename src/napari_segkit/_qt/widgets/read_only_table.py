@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+STALE = QColor(128, 128, 128)
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class ReadOnlyTable(QTableWidget):
@@ -20,3 +24,20 @@ class ReadOnlyTable(QTableWidget):
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+
+    def set_row(
+        self, row: int, texts: Sequence[str], *, bold: bool = False, stale: bool = False
+    ) -> None:
+        """Fill a row; a stale one is greyed and struck out."""
+        for column, text in enumerate(texts):
+            item = QTableWidgetItem(text)
+            font = item.font()
+            font.setBold(bold)
+            font.setStrikeOut(stale)
+            item.setFont(font)
+            item.setToolTip(text)
+            if stale:
+                item.setForeground(STALE)
+            if column:
+                item.setTextAlignment(RIGHT)
+            self.setItem(row, column, item)

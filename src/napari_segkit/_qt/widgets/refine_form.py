@@ -1,19 +1,14 @@
 """Form for the refinement settings."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from napari.layers import Layer
 
 from napari_segkit.config import RefineConfig
 from napari_segkit.config._schema import nested
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.segmenter import Segmenter
 
 from .cleanup_form import CleanField
 from .forms import Form
-
-if TYPE_CHECKING:
-    from napari_segkit.segmenter import Segmenter
 
 SMOOTHERS = nested(RefineConfig)
 
@@ -28,10 +23,6 @@ class RefineForm(Form[RefineConfig]):
         self.method.changed.connect(self._show_chosen)
         self._show_chosen()
 
-    def set_classes(self, classes: Sequence[LabelClass], unit: str = "") -> None:
-        """Offer these classes for the clean-up; `unit` is the unit of its sizes."""
-        self.clean.set_classes(classes, unit)
-
     def _show_chosen(self) -> None:
         for name in SMOOTHERS:
             self[name].visible = name == self.method.value
@@ -39,7 +30,7 @@ class RefineForm(Form[RefineConfig]):
             self[self.method.value].build()
 
 
-def cleanup_classes(segmenter: "Segmenter") -> tuple[LabelClass, ...]:
+def cleanup_classes(segmenter: Segmenter) -> tuple[LabelClass, ...]:
     """Classes of a model that can be cleaned up: semantic ones, not those of objects."""
     trained = segmenter.trained
     if trained is None:

@@ -1,51 +1,62 @@
 """Bar that starts, stops and follows a dock's work."""
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
+
+from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.session.task import Task
+from napari_segkit.steps import Job, Step, Writer
 
 from . import python_snippets
-from .dock import Note
+from .dock import Note, stack
 from .when_visible import WhenVisible
 
-if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
-    from napari_segkit._qt.session.task import Task
-    from napari_segkit.steps import Job, Step, Writer
-
-
 T = TypeVar("T")
+COPY_TIP = "Copy Python code that does the same to the clipboard."
 
 
 class RunBar(QWidget):
-    """Run/Stop and Copy Python buttons, progress, hint and status; `verb` names the work."""
+    """Run/Stop and Copy Python buttons, progress, hint and status.
+
+    `verb` names the work, `unit` its steps in the status; `code()` gives its Python code, without
+    which nothing can be copied.
+    """
 
     pressed = Signal()
-    copy_pressed = Signal()
     yielded = Signal(object)
     returned = Signal(object)
     errored = Signal(object)
     stopped = Signal()
     finished = Signal()
 
-    def __init__(self, session: "Session", verb: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        verb: str,
+        *,
+        tooltip: str = "",
+        unit: str = "",
+        code: Callable[[], str] | None = None,
+    ) -> None:
         super().__init__()
         self.verb = verb
-        self._session = session
+        self._session, self._code, self._unit = session, code, unit
         self._task: Task | None = None
         self._stopping = False
         self._reason: str | None = None
-        self.button = QPushButton(verb)
-        self.copy_button = QPushButton("Copy Python")
+        self.button = QPushButton(verb, toolTip=tooltip)
+        self.copy_button = QPushButton("Copy Python", toolTip=COPY_TIP)
         self.progress = QProgressBar(textVisible=False, maximumHeight=8)
         self.hint = Note()
         self.status = Note()
         self._state = WhenVisible(self, self._update_state)
         self._lay_out()
         self.button.clicked.connect(self._on_clicked)
-        self.copy_button.clicked.connect(self.copy_pressed)
+        self.copy_button.clicked.connect(self.copy_code)
         session.busy_changed.connect(self._on_busy_changed)
         self._follow_again()
         self._update_state()
@@ -63,13 +74,13 @@ class RunBar(QWidget):
             return f"{task.objectName() or 'Other work'} is running: stop it or wait until it ends."
         return self._reason
 
-    def run(self, job: "Job[T]", writer: "Writer[T, object] | None" = None) -> "Task":
+    def run(self, job: Job[T], writer: Writer[T, object] | None = None) -> Task:
         """Run a job in the session and follow it."""
         task = self._session.run(job, writer=writer)
         self.follow(task)
         return task
 
-    def follow(self, task: "Task") -> None:
+    def follow(self, task: Task) -> None:
         """Follow a task of the session; errors are shown here instead of as a notification."""
         if not isalive(self):  # closed while napari made its progress bar, which processes events
             return
@@ -87,26 +98,24 @@ class RunBar(QWidget):
     def set_reason(self, reason: str | None) -> None:
         """Set why work cannot start; None allows it."""
         self._reason = reason
+        self.copy_button.setEnabled(reason is None)
         self._state.request()
 
     def show_status(self, text: str) -> None:
         self.status.setText(text)
 
-    def copy(self, text: str) -> None:
-        """Copy Python code to the clipboard."""
-        python_snippets.copy(text)
-        self.show_status("Python code copied to the clipboard.")
+    def copy_code(self) -> None:
+        """Copy the Python code to the clipboard."""
+        if self._code is not None:
+            python_snippets.copy(self._code())
+            self.show_status("Python code copied to the clipboard.")
 
     def _lay_out(self) -> None:
-        self.copy_button.setToolTip("Copy Python code that does the same to the clipboard.")
+        self.copy_button.setHidden(self._code is None)
         row = QHBoxLayout()
         row.addWidget(self.button, 2)
         row.addWidget(self.copy_button, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(row)
-        for widget in (self.progress, self.hint, self.status):
-            column.addWidget(widget)
+        stack(self, row, self.progress, self.hint, self.status)
 
     def _follow_again(self) -> None:
         """Follow a task that is still running from a dock that was closed."""
@@ -136,9 +145,11 @@ class RunBar(QWidget):
             self._update_state()
             self._task.stop()
 
-    def _on_yielded(self, step: "Step") -> None:
+    def _on_yielded(self, step: Step) -> None:
         self.progress.setRange(0, step.total)
         self.progress.setValue(step.done)
+        if self._unit:
+            self.show_status(f"{self._unit} {step.done} of {step.total}")
         self.yielded.emit(step)
 
     def _on_returned(self, result: object) -> None:

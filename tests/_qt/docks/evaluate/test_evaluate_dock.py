@@ -227,7 +227,7 @@ def test_instance_ids_evaluated_as_classes_offer_remedies(objects, qtbot):
     assert "Compare objects" in objects.metrics.remedies.offered
     with qtbot.waitSignal(objects.bar.finished, timeout=30_000):
         objects.metrics.remedies.answer("Compare objects")
-    assert objects.metrics.kind.value == objects.result.kind == "instance"
+    assert objects.metrics.kind.value == objects.result.options.kind == "instance"
     assert not objects.metrics.remedies.isVisibleTo(objects)
     wait_until_idle(qtbot, objects)
 
@@ -244,7 +244,7 @@ def test_classes_evaluated_as_objects_offer_remedies(objects, qtbot):
     with qtbot.waitSignal(objects.bar.finished, timeout=30_000):
         objects.metrics.remedies.answer(offered[0])
     assert objects.metrics.semantics.value["labels_are"] == "classes"
-    assert objects.result.kind == "instance"
+    assert objects.result.options.kind == "instance"
     wait_until_idle(qtbot, objects)
 
 

@@ -47,11 +47,6 @@ class EvaluationResult:
     fingerprints: tuple[str, ...]  # of the pixels and class tables of both layers
     text: str
 
-    @property
-    def kind(self) -> str:
-        """Kind of metrics."""
-        return self.options.kind
-
 
 class EvaluateDock(Dock):
     """Compare two Labels layers by classes, objects or panoptic segments."""
@@ -59,17 +54,16 @@ class EvaluateDock(Dock):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.result: EvaluationResult | None = None
-        self.prediction = LayerChoice(self.viewer, "labels", rank=_rank_prediction)
-        self.truth = LayerChoice(self.viewer, "labels", rank=self._rank_truth)
+        viewer = self.viewer
+        self.prediction = LayerChoice(
+            viewer, "labels", rank=_rank_prediction, tooltip=PREDICTION_TIP
+        )
+        self.truth = LayerChoice(viewer, "labels", rank=self._rank_truth, tooltip=TRUTH_TIP)
         self.metrics = MetricsChoice(self)
         self.table = MetricsTable()
         self.summary = Note()
-        self.table_button = QPushButton("Copy table")
-        self.prediction.tooltip = PREDICTION_TIP
-        self.truth.tooltip = TRUTH_TIP
-        self.table_button.setToolTip(TABLE_TIP)
-        self.bar = RunBar(self.session, "Evaluate")
-        self.bar.button.setToolTip(EVALUATE_TIP)
+        self.table_button = QPushButton("Copy table", toolTip=TABLE_TIP)
+        self.bar = RunBar(self.session, "Evaluate", tooltip=EVALUATE_TIP, code=self.code)
         self._edited = False
         self._layers = WhenVisible(self, self._on_layers)
         self._watches = LayerWatcher(self.viewer, self), LayerWatcher(self.viewer, self)
@@ -153,7 +147,6 @@ class EvaluateDock(Dock):
         self.metrics.remedy_applied.connect(self._on_remedy)
         self.table_button.clicked.connect(self._on_copy_table)
         self.bar.pressed.connect(self.evaluate)
-        self.bar.copy_pressed.connect(self._on_copy)
         self.bar.returned.connect(self._on_result)
         self.bar.errored.connect(self._on_error)
 
@@ -177,7 +170,9 @@ class EvaluateDock(Dock):
         """Compare fingerprints in the background: an undo may have restored the layer."""
         prediction, truth = (watch.layer for watch in self._watches)
         if self.result is not None and prediction is not None and truth is not None:
-            self._fingerprints.submit(partial(fingerprints, prediction, truth, self.result.kind))
+            self._fingerprints.submit(
+                partial(fingerprints, prediction, truth, self.result.options.kind)
+            )
 
     def _on_fingerprints(self, current: tuple[str, ...]) -> None:
         self._edited = self.result is not None and current != self.result.fingerprints
@@ -197,9 +192,6 @@ class EvaluateDock(Dock):
         if self.bar.reason is None and not self.bar.is_running:
             self.evaluate()
 
-    def _on_copy(self) -> None:
-        self.bar.copy(self.code())
-
     def _on_copy_table(self) -> None:
         python_snippets.copy(self.csv())
         self.bar.show_status("Table copied to the clipboard as CSV.")
@@ -214,13 +206,12 @@ class EvaluateDock(Dock):
         return None
 
     def _update_state(self) -> None:
-        missing, stale = self._missing(), self.stale
-        self.bar.set_reason(missing)
-        self.bar.copy_button.setEnabled(missing is None)
+        stale = self.stale
+        self.bar.set_reason(self._missing())
         self.table_button.setEnabled(self.result is not None and stale is None)
         if self.result is not None:
             self.table.show_report(
-                self.result.report, kind=self.result.kind, stale=stale is not None
+                self.result.report, kind=self.result.options.kind, stale=stale is not None
             )
             self.summary.setText("\n".join(filter(None, [stale, self.result.text])))
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from napari.layers import Layer
-from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, Signal
 
+from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.question import Answers
@@ -90,7 +90,7 @@ class MetricsChoice(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._layers: set[Layer] = set()
+        self._feature_events = Listener(self, self._on_features)
         self.kind = MetricsKindChoice()
         self.semantics = LabelSemantics(self, unlabelled=None)
         self.remedies = Answers()
@@ -106,11 +106,7 @@ class MetricsChoice(QObject):
 
     def restore_for(self, *layers: Layer | None) -> None:
         """Show the options chosen for these layers, or their defaults."""
-        for layer in self._layers:
-            layer.events.features.disconnect(self._on_features)
-        self._layers = {x for x in layers if x is not None}
-        for layer in self._layers:
-            layer.events.features.connect(self._on_features)
+        self._feature_events.listen(e for x in layers for e in emitters_of(x, "features"))
         self.kind.restore_for(*layers)
         self.semantics.restore_for(*layers)
         self._on_choice()
@@ -122,9 +118,8 @@ class MetricsChoice(QObject):
         self.remedies.offer({texts[r]: partial(self._apply, r) for r in proposed})
 
     def _on_features(self) -> None:
-        if isalive(self):
-            self.kind.update_suggestion()
-            self.features_changed.emit()
+        self.kind.update_suggestion()
+        self.features_changed.emit()
 
     def _on_choice(self) -> None:
         self.show_remedies()

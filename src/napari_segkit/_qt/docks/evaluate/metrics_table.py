@@ -1,21 +1,13 @@
 """Table of the metrics of an evaluation."""
 
 from math import isnan
-from typing import TYPE_CHECKING, Any
-
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QTableWidgetItem
+from typing import Any
 
 from napari_segkit._qt.widgets.class_table import fit_height
 from napari_segkit._qt.widgets.read_only_table import ReadOnlyTable
+from napari_segkit.evaluation.metric import Metric
+from napari_segkit.evaluation.report import Report
 
-if TYPE_CHECKING:
-    from napari_segkit.evaluation.metric import Metric
-    from napari_segkit.evaluation.report import Report
-
-STALE = QColor(128, 128, 128)
-RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 COLUMNS = {
     "semantic": {"class": "class", "iou": "IoU", "dice": "Dice"},
     "instance": {
@@ -36,7 +28,7 @@ class MetricsTable(ReadOnlyTable):
         super().__init__(["class", "IoU", "Dice"])
         fit_height(self)
 
-    def show_report(self, report: "Report[Metric]", *, kind: str, stale: bool) -> None:
+    def show_report(self, report: Report[Metric], *, kind: str, stale: bool) -> None:
         """Fill the table; outdated metrics are greyed and struck out."""
         columns, table = COLUMNS[kind], report.table()
         digits = 4 if len(columns) < 5 else 3  # fits a narrow dock
@@ -46,11 +38,7 @@ class MetricsTable(ReadOnlyTable):
         for row, values in enumerate(table.to_dict("records")):
             first, *others = columns
             texts = [_row_title(first, values), *(_format(values[name], digits) for name in others)]
-            for column, text in enumerate(texts):
-                item = _item(text, stale=stale, bold=values[first] == "mean")
-                if column:
-                    item.setTextAlignment(RIGHT)
-                self.setItem(row, column, item)
+            self.set_row(row, texts, bold=values[first] == "mean", stale=stale)
         fit_height(self)
 
 
@@ -65,14 +53,3 @@ def _row_title(first: str, values: dict[str, Any]) -> str:
 
 def _format(value: float, digits: int) -> str:
     return "absent" if isnan(value) else f"{value:.{digits}f}"
-
-
-def _item(text: str, *, stale: bool, bold: bool) -> QTableWidgetItem:
-    item = QTableWidgetItem(text)
-    font = item.font()
-    font.setBold(bold)
-    font.setStrikeOut(stale)
-    item.setFont(font)
-    if stale:
-        item.setForeground(STALE)
-    return item

@@ -40,9 +40,9 @@ class MethodList(ValuedContainerWidget):
     def __init__(self) -> None:
         models = list_models()
         self.search = LineEdit(tooltip=SEARCH)
-        self.dims = Choice([(text, text) for text in (ANY_DIMS, "2D", "3D")])
+        self.dims = Choice([(text, text) for text in (ANY_DIMS, "2D", "3D")], tooltip=DIMS)
         kinds = dict.fromkeys(info.kind for info in models)
-        self.kind = Choice([(text, text) for text in (ANY_KIND, *kinds)])
+        self.kind = Choice([(text, text) for text in (ANY_KIND, *kinds)], tooltip=KIND)
         self.tree = _Tree()
         self.no_match = Note()
         self._items = {info.name: self._add(info) for info in models}
@@ -75,9 +75,6 @@ class MethodList(ValuedContainerWidget):
         """Grey out methods, given as name to reason; the current method stays enabled."""
         self._reasons = reasons
         self._update_items()
-
-    def can_choose(self, name: str) -> bool:
-        return not self._items[name].isDisabled()
 
     def _add(self, info: ModelInfo) -> QTreeWidgetItem:
         dims = ", ".join(f"{n}D" for n in sorted(info.dims))
@@ -117,7 +114,6 @@ class MethodList(ValuedContainerWidget):
     def _lay_out(self) -> None:
         self.search.native.setPlaceholderText("Search")
         self.search.native.setClearButtonEnabled(True)
-        self.dims.tooltip, self.kind.tooltip = DIMS, KIND
         filters = Container(widgets=[self.dims, self.kind], layout="horizontal", labels=False)
         filters.margins = self.margins = 0, 0, 0, 0
         self.native.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)

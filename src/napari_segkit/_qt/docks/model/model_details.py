@@ -2,7 +2,7 @@
 
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QShowEvent
@@ -16,9 +16,6 @@ from napari_segkit.models import encoders, model_info
 
 from .model_estimate import ModelEstimate, estimate_model
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 WAIT_MS = 300  # the dock is on screen before torch is imported
 
 
@@ -30,14 +27,10 @@ class ModelDetails(Note):
     def __init__(self) -> None:
         super().__init__(" ")
         self._model: tuple[Any, ...] = ()
-        self._pending: Callable[[], ModelEstimate] | None = None  # runs when this becomes visible
+        self._pending: partial[ModelEstimate] | None = None  # runs when this becomes visible
         self._latest = LatestCall(self, wait_ms=WAIT_MS)
         self._latest.returned.connect(self._on_estimate)
         self._latest.errored.connect(self._on_errored)
-
-    @property
-    def is_estimating(self) -> bool:
-        return self._latest.is_busy
 
     def show_problem(self, problem: str) -> None:
         """Show why the model cannot be used."""

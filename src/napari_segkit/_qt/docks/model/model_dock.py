@@ -1,8 +1,8 @@
 """The Model dock: choose, load and save a model."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
+from napari.viewer import Viewer
 from qtpy.QtWidgets import QPushButton
 
 from napari_segkit._qt.session.background import LatestCall
@@ -23,9 +23,6 @@ from .model_form import ModelForm, incompatibility
 from .preset_choice import PresetChoice
 from .selected_image import SelectedImage
 
-if TYPE_CHECKING:
-    import napari
-
 BUSY = "A task is running: stop it or wait until it ends, then change the model."
 DEVICE = "Where training and prediction run. auto: a GPU if there is one, else the CPU."
 UNDO = "Undo the last training or merge (again: redo)."
@@ -35,10 +32,10 @@ DEFAULT_CLASSES = 2  # assumed before training
 class ModelDock(Dock):
     """Choose, load and save the session's model."""
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+    def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.summary = Note()
-        self.undo_button = QPushButton("Undo training or merge")
+        self.undo_button = QPushButton("Undo training or merge", toolTip=UNDO)
         self.files = ModelFiles(self.session)
         self.merge = MergeButton(self.session)
         self.preset = PresetChoice()
@@ -47,7 +44,7 @@ class ModelDock(Dock):
         self.details = ModelDetails()
         self.selected = SelectedImage(self.session, self)
         self.busy = Note()
-        self.device = Choice(_choices(["auto", "cpu"]))
+        self.device = Choice(_choices(["auto", "cpu"]), tooltip=DEVICE)
         self.device_line = DeviceLine()
         self._devices = LatestCall(self, wait_ms=WAIT_MS)
         self._lay_out()
@@ -56,8 +53,6 @@ class ModelDock(Dock):
         self._on_segmenter()
 
     def _lay_out(self) -> None:
-        self.undo_button.setToolTip(UNDO)
-        self.device.tooltip = DEVICE
         self.add_group(
             "Current model",
             _summary=self.summary,
@@ -66,11 +61,7 @@ class ModelDock(Dock):
             _merge=self.merge,
         )
         self.add_group(
-            "New model",
-            _busy=self.busy,
-            preset=self.preset,
-            _form=self.form,
-            _details=self.details,
+            "New model", _busy=self.busy, preset=self.preset, _form=self.form, _details=self.details
         )
         device = self.add_group("Device", run_on=self.device, _line=self.device_line)
         self.footer.addWidget(device)  # always visible
@@ -87,7 +78,6 @@ class ModelDock(Dock):
         self._devices.returned.connect(self._on_devices)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.config_changed.connect(self.state.request)
-        self.session.busy_changed.connect(self.state.request)
 
     def _on_preset(self, name: str) -> None:
         preset = PRESETS[name]

@@ -2,21 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_segkit._qt.session.background import Steps, call_once
+from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets import python_snippets
-from napari_segkit._qt.widgets.dock import Note
+from napari_segkit._qt.widgets.dock import T, TaskButtons, stack
 from napari_segkit._qt.widgets.question import Question
-from napari_segkit._qt.widgets.when_visible import WhenVisible
 from napari_segkit.config._schema import to_python
 from napari_segkit.segmenter import Segmenter
 
 if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
     from napari_segkit.trained_model import TrainedModel
 
 FILES = "SegKit models (*.segkit)"
@@ -25,25 +25,23 @@ SAVE = "Save the trained model to a file."
 COPY = "Copy the Python line that sets this model in the session."
 
 
-class ModelFiles(QWidget):
+class ModelFiles(TaskButtons):
     """Load, Save and Copy Python buttons for the session's model."""
 
     kept = Signal()  # the current model was not replaced
 
-    def __init__(self, session: "Session") -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.question = Question()
-        self.load_button = QPushButton("Load …")
+        self.load_button = QPushButton("Load …", toolTip=LOAD)
         self.save_button = QPushButton("Save …")
-        self.copy_button = QPushButton("Copy Python")
-        self.status = Note()
-        self._session = session
-        self._state = WhenVisible(self, self._update_state)
+        self.copy_button = QPushButton("Copy Python", toolTip=COPY)
         self._path = ""
         self._in_file: TrainedModel | None = None  # the trained model that was saved or loaded last
         self._after_save: Callable[[], object] | None = None
         self._save_succeeded = False
-        self._lay_out()
+        buttons = self.load_button, self.save_button, self.copy_button
+        stack(self, self.question, buttons, self.status)
         self.load_button.clicked.connect(self._on_load)
         self.save_button.clicked.connect(self._on_save)
         self.copy_button.clicked.connect(self._on_copy)
@@ -70,11 +68,7 @@ class ModelFiles(QWidget):
             return
         self.question.ask(
             "The current model is trained but not saved. Replace it?",
-            {
-                "Save …": partial(self._save_first, action),
-                "Discard": action,
-                "Keep": self.keep,
-            },
+            {"Save …": partial(self._save_first, action), "Discard": action, "Keep": self.keep},
         )
 
     def keep(self) -> None:
@@ -90,13 +84,10 @@ class ModelFiles(QWidget):
         line = f"session(viewer).segmenter = Segmenter{start}, device={segmenter.device!r})"
         return python_snippets.with_import(line)
 
-    def _run(self, steps: Steps[Any], title: str, slot: Callable[[Any], object]) -> None:
-        self.status.setText("")
-        task = self._session.run(steps, title=title)
-        task.setObjectName(title)
-        task.returned.connect(slot)
-        task.errored.connect(self._on_errored)
+    def _run(self, steps: Steps[T], title: str, slot: Callable[[T], object]) -> Task:
+        task = super()._run(steps, title, slot)
         task.finished.connect(self._on_finished)
+        return task
 
     def _save_first(self, action: Callable[[], object]) -> None:
         path = self._ask_path()
@@ -135,8 +126,7 @@ class ModelFiles(QWidget):
         self.status.setText(f"Saved to {self._path}")
 
     def _on_errored(self, error: Exception) -> None:
-        self.status.setText(str(error) or type(error).__name__)
-        self._session.mark_error_shown(self)
+        super()._on_errored(error)
         self.keep()
 
     def _on_finished(self) -> None:
@@ -149,7 +139,6 @@ class ModelFiles(QWidget):
         """Close the question: the task may change the model that it is about."""
         if busy and not self.question.isHidden():
             self.keep()
-        self._state.request()
 
     def _on_segmenter(self) -> None:
         self.question.close_question()
@@ -162,18 +151,6 @@ class ModelFiles(QWidget):
         self.load_button.setEnabled(not busy)
         self.save_button.setEnabled(trained and not busy)
         self.save_button.setToolTip(SAVE if trained else "Nothing to save: train a model first.")
-
-    def _lay_out(self) -> None:
-        self.load_button.setToolTip(LOAD)
-        self.copy_button.setToolTip(COPY)
-        row = QHBoxLayout()
-        for button in (self.load_button, self.save_button, self.copy_button):
-            row.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.question)
-        column.addLayout(row)
-        column.addWidget(self.status)
 
 
 def _load(path: str, device: str) -> tuple[Segmenter, str]:

@@ -10,14 +10,7 @@ from napari_segkit._qt.widgets.fields import disable_items
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.model_summary import OBJECTS_BY
 from napari_segkit.config import FeatureConfig, ModelSpec
-from napari_segkit.models import (
-    ModelInfo,
-    choose_ndim,
-    families,
-    list_models,
-    model_info,
-    resolve,
-)
+from napari_segkit.models import ModelInfo, choose_ndim, families, list_models, model_info, resolve
 from napari_segkit.models.weights.pretrained import available
 
 from .encoder_choice import EncoderChoice

@@ -1,16 +1,12 @@
 """The image layer that the Model dock refers to."""
 
-from typing import TYPE_CHECKING
-
 from napari.layers import Image as ImageLayer
-from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
+from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit._qt.session.session import Session
 from napari_segkit.images.axes_image import AxesImage, as_image, without_pixels
-
-if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
 
 
 class SelectedImage(QObject):
@@ -18,14 +14,16 @@ class SelectedImage(QObject):
 
     changed = Signal()  # of the layer or its axes
 
-    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._layers = unwrapped(session.viewer).layers
         self._layer: ImageLayer | None = None
-        self._layers.selection.events.active.connect(self._update)
-        for emitter in (self._layers.events.inserted, self._layers.events.removed):
-            emitter.connect(self._update)
+        self._axes_events = Listener(self, self.changed.emit)
+        self._layer_events = Listener(self, self._update)
+        events = self._layers.events
+        active = self._layers.selection.events.active
+        self._layer_events.listen((active, events.inserted, events.removed))
         session.axes_changed.connect(self.changed)
         self._update()
 
@@ -40,22 +38,10 @@ class SelectedImage(QObject):
             return None
 
     def _update(self) -> None:
-        if not isalive(self):
-            return
         candidates = (self._layers.selection.active, self._layer, *self._layers)
         images = (x for x in candidates if isinstance(x, ImageLayer) and x in self._layers)
         layer = next(images, None)
         if layer is not self._layer:
-            self._watch(layer)
-            self.changed.emit()
-
-    def _watch(self, layer: ImageLayer | None) -> None:
-        if self._layer is not None:
-            self._layer.events.axis_labels.disconnect(self._on_axis_labels)
-        self._layer = layer
-        if layer is not None:
-            layer.events.axis_labels.connect(self._on_axis_labels)
-
-    def _on_axis_labels(self) -> None:
-        if isalive(self):
+            self._layer = layer
+            self._axes_events.listen(emitters_of(layer, "axis_labels"))
             self.changed.emit()

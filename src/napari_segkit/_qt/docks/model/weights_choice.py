@@ -25,8 +25,7 @@ class WeightsChoice(Choice):
         self._names: Sequence[str] = ()
         self._path: str | None = None
         self._last: str | None = None
-        super().__init__(letters=LETTERS)
-        self.tooltip = TIP
+        super().__init__(letters=LETTERS, tooltip=TIP)
 
     @ComboBox.value.setter
     def value(self, value: str | None) -> None:

@@ -3,29 +3,26 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
+from napari.layers import Labels
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout
-from qtpy.QtWidgets import QWidget as Widget
+from qtpy.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_segkit._qt.layers.result_layers import LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
+from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.choice import Choice
+from napari_segkit._qt.widgets.dock import stack
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
 
-if TYPE_CHECKING:
-    from napari.layers import Labels
-
-    from napari_segkit._qt.session.session import Session
-    from napari_segkit.instances.results import Objects
-
-LayerReference: TypeAlias = "Callable[[], Labels | None]"
+LayerReference: TypeAlias = Callable[[], Labels | None]
 MERGED, SEPARATE = "one merged mask", "keep class values"
 MAX_ROWS = 5  # more rows scroll
 LIST_TIP = "<p>Classes present in the objects, each with its number of objects.</p>"
@@ -36,23 +33,21 @@ BUTTON_TIP = "<p>Add a Labels layer with the pixels of the ticked classes.</p>"
 MAX_NAMES = 3  # classes listed in a layer name
 
 
-class ClassMasks(Widget):
+class ClassMasks(QWidget):
     """Choose among the classes that occur, and write a Labels layer of their pixels."""
 
     written = Signal(object)  # the Labels layer of the masks
     errored = Signal(object)
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
         self._layer: LayerReference | None = None
         self._background = LatestCall(self)
         self.list = _ClassList()
-        self.mode = Choice([(SEPARATE, SEPARATE), (MERGED, MERGED)])
-        self.button = QPushButton("Make masks")
+        self.mode = Choice([(SEPARATE, SEPARATE), (MERGED, MERGED)], tooltip=MODE_TIP)
+        self.button = QPushButton("Make masks", toolTip=BUTTON_TIP)
         self.list.setToolTip(LIST_TIP)
-        self.mode.tooltip = MODE_TIP
-        self.button.setToolTip(BUTTON_TIP)
         self._lay_out()
         self.list.itemChanged.connect(self._update_state)
         self.button.clicked.connect(self.make_masks)
@@ -66,7 +61,7 @@ class ClassMasks(Widget):
         ticked = (item for item in self.list.entries() if item.checkState() == TICKED)
         return tuple(item.data(VALUE_ROLE) for item in ticked)
 
-    def set_objects(self, layer: "LayerReference | None", objects: "Objects | None") -> None:
+    def set_objects(self, layer: LayerReference | None, objects: Objects | None) -> None:
         """List the classes of these objects; ticks are kept, new classes are ticked."""
         unticked = {i.data(VALUE_ROLE) for i in self.list.entries()} - set(self.chosen)
         with signals_blocked(self.list):
@@ -109,10 +104,7 @@ class ClassMasks(Widget):
         row = QHBoxLayout()
         row.addWidget(self.mode.native)
         row.addWidget(self.button, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.list)
-        column.addLayout(row)
+        stack(self, self.list, row)
 
 
 VALUE_ROLE = Qt.ItemDataRole.UserRole
@@ -134,7 +126,7 @@ class _ClassList(QListWidget):
         return QSize(super().minimumSizeHint().width(), self.sizeHint().height())
 
 
-def count_by_class(objects: "Objects | None") -> list[tuple[LabelClass, int]]:
+def count_by_class(objects: Objects | None) -> list[tuple[LabelClass, int]]:
     """Classes with at least one object, and their object counts."""
     if objects is None:
         return []
@@ -144,7 +136,7 @@ def count_by_class(objects: "Objects | None") -> list[tuple[LabelClass, int]]:
 
 
 def mask_classes(
-    objects: "Objects", chosen: Sequence[int], *, as_one: bool
+    objects: Objects, chosen: Sequence[int], *, as_one: bool
 ) -> tuple[LabelClass, ...]:
     """Background and the classes of the masks."""
     selected = [c for c in objects.classes if c.value in chosen]
@@ -154,11 +146,7 @@ def mask_classes(
 
 
 def _merge(
-    objects: "Objects",
-    chosen: Sequence[int],
-    as_one: bool,
-    result: LabelResult,
-    writer: LayerWriter,
+    objects: Objects, chosen: Sequence[int], as_one: bool, result: LabelResult, writer: LayerWriter
 ) -> tuple[LabelResult, LayerWriter]:
     """Put the masks into the result and prepare their layer; slow for large images."""
     result = replace(result, labels=objects.combined(chosen, as_one=as_one))

@@ -1,25 +1,28 @@
 """Buttons for the objects of a layer: boxes, measurements, features table."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from napari.layers import Labels
+from pandas import DataFrame
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_segkit._qt.layers.box_layers import write_boxes
 from napari_segkit._qt.session.background import LatestCall
+from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.widgets.dock import stack
+from napari_segkit.instances.results import Objects
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari.layers import Labels
-    from pandas import DataFrame
-
-    from napari_segkit._qt.session.session import Session
-    from napari_segkit.instances.results import Objects
-
-Measured: TypeAlias = "tuple[Labels, Objects, DataFrame]"
+Measured: TypeAlias = tuple[Labels, Objects, DataFrame]
 FEATURES_TABLE = "napari", "Features table widget"
+BOXES_TIP = "Add a Shapes layer with a box around each object."
+MEASURE_TIP = (
+    "Add centroid, axis lengths, shape and other measurements to the features of the layer. "
+    "Measure again after each prediction."
+)
+TABLE_TIP = "Open the features table of napari: one row for each object."
 
 
 class ObjectActions(QWidget):
@@ -27,41 +30,22 @@ class ObjectActions(QWidget):
 
     message = Signal(str)
 
-    def __init__(self, session: "Session", layer: "Callable[[], Labels | None]") -> None:
+    def __init__(self, session: Session, layer: Callable[[], Labels | None]) -> None:
         super().__init__()
         self.session, self._current_layer = session, layer
-        self.boxes_button = QPushButton("Boxes")
-        self.measure_button = QPushButton("Measure")
-        self.table_button = QPushButton("Table")
+        self.boxes_button = QPushButton("Boxes", toolTip=BOXES_TIP)
+        self.measure_button = QPushButton("Measure", toolTip=MEASURE_TIP)
+        self.table_button = QPushButton("Table", toolTip=TABLE_TIP)
         self._background = LatestCall(self)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        for button, handler, tip in (
-            (
-                self.boxes_button,
-                self.draw_boxes,
-                "Add a Shapes layer with a box around each object.",
-            ),
-            (
-                self.measure_button,
-                self.measure,
-                "Add centroid, axis lengths, shape and other measurements to the features of the "
-                "layer. Measure again after each prediction.",
-            ),
-            (
-                self.table_button,
-                self.open_table,
-                "Open the features table of napari: one row for each object.",
-            ),
-        ):
-            button.setToolTip(tip)
-            button.clicked.connect(handler)
-            row.addWidget(button)
+        stack(self, (self.boxes_button, self.measure_button, self.table_button))
+        self.boxes_button.clicked.connect(self.draw_boxes)
+        self.measure_button.clicked.connect(self.measure)
+        self.table_button.clicked.connect(self.open_table)
         self._background.returned.connect(self._on_measured)
         self._background.errored.connect(self._on_error)
 
     @property
-    def objects(self) -> "Objects | None":
+    def objects(self) -> Objects | None:
         """Objects of the layer, if any."""
         layer = self._current_layer()
         return None if layer is None else self.session.objects_of(layer)
@@ -93,7 +77,7 @@ class ObjectActions(QWidget):
         dock.show()
         dock.raise_()
 
-    def _on_measured(self, result: "Measured") -> None:
+    def _on_measured(self, result: Measured) -> None:
         layer, objects, table = result
         if layer != self._current_layer() or objects is not self.objects:
             return
@@ -108,6 +92,6 @@ class ObjectActions(QWidget):
         self.message.emit(str(error) or type(error).__name__)
 
 
-def _measure(layer: "Labels", objects: "Objects") -> "Measured":
+def _measure(layer: Labels, objects: Objects) -> Measured:
     """Measure objects; slow if there are many."""
     return layer, objects, objects.measured()

@@ -3,34 +3,29 @@
 import weakref
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
+from napari.layers import Labels
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.layers.box_layers import find_boxes, write_boxes
 from napari_segkit._qt.layers.result_layers import LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
+from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.widgets.dock import stack
 from napari_segkit._qt.widgets.forms import Form, Section
 from napari_segkit.config import ObjectConfig
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.instances.results import Objects
 from napari_segkit.jobs.predict import ObjectSelection, select_objects
 from napari_segkit.label_result import LabelResult
 from napari_segkit.models import KINDS, Kind, kind_of, model_info
+from napari_segkit.segmenter import Segmenter
 
 from .class_masks import ClassMasks
 from .object_actions import ObjectActions
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari.layers import Labels
-
-    from napari_segkit._qt.session.session import Session
-    from napari_segkit.instances.results import Objects
-    from napari_segkit.segmenter import Segmenter
 
 MEASURED = "extent"  # a column only of `Objects.measured`
 MASKS_TIP = "<p>Write the pixels of chosen classes to a Labels layer.</p>"
@@ -45,14 +40,14 @@ class ObjectsPanel(QWidget):
     message = Signal(str)
     written = Signal(object)  # the Labels layer
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
         self.form = Form(ObjectConfig)
-        self.buttons = ObjectActions(session, self.current_layer)
+        self.buttons = ObjectActions(session, lambda: self.layer)
         self.masks = ClassMasks(session)
-        self._layer_ref: Callable[[], Labels | None] = _no_reference
-        self._objects_ref: Callable[[], Objects | None] = _no_reference
+        self._layer_ref: weakref.ref[Labels] | None = None
+        self._objects_ref: weakref.ref[Objects] | None = None
         self._requested = ObjectConfig()
         self._selector = LatestCall(self, wait_ms=DEBOUNCE_MS)
         self._lay_out()
@@ -60,17 +55,13 @@ class ObjectsPanel(QWidget):
         self._restore()
 
     @property
-    def layer(self) -> "Labels | None":
+    def layer(self) -> Labels | None:
         """Labels layer of the last objects, if it still exists."""
-        return self.current_layer()
-
-    def current_layer(self) -> "Labels | None":
-        """Return `layer`; a method, so that it can be passed as a callable."""
-        viewer, layer = self.session.viewer, self._layer_ref()
+        viewer, layer = self.session.viewer, self._layer_ref and self._layer_ref()
         return layer if viewer is not None and layer in viewer.layers else None
 
     @property
-    def objects(self) -> "Objects | None":
+    def objects(self) -> Objects | None:
         return None if self.layer is None else self.session.objects_of(self.layer)
 
     @property
@@ -83,7 +74,7 @@ class ObjectsPanel(QWidget):
         self._requested = self.form.value
         return self._requested
 
-    def set_segmenter(self, segmenter: "Segmenter") -> None:
+    def set_segmenter(self, segmenter: Segmenter) -> None:
         """Disable thresholds that the model does not use."""
         reasons = {}
         if not output_kind(segmenter).has_masks:
@@ -93,11 +84,7 @@ class ObjectsPanel(QWidget):
         self.form.grey_out(reasons, " ".join(reasons.values()))
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.form.native)
-        column.addWidget(self.buttons)
-        column.addWidget(Section("Masks of classes", self.masks, MASKS_TIP))
+        stack(self, self.form, self.buttons, Section("Masks of classes", self.masks, MASKS_TIP))
 
     def _connect(self) -> None:
         self.form.changed.connect(self._on_form)
@@ -117,7 +104,7 @@ class ObjectsPanel(QWidget):
             self._follow(with_objects[-1])
         self._update_state()
 
-    def _follow(self, layer: "Labels") -> None:
+    def _follow(self, layer: Labels) -> None:
         """Show this layer; thresholds edited since the prediction started are kept."""
         objects = self.session.objects_of(layer)
         if objects is None:
@@ -130,8 +117,9 @@ class ObjectsPanel(QWidget):
             self.changed.emit()
         self._update_state()
 
-    def _on_objects(self, layer: "Labels") -> None:
-        if self._objects_ref() is not self.session.objects_of(layer):
+    def _on_objects(self, layer: Labels) -> None:
+        shown = self._objects_ref and self._objects_ref()
+        if shown is not self.session.objects_of(layer):
             self._follow(layer)
             self._select()
 
@@ -180,7 +168,7 @@ class ObjectsPanel(QWidget):
     def _on_error(self, error: Exception) -> None:
         self.message.emit(str(error) or type(error).__name__)
 
-    def _on_masks(self, layer: "Labels") -> None:
+    def _on_masks(self, layer: Labels) -> None:
         self.message.emit(f"Written to the layer {layer.name!r}.")
         self.written.emit(layer)
 
@@ -193,7 +181,7 @@ class ObjectsPanel(QWidget):
 
 
 def _select(
-    objects: "Objects", config: ObjectConfig, prediction: LabelResult, writer: LayerWriter
+    objects: Objects, config: ObjectConfig, prediction: LabelResult, writer: LayerWriter
 ) -> tuple[ObjectSelection, LayerWriter]:
     """Select objects and prepare their layer; slow for large images."""
     selection = select_objects(objects, config, prediction)
@@ -202,18 +190,14 @@ def _select(
     return selection, writer
 
 
-def output_kind(segmenter: "Segmenter") -> Kind:
+def output_kind(segmenter: Segmenter) -> Kind:
     """What the model predicts, or would predict once trained."""
     trained = segmenter.trained
     return KINDS[trained.kind if trained else kind_of(segmenter.spec)]
 
 
-def _is_3d(segmenter: "Segmenter") -> bool:
+def _is_3d(segmenter: Segmenter) -> bool:
     """Whether it predicts volumes; before training, as far as the model settings tell."""
     if segmenter.trained:
         return segmenter.trained.ndim == 3
     return model_info(segmenter.spec.name).dims == (3,) or segmenter.spec.dims == "3D"
-
-
-def _no_reference() -> None:
-    """Stand in for a weak reference when there is no layer."""

@@ -1,7 +1,7 @@
 """Dock that predicts an image with the model of the session."""
 
-from typing import TYPE_CHECKING
-
+from napari.layers import Labels
+from napari.viewer import Viewer
 from qtpy.QtCore import Signal
 
 from napari_segkit._qt.widgets import python_snippets
@@ -10,7 +10,7 @@ from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
-from napari_segkit._qt.widgets.model_summary import can_predict, summary
+from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
@@ -18,13 +18,6 @@ from napari_segkit.config._schema import to_python
 
 from .objects_panel import ObjectsPanel, output_kind
 from .probabilities_row import ProbabilitiesRow
-
-if TYPE_CHECKING:
-    import napari
-    from napari.layers import Labels
-
-    from napari_segkit.steps import Step
-
 
 IMAGE_TIP = "<p>Image layer to predict.</p>"
 PREDICT_TIP = (
@@ -37,10 +30,10 @@ class PredictDock(Dock):
 
     written = Signal(object)  # Labels layer of a prediction, or of newly filtered objects
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+    def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.model = Note()
-        self.image = LayerChoice(self.viewer, "image")
+        self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.axes = AxesChoice()
         self.form = Form(TileConfig)
         self.objects = ObjectsPanel(self.session)
@@ -48,9 +41,7 @@ class PredictDock(Dock):
         self.probabilities = ProbabilitiesRow(self.session)
         self._model_settings = RefineConfig()
         self.device = DeviceLine()
-        self.bar = RunBar(self.session, "Predict")
-        self.image.tooltip = IMAGE_TIP
-        self.bar.button.setToolTip(PREDICT_TIP)
+        self.bar = RunBar(self.session, "Predict", tooltip=PREDICT_TIP, unit="Tile", code=self.code)
         self._lay_out()
         self._connect()
         self._on_segmenter()
@@ -111,10 +102,7 @@ class PredictDock(Dock):
         self.probabilities.message.connect(self._on_message)
         self.objects.written.connect(self.written)
         self.session.segmenter_changed.connect(self._on_segmenter)
-        self.session.busy_changed.connect(self.state.request)
         self.bar.pressed.connect(self.predict)
-        self.bar.copy_pressed.connect(self._on_copy)
-        self.bar.yielded.connect(self._on_step)
 
     def _on_image(self) -> None:
         trained = self.session.segmenter.trained
@@ -132,15 +120,12 @@ class PredictDock(Dock):
     def _show_model_settings(self) -> None:
         """Show the refinement settings of another model."""
         segmenter, image = self.session.segmenter, self.image.value
-        self.refine.set_classes(cleanup_classes(segmenter), unit_of(image))
+        self.refine.clean.set_classes(cleanup_classes(segmenter), unit_of(image))
         if segmenter.refine != self._model_settings:
             self._model_settings = segmenter.refine
             self.refine.value = self._model_settings
 
-    def _on_step(self, step: "Step") -> None:
-        self.bar.show_status(f"Tile {step.done} of {step.total}")
-
-    def _on_written(self, layer: "Labels") -> None:
+    def _on_written(self, layer: Labels) -> None:
         self.bar.show_status(f"Written to the layer {layer.name!r}.")
         self.written.emit(layer)
 
@@ -148,12 +133,9 @@ class PredictDock(Dock):
         if not self.bar.is_running:
             self.bar.show_status(text)
 
-    def _on_copy(self) -> None:
-        self.bar.copy(self.code())
-
     def _missing(self) -> str | None:
         """Message if prediction cannot start."""
-        if not can_predict(self.session.segmenter):
+        if not self.session.segmenter.can_predict:
             return "Train or load a model first."
         if self.image.value is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
@@ -161,6 +143,4 @@ class PredictDock(Dock):
         return problem or (self.objects.problem if self.predicts_objects else None)
 
     def _update_state(self) -> None:
-        missing = self._missing()
-        self.bar.set_reason(missing)
-        self.bar.copy_button.setEnabled(missing is None)
+        self.bar.set_reason(self._missing())

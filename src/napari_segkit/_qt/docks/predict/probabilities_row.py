@@ -1,21 +1,15 @@
 """Row that keeps the probabilities of a prediction and shows them as layers."""
 
 import weakref
-from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox
+from napari.layers import Labels
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_segkit._qt.layers.probability_layers import show_probabilities
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari.layers import Labels
-
-    from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.session.session import Session
 
 KEEP_TIP = (
     "<p>Keep the class probabilities of the next prediction in memory, for the Refine dock: 4 "
@@ -29,13 +23,12 @@ class ProbabilitiesRow(QWidget):
 
     message = Signal(str)
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._layer: Callable[[], Labels | None] = lambda: None
+        self._layer: weakref.ref[Labels] | None = None
         self.keep = CheckBox(text="Keep probabilities", tooltip=KEEP_TIP)
-        self.button = QPushButton("Show as layers")
-        self.button.setToolTip(SHOW_TIP)
+        self.button = QPushButton("Show as layers", toolTip=SHOW_TIP)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.keep.native, 1)
@@ -47,19 +40,19 @@ class ProbabilitiesRow(QWidget):
 
     def show_layers(self) -> None:
         """Add or update one Image layer per class."""
-        layer = self._layer()
+        layer = self._layer and self._layer()
         maps = None if layer is None else self._session.probabilities_of(layer)
         if maps is not None:
             layers = show_probabilities(self._session.viewer, layer, maps)
             self.message.emit(f"{len(layers)} probability layers written.")
 
-    def _on_probabilities(self, layer: "Labels") -> None:
+    def _on_probabilities(self, layer: Labels) -> None:
         self._layer = weakref.ref(layer)
         self._update_state()
 
     def _update_state(self) -> None:
         if not isalive(self):
             return
-        layer, viewer = self._layer(), self._session.viewer
+        layer, viewer = self._layer and self._layer(), self._session.viewer
         exists = layer is not None and viewer is not None and layer in viewer.layers
         self.button.setEnabled(exists and self._session.probabilities_of(layer) is not None)

@@ -1,45 +1,33 @@
 """Tables of the metrics before and after refinement, and of the trials of a search."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from math import isnan
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QTableWidgetItem
+from qtpy.QtCore import Signal
 
 from napari_segkit._qt.widgets.class_table import fit_height
 from napari_segkit._qt.widgets.read_only_table import ReadOnlyTable
+from napari_segkit.config import RefineConfig
+from napari_segkit.evaluation.semantic import SemanticReport
+from napari_segkit.images.classes import LabelClass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from napari_segkit.config import RefineConfig
     from napari_segkit.evaluation.parameter_search import Trial
-    from napari_segkit.evaluation.semantic import SemanticReport
-    from napari_segkit.images.classes import LabelClass
-
-RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class RowTable(ReadOnlyTable):
     """Rows of text, added one by one; hidden while empty."""
 
-    def __init__(self, columns: "Sequence[str]") -> None:
+    def __init__(self, columns: Sequence[str]) -> None:
         super().__init__(columns)
         self.hide()
 
-    def add(self, texts: "Sequence[str]", *, bold: bool = False) -> None:
+    def add(self, texts: Sequence[str], *, bold: bool = False) -> None:
         row = self.rowCount()
         self.setRowCount(row + 1)
-        for column, text in enumerate(texts):
-            item = QTableWidgetItem(text)
-            font = item.font()
-            font.setBold(bold)
-            item.setFont(font)
-            item.setToolTip(text)
-            if column:
-                item.setTextAlignment(RIGHT)
-            self.setItem(row, column, item)
+        self.set_row(row, texts, bold=bold)
         fit_height(self)
         self.show()
 
@@ -56,7 +44,7 @@ class ChangeTable(RowTable):
         super().__init__(["class", "IoU", "Dice"])
 
     def show_change(
-        self, before: "SemanticReport", after: "SemanticReport", classes: "Sequence[LabelClass]"
+        self, before: SemanticReport, after: SemanticReport, classes: Sequence[LabelClass]
     ) -> None:
         names = {c.value: c.name for c in classes}
         self.clear_rows()
@@ -107,7 +95,7 @@ def _change(before: float | None, after: float | None) -> str:
     return " → ".join(texts)
 
 
-def _describe(trial: "Trial", initial: "RefineConfig | None") -> str:
+def _describe(trial: "Trial", initial: RefineConfig | None) -> str:
     """Settings of a trial that differ from the initial ones."""
     tried, first = trial.config.smoother, initial and initial.smoother
     if tried is None:

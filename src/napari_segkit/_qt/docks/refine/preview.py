@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from magicgui.widgets import CheckBox
@@ -12,21 +12,20 @@ from napari.layers import Image, Labels, Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.layers.layer_classes import set_class_colors
+from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.layers.snapshots import placement
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
-from napari_segkit._qt.widgets.dock import Note
+from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.jobs.refine import RefineRequest
 
 from .preview_region import MeasuredIntensities, PreviewResult, refine_view, visible_region
-
-if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
-    from napari_segkit.jobs.refine import RefineRequest
 
 DEBOUNCE_MS = 200  # wait for further edits or camera moves
 PREVIEW_TIP = (
@@ -41,7 +40,7 @@ class PreviewInput:
 
     layer: Layer  # that is refined
     image: Image | None
-    request: "RefineRequest"
+    request: RefineRequest
 
 
 class Preview(QObject):
@@ -55,7 +54,7 @@ class Preview(QObject):
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         input_: Callable[[], PreviewInput | None],
         parent: QObject | None = None,
     ) -> None:
@@ -68,7 +67,7 @@ class Preview(QObject):
         self._hidden_labels: Labels | None = None
         self._filled: tuple[int | slice, ...] | None = None
         self._intensities: MeasuredIntensities | None = None
-        self._watched_image: Image | None = None
+        self._pixel_events = Listener(self, self._on_pixels)
         self._latest = LatestCall(self)
         self._timer = QTimer(self, singleShot=True, interval=DEBOUNCE_MS)
         self._connect()
@@ -88,7 +87,7 @@ class Preview(QObject):
         self.is_on = False
         self._timer.stop()
         self._discard()
-        self._watch_image(None)
+        self._pixel_events.listen(())
         self._remove()
 
     def update(self) -> None:
@@ -105,25 +104,11 @@ class Preview(QObject):
         viewer.layers.events.removed.connect(self._on_removed)
         camera, dims = viewer.scene.camera.events, viewer.dims.events
         for emitter in (camera.center, camera.zoom, dims.current_step, dims.order, dims.ndisplay):
-            emitter.connect(self._on_view)
+            emitter.connect(self.update)
 
-    def _on_view(self, event: object = None) -> None:
+    def _on_pixels(self) -> None:
+        self._discard()
         self.update()
-
-    def _watch_image(self, image: Image | None) -> None:
-        """Update when the pixels of this image change."""
-        if image is self._watched_image:
-            return
-        if self._watched_image is not None:
-            self._watched_image.events.data.disconnect(self._on_pixels)
-        self._watched_image = image
-        if image is not None:
-            image.events.data.connect(self._on_pixels)
-
-    def _on_pixels(self, event: object = None) -> None:
-        if isalive(self):
-            self._discard()
-            self.update()
 
     def _discard(self) -> None:
         """Discard pending calls and cached intensity statistics."""
@@ -135,7 +120,7 @@ class Preview(QObject):
         if viewer is None or self._session.task is not None:
             return
         requested = self._requested = self._input()
-        self._watch_image(requested and requested.image)
+        self._pixel_events.listen(emitters_of(requested and requested.image, "data"))
         if requested is None:
             self._latest.cancel()
             self._remove()
@@ -161,7 +146,7 @@ class Preview(QObject):
         layer.refresh()
         self.message.emit(result.text)
 
-    def _layer_for(self, requested: PreviewInput, dtype: "np.dtype[Any]") -> Labels:
+    def _layer_for(self, requested: PreviewInput, dtype: np.dtype[Any]) -> Labels:
         """Return the preview layer; a new one if the source or dtype has changed."""
         shown, layer = self._shown, self.layer
         if (
@@ -206,21 +191,15 @@ class Preview(QObject):
 class PreviewPanel(QWidget):
     """Check box that shows the preview while ticked and visible."""
 
-    def __init__(self, session: "Session", input_: Callable[[], PreviewInput | None]) -> None:
+    def __init__(self, session: Session, input_: Callable[[], PreviewInput | None]) -> None:
         super().__init__()
         self.preview = Preview(session, input_, self)
         self.checkbox = CheckBox(text="Preview the visible region", tooltip=PREVIEW_TIP)
         self.note = Note()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.checkbox.native)
-        column.addWidget(self.note)
+        stack(self, self.checkbox, self.note)
         self.checkbox.changed.connect(self._on_ticked)
         self.preview.message.connect(self.note.setText)
         self.preview.ended.connect(self.untick)
-
-    def update_preview(self) -> None:
-        self.preview.update()
 
     def untick(self) -> None:
         """Switch the preview off."""
@@ -247,7 +226,7 @@ class PreviewPanel(QWidget):
 
 
 def _add_preview_layer(
-    viewer: ViewerModel, requested: PreviewInput, dtype: "np.dtype[Any]"
+    viewer: ViewerModel, requested: PreviewInput, dtype: np.dtype[Any]
 ) -> Labels:
     """Add an empty Labels layer aligned with the source; the layer selection is kept."""
     viewer, layer, source = unwrapped(viewer), requested.layer, requested.request.source

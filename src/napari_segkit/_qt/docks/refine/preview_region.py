@@ -5,19 +5,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from napari.layers import Layer
+from napari.viewer import Viewer
 
 from napari_segkit._qt.layers.canvas_coordinates import canvas_to_data
-from napari_segkit.images.axes_image import SPATIAL, full_resolution
+from napari_segkit.images.axes_image import SPATIAL, AxesImage, full_resolution
 from napari_segkit.images.types import AnyArray, LazyArray
+from napari_segkit.jobs.refine import RefineRequest
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
-    from napari.viewer import Viewer
-
-    from napari_segkit.images.axes_image import AxesImage
     from napari_segkit.images.intensity import Statistics
     from napari_segkit.instances.candidates import SoftMasks
-    from napari_segkit.jobs.refine import RefineRequest
 
 MAX_PIXELS = 2**20
 MAX_DEPTH = 4  # slices used above and below
@@ -54,7 +52,7 @@ class PreviewResult:
 
 
 def visible_region(
-    viewer: "Viewer", layer: "Layer", request: "RefineRequest", image: "AxesImage"
+    viewer: Viewer, layer: Layer, request: RefineRequest, image: AxesImage
 ) -> ViewRegion:
     """Visible region of the source layer; ValueError unless one 2D slice is shown."""
     axes, ndim = image.label_axes, request.ndim(image)
@@ -78,8 +76,8 @@ def visible_region(
 
 
 def refine_view(
-    request: "RefineRequest",
-    image: "AxesImage",
+    request: RefineRequest,
+    image: AxesImage,
     view: ViewRegion,
     intensities: MeasuredIntensities | None,
 ) -> PreviewResult:
@@ -97,7 +95,7 @@ def refine_view(
 
 
 def _measure_intensities(
-    request: "RefineRequest", image: "AxesImage", ndim: int, before: MeasuredIntensities | None
+    request: RefineRequest, image: AxesImage, ndim: int, before: MeasuredIntensities | None
 ) -> MeasuredIntensities | None:
     """Measure intensities, if there is an image; `before` is reused for the same array and axes."""
     from napari_segkit.images.intensity import measure_statistics
@@ -111,7 +109,7 @@ def _measure_intensities(
 
 
 def _refine_classes(
-    request: "RefineRequest", image: "AxesImage", view: ViewRegion, statistics: "Statistics | None"
+    request: RefineRequest, image: AxesImage, view: ViewRegion, statistics: "Statistics | None"
 ) -> tuple[AnyArray, tuple[slice, ...], str]:
     from napari_segkit.refinement.preview_region import limit_to_tiles, refine_region
     from napari_segkit.refinement.probability_maps import ProbabilityMaps
@@ -135,7 +133,7 @@ def _refine_classes(
 
 
 def _refine_objects(
-    request: "RefineRequest", image: "AxesImage", view: ViewRegion, statistics: "Statistics | None"
+    request: RefineRequest, image: AxesImage, view: ViewRegion, statistics: "Statistics | None"
 ) -> tuple[AnyArray, tuple[slice, ...], str]:
     """Smooth the visible objects with the highest scores; ids and colours are kept."""
     from napari_segkit.instances.candidates import MaskCandidates, render_labels
@@ -220,7 +218,7 @@ def limit_size(
     return middle, [int(m) for m in margin]
 
 
-def _downsampling(layer: "Layer") -> AnyArray:
+def _downsampling(layer: Layer) -> AnyArray:
     """Downsampling factors of the displayed level, per dimension."""
     if not layer.multiscale:
         return np.ones(layer.ndim)

@@ -1,7 +1,7 @@
 """Dock that refines probabilities, objects and labels."""
 
-from typing import TYPE_CHECKING
-
+from napari.layers import Labels, Layer
+from napari.viewer import Viewer
 from qtpy.QtCore import Signal
 
 from napari_segkit._qt.widgets import python_snippets
@@ -19,12 +19,6 @@ from .preview import PreviewInput, PreviewPanel
 from .refine_inputs import RefineInputs
 from .refine_truth import RefineTruth
 
-if TYPE_CHECKING:
-    import napari
-    from napari.layers import Labels, Layer
-
-    from napari_segkit.steps import Step
-
 REFINE_TIP = (
     "<p>Refine the labels and write the result to a new Labels layer. Press again to stop.</p>"
 )
@@ -37,7 +31,7 @@ class RefineDock(Dock):
 
     written = Signal(object)  # Labels layer of a result
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+    def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.inputs = RefineInputs(self.session, self)
         self.form = RefineForm()
@@ -46,14 +40,13 @@ class RefineDock(Dock):
         self.keep_settings = KeepSettingsButton(self.session, lambda: self.form.value)
         self.truth = RefineTruth(self.session, self)
         self.preview = PreviewPanel(self.session, self._preview_input)
-        self.bar = RunBar(self.session, "Refine")
-        self.bar.button.setToolTip(REFINE_TIP)
+        self.bar = RunBar(self.session, "Refine", tooltip=REFINE_TIP, unit="Block", code=self.code)
         self._lay_out()
         self._connect()
         self._on_inputs()
         self._on_segmenter()
 
-    def set_layer(self, layer: "Layer") -> None:
+    def set_layer(self, layer: Layer) -> None:
         """Choose the layer to refine."""
         self.inputs.layer.suggest(layer)
 
@@ -104,10 +97,7 @@ class RefineDock(Dock):
             slices=inputs.stack,
         )
         self.add_group(
-            "Refinement settings",
-            _form=self.form,
-            _keep=self.keep_settings,
-            device=self.device,
+            "Refinement settings", _form=self.form, _keep=self.keep_settings, device=self.device
         )
         self.add_group(
             "Compare with ground truth",
@@ -127,10 +117,7 @@ class RefineDock(Dock):
         self.truth.config_chosen.connect(self._on_config_chosen)
         self.truth.bar.pressed.connect(self.fit)
         self.session.segmenter_changed.connect(self._on_segmenter)
-        self.session.busy_changed.connect(self.state.request)
         self.bar.pressed.connect(self.refine)
-        self.bar.copy_pressed.connect(self._on_copy)
-        self.bar.yielded.connect(self._on_step)
         self.bar.returned.connect(self.truth.show_result)
 
     def _preview_input(self) -> PreviewInput | None:
@@ -145,7 +132,9 @@ class RefineDock(Dock):
 
     def _on_inputs(self) -> None:
         layer, start = self.inputs.layer.value, self.inputs.start
-        self.form.set_classes(() if start.name == "objects" else start.classes, unit_of(layer))
+        self.form.clean.set_classes(
+            () if start.name == "objects" else start.classes, unit_of(layer)
+        )
         self.inputs.show_rows()
         self._on_form()
 
@@ -155,21 +144,15 @@ class RefineDock(Dock):
     def _on_form(self) -> None:
         self.keep_settings.update_settings()
         self.state.request()
-        self.preview.update_preview()
+        self.preview.preview.update()
 
-    def _on_step(self, step: "Step") -> None:
-        self.bar.show_status(f"Block {step.done} of {step.total}")
-
-    def _on_written(self, layer: "Labels") -> None:
+    def _on_written(self, layer: Labels) -> None:
         before = self.inputs.layer.value
         self.bar.show_status(f"Written to the layer {layer.name!r}.")
         if before is not None and str(before.unique_id) == LayerMetadata.of(layer).source:
             self.bar.show_status(f"Written to the layer {layer.name!r}; {before.name!r} is hidden.")
             before.visible = False  # else the refined layer cannot be told apart
         self.written.emit(layer)
-
-    def _on_copy(self) -> None:
-        self.bar.copy(self.code())
 
     def _missing(self) -> str | None:
         """Message if refinement cannot start."""
@@ -182,5 +165,4 @@ class RefineDock(Dock):
     def _update_state(self) -> None:
         missing = self._missing()
         self.bar.set_reason(missing)
-        self.bar.copy_button.setEnabled(missing is None)
         self.truth.set_reason(missing, self.form.method.value, self.inputs.start.name)

@@ -1,13 +1,12 @@
 """Choice of the layer to refine and of its image."""
 
-from typing import TYPE_CHECKING
-
 from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.probability_layers import KIND
 from napari_segkit._qt.layers.refine_layers import can_refine
 from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import SLICES, VOLUME, AxesChoice, StackChoice
 from napari_segkit._qt.widgets.dock import show_row
@@ -24,9 +23,6 @@ from napari_segkit.jobs.refine import RefineRequest, Truth
 
 from .refine_start import RefineStart
 
-if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
-
 NO_LABELS = "No Labels layer: predict an image or open labels."
 LAYER_TIP = "<p>Labels layer, or Image layer of class probabilities, to refine.</p>"
 IMAGE_TIP = "<p>Image whose edges guide the smoothing.</p>"
@@ -37,14 +33,14 @@ class RefineInputs(QObject):
 
     changed = Signal()
 
-    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self.layer = LayerChoice(
-            session.viewer, "labels or image", rank=_rank_source, only=can_refine
+            session.viewer, "labels or image", rank=_rank_source, only=can_refine, tooltip=LAYER_TIP
         )
         self.start = RefineStart(session, self)
-        self.image = LayerChoice(session.viewer, "image", rank=self._rank_image)
+        self.image = LayerChoice(session.viewer, "image", rank=self._rank_image, tooltip=IMAGE_TIP)
         self.axes = AxesChoice()
         self.stack = StackChoice(self.axes, flat=lambda: self.start.name == "objects")
         self.layer.changed.connect(WhenVisible(self.layer.native, self._on_layer).request)
@@ -52,8 +48,6 @@ class RefineInputs(QObject):
         self.image.changed.connect(self._on_image)
         self.axes.changed.connect(self._on_option)
         self.stack.changed.connect(self._on_option)
-        self.layer.tooltip = LAYER_TIP
-        self.image.tooltip = IMAGE_TIP
         self._on_layer()
 
     def request(
@@ -92,13 +86,10 @@ class RefineInputs(QObject):
 
     def code(self, config: str) -> str:
         """Arguments of ``session(viewer).refine`` as Python code."""
-        image = self.image.value
-        layers = (
-            python_snippets.layer(self.layer.value),
-            python_snippets.layer(image) if image else None,
-        )
+        layer, image = python_snippets.layer(self.layer.value), self.image.value
+        guide = python_snippets.layer(image) if image else None
         options = python_snippets.keywords(**self.start.keywords(), axes=self.stack.axes_argument())
-        return f"{layers[0]}, {layers[1]}, {config}{options}"
+        return f"{layer}, {guide}, {config}{options}"
 
     def show_rows(self) -> None:
         """Show the rows that apply and hide the others."""

@@ -1,7 +1,6 @@
 """Choice of what a layer is refined from, and the classes of the layer."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, Signal
@@ -10,6 +9,7 @@ from napari_segkit._qt.layers.layer_classes import read_classes
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher
 from napari_segkit._qt.layers.refine_layers import STARTS, refine_source, refine_starts
 from napari_segkit._qt.session.background import LatestCall
+from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.fields import Number, OptionalField, make_field
 from napari_segkit._qt.widgets.forms import tooltips
@@ -18,9 +18,6 @@ from napari_segkit.config import SoftLabelConfig
 from napari_segkit.config._schema import config_fields
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.jobs.refine import RefineSource
-
-if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
 
 DEBOUNCE_MS = 300  # wait for further strokes
 START_TIP = (
@@ -43,14 +40,13 @@ class RefineStart(QObject):
 
     changed = Signal()
 
-    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._layer: Layer | None = None
         self.source_with_classes: RefineSource | None = None  # None until classes are read
         self.problem: str | None = None
-        self.choice = StartChoice()
-        self.choice.tooltip = START_TIP
+        self.choice = StartChoice(tooltip=START_TIP)
         self.certainty = make_field(config_fields(SoftLabelConfig)["certainty"])
         self.unlabelled = OptionalField(Number(int))
         self.certainty.value = SoftLabelConfig.certainty
@@ -60,11 +56,7 @@ class RefineStart(QObject):
         self._classes = WhenVisible(self.choice.native, self._read)
         self._watch = LayerWatcher(session.viewer, self)
         self._reader = LatestCall(self, wait_ms=DEBOUNCE_MS)
-        for signal in (
-            self.choice.changed,
-            self.certainty.changed,
-            self.unlabelled.changed,
-        ):
+        for signal in (self.choice.changed, self.certainty.changed, self.unlabelled.changed):
             signal.connect(self._read)
         self._watch.painted.connect(self._on_painted)
         self._watch.redrawn.connect(self._on_painted)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.run_bar import RunBar
@@ -13,7 +14,6 @@ from napari_segkit.jobs.refine import RefineRequest, RefineResult, Truth, fit_jo
 from .change_tables import ChangeTable, TrialTable
 
 if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
     from napari_segkit.evaluation.parameter_search import SearchResult, Trial
 
 TRUTH_TIP = "<p>Labels layer with the ground truth; scribbles are enough.</p>"
@@ -30,16 +30,13 @@ class RefineTruth(QObject):
     changed = Signal()
     config_chosen = Signal(object)  # RefineConfig of the best or a clicked trial
 
-    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.layer = LayerChoice(session.viewer, "labels", none="none")
+        self.layer = LayerChoice(session.viewer, "labels", none="none", tooltip=TRUTH_TIP)
         self.semantics = LabelSemantics(self, unlabelled=None)
         self.changes = ChangeTable()
         self.trials = TrialTable()
-        self.bar = RunBar(session, "Fit to truth")
-        self.bar.copy_button.hide()
-        self.bar.button.setToolTip(FIT_TIP)
-        self.layer.tooltip = TRUTH_TIP
+        self.bar = RunBar(session, "Fit to truth", tooltip=FIT_TIP)
         self.layer.changed.connect(self._on_layer)
         self.semantics.changed.connect(self.changed)
         self.trials.chosen.connect(self.config_chosen)

@@ -1,7 +1,7 @@
 """Dock that computes superpixels and paints with them."""
 
-from typing import TYPE_CHECKING
-
+from napari.layers import Labels
+from napari.viewer import Viewer
 from qtpy.QtGui import QHideEvent
 
 from napari_segkit._qt.widgets import python_snippets
@@ -14,13 +14,8 @@ from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.layer_metadata import LayerMetadata
-from napari_segkit.steps import Step
 
 from .superpixel_paint import SuperpixelPaint
-
-if TYPE_CHECKING:
-    import napari
-    from napari.layers import Labels
 
 NO_MASK = "the whole image"
 COMPUTE_TIP = (
@@ -35,15 +30,17 @@ MASK_TIP = "<p>Compute superpixels only where this Labels layer is not 0.</p>"
 class SuperpixelDock(Dock):
     """Compute superpixels of an image, and label them by clicks and drags."""
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+    def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.data = ImageAndLabels(self.session, self)
         self.data.set_label_kind(objects=False)
         self.form = Form(SuperpixelConfig)
         self.stack = StackChoice(self.data.axes)
-        self.mask = LayerChoice(self.viewer, "labels", none=NO_MASK)
+        self.mask = LayerChoice(self.viewer, "labels", none=NO_MASK, tooltip=MASK_TIP)
         self.paint = SuperpixelPaint(self.session, self.data.labels, self)
-        self.bar = RunBar(self.session, "Compute superpixels")
+        self.bar = RunBar(
+            self.session, "Compute superpixels", tooltip=COMPUTE_TIP, unit="Tile", code=self.code
+        )
         self._lay_out()
         self._connect()
         self.paint.update_layers()  # after the layout: a note without a parent stays hidden
@@ -76,8 +73,6 @@ class SuperpixelDock(Dock):
     def _lay_out(self) -> None:
         self.data.image.tooltip = IMAGE_TIP
         self.data.labels.tooltip = LABELS_TIP
-        self.mask.tooltip = MASK_TIP
-        self.bar.button.setToolTip(COMPUTE_TIP)
         self.add_group(
             "Superpixels",
             image=self.data.image,
@@ -101,25 +96,16 @@ class SuperpixelDock(Dock):
     def _connect(self) -> None:
         self.data.changed.connect(self._on_data)
         self.form.changed.connect(self.state.request)
-        self.session.busy_changed.connect(self.state.request)
         self.bar.pressed.connect(self.compute)
-        self.bar.copy_pressed.connect(self._on_copy)
-        self.bar.yielded.connect(self._on_step)
 
     def _on_data(self) -> None:
         show_row(self.stack, self.stack.is_relevant)
         self.state.request()
 
-    def _on_step(self, step: Step) -> None:
-        self.bar.show_status(f"Tile {step.done} of {step.total}")
-
-    def _on_written(self, layer: "Labels") -> None:
+    def _on_written(self, layer: Labels) -> None:
         self.paint.superpixels.suggest(layer)
         count = LayerMetadata.of(layer).provenance["count"]
         self.bar.show_status(f"{count:,} superpixels in the layer {layer.name!r}.")
-
-    def _on_copy(self) -> None:
-        self.bar.copy(self.code())
 
     def _missing(self) -> str | None:
         """Message if superpixels cannot be computed."""
@@ -128,6 +114,4 @@ class SuperpixelDock(Dock):
         return self.data.axes.problem or self.form.problem
 
     def _update_state(self) -> None:
-        missing = self._missing()
-        self.bar.set_reason(missing)
-        self.bar.copy_button.setEnabled(missing is None)
+        self.bar.set_reason(self._missing())

@@ -1,27 +1,20 @@
 """Painting part of the Superpixels dock: layers, class and brush."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from magicgui.widgets import CheckBox
 from napari.layers import Labels, Layer
-from napari.utils.events import EventEmitter
-from qtpy.compat import isalive
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QPushButton
 
 from napari_segkit._qt.layers.layer_classes import can_erase, read_classes
+from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
+from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.cleanup_form import ClassChoice
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.layer_choice import LayerChoice, is_superpixels
 from napari_segkit.images.classes import LabelClass
 
 from .superpixel_brush import SuperpixelBrush
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari_segkit._qt.session.session import Session
 
 NO_SUPERPIXELS = "No superpixels: compute them above, or choose a Labels layer that holds them."
 TRANSFORM_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -40,20 +33,20 @@ class SuperpixelPaint(QObject):
     """Labels superpixels by clicks and drags; a dock lays out the widgets."""
 
     def __init__(
-        self, session: "Session", labels: LayerChoice, parent: QObject | None = None
+        self, session: Session, labels: LayerChoice, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self.labels = labels
-        self.superpixels = LayerChoice(session.viewer, "labels", rank=_rank_superpixels)
-        self.classes = ClassChoice()
+        self.superpixels = LayerChoice(
+            session.viewer, "labels", rank=_rank_superpixels, tooltip=SUPERPIXELS_TIP
+        )
+        self.classes = ClassChoice(CLASS_TIP)
         self.replace = CheckBox(text="Overwrite existing labels", tooltip=REPLACE_TIP)
-        self.button = QPushButton("Paint superpixels", checkable=True)
+        self.button = QPushButton("Paint superpixels", checkable=True, toolTip=PAINT_TIP)
         self.note = Note()
         self.brush = SuperpixelBrush(session.viewer, self)
-        self._connections: list[tuple[EventEmitter, Callable[[], None]]] = []
-        self.superpixels.tooltip = SUPERPIXELS_TIP
-        self.classes.tooltip = CLASS_TIP
-        self.button.setToolTip(PAINT_TIP)
+        self._display_events = Listener(self, self._on_labels)
+        self._transform_events = Listener(self, self._on_transform)
         self._connect()
 
     def missing(self) -> str | None:
@@ -93,28 +86,18 @@ class SuperpixelPaint(QObject):
     def update_layers(self) -> None:
         """Follow the chosen layers; to be called once the widgets are laid out."""
         self.stop_painting()
-        for emitter, callback in self._connections:
-            emitter.disconnect(callback)
         labels, superpixels = self.labels.value, self.superpixels.value
-        transforms = [
-            e for x in dict.fromkeys((labels, superpixels)) for e in _events(x, TRANSFORM_EVENTS)
-        ]
-        self._connections = [
-            *((emitter, self._on_labels) for emitter in _events(labels, DISPLAY_EVENTS)),
-            *((emitter, self._on_transform) for emitter in transforms),
-        ]
-        for emitter, callback in self._connections:
-            emitter.connect(callback)
+        self._display_events.listen(emitters_of(labels, *DISPLAY_EVENTS))
+        placed = (labels, superpixels)
+        self._transform_events.listen(e for x in placed for e in emitters_of(x, *TRANSFORM_EVENTS))
         self._on_labels()
 
     def _on_transform(self) -> None:
-        if isalive(self) and self.missing() is not None:
+        if self.missing() is not None:
             self.stop_painting()
         self._on_labels()
 
     def _on_labels(self) -> None:
-        if not isalive(self):
-            return
         labels, missing = self.labels.value, self.missing()
         self.button.setEnabled(missing is None)
         self.classes.enabled = labels is not None
@@ -157,10 +140,6 @@ def same_placement(layer: Labels, other: Labels) -> bool:
         return False
     there = [other.world_to_data(layer.data_to_world(corner)) for corner in corners]
     return bool(np.abs(np.subtract(there, corners)).max() < TOLERANCE)
-
-
-def _events(layer: Labels | None, names: tuple[str, ...]) -> list[EventEmitter]:
-    return [] if layer is None else [getattr(layer.events, name) for name in names]
 
 
 def _rank_superpixels(layer: Layer) -> int | None:

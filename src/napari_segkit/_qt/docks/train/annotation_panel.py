@@ -1,24 +1,19 @@
 """Annotation part of the Train dock: classes, or objects if the model finds objects."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QGroupBox, QWidget
 
+from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.gui_messages import gui_message
+from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
+from napari_segkit.images.label_stats import LabelStats
 
 from .class_list import ClassList
 from .label_stats_box import LabelStatsBox
 from .object_annotation import ObjectAnnotation
-
-if TYPE_CHECKING:
-    from napari.layers import Labels
-
-    from napari_segkit._qt.session.session import Session
-    from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
-    from napari_segkit.config import ModelSpec
-    from napari_segkit.images.label_stats import LabelStats
 
 TITLES = {False: "Classes", True: "Objects"}
 
@@ -30,11 +25,11 @@ class AnnotationPanel(QObject):
     group: QGroupBox  # set by the dock that lays out `rows`
 
     def __init__(
-        self, session: "Session", data: "ImageAndLabels", parent: QObject | None = None
+        self, session: Session, data: ImageAndLabels, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self._session, self._data = session, data
-        self._model: tuple[ModelSpec | None, float | None] = (None, None)  # spec, voxel size
+        self._model: object = None  # spec and voxel size
         self.annotation = ObjectAnnotation(session, self)
         self.classes = ClassList(session)
         self.label_stats = LabelStatsBox()
@@ -98,7 +93,7 @@ class AnnotationPanel(QObject):
         self.label_stats.set_layers(labels, image, axes, count, objects=self.annotation.active)
         self.changed.emit()
 
-    def _on_stats(self, stats: "LabelStats | None") -> None:
+    def _on_stats(self, stats: LabelStats | None) -> None:
         unlabelled = self.label_stats.semantics.value["unlabelled"]
         counts = stats.counts if stats else {}
         self.classes.set_counts(counts, 0 if self.annotation.active else unlabelled)
@@ -118,7 +113,7 @@ class AnnotationPanel(QObject):
         self.group.setTitle(TITLES[objects])
         self.annotation.show_rows()
 
-    def _class_layer(self) -> "Labels | None":
+    def _class_layer(self) -> Labels | None:
         """The layer whose values are classes: the labels, or the object classes."""
         labels_are = self.label_stats.semantics.value["labels_are"]
         if self.annotation.active and labels_are != "classes":

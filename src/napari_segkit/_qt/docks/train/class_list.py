@@ -2,12 +2,10 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.compat import isalive
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_segkit._qt.layers.layer_classes import (
     PINNED_AT_MOST,
@@ -18,13 +16,13 @@ from napari_segkit._qt.layers.layer_classes import (
     read_classes,
     write_classes,
 )
+from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.session.background import LatestCall
+from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.class_table import MAX_ROWS, ClassTable
+from napari_segkit._qt.widgets.dock import stack
 from napari_segkit._qt.widgets.question import Question
 from napari_segkit.images.classes import LabelClass, classes_of, default_color
-
-if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
 
 READ_ONLY = "The pixels of this layer cannot be edited: it is read-only, multiscale or lazy."
 BACKGROUND = "Erased pixels become class 0, so class 0 cannot be removed."
@@ -35,7 +33,7 @@ REMOVE = "Remove the selected class; asks before painted pixels are erased."
 class ClassList(QWidget):
     """Classes of a Labels layer; a click selects a class for painting."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self.layer: Labels | None = None
         self.counts: dict[int, int] = {}
@@ -44,10 +42,12 @@ class ClassList(QWidget):
         self._to_remove = 0
         self.table = ClassTable()
         self.question = Question(self)
-        self.add_button = QPushButton("Add class")
+        self.add_button = QPushButton("Add class", toolTip=ADD)
         self.remove_button = QPushButton("Remove class")
         self._counter = LatestCall(self)
-        self._lay_out()
+        self._brush_events = Listener(self, self._on_brush)
+        self._class_events = Listener(self, self._refresh)
+        stack(self, self.table, self.question, (self.add_button, self.remove_button))
         self.table.chosen.connect(self.choose)
         self.table.renamed.connect(self.rename)
         self.add_button.clicked.connect(self._on_add)
@@ -63,9 +63,9 @@ class ClassList(QWidget):
     def set_layer(self, layer: Labels | None) -> None:
         if layer is self.layer:
             return
-        self._listen("disconnect")
         self.layer = layer
-        self._listen("connect")
+        self._brush_events.listen(emitters_of(layer, "selected_label"))
+        self._class_events.listen(emitters_of(layer, "colormap", "features"))
         self.question.close_question()
         self.table.stop_editing()
         self.set_counts({}, self._unlabelled)
@@ -105,13 +105,6 @@ class ClassList(QWidget):
         """Store the colours on screen, so that predictions have the same; not for instance ids."""
         if self.layer is not None:
             pin_colors(self.layer, self._read(PINNED_AT_MOST + 1), self._unlabelled)
-
-    def _listen(self, action: str) -> None:
-        if self.layer is not None:
-            events = self.layer.events
-            getattr(events.selected_label, action)(self._on_brush)
-            for emitter in (events.colormap, events.features):
-                getattr(emitter, action)(self._refresh)
 
     def _read(self, at_most: int | None = None) -> tuple[LabelClass, ...]:
         if self.layer is None:
@@ -160,15 +153,14 @@ class ClassList(QWidget):
             self.remove(value)
 
     def _on_brush(self) -> None:
-        if isalive(self) and self.layer is not None:
+        if self.layer is not None:
             self.table.select_value(self.layer.selected_label)
             self._update_state()
 
     def _refresh(self) -> None:
-        if isalive(self):
-            self.table.show_classes(self._read(MAX_ROWS), self.counts)
-            self._update_state()
-            self._on_brush()
+        self.table.show_classes(self._read(MAX_ROWS), self.counts)
+        self._update_state()
+        self._on_brush()
 
     def _update_state(self) -> None:
         self.add_button.setEnabled(self.layer is not None)
@@ -176,17 +168,6 @@ class ClassList(QWidget):
         reason = "" if value is None else removal_problem(self.layer, value, self._unlabelled)
         self.remove_button.setEnabled(value is not None and not reason)
         self.remove_button.setToolTip(reason or REMOVE)
-
-    def _lay_out(self) -> None:
-        self.add_button.setToolTip(ADD)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.add_button)
-        buttons.addWidget(self.remove_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.table)
-        column.addWidget(self.question)
-        column.addLayout(buttons)
 
 
 def removal_problem(layer: Labels, value: int, unlabelled: int | None) -> str:

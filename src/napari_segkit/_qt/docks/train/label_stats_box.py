@@ -1,23 +1,19 @@
 """Label statistics, and buttons that correct what looks wrong."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
+from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.session.background import LatestCall
-from napari_segkit._qt.widgets.dock import Note
+from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.question import Answers
 from napari_segkit.images.axes_image import as_image, full_resolution
 from napari_segkit.images.label_stats import LabelStats, ObjectStats, label_stats
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari.layers import Image, Labels
 
 WAIT_MS = 300  # after the last stroke
 REMEDIES = {
@@ -52,9 +48,7 @@ class LabelStatsBox(QWidget):
         self._objects = False
         self._count: Callable[..., LabelStats] = label_stats
         self._latest = LatestCall(self, wait_ms=WAIT_MS)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.text)
+        stack(self, self.text)
         self.semantics.changed.connect(self._start_count)
         self._latest.returned.connect(self._on_stats)
         self._latest.errored.connect(self._on_error)
@@ -65,10 +59,10 @@ class LabelStatsBox(QWidget):
 
     def set_layers(
         self,
-        labels: "Labels | None",
-        image: "Image | None",
+        labels: Labels | None,
+        image: Image | None,
         axes: str | None,
-        count: "Callable[..., LabelStats]",
+        count: Callable[..., LabelStats],
         *,
         objects: bool,
     ) -> None:
@@ -113,7 +107,7 @@ class LabelStatsBox(QWidget):
 
 
 def count_labels(
-    labels: "Labels", image: "Image | None", axes: str | None, count: "Callable[..., LabelStats]"
+    labels: Labels, image: Image | None, axes: str | None, count: Callable[..., LabelStats]
 ) -> LabelStats:
     """Count labels, checked against their image if there is one; slow for large layers."""
     if image is None:

@@ -1,17 +1,14 @@
 """Check whether the session's model can be built."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.session.background import LatestCall
+from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit.config import FeatureConfig, ModelSpec
 from napari_segkit.models import Inputs, build, choose_ndim, model_info, outputs
-
-if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
 
 
 class ModelCheck(QObject):
@@ -19,7 +16,7 @@ class ModelCheck(QObject):
 
     changed = Signal()  # the check has ended
 
-    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._checked: tuple[ModelSpec, int] | None = None

@@ -1,32 +1,24 @@
 """Annotated regions and object classes, which go with instance labels."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
+import numpy as np
 from napari.layers import Labels
-from qtpy.compat import isalive
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
-from napari_segkit._qt.layers.layer_watcher import LayerWatcher
+from napari_segkit._qt.layers.layer_watcher import LayerWatcher, Listener, emitters_of
+from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.dock import Note, show_row
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit.config import ModelSpec
-from napari_segkit.images.label_stats import label_stats
+from napari_segkit.images.label_stats import LabelStats, label_stats
 from napari_segkit.instances.annotated_regions import shape_outlines
 from napari_segkit.instances.instance_stats import instance_stats
 from napari_segkit.models import choose_ndim, predicts_objects
 from napari_segkit.models.instance.object_scales import sizes_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    from napari.utils.events import EventEmitter
-    from numpy.typing import NDArray
-
-    from napari_segkit._qt.session.session import Session
-    from napari_segkit.images.label_stats import LabelStats
 
 WHOLE_IMAGE = "the whole image"
 NO_CLASSES = "none"
@@ -49,17 +41,16 @@ class ObjectAnnotation(QObject):
 
     changed = Signal()  # of a layer or its content
 
-    def __init__(self, session: "Session", parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.regions = LayerChoice(session.viewer, "shapes", none=WHOLE_IMAGE)
-        self.classes = LayerChoice(session.viewer, "labels", none=NO_CLASSES)
+        viewer = session.viewer
+        self.regions = LayerChoice(viewer, "shapes", none=WHOLE_IMAGE, tooltip=REGIONS_TIP)
+        self.classes = LayerChoice(viewer, "labels", none=NO_CLASSES, tooltip=CLASSES_TIP)
         self.text = Note()
         self.problem: str | None = None  # set by `stats_function`
-        self._emitters: list[EventEmitter] = []
         self._watch = LayerWatcher(session.viewer, self)
-        self.regions.tooltip = REGIONS_TIP
-        self.classes.tooltip = CLASSES_TIP
+        self._edit_events = Listener(self, self.changed.emit)
         self.regions.changed.connect(self._on_layers)
         self.classes.changed.connect(self._on_layers)
         self._watch.painted.connect(self.changed)
@@ -74,14 +65,12 @@ class ObjectAnnotation(QObject):
         """The Labels layer of object classes, or None."""
         return self.classes.value if self.active else None
 
-    def outlines(self, labels: Labels) -> "list[NDArray[np.float64]] | None":
+    def outlines(self, labels: Labels) -> list[NDArray[np.float64]] | None:
         """Region polygons in pixels of the labels, or None; ValueError if one has no area."""
         shapes = self.regions.value
         return shape_outlines(shapes, labels) if self.active and shapes is not None else None
 
-    def stats_function(
-        self, labels: Labels | None, axes: str | None
-    ) -> "Callable[..., LabelStats]":
+    def stats_function(self, labels: Labels | None, axes: str | None) -> Callable[..., LabelStats]:
         """Function that counts the labels for the session's model; also sets `problem`."""
         self.problem = None
         self.text.setText(self._hints(labels))
@@ -108,10 +97,7 @@ class ObjectAnnotation(QObject):
 
     def code(self) -> str:
         """Keyword arguments of `train_epochs` as Python code."""
-        layers = {
-            "object_classes": self.classes.value,
-            "regions": self.regions.value,
-        }
+        layers = {"object_classes": self.classes.value, "regions": self.regions.value}
         code = {k: python_snippets.layer(v) for k, v in layers.items() if v is not None}
         return "".join(f", {k}={v}" for k, v in code.items()) if self.active else ""
 
@@ -134,24 +120,10 @@ class ObjectAnnotation(QObject):
 
     def _connect_layers(self, labels: Labels | None) -> None:
         """Emit `changed` when shapes are drawn, or features are edited."""
-        for emitter in self._emitters:
-            emitter.disconnect(self._on_edited)
-        watched = {
-            "data": [self.regions.value],
-            "features": [labels, self.classes.value],
-        }
-        self._emitters = [
-            getattr(layer.events, name)
-            for name, layers in watched.items()
-            for layer in layers
-            if layer is not None and self.active
-        ]
-        for emitter in self._emitters:
-            emitter.connect(self._on_edited)
-
-    def _on_edited(self) -> None:
-        if isalive(self):
-            self.changed.emit()
+        regions, classes = self.regions.value, self.classes.value
+        features = (*emitters_of(labels, "features"), *emitters_of(classes, "features"))
+        edits = (*emitters_of(regions, "data"), *features)
+        self._edit_events.listen(edits if self.active else ())
 
 
 def _ndim(spec: ModelSpec, axes: str) -> int:

@@ -1,20 +1,17 @@
 """Button to train without the missing pretrained weights."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QPushButton
 
+from napari_segkit._qt.session.session import Session
 from napari_segkit.models.weights.pretrained import WeightsError
-
-if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
 
 
 class RandomWeightsButton(QPushButton):
     """Removes the pretrained weights from the session's model; hidden unless they are missing."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__("Train from random weights")
         self.setToolTip("Train without the pretrained weights that are missing.")
         self._session = session

@@ -1,8 +1,9 @@
 """The Train dock."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from napari.utils.events import Event
+from napari.viewer import Viewer
 from qtpy.compat import isalive
 
 from napari_segkit._qt.layers.snapshots import snapshot
@@ -23,10 +24,6 @@ from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
 from .train_form import TrainForm
 
-if TYPE_CHECKING:
-    import napari
-    from napari.utils.events import Event
-
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
 TRAIN = "Train the current model on these labels. Press again to stop and keep the model."
@@ -35,19 +32,16 @@ TRAIN = "Train the current model on these labels. Press again to stop and keep t
 class TrainDock(Dock):
     """Train the session's model on an image and the labels painted on it."""
 
-    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+    def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.data = ImageAndLabels(self.session, self)
-        self.annotation_panel = AnnotationPanel(self.session, self.data, self)
-        self.annotation = self.annotation_panel.annotation
-        self.classes, self.label_stats = (
-            self.annotation_panel.classes,
-            self.annotation_panel.label_stats,
-        )
+        self.annotation_panel = panel = AnnotationPanel(self.session, self.data, self)
+        self.annotation, self.classes = panel.annotation, panel.classes
+        self.label_stats = panel.label_stats
         self.form = TrainForm(self.session)
         self.device = DeviceLine()
         self.random_button = RandomWeightsButton(self.session)
-        self.bar = RunBar(self.session, "Train")
+        self.bar = RunBar(self.session, "Train", tooltip=TRAIN, code=self.code)
         self.curve = LossCurve(self.viewer.theme)
         self.model = Note()
         self.check = ModelCheck(self.session, self)
@@ -91,7 +85,6 @@ class TrainDock(Dock):
     def _lay_out(self) -> None:
         self.data.image.tooltip = IMAGE
         self.data.labels.tooltip = LABELS
-        self.bar.button.setToolTip(TRAIN)
         self.add_group(
             "Image and labels",
             image=self.data.image,
@@ -114,9 +107,7 @@ class TrainDock(Dock):
         self.random_button.clicked.connect(self.train)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
-        self.session.busy_changed.connect(self.state.request)
         self.bar.pressed.connect(self.train)
-        self.bar.copy_pressed.connect(self._on_copy)
         self.bar.yielded.connect(self._on_step)
         self.bar.returned.connect(self._on_trained)
         self.bar.errored.connect(self.random_button.offer)
@@ -139,7 +130,7 @@ class TrainDock(Dock):
         if not self.bar.is_running:
             self.bar.show_status("")
 
-    def _on_theme(self, event: "Event") -> None:
+    def _on_theme(self, event: Event) -> None:
         if isalive(self):
             self.curve.set_theme(event.value)
 
@@ -160,9 +151,6 @@ class TrainDock(Dock):
         if self.session.segmenter.is_trained:
             self.bar.show_status("Stopped. The model keeps what it has learned so far.")
 
-    def _on_copy(self) -> None:
-        self.bar.copy(self.code())
-
     def _missing(self) -> str | None:
         """Why training cannot start, None if it can."""
         missing = self.data.missing() or self.annotation_panel.missing()
@@ -171,8 +159,6 @@ class TrainDock(Dock):
         return missing or validation_error(self.config)
 
     def _update_state(self) -> None:
-        missing = self._missing()
-        self.bar.set_reason(missing)
-        self.bar.copy_button.setEnabled(missing is None)
+        self.bar.set_reason(self._missing())
         remedies = self.label_stats.remedies
         remedies.setVisible(bool(remedies.offered) and not self.bar.is_running)

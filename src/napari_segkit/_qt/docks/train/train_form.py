@@ -1,15 +1,11 @@
 """Form for `TrainConfig`."""
 
-from typing import TYPE_CHECKING
-
 from qtpy.compat import isalive
 
+from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit.config import TrainConfig
 from napari_segkit.models import model_info
-
-if TYPE_CHECKING:
-    from napari_segkit._qt.session.session import Session
 
 HIDE = ("unlabelled", "labels_are", "tile.batch_size")
 COLLAPSED = ("batch_size", "learning_rate", "normalise", "voxel_size", "augment", "seed")
@@ -18,7 +14,7 @@ COLLAPSED = ("batch_size", "learning_rate", "normalise", "voxel_size", "augment"
 class TrainForm(Form[TrainConfig]):
     """Shows and sets the session's training options; those the method ignores are disabled."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
         super().__init__(TrainConfig, hide=HIDE, collapsed=COLLAPSED)
         self._show_config()
