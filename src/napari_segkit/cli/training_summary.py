@@ -14,7 +14,7 @@ from napari_segkit.instances.diameters import (
     training_box_lengths,
 )
 from napari_segkit.instances.instance_stats import instance_stats
-from napari_segkit.instances.label_ids import ObjectLabels, training_objects
+from napari_segkit.instances.label_ids import ObjectLabels, read_objects
 from napari_segkit.jobs.training_files import TrainingImages
 from napari_segkit.models import choose_ndim, predicts_objects
 from napari_segkit.models.instance.object_scales import sizes_text
@@ -48,10 +48,11 @@ def _say_pixels(data: TrainingImages, config: TrainConfig) -> None:
 
 def _say_objects(data: TrainingImages, spec: ModelSpec, config: TrainConfig) -> None:
     ndim = min(choose_ndim(spec, image.axes) for image in data.images)
-    objects = training_objects(
-        data.images,
+    objects = read_objects(
         data.labels,
-        config,
+        unlabelled=config.unlabelled,
+        labels_are=config.labels_are,
+        images=data.images,
         ndim=ndim,
         object_classes=data.object_classes,
         regions=data.regions,

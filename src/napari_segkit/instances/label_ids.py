@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.config import LabelsAre, TrainConfig
+from napari_segkit.config import LabelsAre
 from napari_segkit.images.axes_image import AXES, AxesImage, full_resolution
 from napari_segkit.images.classes import LabelClass, classes_of, default_color, feature_column
 from napari_segkit.images.labels import (
@@ -47,7 +47,7 @@ def read_objects(
     labels_are: LabelsAre = "ask",
     images: Sequence[AxesImage] | None = None,
     ndim: int = 3,
-    object_classes: Sequence[ImageSource] | None = None,
+    object_classes: Sequence[Any] | None = None,
     regions: Sequence[object] | None = None,
 ) -> ObjectLabels:
     """Read the objects of several images, with their classes.
@@ -57,6 +57,7 @@ def read_objects(
     column "class" of the layers' features. LabelsError if labels cannot be read, hold no object, or
     objects lack a class.
     """
+    require_same_channels(images or ())
     values = read_label_arrays(labels, images)
     ids_per_image, of_value = [], []
     for number, array in enumerate(values):
@@ -136,28 +137,6 @@ def _label_components(values: AnyArray, axes: str | None, ndim: int) -> Ids:
         named.write(ids, frame, add_to_ids(components, last))
         last += int(components.max(initial=0))
     return ids
-
-
-def training_objects(
-    images: Sequence[AxesImage],
-    labels: Sequence[Any],
-    config: TrainConfig,
-    *,
-    ndim: int,
-    object_classes: Sequence[Any] | None = None,
-    regions: Sequence[Any] | None = None,
-) -> ObjectLabels:
-    """Read the objects to train on, as `read_objects` does."""
-    require_same_channels(images)
-    return read_objects(
-        labels,
-        unlabelled=config.unlabelled,
-        labels_are=config.labels_are,
-        images=images,
-        ndim=ndim,
-        object_classes=object_classes,
-        regions=regions,
-    )
 
 
 def _require_ids(values: AnyArray) -> None:

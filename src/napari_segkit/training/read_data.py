@@ -16,7 +16,7 @@ from napari_segkit.images.training_pairs import (
     training_labels,
 )
 from napari_segkit.images.types import AnyArray, ImageSource
-from napari_segkit.instances.label_ids import ObjectLabels, training_objects
+from napari_segkit.instances.label_ids import ObjectLabels, read_objects
 from napari_segkit.models import choose_ndim, predicts_objects
 
 from .dataset import LabelledImage, LabelledImages
@@ -49,10 +49,11 @@ def read_training_data(
         _refuse_object_options(spec, class_labels, region_list)
         values, classes = training_labels(axes_images, sources, config)
     else:
-        objects = training_objects(
-            axes_images,
+        objects = read_objects(
             sources,
-            config,
+            unlabelled=config.unlabelled,
+            labels_are=config.labels_are,
+            images=axes_images,
             ndim=ndim,
             object_classes=class_labels,
             regions=region_list,
@@ -128,7 +129,13 @@ def _read_validation(
         unknown = _unknown_values(values, config, train)
     else:
         try:
-            objects = training_objects(images, labels, config, ndim=ndim)
+            objects = read_objects(
+                labels,
+                unlabelled=config.unlabelled,
+                labels_are=config.labels_are,
+                images=images,
+                ndim=ndim,
+            )
         except LabelsError as error:
             raise LabelsError(f"Validation: {error}", error.remedies) from None
         values, unknown = list(objects.ids), list(_unknown_classes(objects, config, train))
