@@ -285,3 +285,8 @@ def test_an_image_without_labelled_pixels_may_be_among_others():
     pooled = evaluate([PREDICTION, TRUTH], [TRUTH, TRUTH * 0], unlabelled=0)
     assert pooled.pixels == 5
     assert np.isnan(pooled.images[1].accuracy)
+
+
+def test_a_list_of_numpy_numbers_is_an_array():
+    report = evaluate(list(PREDICTION.ravel()), list(TRUTH.ravel()))
+    assert str(report) == str(evaluate(PREDICTION, TRUTH))
