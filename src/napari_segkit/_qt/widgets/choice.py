@@ -1,6 +1,6 @@
 """Base class of the combo boxes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from magicgui.widgets import ComboBox
@@ -14,7 +14,7 @@ T = TypeVar("T")
 class Choice(ComboBox, Generic[T]):
     """Combo box of texts with their values, None included; ignores the wheel unless focused.
 
-    `letters` fixes the width, however long the texts are.
+    `letters` fixes the width, however long the texts are; `tips` are the tooltips of the texts.
     """
 
     value: T
@@ -27,6 +27,7 @@ class Choice(ComboBox, Generic[T]):
         *,
         letters: int | None = None,
         tooltip: str = "",
+        tips: Iterable[str] = (),
     ) -> None:
         self._offered = list(choices)
         super().__init__(choices=lambda _: self.offered(), tooltip=tooltip)
@@ -35,6 +36,8 @@ class Choice(ComboBox, Generic[T]):
         box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         box.installEventFilter(WheelFilter(box))
         box.activated.connect(self._on_activated)
+        for index, tip in enumerate(tips):
+            box.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
         if letters is not None:
             policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             box.setSizeAdjustPolicy(policy)

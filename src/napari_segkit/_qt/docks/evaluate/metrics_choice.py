@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from napari.layers import Layer
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.widgets.choice import Choice
@@ -38,16 +38,15 @@ REMEDIES = {
         "kind='semantic'": "Compare classes, pixel by pixel",
     },
 }
+KIND_TIP = "<p>What to compare. Set from the layers until you choose.</p>"
 
 
 class MetricsKindChoice(Choice[str]):
     """Kind of metrics: suggested by the layers until the user chooses."""
 
     def __init__(self) -> None:
-        super().__init__([(text, kind) for kind, (text, _) in KINDS.items()])
-        for index, (_, tip) in enumerate(KINDS.values()):
-            self.native.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
-        self.tooltip = "<p>What to compare. Set from the layers until you choose.</p>"
+        kinds = [(text, kind) for kind, (text, _) in KINDS.items()]
+        super().__init__(kinds, tooltip=KIND_TIP, tips=[tip for _, tip in KINDS.values()])
         self._layers: list[Layer] = []
         self._chosen: dict[tuple[str, ...], str] = {}
 

@@ -2,8 +2,6 @@
 
 from functools import cache
 
-from qtpy.QtCore import Qt
-
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.dock import show_row, validation_error
 from napari_segkit._qt.widgets.fields import disable_items
@@ -29,11 +27,14 @@ class ModelForm(Form[ModelSpec]):
         self.methods, encoder = MethodList(), EncoderChoice()
         self.methods.changed.connect(self._on_method)  # before `changed` of the form is emitted
         encoder.changed.connect(self._on_encoder)
+        objects = [(text, value) for value, (text, _) in OBJECTS_BY.items()]
         widgets = {
             "name": self.methods,
             "encoder": encoder,
             "weights": WeightsChoice(),
-            "objects": _objects_choice(),
+            "objects": Choice(
+                objects, letters=LETTERS, tips=[tip for _, tip in OBJECTS_BY.values()]
+            ),
         }
         super().__init__(ModelSpec, widgets=widgets)
         self._on_method()
@@ -106,13 +107,6 @@ class ModelForm(Form[ModelSpec]):
         self.row_label("encoder").setText("Size" if info.family is families.monai else "Encoder")
         if is_default or encoder not in info.encoders:
             self.encoder.value = info.encoders[0]
-
-
-def _objects_choice() -> Choice:
-    box = Choice([(text, value) for value, (text, _) in OBJECTS_BY.items()], letters=LETTERS)
-    for index, (_, tip) in enumerate(OBJECTS_BY.values()):
-        box.native.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
-    return box
 
 
 def _valid_dims(dims: str, info: ModelInfo) -> str:

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from qtpy.QtCore import Qt
-
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import resolve
@@ -16,10 +14,10 @@ class PresetChoice(Choice):
     """Combo box of presets; empty if the current settings match none."""
 
     def __init__(self) -> None:
-        super().__init__([(name, name) for name in PRESETS])
+        super().__init__(
+            [(name, name) for name in PRESETS], tips=[preset.about for preset in PRESETS.values()]
+        )
         self.native.setPlaceholderText("—")
-        for index, preset in enumerate(PRESETS.values()):
-            self.native.setItemData(index, preset.about, Qt.ItemDataRole.ToolTipRole)
 
     def show_current(self, spec: ModelSpec, config: TrainConfig) -> None:
         """Select the preset that matches these settings, or none."""
