@@ -14,8 +14,9 @@ from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
 from .filenames import NIFTI, TIFF, AnyPath, ending
+from .pictures import PICTURES
 from .read_errors import explain_read_errors
-from .readers import PICTURES, read_source
+from .readers import read_source
 from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable, write_array
 
 if TYPE_CHECKING:

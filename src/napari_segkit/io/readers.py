@@ -11,14 +11,13 @@ import numpy as np
 from napari_segkit.images.types import AnyArray, ImageSource, LayerArray, LayerData, LayerOptions
 
 from .filenames import NIFTI, TIFF, ending
+from .pictures import PICTURES, read_picture
 from .read_errors import explain_read_errors
 from .tiff import Spacing, read_tiff
 
 if TYPE_CHECKING:
     from npe2 import PluginManager
-    from PIL.Image import Image as Picture
 
-PICTURES = (".png", ".jpg", ".jpeg")
 KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
@@ -48,7 +47,7 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
         if suffix in TIFF:
             return read_tiff(path)
         if suffix in PICTURES:
-            return _read_picture(path, labels=labels)
+            return *read_picture(path, labels=labels), None
         if suffix in NIFTI:
             return _read_nifti(path, labels=labels)
         if suffix == ".npy":
@@ -76,31 +75,6 @@ def _folder_patterns() -> Iterator[str]:
                 is_ending = pattern.startswith("*.") and "*" not in pattern[1:]
                 if is_ending and reader.accepts_directories:
                     yield pattern if manifest.name != "napari" else "*.zarr"
-
-
-def _read_picture(path: Path, *, labels: bool) -> FileContent:
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        pixels = _label_pixels(picture) if labels else _image_pixels(picture)
-    return pixels, "YXC"[: pixels.ndim], None
-
-
-def _image_pixels(picture: "Picture") -> AnyArray:
-    """Greyscale or RGB, with the palette applied and without alpha."""
-    if picture.mode in ("1", "LA", "La"):
-        picture = picture.convert("L")
-    elif picture.mode not in ("L", "RGB", "I", "F") and not picture.mode.startswith("I;16"):
-        picture = picture.convert("RGB")
-    return np.array(picture)
-
-
-def _label_pixels(picture: "Picture") -> AnyArray:
-    """Stored values: palette indices, 0 and 1 of a bilevel picture, no alpha."""
-    pixels = np.array(picture)
-    if picture.mode == "1":
-        return pixels.astype(np.uint8)
-    return pixels[..., : 3 if pixels.shape[-1] > 2 else 1] if pixels.ndim == 3 else pixels
 
 
 def _read_nifti(path: Path, *, labels: bool) -> FileContent:

@@ -10,6 +10,8 @@ import numpy as np
 from napari_segkit.images.axes_image import AXES, SPATIAL
 from napari_segkit.images.types import AnyArray
 
+from .upright import ORIENTATION, SWAPPED, upright
+
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
@@ -24,11 +26,14 @@ def read_tiff(path: Path) -> tuple[AnyArray, str | None, Spacing | None]:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        data, names = series.asarray(), series.axes
+        series, spacing = file.series[0], _spacing(file)
+        data, names, page = series.asarray(), series.axes, series.keyframe
         if "S" in names:
-            data = np.delete(data, _alpha_samples(series.keyframe), names.index("S"))
-        return data, _axes(names), _spacing(file)
+            data = np.delete(data, _alpha_samples(page), names.index("S"))
+    orientation = int(page.tags.valueof(ORIENTATION, 1))
+    if orientation in SWAPPED and spacing:
+        spacing = (spacing[0], spacing[2], spacing[1])
+    return upright(data, names, orientation, path), _axes(names), spacing
 
 
 def write_tiff(

@@ -1,0 +1,43 @@
+"""PNG and JPEG files as viewers show them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_segkit.images.types import AnyArray
+
+from .upright import ORIENTATION, upright
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+PICTURES = (".png", ".jpg", ".jpeg")
+
+
+def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
+    """Upright pixels without alpha and their axes; of `labels` with a palette the indices."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        orientation = picture.getexif().get(ORIENTATION)
+        pixels = _label_pixels(picture) if labels else _image_pixels(picture)
+    axes = "YXC"[: pixels.ndim]
+    return upright(pixels, axes, orientation, path), axes
+
+
+def _image_pixels(picture: "Picture") -> AnyArray:
+    """Greyscale or RGB, with the palette applied and without alpha."""
+    if picture.mode in ("1", "LA", "La"):
+        picture = picture.convert("L")
+    elif picture.mode not in ("L", "RGB", "I", "F") and not picture.mode.startswith("I;16"):
+        picture = picture.convert("RGB")
+    return np.array(picture)
+
+
+def _label_pixels(picture: "Picture") -> AnyArray:
+    """Stored values: palette indices, 0 and 1 of a bilevel picture, no alpha."""
+    pixels = np.array(picture)
+    if picture.mode == "1":
+        return pixels.astype(np.uint8)
+    return pixels[..., : 3 if pixels.shape[-1] > 2 else 1] if pixels.ndim == 3 else pixels
