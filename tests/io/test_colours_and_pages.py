@@ -60,3 +60,139 @@ def test_an_unknown_orientation_is_upright(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY, extratags=[(274, "H", 1, 9, True)])
     for name in ("a.png", "a.tif"):
         np.testing.assert_array_equal(read_image(tmp_path / name).data, GREY)
+
+
+COLOURS = np.random.default_rng(1).integers(0, 256, (6, 9, 3), np.uint8)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_cmyk_becomes_rgb(tmp_path, dtype, planar):
+    full = np.iinfo(dtype).max
+    inks = np.random.default_rng(0).integers(0, full, (6, 9, 4), dtype, endpoint=True)
+    expected = np.rint((1 - inks[..., :3] / full) * (1 - inks[..., 3:] / full) * full)
+    pages = inks if planar == "contig" else np.moveaxis(inks, -1, 0)
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="separated", planarconfig=planar)
+    image = read_image(tmp_path / "a.tif")
+    read = image.data if image.axes == "YXC" else np.moveaxis(image.data, 0, -1)
+    assert read.dtype == dtype
+    assert np.abs(read - expected).max() <= 1 + full // 2**16
+
+
+def test_cmyk_of_pillow_is_as_pillow_shows_it(tmp_path):
+    Pictures.fromarray(COLOURS).convert("CMYK").save(tmp_path / "a.tif")
+    with Pictures.open(tmp_path / "a.tif") as picture:
+        shown = np.array(picture.convert("RGB"), int)
+    assert np.abs(read_image(tmp_path / "a.tif").data - shown).max() <= 1
+
+
+def test_ycbcr_becomes_rgb(tmp_path):
+    ycbcr = np.array(Pictures.fromarray(COLOURS).convert("YCbCr"))
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        ycbcr,
+        photometric="ycbcr",
+        extratags=[(530, "H", 2, (1, 1), True)],
+    )
+    assert np.abs(read_image(tmp_path / "a.tif").data.astype(int) - COLOURS).max() <= 3
+
+
+def test_a_palette_tiff_gives_colours_in_images_and_indices_in_labels(tmp_path):
+    picture = Pictures.fromarray(GREY % 3, "P")
+    picture.putpalette([255, 0, 0, 0, 255, 0, 10, 20, 30])
+    picture.save(tmp_path / "a.tif")
+    image = read_image(tmp_path / "a.tif")
+    assert image.axes == "YXC"
+    np.testing.assert_array_equal(image.data, np.array(picture.convert("RGB")))
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), GREY % 3)
+
+
+def test_a_palette_of_imagej_only_displays_the_greys(tmp_path):
+    lut = np.zeros((3, 256), np.uint8)
+    lut[1] = np.arange(256)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, imagej=True, colormap=(lut.astype(np.uint16) * 257))
+    with tifffile.TiffFile(path) as file:
+        assert file.is_imagej
+    with pytest.warns(UserWarning, match="a.tif has a palette of colours for display"):
+        np.testing.assert_array_equal(read_image(path).data, GREY)
+
+
+def test_pages_of_other_palettes_are_refused(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for step in (1, 2):
+            lut = np.tile(np.arange(256, dtype=np.uint16) * step, (3, 1))
+            file.write(GREY, photometric="palette", colormap=lut, contiguous=False, metadata=None)
+    with pytest.raises(ValueError, match=r"a\.tif cannot be read: its pages have no palette"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_greys_with_0_as_white_are_inverted(tmp_path, dtype):
+    stored = GREY.astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="miniswhite")
+    expected = np.iinfo(dtype).max - stored
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, expected)
+    with pytest.raises(ValueError, match=r"a\.tif cannot be read: its greys are stored with 0 as"):
+        read_labels(tmp_path / "a.tif")
+
+
+def test_colours_that_are_not_understood_are_refused(tmp_path):
+    Pictures.fromarray(COLOURS).convert("RGB").convert("CMYK").save(tmp_path / "cmyk.tif")
+    tifffile.imwrite(tmp_path / "lab.tif", COLOURS, photometric="cielab")
+    with pytest.raises(ValueError, match=r"lab\.tif cannot be read: its colours are CIELAB"):
+        read_image(tmp_path / "lab.tif")
+    with pytest.raises(ValueError, match=r"cmyk\.tif cannot be read: its colours are SEPARATED"):
+        read_labels(tmp_path / "cmyk.tif")
+
+
+@pytest.mark.parametrize("reduced", [0, 1])
+def test_the_full_image_of_a_file_is_read_and_not_a_thumbnail(tmp_path, reduced):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(GREY[::3, ::3], subfiletype=reduced, metadata=None)
+        file.write(GREY, metadata=None)
+    sentence = r"a\.tif holds 2 images: number 2, of shape \(6, 9\), was read, .* \(2, 3\)\."
+    with pytest.warns(UserWarning, match=sentence):
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, GREY)
+    with pytest.warns(UserWarning, match=sentence):
+        np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), GREY)
+
+
+def test_a_larger_page_that_is_marked_as_reduced_is_not_read(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(np.zeros((20, 20), np.uint8), subfiletype=1, metadata=None)
+        file.write(GREY, metadata=None)
+    with pytest.warns(UserWarning, match="number 2"):
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, GREY)
+
+
+def test_the_first_of_equal_images_is_read_and_all_others_are_counted(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
+        for i in range(8):
+            file.write(GREY + i, metadata={"axes": "YX", "PhysicalSizeX": 2.0 + i})
+    with pytest.warns(UserWarning, match=r"holds 8 images: number 1, .* and 2 more\."):
+        image = read_image(tmp_path / "a.ome.tif")
+    np.testing.assert_array_equal(image.data, GREY)
+    assert image.spacing == (1, 1, 2)
+
+
+def test_the_pixel_size_is_that_of_the_image_that_is_read(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
+        file.write(GREY[:3], metadata={"axes": "YX", "PhysicalSizeX": 8.0})
+        file.write(GREY, metadata={"axes": "YX", "PhysicalSizeX": 4.0})
+    with pytest.warns(UserWarning, match="number 2"):
+        assert read_image(tmp_path / "a.ome.tif").spacing == (1, 1, 4)
+
+
+def test_the_levels_of_a_pyramid_are_one_image(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
+        file.write(GREY, subifds=1, metadata={"axes": "YX"})
+        file.write(GREY[::2, ::2], subfiletype=1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ome.tif").data, GREY)
+
+
+def test_further_frames_of_a_picture_are_said(tmp_path):
+    frames = [Pictures.fromarray(GREY + i) for i in range(3)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    with pytest.warns(UserWarning, match=r"a\.png holds 3 pictures: the first was read"):
+        np.testing.assert_array_equal(read_image(tmp_path / "a.png").data, GREY)

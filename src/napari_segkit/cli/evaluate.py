@@ -9,7 +9,7 @@ from napari_segkit.steps import drain
 
 from .file_options import LIST, add_overwrite, check_inputs_kept
 from .options import add_options, read_options
-from .terminal import USER_ERRORS, error_line
+from .terminal import USER_ERRORS, error_line, print_warnings
 
 if TYPE_CHECKING:
     from napari_segkit.evaluation.metric import LabelTable, Metric
@@ -60,7 +60,9 @@ def _compare(
 
     name = _name(prediction, origin)
     try:
-        return drain(evaluate_job([_read(prediction, truth, name, options.kind)], options).steps)
+        with print_warnings():
+            pair = _read(prediction, truth, name, options.kind)
+            return drain(evaluate_job([pair], options).steps)
     except USER_ERRORS as error:
         raise ValueError(f"{name}: {error_line(error)}") from error
 

@@ -1,5 +1,6 @@
 """PNG and JPEG files as viewers show them."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,21 @@ def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
     from PIL import Image
 
     with Image.open(path) as picture:
+        _say_frames(getattr(picture, "n_frames", 1), path)
         orientation = picture.getexif().get(ORIENTATION)
         pixels = _label_pixels(picture) if labels else _image_pixels(picture)
     axes = "YXC"[: pixels.ndim]
     return upright(pixels, axes, orientation, path), axes
+
+
+def _say_frames(count: int, path: Path) -> None:
+    if count > 1:
+        warnings.warn(
+            f"{path} holds {count} pictures: the first was read. Save the others in files of their "
+            "own to use them.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _image_pixels(picture: "Picture") -> AnyArray:

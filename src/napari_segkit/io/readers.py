@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_segkit.images.types import AnyArray, ImageSource, LayerArray, LayerData, LayerOptions
+from napari_segkit.images.types import ImageSource, LayerArray, LayerData, LayerOptions
 
 from .filenames import NIFTI, TIFF, ending
 from .pictures import PICTURES, read_picture
@@ -45,7 +45,7 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
     suffix = ending(path)
     with explain_read_errors(path):
         if suffix in TIFF:
-            return read_tiff(path)
+            return read_tiff(path, labels=labels)
         if suffix in PICTURES:
             return *read_picture(path, labels=labels), None
         if suffix in NIFTI:
