@@ -1,5 +1,8 @@
 """Files of other programs whose pixels are easily misread: turned, in other colours, several."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import tifffile
@@ -196,3 +199,42 @@ def test_further_frames_of_a_picture_are_said(tmp_path):
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
     with pytest.warns(UserWarning, match=r"a\.png holds 3 pictures: the first was read"):
         np.testing.assert_array_equal(read_image(tmp_path / "a.png").data, GREY)
+
+
+def save_deep_png(path, pixels):
+    """Write a PNG of 16 bits with 2 (grey and alpha), 3 or 4 samples, as OpenCV does."""
+    height, width, samples = pixels.shape
+    kind = {2: 4, 3: 2, 4: 6}[samples]
+    head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    parts = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+@pytest.mark.parametrize("samples", [2, 3, 4])
+def test_ids_of_16_bits_are_kept_in_colour_and_with_alpha(tmp_path, samples):
+    ids = np.random.default_rng(0).integers(0, 2**16, (6, 9), np.uint16)
+    pixels = np.repeat(ids[..., None], samples, axis=-1)
+    if samples != 3:
+        pixels[..., -1] = 2**16 - 1
+    save_deep_png(tmp_path / "a.png", pixels)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), ids)
+
+
+@pytest.mark.parametrize("samples", [2, 3, 4])
+def test_images_of_16_bits_are_kept_in_colour_and_with_alpha(tmp_path, samples):
+    pixels = np.random.default_rng(0).integers(0, 2**12, (6, 9, samples), np.uint16)
+    save_deep_png(tmp_path / "a.png", pixels)
+    image = read_image(tmp_path / "a.png")
+    expected = pixels[..., 0] if samples == 2 else pixels[..., :3]
+    np.testing.assert_array_equal(image.data, expected)
+
+
+def test_colours_of_16_bits_are_no_labels(tmp_path):
+    save_deep_png(tmp_path / "a.png", np.arange(24, dtype=np.uint16).reshape(2, 4, 3))
+    with pytest.raises(ValueError, match=r"a\.png is a colour picture"):
+        read_labels(tmp_path / "a.png")

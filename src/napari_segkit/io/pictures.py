@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 PICTURES = (".png", ".jpg", ".jpeg")
+GREY_ALPHA = "LA;16B"  # read as RGBA of 8 bits, it gives the high and low bytes of both
+LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", GREY_ALPHA: "RGBA"}
 
 
 def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
@@ -22,8 +24,12 @@ def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
 
     with Image.open(path) as picture:
         _say_frames(getattr(picture, "n_frames", 1), path)
+        coding = str(picture.tile[0].args) if picture.tile else ""
         orientation = picture.getexif().get(ORIENTATION)
-        pixels = _label_pixels(picture) if labels else _image_pixels(picture)
+        if coding in LOW_BYTES:
+            pixels = _deep_pixels(np.array(picture), coding, path)
+        else:
+            pixels = _label_pixels(picture) if labels else _image_pixels(picture)
     axes = "YXC"[: pixels.ndim]
     return upright(pixels, axes, orientation, path), axes
 
@@ -36,6 +42,19 @@ def _say_frames(count: int, path: Path) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+def _deep_pixels(high: AnyArray, coding: str, path: Path) -> AnyArray:
+    """RGB or greys of 16 bits without alpha; Pillow gives the high byte alone."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        picture.tile = [picture.tile[0]._replace(args=LOW_BYTES[coding])]
+        low = np.array(picture)
+    if coding == GREY_ALPHA:
+        high, low = low[..., 0], low[..., 1]
+    pixels: AnyArray = (high.astype(np.uint16) << 8) | low
+    return pixels[..., :3] if pixels.ndim == 3 else pixels
 
 
 def _image_pixels(picture: "Picture") -> AnyArray:
