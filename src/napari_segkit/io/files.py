@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image, full_resolution
-from napari_segkit.images.labels import as_unsigned
+from napari_segkit.images.labels import LabelsError, as_unsigned, integer_labels
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
@@ -61,14 +61,16 @@ def read_image(
 def read_labels(path: AnyPath, *, orientation: str = "") -> LazyArray:
     """Stored label values of a file; those of a NIfTI file in `orientation`, if it is given.
 
-    Palettes give their indices, bilevel pictures 0 and 1, colour pictures their channels' common
-    value, and whole floating point values of a NIfTI file integers.
+    Palettes give their indices, bilevel pictures and truth values 0 and 1, colour pictures their
+    channels' common value, and floating point values that are whole, but for rounding, integers.
     """
     file = Path(path)
     source, axes, _ = read_source(file, labels=True)
     values = full_resolution(source)
     if axes and axes.endswith("C") and file.suffix.lower() in (*TIFF, *PICTURES):
-        return _one_channel(np.asarray(values), file)
+        values = _one_channel(np.asarray(values), file)
+    if not np.issubdtype(values.dtype, np.integer):
+        values = _as_integers(np.asarray(values), file)
     return reorient(values, SPATIAL, file_orientation(file), orientation)
 
 
@@ -151,6 +153,14 @@ def _require_header_axes(file: Path, axes: str, stored: str) -> None:
             f"axes={axes!r} differ from {stored}, the axes in the header of {file.name}: leave "
             "axes out."
         )
+
+
+def _as_integers(values: AnyArray, file: Path) -> AnyArray:
+    """Errors name the file."""
+    try:
+        return integer_labels(values)
+    except LabelsError as error:
+        raise LabelsError(f"{file}: {error}", error.remedies) from None
 
 
 def _one_channel(values: AnyArray, file: Path) -> AnyArray:

@@ -49,7 +49,7 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
         if suffix in PICTURES:
             return *read_picture(path, labels=labels), None
         if suffix in NIFTI:
-            return _read_nifti(path, labels=labels)
+            return _read_nifti(path)
         if suffix == ".npy":
             return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
         return _read_with_plugins(path, labels=labels)
@@ -77,12 +77,12 @@ def _folder_patterns() -> Iterator[str]:
                     yield pattern if manifest.name != "napari" else "*.zarr"
 
 
-def _read_nifti(path: Path, *, labels: bool) -> FileContent:
-    from .nifti.layers import integers_if_whole, read_nifti
+def _read_nifti(path: Path) -> FileContent:
+    from .nifti.layers import read_nifti
 
     data, meta, _ = read_nifti(path)
     meta["rgb"] = meta.get("rgb", False)
-    return _as_layer(integers_if_whole(data) if labels else data, meta)
+    return _as_layer(data, meta)
 
 
 def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:

@@ -3,9 +3,11 @@
 import struct
 import zlib
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
+from nibabel import Nifti1Image
 from PIL import Image as Pictures
 from PIL import ImageOps
 
@@ -238,3 +240,46 @@ def test_colours_of_16_bits_are_no_labels(tmp_path):
     save_deep_png(tmp_path / "a.png", np.arange(24, dtype=np.uint16).reshape(2, 4, 3))
     with pytest.raises(ValueError, match=r"a\.png is a colour picture"):
         read_labels(tmp_path / "a.png")
+
+
+MASK = (GREY % 4).astype(np.uint8)
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_a_bilevel_tiff_mask_has_the_values_0_and_1(tmp_path, photometric):
+    white = GREY > 99
+    stored = white if photometric == "minisblack" else ~white
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric=photometric)
+    labels = read_labels(tmp_path / "a.tif")
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, white)
+
+
+def test_truth_values_have_the_values_0_and_1(tmp_path):
+    np.save(tmp_path / "a.npy", GREY > 99)
+    labels = read_labels(tmp_path / "a.npy")
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, GREY > 99)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("factor", [1, 0.99999994])
+def test_whole_floating_point_labels_are_rounded_to_integers(tmp_path, dtype, factor):
+    stored = (MASK * factor).astype(dtype)
+    np.save(tmp_path / "a.npy", stored)
+    tifffile.imwrite(tmp_path / "a.tif", stored)
+    nibabel.save(Nifti1Image(stored.astype(np.float32), np.eye(4)), tmp_path / "a.nii.gz")
+    for name in ("a.npy", "a.tif", "a.nii.gz"):
+        labels = np.asarray(read_labels(tmp_path / name))
+        assert labels.dtype == np.uint8
+        np.testing.assert_array_equal(labels.T if ".nii" in name else labels, MASK)
+
+
+def test_fractions_are_no_labels(tmp_path):
+    np.save(tmp_path / "a.npy", MASK * 0.3)
+    sentence = r"a\.npy: The labels have fractions such as 0\.3, 0\.6, 0\.9, .* np\.rint"
+    with pytest.raises(ValueError, match=sentence):
+        read_labels(tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", np.where(MASK == 1, np.nan, MASK))
+    with pytest.raises(ValueError, match="fractions such as nan"):
+        read_labels(tmp_path / "a.npy")
