@@ -15,9 +15,8 @@ def integers_if_whole(values: AnyArray) -> AnyArray:
         return values.astype(np.uint8)
     if not np.issubdtype(values.dtype, np.floating) or not values.size:
         return values
-    if not (
-        float(np.abs(values).max()) < LARGEST and _is_whole(values).all()
-    ):  # NaN is not smaller
+    highest = float(np.abs(values).max())  # NaN if one value is
+    if not highest < LARGEST or not _is_whole(values).all():
         return values
     return smallest_integers(np.rint(values).astype(np.int64))
 
