@@ -207,13 +207,20 @@ def test_progress_reaches_its_total(monkeypatch):
     assert {s.total for s in steps} == {4}
 
 
+@pytest.mark.parametrize("kind", ["semantic", "instance"])
+def test_labels_that_are_whole_but_for_how_they_are_stored_are_compared(kind):
+    mask = TRUTH > 0
+    stored = evaluate(mask, mask * np.float32(0.99999994), kind=kind)
+    assert str(stored) == str(evaluate(mask.astype(np.uint8), mask.astype(np.uint8), kind=kind))
+
+
 @pytest.mark.parametrize(
     ("prediction", "truth", "options", "sentence"),
     [
         (TRUTH[:1], TRUTH, {}, r"\(1, 4\).*\(2, 4\)"),
-        (TRUTH.astype(float), TRUTH, {}, "In the prediction, the labels have dtype float64"),
+        (TRUTH + 0.5, TRUTH, {}, "In the prediction, the labels have fractions such as 0.5"),
         (TRUTH * np.nan, TRUTH, {}, "In the prediction"),
-        (TRUTH, TRUTH > 0, {}, "In the truth, .* bool"),
+        (TRUTH, TRUTH.astype(complex), {}, "In the truth, .* complex128"),
         (TRUTH.astype(int) - 1, TRUTH, {}, "In the prediction, the labels hold negative"),
         (TRUTH, TRUTH * 0, {"unlabelled": 0}, "every pixel of the truth is 0"),
         (TRUTH[:0], TRUTH[:0], {}, "no pixels"),
