@@ -218,7 +218,7 @@ def test_labels_that_are_whole_but_for_how_they_are_stored_are_compared(kind):
     ("prediction", "truth", "options", "sentence"),
     [
         (TRUTH[:1], TRUTH, {}, r"\(1, 4\).*\(2, 4\)"),
-        (TRUTH + 0.5, TRUTH, {}, "In the prediction, the labels have fractions such as 0.5"),
+        (TRUTH + 0.5, TRUTH, {}, "In the prediction, the labels have dtype float64"),
         (TRUTH * np.nan, TRUTH, {}, "In the prediction"),
         (TRUTH, TRUTH.astype(complex), {}, "In the truth, .* complex128"),
         (TRUTH.astype(int) - 1, TRUTH, {}, "In the prediction, the labels hold negative"),

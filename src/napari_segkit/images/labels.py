@@ -67,7 +67,7 @@ def integer_labels(values: AnyArray) -> Labels:
         return integers
     found = f"dtype {values.dtype}"
     if np.issubdtype(values.dtype, np.floating) and (fractions := first_fractions(values)):
-        found = f"fractions such as {fractions}"
+        found += f" and hold fractions such as {fractions}"
     raise LabelsError(
         f"The labels have {found}, but label values must be integers: round them, for instance "
         "with np.rint(labels).astype('uint16')."
