@@ -297,3 +297,11 @@ def test_an_image_without_labelled_pixels_may_be_among_others():
 def test_a_list_of_numpy_numbers_is_an_array():
     report = evaluate(list(PREDICTION.ravel()), list(TRUTH.ravel()))
     assert str(report) == str(evaluate(PREDICTION, TRUTH))
+
+
+def test_labels_compared_with_themselves_are_refused_or_noted():
+    layer = SimpleNamespace(data=TRUTH, scale=(1, 1), ndim=2, metadata={}, name="cells")
+    with pytest.raises(ValueError, match="cells is given as prediction and as truth"):
+        evaluate(layer, layer)
+    assert "one and the same array" in str(evaluate(TRUTH, TRUTH))
+    assert "one and the same array" not in str(evaluate(TRUTH, TRUTH.copy()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari_segkit.config import TrainConfig
 from napari_segkit.steps import drain
 
-from .file_options import LIST, add_overwrite, check_inputs_kept
+from .file_options import LIST, add_overwrite, check_inputs_kept, say_pairs
 from .options import add_options, read_options
 from .terminal import USER_ERRORS, error_line, print_warnings
 
@@ -34,12 +34,14 @@ def run(args: Namespace) -> None:
     from napari_segkit.evaluation.report import EvaluateOptions
     from napari_segkit.io.files import check_output_path
     from napari_segkit.io.folders import pair_files
+    from napari_segkit.io.name_pairs import EVALUATION
 
     read_options(args, TrainConfig(unlabelled=None))  # wrong values are reported before any work
-    pairs = pair_files(args.prediction, args.truth)
+    pairs = pair_files(args.prediction, args.truth, EVALUATION)
     if args.csv:
         inputs = [Path(args.prediction), *sum(pairs, ())]
         check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
+    say_pairs(pairs, args.truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are)
     first, *others = [_compare(*pair, args.prediction, options) for pair in pairs]
     report = sum(others, first)
