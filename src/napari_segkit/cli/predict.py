@@ -45,8 +45,8 @@ def run(args: Namespace) -> int:
     read_options(args, TileConfig())  # wrong values are reported before any work
     output = _output_options(args)
     suffix = "png" if output.panoptic else args.format
-    jobs = plan_files([args.input], args.output, suffix, probabilities=args.probabilities)
     segmenter = _load_model(args)
+    jobs = plan_files([args.input], args.output, suffix, probabilities=args.probabilities)
     _check_object_options(args, segmenter.ready())
     config = refine_config(args, segmenter.refine, segmenter.classes)
     if config is not None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 M_co = TypeVar("M_co", bound=Metric, covariant=True)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report(ABC, Generic[M_co]):
     """Metrics of predictions: the counts of each image, and ratios of their sum.
 
@@ -169,7 +169,8 @@ class Report(ABC, Generic[M_co]):
             parts=tuple(image for report in (self, other) for image in report.parts or (report,)),
         )
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
+        """Table and summary, as a console shows them."""
         table = self.table().drop(columns=[*self.unprinted]).astype(object)
         text = table.where(table.notna(), "").to_string(index=False, float_format="{:.4f}".format)
         return "\n".join([text, self.summary(), *self.notes])

@@ -90,7 +90,7 @@ class ObjectMatching(ContingencyMetric[MatchCounts]):
         return float(QUALITY[name](self.counts.matches, self.counts.overlap)[-1])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class InstanceReport(Report[ObjectMatching]):
     """How well the objects of a prediction agree with those of the truth.
 

@@ -50,7 +50,7 @@ class SegmentMatching(ContingencyMetric[SegmentCounts]):
         }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PanopticReport(Report[SegmentMatching]):
     """How well the segments of a prediction agree with those of the truth, class by class.
 

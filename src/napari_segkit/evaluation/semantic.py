@@ -73,7 +73,7 @@ class ClassConfusion(Metric):
         return dict(zip(self.classes, values.tolist(), strict=True))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SemanticReport(Report[ClassConfusion]):
     """How well a prediction agrees with the truth, pixel by pixel.
 
