@@ -63,7 +63,8 @@ def run(args: Namespace) -> int:
     )
     _check_kind(files, spec)
     segmenter = Segmenter(spec, device=args.device)
-    data = read_training_files(files, axes=args.axes, spacing=args.spacing)
+    with print_warnings():
+        data = read_training_files(files, axes=args.axes, spacing=args.spacing)
     say_training_data(data, spec, config)
     set_up_device(args)
     steps = segmenter.train_epochs(

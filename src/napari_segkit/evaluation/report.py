@@ -1,7 +1,7 @@
 """Evaluation of a prediction against a truth; the kind decides which metrics are computed."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import count
 from math import isnan
@@ -10,6 +10,7 @@ from typing import Any, Generic
 
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.images.axes_image import is_layer
+from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.types import LazyArray
 from napari_segkit.steps import Step, drain, map_steps
 
@@ -149,6 +150,7 @@ def evaluate_pairs(
     pairs: Sequence[LabelPair], options: EvaluateOptions
 ) -> Generator[Step, None, Any]:
     """Compare pairs block by block, and pool them: the generator behind `evaluate`."""
+    pairs = _colours_as_classes(pairs)
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
     steps, total, reports = count(1), sum(map(len, cores)), []
@@ -162,6 +164,22 @@ def evaluate_pairs(
             "unlabelled."
         )
     return report
+
+
+def _colours_as_classes(pairs: Sequence[LabelPair]) -> list[LabelPair]:
+    """Pairs whose colour masks became class labels, the same in all of them."""
+    predictions = [get_labels(pair.prediction) for pair in pairs]
+    truths = [get_labels(pair.truth) for pair in pairs]
+    of_truths, of_predictions = classes_by_colour(truths, predictions)
+    read = zip(pairs, zip(predictions, truths, of_predictions, of_truths, strict=True), strict=True)
+    return [
+        replace(
+            pair,
+            prediction=pair.prediction if new_p is p else new_p,
+            truth=pair.truth if new_t is t else new_t,
+        )
+        for pair, (p, t, new_p, new_t) in read
+    ]
 
 
 def _count_image(

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from npe2 import PluginManager
     from PIL.Image import Image as Picture
 
-PICTURES = (".png", ".jpg", ".jpeg")
+JPEG = (".jpg", ".jpeg")
+PICTURES = (".png", *JPEG)
 KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
@@ -96,11 +97,11 @@ def _image_pixels(picture: "Picture") -> AnyArray:
 
 
 def _label_pixels(picture: "Picture") -> AnyArray:
-    """Stored values: palette indices, 0 and 1 of a bilevel picture, no alpha."""
+    """Stored values: palette indices, 0 and 1 of a bilevel picture; alpha only of colours."""
     pixels = np.array(picture)
     if picture.mode == "1":
         return pixels.astype(np.uint8)
-    return pixels[..., : 3 if pixels.shape[-1] > 2 else 1] if pixels.ndim == 3 else pixels
+    return pixels[..., :1] if picture.mode in ("LA", "La") else pixels
 
 
 def _read_nifti(path: Path, *, labels: bool) -> FileContent:
