@@ -238,6 +238,9 @@ def _values(stored: _StoredLabels, file: Path, colours: ColourTable) -> LazyArra
         )
     if axes and axes.endswith("C") and file.suffix.lower() in (*TIFF, *PICTURES):
         return _one_channel(np.asarray(values), file)
+    is_picture = ending(file) not in (*NIFTI, ".npy")
+    if may_be_coloured and is_picture and (np.ptp(np.asarray(values)[..., :3], axis=-1) == 0).all():
+        return np.asarray(values)[..., 0]  # a grey picture, such as a BMP, in red, green and blue
     return values
 
 
