@@ -144,11 +144,11 @@ def test_thin_lines_of_a_colour_are_a_class(labels):
 
 
 def test_arrays_and_layers_of_colours_are_trained_on_by_colour(labels):
-    from napari.layers import Labels
+    from napari.layers import Image, Labels
 
     image = OWN[labels]
     config = TrainConfig(epochs=1, unlabelled=None)
-    for given in (VOC[labels], Labels(VOC[labels])):
+    for given in (VOC[labels], Labels(VOC[labels]), Image(VOC[labels])):
         segmenter = Segmenter(ModelSpec("pixels"))
         with pytest.warns(UserWarning, match="5 colours became classes"):
             segmenter.fit(image, given, config, validation=(image, VOC[np.minimum(labels, 3)]))
@@ -194,3 +194,24 @@ def test_the_command_line_trains_and_evaluates_by_colour(tmp_path, labels, capsy
     told = capsys.readouterr()
     assert told.err.count("became classes") == 1
     assert "1.0" in told.out
+
+
+def test_masks_of_a_folder_are_smoothed_with_shared_classes(tmp_path, labels):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for number, values in enumerate((labels, np.where(labels == 1, 0, labels))):
+        write(tmp_path / f"images/{number}.png", VOC[labels])
+        write(tmp_path / f"masks/{number}.png", OWN[values])
+    paths = [str(tmp_path / name) for name in ("masks", "images")]
+    assert not main(
+        ["smooth", *paths, "-o", str(tmp_path / "out"), "--refine", "none", "--unlabelled", "none"]
+    )
+    for number, values in enumerate((labels, np.where(labels == 1, 0, labels))):
+        np.testing.assert_array_equal(read_labels(tmp_path / f"out/{number}.tif"), values)
+
+
+def test_superpixels_take_a_mask_in_colour(tmp_path, labels):
+    image, mask = write(tmp_path / "a.png", VOC[labels]), write(tmp_path / "b.bmp", OWN[labels])
+    target = str(tmp_path / "out.tif")
+    assert not main(["superpixels", str(image), "--mask", str(mask), "-o", target])
+    np.testing.assert_array_equal(read_labels(target) > 0, labels > 0)

@@ -102,7 +102,8 @@ def evaluate(
         Non-negative integers of one shape and any number of dimensions; NumPy arrays, or dask and
         zarr arrays, which are read block by block; or what `predict_objects` returns. Sequences
         are compared pair by pair and pooled: the counts are added first, and the metrics are
-        computed from the sum.
+        computed from the sum. In masks with a last axis of red, green and blue, each colour is a
+        class, the same in all of them.
     kind : {"semantic", "instance", "panoptic"}
         Which metrics. "semantic" compares the class of every pixel. "instance" takes 0 as
         background and matches objects with objects. "panoptic" matches the segments of each
