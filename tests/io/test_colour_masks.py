@@ -55,6 +55,13 @@ def test_grey_masks_saved_in_colour_keep_their_values(tmp_path, labels, name):
     np.testing.assert_array_equal(read_labels(path), labels * 60)
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif"])
+def test_colours_too_dark_to_tell_from_values_are_refused(tmp_path, labels, name):
+    path = write(tmp_path / name, VOC[labels] // 10)
+    with pytest.raises(ValueError, match="is a colour picture, but labels need one value"):
+        read_labels(path)
+
+
 def test_transparent_pixels_are_0(tmp_path, labels):
     colours = np.dstack([OWN[labels], np.full(labels.shape, 255, np.uint8)])
     colours[labels == 0] = (255, 255, 255, 0)

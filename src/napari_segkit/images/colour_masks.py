@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MAX_COLOURS = 256
+MAX_LISTED = 32  # in a note
 MAX_THIN = 8  # so many colours may be nowhere wider than a pixel, such as those of scribbles
 BRIGHT = 64  # labels painted on single channels of an image have lower values
 NEAR = 3.0  # distance of a blended colour from the line between the two it comes from
@@ -48,21 +49,24 @@ class ColourTable:
 
     def note(self, name: str) -> str:
         """Say which value each colour has become; `name` is the mask's."""
-        pairs = ", ".join(f"{c.color} {c.value}" for c in self.classes)
+        pairs = ", ".join(f"{c.color} {c.value}" for c in self.classes[:MAX_LISTED])
+        if len(self.values) > MAX_LISTED:
+            pairs += f" and {len(self.values) - MAX_LISTED} more, in the order of their codes"
         return f"{name}: {len(self.values)} colours became classes: {pairs}."
 
     def apply(self, mask: LazyArray, name: str) -> AnyArray:
         """The class value of each pixel; LabelsError for a colour that is not in the table."""
-        present, index = np.unique(_packed(mask), return_inverse=True)
-        unknown = [_hex(c) for c in present.tolist() if c not in self.values]
-        if unknown:
+        lookup = np.full(1 << 24, -1, np.int32)
+        lookup[list(self.values)] = list(self.values.values())
+        codes = _packed(mask)
+        values = lookup[codes]
+        if (values < 0).any():
             raise LabelsError(
-                f"{name} holds the colour {unknown[0]}, which has no class in the masks read with "
-                "it: save all masks of one kind, either class values or colours."
+                f"{name} holds the colour {_hex(int(codes[values < 0][0]))}, which has no class in "
+                "the masks read with it: save all masks of one kind, either class values or "
+                "colours."
             )
-        values = np.array([self.values[c] for c in present.tolist()])
-        values = values.astype(np.min_scalar_type(max(self.values.values())))
-        return values[index.reshape(mask.shape[:-1])]
+        return values.astype(np.min_scalar_type(max(self.values.values())))
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def colours_of(masks: Iterable[tuple[str, LazyArray]]) -> tuple[frozenset[int], 
         pixels = np.asarray(mask)
         coloured = coloured or (name if is_coloured(pixels) else "")
         problem = problem or _problem(pixels, name)
-        colours |= set() if problem else set(np.unique(_packed(pixels)).tolist())
+        colours |= set() if problem else _distinct(_packed(pixels))
     if not coloured:
         return frozenset(), ""
     if problem or plain:
@@ -197,12 +201,19 @@ def _hex(colour: int) -> str:
     return f"#{colour:06x}"
 
 
-def _packed(mask: LazyArray) -> NDArray[np.int64]:
+def _packed(mask: LazyArray) -> NDArray[np.int32]:
     """The colour of each pixel as 0xRRGGBB; transparent pixels are black."""
-    pixels = np.asarray(mask).astype(np.int64)
-    pixels //= 257 if pixels.max(initial=0) > 255 else 1
-    packed: NDArray[np.int64] = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
+    pixels = np.asarray(mask).astype(np.int32)
+    if pixels.max(initial=0) > 255:
+        pixels //= 257
+    packed: NDArray[np.int32] = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
     return packed if pixels.shape[-1] == 3 else np.where(pixels[..., 3] == 0, 0, packed)
+
+
+def _distinct(codes: NDArray[np.int32]) -> set[int]:
+    seen = np.zeros(1 << 24, bool)
+    seen[codes] = True
+    return set(np.flatnonzero(seen).tolist())
 
 
 def _problem(mask: AnyArray, name: str) -> str:
@@ -214,7 +225,7 @@ def _problem(mask: AnyArray, name: str) -> str:
             "classes have 8 bits: save one class value per pixel, or 8-bit colours."
         )
     codes = _packed(mask)
-    colours = set(np.unique(codes).tolist())
+    colours = _distinct(codes)
     start = f"{name} is a colour picture of {len(colours)} colours"
     if len(colours) > MAX_COLOURS:
         return f"{start}, too many for a mask of classes: save one class value per pixel."
@@ -231,11 +242,11 @@ def _problem(mask: AnyArray, name: str) -> str:
     return ""
 
 
-def _flat_colours(codes: NDArray[np.int64]) -> set[int]:
+def _flat_colours(codes: NDArray[np.int32]) -> set[int]:
     """Colours that fill two by two pixels somewhere."""
     right = codes[..., :, 1:] == codes[..., :, :-1]
     flat = right[..., 1:, :] & right[..., :-1, :] & (codes[..., 1:, 1:] == codes[..., :-1, 1:])
-    return set(np.unique(codes[..., 1:, 1:][flat]).tolist())
+    return _distinct(codes[..., 1:, 1:][flat])
 
 
 def _is_blend(colour: int, flat: Set[int]) -> bool:

@@ -236,11 +236,11 @@ def _values(stored: _StoredLabels, file: Path, colours: ColourTable) -> LazyArra
             f"{file.name} is a colour picture, but the first one read is not: save all masks of "
             "one kind, either class values or colours."
         )
-    if axes and axes.endswith("C") and file.suffix.lower() in (*TIFF, *PICTURES):
+    has_channel_axis = axes is not None and axes.endswith("C")
+    if has_channel_axis and file.suffix.lower() in (*TIFF, *PICTURES):
         return _one_channel(np.asarray(values), file)
-    is_picture = ending(file) not in (*NIFTI, ".npy")
-    if may_be_coloured and is_picture and (np.ptp(np.asarray(values)[..., :3], axis=-1) == 0).all():
-        return np.asarray(values)[..., 0]  # a grey picture, such as a BMP, in red, green and blue
+    if may_be_coloured and ending(file) not in (*NIFTI, *TIFF, ".npy"):  # a picture, such as BMP
+        return _one_channel(np.asarray(values), file)
     return values
 
 
