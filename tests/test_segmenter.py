@@ -260,6 +260,8 @@ BAD = {
     "NaN pixels": (lambda i, s: (np.where(i > 99, np.nan, i), s), "NaN"),
     "infinite pixels": (lambda i, s: (np.where(i > 99, np.inf, i), s), "infinite"),
     "list and array": (lambda i, s: ([i], s), "list of each"),
+    "image as labels": (lambda i, s: (s, s), "as its own labels"),
+    "image as labels in a list": (lambda i, s: ([i, s], [s, s]), r"images\[1\] is given"),
     "lists of other lengths": (lambda i, s: ([i, i], [s]), "2 images and 1 labels"),
     "channels differ": (lambda i, s: ([i, np.stack([i] * 3, -1)], [s, s]), "1 and 3 channels"),
 }

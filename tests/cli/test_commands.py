@@ -37,14 +37,15 @@ def scene(seed, shape=(70, 80)):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Folders `images` and `masks` with two pairs."""
+    """Folders `images` and `masks` with two pairs, and copies of the masks in `truth`."""
     folder = tmp_path_factory.mktemp("data")
-    for name in ("images", "masks"):
+    for name in ("images", "masks", "truth"):
         (folder / name).mkdir()
     for i in range(2):
         image, mask = scene(i)
         Pictures.fromarray(image).save(folder / f"images/{i}.png")
         tifffile.imwrite(folder / f"masks/{i}.tif", mask)
+        tifffile.imwrite(folder / f"truth/{i}.tif", mask)
     return folder
 
 
@@ -156,9 +157,24 @@ def test_evaluate_pools_pixels_and_lists_images(data, model, tmp_path, capsys):
 
 
 def test_evaluate_leaves_out_unlabelled_pixels(data, capsys):
-    mask = data / "masks/0.tif"
-    assert run("evaluate", mask, mask, "--unlabelled", "0") == 0
+    mask, truth = data / "masks/0.tif", data / "truth/0.tif"
+    assert run("evaluate", mask, truth, "--unlabelled", "0") == 0
     assert "unlabelled: 0 (its pixels are not counted)" in capsys.readouterr().out
+
+
+def test_pairs_are_said_before_the_work(data, tmp_path, capsys):
+    assert run("evaluate", data / "masks", data / "truth") == 0
+    assert capsys.readouterr().err == "2 pairs, such as 0.tif with 0.tif.\n"
+    for i in range(2):
+        image, mask = scene(i)
+        Pictures.fromarray(image).save(tmp_path / f"c{i}_img.png")
+        Pictures.fromarray(mask).save(tmp_path / f"c{i}_masks.png")
+    Pictures.fromarray(image).save(tmp_path / "overview.png")
+    arguments = ["train", tmp_path, "-o", tmp_path / "a.segkit", "--unlabelled", "none"]
+    assert run(*arguments, "--model", "pixels", "--epochs", "1") == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].endswith("left out: overview.png.")
+    assert said[1] == "2 pairs, such as c0_img.png with c0_masks.png."
 
 
 def test_images_with_equal_names_are_distinguished(tmp_path, capsys):
@@ -180,12 +196,13 @@ def test_images_with_equal_names_are_distinguished(tmp_path, capsys):
 
 
 def test_a_table_is_not_overwritten_unless_asked(data, tmp_path, capsys):
-    mask, table = data / "masks/0.tif", tmp_path / "figures.csv"
+    mask, truth = data / "masks/0.tif", data / "truth/0.tif"
+    table = tmp_path / "figures.csv"
     table.write_text("precious")
-    assert run("evaluate", mask, mask, "--csv", table) == 2
+    assert run("evaluate", mask, truth, "--csv", table) == 2
     assert "exists already" in capsys.readouterr().err
     assert table.read_text() == "precious"
-    assert run("evaluate", mask, mask, "--csv", table, "--overwrite") == 0
+    assert run("evaluate", mask, truth, "--csv", table, "--overwrite") == 0
     assert pd.read_csv(table)["image"].unique().tolist() == ["0.tif", "pooled"]
     assert [p.name for p in tmp_path.iterdir()] == ["figures.csv"]
 
@@ -295,8 +312,13 @@ MISTAKES = [
     (["predict", "nowhere.segkit", "IMAGE", "-o", "x.tif"], "nowhere.segkit"),
     (["predict", "MODEL", "IMAGE", "-o", "x.tif", "--tile-size", "3"], "tile_size is 3"),
     (["evaluate", "IMAGE", "nowhere.png"], "nowhere.png"),
-    (["evaluate", "MASK", "MASK", "--csv", "nowhere/x.csv"], "no folder nowhere"),
-    (["evaluate", "MASK", "MASK", "--unlabelled", "-5"], "unlabelled is -5"),
+    (["evaluate", "MASK", "TRUTH", "--csv", "nowhere/x.csv"], "no folder nowhere"),
+    (["evaluate", "MASK", "TRUTH", "--unlabelled", "-5"], "unlabelled is -5"),
+    (["evaluate", "MASK", "MASK"], "is given as prediction and as truth"),
+    (["evaluate", "MASKS", "MASKS"], "each file would be paired with itself"),
+    (["train", "IMAGE", "IMAGE", "-o", "x.segkit"], "is given as image and as labels"),
+    (["train", "IMAGES", "IMAGES", "-o", "x.segkit"], "each file would be its own labels"),
+    (["smooth", "MASK", "MASK", "-o", "x.tif"], "is given as probabilities and as image"),
 ]
 
 
@@ -310,6 +332,7 @@ def test_mistakes_are_reported_in_one_line(
         "MASKS": data / "masks",
         "IMAGE": data / "images/0.png",
         "MASK": data / "masks/0.tif",
+        "TRUTH": data / "truth/0.tif",
         "MODEL": model,
     }
     assert run(*(places.get(a, a) for a in arguments)) == 2
@@ -341,11 +364,12 @@ def test_questions_about_instance_labels_name_options(data, tmp_path, capsys):
     ids = np.zeros((70, 80), np.uint16)
     for i in range(12):
         ids[i * 5 : i * 5 + 3, 10:20] = i + 1
-    tifffile.imwrite(tmp_path / "ids.tif", ids)
+    for name in ("ids.tif", "truth.tif"):
+        tifffile.imwrite(tmp_path / name, ids)
     arguments = ["train", data / "images/0.png", tmp_path / "ids.tif", "-o", tmp_path / "a.segkit"]
     assert run(*arguments, *TINY) == 2
     assert "--labels-are objects or --labels-are classes" in capsys.readouterr().err
-    assert run("evaluate", tmp_path / "ids.tif", tmp_path / "ids.tif") == 2
+    assert run("evaluate", tmp_path / "ids.tif", tmp_path / "truth.tif") == 2
     assert "--labels-are objects or --labels-are classes" in capsys.readouterr().err
 
 

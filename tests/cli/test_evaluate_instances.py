@@ -89,13 +89,14 @@ def test_unlabelled_and_connected_components_are_options(folders, capsys):
     files = folders / "predicted/0.tif", folders / "truth/0.tif"
     assert run("evaluate", *files, "--kind", "instance", "--unlabelled", "300") == 0
     assert "11 objects in the truth, 11 predicted" in capsys.readouterr().out
-    mask = folders / "mask.tif"
-    tifffile.imwrite(mask, (scene(0)[1] > 0).astype(np.uint8))
-    assert run("evaluate", mask, mask, "--kind", "instance") == 2
+    masks = [folders / name for name in ("mask.tif", "true.tif")]
+    for file in masks:
+        tifffile.imwrite(file, (scene(0)[1] > 0).astype(np.uint8))
+    assert run("evaluate", *masks, "--kind", "instance") == 2
     said = capsys.readouterr().err
     assert "--labels-are classes or --labels-are objects or --kind semantic" in said
     options = ["--kind", "instance", "--labels-are", "classes"]
-    assert run("evaluate", mask, mask, *options) == 0
+    assert run("evaluate", *masks, *options) == 0
     assert "12 objects in the truth, 12 predicted" in capsys.readouterr().out
 
 

@@ -104,18 +104,20 @@ def test_a_format_can_be_chosen(folder, tmp_path):
 
 
 def test_a_broken_file_is_reported_in_one_line(tmp_path, capsys):
-    for command in (["train", "b.nii", "b.nii", "-o", "m.segkit"], ["evaluate", "b.nii", "b.nii"]):
-        (tmp_path / "b.nii").write_bytes(b"no header at all")
+    for command in (["train", "a.nii", "b.nii", "-o", "m.segkit"], ["evaluate", "a.nii", "b.nii"]):
+        for name in ("a.nii", "b.nii"):
+            (tmp_path / name).write_bytes(b"no header at all")
         given = [str(tmp_path / a) if "." in a else a for a in command]
         assert cli.main(given) == 2
-        assert "b.nii cannot be read" in capsys.readouterr().err.splitlines()[-1]
+        assert ".nii cannot be read" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_other_axes_than_the_files_are_refused(tmp_path, capsys):
-    path = tmp_path / "a.nii"
-    nib.save(nib.Nifti1Image(np.ones((6, 8, 9), np.uint8), np.eye(4)), path)
+    files = [str(tmp_path / name) for name in ("a.nii", "b.nii")]
+    for file in files:
+        nib.save(nib.Nifti1Image(np.ones((6, 8, 9), np.uint8), np.eye(4)), file)
     target = str(tmp_path / "m.segkit")
-    assert cli.main(["train", str(path), str(path), "-o", target, "--axes", "XYZ"]) == 2
+    assert cli.main(["train", *files, "-o", target, "--axes", "XYZ"]) == 2
     assert "differ from ZYX, the axes in the header of a.nii" in capsys.readouterr().err
 
 

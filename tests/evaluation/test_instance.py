@@ -454,12 +454,12 @@ def test_the_features_of_layers_name_classes():
     )
     assert report.classes == ("a", "b", "x")
     assert report.kinds == ("thing", "stuff", "thing")
-    plain = layer(SQUARES, features=pd.DataFrame({"index": [1, 2]}))
-    assert evaluate(plain, plain, kind="panoptic").classes == ("object",)
+    plain = [layer(SQUARES, features=pd.DataFrame({"index": [1, 2]})) for _ in range(2)]
+    assert evaluate(*plain, kind="panoptic").classes == ("object",)
 
 
 def test_one_sided_classes_are_noted():
-    report = evaluate(SQUARES, segments(SQUARES, "a", ""), kind="panoptic")
+    report = evaluate(SQUARES.copy(), segments(SQUARES, "a", ""), kind="panoptic")
     assert report.notes == (
         "Class 'a' is in the truth but nowhere in the prediction.",
         "Class 'object' is in the prediction but nowhere in the truth.",

@@ -207,13 +207,20 @@ def test_progress_reaches_its_total(monkeypatch):
     assert {s.total for s in steps} == {4}
 
 
+@pytest.mark.parametrize("kind", ["semantic", "instance"])
+def test_labels_that_are_whole_but_for_how_they_are_stored_are_compared(kind):
+    mask = TRUTH > 0
+    stored = evaluate(mask, mask * np.float32(0.99999994), kind=kind)
+    assert str(stored) == str(evaluate(mask.astype(np.uint8), mask.astype(np.uint8), kind=kind))
+
+
 @pytest.mark.parametrize(
     ("prediction", "truth", "options", "sentence"),
     [
         (TRUTH[:1], TRUTH, {}, r"\(1, 4\).*\(2, 4\)"),
-        (TRUTH.astype(float), TRUTH, {}, "In the prediction, the labels have dtype float64"),
+        (TRUTH + 0.5, TRUTH, {}, "In the prediction, the labels have dtype float64"),
         (TRUTH * np.nan, TRUTH, {}, "In the prediction"),
-        (TRUTH, TRUTH > 0, {}, "In the truth, .* bool"),
+        (TRUTH, TRUTH.astype(complex), {}, "In the truth, .* complex128"),
         (TRUTH.astype(int) - 1, TRUTH, {}, "In the prediction, the labels hold negative"),
         (TRUTH, TRUTH * 0, {"unlabelled": 0}, "every pixel of the truth is 0"),
         (TRUTH[:0], TRUTH[:0], {}, "no pixels"),
@@ -290,3 +297,11 @@ def test_an_image_without_labelled_pixels_may_be_among_others():
 def test_a_list_of_numpy_numbers_is_an_array():
     report = evaluate(list(PREDICTION.ravel()), list(TRUTH.ravel()))
     assert str(report) == str(evaluate(PREDICTION, TRUTH))
+
+
+def test_labels_compared_with_themselves_are_refused_or_noted():
+    layer = SimpleNamespace(data=TRUTH, scale=(1, 1), ndim=2, metadata={}, name="cells")
+    with pytest.raises(ValueError, match="cells is given as prediction and as truth"):
+        evaluate(layer, layer)
+    assert "one and the same array" in str(evaluate(TRUTH, TRUTH))
+    assert "one and the same array" not in str(evaluate(TRUTH, TRUTH.copy()))

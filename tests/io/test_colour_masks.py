@@ -62,12 +62,27 @@ def test_colours_too_dark_to_tell_from_values_are_refused(tmp_path, labels, name
         read_labels(path)
 
 
-def test_transparent_pixels_are_0(tmp_path, labels):
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
+def test_transparent_pixels_are_0(tmp_path, labels, name):
     colours = np.dstack([OWN[labels], np.full(labels.shape, 255, np.uint8)])
     colours[labels == 0] = (255, 255, 255, 0)
-    path = write(tmp_path / "a.png", colours)
+    path = write(tmp_path / name, colours)
     with pytest.warns(UserWarning, match="#ffffff 4"):
         np.testing.assert_array_equal(read_labels(path), labels)
+
+
+def test_a_mask_in_colour_is_turned_by_its_orientation_tag_which_is_said_once(tmp_path, labels):
+    exif = Pictures.Exif()
+    exif[274] = 6
+    path = tmp_path / "a.png"
+    Pictures.fromarray(OWN[labels]).save(path, exif=exif)
+    with pytest.warns(UserWarning, match="became classes") as told:
+        table = shared_colours([path])
+    assert len(told) == 1
+    with pytest.warns(UserWarning, match="orientation tag 6") as told:
+        values = read_labels(path, colours=table)
+    assert len(told) == 1
+    np.testing.assert_array_equal(values, np.rot90(labels, -1))
 
 
 def test_colours_of_pascal_voc_have_its_numbers(tmp_path, labels):

@@ -89,7 +89,7 @@ def test_scribbles_spread_once_they_are_probabilities():
     (np.eye(3, dtype=int), {"certainty": 0.5}, "certainty is 0.5; give a number above 0.5"),
     (np.eye(3, dtype=int), {"certainty": 1.5}, "between 0.01 and 1"),
     (np.eye(3, dtype=int), {"certainty": float("nan")}, "certainty is nan"),
-    (np.eye(3), {}, "must be integers"),
+    (np.eye(3) / 2, {}, "fractions such as 0.5, but label values must be integers"),
     (-np.eye(3, dtype=int), {}, "negative"),
 ])  # fmt: skip
 def test_unusable_labels_are_refused(labels, given, words):

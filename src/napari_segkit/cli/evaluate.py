@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_segkit.config import TrainConfig
 from napari_segkit.steps import drain
 
-from .file_options import LIST, add_overwrite, check_inputs_kept
+from .file_options import LIST, add_overwrite, check_inputs_kept, say_pairs
 from .options import add_options, read_options
 from .terminal import USER_ERRORS, error_line, print_warnings
 
@@ -36,12 +36,14 @@ def run(args: Namespace) -> None:
     from napari_segkit.evaluation.report import EvaluateOptions
     from napari_segkit.io.files import check_output_path
     from napari_segkit.io.folders import pair_files
+    from napari_segkit.io.name_pairs import EVALUATION
 
     read_options(args, TrainConfig(unlabelled=None))  # wrong values are reported before any work
-    pairs = pair_files(args.prediction, args.truth)
+    pairs = pair_files(args.prediction, args.truth, EVALUATION)
     if args.csv:
         inputs = [Path(args.prediction), *sum(pairs, ())]
         check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
+    say_pairs(pairs, args.truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are)
     with print_warnings():
         colours = _shared_colours(pairs, args.kind)
@@ -64,8 +66,9 @@ def _compare(
 
     name = _name(prediction, origin)
     try:
-        pair = _read(prediction, truth, name, options.kind, colours)
-        return drain(evaluate_job([pair], options).steps)
+        with print_warnings():
+            pair = _read(prediction, truth, name, options.kind, colours)
+            return drain(evaluate_job([pair], options).steps)
     except USER_ERRORS as error:
         raise ValueError(f"{name}: {error_line(error)}") from error
 

@@ -86,6 +86,14 @@ def check_inputs_kept(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
             )
 
 
+def say_pairs(pairs: Sequence[tuple[Path, Path]], given: str) -> None:
+    """Say which files of folders or a list belong together; `given` is one of those."""
+    from napari_segkit.io.folders import describe_pairs
+
+    if Path(given) not in pairs[0]:
+        say(describe_pairs(pairs))
+
+
 def set_up_device(args: Namespace) -> None:
     """Set the threads, and say which device is used."""
     from napari_segkit.devices import describe, gpu_problem, use_threads

@@ -16,6 +16,7 @@ from .file_options import (
     for_each_file,
     plan_files,
     run_job,
+    say_pairs,
     set_up_device,
 )
 from .options import add_options, read_options
@@ -54,8 +55,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     from napari_segkit.io.files import shared_colours
     from napari_segkit.io.folders import is_folder, pair_files
+    from napari_segkit.io.name_pairs import REFINEMENT
 
-    input_of = {image: file for file, image in pair_files(args.input, args.image)}
+    inputs = pair_files(args.input, args.image, REFINEMENT)
+    say_pairs(inputs, args.image)
+    input_of = {image: file for file, image in inputs}
     pairs = plan_files(
         [args.image],
         args.output,

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from napari_segkit.config import SuperpixelConfig
 
-from .file_options import add_axes, add_output, add_overwrite, for_each_file, plan_files, run_job
+from .file_options import (
+    add_axes,
+    add_output,
+    add_overwrite,
+    for_each_file,
+    plan_files,
+    run_job,
+    say_pairs,
+)
 from .options import add_options, read_options
 from .terminal import say
 
@@ -38,6 +46,7 @@ def run(args: Namespace) -> int:
 def _mask_files(args: Namespace) -> dict[Path, Path]:
     """The mask file of each image, if there are masks."""
     from napari_segkit.io.folders import pair_files
+    from napari_segkit.io.name_pairs import MASKING
 
     if args.mask is None:
         return {}
@@ -46,7 +55,9 @@ def _mask_files(args: Namespace) -> dict[Path, Path]:
             f"There is one mask for {len(args.images)} images: give one image, or a folder of "
             "images and a folder of their masks."
         )
-    return dict(pair_files(args.images[0], args.mask))
+    pairs = pair_files(args.images[0], args.mask, MASKING)
+    say_pairs(pairs, args.mask)
+    return dict(pairs)
 
 
 def _segment_file(

@@ -13,7 +13,7 @@ from napari_segkit.models.presets import PRESETS, Preset, preset
 from napari_segkit.steps import Step
 from napari_segkit.training.events import TrainStep
 
-from .file_options import LIST, add_common, set_up_device
+from .file_options import LIST, add_common, say_pairs, set_up_device
 from .options import add_options, read_options
 from .terminal import (
     USER_ERRORS,
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("images", help=f"file, folder, or {LIST}")
+    parser.add_argument("images", help=f"file, folder (also of both, such as "
+                                        f"c0_img.png and c0_masks.png), or {LIST}")  # fmt: skip
     parser.add_argument("labels", nargs="?", help="file or folder; not with a CSV list")
     parser.add_argument("-o", "--output", required=True, metavar="MODEL",
                         help="model file to write, such as a.segkit")  # fmt: skip
@@ -58,9 +59,11 @@ def run(args: Namespace) -> int:
 
     spec, config = spec_and_config(args)
     output = check_output_path(args.output, overwrite=args.overwrite)
-    files = training_files(
-        args.images, args.labels, classes=args.object_classes, regions=args.regions
-    )
+    with print_warnings():
+        files = training_files(
+            args.images, args.labels, classes=args.object_classes, regions=args.regions
+        )
+    say_pairs([(f.image, f.labels) for f in files], args.labels or args.images)
     _check_kind(files, spec)
     segmenter = Segmenter(spec, device=args.device)
     with print_warnings():

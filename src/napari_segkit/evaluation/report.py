@@ -43,6 +43,7 @@ class Kind(Generic[M_co]):
     extra: tuple[type[Metric], ...] = ()  # further metrics; their values are columns of the table
 
 
+SAME_NOTE = "Prediction and truth are one and the same array."
 KINDS: dict[str, Kind[Any]] = {
     "semantic": Kind(SemanticReport, ClassConfusion, class_reader),
     "instance": Kind(InstanceReport, ObjectMatching, id_reader),
@@ -209,7 +210,8 @@ def _count_image(
             part, counted = with_halo(inner, true.shape, metric.halo)
             metric.update(predicted[part], true[part], counted)
         yield
-    notes = tuple(dict.fromkeys(read_truth.notes + read_prediction.notes))
+    same = (SAME_NOTE,) if prediction is truth else ()
+    notes = tuple(dict.fromkeys(same + read_truth.notes + read_prediction.notes))
     return kind.report(main, extra, unlabelled, pair.name, notes)
 
 
@@ -237,6 +239,10 @@ def _pairs(prediction: LabelSource, truth: LabelSource) -> list[LabelPair]:
 
 def _pair(prediction: LabelSource, truth: LabelSource) -> LabelPair:
     labels = get_labels(prediction)
+    if is_layer(labels) and labels is get_labels(truth):
+        raise ValueError(
+            f"{labels.name} is given as prediction and as truth: give the labels to compare with."
+        )
     return LabelPair(prediction, truth, getattr(labels, "name", None) if is_layer(labels) else None)
 
 

@@ -98,20 +98,19 @@ def class_reader(
     Arrays in memory are checked as a whole, others slab by slab; grey edges in one slab clean all.
     """
 
-    def read(slab: Index) -> Labels:
+    def read(slab: Index) -> tuple[Labels, bool]:
         with _name_role(role, "semantic"):
-            (values,), _ = read_class_labels(
+            (values,), cleaned = read_class_labels(
                 [labels[slab]], unlabelled=unlabelled, labels_are=labels_are
             )
-            return values
+            return values, cleaned
 
     note = (GREY_EDGES_NOTE.format(role),)
     if isinstance(labels, np.ndarray):
-        values = read(())
-        cleaned = labels_are != "objects" and not np.may_share_memory(values, labels)
+        values, cleaned = read(())
         return LabelReader(values.__getitem__, unlabelled, note if cleaned else ())
     if labels_are == "objects" or not _has_grey_edges(labels, unlabelled):
-        return LabelReader(read, unlabelled)
+        return LabelReader(lambda slab: read(slab)[0], unlabelled)
     return LabelReader(
         lambda slab: np.where(np.asarray(labels[slab]) > 127, 255, 0), unlabelled, note
     )

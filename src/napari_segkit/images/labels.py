@@ -10,6 +10,7 @@ from napari_segkit.config import LabelsAre
 from .axes_image import SPATIAL, AxesImage, full_resolution
 from .orientation import orientation_of, reorient
 from .types import AnyArray, ImageSource, Labels
+from .whole_numbers import first_fractions, integers_if_whole
 
 IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
@@ -51,12 +52,26 @@ def read_label_arrays(
     labels: Sequence[ImageSource], images: Sequence[AxesImage] | None = None
 ) -> list[Labels]:
     """Label arrays, whatever the values mean, in the axes and orientation of their images."""
-    arrays = [np.asarray(full_resolution(source)) for source in labels]
+    arrays = [integer_labels(np.asarray(full_resolution(source))) for source in labels]
     for array in arrays:
-        _require_label_values(array)
+        _require_no_negatives(array)
     if images is None:
         return arrays
     return [align_to_image(*each) for each in zip(arrays, labels, images, strict=True)]
+
+
+def integer_labels(values: AnyArray) -> Labels:
+    """Label values as integers: 0 and 1 for truth values; LabelsError if there are fractions."""
+    integers = integers_if_whole(values)
+    if np.issubdtype(integers.dtype, np.integer):
+        return integers
+    found = f"dtype {values.dtype}"
+    if np.issubdtype(values.dtype, np.floating) and (fractions := first_fractions(values)):
+        found += f" and hold fractions such as {fractions}"
+    raise LabelsError(
+        f"The labels have {found}, but label values must be integers: round them, for instance "
+        "with np.rint(labels).astype('uint16')."
+    )
 
 
 def align_to_image(values: AnyArray, labels: ImageSource, image: AxesImage) -> AnyArray:
@@ -175,12 +190,7 @@ def _refuse_instance_ids(values: Sequence[AnyArray], unlabelled: int | None) -> 
         )
 
 
-def _require_label_values(values: AnyArray) -> None:
-    if not np.issubdtype(values.dtype, np.integer):
-        raise LabelsError(
-            f"The labels have dtype {values.dtype}, but label values must be integers: convert "
-            "them, for instance with labels.astype('uint8')."
-        )
+def _require_no_negatives(values: AnyArray) -> None:
     if values.size and values.min() < 0:
         raise LabelsError(
             f"The labels hold negative values (the lowest is {values.min()}), but label values "

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from napari_segkit.config import TrainConfig
 
-from .axes_image import AxesImage, reorient_image
+from .axes_image import AxesImage, full_resolution, reorient_image
 from .classes import LabelClass, classes_of, foreground_classes
 from .label_stats import label_stats_of, read_training_labels
 from .labels import LabelsError
@@ -23,13 +23,24 @@ def pair_up(images: Given, labels: Given) -> list[tuple[Any, Any]]:
     if isinstance(labels, (list, tuple)) != isinstance(images, (list, tuple)):
         raise ValueError("Give one image and its labels, or a list of each.")
     if not isinstance(labels, (list, tuple)) or not isinstance(images, (list, tuple)):
-        return [(images, labels)]
+        return _two_sources([(images, labels)])
     if len(images) != len(labels) or not labels:
         raise ValueError(
             f"There are {len(images)} images and {len(labels)} labels: give the same number of "
             "both, at least one."
         )
-    return list(zip(images, labels, strict=True))
+    return _two_sources(list(zip(images, labels, strict=True)))
+
+
+def _two_sources(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The pairs; ValueError if one layer or array is an image and its labels."""
+    for number, (image, labels) in enumerate(pairs):
+        if image is labels or full_resolution(image) is full_resolution(labels):
+            name = str(getattr(image, "name", "")) or f"images[{number}]"
+            raise ValueError(
+                f"{name} is given as image and as its own labels: give the labels of the image."
+            )
+    return pairs
 
 
 def reorient_to(

@@ -17,13 +17,14 @@ from napari_segkit.images.colour_masks import (
     has_channels,
     is_coloured,
 )
-from napari_segkit.images.labels import as_unsigned
+from napari_segkit.images.labels import LabelsError, as_unsigned, integer_labels
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
 from .filenames import NIFTI, TIFF, AnyPath, ending
+from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
-from .readers import JPEG, PICTURES, read_source
+from .readers import read_source
 from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable, write_array
 
 if TYPE_CHECKING:
@@ -73,15 +74,18 @@ def read_labels(
 ) -> LazyArray:
     """Label values of a file; those of a NIfTI file in `orientation`, if it is given.
 
-    Palettes give their indices, bilevel pictures 0 and 1, grey pictures saved in colour their
-    channels' common value, and whole floating point values of a NIfTI file integers. Colours become
-    classes by the table `colours` (None: of this file alone, which is said in a warning).
+    Palettes give their indices, bilevel pictures and truth values 0 and 1, grey pictures saved in
+    colour their channels' common value, and floating point values that are whole, but for rounding,
+    integers. Colours become classes by the table `colours` (None: of this file alone, which is said
+    in a warning).
     """
     file = Path(path)
     stored = _stored_labels(file)
     if colours is None:
         colours = _own_colours(stored, file)
     values = _values(stored, file, colours)
+    if not np.issubdtype(values.dtype, np.integer):
+        values = _as_integers(np.asarray(values), file)
     return reorient(values, SPATIAL, file_orientation(file), orientation)
 
 
@@ -92,9 +96,12 @@ def shared_colours(*groups: Sequence[AnyPath]) -> ColourTable:
     truths, all masks must hold colours, or all class values. A warning says what became what.
     """
     files = [[Path(path) for path in group] for group in groups if group]
-    if not any(_looks_coloured(group[0]) for group in files):
-        return NO_COLOURS
-    return _said(*colour_table([_named_pixels(group) for group in files]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # reading the labels gives them again
+        if not any(_looks_coloured(group[0]) for group in files):
+            return NO_COLOURS
+        table, note = colour_table([_named_pixels(group) for group in files])
+    return _said(table, note)
 
 
 def file_orientation(path: AnyPath) -> str:
@@ -242,6 +249,14 @@ def _values(stored: _StoredLabels, file: Path, colours: ColourTable) -> LazyArra
     if may_be_coloured and ending(file) not in (*NIFTI, *TIFF, ".npy"):  # a picture, such as BMP
         return _one_channel(np.asarray(values), file)
     return values
+
+
+def _as_integers(values: AnyArray, file: Path) -> AnyArray:
+    """Errors name the file."""
+    try:
+        return integer_labels(values)
+    except LabelsError as error:
+        raise LabelsError(f"{file}: {error}", error.remedies) from None
 
 
 def _one_channel(values: AnyArray, file: Path) -> AnyArray:

@@ -1,15 +1,25 @@
 """Files of a training or a batch: which labels belong to which image."""
 
-import csv
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .csv_lists import ListedFiles, find_file, read_list
 from .filenames import AnyPath, stem
+from .name_pairs import (
+    LIST_HINT,
+    TRAINING,
+    PairKind,
+    Pairs,
+    pair_in_one_folder,
+    pair_names,
+    shorten,
+)
 from .readers import can_read
 
-TABLES = (".csv", ".tsv", ".json", ".txt", ".md", ".xml", ".yaml", ".yml")
-Pairs = list[tuple[Path, Path]]
+LISTS = (".csv", ".tsv")
+TABLES = (*LISTS, ".json", ".txt", ".md", ".xml", ".yaml", ".yml")
 OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
 
 
@@ -32,21 +42,23 @@ def list_images(folder: AnyPath) -> list[Path]:
     return images
 
 
-def pair_files(images: AnyPath, labels: AnyPath | None = None) -> Pairs:
-    """Pairs of two files, of files with equal stems in two folders, or of a CSV list.
+def pair_files(images: AnyPath, labels: AnyPath | None = None, kind: PairKind = TRAINING) -> Pairs:
+    """Pairs of two files, of files with matching names in two folders, or of a CSV list.
 
-    A list has the columns ``images`` and ``masks``; its paths are relative to its folder.
+    A list has the columns ``images`` and ``masks``; its paths are relative to its folder. A file is
+    not paired with itself.
     """
     first = _require_existing(images)
     if labels is not None:
         second = _require_alike(first, labels)
-        return _pair_folders(first, second) if is_folder(first) else [(first, second)]
-    if first.suffix.lower() != ".csv":
+        _require_two(first, second, kind)
+        return _pair_folders(first, second, kind) if is_folder(first) else [(first, second)]
+    if first.suffix.lower() not in LISTS:
         raise ValueError(
             f"No labels were given for {first}: give their file or folder, or a CSV list with the "
             "columns images and masks."
         )
-    return _listed_pairs(first)
+    return _listed_pairs(first, kind)
 
 
 def training_files(
@@ -56,13 +68,25 @@ def training_files(
     classes: AnyPath | None = None,
     regions: AnyPath | None = None,
 ) -> list[TrainingFiles]:
-    """Pairs as in `pair_files`, with object classes and regions of the same stem, or listed."""
-    pairs, optional = pair_files(images, labels), {"classes": classes, "regions": regions}
-    if labels is not None:
-        columns = [_matching_files(pairs, Path(images), p, c) for c, p in optional.items()]
+    """Pairs as in `pair_files`, with object classes and regions of the same stem, or listed.
+
+    One folder without `labels` holds both, such as c0_img.png and c0_masks.png.
+    """
+    first, optional = _require_existing(images), {"classes": classes, "regions": regions}
+    in_one = labels is None and is_folder(first)
+    pairs = _pair_in_folder(first) if in_one else pair_files(first, labels)
+    if labels is not None or in_one:
+        columns = [_matching_files(pairs, first, p, c) for c, p in optional.items()]
     else:
-        columns = [_listed_files(Path(images), p, c) for c, p in optional.items()]
+        columns = [_listed_files(first, p, c) for c, p in optional.items()]
     return [TrainingFiles(*pair, *rest) for pair, *rest in zip(pairs, *columns, strict=True)]
+
+
+def describe_pairs(pairs: Sequence[tuple[Path, Path]]) -> str:
+    """Number of pairs and one of them, such as "12 pairs, such as a.png with a_mask.png."."""
+    first, second = (path.name for path in pairs[0])
+    number = "1 pair:" if len(pairs) == 1 else f"{len(pairs)} pairs, such as"
+    return f"{number} {first} with {second}."
 
 
 def is_folder(path: Path) -> bool:
@@ -78,7 +102,7 @@ def files_by_stem(folder: AnyPath) -> dict[str, Path]:
     if duplicates:
         raise ValueError(
             f"{folder} holds files that differ only in their ending, such as "
-            f"{_shorten(duplicates)}: keep one of each name."
+            f"{shorten(duplicates)}: keep one of each name."
         )
     return by_stem
 
@@ -96,16 +120,57 @@ def _require_alike(images: Path, other: AnyPath, content: str = "") -> Path:
     return second
 
 
-def _pair_folders(images: Path, labels: Path) -> Pairs:
-    left, right = files_by_stem(images), files_by_stem(labels)
-    unpaired = [(left | right)[s].name for s in sorted(left.keys() ^ right.keys())]
+def _require_two(first: Path, second: Path, kind: PairKind, where: str = "") -> None:
+    """Refuse one file or folder, under whatever paths, as both of a pair."""
+    if kind.may_be_same or not first.samefile(second):
+        return
+    both = f"{where}{first} is given as {kind.first} and as {kind.second}"
+    if not is_folder(first):
+        raise ValueError(
+            f"{both}, which must be two files: give another one, or folders of files with matching "
+            f"names, such as {kind.example}, or a CSV list with the columns images and masks."
+        )
+    if kind is TRAINING:
+        raise ValueError(
+            f"{both}, so that each file would be its own labels: if it holds pairs such as "
+            f"{kind.example}, give the folder once; or {LIST_HINT}."
+        )
+    raise ValueError(
+        f"{both}, so that each file would be paired with itself: give two folders of files "
+        f"with matching names, such as {kind.example}, or {LIST_HINT}."
+    )
+
+
+def _pair_folders(first: Path, second: Path, kind: PairKind) -> Pairs:
+    left, right = files_by_stem(first), files_by_stem(second)
+    pairs, unpaired = pair_names(list(left.values()), list(right.values()), kind)
     if unpaired:
         raise ValueError(
-            f"{len(unpaired)} files of {images} and {labels} have no partner: "
-            f"{_shorten(unpaired)}. Give both files of a pair the same name, or give a CSV list "
-            "with the columns images and masks."
+            f"{len(unpaired)} files of {first} and {second} have no partner: "
+            f"{shorten(p.name for p in unpaired)}. Give both files of a pair the same name (or "
+            f"such as a_img and a_mask), or {LIST_HINT}."
         )
-    return [(left[s], right[s]) for s in sorted(left)]
+    for pair in pairs:
+        _require_two(*pair, kind)
+    return pairs
+
+
+def _pair_in_folder(folder: Path) -> Pairs:
+    """Pairs of images and labels in one folder; files without a partner become a warning."""
+    pairs, unpaired = pair_in_one_folder(list(files_by_stem(folder).values()))
+    names = shorten(p.name for p in unpaired)
+    if not pairs:
+        raise ValueError(
+            f"No labels were given for {folder}, and no two of its files have names such as "
+            f"{TRAINING.example} ({names}): give the folder of the labels, or {LIST_HINT}."
+        )
+    for pair in pairs:
+        _require_two(*pair, TRAINING)
+    if unpaired:
+        number = f"{len(unpaired)} file{'s' if len(unpaired) > 1 else ''} without a partner"
+        message = f"{number} in {folder}, left out: {names}."
+        warnings.warn(message, UserWarning, stacklevel=3)
+    return pairs
 
 
 def _matching_files(
@@ -122,7 +187,7 @@ def _matching_files(
     missing = [image.name for image, _ in pairs if stem(image) not in by_stem]
     if missing:
         raise ValueError(
-            f"{files} ({content}) has no file for {len(missing)} images: {_shorten(missing)}. Add "
+            f"{files} ({content}) has no file for {len(missing)} images: {shorten(missing)}. Add "
             "one of the same name for each."
         )
     return [by_stem[stem(image)] for image, _ in pairs]
@@ -135,40 +200,31 @@ def _listed_files(table: Path, other: AnyPath | None, column: str) -> list[Path 
         raise ValueError(
             f"{other} was given next to the list {table}: put {content} in its column {column}."
         )
-    cells = [row.get(column) or "" for row in _rows(table)]
-    files = [table.parent / cell if cell else None for cell in cells]
-    _require_files(table, [file for file in files if file])
+    rows = read_list(table)
+    cells = [row.cells.get(column) for row in rows]
+    files = [find_file(table, cell) if cell else None for cell in cells]
+    _require_files(table, rows, [[file] if file else [] for file in files])
     if column == "classes" and any(files) and not all(files):
         raise ValueError(f"{table} lists {content} of some images only: list them for all images.")
     return files
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
+def _listed_pairs(table: Path, kind: PairKind) -> Pairs:
+    rows = read_list(table)
+    pairs = [tuple(find_file(table, row.cells[c]) for c in ("images", "masks")) for row in rows]
+    _require_files(table, rows, pairs)
+    for row, (first, second) in zip(rows, pairs, strict=True):
+        _require_two(first, second, kind, f"Line {row.line} of {table}: ")
+    return [(first, second) for first, second in pairs]
 
 
-def _listed_pairs(table: Path) -> Pairs:
-    rows = _rows(table)
-    if not rows or not {"images", "masks"} <= set(rows[0]):
-        raise ValueError(
-            f"{table} must be a list with the columns images and masks, and at least one row."
-        )
-    pairs = [tuple(table.parent / (row[c] or "") for c in ("images", "masks")) for row in rows]
-    _require_files(table, [path for pair in pairs for path in pair])
-    return [(image, mask) for image, mask in pairs]
-
-
-def _require_files(table: Path, paths: Iterable[Path]) -> None:
-    missing = [str(p) for p in paths if not p.exists() or is_folder(p)]
+def _require_files(
+    table: Path, rows: Sequence[ListedFiles], paths: Sequence[Iterable[Path]]
+) -> None:
+    listed = [(row.line, p) for row, files in zip(rows, paths, strict=True) for p in files]
+    missing = [f"line {line}: {p}" for line, p in listed if not p.exists() or is_folder(p)]
     if missing:
         raise ValueError(
-            f"{table} lists files that do not exist: {_shorten(missing)}. Correct the paths, which "
+            f"{table} lists files that do not exist: {shorten(missing)}. Correct the paths, which "
             "are relative to the list's folder."
         )
-
-
-def _shorten(names: Iterable[str]) -> str:
-    """Comma-separated names, at most five."""
-    names = list(names)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -12,6 +12,7 @@ from napari_segkit.images.axes_image import AxesImage, full_resolution
 from napari_segkit.images.classes import LabelClass, default_color
 from napari_segkit.images.colour_masks import ColourTable
 from napari_segkit.images.orientation import reorient
+from napari_segkit.images.whole_numbers import integers_if_whole
 
 from . import tiff
 from .filenames import TIFF, AnyPath, ending
@@ -58,7 +59,8 @@ def read_probability_file(path: AnyPath, colours: ColourTable | None = None) -> 
     orientation = header.orientation if header else ""
     is_float = np.issubdtype(values.dtype, np.floating)
     if is_float and axes and "C" not in axes:  # NIfTI takes the classes of a plane for Z
-        is_float = bool((values % 1).any())
+        whole = integers_if_whole(np.asarray(values))
+        is_float = np.issubdtype(whole.dtype, np.floating)
         axes = axes.replace(axes[0], "C") if is_float else axes
     if not is_float:
         return ProbabilityFile(

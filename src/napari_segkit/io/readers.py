@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_segkit.images.types import AnyArray, ImageSource, LayerArray, LayerData, LayerOptions
+from napari_segkit.images.types import ImageSource, LayerArray, LayerData, LayerOptions
 
 from .filenames import NIFTI, TIFF, ending
+from .pictures import PICTURES, read_picture
 from .read_errors import explain_read_errors
 from .tiff import Spacing, read_tiff
 
 if TYPE_CHECKING:
     from npe2 import PluginManager
-    from PIL.Image import Image as Picture
 
-JPEG = (".jpg", ".jpeg")
-PICTURES = (".png", *JPEG)
 KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
@@ -47,11 +45,11 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
     suffix = ending(path)
     with explain_read_errors(path):
         if suffix in TIFF:
-            return read_tiff(path)
+            return read_tiff(path, labels=labels)
         if suffix in PICTURES:
-            return _read_picture(path, labels=labels)
+            return *read_picture(path, labels=labels), None
         if suffix in NIFTI:
-            return _read_nifti(path, labels=labels)
+            return _read_nifti(path)
         if suffix == ".npy":
             return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
         return _read_with_plugins(path, labels=labels)
@@ -79,37 +77,12 @@ def _folder_patterns() -> Iterator[str]:
                     yield pattern if manifest.name != "napari" else "*.zarr"
 
 
-def _read_picture(path: Path, *, labels: bool) -> FileContent:
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        pixels = _label_pixels(picture) if labels else _image_pixels(picture)
-    return pixels, "YXC"[: pixels.ndim], None
-
-
-def _image_pixels(picture: "Picture") -> AnyArray:
-    """Greyscale or RGB, with the palette applied and without alpha."""
-    if picture.mode in ("1", "LA", "La"):
-        picture = picture.convert("L")
-    elif picture.mode not in ("L", "RGB", "I", "F") and not picture.mode.startswith("I;16"):
-        picture = picture.convert("RGB")
-    return np.array(picture)
-
-
-def _label_pixels(picture: "Picture") -> AnyArray:
-    """Stored values: palette indices, 0 and 1 of a bilevel picture; alpha only of colours."""
-    pixels = np.array(picture)
-    if picture.mode == "1":
-        return pixels.astype(np.uint8)
-    return pixels[..., :1] if picture.mode in ("LA", "La") else pixels
-
-
-def _read_nifti(path: Path, *, labels: bool) -> FileContent:
-    from .nifti.layers import integers_if_whole, read_nifti
+def _read_nifti(path: Path) -> FileContent:
+    from .nifti.layers import read_nifti
 
     data, meta, _ = read_nifti(path)
     meta["rgb"] = meta.get("rgb", False)
-    return _as_layer(integers_if_whole(data) if labels else data, meta)
+    return _as_layer(data, meta)
 
 
 def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:

@@ -1,34 +1,44 @@
 """TIFF files with their axes and pixel sizes: OME-TIFF, ImageJ and plain TIFF."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-
 from napari_segkit.images.axes_image import AXES, SPATIAL
 from napari_segkit.images.types import AnyArray
 
+from .tiff_colours import shown_pixels
+from .upright import ORIENTATION, SWAPPED, upright
+
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPage
+    from tifffile import TiffFile
 
 Spacing = tuple[float, float, float]  # world units between pixels along Z, Y, X
 UNKNOWN_SPACING = (1.0, 1.0, 1.0)
 OME_TYPES = ("uint8", "uint16", "uint32", "float32")
+REDUCED_OR_MASK = 1 | 4  # bits of the tag NewSubfileType
+MAX_NAMED = 5  # other images of a file that a note names
 MAX_CLASSIC_BYTES = 2**32 - 2**25  # pixels that fit a classic TIFF with its metadata
 
 
-def read_tiff(path: Path) -> tuple[AnyArray, str | None, Spacing | None]:
-    """First image of a TIFF file at full resolution, without alpha; its axes and its spacing."""
+def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, Spacing | None]:
+    """Largest image of a TIFF file, without alpha; its axes and its spacing.
+
+    A warning tells of other images. It is upright and in greys or RGB; of `labels` with a palette
+    the indices are read.
+    """
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        data, names = series.asarray(), series.axes
-        if "S" in names:
-            data = np.delete(data, _alpha_samples(series.keyframe), names.index("S"))
-        return data, _axes(names), _spacing(file)
+        index = _full_image(file, path)
+        series, spacing = file.series[index], _spacing(file, index)
+        data, names = shown_pixels(series, path, labels=labels)
+        orientation = int(series.keyframe.tags.valueof(ORIENTATION, 1))
+    if orientation in SWAPPED and spacing:
+        spacing = (spacing[0], spacing[2], spacing[1])
+    return upright(data, names, orientation, path), _axes(names), spacing
 
 
 def write_tiff(
@@ -71,17 +81,22 @@ def read_provenance(path: Path) -> object:
         return json.loads(text) if isinstance(text, str) and text.startswith("{") else None
 
 
-def _alpha_samples(page: "TiffPage") -> list[int]:
-    """Indices of the alpha samples; older programs write RGBA with an unspecified sample."""
-    from tifffile import EXTRASAMPLE, PHOTOMETRIC
-
-    extra = tuple(page.extrasamples)
-    plain_rgba = page.photometric == PHOTOMETRIC.RGB and page.dtype == np.uint8
-    if plain_rgba and page.samplesperpixel == 4 and extra == (EXTRASAMPLE.UNSPECIFIED,):
-        return [3]
-    first = page.samplesperpixel - len(extra)
-    alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
-    return [first + i for i, sample in enumerate(extra) if sample in alpha]
+def _full_image(file: "TiffFile", path: Path) -> int:
+    """Index of the first of the largest images that are no reduced copies or masks of another."""
+    series = file.series
+    full = [i for i, s in enumerate(series) if not s.keyframe.subfiletype & REDUCED_OR_MASK]
+    chosen = max(full or range(len(series)), key=lambda i: series[i].size)
+    others = [f"{s.shape}" for i, s in enumerate(series) if i != chosen]
+    if others:
+        more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
+        warnings.warn(
+            f"{path} holds {len(series)} images: number {chosen + 1}, of shape "
+            f"{series[chosen].shape}, was read, and not those of shape "
+            f"{', '.join(others[:MAX_NAMED])}{more}. Save them in files of their own to use them.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return chosen
 
 
 def _axes(names: str) -> str | None:
@@ -90,28 +105,31 @@ def _axes(names: str) -> str | None:
     return axes if set(axes) <= set(AXES) and len(set(axes)) == len(axes) else None
 
 
-def _spacing(file: "TiffFile") -> Spacing | None:
+def _spacing(file: "TiffFile", index: int) -> Spacing | None:
+    """Spacing of one of the images."""
     if file.ome_metadata:
-        return _ome_spacing(file.ome_metadata)
+        return _ome_spacing(file.ome_metadata, index)
     if file.imagej_metadata:
         return _imagej_spacing(file)
-    stored = (file.shaped_metadata or ({},))[0].get("spacing")
+    metadata = file.shaped_metadata or ()
+    stored = metadata[index].get("spacing") if index < len(metadata) else None
     if not stored or len(stored) != 3:
         return None
     z, y, x = map(float, stored)
     return z, y, x
 
 
-def _ome_image(xml: str) -> dict[str, Any]:
-    """Description of the first image in the metadata of OME."""
+def _ome_image(xml: str, index: int = 0) -> dict[str, Any]:
+    """Description of an image in the metadata of OME."""
     from tifffile import xml2dict
 
-    images = xml2dict(xml)["OME"].get("Image", {})
-    return images[0] if isinstance(images, list | tuple) else images
+    found = xml2dict(xml)["OME"].get("Image", {})
+    images = found if isinstance(found, list | tuple) else [found]
+    return images[index] if index < len(images) else {}
 
 
-def _ome_spacing(xml: str) -> Spacing:
-    pixels = _ome_image(xml).get("Pixels", {})
+def _ome_spacing(xml: str, index: int) -> Spacing:
+    pixels = _ome_image(xml, index).get("Pixels", {})
     z, y, x = (float(pixels.get(f"PhysicalSize{a}", 1.0)) for a in SPATIAL)
     return z, y, x
 

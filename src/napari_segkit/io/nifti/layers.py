@@ -11,12 +11,13 @@ from nibabel import Nifti1Image, Nifti2Image
 from napari_segkit.images.axes_image import AXES
 from napari_segkit.images.placement import data_to_world
 from napari_segkit.images.types import AnyArray, LayerArray, LayerData, LayerOptions
+from napari_segkit.images.whole_numbers import integers_if_whole
 from napari_segkit.io.filenames import NIFTI, AnyPath, as_paths, ending, stem
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
 
 from .header import NibabelHeader, NibabelImage, NiftiHeader, layer_placement, parse_header
-from .writer import LABEL_INTENT, smallest_integers, write_nifti
+from .writer import LABEL_INTENT, write_nifti
 
 Reader = Callable[[AnyPath | Sequence[AnyPath]], list[LayerData]]
 
@@ -50,17 +51,6 @@ def read_nifti(path: AnyPath) -> tuple[AnyArray, LayerOptions, str]:
 def read_header(path: AnyPath) -> NiftiHeader:
     """Header of a NIfTI file; the voxels are not read."""
     return parse_header(_open(Path(path)))
-
-
-def integers_if_whole(values: AnyArray) -> AnyArray:
-    """Floating point label values as integers, unless there are fractions."""
-    if not np.issubdtype(values.dtype, np.floating):
-        return values
-    with np.errstate(invalid="ignore"):
-        integers = values.astype(np.int64)
-    if not np.array_equal(integers, values):
-        return values
-    return smallest_integers(integers)
 
 
 def write_image_layer(path: str, data: LayerArray, meta: LayerOptions) -> list[str]:

@@ -13,6 +13,7 @@ from nibabel.nifti1 import Nifti1Extension
 from napari_segkit.images.axes_image import SPATIAL
 from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.types import AnyArray
+from napari_segkit.images.whole_numbers import smallest_integers
 
 from .header import (
     NibabelExtension,
@@ -85,13 +86,6 @@ def write_nifti(
 def matching_header(source: NiftiHeader | None, axes: str) -> NiftiHeader | None:
     """The header, or None if it is of a volume and the axes of a plane, or the reverse."""
     return source if source and ("Z" in source.axes) == ("Z" in axes) else None
-
-
-def smallest_integers(values: AnyArray) -> AnyArray:
-    """Integers in the smallest dtype that holds them."""
-    low, high = int(values.min()), int(values.max())
-    types = map(np.min_scalar_type, (low, high if low >= 0 else -1 - high))
-    return values.astype(np.result_type(*types))
 
 
 def read_provenance(header: NibabelHeader) -> object:

@@ -1,0 +1,93 @@
+"""CSV lists of files, as spreadsheets of any country save them."""
+
+import codecs
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from unicodedata import normalize
+
+DELIMITERS = ",;\t"
+REQUIRED = ("images", "masks")
+
+
+@dataclass(frozen=True)
+class ListedFiles:
+    """One row of a list: its line and the cell of each column; empty cells are ""."""
+
+    line: int
+    cells: dict[str, str]
+
+
+def read_list(table: Path) -> list[ListedFiles]:
+    """Rows of a list with the columns ``images`` and ``masks``; ValueError names a bad line.
+
+    Commas, semicolons or tabs separate; blanks around names and capitals in the first line are
+    taken as they are meant.
+    """
+    lines = [line for line in _lines(table) if any(line[1])]
+    header, *rows = lines or [(1, [])]
+    columns = [cell.lower() for cell in header[1]]
+    if not rows or any(columns.count(name) != 1 for name in REQUIRED):
+        found = ", ".join(header[1]) or "empty"
+        raise ValueError(
+            f"{table} must be a list with the columns images and masks, and at least one row; its "
+            f"first line is {found}."
+        )
+    return [_row(table, line, columns, cells) for line, cells in rows]
+
+
+def find_file(table: Path, cell: str) -> Path:
+    """File of a cell, relative to the list's folder; also with backslashes, or other accents."""
+    slashes = cell.replace("\\", "/")
+    forms = (cell, slashes, normalize("NFC", slashes), normalize("NFD", slashes))
+    files = [table.parent / form for form in forms]
+    return next((file for file in files if file.exists()), files[0])
+
+
+def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and stripped cells of each line."""
+    lines = list(StringIO(_decode(table.read_bytes()), newline=None))
+    first = lines[0] if lines else ""
+    if first.lower().startswith("sep=") and len(first) > 4:  # written by Excel
+        lines[0], delimiter = "\n", first[4]
+    else:
+        header = next((line for line in lines if line.strip()), "")
+        delimiter = max(DELIMITERS, key=header.count)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    try:
+        for cells in reader:
+            yield reader.line_num, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise ValueError(
+            f"Line {reader.line_num} of {table} cannot be read as CSV ({error}): correct it."
+        ) from error
+
+
+def _decode(data: bytes) -> str:
+    """Text in UTF-8 or UTF-16, with or without a mark, otherwise in Windows' Latin-1."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    if b"\0" in data:
+        return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def _row(table: Path, line: int, columns: list[str], cells: list[str]) -> ListedFiles:
+    if any(cells[len(columns) :]):
+        raise ValueError(
+            f"Line {line} of {table} has {len(cells)} entries for {len(columns)} columns: write a "
+            "name that contains the separator in double quotes."
+        )
+    row = dict.fromkeys(columns, "") | dict(zip(columns, cells, strict=False))
+    missing = [name for name in REQUIRED if not row[name]]
+    if missing:
+        raise ValueError(
+            f"Line {line} of {table} has no entry under {' and '.join(missing)}: add the file, or "
+            "remove the line."
+        )
+    return ListedFiles(line, row)

@@ -1,0 +1,79 @@
+"""PNG and JPEG files as viewers show them."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_segkit.images.types import AnyArray
+
+from .upright import ORIENTATION, upright
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+JPEG = (".jpg", ".jpeg")
+PICTURES = (".png", *JPEG)
+GREY_ALPHA = "LA;16B"  # read as RGBA of 8 bits, it gives the high and low bytes of both
+LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", GREY_ALPHA: "RGBA"}
+
+
+def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
+    """Upright pixels without alpha and their axes.
+
+    Of `labels` with a palette they are the indices; colours of labels keep their alpha.
+    """
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        _say_frames(getattr(picture, "n_frames", 1), path)
+        coding = str(picture.tile[0].args) if picture.tile else ""
+        orientation = picture.getexif().get(ORIENTATION)
+        if coding in LOW_BYTES:
+            pixels = _deep_pixels(np.array(picture), coding, path, labels=labels)
+        else:
+            pixels = _label_pixels(picture) if labels else _image_pixels(picture)
+    axes = "YXC"[: pixels.ndim]
+    return upright(pixels, axes, orientation, path), axes
+
+
+def _say_frames(count: int, path: Path) -> None:
+    if count > 1:
+        warnings.warn(
+            f"{path} holds {count} pictures: the first was read. Save the others in files of their "
+            "own to use them.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _deep_pixels(high: AnyArray, coding: str, path: Path, *, labels: bool) -> AnyArray:
+    """RGB or greys of 16 bits, only of `labels` with alpha; Pillow gives the high byte alone."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        picture.tile = [picture.tile[0]._replace(args=LOW_BYTES[coding])]
+        low = np.array(picture)
+    if coding == GREY_ALPHA:
+        high, low = low[..., 0], low[..., 1]
+    pixels: AnyArray = (high.astype(np.uint16) << 8) | low
+    return pixels if labels or pixels.ndim < 3 else pixels[..., :3]
+
+
+def _image_pixels(picture: "Picture") -> AnyArray:
+    """Greyscale or RGB, with the palette applied and without alpha."""
+    if picture.mode in ("1", "LA", "La"):
+        picture = picture.convert("L")
+    elif picture.mode not in ("L", "RGB", "I", "F") and not picture.mode.startswith("I;16"):
+        picture = picture.convert("RGB")
+    return np.array(picture)
+
+
+def _label_pixels(picture: "Picture") -> AnyArray:
+    """Stored values: palette indices, 0 and 1 of a bilevel picture; alpha only of colours."""
+    pixels = np.array(picture)
+    if picture.mode == "1":
+        return pixels.astype(np.uint8)
+    has_alpha_of_grey = pixels.ndim == 3 and pixels.shape[-1] == 2
+    return pixels[..., :1] if has_alpha_of_grey else pixels
