@@ -128,7 +128,8 @@ class Segmenter:
         images : array-like, napari Image layer, or list of them
             Any dtype; axes as in `axes`.
         labels : array-like, napari Labels layer, or list of them
-            Non-negative integers, in the images' shapes without the channel axis.
+            Non-negative integers, in the images' shapes without the channel axis; or masks with a
+            last axis of red, green, blue (and alpha), each of whose colours becomes a class.
         config : TrainConfig, optional
             Settings of the training.
         axes : str, optional

@@ -1,6 +1,7 @@
 """``segkit evaluate``: compare prediction files with ground-truth files."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from .terminal import USER_ERRORS, error_line, print_warnings
 if TYPE_CHECKING:
     from napari_segkit.evaluation.metric import LabelTable, Metric
     from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
+    from napari_segkit.images.colour_masks import ColourTable
 
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
@@ -43,7 +45,9 @@ def run(args: Namespace) -> None:
         check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
     say_pairs(pairs, args.truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are)
-    first, *others = [_compare(*pair, args.prediction, options) for pair in pairs]
+    with print_warnings():
+        colours = _shared_colours(pairs, args.kind)
+        first, *others = [_compare(*pair, args.prediction, options, colours) for pair in pairs]
     report = sum(others, first)
     if others:
         for name, image in report.images.items():
@@ -55,7 +59,7 @@ def run(args: Namespace) -> None:
 
 
 def _compare(
-    prediction: Path, truth: Path, origin: str, options: "EvaluateOptions"
+    prediction: Path, truth: Path, origin: str, options: "EvaluateOptions", colours: "ColourTable"
 ) -> "Report[Metric]":
     """Report on one pair of files; errors begin with the prediction's name."""
     from napari_segkit.jobs.evaluate import evaluate_job
@@ -63,20 +67,30 @@ def _compare(
     name = _name(prediction, origin)
     try:
         with print_warnings():
-            pair = _read(prediction, truth, name, options.kind)
+            pair = _read(prediction, truth, name, options.kind, colours)
             return drain(evaluate_job([pair], options).steps)
     except USER_ERRORS as error:
         raise ValueError(f"{name}: {error_line(error)}") from error
 
 
-def _read(prediction: Path, truth: Path, name: str, kind: str) -> "LabelPair":
+def _shared_colours(pairs: Sequence[tuple[Path, Path]], kind: str) -> "ColourTable":
+    """The classes of colours, the same in all files; COCO panoptic files hold ids instead."""
+    from napari_segkit.io.files import NO_COLOURS, shared_colours
+
+    predictions, truths = zip(*pairs, strict=True)
+    return NO_COLOURS if kind == "panoptic" else shared_colours(truths, predictions)
+
+
+def _read(
+    prediction: Path, truth: Path, name: str, kind: str, colours: "ColourTable"
+) -> "LabelPair":
     from napari_segkit.evaluation.report import LabelPair
     from napari_segkit.io.files import file_orientation, read_labels
 
     if kind == "panoptic":
         return LabelPair(_read_segments(prediction), _read_segments(truth), name)
-    expected = read_labels(truth, orientation=file_orientation(prediction))
-    return LabelPair(read_labels(prediction), expected, name)
+    expected = read_labels(truth, orientation=file_orientation(prediction), colours=colours)
+    return LabelPair(read_labels(prediction, colours=colours), expected, name)
 
 
 def _read_segments(png: Path) -> "LabelTable":

@@ -21,10 +21,12 @@ from .file_options import (
 )
 from .options import add_options, read_options
 from .refine_options import add_refine, refine_config
+from .terminal import print_warnings
 
 if TYPE_CHECKING:
     from napari_segkit.images.axes_image import AxesImage
     from napari_segkit.images.classes import LabelClass
+    from napari_segkit.images.colour_masks import ColourTable
     from napari_segkit.images.types import LazyArray
     from napari_segkit.io.probability_maps import ProbabilityFile
     from napari_segkit.refinement.soft_labels import SoftLabels
@@ -51,6 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    from napari_segkit.io.files import shared_colours
     from napari_segkit.io.folders import is_folder, pair_files
     from napari_segkit.io.name_pairs import REFINEMENT
 
@@ -65,21 +68,28 @@ def run(args: Namespace) -> int:
         probabilities=args.probabilities,
     )
     jobs = [(input_of[image], image, target) for image, target in pairs]
+    with print_warnings():
+        colours = shared_colours([source for source, *_ in jobs])
     set_up_device(args)
-    return for_each_file(partial(_smooth_file, args), jobs, folder=is_folder(Path(args.image)))
+    return for_each_file(
+        partial(_smooth_file, args, colours), jobs, folder=is_folder(Path(args.image))
+    )
 
 
-def _smooth_file(args: Namespace, source: Path, image_file: Path, target: Path) -> None:
+def _smooth_file(
+    args: Namespace, colours: "ColourTable", source: Path, image_file: Path, target: Path
+) -> None:
     from napari_segkit.images.classes import ClassProbabilities
     from napari_segkit.io.files import check_output_file, read_image
-    from napari_segkit.io.probability_maps import read_probability_file
+    from napari_segkit.io.probability_maps import read_classes, read_probability_file
     from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
     from napari_segkit.jobs.refine import RefineRequest, RefineSource, refine_job
 
     check_output_file(target, overwrite=args.overwrite)
-    stored = read_probability_file(source)
+    stored = read_probability_file(source, colours)
     image = read_image(image_file, args.axes, args.spacing, labels_shape=stored.shape)
-    maps, classes = _probabilities(args, stored, image, source)
+    named = read_classes(source) or colours.classes
+    maps, classes = _probabilities(args, stored, image, named)
     config = refine_config(args, DEFAULT, classes) or DEFAULT
     output = OutputOptions(probabilities=args.probabilities, overwrite=args.overwrite)
     output.check_labels(target, image, max(c.value for c in classes))
@@ -106,13 +116,15 @@ def _provenance(
 
 
 def _probabilities(
-    args: Namespace, stored: "ProbabilityFile", image: "AxesImage", source: Path
+    args: Namespace,
+    stored: "ProbabilityFile",
+    image: "AxesImage",
+    named: Sequence["LabelClass"],
 ) -> tuple["LazyArray", tuple["LabelClass", ...]]:
-    """Probabilities, aligned to the image, and their classes."""
+    """Probabilities, aligned to the image, and their classes; `named` are those of the file."""
     from napari_segkit.images.classes import classes_of
-    from napari_segkit.io.probability_maps import read_classes
 
-    array, named = stored.aligned_to(image), read_classes(source)
+    array = stored.aligned_to(image)
     if not stored.is_probabilities:
         return _soft_labels(args, array, named)
     if args.classes is None and len(named) == len(array):

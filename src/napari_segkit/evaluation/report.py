@@ -1,7 +1,7 @@
 """Evaluation of a prediction against a truth; the kind decides which metrics are computed."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import count
 from math import isnan
@@ -10,6 +10,7 @@ from typing import Any, Generic
 
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.images.axes_image import is_layer
+from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.types import LazyArray
 from napari_segkit.steps import Step, drain, map_steps
 
@@ -102,7 +103,8 @@ def evaluate(
         Non-negative integers of one shape and any number of dimensions; NumPy arrays, or dask and
         zarr arrays, which are read block by block; or what `predict_objects` returns. Sequences
         are compared pair by pair and pooled: the counts are added first, and the metrics are
-        computed from the sum.
+        computed from the sum. In masks with a last axis of red, green and blue, each colour is a
+        class, the same in all of them.
     kind : {"semantic", "instance", "panoptic"}
         Which metrics. "semantic" compares the class of every pixel. "instance" takes 0 as
         background and matches objects with objects. "panoptic" matches the segments of each
@@ -150,6 +152,7 @@ def evaluate_pairs(
     pairs: Sequence[LabelPair], options: EvaluateOptions
 ) -> Generator[Step, None, Any]:
     """Compare pairs block by block, and pool them: the generator behind `evaluate`."""
+    pairs = _colours_as_classes(pairs)
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
     steps, total, reports = count(1), sum(map(len, cores)), []
@@ -163,6 +166,22 @@ def evaluate_pairs(
             "unlabelled."
         )
     return report
+
+
+def _colours_as_classes(pairs: Sequence[LabelPair]) -> list[LabelPair]:
+    """Pairs whose colour masks became class labels, the same in all of them."""
+    predictions = [get_labels(pair.prediction) for pair in pairs]
+    truths = [get_labels(pair.truth) for pair in pairs]
+    of_truths, of_predictions = classes_by_colour(truths, predictions)
+    read = zip(pairs, zip(predictions, truths, of_predictions, of_truths, strict=True), strict=True)
+    return [
+        replace(
+            pair,
+            prediction=pair.prediction if new_p is p else new_p,
+            truth=pair.truth if new_t is t else new_t,
+        )
+        for pair, (p, t, new_p, new_t) in read
+    ]
 
 
 def _count_image(

@@ -1,7 +1,7 @@
 """Statistics of labels before training: pixels per class, and what may be wrong with them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from napari_segkit.config import LabelsAre
 
 from .axes_image import AxesImage
 from .classes import LabelClass
+from .colour_masks import replace_colours
 from .labels import LabelsError, count_values, read_class_labels
 from .types import AnyArray, ImageSource, Labels
 
@@ -52,12 +53,14 @@ def label_stats(
     """Statistics of the labels of one image; labels that cannot be read are a `problem`."""
     try:
         images = None if image is None else [image]
+        (read,), note = replace_colours([labels])
         values, cleaned = read_training_labels(
-            [labels], unlabelled=unlabelled, labels_are=labels_are, images=images
+            read, unlabelled=unlabelled, labels_are=labels_are, images=images
         )
     except LabelsError as error:
         return LabelStats({}, 0, (), str(error), error.remedies)
-    return label_stats_of(values, unlabelled, cleaned=cleaned)
+    stats = label_stats_of(values, unlabelled, cleaned=cleaned)
+    return replace(stats, notes=(note, *stats.notes)) if note else stats
 
 
 def read_training_labels(

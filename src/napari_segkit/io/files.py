@@ -1,26 +1,37 @@
 """Image and label files: PNG, JPEG, TIFF, NIfTI, NPY, and formats of napari's reader plugins."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image, full_resolution
+from napari_segkit.images.colour_masks import (
+    ColourTable,
+    colour_table,
+    has_channels,
+    is_coloured,
+)
 from napari_segkit.images.labels import LabelsError, as_unsigned, integer_labels
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
 from .filenames import NIFTI, TIFF, AnyPath, ending
-from .pictures import PICTURES
+from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
 from .readers import read_source
 from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable, write_array
 
 if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
+
+
+NO_COLOURS = ColourTable({})
 
 
 class ExistsError(ValueError):
@@ -58,20 +69,39 @@ def read_image(
     return replace(image, name=file.name)
 
 
-def read_labels(path: AnyPath, *, orientation: str = "") -> LazyArray:
-    """Stored label values of a file; those of a NIfTI file in `orientation`, if it is given.
+def read_labels(
+    path: AnyPath, *, orientation: str = "", colours: ColourTable | None = None
+) -> LazyArray:
+    """Label values of a file; those of a NIfTI file in `orientation`, if it is given.
 
-    Palettes give their indices, bilevel pictures and truth values 0 and 1, colour pictures their
-    channels' common value, and floating point values that are whole, but for rounding, integers.
+    Palettes give their indices, bilevel pictures and truth values 0 and 1, grey pictures saved in
+    colour their channels' common value, and floating point values that are whole, but for rounding,
+    integers. Colours become classes by the table `colours` (None: of this file alone, which is said
+    in a warning).
     """
     file = Path(path)
-    source, axes, _ = read_source(file, labels=True)
-    values = full_resolution(source)
-    if axes and axes.endswith("C") and file.suffix.lower() in (*TIFF, *PICTURES):
-        values = _one_channel(np.asarray(values), file)
+    stored = _stored_labels(file)
+    if colours is None:
+        colours = _own_colours(stored, file)
+    values = _values(stored, file, colours)
     if not np.issubdtype(values.dtype, np.integer):
         values = _as_integers(np.asarray(values), file)
     return reorient(values, SPATIAL, file_orientation(file), orientation)
+
+
+def shared_colours(*groups: Sequence[AnyPath]) -> ColourTable:
+    """The classes of the colours of mask files that are compared or trained on together.
+
+    It is empty if no group begins with a file in colour. Within a group, such as predictions or
+    truths, all masks must hold colours, or all class values. A warning says what became what.
+    """
+    files = [[Path(path) for path in group] for group in groups if group]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # reading the labels gives them again
+        if not any(_looks_coloured(group[0]) for group in files):
+            return NO_COLOURS
+        table, note = colour_table([_named_pixels(group) for group in files])
+    return _said(table, note)
 
 
 def file_orientation(path: AnyPath) -> str:
@@ -155,6 +185,72 @@ def _require_header_axes(file: Path, axes: str, stored: str) -> None:
         )
 
 
+def _own_colours(stored: "_StoredLabels", file: Path) -> ColourTable:
+    if not stored.may_be_coloured:
+        return NO_COLOURS
+    return _said(*colour_table([[(file.name, stored.values)]]))
+
+
+def _named_pixels(files: Sequence[Path]) -> Iterator[tuple[str, LazyArray]]:
+    return ((file.name, _stored_labels(file).values) for file in files)
+
+
+def _said(colours: ColourTable, note: str) -> ColourTable:
+    """The table, once its note is said."""
+    if note:
+        warnings.warn(note, UserWarning, stacklevel=4)
+    return colours
+
+
+def _looks_coloured(file: Path) -> bool:
+    """Whether a mask has channels; large files are not read for that."""
+    with suppress(ValueError):  # reading the labels raises it again, for this file only
+        if ending(file) in (*NIFTI, ".npy"):
+            return has_channels(full_resolution(read_source(file, labels=False)[0]))
+        return _stored_labels(file).may_be_coloured
+    return False
+
+
+class _StoredLabels(NamedTuple):
+    values: LazyArray
+    axes: str | None
+    may_be_coloured: bool
+
+
+def _stored_labels(file: Path) -> _StoredLabels:
+    """Stored values of a label file, with the colours last."""
+    source, axes, _ = read_source(file, labels=True)
+    values = full_resolution(source)
+    if axes == "CYX" and is_coloured(colours_last := np.moveaxis(np.asarray(values), 0, -1)):
+        values, axes = colours_last, "YXC"
+    has_no_colours = (axes or "C")[-1] != "C" or getattr(source, "rgb", None) is False
+    may_be_coloured = has_channels(values) and not has_no_colours
+    if file.suffix.lower() in JPEG and may_be_coloured and is_coloured(values):
+        raise ValueError(
+            f"{file.name} is a colour picture saved as JPEG, which changes colours, so they cannot "
+            "be told apart as classes: save the mask as PNG."
+        )
+    return _StoredLabels(values, axes, may_be_coloured)
+
+
+def _values(stored: _StoredLabels, file: Path, colours: ColourTable) -> LazyArray:
+    """One value per pixel, of colours by the table."""
+    values, axes, may_be_coloured = stored
+    if may_be_coloured and colours:
+        return colours.apply(values, file.name)
+    if may_be_coloured and is_coloured(values):
+        raise ValueError(
+            f"{file.name} is a colour picture, but the first one read is not: save all masks of "
+            "one kind, either class values or colours."
+        )
+    has_channel_axis = axes is not None and axes.endswith("C")
+    if has_channel_axis and file.suffix.lower() in (*TIFF, *PICTURES):
+        return _one_channel(np.asarray(values), file)
+    if may_be_coloured and ending(file) not in (*NIFTI, *TIFF, ".npy"):  # a picture, such as BMP
+        return _one_channel(np.asarray(values), file)
+    return values
+
+
 def _as_integers(values: AnyArray, file: Path) -> AnyArray:
     """Errors name the file."""
     try:
@@ -164,7 +260,7 @@ def _as_integers(values: AnyArray, file: Path) -> AnyArray:
 
 
 def _one_channel(values: AnyArray, file: Path) -> AnyArray:
-    if not (values == values[..., :1]).all():
+    if not (values[..., :3] == values[..., :1]).all():
         raise ValueError(
             f"{file} is a colour picture, but labels need one value per pixel: save it with one "
             "channel, such as class values in grey."

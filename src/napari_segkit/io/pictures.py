@@ -13,13 +13,17 @@ from .upright import ORIENTATION, upright
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-PICTURES = (".png", ".jpg", ".jpeg")
+JPEG = (".jpg", ".jpeg")
+PICTURES = (".png", *JPEG)
 GREY_ALPHA = "LA;16B"  # read as RGBA of 8 bits, it gives the high and low bytes of both
 LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", GREY_ALPHA: "RGBA"}
 
 
 def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
-    """Upright pixels without alpha and their axes; of `labels` with a palette the indices."""
+    """Upright pixels without alpha and their axes.
+
+    Of `labels` with a palette they are the indices; colours of labels keep their alpha.
+    """
     from PIL import Image
 
     with Image.open(path) as picture:
@@ -27,7 +31,7 @@ def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
         coding = str(picture.tile[0].args) if picture.tile else ""
         orientation = picture.getexif().get(ORIENTATION)
         if coding in LOW_BYTES:
-            pixels = _deep_pixels(np.array(picture), coding, path)
+            pixels = _deep_pixels(np.array(picture), coding, path, labels=labels)
         else:
             pixels = _label_pixels(picture) if labels else _image_pixels(picture)
     axes = "YXC"[: pixels.ndim]
@@ -44,8 +48,8 @@ def _say_frames(count: int, path: Path) -> None:
         )
 
 
-def _deep_pixels(high: AnyArray, coding: str, path: Path) -> AnyArray:
-    """RGB or greys of 16 bits without alpha; Pillow gives the high byte alone."""
+def _deep_pixels(high: AnyArray, coding: str, path: Path, *, labels: bool) -> AnyArray:
+    """RGB or greys of 16 bits, only of `labels` with alpha; Pillow gives the high byte alone."""
     from PIL import Image
 
     with Image.open(path) as picture:
@@ -54,7 +58,7 @@ def _deep_pixels(high: AnyArray, coding: str, path: Path) -> AnyArray:
     if coding == GREY_ALPHA:
         high, low = low[..., 0], low[..., 1]
     pixels: AnyArray = (high.astype(np.uint16) << 8) | low
-    return pixels[..., :3] if pixels.ndim == 3 else pixels
+    return pixels if labels or pixels.ndim < 3 else pixels[..., :3]
 
 
 def _image_pixels(picture: "Picture") -> AnyArray:
@@ -67,8 +71,9 @@ def _image_pixels(picture: "Picture") -> AnyArray:
 
 
 def _label_pixels(picture: "Picture") -> AnyArray:
-    """Stored values: palette indices, 0 and 1 of a bilevel picture, no alpha."""
+    """Stored values: palette indices, 0 and 1 of a bilevel picture; alpha only of colours."""
     pixels = np.array(picture)
     if picture.mode == "1":
         return pixels.astype(np.uint8)
-    return pixels[..., : 3 if pixels.shape[-1] > 2 else 1] if pixels.ndim == 3 else pixels
+    has_alpha_of_grey = pixels.ndim == 3 and pixels.shape[-1] == 2
+    return pixels[..., :1] if has_alpha_of_grey else pixels

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_segkit.images.axes_image import AxesImage, full_resolution
 from napari_segkit.images.classes import LabelClass, default_color
+from napari_segkit.images.colour_masks import ColourTable
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.whole_numbers import integers_if_whole
 
@@ -45,8 +46,11 @@ class ProbabilityFile:
         return reorient(values, axes, self.orientation, image.orientation)
 
 
-def read_probability_file(path: AnyPath) -> ProbabilityFile:
-    """Read probabilities (floating point with classes first or an axis C) or labels (integers)."""
+def read_probability_file(path: AnyPath, colours: ColourTable | None = None) -> ProbabilityFile:
+    """Read probabilities (floating point with classes first or an axis C) or labels (integers).
+
+    `colours` as in `read_labels`.
+    """
     file = Path(path)
     source, stored_axes, _ = read_source(file, labels=False)
     values: Any = full_resolution(source)
@@ -59,7 +63,9 @@ def read_probability_file(path: AnyPath) -> ProbabilityFile:
         is_float = np.issubdtype(whole.dtype, np.floating)
         axes = axes.replace(axes[0], "C") if is_float else axes
     if not is_float:
-        return ProbabilityFile(read_labels(file), axes.replace("C", ""), False, orientation)
+        return ProbabilityFile(
+            read_labels(file, colours=colours), axes.replace("C", ""), False, orientation
+        )
     values = np.moveaxis(values, axes.index("C") if axes else 0, 0)
     return ProbabilityFile(values, axes.replace("C", ""), True, orientation)
 

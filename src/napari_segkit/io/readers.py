@@ -102,7 +102,13 @@ def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
     if len(selected) > 1:
         return _as_layer(*_stack_channels(selected, labels=labels))
     data, meta, _ = selected[0]
-    return _as_layer(data, meta)
+    return _as_layer(_first_frame(data) if ending(path) == ".gif" else data, meta)
+
+
+def _first_frame(data: LayerArray) -> LayerArray:
+    """A GIF of one picture as that picture; animations stay as they are."""
+    shape: tuple[int, ...] = getattr(data, "shape", ())
+    return data[0] if len(shape) == 4 and shape[0] == 1 else data
 
 
 def _fill_layer_data(

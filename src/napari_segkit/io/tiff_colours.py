@@ -20,7 +20,10 @@ UNREADABLE = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV", "CFA")
 
 
 def shown_pixels(series: "TiffPageSeries", path: Path, *, labels: bool) -> tuple[AnyArray, str]:
-    """Pixels of a series as greys or RGB without alpha, and its axes; of `labels` the indices."""
+    """Pixels of a series as greys or RGB without alpha, and its axes.
+
+    Of `labels` with a palette they are the indices; colours of labels keep their alpha.
+    """
     page, names = series.keyframe, series.axes
     model = getattr(page.photometric, "name", "MINISBLACK")
     if labels and model in ("SEPARATED", "YCBCR", *UNREADABLE):
@@ -28,7 +31,7 @@ def shown_pixels(series: "TiffPageSeries", path: Path, *, labels: bool) -> tuple
     if model in UNREADABLE:
         raise ValueError(f"its colours are {model}, which is not understood: save it as RGB")
     data = series.asarray()
-    if "S" in names:
+    if "S" in names and not (labels and model == "RGB"):
         data = np.delete(data, _alpha_samples(page), names.index("S"))
     if model == "PALETTE" and not labels:
         return _apply_palette(data, names, series, path)

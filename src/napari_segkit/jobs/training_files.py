@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.types import LazyArray
-from napari_segkit.io.files import file_orientation, read_image, read_labels
+from napari_segkit.images.axes_image import AxesImage, full_resolution
+from napari_segkit.images.colour_masks import ColourLabels, ColourTable
+from napari_segkit.images.types import ImageSource, LazyArray
+from napari_segkit.io.files import file_orientation, read_image, read_labels, shared_colours
 from napari_segkit.io.folders import TrainingFiles
 
 
@@ -15,9 +16,9 @@ class TrainingImages:
     """Images and labels as `Segmenter.train_epochs` takes them; None where no file was given."""
 
     images: list[AxesImage]
-    labels: list[LazyArray]
-    object_classes: list[LazyArray | None] | None
-    regions: list[LazyArray | None] | None
+    labels: list[ImageSource]
+    object_classes: list[ImageSource | None] | None
+    regions: list[ImageSource | None] | None
 
 
 def read_training_files(
@@ -27,19 +28,34 @@ def read_training_files(
     spacing: Sequence[float] | None = None,
 ) -> TrainingImages:
     """Read images and labels; labels are reoriented to their NIfTI image."""
-    object_classes = [_read_like(f.classes, f.image) for f in files]
-    regions = [_read_like(f.regions, f.image) for f in files]
-    images, labels = [], []
-    for file in files:
-        array = read_labels(file.labels, orientation=file_orientation(file.image))
-        images.append(read_image(file.image, axes, spacing, labels_shape=array.shape))
-        labels.append(array)
-    return TrainingImages(images, labels, _none_if_empty(object_classes), _none_if_empty(regions))
+    labels = _read_masks([f.labels for f in files], files)
+    object_classes = _read_masks([f.classes for f in files], files)
+    regions: list[ImageSource | None] = [_read_like(f.regions, f.image) for f in files]
+    images = [
+        read_image(f.image, axes, spacing, labels_shape=full_resolution(array).shape)
+        for f, array in zip(files, labels, strict=True)
+        if array is not None
+    ]
+    read = [array for array in labels if array is not None]
+    return TrainingImages(images, read, _none_if_empty(object_classes), _none_if_empty(regions))
 
 
-def _read_like(file: Path | None, image: Path) -> LazyArray | None:
-    return None if file is None else read_labels(file, orientation=file_orientation(image))
+def _read_masks(
+    masks: Sequence[Path | None], files: Sequence[TrainingFiles]
+) -> list[ImageSource | None]:
+    """Label values, whose colours are the same classes in all files."""
+    table = shared_colours([mask for mask in masks if mask is not None])
+    arrays = [_read_like(m, f.image, table) for m, f in zip(masks, files, strict=True)]
+    return [a if a is None or not table else ColourLabels(a, table.classes) for a in arrays]
 
 
-def _none_if_empty(arrays: list[LazyArray | None]) -> list[LazyArray | None] | None:
+def _read_like(
+    file: Path | None, image: Path, colours: ColourTable | None = None
+) -> LazyArray | None:
+    if file is None:
+        return None
+    return read_labels(file, orientation=file_orientation(image), colours=colours)
+
+
+def _none_if_empty(arrays: list[ImageSource | None]) -> list[ImageSource | None] | None:
     return arrays if any(array is not None for array in arrays) else None

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
+from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.intensity import require_finite_image
 from napari_segkit.images.label_stats import label_stats_of, read_training_labels
 from napari_segkit.images.labels import LabelsError
@@ -38,6 +39,7 @@ def read_training_data(
 ) -> LabelledImages:
     """Read and check images and labels. Arguments as in `Segmenter.fit`."""
     pairs = pair_up(images, labels)
+    pairs, validation = _colours_as_classes(pairs, validation)
     is_list = isinstance(labels, list | tuple)
     class_labels = _as_list("object_classes", object_classes, len(pairs), is_list)
     region_list = _as_list("regions", regions, len(pairs), is_list)
@@ -65,6 +67,22 @@ def read_training_data(
         return read
     held_out = _read_validation(spec, config, read, ndim, validation, axes, spacing)
     return replace(read, validation=held_out)
+
+
+def _colours_as_classes(
+    pairs: Sequence[tuple[ImageSource, ImageSource]], validation: tuple[Given, Given] | None
+) -> tuple[list[tuple[ImageSource, ImageSource]], tuple[Given, Given] | None]:
+    """Pairs whose colour masks became class labels, the same in training and validation."""
+    held_out = (
+        pair_up(*validation) if isinstance(validation, tuple) and len(validation) == 2 else ()
+    )
+    both = [*pairs, *held_out]
+    (labels,) = classes_by_colour([source for _, source in both])
+    read = [(image, source) for (image, _), source in zip(both, labels, strict=True)]
+    if held_out:
+        images, sources = zip(*read[len(pairs) :], strict=True)
+        validation = (list(images), list(sources))
+    return read[: len(pairs)], validation
 
 
 def _as_images(

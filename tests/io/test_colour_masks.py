@@ -1,0 +1,239 @@
+"""Masks whose colours are classes, in every format, in files and in memory."""
+
+import re
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Pictures
+
+from napari_segkit import ModelSpec, Segmenter, TrainConfig, evaluate
+from napari_segkit.cli import main
+from napari_segkit.images.colour_masks import ColourTable, replace_colours, voc_numbers
+from napari_segkit.images.label_stats import label_stats
+from napari_segkit.io.files import read_labels, shared_colours
+
+VOC = np.array([(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128)], np.uint8)
+OWN = np.array([(0, 0, 0), (10, 200, 30), (60, 60, 220), (250, 20, 20), (255, 255, 255)], np.uint8)
+
+
+@pytest.fixture
+def labels():
+    values = np.zeros((40, 48), np.uint8)
+    for value in range(1, 5):
+        values[4:36, 10 * value - 4 : 10 * value + 4] = value
+    return values
+
+
+def write(path, colours):
+    if path.name == "planar.tif":
+        planes = np.ascontiguousarray(np.moveaxis(colours, -1, 0))
+        tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
+    elif path.suffix == ".npy":
+        np.save(path, colours)
+    else:
+        Pictures.fromarray(colours).save(path, **{"lossless": True} if ".webp" in path.name else {})
+    return path
+
+
+@pytest.mark.parametrize("palette", [VOC, OWN])
+@pytest.mark.parametrize(
+    "name", ["a.png", "a.bmp", "a.ppm", "a.gif", "a.webp", "a.npy", "a.tif", "planar.tif"]
+)
+def test_the_colours_of_a_mask_are_its_classes_in_every_format(tmp_path, labels, palette, name):
+    path = write(tmp_path / name, palette[labels])
+    with pytest.warns(
+        UserWarning, match=f"^{name}: 5 colours became classes: #000000 0, #"
+    ) as told:
+        np.testing.assert_array_equal(read_labels(path), labels)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.ppm", "a.gif", "a.webp", "a.tif"])
+def test_grey_masks_saved_in_colour_keep_their_values(tmp_path, labels, name):
+    path = write(tmp_path / name, np.repeat(labels[..., None] * 60, 3, axis=-1))
+    np.testing.assert_array_equal(read_labels(path), labels * 60)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif"])
+def test_colours_too_dark_to_tell_from_values_are_refused(tmp_path, labels, name):
+    path = write(tmp_path / name, VOC[labels] // 10)
+    with pytest.raises(ValueError, match="is a colour picture, but labels need one value"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
+def test_transparent_pixels_are_0(tmp_path, labels, name):
+    colours = np.dstack([OWN[labels], np.full(labels.shape, 255, np.uint8)])
+    colours[labels == 0] = (255, 255, 255, 0)
+    path = write(tmp_path / name, colours)
+    with pytest.warns(UserWarning, match="#ffffff 4"):
+        np.testing.assert_array_equal(read_labels(path), labels)
+
+
+def test_a_mask_in_colour_is_turned_by_its_orientation_tag_which_is_said_once(tmp_path, labels):
+    exif = Pictures.Exif()
+    exif[274] = 6
+    path = tmp_path / "a.png"
+    Pictures.fromarray(OWN[labels]).save(path, exif=exif)
+    with pytest.warns(UserWarning, match="became classes") as told:
+        table = shared_colours([path])
+    assert len(told) == 1
+    with pytest.warns(UserWarning, match="orientation tag 6") as told:
+        values = read_labels(path, colours=table)
+    assert len(told) == 1
+    np.testing.assert_array_equal(values, np.rot90(labels, -1))
+
+
+def test_colours_of_pascal_voc_have_its_numbers(tmp_path, labels):
+    voc = {value: colour for colour, value in voc_numbers().items()}
+    assert [f"{voc[n]:06x}" for n in (0, 1, 15, 20, 255)] == [
+        "000000", "800000", "c08080", "004080", "e0e0c0",
+    ]  # fmt: skip
+    assert ColourTable.of({0xE0E0C0, 0xC08080}).values == {0xC08080: 15, 0xE0E0C0: 255}
+    picture = Pictures.fromarray(labels)
+    picture.putpalette([int(c) for c in VOC.ravel()])
+    picture.save(tmp_path / "palette.png")
+    colours = write(tmp_path / "colours.png", VOC[labels])
+    indices = read_labels(tmp_path / "palette.png")
+    with pytest.warns(UserWarning, match="became classes"):
+        np.testing.assert_array_equal(read_labels(colours), indices)
+
+
+def test_masks_read_together_share_their_classes(tmp_path, labels):
+    first, second = np.where(labels == 3, 0, labels), np.where(labels == 1, 0, labels)
+    files = [write(tmp_path / "a.png", OWN[first]), write(tmp_path / "b.bmp", OWN[second])]
+    files.append(write(tmp_path / "black.png", np.zeros((5, 5, 3), np.uint8)))
+    with pytest.warns(UserWarning, match=r"^a\.png: 5 colours") as told:
+        table = shared_colours(files)
+    assert len(told) == 1
+    np.testing.assert_array_equal(read_labels(files[0], colours=table), first)
+    np.testing.assert_array_equal(read_labels(files[1], colours=table), second)
+    assert not np.any(read_labels(files[2], colours=table))
+    assert [c.name for c in table.classes] == [
+        "#000000",
+        "#0ac81e",
+        "#3c3cdc",
+        "#fa1414",
+        "#ffffff",
+    ]
+
+
+def test_colours_and_values_are_not_mixed(tmp_path, labels):
+    colours, grey = write(tmp_path / "a.png", OWN[labels]), write(tmp_path / "b.png", labels)
+    with pytest.raises(ValueError, match=r"a\.png is a colour picture and b\.png holds one value"):
+        shared_colours([colours, grey])
+    assert not shared_colours([grey, colours])
+    with pytest.raises(ValueError, match=r"a\.png is a colour picture, but the first one"):
+        read_labels(colours, colours=shared_colours([grey, colours]))
+
+
+def blended(labels, palette):
+    size = (labels.shape[1] * 2 + 1, labels.shape[0] * 2 + 1)
+    return np.array(Pictures.fromarray(palette[labels]).resize(size, Pictures.Resampling.BILINEAR))
+
+
+@pytest.mark.parametrize("palette", [VOC, OWN])
+def test_blended_colours_are_refused(tmp_path, labels, palette):
+    path = write(tmp_path / "a.png", blended(labels, palette))
+    with pytest.raises(ValueError, match=r"a\.png is a colour picture of .* blends"):
+        read_labels(path)
+    path = write(tmp_path / "a.jpg", palette[labels])
+    with pytest.raises(ValueError, match=r"a\.jpg is a colour picture saved as JPEG"):
+        read_labels(path)
+
+
+def test_photographs_and_deep_colours_are_refused(tmp_path):
+    photo = np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.int64)
+    path = write(tmp_path / "a.npy", photo.astype(np.uint8))
+    with pytest.raises(ValueError, match=r"3\d\d\d colours, too many"):
+        read_labels(path)
+    path = write(tmp_path / "b.npy", (photo * 9 + 1).astype(np.uint16))
+    with pytest.raises(ValueError, match=r"b\.npy is a colour picture of values from"):
+        read_labels(path)
+
+
+def test_colours_of_16_bits_are_those_of_8(tmp_path, labels):
+    path = write(tmp_path / "a.npy", OWN[labels].astype(np.uint16) * 257)
+    with pytest.warns(UserWarning, match="#0ac81e 1"):
+        np.testing.assert_array_equal(read_labels(path), labels)
+
+
+def test_thin_lines_of_a_colour_are_a_class(labels):
+    labels[20], labels[2] = 1, 2
+    with pytest.warns(UserWarning, match="became classes"):
+        assert evaluate(OWN[np.where(labels < 3, labels, 0)], labels % 3).accuracy < 1
+
+
+def test_arrays_and_layers_of_colours_are_trained_on_by_colour(labels):
+    from napari.layers import Image, Labels
+
+    image = OWN[labels]
+    config = TrainConfig(epochs=1, unlabelled=None)
+    for given in (VOC[labels], Labels(VOC[labels]), Image(VOC[labels])):
+        segmenter = Segmenter(ModelSpec("pixels"))
+        with pytest.warns(UserWarning, match="5 colours became classes"):
+            segmenter.fit(image, given, config, validation=(image, VOC[np.minimum(labels, 3)]))
+        assert [c.value for c in segmenter.classes] == [0, 1, 2, 3, 4]
+        assert [c.color for c in segmenter.classes[:2]] == ["#000000", "#800000"]
+        assert segmenter.classes[1].name == "#800000"
+    stats = label_stats(VOC[labels], unlabelled=None)
+    assert list(stats.counts) == [0, 1, 2, 3, 4]
+    assert stats.notes[0].startswith("labels: 5 colours became classes")
+
+
+def test_values_are_compared_with_colours_and_colours_with_colours(labels):
+    with pytest.warns(UserWarning, match="#800000 1"):
+        assert evaluate(labels, VOC[labels]).accuracy == 1
+    few = np.minimum(labels, 2)
+    with pytest.warns(UserWarning, match="5 colours became classes"):
+        assert evaluate(OWN[few], OWN[labels]).accuracy == np.mean(few == labels)
+
+
+def test_labels_painted_on_single_channels_stay_as_they_are(labels):
+    painted = np.zeros((*labels.shape, 3), np.uint8)
+    painted[..., 0] = labels
+    assert replace_colours([painted]) == ([[painted]], "")
+
+
+def test_the_command_line_trains_and_evaluates_by_colour(tmp_path, labels, capsys):
+    for folder in ("images", "masks", "values"):
+        (tmp_path / folder).mkdir()
+    for number, values in enumerate((labels, np.where(labels == 1, 0, labels))):
+        write(tmp_path / f"images/{number}.png", VOC[labels])
+        write(tmp_path / f"masks/{number}.png", OWN[values])
+        write(tmp_path / f"values/{number}.png", values)
+    images, masks, values, model = map(
+        str, (tmp_path / n for n in ("images", "masks", "values", "m"))
+    )
+    options = ["--model", "pixels", "--epochs", "1", "--unlabelled", "none"]
+    assert main(["train", images, masks, "-o", model, *options]) in (0, None)
+    error = capsys.readouterr().err
+    assert "Note: 0.png: 5 colours became classes: #000000 0, #0ac81e 1" in error
+    assert re.findall(r"^  (\d): ", error, re.M) == ["0", "1", "2", "3", "4"]
+    assert Segmenter.load(model).classes[1].color == "#0ac81e"
+    assert main(["evaluate", values, masks]) in (0, None)
+    told = capsys.readouterr()
+    assert told.err.count("became classes") == 1
+    assert "1.0" in told.out
+
+
+def test_masks_of_a_folder_are_smoothed_with_shared_classes(tmp_path, labels):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for number, values in enumerate((labels, np.where(labels == 1, 0, labels))):
+        write(tmp_path / f"images/{number}.png", VOC[labels])
+        write(tmp_path / f"masks/{number}.png", OWN[values])
+    paths = [str(tmp_path / name) for name in ("masks", "images")]
+    assert not main(
+        ["smooth", *paths, "-o", str(tmp_path / "out"), "--refine", "none", "--unlabelled", "none"]
+    )
+    for number, values in enumerate((labels, np.where(labels == 1, 0, labels))):
+        np.testing.assert_array_equal(read_labels(tmp_path / f"out/{number}.tif"), values)
+
+
+def test_superpixels_take_a_mask_in_colour(tmp_path, labels):
+    image, mask = write(tmp_path / "a.png", VOC[labels]), write(tmp_path / "b.bmp", OWN[labels])
+    target = str(tmp_path / "out.tif")
+    assert not main(["superpixels", str(image), "--mask", str(mask), "-o", target])
+    np.testing.assert_array_equal(read_labels(target) > 0, labels > 0)
