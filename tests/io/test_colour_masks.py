@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from PIL import Image as Pictures
@@ -162,7 +163,7 @@ def test_colours_of_16_bits_are_those_of_8(tmp_path, labels):
 def test_thin_lines_of_a_colour_are_a_class(labels):
     labels[20], labels[2] = 1, 2
     with pytest.warns(UserWarning, match="became classes"):
-        assert evaluate(OWN[np.where(labels < 3, labels, 0)], labels % 3).accuracy < 1
+        assert evaluate(OWN[np.where(labels < 3, labels, 0)], OWN[labels % 3]).accuracy < 1
 
 
 def test_arrays_and_layers_of_colours_are_trained_on_by_colour(labels):
@@ -185,6 +186,8 @@ def test_arrays_and_layers_of_colours_are_trained_on_by_colour(labels):
 def test_values_are_compared_with_colours_and_colours_with_colours(labels):
     with pytest.warns(UserWarning, match="#800000 1"):
         assert evaluate(labels, VOC[labels]).accuracy == 1
+    with pytest.raises(ValueError, match="of which none is named #000000"):
+        evaluate(labels, OWN[labels])
     few = np.minimum(labels, 2)
     with pytest.warns(UserWarning, match="5 colours became classes"):
         assert evaluate(OWN[few], OWN[labels]).accuracy == np.mean(few == labels)
@@ -212,10 +215,17 @@ def test_the_command_line_trains_and_evaluates_by_colour(tmp_path, labels, capsy
     assert "Note: 0.png: 5 colours became classes: #000000 0, #0ac81e 1" in error
     assert re.findall(r"^  (\d): ", error, re.M) == ["0", "1", "2", "3", "4"]
     assert Segmenter.load(model).classes[1].color == "#0ac81e"
-    assert main(["evaluate", values, masks]) in (0, None)
-    told = capsys.readouterr()
-    assert told.err.count("became classes") == 1
-    assert "1.0" in told.out
+    assert main(["evaluate", values, masks]) == 2  # whose values are they?
+    assert "of which none is named #000000, #0ac81e" in capsys.readouterr().err
+    results = str(tmp_path / "results")
+    assert main(["predict", model, images, "-o", results]) in (0, None)
+    assert main(["evaluate", results, masks, "--csv", f"{results}.csv"]) in (0, None)
+    assert capsys.readouterr().err.count("became classes") == 1
+    both = pd.read_csv(f"{results}.csv").set_index(["image", "class"])["dice"]
+    subset = str(tmp_path / "masks/1.png")  # holds fewer colours: they keep their values
+    assert main(["evaluate", f"{results}/1.tif", subset, "--csv", f"{results}1.csv"]) in (0, None)
+    alone = pd.read_csv(f"{results}1.csv").set_index("class")["dice"]
+    assert alone["2"].tolist() == [both["1.tif", "2"]] * 2  # of the image, and pooled
 
 
 def test_masks_of_a_folder_are_smoothed_with_shared_classes(tmp_path, labels):

@@ -76,9 +76,13 @@ def _compare(
 def _shared_colours(pairs: Sequence[tuple[Path, Path]], kind: str) -> "ColourTable":
     """The classes of colours, the same in all files; COCO panoptic files hold ids instead."""
     from napari_segkit.io.files import NO_COLOURS, shared_colours
+    from napari_segkit.io.probability_maps import read_classes
 
+    if kind == "panoptic":
+        return NO_COLOURS
     predictions, truths = zip(*pairs, strict=True)
-    return NO_COLOURS if kind == "panoptic" else shared_colours(truths, predictions)
+    named = {c.name: c.value for c in read_classes(predictions[0])}
+    return shared_colours(truths, predictions, named=named)
 
 
 def _read(

@@ -1,7 +1,7 @@
 """Masks whose colours are classes, as Pascal VOC, CamVid and labelme draw them."""
 
 import warnings
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .axes_image import full_resolution, is_layer
-from .classes import LabelClass
+from .classes import LabelClass, class_names
 from .labels import LabelsError
 from .types import AnyArray, ImageSource, LazyArray
 
@@ -146,11 +146,35 @@ def colours_of(masks: Iterable[tuple[str, LazyArray]]) -> tuple[frozenset[int], 
     return frozenset(colours), coloured
 
 
-def colour_table(groups: Sequence[Iterable[tuple[str, LazyArray]]]) -> tuple[ColourTable, str]:
-    """The classes of the colours of all groups, as `colours_of` has them, and a note on them."""
+def colour_table(
+    groups: Sequence[Iterable[tuple[str, LazyArray]]], named: Mapping[str, int] | None = None
+) -> tuple[ColourTable, str]:
+    """The classes of the colours of all groups, as `colours_of` has them, and a note on them.
+
+    Where one group holds class values instead, `named` gives the value of the class that is named
+    after each colour. LabelsError without it: the numbers of colours differ from run to run, except
+    those of VOC.
+    """
     found = [colours_of(group) for group in groups]
     table = ColourTable.of(frozenset().union(*(colours for colours, _ in found)))
-    return table, table.note(next(name for _, name in found if name)) if table else ""
+    if not table:
+        return table, ""
+    coloured = next(name for _, name in found if name)
+    if not all(name for _, name in found) and not table.values.keys() <= voc_numbers().keys():
+        table = _by_name(table, named or {}, coloured)
+    return table, table.note(coloured)
+
+
+def _by_name(table: ColourTable, named: Mapping[str, int], coloured: str) -> ColourTable:
+    """The same colours with the values of the classes that are named after them."""
+    missing = [_hex(colour) for colour in table.values if _hex(colour) not in named]
+    if missing:
+        raise LabelsError(
+            f"{coloured} holds colours and is compared with class values, of which none is named "
+            f"{', '.join(missing[:5])}: compare colours with colours, values with values, or give "
+            "what a model trained on these colours has predicted."
+        )
+    return ColourTable({colour: named[_hex(colour)] for colour in table.values})
 
 
 def classes_by_colour(*groups: Sequence[ImageSource]) -> list[list[ImageSource]]:
@@ -168,7 +192,14 @@ def replace_colours(*groups: Sequence[ImageSource]) -> tuple[list[list[ImageSour
     """As `classes_by_colour`, with the note on what became what; "" if there were no colours."""
     if not any(has_channels(full_resolution(source)) for group in groups for source in group):
         return [list(group) for group in groups], ""
-    table, note = colour_table([((_name(s), full_resolution(s)) for s in g) for g in groups])
+    named = {
+        name: value
+        for group in groups
+        for source in group
+        for value, name in class_names(getattr(source, "features", None)).items()
+    }
+    pixels = [((_name(s), full_resolution(s)) for s in group) for group in groups]
+    table, note = colour_table(pixels, named)
     if not table:
         return [list(group) for group in groups], ""
     return [[_by_table(source, table) for source in group] for group in groups], note

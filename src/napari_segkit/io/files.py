@@ -1,7 +1,7 @@
 """Image and label files: PNG, JPEG, TIFF, NIfTI, NPY, and formats of napari's reader plugins."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -89,18 +89,21 @@ def read_labels(
     return reorient(values, SPATIAL, file_orientation(file), orientation)
 
 
-def shared_colours(*groups: Sequence[AnyPath]) -> ColourTable:
+def shared_colours(
+    *groups: Sequence[AnyPath], named: Mapping[str, int] | None = None
+) -> ColourTable:
     """The classes of the colours of mask files that are compared or trained on together.
 
     It is empty if no group begins with a file in colour. Within a group, such as predictions or
-    truths, all masks must hold colours, or all class values. A warning says what became what.
+    truths, all masks must hold colours, or all class values, whose classes `named` gives by name.
+    A warning says what became what.
     """
     files = [[Path(path) for path in group] for group in groups if group]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # reading the labels gives them again
         if not any(_looks_coloured(group[0]) for group in files):
             return NO_COLOURS
-        table, note = colour_table([_named_pixels(group) for group in files])
+        table, note = colour_table([_named_pixels(group) for group in files], named)
     return _said(table, note)
 
 
