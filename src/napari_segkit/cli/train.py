@@ -13,7 +13,7 @@ from napari_segkit.models.presets import PRESETS, Preset, preset
 from napari_segkit.steps import Step
 from napari_segkit.training.events import TrainStep
 
-from .file_options import LIST, add_common, say_pairs, set_up_device
+from .file_options import LIST, add_common, add_show_pairs, print_pairs, say_pairs, set_up_device
 from .options import add_options, read_options
 from .terminal import (
     USER_ERRORS,
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("images", help=f"file, folder (also of both, such as "
-                                        f"c0_img.png and c0_masks.png), or {LIST}")  # fmt: skip
-    parser.add_argument("labels", nargs="?", help="file or folder; not with a CSV list")
+    parser.add_argument("images", help=f"file, folder with its sub-folders (also of both, such as "
+                                        f"c0_img.png and c0_masks.png), pattern in quotes, such "
+                                        f"as 'img/*.png', or {LIST}")  # fmt: skip
+    parser.add_argument("labels", nargs="?",
+                        help="file, folder or pattern; not with a CSV list")  # fmt: skip
     parser.add_argument("-o", "--output", required=True, metavar="MODEL",
                         help="model file to write, such as a.segkit")  # fmt: skip
+    add_show_pairs(parser)
     add_common(parser)
     parser.add_argument("--preset", choices=PRESETS,
                         help="a model with training settings; further options override "
@@ -63,7 +66,10 @@ def run(args: Namespace) -> int:
         files = training_files(
             args.images, args.labels, classes=args.object_classes, regions=args.regions
         )
-    say_pairs([(f.image, f.labels) for f in files], args.labels or args.images)
+    pairs = [(f.image, f.labels) for f in files]
+    if args.show_pairs:
+        return print_pairs(pairs)
+    say_pairs(pairs, args.labels or args.images)
     _check_kind(files, spec)
     segmenter = Segmenter(spec, device=args.device)
     with print_warnings():

@@ -8,6 +8,7 @@ from pathlib import Path
 AnyPath = str | PathLike[str]
 NIFTI = (".nii", ".nii.gz")
 TIFF = (".tif", ".tiff")
+CHANNEL = re.compile(r"(.+)_(\d{4})")  # of nnU-Net, in which a channel is a file
 
 
 def as_paths(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
