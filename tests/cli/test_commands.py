@@ -216,7 +216,7 @@ def test_a_stack_for_a_png_is_refused_before_the_work(model, tmp_path, monkeypat
     arguments = ["--format", "png", "--probabilities"]
     assert run("predict", model, tmp_path / "in", "-o", out, *arguments) == 1
     assert "do not fit a PNG" in capsys.readouterr().err
-    assert not list(out.iterdir())
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -301,7 +301,7 @@ def test_results_in_sub_folders_are_evaluated_against_flat_truth(tmp_path):
 
 def test_channels_are_no_predictions_of_one_image(tmp_path):
     make(tmp_path, "out/x_0000.tif out/x_0001.tif gt/x.tif")
-    with pytest.raises(ValueError, match="3 files .* no partner"):
+    with pytest.raises(ValueError, match=r"3 files .* no partner"):
         pair_files(tmp_path / "out", tmp_path / "gt", EVALUATION)
 
 

@@ -12,6 +12,7 @@ from .file_options import (
     add_overwrite,
     add_show_pairs,
     check_inputs_kept,
+    one_place,
     print_pairs,
     say_pairs,
 )
@@ -31,7 +32,7 @@ KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("prediction", help=f"file, folder with its sub-folders, pattern in quotes, "
                                             f"or {LIST}")  # fmt: skip
-    parser.add_argument("truth", nargs="?",
+    parser.add_argument("truth", nargs="*",
                         help="file, folder or pattern; not with a CSV list")  # fmt: skip
     add_show_pairs(parser)
     parser.add_argument("--kind", choices=KINDS, default="semantic",
@@ -50,14 +51,15 @@ def run(args: Namespace) -> int:
     from napari_segkit.io.name_pairs import EVALUATION
 
     read_options(args, TrainConfig(unlabelled=None))  # wrong values are reported before any work
+    truth = one_place(args.prediction, args.truth)
     with print_warnings():
-        pairs = pair_files(args.prediction, args.truth, EVALUATION)
+        pairs = pair_files(args.prediction, truth, EVALUATION)
     if args.csv:
         inputs = [Path(args.prediction), *(file.path for pair in pairs for file in pair)]
         check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
     if args.show_pairs:
         return print_pairs(pairs)
-    say_pairs(pairs, args.truth or args.prediction)
+    say_pairs(pairs, truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are)
     with print_warnings():
         colours = _shared_colours(pairs, args.kind)

@@ -56,6 +56,16 @@ def add_output(parser: ArgumentParser, *formats: str, format_help: str = "") -> 
                              f"for others){format_help}")  # fmt: skip
 
 
+def one_place(first: str, others: Sequence[str]) -> str | None:
+    """The second file, folder or pattern; more are what the shell made of a pattern."""
+    if len(others) > 1:
+        raise ValueError(
+            f"{first}, {others[0]} and {len(others) - 1} more were given instead of two files, "
+            "folders or patterns: put patterns in quotes, such as 'img/*.png' 'mask/*.png'."
+        )
+    return others[0] if others else None
+
+
 def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
     """Images of files, folders and patterns, without those in the folder of the results."""
     from napari_segkit.io.image_files import find_images
@@ -68,6 +78,17 @@ def holds_several(given: Sequence[str]) -> bool:
     from napari_segkit.io import image_files
 
     return len(given) > 1 or image_files.holds_several(given[0])
+
+
+def model_file(args: Namespace) -> Path:
+    """The model file to write, which is model.segkit in a folder."""
+    from napari_segkit.io.files import check_output_path
+    from napari_segkit.jobs.output_files import is_output_folder
+
+    output = Path(args.output)
+    file = output / "model.segkit" if is_output_folder(args.output) else output
+    is_new = file != output and not output.exists()
+    return file if is_new else check_output_path(file, overwrite=args.overwrite)
 
 
 def plan_files(

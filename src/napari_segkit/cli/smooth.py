@@ -16,6 +16,7 @@ from .file_options import (
     add_show_pairs,
     for_each_file,
     holds_several,
+    one_place,
     plan_files,
     print_pairs,
     run_job,
@@ -42,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("input", metavar="PROBABILITIES",
                         help="file, folder or pattern in quotes, as segkit predict --probabilities "
                              "writes them; or plain labels")  # fmt: skip
-    parser.add_argument("image", metavar="IMAGE",
+    parser.add_argument("image", metavar="IMAGE", nargs="+",
                         help="image file, or folder or pattern with the same names")  # fmt: skip
     add_output(parser)
     add_show_pairs(parser)
@@ -64,13 +65,13 @@ def run(args: Namespace) -> int:
     from napari_segkit.io.name_pairs import REFINEMENT
 
     with print_warnings():
-        inputs = pair_files(args.input, args.image, REFINEMENT)
+        inputs = pair_files(args.input, one_place(args.input, args.image), REFINEMENT)
     if args.show_pairs:
         return print_pairs(inputs)
-    say_pairs(inputs, args.image)
+    say_pairs(inputs, args.image[0])
     input_of = {image: file for file, image in inputs}
     pairs = plan_files(
-        [args.image],
+        args.image,
         list(input_of),
         args.output,
         args.format,
@@ -82,7 +83,7 @@ def run(args: Namespace) -> int:
         colours = shared_colours([source.path for source, *_ in jobs])
     set_up_device(args)
     work = partial(_smooth_file, args, colours)
-    return for_each_file(work, jobs, several=holds_several([args.image]))
+    return for_each_file(work, jobs, several=holds_several(args.image))
 
 
 def _smooth_file(

@@ -48,8 +48,8 @@ def find_images(given: AnyPath, *, without: Path | None = None) -> list[ImageFil
     if not holds_several(path):
         return [ImageFiles((path,))]
     root = path if path.is_dir() else _fixed_part(path)
-    skipped = None if without is None else without.resolve()
-    found = [ImageFiles((p,), _below(p, root)) for p in _files(path) if not _lies_in(p, skipped)]
+    files = [p for p in _files(path) if without is None or not _is_result(p, without, root)]
+    found = [ImageFiles((p,), _below(p, root)) for p in files]
     if not found:
         kind = "folder" if path.is_dir() else "pattern"
         raise ValueError(f"The {kind} {path} holds no image: give one with image files.")
@@ -126,8 +126,11 @@ def _below(path: Path, root: Path) -> str:
     return "" if folder == "." else folder
 
 
-def _lies_in(path: Path, folder: Path | None) -> bool:
-    return folder is not None and path.resolve().is_relative_to(folder)
+def _is_result(path: Path, folder: Path, root: Path) -> bool:
+    """Whether a file lies in the folder of the results, which is one of the sub-folders."""
+    results, images = folder.resolve(), root.resolve()
+    is_inside = results.is_relative_to(images) and results != images
+    return is_inside and path.resolve().is_relative_to(results)
 
 
 def _require_distinct(images: Sequence[ImageFiles]) -> None:
