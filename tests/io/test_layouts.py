@@ -177,6 +177,25 @@ LAYOUTS = {
         "i/a.png=m/a/1.png+m/a/2.png i/b.png=m/b/1.png+m/b/2.png",
         "each mask is taken as one object",
     ),
+    "files left over in folders with pairs do not pair": Layout(
+        "i/1/a.png i/1/b.png i/2/a.png i/2/b.png l/1/a.png l/1/view.png l/2/a.png l/2/view.png",
+        ("i", "l"),
+        "i/1/a.png=l/1/a.png i/2/a.png=l/2/a.png",
+        r"4 files without a partner",
+    ),
+    "masks left over in folders with pairs are no objects": Layout(
+        "s/1/images/a.png s/1/images/d.png s/1/masks/a.png s/1/masks/b.png s/1/masks/c.png",
+        ("s",),
+        "s/1/images/a.png=s/1/masks/a.png",
+        r"3 files without a partner",
+    ),
+    "BIDS, labels named after one modality": Layout(
+        "b/sub-1/sub-1_T1w.nii b/sub-1/sub-1_T2w.nii b/sub-1/sub-1_T1w_mask.nii "
+        "b/derivatives/sub-1_dseg.nii",
+        ("b",),
+        "b/sub-1/sub-1_T1w.nii=b/sub-1/sub-1_T1w_mask.nii",
+        r"2 files without a partner .*sub-1_dseg\.nii, .*sub-1_T2w\.nii",
+    ),
     "patterns": Layout(
         "i/a.png i/b.png i/a.tif m/a_mask.png m/b_mask.png m/x_old.png",
         ("i/*.png", "m/*_mask.png"),

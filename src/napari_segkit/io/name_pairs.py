@@ -1,7 +1,7 @@
 """Files that belong together by their names and folders."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -68,13 +68,14 @@ def _ways(first: Files, second: Files, kind: PairKind) -> list[Callable[[Files, 
     left, right = without(kind.first_words), without(kind.second_words)
     keys = [(place, place), (full_name, right), (left, full_name), (left, right)]
     ways: list[Callable[[Files, Files], Pairs]] = [partial(_equal, keys=k) for k in keys]
-    ways.append(partial(_equal, keys=(bids_entities, bids_entities)))
+    everything = first, second
+    ways.append(partial(_bids, everything=everything))
     ways += [partial(_channels, kind=kind, keys=k) for k in ((full_name, full_name), (left, right))]
     if any(map(subject, first)) != any(map(subject, second)):
         ways.append(partial(_names_alone, words=(kind.first_words, kind.second_words)))
     if kind is TRAINING:
-        ways.append(_object_masks)
-    return [*ways, partial(_in_subjects, words=kind.second_words)]
+        ways.append(partial(_object_masks, everything=everything))
+    return [*ways, partial(_in_subjects, everything=everything, words=kind.second_words)]
 
 
 def _equal(first: Files, second: Files, keys: tuple[Key, Key]) -> Pairs:
@@ -85,6 +86,21 @@ def _equal(first: Files, second: Files, keys: tuple[Key, Key]) -> Pairs:
         if len(left[key]) + len(right[key]) > 2:
             raise _unclear([*left[key], *right[key]])
     return [(left[key][0], right[key][0]) for key in common]
+
+
+def _untouched(files: Files, everything: Files, key: Key) -> dict[Hashable, list[ImageFiles]]:
+    """Files of each key of which none has a partner so far."""
+    total = by_key(everything, key)
+    return {k: group for k, group in by_key(files, key).items() if len(group) == len(total[k])}
+
+
+def _bids(first: Files, second: Files, everything: tuple[Files, Files]) -> Pairs:
+    """Pairs of the same subject, session and run; ValueError if it has several modalities."""
+    left, right = (
+        [f for group in _untouched(files, every, bids_entities).values() for f in group]
+        for files, every in zip((first, second), everything, strict=True)
+    )
+    return _equal(left, right, (bids_entities, bids_entities))
 
 
 def _channels(first: Files, second: Files, kind: PairKind, keys: tuple[Key, Key]) -> Pairs:
@@ -107,13 +123,13 @@ def _bare_name(file: ImageFiles, words: Sequence[str]) -> str | None:
     return strip_word(file.stem, words) or None
 
 
-def _object_masks(first: Files, second: Files) -> Pairs:
+def _object_masks(first: Files, second: Files, everything: tuple[Files, Files]) -> Pairs:
     """Images with a folder of one mask for each object: masks/x, or x/images and x/masks."""
-    groups = by_key(second, lambda file: file.folder or None)
+    groups = _untouched(second, everything[1], lambda file: file.folder or None)
     if all(len(files) == 1 for files in groups.values()):
         return []
     named = by_key(first, lambda file: (*subject(file), file.stem))
-    alone = by_key(first, lambda file: subject(file) or None)
+    alone = _untouched(first, everything[0], _subject)
     pairs = []
     for files in groups.values():
         folder = files[0].folder
@@ -130,9 +146,14 @@ def _object_masks(first: Files, second: Files) -> Pairs:
     return pairs
 
 
-def _in_subjects(first: Files, second: Files, words: Sequence[str]) -> Pairs:
+def _in_subjects(
+    first: Files, second: Files, everything: tuple[Files, Files], words: Sequence[str]
+) -> Pairs:
     """Pairs of the only two files in each subject's folder, such as t1 and seg."""
-    left, right = (by_key(files, lambda file: subject(file) or None) for files in (first, second))
+    left, right = (
+        _untouched(files, every, _subject)
+        for files, every in zip((first, second), everything, strict=True)
+    )
     common = [key for key in left if len(right.get(key, ())) == 1]
     same_names = len(common) > 1 and len({right[key][0].stem for key in common}) == 1
     pairs = [
@@ -144,6 +165,10 @@ def _in_subjects(first: Files, second: Files, words: Sequence[str]) -> Pairs:
         if len(images) > 1:
             raise _unclear([*images, labels])
     return [(images[0], labels) for images, labels in pairs]
+
+
+def _subject(file: ImageFiles) -> tuple[str, ...] | None:
+    return subject(file) or None
 
 
 def _unclear(files: Files) -> ValueError:
