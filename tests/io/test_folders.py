@@ -121,7 +121,14 @@ def test_a_folder_without_images_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.png", "a"), ("a.ome.tif", "a"), ("a.nii.gz", "a"), ("a.b.tif", "a.b"), ("a", "a")],
+    [
+        ("a.png", "a"),
+        ("a.ome.tif", "a"),
+        ("a.nii.gz", "a"),
+        ("a.b.tif", "a.b"),
+        ("a", "a"),
+        ("1.2.84", "1.2.84"),
+    ],
 )
 def test_names_without_their_endings(tmp_path, name, expected):
     assert stem(tmp_path / name) == expected

@@ -107,6 +107,29 @@ LAYOUTS = {
         ("s/*/t2.nii", "s/*/wm.nii"),
         "s/01/t2.nii=s/01/wm.nii s/02/t2.nii=s/02/wm.nii",
     ),
+    "BraTS, chosen by patterns": Layout(
+        "d/B_1/B_1_flair.nii d/B_1/B_1_t1.nii d/B_1/B_1_seg.nii "
+        "d/B_2/B_2_flair.nii d/B_2/B_2_t1.nii d/B_2/B_2_seg.nii",
+        ("d/*/*_t1.nii", "d/*/*_seg.nii"),
+        "d/B_1/B_1_t1.nii=d/B_1/B_1_seg.nii d/B_2/B_2_t1.nii=d/B_2/B_2_seg.nii",
+    ),
+    "ACDC": Layout(
+        "d/p1/p1_frame01.nii d/p1/p1_frame01_gt.nii d/p1/p1_frame12.nii d/p1/p1_frame12_gt.nii",
+        ("d",),
+        "d/p1/p1_frame01.nii=d/p1/p1_frame01_gt.nii d/p1/p1_frame12.nii=d/p1/p1_frame12_gt.nii",
+    ),
+    "Cityscapes": Layout(
+        "leftImg8bit/train/bonn/b_000000_000019_leftImg8bit.png "
+        "gtFine/train/bonn/b_000000_000019_gtFine_labelIds.png",
+        ("leftImg8bit", "gtFine"),
+        "leftImg8bit/train/bonn/b_000000_000019_leftImg8bit.png="
+        "gtFine/train/bonn/b_000000_000019_gtFine_labelIds.png",
+    ),
+    "Cellpose": Layout(
+        "s/a.tif s/a_cp_masks.tif s/b.tif s/b_cp_masks.tif",
+        ("s",),
+        "s/a.tif=s/a_cp_masks.tif s/b.tif=s/b_cp_masks.tif",
+    ),
     "BIDS": Layout(
         "b/sub-1/anat/sub-1_T1w.nii.gz b/sub-1/anat/sub-1_T1w.json b/sub-2/anat/sub-2_T1w.nii.gz "
         "b/sub-2/func/sub-2_task-rest_bold.nii.gz b/participants.tsv b/README "
@@ -254,6 +277,11 @@ REFUSED = {
         "s/01/t1.nii s/01/t2.nii s/01/seg.nii",
         ("s",),
         r'01/t1\.nii, 01/t2\.nii, 01/seg\.nii .* not clear.* patterns .*"folder/\*\*/\*t1\.nii"',
+    ),
+    "several modalities of BraTS": (
+        "d/B-1/B-1-flair.nii d/B-1/B-1-t1.nii d/B-1/B-1-seg.nii",
+        ("d",),
+        r'B-1-flair\.nii, .*B-1-seg\.nii .* patterns .*"folder/\*\*/\*flair\.nii"',
     ),
     "several modalities of BIDS": (
         "b/sub-1/anat/sub-1_T1w.nii b/sub-1/anat/sub-1_T2w.nii b/derivatives/sub-1/sub-1_dseg.nii",

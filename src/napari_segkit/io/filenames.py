@@ -17,8 +17,10 @@ def as_paths(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
 
 
 def stem(path: Path) -> str:
-    """File name without its ending, which may be ".nii.gz" or ".ome.tif"."""
-    return re.sub(r"(\.ome)?\.[^.]+(\.gz)?$", "", path.name, flags=re.IGNORECASE) or path.name
+    """File name without its ending, which may be ".nii.gz" or ".ome.tif"; numbers are none."""
+    return (
+        re.sub(r"(\.ome)?\.(?!\d+$)[^.]+(\.gz)?$", "", path.name, flags=re.IGNORECASE) or path.name
+    )
 
 
 def ending(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Files that belong together by their names and folders."""
 
+import re
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from .name_words import (
     bids_entities,
     by_key,
     full_name,
+    own_name,
     place,
     strip_word,
     subject,
@@ -149,17 +151,17 @@ def _object_masks(first: Files, second: Files, everything: tuple[Files, Files]) 
 def _in_subjects(
     first: Files, second: Files, everything: tuple[Files, Files], words: Sequence[str]
 ) -> Pairs:
-    """Pairs of the only two files in each subject's folder, such as t1 and seg."""
+    """Pairs of the only two files in each subject's folder, such as t1 and seg of case1_seg."""
     left, right = (
         _untouched(files, every, _subject)
         for files, every in zip((first, second), everything, strict=True)
     )
     common = [key for key in left if len(right.get(key, ())) == 1]
-    same_names = len(common) > 1 and len({right[key][0].stem for key in common}) == 1
+    same_names = len(common) > 1 and len({own_name(right[key][0]) for key in common}) == 1
     pairs = [
         (left[key], right[key][0])
         for key in common
-        if same_names or not strip_word(right[key][0].stem, words)
+        if same_names or not strip_word(own_name(right[key][0]), words)
     ]
     for images, labels in pairs:
         if len(images) > 1:
@@ -173,7 +175,7 @@ def _subject(file: ImageFiles) -> tuple[str, ...] | None:
 
 def _unclear(files: Files) -> ValueError:
     names = shorten([f"{f.path.parent.name}/{f.path.name}" for f in files])
-    ending = files[0].path.name.rsplit("_", 1)[-1]
+    ending = re.split("[-_]", files[0].path.name)[-1]
     return ValueError(
         f"Which of {names} belong together is not clear from their names: choose the files by "
         f'patterns in quotes, such as "folder/**/*{ending}", or {LIST_HINT}.'

@@ -7,14 +7,18 @@ from pathlib import PurePath
 from .image_files import ImageFiles
 
 IMAGE_WORDS = (
-    *("img", "imgs", "image", "images", "volume", "volumes"),
+    *("img", "imgs", "image", "images", "volume", "volumes", "leftImg8bit"),
     r"t(?=\d{3})",  # of the Cell Tracking Challenge, as man_seg and man_track
 )
 LABEL_WORDS = (
     *("mask", "masks", "label", "labels", "seg", "segs", "gt", "man_seg", "man_track"),
     *("segmentation", "segmentations", "annotation", "annotations", "truth"),
+    *("cp_masks", "gtFine_labelIds", "simple segmentation"),  # Cellpose, Cityscapes, ilastik
 )
-PREDICTION_WORDS = (*LABEL_WORDS, "pred", "preds", "prediction", "predictions")
+PREDICTION_WORDS = (
+    *(*LABEL_WORDS, "pred", "preds", "prediction", "predictions"),
+    *("probs", "probability", "probabilities"),
+)
 DERIVED = ("space", "desc", "label", "seg", "atlas", "res", "den")  # entities of BIDS derivatives
 BIDS_LABELS = ("dseg", "mask", "seg")
 BIDS_NAME = re.compile(r"sub-[^_]+(?:_[a-zA-Z]+-[^_]+)*_[a-zA-Z0-9]+")
@@ -42,6 +46,13 @@ def without(words: Sequence[str]) -> Callable[[ImageFiles], tuple[tuple[str, ...
     return lambda file: (subject(file), strip_word(file.stem, words))
 
 
+def own_name(file: ImageFiles) -> str:
+    """Name without that of its folder, such as ``t1`` of ``case1/case1_t1``."""
+    folder = PurePath(file.folder).name
+    rest = file.stem.removeprefix(folder) if folder else file.stem
+    return rest.lstrip("-_. ") if rest[:1] in "-_. " else file.stem
+
+
 def bids_entities(file: ImageFiles) -> Hashable:
     """Subject, session, run ... of a BIDS name, such as sub-01_ses-1_T1w; None for other names."""
     if not BIDS_NAME.fullmatch(file.stem):
@@ -54,7 +65,7 @@ def strip_word(name: str, words: Sequence[str]) -> str:
     """Name without one of the words before or after it, such as ``a`` of ``a_mask``."""
     word = f"(?:{'|'.join(words)})"
     before = rf"{word}(?:[-_. ]|(?=\d)|(?=T[rs]$))(?P<after>.+)"  # imagesTr, imagesTs: nnU-Net
-    after = rf"(?P<before>.+)[-_. ]{word}"
+    after = rf"(?P<before>.+?)[-_. ]{word}"
     match = re.fullmatch(rf"{before}|{after}|{word}", name, re.IGNORECASE)
     return name if match is None else match["after"] or match["before"] or ""
 
