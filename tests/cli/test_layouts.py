@@ -70,6 +70,13 @@ def test_sub_folders_are_mirrored_in_a_new_folder(study, tmp_path, capsys):
         assert (read_labels(file) == disc(i)[1]).mean() > 0.95
 
 
+def test_labels_among_the_images_are_said(study, tmp_path, capsys):
+    out = ["-o", tmp_path / "out"]
+    assert run("predict", study / "m.segkit", study / "data", *out) == 0
+    said = "Note: 2 of 4 files have names of labels and are taken as images: sub-00/label.png, "
+    assert said in capsys.readouterr().err
+
+
 def test_several_images_may_be_given(study, tmp_path):
     images = [study / f"data/sub-0{i}/image.png" for i in range(2)]
     assert run("predict", study / "m.segkit", images[0], "-o", f"{tmp_path}/one/") == 0

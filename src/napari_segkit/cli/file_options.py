@@ -67,10 +67,21 @@ def one_place(first: str, others: Sequence[str]) -> str | None:
 
 
 def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
-    """Images of files, folders and patterns, without those in the folder of the results."""
-    from napari_segkit.io.image_files import find_images
+    """Images of files, folders and patterns, without those in the folder of the results.
 
-    return [image for path in given for image in find_images(path, without=Path(output))]
+    Says which look like labels, because they would be taken as images.
+    """
+    from napari_segkit.io.image_files import find_images, shorten
+    from napari_segkit.io.name_words import is_label
+
+    images = [image for path in given for image in find_images(path, without=Path(output))]
+    labels = [image.name for image in images if is_label(image)]
+    if 0 < len(labels) < len(images):
+        say(
+            f"Note: {len(labels)} of {len(images)} files have names of labels and are taken as "
+            f"images: {shorten(labels)}. A pattern in quotes chooses the images alone."
+        )
+    return images
 
 
 def holds_several(given: Sequence[str]) -> bool:

@@ -107,9 +107,11 @@ def _files(path: Path) -> list[Path]:
 def _tree(folder: Path) -> Iterator[Path]:
     """Image files in a folder, sorted, then those in its sub-folders."""
     visible = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
-    folders = [p for p in visible if is_folder(p)]
+    folders = []
     for path in visible:
-        if path not in folders:
+        if is_folder(path):
+            folders.append(path)
+        else:
             yield from _readable(path)
     for path in folders:
         is_loop = path.is_symlink() and folder.resolve().is_relative_to(path.resolve())

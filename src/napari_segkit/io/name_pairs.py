@@ -58,7 +58,7 @@ def pair_names(first: Files, second: Files, kind: PairKind) -> tuple[Pairs, list
     """
     pairs: Pairs = []
     for find in _ways(first, second, kind):
-        found = find(first, second)
+        found = find(first, second) if first and second else []
         pairs += found
         paired = {path for pair in found for files in pair for path in files.paths}
         first = [f for f in first if f.path not in paired]

@@ -76,8 +76,8 @@ def split_labels(files: Sequence[ImageFiles]) -> tuple[list[ImageFiles], list[Im
     Of BIDS derivatives only labels are taken.
     """
     labels = [f for f in files if is_label(f)]
-    rest = (f for f in files if "derivatives" not in PurePath(f.folder).parts)
-    return [f for f in rest if f not in labels], labels
+    others = (f for f in files if not is_label(f))
+    return [f for f in others if "derivatives" not in PurePath(f.folder).parts], labels
 
 
 def is_label(file: ImageFiles) -> bool:
