@@ -189,7 +189,7 @@ def test_one_mask_for_each_object_becomes_ids(tmp_path, capsys):
     options = ["--objects", "components"]
     assert train(tmp_path / "d", "-o", tmp_path / "m.segkit", *options) == 0
     said = capsys.readouterr().err
-    assert "each mask is taken as one object" in said
+    assert "Each mask in ab/masks and such folders is taken as one object." in said
     assert "  object: 4\n" in said
 
 

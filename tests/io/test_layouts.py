@@ -1,5 +1,6 @@
 """Folders as people's studies have them: which labels belong to which image."""
 
+import random
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from napari_segkit.io.folders import pair_files, training_files
-from napari_segkit.io.name_pairs import EVALUATION, REFINEMENT
+from napari_segkit.io.image_files import ImageFiles
+from napari_segkit.io.name_pairs import EVALUATION, REFINEMENT, TRAINING, pair_names
+from napari_segkit.io.name_words import split_labels
 
 
 @dataclass(frozen=True)
@@ -192,13 +195,13 @@ LAYOUTS = {
         ("s",),
         "s/ab1/images/ab1.png=s/ab1/masks/c0.png+s/ab1/masks/d1.png "
         "s/ef2/images/ef2.png=s/ef2/masks/f9.png",
-        "each mask is taken as one object",
+        r"Each mask in .* is taken as one object",
     ),
     "a folder of masks for each image": Layout(
         "i/a.png i/b.png m/a/1.png m/a/2.png m/b/1.png m/b/2.png",
         ("i", "m"),
         "i/a.png=m/a/1.png+m/a/2.png i/b.png=m/b/1.png+m/b/2.png",
-        "each mask is taken as one object",
+        r"Each mask in .* is taken as one object",
     ),
     "files left over in folders with pairs do not pair": Layout(
         "i/1/a.png i/1/b.png i/2/a.png i/2/b.png l/1/a.png l/1/view.png l/2/a.png l/2/view.png",
@@ -210,6 +213,12 @@ LAYOUTS = {
         "s/1/images/a.png s/1/images/d.png s/1/masks/a.png s/1/masks/b.png s/1/masks/c.png",
         ("s",),
         "s/1/images/a.png=s/1/masks/a.png",
+        r"3 files without a partner",
+    ),
+    "labels of missing images are no objects of another": Layout(
+        "s/1/v0.png s/1/gt/v0.png s/2/v2.png s/2/gt/v0.png s/2/gt/v1.png",
+        ("s",),
+        "s/1/v0.png=s/1/gt/v0.png",
         r"3 files without a partner",
     ),
     "BIDS, labels named after one modality": Layout(
@@ -376,3 +385,47 @@ def test_relative_patterns_start_from_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pairs = pair_files("*.png", "*_mask.png")
     assert [f.path for f in pairs[0]] == [Path("a.png"), Path("a_mask.png")]
+
+
+STUDIES = [  # image and labels of an item of a subject
+    ("images/{s}/{k}.png", "labels/{s}/{k}.png"),
+    ("{s}/images/{k}.png", "{s}/masks/{k}.png"),
+    ("{s}/{k}.png", "{s}/{k}_mask.png"),
+    ("{s}/{k}_img.png", "{s}/{k}_seg.png"),
+    ("{s}/img{k}.png", "{s}/mask{k}.png"),
+    ("{s}/scan{k}.png", "{s}/gt/scan{k}.png"),
+    ("{s}/image.png", "{s}/label.png"),
+    ("{s}/{s}_t1.nii", "{s}/{s}_seg.nii"),
+    ("images/{s}_{k}.png", "masks/{s}_{k}_mask.png"),
+    ("imagesTr/{s}_{k}_0000.nii", "labelsTr/{s}_{k}.nii"),
+    ("sub-{s}/anat/sub-{s}_T1w.nii", "derivatives/m/sub-{s}/anat/sub-{s}_dseg.nii"),
+    ("sub-{s}/ses-{k}/sub-{s}_ses-{k}_T1w.nii", "derivatives/sub-{s}_ses-{k}_label-x_mask.nii"),
+]
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study[0])
+def test_no_wrong_pair_is_found_where_files_are_missing(study):
+    """Of any subset of a study's files, in one tree or two, pairs are right and few are missed."""
+    rng, found, possible = random.Random(0), 0, 0
+    for trial in range(60):
+        subjects, items = rng.sample(["p1", "p2", "01", "case7"], 3), ["001", "002", "13"]
+        partner = {
+            study[0].format(s=s, k=k): study[1].format(s=s, k=k) for s in subjects for k in items
+        }
+        images, labels = (
+            [as_files(name) for name in sorted(names) if rng.random() < 0.8]
+            for names in (partner.keys(), set(partner.values()))
+        )
+        if trial % 2:
+            images, labels = split_labels([*images, *labels])
+        pairs, _ = pair_names(images, labels, TRAINING)
+        assert all(partner[str(a.path)] == str(b.path) for a, b in pairs)
+        found += len(pairs)
+        kept = {str(files.path) for files in (*images, *labels)}
+        possible += sum({name, other} <= kept for name, other in partner.items())
+    assert found == possible
+
+
+def as_files(name):
+    folder = Path(name).parent.as_posix()
+    return ImageFiles((Path(name),), "" if folder == "." else folder)

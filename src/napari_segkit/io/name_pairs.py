@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -27,6 +27,7 @@ from .name_words import (
 LIST_HINT = "give a CSV list with the columns images and masks"
 Pairs = list[tuple[ImageFiles, ImageFiles]]
 Files = Sequence[ImageFiles]
+Way = Callable[[Files, Files], Pairs]
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,17 @@ def pair_names(first: Files, second: Files, kind: PairKind) -> tuple[Pairs, list
     """Pairs in the order of their names, and the files without a partner.
 
     Each way to pair takes the files that those before it left: equal names, names without words,
-    those of BIDS and nnU-Net, names alone, folders of one mask for each object, subjects' folders.
+    those of BIDS and nnU-Net, names alone. Only where names pair nothing, folders do: those of one
+    mask for each object, and subjects' folders.
     """
     pairs: Pairs = []
-    for find in _ways(first, second, kind):
-        found = find(first, second) if first and second else []
+    by_folders: list[Way] = [partial(_in_subjects, kind=kind)]
+    if kind is TRAINING:
+        by_folders.insert(0, _object_masks)
+    for find in (*_by_names(first, second, kind), *by_folders):
+        if not (first and second) or (pairs and find in by_folders):
+            break
+        found = find(first, second)
         pairs += found
         paired = {path for pair in found for files in pair for path in files.paths}
         first = [f for f in first if f.path not in paired]
@@ -66,18 +73,15 @@ def pair_names(first: Files, second: Files, kind: PairKind) -> tuple[Pairs, list
     return sorted(pairs, key=lambda p: place(p[0])), sorted([*first, *second], key=place)
 
 
-def _ways(first: Files, second: Files, kind: PairKind) -> list[Callable[[Files, Files], Pairs]]:
+def _by_names(first: Files, second: Files, kind: PairKind) -> list[Way]:
     left, right = without(kind.first_words), without(kind.second_words)
     keys = [(place, place), (full_name, right), (left, full_name), (left, right)]
-    ways: list[Callable[[Files, Files], Pairs]] = [partial(_equal, keys=k) for k in keys]
-    everything = first, second
-    ways.append(partial(_bids, everything=everything))
+    ways: list[Way] = [partial(_equal, keys=k) for k in keys]
+    ways.append(partial(_bids, everything=(first, second)))
     ways += [partial(_channels, kind=kind, keys=k) for k in ((full_name, full_name), (left, right))]
     if any(map(subject, first)) != any(map(subject, second)):
         ways.append(partial(_names_alone, words=(kind.first_words, kind.second_words)))
-    if kind is TRAINING:
-        ways.append(partial(_object_masks, everything=everything))
-    return [*ways, partial(_in_subjects, everything=everything, words=kind.second_words)]
+    return ways
 
 
 def _equal(first: Files, second: Files, keys: tuple[Key, Key]) -> Pairs:
@@ -90,19 +94,20 @@ def _equal(first: Files, second: Files, keys: tuple[Key, Key]) -> Pairs:
     return [(left[key][0], right[key][0]) for key in common]
 
 
-def _untouched(files: Files, everything: Files, key: Key) -> dict[Hashable, list[ImageFiles]]:
-    """Files of each key of which none has a partner so far."""
-    total = by_key(everything, key)
-    return {k: group for k, group in by_key(files, key).items() if len(group) == len(total[k])}
-
-
 def _bids(first: Files, second: Files, everything: tuple[Files, Files]) -> Pairs:
-    """Pairs of the same subject, session and run; ValueError if it has several modalities."""
-    left, right = (
-        [f for group in _untouched(files, every, bids_entities).values() for f in group]
-        for files, every in zip((first, second), everything, strict=True)
-    )
-    return _equal(left, right, (bids_entities, bids_entities))
+    """Pairs of the same subject, session and run; ValueError if it has several modalities.
+
+    Where one of its files has a partner already, the others stay without.
+    """
+    left, right = by_key(first, bids_entities), by_key(second, bids_entities)
+    total = [by_key(files, bids_entities) for files in everything]
+    whole = [
+        key
+        for key in left
+        if key in right and (left[key], right[key]) == (total[0][key], total[1][key])
+    ]
+    files = [f for key in whole for f in left[key]], [f for key in whole for f in right[key]]
+    return _equal(*files, (bids_entities, bids_entities))
 
 
 def _channels(first: Files, second: Files, kind: PairKind, keys: tuple[Key, Key]) -> Pairs:
@@ -125,48 +130,41 @@ def _bare_name(file: ImageFiles, words: Sequence[str]) -> str | None:
     return strip_word(file.stem, words) or None
 
 
-def _object_masks(first: Files, second: Files, everything: tuple[Files, Files]) -> Pairs:
+def _object_masks(first: Files, second: Files) -> Pairs:
     """Images with a folder of one mask for each object: masks/x, or x/images and x/masks."""
-    groups = _untouched(second, everything[1], lambda file: file.folder or None)
-    if all(len(files) == 1 for files in groups.values()):
-        return []
+    groups = by_key(second, lambda file: file.folder or None)
     named = by_key(first, lambda file: (*subject(file), file.stem))
-    alone = _untouched(first, everything[0], _subject)
+    in_images = by_key(first, _subject_of_images)
     pairs = []
     for files in groups.values():
-        folder = files[0].folder
+        folder, key = files[0].folder, subject(files[0])
         is_masks = not strip_word(PurePath(folder).name, LABEL_WORDS)
-        images = named.get(subject(files[0])) or (alone.get(subject(files[0])) if is_masks else [])
+        images = named.get(key) or (in_images.get(key) if is_masks else None)
         if images and len(images) == 1:
             pairs.append((images[0], ImageFiles(tuple(f.path for f in files), folder)))
-    if pairs:
-        note = (
-            f"{pairs[0][1].folder} and other folders hold several masks of one image: each mask is "
-            "taken as one object."
-        )
-        warnings.warn(note, UserWarning, stacklevel=5)
+    if all(len(masks.paths) == 1 for _, masks in pairs):
+        return []
+    note = f"Each mask in {pairs[0][1].folder} and such folders is taken as one object."
+    warnings.warn(note, UserWarning, stacklevel=5)
     return pairs
 
 
-def _in_subjects(
-    first: Files, second: Files, everything: tuple[Files, Files], words: Sequence[str]
-) -> Pairs:
+def _subject_of_images(file: ImageFiles) -> tuple[str, ...] | None:
+    """Subject of an image in a folder such as ``images``."""
+    is_images = not strip_word(PurePath(file.folder).name, IMAGE_WORDS)
+    return _subject(file) if is_images else None
+
+
+def _in_subjects(first: Files, second: Files, kind: PairKind) -> Pairs:
     """Pairs of the only two files in each subject's folder, such as t1 and seg of case1_seg."""
-    left, right = (
-        _untouched(files, every, _subject)
-        for files, every in zip((first, second), everything, strict=True)
-    )
+    left, right = by_key(first, _subject), by_key(second, _subject)
     common = [key for key in left if len(right.get(key, ())) == 1]
-    same_names = len(common) > 1 and len({own_name(right[key][0]) for key in common}) == 1
-    pairs = [
-        (left[key], right[key][0])
-        for key in common
-        if same_names or not strip_word(own_name(right[key][0]), words)
-    ]
-    for images, labels in pairs:
-        if len(images) > 1:
-            raise _unclear([*images, labels])
-    return [(images[0], labels) for images, labels in pairs]
+    if len(common) < 2 or len({own_name(right[key][0]) for key in common}) > 1:
+        common = [k for k in common if not strip_word(own_name(right[k][0]), kind.second_words)]
+    for key in common:
+        if len(left[key]) > 1:
+            raise _unclear([*left[key], *right[key]])
+    return [(left[key][0], right[key][0]) for key in common]
 
 
 def _subject(file: ImageFiles) -> tuple[str, ...] | None:
