@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_segkit.config import RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.versions import versions
@@ -95,6 +93,8 @@ def _smooth_file(
     image_file: "ImageFiles",
     target: Path,
 ) -> None:
+    import numpy as np
+
     from napari_segkit.images.classes import ClassProbabilities
     from napari_segkit.io.channel_files import read_image_files
     from napari_segkit.io.files import check_output_file
