@@ -14,10 +14,10 @@ from .images.classes import LabelClass, values_of
 from .images.intensity import Statistics, dtype_statistics, identity_statistics, measure_statistics
 from .images.orientation import reorient_spacing
 from .images.resample import resample
+from .images.units import UNKNOWN_SPACING
 from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, stride
 
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
-UNKNOWN_SPACING = (1.0, 1.0, 1.0)  # common in MRI, too, but then the orientation is known
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ class TrainedModel:
         return image
 
     def _warn_about_voxel_size(self, image: AxesImage) -> None:
+        # a spacing of 1 is common in MRI, too, but then the orientation is known
         model_known = self.orientation or self.spacing != UNKNOWN_SPACING
         image_known = image.orientation or image.spacing != UNKNOWN_SPACING
         same = np.allclose(self.spacing, image.spacing, rtol=0.1)

@@ -55,11 +55,12 @@ def read_image(
     and uncompressed NIfTI files are read from disk region by region.
     """
     file = Path(path)
-    source, stored_axes, stored_spacing = read_source(file, labels=False)
+    source, stored_axes, stored = read_source(file, labels=False)
     image = as_image(
         source,
         axes or stored_axes,
-        stored_spacing if spacing is None else spacing,
+        stored.spacing if stored and spacing is None else spacing,
+        unit=stored.unit if stored else "",
         labels_shape=labels_shape,
         like=like,
         channels=channels,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from napari_segkit.images.types import AnyArray
+from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
 
 from .filenames import NIFTI, TIFF, ending
 from .replace_file import atomic_write
-from .tiff import UNKNOWN_SPACING, Spacing, write_tiff
+from .tiff import write_tiff
 
 if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
@@ -29,6 +30,11 @@ class FileMetadata:
     spacing: Spacing = UNKNOWN_SPACING
     provenance: Mapping[str, object] = field(default_factory=dict)  # JSON-able
     header: "NiftiHeader | None" = None  # of the NIfTI file that the values were made from
+    unit: str = ""  # of the spacing
+
+    @property
+    def pixel_size(self) -> PixelSize:
+        return PixelSize(self.spacing, self.unit)
 
 
 def require_representable(path: Path, ndim: int, highest: int) -> None:
@@ -45,7 +51,7 @@ def write_array(path: Path, data: AnyArray, metadata: FileMetadata) -> None:
     suffix = ending(path)
     with atomic_write(path) as file:
         if suffix in TIFF:
-            write_tiff(file, data, metadata.axes, metadata.spacing, metadata.provenance)
+            write_tiff(file, data, metadata.axes, metadata.pixel_size, metadata.provenance)
         elif suffix in NIFTI:
             _write_nifti(file, data, metadata, zipped=suffix == ".nii.gz")
         elif suffix == ".npy":
@@ -76,6 +82,7 @@ def _write_nifti(file: BinaryIO, data: AnyArray, metadata: FileMetadata, *, zipp
         kind="probabilities" if data.dtype.kind == "f" else "labels",
         source=source,
         matrix=None if source else np.diag([*(spacing.get(a, 1.0) for a in axes), 1.0]),
+        units=[metadata.unit if a in spacing else "" for a in axes],
         provenance=metadata.provenance,
         zipped=zipped,
     )
