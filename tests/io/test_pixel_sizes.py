@@ -180,3 +180,70 @@ def test_names_of_one_unit():
     names = ["um", UM, "\u03bcm", "micron", "Microns", "micrometer", "micrometres", " um "]
     assert {pixel_size((1, 1, 1), (n,) * 3).unit for n in names} == {"um"}
     assert pixel_size((1, 1, 1), ("Mm",) * 3).unit == ""  # megametres
+
+
+def lsm_info(shape, voxel):
+    """The tag of a file of Zeiss's confocal microscopes."""
+    info = np.zeros(1, tifffile.TIFF.CZ_LSMINFO)
+    info["MagicNumber"], info["StructureSize"] = 67127628, info.dtype.itemsize
+    for axis, length, size in zip("ZYX", shape, voxel, strict=True):
+        info[f"Dimension{axis}"], info[f"VoxelSize{axis}"] = length, size
+    info["DimensionChannels"] = info["DimensionTime"] = 1
+    return (34412, "B", info.nbytes, info.tobytes(), True)
+
+
+def test_a_confocal_stack_has_the_size_of_its_voxels_in_metres(tmp_path):
+    path, info = tmp_path / "a.lsm", lsm_info(STACK.shape, (2e-6, 0.5e-6, 0.25e-6))
+    with tifffile.TiffWriter(path, byteorder="<") as file:
+        for i, page in enumerate(STACK):
+            file.write(page, extratags=[info] * (i == 0), metadata=None, photometric="minisblack")
+            file.write(page[::3, ::3], subfiletype=1, metadata=None, photometric="minisblack")
+    with pytest.warns(UserWarning, match="holds 2 images: number 1"):
+        image = read_image(path)
+    assert (image.axes, image.spacing, image.unit) == ("ZYX", (2, 0.5, 0.25), "um")
+    np.testing.assert_array_equal(image.data, STACK)
+
+
+def test_a_slide_has_micrometres_per_pixel(tmp_path):
+    path, rgb = tmp_path / "a.svs", np.zeros((48, 64, 3), np.uint8)
+    with tifffile.TiffWriter(path) as file:
+        text = "Aperio Image Library v12\r\n64x48 (16x16) JPEG|AppMag = 40|MPP = 0.2525"
+        file.write(rgb, tile=(16, 16), description=text, metadata=None)
+        file.write(rgb[::4, ::4], description="Aperio", metadata=None)
+    with pytest.warns(UserWarning, match="holds 2 images"):
+        assert size_of(path) == ((1, 0.2525, 0.2525), "um")
+
+
+@pytest.mark.parametrize("ending", ["btf", "tf8", "ndpi", "scn", "qptiff", "ptif", "bif"])
+def test_other_endings_of_tiff_with_resolution_tags(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    options = {"resolution": (40000, 40000), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, STACK[0], bigtiff=True, metadata=None, **options)
+    assert size_of(path) == ((1, 0.25, 0.25), "um")
+    assert read_image(path).axes == "YX"
+
+
+def text_tag(number, text):
+    return (number, "s", 0, text, True)
+
+
+def test_electron_microscopes_and_screens(tmp_path):
+    zeiss = "0\r\nAP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 2.5 nm\r\n"
+    fei = "[Scan]\r\nPixelWidth=2.5e-09\r\nPixelHeight=5e-09\r\n"
+    ids = "".join(
+        f'<prop id="spatial-calibration-{key}" type="{kind}" value="{value}"/>'
+        for key, kind, value in (
+            ("state", "bool", "on"),
+            ("x", "float", "0.65"),
+            ("y", "float", "0.65"),
+            ("units", "string", "um"),
+        )
+    )
+    screen = f"<MetaData><PlaneInfo>{ids}</PlaneInfo></MetaData>"
+    for options, expected in (
+        ({"extratags": [text_tag(34118, zeiss)]}, ((1, 2.5, 2.5), "nm")),
+        ({"extratags": [text_tag(34682, fei)]}, ((1, 0.005, 0.0025), "um")),
+        ({"description": screen, "software": "MetaSeries"}, ((1, 0.65, 0.65), "um")),
+    ):
+        tifffile.imwrite(tmp_path / "a.tif", STACK[0], metadata=None, **options)
+        assert size_of(tmp_path / "a.tif") == expected

@@ -7,7 +7,11 @@ from pathlib import Path
 
 AnyPath = str | PathLike[str]
 NIFTI = (".nii", ".nii.gz")
-TIFF = (".tif", ".tiff")
+WRITTEN_TIFF = (".tif", ".tiff")
+TIFF = (
+    *(*WRITTEN_TIFF, ".btf", ".tf2", ".tf8", ".ptif", ".ptiff"),
+    *(".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff", ".bif"),  # of instruments
+)
 
 
 def as_paths(path: AnyPath | Sequence[AnyPath]) -> list[Path]:

@@ -46,14 +46,16 @@ def shown_pixels(series: "TiffPageSeries", path: Path, *, labels: bool) -> tuple
 
 def _decoded(series: "TiffPageSeries") -> AnyArray:
     """Pixels as stored; an error names the codec that is missing."""
+    from tifffile import COMPRESSION
+
     try:
         return np.asarray(series.asarray())
     except (ImportError, ValueError) as error:
         if isinstance(error, ValueError) and "imagecodecs" not in str(error):
             raise
         raise ValueError(
-            f"its compression {series.keyframe.compression.name} needs a codec that is not "
-            "installed: run pip install --upgrade imagecodecs"
+            f"its compression {COMPRESSION(series.keyframe.compression).name} needs a codec that "
+            "is not installed: run pip install --upgrade imagecodecs"
         ) from error
 
 

@@ -1,10 +1,12 @@
-"""Pixel sizes in TIFF files: OME, ImageJ, our own metadata, and resolution tags."""
+"""Pixel sizes in TIFF files: OME, ImageJ, instruments, our own metadata, resolution tags."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.images.axes_image import SPATIAL
 from napari_segkit.images.units import PixelSize, pixel_size
+
+from .tiff_instruments import AxisSizes, instrument_sizes
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
@@ -21,8 +23,6 @@ USUAL_DPI = (
 DPI_TOLERANCE = 0.015  # 72 dpi are also stored as 28 dots per cm
 MAX_UM = 1000.0  # coarser ones are numbers that a program put there for lack of another
 
-AxisSizes = Mapping[str, tuple[float, str]]  # size and unit of the axes where they are known
-
 
 def read_pixel_size(file: "TiffFile", index: int) -> PixelSize | None:
     """Pixel size of one of the images of a file; None where it is unknown."""
@@ -31,8 +31,8 @@ def read_pixel_size(file: "TiffFile", index: int) -> PixelSize | None:
         return _of_axes(_ome_sizes(ome_image(file.ome_metadata, index, series)))
     metadata = file.shaped_metadata or ()
     stored = metadata[index] if index < len(metadata) else {}
-    sizes = _imagej_sizes(file) or _own_sizes(stored) or _resolution_sizes(series.keyframe)
-    return _of_axes(sizes)
+    sizes = _imagej_sizes(file) or _own_sizes(stored) or instrument_sizes(file)
+    return _of_axes(sizes or _resolution_sizes(series.keyframe))
 
 
 def ome_image(xml: str, index: int = 0, series: "TiffPageSeries | None" = None) -> dict[str, Any]:

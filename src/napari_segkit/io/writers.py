@@ -11,14 +11,14 @@ import numpy as np
 from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
 
-from .filenames import NIFTI, TIFF, ending
+from .filenames import NIFTI, WRITTEN_TIFF, ending
 from .replace_file import atomic_write
 from .tiff import write_tiff
 
 if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
 
-PROBABILITIES = (*TIFF, *NIFTI, ".npy")  # endings of files that hold them
+PROBABILITIES = (*WRITTEN_TIFF, *NIFTI, ".npy")  # endings of files that hold them
 LABELS = (*PROBABILITIES, ".png")
 
 
@@ -50,7 +50,7 @@ def write_array(path: Path, data: AnyArray, metadata: FileMetadata) -> None:
     """Write an array atomically, in the format of the file's ending."""
     suffix = ending(path)
     with atomic_write(path) as file:
-        if suffix in TIFF:
+        if suffix in WRITTEN_TIFF:
             write_tiff(file, data, metadata.axes, metadata.pixel_size, metadata.provenance)
         elif suffix in NIFTI:
             _write_nifti(file, data, metadata, zipped=suffix == ".nii.gz")
