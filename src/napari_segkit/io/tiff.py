@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypedDict
+from typing import BinaryIO, TypedDict
 
 from napari_segkit.images.axes_image import AXES, SPATIAL
 from napari_segkit.images.types import AnyArray
@@ -12,14 +12,10 @@ from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, convert
 
 from .tiff_colours import shown_pixels
 from .tiff_pixel_size import ome_image, read_pixel_size
+from .tiff_series import full_image
 from .upright import ORIENTATION, SWAPPED, upright
 
-if TYPE_CHECKING:
-    from tifffile import TiffFile
-
 OME_TYPES = ("uint8", "uint16", "uint32", "float32")
-REDUCED_OR_MASK = 1 | 4  # bits of the tag NewSubfileType
-MAX_NAMED = 5  # other images of a file that a note names
 MAX_CLASSIC_BYTES = 2**32 - 2**25  # pixels that fit a classic TIFF with its metadata
 MAX_RESOLUTION = 2**31  # that the numerator of a tag can hold
 
@@ -40,9 +36,10 @@ def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, PixelS
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        index = _full_image(file, path)
+        index = full_image(file, path)
         series, size = file.series[index], read_pixel_size(file, index)
         data, names = shown_pixels(series, path, labels=labels)
+        data, names = _joined_channels(data, names, path)
         orientation = int(series.keyframe.tags.valueof(ORIENTATION, 1))
     if orientation in SWAPPED and size:
         z, y, x = size.spacing
@@ -90,22 +87,20 @@ def read_provenance(path: Path) -> object:
         return json.loads(text) if isinstance(text, str) and text.startswith("{") else None
 
 
-def _full_image(file: "TiffFile", path: Path) -> int:
-    """Index of the first of the largest images that are no reduced copies or masks of another."""
-    series = file.series
-    full = [i for i, s in enumerate(series) if not s.keyframe.subfiletype & REDUCED_OR_MASK]
-    chosen = max(full or range(len(series)), key=lambda i: series[i].size)
-    others = [f"{s.shape}" for i, s in enumerate(series) if i != chosen]
-    if others:
-        more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
-        warnings.warn(
-            f"{path} holds {len(series)} images: number {chosen + 1}, of shape "
-            f"{series[chosen].shape}, was read, and not those of shape "
-            f"{', '.join(others[:MAX_NAMED])}{more}. Save them in files of their own to use them.",
-            UserWarning,
-            stacklevel=2,
-        )
-    return chosen
+def _joined_channels(data: AnyArray, names: str, path: Path) -> tuple[AnyArray, str]:
+    """Channels that have colours each, as OME allows, as so many more channels."""
+    if not {"C", "S"} <= set(names):
+        return data, names
+    c, s = names.index("C"), names.index("S")
+    rest = [i for i in range(data.ndim) if i not in (c, s)]
+    warnings.warn(
+        f"{path} holds {data.shape[c]} channels of {data.shape[s]} colours each: they are read as "
+        f"{data.shape[c] * data.shape[s]} channels.",
+        UserWarning,
+        stacklevel=2,
+    )
+    channels = data.transpose([c, s, *rest])
+    return channels.reshape(-1, *channels.shape[2:]), "C" + "".join(names[i] for i in rest)
 
 
 def _axes(names: str) -> str | None:
