@@ -22,6 +22,7 @@ from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
 from .filenames import NIFTI, TIFF, AnyPath, ending
+from .geotiff import place_tags
 from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
 from .readers import read_source
@@ -67,7 +68,8 @@ def read_image(
     )
     if axes and ending(file) in NIFTI:
         _require_header_axes(file, axes, as_image(source, stored_axes).axes)
-    return replace(image, name=file.name)
+    place = {"geotiff": tags} if (tags := place_tags(file)) else {}
+    return replace(image, name=file.name, metadata=image.metadata | place)
 
 
 def read_labels(

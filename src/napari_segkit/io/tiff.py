@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypedDict
 
@@ -10,6 +10,7 @@ from napari_segkit.images.axes_image import AXES, SPATIAL
 from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, convert
 
+from .geotiff import Tag
 from .tiff_colours import shown_pixels
 from .tiff_pixel_size import ome_image, read_pixel_size
 from .tiff_series import full_image
@@ -48,7 +49,12 @@ def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, PixelS
 
 
 def write_tiff(
-    file: BinaryIO, data: AnyArray, axes: str, size: PixelSize, provenance: Mapping[str, object]
+    file: BinaryIO,
+    data: AnyArray,
+    axes: str,
+    size: PixelSize,
+    provenance: Mapping[str, object],
+    place: Sequence[Tag] = (),
 ) -> None:
     """Write a compressed OME-TIFF.
 
@@ -72,6 +78,7 @@ def write_tiff(
         metadata=metadata,
         compression="zlib",
         photometric="minisblack",
+        extratags=place,
         **_resolution(size),
     )
 

@@ -9,10 +9,12 @@ if TYPE_CHECKING:
 AxisSizes = Mapping[str, tuple[float, str]]  # size and unit of the axes where they are known
 Stored = Mapping[str, tuple[object, str]]  # before it is checked
 
+LINEAR_METRE = 9001  # of the units of GeoTIFF
+
 
 def instrument_sizes(file: "TiffFile") -> AxisSizes:
     """Sizes in the metadata of a slide scanner or microscope; empty if there are none."""
-    for stored in (_aperio, _zeiss_lsm, _zeiss_sem, _fei, _metaseries):
+    for stored in (_aperio, _zeiss_lsm, _zeiss_sem, _fei, _metaseries, _map):
         if sizes := _valid(stored(file)):
             return sizes
     return {}
@@ -65,6 +67,16 @@ def _metaseries(file: "TiffFile") -> Stored:
         axis: (plane.get(f"spatial-calibration-{axis.lower()}"), unit)
         for axis in "YX"
         if calibrated
+    }
+
+
+def _map(file: "TiffFile") -> Stored:
+    """GeoTIFF whose coordinates are metres."""
+    metadata = file.geotiff_metadata or {}
+    if metadata.get("ProjLinearUnitsGeoKey") != LINEAR_METRE:
+        return {}
+    return {
+        a: (size, "m") for a, size in zip("XY", metadata.get("ModelPixelScale", ()), strict=False)
     }
 
 

@@ -1,6 +1,7 @@
 """Writers of label and probability files, by file ending."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
 
 from .filenames import NIFTI, WRITTEN_TIFF, ending
+from .geotiff import Tag
 from .replace_file import atomic_write
 from .tiff import write_tiff
 
@@ -31,6 +33,7 @@ class FileMetadata:
     provenance: Mapping[str, object] = field(default_factory=dict)  # JSON-able
     header: "NiftiHeader | None" = None  # of the NIfTI file that the values were made from
     unit: str = ""  # of the spacing
+    place: tuple[Tag, ...] = ()  # on the map, see `geotiff`
 
     @property
     def pixel_size(self) -> PixelSize:
@@ -49,9 +52,23 @@ def require_representable(path: Path, ndim: int, highest: int) -> None:
 def write_array(path: Path, data: AnyArray, metadata: FileMetadata) -> None:
     """Write an array atomically, in the format of the file's ending."""
     suffix = ending(path)
+    if metadata.place and suffix not in WRITTEN_TIFF:
+        warnings.warn(
+            f"{path} does not keep the place of the image on the map (GeoTIFF): choose a name "
+            "ending in .tif to keep it.",
+            UserWarning,
+            stacklevel=2,
+        )
     with atomic_write(path) as file:
         if suffix in WRITTEN_TIFF:
-            write_tiff(file, data, metadata.axes, metadata.pixel_size, metadata.provenance)
+            write_tiff(
+                file,
+                data,
+                metadata.axes,
+                metadata.pixel_size,
+                metadata.provenance,
+                metadata.place,
+            )
         elif suffix in NIFTI:
             _write_nifti(file, data, metadata, zipped=suffix == ".nii.gz")
         elif suffix == ".npy":

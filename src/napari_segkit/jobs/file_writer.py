@@ -150,7 +150,12 @@ class FileWriter:
     def _metadata(self, axes: str, record: dict[str, object]) -> FileMetadata:
         image = self.image
         return FileMetadata(
-            axes, image.spacing, record, image.metadata.get("nifti"), unit=image.unit
+            axes,
+            image.spacing,
+            record,
+            image.metadata.get("nifti"),
+            unit=image.unit,
+            place=image.metadata.get("geotiff", ()),
         )
 
     def _write_objects(self, objects: "Objects", record: dict[str, object]) -> list[Path]:
