@@ -9,7 +9,7 @@ import numpy as np
 
 from .orientation import orientation_of, reorient, reorient_spacing
 from .types import AnyArray, ImageSource, LayerLike, LazyArray
-from .units import UNKNOWN_SPACING, PixelSize, Spacing, pixel_size
+from .units import UNKNOWN_SPACING, PixelSize, Spacing, convert, pixel_size
 
 AXES = "TCZYX"
 SPATIAL = "ZYX"
@@ -191,6 +191,14 @@ def guess_axes(
 def without_pixels(image: AxesImage) -> AxesImage:
     """The axes and spacing of an image, with a placeholder for its pixels."""
     return replace(image, data=np.broadcast_to(np.uint8(0), image.shape), metadata={})
+
+
+def in_unit(image: AxesImage, unit: str) -> AxesImage:
+    """An image with its spacing in another unit; as it is if one of them is unknown."""
+    if not image.unit or not unit:
+        return image
+    z, y, x = (convert(size, image.unit, unit) for size in image.spacing)
+    return replace(image, spacing=(z, y, x), unit=unit)
 
 
 def reorient_image(image: AxesImage, target: str) -> AxesImage:
