@@ -147,3 +147,12 @@ def test_channels_of_colours_are_so_many_channels(tmp_path):
         image = read_image(path)
     assert image.axes == "CYX"
     np.testing.assert_array_equal(image.data, np.moveaxis(data, -1, 1).reshape(6, 20, 30))
+
+
+@pytest.mark.parametrize("options", [{"metadata": None}, {"ome": True}, {"imagej": True}])
+def test_a_stack_that_is_cut_off_says_so(tmp_path, options):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK, photometric="minisblack", rowsperstrip=5, **options)
+    path.write_bytes(path.read_bytes()[: 3 * path.stat().st_size // 5])
+    with pytest.warns(UserWarning, match="a.tif seems to be cut off or damaged"):
+        assert read_image(path).shape == (20, 30)

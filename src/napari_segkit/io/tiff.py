@@ -12,6 +12,7 @@ from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, convert
 
 from .geotiff import Tag
 from .tiff_colours import shown_pixels
+from .tiff_damage import noting_damage
 from .tiff_pixel_size import ome_image, read_pixel_size
 from .tiff_series import full_image
 from .upright import ORIENTATION, SWAPPED, upright
@@ -36,7 +37,7 @@ def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, PixelS
     """
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    with noting_damage(path), tifffile.TiffFile(path) as file:
         index = full_image(file, path)
         series, size = file.series[index], read_pixel_size(file, index)
         data, names = shown_pixels(series, path, labels=labels)
