@@ -1,12 +1,9 @@
 """NIfTI files as napari layers: volumes in their place in the world, read and written."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import nibabel
 import numpy as np
-from nibabel import Nifti1Image, Nifti2Image
 
 from napari_segkit.images.axes_image import AXES
 from napari_segkit.images.placement import data_to_world
@@ -15,6 +12,7 @@ from napari_segkit.images.whole_numbers import integers_if_whole
 from napari_segkit.io.filenames import NIFTI, AnyPath, as_paths, ending, stem
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
+from napari_segkit.io.volumes import open_volume
 
 from .header import NibabelHeader, NibabelImage, NiftiHeader, layer_placement, parse_header
 from .writer import LABEL_INTENT, write_nifti
@@ -37,7 +35,7 @@ def read_nifti(path: AnyPath) -> tuple[AnyArray, LayerOptions, str]:
     Uncompressed voxels without a scaling factor stay on disk.
     """
     file = Path(path)
-    image = _open(file)
+    image = open_volume(file)
     source = parse_header(image)
     data, rgb = _voxels(image, source)
     is_labels = int(image.header["intent_code"]) == LABEL_INTENT and not rgb
@@ -50,7 +48,7 @@ def read_nifti(path: AnyPath) -> tuple[AnyArray, LayerOptions, str]:
 
 def read_header(path: AnyPath) -> NiftiHeader:
     """Header of a NIfTI file; the voxels are not read."""
-    return parse_header(_open(Path(path)))
+    return parse_header(open_volume(Path(path)))
 
 
 def write_image_layer(path: str, data: LayerArray, meta: LayerOptions) -> list[str]:
@@ -72,17 +70,10 @@ def _read_layer(file: Path) -> LayerData:
         return read_nifti(file)
 
 
-def _open(file: Path) -> NibabelImage:
-    image = nibabel.load(file, mmap=os.name != "nt")  # Windows cannot replace a mapped file
-    if type(image) not in (Nifti1Image, Nifti2Image):
-        raise ValueError(f"it is a file of {type(image).__name__}, not a NIfTI image")
-    return image
-
-
 def _voxels(image: NibabelImage, source: NiftiHeader) -> tuple[AnyArray, bool]:
     """Voxels in the order of `layer_axes`, and whether they are RGB colours (last axis)."""
     proxy = image.dataobj
-    unscaled = (proxy.slope, proxy.inter) == (1, 0)
+    unscaled = (getattr(proxy, "slope", 1), getattr(proxy, "inter", 0)) == (1, 0)
     dtype = None if unscaled else np.result_type(proxy.dtype, np.float32)
     stored = np.asanyarray(proxy, dtype=dtype)
     stored = stored.reshape([n for i, n in enumerate(stored.shape) if i < 3 or n > 1])
