@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,8 +19,14 @@ from .volumes import SCANNER_CODE, NibabelImage, Voxels, nifti_image
 if TYPE_CHECKING:
     from SimpleITK import ImageFileReader
 
-MODALITY, SERIES, DESCRIPTION = "0008|0060", "0020|000e", "0008|103e"
+SERIES, DESCRIPTION = "0020|000e", "0008|103e"
 POSITION, FRAME_TIME = "0020|0032", "0018|1063"
+STORAGE_CLASS, MAX_START = b"\x02\x00\x02\x00UI", 1024
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+SEGMENTATION = STORAGE + "66.4"
+# Radiotherapy but its dose, presentations, reports, raw and derived data, waveforms, documents
+KINDS = ("481.3", "481.4", "481.5", "481.8", "481.9", "11.", "88.", "66", "9.", "104.", "67")
+NO_IMAGES = tuple(STORAGE + kind for kind in KINDS)
 ANGLE_TOLERANCE = 1e-3  # of direction cosines
 STEP_TOLERANCE = 0.02  # relative, of the distances between slices
 LPS_TO_RAS = (-1, -1, 1)
@@ -55,9 +62,9 @@ def is_dicom_series(folder: Path) -> bool:
     for path in visible_files(folder):
         if path.is_dir() or not is_dicom(path):
             return False
-        header = read_header(path)
+        header = _header_if_readable(path)
         if header is None:
-            continue  # a report or contours, which are named when the series is read
+            continue  # named when the series is read
         series, slices = series | {header.series}, slices + 1
         if not header.is_slice or len(series) > 1:
             return False
@@ -66,7 +73,7 @@ def is_dicom_series(folder: Path) -> bool:
 
 def say_loose_slices(folder: Path, files: Sequence[Path]) -> None:
     """Warn if files that are taken as images of their own are slices of volumes."""
-    headers = [read_header(path) for path in files if path.is_file() and is_dicom(path)]
+    headers = [_header_if_readable(p) for p in files if p.is_file() and is_dicom(p)]
     slices = [header for header in headers if header is not None and header.is_slice]
     if len({header.series for header in slices}) < len(slices):
         warnings.warn(
@@ -96,20 +103,20 @@ def open_series(files: Sequence[Path], folder: Path) -> NibabelImage:
 
 
 def read_header(path: Path) -> DicomHeader | None:
-    """Header of an image; None if the file holds none, or a segmentation."""
+    """Header of an image; None if the file holds a report, contours or the like."""
     return _read_header(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=8192)
 def _read_header(path: Path, _changed: int) -> DicomHeader | None:
+    if any(map(_storage_class(path).startswith, NO_IMAGES)):
+        return None
     try:
         reader = itk_reader(path, "GDCMImageIO")
         dtype = _rescaled_type(reader)
-    except ValueError:
-        return None
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
     series = _text(reader, SERIES)
-    if _text(reader, MODALITY) == "SEG":
-        return None
     return DicomHeader(
         path,
         series,
@@ -121,6 +128,21 @@ def _read_header(path: Path, _changed: int) -> DicomHeader | None:
         reader.GetDirection(),
         dtype,
     )
+
+
+def _header_if_readable(path: Path) -> DicomHeader | None:
+    with suppress(ValueError):  # raised again when its pixels are read
+        return read_header(path)
+    return None
+
+
+def _storage_class(path: Path) -> str:
+    """UID of what kind of object a DICOM file holds, from its first elements."""
+    with path.open("rb") as file:
+        start = file.read(MAX_START)
+    at = start.find(STORAGE_CLASS)
+    length = int.from_bytes(start[at + 6 : at + 8], "little") if at >= 0 else 0
+    return start[at + 8 : at + 8 + length].decode("ascii", errors="replace")
 
 
 def _text(reader: "ImageFileReader", tag: str) -> str:
@@ -135,12 +157,15 @@ def _rescaled_type(reader: "ImageFileReader") -> np.dtype:
 
 
 def _open_file(path: Path) -> NibabelImage:
-    reader = itk_reader(path, "GDCMImageIO")
-    if _text(reader, MODALITY) == "SEG":
+    kind = _storage_class(path)
+    if kind == SEGMENTATION:
         raise ValueError(
             "it is a DICOM segmentation (SEG), which is not read: save it as NIfTI or NRRD, for "
             "example with 3D Slicer"
         )
+    if any(map(kind.startswith, NO_IMAGES)):
+        raise ValueError("it holds no image, but a report, contours or the like")
+    reader = itk_reader(path, "GDCMImageIO")
     voxels = itk_voxels(reader, _rescaled_type(reader))
     if voxels.shape[2:] == (1,):
         voxels = voxels.reshape(voxels.shape[:2])
@@ -222,7 +247,7 @@ def _series_names(slices: Sequence[DicomHeader]) -> str:
 def _series_voxels(slices: Sequence[DicomHeader]) -> Voxels:
     """Voxels X Y Z; each slice has its own rescaling, and so its own type."""
     width, height, _ = slices[0].size
-    dtype = RGB if slices[0].dtype == RGB else np.result_type(*[h.dtype for h in slices])
+    dtype = _common_type([h.dtype for h in slices])
     shape = (width, height, len(slices))
 
     def read() -> AnyArray:
@@ -232,6 +257,13 @@ def _series_voxels(slices: Sequence[DicomHeader]) -> Voxels:
         return volume
 
     return Voxels(shape, dtype, read)
+
+
+def _common_type(dtypes: Sequence[np.dtype]) -> np.dtype:
+    if RGB in dtypes:
+        return RGB
+    fractions = any(dtype.kind == "f" for dtype in dtypes)
+    return np.dtype(np.float32) if fractions else np.result_type(*dtypes)
 
 
 def _slice_pixels(header: DicomHeader) -> AnyArray:

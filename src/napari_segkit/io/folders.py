@@ -54,7 +54,7 @@ def pair_files(images: AnyPath, labels: AnyPath | None = None, kind: PairKind = 
     if labels is not None:
         second = _require_alike(first, labels)
         _require_two(first, second, kind)
-        return _pair_folders(first, second, kind) if is_folder(first) else [(first, second)]
+        return _pair_folders(first, second, kind) if is_folder(second) else [(first, second)]
     if first.suffix.lower() not in LISTS:
         raise ValueError(
             f"No labels were given for {first}: give their file or folder, or a CSV list with the "
@@ -117,9 +117,14 @@ def _require_existing(path: AnyPath) -> Path:
 
 def _require_alike(images: Path, other: AnyPath, content: str = "") -> Path:
     second = _require_existing(other)
-    if is_folder(images) != is_folder(second):
+    if is_folder(images) != is_folder(second) and not _are_slices(images, second):
         raise ValueError(f"{images} and {second}{content} must be two files or two folders.")
     return second
+
+
+def _are_slices(images: Path, labels: Path) -> bool:
+    """Whether the slices of a DICOM series have labels of their own in a folder."""
+    return images.is_dir() and is_dicom(images) and is_folder(labels)
 
 
 def _require_two(first: Path, second: Path, kind: PairKind, where: str = "") -> None:
