@@ -1,5 +1,7 @@
 """DICOM files and series, written by pydicom and SimpleITK."""
 
+from pathlib import Path
+
 import imagecodecs
 import nibabel
 import numpy as np
@@ -11,6 +13,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import (
     BasicTextSRStorage,
     CTImageStorage,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -27,6 +30,19 @@ from napari_segkit.io.nifti.header import layer_placement, world_matrix
 from napari_segkit.jobs.output_files import plan_outputs
 
 SERIES = generate_uid()
+OTHER_WRITERS = (
+    "CT_small.dcm",
+    "MR_small_RLE.dcm",
+    "MR_small_bigendian.dcm",
+    "MR_small_jp2klossless.dcm",
+    "MR_small_implicit.dcm",
+    "examples_rgb_color.dcm",
+    "examples_overlay.dcm",
+    "SC_rgb_rle.dcm",
+    "SC_rgb_small_odd.dcm",
+    "ExplVR_BigEnd.dcm",
+    "rtdose.dcm",
+)
 STRAIGHT, TILTED = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0.96, 0.28)
 
 
@@ -286,6 +302,28 @@ def test_frames_over_time_are_said_to_be_read_as_z(tmp_path):
         image = read_image(tmp_path / "a.dcm")
     assert (image.axes, image.orientation) == ("ZYX", "")
     np.testing.assert_array_equal(image.data, numbers((4, 6, 8)))
+
+
+def test_big_endian_values_of_32_bits_are_refused(tmp_path):
+    path = tmp_path / "a.dcm"
+    data = save(path, numbers(dtype=np.uint32))
+    data.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    data.PixelData = numbers(dtype=">u4").tobytes()
+    pydicom.dcmwrite(path, data, little_endian=False, implicit_vr=False)
+    with pytest.raises(ValueError, match=r"a\.dcm cannot be read: .* 32 bits in big endian"):
+        read_image(path)
+
+
+def test_files_of_many_writers_are_read_as_pydicom_reads_them(capfd):
+    """The files of pydicom's tests, which are in its wheel."""
+    folder = Path(pydicom.__file__).parent / "data" / "test_files"
+    for name in OTHER_WRITERS:
+        data = pydicom.dcmread(folder / name)
+        truth = data.pixel_array * float(data.get("RescaleSlope", 1))
+        truth = truth + float(data.get("RescaleIntercept", 0))
+        np.testing.assert_array_equal(read_image(folder / name).data, truth, name)
+    read_image(folder / "JPGExtended.dcm")  # libjpeg prints that 12 bits are not supported
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_segmentation_object_is_refused_with_what_to_do(tmp_path):

@@ -139,7 +139,8 @@ def test_the_space_of_a_nrrd_file_is_respected(tmp_path, space, orientation, sig
 
 
 @pytest.mark.parametrize(
-    "header", [{}, {"spacings": SIZES}, space_header("3D-right-handed"), space_header("scanner-xyz")]
+    "header",
+    [{}, {"spacings": SIZES}, space_header("3D-right-handed"), space_header("scanner-xyz")],
 )
 def test_without_a_space_of_the_body_only_voxel_sizes_are_known(tmp_path, header):
     nrrd.write(str(tmp_path / "a.nrrd"), numbers((7, 6, 5)), dict(header))

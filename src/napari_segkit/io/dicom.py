@@ -2,55 +2,30 @@
 
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_segkit.images.types import AnyArray
 
-from .itk import RGB, itk_reader, itk_voxels, shown_type, world_affine
+from .dicom_headers import (
+    FRAME_TIME,
+    POSITION,
+    STEP_TOLERANCE,
+    DicomHeader,
+    dicom_reader,
+    dicom_text,
+    header_if_readable,
+    read_header,
+    rescaled_type,
+)
+from .itk import RGB, itk_voxels, world_affine
 from .volume_files import is_dicom, visible_files
 from .volumes import SCANNER_CODE, NibabelImage, Voxels, nifti_image
 
-if TYPE_CHECKING:
-    from SimpleITK import ImageFileReader
-
-SERIES, DESCRIPTION = "0020|000e", "0008|103e"
-POSITION, FRAME_TIME = "0020|0032", "0018|1063"
-STORAGE_CLASS, MAX_START = b"\x02\x00\x02\x00UI", 1024
-STORAGE = "1.2.840.10008.5.1.4.1.1."
-SEGMENTATION = STORAGE + "66.4"
-# Radiotherapy but its dose, presentations, reports, raw and derived data, waveforms, documents
-KINDS = ("481.3", "481.4", "481.5", "481.8", "481.9", "11.", "88.", "66", "9.", "104.", "67")
-NO_IMAGES = tuple(STORAGE + kind for kind in KINDS)
 ANGLE_TOLERANCE = 1e-3  # of direction cosines
-STEP_TOLERANCE = 0.02  # relative, of the distances between slices
 LPS_TO_RAS = (-1, -1, 1)
 MAX_NAMED = 5
-
-
-@dataclass(frozen=True)
-class DicomHeader:
-    """What tells whether a DICOM file is a slice of a series, and where it lies."""
-
-    path: Path
-    series: str  # its UID
-    name: str  # of the series
-    is_slice: bool
-    position: tuple[float, ...]  # of the first pixel, in the world of ITK
-    size: tuple[int, ...]  # X Y Z
-    spacing: tuple[float, ...]
-    direction: tuple[float, ...]
-    dtype: np.dtype
-
-    @property
-    def depth(self) -> float:
-        """Position along the normal of the plane."""
-        return float(np.dot(self.position, np.reshape(self.direction, (3, 3))[:, 2]))
 
 
 def is_dicom_series(folder: Path) -> bool:
@@ -62,7 +37,7 @@ def is_dicom_series(folder: Path) -> bool:
     for path in visible_files(folder):
         if path.is_dir() or not is_dicom(path):
             return False
-        header = _header_if_readable(path)
+        header = header_if_readable(path)
         if header is None:
             continue  # named when the series is read
         series, slices = series | {header.series}, slices + 1
@@ -73,7 +48,7 @@ def is_dicom_series(folder: Path) -> bool:
 
 def say_loose_slices(folder: Path, files: Sequence[Path]) -> None:
     """Warn if files that are taken as images of their own are slices of volumes."""
-    headers = [_header_if_readable(p) for p in files if p.is_file() and is_dicom(p)]
+    headers = [header_if_readable(p) for p in files if p.is_file() and is_dicom(p)]
     slices = [header for header in headers if header is not None and header.is_slice]
     if len({header.series for header in slices}) < len(slices):
         warnings.warn(
@@ -102,81 +77,19 @@ def open_series(files: Sequence[Path], folder: Path) -> NibabelImage:
     return nifti_image(_series_voxels(slices), affine)
 
 
-def read_header(path: Path) -> DicomHeader | None:
-    """Header of an image; None if the file holds a report, contours or the like."""
-    return _read_header(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=8192)
-def _read_header(path: Path, _changed: int) -> DicomHeader | None:
-    if any(map(_storage_class(path).startswith, NO_IMAGES)):
-        return None
-    try:
-        reader = itk_reader(path, "GDCMImageIO")
-        dtype = _rescaled_type(reader)
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from None
-    series = _text(reader, SERIES)
-    return DicomHeader(
-        path,
-        series,
-        _text(reader, DESCRIPTION) or series,
-        bool(_text(reader, POSITION)) and reader.GetSize()[2] == 1,
-        reader.GetOrigin(),
-        reader.GetSize(),
-        reader.GetSpacing(),
-        reader.GetDirection(),
-        dtype,
-    )
-
-
-def _header_if_readable(path: Path) -> DicomHeader | None:
-    with suppress(ValueError):  # raised again when its pixels are read
-        return read_header(path)
-    return None
-
-
-def _storage_class(path: Path) -> str:
-    """UID of what kind of object a DICOM file holds, from its first elements."""
-    with path.open("rb") as file:
-        start = file.read(MAX_START)
-    at = start.find(STORAGE_CLASS)
-    length = int.from_bytes(start[at + 6 : at + 8], "little") if at >= 0 else 0
-    return start[at + 8 : at + 8 + length].decode("ascii", errors="replace")
-
-
-def _text(reader: "ImageFileReader", tag: str) -> str:
-    has_tag = tag in reader.GetMetaDataKeys()
-    return str(reader.GetMetaData(tag)).strip(" \0") if has_tag else ""
-
-
-def _rescaled_type(reader: "ImageFileReader") -> np.dtype:
-    """Type of the rescaled values; 32 bits are enough for the fractions."""
-    dtype = shown_type(reader)
-    return np.dtype(np.float32) if dtype == np.float64 else dtype
-
-
 def _open_file(path: Path) -> NibabelImage:
-    kind = _storage_class(path)
-    if kind == SEGMENTATION:
-        raise ValueError(
-            "it is a DICOM segmentation (SEG), which is not read: save it as NIfTI or NRRD, for "
-            "example with 3D Slicer"
-        )
-    if any(map(kind.startswith, NO_IMAGES)):
-        raise ValueError("it holds no image, but a report, contours or the like")
-    reader = itk_reader(path, "GDCMImageIO")
-    voxels = itk_voxels(reader, _rescaled_type(reader))
+    reader = dicom_reader(path)
+    voxels = itk_voxels(reader, rescaled_type(reader))
     if voxels.shape[2:] == (1,):
         voxels = voxels.reshape(voxels.shape[:2])
-    elif _text(reader, FRAME_TIME):
+    elif dicom_text(reader, FRAME_TIME):
         warnings.warn(
             f"{path} holds {voxels.shape[2]} frames over time: they are read as Z.",
             UserWarning,
             stacklevel=2,
         )
     affine = world_affine(reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())
-    is_placed = bool(_text(reader, POSITION)) or any(reader.GetOrigin())
+    is_placed = bool(dicom_text(reader, POSITION)) or any(reader.GetOrigin())
     return nifti_image(voxels, affine, code=SCANNER_CODE if is_placed else 0)
 
 
@@ -217,8 +130,8 @@ def _require_one_volume(slices: Sequence[DicomHeader]) -> None:
     if np.diff(depths).min() < 1e-3:
         places = len(np.unique(np.round(depths, 3)))
         raise ValueError(
-            f"its DICOM series holds {len(slices)} slices at {places} places, such as several times "
-            "or echoes: save it as NIfTI, for example with dcm2niix"
+            f"its DICOM series holds {len(slices)} slices at {places} places, such as several "
+            "times or echoes: save it as NIfTI, for example with dcm2niix"
         )
 
 
@@ -227,8 +140,8 @@ def _say_gaps(slices: Sequence[DicomHeader], folder: Path) -> None:
     low, high = steps.min(), steps.max()
     if high - low > STEP_TOLERANCE * np.median(steps):
         warnings.warn(
-            f"The slices in {folder} are {low:.4g} to {high:.4g} mm apart, as if some were missing: "
-            f"they are placed evenly, {steps.mean():.4g} mm apart.",
+            f"The slices in {folder} are {low:.4g} to {high:.4g} mm apart, as if some were "
+            f"missing: they are placed evenly, {steps.mean():.4g} mm apart.",
             UserWarning,
             stacklevel=3,
         )
@@ -268,7 +181,7 @@ def _common_type(dtypes: Sequence[np.dtype]) -> np.dtype:
 
 def _slice_pixels(header: DicomHeader) -> AnyArray:
     try:
-        reader = itk_reader(header.path, "GDCMImageIO")
+        reader = dicom_reader(header.path)
         return np.asarray(itk_voxels(reader, header.dtype))[:, :, 0]
     except ValueError as error:
         raise ValueError(f"{header.path.name}: {error}") from None

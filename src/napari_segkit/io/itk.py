@@ -1,9 +1,11 @@
 """Files that SimpleITK reads, as images of NIfTI: NRRD, MetaImage and the frames of DICOM."""
 
+import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +13,6 @@ import numpy as np
 from napari_segkit.images.types import AnyArray
 
 from .filenames import ending
-from .meta_image import require_meta_header, require_meta_voxels
 from .volumes import SCANNER_CODE, NibabelImage, Voxels, nifti_image
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's world to that of NIfTI
 RGB = np.dtype([("R", np.uint8), ("G", np.uint8), ("B", np.uint8)])
+STDERR, ERROR_OUTPUT = 2, Lock()
 LABEL_INTENT = 1002
 NRRD_UNITS = {"mm": "mm", "um": "micron", "µm": "micron", "m": "meter"}
 NRRD_UNITS |= {"millimeter": "mm", "micron": "micron", "micrometer": "micron", "meter": "meter"}
@@ -32,12 +34,7 @@ MAX_HEADER = 2**16  # bytes of a NRRD file that hold the units
 
 def open_itk(path: Path) -> NibabelImage:
     """A NRRD or MetaImage file as a NIfTI image, whose voxels are read later."""
-    is_meta = IMAGE_IO[ending(path)] == "MetaImageIO"
-    if is_meta:
-        require_meta_header(path)
     reader = itk_reader(path, IMAGE_IO[ending(path)])
-    if is_meta:
-        require_meta_voxels(path, reader)
     image = nifti_image(
         itk_voxels(reader, shown_type(reader)),
         world_affine(reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection()),
@@ -60,7 +57,7 @@ def itk_reader(path: Path, image_io: str) -> "ImageFileReader":
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO(image_io)
-    with short_errors():
+    with _quiet():
         reader.ReadImageInformation()
     return reader
 
@@ -105,21 +102,37 @@ def world_affine(spacing: Any, origin: Any, direction: Any) -> AnyArray:
 
 
 @contextmanager
-def short_errors() -> Iterator[None]:
-    """Errors of ITK without the names of its source files."""
+def _quiet() -> Iterator[None]:
+    """Errors of ITK in one line, and nothing of its libraries on the terminal."""
     try:
-        yield
+        with _without_error_output():
+            yield
     except RuntimeError as error:
-        reason = ITK_SOURCE.sub("", str(error)).strip().splitlines()
-        detail = reason[-1] if reason else "unknown error"
-        raise ValueError(f"it is damaged, cut short or of another kind ({detail})") from error
+        lines = ITK_SOURCE.sub("", str(error)).strip().splitlines()
+        reasons = [line.rstrip(".: ") for line in lines if not line.startswith("Reason:")]
+        reason = reasons[-1] if reasons else "no reason is given"
+        raise ValueError(f"it is damaged, cut short or of another kind ({reason})") from error
+
+
+@contextmanager
+def _without_error_output() -> Iterator[None]:
+    """Libraries in C print to file descriptor 2, also about files that they then read rightly."""
+    with ERROR_OUTPUT, ExitStack() as undo:
+        with suppress(OSError):  # a program without a terminal
+            saved = os.dup(STDERR)
+            undo.callback(os.close, saved)
+            undo.callback(os.dup2, saved, STDERR)
+            null = os.open(os.devnull, os.O_WRONLY)
+            undo.callback(os.close, null)
+            os.dup2(null, STDERR)
+        yield
 
 
 def _pixels(reader: "ImageFileReader") -> AnyArray:
     """Values in ITK's order: T Z Y X, components last."""
     import SimpleITK
 
-    with short_errors():
+    with _quiet():
         return np.asarray(SimpleITK.GetArrayFromImage(reader.Execute()))
 
 

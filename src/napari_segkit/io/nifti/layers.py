@@ -1,4 +1,4 @@
-"""NIfTI files as napari layers: volumes in their place in the world, read and written."""
+"""Volumes as napari layers in their place in the world, read, and written as NIfTI files."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,9 +9,10 @@ from napari_segkit.images.axes_image import AXES
 from napari_segkit.images.placement import data_to_world
 from napari_segkit.images.types import AnyArray, LayerArray, LayerData, LayerOptions
 from napari_segkit.images.whole_numbers import integers_if_whole
-from napari_segkit.io.filenames import NIFTI, AnyPath, as_paths, ending, stem
+from napari_segkit.io.filenames import AnyPath, as_paths, ending, stem
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
+from napari_segkit.io.volume_files import is_dicom, is_volume
 from napari_segkit.io.volumes import open_volume
 
 from .header import NibabelHeader, NibabelImage, NiftiHeader, layer_placement, parse_header
@@ -21,33 +22,36 @@ Reader = Callable[[AnyPath | Sequence[AnyPath]], list[LayerData]]
 
 
 def get_reader(path: AnyPath | Sequence[AnyPath]) -> Reader | None:
-    """Reader for napari of NIfTI files; None if one of the paths is no NIfTI file."""
+    """Reader for napari of volumes; None if one of the paths is no such file."""
     files = as_paths(path)
-    return _read_layers if files and all(ending(f) in NIFTI for f in files) else None
+    return _read_layers if files and all(map(is_volume, files)) else None
 
 
 def read_nifti(path: AnyPath) -> tuple[AnyArray, LayerOptions, str]:
-    """Array, layer options and layer type ("labels" or "image") of a .nii or .nii.gz file.
+    """Array, layer options and layer type ("labels" or "image") of a volume of any format.
 
     The array has the axes T C Z Y X that are there. Z, Y and X are the dimensions nearest to these
     world axes, so a sagittal volume is transposed; an oblique or mirrored one gets an `affine`.
     The fourth dimension is T if it has a unit of time and a step, else C; the fifth is C.
-    Uncompressed voxels without a scaling factor stay on disk.
+    Uncompressed voxels of NIfTI without a scaling factor stay on disk.
     """
     file = Path(path)
-    image = open_volume(file)
+    return _layer(open_volume(file), stem(file))
+
+
+def _layer(image: NibabelImage, name: str) -> tuple[AnyArray, LayerOptions, str]:
     source = parse_header(image)
     data, rgb = _voxels(image, source)
     is_labels = int(image.header["intent_code"]) == LABEL_INTENT and not rgb
     meta = layer_placement(source)
-    meta |= {"name": stem(file), "metadata": {"nifti": source}}
+    meta |= {"name": name, "metadata": {"nifti": source}}
     if is_labels:
         return integers_if_whole(data), meta, "labels"
     return data, meta | _display_options(image.header, rgb), "image"
 
 
 def read_header(path: AnyPath) -> NiftiHeader:
-    """Header of a NIfTI file; the voxels are not read."""
+    """Header of a volume; the voxels are not read."""
     return parse_header(open_volume(Path(path)))
 
 
@@ -62,7 +66,18 @@ def write_labels_layer(path: str, data: LayerArray, meta: LayerOptions) -> list[
 
 
 def _read_layers(path: AnyPath | Sequence[AnyPath]) -> list[LayerData]:
-    return [_read_layer(file) for file in as_paths(path)]
+    files = as_paths(path)
+    if len(files) > 1 and all(map(is_dicom, files)):  # opened as a stack
+        return [_read_series(files)]
+    return [_read_layer(file) for file in files]
+
+
+def _read_series(files: Sequence[Path]) -> LayerData:
+    from napari_segkit.io.dicom import open_series
+
+    folder = files[0].parent
+    with explain_read_errors(folder):
+        return _layer(open_series(files, folder), folder.name)
 
 
 def _read_layer(file: Path) -> LayerData:
