@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,14 +68,14 @@ def open_dicom(path: Path) -> NibabelImage:
 
 def open_series(files: Sequence[Path], folder: Path) -> NibabelImage:
     """Slices of one series as a NIfTI image, in the order of their positions."""
-    slices = sorted(_slices(files, folder), key=lambda header: header.depth)
+    slices = sorted(_slices(files), key=lambda header: header.depth)
     _require_one_volume(slices)
-    _say_gaps(slices, folder)
     first, last = slices[0], slices[-1]
     affine = world_affine(first.spacing, first.position, first.direction)
     step = np.subtract(last.position, first.position) / (len(slices) - 1)
     affine[:3, 2] = LPS_TO_RAS * step
-    return nifti_image(_series_voxels(slices), affine)
+    notes = (*_left_out(files, slices, folder), *_gaps(slices, folder))
+    return nifti_image(replace(_series_voxels(slices), notes=notes), affine)
 
 
 def _open_file(path: Path) -> NibabelImage:
@@ -83,32 +84,28 @@ def _open_file(path: Path) -> NibabelImage:
     if voxels.shape[2:] == (1,):
         voxels = voxels.reshape(voxels.shape[:2])
     elif dicom_text(reader, FRAME_TIME):
-        warnings.warn(
-            f"{path} holds {voxels.shape[2]} frames over time: they are read as Z.",
-            UserWarning,
-            stacklevel=2,
-        )
+        note = f"{path} holds {voxels.shape[2]} frames over time: they are read as Z."
+        voxels = replace(voxels, notes=(note,))
     affine = world_affine(reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())
     is_placed = bool(dicom_text(reader, POSITION)) or any(reader.GetOrigin())
     return nifti_image(voxels, affine, code=SCANNER_CODE if is_placed else 0)
 
 
-def _slices(files: Sequence[Path], folder: Path) -> list[DicomHeader]:
-    """Headers of the slices; a warning names the files that are none."""
-    headers = {path.name: read_header(path) for path in files if is_dicom(path)}
-    slices = [header for header in headers.values() if header is not None and header.is_slice]
-    others = [p.name for p in files if p.name not in {header.path.name for header in slices}]
+def _slices(files: Sequence[Path]) -> list[DicomHeader]:
+    headers = [read_header(path) for path in files if is_dicom(path)]
+    slices = [header for header in headers if header is not None and header.is_slice]
     if len(slices) < 2:
         raise ValueError("its DICOM files are not the slices of one volume: give them one by one")
-    if others:
-        more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
-        warnings.warn(
-            f"{folder} holds files that are no slices and were left out: "
-            f"{', '.join(others[:MAX_NAMED])}{more}.",
-            UserWarning,
-            stacklevel=4,
-        )
     return slices
+
+
+def _left_out(files: Sequence[Path], slices: Sequence[DicomHeader], folder: Path) -> list[str]:
+    """A note that names the files that are no slices; none if there are none."""
+    used = {header.path for header in slices}
+    others = [path.name for path in files if path not in used]
+    more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
+    names = ", ".join(others[:MAX_NAMED]) + more
+    return [f"{folder} holds files that are no slices and were left out: {names}."] * bool(others)
 
 
 def _require_one_volume(slices: Sequence[DicomHeader]) -> None:
@@ -135,16 +132,16 @@ def _require_one_volume(slices: Sequence[DicomHeader]) -> None:
         )
 
 
-def _say_gaps(slices: Sequence[DicomHeader], folder: Path) -> None:
+def _gaps(slices: Sequence[DicomHeader], folder: Path) -> list[str]:
+    """A note about distances that differ; none if they are even."""
     steps = np.diff([header.depth for header in slices])
     low, high = steps.min(), steps.max()
-    if high - low > STEP_TOLERANCE * np.median(steps):
-        warnings.warn(
-            f"The slices in {folder} are {low:.4g} to {high:.4g} mm apart, as if some were "
-            f"missing: they are placed evenly, {steps.mean():.4g} mm apart.",
-            UserWarning,
-            stacklevel=3,
-        )
+    if high - low <= STEP_TOLERANCE * np.median(steps):
+        return []
+    return [
+        f"The slices in {folder} are {low:.4g} to {high:.4g} mm apart, as if some were missing: "
+        f"they are placed evenly, {steps.mean():.4g} mm apart."
+    ]
 
 
 def _series_names(slices: Sequence[DicomHeader]) -> str:

@@ -1,8 +1,9 @@
 """Volumes of medical formats, opened as images of NIfTI: affine, units and orientation."""
 
 import os
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +25,23 @@ NIFTI1_MAX_LENGTH = 2**15 - 1
 
 @dataclass(frozen=True)
 class Voxels:
-    """Voxels in the order of a NIfTI file, read when NumPy asks for them."""
+    """Voxels in the order of a NIfTI file, read when NumPy asks for them, with their notes."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
     read: Callable[[], AnyArray]
+    notes: tuple[str, ...] = ()
 
     @property
     def ndim(self) -> int:
         return len(self.shape)
 
     def reshape(self, shape: tuple[int, ...]) -> "Voxels":
-        return Voxels(shape, self.dtype, lambda: self.read().reshape(shape))
+        return replace(self, shape=shape, read=lambda: self.read().reshape(shape))
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
+        for note in self.notes:
+            warnings.warn(note, UserWarning, stacklevel=2)
         return self.read().astype(dtype or self.dtype, copy=False)
 
 
