@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from .csv_lists import ListedFiles, find_file, read_list
-from .filenames import AnyPath
+from .filenames import LISTS, AnyPath
 from .image_files import (
-    LISTS,
     ImageFiles,
     find_images,
     holds_several,
@@ -18,6 +17,7 @@ from .image_files import (
 )
 from .name_pairs import LIST_HINT, TRAINING, PairKind, Pairs, pair_names
 from .name_words import LABEL_WORDS, split_labels
+from .volume_files import is_dicom
 
 OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
 
@@ -42,7 +42,7 @@ def pair_files(images: AnyPath, labels: AnyPath | None = None, kind: PairKind = 
     if labels is not None:
         second = _require_alike(first, labels)
         _require_two(first, second, kind)
-        if not holds_several(first):
+        if not holds_several(second):
             return [(ImageFiles((first,)), ImageFiles((second,)))]
         return _pair_sets(first, second, kind)
     if first.suffix.lower() not in LISTS:
@@ -85,11 +85,16 @@ def describe_pairs(pairs: Pairs) -> str:
 
 def _require_alike(images: Path, other: AnyPath, content: str = "") -> Path:
     second = require_existing(other)
-    if holds_several(images) != holds_several(second):
+    if holds_several(images) != holds_several(second) and not _are_slices(images, second):
         raise ValueError(
             f"{images} and {second}{content} must be two files, or two folders or patterns."
         )
     return second
+
+
+def _are_slices(images: Path, labels: Path) -> bool:
+    """Whether the slices of a DICOM series have labels of their own in a folder."""
+    return images.is_dir() and is_dicom(images) and holds_several(labels)
 
 
 def _require_two(first: Path, second: Path, kind: PairKind, where: str = "") -> None:
@@ -120,7 +125,7 @@ def _is_same(first: Path, second: Path) -> bool:
 
 def _pair_sets(first: Path, second: Path, kind: PairKind) -> Pairs:
     """Pairs of two folders or patterns; labels among the images are no images."""
-    left, right = find_images(first), find_images(second)
+    left, right = find_images(first, slices=True), find_images(second)
     if not kind.may_be_same:
         others = {f.path.resolve() for f in right}
         left = [f for f in left if f.path.resolve() not in others] or left

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob
+from itertools import chain
 from pathlib import Path
 from unicodedata import normalize
 
-from .filenames import CHANNEL, AnyPath, stem
+from .filenames import CHANNEL, TABLES, AnyPath, stem
 from .readers import can_read
+from .volume_files import LEFT_BY_SYSTEMS, is_dicom, visible_files, without_data_of_headers
 
-LISTS = (".csv", ".tsv")
-TABLES = (*LISTS, ".json", ".txt", ".md", ".xml", ".yaml", ".yml")
 NOT_ENTERED = ("probabilities", "__MACOSX")  # results of segkit predict; of macOS's ZIP files
 
 
@@ -39,16 +39,20 @@ class ImageFiles:
         return name if len(self.paths) == 1 else f"{name} and {len(self.paths) - 1} more"
 
 
-def find_images(given: AnyPath, *, without: Path | None = None) -> list[ImageFiles]:
+def find_images(
+    given: AnyPath, *, without: Path | None = None, slices: bool = False
+) -> list[ImageFiles]:
     """The image of a file; or the images in a folder and its sub-folders, or of a pattern.
 
-    Hidden files, tables, and the folder `without`, into which results are written, are left out.
+    Hidden files, tables, and the folder `without`, into which results are written, are left out. A
+    folder of one DICOM series is one image, or with `slices` its files.
     """
     path = require_existing(given)
-    if not holds_several(path):
+    if not (holds_several(path) or (slices and path.is_dir())):
         return [ImageFiles((path,))]
     root = path if path.is_dir() else _fixed_part(path)
-    files = [p for p in _files(path) if without is None or not _is_result(p, without, root)]
+    listed = list(_tree(path)) if path.is_dir() else _matching_images(path)
+    files = [p for p in listed if without is None or not _is_result(p, without, root)]
     found = [ImageFiles((p,), _below(p, root)) for p in files]
     if not found:
         kind = "folder" if path.is_dir() else "pattern"
@@ -97,30 +101,27 @@ def _fixed_part(pattern: Path) -> Path:
     return next(p for p in pattern.parents if not _is_pattern(p))
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return list(_tree(path))
-    trees = [_tree(p) if is_folder(p) else _readable(p) for p in _matches(path)]
-    return list(dict.fromkeys(p for tree in trees for p in tree))
-
-
 def _tree(folder: Path) -> Iterator[Path]:
     """Image files in a folder, sorted, then those in its sub-folders."""
-    visible = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
-    folders = []
-    for path in visible:
-        if is_folder(path):
-            folders.append(path)
-        else:
-            yield from _readable(path)
-    for path in folders:
+    visible = visible_files(folder)
+    images = without_data_of_headers([p for p in visible if can_read(p)])
+    if any(map(is_dicom, images)):
+        from .dicom import say_loose_slices
+
+        say_loose_slices(folder, images)
+    yield from images
+    for path in filter(is_folder, visible):
         is_loop = path.is_symlink() and folder.resolve().is_relative_to(path.resolve())
         if path.name not in NOT_ENTERED and not is_loop:
             yield from _tree(path)
 
 
-def _readable(path: Path) -> list[Path]:
-    return [path] if path.suffix.lower() not in TABLES and can_read(path) else []
+def _matching_images(pattern: Path) -> list[Path]:
+    """Images that match a pattern, and those in folders that do."""
+    matches = [p for p in _matches(pattern) if p.name.lower() not in LEFT_BY_SYSTEMS]
+    files = [p for p in matches if p.suffix.lower() not in TABLES and can_read(p)]
+    trees = [_tree(p) for p in matches if is_folder(p)]
+    return list(dict.fromkeys(chain(without_data_of_headers(files), *trees)))
 
 
 def _below(path: Path, root: Path) -> str:

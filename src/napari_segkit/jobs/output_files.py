@@ -9,6 +9,7 @@ from pathlib import Path
 from napari_segkit.io.filenames import NIFTI, ending, stem
 from napari_segkit.io.files import check_output_file, check_output_path
 from napari_segkit.io.image_files import ImageFiles, holds_several
+from napari_segkit.io.volume_files import is_volume
 
 AnyPath = str | PathLike[str]
 
@@ -22,7 +23,7 @@ def plan_outputs(
     """Pair each image with its label file; `given` is where the images were found.
 
     `output` is a file or a folder; in a folder, which may be new, labels get the sub-folder and
-    name of the image with `suffix`, by default "nii.gz" for NIfTI images and "tif" for others.
+    name of the image with `suffix`, by default "nii.gz" for medical volumes and "tif" for others.
     """
     folder, several = Path(output), len(given) > 1 or any(map(holds_several, given))
     if any(Path(g).is_dir() and Path(g).resolve() == folder.resolve() for g in given):
@@ -67,5 +68,5 @@ def check_probabilities_file(target: Path, *, overwrite: bool = False) -> Path:
 
 
 def _label_name(image: ImageFiles, suffix: str | None) -> str:
-    default = "nii.gz" if ending(image.path) in NIFTI else "tif"
+    default = "nii.gz" if is_volume(image.path) else "tif"
     return f"{image.stem}.{suffix or default}"
