@@ -134,9 +134,9 @@ def _require_one_channel(image: AxesImage, first: AxesImage, name: str) -> None:
 def _require_one_place(image: AxesImage, first: AxesImage) -> None:
     from .nifti.header import world_matrix
 
-    matrices = [world_matrix(i.metadata["nifti"]) for i in (image, first)]
-    origins = [tuple(np.round(matrix[:-1, -1], 3).tolist()) for matrix in matrices]
-    if not np.allclose(*matrices, rtol=1e-3, atol=1e-2):
+    moved, fixed = (world_matrix(i.metadata["nifti"]) for i in (image, first))
+    origins = [tuple(np.round(matrix[:-1, -1], 3).tolist()) for matrix in (moved, fixed)]
+    if not np.allclose(moved, fixed, rtol=1e-3, atol=1e-2):
         raise ValueError(
             f"{image.name} lies elsewhere than {first.name} (origins {origins[0]} and "
             f"{origins[1]}), but both must be channels of one image: bring them to one grid."
