@@ -39,7 +39,7 @@ def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, PixelS
 
     with noting_damage(path), tifffile.TiffFile(path) as file:
         index = full_image(file, path)
-        series, size = file.series[index], read_pixel_size(file, index)
+        series, size = file.series[index], read_pixel_size(file, index, path)
         data, names = shown_pixels(series, path, labels=labels)
         data, names = _joined_channels(data, names, path)
         orientation = int(series.keyframe.tags.valueof(ORIENTATION, 1))
