@@ -55,9 +55,14 @@ def ome_image(xml: str, index: int = 0, series: "TiffPageSeries | None" = None) 
 
     Images of which no pixels are in the file are described, too.
     """
+    from xml.etree.ElementTree import ParseError
+
     from tifffile import xml2dict
 
-    found = xml2dict(xml)["OME"].get("Image", {})
+    try:
+        found = xml2dict(xml)["OME"].get("Image", {})
+    except (ParseError, KeyError):
+        return {}
     images = list(found) if isinstance(found, list | tuple) else [found]
 
     def likeness(place: int) -> tuple[bool, bool, bool]:
