@@ -11,15 +11,16 @@ import numpy as np
 from napari_segkit.images.types import ImageSource, LayerArray, LayerData, LayerOptions
 from napari_segkit.images.units import PixelSize
 
-from .filenames import NIFTI, TIFF, ending
+from .filenames import TIFF, VOLUMES, ending
 from .pictures import PICTURES, read_picture
 from .read_errors import explain_read_errors
 from .tiff import read_tiff
+from .volume_files import is_dicom, is_volume
 
 if TYPE_CHECKING:
     from npe2 import PluginManager
 
-KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
+KNOWN_ENDINGS = (*TIFF, *PICTURES, *VOLUMES, ".npy")
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
 T = TypeVar("T")
@@ -51,20 +52,27 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
             return read_tiff(path, labels=labels)
         if suffix in PICTURES:
             return *read_picture(path, labels=labels), None
-        if suffix in NIFTI:
-            return _read_nifti(path)
+        if is_volume(path):
+            return _read_volume(path)
         if suffix == ".npy":
             return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
         return _read_with_plugins(path, labels=labels)
 
 
 def can_read(path: Path) -> bool:
-    """Whether this package or a reader plugin of napari reads a file, or a folder like *.zarr."""
+    """Whether a file is read by this package or a plugin of napari, or a folder as one image.
+
+    Such a folder is a DICOM series, or one that a plugin reads, like *.zarr.
+    """
     known = ending(path) in KNOWN_ENDINGS
+    if path.is_dir() and is_dicom(path):
+        from .dicom import is_dicom_series
+
+        return is_dicom_series(path)
     if path.is_dir():
         matches = (fnmatch(path.name.lower(), pattern) for pattern in _folder_patterns())
         return bool(path.suffix) and not known and any(matches)
-    if known:
+    if known or is_dicom(path):
         return path.is_file()
     readers = _plugin_manager().iter_compatible_readers(str(path))
     return any(reader.plugin_name != PLUGIN_NAME for reader in readers)
@@ -80,7 +88,7 @@ def _folder_patterns() -> Iterator[str]:
                     yield pattern if manifest.name != "napari" else "*.zarr"
 
 
-def _read_nifti(path: Path) -> FileContent:
+def _read_volume(path: Path) -> FileContent:
     from .nifti.layers import read_nifti
 
     data, meta, _ = read_nifti(path)
