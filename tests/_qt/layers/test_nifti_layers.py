@@ -42,14 +42,18 @@ def path(request, tmp_path):
 
 
 def world_of(layer, image):
-    """World positions of some voxels in the file and in the layer, and whether their values agree."""
+    """Positions of some voxels in the file and in the layer, and whether their values agree."""
     extent = np.array(image.shape)
     for voxel in (0 * extent, extent // 2, extent - 1):
         world = nib.affines.apply_affine(image.affine, voxel[:3])[::-1]
         time = layer.scale[0] * voxel[3:]
         matrix = world_matrix(layer)
         place = np.rint(np.linalg.solve(matrix, (*time, *world, 1))[:-1]).astype(int)
-        yield world, (matrix @ (*place, 1))[-4:-1], image.dataobj[tuple(voxel)] == layer.data[tuple(place)]
+        yield (
+            world,
+            (matrix @ (*place, 1))[-4:-1],
+            image.dataobj[tuple(voxel)] == layer.data[tuple(place)],
+        )
 
 
 def test_a_file_opens_with_its_affine_and_can_be_viewed(make_napari_viewer, path):

@@ -103,6 +103,20 @@ def test_letters_follow_the_camera_and_the_visible_volumes(viewer):
     assert letters(viewer) == ""
 
 
+def test_rolling_shows_all_planes_with_the_head_up(make_napari_viewer, scan):
+    viewer = make_napari_viewer()
+    viewer.open(scan, plugin=PLUGIN)
+    seen = []
+    for _ in range(6):
+        viewer.dims.roll()
+        seen.append(letters(viewer))
+    assert seen == ["SIPA", "SILR", "APLR"] * 2
+    viewer.dims.roll()
+    viewer.dims.roll()
+    viewer.dims.transpose()
+    assert letters(viewer) == "RLIS"
+
+
 def test_a_viewer_without_volumes_stays_as_it_is(make_napari_viewer):
     viewer = make_napari_viewer()
     before = dict(viewer.canvas.overlays), tuple(viewer.scene.camera.orientation)
@@ -170,11 +184,16 @@ def test_an_unrelated_layer_gets_no_header(viewer):
 def test_in_the_world_painting_is_off_and_the_place_stays(viewer, notifications):
     image = viewer.layers["mri"]
     layer = new_labels(viewer, image)
+    corners = [(0, 5, 0, 0), (0, 5, 0, 9), (0, 5, 9, 9), (0, 5, 9, 0)]
+    regions = viewer.add_shapes([corners], shape_type="polygon")
+    drawn = world_matrix(regions)
     before, shown = world_matrix(layer), layer.affine.affine_matrix.copy()
     volume_view.show_in_world(viewer)
     assert any("napari cannot edit through a rotation" in m for m in notifications())
     assert "painting on oblique volumes is off" in note(viewer)
     np.testing.assert_allclose(layer.data_to_world((1, 2, 3, 4)), (before @ (1, 2, 3, 4, 1))[:-1])
+    np.testing.assert_allclose(world_matrix(regions), drawn, atol=1e-9)
+    assert not np.allclose(regions.affine.affine_matrix, np.eye(5))
     layer.data = layer.data.copy()  # napari makes a layer with new pixels editable
     assert not layer.editable
     layer.mode = "paint"

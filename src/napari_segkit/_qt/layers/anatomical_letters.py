@@ -1,4 +1,4 @@
-"""Anatomical letters at the edges of the canvas (R L A P S I), and the head up."""
+"""Anatomical letters at the edges of the canvas: R L A P S I."""
 
 from collections.abc import Mapping
 from weakref import ref
@@ -18,7 +18,6 @@ SIDES = {
 }
 NOTE = "note"
 POSITIONS = SIDES | {NOTE: "bottom_left"}
-HEAD_UP = ("towards", "up", "right")  # not mirrored: the right of the body is on the right
 LETTER_SIZE, NOTE_SIZE = 14, 9
 
 
@@ -56,11 +55,6 @@ class AnatomicalLetters:
         overlays[key].text, overlays[key].visible = text, bool(text)
 
 
-def turn_head_up(viewer: ViewerModel) -> None:
-    """Let the world's Y and Z grow upwards on the canvas."""
-    viewer.scene.camera.orientation = HEAD_UP
-
-
 def edge_letters(viewer: ViewerModel, axes: Mapping[int, str]) -> dict[str, str]:
     """The letter at each side of the canvas; "" along an axis that is not anatomical."""
     up, right = _canvas_axes(viewer)
@@ -73,8 +67,8 @@ def _canvas_axes(viewer: ViewerModel) -> tuple[AnyArray, AnyArray]:
     camera = viewer.scene.camera
     if viewer.dims.ndisplay == 2:
         vertical, horizontal = map(str, camera.orientation2d)
-        up, right = (1 if vertical == "up" else -1), (1 if horizontal == "right" else -1)
-        return np.array([up, 0]), np.array([0, right])
+        upwards, rightwards = vertical == "up", horizontal == "right"
+        return np.array([1 if upwards else -1, 0]), np.array([0, 1 if rightwards else -1])
     up = np.asarray(camera.up_direction)
     mirrored = str(camera.handedness) == "left"
     right = np.cross(camera.view_direction, up)

@@ -119,9 +119,7 @@ def fill_slices(layer: Labels, region: Region, axis: int, unlabelled: int) -> Fi
     return Filling(layer, part, filled[bounds(changed)], unlabelled, text)
 
 
-def describe(
-    labels: types.Labels, filled: types.Labels, changed: types.AnyArray, axis: int
-) -> str:
+def describe(labels: types.Labels, filled: types.Labels, changed: types.AnyArray, axis: int) -> str:
     """How many slices were filled, between how many painted ones, with which classes."""
     if not changed.any():
         return NOTHING
