@@ -22,7 +22,7 @@ def options_to_world(options: LayerOptions, ndim: int) -> AnyArray:
     """`world_matrix` of a layer with these options."""
     shown = data_to_world(options, ndim)
     header = options.get("metadata", {}).get("nifti")
-    if header is None:
+    if not hasattr(header, "shown_to_world"):  # none, or another plugin's
         return shown
     tilt: AnyArray = header.shown_to_world(options.get("axis_labels") or (), ndim)
     return tilt @ shown

@@ -141,41 +141,42 @@ def test_a_chosen_orientation_stays(viewer, scan):
 def by_button(viewer, image):
     viewer.layers.selection.active = image
     viewer._new_labels()  # as the button does
-    return viewer.layers[-1]
+    return viewer.layers.selection.active
 
 
 def by_conversion(viewer, image):
     viewer.layers.selection = {image}
     _convert_to_labels(viewer.layers)
-    return viewer.layers[-1]
+    return viewer.layers[image.name]
 
 
 def by_duplication(viewer, image):
     viewer.layers.selection = {new_labels(viewer, image)}
     _duplicate_layer(viewer.layers)
-    return viewer.layers[-1]
+    return viewer.layers[-1]  # beside the one it is a copy of
 
 
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing", "ignore:projection mode")
 def test_labels_are_saved_on_the_grid_of_their_image(make_napari_viewer, scan, tmp_path):
     viewer = make_napari_viewer()
-    original = nib.load(scan)
-    for show in (volume_view.show_along_grid, volume_view.show_in_world):
-        show(viewer)
-        for make in (new_labels, by_button, by_conversion, by_duplication):
-            viewer.layers.clear()
-            layer = make(viewer, viewer.open(scan, plugin=PLUGIN)[0])
-            layer.data[1, 2, 3] = 9
-            layer.save(str(tmp_path / "labels.nii.gz"))
-            labels = nib.load(tmp_path / "labels.nii.gz")
-            np.testing.assert_array_equal(labels.affine, original.affine)
-            for name in ("sform_code", "qform_code", "pixdim", "xyzt_units", "dim", "quatern_b"):
-                np.testing.assert_array_equal(labels.header[name], original.header[name], name)
-            assert labels.dataobj[3, 2, 1] == 9
-            assert layer.editable is (show is volume_view.show_along_grid)
+    (image,) = viewer.open(scan, plugin=PLUGIN)
+    original, path = nib.load(scan), tmp_path / "labels.nii.gz"
+    layers = [make(viewer, image) for make in (new_labels, by_button, by_duplication)]
+    volume_view.show_in_world(viewer)
+    layers += [make(viewer, image) for make in (by_button, by_conversion)]
+    for layer in layers:
+        assert not layer.editable
+        layer.data[1, 2, 3] = 9
+        layer.save(str(path))
+        labels = nib.load(path)
+        np.testing.assert_array_equal(labels.affine, original.affine)
+        for name in ("sform_code", "qform_code", "pixdim", "xyzt_units", "dim", "quatern_b"):
+            np.testing.assert_array_equal(labels.header[name], original.header[name], name)
+        assert labels.dataobj[3, 2, 1] == 9
 
 
 def test_an_unrelated_layer_gets_no_header(viewer):
+    viewer.add_image(np.zeros((3, 4)), metadata={"nifti": {"of": "another plugin"}})
     viewer.add_labels(np.zeros((2, 24, 96, 128), np.uint8))
     assert "nifti" not in viewer.layers[-1].metadata
 

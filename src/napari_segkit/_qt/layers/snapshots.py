@@ -88,14 +88,13 @@ def placement(layer: Layer | Snapshot, keep: Sequence[int] | None = None) -> Pla
 
 def header_of(layer: Layer | Snapshot) -> NiftiHeader | None:
     """The NIfTI header that a layer keeps, if it has one."""
-    header: NiftiHeader | None = layer.metadata.get("nifti")
-    return header
+    header = layer.metadata.get("nifti")
+    return header if isinstance(header, NiftiHeader) else None  # other plugins use this key, too
 
 
 def header_metadata(layer: Layer | Snapshot) -> dict[str, Any]:
     """Metadata of a new layer in the place of another one, so that it is saved there."""
-    header = header_of(layer)
-    return {} if header is None else {"nifti": header}
+    return {"nifti": layer.metadata["nifti"]} if "nifti" in layer.metadata else {}
 
 
 def without_channels(layer: Layer | Snapshot, axes: str) -> list[int]:
