@@ -20,7 +20,8 @@ from napari_segkit import (
     refine,
 )
 from napari_segkit.io.files import read_labels, write_labels
-from napari_segkit.io.probability_maps import read_classes, read_probability_file
+from napari_segkit.io.label_classes import read_classes
+from napari_segkit.io.probability_maps import read_probability_file
 from napari_segkit.io.writers import FileMetadata
 from napari_segkit.refinement.soft_labels import soft_labels
 

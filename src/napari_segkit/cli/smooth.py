@@ -81,7 +81,8 @@ def _smooth_file(
 ) -> None:
     from napari_segkit.images.classes import ClassProbabilities
     from napari_segkit.io.files import check_output_file, read_image
-    from napari_segkit.io.probability_maps import read_classes, read_probability_file
+    from napari_segkit.io.label_classes import read_classes
+    from napari_segkit.io.probability_maps import read_probability_file
     from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
     from napari_segkit.jobs.refine import RefineRequest, RefineSource, refine_job
 

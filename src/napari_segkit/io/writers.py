@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.types import AnyArray
 
+from .class_record import record_with_classes
 from .filenames import NIFTI, TIFF, ending
 from .replace_file import atomic_write
 from .tiff import UNKNOWN_SPACING, Spacing, write_tiff
@@ -29,6 +31,12 @@ class FileMetadata:
     spacing: Spacing = UNKNOWN_SPACING
     provenance: Mapping[str, object] = field(default_factory=dict)  # JSON-able
     header: "NiftiHeader | None" = None  # of the NIfTI file that the values were made from
+    classes: tuple[LabelClass, ...] = ()  # of the values, or of probabilities in their order
+
+    @property
+    def record(self) -> dict[str, object]:
+        """What is stored as JSON."""
+        return record_with_classes(self.provenance, self.classes)
 
 
 def require_representable(path: Path, ndim: int, highest: int) -> None:
@@ -45,7 +53,7 @@ def write_array(path: Path, data: AnyArray, metadata: FileMetadata) -> None:
     suffix = ending(path)
     with atomic_write(path) as file:
         if suffix in TIFF:
-            write_tiff(file, data, metadata.axes, metadata.spacing, metadata.provenance)
+            write_tiff(file, data, metadata.axes, metadata.spacing, metadata.record)
         elif suffix in NIFTI:
             _write_nifti(file, data, metadata, zipped=suffix == ".nii.gz")
         elif suffix == ".npy":
@@ -59,7 +67,7 @@ def _write_png(file: BinaryIO, data: AnyArray, metadata: FileMetadata) -> None:
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
-    text.add_text("provenance", json.dumps(metadata.provenance))
+    text.add_text("provenance", json.dumps(metadata.record))
     small = data.astype(np.uint16) if data.itemsize > 2 else data
     Image.fromarray(small).save(file, format="PNG", pnginfo=text)
 
@@ -76,6 +84,6 @@ def _write_nifti(file: BinaryIO, data: AnyArray, metadata: FileMetadata, *, zipp
         kind="probabilities" if data.dtype.kind == "f" else "labels",
         source=source,
         matrix=None if source else np.diag([*(spacing.get(a, 1.0) for a in axes), 1.0]),
-        provenance=metadata.provenance,
+        provenance=metadata.record,
         zipped=zipped,
     )

@@ -130,25 +130,35 @@ class FileWriter:
         provenance = result.provenance if self.provenance is None else self.provenance
         record = {**provenance, **self.details}
         if result.objects is None:
-            self._write_labels(self.target, result.labels, record)
+            self._write_labels(self.target, result.labels, record, result.classes)
             files = [self.target]
         else:
             record |= self.output.object_provenance(result.objects)
             files = self._write_objects(result.objects, record)
         if result.probabilities is not None:
             files.append(probabilities_file(self.target))
-            metadata = self._metadata(f"C{self.image.label_axes}", record)
+            metadata = self._metadata(f"C{self.image.label_axes}", record, result.classes)
             write_probabilities(
                 files[-1], result.probabilities, metadata, overwrite=self.output.overwrite
             )
         return tuple(files)
 
-    def _write_labels(self, file: Path, labels: AnyArray, record: dict[str, object]) -> None:
-        metadata = self._metadata(self.image.label_axes, record)
+    def _write_labels(
+        self,
+        file: Path,
+        labels: AnyArray,
+        record: dict[str, object],
+        classes: tuple[LabelClass, ...] = (),
+    ) -> None:
+        """Write labels, with the classes of their values unless these are ids."""
+        metadata = self._metadata(self.image.label_axes, record, classes)
         write_labels(file, labels, metadata, overwrite=self.output.overwrite)
 
-    def _metadata(self, axes: str, record: dict[str, object]) -> FileMetadata:
-        return FileMetadata(axes, self.image.spacing, record, self.image.metadata.get("nifti"))
+    def _metadata(
+        self, axes: str, record: dict[str, object], classes: tuple[LabelClass, ...]
+    ) -> FileMetadata:
+        header = self.image.metadata.get("nifti")
+        return FileMetadata(axes, self.image.spacing, record, header, classes)
 
     def _write_objects(self, objects: "Objects", record: dict[str, object]) -> list[Path]:
         """Write objects with their table, or masks of classes; gives the files."""

@@ -1,14 +1,18 @@
 """Read image and label files for training."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_segkit.images.axes_image import AxesImage, full_resolution
-from napari_segkit.images.colour_masks import ColourLabels, ColourTable
+from napari_segkit.images.class_labels import with_classes
+from napari_segkit.images.classes import naming_conflict
+from napari_segkit.images.colour_masks import ColourTable
 from napari_segkit.images.types import ImageSource, LazyArray
 from napari_segkit.io.files import file_orientation, read_image, read_labels, shared_colours
 from napari_segkit.io.folders import TrainingFiles
+from napari_segkit.io.label_classes import read_classes
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,15 @@ def read_training_files(
 def _read_masks(
     masks: Sequence[Path | None], files: Sequence[TrainingFiles]
 ) -> list[ImageSource | None]:
-    """Label values, whose colours are the same classes in all files."""
-    table = shared_colours([mask for mask in masks if mask is not None])
-    arrays = [_read_like(m, f.image, table) for m, f in zip(masks, files, strict=True)]
-    return [a if a is None or not table else ColourLabels(a, table.classes) for a in arrays]
+    """Label values with the classes that files name, whose colours are the same in all files."""
+    given = [mask for mask in masks if mask is not None]
+    table = shared_colours(given)
+    classes = {mask: table.classes or read_classes(mask) for mask in given}
+    if conflict := naming_conflict((mask.name, named) for mask, named in classes.items()):
+        warnings.warn(conflict, UserWarning, stacklevel=3)
+    pairs = zip(masks, files, strict=True)
+    arrays = ((m, _read_like(m, f.image, table)) for m, f in pairs)
+    return [a if m is None or a is None else with_classes(a, classes[m]) for m, a in arrays]
 
 
 def _read_like(
