@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig, cli
 from napari_segkit.images.classes import LabelClass, default_color
-from napari_segkit.io.files import write_labels
+from napari_segkit.io.files import read_labels, write_labels
 from napari_segkit.io.label_classes import read_classes
 from napari_segkit.io.nifti.layers import read_nifti, write_labels_layer
 from napari_segkit.io.writers import FileMetadata
@@ -92,6 +92,45 @@ def test_a_prediction_opens_with_the_classes_of_the_model(ending, folder, tmp_pa
     assert read_classes(target) == CLASSES
     for values in other_programs(target):
         assert set(np.unique(values)) == {0, 1, 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "value_of", "names"),
+    [
+        (["--masks", "stem"], {1: 0, 3: 3}, ["ground", "stem"]),
+        (["--one-mask"], {1: 1, 3: 1}, ["ground", "leaf, stem"]),
+        (["--values", "255"], {1: 255, 3: 255}, ["ground", "leaf, stem"]),
+        (["--values", "leaf=255, stem=128"], {1: 255, 3: 128}, ["ground", "stem", "leaf"]),
+        (["--masks", "leaf", "--values", "300"], {1: 300, 3: 0}, ["ground", "leaf"]),
+    ],
+)
+def test_classes_are_written_with_the_values_asked_for(options, value_of, names, folder, tmp_path):
+    plain, target = tmp_path / "plain.png", tmp_path / "a.png"
+    for path, asked in ((plain, []), (target, options)):
+        assert run("predict", folder / "a.segkit", folder / "image.png", "-o", path, *asked) == 0
+    expected = np.array([0, value_of[1], 0, value_of[3]])[np.asarray(Pictures.open(plain))]
+    for values in other_programs(target):
+        np.testing.assert_array_equal(values, expected)
+    assert [c.name for c in read_classes(target)] == names
+
+
+def test_a_palette_shows_the_colours_and_keeps_the_values(folder, tmp_path):
+    target, model = tmp_path / "a.png", folder / "a.segkit"
+    assert run("predict", model, folder / "image.png", "-o", target, "--palette") == 0
+    picture = Pictures.open(target)
+    assert picture.mode == "P"
+    leaf = np.asarray(picture) == 1
+    assert (np.asarray(picture.convert("RGB"))[leaf] == (0, 255, 0)).all()
+    assert leaf.any()
+    np.testing.assert_array_equal(read_labels(target), np.asarray(picture))
+    assert read_classes(target) == CLASSES
+
+
+def test_values_beyond_a_palette_are_written_in_greys_and_told(tmp_path):
+    labels = np.array([[0, 300]], np.uint16)
+    with pytest.warns(UserWarning, match="values of a.png reach 300, and a palette has 256"):
+        write_labels(tmp_path / "a.png", labels, FileMetadata("YX", palette=True))
+    np.testing.assert_array_equal(np.asarray(Pictures.open(tmp_path / "a.png")), labels)
 
 
 def test_an_evaluation_names_the_classes_of_the_files(folder, tmp_path, capsys):

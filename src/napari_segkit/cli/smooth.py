@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import RefineConfig, SoftLabelConfig
+from napari_segkit.config import MaskConfig, RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.versions import versions
 
@@ -49,6 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "0, 1, 2 ...)")  # fmt: skip
     labels = parser.add_argument_group("plain labels")
     add_options(labels, SoftLabelConfig())
+    add_options(parser.add_argument_group("values for other programs"), MaskConfig())
     add_refine(parser, "crf")
 
 
@@ -92,8 +93,12 @@ def _smooth_file(
     named = read_classes(source) or colours.classes
     maps, classes = _probabilities(args, stored, image, named)
     config = refine_config(args, DEFAULT, classes) or DEFAULT
-    output = OutputOptions(probabilities=args.probabilities, overwrite=args.overwrite)
-    output.check_labels(target, image, max(c.value for c in classes))
+    output = OutputOptions(
+        masks=read_options(args, MaskConfig()),
+        probabilities=args.probabilities,
+        overwrite=args.overwrite,
+    )
+    output.check_labels(target, image, classes)
     probabilities = ClassProbabilities(maps, classes, image.label_axes)
     refined = RefineSource(source.name, probabilities, classes=classes)
     request = RefineRequest(

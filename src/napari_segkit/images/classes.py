@@ -14,6 +14,7 @@ PALETTE = (
     "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
     "#9c755f", "#8cd17d", "#d37295", "#499894",
 )  # fmt: skip
+MAX_NAMES = 3  # of classes, in a name of several
 OTHER_COLOR = "#bbbbbb"  # values that are no class
 COLORED_UP_TO = 2**16  # above, napari needs numba to colour single values
 
@@ -147,6 +148,12 @@ def naming_conflict(sources: Iterable[tuple[str, Sequence[LabelClass]]]) -> str:
                     "the values count, not the names."
                 )
     return ""
+
+
+def joined_names(classes: Sequence[LabelClass]) -> str:
+    """The first names, separated by commas."""
+    names = [c.name for c in classes]
+    return ", ".join(names[:MAX_NAMES]) + (" …" if len(names) > MAX_NAMES else "")
 
 
 def default_color(value: int) -> str:

@@ -1,14 +1,15 @@
 """Writers of label and probability files, by file ending."""
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.classes import LabelClass, default_color
 from napari_segkit.images.types import AnyArray
 
 from .class_record import record_with_classes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
 
 PROBABILITIES = (*TIFF, *NIFTI, ".npy")  # endings of files that hold them
+PALETTE_COLOURS = 256
 LABELS = (*PROBABILITIES, ".png")
 
 
@@ -32,6 +34,7 @@ class FileMetadata:
     provenance: Mapping[str, object] = field(default_factory=dict)  # JSON-able
     header: "NiftiHeader | None" = None  # of the NIfTI file that the values were made from
     classes: tuple[LabelClass, ...] = ()  # of the values, or of probabilities in their order
+    palette: bool = False  # a PNG shows the class colours
 
     @property
     def record(self) -> dict[str, object]:
@@ -59,17 +62,35 @@ def write_array(path: Path, data: AnyArray, metadata: FileMetadata) -> None:
         elif suffix == ".npy":
             np.save(file, data, allow_pickle=False)
         else:
-            _write_png(file, data, metadata)
+            _write_png(file, data, metadata, path.name)
 
 
-def _write_png(file: BinaryIO, data: AnyArray, metadata: FileMetadata) -> None:
+def _write_png(file: BinaryIO, data: AnyArray, metadata: FileMetadata, name: str) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
     text.add_text("provenance", json.dumps(metadata.record))
     small = data.astype(np.uint16) if data.itemsize > 2 else data
-    Image.fromarray(small).save(file, format="PNG", pnginfo=text)
+    picture = Image.fromarray(small)
+    if metadata.palette and data.max(initial=0) < PALETTE_COLOURS:
+        picture = Image.fromarray(data.astype(np.uint8))
+        picture.putpalette(_palette(metadata.classes))
+    elif metadata.palette:
+        warnings.warn(
+            f"The values of {name} reach {data.max()}, and a palette has {PALETTE_COLOURS} "
+            "colours: it is written in greys.",
+            UserWarning,
+            stacklevel=4,
+        )
+    picture.save(file, format="PNG", pnginfo=text)
+
+
+def _palette(classes: Iterable[LabelClass]) -> bytes:
+    """Red, green and blue of every value; 0 is black, as napari shows it."""
+    colors = {v: default_color(v) for v in range(1, PALETTE_COLOURS)}
+    colors |= {c.value: c.color for c in classes if 0 < c.value < PALETTE_COLOURS}
+    return bytes(3) + b"".join(bytes.fromhex(colors[v][1:]) for v in range(1, PALETTE_COLOURS))
 
 
 def _write_nifti(file: BinaryIO, data: AnyArray, metadata: FileMetadata, *, zipped: bool) -> None:
