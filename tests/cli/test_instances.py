@@ -397,7 +397,10 @@ MISTAKES = [
     ),
     (["train", "LIST", "-o", "x.segkit", "--regions", "REGIONS"], "in its column regions"),
     (["train", "LIST", "-o", "x.segkit"], "unet predicts classes only"),
-    ([*PREDICT, "--masks", "person"], "no class 'person'; choose among background, class 1, class 2"),
+    (
+        [*PREDICT, "--masks", "person"],
+        "no class 'person'; choose among background, class 1",
+    ),
     ([*PREDICT, "--score", "2"], "score is 2.0"),
     ([*PREDICT, "--format", "panoptic"], "ending in .png"),
     ([*PREDICT, "--format", "panoptic", "--masks", "all"], "choose one of the two"),
