@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 import tifffile
+from napari.components import LayerList
 from napari.layers import Labels
+from npe2 import PluginManager
 from PIL import Image as Pictures
 from PIL.PngImagePlugin import PngInfo
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig, cli
 from napari_segkit.images.classes import LabelClass, default_color
-from napari_segkit.io.files import read_labels, write_labels
+from napari_segkit.io.files import read_image, read_labels, write_labels
 from napari_segkit.io.label_classes import read_classes
 from napari_segkit.io.nifti.layers import read_nifti, write_labels_layer
 from napari_segkit.io.writers import FileMetadata
@@ -211,3 +213,34 @@ def test_napari_opens_labels_with_their_classes_and_saves_them_as_they_are_shown
     layer.colormap = Labels(data).colormap
     write_labels_layer(saved, *layer.as_layer_data_tuple()[:2])
     assert read_classes(saved) == ()
+
+
+@pytest.fixture
+def layers():
+    """A Labels layer with classes in a list, and napari's plugins to save it."""
+    manager = PluginManager.instance()
+    if "napari-segkit" not in manager or "napari" not in manager:
+        manager.discover()
+    features = {"index": [1, 3], "name": ["leaf", "stem"]}
+    colormap = {None: "grey", 0: "transparent", 1: "#00ff00", 3: "#aa5500"}
+    labels = scene()[1].astype(np.int64)
+    layer = Labels(labels, scale=(0.5, 0.25), features=features, colormap=colormap)
+    return LayerList([layer])
+
+
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.png"])
+def test_napari_saves_labels_with_their_classes(name, layers, tmp_path):
+    path = tmp_path / name
+    assert layers.save(str(path)) == [str(path)]
+    assert read_classes(path) == CLASSES[1:]
+    for values in other_programs(path):
+        assert values.dtype == np.uint8
+        np.testing.assert_array_equal(values, scene()[1])
+    if path.suffix == ".tif":
+        assert read_image(path).spacing == (1, 0.5, 0.25)
+
+
+def test_plain_tiff_files_are_still_written_by_napari(layers, tmp_path):
+    layers.save(str(tmp_path / "a.tif"))
+    assert tifffile.imread(tmp_path / "a.tif").dtype == np.int64
+    assert read_classes(tmp_path / "a.tif") == ()

@@ -42,7 +42,7 @@ class ClassMasks(QWidget):
         super().__init__()
         self._session = session
         self._layer: LayerReference | None = None
-        self._classes: tuple[LabelClass, ...] = ()
+        self._classes: Sequence[LabelClass] = ()
         self._background = LatestCall(self)
         self.list = _ClassList()
         self.form = Form(MaskConfig, hide=("masks", "palette"))
@@ -66,7 +66,7 @@ class ClassMasks(QWidget):
         named = [(c, f"{c.name} ({count:,})") for c, count in count_by_class(objects)]
         self._show(layer, () if objects is None else objects.classes, named)
 
-    def set_classes(self, layer: LayerReference | None, classes: tuple[LabelClass, ...]) -> None:
+    def set_classes(self, layer: LayerReference | None, classes: Sequence[LabelClass]) -> None:
         """List the classes of a layer of class values."""
         self._show(layer, classes, [(c, c.name) for c in classes])
 
@@ -94,7 +94,7 @@ class ClassMasks(QWidget):
     def _show(
         self,
         layer: LayerReference | None,
-        classes: tuple[LabelClass, ...],
+        classes: Sequence[LabelClass],
         rows: Sequence[tuple[LabelClass, str]],
     ) -> None:
         """List classes; ticks are kept, new classes are ticked but for the value 0."""

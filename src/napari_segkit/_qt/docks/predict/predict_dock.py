@@ -7,6 +7,7 @@ from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 
+from napari_segkit._qt.layers.layer_classes import read_classes
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.device_line import DeviceLine
@@ -163,8 +164,12 @@ class PredictDock(Dock):
     def _update_state(self) -> None:
         self.bar.set_reason(self._missing())
         layer = self._classes_layer()
-        classes = () if layer is None else LayerMetadata.of(layer).classes
-        self.masks.set_classes(None if layer is None else weakref.ref(layer), classes)
+        if layer is None:
+            self.masks.set_classes(None, ())
+        else:
+            values = [c.value for c in LayerMetadata.of(layer).classes]
+            shown = read_classes(layer, values)
+            self.masks.set_classes(weakref.ref(layer), [c for c in shown if c.value in values])
 
     def _classes_layer(self) -> Labels | None:
         """The last layer of predicted or refined classes."""
