@@ -18,7 +18,7 @@ def read_classes(path: AnyPath) -> tuple[LabelClass, ...]:
 
 
 def _read_record(file: Path) -> object:
-    with suppress(LookupError, TypeError, ValueError):
+    with suppress(LookupError, OSError, TypeError, ValueError):
         if ending(file) == ".png":
             from PIL import Image
 
