@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_segkit.config import MaskConfig, RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.versions import versions
@@ -82,6 +80,8 @@ def run(args: Namespace) -> int:
 def _smooth_file(
     args: Namespace, colours: "ColourTable", source: Path, image_file: Path, target: Path
 ) -> None:
+    import numpy as np
+
     from napari_segkit.images.classes import ClassProbabilities
     from napari_segkit.io.files import check_output_file, read_image
     from napari_segkit.io.label_classes import read_classes
@@ -102,7 +102,8 @@ def _smooth_file(
     )
     if not stored.is_probabilities and _is_blank(args, labels := stored.aligned_to(image), named):
         say(f"Note: {source.name} holds one class only, and stays as it is.")
-        unchanged = LabelResult(np.asarray(labels), image.label_axes, all_classes(labels, named))
+        classes = all_classes(labels, named)
+        unchanged = LabelResult(np.asarray(labels), image.label_axes, classes)
         print(*FileWriter(target, image, output).write(unchanged), sep="\n")
         return
     maps, classes = _probabilities(args, stored, image, named)

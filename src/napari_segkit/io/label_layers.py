@@ -7,10 +7,10 @@ import numpy as np
 
 from napari_segkit.images.axes_image import AXES, SPATIAL
 from napari_segkit.images.classes import classes_shown
-from napari_segkit.images.types import AnyArray, LayerArray, LayerOptions
+from napari_segkit.images.types import LayerArray, LayerOptions
+from napari_segkit.images.units import PixelSize, pixel_size
 
 from .files import write_labels
-from .tiff import Spacing
 from .writers import FileMetadata
 
 
@@ -20,12 +20,9 @@ def write_labels_layer(path: str, data: LayerArray, meta: LayerOptions) -> list[
 
     pixels = np.asarray(data[0] if meta.get("multiscale") else data)
     axes = _axes(meta.get("axis_labels") or (), pixels.ndim)
-    scale = meta.get("scale")
-    metadata = FileMetadata(
-        axes,
-        _spacing(axes, np.ones(pixels.ndim) if scale is None else np.asarray(scale)),
-        classes=classes_shown(DataFrame(meta.get("features")), meta.get("colormap")),
-    )
+    spacing, unit = _pixel_size(axes, meta)
+    classes = classes_shown(DataFrame(meta.get("features")), meta.get("colormap"))
+    metadata = FileMetadata(axes, spacing, unit=unit, classes=classes)
     write_labels(Path(path), pixels, metadata, overwrite=True)
     return [path]
 
@@ -43,7 +40,10 @@ def _axes(labels: Sequence[str], ndim: int) -> str:
     return "TZYX"[-ndim:]
 
 
-def _spacing(axes: str, scale: AnyArray) -> Spacing:
-    steps = {axis: abs(float(step)) for axis, step in zip(axes, scale, strict=True)}
-    z, y, x = (steps.get(axis, 1.0) for axis in SPATIAL)
-    return z, y, x
+def _pixel_size(axes: str, meta: LayerOptions) -> PixelSize:
+    scale, units = meta.get("scale"), meta.get("units")
+    steps = dict(zip(axes, [] if scale is None else np.abs(scale).tolist(), strict=False))
+    names = dict(zip(axes, map(str, units or ()), strict=False))
+    unknown = names.get("Y", "")
+    sizes = [float(steps.get(axis, 1.0)) for axis in SPATIAL]
+    return pixel_size(sizes, [names.get(axis, unknown) for axis in SPATIAL])

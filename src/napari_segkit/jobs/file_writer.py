@@ -170,9 +170,17 @@ class FileWriter:
     def _metadata(
         self, axes: str, record: dict[str, object], classes: tuple[LabelClass, ...]
     ) -> FileMetadata:
-        header = self.image.metadata.get("nifti")
-        palette = self.output.masks.palette
-        return FileMetadata(axes, self.image.spacing, record, header, classes, palette)
+        image = self.image
+        return FileMetadata(
+            axes,
+            image.spacing,
+            record,
+            image.metadata.get("nifti"),
+            unit=image.unit,
+            place=image.metadata.get("geotiff", ()),
+            classes=classes,
+            palette=self.output.masks.palette,
+        )
 
     def _write_objects(self, objects: "Objects", record: dict[str, object]) -> list[Path]:
         """Write objects with their table; gives the files."""
