@@ -3,16 +3,18 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from napari_segkit.images.axes_image import AxesImage, full_resolution
 from napari_segkit.images.class_labels import with_classes
 from napari_segkit.images.classes import naming_conflict
 from napari_segkit.images.colour_masks import ColourTable
 from napari_segkit.images.types import ImageSource, LazyArray
-from napari_segkit.io.files import file_orientation, read_image, read_labels, shared_colours
+from napari_segkit.io.channel_files import read_image_files
+from napari_segkit.io.files import file_orientation, read_labels, shared_colours
 from napari_segkit.io.folders import TrainingFiles
+from napari_segkit.io.image_files import ImageFiles
 from napari_segkit.io.label_classes import read_classes
+from napari_segkit.io.object_masks import read_object_masks
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def read_training_files(
     object_classes = _read_masks([f.classes for f in files], files)
     regions: list[ImageSource | None] = [_read_like(f.regions, f.image) for f in files]
     images = [
-        read_image(f.image, axes, spacing, labels_shape=full_resolution(array).shape)
+        read_image_files(f.image, axes, spacing, labels_shape=full_resolution(array).shape)
         for f, array in zip(files, labels, strict=True)
         if array is not None
     ]
@@ -45,25 +47,30 @@ def read_training_files(
 
 
 def _read_masks(
-    masks: Sequence[Path | None], files: Sequence[TrainingFiles]
+    masks: Sequence[ImageFiles | None], files: Sequence[TrainingFiles]
 ) -> list[ImageSource | None]:
     """Label values with the classes that files name, whose colours are the same in all files."""
-    given = [mask for mask in masks if mask is not None]
-    table = shared_colours(given)
-    classes = {mask: table.classes or read_classes(mask) for mask in given}
-    if conflict := naming_conflict((mask.name, named) for mask, named in classes.items()):
+    single = [m for m in masks if m is not None and len(m.paths) == 1]
+    table = shared_colours([m.path for m in single])
+    classes = {m: table.classes or read_classes(m.path) for m in single}
+    if conflict := naming_conflict((m.name, named) for m, named in classes.items()):
         warnings.warn(conflict, UserWarning, stacklevel=3)
-    pairs = zip(masks, files, strict=True)
-    arrays = ((m, _read_like(m, f.image, table)) for m, f in pairs)
-    return [a if m is None or a is None else with_classes(a, classes[m]) for m, a in arrays]
+    arrays = [_read_like(m, f.image, table) for m, f in zip(masks, files, strict=True)]
+    return [
+        a if m is None or a is None else with_classes(a, classes.get(m, ()))
+        for m, a in zip(masks, arrays, strict=True)
+    ]
 
 
 def _read_like(
-    file: Path | None, image: Path, colours: ColourTable | None = None
+    files: ImageFiles | None, image: ImageFiles, colours: ColourTable | None = None
 ) -> LazyArray | None:
-    if file is None:
+    if files is None:
         return None
-    return read_labels(file, orientation=file_orientation(image), colours=colours)
+    orientation = file_orientation(image.path)
+    if len(files.paths) > 1:
+        return read_object_masks(files, orientation=orientation)
+    return read_labels(files.path, orientation=orientation, colours=colours)
 
 
 def _none_if_empty(arrays: list[ImageSource | None]) -> list[ImageSource | None] | None:
