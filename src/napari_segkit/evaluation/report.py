@@ -19,7 +19,7 @@ from .base_report import Report as Report
 from .instance import InstanceReport, ObjectMatching
 from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
 from .panoptic import PanopticReport, SegmentMatching
-from .semantic import ClassConfusion, SemanticReport
+from .semantic import ClassConfusion, SemanticReport, naming_notes
 from .slab_reader import (
     Reader,
     align_arrays,
@@ -211,7 +211,8 @@ def _count_image(
             metric.update(predicted[part], true[part], counted)
         yield
     same = (SAME_NOTE,) if prediction is truth else ()
-    notes = tuple(dict.fromkeys(same + read_truth.notes + read_prediction.notes))
+    naming = naming_notes(pair.prediction, pair.truth) if options.kind == "semantic" else ()
+    notes = tuple(dict.fromkeys(same + naming + read_truth.notes + read_prediction.notes))
     return kind.report(main, extra, unlabelled, pair.name, notes)
 
 

@@ -11,12 +11,10 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from napari_segkit.evaluation.slab_reader import slabs
-from napari_segkit.images.classes import LabelClass, classes_of
+from napari_segkit.images.classes import COLORED_UP_TO, OTHER_COLOR, LabelClass, classes_of
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.types import AnyArray
 
-OTHER_COLOR = "#bbbbbb"  # values that are no class
-COLORED_UP_TO = 2**16  # above, napari needs numba to colour single values
 Color: TypeAlias = str | NDArray[np.floating]
 PINNED_AT_MOST = 50  # layers with more values keep napari's colours
 

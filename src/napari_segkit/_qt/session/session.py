@@ -7,6 +7,7 @@ from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
 
+from napari_segkit._qt.layers.converted_labels import ConvertedLabels
 from napari_segkit._qt.layers.refine_layers import refine_source
 from napari_segkit._qt.layers.result_layers import SUPERPIXELS, LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
@@ -86,6 +87,7 @@ class Session(Runner):
         self._segmenter = Segmenter()
         self._config = TrainConfig()
         self._trained_before: TrainedModel | None = None
+        self._converted = ConvertedLabels(viewer.layers)
         self.busy_changed.connect(self._on_busy)
 
     @property

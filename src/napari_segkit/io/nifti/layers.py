@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_segkit.images.classes import classes_shown, layer_options
 from napari_segkit.images.placement import options_to_world
 from napari_segkit.images.types import AnyArray, LayerArray, LayerData, LayerOptions
 from napari_segkit.images.whole_numbers import integers_if_whole
+from napari_segkit.io.class_record import record_with_classes
 from napari_segkit.io.filenames import AnyPath, as_paths, ending, stem
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
@@ -22,7 +24,7 @@ from .header import (
     layer_placement,
     parse_header,
 )
-from .writer import LABEL_INTENT, write_nifti
+from .writer import LABEL_INTENT, read_classes, read_provenance, write_nifti
 
 Reader = Callable[[AnyPath | Sequence[AnyPath]], list[LayerData]]
 
@@ -53,6 +55,7 @@ def _layer(image: NibabelImage, name: str) -> tuple[AnyArray, LayerOptions, str]
     meta = layer_placement(source)
     meta |= {"name": name, "metadata": {"nifti": source}}
     if is_labels:
+        meta |= layer_options(read_classes(image.header))
         return integers_if_whole(data), meta, "labels"
     return data, meta | _display_options(image.header, rgb), "image"
 
@@ -128,6 +131,16 @@ def _write_layer(path: str, data: LayerArray, meta: LayerOptions, *, kind: str) 
             matrix=options_to_world(meta, ndim),
             units=tuple(map(str, meta.get("units") or ())),
             display_range=meta.get("contrast_limits"),
+            provenance=_labels_record(meta, source) if kind == "labels" else None,
             zipped=ending(file) == ".nii.gz",
         )
     return [path]
+
+
+def _labels_record(meta: LayerOptions, source: NiftiHeader | None) -> dict[str, object]:
+    """The record of the file that the labels come from, with their classes as shown now."""
+    from pandas import DataFrame
+
+    stored = read_provenance(source.to_nibabel()) if source else None
+    classes = classes_shown(DataFrame(meta.get("features")), meta.get("colormap"))
+    return record_with_classes(stored if isinstance(stored, dict) else {}, classes)

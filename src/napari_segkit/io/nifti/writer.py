@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import BinaryIO
 
 import numpy as np
@@ -11,10 +11,12 @@ from nibabel import Nifti1Header, Nifti1Image, Nifti2Header, Nifti2Image
 from nibabel.nifti1 import Nifti1Extension
 
 from napari_segkit.images.axes_image import SPATIAL
+from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import pixel_size
 from napari_segkit.images.whole_numbers import smallest_integers
+from napari_segkit.io.class_record import classes_in
 
 from .header import (
     NibabelExtension,
@@ -76,7 +78,7 @@ def write_nifti(
     header.set_data_dtype(values.dtype)
     header["cal_min"], header["cal_max"] = low, high
     _set_intent(header, kind)
-    if provenance:
+    if provenance is not None:
         _set_provenance(header, provenance)
     image: type[NibabelImage] = Nifti2Image if isinstance(header, Nifti2Header) else Nifti1Image
     with gzip.GzipFile("", "wb", 3, file, mtime=0) if zipped else nullcontext(file) as stream:
@@ -91,7 +93,14 @@ def matching_header(source: NiftiHeader | None, axes: str) -> NiftiHeader | None
 def read_provenance(header: NibabelHeader) -> object:
     """Provenance that `write_nifti` stored; None if there is none."""
     texts = [e.get_content() for e in header.extensions if _is_provenance(e)]
-    return json.loads(texts[-1])["napari-segkit"] if texts else None
+    with suppress(ValueError, KeyError):
+        return json.loads(texts[-1])["napari-segkit"] if texts else None
+    return None
+
+
+def read_classes(header: NibabelHeader) -> tuple[LabelClass, ...]:
+    """Classes of the labels in a file that `write_nifti` wrote."""
+    return classes_in(read_provenance(header))
 
 
 def _new_header(shape: tuple[int, ...]) -> NibabelHeader:
@@ -191,8 +200,8 @@ def _set_intent(header: NibabelHeader, kind: str) -> None:
 def _set_provenance(header: NibabelHeader, provenance: Mapping[str, object]) -> None:
     """Replace our earlier provenance; comments of other programs are kept."""
     text = json.dumps({"napari-segkit": provenance}).encode()
-    others = [e for e in header.extensions if not _is_provenance(e)]
-    header.extensions[:] = [*others, Nifti1Extension(COMMENT_EXTENSION, text)]
+    ours = [Nifti1Extension(COMMENT_EXTENSION, text)] if provenance else []
+    header.extensions[:] = [*(e for e in header.extensions if not _is_provenance(e)), *ours]
 
 
 def _is_provenance(extension: NibabelExtension) -> bool:
