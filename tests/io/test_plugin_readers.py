@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_segkit.io.files import read_image, read_labels
+from napari_segkit.io.folders import list_images
 
 NUMBERS = np.random.default_rng(0).integers(0, 200, (3, 6, 7)).astype(np.uint16)
 
@@ -80,6 +81,13 @@ def test_a_format_without_a_reader_says_what_to_install(tmp_path, name, sentence
     (tmp_path / name).touch()
     with pytest.raises(ValueError, match=f"{name} cannot be read: no reader .*: {sentence}"):
         read_image(tmp_path / name)
+
+
+def test_a_folder_of_a_format_without_a_reader_says_what_to_install(tmp_path):
+    (tmp_path / "a.nd2").touch()
+    sentence = "holds no image that can be read; for a.nd2, install the napari plugin napari-bio"
+    with pytest.raises(ValueError, match=sentence):
+        list_images(tmp_path)
 
 
 def test_zarr_without_its_package_says_what_to_install(tmp_path, monkeypatch):

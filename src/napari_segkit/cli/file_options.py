@@ -41,8 +41,8 @@ def add_output(parser: ArgumentParser, *formats: str, format_help: str = "") -> 
     parser.add_argument("-o", "--output", required=True,
                         help="file (.tif, .nii, .nii.gz, .png, .npy) or folder")  # fmt: skip
     parser.add_argument("--format", choices=(*FORMATS, *formats),
-                        help="of files written to a folder (default nii.gz for NIfTI images, tif "
-                             f"for others){format_help}")  # fmt: skip
+                        help="of files written to a folder (default nii.gz for NIfTI, DICOM and "
+                             f"other volumes, tif for others){format_help}")  # fmt: skip
 
 
 def plan_files(

@@ -21,8 +21,8 @@ from .dicom_headers import (
     rescaled_type,
 )
 from .itk import RGB, itk_voxels, world_affine
+from .nifti_image import SCANNER_CODE, UNKNOWN_CODE, NibabelImage, Voxels, nifti_image
 from .volume_files import is_dicom, visible_files
-from .volumes import SCANNER_CODE, NibabelImage, Voxels, nifti_image
 
 ANGLE_TOLERANCE = 1e-3  # of direction cosines
 LPS_TO_RAS = (-1, -1, 1)
@@ -88,7 +88,7 @@ def _open_file(path: Path) -> NibabelImage:
         voxels = replace(voxels, notes=(note,))
     affine = world_affine(reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())
     is_placed = bool(dicom_text(reader, POSITION)) or any(reader.GetOrigin())
-    return nifti_image(voxels, affine, code=SCANNER_CODE if is_placed else 0)
+    return nifti_image(voxels, affine, code=SCANNER_CODE if is_placed else UNKNOWN_CODE)
 
 
 def _slices(files: Sequence[Path]) -> list[DicomHeader]:

@@ -16,6 +16,7 @@ from .name_pairs import (
     pair_names,
     shorten,
 )
+from .plugin_names import without_image
 from .readers import can_read
 from .volume_files import is_dicom, visible_files, without_data_of_headers
 
@@ -36,7 +37,7 @@ def list_images(folder: AnyPath) -> list[Path]:
     """Image files in a folder, sorted by name; hidden files and tables are left out."""
     images = without_data_of_headers([p for p in visible_files(Path(folder)) if can_read(p)])
     if not images:
-        raise ValueError(f"The folder {folder} holds no image: give a folder with image files.")
+        raise ValueError(f"The folder {folder} holds no image{without_image(Path(folder))}.")
     if any(map(is_dicom, images)):
         from .dicom import say_loose_slices
 

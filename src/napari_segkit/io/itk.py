@@ -6,26 +6,27 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from napari_segkit.images.types import AnyArray
 
 from .filenames import ending
-from .volumes import SCANNER_CODE, NibabelImage, Voxels, nifti_image
+from .nifti_image import SCANNER_CODE, UNKNOWN_CODE, NibabelImage, Voxels, nifti_image
 
-if TYPE_CHECKING:
-    from SimpleITK import ImageFileReader
-
+ItkReader = Any  # ImageFileReader; SimpleITK's own types leave most calls out
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's world to that of NIfTI
 RGB = np.dtype([("R", np.uint8), ("G", np.uint8), ("B", np.uint8)])
 STDERR, ERROR_OUTPUT = 2, Lock()
 LABEL_INTENT = 1002
-NRRD_UNITS = {"mm": "mm", "um": "micron", "µm": "micron", "m": "meter"}
-NRRD_UNITS |= {"millimeter": "mm", "micron": "micron", "micrometer": "micron", "meter": "meter"}
-IMAGE_IO = {".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO", ".mha": "MetaImageIO"}
-IMAGE_IO |= {".mhd": "MetaImageIO"}
+NRRD_UNITS = dict.fromkeys(("um", "µm", "micron", "micrometer", "micrometre"), ("micron", 1.0))
+NRRD_UNITS |= dict.fromkeys(("nm", "nanometer", "nanometre"), ("micron", 1e-3))
+NRRD_UNITS |= dict.fromkeys(("cm", "centimeter", "centimetre"), ("mm", 10.0))
+NRRD_UNITS |= dict.fromkeys(("m", "meter", "metre"), ("meter", 1.0))
+MM = ("mm", 1.0)
+NRRD, META = "NrrdImageIO", "MetaImageIO"
+IMAGE_IO = {".nrrd": NRRD, ".nhdr": NRRD, ".mha": META, ".mhd": META}
 PIXEL_TYPE = re.compile(r"(?:vector of )?(\d+)-bit (signed integer|unsigned integer|float)")
 KINDS = {"signed integer": "int", "unsigned integer": "uint", "float": "float"}
 ITK_SOURCE = re.compile(r".*\.(?:cxx|h|hxx|txx):\d+:\n|(?:ITK|sitk::)\s?ERROR: (?:\w+\(0x\w+\): )?")
@@ -35,12 +36,11 @@ MAX_HEADER = 2**16  # bytes of a NRRD file that hold the units
 def open_itk(path: Path) -> NibabelImage:
     """A NRRD or MetaImage file as a NIfTI image, whose voxels are read later."""
     reader = itk_reader(path, IMAGE_IO[ending(path)])
-    image = nifti_image(
-        itk_voxels(reader, shown_type(reader)),
-        world_affine(reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection()),
-        code=SCANNER_CODE if _has_anatomical_world(reader) else 0,
-        unit=_nrrd_unit(path),
-    )
+    unit, factor = _unit(path) if reader.GetImageIO() == NRRD else MM
+    affine = world_affine(reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())
+    affine[:3] *= factor
+    code = SCANNER_CODE if _has_anatomical_world(reader) else UNKNOWN_CODE
+    image = nifti_image(itk_voxels(reader, shown_type(reader)), affine, code=code, unit=unit)
     if reader.GetDimension() == 4:
         image.header["pixdim"][4] = reader.GetSpacing()[3]
         image.header.set_xyzt_units(image.header.get_xyzt_units()[0], "sec")
@@ -49,12 +49,11 @@ def open_itk(path: Path) -> NibabelImage:
     return image
 
 
-def itk_reader(path: Path, image_io: str) -> "ImageFileReader":
+def itk_reader(path: Path, image_io: str) -> ItkReader:
     """Reader of a file whose header is read."""
-    import SimpleITK
-
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    reader = SimpleITK.ImageFileReader()
+    itk = _simple_itk()
+    itk.ProcessObject.SetGlobalWarningDisplay(False)
+    reader = itk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO(image_io)
     with _quiet():
@@ -62,7 +61,7 @@ def itk_reader(path: Path, image_io: str) -> "ImageFileReader":
     return reader
 
 
-def itk_voxels(reader: "ImageFileReader", dtype: np.dtype) -> Voxels:
+def itk_voxels(reader: ItkReader, dtype: np.dtype) -> Voxels:
     """Voxels in the order of NIfTI: X Y Z T, with components as colours or as the fifth axis."""
     size, components = tuple(reader.GetSize()), reader.GetNumberOfComponents()
     if dtype == RGB:
@@ -73,17 +72,15 @@ def itk_voxels(reader: "ImageFileReader", dtype: np.dtype) -> Voxels:
     return Voxels(shape, dtype, lambda: np.moveaxis(_pixels(reader).T, 0, -1).reshape(shape))
 
 
-def shown_type(reader: "ImageFileReader") -> np.dtype:
+def shown_type(reader: ItkReader) -> np.dtype:
     """Type of the values; three components of 8 bits are colours."""
     dtype = component_type(reader)
     return RGB if reader.GetNumberOfComponents() == 3 and dtype == np.uint8 else dtype
 
 
-def component_type(reader: "ImageFileReader") -> np.dtype:
+def component_type(reader: ItkReader) -> np.dtype:
     """Type of the values, or of their components."""
-    import SimpleITK
-
-    name = SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())
+    name = _simple_itk().GetPixelIDValueAsString(reader.GetPixelID())
     found = PIXEL_TYPE.fullmatch(name)
     if found is None:
         raise ValueError(f"its voxels are of type {name}, but real numbers are needed")
@@ -128,12 +125,16 @@ def _without_error_output() -> Iterator[None]:
         yield
 
 
-def _pixels(reader: "ImageFileReader") -> AnyArray:
+def _pixels(reader: ItkReader) -> AnyArray:
     """Values in ITK's order: T Z Y X, components last."""
+    with _quiet():
+        return np.asarray(_simple_itk().GetArrayFromImage(reader.Execute()))
+
+
+def _simple_itk() -> Any:
     import SimpleITK
 
-    with _quiet():
-        return np.asarray(SimpleITK.GetArrayFromImage(reader.Execute()))
+    return SimpleITK
 
 
 def _colours(pixels: AnyArray) -> AnyArray:
@@ -141,17 +142,17 @@ def _colours(pixels: AnyArray) -> AnyArray:
     return np.ascontiguousarray(pixels).view(RGB)[..., 0].T
 
 
-def _has_anatomical_world(reader: "ImageFileReader") -> bool:
+def _has_anatomical_world(reader: ItkReader) -> bool:
     """Whether x, y and z are directions of the body, as always in MetaImage; ITK gives LPS."""
-    if reader.GetImageIO() != "NrrdImageIO":
+    if reader.GetImageIO() != NRRD:
         return True
     keys = reader.GetMetaDataKeys()
     return "NRRD_space" in keys and reader.GetMetaData("NRRD_space") == "left-posterior-superior"
 
 
-def _nrrd_unit(path: Path) -> str:
-    """Unit of the voxel sizes in the header of a NRRD file; mm is the convention of all others."""
+def _unit(path: Path) -> tuple[str, float]:
+    """Unit in NIfTI of the voxel sizes of a NRRD file, mm by convention, and a factor to it."""
     with path.open("rb") as file:
         header = file.read(MAX_HEADER).split(b"\n\n")[0].decode("utf-8", errors="replace")
     found = re.search(r'^(?:space )?units:.*?"([^"]+)"', header, re.MULTILINE)
-    return NRRD_UNITS.get(found[1].lower().removesuffix("s"), "mm") if found else "mm"
+    return NRRD_UNITS.get(found[1].lower().removesuffix("s"), MM) if found else MM

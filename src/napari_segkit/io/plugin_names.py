@@ -24,6 +24,14 @@ def what_to_install(path: Path) -> str:
     return f"{instead}, or install a napari plugin that reads it"
 
 
+def without_image(folder: Path) -> str:
+    """What to do with a folder without any file that can be read."""
+    known = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in PLUGINS]
+    if known:
+        return f" that can be read; for {known[0].name}, {what_to_install(known[0])}"
+    return ": give a folder with image files"
+
+
 def napari_reads(path: Path) -> bool:
     """Whether napari's own reader, which says so, really reads files of this kind."""
     suffix = path.suffix.lower()
