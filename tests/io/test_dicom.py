@@ -249,6 +249,8 @@ def test_a_white_0_is_inverted_as_viewers_show_it(tmp_path):
     fields = {"BitsStored": 12, "HighBit": 11, "PhotometricInterpretation": "MONOCHROME1"}
     save(tmp_path / "a.dcm", pixels, **fields)
     np.testing.assert_array_equal(read_image(tmp_path / "a.dcm").data, 4095 - pixels)
+    with pytest.raises(ValueError, match=r"a\.dcm cannot be read: its greys are stored with 0 as"):
+        read_labels(tmp_path / "a.dcm")
 
 
 def test_colours_are_read(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 from napari_segkit.images.types import AnyArray
 
 from .dicom_headers import (
+    COLOUR_MODEL,
     FRAME_TIME,
     POSITION,
     STEP_TOLERANCE,
@@ -64,6 +65,16 @@ def say_loose_slices(folder: Path, files: Sequence[Path]) -> None:
 def open_dicom(path: Path) -> NibabelImage:
     """A DICOM file, or the series in a folder, as a NIfTI image whose voxels are read later."""
     return open_series(visible_files(path), path) if path.is_dir() else _open_file(path)
+
+
+def require_label_values(path: Path) -> None:
+    """Check that the values are not inverted, as those of X-rays may be."""
+    file = visible_files(path)[0] if path.is_dir() else path
+    if dicom_text(dicom_reader(file), COLOUR_MODEL) == "MONOCHROME1":
+        raise ValueError(
+            "its greys are stored with 0 as white, so it is unknown which values are classes: save "
+            "the labels as NIfTI or TIFF"
+        )
 
 
 def open_series(files: Sequence[Path], folder: Path) -> NibabelImage:

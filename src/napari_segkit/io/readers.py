@@ -54,7 +54,7 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
         if suffix in PICTURES:
             return *read_picture(path, labels=labels), None
         if is_volume(path):
-            return _read_volume(path)
+            return _read_volume(path, labels=labels)
         if suffix == ".npy":
             return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
         return _read_with_plugins(path, labels=labels)
@@ -96,7 +96,11 @@ def _folder_patterns() -> Iterator[str]:
                     yield pattern if manifest.name != NAPARI else "*.zarr"
 
 
-def _read_volume(path: Path) -> FileContent:
+def _read_volume(path: Path, *, labels: bool) -> FileContent:
+    if labels and is_dicom(path):
+        from .dicom import require_label_values
+
+        require_label_values(path)
     from .nifti.layers import read_nifti
 
     data, meta, _ = read_nifti(path)
