@@ -161,7 +161,7 @@ def test_without_a_space_of_the_body_only_voxel_sizes_are_known(tmp_path, header
         ("microns", "um"),
         ("um", "um"),
         ("nm", "um"),
-        ("cm", "mm"),
+        ("cm", "um"),
         ("meters", "m"),
         ("", "mm"),
     ],
@@ -173,7 +173,7 @@ def test_the_unit_of_a_nrrd_file_is_read(tmp_path, unit, expected, in_space):
     nrrd.write(str(tmp_path / "a.nrrd"), numbers((7, 6, 5)), known if in_space else plain)
     header = read_image(tmp_path / "a.nrrd").metadata["nifti"]
     assert layer_placement(header)["units"] == (expected,) * 3
-    factor = {"nm": 1e-3, "cm": 10}.get(unit, 1)
+    factor = {"nm": 1e-3, "cm": 1e4}.get(unit, 1)
     np.testing.assert_allclose(
         layer_placement(header)["scale"], np.multiply(SIZES[::-1], factor), rtol=1e-5
     )

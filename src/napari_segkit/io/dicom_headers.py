@@ -6,10 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .itk import RGB, ItkReader, itk_reader, shown_type
+from .itk import RGB, itk_reader, shown_type
+
+if TYPE_CHECKING:
+    from SimpleITK import ImageFileReader
 
 SERIES, DESCRIPTION = "0020|000e", "0008|103e"
 POSITION, FRAME_TIME = "0020|0032", "0018|1063"
@@ -80,7 +84,7 @@ def header_if_readable(path: Path) -> DicomHeader | None:
     return None
 
 
-def dicom_reader(path: Path) -> ItkReader:
+def dicom_reader(path: Path) -> "ImageFileReader":
     """Reader of an image whose header is read; ValueError if its pixels or place would be wrong."""
     if start_value(path, STORAGE_CLASS) == SEGMENTATION:
         raise ValueError(
@@ -100,7 +104,7 @@ def _may_hold_an_image(path: Path) -> bool:
     return not any(map(start_value(path, STORAGE_CLASS).startswith, NO_IMAGES))
 
 
-def _require_even_frames(path: Path, reader: ItkReader) -> None:
+def _require_even_frames(path: Path, reader: "ImageFileReader") -> None:
     """Check the places of frames, for which ITK gives voxels of 1 mm if they are not even."""
     frames = reader.GetSize()[2]
     if frames == 1 or reader.GetSpacing() != (1, 1, 1) or dicom_text(reader, POSITION):
@@ -132,12 +136,12 @@ def start_value(path: Path, element: bytes) -> str:
     return start[at + 8 : at + 8 + length].decode("ascii", errors="replace").strip("\0")
 
 
-def dicom_text(reader: ItkReader, tag: str) -> str:
+def dicom_text(reader: "ImageFileReader", tag: str) -> str:
     has_tag = tag in reader.GetMetaDataKeys()
     return str(reader.GetMetaData(tag)).strip(" \0") if has_tag else ""
 
 
-def rescaled_type(reader: ItkReader) -> np.dtype:
+def rescaled_type(reader: "ImageFileReader") -> np.dtype:
     """Type of the rescaled values; 32 bits are enough for the fractions."""
     dtype = shown_type(reader)
     return np.dtype(np.float32) if dtype == np.float64 else dtype

@@ -12,7 +12,11 @@ MGH = (".mgh", ".mgz")  # of FreeSurfer
 ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 DICOM = (".dcm", ".dicom")
 VOLUMES = (*NIFTI, *PAIRS, *MGH, *ITK, *DICOM)  # read with a header of NIfTI
-TIFF = (".tif", ".tiff")
+WRITTEN_TIFF = (".tif", ".tiff")
+TIFF = (
+    *(*WRITTEN_TIFF, ".btf", ".tf2", ".tf8", ".ptif", ".ptiff"),
+    *(".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff", ".bif"),  # of instruments
+)
 LISTS = (".csv", ".tsv")
 TABLES = (*LISTS, ".json", ".txt", ".md", ".xml", ".yaml", ".yml")  # files beside images
 

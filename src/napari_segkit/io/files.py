@@ -22,6 +22,7 @@ from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
 from .filenames import TIFF, AnyPath, ending
+from .geotiff import place_tags
 from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
 from .readers import read_source
@@ -56,18 +57,20 @@ def read_image(
     and uncompressed NIfTI files are read from disk region by region.
     """
     file = Path(path)
-    source, stored_axes, stored_spacing = read_source(file, labels=False)
+    source, stored_axes, stored = read_source(file, labels=False)
     image = as_image(
         source,
         axes or stored_axes,
-        stored_spacing if spacing is None else spacing,
+        stored.spacing if stored and spacing is None else spacing,
+        unit=stored.unit if stored else "",
         labels_shape=labels_shape,
         like=like,
         channels=channels,
     )
     if axes and is_volume(file):
         _require_header_axes(file, axes, as_image(source, stored_axes).axes)
-    return replace(image, name=file.name)
+    place = {"geotiff": tags} if (tags := place_tags(file)) else {}
+    return replace(image, name=file.name, metadata=image.metadata | place)
 
 
 def read_labels(

@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_segkit.images.types import AnyArray
+from napari_segkit.images.units import pixel_size
 
 from .filenames import ending
 from .nifti_image import SCANNER_CODE, UNKNOWN_CODE, NibabelImage, Voxels, nifti_image
 
-ItkReader = Any  # ImageFileReader; SimpleITK's own types leave most calls out
+if TYPE_CHECKING:
+    from SimpleITK import ImageFileReader
+
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's world to that of NIfTI
 RGB = np.dtype([("R", np.uint8), ("G", np.uint8), ("B", np.uint8)])
 STDERR, ERROR_OUTPUT = 2, Lock()
 LABEL_INTENT = 1002
-NRRD_UNITS = dict.fromkeys(("um", "µm", "micron", "micrometer", "micrometre"), ("micron", 1.0))
-NRRD_UNITS |= dict.fromkeys(("nm", "nanometer", "nanometre"), ("micron", 1e-3))
-NRRD_UNITS |= dict.fromkeys(("cm", "centimeter", "centimetre"), ("mm", 10.0))
-NRRD_UNITS |= dict.fromkeys(("m", "meter", "metre"), ("meter", 1.0))
+NIFTI_UNITS = {"m": "meter", "mm": "mm", "um": "micron"}
 MM = ("mm", 1.0)
 NRRD, META = "NrrdImageIO", "MetaImageIO"
 IMAGE_IO = {".nrrd": NRRD, ".nhdr": NRRD, ".mha": META, ".mhd": META}
@@ -49,11 +49,12 @@ def open_itk(path: Path) -> NibabelImage:
     return image
 
 
-def itk_reader(path: Path, image_io: str) -> ItkReader:
+def itk_reader(path: Path, image_io: str) -> "ImageFileReader":
     """Reader of a file whose header is read."""
-    itk = _simple_itk()
-    itk.ProcessObject.SetGlobalWarningDisplay(False)
-    reader = itk.ImageFileReader()
+    import SimpleITK
+
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO(image_io)
     with _quiet():
@@ -61,7 +62,7 @@ def itk_reader(path: Path, image_io: str) -> ItkReader:
     return reader
 
 
-def itk_voxels(reader: ItkReader, dtype: np.dtype) -> Voxels:
+def itk_voxels(reader: "ImageFileReader", dtype: np.dtype) -> Voxels:
     """Voxels in the order of NIfTI: X Y Z T, with components as colours or as the fifth axis."""
     size, components = tuple(reader.GetSize()), reader.GetNumberOfComponents()
     if dtype == RGB:
@@ -72,15 +73,17 @@ def itk_voxels(reader: ItkReader, dtype: np.dtype) -> Voxels:
     return Voxels(shape, dtype, lambda: np.moveaxis(_pixels(reader).T, 0, -1).reshape(shape))
 
 
-def shown_type(reader: ItkReader) -> np.dtype:
+def shown_type(reader: "ImageFileReader") -> np.dtype:
     """Type of the values; three components of 8 bits are colours."""
     dtype = component_type(reader)
     return RGB if reader.GetNumberOfComponents() == 3 and dtype == np.uint8 else dtype
 
 
-def component_type(reader: ItkReader) -> np.dtype:
+def component_type(reader: "ImageFileReader") -> np.dtype:
     """Type of the values, or of their components."""
-    name = _simple_itk().GetPixelIDValueAsString(reader.GetPixelID())
+    import SimpleITK
+
+    name = SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())
     found = PIXEL_TYPE.fullmatch(name)
     if found is None:
         raise ValueError(f"its voxels are of type {name}, but real numbers are needed")
@@ -125,16 +128,12 @@ def _without_error_output() -> Iterator[None]:
         yield
 
 
-def _pixels(reader: ItkReader) -> AnyArray:
+def _pixels(reader: "ImageFileReader") -> AnyArray:
     """Values in ITK's order: T Z Y X, components last."""
-    with _quiet():
-        return np.asarray(_simple_itk().GetArrayFromImage(reader.Execute()))
-
-
-def _simple_itk() -> Any:
     import SimpleITK
 
-    return SimpleITK
+    with _quiet():
+        return np.asarray(SimpleITK.GetArrayFromImage(reader.Execute()))
 
 
 def _colours(pixels: AnyArray) -> AnyArray:
@@ -142,7 +141,7 @@ def _colours(pixels: AnyArray) -> AnyArray:
     return np.ascontiguousarray(pixels).view(RGB)[..., 0].T
 
 
-def _has_anatomical_world(reader: ItkReader) -> bool:
+def _has_anatomical_world(reader: "ImageFileReader") -> bool:
     """Whether x, y and z are directions of the body, as always in MetaImage; ITK gives LPS."""
     if reader.GetImageIO() != NRRD:
         return True
@@ -155,4 +154,5 @@ def _unit(path: Path) -> tuple[str, float]:
     with path.open("rb") as file:
         header = file.read(MAX_HEADER).split(b"\n\n")[0].decode("utf-8", errors="replace")
     found = re.search(r'^(?:space )?units:.*?"([^"]+)"', header, re.MULTILINE)
-    return NRRD_UNITS.get(found[1].lower().removesuffix("s"), MM) if found else MM
+    sizes, unit = pixel_size((1, 1, 1), [found[1] if found else ""] * 3, NIFTI_UNITS)
+    return (NIFTI_UNITS[unit], sizes[0]) if unit else MM

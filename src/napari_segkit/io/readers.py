@@ -6,17 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from napari_segkit.images.types import ImageSource, LayerArray, LayerData, LayerOptions
+from napari_segkit.images.units import PixelSize
 
 from .filenames import TIFF, VOLUMES, ending
 from .pictures import PICTURES, read_picture
 from .plugin_names import is_ome_zarr, napari_reads, what_to_install
 from .read_errors import explain_read_errors
-from .tiff import Spacing, read_tiff
+from .tiff import read_tiff
 from .volume_files import is_dicom, is_volume
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ KNOWN_ENDINGS = (*TIFF, *PICTURES, *VOLUMES, ".npy")
 NAPARI = "napari"  # the plugin with its own readers
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
-FileContent = tuple[ImageSource, str | None, Spacing | None]  # axes and spacing if stored
+T = TypeVar("T")
+FileContent = tuple[ImageSource, str | None, PixelSize | None]  # axes and pixel size if stored
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class FileLayer:
     rgb: bool | None  # None: guessed from the shape
     axis_labels: Sequence[str]
     scale: Sequence[float]
+    units: Sequence[str]
     ndim: int
     metadata: dict[str, Any]
     name: str = "image"
@@ -184,6 +187,7 @@ def _as_layer(data: LayerArray, meta: LayerOptions) -> FileContent:
         rgb=meta.get("rgb"),
         axis_labels=() if labels is None else labels,
         scale=_full_scale(meta, finest.shape),
+        units=_full_units(meta, finest.shape),
         ndim=ndim,
         metadata=meta.get("metadata") or {},
     )
@@ -201,14 +205,27 @@ def _axes_without_channel(labels: Sequence[str], ndim: int) -> str:
 
 
 def _full_scale(meta: LayerOptions, shape: tuple[int, ...]) -> list[float]:
-    """Scale of every dimension; napari's leaves out RGB and the channel axis."""
-    scale, channel, rgb = meta.get("scale"), meta.get("channel_axis"), meta.get("rgb")
+    scale = meta.get("scale")
     known = [] if scale is None else np.atleast_2d(np.asarray(scale, float))[0].tolist()
+    return _of_every_axis(known, 1.0, meta, shape)
+
+
+def _full_units(meta: LayerOptions, shape: tuple[int, ...]) -> list[str]:
+    units = meta.get("units") or ()
+    known = [units] * len(shape) if isinstance(units, str) else [str(unit) for unit in units]
+    return _of_every_axis(known, "", meta, shape)
+
+
+def _of_every_axis(
+    known: list[T], default: T, meta: LayerOptions, shape: tuple[int, ...]
+) -> list[T]:
+    """Values of every dimension; napari's leave out RGB and the channel axis."""
+    channel, rgb = meta.get("channel_axis"), meta.get("rgb")
     has_rgb = len(shape) > 2 and shape[-1] in (3, 4) if rgb is None else bool(rgb)
     scaled = len(shape) - (has_rgb or channel is not None)
-    full = [1.0] * (scaled - len(known)) + known
+    full = [default] * (scaled - len(known)) + known
     if channel is not None and len(full) < len(shape):
-        full.insert(channel % len(shape), 1.0)
+        full.insert(channel % len(shape), default)
     return full
 
 
