@@ -35,20 +35,20 @@ def plugin():
 
 @pytest.mark.parametrize("ending", [".czi", ".nd2", ".lif", ".h5", ".n5"])
 def test_axes_and_sizes_come_with_the_layer_of_a_plugin(tmp_path, plugin, ending):
-    options = {"axis_labels": ("T", "Y", "X"), "scale": (30, 0.2, 0.1)}
+    options = {"axis_labels": ("T", "Y", "X"), "scale": (30, 0.2, 0.1), "units": ("s", "um", "um")}
     plugin(ending, (NUMBERS, options))
     (tmp_path / f"a{ending}").touch()
     image = read_image(tmp_path / f"a{ending}")
-    assert (image.axes, image.spacing) == ("TYX", (1, 0.2, 0.1))
+    assert (image.axes, image.spacing, image.unit) == ("TYX", (1, 0.2, 0.1), "um")
     np.testing.assert_array_equal(image.data, NUMBERS)
 
 
 def test_axes_and_sizes_come_with_the_channels_of_a_plugin(tmp_path, plugin):
-    options = {"axis_labels": ("time", "y", "x"), "scale": (30, 0.2, 0.1)}
+    options = {"axis_labels": ("time", "y", "x"), "scale": (30, 0.2, 0.1), "units": "um"}
     plugin(".czi", (NUMBERS, options | {"name": "a"}), (NUMBERS + 1, options | {"name": "b"}))
     (tmp_path / "a.czi").touch()
     image = read_image(tmp_path / "a.czi")
-    assert (image.axes, image.spacing) == ("CTYX", (1, 0.2, 0.1))
+    assert (image.axes, image.spacing, image.unit) == ("CTYX", (1, 0.2, 0.1), "um")
     np.testing.assert_array_equal(image.data, [NUMBERS, NUMBERS + 1])
 
 
