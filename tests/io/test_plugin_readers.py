@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_segkit.io.files import read_image, read_labels
-from napari_segkit.io.folders import list_images
+from napari_segkit.io.image_files import find_images
 
 NUMBERS = np.random.default_rng(0).integers(0, 200, (3, 6, 7)).astype(np.uint16)
 
@@ -87,7 +87,9 @@ def test_a_folder_of_a_format_without_a_reader_says_what_to_install(tmp_path):
     (tmp_path / "a.nd2").touch()
     sentence = "holds no image that can be read; for a.nd2, install the napari plugin napari-bio"
     with pytest.raises(ValueError, match=sentence):
-        list_images(tmp_path)
+        find_images(tmp_path)
+    with pytest.raises(ValueError, match=sentence):
+        find_images(tmp_path / "*.nd2")
 
 
 def test_zarr_without_its_package_says_what_to_install(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Plugins of napari on PyPI that read formats which this package does not."""
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,12 +25,12 @@ def what_to_install(path: Path) -> str:
     return f"{instead}, or install a napari plugin that reads it"
 
 
-def without_image(folder: Path) -> str:
-    """What to do with a folder without any file that can be read."""
-    known = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in PLUGINS]
+def without_image(files: Iterable[Path]) -> str:
+    """What to do if none of these files can be read."""
+    known = next((path for path in files if path.suffix.lower() in PLUGINS), None)
     if known:
-        return f" that can be read; for {known[0].name}, {what_to_install(known[0])}"
-    return ": give a folder with image files"
+        return f" that can be read; for {known.name}, {what_to_install(known)}"
+    return ": give one with image files"
 
 
 def napari_reads(path: Path) -> bool:
