@@ -59,8 +59,9 @@ def mri() -> list[LayerData]:
     Returns
     -------
     list of tuple
-        One layer: the image "mri" (T Z Y X, 2 x 24 x 96 x 128, int16), placed in the world in
-        mm and s, with the file's header in ``metadata["nifti"]``.
+        One layer: the image "mri" (T Z Y X, 2 x 24 x 96 x 128, int16) in mm and s, placed along
+        its voxel grid so that it can be painted on, with the file's header in
+        ``metadata["nifti"]``.
 
     Notes
     -----

@@ -6,8 +6,30 @@ from numpy.typing import ArrayLike
 from .types import AnyArray, LayerOptions, PlacedLayer
 
 
+def world_matrix(layer: PlacedLayer) -> AnyArray:
+    """Homogeneous matrix from the indices of a layer to where they lie in the world.
+
+    An oblique volume is shown along its voxel grid and keeps its place in its NIfTI header: the
+    header's affine counts, followed by what a person has moved.
+    """
+    options = placement_of(layer)
+    options["axis_labels"] = getattr(layer, "axis_labels", ())
+    options["metadata"] = layer.metadata
+    return options_to_world(options, layer.ndim)
+
+
+def options_to_world(options: LayerOptions, ndim: int) -> AnyArray:
+    """`world_matrix` of a layer with these options."""
+    shown = data_to_world(options, ndim)
+    header = options.get("metadata", {}).get("nifti")
+    if not hasattr(header, "shown_to_world"):  # none, or another plugin's
+        return shown
+    tilt: AnyArray = header.shown_to_world(options.get("axis_labels") or (), ndim)
+    return tilt @ shown
+
+
 def data_to_world(placement: LayerOptions, ndim: int) -> AnyArray:
-    """Homogeneous matrix from the indices of a layer to the world."""
+    """Homogeneous matrix from the indices of a layer to where they are shown."""
     inner = np.eye(ndim + 1)
     linear = placement.get("rotate", np.eye(ndim)) @ shear_matrix(placement.get("shear", 0.0), ndim)
     inner[:-1, :-1] = linear * np.asarray(placement.get("scale", 1.0))

@@ -11,6 +11,7 @@ from napari_segkit._qt.layers.refine_layers import refine_source
 from napari_segkit._qt.layers.result_layers import SUPERPIXELS, LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit._qt.layers.volumes import watch_volumes
 from napari_segkit.config import (
     ObjectConfig,
     RefineConfig,
@@ -81,6 +82,7 @@ class Session(Runner):
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer)
+        watch_volumes(viewer)
         self._segmenter = Segmenter()
         self._config = TrainConfig()
         self._trained_before: TrainedModel | None = None
