@@ -52,6 +52,17 @@ def test_axes_and_sizes_come_with_the_channels_of_a_plugin(tmp_path, plugin):
     np.testing.assert_array_equal(image.data, [NUMBERS, NUMBERS + 1])
 
 
+@pytest.mark.parametrize("read", [read_image, read_labels])
+def test_a_python_file_is_neither_read_nor_run(tmp_path, read):
+    """napari has a reader that runs them."""
+    (tmp_path / "a.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(ValueError, match=r"a\.py cannot be read: no reader for such files"):
+        read(tmp_path / "a.py")
+    with pytest.raises(ValueError, match="holds no image"):
+        find_images(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_labels_come_with_a_plugin(tmp_path, plugin):
     plugin(".zarr", (NUMBERS, {}, "image"), (NUMBERS % 3, {}, "labels"), folders=True)
     (tmp_path / "a.zarr").mkdir()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from npe2 import PluginManager
 
 KNOWN_ENDINGS = (*TIFF, *PICTURES, *VOLUMES, ".npy")
-NAPARI = "napari"  # the plugin with its own readers
+NAPARI, NAPARI_READER = "napari", "napari.get_reader"  # its own plugin and reader of pictures
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
 T = TypeVar("T")
@@ -82,11 +82,15 @@ def can_read(path: Path) -> bool:
 
 
 def _plugins(path: Path) -> list[str]:
-    """Plugins that read a file or folder, those for its format before napari's own reader."""
-    readers = _plugin_manager().iter_compatible_readers(str(path))
-    names = sorted({r.plugin_name for r in readers} - {PLUGIN_NAME})
-    special = [name for name in names if name != NAPARI]
-    return special or [name for name in names if napari_reads(path)]
+    """Readers of plugins for a file or folder, or else napari's own one.
+
+    Of napari only that of pictures: another one runs Python files.
+    """
+    readers = list(_plugin_manager().iter_compatible_readers(str(path)))
+    special = sorted({r.command for r in readers if r.plugin_name not in (PLUGIN_NAME, NAPARI)})
+    return special or [
+        r.command for r in readers if r.command == NAPARI_READER and napari_reads(path)
+    ]
 
 
 def _folder_patterns() -> Iterator[str]:
@@ -115,7 +119,7 @@ def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
     plugins = _plugins(path) if can_read(path) else []
     if not plugins:
         raise ValueError(f"no reader for such files is installed: {what_to_install(path)}")
-    if plugins == [NAPARI] and is_ome_zarr(path):
+    if plugins == [NAPARI_READER] and is_ome_zarr(path):
         warnings.warn(
             f"{path} is OME-Zarr, of which napari's own reader reads neither axes nor pixel "
             f"sizes: {what_to_install(path)}.",
