@@ -93,8 +93,7 @@ def _smooth_file(
     image_file: "ImageFiles",
     target: Path,
 ) -> None:
-    import numpy as np
-
+    from napari_segkit.images.axes_image import full_resolution
     from napari_segkit.images.classes import ClassProbabilities
     from napari_segkit.io.channel_files import read_image_files
     from napari_segkit.io.files import check_output_file
@@ -110,7 +109,7 @@ def _smooth_file(
     if not stored.is_probabilities and _is_blank(args, labels := stored.aligned_to(image), named):
         say(f"Note: {source.name} holds one class only, and stays as it is.")
         writer = FileWriter(target, image, OutputOptions(overwrite=args.overwrite))
-        print(*writer.write(LabelResult(np.asarray(labels), image.label_axes)), sep="\n")
+        print(*writer.write(LabelResult(full_resolution(labels), image.label_axes)), sep="\n")
         return
     maps, classes = _probabilities(args, stored, image, named)
     config = refine_config(args, DEFAULT, classes) or DEFAULT
