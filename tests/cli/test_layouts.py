@@ -159,6 +159,15 @@ def test_channels_of_other_pixels_are_named(channels, tmp_path, capsys):
     assert "y_0001.nii.gz (ZYX (3, 31, 24)" in capsys.readouterr().err
 
 
+def test_channels_that_lie_elsewhere_are_named(channels, tmp_path, capsys):
+    file = channels / "imagesTr/y_0001.nii.gz"
+    moved = np.eye(4)
+    moved[:3, 3] = 0, 0, 100
+    nib.save(nib.Nifti1Image(np.asarray(nib.load(file).dataobj), moved), file)
+    assert train(channels, "-o", tmp_path / "m.segkit") == 2
+    assert "y_0001.nii.gz lies elsewhere than y_0000.nii.gz (origins" in capsys.readouterr().err
+
+
 def test_a_model_of_one_channel_takes_each_file(study, tmp_path, capsys):
     for name in ("x_0000", "x_0001", "y_0000", "y_0001"):
         save(tmp_path / f"i/{name}.png", disc()[0])

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
+
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.types import LazyArray
 
@@ -118,12 +120,26 @@ def _require_one_channel(image: AxesImage, first: AxesImage, name: str) -> None:
             f"{image.name} has {image.channels} channels, but is one channel of {name}: give each "
             "channel as a grey image, or all channels in one file."
         )
-    geometry = [(i.axes, i.shape, i.spacing, i.orientation) for i in (image, first)]
-    if geometry[0] != geometry[1]:
-        sizes = [f"{i.axes} {i.shape}, spacing {i.spacing}" for i in (image, first)]
+    grids = [(i.axes, i.shape, i.spacing, i.unit, i.orientation) for i in (image, first)]
+    if grids[0] != grids[1]:
+        sizes = [f"{i.axes} {i.shape}, spacing {i.spacing} {i.unit}" for i in (image, first)]
         raise ValueError(
-            f"{image.name} ({sizes[0]}) and {first.name} ({sizes[1]}) must be channels of one "
-            "image, with the same pixels: bring them to one grid."
+            f"{image.name} ({sizes[0].strip()}) and {first.name} ({sizes[1].strip()}) must be "
+            "channels of one image, with the same pixels: bring them to one grid."
+        )
+    if "nifti" in image.metadata and "nifti" in first.metadata:
+        _require_one_place(image, first)
+
+
+def _require_one_place(image: AxesImage, first: AxesImage) -> None:
+    from .nifti.header import world_matrix
+
+    moved, fixed = (world_matrix(i.metadata["nifti"]) for i in (image, first))
+    origins = [tuple(np.round(matrix[:-1, -1], 3).tolist()) for matrix in (moved, fixed)]
+    if not np.allclose(moved, fixed, rtol=1e-3, atol=1e-2):
+        raise ValueError(
+            f"{image.name} lies elsewhere than {first.name} (origins {origins[0]} and "
+            f"{origins[1]}), but both must be channels of one image: bring them to one grid."
         )
 
 
