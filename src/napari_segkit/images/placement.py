@@ -22,10 +22,10 @@ def options_to_world(options: LayerOptions, ndim: int) -> AnyArray:
     """`world_matrix` of a layer with these options."""
     shown = data_to_world(options, ndim)
     header = options.get("metadata", {}).get("nifti")
-    if not hasattr(header, "shown_to_world"):  # none, or another plugin's
+    tilt = getattr(header, "shown_to_world", None)
+    if tilt is None:  # no header, or another plugin's
         return shown
-    tilt: AnyArray = header.shown_to_world(options.get("axis_labels") or (), ndim)
-    return tilt @ shown
+    return np.asarray(tilt(options.get("axis_labels") or (), ndim) @ shown)
 
 
 def data_to_world(placement: LayerOptions, ndim: int) -> AnyArray:

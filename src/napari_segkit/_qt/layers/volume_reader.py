@@ -12,8 +12,8 @@ from napari_segkit.io.nifti import layers as nifti
 from .volumes import watch_volumes
 
 
-def get_nifti_reader(path: AnyPath | Sequence[AnyPath]) -> nifti.Reader | None:
-    """Reader for napari of NIfTI files; None if one of the paths is no NIfTI file."""
+def get_reader(path: AnyPath | Sequence[AnyPath]) -> nifti.Reader | None:
+    """Reader for napari of volumes; None if one of the paths is not one."""
     read = nifti.get_reader(path)
     return None if read is None else lambda path: _watched(read(path))
 
