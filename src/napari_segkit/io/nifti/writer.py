@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 from typing import BinaryIO
 
 import numpy as np
-from nibabel import Nifti1Header, Nifti1Image, Nifti2Header, Nifti2Image
+from nibabel import Nifti1Image, Nifti2Header, Nifti2Image
 from nibabel.nifti1 import Nifti1Extension
 
 from napari_segkit.images.axes_image import SPATIAL
@@ -17,6 +17,7 @@ from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import pixel_size
 from napari_segkit.images.whole_numbers import smallest_integers
 from napari_segkit.io.class_record import classes_in
+from napari_segkit.io.nifti_image import new_header
 
 from .header import (
     NibabelExtension,
@@ -31,7 +32,6 @@ LABEL_INTENT, NO_INTENT = 1002, 0
 COMMENT_EXTENSION = 6  # code of an extension that holds text
 ALIGNED_CODE = 2  # code of an affine into the world of something else
 PROVENANCE_START = b'{"napari-segkit"'
-NIFTI1_MAX_LENGTH = 2**15 - 1
 LENGTH_UNITS = {"m": "meter", "mm": "mm", "um": "micron", "": "unknown"}
 TIME_UNITS = {"second": "sec", "millisecond": "msec", "microsecond": "usec"}
 TIME_UNITS |= {"s": "sec", "ms": "msec", "us": "usec", "µs": "usec"}
@@ -58,7 +58,7 @@ def write_nifti(
     dimension, after T the fifth; RGB(A) uint8 images become colours.
     """
     source = matching_header(source, axes)
-    header = source.to_nibabel() if source else _new_header(data.shape)
+    header = source.to_nibabel() if source else new_header(data.shape)
     values = _storable(data, kind)
     low, high = _range(values, kind) if display_range is None else display_range
     is_rgb = values.dtype == np.uint8 and values.shape[-1] in (3, 4)
@@ -101,11 +101,6 @@ def read_provenance(header: NibabelHeader) -> object:
 def read_classes(header: NibabelHeader) -> tuple[LabelClass, ...]:
     """Classes of the labels in a file that `write_nifti` wrote."""
     return classes_in(read_provenance(header))
-
-
-def _new_header(shape: tuple[int, ...]) -> NibabelHeader:
-    large = max(shape) > NIFTI1_MAX_LENGTH
-    return Nifti2Header() if large else Nifti1Header()  # type: ignore[no-untyped-call]
 
 
 def _storable(values: AnyArray, kind: str) -> AnyArray:
