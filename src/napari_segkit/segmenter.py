@@ -227,10 +227,9 @@ class Segmenter:
             )
         from .training.read_data import read_training_data
 
-        config = config or TrainConfig()
-        labelled = read_training_data(
+        labelled, config = read_training_data(
             self.spec,
-            config,
+            config or TrainConfig(),
             images,
             labels,
             axes=axes,

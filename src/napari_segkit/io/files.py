@@ -22,6 +22,7 @@ from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
 from .filenames import NIFTI, TIFF, AnyPath, ending
+from .jpeg_masks import without_smears
 from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
 from .readers import read_source
@@ -75,8 +76,8 @@ def read_labels(
     """Label values of a file; those of a NIfTI file in `orientation`, if it is given.
 
     Palettes give their indices, bilevel pictures and truth values 0 and 1, grey pictures saved in
-    colour their channels' common value, and floating point values that are whole, but for rounding,
-    integers. Colours become classes by the table `colours` (None: of this file alone, which is said
+    colour their channels' common value, floating point values that are whole, but for rounding,
+    integers, and masks of 0 and 255 saved as JPEG these two values. Colours become classes by the table `colours` (None: of this file alone, which is said
     in a warning).
     """
     file = Path(path)
@@ -86,6 +87,7 @@ def read_labels(
     values = _values(stored, file, colours)
     if not np.issubdtype(values.dtype, np.integer):
         values = _as_integers(np.asarray(values), file)
+    values = without_smears(values, file)
     return reorient(values, SPATIAL, file_orientation(file), orientation)
 
 

@@ -7,7 +7,11 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.intensity import require_finite_image
-from napari_segkit.images.label_stats import label_stats_of, read_training_labels
+from napari_segkit.images.label_stats import (
+    TrainingLabels,
+    label_stats_of,
+    read_training_labels,
+)
 from napari_segkit.images.labels import LabelsError
 from napari_segkit.images.training_pairs import (
     Given,
@@ -36,8 +40,11 @@ def read_training_data(
     object_classes: object,
     regions: object,
     validation: tuple[Given, Given] | None,
-) -> LabelledImages:
-    """Read and check images and labels. Arguments as in `Segmenter.fit`."""
+) -> tuple[LabelledImages, TrainConfig]:
+    """Read and check images and labels; the settings with what turned out to be unlabelled.
+
+    Arguments as in `Segmenter.fit`.
+    """
     pairs = pair_up(images, labels)
     pairs, validation = _colours_as_classes(pairs, validation)
     is_list = isinstance(labels, list | tuple)
@@ -49,7 +56,7 @@ def read_training_data(
     class_of = None
     if not predicts_objects(spec):
         _refuse_object_options(spec, class_labels, region_list)
-        values, classes = training_labels(axes_images, sources, config)
+        values, classes, config = training_labels(axes_images, sources, config)
     else:
         objects = read_objects(
             sources,
@@ -64,9 +71,9 @@ def read_training_data(
     target = axes_images[0].orientation
     read = LabelledImages(reorient_to(target, axes_images, values), classes, class_of)
     if validation is None:
-        return read
+        return read, config
     held_out = _read_validation(spec, config, read, ndim, validation, axes, spacing)
-    return replace(read, validation=held_out)
+    return replace(read, validation=held_out), config
 
 
 def _colours_as_classes(
@@ -140,11 +147,11 @@ def _read_validation(
     _require_like_training(spec, images, train.pairs[0][0], ndim)
     values: list[AnyArray]
     if train.class_of is None:
-        read, _ = read_training_labels(
+        read = read_training_labels(
             labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
         )
-        values = list(read)
-        unknown = _unknown_values(values, config, train)
+        values = list(read.values)
+        unknown = _unknown_values(read._replace(unlabelled=config.unlabelled), train)
     else:
         try:
             objects = read_objects(
@@ -179,14 +186,12 @@ def _require_like_training(
             )
 
 
-def _unknown_values(
-    values: Sequence[AnyArray], config: TrainConfig, train: LabelledImages
-) -> list[str]:
-    stats = label_stats_of(values, config.unlabelled)
+def _unknown_values(labels: TrainingLabels, train: LabelledImages) -> list[str]:
+    stats = label_stats_of(labels)
     if not stats.counts:
         raise LabelsError(
             "Nothing is labelled in the validation labels: every pixel is "
-            f"{config.unlabelled}, which means unlabelled.",
+            f"{labels.unlabelled}, which means unlabelled.",
             ("paint",),
         )
     known = {c.value for c in train.classes}

@@ -498,3 +498,20 @@ def test_a_note_reserves_the_height_of_a_later_text(qtbot):
     note.resize(200, 20)
     note.setText("many words " * 20)
     assert note.minimumHeight() == note.heightForWidth(200) > 40
+
+
+def test_a_mask_of_0_and_255_makes_0_the_background(viewer, opened, qtbot):
+    viewer.add_image(PIXELS)
+    viewer.add_labels(np.where(scribbles() == 1, 255, 0).astype(np.uint8), name="mask")
+    painted = viewer.add_labels(scribbles(), name="strokes")
+    dock = opened()
+    dock.data.labels.value = viewer.layers["mask"]
+    counted(qtbot, dock)
+    assert dock.config().unlabelled is None
+    assert dock.classes.counts == {0: 3072, 255: 1024}
+    assert "0 is taken as the background" in dock.label_stats.text.text()
+    assert dock.bar.button.isEnabled()
+    dock.data.labels.value = painted
+    counted(qtbot, dock)
+    assert dock.config().unlabelled == 0
+    assert "background" not in dock.label_stats.text.text()
