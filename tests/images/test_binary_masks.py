@@ -62,7 +62,7 @@ def test_a_mask_of_0_and_255_is_trained_on_without_a_choice(smear):
     stats = label_stats(smear(MASKS["disc"]))
     assert (stats.problem, stats.unlabelled) == (None, 0)
     assert stats.counts.keys() == {0, 255}
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match=r"above 127|0 is taken as the background") as said:
         seg = Segmenter(PIXELS).fit(image, smear(MASKS["disc"]))
     assert "0 is taken as the background" in str(said[-1].message)
     assert [c.value for c in seg.classes] == [0, 255]

@@ -74,10 +74,11 @@ def require_class_values(
     images: Sequence[AxesImage] | None = None,
 ) -> None:
     """Refuse values too large for a class; `labels` are what the values were read from."""
-    for array, source, image in zip(values, labels, images or [None] * len(labels), strict=True):
+    for number, array in enumerate(values):
         if array.size and array.max() > LARGEST_CLASS:
+            named = labels_name(labels[number], images[number] if images else None)
             raise LabelsError(
-                f"{labels_name(source, image)} hold the value {array.max()}, but class values must "
+                f"{named} hold the value {array.max()}, but class values must "
                 "be below 2147483648 (2**31): give the classes smaller values, or choose "
                 "labels_are='objects' if the values are instance ids.",
                 ("labels_are='objects'",),

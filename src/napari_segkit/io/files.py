@@ -77,8 +77,8 @@ def read_labels(
 
     Palettes give their indices, bilevel pictures and truth values 0 and 1, grey pictures saved in
     colour their channels' common value, floating point values that are whole, but for rounding,
-    integers, and masks of 0 and 255 saved as JPEG these two values. Colours become classes by the table `colours` (None: of this file alone, which is said
-    in a warning).
+    integers, and JPEG masks of 0 and 255 these two values. Colours become classes by the table
+    `colours` (None: of this file alone, which is said in a warning).
     """
     file = Path(path)
     stored = _stored_labels(file)

@@ -6,14 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from napari_segkit.images.binary_masks import has_grey_edges, threshold_mask
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.types import LazyArray
 
 from .pictures import JPEG
 
 
-def without_smears(values: AnyArray, file: Path) -> AnyArray:
+def without_smears(stored: LazyArray, file: Path) -> LazyArray:
     """Values of a mask of 0 and 255 as they were before JPEG changed them; others are refused."""
-    if file.suffix.lower() not in JPEG or len(np.unique(values)) < 3:
+    if file.suffix.lower() not in JPEG:
+        return stored
+    values = np.asarray(stored)
+    if len(np.unique(values)) < 3:
         return values
     if not has_grey_edges(values, None):
         raise ValueError(
