@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
 from .images.axes_image import AxesImage, as_image, reorient_image
+from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .models import is_pretrained, resolve
 from .steps import Step, drain
@@ -586,7 +587,8 @@ class Segmenter:
         self, image: "ImageSource", axes: str | None, spacing: Sequence[float] | None
     ) -> AxesImage:
         model = self.ready()
-        return as_image(image, axes, spacing, like=model.axes, channels=model.channels)
+        named = as_image(image, axes, spacing, like=model.axes, channels=model.channels)
+        return with_channels(say_notes(named), model.channels, model.axes)
 
 
 def warn_if_blocking(verb: str, steps: str) -> None:

@@ -7,6 +7,12 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from .axis_guess import (
+    channel_axis,
+    missing_in_labels,
+    require_few_channels,
+    with_ndim,
+)
 from .orientation import orientation_of, reorient, reorient_spacing
 from .types import AnyArray, ImageSource, LayerLike, LazyArray
 
@@ -25,6 +31,7 @@ class AxesImage:
     alpha: bool = False  # the last channel is an alpha channel (RGBA), which is left out
     orientation: str = ""  # anatomical directions of Z, Y and X, such as "SAR"; "": unknown
     metadata: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)  # what was guessed
 
     def __post_init__(self) -> None:
         wrong = [a for a in self.axes if a not in AXES or self.axes.count(a) > 1]
@@ -134,28 +141,33 @@ def as_image(
     labels_shape: Sequence[int] | None = None,
     like: str | None = None,
     channels: int | None = None,
+    name: str = "image",
 ) -> AxesImage:
     """Array or napari layer as an AxesImage, not copied, without an alpha channel.
 
     Without `axes` they come from the layer, the shape of the labels, the axes of training (`like`)
-    or the shape. `channels` is what a model was trained on: of RGBA, a model of 3 takes RGB.
+    or the shape. `channels` is what a model was trained on: of RGBA, a model of 3 takes RGB. `name`
+    is that of an array.
     """
     if isinstance(source, AxesImage):
         return source
     layer = source if is_layer(source) else None
     data = full_resolution(source)
     _require_real_numbers(data.dtype)
+    name = getattr(layer, "name", None) or name
     known = axes.upper() if axes else _layer_axes(layer, data.ndim)
     named = known or guess_axes(source, labels_shape, like=like)
+    notes = () if known else _channel_notes(named, tuple(data.shape), labels_shape, name)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
     return AxesImage(
         data,
         named,
         _spacing(layer, named, spacing),
-        getattr(layer, "name", None) or "image",
+        name,
         _has_alpha(source, data, named, axes is None, channels),
         orientation_of(layer) if volume else "",
         dict(getattr(layer, "metadata", {})),
+        notes,
     )
 
 
@@ -172,13 +184,13 @@ def guess_axes(
 ) -> str:
     """Guess axes such as "YXC" or "TZYX" from the shapes and the axes of training (`like`)."""
     shape = tuple(full_resolution(source).shape)
-    channel = _channel_axis(source, shape, labels_shape)
+    channel = channel_axis(shape, getattr(source, "rgb", None), labels_shape)
     if like is not None and channel is None:
-        return _with_ndim(like, len(shape))
+        return with_ndim(like, len(shape))
     if like is not None and "C" in like and not getattr(source, "rgb", False):
-        return _with_ndim(like, len(shape))
+        return with_ndim(like, len(shape))
     ndim = len(shape) - (channel is not None)
-    axes = _with_ndim((like or "").replace("C", "") or "TZYX", ndim)
+    axes = with_ndim((like or "").replace("C", "") or "TZYX", ndim)
     return axes if channel is None else axes[:channel] + "C" + axes[channel:]
 
 
@@ -213,40 +225,36 @@ def _require_real_numbers(dtype: np.dtype) -> None:
         )
 
 
+def is_opaque(data: LazyArray) -> bool:
+    """Whether a fourth channel is an alpha channel that hides nothing."""
+    whole = np.iinfo(data.dtype).max if np.issubdtype(data.dtype, np.integer) else 1
+    return isinstance(data, np.ndarray) and bool((data[..., 3] == whole).all())
+
+
 def _has_alpha(
     source: object, data: LazyArray, axes: str, guessed: bool, channels: int | None
 ) -> bool:
-    """Whether the last of four channels is taken for alpha."""
+    """Whether the last of four channels is alpha: by the layer, or in colours without a word."""
     if not axes.endswith("C") or data.shape[-1] != 4 or channels == 4:
         return False
-    guessed = guessed and getattr(source, "rgb", None) is None and data.dtype == np.uint8
-    return bool(getattr(source, "rgb", False) or guessed or channels == 3)
+    rgb = getattr(source, "rgb", None)
+    unknown = guessed and rgb is None and data.dtype == np.uint8
+    return bool(rgb or (unknown and (channels == 3 or is_opaque(data))))
 
 
-def _channel_axis(
-    source: object, shape: tuple[int, ...], labels_shape: Sequence[int] | None
-) -> int | None:
-    """Index of C, from the layer, the shape of the labels or a last axis of length 3 or 4."""
-    ndim = len(shape)
-    if getattr(source, "rgb", False):
-        return ndim - 1
-    looks_rgb = ndim > 2 and shape[-1] in (3, 4) and getattr(source, "rgb", None) is None
-    if labels_shape is not None and len(labels_shape) == ndim - 1:
-        fits = [i for i in range(ndim) if shape[:i] + shape[i + 1 :] == tuple(labels_shape)]
-        rgb = ndim - 1 in fits and shape[-1] in (3, 4)
-        return ndim - 1 if rgb else fits[0] if fits else None
-    return ndim - 1 if looks_rgb else None
-
-
-def _with_ndim(axes: str, ndim: int) -> str:
-    """Drop T, Z and C, or add Z and T, until there are `ndim` axes."""
-    for axis in "TZC":
-        axes = axes.replace(axis, "") if len(axes) > ndim else axes
-    for axis in "ZT":
-        if axis not in axes and len(axes) < ndim:
-            after_time = axes.startswith("T")
-            axes = axes[:after_time] + axis + axes[after_time:]
-    return axes
+def _channel_notes(
+    axes: str, shape: tuple[int, ...], labels_shape: Sequence[int] | None, name: str
+) -> tuple[str, ...]:
+    """What to say of channels guessed from labels without them; an error if they are many."""
+    if labels_shape is None or "C" not in axes or (axes[-1] == "C" and shape[-1] in (1, 3, 4)):
+        return ()
+    if axes.index("C") not in missing_in_labels(shape, labels_shape):
+        return ()
+    require_few_channels(axes, shape, labels_shape, name)
+    return (
+        f"its axis of length {shape[axes.index('C')]} is taken as channels (axes='{axes}'), because "
+        "the labels do not have it.",
+    )
 
 
 def _layer_axes(layer: object, ndim: int) -> str | None:

@@ -11,7 +11,7 @@ from napari_segkit.config import LabelsAre
 from .axes_image import AxesImage
 from .binary_masks import is_mask_with_background
 from .classes import LabelClass
-from .colour_masks import replace_colours
+from .colour_masks import replace_own_colours
 from .labels import LabelsError, count_values, read_class_labels, require_class_values
 from .types import ImageSource, Labels
 
@@ -68,9 +68,9 @@ def label_stats(
     """Statistics of the labels of one image; labels that cannot be read are a `problem`."""
     try:
         images = None if image is None else [image]
-        (read,), note = replace_colours([labels])
+        read, note = replace_own_colours(labels, image)
         training = read_training_labels(
-            read, unlabelled=unlabelled, labels_are=labels_are, images=images
+            [read], unlabelled=unlabelled, labels_are=labels_are, images=images
         )
     except LabelsError as error:
         return LabelStats({}, 0, (), str(error), error.remedies)

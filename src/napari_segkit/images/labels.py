@@ -201,6 +201,8 @@ def _require_no_negatives(values: AnyArray) -> None:
 def _require_image_shape(values: AnyArray, image: AxesImage) -> AnyArray:
     if values.shape == image.label_shape:
         return values
+    if values.shape == (*image.label_shape, 1):
+        return values[..., 0]
     if "C" in image.axes and values.shape == image.shape:
         return _merge_channels(values, image.axes.index("C"))
     raise LabelsError(

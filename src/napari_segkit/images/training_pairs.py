@@ -61,7 +61,6 @@ def training_labels(
 
     Notes become warnings, problems errors.
     """
-    require_same_channels(images)
     read = read_training_labels(
         labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
     )
@@ -74,12 +73,3 @@ def training_labels(
     found = list(stats.counts)
     classes = foreground_classes(found) if merged else classes_of(labels, found)
     return values, classes, replace(config, unlabelled=read.unlabelled)
-
-
-def require_same_channels(images: Sequence[AxesImage]) -> None:
-    channels = {i.channels for i in images}
-    if len(channels) > 1:
-        raise ValueError(
-            f"The images have {' and '.join(map(str, sorted(channels)))} channels: give images "
-            "with the same number of channels."
-        )

@@ -21,7 +21,6 @@ from napari_segkit.images.labels import (
     read_label_arrays,
     require_class_values,
 )
-from napari_segkit.images.training_pairs import require_same_channels
 from napari_segkit.images.types import AnyArray, ImageSource
 
 from .annotated_regions import region_mask
@@ -58,7 +57,6 @@ def read_objects(
     column "class" of the layers' features. LabelsError if labels cannot be read, hold no object, or
     objects lack a class.
     """
-    require_same_channels(images or ())
     values = read_label_arrays(labels, images)
     if labels_are == "classes":
         require_class_values(values, labels, images)

@@ -64,6 +64,7 @@ def read_image(
         labels_shape=labels_shape,
         like=like,
         channels=channels,
+        name=file.name,
     )
     if axes and ending(file) in NIFTI:
         _require_header_axes(file, axes, as_image(source, stored_axes).axes)

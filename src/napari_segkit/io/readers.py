@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from npe2 import PluginManager
 
 KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
+RGBA_PICTURES = (".webp", ".gif", ".bmp", ".tga")  # of four channels, the last is alpha
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
 FileContent = tuple[ImageSource, str | None, Spacing | None]  # axes and spacing if stored
@@ -102,6 +103,8 @@ def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
     if len(selected) > 1:
         return _as_layer(*_stack_channels(selected, labels=labels))
     data, meta, _ = selected[0]
+    if ending(path) in RGBA_PICTURES and getattr(data, "shape", ())[-1:] == (4,):
+        meta = meta | {"rgb": True}
     return _as_layer(_first_frame(data) if ending(path) == ".gif" else data, meta)
 
 

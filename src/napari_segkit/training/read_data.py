@@ -5,7 +5,13 @@ from dataclasses import replace
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
-from napari_segkit.images.colour_masks import classes_by_colour
+from napari_segkit.images.channels import (
+    require_same_channels,
+    say_notes,
+    with_channels,
+    with_same_channels,
+)
+from napari_segkit.images.colour_masks import classes_by_colour, has_channels
 from napari_segkit.images.intensity import require_finite_image
 from napari_segkit.images.label_stats import (
     TrainingLabels,
@@ -17,7 +23,6 @@ from napari_segkit.images.training_pairs import (
     Given,
     pair_up,
     reorient_to,
-    require_same_channels,
     training_labels,
 )
 from napari_segkit.images.types import AnyArray, ImageSource
@@ -46,12 +51,14 @@ def read_training_data(
     Arguments as in `Segmenter.fit`.
     """
     pairs = pair_up(images, labels)
-    pairs, validation = _colours_as_classes(pairs, validation)
+    pairs, validation = _colours_as_classes(pairs, validation, axes)
     is_list = isinstance(labels, list | tuple)
     class_labels = _as_list("object_classes", object_classes, len(pairs), is_list)
+    if class_labels is not None:
+        (class_labels,) = classes_by_colour(class_labels)
     region_list = _as_list("regions", regions, len(pairs), is_list)
     sources = [source for _, source in pairs]
-    axes_images = _as_images(pairs, axes, spacing)
+    axes_images = with_same_channels(_as_images(pairs, axes, spacing))
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
     class_of = None
     if not predicts_objects(spec):
@@ -77,19 +84,33 @@ def read_training_data(
 
 
 def _colours_as_classes(
-    pairs: Sequence[tuple[ImageSource, ImageSource]], validation: tuple[Given, Given] | None
+    pairs: Sequence[tuple[ImageSource, ImageSource]],
+    validation: tuple[Given, Given] | None,
+    axes: str | None,
 ) -> tuple[list[tuple[ImageSource, ImageSource]], tuple[Given, Given] | None]:
     """Pairs whose colour masks became class labels, the same in training and validation."""
     held_out = (
         pair_up(*validation) if isinstance(validation, tuple) and len(validation) == 2 else ()
     )
     both = [*pairs, *held_out]
-    (labels,) = classes_by_colour([source for _, source in both])
-    read = [(image, source) for (image, _), source in zip(both, labels, strict=True)]
+    coloured = [pair for pair in both if not _is_volume(*pair, axes)]
+    (labels,) = classes_by_colour([source for _, source in coloured])
+    class_labels = iter(labels)
+    read = [
+        (i, source if _is_volume(i, source, axes) else next(class_labels)) for i, source in both
+    ]
     if held_out:
         images, sources = zip(*read[len(pairs) :], strict=True)
         validation = (list(images), list(sources))
     return read[: len(pairs)], validation
+
+
+def _is_volume(image: ImageSource, labels: ImageSource, axes: str | None) -> bool:
+    """Whether labels with a last axis of 3 or 4 have the shape of their image, X being narrow."""
+    array = full_resolution(labels)
+    if not has_channels(array):
+        return False
+    return as_image(image, axes, labels_shape=array.shape).label_shape == tuple(array.shape)
 
 
 def _as_images(
@@ -98,7 +119,7 @@ def _as_images(
     spacing: Sequence[float] | None,
 ) -> list[AxesImage]:
     return [
-        as_image(image, axes, spacing, labels_shape=full_resolution(array).shape)
+        say_notes(as_image(image, axes, spacing, labels_shape=full_resolution(array).shape))
         for image, array in pairs
     ]
 
@@ -143,8 +164,10 @@ def _read_validation(
     if not isinstance(validation, tuple) or len(validation) != 2:
         raise ValueError("validation is not a pair: give (images, labels), or lists of both.")
     pairs = pair_up(*validation)
-    images, labels = _as_images(pairs, axes, spacing), [source for _, source in pairs]
-    _require_like_training(spec, images, train.pairs[0][0], ndim)
+    first, labels = train.pairs[0][0], [source for _, source in pairs]
+    given = _as_images(pairs, axes, spacing)
+    images = [with_channels(image, first.channels, first.axes) for image in given]
+    _require_like_training(spec, images, first, ndim)
     values: list[AnyArray]
     if train.class_of is None:
         read = read_training_labels(
