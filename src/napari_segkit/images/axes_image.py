@@ -251,9 +251,10 @@ def _channel_notes(
     if axes.index("C") not in missing_in_labels(shape, labels_shape):
         return ()
     require_few_channels(axes, shape, labels_shape, name)
+    length = shape[axes.index("C")]
     return (
-        f"its axis of length {shape[axes.index('C')]} is taken as channels (axes='{axes}'), because "
-        "the labels do not have it.",
+        f"its axis of length {length} is taken as channels (axes='{axes}'), because the labels do "
+        "not have it.",
     )
 
 

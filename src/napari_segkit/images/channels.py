@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -61,8 +62,8 @@ def _alpha_note(image: AxesImage) -> list[str]:
 
 
 def _as_colour(image: AxesImage) -> AxesImage:
-    has_axis = "C" in image.axes
-    data = np.moveaxis(image.data, image.axes.index("C"), -1) if has_axis else image.data[..., None]
+    data: Any = image.data
+    data = np.moveaxis(data, image.axes.index("C"), -1) if "C" in image.axes else data[..., None]
     axes = image.axes.replace("C", "") + "C"
     return replace(image, data=np.broadcast_to(data, (*data.shape[:-1], 3)), axes=axes)
 

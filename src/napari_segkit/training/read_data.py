@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
@@ -55,7 +56,7 @@ def read_training_data(
     is_list = isinstance(labels, list | tuple)
     class_labels = _as_list("object_classes", object_classes, len(pairs), is_list)
     if class_labels is not None:
-        (class_labels,) = classes_by_colour(class_labels)
+        class_labels = list(*classes_by_colour(class_labels))
     region_list = _as_list("regions", regions, len(pairs), is_list)
     sources = [source for _, source in pairs]
     axes_images = with_same_channels(_as_images(pairs, axes, spacing))
@@ -92,13 +93,11 @@ def _colours_as_classes(
     held_out = (
         pair_up(*validation) if isinstance(validation, tuple) and len(validation) == 2 else ()
     )
-    both = [*pairs, *held_out]
-    coloured = [pair for pair in both if not _is_volume(*pair, axes)]
-    (labels,) = classes_by_colour([source for _, source in coloured])
-    class_labels = iter(labels)
-    read = [
-        (i, source if _is_volume(i, source, axes) else next(class_labels)) for i, source in both
-    ]
+    both: list[tuple[Any, Any]] = [*pairs, *held_out]
+    narrow = [_is_volume(image, source, axes) for image, source in both]
+    (labels,) = classes_by_colour([s for (_, s), n in zip(both, narrow, strict=True) if not n])
+    classes = iter(labels)
+    read = [(i, s if n else next(classes)) for (i, s), n in zip(both, narrow, strict=True)]
     if held_out:
         images, sources = zip(*read[len(pairs) :], strict=True)
         validation = (list(images), list(sources))
@@ -124,7 +123,7 @@ def _as_images(
     ]
 
 
-def _as_list(name: str, values: object, count: int, is_list: bool) -> list[object] | None:
+def _as_list(name: str, values: Any, count: int, is_list: bool) -> list[Any] | None:
     """An option with one entry per image; None if it was not given."""
     if values is None or not is_list:
         return None if values is None else [values]
