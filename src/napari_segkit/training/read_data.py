@@ -13,7 +13,6 @@ from napari_segkit.images.channels import (
     with_same_channels,
 )
 from napari_segkit.images.colour_masks import classes_by_colour, has_channels
-from napari_segkit.images.intensity import require_finite_image
 from napari_segkit.images.label_stats import (
     TrainingLabels,
     label_stats_of,
@@ -200,7 +199,6 @@ def _require_like_training(
     """Refuse validation images that the trained model could not be applied to."""
     require_same_channels([train, *images])
     for image in images:
-        require_finite_image(image)
         if choose_ndim(spec, image.axes) < ndim:
             raise ValueError(
                 f"{image.name} has axes {image.axes} and the training images {train.axes}: give "
