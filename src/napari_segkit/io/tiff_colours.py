@@ -36,7 +36,9 @@ def shown_pixels(series: "TiffPageSeries", path: Path, *, labels: bool) -> tuple
     if model == "PALETTE" and not labels:
         return _apply_palette(data, names, series, path)
     if model == "MINISWHITE":
-        return _invert(data, page, labels=labels), names
+        data = _invert(data, page, labels=labels)
+    if model in ("MINISWHITE", "MINISBLACK"):
+        return (data if labels else _full_range(data, page)), names
     if model == "SEPARATED":
         return _from_cmyk(data, names.index("S"), page), names
     if model == "YCBCR" and page.compression in BYTE_CODECS:
@@ -75,10 +77,16 @@ def _invert(data: AnyArray, page: "TiffPage", *, labels: bool) -> AnyArray:
     return np.subtract(white, data, dtype=data.dtype)
 
 
+def _full_range(data: AnyArray, page: "TiffPage") -> AnyArray:
+    """Greys of 1, 2 or 4 bits in the range of 8, as PNG has them."""
+    bits = page.bitspersample
+    return data if bits not in (1, 2, 4) else data.astype(np.uint8) * (255 // (2**bits - 1))
+
+
 def _apply_palette(
     data: AnyArray, names: str, series: "TiffPageSeries", path: Path
 ) -> tuple[AnyArray, str]:
-    """RGB of indices; microscopes store intensities with a palette that only displays them."""
+    """RGB or greys of indices; microscopes store intensities with a palette that only displays them."""
     if series.kind in ("imagej", "ome", "lsm"):
         warnings.warn(
             f"{path} has a palette of colours for display: its stored greys are used.",
@@ -91,6 +99,8 @@ def _apply_palette(
     if palette is None or not all(p is not None and np.array_equal(palette, p) for p in palettes):
         raise ValueError("its pages have no palette of colours, or different ones: save it as RGB")
     shift = 8 if palette.max() > 255 else 0  # some programs write 8 bits of the 16
+    if (palette == palette[0]).all():
+        return (palette[0] >> shift).astype(np.uint8)[data], names
     return (palette >> shift).astype(np.uint8).T[data], names + "S"
 
 
