@@ -153,8 +153,8 @@ def as_image(
         return source
     layer = source if is_layer(source) else None
     data = full_resolution(source)
-    _require_real_numbers(data.dtype)
     name = getattr(layer, "name", None) or name
+    _require_real_numbers(data, name)
     known = axes.upper() if axes else _layer_axes(layer, data.ndim)
     named = known or guess_axes(source, labels_shape, like=like)
     notes = () if known else _channel_notes(named, tuple(data.shape), labels_shape, name)
@@ -216,12 +216,14 @@ def reorient_image(image: AxesImage, target: str) -> AxesImage:
     )
 
 
-def _require_real_numbers(dtype: np.dtype) -> None:
-    if not np.issubdtype(dtype, np.number) and dtype != np.bool_:
-        raise TypeError(f"The image has dtype {dtype}: give an array of numbers.")
-    if np.issubdtype(dtype, np.complexfloating):
+def _require_real_numbers(data: LazyArray, name: str) -> None:
+    if data.ndim < 2:
+        raise ValueError(f"{name} has shape {data.shape}: give an image of two dimensions or more.")
+    if not np.issubdtype(data.dtype, np.number) and data.dtype != np.bool_:
+        raise TypeError(f"{name} has dtype {data.dtype}: give an array of numbers.")
+    if np.issubdtype(data.dtype, np.complexfloating):
         raise TypeError(
-            f"The image has dtype {dtype}: give real numbers, such as numpy.abs(image)."
+            f"{name} has dtype {data.dtype}: give real numbers, such as numpy.abs(image)."
         )
 
 

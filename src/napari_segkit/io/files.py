@@ -25,7 +25,7 @@ from .filenames import NIFTI, TIFF, AnyPath, ending
 from .jpeg_masks import without_smears
 from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
-from .readers import read_source
+from .readers import NUMPY, read_source
 from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable, write_array
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _said(colours: ColourTable, note: str) -> ColourTable:
 def _looks_coloured(file: Path) -> bool:
     """Whether a mask has channels; large files are not read for that."""
     with suppress(ValueError):  # reading the labels raises it again, for this file only
-        if ending(file) in (*NIFTI, ".npy"):
+        if ending(file) in (*NIFTI, *NUMPY):
             return has_channels(full_resolution(read_source(file, labels=False)[0]))
         return _stored_labels(file).may_be_coloured
     return False
@@ -252,7 +252,7 @@ def _values(stored: _StoredLabels, file: Path, colours: ColourTable) -> LazyArra
     has_channel_axis = axes is not None and axes.endswith("C")
     if has_channel_axis and file.suffix.lower() in (*TIFF, *PICTURES):
         return _one_channel(np.asarray(values), file)
-    if may_be_coloured and ending(file) not in (*NIFTI, *TIFF, ".npy"):  # a picture, such as BMP
+    if may_be_coloured and ending(file) not in (*NIFTI, *TIFF, *NUMPY):  # a picture, such as BMP
         return _one_channel(np.asarray(values), file)
     return values
 

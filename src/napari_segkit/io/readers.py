@@ -11,6 +11,7 @@ import numpy as np
 from napari_segkit.images.types import ImageSource, LayerArray, LayerData, LayerOptions
 
 from .filenames import NIFTI, TIFF, ending
+from .numpy_files import read_npy, read_npz
 from .pictures import PICTURES, read_picture
 from .read_errors import explain_read_errors
 from .tiff import Spacing, read_tiff
@@ -18,7 +19,8 @@ from .tiff import Spacing, read_tiff
 if TYPE_CHECKING:
     from npe2 import PluginManager
 
-KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
+NUMPY = (".npy", ".npz")
+KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, *NUMPY)
 RGBA_PICTURES = (".webp", ".gif", ".bmp", ".tga")  # of four channels, the last is alpha
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
@@ -51,8 +53,9 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
             return *read_picture(path, labels=labels), None
         if suffix in NIFTI:
             return _read_nifti(path)
-        if suffix == ".npy":
-            return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
+        if suffix in NUMPY:
+            read = read_npy if suffix == ".npy" else read_npz
+            return read(path, labels=labels), None, None
         return _read_with_plugins(path, labels=labels)
 
 
