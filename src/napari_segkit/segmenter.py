@@ -15,6 +15,7 @@ from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConf
 from .images.axes_image import AxesImage, as_image, reorient_image
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
+from .io.upright import with_orientation_note
 from .models import is_pretrained, resolve
 from .steps import Step, drain
 
@@ -588,7 +589,8 @@ class Segmenter:
     ) -> AxesImage:
         model = self.ready()
         named = as_image(image, axes, spacing, like=model.axes, channels=model.channels)
-        return with_channels(say_notes(named), model.channels, model.axes)
+        said = say_notes(with_orientation_note(named, image))
+        return with_channels(said, model.channels, model.axes)
 
 
 def warn_if_blocking(verb: str, steps: str) -> None:

@@ -205,10 +205,11 @@ def _require_image_shape(values: AnyArray, image: AxesImage) -> AnyArray:
         return values[..., 0]
     if "C" in image.axes and values.shape == image.shape:
         return _merge_channels(values, image.axes.index("C"))
+    why = "".join(f" {image.name}: {note}" for note in image.notes)
     raise LabelsError(
         f"The labels have shape {values.shape}, but {image.name} of shape {image.shape} with axes "
         f"{image.axes} needs labels of shape {image.label_shape}: make new labels for this image, "
-        "or set its axes."
+        f"or set its axes.{why}"
     )
 
 

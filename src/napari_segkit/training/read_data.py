@@ -27,6 +27,7 @@ from napari_segkit.images.training_pairs import (
 )
 from napari_segkit.images.types import AnyArray, ImageSource
 from napari_segkit.instances.label_ids import ObjectLabels, read_objects
+from napari_segkit.io.upright import with_orientation_note
 from napari_segkit.models import choose_ndim, predicts_objects
 
 from .dataset import LabelledImage, LabelledImages
@@ -116,9 +117,13 @@ def _as_images(
     axes: str | None,
     spacing: Sequence[float] | None,
 ) -> list[AxesImage]:
-    return [
-        say_notes(as_image(image, axes, spacing, labels_shape=full_resolution(array).shape))
+    named = (
+        as_image(image, axes, spacing, labels_shape=full_resolution(array).shape)
         for image, array in pairs
+    )
+    return [
+        say_notes(with_orientation_note(image, layer))
+        for image, (layer, _) in zip(named, pairs, strict=True)
     ]
 
 
