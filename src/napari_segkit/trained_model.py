@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from .config import ModelSpec, RefineConfig, TrainConfig
-from .images.axes_image import AXES, AxesImage
+from .images.axes_image import AXES, AxesImage, in_unit
 from .images.classes import LabelClass, values_of
 from .images.intensity import (
     Statistics,
@@ -20,12 +20,12 @@ from .images.intensity import (
     white_of,
 )
 from .images.orientation import reorient_spacing
-from .images.resample import resample
+from .images.resample import format_spacing, resample
+from .images.units import UNKNOWN_SPACING
 from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, stride
 
 FAINT = 1 / 3  # part of the contrast of the training images below which a warning is given
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
-UNKNOWN_SPACING = (1.0, 1.0, 1.0)  # common in MRI, too, but then the orientation is known
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class TrainedModel:
     tile_size: tuple[int, ...]  # along the spatial axes, pixels
     overlap: tuple[int, ...]
     orientation: str = ""  # directions of Z, Y and X in the body, such as "SAR"
+    unit: str = ""  # of the spacing and of the voxel size of the configuration; "": unknown
     nonzero: bool = False  # intensities are measured over non-zero pixels only
     object_size: float = 0.0  # median diameter of training objects, pixels of the finest axis
     statistics: Statistics | None = None  # if normalised by the training images
@@ -144,22 +145,22 @@ class TrainedModel:
 
     def resample_image(self, image: AxesImage) -> AxesImage:
         """Resample to the voxel size set for training; unchanged if none was set."""
-        size = self.config.voxel_size
+        image, size = in_unit(image, self.unit), self.config.voxel_size
         if size is not None:
             return resample(image, size, self.ndim)
         self._warn_about_voxel_size(image)
         return image
 
     def _warn_about_voxel_size(self, image: AxesImage) -> None:
+        # a spacing of 1 is common in MRI, too, but then the orientation is known
         model_known = self.orientation or self.spacing != UNKNOWN_SPACING
         image_known = image.orientation or image.spacing != UNKNOWN_SPACING
         same = np.allclose(self.spacing, image.spacing, rtol=0.1)
         if self.ndim == 3 and model_known and image_known and not same:
-            sizes = (self.spacing, image.spacing)
-            model_size, image_size = (" x ".join(f"{s:g}" for s in spacing) for spacing in sizes)
             warnings.warn(
-                f"{image.name} has voxels of {image_size} (Z x Y x X), but the model was trained "
-                f"on {model_size}: train with a voxel_size to have every volume resampled.",
+                f"{image.name} has voxels of {format_spacing(image.spacing, image.unit)} (Z x Y x "
+                f"X), but the model was trained on {format_spacing(self.spacing, self.unit)}: "
+                "train with a voxel_size to have every volume resampled.",
                 UserWarning,
                 stacklevel=3,
             )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
+from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution, in_unit
 from napari_segkit.images.channels import (
     require_same_channels,
     say_notes,
@@ -60,6 +60,7 @@ def read_training_data(
     region_list = _as_list("regions", regions, len(pairs), is_list)
     sources = [source for _, source in pairs]
     axes_images = with_same_channels(_as_images(pairs, axes, spacing))
+    axes_images = [in_unit(image, axes_images[0].unit) for image in axes_images]
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
     class_of = None
     if not predicts_objects(spec):
@@ -168,7 +169,7 @@ def _read_validation(
         raise ValueError("validation is not a pair: give (images, labels), or lists of both.")
     pairs = pair_up(*validation)
     first, labels = train.pairs[0][0], [source for _, source in pairs]
-    given = _as_images(pairs, axes, spacing)
+    given = (in_unit(image, first.unit) for image in _as_images(pairs, axes, spacing))
     images = [with_channels(image, first.channels, first.axes) for image in given]
     _require_like_training(spec, images, first, ndim)
     values: list[AnyArray]
