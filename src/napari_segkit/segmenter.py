@@ -136,7 +136,9 @@ class Segmenter:
             Settings of the training.
         axes : str, optional
             One letter of "TCZYX" for each dimension of the images, such as "YXC". None: the axis
-            labels of the layers, or inferred from the shapes of image and labels.
+            labels of the layers, or inferred from the shapes of image and labels; needed if an axis
+            of more than four is channels. A fourth channel is used unless it is alpha: of a layer
+            in RGB, or opaque everywhere.
         spacing : sequence of float, optional
             Pixel size in world units along Z Y X or Y X. None: the layer's scale, or 1.
         object_classes : array-like, napari Labels layer, or list of them, optional
