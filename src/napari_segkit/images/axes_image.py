@@ -7,12 +7,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from .axis_guess import (
-    channel_axis,
-    missing_in_labels,
-    require_few_channels,
-    with_ndim,
-)
+from .axis_guess import channel_axis, channel_notes, with_ndim
 from .orientation import orientation_of, reorient, reorient_spacing
 from .types import AnyArray, ImageSource, LayerLike, LazyArray
 from .units import UNKNOWN_SPACING, PixelSize, Spacing, convert, pixel_size
@@ -160,7 +155,7 @@ def as_image(
     _require_real_numbers(data, name)
     known = axes.upper() if axes else _layer_axes(layer, data.ndim)
     named = known or guess_axes(source, labels_shape, like=like)
-    notes = () if known else _channel_notes(named, tuple(data.shape), labels_shape, name)
+    notes = () if known else channel_notes(named, tuple(data.shape), labels_shape, name)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
     stored = _layer_pixel_size(layer, named)
     return AxesImage(
@@ -255,22 +250,6 @@ def _has_alpha(
     rgb = getattr(source, "rgb", None)
     unknown = guessed and rgb is None and data.dtype == np.uint8
     return bool(rgb or (unknown and (channels == 3 or is_opaque(data))))
-
-
-def _channel_notes(
-    axes: str, shape: tuple[int, ...], labels_shape: Sequence[int] | None, name: str
-) -> tuple[str, ...]:
-    """What to say of channels guessed from labels without them; an error if they are many."""
-    if labels_shape is None or "C" not in axes or (axes[-1] == "C" and shape[-1] in (1, 3, 4)):
-        return ()
-    if axes.index("C") not in missing_in_labels(shape, labels_shape):
-        return ()
-    require_few_channels(axes, shape, labels_shape, name)
-    length = shape[axes.index("C")]
-    return (
-        f"its axis of length {length} is taken as channels (axes='{axes}'), because the labels do "
-        "not have it.",
-    )
 
 
 def _layer_axes(layer: object, ndim: int) -> str | None:

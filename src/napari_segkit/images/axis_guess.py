@@ -22,18 +22,34 @@ def channel_axis(
         return ndim - 1
     looks_rgb = ndim > 2 and (shape[-1] == 1 or (rgb is None and shape[-1] in (3, 4)))
     if labels_shape is not None and len(labels_shape) == ndim - 1:
-        fits = missing_in_labels(shape, labels_shape)
+        fits = _missing_in_labels(shape, labels_shape)
         is_last = ndim - 1 in fits and shape[-1] in (1, 3, 4)
         return ndim - 1 if is_last else fits[0] if fits else None
     return ndim - 1 if looks_rgb else None
 
 
-def missing_in_labels(shape: tuple[int, ...], labels_shape: Sequence[int]) -> list[int]:
+def channel_notes(
+    axes: str, shape: tuple[int, ...], labels_shape: Sequence[int] | None, name: str
+) -> tuple[str, ...]:
+    """What to say of channels guessed from labels without them; an error if they are many."""
+    if labels_shape is None or "C" not in axes or (axes[-1] == "C" and shape[-1] in (1, 3, 4)):
+        return ()
+    if axes.index("C") not in _missing_in_labels(shape, labels_shape):
+        return ()
+    _require_few_channels(axes, shape, labels_shape, name)
+    length = shape[axes.index("C")]
+    return (
+        f"its axis of length {length} is taken as channels (axes='{axes}'), because the labels do "
+        "not have it.",
+    )
+
+
+def _missing_in_labels(shape: tuple[int, ...], labels_shape: Sequence[int]) -> list[int]:
     """The dimensions of an image without one of which it has the shape of its labels."""
     return [i for i in range(len(shape)) if shape[:i] + shape[i + 1 :] == tuple(labels_shape)]
 
 
-def require_few_channels(
+def _require_few_channels(
     axes: str, shape: tuple[int, ...], labels_shape: Sequence[int], name: str
 ) -> None:
     """Ask whether an axis that the labels do not have is channels, or slices without labels."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_segkit.images.axes_image import AxesImage, full_resolution
-from napari_segkit.images.colour_masks import ColourLabels, ColourTable
+from napari_segkit.images.colour_labels import ColourLabels
+from napari_segkit.images.colour_masks import ColourTable
 from napari_segkit.images.types import ImageSource, LazyArray
 from napari_segkit.io.files import file_orientation, read_image, read_labels, shared_colours
 from napari_segkit.io.folders import TrainingFiles
