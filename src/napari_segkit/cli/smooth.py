@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_segkit.config import RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.versions import versions
@@ -81,6 +79,7 @@ def run(args: Namespace) -> int:
 def _smooth_file(
     args: Namespace, colours: "ColourTable", source: Path, image_file: Path, target: Path
 ) -> None:
+    from napari_segkit.images.axes_image import full_resolution
     from napari_segkit.images.classes import ClassProbabilities
     from napari_segkit.io.files import check_output_file, read_image
     from napari_segkit.io.probability_maps import read_classes, read_probability_file
@@ -95,7 +94,7 @@ def _smooth_file(
     if not stored.is_probabilities and _is_blank(args, labels := stored.aligned_to(image), named):
         say(f"Note: {source.name} holds one class only, and stays as it is.")
         writer = FileWriter(target, image, OutputOptions(overwrite=args.overwrite))
-        print(*writer.write(LabelResult(np.asarray(labels), image.label_axes)), sep="\n")
+        print(*writer.write(LabelResult(full_resolution(labels), image.label_axes)), sep="\n")
         return
     maps, classes = _probabilities(args, stored, image, named)
     config = refine_config(args, DEFAULT, classes) or DEFAULT
