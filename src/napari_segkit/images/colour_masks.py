@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes_image import full_resolution, is_layer
+from .axes_image import AxesImage, full_resolution, is_layer
 from .class_labels import ClassLabels
 from .classes import LabelClass, class_names
 from .labels import LabelsError
@@ -68,7 +68,7 @@ class ColourTable:
 
 def has_channels(mask: LazyArray) -> bool:
     """Whether an array has the shape and the type of a colour mask."""
-    return mask.ndim > 2 and mask.shape[-1] in (3, 4) and np.issubdtype(mask.dtype, np.integer)
+    return mask.ndim > 2 and mask.shape[-1] in (3, 4) and mask.dtype in (np.uint8, np.uint16)
 
 
 def is_coloured(mask: LazyArray) -> bool:
@@ -162,6 +162,16 @@ def replace_colours(*groups: Sequence[ImageSource]) -> tuple[list[list[ImageSour
     if not table:
         return [list(group) for group in groups], ""
     return [[_by_table(source, table) for source in group] for group in groups], note
+
+
+def replace_own_colours(
+    labels: ImageSource, image: AxesImage | None = None
+) -> tuple[ImageSource, str]:
+    """As `replace_colours` for the labels of one image, which may be as narrow as colours are."""
+    if image is not None and image.label_shape == tuple(full_resolution(labels).shape):
+        return labels, ""
+    ((source,),), note = replace_colours([labels])
+    return source, note
 
 
 def _by_table(source: ImageSource, table: ColourTable) -> ImageSource:

@@ -14,6 +14,7 @@ from napari_segkit.images.types import ImageSource, LayerArray, LayerData, Layer
 from napari_segkit.images.units import PixelSize
 
 from .filenames import TIFF, VOLUMES, ending
+from .numpy_files import read_npy, read_npz
 from .pictures import PICTURES, read_picture
 from .plugin_names import is_ome_zarr, napari_reads, what_to_install
 from .read_errors import explain_read_errors
@@ -23,7 +24,9 @@ from .volume_files import is_dicom, is_volume
 if TYPE_CHECKING:
     from npe2 import PluginManager
 
-KNOWN_ENDINGS = (*TIFF, *PICTURES, *VOLUMES, ".npy")
+NUMPY = (".npy", ".npz")
+KNOWN_ENDINGS = (*TIFF, *PICTURES, *VOLUMES, *NUMPY)
+RGBA_PICTURES = (".webp", ".gif", ".bmp", ".tga")  # of four channels, the last is alpha
 NAPARI, NAPARI_READER = "napari", "napari.get_reader"  # its own plugin and reader of pictures
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
@@ -58,8 +61,9 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
             return *read_picture(path, labels=labels), None
         if is_volume(path):
             return _read_volume(path, labels=labels)
-        if suffix == ".npy":
-            return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
+        if suffix in NUMPY:
+            read = read_npy if suffix == ".npy" else read_npz
+            return read(path, labels=labels), None, None
         return _read_with_plugins(path, labels=labels)
 
 
@@ -135,6 +139,8 @@ def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
     if len(selected) > 1:
         return _as_layer(*_stack_channels(selected, labels=labels))
     data, meta, _ = selected[0]
+    if ending(path) in RGBA_PICTURES and getattr(data, "shape", ())[-1:] == (4,):
+        meta = meta | {"rgb": True}
     return _as_layer(_first_frame(data) if ending(path) == ".gif" else data, meta)
 
 

@@ -34,6 +34,7 @@ class Snapshot:
     features: Any  # None but for Labels
     colormap: object
     unique_id: str  # of the layer, whatever its name
+    source: Any  # napari's record of the file it was opened from
 
 
 def snapshot(layer: "Layer | Snapshot", *, pixels: bool = True) -> Snapshot:
@@ -52,6 +53,7 @@ def snapshot(layer: "Layer | Snapshot", *, pixels: bool = True) -> Snapshot:
         features=layer.features.copy() if is_labels else None,
         colormap=layer.colormap,
         unique_id=str(layer.unique_id),
+        source=layer.source,
         name=layer.name,
         **placement(layer),
     )

@@ -114,7 +114,7 @@ def test_copied_python_gives_the_same_result(ready, viewer, trained, qtbot):
 
 
 def test_a_wrong_number_of_channels_is_reported(ready, viewer, qtbot):
-    colour = viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True)
+    colour = viewer.add_image(np.full((64, 64, 3), (9, 60, 200), np.uint8), rgb=True)
     ready.image.value = colour
     with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
         ready.bar.button.click()
