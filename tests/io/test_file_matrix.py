@@ -104,6 +104,8 @@ def by_opencv() -> Iterator[File]:
         yield File(f"labels {dtype}.{ending}", _opencv(labels, exact), labels, labels=True)
     for ending in ("bmp", "pgm"):
         yield File(f"labels.{ending}", _opencv(classes()), classes(), labels=True)
+    deep = pixels("uint16")
+    yield File("deep.pgm", _opencv(deep), deep)
     real = pixels("float32")
     yield File("real.tif", _opencv(real), real)
     for code in (1, 5, 8, 32773, 32946):  # none, LZW, deflate, PackBits, old deflate
@@ -301,3 +303,9 @@ def test_the_values_that_were_written_are_read(file, tmp_path):
         found = np.asarray(full_resolution(image))[..., : -1 if image.alpha else None]
     assert found.squeeze().shape == file.expected.squeeze().shape
     np.testing.assert_array_equal(found.squeeze(), file.expected.squeeze())
+
+
+def test_colours_of_more_bits_than_the_reader_keeps_are_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "deep.ppm"), pixels("uint16", channels=3))
+    with pytest.raises(ValueError, match="deep.ppm cannot be read: it holds more than 8 bits"):
+        read_image(tmp_path / "deep.ppm")

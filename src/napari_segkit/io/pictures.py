@@ -1,4 +1,4 @@
-"""PNG and JPEG files as viewers show them."""
+"""PNG, JPEG, BMP, PNM and JPEG 2000 files as viewers show them."""
 
 import warnings
 from pathlib import Path
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 JPEG = (".jpg", ".jpeg")
-PICTURES = (".png", *JPEG)
+JPEG2000 = (".jp2", ".j2k", ".jpx")
+PICTURES = (".png", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm", *JPEG, *JPEG2000)
 GREY_ALPHA = "LA;16B"  # read as RGBA of 8 bits, it gives the high and low bytes of both
 SCALED = {"L;2": 85, "L;4": 17}  # Pillow multiplies few bits to the range of 8
 LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", GREY_ALPHA: "RGBA"}
@@ -29,9 +30,12 @@ def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
 
     with Image.open(path) as picture:
         _say_frames(getattr(picture, "n_frames", 1), path)
+        _require_eight_bits(picture)
         coding = str(picture.tile[0].args) if picture.tile else ""
         orientation = picture.getexif().get(ORIENTATION)
-        if coding in LOW_BYTES:
+        if path.suffix.lower() in JPEG2000 and picture.mode in ("RGB", "RGBA"):
+            pixels = _jpeg2000_pixels(path, alpha=picture.mode == "RGBA" and not labels)
+        elif coding in LOW_BYTES:
             pixels = _deep_pixels(np.array(picture), coding, path, labels=labels)
         else:
             pixels = _label_pixels(picture, coding) if labels else _image_pixels(picture)
@@ -47,6 +51,21 @@ def _say_frames(count: int, path: Path) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+def _jpeg2000_pixels(path: Path, *, alpha: bool) -> AnyArray:
+    """Colours with all their bits, of which Pillow keeps eight."""
+    from imagecodecs import jpeg2k_decode
+
+    pixels = np.asarray(jpeg2k_decode(path.read_bytes()))
+    return pixels[..., :3] if alpha else pixels
+
+
+def _require_eight_bits(picture: "Picture") -> None:
+    """Refuse PPM with more bits, of which Pillow keeps eight."""
+    codec, *_, stored = picture.tile[0] if picture.tile else ("", "")
+    if codec == "ppm" and stored[0] == "RGB" and stored[1] > 255:
+        raise ValueError("it holds more than 8 bits per colour in PPM: save it as PNG or TIFF")
 
 
 def _deep_pixels(high: AnyArray, coding: str, path: Path, *, labels: bool) -> AnyArray:
