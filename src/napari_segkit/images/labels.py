@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from napari_segkit.config import LabelsAre
 
 from .axes_image import SPATIAL, AxesImage, full_resolution
+from .repeated_ids import ids_start_anew, planes_of
 from .orientation import orientation_of, reorient
 from .types import AnyArray, ImageSource, Labels
 from .whole_numbers import first_fractions, integers_if_whole
 
 IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
+COMPONENTS_PER_ID = 1.25
 RINGING = 8  # resampling and JPEG change even flat parts of a mask by up to this much
 
 
@@ -98,12 +100,21 @@ def clean_grey_edges(values: AnyArray, unlabelled: int | None) -> AnyArray:
 
 
 def looks_like_instance_ids(values: AnyArray, unlabelled: int | None) -> bool:
-    """Whether there are many values, nearly each of one connected component."""
+    """Whether there are many values, nearly each of one connected component.
+
+    In a stack whose ids start anew in each slice, of one in each slice.
+    """
     ids = [v for v in _labelled_values(values, unlabelled) if v != 0]
     if len(ids) < MIN_INSTANCES:
         return False
-    components = connected_components(np.where(np.isin(values, ids), values, 0))
-    return int(components.max()) <= 1.25 * len(ids)
+    objects = np.where(np.isin(values, ids), values, 0)
+    if _component_count(objects) <= COMPONENTS_PER_ID * len(ids):
+        return True
+    if not ids_start_anew(objects):
+        return False
+    planes = planes_of(objects)
+    components = sum(map(_component_count, planes))
+    return components <= COMPONENTS_PER_ID * sum(len(_labelled_values(p, 0)) for p in planes)
 
 
 def connected_components(values: AnyArray) -> AnyArray:
@@ -172,6 +183,10 @@ def as_unsigned(values: AnyArray) -> AnyArray:
     if values.dtype in (np.uint8, np.uint16, np.uint32):
         return values
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+
+
+def _component_count(values: AnyArray) -> int:
+    return int(connected_components(values).max(initial=0))
 
 
 def _threshold_mask(values: AnyArray) -> AnyArray:
