@@ -146,7 +146,7 @@ def as_image(
     data = full_resolution(source)
     _require_real_numbers(data.dtype)
     known = axes.upper() if axes else _layer_axes(layer, data.ndim)
-    named = known or guess_axes(source, labels_shape, like=like)
+    named = known or guess_axes(source, labels_shape, like=like, channels=channels)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
     return AxesImage(
         data,
@@ -168,18 +168,34 @@ def full_resolution(source: ImageSource) -> LazyArray:
 
 
 def guess_axes(
-    source: ImageSource, labels_shape: Sequence[int] | None = None, *, like: str | None = None
+    source: ImageSource,
+    labels_shape: Sequence[int] | None = None,
+    *,
+    like: str | None = None,
+    channels: int | None = None,
 ) -> str:
-    """Guess axes such as "YXC" or "TZYX" from the shapes and the axes of training (`like`)."""
+    """Guess axes such as "YXC" or "TZYX" from the shapes and the axes of training (`like`).
+
+    An axis is no channel axis as in training if it has not the `channels` of training.
+    """
     shape = tuple(full_resolution(source).shape)
+    if like is not None and "C" in like and channels is not None and not _rgb(source):
+        trained = _with_ndim(like, len(shape))
+        allowed = (channels, 4) if channels == 3 else (channels,)  # 4: with alpha
+        if "C" in trained and shape[trained.index("C")] not in allowed:
+            like = like.replace("C", "")
     channel = _channel_axis(source, shape, labels_shape)
     if like is not None and channel is None:
         return _with_ndim(like, len(shape))
-    if like is not None and "C" in like and not getattr(source, "rgb", False):
+    if like is not None and "C" in like and not _rgb(source):
         return _with_ndim(like, len(shape))
     ndim = len(shape) - (channel is not None)
     axes = _with_ndim((like or "").replace("C", "") or "TZYX", ndim)
     return axes if channel is None else axes[:channel] + "C" + axes[channel:]
+
+
+def _rgb(source: ImageSource) -> bool:
+    return bool(getattr(source, "rgb", False))
 
 
 def without_pixels(image: AxesImage) -> AxesImage:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from napari_segkit.config import LabelsAre
 
 from .axes_image import SPATIAL, AxesImage, full_resolution
-from .repeated_ids import ids_start_anew, planes_of
 from .orientation import orientation_of, reorient
+from .repeated_ids import ids_start_anew, planes_of
 from .types import AnyArray, ImageSource, Labels
 from .whole_numbers import first_fractions, integers_if_whole
 
@@ -197,10 +197,11 @@ def _refuse_instance_ids(values: Sequence[AnyArray], unlabelled: int | None) -> 
     ids = [v for v in values if looks_like_instance_ids(v, unlabelled)]
     if ids:
         count = len(_labelled_values(max(ids, key=np.max), unlabelled))
+        background = " and unlabelled=None" if unlabelled == 0 else ""
         raise LabelsError(
             f"The labels hold {count} values, nearly each in one connected component, and look "
-            "like instance ids: choose labels_are='objects' to merge them into one foreground "
-            "class, or labels_are='classes' if each value is a class.",
+            f"like instance ids: choose labels_are='objects'{background} to merge them into one "
+            "foreground class, or labels_are='classes' if each value is a class.",
             ("labels_are='objects'", "labels_are='classes'"),
         )
 

@@ -1,5 +1,7 @@
 """Instance ids that start anew in each slice of a stack, as programs give that work in 2D."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from .types import AnyArray
@@ -37,7 +39,7 @@ def _ids(plane: AnyArray) -> set[int]:
 def _shared_regions(planes: AnyArray) -> float:
     """Share of the values of two neighbouring planes that have a pixel in common."""
     common = same = 0
-    for before, after in zip(planes[:-1], planes[1:], strict=True):
+    for before, after in pairwise(planes):
         common += len(_ids(before) & _ids(after))
         same += len(_ids(before[before == after]))
     return same / common if common else 0.0

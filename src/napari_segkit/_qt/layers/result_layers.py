@@ -34,7 +34,9 @@ def new_labels(viewer: ViewerModel, image: Image, axes: str | None = None) -> La
     axes_image = as_image(image, axes)
     empty = np.zeros(axes_image.label_shape, np.uint8)
     transform = placement(image, without_channels(image, axes_image.axes))
-    return unwrapped(viewer).add_labels(empty, name=f"{image.name} labels", **transform)
+    made_for = LayerMetadata(source=str(image.unique_id)).as_metadata()
+    name = f"{image.name} labels"
+    return unwrapped(viewer).add_labels(empty, name=name, metadata=made_for, **transform)
 
 
 class LayerWriter:
