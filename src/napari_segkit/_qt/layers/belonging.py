@@ -1,7 +1,7 @@
 """Which image the layers of a viewer belong to."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from unicodedata import normalize
 
 import numpy as np
@@ -10,6 +10,7 @@ from napari.layers import Image, Labels, Layer
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.placement import data_to_world
+from napari_segkit.images.types import AnyArray, LayerOptions
 from napari_segkit.io.name_pairs import IMAGE_WORDS, LABEL_WORDS
 
 from .layer_registry import LayerRegistry
@@ -134,7 +135,19 @@ def _distance(layer: Layer, shape: tuple[int, ...], image: Image, axes: str | No
     kept = [i for i, axis in enumerate(found.axes[: image.ndim]) if axis != "C"]
     kept = kept if len(kept) == layer.ndim else list(range(image.ndim))
     first = layer.ndim - min(layer.ndim, len(kept))
-    own = data_to_world(placement(layer, range(first, layer.ndim)), layer.ndim - first)
-    other = data_to_world(placement(image, kept), len(kept))
+    own = _matrix(layer, range(first, layer.ndim))
+    other = _matrix(image, kept)
     elsewhere = own.shape != other.shape or not np.allclose(own, other)
     return 2 * elsewhere + ("C" in found.axes and not image.rgb)
+
+
+def _matrix(layer: Layer, kept: Sequence[int]) -> AnyArray:
+    place = placement(layer, kept)
+    options = LayerOptions(
+        scale=place["scale"],
+        translate=place["translate"],
+        rotate=place["rotate"],
+        shear=place["shear"],
+        affine=place["affine"],
+    )
+    return data_to_world(options, len(kept))

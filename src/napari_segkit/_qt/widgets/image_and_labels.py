@@ -69,7 +69,7 @@ class ImageAndLabels(QObject):
             return self.axes.problem
         if labels is None:
             return (
-                f"No Labels layer of {image.name} chosen: press New labels for this image, then "
+                f"No Labels layer chosen for {image.name}: press New labels for this image, then "
                 "paint, or choose its labels."
             )
         return None
@@ -118,9 +118,10 @@ class ImageAndLabels(QObject):
 
     def _on_image(self) -> None:
         """Choose the labels of the image: those chosen for it before, or that belong to it."""
-        self.axes.set_image(self.image.value)
-        last = self._session.last_labels_of(self.image.value)
-        if last in self.labels.choices:
+        image = self.image.value
+        self.axes.set_image(image)
+        last = None if image is None else self._session.last_labels_of(image)
+        if last is not None and last in self.labels.choices:
             self.labels.suggest(last)
         else:
             self.labels.by_hand = False

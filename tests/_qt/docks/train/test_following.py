@@ -45,7 +45,7 @@ def test_another_image_leaves_no_labels_of_the_first_chosen(dock, viewer, qtbot)
     assert dock.data.labels.value is None
     assert dock.classes.table.rowCount() == 0
     assert dock.label_stats.text.text() == ""
-    assert dock.bar.hint.text().startswith("No Labels layer of b chosen: press New labels")
+    assert dock.bar.hint.text().startswith("No Labels layer chosen for b: press New labels")
     select(viewer, viewer.layers["a"])
     assert dock.data.labels.value is labels
     counted(qtbot, dock)
