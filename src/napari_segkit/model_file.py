@@ -68,6 +68,7 @@ def header(model: TrainedModel) -> Header:
         "axes": model.axes,
         "spacing": model.spacing,
         "orientation": model.orientation,
+        "unit": model.unit,
         "tile_size": model.tile_size,
         "overlap": model.overlap,
         "nonzero": model.nonzero,
@@ -76,6 +77,8 @@ def header(model: TrainedModel) -> Header:
         "stuff_values": model.stuff_values,
         "refine": to_dict(model.refine),
         "statistics": asdict(model.statistics) if model.statistics else None,
+        "contrast": model.contrast,
+        "white": model.white,
         "history": model.history,
         "provenance": model.provenance,
     }
@@ -173,6 +176,7 @@ def _read_model(written: Header, tensors: Tensors) -> TrainedModel:
         axes=written["axes"],
         spacing=spacing,
         orientation=written.get("orientation", ""),
+        unit=written.get("unit", ""),
         tile_size=tuple(written["tile_size"]),
         overlap=tuple(written["overlap"]),
         nonzero=written["nonzero"],
@@ -181,6 +185,8 @@ def _read_model(written: Header, tensors: Tensors) -> TrainedModel:
         statistics=Statistics(tuple(statistics["low"]), tuple(statistics["high"]))
         if statistics
         else None,
+        contrast=tuple(map(float, written.get("contrast", ()))),
+        white=float(written.get("white", 1.0)),
         history=tuple(written["history"]),
         provenance=written["provenance"],
     )

@@ -1,7 +1,7 @@
 """Which tiles of an image a model predicts, and how their pixels are read."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import RefineConfig, TileConfig
 from napari_segkit.config._schema import to_dict
-from napari_segkit.images.axes_image import AxesImage, without_pixels
+from napari_segkit.images.axes_image import AxesImage, in_unit, without_pixels
 from napari_segkit.images.intensity import (
     Statistics,
     measure_statistics,
-    require_finite,
-    require_finite_image,
+    missing_pixels,
+    note_missing,
 )
 from napari_segkit.images.model_input import require_model_input
 from napari_segkit.images.resample import resampled_template
@@ -66,6 +66,7 @@ class TilePlan:
     device: torch.device
     statistics: Statistics
     intensities: Statistics | None
+    _incomplete: list[dict[str, int]] = field(default_factory=list)  # frames with missing pixels
 
     def frames(self) -> Iterator[dict[str, int]]:
         """Index of each plane or volume that the model processes at once."""
@@ -118,8 +119,15 @@ class TilePlan:
             self.grid.size,
             self.grid.shape,
         )
-        require_finite(pixels, self.image.name)
+        if frame not in self._incomplete and missing_pixels(pixels) is not None:
+            self._incomplete.append(frame)
         return self.statistics.apply(pixels)
+
+    def missing(self, frame: dict[str, int], region: Sequence[slice]) -> NDArray[np.bool_] | None:
+        """Which pixels of the original image are NaN or infinite, once the tiles are read."""
+        if frame not in self._incomplete:
+            return None
+        return missing_pixels(self.original.read(frame, region))
 
     def provenance(self) -> dict[str, object]:
         """Model, image and settings behind the result, as values that JSON can hold."""
@@ -166,6 +174,8 @@ def make_plan(
     """Plan the tiles and measure the image; ValueError if it does not suit the model."""
     resampled = model.resample_image(image)
     grid = make_grid(model, resampled, config)
+    taken = "read as dark background" if model.predicts_objects else "0 in the result"
+    note_missing(image, f"they are {taken}")
     statistics = statistics or model.measure(image)
     intensities = _smoothing_statistics(model, image, statistics)
     return TilePlan(model, image, resampled, grid, config, device, statistics, intensities)
@@ -173,7 +183,7 @@ def make_plan(
 
 def count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:
     """Number of steps of a prediction; no pixels are read or resampled."""
-    template, size = without_pixels(image), model.config.voxel_size
+    template, size = in_unit(without_pixels(image), model.unit), model.config.voxel_size
     if size is not None:
         template = resampled_template(template, size, model.ndim)
     tiles = len(make_grid(model, template, config))
@@ -183,7 +193,6 @@ def count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> in
 def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:
     """Divide an image into tiles; ValueError if the image does not suit the model."""
     require_model_input(image, model.channels, model.ndim)
-    require_finite_image(image)
     strides, lengths = model.strides, image.spatial_shape(model.ndim)
     sizes, overlaps = model.tile_size, model.overlap
     if config.tile_size is not None:
@@ -241,4 +250,4 @@ def _smoothing_statistics(
     if not config.uses_image:
         return None
     same = model.config.normalise == "image" and not model.nonzero
-    return statistics if same else measure_statistics([image], model.ndim, allow_constant=True)
+    return statistics if same else measure_statistics([image], model.ndim)

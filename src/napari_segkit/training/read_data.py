@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
+from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution, in_unit
 from napari_segkit.images.colour_masks import classes_by_colour
-from napari_segkit.images.intensity import require_finite_image
 from napari_segkit.images.label_stats import label_stats_of, read_training_labels
 from napari_segkit.images.labels import LabelsError
 from napari_segkit.images.training_pairs import (
@@ -45,6 +44,7 @@ def read_training_data(
     region_list = _as_list("regions", regions, len(pairs), is_list)
     sources = [source for _, source in pairs]
     axes_images = _as_images(pairs, axes, spacing)
+    axes_images = [in_unit(image, axes_images[0].unit) for image in axes_images]
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
     class_of = None
     if not predicts_objects(spec):
@@ -137,6 +137,7 @@ def _read_validation(
         raise ValueError("validation is not a pair: give (images, labels), or lists of both.")
     pairs = pair_up(*validation)
     images, labels = _as_images(pairs, axes, spacing), [source for _, source in pairs]
+    images = [in_unit(image, train.pairs[0][0].unit) for image in images]
     _require_like_training(spec, images, train.pairs[0][0], ndim)
     values: list[AnyArray]
     if train.class_of is None:
@@ -171,7 +172,6 @@ def _require_like_training(
     """Refuse validation images that the trained model could not be applied to."""
     require_same_channels([train, *images])
     for image in images:
-        require_finite_image(image)
         if choose_ndim(spec, image.axes) < ndim:
             raise ValueError(
                 f"{image.name} has axes {image.axes} and the training images {train.axes}: give "

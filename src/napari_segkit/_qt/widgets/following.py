@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from napari_segkit._qt.layers.belonging import image_of, rank_of
 from napari_segkit._qt.layers.layer_watcher import Listener
@@ -32,6 +32,7 @@ class Following(QWidget):
     ) -> None:
         super().__init__()
         self.pin = QPushButton("Pin", toolTip=PIN_TIP, checkable=True)
+        self.pin.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self._session, self._choice, self._target = session, choice, target
         self._layers = unwrapped(session.viewer).layers
         self._selection = Listener(self, self.follow)
