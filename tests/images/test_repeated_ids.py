@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from imageio.v3 import imread
 from skimage.measure import label
 from skimage.morphology import disk
 
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.label_stats import label_stats
+from napari_segkit.images.repeated_ids import ids_start_anew
 from napari_segkit.instances.instance_stats import instance_stats
 
 REMEDIES = ("labels_are='objects'", "labels_are='classes'", "objects='distance'")
@@ -63,3 +65,36 @@ def test_a_model_of_volumes_says_that_ids_start_anew():
     assert instance_stats(stack, image=image, ndim=2).notes == ()
     volume = label(np.repeat(stack[:1] > 0, 3, axis=0))
     assert instance_stats(volume, image=image, ndim=3).notes == ()
+
+
+def numbered_anew(volume):
+    """The ids of each slice from 1, in the order of those of the volume."""
+    return np.stack(
+        [np.unique(plane, return_inverse=True)[1].reshape(plane.shape) for plane in volume]
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["nuclei3d_ovule/masks/ovule_1135.tif", "stardist_wheel/mask3d.tif"]
+)
+def test_real_objects_numbered_slice_by_slice_are_asked_about(real_data, path):
+    tifffile = pytest.importorskip("tifffile")
+    volume = tifffile.imread(real_data / path).squeeze()[10:40].astype(np.uint16)
+    assert not ids_start_anew(volume)
+    assert label_stats(numbered_anew(volume)).remedies == REMEDIES
+
+
+@pytest.mark.parametrize(
+    "path", ["mri_spinal_sct/masks_gm_wm/t2s.nii.gz", "mri_mni152/masks/t1.nii.gz"]
+)
+def test_real_classes_of_volumes_are_no_question(real_data, path):
+    nibabel = pytest.importorskip("nibabel")
+    mask = np.asarray(nibabel.load(real_data / path).dataobj)
+    values = np.moveaxis(np.rint(mask).astype(np.uint8), 2, 0)[:40]
+    assert label_stats(values).problem is None
+
+
+def test_photographs_with_many_classes_are_no_question(real_data):
+    files = sorted((real_data / "coco_stuff" / "masks").glob("*.png"))
+    crops = np.stack([imread(file)[:300, :300] for file in files])
+    assert label_stats(crops, unlabelled=255).problem is None

@@ -48,7 +48,7 @@ def rank_of(
         return None
     if _subject(layer) == _subject(image):
         return NAMED
-    others = [x for x in images_in(registry) if x is not image]
+    others = [x for x in images_in(registry) if x is not image and x is not layer]
     if chosen or any(_subject(layer) == _subject(x) for x in others):
         return None
     distance = _distance(layer, shape, image, axes)
