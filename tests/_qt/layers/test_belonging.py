@@ -44,6 +44,8 @@ def test_results_and_new_labels_belong_to_what_they_were_made_from(viewer, regis
     assert pairing_note(registry, prediction, first) == ""
     viewer.layers.remove(first)
     assert image_of(registry, refined, second) is None
+    viewer.layers.remove(prediction)  # of which image the refined one is, is no longer known
+    assert image_of(registry, refined, None) is second
 
 
 @pytest.mark.parametrize(

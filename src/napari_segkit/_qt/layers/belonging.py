@@ -1,7 +1,7 @@
 """Which image the layers of a viewer belong to."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from unicodedata import normalize
 
 import numpy as np
@@ -20,6 +20,7 @@ RESULT_WORDS = ("scribbles", "annotation", "annotations", "truth", "prediction",
 WORDS = "|".join((*IMAGE_WORDS, *LABEL_WORDS, *RESULT_WORDS, "refined", "cp"))
 AFTER = re.compile(rf"(.+?)[ _.-]+(?:{WORDS})(?: \[\d+\])?")  # napari numbers equal names
 BEFORE = re.compile(rf"(?:{WORDS})[ _.-]+(.+)")
+MADE_FROM_RESULTS = ("refined", "probability")  # not from an image
 CHOSEN, NAMED, SHAPED = range(3)  # how a layer belongs to an image; the first is the surest
 
 
@@ -97,16 +98,13 @@ def fits(labels: Labels, image: Image, axes: str | None) -> bool:
 
 
 def first_source(registry: LayerRegistry, layer: Layer) -> str:
-    """`unique_id` of the layer that a result was first made from; empty for other layers."""
-    *_, first = _sources(registry, layer)
-    return first
-
-
-def _sources(registry: LayerRegistry, layer: Layer) -> Iterator[str]:
+    """`unique_id` of the layer that a result was first made from; empty if it is not known."""
     by_id = {str(x.unique_id): x for x in registry.viewer.layers}
-    yield (source := LayerMetadata.of(layer).source)
-    while source in by_id and (source := LayerMetadata.of(by_id[source]).source):
-        yield source
+    record = LayerMetadata.of(layer)
+    while record.source in by_id and (earlier := LayerMetadata.of(by_id[record.source])).source:
+        record = earlier
+    is_lost = record.kind in MADE_FROM_RESULTS and record.source not in by_id
+    return "" if is_lost else record.source
 
 
 def _as_image_of(shape: tuple[int, ...], image: Image, axes: str | None) -> AxesImage | None:
