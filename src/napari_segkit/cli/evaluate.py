@@ -1,14 +1,21 @@
 """``segkit evaluate``: compare prediction files with ground-truth files."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segkit.config import TrainConfig
 from napari_segkit.steps import drain
 
-from .file_options import LIST, add_overwrite, check_inputs_kept, say_pairs
+from .file_options import (
+    LIST,
+    add_overwrite,
+    add_show_pairs,
+    check_inputs_kept,
+    one_place,
+    print_pairs,
+    say_pairs,
+)
 from .options import add_options, read_options
 from .terminal import USER_ERRORS, error_line, print_warnings
 
@@ -16,13 +23,18 @@ if TYPE_CHECKING:
     from napari_segkit.evaluation.metric import LabelTable, Metric
     from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
     from napari_segkit.images.colour_masks import ColourTable
+    from napari_segkit.io.image_files import ImageFiles
+    from napari_segkit.io.name_pairs import Pairs
 
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("prediction", help=f"file, folder, or {LIST}")
-    parser.add_argument("truth", nargs="?", help="file or folder; not with a CSV list")
+    parser.add_argument("prediction", help=f"file, folder with its sub-folders, pattern in quotes, "
+                                            f"or {LIST}")  # fmt: skip
+    parser.add_argument("truth", nargs="*",
+                        help="file, folder or pattern; not with a CSV list")  # fmt: skip
+    add_show_pairs(parser)
     parser.add_argument("--kind", choices=KINDS, default="semantic",
                         help="which metrics: of classes per pixel, of objects with ids, or of "
                              "segments with classes, as PNG and JSON in the COCO panoptic format "
@@ -32,22 +44,26 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_options(parser, TrainConfig(unlabelled=None), only=("unlabelled", "labels_are"))
 
 
-def run(args: Namespace) -> None:
+def run(args: Namespace) -> int:
     from napari_segkit.evaluation.report import EvaluateOptions
     from napari_segkit.io.files import check_output_path
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import EVALUATION
 
     read_options(args, TrainConfig(unlabelled=None))  # wrong values are reported before any work
-    pairs = pair_files(args.prediction, args.truth, EVALUATION)
+    truth = one_place(args.prediction, args.truth)
+    with print_warnings():
+        pairs = pair_files(args.prediction, truth, EVALUATION)
     if args.csv:
-        inputs = [Path(args.prediction), *sum(pairs, ())]
+        inputs = [Path(args.prediction), *(file.path for pair in pairs for file in pair)]
         check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
-    say_pairs(pairs, args.truth or args.prediction)
+    if args.show_pairs:
+        return print_pairs(pairs)
+    say_pairs(pairs, truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are)
     with print_warnings():
         colours = _shared_colours(pairs, args.kind)
-        first, *others = [_compare(*pair, args.prediction, options, colours) for pair in pairs]
+        first, *others = [_compare(*pair, options, colours) for pair in pairs]
     report = sum(others, first)
     if others:
         for name, image in report.images.items():
@@ -56,31 +72,35 @@ def run(args: Namespace) -> None:
     print(report)
     if args.csv:
         _write_metrics(Path(args.csv), report)
+    return 0
 
 
 def _compare(
-    prediction: Path, truth: Path, origin: str, options: "EvaluateOptions", colours: "ColourTable"
+    prediction: "ImageFiles",
+    truth: "ImageFiles",
+    options: "EvaluateOptions",
+    colours: "ColourTable",
 ) -> "Report[Metric]":
     """Report on one pair of files; errors begin with the prediction's name."""
     from napari_segkit.jobs.evaluate import evaluate_job
 
-    name = _name(prediction, origin)
+    name = prediction.name
     try:
         with print_warnings():
-            pair = _read(prediction, truth, name, options.kind, colours)
+            pair = _read(prediction.path, truth.path, name, options.kind, colours)
             return drain(evaluate_job([pair], options).steps)
     except USER_ERRORS as error:
         raise ValueError(f"{name}: {error_line(error)}") from error
 
 
-def _shared_colours(pairs: Sequence[tuple[Path, Path]], kind: str) -> "ColourTable":
+def _shared_colours(pairs: "Pairs", kind: str) -> "ColourTable":
     """The classes of colours, the same in all files; COCO panoptic files hold ids instead."""
     from napari_segkit.io.files import NO_COLOURS, shared_colours
     from napari_segkit.io.probability_maps import read_classes
 
     if kind == "panoptic":
         return NO_COLOURS
-    predictions, truths = zip(*pairs, strict=True)
+    predictions, truths = ([file.path for file in files] for files in zip(*pairs, strict=True))
     named = {c.name: c.value for c in read_classes(predictions[0])}
     return shared_colours(truths, predictions, named=named)
 
@@ -109,11 +129,3 @@ def _write_metrics(file: Path, report: "Report[Metric]") -> None:
 
     with atomic_write(file) as opened:
         opened.write(report.table(by="image").to_csv(index=False).encode())
-
-
-def _name(prediction: Path, argument: str) -> str:
-    """The prediction's path relative to the folder or list that was given."""
-    for origin in (Path(argument), Path(argument).parent):
-        if prediction.is_relative_to(origin) and prediction != origin:
-            return prediction.relative_to(origin).as_posix()
-    return prediction.as_posix()
