@@ -11,15 +11,13 @@ from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.placement import data_to_world
 from napari_segkit.images.types import AnyArray, LayerOptions
-from napari_segkit.io.name_pairs import IMAGE_WORDS, LABEL_WORDS
+from napari_segkit.io.name_words import IMAGE_WORDS, PREDICTION_WORDS, strip_word
 
 from .layer_registry import LayerRegistry
 from .snapshots import placement
 
-RESULT_WORDS = ("scribbles", "annotation", "annotations", "truth", "prediction", "objects")
-WORDS = "|".join((*IMAGE_WORDS, *LABEL_WORDS, *RESULT_WORDS, "refined", "cp"))
-AFTER = re.compile(rf"(.+?)[ _.-]+(?:{WORDS})(?: \[\d+\])?")  # napari numbers equal names
-BEFORE = re.compile(rf"(?:{WORDS})[ _.-]+(.+)")
+WORDS = (*IMAGE_WORDS, *PREDICTION_WORDS, "scribbles", "objects", "refined")
+NUMBER = re.compile(r" \[\d+\]$")  # napari numbers equal names
 MADE_FROM_RESULTS = ("refined", "probability")  # not from an image
 CHOSEN, NAMED, SHAPED = range(3)  # how a layer belongs to an image; the first is the surest
 
@@ -118,11 +116,10 @@ def _as_image_of(shape: tuple[int, ...], image: Image, axes: str | None) -> Axes
 
 def _subject(layer: Layer) -> str:
     """The name of a layer without words such as "labels"."""
-    name, before = normalize("NFC", layer.name).casefold(), ""
-    while name != before:
-        before = name
-        match = AFTER.fullmatch(name) or BEFORE.fullmatch(name)
-        name = match[1] if match else name
+    name = normalize("NFC", layer.name).casefold()
+    plain = NUMBER.sub("", name)
+    while (shorter := strip_word(plain, WORDS)) not in ("", plain):
+        name = plain = shorter
     return name
 
 
