@@ -10,6 +10,7 @@ import numpy as np
 from .orientation import orientation_of, reorient, reorient_spacing
 from .types import AnyArray, ImageSource, LayerLike, LazyArray
 from .units import UNKNOWN_SPACING, PixelSize, Spacing, convert, pixel_size
+from .whole_numbers import require_real_numbers
 
 AXES = "TCZYX"
 SPATIAL = "ZYX"
@@ -148,7 +149,7 @@ def as_image(
         return source
     layer = source if is_layer(source) else None
     data = full_resolution(source)
-    _require_real_numbers(data.dtype)
+    require_real_numbers(data.dtype)
     known = axes.upper() if axes else _layer_axes(layer, data.ndim)
     named = known or guess_axes(source, labels_shape, like=like, channels=channels)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
@@ -232,15 +233,6 @@ def reorient_image(image: AxesImage, target: str) -> AxesImage:
         spacing=reorient_spacing(image.spacing, image.orientation, target),
         orientation=target,
     )
-
-
-def _require_real_numbers(dtype: np.dtype) -> None:
-    if not np.issubdtype(dtype, np.number) and dtype != np.bool_:
-        raise TypeError(f"The image has dtype {dtype}: give an array of numbers.")
-    if np.issubdtype(dtype, np.complexfloating):
-        raise TypeError(
-            f"The image has dtype {dtype}: give real numbers, such as numpy.abs(image)."
-        )
 
 
 def _has_alpha(

@@ -36,3 +36,13 @@ def smallest_integers(values: AnyArray) -> AnyArray:
 def _is_whole(values: AnyArray) -> AnyArray:
     with np.errstate(invalid="ignore"):
         return np.isclose(values, np.rint(values), rtol=PRECISION, atol=ROUNDING)
+
+
+def require_real_numbers(dtype: np.dtype) -> None:
+    """TypeError unless an image of this dtype can be read."""
+    if not np.issubdtype(dtype, np.number) and dtype != np.bool_:
+        raise TypeError(f"The image has dtype {dtype}: give an array of numbers.")
+    if np.issubdtype(dtype, np.complexfloating):
+        raise TypeError(
+            f"The image has dtype {dtype}: give real numbers, such as numpy.abs(image)."
+        )
