@@ -181,10 +181,7 @@ def guess_axes(
     like: str | None = None,
     channels: int | None = None,
 ) -> str:
-    """Guess axes such as "YXC" or "TZYX" from the shapes and the axes of training (`like`).
-
-    An axis is no channel axis as in training if it has not the `channels` of training.
-    """
+    """Guess axes such as "YXC" or "TZYX" from the shapes, and axes and channels of training."""
     shape = tuple(full_resolution(source).shape)
     if like is not None and "C" in like and channels is not None and not _rgb(source):
         trained = _with_ndim(like, len(shape))
