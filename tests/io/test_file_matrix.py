@@ -307,5 +307,5 @@ def test_the_values_that_were_written_are_read(file, tmp_path):
 
 def test_colours_of_more_bits_than_the_reader_keeps_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / "deep.ppm"), pixels("uint16", channels=3))
-    with pytest.raises(ValueError, match="deep.ppm cannot be read: it holds more than 8 bits"):
+    with pytest.raises(ValueError, match=r"deep\.ppm cannot be read: it holds more than 8 bits"):
         read_image(tmp_path / "deep.ppm")

@@ -11,6 +11,7 @@ from .axis_guess import channel_axis, channel_notes, with_ndim
 from .orientation import orientation_of, reorient, reorient_spacing
 from .types import AnyArray, ImageSource, LayerLike, LazyArray
 from .units import UNKNOWN_SPACING, PixelSize, Spacing, convert, pixel_size
+from .whole_numbers import require_real_numbers
 
 AXES = "TCZYX"
 SPATIAL = "ZYX"
@@ -152,9 +153,9 @@ def as_image(
     layer = source if is_layer(source) else None
     data = full_resolution(source)
     name = getattr(layer, "name", None) or name
-    _require_real_numbers(data, name)
+    require_real_numbers(data, name)
     known = axes.upper() if axes else _layer_axes(layer, data.ndim)
-    named = known or guess_axes(source, labels_shape, like=like)
+    named = known or guess_axes(source, labels_shape, like=like, channels=channels)
     notes = () if known else channel_notes(named, tuple(data.shape), labels_shape, name)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
     stored = _layer_pixel_size(layer, named)
@@ -180,18 +181,31 @@ def full_resolution(source: ImageSource) -> LazyArray:
 
 
 def guess_axes(
-    source: ImageSource, labels_shape: Sequence[int] | None = None, *, like: str | None = None
+    source: ImageSource,
+    labels_shape: Sequence[int] | None = None,
+    *,
+    like: str | None = None,
+    channels: int | None = None,
 ) -> str:
-    """Guess axes such as "YXC" or "TZYX" from the shapes and the axes of training (`like`)."""
+    """Guess axes such as "YXC" or "TZYX" from the shapes, and axes and channels of training."""
     shape = tuple(full_resolution(source).shape)
+    if like is not None and "C" in like and channels is not None and not _rgb(source):
+        trained = with_ndim(like, len(shape))
+        allowed = (channels, 4) if channels == 3 else (channels,)  # 4: with alpha
+        if "C" in trained and shape[trained.index("C")] not in allowed:
+            like = like.replace("C", "")
     channel = channel_axis(shape, getattr(source, "rgb", None), labels_shape)
     if like is not None and channel is None:
         return with_ndim(like, len(shape))
-    if like is not None and "C" in like and not getattr(source, "rgb", False):
+    if like is not None and "C" in like and not _rgb(source):
         return with_ndim(like, len(shape))
     ndim = len(shape) - (channel is not None)
     axes = with_ndim((like or "").replace("C", "") or "TZYX", ndim)
     return axes if channel is None else axes[:channel] + "C" + axes[channel:]
+
+
+def _rgb(source: ImageSource) -> bool:
+    return bool(getattr(source, "rgb", False))
 
 
 def without_pixels(image: AxesImage) -> AxesImage:
@@ -222,17 +236,6 @@ def reorient_image(image: AxesImage, target: str) -> AxesImage:
         spacing=reorient_spacing(image.spacing, image.orientation, target),
         orientation=target,
     )
-
-
-def _require_real_numbers(data: LazyArray, name: str) -> None:
-    if data.ndim < 2:
-        raise ValueError(f"{name} has shape {data.shape}: give an image of two dimensions or more.")
-    if not np.issubdtype(data.dtype, np.number) and data.dtype != np.bool_:
-        raise TypeError(f"{name} has dtype {data.dtype}: give an array of numbers.")
-    if np.issubdtype(data.dtype, np.complexfloating):
-        raise TypeError(
-            f"{name} has dtype {data.dtype}: give real numbers, such as numpy.abs(image)."
-        )
 
 
 def is_opaque(data: LazyArray) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .axes_image import AxesImage, is_opaque
 
+SAMPLED_LENGTH = 64  # pixels along an axis that are compared
 MAX_NAMED = 5  # images in a note or an error
 
 
@@ -38,10 +39,17 @@ def with_channels(image: AxesImage, channels: int, axes: str) -> AxesImage:
     if (image.channels, channels) == (1, 3) and axes.endswith("C"):
         _warn(f"{image.name} is grey, and taken as colour, which the model was trained on.")
         return _as_colour(image)
-    if (image.channels, channels) == (3, 1) and _holds_grey(image):
+    if (image.channels, channels) == (3, 1) and _holds_grey(image, sparse=False):
         _warn(f"{image.name} holds greys saved as colours, and is taken as grey.")
         return replace(image, data=image.data[..., 0], axes=image.axes[:-1], alpha=False)
     return image
+
+
+def may_stand_for(image: AxesImage, channels: int, axes: str) -> bool:
+    """Whether `with_channels` changes an image, as far as few of its pixels tell."""
+    if (image.channels, channels) == (1, 3):
+        return axes.endswith("C")
+    return (image.channels, channels) == (3, 1) and _holds_grey(image, sparse=True)
 
 
 def require_same_channels(images: Sequence[AxesImage]) -> None:
@@ -68,10 +76,13 @@ def _as_colour(image: AxesImage) -> AxesImage:
     return replace(image, data=np.broadcast_to(data, (*data.shape[:-1], 3)), axes=axes)
 
 
-def _holds_grey(image: AxesImage) -> bool:
+def _holds_grey(image: AxesImage, *, sparse: bool) -> bool:
+    """Whether all channels are equal, or those of few pixels."""
     if not isinstance(image.data, np.ndarray) or not image.axes.endswith("C"):
         return False
-    return bool((image.data[..., :3] == image.data[..., :1]).all())
+    steps = [1 + n // SAMPLED_LENGTH if sparse else 1 for n in image.shape[:-1]]
+    pixels = image.data[tuple(slice(None, None, step) for step in steps)]
+    return bool((pixels[..., :3] == pixels[..., :1]).all())
 
 
 def _names(images: Sequence[AxesImage]) -> str:

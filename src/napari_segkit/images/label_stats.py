@@ -57,6 +57,11 @@ class LabelStats:
     objects: tuple[ObjectStats, ...] = ()  # by class, if the model is trained on objects
     size_settings: str = ""  # what a method sets from their sizes: "anchors of 8, 16 pixels"
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether the labels could be read."""
+        return bool(self.counts or self.unlabelled)
+
 
 def label_stats(
     labels: ImageSource,

@@ -10,12 +10,14 @@ from napari_segkit.config import LabelsAre
 from .axes_image import SPATIAL, AxesImage, full_resolution, is_layer
 from .binary_masks import has_grey_edges, threshold_mask
 from .orientation import orientation_of, reorient
+from .repeated_ids import ids_start_anew, planes_of
 from .types import AnyArray, ImageSource, Labels
 from .whole_numbers import first_fractions, integers_if_whole
 
 IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
 LARGEST_CLASS = 2**31 - 1  # what a model file and other programs store
+COMPONENTS_PER_ID = 1.25
 
 
 class LabelsError(ValueError):
@@ -118,12 +120,21 @@ def from_indices(indices: AnyArray, classes: Sequence[int]) -> NDArray[np.unsign
 
 
 def looks_like_instance_ids(values: AnyArray, unlabelled: int | None) -> bool:
-    """Whether there are many values, nearly each of one connected component."""
+    """Whether there are many values, nearly each of one connected component.
+
+    In a stack whose ids start anew in each slice, of one in each slice.
+    """
     ids = [v for v in _labelled_values(values, unlabelled) if v != 0]
     if len(ids) < MIN_INSTANCES:
         return False
-    components = connected_components(np.where(np.isin(values, ids), values, 0))
-    return int(components.max()) <= 1.25 * len(ids)
+    objects = np.where(np.isin(values, ids), values, 0)
+    if _component_count(objects) <= COMPONENTS_PER_ID * len(ids):
+        return True
+    if not ids_start_anew(objects):
+        return False
+    planes = planes_of(objects)
+    components = sum(map(_component_count, planes))
+    return components <= COMPONENTS_PER_ID * sum(len(_labelled_values(p, 0)) for p in planes)
 
 
 def connected_components(values: AnyArray) -> AnyArray:
@@ -177,14 +188,19 @@ def as_unsigned(values: AnyArray) -> AnyArray:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
+def _component_count(values: AnyArray) -> int:
+    return int(connected_components(values).max(initial=0))
+
+
 def _refuse_instance_ids(values: Sequence[AnyArray], unlabelled: int | None) -> None:
     ids = [v for v in values if looks_like_instance_ids(v, unlabelled)]
     if ids:
         count = len(_labelled_values(max(ids, key=np.max), unlabelled))
+        background = " and unlabelled=None" if unlabelled == 0 else ""
         raise LabelsError(
             f"The labels hold {count} values, nearly each in one connected component, and look "
-            "like instance ids: choose labels_are='objects' to merge them into one foreground "
-            "class, or labels_are='classes' if each value is a class.",
+            f"like instance ids: choose labels_are='objects'{background} to merge them into one "
+            "foreground class, or labels_are='classes' if each value is a class.",
             ("labels_are='objects'", "labels_are='classes'"),
         )
 

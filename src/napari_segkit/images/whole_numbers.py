@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .types import AnyArray
+from .types import AnyArray, LazyArray
 
 ROUNDING = 1e-4  # resampling and scaling factors leave whole numbers this near
 PRECISION = 1e-6  # of large numbers in float32
@@ -36,3 +36,15 @@ def smallest_integers(values: AnyArray) -> AnyArray:
 def _is_whole(values: AnyArray) -> AnyArray:
     with np.errstate(invalid="ignore"):
         return np.isclose(values, np.rint(values), rtol=PRECISION, atol=ROUNDING)
+
+
+def require_real_numbers(data: LazyArray, name: str) -> None:
+    """Refuse what cannot be an image, without reading it."""
+    if data.ndim < 2:
+        raise ValueError(f"{name} has shape {data.shape}: give an image of two dimensions or more.")
+    if not np.issubdtype(data.dtype, np.number) and data.dtype != np.bool_:
+        raise TypeError(f"{name} has dtype {data.dtype}: give an array of numbers.")
+    if np.issubdtype(data.dtype, np.complexfloating):
+        raise TypeError(
+            f"{name} has dtype {data.dtype}: give real numbers, such as numpy.abs(image)."
+        )

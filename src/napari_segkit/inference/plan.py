@@ -17,6 +17,7 @@ from napari_segkit.images.intensity import (
     missing_pixels,
     note_missing,
 )
+from napari_segkit.images.model_input import require_model_input
 from napari_segkit.images.resample import resampled_template
 from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.tiling import (
@@ -191,17 +192,7 @@ def count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> in
 
 def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:
     """Divide an image into tiles; ValueError if the image does not suit the model."""
-    if image.channels != model.channels:
-        raise ValueError(
-            f"{image.name} has {image.channels} channel(s) (axes {image.axes}, shape "
-            f"{image.shape}), but the model was trained with {model.channels}: choose another "
-            "image, or specify its axes."
-        )
-    if model.ndim == 3 and "Z" not in image.axes:
-        raise ValueError(
-            f"{image.name} has no Z (axes {image.axes}, shape {image.shape}), but the model was "
-            "trained on volumes: choose a volume, or specify its axes."
-        )
+    require_model_input(image, model.channels, model.ndim)
     strides, lengths = model.strides, image.spatial_shape(model.ndim)
     sizes, overlaps = model.tile_size, model.overlap
     if config.tile_size is not None:

@@ -16,6 +16,7 @@ from napari_segkit.images.labels import (
     neighbours,
     read_label_arrays,
 )
+from napari_segkit.images.repeated_ids import ids_start_anew
 from napari_segkit.images.types import ImageSource
 
 from .diameters import Floats, diameters, each_frame, occurrences, training_box_lengths
@@ -128,7 +129,14 @@ def _warnings(objects: ObjectLabels, frames: Sequence[Ids], *, are_ids: bool) ->
             "by mistake."
         )
     disconnected = set().union(*map(_disconnected_ids, frames)) if are_ids else ()
-    if disconnected:
+    volumes = [np.maximum(ids, 0) for ids in frames if ids.ndim == 3 and are_ids]
+    if any(map(ids_start_anew, volumes)):
+        yield (
+            "The ids look as if they started anew in each slice, but a model of volumes needs one "
+            "id for each object through all its slices: choose a 2D model, or give the parts of "
+            "an object one id."
+        )
+    elif disconnected:
         yield (
             f"{_count_text(len(disconnected))} in several connected components: give each "
             "component that is a separate object its own id."

@@ -12,6 +12,7 @@ from .upright import ORIENTATION, upright
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+    from PIL.ImageFile import ImageFile
 
 JPEG = (".jpg", ".jpeg")
 JPEG2000 = (".jp2", ".j2k", ".jpx")
@@ -61,10 +62,10 @@ def _jpeg2000_pixels(path: Path, *, alpha: bool) -> AnyArray:
     return pixels[..., :3] if alpha else pixels
 
 
-def _require_eight_bits(picture: "Picture") -> None:
+def _require_eight_bits(picture: "ImageFile") -> None:
     """Refuse PPM with more bits, of which Pillow keeps eight."""
-    codec, *_, stored = picture.tile[0] if picture.tile else ("", "")
-    if codec == "ppm" and stored[0] == "RGB" and stored[1] > 255:
+    tile = picture.tile[0] if picture.tile else None
+    if tile and tile.codec_name == "ppm" and isinstance(tile.args, tuple) and "RGB" in tile.args:
         raise ValueError("it holds more than 8 bits per colour in PPM: save it as PNG or TIFF")
 
 

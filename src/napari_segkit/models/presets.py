@@ -15,6 +15,13 @@ class Preset:
     config: TrainConfig = field(default_factory=TrainConfig)
 
 
+TOUCHING = Preset(
+    "touching cells or nuclei",
+    "U-Net trained on distance maps, which separate touching objects.",
+    ModelSpec("unet", encoder="resnet18", objects="distance"),
+    TrainConfig(epochs=80),
+)
+
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -41,12 +48,7 @@ PRESETS = {
             ModelSpec("unetplusplus", encoder="efficientnet-b4"),
             TrainConfig(epochs=100, steps_per_epoch=50, batch_size=16, tile=TileConfig(512)),
         ),
-        Preset(
-            "touching cells or nuclei",
-            "U-Net trained on distance maps, which separate touching objects.",
-            ModelSpec("unet", encoder="resnet18", objects="distance"),
-            TrainConfig(epochs=80),
-        ),
+        TOUCHING,
         Preset(
             "objects one by one",
             "Mask R-CNN: each object gets a class, a score and a mask.",

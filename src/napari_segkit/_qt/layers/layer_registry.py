@@ -41,6 +41,8 @@ class LayerRegistry(QObject):
         self._axes: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
         self._objects: WeakKeyDictionary[Layer, Objects] = WeakKeyDictionary()
         self._maps: WeakKeyDictionary[Layer, ClassProbabilities] = WeakKeyDictionary()
+        self._images: WeakKeyDictionary[Layer, frozenset[str]] = WeakKeyDictionary()
+        self._trained_on: dict[str, frozenset[str]] = {}
 
     @property
     def viewer(self) -> Any:
@@ -59,6 +61,29 @@ class LayerRegistry(QObject):
         if axes is not None:
             self._axes[image] = axes
         self.axes_changed.emit()
+
+    def images_of(self, labels: Layer) -> frozenset[str]:
+        """`unique_id` of the images that a Labels layer was chosen for."""
+        return self._images.get(unwrapped(labels), frozenset())
+
+    def choose_labels(self, labels: Layer, image: Layer) -> None:
+        """Record that a Labels layer was chosen for an image."""
+        labels = unwrapped(labels)
+        chosen = self._images.pop(labels, frozenset())  # the last one chosen comes last
+        self._images[labels] = chosen | {str(image.unique_id)}
+
+    def last_labels_of(self, image: Layer) -> Layer | None:
+        """The Labels layer last chosen for an image."""
+        own = str(image.unique_id)
+        return next((x for x in reversed([*self._images]) if own in self._images[x]), None)
+
+    def training_labels(self, model: str) -> frozenset[str]:
+        """`unique_id` and fingerprint of the labels that a model was trained on here."""
+        return self._trained_on.get(model, frozenset())
+
+    def keep_training_labels(self, model: str, labels: frozenset[str]) -> None:
+        """Record `unique_id` and fingerprint of the labels that a model was trained on."""
+        self._trained_on[model] = labels
 
     def objects_of(self, layer: Layer) -> Objects | None:
         """The objects that a Labels layer shows.

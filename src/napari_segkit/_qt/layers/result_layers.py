@@ -34,9 +34,9 @@ def new_labels(viewer: ViewerModel, image: Image, axes: str | None = None) -> La
     axes_image = as_image(image, axes)
     empty = np.zeros(axes_image.label_shape, np.uint8)
     transform = placement(image, without_channels(image, axes_image.axes))
-    return unwrapped(viewer).add_labels(
-        empty, name=f"{image.name} labels", metadata=header_metadata(image), **transform
-    )
+    metadata = LayerMetadata(source=str(image.unique_id)).as_metadata() | header_metadata(image)
+    name = f"{image.name} labels"
+    return unwrapped(viewer).add_labels(empty, name=name, metadata=metadata, **transform)
 
 
 class LayerWriter:

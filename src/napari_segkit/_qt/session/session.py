@@ -1,5 +1,6 @@
 """State and background work shared by the docks and the console of one viewer."""
 
+import warnings
 import weakref
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
 
+from napari_segkit._qt.layers.belonging import pairing_note
 from napari_segkit._qt.layers.converted_labels import ConvertedLabels
 from napari_segkit._qt.layers.refine_layers import refine_source
 from napari_segkit._qt.layers.result_layers import SUPERPIXELS, LayerWriter
@@ -197,6 +199,9 @@ class Session(Runner):
         Task
             Already running. The signal ``task.written`` sends the new or updated layer.
         """
+        layer, image = unwrapped(layer), unwrapped(image)
+        if image is not None and (note := pairing_note(self, layer, image)):
+            warnings.warn(note, UserWarning, stacklevel=2)
         options = SoftLabelConfig(certainty, unlabelled)
         source = refine_source(self, layer, start, options, copied=True)
         request = RefineRequest(
@@ -212,7 +217,7 @@ class Session(Runner):
             snapshot(layer, pixels=False),
             "refined",
             name=f"{layer.name} refined",
-            colors_of=unwrapped(layer) if source.start == "labels" else None,
+            colors_of=layer if source.start == "labels" else None,
         )
         return self.run(refine_job(request), writer=writer)
 

@@ -44,6 +44,7 @@ class AxesChoice(Choice[str | None]):
         *,
         labels_shape: Sequence[int] | None = None,
         like: str | None = None,
+        channels: int | None = None,
     ) -> None:
         """Offer the axes an image can have; the hints are those of `as_image`."""
         before = self.resolved()
@@ -53,7 +54,9 @@ class AxesChoice(Choice[str | None]):
             self._image, self._auto, self._ambiguity = image, None, None
             try:
                 if image is not None:
-                    self._auto = as_image(image, labels_shape=labels_shape, like=like).axes
+                    self._auto = as_image(
+                        image, labels_shape=labels_shape, like=like, channels=channels
+                    ).axes
             except (TypeError, ValueError) as error:
                 self._ambiguity = str(error)
             self.offer([(self._auto_text(), None), *((o, o) for o in _orders(image))])

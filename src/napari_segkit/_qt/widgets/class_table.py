@@ -29,7 +29,7 @@ class ClassTable(QTableWidget):
     def __init__(self) -> None:
         super().__init__(0, 3)
         self._values: list[int] = []
-        self._pending: tuple[tuple[LabelClass, ...], Mapping[int, int]] | None = None
+        self._pending: tuple[tuple[LabelClass, ...], Mapping[int, int] | None] | None = None
         self.setHorizontalHeaderLabels(["value", "class", "pixels"])
         self.verticalHeader().hide()
         self.setShowGrid(False)
@@ -48,8 +48,8 @@ class ClassTable(QTableWidget):
         rows = self.selectionModel().selectedRows()
         return self._values[rows[0].row()] if rows else None
 
-    def show_classes(self, classes: Iterable[LabelClass], counts: Mapping[int, int]) -> None:
-        """Show the first `MAX_ROWS` classes, once no name is being edited."""
+    def show_classes(self, classes: Iterable[LabelClass], counts: Mapping[int, int] | None) -> None:
+        """Show the first `MAX_ROWS` classes, once no name is being edited; None: not counted."""
         classes = tuple(classes)[:MAX_ROWS]
         if self.state() == self.State.EditingState:
             self._pending = classes, counts
@@ -59,7 +59,8 @@ class ClassTable(QTableWidget):
             self._values = [c.value for c in classes]
             self.setRowCount(len(classes))
             for row, label_class in enumerate(classes):
-                self._fill_row(row, label_class, counts.get(label_class.value, 0))
+                pixels = "" if counts is None else f"{counts.get(label_class.value, 0):,}"
+                self._fill_row(row, label_class, pixels)
         fit_height(self)
 
     def select_value(self, value: int) -> None:
@@ -80,8 +81,8 @@ class ClassTable(QTableWidget):
         if self._pending is not None:
             self.show_classes(*self._pending)
 
-    def _fill_row(self, row: int, label_class: LabelClass, pixels: int) -> None:
-        texts = (str(label_class.value), label_class.name, f"{pixels:,}")
+    def _fill_row(self, row: int, label_class: LabelClass, pixels: str) -> None:
+        texts = (str(label_class.value), label_class.name, pixels)
         value, name, count = map(QTableWidgetItem, texts)
         value.setIcon(swatch(label_class.color))
         read_only = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable

@@ -4,6 +4,7 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QPushButton
 
+from napari_segkit._qt.layers.belonging import fits, rank_of
 from napari_segkit._qt.layers.layer_classes import can_erase, free_value, write_classes
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher
 from napari_segkit._qt.layers.result_layers import new_labels
@@ -13,6 +14,7 @@ from napari_segkit.images.classes import LabelClass, default_color
 
 from . import python_snippets
 from .axes_choice import AxesChoice
+from .following import follow_image
 from .layer_choice import LayerChoice, is_prediction, is_superpixels, is_truth
 
 FIRST_CLASSES = ("object", "background")
@@ -34,14 +36,18 @@ class ImageAndLabels(QObject):
         self._session = session
         self._are_objects = False
         self.image = LayerChoice(session.viewer, "image")
-        self.labels = LayerChoice(session.viewer, "labels", rank=_training_rank)
         self.axes = AxesChoice()
+        self.labels = LayerChoice(session.viewer, "labels", rank=self._rank)
+        self.follower = follow_image(session, self.image)
+        self.other_roles: tuple[LayerChoice, ...] = ()  # of Labels layers, in the same dock
         self.new_button = QPushButton("New labels for this image")
         self.next_button = QPushButton("Next object", toolTip=NEXT_OBJECT)
         self._watch = LayerWatcher(session.viewer, self)
+        self.follower.follow()
         self._choose_visible()
         self._on_layers()
-        self.image.changed.connect(self._on_layers)
+        self.image.changed.connect(self._on_image)
+        self.follower.followed.connect(self._on_selected)
         self.labels.changed.connect(self._on_layers)
         self.axes.changed.connect(self._on_axes)
         self.new_button.clicked.connect(self.make_labels)
@@ -62,7 +68,10 @@ class ImageAndLabels(QObject):
         if self.axes.problem is not None:
             return self.axes.problem
         if labels is None:
-            return "No Labels layer chosen: press New labels for this image, then paint."
+            return (
+                f"No Labels layer chosen for {image.name}: press New labels for this image, then "
+                "paint, or choose its labels."
+            )
         return None
 
     def code(self) -> str:
@@ -95,14 +104,40 @@ class ImageAndLabels(QObject):
 
     def _choose_visible(self) -> None:
         """Prefer visible labels to hidden ones, such as a truth."""
-        layers = self._session.viewer.layers
-        visible = [x for x in layers if isinstance(x, Labels) and x.visible]
-        training_labels = [x for x in visible if _training_rank(x) is not None]
-        if training_labels:
-            self.labels.suggest(training_labels[-1])
+        visible = (x for x in self.labels.choices if x is not None and x.visible)
+        ranks = {x: rank for x in visible if (rank := self._rank(x)) is not None}
+        if ranks:
+            self.labels.suggest(min(ranks, key=lambda x: ranks[x]))
+
+    def _rank(self, layer: Layer) -> int | None:
+        """Rank for `LayerChoice`: labels that belong to the image; no results and truths."""
+        image = self.image.value
+        if is_prediction(layer) or is_truth(layer) or is_superpixels(layer):
+            return None
+        return 0 if image is None else rank_of(self._session, layer, image, axes=self.axes.value)
+
+    def _on_image(self) -> None:
+        """Choose the labels of the image: those chosen for it before, or that belong to it."""
+        image = self.image.value
+        self.axes.set_image(image)
+        last = None if image is None else self._session.last_labels_of(image)
+        if last is not None and last in self.labels.choices:
+            self.labels.suggest(last)
+        else:
+            self.labels.by_hand = False
+            self.labels.choose_default()
+        self._on_layers()
+
+    def _on_selected(self, layer: Layer) -> None:
+        """Choose selected labels if they belong to the image and have no other role."""
+        is_other = any(layer is choice.value for choice in self.other_roles)
+        if layer in self.labels.choices and not is_other and self._rank(layer) is not None:
+            self.labels.suggest(layer)
 
     def _on_layers(self) -> None:
         image, labels, _ = self.layers
+        if image is not None and labels is not None and fits(labels, image, self.axes.value):
+            self._session.choose_labels(labels, image)
         shape = None if labels is None else full_resolution(labels).shape
         self.axes.set_image(image, labels_shape=shape)
         self._watch.watch(labels)
@@ -118,9 +153,3 @@ class ImageAndLabels(QObject):
         problem = self.axes.problem or "No Image layer."
         self.new_button.setToolTip(NEW_LABELS if has_axes else problem)
         self.changed.emit()
-
-
-def _training_rank(layer: Layer) -> int | None:
-    """Rank for `LayerChoice`: results, truths and superpixels are no default training labels."""
-    excluded = is_prediction(layer) or is_truth(layer) or is_superpixels(layer)
-    return None if excluded else 0

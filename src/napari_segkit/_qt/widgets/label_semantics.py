@@ -98,6 +98,11 @@ class LabelSemantics(QObject):
         if name in self.value:
             getattr(self, name).value = literal_eval(value)
 
+    def use_zero_as_background(self) -> None:
+        """Leave out no pixels, if those of value 0 are left out."""
+        if self.unlabelled.value == 0:
+            self.unlabelled.value = None
+
     def show_texts(self, *, objects: bool) -> None:
         """Word the choices for instance segmentation, or for classes."""
         texts = UNLABELLED_INSTANCE_TEXTS if objects else UNLABELLED_TEXTS

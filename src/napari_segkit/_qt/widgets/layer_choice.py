@@ -6,7 +6,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari.viewer import Viewer
 
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
-from napari_segkit.images.layer_metadata import KEY, LayerMetadata
+from napari_segkit.images.layer_metadata import LayerMetadata
 
 from .choice import Choice
 
@@ -33,7 +33,7 @@ class LayerChoice(Choice[Layer | None]):
         kind: str,
         *,
         none: str | None = None,
-        rank: Callable[[Layer], int | None] = lambda layer: int(KEY in layer.metadata),
+        rank: Callable[[Layer], int | None] = lambda layer: int(is_result(layer)),
         only: Callable[[Layer], bool] = lambda _: True,
         tooltip: str = "",
     ) -> None:
@@ -68,6 +68,11 @@ class LayerChoice(Choice[Layer | None]):
 
     def _offers(self, layer: Layer) -> bool:
         return isinstance(layer, self._kind) and not is_preview(layer) and self._only(layer)
+
+
+def is_result(layer: Layer) -> bool:
+    """Whether this package computed the layer."""
+    return bool(LayerMetadata.of(layer).kind)
 
 
 def is_truth(layer: Layer) -> bool:

@@ -39,7 +39,8 @@ def summary(segmenter: Segmenter) -> str:
     merged = segmenter.trained is not None and segmenter.trained.stuff is not None
     if not segmenter.is_trained or (_is_pretrained(segmenter) and not merged):
         return f"{lines[0]}<br>{_untrained(segmenter)}"
-    lines.append(" ".join(filter(None, [_training(segmenter), training_summary(segmenter)])))
+    steps, objects = _training(segmenter), training_summary(segmenter)
+    lines.append(" ".join(filter(None, [steps, objects])).replace("Trained. Trained", "Trained"))
     lines.append("&nbsp; ".join(_class(c.color, c.name) for c in segmenter.classes))
     if trained and trained.spec != segmenter.spec:
         lines.append(f"Next training: {title(segmenter)}. Train again to use it.")

@@ -5,6 +5,8 @@ from functools import partial
 
 from qtpy.QtWidgets import QBoxLayout, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
 
+NO_TIPS: Mapping[str, str] = {}
+
 
 class Answers(QWidget):
     """A button for each answer; hidden while there are none."""
@@ -20,13 +22,15 @@ class Answers(QWidget):
     def offered(self) -> list[str]:
         return list(self._answers)
 
-    def offer(self, answers: Mapping[str, Callable[[], object]]) -> None:
-        """Show a button for each label, which calls its function."""
+    def offer(
+        self, answers: Mapping[str, Callable[[], object]], *, tips: Mapping[str, str] = NO_TIPS
+    ) -> None:
+        """Show a button for each label, which calls its function; `tips` are their tooltips."""
         self._answers = dict(answers)
         while self._buttons.count():
             self._buttons.takeAt(0).widget().deleteLater()
         for label in answers:
-            button = QPushButton(label)
+            button = QPushButton(label, toolTip=tips.get(label, ""))
             button.clicked.connect(self._on_clicked)
             self._buttons.addWidget(button)
         self.setVisible(bool(answers))

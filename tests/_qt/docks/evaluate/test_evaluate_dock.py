@@ -8,6 +8,8 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_segkit import evaluate
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
+from napari_segkit._qt.layers.result_layers import fingerprint
+from napari_segkit.images.layer_metadata import LayerMetadata
 
 CORNER = np.array([0]), np.array([0])
 TRUTH = np.ones((32, 32), np.uint8)
@@ -139,6 +141,7 @@ def test_table_and_python_are_copied(dock, viewer, qtbot):
 
 def test_different_shapes_are_reported(dock, viewer, qtbot):
     dock.prediction.value = viewer.add_labels(np.ones((4, 4), int), name="small")
+    dock.truth.value = viewer.layers["truth"]
     press(qtbot, dock)
     assert "(4, 4)" in dock.bar.status.text()
     assert dock.result is None
@@ -264,3 +267,55 @@ def test_panoptic_metrics_have_a_row_per_class(objects, qtbot):
     qtbot.waitUntil(lambda: objects.stale is not None)
     truth.features = pd.DataFrame(table)
     qtbot.waitUntil(lambda: objects.stale is None)
+
+
+def predicted(viewer, image, model="m"):
+    provenance = {"model": {"id": model}}
+    record = LayerMetadata("prediction", str(image.unique_id), provenance=provenance)
+    return viewer.add_labels(PREDICTION.copy(), metadata=record.as_metadata())
+
+
+def test_labels_of_the_training_are_truth_only_when_chosen_and_marked(dock, viewer, qtbot):
+    viewer.layers.clear()
+    image = viewer.add_image(TRUTH, name="cells")
+    labels = viewer.add_labels(TRUTH.copy(), name="cells labels")
+    used = frozenset({str(labels.unique_id), fingerprint(labels.data)})
+    dock.session.keep_training_labels("m", used)
+    prediction = predicted(viewer, image)
+    assert (dock.prediction.value, dock.truth.value) == (prediction, None)
+    assert "taken only if chosen" in dock.bar.hint.text()
+    dock.truth.value = labels
+    press(qtbot, dock)
+    assert dock.summary.text().startswith(
+        f"{prediction.name} against cells labels, on training data."
+    )
+    assert table_rows(dock)[-1][0] == "mean, on training data"
+    assert [row["data"] for row in csv.DictReader(io.StringIO(dock.csv()))] == ["training"] * 3
+
+
+def test_a_copy_of_the_training_labels_is_marked_too(dock, viewer, qtbot):
+    viewer.layers.clear()
+    image = viewer.add_image(TRUTH, name="cells")
+    dock.session.keep_training_labels("m", frozenset({fingerprint(TRUTH)}))
+    predicted(viewer, image, "another")
+    dock.truth.value = viewer.add_labels(TRUTH.copy(), name="copy")
+    press(qtbot, dock)
+    assert "on training data" not in dock.summary.text()
+    predicted(viewer, image)
+    dock.truth.value = viewer.layers["copy"]
+    press(qtbot, dock)
+    assert "on training data" in dock.summary.text()
+
+
+def test_the_truth_is_of_the_image_of_the_prediction(dock, viewer, qtbot):
+    viewer.layers.clear()
+    first, second = (viewer.add_image(TRUTH, name=name) for name in "ab")
+    truths = [viewer.add_labels(TRUTH.copy(), name=f"{name} truth") for name in "ab"]
+    viewer.add_labels(np.ones((8, 8), int), name="small truth")
+    predictions = [predicted(viewer, image) for image in (first, second)]
+    for image, prediction, truth in zip((first, second), predictions, truths, strict=True):
+        viewer.layers.selection.active = image
+        assert (dock.prediction.value, dock.truth.value) == (prediction, truth)
+    dock.follower.pin.click()
+    viewer.layers.selection.active = first
+    assert dock.prediction.value is predictions[1]

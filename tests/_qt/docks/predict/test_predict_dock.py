@@ -114,11 +114,11 @@ def test_copied_python_gives_the_same_result(ready, viewer, trained, qtbot):
 
 
 def test_a_wrong_number_of_channels_is_reported(ready, viewer, qtbot):
-    colour = viewer.add_image(np.full((64, 64, 3), (9, 60, 200), np.uint8), rgb=True)
+    pixels = np.full((64, 64, 3), (9, 60, 200), np.uint8)
+    colour = viewer.add_image(pixels, name="colour", rgb=True)
     ready.image.value = colour
-    with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
-        ready.bar.button.click()
-    assert "channel" in ready.bar.status.text()
+    assert "takes 1 channel, but colour has 3 channels" in ready.bar.hint.text()
+    assert not ready.bar.button.isEnabled()
 
 
 def test_stop_adds_no_layer(ready, viewer, qtbot):
@@ -184,3 +184,26 @@ def test_masks_follow_the_layers(ready, viewer, qtbot):
     qtbot.waitUntil(ready.masks.button.isEnabled)
     viewer.layers.remove(layer)
     qtbot.waitUntil(lambda: not ready.masks.button.isEnabled())
+
+
+@pytest.mark.parametrize("axes", ["CYX", "YXC"])
+def test_channels_are_compared_before_the_button_is_enabled(dock, viewer, qtbot, axes):
+    shape = [{"C": 3, "Y": 64, "X": 48}[axis] for axis in axes]
+    labels = np.zeros((64, 48), np.uint8)
+    labels[:16], labels[48:] = 1, 2
+    pixels = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    dock.session.segmenter = Segmenter(device="cpu").fit(pixels, labels, QUICK, axes=axes)
+    assert dock.bar.hint.text().startswith("The model takes 3 channels, but cells has 1 channel")
+    viewer.add_image(np.zeros((200, 64, 48), np.uint8), name="stack")
+    assert dock.bar.hint.text().startswith("The model takes 3 channels, but stack has 1 channel")
+    assert not dock.bar.button.isEnabled()
+    viewer.add_image(pixels, name="three", rgb=axes == "YXC")
+    assert dock.bar.button.isEnabled()
+
+
+def test_the_image_follows_the_selected_prediction(ready, viewer, qtbot):
+    layer = press(qtbot, ready)
+    viewer.add_image(PIXELS, name="other")
+    assert ready.image.value.name == "other"
+    viewer.layers.selection.active = layer
+    assert ready.image.value.name == "cells"

@@ -25,6 +25,7 @@ from napari_segkit._qt.layers.probability_layers import show_probabilities
 from napari_segkit._qt.session.session import session
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import ClassProbabilities, LabelClass
+from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.instances.candidates import MaskCandidates, SoftMasks
 from napari_segkit.instances.results import Objects
 from napari_segkit.jobs.refine import RefineRequest, RefineSource
@@ -501,3 +502,24 @@ class TestPreview:
         qtbot.waitUntil(lambda: bool(layer.data[2].all()), timeout=60_000)
         viewer.dims.ndisplay = 3
         qtbot.waitUntil(lambda: "in 2D" in dock.preview.note.text(), timeout=60_000)
+
+
+def test_the_image_is_the_one_the_prediction_was_made_from(dock, viewer, qtbot):
+    own = viewer.add_image(PIXELS.copy(), name="own")
+    other = viewer.add_image(PIXELS.copy(), name="other")
+    record = LayerMetadata("prediction", str(own.unique_id)).as_metadata()
+    layer = viewer.add_labels(RAW.copy(), name="result", metadata=record)
+    assert (dock.inputs.layer.value, dock.inputs.image.value) == (layer, own)
+    assert dock.inputs.note.text() == ""
+    dock.inputs.image.value = other
+    assert dock.inputs.note.text().startswith("result was made from own, not other")
+    with pytest.warns(UserWarning, match="result was made from own, not other"):
+        task = dock.session.refine(layer, other, MRF)
+    with qtbot.waitSignal(task.finished, timeout=60_000):
+        pass
+
+
+def test_no_image_is_taken_for_a_prediction_of_one_that_is_gone(dock, viewer):
+    record = LayerMetadata("prediction", "of a removed layer").as_metadata()
+    dock.inputs.layer.value = viewer.add_labels(RAW.copy(), name="result", metadata=record)
+    assert dock.inputs.image.value is None

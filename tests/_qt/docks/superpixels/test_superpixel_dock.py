@@ -108,7 +108,9 @@ def test_shows_what_is_missing(dock, viewer):
     assert not dock.paint.button.isEnabled()
     viewer.add_labels(BLOCKS.copy(), name="superpixels", metadata=METADATA)
     assert dock.paint.note.text().startswith("No Labels layer")
-    viewer.add_labels(np.zeros((4, 4), np.uint8), name="small")
+    small = viewer.add_labels(np.zeros((4, 4), np.uint8), name="small")
+    assert dock.paint.note.text().startswith("No Labels layer")
+    dock.data.labels.value = small
     assert "choose layers of the same image" in dock.paint.note.text()
     viewer.layers.clear()
     assert dock.bar.hint.text().startswith("No Image layer")

@@ -170,6 +170,7 @@ def test_unpainted_pixels_can_be_used_as_background(viewer, opened, qtbot):
     counted(qtbot, dock)
     assert dock.config().unlabelled is None
     assert dock.classes.counts == {0: 3072, 1: 1024}
+    assert [c.name for c in dock.classes.classes] == ["background", "class 1"]
     assert dock.bar.button.isEnabled()
     assert offered(dock) == []
 
@@ -181,7 +182,6 @@ def test_instance_ids_can_be_merged_into_one_class(viewer, opened, qtbot):
         ids[8 * i : 8 * i + 6, :20] = i + 1
     viewer.add_labels(ids)
     dock = opened()
-    dock.label_stats.semantics.set_value(None, "ask")
     counted(qtbot, dock)
     assert offered(dock) == [MERGE_IDS, "Class labels: keep them as they are", FIND_OBJECTS]
     assert (
@@ -195,10 +195,12 @@ def test_instance_ids_can_be_merged_into_one_class(viewer, opened, qtbot):
     assert dock.bar.button.isEnabled()
 
 
-def test_labels_of_another_shape_are_rejected(viewer, opened):
+def test_labels_of_another_shape_are_rejected(viewer, opened, qtbot):
     viewer.add_image(PIXELS)
-    viewer.add_labels(np.ones((32, 32), np.uint8))
+    labels = viewer.add_labels(np.ones((32, 32), np.uint8))
     dock = opened()
+    dock.data.labels.value = labels
+    counted(qtbot, dock)
     assert "shape (32, 32)" in dock.bar.hint.text()
     assert not dock.bar.button.isEnabled()
 

@@ -8,12 +8,14 @@ from napari.layers import Labels, Layer
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QPushButton
 
+from napari_segkit._qt.layers.belonging import share_image
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher
 from napari_segkit._qt.layers.result_layers import fingerprint
 from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.dock import Dock, Note
+from napari_segkit._qt.widgets.following import follow_result
 from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.layer_choice import (
     LayerChoice,
@@ -25,6 +27,8 @@ from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.when_visible import WhenVisible, catch_up
 from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
+from napari_segkit.images.axes_image import full_resolution
+from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.jobs.evaluate import evaluate_job
 from napari_segkit.steps import Job, Step
 
@@ -36,6 +40,12 @@ TRUTH_TIP = "<p>Labels layer with the ground truth.</p>"
 TABLE_TIP = "<p>Copy all metrics to the clipboard as CSV, for a spreadsheet.</p>"
 EVALUATE_TIP = "<p>Compute the metrics of the prediction against the truth.</p>"
 
+NO_LABELS = "No Labels layer: predict an image and open its ground truth."
+NO_TRUTH = (
+    "No truth of this image: open it, or choose a layer. Labels of the training are taken only if "
+    "chosen."
+)
+
 
 @dataclass(frozen=True)
 class EvaluationResult:
@@ -46,6 +56,7 @@ class EvaluationResult:
     options: EvaluateOptions
     fingerprints: tuple[str, ...]  # of the pixels and class tables of both layers
     text: str
+    on_training_data: bool
 
 
 class EvaluateDock(Dock):
@@ -57,6 +68,9 @@ class EvaluateDock(Dock):
         viewer = self.viewer
         self.prediction = LayerChoice(
             viewer, "labels", rank=_rank_prediction, tooltip=PREDICTION_TIP
+        )
+        self.follower = follow_result(
+            self.session, self.prediction, lambda layer: _rank_prediction(layer) == 0
         )
         self.truth = LayerChoice(viewer, "labels", rank=self._rank_truth, tooltip=TRUTH_TIP)
         self.metrics = MetricsChoice(self)
@@ -79,7 +93,8 @@ class EvaluateDock(Dock):
         if prediction is None or truth is None:
             return
         self.metrics.show_remedies()
-        self.bar.run(evaluate_layers(snapshot(prediction), snapshot(truth), self.metrics.value))
+        layers, training = (snapshot(prediction), snapshot(truth)), self._training_labels()
+        self.bar.run(evaluate_layers(*layers, self.metrics.value, training))
 
     def code(self) -> str:
         """Python code that does the same as the button."""
@@ -95,11 +110,16 @@ class EvaluateDock(Dock):
 
     def csv(self) -> str:
         """Metrics table as CSV with a header line."""
-        return "" if self.result is None else self.result.report.table().to_csv(index=False)
+        if self.result is None:
+            return ""
+        table = self.result.report.table()
+        marked = table.assign(data="training") if self.result.on_training_data else table
+        return marked.to_csv(index=False)
 
     def set_prediction(self, layer: Layer) -> None:
-        """Choose the prediction; the truth becomes another layer."""
-        self.prediction.suggest(layer)
+        """Choose the prediction, unless pinned; the truth becomes another layer."""
+        if not self.follower.pin.isChecked():
+            self.prediction.suggest(layer)
 
     @property
     def stale(self) -> str | None:
@@ -118,14 +138,32 @@ class EvaluateDock(Dock):
 
     def _rank_truth(self, layer: Layer) -> int | None:
         """Rank as the default truth, lower is better; None: never."""
-        if layer is self.prediction.value or is_superpixels(layer):
+        prediction = self.prediction.value
+        if layer is prediction or is_superpixels(layer) or not self._may_be_truth(layer):
             return None
         return 0 if is_truth(layer) else 2 if is_prediction(layer) else 1
+
+    def _may_be_truth(self, layer: Layer) -> bool:
+        """Whether a layer is of the image of the prediction, and was not trained on."""
+        prediction = self.prediction.value
+        if str(layer.unique_id) in self._training_labels():
+            return False
+        if prediction is None:
+            return True
+        same_shape = full_resolution(layer).shape == full_resolution(prediction).shape
+        return same_shape and share_image(self.session, prediction, layer)
+
+    def _training_labels(self) -> frozenset[str]:
+        """Those of the model that made the prediction; of the session's if it is unknown."""
+        prediction, trained = self.prediction.value, self.session.segmenter.trained
+        made_by = {} if prediction is None else LayerMetadata.of(prediction).provenance
+        identity = trained.identity if trained else ""
+        return self.session.training_labels(made_by.get("model", {}).get("id", identity))
 
     def _lay_out(self) -> None:
         self.add_group(
             "Layers to compare",
-            prediction=self.prediction,
+            prediction=self.follower,
             truth=self.truth,
             kind=self.metrics.kind,
             unlabelled=self.metrics.semantics.unlabelled,
@@ -137,6 +175,7 @@ class EvaluateDock(Dock):
 
     def _connect(self) -> None:
         self.prediction.changed.connect(self._on_prediction)
+        self.session.segmenter_changed.connect(self._on_prediction)  # other training labels
         self.truth.changed.connect(self._layers.request)
         for watch in self._watches:
             watch.painted.connect(self._on_edited)
@@ -200,7 +239,7 @@ class EvaluateDock(Dock):
         """Message if evaluation cannot start."""
         layers = self._chosen_layers()
         if None in layers:
-            return "No Labels layer: predict an image and open its ground truth."
+            return NO_TRUTH if layers[0] else NO_LABELS
         if layers[0] is layers[1]:
             return "Prediction and truth are the same layer: choose two different layers."
         return None
@@ -211,7 +250,10 @@ class EvaluateDock(Dock):
         self.table_button.setEnabled(self.result is not None and stale is None)
         if self.result is not None:
             self.table.show_report(
-                self.result.report, kind=self.result.options.kind, stale=stale is not None
+                self.result.report,
+                kind=self.result.options.kind,
+                stale=stale is not None,
+                mark=", on training data" * self.result.on_training_data,
             )
             self.summary.setText("\n".join(filter(None, [stale, self.result.text])))
 
@@ -224,20 +266,24 @@ def _rank_prediction(layer: Layer) -> int | None:
 
 
 def evaluate_layers(
-    prediction: Snapshot, truth: Snapshot, options: EvaluateOptions
+    prediction: Snapshot, truth: Snapshot, options: EvaluateOptions, training: frozenset[str]
 ) -> Job[EvaluationResult]:
-    """Evaluate two layers, and hash them."""
+    """Evaluate two layers, and hash them; `training` are the labels of the training."""
     job = evaluate_job([LabelPair(prediction, truth, prediction.name)], options)
 
     def steps() -> Generator[Step, object, EvaluationResult]:
         report = yield from job.steps
-        title = f"{prediction.name} against {truth.name}."
+        hashes = fingerprints(prediction, truth, options.kind)
+        on_training_data = not training.isdisjoint({truth.unique_id, hashes[1]})
+        mark = ", on training data" * on_training_data
+        title = f"{prediction.name} against {truth.name}{mark}."
         return EvaluationResult(
             report,
             (prediction.unique_id, truth.unique_id),
             options,
-            fingerprints(prediction, truth, options.kind),
+            hashes,
             "\n".join([title, report.summary(), *report.notes]),
+            on_training_data,
         )
 
     return Job(job.title, steps())

@@ -28,8 +28,10 @@ class MetricsTable(ReadOnlyTable):
         super().__init__(["class", "IoU", "Dice"])
         fit_height(self)
 
-    def show_report(self, report: Report[Metric], *, kind: str, stale: bool) -> None:
-        """Fill the table; outdated metrics are greyed and struck out."""
+    def show_report(
+        self, report: Report[Metric], *, kind: str, stale: bool, mark: str = ""
+    ) -> None:
+        """Fill the table, with a mark at the means; outdated metrics are greyed and struck out."""
         columns, table = COLUMNS[kind], report.table()
         digits = 4 if len(columns) < 5 else 3  # fits a narrow dock
         self.setColumnCount(len(columns))
@@ -37,8 +39,10 @@ class MetricsTable(ReadOnlyTable):
         self.setRowCount(len(table))
         for row, values in enumerate(table.to_dict("records")):
             first, *others = columns
-            texts = [_row_title(first, values), *(_format(values[name], digits) for name in others)]
-            self.set_row(row, texts, bold=values[first] == "mean", stale=stale)
+            is_mean = values[first] == "mean"
+            title = _row_title(first, values) + mark * is_mean
+            texts = [title, *(_format(values[name], digits) for name in others)]
+            self.set_row(row, texts, bold=is_mean, stale=stale)
         fit_height(self)
 
 

@@ -2,7 +2,7 @@
 
 import weakref
 
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
@@ -11,7 +11,8 @@ from napari_segkit._qt.layers.layer_classes import read_classes
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.device_line import DeviceLine
-from napari_segkit._qt.widgets.dock import Dock, Note
+from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
+from napari_segkit._qt.widgets.following import follow_image
 from napari_segkit._qt.widgets.forms import Form, Section
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
@@ -19,7 +20,10 @@ from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, u
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
 from napari_segkit.config._schema import to_python
+from napari_segkit.images.axes_image import as_image
+from napari_segkit.images.channels import may_stand_for
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.images.model_input import require_model_input
 
 from .class_masks import MASKS, MASKS_TIP, ClassMasks
 from .objects_panel import ObjectsPanel, output_kind
@@ -41,6 +45,7 @@ class PredictDock(Dock):
         super().__init__(napari_viewer)
         self.model = Note()
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
+        self.follower = follow_image(self.session, self.image)
         self.axes = AxesChoice()
         self.form = Form(TileConfig)
         self.objects = ObjectsPanel(self.session)
@@ -53,6 +58,7 @@ class PredictDock(Dock):
         self.bar = RunBar(self.session, "Predict", tooltip=PREDICT_TIP, unit="Tile", code=self.code)
         self._lay_out()
         self._connect()
+        self.follower.follow()
         self._on_segmenter()
 
     @property
@@ -95,7 +101,7 @@ class PredictDock(Dock):
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
-        self.add_group("Image", image=self.image, axes=self.axes)
+        self.add_group("Image", image=self.follower, axes=self.axes)
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", _form=self.form, device=self.device)
@@ -118,7 +124,8 @@ class PredictDock(Dock):
 
     def _on_image(self) -> None:
         trained = self.session.segmenter.trained
-        self.axes.set_image(self.image.value, like=trained.axes if trained else None)
+        like, channels = (trained.axes, trained.channels) if trained else (None, None)
+        self.axes.set_image(self.image.value, like=like, channels=channels)
         self._show_model_settings()
         self.state.request()
 
@@ -158,8 +165,19 @@ class PredictDock(Dock):
             return "Train or load a model first."
         if self.image.value is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        problem = self.axes.problem or self.form.problem or self.refine.problem
+        problem = self.axes.problem or self._mismatch(self.image.value)
+        problem = problem or self.form.problem or self.refine.problem
         return problem or (self.objects.problem if self.predicts_objects else None)
+
+    def _mismatch(self, image: Image) -> str | None:
+        """Why the image does not suit the model, None if it does."""
+        model = self.session.segmenter.trained
+        if model is None:
+            return None
+        given = as_image(image, self.axes.resolved(), like=model.axes, channels=model.channels)
+        if may_stand_for(given, model.channels, model.axes):
+            return None
+        return validation_error(lambda: require_model_input(given, model.channels, model.ndim))
 
     def _update_state(self) -> None:
         self.bar.set_reason(self._missing())

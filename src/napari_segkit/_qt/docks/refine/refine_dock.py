@@ -47,8 +47,9 @@ class RefineDock(Dock):
         self._on_segmenter()
 
     def set_layer(self, layer: Layer) -> None:
-        """Choose the layer to refine."""
-        self.inputs.layer.suggest(layer)
+        """Choose the layer to refine, unless pinned."""
+        if not self.inputs.follower.pin.isChecked():
+            self.inputs.layer.suggest(layer)
 
     def refine(self) -> None:
         """Refine the chosen layer in the background."""
@@ -88,11 +89,12 @@ class RefineDock(Dock):
         inputs, truth = self.inputs, self.truth
         self.add_group(
             "Labels and image",
-            labels=inputs.layer,
+            labels=inputs.follower,
             input=inputs.start.choice,
             certainty=inputs.start.certainty,
             unlabelled=inputs.start.unlabelled,
             image=inputs.image,
+            _note=inputs.note,
             axes=inputs.axes,
             slices=inputs.stack,
         )

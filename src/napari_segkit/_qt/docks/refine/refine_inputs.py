@@ -3,13 +3,15 @@
 from napari.layers import Labels, Layer
 from qtpy.QtCore import QObject, Signal
 
+from napari_segkit._qt.layers.belonging import pairing_note, rank_of
 from napari_segkit._qt.layers.probability_layers import KIND
 from napari_segkit._qt.layers.refine_layers import can_refine
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import SLICES, VOLUME, AxesChoice, StackChoice
-from napari_segkit._qt.widgets.dock import show_row
+from napari_segkit._qt.widgets.dock import Note, show_row
+from napari_segkit._qt.widgets.following import follow_result
 from napari_segkit._qt.widgets.layer_choice import (
     LayerChoice,
     is_prediction,
@@ -41,6 +43,8 @@ class RefineInputs(QObject):
         )
         self.start = RefineStart(session, self)
         self.image = LayerChoice(session.viewer, "image", rank=self._rank_image, tooltip=IMAGE_TIP)
+        self.follower = follow_result(session, self.layer, lambda layer: _rank_source(layer) == 0)
+        self.note = Note()
         self.axes = AxesChoice()
         self.stack = StackChoice(self.axes, flat=lambda: self.start.name == "objects")
         self.layer.changed.connect(WhenVisible(self.layer.native, self._on_layer).request)
@@ -99,12 +103,11 @@ class RefineInputs(QObject):
         show_row(self.stack, self.stack.is_relevant)
 
     def _rank_image(self, layer: Layer) -> int | None:
-        """Rank as the default image: the predicted one is best; None: never."""
+        """Rank as the default image: one that the chosen layer belongs to; None: never."""
         chosen = self.layer.value
         if layer is chosen or LayerMetadata.of(layer).kind == KIND:
             return None
-        source = None if chosen is None else LayerMetadata.of(chosen).source
-        return 0 if source == str(layer.unique_id) else 1
+        return 0 if chosen is None else rank_of(self._session, chosen, layer)
 
     def _on_layer(self) -> None:
         layer, trained = self.layer.value, self._session.segmenter.trained
@@ -120,6 +123,9 @@ class RefineInputs(QObject):
         source = self.start.source()
         shape = None if source is None else source.shape
         self.axes.set_image(self.image.value, labels_shape=shape)
+        layer, image = self.layer.value, self.image.value
+        both = layer is not None and image is not None
+        self.note.setText(pairing_note(self._session, layer, image) if both else "")
         self.changed.emit()
 
 

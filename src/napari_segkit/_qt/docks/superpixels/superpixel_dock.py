@@ -37,6 +37,7 @@ class SuperpixelDock(Dock):
         self.form = Form(SuperpixelConfig)
         self.stack = StackChoice(self.data.axes)
         self.mask = LayerChoice(self.viewer, "labels", none=NO_MASK, tooltip=MASK_TIP)
+        self.data.other_roles = (self.mask,)
         self.paint = SuperpixelPaint(self.session, self.data.labels, self)
         self.bar = RunBar(
             self.session, "Compute superpixels", tooltip=COMPUTE_TIP, unit="Tile", code=self.code
@@ -75,7 +76,7 @@ class SuperpixelDock(Dock):
         self.data.labels.tooltip = LABELS_TIP
         self.add_group(
             "Superpixels",
-            image=self.data.image,
+            image=self.data.follower,
             axes=self.data.axes,
             slices=self.stack,
             mask=self.mask,

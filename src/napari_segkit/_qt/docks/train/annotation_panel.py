@@ -9,10 +9,12 @@ from qtpy.QtWidgets import QGroupBox, QWidget
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
+from napari_segkit.images.classes import classes_of
 from napari_segkit.images.label_stats import LabelStats
+from napari_segkit.models.presets import TOUCHING
 
 from .class_list import ClassList
-from .label_stats_box import LabelStatsBox
+from .label_stats_box import SEPARATE, LabelStatsBox
 from .object_annotation import ObjectAnnotation
 from .slice_filler import SliceFiller
 
@@ -23,6 +25,7 @@ class AnnotationPanel(QObject):
     """Class list, label semantics and label statistics; follows the session's model."""
 
     changed = Signal()  # of the label statistics, also when a new count starts
+    message = Signal(str)  # what an answer has set
     group: QGroupBox  # set by the dock that lays out `rows`
 
     def __init__(
@@ -32,6 +35,7 @@ class AnnotationPanel(QObject):
         self._session, self._data = session, data
         self._model: object = None  # spec and voxel size
         self.annotation = ObjectAnnotation(session, self)
+        data.other_roles = (self.annotation.classes,)
         self.classes = ClassList(session)
         self.label_stats = LabelStatsBox()
         self.slices = SliceFiller(session, self.label_stats.semantics)
@@ -43,6 +47,7 @@ class AnnotationPanel(QObject):
         self.label_stats.stats_changed.connect(self._on_stats)
         self.label_stats.paint_requested.connect(self.paint_background)
         self.label_stats.separation_requested.connect(self._separate_objects)
+        self.label_stats.background_set.connect(self._name_background)
         self.label_stats.semantics.changed.connect(self._show_rows)
 
     def rows(self) -> dict[str, QWidget]:
@@ -99,15 +104,23 @@ class AnnotationPanel(QObject):
 
     def _on_stats(self, stats: LabelStats | None) -> None:
         unlabelled = self.label_stats.semantics.value["unlabelled"]
-        counts = stats.counts if stats else {}
+        counts = stats.counts if stats and stats.is_counted else None
         self.classes.set_counts(counts, 0 if self.annotation.active else unlabelled)
         self.changed.emit()
 
     def _separate_objects(self) -> None:
         """Let the semantic model separate touching objects with a distance transform."""
         segmenter = self._session.segmenter
-        segmenter.spec = replace(segmenter.spec, objects="distance")
+        segmenter.spec = replace(segmenter.spec, objects=TOUCHING.spec.objects)
+        self._session.config = replace(self._session.config, epochs=TOUCHING.config.epochs)
         self._session.segmenter_changed.emit()
+        self.message.emit(SEPARATE)
+
+    def _name_background(self) -> None:
+        """Name the class 0 of unpainted pixels, if it has no name yet."""
+        (background,) = classes_of(self._data.labels.value, [0])
+        if background.name == "class 0":
+            self.classes.rename(0, "background")
 
     def _show_rows(self) -> None:
         objects, layer = self.annotation.active, self._class_layer()

@@ -37,6 +37,7 @@ class ClassList(QWidget):
         super().__init__()
         self.layer: Labels | None = None
         self.counts: dict[int, int] = {}
+        self._counted = False
         self._session = session
         self._unlabelled: int | None = 0
         self._to_remove = 0
@@ -68,11 +69,11 @@ class ClassList(QWidget):
         self._class_events.listen(emitters_of(layer, "colormap", "features"))
         self.question.close_question()
         self.table.stop_editing()
-        self.set_counts({}, self._unlabelled)
+        self.set_counts(None, self._unlabelled)
 
-    def set_counts(self, counts: dict[int, int], unlabelled: int | None) -> None:
-        """Show the number of pixels of each class."""
-        self.counts = dict(counts)
+    def set_counts(self, counts: dict[int, int] | None, unlabelled: int | None) -> None:
+        """Show the number of pixels of each class; None: they are not counted."""
+        self.counts, self._counted = dict(counts or {}), counts is not None
         self._unlabelled = unlabelled
         self._refresh()
 
@@ -158,7 +159,8 @@ class ClassList(QWidget):
             self._update_state()
 
     def _refresh(self) -> None:
-        self.table.show_classes(self._read(MAX_ROWS), self.counts)
+        counts = self.counts if self._counted else None
+        self.table.show_classes(self._read(MAX_ROWS), counts)
         self._update_state()
         self._on_brush()
 

@@ -16,8 +16,13 @@ from napari_segkit._qt.widgets.question import Answers
 from napari_segkit.images.axes_image import as_image, full_resolution
 from napari_segkit.images.label_stats import BACKGROUND, LabelStats, ObjectStats, label_stats
 from napari_segkit.io.upright import with_orientation_note
+from napari_segkit.models.presets import TOUCHING
 
 WAIT_MS = 300  # after the last stroke
+SEPARATE = (
+    f"Sets Objects to Distance transform + watershed and Epochs to {TOUCHING.config.epochs}, as "
+    f'the preset "{TOUCHING.name}" does.'
+)
 REMEDIES = {
     "paint": "Paint background as a class",
     "unlabelled=None": "Use all unpainted pixels as background",
@@ -31,6 +36,10 @@ OBJECT_REMEDIES = {
     "labels_are='classes'": "Each connected component is an object",
     "objects='distance'": "Train to separate touching objects",
 }
+TIPS = {
+    "labels_are='objects'": "<p>Sets Labels are, and takes unpainted pixels as background.</p>",
+    "objects='distance'": f"<p>{SEPARATE}</p>",
+}
 
 
 class LabelStatsBox(QWidget):
@@ -39,6 +48,7 @@ class LabelStatsBox(QWidget):
     stats_changed = Signal(object)  # LabelStats, None while there are none
     paint_requested = Signal()  # of background, or of an object
     separation_requested = Signal()  # of touching objects
+    background_set = Signal()  # unpainted pixels became background
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -88,6 +98,10 @@ class LabelStatsBox(QWidget):
             self.separation_requested.emit()
         else:
             self.semantics.apply(name)
+        if name == "unlabelled=None":
+            self.background_set.emit()
+        if name == "labels_are='objects'" and not self._objects:
+            self.semantics.use_zero_as_background()  # merged ids are a class only beside another
 
     def _start_count(self) -> None:
         if self._layers[0] is None:
@@ -103,7 +117,10 @@ class LabelStatsBox(QWidget):
         self.text.setText(describe(self._with_background(stats), objects=self._objects))
         texts = REMEDIES | (OBJECT_REMEDIES if self._objects else {})
         proposed = [] if stats is None else [r for r in texts if r in stats.remedies]
-        self.remedies.offer({texts[r]: partial(self._apply, r) for r in proposed})
+        self.remedies.offer(
+            {texts[r]: partial(self._apply, r) for r in proposed},
+            tips={texts[r]: TIPS[r] for r in proposed if r in TIPS},
+        )
         self.stats_changed.emit(stats)
 
     def _with_background(self, stats: LabelStats | None) -> LabelStats | None:

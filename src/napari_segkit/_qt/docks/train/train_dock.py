@@ -23,6 +23,7 @@ from .loss_curve import LossCurve
 from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
 from .train_form import TrainForm
+from .training_record import recorded
 
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
@@ -63,16 +64,17 @@ class TrainDock(Dock):
         if image is None or labels is None:
             return
         self.classes.pin_colors()
-        object_classes = self.annotation.class_layer()
+        object_classes, painted = self.annotation.class_layer(), snapshot(labels)
         steps = self.session.segmenter.train_epochs(
             snapshot(image),
-            snapshot(labels),
+            painted,
             self.config(),
             axes=axes,
             object_classes=None if object_classes is None else snapshot(object_classes),
             regions=self.annotation.outlines(labels),
         )
         self.curve.set_losses([])
+        steps = recorded(self.session, painted, steps)
         self.bar.run(Job(f"Train on {labels.name}", steps))
 
     def code(self) -> str:
@@ -87,7 +89,7 @@ class TrainDock(Dock):
         self.data.labels.tooltip = LABELS
         self.add_group(
             "Image and labels",
-            image=self.data.image,
+            image=self.data.follower,
             axes=self.data.axes,
             labels=self.data.labels,
             _new=self.data.new_button,
@@ -101,6 +103,7 @@ class TrainDock(Dock):
 
     def _connect(self) -> None:
         self.annotation_panel.changed.connect(self.state.request)
+        self.annotation_panel.message.connect(self.bar.show_status)
         self.data.changed.connect(self._clear_status)
         self.form.changed.connect(self.state.request)
         self.check.changed.connect(self.state.request)
