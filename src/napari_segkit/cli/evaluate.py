@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,16 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "(default semantic)")  # fmt: skip
     parser.add_argument("--csv", metavar="FILE", help="write the metrics of every image here")
     add_overwrite(parser)
+    parser.add_argument("--by-index", action="store_true",
+                        help="compare pixels of equal index even if the files do not lie on each "
+                             "other")  # fmt: skip
     add_options(parser, TrainConfig(unlabelled=None), only=("unlabelled", "labels_are"))
 
 
 def run(args: Namespace) -> None:
     from napari_segkit.evaluation.report import EvaluateOptions
-    from napari_segkit.io.files import check_output_path
+    from napari_segkit.evaluation.same_place import require_same_place
+    from napari_segkit.io.files import check_output_path, files_apart
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import EVALUATION
 
@@ -44,10 +49,14 @@ def run(args: Namespace) -> None:
         inputs = [Path(args.prediction), *sum(pairs, ())]
         check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
     say_pairs(pairs, args.truth or args.prediction)
-    options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are)
+    options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are, by_index=args.by_index)
+    found = {prediction: files_apart(prediction, truth) for prediction, truth in pairs}
+    require_same_place({p.name: text for p, text in found.items() if text}, by_index=args.by_index)
     with print_warnings():
         colours = _shared_colours(pairs, args.kind)
-        first, *others = [_compare(*pair, args.prediction, options, colours) for pair in pairs]
+        first, *others = [
+            _compare(*pair, args.prediction, options, colours, found[pair[0]]) for pair in pairs
+        ]
     report = sum(others, first)
     if others:
         for name, image in report.images.items():
@@ -59,7 +68,12 @@ def run(args: Namespace) -> None:
 
 
 def _compare(
-    prediction: Path, truth: Path, origin: str, options: "EvaluateOptions", colours: "ColourTable"
+    prediction: Path,
+    truth: Path,
+    origin: str,
+    options: "EvaluateOptions",
+    colours: "ColourTable",
+    apart: str | None,
 ) -> "Report[Metric]":
     """Report on one pair of files; errors begin with the prediction's name."""
     from napari_segkit.jobs.evaluate import evaluate_job
@@ -68,7 +82,7 @@ def _compare(
     try:
         with print_warnings():
             pair = _read(prediction, truth, name, options.kind, colours)
-            return drain(evaluate_job([pair], options).steps)
+            return drain(evaluate_job([replace(pair, apart=apart)], options).steps)
     except USER_ERRORS as error:
         raise ValueError(f"{name}: {error_line(error)}") from error
 

@@ -145,7 +145,7 @@ def as_image(
     layer = source if is_layer(source) else None
     data = full_resolution(source)
     _require_real_numbers(data.dtype)
-    known = axes.upper() if axes else _layer_axes(layer, data.ndim)
+    known = axes.upper() if axes else layer_axes(layer, data.ndim)
     named = known or guess_axes(source, labels_shape, like=like)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
     return AxesImage(
@@ -180,6 +180,15 @@ def guess_axes(
     ndim = len(shape) - (channel is not None)
     axes = _with_ndim((like or "").replace("C", "") or "TZYX", ndim)
     return axes if channel is None else axes[:channel] + "C" + axes[channel:]
+
+
+def layer_axes(layer: object, ndim: int) -> str | None:
+    """The layer's axis labels if they are letters of TCZYX (napari's default are numbers)."""
+    axes = "".join(str(a).upper()[:1] for a in getattr(layer, "axis_labels", ()))
+    if not {"Y", "X"} <= set(axes) or not set(axes) <= set(AXES):
+        return None
+    axes += "C" * bool(getattr(layer, "rgb", False))
+    return axes if len(axes) == ndim == len(set(axes)) else None
 
 
 def without_pixels(image: AxesImage) -> AxesImage:
@@ -247,15 +256,6 @@ def _with_ndim(axes: str, ndim: int) -> str:
             after_time = axes.startswith("T")
             axes = axes[:after_time] + axis + axes[after_time:]
     return axes
-
-
-def _layer_axes(layer: object, ndim: int) -> str | None:
-    """The layer's axis labels if they are letters of TCZYX (napari's default are numbers)."""
-    axes = "".join(str(a).upper()[:1] for a in getattr(layer, "axis_labels", ()))
-    if not {"Y", "X"} <= set(axes) or not set(axes) <= set(AXES):
-        return None
-    axes += "C" * bool(getattr(layer, "rgb", False))
-    return axes if len(axes) == ndim == len(set(axes)) else None
 
 
 def _spacing(

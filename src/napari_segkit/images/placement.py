@@ -15,6 +15,11 @@ def data_to_world(placement: LayerOptions, ndim: int) -> AnyArray:
     return np.asarray(placement.get("affine", np.eye(ndim + 1)) @ inner)
 
 
+def world_matrix(layer: PlacedLayer) -> AnyArray:
+    """Homogeneous matrix from the indices of a layer to where its pixels lie in the world."""
+    return data_to_world(placement_of(layer), layer.ndim)
+
+
 def placement_of(layer: PlacedLayer) -> LayerOptions:
     """The options of a layer, or of a copy of one, that place it in the world."""
     return {

@@ -17,6 +17,7 @@ from napari_segkit.images.colour_masks import (
     has_channels,
     is_coloured,
 )
+from napari_segkit.images.geometry import Geometry, difference
 from napari_segkit.images.labels import LabelsError, as_unsigned, integer_labels
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
@@ -25,6 +26,7 @@ from .filenames import NIFTI, TIFF, AnyPath, ending
 from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
 from .readers import read_source
+from .tiff import read_geometry
 from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable, write_array
 
 if TYPE_CHECKING:
@@ -111,6 +113,24 @@ def file_orientation(path: AnyPath) -> str:
     """Orientation of the array read from a file, from the header of NIfTI; "" if unknown."""
     header = nifti_header(Path(path))
     return header.orientation if header else ""
+
+
+def file_geometry(path: AnyPath) -> Geometry | None:
+    """Where the pixels of a NIfTI or TIFF file lie, from its header; None if it does not say."""
+    file = Path(path)
+    if ending(file) in TIFF and file.exists():
+        with explain_read_errors(file):
+            return read_geometry(file)
+    header = nifti_header(file)
+    return header.geometry if header else None
+
+
+def files_apart(first: Path, second: Path) -> str | None:
+    """How the pixels of two files differ in place, as in `difference`; None if they do not."""
+    names = (first.name, second.name)
+    if first.name == second.name:
+        names = (first.as_posix(), second.as_posix())
+    return difference(file_geometry(first), file_geometry(second), names)
 
 
 def nifti_header(file: Path) -> "NiftiHeader | None":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from napari_segkit.images.axes_image import AXES, SPATIAL
+from napari_segkit.images.geometry import Geometry, spacing_geometry
 from napari_segkit.images.types import AnyArray
 
 from .tiff_colours import shown_pixels
@@ -39,6 +40,22 @@ def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, Spacin
     if orientation in SWAPPED and spacing:
         spacing = (spacing[0], spacing[2], spacing[1])
     return upright(data, names, orientation, path), _axes(names), spacing
+
+
+def read_geometry(path: Path) -> Geometry | None:
+    """Axes and spacing of the image that `read_tiff` reads; its pixels are not read."""
+    import tifffile
+
+    with warnings.catch_warnings(), tifffile.TiffFile(path) as file:
+        warnings.simplefilter("ignore")  # reading the pixels gives them
+        index = _full_image(file, path)
+        series, spacing = file.series[index], _spacing(file, index)
+        turned = int(series.keyframe.tags.valueof(ORIENTATION, 1)) in SWAPPED
+        axes, shape = _axes(series.axes), series.shape
+    if axes is None:
+        return None
+    z, y, x = spacing or UNKNOWN_SPACING
+    return spacing_geometry((z, x, y) if turned else (z, y, x), axes, shape)
 
 
 def write_tiff(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.colour_masks import classes_by_colour
+from napari_segkit.images.geometry import apart, warn_if_apart
 from napari_segkit.images.intensity import require_finite_image
 from napari_segkit.images.label_stats import label_stats_of, read_training_labels
 from napari_segkit.images.labels import LabelsError
@@ -45,6 +46,8 @@ def read_training_data(
     region_list = _as_list("regions", regions, len(pairs), is_list)
     sources = [source for _, source in pairs]
     axes_images = _as_images(pairs, axes, spacing)
+    for masks in (sources, class_labels or (), region_list or ()):
+        _say_apart(pairs, axes_images, masks)
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
     class_of = None
     if not predicts_objects(spec):
@@ -96,6 +99,19 @@ def _as_images(
     ]
 
 
+def _say_apart(
+    pairs: Sequence[tuple[ImageSource, ImageSource]],
+    images: Sequence[AxesImage],
+    masks: Sequence[object],
+) -> None:
+    """Say which layers do not lie on the layers of their images."""
+    found = {}
+    for (layer, _), image, mask in zip(pairs, images, masks, strict=False):
+        if sentence := apart(layer, mask, image.axes):
+            found[str(getattr(mask, "name", ""))] = sentence
+    warn_if_apart(found)
+
+
 def _as_list(name: str, values: object, count: int, is_list: bool) -> list[object] | None:
     """An option with one entry per image; None if it was not given."""
     if values is None or not is_list:
@@ -137,6 +153,7 @@ def _read_validation(
         raise ValueError("validation is not a pair: give (images, labels), or lists of both.")
     pairs = pair_up(*validation)
     images, labels = _as_images(pairs, axes, spacing), [source for _, source in pairs]
+    _say_apart(pairs, images, labels)
     _require_like_training(spec, images, train.pairs[0][0], ndim)
     values: list[AnyArray]
     if train.class_of is None:
