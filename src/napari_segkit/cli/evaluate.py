@@ -50,12 +50,13 @@ def run(args: Namespace) -> None:
         check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
     say_pairs(pairs, args.truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are, by_index=args.by_index)
-    found = {prediction: files_apart(prediction, truth) for prediction, truth in pairs}
-    require_same_place({p.name: text for p, text in found.items() if text}, by_index=args.by_index)
+    found = [(_name(pair[0], args.prediction), files_apart(*pair)) for pair in pairs]
+    require_same_place(found, by_index=args.by_index)
     with print_warnings():
         colours = _shared_colours(pairs, args.kind)
         first, *others = [
-            _compare(*pair, args.prediction, options, colours, found[pair[0]]) for pair in pairs
+            _compare(*pair, *place, options, colours)
+            for pair, place in zip(pairs, found, strict=True)
         ]
     report = sum(others, first)
     if others:
@@ -70,15 +71,14 @@ def run(args: Namespace) -> None:
 def _compare(
     prediction: Path,
     truth: Path,
-    origin: str,
+    name: str,
+    apart: str | None,
     options: "EvaluateOptions",
     colours: "ColourTable",
-    apart: str | None,
 ) -> "Report[Metric]":
-    """Report on one pair of files; errors begin with the prediction's name."""
+    """Report on one pair of files, which may lie apart; errors begin with the name."""
     from napari_segkit.jobs.evaluate import evaluate_job
 
-    name = _name(prediction, origin)
     try:
         with print_warnings():
             pair = _read(prediction, truth, name, options.kind, colours)

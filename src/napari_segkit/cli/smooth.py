@@ -80,12 +80,14 @@ def _smooth_file(
     args: Namespace, colours: "ColourTable", source: Path, image_file: Path, target: Path
 ) -> None:
     from napari_segkit.images.classes import ClassProbabilities
-    from napari_segkit.io.files import check_output_file, read_image
+    from napari_segkit.images.geometry import warn_if_apart
+    from napari_segkit.io.files import check_output_file, files_apart, read_image
     from napari_segkit.io.probability_maps import read_classes, read_probability_file
     from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
     from napari_segkit.jobs.refine import RefineRequest, RefineSource, refine_job
 
     check_output_file(target, overwrite=args.overwrite)
+    warn_if_apart(files_apart(source, image_file))
     stored = read_probability_file(source, colours)
     image = read_image(image_file, args.axes, args.spacing, labels_shape=stored.shape)
     named = read_classes(source) or colours.classes

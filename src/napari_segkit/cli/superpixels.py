@@ -83,9 +83,11 @@ def _read(
 ) -> tuple["AxesImage", "LazyArray | None"]:
     import numpy as np
 
-    from napari_segkit.io.files import file_orientation, read_image, read_labels
+    from napari_segkit.images.geometry import warn_if_apart
+    from napari_segkit.io.files import file_orientation, files_apart, read_image, read_labels
 
     if mask_file is None:
         return read_image(source, args.axes, args.spacing), None
+    warn_if_apart(files_apart(source, mask_file))
     mask = np.asarray(read_labels(mask_file, orientation=file_orientation(source)))
     return read_image(source, args.axes, args.spacing, labels_shape=mask.shape), mask

@@ -20,7 +20,7 @@ from .base_report import Report as Report
 from .instance import InstanceReport, ObjectMatching
 from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
 from .panoptic import PanopticReport, SegmentMatching
-from .same_place import by_index_note, require_same_place
+from .same_place import require_same_place
 from .semantic import ClassConfusion, SemanticReport
 from .slab_reader import (
     Reader,
@@ -146,8 +146,9 @@ def evaluate(
     Raises
     ------
     ValueError
-        If the shapes differ, two layers do not lie on each other, values are not non-negative integers, no pixel is left to compare, a
-        segment has no class, or an option is not one of those above.
+        If the shapes differ, two layers do not lie on each other, values are not non-negative
+        integers, no pixel is left to compare, a segment has no class, or an option is not one of
+        those above.
     TypeError
         If `unlabelled` is neither an integer nor None.
     """
@@ -160,7 +161,7 @@ def evaluate_pairs(
 ) -> Generator[Step, None, Any]:
     """Compare pairs block by block, and pool them: the generator behind `evaluate`."""
     pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
-    found = {str(pair.name): pair.apart for pair in pairs if pair.apart}
+    found = [(pair.name or "labels", pair.apart) for pair in pairs]
     require_same_place(found, by_index=options.by_index)
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
@@ -225,7 +226,7 @@ def _count_image(
             metric.update(predicted[part], true[part], counted)
         yield
     same = (SAME_NOTE,) if prediction is truth else ()
-    place = (by_index_note(pair.apart),) if pair.apart else ()
+    place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
     notes = tuple(dict.fromkeys(same + place + read_truth.notes + read_prediction.notes))
     return kind.report(main, extra, unlabelled, pair.name, notes)
 

@@ -1,6 +1,6 @@
 """Predictions and truths that do not lie on each other are compared only if that is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from napari_segkit.images.geometry import summary
 from napari_segkit.images.labels import LabelsError
@@ -8,16 +8,11 @@ from napari_segkit.images.labels import LabelsError
 BY_INDEX = "by_index=True"
 
 
-def require_same_place(differences: Mapping[str, str], *, by_index: bool) -> None:
-    """LabelsError if there are differences in place, by the name of the pair."""
-    if differences and not by_index:
+def require_same_place(differences: Iterable[tuple[str, str | None]], *, by_index: bool) -> None:
+    """LabelsError if there are differences in place, each with the name of its pair."""
+    found = summary(differences)
+    if found and not by_index:
         raise LabelsError(
-            f"{summary(differences)} Give labels on one grid, or set {BY_INDEX} to compare pixel "
-            "by pixel.",
+            f"{found} Give labels on one grid, or set {BY_INDEX} to compare pixels of equal index.",
             (BY_INDEX,),
         )
-
-
-def by_index_note(difference: str) -> str:
-    """What a report says of labels that were compared all the same."""
-    return f"Compared pixel by pixel, although {difference[:1].lower()}{difference[1:]}"

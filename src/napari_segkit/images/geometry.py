@@ -1,7 +1,7 @@
 """Where the pixels of images and labels lie, and whether two of them lie on each other."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -17,7 +17,6 @@ from .units import convert, short_unit
 TOLERANCE = 0.25  # voxels: above rounded headers, below a shift of half a voxel
 ANGLE_TOLERANCE = 0.05  # degrees that are worth telling
 MAX_NAMED = 5
-NAMES = ("image", "labels")
 ADVICE = "They are used pixel by pixel: check that they belong together."
 
 
@@ -117,16 +116,16 @@ def apart(first: object, second: object, axes: str | None = None) -> str | None:
 
     `axes` are those of the first, as in `geometry_of`.
     """
-    names = [
-        str(getattr(source, "name", "") or name)
-        for source, name in zip((first, second), NAMES, strict=True)
-    ]
+    names = layer_name(first, "image"), layer_name(second)
     return difference(geometry_of(first, axes), geometry_of(second), names)
 
 
-def difference(
-    first: Geometry | None, second: Geometry | None, names: Sequence[str]
-) -> str | None:
+def layer_name(source: object, default: str = "labels") -> str:
+    """Name of a layer or image."""
+    return str(getattr(source, "name", "") or default)
+
+
+def difference(first: Geometry | None, second: Geometry | None, names: Sequence[str]) -> str | None:
     """One sentence on how two arrays of one shape differ in place; None if they do not.
 
     What is unknown of one of them is not compared; neither are arrays of different shapes.
@@ -141,20 +140,20 @@ def difference(
     return f"{beside}: {found}." if found else None
 
 
-def summary(differences: Mapping[str, str]) -> str:
-    """The first of several differences, each under the name of a file, and the other names."""
-    (_, first), *others = differences.items()
-    names = [name for name, _ in others]
+def summary(differences: Iterable[tuple[str, str | None]]) -> str | None:
+    """The first difference of several files or layers, and the names of the others that differ."""
+    found = {name: sentence for name, sentence in differences if sentence}
+    first, *names = found or [""]
     if not names:
-        return first
+        return found.get(first)
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return f"{first} Neither do {', '.join(names[:MAX_NAMED])}{more} lie on theirs."
+    return f"{found[first]} The same is true of {', '.join(names[:MAX_NAMED])}{more}."
 
 
-def warn_if_apart(differences: Mapping[str, str]) -> None:
-    """Say of labels that they do not lie on their images, but are used all the same."""
-    if differences:
-        warnings.warn(f"{summary(differences)} {ADVICE}", UserWarning, stacklevel=3)
+def warn_if_apart(difference: str | None) -> None:
+    """Say that labels do not lie on their image, but are used all the same."""
+    if difference:
+        warnings.warn(f"{difference} {ADVICE}", UserWarning, stacklevel=3)
 
 
 def _aligned(first: Geometry, second: Geometry) -> tuple[Geometry, Geometry] | None:
@@ -184,7 +183,8 @@ def _differences(first: Geometry, second: Geometry) -> str:
 def _distance(first: Geometry, second: Geometry, corners: AnyArray) -> str:
     moved = (second.matrix - first.matrix) @ corners
     furthest = np.linalg.norm(moved, axis=0).max()
-    return f"{_noun(first)}s of equal index are up to {furthest:.3g}{_unit(first)} apart"
+    unit = first.units[-1] or "world units"
+    return f"{_noun(first)}s of equal index are up to {furthest:.3g} {unit} apart"
 
 
 def _details(first: Geometry, second: Geometry) -> list[str]:

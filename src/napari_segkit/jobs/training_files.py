@@ -6,7 +6,7 @@ from pathlib import Path
 
 from napari_segkit.images.axes_image import AxesImage, full_resolution
 from napari_segkit.images.colour_masks import ColourLabels, ColourTable
-from napari_segkit.images.geometry import warn_if_apart
+from napari_segkit.images.geometry import summary, warn_if_apart
 from napari_segkit.images.types import ImageSource, LazyArray
 from napari_segkit.io.files import (
     file_orientation,
@@ -53,8 +53,7 @@ def read_training_files(
 
 def _say_apart(files: Sequence[TrainingFiles]) -> None:
     pairs = [(f.image, mask) for f in files for mask in (f.labels, f.classes, f.regions) if mask]
-    found = {mask.name: apart for image, mask in pairs if (apart := files_apart(image, mask))}
-    warn_if_apart(found)
+    warn_if_apart(summary((mask.name, files_apart(image, mask)) for image, mask in pairs))
 
 
 def _read_masks(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.colour_masks import classes_by_colour
-from napari_segkit.images.geometry import apart, warn_if_apart
+from napari_segkit.images.geometry import apart, layer_name, summary, warn_if_apart
 from napari_segkit.images.intensity import require_finite_image
 from napari_segkit.images.label_stats import label_stats_of, read_training_labels
 from napari_segkit.images.labels import LabelsError
@@ -105,11 +105,12 @@ def _say_apart(
     masks: Sequence[object],
 ) -> None:
     """Say which layers do not lie on the layers of their images."""
-    found = {}
-    for (layer, _), image, mask in zip(pairs, images, masks, strict=False):
-        if sentence := apart(layer, mask, image.axes):
-            found[str(getattr(mask, "name", ""))] = sentence
-    warn_if_apart(found)
+    known = zip(pairs, images, masks, strict=False)
+    warn_if_apart(
+        summary(
+            (layer_name(mask), apart(layer, mask, image.axes)) for (layer, _), image, mask in known
+        )
+    )
 
 
 def _as_list(name: str, values: object, count: int, is_list: bool) -> list[object] | None:

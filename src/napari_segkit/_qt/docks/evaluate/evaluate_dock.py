@@ -21,10 +21,12 @@ from napari_segkit._qt.widgets.layer_choice import (
     is_superpixels,
     is_truth,
 )
+from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.when_visible import WhenVisible, catch_up
 from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
+from napari_segkit.images.geometry import apart
 from napari_segkit.jobs.evaluate import evaluate_job
 from napari_segkit.steps import Job, Step
 
@@ -59,6 +61,7 @@ class EvaluateDock(Dock):
             viewer, "labels", rank=_rank_prediction, tooltip=PREDICTION_TIP
         )
         self.truth = LayerChoice(viewer, "labels", rank=self._rank_truth, tooltip=TRUTH_TIP)
+        self.place = PlaceNote(lambda: apart(*self._chosen_layers()))
         self.metrics = MetricsChoice(self)
         self.table = MetricsTable()
         self.summary = Note()
@@ -90,6 +93,7 @@ class EvaluateDock(Dock):
             kind=None if options.kind == "semantic" else options.kind,
             unlabelled=options.unlabelled,
             labels_are=None if options.labels_are == "ask" else options.labels_are,
+            by_index=options.by_index or None,
         )
         return python_snippets.with_import(f"evaluate({arguments}{keywords})")
 
@@ -127,6 +131,7 @@ class EvaluateDock(Dock):
             "Layers to compare",
             prediction=self.prediction,
             truth=self.truth,
+            _place=self.place,
             kind=self.metrics.kind,
             unlabelled=self.metrics.semantics.unlabelled,
             labels_are=self.metrics.semantics.labels_are,
@@ -158,6 +163,7 @@ class EvaluateDock(Dock):
         for watch, choice in zip(self._watches, (self.prediction, self.truth), strict=True):
             watch.watch(choice.value)
         self.metrics.restore_for(*(watch.layer for watch in self._watches))
+        self.place.follow(*self._chosen_layers())
         self._on_redrawn()
         self.state.request()
 
