@@ -157,7 +157,7 @@ def test_a_file_of_a_newer_version_says_update(file):
         lambda h, _: h.update(tile_size=[8192] * 3, overlap=[0] * 3),
         lambda h, _: h.update(spacing=[1.0, float("inf"), 1.0]),
         lambda h, _: h.update(spacing="abc"),
-        lambda h, _: h.update(statistics={"low": [1.0], "high": [1.0]}),
+        lambda h, _: h.update(statistics={"low": [1.0], "high": [0.5]}),
         lambda h, _: [c.update(value=-7) for c in h["classes"]],
         lambda h, _: [c.update(value=3) for c in h["classes"]],
         lambda h, _: h["classes"][0].update(value="a"),

@@ -76,6 +76,8 @@ def header(model: TrainedModel) -> Header:
         "stuff_values": model.stuff_values,
         "refine": to_dict(model.refine),
         "statistics": asdict(model.statistics) if model.statistics else None,
+        "contrast": model.contrast,
+        "white": model.white,
         "history": model.history,
         "provenance": model.provenance,
     }
@@ -181,6 +183,8 @@ def _read_model(written: Header, tensors: Tensors) -> TrainedModel:
         statistics=Statistics(tuple(statistics["low"]), tuple(statistics["high"]))
         if statistics
         else None,
+        contrast=tuple(map(float, written.get("contrast", ()))),
+        white=float(written.get("white", 1.0)),
         history=tuple(written["history"]),
         provenance=written["provenance"],
     )

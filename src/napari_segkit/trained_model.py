@@ -1,6 +1,7 @@
 """A trained network with all metadata needed to predict the same pixels again."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, prod
 
@@ -11,12 +12,20 @@ from torch import nn
 from .config import ModelSpec, RefineConfig, TrainConfig
 from .images.axes_image import AXES, AxesImage
 from .images.classes import LabelClass, values_of
-from .images.intensity import Statistics, dtype_statistics, identity_statistics, measure_statistics
+from .images.intensity import (
+    Statistics,
+    dtype_statistics,
+    identity_statistics,
+    measure_statistics,
+    white_of,
+)
 from .images.orientation import reorient_spacing
 from .images.resample import resample
 from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, stride
 
+FAINT = 1 / 3  # part of the contrast of the training images below which a warning is given
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
+SIZE_TOLERANCE = {2: 0.25, 3: 0.1}  # by dimensions; relative, above which a size is told
 UNKNOWN_SPACING = (1.0, 1.0, 1.0)  # common in MRI, too, but then the orientation is known
 
 
@@ -37,6 +46,8 @@ class TrainedModel:
     nonzero: bool = False  # intensities are measured over non-zero pixels only
     object_size: float = 0.0  # median diameter of training objects, pixels of the finest axis
     statistics: Statistics | None = None  # if normalised by the training images
+    contrast: tuple[float, ...] = ()  # of each channel of the training images, if known
+    white: float = 1.0  # highest value of their dtype
     history: tuple[float, ...] = ()  # loss of each step
     provenance: dict[str, object] = field(default_factory=dict)
     stuff: "TrainedModel | None" = None  # semantic model merged with this one
@@ -73,7 +84,8 @@ class TrainedModel:
             or (self.stuff is not None and not set(self.stuff_values) <= set(self.stuff.values)),
             "clean-up": not {c.value for c in self.refine.clean} <= set(values)
             or (predicts_objects(self.spec) and self.refine.clean),
-            "statistics": range_ and not all(low < high for low, high in range_),
+            "statistics": range_ and not all(low <= high for low, high in range_),
+            "contrast": not 0 < self.white < inf or not all(0 <= c < inf for c in self.contrast),
         }
         names = ", ".join(name for name, invalid in is_invalid.items() if invalid)
         if names:
@@ -136,22 +148,27 @@ class TrainedModel:
         size = self.config.voxel_size
         if size is not None:
             return resample(image, size, self.ndim)
-        self._warn_about_voxel_size(image)
+        if note := self.pixel_size_note(image):
+            warnings.warn(note, UserWarning, stacklevel=3)
         return image
 
-    def _warn_about_voxel_size(self, image: AxesImage) -> None:
-        model_known = self.orientation or self.spacing != UNKNOWN_SPACING
-        image_known = image.orientation or image.spacing != UNKNOWN_SPACING
-        same = np.allclose(self.spacing, image.spacing, rtol=0.1)
-        if self.ndim == 3 and model_known and image_known and not same:
-            sizes = (self.spacing, image.spacing)
-            model_size, image_size = (" x ".join(f"{s:g}" for s in spacing) for spacing in sizes)
-            warnings.warn(
-                f"{image.name} has voxels of {image_size} (Z x Y x X), but the model was trained "
-                f"on {model_size}: train with a voxel_size to have every volume resampled.",
-                UserWarning,
-                stacklevel=3,
-            )
+    def pixel_size_note(self, image: AxesImage) -> str | None:
+        """How the pixel size differs from that of the training; None if it does not or is unknown.
+
+        An image that is resampled to one size may have any.
+        """
+        known = all(x.orientation or x.spacing != UNKNOWN_SPACING for x in (self, image))
+        sizes = image.spacing[-self.ndim :], self.spacing[-self.ndim :]
+        same = np.allclose(*sizes, rtol=SIZE_TOLERANCE[self.ndim])
+        if self.config.voxel_size is not None or not known or same:
+            return None
+        image_size, model_size = (" x ".join(f"{s:g}" for s in spacing) for spacing in sizes)
+        names = " x ".join("ZYX"[-self.ndim :])
+        noun, every = ("voxels", "volume") if self.ndim == 3 else ("pixels", "image")
+        return (
+            f"{image.name} has {noun} of {image_size} ({names}), but the model was trained on "
+            f"{model_size}: train with a voxel_size to have every {every} resampled."
+        )
 
     def measure(self, image: AxesImage) -> Statistics:
         """Statistics that normalise an image, as chosen for training."""
@@ -159,7 +176,33 @@ class TrainedModel:
             return identity_statistics(self.channels)
         if self.config.normalise == "training" and self.statistics is None:
             return dtype_statistics(image)  # photographs, for pretrained weights
-        return self.statistics or measure_statistics([image], self.ndim, nonzero=self.nonzero)
+        if self.statistics is not None:
+            return self.statistics
+        measured = measure_statistics([image], self.ndim, nonzero=self.nonzero)
+        self._warn_about_contrast(image, measured)
+        return measured
+
+    def _warn_about_contrast(self, image: AxesImage, measured: Statistics) -> None:
+        """Tell where stretching an image to full contrast may show nothing but its noise."""
+        part = _largest_part(measured.contrast, self.contrast)
+        part *= max(1.0, self.white / white_of(image.data.dtype))  # such as 8 bits, then floats
+        if measured.is_blank:
+            text = f"Every pixel of {image.name} is the same: its prediction means nothing."
+        elif part < FAINT:
+            text = (
+                f"{image.name} has {part:.0%} of the contrast of the training images, and is "
+                "stretched to the same contrast, noise "
+                'included: if their intensities can be compared, train with normalise="training".'
+            )
+        else:
+            return
+        warnings.warn(text, UserWarning, stacklevel=3)
+
+
+def _largest_part(contrast: Sequence[float], training: Sequence[float]) -> float:
+    """Largest contrast of a channel relative to that of the training images, if it is known."""
+    known = zip(contrast, training, strict=False)
+    return max((a / b for a, b in known if b > 0), default=1.0)
 
 
 def refinement_of(model: TrainedModel) -> RefineConfig:

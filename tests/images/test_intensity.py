@@ -8,6 +8,8 @@ from napari_segkit.images.intensity import (
     has_zero_background,
     identity_statistics,
     measure_statistics,
+    note_missing,
+    require_contrast,
 )
 
 
@@ -32,7 +34,7 @@ def test_channels_are_measured_separately_and_one_may_be_constant():
     pixels = np.stack([coins(), coins() * 0 + 7, coins() // 2])
     statistics = measure_statistics([AxesImage(pixels, "CYX")], 2)
     assert statistics.low[0] != statistics.low[2]
-    assert (statistics.low[1], statistics.high[1]) == (7, 8)
+    assert (statistics.low[1], statistics.high[1]) == (7, 7)
 
 
 def test_zero_background_can_be_left_out():
@@ -62,16 +64,28 @@ def test_a_large_lazy_image_is_measured_from_a_fixed_sample():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_nan_and_infinite_pixels_are_refused(value):
+def test_nan_and_infinite_pixels_are_left_out_and_scaled_to_dark(value):
     pixels = coins().astype(float)
-    pixels[3, :4] = value
-    with pytest.raises(ValueError, match="scan has 4 NaN or infinite pixels"):
-        measure_statistics([AxesImage(pixels, "YX", name="scan")], 2)
+    pixels[:4] = value
+    image = AxesImage(pixels, "YX", name="scan")
+    statistics = measure_statistics([image], 2)
+    assert statistics == measure_statistics([AxesImage(pixels[4:], "YX")], 2)
+    scaled = statistics.apply(pixels[None])
+    assert (scaled[0, :4] == 0).all()
+    assert np.isfinite(scaled).all()
+    with pytest.warns(UserWarning, match=f"scan has {pixels[:4].size} NaN or infinite pixels"):
+        note_missing(image, "they are dark")
 
 
-def test_a_constant_image_is_refused():
-    with pytest.raises(ValueError, match="constant"):
-        measure_statistics([AxesImage(np.full((9, 9), 3), "YX")], 2)
+def test_blank_images_have_no_contrast_and_are_scaled_to_zero():
+    blank = AxesImage(np.full((9, 9), 3), "YX", name="well")
+    statistics = measure_statistics([blank], 2)
+    assert statistics.is_blank
+    assert not statistics.apply(blank.data[None]).any()
+    with pytest.raises(ValueError, match="well is constant"):
+        require_contrast([statistics], [blank])
+    full = measure_statistics([AxesImage(coins(), "YX")], 2)
+    require_contrast([statistics, full], [blank, blank])
 
 
 def test_identity_changes_nothing():

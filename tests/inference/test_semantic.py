@@ -150,8 +150,6 @@ def test_progress_counts_all_tiles_of_all_slices(model):
     ("image", "config", "said"),
     [
         (AxesImage(np.zeros((9, 9, 3)), "YXC"), TileConfig(), r"has 3 channel"),
-        (AxesImage(np.full((9, 9), np.nan), "YX"), TileConfig(), "81 NaN"),
-        (AxesImage(np.zeros((9, 9)), "YX"), TileConfig(), "constant"),
         (
             AxesImage(coins(), "YX"),
             TileConfig(overlap=80),

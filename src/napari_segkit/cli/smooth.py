@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_segkit.config import RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.versions import versions
@@ -21,7 +23,7 @@ from .file_options import (
 )
 from .options import add_options, read_options
 from .refine_options import add_refine, refine_config
-from .terminal import print_warnings
+from .terminal import print_warnings, say
 
 if TYPE_CHECKING:
     from napari_segkit.images.axes_image import AxesImage
@@ -85,12 +87,18 @@ def _smooth_file(
     from napari_segkit.io.probability_maps import read_classes, read_probability_file
     from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
     from napari_segkit.jobs.refine import RefineRequest, RefineSource, refine_job
+    from napari_segkit.label_result import LabelResult
 
     check_output_file(target, overwrite=args.overwrite)
     warn_if_apart(files_apart(source, image_file))
     stored = read_probability_file(source, colours)
     image = read_image(image_file, args.axes, args.spacing, labels_shape=stored.shape)
     named = read_classes(source) or colours.classes
+    if not stored.is_probabilities and _is_blank(args, labels := stored.aligned_to(image), named):
+        say(f"Note: {source.name} holds one class only, and stays as it is.")
+        writer = FileWriter(target, image, OutputOptions(overwrite=args.overwrite))
+        print(*writer.write(LabelResult(np.asarray(labels), image.label_axes)), sep="\n")
+        return
     maps, classes = _probabilities(args, stored, image, named)
     config = refine_config(args, DEFAULT, classes) or DEFAULT
     output = OutputOptions(probabilities=args.probabilities, overwrite=args.overwrite)
@@ -149,6 +157,14 @@ def _soft_labels(
     by_value = {c.value: c for c in classes}
     soft = SoftLabels(labels, list(by_value), options)
     return soft, tuple(by_value[v] for v in soft.values)
+
+
+def _is_blank(args: Namespace, labels: "LazyArray", named: Sequence["LabelClass"]) -> bool:
+    """Whether plain labels hold one class, and no others are given or stored in the file."""
+    from napari_segkit.refinement.soft_labels import all_classes
+
+    unlabelled = read_options(args, SoftLabelConfig()).unlabelled
+    return args.classes is None and len(all_classes(labels, named, unlabelled=unlabelled)) == 1
 
 
 def _values(text: str) -> list[int]:

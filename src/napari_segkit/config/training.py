@@ -38,7 +38,7 @@ class TrainConfig(Checked):
     normalise : str
         Which pixels define the intensity range. "image": each image, stack or series as a whole.
         "training": all training images together (calibrated data such as CT). "none": intensities
-        are used unchanged.
+        are used unchanged. NaN and infinite pixels are left out of all of them.
     voxel_size : float or None
         Resample images to this pixel (voxel) size in world units; results are resampled back to the
         image's grid. None: no resampling.

@@ -9,7 +9,7 @@ import numpy as np
 
 from .axes_image import SPATIAL, AxesImage, full_resolution, is_layer, layer_axes
 from .orientation import orientation_of, reorientation_matrix
-from .placement import world_matrix
+from .placement import data_to_world, placement_of, world_matrix
 from .resample import SPACING_TOLERANCE
 from .types import AnyArray, PlacedLayer
 from .units import convert, short_unit
@@ -30,6 +30,7 @@ class Geometry:
     units: tuple[str, ...] = ()  # of each dimension of the world; "" where unknown
     orientation: str = ""  # directions of Z, Y and X, which arrays are turned by
     is_placed: bool = True  # else only the distance between voxels is known
+    shown: AnyArray | None = None  # the matrix on the canvas; None without an affine kept beside it
 
     @property
     def spacing(self) -> AnyArray:
@@ -86,12 +87,14 @@ def geometry_of(source: object, axes: str | None = None) -> Geometry | None:
     letters = (axes or layer_axes(placed, len(shape)) or "")[: placed.ndim]
     dims = [i for i in range(placed.ndim) if letters[i : i + 1] != "C"]
     keep = np.ix_([*dims, placed.ndim], [*dims, placed.ndim])
+    shown = data_to_world(placement_of(placed), placed.ndim)[keep]
     return Geometry(
         world_matrix(placed)[keep],
         tuple(shape[i] for i in dims),
         letters.replace("C", ""),
         tuple(short_unit(placed.units[i]) for i in dims),
         orientation_of(placed),
+        shown=shown if "nifti" in placed.metadata else None,
     )
 
 
@@ -132,6 +135,7 @@ def difference(first: Geometry | None, second: Geometry | None, names: Sequence[
     """
     if first is None or second is None:
         return None
+    first, second = _by_affine_or_canvas(first, second)
     beside = f"{names[0]} and {names[1]} do not lie on each other"
     if sorted(first.axes) == sorted(second.axes) and first.axes != second.axes:
         return f"{beside}: their axes are {first.axes} and {second.axes}."
@@ -154,6 +158,15 @@ def warn_if_apart(difference: str | None) -> None:
     """Say that labels do not lie on their image, but are used all the same."""
     if difference:
         warnings.warn(f"{difference} {ADVICE}", UserWarning, stacklevel=3)
+
+
+def _by_affine_or_canvas(first: Geometry, second: Geometry) -> tuple[Geometry, Geometry]:
+    """Both by the affines of their files; as shown if only one of them has such an affine."""
+    if first.shown is not None and second.shown is None:
+        first = replace(first, matrix=first.shown)
+    elif first.shown is None and second.shown is not None:
+        second = replace(second, matrix=second.shown)
+    return first, second
 
 
 def _aligned(first: Geometry, second: Geometry) -> tuple[Geometry, Geometry] | None:

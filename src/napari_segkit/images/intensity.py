@@ -1,6 +1,7 @@
 """Intensity scaling: statistics measured once per image, never per tile."""
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -27,8 +28,33 @@ class Statistics:
         """Scale (C, *spatial) pixels to float32, `low` to 0 and `high` to 1."""
         shape = (-1, *(1,) * (pixels.ndim - 1))
         low = np.asarray(self.low, np.float64).reshape(shape)
-        high = np.asarray(self.high, np.float64).reshape(shape)
-        return ((pixels - low) / (high - low)).astype(np.float32)
+        contrast = np.asarray(self.contrast).reshape(shape)
+        scaled = ((pixels - low) / np.where(contrast > 0, contrast, 1)).astype(np.float32)
+        missing = missing_pixels(pixels)
+        return scaled if missing is None else np.where(missing, np.float32(0), scaled)
+
+    @property
+    def contrast(self) -> tuple[float, ...]:
+        """Difference of the two intensities of each channel; 0 if all its pixels are equal."""
+        return tuple(high - low for low, high in zip(self.low, self.high, strict=True))
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether no channel has any contrast."""
+        return not any(self.contrast)
+
+
+def white_of(dtype: np.dtype) -> float:
+    """Highest value of integers; 1 for floats and truth values."""
+    return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
+
+
+def missing_pixels(pixels: AnyArray) -> NDArray[np.bool_] | None:
+    """Where a channel of (C, *spatial) pixels is NaN or infinite; None if none is."""
+    if not np.issubdtype(pixels.dtype, np.floating):
+        return None
+    missing = np.asarray(np.logical_or.reduce(~np.isfinite(pixels), axis=0))
+    return missing if missing.any() else None
 
 
 def identity_statistics(channels: int) -> Statistics:
@@ -39,34 +65,52 @@ def identity_statistics(channels: int) -> Statistics:
 def dtype_statistics(image: AxesImage) -> Statistics:
     """0 to the highest value of the dtype; of floats to 1, or to 255 if they exceed 1."""
     if np.issubdtype(image.data.dtype, np.floating):
-        white = 255.0 if max(float(b.max()) for b in _sample(image, 2)) > 1 else 1.0
+        brightest = (b.max(initial=0, where=np.isfinite(b)) for b in _sample(image, 2))
+        white = 255.0 if max(map(float, brightest)) > 1 else 1.0
     else:
-        white = 1.0 if image.data.dtype == bool else float(np.iinfo(image.data.dtype).max)
+        white = white_of(image.data.dtype)
     return Statistics((0.0,) * image.channels, (white,) * image.channels)
 
 
 def measure_statistics(
-    images: Iterable[AxesImage], ndim: int, *, nonzero: bool = False, allow_constant: bool = False
+    images: Iterable[AxesImage], ndim: int, *, nonzero: bool = False
 ) -> Statistics:
-    """1st and 99th percentile of each channel over all images.
+    """1st and 99th percentile of each channel over all images, without NaN and infinite pixels.
 
     Large, dask and zarr arrays are measured on a fixed sample of blocks. `nonzero` leaves out
-    pixels that are 0; constant images raise ValueError unless `allow_constant`, NaN always.
+    pixels that are 0.
     """
     images = list(images)
     blocks = [b.reshape(b.shape[0], -1) for image in images for b in _sample(image, ndim)]
     ranges = [
         _range(np.concatenate([b[c] for b in blocks]), nonzero) for c in range(len(blocks[0]))
     ]
-    if not allow_constant and all(low == high for low, high in ranges):
+    return Statistics(tuple(low for low, _ in ranges), tuple(high for _, high in ranges))
+
+
+def require_contrast(statistics: Sequence[Statistics], images: Iterable[AxesImage]) -> None:
+    """Refuse images that are all blank."""
+    if all(measured.is_blank for measured in statistics):
         names = ", ".join(dict.fromkeys(i.name for i in images))
         raise ValueError(
-            f"{names} is constant (every pixel is {ranges[0][0]:g}): choose an image with contrast."
+            f"{names} is constant (every pixel is {statistics[0].low[0]:g}): choose an image with "
+            "contrast."
         )
-    return Statistics(
-        tuple(low for low, _ in ranges),
-        tuple(high if high > low else low + 1 for low, high in ranges),
-    )
+
+
+def note_missing(image: AxesImage, consequence: str) -> None:
+    """Warn of NaN and infinite pixels of an image, counted in a sample of it if it is large."""
+    if not np.issubdtype(image.data.dtype, np.floating):
+        return
+    ndim = 3 if image.length("Z") > 1 else 2
+    blocks = list(map(missing_pixels, _sample(image, ndim)))
+    count = sum(int(missing.sum()) for missing in blocks if missing is not None)
+    if count:
+        warnings.warn(
+            f"{image.name} has {count} NaN or infinite pixels: {consequence}.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def has_zero_background(images: Iterable[AxesImage], ndim: int) -> bool:
@@ -76,35 +120,21 @@ def has_zero_background(images: Iterable[AxesImage], ndim: int) -> bool:
     return zeros >= 0.2 * sum(b[0].size for b in blocks)
 
 
-def require_finite_image(image: AxesImage) -> None:
-    """Check an image in memory for NaN; images on disk are checked as they are read."""
-    if isinstance(image.data, np.ndarray) and not isinstance(image.data, np.memmap):
-        require_finite(image.data, image.name)
-
-
-def require_finite(pixels: AnyArray, name: str) -> None:
-    if np.issubdtype(pixels.dtype, np.floating) and not np.isfinite(pixels).all():
-        wrong = int(pixels.size - np.isfinite(pixels).sum())
-        raise ValueError(
-            f"{name} has {wrong} NaN or infinite pixels: replace them first, for instance with "
-            "numpy.nan_to_num(image)."
-        )
-
-
 def _range(values: AnyArray, nonzero: bool) -> tuple[float, float]:
-    kept = values[values != 0] if nonzero else values
-    low, high = np.percentile(kept if kept.size else values, PERCENTILES)
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 0.0
+    kept = finite[finite != 0] if nonzero else finite
+    low, high = np.percentile(kept if kept.size else finite, PERCENTILES)
     if low == high:  # few bright pixels on a flat background: the percentiles miss them
-        low, high = values.min(), values.max()
+        low, high = finite.min(), finite.max()
     return float(low), float(high)
 
 
 def _sample(image: AxesImage, ndim: int) -> Iterator[AnyArray]:
     """All pixels of a small image in memory, or blocks at fixed places of a larger one."""
     for frame, region in _sample_regions(image, ndim):
-        pixels = image.read(frame, region)
-        require_finite(pixels, image.name)
-        yield pixels
+        yield image.read(frame, region)
 
 
 def _sample_regions(image: AxesImage, ndim: int) -> list[tuple[dict[str, int], tuple[slice, ...]]]:

@@ -1,7 +1,7 @@
 """Which tiles of an image a model predicts, and how their pixels are read."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,8 +14,8 @@ from napari_segkit.images.axes_image import AxesImage, without_pixels
 from napari_segkit.images.intensity import (
     Statistics,
     measure_statistics,
-    require_finite,
-    require_finite_image,
+    missing_pixels,
+    note_missing,
 )
 from napari_segkit.images.resample import resampled_template
 from napari_segkit.refinement.smooth import smoothing_method
@@ -65,6 +65,7 @@ class TilePlan:
     device: torch.device
     statistics: Statistics
     intensities: Statistics | None
+    _incomplete: list[dict[str, int]] = field(default_factory=list)  # frames with missing pixels
 
     def frames(self) -> Iterator[dict[str, int]]:
         """Index of each plane or volume that the model processes at once."""
@@ -117,8 +118,15 @@ class TilePlan:
             self.grid.size,
             self.grid.shape,
         )
-        require_finite(pixels, self.image.name)
+        if frame not in self._incomplete and missing_pixels(pixels) is not None:
+            self._incomplete.append(frame)
         return self.statistics.apply(pixels)
+
+    def missing(self, frame: dict[str, int], region: Sequence[slice]) -> NDArray[np.bool_] | None:
+        """Which pixels of the original image are NaN or infinite, once the tiles are read."""
+        if frame not in self._incomplete:
+            return None
+        return missing_pixels(self.original.read(frame, region))
 
     def provenance(self) -> dict[str, object]:
         """Model, image and settings behind the result, as values that JSON can hold."""
@@ -165,6 +173,8 @@ def make_plan(
     """Plan the tiles and measure the image; ValueError if it does not suit the model."""
     resampled = model.resample_image(image)
     grid = make_grid(model, resampled, config)
+    taken = "read as dark background" if model.predicts_objects else "0 in the result"
+    note_missing(image, f"they are {taken}")
     statistics = statistics or model.measure(image)
     intensities = _smoothing_statistics(model, image, statistics)
     return TilePlan(model, image, resampled, grid, config, device, statistics, intensities)
@@ -192,7 +202,6 @@ def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid
             f"{image.name} has no Z (axes {image.axes}, shape {image.shape}), but the model was "
             "trained on volumes: choose a volume, or specify its axes."
         )
-    require_finite_image(image)
     strides, lengths = model.strides, image.spatial_shape(model.ndim)
     sizes, overlaps = model.tile_size, model.overlap
     if config.tile_size is not None:
@@ -250,4 +259,4 @@ def _smoothing_statistics(
     if not config.uses_image:
         return None
     same = model.config.normalise == "image" and not model.nonzero
-    return statistics if same else measure_statistics([image], model.ndim, allow_constant=True)
+    return statistics if same else measure_statistics([image], model.ndim)

@@ -2,10 +2,15 @@
 
 from collections.abc import Generator
 
+import numpy as np
+
 from napari_segkit.images.labels import from_indices
+from napari_segkit.images.types import AnyArray
 from napari_segkit.label_result import LabelResult
+from napari_segkit.tiling import Cell
 
 from .blending import Blending, blend_frame
+from .plan import TilePlan
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
 from .request import PredictRequest
@@ -26,14 +31,16 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
             refined = yield from labels_from_probabilities(
                 plan, frame, blended, progress, keep=sink.probabilities is not None
             )
-            sink.write(frame, cells[0], refined.labels, refined.probabilities)
+            labels = _without_missing(plan, frame, cells[0], refined.labels)
+            sink.write(frame, cells[0], labels, refined.probabilities)
             continue
         blending = Blending(plan.grid, cells)
         progress.done = number * plan.steps_per_frame - len(blending.tiles)
         for tiles in plan.batches(blending.tiles):
             complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
             for cell, maps in complete:
-                sink.write(frame, cell, from_indices(maps.argmax(axis=0), values), maps)
+                labels = from_indices(maps.argmax(axis=0), values)
+                sink.write(frame, cell, _without_missing(plan, frame, cell, labels), maps)
             yield progress.step(len(tiles))
     if not cells:  # the last frame was finished before
         yield progress.step(0)
@@ -41,3 +48,11 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     return LabelResult(
         sink.labels, plan.original.label_axes, classes, plan.provenance(), sink.probabilities
     )
+
+
+def _without_missing(
+    plan: TilePlan, frame: dict[str, int], cell: Cell, labels: AnyArray
+) -> AnyArray:
+    """Labels of a cell, 0 where the image is NaN or infinite."""
+    missing = plan.missing(frame, cell.region)
+    return labels if missing is None else np.where(missing, labels.dtype.type(0), labels)

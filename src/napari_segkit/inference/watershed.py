@@ -38,6 +38,8 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
                 plan, frame, classes, progress, keep=True
             )
             blended = rescale_levels(blended, np.asarray(smoothed.probabilities), method)
+        if (missing := plan.missing(frame, [slice(0, n) for n in plan.frame_shape])) is not None:
+            blended[:, missing] = np.eye(len(blended), 1)  # background
         regions = segment_objects(blended, method, spacing=spacing, size=size)
         image.write(labels, frame, add_to_ids(regions.labels, last))
         last += len(regions.scores)

@@ -1,5 +1,6 @@
 """Class probabilities together with the image they were predicted from."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
@@ -78,13 +79,7 @@ class ProbabilityMaps:
         """Read scaled ``(C, *region)`` intensities of one frame; None if the image is not used."""
         if self.statistics is None:
             return None
-        pixels = self.statistics.apply(self.image.read(frame, region))
-        if not np.isfinite(pixels).all():
-            raise ValueError(
-                f"{self.image.name} has NaN or infinite pixels: replace them, for instance with "
-                "numpy.nan_to_num(image)."
-            )
-        return pixels
+        return self.statistics.apply(self.image.read(frame, region))
 
     def principal_components(self, frame: dict[str, int]) -> Floats | None:
         """Leading components ``(4, C)`` of a frame's channels; None for up to four channels."""
@@ -130,7 +125,16 @@ def as_probability_maps(
             "they were predicted from, or name its axes."
         )
     ndim = 3 if image.length("Z") > 1 else 2
-    return ProbabilityMaps(maps, image, measure_statistics([image], ndim) if uses_image else None)
+    if not uses_image:
+        return ProbabilityMaps(maps, image, None)
+    statistics = measure_statistics([image], ndim)
+    if statistics.is_blank:
+        warnings.warn(
+            f"Every pixel of {image.name} is the same: the smoothing finds no edges in it.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return ProbabilityMaps(maps, image, statistics)
 
 
 def _is_lazy(array: object) -> TypeGuard[LazyArray]:

@@ -1,10 +1,12 @@
 """The data of a training: images with targets, how they are normalised, and a validation set."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
@@ -14,9 +16,11 @@ from napari_segkit.images.intensity import (
     has_zero_background,
     identity_statistics,
     measure_statistics,
-    require_finite_image,
+    missing_pixels,
+    require_contrast,
+    white_of,
 )
-from napari_segkit.images.labels import LabelsError, count_values, to_indices
+from napari_segkit.images.labels import IGNORE, LabelsError, count_values, to_indices
 from napari_segkit.images.resample import resample_pairs
 from napari_segkit.images.types import AnyArray
 from napari_segkit.instances.diameters import occurrences
@@ -85,6 +89,17 @@ class TrainingData:
         return [sample.image for sample in self.samples]
 
     @property
+    def contrast(self) -> tuple[float, ...]:
+        """Median over the images of the contrast of each channel."""
+        contrasts = [sample.statistics.contrast for sample in self.samples]
+        return tuple(np.median(contrasts, axis=0).tolist())
+
+    @property
+    def white(self) -> float:
+        """Highest value of the dtype of the images."""
+        return white_of(self.labelled.pairs[0][0].data.dtype)
+
+    @property
     def classes(self) -> tuple[LabelClass, ...]:
         return tuple(self.labelled.classes)
 
@@ -102,8 +117,6 @@ def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages)
     """Measure, resample and encode labelled images as the model needs them."""
     images = [image for image, _ in labelled.pairs]
     ndim = min(choose_ndim(spec, image.axes) for image in images)
-    for image in images:
-        require_finite_image(image)
     nonzero = config.normalise == "image" and has_zero_background(images, ndim)
     statistics = _statistics(images, config, ndim, nonzero)
     images, values = resample_pairs(
@@ -121,9 +134,12 @@ def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages)
         count = sum(map(len, map(occurrences, values, images)))
         size = typical_size(values, images, inputs.spacing)
     targets = _targets(spec, labelled, images, values, inputs.spacing, size)
+    complete = [_without_missing(*pair, ndim) for pair in zip(targets, images, strict=True)]
+    if any(a is not b for a, b in zip(complete, targets, strict=True)):
+        _require_some(labelled, complete)
     samples = [
         Sample(image, AxesImage(target, image.label_axes), measured)
-        for image, target, measured in zip(images, targets, statistics, strict=True)
+        for image, target, measured in zip(images, complete, statistics, strict=True)
     ]
     return TrainingData(samples, labelled, inputs, nonzero, count, size)
 
@@ -132,11 +148,44 @@ def _statistics(
     images: Sequence[AxesImage], config: TrainConfig, ndim: int, nonzero: bool
 ) -> list[Statistics]:
     """Normalisation statistics of the images, measured before resampling."""
+    if config.normalise == "none":
+        return [identity_statistics(i.channels) for i in images]
     if config.normalise == "image":
-        return [measure_statistics([i], ndim, nonzero=nonzero) for i in images]
-    if config.normalise == "training":
-        return [measure_statistics(images, ndim)] * len(images)
-    return [identity_statistics(i.channels) for i in images]
+        statistics = [measure_statistics([i], ndim, nonzero=nonzero) for i in images]
+    else:
+        statistics = [measure_statistics(images, ndim)] * len(images)
+    require_contrast(statistics, images)
+    blank = [i.name for i, s in zip(images, statistics, strict=True) if s.is_blank]
+    if blank:
+        warnings.warn(
+            f"{', '.join(blank)}: every pixel is the same. Blank images are learned from as they "
+            "are, scaled to 0.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return statistics
+
+
+def _without_missing(target: AnyArray, image: AxesImage, ndim: int) -> AnyArray:
+    """The target, unlabelled where the image is NaN or infinite, which a warning tells."""
+    if not np.issubdtype(image.data.dtype, np.floating):
+        return target
+    labels, count = AxesImage(target.copy(), image.label_axes), 0
+    for frame, (indices,) in labels.read_frames(ndim):
+        for box in ndimage.find_objects((indices >= 0).view(np.int8)):
+            missing = missing_pixels(image.read(frame, box))
+            if missing is not None:
+                count += int((missing & (indices[box] >= 0)).sum())
+                indices[box][missing] = IGNORE  # a view of the copy
+    if not count:
+        return target
+    warnings.warn(
+        f"{image.name} is NaN or infinite in {count} labelled pixels: they are left out of the "
+        "training.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return np.asarray(labels.data)
 
 
 def _targets(
@@ -156,6 +205,19 @@ def _targets(
         level_targets(*pair, labelled.class_of, spec.objects, spacing, object_size)
         for pair in zip(values, images, strict=True)
     ]
+
+
+def _require_some(labelled: LabelledImages, targets: Sequence[AnyArray]) -> None:
+    """Refuse images that are NaN or infinite wherever a class is labelled."""
+    if labelled.class_of is not None:
+        return
+    present = set().union(*(np.unique(target).tolist() for target in targets))
+    lost = [c.name for index, c in enumerate(labelled.classes) if index not in present]
+    if lost:
+        raise ValueError(
+            f"The images are NaN or infinite at every labelled pixel of {', '.join(lost)}: label "
+            "it elsewhere, too."
+        )
 
 
 def _require_all(

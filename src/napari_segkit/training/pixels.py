@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from napari_segkit.images.intensity import require_finite
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.models import stride
 from napari_segkit.steps import Step
@@ -143,7 +142,6 @@ class PixelTrainer(Trainer):
             grid.size,
             grid.shape,
         )
-        require_finite(pixels, sample.image.name)
         image = torch.from_numpy(np.ascontiguousarray(sample.statistics.apply(pixels)))
         places = torch.from_numpy(labelled.places).to(self.setup.device)
         features: Tensor = self.network.features(image.to(self.setup.device))

@@ -7,7 +7,6 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.geometry import apart, layer_name, summary, warn_if_apart
-from napari_segkit.images.intensity import require_finite_image
 from napari_segkit.images.label_stats import label_stats_of, read_training_labels
 from napari_segkit.images.labels import LabelsError
 from napari_segkit.images.training_pairs import (
@@ -189,7 +188,6 @@ def _require_like_training(
     """Refuse validation images that the trained model could not be applied to."""
     require_same_channels([train, *images])
     for image in images:
-        require_finite_image(image)
         if choose_ndim(spec, image.axes) < ndim:
             raise ValueError(
                 f"{image.name} has axes {image.axes} and the training images {train.axes}: give "

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.intensity import Statistics, require_finite
+from napari_segkit.images.intensity import Statistics
 from napari_segkit.tiling import read_mirrored
 
 from .state import RandomState, generator_at
@@ -86,7 +86,6 @@ class Sampler:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         shape = sample.image.spatial_shape(len(self.size))
         pixels = read_mirrored(lambda r: sample.image.read(frame, r), start, self.size, shape)
-        require_finite(pixels, sample.image.name)
         target = read_mirrored(lambda r: sample.indices.read(frame, r), start, self.size, shape)[0]
         image = sample.statistics.apply(pixels)
         if self.augment:

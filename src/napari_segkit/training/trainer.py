@@ -220,6 +220,8 @@ class Trainer:
             nonzero=data.nonzero,
             object_size=data.object_size,
             statistics=fixed,
+            contrast=data.contrast,
+            white=data.white,
             history=tuple(self.state.history),
             provenance=self._provenance(),
         )

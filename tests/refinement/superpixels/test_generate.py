@@ -275,10 +275,18 @@ def test_a_volume_is_refused_by_2d_methods(method):
 
 @pytest.mark.parametrize(("image", "mask", "words"), [
     (np.full((8, 8), 7), None, "constant"),
-    (np.where(np.eye(8), np.nan, noise((8, 8))), None, "NaN"),
     (noise((8, 8)), np.ones((8, 9), bool), r"mask has the shape \(8, 9\)"),
     (noise((8, 8, 3)), np.ones((3, 8), bool), "needs one of shape"),
 ])  # fmt: skip
 def test_unusable_images_and_masks_are_refused(image, mask, words):
     with pytest.raises(ValueError, match=words):
         superpixels(image, mask=mask)
+
+
+def test_nan_pixels_belong_to_no_superpixel():
+    image = noise((24, 24))
+    image[:5] = np.nan
+    with pytest.warns(UserWarning, match="image has 120 NaN or infinite pixels"):
+        found = superpixels(image)
+    assert not found[:5].any()
+    assert found[5:].all()

@@ -44,13 +44,15 @@ class NiftiHeader:
         axes = "".join(a for a in self.layer_axes if a in SPATIAL)
         unit = LENGTH_UNITS.get(header.get_xyzt_units()[0], "mm")
         lengths = dict(zip(self.axes, header.get_data_shape(), strict=False))
+        matrix = file_to_layer_matrix(world_matrix(self), self.axes, axes)
         return Geometry(
-            file_to_layer_matrix(world_matrix(self), self.axes, axes),
+            matrix,
             tuple(lengths[a] for a in axes),
             axes,
             (unit,) * len(axes),
             self.orientation,
             is_placed="Z" in axes and stored_affine(header) is not None,
+            shown=matrix,
         )
 
     def to_nibabel(self) -> NibabelHeader:

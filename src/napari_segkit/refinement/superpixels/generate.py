@@ -9,7 +9,12 @@ from scipy import ndimage
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.geometry import apart, warn_if_apart
-from napari_segkit.images.intensity import measure_statistics, require_finite
+from napari_segkit.images.intensity import (
+    measure_statistics,
+    missing_pixels,
+    note_missing,
+    require_contrast,
+)
 from napari_segkit.images.resample import resize_linear
 from napari_segkit.images.types import Floats, ImageSource, LazyArray
 from napari_segkit.refinement.blocks import Region, split_into_blocks
@@ -61,7 +66,7 @@ def superpixels(
     Raises
     ------
     ValueError
-        If the image is constant or holds NaN, the mask has another shape, the method is 2D only
+        If the image is constant, the mask has another shape, the method is 2D only
         and this is a volume, or quickshift is to make superpixels of more than 50 pixels.
 
     Notes
@@ -102,6 +107,8 @@ def superpixel_tiles(
     spacing = image.spacing[-ndim:]
     check_method(config, spacing)
     statistics = measure_statistics([image], ndim)
+    require_contrast([statistics], [image])
+    note_missing(image, "no superpixel is made of them")
     labels = np.zeros(image.label_shape, np.int32)
     tiles = split_into_tiles(image.spatial_shape(ndim), config, spacing)
     done, total, count = 0, len(tiles) * image.frame_count(ndim), 0
@@ -109,8 +116,9 @@ def superpixel_tiles(
         frame_labels = np.zeros(image.spatial_shape(ndim), np.int32)
         for tile in tiles:
             pixels = image.read(frame, tile)
-            require_finite(pixels, image.name)
             inside = mask_image.read(frame, tile)[0] != 0
+            if (missing := missing_pixels(pixels)) is not None:
+                inside &= ~missing
             tile_labels = segment_tile(statistics.apply(pixels), config, spacing, inside)
             frame_labels[tile] = np.where(tile_labels, tile_labels + count, 0)
             count += int(tile_labels.max())

@@ -11,10 +11,12 @@ from napari_segkit._qt.widgets.dock import Dock, Note
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
+from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
 from napari_segkit.config._schema import to_python
+from napari_segkit.images.axes_image import as_image
 
 from .objects_panel import ObjectsPanel, output_kind
 from .probabilities_row import ProbabilitiesRow
@@ -35,6 +37,7 @@ class PredictDock(Dock):
         self.model = Note()
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.axes = AxesChoice()
+        self.pixel_size = PlaceNote(self._pixel_size)
         self.form = Form(TileConfig)
         self.objects = ObjectsPanel(self.session)
         self.refine = RefineForm()
@@ -86,7 +89,7 @@ class PredictDock(Dock):
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
-        self.add_group("Image", image=self.image, axes=self.axes)
+        self.add_group("Image", image=self.image, axes=self.axes, _size=self.pixel_size)
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", _form=self.form, device=self.device)
@@ -94,7 +97,7 @@ class PredictDock(Dock):
 
     def _connect(self) -> None:
         self.image.changed.connect(self._on_image)
-        self.axes.changed.connect(self.state.request)
+        self.axes.changed.connect(self._on_axes)
         self.form.changed.connect(self.state.request)
         self.objects.changed.connect(self.state.request)
         self.objects.message.connect(self._on_message)
@@ -108,7 +111,22 @@ class PredictDock(Dock):
         trained = self.session.segmenter.trained
         self.axes.set_image(self.image.value, like=trained.axes if trained else None)
         self._show_model_settings()
+        self._on_axes()
+
+    def _on_axes(self) -> None:
+        self.pixel_size.follow(self.image.value)
         self.state.request()
+
+    def _pixel_size(self) -> str | None:
+        """How the pixel size differs from that of the training."""
+        image, trained, axes = (
+            self.image.value,
+            self.session.segmenter.trained,
+            self.axes.resolved(),
+        )
+        if image is None or trained is None or axes is None:
+            return None
+        return trained.pixel_size_note(as_image(image, axes))
 
     def _on_segmenter(self) -> None:
         self.device.show_device(self.session.segmenter.device)
