@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 
 from napari_segkit.images.geometry import apart, difference, geometry_of, spacing_geometry, summary
 from napari_segkit.io.nifti.header import parse_header
+from napari_segkit.io.nifti.layers import read_nifti
 
 SHAPE = (5, 6, 7)  # of a file: X, Y, Z
 NAMES = ("a", "b")
@@ -161,6 +162,19 @@ def test_the_finest_level_of_a_pyramid_is_compared():
     pyramid = Image(levels, multiscale=True, scale=(2, 2), name="pyramid")
     assert apart(pyramid, labels(scale=(2, 2))) is None
     assert "pyramid and labels" in apart(pyramid, labels())
+
+
+def test_an_affine_kept_from_a_file_counts_if_both_layers_have_one(tmp_path):
+    affine = nib.affines.from_matvec(nib.eulerangles.euler2mat(0.3) * 2, (9, 8, 7))
+    moved = nib.affines.from_matvec(np.eye(3), (0, 0, 50)) @ affine
+    for name, matrix in {"a": affine, "b": moved}.items():
+        nib.save(volume(matrix), tmp_path / f"{name}.nii")
+    (a, first, _), (b, second, _) = (read_nifti(tmp_path / f"{name}.nii") for name in "ab")
+    volume_a, volume_b = Image(a, **first), Labels(np.asarray(b), **second)
+    assert "a and b do not lie on each other" in apart(volume_a, volume_b)
+    shown = {key: first[key] for key in ("scale", "affine", "units")}
+    assert apart(volume_a, Labels(np.asarray(a), **shown)) is None
+    assert apart(volume_a, Labels(np.asarray(a), **shown | {"translate": (9, 0, 0)})) is not None
 
 
 def test_labels_whose_axes_are_swapped_are_told():

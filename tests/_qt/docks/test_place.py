@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from napari_segkit import ModelSpec, Segmenter
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
+from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.refine.refine_dock import RefineDock
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.session.session import session
-from napari_segkit.config import RefineConfig
+from napari_segkit.config import RefineConfig, TrainConfig
 
 MASK = np.zeros((32, 32), np.uint8)
 MASK[8:20, 8:24] = 1
@@ -79,6 +81,20 @@ def test_refine_tells_of_an_image_and_of_a_truth_that_lie_apart(opened, viewer):
     assert dock.place.text().startswith("cells and here do not lie on each other")
     viewer.layers["cells"].translate = (40, 40)
     assert dock.place.text() == ""
+
+
+def test_predict_tells_of_a_pixel_size_unlike_that_of_the_training(opened, viewer):
+    image = viewer.layers["cells"]
+    image.scale = (0.5, 0.5)
+    segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
+    segmenter.fit(MASK * 50.0, MASK, TrainConfig(epochs=1, unlabelled=None), spacing=(0.5, 0.5))
+    session(viewer).segmenter = segmenter
+    dock = opened(PredictDock)
+    assert dock.pixel_size.text() == ""
+    image.scale = (0.8, 0.8)
+    assert dock.pixel_size.text().startswith(
+        "cells has pixels of 0.8 x 0.8 (Y x X), but the model was trained on 0.5 x 0.5"
+    )
 
 
 def test_refinement_in_the_console_tells_of_an_image_that_lies_apart(viewer, qtbot):
