@@ -4,8 +4,9 @@ from pathlib import Path
 
 from .config import ModelSpec, TrainConfig
 from .images.classes import LabelClass, default_color
+from .images.units import UNKNOWN_SPACING
 from .models import Inputs, build
-from .trained_model import UNKNOWN_SPACING, TrainedModel
+from .trained_model import TrainedModel
 
 MAX_EDGE = 8192  # pixels; larger photographs are predicted in tiles
 UNUSED_CATEGORY = "N/A"  # name of numbers that COCO does not use

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from .config import ModelSpec, RefineConfig, TrainConfig
-from .images.axes_image import AXES, AxesImage
+from .images.axes_image import AXES, AxesImage, in_unit
 from .images.classes import LabelClass, values_of
 from .images.intensity import (
     Statistics,
@@ -20,13 +20,13 @@ from .images.intensity import (
     white_of,
 )
 from .images.orientation import reorient_spacing
-from .images.resample import resample
+from .images.resample import format_spacing, resample
+from .images.units import UNKNOWN_SPACING
 from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, stride
 
 FAINT = 1 / 3  # part of the contrast of the training images below which a warning is given
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
 SIZE_TOLERANCE = {2: 0.25, 3: 0.1}  # by dimensions; relative, above which a size is told
-UNKNOWN_SPACING = (1.0, 1.0, 1.0)  # common in MRI, too, but then the orientation is known
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class TrainedModel:
     tile_size: tuple[int, ...]  # along the spatial axes, pixels
     overlap: tuple[int, ...]
     orientation: str = ""  # directions of Z, Y and X in the body, such as "SAR"
+    unit: str = ""  # of the spacing and of the voxel size of the configuration; "": unknown
     nonzero: bool = False  # intensities are measured over non-zero pixels only
     object_size: float = 0.0  # median diameter of training objects, pixels of the finest axis
     statistics: Statistics | None = None  # if normalised by the training images
@@ -145,7 +146,7 @@ class TrainedModel:
 
     def resample_image(self, image: AxesImage) -> AxesImage:
         """Resample to the voxel size set for training; unchanged if none was set."""
-        size = self.config.voxel_size
+        image, size = in_unit(image, self.unit), self.config.voxel_size
         if size is not None:
             return resample(image, size, self.ndim)
         if note := self.pixel_size_note(image):
@@ -157,12 +158,14 @@ class TrainedModel:
 
         An image that is resampled to one size may have any.
         """
+        # a spacing of 1 is common in MRI, too, but then the orientation is known
         known = all(x.orientation or x.spacing != UNKNOWN_SPACING for x in (self, image))
+        image = in_unit(image, self.unit)
         sizes = image.spacing[-self.ndim :], self.spacing[-self.ndim :]
         same = np.allclose(*sizes, rtol=SIZE_TOLERANCE[self.ndim])
         if self.config.voxel_size is not None or not known or same:
             return None
-        image_size, model_size = (" x ".join(f"{s:g}" for s in spacing) for spacing in sizes)
+        image_size, model_size = map(format_spacing, sizes, (image.unit, self.unit))
         names = " x ".join("ZYX"[-self.ndim :])
         noun, every = ("voxels", "volume") if self.ndim == 3 else ("pixels", "image")
         return (

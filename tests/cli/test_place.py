@@ -58,11 +58,26 @@ def test_pixel_sizes_of_tiff_files_are_compared(tmp_path):
     pixels = np.zeros((20, 24), np.uint8)
     image = write_ome(tmp_path / "image.tif", pixels, 0.5)
     assert files_apart(image, write_ome(tmp_path / "same.tif", pixels, 0.5)) is None
-    assert "pixels are 0.5 x 0.5 and 0.25 x 0.25" in files_apart(
+    assert "pixels are 0.5 x 0.5 and 0.25 x 0.25 um (Y x X)" in files_apart(
         image, write_ome(tmp_path / "mask.tif", pixels, 0.25)
     )
+    nanometres = {f"PhysicalSize{a}": 500 for a in "XY"}
+    nanometres |= {f"PhysicalSize{a}Unit": "nm" for a in "XY"} | {"axes": "YX"}
+    tifffile.imwrite(tmp_path / "nm.tif", pixels, ome=True, metadata=nanometres)
+    assert files_apart(image, tmp_path / "nm.tif") is None
     tifffile.imwrite(tmp_path / "plain.tif", pixels)
     assert files_apart(image, tmp_path / "plain.tif") is None
+
+
+def test_a_mask_in_another_format_of_volumes_is_compared(tmp_path, image):
+    mask = sitk.Cast(sitk.ReadImage(str(image)) > 25, sitk.sitkUInt8)
+    sitk.WriteImage(mask, str(tmp_path / "mask.nrrd"))
+    assert files_apart(image, tmp_path / "mask.nrrd") is None
+    mask.SetSpacing((0.5, 0.5, 9))
+    sitk.WriteImage(mask, str(tmp_path / "coarse.mha"))
+    assert "voxels are 3 x 2 x 1 and 9 x 0.5 x 0.5 mm (Z x Y x X)" in files_apart(
+        image, tmp_path / "coarse.mha"
+    )
 
 
 def test_swapped_axes_of_a_square_file_are_told(tmp_path):

@@ -145,3 +145,24 @@ def test_voxel_sizes_other_than_the_models_give_a_warning():
     segmenter.fit(volume, volume.astype(int), QUICK, spacing=(1.0, 1.0, 2.0))
     with pytest.warns(UserWarning, match=r"voxels of 3 x 1 x 2 .*trained on 1 x 1 x 2"):
         segmenter.predict(volume, spacing=(3.0, 1.0, 2.0))
+
+
+def test_images_in_other_units_are_the_same(tmp_path):
+    truth = ball((16, 16, 16), (0.5, 0.5, 0.5))
+    pixels = truth + np.random.default_rng(0).normal(0, 0.05, truth.shape)
+    um = AxesImage(pixels, "ZYX", (0.5, 0.5, 0.5), "um.tif", unit="um")
+    nm = AxesImage(pixels, "ZYX", (500, 500, 500), "nm.tif", unit="nm")
+    config = TrainConfig(**vars(QUICK) | {"voxel_size": 1.0})
+    segmenter = Segmenter(ModelSpec("unet3d")).fit([um, nm], [truth, truth], config)
+    assert (segmenter.trained.spacing, segmenter.trained.unit) == ((1, 1, 1), "um")
+    segmenter.save(tmp_path / "a.segkit")
+    for known in (segmenter, Segmenter.load(tmp_path / "a.segkit")):
+        np.testing.assert_array_equal(known.predict_proba(nm), known.predict_proba(um))
+
+
+def test_another_voxel_size_is_told_in_the_unit_of_the_model():
+    volume = ball((16, 16, 16), (1.0, 1.0, 1.0)) * 1.0
+    image = AxesImage(volume, "ZYX", (0.5, 0.5, 0.5), unit="um")
+    segmenter = Segmenter(ModelSpec("unet3d")).fit(image, volume.astype(int), QUICK)
+    with pytest.warns(UserWarning, match=r"of 0.7 x 0.5 x 0.5 um .*trained on 0.5 x 0.5 x 0.5 um"):
+        segmenter.predict(AxesImage(volume, "ZYX", (700, 500, 500), unit="nm"))

@@ -40,8 +40,8 @@ class TrainConfig(Checked):
         "training": all training images together (calibrated data such as CT). "none": intensities
         are used unchanged. NaN and infinite pixels are left out of all of them.
     voxel_size : float or None
-        Resample images to this pixel (voxel) size in world units; results are resampled back to the
-        image's grid. None: no resampling.
+        Resample images to this pixel (voxel) size in world units, those of the first image; results
+        are resampled back to the image's grid. None: no resampling.
     augment : bool
         Also train on flipped, rotated (by 90 degrees), brighter and darker patches.
     seed : int

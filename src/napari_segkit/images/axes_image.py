@@ -9,6 +9,7 @@ import numpy as np
 
 from .orientation import orientation_of, reorient, reorient_spacing
 from .types import AnyArray, ImageSource, LayerLike, LazyArray
+from .units import UNKNOWN_SPACING, PixelSize, Spacing, convert, pixel_size
 
 AXES = "TCZYX"
 SPATIAL = "ZYX"
@@ -20,10 +21,11 @@ class AxesImage:
 
     data: LazyArray
     axes: str  # one letter of "TCZYX" for each dimension of `data`, in its order
-    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)  # Z, Y, X in world units; 1: unknown
+    spacing: Spacing = UNKNOWN_SPACING  # Z, Y, X in world units; 1: unknown
     name: str = "image"  # for messages
     alpha: bool = False  # the last channel is an alpha channel (RGBA), which is left out
     orientation: str = ""  # anatomical directions of Z, Y and X, such as "SAR"; "": unknown
+    unit: str = ""  # of the spacing, such as "nm", "um", "mm"; "": unknown
     metadata: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -131,6 +133,7 @@ def as_image(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     *,
+    unit: str = "",
     labels_shape: Sequence[int] | None = None,
     like: str | None = None,
     channels: int | None = None,
@@ -138,7 +141,8 @@ def as_image(
     """Array or napari layer as an AxesImage, not copied, without an alpha channel.
 
     Without `axes` they come from the layer, the shape of the labels, the axes of training (`like`)
-    or the shape. `channels` is what a model was trained on: of RGBA, a model of 3 takes RGB.
+    or the shape. `unit` is that of the spacing; "": that of the layer. `channels` is what a model
+    was trained on: of RGBA, a model of 3 takes RGB.
     """
     if isinstance(source, AxesImage):
         return source
@@ -148,13 +152,15 @@ def as_image(
     known = axes.upper() if axes else layer_axes(layer, data.ndim)
     named = known or guess_axes(source, labels_shape, like=like)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
+    stored = _layer_pixel_size(layer, named)
     return AxesImage(
         data,
         named,
-        _spacing(layer, named, spacing),
+        stored.spacing if spacing is None else _three_sizes(spacing),
         getattr(layer, "name", None) or "image",
         _has_alpha(source, data, named, axes is None, channels),
         orientation_of(layer) if volume else "",
+        unit or stored.unit,
         dict(getattr(layer, "metadata", {})),
     )
 
@@ -194,6 +200,14 @@ def layer_axes(layer: object, ndim: int) -> str | None:
 def without_pixels(image: AxesImage) -> AxesImage:
     """The axes and spacing of an image, with a placeholder for its pixels."""
     return replace(image, data=np.broadcast_to(np.uint8(0), image.shape), metadata={})
+
+
+def in_unit(image: AxesImage, unit: str) -> AxesImage:
+    """An image with its spacing in another unit; as it is if one of them is unknown."""
+    if not image.unit or not unit:
+        return image
+    z, y, x = (convert(size, image.unit, unit) for size in image.spacing)
+    return replace(image, spacing=(z, y, x), unit=unit)
 
 
 def reorient_image(image: AxesImage, target: str) -> AxesImage:
@@ -258,15 +272,22 @@ def _with_ndim(axes: str, ndim: int) -> str:
     return axes
 
 
-def _spacing(
-    layer: LayerLike | None, axes: str, spacing: Sequence[float] | None
-) -> tuple[float, float, float]:
-    """World units between pixels along Z, Y, X."""
-    if spacing is None and layer is not None:
-        scaled = axes[:-1] if getattr(layer, "rgb", False) else axes
-        scale = dict(zip(scaled, map(float, layer.scale), strict=False))
-        spacing = [abs(scale.get(a, 1.0)) for a in SPATIAL]
-    values = [float(s) for s in spacing] if spacing is not None else []
+def _layer_pixel_size(layer: LayerLike | None, axes: str) -> PixelSize:
+    """World units between pixels along Z, Y, X; 1 where it is unknown."""
+    if layer is None:
+        return PixelSize(UNKNOWN_SPACING)
+    scaled = axes[:-1] if getattr(layer, "rgb", False) else axes
+    sizes = dict(zip(scaled, map(float, layer.scale), strict=False))
+    units = dict(zip(scaled, map(str, getattr(layer, "units", ())), strict=False))
+    known = pixel_size(
+        [abs(sizes.get(a, 1.0)) for a in SPATIAL], [units.get(a, "") for a in SPATIAL]
+    )
+    return PixelSize(_three_sizes(known.spacing), known.unit)
+
+
+def _three_sizes(spacing: Sequence[float]) -> Spacing:
+    """Spacing along Z, Y, X of that along the last of them."""
+    values = [float(s) for s in spacing]
     if len(values) > 3 or any(not 0 < s < np.inf for s in values):
         raise ValueError(f"spacing is {spacing}: give up to three positive numbers, for Z, Y, X.")
     z, y, x = [1.0] * (3 - len(values)) + values

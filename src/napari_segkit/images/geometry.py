@@ -12,7 +12,7 @@ from .orientation import orientation_of, reorientation_matrix
 from .placement import data_to_world, placement_of, world_matrix
 from .resample import SPACING_TOLERANCE
 from .types import AnyArray, PlacedLayer
-from .units import convert, short_unit
+from .units import convert, length_unit
 
 TOLERANCE = 0.25  # voxels: above rounded headers, below a shift of half a voxel
 ANGLE_TOLERANCE = 0.05  # degrees that are worth telling
@@ -79,7 +79,8 @@ def geometry_of(source: object, axes: str | None = None) -> Geometry | None:
     """
     if isinstance(source, AxesImage):
         stored: Geometry | None = getattr(source.metadata.get("nifti"), "geometry", None)
-        return stored or spacing_geometry(source.spacing, source.label_axes, source.label_shape)
+        axes, shape = source.label_axes, source.label_shape
+        return stored or spacing_geometry(source.spacing, axes, shape, source.unit)
     if not is_layer(source) or not hasattr(source, "affine"):
         return None
     placed: PlacedLayer = source  # type: ignore[assignment]
@@ -87,12 +88,14 @@ def geometry_of(source: object, axes: str | None = None) -> Geometry | None:
     letters = (axes or layer_axes(placed, len(shape)) or "")[: placed.ndim]
     dims = [i for i in range(placed.ndim) if letters[i : i + 1] != "C"]
     keep = np.ix_([*dims, placed.ndim], [*dims, placed.ndim])
-    shown = data_to_world(placement_of(placed), placed.ndim)[keep]
+    units = [length_unit(str(placed.units[i])) for i in dims]
+    factors = np.diag([*(factor for factor, _ in units), 1.0])
+    shown = factors @ data_to_world(placement_of(placed), placed.ndim)[keep]
     return Geometry(
-        world_matrix(placed)[keep],
+        factors @ world_matrix(placed)[keep],
         tuple(shape[i] for i in dims),
         letters.replace("C", ""),
-        tuple(short_unit(placed.units[i]) for i in dims),
+        tuple(unit for _, unit in units),
         orientation_of(placed),
         shown=shown if "nifti" in placed.metadata else None,
     )

@@ -90,7 +90,7 @@ def _require_reasonable_shape(image: AxesImage, size: float, shape: Sequence[int
         raise ValueError(
             f"voxel_size={size:g} would resample {image.name} from shape {image.shape} to "
             f"{tuple(shape)}: give the edge of a voxel in world units; the image's voxels are "
-            f"{_format_spacing(image.spacing)} (Z x Y x X)."
+            f"{format_spacing(image.spacing, image.unit)} (Z x Y x X)."
         )
 
 
@@ -100,13 +100,14 @@ def _require_equal_spacing(images: Sequence[AxesImage], ndim: int) -> None:
     equal = [np.allclose(s, spacings[0], rtol=SPACING_TOLERANCE) for s in spacings]
     if volumes and not all(equal):
         other = equal.index(False)
+        sizes = [format_spacing(s, i.unit) for s, i in zip(spacings, images, strict=True)]
         raise ValueError(
-            f"{images[0].name} has voxels of {_format_spacing(spacings[0])} and "
-            f"{images[other].name} of {_format_spacing(spacings[other])} (Z x Y x X), but all "
-            "images of a training need one size: set voxel_size to resample them, or leave out "
-            "those that differ."
+            f"{images[0].name} has voxels of {sizes[0]} and {images[other].name} of "
+            f"{sizes[other]} (Z x Y x X), but all images of a training need one size: set "
+            "voxel_size to resample them, or leave out those that differ."
         )
 
 
-def _format_spacing(spacing: Sequence[float]) -> str:
-    return " x ".join(f"{s:g}" for s in spacing)
+def format_spacing(spacing: Sequence[float], unit: str) -> str:
+    """Spacing as a message tells it, such as "2 x 0.5 x 0.5 um"."""
+    return f"{' x '.join(f'{s:g}' for s in spacing)} {unit}".rstrip()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import RefineConfig, TileConfig
 from napari_segkit.config._schema import to_dict
-from napari_segkit.images.axes_image import AxesImage, without_pixels
+from napari_segkit.images.axes_image import AxesImage, in_unit, without_pixels
 from napari_segkit.images.intensity import (
     Statistics,
     measure_statistics,
@@ -182,7 +182,7 @@ def make_plan(
 
 def count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:
     """Number of steps of a prediction; no pixels are read or resampled."""
-    template, size = without_pixels(image), model.config.voxel_size
+    template, size = in_unit(without_pixels(image), model.unit), model.config.voxel_size
     if size is not None:
         template = resampled_template(template, size, model.ndim)
     tiles = len(make_grid(model, template, config))

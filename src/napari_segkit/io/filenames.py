@@ -7,7 +7,18 @@ from pathlib import Path
 
 AnyPath = str | PathLike[str]
 NIFTI = (".nii", ".nii.gz")
-TIFF = (".tif", ".tiff")
+PAIRS = (".hdr", ".img", ".hdr.gz", ".img.gz")  # of NIfTI and of Analyze
+MGH = (".mgh", ".mgz")  # of FreeSurfer
+ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
+DICOM = (".dcm", ".dicom")
+VOLUMES = (*NIFTI, *PAIRS, *MGH, *ITK, *DICOM)  # read with a header of NIfTI
+WRITTEN_TIFF = (".tif", ".tiff")
+TIFF = (
+    *(*WRITTEN_TIFF, ".btf", ".tf2", ".tf8", ".ptif", ".ptiff"),
+    *(".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff", ".bif"),  # of instruments
+)
+LISTS = (".csv", ".tsv")
+TABLES = (*LISTS, ".json", ".txt", ".md", ".xml", ".yaml", ".yml")  # files beside images
 
 
 def as_paths(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
@@ -16,10 +27,12 @@ def as_paths(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
 
 
 def stem(path: Path) -> str:
-    """File name without its ending, which may be ".nii.gz" or ".ome.tif"."""
-    return re.sub(r"(\.ome)?\.[^.]+(\.gz)?$", "", path.name, flags=re.IGNORECASE) or path.name
+    """File name without its ending, which may be ".nii.gz" or ".ome.tif"; numbers are no ending."""
+    ending = r"(\.ome)?\.(?!\d+$)[^.]+(\.gz)?$"
+    return re.sub(ending, "", path.name, flags=re.IGNORECASE) or path.name
 
 
 def ending(path: Path) -> str:
     """Ending that gives the file format, in lower case, such as ".tif" or ".nii.gz"."""
-    return ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix.lower()
+    suffixes = path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]
+    return "".join(suffixes).lower()

@@ -1,4 +1,4 @@
-"""Image and label files: PNG, JPEG, TIFF, NIfTI, NPY, and formats of napari's reader plugins."""
+"""Image and label files: pictures, TIFF, volumes, NPY, and formats of napari's plugins."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +22,13 @@ from napari_segkit.images.labels import LabelsError, as_unsigned, integer_labels
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
-from .filenames import NIFTI, TIFF, AnyPath, ending
+from .filenames import TIFF, AnyPath, ending
+from .geotiff import place_tags
 from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
 from .readers import read_source
 from .tiff import read_geometry
+from .volume_files import is_volume
 from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable, write_array
 
 if TYPE_CHECKING:
@@ -57,24 +59,26 @@ def read_image(
     and uncompressed NIfTI files are read from disk region by region.
     """
     file = Path(path)
-    source, stored_axes, stored_spacing = read_source(file, labels=False)
+    source, stored_axes, stored = read_source(file, labels=False)
     image = as_image(
         source,
         axes or stored_axes,
-        stored_spacing if spacing is None else spacing,
+        stored.spacing if stored and spacing is None else spacing,
+        unit=stored.unit if stored else "",
         labels_shape=labels_shape,
         like=like,
         channels=channels,
     )
-    if axes and ending(file) in NIFTI:
+    if axes and is_volume(file):
         _require_header_axes(file, axes, as_image(source, stored_axes).axes)
-    return replace(image, name=file.name)
+    place = {"geotiff": tags} if (tags := place_tags(file)) else {}
+    return replace(image, name=file.name, metadata=image.metadata | place)
 
 
 def read_labels(
     path: AnyPath, *, orientation: str = "", colours: ColourTable | None = None
 ) -> LazyArray:
-    """Label values of a file; those of a NIfTI file in `orientation`, if it is given.
+    """Label values of a file; those of a volume in `orientation`, if it is given.
 
     Palettes give their indices, bilevel pictures and truth values 0 and 1, grey pictures saved in
     colour their channels' common value, and floating point values that are whole, but for rounding,
@@ -110,7 +114,7 @@ def shared_colours(
 
 
 def file_orientation(path: AnyPath) -> str:
-    """Orientation of the array read from a file, from the header of NIfTI; "" if unknown."""
+    """Orientation of the array read from a file, from its header; "" if unknown."""
     header = nifti_header(Path(path))
     return header.orientation if header else ""
 
@@ -134,8 +138,8 @@ def files_apart(first: Path, second: Path) -> str | None:
 
 
 def nifti_header(file: Path) -> "NiftiHeader | None":
-    """Header of a NIfTI file, without reading its voxels; None for other files."""
-    if ending(file) not in NIFTI or not file.exists():  # reading raises the error
+    """Header of a volume as NIfTI has it, without reading its voxels; None for other files."""
+    if not file.exists() or not is_volume(file):  # reading raises the error
         return None
     from .nifti.layers import read_header
 
@@ -228,7 +232,7 @@ def _said(colours: ColourTable, note: str) -> ColourTable:
 def _looks_coloured(file: Path) -> bool:
     """Whether a mask has channels; large files are not read for that."""
     with suppress(ValueError):  # reading the labels raises it again, for this file only
-        if ending(file) in (*NIFTI, ".npy"):
+        if is_volume(file) or ending(file) == ".npy":
             return has_channels(full_resolution(read_source(file, labels=False)[0]))
         return _stored_labels(file).may_be_coloured
     return False
@@ -269,9 +273,13 @@ def _values(stored: _StoredLabels, file: Path, colours: ColourTable) -> LazyArra
     has_channel_axis = axes is not None and axes.endswith("C")
     if has_channel_axis and file.suffix.lower() in (*TIFF, *PICTURES):
         return _one_channel(np.asarray(values), file)
-    if may_be_coloured and ending(file) not in (*NIFTI, *TIFF, ".npy"):  # a picture, such as BMP
+    if may_be_coloured and not _is_array(file):  # a picture, such as BMP
         return _one_channel(np.asarray(values), file)
     return values
+
+
+def _is_array(file: Path) -> bool:
+    return is_volume(file) or ending(file) in (*TIFF, ".npy")
 
 
 def _as_integers(values: AnyArray, file: Path) -> AnyArray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .csv_lists import ListedFiles, find_file, read_list
-from .filenames import AnyPath, stem
+from .filenames import LISTS, AnyPath, stem
 from .name_pairs import (
     LIST_HINT,
     TRAINING,
@@ -17,9 +17,8 @@ from .name_pairs import (
     shorten,
 )
 from .readers import can_read
+from .volume_files import is_dicom, visible_files, without_data_of_headers
 
-LISTS = (".csv", ".tsv")
-TABLES = (*LISTS, ".json", ".txt", ".md", ".xml", ".yaml", ".yml")
 OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
 
 
@@ -35,10 +34,13 @@ class TrainingFiles:
 
 def list_images(folder: AnyPath) -> list[Path]:
     """Image files in a folder, sorted by name; hidden files and tables are left out."""
-    visible = [p for p in sorted(Path(folder).iterdir()) if not p.name.startswith(".")]
-    images = [p for p in visible if p.suffix.lower() not in TABLES and can_read(p)]
+    images = without_data_of_headers([p for p in visible_files(Path(folder)) if can_read(p)])
     if not images:
         raise ValueError(f"The folder {folder} holds no image: give a folder with image files.")
+    if any(map(is_dicom, images)):
+        from .dicom import say_loose_slices
+
+        say_loose_slices(Path(folder), images)
     return images
 
 
@@ -52,7 +54,7 @@ def pair_files(images: AnyPath, labels: AnyPath | None = None, kind: PairKind = 
     if labels is not None:
         second = _require_alike(first, labels)
         _require_two(first, second, kind)
-        return _pair_folders(first, second, kind) if is_folder(first) else [(first, second)]
+        return _pair_folders(first, second, kind) if is_folder(second) else [(first, second)]
     if first.suffix.lower() not in LISTS:
         raise ValueError(
             f"No labels were given for {first}: give their file or folder, or a CSV list with the "
@@ -115,9 +117,14 @@ def _require_existing(path: AnyPath) -> Path:
 
 def _require_alike(images: Path, other: AnyPath, content: str = "") -> Path:
     second = _require_existing(other)
-    if is_folder(images) != is_folder(second):
+    if is_folder(images) != is_folder(second) and not _are_slices(images, second):
         raise ValueError(f"{images} and {second}{content} must be two files or two folders.")
     return second
+
+
+def _are_slices(images: Path, labels: Path) -> bool:
+    """Whether the slices of a DICOM series have labels of their own in a folder."""
+    return images.is_dir() and is_dicom(images) and is_folder(labels)
 
 
 def _require_two(first: Path, second: Path, kind: PairKind, where: str = "") -> None:

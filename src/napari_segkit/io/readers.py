@@ -4,24 +4,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from napari_segkit.images.types import ImageSource, LayerArray, LayerData, LayerOptions
+from napari_segkit.images.units import PixelSize
 
-from .filenames import NIFTI, TIFF, ending
+from .filenames import TIFF, VOLUMES, ending
 from .pictures import PICTURES, read_picture
 from .read_errors import explain_read_errors
-from .tiff import Spacing, read_tiff
+from .tiff import read_tiff
+from .volume_files import is_dicom, is_volume
 
 if TYPE_CHECKING:
     from npe2 import PluginManager
 
-KNOWN_ENDINGS = (*TIFF, *PICTURES, *NIFTI, ".npy")
+KNOWN_ENDINGS = (*TIFF, *PICTURES, *VOLUMES, ".npy")
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
-FileContent = tuple[ImageSource, str | None, Spacing | None]  # axes and spacing if stored
+T = TypeVar("T")
+FileContent = tuple[ImageSource, str | None, PixelSize | None]  # axes and pixel size if stored
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class FileLayer:
     rgb: bool | None  # None: guessed from the shape
     axis_labels: Sequence[str]
     scale: Sequence[float]
+    units: Sequence[str]
     ndim: int
     metadata: dict[str, Any]
     name: str = "image"
@@ -48,20 +52,27 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
             return read_tiff(path, labels=labels)
         if suffix in PICTURES:
             return *read_picture(path, labels=labels), None
-        if suffix in NIFTI:
-            return _read_nifti(path)
+        if is_volume(path):
+            return _read_volume(path)
         if suffix == ".npy":
             return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
         return _read_with_plugins(path, labels=labels)
 
 
 def can_read(path: Path) -> bool:
-    """Whether this package or a reader plugin of napari reads a file, or a folder like *.zarr."""
+    """Whether a file is read by this package or a plugin of napari, or a folder as one image.
+
+    Such a folder is a DICOM series, or one that a plugin reads, like *.zarr.
+    """
     known = ending(path) in KNOWN_ENDINGS
+    if path.is_dir() and is_dicom(path):
+        from .dicom import is_dicom_series
+
+        return is_dicom_series(path)
     if path.is_dir():
         matches = (fnmatch(path.name.lower(), pattern) for pattern in _folder_patterns())
         return bool(path.suffix) and not known and any(matches)
-    if known:
+    if known or is_dicom(path):
         return path.is_file()
     readers = _plugin_manager().iter_compatible_readers(str(path))
     return any(reader.plugin_name != PLUGIN_NAME for reader in readers)
@@ -77,7 +88,7 @@ def _folder_patterns() -> Iterator[str]:
                     yield pattern if manifest.name != "napari" else "*.zarr"
 
 
-def _read_nifti(path: Path) -> FileContent:
+def _read_volume(path: Path) -> FileContent:
     from .nifti.layers import read_nifti
 
     data, meta, _ = read_nifti(path)
@@ -148,6 +159,7 @@ def _as_layer(data: LayerArray, meta: LayerOptions) -> FileContent:
         rgb=meta.get("rgb"),
         axis_labels=() if labels is None else labels,
         scale=_full_scale(meta, finest.shape),
+        units=_full_units(meta, finest.shape),
         ndim=ndim,
         metadata=meta.get("metadata") or {},
     )
@@ -159,14 +171,27 @@ def _as_layer(data: LayerArray, meta: LayerOptions) -> FileContent:
 
 
 def _full_scale(meta: LayerOptions, shape: tuple[int, ...]) -> list[float]:
-    """Scale of every dimension; napari's leaves out RGB and the channel axis."""
-    scale, channel, rgb = meta.get("scale"), meta.get("channel_axis"), meta.get("rgb")
+    scale = meta.get("scale")
     known = [] if scale is None else np.atleast_2d(np.asarray(scale, float))[0].tolist()
+    return _of_every_axis(known, 1.0, meta, shape)
+
+
+def _full_units(meta: LayerOptions, shape: tuple[int, ...]) -> list[str]:
+    units = meta.get("units") or ()
+    known = [units] * len(shape) if isinstance(units, str) else [str(unit) for unit in units]
+    return _of_every_axis(known, "", meta, shape)
+
+
+def _of_every_axis(
+    known: list[T], default: T, meta: LayerOptions, shape: tuple[int, ...]
+) -> list[T]:
+    """Values of every dimension; napari's leave out RGB and the channel axis."""
+    channel, rgb = meta.get("channel_axis"), meta.get("rgb")
     has_rgb = len(shape) > 2 and shape[-1] in (3, 4) if rgb is None else bool(rgb)
     scaled = len(shape) - (has_rgb or channel is not None)
-    full = [1.0] * (scaled - len(known)) + known
+    full = [default] * (scaled - len(known)) + known
     if channel is not None and len(full) < len(shape):
-        full.insert(channel % len(shape), 1.0)
+        full.insert(channel % len(shape), default)
     return full
 
 

@@ -11,7 +11,7 @@ from napari_segkit.images.types import AnyArray
 if TYPE_CHECKING:
     from tifffile import TiffPage, TiffPageSeries
 
-BYTE_CODECS = (1, 5, 8, 32773, 32946, 34925, 50000)  # others (JPEG) decode YCbCr to RGB themselves
+JPEG_CODECS = (6, 7, 33007, 34892)  # they decode YCbCr to RGB themselves
 YCBCR_TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], np.float32)
 USUAL_WEIGHTS = (0.299, 0.587, 0.114)
 USUAL_REFERENCE = (0, 255, 128, 255, 128, 255)
@@ -30,7 +30,7 @@ def shown_pixels(series: "TiffPageSeries", path: Path, *, labels: bool) -> tuple
         raise ValueError(f"its colours are {model}, but labels need one value per pixel")
     if model in UNREADABLE:
         raise ValueError(f"its colours are {model}, which is not understood: save it as RGB")
-    data = series.asarray()
+    data = _decoded(series)
     if "S" in names and not (labels and model == "RGB"):
         data = np.delete(data, _alpha_samples(page), names.index("S"))
     if model == "PALETTE" and not labels:
@@ -39,9 +39,24 @@ def shown_pixels(series: "TiffPageSeries", path: Path, *, labels: bool) -> tuple
         return _invert(data, page, labels=labels), names
     if model == "SEPARATED":
         return _from_cmyk(data, names.index("S"), page), names
-    if model == "YCBCR" and page.compression in BYTE_CODECS:
+    if model == "YCBCR" and page.compression not in JPEG_CODECS:
         return _from_ycbcr(data, names.index("S"), page), names
     return data, names
+
+
+def _decoded(series: "TiffPageSeries") -> AnyArray:
+    """Pixels as stored; an error names the codec that is missing."""
+    from tifffile import COMPRESSION
+
+    try:
+        return np.asarray(series.asarray())
+    except (ImportError, ValueError) as error:
+        if isinstance(error, ValueError) and "imagecodecs" not in str(error):
+            raise
+        raise ValueError(
+            f"its compression {COMPRESSION(series.keyframe.compression).name} needs a codec that "
+            "is not installed: run pip install --upgrade imagecodecs"
+        ) from error
 
 
 def _alpha_samples(page: "TiffPage") -> list[int]:

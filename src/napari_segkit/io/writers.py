@@ -1,6 +1,7 @@
 """Writers of label and probability files, by file ending."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from napari_segkit.images.types import AnyArray
+from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
 
-from .filenames import NIFTI, TIFF, ending
+from .filenames import NIFTI, WRITTEN_TIFF, ending
+from .geotiff import Tag
 from .replace_file import atomic_write
-from .tiff import UNKNOWN_SPACING, Spacing, write_tiff
+from .tiff import write_tiff
 
 if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
 
-PROBABILITIES = (*TIFF, *NIFTI, ".npy")  # endings of files that hold them
+PROBABILITIES = (*WRITTEN_TIFF, *NIFTI, ".npy")  # endings of files that hold them
 LABELS = (*PROBABILITIES, ".png")
 
 
@@ -29,6 +32,12 @@ class FileMetadata:
     spacing: Spacing = UNKNOWN_SPACING
     provenance: Mapping[str, object] = field(default_factory=dict)  # JSON-able
     header: "NiftiHeader | None" = None  # of the NIfTI file that the values were made from
+    unit: str = ""  # of the spacing
+    place: tuple[Tag, ...] = ()  # on the map, see `geotiff`
+
+    @property
+    def pixel_size(self) -> PixelSize:
+        return PixelSize(self.spacing, self.unit)
 
 
 def require_representable(path: Path, ndim: int, highest: int) -> None:
@@ -43,9 +52,23 @@ def require_representable(path: Path, ndim: int, highest: int) -> None:
 def write_array(path: Path, data: AnyArray, metadata: FileMetadata) -> None:
     """Write an array atomically, in the format of the file's ending."""
     suffix = ending(path)
+    if metadata.place and suffix not in WRITTEN_TIFF:
+        warnings.warn(
+            f"{path} does not keep the place of the image on the map (GeoTIFF): choose a name "
+            "ending in .tif to keep it.",
+            UserWarning,
+            stacklevel=2,
+        )
     with atomic_write(path) as file:
-        if suffix in TIFF:
-            write_tiff(file, data, metadata.axes, metadata.spacing, metadata.provenance)
+        if suffix in WRITTEN_TIFF:
+            write_tiff(
+                file,
+                data,
+                metadata.axes,
+                metadata.pixel_size,
+                metadata.provenance,
+                metadata.place,
+            )
         elif suffix in NIFTI:
             _write_nifti(file, data, metadata, zipped=suffix == ".nii.gz")
         elif suffix == ".npy":
@@ -76,6 +99,7 @@ def _write_nifti(file: BinaryIO, data: AnyArray, metadata: FileMetadata, *, zipp
         kind="probabilities" if data.dtype.kind == "f" else "labels",
         source=source,
         matrix=None if source else np.diag([*(spacing.get(a, 1.0) for a in axes), 1.0]),
+        units=[metadata.unit if a in spacing else "" for a in axes],
         provenance=metadata.provenance,
         zipped=zipped,
     )

@@ -148,7 +148,15 @@ class FileWriter:
         write_labels(file, labels, metadata, overwrite=self.output.overwrite)
 
     def _metadata(self, axes: str, record: dict[str, object]) -> FileMetadata:
-        return FileMetadata(axes, self.image.spacing, record, self.image.metadata.get("nifti"))
+        image = self.image
+        return FileMetadata(
+            axes,
+            image.spacing,
+            record,
+            image.metadata.get("nifti"),
+            unit=image.unit,
+            place=image.metadata.get("geotiff", ()),
+        )
 
     def _write_objects(self, objects: "Objects", record: dict[str, object]) -> list[Path]:
         """Write objects with their table, or masks of classes; gives the files."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from napari_segkit.io.filenames import NIFTI, ending, stem
 from napari_segkit.io.files import check_output_file
 from napari_segkit.io.folders import files_by_stem, is_folder
+from napari_segkit.io.volume_files import is_volume
 
 AnyPath = str | PathLike[str]
 
@@ -16,7 +17,7 @@ def plan_outputs(
     """Pair each image file with its label file.
 
     `output` is a file or a folder; in a folder (created if missing) labels get the image's name
-    with `suffix`, by default "nii.gz" for NIfTI images and "tif" for others.
+    with `suffix`, by default "nii.gz" for volumes of medical formats and "tif" for others.
     """
     images, labels = Path(source), Path(output)
     if not is_folder(images):
@@ -42,5 +43,5 @@ def check_probabilities_file(target: Path, *, overwrite: bool = False) -> Path:
 
 
 def _label_name(image: Path, suffix: str | None) -> str:
-    default = "nii.gz" if ending(image) in NIFTI else "tif"
+    default = "nii.gz" if is_volume(image) else "tif"
     return f"{stem(image)}.{suffix or default}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
+from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution, in_unit
 from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.geometry import apart, layer_name, summary, warn_if_apart
 from napari_segkit.images.label_stats import label_stats_of, read_training_labels
@@ -47,6 +47,7 @@ def read_training_data(
     axes_images = _as_images(pairs, axes, spacing)
     for masks in (sources, class_labels or (), region_list or ()):
         _say_apart(pairs, axes_images, masks)
+    axes_images = [in_unit(image, axes_images[0].unit) for image in axes_images]
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
     class_of = None
     if not predicts_objects(spec):
@@ -154,6 +155,7 @@ def _read_validation(
     pairs = pair_up(*validation)
     images, labels = _as_images(pairs, axes, spacing), [source for _, source in pairs]
     _say_apart(pairs, images, labels)
+    images = [in_unit(image, train.pairs[0][0].unit) for image in images]
     _require_like_training(spec, images, train.pairs[0][0], ndim)
     values: list[AnyArray]
     if train.class_of is None:

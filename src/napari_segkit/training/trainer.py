@@ -215,6 +215,7 @@ class Trainer:
             axes=first.axes,
             spacing=first.spacing,
             orientation=first.orientation,
+            unit=first.unit,
             tile_size=self.tile_size,
             overlap=self.overlap,
             nonzero=data.nonzero,

@@ -1,20 +1,19 @@
-"""NIfTI files as napari layers: volumes in their place in the world, read and written."""
+"""Volumes as napari layers in their place in the world, read, and written as NIfTI files."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import nibabel
 import numpy as np
-from nibabel import Nifti1Image, Nifti2Image
 
 from napari_segkit.images.axes_image import AXES
 from napari_segkit.images.placement import data_to_world
 from napari_segkit.images.types import AnyArray, LayerArray, LayerData, LayerOptions
 from napari_segkit.images.whole_numbers import integers_if_whole
-from napari_segkit.io.filenames import NIFTI, AnyPath, as_paths, ending, stem
+from napari_segkit.io.filenames import AnyPath, as_paths, ending, stem
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
+from napari_segkit.io.volume_files import is_dicom, is_volume
+from napari_segkit.io.volumes import open_volume
 
 from .header import NibabelHeader, NibabelImage, NiftiHeader, layer_placement, parse_header
 from .writer import LABEL_INTENT, write_nifti
@@ -23,34 +22,37 @@ Reader = Callable[[AnyPath | Sequence[AnyPath]], list[LayerData]]
 
 
 def get_reader(path: AnyPath | Sequence[AnyPath]) -> Reader | None:
-    """Reader for napari of NIfTI files; None if one of the paths is no NIfTI file."""
+    """Reader for napari of volumes; None if one of the paths is no such file."""
     files = as_paths(path)
-    return _read_layers if files and all(ending(f) in NIFTI for f in files) else None
+    return _read_layers if files and all(map(is_volume, files)) else None
 
 
 def read_nifti(path: AnyPath) -> tuple[AnyArray, LayerOptions, str]:
-    """Array, layer options and layer type ("labels" or "image") of a .nii or .nii.gz file.
+    """Array, layer options and layer type ("labels" or "image") of a volume of any format.
 
     The array has the axes T C Z Y X that are there. Z, Y and X are the dimensions nearest to these
     world axes, so a sagittal volume is transposed; an oblique or mirrored one gets an `affine`.
     The fourth dimension is T if it has a unit of time and a step, else C; the fifth is C.
-    Uncompressed voxels without a scaling factor stay on disk.
+    Uncompressed voxels of NIfTI without a scaling factor stay on disk.
     """
     file = Path(path)
-    image = _open(file)
+    return _layer(open_volume(file), stem(file))
+
+
+def _layer(image: NibabelImage, name: str) -> tuple[AnyArray, LayerOptions, str]:
     source = parse_header(image)
     data, rgb = _voxels(image, source)
     is_labels = int(image.header["intent_code"]) == LABEL_INTENT and not rgb
     meta = layer_placement(source)
-    meta |= {"name": stem(file), "metadata": {"nifti": source}}
+    meta |= {"name": name, "metadata": {"nifti": source}}
     if is_labels:
         return integers_if_whole(data), meta, "labels"
     return data, meta | _display_options(image.header, rgb), "image"
 
 
 def read_header(path: AnyPath) -> NiftiHeader:
-    """Header of a NIfTI file; the voxels are not read."""
-    return parse_header(_open(Path(path)))
+    """Header of a volume; the voxels are not read."""
+    return parse_header(open_volume(Path(path)))
 
 
 def write_image_layer(path: str, data: LayerArray, meta: LayerOptions) -> list[str]:
@@ -64,7 +66,18 @@ def write_labels_layer(path: str, data: LayerArray, meta: LayerOptions) -> list[
 
 
 def _read_layers(path: AnyPath | Sequence[AnyPath]) -> list[LayerData]:
-    return [_read_layer(file) for file in as_paths(path)]
+    files = as_paths(path)
+    if len(files) > 1 and all(map(is_dicom, files)):  # opened as a stack
+        return [_read_series(files)]
+    return [_read_layer(file) for file in files]
+
+
+def _read_series(files: Sequence[Path]) -> LayerData:
+    from napari_segkit.io.dicom import open_series
+
+    folder = files[0].parent
+    with explain_read_errors(folder):
+        return _layer(open_series(files, folder), folder.name)
 
 
 def _read_layer(file: Path) -> LayerData:
@@ -72,17 +85,10 @@ def _read_layer(file: Path) -> LayerData:
         return read_nifti(file)
 
 
-def _open(file: Path) -> NibabelImage:
-    image = nibabel.load(file, mmap=os.name != "nt")  # Windows cannot replace a mapped file
-    if type(image) not in (Nifti1Image, Nifti2Image):
-        raise ValueError(f"it is a file of {type(image).__name__}, not a NIfTI image")
-    return image
-
-
 def _voxels(image: NibabelImage, source: NiftiHeader) -> tuple[AnyArray, bool]:
     """Voxels in the order of `layer_axes`, and whether they are RGB colours (last axis)."""
     proxy = image.dataobj
-    unscaled = (proxy.slope, proxy.inter) == (1, 0)
+    unscaled = (getattr(proxy, "slope", 1), getattr(proxy, "inter", 0)) == (1, 0)
     dtype = None if unscaled else np.result_type(proxy.dtype, np.float32)
     stored = np.asanyarray(proxy, dtype=dtype)
     stored = stored.reshape([n for i, n in enumerate(stored.shape) if i < 3 or n > 1])

@@ -13,6 +13,7 @@ from nibabel.nifti1 import Nifti1Extension
 from napari_segkit.images.axes_image import SPATIAL
 from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.types import AnyArray
+from napari_segkit.images.units import pixel_size
 from napari_segkit.images.whole_numbers import smallest_integers
 
 from .header import (
@@ -29,8 +30,7 @@ COMMENT_EXTENSION = 6  # code of an extension that holds text
 ALIGNED_CODE = 2  # code of an affine into the world of something else
 PROVENANCE_START = b'{"napari-segkit"'
 NIFTI1_MAX_LENGTH = 2**15 - 1
-LENGTH_UNITS = {"meter": "meter", "millimeter": "mm", "micrometer": "micron"}
-LENGTH_UNITS |= {"m": "meter", "mm": "mm", "um": "micron", "µm": "micron"}
+LENGTH_UNITS = {"m": "meter", "mm": "mm", "um": "micron", "": "unknown"}
 TIME_UNITS = {"second": "sec", "millisecond": "msec", "microsecond": "usec"}
 TIME_UNITS |= {"s": "sec", "ms": "msec", "us": "usec", "µs": "usec"}
 
@@ -52,8 +52,8 @@ def write_nifti(
 
     The header of the `source` file is kept if it fits the axes, and its affine if `matrix` (from
     indices to the world, homogeneous, without colours) says the same. Without a source, `units` are
-    those of the axes. C becomes the fourth dimension, after T the fifth; RGB(A) uint8 images become
-    colours.
+    those of the axes; lengths in others than NIfTI has are converted. C becomes the fourth
+    dimension, after T the fifth; RGB(A) uint8 images become colours.
     """
     source = matching_header(source, axes)
     header = source.to_nibabel() if source else _new_header(data.shape)
@@ -64,11 +64,11 @@ def write_nifti(
         values, axes = _as_rgb(values), axes[:-1]
     order = _file_order(axes, source)
     if matrix is not None:
+        if not source:
+            matrix = _set_units(header, matrix, axes, units)
         base = world_matrix(source) if source else None
         _set_affine(header, layer_to_file_matrix(matrix, axes, order, base), source)
         _set_time(header, matrix, axes)
-    if not source:
-        _set_units(header, dict(zip(axes, units, strict=False)))
     _mark_fourth_axis(header, order, source)
     voxels = values.transpose([axes.index(a) for a in order])
     if source and order[3:] == "C" and int(header["dim"][0]) == 5:
@@ -154,11 +154,17 @@ def _set_time(header: NibabelHeader, matrix: AnyArray, axes: str) -> None:
         header["pixdim"][4], header["toffset"] = matrix[t, t], matrix[t, -1]
 
 
-def _set_units(header: NibabelHeader, units: dict[str, str]) -> None:
-    """Set the units; that of length only if it is the same for all axes."""
-    lengths = {LENGTH_UNITS.get(unit, "unknown") for axis, unit in units.items() if axis in SPATIAL}
-    length = lengths.pop() if len(lengths) == 1 else "unknown"
-    header.set_xyzt_units(length, TIME_UNITS.get(units.get("T", ""), "unknown"))
+def _set_units(
+    header: NibabelHeader, matrix: AnyArray, axes: str, units: Sequence[str]
+) -> AnyArray:
+    """Set the units; gives the matrix with its lengths in that of the header."""
+    known = dict(zip(axes, units, strict=False))
+    lengths = [known.get(a, "") for a in SPATIAL]
+    factors, unit = pixel_size((1.0, 1.0, 1.0), lengths, LENGTH_UNITS)
+    header.set_xyzt_units(LENGTH_UNITS[unit], TIME_UNITS.get(known.get("T", ""), "unknown"))
+    scale = dict(zip(SPATIAL, factors, strict=True))
+    rows = [scale.get(a, 1.0) for a in axes[: len(matrix) - 1]]
+    return matrix * np.array([*rows, 1.0])[:, None]
 
 
 def _mark_fourth_axis(header: NibabelHeader, order: str, source: NiftiHeader | None) -> None:
