@@ -164,7 +164,7 @@ def test_evaluate_leaves_out_unlabelled_pixels(data, capsys):
 
 def test_pairs_are_said_before_the_work(data, tmp_path, capsys):
     assert run("evaluate", data / "masks", data / "truth") == 0
-    assert capsys.readouterr().err == "2 pairs, such as 0.tif with 0.tif.\n"
+    assert capsys.readouterr().err == "2 pairs: 0.tif with 0.tif, 1.tif with 1.tif.\n"
     for i in range(2):
         image, mask = scene(i)
         Pictures.fromarray(image).save(tmp_path / f"c{i}_img.png")
@@ -174,7 +174,8 @@ def test_pairs_are_said_before_the_work(data, tmp_path, capsys):
     assert run(*arguments, "--model", "pixels", "--epochs", "1") == 0
     said = capsys.readouterr().err.splitlines()
     assert said[0].endswith("left out: overview.png.")
-    assert said[1] == "2 pairs, such as c0_img.png with c0_masks.png."
+    pairs = "c0_img.png with c0_masks.png, c1_img.png with c1_masks.png"
+    assert said[1] == f"2 pairs: {pairs}."
 
 
 def test_images_with_equal_names_are_distinguished(tmp_path, capsys):
@@ -215,7 +216,7 @@ def test_a_stack_for_a_png_is_refused_before_the_work(model, tmp_path, monkeypat
     arguments = ["--format", "png", "--probabilities"]
     assert run("predict", model, tmp_path / "in", "-o", out, *arguments) == 1
     assert "do not fit a PNG" in capsys.readouterr().err
-    assert not list(out.iterdir())
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,7 @@ MISTAKES = [
     ([*TRAIN, "--model", "maskrcnn", "--objects", "boundary"], "is an instance method"),
     ([*TRAIN, "--object-classes", "CLASSES"], "unet predicts classes only"),
     ([*TRAIN, "--regions", "REGIONS"], "add --objects distance"),
-    ([*TRAIN, "--objects", "boundary", "--regions", "MASK"], "must be two files or two folders"),
+    ([*TRAIN, "--objects", "boundary", "--regions", "MASK"], "must be two files, or two folders"),
     ([*TRAIN, "--objects", "boundary", "--object-classes", "nowhere"], "no file or folder nowhere"),
     (
         [*TRAIN, "--objects", "boundary", "--regions", "LESS"],

@@ -119,10 +119,3 @@ def test_other_axes_than_the_files_are_refused(tmp_path, capsys):
     target = str(tmp_path / "m.segkit")
     assert cli.main(["train", *files, "-o", target, "--axes", "XYZ"]) == 2
     assert "differ from ZYX, the axes in the header of a.nii" in capsys.readouterr().err
-
-
-def test_a_folder_cannot_become_a_model(tmp_path, capsys):
-    path = tmp_path / "a.nii"
-    nib.save(nib.Nifti1Image(np.ones((6, 8, 9), np.uint8), np.eye(4)), path)
-    assert cli.main(["train", str(path), str(path), "-o", str(tmp_path), "--overwrite"]) == 2
-    assert "is a folder: give the name of a file" in capsys.readouterr().err

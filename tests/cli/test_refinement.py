@@ -276,7 +276,7 @@ MISTAKES = [
     ([*SMOOTH, "--classes", "1,7", "--clean", "4: largest"], "no class '4'; choose among"),
     ([*SMOOTH, "--certainty", "0.2"], "certainty is 0.2"),
     ([*SMOOTH, "--refine", "none", "--mrf-weight", "1"], "this is --refine none"),
-    (["smooth", "FOLDER", "IMAGE", "-o", "x.tif"], "must be two files or two folders"),
+    (["smooth", "FOLDER", "IMAGE", "-o", "x.tif"], "must be two files, or two folders"),
     (["smooth", "MASK", "OTHER", "-o", "x.tif"], "give the image they were predicted from"),
     (["smooth", "MAPS", "IMAGE", "-o", "x.tif"], "must be numbers from 0 to 1 that add up"),
     (["smooth", "MASK", "IMAGE", "-o", "x.jpg"], "cannot be written"),

@@ -20,7 +20,7 @@ def read(folder, content, name="list.csv"):
     data = content if isinstance(content, bytes) else content.encode()
     (folder / name).write_bytes(data)
     pairs = pair_files(folder / name)
-    return [tuple(p.relative_to(folder).as_posix() for p in pair) for pair in pairs]
+    return [tuple(f.path.relative_to(folder).as_posix() for f in pair) for pair in pairs]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,10 @@ def read(folder, content, name="list.csv"):
         '"images","masks"\r\n"i.png", "m.png"\r\n',
         "images,masks\r\ri.png,m.png\r",
         "\nimages,masks\n\n,\n./i.png,sub/../m.png,\n\n",
-        "masks;note;images\nm.png;a, b;i.png",
+        "masks;classes;images\nm.png;a, b;i.png",
+        "Image,Mask\ni.png,m.png\n",
+        "img;label\ni.png;m.png\n",
+        "prediction,truth\ni.png,m.png\n",
     ],
 )
 def test_lists_are_read_as_they_are_meant(folder, text):
@@ -58,6 +61,22 @@ def test_backslashes_separate_folders(folder):
     assert read(folder, "images,masks\nsub\\i.png,m.png\n") == [("sub/i.png", "m.png")]
 
 
+@pytest.mark.parametrize("name", ["a%2C%20b.png", "m%C3%B6we.png"])
+def test_names_may_be_encoded_as_in_addresses(folder, name):
+    assert read(folder, f"images,masks\n{name},m.png\n")[0][1] == "m.png"
+
+
+def test_columns_that_are_not_read_are_named(folder):
+    with pytest.warns(UserWarning, match=r"list\.csv has columns that are not read: set, note\."):
+        assert read(folder, "set,images,masks,Note\n1,i.png,m.png,x\n") == [("i.png", "m.png")]
+
+
+def test_a_list_without_names_of_columns_begins_with_images_and_masks(folder):
+    with pytest.warns(UserWarning, match=r"first line of .*list\.csv names no columns"):
+        pairs = read(folder, "i.png;m.png\nsub/i.png;m.png\n")
+    assert pairs == [("i.png", "m.png"), ("sub/i.png", "m.png")]
+
+
 def test_a_list_may_end_in_tsv(folder):
     assert read(folder, "images\tmasks\ni.png\tm.png\n", "list.tsv") == [("i.png", "m.png")]
 
@@ -71,7 +90,8 @@ def test_a_list_may_end_in_tsv(folder):
         ("images,masks\ni.png,x.png\n", r"list\.csv lists .* not exist: line 2: .*x\.png"),
         ("images,masks\ni.png,m.png\nm.png,./m.png\n", r"Line 3 of .*as image and as labels"),
         ("images,masks,Masks\ni.png,m.png,m.png\n", "columns images and masks"),
-        ("image;label\ni.png;m.png\n", r"its first line is image, label\."),
+        ("picture;label\ni.png;m.png\n", r"its first line is picture, label\."),
+        ("images;label;mask\ni.png;m.png;m.png\n", "columns images and masks"),
         ("", "its first line is empty"),
         (b"images,masks\n\xff\x81.png,m.png\n", "line 2: "),
     ],

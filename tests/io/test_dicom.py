@@ -25,7 +25,8 @@ from pydicom.uid import (
 )
 
 from napari_segkit.io.files import read_image, read_labels
-from napari_segkit.io.folders import is_folder, list_images, pair_files
+from napari_segkit.io.folders import pair_files
+from napari_segkit.io.image_files import find_images, is_folder
 from napari_segkit.io.nifti.header import layer_placement, world_matrix
 from napari_segkit.jobs.output_files import plan_outputs
 
@@ -92,10 +93,14 @@ def save_series(folder, volume, step=(0, 0, 2.5), origin=(10, -20, 30), order=No
         save(folder / f"IM{name:04d}", volume[z], position, **fields)
 
 
+def paths_in(folder):
+    return [image.path for image in find_images(folder)]
+
+
 def test_each_file_of_its_own_series_gives_its_own_pixels(tmp_path, capfd):
     for i in range(5):
         save(tmp_path / f"{i}.dcm", numbers() + i, (0, 0, 0), series=generate_uid())
-    files = list_images(tmp_path)
+    files = paths_in(tmp_path)
     assert [p.name for p in files] == [f"{i}.dcm" for i in range(5)]
     for i, path in enumerate(files):
         image = read_image(path)
@@ -109,7 +114,7 @@ def test_slices_as_simpleitk_writes_them_are_images_of_their_own(tmp_path):
         slice_ = SimpleITK.GetImageFromArray(numbers(dtype=np.uint16) + i)
         SimpleITK.WriteImage(slice_, tmp_path / f"{i}.dcm")
     assert is_folder(tmp_path)
-    for i, path in enumerate(list_images(tmp_path)):
+    for i, path in enumerate(paths_in(tmp_path)):
         np.testing.assert_array_equal(read_image(path).data, numbers() + i)
 
 
@@ -119,7 +124,7 @@ def test_a_folder_of_one_series_is_a_volume_in_its_place(tmp_path, orientation):
     normal = np.cross(orientation[:3], orientation[3:])
     save_series(tmp_path / "scan", volume, normal * 2.5, orientation=orientation)
     assert not is_folder(tmp_path / "scan")
-    assert [p.name for p in list_images(tmp_path)] == ["scan"]
+    assert [p.name for p in paths_in(tmp_path)] == ["scan"]
     image = read_image(tmp_path / "scan")
     np.testing.assert_array_equal(image.data, volume)
     np.testing.assert_allclose(image.spacing, (2.5, 0.7, 0.5), rtol=1e-6)
@@ -193,7 +198,7 @@ def test_several_series_in_a_folder_are_images_of_their_own_which_is_said(tmp_pa
     assert is_folder(tmp_path)
     sentence = r"series \(part 31: 2 files, part 32: 2 files\): each file .* an image of its own"
     with pytest.warns(UserWarning, match=sentence):
-        files = list_images(tmp_path)
+        files = paths_in(tmp_path)
     assert len(files) == 4
     np.testing.assert_array_equal(read_image(files[-1]).data, numbers() + 2)
     with pytest.raises(ValueError, match=r"several DICOM series \(part 31: 2 files, part 32"):
@@ -219,7 +224,7 @@ def test_files_without_a_position_are_images_of_their_own(tmp_path):
     for i in range(2):
         save(tmp_path / f"{i}.dcm", numbers() + i)
     assert is_folder(tmp_path)
-    for i, path in enumerate(list_images(tmp_path)):
+    for i, path in enumerate(paths_in(tmp_path)):
         np.testing.assert_array_equal(read_image(path).data, numbers() + i)
     with pytest.raises(ValueError, match="not the slices of one volume: give them one by one"):
         read_image(tmp_path)
@@ -229,7 +234,7 @@ def test_files_without_a_position_are_images_of_their_own(tmp_path):
 def test_a_dicom_file_of_any_name_is_read(tmp_path, name):
     save(tmp_path / name, numbers())
     np.testing.assert_array_equal(read_image(tmp_path / name).data, numbers())
-    assert [p.name for p in list_images(tmp_path)] == [name]
+    assert [p.name for p in paths_in(tmp_path)] == [name]
 
 
 def test_files_named_by_uids_are_told_apart(tmp_path):
@@ -345,7 +350,8 @@ def test_folders_of_series_pair_with_nifti_labels(tmp_path):
         (tmp_path / "labels" / f"{name}.nii.gz").touch()
     pairs = pair_files(tmp_path / "images", tmp_path / "labels")
     assert [(a.name, b.name) for a, b in pairs] == [("p1", "p1.nii.gz"), ("p2", "p2.nii.gz")]
-    outputs = plan_outputs(tmp_path / "images", tmp_path / "out")
+    images = [image for image, _ in pairs]
+    outputs = plan_outputs([tmp_path / "images"], images, tmp_path / "out")
     assert [b.name for _, b in outputs] == ["p1.nii.gz", "p2.nii.gz"]
 
 

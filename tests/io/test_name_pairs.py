@@ -6,6 +6,7 @@ from unicodedata import normalize
 import pytest
 
 from napari_segkit.io.folders import describe_pairs, pair_files, training_files
+from napari_segkit.io.image_files import ImageFiles
 from napari_segkit.io.name_pairs import EVALUATION, MASKING, REFINEMENT
 
 
@@ -80,18 +81,6 @@ def test_one_folder_without_pairs_is_refused(tmp_path):
         training_files(tmp_path)
 
 
-def test_nnunet_names_pair_if_there_is_one_channel(tmp_path):
-    images = touch(tmp_path / "imagesTr", "x_0000.nii.gz", "y_0000.nii.gz")
-    labels = touch(tmp_path / "labelsTr", "x.nii.gz", "y.nii.gz")
-    assert [b.name for _, b in pair_files(images, labels)] == ["x.nii.gz", "y.nii.gz"]
-    touch(images, "y_0001.nii.gz")
-    with pytest.raises(ValueError, match=r"y_0000\.nii\.gz, y_0001\.nii\.gz are channels of one"):
-        pair_files(images, labels)
-    (images / "y_0000.nii.gz").unlink()
-    with pytest.raises(ValueError, match=r"2 files .* no partner: y\.nii\.gz, y_0001\.nii\.gz"):
-        pair_files(images, labels)
-
-
 def other_spelling(file, way, folder):
     """The same file or folder under another path."""
     if way == "relative":
@@ -120,7 +109,7 @@ def test_a_file_is_not_its_own_partner(tmp_path, way, kind):
 
 def test_a_file_may_be_its_own_mask(tmp_path):
     file = touch(tmp_path, "a.png") / "a.png"
-    assert pair_files(file, file, MASKING) == [(file, file)]
+    assert pair_files(file, file, MASKING) == [(ImageFiles((file,)),) * 2]
 
 
 def test_a_folder_is_not_its_own_partner(tmp_path):
@@ -141,7 +130,9 @@ def test_folders_of_links_to_the_same_files_are_refused(tmp_path):
         pair_files(folder, tmp_path / "b")
 
 
-def test_pairs_are_described_by_one_of_them(tmp_path):
-    pair = (tmp_path / "a.png", tmp_path / "a_mask.png")
-    assert describe_pairs([pair]) == "1 pair: a.png with a_mask.png."
-    assert describe_pairs([pair, pair]) == "2 pairs, such as a.png with a_mask.png."
+def test_pairs_are_described_by_the_first_three(tmp_path):
+    pair = ImageFiles((tmp_path / "a.png",), "x"), ImageFiles((tmp_path / "a_mask.png",))
+    assert describe_pairs([pair]) == "1 pair: x/a.png with a_mask.png."
+    shown = ", ".join(["x/a.png with a_mask.png"] * 3)
+    assert describe_pairs([pair] * 3) == f"3 pairs: {shown}."
+    assert describe_pairs([pair] * 5) == f"5 pairs: {shown} and 2 more."

@@ -49,6 +49,19 @@ def test_sizes_of_ome_have_one_unit(tmp_path, sizes, expected):
     assert size_of(ome(tmp_path / "a.ome.tif", **ome_sizes(*sizes))) == expected
 
 
+def test_broken_metadata_of_ome_give_no_size(tmp_path):
+    xml = '<?xml version="1.0"?><OME><Image Name="a & b"><Pixels PhysicalSizeX="2"/></Image></OME>'
+    tifffile.imwrite(tmp_path / "a.ome.tif", STACK[0], description=xml, metadata=None)
+    assert size_of(tmp_path / "a.ome.tif") == ((1, 1, 1), "")
+
+
+def test_a_stack_without_a_size_along_z_says_so(tmp_path):
+    sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5}
+    with pytest.warns(UserWarning, match=r"a.ome.tif .* none along Z: 1 um is taken"):
+        assert size_of(ome(tmp_path / "a.ome.tif", **sizes)) == ((1, 0.5, 0.25), "um")
+    assert size_of(ome(tmp_path / "b.ome.tif", STACK[0], "YX", **sizes))[0] == (1, 0.5, 0.25)
+
+
 def test_ome_without_sizes_is_unknown(tmp_path):
     assert size_of(ome(tmp_path / "a.ome.tif")) == ((1, 1, 1), "")
 

@@ -8,7 +8,8 @@ import SimpleITK
 from nibabel import Nifti1Image
 
 from napari_segkit.io.files import read_image, read_labels, write_labels
-from napari_segkit.io.folders import list_images, pair_files
+from napari_segkit.io.folders import pair_files
+from napari_segkit.io.image_files import find_images
 from napari_segkit.io.nifti.header import layer_placement, world_matrix
 from napari_segkit.io.nifti.layers import read_nifti
 from napari_segkit.io.writers import FileMetadata
@@ -259,7 +260,7 @@ def test_files_of_voxels_beside_a_header_are_one_image(tmp_path):
     SimpleITK.WriteImage(itk_image(numbers()), tmp_path / "c.mhd", True)
     nibabel.save(nibabel.Nifti1Pair(numbers(), AFFINE), tmp_path / "d.img")
     nibabel.save(nibabel.Nifti1Pair(numbers(), AFFINE), tmp_path / "e.img.gz")
-    names = [p.name for p in list_images(tmp_path)]
+    names = [p.name for p in find_images(tmp_path)]
     assert names == ["a.mhd", "b.nhdr", "c.mhd", "d.hdr", "e.hdr.gz"]
     assert len(pair_files(tmp_path, _labels_of(names, tmp_path))) == 5
 

@@ -1,7 +1,6 @@
 """``segkit evaluate``: compare prediction files with ground-truth files."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,15 @@ from typing import TYPE_CHECKING
 from napari_segkit.config import TrainConfig
 from napari_segkit.steps import drain
 
-from .file_options import LIST, add_overwrite, check_inputs_kept, say_pairs
+from .file_options import (
+    LIST,
+    add_overwrite,
+    add_show_pairs,
+    check_inputs_kept,
+    one_place,
+    print_pairs,
+    say_pairs,
+)
 from .options import add_options, read_options
 from .terminal import USER_ERRORS, error_line, print_warnings
 
@@ -17,13 +24,18 @@ if TYPE_CHECKING:
     from napari_segkit.evaluation.metric import LabelTable, Metric
     from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
     from napari_segkit.images.colour_masks import ColourTable
+    from napari_segkit.io.image_files import ImageFiles
+    from napari_segkit.io.name_pairs import Pairs
 
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("prediction", help=f"file, folder, or {LIST}")
-    parser.add_argument("truth", nargs="?", help="file or folder; not with a CSV list")
+    parser.add_argument("prediction", help=f"file, folder with its sub-folders, pattern in quotes, "
+                                            f"or {LIST}")  # fmt: skip
+    parser.add_argument("truth", nargs="*",
+                        help="file, folder or pattern; not with a CSV list")  # fmt: skip
+    add_show_pairs(parser)
     parser.add_argument("--kind", choices=KINDS, default="semantic",
                         help="which metrics: of classes per pixel, of objects with ids, or of "
                              "segments with classes, as PNG and JSON in the COCO panoptic format "
@@ -36,7 +48,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_options(parser, TrainConfig(unlabelled=None), only=("unlabelled", "labels_are"))
 
 
-def run(args: Namespace) -> None:
+def run(args: Namespace) -> int:
     from napari_segkit.evaluation.report import EvaluateOptions
     from napari_segkit.evaluation.same_place import require_same_place
     from napari_segkit.io.files import check_output_path, files_apart
@@ -44,19 +56,24 @@ def run(args: Namespace) -> None:
     from napari_segkit.io.name_pairs import EVALUATION
 
     read_options(args, TrainConfig(unlabelled=None))  # wrong values are reported before any work
-    pairs = pair_files(args.prediction, args.truth, EVALUATION)
+    truth = one_place(args.prediction, args.truth)
+    with print_warnings():
+        pairs = pair_files(args.prediction, truth, EVALUATION)
     if args.csv:
-        inputs = [Path(args.prediction), *sum(pairs, ())]
+        inputs = [Path(args.prediction), *(file.path for pair in pairs for file in pair)]
         check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
-    say_pairs(pairs, args.truth or args.prediction)
+    if args.show_pairs:
+        return print_pairs(pairs)
+    say_pairs(pairs, truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are, by_index=args.by_index)
-    found = [(_name(pair[0], args.prediction), files_apart(*pair)) for pair in pairs]
-    require_same_place(found, by_index=args.by_index)
+    places = [files_apart(prediction.path, truth.path) for prediction, truth in pairs]
+    names = [prediction.name for prediction, _ in pairs]
+    require_same_place(zip(names, places, strict=True), by_index=args.by_index)
     with print_warnings():
         colours = _shared_colours(pairs, args.kind)
         first, *others = [
-            _compare(*pair, *place, options, colours)
-            for pair, place in zip(pairs, found, strict=True)
+            _compare(*pair, place, options, colours)
+            for pair, place in zip(pairs, places, strict=True)
         ]
     report = sum(others, first)
     if others:
@@ -66,35 +83,36 @@ def run(args: Namespace) -> None:
     print(report)
     if args.csv:
         _write_metrics(Path(args.csv), report)
+    return 0
 
 
 def _compare(
-    prediction: Path,
-    truth: Path,
-    name: str,
+    prediction: "ImageFiles",
+    truth: "ImageFiles",
     apart: str | None,
     options: "EvaluateOptions",
     colours: "ColourTable",
 ) -> "Report[Metric]":
-    """Report on one pair of files, which may lie apart; errors begin with the name."""
+    """Report on one pair of files, which may lie apart; errors begin with the prediction's name."""
     from napari_segkit.jobs.evaluate import evaluate_job
 
+    name = prediction.name
     try:
         with print_warnings():
-            pair = _read(prediction, truth, name, options.kind, colours)
+            pair = _read(prediction.path, truth.path, name, options.kind, colours)
             return drain(evaluate_job([replace(pair, apart=apart)], options).steps)
     except USER_ERRORS as error:
         raise ValueError(f"{name}: {error_line(error)}") from error
 
 
-def _shared_colours(pairs: Sequence[tuple[Path, Path]], kind: str) -> "ColourTable":
+def _shared_colours(pairs: "Pairs", kind: str) -> "ColourTable":
     """The classes of colours, the same in all files; COCO panoptic files hold ids instead."""
     from napari_segkit.io.files import NO_COLOURS, shared_colours
     from napari_segkit.io.probability_maps import read_classes
 
     if kind == "panoptic":
         return NO_COLOURS
-    predictions, truths = zip(*pairs, strict=True)
+    predictions, truths = ([file.path for file in files] for files in zip(*pairs, strict=True))
     named = {c.name: c.value for c in read_classes(predictions[0])}
     return shared_colours(truths, predictions, named=named)
 
@@ -123,11 +141,3 @@ def _write_metrics(file: Path, report: "Report[Metric]") -> None:
 
     with atomic_write(file) as opened:
         opened.write(report.table(by="image").to_csv(index=False).encode())
-
-
-def _name(prediction: Path, argument: str) -> str:
-    """The prediction's path relative to the folder or list that was given."""
-    for origin in (Path(argument), Path(argument).parent):
-        if prediction.is_relative_to(origin) and prediction != origin:
-            return prediction.relative_to(origin).as_posix()
-    return prediction.as_posix()

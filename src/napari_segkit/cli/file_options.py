@@ -3,12 +3,16 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_segkit.steps import Job, Writer, drain
 
 from .options import numbers
 from .terminal import USER_ERRORS, error_line, print_warnings, say, show_progress
+
+if TYPE_CHECKING:
+    from napari_segkit.io.image_files import ImageFiles
+    from napari_segkit.io.name_pairs import Pairs
 
 T = TypeVar("T")
 
@@ -36,42 +40,95 @@ def add_overwrite(parser: ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
+def add_show_pairs(parser: ArgumentParser) -> None:
+    parser.add_argument("--show-pairs", action="store_true",
+                        help="only print which files belong together, all of them, and "
+                             "stop")  # fmt: skip
+
+
 def add_output(parser: ArgumentParser, *formats: str, format_help: str = "") -> None:
     """Add output and format; `formats` are further ones, `format_help` their help."""
     parser.add_argument("-o", "--output", required=True,
-                        help="file (.tif, .nii, .nii.gz, .png, .npy) or folder")  # fmt: skip
+                        help="file (.tif, .nii, .nii.gz, .png, .npy) or folder, also a new one, "
+                             "such as results/")  # fmt: skip
     parser.add_argument("--format", choices=(*FORMATS, *formats),
                         help="of files written to a folder (default nii.gz for NIfTI images, tif "
                              f"for others){format_help}")  # fmt: skip
 
 
+def one_place(first: str, others: Sequence[str]) -> str | None:
+    """The second file, folder or pattern; more are what the shell made of a pattern."""
+    if len(others) > 1:
+        raise ValueError(
+            f"{first}, {others[0]} and {len(others) - 1} more were given instead of two files, "
+            "folders or patterns: put patterns in quotes, such as 'img/*.png' 'mask/*.png'."
+        )
+    return others[0] if others else None
+
+
+def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
+    """Images of files, folders and patterns, without those in the folder of the results.
+
+    Says which look like labels, because they would be taken as images.
+    """
+    from napari_segkit.io.image_files import find_images, shorten
+    from napari_segkit.io.name_words import is_label
+
+    images = [image for path in given for image in find_images(path, without=Path(output))]
+    labels = [image.name for image in images if is_label(image)]
+    if 0 < len(labels) < len(images):
+        say(
+            f"Note: {len(labels)} of {len(images)} files have names of labels and are taken as "
+            f"images: {shorten(labels)}. A pattern in quotes chooses the images alone."
+        )
+    return images
+
+
+def holds_several(given: Sequence[str]) -> bool:
+    """Whether these are several images, so that a broken one does not stop the others."""
+    from napari_segkit.io import image_files
+
+    return len(given) > 1 or image_files.holds_several(given[0])
+
+
+def model_file(args: Namespace) -> Path:
+    """The model file to write, which is model.segkit in a folder."""
+    from napari_segkit.io.files import check_output_path
+    from napari_segkit.jobs.output_files import is_output_folder
+
+    output = Path(args.output)
+    file = output / "model.segkit" if is_output_folder(args.output) else output
+    is_new = file != output and not output.exists()
+    return file if is_new else check_output_path(file, overwrite=args.overwrite)
+
+
 def plan_files(
-    images: Sequence[str],
+    given: Sequence[str],
+    images: Sequence["ImageFiles"],
     output: str,
     suffix: str | None,
     *,
     inputs: Iterable[Path] = (),
     probabilities: bool = False,
-) -> list[tuple[Path, Path]]:
-    """Pair image files with label files; ValueError if one replaces an input or another result.
+) -> list[tuple["ImageFiles", Path]]:
+    """Pair images with label files; ValueError if one replaces an input or another result.
 
-    `inputs` are read besides the images; with `probabilities`, their files are checked as well.
+    `given` are the files, folders or patterns of the images. `inputs` are read besides them; with
+    `probabilities`, their files are checked as well.
     """
     from napari_segkit.jobs.output_files import plan_outputs, probabilities_file
 
-    if len(images) > 1:
-        Path(output).mkdir(parents=True, exist_ok=True)
-    pairs = [pair for image in images for pair in plan_outputs(image, output, suffix)]
+    pairs = plan_outputs(given, images, output, suffix)
     source_of: dict[Path, Path] = {}
     for source, target in pairs:
-        if (other := source_of.setdefault(target, source)) != source:
+        if (other := source_of.setdefault(target, source.path)) != source.path:
             raise ValueError(
-                f"{other} and {source} would both be written to {target}: give them different "
+                f"{other} and {source.path} would both be written to {target}: give them different "
                 "names, or process them one at a time."
             )
     targets = list(source_of)
     targets += map(probabilities_file, source_of) if probabilities else ()
-    check_inputs_kept(targets, [*source_of.values(), *inputs])
+    check_inputs_kept(targets, [*(p for image in images for p in image.paths), *inputs])
     return pairs
 
 
@@ -86,12 +143,19 @@ def check_inputs_kept(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
             )
 
 
-def say_pairs(pairs: Sequence[tuple[Path, Path]], given: str) -> None:
+def say_pairs(pairs: "Pairs", given: str) -> None:
     """Say which files of folders or a list belong together; `given` is one of those."""
     from napari_segkit.io.folders import describe_pairs
 
-    if Path(given) not in pairs[0]:
+    if Path(given) not in (pairs[0][0].path, pairs[0][1].path):
         say(describe_pairs(pairs))
+
+
+def print_pairs(pairs: "Pairs") -> int:
+    """Print all pairs, for --show-pairs; gives the exit status."""
+    for pair in pairs:
+        print(*(" ".join(map(str, files.paths)) for files in pair), sep="\t")
+    return 0
 
 
 def set_up_device(args: Namespace) -> None:
@@ -114,19 +178,24 @@ def run_job(job: Job[T], writer: Writer[T, Sequence[Path]], text: str) -> T:
 
 
 def for_each_file(
-    work: Callable[..., object], jobs: Sequence[tuple[Path, ...]], *, folder: bool
+    work: Callable[..., object],
+    jobs: Sequence[tuple[*tuple["ImageFiles", ...], Path]],
+    *,
+    several: bool,
 ) -> int:
-    """Call `work` with the files of each job, with its warnings as notes.
+    """Call `work` with the files of each job, the last one new, with its warnings as notes.
 
-    In a folder, go on after errors. Gives the exit status: 1 if a file failed.
+    Of several, go on after errors. Gives the exit status: 1 if a file failed.
     """
+    from napari_segkit.jobs.output_files import new_folders
+
     failed = 0
     for job in jobs:
         try:
-            with print_warnings():
+            with print_warnings(), new_folders(job[-1]):
                 work(*job)
         except USER_ERRORS as error:
-            if not folder:
+            if not several:
                 raise
             say(f"{job[0].name}: {error_line(error)}")
             failed += 1

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from .file_options import add_overwrite
+from .file_options import add_overwrite, model_file
 from .options import names
 from .terminal import say
 
@@ -11,7 +11,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("semantic", help="file of the semantic model (classes only)")
     parser.add_argument("instance", help="file of the instance model (objects)")
     parser.add_argument("-o", "--output", required=True, metavar="MODEL",
-                        help="model file to write, such as a.segkit")  # fmt: skip
+                        help="model file to write, such as a.segkit, or a folder for "
+                             "model.segkit")  # fmt: skip
     parser.add_argument("--stuff", type=names, metavar="NAME,NAME",
                         help="classes (names or values) of the semantic model for the pixels "
                              "without objects; by default all except background and the classes "
@@ -20,11 +21,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> None:
-    from napari_segkit.io.files import check_output_path
+    from napari_segkit.jobs.output_files import new_folders
     from napari_segkit.merged_model import merge_panoptic
     from napari_segkit.segmenter import Segmenter
 
-    output = check_output_path(args.output, overwrite=args.overwrite)
+    output = model_file(args)
     semantic, instance = (
         Segmenter.load(file, device="cpu") for file in (args.semantic, args.instance)
     )
@@ -32,5 +33,6 @@ def run(args: Namespace) -> None:
     things = len(instance.classes)
     say(f"Object classes: {', '.join(c.name for c in merged.classes[1:things])}.")
     say(f"Stuff classes: {', '.join(c.name for c in merged.classes[things:])}.")
-    merged.save(output)
+    with new_folders(output):
+        merged.save(output)
     print(output)

@@ -12,16 +12,19 @@ from napari_segkit.models import KINDS, MODELS
 from .file_options import (
     add_common,
     add_output,
+    find_inputs,
     for_each_file,
+    holds_several,
     plan_files,
     run_job,
     set_up_device,
 )
 from .options import add_options, flag, names, read_options
 from .refine_options import add_refine, refine_config
-from .terminal import say
+from .terminal import print_warnings, say
 
 if TYPE_CHECKING:
+    from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.jobs.file_writer import OutputOptions
     from napari_segkit.segmenter import Segmenter
     from napari_segkit.trained_model import TrainedModel
@@ -31,7 +34,9 @@ PANOPTIC = "panoptic"
 
 def add_arguments(parser: ArgumentParser) -> None:
     _add_model(parser)
-    parser.add_argument("input", help="image file or folder")
+    parser.add_argument("input", nargs="+",
+                        help="image files, folders with their sub-folders, or patterns in "
+                             "quotes")  # fmt: skip
     add_output(parser, PANOPTIC, format_help="; panoptic: PNG and JSON in the COCO panoptic format")
     add_common(parser)
     add_options(parser, TileConfig())
@@ -40,13 +45,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from napari_segkit.io.folders import is_folder
-
     read_options(args, TileConfig())  # wrong values are reported before any work
     output = _output_options(args)
     suffix = "png" if output.panoptic else args.format
     segmenter = _load_model(args)
-    jobs = plan_files([args.input], args.output, suffix, probabilities=args.probabilities)
+    images = _images(args, segmenter.ready())
+    jobs = plan_files(args.input, images, args.output, suffix, probabilities=args.probabilities)
     _check_object_options(args, segmenter.ready())
     config = refine_config(args, segmenter.refine, segmenter.classes)
     if config is not None:
@@ -54,7 +58,7 @@ def run(args: Namespace) -> int:
     output.check(segmenter.ready())
     set_up_device(args)
     work = partial(_predict_file, segmenter, args, output)
-    return for_each_file(work, jobs, folder=is_folder(Path(args.input)))
+    return for_each_file(work, jobs, several=holds_several(args.input))
 
 
 def _add_model(parser: ArgumentParser) -> None:
@@ -123,16 +127,31 @@ def _check_object_options(args: Namespace, model: "TrainedModel") -> None:
         )
 
 
+def _images(args: Namespace, model: "TrainedModel") -> list["ImageFiles"]:
+    """The images, of which one may be several files, if the model has several channels."""
+    from napari_segkit.io.channel_files import group_channels
+
+    with print_warnings():
+        found = find_inputs(args.input, args.output)
+        return group_channels(found, model.channels, axes=args.axes, like=model.axes)
+
+
 def _predict_file(
-    segmenter: "Segmenter", args: Namespace, output: "OutputOptions", source: Path, target: Path
+    segmenter: "Segmenter",
+    args: Namespace,
+    output: "OutputOptions",
+    source: "ImageFiles",
+    target: Path,
 ) -> None:
-    from napari_segkit.io.files import read_image
+    from napari_segkit.io.channel_files import read_image_files
     from napari_segkit.jobs.file_writer import FileWriter, panoptic_categories
     from napari_segkit.jobs.predict import predict_job
 
     model = segmenter.ready()
     output.check_files(target, model)
-    image = read_image(source, args.axes, args.spacing, like=model.axes, channels=model.channels)
+    image = read_image_files(
+        source, args.axes, args.spacing, like=model.axes, channels=model.channels
+    )
     output.check_format(target, model, image)
     details, categories = {"file": source.name}, panoptic_categories(model)
     writer = FileWriter(target, image, output, details, categories=categories)

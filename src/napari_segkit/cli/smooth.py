@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_segkit.config import RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.versions import versions
@@ -15,8 +13,12 @@ from napari_segkit.versions import versions
 from .file_options import (
     add_common,
     add_output,
+    add_show_pairs,
     for_each_file,
+    holds_several,
+    one_place,
     plan_files,
+    print_pairs,
     run_job,
     say_pairs,
     set_up_device,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from napari_segkit.images.classes import LabelClass
     from napari_segkit.images.colour_masks import ColourTable
     from napari_segkit.images.types import LazyArray
+    from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.io.probability_maps import ProbabilityFile
     from napari_segkit.refinement.soft_labels import SoftLabels
 
@@ -38,10 +41,12 @@ DEFAULT = RefineConfig("crf")
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("input", metavar="PROBABILITIES",
-                        help="file or folder, as segkit predict --probabilities writes them; or "
-                             "plain labels")  # fmt: skip
-    parser.add_argument("image", metavar="IMAGE", help="image file, or folder with the same names")
+                        help="file, folder or pattern in quotes, as segkit predict --probabilities "
+                             "writes them; or plain labels")  # fmt: skip
+    parser.add_argument("image", metavar="IMAGE", nargs="+",
+                        help="image file, or folder or pattern with the same names")  # fmt: skip
     add_output(parser)
+    add_show_pairs(parser)
     add_common(parser)
     parser.add_argument("--probabilities", action="store_true",
                         help="also write the smoothed probabilities, into a folder next to the "
@@ -56,48 +61,57 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     from napari_segkit.io.files import shared_colours
-    from napari_segkit.io.folders import is_folder, pair_files
+    from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import REFINEMENT
 
-    inputs = pair_files(args.input, args.image, REFINEMENT)
-    say_pairs(inputs, args.image)
+    with print_warnings():
+        inputs = pair_files(args.input, one_place(args.input, args.image), REFINEMENT)
+    if args.show_pairs:
+        return print_pairs(inputs)
+    say_pairs(inputs, args.image[0])
     input_of = {image: file for file, image in inputs}
     pairs = plan_files(
-        [args.image],
+        args.image,
+        list(input_of),
         args.output,
         args.format,
-        inputs=input_of.values(),
+        inputs=[file.path for file in input_of.values()],
         probabilities=args.probabilities,
     )
     jobs = [(input_of[image], image, target) for image, target in pairs]
     with print_warnings():
-        colours = shared_colours([source for source, *_ in jobs])
+        colours = shared_colours([source.path for source, *_ in jobs])
     set_up_device(args)
-    return for_each_file(
-        partial(_smooth_file, args, colours), jobs, folder=is_folder(Path(args.image))
-    )
+    work = partial(_smooth_file, args, colours)
+    return for_each_file(work, jobs, several=holds_several(args.image))
 
 
 def _smooth_file(
-    args: Namespace, colours: "ColourTable", source: Path, image_file: Path, target: Path
+    args: Namespace,
+    colours: "ColourTable",
+    source: "ImageFiles",
+    image_file: "ImageFiles",
+    target: Path,
 ) -> None:
+    from napari_segkit.images.axes_image import full_resolution
     from napari_segkit.images.classes import ClassProbabilities
     from napari_segkit.images.geometry import warn_if_apart
-    from napari_segkit.io.files import check_output_file, files_apart, read_image
+    from napari_segkit.io.channel_files import read_image_files
+    from napari_segkit.io.files import check_output_file, files_apart
     from napari_segkit.io.probability_maps import read_classes, read_probability_file
     from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
     from napari_segkit.jobs.refine import RefineRequest, RefineSource, refine_job
     from napari_segkit.label_result import LabelResult
 
     check_output_file(target, overwrite=args.overwrite)
-    warn_if_apart(files_apart(source, image_file))
-    stored = read_probability_file(source, colours)
-    image = read_image(image_file, args.axes, args.spacing, labels_shape=stored.shape)
-    named = read_classes(source) or colours.classes
+    warn_if_apart(files_apart(source.path, image_file.path))
+    stored = read_probability_file(source.path, colours)
+    image = read_image_files(image_file, args.axes, args.spacing, labels_shape=stored.shape)
+    named = read_classes(source.path) or colours.classes
     if not stored.is_probabilities and _is_blank(args, labels := stored.aligned_to(image), named):
         say(f"Note: {source.name} holds one class only, and stays as it is.")
         writer = FileWriter(target, image, OutputOptions(overwrite=args.overwrite))
-        print(*writer.write(LabelResult(np.asarray(labels), image.label_axes)), sep="\n")
+        print(*writer.write(LabelResult(full_resolution(labels), image.label_axes)), sep="\n")
         return
     maps, classes = _probabilities(args, stored, image, named)
     config = refine_config(args, DEFAULT, classes) or DEFAULT
@@ -114,7 +128,7 @@ def _smooth_file(
 
 
 def _provenance(
-    source: Path, image: "AxesImage", classes: Sequence["LabelClass"], config: RefineConfig
+    source: "ImageFiles", image: "AxesImage", classes: Sequence["LabelClass"], config: RefineConfig
 ) -> dict[str, object]:
     return {
         "file": source.name,

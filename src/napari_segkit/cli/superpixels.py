@@ -11,21 +11,26 @@ from .file_options import (
     add_axes,
     add_output,
     add_overwrite,
+    find_inputs,
     for_each_file,
+    holds_several,
     plan_files,
     run_job,
     say_pairs,
 )
 from .options import add_options, read_options
-from .terminal import say
+from .terminal import print_warnings, say
 
 if TYPE_CHECKING:
     from napari_segkit.images.axes_image import AxesImage
     from napari_segkit.images.types import LazyArray
+    from napari_segkit.io.image_files import ImageFiles
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files or folders")
+    parser.add_argument("images", nargs="+", metavar="IMAGE",
+                        help="image files, folders with their sub-folders, or patterns in "
+                             "quotes")  # fmt: skip
     add_output(parser)
     parser.add_argument("--mask", help="segment only where this file, or the file of the same "
                                        "name in this folder, is not 0")  # fmt: skip
@@ -35,15 +40,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from napari_segkit.io.folders import is_folder
-
     config, mask_of = read_options(args, SuperpixelConfig()), _mask_files(args)
-    several = len(args.images) > 1 or is_folder(Path(args.images[0]))
-    jobs = plan_files(args.images, args.output, args.format, inputs=mask_of.values())
-    return for_each_file(partial(_segment_file, args, config, mask_of), jobs, folder=several)
+    images = list(mask_of) or find_inputs(args.images, args.output)
+    masks = [mask.path for mask in mask_of.values()]
+    jobs = plan_files(args.images, images, args.output, args.format, inputs=masks)
+    work = partial(_segment_file, args, config, mask_of)
+    return for_each_file(work, jobs, several=holds_several(args.images))
 
 
-def _mask_files(args: Namespace) -> dict[Path, Path]:
+def _mask_files(args: Namespace) -> dict["ImageFiles", "ImageFiles"]:
     """The mask file of each image, if there are masks."""
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import MASKING
@@ -52,16 +57,21 @@ def _mask_files(args: Namespace) -> dict[Path, Path]:
         return {}
     if len(args.images) > 1:
         raise ValueError(
-            f"There is one mask for {len(args.images)} images: give one image, or a folder of "
-            "images and a folder of their masks."
+            f"There is one mask for {len(args.images)} images: give one image, or a folder or "
+            "pattern of images and one of their masks."
         )
-    pairs = pair_files(args.images[0], args.mask, MASKING)
+    with print_warnings():
+        pairs = pair_files(args.images[0], args.mask, MASKING)
     say_pairs(pairs, args.mask)
     return dict(pairs)
 
 
 def _segment_file(
-    args: Namespace, config: SuperpixelConfig, mask_of: dict[Path, Path], source: Path, target: Path
+    args: Namespace,
+    config: SuperpixelConfig,
+    mask_of: dict["ImageFiles", "ImageFiles"],
+    source: "ImageFiles",
+    target: Path,
 ) -> None:
     from napari_segkit.io.files import check_output_file
     from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
@@ -79,15 +89,16 @@ def _segment_file(
 
 
 def _read(
-    args: Namespace, source: Path, mask_file: Path | None
+    args: Namespace, source: "ImageFiles", mask_file: "ImageFiles | None"
 ) -> tuple["AxesImage", "LazyArray | None"]:
     import numpy as np
 
     from napari_segkit.images.geometry import warn_if_apart
-    from napari_segkit.io.files import file_orientation, files_apart, read_image, read_labels
+    from napari_segkit.io.channel_files import read_image_files
+    from napari_segkit.io.files import file_orientation, files_apart, read_labels
 
     if mask_file is None:
-        return read_image(source, args.axes, args.spacing), None
-    warn_if_apart(files_apart(source, mask_file))
-    mask = np.asarray(read_labels(mask_file, orientation=file_orientation(source)))
-    return read_image(source, args.axes, args.spacing, labels_shape=mask.shape), mask
+        return read_image_files(source, args.axes, args.spacing), None
+    warn_if_apart(files_apart(source.path, mask_file.path))
+    mask = np.asarray(read_labels(mask_file.path, orientation=file_orientation(source.path)))
+    return read_image_files(source, args.axes, args.spacing, labels_shape=mask.shape), mask

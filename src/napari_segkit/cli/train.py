@@ -13,7 +13,16 @@ from napari_segkit.models.presets import PRESETS, Preset, preset
 from napari_segkit.steps import Step
 from napari_segkit.training.events import TrainStep
 
-from .file_options import LIST, add_common, say_pairs, set_up_device
+from .file_options import (
+    LIST,
+    add_common,
+    add_show_pairs,
+    model_file,
+    one_place,
+    print_pairs,
+    say_pairs,
+    set_up_device,
+)
 from .options import add_options, read_options
 from .terminal import (
     USER_ERRORS,
@@ -30,11 +39,15 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("images", help=f"file, folder (also of both, such as "
-                                        f"c0_img.png and c0_masks.png), or {LIST}")  # fmt: skip
-    parser.add_argument("labels", nargs="?", help="file or folder; not with a CSV list")
+    parser.add_argument("images", help=f"file, folder with its sub-folders (also of both, such as "
+                                        f"c0_img.png and c0_masks.png), pattern in quotes, such "
+                                        f"as 'img/*.png', or {LIST}")  # fmt: skip
+    parser.add_argument("labels", nargs="*",
+                        help="file, folder or pattern; not with a CSV list")  # fmt: skip
     parser.add_argument("-o", "--output", required=True, metavar="MODEL",
-                        help="model file to write, such as a.segkit")  # fmt: skip
+                        help="model file to write, such as a.segkit, or a folder for "
+                             "model.segkit")  # fmt: skip
+    add_show_pairs(parser)
     add_common(parser)
     parser.add_argument("--preset", choices=PRESETS,
                         help="a model with training settings; further options override "
@@ -50,20 +63,23 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from napari_segkit.io.files import check_output_path
     from napari_segkit.io.folders import training_files
+    from napari_segkit.jobs.output_files import new_folders
     from napari_segkit.jobs.training_files import read_training_files
     from napari_segkit.segmenter import Segmenter
 
     from .training_summary import say_training_data
 
     spec, config = spec_and_config(args)
-    output = check_output_path(args.output, overwrite=args.overwrite)
+    output, labels = model_file(args), one_place(args.images, args.labels)
     with print_warnings():
         files = training_files(
-            args.images, args.labels, classes=args.object_classes, regions=args.regions
+            args.images, labels, classes=args.object_classes, regions=args.regions
         )
-    say_pairs([(f.image, f.labels) for f in files], args.labels or args.images)
+    pairs = [(f.image, f.labels) for f in files]
+    if args.show_pairs:
+        return print_pairs(pairs)
+    say_pairs(pairs, labels or args.images)
     _check_kind(files, spec)
     segmenter = Segmenter(spec, device=args.device)
     with print_warnings():
@@ -77,7 +93,8 @@ def run(args: Namespace) -> int:
         object_classes=data.object_classes,
         regions=data.regions,
     )
-    return _train_and_save(segmenter, show_progress(steps, _describe), output)
+    with new_folders(output):
+        return _train_and_save(segmenter, show_progress(steps, _describe), output)
 
 
 def _train_and_save(

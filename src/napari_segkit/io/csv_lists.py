@@ -2,14 +2,21 @@
 
 import codecs
 import csv
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from unicodedata import normalize
+from urllib.parse import unquote
 
 DELIMITERS = ",;\t"
-REQUIRED = ("images", "masks")
+OTHER_NAMES = {
+    "images": ("image", "img", "imgs", "prediction", "predictions"),
+    "masks": ("mask", "label", "labels", "seg", "gt", "truth"),
+}
+REQUIRED = tuple(OTHER_NAMES)
+COLUMNS = (*REQUIRED, "classes", "regions")
 
 
 @dataclass(frozen=True)
@@ -24,26 +31,53 @@ def read_list(table: Path) -> list[ListedFiles]:
     """Rows of a list with the columns ``images`` and ``masks``; ValueError names a bad line.
 
     Commas, semicolons or tabs separate; blanks around names and capitals in the first line are
-    taken as they are meant.
+    taken as they are meant, and so are other usual names of these columns. A list without names
+    begins with images and masks. A warning names columns that are not read.
     """
-    lines = [line for line in _lines(table) if any(line[1])]
-    header, *rows = lines or [(1, [])]
-    columns = [cell.lower() for cell in header[1]]
-    if not rows or any(columns.count(name) != 1 for name in REQUIRED):
+    header, *rows = [line for line in _lines(table) if any(line[1])] or [(1, [])]
+    columns = _column_names(header[1])
+    if columns is None and _are_files(table, header[1]):
+        columns, rows = _columns_by_place(table, header[1]), [header, *rows]
+    if columns is None or not rows:
         found = ", ".join(header[1]) or "empty"
         raise ValueError(
             f"{table} must be a list with the columns images and masks, and at least one row; its "
             f"first line is {found}."
         )
+    if unread := [name for name in columns if name not in COLUMNS and name]:
+        note = f"{table} has columns that are not read: {', '.join(unread)}."
+        warnings.warn(note, UserWarning, stacklevel=3)
     return [_row(table, line, columns, cells) for line, cells in rows]
 
 
 def find_file(table: Path, cell: str) -> Path:
-    """File of a cell, relative to the list's folder; also with backslashes, or other accents."""
+    """File of a cell, relative to the list's folder; with backslashes, %20 or other accents."""
     slashes = cell.replace("\\", "/")
-    forms = (cell, slashes, normalize("NFC", slashes), normalize("NFD", slashes))
+    forms = (cell, slashes, unquote(slashes), normalize("NFC", slashes), normalize("NFD", slashes))
     files = [table.parent / form for form in forms]
     return next((file for file in files if file.exists()), files[0])
+
+
+def _column_names(header: Sequence[str]) -> list[str] | None:
+    """Names of the columns, those of images and masks as `REQUIRED`; None if one is not there."""
+    names = [cell.lower() for cell in header]
+    for required, others in OTHER_NAMES.items():
+        places = [i for i, name in enumerate(names) if name == required]
+        places = places or [i for i, name in enumerate(names) if name in others]
+        if len(places) != 1:
+            return None
+        names[places[0]] = required
+    return names
+
+
+def _are_files(table: Path, cells: Sequence[str]) -> bool:
+    return len(cells) >= 2 and all(cell and find_file(table, cell).is_file() for cell in cells[:2])
+
+
+def _columns_by_place(table: Path, cells: Sequence[str]) -> list[str]:
+    note = f"The first line of {table} names no columns: the first are taken as images and masks."
+    warnings.warn(note, UserWarning, stacklevel=4)
+    return [*REQUIRED, *[f"column {n}" for n in range(3, len(cells) + 1)]]
 
 
 def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:

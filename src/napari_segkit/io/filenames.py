@@ -19,6 +19,7 @@ TIFF = (
 )
 LISTS = (".csv", ".tsv")
 TABLES = (*LISTS, ".json", ".txt", ".md", ".xml", ".yaml", ".yml")  # files beside images
+CHANNEL = re.compile(r"(.+)_(\d{4})")  # of nnU-Net, in which a channel is a file
 
 
 def as_paths(path: AnyPath | Sequence[AnyPath]) -> list[Path]:

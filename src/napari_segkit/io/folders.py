@@ -2,22 +2,22 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 
 from .csv_lists import ListedFiles, find_file, read_list
-from .filenames import LISTS, AnyPath, stem
-from .name_pairs import (
-    LIST_HINT,
-    TRAINING,
-    PairKind,
-    Pairs,
-    pair_in_one_folder,
-    pair_names,
+from .filenames import LISTS, AnyPath
+from .image_files import (
+    ImageFiles,
+    find_images,
+    holds_several,
+    is_folder,
+    require_existing,
     shorten,
 )
-from .readers import can_read
-from .volume_files import is_dicom, visible_files, without_data_of_headers
+from .name_pairs import LIST_HINT, TRAINING, PairKind, Pairs, pair_names
+from .name_words import LABEL_WORDS, split_labels
+from .volume_files import is_dicom
 
 OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
 
@@ -26,41 +26,31 @@ OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regi
 class TrainingFiles:
     """Files of one training image."""
 
-    image: Path
-    labels: Path
-    classes: Path | None = None  # labels with the class of each object
-    regions: Path | None = None  # a mask that is not 0 where every object is labelled
-
-
-def list_images(folder: AnyPath) -> list[Path]:
-    """Image files in a folder, sorted by name; hidden files and tables are left out."""
-    images = without_data_of_headers([p for p in visible_files(Path(folder)) if can_read(p)])
-    if not images:
-        raise ValueError(f"The folder {folder} holds no image: give a folder with image files.")
-    if any(map(is_dicom, images)):
-        from .dicom import say_loose_slices
-
-        say_loose_slices(Path(folder), images)
-    return images
+    image: ImageFiles
+    labels: ImageFiles
+    classes: ImageFiles | None = None  # labels with the class of each object
+    regions: ImageFiles | None = None  # a mask that is not 0 where every object is labelled
 
 
 def pair_files(images: AnyPath, labels: AnyPath | None = None, kind: PairKind = TRAINING) -> Pairs:
-    """Pairs of two files, of files with matching names in two folders, or of a CSV list.
+    """Pairs of two files, of matching names in two folders or patterns, or of a CSV list.
 
     A list has the columns ``images`` and ``masks``; its paths are relative to its folder. A file is
-    not paired with itself.
+    not paired with itself. Files without a partner are named in a warning.
     """
-    first = _require_existing(images)
+    first = require_existing(images)
     if labels is not None:
         second = _require_alike(first, labels)
         _require_two(first, second, kind)
-        return _pair_folders(first, second, kind) if is_folder(second) else [(first, second)]
+        if not holds_several(second):
+            return [(ImageFiles((first,)), ImageFiles((second,)))]
+        return _pair_sets(first, second, kind)
     if first.suffix.lower() not in LISTS:
         raise ValueError(
             f"No labels were given for {first}: give their file or folder, or a CSV list with the "
             "columns images and masks."
         )
-    return _listed_pairs(first, kind)
+    return _listed_pairs(first, read_list(first), kind)
 
 
 def training_files(
@@ -70,69 +60,49 @@ def training_files(
     classes: AnyPath | None = None,
     regions: AnyPath | None = None,
 ) -> list[TrainingFiles]:
-    """Pairs as in `pair_files`, with object classes and regions of the same stem, or listed.
+    """Pairs as in `pair_files`, with object classes and regions of the same name, or listed.
 
     One folder without `labels` holds both, such as c0_img.png and c0_masks.png.
     """
-    first, optional = _require_existing(images), {"classes": classes, "regions": regions}
-    in_one = labels is None and is_folder(first)
-    pairs = _pair_in_folder(first) if in_one else pair_files(first, labels)
-    if labels is not None or in_one:
-        columns = [_matching_files(pairs, first, p, c) for c, p in optional.items()]
+    first, optional = require_existing(images), {"classes": classes, "regions": regions}
+    if labels is None and first.suffix.lower() in LISTS and first.is_file():
+        rows = read_list(first)
+        pairs = _listed_pairs(first, rows, TRAINING)
+        columns = [_listed_files(first, rows, p, c) for c, p in optional.items()]
     else:
-        columns = [_listed_files(first, p, c) for c, p in optional.items()]
+        in_one = labels is None and holds_several(first)
+        pairs = _pair_in_one(first) if in_one else pair_files(first, labels)
+        columns = [_matching_files(pairs, first, p, c) for c, p in optional.items()]
     return [TrainingFiles(*pair, *rest) for pair, *rest in zip(pairs, *columns, strict=True)]
 
 
-def describe_pairs(pairs: Sequence[tuple[Path, Path]]) -> str:
-    """Number of pairs and one of them, such as "12 pairs, such as a.png with a_mask.png."."""
-    first, second = (path.name for path in pairs[0])
-    number = "1 pair:" if len(pairs) == 1 else f"{len(pairs)} pairs, such as"
-    return f"{number} {first} with {second}."
-
-
-def is_folder(path: Path) -> bool:
-    """Whether this is a folder of files, not one that is an image itself (Zarr)."""
-    return path.is_dir() and not can_read(path)
-
-
-def files_by_stem(folder: AnyPath) -> dict[str, Path]:
-    """Image files in a folder by their stem."""
-    files = list_images(folder)
-    by_stem = {stem(p): p for p in files}
-    duplicates = [p.name for p in files if by_stem[stem(p)] != p]
-    if duplicates:
-        raise ValueError(
-            f"{folder} holds files that differ only in their ending, such as "
-            f"{shorten(duplicates)}: keep one of each name."
-        )
-    return by_stem
-
-
-def _require_existing(path: AnyPath) -> Path:
-    if not Path(path).exists():
-        raise ValueError(f"There is no file or folder {path}.")
-    return Path(path)
+def describe_pairs(pairs: Pairs) -> str:
+    """Number of pairs and the first three, such as "1 pair: a.png with a_mask.png."."""
+    number = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    shown = ", ".join(f"{first.name} with {second.name}" for first, second in pairs[:3])
+    return f"{number}: {shown}" + (f" and {len(pairs) - 3} more." if len(pairs) > 3 else ".")
 
 
 def _require_alike(images: Path, other: AnyPath, content: str = "") -> Path:
-    second = _require_existing(other)
-    if is_folder(images) != is_folder(second) and not _are_slices(images, second):
-        raise ValueError(f"{images} and {second}{content} must be two files or two folders.")
+    second = require_existing(other)
+    if holds_several(images) != holds_several(second) and not _are_slices(images, second):
+        raise ValueError(
+            f"{images} and {second}{content} must be two files, or two folders or patterns."
+        )
     return second
 
 
 def _are_slices(images: Path, labels: Path) -> bool:
     """Whether the slices of a DICOM series have labels of their own in a folder."""
-    return images.is_dir() and is_dicom(images) and is_folder(labels)
+    return images.is_dir() and is_dicom(images) and holds_several(labels)
 
 
 def _require_two(first: Path, second: Path, kind: PairKind, where: str = "") -> None:
     """Refuse one file or folder, under whatever paths, as both of a pair."""
-    if kind.may_be_same or not first.samefile(second):
+    if kind.may_be_same or not _is_same(first, second):
         return
     both = f"{where}{first} is given as {kind.first} and as {kind.second}"
-    if not is_folder(first):
+    if not holds_several(first):
         raise ValueError(
             f"{both}, which must be two files: give another one, or folders of files with matching "
             f"names, such as {kind.example}, or a CSV list with the columns images and masks."
@@ -140,7 +110,7 @@ def _require_two(first: Path, second: Path, kind: PairKind, where: str = "") -> 
     if kind is TRAINING:
         raise ValueError(
             f"{both}, so that each file would be its own labels: if it holds pairs such as "
-            f"{kind.example}, give the folder once; or {LIST_HINT}."
+            f"{kind.example}, give it once; or {LIST_HINT}."
         )
     raise ValueError(
         f"{both}, so that each file would be paired with itself: give two folders of files "
@@ -148,81 +118,108 @@ def _require_two(first: Path, second: Path, kind: PairKind, where: str = "") -> 
     )
 
 
-def _pair_folders(first: Path, second: Path, kind: PairKind) -> Pairs:
-    left, right = files_by_stem(first), files_by_stem(second)
-    pairs, unpaired = pair_names(list(left.values()), list(right.values()), kind)
-    if unpaired:
+def _is_same(first: Path, second: Path) -> bool:
+    exist = first.exists() and second.exists()  # patterns do not
+    return first.samefile(second) if exist else first == second
+
+
+def _pair_sets(first: Path, second: Path, kind: PairKind) -> Pairs:
+    """Pairs of two folders or patterns; labels among the images are no images."""
+    left, right = find_images(first, slices=True), find_images(second)
+    if not kind.may_be_same:
+        others = {f.path.resolve() for f in right}
+        left = [f for f in left if f.path.resolve() not in others] or left
+    pairs, unpaired = pair_names(left, right, kind)
+    _require_two_each(pairs, kind)
+    names = shorten([str(f.path) for f in unpaired])
+    if 2 * len(pairs) < min(len(left), len(right)) or not pairs:
         raise ValueError(
-            f"{len(unpaired)} files of {first} and {second} have no partner: "
-            f"{shorten(p.name for p in unpaired)}. Give both files of a pair the same name (or "
-            f"such as a_img and a_mask), or {LIST_HINT}."
+            f"{len(unpaired)} files of {first} and {second} have no partner, and "
+            f"{len(pairs) or 'none'} of them have one: {names}. Give both files of a pair the "
+            f"same name (or such as a_img and a_mask), or {LIST_HINT}."
         )
-    for pair in pairs:
-        _require_two(*pair, kind)
+    _say_unpaired(unpaired, f"{first} and {second}", names)
     return pairs
 
 
-def _pair_in_folder(folder: Path) -> Pairs:
-    """Pairs of images and labels in one folder; files without a partner become a warning."""
-    pairs, unpaired = pair_in_one_folder(list(files_by_stem(folder).values()))
-    names = shorten(p.name for p in unpaired)
+def _pair_in_one(folder: Path) -> Pairs:
+    """Pairs of images and labels in one folder."""
+    files = find_images(folder)
+    pairs, unpaired = pair_names(*split_labels(files), TRAINING)
     if not pairs:
         raise ValueError(
             f"No labels were given for {folder}, and no two of its files have names such as "
-            f"{TRAINING.example} ({names}): give the folder of the labels, or {LIST_HINT}."
+            f"{TRAINING.example} ({shorten([f.name for f in files])}): give the folder of the "
+            f"labels, or {LIST_HINT}."
         )
-    for pair in pairs:
-        _require_two(*pair, TRAINING)
+    _require_two_each(pairs, TRAINING)
+    _say_unpaired(unpaired, str(folder), shorten([f.name for f in unpaired]))
+    return pairs
+
+
+def _require_two_each(pairs: Pairs, kind: PairKind) -> None:
+    for first, second in pairs:
+        _require_two(first.path, second.path, kind)
+
+
+def _say_unpaired(unpaired: Sequence[ImageFiles], where: str, names: str) -> None:
     if unpaired:
         number = f"{len(unpaired)} file{'s' if len(unpaired) > 1 else ''} without a partner"
-        message = f"{number} in {folder}, left out: {names}."
-        warnings.warn(message, UserWarning, stacklevel=3)
-    return pairs
+        warnings.warn(f"{number} in {where}, left out: {names}.", UserWarning, stacklevel=4)
 
 
 def _matching_files(
     pairs: Pairs, images: Path, other: AnyPath | None, column: str
-) -> list[Path | None]:
+) -> list[ImageFiles | None]:
     """File of each image in another file or folder, None for all if it is not given."""
     if other is None:
         return [None] * len(pairs)
     content = OPTIONAL_FILES[column]
     files = _require_alike(images, other, f" ({content})")
-    if not is_folder(files):
-        return [files]
-    by_stem = files_by_stem(files)
-    missing = [image.name for image, _ in pairs if stem(image) not in by_stem]
+    if not holds_several(files):
+        return [ImageFiles((files,))]
+    kind = replace(TRAINING, second=content, second_words=(*LABEL_WORDS, column), may_be_same=True)
+    found, _ = pair_names([image for image, _ in pairs], find_images(files), kind)
+    file_of = {image.path: file for image, file in found}
+    missing = [image.name for image, _ in pairs if image.path not in file_of]
     if missing:
         raise ValueError(
             f"{files} ({content}) has no file for {len(missing)} images: {shorten(missing)}. Add "
             "one of the same name for each."
         )
-    return [by_stem[stem(image)] for image, _ in pairs]
+    return [file_of[image.path] for image, _ in pairs]
 
 
-def _listed_files(table: Path, other: AnyPath | None, column: str) -> list[Path | None]:
+def _listed_files(
+    table: Path, rows: Sequence[ListedFiles], other: AnyPath | None, column: str
+) -> list[ImageFiles | None]:
     """Files in an optional column of a list."""
     content = OPTIONAL_FILES[column]
     if other is not None:
         raise ValueError(
             f"{other} was given next to the list {table}: put {content} in its column {column}."
         )
-    rows = read_list(table)
     cells = [row.cells.get(column) for row in rows]
     files = [find_file(table, cell) if cell else None for cell in cells]
     _require_files(table, rows, [[file] if file else [] for file in files])
     if column == "classes" and any(files) and not all(files):
         raise ValueError(f"{table} lists {content} of some images only: list them for all images.")
-    return files
+    return [_listed(table, file) if file else None for file in files]
 
 
-def _listed_pairs(table: Path, kind: PairKind) -> Pairs:
-    rows = read_list(table)
+def _listed_pairs(table: Path, rows: Sequence[ListedFiles], kind: PairKind) -> Pairs:
     pairs = [tuple(find_file(table, row.cells[c]) for c in ("images", "masks")) for row in rows]
     _require_files(table, rows, pairs)
     for row, (first, second) in zip(rows, pairs, strict=True):
         _require_two(first, second, kind, f"Line {row.line} of {table}: ")
-    return [(first, second) for first, second in pairs]
+    return [(_listed(table, first), _listed(table, second)) for first, second in pairs]
+
+
+def _listed(table: Path, path: Path) -> ImageFiles:
+    """A file named by its path from the list's folder."""
+    below = path.relative_to(table.parent) if path.is_relative_to(table.parent) else path
+    folder = PurePath(below).parent.as_posix()
+    return ImageFiles((path,), "" if folder == "." else folder)
 
 
 def _require_files(

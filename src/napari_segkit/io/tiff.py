@@ -40,7 +40,7 @@ def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, PixelS
 
     with noting_damage(path), tifffile.TiffFile(path) as file:
         index = full_image(file, path)
-        series, size = file.series[index], read_pixel_size(file, index)
+        series, size = file.series[index], read_pixel_size(file, index, path)
         data, names = shown_pixels(series, path, labels=labels)
         data, names = _joined_channels(data, names, path)
         orientation = int(series.keyframe.tags.valueof(ORIENTATION, 1))
@@ -85,7 +85,7 @@ def write_tiff(
     metadata: dict[str, object] = {"axes": axes}
     if ome:
         metadata["Description"] = json.dumps(provenance)
-        metadata |= _ome_sizes(size)
+        metadata |= _ome_sizes(size, axes)
     else:
         metadata |= {"spacing": size.spacing, "unit": size.unit, "provenance": provenance}
     tifffile.imwrite(
@@ -134,13 +134,15 @@ def _axes(names: str) -> str | None:
     return axes if set(axes) <= set(AXES) and len(set(axes)) == len(axes) else None
 
 
-def _ome_sizes(size: PixelSize) -> dict[str, object]:
+def _ome_sizes(size: PixelSize, axes: str) -> dict[str, object]:
     """Sizes with their unit; without one OME would take them for micrometres."""
     if size == PixelSize(UNKNOWN_SPACING):
         return {}
     unit = "\u00b5m" if size.unit == "um" else size.unit or "pixel"
-    sizes = {f"PhysicalSize{a}": s for a, s in zip(SPATIAL, size.spacing, strict=True)}
-    return sizes | {f"PhysicalSize{a}Unit": unit for a in SPATIAL}
+    every = zip(SPATIAL, size.spacing, strict=True)
+    spatial = [(a, s) for a, s in every if a in axes or s != 1]  # a plane may have a thickness
+    sizes = {f"PhysicalSize{a}": s for a, s in spatial}
+    return sizes | {f"PhysicalSize{a}Unit": unit for a, _ in spatial}
 
 
 def _resolution(size: PixelSize) -> Resolution:

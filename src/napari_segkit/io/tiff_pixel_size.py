@@ -1,6 +1,8 @@
 """Pixel sizes in TIFF files: OME, ImageJ, instruments, our own metadata, resolution tags."""
 
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.images.axes_image import SPATIAL
@@ -24,15 +26,28 @@ DPI_TOLERANCE = 0.015  # 72 dpi are also stored as 28 dots per cm
 MAX_UM = 1000.0  # coarser ones are numbers that a program put there for lack of another
 
 
-def read_pixel_size(file: "TiffFile", index: int) -> PixelSize | None:
+def read_pixel_size(file: "TiffFile", index: int, path: Path) -> PixelSize | None:
     """Pixel size of one of the images of a file; None where it is unknown."""
     series = file.series[index]
-    if file.ome_metadata:
-        return _of_axes(_ome_sizes(ome_image(file.ome_metadata, index, series)))
+    size = _of_axes(sizes := _stored_sizes(file, index))
+    if size and "Z" in series.axes and "Z" not in sizes:
+        unit = f"1 {size.unit}".rstrip()
+        warnings.warn(
+            f"{path} has a pixel size along Y and X, but none along Z: {unit} is taken, unless you "
+            "give the spacing.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return size
+
+
+def _stored_sizes(file: "TiffFile", index: int) -> AxisSizes:
+    series = file.series[index]
     metadata = file.shaped_metadata or ()
     stored = metadata[index] if index < len(metadata) else {}
-    sizes = _imagej_sizes(file) or _own_sizes(stored) or instrument_sizes(file)
-    return _of_axes(sizes or _resolution_sizes(series.keyframe))
+    described = ome_image(file.ome_metadata, index, series) if file.ome_metadata else {}
+    sizes = _ome_sizes(described) or _imagej_sizes(file) or _own_sizes(stored)
+    return sizes or instrument_sizes(file) or _resolution_sizes(series.keyframe)
 
 
 def ome_image(xml: str, index: int = 0, series: "TiffPageSeries | None" = None) -> dict[str, Any]:
@@ -40,23 +55,29 @@ def ome_image(xml: str, index: int = 0, series: "TiffPageSeries | None" = None) 
 
     Images of which no pixels are in the file are described, too.
     """
+    from xml.etree.ElementTree import ParseError
+
     from tifffile import xml2dict
 
-    found = xml2dict(xml)["OME"].get("Image", {})
-    images = found if isinstance(found, list | tuple) else [found]
-    if series is not None:
-        fitting = [i for i in images if _fits(i, series)]
-        here = images[index : index + 1]
-        images, index = (here if here and here[0] in fitting else fitting), 0
-    return images[index] if index < len(images) else {}
+    try:
+        found = xml2dict(xml)["OME"].get("Image", {})
+    except (ParseError, KeyError):
+        return {}
+    images = list(found) if isinstance(found, list | tuple) else [found]
+
+    def likeness(place: int) -> tuple[bool, bool, bool]:
+        fits = series is None or _has_shape(images[place], series)
+        named = series is None or str(images[place].get("Name") or "") == str(series.name or "")
+        return fits, named, place == index
+
+    return images[max(range(len(images)), key=likeness)]
 
 
-def _fits(image: dict[str, Any], series: "TiffPageSeries") -> bool:
-    """Whether a description of OME is that of a series."""
+def _has_shape(image: dict[str, Any], series: "TiffPageSeries") -> bool:
+    """Whether a description of OME has the spatial shape of a series."""
     shape = dict(zip(series.get_axes(squeeze=False), series.get_shape(squeeze=False), strict=True))
     pixels = image.get("Pixels", {})
-    same = all(pixels.get(f"Size{a}", shape.get(a, 1)) == shape.get(a, 1) for a in SPATIAL)
-    return same and str(image.get("Name") or "") == str(series.name or "")
+    return all(pixels.get(f"Size{a}", shape.get(a, 1)) == shape.get(a, 1) for a in SPATIAL)
 
 
 def _of_axes(sizes: AxisSizes) -> PixelSize | None:

@@ -1,32 +1,57 @@
 """Names of the files that results are written to."""
 
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
 from napari_segkit.io.filenames import NIFTI, ending, stem
-from napari_segkit.io.files import check_output_file
-from napari_segkit.io.folders import files_by_stem, is_folder
+from napari_segkit.io.files import check_output_file, check_output_path
+from napari_segkit.io.image_files import ImageFiles, holds_several
 from napari_segkit.io.volume_files import is_volume
 
 AnyPath = str | PathLike[str]
 
 
 def plan_outputs(
-    source: AnyPath, output: AnyPath, suffix: str | None = None
-) -> list[tuple[Path, Path]]:
-    """Pair each image file with its label file.
+    given: Sequence[AnyPath],
+    images: Sequence[ImageFiles],
+    output: AnyPath,
+    suffix: str | None = None,
+) -> list[tuple[ImageFiles, Path]]:
+    """Pair each image with its label file; `given` is where the images were found.
 
-    `output` is a file or a folder; in a folder (created if missing) labels get the image's name
-    with `suffix`, by default "nii.gz" for volumes of medical formats and "tif" for others.
+    `output` is a file or a folder; in a folder, which may be new, labels get the sub-folder and
+    name of the image with `suffix`, by default "nii.gz" for medical volumes and "tif" for others.
     """
-    images, labels = Path(source), Path(output)
-    if not is_folder(images):
-        return [(images, labels / _label_name(images, suffix) if labels.is_dir() else labels)]
-    if labels.resolve() == images.resolve():
-        raise ValueError(f"{labels} holds the images: choose another folder for the results.")
-    files = files_by_stem(images)
-    labels.mkdir(parents=True, exist_ok=True)
-    return [(file, labels / _label_name(file, suffix)) for file in files.values()]
+    folder, several = Path(output), len(given) > 1 or any(map(holds_several, given))
+    if any(Path(g).is_dir() and Path(g).resolve() == folder.resolve() for g in given):
+        raise ValueError(f"{folder} holds the images: choose another folder for the results.")
+    if several and folder.is_file():
+        raise ValueError(f"{folder} is a file: give a folder for the results of several images.")
+    if not (several or is_output_folder(output)):
+        return [(image, check_output_path(folder, overwrite=True)) for image in images]
+    return [(image, folder / image.folder / _label_name(image, suffix)) for image in images]
+
+
+def is_output_folder(output: AnyPath) -> bool:
+    """Whether a folder is meant, such as one that exists or "new/"."""
+    ends = tuple(filter(None, (os.sep, os.altsep, "/")))
+    return os.fspath(output).endswith(ends) or Path(output).is_dir()
+
+
+@contextmanager
+def new_folders(file: Path) -> Iterator[None]:
+    """Make the folders of a file; those that stay empty are removed at the end."""
+    made = [folder for folder in file.parents if not folder.exists()]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty
+            for folder in made:
+                folder.rmdir()
 
 
 def probabilities_file(target: Path) -> Path:
@@ -42,6 +67,6 @@ def check_probabilities_file(target: Path, *, overwrite: bool = False) -> Path:
     return check_output_file(file, overwrite=overwrite, probabilities=True)
 
 
-def _label_name(image: Path, suffix: str | None) -> str:
-    default = "nii.gz" if is_volume(image) else "tif"
-    return f"{stem(image)}.{suffix or default}"
+def _label_name(image: ImageFiles, suffix: str | None) -> str:
+    default = "nii.gz" if is_volume(image.path) else "tif"
+    return f"{image.stem}.{suffix or default}"

@@ -2,20 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from napari_segkit.images.axes_image import AxesImage, full_resolution
 from napari_segkit.images.colour_masks import ColourLabels, ColourTable
 from napari_segkit.images.geometry import summary, warn_if_apart
 from napari_segkit.images.types import ImageSource, LazyArray
-from napari_segkit.io.files import (
-    file_orientation,
-    files_apart,
-    read_image,
-    read_labels,
-    shared_colours,
-)
+from napari_segkit.io.channel_files import read_image_files
+from napari_segkit.io.files import file_orientation, files_apart, read_labels, shared_colours
 from napari_segkit.io.folders import TrainingFiles
+from napari_segkit.io.image_files import ImageFiles
+from napari_segkit.io.object_masks import read_object_masks
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ def read_training_files(
     object_classes = _read_masks([f.classes for f in files], files)
     regions: list[ImageSource | None] = [_read_like(f.regions, f.image) for f in files]
     images = [
-        read_image(f.image, axes, spacing, labels_shape=full_resolution(array).shape)
+        read_image_files(f.image, axes, spacing, labels_shape=full_resolution(array).shape)
         for f, array in zip(files, labels, strict=True)
         if array is not None
     ]
@@ -53,24 +49,27 @@ def read_training_files(
 
 def _say_apart(files: Sequence[TrainingFiles]) -> None:
     pairs = [(f.image, mask) for f in files for mask in (f.labels, f.classes, f.regions) if mask]
-    warn_if_apart(summary((mask.name, files_apart(image, mask)) for image, mask in pairs))
+    warn_if_apart(summary((mask.name, files_apart(i.path, mask.path)) for i, mask in pairs))
 
 
 def _read_masks(
-    masks: Sequence[Path | None], files: Sequence[TrainingFiles]
+    masks: Sequence[ImageFiles | None], files: Sequence[TrainingFiles]
 ) -> list[ImageSource | None]:
     """Label values, whose colours are the same classes in all files."""
-    table = shared_colours([mask for mask in masks if mask is not None])
+    table = shared_colours([m.path for m in masks if m is not None and len(m.paths) == 1])
     arrays = [_read_like(m, f.image, table) for m, f in zip(masks, files, strict=True)]
     return [a if a is None or not table else ColourLabels(a, table.classes) for a in arrays]
 
 
 def _read_like(
-    file: Path | None, image: Path, colours: ColourTable | None = None
+    files: ImageFiles | None, image: ImageFiles, colours: ColourTable | None = None
 ) -> LazyArray | None:
-    if file is None:
+    if files is None:
         return None
-    return read_labels(file, orientation=file_orientation(image), colours=colours)
+    orientation = file_orientation(image.path)
+    if len(files.paths) > 1:
+        return read_object_masks(files, orientation=orientation)
+    return read_labels(files.path, orientation=orientation, colours=colours)
 
 
 def _none_if_empty(arrays: list[ImageSource | None]) -> list[ImageSource | None] | None:

@@ -11,7 +11,7 @@ from npe2 import PluginManager, io_utils
 from napari_segkit.instances.label_ids import read_objects
 from napari_segkit.io.coco.layers import MAX_LAYERS, get_reader
 from napari_segkit.io.coco.panoptic_files import write_panoptic
-from napari_segkit.io.folders import files_by_stem
+from napari_segkit.io.image_files import find_images
 
 PLUGIN = "napari-segkit"
 LABELS = np.zeros((6, 8), np.int32)
@@ -122,4 +122,4 @@ def test_missing_or_too_many_pictures_are_refused(tmp_path):
 
 def test_the_json_files_in_a_folder_are_no_images(tmp_path):
     write_panoptic(tmp_path / "a.png", LABELS, TABLE)
-    assert list(files_by_stem(tmp_path)) == ["a"]
+    assert [f.name for f in find_images(tmp_path)] == ["a.png"]
