@@ -57,7 +57,7 @@ def read_geometry(path: Path) -> Geometry | None:
     with warnings.catch_warnings(), noting_damage(path), tifffile.TiffFile(path) as file:
         warnings.simplefilter("ignore")  # reading the pixels gives them
         index = full_image(file, path)
-        series, size = file.series[index], read_pixel_size(file, index)
+        series, size = file.series[index], read_pixel_size(file, index, path)
         turned = int(series.keyframe.tags.valueof(ORIENTATION, 1)) in SWAPPED
         axes, shape = _axes(series.axes), series.shape
     if axes is None:
