@@ -9,6 +9,7 @@ from napari_segkit.cli.options import add_options, read_options
 from napari_segkit.config import (
     CleanConfig,
     CRFConfig,
+    MaskConfig,
     MRFConfig,
     ObjectConfig,
     RefineConfig,
@@ -18,7 +19,7 @@ from napari_segkit.config import (
 from napari_segkit.config._schema import Checked, config_fields, from_dict, to_dict, to_python
 
 REFINE = [CRFConfig, MRFConfig, SuperpixelConfig, CleanConfig, RefineConfig]
-CONFIGS = [ModelSpec, TileConfig, TrainConfig, ObjectConfig, SoftLabelConfig, *REFINE]
+CONFIGS = [ModelSpec, TileConfig, TrainConfig, ObjectConfig, MaskConfig, SoftLabelConfig, *REFINE]
 
 
 @pytest.mark.parametrize("cls", CONFIGS)

@@ -185,6 +185,7 @@ def test_four_named_channels_and_rgba_are_predicted_as_they_were_trained(scene):
     four = Segmenter(SMALL).fit(rgba, scribbles, QUICK, axes="YXC")
     assert four.trained.channels == 4
     assert four.predict(rgba).shape == image.shape
+    rgba[..., 3] = 255
     three = Segmenter(SMALL).fit(rgba, scribbles, QUICK)
     assert three.trained.channels == 3
     np.testing.assert_array_equal(three.predict(rgba), three.predict(rgba[..., :3]))
@@ -291,7 +292,10 @@ BAD = {
     "image as labels": (lambda i, s: (s, s), "as its own labels"),
     "image as labels in a list": (lambda i, s: ([i, s], [s, s]), r"images\[1\] is given"),
     "lists of other lengths": (lambda i, s: ([i, i], [s]), "2 images and 1 labels"),
-    "channels differ": (lambda i, s: ([i, np.stack([i] * 3, -1)], [s, s]), "1 and 3 channels"),
+    "channels differ": (
+        lambda i, s: ([i, np.stack([i] * 4, -1)], [s, s]),
+        r"1 channel\(s\) .* has 4 \(axes YXC",
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from .config import (
 )
 from .evaluation.parameter_search import fit_refinement
 from .evaluation.report import evaluate
+from .images.slice_interpolation import interpolate_slices
 from .merged_model import merge_panoptic
 from .models import list_models
 from .refinement.pipeline import refine
@@ -35,6 +36,7 @@ __all__ = [
     "TrainConfig",
     "evaluate",
     "fit_refinement",
+    "interpolate_slices",
     "list_models",
     "merge_panoptic",
     "refine",

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
 from .images.axes_image import AxesImage, as_image, reorient_image
+from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
+from .io.upright import with_orientation_note
 from .models import is_pretrained, resolve
 from .steps import Step, drain
 
@@ -134,7 +136,9 @@ class Segmenter:
             Settings of the training.
         axes : str, optional
             One letter of "TCZYX" for each dimension of the images, such as "YXC". None: the axis
-            labels of the layers, or inferred from the shapes of image and labels.
+            labels of the layers, or inferred from the shapes of image and labels; needed if an axis
+            of more than four is channels. A fourth channel is used unless it is alpha: of a layer
+            in RGB, or opaque everywhere.
         spacing : sequence of float, optional
             Pixel size in world units along Z Y X or Y X. None: the layer's scale, or 1.
         object_classes : array-like, napari Labels layer, or list of them, optional
@@ -227,10 +231,9 @@ class Segmenter:
             )
         from .training.read_data import read_training_data
 
-        config = config or TrainConfig()
-        labelled = read_training_data(
+        labelled, config = read_training_data(
             self.spec,
-            config,
+            config or TrainConfig(),
             images,
             labels,
             axes=axes,
@@ -587,7 +590,9 @@ class Segmenter:
         self, image: "ImageSource", axes: str | None, spacing: Sequence[float] | None
     ) -> AxesImage:
         model = self.ready()
-        return as_image(image, axes, spacing, like=model.axes, channels=model.channels)
+        named = as_image(image, axes, spacing, like=model.axes, channels=model.channels)
+        said = say_notes(with_orientation_note(named, image))
+        return with_channels(said, model.channels, model.axes)
 
 
 def warn_if_blocking(verb: str, steps: str) -> None:

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 import tifffile
 
 from napari_segkit import cli
-from napari_segkit.io.files import files_apart
+from napari_segkit.io.file_geometry import files_apart
 
 TURN = nib.eulerangles.euler2mat(0.2, 0.1)
 AFFINE = nib.affines.from_matvec(TURN @ np.diag([1, 2, 3]), (5, 6, 7))

@@ -20,7 +20,8 @@ from napari_segkit import (
     refine,
 )
 from napari_segkit.io.files import read_labels, write_labels
-from napari_segkit.io.probability_maps import read_classes, read_probability_file
+from napari_segkit.io.label_classes import read_classes
+from napari_segkit.io.probability_maps import read_probability_file
 from napari_segkit.io.writers import FileMetadata
 from napari_segkit.refinement.soft_labels import soft_labels
 
@@ -304,3 +305,13 @@ def test_mistakes_are_reported_in_one_line(arguments, said, data, tmp_path, monk
     assert said in line
     assert line.endswith(".")
     assert not list(here.iterdir())
+
+
+def test_smoothed_labels_are_written_with_other_values(data, tmp_path):
+    image, plain, target = data / "images/0.png", tmp_path / "a.png", tmp_path / "b.png"
+    labels = tmp_path / "labels.png"
+    assert run("predict", data / "model.segkit", image, "-o", labels, *CPU) == 0
+    assert run("smooth", labels, image, "-o", plain, *CPU) == 0
+    assert run("smooth", labels, image, "-o", target, *CPU, "--masks", "4", "--values", "255") == 0
+    np.testing.assert_array_equal(read_labels(target), 255 * (read_labels(plain) == 4))
+    assert [(c.value, c.name) for c in read_classes(target)] == [(0, "class 1"), (255, "class 4")]

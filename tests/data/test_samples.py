@@ -10,6 +10,7 @@ from scipy import ndimage
 from napari_segkit.data.samples import coins, ihc, mri
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.label_stats import label_stats
+from napari_segkit.images.placement import world_matrix
 
 SAMPLES = pytest.mark.parametrize(
     ("sample", "names"),
@@ -77,12 +78,11 @@ def test_a_sample_opens_without_any_socket(sample, names, monkeypatch):
     assert len(sample()) == 3
 
 
-@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing:UserWarning")
 def test_the_mri_is_placed_as_in_its_header():
     ((data, options, kind),) = mri()
     layer = getattr(ViewerModel(), f"add_{kind}")(data, **options)
     image = as_image(layer)
     assert (layer.name, data.dtype, data.shape) == ("mri", np.int16, (2, 24, 96, 128))
     assert (image.axes, image.spacing, image.orientation) == ("TZYX", (2.2, 2, 2), "SAL")
-    world = layer.data_to_world((1, 0, 0, 0))  # origin as the file's header has it
-    np.testing.assert_allclose(world, (2000, -7.248798, -35.722942, 117.855103), atol=1e-5)
+    world = world_matrix(layer) @ (1, 0, 0, 0, 1)  # origin as the file's header has it
+    np.testing.assert_allclose(world, (2000, -7.248798, -35.722942, 117.855103, 1), atol=1e-5)

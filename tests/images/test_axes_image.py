@@ -99,9 +99,13 @@ def test_spacing_name_and_axes_come_from_the_layer():
     assert not is_layer(np.zeros(3))
 
 
-def test_alpha_is_left_out_unless_the_axes_name_four_channels():
-    rgba = np.zeros((8, 9, 4), np.uint8)
+def test_a_fourth_channel_is_alpha_where_it_is_said_or_hides_nothing():
+    rgba = np.full((8, 9, 4), 255, np.uint8)
     assert as_image(rgba).channels == 3
+    rgba[0, 0, 3] = 0
+    assert as_image(rgba).channels == 4
+    assert as_image(rgba, channels=3).channels == 3
+    assert as_image(rgba.astype(np.uint16), channels=3).channels == 4
     assert as_image(ImageLayer(rgba, rgb=True)).channels == 3
     assert as_image(rgba, "YXC").channels == 4
     assert as_image(ImageLayer(np.zeros((8, 9, 4), np.uint8), rgb=False)).axes == "ZYX"

@@ -12,12 +12,12 @@ from skimage.transform import rescale
 
 from napari_segkit.config import TrainConfig
 from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.binary_masks import clean_grey_edges
 from napari_segkit.images.classes import classes_of
 from napari_segkit.images.label_stats import label_stats
 from napari_segkit.images.labels import (
     IGNORE,
     LabelsError,
-    clean_grey_edges,
     from_indices,
     looks_like_instance_ids,
     read_class_labels,

@@ -78,6 +78,7 @@ def test_a_voxel_size_in_other_units_is_refused(size):
 
 def test_alpha_is_left_out_when_resampling():
     image = np.random.default_rng(0).integers(0, 255, (40, 40, 4), np.uint8)
+    image[..., 3] = 255
     labels = (image[..., 0] > 100).astype(np.uint8) + 1
     config = TrainConfig(**vars(QUICK) | {"voxel_size": 0.9})
     segmenter = Segmenter().fit(image, labels, config)

@@ -10,9 +10,12 @@ from PIL import Image as Pictures
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig, evaluate
 from napari_segkit.cli import main
+from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.colour_masks import ColourTable, replace_colours, voc_numbers
 from napari_segkit.images.label_stats import label_stats
+from napari_segkit.instances.instance_stats import instance_stats
 from napari_segkit.io.files import read_labels, shared_colours
+from napari_segkit.refinement.soft_labels import all_classes, soft_labels
 
 VOC = np.array([(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128)], np.uint8)
 OWN = np.array([(0, 0, 0), (10, 200, 30), (60, 60, 220), (250, 20, 20), (255, 255, 255)], np.uint8)
@@ -247,3 +250,52 @@ def test_superpixels_take_a_mask_in_colour(tmp_path, labels):
     target = str(tmp_path / "out.tif")
     assert not main(["superpixels", str(image), "--mask", str(mask), "-o", target])
     np.testing.assert_array_equal(read_labels(target) > 0, labels > 0)
+
+
+def test_a_narrow_volume_of_ids_is_not_taken_for_colours(labels):
+    from napari.layers import Image, Labels
+
+    ids = np.zeros((20, 24, 3), np.uint8)
+    ids[2:8, 2:8], ids[10:16, 2:8, 1:], ids[10:16, 12:20, :2] = 70, 150, 230
+    volume = ids + np.indices(ids.shape)[1].astype(np.float32)
+    config = TrainConfig(unlabelled=None, labels_are="classes")
+    image = Image(volume, rgb=False)
+    axes_image = as_image(image)
+    assert label_stats(ids, unlabelled=None, image=axes_image).counts.keys() == {0, 70, 150, 230}
+    assert instance_stats(ids, image=axes_image).objects[0].count == 3
+    for given in (Labels(ids), ids.astype(np.int32)):
+        segmenter = Segmenter(ModelSpec("pixels")).fit(image, given, config)
+        assert [c.value for c in segmenter.classes] == [0, 70, 150, 230]
+    segmenter = Segmenter(ModelSpec("pixels")).fit(volume, ids, config, axes="ZYX")
+    assert [c.value for c in segmenter.classes] == [0, 70, 150, 230]
+
+
+def test_classes_of_objects_may_be_colours():
+    from napari.layers import Labels
+
+    y, x = np.mgrid[:60, :80]
+    inside = (y % 20 - 10) ** 2 + (x % 20 - 10) ** 2 < 36
+    ids = np.where(inside, y // 20 * 4 + x // 20 + 1, 0)
+    kinds = np.where(inside, 1 + (x // 20) % 2, 0)
+    image = np.dstack([inside * 200, kinds * 100, x]).astype(np.uint8)
+    spec = ModelSpec("pixels", objects="components")
+    for classes in (OWN[kinds], Labels(OWN[kinds])):
+        segmenter = Segmenter(spec)
+        with pytest.warns(UserWarning, match="3 colours became classes"):
+            segmenter.fit(image, ids, object_classes=classes)
+        assert [c.name for c in segmenter.classes[1:]] == ["#0ac81e", "#3c3cdc"]
+        stats = instance_stats(ids, image=as_image(image), object_classes=classes)
+        assert [s.count for s in stats.objects] == [6, 6]
+        assert "3 colours became classes" in stats.notes[0]
+    stats = instance_stats(OWN[kinds], image=as_image(image), labels_are="classes")
+    assert [s.count for s in stats.objects] == [6, 6]
+
+
+def test_soft_labels_of_colours_are_those_of_their_classes(labels):
+    with pytest.warns(UserWarning, match="5 colours became classes"):
+        soft, values = soft_labels(OWN[labels])
+    expected, _ = soft_labels(labels)
+    assert values == (0, 1, 2, 3, 4)
+    np.testing.assert_array_equal(soft, expected)
+    with pytest.raises(ValueError, match="in colour, which refinement does not read"):
+        all_classes(OWN[labels])

@@ -13,6 +13,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import (
     BasicTextSRStorage,
     CTImageStorage,
+    EnhancedMRImageStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -24,10 +25,12 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from napari_segkit.io.files import read_image, read_labels
+from napari_segkit.io.files import read_image, read_labels, write_labels
 from napari_segkit.io.folders import pair_files
 from napari_segkit.io.image_files import find_images, is_folder
 from napari_segkit.io.nifti.header import layer_placement, world_matrix
+from napari_segkit.io.nifti.layers import get_reader
+from napari_segkit.io.writers import FileMetadata
 from napari_segkit.jobs.output_files import plan_outputs
 
 SERIES = generate_uid()
@@ -104,7 +107,8 @@ def test_each_file_of_its_own_series_gives_its_own_pixels(tmp_path, capfd):
     assert [p.name for p in files] == [f"{i}.dcm" for i in range(5)]
     for i, path in enumerate(files):
         image = read_image(path)
-        assert (image.axes, image.spacing, image.data.dtype) == ("YX", (1, 0.7, 0.5), np.int16)
+        assert (image.axes, image.spacing, image.unit) == ("YX", (1, 0.7, 0.5), "mm")
+        assert image.data.dtype == np.int16
         np.testing.assert_array_equal(image.data, numbers() + i)
     assert capfd.readouterr() == ("", "")
 
@@ -203,6 +207,8 @@ def test_several_series_in_a_folder_are_images_of_their_own_which_is_said(tmp_pa
     np.testing.assert_array_equal(read_image(files[-1]).data, numbers() + 2)
     with pytest.raises(ValueError, match=r"several DICOM series \(part 31: 2 files, part 32"):
         read_image(tmp_path)
+    with pytest.warns(UserWarning, match=sentence):
+        assert len(find_images(tmp_path / "*.dcm")) == 4
 
 
 @pytest.mark.parametrize(
@@ -251,6 +257,8 @@ def test_a_white_0_is_inverted_as_viewers_show_it(tmp_path):
     fields = {"BitsStored": 12, "HighBit": 11, "PhotometricInterpretation": "MONOCHROME1"}
     save(tmp_path / "a.dcm", pixels, **fields)
     np.testing.assert_array_equal(read_image(tmp_path / "a.dcm").data, 4095 - pixels)
+    with pytest.raises(ValueError, match=r"a\.dcm cannot be read: its greys are stored with 0 as"):
+        read_labels(tmp_path / "a.dcm")
 
 
 def test_colours_are_read(tmp_path):
@@ -299,6 +307,57 @@ def test_frames_are_the_planes_of_a_volume(tmp_path):
     assert image.axes == "ZYX"
     np.testing.assert_allclose(image.spacing, (2.5, 0.7, 0.5))
     np.testing.assert_array_equal(image.data, numbers((5, 6, 8)))
+
+
+def save_frames(path, volume, depths):
+    """An enhanced MR image, in which each frame has a position of its own."""
+    shared, measures, plane, rescaling = Dataset(), Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [0.7, 0.5], 2.5
+    plane.ImageOrientationPatient = list(STRAIGHT)
+    rescaling.RescaleSlope, rescaling.RescaleIntercept, rescaling.RescaleType = 2, -5, "US"
+    shared.PixelMeasuresSequence = [measures]
+    shared.PlaneOrientationSequence = [plane]
+    shared.PixelValueTransformationSequence = [rescaling]
+    frames = []
+    for depth in depths:
+        frame, place = Dataset(), Dataset()
+        place.ImagePositionPatient = [10, -20, depth]
+        frame.PlanePositionSequence = [place]
+        frames.append(frame)
+    groups = {"SharedFunctionalGroupsSequence": [shared]}
+    groups["PerFrameFunctionalGroupsSequence"] = frames
+    save(path, volume, kind=EnhancedMRImageStorage, **groups)
+
+
+@pytest.mark.parametrize(
+    ("depths", "orientation", "step"), [((30, 32.5, 35), "SPL", 2.5), ((35, 30, 25), "IPL", -5)]
+)
+def test_the_frames_of_an_enhanced_image_are_placed(tmp_path, depths, orientation, step):
+    volume = numbers((3, 6, 8), np.uint16)
+    save_frames(tmp_path / "a.dcm", volume, depths)
+    image = read_image(tmp_path / "a.dcm")
+    np.testing.assert_array_equal(image.data, volume * 2.0 - 5)
+    matrix = world_matrix(image.metadata["nifti"])
+    np.testing.assert_allclose(matrix[:3, 2:], [(0, -10), (0, 20), (step, depths[0])], atol=1e-5)
+    assert image.orientation == orientation
+
+
+@pytest.mark.parametrize("depths", [(30, 35, 32.5), (30, 32.5, 40)])
+def test_frames_that_are_not_evenly_in_order_are_refused(tmp_path, depths):
+    save_frames(tmp_path / "a.dcm", numbers((3, 6, 8), np.uint16), depths)
+    with pytest.raises(ValueError, match=r"a\.dcm cannot be read: its 3 frames are no evenly"):
+        read_image(tmp_path / "a.dcm")
+
+
+def test_napari_opens_files_of_a_series_as_a_stack_in_one_layer(tmp_path):
+    save_series(tmp_path / "scan", numbers((3, 6, 8)))
+    files = [str(p) for p in sorted((tmp_path / "scan").iterdir())]
+    ((data, meta, kind),) = get_reader(files)(files)
+    np.testing.assert_array_equal(data, numbers((3, 6, 8)))
+    np.testing.assert_allclose(meta["scale"], (2.5, 0.7, 0.5))
+    assert (meta["name"], kind) == ("scan", "image")
+    ((data, _, _),) = get_reader(files[0])(files[0])
+    assert data.shape == (6, 8)
 
 
 def test_frames_over_time_are_said_to_be_read_as_z(tmp_path):
@@ -385,10 +444,7 @@ def test_a_slice_cut_short_is_named(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_affine_of_a_series_is_nibabels_of_the_written_labels(tmp_path):
-    from napari_segkit.io.files import write_labels
-    from napari_segkit.io.writers import FileMetadata
-
+def test_labels_of_a_series_are_written_on_its_grid(tmp_path):
     save_series(tmp_path / "scan", numbers((3, 6, 8)), (0, 0.7, 2.4), orientation=TILTED)
     image = read_image(tmp_path / "scan")
     write_labels(
@@ -398,4 +454,3 @@ def test_the_affine_of_a_series_is_nibabels_of_the_written_labels(tmp_path):
     )
     written = nibabel.load(tmp_path / "a.nii.gz")
     np.testing.assert_allclose(written.affine, world_matrix(image.metadata["nifti"]), atol=1e-5)
-    assert pydicom.dcmread(tmp_path / "scan" / "IM0000").PixelSpacing == [0.7, 0.5]

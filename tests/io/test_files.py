@@ -90,7 +90,7 @@ def test_probabilities_are_read_back(tmp_path, ending):
         ("L", (6, 7), "YX"),
         ("I;16", (6, 7), "YX"),
         ("LA", (6, 7), "YX"),
-        ("P", (6, 7, 3), "YXC"),
+        ("P", (6, 7), "YX"),
         ("RGB", (6, 7, 3), "YXC"),
         ("RGBA", (6, 7, 3), "YXC"),
     ],

@@ -1,17 +1,21 @@
 """Volumes of medical formats: as SimpleITK's, nibabel's and pynrrd's NIfTI files of the same."""
 
+from importlib import resources
+
 import nibabel
 import nrrd
 import numpy as np
 import pytest
 import SimpleITK
 from nibabel import Nifti1Image
+from npe2 import PluginManifest
 
+from napari_segkit.io.filenames import VOLUMES
 from napari_segkit.io.files import read_image, read_labels, write_labels
 from napari_segkit.io.folders import pair_files
 from napari_segkit.io.image_files import find_images
 from napari_segkit.io.nifti.header import layer_placement, world_matrix
-from napari_segkit.io.nifti.layers import read_nifti
+from napari_segkit.io.nifti.layers import get_reader, read_nifti
 from napari_segkit.io.writers import FileMetadata
 
 ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -153,7 +157,15 @@ def test_without_a_space_of_the_body_only_voxel_sizes_are_known(tmp_path, header
 
 @pytest.mark.parametrize(
     ("unit", "expected"),
-    [("mm", "mm"), ("microns", "um"), ("um", "um"), ("meters", "m"), ("", "mm")],
+    [
+        ("mm", "mm"),
+        ("microns", "um"),
+        ("um", "um"),
+        ("nm", "um"),
+        ("cm", "um"),
+        ("meters", "m"),
+        ("", "mm"),
+    ],
 )
 @pytest.mark.parametrize("in_space", [True, False])
 def test_the_unit_of_a_nrrd_file_is_read(tmp_path, unit, expected, in_space):
@@ -162,6 +174,10 @@ def test_the_unit_of_a_nrrd_file_is_read(tmp_path, unit, expected, in_space):
     nrrd.write(str(tmp_path / "a.nrrd"), numbers((7, 6, 5)), known if in_space else plain)
     header = read_image(tmp_path / "a.nrrd").metadata["nifti"]
     assert layer_placement(header)["units"] == (expected,) * 3
+    factor = {"nm": 1e-3, "cm": 1e4}.get(unit, 1)
+    np.testing.assert_allclose(
+        layer_placement(header)["scale"], np.multiply(SIZES[::-1], factor), rtol=1e-5
+    )
 
 
 def test_a_list_of_values_in_a_nrrd_file_is_channels(tmp_path):
@@ -252,6 +268,24 @@ def test_labels_are_reoriented_to_the_image_and_written_on_its_grid(tmp_path, na
 def _as_nifti(image, folder):
     SimpleITK.WriteImage(image, folder / "c.nii.gz")
     return folder / "c.nii.gz"
+
+
+def test_napari_offers_this_reader_for_every_volume():
+    manifest = PluginManifest.from_file(resources.files("napari_segkit") / "napari.yaml")
+    patterns = manifest.contributions.readers[0].filename_patterns
+    assert sorted(patterns) == sorted(f"*{ending}" for ending in VOLUMES)
+
+
+@pytest.mark.parametrize("ending", ITK)
+def test_napari_shows_a_volume_in_its_place(tmp_path, ending):
+    SimpleITK.WriteImage(itk_image(numbers(), np.eye(3)), tmp_path / f"a{ending}")
+    path = str(tmp_path / f"a{ending}")
+    ((data, meta, kind),) = get_reader(path)(path)
+    np.testing.assert_array_equal(data, numbers())
+    place = meta["affine"] @ (*np.multiply((1, 2, 3), meta["scale"]), 1)
+    x, y, z = np.add(ORIGIN, np.multiply((3, 2, 1), SIZES))
+    np.testing.assert_allclose(place[:3], (z, -y, -x), atol=1e-5)
+    assert (meta["name"], kind) == ("a", "image")
 
 
 def test_files_of_voxels_beside_a_header_are_one_image(tmp_path):

@@ -51,7 +51,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     from napari_segkit.evaluation.report import EvaluateOptions
     from napari_segkit.evaluation.same_place import require_same_place
-    from napari_segkit.io.files import check_output_path, files_apart
+    from napari_segkit.io.file_geometry import files_apart
+    from napari_segkit.io.files import check_output_path
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import EVALUATION
 
@@ -108,7 +109,7 @@ def _compare(
 def _shared_colours(pairs: "Pairs", kind: str) -> "ColourTable":
     """The classes of colours, the same in all files; COCO panoptic files hold ids instead."""
     from napari_segkit.io.files import NO_COLOURS, shared_colours
-    from napari_segkit.io.probability_maps import read_classes
+    from napari_segkit.io.label_classes import read_classes
 
     if kind == "panoptic":
         return NO_COLOURS
@@ -121,12 +122,16 @@ def _read(
     prediction: Path, truth: Path, name: str, kind: str, colours: "ColourTable"
 ) -> "LabelPair":
     from napari_segkit.evaluation.report import LabelPair
+    from napari_segkit.images.class_labels import with_classes
     from napari_segkit.io.files import file_orientation, read_labels
+    from napari_segkit.io.label_classes import read_classes
 
     if kind == "panoptic":
         return LabelPair(_read_segments(prediction), _read_segments(truth), name)
     expected = read_labels(truth, orientation=file_orientation(prediction), colours=colours)
-    return LabelPair(read_labels(prediction, colours=colours), expected, name)
+    predicted = read_labels(prediction, colours=colours)
+    named = [read_classes(file) or colours.classes for file in (prediction, truth)]
+    return LabelPair(with_classes(predicted, named[0]), with_classes(expected, named[1]), name)
 
 
 def _read_segments(png: Path) -> "LabelTable":

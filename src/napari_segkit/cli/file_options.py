@@ -52,8 +52,8 @@ def add_output(parser: ArgumentParser, *formats: str, format_help: str = "") -> 
                         help="file (.tif, .nii, .nii.gz, .png, .npy) or folder, also a new one, "
                              "such as results/")  # fmt: skip
     parser.add_argument("--format", choices=(*FORMATS, *formats),
-                        help="of files written to a folder (default nii.gz for NIfTI images, tif "
-                             f"for others){format_help}")  # fmt: skip
+                        help="of files written to a folder (default nii.gz for NIfTI, DICOM and "
+                             f"other volumes, tif for others){format_help}")  # fmt: skip
 
 
 def one_place(first: str, others: Sequence[str]) -> str | None:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import ModelSpec, ObjectConfig, TileConfig
+from napari_segkit.config import MaskConfig, ModelSpec, ObjectConfig, TileConfig
 from napari_segkit.config._schema import config_fields
 from napari_segkit.models import KINDS, MODELS
 
@@ -19,7 +19,7 @@ from .file_options import (
     run_job,
     set_up_device,
 )
-from .options import add_options, flag, names, read_options
+from .options import add_options, flag, read_options
 from .refine_options import add_refine, refine_config
 from .terminal import print_warnings, say
 
@@ -96,11 +96,8 @@ def _add_results(parser: ArgumentParser) -> None:
                         help="also write probabilities, into a folder next to the "
                              "labels")  # fmt: skip
     objects = parser.add_argument_group("models that predict objects")
-    objects.add_argument("--masks", type=_class_names, metavar="NAME,NAME|all",
-                         help="write masks of classes (names or values), not objects")  # fmt: skip
-    objects.add_argument("--one-mask", action="store_true",
-                         help="one mask of value 1 for all of these classes")  # fmt: skip
     add_options(objects, ObjectConfig(), suppress=True)
+    add_options(parser.add_argument_group("values for other programs"), MaskConfig())
 
 
 def _output_options(args: Namespace) -> "OutputOptions":
@@ -108,8 +105,7 @@ def _output_options(args: Namespace) -> "OutputOptions":
 
     return OutputOptions(
         objects=read_options(args, ObjectConfig()),
-        masks=() if args.one_mask and args.masks is None else args.masks,
-        one_mask=args.one_mask,
+        masks=read_options(args, MaskConfig()),
         panoptic=args.format == PANOPTIC,
         probabilities=args.probabilities,
         overwrite=args.overwrite,
@@ -119,7 +115,6 @@ def _output_options(args: Namespace) -> "OutputOptions":
 def _check_object_options(args: Namespace, model: "TrainedModel") -> None:
     """Refuse object options for a semantic model."""
     used = [name for name in config_fields(ObjectConfig) if name in vars(args)]
-    used += [name for name in ("masks", "one_mask") if getattr(args, name)]
     if used and not model.predicts_objects:
         raise ValueError(
             f"{' and '.join(map(flag, used))} select objects, but {args.model} predicts "
@@ -170,7 +165,3 @@ def _predict_file(
 def _count(number: int, noun: str) -> str:
     """Such as "3 objects", or "3 segments" of a panoptic model."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _class_names(text: str) -> tuple[str, ...]:
-    return () if text == "all" else names(text)

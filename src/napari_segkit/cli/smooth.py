@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import RefineConfig, SoftLabelConfig
+from napari_segkit.config import MaskConfig, RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.versions import versions
 
@@ -56,6 +56,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "0, 1, 2 ...)")  # fmt: skip
     labels = parser.add_argument_group("plain labels")
     add_options(labels, SoftLabelConfig())
+    add_options(parser.add_argument_group("values for other programs"), MaskConfig())
     add_refine(parser, "crf")
 
 
@@ -93,30 +94,39 @@ def _smooth_file(
     image_file: "ImageFiles",
     target: Path,
 ) -> None:
-    from napari_segkit.images.axes_image import full_resolution
+    import numpy as np
+
     from napari_segkit.images.classes import ClassProbabilities
     from napari_segkit.images.geometry import warn_if_apart
     from napari_segkit.io.channel_files import read_image_files
-    from napari_segkit.io.files import check_output_file, files_apart
-    from napari_segkit.io.probability_maps import read_classes, read_probability_file
+    from napari_segkit.io.file_geometry import files_apart
+    from napari_segkit.io.files import check_output_file
+    from napari_segkit.io.label_classes import read_classes
+    from napari_segkit.io.probability_maps import read_probability_file
     from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
     from napari_segkit.jobs.refine import RefineRequest, RefineSource, refine_job
     from napari_segkit.label_result import LabelResult
+    from napari_segkit.refinement.soft_labels import all_classes
 
     check_output_file(target, overwrite=args.overwrite)
     warn_if_apart(files_apart(source.path, image_file.path))
     stored = read_probability_file(source.path, colours)
     image = read_image_files(image_file, args.axes, args.spacing, labels_shape=stored.shape)
     named = read_classes(source.path) or colours.classes
+    output = OutputOptions(
+        masks=read_options(args, MaskConfig()),
+        probabilities=args.probabilities,
+        overwrite=args.overwrite,
+    )
     if not stored.is_probabilities and _is_blank(args, labels := stored.aligned_to(image), named):
         say(f"Note: {source.name} holds one class only, and stays as it is.")
-        writer = FileWriter(target, image, OutputOptions(overwrite=args.overwrite))
-        print(*writer.write(LabelResult(full_resolution(labels), image.label_axes)), sep="\n")
+        classes = all_classes(labels, named)
+        unchanged = LabelResult(np.asarray(labels), image.label_axes, classes)
+        print(*FileWriter(target, image, output).write(unchanged), sep="\n")
         return
     maps, classes = _probabilities(args, stored, image, named)
     config = refine_config(args, DEFAULT, classes) or DEFAULT
-    output = OutputOptions(probabilities=args.probabilities, overwrite=args.overwrite)
-    output.check_labels(target, image, max(c.value for c in classes))
+    output.check_labels(target, image, classes)
     probabilities = ClassProbabilities(maps, classes, image.label_axes)
     refined = RefineSource(source.name, probabilities, classes=classes)
     request = RefineRequest(

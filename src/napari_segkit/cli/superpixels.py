@@ -95,7 +95,8 @@ def _read(
 
     from napari_segkit.images.geometry import warn_if_apart
     from napari_segkit.io.channel_files import read_image_files
-    from napari_segkit.io.files import file_orientation, files_apart, read_labels
+    from napari_segkit.io.file_geometry import files_apart
+    from napari_segkit.io.files import file_orientation, read_labels
 
     if mask_file is None:
         return read_image_files(source, args.axes, args.spacing), None

@@ -33,17 +33,17 @@ def say_training_data(data: TrainingImages, spec: ModelSpec, config: TrainConfig
 
 
 def _say_pixels(data: TrainingImages, config: TrainConfig) -> None:
-    values, _ = read_training_labels(
+    read = read_training_labels(
         data.labels,
         unlabelled=config.unlabelled,
         labels_are=config.labels_are,
         images=data.images,
     )
-    stats = label_stats_of(values, config.unlabelled)
-    say(f"Images: {len(values)}. Labelled pixels of each class:")
+    stats = label_stats_of(read)
+    say(f"Images: {len(read.values)}. Labelled pixels of each class:")
     for value, count in stats.counts.items():
         say(f"  {value}: {count}")
-    say(f"  not labelled: {stats.unlabelled} (unlabelled={config.unlabelled})")
+    say(f"  not labelled: {stats.unlabelled} (unlabelled={read.unlabelled})")
 
 
 def _say_objects(data: TrainingImages, spec: ModelSpec, config: TrainConfig) -> None:

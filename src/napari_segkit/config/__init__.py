@@ -4,6 +4,7 @@ Annotations in this package stay real objects (no ``from __future__ import annot
 the limits inside ``Annotated`` are read at run time.
 """
 
+from .masks import MaskConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
 from .objects import ObjectConfig
 from .refinement import (
@@ -27,6 +28,7 @@ __all__ = [
     "FeatureConfig",
     "LabelsAre",
     "MRFConfig",
+    "MaskConfig",
     "ModelSpec",
     "Normalise",
     "ObjectConfig",

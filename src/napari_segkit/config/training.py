@@ -29,7 +29,8 @@ class TrainConfig(Checked):
     unlabelled : int or None
         The label value that means "not annotated": left out of training and metrics. 0 for
         scribbles; None if every pixel is annotated and 0 is a class (background); often 255 for
-        photographs. In instance labels 0 is always background, and only another value is left out.
+        photographs. Labels of 0 and 255 only are taken as with None, because 0 is left to be their
+        background. In instance labels 0 is always background, and only another value is left out.
     labels_are : str
         What the label values mean. "classes": each value is a class; where objects are
         needed, each connected component is one object. "objects": each value is an instance id;

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from napari_segkit.images.classes import default_color
-from napari_segkit.images.types import AnyArray, LayerData, LayerOptions
-
-NO_CLASS_COLOR = "#bbbbbb"
+from napari_segkit.images.classes import LabelClass, default_color, layer_options
+from napari_segkit.images.types import AnyArray, LayerData
 
 
 def coins() -> list[LayerData]:
@@ -59,8 +57,9 @@ def mri() -> list[LayerData]:
     Returns
     -------
     list of tuple
-        One layer: the image "mri" (T Z Y X, 2 x 24 x 96 x 128, int16), placed in the world in
-        mm and s, with the file's header in ``metadata["nifti"]``.
+        One layer: the image "mri" (T Z Y X, 2 x 24 x 96 x 128, int16) in mm and s, placed along
+        its voxel grid so that it can be painted on, with the file's header in
+        ``metadata["nifti"]``.
 
     Notes
     -----
@@ -77,12 +76,9 @@ def mri() -> list[LayerData]:
 
 
 def _sample(name: str, read: Callable[[], AnyArray], classes: tuple[str, ...]) -> list[LayerData]:
-    values, image = range(1, len(classes) + 1), read()
-    display: LayerOptions = {
-        "features": {"index": list(values), "name": list(classes)},
-        "colormap": {None: NO_CLASS_COLOR, 0: "transparent"}
-        | {value: default_color(value) for value in values},
-    }
+    image = read()
+    named = [LabelClass(v, label, default_color(v)) for v, label in enumerate(classes, 1)]
+    display = layer_options(named)
     scribbles, truth = f"{name} scribbles", f"{name} truth"
     return [
         (image, {"name": name, "rgb": image.ndim == 3}, "image"),

@@ -21,7 +21,7 @@ from .instance import InstanceReport, ObjectMatching
 from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
 from .panoptic import PanopticReport, SegmentMatching
 from .same_place import require_same_place
-from .semantic import ClassConfusion, SemanticReport
+from .semantic import ClassConfusion, SemanticReport, naming_notes
 from .slab_reader import (
     Reader,
     align_arrays,
@@ -227,7 +227,8 @@ def _count_image(
         yield
     same = (SAME_NOTE,) if prediction is truth else ()
     place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
-    notes = tuple(dict.fromkeys(same + place + read_truth.notes + read_prediction.notes))
+    naming = naming_notes(pair.prediction, pair.truth) if options.kind == "semantic" else ()
+    notes = tuple(dict.fromkeys(same + place + naming + read_truth.notes + read_prediction.notes))
     return kind.report(main, extra, unlabelled, pair.name, notes)
 
 

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_segkit.images.classes import class_names
+from napari_segkit.images.classes import (
+    LabelClass,
+    class_names,
+    default_color,
+    feature_column,
+    naming_conflict,
+)
 from napari_segkit.images.types import Labels
 
 from . import confusion
 from .base_report import Report, one_sided, unlabelled_text
-from .metric import ImageInfo, Index, Metric, Values
+from .metric import ImageInfo, Index, LabelSource, Metric, Values
 from .slab_reader import get_labels
 
 MOST_CLASSES = 4096
@@ -35,8 +41,7 @@ class ClassConfusion(Metric):
         self._unlabelled = image.unlabelled
         self.classes: tuple[int, ...] = ()
         self.counts = np.zeros((0, 1), np.int64)
-        names = class_names(getattr(get_labels(image.truth), "features", None))
-        self.names = {v: name for v, name in names.items() if name != f"class {v}"}
+        self.names = _names(image.prediction) | _names(image.truth)
 
     def update(self, prediction: Labels, truth: Labels, core: Index) -> None:
         present = np.union1d(np.unique(truth[core]), np.unique(prediction[core]))
@@ -71,6 +76,24 @@ class ClassConfusion(Metric):
 
     def by_class(self, values: confusion.Floats) -> dict[int, float]:
         return dict(zip(self.classes, values.tolist(), strict=True))
+
+
+def _names(source: LabelSource) -> dict[int, str]:
+    names = class_names(getattr(get_labels(source), "features", None))
+    return {v: name for v, name in names.items() if name != f"class {v}"}
+
+
+def naming_notes(prediction: LabelSource, truth: LabelSource) -> tuple[str, ...]:
+    """A note if prediction and truth name the values of classes differently."""
+    sides = {"the prediction": prediction, "the truth": truth}
+    named = ((side, _named_classes(source)) for side, source in sides.items())
+    conflict = naming_conflict(named)
+    return (conflict,) if conflict else ()
+
+
+def _named_classes(source: LabelSource) -> list[LabelClass]:
+    names = feature_column(getattr(get_labels(source), "features", None), "name")
+    return [LabelClass(v, str(name), default_color(v)) for v, name in names.items() if name]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

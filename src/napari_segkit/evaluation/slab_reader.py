@@ -9,10 +9,10 @@ import numpy as np
 
 from napari_segkit.config import LabelsAre
 from napari_segkit.images.axes_image import SPATIAL, full_resolution, is_layer
+from napari_segkit.images.binary_masks import clean_grey_edges
 from napari_segkit.images.labels import (
     IGNORE,
     LabelsError,
-    clean_grey_edges,
     read_class_labels,
     read_label_arrays,
 )

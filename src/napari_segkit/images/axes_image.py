@@ -7,6 +7,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from .axis_guess import channel_axis, channel_notes, with_ndim
 from .orientation import orientation_of, reorient, reorient_spacing
 from .types import AnyArray, ImageSource, LayerLike, LazyArray
 from .units import UNKNOWN_SPACING, PixelSize, Spacing, convert, pixel_size
@@ -27,6 +28,7 @@ class AxesImage:
     orientation: str = ""  # anatomical directions of Z, Y and X, such as "SAR"; "": unknown
     unit: str = ""  # of the spacing, such as "nm", "um", "mm"; "": unknown
     metadata: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)  # what was guessed
 
     def __post_init__(self) -> None:
         wrong = [a for a in self.axes if a not in AXES or self.axes.count(a) > 1]
@@ -137,31 +139,35 @@ def as_image(
     labels_shape: Sequence[int] | None = None,
     like: str | None = None,
     channels: int | None = None,
+    name: str = "image",
 ) -> AxesImage:
     """Array or napari layer as an AxesImage, not copied, without an alpha channel.
 
     Without `axes` they come from the layer, the shape of the labels, the axes of training (`like`)
     or the shape. `unit` is that of the spacing; "": that of the layer. `channels` is what a model
-    was trained on: of RGBA, a model of 3 takes RGB.
+    was trained on: of RGBA, a model of 3 takes RGB. `name` is that of an array.
     """
     if isinstance(source, AxesImage):
         return source
     layer = source if is_layer(source) else None
     data = full_resolution(source)
-    _require_real_numbers(data.dtype)
+    name = getattr(layer, "name", None) or name
+    _require_real_numbers(data, name)
     known = axes.upper() if axes else layer_axes(layer, data.ndim)
     named = known or guess_axes(source, labels_shape, like=like)
+    notes = () if known else channel_notes(named, tuple(data.shape), labels_shape, name)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
     stored = _layer_pixel_size(layer, named)
     return AxesImage(
         data,
         named,
         stored.spacing if spacing is None else _three_sizes(spacing),
-        getattr(layer, "name", None) or "image",
+        name,
         _has_alpha(source, data, named, axes is None, channels),
         orientation_of(layer) if volume else "",
         unit or stored.unit,
         dict(getattr(layer, "metadata", {})),
+        notes,
     )
 
 
@@ -178,13 +184,13 @@ def guess_axes(
 ) -> str:
     """Guess axes such as "YXC" or "TZYX" from the shapes and the axes of training (`like`)."""
     shape = tuple(full_resolution(source).shape)
-    channel = _channel_axis(source, shape, labels_shape)
+    channel = channel_axis(shape, getattr(source, "rgb", None), labels_shape)
     if like is not None and channel is None:
-        return _with_ndim(like, len(shape))
+        return with_ndim(like, len(shape))
     if like is not None and "C" in like and not getattr(source, "rgb", False):
-        return _with_ndim(like, len(shape))
+        return with_ndim(like, len(shape))
     ndim = len(shape) - (channel is not None)
-    axes = _with_ndim((like or "").replace("C", "") or "TZYX", ndim)
+    axes = with_ndim((like or "").replace("C", "") or "TZYX", ndim)
     return axes if channel is None else axes[:channel] + "C" + axes[channel:]
 
 
@@ -227,49 +233,32 @@ def reorient_image(image: AxesImage, target: str) -> AxesImage:
     )
 
 
-def _require_real_numbers(dtype: np.dtype) -> None:
-    if not np.issubdtype(dtype, np.number) and dtype != np.bool_:
-        raise TypeError(f"The image has dtype {dtype}: give an array of numbers.")
-    if np.issubdtype(dtype, np.complexfloating):
+def _require_real_numbers(data: LazyArray, name: str) -> None:
+    if data.ndim < 2:
+        raise ValueError(f"{name} has shape {data.shape}: give an image of two dimensions or more.")
+    if not np.issubdtype(data.dtype, np.number) and data.dtype != np.bool_:
+        raise TypeError(f"{name} has dtype {data.dtype}: give an array of numbers.")
+    if np.issubdtype(data.dtype, np.complexfloating):
         raise TypeError(
-            f"The image has dtype {dtype}: give real numbers, such as numpy.abs(image)."
+            f"{name} has dtype {data.dtype}: give real numbers, such as numpy.abs(image)."
         )
+
+
+def is_opaque(data: LazyArray) -> bool:
+    """Whether a fourth channel is an alpha channel that hides nothing."""
+    whole = np.iinfo(data.dtype).max if np.issubdtype(data.dtype, np.integer) else 1
+    return isinstance(data, np.ndarray) and bool((data[..., 3] == whole).all())
 
 
 def _has_alpha(
     source: object, data: LazyArray, axes: str, guessed: bool, channels: int | None
 ) -> bool:
-    """Whether the last of four channels is taken for alpha."""
+    """Whether the last of four channels is alpha: by the layer, or in colours without a word."""
     if not axes.endswith("C") or data.shape[-1] != 4 or channels == 4:
         return False
-    guessed = guessed and getattr(source, "rgb", None) is None and data.dtype == np.uint8
-    return bool(getattr(source, "rgb", False) or guessed or channels == 3)
-
-
-def _channel_axis(
-    source: object, shape: tuple[int, ...], labels_shape: Sequence[int] | None
-) -> int | None:
-    """Index of C, from the layer, the shape of the labels or a last axis of length 3 or 4."""
-    ndim = len(shape)
-    if getattr(source, "rgb", False):
-        return ndim - 1
-    looks_rgb = ndim > 2 and shape[-1] in (3, 4) and getattr(source, "rgb", None) is None
-    if labels_shape is not None and len(labels_shape) == ndim - 1:
-        fits = [i for i in range(ndim) if shape[:i] + shape[i + 1 :] == tuple(labels_shape)]
-        rgb = ndim - 1 in fits and shape[-1] in (3, 4)
-        return ndim - 1 if rgb else fits[0] if fits else None
-    return ndim - 1 if looks_rgb else None
-
-
-def _with_ndim(axes: str, ndim: int) -> str:
-    """Drop T, Z and C, or add Z and T, until there are `ndim` axes."""
-    for axis in "TZC":
-        axes = axes.replace(axis, "") if len(axes) > ndim else axes
-    for axis in "ZT":
-        if axis not in axes and len(axes) < ndim:
-            after_time = axes.startswith("T")
-            axes = axes[:after_time] + axis + axes[after_time:]
-    return axes
+    rgb = getattr(source, "rgb", None)
+    unknown = guessed and rgb is None and data.dtype == np.uint8
+    return bool(rgb or (unknown and (channels == 3 or is_opaque(data))))
 
 
 def _layer_pixel_size(layer: LayerLike | None, axes: str) -> PixelSize:

@@ -1,11 +1,11 @@
 """Classes of a model: label value, name and colour."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .axes_image import is_layer
-from .types import LazyArray
+from .types import LayerOptions, LazyArray
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -14,6 +14,9 @@ PALETTE = (
     "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
     "#9c755f", "#8cd17d", "#d37295", "#499894",
 )  # fmt: skip
+MAX_NAMES = 3  # of classes, in a name of several
+OTHER_COLOR = "#bbbbbb"  # values that are no class
+COLORED_UP_TO = 2**16  # above, napari needs numba to colour single values
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class LabelClass:
     value: int
     name: str
     color: str
+
+    @property
+    def is_named(self) -> bool:
+        """Whether a person or a file has named it."""
+        return self.name != f"class {self.value}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +80,31 @@ def classes_of(labels: object, values: Sequence[int]) -> tuple[LabelClass, ...]:
     )
 
 
+def classes_shown(features: "DataFrame | None", colormap: object) -> tuple[LabelClass, ...]:
+    """Classes that a layer names or colours one by one, rising."""
+    names = feature_column(features, "name")
+    named = {value: name for value, name in names.items() if isinstance(name, str) and name}
+    colors = _colors(colormap)
+    return tuple(
+        LabelClass(v, named.get(v, f"class {v}"), colors.get(v, default_color(v)))
+        for v in sorted({*named, *colors})
+    )
+
+
+def layer_options(classes: Sequence[LabelClass]) -> LayerOptions:
+    """Names and colours of classes, as options of a Labels layer."""
+    if not classes:
+        return {}
+    named = [c for c in classes if c.is_named]
+    colors: dict[int | None, str] = {None: OTHER_COLOR, 0: "transparent"}
+    colors |= {c.value: c.color for c in classes if 0 < c.value <= COLORED_UP_TO}
+    options: LayerOptions = {"colormap": colors}
+    if named:
+        rows = {"index": [c.value for c in named], "name": [c.name for c in named]}
+        options["features"] = rows
+    return options
+
+
 def foreground_classes(values: Sequence[int]) -> tuple[LabelClass, ...]:
     """Classes of instance ids that were merged: 0 is background, 1 is object."""
     names = {0: "background", 1: "object"}
@@ -94,6 +127,33 @@ def values_of(
             f"{', '.join(c.name for c in classes)}."
         )
     return tuple(values[c] for c in selected)
+
+
+def naming_conflict(sources: Iterable[tuple[str, Sequence[LabelClass]]]) -> str:
+    """Say where named sources give a value two names, or a name two values; "" if nowhere."""
+    values: dict[str, tuple[int, str]] = {}
+    names: dict[int, tuple[str, str]] = {}
+    for source, classes in sources:
+        for c in (c for c in classes if c.is_named):
+            value, first = values.setdefault(c.name, (c.value, source))
+            if value != c.value:
+                return (
+                    f"The class {c.name!r} has the value {value} in {first} and {c.value} in "
+                    f"{source}: the values count, not the names."
+                )
+            name, first = names.setdefault(c.value, (c.name, source))
+            if name != c.name:
+                return (
+                    f"The value {c.value} is {name!r} in {first} and {c.name!r} in {source}: "
+                    "the values count, not the names."
+                )
+    return ""
+
+
+def joined_names(classes: Sequence[LabelClass]) -> str:
+    """The first names, separated by commas."""
+    names = [c.name for c in classes]
+    return ", ".join(names[:MAX_NAMES]) + (" …" if len(names) > MAX_NAMES else "")
 
 
 def default_color(value: int) -> str:

@@ -2,20 +2,17 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes_image import full_resolution, is_layer
+from .axes_image import AxesImage, full_resolution, is_layer
+from .class_labels import ClassLabels
 from .classes import LabelClass, class_names
 from .labels import LabelsError
 from .types import AnyArray, ImageSource, LazyArray
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 MAX_COLOURS = 256
 MAX_LISTED = 32  # in a note
@@ -69,47 +66,9 @@ class ColourTable:
         return values.astype(np.min_scalar_type(max(self.values.values())))
 
 
-@dataclass(frozen=True)
-class _Colormap:
-    color_dict: dict[int, tuple[float, ...]]
-
-
-@dataclass(frozen=True, eq=False)
-class ColourLabels:
-    """Class values that were colours, with names and colours of the classes as a layer has them."""
-
-    data: LazyArray
-    classes: tuple[LabelClass, ...]
-    name: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def ndim(self) -> int:
-        """Dimensions of the labels."""
-        return self.data.ndim
-
-    @property
-    def scale(self) -> tuple[float, ...]:
-        """One for each dimension."""
-        return (1.0,) * self.ndim
-
-    @property
-    def features(self) -> "DataFrame":
-        """The names of the classes."""
-        from pandas import DataFrame
-
-        return DataFrame([(c.value, c.name) for c in self.classes], columns=["index", "name"])
-
-    @property
-    def colormap(self) -> _Colormap:
-        """The colours of the classes."""
-        rgb = {c.value: bytes.fromhex(c.color[1:]) for c in self.classes}
-        return _Colormap({v: (*(x / 255 for x in c), 1.0) for v, c in rgb.items()})
-
-
 def has_channels(mask: LazyArray) -> bool:
     """Whether an array has the shape and the type of a colour mask."""
-    return mask.ndim > 2 and mask.shape[-1] in (3, 4) and np.issubdtype(mask.dtype, np.integer)
+    return mask.ndim > 2 and mask.shape[-1] in (3, 4) and mask.dtype in (np.uint8, np.uint16)
 
 
 def is_coloured(mask: LazyArray) -> bool:
@@ -205,12 +164,22 @@ def replace_colours(*groups: Sequence[ImageSource]) -> tuple[list[list[ImageSour
     return [[_by_table(source, table) for source in group] for group in groups], note
 
 
+def replace_own_colours(
+    labels: ImageSource, image: AxesImage | None = None
+) -> tuple[ImageSource, str]:
+    """As `replace_colours` for the labels of one image, which may be as narrow as colours are."""
+    if image is not None and image.label_shape == tuple(full_resolution(labels).shape):
+        return labels, ""
+    ((source,),), note = replace_colours([labels])
+    return source, note
+
+
 def _by_table(source: ImageSource, table: ColourTable) -> ImageSource:
     array, name = full_resolution(source), _name(source)
     if not has_channels(array):
         return source
     metadata = dict(source.metadata) if is_layer(source) else {}
-    return ColourLabels(table.apply(array, name), table.classes, name, metadata)
+    return ClassLabels(table.apply(array, name), table.classes, name, metadata)
 
 
 @cache

@@ -2,21 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from napari_segkit.config import LabelsAre
 
 from .axes_image import AxesImage
+from .binary_masks import is_mask_with_background
 from .classes import LabelClass
-from .colour_masks import replace_colours
-from .labels import LabelsError, count_values, read_class_labels
-from .types import AnyArray, ImageSource, Labels
+from .colour_masks import replace_own_colours
+from .labels import LabelsError, count_values, read_class_labels, require_class_values
+from .types import ImageSource, Labels
 
 FEW_PIXELS = 50
 MAX_CLASSES = 1000
+GREY_EDGES = "A 0/255 mask with grey edges: values above 127 become 255, others 0."
+BACKGROUND = (
+    "The labels hold 0 and 255 only, as a mask does: 0 is taken as the background, a class like "
+    "255 (unlabelled=None)."
+)
 TRAIN_ON_OBJECTS = "objects='distance'"
 TRAIN_ON_OBJECTS_HINT = "or ModelSpec(..., objects='distance') to train on single objects"
+
+
+class TrainingLabels(NamedTuple):
+    """Class labels as they are trained on."""
+
+    values: list[Labels]
+    unlabelled: int | None  # None in place of 0 where that is a mask's background
+    notes: tuple[str, ...] = ()  # what was changed
 
 
 @dataclass(frozen=True)
@@ -53,13 +68,13 @@ def label_stats(
     """Statistics of the labels of one image; labels that cannot be read are a `problem`."""
     try:
         images = None if image is None else [image]
-        (read,), note = replace_colours([labels])
-        values, cleaned = read_training_labels(
-            read, unlabelled=unlabelled, labels_are=labels_are, images=images
+        read, note = replace_own_colours(labels, image)
+        training = read_training_labels(
+            [read], unlabelled=unlabelled, labels_are=labels_are, images=images
         )
     except LabelsError as error:
         return LabelStats({}, 0, (), str(error), error.remedies)
-    stats = label_stats_of(values, unlabelled, cleaned=cleaned)
+    stats = label_stats_of(training)
     return replace(stats, notes=(note, *stats.notes)) if note else stats
 
 
@@ -69,10 +84,13 @@ def read_training_labels(
     unlabelled: int | None,
     labels_are: LabelsAre,
     images: Sequence[AxesImage] | None,
-) -> tuple[list[Labels], bool]:
-    """As `read_class_labels`; for instance ids the error also offers training on objects."""
+) -> TrainingLabels:
+    """As `read_class_labels`; for instance ids the error also offers training on objects.
+
+    The 0 of masks of 0 and 255 is never unlabelled, because then only one class would be left.
+    """
     try:
-        return read_class_labels(
+        values, cleaned = read_class_labels(
             labels, unlabelled=unlabelled, labels_are=labels_are, images=images
         )
     except LabelsError as error:
@@ -80,19 +98,21 @@ def read_training_labels(
             raise
         sentence = f"{str(error).removesuffix('.')}, {TRAIN_ON_OBJECTS_HINT}."
         raise LabelsError(sentence, (*error.remedies, TRAIN_ON_OBJECTS)) from None
+    require_class_values(values, labels, images)
+    notes = (GREY_EDGES,) if cleaned else ()
+    if unlabelled == 0 and is_mask_with_background(values):
+        return TrainingLabels(values, None, (*notes, BACKGROUND))
+    return TrainingLabels(values, unlabelled, notes)
 
 
-def label_stats_of(
-    values: Sequence[AnyArray], unlabelled: int | None, *, cleaned: bool = False
-) -> LabelStats:
-    """Statistics over all arrays of class labels; `cleaned`: their grey edges were."""
+def label_stats_of(labels: TrainingLabels) -> LabelStats:
+    """Statistics over all arrays of class labels."""
+    values, unlabelled, changes = labels
     present, pixels = count_values(np.concatenate([v.ravel() for v in values]))
     counts = {int(v): int(n) for v, n in zip(present, pixels, strict=True)}
     left_out = counts.pop(unlabelled, 0) if unlabelled is not None else 0
-    notes = _notes(counts, left_out, unlabelled)
-    if cleaned:
-        notes.insert(0, "A 0/255 mask with grey edges: values above 127 become 255, others 0.")
-    return LabelStats(counts, left_out, tuple(notes), *_problem(counts, left_out, unlabelled))
+    notes = (*changes, *_notes(counts, left_out, unlabelled))
+    return LabelStats(counts, left_out, notes, *_problem(counts, left_out, unlabelled))
 
 
 def _problem(

@@ -7,14 +7,15 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
 
-from .axes_image import SPATIAL, AxesImage, full_resolution
+from .axes_image import SPATIAL, AxesImage, full_resolution, is_layer
+from .binary_masks import has_grey_edges, threshold_mask
 from .orientation import orientation_of, reorient
 from .types import AnyArray, ImageSource, Labels
 from .whole_numbers import first_fractions, integers_if_whole
 
 IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
-RINGING = 8  # resampling and JPEG change even flat parts of a mask by up to this much
+LARGEST_CLASS = 2**31 - 1  # what a model file and other programs store
 
 
 class LabelsError(ValueError):
@@ -42,7 +43,7 @@ def read_class_labels(
         return [_merge_instances(v, unlabelled) for v in values], False
     cleaned = any(has_grey_edges(v, unlabelled) for v in values)
     if cleaned:
-        values = [_threshold_mask(v) for v in values]
+        values = [threshold_mask(v) for v in values]
     if labels_are == "ask":
         _refuse_instance_ids(values, unlabelled)
     return values, cleaned
@@ -58,6 +59,30 @@ def read_label_arrays(
     if images is None:
         return arrays
     return [align_to_image(*each) for each in zip(arrays, labels, images, strict=True)]
+
+
+def labels_name(labels: ImageSource, image: AxesImage | None = None) -> str:
+    """How a message calls labels: by their layer, or by their image."""
+    if is_layer(labels) and labels.name:
+        return f"The labels {labels.name}"
+    return f"The labels of {image.name}" if image else "The labels"
+
+
+def require_class_values(
+    values: Sequence[AnyArray],
+    labels: Sequence[ImageSource],
+    images: Sequence[AxesImage] | None = None,
+) -> None:
+    """Refuse values too large for a class; `labels` are what the values were read from."""
+    for number, array in enumerate(values):
+        if array.size and array.max() > LARGEST_CLASS:
+            named = labels_name(labels[number], images[number] if images else None)
+            raise LabelsError(
+                f"{named} hold the value {array.max()}, but class values must "
+                "be below 2147483648 (2**31): give the classes smaller values, or choose "
+                "labels_are='objects' if the values are instance ids.",
+                ("labels_are='objects'",),
+            )
 
 
 def integer_labels(values: AnyArray) -> Labels:
@@ -90,11 +115,6 @@ def to_indices(values: AnyArray, classes: Sequence[int]) -> NDArray[np.int16]:
 def from_indices(indices: AnyArray, classes: Sequence[int]) -> NDArray[np.unsignedinteger]:
     """Class value of each index, in the smallest unsigned dtype."""
     return np.asarray(classes, np.min_scalar_type(max(classes)))[indices]
-
-
-def clean_grey_edges(values: AnyArray, unlabelled: int | None) -> AnyArray:
-    """Threshold a 0/255 mask whose edges were blended by resampling; others are returned as is."""
-    return _threshold_mask(values) if has_grey_edges(values, unlabelled) else values
 
 
 def looks_like_instance_ids(values: AnyArray, unlabelled: int | None) -> bool:
@@ -144,23 +164,6 @@ def rank_values(values: AnyArray, present: AnyArray) -> NDArray[np.intp]:
     return ranks[values]
 
 
-def has_grey_edges(values: AnyArray, unlabelled: int | None) -> bool:
-    """Whether nearly all values between 0 and 255 are on an edge between the two."""
-    if unlabelled == 255 or not values.size or values.max() != 255:
-        return False
-    counts = np.bincount(values.ravel().astype(np.intp, copy=False), minlength=256)
-    middle = slice(RINGING + 1, 255 - RINGING)
-    if not (counts[0] and np.count_nonzero(counts[middle]) > 1):
-        return False
-    from scipy import ndimage
-
-    grey = (values > RINGING) & (values < 255 - RINGING)
-    window = (1,) * (values.ndim - 2) + (9, 9)[-values.ndim :]
-    near_white = ndimage.maximum_filter(values, window) > 127
-    near_black = ndimage.minimum_filter(values, window) < 128
-    return bool((near_white & near_black)[grey].mean() > 0.95)
-
-
 def as_unsigned(values: AnyArray) -> AnyArray:
     """Label values as uint8, uint16 or uint32, for files."""
     if not np.issubdtype(values.dtype, np.integer) or (values.size and values.min() < 0):
@@ -172,10 +175,6 @@ def as_unsigned(values: AnyArray) -> AnyArray:
     if values.dtype in (np.uint8, np.uint16, np.uint32):
         return values
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
-
-
-def _threshold_mask(values: AnyArray) -> AnyArray:
-    return np.where(values > 127, 255, 0).astype(np.uint8)
 
 
 def _refuse_instance_ids(values: Sequence[AnyArray], unlabelled: int | None) -> None:
@@ -202,12 +201,15 @@ def _require_no_negatives(values: AnyArray) -> None:
 def _require_image_shape(values: AnyArray, image: AxesImage) -> AnyArray:
     if values.shape == image.label_shape:
         return values
+    if values.shape == (*image.label_shape, 1):
+        return values[..., 0]
     if "C" in image.axes and values.shape == image.shape:
         return _merge_channels(values, image.axes.index("C"))
+    why = "".join(f" {image.name}: {note}" for note in image.notes)
     raise LabelsError(
         f"The labels have shape {values.shape}, but {image.name} of shape {image.shape} with axes "
         f"{image.axes} needs labels of shape {image.label_shape}: make new labels for this image, "
-        "or set its axes."
+        f"or set its axes.{why}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from napari_segkit.config import TrainConfig
@@ -55,26 +56,20 @@ def reorient_to(
 
 def training_labels(
     images: Sequence[AxesImage], labels: Sequence[ImageSource], config: TrainConfig
-) -> tuple[list[AnyArray], tuple[LabelClass, ...]]:
-    """Class labels of each image and the classes of all; notes become warnings, problems errors."""
-    require_same_channels(images)
-    values, cleaned = read_training_labels(
+) -> tuple[list[AnyArray], tuple[LabelClass, ...], TrainConfig]:
+    """Class labels of each image, the classes of all, and the settings with what is unlabelled.
+
+    Notes become warnings, problems errors.
+    """
+    read = read_training_labels(
         labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
     )
-    stats = label_stats_of(values, config.unlabelled, cleaned=cleaned)
+    stats, values = label_stats_of(read), list(read.values)
     if stats.problem:
         raise LabelsError(stats.problem, stats.remedies)
     for note in stats.notes:
         warnings.warn(note, UserWarning, stacklevel=3)
-    if config.labels_are == "objects":
-        return values, foreground_classes(list(stats.counts))
-    return values, classes_of(labels, list(stats.counts))
-
-
-def require_same_channels(images: Sequence[AxesImage]) -> None:
-    channels = {i.channels for i in images}
-    if len(channels) > 1:
-        raise ValueError(
-            f"The images have {' and '.join(map(str, sorted(channels)))} channels: give images "
-            "with the same number of channels."
-        )
+    merged = config.labels_are == "objects"
+    found = list(stats.counts)
+    classes = foreground_classes(found) if merged else classes_of(labels, found)
+    return values, classes, replace(config, unlabelled=read.unlabelled)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre, ObjectsBy
 from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.colour_masks import replace_own_colours
 from napari_segkit.images.label_stats import LabelStats, ObjectStats
 from napari_segkit.images.labels import (
     LabelsError,
@@ -42,6 +43,10 @@ def instance_stats(
     derives from the edges of bounding boxes, ``(objects, axes)`` in its pixels.
     """
     try:
+        labels, note = replace_own_colours(labels, image)
+        if object_classes is not None:
+            object_classes, note_on_classes = replace_own_colours(object_classes, image)
+            note = note or note_on_classes
         objects = read_objects(
             [labels],
             unlabelled=unlabelled,
@@ -57,7 +62,8 @@ def instance_stats(
     (ids,) = objects.ids
     image = image or AxesImage(ids, "TZYX"[-ids.ndim :])
     frames = list(each_frame(ids, image, min(ndim, ids.ndim)))
-    notes, remedies = list(_warnings(objects, frames, are_ids=labels_are != "classes")), ()
+    notes, remedies = [note] * bool(note), ()
+    notes += _warnings(objects, frames, are_ids=labels_are != "classes")
     touching = len(_touching_ids(objects, frames)) if objects_by == "components" else 0
     if touching:
         remedies = ("objects='distance'",)

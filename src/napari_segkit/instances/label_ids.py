@@ -19,8 +19,8 @@ from napari_segkit.images.labels import (
     count_values,
     rank_values,
     read_label_arrays,
+    require_class_values,
 )
-from napari_segkit.images.training_pairs import require_same_channels
 from napari_segkit.images.types import AnyArray, ImageSource
 
 from .annotated_regions import region_mask
@@ -57,8 +57,9 @@ def read_objects(
     column "class" of the layers' features. LabelsError if labels cannot be read, hold no object, or
     objects lack a class.
     """
-    require_same_channels(images or ())
     values = read_label_arrays(labels, images)
+    if labels_are == "classes":
+        require_class_values(values, labels, images)
     ids_per_image, of_value = [], []
     for number, array in enumerate(values):
         image = images[number] if images else None
@@ -79,6 +80,7 @@ def read_objects(
     _require_objects(ids)
     if object_classes is not None:
         class_labels = read_label_arrays(object_classes, images)
+        require_class_values(class_labels, object_classes, images)
         per_image = zip(ids_per_image, class_labels, map(len, of_value), strict=True)
         of_object = np.concatenate([_majority_class(*each) for each in per_image])
         classes = classes_of(list(object_classes), _nonzero_values(of_object))

@@ -10,6 +10,7 @@ import numpy as np
 from napari_segkit.images.types import AnyArray
 
 from .dicom_headers import (
+    COLOUR_MODEL,
     FRAME_TIME,
     POSITION,
     STEP_TOLERANCE,
@@ -21,8 +22,8 @@ from .dicom_headers import (
     rescaled_type,
 )
 from .itk import RGB, itk_voxels, world_affine
+from .nifti_image import SCANNER_CODE, UNKNOWN_CODE, NibabelImage, Voxels, nifti_image
 from .volume_files import is_dicom, visible_files
-from .volumes import SCANNER_CODE, NibabelImage, Voxels, nifti_image
 
 ANGLE_TOLERANCE = 1e-3  # of direction cosines
 LPS_TO_RAS = (-1, -1, 1)
@@ -66,6 +67,16 @@ def open_dicom(path: Path) -> NibabelImage:
     return open_series(visible_files(path), path) if path.is_dir() else _open_file(path)
 
 
+def require_label_values(path: Path) -> None:
+    """Check that the values are not inverted, as those of X-rays may be."""
+    file = visible_files(path)[0] if path.is_dir() else path
+    if dicom_text(dicom_reader(file), COLOUR_MODEL) == "MONOCHROME1":
+        raise ValueError(
+            "its greys are stored with 0 as white, so it is unknown which values are classes: save "
+            "the labels as NIfTI or TIFF"
+        )
+
+
 def open_series(files: Sequence[Path], folder: Path) -> NibabelImage:
     """Slices of one series as a NIfTI image, in the order of their positions."""
     slices = sorted(_slices(files), key=lambda header: header.depth)
@@ -88,7 +99,7 @@ def _open_file(path: Path) -> NibabelImage:
         voxels = replace(voxels, notes=(note,))
     affine = world_affine(reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())
     is_placed = bool(dicom_text(reader, POSITION)) or any(reader.GetOrigin())
-    return nifti_image(voxels, affine, code=SCANNER_CODE if is_placed else 0)
+    return nifti_image(voxels, affine, code=SCANNER_CODE if is_placed else UNKNOWN_CODE)
 
 
 def _slices(files: Sequence[Path]) -> list[DicomHeader]:

@@ -17,17 +17,16 @@ from napari_segkit.images.colour_masks import (
     has_channels,
     is_coloured,
 )
-from napari_segkit.images.geometry import Geometry, difference
 from napari_segkit.images.labels import LabelsError, as_unsigned, integer_labels
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
 from .filenames import TIFF, AnyPath, ending
 from .geotiff import place_tags
+from .jpeg_masks import without_smears
 from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
-from .readers import read_source
-from .tiff import read_geometry
+from .readers import NUMPY, read_source
 from .volume_files import is_volume
 from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable, write_array
 
@@ -68,6 +67,7 @@ def read_image(
         labels_shape=labels_shape,
         like=like,
         channels=channels,
+        name=file.name,
     )
     if axes and is_volume(file):
         _require_header_axes(file, axes, as_image(source, stored_axes).axes)
@@ -81,9 +81,9 @@ def read_labels(
     """Label values of a file; those of a volume in `orientation`, if it is given.
 
     Palettes give their indices, bilevel pictures and truth values 0 and 1, grey pictures saved in
-    colour their channels' common value, and floating point values that are whole, but for rounding,
-    integers. Colours become classes by the table `colours` (None: of this file alone, which is said
-    in a warning).
+    colour their channels' common value, floating point values that are whole, but for rounding,
+    integers, and JPEG masks of 0 and 255 these two values. Colours become classes by the table
+    `colours` (None: of this file alone, which is said in a warning).
     """
     file = Path(path)
     stored = _stored_labels(file)
@@ -92,6 +92,7 @@ def read_labels(
     values = _values(stored, file, colours)
     if not np.issubdtype(values.dtype, np.integer):
         values = _as_integers(np.asarray(values), file)
+    values = without_smears(values, file)
     return reorient(values, SPATIAL, file_orientation(file), orientation)
 
 
@@ -117,24 +118,6 @@ def file_orientation(path: AnyPath) -> str:
     """Orientation of the array read from a file, from its header; "" if unknown."""
     header = nifti_header(Path(path))
     return header.orientation if header else ""
-
-
-def file_geometry(path: AnyPath) -> Geometry | None:
-    """Where the pixels of a NIfTI or TIFF file lie, from its header; None if it does not say."""
-    file = Path(path)
-    if ending(file) in TIFF and file.exists():
-        with explain_read_errors(file):
-            return read_geometry(file)
-    header = nifti_header(file)
-    return header.geometry if header else None
-
-
-def files_apart(first: Path, second: Path) -> str | None:
-    """How the pixels of two files differ in place, as in `difference`; None if they do not."""
-    names = (first.name, second.name)
-    if first.name == second.name:
-        names = (first.as_posix(), second.as_posix())
-    return difference(file_geometry(first), file_geometry(second), names)
 
 
 def nifti_header(file: Path) -> "NiftiHeader | None":
@@ -232,7 +215,7 @@ def _said(colours: ColourTable, note: str) -> ColourTable:
 def _looks_coloured(file: Path) -> bool:
     """Whether a mask has channels; large files are not read for that."""
     with suppress(ValueError):  # reading the labels raises it again, for this file only
-        if is_volume(file) or ending(file) == ".npy":
+        if is_volume(file) or ending(file) in NUMPY:
             return has_channels(full_resolution(read_source(file, labels=False)[0]))
         return _stored_labels(file).may_be_coloured
     return False
@@ -279,7 +262,7 @@ def _values(stored: _StoredLabels, file: Path, colours: ColourTable) -> LazyArra
 
 
 def _is_array(file: Path) -> bool:
-    return is_volume(file) or ending(file) in (*TIFF, ".npy")
+    return is_volume(file) or ending(file) in (*TIFF, *NUMPY)
 
 
 def _as_integers(values: AnyArray, file: Path) -> AnyArray:

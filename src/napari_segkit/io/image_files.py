@@ -8,6 +8,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from .filenames import CHANNEL, TABLES, AnyPath, stem
+from .plugin_names import without_image
 from .readers import can_read
 from .volume_files import LEFT_BY_SYSTEMS, is_dicom, visible_files, without_data_of_headers
 
@@ -55,8 +56,12 @@ def find_images(
     files = [p for p in listed if without is None or not _is_result(p, without, root)]
     found = [ImageFiles((p,), _below(p, root)) for p in files]
     if not found:
-        kind = "folder" if path.is_dir() else "pattern"
-        raise ValueError(f"The {kind} {path} holds no image: give one with image files.")
+        kind, others = ("folder", path.rglob("*")) if path.is_dir() else ("pattern", _matches(path))
+        raise ValueError(f"The {kind} {path} holds no image{without_image(sorted(others))}.")
+    if any(map(is_dicom, files)):
+        from .dicom import say_loose_slices
+
+        say_loose_slices(path, files)
     _require_distinct(found)
     return found
 
@@ -104,12 +109,7 @@ def _fixed_part(pattern: Path) -> Path:
 def _tree(folder: Path) -> Iterator[Path]:
     """Image files in a folder, sorted, then those in its sub-folders."""
     visible = visible_files(folder)
-    images = without_data_of_headers([p for p in visible if can_read(p)])
-    if any(map(is_dicom, images)):
-        from .dicom import say_loose_slices
-
-        say_loose_slices(folder, images)
-    yield from images
+    yield from without_data_of_headers([p for p in visible if can_read(p)])
     for path in filter(is_folder, visible):
         is_loop = path.is_symlink() and folder.resolve().is_relative_to(path.resolve())
         if path.name not in NOT_ENTERED and not is_loop:

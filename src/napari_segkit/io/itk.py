@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_segkit.images.types import AnyArray
+from napari_segkit.images.units import pixel_size
 
 from .filenames import ending
-from .volumes import SCANNER_CODE, NibabelImage, Voxels, nifti_image
+from .nifti_image import SCANNER_CODE, UNKNOWN_CODE, NibabelImage, Voxels, nifti_image
 
 if TYPE_CHECKING:
     from SimpleITK import ImageFileReader
@@ -22,10 +23,10 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's world to that of NIfTI
 RGB = np.dtype([("R", np.uint8), ("G", np.uint8), ("B", np.uint8)])
 STDERR, ERROR_OUTPUT = 2, Lock()
 LABEL_INTENT = 1002
-NRRD_UNITS = {"mm": "mm", "um": "micron", "µm": "micron", "m": "meter"}
-NRRD_UNITS |= {"millimeter": "mm", "micron": "micron", "micrometer": "micron", "meter": "meter"}
-IMAGE_IO = {".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO", ".mha": "MetaImageIO"}
-IMAGE_IO |= {".mhd": "MetaImageIO"}
+NIFTI_UNITS = {"m": "meter", "mm": "mm", "um": "micron"}
+MM = ("mm", 1.0)
+NRRD, META = "NrrdImageIO", "MetaImageIO"
+IMAGE_IO = {".nrrd": NRRD, ".nhdr": NRRD, ".mha": META, ".mhd": META}
 PIXEL_TYPE = re.compile(r"(?:vector of )?(\d+)-bit (signed integer|unsigned integer|float)")
 KINDS = {"signed integer": "int", "unsigned integer": "uint", "float": "float"}
 ITK_SOURCE = re.compile(r".*\.(?:cxx|h|hxx|txx):\d+:\n|(?:ITK|sitk::)\s?ERROR: (?:\w+\(0x\w+\): )?")
@@ -35,12 +36,11 @@ MAX_HEADER = 2**16  # bytes of a NRRD file that hold the units
 def open_itk(path: Path) -> NibabelImage:
     """A NRRD or MetaImage file as a NIfTI image, whose voxels are read later."""
     reader = itk_reader(path, IMAGE_IO[ending(path)])
-    image = nifti_image(
-        itk_voxels(reader, shown_type(reader)),
-        world_affine(reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection()),
-        code=SCANNER_CODE if _has_anatomical_world(reader) else 0,
-        unit=_nrrd_unit(path),
-    )
+    unit, factor = _unit(path) if reader.GetImageIO() == NRRD else MM
+    affine = world_affine(reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())
+    affine[:3] *= factor
+    code = SCANNER_CODE if _has_anatomical_world(reader) else UNKNOWN_CODE
+    image = nifti_image(itk_voxels(reader, shown_type(reader)), affine, code=code, unit=unit)
     if reader.GetDimension() == 4:
         image.header["pixdim"][4] = reader.GetSpacing()[3]
         image.header.set_xyzt_units(image.header.get_xyzt_units()[0], "sec")
@@ -143,15 +143,16 @@ def _colours(pixels: AnyArray) -> AnyArray:
 
 def _has_anatomical_world(reader: "ImageFileReader") -> bool:
     """Whether x, y and z are directions of the body, as always in MetaImage; ITK gives LPS."""
-    if reader.GetImageIO() != "NrrdImageIO":
+    if reader.GetImageIO() != NRRD:
         return True
     keys = reader.GetMetaDataKeys()
     return "NRRD_space" in keys and reader.GetMetaData("NRRD_space") == "left-posterior-superior"
 
 
-def _nrrd_unit(path: Path) -> str:
-    """Unit of the voxel sizes in the header of a NRRD file; mm is the convention of all others."""
+def _unit(path: Path) -> tuple[str, float]:
+    """Unit in NIfTI of the voxel sizes of a NRRD file, mm by convention, and a factor to it."""
     with path.open("rb") as file:
         header = file.read(MAX_HEADER).split(b"\n\n")[0].decode("utf-8", errors="replace")
     found = re.search(r'^(?:space )?units:.*?"([^"]+)"', header, re.MULTILINE)
-    return NRRD_UNITS.get(found[1].lower().removesuffix("s"), "mm") if found else "mm"
+    sizes, unit = pixel_size((1, 1, 1), [found[1] if found else ""] * 3, NIFTI_UNITS)
+    return (NIFTI_UNITS[unit], sizes[0]) if unit else MM

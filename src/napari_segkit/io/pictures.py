@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 JPEG = (".jpg", ".jpeg")
 PICTURES = (".png", *JPEG)
 GREY_ALPHA = "LA;16B"  # read as RGBA of 8 bits, it gives the high and low bytes of both
+SCALED = {"L;2": 85, "L;4": 17}  # Pillow multiplies few bits to the range of 8
 LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", GREY_ALPHA: "RGBA"}
 
 
@@ -33,7 +34,7 @@ def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
         if coding in LOW_BYTES:
             pixels = _deep_pixels(np.array(picture), coding, path, labels=labels)
         else:
-            pixels = _label_pixels(picture) if labels else _image_pixels(picture)
+            pixels = _label_pixels(picture, coding) if labels else _image_pixels(picture)
     axes = "YXC"[: pixels.ndim]
     return upright(pixels, axes, orientation, path), axes
 
@@ -65,14 +66,22 @@ def _image_pixels(picture: "Picture") -> AnyArray:
     """Greyscale or RGB, with the palette applied and without alpha."""
     if picture.mode in ("1", "LA", "La"):
         picture = picture.convert("L")
+    elif picture.mode == "P":
+        return _greys_of(np.array(picture.convert("RGB")))
     elif picture.mode not in ("L", "RGB", "I", "F") and not picture.mode.startswith("I;16"):
         picture = picture.convert("RGB")
     return np.array(picture)
 
 
-def _label_pixels(picture: "Picture") -> AnyArray:
+def _greys_of(colours: AnyArray) -> AnyArray:
+    """One channel of colours that are all greys; others as they are."""
+    is_grey = (colours == colours[..., :1]).all()
+    return colours[..., 0] if is_grey else colours
+
+
+def _label_pixels(picture: "Picture", coding: str) -> AnyArray:
     """Stored values: palette indices, 0 and 1 of a bilevel picture; alpha only of colours."""
-    pixels = np.array(picture)
+    pixels = np.array(picture) // SCALED.get(coding, 1)
     if picture.mode == "1":
         return pixels.astype(np.uint8)
     has_alpha_of_grey = pixels.ndim == 3 and pixels.shape[-1] == 2

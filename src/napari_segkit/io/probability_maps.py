@@ -1,7 +1,5 @@
 """Files of probabilities, or of plain labels, that belong to an image."""
 
-import json
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +7,11 @@ from typing import Any
 import numpy as np
 
 from napari_segkit.images.axes_image import AxesImage, full_resolution
-from napari_segkit.images.classes import LabelClass, default_color
 from napari_segkit.images.colour_masks import ColourTable
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.whole_numbers import integers_if_whole
 
-from . import tiff
-from .filenames import TIFF, AnyPath, ending
+from .filenames import AnyPath
 from .files import nifti_header, read_labels
 from .readers import read_source
 
@@ -68,30 +64,3 @@ def read_probability_file(path: AnyPath, colours: ColourTable | None = None) -> 
         )
     values = np.moveaxis(values, axes.index("C") if axes else 0, 0)
     return ProbabilityFile(values, axes.replace("C", ""), True, orientation)
-
-
-def read_classes(path: AnyPath) -> tuple[LabelClass, ...]:
-    """Classes in the provenance of a file, in the order of its probabilities; () if unknown."""
-    provenance = _provenance(Path(path))
-    try:
-        pairs = [(int(value), str(name)) for value, name in provenance["classes"]]
-    except (LookupError, TypeError, ValueError):
-        return ()
-    return tuple(LabelClass(value, name, default_color(value)) for value, name in pairs)
-
-
-def _provenance(file: Path) -> Any:
-    """Provenance stored in a file, which another program may have written in any form."""
-    with suppress(LookupError, TypeError, ValueError):
-        if ending(file) == ".png":
-            from PIL import Image
-
-            with Image.open(file) as picture:
-                return json.loads(picture.info["provenance"])
-        if ending(file) in TIFF:
-            return tiff.read_provenance(file)
-        if header := nifti_header(file):
-            from .nifti.writer import read_provenance
-
-            return read_provenance(header.to_nibabel())
-    return None

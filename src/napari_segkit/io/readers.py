@@ -1,6 +1,8 @@
 """Readers of image and label files; other formats are read by napari's installed plugins."""
 
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -12,7 +14,9 @@ from napari_segkit.images.types import ImageSource, LayerArray, LayerData, Layer
 from napari_segkit.images.units import PixelSize
 
 from .filenames import TIFF, VOLUMES, ending
+from .numpy_files import read_npy, read_npz
 from .pictures import PICTURES, read_picture
+from .plugin_names import is_ome_zarr, napari_reads, what_to_install
 from .read_errors import explain_read_errors
 from .tiff import read_tiff
 from .volume_files import is_dicom, is_volume
@@ -20,7 +24,10 @@ from .volume_files import is_dicom, is_volume
 if TYPE_CHECKING:
     from npe2 import PluginManager
 
-KNOWN_ENDINGS = (*TIFF, *PICTURES, *VOLUMES, ".npy")
+NUMPY = (".npy", ".npz")
+KNOWN_ENDINGS = (*TIFF, *PICTURES, *VOLUMES, *NUMPY)
+RGBA_PICTURES = (".webp", ".gif", ".bmp", ".tga")  # of four channels, the last is alpha
+NAPARI, NAPARI_READER = "napari", "napari.get_reader"  # its own plugin and reader of pictures
 PLUGIN_NAME = "napari-segkit"  # its own readers add no image format to KNOWN_ENDINGS
 
 T = TypeVar("T")
@@ -53,9 +60,10 @@ def read_source(path: Path, *, labels: bool) -> FileContent:
         if suffix in PICTURES:
             return *read_picture(path, labels=labels), None
         if is_volume(path):
-            return _read_volume(path)
-        if suffix == ".npy":
-            return np.load(path, mmap_mode=None if labels else "r", allow_pickle=False), None, None
+            return _read_volume(path, labels=labels)
+        if suffix in NUMPY:
+            read = read_npy if suffix == ".npy" else read_npz
+            return read(path, labels=labels), None, None
         return _read_with_plugins(path, labels=labels)
 
 
@@ -74,8 +82,19 @@ def can_read(path: Path) -> bool:
         return bool(path.suffix) and not known and any(matches)
     if known or is_dicom(path):
         return path.is_file()
-    readers = _plugin_manager().iter_compatible_readers(str(path))
-    return any(reader.plugin_name != PLUGIN_NAME for reader in readers)
+    return bool(_plugins(path))
+
+
+def _plugins(path: Path) -> list[str]:
+    """Readers of plugins for a file or folder, or else napari's own one.
+
+    Of napari only that of pictures: another one runs Python files.
+    """
+    readers = list(_plugin_manager().iter_compatible_readers(str(path)))
+    special = sorted({r.command for r in readers if r.plugin_name not in (PLUGIN_NAME, NAPARI)})
+    return special or [
+        r.command for r in readers if r.command == NAPARI_READER and napari_reads(path)
+    ]
 
 
 def _folder_patterns() -> Iterator[str]:
@@ -85,10 +104,14 @@ def _folder_patterns() -> Iterator[str]:
             for pattern in map(str.lower, reader.filename_patterns):
                 is_ending = pattern.startswith("*.") and "*" not in pattern[1:]
                 if is_ending and reader.accepts_directories:
-                    yield pattern if manifest.name != "napari" else "*.zarr"
+                    yield pattern if manifest.name != NAPARI else "*.zarr"
 
 
-def _read_volume(path: Path) -> FileContent:
+def _read_volume(path: Path, *, labels: bool) -> FileContent:
+    if labels and is_dicom(path):
+        from .dicom import require_label_values
+
+        require_label_values(path)
     from .nifti.layers import read_nifti
 
     data, meta, _ = read_nifti(path)
@@ -97,15 +120,18 @@ def _read_volume(path: Path) -> FileContent:
 
 
 def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
-    from npe2 import io_utils
-
-    if not can_read(path):
-        raise ValueError(
-            "no reader for such files is installed; use PNG, JPEG, TIFF or NPY, or install a "
-            "napari plugin that reads them"
+    plugins = _plugins(path) if can_read(path) else []
+    if not plugins:
+        raise ValueError(f"no reader for such files is installed: {what_to_install(path)}")
+    if plugins == [NAPARI_READER] and is_ome_zarr(path):
+        warnings.warn(
+            f"{path} is OME-Zarr, of which napari's own reader reads neither axes nor pixel "
+            f"sizes: {what_to_install(path)}.",
+            UserWarning,
+            stacklevel=2,
         )
     kinds = ("labels", "image") if labels else ("image",)
-    layers = [_fill_layer_data(*data) for data in io_utils.read([str(path)], stack=False)]
+    layers = [_fill_layer_data(*data) for data in _first_layers(path, plugins)]
     groups = ([layer for layer in layers if layer[2] == kind] for kind in kinds)
     selected = next(filter(None, groups), [])
     if not selected:
@@ -113,7 +139,19 @@ def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
     if len(selected) > 1:
         return _as_layer(*_stack_channels(selected, labels=labels))
     data, meta, _ = selected[0]
+    if ending(path) in RGBA_PICTURES and getattr(data, "shape", ())[-1:] == (4,):
+        meta = meta | {"rgb": True}
     return _as_layer(_first_frame(data) if ending(path) == ".gif" else data, meta)
+
+
+def _first_layers(path: Path, plugins: Sequence[str]) -> Sequence[Sequence[Any]]:
+    """Layers of the first plugin that does not refuse the file."""
+    from npe2 import io_utils
+
+    for plugin in plugins[:-1]:
+        with suppress(ValueError):
+            return io_utils.read([str(path)], stack=False, plugin_name=plugin)
+    return io_utils.read([str(path)], stack=False, plugin_name=plugins[-1])
 
 
 def _first_frame(data: LayerArray) -> LayerArray:
@@ -165,9 +203,15 @@ def _as_layer(data: LayerArray, meta: LayerOptions) -> FileContent:
     )
     if channel is None:
         return layer, None, None
-    axes = "TZYX"[1 - ndim :]
-    index = channel % ndim
+    axes, index = _axes_without_channel(layer.axis_labels, ndim - 1), channel % ndim
     return layer, axes[:index] + "C" + axes[index:], None
+
+
+def _axes_without_channel(labels: Sequence[str], ndim: int) -> str:
+    """Axes from the labels of a reader, or the last of T Z Y X."""
+    axes = "".join(str(label).upper()[:1] for label in labels)
+    is_known = len(axes) == ndim == len(set(axes)) and {"Y", "X"} <= set(axes) <= set("TZYX")
+    return axes if is_known else "TZYX"[-ndim:]
 
 
 def _full_scale(meta: LayerOptions, shape: tuple[int, ...]) -> list[float]:

@@ -16,6 +16,7 @@ YCBCR_TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]
 USUAL_WEIGHTS = (0.299, 0.587, 0.114)
 USUAL_REFERENCE = (0, 255, 128, 255, 128, 255)
 COEFFICIENTS, REFERENCE, INK_SET = 529, 532, 332  # numbers of tags
+GREYS, MINISWHITE = ("MINISBLACK", "MINISWHITE"), 0
 UNREADABLE = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV", "CFA")
 
 
@@ -35,8 +36,8 @@ def shown_pixels(series: "TiffPageSeries", path: Path, *, labels: bool) -> tuple
         data = np.delete(data, _alpha_samples(page), names.index("S"))
     if model == "PALETTE" and not labels:
         return _apply_palette(data, names, series, path)
-    if model == "MINISWHITE":
-        return _invert(data, page, labels=labels), names
+    if model in GREYS:
+        return _greys(data, page, labels=labels), names
     if model == "SEPARATED":
         return _from_cmyk(data, names.index("S"), page), names
     if model == "YCBCR" and page.compression not in JPEG_CODECS:
@@ -72,6 +73,16 @@ def _alpha_samples(page: "TiffPage") -> list[int]:
     return [first + i for i, sample in enumerate(extra) if sample in alpha]
 
 
+def _greys(data: AnyArray, page: "TiffPage", *, labels: bool) -> AnyArray:
+    """Greys with 0 as black; those of 1, 2 or 4 bits in the range of 8, but in labels."""
+    if page.photometric == MINISWHITE:
+        data = _invert(data, page, labels=labels)
+    bits = page.bitspersample
+    if labels or bits not in (1, 2, 4):
+        return data
+    return data.astype(np.uint8) * np.uint8(255 // (2**bits - 1))
+
+
 def _invert(data: AnyArray, page: "TiffPage", *, labels: bool) -> AnyArray:
     """Greys of which 0 is white, with 0 as black."""
     if data.dtype == bool:
@@ -93,7 +104,7 @@ def _invert(data: AnyArray, page: "TiffPage", *, labels: bool) -> AnyArray:
 def _apply_palette(
     data: AnyArray, names: str, series: "TiffPageSeries", path: Path
 ) -> tuple[AnyArray, str]:
-    """RGB of indices; microscopes store intensities with a palette that only displays them."""
+    """RGB or greys of indices; microscopes store intensities, and a palette only to display."""
     if series.kind in ("imagej", "ome", "lsm"):
         warnings.warn(
             f"{path} has a palette of colours for display: its stored greys are used.",
@@ -106,6 +117,8 @@ def _apply_palette(
     if palette is None or not all(p is not None and np.array_equal(palette, p) for p in palettes):
         raise ValueError("its pages have no palette of colours, or different ones: save it as RGB")
     shift = 8 if palette.max() > 255 else 0  # some programs write 8 bits of the 16
+    if (palette == palette[0]).all():
+        return (palette[0] >> shift).astype(np.uint8)[data], names
     return (palette >> shift).astype(np.uint8).T[data], names + "S"
 
 

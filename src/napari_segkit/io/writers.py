@@ -2,16 +2,18 @@
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from napari_segkit.images.classes import LabelClass, default_color
 from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
 
+from .class_record import record_with_classes
 from .filenames import NIFTI, WRITTEN_TIFF, ending
 from .geotiff import Tag
 from .replace_file import atomic_write
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
 
 PROBABILITIES = (*WRITTEN_TIFF, *NIFTI, ".npy")  # endings of files that hold them
+PALETTE_COLOURS = 256
 LABELS = (*PROBABILITIES, ".png")
 
 
@@ -34,10 +37,17 @@ class FileMetadata:
     header: "NiftiHeader | None" = None  # of the NIfTI file that the values were made from
     unit: str = ""  # of the spacing
     place: tuple[Tag, ...] = ()  # on the map, see `geotiff`
+    classes: tuple[LabelClass, ...] = ()  # of the values, or of probabilities in their order
+    palette: bool = False  # a PNG shows the class colours
 
     @property
     def pixel_size(self) -> PixelSize:
         return PixelSize(self.spacing, self.unit)
+
+    @property
+    def record(self) -> dict[str, object]:
+        """What is stored as JSON."""
+        return record_with_classes(self.provenance, self.classes)
 
 
 def require_representable(path: Path, ndim: int, highest: int) -> None:
@@ -66,7 +76,7 @@ def write_array(path: Path, data: AnyArray, metadata: FileMetadata) -> None:
                 data,
                 metadata.axes,
                 metadata.pixel_size,
-                metadata.provenance,
+                metadata.record,
                 metadata.place,
             )
         elif suffix in NIFTI:
@@ -74,17 +84,35 @@ def write_array(path: Path, data: AnyArray, metadata: FileMetadata) -> None:
         elif suffix == ".npy":
             np.save(file, data, allow_pickle=False)
         else:
-            _write_png(file, data, metadata)
+            _write_png(file, data, metadata, path.name)
 
 
-def _write_png(file: BinaryIO, data: AnyArray, metadata: FileMetadata) -> None:
+def _write_png(file: BinaryIO, data: AnyArray, metadata: FileMetadata, name: str) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
-    text.add_text("provenance", json.dumps(metadata.provenance))
+    text.add_text("provenance", json.dumps(metadata.record))
     small = data.astype(np.uint16) if data.itemsize > 2 else data
-    Image.fromarray(small).save(file, format="PNG", pnginfo=text)
+    picture = Image.fromarray(small)
+    if metadata.palette and data.max(initial=0) < PALETTE_COLOURS:
+        picture = Image.fromarray(data.astype(np.uint8))
+        picture.putpalette(_palette(metadata.classes))
+    elif metadata.palette:
+        warnings.warn(
+            f"The values of {name} reach {data.max()}, and a palette has {PALETTE_COLOURS} "
+            "colours: it is written in greys.",
+            UserWarning,
+            stacklevel=4,
+        )
+    picture.save(file, format="PNG", pnginfo=text)
+
+
+def _palette(classes: Iterable[LabelClass]) -> bytes:
+    """Red, green and blue of every value; 0 is black, as napari shows it."""
+    colors = {v: default_color(v) for v in range(1, PALETTE_COLOURS)}
+    colors |= {c.value: c.color for c in classes if 0 < c.value < PALETTE_COLOURS}
+    return bytes(3) + b"".join(bytes.fromhex(colors[v][1:]) for v in range(1, PALETTE_COLOURS))
 
 
 def _write_nifti(file: BinaryIO, data: AnyArray, metadata: FileMetadata, *, zipped: bool) -> None:
@@ -100,6 +128,6 @@ def _write_nifti(file: BinaryIO, data: AnyArray, metadata: FileMetadata, *, zipp
         source=source,
         matrix=None if source else np.diag([*(spacing.get(a, 1.0) for a in axes), 1.0]),
         units=[metadata.unit if a in spacing else "" for a in axes],
-        provenance=metadata.provenance,
+        provenance=metadata.record,
         zipped=zipped,
     )

@@ -1,7 +1,7 @@
 """Writer of results to files: labels, probabilities, tables of objects, masks of classes."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_segkit.config import ObjectConfig
+from napari_segkit.config import MaskConfig, ObjectConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.classes import LabelClass, values_of
+from napari_segkit.images.class_values import class_values
+from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.types import AnyArray
 from napari_segkit.io.coco.panoptic_files import write_panoptic
 from napari_segkit.io.filenames import ending, stem
@@ -40,30 +41,25 @@ class OutputOptions:
     """What to write of a result."""
 
     objects: ObjectConfig = field(default_factory=ObjectConfig)
-    masks: tuple[str, ...] | None = None  # classes to write as masks, not objects; (): all classes
-    one_mask: bool = False  # one mask of value 1 for all these classes
+    masks: MaskConfig = field(default_factory=MaskConfig)
     panoptic: bool = False  # COCO panoptic format: PNG and JSON
     probabilities: bool = False  # also write probabilities, into a folder next to the labels
     overwrite: bool = False
 
     def check(self, model: "TrainedModel") -> None:
         """Raise ValueError where a model cannot give this output."""
-        if not model.predicts_objects and (self.masks is not None or self.panoptic):
-            output = "The COCO panoptic format" if self.panoptic else "A mask per class"
+        if not model.predicts_objects and self.panoptic:
             raise ValueError(
-                f"{output} needs a model that predicts objects, but {model.spec.name} was "
-                "trained to predict classes only: leave it out, or choose another model."
+                "The COCO panoptic format needs a model that predicts objects, but "
+                f"{model.spec.name} was trained to predict classes only: leave it out, or choose "
+                "another model."
             )
-        if self.masks is not None and self.panoptic:
+        if self.masks.changes_values and self.panoptic:
             raise ValueError(
                 "Masks of classes hold no objects, and the COCO panoptic format needs them: choose "
                 "one of the two."
             )
-        self.mask_values(model.all_classes)
-
-    def mask_values(self, classes: tuple[LabelClass, ...]) -> list[int]:
-        """Label values of the classes to write as masks; ValueError for an unknown class."""
-        return list(values_of(self.masks or [c.value for c in classes[1:]], classes[1:]))
+        self.written_classes(model.all_classes)
 
     def check_files(self, target: Path, model: "TrainedModel") -> None:
         """Check what is known of the files before an image is read."""
@@ -73,39 +69,47 @@ class OutputOptions:
             raise ValueError(
                 f"{target} cannot hold the COCO panoptic format: choose a name ending in .png."
             )
-        if model.predicts_objects and (table := self.table_file(target)):
-            check_output_path(table, overwrite=self.overwrite)
+        if model.predicts_objects and not self.masks.changes_values:
+            check_output_path(self.table_file(target), overwrite=self.overwrite)
 
     def check_format(self, target: Path, model: "TrainedModel", image: AxesImage) -> None:
         """Check that the format can hold the axes and class values of a prediction."""
-        axes, highest = image.label_axes, max(model.values)
-        if self.panoptic and len(axes) != 2:
+        if self.panoptic and len(image.label_axes) != 2:
             raise ValueError(
                 f"{image.name} has the axes {image.axes}, and the COCO panoptic format is 2D: "
                 "choose another format."
             )
-        if model.predicts_objects:
-            highest = 0 if self.masks is None else max(self.mask_values(model.all_classes))
-        self.check_labels(target, image, 1 if self.one_mask else highest)
+        are_ids = model.predicts_objects and not self.masks.changes_values
+        self.check_labels(target, image, () if are_ids else model.all_classes)
 
-    def check_labels(self, target: Path, image: AxesImage, highest: int = 0) -> None:
-        """Check that the files can hold the axes and the highest value of labels."""
+    def check_labels(
+        self, target: Path, image: AxesImage, classes: Sequence[LabelClass] = ()
+    ) -> None:
+        """Check that the files can hold the axes of labels and the values of classes."""
+        if self.masks.palette and (self.panoptic or ending(target) != ".png"):
+            raise ValueError(
+                f"{target} cannot have a palette of class colours: choose a PNG file of labels, or "
+                "leave the palette out."
+            )
+        highest = max((c.value for c in self.written_classes(classes)), default=0)
         check_output_file(target, overwrite=self.overwrite, axes=image.label_axes, highest=highest)
         if self.probabilities:
             check_probabilities_file(target, overwrite=self.overwrite)
 
-    def table_file(self, target: Path) -> Path | None:
-        """CSV or JSON file that describes objects; None for masks."""
-        if self.panoptic:
-            return target.with_suffix(".json")
-        return target.with_name(f"{stem(target)}.csv") if self.masks is None else None
+    def written_classes(self, classes: Sequence[LabelClass]) -> Sequence[LabelClass]:
+        """The classes of the values that are written; ValueError for wrong masks or values."""
+        changed = classes and self.masks.changes_values
+        return class_values(classes, self.masks).classes if changed else classes
 
-    def object_provenance(self, objects: "Objects") -> dict[str, object]:
+    def table_file(self, target: Path) -> Path:
+        """CSV or JSON file that describes objects."""
+        csv = target.with_name(f"{stem(target)}.csv")
+        return target.with_suffix(".json") if self.panoptic else csv
+
+    def provenance(self, *, objects: bool) -> dict[str, object]:
         """What the files record of these options."""
-        record: dict[str, object] = {"objects": to_dict(self.objects)}
-        if self.masks is None:
-            return record
-        return record | {"masks": self.mask_values(objects.classes), "one_mask": self.one_mask}
+        record: dict[str, object] = {"objects": to_dict(self.objects)} if objects else {}
+        return record | ({"masks": to_dict(self.masks)} if self.masks.changes_values else {})
 
 
 @dataclass(frozen=True)
@@ -128,26 +132,44 @@ class FileWriter:
         More objects than a PNG can hold go into a TIFF of an unused name, with a warning.
         """
         provenance = result.provenance if self.provenance is None else self.provenance
-        record = {**provenance, **self.details}
-        if result.objects is None:
-            self._write_labels(self.target, result.labels, record)
+        chosen = self.output.provenance(objects=result.objects is not None)
+        record = {**provenance, **self.details, **chosen}
+        if result.objects is None or self.output.masks.changes_values:
+            self._write_classes(result, record)
             files = [self.target]
         else:
-            record |= self.output.object_provenance(result.objects)
             files = self._write_objects(result.objects, record)
         if result.probabilities is not None:
             files.append(probabilities_file(self.target))
-            metadata = self._metadata(f"C{self.image.label_axes}", record)
+            metadata = self._metadata(f"C{self.image.label_axes}", record, result.classes)
             write_probabilities(
                 files[-1], result.probabilities, metadata, overwrite=self.output.overwrite
             )
         return tuple(files)
 
-    def _write_labels(self, file: Path, labels: AnyArray, record: dict[str, object]) -> None:
-        metadata = self._metadata(self.image.label_axes, record)
+    def _write_classes(self, result: LabelResult, record: dict[str, object]) -> None:
+        """Write class values, or those asked for instead."""
+        labels = result.labels if result.objects is None else result.objects.combined()
+        if not self.output.masks.changes_values:
+            self._write_labels(self.target, labels, record, result.classes)
+            return
+        values = class_values(result.classes, self.output.masks)
+        self._write_labels(self.target, values.apply(labels), record, values.classes)
+
+    def _write_labels(
+        self,
+        file: Path,
+        labels: AnyArray,
+        record: dict[str, object],
+        classes: tuple[LabelClass, ...] = (),
+    ) -> None:
+        """Write labels, with the classes of their values unless these are ids."""
+        metadata = self._metadata(self.image.label_axes, record, classes)
         write_labels(file, labels, metadata, overwrite=self.output.overwrite)
 
-    def _metadata(self, axes: str, record: dict[str, object]) -> FileMetadata:
+    def _metadata(
+        self, axes: str, record: dict[str, object], classes: tuple[LabelClass, ...]
+    ) -> FileMetadata:
         image = self.image
         return FileMetadata(
             axes,
@@ -156,16 +178,13 @@ class FileWriter:
             image.metadata.get("nifti"),
             unit=image.unit,
             place=image.metadata.get("geotiff", ()),
+            classes=classes,
+            palette=self.output.masks.palette,
         )
 
     def _write_objects(self, objects: "Objects", record: dict[str, object]) -> list[Path]:
-        """Write objects with their table, or masks of classes; gives the files."""
+        """Write objects with their table; gives the files."""
         target, table = self.target, self.output.table_file(self.target)
-        if table is None:
-            values = self.output.mask_values(objects.classes)
-            masks = objects.combined(values, as_one=self.output.one_mask)
-            self._write_labels(target, masks, record)
-            return [target]
         if self.output.panoptic:
             write_panoptic(
                 target,

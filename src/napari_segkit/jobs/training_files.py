@@ -1,16 +1,21 @@
 """Read image and label files for training."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from napari_segkit.images.axes_image import AxesImage, full_resolution
-from napari_segkit.images.colour_masks import ColourLabels, ColourTable
+from napari_segkit.images.class_labels import with_classes
+from napari_segkit.images.classes import naming_conflict
+from napari_segkit.images.colour_masks import ColourTable
 from napari_segkit.images.geometry import summary, warn_if_apart
 from napari_segkit.images.types import ImageSource, LazyArray
 from napari_segkit.io.channel_files import read_image_files
-from napari_segkit.io.files import file_orientation, files_apart, read_labels, shared_colours
+from napari_segkit.io.file_geometry import files_apart
+from napari_segkit.io.files import file_orientation, read_labels, shared_colours
 from napari_segkit.io.folders import TrainingFiles
 from napari_segkit.io.image_files import ImageFiles
+from napari_segkit.io.label_classes import read_classes
 from napari_segkit.io.object_masks import read_object_masks
 
 
@@ -55,10 +60,17 @@ def _say_apart(files: Sequence[TrainingFiles]) -> None:
 def _read_masks(
     masks: Sequence[ImageFiles | None], files: Sequence[TrainingFiles]
 ) -> list[ImageSource | None]:
-    """Label values, whose colours are the same classes in all files."""
-    table = shared_colours([m.path for m in masks if m is not None and len(m.paths) == 1])
+    """Label values with the classes that files name, whose colours are the same in all files."""
+    single = [m for m in masks if m is not None and len(m.paths) == 1]
+    table = shared_colours([m.path for m in single])
+    classes = {m: table.classes or read_classes(m.path) for m in single}
+    if conflict := naming_conflict((m.name, named) for m, named in classes.items()):
+        warnings.warn(conflict, UserWarning, stacklevel=3)
     arrays = [_read_like(m, f.image, table) for m, f in zip(masks, files, strict=True)]
-    return [a if a is None or not table else ColourLabels(a, table.classes) for a in arrays]
+    return [
+        a if m is None or a is None else with_classes(a, classes.get(m, ()))
+        for m, a in zip(masks, arrays, strict=True)
+    ]
 
 
 def _read_like(

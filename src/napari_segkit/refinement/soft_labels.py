@@ -7,6 +7,7 @@ import numpy as np
 from napari_segkit.config import SoftLabelConfig
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.classes import LabelClass, classes_of
+from napari_segkit.images.colour_masks import classes_by_colour, is_coloured
 from napari_segkit.images.labels import LabelsError, count_values, read_label_arrays, to_indices
 from napari_segkit.images.types import Floats, ImageSource
 
@@ -48,7 +49,8 @@ def soft_labels(
         If the labels are not integers of 0 or more, have fewer than two classes or more than 255,
         or the certainty is not above that of a guess.
     """
-    (array,) = read_label_arrays([labels])
+    ((source,),) = classes_by_colour([labels])
+    (array,) = read_label_arrays([source])
     chosen = count_values(array)[0].tolist() if values is None else values
     config = SoftLabelConfig(float(certainty), None if unlabelled is None else int(unlabelled))
     soft = SoftLabels(array, chosen, config)
@@ -96,6 +98,11 @@ def all_classes(
 ) -> tuple[LabelClass, ...]:
     """Classes of plain labels in rising order: those in the pixels and those that are named."""
     by_value = {c.value: c for c in named}
+    if is_coloured(full_resolution(labels)):
+        raise LabelsError(
+            "The labels are in colour, which refinement does not read: give their file to segkit "
+            "smooth, or labels of one value per pixel."
+        )
     present = count_values(read_label_arrays([labels])[0])[0]
     values = sorted({*map(int, present), *by_value} - {unlabelled})
     by_value = {c.value: c for c in classes_of(labels, values)} | by_value

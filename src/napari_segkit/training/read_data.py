@@ -2,22 +2,33 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution, in_unit
-from napari_segkit.images.colour_masks import classes_by_colour
+from napari_segkit.images.channels import (
+    require_same_channels,
+    say_notes,
+    with_channels,
+    with_same_channels,
+)
+from napari_segkit.images.colour_masks import classes_by_colour, has_channels
 from napari_segkit.images.geometry import apart, layer_name, summary, warn_if_apart
-from napari_segkit.images.label_stats import label_stats_of, read_training_labels
+from napari_segkit.images.label_stats import (
+    TrainingLabels,
+    label_stats_of,
+    read_training_labels,
+)
 from napari_segkit.images.labels import LabelsError
 from napari_segkit.images.training_pairs import (
     Given,
     pair_up,
     reorient_to,
-    require_same_channels,
     training_labels,
 )
 from napari_segkit.images.types import AnyArray, ImageSource
 from napari_segkit.instances.label_ids import ObjectLabels, read_objects
+from napari_segkit.io.upright import with_orientation_note
 from napari_segkit.models import choose_ndim, predicts_objects
 
 from .dataset import LabelledImage, LabelledImages
@@ -36,23 +47,29 @@ def read_training_data(
     object_classes: object,
     regions: object,
     validation: tuple[Given, Given] | None,
-) -> LabelledImages:
-    """Read and check images and labels. Arguments as in `Segmenter.fit`."""
+) -> tuple[LabelledImages, TrainConfig]:
+    """Read and check images and labels; the settings with what turned out to be unlabelled.
+
+    Arguments as in `Segmenter.fit`.
+    """
     pairs = pair_up(images, labels)
-    pairs, validation = _colours_as_classes(pairs, validation)
+    pairs, validation = _colours_as_classes(pairs, validation, axes)
     is_list = isinstance(labels, list | tuple)
     class_labels = _as_list("object_classes", object_classes, len(pairs), is_list)
+    if class_labels is not None:
+        class_labels = list(*classes_by_colour(class_labels))
     region_list = _as_list("regions", regions, len(pairs), is_list)
     sources = [source for _, source in pairs]
-    axes_images = _as_images(pairs, axes, spacing)
+    own = _as_images(pairs, axes, spacing)
     for masks in (sources, class_labels or (), region_list or ()):
-        _say_apart(pairs, axes_images, masks)
+        _say_apart(pairs, own, masks)
+    axes_images = with_same_channels(own)
     axes_images = [in_unit(image, axes_images[0].unit) for image in axes_images]
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
     class_of = None
     if not predicts_objects(spec):
         _refuse_object_options(spec, class_labels, region_list)
-        values, classes = training_labels(axes_images, sources, config)
+        values, classes, config = training_labels(axes_images, sources, config)
     else:
         objects = read_objects(
             sources,
@@ -67,25 +84,37 @@ def read_training_data(
     target = axes_images[0].orientation
     read = LabelledImages(reorient_to(target, axes_images, values), classes, class_of)
     if validation is None:
-        return read
+        return read, config
     held_out = _read_validation(spec, config, read, ndim, validation, axes, spacing)
-    return replace(read, validation=held_out)
+    return replace(read, validation=held_out), config
 
 
 def _colours_as_classes(
-    pairs: Sequence[tuple[ImageSource, ImageSource]], validation: tuple[Given, Given] | None
+    pairs: Sequence[tuple[ImageSource, ImageSource]],
+    validation: tuple[Given, Given] | None,
+    axes: str | None,
 ) -> tuple[list[tuple[ImageSource, ImageSource]], tuple[Given, Given] | None]:
     """Pairs whose colour masks became class labels, the same in training and validation."""
     held_out = (
         pair_up(*validation) if isinstance(validation, tuple) and len(validation) == 2 else ()
     )
-    both = [*pairs, *held_out]
-    (labels,) = classes_by_colour([source for _, source in both])
-    read = [(image, source) for (image, _), source in zip(both, labels, strict=True)]
+    both: list[tuple[Any, Any]] = [*pairs, *held_out]
+    narrow = [_is_volume(image, source, axes) for image, source in both]
+    (labels,) = classes_by_colour([s for (_, s), n in zip(both, narrow, strict=True) if not n])
+    classes = iter(labels)
+    read = [(i, s if n else next(classes)) for (i, s), n in zip(both, narrow, strict=True)]
     if held_out:
         images, sources = zip(*read[len(pairs) :], strict=True)
         validation = (list(images), list(sources))
     return read[: len(pairs)], validation
+
+
+def _is_volume(image: ImageSource, labels: ImageSource, axes: str | None) -> bool:
+    """Whether labels with a last axis of 3 or 4 have the shape of their image, X being narrow."""
+    array = full_resolution(labels)
+    if not has_channels(array):
+        return False
+    return as_image(image, axes, labels_shape=array.shape).label_shape == tuple(array.shape)
 
 
 def _as_images(
@@ -93,9 +122,13 @@ def _as_images(
     axes: str | None,
     spacing: Sequence[float] | None,
 ) -> list[AxesImage]:
-    return [
+    named = (
         as_image(image, axes, spacing, labels_shape=full_resolution(array).shape)
         for image, array in pairs
+    )
+    return [
+        say_notes(with_orientation_note(image, layer))
+        for image, (layer, _) in zip(named, pairs, strict=True)
     ]
 
 
@@ -113,7 +146,7 @@ def _say_apart(
     )
 
 
-def _as_list(name: str, values: object, count: int, is_list: bool) -> list[object] | None:
+def _as_list(name: str, values: Any, count: int, is_list: bool) -> list[Any] | None:
     """An option with one entry per image; None if it was not given."""
     if values is None or not is_list:
         return None if values is None else [values]
@@ -153,17 +186,19 @@ def _read_validation(
     if not isinstance(validation, tuple) or len(validation) != 2:
         raise ValueError("validation is not a pair: give (images, labels), or lists of both.")
     pairs = pair_up(*validation)
-    images, labels = _as_images(pairs, axes, spacing), [source for _, source in pairs]
-    _say_apart(pairs, images, labels)
-    images = [in_unit(image, train.pairs[0][0].unit) for image in images]
-    _require_like_training(spec, images, train.pairs[0][0], ndim)
+    first, labels = train.pairs[0][0], [source for _, source in pairs]
+    own = _as_images(pairs, axes, spacing)
+    _say_apart(pairs, own, labels)
+    given = (in_unit(image, first.unit) for image in own)
+    images = [with_channels(image, first.channels, first.axes) for image in given]
+    _require_like_training(spec, images, first, ndim)
     values: list[AnyArray]
     if train.class_of is None:
-        read, _ = read_training_labels(
+        read = read_training_labels(
             labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
         )
-        values = list(read)
-        unknown = _unknown_values(values, config, train)
+        values = list(read.values)
+        unknown = _unknown_values(read._replace(unlabelled=config.unlabelled), train)
     else:
         try:
             objects = read_objects(
@@ -197,14 +232,12 @@ def _require_like_training(
             )
 
 
-def _unknown_values(
-    values: Sequence[AnyArray], config: TrainConfig, train: LabelledImages
-) -> list[str]:
-    stats = label_stats_of(values, config.unlabelled)
+def _unknown_values(labels: TrainingLabels, train: LabelledImages) -> list[str]:
+    stats = label_stats_of(labels)
     if not stats.counts:
         raise LabelsError(
             "Nothing is labelled in the validation labels: every pixel is "
-            f"{config.unlabelled}, which means unlabelled.",
+            f"{labels.unlabelled}, which means unlabelled.",
             ("paint",),
         )
     known = {c.value for c in train.classes}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from nibabel.nifti1 import Nifti1Extension
 
+from napari_segkit.images.placement import data_to_world, options_to_world
 from napari_segkit.io.files import (
     file_orientation,
     read_image,
@@ -77,10 +78,13 @@ def assert_same_header(one, other, but=()):
 
 
 def assert_placed_as_in_file(path):
-    """Check that the layer has every voxel where nibabel places it."""
+    """Check that the layer keeps where nibabel places every voxel, and is shown straight."""
     image = nib.load(path)
     data, meta, _ = read_nifti(path)
-    matrix = np.asarray(meta["affine"]) @ np.diag([*meta["scale"], 1])
+    matrix = options_to_world(meta, 3)
+    shown = data_to_world(meta, 3)[:3, :3]
+    np.testing.assert_array_equal(shown, np.diag(shown.diagonal()))
+    np.testing.assert_allclose(abs(shown.diagonal()), np.linalg.norm(matrix[:3, :3], axis=0), 1e-5)
     for voxel in np.ndindex(*(2, 3, 2)):
         world = nib.affines.apply_affine(image.affine, voxel)[::-1]
         index = np.rint(np.linalg.solve(matrix, [*world, 1])[:-1]).astype(int)
@@ -113,6 +117,33 @@ def test_orientation_is_that_of_z_y_x(tmp_path, name, orientation, spacing):
     directions = nib.aff2axcodes(AFFINES[name])
     assert set(orientation) == set(directions)
     assert (image.orientation, image.spacing, image.axes) == (orientation, spacing, "ZYX")
+
+
+@pytest.mark.parametrize("name", ["plain", "sagittal"])
+def test_a_straight_volume_is_shown_in_the_world(tmp_path, name):
+    meta = read_nifti(save(tmp_path / "a.nii", matrix=AFFINES[name]))[1]
+    np.testing.assert_array_equal(options_to_world(meta, 3), data_to_world(meta, 3))
+    assert not meta["metadata"]["nifti"].is_oblique
+
+
+def test_an_oblique_part_of_a_volume_is_shown_in_its_place(tmp_path):
+    whole = nib.Nifti1Image(numbers(), AFFINES["mirrored"])
+    nib.save(whole, tmp_path / "whole.nii")
+    nib.save(whole.slicer[1:4, 2:, 3:6], tmp_path / "part.nii")
+    whole, part = (
+        data_to_world(read_nifti(tmp_path / f"{n}.nii")[1], 3) for n in ("whole", "part")
+    )
+    np.testing.assert_allclose(part @ [0, 0, 0, 1], whole @ [3, 2, 1, 1], atol=1e-5)
+
+
+def test_an_oblique_series_is_shown_along_its_grid(tmp_path):
+    path = save(tmp_path / "a.nii", numbers((*SHAPE, 3)), set_xyzt_units=("mm", "sec"), toffset=7)
+    meta = read_nifti(path)[1]
+    shown, world = data_to_world(meta, 4), options_to_world(meta, 4)
+    np.testing.assert_allclose(shown[:4, :4], np.diag(meta["scale"]), rtol=1e-6, atol=0)
+    order = np.ix_([2, 1, 0, 3], [2, 1, 0, 3])
+    np.testing.assert_allclose(world[1:, 1:], nib.load(path).affine[order], atol=1e-5)
+    assert shown[0, -1] == world[0, -1] == 7
 
 
 def test_a_large_file_is_read_from_disk_as_needed(tmp_path):
@@ -437,10 +468,9 @@ def test_labels_are_reoriented_like_their_image(tmp_path):
 def test_a_moved_layer_is_written_in_its_place(tmp_path):
     path = save(tmp_path / "a.nii", set_qform=(AFFINES["oblique"], 1))
     written = rewrite(path, tmp_path / "b.nii", translate=(1.0, 0.0, 0.0))
-    _, meta, _ = read_nifti(tmp_path / "b.nii")
-    shift = meta["affine"] @ np.diag([*meta["scale"], 1]) @ [0, 0, 0, 1]
-    before = read_nifti(path)[1]["affine"]
-    np.testing.assert_allclose(shift, before @ [1, 0, 0, 1], atol=1e-5)
+    before, after = (options_to_world(read_nifti(p)[1], 3) for p in (path, tmp_path / "b.nii"))
+    step = before @ [1 / 2.5, 0, 0, 1]  # 1 mm along Z of the voxel grid
+    np.testing.assert_allclose(after[:, -1], step, atol=1e-5)
     np.testing.assert_allclose(written.get_qform(), written.get_sform(), atol=1e-4)
     codes = [int(written.header[name]) for name in ("sform_code", "qform_code")]
     assert codes == [2, 1]

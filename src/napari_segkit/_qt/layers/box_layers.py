@@ -14,7 +14,7 @@ from napari_segkit.images.types import AnyArray
 from napari_segkit.instances.results import Objects
 
 from .result_layers import layer_identity
-from .snapshots import placement
+from .snapshots import header_metadata, placement
 from .unwrap_proxy import unwrapped
 
 LINES_PER_IMAGE = 400  # line width as a fraction of the image
@@ -55,6 +55,7 @@ def write_boxes(viewer: ViewerModel, layer: Labels, objects: Objects) -> Shapes:
             shape_type="rectangle",
             features=table,
             text=TEXT | {"visible": len(objects.classes) > 2},
+            metadata=header_metadata(layer),
             **placement(layer),
             **style,
         )

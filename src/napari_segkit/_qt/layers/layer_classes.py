@@ -11,11 +11,10 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from napari_segkit.evaluation.slab_reader import slabs
-from napari_segkit.images.classes import LabelClass, classes_of
+from napari_segkit.images.classes import COLORED_UP_TO, OTHER_COLOR, LabelClass, classes_of
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.images.types import AnyArray
 
-OTHER_COLOR = "#bbbbbb"  # values that are no class
-COLORED_UP_TO = 2**16  # above, napari needs numba to colour single values
 Color: TypeAlias = str | NDArray[np.floating]
 PINNED_AT_MOST = 50  # layers with more values keep napari's colours
 
@@ -121,16 +120,19 @@ def can_erase(layer: Labels) -> bool:
 def erase(layer: Labels, value: int, fill: int) -> None:
     """Replace a value by `fill` everywhere, in memory; undo restores it."""
     mask = layer.data == value
-    box = _bounds(mask)
+    box = bounds(mask)
+    replace_pixels(layer, box, np.where(mask[box], layer.data.dtype.type(fill), layer.data[box]))
+
+
+def replace_pixels(layer: Labels, box: tuple[int | slice, ...], pixels: AnyArray) -> None:
+    """Replace the pixels of a region, in memory; undo restores them."""
     before = layer.data[box].copy()
-    after = before.copy()
-    after[mask[box]] = fill
-    layer._save_history((box, before, after))  # the public way is slow and needs GiBs
-    layer.data[box] = after
+    layer._save_history((box, before, pixels))  # the public way is slow and needs GiBs
+    layer.data[box] = pixels
     layer.refresh()
 
 
-def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+def bounds(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
     """The smallest box around the True pixels."""
     axes = range(mask.ndim)
     sides = [np.flatnonzero(mask.any(axis=tuple(a for a in axes if a != i))) for i in axes]

@@ -7,7 +7,7 @@ from napari.utils.colormaps import Colormap
 from napari_segkit.images.classes import ClassProbabilities
 from napari_segkit.images.layer_metadata import LayerMetadata
 
-from .snapshots import placement
+from .snapshots import header_metadata, placement
 from .unwrap_proxy import unwrapped
 
 KIND = "probability"
@@ -31,7 +31,7 @@ def show_probabilities(
             colormap=Colormap(["#000000", c.color], name=f"to {c.color}"),
             contrast_limits=(0, 1),
             blending="additive",
-            metadata=metadata.as_metadata(),
+            metadata=metadata.as_metadata() | header_metadata(layer),
             **placement(layer),
         )
     return [layers[c.value] for c in probabilities.classes]

@@ -20,7 +20,7 @@ from napari_segkit.label_result import LabelResult
 from .layer_classes import read_classes, show_classes
 from .layer_registry import LayerRegistry
 from .layer_watcher import EditCounter
-from .snapshots import Placement, Snapshot, placement, without_channels
+from .snapshots import Placement, Snapshot, header_metadata, placement, without_channels
 from .unwrap_proxy import unwrapped
 
 PREDICTION, SUPERPIXELS = "prediction", "superpixels"
@@ -34,7 +34,9 @@ def new_labels(viewer: ViewerModel, image: Image, axes: str | None = None) -> La
     axes_image = as_image(image, axes)
     empty = np.zeros(axes_image.label_shape, np.uint8)
     transform = placement(image, without_channels(image, axes_image.axes))
-    return unwrapped(viewer).add_labels(empty, name=f"{image.name} labels", **transform)
+    return unwrapped(viewer).add_labels(
+        empty, name=f"{image.name} labels", metadata=header_metadata(image), **transform
+    )
 
 
 class LayerWriter:
@@ -120,8 +122,6 @@ class LayerWriter:
             show_classes(layer, classes)
         else:
             layer.features = prepared.table.copy()  # may be edited in napari's table
-        if "nifti" in self._source.metadata:  # for saving with the same affine
-            layer.metadata["nifti"] = self._source.metadata["nifti"]
         provenance = dict(result.provenance)
         if result.objects is not None:
             provenance["objects"] = asdict(result.objects.config)
@@ -140,13 +140,15 @@ class LayerWriter:
         """Replace the pixels of the earlier layer, or add a layer."""
         viewer, earlier, kind = self._registry.viewer, prepared.earlier, prepared.kind
         if earlier is not None and earlier.layer in viewer.layers and earlier.is_unchanged():
+            earlier.layer.metadata.update(header_metadata(self._source))
             _replace_data(earlier.layer, prepared.labels, transform)
             return earlier.layer
         title = "objects" if prepared.table is not None else kind
         layer = viewer.add_labels(
             prepared.labels,
             name=self._name or f"{self._source.name} {title}",
-            metadata=LayerMetadata(kind).as_metadata(),  # the docks read it when it is added
+            # the docks read it when the layer is added
+            metadata=LayerMetadata(kind).as_metadata() | header_metadata(self._source),
             **transform,
         )
         if kind == SUPERPIXELS:

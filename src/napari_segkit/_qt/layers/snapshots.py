@@ -9,6 +9,7 @@ from napari.layers import Layer
 
 from napari_segkit.images.placement import shear_matrix
 from napari_segkit.images.types import AnyArray
+from napari_segkit.io.nifti.header import NiftiHeader
 
 from .unwrap_proxy import unwrapped
 
@@ -33,6 +34,7 @@ class Snapshot:
     features: Any  # None but for Labels
     colormap: object
     unique_id: str  # of the layer, whatever its name
+    source: Any  # napari's record of the file it was opened from
 
 
 def snapshot(layer: "Layer | Snapshot", *, pixels: bool = True) -> Snapshot:
@@ -51,6 +53,7 @@ def snapshot(layer: "Layer | Snapshot", *, pixels: bool = True) -> Snapshot:
         features=layer.features.copy() if is_labels else None,
         colormap=layer.colormap,
         unique_id=str(layer.unique_id),
+        source=layer.source,
         name=layer.name,
         **placement(layer),
     )
@@ -83,6 +86,17 @@ def placement(layer: Layer | Snapshot, keep: Sequence[int] | None = None) -> Pla
         "units": tuple(layer.units[i] for i in dims),
         "axis_labels": tuple(layer.axis_labels[i] for i in dims),
     }
+
+
+def header_of(layer: Layer | Snapshot) -> NiftiHeader | None:
+    """The NIfTI header that a layer keeps, if it has one."""
+    header = layer.metadata.get("nifti")
+    return header if isinstance(header, NiftiHeader) else None  # other plugins use this key, too
+
+
+def header_metadata(layer: Layer | Snapshot) -> dict[str, Any]:
+    """Metadata of a new layer in the place of another one, so that it is saved there."""
+    return {"nifti": layer.metadata["nifti"]} if "nifti" in layer.metadata else {}
 
 
 def without_channels(layer: Layer | Snapshot, axes: str) -> list[int]:

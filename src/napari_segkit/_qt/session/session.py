@@ -7,10 +7,12 @@ from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
 
+from napari_segkit._qt.layers.converted_labels import ConvertedLabels
 from napari_segkit._qt.layers.refine_layers import refine_source
 from napari_segkit._qt.layers.result_layers import SUPERPIXELS, LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit._qt.layers.volumes import watch_volumes
 from napari_segkit.config import (
     ObjectConfig,
     RefineConfig,
@@ -81,9 +83,11 @@ class Session(Runner):
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer)
+        watch_volumes(viewer)
         self._segmenter = Segmenter()
         self._config = TrainConfig()
         self._trained_before: TrainedModel | None = None
+        self._converted = ConvertedLabels(viewer.layers)
         self.busy_changed.connect(self._on_busy)
 
     @property

@@ -1,5 +1,6 @@
 """Headers of NIfTI files: axes, orientation, affine and units, and the original bytes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -17,6 +18,7 @@ TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "us"}
 VECTOR_INTENTS = (1004, 1005, 1006, 1007, 2003, 2004)  # matrices, vectors, colours
 TIME_SERIES_INTENT = 2001
 RANK_TOLERANCE = 1e-6  # relative; axes closer than this to one plane do not span space
+STRAIGHT_TOLERANCE = 1e-9  # sine of an angle; napari cannot paint on axes with a larger tilt
 NIFTI2_SIGNATURES = (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")  # header size, both byte orders
 NibabelHeader = Any  # Nifti1Header or Nifti2Header; nibabel's own types leave most calls out
 NibabelImage = Any  # Nifti1Image or Nifti2Image
@@ -31,6 +33,7 @@ class NiftiHeader:
     raw: bytes = field(repr=False)  # with its extensions, as in the file
     axes: str  # of the file's dimensions, such as "XYZT"; without length 1 after the third
     orientation: str = ""  # directions of Z, Y and X, such as "SAR"; "": unknown
+    world_view: bool = False  # the layer is shown in the world, also if its axes are oblique
 
     @property
     def layer_axes(self) -> str:
@@ -59,6 +62,31 @@ class NiftiHeader:
         """A new nibabel header, which may be changed."""
         kind = Nifti2Header if self.raw[:4] in NIFTI2_SIGNATURES else Nifti1Header
         return kind.from_fileobj(BytesIO(self.raw))  # type: ignore[no-untyped-call]
+
+    @property
+    def tilt(self) -> AnyArray:
+        """4 x 4 matrix that turns the world's axes to those of the voxel grid; x, y, z."""
+        matrix = np.eye(4)
+        if "Z" in self.axes:
+            axes, straight = _grid_axes(world_matrix(self), self.axes)
+            matrix[:3, :3] = axes @ np.linalg.inv(straight)
+        is_straight = np.allclose(matrix, np.eye(4), rtol=0, atol=STRAIGHT_TOLERANCE)
+        return np.eye(4) if is_straight else matrix
+
+    @property
+    def is_oblique(self) -> bool:
+        """Whether axes of the voxel grid are not parallel to those of the world."""
+        return not np.array_equal(self.tilt, np.eye(4))
+
+    def shown_to_world(self, axis_labels: Sequence[object], ndim: int) -> AnyArray:
+        """Homogeneous matrix from where a layer is shown to where it lies in the world.
+
+        The identity, unless the layer of an oblique volume is shown along its voxel grid.
+        """
+        axes = layer_axes(axis_labels, ndim, self)
+        if self.world_view or "Z" not in axes:
+            return np.eye(ndim + 1)
+        return file_to_layer_matrix(self.tilt, "XYZ", axes)
 
 
 def parse_header(image: NibabelImage) -> NiftiHeader:
@@ -98,11 +126,13 @@ def world_matrix(source: NiftiHeader) -> AnyArray:
 def layer_placement(source: NiftiHeader) -> LayerOptions:
     """`scale`, `affine`, `units` and `axis_labels` of a napari layer in the file's world.
 
-    The voxel sizes (to six digits) are the scale, everything else is in the affine.
+    The voxel sizes (to six digits) are the scale, everything else is in the affine. napari cannot
+    paint on oblique volumes, so these are shown turned about the world's origin until their axes
+    are straight: volumes with the same axes stay in place relative to each other.
     """
     header, axes = source.to_nibabel(), source.layer_axes
     world = world_matrix(source)
-    matrix = file_to_layer_matrix(world, source.axes, axes)
+    matrix = file_to_layer_matrix(_shown_matrix(source, world), source.axes, axes)
     sizes = np.linalg.norm(world[:3, :3], axis=0)
     steps = {a: float(f"{size:.6g}") for a, size in zip(source.axes, sizes, strict=False)}
     step = float(header["pixdim"][4])
@@ -121,6 +151,12 @@ def layer_placement(source: NiftiHeader) -> LayerOptions:
     }
 
 
+def angle_between(one: AnyArray, other: AnyArray) -> float:
+    """Angle in degrees between two rotations, such as `NiftiHeader.tilt`."""
+    turned = np.linalg.solve(one[:3, :3], other[:3, :3])
+    return float(np.degrees(np.arccos(np.clip((np.trace(turned) - 1) / 2, -1, 1))))
+
+
 def file_to_layer_matrix(affine: AnyArray, file_axes: str, axes: str) -> AnyArray:
     """Homogeneous matrix of a layer from the 4 x 4 affine of a file; identity for T and C."""
     matrix = np.eye(len(axes) + 1)
@@ -137,6 +173,39 @@ def layer_to_file_matrix(
     layer_block, file_block = _spatial_blocks(file_axes, axes)
     affine[file_block] = matrix[layer_block]
     return affine
+
+
+def layer_axes(axis_labels: Sequence[object], ndim: int, source: NiftiHeader | None) -> str:
+    """Axes from a layer's axis labels, from its NIfTI header, or from `ndim`."""
+    labels = "".join(str(a).upper()[:1] for a in axis_labels)
+    stored = source.layer_axes if source else ""
+    for axes in (labels, stored, stored.replace("C", "")):
+        if len(axes) == ndim == len(set(axes)) and {"Y", "X"} <= set(axes) <= set(AXES):
+            return axes
+    if not 2 <= ndim <= 5:
+        raise ValueError(
+            f"A layer of {ndim} dimensions does not fit a NIfTI file, which has 2 to 5."
+        )
+    return "TCZYX" if ndim == 5 else "TZYX"[-ndim:]
+
+
+def _shown_matrix(source: NiftiHeader, world: AnyArray) -> AnyArray:
+    """4 x 4 matrix from file indices to where a new layer is shown."""
+    if source.world_view or not source.is_oblique:
+        return world
+    shown = np.linalg.inv(source.tilt) @ world
+    shown[:3, :3] = _grid_axes(world, source.axes)[1]  # without rounding errors
+    return shown
+
+
+def _grid_axes(world: AnyArray, file_axes: str) -> tuple[AnyArray, AnyArray]:
+    """3 x 3: the voxel axes, and axes of these lengths along the nearest ones of the world."""
+    axes = world[:3, :3]
+    rows, columns = ["XYZ".index(a) for a in file_axes[:3]], [0, 1, 2]
+    straight = np.zeros((3, 3))
+    sizes = np.linalg.norm(axes, axis=0)
+    straight[rows, columns] = np.copysign(sizes, axes[rows, columns])
+    return axes, straight
 
 
 def _spatial_blocks(file_axes: str, axes: str) -> tuple[Block, Block]:

@@ -5,18 +5,26 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_segkit.images.axes_image import AXES
-from napari_segkit.images.placement import data_to_world
+from napari_segkit.images.classes import classes_shown, layer_options
+from napari_segkit.images.placement import options_to_world
 from napari_segkit.images.types import AnyArray, LayerArray, LayerData, LayerOptions
 from napari_segkit.images.whole_numbers import integers_if_whole
+from napari_segkit.io.class_record import record_with_classes
 from napari_segkit.io.filenames import AnyPath, as_paths, ending, stem
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
 from napari_segkit.io.volume_files import is_dicom, is_volume
 from napari_segkit.io.volumes import open_volume
 
-from .header import NibabelHeader, NibabelImage, NiftiHeader, layer_placement, parse_header
-from .writer import LABEL_INTENT, write_nifti
+from .header import (
+    NibabelHeader,
+    NibabelImage,
+    NiftiHeader,
+    layer_axes,
+    layer_placement,
+    parse_header,
+)
+from .writer import LABEL_INTENT, read_classes, read_provenance, write_nifti
 
 Reader = Callable[[AnyPath | Sequence[AnyPath]], list[LayerData]]
 
@@ -31,7 +39,8 @@ def read_nifti(path: AnyPath) -> tuple[AnyArray, LayerOptions, str]:
     """Array, layer options and layer type ("labels" or "image") of a volume of any format.
 
     The array has the axes T C Z Y X that are there. Z, Y and X are the dimensions nearest to these
-    world axes, so a sagittal volume is transposed; an oblique or mirrored one gets an `affine`.
+    world axes, so a sagittal volume is transposed; a mirrored one gets an `affine`, and an oblique
+    one is placed along its voxel grid: `images.placement.world_matrix` tells where it lies.
     The fourth dimension is T if it has a unit of time and a step, else C; the fifth is C.
     Uncompressed voxels of NIfTI without a scaling factor stay on disk.
     """
@@ -46,6 +55,7 @@ def _layer(image: NibabelImage, name: str) -> tuple[AnyArray, LayerOptions, str]
     meta = layer_placement(source)
     meta |= {"name": name, "metadata": {"nifti": source}}
     if is_labels:
+        meta |= layer_options(read_classes(image.header))
         return integers_if_whole(data), meta, "labels"
     return data, meta | _display_options(image.header, rgb), "image"
 
@@ -110,7 +120,7 @@ def _write_layer(path: str, data: LayerArray, meta: LayerOptions, *, kind: str) 
     file, pixels = Path(path), np.asarray(data[0] if meta.get("multiscale") else data)
     ndim = len(meta.get("scale", ())) or pixels.ndim - bool(meta.get("rgb"))
     source = meta.get("metadata", {}).get("nifti")
-    axes = _layer_axes(meta, ndim, source) + "C" * bool(meta.get("rgb"))
+    axes = layer_axes(meta.get("axis_labels") or (), ndim, source) + "C" * bool(meta.get("rgb"))
     with atomic_write(file) as stream:
         write_nifti(
             stream,
@@ -118,23 +128,19 @@ def _write_layer(path: str, data: LayerArray, meta: LayerOptions, *, kind: str) 
             axes,
             kind=kind,
             source=source,
-            matrix=data_to_world(meta, ndim),
+            matrix=options_to_world(meta, ndim),
             units=tuple(map(str, meta.get("units") or ())),
             display_range=meta.get("contrast_limits"),
+            provenance=_labels_record(meta, source) if kind == "labels" else None,
             zipped=ending(file) == ".nii.gz",
         )
     return [path]
 
 
-def _layer_axes(meta: LayerOptions, ndim: int, source: NiftiHeader | None) -> str:
-    """Axes from the layer's axis labels, from its NIfTI header, or from `ndim`."""
-    labels = "".join(str(a).upper()[:1] for a in meta.get("axis_labels") or ())
-    stored = source.layer_axes if source else ""
-    for axes in (labels, stored, stored.replace("C", "")):
-        if len(axes) == ndim == len(set(axes)) and {"Y", "X"} <= set(axes) <= set(AXES):
-            return axes
-    if not 2 <= ndim <= 5:
-        raise ValueError(
-            f"A layer of {ndim} dimensions does not fit a NIfTI file, which has 2 to 5."
-        )
-    return "TCZYX" if ndim == 5 else "TZYX"[-ndim:]
+def _labels_record(meta: LayerOptions, source: NiftiHeader | None) -> dict[str, object]:
+    """The record of the file that the labels come from, with their classes as shown now."""
+    from pandas import DataFrame
+
+    stored = read_provenance(source.to_nibabel()) if source else None
+    classes = classes_shown(DataFrame(meta.get("features")), meta.get("colormap"))
+    return record_with_classes(stored if isinstance(stored, dict) else {}, classes)

@@ -3,18 +3,21 @@
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import BinaryIO
 
 import numpy as np
-from nibabel import Nifti1Header, Nifti1Image, Nifti2Header, Nifti2Image
+from nibabel import Nifti1Image, Nifti2Header, Nifti2Image
 from nibabel.nifti1 import Nifti1Extension
 
 from napari_segkit.images.axes_image import SPATIAL
+from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import pixel_size
 from napari_segkit.images.whole_numbers import smallest_integers
+from napari_segkit.io.class_record import classes_in
+from napari_segkit.io.nifti_image import new_header
 
 from .header import (
     NibabelExtension,
@@ -29,7 +32,6 @@ LABEL_INTENT, NO_INTENT = 1002, 0
 COMMENT_EXTENSION = 6  # code of an extension that holds text
 ALIGNED_CODE = 2  # code of an affine into the world of something else
 PROVENANCE_START = b'{"napari-segkit"'
-NIFTI1_MAX_LENGTH = 2**15 - 1
 LENGTH_UNITS = {"m": "meter", "mm": "mm", "um": "micron", "": "unknown"}
 TIME_UNITS = {"second": "sec", "millisecond": "msec", "microsecond": "usec"}
 TIME_UNITS |= {"s": "sec", "ms": "msec", "us": "usec", "µs": "usec"}
@@ -56,7 +58,7 @@ def write_nifti(
     dimension, after T the fifth; RGB(A) uint8 images become colours.
     """
     source = matching_header(source, axes)
-    header = source.to_nibabel() if source else _new_header(data.shape)
+    header = source.to_nibabel() if source else new_header(data.shape)
     values = _storable(data, kind)
     low, high = _range(values, kind) if display_range is None else display_range
     is_rgb = values.dtype == np.uint8 and values.shape[-1] in (3, 4)
@@ -76,7 +78,7 @@ def write_nifti(
     header.set_data_dtype(values.dtype)
     header["cal_min"], header["cal_max"] = low, high
     _set_intent(header, kind)
-    if provenance:
+    if provenance is not None:
         _set_provenance(header, provenance)
     image: type[NibabelImage] = Nifti2Image if isinstance(header, Nifti2Header) else Nifti1Image
     with gzip.GzipFile("", "wb", 3, file, mtime=0) if zipped else nullcontext(file) as stream:
@@ -91,12 +93,14 @@ def matching_header(source: NiftiHeader | None, axes: str) -> NiftiHeader | None
 def read_provenance(header: NibabelHeader) -> object:
     """Provenance that `write_nifti` stored; None if there is none."""
     texts = [e.get_content() for e in header.extensions if _is_provenance(e)]
-    return json.loads(texts[-1])["napari-segkit"] if texts else None
+    with suppress(ValueError, KeyError):
+        return json.loads(texts[-1])["napari-segkit"] if texts else None
+    return None
 
 
-def _new_header(shape: tuple[int, ...]) -> NibabelHeader:
-    large = max(shape) > NIFTI1_MAX_LENGTH
-    return Nifti2Header() if large else Nifti1Header()  # type: ignore[no-untyped-call]
+def read_classes(header: NibabelHeader) -> tuple[LabelClass, ...]:
+    """Classes of the labels in a file that `write_nifti` wrote."""
+    return classes_in(read_provenance(header))
 
 
 def _storable(values: AnyArray, kind: str) -> AnyArray:
@@ -191,8 +195,8 @@ def _set_intent(header: NibabelHeader, kind: str) -> None:
 def _set_provenance(header: NibabelHeader, provenance: Mapping[str, object]) -> None:
     """Replace our earlier provenance; comments of other programs are kept."""
     text = json.dumps({"napari-segkit": provenance}).encode()
-    others = [e for e in header.extensions if not _is_provenance(e)]
-    header.extensions[:] = [*others, Nifti1Extension(COMMENT_EXTENSION, text)]
+    ours = [Nifti1Extension(COMMENT_EXTENSION, text)] if provenance else []
+    header.extensions[:] = [*(e for e in header.extensions if not _is_provenance(e)), *ours]
 
 
 def _is_provenance(extension: NibabelExtension) -> bool:

@@ -290,7 +290,7 @@ def test_masks_of_the_classes_present(dock, viewer, qtbot):
     np.testing.assert_array_equal(each.data == 18, layer.data == 1)
     dog, _ = box.list.entries()
     dog.setCheckState(Qt.CheckState.Unchecked)
-    box.mode.value = "one merged mask"
+    box.form.one_mask.value = True
     one = make_masks(qtbot, dock)
     assert one.name == "cells objects: bottle"
     np.testing.assert_array_equal(one.data, layer.data == 2)

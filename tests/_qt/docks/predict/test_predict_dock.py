@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from qtpy.compat import isalive
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
@@ -113,7 +114,7 @@ def test_copied_python_gives_the_same_result(ready, viewer, trained, qtbot):
 
 
 def test_a_wrong_number_of_channels_is_reported(ready, viewer, qtbot):
-    colour = viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True)
+    colour = viewer.add_image(np.full((64, 64, 3), (9, 60, 200), np.uint8), rgb=True)
     ready.image.value = colour
     with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
         ready.bar.button.click()
@@ -145,3 +146,41 @@ def test_axes_default_to_training_and_can_be_chosen(dock, viewer, qtbot):
     layer = press(qtbot, dock)
     assert layer.data.shape == (64, 64)
     np.testing.assert_array_equal(layer.scale, (2, 3))
+
+
+def make_masks(qtbot, dock):
+    with qtbot.waitSignal(dock.written, timeout=60_000) as written:
+        dock.masks.button.click()
+    return written.args[0]
+
+
+def test_predicted_classes_are_written_with_other_values(ready, viewer, qtbot):
+    assert not ready.masks.button.isEnabled()
+    predicted, masks = press(qtbot, ready), ready.masks
+    qtbot.waitUntil(masks.button.isEnabled)
+    assert [i.text() for i in masks.list.entries()] == ["class 1", "class 2"]
+    masks.form.values.value = "class 1=255, class 2=128"
+    both = make_masks(qtbot, ready)
+    assert both.data.dtype == np.uint8
+    np.testing.assert_array_equal(both.data, np.array([0, 255, 128])[predicted.data])
+    masks.list.entries()[0].setCheckState(Qt.CheckState.Unchecked)
+    masks.form.values.value = "255"
+    one = make_masks(qtbot, ready)
+    assert one.name == "cells prediction: class 2"
+    np.testing.assert_array_equal(one.data, 255 * (predicted.data == 2))
+    np.testing.assert_array_equal(one.scale, predicted.scale)
+
+
+def test_values_that_cannot_be_read_are_told_in_the_dock(ready, qtbot):
+    press(qtbot, ready)
+    qtbot.waitUntil(ready.masks.button.isEnabled)
+    ready.masks.form.values.value = "class 1=white"
+    ready.masks.button.click()
+    assert "give each class a whole number" in ready.bar.status.text()
+
+
+def test_masks_follow_the_layers(ready, viewer, qtbot):
+    layer = press(qtbot, ready)
+    qtbot.waitUntil(ready.masks.button.isEnabled)
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: not ready.masks.button.isEnabled())

@@ -351,7 +351,9 @@ def square_objects():
 def objects(viewer, dock):
     """Objects stored for a layer that the dock refines."""
     squares = square_objects()
-    layer = viewer.add_labels(squares.labels.copy(), name="squares", **PLACE)
+    image = viewer.layers["cells"]
+    place = {"scale": image.scale, "translate": image.translate, "units": image.units}
+    layer = viewer.add_labels(squares.labels.copy(), name="squares", **place)
     dock.session.keep_objects(layer, squares)
     dock.inputs.layer.value = layer
     dock.form.value = RefineConfig("crf", crf=replace(STRONG, appearance_sigma=8.0))

@@ -2,6 +2,7 @@ import threading
 
 import numpy as np
 import pytest
+from PIL import Image as Pictures
 from qtpy.compat import isalive
 from qtpy.QtGui import QGuiApplication
 
@@ -10,6 +11,7 @@ from napari_segkit._qt.docks.train import label_stats_box
 from napari_segkit._qt.docks.train.loss_curve import LossCurve
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.docks.train.train_form import TrainForm
+from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session import runner
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit.config import FeatureConfig
@@ -498,3 +500,40 @@ def test_a_note_reserves_the_height_of_a_later_text(qtbot):
     note.resize(200, 20)
     note.setText("many words " * 20)
     assert note.minimumHeight() == note.heightForWidth(200) > 40
+
+
+def test_a_mask_of_0_and_255_makes_0_the_background(viewer, opened, qtbot):
+    viewer.add_image(PIXELS)
+    viewer.add_labels(np.where(scribbles() == 1, 255, 0).astype(np.uint8), name="mask")
+    painted = viewer.add_labels(scribbles(), name="strokes")
+    dock = opened()
+    dock.data.labels.value = viewer.layers["mask"]
+    counted(qtbot, dock)
+    assert dock.config().unlabelled is None
+    assert dock.classes.counts == {0: 3072, 255: 1024}
+    assert "0 is taken as the background" in dock.label_stats.text.text()
+    assert dock.bar.button.isEnabled()
+    dock.data.labels.value = painted
+    counted(qtbot, dock)
+    assert dock.config().unlabelled == 0
+    assert "background" not in dock.label_stats.text.text()
+
+
+def test_a_photo_that_napari_does_not_turn_is_told(make_napari_viewer, tmp_path, qtbot):
+    exif = Pictures.Exif()
+    exif[274] = 6
+    Pictures.fromarray(PIXELS[:48]).save(tmp_path / "photo.jpg", exif=exif)
+    viewer = make_napari_viewer()
+    (photo,) = viewer.open(tmp_path / "photo.jpg", plugin="napari")
+    assert photo.data.shape == (48, 64)
+    viewer.add_labels(np.ones((64, 48), np.uint8), name="upright")
+    viewer.add_labels(scribbles()[8:56], name="strokes")
+    dock = TrainDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Train")
+    dock.data.labels.value = viewer.layers["upright"]
+    counted(qtbot, dock)
+    assert "photo: its file has the orientation tag 6, and napari shows it" in dock.bar.hint.text()
+    segmenter = Segmenter(ModelSpec("pixels"))
+    with pytest.warns(UserWarning, match="photo: its file has the orientation tag 6"):
+        segmenter.fit(snapshot(photo), viewer.layers["strokes"])
+    assert dock.wait_idle()

@@ -1,4 +1,4 @@
-"""Panel that turns the objects of chosen classes into masks."""
+"""Panel that writes the pixels of chosen classes with chosen values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,29 +8,28 @@ from typing import TypeAlias
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QWidget
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_segkit._qt.layers.result_layers import LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
-from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.dock import stack
-from napari_segkit.images.classes import LabelClass
+from napari_segkit._qt.widgets.forms import Form
+from napari_segkit.config import MaskConfig
+from napari_segkit.images.class_values import ClassValues, class_values
+from napari_segkit.images.classes import LabelClass, joined_names
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
 
 LayerReference: TypeAlias = Callable[[], Labels | None]
-MERGED, SEPARATE = "one merged mask", "keep class values"
 MAX_ROWS = 5  # more rows scroll
-LIST_TIP = "<p>Classes present in the objects, each with its number of objects.</p>"
-MODE_TIP = (
-    "<p>Write the chosen classes with their own values, or merge them into one mask of value 1.</p>"
-)
+LIST_TIP = "<p>Classes present, of objects with their number.</p>"
+MASKS = "Masks of classes"
+MASKS_TIP = "<p>Write the pixels of chosen classes to a Labels layer.</p>"
 BUTTON_TIP = "<p>Add a Labels layer with the pixels of the ticked classes.</p>"
-MAX_NAMES = 3  # classes listed in a layer name
 
 
 class ClassMasks(QWidget):
@@ -43,12 +42,13 @@ class ClassMasks(QWidget):
         super().__init__()
         self._session = session
         self._layer: LayerReference | None = None
+        self._classes: Sequence[LabelClass] = ()
         self._background = LatestCall(self)
         self.list = _ClassList()
-        self.mode = Choice([(SEPARATE, SEPARATE), (MERGED, MERGED)], tooltip=MODE_TIP)
+        self.form = Form(MaskConfig, hide=("masks", "palette"))
         self.button = QPushButton("Make masks", toolTip=BUTTON_TIP)
         self.list.setToolTip(LIST_TIP)
-        self._lay_out()
+        stack(self, self.list, self.form, self.button)
         self.list.itemChanged.connect(self._update_state)
         self.button.clicked.connect(self.make_masks)
         self._background.returned.connect(self._on_masks)
@@ -62,34 +62,53 @@ class ClassMasks(QWidget):
         return tuple(item.data(VALUE_ROLE) for item in ticked)
 
     def set_objects(self, layer: LayerReference | None, objects: Objects | None) -> None:
-        """List the classes of these objects; ticks are kept, new classes are ticked."""
-        unticked = {i.data(VALUE_ROLE) for i in self.list.entries()} - set(self.chosen)
-        with signals_blocked(self.list):
-            self.list.clear()
-            for label_class, count in count_by_class(objects):
-                item = QListWidgetItem(f"{label_class.name} ({count:,})", self.list)
-                item.setData(VALUE_ROLE, label_class.value)
-                item.setCheckState(UNTICKED if label_class.value in unticked else TICKED)
-        self.list.updateGeometry()
-        self._layer = layer
-        self._update_state()
+        """List the classes of these objects, with their number."""
+        named = [(c, f"{c.name} ({count:,})") for c, count in count_by_class(objects)]
+        self._show(layer, () if objects is None else objects.classes, named)
+
+    def set_classes(self, layer: LayerReference | None, classes: Sequence[LabelClass]) -> None:
+        """List the classes of a layer of class values."""
+        self._show(layer, classes, [(c, c.name) for c in classes])
 
     def make_masks(self) -> None:
         """Make masks of the ticked classes in the background."""
         layer = None if self._layer is None else self._layer()
-        objects = None if layer is None else self._session.objects_of(layer)
-        if layer is not None and objects is not None and self.chosen:
-            as_one = self.mode.value == MERGED
-            classes = mask_classes(objects, self.chosen, as_one=as_one)
-            provenance, axes = LayerMetadata.of(layer).provenance, objects.image.label_axes
-            result = LabelResult(objects.labels, axes, classes, provenance)
-            writer = LayerWriter(
-                self._session,
-                snapshot(layer, pixels=False),
-                f"masks of {[(c.value, c.name) for c in classes[1:]]}",
-                name=f"{layer.name}: {_class_names(classes[1:])}",
-            )
-            self._background.submit(partial(_merge, objects, self.chosen, as_one, result, writer))
+        if layer is None or not self.chosen:
+            return
+        try:
+            values = class_values(self._classes, self.form.value, self.chosen)
+        except ValueError as error:
+            self.errored.emit(error)
+            return
+        objects = self._session.objects_of(layer)
+        source = snapshot(layer, pixels=objects is None)
+        provenance = LayerMetadata.of(layer).provenance
+        axes = "TZYX"[-layer.ndim :] if objects is None else objects.image.label_axes
+        result = LabelResult(source.data, axes, values.classes, provenance)
+        masks = [c for c in values.classes if c.value != 0]
+        name = f"{layer.name}: {joined_names(masks)}"
+        kind = f"masks of {[(c.value, c.name) for c in masks]}"
+        writer = LayerWriter(self._session, source, kind, name=name)
+        self._background.submit(partial(_make, objects, values, result, writer))
+
+    def _show(
+        self,
+        layer: LayerReference | None,
+        classes: Sequence[LabelClass],
+        rows: Sequence[tuple[LabelClass, str]],
+    ) -> None:
+        """List classes; ticks are kept, new classes are ticked but for the value 0."""
+        unticked = {i.data(VALUE_ROLE) for i in self.list.entries()} - set(self.chosen) | {0}
+        unticked -= set(self.chosen)
+        with signals_blocked(self.list):
+            self.list.clear()
+            for label_class, text in rows:
+                item = QListWidgetItem(text, self.list)
+                item.setData(VALUE_ROLE, label_class.value)
+                item.setCheckState(UNTICKED if label_class.value in unticked else TICKED)
+        self.list.updateGeometry()
+        self._layer, self._classes = layer, classes
+        self._update_state()
 
     def _on_masks(self, outcome: tuple[LabelResult, LayerWriter]) -> None:
         result, writer = outcome
@@ -99,12 +118,6 @@ class ClassMasks(QWidget):
 
     def _update_state(self) -> None:
         self.button.setEnabled(bool(self.chosen))
-
-    def _lay_out(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(self.mode.native)
-        row.addWidget(self.button, 1)
-        stack(self, self.list, row)
 
 
 VALUE_ROLE = Qt.ItemDataRole.UserRole
@@ -135,25 +148,11 @@ def count_by_class(objects: Objects | None) -> list[tuple[LabelClass, int]]:
     return [(classes[int(v)], int(n)) for v, n in zip(values, counts, strict=True)]
 
 
-def mask_classes(
-    objects: Objects, chosen: Sequence[int], *, as_one: bool
-) -> tuple[LabelClass, ...]:
-    """Background and the classes of the masks."""
-    selected = [c for c in objects.classes if c.value in chosen]
-    if as_one:
-        selected = [LabelClass(1, _class_names(selected), selected[0].color)]
-    return objects.classes[0], *selected
-
-
-def _merge(
-    objects: Objects, chosen: Sequence[int], as_one: bool, result: LabelResult, writer: LayerWriter
+def _make(
+    objects: Objects | None, values: ClassValues, result: LabelResult, writer: LayerWriter
 ) -> tuple[LabelResult, LayerWriter]:
     """Put the masks into the result and prepare their layer; slow for large images."""
-    result = replace(result, labels=objects.combined(chosen, as_one=as_one))
+    labels = np.asarray(result.labels) if objects is None else objects.combined()
+    result = replace(result, labels=values.apply(labels))
     writer.prepare(result)
     return result, writer
-
-
-def _class_names(classes: Sequence[LabelClass]) -> str:
-    names = [c.name for c in classes]
-    return ", ".join(names[:MAX_NAMES]) + (" …" if len(names) > MAX_NAMES else "")

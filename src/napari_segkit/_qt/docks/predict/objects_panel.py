@@ -24,11 +24,10 @@ from napari_segkit.label_result import LabelResult
 from napari_segkit.models import KINDS, Kind, kind_of, model_info
 from napari_segkit.segmenter import Segmenter
 
-from .class_masks import ClassMasks
+from .class_masks import MASKS, MASKS_TIP, ClassMasks
 from .object_actions import ObjectActions
 
 MEASURED = "extent"  # a column only of `Objects.measured`
-MASKS_TIP = "<p>Write the pixels of chosen classes to a Labels layer.</p>"
 DEBOUNCE_MS = 250  # wait for further edits of a number
 MAX_LIVE_BOXES = 500  # redraw boxes automatically up to this number
 
@@ -84,7 +83,7 @@ class ObjectsPanel(QWidget):
         self.form.grey_out(reasons, " ".join(reasons.values()))
 
     def _lay_out(self) -> None:
-        stack(self, self.form, self.buttons, Section("Masks of classes", self.masks, MASKS_TIP))
+        stack(self, self.form, self.buttons, Section(MASKS, self.masks, MASKS_TIP))
 
     def _connect(self) -> None:
         self.form.changed.connect(self._on_form)

@@ -1,14 +1,18 @@
 """Dock that predicts an image with the model of the session."""
 
+import weakref
+
 from napari.layers import Labels
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 
+from napari_segkit._qt.layers.layer_classes import read_classes
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note
-from napari_segkit._qt.widgets.forms import Form
+from napari_segkit._qt.widgets.forms import Form, Section
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.place_note import PlaceNote
@@ -17,7 +21,9 @@ from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.axes_image import as_image
+from napari_segkit.images.layer_metadata import LayerMetadata
 
+from .class_masks import MASKS, MASKS_TIP, ClassMasks
 from .objects_panel import ObjectsPanel, output_kind
 from .probabilities_row import ProbabilitiesRow
 
@@ -25,6 +31,7 @@ IMAGE_TIP = "<p>Image layer to predict.</p>"
 PREDICT_TIP = (
     "<p>Predict the image and write the result to a Labels layer. Press again to stop.</p>"
 )
+CLASS_KINDS = ("prediction", "refined")
 
 
 class PredictDock(Dock):
@@ -40,6 +47,8 @@ class PredictDock(Dock):
         self.pixel_size = PlaceNote(self._pixel_size)
         self.form = Form(TileConfig)
         self.objects = ObjectsPanel(self.session)
+        self.masks = ClassMasks(self.session)
+        self.masks_section = Section(MASKS, self.masks, MASKS_TIP)
         self.refine = RefineForm()
         self.probabilities = ProbabilitiesRow(self.session)
         self._model_settings = RefineConfig()
@@ -93,6 +102,7 @@ class PredictDock(Dock):
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", _form=self.form, device=self.device)
+        self.result = self.add_group("Result", _masks=self.masks_section)
         self.footer.addWidget(self.bar)
 
     def _connect(self) -> None:
@@ -104,6 +114,8 @@ class PredictDock(Dock):
         self.refine.changed.connect(self.state.request)
         self.probabilities.message.connect(self._on_message)
         self.objects.written.connect(self.written)
+        self.masks.written.connect(self._on_written)
+        self.masks.errored.connect(lambda error: self._on_message(str(error)))
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.bar.pressed.connect(self.predict)
 
@@ -133,6 +145,7 @@ class PredictDock(Dock):
         self.model.setText(summary(self.session.segmenter))
         self.objects.set_segmenter(self.session.segmenter)
         self.group.setVisible(self.predicts_objects)
+        self.result.setVisible(not self.predicts_objects)
         self._on_image()
 
     def _show_model_settings(self) -> None:
@@ -145,7 +158,13 @@ class PredictDock(Dock):
 
     def _on_written(self, layer: Labels) -> None:
         self.bar.show_status(f"Written to the layer {layer.name!r}.")
+        self.state.request()
         self.written.emit(layer)
+
+    def _on_layer_removed(self) -> None:
+        if isalive(self):
+            self.state.request()
+        super()._on_layer_removed()
 
     def _on_message(self, text: str) -> None:
         if not self.bar.is_running:
@@ -162,3 +181,16 @@ class PredictDock(Dock):
 
     def _update_state(self) -> None:
         self.bar.set_reason(self._missing())
+        layer = self._classes_layer()
+        if layer is None:
+            self.masks.set_classes(None, ())
+        else:
+            values = [c.value for c in LayerMetadata.of(layer).classes]
+            shown = read_classes(layer, values)
+            self.masks.set_classes(weakref.ref(layer), [c for c in shown if c.value in values])
+
+    def _classes_layer(self) -> Labels | None:
+        """The last layer of predicted or refined classes."""
+        layers = (layer for layer in self.viewer.layers if isinstance(layer, Labels))
+        kinds = {layer: LayerMetadata.of(layer).kind for layer in layers}
+        return next((x for x in reversed(kinds) if kinds[x] in CLASS_KINDS), None)

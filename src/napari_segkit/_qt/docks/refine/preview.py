@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.layers.layer_classes import set_class_colors
 from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
-from napari_segkit._qt.layers.snapshots import placement
+from napari_segkit._qt.layers.snapshots import header_metadata, placement
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
@@ -235,7 +235,7 @@ def _add_preview_layer(
     added = viewer.add_labels(
         np.zeros(full_resolution(layer).shape[leading:], dtype),
         name=f"{layer.name} refined (preview)",
-        metadata=LayerMetadata("preview").as_metadata(),
+        metadata=LayerMetadata("preview").as_metadata() | header_metadata(layer),
         **placement(layer, range(leading, layer.ndim)),
     )
     if source.start in ("labels", "objects"):

@@ -14,6 +14,7 @@ from napari_segkit.images.label_stats import LabelStats
 from .class_list import ClassList
 from .label_stats_box import LabelStatsBox
 from .object_annotation import ObjectAnnotation
+from .slice_filler import SliceFiller
 
 TITLES = {False: "Classes", True: "Objects"}
 
@@ -33,6 +34,7 @@ class AnnotationPanel(QObject):
         self.annotation = ObjectAnnotation(session, self)
         self.classes = ClassList(session)
         self.label_stats = LabelStatsBox()
+        self.slices = SliceFiller(session, self.label_stats.semantics)
         session.config_changed.connect(self.follow_model)
         data.changed.connect(self._on_layers)
         data.painted.connect(self._update_stats)
@@ -48,6 +50,7 @@ class AnnotationPanel(QObject):
         return {
             "_classes": self.classes,
             "_next": self._data.next_button,
+            "_slices": self.slices,
             "unlabelled": self.label_stats.semantics.unlabelled,
             "labels_are": self.label_stats.semantics.labels_are,
             "annotated": self.annotation.regions,
@@ -91,6 +94,7 @@ class AnnotationPanel(QObject):
         image, labels, axes = self._data.layers
         count = self.annotation.stats_function(labels, axes)
         self.label_stats.set_layers(labels, image, axes, count, objects=self.annotation.active)
+        self.slices.set_layer(labels)
         self.changed.emit()
 
     def _on_stats(self, stats: LabelStats | None) -> None:

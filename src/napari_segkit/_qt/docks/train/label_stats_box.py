@@ -1,6 +1,7 @@
 """Label statistics, and buttons that correct what looks wrong."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from napari.layers import Image, Labels
@@ -13,7 +14,8 @@ from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.question import Answers
 from napari_segkit.images.axes_image import as_image, full_resolution
-from napari_segkit.images.label_stats import LabelStats, ObjectStats, label_stats
+from napari_segkit.images.label_stats import BACKGROUND, LabelStats, ObjectStats, label_stats
+from napari_segkit.io.upright import with_orientation_note
 
 WAIT_MS = 300  # after the last stroke
 REMEDIES = {
@@ -46,6 +48,7 @@ class LabelStatsBox(QWidget):
         self.remedies = Answers()
         self._layers: tuple[Labels | None, Image | None, str | None] = None, None, None
         self._objects = False
+        self._is_mask = False  # of 0 and 255, so that 0 was made its background
         self._count: Callable[..., LabelStats] = label_stats
         self._latest = LatestCall(self, wait_ms=WAIT_MS)
         stack(self, self.text)
@@ -70,6 +73,7 @@ class LabelStatsBox(QWidget):
         self._count = count
         if (labels, image, axes, objects) != (*self._layers, self._objects):
             self._layers, self._objects = (labels, image, axes), objects
+            self._is_mask = False
             self.semantics.restore_for(labels, image)
             self.semantics.show_texts(objects=objects)
             self._on_stats(None)
@@ -96,11 +100,22 @@ class LabelStatsBox(QWidget):
     def _on_stats(self, stats: LabelStats | None) -> None:
         self.label_stats = stats
         self.semantics.add_values(stats.counts if stats and not self._objects else ())
-        self.text.setText(describe(stats, objects=self._objects))
+        self.text.setText(describe(self._with_background(stats), objects=self._objects))
         texts = REMEDIES | (OBJECT_REMEDIES if self._objects else {})
         proposed = [] if stats is None else [r for r in texts if r in stats.remedies]
         self.remedies.offer({texts[r]: partial(self._apply, r) for r in proposed})
         self.stats_changed.emit(stats)
+
+    def _with_background(self, stats: LabelStats | None) -> LabelStats | None:
+        """Show as the choice what was found of a mask, and keep saying why."""
+        if stats is None or self.semantics.value["unlabelled"] not in (0, None):
+            return stats
+        if BACKGROUND in stats.notes:
+            self._is_mask = True
+            self.semantics.apply("unlabelled=None")
+        elif self._is_mask and stats.counts.keys() == {0, 255}:
+            return replace(stats, notes=(BACKGROUND, *stats.notes))
+        return stats
 
     def _on_error(self, error: Exception) -> None:
         self._on_stats(LabelStats({}, 0, (), str(error)))
@@ -113,7 +128,8 @@ def count_labels(
     if image is None:
         return count(labels, image=None)
     shape = full_resolution(labels).shape
-    return count(labels, image=as_image(image, axes, labels_shape=shape))
+    named = as_image(image, axes, labels_shape=shape)
+    return count(labels, image=with_orientation_note(named, image))
 
 
 def describe(stats: LabelStats | None, *, objects: bool = False) -> str:

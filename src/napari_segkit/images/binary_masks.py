@@ -1,0 +1,62 @@
+"""Masks of 0 and 255, as other programs save them: with grey edges, or smeared by JPEG."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .types import AnyArray
+
+RINGING = 8  # resampling and JPEG change even flat parts of a mask by up to this much
+NEAR_EDGE = 9  # pixels of a window in which resampling blends both values
+JPEG_NEAR_EDGE = 17  # JPEG does so in blocks of 8 by 8 pixels
+MANY_GREYS = 6  # so many different ones between black and white are no classes ...
+MOST_GREY = 0.3  # ... nor ids if they cover no more than this part of the pixels
+LEAST_WHITE = 0.4  # ... and this part of the brighter half is white
+
+
+def clean_grey_edges(values: AnyArray, unlabelled: int | None) -> AnyArray:
+    """Threshold a 0/255 mask whose edges were blended by resampling; others are returned as is."""
+    return threshold_mask(values) if has_grey_edges(values, unlabelled) else values
+
+
+def threshold_mask(values: AnyArray) -> AnyArray:
+    return np.where(values > 127, 255, 0).astype(np.uint8)
+
+
+def has_grey_edges(values: AnyArray, unlabelled: int | None) -> bool:
+    """Whether nearly all values between 0 and 255 are on an edge between the two."""
+    if unlabelled == 255 or not values.size or not 255 - RINGING <= values.max() <= 255:
+        return False
+    counts = np.bincount(values.ravel().astype(np.intp, copy=False), minlength=256)
+    blended = counts[1:128].any() and counts[128:255].any()
+    if not (blended and counts[: RINGING + 1].any()):
+        return False
+    greys = counts[RINGING + 1 : 255 - RINGING]
+    width = JPEG_NEAR_EDGE if _may_be_jpeg(counts, greys) else NEAR_EDGE
+    return not greys.any() or _is_near_edges(values, width)
+
+
+def is_mask_with_background(values: Sequence[AnyArray]) -> bool:
+    """Whether masks hold 0 and 255 and nothing else, so that 0 can only be the background."""
+    present = {0, 255}
+    exact = all(v.size and v.max() in present and np.isin(v, [0, 255]).all() for v in values)
+    return exact and {int(end) for v in values for end in (v.min(), v.max())} == present
+
+
+def _may_be_jpeg(counts: AnyArray, greys: AnyArray) -> bool:
+    white = counts[255 - RINGING :].sum() / counts[128:].sum()
+    covered = greys.sum() / counts.sum()
+    return bool(
+        np.count_nonzero(greys) >= MANY_GREYS and covered < MOST_GREY and white > LEAST_WHITE
+    )
+
+
+def _is_near_edges(values: AnyArray, width: int) -> bool:
+    """Whether the greys have black and white pixels around them."""
+    from scipy import ndimage
+
+    grey = (values > RINGING) & (values < 255 - RINGING)
+    window = (1,) * (values.ndim - 2) + (width, width)[-values.ndim :]
+    near_white = ndimage.maximum_filter(values, window) > 127
+    near_black = ndimage.minimum_filter(values, window) < 128
+    return bool((near_white & near_black)[grey].mean() > 0.95)
