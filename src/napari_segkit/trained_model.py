@@ -26,6 +26,7 @@ from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, str
 
 FAINT = 1 / 3  # part of the contrast of the training images below which a warning is given
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
+SIZE_TOLERANCE = {2: 0.25, 3: 0.1}  # by dimensions; relative, above which a size is told
 
 
 @dataclass(frozen=True)
@@ -148,22 +149,29 @@ class TrainedModel:
         image, size = in_unit(image, self.unit), self.config.voxel_size
         if size is not None:
             return resample(image, size, self.ndim)
-        self._warn_about_voxel_size(image)
+        if note := self.pixel_size_note(image):
+            warnings.warn(note, UserWarning, stacklevel=3)
         return image
 
-    def _warn_about_voxel_size(self, image: AxesImage) -> None:
+    def pixel_size_note(self, image: AxesImage) -> str | None:
+        """How the pixel size differs from that of the training; None if it does not or is unknown.
+
+        An image that is resampled to one size may have any.
+        """
         # a spacing of 1 is common in MRI, too, but then the orientation is known
-        model_known = self.orientation or self.spacing != UNKNOWN_SPACING
-        image_known = image.orientation or image.spacing != UNKNOWN_SPACING
-        same = np.allclose(self.spacing, image.spacing, rtol=0.1)
-        if self.ndim == 3 and model_known and image_known and not same:
-            warnings.warn(
-                f"{image.name} has voxels of {format_spacing(image.spacing, image.unit)} (Z x Y x "
-                f"X), but the model was trained on {format_spacing(self.spacing, self.unit)}: "
-                "train with a voxel_size to have every volume resampled.",
-                UserWarning,
-                stacklevel=3,
-            )
+        known = all(x.orientation or x.spacing != UNKNOWN_SPACING for x in (self, image))
+        image = in_unit(image, self.unit)
+        sizes = image.spacing[-self.ndim :], self.spacing[-self.ndim :]
+        same = np.allclose(*sizes, rtol=SIZE_TOLERANCE[self.ndim])
+        if self.config.voxel_size is not None or not known or same:
+            return None
+        image_size, model_size = map(format_spacing, sizes, (image.unit, self.unit))
+        names = " x ".join("ZYX"[-self.ndim :])
+        noun, every = ("voxels", "volume") if self.ndim == 3 else ("pixels", "image")
+        return (
+            f"{image.name} has {noun} of {image_size} ({names}), but the model was trained on "
+            f"{model_size}: train with a voxel_size to have every {every} resampled."
+        )
 
     def measure(self, image: AxesImage) -> Statistics:
         """Statistics that normalise an image, as chosen for training."""

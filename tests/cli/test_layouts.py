@@ -165,7 +165,8 @@ def test_channels_that_lie_elsewhere_are_named(channels, tmp_path, capsys):
     moved[:3, 3] = 0, 0, 100
     nib.save(nib.Nifti1Image(np.asarray(nib.load(file).dataobj), moved), file)
     assert train(channels, "-o", tmp_path / "m.segkit") == 2
-    assert "y_0001.nii.gz lies elsewhere than y_0000.nii.gz (origins" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "y_0000.nii.gz and y_0001.nii.gz do not lie on each other" in told
 
 
 def test_a_model_of_one_channel_takes_each_file(study, tmp_path, capsys):

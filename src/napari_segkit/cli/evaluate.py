@@ -1,6 +1,7 @@
 """``segkit evaluate``: compare prediction files with ground-truth files."""
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,11 +42,16 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "(default semantic)")  # fmt: skip
     parser.add_argument("--csv", metavar="FILE", help="write the metrics of every image here")
     add_overwrite(parser)
+    parser.add_argument("--by-index", action="store_true",
+                        help="compare pixels of equal index even if the files do not lie on each "
+                             "other")  # fmt: skip
     add_options(parser, TrainConfig(unlabelled=None), only=("unlabelled", "labels_are"))
 
 
 def run(args: Namespace) -> int:
     from napari_segkit.evaluation.report import EvaluateOptions
+    from napari_segkit.evaluation.same_place import require_same_place
+    from napari_segkit.io.file_geometry import files_apart
     from napari_segkit.io.files import check_output_path
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import EVALUATION
@@ -60,10 +66,16 @@ def run(args: Namespace) -> int:
     if args.show_pairs:
         return print_pairs(pairs)
     say_pairs(pairs, truth or args.prediction)
-    options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are)
+    options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are, by_index=args.by_index)
+    places = [files_apart(prediction.path, truth.path) for prediction, truth in pairs]
+    names = [prediction.name for prediction, _ in pairs]
+    require_same_place(zip(names, places, strict=True), by_index=args.by_index)
     with print_warnings():
         colours = _shared_colours(pairs, args.kind)
-        first, *others = [_compare(*pair, options, colours) for pair in pairs]
+        first, *others = [
+            _compare(*pair, place, options, colours)
+            for pair, place in zip(pairs, places, strict=True)
+        ]
     report = sum(others, first)
     if others:
         for name, image in report.images.items():
@@ -78,17 +90,18 @@ def run(args: Namespace) -> int:
 def _compare(
     prediction: "ImageFiles",
     truth: "ImageFiles",
+    apart: str | None,
     options: "EvaluateOptions",
     colours: "ColourTable",
 ) -> "Report[Metric]":
-    """Report on one pair of files; errors begin with the prediction's name."""
+    """Report on one pair of files, which may lie apart; errors begin with the prediction's name."""
     from napari_segkit.jobs.evaluate import evaluate_job
 
     name = prediction.name
     try:
         with print_warnings():
             pair = _read(prediction.path, truth.path, name, options.kind, colours)
-            return drain(evaluate_job([pair], options).steps)
+            return drain(evaluate_job([replace(pair, apart=apart)], options).steps)
     except USER_ERRORS as error:
         raise ValueError(f"{name}: {error_line(error)}") from error
 

@@ -97,7 +97,9 @@ def _smooth_file(
     import numpy as np
 
     from napari_segkit.images.classes import ClassProbabilities
+    from napari_segkit.images.geometry import warn_if_apart
     from napari_segkit.io.channel_files import read_image_files
+    from napari_segkit.io.file_geometry import files_apart
     from napari_segkit.io.files import check_output_file
     from napari_segkit.io.label_classes import read_classes
     from napari_segkit.io.probability_maps import read_probability_file
@@ -107,6 +109,7 @@ def _smooth_file(
     from napari_segkit.refinement.soft_labels import all_classes
 
     check_output_file(target, overwrite=args.overwrite)
+    warn_if_apart(files_apart(source.path, image_file.path))
     stored = read_probability_file(source.path, colours)
     image = read_image_files(image_file, args.axes, args.spacing, labels_shape=stored.shape)
     named = read_classes(source.path) or colours.classes

@@ -93,10 +93,13 @@ def _read(
 ) -> tuple["AxesImage", "LazyArray | None"]:
     import numpy as np
 
+    from napari_segkit.images.geometry import warn_if_apart
     from napari_segkit.io.channel_files import read_image_files
+    from napari_segkit.io.file_geometry import files_apart
     from napari_segkit.io.files import file_orientation, read_labels
 
     if mask_file is None:
         return read_image_files(source, args.axes, args.spacing), None
+    warn_if_apart(files_apart(source.path, mask_file.path))
     mask = np.asarray(read_labels(mask_file.path, orientation=file_orientation(source.path)))
     return read_image_files(source, args.axes, args.spacing, labels_shape=mask.shape), mask

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from napari_segkit.config import RefineConfig
 from napari_segkit.images.axes_image import full_resolution
+from napari_segkit.images.geometry import apart, warn_if_apart
 from napari_segkit.images.types import ImageSource, LazyArray
 from napari_segkit.refinement.preview_region import refine_region
 from napari_segkit.refinement.probability_maps import as_probability_maps
@@ -149,6 +150,7 @@ def refinement_trials(
     """Try one refinement after another: the generator behind `fit_refinement`."""
     if config.method is None:
         raise ValueError("Nothing to fit: choose a smoothing method, such as method='crf'.")
+    warn_if_apart(apart(image, truth, axes))
     needs_image = image is not None or config.uses_image
     maps = as_probability_maps(
         probabilities, image, axes=axes, spacing=spacing, uses_image=needs_image

@@ -11,6 +11,7 @@ from typing import Any, Generic
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.images.axes_image import is_layer
 from napari_segkit.images.colour_masks import classes_by_colour
+from napari_segkit.images.geometry import apart
 from napari_segkit.images.types import LazyArray
 from napari_segkit.steps import Step, drain, map_steps
 
@@ -19,6 +20,7 @@ from .base_report import Report as Report
 from .instance import InstanceReport, ObjectMatching
 from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
 from .panoptic import PanopticReport, SegmentMatching
+from .same_place import require_same_place
 from .semantic import ClassConfusion, SemanticReport, naming_notes
 from .slab_reader import (
     Reader,
@@ -58,6 +60,7 @@ class LabelPair:
     prediction: LabelSource
     truth: LabelSource
     name: str | None = None
+    apart: str | None = None  # how they differ in place; of layers it is found out
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class EvaluateOptions:
     labels_are: LabelsAre = "ask"
     spacing: Sequence[float] | None = None
     thresholds: Sequence[float] | None = None
+    by_index: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -94,6 +98,7 @@ def evaluate(
     labels_are: LabelsAre = "ask",
     spacing: Sequence[float] | None = None,
     thresholds: Sequence[float] | None = None,
+    by_index: bool = False,
 ) -> Any:
     """Compare a prediction with the truth.
 
@@ -125,6 +130,8 @@ def evaluate(
     thresholds : sequence of float, optional
         IoU thresholds, for instances only: two objects match if their IoU is at least this. None:
         0.5 to 0.95 in steps of 0.05.
+    by_index : bool
+        Compare pixels of equal index even if the layers do not lie on each other in the world.
 
     Returns
     -------
@@ -139,12 +146,13 @@ def evaluate(
     Raises
     ------
     ValueError
-        If the shapes differ, values are not non-negative integers, no pixel is left to compare, a
-        segment has no class, or an option is not one of those above.
+        If the shapes differ, two layers do not lie on each other, values are not non-negative
+        integers, no pixel is left to compare, a segment has no class, or an option is not one of
+        those above.
     TypeError
         If `unlabelled` is neither an integer nor None.
     """
-    options = EvaluateOptions(kind, unlabelled, labels_are, spacing, thresholds)
+    options = EvaluateOptions(kind, unlabelled, labels_are, spacing, thresholds, by_index)
     return drain(evaluate_pairs(_pairs(prediction, truth), options))
 
 
@@ -152,7 +160,9 @@ def evaluate_pairs(
     pairs: Sequence[LabelPair], options: EvaluateOptions
 ) -> Generator[Step, None, Any]:
     """Compare pairs block by block, and pool them: the generator behind `evaluate`."""
-    pairs = _colours_as_classes(pairs)
+    pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
+    found = [(pair.name or "labels", pair.apart) for pair in pairs]
+    require_same_place(found, by_index=options.by_index)
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
     steps, total, reports = count(1), sum(map(len, cores)), []
@@ -166,6 +176,11 @@ def evaluate_pairs(
             "unlabelled."
         )
     return report
+
+
+def _with_place(pair: LabelPair) -> LabelPair:
+    found = pair.apart or apart(get_labels(pair.prediction), get_labels(pair.truth))
+    return replace(pair, apart=found)
 
 
 def _colours_as_classes(pairs: Sequence[LabelPair]) -> list[LabelPair]:
@@ -211,8 +226,9 @@ def _count_image(
             metric.update(predicted[part], true[part], counted)
         yield
     same = (SAME_NOTE,) if prediction is truth else ()
+    place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
     naming = naming_notes(pair.prediction, pair.truth) if options.kind == "semantic" else ()
-    notes = tuple(dict.fromkeys(same + naming + read_truth.notes + read_prediction.notes))
+    notes = tuple(dict.fromkeys(same + place + naming + read_truth.notes + read_prediction.notes))
     return kind.report(main, extra, unlabelled, pair.name, notes)
 
 

@@ -154,7 +154,7 @@ def as_image(
     data = full_resolution(source)
     name = getattr(layer, "name", None) or name
     require_real_numbers(data, name)
-    known = axes.upper() if axes else _layer_axes(layer, data.ndim)
+    known = axes.upper() if axes else layer_axes(layer, data.ndim)
     named = known or guess_axes(source, labels_shape, like=like, channels=channels)
     notes = () if known else channel_notes(named, tuple(data.shape), labels_shape, name)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
@@ -208,6 +208,15 @@ def _rgb(source: ImageSource) -> bool:
     return bool(getattr(source, "rgb", False))
 
 
+def layer_axes(layer: object, ndim: int) -> str | None:
+    """The layer's axis labels if they are letters of TCZYX (napari's default are numbers)."""
+    axes = "".join(str(a).upper()[:1] for a in getattr(layer, "axis_labels", ()))
+    if not {"Y", "X"} <= set(axes) or not set(axes) <= set(AXES):
+        return None
+    axes += "C" * bool(getattr(layer, "rgb", False))
+    return axes if len(axes) == ndim == len(set(axes)) else None
+
+
 def without_pixels(image: AxesImage) -> AxesImage:
     """The axes and spacing of an image, with a placeholder for its pixels."""
     return replace(image, data=np.broadcast_to(np.uint8(0), image.shape), metadata={})
@@ -253,15 +262,6 @@ def _has_alpha(
     rgb = getattr(source, "rgb", None)
     unknown = guessed and rgb is None and data.dtype == np.uint8
     return bool(rgb or (unknown and (channels == 3 or is_opaque(data))))
-
-
-def _layer_axes(layer: object, ndim: int) -> str | None:
-    """The layer's axis labels if they are letters of TCZYX (napari's default are numbers)."""
-    axes = "".join(str(a).upper()[:1] for a in getattr(layer, "axis_labels", ()))
-    if not {"Y", "X"} <= set(axes) or not set(axes) <= set(AXES):
-        return None
-    axes += "C" * bool(getattr(layer, "rgb", False))
-    return axes if len(axes) == ndim == len(set(axes)) else None
 
 
 def _layer_pixel_size(layer: LayerLike | None, axes: str) -> PixelSize:

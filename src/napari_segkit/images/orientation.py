@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .types import AnyArray, LazyArray
 
 SPATIAL = "ZYX"
@@ -42,6 +44,21 @@ def reorient_spacing(
     sources = [s for s, _ in _axis_moves(orientation, target)] if known else range(3)
     z, y, x = (float(spacing[source]) for source in sources)
     return z, y, x
+
+
+def reorientation_matrix(
+    shape: Sequence[int], axes: str, orientation: str, target: str
+) -> AnyArray:
+    """Homogeneous matrix from the indices after `reorient` to those of the array before."""
+    matrix = np.eye(len(axes) + 1)
+    if not (set(SPATIAL) <= set(axes) and orientation and target):
+        return matrix
+    dims = [axes.index(a) for a in SPATIAL]
+    matrix[dims] = 0
+    for dim, (source, flipped) in zip(dims, _axis_moves(orientation, target), strict=True):
+        matrix[dims[source], dim] = -1 if flipped else 1
+        matrix[dims[source], -1] = shape[dims[source]] - 1 if flipped else 0
+    return matrix
 
 
 def _transposable(data: LazyArray) -> Any:

@@ -27,7 +27,7 @@ def pixel_size(
     sizes: Sequence[float], units: Sequence[str], allowed: Container[str] = NANOMETRES
 ) -> PixelSize:
     """Sizes along Z, Y and X in one unit: their own, or um where it differs or is not `allowed`."""
-    known = [_parse(name) for name in units]
+    known = [length_unit(name) for name in units]
     used = {unit for _, unit in known if unit}
     unit = used.pop() if len(used) == 1 else "um" if used else ""
     unit = unit if unit in allowed or not unit else "um"
@@ -43,7 +43,7 @@ def convert(size: float, unit: str, target: str) -> float:
     return size if same else size * NANOMETRES[unit] / NANOMETRES[target]
 
 
-def _parse(name: str) -> tuple[float, str]:
+def length_unit(name: str) -> tuple[float, str]:
     """Factor to one of the units of `NANOMETRES`, and its name; "" if it is no known length."""
     for mu in MU:
         name = name.replace(mu, "u")

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-import numpy as np
-
 from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.geometry import apart
 from napari_segkit.images.types import LazyArray
 
 from .filenames import CHANNEL
@@ -127,20 +126,8 @@ def _require_one_channel(image: AxesImage, first: AxesImage, name: str) -> None:
             f"{image.name} ({sizes[0].strip()}) and {first.name} ({sizes[1].strip()}) must be "
             "channels of one image, with the same pixels: bring them to one grid."
         )
-    if "nifti" in image.metadata and "nifti" in first.metadata:
-        _require_one_place(image, first)
-
-
-def _require_one_place(image: AxesImage, first: AxesImage) -> None:
-    from .nifti.header import world_matrix
-
-    moved, fixed = (world_matrix(i.metadata["nifti"]) for i in (image, first))
-    origins = [tuple(np.round(matrix[:-1, -1], 3).tolist()) for matrix in (moved, fixed)]
-    if not np.allclose(moved, fixed, rtol=1e-3, atol=1e-2):
-        raise ValueError(
-            f"{image.name} lies elsewhere than {first.name} (origins {origins[0]} and "
-            f"{origins[1]}), but both must be channels of one image: bring them to one grid."
-        )
+    if found := apart(first, image):
+        raise ValueError(f"{found} They must be channels of one image: bring them to one grid.")
 
 
 def _stack(arrays: Sequence[LazyArray]) -> LazyArray:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, TypedDict
 
 from napari_segkit.images.axes_image import AXES, SPATIAL
+from napari_segkit.images.geometry import Geometry, spacing_geometry
 from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, convert
 
@@ -47,6 +48,22 @@ def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, PixelS
         z, y, x = size.spacing
         size = PixelSize((z, x, y), size.unit)
     return upright(data, names, orientation, path), _axes(names), size
+
+
+def read_geometry(path: Path) -> Geometry | None:
+    """Axes and spacing of the image that `read_tiff` reads; its pixels are not read."""
+    import tifffile
+
+    with warnings.catch_warnings(), noting_damage(path), tifffile.TiffFile(path) as file:
+        warnings.simplefilter("ignore")  # reading the pixels gives them
+        index = full_image(file, path)
+        series, size = file.series[index], read_pixel_size(file, index, path)
+        turned = int(series.keyframe.tags.valueof(ORIENTATION, 1)) in SWAPPED
+        axes, shape = _axes(series.axes), series.shape
+    if axes is None:
+        return None
+    (z, y, x), unit = size or PixelSize(UNKNOWN_SPACING)
+    return spacing_geometry((z, x, y) if turned else (z, y, x), axes, shape, unit)
 
 
 def write_tiff(

@@ -10,6 +10,13 @@ from napari_segkit.config import LabelsAre, RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.classes import ClassProbabilities, LabelClass
+from napari_segkit.images.geometry import (
+    Geometry,
+    difference,
+    geometry_of,
+    layer_name,
+    warn_if_apart,
+)
 from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
 from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Job, Step, map_steps
@@ -31,6 +38,7 @@ class RefineSource:
     soft_labels: SoftLabelConfig = field(default_factory=SoftLabelConfig)
     classes: tuple[LabelClass, ...] = ()  # of labels: complete after `with_classes`
     scale: Sequence[float] = ()  # along each axis, for a refinement without an image
+    geometry: Geometry | None = None  # of a layer
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -111,6 +119,15 @@ class RefineRequest:
         empty = np.broadcast_to(np.uint8(0), shape)
         return as_image(empty, axes, [abs(float(scale.get(a, 1))) for a in "ZYX"])
 
+    def apart(self) -> str | None:
+        """How the image or the truth differs in place from what is refined; None if none does."""
+        name, place, image = self.source.name, self.source.geometry, layer_name(self.image)
+        found = difference(geometry_of(self.image, self.axes), place, (image, name))
+        if found or self.truth is None:
+            return found
+        labels = self.truth.labels
+        return difference(place, geometry_of(labels), (name, layer_name(labels)))
+
     def _check_shape(self, image: AxesImage) -> AxesImage:
         shape = self.source.shape
         if image.label_shape != shape:
@@ -145,6 +162,7 @@ def fit_job(request: RefineRequest) -> "Job[SearchResult]":
 
 
 def _steps(request: RefineRequest) -> Generator[Step, None, RefineResult]:
+    warn_if_apart(request.apart())
     request = replace(request, source=request.source.with_classes())
     image, source = request.axes_image(), request.source
     if source.objects is None:
@@ -262,6 +280,7 @@ def _provenance(request: RefineRequest, image: AxesImage) -> dict[str, object]:
 def _search(request: RefineRequest) -> Generator["Trial", None, "SearchResult"]:
     from napari_segkit.evaluation.parameter_search import refinement_trials
 
+    warn_if_apart(request.apart())
     source, truth = request.source.with_classes(), request.truth
     assert truth is not None
     image, without_image = request.axes_image(), request.image is None
@@ -269,7 +288,7 @@ def _search(request: RefineRequest) -> Generator["Trial", None, "SearchResult"]:
         yield from refinement_trials(
             source.probabilities(),
             None if without_image else image,
-            truth.labels,
+            full_resolution(truth.labels),
             request.config,
             values=source.values,
             unlabelled=truth.unlabelled,

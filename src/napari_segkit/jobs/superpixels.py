@@ -5,6 +5,7 @@ from collections.abc import Generator, Sequence
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import as_image, full_resolution
+from napari_segkit.images.geometry import apart, warn_if_apart
 from napari_segkit.images.types import ImageSource
 from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Job, Step
@@ -34,9 +35,11 @@ def _steps(
 ) -> Generator[Step, None, LabelResult]:
     from napari_segkit.refinement.superpixels.generate import superpixel_tiles
 
-    shape = None if mask is None else full_resolution(mask).shape
+    inside = None if mask is None else full_resolution(mask)
+    shape = None if inside is None else inside.shape
     axes_image = as_image(image, axes, spacing, labels_shape=shape)
-    labels = yield from superpixel_tiles(axes_image, config, mask=mask)
+    warn_if_apart(apart(image, mask, axes_image.axes))
+    labels = yield from superpixel_tiles(axes_image, config, mask=inside)
     provenance = {
         "image": {
             "name": axes_image.name,

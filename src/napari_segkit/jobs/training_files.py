@@ -8,8 +8,10 @@ from napari_segkit.images.axes_image import AxesImage, full_resolution
 from napari_segkit.images.class_labels import with_classes
 from napari_segkit.images.classes import naming_conflict
 from napari_segkit.images.colour_masks import ColourTable
+from napari_segkit.images.geometry import summary, warn_if_apart
 from napari_segkit.images.types import ImageSource, LazyArray
 from napari_segkit.io.channel_files import read_image_files
+from napari_segkit.io.file_geometry import files_apart
 from napari_segkit.io.files import file_orientation, read_labels, shared_colours
 from napari_segkit.io.folders import TrainingFiles
 from napari_segkit.io.image_files import ImageFiles
@@ -33,7 +35,11 @@ def read_training_files(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
 ) -> TrainingImages:
-    """Read images and labels; labels are reoriented to their NIfTI image."""
+    """Read images and labels; labels are reoriented to their NIfTI image.
+
+    Files that do not lie on their image are told in a warning, before any is read.
+    """
+    _say_apart(files)
     labels = _read_masks([f.labels for f in files], files)
     object_classes = _read_masks([f.classes for f in files], files)
     regions: list[ImageSource | None] = [_read_like(f.regions, f.image) for f in files]
@@ -44,6 +50,11 @@ def read_training_files(
     ]
     read = [array for array in labels if array is not None]
     return TrainingImages(images, read, _none_if_empty(object_classes), _none_if_empty(regions))
+
+
+def _say_apart(files: Sequence[TrainingFiles]) -> None:
+    pairs = [(f.image, mask) for f in files for mask in (f.labels, f.classes, f.regions) if mask]
+    warn_if_apart(summary((mask.name, files_apart(i.path, mask.path)) for i, mask in pairs))
 
 
 def _read_masks(

@@ -13,6 +13,7 @@ from napari_segkit.images.channels import (
     with_same_channels,
 )
 from napari_segkit.images.colour_masks import classes_by_colour, has_channels
+from napari_segkit.images.geometry import apart, layer_name, summary, warn_if_apart
 from napari_segkit.images.label_stats import (
     TrainingLabels,
     label_stats_of,
@@ -59,7 +60,10 @@ def read_training_data(
         class_labels = list(*classes_by_colour(class_labels))
     region_list = _as_list("regions", regions, len(pairs), is_list)
     sources = [source for _, source in pairs]
-    axes_images = with_same_channels(_as_images(pairs, axes, spacing))
+    own = _as_images(pairs, axes, spacing)
+    for masks in (sources, class_labels or (), region_list or ()):
+        _say_apart(pairs, own, masks)
+    axes_images = with_same_channels(own)
     axes_images = [in_unit(image, axes_images[0].unit) for image in axes_images]
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
     class_of = None
@@ -128,6 +132,20 @@ def _as_images(
     ]
 
 
+def _say_apart(
+    pairs: Sequence[tuple[ImageSource, ImageSource]],
+    images: Sequence[AxesImage],
+    masks: Sequence[object],
+) -> None:
+    """Say which layers do not lie on the layers of their images."""
+    known = zip(pairs, images, masks, strict=False)
+    warn_if_apart(
+        summary(
+            (layer_name(mask), apart(layer, mask, image.axes)) for (layer, _), image, mask in known
+        )
+    )
+
+
 def _as_list(name: str, values: Any, count: int, is_list: bool) -> list[Any] | None:
     """An option with one entry per image; None if it was not given."""
     if values is None or not is_list:
@@ -169,7 +187,9 @@ def _read_validation(
         raise ValueError("validation is not a pair: give (images, labels), or lists of both.")
     pairs = pair_up(*validation)
     first, labels = train.pairs[0][0], [source for _, source in pairs]
-    given = (in_unit(image, first.unit) for image in _as_images(pairs, axes, spacing))
+    own = _as_images(pairs, axes, spacing)
+    _say_apart(pairs, own, labels)
+    given = (in_unit(image, first.unit) for image in own)
     images = [with_channels(image, first.channels, first.axes) for image in given]
     _require_like_training(spec, images, first, ndim)
     values: list[AnyArray]

@@ -9,6 +9,7 @@ from napari.layers import Image, Labels, Layer
 from napari_segkit.config import SoftLabelConfig
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.classes import ClassProbabilities, LabelClass, default_color
+from napari_segkit.images.geometry import geometry_of
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.jobs.refine import RefineSource
 
@@ -77,7 +78,9 @@ def refine_source(
     else:
         stored = registry.probabilities_of(layer) or find_probabilities(registry.viewer, layer)
         source = replace(source, stored=stored, classes=stored.classes)
-    return replace(source, scale=tuple(layer.scale[-len(source.shape) :]))
+    ndim = len(source.shape)
+    axes = "C" + "TZYX"[-ndim:] if layer.ndim > ndim else None
+    return replace(source, scale=tuple(layer.scale[-ndim:]), geometry=geometry_of(layer, axes))
 
 
 def find_probabilities(viewer: ViewerModel, layer: Image) -> ClassProbabilities:

@@ -7,6 +7,7 @@ from .model_summary import OBJECTS_BY
 CHOICES = {
     "labels_are='objects'": "Labels are: Instance ids",
     "labels_are='classes'": "Labels are: Class labels",
+    "set by_index=True to": "press Compare pixel by pixel to",
     "unlabelled=None": "Unlabelled: none",
     **{f"objects='{value}'": f"Objects: {text}" for value, (text, _) in OBJECTS_BY.items()},
 }

@@ -11,11 +11,13 @@ from napari_segkit._qt.layers.result_layers import new_labels
 from napari_segkit._qt.session.session import Session
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.classes import LabelClass, default_color
+from napari_segkit.images.geometry import apart
 
 from . import python_snippets
 from .axes_choice import AxesChoice
 from .following import follow_image
 from .layer_choice import LayerChoice, is_prediction, is_superpixels, is_truth
+from .place_note import PlaceNote
 
 FIRST_CLASSES = ("object", "background")
 INSTANCE_DTYPE = "uint16"  # enough ids for painting by hand
@@ -41,6 +43,7 @@ class ImageAndLabels(QObject):
         self.follower = follow_image(session, self.image)
         self.other_roles: tuple[LayerChoice, ...] = ()  # of Labels layers, in the same dock
         self.new_button = QPushButton("New labels for this image")
+        self.place = PlaceNote(self._apart)
         self.next_button = QPushButton("Next object", toolTip=NEXT_OBJECT)
         self._watch = LayerWatcher(session.viewer, self)
         self.follower.follow()
@@ -145,7 +148,8 @@ class ImageAndLabels(QObject):
         self._on_axes()
 
     def _on_axes(self) -> None:
-        image, _, axes = self.layers
+        image, labels, axes = self.layers
+        self.place.follow(image, labels)
         if image is not None:
             self._session.set_axes(image, axes)
         has_axes = axes is not None
@@ -153,3 +157,7 @@ class ImageAndLabels(QObject):
         problem = self.axes.problem or "No Image layer."
         self.new_button.setToolTip(NEW_LABELS if has_axes else problem)
         self.changed.emit()
+
+    def _apart(self) -> str | None:
+        image, labels, axes = self.layers
+        return apart(image, labels, axes)

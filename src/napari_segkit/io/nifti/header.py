@@ -10,6 +10,7 @@ from nibabel import Nifti1Header, Nifti2Header
 from nibabel.orientations import aff2axcodes, io_orientation
 
 from napari_segkit.images.axes_image import AXES, SPATIAL
+from napari_segkit.images.geometry import Geometry
 from napari_segkit.images.types import AnyArray, LayerOptions
 
 LENGTH_UNITS = {"meter": "m", "mm": "mm", "micron": "um"}
@@ -38,6 +39,24 @@ class NiftiHeader:
     def layer_axes(self) -> str:
         """The axes in the order of the arrays that are read, such as "TZYX"."""
         return "".join(a for a in AXES if a in self.axes)
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where the voxels lie; without an affine, or of a plane, only their size is known."""
+        header = self.to_nibabel()
+        axes = "".join(a for a in self.layer_axes if a in SPATIAL)
+        unit = LENGTH_UNITS.get(header.get_xyzt_units()[0], "mm")
+        lengths = dict(zip(self.axes, header.get_data_shape(), strict=False))
+        matrix = file_to_layer_matrix(world_matrix(self), self.axes, axes)
+        return Geometry(
+            matrix,
+            tuple(lengths[a] for a in axes),
+            axes,
+            (unit,) * len(axes),
+            self.orientation,
+            is_placed="Z" in axes and stored_affine(header) is not None,
+            shown=matrix,
+        )
 
     def to_nibabel(self) -> NibabelHeader:
         """A new nibabel header, which may be changed."""

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
+from napari_segkit.images.geometry import apart, warn_if_apart
 from napari_segkit.images.intensity import (
     measure_statistics,
     missing_pixels,
@@ -99,7 +100,8 @@ def superpixel_tiles(
     config = config or SuperpixelConfig()
     mask_array = None if mask is None else full_resolution(mask)
     shape = None if mask_array is None else mask_array.shape
-    image = as_image(image, axes, spacing, labels_shape=shape)
+    layer, image = image, as_image(image, axes, spacing, labels_shape=shape)
+    warn_if_apart(apart(layer, mask, image.axes))
     mask_image = _mask_image(mask_array, image)
     ndim = 3 if image.length("Z") > 1 else 2
     spacing = image.spacing[-ndim:]

@@ -37,6 +37,7 @@ STRONG = CRFConfig(
     iterations=5, smoothness_weight=3.0, smoothness_sigma=3.0,
     appearance_weight=10.0, appearance_sigma=20.0, intensity_sigma=0.05,
 )  # fmt: skip
+PLACE = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
 
 
 def scene():
@@ -56,9 +57,8 @@ RAW = MAPS.argmax(axis=0).astype(np.uint8) + 1
 @pytest.fixture
 def viewer(make_napari_viewer):
     viewer = make_napari_viewer()
-    transform = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
-    viewer.add_image(PIXELS.copy(), name="cells", **transform)
-    viewer.add_labels(RAW.copy(), name="raw", **transform)
+    viewer.add_image(PIXELS.copy(), name="cells", **PLACE)
+    viewer.add_labels(RAW.copy(), name="raw", **PLACE)
     return viewer
 
 
@@ -139,7 +139,7 @@ def test_labels_are_refined_as_soft_labels(dock, viewer, qtbot):
 def test_unlabelled_pixels_get_a_class(dock, viewer, qtbot):
     scribbles = np.zeros_like(RAW)
     scribbles[20, 20:30], scribbles[2, 5:40] = 2, 1
-    dock.inputs.layer.value = viewer.add_labels(scribbles, name="scribbles", scale=(2, 2))
+    dock.inputs.layer.value = viewer.add_labels(scribbles, name="scribbles", **PLACE)
     dock.inputs.start.unlabelled.value = 0
     dock.form.value = RefineConfig("crf", crf=replace(STRONG, appearance_sigma=30.0))
     layer = press(qtbot, dock)
@@ -227,7 +227,7 @@ def test_classes_are_read_again_for_another_layer(dock, viewer, qtbot):
     assert start.source_with_classes.name == "raw"
     raw.data = TRUTH.copy()
     assert start.source_with_classes.name == "raw"  # a preview stays while a person paints
-    dock.inputs.layer.value = viewer.add_labels(RAW.copy() + 4, name="other")
+    dock.inputs.layer.value = viewer.add_labels(RAW.copy() + 4, name="other", **PLACE)
     assert start.source_with_classes is None
     assert dock.inputs.request(MRF, with_classes=True) is None
     ready(qtbot, dock)
@@ -256,7 +256,7 @@ def test_shows_what_is_missing_or_does_not_fit(dock, viewer):
 
 def test_instance_ids_are_rejected_with_a_message(dock, viewer, qtbot):
     ids = np.arange(PIXELS.size, dtype=np.uint16).reshape(PIXELS.shape)
-    dock.inputs.layer.value = viewer.add_labels(ids, name="ids")
+    dock.inputs.layer.value = viewer.add_labels(ids, name="ids", **PLACE)
     ready(qtbot, dock)
     assert "merge them into one foreground class" in dock.bar.hint.text()
 
@@ -274,7 +274,7 @@ def test_stop_adds_no_layer(dock_with_maps, viewer, qtbot):
 
 
 def test_metrics_before_and_after_are_shown(dock_with_maps, viewer, qtbot):
-    dock_with_maps.truth.layer.value = viewer.add_labels(TRUTH, name="truth")
+    dock_with_maps.truth.layer.value = viewer.add_labels(TRUTH, name="truth", **PLACE)
     layer = press(qtbot, dock_with_maps)
     table = dock_with_maps.truth.changes
     shown = [[table.item(r, c).text() for c in range(3)] for r in range(table.rowCount())]
@@ -288,7 +288,7 @@ def test_metrics_before_and_after_are_shown(dock_with_maps, viewer, qtbot):
 
 def test_the_best_settings_are_set_in_the_form(dock_with_maps, viewer, qtbot):
     assert "Choose a truth" in dock_with_maps.truth.bar.hint.text()
-    dock_with_maps.truth.layer.value = viewer.add_labels(TRUTH, name="truth")
+    dock_with_maps.truth.layer.value = viewer.add_labels(TRUTH, name="truth", **PLACE)
     dock_with_maps.form.value = RefineConfig("mrf", mrf=MRFConfig(weight=0.1))
     with qtbot.waitSignal(dock_with_maps.truth.bar.finished, timeout=60_000):
         dock_with_maps.truth.bar.button.click()
@@ -302,7 +302,7 @@ def test_the_best_settings_are_set_in_the_form(dock_with_maps, viewer, qtbot):
 
 
 def test_reports_if_no_smoothing_is_best(dock_with_maps, viewer, qtbot):
-    dock_with_maps.truth.layer.value = viewer.add_labels(RAW.copy(), name="truth")
+    dock_with_maps.truth.layer.value = viewer.add_labels(RAW.copy(), name="truth", **PLACE)
     with qtbot.waitSignal(dock_with_maps.truth.bar.finished, timeout=60_000):
         dock_with_maps.truth.bar.button.click()
     assert dock_with_maps.form.method.value is None
@@ -352,7 +352,9 @@ def square_objects():
 def objects(viewer, dock):
     """Objects stored for a layer that the dock refines."""
     squares = square_objects()
-    layer = viewer.add_labels(squares.labels.copy(), name="squares", scale=(2, 2), units="um")
+    image = viewer.layers["cells"]
+    place = {"scale": image.scale, "translate": image.translate, "units": image.units}
+    layer = viewer.add_labels(squares.labels.copy(), name="squares", **place)
     dock.session.keep_objects(layer, squares)
     dock.inputs.layer.value = layer
     dock.form.value = RefineConfig("crf", crf=replace(STRONG, appearance_sigma=8.0))
@@ -362,7 +364,7 @@ def objects(viewer, dock):
 def test_objects_are_smoothed_separately(objects, dock, viewer, qtbot):
     assert dock.inputs.start.choice.current_choice == "Object masks, one by one"
     assert not dock.form.clean.section.isEnabled()
-    dock.truth.layer.value = viewer.add_labels((TRUTH == 2).astype(np.uint8), name="truth")
+    dock.truth.layer.value = viewer.add_labels((TRUTH == 2).astype(np.uint8), name="truth", **PLACE)
     assert dock.truth.bar.hint.text().startswith("Fitting needs labels or probabilities")
     layer = press(qtbot, dock)
     assert layer.name == "squares refined"

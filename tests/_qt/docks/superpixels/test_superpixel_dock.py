@@ -81,7 +81,8 @@ def test_superpixels_are_written_to_one_layer_aligned_with_the_image(dock, viewe
 
 def test_copied_python_gives_the_same_result(dock, viewer, qtbot):
     dock.form.size.value = 10.0
-    mask = viewer.add_labels((PIXELS > 0).astype(np.uint8), name="inside")
+    transform = {"scale": (2, 2), "translate": (5, 5), "units": "um"}
+    mask = viewer.add_labels((PIXELS > 0).astype(np.uint8), name="inside", **transform)
     dock.mask.value = mask
     dock.bar.copy_button.click()
     exec(QGuiApplication.clipboard().text(), {"viewer": viewer})
@@ -141,7 +142,7 @@ def test_layers_with_different_transforms_cannot_be_painted(painting, dock, view
     for name, value in transforms.items():
         before = getattr(layer, name)
         setattr(layer, name, value)
-        assert "are placed differently" in dock.paint.note.text(), name
+        assert "do not lie on each other" in dock.paint.note.text(), name
         assert not dock.paint.brush.is_on, name
         assert not dock.paint.button.isEnabled(), name
         setattr(layer, name, before)

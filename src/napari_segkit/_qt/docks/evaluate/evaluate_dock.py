@@ -23,11 +23,13 @@ from napari_segkit._qt.widgets.layer_choice import (
     is_superpixels,
     is_truth,
 )
+from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.when_visible import WhenVisible, catch_up
 from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
 from napari_segkit.images.axes_image import full_resolution
+from napari_segkit.images.geometry import apart
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.jobs.evaluate import evaluate_job
 from napari_segkit.steps import Job, Step
@@ -73,6 +75,7 @@ class EvaluateDock(Dock):
             self.session, self.prediction, lambda layer: _rank_prediction(layer) == 0
         )
         self.truth = LayerChoice(viewer, "labels", rank=self._rank_truth, tooltip=TRUTH_TIP)
+        self.place = PlaceNote(lambda: apart(*self._chosen_layers()))
         self.metrics = MetricsChoice(self)
         self.table = MetricsTable()
         self.summary = Note()
@@ -105,6 +108,7 @@ class EvaluateDock(Dock):
             kind=None if options.kind == "semantic" else options.kind,
             unlabelled=options.unlabelled,
             labels_are=None if options.labels_are == "ask" else options.labels_are,
+            by_index=options.by_index or None,
         )
         return python_snippets.with_import(f"evaluate({arguments}{keywords})")
 
@@ -165,6 +169,7 @@ class EvaluateDock(Dock):
             "Layers to compare",
             prediction=self.follower,
             truth=self.truth,
+            _place=self.place,
             kind=self.metrics.kind,
             unlabelled=self.metrics.semantics.unlabelled,
             labels_are=self.metrics.semantics.labels_are,
@@ -197,6 +202,7 @@ class EvaluateDock(Dock):
         for watch, choice in zip(self._watches, (self.prediction, self.truth), strict=True):
             watch.watch(choice.value)
         self.metrics.restore_for(*(watch.layer for watch in self._watches))
+        self.place.follow(*self._chosen_layers())
         self._on_redrawn()
         self.state.request()
 

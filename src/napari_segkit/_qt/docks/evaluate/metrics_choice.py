@@ -11,6 +11,7 @@ from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.question import Answers
 from napari_segkit.evaluation.report import EvaluateOptions
+from napari_segkit.evaluation.same_place import BY_INDEX
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.models import KINDS as MODEL_KINDS
 
@@ -31,12 +32,15 @@ REMEDIES = {
         "labels_are='objects'": "Merge all objects into one class",
         "labels_are='classes'": "The label values are classes",
         "kind='instance'": "Compare objects",
+        BY_INDEX: "Compare pixel by pixel",
     },
     "instance": {
         "labels_are='classes'": "Each connected component is an object",
         "labels_are='objects'": "Each label value is one object",
         "kind='semantic'": "Compare classes, pixel by pixel",
+        BY_INDEX: "Compare pixel by pixel",
     },
+    "panoptic": {BY_INDEX: "Compare pixel by pixel"},
 }
 KIND_TIP = "<p>What to compare. Set from the layers until you choose.</p>"
 
@@ -92,6 +96,7 @@ class MetricsChoice(QObject):
         self._feature_events = Listener(self, self._on_features)
         self.kind = MetricsKindChoice()
         self.semantics = LabelSemantics(self, unlabelled=None)
+        self.by_index = False  # although the layers do not lie on each other
         self.remedies = Answers()
         self.kind.changed.connect(self._on_choice)
         self.semantics.changed.connect(self._on_choice)
@@ -100,11 +105,14 @@ class MetricsChoice(QObject):
     def value(self) -> EvaluateOptions:
         kind, semantics = self.kind.value, self.semantics.value
         if kind == "panoptic":  # label values are always segment ids
-            return EvaluateOptions(kind, semantics["unlabelled"])
-        return EvaluateOptions(kind, semantics["unlabelled"], semantics["labels_are"])
+            return EvaluateOptions(kind, semantics["unlabelled"], by_index=self.by_index)
+        return EvaluateOptions(
+            kind, semantics["unlabelled"], semantics["labels_are"], by_index=self.by_index
+        )
 
     def restore_for(self, *layers: Layer | None) -> None:
         """Show the options chosen for these layers, or their defaults."""
+        self.by_index = False
         self._feature_events.listen(e for x in layers for e in emitters_of(x, "features"))
         self.kind.restore_for(*layers)
         self.semantics.restore_for(*layers)
@@ -127,6 +135,7 @@ class MetricsChoice(QObject):
         self.changed.emit()
 
     def _apply(self, remedy: str) -> None:
+        self.by_index = self.by_index or remedy == BY_INDEX
         self.semantics.apply(remedy)
         if remedy.startswith("kind="):
             self.kind.value = remedy.split("'")[1]

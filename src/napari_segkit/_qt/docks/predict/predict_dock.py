@@ -16,6 +16,7 @@ from napari_segkit._qt.widgets.following import follow_image
 from napari_segkit._qt.widgets.forms import Form, Section
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
+from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
@@ -47,6 +48,7 @@ class PredictDock(Dock):
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.follower = follow_image(self.session, self.image)
         self.axes = AxesChoice()
+        self.pixel_size = PlaceNote(self._pixel_size)
         self.form = Form(TileConfig)
         self.objects = ObjectsPanel(self.session)
         self.masks = ClassMasks(self.session)
@@ -101,7 +103,7 @@ class PredictDock(Dock):
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
-        self.add_group("Image", image=self.follower, axes=self.axes)
+        self.add_group("Image", image=self.follower, axes=self.axes, _size=self.pixel_size)
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", _form=self.form, device=self.device)
@@ -110,7 +112,7 @@ class PredictDock(Dock):
 
     def _connect(self) -> None:
         self.image.changed.connect(self._on_image)
-        self.axes.changed.connect(self.state.request)
+        self.axes.changed.connect(self._on_axes)
         self.form.changed.connect(self.state.request)
         self.objects.changed.connect(self.state.request)
         self.objects.message.connect(self._on_message)
@@ -127,7 +129,22 @@ class PredictDock(Dock):
         like, channels = (trained.axes, trained.channels) if trained else (None, None)
         self.axes.set_image(self.image.value, like=like, channels=channels)
         self._show_model_settings()
+        self._on_axes()
+
+    def _on_axes(self) -> None:
+        self.pixel_size.follow(self.image.value)
         self.state.request()
+
+    def _pixel_size(self) -> str | None:
+        """How the pixel size differs from that of the training."""
+        image, trained, axes = (
+            self.image.value,
+            self.session.segmenter.trained,
+            self.axes.resolved(),
+        )
+        if image is None or trained is None or axes is None:
+            return None
+        return trained.pixel_size_note(as_image(image, axes))
 
     def _on_segmenter(self) -> None:
         self.device.show_device(self.session.segmenter.device)

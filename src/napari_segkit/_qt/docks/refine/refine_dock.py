@@ -7,12 +7,14 @@ from qtpy.QtCore import Signal
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock
+from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.refine_form import RefineForm, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.when_visible import catch_up
 from napari_segkit.config import RefineConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.jobs.refine import Truth
 
 from .keep_settings import KeepSettingsButton
 from .preview import PreviewInput, PreviewPanel
@@ -39,6 +41,7 @@ class RefineDock(Dock):
         self.device = DeviceLine()
         self.keep_settings = KeepSettingsButton(self.session, lambda: self.form.value)
         self.truth = RefineTruth(self.session, self)
+        self.place = PlaceNote(self._apart)
         self.preview = PreviewPanel(self.session, self._preview_input)
         self.bar = RunBar(self.session, "Refine", tooltip=REFINE_TIP, unit="Block", code=self.code)
         self._lay_out()
@@ -97,6 +100,7 @@ class RefineDock(Dock):
             _note=inputs.note,
             axes=inputs.axes,
             slices=inputs.stack,
+            _place=self.place,
         )
         self.add_group(
             "Refinement settings", _form=self.form, _keep=self.keep_settings, device=self.device
@@ -115,7 +119,7 @@ class RefineDock(Dock):
     def _connect(self) -> None:
         self.inputs.changed.connect(self._on_inputs)
         self.form.changed.connect(self._on_form)
-        self.truth.changed.connect(self.state.request)
+        self.truth.changed.connect(self._on_truth)
         self.truth.config_chosen.connect(self._on_config_chosen)
         self.truth.bar.pressed.connect(self.fit)
         self.session.segmenter_changed.connect(self._on_segmenter)
@@ -138,7 +142,21 @@ class RefineDock(Dock):
             () if start.name == "objects" else start.classes, unit_of(layer)
         )
         self.inputs.show_rows()
+        self._follow_places()
         self._on_form()
+
+    def _on_truth(self) -> None:
+        self._follow_places()
+        self.state.request()
+
+    def _follow_places(self) -> None:
+        inputs = self.inputs
+        self.place.follow(inputs.layer.value, inputs.image.value, self.truth.layer.value)
+
+    def _apart(self) -> str | None:
+        truth = self.truth.layer.value
+        request = self.inputs.request(RefineConfig(), None if truth is None else Truth(truth))
+        return None if request is None else request.apart()
 
     def _on_config_chosen(self, config: RefineConfig) -> None:
         self.form.value = config

@@ -87,6 +87,7 @@ class SuperpixelDock(Dock):
             "Paint superpixels",
             superpixels=self.paint.superpixels,
             labels=self.data.labels,
+            _place=self.data.place,
             _new=self.data.new_button,
             **{"class": self.paint.classes},
             _replace=self.paint.replace,

@@ -1,8 +1,7 @@
 """Painting part of the Superpixels dock: layers, class and brush."""
 
-import numpy as np
 from magicgui.widgets import CheckBox
-from napari.layers import Labels, Layer
+from napari.layers import Layer
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QPushButton
 
@@ -12,13 +11,13 @@ from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.cleanup_form import ClassChoice
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.layer_choice import LayerChoice, is_superpixels
+from napari_segkit._qt.widgets.place_note import TRANSFORM_EVENTS
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.geometry import apart
 
 from .superpixel_brush import SuperpixelBrush
 
 NO_SUPERPIXELS = "No superpixels: compute them above, or choose a Labels layer that holds them."
-TRANSFORM_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
-TOLERANCE = 0.5  # pixels
 DISPLAY_EVENTS = ("selected_label", "features", "colormap")
 NO_LABELS = "No Labels layer chosen: press New labels for this image."
 PAINT_HELP = "Click or drag on the image. Shift+drag moves the view, Ctrl+Z undoes a stroke."
@@ -65,12 +64,8 @@ class SuperpixelPaint(QObject):
                 f"{labels.name} has shape {labels.data.shape}, {superpixels.name} has shape "
                 f"{superpixels.data.shape}: choose layers of the same image."
             )
-        if not same_placement(labels, superpixels):
-            return (
-                f"{labels.name} and {superpixels.name} are placed differently: give both the same "
-                "scale, translation, rotation and units, or choose layers of the same image."
-            )
-        return None
+        found = apart(labels, superpixels)
+        return f"{found} Choose layers of the same image." if found else None
 
     def stop_painting(self) -> None:
         self.button.setChecked(False)
@@ -127,19 +122,6 @@ class SuperpixelPaint(QObject):
         else:
             self.brush.end()
         self._show_note(self.missing())
-
-
-def same_placement(layer: Labels, other: Labels) -> bool:
-    """Whether two layers of one shape cover the same world region to half a pixel.
-
-    Units are compared only if they measure the same quantity.
-    """
-    corners = [np.zeros(layer.ndim), *np.diag(layer.data.shape)]
-    units = list(zip(layer.units, other.units, strict=True))
-    if any(a != b and a.dimensionality == b.dimensionality for a, b in units):
-        return False
-    there = [other.world_to_data(layer.data_to_world(corner)) for corner in corners]
-    return bool(np.abs(np.subtract(there, corners)).max() < TOLERANCE)
 
 
 def _rank_superpixels(layer: Layer) -> int | None:

@@ -92,6 +92,7 @@ class TrainDock(Dock):
             image=self.data.follower,
             axes=self.data.axes,
             labels=self.data.labels,
+            _place=self.data.place,
             _new=self.data.new_button,
         )
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())

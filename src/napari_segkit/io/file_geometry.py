@@ -1,0 +1,28 @@
+"""Where the pixels of files lie, from their headers."""
+
+from pathlib import Path
+
+from napari_segkit.images.geometry import Geometry, difference
+
+from .filenames import TIFF, AnyPath, ending
+from .files import nifti_header
+from .read_errors import explain_read_errors
+from .tiff import read_geometry
+
+
+def file_geometry(path: AnyPath) -> Geometry | None:
+    """Where the pixels of a volume or TIFF file lie, from its header; None if it does not say."""
+    file = Path(path)
+    if ending(file) in TIFF and file.exists():
+        with explain_read_errors(file):
+            return read_geometry(file)
+    header = nifti_header(file)
+    return header.geometry if header else None
+
+
+def files_apart(first: Path, second: Path) -> str | None:
+    """How the pixels of two files differ in place, as in `difference`; None if they do not."""
+    names = (first.name, second.name)
+    if first.name == second.name:
+        names = (first.as_posix(), second.as_posix())
+    return difference(file_geometry(first), file_geometry(second), names)
