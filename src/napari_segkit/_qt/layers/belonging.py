@@ -7,7 +7,13 @@ from unicodedata import normalize
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
+from napari_segkit.images.axes_image import (
+    AxesImage,
+    as_image,
+    full_resolution,
+    guess_axes,
+    layer_axes,
+)
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.placement import data_to_world
 from napari_segkit.images.types import AnyArray, LayerOptions
@@ -108,10 +114,17 @@ def first_source(registry: LayerRegistry, layer: Layer) -> str:
 def _as_image_of(shape: tuple[int, ...], image: Image, axes: str | None) -> AxesImage | None:
     """The image, if labels of this shape fit it."""
     try:
-        found = as_image(image, axes, labels_shape=shape)
+        found = as_image(image, axes or _axes_of(image, shape), labels_shape=shape)
     except (TypeError, ValueError):  # the axes are asked for elsewhere
         return None
     return found if shape in (found.label_shape, found.shape) else None
+
+
+def _axes_of(image: Image, shape: tuple[int, ...]) -> str | None:
+    """Axes of an image whose channels the labels do not have, however many; else None."""
+    known = layer_axes(image, full_resolution(image).ndim)
+    axes = known or guess_axes(image, shape)
+    return axes if "C" in axes else None
 
 
 def _subject(layer: Layer) -> str:

@@ -186,18 +186,28 @@ def test_masks_follow_the_layers(ready, viewer, qtbot):
     qtbot.waitUntil(lambda: not ready.masks.button.isEnabled())
 
 
-@pytest.mark.parametrize("axes", ["CYX", "YXC"])
-def test_channels_are_compared_before_the_button_is_enabled(dock, viewer, qtbot, axes):
+def trained_on_three_channels(dock, axes):
     shape = [{"C": 3, "Y": 64, "X": 48}[axis] for axis in axes]
     labels = np.zeros((64, 48), np.uint8)
     labels[:16], labels[48:] = 1, 2
     pixels = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
     dock.session.segmenter = Segmenter(device="cpu").fit(pixels, labels, QUICK, axes=axes)
+    return pixels
+
+
+def test_grey_is_taken_as_colour_by_a_model_of_colours(dock, viewer, qtbot):
+    trained_on_three_channels(dock, "YXC")
+    assert dock.image.value.name == "cells"
+    assert dock.bar.button.isEnabled()
+
+
+def test_channels_are_compared_before_the_button_is_enabled(dock, viewer, qtbot):
+    pixels = trained_on_three_channels(dock, "CYX")
     assert dock.bar.hint.text().startswith("The model takes 3 channels, but cells has 1 channel")
     viewer.add_image(np.zeros((200, 64, 48), np.uint8), name="stack")
     assert dock.bar.hint.text().startswith("The model takes 3 channels, but stack has 1 channel")
     assert not dock.bar.button.isEnabled()
-    viewer.add_image(pixels, name="three", rgb=axes == "YXC")
+    viewer.add_image(pixels, name="three")
     assert dock.bar.button.isEnabled()
 
 

@@ -72,6 +72,9 @@ def test_selected_labels_come_with_their_image(dock, viewer, qtbot):
     select(viewer, first)
     assert (dock.data.image.value.name, dock.data.labels.value) == ("a", first)
     second = viewer.add_labels(STROKES.copy(), name="a_mask")
+    assert dock.data.labels.value is first  # until a person selects the added layer
+    select(viewer, first)
+    select(viewer, second)
     assert (dock.data.image.value.name, dock.data.labels.value) == ("a", second)
     select(viewer, first)
     assert dock.data.labels.value is first
