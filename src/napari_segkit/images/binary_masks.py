@@ -33,7 +33,17 @@ def has_grey_edges(values: AnyArray, unlabelled: int | None) -> bool:
         return False
     greys = counts[RINGING + 1 : 255 - RINGING]
     width = JPEG_NEAR_EDGE if _may_be_jpeg(counts, greys) else NEAR_EDGE
-    return not greys.any() or _is_near_edges(values, width)
+    grey = (values > RINGING) & (values < 255 - RINGING)
+    return not greys.any() or _is_near_edges(values, grey, width)
+
+
+def is_smeared_mask(values: AnyArray) -> bool:
+    """Whether JPEG may have made these values, not all of them 0 or 255, of a 0/255 mask."""
+    if has_grey_edges(values, None):
+        return True
+    changed = (values > 0) & (values < 255)
+    nearly_exact = (values <= RINGING) | (values >= 255 - RINGING)
+    return bool(nearly_exact.all()) and _is_near_edges(values, changed, JPEG_NEAR_EDGE)
 
 
 def is_mask_with_background(values: Sequence[AnyArray]) -> bool:
@@ -51,11 +61,10 @@ def _may_be_jpeg(counts: AnyArray, greys: AnyArray) -> bool:
     )
 
 
-def _is_near_edges(values: AnyArray, width: int) -> bool:
+def _is_near_edges(values: AnyArray, grey: AnyArray, width: int) -> bool:
     """Whether the greys have black and white pixels around them."""
     from scipy import ndimage
 
-    grey = (values > RINGING) & (values < 255 - RINGING)
     window = (1,) * (values.ndim - 2) + (width, width)[-values.ndim :]
     near_white = ndimage.maximum_filter(values, window) > 127
     near_black = ndimage.minimum_filter(values, window) < 128

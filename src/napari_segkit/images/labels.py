@@ -92,8 +92,13 @@ def integer_labels(values: AnyArray) -> Labels:
     integers = integers_if_whole(values)
     if np.issubdtype(integers.dtype, np.integer):
         return integers
-    found = f"dtype {values.dtype}"
-    if np.issubdtype(values.dtype, np.floating) and (fractions := first_fractions(values)):
+    found, is_float = f"dtype {values.dtype}", np.issubdtype(values.dtype, np.floating)
+    if is_float and not np.isfinite(values).all():
+        raise LabelsError(
+            "The labels hold NaN or infinite values, but label values must be integers: replace "
+            "them, for instance with np.where(np.isfinite(labels), labels, 0)."
+        )
+    if is_float and (fractions := first_fractions(values)):
         found += f" and hold fractions such as {fractions}"
     raise LabelsError(
         f"The labels have {found}, but label values must be integers: round them, for instance "

@@ -69,7 +69,7 @@ def open_dicom(path: Path) -> NibabelImage:
 
 def require_label_values(path: Path) -> None:
     """Check that the values are not inverted, as those of X-rays may be."""
-    file = visible_files(path)[0] if path.is_dir() else path
+    file = next(filter(is_dicom, visible_files(path))) if path.is_dir() else path
     if dicom_text(dicom_reader(file), COLOUR_MODEL) == "MONOCHROME1":
         raise ValueError(
             "its greys are stored with 0 as white, so it is unknown which values are classes: save "

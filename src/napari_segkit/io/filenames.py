@@ -10,6 +10,7 @@ NIFTI = (".nii", ".nii.gz")
 PAIRS = (".hdr", ".img", ".hdr.gz", ".img.gz")  # of NIfTI and of Analyze
 MGH = (".mgh", ".mgz")  # of FreeSurfer
 ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
+NUMPY = (".npy", ".npz")
 DICOM = (".dcm", ".dicom")
 VOLUMES = (*NIFTI, *PAIRS, *MGH, *ITK, *DICOM)  # read with a header of NIfTI
 WRITTEN_TIFF = (".tif", ".tiff")
