@@ -35,7 +35,7 @@ def shown_pixels(series: "TiffPageSeries", path: Path, *, labels: bool) -> tuple
         raise ValueError(f"its colours are {model}, which is not understood: save it as RGB")
     data = _decoded(series)
     if "S" in names and not (labels and model == "RGB"):
-        data = _without_alpha(data, names.index("S"), page, path)
+        data = _without_alpha(data, names.index("S"), page)
     if model == "PALETTE" and not labels:
         return _apply_palette(data, names, series, path)
     if model in GREYS:
@@ -62,30 +62,19 @@ def _decoded(series: "TiffPageSeries") -> AnyArray:
         ) from error
 
 
-def _without_alpha(data: AnyArray, axis: int, page: "TiffPage", path: Path) -> AnyArray:
-    """Colours only; of 8 bits a fourth sample without a name is alpha, as older programs write."""
+def _without_alpha(data: AnyArray, axis: int, page: "TiffPage") -> AnyArray:
+    """Samples but alpha, which older programs do not name: then it is one that is opaque."""
     from tifffile import EXTRASAMPLE, PHOTOMETRIC
 
     extra = tuple(page.extrasamples)
     plain_rgba = page.photometric == PHOTOMETRIC.RGB and page.dtype == np.uint8
     if plain_rgba and page.samplesperpixel == 4 and extra == (EXTRASAMPLE.UNSPECIFIED,):
-        _say_left_out(np.take(data, 3, axis), path)
-        return np.take(data, range(3), axis)
-    first = page.samplesperpixel - len(extra)
-    alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
-    samples = [first + i for i, sample in enumerate(extra) if sample in alpha]
+        samples = [3] * bool((np.take(data, 3, axis) == OPAQUE).all())
+    else:
+        alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+        first = page.samplesperpixel - len(extra)
+        samples = [first + i for i, sample in enumerate(extra) if sample in alpha]
     return np.delete(data, samples, axis) if samples else data
-
-
-def _say_left_out(sample: AnyArray, path: Path) -> None:
-    """Say that a sample was taken for alpha, unless all of it is opaque."""
-    if sample.min() < OPAQUE:
-        warnings.warn(
-            f"{path} has a fourth channel that it does not name: it was left out as alpha. Save "
-            "the channels as a stack (C, Y, X) to use it.",
-            UserWarning,
-            stacklevel=2,
-        )
 
 
 def _greys(data: AnyArray, page: "TiffPage", *, labels: bool) -> AnyArray:
