@@ -89,6 +89,20 @@ def test_several_images_may_be_given(study, tmp_path):
     assert sorted(p.name for p in (tmp_path / "two").iterdir()) == ["b.tif", "image.tif"]
 
 
+def test_several_images_need_a_folder(study, tmp_path, capsys):
+    for given in (["data"], ["data/sub-00/image.png", "data/sub-01/image.png"]):
+        images = [study / path for path in given]
+        assert run("predict", study / "m.segkit", *images, "-o", tmp_path / "out.tif") == 2
+        assert "out.tif is a file: give a folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_image_given_twice_is_predicted_once(study, tmp_path, capsys):
+    image, pattern = study / "data/sub-00/image.png", f"{study}/data/*/image.png"
+    assert run("predict", study / "m.segkit", image, pattern, "-o", tmp_path / "out") == 0
+    assert len(capsys.readouterr().out.split()) == 2
+
+
 def test_results_are_no_images_of_the_next_run(study, tmp_path):
     save(tmp_path / "i/a.png", disc()[0])
     for _ in range(2):
@@ -111,6 +125,7 @@ def test_pairs_can_be_shown_alone(study, tmp_path, capsys):
     data = study / "data"
     images, labels = f"{data}/*/image.png", f"{data}/*/label.png"
     expected = [f"{data}/sub-0{i}/image.png\t{data}/sub-0{i}/label.png" for i in range(2)]
+    (tmp_path / "m.segkit").touch()
     for command in (["train", data], ["train", images, labels], ["smooth", images, labels]):
         assert run(*command, "-o", tmp_path / "m.segkit", "--show-pairs") == 0
         assert capsys.readouterr().out.splitlines() == expected
@@ -118,7 +133,7 @@ def test_pairs_can_be_shown_alone(study, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "\t".join(reversed(line.split("\t"))) for line in expected
     ]
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "m.segkit").read_bytes()
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "smooth"])

@@ -67,14 +67,15 @@ def one_place(first: str, others: Sequence[str]) -> str | None:
 
 
 def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
-    """Images of files, folders and patterns, without those in the folder of the results.
+    """Images of files, folders and patterns, each once, without those in the folder of results.
 
     Says which look like labels, because they would be taken as images.
     """
     from napari_segkit.io.image_files import find_images, shorten
     from napari_segkit.io.name_words import is_label
 
-    images = [image for path in given for image in find_images(path, without=Path(output))]
+    found = [image for path in given for image in find_images(path, without=Path(output))]
+    images = list({image.path.absolute(): image for image in found}.values())
     labels = [image.name for image in images if is_label(image)]
     if 0 < len(labels) < len(images):
         say(

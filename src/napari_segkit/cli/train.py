@@ -71,7 +71,7 @@ def run(args: Namespace) -> int:
     from .training_summary import say_training_data
 
     spec, config = spec_and_config(args)
-    output, labels = model_file(args), one_place(args.images, args.labels)
+    labels = one_place(args.images, args.labels)
     with print_warnings():
         files = training_files(
             args.images, labels, classes=args.object_classes, regions=args.regions
@@ -79,6 +79,7 @@ def run(args: Namespace) -> int:
     pairs = [(f.image, f.labels) for f in files]
     if args.show_pairs:
         return print_pairs(pairs)
+    output = model_file(args)
     say_pairs(pairs, labels or args.images)
     _check_kind(files, spec)
     segmenter = Segmenter(spec, device=args.device)

@@ -16,7 +16,7 @@ from .image_files import (
     shorten,
 )
 from .name_pairs import LIST_HINT, TRAINING, PairKind, Pairs, pair_names
-from .name_words import LABEL_WORDS, split_labels
+from .name_words import IMAGE_WORDS, LABEL_WORDS, is_named, is_test, split_labels
 from .volume_files import is_dicom
 
 OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
@@ -72,6 +72,7 @@ def training_files(
     else:
         in_one = labels is None and holds_several(first)
         pairs = _pair_in_one(first) if in_one else pair_files(first, labels)
+        _say_test_data(pairs)
         columns = [_matching_files(pairs, first, p, c) for c, p in optional.items()]
     return [TrainingFiles(*pair, *rest) for pair, *rest in zip(pairs, *columns, strict=True)]
 
@@ -125,6 +126,7 @@ def _is_same(first: Path, second: Path) -> bool:
 
 def _pair_sets(first: Path, second: Path, kind: PairKind) -> Pairs:
     """Pairs of two folders or patterns; labels among the images are no images."""
+    _require_order(first, second, kind)
     left, right = find_images(first, slices=True), find_images(second)
     if not kind.may_be_same:
         others = {f.path.resolve() for f in right}
@@ -140,6 +142,16 @@ def _pair_sets(first: Path, second: Path, kind: PairKind) -> Pairs:
         )
     _say_unpaired(unpaired, f"{first} and {second}", names)
     return pairs
+
+
+def _require_order(first: Path, second: Path, kind: PairKind) -> None:
+    """Refuse masks/ as images and images/ as masks."""
+    swapped = is_named(first.name, LABEL_WORDS) and is_named(second.name, IMAGE_WORDS)
+    if swapped and kind.second_words != IMAGE_WORDS:
+        raise ValueError(
+            f"{first} is given as {kind.first} and {second} as {kind.second}: give them the other "
+            "way round, or rename the folders."
+        )
 
 
 def _pair_in_one(folder: Path) -> Pairs:
@@ -166,6 +178,13 @@ def _say_unpaired(unpaired: Sequence[ImageFiles], where: str, names: str) -> Non
     if unpaired:
         number = f"{len(unpaired)} file{'s' if len(unpaired) > 1 else ''} without a partner"
         warnings.warn(f"{number} in {where}, left out: {names}.", UserWarning, stacklevel=4)
+
+
+def _say_test_data(pairs: Pairs) -> None:
+    tests = [image.name for image, _ in pairs if is_test(image)]
+    if 0 < len(tests) < len(pairs):
+        note = f"{len(tests)} of {len(pairs)} pairs lie in folders of test data: {shorten(tests)}."
+        warnings.warn(f"{note} They are trained on, too.", UserWarning, stacklevel=3)
 
 
 def _matching_files(
