@@ -127,13 +127,30 @@ def test_pairs_can_be_shown_alone(study, tmp_path, capsys):
     expected = [f"{data}/sub-0{i}/image.png\t{data}/sub-0{i}/label.png" for i in range(2)]
     (tmp_path / "m.segkit").touch()
     for command in (["train", data], ["train", images, labels], ["smooth", images, labels]):
+        assert run(*command, "--show-pairs") == 0
+        assert capsys.readouterr().out.splitlines() == expected
         assert run(*command, "-o", tmp_path / "m.segkit", "--show-pairs") == 0
         assert capsys.readouterr().out.splitlines() == expected
-    assert run("evaluate", labels, images, "--show-pairs") == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "\t".join(reversed(line.split("\t"))) for line in expected
-    ]
+    assert run("evaluate", images, labels, "--show-pairs") == 0
+    assert capsys.readouterr().out.splitlines() == expected
     assert not (tmp_path / "m.segkit").read_bytes()
+
+
+@pytest.mark.parametrize("command", ["train", "smooth"])
+def test_a_missing_output_is_asked_before_the_work(command, study, capsys):
+    assert run(command, study / "data/*/image.png", study / "data/*/label.png") == 2
+    assert capsys.readouterr().err == (
+        "Where to write is missing: add -o and a name, or --show-pairs.\n"
+    )
+
+
+def test_swapped_images_and_labels_are_said(study, tmp_path, capsys):
+    image, label = (study / f"data/sub-00/{name}.png" for name in ("image", "label"))
+    assert train(label, image, "-o", tmp_path / "m.segkit") == 0
+    said = capsys.readouterr().err
+    assert "label.png only 2 values: check that images and labels are not swapped" in said
+    assert train(image, label, "-o", tmp_path / "n.segkit") == 0
+    assert "swapped" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "smooth"])

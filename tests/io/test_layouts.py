@@ -384,6 +384,11 @@ REFUSED = {
         ("labelsTr", "imagesTr"),
         r"labelsTr is given as image and .*imagesTr as labels: give them the other way round",
     ),
+    "swapped patterns": (
+        "s/1/image.png s/1/label.png s/2/image.png s/2/label.png",
+        ("s/*/label.png", "s/*/image.png"),
+        r"label\.png is given as image and .*image\.png as labels",
+    ),
     "labels in the space of a template": (
         "b/sub-1/anat/sub-1_T1w.nii b/derivatives/sub-1_space-MNI152_desc-brain_mask.nii",
         ("b",),

@@ -46,9 +46,17 @@ def add_show_pairs(parser: ArgumentParser) -> None:
                              "stop")  # fmt: skip
 
 
-def add_output(parser: ArgumentParser, *formats: str, format_help: str = "") -> None:
+def require_output(args: Namespace) -> None:
+    """Refuse a command without -o, which only --show-pairs can do without."""
+    if args.output is None and not args.show_pairs:
+        raise ValueError("Where to write is missing: add -o and a name, or --show-pairs.")
+
+
+def add_output(
+    parser: ArgumentParser, *formats: str, format_help: str = "", required: bool = True
+) -> None:
     """Add output and format; `formats` are further ones, `format_help` their help."""
-    parser.add_argument("-o", "--output", required=True,
+    parser.add_argument("-o", "--output", required=required,
                         help="file (.tif, .nii, .nii.gz, .png, .npy) or folder, also a new one, "
                              "such as results/")  # fmt: skip
     parser.add_argument("--format", choices=(*FORMATS, *formats),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from .csv_lists import ListedFiles, find_file, read_list
-from .filenames import LISTS, AnyPath
+from .filenames import LISTS, AnyPath, stem
 from .image_files import (
     ImageFiles,
     find_images,
@@ -145,8 +145,8 @@ def _pair_sets(first: Path, second: Path, kind: PairKind) -> Pairs:
 
 
 def _require_order(first: Path, second: Path, kind: PairKind) -> None:
-    """Refuse masks/ as images and images/ as masks."""
-    swapped = is_named(first.name, LABEL_WORDS) and is_named(second.name, IMAGE_WORDS)
+    """Refuse masks/ as images and images/ as masks; also patterns such as "*_mask.png"."""
+    swapped = is_named(stem(first), LABEL_WORDS) and is_named(stem(second), IMAGE_WORDS)
     if swapped and kind.second_words != IMAGE_WORDS:
         raise ValueError(
             f"{first} is given as {kind.first} and {second} as {kind.second}: give them the other "
@@ -231,7 +231,23 @@ def _listed_pairs(table: Path, rows: Sequence[ListedFiles], kind: PairKind) -> P
     _require_files(table, rows, pairs)
     for row, (first, second) in zip(rows, pairs, strict=True):
         _require_two(first, second, kind, f"Line {row.line} of {table}: ")
+    _say_repeated(table, rows, pairs)
     return [(_listed(table, first), _listed(table, second)) for first, second in pairs]
+
+
+def _say_repeated(
+    table: Path, rows: Sequence[ListedFiles], pairs: Sequence[tuple[Path, ...]]
+) -> None:
+    """Say which file is listed in several lines of a column, as after a slip of copying."""
+    for column in zip(*pairs, strict=True):
+        lines: dict[Path, list[str]] = {}
+        for row, path in zip(rows, column, strict=True):
+            lines.setdefault(path, []).append(str(row.line))
+        path = max(lines, key=lambda p: len(lines[p]))
+        if len(lines[path]) > 1:
+            where = f"{path.name} in several lines ({shorten(lines[path])})"
+            note = f"{table} lists {where}, which are all used."
+            warnings.warn(note, UserWarning, stacklevel=4)
 
 
 def _listed(table: Path, path: Path) -> ImageFiles:
