@@ -263,6 +263,10 @@ def test_an_image_of_little_contrast_is_told(scene):
     one = Segmenter(ModelSpec("pixels")).fit(image, scribbles, TrainConfig())
     with pytest.warns(UserWarning, match='% of the contrast .* train with normalise="training"'):
         one.predict(image // 10)
+    varied = [image, image // 10, image * 0]
+    with pytest.warns(UserWarning, match="Blank images are learned from"):
+        several = Segmenter(ModelSpec("pixels")).fit(varied, [scribbles] * 3, TrainConfig())
+    several.predict(image // 20)  # a study of differing contrast: no warning
 
 
 def test_an_overlap_that_does_not_fit_is_refused(scene):

@@ -109,9 +109,9 @@ def test_a_stored_grey_image_is_read_as_colour_piece_by_piece(axes, shape):
     stored = Stored(grey)
     with pytest.warns(UserWarning, match="image is grey, and taken as colour"):
         with_channels(as_image(stored, axes), 3, "YXC")
-    assert stored.largest == 0
-    expected = seg.predict(np.dstack([GREY] * 3))
-    assert (seg.predict(stored, axes=axes) == expected).all()
+        assert stored.largest == 0
+        found = seg.predict(stored, axes=axes)
+    assert (found == seg.predict(np.dstack([GREY] * 3))).all()
 
 
 def test_greys_saved_as_colour_are_grey_to_a_model_of_greys():
