@@ -18,7 +18,7 @@ from napari_segkit import Segmenter
 
 FILES = Path(__file__).parent / "earlier_files"
 NETWORKS = sorted(path.stem for path in FILES.glob("*.json"))
-# its masks of random weights hold pixels at the threshold, which each kind of CPU rounds its own way
+# masks of random weights hold pixels at the threshold, which each kind of CPU rounds its own way
 LEAST = {"maskrcnn": 0.999}
 
 
