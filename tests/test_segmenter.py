@@ -130,7 +130,7 @@ def test_the_model_that_a_training_replaced_can_be_restored(scene):
 def test_layers_train_and_predict_as_their_arrays(scene):
     image, scribbles, _ = scene
     features = {"index": [1, 2], "name": ["ground", "coin"]}
-    layers = ImageLayer(image, scale=(2, 2)), Labels(scribbles, features=features)
+    layers = ImageLayer(image, scale=(2, 2)), Labels(scribbles, features=features, scale=(2, 2))
     by_layer = Segmenter(SMALL).fit(*layers, QUICK)
     by_array = Segmenter(SMALL).fit(image, scribbles, QUICK)
     np.testing.assert_array_equal(by_layer.predict(layers[0]), by_array.predict(image))
