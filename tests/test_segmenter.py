@@ -317,7 +317,7 @@ def test_bad_input_is_refused_in_a_sentence_before_work_starts(scene, case):
 def test_suspicious_labels_cause_one_warning(scene):
     image, scribbles, _ = scene
     sparse = np.where(np.arange(192)[:, None] % 18, 0, scribbles)
-    with pytest.warns(UserWarning, match="for scribbles") as caught:
+    with pytest.warns(UserWarning, match="are scribbles") as caught:
         Segmenter(SMALL).fit(image, sparse, TrainConfig(**vars(QUICK) | {"unlabelled": None}))
     assert len(caught) == 1
     with warnings.catch_warnings():

@@ -101,8 +101,9 @@ def integer_labels(values: AnyArray) -> Labels:
     if is_float and (fractions := first_fractions(values)):
         found += f" and hold fractions such as {fractions}"
     raise LabelsError(
-        f"The labels have {found}, but label values must be integers: round them, for instance "
-        "with np.rint(labels).astype('uint16')."
+        f"The labels have {found}, but label values must be integers: give labels, not "
+        "probabilities; resample labels with nearest neighbour; if they are labels but for "
+        "rounding, use np.rint(labels).astype('uint16')."
     )
 
 
@@ -230,7 +231,8 @@ def _require_image_shape(values: AnyArray, image: AxesImage) -> AnyArray:
     raise LabelsError(
         f"The labels have shape {values.shape}, but {image.name} of shape {image.shape} with axes "
         f"{image.axes} needs labels of shape {image.label_shape}: make new labels for this image, "
-        f"or set its axes.{why}"
+        "resample those of another grid to its grid (with nearest neighbour), or set its "
+        f"axes.{why}"
     )
 
 
