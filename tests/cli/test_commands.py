@@ -346,7 +346,7 @@ def test_mistakes_are_reported_in_one_line(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["train", "a", "b"],
+        ["merge", "a", "b"],
         ["train", "a", "b", "-o", "c", "--unlabelled", "all"],
         ["train", "a", "b", "-o", "c", "--labels-are", "things"],
         ["predict", "a", "b", "-o", "c", "--format", "bmp"],

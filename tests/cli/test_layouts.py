@@ -89,6 +89,20 @@ def test_several_images_may_be_given(study, tmp_path):
     assert sorted(p.name for p in (tmp_path / "two").iterdir()) == ["b.tif", "image.tif"]
 
 
+def test_several_images_need_a_folder(study, tmp_path, capsys):
+    for given in (["data"], ["data/sub-00/image.png", "data/sub-01/image.png"]):
+        images = [study / path for path in given]
+        assert run("predict", study / "m.segkit", *images, "-o", tmp_path / "out.tif") == 2
+        assert "out.tif is a file: give a folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_image_given_twice_is_predicted_once(study, tmp_path, capsys):
+    image, pattern = study / "data/sub-00/image.png", f"{study}/data/*/image.png"
+    assert run("predict", study / "m.segkit", image, pattern, "-o", tmp_path / "out") == 0
+    assert len(capsys.readouterr().out.split()) == 2
+
+
 def test_results_are_no_images_of_the_next_run(study, tmp_path):
     save(tmp_path / "i/a.png", disc()[0])
     for _ in range(2):
@@ -111,14 +125,32 @@ def test_pairs_can_be_shown_alone(study, tmp_path, capsys):
     data = study / "data"
     images, labels = f"{data}/*/image.png", f"{data}/*/label.png"
     expected = [f"{data}/sub-0{i}/image.png\t{data}/sub-0{i}/label.png" for i in range(2)]
+    (tmp_path / "m.segkit").touch()
     for command in (["train", data], ["train", images, labels], ["smooth", images, labels]):
+        assert run(*command, "--show-pairs") == 0
+        assert capsys.readouterr().out.splitlines() == expected
         assert run(*command, "-o", tmp_path / "m.segkit", "--show-pairs") == 0
         assert capsys.readouterr().out.splitlines() == expected
-    assert run("evaluate", labels, images, "--show-pairs") == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "\t".join(reversed(line.split("\t"))) for line in expected
-    ]
-    assert not list(tmp_path.iterdir())
+    assert run("evaluate", images, labels, "--show-pairs") == 0
+    assert capsys.readouterr().out.splitlines() == expected
+    assert not (tmp_path / "m.segkit").read_bytes()
+
+
+@pytest.mark.parametrize("command", ["train", "smooth"])
+def test_a_missing_output_is_asked_before_the_work(command, study, capsys):
+    assert run(command, study / "data/*/image.png", study / "data/*/label.png") == 2
+    assert capsys.readouterr().err == (
+        "Where to write is missing: add -o and a name, or --show-pairs.\n"
+    )
+
+
+def test_swapped_images_and_labels_are_said(study, tmp_path, capsys):
+    image, label = (study / f"data/sub-00/{name}.png" for name in ("image", "label"))
+    assert train(label, image, "-o", tmp_path / "m.segkit") == 0
+    said = capsys.readouterr().err
+    assert "label.png only 2 values: check that images and labels are not swapped" in said
+    assert train(image, label, "-o", tmp_path / "n.segkit") == 0
+    assert "swapped" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "smooth"])

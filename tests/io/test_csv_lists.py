@@ -53,6 +53,12 @@ def test_any_encoding_is_read(folder, encoding):
     assert read(folder, text) == [("möwe.png", "m.png")]
 
 
+def test_a_file_in_several_lines_is_said(folder):
+    text = "images,masks\ni.png,m.png\nsub/i.png,m.png\n"
+    with pytest.warns(UserWarning, match=r"lists m\.png in several lines \(2, 3\)"):
+        assert len(read(folder, text)) == 2
+
+
 def test_names_with_the_separator_are_quoted(folder):
     assert read(folder, 'images,masks\n"a, b.png",m.png\n') == [("a, b.png", "m.png")]
 
@@ -73,8 +79,8 @@ def test_columns_that_are_not_read_are_named(folder):
 
 def test_a_list_without_names_of_columns_begins_with_images_and_masks(folder):
     with pytest.warns(UserWarning, match=r"first line of .*list\.csv names no columns"):
-        pairs = read(folder, "i.png;m.png\nsub/i.png;m.png\n")
-    assert pairs == [("i.png", "m.png"), ("sub/i.png", "m.png")]
+        pairs = read(folder, "i.png;m.png\nsub/i.png;möwe.png\n")
+    assert pairs == [("i.png", "m.png"), ("sub/i.png", "möwe.png")]
 
 
 def test_a_list_may_end_in_tsv(folder):

@@ -156,7 +156,7 @@ def test_a_list_may_leave_regions_out(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("images,masks,classes\na.png,b.png,\na.png,b.png,a.png\n", "of some images only"),
+        ("images,masks,classes\na.png,b.png,\nb.png,a.png,a.png\n", "of some images only"),
         ("images,masks,regions\na.png,b.png,r.png\n", r"do not exist: .*r\.png"),
     ],
 )

@@ -69,6 +69,12 @@ LAYOUTS = {
         ("s",),
         "s/train/images/a.png=s/train/labels/a.png s/val/images/a.png=s/val/labels/a.png",
     ),
+    "pairs of test data": Layout(
+        "d/imagesTr/a.nii d/labelsTr/a.nii d/imagesTs/b.nii d/labelsTs/b.nii",
+        ("d",),
+        "d/imagesTr/a.nii=d/labelsTr/a.nii d/imagesTs/b.nii=d/labelsTs/b.nii",
+        r"1 of 2 pairs lie in folders of test data: imagesTs/b\.nii\. They are trained on, too\.",
+    ),
     "YOLO": Layout(
         "s/images/train/a.png s/images/val/a.png s/labels/train/a.png s/labels/val/a.png",
         ("s",),
@@ -78,6 +84,7 @@ LAYOUTS = {
         "s/train_images/a.png s/test_images/a.png s/train_masks/a.png s/test_masks/a.png",
         ("s",),
         "s/test_images/a.png=s/test_masks/a.png s/train_images/a.png=s/train_masks/a.png",
+        r"1 of 2 pairs lie in folders of test data: test_images/a\.png\.",
     ),
     "labels in a folder of the images": Layout(
         "s/a.png s/b.png s/masks/a.png s/masks/b.png",
@@ -221,6 +228,23 @@ LAYOUTS = {
         "s/1/v0.png=s/1/gt/v0.png",
         r"3 files without a partner",
     ),
+    "QuPath": Layout(
+        "s/a_x0_y0.tif s/a_x0_y0-labelled.tif s/a_x0_y9.tif s/a_x0_y9-labelled.tif",
+        ("s",),
+        "s/a_x0_y0.tif=s/a_x0_y0-labelled.tif s/a_x0_y9.tif=s/a_x0_y9-labelled.tif",
+    ),
+    "3D Slicer": Layout(
+        "s/1/CT.nrrd s/1/Segmentation.seg.nrrd s/2/CT.nrrd s/2/Segmentation.seg.nrrd",
+        ("s",),
+        "s/1/CT.nrrd=s/1/Segmentation.seg.nrrd s/2/CT.nrrd=s/2/Segmentation.seg.nrrd",
+    ),
+    "BIDS, masks in the space of a template and in that of the image": Layout(
+        "b/sub-1/anat/sub-1_T1w.nii.gz b/derivatives/p/sub-1_desc-brain_mask.nii.gz "
+        "b/derivatives/p/sub-1_space-MNI152_desc-brain_mask.nii.gz",
+        ("b",),
+        "b/sub-1/anat/sub-1_T1w.nii.gz=b/derivatives/p/sub-1_desc-brain_mask.nii.gz",
+        r"1 file without a partner .*space-MNI152",
+    ),
     "BIDS, labels named after one modality": Layout(
         "b/sub-1/sub-1_T1w.nii b/sub-1/sub-1_T2w.nii b/sub-1/sub-1_T1w_mask.nii "
         "b/derivatives/sub-1_dseg.nii",
@@ -330,6 +354,46 @@ REFUSED = {
         ("i", "l"),
         "3 files .* no partner",
     ),
+    "slices of other numbers in the folders of subjects": (
+        "i/p1/slice_003.png i/p2/slice_003.png l/p1/slice_007.png l/p2/slice_007.png",
+        ("i", "l"),
+        "have no partner, and none of them have one",
+    ),
+    "masks of other slices instead of objects": (
+        "s/1/images/slice_2.png s/1/masks/slice_1.png s/1/masks/slice_3.png",
+        ("s",),
+        "no two of its files have names such as",
+    ),
+    "a name in several sub-folders of one side": (
+        "i/p1/a.png i/p2/a.png i/p2/b.png i/p2/c.png l/a.png l/b.png l/c.png",
+        ("i", "l"),
+        r'p1/a\.png, p2/a\.png, l/a\.png .* not clear .*such as "l/\*\.png"',
+    ),
+    "labels that may be a copy of the image": (
+        "i/a.tif s/a.tif s/a_cp_masks.png",
+        ("i", "s"),
+        r'i/a\.tif, s/a\.tif, s/a_cp_masks\.png .* not clear .*"folder/\*\*/\*masks\.png"',
+    ),
+    "labels and a prediction of the same image": (
+        "s/1_img.tif s/1_masks.tif s/1_img_cp_masks.tif s/2_img.tif s/2_masks.tif",
+        ("s",),
+        r"1_img\.tif, s/1_img_cp_masks\.tif, s/1_masks\.tif .* not clear",
+    ),
+    "swapped folders of equal names": (
+        "labelsTr/a.nii imagesTr/a.nii",
+        ("labelsTr", "imagesTr"),
+        r"labelsTr is given as image and .*imagesTr as labels: give them the other way round",
+    ),
+    "swapped patterns": (
+        "s/1/image.png s/1/label.png s/2/image.png s/2/label.png",
+        ("s/*/label.png", "s/*/image.png"),
+        r"label\.png is given as image and .*image\.png as labels",
+    ),
+    "labels in the space of a template": (
+        "b/sub-1/anat/sub-1_T1w.nii b/derivatives/sub-1_space-MNI152_desc-brain_mask.nii",
+        ("b",),
+        "no two of its files have names such as",
+    ),
     "names that differ only in their ending": (
         "i/a.png i/a.tif l/a.png",
         ("i", "l"),
@@ -366,6 +430,13 @@ def test_probabilities_belong_to_all_channels_of_their_image(tmp_path):
     with pytest.warns(UserWarning, match="Each image has 2 channels"):
         pairs = pair_files(tmp_path / "p", tmp_path / "i", REFINEMENT)
     assert names_of(pairs, tmp_path) == ["p/x.tif=i/x_0000.tif+i/x_0001.tif"]
+
+
+def test_probabilities_in_sub_folders_belong_to_their_images(tmp_path):
+    make(tmp_path, "o/s1/probabilities/a.tif o/s2/probabilities/a.tif i/s1/a.png i/s2/a.png")
+    pairs = pair_files(tmp_path / "o/**/probabilities/*.tif", tmp_path / "i", REFINEMENT)
+    expected = [f"o/{s}/probabilities/a.tif=i/{s}/a.png" for s in ("s1", "s2")]
+    assert names_of(pairs, tmp_path) == expected
 
 
 def test_hidden_files_and_loops_of_links_are_not_entered(tmp_path):

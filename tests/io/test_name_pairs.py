@@ -55,8 +55,8 @@ def test_names_that_could_pair_in_several_ways_are_refused(tmp_path):
 
 
 def test_swapped_folders_do_not_pair(tmp_path):
-    images = touch(tmp_path / "images", "a_img.png")
-    labels = touch(tmp_path / "labels", "a_mask.png")
+    images = touch(tmp_path / "a", "a_img.png")
+    labels = touch(tmp_path / "b", "a_mask.png")
     with pytest.raises(ValueError, match="have no partner"):
         pair_files(labels, images)
 

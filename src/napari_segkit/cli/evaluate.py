@@ -60,11 +60,11 @@ def run(args: Namespace) -> int:
     truth = one_place(args.prediction, args.truth)
     with print_warnings():
         pairs = pair_files(args.prediction, truth, EVALUATION)
+    if args.show_pairs:
+        return print_pairs(pairs)
     if args.csv:
         inputs = [Path(args.prediction), *(file.path for pair in pairs for file in pair)]
         check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
-    if args.show_pairs:
-        return print_pairs(pairs)
     say_pairs(pairs, truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are, by_index=args.by_index)
     places = [files_apart(prediction.path, truth.path) for prediction, truth in pairs]

@@ -46,9 +46,17 @@ def add_show_pairs(parser: ArgumentParser) -> None:
                              "stop")  # fmt: skip
 
 
-def add_output(parser: ArgumentParser, *formats: str, format_help: str = "") -> None:
+def require_output(args: Namespace) -> None:
+    """Refuse a command without -o, which only --show-pairs can do without."""
+    if args.output is None and not args.show_pairs:
+        raise ValueError("Where to write is missing: add -o and a name, or --show-pairs.")
+
+
+def add_output(
+    parser: ArgumentParser, *formats: str, format_help: str = "", required: bool = True
+) -> None:
     """Add output and format; `formats` are further ones, `format_help` their help."""
-    parser.add_argument("-o", "--output", required=True,
+    parser.add_argument("-o", "--output", required=required,
                         help="file (.tif, .nii, .nii.gz, .png, .npy) or folder, also a new one, "
                              "such as results/")  # fmt: skip
     parser.add_argument("--format", choices=(*FORMATS, *formats),
@@ -67,14 +75,15 @@ def one_place(first: str, others: Sequence[str]) -> str | None:
 
 
 def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
-    """Images of files, folders and patterns, without those in the folder of the results.
+    """Images of files, folders and patterns, each once, without those in the folder of results.
 
     Says which look like labels, because they would be taken as images.
     """
     from napari_segkit.io.image_files import find_images, shorten
     from napari_segkit.io.name_words import is_label
 
-    images = [image for path in given for image in find_images(path, without=Path(output))]
+    found = [image for path in given for image in find_images(path, without=Path(output))]
+    images = list({image.path.absolute(): image for image in found}.values())
     labels = [image.name for image in images if is_label(image)]
     if 0 < len(labels) < len(images):
         say(

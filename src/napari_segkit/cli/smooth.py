@@ -19,6 +19,7 @@ from .file_options import (
     one_place,
     plan_files,
     print_pairs,
+    require_output,
     run_job,
     say_pairs,
     set_up_device,
@@ -45,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "writes them; or plain labels")  # fmt: skip
     parser.add_argument("image", metavar="IMAGE", nargs="+",
                         help="image file, or folder or pattern with the same names")  # fmt: skip
-    add_output(parser)
+    add_output(parser, required=False)
     add_show_pairs(parser)
     add_common(parser)
     parser.add_argument("--probabilities", action="store_true",
@@ -65,6 +66,7 @@ def run(args: Namespace) -> int:
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import REFINEMENT
 
+    require_output(args)
     with print_warnings():
         inputs = pair_files(args.input, one_place(args.input, args.image), REFINEMENT)
     if args.show_pairs:

@@ -20,6 +20,7 @@ from .file_options import (
     model_file,
     one_place,
     print_pairs,
+    require_output,
     say_pairs,
     set_up_device,
 )
@@ -44,7 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                                         f"as 'img/*.png', or {LIST}")  # fmt: skip
     parser.add_argument("labels", nargs="*",
                         help="file, folder or pattern; not with a CSV list")  # fmt: skip
-    parser.add_argument("-o", "--output", required=True, metavar="MODEL",
+    parser.add_argument("-o", "--output", metavar="MODEL",
                         help="model file to write, such as a.segkit, or a folder for "
                              "model.segkit")  # fmt: skip
     add_show_pairs(parser)
@@ -70,8 +71,9 @@ def run(args: Namespace) -> int:
 
     from .training_summary import say_training_data
 
+    require_output(args)
     spec, config = spec_and_config(args)
-    output, labels = model_file(args), one_place(args.images, args.labels)
+    labels = one_place(args.images, args.labels)
     with print_warnings():
         files = training_files(
             args.images, labels, classes=args.object_classes, regions=args.regions
@@ -79,6 +81,7 @@ def run(args: Namespace) -> int:
     pairs = [(f.image, f.labels) for f in files]
     if args.show_pairs:
         return print_pairs(pairs)
+    output = model_file(args)
     say_pairs(pairs, labels or args.images)
     _check_kind(files, spec)
     segmenter = Segmenter(spec, device=args.device)

@@ -21,6 +21,7 @@ from napari_segkit.models.instance.object_scales import sizes_text
 
 from .terminal import error_line, say
 
+MANY_CLASSES = 20  # that make one ask whether they are the greys of an image
 MAX_CHECKED = 20  # images whose objects are checked one by one
 
 
@@ -44,6 +45,19 @@ def _say_pixels(data: TrainingImages, config: TrainConfig) -> None:
     for value, count in stats.counts.items():
         say(f"  {value}: {count}")
     say(f"  not labelled: {stats.unlabelled} (unlabelled={read.unlabelled})")
+    _say_swapped(data, len(stats.counts))
+
+
+def _say_swapped(data: TrainingImages, classes: int) -> None:
+    """Say if the labels have more values than the first image, as if one was given as the other."""
+    if classes >= MANY_CLASSES:
+        image = data.images[0]
+        values = len(np.unique(np.asarray(image.data)))
+        if values < classes:
+            say(
+                f"Note: the labels have {classes} classes, but {image.name} only {values} values: "
+                "check that images and labels are not swapped."
+            )
 
 
 def _say_objects(data: TrainingImages, spec: ModelSpec, config: TrainConfig) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from .csv_lists import ListedFiles, find_file, read_list
-from .filenames import LISTS, AnyPath
+from .filenames import LISTS, AnyPath, stem
 from .image_files import (
     ImageFiles,
     find_images,
@@ -16,7 +16,7 @@ from .image_files import (
     shorten,
 )
 from .name_pairs import LIST_HINT, TRAINING, PairKind, Pairs, pair_names
-from .name_words import LABEL_WORDS, split_labels
+from .name_words import IMAGE_WORDS, LABEL_WORDS, is_named, is_test, split_labels
 from .volume_files import is_dicom
 
 OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
@@ -72,6 +72,7 @@ def training_files(
     else:
         in_one = labels is None and holds_several(first)
         pairs = _pair_in_one(first) if in_one else pair_files(first, labels)
+        _say_test_data(pairs)
         columns = [_matching_files(pairs, first, p, c) for c, p in optional.items()]
     return [TrainingFiles(*pair, *rest) for pair, *rest in zip(pairs, *columns, strict=True)]
 
@@ -125,6 +126,7 @@ def _is_same(first: Path, second: Path) -> bool:
 
 def _pair_sets(first: Path, second: Path, kind: PairKind) -> Pairs:
     """Pairs of two folders or patterns; labels among the images are no images."""
+    _require_order(first, second, kind)
     left, right = find_images(first, slices=True), find_images(second)
     if not kind.may_be_same:
         others = {f.path.resolve() for f in right}
@@ -140,6 +142,16 @@ def _pair_sets(first: Path, second: Path, kind: PairKind) -> Pairs:
         )
     _say_unpaired(unpaired, f"{first} and {second}", names)
     return pairs
+
+
+def _require_order(first: Path, second: Path, kind: PairKind) -> None:
+    """Refuse masks/ as images and images/ as masks; also patterns such as "*_mask.png"."""
+    swapped = is_named(stem(first), LABEL_WORDS) and is_named(stem(second), IMAGE_WORDS)
+    if swapped and kind.second_words != IMAGE_WORDS:
+        raise ValueError(
+            f"{first} is given as {kind.first} and {second} as {kind.second}: give them the other "
+            "way round, or rename the folders."
+        )
 
 
 def _pair_in_one(folder: Path) -> Pairs:
@@ -166,6 +178,13 @@ def _say_unpaired(unpaired: Sequence[ImageFiles], where: str, names: str) -> Non
     if unpaired:
         number = f"{len(unpaired)} file{'s' if len(unpaired) > 1 else ''} without a partner"
         warnings.warn(f"{number} in {where}, left out: {names}.", UserWarning, stacklevel=4)
+
+
+def _say_test_data(pairs: Pairs) -> None:
+    tests = [image.name for image, _ in pairs if is_test(image)]
+    if 0 < len(tests) < len(pairs):
+        note = f"{len(tests)} of {len(pairs)} pairs lie in folders of test data: {shorten(tests)}."
+        warnings.warn(f"{note} They are trained on, too.", UserWarning, stacklevel=3)
 
 
 def _matching_files(
@@ -212,7 +231,23 @@ def _listed_pairs(table: Path, rows: Sequence[ListedFiles], kind: PairKind) -> P
     _require_files(table, rows, pairs)
     for row, (first, second) in zip(rows, pairs, strict=True):
         _require_two(first, second, kind, f"Line {row.line} of {table}: ")
+    _say_repeated(table, rows, pairs)
     return [(_listed(table, first), _listed(table, second)) for first, second in pairs]
+
+
+def _say_repeated(
+    table: Path, rows: Sequence[ListedFiles], pairs: Sequence[tuple[Path, ...]]
+) -> None:
+    """Say which file is listed in several lines of a column, as after a slip of copying."""
+    for column in zip(*pairs, strict=True):
+        lines: dict[Path, list[str]] = {}
+        for row, path in zip(rows, column, strict=True):
+            lines.setdefault(path, []).append(str(row.line))
+        path = max(lines, key=lambda p: len(lines[p]))
+        if len(lines[path]) > 1:
+            where = f"{path.name} in several lines ({shorten(lines[path])})"
+            note = f"{table} lists {where}, which are all used."
+            warnings.warn(note, UserWarning, stacklevel=4)
 
 
 def _listed(table: Path, path: Path) -> ImageFiles:

@@ -14,9 +14,11 @@ from .name_words import (
     LABEL_WORDS,
     PREDICTION_WORDS,
     Key,
+    are_a_series,
     bids_entities,
     by_key,
     full_name,
+    numbers_agree,
     own_name,
     place,
     strip_word,
@@ -56,7 +58,7 @@ def pair_names(first: Files, second: Files, kind: PairKind) -> tuple[Pairs, list
 
     Each way to pair takes the files that those before it left: equal names, names without words,
     those of BIDS and nnU-Net, names alone. Only where names pair nothing, folders do: those of one
-    mask for each object, and subjects' folders.
+    mask for each object, and subjects' folders. ValueError if a file could have several partners.
     """
     pairs: Pairs = []
     by_folders: list[Way] = [partial(_in_subjects, kind=kind)]
@@ -70,7 +72,19 @@ def pair_names(first: Files, second: Files, kind: PairKind) -> tuple[Pairs, list
         paired = {path for pair in found for files in pair for path in files.paths}
         first = [f for f in first if f.path not in paired]
         second = [f for f in second if f.path not in paired]
+    _require_one_each(pairs, second, kind)
     return sorted(pairs, key=lambda p: place(p[0])), sorted([*first, *second], key=place)
+
+
+def _require_one_each(pairs: Pairs, left_over: Files, kind: PairKind) -> None:
+    """Refuse labels such as a and a_mask for one image, of which one may be its copy."""
+    left, right = without(kind.first_words), without(kind.second_words)
+    others = by_key(left_over, right)
+    for first, second in pairs:
+        keys = dict.fromkeys((right(second), full_name(first), left(first)))
+        rivals = [file for key in keys for file in others.get(key, ())]
+        if rivals and len(second.paths) == 1:
+            raise _unclear([first, second, *rivals])
 
 
 def _by_names(first: Files, second: Files, kind: PairKind) -> list[Way]:
@@ -117,13 +131,9 @@ def _channels(first: Files, second: Files, kind: PairKind, keys: tuple[Key, Key]
 
 
 def _names_alone(first: Files, second: Files, words: Sequence[Sequence[str]]) -> Pairs:
-    """Pairs of names that occur once, where only one of the sides has sub-folders."""
-    left, right = (
-        by_key(files, partial(_bare_name, words=own))
-        for files, own in zip((first, second), words, strict=True)
-    )
-    once = [k for k in left if len(left[k]) == 1 and len(right.get(k, ())) == 1]
-    return [(left[k][0], right[k][0]) for k in once]
+    """Pairs of names, where only one of the sides has sub-folders; each must occur once."""
+    left, right = (partial(_bare_name, words=own) for own in words)
+    return _equal(first, second, (left, right))
 
 
 def _bare_name(file: ImageFiles, words: Sequence[str]) -> str | None:
@@ -140,13 +150,20 @@ def _object_masks(first: Files, second: Files) -> Pairs:
         folder, key = files[0].folder, subject(files[0])
         is_masks = not strip_word(PurePath(folder).name, LABEL_WORDS)
         images = named.get(key) or (in_images.get(key) if is_masks else None)
-        if images and len(images) == 1:
+        if images and len(images) == 1 and not _is_of_series(images[0], files):
             pairs.append((images[0], ImageFiles(tuple(f.path for f in files), folder)))
     if all(len(masks.paths) == 1 for _, masks in pairs):
         return []
     note = f"Each mask in {pairs[0][1].folder} and such folders is taken as one object."
     warnings.warn(note, UserWarning, stacklevel=5)
     return pairs
+
+
+def _is_of_series(image: ImageFiles, masks: Files) -> bool:
+    """Whether the masks are those of other slices or frames, not of objects of this image."""
+    is_named = image.stem in PurePath(masks[0].folder).parts
+    name, *others = (strip_word(f.stem, (*IMAGE_WORDS, *LABEL_WORDS)) for f in (image, *masks))
+    return not is_named and any(are_a_series(name, other) for other in others)
 
 
 def _subject_of_images(file: ImageFiles) -> tuple[str, ...] | None:
@@ -164,7 +181,13 @@ def _in_subjects(first: Files, second: Files, kind: PairKind) -> Pairs:
     for key in common:
         if len(left[key]) > 1:
             raise _unclear([*left[key], *right[key]])
-    return [(left[key][0], right[key][0]) for key in common]
+    names = {k: _bare_own_names(left[k][0], right[k][0], kind) for k in common}
+    return [(left[k][0], right[k][0]) for k in common if numbers_agree(*names[k])]
+
+
+def _bare_own_names(first: ImageFiles, second: ImageFiles, kind: PairKind) -> tuple[str, str]:
+    left, right = own_name(first), own_name(second)
+    return strip_word(left, kind.first_words), strip_word(right, kind.second_words)
 
 
 def _subject(file: ImageFiles) -> tuple[str, ...] | None:
@@ -173,8 +196,12 @@ def _subject(file: ImageFiles) -> tuple[str, ...] | None:
 
 def _unclear(files: Files) -> ValueError:
     names = shorten([f"{f.path.parent.name}/{f.path.name}" for f in files])
-    ending = re.split("[-_]", files[0].path.name)[-1]
+    endings = [re.split("[-_]", f.path.name)[-1] for f in files if re.search("[-_]", f.path.name)]
+    if not endings and files[0].path.name != files[1].path.name:
+        endings = [files[0].path.name]
+    folder = f"{files[-1].path.parent.name}/*{files[-1].path.suffix}"
+    pattern = f"folder/**/*{endings[0]}" if endings else folder
     return ValueError(
         f"Which of {names} belong together is not clear from their names: choose the files by "
-        f'patterns in quotes, such as "folder/**/*{ending}", or {LIST_HINT}.'
+        f'patterns in quotes, such as "{pattern}", or {LIST_HINT}.'
     )

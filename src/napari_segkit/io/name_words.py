@@ -13,15 +13,18 @@ IMAGE_WORDS = (
 LABEL_WORDS = (
     *("mask", "masks", "label", "labels", "seg", "segs", "gt", "man_seg", "man_track"),
     *("segmentation", "segmentations", "annotation", "annotations", "truth"),
-    *("cp_masks", "gtFine_labelIds", "simple segmentation"),  # Cellpose, Cityscapes, ilastik
+    *("labelled", "labeled", r"ground[-_ ]?truth", "cp_masks", "gtFine_labelIds"),
+    *("simple segmentation", "object[- ]identities", "object predictions"),  # ilastik
 )
 PREDICTION_WORDS = (
     *(*LABEL_WORDS, "pred", "preds", "prediction", "predictions"),
     *("probs", "probability", "probabilities"),
 )
-DERIVED = ("space", "desc", "label", "seg", "atlas", "res", "den")  # entities of BIDS derivatives
+DERIVED = ("desc", "label", "seg", "atlas", "res", "den")  # entities of BIDS derivatives
+OWN_SPACES = ("orig", "individual", "native", "scanner", "T1w", "T2w")  # others are templates
 BIDS_LABELS = ("dseg", "mask", "seg")
 BIDS_NAME = re.compile(r"sub-[^_]+(?:_[a-zA-Z]+-[^_]+)*_[a-zA-Z0-9]+")
+TEST_FOLDER = r"(images|labels)Ts|(.*[-_. ])?(test|testing)([-_. ].*)?"
 Key = Callable[[ImageFiles], Hashable]  # None: this key is not for the file
 
 
@@ -32,7 +35,7 @@ def place(file: ImageFiles) -> tuple[str, str]:
 
 def subject(file: ImageFiles) -> tuple[str, ...]:
     """Sub-folders without words, such as ``01`` of ``01/masks`` and of ``images/01``."""
-    parts = (strip_word(p, (*IMAGE_WORDS, *LABEL_WORDS)) for p in PurePath(file.folder).parts)
+    parts = (strip_word(p, (*IMAGE_WORDS, *PREDICTION_WORDS)) for p in PurePath(file.folder).parts)
     return tuple(part for part in parts if part)
 
 
@@ -54,11 +57,15 @@ def own_name(file: ImageFiles) -> str:
 
 
 def bids_entities(file: ImageFiles) -> Hashable:
-    """Subject, session, run ... of a BIDS name, such as sub-01_ses-1_T1w; None for other names."""
+    """Subject, session, run ... of a BIDS name, such as sub-01_ses-1_T1w; None for other names.
+
+    Labels in the space of a template do not belong to an image in its own.
+    """
     if not BIDS_NAME.fullmatch(file.stem):
         return None
-    entities = [part.partition("-") for part in file.stem.split("_")[:-1]]
-    return frozenset((name, value) for name, _, value in entities if name not in DERIVED)
+    entities = [part.partition("-")[::2] for part in file.stem.split("_")[:-1]]
+    own = [("space", space) for space in OWN_SPACES]
+    return frozenset(e for e in entities if e[0] not in DERIVED and e not in own)
 
 
 def strip_word(name: str, words: Sequence[str]) -> str:
@@ -68,6 +75,28 @@ def strip_word(name: str, words: Sequence[str]) -> str:
     after = rf"(?P<before>.+?)[-_. ]{word}"
     match = re.fullmatch(rf"{before}|{after}|{word}", name, re.IGNORECASE)
     return name if match is None else match["after"] or match["before"] or ""
+
+
+def is_named(name: str, words: Sequence[str]) -> bool:
+    """Whether one of the words stands before or after the name, or is all of it."""
+    return strip_word(name, words) != name
+
+
+def numbers_agree(first: str, second: str) -> bool:
+    """Whether two names may belong together: one has the numbers of the other, but for t1 or v2."""
+    own, other = (set(map(int, re.findall(r"\d\d+", name))) for name in (first, second))
+    return (own <= other or other <= own) and not are_a_series(first, second)
+
+
+def are_a_series(first: str, second: str) -> bool:
+    """Whether two names differ only in their numbers."""
+    own, other = (re.sub(r"\d+", "0", name) for name in (first, second))
+    return own == other and first != second
+
+
+def is_test(file: ImageFiles) -> bool:
+    """Whether a folder is named as that of test data."""
+    return any(re.fullmatch(TEST_FOLDER, p, re.IGNORECASE) for p in PurePath(file.folder).parts)
 
 
 def split_labels(files: Sequence[ImageFiles]) -> tuple[list[ImageFiles], list[ImageFiles]]:
@@ -85,9 +114,9 @@ def is_label(file: ImageFiles) -> bool:
     if bids_entities(file) is not None and file.stem.rsplit("_", 1)[1] in BIDS_LABELS:
         return True
     for name in (file.stem, *reversed(PurePath(file.folder).parts)):
-        if strip_word(name, LABEL_WORDS) != name:
+        if is_named(name, LABEL_WORDS):
             return True
-        if strip_word(name, IMAGE_WORDS) != name:
+        if is_named(name, IMAGE_WORDS):
             return False
     return False
 

@@ -10,6 +10,7 @@ from napari_segkit.io.filenames import NIFTI, ending, stem
 from napari_segkit.io.files import check_output_file, check_output_path
 from napari_segkit.io.image_files import ImageFiles, holds_several
 from napari_segkit.io.volume_files import is_volume
+from napari_segkit.io.writers import LABELS
 
 AnyPath = str | PathLike[str]
 
@@ -28,9 +29,10 @@ def plan_outputs(
     folder, several = Path(output), len(given) > 1 or any(map(holds_several, given))
     if any(Path(g).is_dir() and Path(g).resolve() == folder.resolve() for g in given):
         raise ValueError(f"{folder} holds the images: choose another folder for the results.")
-    if several and folder.is_file():
+    in_folder = is_output_folder(output)
+    if several and not in_folder and (folder.is_file() or ending(folder) in LABELS):
         raise ValueError(f"{folder} is a file: give a folder for the results of several images.")
-    if not (several or is_output_folder(output)):
+    if not (several or in_folder):
         return [(image, check_output_path(folder, overwrite=True)) for image in images]
     return [(image, folder / image.folder / _label_name(image, suffix)) for image in images]
 
