@@ -21,12 +21,19 @@ from .layer_registry import LayerRegistry
 
 WORDS = (*IMAGE_WORDS, *PREDICTION_WORDS, "scribbles", "objects", "refined")
 NUMBER = re.compile(r" \[\d+\]$")  # napari numbers equal names
+MADE_FROM_RESULTS = ("refined", "probability")  # not from an image
+MASK_KIND = "masks of"
 CHOSEN, NAMED, SHAPED = range(3)  # how a layer belongs to an image; the first is the surest
 
 
 def is_result(layer: Layer) -> bool:
     """Whether this package computed the layer."""
     return bool(LayerMetadata.of(layer).kind)
+
+
+def is_mask(layer: Layer) -> bool:
+    """Whether a layer has the values of classes for other programs."""
+    return LayerMetadata.of(layer).kind.startswith(MASK_KIND)
 
 
 def images_in(registry: LayerRegistry) -> list[Image]:
@@ -41,7 +48,7 @@ def rank_of(
     """How surely a layer belongs to an image, lower is better; None: to another, or to none.
 
     It belongs to the image it was made from or chosen for; else to the one with its name; else to
-    those in its place that have its shape. What was made from a layer that is no longer open
+    those in its place that have its shape. What was made from an image that is no longer open
     belongs to an image of its name only. `axes` are those of the image.
     """
     shape = label_shape(layer)
@@ -50,11 +57,11 @@ def rank_of(
         return None
     own = str(image.unique_id)
     origin, chosen = first_result(registry, layer), registry.images_of(layer)
-    source = LayerMetadata.of(origin).source
-    if own == source or own in chosen:
+    record = LayerMetadata.of(origin)
+    is_closed = record.source not in _by_id(registry)
+    if own == record.source or own in chosen:
         return CHOSEN
-    if source:
-        is_closed = source not in _by_id(registry)
+    if record.source and not (is_closed and record.kind in MADE_FROM_RESULTS):
         return NAMED if is_closed and _subject(origin) == _subject(image) else None
     if _subject(layer) == _subject(image):
         return NAMED

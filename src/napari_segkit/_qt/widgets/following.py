@@ -8,7 +8,7 @@ from napari.utils.events import Event
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QSizePolicy, QWidget
 
-from napari_segkit._qt.layers.belonging import image_of, is_result, rank_of
+from napari_segkit._qt.layers.belonging import image_of, is_mask, is_result, rank_of
 from napari_segkit._qt.layers.layer_watcher import Listener
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
@@ -23,19 +23,24 @@ PIN_TIP = "<p>Keep this layer while other layers are selected in the layer list.
 class Following(QWidget):
     """A layer choice with its pin; never changes while a task runs.
 
-    `target` gives the layer to choose when a layer is selected; None: the choice stays. Results
-    are followed once a person selects them, not when they appear.
+    `target` gives the layer to choose when a layer is selected; None: the choice stays. Layers
+    that `waits` are followed once a person selects them, not when they appear.
     """
 
     followed = Signal(object)  # the selected layer, after the choice
 
     def __init__(
-        self, session: Session, choice: LayerChoice, target: Callable[[Layer], Layer | None]
+        self,
+        session: Session,
+        choice: LayerChoice,
+        target: Callable[[Layer], Layer | None],
+        waits: Callable[[Layer], bool],
     ) -> None:
         super().__init__()
         self.pin = QPushButton("Pin", toolTip=PIN_TIP, checkable=True)
         self.pin.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        self._session, self._choice, self._target = session, choice, target
+        self._session, self._choice = session, choice
+        self._target, self._waits = target, waits
         self._layers = unwrapped(session.viewer).layers
         self._added: Callable[[], Layer | None] = lambda: None
         self._is_due = False
@@ -54,7 +59,7 @@ class Following(QWidget):
             self._added = lambda: None
         if selected is None or self.pin.isChecked() or self._is_due:
             return
-        if self.is_just_added(selected) and is_result(selected):
+        if self.is_just_added(selected) and self._waits(selected):
             return
         target = self._target(selected)
         other = target is not None and target is not self._choice.value
@@ -82,7 +87,7 @@ def follow_image(session: Session, choice: LayerChoice) -> Following:
             return layer
         return image_of(session, layer, choice.value) if isinstance(layer, KINDS) else None
 
-    return Following(session, choice, target)
+    return Following(session, choice, target, is_result)
 
 
 def follow_result(
@@ -98,4 +103,4 @@ def follow_result(
         results = (choice.value, *filter(is_source, choice.choices))  # the current one may stay
         return next((x for x in results if x and rank_of(session, x, layer) is not None), None)
 
-    return Following(session, choice, target)
+    return Following(session, choice, target, is_mask)
