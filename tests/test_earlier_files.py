@@ -18,6 +18,8 @@ from napari_segkit import Segmenter
 
 FILES = Path(__file__).parent / "earlier_files"
 NETWORKS = sorted(path.stem for path in FILES.glob("*.json"))
+# masks of random weights hold pixels at the threshold, which each kind of CPU rounds its own way
+LEAST = {"maskrcnn": 0.999}
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +69,7 @@ def test_networks(name, tmp_path):
     write_model(description, tmp_path / "model.segkit")
     segmenter = Segmenter.load(tmp_path / "model.segkit", device="cpu")
     found = segmenter.predict(image(segmenter.trained.ndim))
-    assert agreement(found, name) >= 0.9999
+    assert agreement(found, name) >= LEAST.get(name, 0.9999)
 
 
 def test_pixel_classifier():

@@ -130,7 +130,7 @@ def test_the_model_that_a_training_replaced_can_be_restored(scene):
 def test_layers_train_and_predict_as_their_arrays(scene):
     image, scribbles, _ = scene
     features = {"index": [1, 2], "name": ["ground", "coin"]}
-    layers = ImageLayer(image, scale=(2, 2)), Labels(scribbles, features=features)
+    layers = ImageLayer(image, scale=(2, 2)), Labels(scribbles, features=features, scale=(2, 2))
     by_layer = Segmenter(SMALL).fit(*layers, QUICK)
     by_array = Segmenter(SMALL).fit(image, scribbles, QUICK)
     np.testing.assert_array_equal(by_layer.predict(layers[0]), by_array.predict(image))
@@ -263,6 +263,10 @@ def test_an_image_of_little_contrast_is_told(scene):
     one = Segmenter(ModelSpec("pixels")).fit(image, scribbles, TrainConfig())
     with pytest.warns(UserWarning, match='% of the contrast .* train with normalise="training"'):
         one.predict(image // 10)
+    varied = [image, image // 10, image * 0]
+    with pytest.warns(UserWarning, match="Blank images are learned from"):
+        several = Segmenter(ModelSpec("pixels")).fit(varied, [scribbles] * 3, TrainConfig())
+    several.predict(image // 20)  # a study of differing contrast: no warning
 
 
 def test_an_overlap_that_does_not_fit_is_refused(scene):
@@ -294,7 +298,7 @@ BAD = {
     "lists of other lengths": (lambda i, s: ([i, i], [s]), "2 images and 1 labels"),
     "channels differ": (
         lambda i, s: ([i, np.stack([i] * 4, -1)], [s, s]),
-        r"1 channel\(s\) .* has 4 \(axes YXC",
+        r"1 channel .* has 4 channels \(axes YXC",
     ),
 }
 
@@ -313,7 +317,7 @@ def test_bad_input_is_refused_in_a_sentence_before_work_starts(scene, case):
 def test_suspicious_labels_cause_one_warning(scene):
     image, scribbles, _ = scene
     sparse = np.where(np.arange(192)[:, None] % 18, 0, scribbles)
-    with pytest.warns(UserWarning, match="for scribbles") as caught:
+    with pytest.warns(UserWarning, match="are scribbles") as caught:
         Segmenter(SMALL).fit(image, sparse, TrainConfig(**vars(QUICK) | {"unlabelled": None}))
     assert len(caught) == 1
     with warnings.catch_warnings():

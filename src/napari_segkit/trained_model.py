@@ -24,7 +24,7 @@ from .images.resample import format_spacing, resample
 from .images.units import UNKNOWN_SPACING
 from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, stride
 
-FAINT = 1 / 3  # part of the contrast of the training images below which a warning is given
+FAINT = 1 / 5  # part of the contrast of training below which a warning is given; noise has less
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
 SIZE_TOLERANCE = {2: 0.25, 3: 0.1}  # by dimensions; relative, above which a size is told
 
@@ -47,7 +47,7 @@ class TrainedModel:
     nonzero: bool = False  # intensities are measured over non-zero pixels only
     object_size: float = 0.0  # median diameter of training objects, pixels of the finest axis
     statistics: Statistics | None = None  # if normalised by the training images
-    contrast: tuple[float, ...] = ()  # of each channel of the training images, if known
+    contrast: tuple[float, ...] = ()  # of each channel of the faintest training image, if known
     white: float = 1.0  # highest value of their dtype
     history: tuple[float, ...] = ()  # loss of each step
     provenance: dict[str, object] = field(default_factory=dict)
@@ -193,9 +193,9 @@ class TrainedModel:
             text = f"Every pixel of {image.name} is the same: its prediction means nothing."
         elif part < FAINT:
             text = (
-                f"{image.name} has {part:.0%} of the contrast of the training images, and is "
-                "stretched to the same contrast, noise "
-                'included: if their intensities can be compared, train with normalise="training".'
+                f"{image.name} has {part:.0%} of the contrast of the faintest training image, and "
+                "is stretched to the same contrast, noise included: if their intensities can be "
+                'compared, train with normalise="training".'
             )
         else:
             return
@@ -203,7 +203,7 @@ class TrainedModel:
 
 
 def _largest_part(contrast: Sequence[float], training: Sequence[float]) -> float:
-    """Largest contrast of a channel relative to that of the training images, if it is known."""
+    """Largest contrast of a channel relative to that of training, if it is known."""
     known = zip(contrast, training, strict=False)
     return max((a / b for a, b in known if b > 0), default=1.0)
 

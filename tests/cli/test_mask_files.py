@@ -1,5 +1,7 @@
 """Commands on masks as other programs save them."""
 
+import warnings
+
 import cv2
 import numpy as np
 import pytest
@@ -40,6 +42,22 @@ def test_a_jpeg_mask_has_its_two_values_again(tmp_path, write):
     write(tmp_path / "a.jpg")
     with pytest.warns(UserWarning, match=r"a\.jpg is a 0/255 mask saved as JPEG"):
         np.testing.assert_array_equal(read_labels(tmp_path / "a.jpg"), MASK)
+
+
+@pytest.mark.parametrize("edge", [16, 20, 50, 60])
+@pytest.mark.parametrize("quality", [50, 75, 95])
+def test_a_jpeg_mask_with_straight_edges_has_its_two_values_again(tmp_path, edge, quality):
+    mask = np.where(edge <= X, 255, 0).astype(np.uint8)
+    Pictures.fromarray(mask).save(tmp_path / "a.jpg", quality=quality)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.testing.assert_array_equal(read_labels(tmp_path / "a.jpg"), mask)
+
+
+def test_a_jpeg_of_classes_that_are_its_only_two_values_is_refused(tmp_path):
+    Pictures.fromarray(np.where(X >= 16, 200, 0).astype(np.uint8)).save(tmp_path / "a.jpg")
+    with pytest.raises(ValueError, match="it is no mask of 0 and 255"):
+        read_labels(tmp_path / "a.jpg")
 
 
 def test_a_jpeg_of_several_classes_is_refused(tmp_path):

@@ -141,3 +141,11 @@ def test_superpixels_tell_a_mask_that_lies_apart(tmp_path, image, capsys):
     far = write_nifti(tmp_path / "far.nii.gz", MASK, FAR)
     assert run("superpixels", image, "--mask", far, "-o", tmp_path / "out.nii.gz") == 0
     assert "Note: image.nii.gz and far.nii.gz do not lie" in capsys.readouterr().err
+
+
+def test_evaluate_names_a_file_that_cannot_be_compared_once(tmp_path, capsys):
+    for name, value in [("probability", 0.5), ("truth", 1)]:
+        np.save(tmp_path / f"{name}.npy", np.full((8, 8), value))
+    files = tmp_path / "probability.npy", tmp_path / "truth.npy"
+    assert run("evaluate", *files) == 2
+    assert capsys.readouterr().err.count("probability.npy") == 1

@@ -90,6 +90,14 @@ def test_a_class_predicted_where_there_is_none_counts_in_the_mean():
     assert report.notes == ("Class 7 is in the prediction but nowhere in the truth.",)
 
 
+def test_equal_masks_of_other_values_are_told():
+    mask = np.array([0, 0, 1, 1])
+    for prediction, truth in [(mask, mask * 255), (mask, mask + 1), (mask * 255, mask)]:
+        assert "none but 0 agrees anywhere" in evaluate(prediction, truth).notes[-1]
+    misses = evaluate(np.array([0, 1, 2, 3]), np.array([0, 1, 3, 4]))
+    assert not [note for note in misses.notes if "agrees" in note]
+
+
 def test_objects_are_one_class():
     report = evaluate(
         ids() + np.where(ids() > 0, 5, 0).astype(np.uint16), ids(), labels_are="objects"

@@ -56,6 +56,18 @@ def test_many_regions_with_borders_are_no_smeared_mask(count, border):
     assert not has_grey_edges(labels, None)
 
 
+@pytest.mark.parametrize("classes", [(0, 5, 250), (0, 1, 2, 254, 255), (0, 3, 251, 253)])
+def test_classes_near_0_and_255_are_no_smeared_mask(classes):
+    labels = np.choose(X // 26, classes, mode="clip").astype(np.uint8)
+    assert label_stats(labels, unlabelled=None).counts.keys() == set(classes)
+
+
+def test_a_border_of_its_own_value_is_a_class():
+    border = SHAPES["disc"] ^ ((Y - 40) ** 2 + (X - 60) ** 2 < 700)
+    labels = np.where(border, 127, MASKS["disc"] // 255 * 254).astype(np.uint8)
+    assert label_stats(labels, unlabelled=None).counts.keys() == {0, 127, 254}
+
+
 @pytest.mark.parametrize("smear", [lambda mask: mask, lambda mask: pillow_jpeg(mask, 75)])
 def test_a_mask_of_0_and_255_is_trained_on_without_a_choice(smear):
     image = MASKS["disc"].astype(np.float32) + X

@@ -10,6 +10,7 @@ from PIL import Image as Pictures
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig, cli
 from napari_segkit.images.axes_image import as_image
+from napari_segkit.images.channels import with_channels
 from napari_segkit.io.files import read_image
 
 PIXELS = ModelSpec("pixels")
@@ -61,7 +62,7 @@ def test_a_model_of_three_channels_says_that_it_takes_rgb_of_rgba():
     with pytest.warns(UserWarning, match="image: its fourth channel is taken as alpha"):
         predicted = seg.predict(np.dstack([COLOUR, GREY]))
     np.testing.assert_array_equal(predicted, seg.predict(COLOUR))
-    with pytest.raises(ValueError, match=r"4 channel\(s\)"):
+    with pytest.raises(ValueError, match="has 4 channels"):
         seg.predict(np.dstack([COLOUR, GREY]), axes="YXC")
 
 
@@ -87,22 +88,49 @@ def test_a_grey_image_among_colours_is_named():
     np.testing.assert_array_equal(predicted, seg.predict(np.dstack([GREY] * 3)))
 
 
+class Stored:
+    """An array on a disk, as zarr gives it: read piece by piece, with no new axes."""
+
+    def __init__(self, array):
+        self.array, self.largest = array, 0
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, index):
+        if not all(isinstance(i, int | slice) for i in index):
+            raise IndexError("unsupported selection")
+        self.largest = max(self.largest, self.array[index].size)
+        return self.array[index]
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("YX", ()), ("CYX", (1,)), ("TYX", (2,))])
+def test_a_stored_grey_image_is_read_as_colour_piece_by_piece(axes, shape):
+    seg = Segmenter(PIXELS).fit(COLOUR, LABELS, DENSE)
+    grey = np.broadcast_to(GREY, (*shape, *GREY.shape))
+    stored = Stored(grey)
+    with pytest.warns(UserWarning, match="image is grey, and taken as colour"):
+        with_channels(as_image(stored, axes), 3, "YXC")
+    assert stored.largest == 0
+    with pytest.warns(UserWarning, match="image is grey, and taken as colour"):
+        found = seg.predict(stored, axes=axes)
+    assert (found == seg.predict(np.dstack([GREY] * 3))).all()
+
+
 def test_greys_saved_as_colour_are_grey_to_a_model_of_greys():
     seg = Segmenter(PIXELS).fit(GREY, LABELS, DENSE)
     expected = seg.predict(GREY)
     layer = ImageLayer(np.dstack([GREY] * 3), rgb=True, name="saved")
     with pytest.warns(UserWarning, match="saved holds greys saved as colours"):
         np.testing.assert_array_equal(seg.predict(layer), expected)
-    with pytest.raises(ValueError, match=r"has 3 channel\(s\)"):
+    with pytest.raises(ValueError, match="has 3 channels"):
         seg.predict(COLOUR)
 
 
 def test_a_grey_image_is_no_image_of_three_stains():
     stains = np.moveaxis(COLOUR, -1, 0)
     seg = Segmenter(PIXELS).fit(stains, LABELS, DENSE, axes="CYX")
-    with pytest.raises(ValueError, match=r"has 1 channel\(s\)"):
+    with pytest.raises(ValueError, match="has 1 channel "):
         seg.predict(GREY)
-    with pytest.raises(ValueError, match=r"image has 1 channel\(s\).* and image has 3"):
+    with pytest.raises(ValueError, match=r"image has 1 channel .* and image has 3 channels"):
         Segmenter(PIXELS).fit([GREY[None], stains], [LABELS] * 2, DENSE, axes="CYX")
 
 

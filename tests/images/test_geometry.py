@@ -70,11 +70,15 @@ def test_a_shift_of_one_voxel_is_told_in_whatever_order_it_is_stored(affine, ord
 
 
 @settings(max_examples=40)
-@given(affines, affines)
-def test_it_does_not_matter_which_is_named_first(affine, other):
-    first, second = place(volume(affine)), place(volume(other))
-    told = difference(first, second, NAMES), difference(second, first, NAMES)
-    assert (told[0] is None) == (told[1] is None)
+@given(
+    affines, orders, st.integers(0, 2), st.floats(-1, 1).filter(lambda n: abs(abs(n) - 0.25) > 0.01)
+)
+def test_a_quarter_of_a_voxel_decides_whichever_is_named_first(affine, order, axis, voxels):
+    moved = affine.copy()
+    moved[:3, 3] += voxels * affine[:3, axis]
+    first, second = place(volume(affine)), place(volume(moved).as_reoriented(order))
+    for pair in ((first, second), (second, first)):
+        assert (difference(*pair, NAMES) is not None) is (abs(voxels) > 0.25)
 
 
 def test_sizes_and_rotation_are_told_with_both_numbers():

@@ -140,10 +140,11 @@ def test_labels_painted_on_single_channels_are_merged():
         (np.eye(8, dtype=np.uint8), "one class only", ("paint", "unlabelled=None")),
         (np.ones((8, 8), np.uint8), "in every pixel", ("paint",)),
         (np.eye(8) / 2, "fractions such as 0.5", ()),
+        (np.eye(8) / 2, "give labels, not probabilities", ()),
         (np.eye(8, dtype=bool), "one class only", ("paint", "unlabelled=None")),
         (np.eye(8, dtype=complex), "complex128", ()),
         (-np.eye(8, dtype=int), "negative", ()),
-        (np.zeros((8, 9), int), "needs labels of shape", ()),
+        (np.zeros((8, 9), int), "resample those of another grid", ()),
         (np.zeros((1, 8, 8), int), "needs labels of shape", ()),
     ],
 )
@@ -157,7 +158,7 @@ def test_labels_that_cannot_train_are_explained(labels, sentence, remedies):
     ("labels", "unlabelled", "sentence"),
     [
         (np.eye(40, dtype=np.uint8), 0, "Value 0 covers 98% of the pixels and one other value"),
-        (np.eye(40, dtype=np.uint8) * 2 + np.eye(40, k=1, dtype=np.uint8), None, "for scribbles"),
+        (np.eye(40, dtype=np.uint8) * 2 + np.eye(40, k=1, dtype=np.uint8), None, "are scribbles"),
         (np.tile([[1, 2, 2, 0]], (20, 10)), 0, "background of a mask"),
         (np.tile([[1, 2, 255, 0]], (20, 10)).astype(np.uint8), None, "unlabelled=255"),
     ],

@@ -92,7 +92,7 @@ def test_a_stack_is_refined_slice_by_slice_with_the_stacks_numbers(segmenter):
     np.testing.assert_array_equal(found.labels, expected[1])
 
 
-@pytest.mark.filterwarnings("ignore:.*of the contrast of the training images")
+@pytest.mark.filterwarnings("ignore:.*of the contrast of the faintest training image")
 @pytest.mark.parametrize("shape", [(4, 40, 50), (1, 40, 50)])
 def test_a_volume_is_refined_as_a_volume(shape):
     volume = np.resize(IMAGE, (4, 40, 50))[: shape[0]].astype(np.uint16)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from nibabel import Nifti1Image
 from PIL import Image as Pictures
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig, evaluate
@@ -299,3 +300,12 @@ def test_soft_labels_of_colours_are_those_of_their_classes(labels):
     np.testing.assert_array_equal(soft, expected)
     with pytest.raises(ValueError, match="in colour, which refinement does not read"):
         all_classes(OWN[labels])
+
+
+def test_volumes_of_labels_are_not_read_to_look_for_colours(tmp_path, monkeypatch):
+    labels = Nifti1Image(np.full((4, 4, 4), 200, np.uint8), np.eye(4))
+    labels.to_filename(tmp_path / "a.nii.gz")
+    read = []
+    monkeypatch.setattr("napari_segkit.io.files.read_source", lambda *a, **k: read.append(a))
+    assert not shared_colours([tmp_path / "a.nii.gz"])
+    assert read == []

@@ -195,6 +195,14 @@ def test_other_files_of_a_series_are_left_out_and_named(tmp_path):
         assert read_image(tmp_path / "scan").shape == (3, 6, 8)
 
 
+def test_a_file_before_those_of_a_series_is_left_out_and_named(tmp_path):
+    save_series(tmp_path / "scan", numbers((3, 6, 8), high=9))
+    (tmp_path / "scan" / "a.pdf").write_bytes(b"%PDF")
+    for read in (lambda path: read_image(path).data, read_labels):
+        with pytest.warns(UserWarning, match=r"files that are no slices .*: a\.pdf"):
+            np.testing.assert_array_equal(read(tmp_path / "scan"), numbers((3, 6, 8), high=9))
+
+
 def test_several_series_in_a_folder_are_images_of_their_own_which_is_said(tmp_path):
     for i, uid in enumerate(["1.2.31", "1.2.32"]):
         for z in range(2):

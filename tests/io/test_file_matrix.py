@@ -1,11 +1,13 @@
-"""Some 280 small files of eight writers, each read to the values that were written."""
+"""Some 320 small files of ten writers, each read to the values that were written."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import cv2
+import imageio.v3 as imageio
 import nibabel
 import nrrd
 import numpy as np
@@ -149,11 +151,9 @@ def by_tifffile() -> Iterator[File]:
     white = pixels("uint8")
     yield File("white.tif", _tifffile(white, photometric="miniswhite"), 255 - white)
     for dtype in ("bool", "uint8", "int8", "uint16", "int32", "int64", "float32"):
-        labels = (
-            classes("uint8", shape=SHAPE) > 1 if dtype == "bool" else classes(dtype, shape=SHAPE)
-        )
-        stored = labels.astype("uint8") if dtype == "bool" else labels
-        yield File(f"labels {dtype}.tif", _tifffile(stored), labels, labels=True)
+        labels = classes(shape=SHAPE) > 1 if dtype == "bool" else classes(dtype, shape=SHAPE)
+        options = {"photometric": None} if dtype == "bool" else {}
+        yield File(f"labels {dtype}.tif", _tifffile(labels, **options), labels, labels=True)
 
 
 def _tifffile(values: np.ndarray, **options: object) -> Write:
@@ -274,9 +274,46 @@ def by_numpy() -> Iterator[File]:
         yield File(f"labels {dtype}.npz", lambda f, v=labels: np.savez(f, v), labels, labels=True)
 
 
+def by_imageio() -> Iterator[File]:
+    grey, colour, bits = pixels("uint8"), pixels("uint8", channels=3), classes() > 1
+    for ending in ("png", "bmp", "tif", "webp"):
+        options = {"lossless": True} if ending == "webp" else {}
+        yield File(f"colour.{ending}", _imageio(colour, **options), colour)
+    for ending in ("png", "bmp", "tif", "pgm"):
+        yield File(f"grey.{ending}", _imageio(grey), grey)
+        yield File(f"labels.{ending}", _imageio(classes()), classes(), labels=True)
+    for ending in ("png", "tif"):
+        yield File(f"bits.{ending}", _imageio(bits), bits, labels=True)
+        yield File(f"shown bits.{ending}", _imageio(bits), bits * 255)
+    zipped = _imageio(bits, compression="zlib")
+    yield File("bits zlib.tif", zipped, bits, labels=True)
+
+
+def _imageio(values: np.ndarray, **options: object) -> Write:
+    return lambda file: imageio.imwrite(file, values, **options)
+
+
+def by_netpbm() -> Iterator[File]:
+    for highest, kind in product((1, 3, 15, 100, 255, 4095, 65535), ("P2", "P5")):
+        values = np.linspace(0, highest, 12 * 15).astype(">u2").reshape(12, 15)
+        write = lambda file, v=values, h=highest, k=kind: _netpbm(file, v, h, k)  # noqa: E731
+        yield File(f"labels {kind} {highest}.pgm", write, values, labels=True)
+        if highest >= 255:
+            yield File(f"{kind} {highest}.pgm", write, values)
+
+
+def _netpbm(file: Path, values: np.ndarray, highest: int, kind: str) -> None:
+    binary = values.astype(np.uint8 if highest < 256 else ">u2").tobytes()
+    text = " ".join(map(str, values.ravel())).encode()
+    height, width = values.shape
+    header = f"{kind}\n# by hand\n{width} {height}\n{highest}\n".encode()
+    file.write_bytes(header + (text if kind == "P2" else binary))
+
+
 WRITERS = (
     *(by_pillow, by_opencv, by_tifffile, by_simpleitk),
     *(by_nibabel, by_pynrrd, by_pydicom, by_numpy),
+    *(by_imageio, by_netpbm),
 )
 FILES = [
     pytest.param(file, id=f"{writer.__name__[3:]}-{file.name}")
@@ -309,3 +346,45 @@ def test_colours_of_more_bits_than_the_reader_keeps_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / "deep.ppm"), pixels("uint16", channels=3))
     with pytest.raises(ValueError, match=r"deep\.ppm cannot be read: it holds more than 8 bits"):
         read_image(tmp_path / "deep.ppm")
+
+
+def _microscope(file: Path, **options: object) -> None:
+    tifffile.imwrite(file, pixels("uint16", shape=SHAPE), **options)
+
+
+LUT = np.arange(256, dtype=np.uint16) * 257 * np.array([[0], [1], [0]], np.uint16)
+NORMAL = {
+    "imagej.tif": lambda f: _microscope(
+        f, imagej=True, resolution=(5, 5), metadata={"axes": "ZYX", "unit": "um", "spacing": 0.5}
+    ),
+    "lut.tif": lambda f: tifffile.imwrite(f, pixels("uint8"), imagej=True, colormap=LUT),
+    "volume.ome.tif": lambda f: _microscope(
+        f,
+        ome=True,
+        metadata={"axes": "ZYX"} | {f"PhysicalSize{a}": 0.2 for a in "ZYX"},
+    ),
+    "stack.tif": lambda f: _microscope(f, photometric="minisblack"),
+    "screen.tif": lambda f: tifffile.imwrite(f, pixels("uint8"), resolution=(72, 72)),
+    "rgb.tif": lambda f: tifffile.imwrite(f, pixels("uint8", channels=3), photometric="rgb"),
+    "pages.tif": lambda f: cv2.imwritemulti(str(f), list(pixels("uint16", shape=SHAPE))),
+    "group4.tif": _pillow(classes() > 1, compression="group4", dpi=(300, 300)),
+    "grey.png": _pillow(pixels("uint8")),
+    "rgba.png": _pillow(pixels("uint8", channels=4)),
+    "photo.jpg": _pillow(pixels("uint8", channels=3)),
+    "mri.nii.gz": _nibabel(nibabel.Nifti1Image, pixels("int16", shape=SHAPE)),
+    "mri.mgz": _nibabel(nibabel.MGHImage, pixels("float32", shape=SHAPE)),
+    "mri.nrrd": lambda f: nrrd.write(str(f), pixels("int16", shape=SHAPE).T),
+    "ct.dcm": lambda f: _dicom(f, pixels("int16"), ExplicitVRLittleEndian, 1, -1024),
+    "volume.mha": lambda f: sitk.WriteImage(
+        sitk.GetImageFromArray(pixels("int16", shape=SHAPE)), str(f)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NORMAL)
+def test_normal_files_of_microscopes_and_scanners_are_read_without_a_note(tmp_path, name):
+    NORMAL[name](tmp_path / name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image = read_image(tmp_path / name)
+    assert image.notes == ()

@@ -157,7 +157,7 @@ def test_the_channels_of_a_tiff_are_all_kept(tmp_path, count, dtype):
     [
         ((6, 7, 5), np.uint8, (0, 2), [0, 1, 2, 3]),
         ((6, 7, 5), np.uint16, (1, 0), [0, 1, 2, 4]),
-        ((6, 7, 4), np.uint8, (0,), [0, 1, 2]),
+        ((6, 7, 4), np.uint8, (0,), [0, 1, 2, 3]),
         ((6, 7, 4), np.uint16, (0,), [0, 1, 2, 3]),
         ((6, 7, 4), np.uint16, (1,), [0, 1, 2]),
     ],

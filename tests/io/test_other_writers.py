@@ -3,10 +3,12 @@
 import struct
 import zlib
 
+import imageio.v3 as imageio
 import nibabel
 import numpy as np
 import pytest
 import tifffile
+from napari.utils.io import imsave
 from nibabel import Nifti1Image
 from PIL import Image as Pictures
 from PIL import ImageOps
@@ -112,15 +114,27 @@ def test_a_palette_tiff_gives_colours_in_images_and_indices_in_labels(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), GREY % 3)
 
 
-def test_a_palette_of_imagej_only_displays_the_greys(tmp_path):
+@pytest.mark.parametrize("name", ["green", "random"])
+def test_a_palette_of_imagej_only_displays_the_greys(tmp_path, name, recwarn):
     lut = np.zeros((3, 256), np.uint8)
-    lut[1] = np.arange(256)
+    lut[1] = np.arange(256) if name == "green" else np.random.default_rng(0).permutation(256)
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, GREY, imagej=True, colormap=(lut.astype(np.uint16) * 257))
     with tifffile.TiffFile(path) as file:
         assert file.is_imagej
-    with pytest.warns(UserWarning, match="a.tif has a palette of colours for display"):
-        np.testing.assert_array_equal(read_image(path).data, GREY)
+    np.testing.assert_array_equal(read_image(path).data, GREY)
+    said = [str(w.message) for w in recwarn if "has a palette of colours" in str(w.message)]
+    assert bool(said) == (name == "random")  # higher values need not be brighter
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+def test_a_fourth_channel_without_a_name_is_used_unless_it_is_opaque(tmp_path, opaque):
+    path = tmp_path / "a.tif"
+    pixels = np.dstack([GREY, GREY // 2, GREY // 3, np.full_like(GREY, 255) if opaque else GREY])
+    tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=["unspecified"])
+    image = read_image(path)
+    assert image.channels == (3 if opaque else 4)
+    np.testing.assert_array_equal(image.data, pixels[..., : image.channels])
 
 
 def test_pages_of_other_palettes_are_refused(tmp_path):
@@ -174,19 +188,22 @@ def test_a_larger_page_that_is_marked_as_reduced_is_not_read(tmp_path):
 def test_the_first_of_equal_images_is_read_and_all_others_are_counted(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
         for i in range(8):
-            file.write(GREY + i, metadata={"axes": "YX", "PhysicalSizeX": 2.0 + i})
+            file.write(
+                GREY + i,
+                metadata={"axes": "YX", "PhysicalSizeX": 2.0 + i, "PhysicalSizeY": 2.0 + i},
+            )
     with pytest.warns(UserWarning, match=r"holds 8 images: number 1, .* and 2 more\."):
         image = read_image(tmp_path / "a.ome.tif")
     np.testing.assert_array_equal(image.data, GREY)
-    assert image.spacing == (1, 1, 2)
+    assert image.spacing == (1, 2, 2)
 
 
 def test_the_pixel_size_is_that_of_the_image_that_is_read(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
-        file.write(GREY[:3], metadata={"axes": "YX", "PhysicalSizeX": 8.0})
-        file.write(GREY, metadata={"axes": "YX", "PhysicalSizeX": 4.0})
+        file.write(GREY[:3], metadata={"axes": "YX", "PhysicalSizeX": 8.0, "PhysicalSizeY": 8.0})
+        file.write(GREY, metadata={"axes": "YX", "PhysicalSizeX": 4.0, "PhysicalSizeY": 4.0})
     with pytest.warns(UserWarning, match="number 2"):
-        assert read_image(tmp_path / "a.ome.tif").spacing == (1, 1, 4)
+        assert read_image(tmp_path / "a.ome.tif").spacing == (1, 4, 4)
 
 
 def test_the_levels_of_a_pyramid_are_one_image(tmp_path):
@@ -249,10 +266,38 @@ MASK = (GREY % 4).astype(np.uint8)
 def test_a_bilevel_tiff_mask_has_the_values_0_and_1(tmp_path, photometric):
     white = GREY > 99
     stored = white if photometric == "minisblack" else ~white
-    tifffile.imwrite(tmp_path / "a.tif", stored, photometric=photometric)
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric=photometric, software="scanner")
     labels = read_labels(tmp_path / "a.tif")
     assert labels.dtype == np.uint8
     np.testing.assert_array_equal(labels, white)
+
+
+@pytest.mark.parametrize("write", [tifffile.imwrite, imageio.imwrite, imsave])
+def test_truth_values_that_python_saves_as_tiff_are_not_inverted(tmp_path, write):
+    write(str(tmp_path / "a.tif"), GREY > 99)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), GREY > 99)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, (GREY > 99) * 255)
+
+
+@pytest.mark.parametrize("highest", [1, 5, 200, 255, 1000, 65535])
+@pytest.mark.parametrize("kind", ["P2", "P5"])
+def test_a_pgm_mask_of_any_range_has_the_values_that_are_stored(tmp_path, highest, kind):
+    values = np.unique(np.linspace(0, highest, 12).astype(">u2"))[None]
+    stored = values.astype(np.uint8) if highest < 256 else values
+    pixels = " ".join(map(str, values[0])).encode() if kind == "P2" else stored.tobytes()
+    header = f"{kind}\n{values.size} 1\n{highest}\n".encode()
+    (tmp_path / "a.pgm").write_bytes(header + pixels)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.pgm"), values)
+    scale = 255 / highest if highest < 256 else 1
+    np.testing.assert_allclose(read_image(tmp_path / "a.pgm").data, values * scale, atol=0.5)
+
+
+def test_a_ppm_of_few_bits_is_read_and_one_of_many_is_refused(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P6\n2 1\n5\n" + bytes(range(6)))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ppm").data.ravel(), np.arange(6) * 51)
+    (tmp_path / "a.ppm").write_text("P3\n2 1\n1000\n0 1 2 3 4 1000\n")
+    with pytest.raises(ValueError, match="more than 8 bits per colour"):
+        read_image(tmp_path / "a.ppm")
 
 
 def test_truth_values_have_the_values_0_and_1(tmp_path):
@@ -281,5 +326,5 @@ def test_fractions_are_no_labels(tmp_path):
     with pytest.raises(ValueError, match=sentence):
         read_labels(tmp_path / "a.npy")
     np.save(tmp_path / "a.npy", np.where(MASK == 1, np.nan, MASK))
-    with pytest.raises(ValueError, match="fractions such as nan"):
+    with pytest.raises(ValueError, match=r"NaN or infinite values, but .* replace them"):
         read_labels(tmp_path / "a.npy")

@@ -62,6 +62,12 @@ def test_a_stack_without_a_size_along_z_says_so(tmp_path):
     assert size_of(ome(tmp_path / "b.ome.tif", STACK[0], "YX", **sizes))[0] == (1, 0.5, 0.25)
 
 
+def test_a_plane_with_a_size_along_one_axis_only_says_so(tmp_path):
+    ome(tmp_path / "a.ome.tif", STACK[0], "YX", PhysicalSizeX=0.25)
+    with pytest.warns(UserWarning, match="a pixel size along X, but none along Y: 1 um is taken"):
+        assert size_of(tmp_path / "a.ome.tif") == ((1, 1, 0.25), "um")
+
+
 def test_ome_without_sizes_is_unknown(tmp_path):
     assert size_of(ome(tmp_path / "a.ome.tif")) == ((1, 1, 1), "")
 
@@ -85,6 +91,13 @@ def test_the_unit_of_imagej(tmp_path, unit, factor, expected):
     spacing, read = size_of(path)
     assert read == expected
     assert spacing == pytest.approx((2 * factor, 0.5 * factor, 0.25 * factor))
+
+
+@pytest.mark.parametrize(("dots", "unit"), [(72, "inch"), (300, "inch"), (28.35, "cm"), (5, "")])
+def test_dots_per_inch_that_imagej_takes_for_a_calibration_are_unknown(tmp_path, dots, unit):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK[0], imagej=True, resolution=(dots, dots), metadata={"unit": unit})
+    assert size_of(path) == ((1, 1, 1), "")
 
 
 def test_units_of_imagej_that_differ(tmp_path):

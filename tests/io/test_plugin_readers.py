@@ -71,10 +71,10 @@ def test_labels_come_with_a_plugin(tmp_path, plugin):
 
 
 def test_a_plugin_is_taken_before_napari_and_after_one_that_refuses(tmp_path, plugin):
-    plugin(".bmp")
-    plugin(".bmp", (NUMBERS[0], {"scale": (0.2, 0.1)}))
-    (tmp_path / "a.bmp").touch()
-    assert read_image(tmp_path / "a.bmp").spacing == (1, 0.2, 0.1)
+    plugin(".tga")
+    plugin(".tga", (NUMBERS[0], {"scale": (0.2, 0.1)}))
+    (tmp_path / "a.tga").touch()
+    assert read_image(tmp_path / "a.tga").spacing == (1, 0.2, 0.1)
 
 
 @pytest.mark.parametrize(

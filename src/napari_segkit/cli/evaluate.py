@@ -94,7 +94,7 @@ def _compare(
     options: "EvaluateOptions",
     colours: "ColourTable",
 ) -> "Report[Metric]":
-    """Report on one pair of files, which may lie apart; errors begin with the prediction's name."""
+    """Report on one pair of files, which may lie apart; errors name one of them."""
     from napari_segkit.jobs.evaluate import evaluate_job
 
     name = prediction.name
@@ -103,7 +103,9 @@ def _compare(
             pair = _read(prediction.path, truth.path, name, options.kind, colours)
             return drain(evaluate_job([replace(pair, apart=apart)], options).steps)
     except USER_ERRORS as error:
-        raise ValueError(f"{name}: {error_line(error)}") from error
+        line = error_line(error)
+        is_named = any(str(file.path) in line for file in (prediction, truth))
+        raise ValueError(line if is_named else f"{name}: {line}") from error
 
 
 def _shared_colours(pairs: "Pairs", kind: str) -> "ColourTable":

@@ -79,7 +79,8 @@ def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
 
     Says which look like labels, because they would be taken as images.
     """
-    from napari_segkit.io.image_files import find_images, shorten
+    from napari_segkit.io.filenames import shorten
+    from napari_segkit.io.image_files import find_images
     from napari_segkit.io.name_words import is_label
 
     found = [image for path in given for image in find_images(path, without=Path(output))]

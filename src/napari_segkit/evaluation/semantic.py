@@ -21,6 +21,10 @@ from .metric import ImageInfo, Index, LabelSource, Metric, Values
 from .slab_reader import get_labels
 
 MOST_CLASSES = 4096
+OTHER_VALUES = (
+    "Classes are compared by their values, and none but 0 agrees anywhere: check that the same "
+    "values mean the same in the prediction and in the truth, such as 1 and 255 of masks."
+)
 
 
 class ClassConfusion(Metric):
@@ -178,3 +182,12 @@ class SemanticReport(Report[ClassConfusion]):
     def _remarks(self) -> Iterator[str]:
         for row in zip(self.classes, *self._counts().values(), strict=True):
             yield from one_sided(*row)
+        if self._has_other_values():
+            yield OTHER_VALUES
+
+    def _has_other_values(self) -> bool:
+        """Whether each side has classes that the other lacks, and no class but 0 is ever right."""
+        true, predicted = map(np.asarray, self._counts().values())
+        right = np.diag(self.counts)[np.asarray(self.classes) != 0]
+        apart = (true > 0) & (predicted == 0), (predicted > 0) & (true == 0)
+        return all(side.any() for side in apart) and not right.any()

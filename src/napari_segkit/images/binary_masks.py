@@ -28,12 +28,25 @@ def has_grey_edges(values: AnyArray, unlabelled: int | None) -> bool:
     if unlabelled == 255 or not values.size or not 255 - RINGING <= values.max() <= 255:
         return False
     counts = np.bincount(values.ravel().astype(np.intp, copy=False), minlength=256)
-    blended = counts[1:128].any() and counts[128:255].any()
-    if not (blended and counts[: RINGING + 1].any()):
+    black, white = counts[: RINGING + 1].argmax(), 255 - RINGING + counts[255 - RINGING :].argmax()
+    blended = counts.copy()
+    blended[[black, white]] = 0
+    if not (counts[black] and blended[:128].any() and blended[128:].any()):
         return False
     greys = counts[RINGING + 1 : 255 - RINGING]
+    if not greys.any():  # edges that JPEG has kept; classes have such values far from edges, too
+        return _is_near_edges(values, (values != black) & (values != white), JPEG_NEAR_EDGE)
     width = JPEG_NEAR_EDGE if _may_be_jpeg(counts, greys) else NEAR_EDGE
-    return not greys.any() or _is_near_edges(values, width)
+    return _is_near_edges(values, (values > RINGING) & (values < 255 - RINGING), width)
+
+
+def is_smeared_mask(values: AnyArray) -> bool:
+    """Whether JPEG may have made these values, not all of them 0 or 255, of a 0/255 mask."""
+    if has_grey_edges(values, None):
+        return True
+    changed = (values > 0) & (values < 255)
+    nearly_exact = (values <= RINGING) | (values >= 255 - RINGING)
+    return bool(nearly_exact.all()) and _is_near_edges(values, changed, JPEG_NEAR_EDGE)
 
 
 def is_mask_with_background(values: Sequence[AnyArray]) -> bool:
@@ -51,11 +64,10 @@ def _may_be_jpeg(counts: AnyArray, greys: AnyArray) -> bool:
     )
 
 
-def _is_near_edges(values: AnyArray, width: int) -> bool:
-    """Whether the greys have black and white pixels around them."""
+def _is_near_edges(values: AnyArray, grey: AnyArray, width: int) -> bool:
+    """Whether the grey pixels have dark and bright pixels around them."""
     from scipy import ndimage
 
-    grey = (values > RINGING) & (values < 255 - RINGING)
     window = (1,) * (values.ndim - 2) + (width, width)[-values.ndim :]
     near_white = ndimage.maximum_filter(values, window) > 127
     near_black = ndimage.minimum_filter(values, window) < 128

@@ -2,15 +2,49 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .axes_image import AxesImage, is_opaque
+from .model_input import channels_text
+from .types import AnyArray, LazyArray
 
 SAMPLED_LENGTH = 64  # pixels along an axis that are compared
 MAX_NAMED = 5  # images in a note or an error
+
+
+@dataclass(frozen=True, eq=False)
+class GreyAsColour:
+    """A grey array of dask, zarr, ... with three equal channels as its last axis."""
+
+    grey: LazyArray
+    channel: int | None  # its own axis of one channel
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        lengths = [n for axis, n in enumerate(self.grey.shape) if axis != self.channel]
+        return (*lengths, 3)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.grey.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __getitem__(self, index: tuple[Any, ...]) -> AnyArray:
+        """Pixels at an index of each axis."""
+        *places, channels = index
+        if self.channel is not None:
+            places.insert(self.channel, 0)
+        pixels = np.asarray(self.grey[tuple(places)])[..., None]
+        return np.broadcast_to(pixels, (*pixels.shape[:-1], 3))[..., channels]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        return np.asarray(self[(slice(None),) * self.ndim], dtype)
 
 
 def say_notes(image: AxesImage) -> AxesImage:
@@ -57,9 +91,9 @@ def require_same_channels(images: Sequence[AxesImage]) -> None:
     if len(examples) > 1:
         first, second, *_ = (examples[count] for count in sorted(examples))
         raise ValueError(
-            f"{first.name} has {first.channels} channel(s) (axes {first.axes}, shape "
-            f"{first.shape}) and {second.name} has {second.channels} (axes {second.axes}, shape "
-            f"{second.shape}): give images with the same number of channels."
+            f"{first.name} has {channels_text(first.channels)} (axes {first.axes}, shape "
+            f"{first.shape}) and {second.name} has {channels_text(second.channels)} (axes "
+            f"{second.axes}, shape {second.shape}): give images with the same number of channels."
         )
 
 
@@ -70,10 +104,11 @@ def _alpha_note(image: AxesImage) -> list[str]:
 
 
 def _as_colour(image: AxesImage) -> AxesImage:
-    data: Any = image.data
-    data = np.moveaxis(data, image.axes.index("C"), -1) if "C" in image.axes else data[..., None]
-    axes = image.axes.replace("C", "") + "C"
-    return replace(image, data=np.broadcast_to(data, (*data.shape[:-1], 3)), axes=axes)
+    channel = image.axes.index("C") if "C" in image.axes else None
+    data: LazyArray = GreyAsColour(image.data, channel)
+    if isinstance(image.data, np.ndarray):  # a view
+        data = data[(slice(None),) * data.ndim]
+    return replace(image, data=data, axes=image.axes.replace("C", "") + "C")
 
 
 def _holds_grey(image: AxesImage, *, sparse: bool) -> bool:

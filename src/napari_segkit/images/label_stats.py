@@ -159,8 +159,8 @@ def _notes(counts: dict[int, int], left_out: int, unlabelled: int | None) -> lis
     total = sum(counts.values()) + left_out
     if unlabelled is None and counts.get(0, 0) > 0.9 * total and len(counts) > 2:
         notes.append(
-            f"Value 0 covers {counts[0] / total:.0%} of the pixels and is a class of its own: for "
-            "scribbles choose unlabelled=0."
+            f"Value 0 covers {counts[0] / total:.0%} of the pixels and is a class of its own, as "
+            "in masks: if these are scribbles, choose unlabelled=0."
         )
     if unlabelled == 0 and len(counts) == 1 and left_out > 0:
         notes.append(

@@ -92,12 +92,18 @@ def integer_labels(values: AnyArray) -> Labels:
     integers = integers_if_whole(values)
     if np.issubdtype(integers.dtype, np.integer):
         return integers
-    found = f"dtype {values.dtype}"
-    if np.issubdtype(values.dtype, np.floating) and (fractions := first_fractions(values)):
+    found, is_float = f"dtype {values.dtype}", np.issubdtype(values.dtype, np.floating)
+    if is_float and not np.isfinite(values).all():
+        raise LabelsError(
+            "The labels hold NaN or infinite values, but label values must be integers: replace "
+            "them, for instance with np.where(np.isfinite(labels), labels, 0)."
+        )
+    if is_float and (fractions := first_fractions(values)):
         found += f" and hold fractions such as {fractions}"
     raise LabelsError(
-        f"The labels have {found}, but label values must be integers: round them, for instance "
-        "with np.rint(labels).astype('uint16')."
+        f"The labels have {found}, but label values must be integers: give labels, not "
+        "probabilities; resample labels with nearest neighbour; if they are labels but for "
+        "rounding, use np.rint(labels).astype('uint16')."
     )
 
 
@@ -225,7 +231,8 @@ def _require_image_shape(values: AnyArray, image: AxesImage) -> AnyArray:
     raise LabelsError(
         f"The labels have shape {values.shape}, but {image.name} of shape {image.shape} with axes "
         f"{image.axes} needs labels of shape {image.label_shape}: make new labels for this image, "
-        f"or set its axes.{why}"
+        "resample those of another grid to its grid (with nearest neighbour), or set its "
+        f"axes.{why}"
     )
 
 

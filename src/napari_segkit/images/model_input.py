@@ -7,8 +7,9 @@ def require_model_input(image: AxesImage, channels: int, ndim: int) -> None:
     """ValueError unless an image has the channels of a model, and Z for a model of volumes."""
     if image.channels != channels:
         raise ValueError(
-            f"The model takes {_count(channels)}, but {image.name} has {_count(image.channels)} "
-            f"(axes {image.axes}, shape {image.shape}): choose another image, or specify its axes."
+            f"The model takes {channels_text(channels)}, but {image.name} has "
+            f"{channels_text(image.channels)} (axes {image.axes}, shape {image.shape}): choose "
+            "another image, or specify its axes."
         )
     if ndim == 3 and "Z" not in image.axes:
         raise ValueError(
@@ -17,5 +18,6 @@ def require_model_input(image: AxesImage, channels: int, ndim: int) -> None:
         )
 
 
-def _count(channels: int) -> str:
+def channels_text(channels: int) -> str:
+    """A number of channels in words."""
     return f"{channels} channel" + "s" * (channels != 1)

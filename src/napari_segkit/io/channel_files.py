@@ -9,9 +9,9 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.geometry import apart
 from napari_segkit.images.types import LazyArray
 
-from .filenames import CHANNEL
+from .filenames import CHANNEL, shorten
 from .files import read_image
-from .image_files import ImageFiles, shorten
+from .image_files import ImageFiles
 from .name_words import Key, by_key, subject
 
 

@@ -21,13 +21,12 @@ from .dicom_headers import (
     read_header,
     rescaled_type,
 )
-from .itk import RGB, itk_voxels, world_affine
+from .filenames import shorten
+from .itk import LPS_TO_RAS, RGB, itk_voxels, world_affine
 from .nifti_image import SCANNER_CODE, UNKNOWN_CODE, NibabelImage, Voxels, nifti_image
 from .volume_files import is_dicom, visible_files
 
 ANGLE_TOLERANCE = 1e-3  # of direction cosines
-LPS_TO_RAS = (-1, -1, 1)
-MAX_NAMED = 5
 
 
 def is_dicom_series(folder: Path) -> bool:
@@ -69,7 +68,7 @@ def open_dicom(path: Path) -> NibabelImage:
 
 def require_label_values(path: Path) -> None:
     """Check that the values are not inverted, as those of X-rays may be."""
-    file = visible_files(path)[0] if path.is_dir() else path
+    file = next(filter(is_dicom, visible_files(path))) if path.is_dir() else path
     if dicom_text(dicom_reader(file), COLOUR_MODEL) == "MONOCHROME1":
         raise ValueError(
             "its greys are stored with 0 as white, so it is unknown which values are classes: save "
@@ -84,7 +83,7 @@ def open_series(files: Sequence[Path], folder: Path) -> NibabelImage:
     first, last = slices[0], slices[-1]
     affine = world_affine(first.spacing, first.position, first.direction)
     step = np.subtract(last.position, first.position) / (len(slices) - 1)
-    affine[:3, 2] = LPS_TO_RAS * step
+    affine[:3, 2] = LPS_TO_RAS[:3, :3] @ step
     notes = (*_left_out(files, slices, folder), *_gaps(slices, folder))
     return nifti_image(replace(_series_voxels(slices), notes=notes), affine)
 
@@ -114,9 +113,9 @@ def _left_out(files: Sequence[Path], slices: Sequence[DicomHeader], folder: Path
     """A note that names the files that are no slices; none if there are none."""
     used = {header.path for header in slices}
     others = [path.name for path in files if path not in used]
-    more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
-    names = ", ".join(others[:MAX_NAMED]) + more
-    return [f"{folder} holds files that are no slices and were left out: {names}."] * bool(others)
+    if not others:
+        return []
+    return [f"{folder} holds files that are no slices and were left out: {shorten(others)}."]
 
 
 def _require_one_volume(slices: Sequence[DicomHeader]) -> None:
@@ -161,8 +160,7 @@ def _series_names(slices: Sequence[DicomHeader]) -> str:
     names = {header.series: header.name for header in slices}
     for header in slices:
         counts[header.series] = counts.get(header.series, 0) + 1
-    shown = [f"{names[uid]}: {count} files" for uid, count in counts.items()]
-    return ", ".join(shown[:MAX_NAMED]) + (" and more" if len(shown) > MAX_NAMED else "")
+    return shorten([f"{names[uid]}: {count} files" for uid, count in counts.items()])
 
 
 def _series_voxels(slices: Sequence[DicomHeader]) -> Voxels:

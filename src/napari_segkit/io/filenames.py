@@ -10,6 +10,7 @@ NIFTI = (".nii", ".nii.gz")
 PAIRS = (".hdr", ".img", ".hdr.gz", ".img.gz")  # of NIfTI and of Analyze
 MGH = (".mgh", ".mgz")  # of FreeSurfer
 ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
+NUMPY = (".npy", ".npz")
 DICOM = (".dcm", ".dicom")
 VOLUMES = (*NIFTI, *PAIRS, *MGH, *ITK, *DICOM)  # read with a header of NIfTI
 WRITTEN_TIFF = (".tif", ".tiff")
@@ -37,3 +38,8 @@ def ending(path: Path) -> str:
     """Ending that gives the file format, in lower case, such as ".tif" or ".nii.gz"."""
     suffixes = path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]
     return "".join(suffixes).lower()
+
+
+def shorten(names: Sequence[str]) -> str:
+    """Comma-separated names, at most five."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

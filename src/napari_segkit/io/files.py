@@ -21,12 +21,12 @@ from napari_segkit.images.labels import LabelsError, as_unsigned, integer_labels
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
-from .filenames import TIFF, AnyPath, ending
+from .filenames import NUMPY, TIFF, AnyPath, ending
 from .geotiff import place_tags
 from .jpeg_masks import without_smears
 from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
-from .readers import NUMPY, read_source
+from .readers import read_source
 from .volume_files import is_volume
 from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable, write_array
 
@@ -215,7 +215,9 @@ def _said(colours: ColourTable, note: str) -> ColourTable:
 def _looks_coloured(file: Path) -> bool:
     """Whether a mask has channels; large files are not read for that."""
     with suppress(ValueError):  # reading the labels raises it again, for this file only
-        if is_volume(file) or ending(file) in NUMPY:
+        if header := nifti_header(file):
+            return header.to_nibabel().get_data_dtype().names is not None
+        if ending(file) in NUMPY:
             return has_channels(full_resolution(read_source(file, labels=False)[0]))
         return _stored_labels(file).may_be_coloured
     return False

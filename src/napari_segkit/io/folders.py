@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from .csv_lists import ListedFiles, find_file, read_list
-from .filenames import LISTS, AnyPath, stem
+from .filenames import LISTS, AnyPath, shorten, stem
 from .image_files import (
     ImageFiles,
     find_images,
     holds_several,
     is_folder,
     require_existing,
-    shorten,
 )
 from .name_pairs import LIST_HINT, TRAINING, PairKind, Pairs, pair_names
 from .name_words import IMAGE_WORDS, LABEL_WORDS, is_named, is_test, split_labels

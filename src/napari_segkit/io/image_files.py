@@ -86,11 +86,6 @@ def require_existing(path: AnyPath) -> Path:
     return Path(path)
 
 
-def shorten(names: Sequence[str]) -> str:
-    """Comma-separated names, at most five."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
 def _is_pattern(path: Path) -> bool:
     return any(sign in str(path) for sign in "*?[") and not path.exists()
 

@@ -14,7 +14,7 @@ from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import pixel_size
 
 from .filenames import ending
-from .nifti_image import SCANNER_CODE, UNKNOWN_CODE, NibabelImage, Voxels, nifti_image
+from .nifti_image import LABEL_INTENT, SCANNER_CODE, UNKNOWN_CODE, NibabelImage, Voxels, nifti_image
 
 if TYPE_CHECKING:
     from SimpleITK import ImageFileReader
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's world to that of NIfTI
 RGB = np.dtype([("R", np.uint8), ("G", np.uint8), ("B", np.uint8)])
 STDERR, ERROR_OUTPUT = 2, Lock()
-LABEL_INTENT = 1002
 NIFTI_UNITS = {"m": "meter", "mm": "mm", "um": "micron"}
 MM = ("mm", 1.0)
 NRRD, META = "NrrdImageIO", "MetaImageIO"

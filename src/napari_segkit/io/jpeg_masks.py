@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_segkit.images.binary_masks import has_grey_edges, threshold_mask
+from napari_segkit.images.binary_masks import is_smeared_mask, threshold_mask
 from napari_segkit.images.types import LazyArray
 
 from .pictures import JPEG
@@ -16,9 +16,9 @@ def without_smears(stored: LazyArray, file: Path) -> LazyArray:
     if file.suffix.lower() not in JPEG:
         return stored
     values = np.asarray(stored)
-    if len(np.unique(values)) < 3:
+    if np.isin(values, (0, 255)).all():
         return values
-    if not has_grey_edges(values, None):
+    if not is_smeared_mask(values):
         raise ValueError(
             f"{file.name} is saved as JPEG, which changes values, and it is no mask of 0 and 255, "
             "so its classes or ids cannot be told apart: save the mask as PNG or TIFF."

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import PurePath
 
 from .channel_files import pair_channels
-from .image_files import ImageFiles, shorten
+from .filenames import shorten
+from .image_files import ImageFiles
 from .name_words import (
     IMAGE_WORDS,
     LABEL_WORDS,

@@ -16,6 +16,8 @@ NibabelHeader = Any  # nibabel's own types leave most calls out
 NibabelImage = Any
 UNKNOWN_CODE = 0  # code of an affine that means nothing
 SCANNER_CODE = 1  # code of an affine into the world of the scanner
+ALIGNED_CODE = 2  # code of an affine into the world of something else
+LABEL_INTENT = 1002
 NIFTI1_MAX_LENGTH = 2**15 - 1
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 JPEG = (".jpg", ".jpeg")
 JPEG2000 = (".jp2", ".j2k", ".jpx")
 PICTURES = (".png", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm", *JPEG, *JPEG2000)
+EIGHT_BITS = 255  # the highest value
 GREY_ALPHA = "LA;16B"  # read as RGBA of 8 bits, it gives the high and low bytes of both
 SCALED = {"L;2": 85, "L;4": 17}  # Pillow multiplies few bits to the range of 8
 LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", GREY_ALPHA: "RGBA"}
@@ -31,7 +32,7 @@ def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
 
     with Image.open(path) as picture:
         _say_frames(getattr(picture, "n_frames", 1), path)
-        _require_eight_bits(picture)
+        highest = _pnm_maximum(picture)
         coding = str(picture.tile[0].args) if picture.tile else ""
         orientation = picture.getexif().get(ORIENTATION)
         if path.suffix.lower() in JPEG2000 and picture.mode in ("RGB", "RGBA"):
@@ -40,6 +41,8 @@ def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
             pixels = _deep_pixels(np.array(picture), coding, path, labels=labels)
         else:
             pixels = _label_pixels(picture, coding) if labels else _image_pixels(picture)
+        if highest and pixels.ndim == 2 and (labels or highest > EIGHT_BITS):
+            pixels = _unscaled(pixels, highest)
     axes = "YXC"[: pixels.ndim]
     return upright(pixels, axes, orientation, path), axes
 
@@ -62,11 +65,21 @@ def _jpeg2000_pixels(path: Path, *, alpha: bool) -> AnyArray:
     return pixels[..., :3] if alpha else pixels
 
 
-def _require_eight_bits(picture: "ImageFile") -> None:
-    """Refuse PPM with more bits, of which Pillow keeps eight."""
+def _pnm_maximum(picture: "ImageFile") -> int:
+    """The highest value of a PNM file, if Pillow scales the values by it; colours are refused."""
     tile = picture.tile[0] if picture.tile else None
-    if tile and tile.codec_name == "ppm" and isinstance(tile.args, tuple) and "RGB" in tile.args:
+    if not tile or tile.codec_name not in ("ppm", "ppm_plain") or not isinstance(tile.args, tuple):
+        return 0
+    mode, highest = tile.args
+    if mode == "RGB" and highest > EIGHT_BITS:
         raise ValueError("it holds more than 8 bits per colour in PPM: save it as PNG or TIFF")
+    return int(highest)
+
+
+def _unscaled(pixels: AnyArray, highest: int) -> AnyArray:
+    """The values in a PNM file, which Pillow spreads over the range of 8 or 16 bits."""
+    full = EIGHT_BITS if pixels.dtype == np.uint8 else 2**16 - 1
+    return np.rint(pixels * (highest / full)).astype(np.min_scalar_type(highest))
 
 
 def _deep_pixels(high: AnyArray, coding: str, path: Path, *, labels: bool) -> AnyArray:

@@ -13,7 +13,7 @@ import numpy as np
 from napari_segkit.images.types import ImageSource, LayerArray, LayerData, LayerOptions
 from napari_segkit.images.units import PixelSize
 
-from .filenames import TIFF, VOLUMES, ending
+from .filenames import NUMPY, TIFF, VOLUMES, ending
 from .numpy_files import read_npy, read_npz
 from .pictures import PICTURES, read_picture
 from .plugin_names import is_ome_zarr, napari_reads, what_to_install
@@ -24,7 +24,6 @@ from .volume_files import is_dicom, is_volume
 if TYPE_CHECKING:
     from npe2 import PluginManager
 
-NUMPY = (".npy", ".npz")
 KNOWN_ENDINGS = (*TIFF, *PICTURES, *VOLUMES, *NUMPY)
 RGBA_PICTURES = (".webp", ".gif", ".bmp", ".tga")  # of four channels, the last is alpha
 NAPARI, NAPARI_READER = "napari", "napari.get_reader"  # its own plugin and reader of pictures

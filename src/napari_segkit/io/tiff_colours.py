@@ -17,6 +17,8 @@ USUAL_WEIGHTS = (0.299, 0.587, 0.114)
 USUAL_REFERENCE = (0, 255, 128, 255, 128, 255)
 COEFFICIENTS, REFERENCE, INK_SET = 529, 532, 332  # numbers of tags
 GREYS, MINISWHITE = ("MINISBLACK", "MINISWHITE"), 0
+TIFFFILE = "tifffile.py"  # in the tag Software
+OPAQUE = 255
 UNREADABLE = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV", "CFA")
 
 
@@ -33,7 +35,7 @@ def shown_pixels(series: "TiffPageSeries", path: Path, *, labels: bool) -> tuple
         raise ValueError(f"its colours are {model}, which is not understood: save it as RGB")
     data = _decoded(series)
     if "S" in names and not (labels and model == "RGB"):
-        data = np.delete(data, _alpha_samples(page), names.index("S"))
+        data = _without_alpha(data, names.index("S"), page)
     if model == "PALETTE" and not labels:
         return _apply_palette(data, names, series, path)
     if model in GREYS:
@@ -60,17 +62,19 @@ def _decoded(series: "TiffPageSeries") -> AnyArray:
         ) from error
 
 
-def _alpha_samples(page: "TiffPage") -> list[int]:
-    """Indices of the alpha samples; older programs write RGBA with an unspecified sample."""
+def _without_alpha(data: AnyArray, axis: int, page: "TiffPage") -> AnyArray:
+    """Samples but alpha, which older programs do not name: then it is one that is opaque."""
     from tifffile import EXTRASAMPLE, PHOTOMETRIC
 
     extra = tuple(page.extrasamples)
     plain_rgba = page.photometric == PHOTOMETRIC.RGB and page.dtype == np.uint8
     if plain_rgba and page.samplesperpixel == 4 and extra == (EXTRASAMPLE.UNSPECIFIED,):
-        return [3]
-    first = page.samplesperpixel - len(extra)
-    alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
-    return [first + i for i, sample in enumerate(extra) if sample in alpha]
+        samples = [3] * bool((np.take(data, 3, axis) == OPAQUE).all())
+    else:
+        alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+        first = page.samplesperpixel - len(extra)
+        samples = [first + i for i, sample in enumerate(extra) if sample in alpha]
+    return np.delete(data, samples, axis) if samples else data
 
 
 def _greys(data: AnyArray, page: "TiffPage", *, labels: bool) -> AnyArray:
@@ -85,8 +89,8 @@ def _greys(data: AnyArray, page: "TiffPage", *, labels: bool) -> AnyArray:
 
 def _invert(data: AnyArray, page: "TiffPage", *, labels: bool) -> AnyArray:
     """Greys of which 0 is white, with 0 as black."""
-    if data.dtype == bool:
-        return ~data
+    if data.dtype == bool:  # tifffile has this tag for every array of truth values, as they are
+        return data if page.software == TIFFFILE else ~data
     if labels:
         raise ValueError(
             "its greys are stored with 0 as white, so its class values are not certain: save it "
@@ -106,6 +110,8 @@ def _apply_palette(
 ) -> tuple[AnyArray, str]:
     """RGB or greys of indices; microscopes store intensities, and a palette only to display."""
     if series.kind in ("imagej", "ome", "lsm"):
+        if _brightens(series.keyframe.colormap):
+            return data, names
         warnings.warn(
             f"{path} has a palette of colours for display: its stored greys are used.",
             UserWarning,
@@ -120,6 +126,11 @@ def _apply_palette(
     if (palette == palette[0]).all():
         return (palette[0] >> shift).astype(np.uint8)[data], names
     return (palette >> shift).astype(np.uint8).T[data], names + "S"
+
+
+def _brightens(palette: AnyArray | None) -> bool:
+    """Whether a palette shows higher values brighter, as a lookup table of microscopy."""
+    return palette is not None and bool((np.diff(palette.sum(axis=0, dtype=np.int64)) >= 0).all())
 
 
 def _from_cmyk(data: AnyArray, samples: int, page: "TiffPage") -> AnyArray:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 OME_UNIT = "um"  # where a size has none
 INCH, CENTIMETRE = 2, 3  # values of the tag ResolutionUnit
 UM_PER_UNIT = {INCH: 25400.0, CENTIMETRE: 10000.0}
+IMAGEJ_UNITS = {"inch": INCH, "cm": CENTIMETRE}  # which it takes from the dots per inch
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296  # numbers of tags
 # Paint programs, cameras and printers write these dots per inch whatever is in the picture
 USUAL_DPI = (
@@ -30,11 +31,12 @@ def read_pixel_size(file: "TiffFile", index: int, path: Path) -> PixelSize | Non
     """Pixel size of one of the images of a file; None where it is unknown."""
     series = file.series[index]
     size = _of_axes(sizes := _stored_sizes(file, index))
-    if size and "Z" in series.axes and "Z" not in sizes:
+    missing = [axis for axis in SPATIAL if axis in series.axes and axis not in sizes]
+    if size and missing:
         unit = f"1 {size.unit}".rstrip()
         warnings.warn(
-            f"{path} has a pixel size along Y and X, but none along Z: {unit} is taken, unless you "
-            "give the spacing.",
+            f"{path} has a pixel size along {' and '.join(sizes)}, but none along "
+            f"{' and '.join(missing)}: {unit} is taken, unless you give the spacing.",
             UserWarning,
             stacklevel=2,
         )
@@ -100,9 +102,11 @@ def _imagej_sizes(file: "TiffFile") -> AxisSizes:
     """ImageJ stores pixels per unit; without a unit the numbers mean nothing."""
     metadata, page = file.imagej_metadata or {}, file.pages.first
     unit = str(metadata.get("unit", "pixel"))
-    if unit in ("pixel", "pixels") or X_RESOLUTION not in page.tags:
+    if unit in ("", "pixel", "pixels") or X_RESOLUTION not in page.tags:
         return {}
     x, y = (_tidy(1 / r) if r > 0 else 1.0 for r in page.get_resolution())
+    if unit in IMAGEJ_UNITS and _is_usual(x * UM_PER_UNIT[IMAGEJ_UNITS[unit]]):
+        return {}
     z = abs(float(metadata.get("spacing", 1.0))) or 1.0
     return {axis: (size, str(metadata.get(f"{axis.lower()}unit", unit)))
             for axis, size in zip(SPATIAL, (z, y, x), strict=True)}  # fmt: skip
@@ -130,9 +134,13 @@ def _resolution_sizes(page: "TiffPage") -> AxisSizes:
 
 def _is_measured(size: float) -> bool:
     """Whether a size in um is that of a pixel, and no usual setting."""
+    return size <= MAX_UM and not _is_usual(size)
+
+
+def _is_usual(size: float) -> bool:
+    """Whether a size in um is that of a usual setting of dots per inch."""
     dpi = UM_PER_UNIT[INCH] / size
-    usual = any(abs(dpi / known - 1) < DPI_TOLERANCE for known in USUAL_DPI)
-    return size <= MAX_UM and not usual
+    return any(abs(dpi / known - 1) < DPI_TOLERANCE for known in USUAL_DPI)
 
 
 def _tidy(size: float) -> float:

@@ -1,15 +1,15 @@
 """Which of the images of a TIFF file is read, and what is said of the others."""
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .filenames import shorten
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
 
 REDUCED_OR_MASK = 1 | 4  # bits of the tag NewSubfileType
-MAX_NAMED = 5  # other images or files that a message names
 
 
 def full_image(file: "TiffFile", path: Path) -> int:
@@ -24,7 +24,7 @@ def full_image(file: "TiffFile", path: Path) -> int:
     if others:
         warnings.warn(
             f"{path} holds {len(own)} images: number {own.index(chosen) + 1}, of shape "
-            f"{_described(series[chosen])}, was read, and not those of shape {_listed(others)}. "
+            f"{_described(series[chosen])}, was read, and not those of shape {shorten(others)}. "
             "Save them in files of their own to use them.",
             UserWarning,
             stacklevel=2,
@@ -46,11 +46,6 @@ def _described(series: "TiffPageSeries") -> str:
     return f"{series.shape} ({series.name})" if has_name else f"{series.shape}"
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
-
-
 def _check_parts(file: "TiffFile", series: "TiffPageSeries", path: Path) -> None:
     """Refuse an image of which files are missing; say what else is not in this file."""
     files, metadata_file = _files_of(file)
@@ -58,7 +53,7 @@ def _check_parts(file: "TiffFile", series: "TiffPageSeries", path: Path) -> None
     absent = sum(page is None for page in series.pages)
     if absent and missing:
         raise ValueError(
-            f"it is one of {len(files)} files of one image, and {_listed(missing)} "
+            f"it is one of {len(files)} files of one image, and {shorten(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} missing: put all of them into its folder"
         )
     notes = [

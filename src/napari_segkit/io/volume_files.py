@@ -1,13 +1,16 @@
 """Which files and folders are volumes of medical formats."""
 
+from itertools import islice
 from pathlib import Path
 
-from .filenames import TABLES, TIFF, VOLUMES, ending
+from .filenames import ITK, MGH, NIFTI, NUMPY, TABLES, TIFF, VOLUMES, ending
 from .pictures import PICTURES
 
 MAGIC_OFFSET, MAGIC = 128, b"DICM"
 LEFT_BY_SYSTEMS = ("dicomdir", "thumbs.db", "desktop.ini")
 DATA_OF_HEADERS = (".img", ".img.gz", ".raw", ".raw.gz", ".zraw")
+OTHERS = (*TIFF, *PICTURES, *NUMPY, *NIFTI, *MGH, *ITK)  # endings that no DICOM file has
+MAX_STRAY = 5  # files that may come before those of a series
 HEADERS = (".hdr", ".hdr.gz", ".mhd", ".nhdr")
 
 
@@ -16,14 +19,15 @@ def is_volume(path: Path) -> bool:
     suffix = ending(path)
     if path.is_dir():
         return is_dicom(path)
-    return suffix in VOLUMES or (suffix not in (*TIFF, *PICTURES, ".npy") and is_dicom(path))
+    return suffix in VOLUMES or is_dicom(path)
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file of any name is a DICOM file, or the first one in a folder."""
+    """Whether a file of any name is a DICOM file, or one of the first in a folder."""
     if path.is_dir():
-        return any(is_dicom(p) for p in visible_files(path)[:1] if p.is_file())
-    if not path.is_file() or path.name.lower() in LEFT_BY_SYSTEMS:
+        files = (p for p in visible_files(path) if p.is_file())
+        return any(is_dicom(p) for p in islice(files, MAX_STRAY))
+    if ending(path) in OTHERS or path.name.lower() in LEFT_BY_SYSTEMS or not path.is_file():
         return False
     with path.open("rb") as file:
         file.seek(MAGIC_OFFSET)

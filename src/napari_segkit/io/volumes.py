@@ -9,9 +9,7 @@ from nibabel.nifti1 import Nifti1Image, Nifti1Pair
 from nibabel.nifti2 import Nifti2Image, Nifti2Pair
 
 from .filenames import ITK, MGH, NIFTI, PAIRS, ending
-from .nifti_image import UNKNOWN_CODE, NibabelImage, Voxels, nifti_image
-
-ALIGNED_CODE = 2  # code of an affine into the world of something else
+from .nifti_image import ALIGNED_CODE, UNKNOWN_CODE, NibabelImage, Voxels, nifti_image
 
 
 def open_volume(path: Path) -> NibabelImage:

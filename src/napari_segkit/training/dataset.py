@@ -1,8 +1,9 @@
 """The data of a training: images with targets, how they are normalised, and a validation set."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ from napari_segkit.models import Inputs, choose_ndim, outputs
 
 from .sampler import Sample
 from .targets import level_targets, typical_size
+
+MAX_SLAB = 2**24  # pixels that are read at once
 
 LabelledImage = tuple[AxesImage, AnyArray]  # class values; or object ids, -1 not annotated
 
@@ -90,9 +93,9 @@ class TrainingData:
 
     @property
     def contrast(self) -> tuple[float, ...]:
-        """Median over the images of the contrast of each channel."""
-        contrasts = [sample.statistics.contrast for sample in self.samples]
-        return tuple(np.median(contrasts, axis=0).tolist())
+        """Contrast of each channel in the faintest image, if not blank."""
+        channels = zip(*(sample.statistics.contrast for sample in self.samples), strict=True)
+        return tuple(min((c for c in channel if c > 0), default=0.0) for channel in channels)
 
     @property
     def white(self) -> float:
@@ -172,11 +175,11 @@ def _without_missing(target: AnyArray, image: AxesImage, ndim: int) -> AnyArray:
         return target
     labels, count = AxesImage(target.copy(), image.label_axes), 0
     for frame, (indices,) in labels.read_frames(ndim):
-        for box in ndimage.find_objects((indices >= 0).view(np.int8)):
-            missing = missing_pixels(image.read(frame, box))
+        for slab in _labelled_slabs(indices):
+            missing = missing_pixels(image.read(frame, slab))
             if missing is not None:
-                count += int((missing & (indices[box] >= 0)).sum())
-                indices[box][missing] = IGNORE  # a view of the copy
+                count += int((missing & (indices[slab] >= 0)).sum())
+                indices[slab][missing] = IGNORE  # a view of the copy
     if not count:
         return target
     warnings.warn(
@@ -186,6 +189,15 @@ def _without_missing(target: AnyArray, image: AxesImage, ndim: int) -> AnyArray:
         stacklevel=3,
     )
     return np.asarray(labels.data)
+
+
+def _labelled_slabs(indices: AnyArray) -> Iterator[tuple[slice, ...]]:
+    """Slabs with all labelled pixels, each small enough to be read."""
+    height = max(1, MAX_SLAB // prod(indices.shape[1:]))
+    for start in range(0, len(indices), height):
+        slab = slice(start, start + height)
+        for first, *others in ndimage.find_objects((indices[slab] >= 0).view(np.int8)):
+            yield (slice(start + first.start, start + first.stop), *others)
 
 
 def _targets(

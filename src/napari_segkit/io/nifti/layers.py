@@ -11,6 +11,7 @@ from napari_segkit.images.types import AnyArray, LayerArray, LayerData, LayerOpt
 from napari_segkit.images.whole_numbers import integers_if_whole
 from napari_segkit.io.class_record import record_with_classes
 from napari_segkit.io.filenames import AnyPath, as_paths, ending, stem
+from napari_segkit.io.nifti_image import LABEL_INTENT
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
 from napari_segkit.io.volume_files import is_dicom, is_volume
@@ -24,7 +25,7 @@ from .header import (
     layer_placement,
     parse_header,
 )
-from .writer import LABEL_INTENT, read_classes, read_provenance, write_nifti
+from .writer import read_classes, read_provenance, write_nifti
 
 Reader = Callable[[AnyPath | Sequence[AnyPath]], list[LayerData]]
 

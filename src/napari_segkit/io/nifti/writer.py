@@ -17,7 +17,7 @@ from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import pixel_size
 from napari_segkit.images.whole_numbers import smallest_integers
 from napari_segkit.io.class_record import classes_in
-from napari_segkit.io.nifti_image import new_header
+from napari_segkit.io.nifti_image import ALIGNED_CODE, LABEL_INTENT, new_header
 
 from .header import (
     NibabelExtension,
@@ -28,9 +28,8 @@ from .header import (
     world_matrix,
 )
 
-LABEL_INTENT, NO_INTENT = 1002, 0
+NO_INTENT = 0
 COMMENT_EXTENSION = 6  # code of an extension that holds text
-ALIGNED_CODE = 2  # code of an affine into the world of something else
 PROVENANCE_START = b'{"napari-segkit"'
 LENGTH_UNITS = {"m": "meter", "mm": "mm", "um": "micron", "": "unknown"}
 TIME_UNITS = {"second": "sec", "millisecond": "msec", "microsecond": "usec"}

@@ -68,6 +68,8 @@ def test_prediction_is_a_layer_aligned_with_the_image(ready, viewer, trained, qt
         np.testing.assert_array_equal(getattr(layer, name), getattr(viewer.layers["cells"], name))
     assert list(layer.features["name"]) == ["class 1", "class 2"]
     assert ready.bar.status.text() == "Written to the layer 'cells prediction'."
+    ready.image.value = viewer.add_image(np.zeros((9, 9)), name="other")
+    assert ready.bar.status.text() == ""
 
 
 def test_prediction_belongs_to_the_image_chosen_at_the_start(ready, viewer, qtbot):

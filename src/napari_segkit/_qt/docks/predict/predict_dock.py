@@ -113,6 +113,7 @@ class PredictDock(Dock):
 
     def _connect(self) -> None:
         self.image.changed.connect(self._on_image)
+        self.image.changed.connect(lambda: self._on_message(""))
         self.axes.changed.connect(self._on_axes)
         self.form.changed.connect(self.state.request)
         self.objects.changed.connect(self.state.request)
