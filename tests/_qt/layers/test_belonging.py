@@ -1,9 +1,10 @@
+import nibabel as nib
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
 from napari_segkit._qt.layers.belonging import (
-    first_source,
+    first_result,
     image_of,
     pairing_note,
     rank_of,
@@ -12,7 +13,9 @@ from napari_segkit._qt.layers.belonging import (
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit._qt.layers.result_layers import new_labels
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.io.nifti.layers import read_nifti
 
+PLACE = ("scale", "translate", "affine", "units", "axis_labels", "metadata")
 PIXELS = np.zeros((12, 16), np.uint8)
 
 
@@ -39,7 +42,7 @@ def test_results_and_new_labels_belong_to_what_they_were_made_from(viewer, regis
     for layer in (prediction, refined, painted):
         assert image_of(registry, layer, second) is first
         assert rank_of(registry, layer, second) is None
-        assert first_source(registry, layer) == str(first.unique_id)
+    assert first_result(registry, refined) is prediction
     assert pairing_note(registry, prediction, second).startswith("x was made from a, not b:")
     assert pairing_note(registry, prediction, first) == ""
     viewer.layers.remove(first)
@@ -65,6 +68,33 @@ def test_without_names_they_belong_where_they_lie(viewer, registry):
     far = viewer.add_image(PIXELS, name="b", translate=(0, 100))
     assert image_of(registry, viewer.add_labels(PIXELS, translate=(0, 100)), near) is far
     assert image_of(registry, viewer.add_labels(PIXELS), far) is near
+
+
+def test_what_was_made_from_a_closed_image_belongs_to_one_of_its_name(viewer, registry):
+    closed = viewer.add_image(PIXELS, name="a")
+    result = viewer.add_labels(PIXELS, name="a prediction", metadata=made_from(closed))
+    painted = new_labels(viewer, closed)
+    viewer.layers.remove(closed)
+    again, other = viewer.add_image(PIXELS, name="a"), viewer.add_image(PIXELS, name="b")
+    for layer in (result, painted):
+        assert image_of(registry, layer, other) is again
+        assert pairing_note(registry, layer, again) == ""
+        assert "seems to belong to another image, not b" in pairing_note(registry, layer, other)
+
+
+def test_volumes_shown_alike_belong_where_their_affines_place_them(viewer, registry, tmp_path):
+    """Oblique volumes are shown along their grids; what their files say of the place counts."""
+    for name, degrees in (("a", 10), ("b", 20), ("scribbles", 20)):
+        angle = np.radians(degrees)
+        affine = np.eye(4)
+        affine[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        file = tmp_path / f"{name}.nii.gz"
+        nib.save(nib.Nifti1Image(np.zeros((6, 7, 8), np.uint8), affine), file)
+        add = viewer.add_labels if name == "scribbles" else viewer.add_image
+        data, options, _ = read_nifti(file)
+        add(data, **{k: v for k, v in options.items() if k in PLACE}, name=name)
+    first, second, labels = viewer.layers
+    assert image_of(registry, labels, first) is second
 
 
 @pytest.mark.parametrize("shape", [(12, 15), (3, 12, 15)])

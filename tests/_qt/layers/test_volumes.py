@@ -191,7 +191,7 @@ def test_in_the_world_painting_is_off_and_the_place_stays(viewer, notifications)
     before, shown = world_matrix(layer), layer.affine.affine_matrix.copy()
     volume_view.show_in_world(viewer)
     assert any("napari cannot edit through a rotation" in m for m in notifications())
-    assert "painting on oblique volumes is off" in note(viewer)
+    assert note(viewer) == "in the world,\npainting off"
     np.testing.assert_allclose(layer.data_to_world((1, 2, 3, 4)), (before @ (1, 2, 3, 4, 1))[:-1])
     np.testing.assert_allclose(world_matrix(regions), drawn, atol=1e-9)
     assert not np.allclose(regions.affine.affine_matrix, np.eye(5))
@@ -201,7 +201,7 @@ def test_in_the_world_painting_is_off_and_the_place_stays(viewer, notifications)
     assert layer.mode == "pan_zoom"
     volume_view.show_along_grid(viewer)
     assert layer.editable
-    assert note(viewer) == "along the voxel grid, 9.3° oblique"
+    assert note(viewer) == "along the voxel grid,\n9.3° oblique"
     np.testing.assert_allclose(layer.affine.affine_matrix, shown, atol=1e-9)
     np.testing.assert_allclose(world_matrix(image), before, atol=1e-9)
 

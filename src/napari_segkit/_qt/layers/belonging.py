@@ -1,10 +1,9 @@
 """Which image the layers of a viewer belong to."""
 
 import re
-from collections.abc import Sequence
+from functools import lru_cache
 from unicodedata import normalize
 
-import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_segkit.images.axes_image import (
@@ -14,24 +13,33 @@ from napari_segkit.images.axes_image import (
     guess_axes,
     layer_axes,
 )
+from napari_segkit.images.geometry import apart
 from napari_segkit.images.layer_metadata import LayerMetadata
-from napari_segkit.images.placement import data_to_world
-from napari_segkit.images.types import AnyArray, LayerOptions
 from napari_segkit.io.name_words import IMAGE_WORDS, PREDICTION_WORDS, strip_word
 
 from .layer_registry import LayerRegistry
-from .snapshots import placement
 
 WORDS = (*IMAGE_WORDS, *PREDICTION_WORDS, "scribbles", "objects", "refined")
 NUMBER = re.compile(r" \[\d+\]$")  # napari numbers equal names
 MADE_FROM_RESULTS = ("refined", "probability")  # not from an image
+MASK_KIND = "masks of"
 CHOSEN, NAMED, SHAPED = range(3)  # how a layer belongs to an image; the first is the surest
+
+
+def is_result(layer: Layer) -> bool:
+    """Whether this package computed the layer."""
+    return bool(LayerMetadata.of(layer).kind)
+
+
+def is_mask(layer: Layer) -> bool:
+    """Whether a layer has the values of classes for other programs."""
+    return LayerMetadata.of(layer).kind.startswith(MASK_KIND)
 
 
 def images_in(registry: LayerRegistry) -> list[Image]:
     """The images of the viewer, topmost first; not those that are results."""
     layers = reversed(registry.viewer.layers)
-    return [x for x in layers if isinstance(x, Image) and not LayerMetadata.of(x).kind]
+    return [x for x in layers if isinstance(x, Image) and not is_result(x)]
 
 
 def rank_of(
@@ -40,25 +48,29 @@ def rank_of(
     """How surely a layer belongs to an image, lower is better; None: to another, or to none.
 
     It belongs to the image it was made from or chosen for; else to the one with its name; else to
-    those in its place that have its shape. `axes` are those of the image.
+    those in its place that have its shape. What was made from an image that is no longer open
+    belongs to an image of its name only. `axes` are those of the image.
     """
     shape = label_shape(layer)
-    if _as_image_of(shape, image, axes) is None:
+    found = _as_image_of(shape, image, axes)
+    if found is None:
         return None
     own = str(image.unique_id)
-    made_from, chosen = first_source(registry, layer), registry.images_of(layer)
-    if own == made_from or own in chosen:
+    origin, chosen = first_result(registry, layer), registry.images_of(layer)
+    record = LayerMetadata.of(origin)
+    is_closed = record.source not in _by_id(registry)
+    if own == record.source or own in chosen:
         return CHOSEN
-    if made_from:
-        return None
+    if record.source and not (is_closed and record.kind in MADE_FROM_RESULTS):
+        return NAMED if is_closed and _subject(origin) == _subject(image) else None
     if _subject(layer) == _subject(image):
         return NAMED
     others = [x for x in images_in(registry) if x is not image and x is not layer]
     if chosen or any(_subject(layer) == _subject(x) for x in others):
         return None
-    distance = _distance(layer, shape, image, axes)
-    nearer = (x for x in others if distance and _as_image_of(shape, x, None) is not None)
-    if any(_distance(layer, shape, x, None) < distance for x in nearer):
+    distance = _distance(layer, image, found.axes)
+    fitting = ((x, _as_image_of(shape, x, None)) for x in others if distance)
+    if any(fit and _distance(layer, x, fit.axes) < distance for x, fit in fitting):
         return None
     return SHAPED + distance
 
@@ -83,16 +95,16 @@ def pairing_note(registry: LayerRegistry, layer: Layer, image: Image) -> str:
     fitting = _as_image_of(label_shape(layer), image, None) is not None
     if not fitting or rank_of(registry, layer, image) is not None:
         return ""
-    source = first_source(registry, layer)
-    made_from = [x.name for x in registry.viewer.layers if str(x.unique_id) == source]
-    origin = f"was made from {made_from[0]}" if made_from else "belongs to another image"
+    source = LayerMetadata.of(first_result(registry, layer)).source
+    made_from = _by_id(registry).get(source)
+    origin = f"was made from {made_from.name}" if made_from else "seems to belong to another image"
     return f"{layer.name} {origin}, not {image.name}: the result has the edges of {image.name}."
 
 
 def label_shape(layer: Layer) -> tuple[int, ...]:
     """Shape of labels, or of the image of stacked class probabilities."""
     shape = tuple(full_resolution(layer).shape)
-    stacked = isinstance(layer, Image) and not LayerMetadata.of(layer).kind
+    stacked = isinstance(layer, Image) and not is_result(layer)
     return shape[1:] if stacked else shape
 
 
@@ -101,14 +113,16 @@ def fits(labels: Labels, image: Image, axes: str | None) -> bool:
     return _as_image_of(tuple(full_resolution(labels).shape), image, axes) is not None
 
 
-def first_source(registry: LayerRegistry, layer: Layer) -> str:
-    """`unique_id` of the layer that a result was first made from; empty if it is not known."""
-    by_id = {str(x.unique_id): x for x in registry.viewer.layers}
-    record = LayerMetadata.of(layer)
-    while record.source in by_id and (earlier := LayerMetadata.of(by_id[record.source])).source:
-        record = earlier
-    is_lost = record.kind in MADE_FROM_RESULTS and record.source not in by_id
-    return "" if is_lost else record.source
+def first_result(registry: LayerRegistry, layer: Layer) -> Layer:
+    """The result that a layer was first made from, as far as they are open; or the layer itself."""
+    by_id = _by_id(registry)
+    while (source := by_id.get(LayerMetadata.of(layer).source)) and LayerMetadata.of(source).source:
+        layer = source
+    return layer
+
+
+def _by_id(registry: LayerRegistry) -> dict[str, Layer]:
+    return {str(x.unique_id): x for x in registry.viewer.layers}
 
 
 def _as_image_of(shape: tuple[int, ...], image: Image, axes: str | None) -> AxesImage | None:
@@ -128,34 +142,20 @@ def _axes_of(image: Image, shape: tuple[int, ...]) -> str | None:
 
 
 def _subject(layer: Layer) -> str:
+    return _subject_of(layer.name)
+
+
+@lru_cache(maxsize=1024)  # each choice of a layer ranks all layers
+def _subject_of(name: str) -> str:
     """The name of a layer without words such as "labels"."""
-    name = normalize("NFC", layer.name).casefold()
+    name = normalize("NFC", name).casefold()
     plain = NUMBER.sub("", name)
     while (shorter := strip_word(plain, WORDS)) not in ("", plain):
         name = plain = shorter
     return name
 
 
-def _distance(layer: Layer, shape: tuple[int, ...], image: Image, axes: str | None) -> int:
+def _distance(layer: Layer, image: Image, axes: str) -> int:
     """How far a layer is from an image that it fits; 0: in the same place, no axis guessed."""
-    found = _as_image_of(shape, image, axes)
-    assert found is not None
-    kept = [i for i, axis in enumerate(found.axes[: image.ndim]) if axis != "C"]
-    kept = kept if len(kept) == layer.ndim else list(range(image.ndim))
-    first = layer.ndim - min(layer.ndim, len(kept))
-    own = _matrix(layer, range(first, layer.ndim))
-    other = _matrix(image, kept)
-    elsewhere = own.shape != other.shape or not np.allclose(own, other)
-    return 2 * elsewhere + ("C" in found.axes and not image.rgb)
-
-
-def _matrix(layer: Layer, kept: Sequence[int]) -> AnyArray:
-    place = placement(layer, kept)
-    options = LayerOptions(
-        scale=place["scale"],
-        translate=place["translate"],
-        rotate=place["rotate"],
-        shear=place["shear"],
-        affine=place["affine"],
-    )
-    return data_to_world(options, len(kept))
+    is_apart = apart(image, layer, axes) is not None
+    return 2 * is_apart + ("C" in axes and not image.rgb)

@@ -144,11 +144,12 @@ class LayerWriter:
             _replace_data(earlier.layer, prepared.labels, transform)
             return earlier.layer
         title = "objects" if prepared.table is not None else kind
+        record = LayerMetadata(kind, self._source.unique_id)
         layer = viewer.add_labels(
             prepared.labels,
             name=self._name or f"{self._source.name} {title}",
             # the docks read it when the layer is added
-            metadata=LayerMetadata(kind).as_metadata() | header_metadata(self._source),
+            metadata=record.as_metadata() | header_metadata(self._source),
             **transform,
         )
         if kind == SUPERPIXELS:

@@ -21,8 +21,8 @@ from .unwrap_proxy import unwrapped
 
 Volume: TypeAlias = tuple[Layer, NiftiHeader]
 VISIBLE_ANGLE = 0.1  # degrees; smaller ones move no voxel of a head to its neighbour
-ALONG_GRID = "along the voxel grid, {:.1f}° oblique"
-IN_WORLD = "in the world: painting on oblique volumes is off"
+ALONG_GRID = "along the voxel grid,\n{:.1f}° oblique"  # short lines: a letter is beside them
+IN_WORLD = "in the world,\npainting off"
 PAINTING_OFF = (
     "Painting on oblique volumes is off in this view, because napari cannot edit through a "
     "rotation; Layers > Visualize > Show volumes along their voxel grid switches it on again."

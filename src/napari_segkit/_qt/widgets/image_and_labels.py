@@ -1,7 +1,5 @@
 """Choice of an image and its labels."""
 
-from weakref import WeakSet
-
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QPushButton
@@ -47,8 +45,6 @@ class ImageAndLabels(QObject):
         self.new_button = QPushButton("New labels for this image")
         self.place = PlaceNote(self._apart)
         self.next_button = QPushButton("Next object", toolTip=NEXT_OBJECT)
-        self._known: WeakSet[Layer] = WeakSet(session.viewer.layers)
-        self._added: Layer | None = None
         self._watch = LayerWatcher(session.viewer, self)
         self.follower.follow()
         self._choose_visible()
@@ -138,14 +134,10 @@ class ImageAndLabels(QObject):
     def _on_selected(self, layer: Layer) -> None:
         """Choose selected labels if they belong to the image and have no other role."""
         is_other = any(layer is choice.value for choice in self.other_roles)
-        if layer not in self._known:
-            self._known = WeakSet(self._session.viewer.layers)
-            self._added = layer
-        elif layer is not self._added:
-            self._added = None
-        if layer is self._added and self.labels.value is not None:
-            return  # selected by napari, not by a person
-        if layer in self.labels.choices and not is_other and self._rank(layer) is not None:
+        is_new = self.follower.is_just_added(layer) and self.labels.value is not None
+        if is_other or is_new or layer not in self.labels.choices:
+            return
+        if self._rank(layer) is not None:
             self.labels.suggest(layer)
 
     def _on_layers(self) -> None:

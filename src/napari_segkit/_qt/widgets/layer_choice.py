@@ -5,6 +5,7 @@ from collections.abc import Callable
 from napari.layers import Image, Labels, Layer, Shapes
 from napari.viewer import Viewer
 
+from napari_segkit._qt.layers.belonging import is_result
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit.images.layer_metadata import LayerMetadata
 
@@ -68,11 +69,6 @@ class LayerChoice(Choice[Layer | None]):
 
     def _offers(self, layer: Layer) -> bool:
         return isinstance(layer, self._kind) and not is_preview(layer) and self._only(layer)
-
-
-def is_result(layer: Layer) -> bool:
-    """Whether this package computed the layer."""
-    return bool(LayerMetadata.of(layer).kind)
 
 
 def is_truth(layer: Layer) -> bool:

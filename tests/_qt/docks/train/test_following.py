@@ -6,6 +6,7 @@ import pytest
 from napari_segkit import ModelSpec
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
+from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.steps import Step
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
@@ -105,6 +106,32 @@ def test_the_choice_stays_while_a_task_runs(dock, viewer, qtbot):
     with qtbot.waitSignal(task.finished):
         go.set()
     assert dock.data.image.value.name == "b"
+
+
+def test_an_image_chosen_by_hand_stays_when_a_task_ends(dock, viewer, qtbot):
+    other = viewer.add_image(PIXELS, name="b")
+    select(viewer, viewer.layers["a"])
+    dock.data.image.value = other
+    task = dock.session.run(iter_steps())
+    with qtbot.waitSignal(task.finished):
+        pass
+    assert dock.data.image.value is other
+
+
+def iter_steps():
+    yield Step(1, 1)
+
+
+def test_a_result_that_appears_changes_no_choice_until_it_is_selected(dock, viewer, qtbot):
+    first, other = viewer.layers["a"], viewer.add_image(PIXELS, name="b")
+    select(viewer, first)
+    metadata = LayerMetadata("prediction", str(other.unique_id)).as_metadata()
+    result = viewer.add_labels(STROKES, name="b prediction", metadata=metadata)
+    assert dock.data.image.value is first
+    dock.data.new_button.click()
+    select(viewer, result)
+    assert dock.data.image.value is other
+    counted(qtbot, dock)
 
 
 def test_labels_of_another_shape_are_never_chosen_by_themselves(dock, viewer):

@@ -1,17 +1,14 @@
 """Dock that evaluates a prediction against ground truth."""
 
-from collections.abc import Generator
-from dataclasses import dataclass
 from functools import partial
 
-from napari.layers import Labels, Layer
+from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QPushButton
 
 from napari_segkit._qt.layers.belonging import share_image
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher
-from napari_segkit._qt.layers.result_layers import fingerprint
-from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
+from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.dock import Dock, Note
@@ -26,14 +23,11 @@ from napari_segkit._qt.widgets.layer_choice import (
 from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.when_visible import WhenVisible, catch_up
-from napari_segkit.evaluation.metric import Metric
-from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.geometry import apart
 from napari_segkit.images.layer_metadata import LayerMetadata
-from napari_segkit.jobs.evaluate import evaluate_job
-from napari_segkit.steps import Job, Step
 
+from .layer_evaluation import EvaluationResult, evaluate_layers, fingerprints
 from .metrics_choice import MetricsChoice
 from .metrics_table import MetricsTable
 
@@ -47,18 +41,6 @@ NO_TRUTH = (
     "No truth of this image: open it, or choose a layer. Labels of the training are taken only if "
     "chosen."
 )
-
-
-@dataclass(frozen=True)
-class EvaluationResult:
-    """Metrics, and the inputs that they were computed from."""
-
-    report: Report[Metric]
-    layers: tuple[str, ...]  # `unique_id` of prediction and truth
-    options: EvaluateOptions
-    fingerprints: tuple[str, ...]  # of the pixels and class tables of both layers
-    text: str
-    on_training_data: bool
 
 
 class EvaluateDock(Dock):
@@ -269,36 +251,3 @@ def _rank_prediction(layer: Layer) -> int | None:
     if is_truth(layer) or is_superpixels(layer):
         return None
     return 0 if is_prediction(layer) else 1
-
-
-def evaluate_layers(
-    prediction: Snapshot, truth: Snapshot, options: EvaluateOptions, training: frozenset[str]
-) -> Job[EvaluationResult]:
-    """Evaluate two layers, and hash them; `training` are the labels of the training."""
-    job = evaluate_job([LabelPair(prediction, truth, prediction.name)], options)
-
-    def steps() -> Generator[Step, object, EvaluationResult]:
-        report = yield from job.steps
-        hashes = fingerprints(prediction, truth, options.kind)
-        on_training_data = not training.isdisjoint({truth.unique_id, hashes[1]})
-        mark = ", on training data" * on_training_data
-        title = f"{prediction.name} against {truth.name}{mark}."
-        return EvaluationResult(
-            report,
-            (prediction.unique_id, truth.unique_id),
-            options,
-            hashes,
-            "\n".join([title, report.summary(), *report.notes]),
-            on_training_data,
-        )
-
-    return Job(job.title, steps())
-
-
-def fingerprints(
-    prediction: Labels | Snapshot, truth: Labels | Snapshot, kind: str
-) -> tuple[str, ...]:
-    """Hash the pixels and, if panoptic, the class tables of two layers; slow if large."""
-    layers = (prediction, truth)
-    classes = [layer.features.to_csv() for layer in layers] if kind == "panoptic" else []
-    return (*(fingerprint(layer.data) for layer in layers), *classes)

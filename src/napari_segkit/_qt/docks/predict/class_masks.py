@@ -11,6 +11,7 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton, QWidget
 from superqt.utils import signals_blocked
 
+from napari_segkit._qt.layers.belonging import MASK_KIND
 from napari_segkit._qt.layers.result_layers import LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
@@ -87,7 +88,7 @@ class ClassMasks(QWidget):
         result = LabelResult(source.data, axes, values.classes, provenance)
         masks = [c for c in values.classes if c.value != 0]
         name = f"{layer.name}: {joined_names(masks)}"
-        kind = f"masks of {[(c.value, c.name) for c in masks]}"
+        kind = f"{MASK_KIND} {[(c.value, c.name) for c in masks]}"
         writer = LayerWriter(self._session, source, kind, name=name)
         self._background.submit(partial(_make, objects, values, result, writer))
 

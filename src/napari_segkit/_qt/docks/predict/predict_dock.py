@@ -7,6 +7,7 @@ from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 
+from napari_segkit._qt.layers.belonging import rank_of
 from napari_segkit._qt.layers.layer_classes import read_classes
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
@@ -120,7 +121,7 @@ class PredictDock(Dock):
         self.refine.changed.connect(self.state.request)
         self.probabilities.message.connect(self._on_message)
         self.objects.written.connect(self.written)
-        self.masks.written.connect(self._on_written)
+        self.masks.written.connect(self._show_written)  # they are for other programs
         self.masks.errored.connect(lambda error: self._on_message(str(error)))
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.bar.pressed.connect(self.predict)
@@ -164,9 +165,12 @@ class PredictDock(Dock):
             self.refine.value = self._model_settings
 
     def _on_written(self, layer: Labels) -> None:
+        self._show_written(layer)
+        self.written.emit(layer)
+
+    def _show_written(self, layer: Labels) -> None:
         self.bar.show_status(f"Written to the layer {layer.name!r}.")
         self.state.request()
-        self.written.emit(layer)
 
     def _on_layer_removed(self) -> None:
         if isalive(self):
@@ -208,7 +212,9 @@ class PredictDock(Dock):
             self.masks.set_classes(weakref.ref(layer), [c for c in shown if c.value in values])
 
     def _classes_layer(self) -> Labels | None:
-        """The last layer of predicted or refined classes."""
-        layers = (layer for layer in self.viewer.layers if isinstance(layer, Labels))
-        kinds = {layer: LayerMetadata.of(layer).kind for layer in layers}
-        return next((x for x in reversed(kinds) if kinds[x] in CLASS_KINDS), None)
+        """The last layer of predicted or refined classes of the image."""
+        image = self.image.value
+        labels = (x for x in reversed(self.viewer.layers) if isinstance(x, Labels))
+        results = (x for x in labels if LayerMetadata.of(x).kind in CLASS_KINDS)
+        belongs = (x for x in results if image and rank_of(self.session, x, image) is not None)
+        return next(belongs, None)
