@@ -126,7 +126,6 @@ BAD = {
     "unknown class": (lambda i, s: (i, s * 3), "hold class 3, class 6, which the training"),
     "nothing labelled": (lambda i, s: (i, s * 0 + 9), "Nothing is labelled in the validation"),
     "channels": (lambda i, s: (np.stack([i, i, i * 0], -1), s), r"1 channel .* has 3 channels \("),
-    "NaN": (lambda i, s: (i * np.nan, s), "NaN"),
     "no pair": (lambda i, s: [i, s], "not a pair"),
     "shapes": (lambda i, s: (i, s[:-1]), "needs labels of shape"),
 }

@@ -111,7 +111,9 @@ def test_closing_a_training_leaves_a_model_that_predicts(trained):
 def test_an_image_with_other_channels_is_refused(trained):
     segmenter, image, _ = trained
     with pytest.raises(ValueError, match=r"takes 1 channel, .* has 3 channels"):
-        segmenter.predict(np.stack([image, image, image[::-1]], -1), axes=segmenter.trained.axes + "C")
+        segmenter.predict(
+            np.stack([image, image, image[::-1]], -1), axes=segmenter.trained.axes + "C"
+        )
 
 
 @pytest.mark.parametrize("spec", [SEMANTIC[1], SEMANTIC_3D[0]], ids=lambda s: s.objects)

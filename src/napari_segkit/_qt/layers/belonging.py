@@ -1,6 +1,7 @@
 """Which image the layers of a viewer belong to."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from unicodedata import normalize
 
@@ -24,6 +25,7 @@ NUMBER = re.compile(r" \[\d+\]$")  # napari numbers equal names
 MADE_FROM_RESULTS = ("refined", "probability")  # not from an image
 MASK_KIND = "masks of"
 CHOSEN, NAMED, SHAPED = range(3)  # how a layer belongs to an image; the first is the surest
+ELSEWHERE = -1  # it belongs to another one
 
 
 def is_result(layer: Layer) -> bool:
@@ -51,23 +53,26 @@ def rank_of(
     those in its place that have its shape. What was made from an image that is no longer open
     belongs to an image of its name only. `axes` are those of the image.
     """
-    shape = label_shape(layer)
-    found = _as_image_of(shape, image, axes)
-    if found is None:
+    return _rank(registry, layer, image, axes, images_in(registry))
+
+
+def _rank(
+    registry: LayerRegistry,
+    layer: Layer,
+    image: Image,
+    axes: str | None,
+    images: Sequence[Image],
+) -> int | None:
+    """`rank_of` among the images of the viewer; what is slow comes last."""
+    shape, others = label_shape(layer), [x for x in images if x is not image and x is not layer]
+    if not _may_fit(shape, image):
         return None
-    own = str(image.unique_id)
-    origin, chosen = first_result(registry, layer), registry.images_of(layer)
-    record = LayerMetadata.of(origin)
-    is_closed = record.source not in _by_id(registry)
-    if own == record.source or own in chosen:
-        return CHOSEN
-    if record.source and not (is_closed and record.kind in MADE_FROM_RESULTS):
-        return NAMED if is_closed and _subject(origin) == _subject(image) else None
-    if _subject(layer) == _subject(image):
-        return NAMED
-    others = [x for x in images_in(registry) if x is not image and x is not layer]
-    if chosen or any(_subject(layer) == _subject(x) for x in others):
+    surest = _by_record(registry, layer, image)
+    surest = _by_name(layer, image, others) if surest is None else surest
+    if surest == ELSEWHERE or (found := _as_image_of(shape, image, axes)) is None:
         return None
+    if surest is not None:
+        return surest
     distance = _distance(layer, image, found.axes)
     fitting = ((x, _as_image_of(shape, x, None)) for x in others if distance)
     if any(fit and _distance(layer, x, fit.axes) < distance for x, fit in fitting):
@@ -75,19 +80,41 @@ def rank_of(
     return SHAPED + distance
 
 
+def _by_record(registry: LayerRegistry, layer: Layer, image: Image) -> int | None:
+    """Rank by what a layer was made from or chosen for; None: that is not known."""
+    own, origin = str(image.unique_id), first_result(registry, layer)
+    record, chosen = LayerMetadata.of(origin), registry.images_of(layer)
+    if own == record.source or own in chosen:
+        return CHOSEN
+    if not record.source:
+        return ELSEWHERE if chosen and _subject(layer) != _subject(image) else None
+    is_closed = record.source not in _by_id(registry)
+    if is_closed and record.kind in MADE_FROM_RESULTS:
+        return None
+    return NAMED if is_closed and _subject(origin) == _subject(image) else ELSEWHERE
+
+
+def _by_name(layer: Layer, image: Image, others: Sequence[Image]) -> int | None:
+    """Rank by the names of the layer and of all images; None: they say nothing."""
+    if _subject(layer) == _subject(image):
+        return NAMED
+    return ELSEWHERE if any(_subject(layer) == _subject(x) for x in others) else None
+
+
 def image_of(registry: LayerRegistry, layer: Layer, current: Image | None) -> Image | None:
     """The image a layer belongs to: the current one, if it may be; None: there is none."""
     images = images_in(registry)
     candidates = sorted(images, key=lambda image: image is not current)
-    ranks = ((rank_of(registry, layer, x), x) for x in candidates)
+    ranks = ((_rank(registry, layer, x, None, images), x) for x in candidates)
     found = [(rank, x) for rank, x in ranks if rank is not None]
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def share_image(registry: LayerRegistry, layer: Layer, other: Layer) -> bool:
     """Whether two layers may belong to one image; also where the image is not open."""
-    images = [x for x in images_in(registry) if rank_of(registry, layer, x) is not None]
-    return not images or any(rank_of(registry, other, x) is not None for x in images)
+    images = images_in(registry)
+    own = [x for x in images if _rank(registry, layer, x, None, images) is not None]
+    return not own or any(_rank(registry, other, x, None, images) is not None for x in own)
 
 
 def pairing_note(registry: LayerRegistry, layer: Layer, image: Image) -> str:
@@ -115,6 +142,8 @@ def fits(labels: Labels, image: Image, axes: str | None) -> bool:
 
 def first_result(registry: LayerRegistry, layer: Layer) -> Layer:
     """The result that a layer was first made from, as far as they are open; or the layer itself."""
+    if not LayerMetadata.of(layer).source:
+        return layer
     by_id = _by_id(registry)
     while (source := by_id.get(LayerMetadata.of(layer).source)) and LayerMetadata.of(source).source:
         layer = source
@@ -132,6 +161,12 @@ def _as_image_of(shape: tuple[int, ...], image: Image, axes: str | None) -> Axes
     except (TypeError, ValueError):  # the axes are asked for elsewhere
         return None
     return found if shape in (found.label_shape, found.shape) else None
+
+
+def _may_fit(shape: tuple[int, ...], image: Image) -> bool:
+    """Whether an image has the shape of labels, with or without one axis more."""
+    full = tuple(full_resolution(image).shape)
+    return shape == full or any(shape == full[:i] + full[i + 1 :] for i in range(len(full)))
 
 
 def _axes_of(image: Image, shape: tuple[int, ...]) -> str | None:
