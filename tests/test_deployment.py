@@ -29,7 +29,7 @@ def module_probabilities(segmenter, image):
     [
         (ModelSpec("unet", encoder="resnet18"), (64, 64)),
         (ModelSpec("pixels", dims="2D"), (64, 64)),
-        (ModelSpec("unet3d", dims="3D"), (32, 32, 32)),
+        pytest.param(ModelSpec("unet3d", dims="3D"), (32, 32, 32), marks=pytest.mark.slow),
     ],
     ids=["unet", "pixels", "3D"],
 )

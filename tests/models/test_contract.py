@@ -17,7 +17,7 @@ from napari_segkit.steps import drain
 QUICK = TrainConfig(epochs=2, steps_per_epoch=9, tile=TileConfig(16, 0))
 ALL = [(info.name, d) for info in list_models() if info.kind == "semantic" for d in info.dims]
 ONE_PER_FAMILY = [
-    *(("unet", 2), ("lraspp", 2), ("segnet", 2), ("unet3d", 3)),
+    *(("unet", 2), ("lraspp", 2), ("unet3d", 3)),
     *(("pixels", 2), ("pixels", 3)),
 ]
 OTHERS = [pytest.param(pair, marks=pytest.mark.slow) for pair in ALL if pair not in ONE_PER_FAMILY]

@@ -23,8 +23,8 @@ UNET = ModelSpec("unet", encoder="mobilenet_v2")
 KINDS = [
     pytest.param(UNET, CONFIG, id="batch norm"),
     pytest.param(ModelSpec("fpn", encoder="mobilenet_v2"), CONFIG, id="dropout"),
-    pytest.param(ModelSpec("segresnet", dims="3D"), CONFIG, id="3D"),
-    pytest.param(replace(UNET, objects="boundary"), OBJECTS, id="boundary"),
+    pytest.param(ModelSpec("segresnet", dims="3D"), CONFIG, id="3D", marks=pytest.mark.slow),
+    pytest.param(replace(UNET, objects="boundary"), OBJECTS, id="boundary", marks=pytest.mark.slow),
     pytest.param(ModelSpec("solo"), OBJECTS, id="SOLO"),
     pytest.param(ModelSpec("maskrcnn"), OBJECTS, id="Mask R-CNN", marks=pytest.mark.slow),
 ]

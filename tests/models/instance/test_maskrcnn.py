@@ -253,6 +253,7 @@ def coco(tmp_path, monkeypatch):
     return theirs, state
 
 
+@pytest.mark.slow
 def test_coco_weights_keep_frozen_batch_norm(coco):
     theirs, _ = coco
     equal_to_torchvisions(network("resnet50", 3, 91, "coco"), theirs)
