@@ -15,7 +15,7 @@ from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConf
 from .images.axes_image import AxesImage, as_image, reorient_image
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
-from .io.upright import with_orientation_note
+from .io.opened_files import with_file_notes
 from .models import is_pretrained, resolve
 from .steps import Step, drain
 
@@ -591,7 +591,7 @@ class Segmenter:
     ) -> AxesImage:
         model = self.ready()
         named = as_image(image, axes, spacing, like=model.axes, channels=model.channels)
-        said = say_notes(with_orientation_note(named, image))
+        said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from napari_segkit.images.types import LazyArray
     from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.io.probability_maps import ProbabilityFile
+    from napari_segkit.jobs.file_writer import FileWriter
     from napari_segkit.refinement.soft_labels import SoftLabels
 
 DEFAULT = RefineConfig("crf")
@@ -96,8 +97,6 @@ def _smooth_file(
     image_file: "ImageFiles",
     target: Path,
 ) -> None:
-    import numpy as np
-
     from napari_segkit.images.classes import ClassProbabilities
     from napari_segkit.images.geometry import warn_if_apart
     from napari_segkit.io.channel_files import read_image_files
@@ -107,8 +106,6 @@ def _smooth_file(
     from napari_segkit.io.probability_maps import read_probability_file
     from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
     from napari_segkit.jobs.refine import RefineRequest, RefineSource, refine_job
-    from napari_segkit.label_result import LabelResult
-    from napari_segkit.refinement.soft_labels import all_classes
 
     check_output_file(target, overwrite=args.overwrite)
     warn_if_apart(files_apart(source.path, image_file.path))
@@ -122,9 +119,7 @@ def _smooth_file(
     )
     if not stored.is_probabilities and _is_blank(args, labels := stored.aligned_to(image), named):
         say(f"Note: {source.name} holds one class only, and stays as it is.")
-        classes = all_classes(labels, named)
-        unchanged = LabelResult(np.asarray(labels), image.label_axes, classes)
-        print(*FileWriter(target, image, output).write(unchanged), sep="\n")
+        _write_unchanged(FileWriter(target, image, output), labels, named)
         return
     maps, classes = _probabilities(args, stored, image, named)
     config = refine_config(args, DEFAULT, classes) or DEFAULT
@@ -137,6 +132,19 @@ def _smooth_file(
     provenance = _provenance(source, image, classes, config)
     writer = FileWriter(target, image, output, provenance=provenance)
     run_job(refine_job(request), writer, f"{source.name}  blocks")
+
+
+def _write_unchanged(
+    writer: "FileWriter", labels: "LazyArray", named: Sequence["LabelClass"]
+) -> None:
+    import numpy as np
+
+    from napari_segkit.label_result import LabelResult
+    from napari_segkit.refinement.soft_labels import all_classes
+
+    classes = all_classes(labels, named)
+    unchanged = LabelResult(np.asarray(labels), writer.image.label_axes, classes)
+    print(*writer.write(unchanged), sep="\n")
 
 
 def _provenance(

@@ -93,8 +93,8 @@ def require_contrast(statistics: Sequence[Statistics], images: Iterable[AxesImag
     if all(measured.is_blank for measured in statistics):
         names = ", ".join(dict.fromkeys(i.name for i in images))
         raise ValueError(
-            f"{names} is constant (every pixel is {statistics[0].low[0]:g}): choose an image with "
-            "contrast."
+            f"{names} is constant (every pixel is {statistics[0].low[0]:g} or NaN): choose an "
+            "image with contrast."
         )
 
 

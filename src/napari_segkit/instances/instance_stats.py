@@ -44,10 +44,7 @@ def instance_stats(
     derives from the edges of bounding boxes, ``(objects, axes)`` in its pixels.
     """
     try:
-        labels, note = replace_own_colours(labels, image)
-        if object_classes is not None:
-            object_classes, note_on_classes = replace_own_colours(object_classes, image)
-            note = note or note_on_classes
+        labels, object_classes, note = _without_colours(labels, object_classes, image)
         objects = read_objects(
             [labels],
             unlabelled=unlabelled,
@@ -76,6 +73,17 @@ def instance_stats(
     class_stats = tuple(_class_stats(objects, frames, occurring, image.spacing[-ndim:]))
     scales = fitted(training_box_lengths(ids, image, ndim, voxel_size)) if fitted else ""
     return LabelStats(*_count_pixels(objects), tuple(notes), None, remedies, class_stats, scales)
+
+
+def _without_colours(
+    labels: ImageSource, object_classes: ImageSource | None, image: AxesImage | None
+) -> tuple[ImageSource, ImageSource | None, str]:
+    """Labels and classes of objects with colours as values, and a note on the first ones."""
+    labels, note = replace_own_colours(labels, image)
+    if object_classes is None:
+        return labels, None, note
+    object_classes, note_on_classes = replace_own_colours(object_classes, image)
+    return labels, object_classes, note or note_on_classes
 
 
 def _class_pixels(object_classes: ImageSource | None) -> dict[int, int]:

@@ -28,7 +28,7 @@ from napari_segkit.images.training_pairs import (
 )
 from napari_segkit.images.types import AnyArray, ImageSource
 from napari_segkit.instances.label_ids import ObjectLabels, read_objects
-from napari_segkit.io.upright import with_orientation_note
+from napari_segkit.io.opened_files import with_file_notes
 from napari_segkit.models import choose_ndim, predicts_objects
 
 from .dataset import LabelledImage, LabelledImages
@@ -55,16 +55,13 @@ def read_training_data(
     pairs = pair_up(images, labels)
     pairs, validation = _colours_as_classes(pairs, validation, axes)
     is_list = isinstance(labels, list | tuple)
-    class_labels = _as_list("object_classes", object_classes, len(pairs), is_list)
-    if class_labels is not None:
-        class_labels = list(*classes_by_colour(class_labels))
+    class_labels = _class_labels(object_classes, len(pairs), is_list)
     region_list = _as_list("regions", regions, len(pairs), is_list)
     sources = [source for _, source in pairs]
     own = _as_images(pairs, axes, spacing)
     for masks in (sources, class_labels or (), region_list or ()):
         _say_apart(pairs, own, masks)
-    axes_images = with_same_channels(own)
-    axes_images = [in_unit(image, axes_images[0].unit) for image in axes_images]
+    axes_images = _alike(own)
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
     class_of = None
     if not predicts_objects(spec):
@@ -127,9 +124,15 @@ def _as_images(
         for image, array in pairs
     )
     return [
-        say_notes(with_orientation_note(image, layer))
+        say_notes(with_file_notes(image, layer))
         for image, (layer, _) in zip(named, pairs, strict=True)
     ]
+
+
+def _alike(images: Sequence[AxesImage]) -> list[AxesImage]:
+    """Images with equal numbers of channels, and spacings in one unit."""
+    same = with_same_channels(images)
+    return [in_unit(image, same[0].unit) for image in same]
 
 
 def _say_apart(
@@ -161,6 +164,12 @@ def _as_list(name: str, values: Any, count: int, is_list: bool) -> list[Any] | N
             "them; an entry may be None."
         )
     return list(values)
+
+
+def _class_labels(object_classes: object, count: int, is_list: bool) -> list[Any] | None:
+    """Labels with the class of each object, colours as values."""
+    given = _as_list("object_classes", object_classes, count, is_list)
+    return None if given is None else list(*classes_by_colour(given))
 
 
 def _refuse_object_options(spec: ModelSpec, object_classes: object, regions: object) -> None:

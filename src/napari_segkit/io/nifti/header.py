@@ -47,7 +47,7 @@ class NiftiHeader:
         axes = "".join(a for a in self.layer_axes if a in SPATIAL)
         unit = LENGTH_UNITS.get(header.get_xyzt_units()[0], "mm")
         lengths = dict(zip(self.axes, header.get_data_shape(), strict=False))
-        matrix = file_to_layer_matrix(world_matrix(self), self.axes, axes)
+        matrix = file_to_layer_matrix(file_affine(self), self.axes, axes)
         return Geometry(
             matrix,
             tuple(lengths[a] for a in axes),
@@ -68,7 +68,7 @@ class NiftiHeader:
         """4 x 4 matrix that turns the world's axes to those of the voxel grid; x, y, z."""
         matrix = np.eye(4)
         if "Z" in self.axes:
-            axes, straight = _grid_axes(world_matrix(self), self.axes)
+            axes, straight = _grid_axes(file_affine(self), self.axes)
             matrix[:3, :3] = axes @ np.linalg.inv(straight)
         is_straight = np.allclose(matrix, np.eye(4), rtol=0, atol=STRAIGHT_TOLERANCE)
         return np.eye(4) if is_straight else matrix
@@ -113,7 +113,7 @@ def stored_affine(header: NibabelHeader) -> AnyArray | None:
     return None
 
 
-def world_matrix(source: NiftiHeader) -> AnyArray:
+def file_affine(source: NiftiHeader) -> AnyArray:
     """4 x 4 matrix from file indices to x, y, z; voxel sizes only for 2D or without an affine."""
     header = source.to_nibabel()
     affine = stored_affine(header) if "Z" in source.axes else None
@@ -131,7 +131,7 @@ def layer_placement(source: NiftiHeader) -> LayerOptions:
     are straight: volumes with the same axes stay in place relative to each other.
     """
     header, axes = source.to_nibabel(), source.layer_axes
-    world = world_matrix(source)
+    world = file_affine(source)
     matrix = file_to_layer_matrix(_shown_matrix(source, world), source.axes, axes)
     sizes = np.linalg.norm(world[:3, :3], axis=0)
     steps = {a: float(f"{size:.6g}") for a, size in zip(source.axes, sizes, strict=False)}

@@ -24,8 +24,8 @@ from .header import (
     NibabelHeader,
     NibabelImage,
     NiftiHeader,
+    file_affine,
     layer_to_file_matrix,
-    world_matrix,
 )
 
 NO_INTENT = 0
@@ -67,7 +67,7 @@ def write_nifti(
     if matrix is not None:
         if not source:
             matrix = _set_units(header, matrix, axes, units)
-        base = world_matrix(source) if source else None
+        base = file_affine(source) if source else None
         _set_affine(header, layer_to_file_matrix(matrix, axes, order, base), source)
         _set_time(header, matrix, axes)
     _mark_fourth_axis(header, order, source)
@@ -141,7 +141,7 @@ def _file_order(axes: str, source: NiftiHeader | None) -> str:
 def _set_affine(header: NibabelHeader, affine: AnyArray, source: NiftiHeader | None) -> None:
     """Set the affine, unless it is that of the source file."""
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    if source and np.allclose(world_matrix(source), affine, rtol=1e-5, atol=1e-3 * sizes.min()):
+    if source and np.allclose(file_affine(source), affine, rtol=1e-5, atol=1e-3 * sizes.min()):
         return
     sform, qform = (int(header[name]) for name in ("sform_code", "qform_code"))
     header.set_sform(affine, sform or qform or ALIGNED_CODE)

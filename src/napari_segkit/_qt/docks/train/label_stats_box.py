@@ -15,7 +15,7 @@ from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.question import Answers
 from napari_segkit.images.axes_image import as_image, full_resolution
 from napari_segkit.images.label_stats import BACKGROUND, LabelStats, ObjectStats, label_stats
-from napari_segkit.io.upright import with_orientation_note
+from napari_segkit.io.opened_files import with_file_notes
 from napari_segkit.models.presets import TOUCHING
 
 WAIT_MS = 300  # after the last stroke
@@ -146,7 +146,7 @@ def count_labels(
         return count(labels, image=None)
     shape = full_resolution(labels).shape
     named = as_image(image, axes, labels_shape=shape)
-    return count(labels, image=with_orientation_note(named, image))
+    return count(labels, image=with_file_notes(named, image))
 
 
 def describe(stats: LabelStats | None, *, objects: bool = False) -> str:
