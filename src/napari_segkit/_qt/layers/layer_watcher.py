@@ -12,18 +12,19 @@ from qtpy.QtCore import QObject, Signal
 class Listener:
     """Calls a function at events of layers that change, as long as its owner exists."""
 
-    _emitters: Iterable[EventEmitter] = ()
-
     def __init__(self, owner: QObject, function: Callable[[], object]) -> None:
         self._owner, self._function = owner, function
+        self._emitters: dict[EventEmitter, None] = {}
 
     def listen(self, emitters: Iterable[EventEmitter]) -> None:
         """Listen to these emitters instead of earlier ones."""
-        for emitter in self._emitters:
-            emitter.disconnect(self._on_event)
-        self._emitters = dict.fromkeys(emitters)
-        for emitter in self._emitters:
-            emitter.connect(self._on_event)
+        before, self._emitters = self._emitters, dict.fromkeys(emitters)
+        for emitter in before:
+            if emitter not in self._emitters:
+                emitter.disconnect(self._on_event)
+        for emitter in self._emitters:  # napari takes milliseconds for a few
+            if emitter not in before:
+                emitter.connect(self._on_event)
 
     def _on_event(self) -> None:
         if isalive(self._owner):

@@ -123,13 +123,15 @@ class ImageAndLabels(QObject):
         """Choose the labels of the image: those chosen for it before, or that belong to it."""
         image = self.image.value
         self.axes.set_image(image)
+        before = self.labels.value
         last = None if image is None else self._session.last_labels_of(image)
         if last is not None and last in self.labels.choices:
             self.labels.suggest(last)
         else:
             self.labels.by_hand = False
             self.labels.choose_default()
-        self._on_layers()
+        if self.labels.value is before:  # else they have changed, which is followed
+            self._on_layers()
 
     def _on_selected(self, layer: Layer) -> None:
         """Choose selected labels if they belong to the image and have no other role."""
