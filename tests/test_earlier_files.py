@@ -13,12 +13,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from skimage import data
+from skimage.segmentation import find_boundaries
 
 from napari_segkit import Segmenter
 
 FILES = Path(__file__).parent / "earlier_files"
 NETWORKS = sorted(path.stem for path in FILES.glob("*.json"))
-# masks of random weights hold pixels at the threshold, which each kind of CPU rounds its own way
+# borders of masks of random weights are at the threshold, which each kind of CPU rounds its own way
 LEAST = {"maskrcnn": 0.999}
 
 
@@ -69,7 +70,10 @@ def test_networks(name, tmp_path):
     write_model(description, tmp_path / "model.segkit")
     segmenter = Segmenter.load(tmp_path / "model.segkit", device="cpu")
     found = segmenter.predict(image(segmenter.trained.ndim))
-    assert agreement(found, name) >= LEAST.get(name, 0.9999)
+    stored = np.load(FILES / f"{name}.npz")["labels"]
+    assert (found == stored).mean() >= LEAST.get(name, 0.9999)
+    inside = ~(find_boundaries(found) | find_boundaries(stored))
+    assert (found == stored)[inside].mean() >= 0.9999
 
 
 def test_pixel_classifier():
