@@ -28,7 +28,7 @@ from pydicom.uid import (
 from napari_segkit.io.files import read_image, read_labels, write_labels
 from napari_segkit.io.folders import pair_files
 from napari_segkit.io.image_files import find_images, is_folder
-from napari_segkit.io.nifti.header import layer_placement, world_matrix
+from napari_segkit.io.nifti.header import file_affine, layer_placement
 from napari_segkit.io.nifti.layers import get_reader
 from napari_segkit.io.writers import FileMetadata
 from napari_segkit.jobs.output_files import plan_outputs
@@ -142,7 +142,7 @@ def test_a_folder_of_one_series_is_a_volume_in_its_place(tmp_path, orientation):
         ]
     )
     truth = np.diag([-1, -1, 1, 1]) @ truth
-    np.testing.assert_allclose(world_matrix(image.metadata["nifti"]), truth, atol=1e-5)
+    np.testing.assert_allclose(file_affine(image.metadata["nifti"]), truth, atol=1e-5)
     assert image.orientation == "SPL"
     assert layer_placement(image.metadata["nifti"])["units"] == ("mm", "mm", "mm")
 
@@ -156,13 +156,13 @@ def test_a_series_is_placed_as_simpleitk_places_it(tmp_path):
     image, expected = read_image(tmp_path / "scan"), read_image(tmp_path / "a.nii.gz")
     assert (image.axes, image.orientation) == (expected.axes, expected.orientation)
     np.testing.assert_array_equal(image.data, expected.data)
-    matrices = [world_matrix(i.metadata["nifti"]) for i in (image, expected)]
+    matrices = [file_affine(i.metadata["nifti"]) for i in (image, expected)]
     np.testing.assert_allclose(*matrices, atol=1e-4)
 
 
 def test_a_tilted_gantry_shears_the_volume(tmp_path):
     save_series(tmp_path / "scan", numbers((5, 6, 8)), (0, 0.6, 2.5))
-    matrix = world_matrix(read_image(tmp_path / "scan").metadata["nifti"])
+    matrix = file_affine(read_image(tmp_path / "scan").metadata["nifti"])
     np.testing.assert_allclose(matrix[:3, 2], (0, -0.6, 2.5), atol=1e-6)
 
 
@@ -345,7 +345,7 @@ def test_the_frames_of_an_enhanced_image_are_placed(tmp_path, depths, orientatio
     save_frames(tmp_path / "a.dcm", volume, depths)
     image = read_image(tmp_path / "a.dcm")
     np.testing.assert_array_equal(image.data, volume * 2.0 - 5)
-    matrix = world_matrix(image.metadata["nifti"])
+    matrix = file_affine(image.metadata["nifti"])
     np.testing.assert_allclose(matrix[:3, 2:], [(0, -10), (0, 20), (step, depths[0])], atol=1e-5)
     assert image.orientation == orientation
 
@@ -461,4 +461,4 @@ def test_labels_of_a_series_are_written_on_its_grid(tmp_path):
         FileMetadata(image.axes, header=image.metadata["nifti"]),
     )
     written = nibabel.load(tmp_path / "a.nii.gz")
-    np.testing.assert_allclose(written.affine, world_matrix(image.metadata["nifti"]), atol=1e-5)
+    np.testing.assert_allclose(written.affine, file_affine(image.metadata["nifti"]), atol=1e-5)

@@ -14,7 +14,7 @@ from napari_segkit.io.filenames import VOLUMES
 from napari_segkit.io.files import read_image, read_labels, write_labels
 from napari_segkit.io.folders import pair_files
 from napari_segkit.io.image_files import find_images
-from napari_segkit.io.nifti.header import layer_placement, world_matrix
+from napari_segkit.io.nifti.header import file_affine, layer_placement
 from napari_segkit.io.nifti.layers import get_reader, read_nifti
 from napari_segkit.io.writers import FileMetadata
 
@@ -140,7 +140,7 @@ def test_the_space_of_a_nrrd_file_is_respected(tmp_path, space, orientation, sig
     np.testing.assert_array_equal(image.data, voxels.T)
     truth = np.diag([*np.multiply(SIZES, signs), 1])
     truth[:3, 3] = np.multiply(ORIGIN, signs)
-    np.testing.assert_allclose(world_matrix(image.metadata["nifti"]), truth, atol=1e-6)
+    np.testing.assert_allclose(file_affine(image.metadata["nifti"]), truth, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_pair_of_files_is_read_as_nifti(tmp_path, ending, slope):
     image = read_image(tmp_path / f"a{ending}")
     stored = np.asarray(nibabel.load(tmp_path / f"a{ending}").dataobj)
     np.testing.assert_allclose(image.data, stored.T)
-    np.testing.assert_allclose(world_matrix(image.metadata["nifti"]), AFFINE, atol=1e-5)
+    np.testing.assert_allclose(file_affine(image.metadata["nifti"]), AFFINE, atol=1e-5)
     assert layer_placement(image.metadata["nifti"])["units"] == ("um",) * 3
 
 
@@ -260,7 +260,7 @@ def test_labels_are_reoriented_to_the_image_and_written_on_its_grid(tmp_path, na
     written = tmp_path / "out.nii.gz"
     write_labels(written, aligned, FileMetadata(read.axes, header=read.metadata["nifti"]))
     np.testing.assert_allclose(
-        nibabel.load(written).affine, world_matrix(read.metadata["nifti"]), atol=1e-4
+        nibabel.load(written).affine, file_affine(read.metadata["nifti"]), atol=1e-4
     )
     assert_same(written, tmp_path / name)
 
