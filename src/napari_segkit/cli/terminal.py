@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from threading import Event, current_thread, main_thread
 from typing import TypeVar
 
+from napari_segkit.error_messages import plain_message
 from napari_segkit.steps import Step, map_steps
 
 from .options import flag
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 # Errors with a message for the user; others are bugs and show their traceback.
 USER_ERRORS = (ValueError, TypeError, OSError, FloatingPointError, MemoryError, RuntimeError)
-OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+LESS_MEMORY = "give a smaller --batch-size or --tile-size"
 
 
 def say(line: str) -> None:
@@ -30,9 +31,7 @@ def say(line: str) -> None:
 
 def error_line(error: BaseException) -> str:
     """An error's message in one line, with its remedies as command line options."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
-        return f"Out of memory ({text[:80]}): give a smaller --batch-size or --tile-size."
+    text = plain_message(error, lower=LESS_MEMORY)
     options = [_option(r) for r in getattr(error, "remedies", ()) if "=" in r]
     return f"{text} Here: {' or '.join(options)}." if options else text
 
