@@ -1,3 +1,4 @@
+import gc
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -70,3 +71,75 @@ def notifications():
     notification_manager.records.clear()
     yield lambda: [n.message for n in notification_manager.records]
     notification_manager.records.clear()
+
+
+@pytest.fixture(scope="module")
+def module_viewer(qapp):
+    """A real viewer for the tests of a module, without a console; opening one takes seconds."""
+    from app_model import Application
+    from napari import Viewer
+    from napari._app_model._app import NapariApplication, _napari_names
+    from napari._qt._qapp_model.qactions import init_qactions
+    from napari._qt.qt_viewer import QtViewer
+    from napari.plugins import _initialize_plugins
+
+    app = NapariApplication("module_app")
+    app.injection_store.namespace = _napari_names
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NapariApplication, "get_app_model", lambda: app)
+        patch.setattr("napari._qt.threads.status_checker.StatusChecker.start", lambda _: None)
+        patch.setattr("napari._qt.qt_viewer.QtViewer._get_console", _no_console)
+        _forget(_initialize_plugins, init_qactions)
+        viewer = Viewer(show=False, show_welcome_screen=False)
+        QtViewer._instances.clear()  # `make_napari_viewer` would take it for a leak
+        yield viewer
+        patch.setattr(viewer.window._qt_window, "_save_current_window_settings", lambda: None)
+        viewer.close()
+        Application.destroy("module_app")
+        _forget(_initialize_plugins, init_qactions)
+
+
+def _no_console(*_):
+    from qtpy.QtWidgets import QWidget
+
+    console = QWidget()
+    console._update_theme = lambda *_: None
+    return console
+
+
+def _forget(*cached):
+    for function in cached:
+        function.cache_clear()
+
+
+@pytest.fixture
+def shared_viewer(module_viewer, qtbot):
+    """The viewer of the module, without layers and docks, as if it had just been opened.
+
+    A test that closes its viewer, or needs two, takes `make_napari_viewer`.
+    """
+    yield module_viewer
+    _empty(module_viewer)
+
+
+def _empty(viewer):
+    from napari.settings import get_settings
+    from qtpy.QtCore import QEvent
+    from qtpy.QtWidgets import QApplication
+
+    from napari_segkit._qt.layers import volumes
+    from napari_segkit._qt.session import session as sessions
+
+    docks = list(viewer.window.dock_widgets.values())
+    viewer.window.remove_dock_widget("all")
+    for dock in docks:
+        dock.deleteLater()
+    viewer.layers.clear()
+    sessions._sessions.pop(viewer, None)
+    volumes._volumes.pop(viewer, None)
+    viewer.dims.ndisplay = 2
+    viewer.reset_view()
+    viewer.title = "napari"
+    get_settings().reset()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect(1)

@@ -35,6 +35,7 @@ from .schedule import Schedule
 from .state import Best, TrainingState, load_weights
 
 TILE = {2: 256, 3: 64}
+LEARNED = ("weight", "bias", "running_mean", "running_var")  # names of buffers; others are fixed
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,8 +252,10 @@ class Trainer:
 
 
 def _require_finite(network: nn.Module) -> None:
-    """Weights are checked in every step; batch statistics can overflow where losses do not."""
-    require_finite("weights or batch statistics of the network", network_tensors(network).values())
+    """Refuse weights or batch statistics that overflowed, which can happen where losses do not."""
+    buffers = [b for n, b in network.named_buffers() if n.rpartition(".")[2] in LEARNED]
+    learned = [*network.parameters(), *buffers]
+    require_finite("weights or batch statistics of the network", learned)
 
 
 def settings_of(setup: TrainingSetup) -> dict[str, object]:

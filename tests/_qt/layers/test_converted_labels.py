@@ -16,9 +16,9 @@ MASK = np.array([[0, 1, 1], [3, 3, 0]], np.uint8)
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
+def viewer(shared_viewer):
     PluginManager.instance().discover()
-    viewer = make_napari_viewer()
+    viewer = shared_viewer
     session(viewer)
     return viewer
 

@@ -56,8 +56,8 @@ def world_of(layer, image):
         )
 
 
-def test_a_file_opens_with_its_affine_and_can_be_viewed(make_napari_viewer, path):
-    viewer = make_napari_viewer()
+def test_a_file_opens_with_its_affine_and_can_be_viewed(shared_viewer, path):
+    viewer = shared_viewer
     (layer,) = viewer.open(path, plugin=PLUGIN)
     assert (layer.name, type(layer).__name__) == ("scan", "Image")
     assert [str(unit) for unit in layer.units[-3:]] == ["millimeter"] * 3
@@ -72,8 +72,8 @@ def test_a_file_opens_with_its_affine_and_can_be_viewed(make_napari_viewer, path
 
 
 @pytest.mark.parametrize("ending", ["nii", "nii.gz"])
-def test_a_saved_file_equals_the_opened_one(make_napari_viewer, path, tmp_path, ending):
-    viewer = make_napari_viewer()
+def test_a_saved_file_equals_the_opened_one(shared_viewer, path, tmp_path, ending):
+    viewer = shared_viewer
     (layer,) = viewer.open(path, plugin=PLUGIN)
     assert layer.save(str(tmp_path / f"saved.{ending}")) == [str(tmp_path / f"saved.{ending}")]
     before, after = nib.load(path), nib.load(tmp_path / f"saved.{ending}")
@@ -83,8 +83,8 @@ def test_a_saved_file_equals_the_opened_one(make_napari_viewer, path, tmp_path, 
     assert [e.get_content() for e in after.header.extensions][-1] == b"a comment"
 
 
-def test_a_result_has_the_transform_of_its_image(make_napari_viewer, path, tmp_path):
-    viewer = make_napari_viewer()
+def test_a_result_has_the_transform_of_its_image(shared_viewer, path, tmp_path):
+    viewer = shared_viewer
     (layer,) = viewer.open(path, plugin=PLUGIN)
     labels = (np.asarray(layer.data) > 400).astype(np.uint8) + 1
     axes = "".join(layer.axis_labels)
@@ -112,8 +112,8 @@ def reoriented_voxels(image, original):
     return np.asarray(reoriented.dataobj)
 
 
-def test_new_labels_have_the_transform_of_their_image(make_napari_viewer, path, tmp_path):
-    viewer = make_napari_viewer()
+def test_new_labels_have_the_transform_of_their_image(shared_viewer, path, tmp_path):
+    viewer = shared_viewer
     (layer,) = viewer.open(path, plugin=PLUGIN)
     painted = new_labels(viewer, layer)
     painted.data[..., 1, 2, 3] = 7
@@ -123,20 +123,20 @@ def test_new_labels_have_the_transform_of_their_image(make_napari_viewer, path, 
     assert (voxels == 7).sum() == int(np.prod(original.shape[3:]))
 
 
-def test_a_layer_and_its_snapshot_have_an_orientation(make_napari_viewer, path):
-    viewer = make_napari_viewer()
+def test_a_layer_and_its_snapshot_have_an_orientation(shared_viewer, path):
+    viewer = shared_viewer
     (layer,) = viewer.open(path, plugin=PLUGIN)
     orientation = read_image(path).orientation
     assert len(orientation) == 3
     assert as_image(layer).orientation == as_image(snapshot(layer)).orientation == orientation
 
 
-def test_a_preference_opens_files_without_a_question(make_napari_viewer, path):
+def test_a_preference_opens_files_without_a_question(shared_viewer, path):
     """Napari's own reader claims these files too and fails, so napari asks once."""
     from napari.errors import MultipleReaderError
     from napari.settings import get_settings
 
-    viewer = make_napari_viewer()
+    viewer = shared_viewer
     with pytest.raises(MultipleReaderError, match=PLUGIN):
         viewer.open(path, plugin=None)
     get_settings().plugins.extension2reader = {"*.gz": PLUGIN}  # as the question's tick box does
@@ -144,8 +144,8 @@ def test_a_preference_opens_files_without_a_question(make_napari_viewer, path):
     assert layer.metadata["nifti"].orientation
 
 
-def test_the_sample_opens(make_napari_viewer):
-    viewer = make_napari_viewer()
+def test_the_sample_opens(shared_viewer):
+    viewer = shared_viewer
     (layer,) = viewer.open_sample(PLUGIN, "mri")
     assert (layer.name, layer.data.shape) == ("mri", (2, 24, 96, 128))
     assert as_image(layer).orientation == "SAL"

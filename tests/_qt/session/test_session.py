@@ -26,8 +26,8 @@ def bars():
 
 
 @pytest.fixture
-def viewer_session(make_napari_viewer):
-    return session(make_napari_viewer())
+def viewer_session(shared_viewer):
+    return session(shared_viewer)
 
 
 def wait_for(qtbot, task):
@@ -147,8 +147,8 @@ def small_problem(viewer):
     return viewer.add_image(image), viewer.add_labels(labels)
 
 
-def test_the_console_line_trains_the_segmenter_of_the_docks(make_napari_viewer, qtbot):
-    viewer = make_napari_viewer()
+def test_the_console_line_trains_the_segmenter_of_the_docks(shared_viewer, qtbot):
+    viewer = shared_viewer
     image, labels = small_problem(viewer)
     seg = session(viewer).segmenter
     changes = []
@@ -161,8 +161,8 @@ def test_the_console_line_trains_the_segmenter_of_the_docks(make_napari_viewer, 
     assert changes == [True]
 
 
-def test_a_layer_can_be_deleted_during_training(make_napari_viewer, qtbot):
-    viewer = make_napari_viewer()
+def test_a_layer_can_be_deleted_during_training(shared_viewer, qtbot):
+    viewer = shared_viewer
     image, labels = small_problem(viewer)
     seg = session(viewer).segmenter
     config = TrainConfig(epochs=1, steps_per_epoch=4, batch_size=2)
@@ -174,8 +174,8 @@ def test_a_layer_can_be_deleted_during_training(make_napari_viewer, qtbot):
     assert seg.is_trained
 
 
-def test_a_stopped_training_keeps_the_model(make_napari_viewer, qtbot):
-    viewer = make_napari_viewer()
+def test_a_stopped_training_keeps_the_model(shared_viewer, qtbot):
+    viewer = shared_viewer
     image, labels = small_problem(viewer)
     seg = session(viewer).segmenter
     task = session(viewer).run(seg.train_epochs(image, labels, TrainConfig(batch_size=2)))

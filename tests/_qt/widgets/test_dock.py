@@ -7,8 +7,8 @@ from napari_segkit._qt.widgets.dock import Dock, Note
 
 
 @pytest.fixture
-def dock(make_napari_viewer, qtbot):
-    dock = Dock(make_napari_viewer())
+def dock(shared_viewer, qtbot):
+    dock = Dock(shared_viewer)
     qtbot.addWidget(dock)
     return dock
 

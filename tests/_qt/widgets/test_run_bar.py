@@ -14,8 +14,8 @@ def failing():
 
 
 @pytest.fixture
-def viewer_session(make_napari_viewer):
-    return session(make_napari_viewer())
+def viewer_session(shared_viewer):
+    return session(shared_viewer)
 
 
 @pytest.fixture

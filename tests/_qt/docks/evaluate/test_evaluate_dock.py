@@ -20,8 +20,8 @@ PREDICTED_OBJECTS = np.where(np.roll(OBJECTS, 1, axis=1) == 5, 0, np.roll(OBJECT
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
+def viewer(shared_viewer):
+    viewer = shared_viewer
     features = {"index": [1, 2], "name": ["background", "cell"]}
     viewer.add_labels(TRUTH.copy(), name="truth", features=features)
     viewer.add_labels(PREDICTION.copy(), name="prediction")
@@ -147,8 +147,8 @@ def test_different_shapes_are_reported(dock, viewer, qtbot):
     assert dock.result is None
 
 
-def test_default_layers_are_a_prediction_and_a_truth(make_napari_viewer, qtbot):
-    viewer = make_napari_viewer()
+def test_default_layers_are_a_prediction_and_a_truth(shared_viewer, qtbot):
+    viewer = shared_viewer
     for name in ("coins scribbles", "coins truth"):
         viewer.add_labels(TRUTH, name=name)
     dock = EvaluateDock(viewer)
@@ -164,9 +164,9 @@ def test_default_layers_are_a_prediction_and_a_truth(make_napari_viewer, qtbot):
 
 
 @pytest.fixture
-def objects(make_napari_viewer, qtbot):
+def objects(shared_viewer, qtbot):
     """A dock with instance labels as truth, and a prediction with scores."""
-    viewer = make_napari_viewer()
+    viewer = shared_viewer
     viewer.add_labels(OBJECTS.copy(), name="truth")
     features = {"index": range(1, 12), "class": ["cell"] * 11, "score": [0.9] * 11}
     viewer.add_labels(PREDICTED_OBJECTS.copy(), name="prediction", features=features)

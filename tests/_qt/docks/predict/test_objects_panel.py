@@ -76,8 +76,8 @@ class FakePretrained:
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
+def viewer(shared_viewer):
+    viewer = shared_viewer
     viewer.add_image(discs()[0], name="cells", scale=(2, 2), translate=(5, 5), units="um")
     return viewer
 

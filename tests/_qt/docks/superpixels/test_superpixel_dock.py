@@ -20,8 +20,8 @@ METADATA = {"segkit": {"kind": "superpixels"}}
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
+def viewer(shared_viewer):
+    viewer = shared_viewer
     viewer.add_image(PIXELS, name="cells", scale=(2, 2), translate=(5, 5), units="um")
     return viewer
 
