@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -198,3 +199,16 @@ def test_air_of_another_volume_stays_air():
     for shift in (-12, 18):
         found = segmenter.predict(volume + shift)
         assert (found[~inside] == 0).mean() > 0.98
+
+
+@pytest.mark.parametrize("edge", [2, 8])
+def test_a_small_class_that_stands_out_is_found_again(edge):
+    random = np.random.default_rng(0)
+    truth = np.ones((256, 256), np.uint8)
+    truth[20:60, 20:60], truth[150 : 150 + edge, 150 : 150 + edge] = 2, 3
+    image = np.array([0, 0, 0.7, 3.0])[truth] + random.normal(0, 0.05, truth.shape)
+    with pytest.warns(UserWarning, match="labelled pixels") if edge < 7 else nullcontext():
+        found = Segmenter(SPEC).fit(image, truth).predict(image)
+    assert (found[truth == 3] == 3).all()
+    assert (found == 3).sum() <= (edge + 2) ** 2  # no further than its rim
+    assert (found == truth).mean() > 0.99

@@ -58,6 +58,13 @@ def test_the_weights_of_the_best_epoch_are_the_result(scene):
     assert not result.network.training
 
 
+def test_a_score_that_is_no_number_is_never_the_best(scene):
+    scores = iter((float("nan"), 0.2, float("nan")))
+    training = trainer(scene, lambda _: next(scores))
+    best = [s.is_best for s in training.steps() if isinstance(s, ValidationStep)]
+    assert best == [False, True, False]
+
+
 def test_a_validation_does_not_change_the_training(scene):
     losses = [
         [s.loss for s in trainer(scene, validate).steps() if isinstance(s, TrainStep)]
