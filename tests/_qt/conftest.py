@@ -1,6 +1,7 @@
 import gc
 import sys
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
@@ -85,7 +86,9 @@ def module_viewer(qapp):
 
     app = NapariApplication("module_app")
     app.injection_store.namespace = _napari_names
-    with pytest.MonkeyPatch.context() as patch:
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        stack.callback(_forget, _initialize_plugins, init_qactions)
+        stack.callback(Application.destroy, "module_app")
         patch.setattr(NapariApplication, "get_app_model", lambda: app)
         patch.setattr("napari._qt.threads.status_checker.StatusChecker.start", lambda _: None)
         patch.setattr("napari._qt.qt_viewer.QtViewer._get_console", _no_console)
@@ -95,8 +98,6 @@ def module_viewer(qapp):
         yield viewer
         patch.setattr(viewer.window._qt_window, "_save_current_window_settings", lambda: None)
         viewer.close()
-        Application.destroy("module_app")
-        _forget(_initialize_plugins, init_qactions)
 
 
 def _no_console(*_):

@@ -77,7 +77,10 @@ class FakePretrained:
 
 @pytest.fixture
 def viewer(shared_viewer):
-    viewer = shared_viewer
+    return with_cells(shared_viewer)
+
+
+def with_cells(viewer):
     viewer.add_image(discs()[0], name="cells", scale=(2, 2), translate=(5, 5), units="um")
     return viewer
 
@@ -375,12 +378,17 @@ def test_objects_are_written_after_dock_and_image_are_removed(ready, viewer, qtb
     viewer.layers.remove(layer)
 
 
-def test_closing_the_viewer_while_objects_are_filtered(ready, viewer, qtbot):
-    press(qtbot, ready)
-    selector = ready.objects._selector
-    ready.objects.form.min_size.value = 200
-    qtbot.waitUntil(lambda: selector._task is not None)
-    task = selector._task
-    viewer.close()
-    assert task.wait(20)
-    qtbot.wait(100)
+class TestClosing:
+    @pytest.fixture
+    def viewer(self, make_napari_viewer):
+        return with_cells(make_napari_viewer())
+
+    def test_closing_the_viewer_while_objects_are_filtered(self, ready, viewer, qtbot):
+        press(qtbot, ready)
+        selector = ready.objects._selector
+        ready.objects.form.min_size.value = 200
+        qtbot.waitUntil(lambda: selector._task is not None)
+        task = selector._task
+        viewer.close()
+        assert task.wait(20)
+        qtbot.wait(100)
