@@ -168,6 +168,10 @@ class Segmenter:
             If the images or labels cannot be used, the validation labels hold a class that the
             training labels do not, or `resume` is the state of another training; the previous
             model stays.
+        FloatingPointError
+            If the loss, a gradient or a batch statistic becomes NaN or infinite before anything is
+            learned; the previous model stays. Later, a warning tells of it, and the model of the
+            step before is the result.
         """
         warn_if_blocking("fit", "train_epochs(...)")
         steps = self.train_epochs(
@@ -199,9 +203,11 @@ class Segmenter:
         """Train step by step: the generator behind `fit`.
 
         Closing it, or leaving a loop over it, keeps what was trained so far. After an error the
-        previous model stays. ``send(command)`` carries out a command of
-        `napari_segkit.training.commands` after the current step: `Finish`, `Checkpoint` or
-        `Snapshot`.
+        previous model stays. Where the loss or a gradient becomes NaN or infinite, the training
+        ends with a warning and keeps the model of the step before (the best weights if it is
+        validated); if it has learned nothing yet, with a FloatingPointError. ``send(command)``
+        carries out a command of `napari_segkit.training.commands` after the current step:
+        `Finish`, `Checkpoint` or `Snapshot`.
 
         Parameters
         ----------

@@ -123,6 +123,16 @@ def shared_viewer(module_viewer, qtbot):
     _empty(module_viewer)
 
 
+@pytest.fixture
+def shown_viewer(shared_viewer, qtbot):
+    """The viewer of the module, in a window that is shown."""
+    window = shared_viewer.window._qt_window
+    with qtbot.waitExposed(window, timeout=10_000):
+        shared_viewer.window.show()
+    yield shared_viewer
+    window.hide()
+
+
 def _empty(viewer):
     from napari.settings import get_settings
     from qtpy.QtCore import QEvent

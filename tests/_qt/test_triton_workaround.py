@@ -23,7 +23,7 @@ WITH_A_WINDOW = """
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="this torch came without triton")
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.slow), "after"])
 def test_triton_can_be_imported_before_and_after_a_window_opens(when):
     lines = {"before": "", "after": ""} | {when: "from napari_segkit import devices"}
     done = subprocess.run(

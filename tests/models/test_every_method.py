@@ -17,7 +17,7 @@ def method_id(value):
 
 @pytest.mark.parametrize(("info", "ndim"), NETWORKS, ids=method_id)
 def test_a_network_trains_a_step_and_its_file_predicts_an_odd_image(info, ndim, tmp_path):
-    image = np.random.default_rng(0).normal(size=(11, 53, 61)[-ndim:]).astype(np.float32)
+    image = np.random.default_rng(0).normal(size=(11, 37, 41)[-ndim:]).astype(np.float32)
     labels = (image > 0).astype(np.uint8) + 1
     config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, tile=TileConfig(16, 0))
     segmenter = Segmenter(ModelSpec(info.name, dims=f"{ndim}D"), device="cpu")

@@ -26,8 +26,8 @@ def docks_of(workbench):
 
 
 @pytest.fixture
-def workbench(make_napari_viewer, qtbot):
-    viewer = make_napari_viewer()
+def workbench(shared_viewer, qtbot):
+    viewer = shared_viewer
     viewer.add_labels(np.ones((8, 8), int), name="truth")
     workbench = Workbench(viewer)
     viewer.window.add_dock_widget(workbench)
@@ -55,8 +55,8 @@ def test_evaluate_and_refine_choose_the_latest_prediction(workbench):
 
 
 @pytest.fixture
-def shown(make_napari_viewer, qtbot):
-    viewer = make_napari_viewer()
+def shown(shared_viewer, qtbot):
+    viewer = shared_viewer
     viewer.add_labels(np.ones((8, 8), int), name="truth")
     workbench = Workbench(viewer)
     qtbot.addWidget(workbench)

@@ -8,13 +8,13 @@ from napari_segkit._qt.app.workbench import Workbench
 from napari_segkit.cli import main
 from napari_segkit.data.samples import coins
 
-CONFIG = TrainConfig(epochs=1, steps_per_epoch=3, seed=7, tile=TileConfig(tile_size=64))
+CONFIG = TrainConfig(epochs=1, steps_per_epoch=2, seed=7, tile=TileConfig(tile_size=64))
 
 
 @pytest.fixture
 def sample():
     (image, _, _), (scribbles, _, _), _ = coins()
-    return image[:160, :200], scribbles[:160, :200]
+    return image[:96, :112], scribbles[:96, :112]
 
 
 def predict_with_docks(viewer, qtbot, image, scribbles):
@@ -46,7 +46,7 @@ def test_docks_console_and_command_line_give_identical_labels(
     imwrite(tmp_path / "image.png", image)
     imwrite(tmp_path / "scribbles.png", scribbles)
     model, output = tmp_path / "coins.segkit", tmp_path / "labels.npy"
-    options = ["--epochs", 1, "--steps-per-epoch", 3, "--seed", 7, "--tile-size", 64]
+    options = ["--epochs", 1, "--steps-per-epoch", 2, "--seed", 7, "--tile-size", 64]
     files = [tmp_path / "image.png", tmp_path / "scribbles.png"]
     thread_options = ["--threads", threads]
     assert main([str(a) for a in ["train", *files, "-o", model, *options, *thread_options]]) == 0

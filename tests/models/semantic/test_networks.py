@@ -109,7 +109,7 @@ def test_other_models_of_timm_are_checked_before_training():
 
 
 @pytest.mark.parametrize("encoder", ["mit_b0", "resnet18", "tu-convnext_atto", "timm-skresnet18"])
-@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("channels", [1, 5])
 def test_any_number_of_channels(encoder, channels):
     network = on_meta(ModelSpec("fpn", encoder=encoder), Inputs(channels, 4, (1.0, 1.0)))
     with meta_device():

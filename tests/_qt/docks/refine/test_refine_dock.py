@@ -392,8 +392,8 @@ def test_visible_objects_are_counted():
 
 class TestPreview:
     @pytest.fixture
-    def viewer(self, make_napari_viewer):
-        viewer = make_napari_viewer(show=True)
+    def viewer(self, shown_viewer):
+        viewer = shown_viewer
         viewer.add_image(PIXELS.copy(), name="cells")
         viewer.add_labels(RAW.copy(), name="raw")
         return viewer
