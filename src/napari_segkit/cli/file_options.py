@@ -220,7 +220,8 @@ def for_each_file(
     with on_signals(interrupt), progress_lines(parts=0) as show:
         for number, job in enumerate(jobs, 1):
             failed += not _is_done(work, job, several=several, less_memory=less_memory)
-            show("files", Step(number, len(jobs)))
+            if several:
+                show("files", Step(number, len(jobs)))
     if failed:
         say(f"{failed} of {len(jobs)} files failed.")
     return min(failed, 1)

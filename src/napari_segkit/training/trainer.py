@@ -76,6 +76,8 @@ class Trainer:
     ----------
     state : TrainingState
         All that changes during the training.
+    failure : Exception or None
+        What made a validation or the batch statistics fail. It ends the training, not its model.
     """
 
     tile_ratio = 1  # tile length in prediction / patch length in training
@@ -83,6 +85,7 @@ class Trainer:
     @torch.inference_mode(False)  # the caller may have switched gradients off
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.data, self.config = setup, setup.data, setup.config
+        self.failure: Exception | None = None
         self.patch, self.tile_size, self.overlap = tiles(
             self.data.images,
             self.config,
@@ -139,7 +142,7 @@ class Trainer:
             It holds the network itself, which takes no memory.
         """
         if self.state.best is None:
-            return self._model(self._measured(self.network))
+            return self._model(self._measured_if_possible(self.network))
         load_weights(self.network, self.state.best.weights)
         return self._model(self.network.eval())
 
@@ -179,10 +182,16 @@ class Trainer:
     def _validated(self, done: int, total: int, epoch: int) -> Iterator[Step]:
         """Evaluate the model, once after the same step, and keep the best weights."""
         state, steps = self.state, len(self.state.history)
-        if self.setup.validate is None or state.validated == steps:
+        if self.setup.validate is None or state.validated == steps or self.failure:
             return
-        model = self.snapshot()
-        score = self.setup.validate(model)
+        try:
+            model = self.snapshot()
+            score = self.setup.validate(model)
+        except FloatingPointError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self.failure, state.finished = error, True
+            return
         is_best = state.best is None or score > state.best.score
         if is_best:
             weights = {n: t.detach().cpu() for n, t in network_tensors(model.network).items()}
@@ -202,6 +211,19 @@ class Trainer:
         with random_numbers(RandomSource(self.config.seed)):
             self._measure_batch_statistics(network)
         return network.eval()
+
+    def _measured_if_possible(self, network: nn.Module) -> nn.Module:
+        """With recomputed batch statistics, or with the running averages if that fails."""
+        averages = [(buffer, buffer.clone()) for buffer in network.buffers()]
+        try:
+            return self._measured(network)
+        except FloatingPointError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self.failure = error
+            for buffer, average in averages:
+                buffer.copy_(average)
+            return network.eval()
 
     def _model(self, network: nn.Module) -> TrainedModel:
         data, first = self.data, self.data.images[0]
