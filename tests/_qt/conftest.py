@@ -1,6 +1,8 @@
 import sys
 import threading
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,10 @@ if sys.platform == "linux":
 
     if not (os.environ.get("DISPLAY") or os.environ.get("QT_QPA_PLATFORM")):
         pytest.skip("no display: run with xvfb-run -a", allow_module_level=True)
+
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +76,40 @@ def notifications():
     notification_manager.records.clear()
     yield lambda: [n.message for n in notification_manager.records]
     notification_manager.records.clear()
+
+
+class LightViewer(ViewerModel):
+    """A viewer without a canvas, opened and closed in milliseconds."""
+
+    _window: Any = None
+
+    @property
+    def window(self):
+        return self._window
+
+
+@pytest.fixture
+def make_light_viewer(qtbot):
+    viewers = []  # kept alive until the end of the test
+
+    def make(*, show=False):
+        main = QMainWindow()
+        qtbot.addWidget(main)
+
+        def add_dock_widget(widget, name=""):
+            dock = QDockWidget(name)
+            dock.setWidget(widget)
+            main.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+
+        viewer = LightViewer()
+        viewer._window = SimpleNamespace(
+            main_menu=main.menuBar(),
+            add_dock_widget=add_dock_widget,
+            remove_dock_widget=lambda widget: widget.setParent(None),
+        )
+        main.setVisible(show)
+        viewers.append(viewer)
+        return viewer
+
+    yield make
+    viewers.clear()

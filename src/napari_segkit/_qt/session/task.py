@@ -1,6 +1,7 @@
 """Generators run in a worker thread, with signals on the GUI thread."""
 
 import atexit
+import logging
 import threading
 import traceback
 from collections import deque
@@ -12,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segkit.steps import Writer
 
+LOG = logging.getLogger(__name__)
 Steps: TypeAlias = Generator[object, Any, object]
 Prepare: TypeAlias = Callable[[Any], None]
 POLL_MILLISECONDS = 66
@@ -35,9 +37,13 @@ class _Worker(threading.Thread):
         assert work is not None
         try:
             self._iterate(*work)
-        except Exception as error:  # noqa: BLE001
-            traceback.clear_frames(error.__traceback__)  # frames hold images and networks
-            self.outcome.append(("errored", error))
+        except BaseException as error:  # noqa: BLE001  SystemExit, too, would end it unheard
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Make an error the outcome, instead of a result."""
+        traceback.clear_frames(error.__traceback__)  # frames hold images and networks
+        self.outcome.append(("errored", error))
 
     def _iterate(self, steps: Steps, at_start: Callable[[], None], prepare: Prepare) -> None:
         at_start()
@@ -137,8 +143,11 @@ class Task(QObject):
 
     def start(self) -> None:
         """Start the thread."""
-        self._worker.start()
         _running[self._worker] = self
+        try:
+            self._worker.start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._worker.fail(error)
         self._timer.start()
 
     def stop(self) -> None:
@@ -186,8 +195,14 @@ class Task(QObject):
         _running.pop(self._worker, None)
         if self._worker.outcome:
             name, value = self._written(*self._worker.outcome.pop())
+            self._log(value)
             getattr(self, name).emit(value)
         self.finished.emit()
+
+    def _log(self, outcome: object) -> None:
+        """Keep the traceback of an error that is no mistake of a user."""
+        if isinstance(outcome, BaseException) and not isinstance(outcome, ValueError):
+            LOG.error("%s failed", self.objectName() or "Background work", exc_info=outcome)
 
     def _written(self, name: str, value: object) -> tuple[str, object]:
         """Write the result, if there is one; gives the outcome, which is now also an error."""
@@ -196,7 +211,7 @@ class Task(QObject):
             return name, value
         try:
             written = writer.write(value)
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001  the dock would wait for ever
             return "errored", error
         if written is not None:
             self.written.emit(written)

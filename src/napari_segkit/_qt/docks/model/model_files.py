@@ -125,7 +125,7 @@ class ModelFiles(TaskButtons):
         self._save_succeeded = True
         self.status.setText(f"Saved to {self._path}")
 
-    def _on_errored(self, error: Exception) -> None:
+    def _on_errored(self, error: BaseException) -> None:
         super()._on_errored(error)
         self.keep()
 
