@@ -3,6 +3,7 @@ import threading
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -19,9 +20,20 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 
 @pytest.fixture(autouse=True)
+def spare_folder(tmp_path_factory, monkeypatch):
+    """An empty folder for spare copies of models, instead of that of the user."""
+    folder = tmp_path_factory.getbasetemp() / "spare" / uuid4().hex
+    monkeypatch.setattr("napari_segkit._qt.session.spare_models.spare_folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
 def no_task_left():
-    """Fails a test that leaves a task running."""
+    """Fails a test that leaves a task running, unless it is about to end."""
     yield
+    for thread in threading.enumerate():
+        if thread.name == "segkit task":
+            thread.join(1)
     left = [t for t in threading.enumerate() if t.name == "segkit task"]
     for thread in left:
         thread.stopping.set()

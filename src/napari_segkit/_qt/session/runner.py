@@ -88,7 +88,7 @@ class Runner(LayerRegistry):
                 "with session(viewer).stop() or Cancel in the activity dock."
             )
         job = steps if isinstance(steps, Job) else Job(title, steps)
-        task = Task(job.steps, writer=writer, at_start=_leave_a_core)
+        task = Task(job.steps, writer=writer, at_start=_leave_a_core, at_end=self._after_work)
         task.yielded.connect(self._on_yielded)
         task.errored.connect(self._on_errored)
         task.finished.connect(self._on_finished)
@@ -112,6 +112,9 @@ class Runner(LayerRegistry):
         Call it in a slot of ``task.errored``.
         """
         self._unreported_error = "" if widget.isVisible() else text
+
+    def _after_work(self) -> None:
+        """Called in the worker thread when the work has ended or was stopped."""
 
     def _on_yielded(self, step: object) -> None:
         if self._progress is not None:

@@ -15,6 +15,7 @@ from napari_segkit.steps import Writer
 
 LOG = logging.getLogger(__name__)
 Steps: TypeAlias = Generator[object, Any, object]
+Call: TypeAlias = Callable[[], None]
 Prepare: TypeAlias = Callable[[Any], None]
 POLL_MILLISECONDS = 66
 EXIT_SECONDS = 10.0
@@ -23,20 +24,20 @@ EXIT_SECONDS = 10.0
 class _Worker(threading.Thread):
     """Worker thread. It uses no Qt: the task's timer polls `latest` and `outcome`."""
 
-    def __init__(self, steps: Steps, at_start: Callable[[], None], prepare: Prepare) -> None:
+    def __init__(self, steps: Steps, prepare: Prepare, at_start: Call, at_end: Call) -> None:
         super().__init__(name="segkit task", daemon=True)
         self.stopping = threading.Event()
         self.commands: deque[object] = deque()
         self.answers: deque[object] = deque()
         self.latest: deque[object] = deque(maxlen=1)
         self.outcome: deque[tuple[str, object]] = deque(maxlen=1)
-        self._work: tuple[Steps, Callable[[], None], Prepare] | None = steps, at_start, prepare
+        self._work: tuple[Steps, Prepare, Call, Call] | None = steps, prepare, at_start, at_end
 
     def run(self) -> None:
         work, self._work = self._work, None
         assert work is not None
         try:
-            self._iterate(*work)
+            self._work_through(*work)
         except BaseException as error:  # noqa: BLE001  SystemExit, too, would end it unheard
             self.fail(error)
 
@@ -45,8 +46,14 @@ class _Worker(threading.Thread):
         traceback.clear_frames(error.__traceback__)  # frames hold images and networks
         self.outcome.append(("errored", error))
 
-    def _iterate(self, steps: Steps, at_start: Callable[[], None], prepare: Prepare) -> None:
-        at_start()
+    def _work_through(self, steps: Steps, prepare: Prepare, at_start: Call, at_end: Call) -> None:
+        try:
+            at_start()
+            self._iterate(steps, prepare)
+        finally:
+            at_end()
+
+    def _iterate(self, steps: Steps, prepare: Prepare) -> None:
         command = None  # a generator takes none before its first step
         with closing(steps):
             while not self.stopping.is_set():
@@ -90,8 +97,8 @@ class Task(QObject):
     writer : Writer, optional
         Where the result goes: its `prepare` is called in the worker thread, its `write` on the
         thread that made the task.
-    at_start : callable, optional
-        Called first in the worker thread.
+    at_start, at_end : callable, optional
+        Called first and last in the worker thread.
 
     Attributes
     ----------
@@ -122,7 +129,8 @@ class Task(QObject):
         parent: QObject | None = None,
         *,
         writer: Writer[Any, object] | None = None,
-        at_start: Callable[[], None] = _nothing,
+        at_start: Call = _nothing,
+        at_end: Call = _nothing,
     ) -> None:
         if not isinstance(steps, Generator):
             raise TypeError(
@@ -131,7 +139,7 @@ class Task(QObject):
             )
         super().__init__(parent)
         self._writer = writer
-        self._worker = _Worker(steps, at_start, writer.prepare if writer else _nothing)
+        self._worker = _Worker(steps, writer.prepare if writer else _nothing, at_start, at_end)
         self._timer = QTimer(self, singleShot=True, interval=POLL_MILLISECONDS)
         self._timer.timeout.connect(self._poll)
         self.destroyed.connect(self._worker.abandon)

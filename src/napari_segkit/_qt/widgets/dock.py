@@ -28,6 +28,7 @@ from napari_segkit._qt.session.session import Session, session
 from napari_segkit._qt.session.task import Task
 
 from .gui_messages import error_text, gui_message
+from .spare_offer import SpareOffer
 from .when_visible import WhenVisible, catch_up
 
 T = TypeVar("T")
@@ -50,8 +51,10 @@ class Dock(QWidget):
         self.footer = QVBoxLayout()
         scroll = _Scroll()
         scroll.setWidget(body)
+        self.spare_offer = SpareOffer(self.session)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, MARGIN)
+        column.addWidget(self.spare_offer)
         column.addWidget(scroll, 1)
         column.addLayout(self.footer)
         self.groups.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
