@@ -4,29 +4,52 @@ import errno
 
 OUT_OF_MEMORY = (
     *("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory"),
-    *("unable to allocate", "bad_alloc", "alloc_failed", "killed by signal: killed"),
+    *("unable to allocate", "array is too big", "bad_alloc", "alloc_failed"),
+    "killed by signal: killed",
 )
 DEVICE_FAILED = (
     *("cuda error", "cuda driver", "nvidia driver", "cudnn", "cublas", "cufft", "cusolver"),
     *("hip error", "miopen", "mps backend", "mps device", "no kernel image"),
 )
+ON_CPU = "choose cpu as the device"
 
 
-def plain_message(
-    error: BaseException, *, lower: str, on_cpu: str = "choose cpu as the device"
-) -> str:
+def plain_message(error: BaseException, *, lower: str, on_cpu: str = ON_CPU) -> str:
     """An error's message in one line.
 
     `lower` says what to lower if memory has run out, `on_cpu` how to do without a graphics card.
     """
-    text = " ".join(str(error).split()) or type(error).__name__
-    if _is_out_of_memory(error, text.lower()):
+    return system_trouble(error, lower=lower, on_cpu=on_cpu) or _text(error)
+
+
+def failure(error: BaseException, work: str, *, lower: str) -> str:
+    """An error as a sentence: a mistake in its own words, what is unexpected as a failed work."""
+    is_mistake = isinstance(error, ValueError) or (isinstance(error, OSError) and not error.errno)
+    if is_mistake and str(error):
+        return plain_message(error, lower=lower)
+    text = f"{work} failed: {_text(error).rstrip('.')}; details in the log."
+    return system_trouble(error, lower=lower) or text
+
+
+def system_trouble(error: BaseException, *, lower: str, on_cpu: str = ON_CPU) -> str | None:
+    """What to do if memory has run out or the graphics card fails; None for other errors."""
+    text = str(error).lower()
+    if _is_out_of_memory(error, text):
         return f"Out of memory: {lower}."
-    if isinstance(error, RuntimeError) and any(words in text.lower() for words in DEVICE_FAILED):
+    if isinstance(error, RuntimeError) and any(words in text for words in DEVICE_FAILED):
         return f"The graphics card or its driver failed: {on_cpu}, or update the driver."
-    return text
+    return None
 
 
 def _is_out_of_memory(error: BaseException, text: str) -> bool:
     known = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
     return known or any(words in text for words in OUT_OF_MEMORY)
+
+
+def _text(error: BaseException) -> str:
+    name = type(error).__name__
+    if not isinstance(error, Exception):
+        return f"it was ended by {name}"
+    if isinstance(error, OSError) and error.errno:
+        return ": ".join(str(x) for x in (error.filename, error.strerror) if x)
+    return " ".join(str(error).split()) or name
