@@ -1,6 +1,7 @@
 """Errors of torch and of the system in words for users; command line and docks use them."""
 
 import errno
+from unicodedata import category
 
 OUT_OF_MEMORY = (
     *("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory"),
@@ -12,6 +13,8 @@ DEVICE_FAILED = (
     *("hip error", "miopen", "mps backend", "mps device", "no kernel image"),
 )
 ON_CPU = "choose cpu as the device"
+UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, half characters, ends of lines
+TURNING = {*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}  # the direction of writing
 
 
 def plain_message(error: BaseException, *, lower: str, on_cpu: str = ON_CPU) -> str:
@@ -41,6 +44,13 @@ def system_trouble(error: BaseException, *, lower: str, on_cpu: str = ON_CPU) ->
     return None
 
 
+def printable(text: str) -> str:
+    """A text from a file without characters that a terminal would obey; each becomes a "\ufffd"."""
+    if text.isprintable():
+        return text
+    return "".join("\ufffd" if c in TURNING or category(c) in UNPRINTABLE else c for c in text)
+
+
 def _is_out_of_memory(error: BaseException, text: str) -> bool:
     known = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
     return known or any(words in text for words in OUT_OF_MEMORY)
@@ -52,4 +62,4 @@ def _text(error: BaseException) -> str:
         return f"it was ended by {name}"
     if isinstance(error, OSError) and error.errno:
         return ": ".join(str(x) for x in (error.filename, error.strerror) if x)
-    return " ".join(str(error).split()) or name
+    return printable(" ".join(str(error).split())) or name
