@@ -27,7 +27,8 @@ def plain_message(error: BaseException, *, lower: str, on_cpu: str = ON_CPU) -> 
 
 def failure(error: BaseException, work: str, *, lower: str) -> str:
     """An error as a sentence: a mistake in its own words, what is unexpected as a failed work."""
-    is_mistake = isinstance(error, ValueError) or (isinstance(error, OSError) and not error.errno)
+    wrong_values = isinstance(error, ValueError | FloatingPointError)
+    is_mistake = wrong_values or (isinstance(error, OSError) and not error.errno)
     if is_mistake and str(error):
         return plain_message(error, lower=lower)
     text = f"{work} failed: {_text(error).rstrip('.')}; details in the log."

@@ -174,9 +174,7 @@ def _edges(value: object, name: str) -> tuple[int, ...]:
     return tuple(_whole(edge, name) for edge in _list(value, name))
 
 
-def _number(
-    value: object, name: str, low: float = -MAX_NUMBER, high: float = MAX_NUMBER
-) -> float:
+def _number(value: object, name: str, low: float = -MAX_NUMBER, high: float = MAX_NUMBER) -> float:
     if type(value) not in (int, float) or not low <= value <= high:  # type: ignore[operator]
         raise ValueError(f"invalid {name}")
     return float(value)  # type: ignore[arg-type]
