@@ -207,9 +207,9 @@ class Segmenter:
 
         Closing it, leaving a loop over it, or Ctrl-C keeps what was trained so far. After an error
         in a step the previous model stays, or, if there is none, what was trained so far is kept;
-        if a validation or the batch statistics fail, the model is kept, too. ``send(command)`` carries out a command of
-        `napari_segkit.training.commands` after the current step: `Finish`, `Checkpoint` or
-        `Snapshot`.
+        if a validation or the batch statistics fail, the model is kept, too. ``send(command)``
+        carries out a command of `napari_segkit.training.commands` after the current step: `Finish`,
+        `Checkpoint` or `Snapshot`.
 
         Parameters
         ----------
