@@ -31,7 +31,9 @@ def failure(error: BaseException, work: str, *, lower: str) -> str:
     is_mistake = wrong_values or (isinstance(error, OSError) and not error.errno)
     if is_mistake and str(error):
         return plain_message(error, lower=lower)
-    text = f"{work} failed: {_text(error).rstrip('.')}; details in the log."
+    is_ended = not isinstance(error, Exception)
+    reason = f"it was ended by {type(error).__name__}" if is_ended else _text(error).rstrip(".")
+    text = f"{work} failed: {reason}; details in the log."
     return system_trouble(error, lower=lower) or text
 
 
@@ -58,9 +60,6 @@ def _is_out_of_memory(error: BaseException, text: str) -> bool:
 
 
 def _text(error: BaseException) -> str:
-    name = type(error).__name__
-    if not isinstance(error, Exception):
-        return f"it was ended by {name}"
     if isinstance(error, OSError) and error.errno:
         return ": ".join(str(x) for x in (error.filename, error.strerror) if x)
-    return printable(" ".join(str(error).split())) or name
+    return printable(" ".join(str(error).split())) or type(error).__name__

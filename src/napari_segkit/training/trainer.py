@@ -19,7 +19,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.models import build, stride
-from napari_segkit.models.finite import require_finite
+from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
 from napari_segkit.steps import Step
 from napari_segkit.tensor_file import network_tensors
@@ -167,7 +167,7 @@ class Trainer:
                 case Finish():
                     self.state.finished = True
                 case Checkpoint(path):
-                    _require_finite(self.network)
+                    require_finite_weights(self.network)
                     self.state.save(path)
                 case Snapshot():
                     self._require_trained()
@@ -229,7 +229,7 @@ class Trainer:
             return network.eval()
 
     def _model(self, network: nn.Module) -> TrainedModel:
-        _require_finite(network)
+        require_finite_weights(network)
         data, first = self.data, self.data.images[0]
         fixed = data.samples[0].statistics if self.config.normalise == "training" else None
         return TrainedModel(
@@ -270,11 +270,6 @@ class Trainer:
             "threads": torch.get_num_threads(),
             "versions": versions(),
         }
-
-
-def _require_finite(network: nn.Module) -> None:
-    """Weights are checked in every step; batch statistics can overflow where losses do not."""
-    require_finite("weights or batch statistics of the network", network_tensors(network).values())
 
 
 def settings_of(setup: TrainingSetup) -> dict[str, object]:
