@@ -27,6 +27,8 @@ def tile_probabilities(
 def tile_masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> list[SoftMasks]:
     """Object masks of each tile, in pixels of the tile."""
     outputs: list[dict[str, torch.Tensor]] = plan.model.network(_read(plan, frame, tiles))
+    for output in outputs:
+        require_finite("outputs of the network", output.values())
     return [_to_arrays(output) for output in outputs]
 
 

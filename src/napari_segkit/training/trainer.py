@@ -19,7 +19,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.models import build, stride
-from napari_segkit.models.finite import require_finite
+from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
 from napari_segkit.steps import Step
 from napari_segkit.tensor_file import network_tensors
@@ -35,7 +35,6 @@ from .schedule import Schedule
 from .state import Best, TrainingState, load_weights
 
 TILE = {2: 256, 3: 64}
-LEARNED = ("weight", "bias", "running_mean", "running_var")  # names of buffers; others are fixed
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +78,8 @@ class Trainer:
     ----------
     state : TrainingState
         All that changes during the training.
+    failure : Exception or None
+        What made a validation or the batch statistics fail. It ends the training, not its model.
     """
 
     tile_ratio = 1  # tile length in prediction / patch length in training
@@ -86,6 +87,7 @@ class Trainer:
     @torch.inference_mode(False)  # the caller may have switched gradients off
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.data, self.config = setup, setup.data, setup.config
+        self.failure: Exception | None = None
         self.patch, self.tile_size, self.overlap = tiles(
             self.data.images,
             self.config,
@@ -142,7 +144,7 @@ class Trainer:
             It holds the network itself, which takes no memory.
         """
         if self.state.best is None:
-            return self._model(self._measured(self.network))
+            return self._model(self._measured_if_possible(self.network))
         load_weights(self.network, self.state.best.weights)
         return self._model(self.network.eval())
 
@@ -165,7 +167,7 @@ class Trainer:
                 case Finish():
                     self.state.finished = True
                 case Checkpoint(path):
-                    _require_finite(self.network)
+                    require_finite_weights(self.network)
                     self.state.save(path)
                 case Snapshot():
                     self._require_trained()
@@ -183,10 +185,16 @@ class Trainer:
     def _validated(self, done: int, total: int, epoch: int) -> Iterator[Step]:
         """Evaluate the model, once after the same step, and keep the best weights."""
         state, steps = self.state, len(self.state.history)
-        if self.setup.validate is None or state.validated == steps:
+        if self.setup.validate is None or state.validated == steps or self.failure:
             return
-        model = self.snapshot()
-        score = self.setup.validate(model)
+        try:
+            model = self.snapshot()
+            score = self.setup.validate(model)
+        except FloatingPointError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self.failure, state.finished = error, True
+            return
         is_best = score > (state.best.score if state.best else -inf)  # NaN never is
         if is_best:
             weights = {n: t.detach().cpu() for n, t in network_tensors(model.network).items()}
@@ -207,8 +215,21 @@ class Trainer:
             self._measure_batch_statistics(network)
         return network.eval()
 
+    def _measured_if_possible(self, network: nn.Module) -> nn.Module:
+        """With recomputed batch statistics, or with the running averages if that fails."""
+        averages = [(buffer, buffer.clone()) for buffer in network.buffers()]
+        try:
+            return self._measured(network)
+        except FloatingPointError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self.failure = error
+            for buffer, average in averages:
+                buffer.copy_(average)
+            return network.eval()
+
     def _model(self, network: nn.Module) -> TrainedModel:
-        _require_finite(network)
+        require_finite_weights(network)
         data, first = self.data, self.data.images[0]
         fixed = data.samples[0].statistics if self.config.normalise == "training" else None
         return TrainedModel(
@@ -249,13 +270,6 @@ class Trainer:
             "threads": torch.get_num_threads(),
             "versions": versions(),
         }
-
-
-def _require_finite(network: nn.Module) -> None:
-    """Refuse weights or batch statistics that overflowed, which can happen where losses do not."""
-    buffers = [b for n, b in network.named_buffers() if n.rpartition(".")[2] in LEARNED]
-    learned = [*network.parameters(), *buffers]
-    require_finite("weights or batch statistics of the network", learned)
 
 
 def settings_of(setup: TrainingSetup) -> dict[str, object]:

@@ -26,6 +26,7 @@ AREA = 256**2  # pixels for which these counts hold:
 PROPOSAL_COUNTS = {"training": 600, "testing": 1000}  # boxes that may contain an object
 OBJECT_COUNT = 500
 SAMPLES = 256  # boxes per image and training step
+LONGEST = 1e5  # pixels: edges of anchors are shorter
 CHUNK = 512  # boxes processed at once, limits memory
 Target = Mapping[str, Tensor]
 
@@ -101,6 +102,13 @@ class Detector(nn.Module):
         """Choose anchors for object sizes ``(N, 2)`` in pixels; images are not resized."""
         self.rpn.anchor_generator.set_sizes(choose_anchors(sizes, self.scales))
         self.resize.zero_()
+
+    def has_usable_sizes(self) -> bool:
+        """Whether anchors, normalisation and image size are some that a network can have."""
+        cells = self.rpn.anchor_generator.cells
+        resizes = self.resize.tolist() in ([0.0, 0.0], [*COCO_IMAGE_SIZE])
+        anchors = bool((cells[..., 2:] > 0).all()) and float(cells.abs().max()) <= LONGEST
+        return resizes and anchors and bool((self.std > 0).all())
 
     def sizes_text(self) -> str:
         """Describe the anchors in one line."""
