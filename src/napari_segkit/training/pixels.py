@@ -1,6 +1,6 @@
 """Train the pixel classifier: features of labelled pixels, then a few Newton-like steps."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -73,14 +73,13 @@ class PixelTrainer(Trainer):
         features, targets = [], []
         for done, labelled in enumerate(labelled_tiles, 1):
             features.append(self._tile_features(labelled))
-            targets.append(labelled.targets)
+            targets.append(torch.from_numpy(labelled.targets).to(self.setup.device))
             yield Step(done, total)
             state.schedule.tick()
             if state.finished or (limit and state.schedule.seconds > 60 * limit):
                 break
         state.finished, state.images = False, len(labelled_tiles)
-        joined = torch.from_numpy(np.concatenate(targets)).to(self.setup.device)
-        fit = self._fit(*_with_repeats(torch.cat(features, 1), joined))
+        fit = self._fit(*_join(features, targets, self.data.inputs.classes))
         for done, loss in enumerate(fit, len(labelled_tiles) + 1):
             state.schedule.tick()
             state.history.append(loss)
@@ -184,15 +183,20 @@ class PixelTrainer(Trainer):
         return features + JITTER[self.data.ndim] * spread[:, None] * noise
 
 
-def _with_repeats(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Repeat the pixels of small classes, which few pixels could not teach beside a large one."""
-    counts = torch.bincount(targets)
-    repeats = (MIN_SHARE * len(targets) / counts.clamp_min(1)).ceil().long().clamp_min(1)
-    if (repeats == 1).all():
-        return features, targets
-    columns = torch.arange(len(targets), device=targets.device)
-    columns = columns.repeat_interleave(repeats[targets])
-    return features.index_select(1, columns), targets[columns]
+def _join(
+    features: Sequence[Tensor], targets: Sequence[Tensor], classes: int
+) -> tuple[Tensor, Tensor]:
+    """Join those of all tiles, and repeat pixels of classes too small to be learned from once."""
+    counts = torch.stack([torch.bincount(t, minlength=classes) for t in targets]).sum(0)
+    repeats = (MIN_SHARE * counts.sum() / counts.clamp_min(1)).ceil().long().clamp_min(1)
+    again = [
+        torch.arange(len(t), device=t.device).repeat_interleave(repeats[t] - 1) for t in targets
+    ]
+    more = [f.index_select(1, columns) for f, columns in zip(features, again, strict=True)]
+    return (
+        torch.cat([*features, *more], 1),
+        torch.cat([*targets, *(t[columns] for t, columns in zip(targets, again, strict=True))]),
+    )
 
 
 def _mean_and_spread(features: Tensor, targets: Tensor, balance: float) -> tuple[Tensor, Tensor]:
