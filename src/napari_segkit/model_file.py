@@ -14,6 +14,7 @@ from .config import ModelSpec, RefineConfig, TrainConfig
 from .config._schema import from_dict, to_dict
 from .images.classes import LabelClass
 from .images.intensity import Statistics
+from .io.output_paths import model_path
 from .models import Inputs, build, model_info, outputs
 from .models.meta_device import meta_device
 from .models.weights.pretrained import available
@@ -34,17 +35,19 @@ STUFF = "stuff."  # prefix of the tensors of a merged semantic model
 Header = dict[str, Any]  # JSON values, unchecked where they come from a file
 
 
-def save(model: TrainedModel, path: str | PathLike[str]) -> None:
+def save(model: TrainedModel, path: str | PathLike[str], *, overwrite: bool = True) -> None:
     """Write a model file; an existing file is replaced only after the new one is complete."""
     tensors = network_tensors(model.network)
     if model.stuff:
         tensors |= {STUFF + k: v for k, v in network_tensors(model.stuff.network).items()}
-    write_tensors(Path(path), tensors, KEY, header(model))
+    write_tensors(Path(path), tensors, KEY, header(model), overwrite=overwrite)
 
 
 def load(path: str | PathLike[str]) -> TrainedModel:
     """Read a model file, onto the CPU and in evaluation mode."""
     path = Path(path)
+    if not path.is_file() and model_path(path).is_file():  # as given to `Segmenter.save`
+        path = model_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no model file {path}.")
     try:

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save as serialise
 from torch import nn
 
+from .io.output_paths import check_output_path
 from .io.replace_file import atomic_write
 
 # Errors that a header of other contents than expected can cause.
@@ -27,16 +28,20 @@ def network_tensors(network: nn.Module) -> Tensors:
 
 
 def write_tensors(
-    path: Path, tensors: Mapping[str, torch.Tensor], key: str, header: Mapping[str, object]
+    path: Path,
+    tensors: Mapping[str, torch.Tensor],
+    key: str,
+    header: Mapping[str, object],
+    *,
+    overwrite: bool = True,
 ) -> None:
     """Write a file; an existing one is replaced only after the new one is complete.
 
     `key` tells the kind of file.
     """
-    if not path.parent.is_dir():
-        raise ValueError(f"There is no folder {path.parent} to save {path.name} in.")
+    check_output_path(path, overwrite=overwrite)
     stored = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    with atomic_write(path) as file:
+    with atomic_write(path, overwrite=overwrite) as file:
         file.write(serialise(stored, {key: json.dumps(header)}))
 
 

@@ -1,6 +1,7 @@
 """``segkit evaluate``: compare prediction files with ground-truth files."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ from .file_options import (
     LIST,
     add_overwrite,
     add_show_pairs,
-    check_inputs_kept,
     one_place,
     print_pairs,
     say_pairs,
@@ -52,9 +52,9 @@ def run(args: Namespace) -> int:
     from napari_segkit.evaluation.report import EvaluateOptions
     from napari_segkit.evaluation.same_place import require_same_place
     from napari_segkit.io.file_geometry import files_apart
-    from napari_segkit.io.files import check_output_path
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import EVALUATION
+    from napari_segkit.io.output_paths import check_output_path, require_inputs_kept
 
     read_options(args, TrainConfig(unlabelled=None))  # wrong values are reported before any work
     truth = one_place(args.prediction, args.truth)
@@ -63,8 +63,8 @@ def run(args: Namespace) -> int:
     if args.show_pairs:
         return print_pairs(pairs)
     if args.csv:
-        inputs = [Path(args.prediction), *(file.path for pair in pairs for file in pair)]
-        check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
+        require_inputs_kept([Path(args.csv)], _inputs(args, pairs))
+        check_output_path(args.csv, overwrite=args.overwrite)
     say_pairs(pairs, truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are, by_index=args.by_index)
     places = [files_apart(prediction.path, truth.path) for prediction, truth in pairs]
@@ -83,8 +83,21 @@ def run(args: Namespace) -> int:
         print(f"\nPooled {KINDS[args.kind]} of {len(report.images)} images:")
     print(report)
     if args.csv:
-        _write_metrics(Path(args.csv), report)
+        with print_warnings():
+            _write_metrics(Path(args.csv), report, overwrite=args.overwrite)
     return 0
+
+
+def _inputs(args: Namespace, pairs: "Pairs") -> Iterator[Path]:
+    """All files that are read."""
+    from napari_segkit.io.coco.panoptic_files import find_json
+
+    yield Path(args.prediction)
+    for pair in pairs:
+        for file in pair:
+            yield from file.paths
+            if args.kind == "panoptic":
+                yield find_json(file.path)
 
 
 def _compare(
@@ -143,8 +156,13 @@ def _read_segments(png: Path) -> "LabelTable":
     return LabelTable(*read_panoptic(png))
 
 
-def _write_metrics(file: Path, report: "Report[Metric]") -> None:
-    from napari_segkit.io.replace_file import atomic_write
+def _write_metrics(file: Path, report: "Report[Metric]", *, overwrite: bool) -> None:
+    from napari_segkit.io.output_paths import write_new
+    from napari_segkit.io.replace_file import write_together
 
-    with atomic_write(file) as opened:
-        opened.write(report.table(by="image").to_csv(index=False).encode())
+    text = report.table(by="image").to_csv(index=False).encode()
+    write_new(
+        file,
+        lambda path: write_together({path: lambda opened: opened.write(text)}, overwrite=overwrite),
+        overwrite=overwrite,
+    )

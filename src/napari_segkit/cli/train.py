@@ -1,8 +1,9 @@
 """``segkit train``: train a model on image and label files, and save it."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from napari_segkit.training.events import TrainStep
 from .file_options import (
     LIST,
     add_common,
+    add_overwrite,
     add_show_pairs,
     model_file,
     one_place,
@@ -50,6 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "model.segkit")  # fmt: skip
     add_show_pairs(parser)
     add_common(parser)
+    add_overwrite(parser)
     parser.add_argument("--preset", choices=PRESETS,
                         help="a model with training settings; further options override "
                              "it")  # fmt: skip
@@ -81,7 +84,7 @@ def run(args: Namespace) -> int:
     pairs = [(f.image, f.labels) for f in files]
     if args.show_pairs:
         return print_pairs(pairs)
-    output = model_file(args)
+    output = model_file(args, _inputs(args, files))
     say_pairs(pairs, labels or args.images)
     _check_kind(files, spec)
     segmenter = Segmenter(spec, device=args.device)
@@ -97,11 +100,14 @@ def run(args: Namespace) -> int:
         regions=data.regions,
     )
     with new_folders(output):
-        return _train_and_save(segmenter, show_progress(steps, _describe), output)
+        save = partial(_save, segmenter, output, overwrite=args.overwrite)
+        return _train_and_save(segmenter, show_progress(steps, _describe), save)
 
 
 def _train_and_save(
-    segmenter: "Segmenter", steps: Generator[Step, object, "Segmenter"], output: Path
+    segmenter: "Segmenter",
+    steps: Generator[Step, object, "Segmenter"],
+    save: Callable[[], Path],
 ) -> int:
     """Train to the end or until Ctrl-C; gives the exit status."""
     with print_warnings(), stop_on_interrupt() as stop, closing(steps):
@@ -112,7 +118,7 @@ def _train_and_save(
         if stop.is_set() and not segmenter.is_trained:
             say("Interrupted before the first training step: nothing was saved.")
             return 130
-        _save(segmenter, output)
+        output = save()
     if stop.is_set():
         say("Interrupted: the model is saved as trained so far.")
     print(output)
@@ -138,10 +144,22 @@ def _check_kind(files: Sequence["TrainingFiles"], spec: ModelSpec) -> None:
         )
 
 
-def _save(segmenter: "Segmenter", output: Path) -> None:
-    """Save the model; if that fails, save it in a temporary folder and say where."""
+def _inputs(args: Namespace, files: Sequence["TrainingFiles"]) -> Iterator[Path]:
+    """All files that are read."""
+    yield Path(args.images)
+    if weights := getattr(args, "weights", None):
+        yield Path(weights)
+    for training in files:
+        for each in (training.image, training.labels, training.classes, training.regions):
+            yield from each.paths if each else ()
+
+
+def _save(segmenter: "Segmenter", output: Path, *, overwrite: bool) -> Path:
+    """Save the model and give the file; if that fails, save it in a temporary folder and say so."""
+    from napari_segkit.io.output_paths import write_new
+
     try:
-        segmenter.save(output)
+        return write_new(output, partial(segmenter.save, overwrite=overwrite), overwrite=overwrite)
     except USER_ERRORS as error:
         with suppress(OSError):
             spare = Path(mkdtemp(prefix="segkit-")) / output.name
