@@ -465,7 +465,8 @@ def test_a_model_that_cannot_be_saved_is_saved_elsewhere(data, tmp_path, monkeyp
     assert Segmenter.load(saved).is_trained
 
 
-def test_the_demo_gets_its_options(monkeypatch):
+def test_the_demo_gets_its_options(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     demo = pytest.importorskip("napari_segkit._qt.app.demo")
     asked = {}
     monkeypatch.setattr(demo, "main", lambda **options: asked.update(options) or 0)

@@ -1,7 +1,7 @@
 """``segkit evaluate``: compare prediction files with ground-truth files."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.io.name_pairs import Pairs
 
+CSV_FILES = (".csv", ".tsv", ".txt")
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
 
@@ -54,7 +55,6 @@ def run(args: Namespace) -> int:
     from napari_segkit.io.file_geometry import files_apart
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import EVALUATION
-    from napari_segkit.io.output_paths import check_output_path, require_inputs_kept
 
     read_options(args, TrainConfig(unlabelled=None))  # wrong values are reported before any work
     truth = one_place(args.prediction, args.truth)
@@ -63,8 +63,7 @@ def run(args: Namespace) -> int:
     if args.show_pairs:
         return print_pairs(pairs)
     if args.csv:
-        require_inputs_kept([Path(args.csv)], _inputs(args, pairs))
-        check_output_path(args.csv, overwrite=args.overwrite)
+        _check_csv(Path(args.csv), _inputs(args, pairs), overwrite=args.overwrite)
     say_pairs(pairs, truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are, by_index=args.by_index)
     places = [files_apart(prediction.path, truth.path) for prediction, truth in pairs]
@@ -86,6 +85,18 @@ def run(args: Namespace) -> int:
         with print_warnings():
             _write_metrics(Path(args.csv), report, overwrite=args.overwrite)
     return 0
+
+
+def _check_csv(file: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
+    """Check before the work that the metrics can be written."""
+    from napari_segkit.io.output_paths import check_output_path, require_inputs_kept
+
+    if file.suffix.lower() not in CSV_FILES:
+        raise ValueError(
+            f"{file} is no name of a table: choose one ending in {', '.join(CSV_FILES)}."
+        )
+    require_inputs_kept([file], inputs)
+    check_output_path(file, overwrite=overwrite)
 
 
 def _inputs(args: Namespace, pairs: "Pairs") -> Iterator[Path]:
