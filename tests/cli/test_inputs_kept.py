@@ -3,15 +3,17 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image as Pictures
 
-from napari_segkit import ModelSpec, TrainConfig, cli
+from napari_segkit import ModelSpec, TrainConfig, cli, merged_model
 from napari_segkit.io.coco.panoptic_files import write_panoptic
 from napari_segkit.io.files import write_probabilities
 from napari_segkit.io.writers import FileMetadata
+from napari_segkit.jobs import evaluate as evaluate_jobs
 from napari_segkit.segmenter import Segmenter
 
 IMAGE = np.tile(np.repeat(np.array([20, 220], np.uint8), 6), (12, 2))
@@ -39,6 +41,7 @@ READ_WITH = {
     "panoptic.png": ["panoptic.json"],
     "found.png": ["found.json"],
 }
+MERGE = "merge classes.segkit objects.segkit -o new.segkit"
 CASES = [
     Case("train image.png mask.png -o new.segkit", "new.segkit"),
     Case("train list.csv -o new.segkit", "new.segkit"),
@@ -47,7 +50,7 @@ CASES = [
         "--model maskrcnn -o new.segkit",
         "new.segkit",
     ),
-    Case("merge classes.segkit objects.segkit -o new.segkit", "new.segkit"),
+    Case(MERGE, "new.segkit"),
     *(
         Case(f"predict classes.segkit image.png -o new{e} --probabilities", f"new{e} {maps}")
         for e, maps in (
@@ -68,6 +71,7 @@ CASES = [
     Case("evaluate list.csv --csv new.csv", "new.csv"),
     Case("evaluate panoptic.png found.png --kind panoptic --csv new.csv", "new.csv"),
 ]
+TRAINING = ["--model", "pixels", "--epochs", "1", "--unlabelled", "none", "--device", "cpu"]
 KINDS = ["symbolic link", "relative link", "hard link"]
 MATRIX = [
     (case, output, name, kind)
@@ -171,3 +175,62 @@ def test_an_output_of_the_name_of_an_input_is_refused(line, source, tmp_path, mo
     assert cli.main([*line.split(), "--overwrite"]) == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith(".")
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("train image.png mask.png -o new.h5", "new.h5 is no name of a model: choose new.segkit."),
+        ("merge classes.segkit objects.segkit -o new", "choose new.segkit."),
+        ("evaluate mask.png classes.png --csv new.raw", "new.raw is no name of a table"),
+        ("predict classes.segkit image.png -o new.npy", "new.npy will take 0.0 MB, but its disk"),
+        ("train image.png mask.png -o mask.png/", "mask.png is no folder"),
+        ("predict classes.segkit image.png -o mask.png/new/", "mask.png is no folder"),
+        ("predict classes.segkit image.png -o dangling.tif", "is a link to a file that does not"),
+        ("superpixels image.png -o loop.tif", "loop.tif is a link to itself"),
+        ("train image.png mask.png -o dangling.segkit", "is a link to a file that does not"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_the_work(
+    line, said, source, tmp_path, monkeypatch, capsys
+):
+    copied(source, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+    for method in ("train_epochs", "predict_tiles"):
+        monkeypatch.setattr(Segmenter, method, lambda *_, **__: pytest.fail("worked"))
+    for name in ("dangling.tif", "dangling.segkit"):
+        Path(name).symlink_to("nothing")
+    Path("loop.tif").symlink_to("loop.tif")
+    before = sorted(tmp_path.iterdir())
+    assert cli.main([*line.split(), "--overwrite"]) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "module", "name", "output"),
+    [
+        ("train image.png mask.png -o new.segkit", Segmenter, "train_epochs", "new-2.segkit"),
+        ("evaluate mask.png ids.png --csv new.csv", evaluate_jobs, "evaluate_job", "new-2.csv"),
+        (MERGE, merged_model, "merge_panoptic", "new-2.segkit"),
+    ],
+)
+def test_a_file_that_appears_during_the_work_stays(
+    line, module, name, output, source, tmp_path, monkeypatch, capsys
+):
+    copied(source, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    precious, work = Path(output.replace("-2", "")), getattr(module, name)
+
+    def slow(*args, **options):
+        precious.write_bytes(b"precious")
+        return work(*args, **options)
+
+    monkeypatch.setattr(module, name, slow)
+    assert cli.main([*line.split(), *TRAINING * line.startswith("train")]) == 0
+    printed, said = capsys.readouterr()
+    assert precious.read_bytes() == b"precious"
+    assert f"{precious} has appeared meanwhile and stays: the result is {output}." in said
+    assert Path(output).stat().st_size > 100
+    assert output in printed + said

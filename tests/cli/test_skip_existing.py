@@ -183,10 +183,10 @@ def values_of(output: Path):
 
 
 @pytest.mark.slow
-def test_two_hundred_images_killed_at_any_moment_equal_an_unbroken_run(folder, tmp_path):
+def test_a_folder_killed_at_any_moment_equals_an_unbroken_run(folder, tmp_path):
     images = tmp_path / "images"
     images.mkdir()
-    for number in range(200):
+    for number in range(40):
         Pictures.fromarray(picture(number % 12)).save(images / f"{number:03d}.png")
     command = [sys.executable, "-c", "from napari_segkit.cli import main; raise SystemExit(main())"]
     command += ["predict", folder / "objects.segkit", images, "--device", "cpu", "--threads", "1"]
@@ -195,7 +195,7 @@ def test_two_hundred_images_killed_at_any_moment_equal_an_unbroken_run(folder, t
     subprocess.run([*command, "-o", f"{whole}/"], check=True, capture_output=True)
     length, kills = time.monotonic() - started, 0
     chance = random.Random(0)
-    while kills < 12:
+    while kills < 6:
         again = [*command, "-o", f"{broken}/", "--skip-existing"]
         with subprocess.Popen(again, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
             time.sleep(chance.uniform(0.6, 1.0) * length)

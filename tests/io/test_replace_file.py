@@ -296,6 +296,7 @@ def test_part_files_that_may_be_in_use_and_those_of_others_stay(tmp_path, ended)
     living = part(tmp_path, os.getppid()), part(tmp_path, ended, "00000000")
     digest = replace_file._computer()
     owned = ["film.part", ".film.part", f".segkit-{digest}-{ended}.part", f".a.{ended}.part"]
+    owned += [f".segkit-{digest}-{10**12}-0123abcd.part"]
     owned += [f"segkit-{digest}-{ended}-0123abcd.part", f".segkit-{digest}-{ended}-0123abcd.part1"]
     for name in owned:
         (tmp_path / name).touch()

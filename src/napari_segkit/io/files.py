@@ -168,18 +168,14 @@ def check_output_file(
     probabilities: bool = False,
     axes: str | None = None,
     highest: int = 0,
-    new_folder: bool = False,
 ) -> Path:
-    """Check before the work that labels with `axes` and values up to `highest` can be written.
-
-    The folder must exist, unless it may be a `new_folder`.
-    """
+    """Check before the work that labels with `axes` and values up to `highest` can be written."""
     file, endings = Path(path), PROBABILITIES if probabilities else LABELS
     if ending(file) not in endings:
         raise ValueError(f"{file} cannot be written: choose a name ending in {', '.join(endings)}.")
     if axes is not None:
         require_representable(file, len(axes), highest)
-    return check_output_path(file, overwrite=overwrite, new_folder=new_folder)
+    return check_output_path(file, overwrite=overwrite)
 
 
 def _require_header_axes(file: Path, axes: str, stored: str) -> None:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 Content = Callable[[BinaryIO], object]  # writes a file
 
-PART = re.compile(r"\.segkit-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
+PART = re.compile(r"\.segkit-([0-9a-f]{8})-([0-9]{1,9})-[0-9a-f]{8}\.part")
 FOREIGN_AGE = 24 * 3600  # seconds after which a part file of another computer was left
 PROBE = bytes(2**12)
 CAUSES = {
