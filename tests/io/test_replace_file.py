@@ -304,6 +304,21 @@ def test_part_files_that_may_be_in_use_and_those_of_others_stay(tmp_path, ended)
     assert names(tmp_path) == sorted([*owned, *(p.name for p in living)])
 
 
+def test_spare_folders_of_killed_runs_are_removed_by_the_next(tmp_path, ended, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, used, saved = (tmp_path / f"segkit-{name}" for name in ("left", "used", "saved"))
+    for folder in (left, used, saved):
+        folder.mkdir()
+    part(left, ended)
+    (saved / "a.segkit").touch()
+    made = {replace_file.spare_folder()}
+    assert set(tmp_path.iterdir()) == {left, used, saved} | made  # may be in use
+    for folder in (left, saved):
+        os.utime(folder, (0, 0))
+    made.add(replace_file.spare_folder())
+    assert set(tmp_path.iterdir()) == {used, saved} | made
+
+
 def test_a_killed_run_leaves_what_the_next_one_removes(tmp_path):
     lines = "from pathlib import Path; from napari_segkit.io.replace_file import atomic_write\n"
     lines += f"with atomic_write(Path({str(tmp_path)!r}) / 'a') as file:\n"

@@ -5,7 +5,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec, TrainConfig
@@ -157,12 +156,13 @@ def _inputs(args: Namespace, files: Sequence["TrainingFiles"]) -> Iterator[Path]
 def _save(segmenter: "Segmenter", output: Path, *, overwrite: bool) -> Path:
     """Save the model and give the file; if that fails, save it in a temporary folder and say so."""
     from napari_segkit.io.output_paths import write_new
+    from napari_segkit.io.replace_file import spare_folder
 
     try:
         return write_new(output, partial(segmenter.save, overwrite=overwrite), overwrite=overwrite)
     except USER_ERRORS as error:
         with suppress(OSError):
-            spare = Path(mkdtemp(prefix="segkit-")) / output.name
+            spare = spare_folder() / output.name
             segmenter.save(spare)
             error = OSError(f"{error_line(error)} The model was saved as {spare} instead.")
         raise error from None

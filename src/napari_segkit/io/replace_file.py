@@ -12,12 +12,14 @@ from functools import cache
 from hashlib import blake2s
 from pathlib import Path
 from secrets import token_hex
+from tempfile import gettempdir, mkdtemp
 from typing import BinaryIO
 
 Content = Callable[[BinaryIO], object]  # writes a file
 
 PART = re.compile(r"\.segkit-([0-9a-f]{8})-([0-9]{1,9})-[0-9a-f]{8}\.part")
-FOREIGN_AGE = 24 * 3600  # seconds after which a part file of another computer was left
+FOREIGN_AGE = 24 * 3600  # seconds after which what may be in use elsewhere was left
+SPARE = "segkit-"
 PROBE = bytes(2**12)
 CAUSES = {
     errno.ENOSPC: "the disk is full; free space on it, or choose another folder",
@@ -57,7 +59,7 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
             try:
                 yield file
             except OSError as error:
-                raise _numbered(error, file) from None
+                raise _system_error(error, file) from None
             file.flush()
             os.fsync(file.fileno())  # a power cut leaves the old file or the new one
         _place(part, target, overwrite=overwrite)
@@ -118,13 +120,30 @@ def clear_left_parts(folder: Path) -> None:
                 (folder / name).unlink()
 
 
+def spare_folder() -> Path:
+    """Make a private folder for what could not be written where it belongs.
+
+    Those that killed processes left without a file are removed, but not if they may be in use.
+    """
+    for folder in Path(gettempdir()).glob(f"{SPARE}*"):
+        clear_left_parts(folder)
+        with suppress(OSError):  # not empty, or of another user
+            if _age(folder) > FOREIGN_AGE:
+                folder.rmdir()
+    return Path(mkdtemp(prefix=SPARE))
+
+
 def _is_left(part: Path, computer: str, process: str) -> bool:
     """Whether the process that wrote a part file has ended."""
     from psutil import pid_exists
 
     if computer == _computer():
         return not pid_exists(int(process))
-    return time.time() - part.stat().st_mtime > FOREIGN_AGE
+    return _age(part) > FOREIGN_AGE
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _part_name() -> str:
@@ -141,7 +160,7 @@ def _computer() -> str:
     return blake2s(f"{platform.node()} {namespace}".encode(), digest_size=4).hexdigest()
 
 
-def _numbered(error: OSError, file: BinaryIO) -> OSError:
+def _system_error(error: OSError, file: BinaryIO) -> OSError:
     """The error of the system where NumPy and Pillow raise one that does not tell the cause."""
     if error.errno is None and not isinstance(error, WriteError):
         try:
