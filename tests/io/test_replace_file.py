@@ -258,6 +258,15 @@ def test_a_full_disk_is_named_with_the_file(name, number, tmp_path, monkeypatch)
     assert not names(tmp_path)
 
 
+def test_a_drive_that_cannot_wait_for_the_disk_is_written_to(tmp_path, monkeypatch):
+    def refuse(_):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write(tmp_path / "a", b"a")
+    assert names(tmp_path) == ["a"]
+
+
 def test_of_files_that_belong_together_none_appears_if_one_fails(tmp_path):
     def fail(file):
         raise OSError(errno.ENOSPC, "")

@@ -21,6 +21,7 @@ PART = re.compile(r"\.segkit-([0-9a-f]{8})-([0-9]{1,9})-[0-9a-f]{8}\.part")
 FOREIGN_AGE = 24 * 3600  # seconds after which what may be in use elsewhere was left
 SPARE = "segkit-"
 PROBE = bytes(2**12)
+NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # by some network drives
 CAUSES = {
     errno.ENOSPC: "the disk is full; free space on it, or choose another folder",
     errno.EDQUOT: "your quota of disk space is used up; delete files, or choose another folder",
@@ -60,8 +61,7 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
                 yield file
             except OSError as error:
                 raise _system_error(error, file) from None
-            file.flush()
-            os.fsync(file.fileno())  # a power cut leaves the old file or the new one
+            _store(file)
         _place(part, target, overwrite=overwrite)
     except WriteError:
         raise
@@ -158,6 +158,16 @@ def _computer() -> str:
     with suppress(OSError):
         namespace = os.readlink("/proc/self/ns/pid")
     return blake2s(f"{platform.node()} {namespace}".encode(), digest_size=4).hexdigest()
+
+
+def _store(file: BinaryIO) -> None:
+    """Wait until a file is on the disk, so that a power cut leaves the old one or the new one."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise
 
 
 def _system_error(error: OSError, file: BinaryIO) -> OSError:
