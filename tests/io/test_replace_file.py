@@ -320,11 +320,11 @@ def test_spare_folders_of_killed_runs_are_removed_by_the_next(tmp_path, ended, m
         folder.mkdir()
     part(left, ended)
     (saved / "a.segkit").touch()
-    made = {replace_file.spare_folder()}
+    made = {replace_file.make_spare_folder()}
     assert set(tmp_path.iterdir()) == {left, used, saved} | made  # may be in use
     for folder in (left, saved):
         os.utime(folder, (0, 0))
-    made.add(replace_file.spare_folder())
+    made.add(replace_file.make_spare_folder())
     assert set(tmp_path.iterdir()) == {used, saved} | made
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 from .file_options import add_overwrite, model_file
 from .options import names
-from .terminal import print_warnings, say
+from .signals import finish_first
+from .terminal import print_files, print_warnings, say
+
+LESS_MEMORY = "close other programs"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -37,5 +40,5 @@ def run(args: Namespace) -> None:
     say(f"Object classes: {', '.join(c.name for c in merged.classes[1:things])}.")
     say(f"Stuff classes: {', '.join(c.name for c in merged.classes[things:])}.")
     save = partial(merged.save, overwrite=args.overwrite)
-    with print_warnings(), new_folders(output):
-        print(write_new(output, save, overwrite=args.overwrite))
+    with print_warnings(), new_folders(output), finish_first():
+        print_files([write_new(output, save, overwrite=args.overwrite)])

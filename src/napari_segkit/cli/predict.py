@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
 
 PANOPTIC = "panoptic"
+LESS_MEMORY = "give a smaller --batch-size or --tile-size, or smaller images"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -64,7 +65,9 @@ def run(args: Namespace) -> int:
     set_up_device(args)
     work = partial(_predict_file, segmenter, args, output)
     existing = _existing(output, segmenter.ready()) if args.skip_existing else None
-    return for_each_file(work, jobs, several=holds_several(args.input), existing=existing)
+    return for_each_file(
+        work, jobs, several=holds_several(args.input), existing=existing, less_memory=LESS_MEMORY
+    )
 
 
 def _existing(output: "OutputOptions", model: "TrainedModel") -> "ExistingResults":

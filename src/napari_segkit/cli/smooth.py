@@ -23,6 +23,7 @@ from .file_options import (
     run_job,
     say_pairs,
     set_up_device,
+    write_and_print,
 )
 from .options import add_options, read_options
 from .refine_options import add_refine, refine_config
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from napari_segkit.refinement.soft_labels import SoftLabels
 
 DEFAULT = RefineConfig("crf")
+LESS_MEMORY = "give smaller images, or another --refine"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -92,7 +94,9 @@ def run(args: Namespace) -> int:
     set_up_device(args)
     work = partial(_smooth_file, args, output, colours)
     existing = ExistingResults(files_of, _settings(args)) if args.skip_existing else None
-    return for_each_file(work, jobs, several=holds_several(args.image), existing=existing)
+    return for_each_file(
+        work, jobs, several=holds_several(args.image), existing=existing, less_memory=LESS_MEMORY
+    )
 
 
 def _output_options(args: Namespace) -> "OutputOptions":
@@ -163,7 +167,7 @@ def _write_unchanged(
 
     classes = all_classes(labels, named)
     unchanged = LabelResult(np.asarray(labels), writer.image.label_axes, classes)
-    print(*writer.write(unchanged), sep="\n")
+    write_and_print(writer, unchanged)
 
 
 def _provenance(

@@ -120,7 +120,7 @@ def clear_left_parts(folder: Path) -> None:
                 (folder / name).unlink()
 
 
-def spare_folder() -> Path:
+def make_spare_folder() -> Path:
     """Make a private folder for what could not be written where it belongs.
 
     Those that killed processes left without a file are removed, but not if they may be in use.
