@@ -32,9 +32,9 @@ def run(args: Namespace) -> None:
     from napari_segkit.segmenter import Segmenter
 
     output = model_file(args, [Path(args.semantic), Path(args.instance)])
-    semantic, instance = (
-        Segmenter.load(file, device="cpu") for file in (args.semantic, args.instance)
-    )
+    with print_warnings():
+        semantic = Segmenter.load(args.semantic, device="cpu")
+        instance = Segmenter.load(args.instance, device="cpu")
     merged = merge_panoptic(semantic, instance, stuff=args.stuff)
     things = len(instance.classes)
     say(f"Object classes: {', '.join(c.name for c in merged.classes[1:things])}.")

@@ -50,7 +50,8 @@ def run(args: Namespace) -> int:
     read_options(args, TileConfig())  # wrong values are reported before any work
     output = _output_options(args)
     suffix = "png" if output.panoptic else args.format
-    segmenter = _load_model(args)
+    with print_warnings():
+        segmenter = _load_model(args)
     model = segmenter.ready()
     files_of = partial(output.files, objects=model.predicts_objects)
     inputs = [Path(path) for path in (args.model, args.weights) if path]
