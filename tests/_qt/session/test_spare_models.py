@@ -61,7 +61,7 @@ def test_a_model_is_kept_until_it_is_saved(make_light_viewer, trained, data, spa
     qtbot.waitUntil(lambda: len(spares(spare_folder)) == 1)
     copy = Segmenter.load(spares(spare_folder)[0])
     np.testing.assert_array_equal(copy.predict(data[0]), segmenter.predict(data[0]))
-    segmenter.save(spare_folder / "mine.model")
+    segmenter.save(spare_folder.parent / "mine.segkit")
     assert segmenter.is_saved
     session.segmenter_changed.emit()
     qtbot.waitUntil(lambda: spares(spare_folder) == [])
