@@ -154,9 +154,10 @@ class Segmenter:
             the weights with the best score are the result. None: the last weights.
         resume : path-like, optional
             The state that a `Checkpoint` of an earlier training saved: goes on from it, with the
-            same losses and weights as without the break, on the same device and if no time limit
-            sets the learning rate. Model, classes, settings and images must be the same. The pixel
-            classifier starts anew, which gives the same model.
+            same losses and weights as without the break, on the same machine and device with the
+            same number of threads and if no time limit sets the learning rate. Model, classes,
+            settings and images must be the same. The pixel classifier starts anew, which gives the
+            same model.
 
         Returns
         -------
@@ -201,9 +202,9 @@ class Segmenter:
 
         Closing it, leaving a loop over it, or Ctrl-C keeps what was trained so far. After an error
         in a step the previous model stays, or, if there is none, what was trained so far is kept;
-        if a validation or the batch statistics fail, the model is kept, too. ``send(command)`` carries out a command of
-        `napari_segkit.training.commands` after the current step: `Finish`, `Checkpoint` or
-        `Snapshot`.
+        if a validation or the batch statistics fail, the model is kept, too. ``send(command)``
+        carries out a command of `napari_segkit.training.commands` after the current step: `Finish`,
+        `Checkpoint` or `Snapshot`.
 
         Parameters
         ----------
