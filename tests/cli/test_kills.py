@@ -30,13 +30,13 @@ resource = pytest.importorskip("resource", reason="this system knows no limits o
 
 MOMENTS = int(os.environ.get("SEGKIT_KILLS", "2"))
 SEGKIT = [sys.executable, "-c", "import sys; from napari_segkit.cli import main; sys.exit(main())"]
-TINY = "--epochs 1 --steps-per-epoch 6 --batch-size 2 --tile-size 32 --overlap 0 --device cpu"
+TINY = "--epochs 1 --steps-per-epoch 4 --batch-size 2 --tile-size 32 --overlap 0 --device cpu"
 TINY += " --threads 1 --unlabelled none --overwrite"
 COMMANDS = {
     "unet": f"train images masks -o model.segkit --encoder resnet18 {TINY}",
     "pixels": f"train images masks -o model.segkit --model pixels {TINY}",
     "solo": f"train images ids -o model.segkit --model solo --labels-are objects {TINY}",
-    "predict": "predict unet.segkit images -o out --overwrite --probabilities --batch-size 1",
+    "predict": "predict unet.segkit images -o out --overwrite --probabilities --tile-size 96",
     "merge": "merge pixels.segkit solo.segkit -o model.segkit --overwrite",
 }
 PART = re.compile(r"\..*\.part")
