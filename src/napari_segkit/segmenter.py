@@ -67,6 +67,7 @@ class Segmenter:
         self.device = device
         self.trained: TrainedModel | None = None
         self.previous: TrainedModel | None = None
+        self._in_file: TrainedModel | None = None  # that was saved or loaded last
 
     def __repr__(self) -> str:
         """Name, encoder and classes."""
@@ -77,6 +78,11 @@ class Segmenter:
     def is_trained(self) -> bool:
         """Whether the model is trained."""
         return self.trained is not None
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether a file holds the trained model as it is: it was loaded, or saved since."""
+        return self.trained is not None and self.trained is self._in_file
 
     @property
     def can_predict(self) -> bool:
@@ -537,7 +543,9 @@ class Segmenter:
         """
         from .model_file import save
 
-        save(self.ready(), path)
+        model = self.ready()
+        save(model, path)
+        self._in_file = model
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, device: str = "auto") -> Self:
@@ -569,7 +577,8 @@ class Segmenter:
         choose(device)
         trained = load(path)
         segmenter = cls(device=device)
-        segmenter.spec, segmenter.trained = trained.spec, trained
+        segmenter.spec = trained.spec
+        segmenter.trained = segmenter._in_file = trained
         return segmenter
 
     def as_module(self) -> "DeployedModel":

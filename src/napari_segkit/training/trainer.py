@@ -5,6 +5,7 @@ from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from os import PathLike
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +19,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.models import build, stride
+from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
 from napari_segkit.steps import Step
 from napari_segkit.tensor_file import network_tensors
@@ -165,13 +167,14 @@ class Trainer:
                 case Finish():
                     self.state.finished = True
                 case Checkpoint(path):
+                    require_finite_weights(self.network)
                     self.state.save(path)
                 case Snapshot():
                     self._require_trained()
                     return SnapshotStep(event.done, event.total, self.snapshot())
                 case _:
                     raise TypeError(f"{command!r} is no command that a training takes.")
-        except (OSError, RuntimeError, TypeError, ValueError) as refusal:
+        except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError) as refusal:
             return RefusedStep(event.done, event.total, refusal)
         return None
 
@@ -192,7 +195,7 @@ class Trainer:
         except Exception as error:  # noqa: BLE001
             self.failure, state.finished = error, True
             return
-        is_best = state.best is None or score > state.best.score
+        is_best = score > (state.best.score if state.best else -inf)  # NaN never is
         if is_best:
             weights = {n: t.detach().cpu() for n, t in network_tensors(model.network).items()}
             state.best = Best(score, epoch, weights)
@@ -226,6 +229,7 @@ class Trainer:
             return network.eval()
 
     def _model(self, network: nn.Module) -> TrainedModel:
+        require_finite_weights(network)
         data, first = self.data, self.data.images[0]
         fixed = data.samples[0].statistics if self.config.normalise == "training" else None
         return TrainedModel(
