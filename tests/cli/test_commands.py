@@ -525,9 +525,9 @@ def test_an_error_at_the_end_of_a_training_leaves_the_model(data, tmp_path, monk
     path = tmp_path / "a.segkit"
     arguments = ["train", data / "images", data / "masks", "-o", path, "--unlabelled", "none"]
     assert run(*arguments, *TINY) == 1
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith("Out of memory: give a smaller --batch-size")
-    assert said.endswith("The model is saved as trained before this error.")
+    *_, error, saved = capsys.readouterr().err.splitlines()
+    assert error.startswith("Out of memory: give a smaller --batch-size")
+    assert saved == "The model is saved as trained before this error."
     assert len(Segmenter.load(path).history) == 2
 
 

@@ -119,13 +119,15 @@ def _train_and_save(
     except USER_ERRORS as error:
         if not segmenter.is_trained:
             raise
-        say(f"{error_line(error, LESS_MEMORY)} The model is saved as trained before this error.")
+        say(error_line(error, LESS_MEMORY))
         status = 1
     if stop.count and not segmenter.is_trained:
         say("Interrupted before the first training step: nothing was saved.")
         return 128 + stop.number
     _save(segmenter, output)
-    if stop.count:
+    if status:
+        say("The model is saved as trained before this error.")
+    elif stop.count:
         say("Interrupted: the model is saved as trained so far.")
     print_files([output])
     return status
