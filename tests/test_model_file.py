@@ -270,6 +270,23 @@ def test_a_missing_folder_is_named(segmenter, tmp_path):
         segmenter.save(tmp_path / "nowhere" / "a.segkit")
 
 
+@pytest.mark.parametrize("name", ["cells", "cells.h5", "cells.v2"])
+def test_a_model_is_named_segkit(name, segmenter, tmp_path):
+    segmenter.save(tmp_path / name)
+    assert [p.name for p in tmp_path.iterdir()] == [f"{name}.segkit"]
+    assert Segmenter.load(tmp_path / name).classes == segmenter.classes
+
+
+def test_a_model_can_be_saved_without_replacing_another(segmenter, tmp_path):
+    path = tmp_path / "a.segkit"
+    path.write_bytes(b"precious")
+    with pytest.raises(ValueError, match="exists already"):
+        segmenter.save(path, overwrite=False)
+    assert path.read_bytes() == b"precious"
+    segmenter.save(path)
+    assert Segmenter.load(path).is_trained
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no model file"):
         Segmenter.load(tmp_path / "nothing.segkit")

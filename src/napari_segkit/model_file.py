@@ -3,12 +3,14 @@
 import warnings
 from dataclasses import replace
 from os import PathLike
+from os.path import isfile
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from .error_messages import printable
+from .io.output_paths import model_path
 from .model_header import FORMAT, header, read_header, read_stuff_values
 from .models import Inputs, build, outputs
 from .models.meta_device import meta_device
@@ -35,17 +37,19 @@ MAX_CHANNELS = 2**16
 STUFF = "stuff."  # prefix of the tensors of a merged semantic model
 
 
-def save(model: TrainedModel, path: str | PathLike[str]) -> None:
+def save(model: TrainedModel, path: str | PathLike[str], *, overwrite: bool = True) -> None:
     """Write a model file; an existing file is replaced only after the new one is complete."""
     tensors = network_tensors(model.network)
     if model.stuff:
         tensors |= {STUFF + k: v for k, v in network_tensors(model.stuff.network).items()}
-    write_tensors(Path(path), tensors, KEY, header(model))
+    write_tensors(Path(path), tensors, KEY, header(model), overwrite=overwrite)
 
 
 def load(path: str | PathLike[str]) -> TrainedModel:
     """Read a model file, onto the CPU and in evaluation mode."""
     path = Path(path)
+    if not isfile(path) and isfile(model_path(path)):  # the name that `Segmenter.save` was given
+        path = model_path(path)
     require_regular_file(path, "model file")
     try:
         written, tensors = read_tensors(path, KEY)

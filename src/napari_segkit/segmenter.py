@@ -528,23 +528,31 @@ class Segmenter:
             raise ValueError("This model is not trained yet: train it, or load a model file.")
         return self.trained
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, overwrite: bool = True) -> None:
         """Write the model and everything needed to reproduce its predictions to one file.
 
         Parameters
         ----------
         path : path-like
-            The file to write; its name usually ends in ".segkit".
+            The file to write; ".segkit" is added to a name that does not end so. Of a symbolic
+            link, the file it leads to is written.
+        overwrite : bool
+            Whether an existing file is replaced, after the new one is complete.
 
         Raises
         ------
         ValueError
-            If the model is not trained yet, or the folder does not exist.
+            If the model is not trained yet, the folder does not exist or takes no files, or the
+            file exists and `overwrite` is False.
+        OSError
+            If the file cannot be written, for example because the disk is full; an existing file
+            stays as it is.
         """
+        from .io.output_paths import model_path
         from .model_file import save
 
         model = self.ready()
-        save(model, path)
+        save(model, model_path(path), overwrite=overwrite)
         self._in_file = model
 
     @classmethod

@@ -17,6 +17,7 @@ from safetensors.torch import save as serialise
 from torch import nn
 
 from .error_messages import printable
+from .io.output_paths import check_output_path
 from .io.replace_file import atomic_write
 
 # Errors that a header of other contents than expected can cause.
@@ -46,21 +47,25 @@ def network_tensors(network: nn.Module) -> Tensors:
 
 
 def write_tensors(
-    path: Path, tensors: Mapping[str, torch.Tensor], key: str, header: Mapping[str, object]
+    path: Path,
+    tensors: Mapping[str, torch.Tensor],
+    key: str,
+    header: Mapping[str, object],
+    *,
+    overwrite: bool = True,
 ) -> None:
     """Write a file; an existing one is replaced only after the new one is complete.
 
     `key` tells the kind of file.
     """
-    if not path.parent.is_dir():
-        raise ValueError(f"There is no folder {path.parent} to save {path.name} in.")
+    check_output_path(path, overwrite=overwrite)
     stored = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     text = json.dumps({**header, "checksum": CHECKSUM})
     data = memoryview(serialise(stored, {key: text, CHECKSUM: NO_DIGEST}))
     size = 8 + int.from_bytes(data[:8], "little")
     place = _place_of_digest(bytes(data[:size]))
     digest = hashlib.sha256(data).hexdigest()
-    with atomic_write(path) as file:
+    with atomic_write(path, overwrite=overwrite) as file:
         file.writelines((data[:place], digest.encode(), data[place + len(digest) :]))
 
 

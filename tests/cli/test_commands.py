@@ -238,9 +238,10 @@ def test_a_failure_is_reported_in_one_line(
 
     for name in ("train_epochs", "predict_tiles"):
         monkeypatch.setattr(Segmenter, name, fail)
-    image, mask, target = data / "images/0.png", data / "masks/0.tif", tmp_path / "x.tif"
-    inputs = {"train": (image, mask), "predict": (model, image)}[command]
-    assert run(command, *inputs, "-o", target) == 2
+    image, mask = data / "images/0.png", data / "masks/0.tif"
+    files = {"train": (image, mask, "x.segkit"), "predict": (model, image, "x.tif")}
+    *inputs, name = files[command]
+    assert run(command, *inputs, "-o", tmp_path / name) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
     assert not list(tmp_path.iterdir())
 
@@ -467,10 +468,10 @@ def test_the_second_interrupt_still_saves(times, status, data, tmp_path, monkeyp
 def test_an_interrupt_while_saving_does_not_stop_it(data, tmp_path, monkeypatch):
     write = Segmenter.save
 
-    def slow(self, path):
+    def slow(self, path, *, overwrite):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
-        write(self, path)
+        write(self, path, overwrite=overwrite)
 
     monkeypatch.setattr(Segmenter, "save", slow)
     path = tmp_path / "a.segkit"
@@ -571,7 +572,8 @@ def test_a_time_limit_is_said(data, tmp_path, monkeypatch, capsys):
     assert any(line.endswith("2/2") for line in said)
 
 
-def test_the_demo_gets_its_options(monkeypatch):
+def test_the_demo_gets_its_options(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     demo = pytest.importorskip("napari_segkit._qt.app.demo")
     asked = {}
     monkeypatch.setattr(demo, "main", lambda **options: asked.update(options) or 0)

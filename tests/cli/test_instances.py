@@ -287,9 +287,10 @@ def test_a_table_appears_only_with_its_labels(data, model, tmp_path, monkeypatch
     def fail(*_, **__):
         raise OSError("The disk is full.")
 
-    monkeypatch.setattr("napari_segkit.jobs.file_writer.write_labels", fail)
-    assert run("predict", model, data / "images/0.png", "-o", tmp_path / "a.tif") == 2
-    assert last(capsys) == "The disk is full."
+    monkeypatch.setattr("napari_segkit.io.writers.write_tiff", fail)
+    target = tmp_path / "a.tif"
+    assert run("predict", model, data / "images/0.png", "-o", target) == 2
+    assert last(capsys) == f"{target} cannot be written: The disk is full."
     assert not list(tmp_path.iterdir())
 
 

@@ -1,8 +1,9 @@
 """``segkit evaluate``: compare prediction files with ground-truth files."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +14,6 @@ from .file_options import (
     LIST,
     add_overwrite,
     add_show_pairs,
-    check_inputs_kept,
     one_place,
     print_pairs,
     say_pairs,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CSV_FILES = (".csv", ".tsv", ".txt")
 LESS_MEMORY = "compare fewer or smaller images at a time"
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
@@ -57,7 +58,6 @@ def run(args: Namespace) -> int:
     from napari_segkit.evaluation.report import EvaluateOptions
     from napari_segkit.evaluation.same_place import require_same_place
     from napari_segkit.io.file_geometry import files_apart
-    from napari_segkit.io.files import check_output_path
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import EVALUATION
 
@@ -68,8 +68,7 @@ def run(args: Namespace) -> int:
     if args.show_pairs:
         return print_pairs(pairs)
     if args.csv:
-        inputs = [Path(args.prediction), *(file.path for pair in pairs for file in pair)]
-        check_inputs_kept([check_output_path(args.csv, overwrite=args.overwrite)], inputs)
+        _check_csv(Path(args.csv), _inputs(args, pairs), overwrite=args.overwrite)
     say_pairs(pairs, truth or args.prediction)
     options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are, by_index=args.by_index)
     places = [files_apart(prediction.path, truth.path) for prediction, truth in pairs]
@@ -90,8 +89,33 @@ def run(args: Namespace) -> int:
         print(f"\nPooled {KINDS[args.kind]} of {len(report.images)} images:")
     print(report)
     if args.csv:
-        _write_metrics(Path(args.csv), report)
+        with print_warnings():
+            _write_metrics(Path(args.csv), report, overwrite=args.overwrite)
     return 0
+
+
+def _check_csv(file: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
+    """Check before the work that the metrics can be written."""
+    from napari_segkit.io.output_paths import check_output_path, require_inputs_kept
+
+    if file.suffix.lower() not in CSV_FILES:
+        raise ValueError(
+            f"{file} is no name of a table: choose one ending in {', '.join(CSV_FILES)}."
+        )
+    require_inputs_kept([file], inputs)
+    check_output_path(file, overwrite=overwrite)
+
+
+def _inputs(args: Namespace, pairs: "Pairs") -> Iterator[Path]:
+    """All files that are read."""
+    from napari_segkit.io.coco.panoptic_files import find_json
+
+    yield Path(args.prediction)
+    for pair in pairs:
+        for file in pair:
+            yield from file.paths
+            if args.kind == "panoptic":
+                yield find_json(file.path)
 
 
 def _in_turn(works: Sequence[Generator[Step, None, T]]) -> Generator[Step, None, list[T]]:
@@ -161,8 +185,17 @@ def _read_segments(png: Path) -> "LabelTable":
     return LabelTable(*read_panoptic(png))
 
 
-def _write_metrics(file: Path, report: "Report[Metric]") -> None:
+def _write_metrics(file: Path, report: "Report[Metric]", *, overwrite: bool) -> None:
+    from napari_segkit.io.output_paths import write_new
+
+    text = report.table(by="image").to_csv(index=False).encode()
+    write = partial(_write_text, text, overwrite=overwrite)
+    with finish_first():
+        write_new(file, write, overwrite=overwrite)
+
+
+def _write_text(text: bytes, file: Path, *, overwrite: bool) -> None:
     from napari_segkit.io.replace_file import atomic_write
 
-    with finish_first(), atomic_write(file) as opened:
-        opened.write(report.table(by="image").to_csv(index=False).encode())
+    with atomic_write(file, overwrite=overwrite) as opened:
+        opened.write(text)

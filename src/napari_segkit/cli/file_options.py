@@ -21,8 +21,11 @@ from .terminal import (
 )
 
 if TYPE_CHECKING:
+    from argparse import _ActionsContainer
+
     from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.io.name_pairs import Pairs
+    from napari_segkit.jobs.existing_results import ExistingResults
 
 T = TypeVar("T")
 
@@ -31,14 +34,13 @@ LIST = "CSV list with the columns images and masks"
 
 
 def add_common(parser: ArgumentParser) -> None:
-    """Add axes, spacing, device, threads and overwrite."""
+    """Add axes, spacing, device and threads."""
     add_axes(parser)
     parser.add_argument("--device", default="auto",
                         help="auto, cpu, cuda, cuda:1 or mps (default auto)")  # fmt: skip
     parser.add_argument("--threads", type=threads, metavar="NUMBER",
                         help="CPU threads that torch may use (default: as torch "
                              "chooses)")  # fmt: skip
-    add_overwrite(parser)
 
 
 def add_axes(parser: ArgumentParser) -> None:
@@ -48,7 +50,7 @@ def add_axes(parser: ArgumentParser) -> None:
                         help="world units between pixels, such as 2,0.5,0.5")  # fmt: skip
 
 
-def add_overwrite(parser: ArgumentParser) -> None:
+def add_overwrite(parser: "_ActionsContainer") -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
@@ -67,13 +69,21 @@ def require_output(args: Namespace) -> None:
 def add_output(
     parser: ArgumentParser, *formats: str, format_help: str = "", required: bool = True
 ) -> None:
-    """Add output and format; `formats` are further ones, `format_help` their help."""
+    """Add output, format, and what to do with existing files.
+
+    `formats` are further ones, `format_help` their help.
+    """
     parser.add_argument("-o", "--output", required=required,
                         help="file (.tif, .nii, .nii.gz, .png, .npy) or folder, also a new one, "
                              "such as results/")  # fmt: skip
     parser.add_argument("--format", choices=(*FORMATS, *formats),
                         help="of files written to a folder (default nii.gz for NIfTI, DICOM and "
                              f"other volumes, tif for others){format_help}")  # fmt: skip
+    existing = parser.add_mutually_exclusive_group()
+    add_overwrite(existing)
+    existing.add_argument("--skip-existing", action="store_true",
+                          help="leave out images whose results are all there, to go on where a "
+                               "run was stopped")  # fmt: skip
 
 
 def one_place(first: str, others: Sequence[str]) -> str | None:
@@ -113,15 +123,18 @@ def holds_several(given: Sequence[str]) -> bool:
     return len(given) > 1 or image_files.holds_several(given[0])
 
 
-def model_file(args: Namespace) -> Path:
-    """The model file to write, which is model.segkit in a folder."""
-    from napari_segkit.io.files import check_output_path
+def model_file(args: Namespace, inputs: Iterable[Path]) -> Path:
+    """The model file to write, which is model.segkit in a folder and none of the inputs."""
+    from napari_segkit.io.filenames import MODEL
+    from napari_segkit.io.output_paths import check_output_path, require_inputs_kept
     from napari_segkit.jobs.output_files import is_output_folder
 
-    output = Path(args.output)
-    file = output / "model.segkit" if is_output_folder(args.output) else output
-    is_new = file != output and not output.exists()
-    return file if is_new else check_output_path(file, overwrite=args.overwrite)
+    output, in_folder = Path(args.output), is_output_folder(args.output)
+    file = output / f"model{MODEL}" if in_folder else output
+    if file.suffix.lower() != MODEL:
+        raise ValueError(f"{file} is no name of a model: choose {file.with_suffix(MODEL)}.")
+    require_inputs_kept([file], inputs)
+    return check_output_path(file, overwrite=args.overwrite, new_folder=in_folder)
 
 
 def plan_files(
@@ -129,40 +142,29 @@ def plan_files(
     images: Sequence["ImageFiles"],
     output: str,
     suffix: str | None,
+    files_of: Callable[[Path], Sequence[Path]],
     *,
     inputs: Iterable[Path] = (),
-    probabilities: bool = False,
 ) -> list[tuple["ImageFiles", Path]]:
-    """Pair images with label files; ValueError if one replaces an input or another result.
+    """Pair images with label files; ValueError if a file replaces an input or another result.
 
-    `given` are the files, folders or patterns of the images. `inputs` are read besides them; with
-    `probabilities`, their files are checked as well.
+    `given` are the files, folders or patterns of the images. `files_of` are all files of the result
+    with these labels. `inputs` are read besides the images.
     """
-    from napari_segkit.jobs.output_files import plan_outputs, probabilities_file
+    from napari_segkit.io.output_paths import require_inputs_kept
+    from napari_segkit.jobs.output_files import plan_outputs
 
     pairs = plan_outputs(given, images, output, suffix)
     source_of: dict[Path, Path] = {}
     for source, target in pairs:
-        if (other := source_of.setdefault(target, source.path)) != source.path:
-            raise ValueError(
-                f"{other} and {source.path} would both be written to {target}: give them different "
-                "names, or process them one at a time."
-            )
-    targets = list(source_of)
-    targets += map(probabilities_file, source_of) if probabilities else ()
-    check_inputs_kept(targets, [*(p for image in images for p in image.paths), *inputs])
+        for file in files_of(target):
+            if (other := source_of.setdefault(file, source.path)) != source.path:
+                raise ValueError(
+                    f"{other} and {source.path} would both be written to {file}: give them "
+                    "different names, or process them one at a time."
+                )
+    require_inputs_kept(source_of, [*(p for image in images for p in image.paths), *inputs])
     return pairs
-
-
-def check_inputs_kept(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Refuse to replace an input file, even with --overwrite."""
-    read = {path.resolve() for path in inputs}
-    for target in targets:
-        if target.resolve() in read:
-            raise ValueError(
-                f"{target} is an input, and the result would replace it: choose another name "
-                "or folder for the result."
-            )
 
 
 def say_pairs(pairs: "Pairs", given: str) -> None:
@@ -210,21 +212,53 @@ def for_each_file(
     jobs: Sequence[tuple[*tuple["ImageFiles", ...], Path]],
     *,
     several: bool,
+    existing: "ExistingResults | None" = None,
     less_memory: str = SMALLER,
 ) -> int:
     """Call `work` with the files of each job, the last one new, with its warnings as notes.
 
-    Of several, go on after errors. Gives the exit status: 1 if a file failed.
+    Of several, go on after errors. Jobs whose results are among the `existing` are left out. Gives
+    the exit status: 1 if a file failed.
     """
+    left = jobs if existing is None else _left(jobs, existing)
+    do = work if existing is None else _only_own(work, existing)
     failed = 0
     with on_signals(interrupt), progress_lines(parts=0) as show:
-        for number, job in enumerate(jobs, 1):
-            failed += not _is_done(work, job, several=several, less_memory=less_memory)
+        for number, job in enumerate(left, 1):
+            failed += not _is_done(do, job, several=several, less_memory=less_memory)
             if several:
-                show("files", Step(number, len(jobs)))
+                show("files", Step(number, len(left)))
     if failed:
-        say(f"{failed} of {len(jobs)} files failed.")
+        say(f"{failed} of {len(left)} files failed.")
     return min(failed, 1)
+
+
+def _left(
+    jobs: Sequence[tuple[*tuple["ImageFiles", ...], Path]], existing: "ExistingResults"
+) -> list[tuple[*tuple["ImageFiles", ...], Path]]:
+    """The jobs whose results are not there yet; says how many are, and which differ."""
+    from napari_segkit.io.filenames import shorten
+
+    done = [job[-1] for job in jobs if existing.is_done(job[-1])]
+    if done:
+        say(f"{len(done)} of {len(jobs)} results exist and are skipped.")
+    if others := [str(target) for target in done if existing.made_otherwise(target)]:
+        say(
+            f"Note: {len(others)} of these were made by another model or with other settings: "
+            f"{shorten(others)}. They stay as they are; --overwrite makes all anew."
+        )
+    skipped = set(done)
+    return [job for job in jobs if job[-1] not in skipped]
+
+
+def _only_own(work: Callable[..., object], existing: "ExistingResults") -> Callable[..., object]:
+    """Do the work of a job unless files of its result were made in another way."""
+
+    def do(*job: *tuple[*tuple["ImageFiles", ...], Path]) -> None:
+        existing.require_own(job[-1])
+        work(*job)
+
+    return do
 
 
 def _is_done(

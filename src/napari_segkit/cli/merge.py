@@ -1,11 +1,13 @@
 """``segkit merge``: merge a semantic and an instance model into one panoptic model."""
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
+from pathlib import Path
 
 from .file_options import add_overwrite, model_file
 from .options import names
 from .signals import finish_first
-from .terminal import print_files, say
+from .terminal import print_files, print_warnings, say
 
 LESS_MEMORY = "close other programs"
 
@@ -24,11 +26,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> None:
+    from napari_segkit.io.output_paths import write_new
     from napari_segkit.jobs.output_files import new_folders
     from napari_segkit.merged_model import merge_panoptic
     from napari_segkit.segmenter import Segmenter
 
-    output = model_file(args)
+    output = model_file(args, [Path(args.semantic), Path(args.instance)])
     semantic, instance = (
         Segmenter.load(file, device="cpu") for file in (args.semantic, args.instance)
     )
@@ -36,6 +39,6 @@ def run(args: Namespace) -> None:
     things = len(instance.classes)
     say(f"Object classes: {', '.join(c.name for c in merged.classes[1:things])}.")
     say(f"Stuff classes: {', '.join(c.name for c in merged.classes[things:])}.")
-    with new_folders(output), finish_first():
-        merged.save(output)
-        print_files([output])
+    save = partial(merged.save, overwrite=args.overwrite)
+    with print_warnings(), new_folders(output), finish_first():
+        print_files([write_new(output, save, overwrite=args.overwrite)])

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import MaskConfig, ModelSpec, ObjectConfig, TileConfig
-from napari_segkit.config._schema import config_fields
+from napari_segkit.config import MaskConfig, ModelSpec, ObjectConfig, RefineConfig, TileConfig
+from napari_segkit.config._schema import config_fields, to_dict
 from napari_segkit.models import KINDS, MODELS
 
 from .file_options import (
@@ -25,7 +25,8 @@ from .terminal import print_warnings, say
 
 if TYPE_CHECKING:
     from napari_segkit.io.image_files import ImageFiles
-    from napari_segkit.jobs.file_writer import OutputOptions
+    from napari_segkit.jobs.existing_results import ExistingResults
+    from napari_segkit.jobs.output_options import OutputOptions
     from napari_segkit.segmenter import Segmenter
     from napari_segkit.trained_model import TrainedModel
 
@@ -50,16 +51,34 @@ def run(args: Namespace) -> int:
     output = _output_options(args)
     suffix = "png" if output.panoptic else args.format
     segmenter = _load_model(args)
-    images = _images(args, segmenter.ready())
-    jobs = plan_files(args.input, images, args.output, suffix, probabilities=args.probabilities)
-    _check_object_options(args, segmenter.ready())
+    model = segmenter.ready()
+    files_of = partial(output.files, objects=model.predicts_objects)
+    inputs = [Path(path) for path in (args.model, args.weights) if path]
+    jobs = plan_files(
+        args.input, _images(args, model), args.output, suffix, files_of, inputs=inputs
+    )
+    _check_object_options(args, model)
     config = refine_config(args, segmenter.refine, segmenter.classes)
     if config is not None:
         segmenter.refine = config
     output.check(segmenter.ready())
     set_up_device(args)
     work = partial(_predict_file, segmenter, args, output)
-    return for_each_file(work, jobs, several=holds_several(args.input), less_memory=LESS_MEMORY)
+    existing = _existing(output, segmenter.ready()) if args.skip_existing else None
+    return for_each_file(
+        work, jobs, several=holds_several(args.input), existing=existing, less_memory=LESS_MEMORY
+    )
+
+
+def _existing(output: "OutputOptions", model: "TrainedModel") -> "ExistingResults":
+    """Results of earlier runs, and what their records say if they were made in this way."""
+    from napari_segkit.jobs.existing_results import ExistingResults
+
+    objects = model.predicts_objects
+    refine = None if model.refine == RefineConfig() else to_dict(model.refine)
+    made = {"model": {"id": model.identity}, "refine": refine}
+    settings = made | output.provenance(objects=objects)
+    return ExistingResults(partial(output.files, objects=objects), settings)
 
 
 def _add_model(parser: ArgumentParser) -> None:
@@ -102,7 +121,7 @@ def _add_results(parser: ArgumentParser) -> None:
 
 
 def _output_options(args: Namespace) -> "OutputOptions":
-    from napari_segkit.jobs.file_writer import OutputOptions
+    from napari_segkit.jobs.output_options import OutputOptions
 
     return OutputOptions(
         objects=read_options(args, ObjectConfig()),
@@ -110,6 +129,7 @@ def _output_options(args: Namespace) -> "OutputOptions":
         panoptic=args.format == PANOPTIC,
         probabilities=args.probabilities,
         overwrite=args.overwrite,
+        skip_existing=args.skip_existing,
     )
 
 
@@ -144,7 +164,7 @@ def _predict_file(
     from napari_segkit.jobs.predict import predict_job
 
     model = segmenter.ready()
-    output.check_files(target, model)
+    output.check_files(target, objects=model.predicts_objects)
     image = read_image_files(
         source, args.axes, args.spacing, like=model.axes, channels=model.channels
     )

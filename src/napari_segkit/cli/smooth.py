@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.io.probability_maps import ProbabilityFile
     from napari_segkit.jobs.file_writer import FileWriter
+    from napari_segkit.jobs.output_options import OutputOptions
     from napari_segkit.refinement.soft_labels import SoftLabels
 
 DEFAULT = RefineConfig("crf")
@@ -68,6 +69,7 @@ def run(args: Namespace) -> int:
     from napari_segkit.io.files import shared_colours
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import REFINEMENT
+    from napari_segkit.jobs.existing_results import ExistingResults
 
     require_output(args)
     with print_warnings():
@@ -76,24 +78,48 @@ def run(args: Namespace) -> int:
         return print_pairs(inputs)
     say_pairs(inputs, args.image[0])
     input_of = {image: file for file, image in inputs}
+    output = _output_options(args)
+    files_of = partial(output.files, objects=False)
     pairs = plan_files(
         args.image,
         list(input_of),
         args.output,
         args.format,
-        inputs=[file.path for file in input_of.values()],
-        probabilities=args.probabilities,
+        files_of,
+        inputs=[path for file in input_of.values() for path in file.paths],
     )
     jobs = [(input_of[image], image, target) for image, target in pairs]
     with print_warnings():
         colours = shared_colours([source.path for source, *_ in jobs])
     set_up_device(args)
-    work = partial(_smooth_file, args, colours)
-    return for_each_file(work, jobs, several=holds_several(args.image), less_memory=LESS_MEMORY)
+    work = partial(_smooth_file, args, output, colours)
+    existing = ExistingResults(files_of, _settings(args)) if args.skip_existing else None
+    return for_each_file(
+        work, jobs, several=holds_several(args.image), existing=existing, less_memory=LESS_MEMORY
+    )
+
+
+def _output_options(args: Namespace) -> "OutputOptions":
+    from napari_segkit.jobs.output_options import OutputOptions
+
+    return OutputOptions(
+        masks=read_options(args, MaskConfig()),
+        probabilities=args.probabilities,
+        overwrite=args.overwrite,
+        skip_existing=args.skip_existing,
+    )
+
+
+def _settings(args: Namespace) -> dict[str, object]:
+    """What the record of a result says; not of clean-up, which depends on each file's classes."""
+    smoothing = Namespace(**{**vars(args), "clean": None})
+    refine = to_dict(refine_config(smoothing, DEFAULT, ()) or DEFAULT)
+    return {"refine": {name: value for name, value in refine.items() if name != "clean"}}
 
 
 def _smooth_file(
     args: Namespace,
+    output: "OutputOptions",
     colours: "ColourTable",
     source: "ImageFiles",
     image_file: "ImageFiles",
@@ -103,25 +129,20 @@ def _smooth_file(
     from napari_segkit.images.geometry import warn_if_apart
     from napari_segkit.io.channel_files import read_image_files
     from napari_segkit.io.file_geometry import files_apart
-    from napari_segkit.io.files import check_output_file
     from napari_segkit.io.label_classes import read_classes
     from napari_segkit.io.probability_maps import read_probability_file
-    from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
+    from napari_segkit.jobs.file_writer import FileWriter
     from napari_segkit.jobs.refine import RefineRequest, RefineSource, refine_job
 
-    check_output_file(target, overwrite=args.overwrite)
+    output.check_files(target, objects=False)
     warn_if_apart(files_apart(source.path, image_file.path))
     stored = read_probability_file(source.path, colours)
     image = read_image_files(image_file, args.axes, args.spacing, labels_shape=stored.shape)
     named = read_classes(source.path) or colours.classes
-    output = OutputOptions(
-        masks=read_options(args, MaskConfig()),
-        probabilities=args.probabilities,
-        overwrite=args.overwrite,
-    )
     if not stored.is_probabilities and _is_blank(args, labels := stored.aligned_to(image), named):
         say(f"Note: {source.name} holds one class only, and stays as it is.")
-        _write_unchanged(FileWriter(target, image, output), labels, named)
+        made = {"file": source.name, **_settings(args)}
+        _write_unchanged(FileWriter(target, image, output, provenance=made), labels, named)
         return
     maps, classes = _probabilities(args, stored, image, named)
     config = refine_config(args, DEFAULT, classes) or DEFAULT

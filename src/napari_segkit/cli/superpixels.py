@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segkit.config import SuperpixelConfig
+from napari_segkit.config._schema import to_dict
 
 from .file_options import (
     add_axes,
     add_output,
-    add_overwrite,
     find_inputs,
     for_each_file,
     holds_several,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_segkit.images.axes_image import AxesImage
     from napari_segkit.images.types import LazyArray
     from napari_segkit.io.image_files import ImageFiles
+    from napari_segkit.jobs.output_options import OutputOptions
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -35,17 +36,23 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--mask", help="segment only where this file, or the file of the same "
                                        "name in this folder, is not 0")  # fmt: skip
     add_axes(parser)
-    add_overwrite(parser)
     add_options(parser, SuperpixelConfig())
 
 
 def run(args: Namespace) -> int:
+    from napari_segkit.jobs.existing_results import ExistingResults
+    from napari_segkit.jobs.output_options import OutputOptions
+
     config, mask_of = read_options(args, SuperpixelConfig()), _mask_files(args)
     images = list(mask_of) or find_inputs(args.images, args.output)
-    masks = [mask.path for mask in mask_of.values()]
-    jobs = plan_files(args.images, images, args.output, args.format, inputs=masks)
-    work = partial(_segment_file, args, config, mask_of)
-    return for_each_file(work, jobs, several=holds_several(args.images))
+    masks = [path for mask in mask_of.values() for path in mask.paths]
+    output = OutputOptions(overwrite=args.overwrite, skip_existing=args.skip_existing)
+    files_of = partial(output.files, objects=False)
+    jobs = plan_files(args.images, images, args.output, args.format, files_of, inputs=masks)
+    settings = {"superpixels": to_dict(config)}
+    existing = ExistingResults(files_of, settings) if args.skip_existing else None
+    work = partial(_segment_file, args, config, output, mask_of)
+    return for_each_file(work, jobs, several=holds_several(args.images), existing=existing)
 
 
 def _mask_files(args: Namespace) -> dict["ImageFiles", "ImageFiles"]:
@@ -69,17 +76,16 @@ def _mask_files(args: Namespace) -> dict["ImageFiles", "ImageFiles"]:
 def _segment_file(
     args: Namespace,
     config: SuperpixelConfig,
+    output: "OutputOptions",
     mask_of: dict["ImageFiles", "ImageFiles"],
     source: "ImageFiles",
     target: Path,
 ) -> None:
-    from napari_segkit.io.files import check_output_file
-    from napari_segkit.jobs.file_writer import FileWriter, OutputOptions
+    from napari_segkit.jobs.file_writer import FileWriter
     from napari_segkit.jobs.superpixels import superpixel_job
 
-    check_output_file(target, overwrite=args.overwrite)
+    output.check_files(target, objects=False)
     image, mask = _read(args, source, mask_of.get(source))
-    output = OutputOptions(overwrite=args.overwrite)
     output.check_labels(target, image)
     details = {"file": source.name, "mask": mask_of[source].name if source in mask_of else None}
     writer = FileWriter(target, image, output, details)

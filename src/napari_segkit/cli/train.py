@@ -1,12 +1,11 @@
 """``segkit train``: train a model on image and label files, and save it."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from math import ceil
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec, TrainConfig
@@ -18,6 +17,7 @@ from napari_segkit.training.events import TrainStep
 from .file_options import (
     LIST,
     add_common,
+    add_overwrite,
     add_show_pairs,
     model_file,
     one_place,
@@ -58,6 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "model.segkit")  # fmt: skip
     add_show_pairs(parser)
     add_common(parser)
+    add_overwrite(parser)
     parser.add_argument("--preset", choices=PRESETS,
                         help="a model with training settings; further options override "
                              "it")  # fmt: skip
@@ -89,7 +90,7 @@ def run(args: Namespace) -> int:
     pairs = [(f.image, f.labels) for f in files]
     if args.show_pairs:
         return print_pairs(pairs)
-    output = model_file(args)
+    output = model_file(args, _inputs(args, files))
     say_pairs(pairs, labels or args.images)
     _check_kind(files, spec)
     segmenter = Segmenter(spec, device=args.device)
@@ -104,13 +105,14 @@ def run(args: Namespace) -> int:
         object_classes=data.object_classes,
         regions=data.regions,
     )
+    save = partial(_save, segmenter, output, overwrite=args.overwrite)
     with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
-        work = partial(_train, steps, config, stop)
-        return _train_and_save(segmenter, work, stop, output)
+        train = partial(_train, steps, config, stop)
+        return _train_and_save(segmenter, train, stop, save)
 
 
 def _train_and_save(
-    segmenter: "Segmenter", train: Callable[[], None], stop: Stop, output: Path
+    segmenter: "Segmenter", train: Callable[[], None], stop: Stop, save: Callable[[], Path]
 ) -> int:
     """Train to the end or until a signal; an error leaves the model too. Gives the exit status."""
     status = 0
@@ -124,7 +126,7 @@ def _train_and_save(
     if stop.count and not segmenter.is_trained:
         say("Interrupted before the first training step: nothing was saved.")
         return 128 + stop.number
-    _save(segmenter, output)
+    output = save()
     if status:
         say("The model is saved as trained before this error.")
     elif stop.count:
@@ -165,13 +167,26 @@ def _check_kind(files: Sequence["TrainingFiles"], spec: ModelSpec) -> None:
         )
 
 
-def _save(segmenter: "Segmenter", output: Path) -> None:
-    """Save the model; if that fails, save it in a temporary folder and say where."""
+def _inputs(args: Namespace, files: Sequence["TrainingFiles"]) -> Iterator[Path]:
+    """All files that are read."""
+    yield Path(args.images)
+    if weights := getattr(args, "weights", None):
+        yield Path(weights)
+    for training in files:
+        for each in (training.image, training.labels, training.classes, training.regions):
+            yield from each.paths if each else ()
+
+
+def _save(segmenter: "Segmenter", output: Path, *, overwrite: bool) -> Path:
+    """Save the model and give the file; if that fails, save it in a temporary folder and say so."""
+    from napari_segkit.io.output_paths import write_new
+    from napari_segkit.io.replace_file import make_spare_folder
+
     try:
-        segmenter.save(output)
+        return write_new(output, partial(segmenter.save, overwrite=overwrite), overwrite=overwrite)
     except Exception as error:
         with suppress(Exception):
-            spare = Path(mkdtemp(prefix="segkit-")) / output.name
+            spare = make_spare_folder() / output.name
             segmenter.save(spare)
             said = error_line(error, LESS_MEMORY)
             error = OSError(f"{said} The model was saved as {spare} instead.")

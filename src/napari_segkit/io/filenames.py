@@ -11,6 +11,7 @@ PAIRS = (".hdr", ".img", ".hdr.gz", ".img.gz")  # of NIfTI and of Analyze
 MGH = (".mgh", ".mgz")  # of FreeSurfer
 ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 NUMPY = (".npy", ".npz")
+MODEL = ".segkit"
 DICOM = (".dcm", ".dicom")
 VOLUMES = (*NIFTI, *PAIRS, *MGH, *ITK, *DICOM)  # read with a header of NIfTI
 WRITTEN_TIFF = (".tif", ".tiff")

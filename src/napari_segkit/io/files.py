@@ -24,23 +24,19 @@ from napari_segkit.images.types import AnyArray, LazyArray
 from .filenames import NUMPY, TIFF, AnyPath, ending
 from .geotiff import place_tags
 from .jpeg_masks import without_smears
+from .output_paths import check_output_path
 from .pictures import JPEG, PICTURES
 from .read_errors import explain_read_errors
 from .readers import read_source
+from .replace_file import Content, write_together
 from .volume_files import is_volume
-from .writers import LABELS, PROBABILITIES, FileMetadata, require_representable, write_array
+from .writers import LABELS, PROBABILITIES, FileMetadata, array_content, require_representable
 
 if TYPE_CHECKING:
     from .nifti.header import NiftiHeader
 
 
 NO_COLOURS = ColourTable({})
-
-
-class ExistsError(ValueError):
-    """The file exists, and `overwrite` is not set."""
-
-    remedies = ("overwrite=True",)
 
 
 def read_image(
@@ -138,9 +134,7 @@ def write_labels(
     Formats store spacing and provenance as far as they can; NIfTI also keeps the header.
     """
     file = check_output_file(path, overwrite=overwrite)
-    values = as_unsigned(np.asarray(labels))
-    require_representable(file, values.ndim, int(values.max(initial=0)))
-    write_array(file, values, metadata)
+    write_together({file: labels_content(file, labels, metadata)}, overwrite=overwrite)
 
 
 def write_probabilities(
@@ -151,7 +145,20 @@ def write_probabilities(
     In NIfTI files the classes are the fourth dimension, after T the fifth.
     """
     file = check_output_file(path, overwrite=overwrite, probabilities=True)
-    write_array(file, np.asarray(probabilities, np.float32), metadata)
+    content = probabilities_content(file, probabilities, metadata)
+    write_together({file: content}, overwrite=overwrite)
+
+
+def labels_content(file: Path, labels: ArrayLike, metadata: FileMetadata) -> Content:
+    """What a file of labels holds; ValueError if its format cannot."""
+    values = as_unsigned(np.asarray(labels))
+    require_representable(file, values.ndim, int(values.max(initial=0)))
+    return array_content(file, values, metadata)
+
+
+def probabilities_content(file: Path, probabilities: ArrayLike, metadata: FileMetadata) -> Content:
+    """What a file of probabilities holds."""
+    return array_content(file, np.asarray(probabilities, np.float32), metadata)
 
 
 def check_output_file(
@@ -169,20 +176,6 @@ def check_output_file(
     if axes is not None:
         require_representable(file, len(axes), highest)
     return check_output_path(file, overwrite=overwrite)
-
-
-def check_output_path(path: AnyPath, *, overwrite: bool = False) -> Path:
-    """Check that a file can be created: it is new or may be replaced, and its folder exists."""
-    file = Path(path)
-    if file.is_dir():
-        raise ValueError(f"{file} is a folder: give the name of a file in it.")
-    if file.exists() and not overwrite:
-        raise ExistsError(f"{file} exists already: choose another name, or overwrite.")
-    if not file.parent.is_dir():
-        raise ValueError(
-            f"There is no folder {file.parent} for {file.name}: create it, or choose another."
-        )
-    return file
 
 
 def _require_header_axes(file: Path, axes: str, stored: str) -> None:

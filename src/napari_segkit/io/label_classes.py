@@ -1,12 +1,11 @@
-"""Read the classes of the values in a label file, or of probabilities."""
+"""Read what label files, or files of probabilities, store with their values: record, classes."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
 from napari_segkit.images.classes import LabelClass
 
-from . import tiff
+from . import pictures, tiff
 from .class_record import classes_in
 from .filenames import TIFF, AnyPath, ending
 from .files import nifti_header
@@ -14,16 +13,14 @@ from .files import nifti_header
 
 def read_classes(path: AnyPath) -> tuple[LabelClass, ...]:
     """Classes of the values of a label file, or of probabilities in their order; () if unknown."""
-    return classes_in(_read_record(Path(path)))
+    return classes_in(read_record(Path(path)))
 
 
-def _read_record(file: Path) -> object:
+def read_record(file: Path) -> object:
+    """How a file was made, as it was stored with its values; None if it tells nothing."""
     with suppress(LookupError, OSError, TypeError, ValueError):
         if ending(file) == ".png":
-            from PIL import Image
-
-            with Image.open(file) as picture:
-                return json.loads(picture.info["provenance"])
+            return pictures.read_record(file)
         if ending(file) in TIFF:
             return tiff.read_provenance(file)
         if header := nifti_header(file):

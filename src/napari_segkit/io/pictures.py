@@ -1,6 +1,8 @@
 """PNG, JPEG, BMP, PNM and JPEG 2000 files as viewers show them."""
 
+import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +15,12 @@ from .upright import ORIENTATION, upright
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
+    from PIL.PngImagePlugin import PngInfo
 
 JPEG = (".jpg", ".jpeg")
 JPEG2000 = (".jp2", ".j2k", ".jpx")
 PICTURES = (".png", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm", *JPEG, *JPEG2000)
+RECORD = "provenance"  # key of the text in a PNG
 EIGHT_BITS = 255  # the highest value
 GREY_ALPHA = "LA;16B"  # read as RGBA of 8 bits, it gives the high and low bytes of both
 SCALED = {"L;2": 85, "L;4": 17}  # Pillow multiplies few bits to the range of 8
@@ -45,6 +49,23 @@ def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
             pixels = _unscaled(pixels, highest)
     axes = "YXC"[: pixels.ndim]
     return upright(pixels, axes, orientation, path), axes
+
+
+def record_text(record: Mapping[str, object]) -> "PngInfo":
+    """The text of a PNG file that tells how its pixels were made."""
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    text.add_text(RECORD, json.dumps(record))
+    return text
+
+
+def read_record(path: Path) -> object:
+    """The record in the text of a PNG file; KeyError if it has none."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return json.loads(picture.info[RECORD])
 
 
 def _say_frames(count: int, path: Path) -> None:

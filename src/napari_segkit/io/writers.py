@@ -1,9 +1,9 @@
 """Writers of label and probability files, by file ending."""
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,7 +16,8 @@ from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
 from .class_record import record_with_classes
 from .filenames import NIFTI, WRITTEN_TIFF, ending
 from .geotiff import Tag
-from .replace_file import atomic_write
+from .pictures import record_text
+from .replace_file import Content
 from .tiff import write_tiff
 
 if TYPE_CHECKING:
@@ -59,40 +60,33 @@ def require_representable(path: Path, ndim: int, highest: int) -> None:
         )
 
 
-def write_array(path: Path, data: AnyArray, metadata: FileMetadata) -> None:
-    """Write an array atomically, in the format of the file's ending."""
-    suffix = ending(path)
-    if metadata.place and suffix not in WRITTEN_TIFF:
+def array_content(path: Path, data: AnyArray, metadata: FileMetadata) -> Content:
+    """What writes an array in the format of the file's ending."""
+    if metadata.place and ending(path) not in WRITTEN_TIFF:
         warnings.warn(
             f"{path} does not keep the place of the image on the map (GeoTIFF): choose a name "
             "ending in .tif to keep it.",
             UserWarning,
             stacklevel=2,
         )
-    with atomic_write(path) as file:
-        if suffix in WRITTEN_TIFF:
-            write_tiff(
-                file,
-                data,
-                metadata.axes,
-                metadata.pixel_size,
-                metadata.record,
-                metadata.place,
-            )
-        elif suffix in NIFTI:
-            _write_nifti(file, data, metadata, zipped=suffix == ".nii.gz")
-        elif suffix == ".npy":
-            np.save(file, data, allow_pickle=False)
-        else:
-            _write_png(file, data, metadata, path.name)
+    return partial(_write_array, path, data, metadata)
+
+
+def _write_array(path: Path, data: AnyArray, metadata: FileMetadata, file: BinaryIO) -> None:
+    suffix = ending(path)
+    if suffix in WRITTEN_TIFF:
+        write_tiff(file, data, metadata.axes, metadata.pixel_size, metadata.record, metadata.place)
+    elif suffix in NIFTI:
+        _write_nifti(file, data, metadata, zipped=suffix == ".nii.gz")
+    elif suffix == ".npy":
+        np.save(file, data, allow_pickle=False)
+    else:
+        _write_png(file, data, metadata, path.name)
 
 
 def _write_png(file: BinaryIO, data: AnyArray, metadata: FileMetadata, name: str) -> None:
     from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
 
-    text = PngInfo()
-    text.add_text("provenance", json.dumps(metadata.record))
     small = data.astype(np.uint16) if data.itemsize > 2 else data
     picture = Image.fromarray(small)
     if metadata.palette and data.max(initial=0) < PALETTE_COLOURS:
@@ -105,7 +99,7 @@ def _write_png(file: BinaryIO, data: AnyArray, metadata: FileMetadata, name: str
             UserWarning,
             stacklevel=4,
         )
-    picture.save(file, format="PNG", pnginfo=text)
+    picture.save(file, format="PNG", pnginfo=record_text(metadata.record))
 
 
 def _palette(classes: Iterable[LabelClass]) -> bytes:

@@ -1,115 +1,34 @@
 """Writer of results to files: labels, probabilities, tables of objects, masks of classes."""
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from itertools import count
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_segkit.config import MaskConfig, ObjectConfig
-from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.class_values import class_values
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.types import AnyArray
-from napari_segkit.io.coco.panoptic_files import write_panoptic
+from napari_segkit.io.coco.panoptic_files import panoptic_content
 from napari_segkit.io.filenames import ending, stem
-from napari_segkit.io.files import (
-    check_output_file,
-    check_output_path,
-    write_labels,
-    write_probabilities,
-)
-from napari_segkit.io.replace_file import atomic_write
+from napari_segkit.io.files import labels_content, probabilities_content
+from napari_segkit.io.output_paths import unused_path, warn_renamed
+from napari_segkit.io.replace_file import Content, ExistsError, write_together
 from napari_segkit.io.writers import FileMetadata
 from napari_segkit.label_result import LabelResult
 
-from .output_files import check_probabilities_file, probabilities_file
+from .output_files import new_folders, probabilities_file
+from .output_options import MAX_PNG_VALUE, OutputOptions
 
 if TYPE_CHECKING:
     from napari_segkit.instances.results import Objects
     from napari_segkit.trained_model import TrainedModel
-
-MAX_PNG_VALUE = 2**16 - 1
-
-
-@dataclass(frozen=True)
-class OutputOptions:
-    """What to write of a result."""
-
-    objects: ObjectConfig = field(default_factory=ObjectConfig)
-    masks: MaskConfig = field(default_factory=MaskConfig)
-    panoptic: bool = False  # COCO panoptic format: PNG and JSON
-    probabilities: bool = False  # also write probabilities, into a folder next to the labels
-    overwrite: bool = False
-
-    def check(self, model: "TrainedModel") -> None:
-        """Raise ValueError where a model cannot give this output."""
-        if not model.predicts_objects and self.panoptic:
-            raise ValueError(
-                "The COCO panoptic format needs a model that predicts objects, but "
-                f"{model.spec.name} was trained to predict classes only: leave it out, or choose "
-                "another model."
-            )
-        if self.masks.changes_values and self.panoptic:
-            raise ValueError(
-                "Masks of classes hold no objects, and the COCO panoptic format needs them: choose "
-                "one of the two."
-            )
-        self.written_classes(model.all_classes)
-
-    def check_files(self, target: Path, model: "TrainedModel") -> None:
-        """Check what is known of the files before an image is read."""
-        self.check(model)
-        check_output_file(target, overwrite=self.overwrite)
-        if self.panoptic and ending(target) != ".png":
-            raise ValueError(
-                f"{target} cannot hold the COCO panoptic format: choose a name ending in .png."
-            )
-        if model.predicts_objects and not self.masks.changes_values:
-            check_output_path(self.table_file(target), overwrite=self.overwrite)
-
-    def check_format(self, target: Path, model: "TrainedModel", image: AxesImage) -> None:
-        """Check that the format can hold the axes and class values of a prediction."""
-        if self.panoptic and len(image.label_axes) != 2:
-            raise ValueError(
-                f"{image.name} has the axes {image.axes}, and the COCO panoptic format is 2D: "
-                "choose another format."
-            )
-        are_ids = model.predicts_objects and not self.masks.changes_values
-        self.check_labels(target, image, () if are_ids else model.all_classes)
-
-    def check_labels(
-        self, target: Path, image: AxesImage, classes: Sequence[LabelClass] = ()
-    ) -> None:
-        """Check that the files can hold the axes of labels and the values of classes."""
-        if self.masks.palette and (self.panoptic or ending(target) != ".png"):
-            raise ValueError(
-                f"{target} cannot have a palette of class colours: choose a PNG file of labels, or "
-                "leave the palette out."
-            )
-        highest = max((c.value for c in self.written_classes(classes)), default=0)
-        check_output_file(target, overwrite=self.overwrite, axes=image.label_axes, highest=highest)
-        if self.probabilities:
-            check_probabilities_file(target, overwrite=self.overwrite)
-
-    def written_classes(self, classes: Sequence[LabelClass]) -> Sequence[LabelClass]:
-        """The classes of the values that are written; ValueError for wrong masks or values."""
-        changed = classes and self.masks.changes_values
-        return class_values(classes, self.masks).classes if changed else classes
-
-    def table_file(self, target: Path) -> Path:
-        """CSV or JSON file that describes objects."""
-        csv = target.with_name(f"{stem(target)}.csv")
-        return target.with_suffix(".json") if self.panoptic else csv
-
-    def provenance(self, *, objects: bool) -> dict[str, object]:
-        """What the files record of these options."""
-        record: dict[str, object] = {"objects": to_dict(self.objects)} if objects else {}
-        return record | ({"masks": to_dict(self.masks)} if self.masks.changes_values else {})
 
 
 @dataclass(frozen=True)
@@ -127,48 +46,72 @@ class FileWriter:
         """Files need no preparation."""
 
     def write(self, result: LabelResult) -> tuple[Path, ...]:
-        """Write everything; gives the files, labels first.
+        """Write everything, complete or not at all; gives the files, labels first.
 
-        More objects than a PNG can hold go into a TIFF of an unused name, with a warning.
+        If a file has appeared since the check, it stays, and the results get unused names; to skip
+        existing files, only the missing ones are written. More objects than a PNG can hold go into
+        a TIFF of an unused name. Both are said in a warning.
         """
+        while True:
+            target = self._free_target(result)
+            contents = self._contents(result, target)
+            with suppress(ExistsError), ExitStack() as folders:  # taken in this very moment
+                for file in contents:
+                    folders.enter_context(new_folders(file))
+                write_together(self._to_write(contents), overwrite=self.output.overwrite)
+                if target != self.target:
+                    warn_renamed(self.target, target)
+                return tuple(contents)
+
+    def _free_target(self, result: LabelResult) -> Path:
+        """The target, or an unused name if one of its files has appeared."""
+        if self.output.may_exist:
+            return self.target
+        files = partial(self.output.files, objects=result.objects is not None)
+        return unused_path(self.target, files)
+
+    def _to_write(self, contents: Mapping[Path, Content]) -> dict[Path, Content]:
+        skip = self.output.skip_existing
+        return {f: c for f, c in contents.items() if not (skip and os.path.lexists(f))}
+
+    def _contents(self, result: LabelResult, target: Path) -> dict[Path, Content]:
+        """What is written into each file, labels first."""
         provenance = result.provenance if self.provenance is None else self.provenance
         chosen = self.output.provenance(objects=result.objects is not None)
         record = {**provenance, **self.details, **chosen}
         if result.objects is None or self.output.masks.changes_values:
-            self._write_classes(result, record)
-            files = [self.target]
+            contents = self._class_contents(result, target, record)
         else:
-            files = self._write_objects(result.objects, record)
-        if result.probabilities is not None:
-            files.append(probabilities_file(self.target))
-            metadata = self._metadata(f"C{self.image.label_axes}", record, result.classes)
-            write_probabilities(
-                files[-1], result.probabilities, metadata, overwrite=self.output.overwrite
-            )
-        return tuple(files)
+            contents = self._object_contents(result.objects, target, record)
+        if result.probabilities is None:
+            return contents
+        file = probabilities_file(target)
+        metadata = self._metadata(f"C{self.image.label_axes}", record, result.classes)
+        return {**contents, file: probabilities_content(file, result.probabilities, metadata)}
 
-    def _write_classes(self, result: LabelResult, record: dict[str, object]) -> None:
-        """Write class values, or those asked for instead."""
+    def _class_contents(
+        self, result: LabelResult, target: Path, record: dict[str, object]
+    ) -> dict[Path, Content]:
+        """Class values, or those asked for instead."""
         labels = result.labels if result.objects is None else result.objects.combined()
-        if not self.output.masks.changes_values:
-            self._write_labels(self.target, labels, record, result.classes)
-            return
-        values = class_values(result.classes, self.output.masks)
-        self._write_labels(self.target, values.apply(labels), record, values.classes)
+        classes = result.classes
+        if self.output.masks.changes_values:
+            values = class_values(result.classes, self.output.masks)
+            labels, classes = values.apply(labels), values.classes
+        return {target: self._labels_content(target, labels, record, classes)}
 
-    def _write_labels(
+    def _labels_content(
         self,
         file: Path,
         labels: AnyArray,
         record: dict[str, object],
-        classes: tuple[LabelClass, ...] = (),
-    ) -> None:
-        """Write labels, with the classes of their values unless these are ids."""
-        metadata = self._metadata(self.image.label_axes, record, classes)
-        write_labels(file, labels, metadata, overwrite=self.output.overwrite)
+        classes: Sequence[LabelClass] = (),
+    ) -> Content:
+        """Labels, with the classes of their values unless these are ids."""
+        return labels_content(file, labels, self._metadata(self.image.label_axes, record, classes))
 
     def _metadata(
-        self, axes: str, record: dict[str, object], classes: tuple[LabelClass, ...]
+        self, axes: str, record: dict[str, object], classes: Sequence[LabelClass]
     ) -> FileMetadata:
         image = self.image
         return FileMetadata(
@@ -178,28 +121,30 @@ class FileWriter:
             image.metadata.get("nifti"),
             unit=image.unit,
             place=image.metadata.get("geotiff", ()),
-            classes=classes,
+            classes=tuple(classes),
             palette=self.output.masks.palette,
         )
 
-    def _write_objects(self, objects: "Objects", record: dict[str, object]) -> list[Path]:
-        """Write objects with their table; gives the files."""
-        target, table = self.target, self.output.table_file(self.target)
+    def _object_contents(
+        self, objects: "Objects", target: Path, record: dict[str, object]
+    ) -> dict[Path, Content]:
+        """Objects and their table."""
+        table = self.output.table_file(target)
         if self.output.panoptic:
-            write_panoptic(
+            return panoptic_content(
                 target,
                 objects.labels,
                 objects.table,
+                table,
                 categories=self.categories,
                 provenance=record,
-                overwrite=self.output.overwrite,
             )
-            return [target, table]
-        with atomic_write(table) as opened:  # the table appears only if the labels can be written
-            opened.write(objects.table.to_csv(index=False).encode())
-            target = _file_for_count(target, len(objects))
-            self._write_labels(target, _ids(objects.labels), record)
-        return [target, table]
+        text = objects.table.to_csv(index=False).encode()
+        labels = _file_for_count(target, len(objects))
+        return {
+            labels: self._labels_content(labels, _ids(objects.labels), record),
+            table: lambda file: file.write(text),
+        }
 
 
 def panoptic_categories(model: "TrainedModel") -> dict[str, str]:
@@ -212,16 +157,12 @@ def _file_for_count(target: Path, objects: int) -> Path:
     """The target, or an unused TIFF name if it is a PNG that cannot hold so many objects."""
     if ending(target) != ".png" or objects <= MAX_PNG_VALUE:
         return target
-    tiff = target.with_name(f"{stem(target)}.tif")
-    for number in count(2):
-        if not tiff.exists():
-            break
-        tiff = target.with_name(f"{stem(target)}-{number}.tif")
+    tiff = unused_path(target.with_name(f"{stem(target)}.tif"))
     warnings.warn(
         f"There are {objects} objects, and a PNG holds {MAX_PNG_VALUE} at most: their labels are "
         f"written as {tiff} instead.",
         UserWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
     return tiff
 

@@ -7,8 +7,8 @@ from os import PathLike
 from pathlib import Path
 
 from napari_segkit.io.filenames import NIFTI, ending, stem
-from napari_segkit.io.files import check_output_file, check_output_path
 from napari_segkit.io.image_files import ImageFiles, holds_several
+from napari_segkit.io.output_paths import check_output_folder, check_output_path
 from napari_segkit.io.volume_files import is_volume
 from napari_segkit.io.writers import LABELS
 
@@ -34,6 +34,7 @@ def plan_outputs(
         raise ValueError(f"{folder} is a file: give a folder for the results of several images.")
     if not (several or in_folder):
         return [(image, check_output_path(folder, overwrite=True)) for image in images]
+    check_output_folder(folder)
     return [(image, folder / image.folder / _label_name(image, suffix)) for image in images]
 
 
@@ -60,13 +61,6 @@ def probabilities_file(target: Path) -> Path:
     """File in the folder "probabilities" next to a label file; a TIFF for a PNG."""
     suffix = ending(target) if ending(target) in (".npy", *NIFTI) else ".tif"
     return target.parent / "probabilities" / f"{stem(target)}{suffix}"
-
-
-def check_probabilities_file(target: Path, *, overwrite: bool = False) -> Path:
-    """Check that the probabilities of a label file can be written, and make their folder."""
-    file = probabilities_file(target)
-    file.parent.mkdir(exist_ok=True)
-    return check_output_file(file, overwrite=overwrite, probabilities=True)
 
 
 def _label_name(image: ImageFiles, suffix: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -12,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.types import AnyArray
 from napari_segkit.io.filenames import AnyPath
-from napari_segkit.io.files import check_output_path
+from napari_segkit.io.output_paths import check_output_path
+from napari_segkit.io.pictures import record_text
 from napari_segkit.io.read_errors import explain_read_errors
-from napari_segkit.io.replace_file import atomic_write
+from napari_segkit.io.replace_file import Content, write_together
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -99,6 +101,22 @@ def write_panoptic(
         raise ValueError(f"{picture} must end in .png, the format of COCO panoptic labels.")
     for path in (picture, description):
         check_output_path(path, overwrite=overwrite)
+    content = panoptic_content(
+        picture, labels, table, description, categories=categories, provenance=provenance
+    )
+    write_together(content, overwrite=overwrite)
+
+
+def panoptic_content(
+    picture: Path,
+    labels: ArrayLike,
+    table: "DataFrame",
+    description: Path,
+    *,
+    categories: Mapping[str, str] | None = None,
+    provenance: Mapping[str, object] | None = None,
+) -> dict[Path, Content]:
+    """What the two files hold, as in `write_panoptic`."""
     values = as_unsigned(np.asarray(labels))
     if values.ndim != 2 or values.max(initial=0) > MAX_ID:
         raise ValueError(
@@ -115,9 +133,8 @@ def write_panoptic(
         "categories": [*known.values()],
     }
     text = json.dumps(content, indent=1).encode()
-    with atomic_write(description) as json_stream, atomic_write(picture) as png_stream:
-        json_stream.write(text)
-        _write_ids(png_stream, values)
+    ids = partial(_write_ids, values, provenance or {})
+    return {picture: ids, description: lambda file: file.write(text)}
 
 
 def _read_ids(picture: Path) -> NDArray[np.int32]:
@@ -133,11 +150,11 @@ def _read_ids(picture: Path) -> NDArray[np.int32]:
     return colours @ np.array([1, 256, 65536], np.int32)
 
 
-def _write_ids(file: BinaryIO, values: AnyArray) -> None:
+def _write_ids(values: AnyArray, record: Mapping[str, object], file: BinaryIO) -> None:
     from PIL import Image
 
     colours = values.astype(np.uint32)[..., None] >> np.array([0, 8, 16], np.uint32) & 255
-    Image.fromarray(colours.astype(np.uint8)).save(file, format="PNG")
+    Image.fromarray(colours.astype(np.uint8)).save(file, "PNG", pnginfo=record_text(record))
 
 
 def _read_rows(content: Json, name: str) -> list[dict[str, object]]:

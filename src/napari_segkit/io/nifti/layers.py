@@ -12,6 +12,7 @@ from napari_segkit.images.whole_numbers import integers_if_whole
 from napari_segkit.io.class_record import record_with_classes
 from napari_segkit.io.filenames import AnyPath, as_paths, ending, stem
 from napari_segkit.io.nifti_image import LABEL_INTENT
+from napari_segkit.io.output_paths import check_output_path
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import atomic_write
 from napari_segkit.io.volume_files import is_dicom, is_volume
@@ -122,7 +123,7 @@ def _write_layer(path: str, data: LayerArray, meta: LayerOptions, *, kind: str) 
     ndim = len(meta.get("scale", ())) or pixels.ndim - bool(meta.get("rgb"))
     source = meta.get("metadata", {}).get("nifti")
     axes = layer_axes(meta.get("axis_labels") or (), ndim, source) + "C" * bool(meta.get("rgb"))
-    with atomic_write(file) as stream:
+    with atomic_write(check_output_path(file, overwrite=True)) as stream:
         write_nifti(
             stream,
             pixels,

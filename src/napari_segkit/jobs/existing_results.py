@@ -1,0 +1,76 @@
+"""Results of an earlier run: which are complete, and whether they were made in the same way."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_segkit.io.filenames import ending
+from napari_segkit.io.label_classes import read_record
+from napari_segkit.io.replace_file import ExistsError
+
+from .output_options import MAX_PNG_VALUE
+
+WITHOUT_RECORD = (".npy", ".csv", ".json")
+
+
+@dataclass(frozen=True)
+class ExistingResults:
+    """What earlier runs left of the results that a run would make.
+
+    Parameters
+    ----------
+    files_of : callable
+        All files of the result with these labels.
+    settings : dict
+        What the record of a file says if it was made in the same way.
+    """
+
+    files_of: Callable[[Path], Sequence[Path]]
+    settings: Mapping[str, object]
+
+    def is_done(self, target: Path) -> bool:
+        """Whether all files of a result are there."""
+        labels, *others = self.files_of(target)
+        if not all(map(_is_written, others)):
+            return False
+        return _is_written(labels) or _are_in_tiff(labels, others)
+
+    def made_otherwise(self, target: Path) -> bool:
+        """Whether a result tells that another model, or other settings, made it."""
+        records = [read_record(file) for file in self.files_of(target) if _is_written(file)]
+        return any(isinstance(r, Mapping) and not _agrees(r, self.settings) for r in records if r)
+
+    def require_own(self, target: Path) -> None:
+        """Refuse to complete a result of which a file was made in another way, or by a person."""
+        files = self.files_of(target)
+        for file in filter(_is_written, files):
+            missing = [other.name for other in files if not _is_written(other)]
+            if ending(file) not in WITHOUT_RECORD and not _agrees(read_record(file), self.settings):
+                raise ExistsError(
+                    f"{file} exists without {missing[0]}, and was not made in this way: choose "
+                    "another folder, or overwrite."
+                )
+
+
+def _is_written(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
+
+
+def _are_in_tiff(labels: Path, others: Sequence[Path]) -> bool:
+    """Whether labels were written as TIFF, because a PNG cannot hold so many objects."""
+    table = next((file for file in others if file.suffix == ".csv"), None)
+    if ending(labels) != ".png" or table is None or not os.path.lexists(labels.with_suffix(".tif")):
+        return False
+    with table.open("rb") as lines:
+        return sum(1 for _ in lines) > MAX_PNG_VALUE + 1  # with the names of the columns
+
+
+def _agrees(found: object, expected: object) -> bool:
+    """Whether a record holds the settings; it may hold more."""
+    if not isinstance(expected, Mapping):
+        return bool(found == json.loads(json.dumps(expected)))
+    if not isinstance(found, Mapping):
+        return False
+    return all(_agrees(found.get(key), value) for key, value in expected.items())
