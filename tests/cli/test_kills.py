@@ -29,7 +29,7 @@ from napari_segkit.segmenter import Segmenter
 resource = pytest.importorskip("resource", reason="this system knows no limits of a process")
 
 MOMENTS = int(os.environ.get("SEGKIT_KILLS", "2"))
-SEGKIT = [sys.executable, "-c", "import sys; from napari_segkit.cli import main; sys.exit(main())"]
+SEGKIT = "import sys; from napari_segkit.cli import main; sys.exit(main())"
 TINY = "--epochs 1 --steps-per-epoch 4 --batch-size 2 --tile-size 32 --overlap 0 --device cpu"
 TINY += " --threads 1 --unlabelled none --overwrite"
 COMMANDS = {
@@ -85,7 +85,7 @@ def contents(place):
     return {str(path): sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def run(command, place, moment=None, number=0, largest=None):
+def run(command, place, moment=None, number=0, largest=None, first=""):
     """Run the real command, with a signal after some seconds; status, errors, seconds."""
 
     def limit():
@@ -94,7 +94,7 @@ def run(command, place, moment=None, number=0, largest=None):
 
     began = time.monotonic()
     with subprocess.Popen(
-        [*SEGKIT, *command.split()],
+        [sys.executable, "-c", first + SEGKIT, *command.split()],
         cwd=place,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -160,7 +160,25 @@ def test_a_killed_command_leaves_files_old_or_new(command, place):
     assert run(COMMANDS[command], place)[0] == 0
     LOG.info("%s: %s", command, sorted(outcomes.items(), key=str))
     assert not faults
-    LOG.info("%s: %d left", command, len(list(place.rglob("*.part"))))
+    assert not list(place.rglob("*.part"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_that_is_killed_while_it_writes(command, number, place):
+    put_older_results(place)
+    before = contents(place)
+    first = f"import os; os.fsync = lambda _: os.kill(os.getpid(), {int(number)}); "
+    status, errors, _ = run(COMMANDS[command], place, first=first)
+    outcome = check_killed(number, status, errors, before, contents(place))
+    LOG.info("%s: %s", command, outcome)
+    killed = number == signal.SIGKILL
+    assert (outcome[2] == "0 new") == killed
+    assert (outcome[3] != "0 left") == killed
+    assert run(COMMANDS[command], place)[0] == 0
+    assert not list(place.rglob("*.part"))
 
 
 @pytest.mark.slow
