@@ -160,9 +160,10 @@ class Segmenter:
             the weights with the best score are the result. None: the last weights.
         resume : path-like, optional
             The state that a `Checkpoint` of an earlier training saved: goes on from it, with the
-            same losses and weights as without the break, on the same device and if no time limit
-            sets the learning rate. Model, classes, settings and images must be the same. The pixel
-            classifier starts anew, which gives the same model.
+            same losses and weights as without the break, on the same machine and device with the
+            same number of threads and if no time limit sets the learning rate. Model, classes,
+            settings and images must be the same. The pixel classifier starts anew, which gives the
+            same model.
 
         Returns
         -------

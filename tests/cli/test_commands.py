@@ -1,6 +1,7 @@
 """The commands on real files, with small trainings."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -350,6 +351,9 @@ def test_mistakes_are_reported_in_one_line(
         ["merge", "a", "b"],
         ["train", "a", "b", "-o", "c", "--unlabelled", "all"],
         ["train", "a", "b", "-o", "c", "--labels-are", "things"],
+        ["train", "a", "b", "-o", "c", "--threads", "0"],
+        ["predict", "a", "b", "-o", "c", "--threads", "-2"],
+        ["smooth", "a", "b", "-o", "c", "--threads", "1000000000"],
         ["predict", "a", "b", "-o", "c", "--format", "bmp"],
         ["unknown"],
         [],
@@ -389,16 +393,63 @@ def test_an_interrupted_training_is_saved(data, tmp_path, monkeypatch, capsys):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def interrupted(times, work):
+def interrupted(times, work, number=signal.SIGINT, step=2):
     """The generator `work` with Ctrl-C pressed `times` times in its second step."""
+    pressed_in = step
 
     def press(*arguments, **options):
         for step in work(*arguments, **options):
-            for _ in range(times * (step.done == 2)):
-                signal.raise_signal(signal.SIGINT)
+            for _ in range(times * (step.done == pressed_in)):
+                signal.raise_signal(number)
             yield step
 
     return press
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)])
+def test_other_signals_end_a_training_as_ctrl_c_does(number, data, tmp_path, monkeypatch, capsys):
+    from napari_segkit.training.pixels import PixelTrainer
+
+    events = interrupted(1, PixelTrainer._events, number, step=6)
+    monkeypatch.setattr(PixelTrainer, "_events", events)
+    path = tmp_path / "a.segkit"
+    tiny = [*TINY, "--unlabelled", "none", "--model", "pixels"]
+    assert run("train", data / "images/0.png", data / "masks/0.tif", "-o", path, *tiny) == 0
+    assert "Stopping after this step" in capsys.readouterr().err
+    assert Segmenter.load(path).is_trained
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("stage", ["prepare", "write"])
+def test_a_signal_ends_a_folder_after_the_file_that_is_written(
+    stage, number, status, data, model, tmp_path, monkeypatch, capsys
+):
+    from napari_segkit.jobs.file_writer import FileWriter
+
+    work = getattr(FileWriter, stage)
+
+    def press(*arguments):
+        signal.raise_signal(number)
+        return work(*arguments)
+
+    monkeypatch.setattr(FileWriter, stage, press)
+    assert run("predict", model, data / "images", "-o", tmp_path / "out") == status
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "Interrupted."
+    assert not any("failed" in line for line in said)
+    written = [p.name for p in tmp_path.glob("out/*")]
+    assert written == (["0.tif"] if stage == "write" else [])
+
+
+def test_a_signal_while_the_command_starts_ends_it_without_a_traceback():
+    code = (
+        "import os, signal; from napari_segkit.cli import main\n"
+        "main.__globals__['make_parser'] = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if os.name == "posix":
+        assert (ended.returncode, ended.stderr) == (143, "Interrupted.\n")
 
 
 @pytest.mark.parametrize(("times", "status"), [(2, 0), (3, 130)])
@@ -465,6 +516,62 @@ def test_a_model_that_cannot_be_saved_is_saved_elsewhere(data, tmp_path, monkeyp
     assert Segmenter.load(saved).is_trained
 
 
+def test_an_error_at_the_end_of_a_training_leaves_the_model(data, tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise RuntimeError("CUDA out of memory. Tried to allocate")
+
+    monkeypatch.setattr(
+        "napari_segkit.training.semantic.SemanticTrainer._measure_batch_statistics", fail
+    )
+    path = tmp_path / "a.segkit"
+    arguments = ["train", data / "images", data / "masks", "-o", path, "--unlabelled", "none"]
+    assert run(*arguments, *TINY) == 1
+    *_, error, saved = capsys.readouterr().err.splitlines()
+    assert error.startswith("Out of memory: give a smaller --batch-size")
+    assert saved == "The model is saved as trained before this error."
+    assert len(Segmenter.load(path).history) == 2
+
+
+@pytest.mark.parametrize("ended", [SystemExit(3), UserWarning("a warning as an error")])
+def test_a_library_that_ends_the_work_is_an_error(
+    ended, data, model, tmp_path, monkeypatch, capsys
+):
+    def fail(*_, **__):
+        raise ended
+        yield
+
+    monkeypatch.setattr(Segmenter, "predict_tiles", fail)
+    assert run("predict", model, data / "images", "-o", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "2 of 2 files failed." in said
+    assert "SystemExit: 3" in said or "a warning as an error" in said
+
+
+def test_closed_outputs_lose_no_model(data, tmp_path, monkeypatch):
+    class Closed(StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stderr", Closed())
+    monkeypatch.setattr("sys.stdout", Closed())
+    path = tmp_path / "a.segkit"
+    arguments = ["train", data / "images/0.png", data / "masks/0.tif", "-o", path]
+    assert run(*arguments, *TINY, "--unlabelled", "none", "--model", "pixels") == 0
+    assert Segmenter.load(path).is_trained
+
+
+def test_a_time_limit_is_said(data, tmp_path, monkeypatch, capsys):
+    from napari_segkit.training.schedule import Schedule
+
+    monkeypatch.setattr(Schedule, "tick", lambda self: setattr(self, "seconds", 30.0 * self.done))
+    arguments = ["train", data / "images", data / "masks", "-o", tmp_path / "a.segkit"]
+    tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none", "--minutes", "1"]
+    assert run(*arguments, *tiny) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "The time limit is reached after 2 of 50 steps."
+    assert any(line.endswith("2/2") for line in said)
+
+
 def test_the_demo_gets_its_options(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     demo = pytest.importorskip("napari_segkit._qt.app.demo")
@@ -483,6 +590,19 @@ def test_progress_is_a_line_for_every_tenth(capsys):
     assert drain(show_progress(steps(), lambda _: "work")) == "result"
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"work  {done}/100" for done in range(10, 101, 10)]
+
+
+def test_progress_is_a_line_a_minute_with_the_time_left(monkeypatch, capsys):
+    clock = iter(range(0, 10_000, 45))
+    monkeypatch.setattr("napari_segkit.cli.terminal.monotonic", lambda: next(clock))
+    drain(show_progress((Step(done, 100) for done in range(1, 12)), lambda _: "work"))
+    assert capsys.readouterr().err.splitlines() == [
+        "work  2/100, 1:13:30 left",
+        "work  4/100, 1:12:00 left",
+        "work  6/100, 1:10:30 left",
+        "work  8/100, 1:09:00 left",
+        "work  10/100, 1:07:30 left",
+    ]
 
 
 def test_progress_on_a_terminal_is_a_bar_with_the_time_left(monkeypatch):

@@ -27,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
         for a mistake in the request; 128 and the number of the signal if interrupted, such as 130
         for Ctrl-C and 143 for SIGTERM.
     """
+    _open_closed_streams()
     with on_signals(end_process if argv is None else interrupt):
         try:
             return _run(make_parser().parse_args(argv))
@@ -41,6 +42,13 @@ def make_parser() -> "ArgumentParser":
     from .commands import make_parser
 
     return make_parser()
+
+
+def _open_closed_streams() -> None:
+    """Nobody reads what is written where the caller has closed standard output or error."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def _run(args: "Namespace") -> int:

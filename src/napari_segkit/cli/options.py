@@ -50,7 +50,9 @@ def threads(text: str) -> int:
     """Read a number of CPU threads, at most one for each core of the computer."""
     cores = os.cpu_count() or 1
     if not (text.isdecimal() and 1 <= int(text) <= cores):
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {cores}, its cores")
+        raise ArgumentTypeError(
+            f"{text!r} is not a whole number from 1 to {cores}, the cores of this computer"
+        )
     return int(text)
 
 

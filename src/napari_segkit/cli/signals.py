@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 
+Handler = Callable[..., object] | int
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
@@ -48,8 +49,7 @@ def on_signals(handle: Callable[[int], None]) -> Iterator[None]:
     if current_thread() is not main_thread():
         yield
         return
-    numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers if not _is_ignored(number)}
+    before = dict(_handlers())
     for number in before:
         signal.signal(number, lambda received, _: handle(received))
     try:
@@ -84,9 +84,13 @@ def finish_first() -> Iterator[None]:
     stop.require_none()
 
 
-def _is_ignored(number: int) -> bool:
-    """Whether `nohup` keeps this signal away."""
-    return signal.Signals(number).name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN
+def _handlers() -> Iterator[tuple[int, Handler]]:
+    """The signals and their handlers; without SIGHUP if `nohup` keeps it away."""
+    for name in NAMES:
+        number = getattr(signal, name, 0)
+        handler = signal.getsignal(number) if number else None
+        if handler is not None and (name, handler) != ("SIGHUP", signal.SIG_IGN):
+            yield number, handler
 
 
 def _say(line: str) -> None:

@@ -105,47 +105,47 @@ def run(args: Namespace) -> int:
         object_classes=data.object_classes,
         regions=data.regions,
     )
-    shown = show_progress(steps, _describe, partial(_expected, config))
     save = partial(_save, segmenter, output, overwrite=args.overwrite)
     with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
-        return _train_and_save(segmenter, shown, stop, save)
+        train = partial(_train, steps, config, stop)
+        return _train_and_save(segmenter, train, stop, save)
 
 
 def _train_and_save(
-    segmenter: "Segmenter",
-    steps: Generator[Step, object, "Segmenter"],
-    stop: Stop,
-    save: Callable[[], Path],
+    segmenter: "Segmenter", train: Callable[[], None], stop: Stop, save: Callable[[], Path]
 ) -> int:
     """Train to the end or until a signal; an error leaves the model too. Gives the exit status."""
     status = 0
     try:
-        _train(steps, stop)
+        train()
     except USER_ERRORS as error:
         if not segmenter.is_trained:
             raise
-        say(f"{error_line(error, LESS_MEMORY)} The model is saved as trained before this error.")
+        say(error_line(error, LESS_MEMORY))
         status = 1
     if stop.count and not segmenter.is_trained:
         say("Interrupted before the first training step: nothing was saved.")
         return 128 + stop.number
     output = save()
-    if stop.count:
+    if status:
+        say("The model is saved as trained before this error.")
+    elif stop.count:
         say("Interrupted: the model is saved as trained so far.")
     print_files([output])
     return status
 
 
-def _train(steps: Generator[Step, object, "Segmenter"], stop: Stop) -> None:
-    """Train, and say if a time limit ended it."""
-    done = total = 0
-    with closing(steps):
-        for step in steps:
+def _train(steps: Generator[Step, object, "Segmenter"], config: TrainConfig, stop: Stop) -> None:
+    """Train until a signal, and say if the time limit ended it."""
+    count, step = 0, Step(0, 0)
+    with closing(show_progress(steps, _describe, partial(_expected, config))) as shown:
+        for shown_step in shown:
             if stop.count:
                 return
-            done, total = done + 1, step.total
-    if done < total:
-        say(f"The time limit is reached after {done} of {total} steps.")
+            count, step = count + 1, shown_step
+    in_time = _expected(config, step)
+    if config.minutes and count < step.total and in_time <= step.done + 1:
+        say(f"The time limit is reached after {count} of {step.total} steps.")
 
 
 def spec_and_config(args: Namespace) -> tuple[ModelSpec, TrainConfig]:

@@ -21,7 +21,8 @@ class TrainConfig(Checked):
     steps_per_epoch : int
         Batches per epoch.
     minutes : float or None
-        Time limit: training stops after so many minutes even if epochs remain. None: no limit.
+        Time limit: training stops after so many minutes even if epochs remain, and the learning
+        rate decreases towards that time. None: no limit.
     batch_size : int
         Patches per training step. More is steadier and needs more memory.
     learning_rate : float
@@ -46,7 +47,9 @@ class TrainConfig(Checked):
     augment : bool
         Also train on flipped, rotated (by 90 degrees), brighter and darker patches.
     seed : int
-        Seed of the random numbers. The same seed on the same machine gives the same model.
+        Seed of the random numbers. On the same machine, with the same number of threads, the same
+        seed gives the same model; on a graphics card almost the same one. With a time limit models
+        differ, because the learning rate follows the clock.
     tile : TileConfig
         Tile size and overlap, stored with the model. Not set: 256 pixels (64 voxels in 3D, less for
         smaller images) with an overlap of three eighths; instance methods train on such patches and

@@ -1,6 +1,7 @@
 import hashlib
 import os
 import pickle
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from safetensors.torch import save, save_file
 
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import MODELS, Inputs, build, encoders, families
+from napari_segkit.models.weights.files import HubFile
 from napari_segkit.models.weights.pretrained import (
     BACKBONES,
     COCO,
@@ -252,6 +254,23 @@ def test_offline_one_sentence_says_which_file_of_the_hub_and_where(tmp_path):
     folder = tmp_path / "hub" / "models--smp-hub--mobilenet_v2.imagenet" / "snapshots" / revision
     for part in (str(folder / "model.safetensors"), f"{repository}/resolve/{revision}/"):
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize("listening", [False, True])
+@pytest.mark.parametrize("spec", [LRASPP, UNET])
+def test_a_server_that_does_not_answer_is_told_soon(spec, listening, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/weights-01234567.pth"
+        if not listening:
+            silent.close()
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("napari_segkit.models.weights.server.SECONDS", 0.2)
+        monkeypatch.setattr(HubFile, "address", address)
+        entry = torchvision.models.MobileNet_V3_Large_Weights.IMAGENET1K_V1.value
+        monkeypatch.setattr(entry, "url", address)
+        with pytest.raises(WeightsError, match=r"no connection to 127\.0\.0\.1\)") as error:
+            trained(spec)
+    assert error.value.remedies == ("weights=None",)
 
 
 def test_a_file_put_where_the_sentence_says_is_taken(mobilenet, tmp_path):

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from napari_segkit._triton_workaround import isolate_triton
 
 from .matching import Tensors
+from .server import in_time, require_server
 
 SAFETENSORS_NAME = "model.safetensors"
 ALTERNATIVE = "give the path of another weights file"
@@ -19,6 +19,8 @@ NESTED_KEYS = ("state_dict", "model_state_dict", "network_weights", "model")
 
 class WeightsError(ValueError):
     """Pretrained weights cannot be used; the message says which, why, and what to do."""
+
+    remedies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class UrlFile:
 
     def download(self) -> None:
         """Download it; torch removes it if the hash differs."""
+        require_server(self.address)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         import_library("torch.hub").download_url_to_file(
             self.address, str(self.path), self.sha256(), progress=False
@@ -83,16 +86,17 @@ class HubFile:
 
     def download(self) -> None:
         """Download it with the hub's client."""
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import constants, hf_hub_download
 
+        if not constants.HF_HUB_OFFLINE:
+            require_server(self.address)
         hf_hub_download(self.repository, SAFETENSORS_NAME, revision=self.revision)
 
     def _hub_hash(self) -> str | None:
         from huggingface_hub import get_hf_file_metadata
 
-        with suppress(Exception):  # without network there is nothing to compare with
-            return get_hf_file_metadata(self._url(self.path.parent.name)).etag
-        return None
+        address = self._url(self.path.parent.name)
+        return in_time(lambda: get_hf_file_metadata(address).etag)
 
     def _url(self, revision: str) -> str:
         from huggingface_hub import hf_hub_url

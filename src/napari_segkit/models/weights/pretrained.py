@@ -75,7 +75,9 @@ def initialise(network: "nn.Module", spec: ModelSpec, inputs: Inputs) -> None:
         load(network, spec, inputs)
     except WeightsError as error:
         sentence = str(error).removesuffix(".")
-        raise WeightsError(f"{sentence}, or {NO_WEIGHTS}.") from error.__cause__
+        without = WeightsError(f"{sentence}, or {NO_WEIGHTS}.")
+        without.remedies = ("weights=None",)
+        raise without from error.__cause__
 
 
 def load(network: "nn.Module", spec: ModelSpec, inputs: Inputs) -> None:
