@@ -19,6 +19,4 @@ def printable(text: str) -> str:
     """A text from a file without characters that a terminal would obey; each becomes a "\ufffd"."""
     if text.isprintable():
         return text
-    return "".join(
-        "\ufffd" if c in TURNING or category(c) in UNPRINTABLE else c for c in text
-    )
+    return "".join("\ufffd" if c in TURNING or category(c) in UNPRINTABLE else c for c in text)

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from .file_options import add_overwrite, model_file
 from .options import names
-from .terminal import say
+from .terminal import print_warnings, say
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -26,9 +26,10 @@ def run(args: Namespace) -> None:
     from napari_segkit.segmenter import Segmenter
 
     output = model_file(args)
-    semantic, instance = (
-        Segmenter.load(file, device="cpu") for file in (args.semantic, args.instance)
-    )
+    with print_warnings():
+        semantic, instance = (
+            Segmenter.load(file, device="cpu") for file in (args.semantic, args.instance)
+        )
     merged = merge_panoptic(semantic, instance, stuff=args.stuff)
     things = len(instance.classes)
     say(f"Object classes: {', '.join(c.name for c in merged.classes[1:things])}.")
