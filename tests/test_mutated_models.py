@@ -261,7 +261,7 @@ def outcome(path):
             segmenter = Segmenter.load(path, device="cpu")
             found = "refused at predict"
             labels, maps = segmenter.predict(IMAGE), segmenter.predict_proba(IMAGE)
-    except (ValueError, MemoryError) as error:
+    except (ValueError, FloatingPointError, MemoryError) as error:
         require_sentence(error)
         return found
     assert all(c.name.isprintable() for c in segmenter.classes)

@@ -98,9 +98,9 @@ def require_regular_file(path: Path, noun: str) -> None:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: NUL in the name
         raise FileNotFoundError(f"There is no {noun} {printable(str(path))}.") from None
     except OSError as error:  # a loop of links, too long a name, a folder that cannot be searched
-        name = printable(str(path))
         raise OSError(
-            f"The {noun} {name} cannot be opened ({error.strerror}): choose another."
+            f"The {noun} {printable(str(path))} cannot be opened ({error.strerror}): choose "
+            "another."
         ) from None
     if not S_ISREG(mode):
         what = "a folder" if S_ISDIR(mode) else "a device or a pipe"

@@ -14,6 +14,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform, res
 from torchvision.ops import MultiScaleRoIAlign
 
 from napari_segkit.images.types import AnyArray
+from napari_segkit.models.finite import require_finite
 
 from .object_scales import DEFAULT_SIZES, LEVELS, anchors_text, choose_anchors
 
@@ -144,6 +145,7 @@ class Detector(nn.Module):
         if self.training:
             losses |= self.roi_heads(features, proposals, batch.image_sizes, batch_targets)[1]
             return losses
+        require_finite("features of the network", features.values())  # no box would remain
         detections = []
         for i, (boxes, size) in enumerate(zip(proposals, batch.image_sizes, strict=True)):
             objects = self._objects({k: f[i : i + 1] for k, f in features.items()}, boxes, size)

@@ -11,6 +11,7 @@ from torchvision.ops import FeaturePyramidNetwork
 
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import Inputs
+from napari_segkit.models.finite import require_finite
 from napari_segkit.models.in_channels import set_channels
 
 from .object_scales import LEVELS, SMALLEST_CELL, choose_levels, grids_text
@@ -98,6 +99,7 @@ class Solo(nn.Module):
                 "category": _category_loss(categories, owners, targets or ()),
                 "mask": DICE * _mask_loss(kernels, geometry, features, owners, targets or ()),
             }
+        require_finite("outputs of the network", [categories, kernels, features])
         return [
             detect(score, kernel, geometry, feature, self.floor)
             for score, kernel, feature in zip(categories.sigmoid(), kernels, features, strict=True)
