@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import pickle
@@ -172,12 +173,114 @@ def test_a_file_of_a_newer_version_says_update(file):
         lambda h, _: h.update(refine={"clean": [7]}),
         lambda h, _: h.update(refine={"clean": [{"value": 7, "min_size": "a"}]}),
         lambda h, _: h.update(refine={"clean": [{"value": 3}]}),
+        lambda h, _: h.update(refine={"clean": [{"value": 7}] * 1000}),
+        lambda h, _: h["classes"][0].update(name=7),
+        lambda h, _: h["classes"][0].update(name="a" * 10_000),
+        lambda h, _: h["classes"][0].update(color="red"),
+        lambda h, _: h.update(axes=["Y", "X"]),
+        lambda h, _: h.update(axes="YYX"),
+        lambda h, _: h.update(channels=True),
+        lambda h, _: h.update(statistics={"low": [0.0, 0.0], "high": [1.0, 1.0]}),
+        lambda h, _: h.update(statistics={"low": [0.0], "high": [float("nan")]}),
+        lambda h, _: h["config"].update(normalise="image"),  # and yet there are statistics
+        lambda h, _: h.update(contrast=[1.0, 1.0, 1.0]),
+        lambda h, _: h.update(history=[float("inf")]),
+        lambda h, _: h.update(nonzero=1),
+        lambda h, _: h.update(unit=["um"]),
+        lambda h, _: h.update(stuff_values=[1]),
+        lambda h, _: h.update(stuff=json.loads(json.dumps(h)), stuff_values=[2]),
+        lambda h, _: h.update(provenance={"a": json.loads("[" * 50 + "]" * 50)}),
+        lambda h, _: h["provenance"].update(objects="many"),
+        lambda h, _: h["spec"].update(encoder="small" * 1000),
+        lambda h, _: h["spec"].update(name="unet", encoder="tu-nonsense"),
+        lambda h, _: h.update(tile_size=[4096, 4096]),
+        lambda h, t: h.update(channels=9) or t.update(more=torch.zeros(0, 9)),
+        lambda _, t: t.update({name: t[name].half() for name in t}),
+        lambda _, t: next(v for k, v in t.items() if "weight" in k).fill_(float("nan")),
+        lambda _, t: next(v for k, v in t.items() if "running_var" in k).fill_(-1.0),
     ],
 )
 def test_a_header_that_does_not_match_is_refused(file, change):
     rewrite(file, change)
     with pytest.raises(ValueError, match="header that does not match"):
         Segmenter.load(file)
+
+
+def replaced(data, old, new):
+    assert data.count(old) == 1
+    return data.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],  # one bit of a weight
+        lambda data: replaced(data, b'\\"nonzero\\": false', b'\\"nonzero\\": true '),
+        lambda data: replaced(data, b'"sha256":"', b'"sha257":"'),
+        lambda data: replaced(data, b'"sha256":"', b'"sha256":"0'),
+    ],
+    ids=["weight", "header", "no checksum", "checksum"],
+)
+def test_a_changed_bit_is_noticed(file, damage):
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match=r"cells\.segkit is not a complete .* model file"):
+        Segmenter.load(file)
+
+
+def test_the_checksum_is_that_of_the_file_without_it(file):
+    data = file.read_bytes()
+    with safe_open(file, "pt") as opened:
+        digest = opened.metadata()["sha256"]
+    assert hashlib.sha256(replaced(data, digest.encode(), b"0" * 64)).hexdigest() == digest
+
+
+def test_names_in_a_file_cannot_command_a_terminal(file):
+    def rename(header, _):
+        header["classes"][0]["name"] = "\x1b]0;title\x07cell\u202e"
+        header["provenance"]["id"] = "\x1b[2J"
+
+    rewrite(file, rename)
+    loaded = Segmenter.load(file)
+    assert loaded.classes[0].name == "\ufffd]0;title\ufffdcell\ufffd"
+    assert loaded.trained.identity == "\ufffd[2J"
+
+
+def test_an_error_quotes_a_file_briefly_and_printably(file):
+    rewrite(file, lambda h, _: h["config"].update({"\x1b[31m" * 1000: 1}))
+    with pytest.raises(ValueError, match="header that does not match") as error:
+        Segmenter.load(file)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 1000
+
+
+def link_to_itself(path):
+    path.symlink_to(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has neither pipes nor links for all users")
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (Path.mkdir, "is a folder: choose a model file"),
+        (os.mkfifo, "is a device or a pipe: choose a model file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device or a pipe"),
+        (link_to_itself, "cannot be opened"),
+    ],
+    ids=["folder", "pipe", "device", "loop"],
+)
+def test_what_is_no_file_is_refused(tmp_path, make, message):
+    make(tmp_path / "a.segkit")
+    with pytest.raises((ValueError, OSError), match=message):
+        Segmenter.load(tmp_path / "a.segkit")
+
+
+def test_nan_is_not_taken_for_a_class(segmenter):
+    broken = Segmenter(segmenter.spec, device="cpu")
+    network = build(segmenter.spec, Inputs(1, 2, (1.0, 1.0))).eval()
+    next(network.parameters()).data.fill_(float("nan"))
+    broken.trained = replace(segmenter.trained, network=network)
+    with pytest.raises(FloatingPointError, match="outputs of the network"):
+        broken.predict(coins()[:64, :64])
 
 
 def test_an_error_names_libraries_of_another_version(file):
@@ -253,7 +356,7 @@ def test_a_header_larger_than_the_file_is_refused(tmp_path):
 
 
 def test_a_header_cannot_request_more_memory_than_the_file_holds(file):
-    rewrite(file, lambda h, _: h.update(channels=10**4, statistics=None, contrast=[]))
+    rewrite(file, lambda h, _: h.update(channels=10**9, statistics=None, contrast=[]))
     with pytest.raises(ValueError, match="tensors do not match this model"):
         Segmenter.load(file)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from math import isfinite
+from operator import le
 from typing import Any, TypeVar
 
 from torch import nn
@@ -19,6 +20,7 @@ from .images.intensity import Statistics
 from .models import check_spec, model_info
 from .models.weights.pretrained import available
 from .tensor_file import Header
+from .tiling import round_up
 from .trained_model import TrainedModel
 
 FORMAT = 1
@@ -28,6 +30,9 @@ MAX_DEPTH = 8  # of lists and dicts in the provenance
 MAX_NUMBER = 1e38  # the largest that float32 has room for
 SPACING = 1e-15, 1e15  # smallest and largest
 MAX_ANISOTROPY = 1e6
+NETWORK_TILE = {2: 256, 3: 64}  # largest edges of tiles that are chosen without a setting
+PIXEL_TILE = {2: 1024, 3: 256}
+MAX_CLEAN = 4  # clean-ups of one class
 MAX_OBJECT_SIZE = 1e5  # pixels
 T = TypeVar("T")
 
@@ -67,7 +72,7 @@ def read_header(written: Header) -> TrainedModel:
     if len(spacing) != 3 or max(spacing) > MAX_ANISOTROPY * min(spacing):
         raise ValueError("invalid spacing")
     statistics = written["statistics"]
-    return TrainedModel(
+    model = TrainedModel(
         network=nn.Identity(),
         spec=spec,
         config=from_dict(TrainConfig, written["config"]),
@@ -88,6 +93,20 @@ def read_header(written: Header) -> TrainedModel:
         history=_numbers(written["history"], "history"),
         provenance=_provenance(written["provenance"]),
     )
+    if not all(map(le, model.tile_size, _largest_tile(model))):
+        raise ValueError("invalid tile size")
+    if len(model.refine.clean) > MAX_CLEAN * len(model.classes):
+        raise ValueError("invalid clean-up")
+    return model
+
+
+def _largest_tile(model: TrainedModel) -> list[int]:
+    """Edges that a training chooses at most; masks are predicted in tiles as large as the image."""
+    if model.info.has_masks:
+        return list(model.tile_size)
+    own = PIXEL_TILE if model.info.training == "pixels" else NETWORK_TILE
+    edge = model.config.tile.tile_size or own[model.ndim]
+    return [round_up(max(edge, 2 * step), step) for step in model.strides]
 
 
 def read_stuff_values(written: Header) -> tuple[int, ...]:

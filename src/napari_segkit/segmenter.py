@@ -578,8 +578,13 @@ class Segmenter:
         FileNotFoundError
             If there is no such file.
         ValueError
-            If the file is not a complete model file, or was written by a newer version; if the
-            device is not available.
+            If the file is not a complete model file, is damaged, or was written by a newer version;
+            if the device is not available.
+
+        Warns
+        -----
+        UserWarning
+            If an earlier version wrote the file, without a checksum that would tell damage.
         """
         from .devices import choose
         from .model_file import load

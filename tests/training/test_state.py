@@ -136,7 +136,12 @@ def text(saved, path):
     path.write_text("no tensors")
 
 
-@pytest.mark.parametrize("write", [damaged, foreign, text])
+def flipped(saved, path):
+    data = saved.read_bytes()
+    path.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+
+
+@pytest.mark.parametrize("write", [damaged, foreign, text, flipped])
 def test_a_file_that_is_no_state_is_refused(write, saved, scene, tmp_path):
     write(saved, tmp_path / "b.state")
     with pytest.raises(ValueError, match=r"b\.state is not a complete training state"):

@@ -101,7 +101,8 @@ def _load_model(args: Namespace) -> "Segmenter":
             f"{args.model}: leave them out, or give the name."
         )
     if not is_method:
-        return Segmenter.load(args.model, device=args.device)
+        with print_warnings():
+            return Segmenter.load(args.model, device=args.device)
     spec = ModelSpec(args.model, encoder=args.encoder, weights=args.weights)
     segmenter = Segmenter(spec, device=args.device)
     if not segmenter.can_predict:

@@ -11,6 +11,7 @@ from .axes_image import SPATIAL, AxesImage
 from .types import AnyArray
 
 MAX_PIXELS = 2**31  # of a resampled image
+MAX_ENLARGEMENT = 10  # of Y and X by resampling
 MIN_LENGTH = 8  # of Y and X after resampling, unless they were shorter before
 SPACING_TOLERANCE = 0.01  # relative difference up to which voxel sizes count as equal
 
@@ -86,7 +87,8 @@ def _resize_labels(values: AnyArray, shape: Sequence[int], unlabelled: int | Non
 def _require_reasonable_shape(image: AxesImage, size: float, shape: Sequence[int]) -> None:
     old = dict(zip(image.axes, image.shape, strict=True))
     new = dict(zip(image.axes, shape, strict=True))
-    if prod(shape) > MAX_PIXELS or any(new[a] < min(old[a], MIN_LENGTH) for a in "YX"):
+    is_huge = prod(shape) > MAX_PIXELS or min(new[a] / old[a] for a in "YX") > MAX_ENLARGEMENT
+    if is_huge or any(new[a] < min(old[a], MIN_LENGTH) for a in "YX"):
         raise ValueError(
             f"voxel_size={size:g} would resample {image.name} from shape {image.shape} to "
             f"{tuple(shape)}: give the edge of a voxel in world units; the image's voxels are "

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 
 import numpy as np
 import torch
@@ -34,6 +35,9 @@ from napari_segkit.tiling import (
 )
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
+
+HUGE_TILE = 2**22  # pixels
+MAX_TILE_RATIO = 64  # pixels of a huge tile for each pixel of the image
 
 
 @dataclass(frozen=True)
@@ -222,11 +226,21 @@ def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid
     fitted = [fit_to_stride(*axis) for axis in zip(sizes, overlaps, strides, strict=True)]
     size, overlap = zip(*fitted, strict=True)
     if not model.info.has_masks:
+        _require_reasonable_tile(image.name, lengths, size)
         return Grid(lengths, size, overlap)
     padded = (round_up(n, step) for n, step in zip(lengths, strides, strict=True))
     size = tuple(min(pair) for pair in zip(size, padded, strict=True))
     overlap = tuple(min(o, n // 2) for o, n in zip(overlap, size, strict=True))
     return Grid(lengths, size, overlap, blended=False)
+
+
+def _require_reasonable_tile(name: str, lengths: Sequence[int], size: Sequence[int]) -> None:
+    """Refuse a tile that is huge and nearly all of it past the end of the image."""
+    if prod(size) > HUGE_TILE and prod(size) > MAX_TILE_RATIO * prod(lengths):
+        raise ValueError(
+            f"{name} of {' x '.join(map(str, lengths))} pixels is far smaller than the tiles of "
+            f"this model, {' x '.join(map(str, size))}: give a tile_size for this prediction."
+        )
 
 
 def _axes_without_overlap(model: TrainedModel, lengths: Sequence[int]) -> list[bool]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import segmentation_models_pytorch as smp
@@ -413,6 +414,43 @@ def test_own_file_that_fits_half_is_taken_and_less_is_refused(mobilenet, tmp_pat
     save_file(dict(list(learned.items())[: half - 1]), path)
     with pytest.raises(WeightsError, match=f"{half - 1} of the encoder's {len(learned)} tensors"):
         trained(local(path=path))
+
+
+class Long:
+    """A hundred megabytes of zeros when unpickled."""
+
+    def __reduce__(self):
+        return bytearray, (10**8,)
+
+
+def compressed(state, path):
+    torch.save(state, path)
+    with ZipFile(path) as stored:
+        members = {name: stored.read(name) for name in stored.namelist()}
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def with_bytes(state, path):
+    torch.save({"state_dict": state, "extra": Long()}, path)
+
+
+@pytest.mark.parametrize("write", [compressed, with_bytes])
+def test_own_file_that_takes_more_memory_than_its_bytes_is_not_read(
+    write, mobilenet, tmp_path, monkeypatch
+):
+    write({**mobilenet, "more": torch.zeros(10**7)}, tmp_path / "own.pth")
+    monkeypatch.setattr("torch.load", None)
+    with pytest.raises(WeightsError, match=r"own\.pth .* more memory than the file has bytes"):
+        trained(local(path=tmp_path / "own.pth"))
+
+
+def test_a_tensor_of_one_repeated_number_is_no_weight(mobilenet, tmp_path):
+    hollow = {name: torch.zeros(()).expand(w.shape) for name, w in mobilenet.items() if w.ndim}
+    torch.save(hollow, tmp_path / "own.pth")
+    with pytest.raises(WeightsError, match="no named tensors"):
+        trained(local(path=tmp_path / "own.pth"))
 
 
 @pytest.mark.parametrize("pack", [pickle.dumps, None])

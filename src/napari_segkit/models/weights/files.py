@@ -4,13 +4,18 @@ import hashlib
 import re
 from dataclasses import dataclass
 from importlib import import_module
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
 
 from napari_segkit._triton_workaround import isolate_triton
 
 from .matching import Tensors
 from .server import in_time, require_server
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SAFETENSORS_NAME = "model.safetensors"
 ALTERNATIVE = "give the path of another weights file"
@@ -132,9 +137,17 @@ def fetch(file: UrlFile | HubFile) -> Path:
 
 
 def read(path: Path) -> Tensors:
-    """Read the tensors of a safetensors or torch file; code in it is never run."""
-    with path.open("rb") as file:
-        start = file.read(9)
+    """Read the tensors of a safetensors or torch file; code in it is never run.
+
+    They take no more memory than the file.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise WeightsError(
+            f"The weights file {path} cannot be read ({error.strerror}): {ALTERNATIVE}."
+        ) from error
     return _read_safetensors(path) if start[8:] == b"{" else _read_torch(path)
 
 
@@ -151,6 +164,11 @@ def _read_safetensors(path: Path) -> Tensors:
 
 
 def _read_torch(path: Path) -> Tensors:
+    if _may_inflate(path):
+        raise WeightsError(
+            f"{path} is damaged or would take more memory than the file has bytes, because it is "
+            f"compressed or holds more than tensors: save it with torch.save, or {ALTERNATIVE}."
+        )
     try:
         loaded = import_library("torch").load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises errors of all sorts
@@ -162,6 +180,32 @@ def _read_torch(path: Path) -> Tensors:
     return _tensors(loaded, path)
 
 
+def _may_inflate(path: Path) -> bool:
+    """Whether reading a torch file may take more memory than the file; torch compresses nothing."""
+    size = path.stat().st_size
+    if not size:
+        return False
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        if data.find(b"\nbytearray\n") >= 0:  # a pickle can make one of any length
+            return True
+    if not is_zipfile(path):
+        return False
+    with suppress(BadZipFile), ZipFile(path) as archive:
+        members = archive.infolist()
+        is_stored = all(member.compress_type == ZIP_STORED for member in members)
+        return not is_stored or sum(member.file_size for member in members) > size
+    return True
+
+
+def _has_contents(tensor: "Tensor") -> bool:
+    """Whether the file holds a tensor number by number, which one of repeated numbers does not."""
+    library = import_library("torch")
+    if tensor.layout != library.strided or tensor.is_quantized or tensor.device.type != "cpu":
+        return False
+    size: int = tensor.numel() * tensor.element_size()
+    return size <= tensor.untyped_storage().nbytes()
+
+
 def _tensors(loaded: object, path: Path) -> Tensors:
     """Return the state dict, also from inside the dicts that training scripts save."""
     for nest in NESTED_KEYS:
@@ -169,6 +213,7 @@ def _tensors(loaded: object, path: Path) -> Tensors:
             loaded = loaded[nest]
     named = loaded.items() if isinstance(loaded, dict) else ()
     tensors = {str(k): v for k, v in named if isinstance(v, import_library("torch").Tensor)}
+    tensors = {name: tensor for name, tensor in tensors.items() if _has_contents(tensor)}
     if not tensors:
         raise WeightsError(f"{path} contains no named tensors (no state_dict): {ALTERNATIVE}.")
     return tensors
