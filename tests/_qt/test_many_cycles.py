@@ -44,9 +44,7 @@ def press(qtbot, dock):
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("model", MODELS)
-def test_two_hundred_cycles_of_train_and_predict(
-    make_napari_viewer, qtbot, model, record_property
-):
+def test_two_hundred_cycles_of_train_and_predict(make_napari_viewer, qtbot, model, record_property):
     viewer = make_napari_viewer()
     image = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     labels = np.zeros((64, 64), np.uint8)

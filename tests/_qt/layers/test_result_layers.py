@@ -401,3 +401,5 @@ def test_a_prediction_with_other_refinement_is_another_layer(viewer):
     layer, note = write_made_by(registry, image, 1, model=UNET, refine=refine)
     assert layer.name == "cells prediction (crf)"
     assert "stays as that of other settings" in note
+    layer, _ = write_made_by(registry, image, 1, model=FPN, refine=refine)
+    assert layer.name == "cells prediction (FPN resnet18, crf)"

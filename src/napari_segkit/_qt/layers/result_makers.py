@@ -46,10 +46,11 @@ class Maker:
         return self.is_same_model(registry, other) and self.settings == other.settings
 
     def description(self, registry: LayerRegistry, other: "Maker") -> str:
-        """What tells it apart from another one: the model, or the settings."""
+        """What tells it apart from another one: the model, the settings, or both."""
+        parts = self._differences(other.settings)
         if not self.is_same_model(registry, other):
-            return registry.model_name(self.id) or self._method()
-        text = ", ".join(self._differences(other.settings)) or "default settings"
+            parts.insert(0, registry.model_name(self.id) or self._method())
+        text = ", ".join(parts) or "default settings"
         return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]} …"
 
     def _method(self) -> str:
