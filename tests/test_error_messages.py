@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
-from napari_segkit.error_messages import FAILED_DEVICE, failure
+from napari_segkit.error_messages import failure
 
 NO_MEMORY = "Out of memory: lower the batch size."
+FAILED_DEVICE = (
+    "The graphics card or its driver failed: choose cpu as the device, or update the driver."
+)
 
 
 def message_of(error):

@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -173,7 +174,7 @@ class Segmenter:
         ValueError
             If the images or labels cannot be used, the validation labels hold a class that the
             training labels do not, or `resume` is the state of another training; the previous
-            model stays.
+            model stays. See `train_epochs` for errors later on.
         """
         warn_if_blocking("fit", "train_epochs(...)")
         steps = self.train_epochs(
@@ -204,10 +205,11 @@ class Segmenter:
     ) -> Generator[Step, object, Self]:
         """Train step by step: the generator behind `fit`.
 
-        Closing it, or leaving a loop over it, keeps what was trained so far. After an error the
-        previous model stays. ``send(command)`` carries out a command of
-        `napari_segkit.training.commands` after the current step: `Finish`, `Checkpoint` or
-        `Snapshot`.
+        Closing it, leaving a loop over it, or Ctrl-C keeps what was trained so far. After an error
+        in a step the previous model stays, or, if there is none, what was trained so far is kept;
+        if a validation or the batch statistics fail, the model is kept, too. ``send(command)``
+        carries out a command of `napari_segkit.training.commands` after the current step: `Finish`,
+        `Checkpoint` or `Snapshot`.
 
         Parameters
         ----------
@@ -251,8 +253,13 @@ class Segmenter:
         trainer = self._trainer(config, labelled, resume)
         try:
             yield from trainer.steps()
-        except GeneratorExit:
+        except (GeneratorExit, KeyboardInterrupt):
             self._store_result(trainer)
+            raise
+        except Exception as error:
+            if self.trained is None and not isinstance(error, FloatingPointError):
+                with suppress(Exception):
+                    self._store_result(trainer)
             raise
         self._store_result(trainer)
         return self
@@ -276,12 +283,15 @@ class Segmenter:
         return trainer_of(self.spec)(setup)
 
     def _store_result(self, trainer: "Trainer") -> None:
+        """Take the model, if there is one; then raise what kept it from being validated."""
         if not trainer.state.history:
             return
         previous, trained = self.trained, trainer.result()
         if previous and (previous.kind, previous.values) == (trained.kind, trained.values):
             trained = replace(trained, refine=previous.refine)
         self.previous, self.trained = previous, trained
+        if trainer.failure is not None:
+            raise trainer.failure
 
     def restore(self) -> None:
         """Swap the trained model with the one that the last training replaced.
