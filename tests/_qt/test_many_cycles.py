@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 CYCLES, WARM = 200, 20
 MODELS = {
     "pixels": ModelSpec("pixels"),
-    "unet": ModelSpec("unet", encoder="timm-mobilenetv3_small_minimal_100"),
+    "unet": ModelSpec("unet", encoder="tu-mobilenetv3_small_100"),
 }
 QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
 
