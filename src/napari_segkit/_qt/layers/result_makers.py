@@ -73,7 +73,7 @@ class Maker:
 
 def _settings(config: Values) -> dict[str, Any]:
     """The smoothing method with its settings, and what each class is cleaned up by."""
-    method, clean = config.get("method"), config.get("clean", ())
+    method, clean = str(config.get("method") or "no"), config.get("clean", ())
     default = asdict(CleanConfig())
     steps = {
         f"class {step['value']} {name}": value
@@ -81,7 +81,7 @@ def _settings(config: Values) -> dict[str, Any]:
         for name, value in step.items()
         if name != "value" and default.get(name) != value
     }
-    return {"smoothing": method or "no"} | dict(config.get(method, {})) | steps
+    return {"smoothing": method} | dict(config.get(method, {})) | steps
 
 
 def _text(name: str, value: object) -> str:
