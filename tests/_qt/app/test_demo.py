@@ -20,7 +20,7 @@ def run(path, change, timeout):
         capture_output=True,
         text=True,
         timeout=timeout,
-        env=os.environ | {"SEGKIT_DEMO_EXIT": "1"},
+        env=os.environ | {"SEGKIT_DEMO_EXIT": "1", "XDG_DATA_HOME": str(path.parent)},
         check=False,
     )
 

@@ -12,6 +12,8 @@ from napari_segkit._qt.layers.layer_classes import set_class_colors, set_class_n
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit._qt.layers.result_layers import LayerWriter, fingerprint, new_labels
 from napari_segkit._qt.layers.snapshots import placement, snapshot
+from napari_segkit.config import CleanConfig, CRFConfig, MRFConfig, RefineConfig
+from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.classes import LabelClass, classes_of
 from napari_segkit.images.label_stats import label_stats
@@ -317,3 +319,87 @@ def test_the_fingerprint_reads_a_large_array_in_slabs(monkeypatch):
     pixels[7, 3, 3] += 1
     assert fingerprint(pixels) != expected
     assert fingerprint(np.zeros((0, 3), np.uint8))
+
+
+UNET = {"name": "unet", "encoder": "resnet18", "id": "u1"}
+FPN = {"name": "fpn", "encoder": "resnet18", "id": "f1"}
+
+
+def write_made_by(registry, source, value, kind="prediction", **provenance):
+    """Write a result of some model and settings."""
+    writer = LayerWriter(registry, snapshot(source), kind)
+    labels = np.full(source.data.shape, value, np.uint8)
+    result = LabelResult(labels, "YX", CLASSES, {"image": {"axes": "YX"}, **provenance})
+    writer.prepare(result)
+    layer = writer.write(result)
+    return layer, registry.written_note(layer)
+
+
+def test_results_of_two_models_stay_side_by_side(viewer):
+    image, registry = viewer.add_image(np.zeros((8, 9)), name="cells"), LayerRegistry(viewer)
+    one, note = write_made_by(registry, image, 1, model=UNET)
+    assert note == "Written to the layer 'cells prediction'."
+    other, note = write_made_by(registry, image, 2, model=FPN)
+    assert other.name == "cells prediction (FPN resnet18)"
+    assert note == (
+        "Written to the layer 'cells prediction (FPN resnet18)'; 'cells prediction' stays as that "
+        "of another model."
+    )
+    assert (one.data == 1).all()
+    one.opacity, one.contour = 0.3, 1
+    assert write_made_by(registry, image, 2, model=UNET)[0] is one
+    assert write_made_by(registry, image, 1, model=FPN)[0] is other
+    assert (one.opacity, one.contour) == (0.3, 1)
+    registry.name_model("u9", "nuclei-3")
+    third, _ = write_made_by(registry, image, 2, model=UNET | {"id": "u9"})
+    assert third.name == "cells prediction (nuclei-3)"
+
+
+def test_a_model_that_was_trained_again_updates_its_layer_and_says_so(viewer):
+    image, registry = viewer.add_image(np.zeros((8, 9)), name="cells"), LayerRegistry(viewer)
+    layer, _ = write_made_by(registry, image, 1, model=UNET)
+    registry.keep_retraining("u1", "u2")
+    registry.keep_retraining("u2", "u3")
+    again, note = write_made_by(registry, image, 2, model=UNET | {"id": "u3"})
+    assert again is layer
+    assert note.endswith("'cells prediction', in place of that of another training of this model.")
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        (RefineConfig("crf"), "labels refined"),
+        (RefineConfig("crf", CRFConfig(iterations=9)), "labels refined (iterations 9)"),
+        (RefineConfig("mrf"), "labels refined (mrf)"),
+        (RefineConfig("mrf", mrf=MRFConfig(weight=1)), "labels refined (mrf, weight 1)"),
+        (
+            RefineConfig("crf", clean=(CleanConfig(2, min_size=5),)),
+            "labels refined (class 2 min size 5)",
+        ),
+        (RefineConfig(), "labels refined (no smoothing)"),
+    ],
+)
+def test_refinements_with_other_settings_stay_side_by_side(viewer, config, name):
+    labels = viewer.add_labels(np.zeros((8, 9), int), name="labels")
+    registry = LayerRegistry(viewer)
+
+    def refined(config):
+        made = {"start": "labels", "axes": "YX", "config": to_dict(config)}
+        return write_made_by(registry, labels, 1, "refined", refined=made)[0]
+
+    first = refined(RefineConfig("crf"))
+    layer = refined(config)
+    assert layer.name == name
+    assert (layer is first) == (config == RefineConfig("crf"))
+    assert refined(config) is layer
+
+
+def test_a_prediction_with_other_refinement_is_another_layer(viewer):
+    image, registry = viewer.add_image(np.zeros((8, 9)), name="cells"), LayerRegistry(viewer)
+    write_made_by(registry, image, 1, model=UNET, refine=None)
+    refine = to_dict(RefineConfig("crf")) | {"intensities": None}
+    layer, note = write_made_by(registry, image, 1, model=UNET, refine=refine)
+    assert layer.name == "cells prediction (crf)"
+    assert "stays as that of other settings" in note
+    layer, _ = write_made_by(registry, image, 1, model=FPN, refine=refine)
+    assert layer.name == "cells prediction (FPN resnet18, crf)"

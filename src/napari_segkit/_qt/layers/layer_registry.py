@@ -43,6 +43,9 @@ class LayerRegistry(QObject):
         self._maps: WeakKeyDictionary[Layer, ClassProbabilities] = WeakKeyDictionary()
         self._images: WeakKeyDictionary[Layer, frozenset[str]] = WeakKeyDictionary()
         self._trained_on: dict[str, frozenset[str]] = {}
+        self._first_training: dict[str, str] = {}  # of models trained again
+        self._model_names: dict[str, str] = {}
+        self._notes: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
 
     @property
     def viewer(self) -> Any:
@@ -84,6 +87,30 @@ class LayerRegistry(QObject):
     def keep_training_labels(self, model: str, labels: frozenset[str]) -> None:
         """Record `unique_id` and fingerprint of the labels that a model was trained on."""
         self._trained_on[model] = labels
+
+    def keep_retraining(self, before: str, model: str) -> None:
+        """Record that a model was trained again: results of the new one replace the old ones."""
+        self._first_training[model] = self.first_training(before)
+
+    def first_training(self, model: str) -> str:
+        """The first of the trainings that a model has gone through here."""
+        return self._first_training.get(model, model)
+
+    def name_model(self, model: str, name: str) -> None:
+        """Name a model, such as after its file; layers of its results carry the name."""
+        self._model_names[model] = name
+
+    def model_name(self, model: str) -> str:
+        """The name of a model; "" if it has none."""
+        return self._model_names.get(model, "")
+
+    def written_note(self, layer: Layer) -> str:
+        """Where the last result of this layer was written, and what became of an earlier one."""
+        return self._notes.get(unwrapped(layer), "")
+
+    def keep_written_note(self, layer: Layer, note: str) -> None:
+        """Store what `written_note` tells."""
+        self._notes[unwrapped(layer)] = note
 
     def objects_of(self, layer: Layer) -> Objects | None:
         """The objects that a Labels layer shows.

@@ -20,6 +20,7 @@ from napari_segkit.label_result import LabelResult
 from .layer_classes import read_classes, show_classes
 from .layer_registry import LayerRegistry
 from .layer_watcher import EditCounter
+from .result_makers import Maker
 from .snapshots import Placement, Snapshot, header_metadata, placement, without_channels
 from .unwrap_proxy import unwrapped
 
@@ -42,9 +43,11 @@ def new_labels(viewer: ViewerModel, image: Image, axes: str | None = None) -> La
 class LayerWriter:
     """Writes a result to the layer of the last such result of its source, or to a new layer.
 
-    A layer that was painted on, renamed or copied since is left alone. An updated layer keeps its
-    mode, and its colours and names of unchanged classes. Results of different kinds get different
-    layers. Make it on the window's thread when the work starts.
+    A layer that was painted on, renamed or copied since is left alone, and so is a layer of another
+    model or of other refinement settings; a model that was trained again updates its layer. An
+    updated layer keeps its mode, and its colours and names of unchanged classes. Results of
+    different kinds get different layers. `LayerRegistry.written_note` tells which it was. Make it
+    on the window's thread when the work starts.
 
     Parameters
     ----------
@@ -97,8 +100,14 @@ class LayerWriter:
             labels = labels.copy()  # the layer may be painted on, the objects stay
             table = result.objects.measured() if self._measured else result.objects.table
             kind = "panoptic" if "kind" in table else "objects"
-        earlier = next((e for e in self._earlier if e.read(kind, labels.ndim)), None)
-        self._prepared = _Prepared(kind, labels, table, fingerprint(labels), earlier)
+        alike = [e for e in self._earlier if e.is_alike(kind, labels.ndim)]
+        maker = Maker.of(result.provenance)
+        others = [e for e in alike if not maker.may_replace(self._registry, e.maker)]
+        earlier = next((e for e in alike if e not in others and e.read()), None)
+        first_other = others[-1] if others else None
+        self._prepared = _Prepared(
+            kind, labels, table, fingerprint(labels), maker, earlier, first_other
+        )
 
     def write(self, result: LabelResult) -> Labels | None:
         """Show the result, on the window's thread.
@@ -116,7 +125,9 @@ class LayerWriter:
         prepared, self._prepared = self._prepared, None
         if self._registry.viewer is None or prepared is None:
             return None
+        before = {id(x) for x in self._registry.viewer.layers}
         layer = self._show(prepared, placement(self._source, self._kept_dimensions(result)))
+        is_new = id(layer) not in before
         classes = self._classes(result)
         if prepared.table is None:
             show_classes(layer, classes)
@@ -134,7 +145,20 @@ class LayerWriter:
             provenance,
         ).store(layer)
         self._keep(layer, result)
+        self._registry.keep_written_note(layer, self._note(prepared, layer, is_new=is_new))
         return layer
+
+    def _note(self, prepared: "_Prepared", layer: Labels, *, is_new: bool) -> str:
+        """Where the result is, and what became of an earlier one."""
+        earlier, other = prepared.earlier, prepared.other
+        text = f"Written to the layer {layer.name!r}"
+        if is_new and other is not None:
+            same = prepared.maker.is_same_model(self._registry, other.maker)
+            made_by = "other settings" if same else "another model"
+            text += f"; {other.layer.name!r} stays as that of {made_by}"
+        elif not is_new and earlier is not None and earlier.maker.id != prepared.maker.id:
+            text += ", in place of that of another training of this model"
+        return f"{text}."
 
     def _show(self, prepared: "_Prepared", transform: Placement) -> Labels:
         """Replace the pixels of the earlier layer, or add a layer."""
@@ -144,10 +168,14 @@ class LayerWriter:
             _replace_data(earlier.layer, prepared.labels, transform)
             return earlier.layer
         title = "objects" if prepared.table is not None else kind
+        name = self._name or f"{self._source.name} {title}"
+        if prepared.other is not None:
+            what = prepared.maker.description(self._registry, prepared.other.maker)
+            name = f"{name} ({what})"
         record = LayerMetadata(kind, self._source.unique_id)
         layer = viewer.add_labels(
             prepared.labels,
-            name=self._name or f"{self._source.name} {title}",
+            name=name,
             # the docks read it when the layer is added
             metadata=record.as_metadata() | header_metadata(self._source),
             **transform,
@@ -193,7 +221,9 @@ class _Prepared:
     labels: AnyArray  # become the layer's own array
     table: DataFrame | None  # features, with a row per object
     fingerprint: str
+    maker: Maker
     earlier: "_EarlierLayer | None"  # may be updated
+    other: "_EarlierLayer | None"  # the first one that something else has made
 
 
 class _EarlierLayer:
@@ -201,16 +231,22 @@ class _EarlierLayer:
 
     def __init__(self, viewer: ViewerModel, layer: Labels) -> None:
         self.layer = layer
+        self.maker = Maker.of(LayerMetadata.of(layer).provenance)
         self._edits = EditCounter(viewer, layer)
         self._edits_when_read = 0
 
-    def read(self, kind: str, ndim: int) -> bool:
-        """Whether it holds a result of this kind as it was written; reads all its pixels."""
+    def is_alike(self, kind: str, ndim: int) -> bool:
+        """Whether it is of this kind, made here and not copied."""
+        metadata = LayerMetadata.of(self.layer)
+        own = metadata.layer[:1] == (str(self.layer.unique_id),)
+        return own and (metadata.kind, self.layer.ndim) == (kind, ndim)
+
+    def read(self) -> bool:
+        """Whether it is as it was written; reads all its pixels."""
         self._edits_when_read = self._edits.count
         metadata, layer = LayerMetadata.of(self.layer), self.layer
-        return (
-            (metadata.kind, metadata.layer, layer.ndim) == (kind, layer_identity(layer), ndim)
-        ) and metadata.fingerprint == fingerprint(layer.data)
+        same_layer = metadata.layer == layer_identity(layer)
+        return same_layer and metadata.fingerprint == fingerprint(layer.data)
 
     def is_unchanged(self) -> bool:
         """Whether it was neither edited nor renamed since it was read."""

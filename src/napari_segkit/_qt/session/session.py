@@ -277,4 +277,6 @@ class Session(Runner):
         trained = self._segmenter.trained
         before, self._trained_before = self._trained_before, trained if busy else None
         if not busy and trained is not before:
+            if trained is not None and before is not None and trained.spec == before.spec:
+                self.keep_retraining(before.identity, trained.identity)
             self.segmenter_changed.emit()

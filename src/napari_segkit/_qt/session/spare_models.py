@@ -212,8 +212,9 @@ class SpareModel(QObject):
     def _unsaved(self) -> "TrainedModel | None":
         segmenter = self._segmenter()
         trained = segmenter.trained
-        whole = trained is not None and trained.provenance.get("weights") == "whole"
-        return None if segmenter.is_saved or whole else trained
+        if trained is None or segmenter.is_saved or trained.provenance.get("weights") == "whole":
+            return None
+        return trained
 
     def _replace(self, model: "TrainedModel | None") -> None:
         from napari_segkit.model_file import save

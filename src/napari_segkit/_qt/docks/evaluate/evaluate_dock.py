@@ -64,6 +64,7 @@ class EvaluateDock(Dock):
         self.table_button = QPushButton("Copy table", toolTip=TABLE_TIP)
         self.bar = RunBar(self.session, "Evaluate", tooltip=EVALUATE_TIP, code=self.code)
         self._edited = False
+        self._problem: str | None = None  # why it is unknown whether a layer was edited
         self._layers = WhenVisible(self, self._on_layers)
         self._watches = LayerWatcher(self.viewer, self), LayerWatcher(self.viewer, self)
         self._fingerprints = LatestCall(self, wait_ms=200)
@@ -117,7 +118,7 @@ class EvaluateDock(Dock):
             return "Out of date: the options have changed. Press Evaluate again."
         if self._edited:
             return "Out of date: a layer has changed. Press Evaluate again."
-        return None
+        return self._problem
 
     def _chosen_layers(self) -> tuple[Layer | None, Layer | None]:
         return self.prediction.value, self.truth.value
@@ -203,18 +204,18 @@ class EvaluateDock(Dock):
             )
 
     def _on_fingerprints(self, current: tuple[str, ...]) -> None:
+        self._problem = None
         self._edited = self.result is not None and current != self.result.fingerprints
         self.state.request()
 
     def _on_unknown(self, error: BaseException) -> None:
-        """Take the layers as changed if they could not be read."""
-        self._edited = True
-        self.bar.show_status(error_text(error, "Comparing the layers"))
+        """Say that the metrics may be out of date."""
+        self._problem = error_text(error, "Comparing the layers")
         self.state.request()
 
     def _on_result(self, result: EvaluationResult) -> None:
         self.result = result
-        self._edited = False
+        self._edited, self._problem = False, None
         self._on_redrawn()
         self.state.request()
 

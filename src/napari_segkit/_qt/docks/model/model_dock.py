@@ -115,6 +115,7 @@ class ModelDock(Dock):
     def _on_devices(self, names: list[str]) -> None:
         current = self.session.segmenter.device
         self.device.offer(_choices(names if current in names else [*names, current]))
+        self.device_line.show_device(current)
 
     def _on_no_devices(self, error: BaseException) -> None:
         self.device_line.setText(error_text(error, "Looking for devices"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
@@ -117,13 +118,20 @@ class ModelFiles(TaskButtons):
     def _on_loaded(self, loaded: tuple[Segmenter, str]) -> None:
         segmenter, self._path = loaded
         self._named = segmenter.trained
+        self._name_model()
         self._session.segmenter = segmenter
         self.status.setText(f"Loaded from {self._path}")
 
     def _on_saved(self, saved: "tuple[TrainedModel | None, str]") -> None:
         self._named, self._path = saved
+        self._name_model()
         self._save_succeeded = True
         self.status.setText(f"Saved to {self._path}")
+
+    def _name_model(self) -> None:
+        """Name the model after its file."""
+        if self._named is not None:
+            self._session.name_model(self._named.identity, Path(self._path).stem)
 
     def _on_errored(self, error: BaseException) -> None:
         super()._on_errored(error)

@@ -169,7 +169,7 @@ class ObjectsPanel(QWidget):
         self.message.emit(error_text(error, "Filtering objects"))
 
     def _on_masks(self, layer: Labels) -> None:
-        self.message.emit(f"Written to the layer {layer.name!r}.")
+        self.message.emit(self.session.written_note(layer))
         self.written.emit(layer)
 
     def _update_state(self) -> None:

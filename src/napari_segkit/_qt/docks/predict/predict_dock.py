@@ -177,7 +177,7 @@ class PredictDock(Dock):
         self.written.emit(layer)
 
     def _show_written(self, layer: Labels) -> None:
-        self.bar.show_status(f"Written to the layer {layer.name!r}.")
+        self.bar.show_status(self.session.written_note(layer))
         self.state.request()
 
     def _on_layer_removed(self) -> None:

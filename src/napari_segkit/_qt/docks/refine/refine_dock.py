@@ -176,9 +176,10 @@ class RefineDock(Dock):
 
     def _on_written(self, layer: Labels) -> None:
         before = self.inputs.layer.value
-        self.bar.show_status(f"Written to the layer {layer.name!r}.")
+        note = self.session.written_note(layer)
+        self.bar.show_status(note)
         if before is not None and str(before.unique_id) == LayerMetadata.of(layer).source:
-            self.bar.show_status(f"Written to the layer {layer.name!r}; {before.name!r} is hidden.")
+            self.bar.show_status(f"{note} {before.name!r} is hidden.")
             before.visible = False  # else the refined layer cannot be told apart
         self.written.emit(layer)
 
