@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import as_device, as_new_path, as_path, given, require_bool, require_type
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
+from .config._schema import as_config
 from .images.axes_image import AxesImage, as_image, reorient_image
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
+from .images.intensity import Statistics
 from .io.opened_files import with_file_notes
-from .models import is_pretrained, resolve
+from .models import as_spec, is_pretrained, resolve
 from .steps import Step, drain
 
 if TYPE_CHECKING:
     from .deployment import DeployedModel
-    from .images.intensity import Statistics
     from .images.training_pairs import Given
     from .images.types import AnyArray, ImageSource
     from .inference.progress import TileStep
@@ -38,17 +40,13 @@ class Segmenter:
 
     Parameters
     ----------
-    spec : ModelSpec
-        Which model to build.
-    device : str
+    spec : ModelSpec or str
+        Which model to build; a name such as "unet" is short for ``ModelSpec("unet")``.
+    device : str or torch.device
         "auto", "cpu", "cuda", "cuda:1" or "mps".
 
     Attributes
     ----------
-    spec : ModelSpec
-        The model.
-    device : str
-        The device, as given.
     trained : TrainedModel or None
         The trained network with its metadata; None before training.
     previous : TrainedModel or None
@@ -61,8 +59,8 @@ class Segmenter:
     >>> prediction = seg.predict(image)
     """
 
-    def __init__(self, spec: ModelSpec | None = None, *, device: str = "auto") -> None:
-        self.spec = resolve(spec or ModelSpec())
+    def __init__(self, spec: ModelSpec | str | None = None, *, device: str = "auto") -> None:
+        self.spec = spec  # type: ignore[assignment]
         self.device = device
         self.trained: TrainedModel | None = None
         self.previous: TrainedModel | None = None
@@ -71,6 +69,24 @@ class Segmenter:
         """Name, encoder and classes."""
         learned = ", ".join(c.name for c in self.classes) or "not trained"
         return f"<{type(self).__name__} {self.spec.name} ({self.spec.encoder}), {learned}>"
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model that is built by the next training; it can be set by name, too."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: ModelSpec | str | None) -> None:
+        self._spec = resolve(as_spec(spec))
+
+    @property
+    def device(self) -> str:
+        """The device, as given; whether it is available is seen when it is used."""
+        return self._device
+
+    @device.setter
+    def device(self, device: str) -> None:
+        self._device = as_device(device)
 
     @property
     def is_trained(self) -> bool:
@@ -108,6 +124,7 @@ class Segmenter:
 
     @refine.setter
     def refine(self, config: RefineConfig) -> None:
+        require_type("refine", config, RefineConfig)
         self.trained = self._with_refinement(config)
 
     def fit(
@@ -229,11 +246,16 @@ class Segmenter:
                 "This model was merged from two models, and training would replace both: train "
                 "the two models and merge them again, or create a new Segmenter."
             )
+        config = as_config("config", config, TrainConfig)
+        if resume is not None:
+            resume = as_path("resume", resume)
+        from .devices import choose
         from .training.read_data import read_training_data
 
+        choose(self.device)
         labelled, config = read_training_data(
             self.spec,
-            config or TrainConfig(),
+            config,
             images,
             labels,
             axes=axes,
@@ -450,6 +472,16 @@ class Segmenter:
         LabelResult
             Labels, probabilities if requested, objects if the model predicts them, and provenance.
         """
+        tile = as_config("tile", tile, TileConfig)
+        objects = as_config("objects", objects, ObjectConfig)
+        require_bool("probabilities", probabilities)
+        if statistics is not None:
+            hint = ", as measure gives them, or leave them out"
+            require_type("statistics", statistics, Statistics, hint=hint)
+        if sink is not None and not callable(getattr(sink, "start", None)):
+            raise TypeError(f"sink is {given(sink)}: give a Sink, or leave it out.")
+        if refine is not None:
+            require_type("refine", refine, RefineConfig, hint=", or leave it out")
         axes_image = self._image(image, axes, spacing)
         model = self.ready() if refine is None else self._with_refinement(refine)
 
@@ -463,11 +495,11 @@ class Segmenter:
         request = PredictRequest(
             model,
             oriented,
-            tile or TileConfig(),
+            tile,
             device,
             probabilities=probabilities,
             statistics=statistics,
-            objects=objects or ObjectConfig(),
+            objects=objects,
             sink=sink,
         )
         prediction = yield from predict_tiles_of(model)(request)
@@ -526,7 +558,7 @@ class Segmenter:
         """
         from .model_file import save
 
-        save(self.ready(), path)
+        save(self.ready(), as_new_path("path", path))
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, device: str = "auto") -> Self:
@@ -556,9 +588,26 @@ class Segmenter:
         from .model_file import load
 
         choose(device)
-        trained = load(path)
+        return cls.of_trained(load(as_path("path", path)), device=device)
+
+    @classmethod
+    def of_trained(cls, trained: "TrainedModel", *, device: str = "auto") -> Self:
+        """Hold a trained model; its spec may name weights that only its training needed.
+
+        Parameters
+        ----------
+        trained : TrainedModel
+            The model, as `trained` of another Segmenter holds it.
+        device : str
+            The device for the model, as in `Segmenter`.
+
+        Returns
+        -------
+        Segmenter
+            Ready to predict.
+        """
         segmenter = cls(device=device)
-        segmenter.spec, segmenter.trained = trained.spec, trained
+        segmenter._spec, segmenter.trained = trained.spec, trained
         return segmenter
 
     def as_module(self) -> "DeployedModel":
