@@ -60,7 +60,7 @@ class Segmenter:
     """
 
     def __init__(self, spec: ModelSpec | str | None = None, *, device: str = "auto") -> None:
-        self.spec = spec  # type: ignore[assignment]
+        self.spec = spec
         self.device = device
         self.trained: TrainedModel | None = None
         self.previous: TrainedModel | None = None

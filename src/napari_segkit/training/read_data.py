@@ -55,8 +55,8 @@ def read_training_data(
     """
     if validation is not None and not (isinstance(validation, tuple) and len(validation) == 2):
         raise ValueError(
-            f"validation is {given(validation)}, which is no pair: give (images, labels), or lists "
-            "of both."
+            f"validation is {given(validation)} and not a pair: give (images, labels), or lists of "
+            "both."
         )
     pairs = pair_up(images, labels)
     pairs, validation = _colours_as_classes(pairs, validation, axes)
