@@ -10,6 +10,7 @@ from typing import Any
 LONGEST_TEXT = 60  # of a value in a message
 LONGEST_NUMBER = 200  # bits
 LONGEST_NAME = 255  # bytes of a file name, on nearly every disk
+LARGEST_SIZE = 1e30  # of a pixel
 DEVICES = "give 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
 
 _repr = reprlib.Repr()
@@ -62,8 +63,12 @@ def as_path(name: str, value: object) -> Path:
 
 
 def as_new_path(name: str, value: object) -> Path:
-    """As `as_path`, of a file to write: its name neither begins nor ends with a space."""
+    """As `as_path`, of a file to write: no folder, device, or name with a space at an end."""
     path = as_path(name, value)
+    if path.exists() and not path.is_file():
+        raise ValueError(
+            f"{name} is {given(str(value))}, a folder or a device: give the name of a file."
+        )
     if path.name != path.name.strip():
         raise ValueError(
             f"{name} is {given(str(value))}, whose name begins or ends with a space: leave it out."
@@ -98,10 +103,10 @@ def as_spacing(spacing: Any, most: int) -> list[float]:
     """Sizes of a pixel along up to `most` axes."""
     wanted = f"up to {most} positive numbers, for Z, Y, X"
     sizes = as_numbers("spacing", spacing, wanted)
-    if not 0 < len(sizes) <= most or not all(0 < size < float("inf") for size in sizes):
+    if not 0 < len(sizes) <= most or not all(0 < size <= LARGEST_SIZE for size in sizes):
         raise ValueError(f"spacing is {given(sizes)}: give {wanted}.")
-    return sizes
+    return [float(size) for size in sizes]
 
 
 def _is_plain(value: object) -> bool:
-    return value is None or isinstance(value, bool | int | float | str | bytes)
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes)

@@ -478,7 +478,7 @@ class Segmenter:
         if statistics is not None:
             hint = ", as measure gives them, or leave them out"
             require_type("statistics", statistics, Statistics, hint=hint)
-        if sink is not None and not callable(getattr(sink, "start", None)):
+        if sink is not None and (isinstance(sink, type) or not hasattr(sink, "start")):
             raise TypeError(f"sink is {given(sink)}: give a Sink, or leave it out.")
         if refine is not None:
             require_type("refine", refine, RefineConfig, hint=", or leave it out")
@@ -489,6 +489,11 @@ class Segmenter:
         from .inference import predict_tiles_of
         from .inference.request import PredictRequest
 
+        if statistics is not None and len(statistics.low) != model.channels:
+            raise ValueError(
+                f"statistics are of {len(statistics.low)} channels, but the model was trained on "
+                f"{model.channels}: give what measure returns."
+            )
         device = choose(self.device)
         model.to(device)
         oriented = reorient_image(axes_image, model.orientation)

@@ -18,6 +18,7 @@ from .whole_numbers import require_real_numbers
 
 AXES = "TCZYX"
 SPATIAL = "ZYX"
+FEW_CHANNELS = 8  # a last axis this short is channels where the last of training was
 VECTOR_LAYERS = ("points", "shapes", "surface", "tracks", "vectors", "graph")  # of napari
 
 
@@ -207,7 +208,8 @@ def guess_axes(
     if like is not None and "C" in like and channels is not None and not _rgb(source):
         trained = with_ndim(like, len(shape))
         allowed = (channels, 4) if channels == 3 else (channels,)  # 4: with alpha
-        if "C" in trained and shape[trained.index("C")] not in allowed:
+        few = trained.endswith("C") and shape[-1] <= FEW_CHANNELS  # another number: refused later
+        if "C" in trained and not few and shape[trained.index("C")] not in allowed:
             like = like.replace("C", "")
     channel = channel_axis(shape, getattr(source, "rgb", None), labels_shape)
     if like is not None and channel is None:

@@ -1,6 +1,6 @@
 """Classes of a model: label value, name and colour."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -119,7 +119,8 @@ def values_of(
     selected: Collection[str | int] | str | int, classes: Sequence[LabelClass]
 ) -> tuple[int, ...]:
     """Label values of classes given by name or value; a name wins over an equal value."""
-    listed = isinstance(selected, Collection) and getattr(selected, "ndim", 1) == 1
+    listed = isinstance(selected, Collection) and not isinstance(selected, Mapping)
+    listed = listed and getattr(selected, "ndim", 1) == 1
     if isinstance(selected, bool) or not (listed or isinstance(selected, int)):
         raise TypeError(f"The classes are {given(selected)}: give a list of names or values.")
     selected = [selected] if isinstance(selected, str | int) else list(selected)

@@ -45,7 +45,7 @@ def require_real_numbers(data: LazyArray, name: str) -> None:
         raise ValueError(f"{name} has shape {data.shape}: give an image of two dimensions or more.")
     if data.ndim > MAX_DIMENSIONS:
         raise ValueError(
-            f"{name} has {data.ndim} dimensions: give an image of at most five, those of TCZYX."
+            f"{name} has {data.ndim} dimensions: give one of at most five axes, TCZYX."
         )
     if np.issubdtype(data.dtype, np.complexfloating):
         raise TypeError(

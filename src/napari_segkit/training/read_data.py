@@ -34,6 +34,7 @@ from napari_segkit.models import choose_ndim, predicts_objects
 
 from .dataset import LabelledImage, LabelledImages
 
+MAX_NAMED = 5  # classes in a message
 ANY_CLASS = "object"  # name of the class of objects without one
 
 
@@ -228,10 +229,15 @@ def _read_validation(
         values, unknown = list(objects.ids), list(_unknown_classes(objects, config, train))
     if unknown:
         raise LabelsError(
-            f"The validation labels hold {', '.join(unknown)}, which the training labels do not: "
+            f"The validation labels hold {_some(unknown)}, which the training labels do not: "
             "add it to the training labels, or leave it out of the validation."
         )
     return reorient_to(train.pairs[0][0].orientation, images, values)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def _require_like_training(
