@@ -68,7 +68,8 @@ def agreement(found, name):
 def test_networks(name, tmp_path):
     description = json.loads((FILES / f"{name}.json").read_text())
     write_model(description, tmp_path / "model.segkit")
-    segmenter = Segmenter.load(tmp_path / "model.segkit", device="cpu")
+    with pytest.warns(UserWarning, match="model.segkit has no checksum"):
+        segmenter = Segmenter.load(tmp_path / "model.segkit", device="cpu")
     found = segmenter.predict(image(segmenter.trained.ndim))
     stored = np.load(FILES / f"{name}.npz")["labels"]
     assert (found == stored).mean() >= LEAST.get(name, 0.9999)
@@ -77,5 +78,6 @@ def test_networks(name, tmp_path):
 
 
 def test_pixel_classifier():
-    segmenter = Segmenter.load(FILES / "pixels.segkit", device="cpu")
+    with pytest.warns(UserWarning, match="pixels.segkit has no checksum"):
+        segmenter = Segmenter.load(FILES / "pixels.segkit", device="cpu")
     assert agreement(segmenter.predict(data.coins()), "pixels") >= 0.9999

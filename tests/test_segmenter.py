@@ -114,6 +114,62 @@ def test_an_error_or_an_early_stop_keeps_the_previous_model(scene, trained):
     assert seg.trained is before
 
 
+@pytest.mark.parametrize(
+    "stage", ["napari_segkit.validation.score", "SemanticTrainer._measure_batch_statistics"]
+)
+def test_a_failure_after_the_last_step_keeps_the_new_model(stage, scene, trained, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    image, scribbles, _ = scene
+    name = stage if stage.startswith("napari") else f"napari_segkit.training.semantic.{stage}"
+    monkeypatch.setattr(name, fail)
+    seg = Segmenter(SMALL)
+    seg.trained = before = trained.trained
+    validation = (image, scribbles) if "validation" in stage else None
+    with pytest.raises(MemoryError):
+        seg.fit(image, scribbles, QUICK, validation=validation)
+    assert seg.previous is before
+    assert len(seg.history) == 2
+    assert seg.predict(image).shape == image.shape
+
+
+def test_a_failing_step_keeps_what_there_is_if_no_model_was_there_before(scene):
+    image, scribbles, _ = scene
+    seg = Segmenter(SMALL)
+    steps = seg.train_epochs(image, scribbles, QUICK)
+    next(steps)
+    with pytest.raises(OSError, match="out of reach"):
+        steps.throw(OSError("the image is out of reach"))
+    assert len(seg.history) == 1
+    assert not seg.trained.network.training
+
+
+def test_averages_stay_if_batch_statistics_cannot_be_measured(scene, monkeypatch):
+    def fail(_, network):
+        network.encoder.bn1.reset_running_stats()
+        raise RuntimeError("out of memory")
+
+    image, scribbles, _ = scene
+    monkeypatch.setattr(
+        "napari_segkit.training.semantic.SemanticTrainer._measure_batch_statistics", fail
+    )
+    seg = Segmenter(ModelSpec("unet", encoder="resnet18"))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        seg.fit(image, scribbles, QUICK)
+    assert seg.trained.network.encoder.bn1.running_mean.any()
+
+
+def test_ctrl_c_keeps_what_was_trained(scene):
+    image, scribbles, _ = scene
+    seg = Segmenter(SMALL)
+    steps = seg.train_epochs(image, scribbles, QUICK)
+    next(steps)
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt())
+    assert len(seg.history) == 1
+
+
 def test_the_model_that_a_training_replaced_can_be_restored(scene):
     image, scribbles, _ = scene
     seg = Segmenter(SMALL)

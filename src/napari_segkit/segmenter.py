@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -64,6 +65,7 @@ class Segmenter:
         self.device = device
         self.trained: TrainedModel | None = None
         self.previous: TrainedModel | None = None
+        self._in_file: TrainedModel | None = None  # that was saved or loaded last
 
     def __repr__(self) -> str:
         """Name, encoder and classes."""
@@ -92,6 +94,11 @@ class Segmenter:
     def is_trained(self) -> bool:
         """Whether the model is trained."""
         return self.trained is not None
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether a file holds the trained model as it is: it was loaded, or saved since."""
+        return self.trained is not None and self.trained is self._in_file
 
     @property
     def can_predict(self) -> bool:
@@ -184,7 +191,7 @@ class Segmenter:
         ValueError
             If the images or labels cannot be used, the validation labels hold a class that the
             training labels do not, or `resume` is the state of another training; the previous
-            model stays.
+            model stays. See `train_epochs` for errors later on.
         """
         warn_if_blocking("fit", "train_epochs(...)")
         steps = self.train_epochs(
@@ -215,10 +222,11 @@ class Segmenter:
     ) -> Generator[Step, object, Self]:
         """Train step by step: the generator behind `fit`.
 
-        Closing it, or leaving a loop over it, keeps what was trained so far. After an error the
-        previous model stays. ``send(command)`` carries out a command of
-        `napari_segkit.training.commands` after the current step: `Finish`, `Checkpoint` or
-        `Snapshot`.
+        Closing it, leaving a loop over it, or Ctrl-C keeps what was trained so far. After an error
+        in a step the previous model stays, or, if there is none, what was trained so far is kept;
+        if a validation or the batch statistics fail, the model is kept, too. ``send(command)``
+        carries out a command of `napari_segkit.training.commands` after the current step: `Finish`,
+        `Checkpoint` or `Snapshot`.
 
         Parameters
         ----------
@@ -267,8 +275,13 @@ class Segmenter:
         trainer = self._trainer(config, labelled, resume)
         try:
             yield from trainer.steps()
-        except GeneratorExit:
+        except (GeneratorExit, KeyboardInterrupt):
             self._store_result(trainer)
+            raise
+        except Exception as error:
+            if self.trained is None and not isinstance(error, FloatingPointError):
+                with suppress(Exception):
+                    self._store_result(trainer)
             raise
         self._store_result(trainer)
         return self
@@ -292,12 +305,15 @@ class Segmenter:
         return trainer_of(self.spec)(setup)
 
     def _store_result(self, trainer: "Trainer") -> None:
+        """Take the model, if there is one; then raise what kept it from being validated."""
         if not trainer.state.history:
             return
         previous, trained = self.trained, trainer.result()
         if previous and (previous.kind, previous.values) == (trained.kind, trained.values):
             trained = replace(trained, refine=previous.refine)
         self.previous, self.trained = previous, trained
+        if trainer.failure is not None:
+            raise trainer.failure
 
     def restore(self) -> None:
         """Swap the trained model with the one that the last training replaced.
@@ -563,7 +579,9 @@ class Segmenter:
         """
         from .model_file import save
 
-        save(self.ready(), as_new_path("path", path))
+        model = self.ready()
+        save(model, as_new_path("path", path))
+        self._in_file = model
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, device: str = "auto") -> Self:
@@ -593,7 +611,9 @@ class Segmenter:
         from .model_file import load
 
         choose(device)
-        return cls.of_trained(load(as_path("path", path)), device=device)
+        segmenter = cls.of_trained(load(as_path("path", path)), device=device)
+        segmenter._in_file = segmenter.trained
+        return segmenter
 
     @classmethod
     def of_trained(cls, trained: "TrainedModel", *, device: str = "auto") -> Self:

@@ -1,14 +1,22 @@
-"""Tensors and a JSON header in one safetensors file, without executable code."""
+"""Tensors and a JSON header in one safetensors file, without executable code.
 
+The metadata of the file hold a checksum of all its bytes, with zeros in the place of the checksum.
+"""
+
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import inf, isfinite
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+from typing import Any, BinaryIO
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import nn
 
+from .error_messages import printable
 from .io.replace_file import atomic_write
 
 # Errors that a header of other contents than expected can cause.
@@ -16,8 +24,19 @@ MALFORMED = (  # RecursionError is a RuntimeError
     *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError),
     ValueError,
 )
+CHECKSUM = "sha256"
+NO_DIGEST = "0" * 64
+MAX_HEADER = 2**25  # bytes; a history takes about 20 for each step
+MAX_BRACKETS = 2**17  # a list or dict takes a hundred times the memory of its two brackets
+MAX_REASON = 300  # letters of a reason, which may quote the file
+CHUNK = 2**20
 
 Tensors = dict[str, torch.Tensor]
+Header = dict[str, Any]  # JSON values, unchecked where they come from a file
+
+
+class DamagedFileError(ValueError):
+    """A file is not what was written; the message is the reason."""
 
 
 def network_tensors(network: nn.Module) -> Tensors:
@@ -36,18 +55,138 @@ def write_tensors(
     if not path.parent.is_dir():
         raise ValueError(f"There is no folder {path.parent} to save {path.name} in.")
     stored = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    text = json.dumps({**header, "checksum": CHECKSUM})
+    data = memoryview(serialise(stored, {key: text, CHECKSUM: NO_DIGEST}))
+    size = 8 + int.from_bytes(data[:8], "little")
+    place = _place_of_digest(bytes(data[:size]))
+    digest = hashlib.sha256(data).hexdigest()
     with atomic_write(path) as file:
-        file.write(serialise(stored, {key: json.dumps(header)}))
+        file.writelines((data[:place], digest.encode(), data[place + len(digest) :]))
 
 
-def read_tensors(path: Path, key: str) -> tuple[str, Tensors]:
-    """JSON header and tensors; none of a file of another kind. SafetensorError if damaged."""
-    with safe_open(path, framework="pt") as file:
-        header = (file.metadata() or {}).get(key, "")
-        names = file.keys() if header else []
-        return header, {name: file.get_tensor(name) for name in names}
+def read_tensors(path: Path, key: str) -> tuple[Header, Tensors]:
+    """JSON header and tensors of a file; both are empty if it is of another kind.
+
+    Raises DamagedFileError.
+    """
+    with path.open("rb") as file:
+        head = _read_head(file)
+        metadata = _metadata(head)
+        digest = metadata.get(CHECKSUM)
+        if digest is not None and _digest_of(head, file) != digest:
+            raise DamagedFileError("its contents do not match its checksum")
+    header = _header(metadata.get(key))
+    if digest is None and has_checksum(header):
+        raise DamagedFileError("its checksum is missing")
+    try:
+        with safe_open(path, framework="pt") as opened:
+            names = opened.keys() if header else []
+            return header, {name: opened.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise DamagedFileError(first_line(error)) from None
+
+
+def has_checksum(header: Header) -> bool:
+    """Whether a file with this header has a checksum; those of earlier versions have none."""
+    return "checksum" in header
+
+
+def require_regular_file(path: Path, noun: str) -> None:
+    """Refuse what is no file that can be read to its end, such as a folder or a device."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: NUL in the name
+        raise FileNotFoundError(f"There is no {noun} {printable(str(path))}.") from None
+    except OSError as error:  # a loop of links, too long a name, a folder that cannot be searched
+        raise OSError(
+            f"The {noun} {printable(str(path))} cannot be opened ({error.strerror}): choose "
+            "another."
+        ) from None
+    if not S_ISREG(mode):
+        what = "a folder" if S_ISDIR(mode) else "a device or a pipe"
+        raise ValueError(f"{printable(str(path))} is {what}: choose a {noun}.")
+
+
+def require_finite(tensors: Mapping[str, torch.Tensor], unbounded: str = "") -> None:
+    """Refuse NaN and infinite numbers; a tensor `unbounded` may have infinity."""
+    for name, tensor in tensors.items():
+        if not (tensor.is_floating_point() and tensor.numel()):
+            continue
+        low, high = map(float, tensor.aminmax())
+        is_unbounded = unbounded and f".{name}".endswith(f".{unbounded}") and high == inf
+        if not (isfinite(low) and (isfinite(high) or is_unbounded)):
+            raise ValueError(f"the tensor {name} has NaN or infinite numbers")
 
 
 def first_line(error: Exception) -> str:
     """The reason in a message about a malformed file."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return printable(text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]} …")
+
+
+def parse_json(text: str | bytes) -> Header:
+    """A JSON object; ValueError if it is another value, names a key twice or is too large."""
+    opening = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+    if len(text) > MAX_HEADER or sum(map(text.count, opening)) > MAX_BRACKETS:  # type: ignore[arg-type]
+        raise ValueError("its header is too large")
+    try:
+        parsed = json.loads(text, object_pairs_hook=_unique)
+    except RecursionError:
+        raise ValueError("its header is nested too deeply") from None
+    if not isinstance(parsed, dict):
+        raise ValueError("its header is no JSON object")
+    return parsed
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> Header:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("its header names a key twice")
+    return values
+
+
+def _read_head(file: BinaryIO) -> bytes:
+    """The length and the text of safetensors' own header."""
+    start = file.read(8)
+    size = int.from_bytes(start, "little")
+    if len(start) < 8 or size > MAX_HEADER:
+        raise DamagedFileError("it is no safetensors file")
+    text = file.read(size)
+    if len(text) < size:
+        raise DamagedFileError("it is cut off")
+    return start + text
+
+
+def _metadata(head: bytes) -> dict[str, str]:
+    try:
+        metadata = parse_json(head[8:]).get("__metadata__") or {}
+    except ValueError as error:
+        raise DamagedFileError(first_line(error)) from None
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise DamagedFileError("its metadata are no texts")
+    return metadata
+
+
+def _place_of_digest(head: bytes) -> int:
+    """Where the checksum begins in a file that begins with `head`."""
+    label = f'"{CHECKSUM}":"'.encode()  # elsewhere its quotation marks have backslashes
+    if head.count(label) != 1:
+        raise DamagedFileError("its checksum cannot be found")
+    return head.index(label) + len(label)
+
+
+def _digest_of(head: bytes, file: BinaryIO) -> str:
+    """The checksum of a file of which `head` has been read."""
+    place = _place_of_digest(head)
+    total = hashlib.sha256(head[:place] + NO_DIGEST.encode() + head[place + len(NO_DIGEST) :])
+    while chunk := file.read(CHUNK):
+        total.update(chunk)
+    return total.hexdigest()
+
+
+def _header(text: str | None) -> Header:
+    """The JSON header; empty if it is missing or none."""
+    try:
+        return parse_json(text or "")
+    except ValueError:
+        return {}

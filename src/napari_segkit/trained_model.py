@@ -63,7 +63,6 @@ class TrainedModel:
             raise ValueError("invalid spacing")
         values = self.values
         tiles = [*self.tile_size, *self.overlap]
-        range_ = self.statistics and zip(self.statistics.low, self.statistics.high, strict=True)
         is_invalid = {
             "classes": not values
             or list(values) != sorted(set(values))
@@ -76,21 +75,44 @@ class TrainedModel:
                 n % step or n < 2 * o
                 for n, o, step in zip(self.tile_size, self.overlap, self.strides, strict=False)
             ),
-            "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES),
+            "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES)
+            or len(set(self.axes)) != len(self.axes)
+            or (self.ndim == 3 and "Z" not in self.axes),
             "channels": type(self.channels) is not int or self.channels < 1,
             "object size": not 0 <= self.object_size < inf
             or (self.spec.objects and not self.object_size)
             or (predicts_objects(self.spec) and values[:1] != (0,)),
-            "second model": bool(self.stuff_values) != bool(self.stuff)
-            or (self.stuff is not None and not set(self.stuff_values) <= set(self.stuff.values)),
+            "second model": not self._fits_stuff(),
             "clean-up": not {c.value for c in self.refine.clean} <= set(values)
             or (predicts_objects(self.spec) and self.refine.clean),
-            "statistics": range_ and not all(low <= high for low, high in range_),
-            "contrast": not 0 < self.white < inf or not all(0 <= c < inf for c in self.contrast),
+            "statistics": self.statistics is not None and not self._fits(self.statistics),
+            "contrast": not 0 < self.white < inf
+            or not all(0 <= c < inf for c in self.contrast)
+            or len(self.contrast) not in (0, self.channels),
         }
         names = ", ".join(name for name, invalid in is_invalid.items() if invalid)
         if names:
             raise ValueError(f"invalid {names}")
+
+    def _fits(self, statistics: Statistics) -> bool:
+        """Whether there is a range for each channel, measured in training."""
+        pairs = list(zip(statistics.low, statistics.high, strict=True))
+        is_ordered = all(low <= high for low, high in pairs)
+        return is_ordered and len(pairs) == self.channels and self.config.normalise == "training"
+
+    def _fits_stuff(self) -> bool:
+        """Whether a merged semantic model goes with this one and has the classes that are used."""
+        stuff, used = self.stuff, set(self.stuff_values)
+        if stuff is None:
+            return not used
+        return (
+            predicts_objects(self.spec)
+            and stuff.kind == "semantic"
+            and stuff.channels == self.channels
+            and len(used) == len(self.stuff_values)
+            and bool(used)
+            and used <= set(stuff.values)
+        )
 
     @property
     def info(self) -> ModelInfo:

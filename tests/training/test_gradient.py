@@ -19,7 +19,7 @@ class Triple(GradientTrainer):
     def __init__(self, config, loss):
         self.config, self.loss = config, loss
         self.setup = TrainingSetup(None, None, config, torch.device("cpu"))
-        self.network = nn.Conv2d(1, 1, 1)
+        self.network, self.recent = nn.Conv2d(1, 1, 1), []
         random = RandomSource(0), np.random.default_rng(0)
         schedule, optimiser = Schedule(config), self._make_optimiser()
         self.state = TrainingState({}, self.network, *random, schedule, optimiser)

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.tensor_file import write_tensors
 from napari_segkit.training.commands import Checkpoint, Finish, Snapshot
 from napari_segkit.training.events import RefusedStep, SnapshotStep, TrainStep, ValidationStep
 
@@ -201,7 +202,7 @@ def validated(scene, tmp_path_factory):
 def test_a_changed_file_is_refused_before_the_training_begins(change, validated, scene, tmp_path):
     header, tensors = deepcopy(validated)
     change(header, tensors)
-    save_file(tensors, tmp_path / "b.state", {"segkit-training": json.dumps(header)})
+    write_tensors(tmp_path / "b.state", tensors, "segkit-training", header)
     segmenter = Segmenter(SMALL, device="cpu")
     steps = segmenter.train_epochs(*scene, CONFIG, validation=scene, resume=tmp_path / "b.state")
     with pytest.raises(ValueError, match=r"b\.state is (not a complete|a damaged) training state"):

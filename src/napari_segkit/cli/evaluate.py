@@ -1,12 +1,13 @@
 """``segkit evaluate``: compare prediction files with ground-truth files."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_segkit.config import TrainConfig
-from napari_segkit.steps import drain
+from napari_segkit.steps import Step, drain
 
 from .file_options import (
     LIST,
@@ -18,7 +19,8 @@ from .file_options import (
     say_pairs,
 )
 from .options import add_options, read_options
-from .terminal import USER_ERRORS, error_line, print_warnings
+from .signals import finish_first, interrupt, on_signals
+from .terminal import USER_ERRORS, error_line, print_warnings, show_progress
 
 if TYPE_CHECKING:
     from napari_segkit.evaluation.metric import LabelTable, Metric
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.io.name_pairs import Pairs
 
+T = TypeVar("T")
+
+LESS_MEMORY = "compare fewer or smaller images at a time"
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
 
@@ -70,12 +75,14 @@ def run(args: Namespace) -> int:
     places = [files_apart(prediction.path, truth.path) for prediction, truth in pairs]
     names = [prediction.name for prediction, _ in pairs]
     require_same_place(zip(names, places, strict=True), by_index=args.by_index)
-    with print_warnings():
+    with on_signals(interrupt), print_warnings():
         colours = _shared_colours(pairs, args.kind)
-        first, *others = [
+        comparisons = [
             _compare(*pair, place, options, colours)
             for pair, place in zip(pairs, places, strict=True)
         ]
+        text = "files" if len(pairs) > 1 else f"{names[0]}  blocks"
+        first, *others = drain(show_progress(_in_turn(comparisons), lambda _: text, parts=0))
     report = sum(others, first)
     if others:
         for name, image in report.images.items():
@@ -87,13 +94,24 @@ def run(args: Namespace) -> int:
     return 0
 
 
+def _in_turn(works: Sequence[Generator[Step, None, T]]) -> Generator[Step, None, list[T]]:
+    """Run each to its end: one alone yields its own steps, of several each is one step."""
+    if len(works) == 1:
+        return [(yield from works[0])]
+    results = []
+    for work in works:
+        results.append(drain(work))
+        yield Step(len(results), len(works))
+    return results
+
+
 def _compare(
     prediction: "ImageFiles",
     truth: "ImageFiles",
     apart: str | None,
     options: "EvaluateOptions",
     colours: "ColourTable",
-) -> "Report[Metric]":
+) -> Generator[Step, None, "Report[Metric]"]:
     """Report on one pair of files, which may lie apart; errors name one of them."""
     from napari_segkit.jobs.evaluate import evaluate_job
 
@@ -101,9 +119,9 @@ def _compare(
     try:
         with print_warnings():
             pair = _read(prediction.path, truth.path, name, options.kind, colours)
-            return drain(evaluate_job([replace(pair, apart=apart)], options).steps)
+            return (yield from evaluate_job([replace(pair, apart=apart)], options).steps)
     except USER_ERRORS as error:
-        line = error_line(error)
+        line = error_line(error, LESS_MEMORY)
         is_named = any(str(file.path) in line for file in (prediction, truth))
         raise ValueError(line if is_named else f"{name}: {line}") from error
 
@@ -146,5 +164,5 @@ def _read_segments(png: Path) -> "LabelTable":
 def _write_metrics(file: Path, report: "Report[Metric]") -> None:
     from napari_segkit.io.replace_file import atomic_write
 
-    with atomic_write(file) as opened:
+    with finish_first(), atomic_write(file) as opened:
         opened.write(report.table(by="image").to_csv(index=False).encode())

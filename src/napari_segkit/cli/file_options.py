@@ -5,10 +5,20 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_segkit.steps import Job, Writer, drain
+from napari_segkit.steps import Job, Step, Writer, drain
 
-from .options import numbers
-from .terminal import USER_ERRORS, error_line, print_warnings, say, show_progress
+from .options import numbers, threads
+from .signals import finish_first, interrupt, on_signals
+from .terminal import (
+    SMALLER,
+    USER_ERRORS,
+    error_line,
+    print_files,
+    print_warnings,
+    progress_lines,
+    say,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from napari_segkit.io.image_files import ImageFiles
@@ -25,7 +35,9 @@ def add_common(parser: ArgumentParser) -> None:
     add_axes(parser)
     parser.add_argument("--device", default="auto",
                         help="auto, cpu, cuda, cuda:1 or mps (default auto)")  # fmt: skip
-    parser.add_argument("--threads", type=int, help="CPU threads that torch may use")
+    parser.add_argument("--threads", type=threads, metavar="NUMBER",
+                        help="CPU threads that torch may use (default: as torch "
+                             "chooses)")  # fmt: skip
     add_overwrite(parser)
 
 
@@ -183,8 +195,14 @@ def run_job(job: Job[T], writer: Writer[T, Sequence[Path]], text: str) -> T:
     """Run a job, with `text` before its progress; write its result and print the files."""
     result = drain(show_progress(job.steps, lambda _: text))
     writer.prepare(result)
-    print(*writer.write(result), sep="\n")
+    write_and_print(writer, result)
     return result
+
+
+def write_and_print(writer: Writer[T, Sequence[Path]], result: T) -> None:
+    """Write a result, all of its files even if a signal comes, and print the files."""
+    with finish_first():
+        print_files(writer.write(result))
 
 
 def for_each_file(
@@ -192,23 +210,39 @@ def for_each_file(
     jobs: Sequence[tuple[*tuple["ImageFiles", ...], Path]],
     *,
     several: bool,
+    less_memory: str = SMALLER,
 ) -> int:
     """Call `work` with the files of each job, the last one new, with its warnings as notes.
 
     Of several, go on after errors. Gives the exit status: 1 if a file failed.
     """
-    from napari_segkit.jobs.output_files import new_folders
-
     failed = 0
-    for job in jobs:
-        try:
-            with print_warnings(), new_folders(job[-1]):
-                work(*job)
-        except USER_ERRORS as error:
-            if not several:
-                raise
-            say(f"{job[0].name}: {error_line(error)}")
-            failed += 1
+    with on_signals(interrupt), progress_lines(parts=0) as show:
+        for number, job in enumerate(jobs, 1):
+            failed += not _is_done(work, job, several=several, less_memory=less_memory)
+            if several:
+                show("files", Step(number, len(jobs)))
     if failed:
         say(f"{failed} of {len(jobs)} files failed.")
     return min(failed, 1)
+
+
+def _is_done(
+    work: Callable[..., object],
+    job: tuple[*tuple["ImageFiles", ...], Path],
+    *,
+    several: bool,
+    less_memory: str,
+) -> bool:
+    """Do the work of one job; an error of one of several is said."""
+    from napari_segkit.jobs.output_files import new_folders
+
+    try:
+        with print_warnings(), new_folders(job[-1]):
+            work(*job)
+    except USER_ERRORS as error:
+        if not several:
+            raise
+        say(f"{job[0].name}: {error_line(error, less_memory)}")
+        return False
+    return True

@@ -1,31 +1,15 @@
-"""``segkit``: the table of commands, and the parser made from it."""
+"""``segkit``: run one command, and give its exit status. Loads the commands when it is called."""
 
-from argparse import ArgumentParser, Namespace
-from typing import Protocol
+import os
+import sys
+from typing import TYPE_CHECKING
 
-from napari_segkit import __version__
+from .signals import end_process, interrupt, on_signals
 
-from . import demo, evaluate, merge, models, predict, smooth, superpixels, train
-from .terminal import USER_ERRORS, error_line, say
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
 
-
-class Command(Protocol):
-    """A module with the options of one command, and what it does."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None: ...
-    def run(self, args: Namespace) -> int | None: ...
-
-
-COMMANDS: dict[str, tuple[Command, str]] = {
-    "models": (models, "List the available models, or show one in detail."),
-    "train": (train, "Train a model on images and labels, and save it."),
-    "merge": (merge, "Merge a semantic and an instance model into a panoptic one."),
-    "predict": (predict, "Predict labels for an image or a folder."),
-    "smooth": (smooth, "Smooth probabilities or labels along the edges of their image."),
-    "superpixels": (superpixels, "Segment images into superpixels."),
-    "evaluate": (evaluate, "Compare predictions with the ground truth."),
-    "demo": (demo, "Train, predict and evaluate on a sample image in a napari window."),
-}
+PIPE_CLOSED = 141  # as of programs that SIGPIPE ends
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,26 +23,36 @@ def main(argv: list[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 for success, 1 if some files failed, 2 for a mistake in the request, 130 if
-        interrupted.
+        Exit status: 0 for success, 1 if some files failed or a training ended early by an error, 2
+        for a mistake in the request; 128 and the number of the signal if interrupted, such as 130
+        for Ctrl-C and 143 for SIGTERM.
     """
-    args = make_parser().parse_args(argv)
+    with on_signals(end_process if argv is None else interrupt):
+        try:
+            return _run(make_parser().parse_args(argv))
+        except KeyboardInterrupt as interrupted:
+            from .terminal import say
+
+            say("Interrupted.")
+            return getattr(interrupted, "status", 130)
+
+
+def make_parser() -> "ArgumentParser":
+    from .commands import make_parser
+
+    return make_parser()
+
+
+def _run(args: "Namespace") -> int:
+    from .terminal import SMALLER, USER_ERRORS, error_line, say
+
     try:
-        return int(args.run(args) or 0)
-    except KeyboardInterrupt:
-        say("Interrupted.")
-        return 130
+        status = int(args.command.run(args) or 0)
+        sys.stdout.flush()
+    except BrokenPipeError:  # by whoever read the output, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except USER_ERRORS as error:
-        say(error_line(error))
+        say(error_line(error, getattr(args.command, "LESS_MEMORY", SMALLER)))
         return 2
-
-
-def make_parser() -> ArgumentParser:
-    parser = ArgumentParser("segkit", description="Train, use and evaluate segmentation models.")
-    parser.add_argument("--version", action="version", version=f"napari-segkit {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (command, description) in COMMANDS.items():
-        options = commands.add_parser(name, help=description, description=description)
-        options.set_defaults(run=command.run)
-        command.add_arguments(options)
-    return parser
+    return status

@@ -4,7 +4,10 @@ from argparse import ArgumentParser, Namespace
 
 from .file_options import add_overwrite, model_file
 from .options import names
-from .terminal import say
+from .signals import finish_first
+from .terminal import print_files, say
+
+LESS_MEMORY = "close other programs"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -33,6 +36,6 @@ def run(args: Namespace) -> None:
     things = len(instance.classes)
     say(f"Object classes: {', '.join(c.name for c in merged.classes[1:things])}.")
     say(f"Stuff classes: {', '.join(c.name for c in merged.classes[things:])}.")
-    with new_folders(output):
+    with new_folders(output), finish_first():
         merged.save(output)
-    print(output)
+        print_files([output])

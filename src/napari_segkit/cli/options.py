@@ -1,5 +1,6 @@
 """Command line options made from the configuration dataclasses."""
 
+import os
 from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
@@ -43,6 +44,14 @@ def read_options(args: Namespace, config: C, *, prefix: str = "") -> C:
 def flag(name: str) -> str:
     """Option name of a field: ``min_size`` as ``--min-size``."""
     return "--" + name.replace("_", "-")
+
+
+def threads(text: str) -> int:
+    """Read a number of CPU threads, at most one for each core of the computer."""
+    cores = os.cpu_count() or 1
+    if not (text.isdecimal() and 1 <= int(text) <= cores):
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {cores}, its cores")
+    return int(text)
 
 
 def numbers(text: str) -> list[float]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
 
 PANOPTIC = "panoptic"
+LESS_MEMORY = "give a smaller --batch-size or --tile-size, or smaller images"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -58,7 +59,7 @@ def run(args: Namespace) -> int:
     output.check(segmenter.ready())
     set_up_device(args)
     work = partial(_predict_file, segmenter, args, output)
-    return for_each_file(work, jobs, several=holds_several(args.input))
+    return for_each_file(work, jobs, several=holds_several(args.input), less_memory=LESS_MEMORY)
 
 
 def _add_model(parser: ArgumentParser) -> None:

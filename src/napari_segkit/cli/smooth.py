@@ -23,6 +23,7 @@ from .file_options import (
     run_job,
     say_pairs,
     set_up_device,
+    write_and_print,
 )
 from .options import add_options, read_options
 from .refine_options import add_refine, refine_config
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from napari_segkit.refinement.soft_labels import SoftLabels
 
 DEFAULT = RefineConfig("crf")
+LESS_MEMORY = "give smaller images, or another --refine"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -87,7 +89,7 @@ def run(args: Namespace) -> int:
         colours = shared_colours([source.path for source, *_ in jobs])
     set_up_device(args)
     work = partial(_smooth_file, args, colours)
-    return for_each_file(work, jobs, several=holds_several(args.image))
+    return for_each_file(work, jobs, several=holds_several(args.image), less_memory=LESS_MEMORY)
 
 
 def _smooth_file(
@@ -144,7 +146,7 @@ def _write_unchanged(
 
     classes = all_classes(labels, named)
     unchanged = LabelResult(np.asarray(labels), writer.image.label_axes, classes)
-    print(*writer.write(unchanged), sep="\n")
+    write_and_print(writer, unchanged)
 
 
 def _provenance(

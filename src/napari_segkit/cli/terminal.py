@@ -1,11 +1,10 @@
 """Terminal output: progress, warnings, and errors in one line each."""
 
-import signal
 import sys
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Event, current_thread, main_thread
+from time import monotonic
 from typing import TypeVar
 
 from napari_segkit.error_messages import plain_message
@@ -18,37 +17,93 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 # Errors with a message for the user; others are bugs and show their traceback.
-USER_ERRORS = (ValueError, TypeError, OSError, FloatingPointError, MemoryError, RuntimeError)
-LESS_MEMORY = "give a smaller --batch-size or --tile-size"
+USER_ERRORS: tuple[type[BaseException], ...] = (
+    *(ValueError, TypeError, OSError, FloatingPointError, MemoryError, RuntimeError),
+    *(SystemExit, Warning),  # of a library that ends the work; with ``python -W error``
+)
+SMALLER = "give smaller images"
+SECONDS_PER_LINE = 60
 
 
 def say(line: str) -> None:
-    """Write a line to standard error, above a bar if there is one."""
+    """Write a line to standard error, above a bar if there is one; a closed one ends no work."""
     from tqdm import tqdm  # takes a while to import
 
-    tqdm.write(line, file=sys.stderr)
+    with suppress(OSError):
+        tqdm.write(line, file=sys.stderr)
 
 
-def error_line(error: BaseException) -> str:
-    """An error's message in one line, with its remedies as command line options."""
-    text = plain_message(error, lower=LESS_MEMORY)
+def print_files(files: Iterable[object]) -> None:
+    """Print the paths of results, at once; a closed pipe does not make the results a failure."""
+    with suppress(OSError):
+        print(*files, sep="\n", flush=True)
+
+
+def error_line(error: BaseException, lower: str = SMALLER) -> str:
+    """An error's message in one line, with its remedies as command line options.
+
+    `lower` says what to do if memory has run out.
+    """
+    if isinstance(error, SystemExit):
+        return f"A library ended the work (SystemExit: {error.code})."
+    text = plain_message(error, lower=lower, on_cpu="give --device cpu")
     options = [_option(r) for r in getattr(error, "remedies", ()) if "=" in r]
     return f"{text} Here: {' or '.join(options)}." if options else text
 
 
-def show_progress(steps: Generator[S, K, T], describe: Callable[[S], str]) -> Generator[S, K, T]:
+def _total(step: Step) -> int:
+    return step.total
+
+
+def show_progress(
+    steps: Generator[S, K, T],
+    describe: Callable[[S], str],
+    expected: Callable[[S], int] = _total,
+    *,
+    parts: int = 10,
+) -> Generator[S, K, T]:
     """Pass steps on, and what is sent to them, and show them on standard error.
 
-    A terminal gets a bar with the time left, anything else a line at every tenth. `describe` gives
-    the text before the step's number. Closing this closes `steps`.
+    A terminal gets a bar, anything else lines, both with the time left. `describe` gives the text
+    before the step's number, `expected` the number of steps where a time limit makes it smaller.
+    `parts` as in `progress_lines`. Closing this closes `steps`.
     """
-    with _bar() if sys.stderr.isatty() else _lines() as show:
+    with _bar() if sys.stderr.isatty() else progress_lines(parts) as show:
 
         def shown(step: S) -> S:
-            show(describe(step), step)
+            show(describe(step), Step(step.done, expected(step)))
             return step
 
         return (yield from map_steps(steps, shown))
+
+
+@contextmanager
+def progress_lines(parts: int) -> Iterator[Callable[[str, Step], None]]:
+    """A line a minute, and one after each of so many parts of the work."""
+    part, began = 0, monotonic()
+    told = began
+
+    def show(text: str, step: Step) -> None:
+        nonlocal part, told
+        before, part, now = part, max(part, parts * step.done // step.total), monotonic()
+        if part > before or now - told >= SECONDS_PER_LINE:
+            told = now
+            say(f"{text}  {step.done}/{step.total}{_time_left(step, now - began)}")
+
+    yield show
+
+
+def _time_left(step: Step, seconds: float) -> str:
+    """Such as ", 1:02:05 left"; nothing for less than a second."""
+    left = round(seconds * (step.total - step.done) / max(step.done, 1))
+    return f", {duration(left)} left" if left > 0 else ""
+
+
+def duration(seconds: float) -> str:
+    """Such as 2:05, or 1:02:05 with hours."""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 @contextmanager
@@ -66,19 +121,6 @@ def _bar() -> Iterator[Callable[[str, Step], None]]:
 
 
 @contextmanager
-def _lines() -> Iterator[Callable[[str, Step], None]]:
-    tenths = 0
-
-    def show(text: str, step: Step) -> None:
-        nonlocal tenths
-        before, tenths = tenths, 10 * step.done // step.total
-        if tenths not in (0, before):
-            say(f"{text}  {step.done}/{step.total}")
-
-    yield show
-
-
-@contextmanager
 def print_warnings() -> Iterator[None]:
     """Print warnings as plain notes."""
 
@@ -89,29 +131,6 @@ def print_warnings() -> Iterator[None]:
         warnings.filterwarnings("always", category=UserWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
-
-
-@contextmanager
-def stop_on_interrupt() -> Iterator[Event]:
-    """Set an event at Ctrl-C, to stop after the current step; the third Ctrl-C stops at once."""
-    stop = Event()
-    if current_thread() is not main_thread():
-        yield stop
-        return
-    previous = signal.getsignal(signal.SIGINT)
-
-    def handle(*_: object) -> None:
-        if stop.is_set():
-            signal.signal(signal.SIGINT, previous)
-            with suppress(RuntimeError):  # pressed while another line is being written
-                say("Stopping and saving; press Ctrl-C once more to discard the training.")
-        stop.set()
-
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def _option(remedy: str) -> str:

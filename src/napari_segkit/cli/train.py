@@ -3,6 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
+from functools import partial
+from math import ceil
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
@@ -25,18 +27,24 @@ from .file_options import (
     set_up_device,
 )
 from .options import add_options, read_options
+from .signals import Stop, held_signals
 from .terminal import (
     USER_ERRORS,
+    duration,
     error_line,
+    print_files,
     print_warnings,
     say,
     show_progress,
-    stop_on_interrupt,
 )
 
 if TYPE_CHECKING:
     from napari_segkit.io.folders import TrainingFiles
     from napari_segkit.segmenter import Segmenter
+
+LESS_MEMORY = "give a smaller --batch-size or --tile-size, or a smaller --encoder"
+STOPPING = "Stopping after this step, then saving the model."
+SAVING = "Stopping and saving; one more signal (Ctrl-C) discards the training."
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -96,27 +104,46 @@ def run(args: Namespace) -> int:
         object_classes=data.object_classes,
         regions=data.regions,
     )
-    with new_folders(output):
-        return _train_and_save(segmenter, show_progress(steps, _describe), output)
+    shown = show_progress(steps, _describe, partial(_expected, config))
+    with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
+        return _train_and_save(segmenter, shown, stop, output)
 
 
 def _train_and_save(
-    segmenter: "Segmenter", steps: Generator[Step, object, "Segmenter"], output: Path
+    segmenter: "Segmenter",
+    steps: Generator[Step, object, "Segmenter"],
+    stop: Stop,
+    output: Path,
 ) -> int:
-    """Train to the end or until Ctrl-C; gives the exit status."""
-    with print_warnings(), stop_on_interrupt() as stop, closing(steps):
-        for _ in steps:
-            if stop.is_set():
-                break
-        steps.close()
-        if stop.is_set() and not segmenter.is_trained:
-            say("Interrupted before the first training step: nothing was saved.")
-            return 130
-        _save(segmenter, output)
-    if stop.is_set():
+    """Train to the end or until a signal; an error leaves the model too. Gives the exit status."""
+    status = 0
+    try:
+        _train(steps, stop)
+    except USER_ERRORS as error:
+        if not segmenter.is_trained:
+            raise
+        say(f"{error_line(error, LESS_MEMORY)} The model is saved as trained before this error.")
+        status = 1
+    if stop.count and not segmenter.is_trained:
+        say("Interrupted before the first training step: nothing was saved.")
+        return 128 + stop.number
+    _save(segmenter, output)
+    if stop.count:
         say("Interrupted: the model is saved as trained so far.")
-    print(output)
-    return 0
+    print_files([output])
+    return status
+
+
+def _train(steps: Generator[Step, object, "Segmenter"], stop: Stop) -> None:
+    """Train, and say if a time limit ended it."""
+    done = total = 0
+    with closing(steps):
+        for step in steps:
+            if stop.count:
+                return
+            done, total = done + 1, step.total
+    if done < total:
+        say(f"The time limit is reached after {done} of {total} steps.")
 
 
 def spec_and_config(args: Namespace) -> tuple[ModelSpec, TrainConfig]:
@@ -142,11 +169,12 @@ def _save(segmenter: "Segmenter", output: Path) -> None:
     """Save the model; if that fails, save it in a temporary folder and say where."""
     try:
         segmenter.save(output)
-    except USER_ERRORS as error:
-        with suppress(OSError):
+    except Exception as error:
+        with suppress(Exception):
             spare = Path(mkdtemp(prefix="segkit-")) / output.name
             segmenter.save(spare)
-            error = OSError(f"{error_line(error)} The model was saved as {spare} instead.")
+            said = error_line(error, LESS_MEMORY)
+            error = OSError(f"{said} The model was saved as {spare} instead.")
         raise error from None
 
 
@@ -154,5 +182,12 @@ def _describe(step: Step) -> str:
     """Text shown before a step's number: of training, or of computing features before."""
     if not isinstance(step, TrainStep):
         return "features"
-    minutes, seconds = divmod(int(step.seconds), 60)
-    return f"{minutes}:{seconds:02d}  epoch {step.epoch}  loss {step.loss:.4f}  step"
+    return f"{duration(step.seconds)}  epoch {step.epoch}  loss {step.loss:.4f}  step"
+
+
+def _expected(config: TrainConfig, step: Step) -> int:
+    """The steps that there is time for."""
+    if config.minutes is None or not isinstance(step, TrainStep):
+        return step.total
+    in_time = ceil(step.done * 60 * config.minutes / max(step.seconds, 1e-3))
+    return max(step.done, min(step.total, in_time))

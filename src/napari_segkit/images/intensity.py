@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ PERCENTILES = (1.0, 99.0)
 BLOCK_LENGTH = 256  # pixels along Y and X of a sampled block
 MAX_BLOCKS = 64
 MAX_FULL_READ = 2**26  # pixels of an array in memory that is read in full
+LARGEST = 1e10  # scaled intensity; networks sum squares in float32, which ends at 3e38
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Statistics:
         shape = (-1, *(1,) * (pixels.ndim - 1))
         low = np.asarray(self.low, np.float64).reshape(shape)
         contrast = np.asarray(self.contrast).reshape(shape)
-        scaled = ((pixels - low) / np.where(contrast > 0, contrast, 1)).astype(np.float32)
+        with np.errstate(over="ignore"):  # `extreme_intensity` tells of it
+            scaled = ((pixels - low) / np.where(contrast > 0, contrast, 1)).astype(np.float32)
         missing = missing_pixels(pixels)
         return scaled if missing is None else np.where(missing, np.float32(0), scaled)
 
@@ -111,6 +114,33 @@ def note_missing(image: AxesImage, consequence: str) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+def extreme_intensity(image: AxesImage, ndim: int, statistics: Statistics) -> str | None:
+    """Tell of intensities that are too large for networks once they are scaled; None if none is.
+
+    NaN and infinite pixels do not count.
+    """
+    if np.issubdtype(image.data.dtype, np.integer) and image.data.dtype.itemsize < 8:
+        return None
+    for block in _sample(image, ndim):
+        for values, low, contrast in zip(block, statistics.low, statistics.contrast, strict=True):
+            for value in _finite_range(values):
+                if abs(value - low) > LARGEST * (contrast or 1):
+                    return f"{image.name} has intensities such as {value:.3g}"
+    return None
+
+
+def _finite_range(values: AnyArray) -> tuple[float, float]:
+    """Smallest and largest finite value; 0 if there is none."""
+    low, high = float(values.min()), float(values.max())
+    if isfinite(low) and isfinite(high):
+        return low, high
+    finite = np.isfinite(values)
+    if not finite.any():
+        return 0.0, 0.0
+    low, high = values.min(where=finite, initial=inf), values.max(where=finite, initial=-inf)
+    return float(low), float(high)
 
 
 def has_zero_background(images: Iterable[AxesImage], ndim: int) -> bool:

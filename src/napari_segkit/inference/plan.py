@@ -1,5 +1,6 @@
 """Which tiles of an image a model predicts, and how their pixels are read."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage, in_unit, without_pixels
 from napari_segkit.images.intensity import (
     Statistics,
+    extreme_intensity,
     measure_statistics,
     missing_pixels,
     note_missing,
@@ -177,8 +179,19 @@ def make_plan(
     taken = "read as dark background" if model.predicts_objects else "0 in the result"
     note_missing(image, f"they are {taken}")
     statistics = statistics or model.measure(image)
+    _warn_about_extremes(image, model.ndim, statistics)
     intensities = _smoothing_statistics(model, image, statistics)
     return TilePlan(model, image, resampled, grid, config, device, statistics, intensities)
+
+
+def _warn_about_extremes(image: AxesImage, ndim: int, statistics: Statistics) -> None:
+    if text := extreme_intensity(image, ndim, statistics):
+        warnings.warn(
+            f"{text}, which the normalisation of the model leaves too large for it: its labels "
+            "around them mean nothing. Set such pixels to NaN, which leaves them out.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:

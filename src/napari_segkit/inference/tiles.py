@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_segkit.instances.candidates import SoftMasks
+from napari_segkit.models.finite import require_finite
 from napari_segkit.tiling import Tile
 
 from .plan import TilePlan
@@ -18,6 +19,7 @@ def tile_probabilities(
 ) -> NDArray[np.float32]:
     """Probabilities ``(tiles, outputs, *grid.size)`` of the classes, or of boundary levels."""
     logits: torch.Tensor = plan.model.network(_read(plan, frame, tiles))
+    require_finite("outputs of the network", [logits])
     return np.asarray(logits.float().softmax(dim=1).cpu())
 
 
@@ -25,6 +27,8 @@ def tile_probabilities(
 def tile_masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> list[SoftMasks]:
     """Object masks of each tile, in pixels of the tile."""
     outputs: list[dict[str, torch.Tensor]] = plan.model.network(_read(plan, frame, tiles))
+    for output in outputs:
+        require_finite("outputs of the network", output.values())
     return [_to_arrays(output) for output in outputs]
 
 

@@ -14,6 +14,7 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.intensity import (
     Statistics,
+    extreme_intensity,
     has_zero_background,
     identity_statistics,
     measure_statistics,
@@ -122,6 +123,7 @@ def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages)
     ndim = min(choose_ndim(spec, image.axes) for image in images)
     nonzero = config.normalise == "image" and has_zero_background(images, ndim)
     statistics = _statistics(images, config, ndim, nonzero)
+    _require_moderate(config, ndim, images, statistics)
     images, values = resample_pairs(
         images,
         [v for _, v in labelled.pairs],
@@ -167,6 +169,24 @@ def _statistics(
             stacklevel=3,
         )
     return statistics
+
+
+def _require_moderate(
+    config: TrainConfig,
+    ndim: int,
+    images: Sequence[AxesImage],
+    statistics: Sequence[Statistics],
+) -> None:
+    """Refuse intensities that overflow in a network."""
+    for image, measured in zip(images, statistics, strict=True):
+        if text := extreme_intensity(image, ndim, measured):
+            raise ValueError(
+                f"{text}, too large to be used unchanged: choose normalise='image' or "
+                "normalise='training'."
+                if config.normalise == "none"
+                else f"{text}, far out of the range of the others: set such pixels to NaN, which "
+                "leaves them out."
+            )
 
 
 def _without_missing(target: AnyArray, image: AxesImage, ndim: int) -> AnyArray:

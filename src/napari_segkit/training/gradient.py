@@ -1,14 +1,18 @@
 """Trainings by gradient descent on patches: optimiser, learning rate and time limit."""
 
+import warnings
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Generator, Iterator
+from math import isfinite
 from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
+from torch.nn.utils import get_total_norm
 from torch.optim import AdamW, Optimizer
 
+from napari_segkit.models.finite import REMEDY
 from napari_segkit.steps import Step
 from napari_segkit.torch_random import random_numbers
 
@@ -51,57 +55,85 @@ class GradientTrainer(Trainer, Generic[M]):
 
     @abstractmethod
     def _loss(self, images: torch.Tensor, targets: M) -> torch.Tensor:
-        """A scalar; the training ends with a FloatingPointError if it is not finite."""
+        """A scalar; the training ends if it, or the slope of a weight, is not finite."""
 
     def _make_optimiser(self) -> Optimizer:
         return AdamW(self.network.parameters(), lr=self.config.learning_rate)
 
     def _events(self) -> Generator[Step, None, None]:
         """Train in training mode; the network is in evaluation mode when this ends or is closed."""
-        schedule = self.state.schedule
-        schedule.start()
+        self.state.schedule.start()
         self.network.train()
         try:
-            while True:
-                if schedule.is_epoch_end:
-                    yield from self._validated(schedule.done, schedule.total, schedule.epoch)
-                schedule.tick()
-                if self.state.finished or schedule.progress >= 1:
-                    yield from self._validated(schedule.done, schedule.total, schedule.epoch)
-                    return
-                yield self._step()
+            yield from self._steps()
+        except FloatingPointError as error:
+            self._end_early(error)
         finally:
             self.network.eval()
+
+    def _steps(self) -> Generator[Step, None, None]:
+        """Train and validate; FloatingPointError if something becomes NaN or infinite."""
+        schedule = self.state.schedule
+        while True:
+            if schedule.is_epoch_end:
+                yield from self._validated(schedule.done, schedule.total, schedule.epoch)
+            schedule.tick()
+            if self.state.finished or schedule.progress >= 1:
+                yield from self._validated(schedule.done, schedule.total, schedule.epoch)
+                return
+            yield self._step()
+
+    def _end_early(self, error: FloatingPointError) -> None:
+        """End a training that diverged with the model before; raise if it has learned nothing."""
+        losses = self.state.history
+        if self.state.best is None:
+            if not losses or losses[-1] >= losses[0]:
+                raise error
+            self.snapshot()  # raises if the model before is not finite either
+        warnings.warn(
+            f"{error} The training ended there, and the model from before is kept.",
+            UserWarning,
+            stacklevel=2,
+        )
 
     def _step(self) -> TrainStep:
         state, schedule, optimiser = self.state, self.state.schedule, self.state.optimiser
         assert optimiser is not None
         for group in optimiser.param_groups:
             group["lr"] = schedule.learning_rate
+        drawn_from = state.sampling.bit_generator.state
         images, targets = self._batch()
         device = self.setup.device
         with random_numbers(state.random):
             loss = self._loss(images.to(device), targets.to(device))
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"The loss became {loss.item()} at step {schedule.done + 1}: choose a lower "
-                "learning rate, or normalise the images."
-            )
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        value = self._finite(loss)  # before the weights are changed, so they stay finite
         optimiser.step()
+        state.recent.append(drawn_from)
+        self.recent.append(images)
         schedule.done += 1
         schedule.tick()
         state.images += len(images)
-        state.history.append(loss.item())
+        state.history.append(value)
         done, total, epoch = schedule.done, schedule.total, schedule.epoch
-        return TrainStep(done, total, epoch, loss.item(), schedule.seconds, state.images)
+        return TrainStep(done, total, epoch, value, schedule.seconds, state.images)
+
+    def _finite(self, loss: torch.Tensor) -> float:
+        """The loss; FloatingPointError unless it and its slopes are finite."""
+        slopes = [p.grad for p in self.network.parameters() if p.grad is not None]
+        value, steepness = torch.stack([loss.detach(), get_total_norm(slopes)]).tolist()
+        for name, number in {"loss": value, "gradient": steepness}.items():
+            if not isfinite(number):
+                step = self.state.schedule.done + 1
+                raise FloatingPointError(
+                    f"The {name} became {number} at step {step}: choose a lower learning rate, "
+                    f"{REMEDY}."
+                )
+        return float(value)
 
     def _batch(self) -> tuple[torch.Tensor, M]:
-        self.state.recent.append(self.sampler.random.bit_generator.state)
-        images, targets = self.sampler.batch(self.config.batch_size)
-        self.recent.append(images)
-        return images, targets
+        return self.sampler.batch(self.config.batch_size)
 
     def _recent_images(self) -> Iterator[torch.Tensor]:
         """The last batches, to measure batch statistics on."""

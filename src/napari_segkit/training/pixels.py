@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.models import stride
+from napari_segkit.models.finite import require_finite
 from napari_segkit.steps import Step
 from napari_segkit.tiling import Grid, Tile, fit_to_stride, read_mirrored, round_up
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SAMPLED_PIXELS = 100_000  # training pixels in total
 MIN_PER_CLASS = 2_000  # pixels sampled at least of each class
+MIN_SHARE = 0.01  # of the training pixels; those of a smaller class are repeated
 ITERATIONS = {2: 8, 3: 30}
 PRIOR = {2: 3.0, 3: 0.01}  # strength of the pull of the weights to zero, in pixels
 JITTER = {2: 0.0, 3: 0.1}  # added noise, in standard deviations of a feature
@@ -78,9 +80,8 @@ class PixelTrainer(Trainer):
                 break
         state.finished, state.images = False, len(labelled_tiles)
         joined = torch.from_numpy(np.concatenate(targets)).to(self.setup.device)
-        for done, loss in enumerate(
-            self._fit(torch.cat(features, 1), joined), len(labelled_tiles) + 1
-        ):
+        fit = self._fit(*_with_repeats(torch.cat(features, 1), joined))
+        for done, loss in enumerate(fit, len(labelled_tiles) + 1):
             state.schedule.tick()
             state.history.append(loss)
             yield TrainStep(done, total, 1, loss, state.schedule.seconds, state.images)
@@ -152,6 +153,7 @@ class PixelTrainer(Trainer):
         """Fit a softmax regression with a fixed bound on its curvature (Boehning 1992)."""
         network, ndim = self.network, self.data.ndim
         mean, spread = _mean_and_spread(features, targets, BALANCE[ndim])
+        require_finite("features of the labelled pixels", [mean, spread])
         network.mean.copy_(mean)
         network.scale.copy_(1 / spread.clamp_min(1e-6))
         embedded = network.embed(self._add_noise(features, spread))
@@ -180,6 +182,17 @@ class PixelTrainer(Trainer):
         generator = torch.Generator().manual_seed(self.config.seed)
         noise = torch.randn(features.shape, generator=generator).to(features)
         return features + JITTER[self.data.ndim] * spread[:, None] * noise
+
+
+def _with_repeats(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Repeat the pixels of small classes, which few pixels could not teach beside a large one."""
+    counts = torch.bincount(targets)
+    repeats = (MIN_SHARE * len(targets) / counts.clamp_min(1)).ceil().long().clamp_min(1)
+    if (repeats == 1).all():
+        return features, targets
+    columns = torch.arange(len(targets), device=targets.device)
+    columns = columns.repeat_interleave(repeats[targets])
+    return features.index_select(1, columns), targets[columns]
 
 
 def _mean_and_spread(features: Tensor, targets: Tensor, balance: float) -> tuple[Tensor, Tensor]:

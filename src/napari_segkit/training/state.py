@@ -1,6 +1,7 @@
 """Everything that a training needs to go on exactly where it was."""
 
 import json
+import warnings
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 from torch import nn
 from torch.optim import Optimizer
 
+from napari_segkit.models.tensor_checks import UNBOUNDED, require_usable
 from napari_segkit.tensor_file import (
     MALFORMED,
     Tensors,
     first_line,
+    has_checksum,
     network_tensors,
     read_tensors,
+    require_finite,
+    require_regular_file,
     write_tensors,
 )
 from napari_segkit.torch_random import RandomSource
@@ -146,11 +150,12 @@ class TrainingState:
 
     def _read(self, header: Mapping[str, Any], groups: Mapping[str, Tensors]) -> None:
         load_weights(self.network, groups["network"])
+        require_usable(self.network)
         self.random.restore(groups["random"])
         self.sampling.bit_generator.state = header["sampling"]
-        self.history[:] = map(float, header["history"])
+        self.history[:] = map(_finite, header["history"])
         schedule, done = self.schedule, len(self.history)
-        schedule.done, schedule.seconds = done, float(header["seconds"])
+        schedule.done, schedule.seconds = done, _finite(header["seconds"])
         self.images, self.validated = done * schedule.config.batch_size, int(header["validated"])
         if not (schedule.seconds >= 0 and 0 <= self.validated <= done):
             raise ValueError("it counts less than nothing, or more than it has done")
@@ -162,24 +167,28 @@ class TrainingState:
         if header["best"]:
             weights, best = groups["best"], header["best"]
             _require_alike(weights, self.network)
-            self.best = Best(float(best["score"]), int(best["epoch"]), weights)
+            self.best = Best(_finite(best["score"]), int(best["epoch"]), weights)
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
     """Header and tensors of a file that `TrainingState.save` wrote."""
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no training state {path}.")
+    require_regular_file(path, "training state")
     try:
-        text, tensors = read_tensors(path, KEY)
-        header = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        header, tensors = read_tensors(path, KEY)
         number, header["settings"] = int(header["format"]), dict(header["settings"])
-        if any(tensor.isnan().any() for tensor in tensors.values()):
-            raise ValueError("NaN in the tensors")
-    except (SafetensorError, *MALFORMED) as error:
+        require_finite(tensors, UNBOUNDED)
+    except MALFORMED as error:
         raise ValueError(
-            f"{path.name} is not a complete training state ({type(error).__name__}): choose a "
+            f"{path.name} is not a complete training state ({first_line(error)}): choose a "
             "file that a Checkpoint of a training wrote."
         ) from None
+    if not has_checksum(header):
+        warnings.warn(
+            f"{path.name} has no checksum, because an earlier version of napari-segkit wrote it: "
+            "damage to it may go unnoticed.",
+            UserWarning,
+            stacklevel=3,
+        )
     if number > FORMAT:
         raise ValueError(
             f"{path.name} was saved by a newer napari-segkit: update napari-segkit to resume."
@@ -187,11 +196,11 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
     return header, tensors
 
 
-def _finite(text: str) -> float:
-    """A number of a JSON header, which must not be NaN or infinite."""
-    if not isfinite(number := float(text)):
-        raise ValueError(f"{text} is no finite number")
-    return number
+def _finite(value: object) -> float:
+    """A number of the header, which must not be NaN or infinite."""
+    if type(value) not in (int, float) or not isfinite(value):  # type: ignore[arg-type]
+        raise ValueError("a number is not finite")
+    return float(value)  # type: ignore[arg-type]
 
 
 def generator_at(state: RandomState) -> np.random.Generator:

@@ -5,6 +5,7 @@ from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from os import PathLike
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +19,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.models import build, stride
+from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
 from napari_segkit.steps import Step
 from napari_segkit.tensor_file import network_tensors
@@ -76,6 +78,8 @@ class Trainer:
     ----------
     state : TrainingState
         All that changes during the training.
+    failure : Exception or None
+        What made a validation or the batch statistics fail. It ends the training, not its model.
     """
 
     tile_ratio = 1  # tile length in prediction / patch length in training
@@ -83,6 +87,7 @@ class Trainer:
     @torch.inference_mode(False)  # the caller may have switched gradients off
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.data, self.config = setup, setup.data, setup.config
+        self.failure: Exception | None = None
         self.patch, self.tile_size, self.overlap = tiles(
             self.data.images,
             self.config,
@@ -139,7 +144,7 @@ class Trainer:
             It holds the network itself, which takes no memory.
         """
         if self.state.best is None:
-            return self._model(self._measured(self.network))
+            return self._model(self._measured_if_possible(self.network))
         load_weights(self.network, self.state.best.weights)
         return self._model(self.network.eval())
 
@@ -162,13 +167,14 @@ class Trainer:
                 case Finish():
                     self.state.finished = True
                 case Checkpoint(path):
+                    require_finite_weights(self.network)
                     self.state.save(path)
                 case Snapshot():
                     self._require_trained()
                     return SnapshotStep(event.done, event.total, self.snapshot())
                 case _:
                     raise TypeError(f"{command!r} is no command that a training takes.")
-        except (OSError, RuntimeError, TypeError, ValueError) as refusal:
+        except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError) as refusal:
             return RefusedStep(event.done, event.total, refusal)
         return None
 
@@ -179,11 +185,17 @@ class Trainer:
     def _validated(self, done: int, total: int, epoch: int) -> Iterator[Step]:
         """Evaluate the model, once after the same step, and keep the best weights."""
         state, steps = self.state, len(self.state.history)
-        if self.setup.validate is None or state.validated == steps:
+        if self.setup.validate is None or state.validated == steps or self.failure:
             return
-        model = self.snapshot()
-        score = self.setup.validate(model)
-        is_best = state.best is None or score > state.best.score
+        try:
+            model = self.snapshot()
+            score = self.setup.validate(model)
+        except FloatingPointError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self.failure, state.finished = error, True
+            return
+        is_best = score > (state.best.score if state.best else -inf)  # NaN never is
         if is_best:
             weights = {n: t.detach().cpu() for n, t in network_tensors(model.network).items()}
             state.best = Best(score, epoch, weights)
@@ -203,7 +215,21 @@ class Trainer:
             self._measure_batch_statistics(network)
         return network.eval()
 
+    def _measured_if_possible(self, network: nn.Module) -> nn.Module:
+        """With recomputed batch statistics, or with the running averages if that fails."""
+        averages = [(buffer, buffer.clone()) for buffer in network.buffers()]
+        try:
+            return self._measured(network)
+        except FloatingPointError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self.failure = error
+            for buffer, average in averages:
+                buffer.copy_(average)
+            return network.eval()
+
     def _model(self, network: nn.Module) -> TrainedModel:
+        require_finite_weights(network)
         data, first = self.data, self.data.images[0]
         fixed = data.samples[0].statistics if self.config.normalise == "training" else None
         return TrainedModel(

@@ -102,24 +102,21 @@ def test_only_generators_are_accepted(viewer_session):
     assert viewer_session.task is None
 
 
-@pytest.mark.parametrize("kind", [ValueError, RuntimeError])
-def test_an_error_is_shown_once_by_its_message(viewer_session, qtbot, notifications, kind):
-    def work():
+def test_an_error_is_shown_once(viewer_session, qtbot, notifications):
+    expected = {
+        ValueError("The labels are empty; paint some."): "The labels are empty; paint some.",
+        RuntimeError("shape\nmismatch."): "Training failed: shape mismatch; details in the log.",
+        AssertionError(): "Training failed: AssertionError; details in the log.",
+    }
+
+    def work(error):
         yield Step(1, 2)
-        raise kind("The labels are empty; paint some.")
+        raise error
 
-    wait_for(qtbot, viewer_session.run(work()))
-    assert notifications() == ["The labels are empty; paint some."]
-    assert viewer_session.task is None
-
-
-def test_an_error_without_message_is_shown_by_its_type(viewer_session, qtbot, notifications):
-    def work():
-        yield Step(1, 2)
-        raise AssertionError
-
-    wait_for(qtbot, viewer_session.run(work(), title="Training"))
-    assert notifications() == ["Training failed: AssertionError."]
+    for error in expected:
+        wait_for(qtbot, viewer_session.run(work(error), title="Training"))
+        assert viewer_session.task is None
+    assert notifications() == [*expected.values()]
 
 
 def test_torch_leaves_the_window_a_core(viewer_session, qtbot, monkeypatch):

@@ -51,7 +51,16 @@ def test_yielded_is_sent_at_most_fifteen_times_a_second(qtbot, recorder):
     assert ("yielded", Step(3000, 3000)) in recorder.events
 
 
-@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), ValueError("no labels")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA out of memory"),
+        ValueError("no labels"),
+        MemoryError(),
+        SystemExit(1),
+        KeyboardInterrupt(),
+    ],
+)
 def test_errored_is_sent_for_any_error(qtbot, recorder, error):
     def work():
         yield Step(1, 2)
@@ -60,6 +69,17 @@ def test_errored_is_sent_for_any_error(qtbot, recorder, error):
     run(qtbot, recorder.record(Task(work())))
     assert recorder.names == ["yielded", "errored", "finished"]
     assert recorder.events[1] == ("errored", repr(error))
+
+
+def test_a_thread_that_the_system_refuses_is_an_error(qtbot, recorder, monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    task = recorder.record(Task(count(3)))
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    run(qtbot, task)
+    assert recorder.names == ["errored", "finished"]
+    assert not task.is_running
 
 
 def test_stop_ends_between_steps_and_closes_the_generator(qtbot, recorder):

@@ -1,5 +1,7 @@
+from time import sleep
+
 import pytest
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, Qt
 
 from napari_segkit._qt.session.session import session
 from napari_segkit._qt.widgets.run_bar import RunBar
@@ -78,3 +80,25 @@ def test_the_bar_names_its_steps_and_copies_its_code(viewer_session, qtbot, qapp
 
 def test_a_bar_without_code_offers_none_to_copy(bar):
     assert bar.copy_button.isHidden()
+
+
+def test_a_double_click_starts_and_does_not_stop(make_light_viewer, qtbot):
+    bar = RunBar(session(make_light_viewer(show=True)), "Train")
+    qtbot.addWidget(bar)
+    bar.show()
+    outcomes = []
+    bar.pressed.connect(lambda: bar.run(Job("Training", iter_steps())))
+    bar.returned.connect(outcomes.append)
+    bar.stopped.connect(lambda: outcomes.append("stopped"))
+    with qtbot.waitSignal(bar.finished, timeout=20_000):
+        qtbot.mouseClick(bar.button, Qt.MouseButton.LeftButton)
+        qtbot.mouseDClick(bar.button, Qt.MouseButton.LeftButton)
+        qtbot.mouseRelease(bar.button, Qt.MouseButton.LeftButton)
+    assert outcomes == ["trained"]
+
+
+def iter_steps():
+    for i in range(20):
+        sleep(0.005)
+        yield Step(i + 1, 20)
+    return "trained"

@@ -76,7 +76,7 @@ class LatestCall(QObject):
     def _on_returned(self, result: object) -> None:
         self._outcome = "returned", result
 
-    def _on_errored(self, error: Exception) -> None:
+    def _on_errored(self, error: BaseException) -> None:
         self._outcome = "errored", error
 
     def _on_finished(self) -> None:

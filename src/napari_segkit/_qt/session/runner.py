@@ -1,6 +1,5 @@
 """One task at a time in the background, with progress in napari's activity dock."""
 
-import logging
 from collections.abc import Generator
 from typing import Any
 
@@ -10,12 +9,13 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
+from napari_segkit.error_messages import failure
 from napari_segkit.steps import Job, Writer
 
 from .progress_bar import Progress
 from .task import Task
 
-LOG = logging.getLogger(__name__)
+LOWER = "use smaller tiles, batches or images, or close other programs"
 
 
 class Runner(LayerRegistry):
@@ -39,7 +39,7 @@ class Runner(LayerRegistry):
         self._task: Task | None = None
         self._title = ""
         self._progress: Progress | None = None
-        self._unreported_error: Exception | None = None
+        self._unreported_error = ""
         viewer.window.main_menu.window().destroyed.connect(self._on_window_closed)
 
     @property
@@ -88,7 +88,7 @@ class Runner(LayerRegistry):
                 "with session(viewer).stop() or Cancel in the activity dock."
             )
         job = steps if isinstance(steps, Job) else Job(title, steps)
-        task = Task(job.steps, writer=writer, at_start=_leave_a_core)
+        task = Task(job.steps, writer=writer, at_start=_leave_a_core, at_end=self._after_work)
         task.yielded.connect(self._on_yielded)
         task.errored.connect(self._on_errored)
         task.finished.connect(self._on_finished)
@@ -104,22 +104,24 @@ class Runner(LayerRegistry):
         if self._task is not None:
             self._task.stop()
 
-    def mark_error_shown(self, widget: QWidget) -> None:
+    def mark_error_shown(self, widget: QWidget, text: str) -> None:
         """Suppress the notification of the task's error, if the widget that shows it is in view.
+
+        Otherwise the notification has the widget's text.
 
         Call it in a slot of ``task.errored``.
         """
-        if widget.isVisible():
-            self._unreported_error = None
+        self._unreported_error = "" if widget.isVisible() else text
+
+    def _after_work(self) -> None:
+        """Called in the worker thread when the work has ended or was stopped."""
 
     def _on_yielded(self, step: object) -> None:
         if self._progress is not None:
             self._progress.show(step)
 
-    def _on_errored(self, error: Exception) -> None:
-        if not isinstance(error, ValueError | TypeError):
-            LOG.error("%s failed", self._title, exc_info=error)
-        self._unreported_error = error
+    def _on_errored(self, error: BaseException) -> None:
+        self._unreported_error = failure(error, self._title, lower=LOWER)
 
     def _on_finished(self) -> None:
         self._notify_error()
@@ -129,9 +131,9 @@ class Runner(LayerRegistry):
 
     def _notify_error(self) -> None:
         """Show an error that no dock has shown, unless the window is closed."""
-        error, self._unreported_error = self._unreported_error, None
-        if error is not None and self._progress is not None:
-            show_error(str(error) or f"{self._title} failed: {type(error).__name__}.")
+        error, self._unreported_error = self._unreported_error, ""
+        if error and self._progress is not None:
+            show_error(error)
 
     def _on_window_closed(self) -> None:
         self.stop()

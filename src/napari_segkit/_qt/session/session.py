@@ -30,7 +30,9 @@ from napari_segkit.jobs.refine import RefineRequest, Truth, refine_job
 from napari_segkit.jobs.superpixels import superpixel_job
 from napari_segkit.segmenter import Segmenter
 
+from .background import call_once
 from .runner import Runner
+from .spare_models import SpareFile, SpareModel, load_found
 from .task import Task
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ class Session(Runner):
         self._config = TrainConfig()
         self._trained_before: TrainedModel | None = None
         self._converted = ConvertedLabels(viewer.layers)
+        self.spare = SpareModel(lambda: self._segmenter, self)
+        self.segmenter_changed.connect(self.spare.follow)
         self.busy_changed.connect(self._on_busy)
 
     @property
@@ -117,6 +121,14 @@ class Session(Runner):
         if config != self._config:
             self._config = config
             self.config_changed.emit()
+
+    def load_spare(self) -> None:
+        """Load the model that an earlier window has left unsaved; `restore` undoes it."""
+        found = self.spare.take_found()
+        if found is not None:
+            task = self.run(call_once(load_found, found, self._segmenter), title="Load the model")
+            task.returned.connect(self._on_spare_loaded)
+            task.errored.connect(found.spare.release)
 
     def predict(
         self,
@@ -250,6 +262,19 @@ class Session(Runner):
         source, inside = snapshot(image), None if mask is None else snapshot(mask)
         job = superpixel_job(source, config, mask=inside, axes=axes)
         return self.run(job, writer=LayerWriter(self, source, SUPERPIXELS))
+
+    def _after_work(self) -> None:
+        """Keep a model that the work has trained, also if it was stopped by closing the window."""
+        self.spare.mirror()
+
+    def _on_window_closed(self) -> None:
+        super()._on_window_closed()
+        self.spare.close(busy=self.task is not None)
+
+    def _on_spare_loaded(self, loaded: tuple[SpareFile, Segmenter]) -> None:
+        spare, segmenter = loaded
+        self.spare.adopt(spare, segmenter.trained)
+        self.segmenter = segmenter
 
     def _on_busy(self, busy: bool) -> None:
         """Announce a model that the task has trained."""

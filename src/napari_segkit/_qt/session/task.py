@@ -1,6 +1,7 @@
 """Generators run in a worker thread, with signals on the GUI thread."""
 
 import atexit
+import logging
 import threading
 import traceback
 from collections import deque
@@ -12,7 +13,9 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segkit.steps import Writer
 
+LOG = logging.getLogger(__name__)
 Steps: TypeAlias = Generator[object, Any, object]
+Call: TypeAlias = Callable[[], None]
 Prepare: TypeAlias = Callable[[Any], None]
 POLL_MILLISECONDS = 66
 EXIT_SECONDS = 10.0
@@ -21,26 +24,36 @@ EXIT_SECONDS = 10.0
 class _Worker(threading.Thread):
     """Worker thread. It uses no Qt: the task's timer polls `latest` and `outcome`."""
 
-    def __init__(self, steps: Steps, at_start: Callable[[], None], prepare: Prepare) -> None:
+    def __init__(self, steps: Steps, prepare: Prepare, at_start: Call, at_end: Call) -> None:
         super().__init__(name="segkit task", daemon=True)
         self.stopping = threading.Event()
         self.commands: deque[object] = deque()
         self.answers: deque[object] = deque()
         self.latest: deque[object] = deque(maxlen=1)
         self.outcome: deque[tuple[str, object]] = deque(maxlen=1)
-        self._work: tuple[Steps, Callable[[], None], Prepare] | None = steps, at_start, prepare
+        self._work: tuple[Steps, Prepare, Call, Call] | None = steps, prepare, at_start, at_end
 
     def run(self) -> None:
         work, self._work = self._work, None
         assert work is not None
         try:
-            self._iterate(*work)
-        except Exception as error:  # noqa: BLE001
-            traceback.clear_frames(error.__traceback__)  # frames hold images and networks
-            self.outcome.append(("errored", error))
+            self._work_through(*work)
+        except BaseException as error:  # noqa: BLE001  SystemExit, too, would end it unheard
+            self.fail(error)
 
-    def _iterate(self, steps: Steps, at_start: Callable[[], None], prepare: Prepare) -> None:
-        at_start()
+    def fail(self, error: BaseException) -> None:
+        """Make an error the outcome, instead of a result."""
+        traceback.clear_frames(error.__traceback__)  # frames hold images and networks
+        self.outcome.append(("errored", error))
+
+    def _work_through(self, steps: Steps, prepare: Prepare, at_start: Call, at_end: Call) -> None:
+        try:
+            at_start()
+            self._iterate(steps, prepare)
+        finally:
+            at_end()
+
+    def _iterate(self, steps: Steps, prepare: Prepare) -> None:
         command = None  # a generator takes none before its first step
         with closing(steps):
             while not self.stopping.is_set():
@@ -84,8 +97,8 @@ class Task(QObject):
     writer : Writer, optional
         Where the result goes: its `prepare` is called in the worker thread, its `write` on the
         thread that made the task.
-    at_start : callable, optional
-        Called first in the worker thread.
+    at_start, at_end : callable, optional
+        Called first and last in the worker thread.
 
     Attributes
     ----------
@@ -116,7 +129,8 @@ class Task(QObject):
         parent: QObject | None = None,
         *,
         writer: Writer[Any, object] | None = None,
-        at_start: Callable[[], None] = _nothing,
+        at_start: Call = _nothing,
+        at_end: Call = _nothing,
     ) -> None:
         if not isinstance(steps, Generator):
             raise TypeError(
@@ -125,7 +139,7 @@ class Task(QObject):
             )
         super().__init__(parent)
         self._writer = writer
-        self._worker = _Worker(steps, at_start, writer.prepare if writer else _nothing)
+        self._worker = _Worker(steps, writer.prepare if writer else _nothing, at_start, at_end)
         self._timer = QTimer(self, singleShot=True, interval=POLL_MILLISECONDS)
         self._timer.timeout.connect(self._poll)
         self.destroyed.connect(self._worker.abandon)
@@ -137,8 +151,11 @@ class Task(QObject):
 
     def start(self) -> None:
         """Start the thread."""
-        self._worker.start()
         _running[self._worker] = self
+        try:
+            self._worker.start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._worker.fail(error)
         self._timer.start()
 
     def stop(self) -> None:
@@ -186,8 +203,14 @@ class Task(QObject):
         _running.pop(self._worker, None)
         if self._worker.outcome:
             name, value = self._written(*self._worker.outcome.pop())
+            self._log(value)
             getattr(self, name).emit(value)
         self.finished.emit()
+
+    def _log(self, outcome: object) -> None:
+        """Keep the traceback of an error that is no mistake of a user."""
+        if isinstance(outcome, BaseException) and not isinstance(outcome, ValueError):
+            LOG.error("%s failed", self.objectName() or "Background work", exc_info=outcome)
 
     def _written(self, name: str, value: object) -> tuple[str, object]:
         """Write the result, if there is one; gives the outcome, which is now also an error."""
@@ -196,7 +219,7 @@ class Task(QObject):
             return name, value
         try:
             written = writer.write(value)
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001  the dock would wait for ever
             return "errored", error
         if written is not None:
             self.written.emit(written)

@@ -5,6 +5,7 @@ from functools import partial
 from napari_segkit._qt.session.background import LatestCall
 
 from .dock import Note
+from .gui_messages import error_text
 
 WAIT_MS = 300  # so that the dock appears before torch is imported
 
@@ -23,8 +24,8 @@ class DeviceLine(Note):
         """Describe a device, such as "auto", "cpu" or "cuda:0"."""
         self._latest.submit(partial(describe_device, device))
 
-    def _on_errored(self, error: Exception) -> None:
-        self.setText(str(error))
+    def _on_errored(self, error: BaseException) -> None:
+        self.setText(error_text(error, "Looking for devices"))
 
 
 def describe_device(device: str) -> str:

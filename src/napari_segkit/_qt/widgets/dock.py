@@ -27,7 +27,8 @@ from napari_segkit._qt.session.background import Steps, has_pending_calls
 from napari_segkit._qt.session.session import Session, session
 from napari_segkit._qt.session.task import Task
 
-from .gui_messages import gui_message
+from .gui_messages import error_text, gui_message
+from .spare_offer import SpareOffer
 from .when_visible import WhenVisible, catch_up
 
 T = TypeVar("T")
@@ -50,8 +51,10 @@ class Dock(QWidget):
         self.footer = QVBoxLayout()
         scroll = _Scroll()
         scroll.setWidget(body)
+        self.spare_offer = SpareOffer(self.session)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, MARGIN)
+        column.addWidget(self.spare_offer)
         column.addWidget(scroll, 1)
         column.addLayout(self.footer)
         self.groups.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
@@ -105,20 +108,23 @@ class TaskButtons(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.status = Note()
+        self._title = ""
         self._session = session
         self._state = WhenVisible(self, self._update_state)
         session.busy_changed.connect(self._state.request)
 
     def _run(self, steps: Steps[T], title: str, slot: Callable[[T], object]) -> Task:
         self.status.setText("")
+        self._title = title
         task = self._session.run(steps, title=title)
         task.returned.connect(slot)
         task.errored.connect(self._on_errored)
         return task
 
-    def _on_errored(self, error: Exception) -> None:
-        self.status.setText(str(error) or type(error).__name__)
-        self._session.mark_error_shown(self)
+    def _on_errored(self, error: BaseException) -> None:
+        text = error_text(error, self._title)
+        self.status.setText(text)
+        self._session.mark_error_shown(self, text)
 
     def _update_state(self) -> None:
         """Show what can be done now."""

@@ -2,6 +2,8 @@
 
 import re
 
+from napari_segkit.error_messages import failure
+
 from .model_summary import OBJECTS_BY
 
 CHOICES = {
@@ -11,6 +13,14 @@ CHOICES = {
     "unlabelled=None": "Unlabelled: none",
     **{f"objects='{value}'": f"Objects: {text}" for value, (text, _) in OBJECTS_BY.items()},
 }
+
+SMALLER_IMAGE = "close other programs, or take a smaller image"
+SMALLER_TILES = "lower Batch size or Tile size, or close other programs"
+
+
+def error_text(error: BaseException, work: str, *, lower: str = SMALLER_IMAGE) -> str:
+    """What a dock says of an error of some work; `lower`: what to lower if memory has run out."""
+    return gui_message(failure(error, work, lower=lower))
 
 
 def gui_message(message: str) -> str:

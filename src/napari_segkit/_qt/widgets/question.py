@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QBoxLayout, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
 
 NO_TIPS: Mapping[str, str] = {}
@@ -48,7 +49,7 @@ class Question(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._text = QLabel(wordWrap=True)
+        self._text = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._answers = Answers(QBoxLayout.Direction.LeftToRight)
         self.answer = self._answers.answer
         column = QVBoxLayout(self)

@@ -13,6 +13,8 @@ from napari_segkit.steps import Job, Step, Writer
 
 from . import python_snippets
 from .dock import Note, stack
+from .gui_messages import SMALLER_IMAGE, error_text
+from .single_click_button import SingleClickButton
 from .when_visible import WhenVisible
 
 T = TypeVar("T")
@@ -23,7 +25,7 @@ class RunBar(QWidget):
     """Run/Stop and Copy Python buttons, progress, hint and status.
 
     `verb` names the work, `unit` its steps in the status; `code()` gives its Python code, without
-    which nothing can be copied.
+    which nothing can be copied; `lower` is what to lower when memory has run out.
     """
 
     pressed = Signal()
@@ -41,14 +43,16 @@ class RunBar(QWidget):
         tooltip: str = "",
         unit: str = "",
         code: Callable[[], str] | None = None,
+        lower: str = SMALLER_IMAGE,
     ) -> None:
         super().__init__()
         self.verb = verb
+        self._lower = lower
         self._session, self._code, self._unit = session, code, unit
         self._task: Task | None = None
         self._stopping = False
         self._reason: str | None = None
-        self.button = QPushButton(verb, toolTip=tooltip)
+        self.button = SingleClickButton(verb, toolTip=tooltip)
         self.copy_button = QPushButton("Copy Python", toolTip=COPY_TIP)
         self.progress = QProgressBar(textVisible=False, maximumHeight=8)
         self.hint = Note()
@@ -156,10 +160,11 @@ class RunBar(QWidget):
         self._ended = True
         self.returned.emit(result)
 
-    def _on_errored(self, error: Exception) -> None:
+    def _on_errored(self, error: BaseException) -> None:
         self._ended = True
-        self.show_status(str(error) or type(error).__name__)
-        self._session.mark_error_shown(self)
+        text = error_text(error, self.verb, lower=self._lower)
+        self.show_status(text)
+        self._session.mark_error_shown(self, text)
         self.errored.emit(error)
 
     def _on_finished(self) -> None:

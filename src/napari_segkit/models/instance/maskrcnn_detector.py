@@ -14,6 +14,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform, res
 from torchvision.ops import MultiScaleRoIAlign
 
 from napari_segkit.images.types import AnyArray
+from napari_segkit.models.finite import require_finite
 
 from .object_scales import DEFAULT_SIZES, LEVELS, anchors_text, choose_anchors
 
@@ -25,6 +26,7 @@ AREA = 256**2  # pixels for which these counts hold:
 PROPOSAL_COUNTS = {"training": 600, "testing": 1000}  # boxes that may contain an object
 OBJECT_COUNT = 500
 SAMPLES = 256  # boxes per image and training step
+LONGEST = 1e5  # pixels: edges of anchors are shorter
 CHUNK = 512  # boxes processed at once, limits memory
 Target = Mapping[str, Tensor]
 
@@ -101,6 +103,13 @@ class Detector(nn.Module):
         self.rpn.anchor_generator.set_sizes(choose_anchors(sizes, self.scales))
         self.resize.zero_()
 
+    def has_usable_sizes(self) -> bool:
+        """Whether anchors, normalisation and image size are some that a network can have."""
+        cells = self.rpn.anchor_generator.cells
+        resizes = self.resize.tolist() in ([0.0, 0.0], [*COCO_IMAGE_SIZE])
+        anchors = bool((cells[..., 2:] > 0).all()) and float(cells.abs().max()) <= LONGEST
+        return resizes and anchors and bool((self.std > 0).all())
+
     def sizes_text(self) -> str:
         """Describe the anchors in one line."""
         return anchors_text(self.rpn.anchor_generator.edges())
@@ -136,6 +145,7 @@ class Detector(nn.Module):
         if self.training:
             losses |= self.roi_heads(features, proposals, batch.image_sizes, batch_targets)[1]
             return losses
+        require_finite("features of the network", features.values())  # no box would remain
         detections = []
         for i, (boxes, size) in enumerate(zip(proposals, batch.image_sizes, strict=True)):
             objects = self._objects({k: f[i : i + 1] for k, f in features.items()}, boxes, size)

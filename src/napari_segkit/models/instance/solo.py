@@ -11,9 +11,10 @@ from torchvision.ops import FeaturePyramidNetwork
 
 from napari_segkit.config import ModelSpec
 from napari_segkit.models import Inputs
+from napari_segkit.models.finite import require_finite
 from napari_segkit.models.in_channels import set_channels
 
-from .object_scales import LEVELS, choose_levels, grids_text
+from .object_scales import LEVELS, SMALLEST_CELL, choose_levels, grids_text
 from .solo_inference import detect
 from .solo_layers import STRIDE, Head, MaskBranch, mask_logits
 from .solo_targets import (
@@ -62,6 +63,13 @@ class Solo(nn.Module):
             unused = [(0.0, 0.0, 0.0)] * (LEVELS - len(levels))
             self.levels.copy_(torch.tensor(levels + unused))
 
+    def has_usable_sizes(self) -> bool:
+        """Whether there is a grid, and no cell is smaller than a training gives."""
+        cells, smallest, largest = self.levels.unbind(1)
+        used = cells > 0
+        in_range = (cells >= SMALLEST_CELL) & (smallest >= 0) & (largest >= smallest)
+        return bool(used.any()) and bool((in_range | (self.levels == 0).all(1)).all())
+
     def sizes_text(self) -> str:
         """Describe the grids in one line."""
         return grids_text(cell for cell, *_ in self.levels.tolist() if cell)
@@ -91,6 +99,7 @@ class Solo(nn.Module):
                 "category": _category_loss(categories, owners, targets or ()),
                 "mask": DICE * _mask_loss(kernels, geometry, features, owners, targets or ()),
             }
+        require_finite("outputs of the network", [categories, kernels, features])
         return [
             detect(score, kernel, geometry, feature, self.floor)
             for score, kernel, feature in zip(categories.sigmoid(), kernels, features, strict=True)

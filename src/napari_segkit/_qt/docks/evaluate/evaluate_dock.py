@@ -13,7 +13,7 @@ from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.dock import Dock, Note
 from napari_segkit._qt.widgets.following import follow_result
-from napari_segkit._qt.widgets.gui_messages import gui_message
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.layer_choice import (
     LayerChoice,
     is_prediction,
@@ -168,6 +168,7 @@ class EvaluateDock(Dock):
             watch.painted.connect(self._on_edited)
             watch.redrawn.connect(self._on_redrawn)
         self._fingerprints.returned.connect(self._on_fingerprints)
+        self._fingerprints.errored.connect(self._on_unknown)
         self.metrics.changed.connect(self.state.request)
         self.metrics.features_changed.connect(self._on_redrawn)
         self.metrics.remedy_applied.connect(self._on_remedy)
@@ -205,15 +206,20 @@ class EvaluateDock(Dock):
         self._edited = self.result is not None and current != self.result.fingerprints
         self.state.request()
 
+    def _on_unknown(self, error: BaseException) -> None:
+        """Take the layers as changed if they could not be read."""
+        self._edited = True
+        self.bar.show_status(error_text(error, "Comparing the layers"))
+        self.state.request()
+
     def _on_result(self, result: EvaluationResult) -> None:
         self.result = result
         self._edited = False
         self._on_redrawn()
         self.state.request()
 
-    def _on_error(self, error: Exception) -> None:
+    def _on_error(self, error: BaseException) -> None:
         self.metrics.show_remedies(error)
-        self.bar.show_status(gui_message(self.bar.status.text()))
 
     def _on_remedy(self) -> None:
         if self.bar.reason is None and not self.bar.is_running:

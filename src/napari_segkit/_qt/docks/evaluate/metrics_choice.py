@@ -118,7 +118,7 @@ class MetricsChoice(QObject):
         self.semantics.restore_for(*layers)
         self._on_choice()
 
-    def show_remedies(self, error: Exception | None = None) -> None:
+    def show_remedies(self, error: BaseException | None = None) -> None:
         """Show buttons that correct an error; hide them without one."""
         texts = REMEDIES.get(self.kind.value, {})
         proposed = [r for r in getattr(error, "remedies", ()) if r in texts]

@@ -9,7 +9,7 @@ from qtpy.QtGui import QShowEvent
 
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.dock import Note
-from napari_segkit._qt.widgets.gui_messages import gui_message
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.models import encoders, model_info
@@ -71,8 +71,8 @@ class ModelDetails(Note):
         self.setText(describe_model(spec, config, estimate))
         self.estimated.emit(estimate)
 
-    def _on_errored(self, error: Exception) -> None:
-        self.setText(f"<b>{escape(gui_message(str(error) or type(error).__name__))}</b>")
+    def _on_errored(self, error: BaseException) -> None:
+        self.setText(f"<b>{escape(error_text(error, 'Estimating the model'))}</b>")
 
 
 def describe_model(

@@ -3,13 +3,14 @@
 from functools import partial
 
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QPushButton
 
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.device_line import WAIT_MS, DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.model_summary import summary
+from napari_segkit._qt.widgets.single_click_button import SingleClickButton
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import resolve
 from napari_segkit.models.presets import PRESETS
@@ -35,7 +36,7 @@ class ModelDock(Dock):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.summary = Note()
-        self.undo_button = QPushButton("Undo training or merge", toolTip=UNDO)
+        self.undo_button = SingleClickButton("Undo training or merge", toolTip=UNDO)
         self.files = ModelFiles(self.session)
         self.merge = MergeButton(self.session)
         self.preset = PresetChoice()
@@ -76,6 +77,7 @@ class ModelDock(Dock):
         self.undo_button.clicked.connect(self._on_undo)
         self.files.kept.connect(self._on_segmenter)
         self._devices.returned.connect(self._on_devices)
+        self._devices.errored.connect(self._on_no_devices)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.config_changed.connect(self.state.request)
 
@@ -113,6 +115,9 @@ class ModelDock(Dock):
     def _on_devices(self, names: list[str]) -> None:
         current = self.session.segmenter.device
         self.device.offer(_choices(names if current in names else [*names, current]))
+
+    def _on_no_devices(self, error: BaseException) -> None:
+        self.device_line.setText(error_text(error, "Looking for devices"))
 
     def _on_segmenter(self) -> None:
         segmenter = self.session.segmenter

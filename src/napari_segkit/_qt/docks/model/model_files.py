@@ -37,7 +37,7 @@ class ModelFiles(TaskButtons):
         self.save_button = QPushButton("Save …")
         self.copy_button = QPushButton("Copy Python", toolTip=COPY)
         self._path = ""
-        self._in_file: TrainedModel | None = None  # the trained model that was saved or loaded last
+        self._named: TrainedModel | None = None  # the model in the file `_path`
         self._after_save: Callable[[], object] | None = None
         self._save_succeeded = False
         buttons = self.load_button, self.save_button, self.copy_button
@@ -63,7 +63,7 @@ class ModelFiles(TaskButtons):
     def replace(self, action: Callable[[], object]) -> None:
         """Call `action`, which replaces the model; ask first if it is trained and not saved."""
         segmenter = self._session.segmenter
-        if segmenter.trained is self._in_file or not segmenter.is_trained:
+        if segmenter.is_saved or not segmenter.is_trained:
             action()
             return
         self.question.ask(
@@ -79,7 +79,7 @@ class ModelFiles(TaskButtons):
     def code(self) -> str:
         """Python code that sets this model in the session."""
         segmenter = self._session.segmenter
-        from_file = segmenter.is_trained and segmenter.trained is self._in_file
+        from_file = segmenter.is_trained and segmenter.trained is self._named
         start = f".load({self._path!r}" if from_file else f"({to_python(segmenter.spec)}"
         line = f"session(viewer).segmenter = Segmenter{start}, device={segmenter.device!r})"
         return python_snippets.with_import(line)
@@ -116,16 +116,16 @@ class ModelFiles(TaskButtons):
 
     def _on_loaded(self, loaded: tuple[Segmenter, str]) -> None:
         segmenter, self._path = loaded
-        self._in_file = segmenter.trained
+        self._named = segmenter.trained
         self._session.segmenter = segmenter
         self.status.setText(f"Loaded from {self._path}")
 
     def _on_saved(self, saved: "tuple[TrainedModel | None, str]") -> None:
-        self._in_file, self._path = saved
+        self._named, self._path = saved
         self._save_succeeded = True
         self.status.setText(f"Saved to {self._path}")
 
-    def _on_errored(self, error: Exception) -> None:
+    def _on_errored(self, error: BaseException) -> None:
         super()._on_errored(error)
         self.keep()
 
@@ -142,7 +142,7 @@ class ModelFiles(TaskButtons):
 
     def _on_segmenter(self) -> None:
         self.question.close_question()
-        if self._session.segmenter.trained is not self._in_file:
+        if self._session.segmenter.trained is not self._named:
             self.status.setText("")  # it names the file of another model
         self._update_state()
 

@@ -18,6 +18,7 @@ from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import stack
 from napari_segkit._qt.widgets.forms import Form
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.config import MaskConfig
 from napari_segkit.images.class_values import ClassValues, class_values
 from napari_segkit.images.classes import LabelClass, joined_names
@@ -37,7 +38,7 @@ class ClassMasks(QWidget):
     """Choose among the classes that occur, and write a Labels layer of their pixels."""
 
     written = Signal(object)  # the Labels layer of the masks
-    errored = Signal(object)
+    failed = Signal(str)
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -53,7 +54,7 @@ class ClassMasks(QWidget):
         self.list.itemChanged.connect(self._update_state)
         self.button.clicked.connect(self.make_masks)
         self._background.returned.connect(self._on_masks)
-        self._background.errored.connect(self.errored)
+        self._background.errored.connect(self._on_error)
         self._update_state()
 
     @property
@@ -79,7 +80,7 @@ class ClassMasks(QWidget):
         try:
             values = class_values(self._classes, self.form.value, self.chosen)
         except ValueError as error:
-            self.errored.emit(error)
+            self._on_error(error)
             return
         objects = self._session.objects_of(layer)
         source = snapshot(layer, pixels=objects is None)
@@ -116,6 +117,9 @@ class ClassMasks(QWidget):
         layer = writer.write(result)
         if layer is not None:
             self.written.emit(layer)
+
+    def _on_error(self, error: BaseException) -> None:
+        self.failed.emit(error_text(error, "Make masks"))
 
     def _update_state(self) -> None:
         self.button.setEnabled(bool(self.chosen))

@@ -13,6 +13,7 @@ from napari_segkit._qt.layers.box_layers import write_boxes
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import stack
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.instances.results import Objects
 
 Measured: TypeAlias = tuple[Labels, Objects, DataFrame]
@@ -88,8 +89,8 @@ class ObjectActions(QWidget):
         layer.features = table
         self.message.emit(f"Measured {len(table):,} objects; see the features of {layer.name!r}.")
 
-    def _on_error(self, error: Exception) -> None:
-        self.message.emit(str(error) or type(error).__name__)
+    def _on_error(self, error: BaseException) -> None:
+        self.message.emit(error_text(error, "Measure"))
 
 
 def _measure(layer: Labels, objects: Objects) -> Measured:

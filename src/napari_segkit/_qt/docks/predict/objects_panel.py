@@ -16,6 +16,7 @@ from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import stack
 from napari_segkit._qt.widgets.forms import Form, Section
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.config import ObjectConfig
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.instances.results import Objects
@@ -89,7 +90,7 @@ class ObjectsPanel(QWidget):
         self.form.changed.connect(self._on_form)
         self.buttons.message.connect(self.message)
         self.masks.written.connect(self._on_masks)
-        self.masks.errored.connect(self._on_error)
+        self.masks.failed.connect(self.message)
         self.session.objects_changed.connect(self._on_objects)
         self.session.viewer.layers.events.removed.connect(self._update_state)
         self._selector.returned.connect(self._on_selected)
@@ -164,8 +165,8 @@ class ObjectsPanel(QWidget):
             write_boxes(self.session.viewer, layer, objects)
         self.message.emit(text)
 
-    def _on_error(self, error: Exception) -> None:
-        self.message.emit(str(error) or type(error).__name__)
+    def _on_error(self, error: BaseException) -> None:
+        self.message.emit(error_text(error, "Filtering objects"))
 
     def _on_masks(self, layer: Labels) -> None:
         self.message.emit(f"Written to the layer {layer.name!r}.")

@@ -15,6 +15,7 @@ from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
 from napari_segkit._qt.widgets.following import follow_image
 from napari_segkit._qt.widgets.forms import Form, Section
+from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.place_note import PlaceNote
@@ -58,7 +59,14 @@ class PredictDock(Dock):
         self.probabilities = ProbabilitiesRow(self.session)
         self._model_settings = RefineConfig()
         self.device = DeviceLine()
-        self.bar = RunBar(self.session, "Predict", tooltip=PREDICT_TIP, unit="Tile", code=self.code)
+        self.bar = RunBar(
+            self.session,
+            "Predict",
+            tooltip=PREDICT_TIP,
+            unit="Tile",
+            code=self.code,
+            lower=SMALLER_TILES,
+        )
         self._lay_out()
         self._connect()
         self.follower.follow()
@@ -122,7 +130,7 @@ class PredictDock(Dock):
         self.probabilities.message.connect(self._on_message)
         self.objects.written.connect(self.written)
         self.masks.written.connect(self._show_written)  # they are for other programs
-        self.masks.errored.connect(lambda error: self._on_message(str(error)))
+        self.masks.failed.connect(self._on_message)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.bar.pressed.connect(self.predict)
 

@@ -21,6 +21,7 @@ from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import Note, stack
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.jobs.refine import RefineRequest
@@ -184,8 +185,8 @@ class Preview(QObject):
             self.end()
             self.ended.emit()
 
-    def _on_error(self, error: Exception) -> None:
-        self.message.emit(str(error) or type(error).__name__)
+    def _on_error(self, error: BaseException) -> None:
+        self.message.emit(error_text(error, "Preview"))
 
 
 class PreviewPanel(QWidget):

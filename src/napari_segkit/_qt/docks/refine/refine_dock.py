@@ -24,6 +24,7 @@ from .refine_truth import RefineTruth
 REFINE_TIP = (
     "<p>Refine the labels and write the result to a new Labels layer. Press again to stop.</p>"
 )
+LOWER_SIGMAS = "lower the sigmas of the smoothing, or take a smaller image"
 INITIAL = RefineConfig(method="crf")
 NO_OPERATION = "Nothing to do: choose a smoothing method or a clean-up step."
 
@@ -43,7 +44,14 @@ class RefineDock(Dock):
         self.truth = RefineTruth(self.session, self)
         self.place = PlaceNote(self._apart)
         self.preview = PreviewPanel(self.session, self._preview_input)
-        self.bar = RunBar(self.session, "Refine", tooltip=REFINE_TIP, unit="Block", code=self.code)
+        self.bar = RunBar(
+            self.session,
+            "Refine",
+            tooltip=REFINE_TIP,
+            unit="Block",
+            code=self.code,
+            lower=LOWER_SIGMAS,
+        )
         self._lay_out()
         self._connect()
         self._on_inputs()

@@ -13,6 +13,7 @@ from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.fields import Number, OptionalField, make_field
 from napari_segkit._qt.widgets.forms import tooltips
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.when_visible import WhenVisible
 from napari_segkit.config import SoftLabelConfig
 from napari_segkit.config._schema import config_fields
@@ -144,8 +145,8 @@ class RefineStart(QObject):
         classes = tuple(on_screen[value] for value in result.values)
         self._set_source(source and replace(source, classes=classes))
 
-    def _on_error(self, error: Exception) -> None:
-        self.problem = str(error)
+    def _on_error(self, error: BaseException) -> None:
+        self.problem = error_text(error, "Reading the classes")
         self._set_source(None)
 
     def _set_source(self, source: RefineSource | None) -> None:

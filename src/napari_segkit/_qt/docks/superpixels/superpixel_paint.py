@@ -3,7 +3,6 @@
 from magicgui.widgets import CheckBox
 from napari.layers import Layer
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QPushButton
 
 from napari_segkit._qt.layers.layer_classes import can_erase, read_classes
 from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
@@ -12,6 +11,7 @@ from napari_segkit._qt.widgets.cleanup_form import ClassChoice
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.layer_choice import LayerChoice, is_superpixels
 from napari_segkit._qt.widgets.place_note import TRANSFORM_EVENTS
+from napari_segkit._qt.widgets.single_click_button import SingleClickButton
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.geometry import apart
 
@@ -41,7 +41,7 @@ class SuperpixelPaint(QObject):
         )
         self.classes = ClassChoice(CLASS_TIP)
         self.replace = CheckBox(text="Overwrite existing labels", tooltip=REPLACE_TIP)
-        self.button = QPushButton("Paint superpixels", checkable=True, toolTip=PAINT_TIP)
+        self.button = SingleClickButton("Paint superpixels", checkable=True, toolTip=PAINT_TIP)
         self.note = Note()
         self.brush = SuperpixelBrush(session.viewer, self)
         self._display_events = Listener(self, self._on_labels)

@@ -21,6 +21,7 @@ from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.class_table import MAX_ROWS, ClassTable
 from napari_segkit._qt.widgets.dock import stack
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.question import Question
 from napari_segkit.images.classes import LabelClass, classes_of, default_color
 
@@ -54,6 +55,7 @@ class ClassList(QWidget):
         self.add_button.clicked.connect(self._on_add)
         self.remove_button.clicked.connect(self._on_remove)
         self._counter.returned.connect(self._on_counted)
+        self._counter.errored.connect(self._on_error)
         self._refresh()
 
     @property
@@ -126,6 +128,10 @@ class ClassList(QWidget):
             f"{label_class.name} has {pixels:,} painted pixels. Remove it?{erased}",
             {"Remove and erase": self._erase, "Keep the class": self.question.close_question},
         )
+
+    def _on_error(self, error: BaseException) -> None:
+        text = error_text(error, "Counting the pixels of the class")
+        self.question.ask(text, {"Close": self.question.close_question})
 
     def _erase(self) -> None:
         if not removal_problem(self.layer, self._to_remove, self._unlabelled):

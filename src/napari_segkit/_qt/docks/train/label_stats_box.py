@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.dock import Note, stack
-from napari_segkit._qt.widgets.gui_messages import gui_message
+from napari_segkit._qt.widgets.gui_messages import error_text, gui_message
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.question import Answers
 from napari_segkit.images.axes_image import as_image, full_resolution
@@ -134,8 +134,12 @@ class LabelStatsBox(QWidget):
             return replace(stats, notes=(BACKGROUND, *stats.notes))
         return stats
 
-    def _on_error(self, error: Exception) -> None:
-        self._on_stats(LabelStats({}, 0, (), str(error)))
+    def _on_error(self, error: BaseException) -> None:
+        text = error_text(error, "Counting the labels")
+        if isinstance(error, ValueError):
+            self._on_stats(LabelStats({}, 0, (), text))
+        else:  # the training counts again, and may succeed
+            self._on_stats(LabelStats({}, 0, (text,)))
 
 
 def count_labels(

@@ -20,7 +20,7 @@ class RandomWeightsButton(QPushButton):
         session.segmenter_changed.connect(self.hide)
         session.busy_changed.connect(self._on_busy)
 
-    def offer(self, error: Exception) -> None:
+    def offer(self, error: BaseException) -> None:
         """Show the button if a training failed because weights are missing."""
         self.setVisible(isinstance(error, WeightsError))
 

@@ -13,6 +13,7 @@ from napari_segkit._qt.layers.layer_classes import bounds, can_erase, replace_pi
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import Note, stack
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit.images import types
 from napari_segkit.images.slice_interpolation import interpolate_slices
@@ -90,8 +91,8 @@ class SliceFiller(QWidget):
             replace_pixels(layer, region, np.where(now == filling.unlabelled, filling.pixels, now))
         self.text.setText(filling.text)
 
-    def _on_error(self, error: Exception) -> None:
-        self.text.setText(str(error))
+    def _on_error(self, error: BaseException) -> None:
+        self.text.setText(error_text(error, "Filling slices"))
 
 
 def shown_volume(viewer: ViewerModel, layer: Labels) -> tuple[Region, int] | None:

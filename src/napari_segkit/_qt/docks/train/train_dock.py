@@ -10,6 +10,7 @@ from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
+from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.model_summary import title, training_summary
 from napari_segkit._qt.widgets.run_bar import RunBar
@@ -42,7 +43,7 @@ class TrainDock(Dock):
         self.form = TrainForm(self.session)
         self.device = DeviceLine()
         self.random_button = RandomWeightsButton(self.session)
-        self.bar = RunBar(self.session, "Train", tooltip=TRAIN, code=self.code)
+        self.bar = RunBar(self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES)
         self.curve = LossCurve(self.viewer.theme)
         self.model = Note()
         self.check = ModelCheck(self.session, self)

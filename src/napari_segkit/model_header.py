@@ -1,0 +1,186 @@
+"""The header of a model file: all that a trained model knows besides its tensors.
+
+What is read is checked field by field, because the file may have been changed.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from math import isfinite
+from typing import Any, TypeVar
+
+from torch import nn
+
+from .config import ModelSpec, RefineConfig, TrainConfig
+from .config._schema import from_dict, to_dict
+from .error_messages import printable
+from .images.classes import LabelClass
+from .images.intensity import Statistics
+from .models import check_spec, model_info
+from .models.weights.pretrained import available
+from .tensor_file import Header
+from .trained_model import TrainedModel
+
+FORMAT = 1
+MAX_HISTORY = 10**6  # steps of which the loss is kept, the last ones
+MAX_TEXT = 1000  # letters of a name
+MAX_DEPTH = 8  # of lists and dicts in the provenance
+MAX_NUMBER = 1e38  # the largest that float32 has room for
+SPACING = 1e-15, 1e15  # smallest and largest
+MAX_ANISOTROPY = 1e6
+MAX_OBJECT_SIZE = 1e5  # pixels
+T = TypeVar("T")
+
+
+def header(model: TrainedModel) -> Header:
+    """All metadata as JSON-able values."""
+    return {
+        "format": FORMAT,
+        "spec": to_dict(_without_path(model.spec)),
+        "config": to_dict(model.config),
+        "classes": [asdict(c) for c in model.classes],
+        "channels": model.channels,
+        "axes": model.axes,
+        "spacing": model.spacing,
+        "orientation": model.orientation,
+        "unit": model.unit,
+        "tile_size": model.tile_size,
+        "overlap": model.overlap,
+        "nonzero": model.nonzero,
+        "object_size": model.object_size,
+        "stuff": header(model.stuff) if model.stuff else None,
+        "stuff_values": model.stuff_values,
+        "refine": to_dict(model.refine),
+        "statistics": asdict(model.statistics) if model.statistics else None,
+        "contrast": model.contrast,
+        "white": model.white,
+        "history": model.history[-MAX_HISTORY:],
+        "provenance": model.provenance,
+    }
+
+
+def read_header(written: Header) -> TrainedModel:
+    """The model that a header describes, without its network; an error of MALFORMED otherwise."""
+    spec = _spec(written["spec"])
+    low, high = SPACING
+    spacing = _numbers(written["spacing"], "spacing", low, high)
+    if len(spacing) != 3 or max(spacing) > MAX_ANISOTROPY * min(spacing):
+        raise ValueError("invalid spacing")
+    statistics = written["statistics"]
+    return TrainedModel(
+        network=nn.Identity(),
+        spec=spec,
+        config=from_dict(TrainConfig, written["config"]),
+        classes=tuple(map(_class, _list(written["classes"], "classes"))),
+        channels=_whole(written["channels"], "channels", 1),
+        axes=_text(written["axes"], "axes"),
+        spacing=(spacing[0], spacing[1], spacing[2]),
+        orientation=_text(written.get("orientation", ""), "orientation"),
+        unit=_text(written.get("unit", ""), "unit"),
+        tile_size=_edges(written["tile_size"], "tile size"),
+        overlap=_edges(written["overlap"], "overlap"),
+        nonzero=_typed(written["nonzero"], bool, "nonzero"),
+        object_size=_number(written.get("object_size", 0.0), "object size", 0, MAX_OBJECT_SIZE),
+        refine=from_dict(RefineConfig, written.get("refine", {})),
+        statistics=_statistics(statistics) if statistics is not None else None,
+        contrast=_numbers(written.get("contrast", []), "contrast", 0),
+        white=_number(written.get("white", 1.0), "white", 0),
+        history=_numbers(written["history"], "history"),
+        provenance=_provenance(written["provenance"]),
+    )
+
+
+def read_stuff_values(written: Header) -> tuple[int, ...]:
+    """Values of the classes of the merged semantic model that are used."""
+    return tuple(_whole(v, "stuff") for v in _list(written["stuff_values"], "stuff"))
+
+
+def _without_path(spec: ModelSpec) -> ModelSpec:
+    """Drop a local path of weights; their file name stays in the provenance."""
+    published = (None, *model_info(spec.name).weights, *available(spec))
+    return spec if spec.weights in published else replace(spec, weights=None)
+
+
+def _spec(written: Mapping[str, object]) -> ModelSpec:
+    spec = from_dict(ModelSpec, written)
+    texts = [text for text in (spec.name, spec.encoder, spec.weights) if text is not None]
+    if any(len(text) > MAX_TEXT or printable(text) != text for text in texts):
+        raise ValueError("invalid spec")
+    check_spec(spec)
+    return spec
+
+
+def _class(written: Mapping[str, object]) -> LabelClass:
+    color = _text(written["color"], "colour")
+    if set(written) != {"value", "name", "color"} or not re.fullmatch("#[0-9a-fA-F]{6}", color):
+        raise ValueError("invalid class")
+    return LabelClass(_whole(written["value"], "class"), _text(written["name"], "class"), color)
+
+
+def _statistics(written: Mapping[str, object]) -> Statistics:
+    return Statistics(_numbers(written["low"], "low"), _numbers(written["high"], "high"))
+
+
+def _provenance(written: object) -> dict[str, object]:
+    """Where the model came from; texts are made printable."""
+    provenance = _typed(_plain(written, 0), dict, "provenance")
+    if type(provenance.get("objects", 0)) is not int:
+        raise ValueError("invalid provenance")
+    return provenance
+
+
+def _plain(value: object, depth: int) -> Any:
+    """JSON values with texts made printable, and None for what is no finite number."""
+    if depth > MAX_DEPTH:
+        raise ValueError("invalid provenance")
+    match value:
+        case str():
+            return _text(value, "provenance", 100 * MAX_TEXT)
+        case dict():
+            return {_text(k, "provenance"): _plain(v, depth + 1) for k, v in value.items()}
+        case list() | tuple():
+            return [_plain(v, depth + 1) for v in value]
+        case float() if not isfinite(value):
+            return None
+    return value
+
+
+def _typed(value: object, kind: type[T], name: str) -> T:
+    if type(value) is not kind:
+        raise ValueError(f"invalid {name}")
+    return value
+
+
+def _list(value: object, name: str) -> list[Any]:
+    return _typed(value, list, name)
+
+
+def _text(value: object, name: str, longest: int = MAX_TEXT) -> str:
+    """A text without characters that a terminal would obey."""
+    text = _typed(value, str, name)
+    if len(text) > longest:
+        raise ValueError(f"invalid {name}")
+    return printable(text)
+
+
+def _whole(value: object, name: str, low: int = 0, high: int = 2**31 - 1) -> int:
+    number = _typed(value, int, name)
+    if not low <= number <= high:
+        raise ValueError(f"invalid {name}")
+    return number
+
+
+def _edges(value: object, name: str) -> tuple[int, ...]:
+    return tuple(_whole(edge, name) for edge in _list(value, name))
+
+
+def _number(value: object, name: str, low: float = -MAX_NUMBER, high: float = MAX_NUMBER) -> float:
+    if type(value) not in (int, float) or not low <= value <= high:  # type: ignore[operator]
+        raise ValueError(f"invalid {name}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _numbers(
+    value: object, name: str, low: float = -MAX_NUMBER, high: float = MAX_NUMBER
+) -> tuple[float, ...]:
+    return tuple([_number(number, name, low, high) for number in _list(value, name)])
