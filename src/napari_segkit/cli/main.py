@@ -44,9 +44,11 @@ def make_parser() -> "ArgumentParser":
 
 
 def _run(args: "Namespace") -> int:
+    from .options import require_texts
     from .terminal import SMALLER, USER_ERRORS, error_line, say
 
     try:
+        require_texts(args)
         status = int(args.command.run(args) or 0)
         sys.stdout.flush()
     except BrokenPipeError:  # by whoever read the output, such as head
