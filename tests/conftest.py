@@ -1,9 +1,13 @@
 """What every test gets: no network, settings of its own, no widget left behind."""
 
 import gc
+import linecache
 import os
+import re
 import socket
 import tempfile
+import traceback
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -80,3 +84,65 @@ def pytest_runtest_setup(item):
 
     if not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         pytest.skip("no graphics card that torch can use on this machine")
+
+
+@pytest.fixture(scope="session")
+def require_sentence():
+    """Fail unless a message is a sentence for people that holds all of the words."""
+    return _require_sentence
+
+
+@pytest.fixture(scope="session")
+def require_said():
+    """Fail unless an error was raised by this package, on purpose, in a sentence."""
+    return _require_said
+
+
+PACKAGE = str(Path(find_spec("napari_segkit").origin).parent)
+INSIDES = (
+    "object has no attribute",
+    "not supported between",
+    "unhashable",
+    "cannot reshape",
+    "could not broadcast",
+    "could not convert",
+    "truth value of",
+    "not subscriptable",
+    "not iterable",
+    "not callable",
+    "positional argument",
+    "keyword argument",
+    "out of bounds",
+    "inhomogeneous",
+    "has no len()",
+    "Traceback",
+    "<class '",
+    " at 0x",
+    "NoneType",
+    "torch.Size",
+    "dtype('",
+    "Errno",
+)
+LONGEST = 600  # a list of all methods is long
+
+
+def _require_sentence(message: str, *words: str) -> None:
+    """Fail unless a message is a sentence for people that holds all of the words."""
+    assert "\n" not in message.strip()
+    assert message.strip().endswith((".", "?", "!"))
+    assert len(message) < LONGEST, message
+    assert len(re.findall(r"[a-z)\]'\"]\. [A-Z]", message)) <= 2, message
+    found = [inside for inside in INSIDES if inside in message]
+    assert not found, f"{found} in: {message}"
+    missing = [word for word in words if word not in message]
+    assert not missing, f"no {missing} in: {message}"
+
+
+def _require_said(error: BaseException, *words: str) -> None:
+    """Fail unless an error was raised by this package, on purpose, in a sentence."""
+    assert isinstance(error, ValueError | TypeError | OSError), repr(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    line = linecache.getline(frame.filename, frame.lineno or 0).strip()
+    assert frame.filename.startswith(PACKAGE), f"{frame.filename}: {error!r}"
+    assert line.startswith("raise"), f"{line}: {error!r}"
+    _require_sentence(str(error), *words)

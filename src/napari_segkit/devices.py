@@ -12,13 +12,15 @@ isolate_triton()  # before torchvision or an optimiser is imported
 
 import torch  # noqa: E402
 
+from .arguments import as_device  # noqa: E402
+
 
 def choose(device: str = "auto") -> torch.device:
     """Return the torch device of a name; ValueError lists the available ones.
 
     "auto" is the first of CUDA, MPS and CPU that works.
     """
-    present = list_devices()
+    device, present = as_device(device), list_devices()
     name = present[1] if device == "auto" else device
     if name not in present and f"{name}:0" not in present:
         reason = gpu_problem() if name.startswith("cuda") else None

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from uuid import uuid4
 
+from .arguments import require_type
 from .images.classes import values_of
 from .models import KINDS
 from .segmenter import Segmenter
@@ -54,15 +55,14 @@ def merge_panoptic(
     values = _stuff_values(semantic_model, instance_model, stuff)
     merged_ids = {"semantic": semantic_model.identity, "instance": instance_model.identity}
     provenance = instance_model.provenance | {"id": uuid4().hex, "merged": merged_ids}
-    merged = Segmenter(device=instance.device)
-    merged.spec = instance.spec
-    merged.trained = replace(
+    merged = replace(
         instance_model, stuff=semantic_model, stuff_values=values, provenance=provenance
     )
-    return merged
+    return Segmenter.of_trained(merged, device=instance.device)
 
 
 def _require(segmenter: Segmenter, role: str, *, objects: bool) -> TrainedModel:
+    require_type(role, segmenter, Segmenter)
     model = segmenter.ready()
     if model.predicts_objects != objects or model.stuff is not None:
         required = "objects" if objects else "a class for every pixel"

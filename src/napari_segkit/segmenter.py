@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import as_device, as_new_path, as_path, given, require_bool, require_type
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
+from .config._schema import as_config
 from .images.axes_image import AxesImage, as_image, reorient_image
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
+from .images.intensity import Statistics
 from .io.opened_files import with_file_notes
-from .models import is_pretrained, resolve
+from .models import as_spec, is_pretrained, resolve
 from .steps import Step, drain
 
 if TYPE_CHECKING:
     from .deployment import DeployedModel
-    from .images.intensity import Statistics
     from .images.training_pairs import Given
     from .images.types import AnyArray, ImageSource
     from .inference.progress import TileStep
@@ -39,17 +41,13 @@ class Segmenter:
 
     Parameters
     ----------
-    spec : ModelSpec
-        Which model to build.
-    device : str
+    spec : ModelSpec or str
+        Which model to build; a name such as "unet" is short for ``ModelSpec("unet")``.
+    device : str or torch.device
         "auto", "cpu", "cuda", "cuda:1" or "mps".
 
     Attributes
     ----------
-    spec : ModelSpec
-        The model.
-    device : str
-        The device, as given.
     trained : TrainedModel or None
         The trained network with its metadata; None before training.
     previous : TrainedModel or None
@@ -62,8 +60,8 @@ class Segmenter:
     >>> prediction = seg.predict(image)
     """
 
-    def __init__(self, spec: ModelSpec | None = None, *, device: str = "auto") -> None:
-        self.spec = resolve(spec or ModelSpec())
+    def __init__(self, spec: ModelSpec | str | None = None, *, device: str = "auto") -> None:
+        self.spec = spec
         self.device = device
         self.trained: TrainedModel | None = None
         self.previous: TrainedModel | None = None
@@ -73,6 +71,24 @@ class Segmenter:
         """Name, encoder and classes."""
         learned = ", ".join(c.name for c in self.classes) or "not trained"
         return f"<{type(self).__name__} {self.spec.name} ({self.spec.encoder}), {learned}>"
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model that is built by the next training; it can be set by name, too."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: ModelSpec | str | None) -> None:
+        self._spec = resolve(as_spec(spec))
+
+    @property
+    def device(self) -> str:
+        """The device, as given; whether it is available is seen when it is used."""
+        return self._device
+
+    @device.setter
+    def device(self, device: str) -> None:
+        self._device = as_device(device)
 
     @property
     def is_trained(self) -> bool:
@@ -115,6 +131,7 @@ class Segmenter:
 
     @refine.setter
     def refine(self, config: RefineConfig) -> None:
+        require_type("refine", config, RefineConfig)
         self.trained = self._with_refinement(config)
 
     def fit(
@@ -240,11 +257,16 @@ class Segmenter:
                 "This model was merged from two models, and training would replace both: train "
                 "the two models and merge them again, or create a new Segmenter."
             )
+        config = as_config("config", config, TrainConfig)
+        if resume is not None:
+            resume = as_path("resume", resume)
+        from .devices import choose
         from .training.read_data import read_training_data
 
+        choose(self.device)
         labelled, config = read_training_data(
             self.spec,
-            config or TrainConfig(),
+            config,
             images,
             labels,
             axes=axes,
@@ -469,6 +491,16 @@ class Segmenter:
         LabelResult
             Labels, probabilities if requested, objects if the model predicts them, and provenance.
         """
+        tile = as_config("tile", tile, TileConfig)
+        objects = as_config("objects", objects, ObjectConfig)
+        require_bool("probabilities", probabilities)
+        if statistics is not None:
+            hint = ", as measure gives them, or leave them out"
+            require_type("statistics", statistics, Statistics, hint=hint)
+        if sink is not None and (isinstance(sink, type) or not hasattr(sink, "start")):
+            raise TypeError(f"sink is {given(sink)}: give a Sink, or leave it out.")
+        if refine is not None:
+            require_type("refine", refine, RefineConfig, hint=", or leave it out")
         axes_image = self._image(image, axes, spacing)
         model = self.ready() if refine is None else self._with_refinement(refine)
 
@@ -476,17 +508,22 @@ class Segmenter:
         from .inference import predict_tiles_of
         from .inference.request import PredictRequest
 
+        if statistics is not None and len(statistics.low) != model.channels:
+            raise ValueError(
+                f"statistics are of {len(statistics.low)} channels, but the model was trained on "
+                f"{model.channels}: give what measure returns."
+            )
         device = choose(self.device)
         model.to(device)
         oriented = reorient_image(axes_image, model.orientation)
         request = PredictRequest(
             model,
             oriented,
-            tile or TileConfig(),
+            tile,
             device,
             probabilities=probabilities,
             statistics=statistics,
-            objects=objects or ObjectConfig(),
+            objects=objects,
             sink=sink,
         )
         prediction = yield from predict_tiles_of(model)(request)
@@ -554,7 +591,7 @@ class Segmenter:
         from .model_file import save
 
         model = self.ready()
-        save(model, model_path(path), overwrite=overwrite)
+        save(model, model_path(as_new_path("path", path)), overwrite=overwrite)
         self._in_file = model
 
     @classmethod
@@ -590,10 +627,28 @@ class Segmenter:
         from .model_file import load
 
         choose(device)
-        trained = load(path)
+        segmenter = cls.of_trained(load(as_path("path", path)), device=device)
+        segmenter._in_file = segmenter.trained
+        return segmenter
+
+    @classmethod
+    def of_trained(cls, trained: "TrainedModel", *, device: str = "auto") -> Self:
+        """Hold a trained model; its spec may name weights that only its training needed.
+
+        Parameters
+        ----------
+        trained : TrainedModel
+            The model, as `trained` of another Segmenter holds it.
+        device : str
+            The device for the model, as in `Segmenter`.
+
+        Returns
+        -------
+        Segmenter
+            Ready to predict.
+        """
         segmenter = cls(device=device)
-        segmenter.spec = trained.spec
-        segmenter.trained = segmenter._in_file = trained
+        segmenter._spec, segmenter.trained = trained.spec, trained
         return segmenter
 
     def as_module(self) -> "DeployedModel":

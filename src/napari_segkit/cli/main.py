@@ -52,9 +52,11 @@ def _open_closed_streams() -> None:
 
 
 def _run(args: "Namespace") -> int:
+    from .options import require_texts
     from .terminal import SMALLER, USER_ERRORS, error_line, say
 
     try:
+        require_texts(args)
         status = int(args.command.run(args) or 0)
         sys.stdout.flush()
     except BrokenPipeError:  # by whoever read the output, such as head

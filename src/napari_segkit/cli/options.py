@@ -56,9 +56,23 @@ def threads(text: str) -> int:
     return int(text)
 
 
+def require_texts(args: Namespace) -> None:
+    """Refuse an empty text, such as an unset variable of the shell leaves, and one with a NUL."""
+    for name, value in vars(args).items():
+        texts = value if isinstance(value, list | tuple) else [value]
+        for text in (text for text in texts if isinstance(text, str)):
+            if not text.strip() or "\0" in text:
+                raise ValueError(
+                    f"{flag(name)} is {text!r}: give a name or value, or leave it out."
+                )
+
+
 def numbers(text: str) -> list[float]:
     """Read comma-separated numbers, such as "2,0.5,0.5"."""
-    return [float(part) for part in text.split(",")]
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not numbers with commas, such as 2,0.5,0.5") from None
 
 
 def names(text: str) -> tuple[str, ...]:

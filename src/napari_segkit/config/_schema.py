@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
 from functools import cache
 from math import inf
+from os import PathLike, fspath
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -17,6 +18,10 @@ from typing import (
     get_origin,
     get_type_hints,
 )
+
+from numpy import generic
+
+from napari_segkit.arguments import given, with_article
 
 C = TypeVar("C", bound="Checked")
 
@@ -64,12 +69,15 @@ class ConfigField:
         """Description of the parameter in the docstring of the configuration, in one line."""
         return _descriptions(self.config.__doc__ or "")[self.name]
 
-    def check(self, value: object) -> None:
-        """Raise ValueError or TypeError if a value breaks the type or the limits."""
-        where = f"{self.config.__name__}.{self.name} is {value!r}"
+    def check(self, value: object, name: str = "") -> None:
+        """Raise ValueError or TypeError if a value breaks the type or the limits.
+
+        `name` is what the message calls the parameter where it is an argument of a function.
+        """
+        where = f"{name or f'{self.config.__name__}.{self.name}'} is {given(value)}"
         if value is None and self.optional:
             return
-        if self.choices and value not in self.choices:
+        if self.choices and not (isinstance(value, str) and value in self.choices):
             raise ValueError(f"{where}; choose one of {', '.join(map(repr, self.choices))}.")
         if not self._fits(value):
             raise TypeError(f"{where}; it must be {self._kind_name()}.")
@@ -98,7 +106,9 @@ class Checked:
 
     def __post_init__(self) -> None:
         for name, field in config_fields(type(self)).items():
-            field.check(getattr(self, name))
+            value = _as_python(getattr(self, name))
+            object.__setattr__(self, name, value)
+            field.check(value)
 
 
 def config_fields(cls: type[Checked]) -> dict[str, ConfigField]:
@@ -118,6 +128,15 @@ def nested(cls: type[Checked]) -> dict[str, type[Checked]]:
     return {name: kind for name, kind in kinds.items() if issubclass(kind, Checked)}
 
 
+def as_config(name: str, value: C | None, cls: type[C]) -> C:
+    """The configuration that a function was given as an argument; None: the default."""
+    if value is not None and not isinstance(value, cls):
+        raise TypeError(
+            f"{name} is {given(value)}: give {with_article(cls.__name__)}, or leave it out."
+        )
+    return cls() if value is None else value
+
+
 def change(config: C, values: Mapping[str, object]) -> C:
     """A copy of a configuration with other values of the fields named; they are checked."""
     return replace(config, **values)
@@ -133,7 +152,10 @@ def from_dict(cls: type[C], values: Mapping[str, object]) -> C:
     known = config_fields(cls)
     unknown = set(values) - set(known)
     if unknown:
-        raise ValueError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}.")
+        raise ValueError(
+            f"{cls.__name__} has no field {', '.join(sorted(map(str, unknown)))}; it has "
+            f"{', '.join(known)}."
+        )
     return change(cls(), {n: _from_plain(known[n], value) for n, value in values.items()})
 
 
@@ -146,6 +168,13 @@ def to_python(config: Checked) -> str:
         if (v := getattr(config, f.name)) != getattr(default, f.name)
     ]
     return f"{type(config).__name__}({', '.join(changed)})"
+
+
+def _as_python(value: object) -> object:
+    """Scalars of NumPy as numbers of Python, paths as texts."""
+    if isinstance(value, PathLike):
+        return fspath(value)
+    return value.item() if isinstance(value, generic) else value
 
 
 @cache

@@ -35,3 +35,12 @@ class ObjectConfig(Checked):
     max_size: Annotated[float | None, {"min": 0.0, "max": 1e12, "step": 1.0}] = None
     border: bool = True
     link: Annotated[float | None, {"min": 0.05, "max": 0.95, "step": 0.05}] = 0.25
+
+    def __post_init__(self) -> None:
+        """Check that the limits of the area leave room for objects."""
+        super().__post_init__()
+        if self.max_size is not None and self.min_size > self.max_size:
+            raise ValueError(
+                f"ObjectConfig.min_size is {self.min_size} and max_size {self.max_size}, so no "
+                "object would be kept; give a max_size above min_size, or None."
+            )

@@ -1,6 +1,7 @@
 """Classes of panoptic segments, and their matches in one image."""
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from . import matching
 from .confusion import Counts, Floats
 from .contingency import VOID, ContingencyTable, Ids, sum_duplicates
 from .metric import LabelSource
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 KINDS = ("thing", "stuff")
 Positions = NDArray[np.intp]
@@ -49,6 +53,7 @@ def read_segments(source: LabelSource, role: str) -> SegmentTable:
     table = getattr(source, "table", getattr(source, "features", None))
     if table is None or "class" not in table:
         return SegmentTable(role)
+    _require_one_class(table, role)
     names = {i: c for i, c in feature_column(table, "class").items() if isinstance(c, str) and c}
     kind_of = feature_column(table, "kind").items()
     kinds = {names[i]: k for i, k in kind_of if i in names and isinstance(k, str) and k}
@@ -60,6 +65,18 @@ def read_segments(source: LabelSource, role: str) -> SegmentTable:
         )
     crowds = (i for i, is_crowd in feature_column(table, "iscrowd").items() if is_crowd == 1)
     return SegmentTable(role, names, kinds, frozenset(crowds))
+
+
+def _require_one_class(table: "DataFrame", role: str) -> None:
+    """Refuse ids that two rows give different classes: it is not known which counts."""
+    rows = zip(table.get("index", table.index), table["class"], strict=True)
+    known: dict[object, object] = {}
+    for number, name in rows:
+        if isinstance(name, str) and known.setdefault(number, name) != name:
+            raise ValueError(
+                f"In the {role}, the segment {number} has the classes {known[number]!r} and "
+                f"{name!r} in the features: give each segment one row."
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from napari_segkit.config import RefineConfig
+from napari_segkit.arguments import as_device, require_type
+from napari_segkit.config import RefineConfig, SoftLabelConfig
+from napari_segkit.config._schema import config_fields
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.geometry import apart, warn_if_apart
 from napari_segkit.images.types import ImageSource, LazyArray
+from napari_segkit.refinement.pipeline import class_values
 from napari_segkit.refinement.preview_region import refine_region
 from napari_segkit.refinement.probability_maps import as_probability_maps
 from napari_segkit.refinement.smooth import smoothing_method
@@ -148,6 +151,8 @@ def refinement_trials(
     device: str = "auto",
 ) -> Generator[Trial, None, SearchResult]:
     """Try one refinement after another: the generator behind `fit_refinement`."""
+    require_type("config", config, RefineConfig)
+    config_fields(SoftLabelConfig)["unlabelled"].check(unlabelled, "unlabelled")
     if config.method is None:
         raise ValueError("Nothing to fit: choose a smoothing method, such as method='crf'.")
     warn_if_apart(apart(image, truth, axes))
@@ -155,10 +160,9 @@ def refinement_trials(
     maps = as_probability_maps(
         probabilities, image, axes=axes, spacing=spacing, uses_image=needs_image
     )
-    class_values = tuple(range(maps.probabilities.shape[0])) if values is None else tuple(values)
-    search = RefinementSearch(
-        LabelledTruth(maps, full_resolution(truth), unlabelled), class_values, device
-    )
+    checked = class_values(values, maps.probabilities.shape[0], config)
+    labelled = LabelledTruth(maps, full_resolution(truth, "truth"), unlabelled)
+    search = RefinementSearch(labelled, checked, as_device(device))
     smoothing_method(config.smoother, maps.spacing)  # refuses what cannot smooth this image
     return (yield from search.trials(config))
 

@@ -8,8 +8,10 @@ from math import isnan
 from operator import add
 from typing import Any, Generic
 
+from napari_segkit.arguments import as_numbers, given, require_bool
 from napari_segkit.config import LabelsAre, TrainConfig
-from napari_segkit.images.axes_image import is_layer
+from napari_segkit.config._schema import config_fields
+from napari_segkit.images.axes_image import full_resolution, is_layer
 from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.geometry import apart
 from napari_segkit.images.types import LazyArray
@@ -75,10 +77,14 @@ class EvaluateOptions:
     by_index: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
             available = ", ".join(map(repr, KINDS))
-            raise ValueError(f"There are no metrics of kind {self.kind!r}; available: {available}.")
-        TrainConfig(unlabelled=self.unlabelled, labels_are=self.labels_are)  # validates both
+            raise ValueError(
+                f"There are no metrics of kind {given(self.kind)}; available: {available}."
+            )
+        for name in ("unlabelled", "labels_are"):
+            config_fields(TrainConfig)[name].check(getattr(self, name), name)
+        require_bool("by_index", self.by_index)
         if self.kind == "instance":
             object.__setattr__(self, "unlabelled", self.unlabelled or None)
         elif self.thresholds is not None:
@@ -233,11 +239,10 @@ def _count_image(
 
 
 def _sorted_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
-    rising = tuple(sorted({float(t) for t in thresholds}))
+    wanted = "one or more numbers above 0 and at most 1"
+    rising = tuple(sorted(set(as_numbers("thresholds", thresholds, wanted))))
     if not rising or not all(0 < t <= 1 for t in rising):
-        raise ValueError(
-            f"thresholds are {tuple(thresholds)}; give one or more above 0 and at most 1."
-        )
+        raise ValueError(f"thresholds are {given(rising)}; give one or more above 0 and at most 1.")
     return rising
 
 
@@ -256,6 +261,7 @@ def _pairs(prediction: LabelSource, truth: LabelSource) -> list[LabelPair]:
 
 def _pair(prediction: LabelSource, truth: LabelSource) -> LabelPair:
     labels = get_labels(prediction)
+    full_resolution(labels, "prediction"), full_resolution(get_labels(truth), "truth")
     if is_layer(labels) and labels is get_labels(truth):
         raise ValueError(
             f"{labels.name} is given as prediction and as truth: give the labels to compare with."
@@ -267,5 +273,11 @@ def _as_list(source: LabelSource) -> list[LabelSource] | None:
     """The arrays, layers or objects of a list; None of an array, also as nested lists."""
     if not isinstance(source, list | tuple):
         return None
-    labels = all(is_layer(s) or getattr(s, "shape", ()) or hasattr(s, "labels") for s in source)
+    labels = all(is_layer(s) or _shape(s) or hasattr(s, "labels") for s in source)
     return list(source) if labels else None
+
+
+def _shape(source: object) -> object:
+    """Shape of an array or of a picture of Pillow; empty of a number, None of a list."""
+    interface = getattr(source, "__array_interface__", {})
+    return getattr(source, "shape", interface.get("shape"))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from napari_segkit.arguments import as_spacing
 from napari_segkit.config import LabelsAre
 from napari_segkit.images.axes_image import SPATIAL, full_resolution, is_layer
 from napari_segkit.images.binary_masks import clean_grey_edges
@@ -15,6 +16,7 @@ from napari_segkit.images.labels import (
     LabelsError,
     read_class_labels,
     read_label_arrays,
+    require_countable,
 )
 from napari_segkit.images.orientation import orientation_of, reorient
 from napari_segkit.images.types import ImageSource, Labels, LazyArray
@@ -52,8 +54,8 @@ def align_arrays(prediction: LabelSource, truth: LabelSource) -> tuple[LazyArray
     """The arrays of a prediction and its truth, not read yet, in the orientation of the truth."""
     predicted, true = get_labels(prediction), get_labels(truth)
     orientation, wanted = orientation_of(predicted), orientation_of(true)
-    aligned = reorient(full_resolution(predicted), SPATIAL, orientation, wanted)
-    return aligned, full_resolution(true)
+    array = full_resolution(predicted, "prediction")
+    return reorient(array, SPATIAL, orientation, wanted), full_resolution(true, "truth")
 
 
 def slabs(*arrays: LazyArray) -> list[slice]:
@@ -103,6 +105,7 @@ def class_reader(
             (values,), cleaned = read_class_labels(
                 [labels[slab]], unlabelled=unlabelled, labels_are=labels_are
             )
+            require_countable(values)
             return values, cleaned
 
     note = (GREY_EDGES_NOTE.format(role),)
@@ -132,6 +135,7 @@ def id_reader(
     def read(slab: Index) -> Labels:
         with _name_role(role, "instance"):
             (values,) = read_label_arrays([labels[slab]])
+            require_countable(values)
         ids = values.astype(np.int64)
         return np.where(ids == unlabelled, IGNORE, ids) if unlabelled is not None else ids
 
@@ -167,8 +171,8 @@ def pixel_spacing(
     """World units between pixels along each axis: as given, else of the layer, else 1."""
     if spacing is None:
         spacing = [abs(s) for s in getattr(get_labels(truth), "scale", ())]
-    elif len(spacing) > ndim or not all(s > 0 for s in spacing):
-        raise ValueError(f"spacing is {spacing}: give up to {ndim} positive numbers.")
+    else:
+        spacing = as_spacing(spacing, ndim)
     known = [float(s) for s in spacing][-ndim:]
     return (1.0,) * (ndim - len(known)) + tuple(known)
 

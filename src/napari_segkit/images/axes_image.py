@@ -7,6 +7,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from napari_segkit.arguments import as_spacing, given
+
+from .arrays import as_array
 from .axis_guess import channel_axis, channel_notes, with_ndim
 from .orientation import orientation_of, reorient, reorient_spacing
 from .types import AnyArray, ImageSource, LayerLike, LazyArray
@@ -15,6 +18,8 @@ from .whole_numbers import require_real_numbers
 
 AXES = "TCZYX"
 SPATIAL = "ZYX"
+FEW_CHANNELS = 8  # a last axis this short is channels where the last of training was
+VECTOR_LAYERS = ("points", "shapes", "surface", "tracks", "vectors", "graph")  # of napari
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ class AxesImage:
 
 def is_layer(source: object) -> TypeGuard[LayerLike]:
     """Whether `source` is a napari layer or has the attributes of one."""
-    return all(hasattr(source, name) for name in ("data", "scale", "ndim", "metadata"))
+    return all(hasattr(source, name) for name in ("scale", "metadata", "ndim", "data"))
 
 
 def as_image(
@@ -151,10 +156,10 @@ def as_image(
     if isinstance(source, AxesImage):
         return source
     layer = source if is_layer(source) else None
-    data = full_resolution(source)
     name = getattr(layer, "name", None) or name
+    data = full_resolution(source, name)
     require_real_numbers(data, name)
-    known = axes.upper() if axes else layer_axes(layer, data.ndim)
+    known = layer_axes(layer, data.ndim) if axes is None else _letters(axes)
     named = known or guess_axes(source, labels_shape, like=like, channels=channels)
     notes = () if known else channel_notes(named, tuple(data.shape), labels_shape, name)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
@@ -172,12 +177,23 @@ def as_image(
     )
 
 
-def full_resolution(source: ImageSource) -> LazyArray:
-    """The array of a layer, list or array; the first level of a multiscale layer."""
-    data: Any = source.data if isinstance(source, AxesImage) or is_layer(source) else source
-    if getattr(source, "multiscale", False):
-        data = data[0]
-    return data if hasattr(data, "ndim") and hasattr(data, "dtype") else np.asarray(data)
+def full_resolution(source: ImageSource, name: str = "image") -> LazyArray:
+    """The array of a layer, list or array; the first level of a multiscale layer.
+
+    `name` is what messages call it, unless it is a layer.
+    """
+    if isinstance(source, AxesImage):
+        return source.data
+    if not is_layer(source):
+        return as_array(source, name)
+    kind, name = getattr(source, "_type_string", "image"), getattr(source, "name", "") or name
+    if kind in VECTOR_LAYERS:
+        raise TypeError(
+            f"{name} is a {kind.capitalize()} layer, which has no pixels: give an Image or Labels "
+            "layer."
+        )
+    data = source.data[0] if getattr(source, "multiscale", False) else source.data
+    return as_array(data, name)
 
 
 def guess_axes(
@@ -192,7 +208,8 @@ def guess_axes(
     if like is not None and "C" in like and channels is not None and not _rgb(source):
         trained = with_ndim(like, len(shape))
         allowed = (channels, 4) if channels == 3 else (channels,)  # 4: with alpha
-        if "C" in trained and shape[trained.index("C")] not in allowed:
+        few = trained.endswith("C") and shape[-1] <= FEW_CHANNELS  # another number: refused later
+        if "C" in trained and not few and shape[trained.index("C")] not in allowed:
             like = like.replace("C", "")
     channel = channel_axis(shape, getattr(source, "rgb", None), labels_shape)
     if like is not None and channel is None:
@@ -279,8 +296,15 @@ def _layer_pixel_size(layer: LayerLike | None, axes: str) -> PixelSize:
 
 def _three_sizes(spacing: Sequence[float]) -> Spacing:
     """Spacing along Z, Y, X of that along the last of them."""
-    values = [float(s) for s in spacing]
-    if len(values) > 3 or any(not 0 < s < np.inf for s in values):
-        raise ValueError(f"spacing is {spacing}: give up to three positive numbers, for Z, Y, X.")
+    values = as_spacing(spacing, 3)
     z, y, x = [1.0] * (3 - len(values)) + values
     return z, y, x
+
+
+def _letters(axes: object) -> str:
+    """Axes that were named, in capitals; whether they suit the shape is seen later."""
+    if not isinstance(axes, str) or not axes:
+        raise ValueError(
+            f"axes is {given(axes)}: give one letter of TCZYX for each dimension, or leave it out."
+        )
+    return axes.upper()

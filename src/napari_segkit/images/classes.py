@@ -1,8 +1,10 @@
 """Classes of a model: label value, name and colour."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from napari_segkit.arguments import given
 
 from .axes_image import is_layer
 from .types import LayerOptions, LazyArray
@@ -117,13 +119,17 @@ def values_of(
     selected: Collection[str | int] | str | int, classes: Sequence[LabelClass]
 ) -> tuple[int, ...]:
     """Label values of classes given by name or value; a name wins over an equal value."""
+    listed = isinstance(selected, Collection) and not isinstance(selected, Mapping)
+    listed = listed and getattr(selected, "ndim", 1) == 1
+    if isinstance(selected, bool) or not (listed or isinstance(selected, int)):
+        raise TypeError(f"The classes are {given(selected)}: give a list of names or values.")
     selected = [selected] if isinstance(selected, str | int) else list(selected)
     values: dict[str | int, int] = {str(c.value): c.value for c in classes}
     values |= {c.value: c.value for c in classes} | {c.name: c.value for c in classes}
-    unknown = [c for c in selected if c not in values]
+    unknown = [c for c in selected if not isinstance(c, str | int) or c not in values]
     if unknown:
         raise ValueError(
-            f"There is no class {', '.join(map(repr, unknown))}; choose among "
+            f"There is no class {', '.join(map(given, unknown[:3]))}; choose among "
             f"{', '.join(c.name for c in classes)}."
         )
     return tuple(values[c] for c in selected)

@@ -149,7 +149,8 @@ def classes_by_colour(*groups: Sequence[ImageSource]) -> list[list[ImageSource]]
 
 def replace_colours(*groups: Sequence[ImageSource]) -> tuple[list[list[ImageSource]], str]:
     """As `classes_by_colour`, with the note on what became what; "" if there were no colours."""
-    if not any(has_channels(full_resolution(source)) for group in groups for source in group):
+    sources = [source for group in groups for source in group]
+    if not any(has_channels(full_resolution(source, _name(source))) for source in sources):
         return [list(group) for group in groups], ""
     named = {
         name: value
@@ -157,7 +158,7 @@ def replace_colours(*groups: Sequence[ImageSource]) -> tuple[list[list[ImageSour
         for source in group
         for value, name in class_names(getattr(source, "features", None)).items()
     }
-    pixels = [((_name(s), full_resolution(s)) for s in group) for group in groups]
+    pixels = [((_name(s), full_resolution(s, _name(s))) for s in group) for group in groups]
     table, note = colour_table(pixels, named)
     if not table:
         return [list(group) for group in groups], ""
@@ -175,7 +176,7 @@ def replace_own_colours(
 
 
 def _by_table(source: ImageSource, table: ColourTable) -> ImageSource:
-    array, name = full_resolution(source), _name(source)
+    array, name = full_resolution(source, _name(source)), _name(source)
     if not has_channels(array):
         return source
     metadata = dict(source.metadata) if is_layer(source) else {}

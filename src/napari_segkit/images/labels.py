@@ -17,6 +17,7 @@ from .whole_numbers import first_fractions, integers_if_whole
 IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
 LARGEST_CLASS = 2**31 - 1  # what a model file and other programs store
+LARGEST_ID = 2**63 - 1
 COMPONENTS_PER_ID = 1.25
 
 
@@ -55,7 +56,7 @@ def read_label_arrays(
     labels: Sequence[ImageSource], images: Sequence[AxesImage] | None = None
 ) -> list[Labels]:
     """Label arrays, whatever the values mean, in the axes and orientation of their images."""
-    arrays = [integer_labels(np.asarray(full_resolution(source))) for source in labels]
+    arrays = [integer_labels(np.asarray(full_resolution(source, "labels"))) for source in labels]
     for array in arrays:
         _require_no_negatives(array)
     if images is None:
@@ -85,6 +86,16 @@ def require_class_values(
                 "labels_are='objects' if the values are instance ids.",
                 ("labels_are='objects'",),
             )
+
+
+def require_countable(values: AnyArray) -> None:
+    """Refuse values that are counted as int64 and do not fit in it."""
+    if values.dtype == np.uint64 and values.size and values.max() > LARGEST_ID:
+        raise LabelsError(
+            f"The labels hold the value {values.max()}, but values that are compared must be "
+            "below 2**63: number them anew, for instance with np.unique(labels, "
+            "return_inverse=True)[1]."
+        )
 
 
 def integer_labels(values: AnyArray) -> Labels:

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Integral
 
 import numpy as np
 
-from .types import AnyArray, Floats, Labels
+from napari_segkit.arguments import as_spacing, given
+
+from .axes_image import full_resolution
+from .labels import integer_labels
+from .types import AnyArray, Floats, ImageSource, Labels
 
 
 def interpolate_slices(
-    labels: Labels,
+    labels: ImageSource,
     axis: int = 0,
     *,
     unlabelled: int = 0,
@@ -19,7 +24,7 @@ def interpolate_slices(
 
     Parameters
     ----------
-    labels : array of int
+    labels : array of int or napari Labels layer
         A volume in which some slices are painted.
     axis : int
         The axis along which the slices lie.
@@ -45,9 +50,20 @@ def interpolate_slices(
     .. [1] S. P. Raya, J. K. Udupa, "Shape-based interpolation of multidimensional objects", IEEE
        Transactions on Medical Imaging 9 (1990), 32-42.
     """
-    filled = labels.copy()
+    filled = integer_labels(np.array(full_resolution(labels, "labels")))
+    if (ndim := filled.ndim) < 2:
+        raise ValueError(f"labels have shape {filled.shape}: give a volume, or several lines.")
+    if isinstance(axis, bool) or not isinstance(axis, Integral) or not -ndim <= axis < ndim:
+        raise ValueError(
+            f"axis is {given(axis)}: give the number of one of the {ndim} axes of the labels."
+        )
+    if isinstance(unlabelled, bool) or not isinstance(unlabelled, Integral):
+        raise TypeError(f"unlabelled is {given(unlabelled)}: give one label value.")
+    sizes = [1.0] * ndim if spacing is None else as_spacing(spacing, ndim)
+    if len(sizes) != ndim:
+        raise ValueError(f"spacing is {given(sizes)}: give a number for each of the {ndim} axes.")
     slices = np.moveaxis(filled, axis, 0)
-    sampling = np.delete(np.ones(labels.ndim) if spacing is None else spacing, axis)
+    sampling = np.delete(sizes, axis)
     painted = slices != unlabelled
     box = _bounding_box(painted.any(axis=0))
     if box is None:

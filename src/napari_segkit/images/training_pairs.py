@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from napari_segkit.arguments import given
 from napari_segkit.config import TrainConfig
 
 from .axes_image import AxesImage, full_resolution, reorient_image
@@ -22,7 +23,10 @@ def pair_up(images: Given, labels: Given) -> list[tuple[Any, Any]]:
     if labels is None or images is None:
         raise ValueError("An image and its labels are needed: give both, or make a Labels layer.")
     if isinstance(labels, (list, tuple)) != isinstance(images, (list, tuple)):
-        raise ValueError("Give one image and its labels, or a list of each.")
+        raise ValueError(
+            f"images is {given(images)} and labels is {given(labels)}: give one image and its "
+            "labels, or a list of each."
+        )
     if not isinstance(labels, (list, tuple)) or not isinstance(images, (list, tuple)):
         return _two_sources([(images, labels)])
     if len(images) != len(labels) or not labels:
@@ -36,7 +40,9 @@ def pair_up(images: Given, labels: Given) -> list[tuple[Any, Any]]:
 def _two_sources(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """The pairs; ValueError if one layer or array is an image and its labels."""
     for number, (image, labels) in enumerate(pairs):
-        if image is labels or full_resolution(image) is full_resolution(labels):
+        place = f"[{number}]" * (len(pairs) > 1)
+        arrays = full_resolution(image, f"images{place}"), full_resolution(labels, f"labels{place}")
+        if image is labels or arrays[0] is arrays[1]:
             name = str(getattr(image, "name", "")) or f"images[{number}]"
             raise ValueError(
                 f"{name} is given as image and as its own labels: give the labels of the image."

@@ -6,6 +6,7 @@ from .types import AnyArray, LazyArray
 
 ROUNDING = 1e-4  # resampling and scaling factors leave whole numbers this near
 PRECISION = 1e-6  # of large numbers in float32
+MAX_DIMENSIONS = 5
 LARGEST = 2.0**53  # beyond, floating point numbers skip integers
 
 
@@ -39,11 +40,13 @@ def _is_whole(values: AnyArray) -> AnyArray:
 
 
 def require_real_numbers(data: LazyArray, name: str) -> None:
-    """Refuse what cannot be an image, without reading it."""
+    """Refuse numbers that cannot be an image, without reading it."""
     if data.ndim < 2:
         raise ValueError(f"{name} has shape {data.shape}: give an image of two dimensions or more.")
-    if not np.issubdtype(data.dtype, np.number) and data.dtype != np.bool_:
-        raise TypeError(f"{name} has dtype {data.dtype}: give an array of numbers.")
+    if data.ndim > MAX_DIMENSIONS:
+        raise ValueError(
+            f"{name} has {data.ndim} dimensions: give one of at most five axes, TCZYX."
+        )
     if np.issubdtype(data.dtype, np.complexfloating):
         raise TypeError(
             f"{name} has dtype {data.dtype}: give real numbers, such as numpy.abs(image)."

@@ -6,6 +6,8 @@ from typing import Protocol, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segkit.arguments import given
+from napari_segkit.images.arrays import as_array
 from napari_segkit.images.axes_image import full_resolution, is_layer
 from napari_segkit.images.placement import data_to_world, placement_of
 from napari_segkit.images.types import AnyArray, PlacedLayer
@@ -35,15 +37,15 @@ def region_mask(regions: object, labels: object, shape: Sequence[int]) -> NDArra
     if _is_shapes_layer(regions):
         polygons = [outline[:, -len(shape) :] for outline in shape_outlines(regions, labels)]
     elif is_layer(regions):
-        return _read_mask(np.asarray(full_resolution(regions)), shape)
+        return _read_mask(np.asarray(full_resolution(regions, "regions")), shape)
     elif hasattr(regions, "dtype"):
-        return _read_mask(np.asarray(regions), shape)
-    elif isinstance(regions, Sequence) and not isinstance(regions, str):
-        polygons = [np.asarray(outline, dtype=float) for outline in regions]
+        return _read_mask(np.asarray(as_array(regions, "regions")), shape)
+    elif isinstance(regions, Sequence) and not isinstance(regions, str | bytes):
+        named = [(f"Region {number}", outline) for number, outline in enumerate(regions, 1)]
+        polygons = [np.asarray(as_array(outline, name)).astype(float) for name, outline in named]
     else:
         raise TypeError(
-            f"The regions are a {type(regions).__name__}; give a Shapes layer, a list of polygons "
-            "or a mask."
+            f"The regions are {given(regions)}; give a Shapes layer, a list of polygons or a mask."
         )
     if not polygons:
         raise ValueError(f"The regions hold no shape; give at least one: {HOW_TO_DRAW}.")

@@ -1,5 +1,6 @@
 """Instance labels as training data: one id per object over all images, and the class of each id."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ def read_objects(
     if object_classes is not None:
         class_labels = read_label_arrays(object_classes, images)
         require_class_values(class_labels, object_classes, images)
-        per_image = zip(ids_per_image, class_labels, map(len, of_value), strict=True)
+        per_image = zip(ids_per_image, class_labels, of_value, strict=True)
         of_object = np.concatenate([_majority_class(*each) for each in per_image])
         classes = classes_of(list(object_classes), _nonzero_values(of_object))
     elif labels_are == "classes":
@@ -166,17 +167,32 @@ def _require_objects(ids: Sequence[Ids]) -> None:
         )
 
 
-def _majority_class(ids: Ids, classes: AnyArray, count: int) -> NDArray[np.int64]:
-    """The most frequent class value in each object; 0 where no pixel has one."""
+def _majority_class(ids: Ids, classes: AnyArray, of_value: AnyArray) -> NDArray[np.int64]:
+    """The most frequent class value in each object, which is said of those that hold several.
+
+    0 where no pixel has one; `of_value` is the label value of each id.
+    """
     from scipy.sparse import coo_array
 
     inside = (ids > 0) & (classes > 0)
     values, column = np.unique(classes[inside], return_inverse=True)
+    count = len(of_value)
     if not len(values):
         return np.zeros(count, np.int64)
     ones = np.ones(int(inside.sum()), np.int64)
     votes = coo_array((ones, (ids[inside] - 1, column)), shape=(count, len(values))).tocsr()
     best = np.asarray(votes.argmax(axis=1)).ravel()
+    mixed = np.flatnonzero(votes.count_nonzero(axis=1) > 1)
+    if len(mixed):
+        pixels = zip(values, votes[[mixed[0]]].toarray()[0], strict=True)
+        held = ", ".join(f"{n} pixels of class {value}" for value, n in pixels if n)
+        warnings.warn(
+            f"{len(mixed)} of {count} objects hold pixels of more than one class in "
+            f"object_classes, such as object {of_value[mixed[0]]} ({held}): each is taken as its "
+            "most frequent class.",
+            UserWarning,
+            stacklevel=3,
+        )
     return np.where(votes.sum(axis=1) > 0, values[best], 0)
 
 

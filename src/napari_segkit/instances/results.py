@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.arguments import require_type
 from napari_segkit.config import ObjectConfig
 from napari_segkit.images.axes_image import AxesImage, reorient_image
 from napari_segkit.images.classes import LabelClass, values_of
@@ -127,6 +128,7 @@ class Objects:
         Objects
             With other labels and another table.
         """
+        require_type("config", config, ObjectConfig)
         return replace(self, config=config)
 
     def reoriented(self, orientation: str) -> "Objects":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec
+from napari_segkit.config._schema import as_config
 
 from .kinds import KINDS, Kind
 from .registry import MODELS, ModelInfo, list_models, model_info
@@ -23,6 +24,7 @@ __all__ = [
     "Inputs",
     "Kind",
     "ModelInfo",
+    "as_spec",
     "build",
     "check_spec",
     "choose_ndim",
@@ -49,6 +51,13 @@ class Inputs:
     def ndim(self) -> int:
         """Number of spatial dimensions."""
         return len(self.spacing)
+
+
+def as_spec(spec: ModelSpec | str | None) -> ModelSpec:
+    """A spec, or the name of a method; None: the default."""
+    if isinstance(spec, str):
+        return ModelSpec(spec)
+    return as_config("spec", spec, ModelSpec)
 
 
 def resolve(spec: ModelSpec) -> ModelSpec:

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from napari_segkit.arguments import given
 
 from . import encoders, families
 from .families import Family, StridedFamily
@@ -260,5 +263,9 @@ def list_models() -> list[ModelInfo]:
 def model_info(name: str) -> ModelInfo:
     """Return the entry of a method; ValueError lists the registered ones."""
     if name not in MODELS:
-        raise ValueError(f"There is no model {name!r}; choose one of {', '.join(MODELS)}.")
+        near = get_close_matches(name.lower(), MODELS, 1)
+        meant = f", did you mean {near[0]!r}" if near else ""
+        raise ValueError(
+            f"There is no model {given(name)}{meant}; choose one of {', '.join(MODELS)}."
+        )
     return MODELS[name]

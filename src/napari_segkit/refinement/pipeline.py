@@ -6,7 +6,9 @@ from itertools import count
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_segkit.arguments import are_values, as_device, as_numbers, given
 from napari_segkit.config import RefineConfig
+from napari_segkit.config._schema import as_config
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.classes import classes_of, values_of
 from napari_segkit.images.labels import from_indices
@@ -90,11 +92,11 @@ def refine_blocks(
     Without `keep`, the smoothed probabilities are never in memory as a whole, except for one frame
     at a time where classes are cleaned up.
     """
-    config = config or RefineConfig()
+    config, device = as_config("config", config, RefineConfig), as_device(device)
     maps = as_probability_maps(
         probabilities, image, axes=axes, spacing=spacing, uses_image=config.uses_image
     )
-    label_values = _label_values(values, maps.probabilities.shape[0], config)
+    label_values = class_values(values, maps.probabilities.shape[0], config)
     shape = maps.image.label_shape
     labels = np.zeros(shape, np.min_scalar_type(max(label_values)))
     smoothed = np.zeros((len(label_values), *shape), np.float32) if keep else None
@@ -140,14 +142,17 @@ def refine_frame(
     return LabelResult(labels, axes, probabilities=smoothed if keep else None)
 
 
-def _label_values(
+def class_values(
     values: Sequence[int] | None, classes: int, config: RefineConfig
 ) -> tuple[int, ...]:
-    checked = tuple(range(classes)) if values is None else tuple(int(v) for v in values)
-    if not len(checked) == len(set(checked)) == classes or min(checked) < 0:
+    """The label value of each class, those to clean up among them."""
+    wanted = f"{classes} different whole numbers of 0 or more, or leave them out"
+    numbers = as_numbers("values", range(classes) if values is None else values, wanted)
+    if not are_values(numbers) or not len(numbers) == len(set(numbers)) == classes:
         raise ValueError(
-            f"values={list(checked)} cannot be the label values of {classes} classes: give "
-            f"{classes} different whole numbers of 0 or more, or leave them out."
+            f"values={given(numbers)} cannot be the label values of {classes} classes: give "
+            f"{wanted}."
         )
+    checked = tuple(map(int, numbers))
     values_of([step.value for step in config.clean], classes_of(None, checked))
     return checked

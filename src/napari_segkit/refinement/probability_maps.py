@@ -3,11 +3,11 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_segkit.images.arrays import as_array
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image
 from napari_segkit.images.intensity import Statistics, measure_statistics
 from napari_segkit.images.types import AnyArray, Floats, ImageSource, LazyArray
@@ -106,7 +106,7 @@ def as_probability_maps(
 
     Without an image, axes and spacing are those of the probabilities without their class axis.
     """
-    maps: LazyArray = probabilities if _is_lazy(probabilities) else np.asarray(probabilities)
+    maps = as_array(probabilities, "probabilities")
     _check_probabilities(maps)
     if image is None:
         if uses_image:
@@ -116,7 +116,7 @@ def as_probability_maps(
                 "MRF: intensity_sigma None)."
             )
         image = np.broadcast_to(np.uint8(0), maps.shape[1:])
-        axes = axes or "TZYX"[1 - maps.ndim :]
+        axes = "TZYX"[1 - maps.ndim :] if axes is None else axes
     image = as_image(image, axes, spacing, labels_shape=maps.shape[1:])
     if image.label_shape != tuple(maps.shape[1:]):
         raise ValueError(
@@ -135,10 +135,6 @@ def as_probability_maps(
             stacklevel=3,
         )
     return ProbabilityMaps(maps, image, statistics)
-
-
-def _is_lazy(array: object) -> TypeGuard[LazyArray]:
-    return hasattr(array, "ndim")
 
 
 def _check_probabilities(maps: LazyArray) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_segkit.arguments import as_device, require_type
 from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
+from napari_segkit.images.arrays import as_array
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.types import AnyArray, Floats, ImageSource, LazyArray
 
@@ -66,11 +68,13 @@ def smooth(
     channels is reduced to its four principal components for a CRF. Superpixels are the same as
     those of `superpixels`, whatever the size of the image.
     """
-    config = config or CRFConfig()
+    config = CRFConfig() if config is None else config
+    require_type("config", config, CRFConfig, MRFConfig, SuperpixelConfig, hint=", or leave it out")
+    device = as_device(device)
     maps = as_probability_maps(
         probabilities, image, axes=axes, spacing=spacing, uses_image=config.uses_image
     )
-    costs = None if compatibility is None else np.asarray(compatibility, np.float32)
+    costs = None if compatibility is None else np.asarray(as_array(compatibility, "compatibility"))
     method = smoothing_method(config, maps.spacing, costs)
     smoothed = np.empty(maps.probabilities.shape, np.float32)
     for frame in maps.frames():

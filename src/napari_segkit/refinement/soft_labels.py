@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from napari_segkit.arguments import are_values, as_numbers, given
 from napari_segkit.config import SoftLabelConfig
+from napari_segkit.config._schema import config_fields
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.classes import LabelClass, classes_of
 from napari_segkit.images.colour_masks import classes_by_colour, is_coloured
@@ -49,10 +51,12 @@ def soft_labels(
         If the labels are not integers of 0 or more, have fewer than two classes or more than 255,
         or the certainty is not above that of a guess.
     """
+    for name, value in (("certainty", certainty), ("unlabelled", unlabelled)):
+        config_fields(SoftLabelConfig)[name].check(value, name)
+    config = SoftLabelConfig(certainty, unlabelled)
     ((source,),) = classes_by_colour([labels])
     (array,) = read_label_arrays([source])
     chosen = count_values(array)[0].tolist() if values is None else values
-    config = SoftLabelConfig(float(certainty), None if unlabelled is None else int(unlabelled))
     soft = SoftLabels(array, chosen, config)
     return soft[:,], soft.values
 
@@ -74,7 +78,7 @@ class SoftLabels:
                 f"certainty is {self._certainty}; give a number above {self._guess:.3g} (chance "
                 f"for {len(self.values)} classes) and up to 1."
             )
-        self._labels = full_resolution(labels)
+        self._labels = full_resolution(labels, "labels")
         self.shape = (len(self.values), *self._labels.shape)
         self.ndim, self.dtype = len(self.shape), np.dtype(np.float32)
 
@@ -110,7 +114,11 @@ def all_classes(
 
 
 def _check_classes(values: Sequence[int], unlabelled: int | None) -> tuple[int, ...]:
-    classes = tuple(sorted({int(v) for v in values} - {unlabelled}))
+    wanted = "the label value of each class, whole numbers of 0 or more"
+    numbers = as_numbers("values", values, wanted)
+    if not are_values(numbers):
+        raise ValueError(f"values is {given(numbers)}: give {wanted}.")
+    classes = tuple(sorted(set(map(int, numbers)) - {unlabelled}))
     if len(classes) < 2:
         raise LabelsError(
             f"The labels have {len(classes)} class{'es' * (not classes)}, and refinement needs at "

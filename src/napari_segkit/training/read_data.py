@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from napari_segkit.arguments import given
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution, in_unit
 from napari_segkit.images.channels import (
@@ -33,6 +34,7 @@ from napari_segkit.models import choose_ndim, predicts_objects
 
 from .dataset import LabelledImage, LabelledImages
 
+MAX_NAMED = 5  # classes in a message
 ANY_CLASS = "object"  # name of the class of objects without one
 
 
@@ -52,6 +54,11 @@ def read_training_data(
 
     Arguments as in `Segmenter.fit`.
     """
+    if validation is not None and not (isinstance(validation, tuple) and len(validation) == 2):
+        raise ValueError(
+            f"validation is {given(validation)} and not a pair: give (images, labels), or lists of "
+            "both."
+        )
     pairs = pair_up(images, labels)
     pairs, validation = _colours_as_classes(pairs, validation, axes)
     is_list = isinstance(labels, list | tuple)
@@ -92,9 +99,7 @@ def _colours_as_classes(
     axes: str | None,
 ) -> tuple[list[tuple[ImageSource, ImageSource]], tuple[Given, Given] | None]:
     """Pairs whose colour masks became class labels, the same in training and validation."""
-    held_out = (
-        pair_up(*validation) if isinstance(validation, tuple) and len(validation) == 2 else ()
-    )
+    held_out = pair_up(*validation) if validation is not None else ()
     both: list[tuple[Any, Any]] = [*pairs, *held_out]
     narrow = [_is_volume(image, source, axes) for image, source in both]
     (labels,) = classes_by_colour([s for (_, s), n in zip(both, narrow, strict=True) if not n])
@@ -168,8 +173,12 @@ def _as_list(name: str, values: Any, count: int, is_list: bool) -> list[Any] | N
 
 def _class_labels(object_classes: object, count: int, is_list: bool) -> list[Any] | None:
     """Labels with the class of each object, colours as values."""
-    given = _as_list("object_classes", object_classes, count, is_list)
-    return None if given is None else list(*classes_by_colour(given))
+    classes = _as_list("object_classes", object_classes, count, is_list)
+    if classes is None:
+        return None
+    for source in classes:
+        full_resolution(source, "object_classes")
+    return list(*classes_by_colour(classes))
 
 
 def _refuse_object_options(spec: ModelSpec, object_classes: object, regions: object) -> None:
@@ -192,8 +201,6 @@ def _read_validation(
     spacing: Sequence[float] | None,
 ) -> list[LabelledImage]:
     """Read images and labels that are not trained on, and refuse what cannot be compared."""
-    if not isinstance(validation, tuple) or len(validation) != 2:
-        raise ValueError("validation is not a pair: give (images, labels), or lists of both.")
     pairs = pair_up(*validation)
     first, labels = train.pairs[0][0], [source for _, source in pairs]
     own = _as_images(pairs, axes, spacing)
@@ -222,10 +229,15 @@ def _read_validation(
         values, unknown = list(objects.ids), list(_unknown_classes(objects, config, train))
     if unknown:
         raise LabelsError(
-            f"The validation labels hold {', '.join(unknown)}, which the training labels do not: "
+            f"The validation labels hold {_some(unknown)}, which the training labels do not: "
             "add it to the training labels, or leave it out of the validation."
         )
     return reorient_to(train.pairs[0][0].orientation, images, values)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def _require_like_training(

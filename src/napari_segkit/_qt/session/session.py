@@ -4,6 +4,7 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING
 
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
@@ -15,6 +16,7 @@ from napari_segkit._qt.layers.result_layers import SUPERPIXELS, LayerWriter
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.layers.volumes import watch_volumes
+from napari_segkit.arguments import require_type
 from napari_segkit.config import (
     ObjectConfig,
     RefineConfig,
@@ -59,6 +61,7 @@ def session(viewer: Viewer) -> "Session":
     >>> session(viewer).run(seg.train_epochs(viewer.layers["image"], viewer.layers["labels"]))
     """
     viewer = unwrapped(viewer)
+    require_type("viewer", viewer, ViewerModel, hint=", such as napari.current_viewer()")
     if viewer not in _sessions:
         _sessions[viewer] = Session(viewer)
     return _sessions[viewer]
@@ -103,6 +106,7 @@ class Session(Runner):
 
     @segmenter.setter
     def segmenter(self, segmenter: Segmenter) -> None:
+        require_type("segmenter", segmenter, Segmenter)
         if segmenter is not self._segmenter:
             self._segmenter = segmenter
             self.segmenter_changed.emit()

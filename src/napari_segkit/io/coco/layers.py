@@ -13,6 +13,7 @@ from napari_segkit.io.filenames import AnyPath, as_paths, stem
 from napari_segkit.io.read_errors import explain_read_errors
 
 from .panoptic_files import read_segments
+from .panoptic_json import annotations_of, categories_of
 
 MAX_LAYERS = 50  # opened at once
 
@@ -33,7 +34,7 @@ def panoptic_layers(file: Path, content: Any) -> list[LayerData]:
     ("thing" or "stuff"), score, area in pixels, category_id and iscrowd.
     """
     with explain_read_errors(file):
-        names = [Path(str(a["file_name"])).name for a in content["annotations"]]
+        names = [Path(a["file_name"]).name for a in annotations_of(content)]
     candidates = [(file.parent / name, file.with_suffix("") / name) for name in names]
     pictures = [next(filter(Path.is_file, c)) for c in candidates if any(map(Path.is_file, c))]
     if not pictures:
@@ -54,13 +55,14 @@ def _load_json(file: Path) -> Any:
     try:
         text = file.read_text(encoding="utf-8")
         content = json.loads(text) if '"segments_info"' in text else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(content, dict) or "categories" not in content:
         return None
     annotations = content.get("annotations")
     first = annotations[0] if isinstance(annotations, list) and annotations else {}
-    return content if {"segments_info", "file_name"} <= set(first) else None
+    described = isinstance(first, dict) and {"segments_info", "file_name"} <= set(first)
+    return content if described else None
 
 
 def _layer(picture: Path, content: Any, file: Path) -> LayerData:
@@ -71,9 +73,9 @@ def _layer(picture: Path, content: Any, file: Path) -> LayerData:
     meta: LayerOptions = {"name": stem(picture), "features": table}
     info = content.get("info")
     provenance = info.get("provenance") if isinstance(info, dict) else None
-    if provenance:
-        categories = [(int(c["id"]), str(c["name"])) for c in content["categories"]]
-        named = [(0, "background"), *categories]
+    if isinstance(provenance, dict) and provenance:
+        categories = categories_of(content).items()
+        named = [(0, "background"), *((number, name) for number, (name, _) in categories)]
         classes = tuple(LabelClass(value, name, default_color(value)) for value, name in named)
         metadata = LayerMetadata.from_dict(provenance)
         meta["metadata"] = replace(metadata, kind="panoptic", classes=classes).as_metadata()

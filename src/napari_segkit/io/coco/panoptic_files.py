@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,12 +18,10 @@ from napari_segkit.io.pictures import record_text
 from napari_segkit.io.read_errors import explain_read_errors
 from napari_segkit.io.replace_file import Content, write_together
 
+from .panoptic_json import MAX_ID, Json, require_single_ids, segment_rows
+
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-MAX_ID = 2**24 - 1
-Json = Any  # content of a file, which may have any form
-
 
 COLUMNS = ("index", "class", "kind", "score", "area", "category_id", "iscrowd")
 
@@ -38,8 +36,16 @@ def read_panoptic(
     picture = Path(png)
     description = find_json(picture) if json_file is None else Path(json_file)
     with explain_read_errors(description):
-        content = json.loads(description.read_text(encoding="utf-8"))
+        content = load_json(description)
     return read_segments(picture, content, description)
+
+
+def load_json(file: Path) -> Json:
+    """Content of a JSON file; ValueError in words if it is none."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):  # other text, or no text at all
+        raise ValueError("it is no JSON file") from None
 
 
 def read_segments(
@@ -50,7 +56,7 @@ def read_segments(
 
     labels = _read_ids(picture)
     with explain_read_errors(description):
-        rows = _read_rows(content, picture.name)
+        rows = segment_rows(content, picture.name)
     ids, pixels = np.unique(labels[labels > 0], return_counts=True)
     area = dict(zip(ids.tolist(), pixels.tolist(), strict=True))
     table = DataFrame(rows, columns=COLUMNS)
@@ -124,6 +130,7 @@ def panoptic_content(
             f"fit the COCO panoptic format, which is 2D and holds values up to {MAX_ID}."
         )
     known = _categories(table, categories)
+    require_single_ids(map(int, table["index"]))
     height, width = values.shape
     segments = _segments_info(values, table, known)
     content = {
@@ -155,30 +162,6 @@ def _write_ids(values: AnyArray, record: Mapping[str, object], file: BinaryIO) -
 
     colours = values.astype(np.uint32)[..., None] >> np.array([0, 8, 16], np.uint32) & 255
     Image.fromarray(colours.astype(np.uint8)).save(file, "PNG", pnginfo=record_text(record))
-
-
-def _read_rows(content: Json, name: str) -> list[dict[str, object]]:
-    """Table rows of the segments of one PNG, without their area."""
-    if not isinstance(content, dict) or not {"annotations", "categories"} <= set(content):
-        raise ValueError("it lacks the annotations and categories of COCO panoptic files")
-    categories = {c["id"]: c for c in content["categories"]}
-    annotations = [a for a in content["annotations"] if a["file_name"] == name]
-    if not annotations:
-        raise ValueError(f"it does not describe {name}")
-    rows = []
-    for segment in annotations[0]["segments_info"]:
-        category = categories[segment["category_id"]]
-        rows.append(
-            {
-                "index": int(segment["id"]),
-                "class": str(category["name"]),
-                "kind": "thing" if category.get("isthing", 1) else "stuff",
-                "score": float(segment.get("score", "nan")),
-                "category_id": int(segment["category_id"]),
-                "iscrowd": int(segment.get("iscrowd", 0)),
-            }
-        )
-    return rows
 
 
 def _categories(

@@ -109,8 +109,8 @@ def mean_field(
 
 
 def _costs(compatibility: AnyArray, classes: int, device: torch.device) -> torch.Tensor:
-    costs = np.asarray(compatibility, np.float32)
-    if costs.shape != (classes, classes) or not np.isfinite(costs).all():
+    costs, is_complex = compatibility.real.astype(np.float32), np.iscomplexobj(compatibility)
+    if is_complex or costs.shape != (classes, classes) or not np.isfinite(costs).all():
         raise ValueError(
             f"compatibility has the shape {costs.shape}; give a cost for each pair of the "
             f"{classes} classes, an array of {classes} x {classes} numbers."

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segkit.config import SuperpixelConfig
+from napari_segkit.config._schema import as_config
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.geometry import apart, warn_if_apart
 from napari_segkit.images.intensity import (
@@ -97,8 +98,8 @@ def superpixel_tiles(
     spacing: Sequence[float] | None = None,
 ) -> Generator[Step, None, Labels]:
     """Segment tile by tile: the generator behind `superpixels`, with the same arguments."""
-    config = config or SuperpixelConfig()
-    mask_array = None if mask is None else full_resolution(mask)
+    config = as_config("config", config, SuperpixelConfig)
+    mask_array = None if mask is None else full_resolution(mask, "mask")
     shape = None if mask_array is None else mask_array.shape
     layer, image = image, as_image(image, axes, spacing, labels_shape=shape)
     warn_if_apart(apart(layer, mask, image.axes))

@@ -1,0 +1,112 @@
+"""Checks of arguments that need no other module: what was given is said in a few words."""
+
+import reprlib
+from collections.abc import Iterable, Mapping, Set
+from numbers import Integral, Real
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+LONGEST_TEXT = 60  # of a value in a message
+LONGEST_NUMBER = 200  # bits
+LONGEST_NAME = 255  # bytes of a file name, on nearly every disk
+LARGEST_SIZE = 1e30  # of a pixel
+DEVICES = "give 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = LONGEST_TEXT
+
+
+def given(value: object) -> str:
+    """What was given, for a message: short values as they are, others by shape or type."""
+    if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER:
+        return "a number of more than 60 digits"
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"an array of shape {tuple(shape)}" if shape else " ".join(repr(value).split())
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes | PathLike):
+        return _repr.repr(value)
+    if isinstance(value, list | tuple | Set | Mapping) and all(map(_is_plain, value)):
+        return _repr.repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return with_article(type(value).__name__)
+
+
+def with_article(noun: str) -> str:
+    """A noun after "a" or "an"."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def require_type(name: str, value: object, *kinds: type, hint: str = "") -> None:
+    """Refuse a value of another type, with what to give instead."""
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"{name} is {given(value)}: give {with_article(wanted)}{hint}.")
+
+
+def require_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is {given(value)}: give True or False.")
+
+
+def as_path(name: str, value: object) -> Path:
+    """A path that a file can have; its folder need not exist."""
+    if not isinstance(value, str | PathLike) or not isinstance(text := fspath(value), str):
+        raise TypeError(f"{name} is {given(value)}: give the path of a file as text or as a Path.")
+    if not text.strip() or "\0" in text:
+        raise ValueError(f"{name} is {given(text)}, which no file can be called: give a name.")
+    path = Path(text)
+    if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in path.parts):
+        raise ValueError(f"{name} is {given(text)}, which is too long: give a shorter name.")
+    return path
+
+
+def as_new_path(name: str, value: object) -> Path:
+    """As `as_path`, of a file to write: no folder, device, or name with a space at an end."""
+    path = as_path(name, value)
+    if path.exists() and not path.is_file():
+        raise ValueError(
+            f"{name} is {given(str(value))}, a folder or a device: give the name of a file."
+        )
+    if path.name != path.name.strip():
+        raise ValueError(
+            f"{name} is {given(str(value))}, whose name begins or ends with a space: leave it out."
+        )
+    return path
+
+
+def as_device(device: object) -> str:
+    """Name of a device, which may be one of torch's own."""
+    if type(device).__module__ == "torch" and type(device).__name__ == "device":
+        return str(device)
+    if not isinstance(device, str):
+        raise TypeError(f"device is {given(device)}: {DEVICES}.")
+    return device
+
+
+def as_numbers(name: str, values: Any, wanted: str) -> list[float]:
+    """Real numbers in a given order, integers as they are; `wanted` says which in the message."""
+    ordered = isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping | Set)
+    items: list[Any] = list(values) if ordered and getattr(values, "ndim", 1) == 1 else [None]
+    if not all(isinstance(item, Real) and not isinstance(item, bool) for item in items):
+        raise TypeError(f"{name} is {given(values)}: give {wanted}.")
+    return [int(i) if isinstance(i, Integral) else float(i) for i in items]
+
+
+def are_values(numbers: Iterable[float]) -> bool:
+    """Whether numbers can be label values: whole ones of 0 or more."""
+    return all(number >= 0 and float(number).is_integer() for number in numbers)
+
+
+def as_spacing(spacing: Any, most: int) -> list[float]:
+    """Sizes of a pixel along up to `most` axes."""
+    wanted = f"up to {most} positive numbers, for Z, Y, X"
+    sizes = as_numbers("spacing", spacing, wanted)
+    if not 0 < len(sizes) <= most or not all(0 < size <= LARGEST_SIZE for size in sizes):
+        raise ValueError(f"spacing is {given(sizes)}: give {wanted}.")
+    return [float(size) for size in sizes]
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes)
