@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from mmap import ACCESS_READ, mmap
