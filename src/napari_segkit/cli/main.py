@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from .signals import end_process, interrupt, on_signals
+from .signals import end_process, interrupt, on_signals, use_defaults
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -28,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
         for Ctrl-C and 143 for SIGTERM.
     """
     _open_closed_streams()
+    if argv is None:
+        use_defaults()  # once `on_signals` is over: no traceback while the process is ending
     with on_signals(end_process if argv is None else interrupt):
         try:
             return _run(make_parser().parse_args(argv))

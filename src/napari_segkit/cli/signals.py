@@ -43,6 +43,12 @@ def end_process(number: int) -> None:
     os._exit(128 + number)
 
 
+def use_defaults() -> None:
+    """Let Ctrl-C end the process as the system does, without Python's exception."""
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def on_signals(handle: Callable[[int], None]) -> Iterator[None]:
     """Call `handle` with the number of each signal. Other threads than the main one get none."""
