@@ -30,7 +30,6 @@ NO_DIGEST = "0" * 64
 MAX_HEADER = 2**25  # bytes; a history takes about 20 for each step
 MAX_BRACKETS = 2**17  # a list or dict takes a hundred times the memory of its two brackets
 MAX_REASON = 300  # letters of a reason, which may quote the file
-CHUNK = 2**20
 
 Tensors = dict[str, torch.Tensor]
 Header = dict[str, Any]  # JSON values, unchecked where they come from a file
@@ -184,9 +183,7 @@ def _digest_of(head: bytes, file: BinaryIO) -> str:
     """The checksum of a file of which `head` has been read."""
     place = _place_of_digest(head)
     total = hashlib.sha256(head[:place] + NO_DIGEST.encode() + head[place + len(NO_DIGEST) :])
-    while chunk := file.read(CHUNK):
-        total.update(chunk)
-    return total.hexdigest()
+    return hashlib.file_digest(file, lambda: total).hexdigest()
 
 
 def _header(text: str | None) -> Header:
