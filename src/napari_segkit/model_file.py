@@ -25,7 +25,7 @@ from .tensor_file import (
     has_checksum,
     network_tensors,
     read_tensors,
-    require_finite,
+    require_finite_tensors,
     require_regular_file,
     write_tensors,
 )
@@ -100,7 +100,7 @@ def _network(model: TrainedModel, tensors: Tensors) -> nn.Module:
         expected = network_tensors(build(spec, inputs))
     if _shapes(expected) != _shapes(tensors):
         raise ValueError("tensors do not match this model")
-    require_finite(tensors, UNBOUNDED)
+    require_finite_tensors(tensors, UNBOUNDED)
     network = build(spec, inputs)
     network.load_state_dict(tensors, strict=False)  # shared tensors have one name in the file
     require_usable(network)

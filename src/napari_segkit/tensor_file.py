@@ -112,7 +112,7 @@ def require_regular_file(path: Path, noun: str) -> None:
         raise ValueError(f"{printable(str(path))} is {what}: choose a {noun}.")
 
 
-def require_finite(tensors: Mapping[str, torch.Tensor], unbounded: str = "") -> None:
+def require_finite_tensors(tensors: Mapping[str, torch.Tensor], unbounded: str = "") -> None:
     """Refuse NaN and infinite numbers; a tensor `unbounded` may have infinity."""
     for name, tensor in tensors.items():
         if not (tensor.is_floating_point() and tensor.numel()):

@@ -23,7 +23,7 @@ from napari_segkit.tensor_file import (
     has_checksum,
     network_tensors,
     read_tensors,
-    require_finite,
+    require_finite_tensors,
     require_regular_file,
     write_tensors,
 )
@@ -179,7 +179,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
     try:
         header, tensors = read_tensors(path, KEY)
         number, header["settings"] = int(header["format"]), dict(header["settings"])
-        require_finite(tensors, UNBOUNDED)
+        require_finite_tensors(tensors, UNBOUNDED)
     except MALFORMED as error:
         raise ValueError(
             f"{path.name} is not a complete training state ({first_line(error)}): choose a "
