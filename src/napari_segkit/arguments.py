@@ -45,6 +45,12 @@ def require_type(name: str, value: object, *kinds: type, hint: str = "") -> None
         raise TypeError(f"{name} is {given(value)}: give {with_article(wanted)}{hint}.")
 
 
+def require_optional(name: str, value: object, kind: type) -> None:
+    """As `require_type`, of an argument that may be None."""
+    if value is not None:
+        require_type(name, value, kind, hint=", or leave it out")
+
+
 def require_bool(name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise TypeError(f"{name} is {given(value)}: give True or False.")
@@ -59,20 +65,6 @@ def as_path(name: str, value: object) -> Path:
     path = Path(text)
     if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in path.parts):
         raise ValueError(f"{name} is {given(text)}, which is too long: give a shorter name.")
-    return path
-
-
-def as_new_path(name: str, value: object) -> Path:
-    """As `as_path`, of a file to write: no folder, device, or name with a space at an end."""
-    path = as_path(name, value)
-    if path.exists() and not path.is_file():
-        raise ValueError(
-            f"{name} is {given(str(value))}, a folder or a device: give the name of a file."
-        )
-    if path.name != path.name.strip():
-        raise ValueError(
-            f"{name} is {given(str(value))}, whose name begins or ends with a space: leave it out."
-        )
     return path
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import as_device, as_new_path, as_path, given, require_bool, require_type
+from .arguments import as_device, as_path, require_bool, require_optional, require_type
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
 from .images.axes_image import AxesImage, as_image, reorient_image
@@ -494,13 +494,8 @@ class Segmenter:
         tile = as_config("tile", tile, TileConfig)
         objects = as_config("objects", objects, ObjectConfig)
         require_bool("probabilities", probabilities)
-        if statistics is not None:
-            hint = ", as measure gives them, or leave them out"
-            require_type("statistics", statistics, Statistics, hint=hint)
-        if sink is not None and (isinstance(sink, type) or not hasattr(sink, "start")):
-            raise TypeError(f"sink is {given(sink)}: give a Sink, or leave it out.")
-        if refine is not None:
-            require_type("refine", refine, RefineConfig, hint=", or leave it out")
+        require_optional("statistics", statistics, Statistics)
+        require_optional("refine", refine, RefineConfig)
         axes_image = self._image(image, axes, spacing)
         model = self.ready() if refine is None else self._with_refinement(refine)
 
@@ -508,11 +503,6 @@ class Segmenter:
         from .inference import predict_tiles_of
         from .inference.request import PredictRequest
 
-        if statistics is not None and len(statistics.low) != model.channels:
-            raise ValueError(
-                f"statistics are of {len(statistics.low)} channels, but the model was trained on "
-                f"{model.channels}: give what measure returns."
-            )
         device = choose(self.device)
         model.to(device)
         oriented = reorient_image(axes_image, model.orientation)
@@ -591,7 +581,7 @@ class Segmenter:
         from .model_file import save
 
         model = self.ready()
-        save(model, model_path(as_new_path("path", path)), overwrite=overwrite)
+        save(model, model_path(as_path("path", path)), overwrite=overwrite)
         self._in_file = model
 
     @classmethod

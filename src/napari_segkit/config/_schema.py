@@ -21,7 +21,7 @@ from typing import (
 
 from numpy import generic
 
-from napari_segkit.arguments import given, with_article
+from napari_segkit.arguments import given, require_optional
 
 C = TypeVar("C", bound="Checked")
 
@@ -130,10 +130,7 @@ def nested(cls: type[Checked]) -> dict[str, type[Checked]]:
 
 def as_config(name: str, value: C | None, cls: type[C]) -> C:
     """The configuration that a function was given as an argument; None: the default."""
-    if value is not None and not isinstance(value, cls):
-        raise TypeError(
-            f"{name} is {given(value)}: give {with_article(cls.__name__)}, or leave it out."
-        )
+    require_optional(name, value, cls)
     return cls() if value is None else value
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_segkit.arguments import given
 from napari_segkit.config import ObjectConfig, TileConfig
 from napari_segkit.images.axes_image import AxesImage, without_pixels
 from napari_segkit.images.intensity import Statistics
+from napari_segkit.images.model_input import channels_text
 from napari_segkit.instances.candidates import Candidates
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
@@ -19,7 +21,7 @@ from napari_segkit.trained_model import TrainedModel
 
 from .plan import TilePlan, make_plan
 from .progress import TileStep
-from .sink import Sink
+from .sink import MemorySink, Sink
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,16 @@ class PredictRequest:
     sink: Sink | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a sink for objects, which are known when all tiles are predicted."""
+        """Refuse what does not suit the model: objects are known when all tiles are predicted."""
+        if isinstance(self.sink, type) or not hasattr(self.sink or MemorySink, "start"):
+            raise TypeError(f"sink is {given(self.sink)}: give a Sink, or leave it out.")
         if self.sink is not None and self.model.predicts_objects:
             raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
+        if self.statistics is not None and len(self.statistics.low) != self.model.channels:
+            raise ValueError(
+                f"statistics are of {channels_text(len(self.statistics.low))}, but the model takes "
+                f"{channels_text(self.model.channels)}: give what measure returns."
+            )
 
     @cached_property
     def plan(self) -> TilePlan:

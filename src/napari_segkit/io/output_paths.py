@@ -110,9 +110,12 @@ def unused_path(
 
 
 def model_path(path: AnyPath) -> Path:
-    """Path of a model file, which gets the ending of models if it has another one."""
+    """Path of a model file: without spaces around its name, and with the ending of models."""
     file = Path(path)
-    return file if file.suffix.lower() == MODEL else file.with_name(f"{file.name}{MODEL}")
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file} is a folder or a device: give the name of a file.")
+    name = file.name.strip()
+    return file.with_name(name if Path(name).suffix.lower() == MODEL else f"{name}{MODEL}")
 
 
 def _require_replaceable(file: Path, target: Path, *, overwrite: bool) -> None:
