@@ -253,6 +253,10 @@ SAID = {
     "objects of classes": (lambda t: t.seg.predict_objects(IMAGE), ["classes only"]),
     "lists of two lengths": (lambda t: fit([IMAGE, IMAGE], [LABELS]), ["2 images and 1 labels"]),
     "a list and an array": (lambda t: fit([IMAGE], LABELS), ["images is a list", "labels is an"]),
+    "rows in a list": (
+        lambda t: fit(IMAGE.tolist(), LABELS.tolist()),
+        ["images[0] is a list of numbers", "numpy.array(images)"],
+    ),
     "None in a list": (lambda t: fit([IMAGE, None], [LABELS] * 2), ["images[1] is None"]),
     "device 'gpu'": (lambda t: fit_on("gpu"), ["device is 'gpu'", "cpu"]),
     "device 'cuda:99'": (lambda t: fit_on("cuda:99"), ["'cuda:99'", "not available"]),

@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Iterable, Mapping, Set
+from math import inf
 from numbers import Integral, Real
 from os import PathLike, fspath
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 LONGEST_TEXT = 60  # of a value in a message
 LONGEST_NUMBER = 200  # bits
 LONGEST_NAME = 255  # bytes of a file name, on nearly every disk
+LARGEST_CLASS = 2**31 - 1  # what a model file and other programs store
 LARGEST_SIZE = 1e30  # of a pixel
 DEVICES = "give 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
 
@@ -56,6 +58,14 @@ def require_bool(name: str, value: object) -> None:
         raise TypeError(f"{name} is {given(value)}: give True or False.")
 
 
+def require_whole(
+    name: str, value: object, wanted: str, low: float = -inf, high: float = inf
+) -> None:
+    """Refuse what is no whole number from `low` to `high`; `wanted` says which in the message."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
+        raise ValueError(f"{name} is {given(value)}: give {wanted}.")
+
+
 def as_path(name: str, value: object) -> Path:
     """A path that a file can have; its folder need not exist."""
     if not isinstance(value, str | PathLike) or not isinstance(text := fspath(value), str):
@@ -86,18 +96,21 @@ def as_numbers(name: str, values: Any, wanted: str) -> list[float]:
     return [int(i) if isinstance(i, Integral) else float(i) for i in items]
 
 
-def are_values(numbers: Iterable[float]) -> bool:
-    """Whether numbers can be label values: whole ones of 0 or more."""
-    return all(number >= 0 and float(number).is_integer() for number in numbers)
+def as_label_values(values: Any, wanted: str) -> list[int]:
+    """Values that classes can have, in a given order."""
+    numbers = as_numbers("values", values, wanted)
+    if not all(0 <= number <= LARGEST_CLASS and number == int(number) for number in numbers):
+        raise ValueError(f"values is {given(numbers)}: give {wanted}.")
+    return [int(number) for number in numbers]
 
 
-def as_spacing(spacing: Any, most: int) -> list[float]:
-    """Sizes of a pixel along up to `most` axes."""
-    wanted = f"up to {most} positive numbers, for Z, Y, X"
+def as_spacing(spacing: Any, ndim: int) -> tuple[float, ...]:
+    """Sizes of a pixel along `ndim` axes; 1 along those in front that were left out."""
+    wanted = f"up to {ndim} positive numbers, for Z, Y, X"
     sizes = as_numbers("spacing", spacing, wanted)
-    if not 0 < len(sizes) <= most or not all(0 < size <= LARGEST_SIZE for size in sizes):
+    if not 0 < len(sizes) <= ndim or not all(0 < size <= LARGEST_SIZE for size in sizes):
         raise ValueError(f"spacing is {given(sizes)}: give {wanted}.")
-    return [float(size) for size in sizes]
+    return (1.0,) * (ndim - len(sizes)) + tuple(map(float, sizes))
 
 
 def _is_plain(value: object) -> bool:

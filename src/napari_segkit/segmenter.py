@@ -1,7 +1,5 @@
 """The main object: train, predict, save and load a model."""
 
-import sys
-import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +19,7 @@ from .images.classes import LabelClass
 from .images.intensity import Statistics
 from .io.opened_files import with_file_notes
 from .models import as_spec, is_pretrained, resolve
-from .steps import Step, drain
+from .steps import Step, drain, warn_if_blocking
 
 if TYPE_CHECKING:
     from .deployment import DeployedModel
@@ -673,16 +671,3 @@ class Segmenter:
         named = as_image(image, axes, spacing, like=model.axes, channels=model.channels)
         said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)
-
-
-def warn_if_blocking(verb: str, steps: str) -> None:
-    """Warn in napari's console, where any call blocks the window, and name the alternative."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if type(getattr(shell, "kernel", None)).__name__ == "InProcessKernel":
-        warnings.warn(
-            f"{verb} blocks napari's window until it is done; "
-            f"session(viewer).run(segmenter.{steps}) does not.",
-            UserWarning,
-            stacklevel=3,
-        )

@@ -257,8 +257,7 @@ def _layer_pixel_size(layer: LayerLike | None, axes: str) -> PixelSize:
 
 def _three_sizes(spacing: Sequence[float]) -> Spacing:
     """Spacing along Z, Y, X of that along the last of them."""
-    values = as_spacing(spacing, 3)
-    z, y, x = [1.0] * (3 - len(values)) + values
+    z, y, x = as_spacing(spacing, 3)
     return z, y, x
 
 
