@@ -36,6 +36,9 @@ from napari_segkit import (
 )
 from napari_segkit.config import MaskConfig, SoftLabelConfig
 from napari_segkit.inference.sink import MemorySink
+from napari_segkit.io.coco.panoptic_files import write_panoptic
+from napari_segkit.io.files import write_labels, write_probabilities
+from napari_segkit.io.writers import FileMetadata
 
 Y, X = np.indices((48, 56))
 DISC = (Y - 24) ** 2 + (X - 28) ** 2 < 150
@@ -354,6 +357,27 @@ def test_odd_names_are_refused_before_anything_is_written(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=word) as caught:
         trained.seg.save(name)
+    require_said(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+WRITERS = {
+    "labels": lambda path: write_labels(path, LABELS, FileMetadata("YX")),
+    "probabilities": lambda path: write_probabilities(path, PROBABILITIES, FileMetadata("YX")),
+    "panoptic": lambda path: write_panoptic(
+        path, MASK, pd.DataFrame({"index": [1], "class": ["cell"]})
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [None, 3, b"a.tif", "", "a\0b.tif", "x" * 300 + ".tif", "none/a.tif"]
+)
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_odd_names_of_results_are_refused(write, name, tmp_path, monkeypatch, require_said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        write(name)
     require_said(caught.value)
     assert list(tmp_path.iterdir()) == []
 

@@ -8,6 +8,8 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+from napari_segkit.arguments import as_path
+
 from .filenames import MODEL, AnyPath, ending, stem
 from .replace_file import ExistsError, cause, link_target, try_to_write
 
@@ -19,7 +21,7 @@ def check_output_path(path: AnyPath, *, overwrite: bool = False, new_folder: boo
 
     Its folder must take files, and exist unless it may be a `new_folder`.
     """
-    file = Path(path)
+    file = as_path("path", path)
     try:
         target = link_target(file)
         with suppress(FileNotFoundError, NotADirectoryError):
