@@ -96,12 +96,17 @@ def as_numbers(name: str, values: Any, wanted: str) -> list[float]:
     return [int(i) if isinstance(i, Integral) else float(i) for i in items]
 
 
-def as_label_values(values: Any, wanted: str) -> list[int]:
-    """Values that classes can have, in a given order."""
+def as_label_values(values: Any, classes: int | None = None) -> tuple[int, ...]:
+    """Values of classes, in a given order; if their number is known, different ones."""
+    wanted = f"{classes or 'a list of'} different whole numbers from 0 to {LARGEST_CLASS}"
     numbers = as_numbers("values", values, wanted)
-    if not all(0 <= number <= LARGEST_CLASS and number == int(number) for number in numbers):
-        raise ValueError(f"values is {given(numbers)}: give {wanted}.")
-    return [int(number) for number in numbers]
+    fit = classes is None or len(numbers) == len(set(numbers)) == classes
+    if not fit or not all(0 <= n <= LARGEST_CLASS and n == int(n) for n in numbers):
+        raise ValueError(
+            f"values={given(numbers)} cannot be the label values of {classes or 'the'} classes: "
+            f"give {wanted}."
+        )
+    return tuple(map(int, numbers))
 
 
 def as_spacing(spacing: Any, ndim: int) -> tuple[float, ...]:

@@ -19,8 +19,6 @@ from typing import (
     get_type_hints,
 )
 
-from numpy import generic
-
 from napari_segkit.arguments import given, require_optional
 
 C = TypeVar("C", bound="Checked")
@@ -167,11 +165,12 @@ def to_python(config: Checked) -> str:
     return f"{type(config).__name__}({', '.join(changed)})"
 
 
-def _as_python(value: object) -> object:
+def _as_python(value: Any) -> object:
     """Scalars of NumPy as numbers of Python, paths as texts."""
     if isinstance(value, PathLike):
         return fspath(value)
-    return value.item() if isinstance(value, generic) else value
+    is_scalar = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
+    return value.item() if is_scalar else value
 
 
 @cache
