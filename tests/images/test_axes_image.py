@@ -1,4 +1,6 @@
+import sys
 from itertools import permutations
+from types import ModuleType
 
 import dask.array as da
 import numpy as np
@@ -151,3 +153,8 @@ def test_multiscale_is_read_at_full_resolution_and_nothing_is_copied():
 def test_invalid_images_are_refused(make, sentence):
     with pytest.raises((ValueError, TypeError), match=sentence):
         make()
+
+
+def test_arrays_are_read_while_another_thread_imports_torch(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    assert as_image(np.zeros((8, 9))).axes == "YX"

@@ -21,7 +21,7 @@ from napari_segkit.trained_model import TrainedModel
 
 from .plan import TilePlan, make_plan
 from .progress import TileStep
-from .sink import MemorySink, Sink
+from .sink import Sink
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,8 @@ class PredictRequest:
 
     def __post_init__(self) -> None:
         """Refuse what does not suit the model: objects are known when all tiles are predicted."""
-        if isinstance(self.sink, type) or not hasattr(self.sink or MemorySink, "start"):
-            raise TypeError(f"sink is {given(self.sink)}: give a Sink, or leave it out.")
-        if self.sink is not None and self.model.predicts_objects:
-            raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
+        if self.sink is not None:
+            _require_sink(self.sink, self.model)
         if self.statistics is not None and len(self.statistics.low) != self.model.channels:
             raise ValueError(
                 f"statistics are of {channels_text(len(self.statistics.low))}, but the model takes "
@@ -87,6 +85,13 @@ class PredictRequest:
         return LabelResult(
             objects.labels, image.label_axes, classes, provenance, probabilities, objects
         )
+
+
+def _require_sink(sink: object, model: TrainedModel) -> None:
+    if isinstance(sink, type) or not hasattr(sink, "start"):
+        raise TypeError(f"sink is {given(sink)}: give a Sink, or leave it out.")
+    if model.predicts_objects:
+        raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
 
 
 class PredictTiles(Protocol):
