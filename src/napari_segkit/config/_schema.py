@@ -169,8 +169,8 @@ def _as_python(value: Any) -> object:
     """Scalars of NumPy as numbers of Python, paths as texts."""
     if isinstance(value, PathLike):
         return fspath(value)
-    is_scalar = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
-    return value.item() if is_scalar else value
+    item = getattr(value, "item", None)
+    return item() if item and getattr(value, "ndim", None) == 0 else value
 
 
 @cache

@@ -19,8 +19,8 @@ def as_array(data: Any, name: str) -> LazyArray:
     Tensors of torch come from their device and without gradients. Nothing is copied that can be
     viewed. TypeError or ValueError for what has no pixels; `name` is what messages call it.
     """
-    tensors = getattr(sys.modules.get("torch"), "Tensor", ())  # a thread may be importing it
-    if isinstance(data, tensors):
+    tensor = getattr(sys.modules.get("torch"), "Tensor", ())  # torch may still be loading
+    if isinstance(data, tensor):
         array: LazyArray = _from_torch(data, name)
     elif isinstance(data, np.ma.MaskedArray):
         array = _unmasked(data, name)
