@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import replace
 from os import PathLike
-from os.path import isfile
+from os.path import exists, isfile
 from pathlib import Path
 
 import torch
@@ -48,7 +48,7 @@ def save(model: TrainedModel, path: str | PathLike[str], *, overwrite: bool = Tr
 def load(path: str | PathLike[str]) -> TrainedModel:
     """Read a model file, onto the CPU and in evaluation mode."""
     path = Path(path)
-    if not isfile(path) and isfile(model_path(path)):  # the name that `Segmenter.save` was given
+    if not exists(path) and isfile(model_path(path)):  # the name that `Segmenter.save` was given
         path = model_path(path)
     require_regular_file(path, "model file")
     try:
