@@ -132,7 +132,8 @@ def model_file(args: Namespace, inputs: Iterable[Path]) -> Path:
     output, in_folder = Path(args.output), is_output_folder(args.output)
     file = output / f"model{MODEL}" if in_folder else output
     if file.suffix.lower() != MODEL:
-        raise ValueError(f"{file} is no name of a model: choose {file.with_suffix(MODEL)}.")
+        named = file.with_name(file.name.strip()).with_suffix(MODEL)
+        raise ValueError(f"{file} is no name of a model: choose {named}.")
     require_inputs_kept([file], inputs)
     return check_output_path(file, overwrite=args.overwrite, new_folder=in_folder)
 
