@@ -13,6 +13,9 @@ FAILED_DEVICE = (
 )
 
 
+NAMES = ["a=b.tif", "runs/lr=3/a.tif", "lr=3/a.tif", "lr=3.tif", "a/lr=3", "'a=3'"]
+
+
 def message_of(error):
     return failure(error, "Train", lower="lower the batch size")
 
@@ -54,7 +57,7 @@ def test_an_error_is_a_sentence(error, expected):
         ("Choose unlabelled=255.", "Choose Unlabelled 255.", "Choose --unlabelled 255."),
         ("Lower TileConfig.overlap.", "Lower Overlap.", "Lower --overlap."),
         ("Give ModelSpec(..., encoder='b').", "Give Encoder b.", "Give --encoder b."),
-        ("a=b.tif, 3 == 3", "a=b.tif, 3 == 3", "a=b.tif, 3 == 3"),
+        *((f"See {name}.", f"See {name}.", f"See {name}.") for name in NAMES),
     ],
 )
 def test_python_arguments_become_labels_or_options(message, docks, options):

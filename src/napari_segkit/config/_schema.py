@@ -1,5 +1,6 @@
 """Machinery shared by the configuration dataclasses: declare, check, change and write fields."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
 from functools import cache
@@ -18,8 +19,6 @@ from typing import (
     get_origin,
     get_type_hints,
 )
-
-from numpy import generic
 
 from napari_segkit.arguments import given, with_article
 
@@ -174,7 +173,8 @@ def _as_python(value: object) -> object:
     """Scalars of NumPy as numbers of Python, paths as texts."""
     if isinstance(value, PathLike):
         return fspath(value)
-    return value.item() if isinstance(value, generic) else value
+    numpy = sys.modules.get("numpy")  # importing it would double the time of `segkit --help`
+    return value.item() if numpy and isinstance(value, numpy.generic) else value
 
 
 @cache
