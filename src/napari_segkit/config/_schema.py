@@ -1,6 +1,5 @@
 """Machinery shared by the configuration dataclasses: declare, check, change and write fields."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
 from functools import cache
@@ -173,8 +172,8 @@ def _as_python(value: object) -> object:
     """Scalars of NumPy as numbers of Python, paths as texts."""
     if isinstance(value, PathLike):
         return fspath(value)
-    numpy = sys.modules.get("numpy")  # importing it would double the time of `segkit --help`
-    return value.item() if numpy and isinstance(value, numpy.generic) else value
+    is_scalar = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
+    return value.item() if is_scalar else value
 
 
 @cache
