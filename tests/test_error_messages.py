@@ -1,12 +1,19 @@
+import errno
+
 import numpy as np
 import pytest
 
+from napari_segkit._qt.widgets.gui_messages import gui_message
+from napari_segkit.cli.terminal import error_line, in_options
 from napari_segkit.error_messages import failure
 
 NO_MEMORY = "Out of memory: lower the batch size."
 FAILED_DEVICE = (
     "The graphics card or its driver failed: choose cpu as the device, or update the driver."
 )
+
+
+NAMES = ["a=b.tif", "runs/lr=3/a.tif", "lr=3/a.tif", "lr=3.tif", "a/lr=3", "'a=3'"]
 
 
 def message_of(error):
@@ -40,6 +47,28 @@ def message_of(error):
 )
 def test_an_error_is_a_sentence(error, expected):
     assert message_of(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "docks", "options"),
+    [
+        ("Choose dims='2D' (`dims` of `ModelSpec`).", "Choose Dims 2D.", "Choose --dims 2D."),
+        ("Set unlabelled=None.", "Set Unlabelled: none.", "Set --unlabelled none."),
+        ("Choose unlabelled=255.", "Choose Unlabelled 255.", "Choose --unlabelled 255."),
+        ("Lower TileConfig.overlap.", "Lower Overlap.", "Lower --overlap."),
+        ("Give ModelSpec(..., encoder='b').", "Give Encoder b.", "Give --encoder b."),
+        *((f"See {name}.", f"See {name}.", f"See {name}.") for name in NAMES),
+    ],
+)
+def test_python_arguments_become_labels_or_options(message, docks, options):
+    assert gui_message(message) == docks
+    assert in_options(message) == options
+
+
+def test_a_name_that_is_too_long_is_cut():
+    line = error_line(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300))
+    assert len(line) < 120
+    assert line.endswith("xxx' is too long a name: choose a shorter one.")
 
 
 @pytest.mark.parametrize("pixels", [2**50, 2**60])

@@ -1,7 +1,11 @@
 """Errors of torch and of the system in words for users; command line and docks use them."""
 
 import errno
+import re
+from collections.abc import Callable
 from unicodedata import category
+
+from .arguments import given
 
 OUT_OF_MEMORY = (
     *("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory"),
@@ -47,6 +51,18 @@ def system_trouble(error: BaseException, *, lower: str, on_cpu: str = ON_CPU) ->
     return None
 
 
+def translate_arguments(message: str, word: Callable[[str, str], str]) -> str:
+    """Replace Python arguments, such as dims='2D' or TileConfig.overlap, by `word(name, value)`.
+
+    The value is empty for a name alone.
+    """
+    message = re.sub(r" \(`[^`]*`[^)]*\)", "", message)
+    message = re.sub(r"\bModelSpec\(\.\.\., ([^)]*)\)", r"\1", message)
+    message = re.sub(r"\b[A-Z]\w+Config\.(\w+)", lambda m: word(m[1], ""), message)
+    argument = r"(?<![\w/\\.='-])([a-z]\w*)=(?:(None|True|\d+)(?![\w/\\=-]|\.\w)|'(\w+)')"
+    return re.sub(argument, lambda m: word(m[1], m[3] or m[2].lower()), message)
+
+
 def printable(text: str) -> str:
     """A text from a file without characters that a terminal would obey; each becomes a "\ufffd"."""
     if text.isprintable():
@@ -60,6 +76,8 @@ def _is_out_of_memory(error: BaseException, text: str) -> bool:
 
 
 def _text(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{given(error.filename)} is too long a name: choose a shorter one."
     if isinstance(error, OSError) and error.errno:
         return ": ".join(str(x) for x in (error.filename, error.strerror) if x)
     return printable(" ".join(str(error).split())) or type(error).__name__

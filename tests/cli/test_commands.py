@@ -22,6 +22,7 @@ from napari_segkit.io.files import read_labels
 from napari_segkit.models.presets import preset
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Step, drain
+from napari_segkit.training.semantic import SemanticTrainer
 
 TINY = ["--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "2", "--tile-size", "64"]
 TINY += ["--device", "cpu", "--threads", "1"]
@@ -529,6 +530,20 @@ def test_an_error_at_the_end_of_a_training_leaves_the_model(data, tmp_path, monk
     *_, error, saved = capsys.readouterr().err.splitlines()
     assert error.startswith("Out of memory: give a smaller --batch-size")
     assert saved == "The model is saved as trained before this error."
+
+
+def test_a_training_that_diverges_leaves_the_model_and_tells_by_its_status(
+    data, tmp_path, monkeypatch, capsys
+):
+    loss, factors = SemanticTrainer._loss, iter([1, 0.5, np.nan])
+    monkeypatch.setattr(SemanticTrainer, "_loss", lambda *args: loss(*args) * next(factors))
+    path = tmp_path / "a.segkit"
+    arguments = ["train", data / "images", data / "masks", "-o", path, "--unlabelled", "none"]
+    assert run(*arguments, *TINY, "--steps-per-epoch", "3") == 1
+    *_, error, saved = capsys.readouterr().err.splitlines()
+    assert error.startswith("The loss became nan at step 3")
+    assert saved == "The model is saved as trained before this error."
+    assert len(Segmenter.load(path).history) == 2
     assert len(Segmenter.load(path).history) == 2
 
 

@@ -61,7 +61,7 @@ OPTIONS = [
 ]
 FILES = ["nothere.tif", "emptydir", "text.png", "empty.png", "cut.tif", "objects.npy"]
 FILES += ["complex.npy", "line.npy", "texts.npy", "bad.npy", "bad.nii.gz", "other.json", ""]
-FILES += ["a\0b"]
+FILES += ["a\0b", "x" * 300]
 PLACES = [
     ["train", "FILE", "msk", "-o", "new.segkit"],
     ["train", "img/0.png", "FILE", "-o", "new.segkit"],

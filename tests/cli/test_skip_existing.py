@@ -102,6 +102,16 @@ def test_without_it_existing_results_are_still_refused(folder, tmp_path, capsys)
     assert "3 of 3 files failed." in capsys.readouterr().err
 
 
+def test_files_that_a_killed_run_left_empty_are_written(folder, tmp_path):
+    """A disk without hard links may keep such files."""
+    assert run("smooth", folder, tmp_path) == 0
+    expected = contents(tmp_path)
+    for file in (tmp_path / "0.npy", tmp_path / "probabilities/1.npy"):
+        file.write_bytes(b"")
+    assert run("smooth", folder, tmp_path, "--skip-existing") == 0
+    assert contents(tmp_path) == expected
+
+
 def test_it_excludes_overwrite(folder, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run("superpixels", folder, tmp_path, "--skip-existing", "--overwrite")

@@ -458,6 +458,14 @@ def test_the_features_of_layers_name_classes():
     assert evaluate(*plain, kind="panoptic").classes == ("object",)
 
 
+def test_one_sided_classes_are_noted_in_one_sentence_for_each_side():
+    notes = evaluate(np.arange(7), np.arange(7) * 10, labels_are="classes").notes
+    assert notes[:2] == (
+        "Classes 10, 20, 30, 40, 50 and 1 more are in the truth but nowhere in the prediction.",
+        "Classes 1, 2, 3, 4, 5 and 1 more are in the prediction but nowhere in the truth.",
+    )
+
+
 def test_one_sided_classes_are_noted():
     report = evaluate(SQUARES.copy(), segments(SQUARES, "a", ""), kind="panoptic")
     assert report.notes == (

@@ -159,6 +159,16 @@ def test_a_device_is_no_file():
         check_output_path(os.devnull, overwrite=True)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_a_device_is_never_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="pipe is a folder or a device, not a file"):
+        write(pipe, b"a")
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["pipe"]
+
+
 def test_a_new_folder_lies_in_one_that_takes_files(tmp_path):
     check_output_folder(tmp_path / "a/b/c")
     (tmp_path / "file").touch()

@@ -62,9 +62,8 @@ def require_texts(args: Namespace) -> None:
         texts = value if isinstance(value, list | tuple) else [value]
         for text in (text for text in texts if isinstance(text, str)):
             if not text.strip() or "\0" in text:
-                raise ValueError(
-                    f"{flag(name)} is {text!r}: give a name or value, or leave it out."
-                )
+                argument = name.replace("_", "-")
+                raise ValueError(f"{argument} is {text!r}: give a name or value, or leave it out.")
 
 
 def numbers(text: str) -> list[float]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TypeVar
 
-from napari_segkit.error_messages import plain_message
+from napari_segkit.error_messages import plain_message, translate_arguments
 from napari_segkit.steps import Step, map_steps
 
 from .options import flag
@@ -40,15 +40,21 @@ def print_files(files: Iterable[object]) -> None:
 
 
 def error_line(error: BaseException, lower: str = SMALLER) -> str:
-    """An error's message in one line, with its remedies as command line options.
+    """An error's message in one line, with Python arguments and its remedies as options.
 
     `lower` says what to do if memory has run out.
     """
     if isinstance(error, SystemExit):
         return f"A library ended the work (SystemExit: {error.code})."
-    text = plain_message(error, lower=lower, on_cpu="give --device cpu")
-    options = [_option(r) for r in getattr(error, "remedies", ()) if "=" in r]
-    return f"{text} Here: {' or '.join(options)}." if options else text
+    text = in_options(plain_message(error, lower=lower, on_cpu="give --device cpu"))
+    options = [in_options(r) for r in getattr(error, "remedies", ()) if "=" in r]
+    unsaid = [option for option in options if option not in text]
+    return f"{text} Here: {' or '.join(unsaid)}." if unsaid else text
+
+
+def in_options(message: str) -> str:
+    """A message with Python arguments as options: ``dims='2D'`` as ``--dims 2D``."""
+    return translate_arguments(message, _option)
 
 
 def _total(step: Step) -> int:
@@ -125,7 +131,7 @@ def print_warnings() -> Iterator[None]:
     """Print warnings as plain notes."""
 
     def show(message: Warning | str, *_: object) -> None:
-        say(f"Note: {message}")
+        say(f"Note: {in_options(str(message))}")
 
     with warnings.catch_warnings():
         warnings.filterwarnings("always", category=UserWarning)
@@ -133,9 +139,6 @@ def print_warnings() -> Iterator[None]:
         yield
 
 
-def _option(remedy: str) -> str:
-    """``labels_are='objects'`` as ``--labels-are objects``, ``x=True`` as ``--x``."""
-    name, value = remedy.split("=")
-    if value == "True":
-        return flag(name)
-    return f"{flag(name)} {value.strip(chr(39)).lower()}"
+def _option(name: str, value: str) -> str:
+    """``labels_are``, ``objects`` as ``--labels-are objects``; of ``true`` the flag alone."""
+    return flag(name) if value == "true" else f"{flag(name)} {value}".rstrip()

@@ -7,12 +7,13 @@ from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
+from warnings import catch_warnings, simplefilter
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, Preset, preset
 from napari_segkit.steps import Step
-from napari_segkit.training.events import TrainStep
+from napari_segkit.training.events import DivergenceWarning, TrainStep
 
 from .file_options import (
     LIST,
@@ -117,7 +118,9 @@ def _train_and_save(
     """Train to the end or until a signal; an error leaves the model too. Gives the exit status."""
     status = 0
     try:
-        train()
+        with catch_warnings():
+            simplefilter("error", DivergenceWarning)  # the exit status tells of it
+            train()
     except USER_ERRORS as error:
         if not segmenter.is_trained:
             raise

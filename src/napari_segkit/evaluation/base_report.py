@@ -1,11 +1,13 @@
 """What the reports of all kinds share: counts for each image, their sum, and the table."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
+
+from napari_segkit.io.filenames import shorten
 
 from .confusion import nanmean
 from .metric import Metric, Values, require_equal
@@ -211,9 +213,18 @@ def unlabelled_text(unlabelled: int | None) -> str:
     return f"unlabelled: {unlabelled} (its pixels are not counted)"
 
 
-def one_sided(name: object, true: int, predicted: int) -> Iterator[str]:
-    """Remark on a class that has pixels on one side only."""
-    if true and not predicted:
-        yield f"Class {name!r} is in the truth but nowhere in the prediction."
-    if predicted and not true:
-        yield f"Class {name!r} is in the prediction but nowhere in the truth."
+def one_sided(classes: Iterable[tuple[object, int, int]]) -> Iterator[str]:
+    """Remark on the classes that have pixels on one side only, of their pixels in both."""
+    counted = list(classes)
+    missed = [repr(name) for name, true, predicted in counted if true and not predicted]
+    invented = [repr(name) for name, true, predicted in counted if predicted and not true]
+    if missed:
+        yield f"{_classes(missed)} in the truth but nowhere in the prediction."
+    if invented:
+        yield f"{_classes(invented)} in the prediction but nowhere in the truth."
+
+
+def _classes(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"Class {names[0]} is"
+    return f"Classes {shorten(names)} are"

@@ -194,5 +194,5 @@ class PanopticReport(Report[SegmentMatching]):
                 f"{self.left_out} predicted segments lie mostly where the truth is not annotated "
                 "or in a crowd: without a match they do not count as false positives."
             )
-        for name, (_, true, predicted) in zip(self.classes, self.pixels, strict=True):
-            yield from one_sided(name, true, predicted)
+        sides = zip(self.classes, *self.pixels[:, 1:].T.tolist(), strict=True)
+        yield from one_sided(sides)

@@ -180,8 +180,7 @@ class SemanticReport(Report[ClassConfusion]):
         return dict(zip(("truth_pixels", "predicted_pixels"), map(list, sides), strict=True))
 
     def _remarks(self) -> Iterator[str]:
-        for row in zip(self.classes, *self._counts().values(), strict=True):
-            yield from one_sided(*row)
+        yield from one_sided(zip(self.classes, *self._counts().values(), strict=True))
         if self._has_other_values():
             yield OTHER_VALUES
 

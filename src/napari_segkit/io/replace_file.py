@@ -53,6 +53,8 @@ def atomic_write(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     Without `overwrite`, a file that has appeared there meanwhile is an ExistsError.
     """
     target = link_target(path)
+    if target.exists() and not target.is_file():
+        raise WriteError(f"{path} is a folder or a device, not a file: choose another name.")
     clear_left_parts(target.parent.absolute())
     part = target.with_name(_part_name())
     try:

@@ -10,6 +10,7 @@ from napari_segkit.io.filenames import ending
 from napari_segkit.io.label_classes import read_record
 from napari_segkit.io.replace_file import ExistsError
 
+from .output_files import is_written
 from .output_options import MAX_PNG_VALUE
 
 WITHOUT_RECORD = (".npy", ".csv", ".json")
@@ -33,29 +34,25 @@ class ExistingResults:
     def is_done(self, target: Path) -> bool:
         """Whether all files of a result are there."""
         labels, *others = self.files_of(target)
-        if not all(map(_is_written, others)):
+        if not all(map(is_written, others)):
             return False
-        return _is_written(labels) or _are_in_tiff(labels, others)
+        return is_written(labels) or _are_in_tiff(labels, others)
 
     def made_otherwise(self, target: Path) -> bool:
         """Whether a result tells that another model, or other settings, made it."""
-        records = [read_record(file) for file in self.files_of(target) if _is_written(file)]
+        records = [read_record(file) for file in self.files_of(target) if is_written(file)]
         return any(isinstance(r, Mapping) and not _agrees(r, self.settings) for r in records if r)
 
     def require_own(self, target: Path) -> None:
         """Refuse to complete a result of which a file was made in another way, or by a person."""
         files = self.files_of(target)
-        for file in filter(_is_written, files):
-            missing = [other.name for other in files if not _is_written(other)]
+        for file in filter(is_written, files):
+            missing = [other.name for other in files if not is_written(other)]
             if ending(file) not in WITHOUT_RECORD and not _agrees(read_record(file), self.settings):
                 raise ExistsError(
                     f"{file} exists without {missing[0]}, and was not made in this way: choose "
                     "another folder, or overwrite."
                 )
-
-
-def _is_written(file: Path) -> bool:
-    return file.is_file() and file.stat().st_size > 0
 
 
 def _are_in_tiff(labels: Path, others: Sequence[Path]) -> bool:

@@ -23,7 +23,7 @@ from napari_segkit.io.replace_file import Content, ExistsError, write_together
 from napari_segkit.io.writers import FileMetadata
 from napari_segkit.label_result import LabelResult
 
-from .output_files import new_folders, probabilities_file
+from .output_files import is_written, new_folders, probabilities_file
 from .output_options import MAX_PNG_VALUE, OutputOptions
 
 if TYPE_CHECKING:
@@ -71,8 +71,13 @@ class FileWriter:
         return unused_path(self.target, files)
 
     def _to_write(self, contents: Mapping[Path, Content]) -> dict[Path, Content]:
-        skip = self.output.skip_existing
-        return {f: c for f, c in contents.items() if not (skip and os.path.lexists(f))}
+        """What is written: all, or what is missing, such as a file that a killed run left empty."""
+        if not self.output.skip_existing:
+            return dict(contents)
+        for file in contents:
+            if file.is_file() and not (is_written(file) or file.is_symlink()):
+                file.unlink()
+        return {f: c for f, c in contents.items() if not os.path.lexists(f)}
 
     def _contents(self, result: LabelResult, target: Path) -> dict[Path, Content]:
         """What is written into each file, labels first."""

@@ -57,6 +57,11 @@ def new_folders(file: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
+def is_written(file: Path) -> bool:
+    """Whether a file is there, and not one that a killed run left empty."""
+    return file.is_file() and file.stat().st_size > 0
+
+
 def probabilities_file(target: Path) -> Path:
     """File in the folder "probabilities" next to a label file; a TIFF for a PNG."""
     suffix = ending(target) if ending(target) in (".npy", *NIFTI) else ".tif"

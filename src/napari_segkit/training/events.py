@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
 
 
+class DivergenceWarning(UserWarning):
+    """A training ended early because a loss or gradient was NaN or infinite; its model is kept."""
+
+
 @dataclass(frozen=True)
 class TrainStep(Step):
     """Progress of a training.

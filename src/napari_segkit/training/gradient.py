@@ -17,7 +17,7 @@ from napari_segkit.models.finite import REMEDY
 from napari_segkit.steps import Step
 from napari_segkit.torch_random import random_numbers
 
-from .events import TrainStep
+from .events import DivergenceWarning, TrainStep
 from .state import RECENT_BATCHES, RandomState
 from .trainer import Trainer, TrainingSetup
 
@@ -94,7 +94,7 @@ class GradientTrainer(Trainer, Generic[M]):
             self.snapshot()  # raises if the model before is not finite either
         warnings.warn(
             f"{error} The training ended there, and the model from before is kept.",
-            UserWarning,
+            DivergenceWarning,
             stacklevel=2,
         )
 

@@ -1,8 +1,6 @@
 """Error messages of the library in the words of the docks."""
 
-import re
-
-from napari_segkit.error_messages import failure
+from napari_segkit.error_messages import failure, translate_arguments
 
 from .model_summary import OBJECTS_BY
 
@@ -25,14 +23,10 @@ def error_text(error: BaseException, work: str, *, lower: str = SMALLER_IMAGE) -
 
 def gui_message(message: str) -> str:
     """Replace Python names by the docks' labels: `choose dims='2D'` becomes `choose Dims 2D`."""
-    message = re.sub(r" \(`[^`]*`[^)]*\)", "", message)
     for argument, choice in CHOICES.items():
         message = message.replace(argument, choice)
-    message = re.sub(r"\bModelSpec\(\.\.\., ([^)]*)\)", r"\1", message)
-    message = re.sub(r"\b[A-Z]\w+Config\.(\w+)", lambda m: _title(m[1]), message)
-    message = re.sub(r"\b([a-z]\w*)=(None|\d)", lambda m: f"{_title(m[1])} {m[2].lower()}", message)
-    return re.sub(r"\b(\w+)='(\w+)'", lambda m: f"{_title(m[1])} {m[2]}", message)
+    return translate_arguments(message, _words)
 
 
-def _title(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+def _words(name: str, value: str) -> str:
+    return f"{name.replace('_', ' ').capitalize()} {value}".rstrip()
