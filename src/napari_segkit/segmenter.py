@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -555,7 +556,7 @@ class Segmenter:
             raise ValueError("This model is not trained yet: train it, or load a model file.")
         return self.trained
 
-    def save(self, path: str | PathLike[str], *, overwrite: bool = True) -> None:
+    def save(self, path: str | PathLike[str], *, overwrite: bool = True) -> Path:
         """Write the model and everything needed to reproduce its predictions to one file.
 
         Parameters
@@ -565,6 +566,11 @@ class Segmenter:
             link, the file it leads to is written.
         overwrite : bool
             Whether an existing file is replaced, after the new one is complete.
+
+        Returns
+        -------
+        Path
+            The file, with its ending.
 
         Raises
         ------
@@ -578,9 +584,10 @@ class Segmenter:
         from .io.output_paths import model_path
         from .model_file import save
 
-        model = self.ready()
-        save(model, model_path(as_path("path", path)), overwrite=overwrite)
+        model, file = self.ready(), model_path(as_path("path", path))
+        save(model, file, overwrite=overwrite)
         self._in_file = model
+        return file
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, device: str = "auto") -> Self:

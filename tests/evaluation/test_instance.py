@@ -296,6 +296,14 @@ def test_connected_components_are_objects_on_request(wrap):
     np.testing.assert_array_equal(report.counts, evaluate(SHIFTED, SQUARES, kind="instance").counts)
 
 
+@pytest.mark.parametrize("wrap", [np.asarray, da.from_array])
+def test_a_prediction_of_classes_is_measured_and_said(wrap):
+    classes = wrap((SQUARES > 0).astype(np.uint8))
+    with pytest.warns(UserWarning, match=r"In the prediction, .* look like classes: .* one object"):
+        report = evaluate(classes, SQUARES, kind="instance")
+    assert report.f1[0.5] < 0.5
+
+
 def test_instance_ids_given_as_classes_get_this_kind_suggested():
     ids = np.kron(np.arange(12).reshape(3, 4), np.ones((3, 3), int))
     with pytest.raises(LabelsError, match="or kind='instance' to compare objects"):

@@ -1,5 +1,6 @@
 """Reading of prediction and truth slab by slab, in memory or lazily."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -124,7 +125,7 @@ def id_reader(
 ) -> LabelReader:
     """Reader of ids, int64: 0 background, -1 not annotated.
 
-    Arrays in memory are checked as a whole, others up to the first slab with an object. Connected
+    Truths in memory are checked as a whole, others up to the first slab with an object. Connected
     components are labelled in the entire array.
     """
     from napari_segkit.instances.label_ids import instance_ids
@@ -146,11 +147,24 @@ def id_reader(
 
     if labels_are == "classes":
         return LabelReader(read_checked(()).__getitem__, void)
-    if labels_are == "ask" and role == "truth":  # a bad prediction is measured, not refused
-        for slab in [()] if isinstance(labels, np.ndarray) else [(s,) for s in slabs(labels)]:
-            if read_checked(slab).any():
-                break
+    if labels_are == "ask":
+        is_whole = role == "truth" and isinstance(labels, np.ndarray)
+        with _measured_all_the_same(role):
+            for slab in [()] if is_whole else [(s,) for s in slabs(labels)]:
+                if read_checked(slab).any():
+                    break
     return LabelReader(read, void)
+
+
+@contextmanager
+def _measured_all_the_same(role: str) -> Iterator[None]:
+    """Say that a prediction looks like classes, as a bad one may; only truths are refused."""
+    try:
+        yield
+    except LabelsError as error:
+        if role == "truth" or "labels_are='classes'" not in error.remedies:
+            raise
+        warnings.warn(f"{error} Here, each value is one object.", UserWarning, stacklevel=2)
 
 
 def segment_reader(
