@@ -31,6 +31,7 @@ def test_the_demo_trains_predicts_and_evaluates(tmp_path):
     assert "background" in done.stdout
     assert "coin" in done.stdout
     assert (tmp_path / "demo.png").stat().st_size > 10_000
+    assert not [*tmp_path.rglob("*.segkit")]  # it leaves no model that would be offered
 
 
 @pytest.mark.slow

@@ -87,6 +87,8 @@ def valid(draw, cls):
     values = {name: draw(values_of(declared)) for name, declared in config_fields(cls).items()}
     if cls is TileConfig and None not in (values["tile_size"], values["overlap"]):
         values["overlap"] = min(values["overlap"], values["tile_size"] // 2)
+    if cls is ObjectConfig and values["max_size"] is not None:
+        values["min_size"] = min(values["min_size"], values["max_size"])
     return cls(**values)
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from napari_segkit.error_messages import failure
+from napari_segkit.error_messages import ON_CPU, failure
 
 from .model_summary import OBJECTS_BY
 
@@ -11,6 +11,7 @@ CHOICES = {
     "labels_are='classes'": "Labels are: Class labels",
     "set by_index=True to": "press Compare pixel by pixel to",
     "unlabelled=None": "Unlabelled: none",
+    ON_CPU: "choose cpu as Device in the Model dock",
     **{f"objects='{value}'": f"Objects: {text}" for value, (text, _) in OBJECTS_BY.items()},
 }
 

@@ -45,7 +45,7 @@ class TrainDock(Dock):
         self.random_button = RandomWeightsButton(self.session)
         self.bar = RunBar(self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES)
         self.curve = LossCurve(self.viewer.theme)
-        self.model = Note()
+        self.model = Note(rich=True)
         self.check = ModelCheck(self.session, self)
         self._lay_out()
         self._connect()
