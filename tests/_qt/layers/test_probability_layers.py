@@ -24,7 +24,9 @@ def predict():
     def predict(probability=None, classes=CLASSES):
         maps = None
         if probability is not None:
-            maps = np.stack([np.full((8, 9), p, np.float32) for p in (probability, 1 - probability)])
+            maps = np.stack(
+                [np.full((8, 9), p, np.float32) for p in (probability, 1 - probability)]
+            )
         result = LabelResult(np.ones((8, 9), np.uint8), "YX", classes, probabilities=maps)
         writer = LayerWriter(registry, snapshot(image))
         writer.prepare(result)

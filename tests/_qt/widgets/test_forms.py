@@ -15,6 +15,7 @@ from napari_segkit._qt.widgets.refine_form import RefineForm
 from napari_segkit.config import (
     CleanConfig,
     ModelSpec,
+    ObjectConfig,
     RefineConfig,
     TileConfig,
     TrainConfig,
