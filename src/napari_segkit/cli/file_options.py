@@ -124,15 +124,18 @@ def holds_several(given: Sequence[str]) -> bool:
 
 
 def model_file(args: Namespace, inputs: Iterable[Path]) -> Path:
-    """The model file to write, which is model.segkit in a folder and none of the inputs."""
-    from napari_segkit.io.filenames import MODEL
-    from napari_segkit.io.output_paths import check_output_path, require_inputs_kept
+    """The model file to write, .segkit if nothing else is said, and none of the inputs."""
+    from napari_segkit.io.filenames import MODEL, stem
+    from napari_segkit.io.output_paths import check_output_path, model_path, require_inputs_kept
     from napari_segkit.jobs.output_files import is_output_folder
 
     output, in_folder = Path(args.output), is_output_folder(args.output)
     file = output / f"model{MODEL}" if in_folder else output
+    if stem(file) == file.name:
+        file = model_path(file)
     if file.suffix.lower() != MODEL:
-        raise ValueError(f"{file} is no name of a model: choose {file.with_suffix(MODEL)}.")
+        proposed = file.with_name(f"{stem(file)}{MODEL}")
+        raise ValueError(f"{file} is no name of a model: choose {proposed}.")
     require_inputs_kept([file], inputs)
     return check_output_path(file, overwrite=args.overwrite, new_folder=in_folder)
 

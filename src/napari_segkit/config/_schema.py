@@ -19,8 +19,6 @@ from typing import (
     get_type_hints,
 )
 
-from numpy import generic
-
 from napari_segkit.arguments import given, with_article
 
 C = TypeVar("C", bound="Checked")
@@ -174,7 +172,8 @@ def _as_python(value: object) -> object:
     """Scalars of NumPy as numbers of Python, paths as texts."""
     if isinstance(value, PathLike):
         return fspath(value)
-    return value.item() if isinstance(value, generic) else value
+    is_scalar = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
+    return value.item() if is_scalar else value
 
 
 @cache

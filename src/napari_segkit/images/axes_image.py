@@ -19,7 +19,7 @@ from .whole_numbers import require_real_numbers
 AXES = "TCZYX"
 SPATIAL = "ZYX"
 FEW_CHANNELS = 8  # a last axis this short is channels where the last of training was
-VECTOR_LAYERS = ("points", "shapes", "surface", "tracks", "vectors", "graph")  # of napari
+VECTOR_LAYERS = ("Points", "Shapes", "Surface", "Tracks", "Vectors", "Graph")  # of napari
 
 
 @dataclass(frozen=True)
@@ -186,11 +186,10 @@ def full_resolution(source: ImageSource, name: str = "image") -> LazyArray:
         return source.data
     if not is_layer(source):
         return as_array(source, name)
-    kind, name = getattr(source, "_type_string", "image"), getattr(source, "name", "") or name
+    kind, name = source.__class__.__name__, getattr(source, "name", "") or name
     if kind in VECTOR_LAYERS:
         raise TypeError(
-            f"{name} is a {kind.capitalize()} layer, which has no pixels: give an Image or Labels "
-            "layer."
+            f"{name} is a {kind} layer, which has no pixels: give an Image or Labels layer."
         )
     data = source.data[0] if getattr(source, "multiscale", False) else source.data
     return as_array(data, name)
