@@ -55,7 +55,7 @@ def follow_prediction(
     ):
         _leave(viewer, str(layer.unique_id))
         return
-    pixels = dict(zip(new, probabilities.maps, strict=True))
+    pixels = {value: probabilities.maps[i] for i, value in enumerate(new)}
     for value, image in shown.items():
         image.data = pixels[value]
         for name, transform in placement(layer).items():
