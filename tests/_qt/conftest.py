@@ -35,7 +35,7 @@ def no_task_left():
     yield
     for thread in threading.enumerate():
         if thread.name == "segkit task":
-            thread.join(1)
+            thread.join(10)
     left = [t for t in threading.enumerate() if t.name == "segkit task"]
     for thread in left:
         thread.stopping.set()

@@ -38,9 +38,10 @@ def counts(viewer):
 
 
 def press(qtbot, dock):
-    with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
+    qtbot.waitUntil(dock.bar.button.isEnabled, timeout=300_000)
+    with qtbot.waitSignal(dock.bar.finished, timeout=300_000):
         dock.bar.button.click()
-    qtbot.waitUntil(lambda: dock.is_idle, timeout=60_000)
+    qtbot.waitUntil(lambda: dock.is_idle, timeout=300_000)
 
 
 @pytest.mark.slow
@@ -65,6 +66,8 @@ def test_two_hundred_cycles_of_train_and_predict(make_napari_viewer, qtbot, mode
         press(qtbot, predict)
         if cycle == WARM:
             before, memory = counts(viewer), psutil.Process().memory_info().rss
+        if cycle % WARM == 0:
+            LOG.info("cycle %d: memory %.0f MiB", cycle, psutil.Process().memory_info().rss / 2**20)
     grown = psutil.Process().memory_info().rss / memory - 1
     LOG.info("%s: %s, memory %.0f MiB %+.2f %%", model, before, memory / 2**20, 100 * grown)
     assert counts(viewer) == before

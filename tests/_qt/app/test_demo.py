@@ -51,3 +51,4 @@ def test_the_demo_reaches_its_iou(tmp_path):
     assert done.returncode == 0, done.stderr
     mean = next(line for line in done.stdout.splitlines() if line.split()[:1] == ["mean"])
     assert float(mean.split()[1]) > 0.90
+    assert not [*tmp_path.rglob("*.segkit")]  # it leaves no model that would be offered

@@ -1,5 +1,6 @@
 import gc
 import os
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -11,8 +12,10 @@ from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.session.spare_models import (
     KEEP_AT_MOST,
     KEEP_DAYS,
+    LOCK_DAYS,
     SpareFile,
     find_model,
+    load_found,
     new_spare,
     remove_old,
 )
@@ -155,6 +158,28 @@ def test_a_loaded_spare_model_can_be_undone(make_light_viewer, trained, spare_fo
     assert dock.session.segmenter.previous is mine.trained
 
 
+def test_a_loaded_spare_model_needs_no_file_of_weights(trained, spare_folder):
+    segmenter = trained()
+    gone = replace(segmenter.trained.spec, weights=str(spare_folder / "gone.pt"))
+    segmenter.trained = replace(segmenter.trained, spec=gone)
+    spare_folder.mkdir(parents=True)
+    segmenter.save(spare_folder / "a.segkit")
+    loaded = load_found(find_model(), Segmenter())[1]
+    assert loaded.trained.identity == segmenter.trained.identity
+
+
+def test_a_model_that_nobody_will_miss_is_not_kept(make_light_viewer, trained, spare_folder, qtbot):
+    session = Session(make_light_viewer())
+    session.segmenter = trained()
+    qtbot.waitUntil(lambda: len(spares(spare_folder)) == 1)
+    session.spare.dismiss()
+    session.segmenter_changed.emit()
+    assert session.spare.is_current
+    assert spares(spare_folder) == []
+    session.segmenter = trained()
+    qtbot.waitUntil(lambda: len(spares(spare_folder)) == 1)
+
+
 def test_damaged_files_are_not_offered(trained, spare_folder):
     spare_folder.mkdir(parents=True)
     path = spare_folder / "a.segkit"
@@ -191,8 +216,19 @@ def test_a_killed_process_leaves_its_file_to_others(spare_folder):
     gc.collect()
     # a lock of a process that is gone
     path = spare_folder / "a.segkit"
-    path.with_suffix(".lock").write_text("999999999\npython\n\n\n\n")
+    lock = path.with_suffix(".lock")
+    lock.write_text("999999999\npython\n\n\n\n")
     assert SpareFile(path).hold()
+
+
+def test_a_file_that_another_computer_left_is_free_after_days(spare_folder):
+    spare_folder.mkdir(parents=True)
+    lock = spare_folder / "a.lock"
+    lock.write_text("1\npython\nanother-computer\nid\nboot\n")
+    assert not SpareFile(lock.with_suffix(".segkit")).hold()
+    before = (datetime.now() - timedelta(days=LOCK_DAYS, hours=1)).timestamp()
+    os.utime(lock, (before, before))
+    assert SpareFile(lock.with_suffix(".segkit")).hold()
 
 
 def test_a_full_disk_does_not_fail_the_training(

@@ -1,9 +1,12 @@
 import threading
 
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QTextDocument
 
 from napari_segkit._qt.session.background import LatestCall, call_once
 from napari_segkit._qt.widgets.dock import Dock, Note
+from napari_segkit._qt.widgets.read_only_table import ReadOnlyTable
 
 
 @pytest.fixture
@@ -33,3 +36,16 @@ def test_a_dock_is_idle_when_the_session_runs_no_task(dock):
     assert not dock.is_idle
     release.set()
     assert dock.wait_idle()
+
+
+def test_names_from_files_are_shown_as_they_are(qtbot):
+    name = "<h1>cells</h1> & <img src='x'>"
+    note, table = Note(name), ReadOnlyTable(["class"])
+    for widget in (note, table):
+        qtbot.addWidget(widget)
+    table.setRowCount(1)
+    table.set_row(0, [name])
+    assert note.textFormat() == Qt.TextFormat.PlainText
+    tooltip = QTextDocument()
+    tooltip.setHtml(table.item(0, 0).toolTip())
+    assert tooltip.toPlainText() == name

@@ -86,6 +86,7 @@ class Demo(QObject):
 
     def _predict(self) -> None:
         predict = self._workbench.predict
+        predict.session.spare.dismiss()  # nobody will miss the model of the demonstration
         predict.image.value = self._viewer.layers["coins"]
         self._press(predict)
 

@@ -14,7 +14,7 @@ from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.jobs.refine import RefineSource
 
 from .layer_registry import LayerRegistry
-from .probability_layers import KIND, find_probability_layers
+from .probability_layers import EARLIER, KIND, find_probability_layers
 from .snapshots import snapshot
 from .unwrap_proxy import unwrapped
 
@@ -92,7 +92,8 @@ def find_probabilities(viewer: ViewerModel, layer: Image) -> ClassProbabilities:
         return ClassProbabilities(data, tuple(classes), "")
     from dask import array
 
-    layers = find_probability_layers(viewer, metadata.source).values()
+    earlier = metadata.provenance.get(EARLIER)
+    layers = find_probability_layers(viewer, metadata.source, earlier=earlier).values()
     details = [LayerMetadata.of(x).provenance for x in layers]
     maps = [array.from_array(full_resolution(x), chunks=-1, name=False) for x in layers]
     named = tuple(LabelClass(d["value"], d["name"], d["color"]) for d in details)

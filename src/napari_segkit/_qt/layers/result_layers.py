@@ -20,6 +20,7 @@ from napari_segkit.label_result import LabelResult
 from .layer_classes import read_classes, show_classes
 from .layer_registry import LayerRegistry
 from .layer_watcher import EditCounter
+from .probability_layers import follow_prediction
 from .result_makers import Maker
 from .snapshots import Placement, Snapshot, header_metadata, placement, without_channels
 from .unwrap_proxy import unwrapped
@@ -203,6 +204,7 @@ class LayerWriter:
         if result.probabilities is not None:
             maps = ClassProbabilities(result.probabilities, result.classes, result.axes)
         self._registry.keep_probabilities(layer, maps)
+        follow_prediction(self._registry.viewer, layer, maps)
 
     def _kept_dimensions(self, result: LabelResult) -> list[int]:
         """Dimensions of the source that the labels have: all but C."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 SUFFIX = ".segkit"
-KEEP_AT_MOST, KEEP_DAYS = 5, 30
+KEEP_AT_MOST, KEEP_DAYS, LOCK_DAYS = 5, 30, 2
 SEARCH_WAIT_MS = 1000  # the docks appear first
 
 
@@ -44,7 +44,8 @@ class SpareFile:
         self.path = path
         self.is_held = False
         self._lock = QLockFile(str(path.with_suffix(".lock")))
-        self._lock.setStaleLockTime(0)  # only the end of its process frees it
+        # The end of its process frees it, and age if that was on another computer with this home
+        self._lock.setStaleLockTime(int(timedelta(days=LOCK_DAYS).total_seconds() * 1000))
 
     def hold(self) -> bool:
         """Lock the file, unless somebody else does."""
@@ -78,6 +79,8 @@ class FoundModel:
 
 def find_model() -> FoundModel | None:
     """The newest model that was left behind, held; slow, it reads the file."""
+    if not newest_first():  # then torch is not needed
+        return None
     from napari_segkit.model_file import load
 
     remove_old()
@@ -122,7 +125,8 @@ def remove_old() -> None:
 def _remove_unless_held(path: Path, spare_path: Path) -> None:
     spare = SpareFile(spare_path)
     if spare.hold():
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # another program reads it
+            path.unlink(missing_ok=True)
         spare.release()
 
 
@@ -181,9 +185,15 @@ class SpareModel(QObject):
 
     def search(self) -> None:
         """Look once for a model that was left behind, in the background."""
-        if not self._has_searched and newest_first():
+        if not self._has_searched:
             self._search.submit(find_model)
         self._has_searched = True
+
+    def dismiss(self) -> None:
+        """Keep no copy of the model as it is now."""
+        with self._writing:
+            self._replace(None)
+            self._kept = self._unsaved()
 
     def adopt(self, spare: SpareFile, model: "TrainedModel | None") -> None:
         """Go on with the file that the session's model was read from."""
@@ -245,9 +255,8 @@ def load_found(found: FoundModel, current: Segmenter) -> tuple[SpareFile, Segmen
     """Read a model that was found, as one that is not saved yet; `current` can be restored."""
     from napari_segkit.model_file import load
 
-    trained = load(found.spare.path)
-    segmenter = Segmenter(trained.spec, device=current.device)
-    segmenter.trained, segmenter.previous = trained, current.trained
+    segmenter = Segmenter.of_trained(load(found.spare.path), device=current.device)
+    segmenter.previous = current.trained
     return found.spare, segmenter
 
 

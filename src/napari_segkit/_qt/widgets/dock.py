@@ -148,10 +148,14 @@ class _Scroll(QScrollArea):
 
 
 class Note(QLabel):
-    """Label with wrapped, selectable text that is never cut off; hidden while it is empty."""
+    """Label with wrapped, selectable text that is never cut off; hidden while it is empty.
 
-    def __init__(self, text: str = "") -> None:
-        super().__init__(wordWrap=True)
+    Only a `rich` one reads HTML, whose names must be escaped: a layer may be called "<b>".
+    """
+
+    def __init__(self, text: str = "", *, rich: bool = False) -> None:
+        text_format = Qt.TextFormat.RichText if rich else Qt.TextFormat.PlainText
+        super().__init__(wordWrap=True, textFormat=text_format)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setText(text)
 

@@ -1,6 +1,6 @@
 """Error messages of the library in the words of the docks."""
 
-from napari_segkit.error_messages import failure, translate_arguments
+from napari_segkit.error_messages import ON_CPU, failure, translate_arguments
 
 from .model_summary import OBJECTS_BY
 
@@ -9,6 +9,7 @@ CHOICES = {
     "labels_are='classes'": "Labels are: Class labels",
     "set by_index=True to": "press Compare pixel by pixel to",
     "unlabelled=None": "Unlabelled: none",
+    ON_CPU: "choose cpu as Device in the Model dock",
     **{f"objects='{value}'": f"Objects: {text}" for value, (text, _) in OBJECTS_BY.items()},
 }
 

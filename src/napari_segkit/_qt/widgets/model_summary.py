@@ -102,7 +102,7 @@ def _training(segmenter: Segmenter) -> str:
 
 
 def _class(color: str, name: str) -> str:
-    return f'<span style="color:{color}">&#9632;</span> {escape(name)}'
+    return f'<span style="color:{escape(color)}">&#9632;</span> {escape(name)}'
 
 
 def weights_name(weights: str | None) -> str:

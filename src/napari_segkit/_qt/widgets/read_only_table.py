@@ -1,6 +1,7 @@
 """Read-only table."""
 
 from collections.abc import Sequence
+from html import escape
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
@@ -35,7 +36,7 @@ class ReadOnlyTable(QTableWidget):
             font.setBold(bold)
             font.setStrikeOut(stale)
             item.setFont(font)
-            item.setToolTip(text)
+            item.setToolTip(f"<p>{escape(text)}</p>")
             if stale:
                 item.setForeground(STALE)
             if column:

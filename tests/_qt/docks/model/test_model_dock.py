@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,6 +93,24 @@ def test_a_trained_model_is_saved_first_on_request(holding, qtbot, tmp_path, mon
     qtbot.waitUntil(lambda: holding.session.segmenter is not before, timeout=30_000)
     assert holding.session.segmenter.spec.encoder == "resnet34"
     assert Segmenter.load(f"{path}.segkit").history == before.history
+
+
+def test_a_file_whose_ending_was_not_typed_is_asked_about(holding, qtbot, tmp_path, monkeypatch):
+    (tmp_path / "mine.segkit").write_text("work of another day")
+    answers, proposed = ["mine", "", "mine", "other.h5"], []
+
+    def ask(_parent, _title, name, _kinds):
+        proposed.append(Path(name).name)
+        answer = answers.pop(0)
+        return (str(tmp_path / answer) if answer else "", "")
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
+    holding.files.save_button.click()
+    holding.files.save_button.click()
+    idle(qtbot, holding)
+    assert proposed == ["model.segkit", "mine.segkit"] * 2
+    assert (tmp_path / "mine.segkit").read_text() == "work of another day"
+    assert (tmp_path / "other.h5.segkit").is_file()
 
 
 def test_a_saved_model_is_replaced_without_a_question(holding, qtbot, tmp_path):

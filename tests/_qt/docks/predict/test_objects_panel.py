@@ -9,7 +9,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
-from napari_segkit import ModelSpec, ObjectConfig, RefineConfig, Segmenter, TrainConfig
+from napari_segkit import ModelSpec, ObjectConfig, Segmenter, TrainConfig
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.layers.box_layers import find_boxes
 from napari_segkit._qt.session.session import session
@@ -45,13 +45,11 @@ def trained():
     return Segmenter(spec, device="cpu").fit(*discs(), TrainConfig(labels_are="objects"))
 
 
-class FakePretrained:
+class FakePretrained(Segmenter):
     """Stands for a pretrained Mask R-CNN: gives the same objects in any image."""
 
-    spec, device, history, trained = ModelSpec("maskrcnn", weights="coco"), "cpu", (), None
-    is_trained, can_predict, classes, refine = False, True, (), RefineConfig()
-
     def __init__(self, scores=(0.9, 0.8, 0.3), axes="YX", orientations=("", "")):
+        super().__init__(ModelSpec("maskrcnn", weights="coco"), device="cpu")
         self.scores, self.axes, self.orientations = np.array(scores, np.float32), axes, orientations
 
     def objects(self, config):
@@ -256,9 +254,13 @@ def test_a_pretrained_model_predicts_without_training(dock, viewer, qtbot):
     assert "predicts the 80 object classes of COCO" in dock.model.text()
     used = FakePretrained()
     used.trained = SimpleNamespace(
-        kind="instance", ndim=2, provenance={"weights": "whole"}, spec=used.spec, stuff=None
+        kind="instance",
+        ndim=2,
+        provenance={"weights": "whole"},
+        spec=used.spec,
+        stuff=None,
+        all_classes=CLASSES,
     )
-    used.is_trained, used.classes = True, CLASSES
     assert summary(used) == summary(FakePretrained())
     layer = press(qtbot, dock)
     assert list(layer.features["class"]) == ["dog", "bottle"]

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from napari_segkit._qt.session import runner
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit.config import FeatureConfig
 from napari_segkit.steps import Step
+from napari_segkit.training.events import TrainStep
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(tile_size=64))
 LONG = TrainConfig(epochs=1000, batch_size=2, tile=TileConfig(tile_size=64))
@@ -221,6 +223,23 @@ def test_the_button_trains_and_the_curve_shows_it(dock, qtbot):
     assert len(segmenter.history) == 3
     assert dock.bar.status.text() == "Training finished. Apply the model in the Predict dock."
     assert dock.bar.button.text() == "Train"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "minutes", "expected"),
+    [
+        (1, None, "Training ended after 3 of 6 steps, because the loss became NaN or infinite"),
+        (1, 1, "Training ended after 3 of 6 steps, because the loss became NaN or infinite"),
+        (59, 1, "The time limit is reached after 3 of 6 steps."),
+    ],
+)
+def test_a_training_that_ends_early_says_so(dock, qtbot, monkeypatch, seconds, minutes, expected):
+    def training(*_, **__):
+        yield TrainStep(3, 6, epoch=1, loss=1.0, seconds=seconds, images=6)
+
+    monkeypatch.setattr(Segmenter, "train_epochs", training)
+    train(qtbot, dock, replace(QUICK, minutes=minutes))
+    assert dock.bar.status.text().startswith(expected)
 
 
 def test_colours_on_screen_become_the_classes_colours(dock, qtbot):

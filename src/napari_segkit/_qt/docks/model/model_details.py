@@ -25,7 +25,7 @@ class ModelDetails(Note):
     estimated = Signal(object)  # ModelEstimate
 
     def __init__(self) -> None:
-        super().__init__(" ")
+        super().__init__(" ", rich=True)
         self._model: tuple[Any, ...] = ()
         self._pending: partial[ModelEstimate] | None = None  # runs when this becomes visible
         self._latest = LatestCall(self, wait_ms=WAIT_MS)

@@ -35,7 +35,7 @@ class ModelDock(Dock):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
-        self.summary = Note()
+        self.summary = Note(rich=True)
         self.undo_button = SingleClickButton("Undo training or merge", toolTip=UNDO)
         self.files = ModelFiles(self.session)
         self.merge = MergeButton(self.session)

@@ -15,6 +15,7 @@ from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.dock import T, TaskButtons, stack
 from napari_segkit._qt.widgets.question import Question
 from napari_segkit.config._schema import to_python
+from napari_segkit.io.output_paths import model_path
 from napari_segkit.segmenter import Segmenter
 
 if TYPE_CHECKING:
@@ -97,9 +98,12 @@ class ModelFiles(TaskButtons):
         else:
             self.keep()
 
-    def _ask_path(self) -> str:
-        path = QFileDialog.getSaveFileName(self, "Save the model", "model.segkit", FILES)[0]
-        return path if not path or path.endswith(".segkit") else f"{path}.segkit"
+    def _ask_path(self, proposed: str = "model.segkit") -> str:
+        path = QFileDialog.getSaveFileName(self, "Save the model", proposed, FILES)[0]
+        full = str(model_path(path)) if path else ""
+        if full == path or not Path(full).exists():
+            return full
+        return self._ask_path(full)  # the dialog asks about the file that would be replaced
 
     def _on_load(self) -> None:
         path = QFileDialog.getOpenFileName(self, "Load a model", "", FILES)[0]

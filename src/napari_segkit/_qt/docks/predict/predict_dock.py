@@ -46,7 +46,7 @@ class PredictDock(Dock):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
-        self.model = Note()
+        self.model = Note(rich=True)
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.follower = follow_image(self.session, self.image)
         self.axes = AxesChoice()

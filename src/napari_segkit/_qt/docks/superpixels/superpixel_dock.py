@@ -107,7 +107,10 @@ class SuperpixelDock(Dock):
     def _on_written(self, layer: Labels) -> None:
         self.paint.superpixels.suggest(layer)
         count = LayerMetadata.of(layer).provenance["count"]
-        self.bar.show_status(f"{count:,} superpixels in the layer {layer.name!r}.")
+        self.bar.show_status(
+            f"{count:,} superpixels in the layer {layer.name!r}. Computing again replaces them, "
+            "unless you rename the layer."
+        )
 
     def _missing(self) -> str | None:
         """Message if superpixels cannot be computed."""

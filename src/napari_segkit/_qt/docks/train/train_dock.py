@@ -45,8 +45,9 @@ class TrainDock(Dock):
         self.random_button = RandomWeightsButton(self.session)
         self.bar = RunBar(self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES)
         self.curve = LossCurve(self.viewer.theme)
-        self.model = Note()
+        self.model = Note(rich=True)
         self.check = ModelCheck(self.session, self)
+        self._last: TrainStep | None = None
         self._lay_out()
         self._connect()
         self._on_segmenter()
@@ -74,6 +75,7 @@ class TrainDock(Dock):
             object_classes=None if object_classes is None else snapshot(object_classes),
             regions=self.annotation.outlines(labels),
         )
+        self._last = None
         self.curve.set_losses([])
         steps = recorded(self.session, painted, steps)
         self.bar.run(Job(f"Train on {labels.name}", steps))
@@ -143,6 +145,7 @@ class TrainDock(Dock):
         if not isinstance(step, TrainStep):  # pixel classifiers first compute features
             self.bar.show_status(f"Step {step.done} of {step.total}")
             return
+        self._last = step
         self.curve.add(step.done, step.loss)
         self.bar.show_status(
             f"Epoch {step.epoch}, step {step.done} of {step.total}, loss {step.loss:.3f}, "
@@ -150,7 +153,20 @@ class TrainDock(Dock):
         )
 
     def _on_trained(self) -> None:
-        self.bar.show_status("Training finished. Apply the model in the Predict dock.")
+        self.bar.show_status(f"{self._ended()} Apply the model in the Predict dock.")
+
+    def _ended(self) -> str:
+        """How the training ended; a warning of the training tells more of a loss."""
+        step, minutes = self._last, self.session.config.minutes
+        if step is None or step.done >= step.total:
+            return "Training finished."
+        next_ends = (step.done + 1) * step.seconds / step.done
+        if minutes is not None and next_ends >= 60 * minutes:
+            return f"The time limit is reached after {step.done} of {step.total} steps."
+        return (
+            f"Training ended after {step.done} of {step.total} steps, because the loss became NaN "
+            "or infinite: try a lower Learning rate."
+        )
 
     def _on_stopped(self) -> None:
         if self.session.segmenter.is_trained:
