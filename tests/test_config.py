@@ -112,3 +112,9 @@ def test_configs_are_frozen_and_hashable():
     with pytest.raises(AttributeError):
         TrainConfig().epochs = 3
     assert fields(ModelSpec)[0].name == "name"
+
+
+def test_a_class_is_not_cleaned_up_endlessly():
+    assert len(RefineConfig(clean=(CleanConfig(1),) * 10).clean) == 10
+    with pytest.raises(ValueError, match="has 11 entries of class 1; give at most 10 of a class"):
+        RefineConfig(clean=(CleanConfig(1),) * 11)

@@ -36,6 +36,9 @@ from napari_segkit import (
 )
 from napari_segkit.config import MaskConfig, SoftLabelConfig
 from napari_segkit.inference.sink import MemorySink
+from napari_segkit.io.coco.panoptic_files import write_panoptic
+from napari_segkit.io.files import write_labels, write_probabilities
+from napari_segkit.io.writers import FileMetadata
 
 Y, X = np.indices((48, 56))
 DISC = (Y - 24) ** 2 + (X - 28) ** 2 < 150
@@ -240,7 +243,7 @@ SAID = {
     "sink as class": (lambda t: list(t.seg.predict_tiles(IMAGE, sink=MemorySink)), ["sink is"]),
     "statistics of others": (
         lambda t: list(t.rgb.predict_tiles(COLOURS, statistics=t.seg.measure(IMAGE))),
-        ["statistics are of 1 channels"],
+        ["statistics are of 1 channel,"],
     ),
     "five channels": (
         lambda t: t.rgb.predict(np.stack([IMAGE] * 5, -1)),
@@ -253,6 +256,10 @@ SAID = {
     "objects of classes": (lambda t: t.seg.predict_objects(IMAGE), ["classes only"]),
     "lists of two lengths": (lambda t: fit([IMAGE, IMAGE], [LABELS]), ["2 images and 1 labels"]),
     "a list and an array": (lambda t: fit([IMAGE], LABELS), ["images is a list", "labels is an"]),
+    "rows in a list": (
+        lambda t: fit(IMAGE.tolist(), LABELS.tolist()),
+        ["images[0] is a list of numbers", "numpy.array(images)"],
+    ),
     "None in a list": (lambda t: fit([IMAGE, None], [LABELS] * 2), ["images[1] is None"]),
     "device 'gpu'": (lambda t: fit_on("gpu"), ["device is 'gpu'", "cpu"]),
     "device 'cuda:99'": (lambda t: fit_on("cuda:99"), ["'cuda:99'", "not available"]),
@@ -339,7 +346,6 @@ NAMES = {
     "NUL": ("a\0b", "no file can be called"),
     "too long": ("x" * 300 + ".segkit", "too long"),
     "a folder": (".", "folder"),
-    "a space at its end": ("a.segkit ", "space"),
     "no folder": ("none/a.segkit", "no folder"),
 }
 
@@ -353,6 +359,33 @@ def test_odd_names_are_refused_before_anything_is_written(
         trained.seg.save(name)
     require_said(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+WRITERS = {
+    "labels": lambda path: write_labels(path, LABELS, FileMetadata("YX")),
+    "probabilities": lambda path: write_probabilities(path, PROBABILITIES, FileMetadata("YX")),
+    "panoptic": lambda path: write_panoptic(
+        path, MASK, pd.DataFrame({"index": [1], "class": ["cell"]})
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [None, 3, b"a.tif", "", "a\0b.tif", "x" * 300 + ".tif", "none/a.tif"]
+)
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_odd_names_of_results_are_refused(write, name, tmp_path, monkeypatch, require_said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        write(name)
+    require_said(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_spaces_around_a_name_are_left_out(trained, tmp_path):
+    trained.seg.save(tmp_path / " a.segkit ")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.segkit"]
+    assert Segmenter.load(tmp_path / "a.segkit ").classes == trained.seg.classes
 
 
 WORKING = {

@@ -24,6 +24,8 @@ from napari_segkit import (
     TileConfig,
     TrainConfig,
 )
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.inference.plan import make_grid
 from napari_segkit.model_file import save
 from napari_segkit.models import MODELS, Inputs, build
 from napari_segkit.tensor_file import write_tensors
@@ -366,6 +368,18 @@ def test_json_that_breaks_its_reader_is_refused(tmp_path, text):
     save_file({"a": torch.zeros(2)}, tmp_path / "a.segkit", {"segkit": text})
     with pytest.raises(ValueError, match="no napari-segkit header"):
         Segmenter.load(tmp_path / "a.segkit")
+
+
+@pytest.mark.parametrize(("edge", "is_refused"), [(4096, False), (8192, True)])
+def test_huge_tiles_are_refused_for_a_small_image(segmenter, edge, is_refused):
+    model = replace(segmenter.trained, tile_size=(edge, edge), overlap=(0, 0))
+    image = AxesImage(coins()[:64, :64], "YX")
+    if is_refused:
+        with pytest.raises(ValueError, match="64 x 64 pixels is far smaller than the tiles"):
+            make_grid(model, image, TileConfig())
+    else:
+        assert make_grid(model, image, TileConfig()).size == (edge, edge)
+    assert make_grid(model, image, TileConfig(64, 32)).size == (64, 64)
 
 
 def test_a_missing_folder_is_named(segmenter, tmp_path):

@@ -272,6 +272,13 @@ def test_names_come_from_all_layers(scene):
     assert [c.name for c in seg.classes] == ["ground", "coin"]
 
 
+def test_a_name_too_long_for_a_model_file_is_refused_before_the_training(scene):
+    image, scribbles, _ = scene
+    labels = Labels(scribbles, features={"index": [1, 2], "name": ["ground", "c" * 1001]})
+    with pytest.raises(ValueError, match="name of class 2 has 1001 letters: give it at most 1000"):
+        next(Segmenter(SMALL).train_epochs(image, labels, QUICK))
+
+
 def test_too_many_classes_are_refused(scene):
     image, _, _ = scene
     ids = np.arange(192 * 192, dtype=np.int32).reshape(192, 192)

@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Iterable, Mapping, Set
+from math import inf
 from numbers import Integral, Real
 from os import PathLike, fspath
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 LONGEST_TEXT = 60  # of a value in a message
 LONGEST_NUMBER = 200  # bits
 LONGEST_NAME = 255  # bytes of a file name, on nearly every disk
+LARGEST_CLASS = 2**31 - 1  # what a model file and other programs store
 LARGEST_SIZE = 1e30  # of a pixel
 DEVICES = "give 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
 
@@ -45,9 +47,23 @@ def require_type(name: str, value: object, *kinds: type, hint: str = "") -> None
         raise TypeError(f"{name} is {given(value)}: give {with_article(wanted)}{hint}.")
 
 
+def require_optional(name: str, value: object, kind: type) -> None:
+    """As `require_type`, of an argument that may be None."""
+    if value is not None:
+        require_type(name, value, kind, hint=", or leave it out")
+
+
 def require_bool(name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise TypeError(f"{name} is {given(value)}: give True or False.")
+
+
+def require_whole(
+    name: str, value: object, wanted: str, low: float = -inf, high: float = inf
+) -> None:
+    """Refuse what is no whole number from `low` to `high`; `wanted` says which in the message."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
+        raise ValueError(f"{name} is {given(value)}: give {wanted}.")
 
 
 def as_path(name: str, value: object) -> Path:
@@ -59,20 +75,6 @@ def as_path(name: str, value: object) -> Path:
     path = Path(text)
     if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in path.parts):
         raise ValueError(f"{name} is {given(text)}, which is too long: give a shorter name.")
-    return path
-
-
-def as_new_path(name: str, value: object) -> Path:
-    """As `as_path`, of a file to write: no folder, device, or name with a space at an end."""
-    path = as_path(name, value)
-    if path.exists() and not path.is_file():
-        raise ValueError(
-            f"{name} is {given(str(value))}, a folder or a device: give the name of a file."
-        )
-    if path.name != path.name.strip():
-        raise ValueError(
-            f"{name} is {given(str(value))}, whose name begins or ends with a space: leave it out."
-        )
     return path
 
 
@@ -94,18 +96,26 @@ def as_numbers(name: str, values: Any, wanted: str) -> list[float]:
     return [int(i) if isinstance(i, Integral) else float(i) for i in items]
 
 
-def are_values(numbers: Iterable[float]) -> bool:
-    """Whether numbers can be label values: whole ones of 0 or more."""
-    return all(number >= 0 and float(number).is_integer() for number in numbers)
+def as_label_values(values: Any, classes: int | None = None) -> tuple[int, ...]:
+    """Values of classes, in a given order; if their number is known, different ones."""
+    wanted = f"{classes or 'a list of'} different whole numbers from 0 to {LARGEST_CLASS}"
+    numbers = as_numbers("values", values, wanted)
+    fit = classes is None or len(numbers) == len(set(numbers)) == classes
+    if not fit or not all(0 <= n <= LARGEST_CLASS and n == int(n) for n in numbers):
+        raise ValueError(
+            f"values={given(numbers)} cannot be the label values of {classes or 'the'} classes: "
+            f"give {wanted}."
+        )
+    return tuple(map(int, numbers))
 
 
-def as_spacing(spacing: Any, most: int) -> list[float]:
-    """Sizes of a pixel along up to `most` axes."""
-    wanted = f"up to {most} positive numbers, for Z, Y, X"
+def as_spacing(spacing: Any, ndim: int) -> tuple[float, ...]:
+    """Sizes of a pixel along `ndim` axes; 1 along those in front that were left out."""
+    wanted = f"up to {ndim} positive numbers, for Z, Y, X"
     sizes = as_numbers("spacing", spacing, wanted)
-    if not 0 < len(sizes) <= most or not all(0 < size <= LARGEST_SIZE for size in sizes):
+    if not 0 < len(sizes) <= ndim or not all(0 < size <= LARGEST_SIZE for size in sizes):
         raise ValueError(f"spacing is {given(sizes)}: give {wanted}.")
-    return [float(size) for size in sizes]
+    return (1.0,) * (ndim - len(sizes)) + tuple(map(float, sizes))
 
 
 def _is_plain(value: object) -> bool:

@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import replace
 from os import PathLike
-from os.path import isfile
+from os.path import exists, isfile
 from pathlib import Path
 
 import torch
@@ -25,7 +25,7 @@ from .tensor_file import (
     has_checksum,
     network_tensors,
     read_tensors,
-    require_finite,
+    require_finite_tensors,
     require_regular_file,
     write_tensors,
 )
@@ -48,7 +48,7 @@ def save(model: TrainedModel, path: str | PathLike[str], *, overwrite: bool = Tr
 def load(path: str | PathLike[str]) -> TrainedModel:
     """Read a model file, onto the CPU and in evaluation mode."""
     path = Path(path)
-    if not isfile(path) and isfile(model_path(path)):  # the name that `Segmenter.save` was given
+    if not exists(path) and isfile(model_path(path)):  # the name that `Segmenter.save` was given
         path = model_path(path)
     require_regular_file(path, "model file")
     try:
@@ -100,7 +100,7 @@ def _network(model: TrainedModel, tensors: Tensors) -> nn.Module:
         expected = network_tensors(build(spec, inputs))
     if _shapes(expected) != _shapes(tensors):
         raise ValueError("tensors do not match this model")
-    require_finite(tensors, UNBOUNDED)
+    require_finite_tensors(tensors, UNBOUNDED)
     network = build(spec, inputs)
     network.load_state_dict(tensors, strict=False)  # shared tensors have one name in the file
     require_usable(network)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from math import isfinite
 from operator import le
+from sys import float_info
 from typing import Any, TypeVar
 
 from torch import nn
@@ -15,25 +16,19 @@ from torch import nn
 from .config import ModelSpec, RefineConfig, TrainConfig
 from .config._schema import from_dict, to_dict
 from .error_messages import printable
-from .images.classes import LabelClass
+from .images.classes import MAX_NAME, LabelClass
 from .images.intensity import Statistics
 from .models import check_spec, model_info
 from .models.weights.pretrained import available
 from .tensor_file import Header
-from .tiling import round_up
+from .tiling import PIXEL_TILE, TILE, round_up
 from .trained_model import TrainedModel
 
 FORMAT = 1
-MAX_HISTORY = 10**6  # steps of which the loss is kept, the last ones
-MAX_TEXT = 1000  # letters of a name
+MAX_HISTORY = 500_000  # steps of which the loss is kept, the last ones
 MAX_DEPTH = 8  # of lists and dicts in the provenance
-MAX_NUMBER = 1e38  # the largest that float32 has room for
-SPACING = 1e-15, 1e15  # smallest and largest
-MAX_ANISOTROPY = 1e6
-NETWORK_TILE = {2: 256, 3: 64}  # largest edges of tiles that are chosen without a setting
-PIXEL_TILE = {2: 1024, 3: 256}
-MAX_CLEAN = 4  # clean-ups of one class
 MAX_OBJECT_SIZE = 1e5  # pixels
+MAX_NUMBER = float_info.max
 T = TypeVar("T")
 
 
@@ -67,9 +62,8 @@ def header(model: TrainedModel) -> Header:
 def read_header(written: Header) -> TrainedModel:
     """The model that a header describes, without its network; an error of MALFORMED otherwise."""
     spec = _spec(written["spec"])
-    low, high = SPACING
-    spacing = _numbers(written["spacing"], "spacing", low, high)
-    if len(spacing) != 3 or max(spacing) > MAX_ANISOTROPY * min(spacing):
+    spacing = _numbers(written["spacing"], "spacing")
+    if len(spacing) != 3:
         raise ValueError("invalid spacing")
     statistics = written["statistics"]
     model = TrainedModel(
@@ -95,8 +89,6 @@ def read_header(written: Header) -> TrainedModel:
     )
     if not all(map(le, model.tile_size, _largest_tile(model))):
         raise ValueError("invalid tile size")
-    if len(model.refine.clean) > MAX_CLEAN * len(model.classes):
-        raise ValueError("invalid clean-up")
     return model
 
 
@@ -104,7 +96,7 @@ def _largest_tile(model: TrainedModel) -> list[int]:
     """Edges that a training chooses at most; masks are predicted in tiles as large as the image."""
     if model.info.has_masks:
         return list(model.tile_size)
-    own = PIXEL_TILE if model.info.training == "pixels" else NETWORK_TILE
+    own = PIXEL_TILE if model.info.training == "pixels" else TILE
     edge = model.config.tile.tile_size or own[model.ndim]
     return [round_up(max(edge, 2 * step), step) for step in model.strides]
 
@@ -123,7 +115,7 @@ def _without_path(spec: ModelSpec) -> ModelSpec:
 def _spec(written: Mapping[str, object]) -> ModelSpec:
     spec = from_dict(ModelSpec, written)
     texts = [text for text in (spec.name, spec.encoder, spec.weights) if text is not None]
-    if any(len(text) > MAX_TEXT or printable(text) != text for text in texts):
+    if any(len(text) > MAX_NAME or printable(text) != text for text in texts):
         raise ValueError("invalid spec")
     check_spec(spec)
     return spec
@@ -154,7 +146,7 @@ def _plain(value: object, depth: int) -> Any:
         raise ValueError("invalid provenance")
     match value:
         case str():
-            return _text(value, "provenance", 100 * MAX_TEXT)
+            return _text(value, "provenance", 100 * MAX_NAME)
         case dict():
             return {_text(k, "provenance"): _plain(v, depth + 1) for k, v in value.items()}
         case list() | tuple():
@@ -174,7 +166,7 @@ def _list(value: object, name: str) -> list[Any]:
     return _typed(value, list, name)
 
 
-def _text(value: object, name: str, longest: int = MAX_TEXT) -> str:
+def _text(value: object, name: str, longest: int = MAX_NAME) -> str:
     """A text without characters that a terminal would obey."""
     text = _typed(value, str, name)
     if len(text) > longest:
@@ -194,12 +186,11 @@ def _edges(value: object, name: str) -> tuple[int, ...]:
 
 
 def _number(value: object, name: str, low: float = -MAX_NUMBER, high: float = MAX_NUMBER) -> float:
+    """A number that is finite."""
     if type(value) not in (int, float) or not low <= value <= high:  # type: ignore[operator]
         raise ValueError(f"invalid {name}")
     return float(value)  # type: ignore[arg-type]
 
 
-def _numbers(
-    value: object, name: str, low: float = -MAX_NUMBER, high: float = MAX_NUMBER
-) -> tuple[float, ...]:
-    return tuple([_number(number, name, low, high) for number in _list(value, name)])
+def _numbers(value: object, name: str, low: float = -MAX_NUMBER) -> tuple[float, ...]:
+    return tuple([_number(number, name, low) for number in _list(value, name)])

@@ -1,7 +1,5 @@
 """The main object: train, predict, save and load a model."""
 
-import sys
-import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import as_device, as_new_path, as_path, given, require_bool, require_type
+from .arguments import as_device, as_path, require_bool, require_optional, require_type
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
 from .images.axes_image import AxesImage, as_image, reorient_image
@@ -21,7 +19,7 @@ from .images.classes import LabelClass
 from .images.intensity import Statistics
 from .io.opened_files import with_file_notes
 from .models import as_spec, is_pretrained, resolve
-from .steps import Step, drain
+from .steps import Step, drain, warn_if_blocking
 
 if TYPE_CHECKING:
     from .deployment import DeployedModel
@@ -494,13 +492,8 @@ class Segmenter:
         tile = as_config("tile", tile, TileConfig)
         objects = as_config("objects", objects, ObjectConfig)
         require_bool("probabilities", probabilities)
-        if statistics is not None:
-            hint = ", as measure gives them, or leave them out"
-            require_type("statistics", statistics, Statistics, hint=hint)
-        if sink is not None and (isinstance(sink, type) or not hasattr(sink, "start")):
-            raise TypeError(f"sink is {given(sink)}: give a Sink, or leave it out.")
-        if refine is not None:
-            require_type("refine", refine, RefineConfig, hint=", or leave it out")
+        require_optional("statistics", statistics, Statistics)
+        require_optional("refine", refine, RefineConfig)
         axes_image = self._image(image, axes, spacing)
         model = self.ready() if refine is None else self._with_refinement(refine)
 
@@ -508,11 +501,6 @@ class Segmenter:
         from .inference import predict_tiles_of
         from .inference.request import PredictRequest
 
-        if statistics is not None and len(statistics.low) != model.channels:
-            raise ValueError(
-                f"statistics are of {len(statistics.low)} channels, but the model was trained on "
-                f"{model.channels}: give what measure returns."
-            )
         device = choose(self.device)
         model.to(device)
         oriented = reorient_image(axes_image, model.orientation)
@@ -591,7 +579,7 @@ class Segmenter:
         from .model_file import save
 
         model = self.ready()
-        save(model, model_path(as_new_path("path", path)), overwrite=overwrite)
+        save(model, model_path(as_path("path", path)), overwrite=overwrite)
         self._in_file = model
 
     @classmethod
@@ -683,16 +671,3 @@ class Segmenter:
         named = as_image(image, axes, spacing, like=model.axes, channels=model.channels)
         said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)
-
-
-def warn_if_blocking(verb: str, steps: str) -> None:
-    """Warn in napari's console, where any call blocks the window, and name the alternative."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if type(getattr(shell, "kernel", None)).__name__ == "InProcessKernel":
-        warnings.warn(
-            f"{verb} blocks napari's window until it is done; "
-            f"session(viewer).run(segmenter.{steps}) does not.",
-            UserWarning,
-            stacklevel=3,
-        )

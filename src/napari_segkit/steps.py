@@ -1,5 +1,7 @@
 """Long work is a generator: it yields steps, returns its result and stops when closed."""
 
+import sys
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -75,6 +77,19 @@ def drain(steps: Generator[Any, None, T]) -> T:
             next(steps)
         except StopIteration as stop:
             return stop.value
+
+
+def warn_if_blocking(verb: str, steps: str) -> None:
+    """Warn in napari's console, where any call blocks the window, and name the alternative."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if type(getattr(shell, "kernel", None)).__name__ == "InProcessKernel":
+        warnings.warn(
+            f"{verb} blocks napari's window until it is done; "
+            f"session(viewer).run(segmenter.{steps}) does not.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def map_steps(steps: Generator[S, K, T], convert: Callable[[S], R]) -> Generator[R, K, T]:

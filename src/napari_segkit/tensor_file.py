@@ -6,10 +6,11 @@ The metadata of the file hold a checksum of all its bytes, with zeros in the pla
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from io import BufferedReader
 from math import inf, isfinite
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,7 +31,6 @@ NO_DIGEST = "0" * 64
 MAX_HEADER = 2**25  # bytes; a history takes about 20 for each step
 MAX_BRACKETS = 2**17  # a list or dict takes a hundred times the memory of its two brackets
 MAX_REASON = 300  # letters of a reason, which may quote the file
-CHUNK = 2**20
 
 Tensors = dict[str, torch.Tensor]
 Header = dict[str, Any]  # JSON values, unchecked where they come from a file
@@ -112,7 +112,7 @@ def require_regular_file(path: Path, noun: str) -> None:
         raise ValueError(f"{printable(str(path))} is {what}: choose a {noun}.")
 
 
-def require_finite(tensors: Mapping[str, torch.Tensor], unbounded: str = "") -> None:
+def require_finite_tensors(tensors: Mapping[str, torch.Tensor], unbounded: str = "") -> None:
     """Refuse NaN and infinite numbers; a tensor `unbounded` may have infinity."""
     for name, tensor in tensors.items():
         if not (tensor.is_floating_point() and tensor.numel()):
@@ -150,7 +150,7 @@ def _unique(pairs: Sequence[tuple[str, object]]) -> Header:
     return values
 
 
-def _read_head(file: BinaryIO) -> bytes:
+def _read_head(file: BufferedReader) -> bytes:
     """The length and the text of safetensors' own header."""
     start = file.read(8)
     size = int.from_bytes(start, "little")
@@ -180,13 +180,11 @@ def _place_of_digest(head: bytes) -> int:
     return head.index(label) + len(label)
 
 
-def _digest_of(head: bytes, file: BinaryIO) -> str:
+def _digest_of(head: bytes, file: BufferedReader) -> str:
     """The checksum of a file of which `head` has been read."""
     place = _place_of_digest(head)
     total = hashlib.sha256(head[:place] + NO_DIGEST.encode() + head[place + len(NO_DIGEST) :])
-    while chunk := file.read(CHUNK):
-        total.update(chunk)
-    return total.hexdigest()
+    return hashlib.file_digest(file, lambda: total).hexdigest()
 
 
 def _header(text: str | None) -> Header:

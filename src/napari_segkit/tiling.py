@@ -13,6 +13,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+TILE = {2: 256, 3: 64}  # by dimensions; edge of a tile, unless one is set
+PIXEL_TILE = {2: 1024, 3: 256}  # the same of the pixel classifier, at most
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 

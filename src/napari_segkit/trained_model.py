@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from .config import ModelSpec, RefineConfig, TrainConfig
-from .images.axes_image import AXES, AxesImage, in_unit
+from .images.axes_image import AxesImage, in_unit
+from .images.axis_guess import AXES
 from .images.classes import LabelClass, values_of
 from .images.intensity import (
     Statistics,

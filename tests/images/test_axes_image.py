@@ -1,4 +1,6 @@
+import sys
 from itertools import permutations
+from types import ModuleType
 
 import dask.array as da
 import numpy as np
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels
 
-from napari_segkit.images.axes_image import AXES, AxesImage, as_image, guess_axes, is_layer
+from napari_segkit.images.axes_image import AxesImage, as_image, is_layer
+from napari_segkit.images.axis_guess import AXES, guess_axes
+from napari_segkit.images.model_input import require_model_input
 
 LENGTHS = {"T": 2, "C": 3, "Z": 4, "Y": 5, "X": 6}
 
@@ -66,7 +70,7 @@ def test_a_region_is_read_without_loading_the_rest():
     ],
 )
 def test_axes_are_named_from_the_shapes(shape, labels_shape, axes):
-    assert guess_axes(np.zeros(shape), labels_shape) == axes
+    assert guess_axes(shape, labels_shape) == axes
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,20 @@ def test_axes_are_named_from_the_shapes(shape, labels_shape, axes):
     ],
 )
 def test_axes_follow_those_of_training(shape, like, axes):
-    assert guess_axes(np.zeros(shape), like=like) == axes
+    assert guess_axes(shape, like=like) == axes
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("length", range(1, 12))
+@pytest.mark.parametrize("shape", [(20, 30), (10, 20, 30)])
+def test_a_last_axis_is_the_channels_of_training_or_no_channels_or_refused(shape, length, channels):
+    like = "ZYXC"[-len(shape) - 1 :]
+    image = as_image(np.zeros((*shape, length), np.uint16), like=like, channels=channels)
+    if length > 8:
+        assert image.axes == "TZYX"[-len(shape) - 1 :]
+    elif length != channels:
+        with pytest.raises(ValueError, match=rf"has {length} channels? .* or specify its axes"):
+            require_model_input(image, channels, len(shape))
 
 
 def test_spacing_name_and_axes_come_from_the_layer():
@@ -136,3 +153,8 @@ def test_multiscale_is_read_at_full_resolution_and_nothing_is_copied():
 def test_invalid_images_are_refused(make, sentence):
     with pytest.raises((ValueError, TypeError), match=sentence):
         make()
+
+
+def test_arrays_are_read_while_another_thread_imports_torch(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    assert as_image(np.zeros((8, 9))).axes == "YX"

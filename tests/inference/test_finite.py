@@ -10,10 +10,29 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.inference.request import PredictRequest
 from napari_segkit.inference.semantic import predict_tiles
 from napari_segkit.models import Inputs, build, resolve
+from napari_segkit.models.finite import require_finite
 from napari_segkit.steps import drain
 from napari_segkit.torch_random import RandomSource
 
 IMAGE = np.random.default_rng(0).random((40, 48), np.float32)
+
+
+SOUND = [
+    *(torch.zeros(0), torch.ones(2, 3), torch.ones(3).bfloat16()),
+    *(torch.tensor([1]), torch.tensor([True])),
+]
+
+
+def test_sound_tensors_of_any_kind_are_finite():
+    require_finite("values", SOUND)
+    require_finite("values", [])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_one_value_that_is_not_finite_is_found(value, dtype):
+    with pytest.raises(FloatingPointError, match="The values became"):
+        require_finite("values", [*SOUND, torch.tensor([1.0, value, 2.0]).to(dtype)])
 
 
 def test_a_network_that_gives_nan_predicts_nothing(make):

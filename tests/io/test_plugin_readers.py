@@ -86,6 +86,7 @@ def test_a_plugin_is_taken_before_napari_and_after_one_that_refuses(tmp_path, pl
         ("a.h5", "install the napari plugin napari-h5"),
         ("a.hdf5", "save the image as TIFF or NPY, or install a napari plugin that reads it"),
         ("a.n5", "install the napari plugin napari-n5"),
+        ("a.csv", "save the image as TIFF or NPY"),  # napari reads points from it
     ],
 )
 def test_a_format_without_a_reader_says_what_to_install(tmp_path, name, sentence):

@@ -42,7 +42,7 @@ def spoil(monkeypatch):
     return from_step
 
 
-@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.parametrize("kind", ["semantic", pytest.param("instance", marks=pytest.mark.slow)])
 def test_a_training_that_diverges_keeps_the_model_of_the_step_before(spoil, scene, kind):
     spec, config = SPECS[kind]
     segmenter, weights = Segmenter(spec), spoil(7, lambda loss: loss * torch.nan)
@@ -127,8 +127,15 @@ def test_intensities_that_would_overflow_are_refused_before_the_first_step(scene
         next(Segmenter(spec).train_epochs(image, labels, replace(CONFIG, normalise=how)))
 
 
-@pytest.mark.parametrize("normalise", ["none", "image"])
-@pytest.mark.parametrize("image", ["float16", "constant"])
+@pytest.mark.parametrize(
+    ("image", "normalise"),
+    [
+        ("float16", "none"),
+        pytest.param("float16", "image", marks=pytest.mark.slow),
+        ("constant", "none"),
+        ("constant", "image"),
+    ],
+)
 def test_other_unusual_images_give_finite_models(scene, image, normalise):
     pixels = scene[0] * 1e4 if image == "float16" else scene[0] * 0
     if image == "float16":

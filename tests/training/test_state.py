@@ -168,9 +168,9 @@ def with_first(part, values):
 
 
 CHANGES = {
-    "no history": lambda header, _: header.pop("history"),
-    "short history": lambda header, _: header.update(history=[1.0]),
-    "infinite loss": lambda header, _: header.update(history=[float("inf")] * 4),
+    "no history": without("history."),
+    "short history": with_first("history.", [1.0]),
+    "infinite loss": with_first("history.", [float("inf")] * 4),
     "time": lambda header, _: header.update(seconds=-1e9),
     "time NaN": lambda header, _: header.update(seconds=float("nan")),
     "validated": lambda header, _: header.update(validated=-1),
@@ -212,6 +212,26 @@ def test_a_changed_file_is_refused_before_the_training_begins(change, validated,
     steps = segmenter.train_epochs(*scene, CONFIG, validation=scene, resume=tmp_path / "b.state")
     with pytest.raises(ValueError, match=r"b\.state is (not a complete|a damaged) training state"):
         next(steps)
+
+
+def test_a_state_of_an_earlier_version_is_taken_up(saved, scene, tmp_path):
+    with safe_open(saved, framework="pt") as file:
+        header = json.loads(file.metadata()["segkit-training"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    header |= {"format": 1, "history": tensors.pop("history.losses").tolist()}
+    write_tensors(tmp_path / "a.state", tensors, "segkit-training", header)
+    resumed = train(SMALL, CONFIG, scene, resume=tmp_path / "a.state")
+    assert resumed.history == train(SMALL, CONFIG, scene).history
+
+
+def test_a_training_of_more_than_a_million_steps_can_be_resumed(validated, scene, tmp_path):
+    header, tensors = deepcopy(validated)
+    header["recent"] = (header["recent"] * 3)[:10]
+    tensors["history.losses"] = torch.full((1_700_000,), 0.123456789012345, dtype=torch.float64)
+    write_tensors(tmp_path / "a.state", tensors, "segkit-training", header)
+    resumed = Segmenter(SMALL, device="cpu")
+    resumed.fit(*scene, CONFIG, validation=scene, resume=tmp_path / "a.state")
+    assert len(resumed.history) == 1_700_000
 
 
 def test_a_complete_training_resumed_is_complete(scene, tmp_path):

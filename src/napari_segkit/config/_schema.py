@@ -19,7 +19,7 @@ from typing import (
     get_type_hints,
 )
 
-from napari_segkit.arguments import given, with_article
+from napari_segkit.arguments import given, require_optional
 
 C = TypeVar("C", bound="Checked")
 
@@ -128,10 +128,7 @@ def nested(cls: type[Checked]) -> dict[str, type[Checked]]:
 
 def as_config(name: str, value: C | None, cls: type[C]) -> C:
     """The configuration that a function was given as an argument; None: the default."""
-    if value is not None and not isinstance(value, cls):
-        raise TypeError(
-            f"{name} is {given(value)}: give {with_article(cls.__name__)}, or leave it out."
-        )
+    require_optional(name, value, cls)
     return cls() if value is None else value
 
 
@@ -168,12 +165,12 @@ def to_python(config: Checked) -> str:
     return f"{type(config).__name__}({', '.join(changed)})"
 
 
-def _as_python(value: object) -> object:
+def _as_python(value: Any) -> object:
     """Scalars of NumPy as numbers of Python, paths as texts."""
     if isinstance(value, PathLike):
         return fspath(value)
-    is_scalar = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
-    return value.item() if is_scalar else value
+    item = getattr(value, "item", None)
+    return item() if item and getattr(value, "ndim", None) == 0 else value
 
 
 @cache

@@ -1,5 +1,6 @@
 """Settings of the post-processing: smoothing, superpixels, clean-up."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -7,6 +8,7 @@ from ._schema import Checked
 
 Units = Literal["pixels", "world"]
 Smoother = Literal["crf", "mrf", "superpixels"]
+MAX_CLEAN = 10  # clean-ups of one class
 SuperpixelMethod = Literal["slic", "watershed", "felzenszwalb", "quickshift"]
 
 
@@ -183,7 +185,7 @@ class RefineConfig(Checked):
     superpixels : SuperpixelConfig
         Settings of method "superpixels".
     clean : tuple of CleanConfig
-        Clean-up afterwards, one entry per class, applied in this order.
+        Clean-up afterwards, usually one entry per class, applied in this order.
     """
 
     method: Smoother | None = None
@@ -191,6 +193,16 @@ class RefineConfig(Checked):
     mrf: MRFConfig = field(default_factory=MRFConfig)
     superpixels: SuperpixelConfig = field(default_factory=SuperpixelConfig)
     clean: tuple[CleanConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that no class is cleaned up endlessly."""
+        super().__post_init__()
+        for value, count in Counter(c.value for c in self.clean).items():
+            if count > MAX_CLEAN:
+                raise ValueError(
+                    f"RefineConfig.clean has {count} entries of class {value}; give at most "
+                    f"{MAX_CLEAN} of a class."
+                )
 
     @property
     def smoother(self) -> CRFConfig | MRFConfig | SuperpixelConfig | None:

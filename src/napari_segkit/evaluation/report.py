@@ -261,7 +261,8 @@ def _pairs(prediction: LabelSource, truth: LabelSource) -> list[LabelPair]:
 
 def _pair(prediction: LabelSource, truth: LabelSource) -> LabelPair:
     labels = get_labels(prediction)
-    full_resolution(labels, "prediction"), full_resolution(get_labels(truth), "truth")
+    for role, source in (("prediction", labels), ("truth", get_labels(truth))):
+        full_resolution(source, role)  # refuses what has no pixels
     if is_layer(labels) and labels is get_labels(truth):
         raise ValueError(
             f"{labels.name} is given as prediction and as truth: give the labels to compare with."

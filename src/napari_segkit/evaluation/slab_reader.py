@@ -169,11 +169,9 @@ def pixel_spacing(
     truth: LabelSource, ndim: int, spacing: Sequence[float] | None
 ) -> tuple[float, ...]:
     """World units between pixels along each axis: as given, else of the layer, else 1."""
-    if spacing is None:
-        spacing = [abs(s) for s in getattr(get_labels(truth), "scale", ())]
-    else:
-        spacing = as_spacing(spacing, ndim)
-    known = [float(s) for s in spacing][-ndim:]
+    if spacing is not None:
+        return as_spacing(spacing, ndim)
+    known = [abs(float(s)) for s in getattr(get_labels(truth), "scale", ())][-ndim:]
     return (1.0,) * (ndim - len(known)) + tuple(known)
 
 

@@ -19,8 +19,8 @@ def as_array(data: Any, name: str) -> LazyArray:
     Tensors of torch come from their device and without gradients. Nothing is copied that can be
     viewed. TypeError or ValueError for what has no pixels; `name` is what messages call it.
     """
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(data, torch.Tensor):
+    tensor = getattr(sys.modules.get("torch"), "Tensor", ())  # torch may still be loading
+    if isinstance(data, tensor):
         array: LazyArray = _from_torch(data, name)
     elif isinstance(data, np.ma.MaskedArray):
         array = _unmasked(data, name)

@@ -10,15 +10,13 @@ import numpy as np
 from napari_segkit.arguments import as_spacing, given
 
 from .arrays import as_array
-from .axis_guess import channel_axis, channel_notes, with_ndim
+from .axis_guess import AXES, channel_notes, guess_axes, layer_axes
 from .orientation import orientation_of, reorient, reorient_spacing
 from .types import AnyArray, ImageSource, LayerLike, LazyArray
 from .units import UNKNOWN_SPACING, PixelSize, Spacing, convert, pixel_size
 from .whole_numbers import require_real_numbers
 
-AXES = "TCZYX"
 SPATIAL = "ZYX"
-FEW_CHANNELS = 8  # a last axis this short is channels where the last of training was
 VECTOR_LAYERS = ("Points", "Shapes", "Surface", "Tracks", "Vectors", "Graph")  # of napari
 
 
@@ -159,9 +157,10 @@ def as_image(
     name = getattr(layer, "name", None) or name
     data = full_resolution(source, name)
     require_real_numbers(data, name)
+    shape, rgb = tuple(data.shape), getattr(source, "rgb", None)
     known = layer_axes(layer, data.ndim) if axes is None else _letters(axes)
-    named = known or guess_axes(source, labels_shape, like=like, channels=channels)
-    notes = () if known else channel_notes(named, tuple(data.shape), labels_shape, name)
+    named = known or guess_axes(shape, labels_shape, rgb=rgb, like=like, channels=channels)
+    notes = () if known else channel_notes(named, shape, labels_shape, name)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
     stored = _layer_pixel_size(layer, named)
     return AxesImage(
@@ -193,44 +192,6 @@ def full_resolution(source: ImageSource, name: str = "image") -> LazyArray:
         )
     data = source.data[0] if getattr(source, "multiscale", False) else source.data
     return as_array(data, name)
-
-
-def guess_axes(
-    source: ImageSource,
-    labels_shape: Sequence[int] | None = None,
-    *,
-    like: str | None = None,
-    channels: int | None = None,
-) -> str:
-    """Guess axes such as "YXC" or "TZYX" from the shapes, and axes and channels of training."""
-    shape = tuple(full_resolution(source).shape)
-    if like is not None and "C" in like and channels is not None and not _rgb(source):
-        trained = with_ndim(like, len(shape))
-        allowed = (channels, 4) if channels == 3 else (channels,)  # 4: with alpha
-        few = trained.endswith("C") and shape[-1] <= FEW_CHANNELS  # another number: refused later
-        if "C" in trained and not few and shape[trained.index("C")] not in allowed:
-            like = like.replace("C", "")
-    channel = channel_axis(shape, getattr(source, "rgb", None), labels_shape)
-    if like is not None and channel is None:
-        return with_ndim(like, len(shape))
-    if like is not None and "C" in like and not _rgb(source):
-        return with_ndim(like, len(shape))
-    ndim = len(shape) - (channel is not None)
-    axes = with_ndim((like or "").replace("C", "") or "TZYX", ndim)
-    return axes if channel is None else axes[:channel] + "C" + axes[channel:]
-
-
-def _rgb(source: ImageSource) -> bool:
-    return bool(getattr(source, "rgb", False))
-
-
-def layer_axes(layer: object, ndim: int) -> str | None:
-    """The layer's axis labels if they are letters of TCZYX (napari's default are numbers)."""
-    axes = "".join(str(a).upper()[:1] for a in getattr(layer, "axis_labels", ()))
-    if not {"Y", "X"} <= set(axes) or not set(axes) <= set(AXES):
-        return None
-    axes += "C" * bool(getattr(layer, "rgb", False))
-    return axes if len(axes) == ndim == len(set(axes)) else None
 
 
 def without_pixels(image: AxesImage) -> AxesImage:
@@ -295,8 +256,7 @@ def _layer_pixel_size(layer: LayerLike | None, axes: str) -> PixelSize:
 
 def _three_sizes(spacing: Sequence[float]) -> Spacing:
     """Spacing along Z, Y, X of that along the last of them."""
-    values = as_spacing(spacing, 3)
-    z, y, x = [1.0] * (3 - len(values)) + values
+    z, y, x = as_spacing(spacing, 3)
     return z, y, x
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+AXES = "TCZYX"
+FEW_CHANNELS = 8  # a last axis this short stays channels where the last of training was
 MAX_CHANNELS = 4  # a longer axis that the labels do not have may as well be slices
 
 
@@ -11,6 +13,37 @@ class AxesError(ValueError):
     def __init__(self, message: str, remedies: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.remedies = remedies
+
+
+def layer_axes(layer: object, ndim: int) -> str | None:
+    """The layer's axis labels if they are letters of TCZYX (napari's default are numbers)."""
+    axes = "".join(str(a).upper()[:1] for a in getattr(layer, "axis_labels", ()))
+    if not {"Y", "X"} <= set(axes) or not set(axes) <= set(AXES):
+        return None
+    axes += "C" * bool(getattr(layer, "rgb", False))
+    return axes if len(axes) == ndim == len(set(axes)) else None
+
+
+def guess_axes(
+    shape: tuple[int, ...],
+    labels_shape: Sequence[int] | None = None,
+    *,
+    rgb: bool | None = None,
+    like: str | None = None,
+    channels: int | None = None,
+) -> str:
+    """Guess axes such as "YXC" or "TZYX" from the shapes, and axes and channels of training.
+
+    `rgb` is what a layer says, if there is one.
+    """
+    if like is not None and "C" in like and not rgb:
+        if _may_be_channels(shape, like, channels):
+            return with_ndim(like, len(shape))
+        like = like.replace("C", "")
+    channel = channel_axis(shape, rgb, labels_shape)
+    axes = (like or AXES).replace("C", "")
+    axes = with_ndim(axes, len(shape) - (channel is not None))
+    return axes if channel is None else f"{axes[:channel]}C{axes[channel:]}"
 
 
 def channel_axis(
@@ -42,6 +75,20 @@ def channel_notes(
         f"its axis of length {length} is taken as channels (axes='{axes}'), because the labels do "
         "not have it.",
     )
+
+
+def _may_be_channels(shape: tuple[int, ...], like: str, channels: int | None) -> bool:
+    """Whether the axis that was C in training may be C here.
+
+    It has as many channels, or alpha besides three, or is last and short: an image with another
+    number of channels, which is refused then, rather than a volume a few pixels wide.
+    """
+    axes = with_ndim(like, len(shape))
+    if channels is None or "C" not in axes:
+        return True
+    length = shape[axes.index("C")]
+    is_short = axes.endswith("C") and length <= FEW_CHANNELS
+    return is_short or length == channels or (channels, length) == (3, 4)
 
 
 def _missing_in_labels(shape: tuple[int, ...], labels_shape: Sequence[int]) -> list[int]:

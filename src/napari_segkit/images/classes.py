@@ -17,6 +17,7 @@ PALETTE = (
     "#9c755f", "#8cd17d", "#d37295", "#499894",
 )  # fmt: skip
 MAX_NAMES = 3  # of classes, in a name of several
+MAX_NAME = 1000  # letters that a model file keeps
 OTHER_COLOR = "#bbbbbb"  # values that are no class
 COLORED_UP_TO = 2**16  # above, napari needs numba to colour single values
 

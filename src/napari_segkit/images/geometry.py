@@ -7,7 +7,8 @@ from itertools import product
 
 import numpy as np
 
-from .axes_image import SPATIAL, AxesImage, full_resolution, is_layer, layer_axes
+from .axes_image import SPATIAL, AxesImage, full_resolution, is_layer
+from .axis_guess import layer_axes
 from .orientation import orientation_of, reorientation_matrix
 from .placement import data_to_world, placement_of, world_matrix
 from .resample import SPACING_TOLERANCE

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.arguments import LARGEST_CLASS
 from napari_segkit.config import LabelsAre
 
 from .axes_image import SPATIAL, AxesImage, full_resolution, is_layer
@@ -16,7 +17,6 @@ from .whole_numbers import first_fractions, integers_if_whole
 
 IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
-LARGEST_CLASS = 2**31 - 1  # what a model file and other programs store
 LARGEST_ID = 2**63 - 1
 COMPONENTS_PER_ID = 1.25
 

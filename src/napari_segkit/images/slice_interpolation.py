@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from numbers import Integral
 
 import numpy as np
 
-from napari_segkit.arguments import as_spacing, given
+from napari_segkit.arguments import as_spacing, require_whole
 
 from .axes_image import full_resolution
 from .labels import integer_labels
@@ -53,15 +52,9 @@ def interpolate_slices(
     filled = integer_labels(np.array(full_resolution(labels, "labels")))
     if (ndim := filled.ndim) < 2:
         raise ValueError(f"labels have shape {filled.shape}: give a volume, or several lines.")
-    if isinstance(axis, bool) or not isinstance(axis, Integral) or not -ndim <= axis < ndim:
-        raise ValueError(
-            f"axis is {given(axis)}: give the number of one of the {ndim} axes of the labels."
-        )
-    if isinstance(unlabelled, bool) or not isinstance(unlabelled, Integral):
-        raise TypeError(f"unlabelled is {given(unlabelled)}: give one label value.")
-    sizes = [1.0] * ndim if spacing is None else as_spacing(spacing, ndim)
-    if len(sizes) != ndim:
-        raise ValueError(f"spacing is {given(sizes)}: give a number for each of the {ndim} axes.")
+    require_whole("axis", axis, f"one of the {ndim} axes of the labels", -ndim, ndim - 1)
+    require_whole("unlabelled", unlabelled, "one label value")
+    sizes = as_spacing((1,) if spacing is None else spacing, ndim)
     slices = np.moveaxis(filled, axis, 0)
     sampling = np.delete(sizes, axis)
     painted = slices != unlabelled

@@ -42,6 +42,11 @@ def _two_sources(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     for number, (image, labels) in enumerate(pairs):
         place = f"[{number}]" * (len(pairs) > 1)
         arrays = full_resolution(image, f"images{place}"), full_resolution(labels, f"labels{place}")
+        if isinstance(image, list) and arrays[0].ndim < 2:
+            raise ValueError(
+                f"images{place} is a list of numbers, but each of several images has rows: give "
+                "arrays, such as numpy.array(images)."
+            )
         if image is labels or arrays[0] is arrays[1]:
             name = str(getattr(image, "name", "")) or f"images[{number}]"
             raise ValueError(

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_segkit.arguments import given
 from napari_segkit.config import ObjectConfig, TileConfig
 from napari_segkit.images.axes_image import AxesImage, without_pixels
 from napari_segkit.images.intensity import Statistics
+from napari_segkit.images.model_input import channels_text
 from napari_segkit.instances.candidates import Candidates
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
@@ -57,9 +59,14 @@ class PredictRequest:
     sink: Sink | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a sink for objects, which are known when all tiles are predicted."""
-        if self.sink is not None and self.model.predicts_objects:
-            raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
+        """Refuse what does not suit the model: objects are known when all tiles are predicted."""
+        if self.sink is not None:
+            _require_sink(self.sink, self.model)
+        if self.statistics is not None and len(self.statistics.low) != self.model.channels:
+            raise ValueError(
+                f"statistics are of {channels_text(len(self.statistics.low))}, but the model takes "
+                f"{channels_text(self.model.channels)}: give what measure returns."
+            )
 
     @cached_property
     def plan(self) -> TilePlan:
@@ -78,6 +85,13 @@ class PredictRequest:
         return LabelResult(
             objects.labels, image.label_axes, classes, provenance, probabilities, objects
         )
+
+
+def _require_sink(sink: object, model: TrainedModel) -> None:
+    if isinstance(sink, type) or not hasattr(sink, "start"):
+        raise TypeError(f"sink is {given(sink)}: give a Sink, or leave it out.")
+    if model.predicts_objects:
+        raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
 
 
 class PredictTiles(Protocol):

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import LabelsAre
-from napari_segkit.images.axes_image import AXES, AxesImage, full_resolution
+from napari_segkit.images.axes_image import AxesImage, full_resolution
+from napari_segkit.images.axis_guess import AXES
 from napari_segkit.images.classes import LabelClass, classes_of, default_color, feature_column
 from napari_segkit.images.labels import (
     IGNORE,

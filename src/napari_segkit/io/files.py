@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_segkit.arguments import as_path
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image, full_resolution
 from napari_segkit.images.colour_masks import (
     ColourTable,
@@ -170,7 +171,7 @@ def check_output_file(
     highest: int = 0,
 ) -> Path:
     """Check before the work that labels with `axes` and values up to `highest` can be written."""
-    file, endings = Path(path), PROBABILITIES if probabilities else LABELS
+    file, endings = as_path("path", path), PROBABILITIES if probabilities else LABELS
     if ending(file) not in endings:
         raise ValueError(f"{file} cannot be written: choose a name ending in {', '.join(endings)}.")
     if axes is not None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_segkit.images.axes_image import AXES, SPATIAL
+from napari_segkit.images.axes_image import SPATIAL
+from napari_segkit.images.axis_guess import AXES
 from napari_segkit.images.classes import classes_shown
 from napari_segkit.images.types import LayerArray, LayerOptions
 from napari_segkit.images.units import PixelSize, pixel_size

@@ -8,6 +8,8 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+from napari_segkit.arguments import as_path
+
 from .filenames import MODEL, AnyPath, ending, stem
 from .replace_file import ExistsError, cause, link_target, try_to_write
 
@@ -19,7 +21,7 @@ def check_output_path(path: AnyPath, *, overwrite: bool = False, new_folder: boo
 
     Its folder must take files, and exist unless it may be a `new_folder`.
     """
-    file = Path(path)
+    file = as_path("path", path)
     try:
         target = link_target(file)
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -110,9 +112,12 @@ def unused_path(
 
 
 def model_path(path: AnyPath) -> Path:
-    """Path of a model file, which gets the ending of models if it has another one."""
+    """Path of a model file: without spaces around its name, and with the ending of models."""
     file = Path(path)
-    return file if file.suffix.lower() == MODEL else file.with_name(f"{file.name}{MODEL}")
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file} is a folder or a device: give the name of a file.")
+    name = file.name.strip()
+    return file.with_name(name if Path(name).suffix.lower() == MODEL else f"{name}{MODEL}")
 
 
 def _require_replaceable(file: Path, target: Path, *, overwrite: bool) -> None:

@@ -14,6 +14,7 @@ PLUGINS = {
     ".zarr": "napari-ome-zarr",
 } | dict.fromkeys((".nd2", ".lif", ".lof", ".oib", ".oir", ".vsi", ".ims", ".dv"), BIO_FORMATS)
 HDF5 = (".hdf5", ".hdf", ".h5")
+TABLE = ".csv"  # of points or shapes, never of pixels
 
 
 def what_to_install(path: Path) -> str:
@@ -36,7 +37,7 @@ def without_image(files: Iterable[Path]) -> str:
 def napari_reads(path: Path) -> bool:
     """Whether napari's own reader, which says so, really reads files of this kind."""
     suffix = path.suffix.lower()
-    return suffix not in HDF5 and (suffix != ".zarr" or find_spec("zarr") is not None)
+    return suffix not in (*HDF5, TABLE) and (suffix != ".zarr" or find_spec("zarr") is not None)
 
 
 def is_ome_zarr(folder: Path) -> bool:

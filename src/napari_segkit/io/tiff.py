@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypedDict
 
-from napari_segkit.images.axes_image import AXES, SPATIAL
+from napari_segkit.images.axes_image import SPATIAL
+from napari_segkit.images.axis_guess import AXES
 from napari_segkit.images.geometry import Geometry, spacing_geometry
 from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, convert

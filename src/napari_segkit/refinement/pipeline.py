@@ -6,7 +6,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_segkit.arguments import are_values, as_device, as_numbers, given
+from napari_segkit.arguments import as_device, as_label_values
 from napari_segkit.config import RefineConfig
 from napari_segkit.config._schema import as_config
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
@@ -146,13 +146,6 @@ def class_values(
     values: Sequence[int] | None, classes: int, config: RefineConfig
 ) -> tuple[int, ...]:
     """The label value of each class, those to clean up among them."""
-    wanted = f"{classes} different whole numbers of 0 or more, or leave them out"
-    numbers = as_numbers("values", range(classes) if values is None else values, wanted)
-    if not are_values(numbers) or not len(numbers) == len(set(numbers)) == classes:
-        raise ValueError(
-            f"values={given(numbers)} cannot be the label values of {classes} classes: give "
-            f"{wanted}."
-        )
-    checked = tuple(map(int, numbers))
+    checked = as_label_values(range(classes) if values is None else values, classes)
     values_of([step.value for step in config.clean], classes_of(None, checked))
     return checked

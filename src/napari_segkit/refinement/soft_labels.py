@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from napari_segkit.arguments import are_values, as_numbers, given
+from napari_segkit.arguments import as_label_values
 from napari_segkit.config import SoftLabelConfig
 from napari_segkit.config._schema import config_fields
 from napari_segkit.images.axes_image import full_resolution
@@ -114,11 +114,7 @@ def all_classes(
 
 
 def _check_classes(values: Sequence[int], unlabelled: int | None) -> tuple[int, ...]:
-    wanted = "the label value of each class, whole numbers of 0 or more"
-    numbers = as_numbers("values", values, wanted)
-    if not are_values(numbers):
-        raise ValueError(f"values is {given(numbers)}: give {wanted}.")
-    classes = tuple(sorted(set(map(int, numbers)) - {unlabelled}))
+    classes = tuple(sorted(set(as_label_values(values)) - {unlabelled}))
     if len(classes) < 2:
         raise LabelsError(
             f"The labels have {len(classes)} class{'es' * (not classes)}, and refinement needs at "

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.classes import MAX_NAME, LabelClass
 from napari_segkit.images.intensity import (
     Statistics,
     extreme_intensity,
@@ -119,6 +119,7 @@ class TrainingData:
 
 def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages) -> TrainingData:
     """Measure, resample and encode labelled images as the model needs them."""
+    _require_short_names(labelled.classes)
     images = [image for image, _ in labelled.pairs]
     ndim = min(choose_ndim(spec, image.axes) for image in images)
     nonzero = config.normalise == "image" and has_zero_background(images, ndim)
@@ -169,6 +170,15 @@ def _statistics(
             stacklevel=3,
         )
     return statistics
+
+
+def _require_short_names(classes: Sequence[LabelClass]) -> None:
+    for each in classes:
+        if len(each.name) > MAX_NAME:
+            raise ValueError(
+                f"The name of class {each.value} has {len(each.name)} letters: give it at most "
+                f"{MAX_NAME}."
+            )
 
 
 def _require_moderate(

@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Generator, Iterator
 from math import isfinite
+from statistics import median
 from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -87,7 +88,8 @@ class GradientTrainer(Trainer, Generic[M]):
         """End a training that diverged with the model before; raise if it has learned nothing."""
         losses = self.state.history
         if self.state.best is None:
-            if not losses or losses[-1] >= losses[0]:
+            count = min(10, max(1, len(losses) // 4))  # one loss alone is noisy
+            if not losses or median(losses[-count:]) >= median(losses[:count]):
                 raise error
             self.snapshot()  # raises if the model before is not finite either
         warnings.warn(

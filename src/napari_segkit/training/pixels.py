@@ -15,7 +15,7 @@ from napari_segkit.images.labels import IGNORE
 from napari_segkit.models import stride
 from napari_segkit.models.finite import require_finite
 from napari_segkit.steps import Step
-from napari_segkit.tiling import Grid, Tile, fit_to_stride, read_mirrored, round_up
+from napari_segkit.tiling import PIXEL_TILE, Grid, Tile, fit_to_stride, read_mirrored, round_up
 
 from .events import TrainStep
 from .sampler import Sample
@@ -32,7 +32,6 @@ PRIOR = {2: 3.0, 3: 0.01}  # strength of the pull of the weights to zero, in pix
 JITTER = {2: 0.0, 3: 0.1}  # added noise, in standard deviations of a feature
 BALANCE = {2: 0.0, 3: 1.0}  # weighting for a feature's mean and spread; 1: per class, 0: per pixel
 FEATURES = 2**25  # feature values of one tile at most (128 MiB)
-EDGES = {2: 1024, 3: 256}  # of the largest tile
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class PixelTrainer(Trainer):
         strides = stride(self.setup.spec, data.inputs.spacing)
         longest = np.max([image.spatial_shape(ndim) for image in data.images], axis=0)
         padded = [-(-int(length) * 16 // 15) for length in longest]  # with an outer margin
-        edge, budget = EDGES[ndim], FEATURES / len(self.network.mean)
+        edge, budget = PIXEL_TILE[ndim], FEATURES / len(self.network.mean)
         while edge > 32 and prod(min(edge, length) for length in padded) > budget:
             edge -= 16
         fitted = [

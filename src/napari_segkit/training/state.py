@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -22,7 +23,7 @@ from napari_segkit.tensor_file import (
     has_checksum,
     network_tensors,
     read_tensors,
-    require_finite,
+    require_finite_tensors,
     require_regular_file,
     write_tensors,
 )
@@ -30,7 +31,7 @@ from napari_segkit.torch_random import RandomSource
 
 from .schedule import Schedule
 
-FORMAT = 1
+FORMAT = 2  # 1: the history is in the header
 KEY = "segkit-training"
 RECENT_BATCHES = 10
 
@@ -106,6 +107,7 @@ class TrainingState:
             "optimiser": _optimiser_tensors(self.optimiser),
             "random": self.random.states(),
             "best": self.best.weights if self.best else {},
+            "history": {"losses": torch.tensor(self.history, dtype=torch.float64)},
         }
         tensors = {f"{group}.{n}": t for group, named in groups.items() for n, t in named.items()}
         write_tensors(Path(path), tensors, KEY, self._header())
@@ -143,7 +145,6 @@ class TrainingState:
             "sampling": self.sampling.bit_generator.state,
             "recent": list(self.recent),
             "seconds": self.schedule.seconds,
-            "history": self.history,
             "best": {"score": self.best.score, "epoch": self.best.epoch} if self.best else None,
             "validated": self.validated,
         }
@@ -153,7 +154,9 @@ class TrainingState:
         require_usable(self.network)
         self.random.restore(groups["random"])
         self.sampling.bit_generator.state = header["sampling"]
-        self.history[:] = map(_finite, header["history"])
+        is_first = header["format"] == 1
+        losses = header["history"] if is_first else groups["history"]["losses"].tolist()
+        self.history[:] = map(_finite, losses)
         schedule, done = self.schedule, len(self.history)
         schedule.done, schedule.seconds = done, _finite(header["seconds"])
         self.images, self.validated = done * schedule.config.batch_size, int(header["validated"])
@@ -176,7 +179,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
     try:
         header, tensors = read_tensors(path, KEY)
         number, header["settings"] = int(header["format"]), dict(header["settings"])
-        require_finite(tensors, UNBOUNDED)
+        require_finite_tensors(tensors, UNBOUNDED)
     except MALFORMED as error:
         raise ValueError(
             f"{path.name} is not a complete training state ({first_line(error)}): choose a "

@@ -23,7 +23,13 @@ from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
 from napari_segkit.steps import Step
 from napari_segkit.tensor_file import network_tensors
-from napari_segkit.tiling import fit_to_stride, length_per_axis, tile_shape, tile_shape_from_size
+from napari_segkit.tiling import (
+    TILE,
+    fit_to_stride,
+    length_per_axis,
+    tile_shape,
+    tile_shape_from_size,
+)
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
@@ -33,8 +39,6 @@ from .dataset import TrainingData
 from .events import RefusedStep, SnapshotStep, ValidationStep
 from .schedule import Schedule
 from .state import Best, TrainingState, load_weights
-
-TILE = {2: 256, 3: 64}
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,14 +4,18 @@ import sys
 
 import pytest
 
+from napari_segkit import TileConfig, TrainConfig
+from napari_segkit._qt.app import demo
+
 RUN = """
 import sys
+from functools import partial
 from napari_segkit import TileConfig, TrainConfig
 from napari_segkit._qt.app import demo
 {change}
 sys.exit(demo.main(screenshot=sys.argv[1]))
 """
-QUICK = "demo.CONFIG = TrainConfig(epochs=1, steps_per_epoch=2, tile=TileConfig(tile_size=64))"
+QUICK = TrainConfig(epochs=1, steps_per_epoch=2, tile=TileConfig(tile_size=64))
 
 
 def run(path, change, timeout):
@@ -25,12 +29,20 @@ def run(path, change, timeout):
     )
 
 
-def test_the_demo_trains_predicts_and_evaluates(tmp_path):
-    done = run(tmp_path / "demo.png", QUICK, 200)
-    assert done.returncode == 0, done.stderr
-    assert "background" in done.stdout
-    assert "coin" in done.stdout
-    assert (tmp_path / "demo.png").stat().st_size > 10_000
+def test_the_demo_trains_predicts_and_evaluates(
+    shared_viewer, qtbot, tmp_path, monkeypatch, capsys
+):
+    picture = tmp_path / "demo.png"
+    monkeypatch.setattr(demo, "CONFIG", QUICK)
+    monkeypatch.setattr(demo.napari, "Viewer", lambda **_: shared_viewer)
+    monkeypatch.setattr(
+        demo.napari, "run", lambda: qtbot.waitUntil(picture.exists, timeout=200_000)
+    )
+    assert demo.main(screenshot=picture, stay=True) == 0
+    printed = capsys.readouterr().out
+    assert "background" in printed
+    assert "coin" in printed
+    assert picture.stat().st_size > 10_000
 
 
 @pytest.mark.slow

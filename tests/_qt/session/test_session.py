@@ -2,6 +2,7 @@ import gc
 import threading
 import time
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from napari.utils import progress
 from qtpy.QtWidgets import QPushButton
 
 from napari_segkit import Segmenter
+from napari_segkit._qt.session.background import call_once
 from napari_segkit._qt.session.session import session
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.steps import Step
@@ -156,6 +158,24 @@ def test_the_console_line_trains_the_segmenter_of_the_docks(shared_viewer, qtbot
     assert changes == [True]
     wait_for(qtbot, session(viewer).run(seg.predict_tiles(image)))
     assert changes == [True]
+
+
+def test_only_a_training_is_one_of_the_same_model(shared_viewer, qtbot):
+    viewer = shared_viewer
+    image, labels = small_problem(viewer)
+    here, seg = session(viewer), session(viewer).segmenter
+    config = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2)
+    loaded = Segmenter(seg.spec).fit(image, labels, config)
+    ids = []
+    for _ in range(2):
+        wait_for(qtbot, here.run(seg.train_epochs(image, labels, config)))
+        ids.append(seg.trained.identity)
+    task = here.run(call_once(lambda: loaded))  # as the Model dock loads a file
+    task.returned.connect(partial(setattr, here, "segmenter"))
+    wait_for(qtbot, task)
+    assert here.segmenter is loaded
+    assert here.first_training(ids[1]) == ids[0]
+    assert here.first_training(loaded.trained.identity) == loaded.trained.identity
 
 
 def test_a_layer_can_be_deleted_during_training(shared_viewer, qtbot):

@@ -7,13 +7,8 @@ from unicodedata import normalize
 
 from napari.layers import Image, Labels, Layer
 
-from napari_segkit.images.axes_image import (
-    AxesImage,
-    as_image,
-    full_resolution,
-    guess_axes,
-    layer_axes,
-)
+from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
+from napari_segkit.images.axis_guess import guess_axes, layer_axes
 from napari_segkit.images.geometry import apart
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.io.name_words import IMAGE_WORDS, PREDICTION_WORDS, strip_word
@@ -171,8 +166,8 @@ def _may_fit(shape: tuple[int, ...], image: Image) -> bool:
 
 def _axes_of(image: Image, shape: tuple[int, ...]) -> str | None:
     """Axes of an image whose channels the labels do not have, however many; else None."""
-    known = layer_axes(image, full_resolution(image).ndim)
-    axes = known or guess_axes(image, shape)
+    whole = tuple(full_resolution(image).shape)
+    axes = layer_axes(image, len(whole)) or guess_axes(whole, shape, rgb=image.rgb)
     return axes if "C" in axes else None
 
 

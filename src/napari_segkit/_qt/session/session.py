@@ -93,7 +93,7 @@ class Session(Runner):
         watch_volumes(viewer)
         self._segmenter = Segmenter()
         self._config = TrainConfig()
-        self._trained_before: TrainedModel | None = None
+        self._before: tuple[Segmenter | None, TrainedModel | None] = None, None  # the task
         self._converted = ConvertedLabels(viewer.layers)
         self.spare = SpareModel(lambda: self._segmenter, self)
         self.segmenter_changed.connect(self.spare.follow)
@@ -278,9 +278,11 @@ class Session(Runner):
 
     def _on_busy(self, busy: bool) -> None:
         """Announce a model that the task has trained."""
-        trained = self._segmenter.trained
-        before, self._trained_before = self._trained_before, trained if busy else None
+        segmenter, trained = self._segmenter, self._segmenter.trained
+        segmenter_before, before = self._before
+        self._before = (segmenter, trained) if busy else (None, None)
         if not busy and trained is not before:
-            if trained is not None and before is not None and trained.spec == before.spec:
+            is_same = segmenter is segmenter_before  # else a model was loaded or merged
+            if is_same and trained and before and trained.spec == before.spec:
                 self.keep_retraining(before.identity, trained.identity)
             self.segmenter_changed.emit()

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
+from napari_segkit.error_messages import printable
 from napari_segkit.images.classes import LabelClass, default_color
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.types import LayerData, LayerOptions
@@ -36,11 +38,11 @@ def panoptic_layers(file: Path, content: Any) -> list[LayerData]:
     with explain_read_errors(file):
         names = [Path(a["file_name"]).name for a in annotations_of(content)]
     candidates = [(file.parent / name, file.with_suffix("") / name) for name in names]
-    pictures = [next(filter(Path.is_file, c)) for c in candidates if any(map(Path.is_file, c))]
+    pictures = [next(filter(isfile, c)) for c in candidates if any(map(isfile, c))]
     if not pictures:
         raise ValueError(
-            f"{file} describes {names[0]}, which is neither next to it nor in the folder "
-            f"{file.with_suffix('').name}: put it there."
+            f"{file} describes {printable(names[0])}, which is neither next to it nor in the "
+            f"folder {file.with_suffix('').name}: put it there."
         )
     if len(pictures) > MAX_LAYERS:
         raise ValueError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segkit.arguments import as_path
 from napari_segkit.images.labels import as_unsigned
 from napari_segkit.images.types import AnyArray
 from napari_segkit.io.filenames import AnyPath
@@ -101,10 +102,10 @@ def write_panoptic(
     "category_id" and "iscrowd". `categories` maps all classes to "thing" or "stuff" and numbers
     them from 1; by default they are those of the table.
     """
-    picture = Path(png)
-    description = picture.with_suffix(".json") if json_file is None else Path(json_file)
+    picture = as_path("png", png)
     if picture.suffix.lower() != ".png":
         raise ValueError(f"{picture} must end in .png, the format of COCO panoptic labels.")
+    description = picture.with_suffix(".json") if json_file is None else Path(json_file)
     for path in (picture, description):
         check_output_path(path, overwrite=overwrite)
     content = panoptic_content(

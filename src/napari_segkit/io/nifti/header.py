@@ -9,7 +9,8 @@ import numpy as np
 from nibabel import Nifti1Header, Nifti2Header
 from nibabel.orientations import aff2axcodes, io_orientation
 
-from napari_segkit.images.axes_image import AXES, SPATIAL
+from napari_segkit.images.axes_image import SPATIAL
+from napari_segkit.images.axis_guess import AXES
 from napari_segkit.images.geometry import Geometry
 from napari_segkit.images.types import AnyArray, LayerOptions
 
