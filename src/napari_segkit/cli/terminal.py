@@ -40,16 +40,15 @@ def print_files(files: Iterable[object]) -> None:
 
 
 def error_line(error: BaseException, lower: str = SMALLER) -> str:
-    """An error's message in one line, with Python arguments and its remedies as options.
+    """An error's message in one line, with its remedies as command line options.
 
     `lower` says what to do if memory has run out.
     """
     if isinstance(error, SystemExit):
         return f"A library ended the work (SystemExit: {error.code})."
-    text = in_options(plain_message(error, lower=lower, on_cpu="give --device cpu"))
+    text = plain_message(error, lower=lower, on_cpu="give --device cpu")
     options = [in_options(r) for r in getattr(error, "remedies", ()) if "=" in r]
-    unsaid = [option for option in options if option not in text]
-    return f"{text} Here: {' or '.join(unsaid)}." if unsaid else text
+    return f"{text} Here: {' or '.join(options)}." if options else text
 
 
 def in_options(message: str) -> str:
