@@ -181,7 +181,7 @@ def test_an_output_of_the_name_of_an_input_is_refused(line, source, tmp_path, mo
     ("line", "said"),
     [
         ("train image.png mask.png -o new.h5", "new.h5 is no name of a model: choose new.segkit."),
-        ("merge classes.segkit objects.segkit -o new", "choose new.segkit."),
+        ("merge classes.segkit objects.segkit -o new.pt", "choose new.segkit."),
         ("evaluate mask.png classes.png --csv new.raw", "new.raw is no name of a table"),
         ("predict classes.segkit image.png -o new.npy", "new.npy will take 0.0 MB, but its disk"),
         ("train image.png mask.png -o mask.png/", "mask.png is no folder"),

@@ -138,8 +138,8 @@ def test_links_that_lead_to_no_file_are_refused(tmp_path, target, said):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("x" * 300 + ".tif", "the name is too long; choose a shorter one"),
-        ("x" * 300 + "/a.tif", "the name is too long; choose a shorter one"),
+        ("x" * 300 + ".tif", "which is too long: give a shorter name"),
+        ("x" * 300 + "/a.tif", "which is too long: give a shorter name"),
         ("file/a.tif", "There is no folder"),
         ("file/b/a.tif", "There is no folder"),
         ("folder", "is a folder"),
