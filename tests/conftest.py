@@ -58,12 +58,15 @@ def no_widget_left(request):
         return
     request.getfixturevalue("qapp")
     before = _own_widgets()  # keeps them, so that a new one cannot take their place
+    gc.freeze()  # what is there before the test is not searched for garbage, which takes long
     yield
     report = getattr(request.node, "rep_call", None)
-    if report is None or not report.passed:
-        return  # a traceback holds its widgets
-    if _own_widgets() - before:
+    has_passed = report is not None and report.passed  # else a traceback holds its widgets
+    if has_passed and _own_widgets() - before:
         gc.collect()
+    gc.unfreeze()
+    if not has_passed:
+        return
     left = _own_widgets() - before
     assert not left, f"widgets left behind: {', '.join(sorted(map(repr, left)))}"
 

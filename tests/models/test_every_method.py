@@ -8,7 +8,12 @@ from napari_segkit.models import Inputs, build, stride
 from napari_segkit.models.meta_device import meta_device
 
 ALL = [(info, ndim) for info in list_models() for ndim in info.dims]
-NETWORKS = [(info, ndim) for info, ndim in ALL if info.training == "semantic"]
+FAST = ("unet", "segformer", "segnet", "fcn", "unet3d")  # one of each library and kind
+NETWORKS = [
+    pytest.param(info, ndim, marks=[pytest.mark.slow] * (info.name not in FAST))
+    for info, ndim in ALL
+    if info.training == "semantic"
+]
 
 
 def method_id(value):

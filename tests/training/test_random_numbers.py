@@ -29,7 +29,7 @@ SPECS = {
     "SOLO": ModelSpec("solo"),
 }
 KINDS_OF_TRAINING = [
-    pytest.param(spec, id=name, marks=[pytest.mark.slow] * (spec.name == "maskrcnn"))
+    pytest.param(spec, id=name, marks=[pytest.mark.slow] * (spec.name in ("maskrcnn", "solo")))
     for name, spec in SPECS.items()
 ]
 

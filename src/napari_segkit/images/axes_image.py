@@ -176,6 +176,11 @@ def as_image(
     )
 
 
+def has_pixels(layer: object) -> bool:
+    """Whether a layer is one of pixels; behind napari's proxy, its class is that of the layer."""
+    return layer.__class__.__name__ not in VECTOR_LAYERS
+
+
 def full_resolution(source: ImageSource, name: str = "image") -> LazyArray:
     """The array of a layer, list or array; the first level of a multiscale layer.
 
@@ -185,10 +190,11 @@ def full_resolution(source: ImageSource, name: str = "image") -> LazyArray:
         return source.data
     if not is_layer(source):
         return as_array(source, name)
-    kind, name = source.__class__.__name__, getattr(source, "name", "") or name
-    if kind in VECTOR_LAYERS:
+    name = getattr(source, "name", "") or name
+    if not has_pixels(source):
         raise TypeError(
-            f"{name} is a {kind} layer, which has no pixels: give an Image or Labels layer."
+            f"{name} is a {source.__class__.__name__} layer, which has no pixels: give an Image or "
+            "Labels layer."
         )
     data = source.data[0] if getattr(source, "multiscale", False) else source.data
     return as_array(data, name)

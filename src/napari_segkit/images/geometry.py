@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from .axes_image import SPATIAL, AxesImage, full_resolution, is_layer
+from .axes_image import SPATIAL, AxesImage, full_resolution, has_pixels, is_layer
 from .axis_guess import layer_axes
 from .orientation import orientation_of, reorientation_matrix
 from .placement import data_to_world, placement_of, world_matrix
@@ -74,7 +74,7 @@ class Geometry:
 
 
 def geometry_of(source: object, axes: str | None = None) -> Geometry | None:
-    """Where the pixels of a layer or of the image of a file lie; None for arrays.
+    """Where the pixels of a layer or of the image of a file lie; None without layer or pixels.
 
     `axes` are those of the layer with C, if they are known otherwise than from the layer.
     """
@@ -82,7 +82,7 @@ def geometry_of(source: object, axes: str | None = None) -> Geometry | None:
         stored: Geometry | None = getattr(source.metadata.get("nifti"), "geometry", None)
         axes, shape = source.label_axes, source.label_shape
         return stored or spacing_geometry(source.spacing, axes, shape, source.unit)
-    if not is_layer(source) or not hasattr(source, "affine"):
+    if not is_layer(source) or not hasattr(source, "affine") or not has_pixels(source):
         return None
     placed: PlacedLayer = source  # type: ignore[assignment]
     shape = tuple(full_resolution(placed).shape)
