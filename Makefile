@@ -15,7 +15,7 @@
 TORCH_INDEX ?=
 PYTHON ?=
 PYTEST_ARGS ?=
-PARALLEL := -n 3 --dist loadfile
+PARALLEL := -n 2 --dist loadfile
 
 export TORCH_INDEX PYTHON
 

@@ -20,13 +20,17 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
+from napari_segkit._qt.session import spare_models
+
 
 @pytest.fixture(autouse=True)
 def spare_folder(tmp_path_factory, monkeypatch):
     """An empty folder for spare copies of models, instead of that of the user."""
     folder = tmp_path_factory.getbasetemp() / "spare" / uuid4().hex
     monkeypatch.setattr("napari_segkit._qt.session.spare_models.spare_folder", lambda: folder)
-    return folder
+    yield folder
+    for spare in list(spare_models._alive):  # a later test's folder is not theirs to search
+        spare._search.cancel()
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,9 @@ SMALL = ModelSpec("segresnet", dims="2D")
 UNET = ModelSpec("unet", encoder="mobilenet_v2")
 KINDS = [
     pytest.param(UNET, CONFIG, id="batch norm"),
-    pytest.param(ModelSpec("fpn", encoder="mobilenet_v2"), CONFIG, id="dropout"),
+    pytest.param(
+        ModelSpec("fpn", encoder="mobilenet_v2"), CONFIG, id="dropout", marks=pytest.mark.slow
+    ),
     pytest.param(ModelSpec("segresnet", dims="3D"), CONFIG, id="3D", marks=pytest.mark.slow),
     pytest.param(replace(UNET, objects="boundary"), OBJECTS, id="boundary", marks=pytest.mark.slow),
     pytest.param(ModelSpec("solo"), OBJECTS, id="SOLO"),
