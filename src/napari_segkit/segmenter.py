@@ -251,11 +251,7 @@ class Segmenter:
         ValueError
             As in `fit`; also if the model was merged from two.
         """
-        if self.trained is not None and self.trained.stuff is not None:
-            raise ValueError(
-                "This model was merged from two models, and training would replace both: train "
-                "the two models and merge them again, or create a new Segmenter."
-            )
+        self._require_one_model()
         config = as_config("config", config, TrainConfig)
         if resume is not None:
             resume = as_path("resume", resume)
@@ -274,7 +270,18 @@ class Segmenter:
             regions=regions,
             validation=validation,
         )
-        trainer = self._trainer(config, labelled, resume)
+        yield from self._train(self._trainer(config, labelled, resume))
+        return self
+
+    def _require_one_model(self) -> None:
+        if self.trained is not None and self.trained.stuff is not None:
+            raise ValueError(
+                "This model was merged from two models, and training would replace both: train "
+                "the two models and merge them again, or create a new Segmenter."
+            )
+
+    def _train(self, trainer: "Trainer") -> Generator[Step, object, None]:
+        """Run a training and keep its model, also when it is closed; see `train_epochs`."""
         try:
             yield from trainer.steps()
         except (GeneratorExit, KeyboardInterrupt):
@@ -286,7 +293,6 @@ class Segmenter:
                     self._store_result(trainer)
             raise
         self._store_result(trainer)
-        return self
 
     def _trainer(
         self, config: TrainConfig, labelled: "LabelledImages", resume: str | PathLike[str] | None

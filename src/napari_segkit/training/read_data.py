@@ -54,11 +54,7 @@ def read_training_data(
 
     Arguments as in `Segmenter.fit`.
     """
-    if validation is not None and not (isinstance(validation, tuple) and len(validation) == 2):
-        raise ValueError(
-            f"validation is {given(validation)} and not a pair: give (images, labels), or lists of "
-            "both."
-        )
+    _require_pair(validation)
     pairs = pair_up(images, labels)
     pairs, validation = _colours_as_classes(pairs, validation, axes)
     is_list = isinstance(labels, list | tuple)
@@ -91,6 +87,14 @@ def read_training_data(
         return read, config
     held_out = _read_validation(spec, config, read, ndim, validation, axes, spacing)
     return replace(read, validation=held_out), config
+
+
+def _require_pair(validation: object) -> None:
+    if validation is not None and not (isinstance(validation, tuple) and len(validation) == 2):
+        raise ValueError(
+            f"validation is {given(validation)} and not a pair: give (images, labels), or lists of "
+            "both."
+        )
 
 
 def _colours_as_classes(
