@@ -21,7 +21,7 @@ SLABS = 5  # of a stack or a volume
 BLOCKS = 4  # along Y and X at most
 MIN_BLOCKS = 4  # of an image
 MIN_EDGE = {2: 48, 3: 12}  # by dimensions; pixels of a block or a slab
-MARGIN = {2: 8, 3: 4}  # by dimensions; pixels around held-out ones that are not trained on
+MARGIN = {2: 4, 3: 2}  # by dimensions; pixels around held-out ones that are not trained on
 
 
 def divide(
