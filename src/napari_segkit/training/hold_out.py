@@ -183,7 +183,8 @@ class _Choice:
         of_objects = self.labelled.class_of is not None
         if scored[1:].any() if of_objects else scored.mean() > MIN_SCORED:
             return ""
-        return self._reason(counts) or "no region can be held out without taking most of a class"
+        few = _names(self._of(~scored))
+        return self._reason(counts) or f"too few labelled pixels of {few} can be held out"
 
     def _unscored(self, counts: Counts, chosen: Mask) -> str:
         lost = self._of(~counts[chosen].any(axis=0) & counts.any(axis=0))
