@@ -1,5 +1,6 @@
 from ._qt.session.session import session
 from .config import (
+    AugmentConfig,
     CleanConfig,
     CRFConfig,
     FeatureConfig,
@@ -21,8 +22,10 @@ from .refinement.smooth import smooth
 from .refinement.soft_labels import soft_labels
 from .refinement.superpixels.generate import superpixels
 from .segmenter import Segmenter
+from .training.augment import augmented_patches
 
 __all__ = [
+    "AugmentConfig",
     "CRFConfig",
     "CleanConfig",
     "FeatureConfig",
@@ -34,6 +37,7 @@ __all__ = [
     "SuperpixelConfig",
     "TileConfig",
     "TrainConfig",
+    "augmented_patches",
     "evaluate",
     "fit_refinement",
     "interpolate_slices",
