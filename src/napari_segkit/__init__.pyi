@@ -23,6 +23,7 @@ from .refinement.soft_labels import soft_labels
 from .refinement.superpixels.generate import superpixels
 from .segmenter import Segmenter
 from .training.augment import augmented_patches
+from .training_set import TrainingRow, TrainingSet
 
 __all__ = [
     "AugmentConfig",
@@ -38,6 +39,8 @@ __all__ = [
     "TileConfig",
     "TrainConfig",
     "augmented_patches",
+    "TrainingRow",
+    "TrainingSet",
     "evaluate",
     "fit_refinement",
     "interpolate_slices",
