@@ -223,7 +223,10 @@ MODELS = {
             ("filters", *encoders.ALL),
             families.pixels,
             training="pixels",
-            unused=("epochs", "steps_per_epoch", "batch_size", "learning_rate", "augment"),
+            unused=(
+                *("epochs", "steps_per_epoch", "batch_size", "learning_rate", "augment"),
+                *("validation_fraction", "best_by", "patience", "thresholds"),
+            ),
             features=True,
             weights=("imagenet",),
             any_timm=True,
