@@ -37,6 +37,7 @@ from .commands import Checkpoint, Finish, Snapshot
 from .dataset import TrainingData
 from .events import CheckpointStep, RefusedStep, SnapshotStep, ValidationStep
 from .schedule import Schedule
+from .start import take_weights
 from .state import Best, TrainingState, load_weights, model_settings
 
 
@@ -59,6 +60,8 @@ class TrainingSetup:
         with the best score are kept.
     resume : path-like, optional
         A saved `TrainingState` to go on from.
+    start : TrainedModel, optional
+        A model whose weights the training begins with.
     """
 
     spec: ModelSpec
@@ -67,6 +70,7 @@ class TrainingSetup:
     device: torch.device
     validate: Callable[[TrainedModel], float] | None = None
     resume: str | PathLike[str] | None = None
+    start: TrainedModel | None = None
 
 
 class Trainer:
@@ -210,7 +214,9 @@ class Trainer:
     def _build(self, random: RandomSource) -> nn.Module:
         spec, inputs = self.setup.spec, self.data.inputs
         network = build(spec, inputs, random)
-        if self.setup.resume is None:
+        if self.setup.start is not None:
+            take_weights(network, self.setup.start, self.data)
+        elif self.setup.resume is None:
             with random_numbers(random):
                 initialise(network, spec, inputs)
         return network
@@ -262,9 +268,11 @@ class Trainer:
         best, spec = self.state.best, self.setup.spec
         objects = {} if self.data.class_of is None else {"objects": self.data.object_count}
         score = {"validation": {"epoch": best.epoch, "score": best.score}} if best else {}
+        start = {} if self.setup.start is None else {"start": self.setup.start.identity}
         return {
             **objects,
             **score,
+            **start,
             "id": uuid4().hex,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "images": [i.name for i in self.data.images],
