@@ -272,11 +272,13 @@ class Segmenter:
         current = self._current(start, resume)
         config = as_config("config", config, TrainConfig)
         from .devices import choose
+        from .training.frozen_encoder import check_frozen
         from .training.read_data import read_training_data
         from .training.start import require_same_network
         from .training_set import as_training_set
 
         choose(self.device)
+        check_frozen(self.spec, config, is_trained=current is not None or resume is not None)
         if current is not None:
             require_same_network(current, self.spec, config)
         training_set = as_training_set(

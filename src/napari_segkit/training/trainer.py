@@ -36,6 +36,7 @@ from napari_segkit.versions import versions
 from .commands import Checkpoint, Finish, Snapshot
 from .dataset import TrainingData
 from .events import CheckpointStep, RefusedStep, SnapshotStep, ValidationStep
+from .frozen_encoder import freeze_encoder
 from .schedule import Schedule
 from .start import take_weights
 from .state import Best, TrainingState, load_weights, model_settings
@@ -103,6 +104,8 @@ class Trainer:
         )
         random = RandomSource(self.config.seed)
         self.network = self._build(random).to(setup.device)
+        if self.config.freeze_encoder:
+            freeze_encoder(self.network)
         self.state = TrainingState(
             settings_of(setup),
             setup.data.fingerprints,
