@@ -69,6 +69,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--regions", metavar="PATH",
                         help="file or folder like the labels: not 0 where every object is "
                              "annotated; in a CSV list, the column regions")  # fmt: skip
+    parser.add_argument("--log", metavar="FOLDER",
+                        help="write the loss of each step and the validation into this folder: a "
+                             "table (history.csv), curves (history.png), and the log of "
+                             "TensorBoard if that is installed")  # fmt: skip
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--start", metavar="MODEL",
                        help="go on with the weights of a trained model, its method and its "
@@ -87,6 +91,7 @@ def run(args: Namespace) -> int:
     from napari_segkit.jobs.checkpoints import with_checkpoints
     from napari_segkit.jobs.output_files import new_folders
     from napari_segkit.jobs.training_files import read_training_files
+    from napari_segkit.jobs.training_log import check_log_folder, logged
 
     from .training_summary import say_training_data
 
@@ -101,6 +106,8 @@ def run(args: Namespace) -> int:
         return print_pairs(pairs)
     output = model_file(args, _inputs(args, files))
     checkpoint, resume = _states(args, output)
+    if args.log:
+        check_log_folder(Path(args.log), overwrite=args.overwrite or resume is not None)
     spec, config = spec_and_config(args, resume)
     say_pairs(pairs, labels or args.images)
     _check_kind(files, spec)
@@ -120,7 +127,10 @@ def run(args: Namespace) -> int:
     )
     save = partial(_save, segmenter, output, overwrite=args.overwrite)
     with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
-        train = partial(_train, with_checkpoints(steps, checkpoint), config, stop)
+        steps = with_checkpoints(steps, checkpoint)
+        if args.log:
+            steps = logged(steps, Path(args.log), go_on=resume is not None)
+        train = partial(_train, steps, config, stop)
         return _train_and_save(segmenter, train, stop, save, checkpoint)
 
 

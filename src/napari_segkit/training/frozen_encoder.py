@@ -1,7 +1,6 @@
 """Keep the encoder of a network as it is: its weights and its batch statistics."""
 
 import warnings
-from functools import cache
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -45,7 +44,6 @@ def _encoder_of(network: nn.Module) -> nn.Module:
     return next(modules[name] for name in names if name in modules)
 
 
-@cache
 def _frozen(kind: type) -> type:
     """A batch normalisation that stays in evaluation mode and keeps its statistics."""
     methods = {"train": _stay, "reset_running_stats": _stay}
