@@ -108,12 +108,12 @@ class Trainer:
             freeze_encoder(self.network)
         self.state = TrainingState(
             settings_of(setup),
-            setup.data.fingerprints,
             self.network,
             random,
             np.random.default_rng(self.config.seed),
             Schedule(self.config),
             self._make_optimiser(),
+            fingerprints=setup.data.fingerprints,
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
@@ -133,7 +133,9 @@ class Trainer:
             for event in events:
                 answer: Step | None = event
                 while answer is not None:
+                    self.state.schedule.tick()
                     command = yield answer
+                    self.state.schedule.start()  # a pause of the caller does not count
                     answer = self._answer(command, event)
 
     def snapshot(self) -> TrainedModel:
