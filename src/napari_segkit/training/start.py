@@ -38,8 +38,11 @@ def prepared_as(model: TrainedModel, data: TrainingData) -> TrainingData:
         raise ValueError(f"start='current' is not possible: {problem}. Change that, {ANEW}.")
     if model.statistics is None:
         return data
-    samples = [replace(sample, statistics=model.statistics) for sample in data.samples]
-    return replace(data, samples=samples)
+    samples, held_out = (
+        [replace(sample, statistics=model.statistics) for sample in some]
+        for some in (data.samples, data.held_out)
+    )
+    return replace(data, samples=samples, held_out=held_out)
 
 
 def take_weights(network: nn.Module, model: TrainedModel, data: TrainingData) -> None:
