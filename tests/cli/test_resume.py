@@ -172,7 +172,11 @@ def nothing(stopped):
 REFUSED = {
     "settings": (nothing, f"{RESUME} --epochs 9", "epochs 3, but this one has 9"),
     "model": (nothing, f"{RESUME} --model unet", "model segresnet, but this one has unet"),
-    "preset": (nothing, f"{RESUME} --preset balanced", "--preset balanced cannot be used with --resume"),
+    "preset": (
+        nothing,
+        f"{RESUME} --preset balanced",
+        "--preset balanced cannot be used with --resume",
+    ),
     "anew": (lambda s: (s.parent / "a.segkit").unlink(), SMALL, "add --resume to go on with it"),
     "truncated": (truncated, RESUME, "a.segkit.state is not a complete training state"),
     "painted": (painted, RESUME, "the pixels of the labels of 1.png have changed"),
@@ -189,6 +193,19 @@ def test_what_does_not_fit_the_state_is_refused(stopped, capsys):
         change(stopped)
         assert train(options=options) == 2
         assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_training_starts_from_a_trained_model(folder, capsys):
+    assert train() == 0
+    again = "--start a.segkit --device cpu --threads 1"
+    assert train("b", again) == 0
+    one, other = (Segmenter.load(f"{name}.segkit").trained for name in "ab")
+    assert other.provenance["start"] == one.identity
+    assert other.config == one.config
+    assert train("c", f"{again} --encoder medium") == 2
+    assert "encoder small, but encoder is now medium" in capsys.readouterr().err.splitlines()[-1]
+    assert train("a", f"{again} --overwrite") == 2
+    assert "a.segkit is an input" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_full_disk_at_a_checkpoint_is_told_once_and_the_training_goes_on(

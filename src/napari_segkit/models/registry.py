@@ -110,6 +110,7 @@ def _monai(name: str, title: str, about: str, sizes: Sequence[str] = SIZES) -> M
         about,
         tuple(sizes),
         families.monai,
+        unused=("freeze_encoder",),
         stride=families.monai,
         licence="Apache-2.0",
     )
@@ -225,7 +226,7 @@ MODELS = {
             training="pixels",
             unused=(
                 *("epochs", "steps_per_epoch", "batch_size", "learning_rate", "augment"),
-                *("validation_fraction", "best_by", "patience", "thresholds"),
+                *("freeze_encoder", "validation_fraction", "best_by", "patience", "thresholds"),
             ),
             features=True,
             weights=("imagenet",),

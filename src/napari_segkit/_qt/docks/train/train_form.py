@@ -9,7 +9,10 @@ from napari_segkit.models import model_info
 
 HIDE = ("unlabelled", "labels_are", "tile.batch_size")
 HELD_OUT = ("validation", "validation_fraction", "best_by", "patience", "thresholds")
-COLLAPSED = ("batch_size", "learning_rate", "normalise", "voxel_size", "seed", *HELD_OUT)
+COLLAPSED = (
+    *("batch_size", "learning_rate", "normalise", "voxel_size", "freeze_encoder", "seed"),
+    *HELD_OUT,
+)
 
 
 class TrainForm(Form[TrainConfig]):
