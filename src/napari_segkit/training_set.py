@@ -1,13 +1,14 @@
 """The images of a training with their labels, and what each of them is for."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from .arguments import given, require_type
+from .arguments import given, require_bool, require_type
 from .images.training_pairs import Given, pair_up, require_two_sources
 from .images.types import ImageSource
-from .io.filenames import AnyPath
+from .io.filenames import AnyPath, shorten
 from .io.folders import training_files
 from .io.training_files import ImageFile, LabelFile, open_later
 from .io.training_roles import Role
@@ -91,6 +92,7 @@ class TrainingSet:
         regions: AnyPath | None = None,
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
+        fit_masks: bool = False,
     ) -> "TrainingSet":
         """Pair the images and labels of files, which are read when they are needed.
 
@@ -113,6 +115,9 @@ class TrainingSet:
             As in `Segmenter.fit`.
         spacing : sequence of float, optional
             As in `Segmenter.fit`.
+        fit_masks : bool
+            Resample masks of another size than their image to it (nearest neighbour). Otherwise
+            they are refused when the images are read.
 
         Returns
         -------
@@ -124,8 +129,9 @@ class TrainingSet:
         ValueError
             If files are missing, or it is not clear which of them belong together.
         """
+        require_bool("fit_masks", fit_masks)
         files = training_files(images, labels, classes=object_classes, regions=regions)
-        later = open_later(files, axes=axes, spacing=spacing)
+        later = open_later(files, axes=axes, spacing=spacing, fit_masks=fit_masks)
         return cls(
             [
                 TrainingRow(o.image, o.labels, f.role, f.group, "", o.classes, o.regions)
@@ -141,6 +147,7 @@ class TrainingSet:
         """The rows of both."""
         if not isinstance(other, TrainingSet):
             return NotImplemented
+        _say_repeated(self, other)
         return TrainingSet((*self.rows, *other.rows))
 
     def with_role(self, role: Role) -> tuple[TrainingRow, ...]:
@@ -157,6 +164,17 @@ class TrainingSet:
             In their order.
         """
         return tuple(row for row in self.rows if row.role == role)
+
+
+def _say_repeated(first: TrainingSet, second: TrainingSet) -> None:
+    """Say which files are in both sets."""
+    known = {row.image.paths for row in first.rows if isinstance(row.image, ImageFile)}
+    files = [row.image for row in second.rows if isinstance(row.image, ImageFile)]
+    names = [file.name for file in files if file.paths in known]
+    if names:
+        warnings.warn(
+            f"{shorten(names)}: in both training sets, and used twice.", UserWarning, stacklevel=3
+        )
 
 
 def as_training_set(

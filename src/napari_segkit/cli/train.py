@@ -74,6 +74,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--regions", metavar="PATH",
                         help="file or folder like the labels: not 0 where every object is "
                              "annotated; in a CSV list, the column regions")  # fmt: skip
+    parser.add_argument("--fit-masks", action="store_true",
+                        help="resample masks of another size than their image to it (nearest "
+                             "neighbour)")  # fmt: skip
     add_options(parser, ModelSpec(), names={"name": "model"}, suppress=True)
     add_options(parser, TrainConfig(), suppress=True)
 
@@ -96,6 +99,7 @@ def run(args: Namespace) -> int:
             regions=args.regions,
             axes=args.axes,
             spacing=args.spacing,
+            fit_masks=args.fit_masks,
         )
     pairs = [_pair(row) for row in training_set.rows]
     if args.show_pairs:

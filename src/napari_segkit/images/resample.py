@@ -90,14 +90,20 @@ def resize_linear(pixels: AnyArray, shape: Sequence[int]) -> NDArray[np.float32]
     return resized.astype(np.float32)
 
 
-def _resize_labels(labels: LazyArray, shape: Sequence[int], unlabelled: int | None) -> AnyArray:
-    """Resize labels by nearest neighbour, without losing strokes thinner than a new pixel."""
+def resize_nearest(values: AnyArray, shape: Sequence[int]) -> AnyArray:
+    """Resize label values by nearest neighbour."""
     from skimage import transform
 
-    values = np.asarray(labels)
     resized: AnyArray = transform.resize(  # type: ignore[no-untyped-call]
         values, shape, order=0, preserve_range=True, anti_aliasing=False
-    ).astype(values.dtype)
+    )
+    return resized.astype(values.dtype)
+
+
+def _resize_labels(labels: LazyArray, shape: Sequence[int], unlabelled: int | None) -> AnyArray:
+    """Resize labels by nearest neighbour, without losing strokes thinner than a new pixel."""
+    values = np.asarray(labels)
+    resized = resize_nearest(values, shape)
     if unlabelled is not None:
         old = np.nonzero(values != unlabelled)
         scale = np.divide(shape, values.shape)

@@ -52,6 +52,7 @@ class LabelFile:
     files: ImageFiles
     image: Path  # the labels of a volume are turned to its orientation
     colours: ColourTable
+    fit: bool = False  # labels of another size than their image are resampled to it
 
     @property
     def name(self) -> str:
@@ -91,6 +92,7 @@ def open_later(
     *,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
+    fit_masks: bool = False,
 ) -> list[OpenedLater]:
     """Images and labels that are read when they are opened; labels as their NIfTI image lies.
 
@@ -99,9 +101,9 @@ def open_later(
     """
     sizes = None if spacing is None else tuple(spacing)
     columns = [
-        _label_files([f.labels for f in files], files),
-        _label_files([f.classes for f in files], files),
-        _label_files([f.regions for f in files], files),
+        _label_files([f.labels for f in files], files, fit_masks),
+        _label_files([f.classes for f in files], files, fit_masks),
+        _label_files([f.regions for f in files], files, fit_masks),
     ]
     rows = zip(files, *columns, strict=True)
     return [
@@ -124,11 +126,11 @@ def without_notes(read: Callable[[], T]) -> T:
 
 
 def _label_files(
-    masks: Sequence[ImageFiles | None], files: Sequence[TrainingFiles]
+    masks: Sequence[ImageFiles | None], files: Sequence[TrainingFiles], fit: bool
 ) -> list[LabelFile | None]:
     single = [m.path for m in masks if m is not None and len(m.paths) == 1]
     table = shared_colours(single)
     return [
-        None if mask is None else LabelFile(mask, f.image.path, table)
+        None if mask is None else LabelFile(mask, f.image.path, table, fit)
         for mask, f in zip(masks, files, strict=True)
     ]

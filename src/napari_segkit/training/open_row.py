@@ -16,7 +16,8 @@ from napari_segkit.images.class_labels import ClassLabels
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.colour_masks import classes_by_colour, has_channels
 from napari_segkit.images.geometry import apart, layer_name
-from napari_segkit.images.labels import read_label_arrays
+from napari_segkit.images.labels import LabelsError, read_label_arrays
+from napari_segkit.images.resample import resize_nearest
 from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
 from napari_segkit.instances.label_ids import Ids, ImageObjects, objects_of_image
 from napari_segkit.io.opened_files import with_file_notes
@@ -148,18 +149,38 @@ def _pixels(again: Callable[[], AxesImage]) -> AnyArray:
     return np.asarray(without_notes(again).data)
 
 
+class MaskSizeError(LabelsError):
+    """A mask whose size is not that of its image, but which could be resampled to it."""
+
+
 def _values(source: Any, labels: ImageSource, image: AxesImage, cache: ArrayCache) -> LazyArray:
     """Label values in the axes of the image; read again when needed unless they are in memory."""
-    (values,) = read_label_arrays([labels], [image])
+    values = _aligned(source, labels, image)
     array = full_resolution(labels)
     if isinstance(array, np.ndarray) and not isinstance(source, LabelFile):
         return values  # a view, or in memory only once more
 
     def make() -> AnyArray:
-        (again,) = without_notes(lambda: read_label_arrays([opened(source)], [image]))
-        return again
+        return without_notes(lambda: _aligned(source, opened(source), image))
 
     return cached(cache, make, values, f"The labels of {image.name}")
+
+
+def _aligned(source: Any, labels: ImageSource, image: AxesImage) -> AnyArray:
+    """Label values in the axes of the image, resampled to its size if that is asked for."""
+    shape = tuple(full_resolution(labels).shape)
+    is_file = isinstance(source, LabelFile)
+    if is_file and shape != image.label_shape and len(shape) == len(image.label_shape) == 2:
+        if not source.fit:
+            raise MaskSizeError(f"{source.name} ({_size(shape)}, image {_size(image.label_shape)})")
+        (values,) = read_label_arrays([labels])
+        return resize_nearest(values, image.label_shape)
+    (values,) = read_label_arrays([labels], [image])
+    return values
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, reversed(shape)))
 
 
 def _without_pixels(source: Any, labels: ImageSource) -> ImageSource:

@@ -37,7 +37,7 @@ from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .dataset import LabelledImage, LabelledImages, sampled_pixels
 from .events import ReadStep
-from .open_row import OpenRow, colours_as_classes, open_row
+from .open_row import MaskSizeError, OpenRow, colours_as_classes, open_row
 
 MAX_NAMED = 5  # classes in a message
 ANY_CLASS = "object"  # name of the class of objects without one
@@ -103,12 +103,18 @@ def _read_rows(
     spacing: Sequence[float] | None,
 ) -> Generator[Step, None, list[_Read]]:
     """Open the images one by one, with a step after each file."""
-    cache, found = ArrayCache(), []
+    cache, sampled = ArrayCache(), sampled_pixels(config, len(rows))
+    found: list[_Read] = []
+    misfits: list[str] = []
     for done, row in enumerate(rows, 1):
-        opened, sampled = open_row(row, axes, spacing, cache), sampled_pixels(config, len(rows))
-        found.append(_read_row(spec, config, opened, sampled))
+        try:
+            opened = open_row(row, axes, spacing, cache)
+            found.append(_read_row(spec, config, opened, sampled))
+        except MaskSizeError as error:
+            misfits.append(str(error))
         if isinstance(row.image, ImageFile):
             yield ReadStep(done, len(rows))
+    _require_sizes(misfits, len(rows))
     lowest = {role: min(e.ndim for e in found if e.row.role == role) for role in _roles(found)}
     return [
         each
@@ -118,6 +124,17 @@ def _read_rows(
         )
         for each in found
     ]
+
+
+def _require_sizes(misfits: Sequence[str], count: int) -> None:
+    """Refuse masks of other sizes than their images, all at once."""
+    if misfits:
+        verb = "differs" if len(misfits) == 1 else "differ"
+        raise LabelsError(
+            f"{len(misfits)} of {count} masks {verb} in size from their images, such as "
+            f"{', '.join(misfits[:3])}: set fit_masks=True to resample them (nearest neighbour), "
+            "or give masks of the images' sizes."
+        )
 
 
 def _roles(found: Sequence[_Read]) -> set[str]:
