@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from math import prod
 
 import numpy as np
@@ -14,6 +14,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.array_cache import ArrayCache, CachedArray, MappedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import MAX_NAME, LabelClass
+from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.intensity import (
     Intensities,
     Statistics,
@@ -32,10 +33,13 @@ from napari_segkit.instances.diameters import diameters, each_frame, occurrences
 from napari_segkit.models import Inputs, choose_ndim, outputs
 
 from .sampler import Sample
+from .state import Fingerprints
 from .targets import level_targets
 
 MAX_SLAB = 2**24  # pixels that are read at once
 MAX_SAMPLE = 2**26  # pixels that are measured together
+
+WHOLE = np.ndarray | CachedArray | MappedArray  # labels of which every pixel is recognised
 
 LabelledImage = tuple[AxesImage, LazyArray]  # class values; or object ids, -1 not annotated
 
@@ -109,6 +113,21 @@ class TrainingData:
     @property
     def images(self) -> list[AxesImage]:
         return [sample.image for sample in self.samples]
+
+    def fingerprints(self) -> list[Fingerprints]:
+        """Of each image and its labels, with all pixels of labels in memory."""
+        return self._fingerprints
+
+    @cached_property
+    def _fingerprints(self) -> list[Fingerprints]:
+        return [
+            (
+                image.name,
+                fingerprint(image),
+                fingerprint(AxesImage(values, image.label_axes), whole=isinstance(values, WHOLE)),
+            )
+            for image, values in self.labelled.pairs
+        ]
 
     @property
     def contrast(self) -> tuple[float, ...]:
