@@ -28,6 +28,7 @@ from .file_options import (
     set_up_device,
 )
 from .options import add_options, read_options
+from .pair_picture import write_pairs
 from .signals import Stop, held_signals
 from .terminal import (
     USER_ERRORS,
@@ -58,6 +59,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="model file to write, such as a.segkit, or a folder for "
                              "model.segkit")  # fmt: skip
     add_show_pairs(parser)
+    parser.add_argument("--show", metavar="PNG",
+                        help="only write a picture of random pairs, images with their labels over "
+                             "them, and stop")  # fmt: skip
     add_common(parser)
     add_overwrite(parser)
     parser.add_argument("--preset", choices=PRESETS,
@@ -81,7 +85,8 @@ def run(args: Namespace) -> int:
 
     from .training_summary import say_training_data
 
-    require_output(args)
+    if not args.show:
+        require_output(args)
     spec, config = spec_and_config(args)
     labels = one_place(args.images, args.labels)
     with print_warnings():
@@ -91,6 +96,8 @@ def run(args: Namespace) -> int:
     pairs = [(f.image, f.labels) for f in files]
     if args.show_pairs:
         return print_pairs(pairs)
+    if args.show:
+        return write_pairs(args, files, spec, config, _inputs(args, files))
     output = model_file(args, _inputs(args, files))
     say_pairs(pairs, labels or args.images)
     _check_kind(files, spec)
