@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -29,6 +29,8 @@ class Step:
 
     done: int
     total: int
+
+    is_event: ClassVar[bool] = False  # what follows the work must see it, not only the latest step
 
 
 @dataclass(frozen=True)

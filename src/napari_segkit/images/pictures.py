@@ -20,6 +20,7 @@ Picture = NDArray[np.uint8]  # (Y, X, 3)
 
 SIZE = 256  # pixels of a picture along its longer side
 DETAIL = 4  # an image is read with so many times as many
+AROUND = 16  # pixels around a mask
 GAP = 6  # pixels between pictures
 TEXT = 18  # height of a line
 PAPER, INK = (24, 26, 30), (225, 225, 225)
@@ -51,16 +52,24 @@ class Overlay:
 
 
 def pictures_of(
-    image: AxesImage, overlays: Sequence[Overlay], *, alone: bool = True, size: int = SIZE
+    image: AxesImage,
+    overlays: Sequence[Overlay],
+    *,
+    alone: bool = True,
+    within: AnyArray | None = None,
+    size: int = SIZE,
 ) -> list[Picture]:
     """The image `alone`, then with each of the overlays; of a stack or volume, one plane.
 
-    It is the middle one of the planes that are labelled in the first overlay.
+    It is the middle one of the planes that are labelled in the first overlay. `within` is a mask in
+    the shape of the labels: only the box around its pixels is shown.
     """
     labels = [AxesImage(o.values, image.label_axes) for o in overlays]
-    frame = _middle_plane(image, labels[0] if labels else None)
-    step = max(1, max(image.spatial_shape(2)) // (DETAIL * size))
-    region = [slice(0, n, step) for n in image.spatial_shape(2)]
+    mask = None if within is None else AxesImage(within, image.label_axes)
+    frame = _middle_plane(image, mask or (labels[0] if labels else None))
+    region = _box(image, frame, mask)
+    step = max(1, max(s.stop - s.start for s in region) // (DETAIL * size))
+    region = [slice(s.start, s.stop, step) for s in region]
     shown = _display(image.read(frame, region), is_rgb=image.axes.endswith("C"))
     drawn = [
         _drawn(shown, each.read(frame, region)[0], overlay, size)
@@ -103,6 +112,19 @@ def _middle_plane(image: AxesImage, labels: AxesImage | None) -> dict[str, int]:
     return planes[len(planes) // 2]
 
 
+def _box(image: AxesImage, frame: dict[str, int], mask: AxesImage | None) -> list[slice]:
+    """The whole plane, or what a mask needs of it, with some pixels around."""
+    shape = image.spatial_shape(2)
+    whole = [slice(0, n) for n in shape]
+    if mask is None or not (inside := mask.read(frame, whole)[0]).any():
+        return whole
+    places = [np.flatnonzero(inside.any(axis=1 - axis)) for axis in range(2)]
+    return [
+        slice(max(0, int(at[0]) - AROUND), min(n, int(at[-1]) + 1 + AROUND))
+        for at, n in zip(places, shape, strict=True)
+    ]
+
+
 def _display(pixels: AnyArray, *, is_rgb: bool) -> Picture:
     """(C, Y, X) pixels of any dtype as colours; photographs as they are, others stretched."""
     if is_rgb and len(pixels) == 3 and pixels.dtype == np.uint8:
@@ -121,10 +143,10 @@ def _display(pixels: AnyArray, *, is_rgb: bool) -> Picture:
 
 def _stretched(pixels: AnyArray, *, together: bool) -> NDArray[np.float32]:
     """Intensities from 0 to 1 between the 1st and 99th percentile of each channel, or of all."""
-    plane = AxesImage(pixels.reshape(1, -1, pixels.shape[-1]) if together else pixels, "CYX")
-    scaled = measure_statistics([plane], 2).apply(plane.data)
+    plane = pixels.reshape(1, -1, pixels.shape[-1]) if together else pixels
+    scaled = measure_statistics([AxesImage(plane, "CYX")], 2).apply(plane)
     if not np.ptp(scaled):  # a blank plane has no contrast: by its dtype
-        scaled = np.nan_to_num(np.asarray(plane.data, np.float32)) / white_of(pixels.dtype)
+        scaled = np.nan_to_num(np.asarray(plane, np.float32)) / white_of(pixels.dtype)
     return scaled.reshape(pixels.shape).clip(0, 1)
 
 
@@ -134,11 +156,11 @@ def _drawn(shown: Picture, values: AnyArray, overlay: Overlay, size: int) -> Pic
         colors, is_drawn = _colors(values, overlay)
         mixed = shown + (colors - shown.astype(np.float32)) * (OPACITY * is_drawn[..., None])
         return _resized(mixed.astype(np.uint8), size)
-    from skimage.segmentation import find_boundaries
+    from skimage import segmentation
 
     drawn, ids = _resized(shown, size).copy(), _nearest(values, size)
     colors, is_drawn = _colors(ids, overlay)
-    edges = is_drawn & find_boundaries(ids, mode="inner")
+    edges = is_drawn & segmentation.find_boundaries(ids, mode="inner")
     drawn[edges] = colors[edges]
     return drawn
 

@@ -1,8 +1,10 @@
 """What a training yields: its steps, validations and answers to commands."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.types import AnyArray
 from napari_segkit.steps import Step
 
 if TYPE_CHECKING:
@@ -37,6 +39,29 @@ class TrainStep(Step):
     images: int
 
 
+@dataclass(frozen=True, eq=False)
+class Example:
+    """An image that was validated on.
+
+    Parameters
+    ----------
+    image : AxesImage
+        The image.
+    labels, prediction : ndarray
+        Class values, or object ids, in its shape without channels.
+    mask : ndarray of bool or None
+        The pixels that count; None: all of them.
+    objects : bool
+        Whether the values are ids of objects.
+    """
+
+    image: AxesImage
+    labels: AnyArray
+    prediction: AnyArray
+    mask: AnyArray | None = None
+    objects: bool = False
+
+
 @dataclass(frozen=True)
 class ValidationStep(Step):
     """The model was evaluated on the validation images.
@@ -51,11 +76,16 @@ class ValidationStep(Step):
         Mean Dice of the classes, or F1 of the objects at IoU 0.5.
     is_best : bool
         Whether no earlier score was as high; the weights are then kept.
+    examples : tuple of Example
+        A few of the images, with what was predicted of them.
     """
+
+    is_event: ClassVar[bool] = True
 
     epoch: int
     score: float
     is_best: bool
+    examples: tuple[Example, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

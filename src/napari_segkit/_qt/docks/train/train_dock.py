@@ -17,14 +17,15 @@ from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.steps import Job, Step
-from napari_segkit.training.events import TrainStep
+from napari_segkit.training.events import TrainStep, ValidationStep
 
 from .annotation_panel import AnnotationPanel
-from .loss_curve import LossCurve
 from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
 from .train_form import TrainForm
 from .training_record import recorded
+from .training_view import TrainingView
+from .validations import validations_of
 
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
@@ -44,7 +45,8 @@ class TrainDock(Dock):
         self.device = DeviceLine()
         self.random_button = RandomWeightsButton(self.session)
         self.bar = RunBar(self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES)
-        self.curve = LossCurve(self.viewer.theme)
+        self.view = TrainingView(self.viewer.theme)
+        self.curve = self.view.loss
         self.model = Note(rich=True)
         self.check = ModelCheck(self.session, self)
         self._last: TrainStep | None = None
@@ -76,7 +78,7 @@ class TrainDock(Dock):
             regions=self.annotation.outlines(labels),
         )
         self._last = None
-        self.curve.set_losses([])
+        self.view.show_history([], [], self.classes.classes)
         steps = recorded(self.session, painted, steps)
         self.bar.run(Job(f"Train on {labels.name}", steps))
 
@@ -103,7 +105,7 @@ class TrainDock(Dock):
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.label_stats.remedies)
         self.footer.addWidget(self.random_button)
-        self.footer.addWidget(self.curve)
+        self.footer.addWidget(self.view)
 
     def _connect(self) -> None:
         self.annotation_panel.changed.connect(self.state.request)
@@ -130,7 +132,8 @@ class TrainDock(Dock):
         self.annotation_panel.follow_model()
         self.state.request()
         if not self.bar.is_running:
-            self.curve.set_losses(segmenter.history)
+            trained = segmenter.trained
+            self.view.show_history(segmenter.history, validations_of(trained), segmenter.classes)
 
     def _clear_status(self) -> None:
         """Drop what was said of a training on other labels."""
@@ -139,14 +142,17 @@ class TrainDock(Dock):
 
     def _on_theme(self, event: Event) -> None:
         if isalive(self):
-            self.curve.set_theme(event.value)
+            self.view.set_theme(event.value)
 
     def _on_step(self, step: Step) -> None:
+        if isinstance(step, ValidationStep):
+            self.view.add_validation(step)
+            return
         if not isinstance(step, TrainStep):  # pixel classifiers first compute features
             self.bar.show_status(f"Step {step.done} of {step.total}")
             return
         self._last = step
-        self.curve.add(step.done, step.loss)
+        self.view.add_step(step)
         self.bar.show_status(
             f"Epoch {step.epoch}, step {step.done} of {step.total}, loss {step.loss:.3f}, "
             f"{step.seconds:.0f} s"

@@ -1,0 +1,77 @@
+"""What a training has reached: curves, scores and pictures, in tabs."""
+
+from collections.abc import Sequence
+
+from qtpy.QtWidgets import QScrollArea, QTabWidget, QWidget
+
+from napari_segkit._qt.widgets.dock import Note, stack
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.training.events import TrainStep, ValidationStep
+
+from .loss_curve import HEIGHT, LossCurve, ScoreCurve
+from .prediction_pictures import PredictionPictures
+from .validations import Validation, describe, validation_of
+
+LOSS, SCORES, PICTURES = range(3)
+
+
+class TrainingView(QWidget):
+    """Shows the training that runs, or that of the session's model; hidden without one."""
+
+    def __init__(self, theme: str) -> None:
+        super().__init__()
+        self.classes: Sequence[LabelClass] = ()  # name and colour the scores
+        self.validations: list[Validation] = []
+        self.loss, self.scores = LossCurve(theme), ScoreCurve(theme)
+        self.pictures = PredictionPictures()
+        self.scroll = QScrollArea()
+        self.scroll.setWidget(self.pictures)
+        self.scroll.setWidgetResizable(True)
+        self.scroll.setFixedHeight(HEIGHT)
+        self.tabs = QTabWidget(documentMode=True)
+        self.tabs.addTab(self.loss, "Loss")
+        self.tabs.addTab(self.scores, "Scores")
+        self.tabs.addTab(self.scroll, "Pictures")
+        self.text = Note()
+        stack(self, self.tabs, self.text)
+        self.pictures.changed.connect(self._show)
+        self._show()
+
+    def set_theme(self, theme: str) -> None:
+        """Use the text colour of a napari theme for the axes."""
+        self.loss.set_theme(theme)
+        self.scores.set_theme(theme)
+
+    def show_history(
+        self,
+        losses: Sequence[float],
+        validations: Sequence[Validation],
+        classes: Sequence[LabelClass],
+    ) -> None:
+        """Show a whole training; without losses, nothing. Pictures of another one are dropped."""
+        if list(losses[-1:]) != self.loss.losses[-1:]:
+            self.pictures.clear()
+        self.classes, self.validations = classes, list(validations)
+        self.loss.set_losses(losses)
+        self._show()
+
+    def add_step(self, step: TrainStep) -> None:
+        """Add a step of the training that runs."""
+        self.loss.add(step.done, step.loss)
+        self.setVisible(True)
+
+    def add_validation(self, step: ValidationStep) -> None:
+        """Add a validation of the training that runs."""
+        self.validations.append(validation_of(step))
+        if step.examples:
+            self.pictures.show_examples(step.examples, self.classes)
+        self._show()
+
+    def _show(self) -> None:
+        self.loss.set_validations(self.validations)
+        self.scores.set_validations(self.validations, self.classes)
+        self.tabs.setTabVisible(SCORES, bool(self.validations))
+        self.tabs.setTabVisible(PICTURES, self.pictures.picture is not None)
+        self.tabs.tabBar().setVisible(bool(self.validations))
+        self.text.setText(describe(self.validations, self.classes))
+        self.setVisible(bool(self.loss.losses))
