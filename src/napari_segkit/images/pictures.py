@@ -160,7 +160,8 @@ def _drawn(shown: Picture, values: AnyArray, overlay: Overlay, size: int) -> Pic
 
     drawn, ids = _resized(shown, size).copy(), _nearest(values, size)
     colors, is_drawn = _colors(ids, overlay)
-    edges = is_drawn & segmentation.find_boundaries(ids, mode="inner")
+    border = segmentation.find_boundaries(ids, mode="inner")  # type: ignore[no-untyped-call]
+    edges = is_drawn & border
     drawn[edges] = colors[edges]
     return drawn
 

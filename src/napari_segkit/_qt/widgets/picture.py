@@ -100,6 +100,8 @@ class PictureWindow(QDialog):
 
     def save(self, path: Path) -> None:
         """Save the picture in the background."""
+        if self._picture is None:
+            return
         self.status.setText("")
         self._saving.submit(partial(_save, path, self._picture))
 

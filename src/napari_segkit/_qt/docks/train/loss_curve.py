@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_segkit.images.classes import LabelClass
 
-from .validations import Validation, best_of, score_curves, score_name
+from .validations import Validation, best_step, score_curves, score_name
 
 if TYPE_CHECKING:
     from .loss_plot import LossPlot, ScorePlot
@@ -82,10 +82,9 @@ class LossCurve(Curve):
             self.plot = LossPlot(self._theme)
             self.layout().addWidget(self.plot)
         self.plot.set_data(self.steps, self.losses)
-        known = [v for v in self._validations if v.loss is not None]
-        self.plot.set_validation([v.step for v in known], [v.loss for v in known])
-        best = best_of(self._validations)
-        self.plot.mark_best(best and best.step)
+        known = {v.step: v.loss for v in self._validations if v.loss is not None}
+        self.plot.set_validation(list(known), list(known.values()))
+        self.plot.mark_best(best_step(self._validations))
 
 
 class ScoreCurve(Curve):
@@ -109,5 +108,4 @@ class ScoreCurve(Curve):
             self.layout().addWidget(self.plot)
         curves = score_curves(validations, classes)
         self.plot.set_data([v.step for v in validations], curves, score_name(validations))
-        best = best_of(validations)
-        self.plot.mark_best(best and best.step)
+        self.plot.mark_best(best_step(validations))

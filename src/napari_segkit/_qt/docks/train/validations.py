@@ -54,6 +54,12 @@ def best_of(validations: Sequence[Validation]) -> Validation | None:
     return next((v for v in reversed(validations) if v.is_best), None)
 
 
+def best_step(validations: Sequence[Validation]) -> int | None:
+    """The step after which the best weights were kept."""
+    best = best_of(validations)
+    return None if best is None else best.step
+
+
 def score_curves(
     validations: Sequence[Validation], classes: Sequence[LabelClass]
 ) -> dict[str, tuple[str, list[float]]]:
