@@ -57,12 +57,14 @@ def pictures_of(
     *,
     alone: bool = True,
     within: AnyArray | None = None,
+    stretch: bool = True,
     size: int = SIZE,
 ) -> list[Picture]:
     """The image `alone`, then with each of the overlays; of a stack or volume, one plane.
 
     It is the middle one of the planes that are labelled in the first overlay. `within` is a mask in
-    the shape of the labels: only the box around its pixels is shown.
+    the shape of the labels: only the box around its pixels is shown. Without `stretch`, intensities
+    range from 0 to 1.
     """
     labels = [AxesImage(o.values, image.label_axes) for o in overlays]
     mask = None if within is None else AxesImage(within, image.label_axes)
@@ -70,7 +72,7 @@ def pictures_of(
     region = _box(image, frame, mask)
     step = max(1, max(s.stop - s.start for s in region) // (DETAIL * size))
     region = [slice(s.start, s.stop, step) for s in region]
-    shown = _display(image.read(frame, region), is_rgb=image.axes.endswith("C"))
+    shown = _display(image.read(frame, region), is_rgb=is_rgb(image), stretch=stretch)
     drawn = [
         _drawn(shown, each.read(frame, region)[0], overlay, size)
         for each, overlay in zip(labels, overlays, strict=True)
@@ -125,12 +127,17 @@ def _box(image: AxesImage, frame: dict[str, int], mask: AxesImage | None) -> lis
     ]
 
 
-def _display(pixels: AnyArray, *, is_rgb: bool) -> Picture:
+def is_rgb(image: AxesImage) -> bool:
+    """Whether the channels of an image are red, green and blue."""
+    return image.axes.endswith("C") and image.channels == 3
+
+
+def _display(pixels: AnyArray, *, is_rgb: bool, stretch: bool) -> Picture:
     """(C, Y, X) pixels of any dtype as colours; photographs as they are, others stretched."""
-    if is_rgb and len(pixels) == 3 and pixels.dtype == np.uint8:
+    if is_rgb and pixels.dtype == np.uint8:
         return np.moveaxis(pixels, 0, -1)
-    scaled = _stretched(pixels, together=is_rgb and len(pixels) == 3)
-    if len(scaled) == 3 and is_rgb:
+    scaled = _stretched(pixels, together=is_rgb) if stretch else pixels
+    if is_rgb:
         colors = np.eye(3)
     elif len(scaled) == 1:
         colors = np.ones((1, 3))
