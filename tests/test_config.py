@@ -64,7 +64,7 @@ def test_the_python_expression_names_only_what_was_changed():
         (lambda: TrainConfig(epochs=0), "between 1 and"),
         (lambda: TrainConfig(labels_are="things"), "'classes', 'objects'"),
         (lambda: TrainConfig(unlabelled=1.5), "int or None"),
-        (lambda: TrainConfig(augment=1), "must be bool"),
+        (lambda: TrainConfig(augment=1), "must be AugmentConfig"),
         (lambda: TrainConfig(epochs=True), "must be int"),
         (lambda: TrainConfig(learning_rate=float("nan")), "between"),
         (lambda: RefineConfig(clean=[CleanConfig()]), "tuple of CleanConfig"),

@@ -1,5 +1,6 @@
 from ._qt.session.session import session
 from .config import (
+    AugmentConfig,
     CleanConfig,
     CRFConfig,
     FeatureConfig,
@@ -21,9 +22,11 @@ from .refinement.smooth import smooth
 from .refinement.soft_labels import soft_labels
 from .refinement.superpixels.generate import superpixels
 from .segmenter import Segmenter
+from .training.augment import augmented_patches
 from .training_set import TrainingRow, TrainingSet
 
 __all__ = [
+    "AugmentConfig",
     "CRFConfig",
     "CleanConfig",
     "FeatureConfig",
@@ -35,6 +38,7 @@ __all__ = [
     "SuperpixelConfig",
     "TileConfig",
     "TrainConfig",
+    "augmented_patches",
     "TrainingRow",
     "TrainingSet",
     "evaluate",
