@@ -24,7 +24,7 @@ AROUND = 16  # pixels around a mask
 GAP = 6  # pixels between pictures
 TEXT = 18  # height of a line
 PAPER, INK = (24, 26, 30), (225, 225, 225)
-OPACITY = 0.5  # of labels over an image
+OPACITY = 0.6  # of labels over an image
 CHANNEL_COLORS = ("#00ffff", "#ff00ff", "#ffff00", "#ff0000", "#00ff00", "#0000ff")
 
 

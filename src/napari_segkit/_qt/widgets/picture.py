@@ -26,7 +26,7 @@ from .gui_messages import error_text
 
 PNG = "PNG pictures (*.png)"
 MARGIN = 40  # around a picture in its window, for frame and scroll bars
-MAX_SIZE = 1100, 800  # of that window
+SCREEN = 0.9  # of the screen that it takes at most
 
 
 class PictureLabel(QLabel):
@@ -93,8 +93,8 @@ class PictureWindow(QDialog):
         self._label.setPixmap(pixmap(picture))
         if is_first:
             height, width = picture.shape[:2]
-            most_wide, most_high = MAX_SIZE
-            self.resize(min(width + MARGIN, most_wide), min(height + 2 * MARGIN, most_high))
+            most = self.screen().availableSize() * SCREEN
+            self.resize(QSize(width + MARGIN, height + 2 * MARGIN).boundedTo(most))
         self.show()
         self.raise_()
 

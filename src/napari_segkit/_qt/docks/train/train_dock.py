@@ -18,8 +18,10 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.steps import Job, Step
 from napari_segkit.training.events import TrainStep, ValidationStep
+from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .annotation_panel import AnnotationPanel
+from .data_pictures import Data, augmentation_button, pairs_button
 from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
 from .train_form import TrainForm
@@ -47,6 +49,8 @@ class TrainDock(Dock):
         self.bar = RunBar(self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES)
         self.view = TrainingView(self.viewer.theme)
         self.curve = self.view.loss
+        self.pairs = pairs_button(self._data)
+        self.augmentation = augmentation_button(self._data)
         self.model = Note(rich=True)
         self.check = ModelCheck(self.session, self)
         self._last: TrainStep | None = None
@@ -99,13 +103,23 @@ class TrainDock(Dock):
             labels=self.data.labels,
             _place=self.data.place,
             _new=self.data.new_button,
+            _pairs=self.pairs,
         )
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
         self.add_group("Training", model=self.model, _form=self.form, device=self.device)
+        self.form.augment.native.layout().addWidget(self.augmentation)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.label_stats.remedies)
         self.footer.addWidget(self.random_button)
         self.footer.addWidget(self.view)
+
+    def _data(self) -> Data:
+        """What a training would read; ValueError if it is not complete."""
+        if missing := self.data.missing():
+            raise ValueError(missing)
+        image, labels, axes = self.data.layers
+        training_set = TrainingSet([TrainingRow(snapshot(image), snapshot(labels))])
+        return training_set, self.config(), self.session.segmenter.spec, axes
 
     def _connect(self) -> None:
         self.annotation_panel.changed.connect(self.state.request)
