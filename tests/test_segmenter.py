@@ -115,7 +115,7 @@ def test_an_error_or_an_early_stop_keeps_the_previous_model(scene, trained):
 
 
 @pytest.mark.parametrize(
-    "stage", ["napari_segkit.validation.score", "SemanticTrainer._measure_batch_statistics"]
+    "stage", ["napari_segkit.validation.Validation.__call__", "SemanticTrainer._measure_batch_statistics"]
 )
 def test_a_failure_after_the_last_step_keeps_the_new_model(stage, scene, trained, monkeypatch):
     def fail(*_):

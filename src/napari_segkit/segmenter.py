@@ -3,7 +3,6 @@
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from .label_result import LabelResult
     from .trained_model import TrainedModel
     from .training.dataset import LabelledImages
+    from .training.held_out import HeldOut
     from .training.trainer import Trainer
     from .training_set import TrainingSet
 
@@ -52,6 +52,9 @@ class Segmenter:
         The trained network with its metadata; None before training.
     previous : TrainedModel or None
         The model that the last training replaced; `restore` brings it back.
+    held_out : HeldOut or None
+        What the last training, or the one that is running, holds out to score its model; None
+        before it has begun.
 
     Examples
     --------
@@ -65,6 +68,7 @@ class Segmenter:
         self.device = device
         self.trained: TrainedModel | None = None
         self.previous: TrainedModel | None = None
+        self.held_out: HeldOut | None = None
         self._in_file: TrainedModel | None = None  # that was saved or loaded last
 
     def __repr__(self) -> str:
@@ -298,16 +302,16 @@ class Segmenter:
         from .devices import choose
         from .training import trainer_of
         from .training.dataset import prepare_data
+        from .training.hold_out import hold_out
         from .training.trainer import TrainingSetup
+        from .validation import Validation, score_pixels
 
         device = choose(self.device)
-        data = prepare_data(self.spec, config, labelled)
-        validate = None
-        if labelled.validation:
-            from .validation import score
-
-            validate = partial(score, labelled.validation, config, device)
-        setup = TrainingSetup(self.spec, data, config, device, validate, resume)
+        labelled, held_out = hold_out(self.spec, config, labelled)
+        data = prepare_data(self.spec, config, labelled, held_out.images)
+        self.held_out = held_out
+        validate = Validation(held_out, config, device) if held_out.images else None
+        setup = TrainingSetup(self.spec, data, config, device, validate, score_pixels, resume)
         return trainer_of(self.spec)(setup)
 
     def _store_result(self, trainer: "Trainer") -> None:

@@ -1,23 +1,29 @@
 """Base of all trainings: hold the data and the state, take commands, return the model."""
 
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from math import inf
+from itertools import pairwise
+from math import ceil, inf, isfinite, nan, prod
 from os import PathLike
 from pathlib import Path
+from statistics import fmean
+from typing import Protocol, TypeAlias
 from uuid import uuid4
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.classes import LabelClass
 from napari_segkit.models import build, stride
 from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
@@ -36,9 +42,32 @@ from napari_segkit.versions import versions
 
 from .commands import Checkpoint, Finish, Snapshot
 from .dataset import TrainingData
-from .events import RefusedStep, SnapshotStep, ValidationStep
+from .events import OverfittingWarning, RefusedStep, Score, SnapshotStep, ValidationStep
 from .schedule import Schedule
-from .state import Best, TrainingState, load_weights
+from .state import RECENT_BATCHES, Best, TrainingState, load_weights
+
+
+Positions: TypeAlias = NDArray[np.int64]  # of the class of each pixel
+ScorePixels: TypeAlias = Callable[
+    [Positions, Positions, NDArray[np.float64], Sequence[LabelClass], int], Score
+]
+VALIDATION_SHARE = 0.1  # of the work of a training that validations may take
+FORWARD = 1 / 3  # work of predicting a patch, in that of training on it
+MIN_TILES = 32  # of a validation, if there is more to predict
+TILES_SHARE = 0.05  # of the patches of a training that one validation predicts at most
+LOSS_BATCHES = 2  # of held-out patches whose loss is measured
+OVERFITTING = 3  # validations in a row with a rising loss that are told of
+
+
+class Validate(Protocol):
+    """Scores models on what is held out, so many times in a training at least."""
+
+    least: int
+
+    def limit(self, size: Sequence[int], overlap: Sequence[int], tiles: float) -> float:
+        """Predict at most about so many tiles at a time; returns how many there will be."""
+
+    def __call__(self, model: TrainedModel, /) -> Score: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +84,10 @@ class TrainingSetup:
         Settings.
     device : device
         Where to compute.
-    validate : callable, optional
-        Gives the score of a model, more is better. It is called after each epoch, and the weights
-        with the best score are kept.
+    validate : Validate, optional
+        Scores models on what is held out; the weights that do best are kept.
+    score_pixels : ScorePixels, optional
+        Scores pixels whose classes were predicted by folds.
     resume : path-like, optional
         A saved `TrainingState` to go on from.
     """
@@ -66,7 +96,8 @@ class TrainingSetup:
     data: TrainingData
     config: TrainConfig
     device: torch.device
-    validate: Callable[[TrainedModel], float] | None = None
+    validate: Validate | None = None
+    score_pixels: ScorePixels | None = None
     resume: str | PathLike[str] | None = None
 
 
@@ -84,6 +115,8 @@ class Trainer:
         All that changes during the training.
     failure : Exception or None
         What made a validation or the batch statistics fail. It ends the training, not its model.
+    interval : int
+        Epochs between validations, so that they take about a tenth of the training's work at most.
     """
 
     tile_ratio = 1  # tile length in prediction / patch length in training
@@ -92,6 +125,8 @@ class Trainer:
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.data, self.config = setup, setup.data, setup.config
         self.failure: Exception | None = None
+        self._train_losses: list[float] = []  # between validations
+        self._has_warned = False
         self.patch, self.tile_size, self.overlap = tiles(
             self.data.images,
             self.config,
@@ -110,6 +145,7 @@ class Trainer:
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
+        self.interval = self._validation_interval()
 
     @torch.inference_mode(False)
     def steps(self) -> Generator[Step, object, None]:
@@ -186,25 +222,73 @@ class Trainer:
         if not self.state.history:
             raise ValueError("There is no model yet: the training has not made its first step.")
 
+    def _validation_interval(self) -> int:
+        """Epochs between validations, which follow from their work and never from the clock."""
+        validate, config = self.setup.validate, self.config
+        if validate is None:
+            return 1
+        patches = config.epochs * config.steps_per_epoch * config.batch_size
+        ratio = prod(self.tile_size) / prod(self.patch)
+        most = max(MIN_TILES, TILES_SHARE * patches / ratio)
+        tiles = ratio * validate.limit(self.tile_size, self.overlap, most)
+        batches = LOSS_BATCHES + RECENT_BATCHES  # of the loss and of the batch statistics
+        work = FORWARD * (tiles / config.batch_size + batches)  # in steps
+        epochs = ceil(work / VALIDATION_SHARE / config.steps_per_epoch)
+        return max(1, min(epochs, ceil(config.epochs / validate.least)))
+
     def _validated(self, done: int, total: int, epoch: int) -> Iterator[Step]:
-        """Evaluate the model, once after the same step, and keep the best weights."""
+        """Score the model, once after the same step, and keep the best weights."""
         state, steps = self.state, len(self.state.history)
         if self.setup.validate is None or state.validated == steps or self.failure:
             return
         try:
             model = self.snapshot()
             score = self.setup.validate(model)
+            loss = self._held_out_loss(model.network)
         except FloatingPointError:
             raise
         except Exception as error:  # noqa: BLE001
             self.failure, state.finished = error, True
             return
-        is_best = score > (state.best.score if state.best else -inf)  # NaN never is
-        if is_best:
+        train_loss = fmean(state.history[state.validated :])
+        step = validation_step(Step(done, total), epoch, score, loss, train_loss, self._is_best(score, loss))
+        if step.is_best:
             weights = {n: t.detach().cpu() for n, t in network_tensors(model.network).items()}
-            state.best = Best(score, epoch, weights)
+            state.best = Best(score.score, epoch, weights, loss, figures_of(step))
+        state.stale = 0 if step.is_best else state.stale + 1
         state.validated = steps
-        yield ValidationStep(done, total, epoch, score, is_best)
+        state.losses.append(loss)
+        self._warn_if_overfitting(train_loss)
+        if self.config.patience is not None and state.stale >= self.config.patience:
+            state.finished = True
+        yield step
+
+    def _is_best(self, score: Score, loss: float) -> bool:
+        best = self.state.best
+        if self.config.best_by == "loss" and isfinite(loss):
+            return best is None or loss < best.loss
+        return score.score > (best.score if best else -inf)  # NaN never is
+
+    def _held_out_loss(self, network: nn.Module) -> float:
+        """Loss of a network on patches of what is held out; nan where it has none."""
+        return nan
+
+    def _warn_if_overfitting(self, train_loss: float) -> None:
+        """Warn, once, if the loss on what is held out has been rising while that of training fell."""
+        losses, self._train_losses = self.state.losses, [*self._train_losses, train_loss]
+        recent = losses[-OVERFITTING - 1 :], self._train_losses[-OVERFITTING - 1 :]
+        if self._has_warned or min(map(len, recent)) <= OVERFITTING:
+            return
+        rising, falling = (list(pairwise(values)) for values in recent)
+        if all(a < b for a, b in rising) and all(a > b for a, b in falling):
+            self._has_warned = True
+            warnings.warn(
+                "The loss on what is held out has been rising for "
+                f"{OVERFITTING} validations while that of the training falls: the model learns its "
+                "images by heart; label more images, or train for fewer epochs.",
+                OverfittingWarning,
+                stacklevel=2,
+            )
 
     def _build(self, random: RandomSource) -> nn.Module:
         spec, inputs = self.setup.spec, self.data.inputs
@@ -260,7 +344,7 @@ class Trainer:
     def _provenance(self) -> dict[str, object]:
         best, spec = self.state.best, self.setup.spec
         objects = {} if self.data.class_of is None else {"objects": self.data.object_count}
-        score = {"validation": {"epoch": best.epoch, "score": best.score}} if best else {}
+        score = {"validation": best.figures} if best else {}
         return {
             **objects,
             **score,
@@ -274,6 +358,42 @@ class Trainer:
             "threads": torch.get_num_threads(),
             "versions": versions(),
         }
+
+
+def validation_step(
+    step: Step, epoch: int, score: Score, loss: float, train_loss: float, is_best: bool
+) -> ValidationStep:
+    """The event of a validation after a step."""
+    return ValidationStep(
+        step.done,
+        step.total,
+        epoch,
+        score.score,
+        is_best,
+        loss,
+        train_loss,
+        score.iou,
+        score.dice,
+        score.f1,
+        score.ap,
+        score.pixels,
+        score.objects,
+        score.images,
+    )
+
+
+def figures_of(step: ValidationStep) -> dict[str, object]:
+    """Figures of a validation as JSON can hold them; None for nan."""
+    figures = asdict(step)
+    for name in ("done", "total", "is_best"):
+        del figures[name]
+    return {name: _plain(value) for name, value in figures.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def settings_of(setup: TrainingSetup) -> dict[str, object]:
