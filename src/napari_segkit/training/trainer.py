@@ -46,7 +46,6 @@ from .events import OverfittingWarning, RefusedStep, Score, SnapshotStep, Valida
 from .schedule import Schedule
 from .state import RECENT_BATCHES, Best, TrainingState, load_weights
 
-
 Positions: TypeAlias = NDArray[np.int64]  # of the class of each pixel
 ScorePixels: TypeAlias = Callable[
     [Positions, Positions, NDArray[np.float64], Sequence[LabelClass], int], Score
@@ -251,13 +250,15 @@ class Trainer:
             self.failure, state.finished = error, True
             return
         train_loss = fmean(state.history[state.validated :])
-        step = validation_step(Step(done, total), epoch, score, loss, train_loss, self._is_best(score, loss))
+        step = validation_step(
+            Step(done, total), epoch, score, loss, train_loss, self._is_best(score, loss)
+        )
         if step.is_best:
             weights = {n: t.detach().cpu() for n, t in network_tensors(model.network).items()}
             state.best = Best(score.score, epoch, weights, loss, figures_of(step))
         state.stale = 0 if step.is_best else state.stale + 1
         state.validated = steps
-        state.losses.append(loss)
+        state.validations.append({"step": done, "is_best": step.is_best, **figures_of(step)})
         self._warn_if_overfitting(train_loss)
         if self.config.patience is not None and state.stale >= self.config.patience:
             state.finished = True
@@ -344,7 +345,8 @@ class Trainer:
     def _provenance(self) -> dict[str, object]:
         best, spec = self.state.best, self.setup.spec
         objects = {} if self.data.class_of is None else {"objects": self.data.object_count}
-        score = {"validation": best.figures} if best else {}
+        every = {"validations": list(self.state.validations)} if self.state.validations else {}
+        score = {"validation": best.figures, **every} if best else every
         return {
             **objects,
             **score,

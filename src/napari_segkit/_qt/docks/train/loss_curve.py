@@ -1,14 +1,16 @@
 """Curves of a training: its losses, and its scores on what was held out."""
 
 from collections.abc import Sequence
+from math import isnan
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.training.events import ValidationStep
 
-from .validations import Validation, best_step, score_curves, score_name
+from .validations import best_step, score_curves, score_name
 
 if TYPE_CHECKING:
     from .loss_plot import LossPlot, ScorePlot
@@ -54,7 +56,7 @@ class LossCurve(Curve):
         super().__init__(theme, LOSS)
         self.steps: list[int] = []
         self.losses: list[float] = []
-        self._validations: Sequence[Validation] = ()
+        self._validations: Sequence[ValidationStep] = ()
 
     def set_losses(self, losses: Sequence[float]) -> None:
         """Show a full history, from step 1."""
@@ -68,7 +70,7 @@ class LossCurve(Curve):
         self.losses.append(loss)
         self._redraw()
 
-    def set_validations(self, validations: Sequence[Validation]) -> None:
+    def set_validations(self, validations: Sequence[ValidationStep]) -> None:
         """Show the losses of all validations so far."""
         self._validations = list(validations)
         self._redraw()
@@ -82,7 +84,7 @@ class LossCurve(Curve):
             self.plot = LossPlot(self._theme)
             self.layout().addWidget(self.plot)
         self.plot.set_data(self.steps, self.losses)
-        known = {v.step: v.loss for v in self._validations if v.loss is not None}
+        known = {v.done: v.loss for v in self._validations if not isnan(v.loss)}
         self.plot.set_validation(list(known), list(known.values()))
         self.plot.mark_best(best_step(self._validations))
 
@@ -96,7 +98,7 @@ class ScoreCurve(Curve):
         super().__init__(theme, SCORE)
 
     def set_validations(
-        self, validations: Sequence[Validation], classes: Sequence[LabelClass]
+        self, validations: Sequence[ValidationStep], classes: Sequence[LabelClass]
     ) -> None:
         """Show the scores of all validations so far; `classes` have the colours."""
         if not validations and self.plot is None:
@@ -107,5 +109,5 @@ class ScoreCurve(Curve):
             self.plot = ScorePlot(self._theme, "score")
             self.layout().addWidget(self.plot)
         curves = score_curves(validations, classes)
-        self.plot.set_data([v.step for v in validations], curves, score_name(validations))
+        self.plot.set_data([v.done for v in validations], curves, score_name(validations))
         self.plot.mark_best(best_step(validations))

@@ -18,6 +18,7 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.steps import Job, Step
 from napari_segkit.training.events import TrainStep, ValidationStep
+from napari_segkit.training.validation_history import validations_of
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .annotation_panel import AnnotationPanel
@@ -27,7 +28,6 @@ from .random_weights_button import RandomWeightsButton
 from .train_form import TrainForm
 from .training_record import recorded
 from .training_view import TrainingView
-from .validations import validations_of
 
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
@@ -47,7 +47,7 @@ class TrainDock(Dock):
         self.device = DeviceLine()
         self.random_button = RandomWeightsButton(self.session)
         self.bar = RunBar(self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES)
-        self.view = TrainingView(self.viewer.theme)
+        self.view = TrainingView(self.session)
         self.curve = self.view.loss
         self.pairs = pairs_button(self._data)
         self.augmentation = augmentation_button(self._data)
@@ -73,8 +73,9 @@ class TrainDock(Dock):
             return
         self.classes.pin_colors()
         object_classes, painted = self.annotation.class_layer(), snapshot(labels)
+        source = snapshot(image)
         steps = self.session.segmenter.train_epochs(
-            snapshot(image),
+            source,
             painted,
             self.config(),
             axes=axes,
@@ -82,7 +83,7 @@ class TrainDock(Dock):
             regions=self.annotation.outlines(labels),
         )
         self._last = None
-        self.view.show_history([], [], self.classes.classes)
+        self.view.start([source], axes, self.classes.classes)
         steps = recorded(self.session, painted, steps)
         self.bar.run(Job(f"Train on {labels.name}", steps))
 
@@ -147,7 +148,8 @@ class TrainDock(Dock):
         self.state.request()
         if not self.bar.is_running:
             trained = segmenter.trained
-            self.view.show_history(segmenter.history, validations_of(trained), segmenter.classes)
+            validations = [] if trained is None else validations_of(trained)
+            self.view.show_history(segmenter.history, validations, segmenter.classes)
 
     def _clear_status(self) -> None:
         """Drop what was said of a training on other labels."""
@@ -162,8 +164,9 @@ class TrainDock(Dock):
         if isinstance(step, ValidationStep):
             self.view.add_validation(step)
             return
-        if not isinstance(step, TrainStep):  # pixel classifiers first compute features
-            self.bar.show_status(f"Step {step.done} of {step.total}")
+        if not isinstance(step, TrainStep):
+            if type(step) is Step:  # pixel classifiers first compute features
+                self.bar.show_status(f"Step {step.done} of {step.total}")
             return
         self._last = step
         self.view.add_step(step)
@@ -173,6 +176,7 @@ class TrainDock(Dock):
         )
 
     def _on_trained(self) -> None:
+        self.view.finish()
         self.bar.show_status(f"{self._ended()} Apply the model in the Predict dock.")
 
     def _ended(self) -> str:
@@ -190,6 +194,7 @@ class TrainDock(Dock):
 
     def _on_stopped(self) -> None:
         if self.session.segmenter.is_trained:
+            self.view.finish()
             self.bar.show_status("Stopped. The model keeps what it has learned so far.")
 
     def _missing(self) -> str | None:
