@@ -90,7 +90,8 @@ class ScorePlot(TrainingPlot):
         for name, (color, values) in scores.items():
             if name not in self._curves:
                 self._curves[name] = self._add_curve(color, 3 if name == main else 1, dots=True)
-            self._curves[name].setData(steps, np.asarray(values, float))
+            known = np.isfinite(values)  # pyqtgraph warns of curves that are all NaN
+            self._curves[name].setData(np.asarray(steps)[known], np.asarray(values)[known])
 
 
 def running_mean(values: Sequence[float], length: int = 10) -> NDArray[np.float64]:
