@@ -1,5 +1,6 @@
 """The main object: train, predict, save and load a model."""
 
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +19,7 @@ from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
 from .io.opened_files import with_file_notes
-from .models import as_spec, is_pretrained, resolve
+from .models import as_spec, is_pretrained, predicts_objects, resolve
 from .steps import Step, drain, warn_if_blocking
 
 if TYPE_CHECKING:
@@ -311,7 +312,11 @@ class Segmenter:
         data = prepare_data(self.spec, config, labelled, held_out.images)
         self.held_out = held_out
         validate = Validation(held_out, config, device) if held_out.images else None
-        setup = TrainingSetup(self.spec, data, config, device, validate, score_pixels, resume)
+        if config.thresholds and (validate is None or predicts_objects(self.spec)):
+            warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
+        setup = TrainingSetup(
+            self.spec, data, config, device, held_out, validate, score_pixels, resume
+        )
         return trainer_of(self.spec)(setup)
 
     def _store_result(self, trainer: "Trainer") -> None:
@@ -322,6 +327,12 @@ class Segmenter:
         if previous and (previous.kind, previous.values) == (trained.kind, trained.values):
             trained = replace(trained, refine=previous.refine)
         self.previous, self.trained = previous, trained
+        validate = trainer.setup.validate
+        if trainer.config.thresholds and validate is not None and not trained.predicts_objects:
+            chosen = validate.thresholds(trained)
+            others = [replace(c, threshold=None) for c in trained.refine.clean]
+            refine = replace(trained.refine, clean=(*chosen, *others))
+            self.trained = replace(trained, refine=refine)
         if trainer.failure is not None:
             raise trainer.failure
 
@@ -543,6 +554,29 @@ class Segmenter:
         """
         return self.ready().measure(self._image(image, axes, None))
 
+    def trained_pixels(
+        self, image: "ImageSource", *, axes: str | None = None
+    ) -> NDArray[np.bool_] | None:
+        """Find the pixels of an image that the model was trained on.
+
+        Parameters
+        ----------
+        image : array-like or napari Image layer
+            An image, which is recognised by its pixels, not by its name.
+        axes : str, optional
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of bool or None
+            In the shape of the image's labels; long lists of short runs of pixels are kept with
+            their gaps closed. None if the model was not trained on this image, or an earlier
+            version trained it.
+        """
+        from .trained_pixels import recorded_mask
+
+        return recorded_mask(self.ready(), self._image(image, axes, None))
+
     def ready(self) -> "TrainedModel":
         """Return the trained model; pretrained weights of a complete model are loaded here.
 
@@ -686,3 +720,14 @@ class Segmenter:
         named = as_image(image, axes, spacing, like=model.axes, channels=model.channels)
         said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)
+
+
+def _no_thresholds(held_out: "HeldOut") -> str:
+    """Why no thresholds of classes are chosen."""
+    if held_out.images:
+        return (
+            "No thresholds are chosen: this model predicts objects, and thresholds are of classes."
+        )
+    return (
+        f"No thresholds are chosen, because they need images or regions held out. {held_out.about}"
+    )

@@ -3,31 +3,38 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import nan
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .config import TrainConfig
+from .config import CleanConfig, TrainConfig
 from .evaluation.confusion import confusion_matrix, dice, iou, nanmean
 from .evaluation.report import evaluate
 from .images.axes_image import AxesImage
 from .images.classes import LabelClass
-from .images.intensity import Statistics
 from .images.labels import IGNORE
 from .images.types import AnyArray, Labels
 from .inference import predict_tiles_of
 from .inference.plan import TilePlan
 from .inference.request import PredictRequest
 from .models import KINDS
+from .refinement.cleanup import clean
 from .steps import drain
 from .tiling import Cell, Grid
 from .trained_model import TrainedModel
 from .training.events import Score
 from .training.held_out import HeldOut, HeldOutImage
 
+if TYPE_CHECKING:
+    from .images.intensity import Statistics
+
 NOT_ANNOTATED = np.iinfo(np.int32).max  # stands for object id -1, as metrics take no negative ids
+THRESHOLDS = tuple(round(0.3 + 0.05 * n, 2) for n in range(14))  # that are tried
+THRESHOLD_PIXELS = 200_000  # that they are tried on
+LEAST_GAIN = 0.001  # of the mean IoU
 GIVEN_LEAST = 3  # validations in a training, whatever they take, on images given for it
 Frame = dict[str, int]
 
@@ -57,7 +64,10 @@ class Validation:
         What is predicted is chosen by the seed: some frames, then some of their cells.
         """
         needed = [
-            sum(bool(mask[tile.region].any()) for tile in Grid(mask.shape, tuple(size), tuple(overlap)))
+            sum(
+                bool(mask[tile.region].any())
+                for tile in Grid(mask.shape, tuple(size), tuple(overlap))
+            )
             for image in self.images
             for _, mask in _masks(image, len(size))
         ]
@@ -70,6 +80,20 @@ class Validation:
         """The score of a model, which is on the device."""
         return self._score_objects(model) if model.predicts_objects else self._score_classes(model)
 
+    def thresholds(self, model: TrainedModel) -> tuple[CleanConfig, ...]:
+        """The minimum probabilities with which classes agree best with what is held out.
+
+        They are clean-ups that change the labels to the next likeliest class; none if that gains
+        nothing.
+        """
+        probabilities, truth = [], []
+        for sink in self._predicted(model, keep=True):
+            probabilities += sink.kept
+            truth += sink.truths
+        return choose_thresholds(
+            np.concatenate(probabilities, axis=1), np.concatenate(truth), model.values
+        )
+
     def _score_classes(self, model: TrainedModel) -> Score:
         counts, images = np.zeros((len(model.values), len(model.values) + 1), np.int64), 0
         for sink in self._predicted(model):
@@ -77,12 +101,13 @@ class Validation:
             images += bool(sink.counts.any())
         return score_of(counts, model.values, images)
 
-    def _predicted(self, model: TrainedModel) -> Iterator["_CountingSink"]:
+    def _predicted(self, model: TrainedModel, *, keep: bool = False) -> Iterator["_CountingSink"]:
         """The held-out pixels of each image with their predictions."""
         random = np.random.default_rng(self.config.seed)
         chosen = self._frames(model.ndim, random)
         for number, image in enumerate(self.images):
             sink = _CountingSink(image, model, chosen[number], self._cell_share, random)
+            sink.probabilities = np.zeros(0, np.float32) if keep else None
             if chosen[number]:
                 drain(predict_tiles_of(model)(self._request(model, number, image.image, sink)))
                 yield sink
@@ -155,8 +180,33 @@ def score_pixels(
     return replace(score_of(counts, values, images), pixels=len(truth))
 
 
+def choose_thresholds(
+    probabilities: NDArray[np.float32], truth: AnyArray, values: Sequence[int]
+) -> tuple[CleanConfig, ...]:
+    """Thresholds, class by class, that raise the mean IoU of pixels ``(classes, pixels)``."""
+    few = slice(None, None, max(1, len(truth) // THRESHOLD_PIXELS))
+    maps, truth = probabilities[:, None, few], truth[None, few]
+    labels = np.asarray(values)[maps.argmax(axis=0)]
+
+    def mean_iou(steps: Sequence[CleanConfig]) -> float:
+        cleaned = clean(labels, steps, probabilities=maps, values=values, spacing=(1.0, 1.0))
+        return nanmean(iou(confusion_matrix(cleaned, truth, values)).tolist())
+
+    chosen: tuple[CleanConfig, ...] = ()
+    best = mean_iou(chosen)
+    for value in values:
+        steps = [(*chosen, CleanConfig(value, threshold)) for threshold in THRESHOLDS]
+        gained = [mean_iou(each) for each in steps]
+        if max(gained) > best + LEAST_GAIN:
+            chosen, best = steps[int(np.argmax(gained))], max(gained)
+    return chosen
+
+
 class _CountingSink:
-    """Compares labels with the truth as they are predicted, and keeps none of them."""
+    """Compares labels with the truth as they are predicted, and keeps none of them.
+
+    If `probabilities` is set, those of the held-out pixels are kept, with their truth.
+    """
 
     probabilities: NDArray[np.float32] | None = None
 
@@ -174,6 +224,8 @@ class _CountingSink:
         self.mask = None if image.mask is None else AxesImage(image.mask, axes)
         self.counts = np.zeros((len(self.values), len(self.values) + 1), np.int64)
         self.labels: AnyArray = np.broadcast_to(np.uint8(0), image.values.shape)
+        self.kept: list[NDArray[np.float32]] = []
+        self.truths: list[AnyArray] = []
         self._share, self._random, self._wanted = share, random, set[tuple[int, ...]]()
 
     def start(self, plan: TilePlan) -> None:
@@ -201,6 +253,9 @@ class _CountingSink:
         if self.mask is not None:
             inside &= self.mask.read(frame, cell.region)[0].astype(bool)
         self.counts += confusion_matrix(labels[inside], truth[inside], self.values)
+        if self.probabilities is not None and probabilities is not None:
+            self.kept.append(probabilities[:, inside])
+            self.truths.append(truth[inside])
 
 
 def _masks(image: HeldOutImage, ndim: int) -> Iterator[tuple[Frame, NDArray[np.bool_]]]:

@@ -45,7 +45,7 @@ def trainer(scene, score, spec=SMALL, config=CONFIG):
     labelled = LabelledImages([(AxesImage(image, "YX"), labels)], CLASSES)
     data = prepare_data(spec, config, labelled)
     return trainer_of(spec)(
-        TrainingSetup(resolve(spec), data, config, torch.device("cpu"), validate)
+        TrainingSetup(resolve(spec), data, config, torch.device("cpu"), validate=validate)
     )
 
 

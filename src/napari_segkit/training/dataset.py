@@ -138,7 +138,7 @@ class TrainingData:
         """Position in `classes` of each object id of what is held out."""
         if self.class_of is None or self.labelled.shares_ids:
             return self.class_of
-        largest = max((np.max(s.indices.data) for s in self.held_out), default=0)
+        largest = max((np.asarray(s.indices.data).max() for s in self.held_out), default=0)
         return np.minimum(np.arange(int(largest) + 1), 1)
 
     @property

@@ -44,3 +44,6 @@ class HeldOut:
     about: str
     images: Sequence[HeldOutImage] = ()
     masks: Sequence[Mask | None] = ()
+
+
+NOTHING = HeldOut(None, "No validation: it is switched off.")

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.labels import IGNORE, to_indices
+from napari_segkit.images.labels import IGNORE, add_to_ids, to_indices
 from napari_segkit.images.types import AnyArray
 from napari_segkit.models import choose_ndim, model_info
 
 from .dataset import LabelledImages
 from .events import counted
-from .held_out import HeldOut, HeldOutImage
+from .held_out import NOTHING, HeldOut, HeldOutImage
 from .label_parts import Mask, Parts, borders, counts_of, divide, margin_around
 
 MIN_GROUPS = 3
@@ -37,7 +37,7 @@ def hold_out(
         about = f"Validation: {counted(len(given), 'image')} given for it."
         return labelled, HeldOut("given", about, given)
     if config.validation is None:
-        return labelled, HeldOut(None, "No validation: it is switched off.")
+        return labelled, NOTHING
     return _Choice(spec, config, labelled).choose()
 
 
@@ -61,7 +61,7 @@ class _Choice:
             least = 2 if how == "groups" else MIN_GROUPS
             if len(groups) >= least and (found := self._whole_images(groups, "groups")):
                 return found
-            note = f" The {len(groups)} groups are too few to hold one out, so this says little about a new one."
+            note = f" Too few groups ({len(groups)}) to hold one out, so this says little of a new one."
         if how == "images" or (how == "auto" and self._has_enough_images()):
             images = [[number] for number in range(len(self.indices))]
             if found := self._whole_images(images, "images"):
@@ -103,7 +103,7 @@ class _Choice:
         chosen = choose_parts(counts, self.config.validation_fraction, self.random)
         if self._missing(counts, chosen):
             return None
-        held = sorted(n for unit, is_held in zip(units, chosen, strict=True) if is_held for n in unit)
+        held = sorted(n for unit in np.flatnonzero(chosen) for n in units[unit])
         kept = [n for n in range(len(self.indices)) if n not in held]
         images = [HeldOutImage(*labelled.pairs[n]) for n in held]
         what = f"{len(held)} of {len(self.indices)} images"
@@ -116,38 +116,39 @@ class _Choice:
 
     def _regions(self, note: str) -> tuple[LabelledImages, HeldOut]:
         """Hold out parts of the images."""
-        classes, parts, tables = len(self.names), [], [np.zeros((0, len(self.names)), np.int64)]
-        for (image, values), indices in zip(self.labelled.pairs, self.indices, strict=True):
-            ids = None if self.labelled.class_of is None else values
-            axes = image.label_axes
-            own = divide(indices, axes, self.ndim, ids, bands=self.has_masks)
-            tables.append(counts_of(own, indices, classes))
-            parts.append(np.where(own > 0, own + sum(map(len, tables[:-1])), 0))
-        counts = np.concatenate(tables)
+        labelled, parts, counts = self.labelled, *self._parts()
+        what = f"{int(counts.any(axis=1).sum())} regions or strokes"
         if self.is_folded:
-            found = self._folds(counts, parts, f"{int(counts.any(axis=1).sum())} regions or strokes")
-            return found or self._nothing(self._reason(counts))
+            return self._folds(counts, parts, what) or self._nothing(self._reason(counts))
         chosen = choose_parts(counts, self.config.validation_fraction, self.random)
         if missing := self._missing(counts, chosen):
             return self._nothing(missing)
-        table = np.append(False, chosen)
-        masks = [table[own] if table[own].any() else None for own in parts]
-        axes = [image.label_axes for image, _ in self.labelled.pairs]
+        is_held = np.append(False, chosen)
+        masks = [m if m.any() else None for m in (is_held[own] for own in parts)]
         left_out = [
-            None if m is None else margin_around(m, a, self.ndim)
-            for m, a in zip(masks, axes, strict=True)
+            None if mask is None else margin_around(mask, image.label_axes, self.ndim)
+            for mask, (image, _) in zip(masks, labelled.pairs, strict=True)
         ]
         if lost := self._lost(left_out):
             return self._nothing(f"no label of {lost} is far enough from the others")
-        pairs = zip(self.labelled.pairs, masks, strict=True)
+        pairs = zip(labelled.pairs, masks, strict=True)
         images = [HeldOutImage(*pair, mask) for pair, mask in pairs if mask is not None]
-        pixels = sum(int(i.mask.sum()) for i in images if i.mask is not None)
-        total = sum(int((i >= 0).sum()) for i in self.indices)
         about = (
-            f"Validation: {int(chosen.sum())} of {int(counts.any(axis=1).sum())} regions or strokes "
-            f"({pixels / total:.0%} of the labelled pixels){self._unscored(counts, chosen)}.{note}"
+            f"Validation: {int(chosen.sum())} of {what} ({counts[chosen].sum() / counts.sum():.0%} "
+            f"of the labelled pixels){self._unscored(counts, chosen)}.{note}"
         )
-        return replace(self.labelled, left_out=left_out), HeldOut("regions", about, images, masks)
+        return replace(labelled, left_out=left_out), HeldOut("regions", about, images, masks)
+
+    def _parts(self) -> tuple[list[Parts], Counts]:
+        """Parts of each image, numbered through from 1, and how much they hold of each class."""
+        parts, counts, last = [], [], 0
+        for (image, values), indices in zip(self.labelled.pairs, self.indices, strict=True):
+            ids = None if self.labelled.class_of is None else values
+            own = divide(indices, image.label_axes, self.ndim, ids, bands=self.has_masks)
+            counts.append(counts_of(own, indices, len(self.names)))
+            parts.append(add_to_ids(own, last))
+            last += len(counts[-1])
+        return parts, np.concatenate(counts)
 
     def _folds(
         self, counts: Counts, parts: Sequence[Parts], what: str
@@ -169,11 +170,11 @@ class _Choice:
 
     def _reason(self, counts: Counts) -> str:
         """Why no part can be held out; empty if one can."""
-        alone = [name for name, n in zip(self.names, (counts > 0).sum(axis=0), strict=True) if n == 1]
-        few = [name for name, n in zip(self.names, counts.sum(axis=0), strict=True) if n < 2 * MIN_PIXELS]
+        alone = self._of((counts > 0).sum(axis=0) == 1)
+        few = self._of(counts.sum(axis=0) < 2 * MIN_PIXELS)
         if alone:
             return f"{_names(alone)} is labelled in one stroke or region only"
-        return f"{_names(few)} has too few labelled pixels" if few else ""
+        return f"too few labelled pixels of {_names(few)}" if few else ""
 
     def _missing(self, counts: Counts, chosen: Mask) -> str:
         """Why the parts that were chosen are not enough to score a model; empty if they are."""
@@ -184,16 +185,21 @@ class _Choice:
         return self._reason(counts) or "no region can be held out without taking most of a class"
 
     def _unscored(self, counts: Counts, chosen: Mask) -> str:
-        held = counts[chosen].sum(axis=0)
-        lost = [n for n, pixels in zip(self.names, held, strict=True) if not pixels]
+        lost = self._of(~counts[chosen].any(axis=0) & counts.any(axis=0))
         return f", without {_names(lost)}" if lost else ""
 
     def _lost(self, left_out: Sequence[Mask | None]) -> str:
         """Classes of which nothing is left to train on."""
-        kept = [i[i >= 0] if m is None else i[(i >= 0) & ~m] for i, m in zip(self.indices, left_out, strict=True)]
-        counts = sum(np.bincount(k, minlength=len(self.names)) for k in kept)
-        before = sum(np.bincount(i[i >= 0], minlength=len(self.names)) for i in self.indices)
-        return _names([n for n, a, b in zip(self.names, counts, before, strict=True) if b and not a])
+        before, kept = np.zeros((2, len(self.names)), bool)
+        for indices, mask in zip(self.indices, left_out, strict=True):
+            inside = indices >= 0
+            before[np.unique(indices[inside])] = True
+            kept[np.unique(indices[inside if mask is None else inside & ~mask])] = True
+        return _names(self._of(before & ~kept))
+
+    def _of(self, is_meant: Mask) -> list[str]:
+        """Names of the classes that are meant."""
+        return [name for name, meant in zip(self.names, is_meant, strict=True) if meant]
 
 
 def choose_parts(counts: Counts, fraction: float, random: np.random.Generator) -> Mask:

@@ -70,9 +70,7 @@ def _slabs(frames: Sequence[AnyArray], labelled: Sequence[int]) -> list[Parts]:
     """Labelled frames in a few runs of the same length."""
     slabs = enumerate(np.array_split(labelled, SLABS), 1)
     part_of = {number: part for part, numbers in slabs for number in numbers.tolist()}
-    return [
-        (plane >= 0) * np.int32(part_of.get(number, 0)) for number, plane in enumerate(frames)
-    ]
+    return [(plane >= 0) * np.int32(part_of.get(number, 0)) for number, plane in enumerate(frames)]
 
 
 def _numbered(frames: Iterable[Parts]) -> list[Parts]:
@@ -92,7 +90,9 @@ def _is_dense(masks: Sequence[Mask]) -> bool:
 
 def _strokes(labels: AnyArray) -> Parts:
     """Connected components of pixels of one class."""
-    return np.asarray(connected_components(np.where(labels >= 0, labels.astype(np.int32) + 1, 0)), np.int32)
+    return np.asarray(
+        connected_components(np.where(labels >= 0, labels.astype(np.int32) + 1, 0)), np.int32
+    )
 
 
 def _blocks(labelled: Mask, *, bands: bool = False) -> Parts:

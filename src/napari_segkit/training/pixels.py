@@ -58,14 +58,16 @@ class PixelTrainer(Trainer):
 
     Epochs, steps per epoch, batch size, learning rate and augmentation of `TrainConfig` are not
     used. Where nothing was given for validation, parts of the labels are held out in turn for the
-    figure, and the model learns from all of them. Unless the config sets a tile size, tiles are large enough for most images to fit in one.
-    There is nothing to go on from: resumed, it starts anew, which gives the same model.
+    figure, and the model learns from all of them. Unless the config sets a tile size, tiles are
+    large enough for most images to fit in one. There is nothing to go on from: resumed, it starts
+    anew, which gives the same model.
     """
 
     network: "PixelClassifier"
 
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__(setup)
+        self._score: Score | None = None
         if self.config.tile.tile_size is None:
             self.tile_size, self.overlap = self._large_tiles()
 
@@ -74,7 +76,7 @@ class PixelTrainer(Trainer):
         state, limit = self.state, self.config.minutes
         state.history.clear()
         state.best, state.validated, state.schedule.seconds = None, 0, 0.0
-        self._score: Score | None = None
+        self._score = None
         state.schedule.start()
         labelled_tiles = self._labelled_tiles()
         total = len(labelled_tiles) + ITERATIONS[self.data.ndim]
@@ -118,9 +120,10 @@ class PixelTrainer(Trainer):
         chosen = chosen[:: max(1, len(chosen) // FOLD_PIXELS)]
         features, targets, folds = features[:, chosen], targets[chosen], folds[chosen]
         predicted = torch.full_like(targets, IGNORE)
-        for fold in folds.unique():
+        classes = len(torch.bincount(targets).nonzero())
+        for fold in range(int(folds.max()) + 1):
             held, rest = folds == fold, folds != fold
-            if len(targets[rest].unique()) == len(targets.unique()):
+            if held.any() and len(torch.bincount(targets[rest]).nonzero()) == classes:
                 parts = [features[:, rest]], [targets[rest]]
                 deque(self._fit(*_join(*parts, self.data.inputs.classes)), maxlen=0)
                 predicted[held] = self.network.column_logits(features[:, held]).argmax(0)
@@ -128,9 +131,9 @@ class PixelTrainer(Trainer):
         if not scored.any():
             return None
         weights = (1 / self._sampled_fractions())[targets[scored].cpu().numpy()]
-        pairs = (self._classes_of(each[scored].cpu().numpy()) for each in (predicted, targets))
+        own, truth = (self._classes_of(each[scored].cpu().numpy()) for each in (predicted, targets))
         images = sum(bool((np.asarray(f.data) >= 0).any()) for f in self.data.folds)
-        return self.setup.score_pixels(*pairs, weights, self.data.classes, images)
+        return self.setup.score_pixels(own, truth, weights, self.data.classes, images)
 
     def _classes_of(self, outputs: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positions of classes for those of outputs: levels of objects are of one class."""
@@ -177,7 +180,11 @@ class PixelTrainer(Trainer):
             region = tuple(slice(0, n) for n in sample.image.spatial_shape(self.data.ndim))
             folds = self.data.folds[number] if self.data.folds else sample.indices
             for frame in sample.image.frames(self.data.ndim):
-                yield sample, frame, *(each.read(frame, region)[0] for each in (sample.indices, folds))
+                yield (
+                    sample,
+                    frame,
+                    *(each.read(frame, region)[0] for each in (sample.indices, folds)),
+                )
 
     def _sampled_fractions(self) -> NDArray[np.float64]:
         """Sampled fraction of each class's pixels; rare classes are used fully."""

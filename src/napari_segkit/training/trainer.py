@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import ceil, inf, isfinite, nan, prod
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
-from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.config import CleanConfig, ModelSpec, TrainConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
@@ -43,6 +43,8 @@ from napari_segkit.versions import versions
 from .commands import Checkpoint, Finish, Snapshot
 from .dataset import TrainingData
 from .events import OverfittingWarning, RefusedStep, Score, SnapshotStep, ValidationStep
+from .held_out import NOTHING, HeldOut
+from .record import trained_on
 from .schedule import Schedule
 from .state import RECENT_BATCHES, Best, TrainingState, load_weights
 
@@ -68,6 +70,9 @@ class Validate(Protocol):
 
     def __call__(self, model: TrainedModel, /) -> Score: ...
 
+    def thresholds(self, model: TrainedModel, /) -> tuple[CleanConfig, ...]:
+        """Minimum probabilities of classes that agree best with what is held out."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingSetup:
@@ -83,6 +88,8 @@ class TrainingSetup:
         Settings.
     device : device
         Where to compute.
+    held_out : HeldOut
+        What is held out, which the model file records.
     validate : Validate, optional
         Scores models on what is held out; the weights that do best are kept.
     score_pixels : ScorePixels, optional
@@ -95,6 +102,7 @@ class TrainingSetup:
     data: TrainingData
     config: TrainConfig
     device: torch.device
+    held_out: HeldOut = NOTHING
     validate: Validate | None = None
     score_pixels: ScorePixels | None = None
     resume: str | PathLike[str] | None = None
@@ -183,9 +191,13 @@ class Trainer:
             It holds the network itself, which takes no memory.
         """
         if self.state.best is None:
-            return self._model(self._measured_if_possible(self.network))
-        load_weights(self.network, self.state.best.weights)
-        return self._model(self.network.eval())
+            network = self._measured_if_possible(self.network)
+        else:
+            load_weights(self.network, self.state.best.weights)
+            network = self.network.eval()
+        model, setup = self._model(network), self.setup
+        record = {"trained_on": trained_on(self.data.labelled, setup.held_out)}
+        return replace(model, provenance=model.provenance | record)
 
     def _events(self) -> Generator[Step, None, None]:
         """Train, without commands; ends soon after `state.finished` is set."""
@@ -250,15 +262,14 @@ class Trainer:
             self.failure, state.finished = error, True
             return
         train_loss = fmean(state.history[state.validated :])
-        step = validation_step(
-            Step(done, total), epoch, score, loss, train_loss, self._is_best(score, loss)
-        )
-        if step.is_best:
+        is_best = self._is_best(score, loss)
+        step = validation_step(Step(done, total), epoch, score, loss, train_loss, is_best)
+        if is_best:
             weights = {n: t.detach().cpu() for n, t in network_tensors(model.network).items()}
             state.best = Best(score.score, epoch, weights, loss, figures_of(step))
-        state.stale = 0 if step.is_best else state.stale + 1
+        state.stale = 0 if is_best else state.stale + 1
         state.validated = steps
-        state.validations.append({"step": done, "is_best": step.is_best, **figures_of(step)})
+        state.validations.append({"step": done, "is_best": is_best, **figures_of(step)})
         self._warn_if_overfitting(train_loss)
         if self.config.patience is not None and state.stale >= self.config.patience:
             state.finished = True
@@ -275,7 +286,7 @@ class Trainer:
         return nan
 
     def _warn_if_overfitting(self, train_loss: float) -> None:
-        """Warn, once, if the loss on what is held out has been rising while that of training fell."""
+        """Warn, once, if the loss on what is held out rises while that of the training falls."""
         losses, self._train_losses = self.state.losses, [*self._train_losses, train_loss]
         recent = losses[-OVERFITTING - 1 :], self._train_losses[-OVERFITTING - 1 :]
         if self._has_warned or min(map(len, recent)) <= OVERFITTING:
