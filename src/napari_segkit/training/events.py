@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import nan
+from os import PathLike
 from typing import TYPE_CHECKING, ClassVar
 
 from napari_segkit.steps import Step
@@ -132,6 +133,21 @@ class SnapshotStep(Step):
     """
 
     model: "TrainedModel"
+
+
+@dataclass(frozen=True)
+class CheckpointStep(Step):
+    """Answer to `Checkpoint`: the state is saved.
+
+    Parameters
+    ----------
+    done, total : int
+        As in `Step`; `done` is that of the last training step.
+    path : path-like
+        The file.
+    """
+
+    path: str | PathLike[str]
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from napari_segkit.torch_random import RandomSource, random_numbers
 
 from .events import DivergenceWarning, TrainStep
 from .sampler import Sample
+from .scoring import LOSS_BATCHES
 from .state import RECENT_BATCHES, RandomState
-from .trainer import LOSS_BATCHES, Trainer, TrainingSetup
+from .trainer import Trainer, TrainingSetup
 
 
 class Movable(Protocol):

@@ -61,7 +61,8 @@ class _Choice:
             least = 2 if how == "groups" else MIN_GROUPS
             if len(groups) >= least and (found := self._whole_images(groups, "groups")):
                 return found
-            note = f" Too few groups ({len(groups)}) to hold one out, so this says little of a new one."
+            count = len(groups)
+            note = f" Too few groups ({count}) to hold one out, so this says little of a new one."
         if how == "images" or (how == "auto" and self._has_enough_images()):
             images = [[number] for number in range(len(self.indices))]
             if found := self._whole_images(images, "images"):
@@ -103,7 +104,7 @@ class _Choice:
         chosen = choose_parts(counts, self.config.validation_fraction, self.random)
         if self._missing(counts, chosen):
             return None
-        held = sorted(n for unit in np.flatnonzero(chosen) for n in units[unit])
+        held = sorted(n for unit in np.flatnonzero(chosen).tolist() for n in units[unit])
         kept = [n for n in range(len(self.indices)) if n not in held]
         images = [HeldOutImage(*labelled.pairs[n]) for n in held]
         what = f"{len(held)} of {len(self.indices)} images"
@@ -171,7 +172,7 @@ class _Choice:
     def _reason(self, counts: Counts) -> str:
         """Why no part can be held out; empty if one can."""
         alone = self._of((counts > 0).sum(axis=0) == 1)
-        few = self._of(counts.sum(axis=0) < 2 * MIN_PIXELS)
+        few = self._of(np.asarray(counts.sum(axis=0) < 2 * MIN_PIXELS))
         if alone:
             return f"{_names(alone)} is labelled in one stroke or region only"
         return f"too few labelled pixels of {_names(few)}" if few else ""

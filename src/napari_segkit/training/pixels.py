@@ -21,7 +21,8 @@ from napari_segkit.tiling import PIXEL_TILE, Grid, Tile, fit_to_stride, read_mir
 
 from .events import Score, TrainStep
 from .sampler import Sample
-from .trainer import Trainer, TrainingSetup, figures_of, validation_step
+from .scoring import figures_of, validation_step
+from .trainer import Trainer, TrainingSetup
 
 if TYPE_CHECKING:
     from napari_segkit.models.pixels.classifier import PixelClassifier

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, nan
 from os import PathLike
@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.config._schema import config_fields, from_dict, to_dict
 from napari_segkit.models.tensor_checks import UNBOUNDED, require_usable
 from napari_segkit.tensor_file import (
     MALFORMED,
@@ -36,6 +38,7 @@ KEY = "segkit-training"
 RECENT_BATCHES = 10
 
 RandomState = Mapping[str, Any]  # of a NumPy bit generator
+Fingerprints = tuple[str, str, str]  # name of an image, fingerprints of it and of its labels
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,9 @@ class TrainingState:
     settings : dict
         Model, classes and settings by name, as JSON can hold them; only a training with the same
         ones can go on from the file.
+    fingerprints : callable
+        Gives the fingerprints of the training images and labels, by the names of the images; called
+        where they are written or compared, because they take time.
     network : Module
         The network; its weights are part of the state.
     random : RandomSource
@@ -87,6 +93,7 @@ class TrainingState:
     """
 
     settings: Mapping[str, object]
+    fingerprints: Callable[[], Sequence[Fingerprints]]
     network: nn.Module
     random: RandomSource
     sampling: np.random.Generator
@@ -100,12 +107,6 @@ class TrainingState:
     validations: list[dict[str, Any]] = field(default_factory=list)
     stale: int = 0
     finished: bool = False
-
-    @property
-    def losses(self) -> list[float]:
-        """Loss on what is held out at each validation."""
-        losses = (figures.get("loss") for figures in self.validations)
-        return [nan if loss is None else _finite(loss) for loss in losses]
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the state to one safetensors file with a JSON header, which holds no code.
@@ -140,22 +141,23 @@ class TrainingState:
             If there is no such file.
         ValueError
             If it is not a complete state of a training, or of one with another model, other
-            classes or other settings.
+            classes, other settings, or other images or labels.
         """
         path = Path(path)
         header, tensors = _read_file(path)
         _require_equal(header["settings"], json.loads(json.dumps(self.settings)), path.name)
+        if "images" in header:  # not in those of earlier versions
+            _require_same_images(header["images"], self.fingerprints(), path.name)
         try:
             self._read(header, _groups(tensors))
         except MALFORMED as error:
-            raise ValueError(
-                f"{path.name} is a damaged training state ({first_line(error)}): choose another."
-            ) from None
+            raise _damaged(path, error) from None
 
     def _header(self) -> dict[str, object]:
         return {
             "format": FORMAT,
             "settings": self.settings,
+            "images": self.fingerprints(),
             "sampling": self.sampling.bit_generator.state,
             "recent": list(self.recent),
             "seconds": self.schedule.seconds,
@@ -196,6 +198,40 @@ class TrainingState:
 def _best_header(best: Best) -> dict[str, object]:
     loss = best.loss if isfinite(best.loss) else None
     return {"score": best.score, "epoch": best.epoch, "loss": loss, "figures": best.figures}
+
+
+def model_settings(spec: ModelSpec, config: TrainConfig) -> dict[str, object]:
+    """Model and settings by name, as a state keeps them; of a weights file only its name."""
+    return {
+        "model": spec.name,
+        **{k: v for k, v in to_dict(spec).items() if k != "name"},
+        "weights": spec.weights and Path(spec.weights).name,
+        **to_dict(config),
+    }
+
+
+def read_settings(path: Path) -> tuple[ModelSpec, TrainConfig]:
+    """Model and settings of a training whose state was saved; errors as in `TrainingState.load`."""
+    settings = _read_file(path)[0]["settings"]
+    try:
+        named = settings | {"name": settings["model"]}
+        spec = {k: named[k] for k in config_fields(ModelSpec) if k in named}
+        config = {k: named[k] for k in config_fields(TrainConfig) if k in named}
+        return from_dict(ModelSpec, spec), from_dict(TrainConfig, config)
+    except MALFORMED as error:
+        raise _damaged(path, error) from None
+
+
+def require_settings(path: Path, spec: ModelSpec, config: TrainConfig) -> None:
+    """Refuse another model or other settings than those of a saved state, and name the first."""
+    saved, given = (model_settings(*pair) for pair in (read_settings(path), (spec, config)))
+    _require_equal(saved, given, path.name)
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path.name} is a damaged training state ({first_line(error)}): choose another."
+    )
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
@@ -290,6 +326,32 @@ def _require_equal(saved: Mapping[str, object], current: Mapping[str, object], n
                 f"one has {_text(current.get(key))}: resume with the same model, classes and "
                 "settings, or train without resume."
             )
+
+
+def _require_same_images(
+    saved: Sequence[Sequence[str]], current: Sequence[Fingerprints], name: str
+) -> None:
+    """Refuse to go on with other images or labels, and name the first."""
+    if len(saved) != len(current):
+        images = "1 image" if len(saved) == 1 else f"{len(saved)} images"
+        different = f"of a training on {images}, but {len(current)} are given"
+    elif changed := list(_changed(saved, current)):
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        different = f"of another training: the pixels of the {changed[0]}{more} have changed"
+    else:
+        return
+    raise ValueError(
+        f"{name} is the state {different}. Resume with the same images and labels, or train "
+        "without resume."
+    )
+
+
+def _changed(saved: Sequence[Sequence[str]], current: Sequence[Fingerprints]) -> Iterator[str]:
+    for (_, image, labels), (name, image_now, labels_now) in zip(saved, current, strict=True):
+        if image != image_now:
+            yield name
+        elif labels != labels_now:
+            yield f"labels of {name}"
 
 
 def _text(value: object) -> str:

@@ -1,29 +1,23 @@
 """Base of all trainings: hold the data and the state, take commands, return the model."""
 
-import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import pairwise
-from math import ceil, inf, isfinite, nan, prod
+from math import inf, isfinite, nan
 from os import PathLike
 from pathlib import Path
 from statistics import fmean
-from typing import Protocol, TypeAlias
 from uuid import uuid4
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
-from napari_segkit.config import CleanConfig, ModelSpec, TrainConfig
-from napari_segkit.config._schema import to_dict
+from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.classes import LabelClass
 from napari_segkit.models import build, stride
 from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
@@ -42,36 +36,19 @@ from napari_segkit.versions import versions
 
 from .commands import Checkpoint, Finish, Snapshot
 from .dataset import TrainingData
-from .events import OverfittingWarning, RefusedStep, Score, SnapshotStep, ValidationStep
+from .events import CheckpointStep, RefusedStep, Score, SnapshotStep
 from .held_out import NOTHING, HeldOut
 from .record import trained_on
 from .schedule import Schedule
-from .state import RECENT_BATCHES, Best, TrainingState, load_weights
-
-Positions: TypeAlias = NDArray[np.int64]  # of the class of each pixel
-ScorePixels: TypeAlias = Callable[
-    [Positions, Positions, NDArray[np.float64], Sequence[LabelClass], int], Score
-]
-VALIDATION_SHARE = 0.1  # of the work of a training that validations may take
-FORWARD = 1 / 3  # work of predicting a patch, in that of training on it
-MIN_TILES = 32  # of a validation, if there is more to predict
-TILES_SHARE = 0.05  # of the patches of a training that one validation predicts at most
-LOSS_BATCHES = 2  # of held-out patches whose loss is measured
-OVERFITTING = 3  # validations in a row with a rising loss that are told of
-
-
-class Validate(Protocol):
-    """Scores models on what is held out, so many times in a training at least."""
-
-    least: int
-
-    def limit(self, size: Sequence[int], overlap: Sequence[int], tiles: float) -> float:
-        """Predict at most about so many tiles at a time; returns how many there will be."""
-
-    def __call__(self, model: TrainedModel, /) -> Score: ...
-
-    def thresholds(self, model: TrainedModel, /) -> tuple[CleanConfig, ...]:
-        """Minimum probabilities of classes that agree best with what is held out."""
+from .scoring import (
+    OverfittingCheck,
+    ScorePixels,
+    Validate,
+    epochs_between,
+    figures_of,
+    validation_step,
+)
+from .state import Best, TrainingState, load_weights, model_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +109,7 @@ class Trainer:
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.data, self.config = setup, setup.data, setup.config
         self.failure: Exception | None = None
-        self._train_losses: list[float] = []  # between validations
-        self._has_warned = False
+        self._overfitting = OverfittingCheck()
         self.patch, self.tile_size, self.overlap = tiles(
             self.data.images,
             self.config,
@@ -144,6 +120,7 @@ class Trainer:
         self.network = self._build(random).to(setup.device)
         self.state = TrainingState(
             settings_of(setup),
+            setup.data.fingerprints,
             self.network,
             random,
             np.random.default_rng(self.config.seed),
@@ -152,7 +129,10 @@ class Trainer:
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
-        self.interval = self._validation_interval()
+        self.interval = 1
+        if setup.validate is not None:
+            shapes = self.patch, self.tile_size, self.overlap
+            self.interval = epochs_between(setup.validate, self.config, *shapes)
 
     @torch.inference_mode(False)
     def steps(self) -> Generator[Step, object, None]:
@@ -161,9 +141,9 @@ class Trainer:
         Yields
         ------
         Step
-            `TrainStep` after each step, `ValidationStep` after each validation; `SnapshotStep` and
-            `RefusedStep` answer commands. ``send(command)`` carries out one of `commands` after
-            the event and returns the next event.
+            `TrainStep` after each step, `ValidationStep` after each validation; `SnapshotStep`,
+            `CheckpointStep` and `RefusedStep` answer commands. ``send(command)`` carries out one of
+            `commands` after the event and returns the next event.
         """
         with closing(self._events()) as events:
             for event in events:
@@ -220,6 +200,7 @@ class Trainer:
                 case Checkpoint(path):
                     require_finite_weights(self.network)
                     self.state.save(path)
+                    return CheckpointStep(event.done, event.total, path)
                 case Snapshot():
                     self._require_trained()
                     return SnapshotStep(event.done, event.total, self.snapshot())
@@ -232,20 +213,6 @@ class Trainer:
     def _require_trained(self) -> None:
         if not self.state.history:
             raise ValueError("There is no model yet: the training has not made its first step.")
-
-    def _validation_interval(self) -> int:
-        """Epochs between validations, which follow from their work and never from the clock."""
-        validate, config = self.setup.validate, self.config
-        if validate is None:
-            return 1
-        patches = config.epochs * config.steps_per_epoch * config.batch_size
-        ratio = prod(self.tile_size) / prod(self.patch)
-        most = max(MIN_TILES, TILES_SHARE * patches / ratio)
-        tiles = ratio * validate.limit(self.tile_size, self.overlap, most)
-        batches = LOSS_BATCHES + RECENT_BATCHES  # of the loss and of the batch statistics
-        work = FORWARD * (tiles / config.batch_size + batches)  # in steps
-        epochs = ceil(work / VALIDATION_SHARE / config.steps_per_epoch)
-        return max(1, min(epochs, ceil(config.epochs / validate.least)))
 
     def _validated(self, done: int, total: int, epoch: int) -> Iterator[Step]:
         """Score the model, once after the same step, and keep the best weights."""
@@ -270,7 +237,7 @@ class Trainer:
         state.stale = 0 if is_best else state.stale + 1
         state.validated = steps
         state.validations.append({"step": done, "is_best": is_best, **figures_of(step)})
-        self._warn_if_overfitting(train_loss)
+        self._overfitting.check(train_loss, loss)
         if self.config.patience is not None and state.stale >= self.config.patience:
             state.finished = True
         yield step
@@ -284,23 +251,6 @@ class Trainer:
     def _held_out_loss(self, network: nn.Module) -> float:
         """Loss of a network on patches of what is held out; nan where it has none."""
         return nan
-
-    def _warn_if_overfitting(self, train_loss: float) -> None:
-        """Warn, once, if the loss on what is held out rises while that of the training falls."""
-        losses, self._train_losses = self.state.losses, [*self._train_losses, train_loss]
-        recent = losses[-OVERFITTING - 1 :], self._train_losses[-OVERFITTING - 1 :]
-        if self._has_warned or min(map(len, recent)) <= OVERFITTING:
-            return
-        rising, falling = (list(pairwise(values)) for values in recent)
-        if all(a < b for a, b in rising) and all(a > b for a, b in falling):
-            self._has_warned = True
-            warnings.warn(
-                "The loss on what is held out has been rising for "
-                f"{OVERFITTING} validations while that of the training falls: the model learns its "
-                "images by heart; label more images, or train for fewer epochs.",
-                OverfittingWarning,
-                stacklevel=2,
-            )
 
     def _build(self, random: RandomSource) -> nn.Module:
         spec, inputs = self.setup.spec, self.data.inputs
@@ -373,54 +323,15 @@ class Trainer:
         }
 
 
-def validation_step(
-    step: Step, epoch: int, score: Score, loss: float, train_loss: float, is_best: bool
-) -> ValidationStep:
-    """The event of a validation after a step."""
-    return ValidationStep(
-        step.done,
-        step.total,
-        epoch,
-        score.score,
-        is_best,
-        loss,
-        train_loss,
-        score.iou,
-        score.dice,
-        score.f1,
-        score.ap,
-        score.pixels,
-        score.objects,
-        score.images,
-    )
-
-
-def figures_of(step: ValidationStep) -> dict[str, object]:
-    """Figures of a validation as JSON can hold them; None for nan."""
-    figures = asdict(step)
-    for name in ("done", "total", "is_best"):
-        del figures[name]
-    return {name: _plain(value) for name, value in figures.items()}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    return None if isinstance(value, float) and not isfinite(value) else value
-
-
 def settings_of(setup: TrainingSetup) -> dict[str, object]:
     """What a training must share with a saved state to go on from it, by name."""
-    spec, inputs = setup.spec, setup.data.inputs
-    weights = spec.weights and Path(spec.weights).name
+    inputs = setup.data.inputs
     return {
-        "model": spec.name,
+        "model": setup.spec.name,
         "classes": [f"{c.value} {c.name}" for c in setup.data.classes],
-        **{k: v for k, v in to_dict(spec).items() if k != "name"},
-        "weights": weights,
         "channels": inputs.channels,
         "spacing": list(inputs.spacing),
-        **to_dict(setup.config),
+        **model_settings(setup.spec, setup.config),
         "validation images": len(setup.data.labelled.validation),
     }
 
