@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.utils import get_total_norm
 from torch.optim import AdamW, Optimizer
 
+from napari_segkit.config import AugmentConfig
 from napari_segkit.images.labels import LabelsError
 from napari_segkit.models.finite import REMEDY
 from napari_segkit.steps import Step
@@ -60,7 +61,7 @@ class GradientTrainer(Trainer, Generic[M]):
 
     @abstractmethod
     def _make_sampler(
-        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: bool
+        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
     ) -> BatchSource[M]: ...
 
     @abstractmethod
@@ -107,7 +108,7 @@ class GradientTrainer(Trainer, Generic[M]):
             return []
         random = np.random.default_rng(self.config.seed)
         try:
-            sampler = self._make_sampler(self.data.held_out, random, augment=False)
+            sampler = self._make_sampler(self.data.held_out, random, augment=AugmentConfig(augment=False))
         except LabelsError:  # regions too narrow for a patch of objects
             return []
         return [sampler.batch(self.config.batch_size) for _ in range(LOSS_BATCHES)]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_segkit.config import AugmentConfig
 from napari_segkit.instances.diameters import training_box_lengths
 from napari_segkit.torch_random import RandomSource
 
@@ -31,7 +32,7 @@ class InstanceTrainer(GradientTrainer[Targets]):
         return network
 
     def _make_sampler(
-        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: bool
+        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
     ) -> ObjectSampler:
         is_held_out = samples is self.data.held_out
         class_of = self.data.held_out_class_of if is_held_out else self.data.class_of

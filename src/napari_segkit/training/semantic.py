@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from napari_segkit.config import AugmentConfig
+
 from .gradient import GradientTrainer
 from .losses import CrossEntropyDice
 from .sampler import Sample, Sampler
@@ -18,7 +20,7 @@ class SemanticTrainer(GradientTrainer[Tensor]):
     _criterion = CrossEntropyDice()
 
     def _make_sampler(
-        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: bool
+        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
     ) -> Sampler:
         classes = self.data.inputs.classes
         return Sampler(samples, self.patch, classes, augment=augment, random=random)
