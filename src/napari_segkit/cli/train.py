@@ -12,7 +12,7 @@ from warnings import catch_warnings, simplefilter
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, Preset, preset
-from napari_segkit.steps import Step
+from napari_segkit.steps import Step, duration
 from napari_segkit.training.events import DivergenceWarning, TrainStep, ValidationStep
 
 from .file_options import (
@@ -32,7 +32,6 @@ from .pair_picture import write_pairs
 from .signals import Stop, held_signals
 from .terminal import (
     USER_ERRORS,
-    duration,
     error_line,
     print_files,
     print_warnings,

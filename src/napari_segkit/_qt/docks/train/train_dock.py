@@ -26,6 +26,7 @@ from .data_pictures import Data, augmentation_button, pairs_button
 from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
 from .train_form import TrainForm
+from .step_text import describe_step
 from .training_record import recorded
 from .training_view import TrainingView
 
@@ -54,6 +55,7 @@ class TrainDock(Dock):
         self.model = Note(rich=True)
         self.check = ModelCheck(self.session, self)
         self._last: TrainStep | None = None
+        self._epochs = self.session.config.epochs  # of the training
         self._lay_out()
         self._connect()
         self._on_segmenter()
@@ -82,7 +84,7 @@ class TrainDock(Dock):
             object_classes=None if object_classes is None else snapshot(object_classes),
             regions=self.annotation.outlines(labels),
         )
-        self._last = None
+        self._last, self._epochs = None, self.session.config.epochs
         self.view.start([source], axes, self.classes.classes)
         steps = recorded(self.session, painted, steps)
         self.bar.run(Job(f"Train on {labels.name}", steps))
@@ -170,10 +172,7 @@ class TrainDock(Dock):
             return
         self._last = step
         self.view.add_step(step)
-        self.bar.show_status(
-            f"Epoch {step.epoch}, step {step.done} of {step.total}, loss {step.loss:.3f}, "
-            f"{step.seconds:.0f} s"
-        )
+        self.bar.show_status(describe_step(step, self._epochs))
 
     def _on_trained(self) -> None:
         self.view.finish()
