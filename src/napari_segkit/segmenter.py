@@ -178,9 +178,10 @@ class Segmenter:
             Only for models that predict objects: the regions in which every object is annotated.
             None: the full images.
         validation : tuple of (images, labels), optional
-            Images that are not trained on, with their labels, or lists of both. After each epoch
-            they are predicted and scored (mean Dice of the classes, F1 of objects at IoU 0.5), and
-            the weights with the best score are the result. None: the last weights.
+            Images that are not trained on, with their labels, or lists of both. The model is scored
+            on them (mean Dice of the classes, F1 of objects at IoU 0.5), and the weights with the
+            best score are the result. None: what `config.validation` holds out of the images;
+            `held_out` tells what, and if it is nothing, the last weights are the result.
         resume : path-like, optional
             The state that a `Checkpoint` of an earlier training saved: goes on from it, with the
             same losses and weights as without the break, on the same machine and device with the

@@ -79,6 +79,25 @@ def test_a_score_that_is_no_number_is_never_the_best(scene):
     assert best == [False, True, False]
 
 
+def test_a_training_ends_early_after_validations_no_better(scene):
+    scores = iter((0.3, 0.8, 0.2))
+    training = trainer(scene, lambda _: next(scores), config=replace(CONFIG, patience=1))
+    validations = [s for s in training.steps() if isinstance(s, ValidationStep)]
+    assert [s.score for s in validations] == [0.3, 0.8, 0.2]
+    scores = iter((0.3, 0.2))
+    training = trainer(scene, lambda _: next(scores), config=replace(CONFIG, patience=1))
+    assert [s.score for s in training.steps() if isinstance(s, ValidationStep)] == [0.3, 0.2]
+
+
+def test_the_model_with_the_lowest_loss_can_be_kept(scene):
+    training = trainer(scene, lambda _: 0.5, config=replace(CONFIG, best_by="loss"))
+    losses = iter((0.5, 0.2, 0.4))
+    training._held_out_loss = lambda network: next(losses)
+    best = [s.is_best for s in training.steps() if isinstance(s, ValidationStep)]
+    assert best == [True, True, False]
+    assert training.result().provenance["validation"]["loss"] == 0.2
+
+
 def test_a_validation_does_not_change_the_training(scene):
     losses = [
         [s.loss for s in trainer(scene, validate).steps() if isinstance(s, TrainStep)]

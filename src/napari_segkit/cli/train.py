@@ -12,7 +12,11 @@ from warnings import catch_warnings, simplefilter
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, Preset, preset
+<<<<<<< HEAD
 from napari_segkit.steps import Step, duration
+=======
+from napari_segkit.steps import Step, map_steps
+>>>>>>> wval
 from napari_segkit.training.events import DivergenceWarning, TrainStep, ValidationStep
 
 from .file_options import (
@@ -170,10 +174,9 @@ def _train(
 ) -> None:
     """Train until a signal; say what is held out and how the model does there, and an early end."""
     count, step, best = 0, Step(0, 0), None
+    steps = _saying_what_is_held_out(segmenter, steps)
     with closing(show_progress(steps, _describe, partial(_expected, config))) as shown:
         for shown_step in shown:
-            if not count and segmenter.held_out is not None:
-                say(segmenter.held_out.about)
             if isinstance(shown_step, ValidationStep):
                 say(validation_line(shown_step))
                 best = shown_step if shown_step.is_best else best
@@ -183,11 +186,29 @@ def _train(
             count, step = count + 1, shown_step
     if best is not None:
         say(f"Best: epoch {best.epoch}, {main_figure(best)} on {best.basis}.")
+    if config.thresholds:
+        chosen = [f"{c.value}: {c.threshold:g}" for c in segmenter.refine.clean if c.threshold]
+        say(f"Thresholds of classes: {', '.join(chosen) or 'none'}.")
     in_time = _expected(config, step)
     if config.minutes and count < step.total and in_time <= step.done + 1:
         say(f"The time limit is reached after {count} of {step.total} steps.")
     elif config.patience and count < step.total:
         say(f"Ended after {count} of {step.total} steps: {config.patience} validations no better.")
+
+
+def _saying_what_is_held_out(
+    segmenter: "Segmenter", steps: Generator[Step, object, "Segmenter"]
+) -> Generator[Step, object, "Segmenter"]:
+    """The same steps; the first one is after the sentence."""
+    said: list[str] = []
+
+    def say_first(step: Step) -> Step:
+        if not said and segmenter.held_out is not None:
+            said.append(segmenter.held_out.about)
+            say(*said)
+        return step
+
+    return map_steps(steps, say_first)
 
 
 def _states(args: Namespace, output: Path) -> tuple[Path, Path | None]:

@@ -104,6 +104,7 @@ class Trainer:
     """
 
     tile_ratio = 1  # tile length in prediction / patch length in training
+    interval = 1
 
     @torch.inference_mode(False)  # the caller may have switched gradients off
     def __init__(self, setup: TrainingSetup) -> None:
@@ -129,7 +130,6 @@ class Trainer:
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
-        self.interval = 1
         if setup.validate is not None:
             shapes = self.patch, self.tile_size, self.overlap
             self.interval = epochs_between(setup.validate, self.config, *shapes)

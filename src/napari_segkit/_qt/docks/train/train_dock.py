@@ -25,8 +25,8 @@ from .annotation_panel import AnnotationPanel
 from .data_pictures import Data, augmentation_button, pairs_button
 from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
-from .train_form import TrainForm
 from .step_text import describe_step
+from .train_form import TrainForm
 from .training_record import recorded
 from .training_view import TrainingView
 
