@@ -12,11 +12,7 @@ from warnings import catch_warnings, simplefilter
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, Preset, preset
-<<<<<<< HEAD
-from napari_segkit.steps import Step, duration
-=======
-from napari_segkit.steps import Step, map_steps
->>>>>>> wval
+from napari_segkit.steps import Step, duration, map_steps
 from napari_segkit.training.events import DivergenceWarning, TrainStep, ValidationStep
 
 from .file_options import (

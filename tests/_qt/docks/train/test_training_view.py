@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image as Pictures
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.docks.train import data_pictures, prediction_pictures
 from napari_segkit._qt.docks.train.train_dock import TrainDock
@@ -158,30 +160,34 @@ def drawn(monkeypatch):
     return models
 
 
-def test_pictures_are_drawn_of_the_running_training_and_of_its_model(view, viewer, qtbot, drawn):
-    segmenter = view._session.segmenter
-    segmenter.held_out = HeldOut("images", "", images=[object()])
+class RunningTraining(QObject):
+    answered = Signal(object)
 
-    def steps():
-        yield train_step(9)
-        command = yield validation(10, 0.5)
-        while not isinstance(command, Snapshot):
-            command = yield train_step(10)
-        yield SnapshotStep(10, 30, "copy")
+    def __init__(self):
+        super().__init__()
+        self.sent = []
 
-    task = view._session.run(steps())
+    def send(self, command):
+        self.sent.append(command)
+
+
+def test_pictures_are_drawn_of_the_running_training_and_of_its_model(view, qtbot, drawn):
+    segmenter, training = view._session.segmenter, RunningTraining()
     view.start([], None, CLASSES)
-    task.yielded.connect(
-        lambda step: view.add_validation(step) if isinstance(step, ValidationStep) else None
-    )
-    with qtbot.waitSignal(task.finished, timeout=10_000):
-        pass
+    segmenter.held_out = HeldOut("images", "", images=[object()])
+    view._session._task = training
+    view.add_step(train_step(10))
+    for done in (10, 20):  # the second is too soon
+        view.add_validation(validation(done, 0.5))
+    assert training.sent == [Snapshot()]
+    training.answered.emit(SnapshotStep(11, 30, "copy"))
     qtbot.waitUntil(lambda: view.pictures.picture is not None)
-    assert drawn == ["copy"]
+    assert shown(view, PICTURES)
+    view._session._task = None
     segmenter.trained = SimpleNamespace(history=())
     view.finish()
-    qtbot.waitUntil(lambda: len(drawn) == 2)
     qtbot.waitUntil(lambda: view.pictures.picture[0, 0, 0] == 2)
+    assert drawn == ["copy", segmenter.trained]
     segmenter.trained = None
 
 
@@ -194,8 +200,6 @@ def test_nothing_is_predicted_where_nothing_is_held_out(view, drawn):
 
 
 def test_a_picture_is_saved_in_the_background(qtbot, tmp_path):
-    from qtpy.QtWidgets import QWidget
-
     parent = QWidget()
     qtbot.addWidget(parent)
     window = PictureWindow(parent, "Pairs", "pairs.png")
