@@ -108,7 +108,8 @@ class GradientTrainer(Trainer, Generic[M]):
             return []
         random = np.random.default_rng(self.config.seed)
         try:
-            sampler = self._make_sampler(self.data.held_out, random, augment=AugmentConfig(augment=False))
+            unchanged = AugmentConfig(augment=False)
+            sampler = self._make_sampler(self.data.held_out, random, augment=unchanged)
         except LabelsError:  # regions too narrow for a patch of objects
             return []
         return [sampler.batch(self.config.batch_size) for _ in range(LOSS_BATCHES)]

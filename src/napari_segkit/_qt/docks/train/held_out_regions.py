@@ -45,6 +45,8 @@ class HeldOutRegions(QObject):
 
     def _on_drawn(self, hatchings: Sequence[Hatching]) -> None:
         viewer = self._session.viewer
+        if viewer is None:  # closed
+            return
         shown = {str(layer.unique_id) for layer in viewer.layers}
         for image, axes, lines in hatchings:
             if image.unique_id in shown:
