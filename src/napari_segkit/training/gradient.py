@@ -28,6 +28,9 @@ from .state import RECENT_BATCHES, RandomState
 from .trainer import Trainer, TrainingSetup
 
 
+UNCHANGED = AugmentConfig(augment=False)
+
+
 class Movable(Protocol):
     """Targets of a batch: a tensor, or a list of them."""
 
@@ -108,8 +111,9 @@ class GradientTrainer(Trainer, Generic[M]):
             return []
         random = np.random.default_rng(self.config.seed)
         try:
-            unchanged = AugmentConfig(augment=False)
-            sampler = self._make_sampler(self.data.held_out, random, augment=unchanged)
+            sampler = self._make_sampler(
+                self.data.held_out, random, augment=AugmentConfig(augment=False)
+            )
         except LabelsError:  # regions too narrow for a patch of objects
             return []
         return [sampler.batch(self.config.batch_size) for _ in range(LOSS_BATCHES)]

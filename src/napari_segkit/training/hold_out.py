@@ -171,7 +171,7 @@ class _Choice:
 
     def _reason(self, counts: Counts) -> str:
         """Why no part can be held out; empty if one can."""
-        alone = self._of((counts > 0).sum(axis=0) == 1)
+        alone = self._of(np.asarray((counts > 0).sum(axis=0) == 1))
         few = self._of(np.asarray(counts.sum(axis=0) < 2 * MIN_PIXELS))
         if alone:
             return f"{_names(alone)} is labelled in one stroke or region only"
@@ -183,10 +183,11 @@ class _Choice:
         of_objects = self.labelled.class_of is not None
         if scored[1:].any() if of_objects else scored.mean() > MIN_SCORED:
             return ""
-        return self._reason(counts) or "no region can be held out without taking most of a class"
+        few = _names(self._of(np.asarray(~scored)))
+        return self._reason(counts) or f"too few labelled pixels of {few} can be held out"
 
     def _unscored(self, counts: Counts, chosen: Mask) -> str:
-        lost = self._of(~counts[chosen].any(axis=0) & counts.any(axis=0))
+        lost = self._of(np.asarray(~counts[chosen].any(axis=0) & counts.any(axis=0)))
         return f", without {_names(lost)}" if lost else ""
 
     def _lost(self, left_out: Sequence[Mask | None]) -> str:
