@@ -25,16 +25,17 @@ def write_pairs(
     """Write the picture; gives the exit status."""
     from napari_segkit.io.output_paths import check_output_path, require_inputs_kept, write_new
     from napari_segkit.io.pictures import write_picture
-    from napari_segkit.jobs.pair_pictures import picture_of_pairs, random_pairs
+    from napari_segkit.jobs.pair_pictures import picture_of_set, random_pairs
     from napari_segkit.jobs.training_files import read_training_files
+    from napari_segkit.training_set import TrainingRow, TrainingSet
 
     path = check_output_path(_png(args.show), overwrite=args.overwrite)
     require_inputs_kept([path], inputs)
     chosen = random_pairs(files, config.seed)
     with print_warnings():
         data = read_training_files(chosen, axes=args.axes, spacing=args.spacing)
-        pairs = zip(data.images, data.labels, strict=True)
-        picture = picture_of_pairs(pairs, config, objects=predicts_objects(spec))
+        rows = [TrainingRow(*pair) for pair in zip(data.images, data.labels, strict=True)]
+        picture = picture_of_set(TrainingSet(rows), config, None, objects=predicts_objects(spec))
         write = partial(write_picture, picture=picture, overwrite=args.overwrite)
         print_files([write_new(path, write, overwrite=args.overwrite)])
     return 0

@@ -14,7 +14,7 @@ from napari_segkit.tiling import TILE
 from napari_segkit.training.augment import augmented_patches
 from napari_segkit.training_set import TrainingSet
 
-from .pair_pictures import image_of, overlay_of, random_pairs
+from .pair_pictures import random_pairs, read_row
 
 COUNT = 9  # changed patches
 COLUMNS = 5
@@ -25,8 +25,7 @@ def picture_of_augmentation(
 ) -> Picture:
     """A patch with its labels as it is, and as training changes it."""
     (row,) = random_pairs(training_set.with_role("train"), config.seed, 1)
-    image = image_of(row, axes)
-    overlay = overlay_of(image, row.labels, config, objects=predicts_objects(spec))
+    image, overlay = read_row(row, config, axes, objects=predicts_objects(spec))
     ndim = choose_ndim(spec, image.axes)
     pixels, values = _labelled_patch(image, overlay.values, config, ndim)
     pairs = augmented_patches(
