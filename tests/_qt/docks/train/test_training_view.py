@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.docks.train import data_pictures, prediction_pictures
+from napari_segkit._qt.docks.train.step_text import describe_step
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.docks.train.training_view import PICTURES, SCORES, TrainingView
 from napari_segkit._qt.layers.snapshots import snapshot
@@ -17,6 +18,7 @@ from napari_segkit._qt.session.session import session
 from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.picture import PictureWindow
+from napari_segkit.config import TrainConfig
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.training.commands import Snapshot
 from napari_segkit.training.events import SnapshotStep, TrainStep, ValidationStep
@@ -101,6 +103,13 @@ def test_a_validation_is_not_lost_among_steps(view, qtbot):
         task.start()
     assert [s.done for s in seen if isinstance(s, ValidationStep)] == [10, 20, 30]
     assert train_step(30) in seen
+
+
+def test_the_time_left_is_told():
+    step = TrainStep(25, 200, epoch=3, loss=0.4123, seconds=20, images=100)
+    text = "Epoch 3 of 20, step 25 of 200, loss 0.412, "
+    assert describe_step(step, TrainConfig()) == f"{text}2:20 left"
+    assert describe_step(step, TrainConfig(minutes=1)) == f"{text}0:40 left"
 
 
 def held_out(mask, **how):

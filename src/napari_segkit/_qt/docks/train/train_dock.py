@@ -55,7 +55,7 @@ class TrainDock(Dock):
         self.model = Note(rich=True)
         self.check = ModelCheck(self.session, self)
         self._last: TrainStep | None = None
-        self._epochs = self.session.config.epochs  # of the training
+        self._config = self.session.config  # of the training
         self._lay_out()
         self._connect()
         self._on_segmenter()
@@ -84,7 +84,7 @@ class TrainDock(Dock):
             object_classes=None if object_classes is None else snapshot(object_classes),
             regions=self.annotation.outlines(labels),
         )
-        self._last, self._epochs = None, self.session.config.epochs
+        self._last, self._config = None, self.session.config
         self.view.start([source], axes, self.classes.classes)
         steps = recorded(self.session, painted, steps)
         self.bar.run(Job(f"Train on {labels.name}", steps))
@@ -172,7 +172,7 @@ class TrainDock(Dock):
             return
         self._last = step
         self.view.add_step(step)
-        self.bar.show_status(describe_step(step, self._epochs))
+        self.bar.show_status(describe_step(step, self._config))
 
     def _on_trained(self) -> None:
         self.view.finish()
