@@ -119,6 +119,8 @@ class PixelTrainer(Trainer):
         """
         assert self.setup.score_pixels is not None
         chosen = (folds >= 0).nonzero().squeeze(1)
+        if not len(chosen):  # of small parts every pixel is next to another one
+            return None
         chosen = chosen[:: max(1, len(chosen) // FOLD_PIXELS)]
         features, targets, folds = features[:, chosen], targets[chosen], folds[chosen]
         predicted = torch.full_like(targets, IGNORE)

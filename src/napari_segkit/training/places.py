@@ -56,4 +56,4 @@ class Places:
         return self._flat[which]
 
     def _thinned(self, number: int, step: int) -> NDArray[np.int64]:
-        return self._find(number)[::step]
+        return self._find(number)[::step].copy()  # a view would keep all of them
