@@ -146,6 +146,7 @@ class Segmenter:
         regions: object = None,
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
+        progress: bool = False,
     ) -> Self:
         """Train on one image and its labels, on lists of them, or on a training set.
 
@@ -182,6 +183,8 @@ class Segmenter:
             same number of threads and if no time limit sets the learning rate. Model, classes,
             settings, images and labels must be the same; `of_state` gives the model. The pixel
             classifier starts anew, which gives the same model.
+        progress : bool
+            Whether to show a bar in the terminal or notebook.
 
         Returns
         -------
@@ -196,6 +199,7 @@ class Segmenter:
             model stays. See `train_epochs` for errors later on.
         """
         warn_if_blocking("fit", "train_epochs(...)")
+        require_bool("progress", progress)
         steps = self.train_epochs(
             images,
             labels,
@@ -207,6 +211,10 @@ class Segmenter:
             validation=validation,
             resume=resume,
         )
+        if progress:
+            from .training.progress_bar import with_bar
+
+            return drain(with_bar(steps))
         return drain(steps)
 
     def train_epochs(
@@ -222,7 +230,14 @@ class Segmenter:
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
     ) -> Generator[Step, object, Self]:
-        """Train step by step: the generator behind `fit`.
+        """Train step by step: the generator behind `fit`, and the place of a callback.
+
+        The body of ``for step in segmenter.train_epochs(...)`` runs after each step; nothing is
+        shown or written by itself. The same seed, data and settings give the same losses and
+        weights on the same machine with the same number of threads, whatever the body and other
+        threads do; on a graphics card almost the same ones. Where minutes limit the training, its
+        learning rates follow the clock, and where memory runs out, batches are computed in parts:
+        then trainings differ.
 
         Closing it, leaving a loop over it, or Ctrl-C keeps what was trained so far. Where the loss
         or a gradient becomes NaN or infinite, the training ends with a warning and keeps the model

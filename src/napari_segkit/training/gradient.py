@@ -93,7 +93,7 @@ class GradientTrainer(Trainer, Generic[M]):
     def most_parts(self) -> int:
         return max(1, self.config.batch_size // self.smallest_part)
 
-    @cached_property
+    @property
     def precision(self) -> Precision:
         return choose_precision(self.config.precision, self.setup.device)
 

@@ -30,7 +30,7 @@ class Schedule:
 
     @property
     def seconds_left(self) -> float | None:
-        """Expected time to the end, by the pace of this session; None before the first step."""
+        """Expected time to the end, by the pace so far; None before the first step."""
         if self.done == 0:
             return None
         return self.seconds * max(0.0, 1 / max(self.progress, 1e-9) - 1)

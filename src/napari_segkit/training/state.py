@@ -303,7 +303,12 @@ def _groups(tensors: Tensors) -> defaultdict[str, Tensors]:
 
 
 def _require_equal(saved: Mapping[str, object], current: Mapping[str, object], name: str) -> None:
-    """Refuse to go on with another model, other classes or settings, and name the first."""
+    """Refuse to go on with another model, other classes or settings, and name the first.
+
+    A setting that an earlier version did not know had what is now its default.
+    """
+    defaults = {k: v for k, v in to_dict(TrainConfig()).items() if k in current}
+    saved = {**defaults, **saved}
     for key in {**current, **saved}:
         if saved.get(key) != current.get(key):
             raise ValueError(
