@@ -9,7 +9,7 @@ the medians and their ratio. The first three steps of each are not counted.
 
 import argparse
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from statistics import median
 from time import perf_counter
 
@@ -29,16 +29,16 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
     """Noise with blobs in two classes, a tenth of it labelled."""
     random = np.random.default_rng(0)
     coarse = random.integers(1, 3, (32, 32)).repeat(32, 0).repeat(32, 1)
-    image = random.normal(size=coarse.shape).astype(np.float32) + coarse
+    image = (random.normal(size=coarse.shape) + coarse).astype(np.float32)
     return image, np.where(random.random(coarse.shape) < 0.1, coarse, 0)
 
 
-def our_steps(config: TrainConfig, device: str) -> Iterator[object]:
+def our_steps(config: TrainConfig, device: str) -> Generator[object, None, object]:
     """Steps of `Segmenter.train_epochs`."""
     return Segmenter(ModelSpec("unet"), device=device).train_epochs(*scene(), config)
 
 
-def bare_steps(device: str) -> Iterator[None]:
+def bare_steps(device: str) -> Generator[None, None, None]:
     """Steps of a plain loop, whose patches are cut by NumPy."""
     torch.manual_seed(0)
     network = smp.Unet("resnet18", encoder_weights=None, in_channels=1, classes=2)
@@ -80,6 +80,7 @@ def main() -> None:
             times[name].append(perf_counter() - began)
             if name == "ours":
                 precision = step.precision
+    loops["ours"].close()
     ours, bare = (median(times[name][WARM_UP:]) for name in loops)
     print(f"{precision}, {torch.backends.cpu.get_cpu_capability()}, {args.threads} threads")
     print(f"ours {ours:.3f} s, bare {bare:.3f} s, ratio {ours / bare:.2f}")

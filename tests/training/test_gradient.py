@@ -229,6 +229,23 @@ def test_class_weights_are_balanced_over_the_labelled_pixels(scene):
     assert weights == pytest.approx(counts.sum() / (3 * counts), rel=1e-4)
 
 
+def test_a_training_that_minutes_ended_is_repeated_by_its_learning_rates(scene, tmp_path):
+    timed = TrainConfig(
+        epochs=None, minutes=0.01, batch_size=2, tile=TileConfig(32, 0), unlabelled=None
+    )
+    spec = ModelSpec("segresnet", dims="2D")
+    first = Segmenter(spec, device="cpu").fit(*scene, timed)
+    again = Segmenter.load(first.save(tmp_path / "a.segkit"), device="cpu")
+    rates = again.learning_rates
+    assert len(rates) == len(first.history)
+    again.fit(*scene, timed, learning_rates=rates)
+    assert again.history == first.history
+    assert again.learning_rates == rates
+    for wrong in ("fast", [], [1e-3, -1.0], [float("nan")]):
+        with pytest.raises((TypeError, ValueError), match="learning_rates is"):
+            again.fit(*scene, timed, learning_rates=wrong)
+
+
 LIMITED = """
 import resource, sys, warnings
 import numpy as np, torch

@@ -143,6 +143,8 @@ class GradientTrainer(Trainer, Generic[M]):
         assert optimiser is not None
         for group in optimiser.param_groups:
             group["lr"] = schedule.learning_rate
+        if self.config.minutes is not None:  # they follow the clock
+            state.rates.append(schedule.learning_rate)
         drawn_from = state.sampling.bit_generator.state
         images, targets = self._batch()
         value = self._finite(self._backward(images, targets))  # before the weights are changed

@@ -74,6 +74,8 @@ class TrainingState:
         None where nothing is optimised in steps.
     history : list of float
         Loss of each step.
+    rates : list of float
+        Learning rate of each step, where the clock sets it.
     images : int
         Patches trained on so far.
     recent : deque of dict
@@ -94,6 +96,7 @@ class TrainingState:
     schedule: Schedule
     optimiser: Optimizer | None = None
     history: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
     images: int = 0
     recent: deque[RandomState] = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
     best: Best | None = None
@@ -114,7 +117,11 @@ class TrainingState:
             "optimiser": _optimiser_tensors(self.optimiser),
             "random": self.random.states(),
             "best": self.best.weights if self.best else {},
-            "history": {"losses": torch.tensor(self.history, dtype=torch.float64)},
+            "history": {
+                name: torch.tensor(numbers, dtype=torch.float64)
+                for name, numbers in {"losses": self.history, "rates": self.rates}.items()
+                if numbers or name == "losses"
+            },
         }
         tensors = {f"{group}.{n}": t for group, named in groups.items() for n, t in named.items()}
         write_tensors(Path(path), tensors, KEY, self._header())
@@ -165,6 +172,8 @@ class TrainingState:
         is_first = header["format"] == 1
         losses = header["history"] if is_first else groups["history"]["losses"].tolist()
         self.history[:] = map(_finite, losses)
+        rates = groups["history"].get("rates", torch.zeros(0))  # not in those of earlier versions
+        self.rates[:] = map(_finite, rates.tolist())
         schedule, done = self.schedule, len(self.history)
         schedule.done, schedule.seconds = done, _finite(header["seconds"])
         self.images, self.validated = done * schedule.config.batch_size, int(header["validated"])

@@ -59,6 +59,8 @@ class TrainingSetup:
         with the best score are kept.
     resume : path-like, optional
         A saved `TrainingState` to go on from.
+    learning_rates : sequence of float
+        The learning rate of each step; empty: as the settings say.
     """
 
     spec: ModelSpec
@@ -67,6 +69,7 @@ class TrainingSetup:
     device: torch.device
     validate: Callable[[TrainedModel], float] | None = None
     resume: str | PathLike[str] | None = None
+    learning_rates: Sequence[float] = ()
 
 
 class Trainer:
@@ -105,7 +108,7 @@ class Trainer:
             self.network,
             random,
             np.random.default_rng(self.config.seed),
-            Schedule(self.config),
+            Schedule(self.config, rates=setup.learning_rates),
             self._make_optimiser(),
         )
         if setup.resume is not None:
@@ -255,6 +258,7 @@ class Trainer:
             contrast=data.contrast,
             white=data.white,
             history=tuple(self.state.history),
+            learning_rates=tuple(self.state.rates),
             provenance=self._provenance(),
         )
 
