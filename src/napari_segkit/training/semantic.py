@@ -1,15 +1,19 @@
 """Train networks that predict a class for every pixel."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from napari_segkit.config import AugmentConfig
+
 from .class_weights import balanced_weights
 from .gradient import GradientTrainer
 from .losses import StepLoss
-from .sampler import Sampler
+from .sampler import Sample, Sampler
 
 
 class SemanticTrainer(GradientTrainer[Tensor]):
@@ -28,14 +32,11 @@ class SemanticTrainer(GradientTrainer[Tensor]):
             return None
         return balanced_weights(self.data.samples, self.data.ndim, self.data.inputs.classes)
 
-    def _make_sampler(self) -> Sampler:
-        return Sampler(
-            self.data.samples,
-            self.patch,
-            self.data.inputs.classes,
-            augment=self.config.augment,
-            random=self.state.sampling,
-        )
+    def _make_sampler(
+        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
+    ) -> Sampler:
+        classes = self.data.inputs.classes
+        return Sampler(samples, self.patch, classes, augment=augment, random=random)
 
     def _loss(
         self, network: nn.Module, images: Tensor, targets: Tensor, whole: Tensor | None = None
