@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +15,20 @@ from .arguments import (
     as_device,
     as_learning_rates,
     as_path,
+    given,
     require_bool,
     require_optional,
     require_type,
 )
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
-from .images.axes_image import AxesImage, as_image, reorient_image
+from .images.axes_image import AxesImage, reorient_image
+from .images.channel_sources import as_one_image
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
 from .io.opened_files import with_file_notes
-from .models import as_spec, is_pretrained, predicts_objects, resolve
+from .models import as_spec, is_pretrained, model_info, predicts_objects, resolve
 from .steps import Step, drain, warn_if_blocking
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from .training.held_out import HeldOut
     from .training.trainer import Trainer
     from .training_set import TrainingSet
+
+Start = Literal["current"]
 
 
 class Segmenter:
@@ -163,6 +167,7 @@ class Segmenter:
         regions: object = None,
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
+        start: Start | None = None,
         learning_rates: Sequence[float] | None = None,
         progress: bool = False,
     ) -> Self:
@@ -202,6 +207,12 @@ class Segmenter:
             same number of threads and if no time limit sets the learning rate. Model, classes,
             settings, images and labels must be the same; `of_state` gives the model. The pixel
             classifier starts anew, which gives the same model.
+        start : str, optional
+            "current": goes on with the trained weights, with a new optimiser, on more or corrected
+            images. Their labels hold all classes of the model, and may hold further ones; method,
+            channels, pixel size and normalisation are those of the model. The pixel classifier is
+            always trained anew, on what it is given. None: from random weights, or those of
+            `ModelSpec.weights`.
         learning_rates : sequence of float, optional
             The learning rate of each step, as `Segmenter.learning_rates` of an earlier training:
             trains so many steps with them. A training that minutes ended is repeated by this, with
@@ -233,6 +244,7 @@ class Segmenter:
             regions=regions,
             validation=validation,
             resume=resume,
+            start=start,
             learning_rates=learning_rates,
         )
         if progress:
@@ -253,6 +265,7 @@ class Segmenter:
         regions: object = None,
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
+        start: Start | None = None,
         learning_rates: Sequence[float] | None = None,
     ) -> Generator[Step, object, Self]:
         """Train step by step: the generator behind `fit`, and the place of a callback.
@@ -274,15 +287,16 @@ class Segmenter:
 
         Parameters
         ----------
-        images, labels, config, axes, spacing, object_classes, regions, validation, resume, \
+        images, labels, config, axes, spacing, object_classes, regions, validation, resume, start, \
 learning_rates
             As in `fit`.
 
         Yields
         ------
         Step
-            Progress after each step; a `TrainStep` also holds the loss, a `ValidationStep` the
-            score. `SnapshotStep`, `CheckpointStep` and `RefusedStep` answer commands.
+            Progress: a `ReadStep` for each file of a training set, a `TrainStep` with the loss
+            after each step, a `ValidationStep` with the score. `SnapshotStep`, `CheckpointStep`
+            and `RefusedStep` answer commands.
 
         Returns
         -------
@@ -298,20 +312,26 @@ learning_rates
         if resume is not None:
             resume = as_path("resume", resume)
             config = self._settings_of(resume) if config is None else config
+        current = self._current(start, resume)
         config = as_config("config", config, TrainConfig)
         rates = as_learning_rates(learning_rates)
         from .devices import choose
+        from .training.frozen_encoder import check_frozen
         from .training.read_data import read_training_data
+        from .training.start import require_same_network
         from .training_set import as_training_set
 
         choose(self.device)
+        check_frozen(self.spec, config, is_trained=current is not None or resume is not None)
+        if current is not None:
+            require_same_network(current, self.spec, config)
         training_set = as_training_set(
             images, labels, object_classes=object_classes, regions=regions, validation=validation
         )
-        labelled, config = read_training_data(
+        labelled, config = yield from read_training_data(
             self.spec, config, training_set, axes=axes, spacing=spacing
         )
-        yield from self._train(self._trainer(config, labelled, resume, rates))
+        yield from self._train(self._trainer(config, labelled, resume, current, rates))
         return self
 
     @staticmethod
@@ -319,6 +339,27 @@ learning_rates
         from .training.state import read_settings
 
         return read_settings(state)[1]
+
+    def _current(self, start: Start | None, resume: Path | None) -> "TrainedModel | None":
+        """The model whose weights the training starts from, if any."""
+        if start is None:
+            return None
+        if start not in get_args(Start):
+            raise ValueError(f"start is {given(start)}: choose 'current' or None.")
+        if resume is not None:
+            raise ValueError(
+                "start and resume were both given: leave start out to go on from the state."
+            )
+        model = self.ready()
+        if model_info(self.spec.name).training == "pixels":
+            warnings.warn(
+                "The pixel classifier is trained anew on what it is given: start='current' changes "
+                "nothing.",
+                UserWarning,
+                stacklevel=3,
+            )
+            return None
+        return model
 
     def _require_one_model(self) -> None:
         if self.trained is not None and self.trained.stuff is not None:
@@ -345,13 +386,15 @@ learning_rates
         self,
         config: TrainConfig,
         labelled: "LabelledImages",
-        resume: str | PathLike[str] | None,
+        resume: Path | None,
+        start: "TrainedModel | None",
         learning_rates: Sequence[float] = (),
     ) -> "Trainer":
         from .devices import choose
         from .training import trainer_of
         from .training.dataset import prepare_data
         from .training.hold_out import hold_out
+        from .training.start import prepared_as
         from .training.trainer import TrainingSetup
         from .validation import Validation, score_pixels
 
@@ -359,6 +402,8 @@ learning_rates
         labelled, held_out = hold_out(self.spec, config, labelled)
         data = prepare_data(self.spec, config, labelled, held_out.images)
         self.held_out = held_out
+        if start is not None:
+            data = prepared_as(start, data)
         validate = Validation(held_out, config, device) if held_out.images else None
         if config.thresholds and (validate is None or predicts_objects(self.spec)):
             warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
@@ -371,6 +416,7 @@ learning_rates
             validate,
             score_pixels,
             resume,
+            start,
             learning_rates,
         )
         return trainer_of(self.spec)(setup)
@@ -421,8 +467,9 @@ learning_rates
 
         Parameters
         ----------
-        image : array-like or napari Image layer
-            With the channels that the model was trained on.
+        image : array-like or napari Image layer, or dict or list of them
+            With the channels that the model was trained on. A dict of names and images, or a list
+            of layers, gives channels one by one: by the names that the model was trained with.
         tile : TileConfig, optional
             Batch size; a tile size and overlap given here replace those of the model.
         axes : str, optional
@@ -802,7 +849,14 @@ learning_rates
         self, image: "ImageSource", axes: str | None, spacing: Sequence[float] | None
     ) -> AxesImage:
         model = self.ready()
-        named = as_image(image, axes, spacing, like=model.axes, channels=model.channels)
+        named = as_one_image(
+            image,
+            axes,
+            spacing,
+            like=model.axes,
+            channels=model.channels,
+            names=model.channel_names,
+        )
         said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.steps import drain
 from napari_segkit.torch_random import RandomSource
 from napari_segkit.training import gradient, micro_batches
 from napari_segkit.training.gradient import GradientTrainer
@@ -30,7 +31,7 @@ class Triple(GradientTrainer):
         self.network, self.recent = nn.Conv2d(1, 1, 1), []
         random = RandomSource(0), np.random.default_rng(0)
         schedule, optimiser = Schedule(config), self._make_optimiser()
-        self.state = TrainingState({}, list, self.network, *random, schedule, optimiser)
+        self.state = TrainingState({}, self.network, *random, schedule, optimiser)
 
     def _make_sampler(self, samples, random, *, augment):
         """Not needed."""
@@ -47,14 +48,26 @@ def trainer_of(spec, config, data):
     """A training on an image and its labels, before its first step."""
     segmenter = Segmenter(spec, device="cpu")
     rows = TrainingSet([TrainingRow(*data)])
-    labelled, config = read_training_data(segmenter.spec, config, rows, axes=None, spacing=None)
-    return segmenter._trainer(config, labelled, None)
+    read = read_training_data(segmenter.spec, config, rows, axes=None, spacing=None)
+    labelled, config = drain(read)
+    return segmenter._trainer(config, labelled, None, None)
 
 
 def start(config, loss=nn.functional.mse_loss):
     """A network, and the steps of its training to multiply by three."""
     trainer = Triple(config, loss)
     return trainer.network, trainer.steps()
+
+
+def test_time_in_which_the_caller_pauses_does_not_count(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("napari_segkit.training.schedule.perf_counter", lambda: now[0])
+    config = TrainConfig(epochs=1, steps_per_epoch=5, batch_size=2, minutes=1.0)
+    _, steps = start(config)
+    for step in steps:
+        assert step.seconds == 0
+        now[0] += 1000.0
+    assert step.done == 5
 
 
 def test_steps_tell_progress_and_the_loss_falls():

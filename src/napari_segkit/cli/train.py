@@ -1,7 +1,7 @@
 """``segkit train``: train a model on image and label files, and save it."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.io.training_files import ImageFile, LabelFile
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, Preset, preset
 from napari_segkit.steps import Step, map_steps
-from napari_segkit.training.events import DivergenceWarning, TrainStep, ValidationStep
+from napari_segkit.training.events import (
+    DivergenceWarning,
+    ReadStep,
+    TrainStep,
+    ValidationStep,
+)
 
 from .file_options import (
     LIST,
@@ -32,6 +38,7 @@ from .options import add_options, read_options
 from .signals import Stop, held_signals
 from .terminal import (
     USER_ERRORS,
+    display,
     duration,
     error_line,
     print_files,
@@ -41,12 +48,15 @@ from .terminal import (
 )
 
 if TYPE_CHECKING:
-    from napari_segkit.io.folders import TrainingFiles
+    from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.segmenter import Segmenter
+    from napari_segkit.training.dataset import LabelledImages
+    from napari_segkit.training_set import TrainingRow, TrainingSet
 
 LESS_MEMORY = "give a smaller --batch-size or --tile-size, or a smaller --encoder"
 FEW_CLASSES = 10  # whose Dice is shown in a line
 STOPPING = "Stopping after this step, then saving the model."
+MANY_IMAGES = 100
 SAVING = "Stopping and saving; one more signal (Ctrl-C) discards the training."
 
 
@@ -71,53 +81,89 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--regions", metavar="PATH",
                         help="file or folder like the labels: not 0 where every object is "
                              "annotated; in a CSV list, the column regions")  # fmt: skip
-    parser.add_argument("--resume", nargs="?", const=True, metavar="STATE",
-                        help="go on with a training that was interrupted, with its model and "
-                             "settings, from the state beside the output (MODEL.state) or from "
-                             "this one")  # fmt: skip
+    parser.add_argument("--fit-masks", action="store_true",
+                        help="resample masks of another size than their image to it (nearest "
+                             "neighbour)")  # fmt: skip
+    parser.add_argument("--log", metavar="FOLDER",
+                        help="write the loss of each step and the validation into this folder: a "
+                             "table (history.csv), curves (history.png), and the log of "
+                             "TensorBoard if that is installed")  # fmt: skip
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--start", metavar="MODEL",
+                       help="go on with the weights of a trained model, its method and its "
+                            "settings, on more or corrected images; further options override the "
+                            "settings")  # fmt: skip
+    begin.add_argument("--resume", nargs="?", const=True, metavar="STATE",
+                       help="go on with a training that was interrupted, with its model and "
+                            "settings, from the state beside the output (MODEL.state) or from "
+                            "this one")  # fmt: skip
     add_options(parser, ModelSpec(), names={"name": "model"}, suppress=True)
     add_options(parser, TrainConfig(), suppress=True)
 
 
 def run(args: Namespace) -> int:
-    from napari_segkit.io.folders import training_files
     from napari_segkit.jobs.checkpoints import with_checkpoints
     from napari_segkit.jobs.output_files import new_folders
-    from napari_segkit.jobs.training_files import read_training_files
+    from napari_segkit.jobs.training_log import check_log_folder, logged
+    from napari_segkit.training_set import TrainingSet
 
     from .training_summary import say_training_data
 
     require_output(args)
     labels = one_place(args.images, args.labels)
     with print_warnings():
-        files = training_files(
-            args.images, labels, classes=args.object_classes, regions=args.regions
+        training_set = TrainingSet.from_files(
+            args.images,
+            labels,
+            object_classes=args.object_classes,
+            regions=args.regions,
+            axes=args.axes,
+            spacing=args.spacing,
+            fit_masks=args.fit_masks,
         )
-    pairs = [(f.image, f.labels) for f in files]
+    pairs = [_pair(row) for row in training_set.rows]
     if args.show_pairs:
         return print_pairs(pairs)
-    output = model_file(args, _inputs(args, files))
+    output = model_file(args, _inputs(args, training_set))
     checkpoint, resume = _states(args, output)
+    if args.log:
+        check_log_folder(Path(args.log), overwrite=args.overwrite or resume is not None)
     spec, config = spec_and_config(args, resume)
     say_pairs(pairs, labels or args.images)
-    _check_kind(files, spec)
-    segmenter = _segmenter(spec, resume, args.device)
-    with print_warnings():
-        data = read_training_files(files, axes=args.axes, spacing=args.spacing)
-    say_training_data(data, spec, config)
-    set_up_device(args)
+    _check_kind(training_set, spec)
+    segmenter = _segmenter(args, spec, resume)
     steps = segmenter.train_epochs(
-        data.images,
-        data.labels,
-        config,
-        object_classes=data.object_classes,
-        regions=data.regions,
-        resume=resume,
+        training_set, config=config, resume=resume, start="current" if args.start else None
     )
+    with print_warnings():
+        labelled = _read(steps)
+    say_training_data(labelled, training_set.with_role("train"), spec, config)
+    set_up_device(args)
     save = partial(_save, segmenter, output, overwrite=args.overwrite)
     with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
-        train = partial(_train, segmenter, with_checkpoints(steps, checkpoint), config, stop)
+        steps = with_checkpoints(steps, checkpoint)
+        if args.log:
+            steps = logged(steps, Path(args.log), go_on=resume is not None)
+        train = partial(_train, segmenter, steps, config, stop)
         return _train_and_save(segmenter, train, stop, save, checkpoint)
+
+
+def _read(steps: Generator[Step, object, "Segmenter"]) -> "LabelledImages":
+    """Read the training set, with its progress if that takes a while."""
+    with display() as show:
+        for step in steps:
+            if step.total >= MANY_IMAGES:
+                show("reading", step)
+            if isinstance(step, ReadStep) and step.labelled is not None:
+                return step.labelled
+    raise AssertionError("a training begins with its images")
+
+
+def _pair(row: "TrainingRow") -> "tuple[ImageFiles, ImageFiles]":
+    image, labels = row.image, row.labels
+    assert isinstance(image, ImageFile)
+    assert isinstance(labels, LabelFile)
+    return image.files, labels.files
 
 
 def _train_and_save(
@@ -131,19 +177,19 @@ def _train_and_save(
 
     The checkpoint of a training that has ended is removed.
     """
-    status = 0
+    status, before = 0, segmenter.trained
     try:
         with catch_warnings():
             simplefilter("error", DivergenceWarning)  # the exit status tells of it
             train()
     except USER_ERRORS as error:
-        if not segmenter.is_trained:
+        if segmenter.trained is before:
             raise
         say(error_line(error, LESS_MEMORY))
         status = 1
         if isinstance(error, DivergenceWarning):
             checkpoint.unlink(missing_ok=True)  # it would diverge again
-    if stop.count and not segmenter.is_trained:
+    if stop.count and segmenter.trained is before:
         say("Interrupted before the first training step: nothing was saved.")
         return 128 + stop.number
     output = save()
@@ -247,14 +293,18 @@ def _how_to_resume(checkpoint: Path) -> str:
     return again if checkpoint.exists() else ""
 
 
-def _segmenter(spec: ModelSpec, resume: Path | None, device: str) -> "Segmenter":
+def _segmenter(args: Namespace, spec: ModelSpec, resume: Path | None) -> "Segmenter":
+    """The model to train: a new one, that of a state, or a trained one to start from."""
     from napari_segkit.segmenter import Segmenter
 
-    return (
-        Segmenter(spec, device=device)
-        if resume is None
-        else Segmenter.of_state(resume, device=device)
-    )
+    if resume is not None:
+        return Segmenter.of_state(resume, device=args.device)
+    if args.start is None:
+        return Segmenter(spec, device=args.device)
+    segmenter = Segmenter.load(args.start, device=args.device)
+    if spec != segmenter.spec:
+        segmenter.spec = spec
+    return segmenter
 
 
 def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelSpec, TrainConfig]:
@@ -265,13 +315,23 @@ def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelS
     """
     if resume is not None:
         return _settings_of(args, resume)
-    base = preset(args.preset) if args.preset else Preset("", "", ModelSpec())
+    base = preset(args.preset) if args.preset else _base(args)
     name = getattr(args, "name", base.spec.name)
     spec = base.spec if name == base.spec.name else ModelSpec(name)
     config = base.config
     if getattr(args, "minutes", None) and not hasattr(args, "epochs"):
         config = replace(config, epochs=None, minutes=args.minutes)
     return read_options(args, spec), read_options(args, config)
+
+
+def _base(args: Namespace) -> Preset:
+    """What options are added to without a preset: the settings of the model to start from."""
+    if args.start is None:
+        return Preset("", "", ModelSpec())
+    from napari_segkit.model_file import load
+
+    model = load(Path(args.start))
+    return Preset("", "", model.spec, model.config)
 
 
 def _settings_of(args: Namespace, state: Path) -> tuple[ModelSpec, TrainConfig]:
@@ -288,22 +348,25 @@ def _settings_of(args: Namespace, state: Path) -> tuple[ModelSpec, TrainConfig]:
     return spec, config
 
 
-def _check_kind(files: Sequence["TrainingFiles"], spec: ModelSpec) -> None:
-    if not predicts_objects(spec) and any(f.classes or f.regions for f in files):
+def _check_kind(training_set: "TrainingSet", spec: ModelSpec) -> None:
+    of_objects = any(r.object_classes or r.regions for r in training_set.rows)
+    if not predicts_objects(spec) and of_objects:
         raise ValueError(
             f"--object-classes and --regions are for models that predict objects, but "
             f"{spec.name} predicts classes only: leave them out, or add --objects distance."
         )
 
 
-def _inputs(args: Namespace, files: Sequence["TrainingFiles"]) -> Iterator[Path]:
+def _inputs(args: Namespace, training_set: "TrainingSet") -> Iterator[Path]:
     """All files that are read."""
     yield Path(args.images)
+    if args.start:
+        yield Path(args.start)
     if weights := getattr(args, "weights", None):
         yield Path(weights)
-    for training in files:
-        for each in (training.image, training.labels, training.classes, training.regions):
-            yield from each.paths if each else ()
+    for row in training_set.rows:
+        for each in (row.image, row.labels, row.object_classes, row.regions):
+            yield from getattr(each, "paths", ())
 
 
 def _save(segmenter: "Segmenter", output: Path, *, overwrite: bool) -> Path:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.types import LazyArray
 
 Mask = NDArray[np.bool_]
 
@@ -17,7 +17,7 @@ class HeldOutImage:
     """An image to score a model on; `mask` are the pixels that count, None all of them."""
 
     image: AxesImage
-    values: AnyArray  # class values; or object ids, -1 not annotated
+    values: LazyArray  # class values; or object ids, -1 not annotated
     mask: Mask | None = None
 
 

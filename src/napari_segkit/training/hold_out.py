@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.images.array_cache import MappedArray
 from napari_segkit.images.labels import IGNORE, add_to_ids, to_indices
 from napari_segkit.images.types import AnyArray
 from napari_segkit.models import choose_ndim, model_info
@@ -51,7 +53,8 @@ class _Choice:
         self.is_folded = model_info(spec.name).training == "pixels"
         self.has_masks = model_info(spec.name).has_masks
         self.names = [c.name for c in labelled.classes]
-        self.indices = [_indices(values, labelled) for _, values in labelled.pairs]
+        indices = partial(_indices, labelled=labelled)
+        self.indices = [MappedArray(v, indices, np.dtype(np.int16)) for _, v in labelled.pairs]
 
     def choose(self) -> tuple[LabelledImages, HeldOut]:
         how, note = self.config.validation, ""
@@ -94,12 +97,13 @@ class _Choice:
         self, units: Sequence[Sequence[int]], how: str
     ) -> tuple[LabelledImages, HeldOut] | None:
         """Hold out whole images, those of a unit together; None if that cannot be done."""
-        classes, labelled = len(self.names), self.labelled
-        each = [np.bincount(i[i >= 0], minlength=classes) for i in self.indices]
+        labelled = self.labelled
+        each = self._image_counts()
         counts = np.stack([sum(each[n] for n in unit) for unit in units])
         if self.is_folded:
             numbers = {n: part for part, unit in enumerate(units, 1) for n in unit}
-            parts = [(i >= 0) * np.int32(numbers[n]) for n, i in enumerate(self.indices)]
+            arrays = map(np.asarray, self.indices)
+            parts = [(i >= 0) * np.int32(numbers[n]) for n, i in enumerate(arrays)]
             return self._folds(counts, parts, f"{len(units)} {how}")
         chosen = choose_parts(counts, self.config.validation_fraction, self.random)
         if self._missing(counts, chosen):
@@ -111,9 +115,15 @@ class _Choice:
         if how == "groups":
             what += f", {int(chosen.sum())} of {len(units)} groups"
         about = f"Validation: {what}{self._unscored(counts, chosen)}."
-        pairs = [labelled.pairs[n] for n in kept]
-        groups = [labelled.groups[n] for n in kept] if labelled.groups else ()
-        return replace(labelled, pairs=pairs, groups=groups), HeldOut(how, about, images)
+        return labelled.subset(kept), HeldOut(how, about, images)
+
+    def _image_counts(self) -> list[NDArray[np.int64]]:
+        """Labelled pixels of each class in each image."""
+        if self.labelled.counts:
+            values = [c.value for c in self.labelled.classes]
+            return [np.array([own.get(v, 0) for v in values]) for own in self.labelled.counts]
+        arrays = map(np.asarray, self.indices)
+        return [np.bincount(i[i >= 0], minlength=len(self.names)) for i in arrays]
 
     def _regions(self, note: str) -> tuple[LabelledImages, HeldOut]:
         """Hold out parts of the images."""
@@ -143,8 +153,9 @@ class _Choice:
     def _parts(self) -> tuple[list[Parts], Counts]:
         """Parts of each image, numbered through from 1, and how much they hold of each class."""
         parts, counts, last = [], [], 0
-        for (image, values), indices in zip(self.labelled.pairs, self.indices, strict=True):
-            ids = None if self.labelled.class_of is None else values
+        arrays = map(np.asarray, self.indices)
+        for (image, values), indices in zip(self.labelled.pairs, arrays, strict=True):
+            ids = None if self.labelled.class_of is None else np.asarray(values)
             own = divide(indices, image.label_axes, self.ndim, ids, bands=self.has_masks)
             counts.append(counts_of(own, indices, len(self.names)))
             parts.append(add_to_ids(own, last))
@@ -193,7 +204,7 @@ class _Choice:
     def _lost(self, left_out: Sequence[Mask | None]) -> str:
         """Classes of which nothing is left to train on."""
         before, kept = np.zeros((2, len(self.names)), bool)
-        for indices, mask in zip(self.indices, left_out, strict=True):
+        for indices, mask in zip(map(np.asarray, self.indices), left_out, strict=True):
             inside = indices >= 0
             before[np.unique(indices[inside])] = True
             kept[np.unique(indices[inside if mask is None else inside & ~mask])] = True

@@ -6,7 +6,7 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.labels import IGNORE, to_indices
 from napari_segkit.images.run_lengths import to_runs
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.types import LazyArray
 
 from .dataset import LabelledImages
 from .held_out import HeldOut, Mask
@@ -30,7 +30,8 @@ def trained_on(labelled: LabelledImages, held_out: HeldOut) -> list[dict[str, ob
     return rows + [_row(e.image, None, _labelled(e.values, labelled), most) for e in whole]
 
 
-def _labelled(values: AnyArray, labelled: LabelledImages) -> Mask:
+def _labelled(labels: LazyArray, labelled: LabelledImages) -> Mask:
+    values = np.asarray(labels)
     if labelled.class_of is not None:
         return np.asarray(values != IGNORE)
     return np.asarray(to_indices(values, [c.value for c in labelled.classes]) != IGNORE)

@@ -31,6 +31,7 @@ from napari_segkit.jobs.superpixels import superpixel_job
 from napari_segkit.segmenter import Segmenter
 
 from .background import call_once
+from .interrupted import InterruptedTrainings
 from .runner import Runner
 from .spare_models import SpareFile, SpareModel, load_found
 from .task import Task
@@ -95,6 +96,7 @@ class Session(Runner):
         self._config = TrainConfig()
         self._before: tuple[Segmenter | None, TrainedModel | None] = None, None  # the task
         self._converted = ConvertedLabels(viewer.layers)
+        self.interrupted = InterruptedTrainings(self)
         self.spare = SpareModel(lambda: self._segmenter, self)
         self.segmenter_changed.connect(self.spare.follow)
         self.busy_changed.connect(self._on_busy)
@@ -269,6 +271,7 @@ class Session(Runner):
 
     def _on_window_closed(self) -> None:
         super()._on_window_closed()
+        self.interrupted.later()
         self.spare.close(busy=self.task is not None)
 
     def _on_spare_loaded(self, loaded: tuple[SpareFile, Segmenter]) -> None:

@@ -7,6 +7,7 @@ from napari.viewer import Viewer
 from qtpy.compat import isalive
 
 from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit._qt.session.interrupted import FoundTraining, kept
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
@@ -16,6 +17,8 @@ from napari_segkit._qt.widgets.model_summary import title, training_summary
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
+from napari_segkit.models import model_info
+from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Job, Step
 from napari_segkit.training.events import TrainStep
 
@@ -23,7 +26,9 @@ from .annotation_panel import AnnotationPanel
 from .loss_curve import LossCurve
 from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
+from .start_choice import StartChoice
 from .train_form import TrainForm
+from .training_offer import TrainingOffer
 from .training_record import recorded
 
 IMAGE = "The image to train on."
@@ -41,9 +46,13 @@ class TrainDock(Dock):
         self.annotation, self.classes = panel.annotation, panel.classes
         self.label_stats = panel.label_stats
         self.form = TrainForm(self.session)
+        self.start = StartChoice(self.session)
+        self.offer = TrainingOffer(self.session, self.resume)
         self.device = DeviceLine()
         self.random_button = RandomWeightsButton(self.session)
-        self.bar = RunBar(self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES)
+        self.bar = RunBar(
+            self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES, pausable=True
+        )
         self.curve = LossCurve(self.viewer.theme)
         self.model = Note(rich=True)
         self.check = ModelCheck(self.session, self)
@@ -60,8 +69,23 @@ class TrainDock(Dock):
         self.form.value = config
         self.label_stats.semantics.set_value(config.unlabelled, config.labels_are)
 
-    def train(self) -> None:
-        """Train on a snapshot of the layers."""
+    def resume(self) -> None:
+        """Go on with the training that was interrupted, with its model and settings."""
+        if missing := self.data.missing():
+            self.bar.show_status(missing)
+            return
+        if (found := self.session.interrupted.take()) is None:
+            return
+        segmenter, previous = self.session.segmenter, self.session.segmenter.trained
+        if found.spec != segmenter.spec:
+            segmenter = Segmenter.of_state(found.spare.path, device=segmenter.device)
+            segmenter.previous = previous
+            self.session.segmenter = segmenter
+        self.set_config(found.config)
+        self.train(found)
+
+    def train(self, interrupted: FoundTraining | None = None) -> None:
+        """Train on a snapshot of the layers, or go on with a training that was interrupted."""
         image, labels, axes = self.data.layers
         if image is None or labels is None:
             return
@@ -70,20 +94,26 @@ class TrainDock(Dock):
         steps = self.session.segmenter.train_epochs(
             snapshot(image),
             painted,
-            self.config(),
+            self.config() if interrupted is None else None,
             axes=axes,
             object_classes=None if object_classes is None else snapshot(object_classes),
             regions=self.annotation.outlines(labels),
+            resume=None if interrupted is None else interrupted.spare.path,
+            start=self.start.value if interrupted is None else None,
         )
         self._last = None
         self.curve.set_losses([])
         steps = recorded(self.session, painted, steps)
+        if model_info(self.session.segmenter.spec.name).training != "pixels":  # takes seconds
+            steps = kept(steps, interrupted)
         self.bar.run(Job(f"Train on {labels.name}", steps))
 
     def code(self) -> str:
         """Python code for the same training."""
-        axes = python_snippets.keywords(axes=self.data.axes.value)
-        arguments = f"{self.data.code()}, {to_python(self.config())}{axes}{self.annotation.code()}"
+        options = python_snippets.keywords(axes=self.data.axes.value, start=self.start.value)
+        arguments = (
+            f"{self.data.code()}, {to_python(self.config())}{options}{self.annotation.code()}"
+        )
         steps = f"session(viewer).segmenter.train_epochs({arguments})"
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
@@ -99,7 +129,14 @@ class TrainDock(Dock):
             _new=self.data.new_button,
         )
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
-        self.add_group("Training", model=self.model, _form=self.form, device=self.device)
+        self.add_group(
+            "Training",
+            _offer=self.offer,
+            model=self.model,
+            start_from=self.start,
+            _form=self.form,
+            device=self.device,
+        )
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.label_stats.remedies)
         self.footer.addWidget(self.random_button)
@@ -111,15 +148,19 @@ class TrainDock(Dock):
         self.data.changed.connect(self._clear_status)
         self.form.changed.connect(self.state.request)
         self.check.changed.connect(self.state.request)
-        self.random_button.clicked.connect(self.train)
+        self.random_button.clicked.connect(self._on_pressed)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
-        self.bar.pressed.connect(self.train)
+        self.bar.pressed.connect(self._on_pressed)
         self.bar.yielded.connect(self._on_step)
         self.bar.returned.connect(self._on_trained)
         self.bar.errored.connect(self.random_button.offer)
         self.bar.stopped.connect(self._on_stopped)
         self.bar.finished.connect(self._on_segmenter)
+        self.bar.finished.connect(self.session.interrupted.search_again)
+
+    def _on_pressed(self) -> None:
+        self.train()
 
     def _on_segmenter(self) -> None:
         segmenter = self.session.segmenter
