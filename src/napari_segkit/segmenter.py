@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import as_device, as_path, given, require_bool, require_optional, require_type
+from .arguments import (
+    as_device,
+    as_learning_rates,
+    as_path,
+    given,
+    require_bool,
+    require_optional,
+    require_type,
+)
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
 from .images.axes_image import AxesImage, reorient_image
@@ -124,6 +132,11 @@ class Segmenter:
         return self.trained.history if self.trained else ()
 
     @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """Learning rate of each training step, of a training that had a time limit; else empty."""
+        return self.trained.learning_rates if self.trained else ()
+
+    @property
     def refine(self) -> RefineConfig:
         """Refinement settings applied to every prediction; stored in the model file.
 
@@ -155,6 +168,8 @@ class Segmenter:
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
         start: Start | None = None,
+        learning_rates: Sequence[float] | None = None,
+        progress: bool = False,
     ) -> Self:
         """Train on one image and its labels, on lists of them, or on a training set.
 
@@ -198,6 +213,12 @@ class Segmenter:
             channels, pixel size and normalisation are those of the model. The pixel classifier is
             always trained anew, on what it is given. None: from random weights, or those of
             `ModelSpec.weights`.
+        learning_rates : sequence of float, optional
+            The learning rate of each step, as `Segmenter.learning_rates` of an earlier training:
+            trains so many steps with them. A training that minutes ended is repeated by this, with
+            the same seed, data, settings and threads. None: as the settings say.
+        progress : bool
+            Whether to show a bar in the terminal or notebook.
 
         Returns
         -------
@@ -212,6 +233,7 @@ class Segmenter:
             model stays. See `train_epochs` for errors later on.
         """
         warn_if_blocking("fit", "train_epochs(...)")
+        require_bool("progress", progress)
         steps = self.train_epochs(
             images,
             labels,
@@ -223,7 +245,12 @@ class Segmenter:
             validation=validation,
             resume=resume,
             start=start,
+            learning_rates=learning_rates,
         )
+        if progress:
+            from .training.progress_bar import with_bar
+
+            return drain(with_bar(steps))
         return drain(steps)
 
     def train_epochs(
@@ -239,8 +266,16 @@ class Segmenter:
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
         start: Start | None = None,
+        learning_rates: Sequence[float] | None = None,
     ) -> Generator[Step, object, Self]:
-        """Train step by step: the generator behind `fit`.
+        """Train step by step: the generator behind `fit`, and the place of a callback.
+
+        The body of ``for step in segmenter.train_epochs(...)`` runs after each step; nothing is
+        shown or written by itself. The same seed, data and settings give the same losses and
+        weights on the same machine with the same number of threads, whatever the body and other
+        threads do; on a graphics card almost the same ones. Where minutes limit the training, its
+        learning rates follow the clock, and where memory runs out, batches are computed in parts:
+        then trainings differ.
 
         Closing it, leaving a loop over it, or Ctrl-C keeps what was trained so far. Where the loss
         or a gradient becomes NaN or infinite, the training ends with a warning and keeps the model
@@ -252,7 +287,8 @@ class Segmenter:
 
         Parameters
         ----------
-        images, labels, config, axes, spacing, object_classes, regions, validation, resume, start
+        images, labels, config, axes, spacing, object_classes, regions, validation, resume, start, \
+learning_rates
             As in `fit`.
 
         Yields
@@ -278,6 +314,7 @@ class Segmenter:
             config = self._settings_of(resume) if config is None else config
         current = self._current(start, resume)
         config = as_config("config", config, TrainConfig)
+        rates = as_learning_rates(learning_rates)
         from .devices import choose
         from .training.frozen_encoder import check_frozen
         from .training.read_data import read_training_data
@@ -294,7 +331,7 @@ class Segmenter:
         labelled, config = yield from read_training_data(
             self.spec, config, training_set, axes=axes, spacing=spacing
         )
-        yield from self._train(self._trainer(config, labelled, resume, current))
+        yield from self._train(self._trainer(config, labelled, resume, current, rates))
         return self
 
     @staticmethod
@@ -351,6 +388,7 @@ class Segmenter:
         labelled: "LabelledImages",
         resume: Path | None,
         start: "TrainedModel | None",
+        learning_rates: Sequence[float] = (),
     ) -> "Trainer":
         from .devices import choose
         from .training import trainer_of
@@ -370,7 +408,16 @@ class Segmenter:
         if config.thresholds and (validate is None or predicts_objects(self.spec)):
             warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
         setup = TrainingSetup(
-            self.spec, data, config, device, held_out, validate, score_pixels, resume, start
+            self.spec,
+            data,
+            config,
+            device,
+            held_out,
+            validate,
+            score_pixels,
+            resume,
+            start,
+            learning_rates,
         )
         return trainer_of(self.spec)(setup)
 

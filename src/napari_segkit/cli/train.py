@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -215,28 +216,55 @@ def _train(
     config: TrainConfig,
     stop: Stop,
 ) -> None:
-    """Train until a signal; say what is held out and how the model does there, and an early end."""
-    count, step, best = 0, Step(0, 0), None
+    """Train until a signal; say what is held out, and each validation."""
+    last: TrainStep | None = None
+    best: ValidationStep | None = None
     steps = _saying_what_is_held_out(segmenter, steps)
     with closing(show_progress(steps, _describe, partial(_expected, config))) as shown:
-        for shown_step in shown:
-            if isinstance(shown_step, ValidationStep):
-                say(validation_line(shown_step))
-                best = shown_step if shown_step.is_best else best
+        for step in shown:
+            if isinstance(step, ValidationStep):
+                say(validation_line(step))
+                best = step if step.is_best else best
                 continue
             if stop.count:
                 return
-            count, step = count + 1, shown_step
+            if isinstance(step, TrainStep):
+                if last is None and step.precision != "float32":
+                    say(f"Computing in {step.precision} (--precision float32 for full precision).")
+                last = step
+    _say_end(segmenter, config, last, best)
+
+
+def _say_end(
+    segmenter: "Segmenter",
+    config: TrainConfig,
+    last: TrainStep | None,
+    best: ValidationStep | None,
+) -> None:
+    """Say how the model does where labels are held out, and an early end."""
     if best is not None:
         say(f"Best: epoch {best.epoch}, {main_figure(best)} on {best.basis}.")
     if config.thresholds:
         chosen = [f"{c.value}: {c.threshold:g}" for c in segmenter.refine.clean if c.threshold]
         say(f"Thresholds of classes: {', '.join(chosen) or 'none'}.")
-    in_time = _expected(config, step)
-    if config.minutes and count < step.total and in_time <= step.done + 1:
-        say(f"The time limit is reached after {count} of {step.total} steps.")
-    elif config.patience and count < step.total:
-        say(f"Ended after {count} of {step.total} steps: {config.patience} validations no better.")
+    if last is not None:
+        _say_early_end(config, last)
+
+
+def _say_early_end(config: TrainConfig, last: TrainStep) -> None:
+    """Say how far a training came if time or patience ended it."""
+    done = f"{last.done} steps" if config.epochs is None else f"{last.done} of {last.total} steps"
+    if _is_out_of_time(config, last):
+        say(f"The time limit is reached after {done} ({last.images} patches).")
+    elif config.patience and last.done < last.total:
+        say(f"Ended after {done}: {config.patience} validations no better.")
+
+
+def _is_out_of_time(config: TrainConfig, last: TrainStep) -> bool:
+    in_time = ceil(last.done * 60 * (config.minutes or 0) / max(last.seconds, 1e-3))
+    if config.minutes is None or config.epochs is None:
+        return config.minutes is not None and config.patience is None
+    return last.done < last.total and in_time <= last.done + 1
 
 
 def _saying_what_is_held_out(
@@ -289,15 +317,18 @@ def _segmenter(args: Namespace, spec: ModelSpec, resume: Path | None) -> "Segmen
 def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelSpec, TrainConfig]:
     """The model and training settings: options override the preset.
 
-    Another model than the preset's does not take the preset's encoder. Those of a training that is
-    resumed cannot be changed.
+    Another model than the preset's does not take the preset's encoder, and minutes take the place
+    of its epochs. Those of a training that is resumed cannot be changed.
     """
     if resume is not None:
         return _settings_of(args, resume)
     base = preset(args.preset) if args.preset else _base(args)
     name = getattr(args, "name", base.spec.name)
     spec = base.spec if name == base.spec.name else ModelSpec(name)
-    return read_options(args, spec), read_options(args, base.config)
+    config = base.config
+    if getattr(args, "minutes", None) and not hasattr(args, "epochs"):
+        config = replace(config, epochs=None, minutes=args.minutes)
+    return read_options(args, spec), read_options(args, config)
 
 
 def _base(args: Namespace) -> Preset:
@@ -388,7 +419,7 @@ def _describe(step: Step) -> str:
 
 def _expected(config: TrainConfig, step: Step) -> int:
     """The steps that there is time for."""
-    if config.minutes is None or not isinstance(step, TrainStep):
+    if None in (config.minutes, config.epochs) or not isinstance(step, TrainStep):
         return step.total
-    in_time = ceil(step.done * 60 * config.minutes / max(step.seconds, 1e-3))
+    in_time = ceil(step.done * 60 * (config.minutes or 0) / max(step.seconds, 1e-3))
     return max(step.done, min(step.total, in_time))

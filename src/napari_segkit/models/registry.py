@@ -134,6 +134,7 @@ def _instance(
         kind="instance",
         training="instance",
         weights=tuple(weights),
+        unused=("loss", "class_weights"),
         whole="coco" in weights,
     )
 
@@ -225,7 +226,8 @@ MODELS = {
             families.pixels,
             training="pixels",
             unused=(
-                *("epochs", "steps_per_epoch", "batch_size", "learning_rate", "augment"),
+                *("epochs", "steps_per_epoch", "batch_size", "learning_rate", "schedule"),
+                *("optimiser", "loss", "class_weights", "precision", "augment"),
                 *("freeze_encoder", "validation_fraction", "best_by", "patience", "thresholds"),
             ),
             features=True,

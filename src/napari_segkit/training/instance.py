@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_segkit.config import AugmentConfig
+from napari_segkit.config.training import Precision
 from napari_segkit.instances.diameters import training_box_lengths
 from napari_segkit.torch_random import RandomSource
 
@@ -22,6 +23,13 @@ class InstanceTrainer(GradientTrainer[Targets]):
 
     network: Any  # Mask R-CNN or SOLO, see the contract "Instance network"
     tile_ratio = 2  # objects need context beyond a patch
+    smallest_part = 1  # nothing is normalised over a batch
+
+    @property
+    def precision(self) -> Precision:
+        """Full unless it is chosen: sampled boxes and their targets depend on small differences."""
+        choice = self.config.precision
+        return "float32" if choice == "auto" else choice
 
     def _build(self, random: RandomSource) -> nn.Module:
         network: Any = super()._build(random)
@@ -45,9 +53,13 @@ class InstanceTrainer(GradientTrainer[Targets]):
         """As in `GradientTrainer`, of a copy: only in training mode there is a loss."""
         return super()._held_out_loss(deepcopy(network).train())
 
-    def _loss(self, network: nn.Module, images: Tensor, targets: Targets) -> Tensor:
+    def _loss(
+        self, network: nn.Module, images: Tensor, targets: Targets, whole: Targets | None = None
+    ) -> Tensor:
+        """Means over what the network samples, so those of parts add up approximately."""
         losses = network(images, targets).values()
-        return torch.stack(list(losses)).sum()
+        share = 1.0 if whole is None else len(targets) / len(whole)
+        return share * torch.stack(list(losses)).sum()
 
     def _measure_batch_statistics(self, network: Any) -> None:
         network.measure_batch_statistics(self._recent_images())

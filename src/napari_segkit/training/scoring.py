@@ -27,6 +27,7 @@ FORWARD = 0.4  # work of predicting a patch, in that of training on it
 MIN_TILES = 32  # of a validation, if there is more to predict
 TILES_SHARE = 0.05  # of the patches of a training that one validation predicts at most
 LOSS_BATCHES = 2  # of held-out patches whose loss is measured
+ASSUMED_EPOCHS = 20  # where only the minutes of a training are given
 OVERFITTING = 3  # validations in a row with a rising loss that are told of
 
 
@@ -52,13 +53,14 @@ def epochs_between(
     overlap: Sequence[int],
 ) -> int:
     """Epochs between validations, which follow from their work and never from the clock."""
-    patches = config.epochs * config.steps_per_epoch * config.batch_size
+    planned = config.epochs or ASSUMED_EPOCHS
+    patches = planned * config.steps_per_epoch * config.batch_size
     ratio = prod(size) / prod(patch)
     tiles = ratio * validate.limit(size, overlap, max(MIN_TILES, TILES_SHARE * patches / ratio))
     batches = LOSS_BATCHES + RECENT_BATCHES  # of the loss and of the batch statistics
     work = FORWARD * (tiles / config.batch_size + batches)  # in steps
     epochs = ceil(work / VALIDATION_SHARE / config.steps_per_epoch)
-    return max(1, min(epochs, ceil(config.epochs / validate.least)))
+    return max(1, min(epochs, ceil(planned / validate.least)))
 
 
 class OverfittingCheck:

@@ -1,6 +1,7 @@
 """Train networks that predict a class for every pixel."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -9,15 +10,27 @@ from torch.optim.swa_utils import update_bn
 
 from napari_segkit.config import AugmentConfig
 
+from .class_weights import balanced_weights
 from .gradient import GradientTrainer
-from .losses import CrossEntropyDice
+from .losses import StepLoss
 from .sampler import Sample, Sampler
 
 
 class SemanticTrainer(GradientTrainer[Tensor]):
     """Gradient training on patches with a class index for every pixel."""
 
-    _criterion = CrossEntropyDice()
+    @cached_property
+    def _criterion(self) -> StepLoss:
+        weights = self._class_weights
+        return StepLoss(self.config.loss, None if weights is None else torch.tensor(weights)).to(
+            self.setup.device
+        )
+
+    @cached_property
+    def _class_weights(self) -> list[float] | None:
+        if self.config.class_weights is None:
+            return None
+        return balanced_weights(self.data.samples, self.data.ndim, self.data.inputs.classes)
 
     def _make_sampler(
         self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
@@ -25,8 +38,10 @@ class SemanticTrainer(GradientTrainer[Tensor]):
         classes = self.data.inputs.classes
         return Sampler(samples, self.patch, classes, augment=augment, random=random)
 
-    def _loss(self, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-        value: torch.Tensor = self._criterion(network(images), targets)
+    def _loss(
+        self, network: nn.Module, images: Tensor, targets: Tensor, whole: Tensor | None = None
+    ) -> Tensor:
+        value: torch.Tensor = self._criterion(network(images), targets, whole)
         return value
 
     def _measure_batch_statistics(self, network: nn.Module) -> None:
@@ -36,3 +51,8 @@ class SemanticTrainer(GradientTrainer[Tensor]):
         predict nonsense with them.
         """
         update_bn(self._recent_images(), network.train())
+
+    def _provenance(self) -> dict[str, object]:
+        weights = self._class_weights
+        known = {} if weights is None else {"class_weights": [round(w, 6) for w in weights]}
+        return super()._provenance() | known

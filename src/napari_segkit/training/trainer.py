@@ -77,6 +77,8 @@ class TrainingSetup:
         A saved `TrainingState` to go on from.
     start : TrainedModel, optional
         A model whose weights the training begins with.
+    learning_rates : sequence of float
+        The learning rate of each step; empty: as the settings say.
     """
 
     spec: ModelSpec
@@ -88,6 +90,7 @@ class TrainingSetup:
     score_pixels: ScorePixels | None = None
     resume: str | PathLike[str] | None = None
     start: TrainedModel | None = None
+    learning_rates: Sequence[float] = ()
 
 
 class Trainer:
@@ -131,7 +134,7 @@ class Trainer:
             self.network,
             random,
             np.random.default_rng(self.config.seed),
-            Schedule(self.config),
+            Schedule(self.config, rates=setup.learning_rates),
             self._make_optimiser(),
             fingerprints=setup.data.fingerprints,
         )
@@ -312,6 +315,7 @@ class Trainer:
             contrast=data.contrast,
             white=data.white,
             history=tuple(self.state.history),
+            learning_rates=tuple(self.state.rates),
             provenance=self._provenance(),
         )
 
