@@ -39,6 +39,9 @@ def test_no_option_changes_nothing(config):
         (["--labels-are", "objects"], TrainConfig(labels_are="objects")),
         (["--overlap", "32"], TrainConfig(tile=TileConfig(overlap=32))),
         (["--batch-size", "8"], TrainConfig(batch_size=8)),
+        (["--resize", "320"], TrainConfig(resize=320)),
+        (["--resize", "320,480"], TrainConfig(resize=(320, 480))),
+        (["--steps-per-epoch", "none"], TrainConfig(steps_per_epoch=None)),
     ],
 )
 def test_every_type_is_read(arguments, expected):

@@ -5,7 +5,14 @@ from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction, Namespa
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_segkit.config._schema import Checked, ConfigField, change, config_fields, nested
+from napari_segkit.config._schema import (
+    Checked,
+    ConfigField,
+    change,
+    config_fields,
+    from_text,
+    nested,
+)
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
@@ -127,7 +134,8 @@ def _add_option(
 def _metavar(field: ConfigField) -> str:
     if field.choices:
         return f"{{{','.join((*field.choices, 'none'))}}}"
-    return field.kind.__name__.upper() + "|none" * field.optional
+    kind = f"{field.items.__name__}[,...]" if field.kind is tuple else field.kind.__name__
+    return kind.upper() + "|none" * field.optional
 
 
 def _help(field: ConfigField, default: object) -> str:
@@ -145,7 +153,8 @@ def _or_none(field: ConfigField) -> Callable[[str], object]:
         if field.choices and text not in (*field.choices, "none"):
             choices = ", ".join((*field.choices, "none"))
             raise ArgumentTypeError(f"{text!r} is not one of {choices}")
-        return None if text.lower() == "none" else field.kind(text)
+        return None if text.lower() == "none" else from_text(field, text)
 
-    convert.__name__ = f"{field.kind.__name__} or none"  # argparse shows it in its error message
+    # argparse shows it in its error message
+    convert.__name__ = f"{'whole number' if field.single else field.kind.__name__} or none"
     return convert

@@ -51,7 +51,11 @@ class ConfigField:
     items : type
         The type of the values of a tuple; else as `kind`.
     limits : dict
-        `min`, `max` and `step` of a number.
+        `min`, `max` and `step` of a number, or of the numbers of a tuple.
+    length : int or None
+        How many values a tuple has; None: any number.
+    single : bool
+        Whether one value may stand for all values of a tuple.
     """
 
     config: type["Checked"]
@@ -61,6 +65,8 @@ class ConfigField:
     choices: tuple[str, ...]
     items: type
     limits: Limits
+    length: int | None = None
+    single: bool = False
 
     @property
     def about(self) -> str:
@@ -79,21 +85,29 @@ class ConfigField:
             raise ValueError(f"{where}; choose one of {', '.join(map(repr, self.choices))}.")
         if not self._fits(value):
             raise TypeError(f"{where}; it must be {self._kind_name()}.")
-        if isinstance(value, int | float):
-            low, high = self.limits.get("min", -inf), self.limits.get("max", inf)
-            if not low <= value <= high:  # NaN fails, too
-                raise ValueError(f"{where}; it must be between {low} and {high}.")
+        numbers = value if isinstance(value, tuple) else (value,)
+        low, high = self.limits.get("min", -inf), self.limits.get("max", inf)
+        # NaN fails, too
+        if not all(low <= n <= high for n in numbers if isinstance(n, int | float)):
+            raise ValueError(f"{where}; it must be between {low} and {high}.")
 
     def _fits(self, value: object) -> bool:
         if isinstance(value, bool):
             return self.kind is bool
         if isinstance(value, tuple) and self.kind is tuple:
-            return all(isinstance(v, self.items) for v in value)
+            return len(value) == (self.length or len(value)) and all(map(self._is_item, value))
+        if self.single and self._is_item(value):
+            return True
         return isinstance(value, (int, float) if self.kind is float else self.kind)
+
+    def _is_item(self, value: object) -> bool:
+        return isinstance(value, self.items) and not isinstance(value, bool)
 
     def _kind_name(self) -> str:
         if self.kind is tuple:
-            return f"a tuple of {self.items.__name__}"
+            count = f"{self.length} " if self.length else ""
+            one = f"{self.items.__name__} or " * self.single
+            return f"{one}a tuple of {count}{self.items.__name__}" + " or None" * self.optional
         return self.kind.__name__ + " or None" * self.optional
 
 
@@ -154,6 +168,14 @@ def from_dict(cls: type[C], values: Mapping[str, object]) -> C:
     return change(cls(), {n: _from_plain(known[n], value) for n, value in values.items()})
 
 
+def from_text(field: ConfigField, text: str) -> object:
+    """A value of a number or tuple as people write it, such as "320" or "320, 240"."""
+    if field.kind is not tuple:
+        return field.kind(text)
+    values = tuple(field.items(part) for part in text.split(","))
+    return values[0] if field.single and len(values) == 1 else values
+
+
 def to_python(config: Checked) -> str:
     """Python expression that makes this configuration, with changed fields only."""
     default = type(config)()
@@ -182,14 +204,17 @@ def _descriptions(docstring: str) -> dict[str, str]:
 
 
 def _read_hint(cls: type[Checked], name: str, hint: Any) -> ConfigField:
-    """Read ``Annotated[type | None, limits]`` and the like."""
+    """Read ``Annotated[type | None, limits]``, ``int | tuple[int, int]`` and the like."""
     plain, limits = get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, Limits())
     options = get_args(plain) if get_origin(plain) in (Union, UnionType) else (plain,)
-    (inner,) = (option for option in options if option is not NoneType)
+    *single, inner = (option for option in options if option is not NoneType)
     choices = get_args(inner) if get_origin(inner) is Literal else ()
     kind = str if choices else get_origin(inner) or inner
-    items = get_args(inner)[0] if kind is tuple else kind
-    return ConfigField(cls, name, kind, NoneType in options, choices, items, limits)
+    parts = get_args(inner) if kind is tuple else (kind,)
+    length = len(parts) if kind is tuple and Ellipsis not in parts else None
+    return ConfigField(
+        cls, name, kind, NoneType in options, choices, parts[0], limits, length, bool(single)
+    )
 
 
 def _to_plain(value: object) -> object:

@@ -7,7 +7,7 @@ from ._schema import Checked
 from .tiles import TileConfig
 
 LabelsAre = Literal["ask", "classes", "objects"]
-Normalise = Literal["image", "training", "none"]
+Normalise = Literal["image", "training", "dtype", "none"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,11 @@ class TrainConfig(Checked):
     ----------
     epochs : int
         Number of epochs. The learning rate decreases towards the last one.
-    steps_per_epoch : int
-        Batches per epoch.
+    steps_per_epoch : int or None
+        Batches per epoch. None: an epoch is one pass over the training set. With `resize` every
+        image is taken once, in a random order; the last batches are smaller where the number of
+        images asks for it, and none is left out. Without, an epoch has as many patches as would
+        cover all images once.
     minutes : float or None
         Time limit: training stops after so many minutes even if epochs remain, and the learning
         rate decreases towards that time. None: no limit.
@@ -39,8 +42,15 @@ class TrainConfig(Checked):
         whichever is needed, but labels that look like the other kind are refused.
     normalise : str
         Which pixels define the intensity range. "image": each image, stack or series as a whole.
-        "training": all training images together (calibrated data such as CT). "none": intensities
-        are used unchanged. NaN and infinite pixels are left out of all of them.
+        "training": all training images together (calibrated data such as CT). "dtype": from 0 to
+        the largest value of the dtype, which is pixels / 255 for photographs of 8 bits (floats: 1,
+        or 255 if they exceed 1). "none": intensities are used unchanged. NaN and infinite pixels
+        are left out of all of them.
+    resize : int, tuple of int, or None
+        Resize whole images to this height and width in pixels (one number: both) and train on them
+        instead of on patches of their full resolution: for photographs, whose things come in all
+        sizes. Images are resized by linear interpolation, labels to the nearest pixel; results are
+        in the image's own shape. For semantic 2D methods, without voxel_size. None: no resizing.
     voxel_size : float or None
         Resample images to this pixel (voxel) size in world units, those of the first image; results
         are resampled back to the image's grid. None: no resampling.
@@ -58,14 +68,30 @@ class TrainConfig(Checked):
     """
 
     epochs: Annotated[int, {"min": 1, "max": 100_000}] = 20
-    steps_per_epoch: Annotated[int, {"min": 1, "max": 100_000}] = 10
+    steps_per_epoch: Annotated[int | None, {"min": 1, "max": 100_000}] = 10
     minutes: Annotated[float | None, {"min": 0.01, "max": 100_000, "step": 0.5}] = None
     batch_size: Annotated[int, {"min": 2, "max": 1024}] = 4
     learning_rate: Annotated[float, {"min": 1e-7, "max": 1.0, "step": 1e-4}] = 1e-3
     unlabelled: Annotated[int | None, {"min": 0, "max": 2**31 - 1}] = 0
     labels_are: LabelsAre = "ask"
     normalise: Normalise = "image"
+    resize: Annotated[int | tuple[int, int] | None, {"min": 16, "max": 4096, "step": 32}] = None
     voxel_size: Annotated[float | None, {"min": 1e-6, "max": 1e6, "step": 0.1}] = None
     augment: bool = True
     seed: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 0
     tile: TileConfig = field(default_factory=TileConfig)
+
+    def __post_init__(self) -> None:
+        """Check that images are brought to one size or to one voxel size, not to both."""
+        super().__post_init__()
+        if self.resize is not None and self.voxel_size is not None:
+            raise ValueError(
+                f"TrainConfig.resize is {self.resize} with a voxel_size of {self.voxel_size:g}, "
+                "but an image has one or the other: set one of them to None."
+            )
+
+    @property
+    def resized_shape(self) -> tuple[int, int] | None:
+        """Height and width that whole images are resized to; None: they are not resized."""
+        size = self.resize
+        return (size, size) if isinstance(size, int) else size

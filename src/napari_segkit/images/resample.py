@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .axes_image import SPATIAL, AxesImage
+from .resize import resized
 from .types import AnyArray
+from .units import UNKNOWN_SPACING
 
 MAX_PIXELS = 2**31  # of a resampled image
 MAX_ENLARGEMENT = 10  # of Y and X by resampling
@@ -23,15 +25,20 @@ def resample_pairs(
     ndim: int,
     *,
     unlabelled: int | None,
+    resize: tuple[int, int] | None = None,
 ) -> tuple[list[AxesImage], list[AnyArray]]:
     """Images and labels with pixels of edge `size` in world units; None keeps equal spacings.
 
-    If a labelled and an unlabelled pixel fall into one new pixel, it is labelled.
+    With `resize` they have this height and width, and pixels of no known size. If a labelled and an
+    unlabelled pixel fall into one new pixel, it is labelled.
     """
-    if size is None:
+    if resize is not None:
+        resampled = [replace(resized(i, resize), spacing=UNKNOWN_SPACING, unit="") for i in images]
+    elif size is None:
         _require_equal_spacing(images, ndim)
         return list(images), list(values)
-    resampled = [resample(image, size, ndim) for image in images]
+    else:
+        resampled = [resample(image, size, ndim) for image in images]
     pairs = zip(values, resampled, strict=True)
     return resampled, [_resize_labels(v, i.label_shape, unlabelled) for v, i in pairs]
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import ModelSpec
+from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.config._schema import as_config
 
 from .kinds import KINDS, Kind
@@ -26,6 +26,7 @@ __all__ = [
     "ModelInfo",
     "as_spec",
     "build",
+    "check_resize",
     "check_spec",
     "choose_ndim",
     "is_pretrained",
@@ -159,6 +160,23 @@ def choose_ndim(spec: ModelSpec, axes: str) -> int:
             "axes, or choose dims='2D'."
         )
     return possible[0]
+
+
+def check_resize(spec: ModelSpec, config: TrainConfig, ndim: int) -> None:
+    """Raise ValueError if whole images are to be resized for a model that cannot take them so."""
+    if config.resize is None:
+        return
+    given = f"resize is {config.resize}, but {spec.name}"
+    if model_info(spec.name).has_masks:
+        raise ValueError(
+            f"{given} is an instance method, which needs objects in their own size: set resize to "
+            "None, or choose a semantic method."
+        )
+    if ndim == 3:
+        raise ValueError(
+            f"{given} takes whole volumes here, and resize is for planes: choose dims='2D', or set "
+            "resize to None; a voxel_size resamples volumes."
+        )
 
 
 def build(spec: ModelSpec, inputs: Inputs, random: "RandomSource | None" = None) -> "nn.Module":

@@ -14,6 +14,7 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import MAX_NAME, LabelClass
 from napari_segkit.images.intensity import (
     Statistics,
+    dtype_statistics,
     extreme_intensity,
     has_zero_background,
     identity_statistics,
@@ -62,8 +63,9 @@ class LabelledImages:
 class TrainingData:
     """What a training reads its patches from.
 
-    Images stay where they are (NumPy, dask, zarr) and are read patch by patch, unless `voxel_size`
-    has them resampled. Targets are arrays in memory, because every value is counted and checked.
+    Images stay where they are (NumPy, dask, zarr) and are read patch by patch, resized as they are
+    read, unless `voxel_size` has them resampled. Targets are arrays in memory, because every value
+    is counted and checked.
 
     Parameters
     ----------
@@ -131,6 +133,7 @@ def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages)
         config.voxel_size,
         ndim,
         unlabelled=config.unlabelled if labelled.class_of is None else None,
+        resize=config.resized_shape,
     )
     classes = outputs(spec, len(labelled.classes))
     inputs = Inputs(images[0].channels, classes, images[0].spacing[-ndim:])
@@ -156,6 +159,8 @@ def _statistics(
     """Normalisation statistics of the images, measured before resampling."""
     if config.normalise == "none":
         return [identity_statistics(i.channels) for i in images]
+    if config.normalise == "dtype":
+        return [dtype_statistics(i) for i in images]
     if config.normalise == "image":
         statistics = [measure_statistics([i], ndim, nonzero=nonzero) for i in images]
     else:
@@ -193,7 +198,7 @@ def _require_moderate(
             raise ValueError(
                 f"{text}, too large to be used unchanged: choose normalise='image' or "
                 "normalise='training'."
-                if config.normalise == "none"
+                if config.normalise in ("dtype", "none")
                 else f"{text}, far out of the range of the others: set such pixels to NaN, which "
                 "leaves them out."
             )
@@ -276,9 +281,14 @@ def _require_all(
     needed = labelled.classes[1:] if has_ids else labelled.classes
     lost = [c.name for c in needed if c.value not in present]
     if lost:
+        given, change = (
+            (f"resize {config.resize}", "a larger resize")
+            if config.voxel_size is None
+            else (f"voxel_size {config.voxel_size:g}", "a smaller voxel_size")
+        )
         raise ValueError(
-            f"At voxel_size {config.voxel_size:g} no pixel of {', '.join(lost)} is left: "
-            "choose a smaller voxel_size, or annotate more of it."
+            f"At {given} no pixel of {', '.join(lost)} is left: choose {change}, or annotate more "
+            "of it."
         )
 
 

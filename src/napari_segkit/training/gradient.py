@@ -36,7 +36,9 @@ class BatchSource(Protocol[M_co]):
     """Where patches come from: a `Sampler`."""
 
     random: np.random.Generator
+    drawn: int
 
+    def steps_per_pass(self, batch_size: int) -> int: ...
     def batch(self, count: int) -> tuple[torch.Tensor, M_co]: ...
     def redraw_images(self, count: int, state: RandomState) -> torch.Tensor: ...
 
@@ -47,7 +49,9 @@ class GradientTrainer(Trainer, Generic[M]):
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__(setup)
         self.sampler = self._make_sampler()
-        size, states = self.config.batch_size, self.state.recent
+        size, states, schedule = self.config.batch_size, self.state.recent, self.state.schedule
+        schedule.steps_per_pass = self.sampler.steps_per_pass(size)
+        self.sampler.drawn = schedule.done - len(states)
         redrawn = (self.sampler.redraw_images(size, state) for state in states)
         self.recent = deque(redrawn, RECENT_BATCHES)  # images may be out of reach at the end
 

@@ -58,6 +58,7 @@ class ObjectSampler(Sampler):
             if self.size != before:  # a narrow region
                 pairs.clear()
             pairs.append(pair)
+        self.drawn += 1
         images = torch.from_numpy(np.stack([image for image, _ in pairs]))
         return images, Targets(self._targets(ids) for _, ids in pairs)
 

@@ -30,7 +30,7 @@ from napari_segkit.images.training_pairs import (
 from napari_segkit.images.types import AnyArray, ImageSource
 from napari_segkit.instances.label_ids import ObjectLabels, read_objects
 from napari_segkit.io.opened_files import with_file_notes
-from napari_segkit.models import choose_ndim, predicts_objects
+from napari_segkit.models import check_resize, choose_ndim, predicts_objects
 
 from .dataset import LabelledImage, LabelledImages
 
@@ -66,6 +66,7 @@ def read_training_data(
         _say_apart(pairs, own, masks)
     axes_images = _alike(own)
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
+    check_resize(spec, config, ndim)
     class_of = None
     if not predicts_objects(spec):
         _refuse_object_options(spec, class_labels, region_list)

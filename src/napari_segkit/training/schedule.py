@@ -16,20 +16,25 @@ class Schedule:
     config: TrainConfig
     done: int = 0
     seconds: float = 0.0  # as of the last `tick`
+    steps_per_pass: int = 1  # over the training set
     _began: float = field(default_factory=perf_counter)
 
     @property
+    def steps_per_epoch(self) -> int:
+        return self.config.steps_per_epoch or self.steps_per_pass
+
+    @property
     def total(self) -> int:
-        return self.config.epochs * self.config.steps_per_epoch
+        return self.config.epochs * self.steps_per_epoch
 
     @property
     def epoch(self) -> int:
         """Epoch of the last step, from 1."""
-        return (self.done - 1) // self.config.steps_per_epoch + 1
+        return (self.done - 1) // self.steps_per_epoch + 1
 
     @property
     def is_epoch_end(self) -> bool:
-        return self.done % self.config.steps_per_epoch == 0
+        return self.done % self.steps_per_epoch == 0
 
     @property
     def progress(self) -> float:

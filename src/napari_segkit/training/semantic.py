@@ -7,6 +7,7 @@ from torch.optim.swa_utils import update_bn
 from .gradient import GradientTrainer
 from .losses import CrossEntropyDice
 from .sampler import Sampler
+from .whole_images import PassSampler, WholeImageSampler
 
 
 class SemanticTrainer(GradientTrainer[Tensor]):
@@ -15,13 +16,14 @@ class SemanticTrainer(GradientTrainer[Tensor]):
     _criterion = CrossEntropyDice()
 
     def _make_sampler(self) -> Sampler:
-        return Sampler(
-            self.data.samples,
-            self.patch,
-            self.data.inputs.classes,
-            augment=self.config.augment,
-            random=self.state.sampling,
-        )
+        data, config = self.data, self.config
+        arguments = data.samples, self.patch, data.inputs.classes
+        random = self.state.sampling
+        if config.resize is None or config.tile.tile_size is not None:
+            return Sampler(*arguments, augment=config.augment, random=random)
+        if config.steps_per_epoch is not None:
+            return WholeImageSampler(*arguments, augment=config.augment, random=random)
+        return PassSampler(*arguments, augment=config.augment, random=random, seed=config.seed)
 
     def _loss(self, images: Tensor, targets: Tensor) -> Tensor:
         value: torch.Tensor = self._criterion(self.network(images), targets)

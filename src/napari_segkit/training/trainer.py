@@ -27,6 +27,7 @@ from napari_segkit.tiling import (
     TILE,
     fit_to_stride,
     length_per_axis,
+    round_up,
     tile_shape,
     tile_shape_from_size,
 )
@@ -296,6 +297,9 @@ def tiles(
     images: Sequence[AxesImage], config: TrainConfig, strides: Sequence[int], tile_ratio: int = 1
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Patch edges of the training, then tile size and overlap stored with the model."""
+    if config.resized_shape and config.tile.tile_size is None:
+        whole = tuple(map(round_up, config.resized_shape, strides))
+        return whole, whole, (0,) * len(whole)
     longest = np.max([image.spatial_shape(len(strides)) for image in images], axis=0).tolist()
     if config.tile.tile_size is None:
         default = length_per_axis(TILE[len(strides)], strides)

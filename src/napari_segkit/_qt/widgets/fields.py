@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox
 
-from napari_segkit.config._schema import ConfigField, Limits
+from napari_segkit.config._schema import ConfigField, Limits, from_text
 
 from .choice import Choice, WheelFilter
 
@@ -83,6 +83,28 @@ class _SpinBox(QDoubleSpinBox):
         return float(value) if self.decimals() else int(value)
 
 
+class Numbers(LineEdit):
+    """A number or several with commas, such as "320" or "320, 480"; else the text as it is."""
+
+    def __init__(self, declared: ConfigField) -> None:
+        self._declared = declared
+        super().__init__()
+
+    def get_value(self) -> object:
+        text = super().get_value()
+        try:
+            return from_text(self._declared, text)
+        except ValueError:
+            return text
+
+    def set_value(self, value: object) -> None:
+        super().set_value(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
+
+    def _on_value_change(self, value: object) -> None:
+        """Emit the numbers instead of the text."""
+        super()._on_value_change(self.value)
+
+
 class OptionalField(ValuedContainerWidget):
     """A check box and a value; None where it is unchecked."""
 
@@ -118,7 +140,7 @@ class OptionalField(ValuedContainerWidget):
 
 
 def make_field(declared: ConfigField) -> Widget:
-    """Make the widget of a parameter: a number, bool, text, choice, or one of these or None."""
+    """Make the widget of a parameter: number(s), bool, text, choice, or one of these or None."""
     if declared.choices:
         none = [(NONE, None)] if declared.optional else []
         return Choice([*none, *((text, text) for text in declared.choices)])
@@ -127,9 +149,10 @@ def make_field(declared: ConfigField) -> Widget:
     elif declared.kind is str:
         field = LineEdit()
     else:
-        field = Number(declared.kind, **declared.limits)
+        is_tuple = declared.kind is tuple
+        field = Numbers(declared) if is_tuple else Number(declared.kind, **declared.limits)
         if declared.optional:
-            lowest, step = declared.limits["min"], field.step
+            lowest, step = declared.limits["min"], declared.limits.get("step", 1)
             field.value = step * round(STEPS_ABOVE_MIN * (lowest + step) / step)
     return OptionalField(field) if declared.optional else field
 
