@@ -21,6 +21,7 @@ from .refinement.smooth import smooth
 from .refinement.soft_labels import soft_labels
 from .refinement.superpixels.generate import superpixels
 from .segmenter import Segmenter
+from .training_set import TrainingRow, TrainingSet
 
 __all__ = [
     "CRFConfig",
@@ -34,6 +35,8 @@ __all__ = [
     "SuperpixelConfig",
     "TileConfig",
     "TrainConfig",
+    "TrainingRow",
+    "TrainingSet",
     "evaluate",
     "fit_refinement",
     "interpolate_slices",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .trained_model import TrainedModel
     from .training.dataset import LabelledImages
     from .training.trainer import Trainer
+    from .training_set import TrainingSet
 
 
 class Segmenter:
@@ -135,8 +136,8 @@ class Segmenter:
 
     def fit(
         self,
-        images: "Given",
-        labels: "Given",
+        images: "TrainingSet | Given",
+        labels: "Given | None" = None,
         config: TrainConfig | None = None,
         *,
         axes: str | None = None,
@@ -146,13 +147,14 @@ class Segmenter:
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
     ) -> Self:
-        """Train on one image and its labels, or on lists of them.
+        """Train on one image and its labels, on lists of them, or on a training set.
 
         Parameters
         ----------
-        images : array-like, napari Image layer, or list of them
-            Any dtype; axes as in `axes`.
-        labels : array-like, napari Labels layer, or list of them
+        images : array-like, napari Image layer, list of them, or TrainingSet
+            Any dtype; axes as in `axes`. A `TrainingSet` holds the labels, too, and what its rows
+            are for: it takes the place of `labels`, `object_classes`, `regions` and `validation`.
+        labels : array-like, napari Labels layer, or list of them, optional
             Non-negative integers, in the images' shapes without the channel axis; or masks with a
             last axis of red, green, blue (and alpha), each of whose colours becomes a class.
         config : TrainConfig, optional
@@ -209,8 +211,8 @@ class Segmenter:
 
     def train_epochs(
         self,
-        images: "Given",
-        labels: "Given",
+        images: "TrainingSet | Given",
+        labels: "Given | None" = None,
         config: TrainConfig | None = None,
         *,
         axes: str | None = None,
@@ -257,18 +259,14 @@ class Segmenter:
             resume = as_path("resume", resume)
         from .devices import choose
         from .training.read_data import read_training_data
+        from .training_set import as_training_set
 
         choose(self.device)
+        training_set = as_training_set(
+            images, labels, object_classes=object_classes, regions=regions, validation=validation
+        )
         labelled, config = read_training_data(
-            self.spec,
-            config,
-            images,
-            labels,
-            axes=axes,
-            spacing=spacing,
-            object_classes=object_classes,
-            regions=regions,
-            validation=validation,
+            self.spec, config, training_set, axes=axes, spacing=spacing
         )
         yield from self._train(self._trainer(config, labelled, resume))
         return self

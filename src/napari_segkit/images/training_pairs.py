@@ -18,10 +18,13 @@ from .types import AnyArray, ImageSource
 Given: TypeAlias = ImageSource | Sequence[ImageSource]  # one image or labels, or a list of them
 
 
-def pair_up(images: Given, labels: Given) -> list[tuple[Any, Any]]:
+def pair_up(images: Given, labels: Given | None) -> list[tuple[Any, Any]]:
     """Pairs of one image and its labels, or of two lists of the same length."""
     if labels is None or images is None:
-        raise ValueError("An image and its labels are needed: give both, or make a Labels layer.")
+        raise ValueError(
+            "An image and its labels are needed: give both or a TrainingSet, or make a Labels "
+            "layer."
+        )
     if isinstance(labels, (list, tuple)) != isinstance(images, (list, tuple)):
         raise ValueError(
             f"images is {given(images)} and labels is {given(labels)}: give one image and its "
@@ -38,21 +41,25 @@ def pair_up(images: Given, labels: Given) -> list[tuple[Any, Any]]:
 
 
 def _two_sources(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """The pairs; ValueError if one layer or array is an image and its labels."""
     for number, (image, labels) in enumerate(pairs):
         place = f"[{number}]" * (len(pairs) > 1)
-        arrays = full_resolution(image, f"images{place}"), full_resolution(labels, f"labels{place}")
-        if isinstance(image, list) and arrays[0].ndim < 2:
-            raise ValueError(
-                f"images{place} is a list of numbers, but each of several images has rows: give "
-                "arrays, such as numpy.array(images)."
-            )
-        if image is labels or arrays[0] is arrays[1]:
-            name = str(getattr(image, "name", "")) or f"images[{number}]"
-            raise ValueError(
-                f"{name} is given as image and as its own labels: give the labels of the image."
-            )
+        require_two_sources(image, labels, (f"images{place}", f"labels{place}"))
     return pairs
+
+
+def require_two_sources(image: Any, labels: Any, names: tuple[str, str]) -> None:
+    """Refuse what has no pixels, and one layer or array as an image and its labels."""
+    arrays = full_resolution(image, names[0]), full_resolution(labels, names[1])
+    if isinstance(image, list) and arrays[0].ndim < 2:
+        raise ValueError(
+            f"{names[0]} is a list of numbers, but each of several images has rows: give "
+            "arrays, such as numpy.array(images)."
+        )
+    if image is labels or arrays[0] is arrays[1]:
+        name = str(getattr(image, "name", "")) or names[0]
+        raise ValueError(
+            f"{name} is given as image and as its own labels: give the labels of the image."
+        )
 
 
 def reorient_to(

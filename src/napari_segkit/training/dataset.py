@@ -51,12 +51,15 @@ class LabelledImages:
         Position in `classes` of each object id; None if the labels are class values.
     validation : sequence of (AxesImage, ndarray)
         Images and labels that are not trained on.
+    groups : sequence of str
+        Group of each pair; "" where it stands alone.
     """
 
     pairs: Sequence[LabelledImage]
     classes: Sequence[LabelClass]
     class_of: NDArray[np.intp] | None = None
     validation: Sequence[LabelledImage] = ()
+    groups: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,9 @@
-"""Read the images and labels that `Segmenter.fit` is given."""
+"""Read the training set that `Segmenter.fit` is given."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from napari_segkit.arguments import given
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution, in_unit
 from napari_segkit.images.channels import (
@@ -21,16 +20,12 @@ from napari_segkit.images.label_stats import (
     read_training_labels,
 )
 from napari_segkit.images.labels import LabelsError
-from napari_segkit.images.training_pairs import (
-    Given,
-    pair_up,
-    reorient_to,
-    training_labels,
-)
+from napari_segkit.images.training_pairs import reorient_to, training_labels
 from napari_segkit.images.types import AnyArray, ImageSource
 from napari_segkit.instances.label_ids import ObjectLabels, read_objects
 from napari_segkit.io.opened_files import with_file_notes
 from napari_segkit.models import check_resize, choose_ndim, predicts_objects
+from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .dataset import LabelledImage, LabelledImages
 
@@ -41,35 +36,26 @@ ANY_CLASS = "object"  # name of the class of objects without one
 def read_training_data(
     spec: ModelSpec,
     config: TrainConfig,
-    images: Given,
-    labels: Given,
+    training_set: TrainingSet,
     *,
     axes: str | None,
     spacing: Sequence[float] | None,
-    object_classes: object,
-    regions: object,
-    validation: tuple[Given, Given] | None,
 ) -> tuple[LabelledImages, TrainConfig]:
     """Read and check images and labels; the settings with what turned out to be unlabelled.
 
-    Arguments as in `Segmenter.fit`.
+    Rows that are left out are not read. Arguments as in `Segmenter.fit`.
     """
-    _require_pair(validation)
-    pairs = pair_up(images, labels)
-    pairs, validation = _colours_as_classes(pairs, validation, axes)
-    is_list = isinstance(labels, list | tuple)
-    class_labels = _class_labels(object_classes, len(pairs), is_list)
-    region_list = _as_list("regions", regions, len(pairs), is_list)
-    sources = [source for _, source in pairs]
-    own = _as_images(pairs, axes, spacing)
-    for masks in (sources, class_labels or (), region_list or ()):
-        _say_apart(pairs, own, masks)
+    used = [*training_set.with_role("train"), *training_set.with_role("validate")]
+    rows = _colours_as_classes(used, axes)
+    held_out = [row for row in rows if row.role == "validate"]
+    rows = [row for row in rows if row.role == "train"]
+    sources, class_labels, regions = _columns(spec, rows)
+    own = _as_images(rows, axes, spacing)
     axes_images = _alike(own)
     ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
     check_resize(spec, config, ndim)
     class_of = None
     if not predicts_objects(spec):
-        _refuse_object_options(spec, class_labels, region_list)
         values, classes, config = training_labels(axes_images, sources, config)
     else:
         objects = read_objects(
@@ -79,41 +65,53 @@ def read_training_data(
             images=axes_images,
             ndim=ndim,
             object_classes=class_labels,
-            regions=region_list,
+            regions=regions,
         )
         values, classes, class_of = list(objects.ids), objects.classes, objects.class_of
     target = axes_images[0].orientation
-    read = LabelledImages(reorient_to(target, axes_images, values), classes, class_of)
-    if validation is None:
+    pairs = reorient_to(target, axes_images, values)
+    read = LabelledImages(pairs, classes, class_of, groups=[row.group for row in rows])
+    if not held_out:
         return read, config
-    held_out = _read_validation(spec, config, read, ndim, validation, axes, spacing)
-    return replace(read, validation=held_out), config
+    validation = _read_validation(spec, config, read, ndim, held_out, axes, spacing)
+    return replace(read, validation=validation), config
 
 
-def _require_pair(validation: object) -> None:
-    if validation is not None and not (isinstance(validation, tuple) and len(validation) == 2):
+def _columns(
+    spec: ModelSpec, rows: Sequence[TrainingRow]
+) -> tuple[list[ImageSource], list[Any] | None, list[Any] | None]:
+    """Labels, classes of objects and regions of rows; None where no row has them."""
+    classes = [row.object_classes for row in rows]
+    regions = [row.regions for row in rows]
+    given = {"object_classes": _any(classes), "regions": _any(regions)}
+    if any(given.values()) and not predicts_objects(spec):
+        names = " and ".join(name for name, is_given in given.items() if is_given)
         raise ValueError(
-            f"validation is {given(validation)} and not a pair: give (images, labels), or lists of "
-            "both."
+            f"{names} can be used only with objects, but {spec.name} is trained "
+            "on classes: leave them out, or set objects in the ModelSpec."
         )
+    class_labels = _class_labels(classes) if given["object_classes"] else None
+    return [row.labels for row in rows], class_labels, regions if given["regions"] else None
 
 
-def _colours_as_classes(
-    pairs: Sequence[tuple[ImageSource, ImageSource]],
-    validation: tuple[Given, Given] | None,
-    axes: str | None,
-) -> tuple[list[tuple[ImageSource, ImageSource]], tuple[Given, Given] | None]:
-    """Pairs whose colour masks became class labels, the same in training and validation."""
-    held_out = pair_up(*validation) if validation is not None else ()
-    both: list[tuple[Any, Any]] = [*pairs, *held_out]
-    narrow = [_is_volume(image, source, axes) for image, source in both]
-    (labels,) = classes_by_colour([s for (_, s), n in zip(both, narrow, strict=True) if not n])
+def _class_labels(classes: Sequence[Any]) -> list[ImageSource]:
+    """Labels with the class of each object, colours as values."""
+    for source in classes:
+        full_resolution(source, "object_classes")
+    return list(*classes_by_colour(classes))
+
+
+def _any(values: Sequence[object]) -> bool:
+    return any(value is not None for value in values)
+
+
+def _colours_as_classes(rows: Sequence[TrainingRow], axes: str | None) -> list[TrainingRow]:
+    """Rows whose colour masks became class labels, the same in training and validation."""
+    narrow = [_is_volume(row.image, row.labels, axes) for row in rows]
+    pairs = list(zip(rows, narrow, strict=True))
+    (labels,) = classes_by_colour([row.labels for row, is_narrow in pairs if not is_narrow])
     classes = iter(labels)
-    read = [(i, s if n else next(classes)) for (i, s), n in zip(both, narrow, strict=True)]
-    if held_out:
-        images, sources = zip(*read[len(pairs) :], strict=True)
-        validation = (list(images), list(sources))
-    return read[: len(pairs)], validation
+    return [row if is_narrow else replace(row, labels=next(classes)) for row, is_narrow in pairs]
 
 
 def _is_volume(image: ImageSource, labels: ImageSource, axes: str | None) -> bool:
@@ -125,18 +123,19 @@ def _is_volume(image: ImageSource, labels: ImageSource, axes: str | None) -> boo
 
 
 def _as_images(
-    pairs: Sequence[tuple[ImageSource, ImageSource]],
-    axes: str | None,
-    spacing: Sequence[float] | None,
+    rows: Sequence[TrainingRow], axes: str | None, spacing: Sequence[float] | None
 ) -> list[AxesImage]:
-    named = (
-        as_image(image, axes, spacing, labels_shape=full_resolution(array).shape)
-        for image, array in pairs
-    )
-    return [
-        say_notes(with_file_notes(image, layer))
-        for image, (layer, _) in zip(named, pairs, strict=True)
-    ]
+    """Images with what was guessed of them, and of layers that do not lie on theirs, told."""
+    images = [say_notes(_as_image(row, axes, spacing)) for row in rows]
+    for masks in zip(*((row.labels, row.object_classes, row.regions) for row in rows), strict=True):
+        _say_apart(rows, images, masks)
+    return images
+
+
+def _as_image(row: TrainingRow, axes: str | None, spacing: Sequence[float] | None) -> AxesImage:
+    shape = full_resolution(row.labels).shape
+    image = with_file_notes(as_image(row.image, axes, spacing, labels_shape=shape), row.image)
+    return replace(image, name=row.name) if row.name else image
 
 
 def _alike(images: Sequence[AxesImage]) -> list[AxesImage]:
@@ -146,54 +145,15 @@ def _alike(images: Sequence[AxesImage]) -> list[AxesImage]:
 
 
 def _say_apart(
-    pairs: Sequence[tuple[ImageSource, ImageSource]],
-    images: Sequence[AxesImage],
-    masks: Sequence[object],
+    rows: Sequence[TrainingRow], images: Sequence[AxesImage], masks: Sequence[object]
 ) -> None:
     """Say which layers do not lie on the layers of their images."""
-    known = zip(pairs, images, masks, strict=False)
+    known = zip(rows, images, masks, strict=True)
     warn_if_apart(
         summary(
-            (layer_name(mask), apart(layer, mask, image.axes)) for (layer, _), image, mask in known
+            (layer_name(mask), apart(row.image, mask, image.axes)) for row, image, mask in known
         )
     )
-
-
-def _as_list(name: str, values: Any, count: int, is_list: bool) -> list[Any] | None:
-    """An option with one entry per image; None if it was not given."""
-    if values is None or not is_list:
-        return None if values is None else [values]
-    if not isinstance(values, list | tuple):
-        raise ValueError(
-            f"{name} is not a list, but there are {count} labels: give a list with one entry "
-            "for each of them; an entry may be None."
-        )
-    if len(values) != count:
-        raise ValueError(
-            f"{name} holds {len(values)} entries for {count} labels: give one for each of "
-            "them; an entry may be None."
-        )
-    return list(values)
-
-
-def _class_labels(object_classes: object, count: int, is_list: bool) -> list[Any] | None:
-    """Labels with the class of each object, colours as values."""
-    classes = _as_list("object_classes", object_classes, count, is_list)
-    if classes is None:
-        return None
-    for source in classes:
-        full_resolution(source, "object_classes")
-    return list(*classes_by_colour(classes))
-
-
-def _refuse_object_options(spec: ModelSpec, object_classes: object, regions: object) -> None:
-    options = {"object_classes": object_classes, "regions": regions}
-    given = [name for name, value in options.items() if value is not None]
-    if given:
-        raise ValueError(
-            f"{' and '.join(given)} can be used only with objects, but {spec.name} is trained "
-            "on classes: leave them out, or set objects in the ModelSpec."
-        )
 
 
 def _read_validation(
@@ -201,16 +161,14 @@ def _read_validation(
     config: TrainConfig,
     train: LabelledImages,
     ndim: int,
-    validation: tuple[Given, Given],
+    rows: Sequence[TrainingRow],
     axes: str | None,
     spacing: Sequence[float] | None,
 ) -> list[LabelledImage]:
     """Read images and labels that are not trained on, and refuse what cannot be compared."""
-    pairs = pair_up(*validation)
-    first, labels = train.pairs[0][0], [source for _, source in pairs]
-    own = _as_images(pairs, axes, spacing)
-    _say_apart(pairs, own, labels)
-    given = (in_unit(image, first.unit) for image in own)
+    first = train.pairs[0][0]
+    labels, class_labels, regions = _columns(spec, rows)
+    given = (in_unit(image, first.unit) for image in _as_images(rows, axes, spacing))
     images = [with_channels(image, first.channels, first.axes) for image in given]
     _require_like_training(spec, images, first, ndim)
     values: list[AnyArray]
@@ -228,6 +186,8 @@ def _read_validation(
                 labels_are=config.labels_are,
                 images=images,
                 ndim=ndim,
+                object_classes=class_labels,
+                regions=regions,
             )
         except LabelsError as error:
             raise LabelsError(f"Validation: {error}", error.remedies) from None
