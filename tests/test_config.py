@@ -43,6 +43,7 @@ def test_limits_are_enforced_where_they_are_declared(cls):
     "config",
     [
         ModelSpec("unet", encoder="resnet34"),
+        ModelSpec("fpn", options={"decoder_dropout": 0.1, "decoder_channels": [8, 4], "x": None}),
         TileConfig(128, 32),
         TrainConfig(unlabelled=None, minutes=2.5, tile=TileConfig(overlap=64)),
         TrainConfig(resize=320, steps_per_epoch=None),
@@ -75,6 +76,8 @@ def test_the_python_expression_names_only_what_was_changed():
         (lambda: TrainConfig(resize=(320, 8)), "between 16 and 4096"),
         (lambda: TrainConfig(resize=(320,)), "int or a tuple of 2 int or None"),
         (lambda: TrainConfig(resize=320, voxel_size=1.0), "one or the other"),
+        (lambda: ModelSpec(options={"decoder_channels": {3, 4}}), "option decoder_channels is"),
+        (lambda: ModelSpec(options=3), "options is 3"),
         (lambda: TileConfig(64, 48), "at most half of it, 32"),
         (lambda: from_dict(TileConfig, {"edge": 3}), "no field edge"),
     ],

@@ -66,6 +66,16 @@ def test_an_option_can_have_another_name():
     assert read(ModelSpec(), "--model", "fpn", names=names) == ModelSpec("fpn")
 
 
+def test_options_of_a_builder_are_given_one_by_one():
+    texts = ("decoder_channels=64,32", "a=scse", "b=none", "c=0.5")
+    given = [word for text in texts for word in ("--option", text)]
+    spec = ModelSpec("unet", options={"a": "before", "d": True})
+    options = {"decoder_channels": (64, 32), "a": "scse", "b": None, "c": 0.5, "d": True}
+    assert read(spec, *given, names={"options": "option"}) == ModelSpec("unet", options=options)
+    with pytest.raises(SystemExit):
+        read(spec, "--option", "depth", names={"options": "option"})
+
+
 def test_a_prefix_separates_options_of_two_configurations():
     parser = ArgumentParser()
     add_options(parser, MRFConfig(), prefix="mrf_", suppress=True)

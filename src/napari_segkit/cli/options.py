@@ -2,6 +2,7 @@
 
 import os
 from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction, Namespace
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,6 +14,7 @@ from napari_segkit.config._schema import (
     from_text,
     nested,
 )
+from napari_segkit.config.options import options_from_text
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
@@ -81,6 +83,14 @@ def numbers(text: str) -> list[float]:
         raise ArgumentTypeError(f"{text!r} is not numbers with commas, such as 2,0.5,0.5") from None
 
 
+def _named_value(text: str) -> Mapping[str, object]:
+    """Read "name=value"."""
+    try:
+        return options_from_text(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
 def names(text: str) -> tuple[str, ...]:
     """Read comma-separated names, such as "sky,grass"."""
     return tuple(part.strip() for part in text.split(","))
@@ -100,6 +110,9 @@ def _fields(config: Checked, taken: frozenset[str]) -> Iterator[tuple[ConfigFiel
 def _read(values: Mapping[str, object], config: C, taken: frozenset[str]) -> C:
     names = set(config_fields(type(config)))
     changes = {name: values[name] for name in (names - taken) & set(values)}
+    for name, given in changes.items():
+        if isinstance(given, list):  # of options, one for each time they were given
+            changes[name] = dict(ChainMap(*reversed(given), getattr(config, name)))
     inner = nested(type(config))
     read = {name: _read(values, getattr(config, name), taken | names) for name in inner}
     return change(config, changes | read)
@@ -117,6 +130,12 @@ def _add_option(
         parser.add_argument(
             option, dest=dest, default=default, action=BooleanOptionalAction, help=help_text
         )
+        return
+    if field.kind is Mapping:
+        parser.add_argument(
+            option, dest=dest, default=default if default is SUPPRESS else [], help=help_text,
+            action="append", type=_named_value, metavar="NAME=VALUE",
+        )  # fmt: skip
         return
     convert: Callable[[str], object] = _or_none(field) if field.optional else field.kind
     listed = field.choices and not field.optional
@@ -142,7 +161,7 @@ def _help(field: ConfigField, default: object) -> str:
     low, high = field.limits.get("min"), field.limits.get("max")
     notes = [] if low is None else [f"at least {low}"]
     notes += [] if high is None else [f"at most {high}"]
-    notes.append(f"default {'none' if default is None else default}")
+    notes.append(f"default {'none' if default in (None, {}) else default}")
     return f"{field.about} ({', '.join(notes)})".replace("%", "%%")
 
 

@@ -69,7 +69,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--regions", metavar="PATH",
                         help="file or folder like the labels: not 0 where every object is "
                              "annotated; in a CSV list, the column regions")  # fmt: skip
-    add_options(parser, ModelSpec(), names={"name": "model"}, suppress=True)
+    names = {"name": "model", "options": "option"}
+    add_options(parser, ModelSpec(), names=names, suppress=True)
     add_options(parser, TrainConfig(), suppress=True)
 
 

@@ -21,6 +21,8 @@ from typing import (
 
 from napari_segkit.arguments import given, require_optional
 
+from .options import Options
+
 C = TypeVar("C", bound="Checked")
 
 
@@ -43,7 +45,7 @@ class ConfigField:
     name : str
         Name of the field.
     kind : type
-        int, float, bool, str, tuple, or a nested configuration.
+        int, float, bool, str, tuple, Mapping, or a nested configuration.
     optional : bool
         Whether None is allowed.
     choices : tuple of str
@@ -108,6 +110,8 @@ class ConfigField:
             count = f"{self.length} " if self.length else ""
             one = f"{self.items.__name__} or " * self.single
             return f"{one}a tuple of {count}{self.items.__name__}" + " or None" * self.optional
+        if self.kind is Mapping:
+            return "a dict of names and values"
         return self.kind.__name__ + " or None" * self.optional
 
 
@@ -119,6 +123,8 @@ class Checked:
     def __post_init__(self) -> None:
         for name, field in config_fields(type(self)).items():
             value = _as_python(getattr(self, name))
+            if field.kind is Mapping and isinstance(value, Mapping):
+                value = Options(value)
             object.__setattr__(self, name, value)
             field.check(value)
 
@@ -220,6 +226,8 @@ def _read_hint(cls: type[Checked], name: str, hint: Any) -> ConfigField:
 def _to_plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_to_plain(v) for v in value]
+    if isinstance(value, Options):
+        return {name: _to_plain(v) for name, v in value.items()}
     return to_dict(value) if isinstance(value, Checked) else value
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "ModelInfo",
     "as_spec",
     "build",
+    "check_options",
     "check_resize",
     "check_spec",
     "choose_ndim",
@@ -109,6 +110,10 @@ def check_spec(spec: ModelSpec) -> None:
             f"{spec.name} has no encoder {spec.encoder!r}; choose one of its {len(info.encoders)}, "
             f"such as {', '.join(near)}{timm} (`segkit models {spec.name}` lists them all)."
         )
+    unknown = sorted(set(spec.options) - set(info.options))
+    if unknown:
+        allowed = f"its options are {', '.join(info.options)}" if info.options else "it has none"
+        raise ValueError(f"{spec.name} has no option {', '.join(unknown)}: {allowed}.")
     if spec.dims not in ("auto", *(f"{d}D" for d in info.dims)):
         raise ValueError(
             f"{spec.name} works in {_dims(info)} only, and dims is {spec.dims!r}: choose another "
@@ -162,6 +167,18 @@ def choose_ndim(spec: ModelSpec, axes: str) -> int:
     return possible[0]
 
 
+def check_options(spec: ModelSpec) -> None:
+    """Raise ValueError if the options of a spec have values that its network does not take."""
+    if spec.options:
+        from .fit import require_fit
+
+        require_fit(spec, Inputs(3, 2, (1.0,) * _fewest_dims(spec)))
+
+
+def _fewest_dims(spec: ModelSpec) -> int:
+    return min(model_info(spec.name).dims) if spec.dims == "auto" else int(spec.dims[0])
+
+
 def check_resize(spec: ModelSpec, config: TrainConfig, ndim: int) -> None:
     """Raise ValueError if whole images are to be resized for a model that cannot take them so."""
     if config.resize is None:
@@ -188,6 +205,10 @@ def build(spec: ModelSpec, inputs: Inputs, random: "RandomSource | None" = None)
     from napari_segkit.torch_random import RandomSource, random_numbers
 
     check_spec(spec)
+    if spec.options or (_is_timm(spec) and not model_info(spec.name).features):
+        from .fit import require_fit
+
+        require_fit(spec, inputs)
     with random_numbers(random or RandomSource(0)):
         return model_info(spec.name).family().build(spec, inputs)
 

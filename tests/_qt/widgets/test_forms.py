@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import fields, replace
 
 import pytest
@@ -67,6 +68,11 @@ def form_of(form, qtbot):
 def values_of(declared):
     """Any value that a parameter accepts."""
     low, high = declared.limits.get("min"), declared.limits.get("max")
+    if declared.kind is Mapping:
+        value = st.booleans() | st.integers() | st.none() | st.just("relu")
+        return st.dictionaries(
+            st.sampled_from(["depth", "act"]), value | st.lists(value, min_size=1).map(tuple)
+        )
     if declared.single:
         values = st.integers(low, high) | st.tuples(*[st.integers(low, high)] * declared.length)
     elif declared.kind is tuple:
