@@ -153,7 +153,7 @@ class TrainingState:
             "sampling": self.sampling.bit_generator.state,
             "recent": list(self.recent),
             "seconds": self.schedule.seconds,
-            "images": self.images,
+            "images_seen": self.images,
             "best": {"score": self.best.score, "epoch": self.best.epoch} if self.best else None,
             "validated": self.validated,
         }
@@ -168,7 +168,7 @@ class TrainingState:
         self.history[:] = map(_finite, losses)
         schedule, done = self.schedule, len(self.history)
         schedule.done, schedule.seconds = done, _finite(header["seconds"])
-        self.images = int(header.get("images", done * schedule.config.batch_size))
+        self.images = int(header.get("images_seen", done * schedule.config.batch_size))
         self.validated = int(header["validated"])
         if not (schedule.seconds >= 0 and 0 <= self.validated <= done and self.images >= 0):
             raise ValueError("it counts less than nothing, or more than it has done")
