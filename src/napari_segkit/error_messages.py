@@ -44,11 +44,17 @@ def failure(error: BaseException, work: str, *, lower: str) -> str:
 def system_trouble(error: BaseException, *, lower: str, on_cpu: str = ON_CPU) -> str | None:
     """What to do if memory has run out or the graphics card fails; None for other errors."""
     text = str(error).lower()
-    if _is_out_of_memory(error, text):
+    if is_out_of_memory(error):
         return f"Out of memory: {lower}."
     if isinstance(error, RuntimeError) and any(words in text for words in DEVICE_FAILED):
         return f"The graphics card or its driver failed: {on_cpu}, or update the driver."
     return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, the system or torch says that memory has run out."""
+    known = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    return known or any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 
 def translate_arguments(message: str, word: Callable[[str, str], str]) -> str:
@@ -68,11 +74,6 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join("\ufffd" if c in TURNING or category(c) in UNPRINTABLE else c for c in text)
-
-
-def _is_out_of_memory(error: BaseException, text: str) -> bool:
-    known = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
-    return known or any(words in text for words in OUT_OF_MEMORY)
 
 
 def _text(error: BaseException) -> str:

@@ -1,3 +1,5 @@
+import warnings
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -5,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from napari_segkit import TrainConfig
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.torch_random import RandomSource
+from napari_segkit.training import gradient, micro_batches
 from napari_segkit.training.gradient import GradientTrainer
-from napari_segkit.training.schedule import Schedule
+from napari_segkit.training.schedule import RELATIVE_RATES, Schedule
 from napari_segkit.training.state import TrainingState
 from napari_segkit.training.trainer import TrainingSetup
 
@@ -19,6 +22,7 @@ class Triple(GradientTrainer):
     def __init__(self, config, loss):
         self.config, self.loss = config, loss
         self.setup = TrainingSetup(None, None, config, torch.device("cpu"))
+        self.patch, self.parts = (4, 4), 1
         self.network, self.recent = nn.Conv2d(1, 1, 1), []
         random = RandomSource(0), np.random.default_rng(0)
         schedule, optimiser = Schedule(config), self._make_optimiser()
@@ -31,8 +35,15 @@ class Triple(GradientTrainer):
         x = torch.randn(self.config.batch_size, 1, 4, 4)
         return x, 3 * x
 
-    def _loss(self, images, targets):
-        return self.loss(self.network(images), targets)
+    def _loss(self, network, images, targets, whole=None):
+        return self.loss(network(images), targets) * len(images) / len(whole)
+
+
+def trainer_of(spec, config, data):
+    """A training on an image and its labels, before its first step."""
+    segmenter = Segmenter(spec, device="cpu")
+    labelled, config = read_training_data(segmenter.spec, config, TrainingSet.of(*data))
+    return segmenter._trainer(config, labelled, None)
 
 
 def start(config, loss=nn.functional.mse_loss):
@@ -69,3 +80,115 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence():
     _, steps = start(TrainConfig(), lambda x, _: x.sum() * float("nan"))
     with pytest.raises(FloatingPointError, match="step 1: choose a lower learning rate"):
         list(islice(steps, 3))
+
+
+def test_a_step_in_parts_has_the_gradient_of_the_whole_batch(scene):
+    """Of a network without batch normalisation; unlabelled pixels are unevenly spread."""
+    labels = scene[1].copy()
+    labels[40:] = 0
+    config = TrainConfig(batch_size=5, tile=TileConfig(32, 0), unlabelled=0, precision="float32")
+    slopes = []
+    for parts in (1, 2, 3):
+        trainer = trainer_of(ModelSpec("segresnet", dims="2D"), config, (scene[0], labels))
+        for norm in trainer.network.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                norm.eval()
+        trainer.parts = parts
+        loss = trainer._backward(*trainer._batch())
+        slopes.append([loss, *(p.grad for p in trainer.network.parameters())])
+    for other in slopes[1:]:
+        for one, two in zip(slopes[0], other, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
+
+
+def out_of_memory_above(count):
+    def loss(predicted, targets):
+        if len(predicted) > count:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return nn.functional.mse_loss(predicted, targets)
+
+    return loss
+
+
+def test_a_batch_that_does_not_fit_is_computed_in_parts_from_then_on():
+    steps = start(TrainConfig(batch_size=9), out_of_memory_above(3))[1]
+    with pytest.warns(UserWarning, match="each batch of 9 is now computed in") as told:
+        sizes = [step.micro_batch for step in islice(steps, 3)]
+    assert sizes == [3, 3, 3]
+    assert len(told) == 2  # 2 parts, then 4
+
+
+def test_memory_that_never_suffices_ends_the_training():
+    steps = start(TrainConfig(batch_size=4), out_of_memory_above(1))[1]
+    with (
+        pytest.warns(UserWarning, match="computed in 2 parts"),
+        pytest.raises(RuntimeError, match="allocate"),
+    ):
+        next(steps)
+
+
+def test_a_batch_too_large_for_the_free_memory_starts_in_parts(scene, monkeypatch):
+    monkeypatch.setattr(micro_batches, "free_memory", lambda _: 2**27)
+    config = TrainConfig(batch_size=16, tile=TileConfig(64, 0), unlabelled=None)
+    with pytest.warns(UserWarning, match=r"16 patches needs about 0\.\d GiB, and 0\.1 GiB are"):
+        trainer = trainer_of(ModelSpec("segresnet", dims="2D"), config, scene)
+    assert trainer.parts in (2, 4)
+
+
+def test_minutes_alone_end_a_training_and_its_length_is_expected():
+    config = TrainConfig(epochs=None, minutes=0.01)
+    steps = list(start(config)[1])
+    assert 0.4 < steps[-1].seconds < 3
+    assert steps[-1].total == steps[-1].done
+    middle = steps[len(steps) // 2]
+    assert middle.seconds + middle.seconds_left == pytest.approx(0.6)
+    assert middle.total == pytest.approx(middle.done * 0.6 / middle.seconds, abs=1)
+
+
+@pytest.mark.parametrize("name", RELATIVE_RATES)
+def test_learning_rates_start_low_or_whole_and_stay_in_bounds(name):
+    config = TrainConfig(epochs=10, steps_per_epoch=10, learning_rate=0.5, schedule=name)
+    rates = [Schedule(config, done).learning_rate for done in range(100)]
+    assert max(rates) == pytest.approx(0.5, rel=0.01)
+    assert min(rates) >= 0
+    assert (rates[-1] == 0.5) == (name == "constant")
+    assert rates[-1] == 0.5 or rates[-1] < 0.02
+
+
+def test_one_cycle_is_that_of_torch():
+    optimiser = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.5, total_steps=10_001)
+    config = TrainConfig(epochs=100, steps_per_epoch=100, learning_rate=0.5, schedule="one_cycle")
+    for done in range(0, 10_000, 7):
+        rate = Schedule(config, done).learning_rate
+        assert rate == pytest.approx(theirs.get_last_lr()[0], abs=5e-4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for _ in range(7):
+                optimiser.step()
+                theirs.step()
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_every_optimiser_learns(name):
+    torch.manual_seed(0)
+    rate = {"sgd": 0.02}.get(name, 0.1)
+    config = TrainConfig(epochs=6, learning_rate=rate, batch_size=2, optimiser=name)
+    losses = [step.loss for step in start(config)[1]]
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_bfloat16_and_channels_last_learn_alike(scene, monkeypatch):
+    spec, config = ModelSpec("unet", encoder="mobilenet_v2"), TrainConfig(
+        epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(32, 0), unlabelled=None
+    )
+    plain = Segmenter(spec, device="cpu").fit(*scene, config).history
+    half = Segmenter(spec, device="cpu").fit(*scene, replace(config, precision="bfloat16"))
+    assert half.trained.provenance["precision"] == "bfloat16"
+    assert half.history != plain
+    assert half.history == pytest.approx(plain, rel=0.05)
+    assert all(t.dtype == torch.float32 for t in half.trained.network.parameters())
+    monkeypatch.setattr(gradient, "fast_memory_format", lambda *_: torch.channels_last)
+    last = Segmenter(spec, device="cpu").fit(*scene, config)
+    assert last.history == pytest.approx(plain, rel=1e-4)
+    assert all(t.is_contiguous() for t in last.trained.network.parameters())

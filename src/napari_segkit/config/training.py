@@ -8,6 +8,13 @@ from .tiles import TileConfig
 
 LabelsAre = Literal["ask", "classes", "objects"]
 Normalise = Literal["image", "training", "dtype", "none"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Optimiser = Literal["adamw", "adam", "sgd"]
+LearningRates = Literal["cosine", "constant", "poly", "one_cycle"]
+ClassWeights = Literal["balanced"]
+Loss = Literal[
+    "cross_entropy_dice", "cross_entropy", "dice", "focal", "tversky", "lovasz", "bce_dice"
+]
 
 
 @dataclass(frozen=True)
@@ -16,20 +23,43 @@ class TrainConfig(Checked):
 
     Parameters
     ----------
-    epochs : int
-        Number of epochs. The learning rate decreases towards the last one.
+    epochs : int or None
+        Number of epochs. The learning rate decreases towards the last one. None: as many as there
+        are minutes for.
     steps_per_epoch : int or None
         Batches per epoch. None: an epoch is one pass over the training set. With `resize` every
-        image is taken once, in a random order; the last batches are smaller where the number of
-        images asks for it, and none is left out. Without, an epoch has as many patches as would
-        cover all images once.
+        image is taken once, in a random order; the batches of a pass differ by one image at most,
+        and none is left out. Without, an epoch has as many patches as would cover all images once.
     minutes : float or None
         Time limit: training stops after so many minutes even if epochs remain, and the learning
         rate decreases towards that time. None: no limit.
     batch_size : int
-        Patches per training step. More is steadier and needs more memory.
+        Patches per training step. More is steadier. What does not fit into memory is computed in
+        parts, whose gradients are added; then only batch normalisation sees fewer patches at once.
     learning_rate : float
-        Maximum learning rate of the optimiser (AdamW).
+        Maximum learning rate of the optimiser.
+    schedule : str
+        How the learning rate changes. "cosine": rises over the first twentieth of the training,
+        then falls to 0 like a cosine. "constant": it does not. "poly": falls to 0, by the power of
+        0.9. "one_cycle": rises over three tenths, then falls to 0, both like a cosine.
+    optimiser : str
+        "adamw" (weight decay 0.01), "adam", or "sgd" with Nesterov momentum of 0.9, which needs a
+        higher learning rate.
+    loss : str
+        What is minimised; unlabelled pixels are left out. "cross_entropy_dice": the sum of both.
+        "cross_entropy". "dice": overlap of each class. "focal": cross-entropy that weighs what is
+        still wrong. "tversky": like Dice, missed pixels count more than falsely found ones.
+        "lovasz": IoU of each class. "bce_dice": binary cross-entropy and the Dice of the second of
+        two classes, which are one logit with a sigmoid. Instance methods have their own.
+    class_weights : str or None
+        "balanced": in cross-entropy and focal loss, each class weighs in inverse proportion to its
+        labelled pixels. Patches are sampled around every class equally often in any case. None: all
+        pixels weigh the same.
+    precision : str
+        Number format of the convolutions in training. "bfloat16": half as long numbers, faster
+        where the processor or card computes with them; the weights stay float32. "auto": bfloat16
+        for semantic methods on a processor with AMX or AVX512-BF16 and on an NVIDIA card from the
+        30 series (Ampere) on, else float32. Predictions are always computed in float32.
     unlabelled : int or None
         The label value that means "not annotated": left out of training and metrics. 0 for
         scribbles; None if every pixel is annotated and 0 is a class (background); often 255 for
@@ -67,11 +97,16 @@ class TrainConfig(Checked):
         large as memory allows.
     """
 
-    epochs: Annotated[int, {"min": 1, "max": 100_000}] = 20
+    epochs: Annotated[int | None, {"min": 1, "max": 100_000}] = 20
     steps_per_epoch: Annotated[int | None, {"min": 1, "max": 100_000}] = 10
     minutes: Annotated[float | None, {"min": 0.01, "max": 100_000, "step": 0.5}] = None
     batch_size: Annotated[int, {"min": 2, "max": 1024}] = 4
     learning_rate: Annotated[float, {"min": 1e-7, "max": 1.0, "step": 1e-4}] = 1e-3
+    schedule: LearningRates = "cosine"
+    optimiser: Optimiser = "adamw"
+    loss: Loss = "cross_entropy_dice"
+    class_weights: ClassWeights | None = None
+    precision: Precision = "auto"
     unlabelled: Annotated[int | None, {"min": 0, "max": 2**31 - 1}] = 0
     labels_are: LabelsAre = "ask"
     normalise: Normalise = "image"
@@ -82,8 +117,13 @@ class TrainConfig(Checked):
     tile: TileConfig = field(default_factory=TileConfig)
 
     def __post_init__(self) -> None:
-        """Check that images are brought to one size or to one voxel size, not to both."""
+        """Check that the training has an end, and images one size or one voxel size."""
         super().__post_init__()
+        if self.epochs is None and self.minutes is None:
+            raise ValueError(
+                "TrainConfig.epochs and TrainConfig.minutes are both None, so the training has no "
+                "end: set one of them."
+            )
         if self.resize is not None and self.voxel_size is not None:
             raise ValueError(
                 f"TrainConfig.resize is {self.resize} with a voxel_size of {self.voxel_size:g}, "
@@ -95,3 +135,8 @@ class TrainConfig(Checked):
         """Height and width that whole images are resized to; None: they are not resized."""
         size = self.resize
         return (size, size) if isinstance(size, int) else size
+
+    @property
+    def has_one_logit(self) -> bool:
+        """Whether two classes are one logit, whose sigmoid is the probability of the second."""
+        return self.loss == "bce_dice"

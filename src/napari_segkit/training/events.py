@@ -30,12 +30,21 @@ class TrainStep(Step):
         Time since the training began.
     images : int
         Number of patches trained on so far.
+    seconds_left : float or None
+        Expected time to the end, by the pace so far; None if it is not known.
+    precision : str
+        Number format of the convolutions, "float32" or "bfloat16".
+    micro_batch : int or None
+        Patches that were computed at once; less than a batch where memory asks for it.
     """
 
     epoch: int
     loss: float
     seconds: float
     images: int
+    seconds_left: float | None = None
+    precision: str = "float32"
+    micro_batch: int | None = None
 
 
 @dataclass(frozen=True)

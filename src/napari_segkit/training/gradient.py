@@ -4,20 +4,28 @@ import warnings
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Generator, Iterator
-from math import isfinite
+from functools import cached_property
+from math import ceil, isfinite
 from statistics import median
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn.utils import get_total_norm
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
+from napari_segkit.config.training import Precision
+from napari_segkit.error_messages import is_out_of_memory
 from napari_segkit.models.finite import REMEDY
 from napari_segkit.steps import Step
-from napari_segkit.torch_random import random_numbers
+from napari_segkit.torch_random import RandomSource, random_numbers
+from napari_segkit.trained_model import TrainedModel
 
 from .events import DivergenceWarning, TrainStep
+from .micro_batches import even_parts, less_at_once, parts_that_fit
+from .optimisers import make_optimiser
+from .precision import autocast, choose_precision, fast_memory_format, to_memory_format
 from .state import RECENT_BATCHES, RandomState
 from .trainer import Trainer, TrainingSetup
 
@@ -26,6 +34,7 @@ class Movable(Protocol):
     """Targets of a batch: a tensor, or a list of them."""
 
     def to(self, device: torch.device, /) -> Self: ...
+    def __getitem__(self, part: slice, /) -> Any: ...
 
 
 M = TypeVar("M", bound=Movable)
@@ -44,10 +53,19 @@ class BatchSource(Protocol[M_co]):
 
 
 class GradientTrainer(Trainer, Generic[M]):
-    """Train the network on patches that a sampler draws."""
+    """Train the network on patches that a sampler draws.
+
+    Attributes
+    ----------
+    parts : int
+        In how many parts the next batch is computed.
+    """
+
+    smallest_part = 2  # patches; of one alone some batch normalisation cannot be computed
 
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__(setup)
+        self.parts = parts_that_fit(self.setup, self.patch, self.most_parts)
         self.sampler = self._make_sampler()
         size, states, schedule = self.config.batch_size, self.state.recent, self.state.schedule
         schedule.steps_per_pass = self.sampler.steps_per_pass(size)
@@ -59,11 +77,33 @@ class GradientTrainer(Trainer, Generic[M]):
     def _make_sampler(self) -> BatchSource[M]: ...
 
     @abstractmethod
-    def _loss(self, images: torch.Tensor, targets: M) -> torch.Tensor:
-        """A scalar; the training ends if it, or the slope of a weight, is not finite."""
+    def _loss(
+        self, network: nn.Module, images: torch.Tensor, targets: M, whole: M | None = None
+    ) -> torch.Tensor:
+        """Share of these images in the loss of a step, whose targets are `whole` if it has more.
+
+        The training ends if the sum, or the slope of a weight, is not finite.
+        """
+
+    def _build(self, random: RandomSource) -> nn.Module:
+        network = super()._build(random)
+        to_memory_format(network, self._layout)
+        return network
 
     def _make_optimiser(self) -> Optimizer:
-        return AdamW(self.network.parameters(), lr=self.config.learning_rate)
+        return make_optimiser(self.config, self.network.parameters(), self.setup.device)
+
+    @property
+    def most_parts(self) -> int:
+        return max(1, self.config.batch_size // self.smallest_part)
+
+    @cached_property
+    def precision(self) -> Precision:
+        return choose_precision(self.config.precision, self.setup.device)
+
+    @cached_property
+    def _layout(self) -> torch.memory_format:
+        return fast_memory_format(self.setup.device, len(self.patch))
 
     def _events(self) -> Generator[Step, None, None]:
         """Train in training mode; the network is in evaluation mode when this ends or is closed."""
@@ -109,12 +149,7 @@ class GradientTrainer(Trainer, Generic[M]):
             group["lr"] = schedule.learning_rate
         drawn_from = state.sampling.bit_generator.state
         images, targets = self._batch()
-        device = self.setup.device
-        with random_numbers(state.random):
-            loss = self._loss(images.to(device), targets.to(device))
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        value = self._finite(loss)  # before the weights are changed, so they stay finite
+        value = self._finite(self._backward(images, targets))  # before the weights are changed
         optimiser.step()
         state.recent.append(drawn_from)
         self.recent.append(images)
@@ -122,8 +157,42 @@ class GradientTrainer(Trainer, Generic[M]):
         schedule.tick()
         state.images += len(images)
         state.history.append(value)
-        done, total, epoch = schedule.done, schedule.total, schedule.epoch
-        return TrainStep(done, total, epoch, value, schedule.seconds, state.images)
+        return TrainStep(
+            schedule.done,
+            schedule.total,
+            schedule.epoch,
+            value,
+            schedule.seconds,
+            state.images,
+            schedule.seconds_left,
+            self.precision,
+            ceil(len(images) / self.parts),
+        )
+
+    def _backward(self, images: torch.Tensor, targets: M) -> torch.Tensor:
+        """Compute gradients and give the loss, in smaller parts each time memory runs out."""
+        while True:
+            try:
+                return self._add_up(images, targets)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or 2 * self.parts > self.most_parts:
+                    raise
+                self.parts *= 2
+                warnings.warn(less_at_once(len(images), self.parts), UserWarning, stacklevel=3)
+
+    def _add_up(self, images: torch.Tensor, targets: M) -> torch.Tensor:
+        """Sum of the losses of the parts of a batch, whose gradients add up, too."""
+        device, optimiser = self.setup.device, self.state.optimiser
+        assert optimiser is not None
+        optimiser.zero_grad()
+        whole, total = targets.to(device), torch.zeros((), device=device)
+        for part in even_parts(len(images), self.parts):
+            with random_numbers(self.state.random), autocast(self.precision, device):
+                shown = images[part].to(device, memory_format=self._layout)
+                loss = self._loss(self.network, shown, whole[part], whole)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
 
     def _finite(self, loss: torch.Tensor) -> float:
         """The loss; FloatingPointError unless it and its slopes are finite."""
@@ -143,4 +212,16 @@ class GradientTrainer(Trainer, Generic[M]):
 
     def _recent_images(self) -> Iterator[torch.Tensor]:
         """The last batches, to measure batch statistics on."""
-        return (images.to(self.setup.device) for images in self.recent)
+        for images in self.recent:
+            for part in even_parts(len(images), self.parts):
+                yield images[part].to(self.setup.device)
+
+    def _model(self, network: nn.Module) -> TrainedModel:
+        to_memory_format(network, torch.contiguous_format)  # as one that is read from a file
+        return super()._model(network)
+
+    def _provenance(self) -> dict[str, object]:
+        done = {"steps": len(self.state.history), "precision": self.precision}
+        if self.parts > 1:
+            done["micro_batch"] = ceil(self.config.batch_size / self.parts)
+        return super()._provenance() | done

@@ -18,6 +18,7 @@ class InstanceTrainer(GradientTrainer[Targets]):
 
     network: Any  # Mask R-CNN or SOLO, see the contract "Instance network"
     tile_ratio = 2  # objects need context beyond a patch
+    smallest_part = 1  # nothing is normalised over a batch
 
     def _build(self, random: RandomSource) -> nn.Module:
         network: Any = super()._build(random)
@@ -37,9 +38,13 @@ class InstanceTrainer(GradientTrainer[Targets]):
             random=self.state.sampling,
         )
 
-    def _loss(self, images: Tensor, targets: Targets) -> Tensor:
-        losses = self.network(images, targets).values()
-        return torch.stack(list(losses)).sum()
+    def _loss(
+        self, network: nn.Module, images: Tensor, targets: Targets, whole: Targets | None = None
+    ) -> Tensor:
+        """Means over what the network samples, so those of parts add up approximately."""
+        losses = network(images, targets).values()
+        share = 1.0 if whole is None else len(targets) / len(whole)
+        return share * torch.stack(list(losses)).sum()
 
     def _measure_batch_statistics(self, network: Any) -> None:
         network.measure_batch_statistics(self._recent_images())

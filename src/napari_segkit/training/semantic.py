@@ -1,11 +1,14 @@
 """Train networks that predict a class for every pixel."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from .class_weights import balanced_weights
 from .gradient import GradientTrainer
-from .losses import CrossEntropyDice
+from .losses import StepLoss
 from .sampler import Sampler
 from .whole_images import PassSampler, WholeImageSampler
 
@@ -13,7 +16,18 @@ from .whole_images import PassSampler, WholeImageSampler
 class SemanticTrainer(GradientTrainer[Tensor]):
     """Gradient training on patches with a class index for every pixel."""
 
-    _criterion = CrossEntropyDice()
+    @cached_property
+    def _criterion(self) -> StepLoss:
+        weights = self._class_weights
+        return StepLoss(self.config.loss, None if weights is None else torch.tensor(weights)).to(
+            self.setup.device
+        )
+
+    @cached_property
+    def _class_weights(self) -> list[float] | None:
+        if self.config.class_weights is None:
+            return None
+        return balanced_weights(self.data.samples, self.data.ndim, self.data.inputs.classes)
 
     def _make_sampler(self) -> Sampler:
         data, config = self.data, self.config
@@ -25,8 +39,10 @@ class SemanticTrainer(GradientTrainer[Tensor]):
             return WholeImageSampler(*arguments, augment=config.augment, random=random)
         return PassSampler(*arguments, augment=config.augment, random=random, seed=config.seed)
 
-    def _loss(self, images: Tensor, targets: Tensor) -> Tensor:
-        value: torch.Tensor = self._criterion(self.network(images), targets)
+    def _loss(
+        self, network: nn.Module, images: Tensor, targets: Tensor, whole: Tensor | None = None
+    ) -> Tensor:
+        value: torch.Tensor = self._criterion(network(images), targets, whole)
         return value
 
     def _measure_batch_statistics(self, network: nn.Module) -> None:
@@ -36,3 +52,8 @@ class SemanticTrainer(GradientTrainer[Tensor]):
         predict nonsense with them.
         """
         update_bn(self._recent_images(), network.train())
+
+    def _provenance(self) -> dict[str, object]:
+        weights = self._class_weights
+        known = {} if weights is None else {"class_weights": [round(w, 6) for w in weights]}
+        return super()._provenance() | known

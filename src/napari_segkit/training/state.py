@@ -288,6 +288,10 @@ def _load_optimiser(optimiser: Optimizer, tensors: Tensors) -> None:
     ]
     if not all(fits) or len({frozenset(state) for state in states.values()}) != 1:
         raise ValueError("its optimiser is that of another network")
+    for number, state in states.items():  # in the memory layout of the weights
+        like = parameters[number]
+        moments = {name: torch.empty_like(like).copy_(t) for name, t in state.items() if t.ndim}
+        state.update(moments if like.ndim else {})
     optimiser.load_state_dict(optimiser.state_dict() | {"state": states})
 
 
