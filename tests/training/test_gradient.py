@@ -11,9 +11,11 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.torch_random import RandomSource
 from napari_segkit.training import gradient, micro_batches
 from napari_segkit.training.gradient import GradientTrainer
+from napari_segkit.training.read_data import read_training_data
 from napari_segkit.training.schedule import RELATIVE_RATES, Schedule
 from napari_segkit.training.state import TrainingState
 from napari_segkit.training.trainer import TrainingSetup
+from napari_segkit.training_set import TrainingSet
 
 
 class Triple(GradientTrainer):
@@ -179,8 +181,11 @@ def test_every_optimiser_learns(name):
 
 
 def test_bfloat16_and_channels_last_learn_alike(scene, monkeypatch):
-    spec, config = ModelSpec("unet", encoder="mobilenet_v2"), TrainConfig(
-        epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(32, 0), unlabelled=None
+    spec, config = (
+        ModelSpec("unet", encoder="mobilenet_v2"),
+        TrainConfig(
+            epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(32, 0), unlabelled=None
+        ),
     )
     plain = Segmenter(spec, device="cpu").fit(*scene, config).history
     half = Segmenter(spec, device="cpu").fit(*scene, replace(config, precision="bfloat16"))

@@ -142,13 +142,27 @@ def is_pretrained(spec: ModelSpec) -> bool:
     return model_info(spec.name).whole and spec.weights not in (None, "imagenet")
 
 
-def outputs(spec: ModelSpec, classes: int) -> int:
-    """Number of output channels: more than `classes` where levels separate objects."""
-    if spec.objects is None:
-        return classes
-    from napari_segkit.instances.level_targets import count_outputs
+def outputs(spec: ModelSpec, classes: int, config: TrainConfig | None = None) -> int:
+    """Number of output channels for classes that are trained as `config` says.
 
-    return count_outputs(spec.objects, classes)
+    More than `classes` where levels separate objects, one where two classes are one logit;
+    ValueError if there are more than two then.
+    """
+    count = classes
+    if spec.objects is not None:
+        from napari_segkit.instances.level_targets import count_outputs
+
+        count = count_outputs(spec.objects, classes)
+    is_network = model_info(spec.name).training == "semantic"
+    if config is None or not config.has_one_logit or not is_network:
+        return count
+    if count != 2:
+        levels = f", which objects={spec.objects!r} makes {count} levels" if spec.objects else ""
+        raise ValueError(
+            f"loss='bce_dice' tells two classes apart, and there are {classes}{levels}: choose "
+            "another loss, such as loss='cross_entropy_dice'."
+        )
+    return 1
 
 
 def _dims(info: ModelInfo) -> str:

@@ -137,6 +137,11 @@ class TrainingData:
         return self.labelled.class_of
 
     @property
+    def target_values(self) -> int:
+        """Number of classes or levels of the targets; one logit stands for two."""
+        return max(2, self.inputs.classes)
+
+    @property
     def ndim(self) -> int:
         """Spatial dimensions of the network."""
         return len(self.inputs.spacing)
@@ -145,6 +150,7 @@ class TrainingData:
 def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages) -> TrainingData:
     """Measure, resample and encode labelled images as the model needs them."""
     _require_short_names(labelled.classes)
+    classes = outputs(spec, len(labelled.classes), config)
     images = [image for image, _ in labelled.pairs]
     ndim = min(choose_ndim(spec, image.axes) for image in images)
     nonzero = config.normalise == "image" and has_zero_background(images, ndim)
@@ -158,7 +164,6 @@ def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages)
         unlabelled=config.unlabelled if labelled.class_of is None else None,
         resize=config.resized_shape,
     )
-    classes = outputs(spec, len(labelled.classes))
     inputs = Inputs(images[0].channels, classes, images[0].spacing[-ndim:])
     _require_all(spec, config, labelled, values)
     count, size = 0, 0.0

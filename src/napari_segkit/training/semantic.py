@@ -27,11 +27,11 @@ class SemanticTrainer(GradientTrainer[Tensor]):
     def _class_weights(self) -> list[float] | None:
         if self.config.class_weights is None:
             return None
-        return balanced_weights(self.data.samples, self.data.ndim, self.data.inputs.classes)
+        return balanced_weights(self.data.samples, self.data.ndim, self.data.target_values)
 
     def _make_sampler(self) -> Sampler:
         data, config = self.data, self.config
-        arguments = data.samples, self.patch, data.inputs.classes
+        arguments = data.samples, self.patch, data.target_values
         random = self.state.sampling
         if config.resize is None or config.tile.tile_size is not None:
             return Sampler(*arguments, augment=config.augment, random=random)

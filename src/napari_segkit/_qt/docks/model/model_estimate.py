@@ -46,7 +46,7 @@ def estimate_model(
     ndim = choose_ndim(spec, image.axes if image else "ZYX")
     check_resize(spec, config, ndim)
     image = image or _large_image(ndim)
-    inputs = Inputs(image.channels, outputs(spec, classes), image.spacing[-ndim:])
+    inputs = Inputs(image.channels, outputs(spec, classes, config), image.spacing[-ndim:])
     strides, tile_ratio = stride(spec, inputs.spacing), trainer_of(spec).tile_ratio
     patch, tile, _ = tiles([image], config, strides, tile_ratio)
     size = _estimate_memory(spec, inputs, patch, config.batch_size, tile)
