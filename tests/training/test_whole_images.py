@@ -7,7 +7,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_segkit import ModelSpec, Segmenter, TrainConfig
+from napari_segkit import AugmentConfig, ModelSpec, Segmenter, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import identity_statistics
 from napari_segkit.images.labels import IGNORE
@@ -52,7 +52,9 @@ def passes(count, seed=0):
         for n in range(count)
     ]
     random = np.random.default_rng(5)
-    return PassSampler(samples, (16, 16), 2, augment=False, random=random, seed=seed)
+    return PassSampler(
+        samples, (16, 16), 2, augment=AugmentConfig(augment=False), random=random, seed=seed
+    )
 
 
 def batches_of(sampler):
@@ -80,7 +82,7 @@ def test_a_pass_of_patches_covers_the_images():
     indices = np.zeros((100, 130), np.int16)
     samples = [Sample(AxesImage(indices, "YX"), AxesImage(indices, "YX"), identity_statistics(1))]
     random = np.random.default_rng(0)
-    sampler = Sampler(2 * samples, (64, 64), 1, augment=False, random=random)
+    sampler = Sampler(2 * samples, (64, 64), 1, augment=AugmentConfig(augment=False), random=random)
     assert sampler.steps_per_pass(4) == 3  # twice 2 x 3 patches
 
 

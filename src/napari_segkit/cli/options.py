@@ -34,8 +34,9 @@ def add_options(
     """Add an option for each field: values are defaults, the docstring is the help.
 
     Fields of nested configurations become options, too; for a name that occurs twice, the outer
-    field has the option. `only` selects fields, `names` maps a field to another option name,
-    `prefix` goes before all names, and `suppress` leaves options not given out of the result.
+    field has the option, unless it is the nested configuration itself. `only` selects fields,
+    `names` maps a field to another option name, `prefix` goes before all names, and `suppress`
+    leaves options not given out of the result.
     """
     for field, value in _fields(config, frozenset()):
         if only is None or field.name in only:
@@ -102,19 +103,19 @@ def _fields(config: Checked, taken: frozenset[str]) -> Iterator[tuple[ConfigFiel
     for name, field in outer.items():
         value = getattr(config, name)
         if isinstance(value, Checked):
-            yield from _fields(value, taken | set(outer))
+            yield from _fields(value, taken | (set(outer) - {name}))
         elif name not in taken:
             yield field, value
 
 
 def _read(values: Mapping[str, object], config: C, taken: frozenset[str]) -> C:
     names = set(config_fields(type(config)))
-    changes = {name: values[name] for name in (names - taken) & set(values)}
+    inner = nested(type(config))
+    changes = {name: values[name] for name in (names - taken - set(inner)) & set(values)}
     for name, given in changes.items():
         if isinstance(given, list):  # of options, one for each time they were given
             changes[name] = dict(ChainMap(*reversed(given), getattr(config, name)))
-    inner = nested(type(config))
-    read = {name: _read(values, getattr(config, name), taken | names) for name in inner}
+    read = {n: _read(values, getattr(config, n), taken | (names - {n})) for n in inner}
     return change(config, changes | read)
 
 

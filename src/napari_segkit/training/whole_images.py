@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from napari_segkit.config import AugmentConfig
+
 from .sampler import Sample, Sampler
 
 
@@ -32,7 +34,7 @@ class PassSampler(WholeImageSampler):
         size: Sequence[int],
         classes: int,
         *,
-        augment: bool,
+        augment: AugmentConfig,
         random: np.random.Generator,
         seed: int,
     ) -> None:
@@ -48,6 +50,6 @@ class PassSampler(WholeImageSampler):
         self._next = np.resize(batches[position], max(2, len(batches[position]))).tolist()
         return super().batch(len(self._next))
 
-    def _choose_window(self) -> tuple[Sample, dict[str, int], list[int]]:
+    def _choose_window(self) -> tuple[Sample, dict[str, int], list[int], list[int]]:
         sample, frame = self._frames[self._next.pop(0)]
-        return sample, frame, [0] * len(self.size)
+        return sample, frame, [0] * len(self.size), [edge // 2 for edge in self.size]
