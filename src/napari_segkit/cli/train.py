@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.models import predicts_objects
+from napari_segkit.models import predicts_objects, resolve
 from napari_segkit.models.presets import PRESETS, Preset, preset
 from napari_segkit.steps import Step
 from napari_segkit.training.events import DivergenceWarning, TrainStep
@@ -208,7 +209,24 @@ def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelS
     base = preset(args.preset) if args.preset else Preset("", "", ModelSpec())
     name = getattr(args, "name", base.spec.name)
     spec = base.spec if name == base.spec.name else ModelSpec(name)
-    return read_options(args, spec), read_options(args, base.config)
+    spec, config = read_options(args, spec), read_options(args, base.config)
+    if base.imagenet and "weights" not in args:
+        spec = _with_weights_at_hand(spec)
+    return spec, config
+
+
+def _with_weights_at_hand(spec: ModelSpec) -> ModelSpec:
+    """The spec with ImageNet weights if they were downloaded before; else say so."""
+    from napari_segkit.models.weights.pretrained import cached
+
+    pretrained = replace(resolve(spec), weights="imagenet")
+    if cached(pretrained):
+        return pretrained
+    say(
+        f"The ImageNet weights of {pretrained.encoder} are not on this computer: training starts "
+        "from random weights; --weights imagenet downloads them."
+    )
+    return spec
 
 
 def _settings_of(args: Namespace, state: Path) -> tuple[ModelSpec, TrainConfig]:
