@@ -98,7 +98,8 @@ def _largest_tile(model: TrainedModel) -> list[int]:
     if model.info.has_masks:
         return list(model.tile_size)
     own = PIXEL_TILE if model.info.training == "pixels" else TILE
-    edge = model.config.tile.tile_size or max(own[model.ndim], *model.config.resized_shape or ())
+    longest = max((own[model.ndim], *(model.config.resized_shape or ())))
+    edge = model.config.tile.tile_size or longest
     return [round_up(max(edge, 2 * step), step) for step in model.strides]
 
 
