@@ -70,6 +70,7 @@ def test_the_python_expression_names_only_what_was_changed():
         (lambda: TrainConfig(unlabelled=1.5), "int or None"),
         (lambda: TrainConfig(augment=1), "must be AugmentConfig"),
         (lambda: TrainConfig(epochs=True), "must be int"),
+        (lambda: TrainConfig(epochs=None), "both None, so the training has no end"),
         (lambda: TrainConfig(learning_rate=float("nan")), "between"),
         (lambda: RefineConfig(clean=[CleanConfig()]), "tuple of CleanConfig"),
         (lambda: RefineConfig(clean=(1,)), "tuple of CleanConfig"),

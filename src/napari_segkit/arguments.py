@@ -118,5 +118,16 @@ def as_spacing(spacing: Any, ndim: int) -> tuple[float, ...]:
     return (1.0,) * (ndim - len(sizes)) + tuple(map(float, sizes))
 
 
+def as_learning_rates(rates: Any) -> tuple[float, ...]:
+    """Learning rates of steps; none if they are left out."""
+    if rates is None:
+        return ()
+    wanted = "numbers from 0 to 1, one for each step, or leave it out"
+    numbers = as_numbers("learning_rates", rates, wanted)
+    if not numbers or not all(0 <= rate <= 1 for rate in numbers):
+        raise ValueError(f"learning_rates is {given(numbers)}: give {wanted}.")
+    return tuple(map(float, numbers))
+
+
 def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, bool | int | float | complex | str | bytes)

@@ -56,6 +56,7 @@ def header(model: TrainedModel) -> Header:
         "contrast": model.contrast,
         "white": model.white,
         "history": model.history[-MAX_HISTORY:],
+        "learning_rates": model.learning_rates[:MAX_HISTORY],
         "provenance": model.provenance,
     }
 
@@ -86,6 +87,7 @@ def read_header(written: Header) -> TrainedModel:
         contrast=_numbers(written.get("contrast", []), "contrast", 0),
         white=_number(written.get("white", 1.0), "white", 0),
         history=_numbers(written["history"], "history"),
+        learning_rates=_numbers(written.get("learning_rates", []), "learning rates", 0),
         provenance=_provenance(written["provenance"]),
     )
     if not all(map(le, model.tile_size, _largest_tile(model))):

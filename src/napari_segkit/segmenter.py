@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import as_device, as_path, require_bool, require_optional, require_type
+from .arguments import (
+    as_device,
+    as_learning_rates,
+    as_path,
+    require_bool,
+    require_optional,
+    require_type,
+)
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
 from .images.axes_image import AxesImage, as_image, reorient_image
@@ -116,6 +123,11 @@ class Segmenter:
         return self.trained.history if self.trained else ()
 
     @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """Learning rate of each training step, of a training that had a time limit; else empty."""
+        return self.trained.learning_rates if self.trained else ()
+
+    @property
     def refine(self) -> RefineConfig:
         """Refinement settings applied to every prediction; stored in the model file.
 
@@ -146,6 +158,8 @@ class Segmenter:
         regions: object = None,
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
+        learning_rates: Sequence[float] | None = None,
+        progress: bool = False,
     ) -> Self:
         """Train on one image and its labels, on lists of them, or on a training set.
 
@@ -182,6 +196,12 @@ class Segmenter:
             same number of threads and if no time limit sets the learning rate. Model, classes,
             settings, images and labels must be the same; `of_state` gives the model. The pixel
             classifier starts anew, which gives the same model.
+        learning_rates : sequence of float, optional
+            The learning rate of each step, as `Segmenter.learning_rates` of an earlier training:
+            trains so many steps with them. A training that minutes ended is repeated by this, with
+            the same seed, data, settings and threads. None: as the settings say.
+        progress : bool
+            Whether to show a bar in the terminal or notebook.
 
         Returns
         -------
@@ -196,6 +216,7 @@ class Segmenter:
             model stays. See `train_epochs` for errors later on.
         """
         warn_if_blocking("fit", "train_epochs(...)")
+        require_bool("progress", progress)
         steps = self.train_epochs(
             images,
             labels,
@@ -206,7 +227,12 @@ class Segmenter:
             regions=regions,
             validation=validation,
             resume=resume,
+            learning_rates=learning_rates,
         )
+        if progress:
+            from .training.progress_bar import with_bar
+
+            return drain(with_bar(steps))
         return drain(steps)
 
     def train_epochs(
@@ -221,8 +247,16 @@ class Segmenter:
         regions: object = None,
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
+        learning_rates: Sequence[float] | None = None,
     ) -> Generator[Step, object, Self]:
-        """Train step by step: the generator behind `fit`.
+        """Train step by step: the generator behind `fit`, and the place of a callback.
+
+        The body of ``for step in segmenter.train_epochs(...)`` runs after each step; nothing is
+        shown or written by itself. The same seed, data and settings give the same losses and
+        weights on the same machine with the same number of threads, whatever the body and other
+        threads do; on a graphics card almost the same ones. Where minutes limit the training, its
+        learning rates follow the clock, and where memory runs out, batches are computed in parts:
+        then trainings differ.
 
         Closing it, leaving a loop over it, or Ctrl-C keeps what was trained so far. Where the loss
         or a gradient becomes NaN or infinite, the training ends with a warning and keeps the model
@@ -234,7 +268,8 @@ class Segmenter:
 
         Parameters
         ----------
-        images, labels, config, axes, spacing, object_classes, regions, validation, resume
+        images, labels, config, axes, spacing, object_classes, regions, validation, resume, \
+learning_rates
             As in `fit`.
 
         Yields
@@ -258,6 +293,7 @@ class Segmenter:
             resume = as_path("resume", resume)
             config = self._settings_of(resume) if config is None else config
         config = as_config("config", config, TrainConfig)
+        rates = as_learning_rates(learning_rates)
         from .devices import choose
         from .training.read_data import read_training_data
         from .training_set import as_training_set
@@ -269,7 +305,7 @@ class Segmenter:
         labelled, config = read_training_data(
             self.spec, config, training_set, axes=axes, spacing=spacing
         )
-        yield from self._train(self._trainer(config, labelled, resume))
+        yield from self._train(self._trainer(config, labelled, resume, rates))
         return self
 
     @staticmethod
@@ -300,7 +336,11 @@ class Segmenter:
         self._store_result(trainer)
 
     def _trainer(
-        self, config: TrainConfig, labelled: "LabelledImages", resume: str | PathLike[str] | None
+        self,
+        config: TrainConfig,
+        labelled: "LabelledImages",
+        resume: str | PathLike[str] | None,
+        learning_rates: Sequence[float] = (),
     ) -> "Trainer":
         from .devices import choose
         from .training import trainer_of
@@ -314,7 +354,7 @@ class Segmenter:
             from .validation import score
 
             validate = partial(score, labelled.validation, config, device)
-        setup = TrainingSetup(self.spec, data, config, device, validate, resume)
+        setup = TrainingSetup(self.spec, data, config, device, validate, resume, learning_rates)
         return trainer_of(self.spec)(setup)
 
     def _store_result(self, trainer: "Trainer") -> None:

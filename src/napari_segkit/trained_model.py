@@ -52,6 +52,7 @@ class TrainedModel:
     contrast: tuple[float, ...] = ()  # of each channel of the faintest training image, if known
     white: float = 1.0  # highest value of their dtype
     history: tuple[float, ...] = ()  # loss of each step
+    learning_rates: tuple[float, ...] = ()  # of each step, where the clock set them
     provenance: dict[str, object] = field(default_factory=dict)
     stuff: "TrainedModel | None" = None  # semantic model merged with this one
     stuff_values: tuple[int, ...] = ()  # its classes that are used

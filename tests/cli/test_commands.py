@@ -583,7 +583,7 @@ def test_a_time_limit_is_said(data, tmp_path, monkeypatch, capsys):
     tiny = [*TINY, "--steps-per-epoch", "50", "--unlabelled", "none", "--minutes", "1"]
     assert run(*arguments, *tiny) == 0
     said = capsys.readouterr().err.splitlines()
-    assert said[-1] == "The time limit is reached after 2 of 50 steps."
+    assert said[-1] == "The time limit is reached after 2 of 50 steps (4 patches)."
     assert any(line.endswith("2/2") for line in said)
 
 

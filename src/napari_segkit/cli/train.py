@@ -14,7 +14,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import predicts_objects, resolve
 from napari_segkit.models.presets import PRESETS, Preset, preset
 from napari_segkit.steps import Step
-from napari_segkit.training.events import DivergenceWarning, TrainStep
+from napari_segkit.training.events import DivergenceWarning, TrainStep, ValidationStep
 
 from .file_options import (
     LIST,
@@ -158,16 +158,34 @@ def _train_and_save(
 
 
 def _train(steps: Generator[Step, object, "Segmenter"], config: TrainConfig, stop: Stop) -> None:
-    """Train until a signal, and say if the time limit ended it."""
-    count, step = 0, Step(0, 0)
+    """Train until a signal; say how it computes, and how far it came if time ended it."""
+    last: TrainStep | None = None
+    best: ValidationStep | None = None
     with closing(show_progress(steps, _describe, partial(_expected, config))) as shown:
-        for shown_step in shown:
+        for step in shown:
             if stop.count:
                 return
-            count, step = count + 1, shown_step
-    in_time = _expected(config, step)
-    if config.minutes and count < step.total and in_time <= step.done + 1:
-        say(f"The time limit is reached after {count} of {step.total} steps.")
+            if isinstance(step, TrainStep):
+                if last is None and step.precision != "float32":
+                    say(f"Computing in {step.precision} (--precision float32 for full precision).")
+                last = step
+            elif isinstance(step, ValidationStep) and step.is_best:
+                best = step
+    if last and _is_out_of_time(config, last):
+        say(_reached(config, last, best))
+
+
+def _is_out_of_time(config: TrainConfig, last: TrainStep) -> bool:
+    if config.minutes is None or config.epochs is None:
+        return config.minutes is not None
+    return last.done < last.total and _expected(config, last) <= last.done + 1
+
+
+def _reached(config: TrainConfig, last: TrainStep, best: ValidationStep | None) -> str:
+    """What a training has done when its time is over."""
+    steps = f"{last.done} steps" if config.epochs is None else f"{last.done} of {last.total} steps"
+    validated = f"; best validation {best.score:.3f} after epoch {best.epoch}" if best else ""
+    return f"The time limit is reached after {steps} ({last.images} patches){validated}."
 
 
 def _states(args: Namespace, output: Path) -> tuple[Path, Path | None]:
@@ -201,15 +219,18 @@ def _segmenter(spec: ModelSpec, resume: Path | None, device: str) -> "Segmenter"
 def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelSpec, TrainConfig]:
     """The model and training settings: options override the preset.
 
-    Another model than the preset's does not take the preset's encoder. Those of a training that is
-    resumed cannot be changed.
+    Another model than the preset's does not take the preset's encoder, and minutes take the place
+    of its epochs. Those of a training that is resumed cannot be changed.
     """
     if resume is not None:
         return _settings_of(args, resume)
     base = preset(args.preset) if args.preset else Preset("", "", ModelSpec())
     name = getattr(args, "name", base.spec.name)
     spec = base.spec if name == base.spec.name else ModelSpec(name)
-    spec, config = read_options(args, spec), read_options(args, base.config)
+    config = base.config
+    if getattr(args, "minutes", None) and not hasattr(args, "epochs"):
+        config = replace(config, epochs=None, minutes=args.minutes)
+    spec, config = read_options(args, spec), read_options(args, config)
     if base.imagenet and "weights" not in args:
         spec = _with_weights_at_hand(spec)
     return spec, config
@@ -286,7 +307,7 @@ def _describe(step: Step) -> str:
 
 def _expected(config: TrainConfig, step: Step) -> int:
     """The steps that there is time for."""
-    if config.minutes is None or not isinstance(step, TrainStep):
+    if None in (config.minutes, config.epochs) or not isinstance(step, TrainStep):
         return step.total
-    in_time = ceil(step.done * 60 * config.minutes / max(step.seconds, 1e-3))
+    in_time = ceil(step.done * 60 * (config.minutes or 0) / max(step.seconds, 1e-3))
     return max(step.done, min(step.total, in_time))

@@ -171,6 +171,7 @@ def _instance(
         kind="instance",
         training="instance",
         weights=tuple(weights),
+        unused=("loss", "class_weights"),
         whole="coco" in weights,
     )
 
@@ -261,7 +262,10 @@ MODELS = {
             ("filters", *encoders.ALL),
             families.pixels,
             training="pixels",
-            unused=("epochs", "steps_per_epoch", "batch_size", "learning_rate", "augment"),
+            unused=(
+                *("epochs", "steps_per_epoch", "batch_size", "learning_rate", "schedule"),
+                *("optimiser", "loss", "class_weights", "precision", "augment"),
+            ),
             features=True,
             weights=("imagenet",),
             any_timm=True,

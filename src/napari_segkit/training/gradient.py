@@ -97,7 +97,7 @@ class GradientTrainer(Trainer, Generic[M]):
     def most_parts(self) -> int:
         return max(1, self.config.batch_size // self.smallest_part)
 
-    @cached_property
+    @property
     def precision(self) -> Precision:
         return choose_precision(self.config.precision, self.setup.device)
 
@@ -147,6 +147,8 @@ class GradientTrainer(Trainer, Generic[M]):
         assert optimiser is not None
         for group in optimiser.param_groups:
             group["lr"] = schedule.learning_rate
+        if self.config.minutes is not None:  # they follow the clock
+            state.rates.append(schedule.learning_rate)
         drawn_from = state.sampling.bit_generator.state
         images, targets = self._batch()
         value = self._finite(self._backward(images, targets))  # before the weights are changed

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_segkit.config.training import Precision
 from napari_segkit.instances.diameters import training_box_lengths
 from napari_segkit.torch_random import RandomSource
 
@@ -19,6 +20,12 @@ class InstanceTrainer(GradientTrainer[Targets]):
     network: Any  # Mask R-CNN or SOLO, see the contract "Instance network"
     tile_ratio = 2  # objects need context beyond a patch
     smallest_part = 1  # nothing is normalised over a batch
+
+    @property
+    def precision(self) -> Precision:
+        """Full unless it is chosen: sampled boxes and their targets depend on small differences."""
+        choice = self.config.precision
+        return "float32" if choice == "auto" else choice
 
     def _build(self, random: RandomSource) -> nn.Module:
         network: Any = super()._build(random)

@@ -1,6 +1,6 @@
 """How far a training is, and the learning rate that follows from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import cos, pi
 from time import perf_counter
@@ -20,6 +20,7 @@ class Schedule:
     done: int = 0
     seconds: float = 0.0  # as of the last `tick`
     steps_per_pass: int = 1  # over the training set
+    rates: Sequence[float] = ()  # of an earlier training that is repeated, one for each step
     _began: float = field(default_factory=perf_counter)
 
     @property
@@ -29,13 +30,15 @@ class Schedule:
     @property
     def total(self) -> int:
         """Steps planned; without epochs those that there is time for, by the pace so far."""
+        if self.rates:
+            return len(self.rates)
         if self.config.epochs is None:
             return round(self.done / max(self._time_used, 1e-9)) if self.progress < 1 else self.done
         return self.config.epochs * self.steps_per_epoch
 
     @property
     def seconds_left(self) -> float | None:
-        """Expected time to the end, by the pace of this session; None before the first step."""
+        """Expected time to the end, by the pace so far; None before the first step."""
         if self.done == 0:
             return None
         return self.seconds * max(0.0, 1 / max(self.progress, 1e-9) - 1)
@@ -52,12 +55,16 @@ class Schedule:
     @property
     def progress(self) -> float:
         """Fraction of the steps or of the time limit that is used; from 1 on it is over."""
+        if self.rates:
+            return self.done / self.total
         if self.config.epochs is None:
             return self._time_used
         return max(self.done / self.total, self._time_used)
 
     @property
     def learning_rate(self) -> float:
+        if self.rates:
+            return self.rates[self.done]
         return self.config.learning_rate * RELATIVE_RATES[self.config.schedule](self.progress)
 
     @property

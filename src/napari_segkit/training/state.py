@@ -74,6 +74,8 @@ class TrainingState:
         None where nothing is optimised in steps.
     history : list of float
         Loss of each step.
+    rates : list of float
+        Learning rate of each step, where the clock sets it.
     images : int
         Patches trained on so far.
     recent : deque of dict
@@ -94,6 +96,7 @@ class TrainingState:
     schedule: Schedule
     optimiser: Optimizer | None = None
     history: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
     images: int = 0
     recent: deque[RandomState] = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
     best: Best | None = None
@@ -114,7 +117,11 @@ class TrainingState:
             "optimiser": _optimiser_tensors(self.optimiser),
             "random": self.random.states(),
             "best": self.best.weights if self.best else {},
-            "history": {"losses": torch.tensor(self.history, dtype=torch.float64)},
+            "history": {
+                name: torch.tensor(numbers, dtype=torch.float64)
+                for name, numbers in {"losses": self.history, "rates": self.rates}.items()
+                if numbers or name == "losses"
+            },
         }
         tensors = {f"{group}.{n}": t for group, named in groups.items() for n, t in named.items()}
         write_tensors(Path(path), tensors, KEY, self._header())
@@ -166,6 +173,8 @@ class TrainingState:
         is_first = header["format"] == 1
         losses = header["history"] if is_first else groups["history"]["losses"].tolist()
         self.history[:] = map(_finite, losses)
+        rates = groups["history"].get("rates", torch.zeros(0))  # not in those of earlier versions
+        self.rates[:] = map(_finite, rates.tolist())
         schedule, done = self.schedule, len(self.history)
         schedule.done, schedule.seconds = done, _finite(header["seconds"])
         self.images = int(header.get("images_seen", done * schedule.config.batch_size))
@@ -305,7 +314,12 @@ def _groups(tensors: Tensors) -> defaultdict[str, Tensors]:
 
 
 def _require_equal(saved: Mapping[str, object], current: Mapping[str, object], name: str) -> None:
-    """Refuse to go on with another model, other classes or settings, and name the first."""
+    """Refuse to go on with another model, other classes or settings, and name the first.
+
+    A setting that an earlier version did not know had what is now its default.
+    """
+    defaults = {k: v for k, v in to_dict(TrainConfig()).items() if k in current}
+    saved = {**defaults, **saved}
     for key in {**current, **saved}:
         if saved.get(key) != current.get(key):
             raise ValueError(

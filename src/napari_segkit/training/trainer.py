@@ -60,6 +60,8 @@ class TrainingSetup:
         with the best score are kept.
     resume : path-like, optional
         A saved `TrainingState` to go on from.
+    learning_rates : sequence of float
+        The learning rate of each step; empty: as the settings say.
     """
 
     spec: ModelSpec
@@ -68,6 +70,7 @@ class TrainingSetup:
     device: torch.device
     validate: Callable[[TrainedModel], float] | None = None
     resume: str | PathLike[str] | None = None
+    learning_rates: Sequence[float] = ()
 
 
 class Trainer:
@@ -106,7 +109,7 @@ class Trainer:
             self.network,
             random,
             np.random.default_rng(self.config.seed),
-            Schedule(self.config),
+            Schedule(self.config, rates=setup.learning_rates),
             self._make_optimiser(),
         )
         if setup.resume is not None:
@@ -256,6 +259,7 @@ class Trainer:
             contrast=data.contrast,
             white=data.white,
             history=tuple(self.state.history),
+            learning_rates=tuple(self.state.rates),
             provenance=self._provenance(),
         )
 

@@ -8,7 +8,10 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.models import model_info
 
 HIDE = ("unlabelled", "labels_are", "tile.batch_size")
-COLLAPSED = ("batch_size", "learning_rate", "normalise", "resize", "voxel_size", "seed")
+COLLAPSED = (
+    *("batch_size", "learning_rate", "schedule", "optimiser", "loss", "class_weights", "precision"),
+    *("normalise", "resize", "voxel_size", "seed"),
+)
 
 
 class TrainForm(Form[TrainConfig]):
