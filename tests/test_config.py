@@ -76,7 +76,7 @@ def test_the_python_expression_names_only_what_was_changed():
         (lambda: RefineConfig(clean=(1,)), "tuple of CleanConfig"),
         (lambda: CRFConfig(appearance_sigma=0.0), "between 1e-06 and"),
         (lambda: TrainConfig(resize=(320, 8)), "between 16 and 4096"),
-        (lambda: TrainConfig(resize=(320,)), "int or a tuple of 2 int or None"),
+        (lambda: TrainConfig(resize=(320,)), "one int or 2 of them or None"),
         (lambda: TrainConfig(resize=320, voxel_size=1.0), "one or the other"),
         (lambda: ModelSpec(options={"decoder_channels": {3, 4}}), "option decoder_channels is"),
         (lambda: ModelSpec(options=3), "options is 3"),

@@ -106,10 +106,10 @@ class ConfigField:
         return isinstance(value, self.items) and not isinstance(value, bool)
 
     def _kind_name(self) -> str:
+        if self.single:
+            return f"one {self.items.__name__} or {self.length} of them" + " or None" * self.optional
         if self.kind is tuple:
-            count = f"{self.length} " if self.length else ""
-            one = f"{self.items.__name__} or " * self.single
-            return f"{one}a tuple of {count}{self.items.__name__}" + " or None" * self.optional
+            return f"a tuple of {self.items.__name__}"
         if self.kind is Mapping:
             return "a dict of names and values"
         return self.kind.__name__ + " or None" * self.optional
