@@ -107,7 +107,8 @@ class ConfigField:
 
     def _kind_name(self) -> str:
         if self.single:
-            return f"one {self.items.__name__} or {self.length} of them" + " or None" * self.optional
+            name = self.items.__name__
+            return f"one {name} or {self.length} of them" + " or None" * self.optional
         if self.kind is tuple:
             return f"a tuple of {self.items.__name__}"
         if self.kind is Mapping:
