@@ -30,9 +30,9 @@ class Triple(GradientTrainer):
         self.network, self.recent = nn.Conv2d(1, 1, 1), []
         random = RandomSource(0), np.random.default_rng(0)
         schedule, optimiser = Schedule(config), self._make_optimiser()
-        self.state = TrainingState({}, tuple, self.network, *random, schedule, optimiser)
+        self.state = TrainingState({}, list, self.network, *random, schedule, optimiser)
 
-    def _make_sampler(self):
+    def _make_sampler(self, samples, random, *, augment):
         """Not needed."""
 
     def _batch(self):

@@ -13,7 +13,7 @@ from warnings import catch_warnings, simplefilter
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import predicts_objects, resolve
 from napari_segkit.models.presets import PRESETS, Preset, preset
-from napari_segkit.steps import Step
+from napari_segkit.steps import Step, map_steps
 from napari_segkit.training.events import DivergenceWarning, TrainStep, ValidationStep
 
 from .file_options import (
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from napari_segkit.segmenter import Segmenter
 
 LESS_MEMORY = "give a smaller --batch-size or --tile-size, or a smaller --encoder"
+FEW_CLASSES = 10  # whose Dice is shown in a line
 STOPPING = "Stopping after this step, then saving the model."
 SAVING = "Stopping and saving; one more signal (Ctrl-C) discards the training."
 
@@ -116,7 +117,7 @@ def run(args: Namespace) -> int:
     )
     save = partial(_save, segmenter, output, overwrite=args.overwrite)
     with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
-        train = partial(_train, with_checkpoints(steps, checkpoint), config, stop)
+        train = partial(_train, segmenter, with_checkpoints(steps, checkpoint), config, stop)
         return _train_and_save(segmenter, train, stop, save, checkpoint)
 
 
@@ -157,35 +158,66 @@ def _train_and_save(
     return status
 
 
-def _train(steps: Generator[Step, object, "Segmenter"], config: TrainConfig, stop: Stop) -> None:
-    """Train until a signal; say how it computes, and how far it came if time ended it."""
+def _train(
+    segmenter: "Segmenter",
+    steps: Generator[Step, object, "Segmenter"],
+    config: TrainConfig,
+    stop: Stop,
+) -> None:
+    """Train until a signal; say what is held out and how the model does there, and an early end."""
     last: TrainStep | None = None
     best: ValidationStep | None = None
+    steps = _saying_what_is_held_out(segmenter, steps)
     with closing(show_progress(steps, _describe, partial(_expected, config))) as shown:
         for step in shown:
+            if isinstance(step, ValidationStep):
+                say(validation_line(step))
+                best = step if step.is_best else best
+                continue
             if stop.count:
                 return
             if isinstance(step, TrainStep):
                 if last is None and step.precision != "float32":
                     say(f"Computing in {step.precision} (--precision float32 for full precision).")
                 last = step
-            elif isinstance(step, ValidationStep) and step.is_best:
-                best = step
-    if last and _is_out_of_time(config, last):
-        say(_reached(config, last, best))
+    if best is not None:
+        say(f"Best: epoch {best.epoch}, {main_figure(best)} on {best.basis}.")
+    if config.thresholds:
+        chosen = [f"{c.value}: {c.threshold:g}" for c in segmenter.refine.clean if c.threshold]
+        say(f"Thresholds of classes: {', '.join(chosen) or 'none'}.")
+    if last is not None:
+        _say_early_end(config, last)
+
+
+def _say_early_end(config: TrainConfig, last: TrainStep) -> None:
+    """Say how far a training came if time or patience ended it."""
+    done = f"{last.done} steps" if config.epochs is None else f"{last.done} of {last.total} steps"
+    if _is_out_of_time(config, last):
+        say(f"The time limit is reached after {done} ({last.images} patches).")
+    elif config.patience and last.done < last.total:
+        say(f"Ended after {done}: {config.patience} validations no better.")
 
 
 def _is_out_of_time(config: TrainConfig, last: TrainStep) -> bool:
+    in_time = ceil(last.done * 60 * (config.minutes or 0) / max(last.seconds, 1e-3))
     if config.minutes is None or config.epochs is None:
-        return config.minutes is not None
-    return last.done < last.total and _expected(config, last) <= last.done + 1
+        return config.minutes is not None and config.patience is None
+    return last.done < last.total and in_time <= last.done + 1
 
 
-def _reached(config: TrainConfig, last: TrainStep, best: ValidationStep | None) -> str:
-    """What a training has done when its time is over."""
-    steps = f"{last.done} steps" if config.epochs is None else f"{last.done} of {last.total} steps"
-    validated = f"; best validation {best.score:.3f} after epoch {best.epoch}" if best else ""
-    return f"The time limit is reached after {steps} ({last.images} patches){validated}."
+def _saying_what_is_held_out(
+    segmenter: "Segmenter", steps: Generator[Step, object, "Segmenter"]
+) -> Generator[Step, object, "Segmenter"]:
+    """The same steps; the first one is after the sentence."""
+    said: list[str] = []
+
+    def say_first(step: Step) -> Step:
+        if not said and segmenter.held_out is not None:
+            said.append(segmenter.held_out.about)
+            say(*said)
+        return step
+
+    return map_steps(steps, say_first)
 
 
 def _states(args: Namespace, output: Path) -> tuple[Path, Path | None]:
@@ -298,8 +330,26 @@ def _save(segmenter: "Segmenter", output: Path, *, overwrite: bool) -> Path:
         raise error from None
 
 
+def main_figure(step: ValidationStep) -> str:
+    """The score of a validation by its name."""
+    if step.objects:
+        return f"F1 {step.f1:.4f} at IoU 0.5 and mean AP {step.ap:.4f}"
+    return f"mean Dice {step.score:.4f}"
+
+
+def validation_line(step: ValidationStep) -> str:
+    """One line on a validation: score, loss, and Dice of each class if they are few."""
+    few = {value: dice for value, dice in step.dice.items() if dice == dice}
+    classes = ", ".join(f"{value}: {dice:.4f}" for value, dice in few.items())
+    shown = f" ({classes})" if not step.objects and len(few) <= FEW_CLASSES else ""
+    loss = f", loss {step.loss:.4f}" if step.loss == step.loss else ""
+    return f"Validation of epoch {step.epoch}: {main_figure(step)}{shown}{loss}."
+
+
 def _describe(step: Step) -> str:
     """Text shown before a step's number: of training, or of computing features before."""
+    if isinstance(step, ValidationStep):
+        return f"epoch {step.epoch}  validation {step.score:.4f}  step"
     if not isinstance(step, TrainStep):
         return "features"
     return f"{duration(step.seconds)}  epoch {step.epoch}  loss {step.loss:.4f}  step"

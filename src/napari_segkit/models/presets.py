@@ -88,6 +88,8 @@ PRESETS = {
                 normalise="dtype",
                 resize=320,
                 augment=ONLY_FLIPS,
+                validation="images",
+                best_by="loss",
             ),
             imagenet=True,
         ),

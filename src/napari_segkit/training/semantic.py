@@ -1,15 +1,19 @@
 """Train networks that predict a class for every pixel."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from napari_segkit.config import AugmentConfig
+
 from .class_weights import balanced_weights
 from .gradient import GradientTrainer
 from .losses import StepLoss
-from .sampler import Sampler
+from .sampler import Sample, Sampler
 from .whole_images import PassSampler, WholeImageSampler
 
 
@@ -29,15 +33,15 @@ class SemanticTrainer(GradientTrainer[Tensor]):
             return None
         return balanced_weights(self.data.samples, self.data.ndim, self.data.target_values)
 
-    def _make_sampler(self) -> Sampler:
-        data, config = self.data, self.config
-        arguments = data.samples, self.patch, data.target_values
-        random = self.state.sampling
+    def _make_sampler(
+        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
+    ) -> Sampler:
+        config, arguments = self.config, (samples, self.patch, self.data.target_values)
         if config.resize is None or config.tile.tile_size is not None:
-            return Sampler(*arguments, augment=config.augment, random=random)
+            return Sampler(*arguments, augment=augment, random=random)
         if config.steps_per_epoch is not None:
-            return WholeImageSampler(*arguments, augment=config.augment, random=random)
-        return PassSampler(*arguments, augment=config.augment, random=random, seed=config.seed)
+            return WholeImageSampler(*arguments, augment=augment, random=random)
+        return PassSampler(*arguments, augment=augment, random=random, seed=config.seed)
 
     def _loss(
         self, network: nn.Module, images: Tensor, targets: Tensor, whole: Tensor | None = None
