@@ -17,6 +17,7 @@ CONFIG = TrainConfig(
     batch_size=2,
     loss="bce_dice",
     unlabelled=None,
+    validation=None,
     tile=TileConfig(32, 0),
 )
 

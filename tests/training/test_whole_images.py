@@ -18,7 +18,7 @@ from napari_segkit.training.whole_images import PassSampler
 SPEC = ModelSpec("unet", encoder="resnet18")
 CONFIG = TrainConfig(
     epochs=3, steps_per_epoch=None, batch_size=3, resize=(32, 64), unlabelled=None,
-    normalise="dtype",
+    normalise="dtype", validation=None,
 )  # fmt: skip
 
 

@@ -271,6 +271,8 @@ def _whole_sample(
     (image, _), ndim = labelled.pairs[0], data.ndim
     if config.normalise == "image":
         statistics = measure_statistics([image], ndim, nonzero=data.nonzero)
+    elif config.normalise == "dtype":
+        statistics = dtype_statistics(image)
     else:
         statistics = data.samples[0].statistics
     unlabelled = config.unlabelled if labelled.class_of is None else None
