@@ -164,7 +164,7 @@ def _train(
     config: TrainConfig,
     stop: Stop,
 ) -> None:
-    """Train until a signal; say what is held out and how the model does there, and an early end."""
+    """Train until a signal; say what is held out, and each validation."""
     last: TrainStep | None = None
     best: ValidationStep | None = None
     steps = _saying_what_is_held_out(segmenter, steps)
@@ -180,6 +180,16 @@ def _train(
                 if last is None and step.precision != "float32":
                     say(f"Computing in {step.precision} (--precision float32 for full precision).")
                 last = step
+    _say_end(segmenter, config, last, best)
+
+
+def _say_end(
+    segmenter: "Segmenter",
+    config: TrainConfig,
+    last: TrainStep | None,
+    best: ValidationStep | None,
+) -> None:
+    """Say how the model does where labels are held out, and an early end."""
     if best is not None:
         say(f"Best: epoch {best.epoch}, {main_figure(best)} on {best.basis}.")
     if config.thresholds:
