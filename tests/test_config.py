@@ -44,8 +44,11 @@ def test_limits_are_enforced_where_they_are_declared(cls):
     "config",
     [
         ModelSpec("unet", encoder="resnet34"),
+        ModelSpec("fpn", options={"decoder_dropout": 0.1, "decoder_channels": [8, 4], "x": None}),
         TileConfig(128, 32),
         TrainConfig(unlabelled=None, minutes=2.5, tile=TileConfig(overlap=64)),
+        TrainConfig(resize=320, steps_per_epoch=None),
+        TrainConfig(resize=(320, 480), normalise="dtype"),
         RefineConfig("crf", crf=CRFConfig(iterations=2), clean=(CleanConfig(2, largest=True),)),
     ],
 )
@@ -72,6 +75,11 @@ def test_the_python_expression_names_only_what_was_changed():
         (lambda: RefineConfig(clean=[CleanConfig()]), "tuple of CleanConfig"),
         (lambda: RefineConfig(clean=(1,)), "tuple of CleanConfig"),
         (lambda: CRFConfig(appearance_sigma=0.0), "between 1e-06 and"),
+        (lambda: TrainConfig(resize=(320, 8)), "between 16 and 4096"),
+        (lambda: TrainConfig(resize=(320,)), "one int or 2 of them or None"),
+        (lambda: TrainConfig(resize=320, voxel_size=1.0), "one or the other"),
+        (lambda: ModelSpec(options={"decoder_channels": {3, 4}}), "option decoder_channels is"),
+        (lambda: ModelSpec(options=3), "options is 3"),
         (lambda: TileConfig(64, 48), "at most half of it, 32"),
         (lambda: from_dict(TileConfig, {"edge": 3}), "no field edge"),
     ],

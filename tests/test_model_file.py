@@ -195,6 +195,10 @@ def test_a_file_of_a_newer_version_says_update(file):
         lambda h, _: h["provenance"].update(objects="many"),
         lambda h, _: h["spec"].update(encoder="small" * 1000),
         lambda h, _: h["spec"].update(name="unet", encoder="tu-nonsense"),
+        lambda h, _: h["spec"].update(options={"filters": 8}),
+        lambda h, _: h["spec"].update(options={"init_filters": 10**9}),
+        lambda h, _: h["spec"].update(options={"blocks_down": [[1], [2]]}),
+        lambda h, _: h["config"].update(resize=[64, 64], voxel_size=1.0),
         lambda h, _: h.update(tile_size=[4096, 4096]),
         lambda h, t: h.update(channels=9) or t.update(more=torch.zeros(0, 9)),
         lambda _, t: t.update({name: t[name].half() for name in t}),
@@ -314,6 +318,13 @@ def test_published_weights_are_remembered(segmenter, tmp_path):
         )
         save(pretrained, tmp_path / "a.segkit")
         assert Segmenter.load(tmp_path / "a.segkit").spec.weights == word
+
+
+def test_options_of_the_network_are_kept(segmenter, tmp_path):
+    spec = replace(segmenter.spec, options={"blocks_down": [1, 1], "init_filters": 4})
+    network = build(spec, Inputs(1, 2, (1.0, 1.0)))
+    save(replace(segmenter.trained, spec=spec, network=network), tmp_path / "a.segkit")
+    assert Segmenter.load(tmp_path / "a.segkit").spec == spec
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from copy import deepcopy
 
 from torch import Tensor, nn
 
+from .models.logits import probabilities_of
 from .trained_model import TrainedModel
 
 
@@ -56,4 +57,4 @@ class DeployedModel(nn.Module):
         low = low.double().reshape(-1, images.shape[1], *spatial)
         high = high.double().reshape(-1, images.shape[1], *spatial)
         outputs: Tensor = self.network(((images.double() - low) / (high - low)).float())
-        return outputs.float().softmax(dim=1) if self.has_classes else outputs
+        return probabilities_of(outputs) if self.has_classes else outputs

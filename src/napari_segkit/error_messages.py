@@ -64,7 +64,7 @@ def translate_arguments(message: str, word: Callable[[str, str], str]) -> str:
     """
     message = re.sub(r" \(`[^`]*`[^)]*\)", "", message)
     message = re.sub(r"\bModelSpec\(\.\.\., ([^)]*)\)", r"\1", message)
-    message = re.sub(r"\b[A-Z]\w+Config\.(\w+)", lambda m: word(m[1], ""), message)
+    message = re.sub(r"\b(?:[A-Z]\w+Config|ModelSpec)\.(\w+)", lambda m: word(m[1], ""), message)
     argument = r"(?<![\w/\\.='-])([a-z]\w*)=(?:(None|True|\d+)(?![\w/\\=-]|\.\w)|'(\w+)')"
     return re.sub(argument, lambda m: word(m[1], m[3] or m[2].lower()), message)
 

@@ -87,7 +87,7 @@ def _require_format(written: Header, path: Path) -> None:
 
 def _network(model: TrainedModel, tensors: Tensors) -> nn.Module:
     """Build the network only if its tensors are those of the file, which bounds the memory."""
-    spec, count = model.spec, outputs(model.spec, len(model.classes))
+    spec, count = model.spec, outputs(model.spec, len(model.classes), model.config)
     inputs = Inputs(model.channels, count, model.spacing[-model.ndim :])
     lengths = {length for tensor in tensors.values() if tensor.numel() for length in tensor.shape}
     classes = {count, count - 1}  # some have no background output

@@ -28,6 +28,7 @@ FORMAT = 1
 MAX_HISTORY = 500_000  # steps of which the loss is kept, the last ones
 MAX_DEPTH = 8  # of lists and dicts in the provenance
 MAX_OBJECT_SIZE = 1e5  # pixels
+MAX_OPTION = 4096  # of a builder, such as its channels
 MAX_NUMBER = float_info.max
 T = TypeVar("T")
 
@@ -103,7 +104,8 @@ def _largest_tile(model: TrainedModel) -> list[int]:
     if model.info.has_masks:
         return list(model.tile_size)
     own = PIXEL_TILE if model.info.training == "pixels" else TILE
-    edge = model.config.tile.tile_size or own[model.ndim]
+    longest = max((own[model.ndim], *(model.config.resized_shape or ())))
+    edge = model.config.tile.tile_size or longest
     return [round_up(max(edge, 2 * step), step) for step in model.strides]
 
 
@@ -124,7 +126,24 @@ def _spec(written: Mapping[str, object]) -> ModelSpec:
     if any(len(text) > MAX_NAME or printable(text) != text for text in texts):
         raise ValueError("invalid spec")
     check_spec(spec)
+    _check_options(spec.options)
     return spec
+
+
+def _check_options(options: Mapping[str, object]) -> None:
+    """Refuse values that no network is built with; they may take for ever."""
+    for value in options.values():
+        values = value if isinstance(value, tuple) else (value,)
+        numbers = [n for n in values if isinstance(n, int | float)]
+        texts = [t for t in values if isinstance(t, str)]
+        is_plain = all(isinstance(v, bool | int | float | str | None) for v in values)
+        if (
+            not is_plain
+            or len(values) > MAX_DEPTH
+            or not all(abs(n) <= MAX_OPTION for n in numbers)
+            or not all(len(t) <= MAX_NAME and printable(t) == t for t in texts)
+        ):
+            raise ValueError("invalid options")
 
 
 def _class(written: Mapping[str, object]) -> LabelClass:

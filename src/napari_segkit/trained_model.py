@@ -22,6 +22,7 @@ from .images.intensity import (
 )
 from .images.orientation import reorient_spacing
 from .images.resample import format_spacing, resample
+from .images.resize import resized
 from .images.units import UNKNOWN_SPACING
 from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, stride
 
@@ -81,6 +82,7 @@ class TrainedModel:
             "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES)
             or len(set(self.axes)) != len(self.axes)
             or (self.ndim == 3 and "Z" not in self.axes),
+            "resize": self.config.resize is not None and (self.ndim != 2 or self.info.has_masks),
             "channels": type(self.channels) is not int
             or self.channels < 1
             or len(set(self.channel_names)) not in (0, self.channels)
@@ -173,8 +175,10 @@ class TrainedModel:
         return tuple(c.value for c in self.classes)
 
     def resample_image(self, image: AxesImage) -> AxesImage:
-        """Resample to the voxel size set for training; unchanged if none was set."""
+        """Bring an image to the size or voxel size set for training; unchanged if none was set."""
         image, size = in_unit(image, self.unit), self.config.voxel_size
+        if self.config.resized_shape is not None:
+            return resized(image, self.config.resized_shape)
         if size is not None:
             return resample(image, size, self.ndim)
         if note := self.pixel_size_note(image):
@@ -184,14 +188,16 @@ class TrainedModel:
     def pixel_size_note(self, image: AxesImage) -> str | None:
         """How the pixel size differs from that of the training; None if it does not or is unknown.
 
-        An image that is resampled to one size may have any.
+        An image that is brought to one size or voxel size may have any.
         """
+        if self.config.resize is not None or self.config.voxel_size is not None:
+            return None
         # a spacing of 1 is common in MRI, too, but then the orientation is known
         known = all(x.orientation or x.spacing != UNKNOWN_SPACING for x in (self, image))
         image = in_unit(image, self.unit)
         sizes = image.spacing[-self.ndim :], self.spacing[-self.ndim :]
         same = np.allclose(*sizes, rtol=SIZE_TOLERANCE[self.ndim])
-        if self.config.voxel_size is not None or not known or same:
+        if not known or same:
             return None
         image_size, model_size = map(format_spacing, sizes, (image.unit, self.unit))
         names = " x ".join("ZYX"[-self.ndim :])
@@ -205,6 +211,8 @@ class TrainedModel:
         """Statistics that normalise an image, as chosen for training."""
         if self.config.normalise == "none":
             return identity_statistics(self.channels)
+        if self.config.normalise == "dtype":
+            return dtype_statistics(image)
         if self.config.normalise == "training" and self.statistics is None:
             return dtype_statistics(image)  # photographs, for pretrained weights
         if self.statistics is not None:

@@ -45,6 +45,9 @@ def test_no_option_changes_nothing(config):
         (["--labels-are", "objects"], TrainConfig(labels_are="objects")),
         (["--overlap", "32"], TrainConfig(tile=TileConfig(overlap=32))),
         (["--batch-size", "8"], TrainConfig(batch_size=8)),
+        (["--resize", "320"], TrainConfig(resize=320)),
+        (["--resize", "320,480"], TrainConfig(resize=(320, 480))),
+        (["--steps-per-epoch", "none"], TrainConfig(steps_per_epoch=None)),
     ],
 )
 def test_every_type_is_read(arguments, expected):
@@ -67,6 +70,16 @@ def test_objects_are_chosen_by_options():
 def test_an_option_can_have_another_name():
     names = {"name": "model"}
     assert read(ModelSpec(), "--model", "fpn", names=names) == ModelSpec("fpn")
+
+
+def test_options_of_a_builder_are_given_one_by_one():
+    texts = ("decoder_channels=64,32", "a=scse", "b=none", "c=0.5")
+    given = [word for text in texts for word in ("--option", text)]
+    spec = ModelSpec("unet", options={"a": "before", "d": True})
+    options = {"decoder_channels": (64, 32), "a": "scse", "b": None, "c": 0.5, "d": True}
+    assert read(spec, *given, names={"options": "option"}) == ModelSpec("unet", options=options)
+    with pytest.raises(SystemExit):
+        read(spec, "--option", "depth", names={"options": "option"})
 
 
 def test_a_prefix_separates_options_of_two_configurations():

@@ -44,9 +44,15 @@ def model_details(info: ModelInfo) -> str:
             KINDS[info.kind],
             f"Code: {info.licence}. Weights to start from: {weights}, or none.",
             fill(encoders, 100, break_on_hyphens=False) + any_timm,
+            *_options(info),
             *(f"{e}: {licence(e)}" for e in info.encoders if licence(e) and "tu-" not in e),
         )
     )
+
+
+def _options(info: ModelInfo) -> list[str]:
+    text = f"Options, as --option NAME=VALUE: {', '.join(info.options)}"
+    return [fill(text, 100, break_on_hyphens=False)] if info.options else []
 
 
 def _dims(info: ModelInfo) -> str:

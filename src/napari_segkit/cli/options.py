@@ -2,10 +2,19 @@
 
 import os
 from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction, Namespace
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_segkit.config._schema import Checked, ConfigField, change, config_fields, nested
+from napari_segkit.config._schema import (
+    Checked,
+    ConfigField,
+    change,
+    config_fields,
+    from_text,
+    nested,
+)
+from napari_segkit.config.options import options_from_text
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
@@ -25,8 +34,9 @@ def add_options(
     """Add an option for each field: values are defaults, the docstring is the help.
 
     Fields of nested configurations become options, too; for a name that occurs twice, the outer
-    field has the option, unless it is the nested configuration itself. `only` selects fields, `names` maps a field to another option name,
-    `prefix` goes before all names, and `suppress` leaves options not given out of the result.
+    field has the option, unless it is the nested configuration itself. `only` selects fields,
+    `names` maps a field to another option name, `prefix` goes before all names, and `suppress`
+    leaves options not given out of the result.
     """
     for field, value in _fields(config, frozenset()):
         if only is None or field.name in only:
@@ -74,6 +84,14 @@ def numbers(text: str) -> list[float]:
         raise ArgumentTypeError(f"{text!r} is not numbers with commas, such as 2,0.5,0.5") from None
 
 
+def _named_value(text: str) -> Mapping[str, object]:
+    """Read "name=value"."""
+    try:
+        return options_from_text(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
 def names(text: str) -> tuple[str, ...]:
     """Read comma-separated names, such as "sky,grass"."""
     return tuple(part.strip() for part in text.split(","))
@@ -94,6 +112,9 @@ def _read(values: Mapping[str, object], config: C, taken: frozenset[str]) -> C:
     names = set(config_fields(type(config)))
     inner = nested(type(config))
     changes = {name: values[name] for name in (names - taken - set(inner)) & set(values)}
+    for name, given in changes.items():
+        if isinstance(given, list):  # of options, one for each time they were given
+            changes[name] = dict(ChainMap(*reversed(given), getattr(config, name)))
     read = {n: _read(values, getattr(config, n), taken | (names - {n})) for n in inner}
     return change(config, changes | read)
 
@@ -111,6 +132,12 @@ def _add_option(
             option, dest=dest, default=default, action=BooleanOptionalAction, help=help_text
         )
         return
+    if field.kind is Mapping:
+        parser.add_argument(
+            option, dest=dest, default=default if default is SUPPRESS else [], help=help_text,
+            action="append", type=_named_value, metavar="NAME=VALUE",
+        )  # fmt: skip
+        return
     convert: Callable[[str], object] = _or_none(field) if field.optional else field.kind
     listed = field.choices and not field.optional
     parser.add_argument(
@@ -127,14 +154,15 @@ def _add_option(
 def _metavar(field: ConfigField) -> str:
     if field.choices:
         return f"{{{','.join((*field.choices, 'none'))}}}"
-    return field.kind.__name__.upper() + "|none" * field.optional
+    kind = f"{field.items.__name__}[,...]" if field.kind is tuple else field.kind.__name__
+    return kind.upper() + "|none" * field.optional
 
 
 def _help(field: ConfigField, default: object) -> str:
     low, high = field.limits.get("min"), field.limits.get("max")
     notes = [] if low is None else [f"at least {low}"]
     notes += [] if high is None else [f"at most {high}"]
-    notes.append(f"default {'none' if default is None else default}")
+    notes.append(f"default {'none' if default in (None, {}) else default}")
     return f"{field.about} ({', '.join(notes)})".replace("%", "%%")
 
 
@@ -145,7 +173,8 @@ def _or_none(field: ConfigField) -> Callable[[str], object]:
         if field.choices and text not in (*field.choices, "none"):
             choices = ", ".join((*field.choices, "none"))
             raise ArgumentTypeError(f"{text!r} is not one of {choices}")
-        return None if text.lower() == "none" else field.kind(text)
+        return None if text.lower() == "none" else from_text(field, text)
 
-    convert.__name__ = f"{field.kind.__name__} or none"  # argparse shows it in its error message
+    # argparse shows it in its error message
+    convert.__name__ = f"{'whole number' if field.single else field.kind.__name__} or none"
     return convert

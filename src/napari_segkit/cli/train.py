@@ -12,7 +12,7 @@ from warnings import catch_warnings, simplefilter
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.io.training_files import ImageFile, LabelFile
-from napari_segkit.models import predicts_objects
+from napari_segkit.models import predicts_objects, resolve
 from napari_segkit.models.presets import PRESETS, Preset, preset
 from napari_segkit.steps import Step, duration, map_steps
 from napari_segkit.training.events import (
@@ -100,7 +100,8 @@ def add_arguments(parser: ArgumentParser) -> None:
                        help="go on with a training that was interrupted, with its model and "
                             "settings, from the state beside the output (MODEL.state) or from "
                             "this one")  # fmt: skip
-    add_options(parser, ModelSpec(), names={"name": "model"}, suppress=True)
+    names = {"name": "model", "options": "option"}
+    add_options(parser, ModelSpec(), names=names, suppress=True)
     add_options(parser, TrainConfig(), suppress=True)
 
 
@@ -328,7 +329,24 @@ def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelS
     config = base.config
     if getattr(args, "minutes", None) and not hasattr(args, "epochs"):
         config = replace(config, epochs=None, minutes=args.minutes)
-    return read_options(args, spec), read_options(args, config)
+    spec, config = read_options(args, spec), read_options(args, config)
+    if base.imagenet and "weights" not in args:
+        spec = _with_weights_at_hand(spec)
+    return spec, config
+
+
+def _with_weights_at_hand(spec: ModelSpec) -> ModelSpec:
+    """The spec with ImageNet weights if they were downloaded before; else say so."""
+    from napari_segkit.models.weights.pretrained import cached
+
+    pretrained = replace(resolve(spec), weights="imagenet")
+    if cached(pretrained):
+        return pretrained
+    say(
+        f"The ImageNet weights of {pretrained.encoder} are not on this computer: training starts "
+        "from random weights; --weights imagenet downloads them."
+    )
+    return spec
 
 
 def _base(args: Namespace) -> Preset:

@@ -21,6 +21,8 @@ from typing import (
 
 from napari_segkit.arguments import given, require_optional
 
+from .options import Options
+
 C = TypeVar("C", bound="Checked")
 
 
@@ -43,7 +45,7 @@ class ConfigField:
     name : str
         Name of the field.
     kind : type
-        int, float, bool, str, tuple, or a nested configuration.
+        int, float, bool, str, tuple, Mapping, or a nested configuration.
     optional : bool
         Whether None is allowed.
     choices : tuple of str
@@ -51,7 +53,11 @@ class ConfigField:
     items : type
         The type of the values of a tuple; else as `kind`.
     limits : dict
-        `min`, `max` and `step` of a number.
+        `min`, `max` and `step` of a number, or of the numbers of a tuple.
+    length : int or None
+        How many values a tuple has; None: any number.
+    single : bool
+        Whether one value may stand for all values of a tuple.
     """
 
     config: type["Checked"]
@@ -61,6 +67,8 @@ class ConfigField:
     choices: tuple[str, ...]
     items: type
     limits: Limits
+    length: int | None = None
+    single: bool = False
 
     @property
     def about(self) -> str:
@@ -79,21 +87,32 @@ class ConfigField:
             raise ValueError(f"{where}; choose one of {', '.join(map(repr, self.choices))}.")
         if not self._fits(value):
             raise TypeError(f"{where}; it must be {self._kind_name()}.")
-        if isinstance(value, int | float):
-            low, high = self.limits.get("min", -inf), self.limits.get("max", inf)
-            if not low <= value <= high:  # NaN fails, too
-                raise ValueError(f"{where}; it must be between {low} and {high}.")
+        numbers = value if isinstance(value, tuple) else (value,)
+        low, high = self.limits.get("min", -inf), self.limits.get("max", inf)
+        # NaN fails, too
+        if not all(low <= n <= high for n in numbers if isinstance(n, int | float)):
+            raise ValueError(f"{where}; it must be between {low} and {high}.")
 
     def _fits(self, value: object) -> bool:
         if isinstance(value, bool):
             return self.kind is bool
         if isinstance(value, tuple) and self.kind is tuple:
-            return all(isinstance(v, self.items) for v in value)
+            return len(value) == (self.length or len(value)) and all(map(self._is_item, value))
+        if self.single and self._is_item(value):
+            return True
         return isinstance(value, (int, float) if self.kind is float else self.kind)
 
+    def _is_item(self, value: object) -> bool:
+        return isinstance(value, self.items) and not isinstance(value, bool)
+
     def _kind_name(self) -> str:
+        if self.single:
+            name = self.items.__name__
+            return f"one {name} or {self.length} of them" + " or None" * self.optional
         if self.kind is tuple:
             return f"a tuple of {self.items.__name__}"
+        if self.kind is Mapping:
+            return "a dict of names and values"
         return self.kind.__name__ + " or None" * self.optional
 
 
@@ -105,6 +124,8 @@ class Checked:
     def __post_init__(self) -> None:
         for name, field in config_fields(type(self)).items():
             value = as_python(getattr(self, name))
+            if field.kind is Mapping and isinstance(value, Mapping):
+                value = Options(value)
             object.__setattr__(self, name, value)
             field.check(value)
 
@@ -154,6 +175,14 @@ def from_dict(cls: type[C], values: Mapping[str, object]) -> C:
     return change(cls(), {n: _from_plain(known[n], value) for n, value in values.items()})
 
 
+def from_text(field: ConfigField, text: str) -> object:
+    """A value of a number or tuple as people write it, such as "320" or "320, 240"."""
+    if field.kind is not tuple:
+        return field.kind(text)
+    values = tuple(field.items(part) for part in text.split(","))
+    return values[0] if field.single and len(values) == 1 else values
+
+
 def to_python(config: Checked) -> str:
     """Python expression that makes this configuration, with changed fields only."""
     default = type(config)()
@@ -182,19 +211,24 @@ def _descriptions(docstring: str) -> dict[str, str]:
 
 
 def _read_hint(cls: type[Checked], name: str, hint: Any) -> ConfigField:
-    """Read ``Annotated[type | None, limits]`` and the like."""
+    """Read ``Annotated[type | None, limits]``, ``int | tuple[int, int]`` and the like."""
     plain, limits = get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, Limits())
     options = get_args(plain) if get_origin(plain) in (Union, UnionType) else (plain,)
-    (inner,) = (option for option in options if option is not NoneType)
+    *single, inner = (option for option in options if option is not NoneType)
     choices = get_args(inner) if get_origin(inner) is Literal else ()
     kind = str if choices else get_origin(inner) or inner
-    items = get_args(inner)[0] if kind is tuple else kind
-    return ConfigField(cls, name, kind, NoneType in options, choices, items, limits)
+    parts = get_args(inner) if kind is tuple else (kind,)
+    length = len(parts) if kind is tuple and Ellipsis not in parts else None
+    return ConfigField(
+        cls, name, kind, NoneType in options, choices, parts[0], limits, length, bool(single)
+    )
 
 
 def _to_plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_to_plain(v) for v in value]
+    if isinstance(value, Options):
+        return {name: _to_plain(v) for name, v in value.items()}
     return to_dict(value) if isinstance(value, Checked) else value
 
 

@@ -1,9 +1,11 @@
 """Settings of the model: method, encoder, weights, objects, features."""
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Annotated, Literal
 
 from ._schema import Checked
+from .options import Options, Value
 
 Dims = Literal["auto", "2D", "3D"]
 ObjectsBy = Literal["components", "boundary", "distance"]
@@ -69,6 +71,10 @@ class ModelSpec(Checked):
         Mask R-CNN and SOLO always predict objects.
     features : FeatureConfig
         Features of the pixel classifier.
+    options : mapping
+        What the library that builds the network offers beside the encoder, by its own names, such
+        as {"decoder_dropout": 0.2} for FPN or {"decoder_channels": (128, 64, 32, 16, 8)} for U-Net;
+        `segkit models` lists the names for a method. They are stored in the model file.
     """
 
     name: str = "unet"
@@ -78,3 +84,4 @@ class ModelSpec(Checked):
     dims: Dims = "auto"
     objects: ObjectsBy | None = None
     features: FeatureConfig = field(default_factory=FeatureConfig)
+    options: Mapping[str, Value] = Options({})

@@ -8,7 +8,7 @@ from .augment import AugmentConfig
 from .tiles import TileConfig
 
 LabelsAre = Literal["ask", "classes", "objects"]
-Normalise = Literal["image", "training", "none"]
+Normalise = Literal["image", "training", "dtype", "none"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Optimiser = Literal["adamw", "adam", "sgd"]
 LearningRates = Literal["cosine", "constant", "poly", "one_cycle"]
@@ -29,8 +29,10 @@ class TrainConfig(Checked):
     epochs : int or None
         Number of epochs. The learning rate decreases towards the last one. None: as many as there
         are minutes for.
-    steps_per_epoch : int
-        Batches per epoch.
+    steps_per_epoch : int or None
+        Batches per epoch. None: an epoch is one pass over the training set. With `resize` every
+        image is taken once, in a random order; the batches of a pass differ by one image at most,
+        and none is left out. Without, an epoch has as many patches as would cover all images once.
     minutes : float or None
         Time limit: training stops after so many minutes even if epochs remain, and the learning
         rate decreases towards that time. None: no limit.
@@ -51,7 +53,7 @@ class TrainConfig(Checked):
         "cross_entropy". "dice": overlap of each class. "focal": cross-entropy that weighs what is
         still wrong. "tversky": like Dice, missed pixels count more than falsely found ones.
         "lovasz": IoU of each class. "bce_dice": binary cross-entropy and the Dice of the second of
-        two classes. Instance methods have their own.
+        two classes, which are one logit with a sigmoid. Instance methods have their own.
     class_weights : str or None
         "balanced": in cross-entropy and focal loss, each class weighs in inverse proportion to its
         labelled pixels. Patches are sampled around every class equally often in any case. None: all
@@ -73,8 +75,15 @@ class TrainConfig(Checked):
         whichever is needed, but labels that look like the other kind are refused.
     normalise : str
         Which pixels define the intensity range. "image": each image, stack or series as a whole.
-        "training": all training images together (calibrated data such as CT). "none": intensities
-        are used unchanged. NaN and infinite pixels are left out of all of them.
+        "training": all training images together (calibrated data such as CT). "dtype": from 0 to
+        the largest value of the dtype, which is pixels / 255 for photographs of 8 bits (floats: 1,
+        or 255 if they exceed 1). "none": intensities are used unchanged. NaN and infinite pixels
+        are left out of all of them.
+    resize : int, tuple of int, or None
+        Resize whole images to this height and width in pixels (one number: both) and train on them
+        instead of on patches of their full resolution: for photographs, whose things come in all
+        sizes. Images are resized by linear interpolation, labels to the nearest pixel; results are
+        in the image's own shape. For semantic 2D methods, without voxel_size. None: no resizing.
     voxel_size : float or None
         Resample images to this pixel (voxel) size in world units, those of the first image; results
         are resampled back to the image's grid. None: no resampling.
@@ -111,7 +120,7 @@ class TrainConfig(Checked):
     """
 
     epochs: Annotated[int | None, {"min": 1, "max": 100_000}] = 20
-    steps_per_epoch: Annotated[int, {"min": 1, "max": 100_000}] = 10
+    steps_per_epoch: Annotated[int | None, {"min": 1, "max": 100_000}] = 10
     minutes: Annotated[float | None, {"min": 0.01, "max": 100_000, "step": 0.5}] = None
     batch_size: Annotated[int, {"min": 2, "max": 1024}] = 4
     learning_rate: Annotated[float, {"min": 1e-7, "max": 1.0, "step": 1e-4}] = 1e-3
@@ -123,6 +132,7 @@ class TrainConfig(Checked):
     unlabelled: Annotated[int | None, {"min": 0, "max": 2**31 - 1}] = 0
     labels_are: LabelsAre = "ask"
     normalise: Normalise = "image"
+    resize: Annotated[int | tuple[int, int] | None, {"min": 16, "max": 4096, "step": 32}] = None
     voxel_size: Annotated[float | None, {"min": 1e-6, "max": 1e6, "step": 0.1}] = None
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     freeze_encoder: bool = False
@@ -135,7 +145,7 @@ class TrainConfig(Checked):
     tile: TileConfig = field(default_factory=TileConfig)
 
     def __post_init__(self) -> None:
-        """Take True and False for `augment`, as earlier scripts and files do; require an end."""
+        """Check what must go together; `augment` may be True or False, as in earlier versions."""
         if isinstance(switch := as_python(self.augment), bool):
             object.__setattr__(self, "augment", AugmentConfig(switch))
         super().__post_init__()
@@ -144,3 +154,19 @@ class TrainConfig(Checked):
                 "TrainConfig.epochs and TrainConfig.minutes are both None, so the training has no "
                 "end: set one of them."
             )
+        if self.resize is not None and self.voxel_size is not None:
+            raise ValueError(
+                f"TrainConfig.resize is {self.resize} with a voxel_size of {self.voxel_size:g}, "
+                "but an image has one or the other: set one of them to None."
+            )
+
+    @property
+    def resized_shape(self) -> tuple[int, int] | None:
+        """Height and width that whole images are resized to; None: they are not resized."""
+        size = self.resize
+        return (size, size) if isinstance(size, int) else size
+
+    @property
+    def has_one_logit(self) -> bool:
+        """Whether two classes are one logit, whose sigmoid is the probability of the second."""
+        return self.loss == "bce_dice"

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from .array_cache import ArrayCache, CachedArray
 from .axes_image import SPATIAL, AxesImage
+from .resize import resized
 from .types import AnyArray, LazyArray
+from .units import UNKNOWN_SPACING
 
 MAX_PIXELS = 2**31  # of a resampled image
 MAX_ENLARGEMENT = 10  # of Y and X by resampling
@@ -25,17 +27,22 @@ def resample_pairs(
     ndim: int,
     *,
     unlabelled: int | None,
+    resize: tuple[int, int] | None = None,
     cache: ArrayCache,
 ) -> tuple[list[AxesImage], list[LazyArray]]:
     """Images and labels with pixels of edge `size` in world units; None keeps equal spacings.
 
-    They are resampled when they are read. If a labelled and an unlabelled pixel fall into one new
-    pixel, it is labelled.
+    With `resize` they have this height and width, and pixels of no known size. They are resampled
+    when they are read. If a labelled and an unlabelled pixel fall into one new pixel, it is
+    labelled.
     """
-    if size is None:
+    if resize is not None:
+        resampled = [replace(resized(i, resize), spacing=UNKNOWN_SPACING, unit="") for i in images]
+    elif size is None:
         _require_equal_spacing(images, ndim)
         return list(images), list(values)
-    resampled = [_resampled_later(image, size, ndim, cache) for image in images]
+    else:
+        resampled = [_resampled_later(image, size, ndim, cache) for image in images]
     return resampled, [
         CachedArray(
             image.label_shape,

@@ -22,6 +22,7 @@ from napari_segkit.images.intensity import (
 )
 from napari_segkit.images.model_input import require_model_input
 from napari_segkit.images.resample import resampled_template
+from napari_segkit.images.resize import resized
 from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.tiling import (
     Cell,
@@ -51,7 +52,7 @@ class TilePlan:
     original : AxesImage
         The image, in the orientation of the model's images.
     image : AxesImage
-        The image resampled to the voxel size of the training.
+        The image in the size or voxel size of the training.
     grid : Grid
         Tiles of each frame of `image`.
     config : TileConfig
@@ -150,6 +151,7 @@ class TilePlan:
             },
             "refine": self._refinement(),
             "voxel_size": self.model.config.voxel_size,
+            "resize": self.model.config.resize,
             "tile_size": list(self.grid.size),
             "overlap": list(self.grid.overlap),
             "tiles_changed": config.tile_size is not None or config.overlap is not None,
@@ -201,7 +203,9 @@ def _warn_about_extremes(image: AxesImage, ndim: int, statistics: Statistics) ->
 def count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:
     """Number of steps of a prediction; no pixels are read or resampled."""
     template, size = in_unit(without_pixels(image), model.unit), model.config.voxel_size
-    if size is not None:
+    if model.config.resized_shape is not None:
+        template = resized(template, model.config.resized_shape)
+    elif size is not None:
         template = resampled_template(template, size, model.ndim)
     tiles = len(make_grid(model, template, config))
     return (tiles + _count_blocks(model, image)) * image.frame_count(model.ndim)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.models.finite import require_finite
+from napari_segkit.models.logits import probabilities_of
 from napari_segkit.tiling import Tile
 
 from .plan import TilePlan
@@ -20,7 +21,7 @@ def tile_probabilities(
     """Probabilities ``(tiles, outputs, *grid.size)`` of the classes, or of boundary levels."""
     logits: torch.Tensor = plan.model.network(_read(plan, frame, tiles))
     require_finite("outputs of the network", [logits])
-    return np.asarray(logits.float().softmax(dim=1).cpu())
+    return np.asarray(probabilities_of(logits).cpu())
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import ModelSpec
+from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.config._schema import as_config
 
 from .kinds import KINDS, Kind
@@ -26,6 +26,8 @@ __all__ = [
     "ModelInfo",
     "as_spec",
     "build",
+    "check_options",
+    "check_resize",
     "check_spec",
     "choose_ndim",
     "is_pretrained",
@@ -108,6 +110,10 @@ def check_spec(spec: ModelSpec) -> None:
             f"{spec.name} has no encoder {spec.encoder!r}; choose one of its {len(info.encoders)}, "
             f"such as {', '.join(near)}{timm} (`segkit models {spec.name}` lists them all)."
         )
+    unknown = sorted(set(spec.options) - set(info.options))
+    if unknown:
+        allowed = f"its options are {', '.join(info.options)}" if info.options else "it has none"
+        raise ValueError(f"{spec.name} has no option {', '.join(unknown)}: {allowed}.")
     if spec.dims not in ("auto", *(f"{d}D" for d in info.dims)):
         raise ValueError(
             f"{spec.name} works in {_dims(info)} only, and dims is {spec.dims!r}: choose another "
@@ -136,13 +142,27 @@ def is_pretrained(spec: ModelSpec) -> bool:
     return model_info(spec.name).whole and spec.weights not in (None, "imagenet")
 
 
-def outputs(spec: ModelSpec, classes: int) -> int:
-    """Number of output channels: more than `classes` where levels separate objects."""
-    if spec.objects is None:
-        return classes
-    from napari_segkit.instances.level_targets import count_outputs
+def outputs(spec: ModelSpec, classes: int, config: TrainConfig | None = None) -> int:
+    """Number of output channels for classes that are trained as `config` says.
 
-    return count_outputs(spec.objects, classes)
+    More than `classes` where levels separate objects, one where two classes are one logit;
+    ValueError if there are more than two then.
+    """
+    count = classes
+    if spec.objects is not None:
+        from napari_segkit.instances.level_targets import count_outputs
+
+        count = count_outputs(spec.objects, classes)
+    is_network = model_info(spec.name).training == "semantic"
+    if config is None or not config.has_one_logit or not is_network:
+        return count
+    if count != 2:
+        levels = f", which objects={spec.objects!r} makes {count} levels" if spec.objects else ""
+        raise ValueError(
+            f"loss='bce_dice' tells two classes apart, and there are {classes}{levels}: choose "
+            "another loss, such as loss='cross_entropy_dice'."
+        )
+    return 1
 
 
 def _dims(info: ModelInfo) -> str:
@@ -161,6 +181,35 @@ def choose_ndim(spec: ModelSpec, axes: str) -> int:
     return possible[0]
 
 
+def check_options(spec: ModelSpec) -> None:
+    """Raise ValueError if the options of a spec have values that its network does not take."""
+    if spec.options:
+        from .fit import require_fit
+
+        require_fit(spec, Inputs(3, 2, (1.0,) * _fewest_dims(spec)))
+
+
+def _fewest_dims(spec: ModelSpec) -> int:
+    return min(model_info(spec.name).dims) if spec.dims == "auto" else int(spec.dims[0])
+
+
+def check_resize(spec: ModelSpec, config: TrainConfig, ndim: int) -> None:
+    """Raise ValueError if whole images are to be resized for a model that cannot take them so."""
+    if config.resize is None:
+        return
+    given = f"resize is {config.resize}, but {spec.name}"
+    if model_info(spec.name).has_masks:
+        raise ValueError(
+            f"{given} is an instance method, which needs objects in their own size: set resize to "
+            "None, or choose a semantic method."
+        )
+    if ndim == 3:
+        raise ValueError(
+            f"{given} takes whole volumes here, and resize is for planes: choose dims='2D', or set "
+            "resize to None; a voxel_size resamples volumes."
+        )
+
+
 def build(spec: ModelSpec, inputs: Inputs, random: "RandomSource | None" = None) -> "nn.Module":
     """Build an untrained network, from ``(N, C, *spatial)`` to logits ``(N, classes, *spatial)``.
 
@@ -170,6 +219,10 @@ def build(spec: ModelSpec, inputs: Inputs, random: "RandomSource | None" = None)
     from napari_segkit.torch_random import RandomSource, random_numbers
 
     check_spec(spec)
+    if spec.options or (_is_timm(spec) and not model_info(spec.name).features):
+        from .fit import require_fit
+
+        require_fit(spec, inputs)
     with random_numbers(random or RandomSource(0)):
         return model_info(spec.name).family().build(spec, inputs)
 

@@ -2,17 +2,34 @@
 
 from dataclasses import dataclass, field
 
-from napari_segkit.config import ModelSpec, TileConfig, TrainConfig
+from napari_segkit.config import AugmentConfig, ModelSpec, TileConfig, TrainConfig
+
+ONLY_FLIPS = AugmentConfig(quarter_turns=False, brightness=0.0, contrast=0.0)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A model and training settings for a common use; label semantics are not part of it."""
+    """A model and training settings for a common use.
+
+    Label semantics are not part of it in the docks, which ask for them with each image.
+
+    Parameters
+    ----------
+    name, about : str
+        Title, and what it is for.
+    spec : ModelSpec
+        The model.
+    config : TrainConfig
+        How it is trained.
+    imagenet : bool
+        Whether it starts from ImageNet weights if they are on this computer.
+    """
 
     name: str
     about: str
     spec: ModelSpec
     config: TrainConfig = field(default_factory=TrainConfig)
+    imagenet: bool = False
 
 
 TOUCHING = Preset(
@@ -54,6 +71,27 @@ PRESETS = {
             "Mask R-CNN: each object gets a class, a score and a mask.",
             ModelSpec("maskrcnn"),
             TrainConfig(epochs=80, batch_size=2),
+        ),
+        Preset(
+            "Classic tutorial",
+            "Photographs with one mask each, as tutorials do it: U-Net with ResNet-50 on whole "
+            "images of 320 x 320; needs a GPU, and ImageNet weights to learn fast.",
+            ModelSpec("unet", encoder="resnet50"),
+            TrainConfig(
+                epochs=20,
+                steps_per_epoch=None,
+                batch_size=32,
+                schedule="constant",
+                optimiser="adam",
+                loss="bce_dice",
+                unlabelled=None,
+                normalise="dtype",
+                resize=320,
+                augment=ONLY_FLIPS,
+                validation="images",
+                best_by="loss",
+            ),
+            imagenet=True,
         ),
         Preset(
             "volume",

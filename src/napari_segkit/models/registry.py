@@ -11,6 +11,39 @@ from .families import Family, StridedFamily
 from .kinds import KINDS
 
 SIZES = ("small", "medium", "large")
+# Parameters of the libraries' networks that a person may set; a test compares them with these.
+UNET = ("decoder_channels", "decoder_use_norm", "decoder_attention_type", "decoder_interpolation")
+ASPP = (
+    *("encoder_output_stride", "decoder_channels", "decoder_atrous_rates"),
+    *("decoder_aspp_separable", "decoder_aspp_dropout", "upsampling"),
+)
+SMP_OPTIONS = {
+    "unet": UNET,
+    "unetplusplus": UNET,
+    "manet": (
+        *("decoder_channels", "decoder_use_norm", "decoder_pab_channels", "decoder_interpolation"),
+    ),
+    "linknet": ("decoder_use_norm",),
+    "fpn": (
+        *("decoder_pyramid_channels", "decoder_segmentation_channels", "decoder_merge_policy"),
+        *("decoder_dropout", "decoder_interpolation", "upsampling"),
+    ),
+    "pspnet": ("psp_out_channels", "decoder_use_norm", "psp_dropout", "upsampling"),
+    "deeplabv3": ASPP,
+    "deeplabv3plus": ASPP,
+    "pan": ("encoder_output_stride", "decoder_channels", "decoder_interpolation", "upsampling"),
+    "upernet": ("decoder_channels", "decoder_use_norm", "upsampling"),
+    "segformer": ("decoder_segmentation_channels", "upsampling"),
+    "dpt": (
+        *("encoder_output_indices", "decoder_readout", "decoder_intermediate_channels"),
+        "decoder_fusion_channels",
+    ),
+}
+MONAI_OPTIONS = {
+    "unet3d": ("filters", "dropout", "act_name", "res_block", "trans_bias"),
+    "segresnet": ("init_filters", "blocks_down", "blocks_up", "act", "upsample_mode"),
+    "mednext": ("kernel_size",),
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +84,8 @@ class ModelInfo:
     stride : int or callable
         Edges of tiles are multiples of this many pixels; or gives the module whose `stride`
         computes it.
+    options : tuple of str
+        Names that ``ModelSpec.options`` accepts, those of the library's builder.
     licence : str
         Licence of the code behind it.
     """
@@ -69,6 +104,7 @@ class ModelInfo:
     whole: bool = False
     any_timm: bool = False
     stride: int | Callable[[], StridedFamily] = field(default=32, repr=False)
+    options: tuple[str, ...] = ()
     licence: str = "BSD-3-Clause"
 
     @property
@@ -91,6 +127,7 @@ def _smp(
         weights=("imagenet",),
         any_timm=True,
         stride=stride,
+        options=("encoder_depth", *SMP_OPTIONS[name]),
         licence="MIT",
     )
 
@@ -112,6 +149,7 @@ def _monai(name: str, title: str, about: str, sizes: Sequence[str] = SIZES) -> M
         families.monai,
         unused=("freeze_encoder",),
         stride=families.monai,
+        options=MONAI_OPTIONS[name],
         licence="Apache-2.0",
     )
 

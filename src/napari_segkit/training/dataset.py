@@ -18,6 +18,7 @@ from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.intensity import (
     Intensities,
     Statistics,
+    dtype_statistics,
     identity_statistics,
     measure_intensities,
     measure_statistics,
@@ -108,7 +109,7 @@ class TrainingData:
     """What a training reads its patches from.
 
     Images and labels stay where they are (files, NumPy, dask, zarr) and are read patch by patch, or
-    file by file. What needs the whole of an image (`voxel_size`, distances to boundaries) is
+    file by file, resized as they are read. What needs the whole of an image (`voxel_size`, distances to boundaries) is
     computed when it is read, and kept as far as there is room.
 
     Parameters
@@ -179,6 +180,11 @@ class TrainingData:
         return self.labelled.class_of
 
     @property
+    def target_values(self) -> int:
+        """Number of classes or levels of the targets; one logit stands for two."""
+        return max(2, self.inputs.classes)
+
+    @property
     def held_out_class_of(self) -> NDArray[np.intp] | None:
         """Position in `classes` of each object id of what is held out."""
         if self.class_of is None or self.labelled.shares_ids:
@@ -200,6 +206,7 @@ def prepare_data(
 ) -> TrainingData:
     """Measure, resample and encode labelled images as the model needs them."""
     _require_short_names(labelled.classes)
+    classes = outputs(spec, len(labelled.classes), config)
     images = [image for image, _ in labelled.pairs]
     ndim = min(choose_ndim(spec, image.axes) for image in images)
     measured = labelled.intensities or [
@@ -214,9 +221,9 @@ def prepare_data(
         config.voxel_size,
         ndim,
         unlabelled=config.unlabelled if labelled.class_of is None else None,
+        resize=config.resized_shape,
         cache=labelled.cache,
     )
-    classes = outputs(spec, len(labelled.classes))
     inputs = Inputs(images[0].channels, classes, images[0].spacing[-ndim:])
     _require_all(spec, config, labelled, values)
     count, size = 0, 0.0
@@ -229,7 +236,8 @@ def prepare_data(
     ]
     if any(a is not b for a, b in zip(complete, targets, strict=True)):
         _require_some(labelled, complete)
-    counted = [None] * len(images) if config.voxel_size else _index_counts(labelled, images, ndim)
+    is_resampled = config.voxel_size is not None or config.resize is not None
+    counted = [None] * len(images) if is_resampled else _index_counts(labelled, images, ndim)
     trained_on = _without(labelled.left_out, complete)
     samples = [
         replace(sample, counts=own if target is before else None)
@@ -304,6 +312,8 @@ def _whole_sample(
     (image, _), ndim = labelled.pairs[0], data.ndim
     if config.normalise == "image":
         statistics = measure_statistics([image], ndim, nonzero=data.nonzero)
+    elif config.normalise == "dtype":
+        statistics = dtype_statistics(image)
     else:
         statistics = data.samples[0].statistics
     unlabelled = config.unlabelled if labelled.class_of is None else None
@@ -313,6 +323,7 @@ def _whole_sample(
         config.voxel_size,
         ndim,
         unlabelled=unlabelled,
+        resize=config.resized_shape,
         cache=labelled.cache,
     )
     targets = _targets(spec, labelled, images, values, data.inputs.spacing, data.object_size)
@@ -358,6 +369,8 @@ def _statistics(
     """Normalisation statistics of the images, measured before resampling."""
     if config.normalise == "none":
         return [identity_statistics(i.channels) for i in images]
+    if config.normalise == "dtype":
+        return [dtype_statistics(i) for i in images]
     if config.normalise == "image":
         statistics = [known.nonzero if nonzero else known.whole for known in measured]
     else:
@@ -396,7 +409,7 @@ def _require_moderate(
             raise ValueError(
                 f"{text}, too large to be used unchanged: choose normalise='image' or "
                 "normalise='training'."
-                if config.normalise == "none"
+                if config.normalise in ("dtype", "none")
                 else f"{text}, far out of the range of the others: set such pixels to NaN, which "
                 "leaves them out."
             )
@@ -507,9 +520,14 @@ def _require_all(
     needed = labelled.classes[1:] if has_ids else labelled.classes
     lost = [c.name for c in needed if c.value not in present]
     if lost:
+        given, change = (
+            (f"resize {config.resize}", "a larger resize")
+            if config.voxel_size is None
+            else (f"voxel_size {config.voxel_size:g}", "a smaller voxel_size")
+        )
         raise ValueError(
-            f"At voxel_size {config.voxel_size:g} no pixel of {', '.join(lost)} is left: "
-            "choose a smaller voxel_size, or annotate more of it."
+            f"At {given} no pixel of {', '.join(lost)} is left: choose {change}, or annotate more "
+            "of it."
         )
 
 

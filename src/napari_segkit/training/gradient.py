@@ -51,7 +51,9 @@ class BatchSource(Protocol[M_co]):
     """Where patches come from: a `Sampler`."""
 
     random: np.random.Generator
+    drawn: int
 
+    def steps_per_pass(self, batch_size: int) -> int: ...
     def batch(self, count: int) -> tuple[torch.Tensor, M_co]: ...
     def redraw_images(self, count: int, state: RandomState) -> torch.Tensor: ...
 
@@ -73,7 +75,9 @@ class GradientTrainer(Trainer, Generic[M]):
         self.sampler = self._make_sampler(
             self.data.samples, self.state.sampling, augment=self.config.augment
         )
-        size, states = self.config.batch_size, self.state.recent
+        size, states, schedule = self.config.batch_size, self.state.recent, self.state.schedule
+        schedule.steps_per_pass = self.sampler.steps_per_pass(size)
+        self.sampler.drawn = schedule.done - len(states)
         redrawn = (self.sampler.redraw_images(size, state) for state in states)
         self.recent = deque(redrawn, RECENT_BATCHES)  # images may be out of reach at the end
 

@@ -1,6 +1,7 @@
 """Sample training patches with the objects in them, for instance methods."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -59,8 +60,14 @@ class ObjectSampler(Sampler):
             if self.size != before:  # a narrow region
                 pairs.clear()
             pairs.append(pair)
+        self.drawn += 1
         images = torch.from_numpy(np.stack([image for image, _ in pairs]))
         return images, Targets(self._targets(ids) for _, ids in pairs)
+
+    @cached_property
+    def _labelled(self) -> list[int]:
+        """Numbers of the frames with objects."""
+        return sorted({int(n) for rows in self._pixels_of_class for n in rows[:, 0]})
 
     def _candidate_pixels(self, classes: int) -> list[NDArray[np.int64]]:  # type: ignore[override]
         """Per class, rows of (frame index, y, x) with the centre of each object."""

@@ -31,7 +31,7 @@ from napari_segkit.images.training_pairs import reorient_to, training_classes
 from napari_segkit.images.types import LazyArray
 from napari_segkit.instances.label_ids import ImageObjects, join_objects
 from napari_segkit.io.training_files import ImageFile
-from napari_segkit.models import choose_ndim, predicts_objects
+from napari_segkit.models import check_resize, choose_ndim, predicts_objects
 from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
@@ -73,6 +73,7 @@ def read_training_data(
     _say_of_all(found)
     train = [each for each in found if each.row.role == "train"]
     held_out = [each for each in found if each.row.role == "validate"]
+    check_resize(spec, config, min(each.ndim for each in train))
     images = _alike([each.row.image for each in train])
     if predicts_objects(spec):
         values, classes, class_of = _objects(config, train)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from math import ceil, prod
 
 import numpy as np
 import torch
@@ -33,7 +34,13 @@ class Sample:
 
 
 class Sampler:
-    """Sample patches of `size` from samples with equal numbers of channels."""
+    """Sample patches of `size` from samples with equal numbers of channels.
+
+    Attributes
+    ----------
+    drawn : int
+        Number of batches drawn so far; a training that goes on sets it.
+    """
 
     def __init__(
         self,
@@ -48,6 +55,7 @@ class Sampler:
         self.size = tuple(size)
         self.augment = augment
         self.random = random
+        self.drawn = 0
         self._frames = [
             (sample, frame) for sample in samples for frame in sample.image.frames(len(self.size))
         ]
@@ -56,6 +64,7 @@ class Sampler:
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return images float32 ``(count, C, *size)`` and int64 class indices."""
         pairs = [self._patch() for _ in range(count)]
+        self.drawn += 1
         images, targets = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
         return torch.from_numpy(images), torch.from_numpy(targets)
 
@@ -66,6 +75,17 @@ class Sampler:
             return self.batch(count)[0]
         finally:
             self.random = now
+
+    def steps_per_pass(self, batch_size: int) -> int:
+        """Number of batches with as many patches as would cover all labelled images once."""
+        shapes = [self._frames[n][0].image.spatial_shape(len(self.size)) for n in self._labelled]
+        patches = sum(prod(map(ceil, np.divide(shape, self.size))) for shape in shapes)
+        return ceil(patches / batch_size)
+
+    @cached_property
+    def _labelled(self) -> list[int]:
+        """Numbers of the frames where anything is labelled."""
+        return sorted({int(n) for rows in self._pixels_of_class for n in rows.frames})
 
     def _candidate_pixels(self, classes: int) -> list[Places]:
         """Per class that occurs, rows of (frame index, *pixel) where it is labelled."""

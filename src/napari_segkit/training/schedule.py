@@ -19,8 +19,13 @@ class Schedule:
     config: TrainConfig
     done: int = 0
     seconds: float = 0.0  # as of the last `tick`
+    steps_per_pass: int = 1  # over the training set
     rates: Sequence[float] = ()  # of an earlier training that is repeated, one for each step
     _began: float = field(default_factory=perf_counter)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.config.steps_per_epoch or self.steps_per_pass
 
     @property
     def total(self) -> int:
@@ -29,7 +34,7 @@ class Schedule:
             return len(self.rates)
         if self.config.epochs is None:
             return round(self.done / max(self._time_used, 1e-9)) if self.progress < 1 else self.done
-        return self.config.epochs * self.config.steps_per_epoch
+        return self.config.epochs * self.steps_per_epoch
 
     @property
     def seconds_left(self) -> float | None:
@@ -41,11 +46,11 @@ class Schedule:
     @property
     def epoch(self) -> int:
         """Epoch of the last step, from 1."""
-        return (self.done - 1) // self.config.steps_per_epoch + 1
+        return (self.done - 1) // self.steps_per_epoch + 1
 
     @property
     def is_epoch_end(self) -> bool:
-        return self.done % self.config.steps_per_epoch == 0
+        return self.done % self.steps_per_epoch == 0
 
     @property
     def progress(self) -> float:

@@ -48,18 +48,19 @@ class Validate(Protocol):
 def epochs_between(
     validate: Validate,
     config: TrainConfig,
+    steps_per_epoch: int,
     patch: Sequence[int],
     size: Sequence[int],
     overlap: Sequence[int],
 ) -> int:
     """Epochs between validations, which follow from their work and never from the clock."""
     planned = config.epochs or ASSUMED_EPOCHS
-    patches = planned * config.steps_per_epoch * config.batch_size
+    patches = planned * steps_per_epoch * config.batch_size
     ratio = prod(size) / prod(patch)
     tiles = ratio * validate.limit(size, overlap, max(MIN_TILES, TILES_SHARE * patches / ratio))
     batches = LOSS_BATCHES + RECENT_BATCHES  # of the loss and of the batch statistics
     work = FORWARD * (tiles / config.batch_size + batches)  # in steps
-    epochs = ceil(work / VALIDATION_SHARE / config.steps_per_epoch)
+    epochs = ceil(work / VALIDATION_SHARE / steps_per_epoch)
     return max(1, min(epochs, ceil(planned / validate.least)))
 
 

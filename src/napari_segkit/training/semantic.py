@@ -14,6 +14,7 @@ from .class_weights import balanced_weights
 from .gradient import GradientTrainer
 from .losses import StepLoss
 from .sampler import Sample, Sampler
+from .whole_images import PassSampler, WholeImageSampler
 
 
 class SemanticTrainer(GradientTrainer[Tensor]):
@@ -30,13 +31,17 @@ class SemanticTrainer(GradientTrainer[Tensor]):
     def _class_weights(self) -> list[float] | None:
         if self.config.class_weights is None:
             return None
-        return balanced_weights(self.data.samples, self.data.ndim, self.data.inputs.classes)
+        return balanced_weights(self.data.samples, self.data.ndim, self.data.target_values)
 
     def _make_sampler(
         self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
     ) -> Sampler:
-        classes = self.data.inputs.classes
-        return Sampler(samples, self.patch, classes, augment=augment, random=random)
+        config, arguments = self.config, (samples, self.patch, self.data.target_values)
+        if config.resize is None or config.tile.tile_size is not None:
+            return Sampler(*arguments, augment=augment, random=random)
+        if config.steps_per_epoch is not None:
+            return WholeImageSampler(*arguments, augment=augment, random=random)
+        return PassSampler(*arguments, augment=augment, random=random, seed=config.seed)
 
     def _loss(
         self, network: nn.Module, images: Tensor, targets: Tensor, whole: Tensor | None = None

@@ -168,6 +168,7 @@ class TrainingState:
             "sampling": self.sampling.bit_generator.state,
             "recent": list(self.recent),
             "seconds": self.schedule.seconds,
+            "images_seen": self.images,
             "best": _best_header(self.best) if self.best else None,
             "validated": self.validated,
             "validations": self.validations,
@@ -186,8 +187,9 @@ class TrainingState:
         self.rates[:] = map(_finite, rates.tolist())
         schedule, done = self.schedule, len(self.history)
         schedule.done, schedule.seconds = done, _finite(header["seconds"])
-        self.images, self.validated = done * schedule.config.batch_size, int(header["validated"])
-        if not (schedule.seconds >= 0 and 0 <= self.validated <= done):
+        self.images = int(header.get("images_seen", done * schedule.config.batch_size))
+        self.validated = int(header["validated"])
+        if not (schedule.seconds >= 0 and 0 <= self.validated <= done and self.images >= 0):
             raise ValueError("it counts less than nothing, or more than it has done")
         if self.optimiser is not None:
             _load_optimiser(self.optimiser, groups["optimiser"])

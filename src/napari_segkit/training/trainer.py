@@ -5,6 +5,7 @@ from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from math import inf, isfinite, nan
 from os import PathLike
 from pathlib import Path
@@ -27,6 +28,7 @@ from napari_segkit.tiling import (
     TILE,
     fit_to_stride,
     length_per_axis,
+    round_up,
     tile_shape,
     tile_shape_from_size,
 )
@@ -107,12 +109,9 @@ class Trainer:
         All that changes during the training.
     failure : Exception or None
         What made a validation or the batch statistics fail. It ends the training, not its model.
-    interval : int
-        Epochs between validations, so that they take about a tenth of the training's work at most.
     """
 
     tile_ratio = 1  # tile length in prediction / patch length in training
-    interval = 1
 
     @torch.inference_mode(False)  # the caller may have switched gradients off
     def __init__(self, setup: TrainingSetup) -> None:
@@ -140,9 +139,15 @@ class Trainer:
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
-        if setup.validate is not None:
-            shapes = self.patch, self.tile_size, self.overlap
-            self.interval = epochs_between(setup.validate, self.config, *shapes)
+
+    @cached_property
+    def interval(self) -> int:
+        """Epochs between validations, so that they take a tenth of the work at most, or so."""
+        if self.setup.validate is None:
+            return 1
+        steps = self.state.schedule.steps_per_epoch
+        shapes = self.patch, self.tile_size, self.overlap
+        return epochs_between(self.setup.validate, self.config, steps, *shapes)
 
     @torch.inference_mode(False)
     def steps(self) -> Generator[Step, object, None]:
@@ -358,6 +363,9 @@ def tiles(
     images: Sequence[AxesImage], config: TrainConfig, strides: Sequence[int], tile_ratio: int = 1
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Patch edges of the training, then tile size and overlap stored with the model."""
+    if config.resized_shape and config.tile.tile_size is None:
+        whole = tuple(map(round_up, config.resized_shape, strides))
+        return whole, whole, (0,) * len(whole)
     longest = np.max([image.spatial_shape(len(strides)) for image in images], axis=0).tolist()
     if config.tile.tile_size is None:
         default = length_per_axis(TILE[len(strides)], strides)

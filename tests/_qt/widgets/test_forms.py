@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import fields, replace
 
 import pytest
@@ -33,6 +34,7 @@ OTHER = TrainConfig(
     unlabelled=None,
     labels_are="objects",
     normalise="training",
+    resize=(64, 4096),
     augment=False,
     seed=2**31 - 1,
     tile=TileConfig(tile_size=64, overlap=16),
@@ -66,10 +68,17 @@ def form_of(form, qtbot):
 def values_of(declared):
     """Any value that a parameter accepts."""
     low, high = declared.limits.get("min"), declared.limits.get("max")
-    if declared.kind is tuple:
+    if declared.kind is Mapping:
+        value = st.booleans() | st.integers() | st.none() | st.just("relu")
+        return st.dictionaries(
+            st.sampled_from(["depth", "act"]), value | st.lists(value, min_size=1).map(tuple)
+        )
+    if declared.single:
+        values = st.integers(low, high) | st.tuples(*[st.integers(low, high)] * declared.length)
+    elif declared.kind is tuple:
         values = st.lists(valid(declared.items), unique_by=lambda c: c.value, max_size=3).map(tuple)
         return values.map(lambda cs: tuple(c for c in cs if c != CleanConfig(c.value)))
-    if issubclass(declared.kind, Checked):
+    elif issubclass(declared.kind, Checked):
         values = valid(declared.kind)
     elif declared.choices:
         values = st.sampled_from(declared.choices)
@@ -90,6 +99,8 @@ def valid(draw, cls):
         values["overlap"] = min(values["overlap"], values["tile_size"] // 2)
     if cls is ObjectConfig and values["max_size"] is not None:
         values["min_size"] = min(values["min_size"], values["max_size"])
+    if cls is TrainConfig and values["resize"] is not None:
+        values["voxel_size"] = None
     return cls(**values)
 
 
@@ -119,7 +130,7 @@ def numbers(form):
         field = form[name]
         if isinstance(field, Form):
             yield from numbers(field)
-        elif declared.limits:
+        elif declared.limits and declared.kind is not tuple:
             yield getattr(field, "inner", field), declared
 
 

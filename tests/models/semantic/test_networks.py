@@ -1,15 +1,28 @@
 """Networks compared with their papers and libraries."""
 
 import gc
+import inspect
 
 import numpy as np
 import pytest
+import segmentation_models_pytorch as smp
 import torch
+from monai.networks.nets.dynunet import DynUNet
+from monai.networks.nets.mednext import MedNeXt, create_mednext
+from monai.networks.nets.segresnet_ds import SegResNetDS
 from torch import nn
 
 import napari_segkit.models as models
 from napari_segkit import ModelSpec, Segmenter, TrainConfig
-from napari_segkit.models import Inputs, build, choose_ndim, encoders, resolve, stride
+from napari_segkit.models import (
+    Inputs,
+    build,
+    choose_ndim,
+    encoders,
+    model_info,
+    resolve,
+    stride,
+)
 from napari_segkit.models.memory_estimate import estimate_memory
 from napari_segkit.models.meta_device import meta_device
 from napari_segkit.models.presets import PRESETS, preset
@@ -195,3 +208,54 @@ def test_presets_can_be_built():
             build(spec, Inputs(1, 2, (1.0,) * ndim))
     with pytest.raises(ValueError, match="There is no preset 'magic'; choose one of"):
         preset("magic")
+
+
+def parameters_of(builder):
+    return set(inspect.signature(builder).parameters)
+
+
+def test_options_are_parameters_of_the_builders():
+    own = {"self", "encoder_name", "encoder_weights", "in_channels", "classes", "kwargs"}
+    unused = {"activation", "aux_params"}
+    for name, architecture in smp.MODEL_ARCHITECTURES_MAPPING.items():
+        offered = parameters_of(architecture.__init__) - own - unused
+        assert set(model_info(name).options) == offered, name
+    for name, builders in {
+        "unet3d": [DynUNet],
+        "segresnet": [SegResNetDS],
+        "mednext": [MedNeXt, create_mednext],
+    }.items():
+        assert all(set(model_info(name).options) <= parameters_of(b) for b in builders)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "tensor", "shape"),
+    [
+        ("unet", {"decoder_channels": [40, 32, 24, 16, 8]}, "segmentation_head.0.weight", 8),
+        ("fpn", {"decoder_pyramid_channels": 48}, "decoder.p5.weight", 512),
+        ("deeplabv3plus", {"decoder_channels": 32}, "decoder.aspp.0.project.0.weight", 160),
+        ("unet3d", {"filters": (8, 16, 24)}, "input_block.conv1.conv.weight", 2),
+        ("segresnet", {"init_filters": 4}, "encoder.conv_init.weight", 2),
+    ],
+)  # fmt: skip
+def test_options_change_the_network(name, options, tensor, shape):
+    info = model_info(name)
+    spec = resolve(ModelSpec(name, options=options))
+    assert spec == resolve(ModelSpec(name, options=dict(options)))
+    inputs = Inputs(2, 3, (1.0,) * info.dims[0])
+    assert on_meta(spec, inputs).state_dict()[tensor].shape[1] == shape
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (ModelSpec("unet", options={"dropout": 0.2}), "no option dropout: its options are enc"),
+        (ModelSpec("segnet", options={"depth": 3}), "segnet has no option depth: it has none"),
+        (ModelSpec("unet", options={"decoder_channels": (8, 8)}), r"with decoder_channels=8,8 \("),
+        (ModelSpec("pspnet", options={"encoder_depth": 4}), "encoder_depth=4 .*output has the"),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_fit_are_refused_before_training(spec, said):
+    image = np.random.default_rng(0).random((64, 64))
+    with pytest.raises(ValueError, match=said):
+        next(Segmenter(spec).train_epochs(image, np.eye(64, dtype=int) + 1))

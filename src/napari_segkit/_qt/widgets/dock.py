@@ -198,9 +198,9 @@ def show_row(widget: QWidget | Widget, visible: bool) -> None:
 
 
 def validation_error(value: Callable[[], object]) -> str | None:
-    """Message of the ValueError that `value()` raises; None if it raises none."""
+    """Message of the error that `value()` raises for what it was given; None if it raises none."""
     try:
         value()
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         return gui_message(str(error))
     return None

@@ -1,7 +1,7 @@
 """Widgets of single configuration values, where magicgui has none that keeps them exactly."""
 
 from collections.abc import Mapping
-from typing import Unpack
+from typing import Any, Unpack
 
 from magicgui.backends._qtpy.widgets import QBaseRangedWidget
 from magicgui.widgets import CheckBox, LineEdit, Widget
@@ -10,7 +10,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox
 
-from napari_segkit.config._schema import ConfigField, Limits
+from napari_segkit.config._schema import ConfigField, Limits, from_text
+from napari_segkit.config.options import Options, options_from_text, options_to_text
 
 from .choice import Choice, WheelFilter
 
@@ -83,6 +84,59 @@ class _SpinBox(QDoubleSpinBox):
         return float(value) if self.decimals() else int(value)
 
 
+class Line(LineEdit):
+    """A line of text that counts when it is complete: after Return, or when the focus leaves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.native.editingFinished.connect(lambda: self.changed.emit(self.value))
+
+    def set_value(self, value: Any) -> None:
+        super().set_value(self._text(value))
+        self.changed.emit(self.value)
+
+    def _on_value_change(self, value: object) -> None:
+        """Say nothing while a person types."""
+
+    def _text(self, value: Any) -> str:
+        return str(value)
+
+
+class Numbers(Line):
+    """A number or several with commas, such as "320" or "320, 480"; else the text as it is."""
+
+    def __init__(self, declared: ConfigField) -> None:
+        self._declared = declared
+        super().__init__()
+
+    def get_value(self) -> object:
+        text = super().get_value()
+        try:
+            return from_text(self._declared, text)
+        except ValueError:
+            return text
+
+    def _text(self, value: Any) -> str:
+        return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+class NamedValues(Line):
+    """Names with values, such as "decoder_dropout=0.2; encoder_depth=4".
+
+    A text that is incomplete is a name without a value, which whoever uses the values refuses.
+    """
+
+    def get_value(self) -> Options:
+        text = super().get_value()
+        try:
+            return Options(options_from_text(text))
+        except ValueError:
+            return Options({text: None})
+
+    def _text(self, value: Any) -> str:
+        return options_to_text(value)
+
+
 class OptionalField(ValuedContainerWidget):
     """A check box and a value; None where it is unchecked."""
 
@@ -118,7 +172,7 @@ class OptionalField(ValuedContainerWidget):
 
 
 def make_field(declared: ConfigField) -> Widget:
-    """Make the widget of a parameter: a number, bool, text, choice, or one of these or None."""
+    """Make the widget of a parameter: number(s), bool, text, choice, or one of these or None."""
     if declared.choices:
         none = [(NONE, None)] if declared.optional else []
         return Choice([*none, *((text, text) for text in declared.choices)])
@@ -126,10 +180,13 @@ def make_field(declared: ConfigField) -> Widget:
         field = CheckBox()
     elif declared.kind is str:
         field = LineEdit()
+    elif declared.kind is Mapping:
+        field = NamedValues()
     else:
-        field = Number(declared.kind, **declared.limits)
+        is_tuple = declared.kind is tuple
+        field = Numbers(declared) if is_tuple else Number(declared.kind, **declared.limits)
         if declared.optional:
-            lowest, step = declared.limits["min"], field.step
+            lowest, step = declared.limits["min"], declared.limits.get("step", 1)
             field.value = step * round(STEPS_ABOVE_MIN * (lowest + step) / step)
     return OptionalField(field) if declared.optional else field
 

@@ -1,8 +1,10 @@
 """Networks of MONAI for volumes and plane images, with kernels chosen by the voxel size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
+from typing import Any, TypeAlias
 
 from monai.networks.nets.dynunet import DynUNet
 from monai.networks.nets.mednext import MedNeXt, create_mednext
@@ -13,6 +15,7 @@ from napari_segkit.config import ModelSpec
 from napari_segkit.models import Inputs
 from napari_segkit.models.meta_device import meta_device
 
+Options: TypeAlias = Mapping[str, Any]  # of the builder
 Steps = tuple[tuple[int, ...], ...]
 
 
@@ -60,60 +63,70 @@ SEGRESNET = {
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
     """Build the network of that name and size for the voxel size."""
-    return BUILDERS[spec.name](str(spec.encoder), inputs)
+    return BUILDERS[spec.name](str(spec.encoder), inputs, spec.options)
 
 
 def stride(spec: ModelSpec, spacing: Sequence[float]) -> tuple[int, ...]:
     """Pixels along each axis that the edges of tiles are multiples of."""
     size = str(spec.encoder)
     if spec.name == "unet3d":
-        strides = topology(spacing, len(UNET[size]) - 1).strides
+        filters = _filters(size, spec.options)
+        strides = topology(spacing, len(filters) - 1).strides
         return tuple(prod(axis) for axis in zip(*strides, strict=True))
     if spec.name == "mednext":
         return (16,) * len(spacing)
     with meta_device():
-        network = _segresnet(size, Inputs(1, 2, tuple(spacing)))
+        network = _segresnet(size, Inputs(1, 2, tuple(spacing)), spec.options)
     return tuple(int(n) for n in network.shape_factor())  # type: ignore[operator]
 
 
-def _unet3d(size: str, inputs: Inputs) -> nn.Module:
-    filters = UNET[size]
+def _filters(size: str, options: Options) -> Sequence[int]:
+    """Channels of each level of a U-Net."""
+    return options.get("filters", UNET[size])
+
+
+def _unet3d(size: str, inputs: Inputs, options: Options) -> nn.Module:
+    filters = _filters(size, options)
     levels = topology(inputs.spacing, len(filters) - 1)
-    return DynUNet(
+    create = partial(
+        DynUNet,
         inputs.ndim,
         inputs.channels,
         inputs.classes,
         kernel_size=levels.kernels,
         strides=levels.strides,
         upsample_kernel_size=levels.strides[1:],
-        filters=filters,
         norm_name=NORM,
     )
+    return create(**{"filters": filters, **options})
 
 
-def _segresnet(size: str, inputs: Inputs) -> nn.Module:
+def _segresnet(size: str, inputs: Inputs, options: Options) -> nn.Module:
     filters, blocks = SEGRESNET[size]
-    return SegResNetDS(
+    create = partial(
+        SegResNetDS,
         inputs.ndim,
-        init_filters=filters,
         in_channels=inputs.channels,
         out_channels=inputs.classes,
         norm=NORM,
-        blocks_down=blocks,
         resolution=inputs.spacing,
     )
+    return create(**{"init_filters": filters, "blocks_down": blocks, **options})
 
 
-def _mednext(size: str, inputs: Inputs) -> nn.Module:
+def _mednext(size: str, inputs: Inputs, options: Options) -> nn.Module:
     """Build a published variant, or a tiny one that a CPU can train."""
+    kernel_size = options.get("kernel_size", 3)
     if size != "tiny":
-        return create_mednext(size[0], inputs.ndim, inputs.channels, inputs.classes)
+        return create_mednext(
+            size[0], inputs.ndim, inputs.channels, inputs.classes, kernel_size=kernel_size
+        )
     return MedNeXt(
         inputs.ndim,
         init_filters=16,
         in_channels=inputs.channels,
         out_channels=inputs.classes,
-        kernel_size=3,
+        kernel_size=kernel_size,
         use_residual_connection=True,
         blocks_down=(1, 1, 1, 1),
         blocks_bottleneck=1,
@@ -121,7 +134,7 @@ def _mednext(size: str, inputs: Inputs) -> nn.Module:
     )
 
 
-BUILDERS: dict[str, Callable[[str, Inputs], nn.Module]] = {
+BUILDERS: dict[str, Callable[[str, Inputs, Options], nn.Module]] = {
     "unet3d": _unet3d,
     "segresnet": _segresnet,
     "mednext": _mednext,

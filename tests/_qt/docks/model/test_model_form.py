@@ -10,6 +10,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, list_mo
 from napari_segkit._qt.docks.model.model_dock import ModelDock
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.session.background import has_pending_calls
+from napari_segkit.models import resolve
 from napari_segkit.models.presets import PRESETS
 
 MS = 60_000
@@ -394,3 +395,19 @@ def test_the_copied_python_contains_the_choices(dock):
     exec(QGuiApplication.clipboard().text(), {"viewer": dock.viewer})
     assert dock.session.segmenter is not before
     assert dock.session.segmenter.spec == before.spec
+
+
+def test_options_of_the_builder_are_a_line_of_text(dock, qtbot):
+    form, line = dock.form, dock.form["options"].native
+    qtbot.keyClicks(line, "decoder_use_norm=false; decoder_channels=64,32,16,8,8")
+    assert not dock.session.segmenter.spec.options
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    expected = {"decoder_use_norm": False, "decoder_channels": (64, 32, 16, 8, 8)}
+    assert dock.session.segmenter.spec == resolve(ModelSpec("unet", options=expected))
+    for text in ("decoder_width=3", "decoder_width"):
+        line.setText(text)
+        qtbot.keyClick(line, Qt.Key.Key_Return)
+        assert form.problem.startswith("unet has no option decoder_width: its options are enc")
+    choose_method(dock, "segnet")
+    assert not form.value.options
+    assert not line.isVisibleTo(form.native)

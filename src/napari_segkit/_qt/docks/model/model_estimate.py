@@ -7,7 +7,15 @@ import numpy as np
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.models import Inputs, build, choose_ndim, model_info, outputs, stride
+from napari_segkit.models import (
+    Inputs,
+    build,
+    check_resize,
+    choose_ndim,
+    model_info,
+    outputs,
+    stride,
+)
 
 if TYPE_CHECKING:
     from napari_segkit.models.memory_estimate import MemoryEstimate
@@ -36,8 +44,9 @@ def estimate_model(
     from napari_segkit.training.trainer import tiles
 
     ndim = choose_ndim(spec, image.axes if image else "ZYX")
+    check_resize(spec, config, ndim)
     image = image or _large_image(ndim)
-    inputs = Inputs(image.channels, outputs(spec, classes), image.spacing[-ndim:])
+    inputs = Inputs(image.channels, outputs(spec, classes, config), image.spacing[-ndim:])
     strides, tile_ratio = stride(spec, inputs.spacing), trainer_of(spec).tile_ratio
     patch, tile, _ = tiles([image], config, strides, tile_ratio)
     size = _estimate_memory(spec, inputs, patch, config.batch_size, tile)

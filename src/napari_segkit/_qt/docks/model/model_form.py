@@ -8,6 +8,7 @@ from napari_segkit._qt.widgets.fields import disable_items
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.model_summary import OBJECTS_BY
 from napari_segkit.config import FeatureConfig, ModelSpec
+from napari_segkit.config.options import Options
 from napari_segkit.models import ModelInfo, choose_ndim, families, list_models, model_info, resolve
 from napari_segkit.models.weights.pretrained import available
 
@@ -76,6 +77,7 @@ class ModelForm(Form[ModelSpec]):
             self._on_encoder()
             self.dims.value = _valid_dims(self.dims.value, self.info)
             self._offer_objects()
+            self._offer_options()
             if not self.info.features:
                 self.features.value = FeatureConfig()
             self.sections["features"].setVisible(self.info.features)
@@ -98,6 +100,15 @@ class ModelForm(Form[ModelSpec]):
         if not semantic:
             self.objects.value = None
         show_row(self.objects, semantic)
+
+    def _offer_options(self) -> None:
+        """Show the line for the options of the method's builder, and forget those of another."""
+        names, line = self.info.options, self["options"]  # the attribute is one of magicgui
+        if not set(line.value) <= set(names):
+            line.value = Options({})
+        line.native.setPlaceholderText(f"{names[0]}=…" if names else "")
+        line.tooltip = f"{self._tips['options']}<p>{', '.join(names)}</p>"
+        show_row(line, bool(names))
 
     def _offer_encoders(self, before: str) -> None:
         """Keep an encoder that was chosen, replace a default one by the new method's default."""

@@ -44,8 +44,9 @@ class ModelCheck(QObject):
 
 
 def _is_registered(spec: ModelSpec) -> bool:
-    """Whether the registry lists the encoder and the features are the default ones."""
-    return spec.encoder in model_info(spec.name).encoders and spec.features == FeatureConfig()
+    """Whether the registry lists the encoder, and features and options are the default ones."""
+    is_listed = spec.encoder in model_info(spec.name).encoders
+    return is_listed and spec.features == FeatureConfig() and not spec.options
 
 
 def _check(spec: ModelSpec, ndim: int) -> str | None:

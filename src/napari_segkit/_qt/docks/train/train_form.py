@@ -10,7 +10,7 @@ from napari_segkit.models import model_info
 HIDE = ("unlabelled", "labels_are", "tile.batch_size")
 COLLAPSED = (
     *("batch_size", "learning_rate", "schedule", "optimiser", "loss", "class_weights", "precision"),
-    *("normalise", "voxel_size", "freeze_encoder", "seed"),
+    *("normalise", "resize", "voxel_size", "freeze_encoder", "seed"),
     *("validation_fraction", "best_by", "patience", "thresholds"),
 )
 
