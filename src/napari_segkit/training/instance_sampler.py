@@ -36,6 +36,8 @@ class ObjectSampler(Sampler):
     the batch are smaller. LabelsError if no window of 32 pixels is fully annotated.
     """
 
+    _pixels_of_class: list[NDArray[np.int64]]  # type: ignore[assignment]
+
     def __init__(
         self,
         samples: Sequence[Sample],
