@@ -1,6 +1,6 @@
 """What each random change of the patches is worth at equal steps, and what it costs.
 
-    python benchmarks/augmentation.py --data FOLDER [--steps 250] [--seeds 0 1] [--images 2] [sets ...]
+    python benchmarks/augmentation.py --data FOLDER [--images 2] [--seeds 0 1] [sets ...]
 
 A light U-Net (MobileNetV2 encoder, random weights), batches of 4 patches of 128 pixels. Prints the
 mean IoU on the test images for each change, and without --data the time that each takes.
@@ -99,7 +99,9 @@ def main() -> None:
             scores = [score(name, VARIANTS[variant], seed, args) for seed in args.seeds]
             values = "  ".join(f"{s:.4f}" for s in scores)
             seconds = perf_counter() - start
-            print(f"{name}  {variant}: {np.mean(scores):.4f} ({values}), {seconds:.0f} s", flush=True)
+            print(
+                f"{name}  {variant}: {np.mean(scores):.4f} ({values}), {seconds:.0f} s", flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ def add_options(
     """Add an option for each field: values are defaults, the docstring is the help.
 
     Fields of nested configurations become options, too; for a name that occurs twice, the outer
-    field has the option, unless it is the nested configuration itself. `only` selects fields, `names` maps a field to another option name,
-    `prefix` goes before all names, and `suppress` leaves options not given out of the result.
+    field has the option, unless it is the nested configuration itself. `only` selects fields,
+    `names` maps a field to another option name, `prefix` goes before all names, and `suppress`
+    leaves options not given out of the result.
     """
     for field, value in _fields(config, frozenset()):
         if only is None or field.name in only:
