@@ -2,7 +2,7 @@
 
 One `grid_sample` of torch takes rotation, scale and deformation together in a millisecond. MONAI's
 transforms resample for each (0.04 s for a patch of 256 x 256, 0.5 s for one of 64 x 64 x 64) and
-take seconds to import; torchvision's cut intensities off at 0 and 1. Only the bias field is MONAI's.
+take seconds to import; torchvision's cut intensities off at 0 and 1. The bias field is MONAI's.
 """
 
 from collections.abc import Callable, Sequence
