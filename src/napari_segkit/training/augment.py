@@ -17,6 +17,7 @@ from scipy.interpolate import BSpline
 from scipy.ndimage import gaussian_filter
 from torch.nn.functional import grid_sample
 
+from napari_segkit.arguments import as_spacing, require_whole
 from napari_segkit.config import AugmentConfig
 from napari_segkit.config._schema import as_config
 from napari_segkit.tiling import read_mirrored
@@ -151,8 +152,20 @@ def augmented_patches(
     -------
     tuple of ndarray
         Images, float32 (count, C, *spatial), and labels of the dtype given, (count, *spatial).
+
+    Raises
+    ------
+    ValueError
+        If image, labels and spacing do not fit together, or a number is out of range.
+    TypeError
+        If labels are no whole numbers, or `config` is something else.
     """
     image, labels = np.asarray(image, np.float32), np.asarray(labels)
+    config = as_config("config", config, AugmentConfig)
+    require_whole("count", count, "the number of patches, at least 1", 1)
+    require_whole("seed", seed, "a whole number of at least 0", 0)
+    if labels.dtype.kind not in "iub":
+        raise TypeError(f"labels are {labels.dtype}: give whole numbers.")
     if image.shape[1:] != labels.shape or labels.ndim not in (2, 3):
         raise ValueError(
             f"image of shape {image.shape} does not fit labels of shape {labels.shape}: give the "
@@ -164,8 +177,8 @@ def augmented_patches(
         pixels = read_mirrored(lambda r: image[(slice(None), *r)], start, size, shape)
         return pixels, read_mirrored(lambda r: labels[r], start, size, shape)
 
-    config = as_config("config", config, AugmentConfig)
-    augmentation = Augmentation(config, spacing or [1.0] * labels.ndim)
+    sizes = [1.0] * labels.ndim if spacing is None else as_spacing(spacing, labels.ndim)
+    augmentation = Augmentation(config, sizes)
     centre, random = [n // 2 for n in labels.shape], np.random.default_rng(seed)
     pairs = [augmentation.draw(read, labels.shape, centre, random) for _ in range(count)]
     images, targets = zip(*pairs, strict=True)
