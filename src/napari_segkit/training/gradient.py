@@ -28,9 +28,6 @@ from .state import RECENT_BATCHES, RandomState
 from .trainer import Trainer, TrainingSetup
 
 
-UNCHANGED = AugmentConfig(augment=False)
-
-
 class Movable(Protocol):
     """Targets of a batch: a tensor, or a list of them."""
 
