@@ -1,6 +1,6 @@
 """What each random change of the patches is worth at equal steps, and what it costs.
 
-    python benchmarks/augmentation.py --data FOLDER [--steps 250] [--seeds 0 1] [--images 2] [sets ...]
+    python benchmarks/augmentation.py --data FOLDER [--images 2] [--seeds 0 1] [sets ...]
 
 A light U-Net (MobileNetV2 encoder, random weights), batches of 4 patches of 128 pixels. Prints the
 mean IoU on the test images for each change, and without --data the time that each takes.

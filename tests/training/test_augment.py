@@ -171,9 +171,20 @@ def test_the_same_seed_gives_the_same_patches():
         assert not np.array_equal(a, c)
 
 
-def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="does not fit labels of shape"):
-        augmented_patches(np.zeros((8, 8)), np.zeros((8, 8), int))
+@pytest.mark.parametrize(
+    ("image", "change", "said"),
+    [
+        ((8, 8), {}, "does not fit labels of shape"),
+        ((1, 8, 8), {"count": 0}, "at least 1"),
+        ((1, 8, 8), {"spacing": (0, 1)}, "positive numbers"),
+        ((1, 8, 8), {"labels": np.zeros((8, 8))}, "whole numbers"),
+        ((1, 8, 8), {"config": True}, "AugmentConfig"),
+    ],
+)
+def test_what_does_not_fit_is_refused(image, change, said):
+    arguments = {"labels": np.zeros((8, 8), int)} | change
+    with pytest.raises((ValueError, TypeError), match=said):
+        augmented_patches(np.zeros(image), **arguments)
 
 
 def one_sample(image, indices, axes="YX"):
@@ -233,8 +244,8 @@ def test_boxes_lie_around_the_masks_of_warped_objects(annotated):
         for box, label, mask in zip(target["boxes"], target["labels"], masks, strict=True):
             x0, y0, x1, y1 = box.int().tolist()
             assert mask[y0:y1, x0:x1].sum() == mask.sum() > 0
-            assert mask[y0].any() and mask[y1 - 1].any()
-            assert mask[:, x0].any() and mask[:, x1 - 1].any()
+            edges = (mask[y0], mask[y1 - 1], mask[:, x0], mask[:, x1 - 1])
+            assert all(edge.any() for edge in edges)
             owner = round(float(np.median(pixels[mask]))) - 100
             assert class_of[owner] == label
         everything = pixels > 50  # nothing of an object is missing but slivers at the edge

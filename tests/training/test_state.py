@@ -249,6 +249,7 @@ def test_a_state_of_an_earlier_version_is_taken_up(saved, scene, tmp_path):
         header = json.loads(file.metadata()["segkit-training"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     header |= {"format": 1, "history": tensors.pop("history.losses").tolist()}
+    header["settings"]["augment"] = True
     write_tensors(tmp_path / "a.state", tensors, "segkit-training", header)
     resumed = train(SMALL, CONFIG, scene, resume=tmp_path / "a.state")
     assert resumed.history == train(SMALL, CONFIG, scene).history

@@ -33,8 +33,6 @@ from .scoring import LOSS_BATCHES
 from .state import RECENT_BATCHES, RandomState
 from .trainer import Trainer, TrainingSetup
 
-UNCHANGED = AugmentConfig(augment=False)
-
 
 class Movable(Protocol):
     """Targets of a batch: a tensor, or a list of them."""

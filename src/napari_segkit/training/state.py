@@ -152,7 +152,8 @@ class TrainingState:
         """
         path = Path(path)
         header, tensors = _read_file(path)
-        _require_equal(header["settings"], json.loads(json.dumps(self.settings)), path.name)
+        saved = header["settings"] | model_settings(*_read_configs(header["settings"], path))
+        _require_equal(_plain(saved), _plain(self.settings), path.name)
         if "images" in header:  # not in those of earlier versions
             _require_same_images(header["images"], self.fingerprints(), path.name)
         try:
@@ -223,7 +224,11 @@ def model_settings(spec: ModelSpec, config: TrainConfig) -> dict[str, object]:
 
 def read_settings(path: Path) -> tuple[ModelSpec, TrainConfig]:
     """Model and settings of a training whose state was saved; errors as in `TrainingState.load`."""
-    settings = _read_file(path)[0]["settings"]
+    return _read_configs(_read_file(path)[0]["settings"], path)
+
+
+def _read_configs(settings: dict[str, Any], path: Path) -> tuple[ModelSpec, TrainConfig]:
+    """Model and settings, also as earlier versions wrote them."""
     try:
         named = settings | {"name": settings["model"]}
         spec = {k: named[k] for k in config_fields(ModelSpec) if k in named}
@@ -330,6 +335,12 @@ def _groups(tensors: Tensors) -> defaultdict[str, Tensors]:
         group, _, rest = name.partition(".")
         groups[group][rest] = tensor
     return groups
+
+
+def _plain(settings: Mapping[str, object]) -> dict[str, object]:
+    """Settings as they are read from a file."""
+    plain: dict[str, object] = json.loads(json.dumps(settings))
+    return plain
 
 
 def _require_equal(saved: Mapping[str, object], current: Mapping[str, object], name: str) -> None:
