@@ -1,6 +1,6 @@
 """Time a training step of the default U-Net beside a bare loop of smp and torch.
 
-    python benchmarks/bench_training.py [--steps 20] [--threads 2] [--precision auto]
+    python benchmarks/bench_training.py [--steps 20] [--threads 2] [--precision auto] [--augment]
 
 Both loops train alike: batches of 4 patches of 256 x 256 pixels, cross-entropy and Dice, AdamW. The
 bare one is in float32 with the usual memory layout. Their steps alternate in one process; prints
@@ -67,10 +67,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--augment", action="store_true", help="augment our patches, too")
     args = parser.parse_args()
     use_threads(args.threads)
     warnings.simplefilter("ignore")
-    config = TrainConfig(epochs=args.steps + WARM_UP, steps_per_epoch=2, precision=args.precision)
+    config = TrainConfig(
+        epochs=args.steps + WARM_UP,
+        steps_per_epoch=2,
+        precision=args.precision,
+        augment=args.augment,
+        validation=None,
+    )
     loops = {"ours": our_steps(config, args.device), "bare": bare_steps(args.device)}
     times: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(args.steps + WARM_UP):
