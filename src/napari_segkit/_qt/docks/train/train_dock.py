@@ -10,6 +10,7 @@ from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
+from napari_segkit._qt.widgets.forms import Section
 from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.model_summary import title, training_summary
@@ -25,6 +26,7 @@ from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
 from .train_form import TrainForm
 from .training_record import recorded
+from .training_set_panel import TITLE, TITLE_TIP, TrainingSetPanel
 
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
@@ -40,6 +42,7 @@ class TrainDock(Dock):
         self.annotation_panel = panel = AnnotationPanel(self.session, self.data, self)
         self.annotation, self.classes = panel.annotation, panel.classes
         self.label_stats = panel.label_stats
+        self.training_set = TrainingSetPanel(self.session, self.data, panel)
         self.form = TrainForm(self.session)
         self.device = DeviceLine()
         self.random_button = RandomWeightsButton(self.session)
@@ -61,11 +64,19 @@ class TrainDock(Dock):
         self.label_stats.semantics.set_value(config.unlabelled, config.labels_are)
 
     def train(self) -> None:
-        """Train on a snapshot of the layers."""
+        """Train on snapshots of the layers: those of the training set, or those that are chosen."""
+        self.classes.pin_colors()
+        job = self.training_set.job(self.config()) if self.training_set.is_used else self._pair()
+        if job is not None:
+            self._last = None
+            self.curve.set_losses([])
+            self.bar.run(job)
+
+    def _pair(self) -> Job | None:
+        """A training on the chosen layers."""
         image, labels, axes = self.data.layers
         if image is None or labels is None:
-            return
-        self.classes.pin_colors()
+            return None
         object_classes, painted = self.annotation.class_layer(), snapshot(labels)
         steps = self.session.segmenter.train_epochs(
             snapshot(image),
@@ -75,15 +86,14 @@ class TrainDock(Dock):
             object_classes=None if object_classes is None else snapshot(object_classes),
             regions=self.annotation.outlines(labels),
         )
-        self._last = None
-        self.curve.set_losses([])
-        steps = recorded(self.session, painted, steps)
-        self.bar.run(Job(f"Train on {labels.name}", steps))
+        return Job(f"Train on {labels.name}", recorded(self.session, [painted], steps))
 
     def code(self) -> str:
         """Python code for the same training."""
         axes = python_snippets.keywords(axes=self.data.axes.value)
         arguments = f"{self.data.code()}, {to_python(self.config())}{axes}{self.annotation.code()}"
+        if self.training_set.is_used:
+            arguments = f"session(viewer).training_set, config={to_python(self.config())}"
         steps = f"session(viewer).segmenter.train_epochs({arguments})"
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
@@ -98,6 +108,8 @@ class TrainDock(Dock):
             _place=self.data.place,
             _new=self.data.new_button,
         )
+        set_row = self.groups.count() - 1
+        self.groups.insertWidget(set_row, Section(TITLE, self.training_set, TITLE_TIP))
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
         self.add_group("Training", model=self.model, _form=self.form, device=self.device)
         self.footer.addWidget(self.bar)
@@ -109,6 +121,7 @@ class TrainDock(Dock):
         self.annotation_panel.changed.connect(self.state.request)
         self.annotation_panel.message.connect(self.bar.show_status)
         self.data.changed.connect(self._clear_status)
+        self.training_set.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.check.changed.connect(self.state.request)
         self.random_button.clicked.connect(self.train)
@@ -174,12 +187,17 @@ class TrainDock(Dock):
 
     def _missing(self) -> str | None:
         """Why training cannot start, None if it can."""
-        missing = self.data.missing() or self.annotation_panel.missing()
+        if self.training_set.is_used:
+            missing = self.training_set.missing()
+        else:
+            missing = self.data.missing() or self.annotation_panel.missing()
         if missing is None:
             missing = self.check.problem(self.data.layers[2] or "")
         return missing or validation_error(self.config)
 
     def _update_state(self) -> None:
         self.bar.set_reason(self._missing())
+        on = f" on {self.training_set.count_text()}" if self.training_set.is_used else ""
+        self.bar.set_text(f"Train{on}")
         remedies = self.label_stats.remedies
         remedies.setVisible(bool(remedies.offered) and not self.bar.is_running)

@@ -1,0 +1,113 @@
+"""Rows of a training set as the Train dock sees them: names, layers, copies for a training."""
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Labels, Layer, Shapes
+
+from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
+from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit._qt.session.session import Session
+from napari_segkit.instances.annotated_regions import shape_outlines
+from napari_segkit.training_set import TrainingRow, TrainingSet
+
+
+def image_name(row: TrainingRow) -> str:
+    """What a row is called: by itself, or after its image."""
+    return row.name or source_name(row.image)
+
+
+def source_name(source: object) -> str:
+    """Name of a layer or file; of several, which are the channels of one image, all names."""
+    names = [str(getattr(each, "name", "")) or "array" for each in channels_of(source)]
+    return " + ".join(names)
+
+
+def channels_of(source: Any) -> Sequence[Any]:
+    """The sources of one image: several named ones are its channels."""
+    several = isinstance(source, list | tuple) and all(hasattr(x, "name") for x in source)
+    return source if several else [source]
+
+
+def is_same(one: TrainingRow, other: TrainingRow) -> bool:
+    """Whether two rows have the same image and labels, whatever their role and group."""
+    return one.image is other.image and one.labels is other.labels
+
+
+def row_key(row: TrainingRow) -> tuple[object, ...]:
+    """What two rows share that hold the same image and labels."""
+    return (*_keys(row.image), "labels", *_keys(row.labels))
+
+
+def missing_file(row: TrainingRow) -> Path | None:
+    """A file of a row that does not exist."""
+    sources = row.image, row.labels, row.object_classes, row.regions
+    files = [file for source in sources for file in files_of(source)]
+    return next((file for file in files if not file.exists()), None)
+
+
+def row_layers(row: TrainingRow) -> Iterator[Layer]:
+    """The layers of a row: images, labels, classes of objects, regions."""
+    for source in (*channels_of(row.image), row.labels, row.object_classes, row.regions):
+        layer = unwrapped(source)
+        if isinstance(layer, Layer):
+            yield layer
+
+
+def closed_layer(row: TrainingRow, opened: Container[int]) -> Layer | None:
+    """A layer of a row that is not among the opened ones, which are given by `id`."""
+    return next((x for x in row_layers(row) if id(x) not in opened), None)
+
+
+def snapshots_of(session: Session, training_set: TrainingSet) -> TrainingSet:
+    """A training set with copies of its layers, which a task can read; without what is left out."""
+    rows = [row for row in training_set.rows if row.role != "leave out"]
+    return TrainingSet([_copied(session, row) for row in rows])
+
+
+def label_snapshots(training_set: TrainingSet) -> list[Snapshot]:
+    """The copies of Labels layers in a set of `snapshots_of`."""
+    return [row.labels for row in training_set.rows if isinstance(row.labels, Snapshot)]
+
+
+def _copied(session: Session, row: TrainingRow) -> TrainingRow:
+    images = [_copy(session, image) for image in channels_of(row.image)]
+    regions = row.regions
+    if isinstance(unwrapped(regions), Shapes):
+        regions = shape_outlines(regions, row.labels)
+    return replace(
+        row,
+        image=images[0] if len(images) == 1 else images,
+        labels=_copy(session, row.labels),
+        object_classes=_copy(session, row.object_classes),
+        regions=regions,
+        name=image_name(row),
+    )
+
+
+def _copy(session: Session, source: Any) -> Any:
+    """Copy of a layer, with the axes that were chosen for it; anything else as it is."""
+    layer = unwrapped(source)
+    if not isinstance(layer, Layer):
+        return source
+    copy, axes = snapshot(layer), session.axes_of(layer)
+    if axes is None or isinstance(layer, Labels):
+        return copy
+    return replace(copy, axis_labels=tuple(axes[: copy.ndim]))
+
+
+def files_of(source: object) -> tuple[Path, ...]:
+    """The files that a source is read from; none for layers and arrays."""
+    return tuple(getattr(source, "files", ()))
+
+
+def file_labels(file: Path, row: TrainingRow) -> Any:
+    """The labels in a file, which belong to the image of a row."""
+    raise NotImplementedError
+
+
+def _keys(source: object) -> Iterator[object]:
+    for each in channels_of(source):
+        yield from files_of(each) or (id(unwrapped(each)),)

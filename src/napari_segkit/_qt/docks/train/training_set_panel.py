@@ -1,0 +1,293 @@
+"""The training set in the Train dock: its table, buttons and what is missing."""
+
+from collections import Counter
+from collections.abc import Container, Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QPushButton, QWidget
+
+from napari_segkit._qt.layers.belonging import is_result
+from napari_segkit._qt.layers.layer_watcher import LayerWatcher, Listener
+from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.widgets.dock import Note, stack
+from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
+from napari_segkit.config import TrainConfig
+from napari_segkit.models import predicts_objects
+from napari_segkit.segmenter import Segmenter
+from napari_segkit.steps import Job
+from napari_segkit.training_set import Role, TrainingRow, TrainingSet
+
+from .add_files import AddFiles
+from .annotation_panel import AnnotationPanel
+from .next_image import NextImage
+from .row_counts import RowCount, RowCounts
+from .training_record import recorded
+from .training_rows import (
+    closed_layer,
+    image_name,
+    label_snapshots,
+    missing_file,
+    row_key,
+    snapshots_of,
+)
+from .training_set_table import Shown, TrainingSetModel, TrainingSetTable
+
+TITLE = "Training set"
+TITLE_TIP = (
+    "<p>Images that are trained on together. Without any, Train uses the image and the labels "
+    "that are chosen above.</p>"
+)
+EMPTY = "Drop files or folders here, or add the layers chosen above, to train on several images."
+ADD_LAYERS = (
+    "<p>Add the image and the labels chosen above. If several images are selected in the layer "
+    "list, they become the channels of one image.</p>"
+)
+REMOVE = "Take the selected rows out of the training set; layers and files stay."
+REPAINT_MS = 100
+MAX_CLASSES = 6  # in the summary
+
+
+class TrainingSetPanel(QWidget):
+    """Shows and changes the session's training set."""
+
+    changed = Signal()  # rows, counts, or what is missing
+
+    def __init__(self, session: Session, data: ImageAndLabels, annotation: AnnotationPanel) -> None:
+        super().__init__()
+        self._session, self._data, self._annotation = session, data, annotation
+        self.counts = RowCounts(self)
+        self.model = TrainingSetModel(self._shown, self)
+        self.table = TrainingSetTable(self.model)
+        self.next_image = NextImage(session, self)
+        self.files = AddFiles(self)
+        self.add_button = QPushButton("Add these layers", toolTip=ADD_LAYERS)
+        self.remove_button = QPushButton("Remove", toolTip=REMOVE)
+        self.summary = Note()
+        self._watch = LayerWatcher(session.viewer, self)
+        self._selection = Listener(self, self._on_selection)
+        self._open_layers = Listener(self, self.changed.emit)
+        self._repaint = QTimer(self, singleShot=True, interval=REPAINT_MS)
+        stack(
+            self,
+            (self.add_button, self.files.button, self.remove_button),
+            self.table,
+            self.files,
+            self.summary,
+            self.next_image,
+        )
+        self.setAcceptDrops(True)
+        self._connect()
+        self._on_set()
+        self._on_selection()
+
+    @property
+    def rows(self) -> tuple[TrainingRow, ...]:
+        return tuple(self._session.training_set.rows)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether Train trains on the set."""
+        return bool(self.rows)
+
+    def add_layers(self) -> None:
+        """Add the image and labels that are chosen; of several selected images, all as channels."""
+        image, labels, _ = self._data.layers
+        if image is None or labels is None:
+            return
+        channels = self._channels(image)
+        annotation = self._annotation.annotation
+        row = TrainingRow(
+            channels if len(channels) > 1 else image,
+            labels,
+            object_classes=annotation.class_layer(),
+            regions=annotation.regions.value if annotation.active else None,
+        )
+        self.add(TrainingSet([row]))
+
+    def add(self, added: TrainingSet) -> None:
+        """Add rows that are not in the set yet."""
+        known = {row_key(row) for row in self.rows}
+        rows = [row for row in added.rows if row_key(row) not in known]
+        self._session.training_set = TrainingSet([*self.rows, *rows])
+        double = len(added) - len(rows)
+        self.files.status.setText(f"{counted(double)} in the set already." if double else "")
+
+    def remove_selected(self) -> None:
+        """Take the selected rows out of the set."""
+        selected = set(self.table.selected_rows())
+        rows = [row for i, row in enumerate(self.rows) if i not in selected]
+        self._session.training_set = TrainingSet(rows)
+
+    def job(self, config: TrainConfig) -> Job:
+        """A training on copies of the layers of the set; files are read by the training."""
+        copies = snapshots_of(self._session, self._session.training_set)
+        steps = train_set(self._session.segmenter, copies, config)
+        used = label_snapshots(copies)
+        return Job(f"Train on {self.count_text()}", recorded(self._session, used, steps))
+
+    def count_text(self) -> str:
+        """How many images are trained on, such as "12 images"."""
+        return counted(len(self._session.training_set.with_role("train")))
+
+    def missing(self) -> str | None:
+        """Why the set cannot be trained on; None if nothing is known to be wrong."""
+        if not self._session.training_set.with_role("train"):
+            return "No image of the training set has the role train: choose it in the table."
+        opened = set(map(id, unwrapped(self._session.viewer).layers))
+        for number, row in enumerate(self.rows, 1):
+            if row.role != "leave out" and (problem := self._problem(row, opened)):
+                return f"Row {number} of the training set, {image_name(row)}: {problem}"
+        return None
+
+    def _problem(self, row: TrainingRow, opened: Container[int]) -> str | None:
+        if row.labels is None:
+            return "it has no labels: open it, and paint."
+        layer = closed_layer(row, opened)
+        if layer is not None:
+            return (
+                f"the layer {layer.name} is no longer open: double-click the row to show it again, "
+                "or remove the row."
+            )
+        count = self.counts.of(row)
+        return count.problem if count else None
+
+    def _connect(self) -> None:
+        self.add_button.clicked.connect(self.add_layers)
+        self.remove_button.clicked.connect(self.remove_selected)
+        self.files.found.connect(self.add)
+        self.table.opened.connect(self.next_image.open)
+        self.table.selectionModel().selectionChanged.connect(self._update_buttons)
+        self.model.edited.connect(self._on_edited)
+        self.counts.changed.connect(self._repaint.start)
+        self._repaint.timeout.connect(self._on_repaint)
+        self.next_image.opened.connect(self._on_opened)
+        self._data.changed.connect(self._update_buttons)
+        self._annotation.label_stats.semantics.changed.connect(self._repaint.start)
+        self._session.training_set_changed.connect(self._on_set)
+        self._watch.painted.connect(self._on_painted)
+        self._watch.redrawn.connect(self._on_painted)
+        layers = unwrapped(self._session.viewer).layers
+        self._selection.listen([layers.selection.events.active])
+        self._open_layers.listen([layers.events.inserted, layers.events.removed])
+
+    def _on_set(self) -> None:
+        self.model.set_rows(self.rows)
+        self.counts.set_rows(self.rows)
+        self.table.setVisible(self.is_used)
+        self._annotation.label_stats.semantics.is_shared = self.is_used
+        self._update_buttons()
+        self._on_repaint()
+
+    def _on_edited(self, number: int, field: str, value: str) -> None:
+        """Set a role or group in this row, and in all selected ones if it is among them."""
+        selected = self.table.selected_rows()
+        numbers = selected if number in selected else [number]
+        changed = [
+            edited_row(row, field, value) if i in numbers else row
+            for i, row in enumerate(self.rows)
+        ]
+        self._session.training_set = TrainingSet(changed)
+
+    def _on_selection(self) -> None:
+        layer = unwrapped(self._session.viewer).layers.selection.active
+        self._watch.watch(layer if isinstance(layer, Labels) else None)
+
+    def _on_painted(self) -> None:
+        if self._watch.layer is not None:
+            self.next_image.on_painted(self._watch.layer)
+            self.counts.forget(self._watch.layer)
+
+    def _on_opened(self) -> None:
+        if self.next_image.number is not None:
+            self.table.selectRow(self.next_image.number)
+        self.model.refresh()
+
+    def _on_repaint(self) -> None:
+        self.model.refresh()
+        self.summary.setText(self._summary() if self.is_used else EMPTY)
+        self.changed.emit()
+
+    def _summary(self) -> str:
+        """Images by role, and labelled pixels of all that are counted."""
+        roles = Counter(row.role for row in self.rows)
+        counted_rows = [(row, self.counts.of(row)) for row in self.rows if row.role != "leave out"]
+        lines = [", ".join(f"{n} to {role}" for role, n in roles.items()) + "."]
+        if self.counts.is_counting:
+            done = sum(count is not None for _, count in counted_rows)
+            lines.append(f"Counting the labels: {done} of {len(counted_rows)}.")
+        elif not predicts_objects(self._session.segmenter.spec):
+            lines.append(self._pixels([count for _, count in counted_rows if count]))
+        return " ".join(lines)
+
+    def _pixels(self, counts: list[RowCount]) -> str:
+        unlabelled = self._annotation.label_stats.semantics.value["unlabelled"]
+        total: Counter[int] = Counter()
+        for count in counts:
+            total.update({v: n for v, n in count.pixels.items() if v != unlabelled})
+        if len(total) > MAX_CLASSES:
+            return ""
+        texts = [f"{n:,} of {value}" for value, n in sorted(total.items())]
+        return f"Labelled pixels: {', '.join(texts) or 'none'}."
+
+    def _shown(self, row: TrainingRow) -> Shown:
+        count, text = self.counts.of(row), ""
+        if count is not None and row.labels is not None and not count.problem:
+            unlabelled = self._annotation.label_stats.semantics.value["unlabelled"]
+            objects = predicts_objects(self._session.segmenter.spec)
+            text = count.text(unlabelled, objects=objects)
+        return Shown(text, count, self.next_image.is_open(row))
+
+    def _channels(self, image: Image) -> list[Image]:
+        """The images selected in the layer list, if the chosen one is among several."""
+        layers = unwrapped(self._session.viewer).layers
+        selected = [x for x in layers if x in layers.selection]
+        images = [x for x in selected if isinstance(x, Image) and not is_result(x)]
+        return images if image in images else [image]
+
+    def _update_buttons(self) -> None:
+        reason = self._data.missing()
+        self.add_button.setEnabled(reason is None)
+        self.add_button.setToolTip(ADD_LAYERS if reason is None else reason)
+        self.remove_button.setEnabled(bool(self.table.selected_rows()))
+        self.remove_button.setVisible(self.is_used)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and folders instead of leaving them to napari."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        event.acceptProposedAction()
+        self.files.add(paths)
+
+
+def train_set(
+    segmenter: Segmenter, training_set: TrainingSet, config: TrainConfig
+) -> Generator[Any, Any, Any]:
+    """Train on a set whose files are all there; ValueError says which one is not."""
+    for number, row in enumerate(training_set.rows, 1):
+        if (file := missing_file(row)) is not None:
+            raise ValueError(
+                f"{image_name(row)} of the training set (row {number}): there is no file {file}. "
+                "Bring it back, or remove the row."
+            )
+    return (yield from segmenter.train_epochs(training_set, config=config))
+
+
+def edited_row(row: TrainingRow, field: str, value: str) -> TrainingRow:
+    """A row with another role or group."""
+    if field == "group":
+        return replace(row, group=value)
+    return replace(row, role=next(role for role in get_args(Role) if role == value))
+
+
+def counted(number: int) -> str:
+    """A number of images in words."""
+    return "1 image" if number == 1 else f"{number:,} images"
