@@ -1,6 +1,6 @@
 """Adds files and folders to a training set, chosen in a dialog or dropped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.question import Question
 from napari_segkit.io.filenames import stem
-from napari_segkit.io.image_files import ImageFiles
-from napari_segkit.io.name_words import LABEL_WORDS, is_label, is_named
-from napari_segkit.training_set import TrainingSet
+from napari_segkit.io.image_files import find_images, holds_several, is_folder
+from napari_segkit.io.name_words import LABEL_WORDS, is_named
+from napari_segkit.io.training_files import ImageFile
+from napari_segkit.training_set import TrainingRow, TrainingSet
 
 TIP = (
     "<p>Add image files with their label files, a folder of both, or a CSV list with the columns "
@@ -45,8 +46,11 @@ class AddFiles(QWidget):
         """Pair files and folders in the background, then send the set."""
         self._paths = paths
         self.question.close_question()
+        self._submit(partial(paired, paths))
+
+    def _submit(self, find: Callable[[], TrainingSet]) -> None:
         self.status.setText("Looking for images and labels …")
-        self._work.submit(partial(paired, paths))
+        self._work.submit(find)
 
     def _choose_files(self) -> None:
         names = QFileDialog.getOpenFileNames(self, "Images with their labels, or a CSV list")[0]
@@ -68,24 +72,30 @@ class AddFiles(QWidget):
         self.found.emit(found)
 
     def _on_error(self, error: BaseException) -> None:
-        """Say what is wrong; a folder may have its labels in another one."""
-        text = error_text(error, "Reading the list of files")
-        if len(self._paths) == 1 and self._paths[0].is_dir():
+        """Say what is wrong; labels of a folder may lie in another one, or be still to paint."""
+        text = error_text(error, "Reading the files")
+        self.status.setText(text)
+        if len(self._paths) == 1 and is_folder(self._paths[0]):
             self.status.setText("")
-            self.question.ask(
-                text,
-                {"Folder of the labels …": self._choose_labels, "Cancel": lambda: None},
-            )
-        else:
-            self.status.setText(text)
+            answers = {
+                "Folder of the labels …": self._choose_labels,
+                "Paint the labels here": partial(self._submit, partial(unlabelled, self._paths[0])),
+                "Cancel": lambda: None,
+            }
+            self.question.ask(text, answers)
 
 
 def paired(paths: Sequence[Path]) -> TrainingSet:
     """A training set of files or folders, paired by their names."""
     if len(paths) == 1:
         return TrainingSet.from_files(paths[0])
-    if len(paths) == 2 and paths[0].is_dir() == paths[1].is_dir():
-        return TrainingSet.from_files(*sorted(paths, key=lambda p: is_named(stem(p), LABEL_WORDS)))
-    files = [ImageFiles((path,)) for path in paths]
-    labels = [f.path for f in files if is_label(f)]
-    return TrainingSet.from_files([f.path for f in files if f.path not in labels], labels)
+    if len(paths) == 2 and holds_several(paths[0]) == holds_several(paths[1]):
+        images, labels = sorted(paths, key=lambda path: is_named(stem(path), LABEL_WORDS))
+        return TrainingSet.from_files(images, labels)
+    return TrainingSet.from_files(paths)
+
+
+def unlabelled(folder: Path) -> TrainingSet:
+    """The images of a folder, left out until labels are painted on them."""
+    images = [ImageFile(files) for files in find_images(folder)]
+    return TrainingSet([TrainingRow(image, None, "leave out") for image in images])

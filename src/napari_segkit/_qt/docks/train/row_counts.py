@@ -1,7 +1,7 @@
 """Labelled pixels of the rows of a training set, counted in the background."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 
@@ -10,16 +10,17 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.gui_messages import error_text
-from napari_segkit.evaluation.slab_reader import slabs
-from napari_segkit.images.axes_image import as_image, full_resolution
-from napari_segkit.images.labels import count_values
-from napari_segkit.images.types import LazyArray
+from napari_segkit.images.array_cache import ArrayCache
+from napari_segkit.images.label_stats import LabelCounts, count_labels
+from napari_segkit.io.training_files import without_notes
+from napari_segkit.training.open_row import open_row
 from napari_segkit.training_set import TrainingRow
+
+from .row_files import read_row
 
 WAIT_MS = 150  # after the last stroke, and between two calls
 CALL_SECONDS = 0.3  # then what is known is shown
-KEPT_VALUES = 20  # of each row; instance ids are thousands
-RESERVED = (0, 255)  # may mean unlabelled, so they are always kept
+KEPT_VALUES = 100  # of each row; instance ids may be thousands
 NAMED_CLASSES = 4
 
 
@@ -28,7 +29,7 @@ class RowCount:
     """What is known of a row once its labels are read."""
 
     shape: tuple[int, ...] = ()  # of the image without channels
-    pixels: Mapping[int, int] = field(default_factory=dict)  # of the commonest label values
+    labels: LabelCounts | None = None
     values: int = 0  # distinct ones
     problem: str = ""  # why the row cannot be trained on
 
@@ -37,15 +38,17 @@ class RowCount:
         return " x ".join(map(str, self.shape))
 
     def text(self, unlabelled: int | None, *, objects: bool) -> str:
-        """Labelled pixels per class value, or the number of objects."""
-        labelled = {v: n for v, n in self.pixels.items() if v != unlabelled}
-        values = self.values - (len(self.pixels) - len(labelled))
+        """Labelled pixels of each class value, or the number of objects."""
+        if self.labels is None:
+            return ""
+        pixels = self.labels.counts
         if objects:
-            count = values - (0 in labelled)
+            count = self.values - len({0, unlabelled} & pixels.keys())
             return f"{count:,} object{'' if count == 1 else 's'}"
-        if values > NAMED_CLASSES:
-            return f"{values:,} values"
-        return " · ".join(f"{v}: {n:,}" for v, n in labelled.items()) or "nothing labelled"
+        if self.values > NAMED_CLASSES + 1:
+            return f"{self.values - (unlabelled in pixels):,} values"
+        labelled = [f"{v}: {n:,}" for v, n in pixels.items() if v != unlabelled]
+        return " · ".join(labelled) or "nothing labelled"
 
 
 class RowCounts(QObject):
@@ -94,8 +97,8 @@ class RowCounts(QObject):
     def _on_counted(self, counted: Iterable[tuple[TrainingRow, RowCount]]) -> None:
         wanted = set(map(_key, self._rows))
         self._known |= {_key(row): (row, n) for row, n in counted if _key(row) in wanted}
-        self.changed.emit()
         self._count()
+        self.changed.emit()
 
 
 def count_rows(rows: Iterable[TrainingRow]) -> list[tuple[TrainingRow, RowCount]]:
@@ -111,24 +114,27 @@ def count_rows(rows: Iterable[TrainingRow]) -> list[tuple[TrainingRow, RowCount]
 def count_row(row: TrainingRow) -> RowCount:
     """Size and labelled pixels of a row; what keeps it from being read is its problem."""
     try:
-        if row.labels is None:
-            return RowCount(as_image(row.image).label_shape)
-        labels = full_resolution(row.labels, "labels")
-        image = as_image(row.image, labels_shape=labels.shape)
-        return RowCount(image.label_shape, *_count_values(labels))
+        return without_notes(partial(_count, row))  # they are said when it is trained on
     except Exception as error:  # noqa: BLE001  shown in the row, whatever it is
         return RowCount(problem=error_text(error, "Reading the row"))
 
 
-def _count_values(labels: LazyArray) -> tuple[dict[int, int], int]:
-    """Pixels of the commonest values, rising, and the number of all values."""
-    counts: dict[int, int] = {}
-    for slab in slabs(labels):
-        for value, n in zip(*count_values(np.asarray(labels[slab])), strict=True):
-            counts[int(value)] = counts.get(int(value), 0) + int(n)
-    common = sorted(counts, key=lambda v: -counts[v])[:KEPT_VALUES]
-    kept = {*common, *(v for v in RESERVED if v in counts)}
-    return {v: counts[v] for v in sorted(kept)}, len(counts)
+def _count(row: TrainingRow) -> RowCount:
+    if row.labels is None:
+        return RowCount(read_row(row).images[0].label_shape)
+    opened = open_row(row, None, None, ArrayCache())
+    counted = count_labels(np.asarray(opened.values), 0, "ask")
+    shape, values = opened.image.label_shape, len(counted.counts)
+    if values > KEPT_VALUES:
+        counted = counted._replace(counts=_shortened(counted.counts))
+    return RowCount(shape, counted, values)
+
+
+def _shortened(counts: dict[int, int]) -> dict[int, int]:
+    """Counts of few values, in which the highest stands for all that are left out."""
+    kept = {value: counts[value] for value in sorted(counts)[:KEPT_VALUES]}
+    highest = max(counts)
+    return {**kept, highest: sum(counts.values()) - sum(kept.values())}
 
 
 def _key(row: TrainingRow) -> tuple[int, int]:

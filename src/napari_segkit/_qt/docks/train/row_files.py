@@ -10,18 +10,21 @@ from napari.layers import Layer
 from napari_segkit._qt.layers.result_layers import fingerprint
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.widgets.gui_messages import error_text
+from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image, full_resolution
+from napari_segkit.images.channel_sources import as_one_image
 from napari_segkit.images.classes import LabelClass, classes_shown
-from napari_segkit.images.labels import integer_labels
 from napari_segkit.images.types import AnyArray, LayerOptions, LazyArray
 from napari_segkit.io.filenames import ending, stem
 from napari_segkit.io.files import read_labels, write_labels
 from napari_segkit.io.nifti.header import NiftiHeader, layer_placement
 from napari_segkit.io.output_paths import unused_path
+from napari_segkit.io.training_files import ImageFile
 from napari_segkit.io.writers import LABELS, FileMetadata
+from napari_segkit.training.open_row import OpenRow, open_row
 from napari_segkit.training_set import TrainingRow
 
-from .training_rows import channels_of, file_labels, files_of, image_name
+from .training_rows import are_layers, channels_of, file_labels, files_of, image_name
 
 COLOURS = (3, 4)  # channels
 EMPTY_DTYPE = "uint16"  # of new labels: classes, or enough ids for painting by hand
@@ -72,18 +75,32 @@ def turn(painted: PaintedLabels | None, row: TrainingRow | None) -> Turned:
 
 
 def read_row(row: TrainingRow) -> ReadRow:
-    """Read a row; images stay lazy, labels are read as a whole, but for those that are a layer."""
-    labels = full_resolution(row.labels, "labels") if row.labels is not None else None
-    shape = None if labels is None else labels.shape
-    images = tuple(as_image(source, labels_shape=shape) for source in channels_of(row.image))
+    """Read a row, but for labels that are a layer; those of a row without labels are zeros."""
     if isinstance(unwrapped(row.labels), Layer):
-        return ReadRow(images)
-    if labels is None:
-        pixels = np.zeros(images[0].label_shape, EMPTY_DTYPE)
-    else:
-        pixels = np.array(integer_labels(np.asarray(labels)))
-    features, colormap = (getattr(row.labels, name, None) for name in ("features", "colormap"))
-    return ReadRow(images, pixels, classes_shown(features, colormap), fingerprint(pixels))
+        return ReadRow(_images(row, full_resolution(row.labels, "labels").shape))
+    if row.labels is None:
+        images = _images(row, None)
+        empty = np.zeros(images[0].label_shape, EMPTY_DTYPE)
+        return ReadRow(images, empty, (), fingerprint(empty))
+    opened = open_row(row, None, None, ArrayCache())
+    pixels = np.array(opened.values)
+    images = _images(row, pixels.shape) if are_layers(row.image) else (opened.image,)
+    return ReadRow(images, pixels, _classes(opened), fingerprint(pixels))
+
+
+def _images(row: TrainingRow, labels_shape: tuple[int, ...] | None) -> tuple[AxesImage, ...]:
+    """The image, or the layers that are its channels."""
+    if isinstance(row.image, ImageFile):
+        return (row.image.open(labels_shape),)
+    if are_layers(row.image):
+        return tuple(as_image(x, labels_shape=labels_shape) for x in channels_of(row.image))
+    return (as_one_image(row.image, labels_shape=labels_shape),)
+
+
+def _classes(opened: OpenRow) -> tuple[LabelClass, ...]:
+    """The classes that are named or coloured with the labels."""
+    features, colormap = (getattr(opened.labels, name, None) for name in ("features", "colormap"))
+    return classes_shown(features, colormap)
 
 
 def image_layer(image: AxesImage) -> tuple[LazyArray, LayerOptions]:
@@ -92,7 +109,7 @@ def image_layer(image: AxesImage) -> tuple[LazyArray, LayerOptions]:
     is_rgb = axes.endswith("C") and image.length("C") in COLOURS
     if axes.endswith("C") and not is_rgb:  # napari shows the last two axes
         data, axes = np.moveaxis(np.asarray(data), -1, 0), f"C{axes[:-1]}"
-    options: LayerOptions = {"name": stem(Path(image.name)), "metadata": dict(image.metadata)}
+    options: LayerOptions = {"name": image.name, "metadata": dict(image.metadata)}
     options |= {"rgb": is_rgb}
     return data, options | _placement(image, axes.removesuffix("C") if is_rgb else axes)
 

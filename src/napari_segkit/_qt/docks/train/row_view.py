@@ -19,7 +19,7 @@ from napari_segkit.models import predicts_objects
 from napari_segkit.training_set import TrainingRow
 
 from .row_files import ReadRow, image_layer
-from .training_rows import channels_of, row_layers, source_name
+from .training_rows import are_layers, channels_of, row_layers
 
 TOOLS = ("selected_label", "brush_size", "opacity", "contour", "mode")  # go on to the next labels
 
@@ -53,8 +53,10 @@ class RowView:
         own, before = list(row_layers(row)), {id(x) for x in self._viewer.layers}
         for layer in [layer for other in rows for layer in row_layers(other)]:
             layer.visible = any(layer is x for x in own)
-        sources = zip(channels_of(row.image), read.images, strict=True)
-        images = [self._image(source, image) for source, image in sources]
+        if are_layers(row.image):
+            images = [self._with(unwrapped(x)) for x in channels_of(row.image)]
+        else:
+            images = [self._opened(image) for image in read.images]
         labels = self._labels_layer(row, read, images[0])
         self._viewer.layers.selection.active = labels
         self._take_over_tools(labels)
@@ -78,20 +80,15 @@ class RowView:
     def _viewer(self) -> ViewerModel:
         return unwrapped(self._session.viewer)
 
-    def _image(self, source: object, image: AxesImage) -> Image:
-        layer = unwrapped(source)
-        if not isinstance(layer, Layer):
-            data, options = image_layer(image)
-            return self._viewer.add_image(data, **options)
-        return self._with(layer)
+    def _opened(self, image: AxesImage) -> Image:
+        data, options = image_layer(image)
+        return self._viewer.add_image(data, **options)
 
     def _labels_layer(self, row: TrainingRow, read: ReadRow, image: Image) -> Labels:
         layer = unwrapped(row.labels)
         if isinstance(layer, Layer):
             return self._with(layer)
         layer = new_labels(self._viewer, image, None, read.labels)
-        if row.labels is not None:
-            layer.name = source_name(row.labels)
         classes = read.classes or self._classes()
         if classes and not predicts_objects(self._session.segmenter.spec):
             write_classes(layer, classes)

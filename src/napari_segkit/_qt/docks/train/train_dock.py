@@ -10,7 +10,6 @@ from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
-from napari_segkit._qt.widgets.forms import Section
 from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.model_summary import title, training_summary
@@ -26,7 +25,7 @@ from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
 from .train_form import TrainForm
 from .training_record import recorded
-from .training_set_panel import TITLE, TITLE_TIP, TrainingSetPanel
+from .training_set_panel import TrainingSetPanel
 
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
@@ -108,8 +107,8 @@ class TrainDock(Dock):
             _place=self.data.place,
             _new=self.data.new_button,
         )
-        set_row = self.groups.count() - 1
-        self.groups.insertWidget(set_row, Section(TITLE, self.training_set, TITLE_TIP))
+        self.groups.insertWidget(self.groups.count() - 1, self.training_set)
+        self.training_set.take_drops_on(self)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
         self.add_group("Training", model=self.model, _form=self.form, device=self.device)
         self.footer.addWidget(self.bar)
@@ -131,6 +130,7 @@ class TrainDock(Dock):
         self.bar.yielded.connect(self._on_step)
         self.bar.returned.connect(self._on_trained)
         self.bar.errored.connect(self.random_button.offer)
+        self.bar.errored.connect(self.training_set.show_error)
         self.bar.stopped.connect(self._on_stopped)
         self.bar.finished.connect(self._on_segmenter)
 

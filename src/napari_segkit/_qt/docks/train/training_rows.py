@@ -1,6 +1,6 @@
 """Rows of a training set as the Train dock sees them: names, layers, copies for a training."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,11 @@ from napari.layers import Labels, Layer, Shapes
 from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
+from napari_segkit.images.channel_sources import channel_sources
 from napari_segkit.instances.annotated_regions import shape_outlines
+from napari_segkit.io.files import NO_COLOURS
+from napari_segkit.io.image_files import ImageFiles
+from napari_segkit.io.training_files import ImageFile, LabelFile
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
 
@@ -20,15 +24,22 @@ def image_name(row: TrainingRow) -> str:
 
 
 def source_name(source: object) -> str:
-    """Name of a layer or file; of several, which are the channels of one image, all names."""
-    names = [str(getattr(each, "name", "")) or "array" for each in channels_of(source)]
-    return " + ".join(names)
+    """Name of a layer or file; of channels that are given one by one, all names."""
+    channels = channel_sources(source)
+    if channels is not None:
+        return " + ".join(name for name, _ in channels)
+    return str(getattr(source, "name", "")) or "array"
 
 
-def channels_of(source: Any) -> Sequence[Any]:
-    """The sources of one image: several named ones are its channels."""
-    several = isinstance(source, list | tuple) and all(hasattr(x, "name") for x in source)
-    return source if several else [source]
+def channels_of(source: Any) -> list[Any]:
+    """The sources of one image: its channels, where these are given one by one."""
+    channels = channel_sources(source)
+    return [source] if channels is None else [channel for _, channel in channels]
+
+
+def are_layers(source: object) -> bool:
+    """Whether an image, or each of its channels, is a layer."""
+    return all(isinstance(unwrapped(x), Layer) for x in channels_of(source))
 
 
 def is_same(one: TrainingRow, other: TrainingRow) -> bool:
@@ -73,18 +84,24 @@ def label_snapshots(training_set: TrainingSet) -> list[Snapshot]:
 
 
 def _copied(session: Session, row: TrainingRow) -> TrainingRow:
-    images = [_copy(session, image) for image in channels_of(row.image)]
     regions = row.regions
     if isinstance(unwrapped(regions), Shapes):
         regions = shape_outlines(regions, row.labels)
     return replace(
         row,
-        image=images[0] if len(images) == 1 else images,
+        image=_copy_image(session, row.image),
         labels=_copy(session, row.labels),
         object_classes=_copy(session, row.object_classes),
         regions=regions,
         name=image_name(row),
     )
+
+
+def _copy_image(session: Session, source: Any) -> Any:
+    channels = channel_sources(source)
+    if channels is None:
+        return _copy(session, source)
+    return {name: _copy(session, channel) for name, channel in channels}
 
 
 def _copy(session: Session, source: Any) -> Any:
@@ -100,12 +117,14 @@ def _copy(session: Session, source: Any) -> Any:
 
 def files_of(source: object) -> tuple[Path, ...]:
     """The files that a source is read from; none for layers and arrays."""
-    return tuple(getattr(source, "files", ()))
+    return source.paths if isinstance(source, ImageFile | LabelFile) else ()
 
 
-def file_labels(file: Path, row: TrainingRow) -> Any:
-    """The labels in a file, which belong to the image of a row."""
-    raise NotImplementedError
+def file_labels(file: Path, row: TrainingRow) -> LabelFile:
+    """The labels in a new file, which were painted on the image of a row."""
+    image, labels = files_of(row.image), row.labels
+    folder = labels.files.folder if isinstance(labels, LabelFile) else ""
+    return LabelFile(ImageFiles((file,), folder), image[0] if image else file, NO_COLOURS)
 
 
 def _keys(source: object) -> Iterator[object]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from napari.layers import Image, Labels
-from qtpy.QtCore import QTimer, Signal
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_segkit._qt.layers.belonging import is_result
@@ -16,8 +15,13 @@ from napari_segkit._qt.layers.layer_watcher import LayerWatcher, Listener
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import Note, stack
+from napari_segkit._qt.widgets.forms import Section
+from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
+from napari_segkit._qt.widgets.label_semantics import LabelOptions
 from napari_segkit.config import TrainConfig
+from napari_segkit.images.label_stats import LabelStats, label_stats_of, training_labels
+from napari_segkit.images.labels import LabelsError
 from napari_segkit.models import predicts_objects
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Job
@@ -26,7 +30,7 @@ from napari_segkit.training_set import Role, TrainingRow, TrainingSet
 from .add_files import AddFiles
 from .annotation_panel import AnnotationPanel
 from .next_image import NextImage
-from .row_counts import RowCount, RowCounts
+from .row_counts import RowCounts
 from .training_record import recorded
 from .training_rows import (
     closed_layer,
@@ -49,39 +53,33 @@ ADD_LAYERS = (
     "list, they become the channels of one image.</p>"
 )
 REMOVE = "Take the selected rows out of the training set; layers and files stay."
-REPAINT_MS = 100
+UNKNOWN = LabelStats({}, 0)
 MAX_CLASSES = 6  # in the summary
 
 
-class TrainingSetPanel(QWidget):
-    """Shows and changes the session's training set."""
+class TrainingSetPanel(Section):
+    """Shows and changes the session's training set; closed while it is empty."""
 
     changed = Signal()  # rows, counts, or what is missing
 
     def __init__(self, session: Session, data: ImageAndLabels, annotation: AnnotationPanel) -> None:
-        super().__init__()
+        body = QWidget()
+        super().__init__(TITLE, body, TITLE_TIP)
         self._session, self._data, self._annotation = session, data, annotation
+        self.stats: LabelStats | None = None  # of all rows that are counted
         self.counts = RowCounts(self)
         self.model = TrainingSetModel(self._shown, self)
         self.table = TrainingSetTable(self.model)
-        self.next_image = NextImage(session, self)
-        self.files = AddFiles(self)
+        self.next_image = NextImage(session)
+        self.files = AddFiles()
         self.add_button = QPushButton("Add these layers", toolTip=ADD_LAYERS)
         self.remove_button = QPushButton("Remove", toolTip=REMOVE)
         self.summary = Note()
         self._watch = LayerWatcher(session.viewer, self)
         self._selection = Listener(self, self._on_selection)
         self._open_layers = Listener(self, self.changed.emit)
-        self._repaint = QTimer(self, singleShot=True, interval=REPAINT_MS)
-        stack(
-            self,
-            (self.add_button, self.files.button, self.remove_button),
-            self.table,
-            self.files,
-            self.summary,
-            self.next_image,
-        )
-        self.setAcceptDrops(True)
+        buttons = self.add_button, self.files.button, self.remove_button
+        stack(body, buttons, self.files, self.table, self.summary, self.next_image)
         self._connect()
         self._on_set()
         self._on_selection()
@@ -115,6 +113,7 @@ class TrainingSetPanel(QWidget):
         known = {row_key(row) for row in self.rows}
         rows = [row for row in added.rows if row_key(row) not in known]
         self._session.training_set = TrainingSet([*self.rows, *rows])
+        self.expand(animate=False)
         double = len(added) - len(rows)
         self.files.status.setText(f"{counted(double)} in the set already." if double else "")
 
@@ -143,7 +142,14 @@ class TrainingSetPanel(QWidget):
         for number, row in enumerate(self.rows, 1):
             if row.role != "leave out" and (problem := self._problem(row, opened)):
                 return f"Row {number} of the training set, {image_name(row)}: {problem}"
-        return None
+        problem = self.stats.problem if self.stats else None
+        return gui_message(problem) if problem else None
+
+    def show_error(self, error: BaseException) -> None:
+        """Offer what the training proposes against an error."""
+        if self.is_used:
+            remedies = getattr(error, "remedies", ())
+            self._annotation.label_stats.show_set(replace(UNKNOWN, remedies=remedies))
 
     def _problem(self, row: TrainingRow, opened: Container[int]) -> str | None:
         if row.labels is None:
@@ -164,11 +170,10 @@ class TrainingSetPanel(QWidget):
         self.table.opened.connect(self.next_image.open)
         self.table.selectionModel().selectionChanged.connect(self._update_buttons)
         self.model.edited.connect(self._on_edited)
-        self.counts.changed.connect(self._repaint.start)
-        self._repaint.timeout.connect(self._on_repaint)
+        self.counts.changed.connect(self._show_counts)
         self.next_image.opened.connect(self._on_opened)
         self._data.changed.connect(self._update_buttons)
-        self._annotation.label_stats.semantics.changed.connect(self._repaint.start)
+        self._annotation.label_stats.semantics.changed.connect(self._show_counts)
         self._session.training_set_changed.connect(self._on_set)
         self._watch.painted.connect(self._on_painted)
         self._watch.redrawn.connect(self._on_painted)
@@ -182,7 +187,7 @@ class TrainingSetPanel(QWidget):
         self.table.setVisible(self.is_used)
         self._annotation.label_stats.semantics.is_shared = self.is_used
         self._update_buttons()
-        self._on_repaint()
+        self._show_counts()
 
     def _on_edited(self, number: int, field: str, value: str) -> None:
         """Set a role or group in this row, and in all selected ones if it is among them."""
@@ -208,39 +213,48 @@ class TrainingSetPanel(QWidget):
             self.table.selectRow(self.next_image.number)
         self.model.refresh()
 
-    def _on_repaint(self) -> None:
+    def _show_counts(self) -> None:
         self.model.refresh()
+        self.stats = self._stats()
+        self._annotation.label_stats.show_set((self.stats or UNKNOWN) if self.is_used else None)
         self.summary.setText(self._summary() if self.is_used else EMPTY)
+        self.set_title(f"{TITLE}: {counted(len(self.rows))}" if self.is_used else TITLE)
         self.changed.emit()
 
     def _summary(self) -> str:
         """Images by role, and labelled pixels of all that are counted."""
         roles = Counter(row.role for row in self.rows)
-        counted_rows = [(row, self.counts.of(row)) for row in self.rows if row.role != "leave out"]
-        lines = [", ".join(f"{n} to {role}" for role, n in roles.items()) + "."]
+        lines = [", ".join(f"{n:,} to {role}" for role, n in roles.items()) + "."]
         if self.counts.is_counting:
-            done = sum(count is not None for _, count in counted_rows)
-            lines.append(f"Counting the labels: {done} of {len(counted_rows)}.")
-        elif not predicts_objects(self._session.segmenter.spec):
-            lines.append(self._pixels([count for _, count in counted_rows if count]))
+            done = sum(self.counts.of(row) is not None for row in self.rows)
+            lines.append(f"Counting the labels: {done:,} of {len(self.rows):,}.")
+        elif self.stats is not None and 0 < len(self.stats.counts) <= MAX_CLASSES:
+            texts = [f"{n:,} of {value}" for value, n in sorted(self.stats.counts.items())]
+            lines.append(f"Labelled pixels: {', '.join(texts)}.")
         return " ".join(lines)
 
-    def _pixels(self, counts: list[RowCount]) -> str:
-        unlabelled = self._annotation.label_stats.semantics.value["unlabelled"]
-        total: Counter[int] = Counter()
-        for count in counts:
-            total.update({v: n for v, n in count.pixels.items() if v != unlabelled})
-        if len(total) > MAX_CLASSES:
-            return ""
-        texts = [f"{n:,} of {value}" for value, n in sorted(total.items())]
-        return f"Labelled pixels: {', '.join(texts) or 'none'}."
+    def _stats(self) -> LabelStats | None:
+        """Statistics of the class values of all rows; None for objects and while they are counted.
+
+        They are what the training finds when it begins.
+        """
+        objects = predicts_objects(self._session.segmenter.spec)
+        counts = [self.counts.of(row) for row in self._session.training_set.with_role("train")]
+        labels = [count.labels for count in counts if count and count.labels]
+        if objects or self.counts.is_counting or not labels:
+            return None
+        try:
+            return label_stats_of(training_labels(labels, **self._semantics))
+        except LabelsError as error:
+            return LabelStats({}, 0, (), str(error), error.remedies)
+
+    @property
+    def _semantics(self) -> LabelOptions:
+        return self._annotation.label_stats.semantics.value
 
     def _shown(self, row: TrainingRow) -> Shown:
-        count, text = self.counts.of(row), ""
-        if count is not None and row.labels is not None and not count.problem:
-            unlabelled = self._annotation.label_stats.semantics.value["unlabelled"]
-            objects = predicts_objects(self._session.segmenter.spec)
-            text = count.text(unlabelled, objects=objects)
+        count, objects = self.counts.of(row), predicts_objects(self._session.segmenter.spec)
+        text = "" if count is None else count.text(self._semantics["unlabelled"], objects=objects)
         return Shown(text, count, self.next_image.is_open(row))
 
     def _channels(self, image: Image) -> list[Image]:
@@ -257,15 +271,21 @@ class TrainingSetPanel(QWidget):
         self.remove_button.setEnabled(bool(self.table.selected_rows()))
         self.remove_button.setVisible(self.is_used)
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take files and folders instead of leaving them to napari."""
-        if event.mimeData().hasUrls():
-            event.acceptProposedAction()
+    def take_drops_on(self, dock: QWidget) -> None:
+        """Add files and folders that are dropped anywhere on a dock."""
+        dock.setAcceptDrops(True)
+        dock.installEventFilter(self)
 
-    def dropEvent(self, event: QDropEvent) -> None:
-        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+    def eventFilter(self, _dock: QObject, event: QEvent) -> bool:
+        kinds = QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop
+        if event.type() not in kinds or not event.mimeData().hasUrls():
+            return False
         event.acceptProposedAction()
-        self.files.add(paths)
+        if event.type() == QEvent.Type.Drop:
+            urls = event.mimeData().urls()
+            self.expand(animate=False)
+            self.files.add([Path(url.toLocalFile()) for url in urls if url.isLocalFile()])
+        return True
 
 
 def train_set(

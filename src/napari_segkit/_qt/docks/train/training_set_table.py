@@ -22,7 +22,7 @@ from .row_counts import RowCount
 from .training_rows import image_name, source_name
 
 COLUMNS = ("image", "labels", "role", "group", "labelled pixels", "size")
-WIDTHS = (110, 100, 74, 60, 130, 90)  # in pixels, at first
+WIDTHS = (84, 76, 58, 46, 116, 76)  # in pixels, at first
 ROLE, GROUP = COLUMNS.index("role"), COLUMNS.index("group")
 TIPS = (
     "Double-click an image to open it with its labels.",
