@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_segkit import TrainingSet
 from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit._qt.docks.train.training_set_table import COLUMNS
 
+LABELS = COLUMNS.index("labels")
 PIXELS = np.random.default_rng(0).integers(0, 255, (3, 32, 48), np.uint8)
 
 
@@ -62,7 +64,7 @@ def drop(dock, *paths):
 
 def names(panel):
     model = panel.model
-    return [tuple(model.index(i, j).data() for j in (0, 1)) for i in range(model.rowCount())]
+    return [tuple(model.index(i, j).data() for j in (0, LABELS)) for i in range(model.rowCount())]
 
 
 def step(dock, button):

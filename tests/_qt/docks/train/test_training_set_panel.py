@@ -13,7 +13,7 @@ from napari_segkit._qt.docks.train.training_set_table import COLUMNS, GROUP, ROL
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
 PIXELS = np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8)
-COUNTS = COLUMNS.index("labelled pixels")
+COUNTS, LABELS = COLUMNS.index("labelled pixels"), COLUMNS.index("labels")
 
 
 def scribbles(first=1, second=2):
@@ -228,7 +228,7 @@ def test_an_image_without_labels_is_trained_on_once_it_is_painted_on(dock, panel
     rows = [replace(row, labels=None, role="leave out") for row in arrays(2)]
     dock.session.training_set = TrainingSet(rows)
     assert dock.wait_idle()
-    assert cells(panel, 1) == ["none yet"] * 2
+    assert cells(panel, LABELS) == ["none yet"] * 2
     go(dock, 0)
     go(dock, 1)
     assert panel.rows[0].labels is None

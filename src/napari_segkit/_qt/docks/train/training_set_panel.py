@@ -1,7 +1,7 @@
 """The training set in the Train dock: its table, buttons and what is missing."""
 
 from collections import Counter
-from collections.abc import Container, Generator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -16,12 +16,10 @@ from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit._qt.widgets.forms import Section
-from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.label_semantics import LabelOptions
 from napari_segkit.config import TrainConfig
-from napari_segkit.images.label_stats import LabelStats, label_stats_of, training_labels
-from napari_segkit.images.labels import LabelsError
+from napari_segkit.images.label_stats import LabelStats
 from napari_segkit.models import predicts_objects
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Job
@@ -31,9 +29,9 @@ from .add_files import AddFiles
 from .annotation_panel import AnnotationPanel
 from .next_image import NextImage
 from .row_counts import RowCounts
+from .set_check import SetCheck
 from .training_record import recorded
 from .training_rows import (
-    closed_layer,
     image_name,
     label_snapshots,
     missing_file,
@@ -66,8 +64,8 @@ class TrainingSetPanel(Section):
         body = QWidget()
         super().__init__(TITLE, body, TITLE_TIP)
         self._session, self._data, self._annotation = session, data, annotation
-        self.stats: LabelStats | None = None  # of all rows that are counted
         self.counts = RowCounts(self)
+        self.check = SetCheck(session, self.counts)
         self.model = TrainingSetModel(self._shown, self)
         self.table = TrainingSetTable(self.model)
         self.next_image = NextImage(session)
@@ -136,32 +134,13 @@ class TrainingSetPanel(Section):
 
     def missing(self) -> str | None:
         """Why the set cannot be trained on; None if nothing is known to be wrong."""
-        if not self._session.training_set.with_role("train"):
-            return "No image of the training set has the role train: choose it in the table."
-        opened = set(map(id, unwrapped(self._session.viewer).layers))
-        for number, row in enumerate(self.rows, 1):
-            if row.role != "leave out" and (problem := self._problem(row, opened)):
-                return f"Row {number} of the training set, {image_name(row)}: {problem}"
-        problem = self.stats.problem if self.stats else None
-        return gui_message(problem) if problem else None
+        return self.check.missing()
 
     def show_error(self, error: BaseException) -> None:
         """Offer what the training proposes against an error."""
         if self.is_used:
             remedies = getattr(error, "remedies", ())
             self._annotation.label_stats.show_set(replace(UNKNOWN, remedies=remedies))
-
-    def _problem(self, row: TrainingRow, opened: Container[int]) -> str | None:
-        if row.labels is None:
-            return "it has no labels: open it, and paint."
-        layer = closed_layer(row, opened)
-        if layer is not None:
-            return (
-                f"the layer {layer.name} is no longer open: double-click the row to show it again, "
-                "or remove the row."
-            )
-        count = self.counts.of(row)
-        return count.problem if count else None
 
     def _connect(self) -> None:
         self.add_button.clicked.connect(self.add_layers)
@@ -215,8 +194,9 @@ class TrainingSetPanel(Section):
 
     def _show_counts(self) -> None:
         self.model.refresh()
-        self.stats = self._stats()
-        self._annotation.label_stats.show_set((self.stats or UNKNOWN) if self.is_used else None)
+        self.check.update(self._semantics)
+        stats = (self.check.stats or UNKNOWN) if self.is_used else None
+        self._annotation.label_stats.show_set(stats)
         self.summary.setText(self._summary() if self.is_used else EMPTY)
         self.set_title(f"{TITLE}: {counted(len(self.rows))}" if self.is_used else TITLE)
         self.changed.emit()
@@ -228,25 +208,10 @@ class TrainingSetPanel(Section):
         if self.counts.is_counting:
             done = sum(self.counts.of(row) is not None for row in self.rows)
             lines.append(f"Counting the labels: {done:,} of {len(self.rows):,}.")
-        elif self.stats is not None and 0 < len(self.stats.counts) <= MAX_CLASSES:
-            texts = [f"{n:,} of {value}" for value, n in sorted(self.stats.counts.items())]
+        elif (stats := self.check.stats) and 0 < len(stats.counts) <= MAX_CLASSES:
+            texts = [f"{n:,} of {value}" for value, n in sorted(stats.counts.items())]
             lines.append(f"Labelled pixels: {', '.join(texts)}.")
         return " ".join(lines)
-
-    def _stats(self) -> LabelStats | None:
-        """Statistics of the class values of all rows; None for objects and while they are counted.
-
-        They are what the training finds when it begins.
-        """
-        objects = predicts_objects(self._session.segmenter.spec)
-        counts = [self.counts.of(row) for row in self._session.training_set.with_role("train")]
-        labels = [count.labels for count in counts if count and count.labels]
-        if objects or self.counts.is_counting or not labels:
-            return None
-        try:
-            return label_stats_of(training_labels(labels, **self._semantics))
-        except LabelsError as error:
-            return LabelStats({}, 0, (), str(error), error.remedies)
 
     @property
     def _semantics(self) -> LabelOptions:

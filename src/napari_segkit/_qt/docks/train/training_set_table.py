@@ -21,15 +21,15 @@ from napari_segkit.training_set import Role, TrainingRow
 from .row_counts import RowCount
 from .training_rows import image_name, source_name
 
-COLUMNS = ("image", "labels", "role", "group", "labelled pixels", "size")
-WIDTHS = (84, 76, 58, 46, 116, 76)  # in pixels, at first
-ROLE, GROUP = COLUMNS.index("role"), COLUMNS.index("group")
+COLUMNS = ("image", "role", "group", "labelled pixels", "labels", "size")
+WIDTHS = (84, 58, 50, 110, 84, 76)  # in pixels, at first
+ROLE, GROUP, PIXELS, SIZE = 1, 2, 3, 5
 TIPS = (
     "Double-click an image to open it with its labels.",
-    "What was painted or read as its labels.",
     "train: learned from. validate: only scored while the model trains. leave out: not read.",
     "What images share that must not be both trained on and validated with: a subject, a slide.",
     "Labelled pixels of each class value, or objects.",
+    "What was painted or read as its labels.",
     "Size of the image without channels.",
 )
 NO_LABELS = "none yet"
@@ -106,7 +106,7 @@ class TrainingSetModel(QAbstractTableModel):
             font = QFont()
             font.setBold(True)
             return font
-        if role == Qt.ItemDataRole.TextAlignmentRole and column > GROUP:
+        if role == Qt.ItemDataRole.TextAlignmentRole and column in (PIXELS, SIZE):
             return RIGHT
         return None
 
@@ -120,10 +120,10 @@ class TrainingSetModel(QAbstractTableModel):
         count = self._shown(row).known
         texts = (
             lambda: image_name(row),
-            lambda: NO_LABELS if row.labels is None else source_name(row.labels),
             lambda: row.role,
             lambda: row.group,
             lambda: self._shown(row).pixels,
+            lambda: NO_LABELS if row.labels is None else source_name(row.labels),
             lambda: count.size if count else "",
         )
         return texts[column]()
