@@ -158,7 +158,7 @@ class Segmenter:
             Non-negative integers, in the images' shapes without the channel axis; or masks with a
             last axis of red, green, blue (and alpha), each of whose colours becomes a class.
         config : TrainConfig, optional
-            Settings of the training.
+            Settings of the training. None: the defaults, or those of the state with `resume`.
         axes : str, optional
             One letter of "TCZYX" for each dimension of the images, such as "YXC". None: the axis
             labels of the layers, or inferred from the shapes of image and labels; needed if an axis
@@ -180,8 +180,8 @@ class Segmenter:
             The state that a `Checkpoint` of an earlier training saved: goes on from it, with the
             same losses and weights as without the break, on the same machine and device with the
             same number of threads and if no time limit sets the learning rate. Model, classes,
-            settings and images must be the same. The pixel classifier starts anew, which gives the
-            same model.
+            settings, images and labels must be the same; `of_state` gives the model. The pixel
+            classifier starts anew, which gives the same model.
 
         Returns
         -------
@@ -241,7 +241,7 @@ class Segmenter:
         ------
         Step
             Progress after each step; a `TrainStep` also holds the loss, a `ValidationStep` the
-            score. `SnapshotStep` and `RefusedStep` answer commands.
+            score. `SnapshotStep`, `CheckpointStep` and `RefusedStep` answer commands.
 
         Returns
         -------
@@ -254,9 +254,10 @@ class Segmenter:
             As in `fit`; also if the model was merged from two.
         """
         self._require_one_model()
-        config = as_config("config", config, TrainConfig)
         if resume is not None:
             resume = as_path("resume", resume)
+            config = self._settings_of(resume) if config is None else config
+        config = as_config("config", config, TrainConfig)
         from .devices import choose
         from .training.read_data import read_training_data
         from .training_set import as_training_set
@@ -270,6 +271,12 @@ class Segmenter:
         )
         yield from self._train(self._trainer(config, labelled, resume))
         return self
+
+    @staticmethod
+    def _settings_of(state: Path) -> TrainConfig:
+        from .training.state import read_settings
+
+        return read_settings(state)[1]
 
     def _require_one_model(self) -> None:
         if self.trained is not None and self.trained.stuff is not None:
@@ -648,6 +655,35 @@ class Segmenter:
         """
         segmenter = cls(device=device)
         segmenter._spec, segmenter.trained = trained.spec, trained
+        return segmenter
+
+    @classmethod
+    def of_state(cls, path: str | PathLike[str], *, device: str = "auto") -> Self:
+        """Make the untrained model of a training whose state was saved, to go on with it.
+
+        Parameters
+        ----------
+        path : path-like
+            The state that a `Checkpoint` saved.
+        device : str
+            The device for the model, as in `Segmenter`.
+
+        Returns
+        -------
+        Segmenter
+            For ``fit(images, labels, resume=path)``.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is not a complete state of a training.
+        """
+        from .training.state import read_settings
+
+        segmenter = cls(device=device)
+        segmenter._spec = read_settings(as_path("path", path))[0]
         return segmenter
 
     def as_module(self) -> "DeployedModel":

@@ -39,8 +39,8 @@ def train(spec, config, data, path=None, **options):
     steps = segmenter.train_epochs(*data, config, **options)
     for step in steps:
         if path and isinstance(step, TrainStep) and step.done == 3:
-            steps.send(Checkpoint(path))
-            next(steps)
+            assert steps.send(Checkpoint(path)).path == path
+            next(steps), next(steps)
             steps.close()
     return segmenter
 
@@ -124,6 +124,34 @@ def test_a_training_with_validation_is_not_resumed_without(scene, tmp_path):
     train(SMALL, CONFIG, scene, tmp_path / "a.state", validation=scene)
     with pytest.raises(ValueError, match="validation images 1, but this one has 0"):
         train(SMALL, CONFIG, scene, resume=tmp_path / "a.state")
+
+
+def corrected(image, labels):
+    labels = labels.copy()
+    labels[5, 7] = 2 - labels[5, 7]
+    return image, labels
+
+
+DATA = {
+    "labels": (corrected, "the pixels of the labels of image have changed"),
+    "image": (lambda image, labels: (image[::-1], labels), "the pixels of the image have changed"),
+    "more": (lambda image, labels: ([image] * 2, [labels] * 2), "1 image, but 2 are given"),
+}
+
+
+@pytest.mark.parametrize("case", DATA)
+def test_a_training_is_not_resumed_on_other_images_or_labels(case, saved, scene):
+    change, message = DATA[case]
+    with pytest.raises(ValueError, match=message):
+        Segmenter(SMALL, device="cpu").fit(*change(*scene), CONFIG, resume=saved)
+
+
+def test_a_state_names_the_model_and_the_settings_of_its_training(saved, scene):
+    segmenter = Segmenter.of_state(saved, device="cpu")
+    assert segmenter.spec == Segmenter(SMALL).spec
+    segmenter.fit(*scene, resume=saved)
+    assert segmenter.trained.config == CONFIG
+    assert segmenter.history == train(SMALL, CONFIG, scene).history
 
 
 def damaged(saved, path):
@@ -241,8 +269,8 @@ def test_a_complete_training_resumed_is_complete(scene, tmp_path):
     steps = segmenter.train_epochs(*scene, CONFIG)
     for _ in range(6):
         next(steps)
-    with pytest.raises(StopIteration):
-        steps.send(Checkpoint(tmp_path / "a.state"))
+    steps.send(Checkpoint(tmp_path / "a.state"))
+    assert not list(steps)
     resumed.fit(*scene, CONFIG, resume=tmp_path / "a.state")
     assert resumed.history == segmenter.history
     assert same_weights(resumed, segmenter)

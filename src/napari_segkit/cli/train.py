@@ -69,20 +69,23 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--regions", metavar="PATH",
                         help="file or folder like the labels: not 0 where every object is "
                              "annotated; in a CSV list, the column regions")  # fmt: skip
+    parser.add_argument("--resume", nargs="?", const=True, metavar="STATE",
+                        help="go on with a training that was interrupted, with its model and "
+                             "settings, from the state beside the output (MODEL.state) or from "
+                             "this one")  # fmt: skip
     add_options(parser, ModelSpec(), names={"name": "model"}, suppress=True)
     add_options(parser, TrainConfig(), suppress=True)
 
 
 def run(args: Namespace) -> int:
     from napari_segkit.io.folders import training_files
+    from napari_segkit.jobs.checkpoints import with_checkpoints
     from napari_segkit.jobs.output_files import new_folders
     from napari_segkit.jobs.training_files import read_training_files
-    from napari_segkit.segmenter import Segmenter
 
     from .training_summary import say_training_data
 
     require_output(args)
-    spec, config = spec_and_config(args)
     labels = one_place(args.images, args.labels)
     with print_warnings():
         files = training_files(
@@ -92,9 +95,11 @@ def run(args: Namespace) -> int:
     if args.show_pairs:
         return print_pairs(pairs)
     output = model_file(args, _inputs(args, files))
+    checkpoint, resume = _states(args, output)
+    spec, config = spec_and_config(args, resume)
     say_pairs(pairs, labels or args.images)
     _check_kind(files, spec)
-    segmenter = Segmenter(spec, device=args.device)
+    segmenter = _segmenter(spec, resume, args.device)
     with print_warnings():
         data = read_training_files(files, axes=args.axes, spacing=args.spacing)
     say_training_data(data, spec, config)
@@ -105,17 +110,25 @@ def run(args: Namespace) -> int:
         config,
         object_classes=data.object_classes,
         regions=data.regions,
+        resume=resume,
     )
     save = partial(_save, segmenter, output, overwrite=args.overwrite)
     with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
-        train = partial(_train, steps, config, stop)
-        return _train_and_save(segmenter, train, stop, save)
+        train = partial(_train, with_checkpoints(steps, checkpoint), config, stop)
+        return _train_and_save(segmenter, train, stop, save, checkpoint)
 
 
 def _train_and_save(
-    segmenter: "Segmenter", train: Callable[[], None], stop: Stop, save: Callable[[], Path]
+    segmenter: "Segmenter",
+    train: Callable[[], None],
+    stop: Stop,
+    save: Callable[[], Path],
+    checkpoint: Path,
 ) -> int:
-    """Train to the end or until a signal; an error leaves the model too. Gives the exit status."""
+    """Train to the end or until a signal; an error leaves the model too. Gives the exit status.
+
+    The checkpoint of a training that has ended is removed.
+    """
     status = 0
     try:
         with catch_warnings():
@@ -126,14 +139,18 @@ def _train_and_save(
             raise
         say(error_line(error, LESS_MEMORY))
         status = 1
+        if isinstance(error, DivergenceWarning):
+            checkpoint.unlink(missing_ok=True)  # it would diverge again
     if stop.count and not segmenter.is_trained:
         say("Interrupted before the first training step: nothing was saved.")
         return 128 + stop.number
     output = save()
     if status:
-        say("The model is saved as trained before this error.")
+        say(f"The model is saved as trained before this error.{_how_to_resume(checkpoint)}")
     elif stop.count:
-        say("Interrupted: the model is saved as trained so far.")
+        say(f"Interrupted: the model is saved as trained so far.{_how_to_resume(checkpoint)}")
+    else:
+        checkpoint.unlink(missing_ok=True)
     print_files([output])
     return status
 
@@ -151,15 +168,60 @@ def _train(steps: Generator[Step, object, "Segmenter"], config: TrainConfig, sto
         say(f"The time limit is reached after {count} of {step.total} steps.")
 
 
-def spec_and_config(args: Namespace) -> tuple[ModelSpec, TrainConfig]:
+def _states(args: Namespace, output: Path) -> tuple[Path, Path | None]:
+    """The checkpoint to write, beside the model, and the one to go on from."""
+    from napari_segkit.io.filenames import STATE
+
+    checkpoint = output.with_name(output.name + STATE)
+    if args.resume is None and checkpoint.exists() and not args.overwrite:
+        raise ValueError(
+            f"{checkpoint} was left by a training that was interrupted: add --resume to go on with "
+            "it, or --overwrite to train anew."
+        )
+    return checkpoint, checkpoint if args.resume is True else args.resume and Path(args.resume)
+
+
+def _how_to_resume(checkpoint: Path) -> str:
+    again = " The same command with --resume --overwrite goes on with the training."
+    return again if checkpoint.exists() else ""
+
+
+def _segmenter(spec: ModelSpec, resume: Path | None, device: str) -> "Segmenter":
+    from napari_segkit.segmenter import Segmenter
+
+    return (
+        Segmenter(spec, device=device)
+        if resume is None
+        else Segmenter.of_state(resume, device=device)
+    )
+
+
+def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelSpec, TrainConfig]:
     """The model and training settings: options override the preset.
 
-    Another model than the preset's does not take the preset's encoder.
+    Another model than the preset's does not take the preset's encoder. Those of a training that is
+    resumed cannot be changed.
     """
+    if resume is not None:
+        return _settings_of(args, resume)
     base = preset(args.preset) if args.preset else Preset("", "", ModelSpec())
     name = getattr(args, "name", base.spec.name)
     spec = base.spec if name == base.spec.name else ModelSpec(name)
     return read_options(args, spec), read_options(args, base.config)
+
+
+def _settings_of(args: Namespace, state: Path) -> tuple[ModelSpec, TrainConfig]:
+    """Model and settings of a training to go on with; ValueError if an option differs."""
+    from napari_segkit.training.state import read_settings, require_settings
+
+    if args.preset:
+        raise ValueError(
+            f"--preset {args.preset} cannot be used with --resume, because {state.name} holds the "
+            "settings: leave it out."
+        )
+    spec, config = read_settings(state)
+    require_settings(state, read_options(args, spec), read_options(args, config))
+    return spec, config
 
 
 def _check_kind(files: Sequence["TrainingFiles"], spec: ModelSpec) -> None:

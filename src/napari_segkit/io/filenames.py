@@ -12,6 +12,7 @@ MGH = (".mgh", ".mgz")  # of FreeSurfer
 ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 NUMPY = (".npy", ".npz")
 MODEL = ".segkit"
+STATE = ".state"  # added to the name of the model that is trained
 DICOM = (".dcm", ".dicom")
 VOLUMES = (*NIFTI, *PAIRS, *MGH, *ITK, *DICOM)  # read with a header of NIfTI
 WRITTEN_TIFF = (".tif", ".tiff")

@@ -13,6 +13,8 @@ class Finish:
 class Checkpoint:
     """Save the state of the training; `Segmenter.fit(resume=path)` goes on from it.
 
+    The next event is a `CheckpointStep`, or a `RefusedStep` if the file cannot be written.
+
     Parameters
     ----------
     path : path-like

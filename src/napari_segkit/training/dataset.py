@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import ndimage
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import MAX_NAME, LabelClass
+from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.intensity import (
     Statistics,
     extreme_intensity,
@@ -29,6 +31,7 @@ from napari_segkit.instances.diameters import occurrences
 from napari_segkit.models import Inputs, choose_ndim, outputs
 
 from .sampler import Sample
+from .state import Fingerprints
 from .targets import level_targets, typical_size
 
 MAX_SLAB = 2**24  # pixels that are read at once
@@ -94,6 +97,23 @@ class TrainingData:
     @property
     def images(self) -> list[AxesImage]:
         return [sample.image for sample in self.samples]
+
+    def fingerprints(self) -> list[Fingerprints]:
+        """Of each image and its labels, with all pixels of labels in memory."""
+        return self._fingerprints
+
+    @cached_property
+    def _fingerprints(self) -> list[Fingerprints]:
+        return [
+            (
+                image.name,
+                fingerprint(image),
+                fingerprint(
+                    AxesImage(values, image.label_axes), whole=isinstance(values, np.ndarray)
+                ),
+            )
+            for image, values in self.labelled.pairs
+        ]
 
     @property
     def contrast(self) -> tuple[float, ...]:

@@ -1,6 +1,7 @@
 """What a training yields: its steps, validations and answers to commands."""
 
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from napari_segkit.steps import Step
@@ -71,6 +72,21 @@ class SnapshotStep(Step):
     """
 
     model: "TrainedModel"
+
+
+@dataclass(frozen=True)
+class CheckpointStep(Step):
+    """Answer to `Checkpoint`: the state is saved.
+
+    Parameters
+    ----------
+    done, total : int
+        As in `Step`; `done` is that of the last training step.
+    path : path-like
+        The file.
+    """
+
+    path: str | PathLike[str]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from os import PathLike
@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.config._schema import config_fields, from_dict, to_dict
 from napari_segkit.models.tensor_checks import UNBOUNDED, require_usable
 from napari_segkit.tensor_file import (
     MALFORMED,
@@ -36,6 +38,7 @@ KEY = "segkit-training"
 RECENT_BATCHES = 10
 
 RandomState = Mapping[str, Any]  # of a NumPy bit generator
+Fingerprints = tuple[str, str, str]  # name of an image, fingerprints of it and of its labels
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,9 @@ class TrainingState:
     settings : dict
         Model, classes and settings by name, as JSON can hold them; only a training with the same
         ones can go on from the file.
+    fingerprints : callable
+        Gives the fingerprints of the training images and labels, by the names of the images; called
+        where they are written or compared, because they take time.
     network : Module
         The network; its weights are part of the state.
     random : RandomSource
@@ -81,6 +87,7 @@ class TrainingState:
     """
 
     settings: Mapping[str, object]
+    fingerprints: Callable[[], Sequence[Fingerprints]]
     network: nn.Module
     random: RandomSource
     sampling: np.random.Generator
@@ -126,22 +133,23 @@ class TrainingState:
             If there is no such file.
         ValueError
             If it is not a complete state of a training, or of one with another model, other
-            classes or other settings.
+            classes, other settings, or other images or labels.
         """
         path = Path(path)
         header, tensors = _read_file(path)
         _require_equal(header["settings"], json.loads(json.dumps(self.settings)), path.name)
+        if "images" in header:  # not in those of earlier versions
+            _require_same_images(header["images"], self.fingerprints(), path.name)
         try:
             self._read(header, _groups(tensors))
         except MALFORMED as error:
-            raise ValueError(
-                f"{path.name} is a damaged training state ({first_line(error)}): choose another."
-            ) from None
+            raise _damaged(path, error) from None
 
     def _header(self) -> dict[str, object]:
         return {
             "format": FORMAT,
             "settings": self.settings,
+            "images": self.fingerprints(),
             "sampling": self.sampling.bit_generator.state,
             "recent": list(self.recent),
             "seconds": self.schedule.seconds,
@@ -171,6 +179,40 @@ class TrainingState:
             weights, best = groups["best"], header["best"]
             _require_alike(weights, self.network)
             self.best = Best(_finite(best["score"]), int(best["epoch"]), weights)
+
+
+def model_settings(spec: ModelSpec, config: TrainConfig) -> dict[str, object]:
+    """Model and settings by name, as a state keeps them; of a weights file only its name."""
+    return {
+        "model": spec.name,
+        **{k: v for k, v in to_dict(spec).items() if k != "name"},
+        "weights": spec.weights and Path(spec.weights).name,
+        **to_dict(config),
+    }
+
+
+def read_settings(path: Path) -> tuple[ModelSpec, TrainConfig]:
+    """Model and settings of a training whose state was saved; errors as in `TrainingState.load`."""
+    settings = _read_file(path)[0]["settings"]
+    try:
+        named = settings | {"name": settings["model"]}
+        spec = {k: named[k] for k in config_fields(ModelSpec) if k in named}
+        config = {k: named[k] for k in config_fields(TrainConfig) if k in named}
+        return from_dict(ModelSpec, spec), from_dict(TrainConfig, config)
+    except MALFORMED as error:
+        raise _damaged(path, error) from None
+
+
+def require_settings(path: Path, spec: ModelSpec, config: TrainConfig) -> None:
+    """Refuse another model or other settings than those of a saved state, and name the first."""
+    saved, given = (model_settings(*pair) for pair in (read_settings(path), (spec, config)))
+    _require_equal(saved, given, path.name)
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path.name} is a damaged training state ({first_line(error)}): choose another."
+    )
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
@@ -265,6 +307,32 @@ def _require_equal(saved: Mapping[str, object], current: Mapping[str, object], n
                 f"one has {_text(current.get(key))}: resume with the same model, classes and "
                 "settings, or train without resume."
             )
+
+
+def _require_same_images(
+    saved: Sequence[Sequence[str]], current: Sequence[Fingerprints], name: str
+) -> None:
+    """Refuse to go on with other images or labels, and name the first."""
+    if len(saved) != len(current):
+        images = "1 image" if len(saved) == 1 else f"{len(saved)} images"
+        different = f"of a training on {images}, but {len(current)} are given"
+    elif changed := list(_changed(saved, current)):
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        different = f"of another training: the pixels of the {changed[0]}{more} have changed"
+    else:
+        return
+    raise ValueError(
+        f"{name} is the state {different}. Resume with the same images and labels, or train "
+        "without resume."
+    )
+
+
+def _changed(saved: Sequence[Sequence[str]], current: Sequence[Fingerprints]) -> Iterator[str]:
+    for (_, image, labels), (name, image_now, labels_now) in zip(saved, current, strict=True):
+        if image != image_now:
+            yield name
+        elif labels != labels_now:
+            yield f"labels of {name}"
 
 
 def _text(value: object) -> str:

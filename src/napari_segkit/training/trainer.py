@@ -16,7 +16,6 @@ from torch import nn
 from torch.optim import Optimizer
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.models import build, stride
 from napari_segkit.models.tensor_checks import require_finite_weights
@@ -36,9 +35,9 @@ from napari_segkit.versions import versions
 
 from .commands import Checkpoint, Finish, Snapshot
 from .dataset import TrainingData
-from .events import RefusedStep, SnapshotStep, ValidationStep
+from .events import CheckpointStep, RefusedStep, SnapshotStep, ValidationStep
 from .schedule import Schedule
-from .state import Best, TrainingState, load_weights
+from .state import Best, TrainingState, load_weights, model_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +101,7 @@ class Trainer:
         self.network = self._build(random).to(setup.device)
         self.state = TrainingState(
             settings_of(setup),
+            setup.data.fingerprints,
             self.network,
             random,
             np.random.default_rng(self.config.seed),
@@ -118,9 +118,9 @@ class Trainer:
         Yields
         ------
         Step
-            `TrainStep` after each step, `ValidationStep` after each validation; `SnapshotStep` and
-            `RefusedStep` answer commands. ``send(command)`` carries out one of `commands` after
-            the event and returns the next event.
+            `TrainStep` after each step, `ValidationStep` after each validation; `SnapshotStep`,
+            `CheckpointStep` and `RefusedStep` answer commands. ``send(command)`` carries out one of
+            `commands` after the event and returns the next event.
         """
         with closing(self._events()) as events:
             for event in events:
@@ -173,6 +173,7 @@ class Trainer:
                 case Checkpoint(path):
                     require_finite_weights(self.network)
                     self.state.save(path)
+                    return CheckpointStep(event.done, event.total, path)
                 case Snapshot():
                     self._require_trained()
                     return SnapshotStep(event.done, event.total, self.snapshot())
@@ -278,16 +279,13 @@ class Trainer:
 
 def settings_of(setup: TrainingSetup) -> dict[str, object]:
     """What a training must share with a saved state to go on from it, by name."""
-    spec, inputs = setup.spec, setup.data.inputs
-    weights = spec.weights and Path(spec.weights).name
+    inputs = setup.data.inputs
     return {
-        "model": spec.name,
+        "model": setup.spec.name,
         "classes": [f"{c.value} {c.name}" for c in setup.data.classes],
-        **{k: v for k, v in to_dict(spec).items() if k != "name"},
-        "weights": weights,
         "channels": inputs.channels,
         "spacing": list(inputs.spacing),
-        **to_dict(setup.config),
+        **model_settings(setup.spec, setup.config),
         "validation images": len(setup.data.labelled.validation),
     }
 
