@@ -172,7 +172,11 @@ def nothing(stopped):
 REFUSED = {
     "settings": (nothing, f"{RESUME} --epochs 9", "epochs 3, but this one has 9"),
     "model": (nothing, f"{RESUME} --model unet", "model segresnet, but this one has unet"),
-    "preset": (nothing, f"{RESUME} --preset balanced", "--preset balanced cannot be used with --resume"),
+    "preset": (
+        nothing,
+        f"{RESUME} --preset balanced",
+        "--preset balanced cannot be used with --resume",
+    ),
     "anew": (lambda s: (s.parent / "a.segkit").unlink(), SMALL, "add --resume to go on with it"),
     "truncated": (truncated, RESUME, "a.segkit.state is not a complete training state"),
     "painted": (painted, RESUME, "the pixels of the labels of 1.png have changed"),

@@ -77,7 +77,7 @@ class AddFiles(QWidget):
         self.status.setText(text)
         if len(self._paths) == 1 and is_folder(self._paths[0]):
             self.status.setText("")
-            answers = {
+            answers: dict[str, Callable[[], object]] = {
                 "Folder of the labels …": self._choose_labels,
                 "Paint the labels here": partial(self._submit, partial(unlabelled, self._paths[0])),
                 "Cancel": lambda: None,

@@ -76,8 +76,9 @@ def turn(painted: PaintedLabels | None, row: TrainingRow | None) -> Turned:
 
 def read_row(row: TrainingRow) -> ReadRow:
     """Read a row, but for labels that are a layer; those of a row without labels are zeros."""
-    if isinstance(unwrapped(row.labels), Layer):
-        return ReadRow(_images(row, full_resolution(row.labels, "labels").shape))
+    labels = unwrapped(row.labels)
+    if isinstance(labels, Layer):
+        return ReadRow(_images(row, full_resolution(labels).shape))
     if row.labels is None:
         images = _images(row, None)
         empty = np.zeros(images[0].label_shape, EMPTY_DTYPE)

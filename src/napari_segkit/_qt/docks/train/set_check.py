@@ -47,9 +47,9 @@ class SetCheck:
             return NONE_TO_TRAIN
         for number, row in used:
             count = self._counts.of(row)
-            problem = NO_LABELS if row.labels is None else count.problem if count else ""
-            if problem:
-                return _in_row(number, row, problem)
+            found = NO_LABELS if row.labels is None else count.problem if count else ""
+            if found:
+                return _in_row(number, row, found)
         problem = self.stats.problem if self.stats else None
         return gui_message(problem) if problem else None
 

@@ -20,10 +20,11 @@ from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.label_semantics import LabelOptions
 from napari_segkit.config import TrainConfig
 from napari_segkit.images.label_stats import LabelStats
+from napari_segkit.io.training_roles import Role
 from napari_segkit.models import predicts_objects
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Job
-from napari_segkit.training_set import Role, TrainingRow, TrainingSet
+from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .add_files import AddFiles
 from .annotation_panel import AnnotationPanel
@@ -154,6 +155,7 @@ class TrainingSetPanel(Section):
         self._data.changed.connect(self._update_buttons)
         self._annotation.label_stats.semantics.changed.connect(self._show_counts)
         self._session.training_set_changed.connect(self._on_set)
+        self._session.segmenter_changed.connect(self._show_counts)
         self._watch.painted.connect(self._on_painted)
         self._watch.redrawn.connect(self._on_painted)
         layers = unwrapped(self._session.viewer).layers

@@ -16,7 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_segkit.training_set import Role, TrainingRow
+from napari_segkit.io.training_roles import Role
+from napari_segkit.training_set import TrainingRow
 
 from .row_counts import RowCount
 from .training_rows import image_name, source_name
