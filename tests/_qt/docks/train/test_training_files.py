@@ -209,7 +209,17 @@ def test_files_that_have_vanished_are_said_before_the_training(dock, panel, data
     assert "There is no file" in panel.next_image.status.text()
 
 
-def test_masks_of_another_size_are_said_with_their_row(dock, panel, data):
-    save(data / "masks" / "c1.png", mask()[:16])
+def test_masks_of_another_size_are_counted_and_fitted(dock, panel, data):
+    save(data / "masks" / "c1.png", mask()[::2, ::2].copy())
     drop(dock, data / "images", data / "masks")
-    assert dock.bar.reason.startswith("Row 2 of the training set, c1.png: ")
+    assert dock.bar.reason == (
+        "1 of 3 masks has another size than its image: c1.png. Press Fit masks to resample to the "
+        "images' sizes, or leave them out."
+    )
+    panel.answers.answer("Fit masks")
+    assert dock.wait_idle()
+    assert dock.bar.reason is None
+    assert panel.summary.text() == "3 to train. Labelled pixels: 3,456 of 1, 1,152 of 2."
+    step(dock, panel.next_image.next)
+    step(dock, panel.next_image.next)
+    assert (dock.viewer.layers.selection.active.data == mask()).all()

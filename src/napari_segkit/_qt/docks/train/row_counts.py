@@ -13,7 +13,7 @@ from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.label_stats import LabelCounts, count_labels
 from napari_segkit.io.training_files import without_notes
-from napari_segkit.training.open_row import open_row
+from napari_segkit.training.open_row import MaskSizeError, open_row
 from napari_segkit.training_set import TrainingRow
 
 from .row_files import read_row
@@ -32,6 +32,7 @@ class RowCount:
     labels: LabelCounts | None = None
     values: int = 0  # distinct ones
     problem: str = ""  # why the row cannot be trained on
+    misfit: bool = False  # only because the mask has another size than the image
 
     @property
     def size(self) -> str:
@@ -115,6 +116,8 @@ def count_row(row: TrainingRow) -> RowCount:
     """Size and labelled pixels of a row; what keeps it from being read is its problem."""
     try:
         return without_notes(partial(_count, row))  # they are said when it is trained on
+    except MaskSizeError as error:
+        return RowCount(problem=f"its mask has another size: {error}.", misfit=True)
     except Exception as error:  # noqa: BLE001  shown in the row, whatever it is
         return RowCount(problem=error_text(error, "Reading the row"))
 

@@ -6,13 +6,15 @@ from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.label_semantics import LabelOptions
 from napari_segkit.images.label_stats import LabelStats, label_stats_of, training_labels
 from napari_segkit.images.labels import LabelsError
+from napari_segkit.io.filenames import shorten
 from napari_segkit.models import predicts_objects
 from napari_segkit.training_set import TrainingRow
 
 from .row_counts import RowCounts
-from .training_rows import closed_layer, image_name, row_layers
+from .training_rows import closed_layer, image_name, row_layers, source_name
 
 NONE_TO_TRAIN = "No image of the training set has the role train: choose it in the table."
+FIT = "Fit masks"
 NO_LABELS = "it has no labels: open it and paint, or leave it out."
 
 
@@ -22,6 +24,7 @@ class SetCheck:
     def __init__(self, session: Session, counts: RowCounts) -> None:
         self._session, self._counts = session, counts
         self.stats: LabelStats | None = None  # of the class values; None: not known
+        self.misfits: list[TrainingRow] = []  # whose masks have another size than their images
         self._problem: str | None = None
         self._layer_rows: list[tuple[int, TrainingRow]] = []
 
@@ -30,6 +33,7 @@ class SetCheck:
         rows = enumerate(self._session.training_set.rows, 1)
         used = [(number, row) for number, row in rows if row.role != "leave out"]
         self._layer_rows = [pair for pair in used if next(row_layers(pair[1]), None) is not None]
+        self.misfits = [row for _, row in used if (n := self._counts.of(row)) and n.misfit]
         self.stats = self._stats(semantics)
         self._problem = self._find_problem(used)
 
@@ -45,6 +49,8 @@ class SetCheck:
     def _find_problem(self, used: list[tuple[int, TrainingRow]]) -> str | None:
         if not self._session.training_set.with_role("train"):
             return NONE_TO_TRAIN
+        if self.misfits:
+            return self._misfit_problem(len(used))
         for number, row in used:
             count = self._counts.of(row)
             found = NO_LABELS if row.labels is None else count.problem if count else ""
@@ -52,6 +58,14 @@ class SetCheck:
                 return _in_row(number, row, found)
         problem = self.stats.problem if self.stats else None
         return gui_message(problem) if problem else None
+
+    def _misfit_problem(self, total: int) -> str:
+        verb = "has another size than its image" if len(self.misfits) == 1 else "have another size than their image"
+        names = shorten([source_name(row.labels) for row in self.misfits])
+        return (
+            f"{len(self.misfits)} of {total} masks {verb}: {names}. Press {FIT} to resample to the "
+            "images' sizes, or leave them out."
+        )
 
     def _stats(self, semantics: LabelOptions) -> LabelStats | None:
         """What the training finds when it begins; None for objects and while rows are counted."""

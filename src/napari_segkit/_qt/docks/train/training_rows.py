@@ -47,6 +47,12 @@ def is_same(one: TrainingRow, other: TrainingRow) -> bool:
     return one.image is other.image and one.labels is other.labels
 
 
+def fitted(row: TrainingRow) -> TrainingRow:
+    """A row whose label file is resampled to its image."""
+    labels = row.labels
+    return replace(row, labels=replace(labels, fit=True)) if isinstance(labels, LabelFile) else row
+
+
 def row_key(row: TrainingRow) -> tuple[object, ...]:
     """What two rows share that hold the same image and labels."""
     return (*_keys(row.image), "labels", *_keys(row.labels))

@@ -18,6 +18,7 @@ from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit._qt.widgets.forms import Section
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.label_semantics import LabelOptions
+from napari_segkit._qt.widgets.question import Answers
 from napari_segkit.config import TrainConfig
 from napari_segkit.images.label_stats import LabelStats
 from napari_segkit.io.training_roles import Role
@@ -30,9 +31,10 @@ from .add_files import AddFiles
 from .annotation_panel import AnnotationPanel
 from .next_image import NextImage
 from .row_counts import RowCounts
-from .set_check import SetCheck
+from .set_check import FIT, SetCheck
 from .training_record import recorded
 from .training_rows import (
+    fitted,
     image_name,
     label_snapshots,
     missing_file,
@@ -51,6 +53,7 @@ ADD_LAYERS = (
     "<p>Add the image and the labels chosen above. If several images are selected in the layer "
     "list, they become the channels of one image.</p>"
 )
+FIT_TIP = "<p>Resample masks of another size to their images, by the nearest neighbour.</p>"
 REMOVE = "Take the selected rows out of the training set; layers and files stay."
 UNKNOWN = LabelStats({}, 0)
 MAX_CLASSES = 6  # in the summary
@@ -73,12 +76,12 @@ class TrainingSetPanel(Section):
         self.files = AddFiles()
         self.add_button = QPushButton("Add these layers", toolTip=ADD_LAYERS)
         self.remove_button = QPushButton("Remove", toolTip=REMOVE)
-        self.summary = Note()
+        self.summary, self.answers = Note(), Answers()
         self._watch = LayerWatcher(session.viewer, self)
         self._selection = Listener(self, self._on_selection)
         self._open_layers = Listener(self, self.changed.emit)
         buttons = self.add_button, self.files.button, self.remove_button
-        stack(body, buttons, self.files, self.table, self.summary, self.next_image)
+        stack(body, buttons, self.files, self.table, self.summary, self.answers, self.next_image)
         self._connect()
         self._on_set()
         self._on_selection()
@@ -120,6 +123,12 @@ class TrainingSetPanel(Section):
         """Take the selected rows out of the set."""
         selected = set(self.table.selected_rows())
         rows = [row for i, row in enumerate(self.rows) if i not in selected]
+        self._session.training_set = TrainingSet(rows)
+
+    def fit_masks(self) -> None:
+        """Resample masks of another size to their images."""
+        misfits = set(map(row_key, self.check.misfits))
+        rows = [fitted(row) if row_key(row) in misfits else row for row in self.rows]
         self._session.training_set = TrainingSet(rows)
 
     def job(self, config: TrainConfig) -> Job:
@@ -200,6 +209,7 @@ class TrainingSetPanel(Section):
         stats = (self.check.stats or UNKNOWN) if self.is_used else None
         self._annotation.label_stats.show_set(stats)
         self.summary.setText(self._summary() if self.is_used else EMPTY)
+        self.answers.offer({FIT: self.fit_masks} if self.check.misfits else {}, tips={FIT: FIT_TIP})
         self.set_title(f"{TITLE}: {counted(len(self.rows))}" if self.is_used else TITLE)
         self.changed.emit()
 
