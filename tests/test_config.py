@@ -4,7 +4,7 @@ from typing import Annotated
 
 import pytest
 
-from napari_segkit import ModelSpec, TileConfig, TrainConfig
+from napari_segkit import AugmentConfig, ModelSpec, TileConfig, TrainConfig
 from napari_segkit.cli.options import add_options, read_options
 from napari_segkit.config import (
     CleanConfig,
@@ -19,7 +19,8 @@ from napari_segkit.config import (
 from napari_segkit.config._schema import Checked, config_fields, from_dict, to_dict, to_python
 
 REFINE = [CRFConfig, MRFConfig, SuperpixelConfig, CleanConfig, RefineConfig]
-CONFIGS = [ModelSpec, TileConfig, TrainConfig, ObjectConfig, MaskConfig, SoftLabelConfig, *REFINE]
+TRAIN = [AugmentConfig, TileConfig, TrainConfig]
+CONFIGS = [ModelSpec, ObjectConfig, MaskConfig, SoftLabelConfig, *TRAIN, *REFINE]
 
 
 @pytest.mark.parametrize("cls", CONFIGS)
@@ -64,7 +65,7 @@ def test_the_python_expression_names_only_what_was_changed():
         (lambda: TrainConfig(epochs=0), "between 1 and"),
         (lambda: TrainConfig(labels_are="things"), "'classes', 'objects'"),
         (lambda: TrainConfig(unlabelled=1.5), "int or None"),
-        (lambda: TrainConfig(augment=1), "must be bool"),
+        (lambda: TrainConfig(augment=1), "must be AugmentConfig"),
         (lambda: TrainConfig(epochs=True), "must be int"),
         (lambda: TrainConfig(learning_rate=float("nan")), "between"),
         (lambda: RefineConfig(clean=[CleanConfig()]), "tuple of CleanConfig"),
@@ -105,6 +106,15 @@ def test_a_new_parameter_is_checked_and_has_an_option_and_a_place_in_files():
     config = read_options(parser.parse_args(["--sharpness", "1.5"]), Example())
     assert config == Example(1.5) == from_dict(Example, to_dict(config))
     assert to_python(config) == "Example(sharpness=1.5)"
+
+
+def test_augmentation_is_switched_as_in_earlier_versions():
+    assert TrainConfig(augment=True) == from_dict(TrainConfig, {"augment": True}) == TrainConfig()
+    off = TrainConfig(augment=False)
+    assert off == from_dict(TrainConfig, {"augment": False}) == eval(to_python(off))
+    assert off.augment == AugmentConfig(augment=False)
+    rotated = TrainConfig(augment=AugmentConfig(rotation=30, blur=1))
+    assert from_dict(TrainConfig, to_dict(rotated)) == rotated == eval(to_python(rotated))
 
 
 def test_configs_are_frozen_and_hashable():

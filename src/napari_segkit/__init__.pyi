@@ -1,5 +1,6 @@
 from ._qt.session.session import session
 from .config import (
+    AugmentConfig,
     CleanConfig,
     CRFConfig,
     FeatureConfig,
@@ -21,9 +22,11 @@ from .refinement.smooth import smooth
 from .refinement.soft_labels import soft_labels
 from .refinement.superpixels.generate import superpixels
 from .segmenter import Segmenter
+from .training.augment import augmented_patches
 from .training_set import TrainingRow, TrainingSet
 
 __all__ = [
+    "AugmentConfig",
     "CRFConfig",
     "CleanConfig",
     "FeatureConfig",
@@ -37,6 +40,7 @@ __all__ = [
     "TrainConfig",
     "TrainingRow",
     "TrainingSet",
+    "augmented_patches",
     "evaluate",
     "fit_refinement",
     "interpolate_slices",

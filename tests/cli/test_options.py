@@ -6,6 +6,7 @@ import pytest
 
 from napari_segkit.cli.options import add_options, read_options
 from napari_segkit.config import (
+    AugmentConfig,
     CRFConfig,
     ModelSpec,
     MRFConfig,
@@ -15,7 +16,7 @@ from napari_segkit.config import (
 )
 from napari_segkit.config._schema import config_fields
 
-CONFIGS = [ModelSpec(), TrainConfig(), TileConfig(), ObjectConfig()]
+CONFIGS = [ModelSpec(), TrainConfig(), TileConfig(), AugmentConfig(), ObjectConfig()]
 
 
 def read(config, *arguments, **options):
@@ -36,6 +37,11 @@ def test_no_option_changes_nothing(config):
         (["--unlabelled", "255"], TrainConfig(unlabelled=255)),
         (["--minutes", "1.5"], TrainConfig(minutes=1.5)),
         (["--no-augment"], TrainConfig(augment=False)),
+        (["--augment"], TrainConfig()),
+        (
+            ["--rotation", "180", "--no-vertical-flip"],
+            TrainConfig(augment=AugmentConfig(rotation=180.0, vertical_flip=False)),
+        ),
         (["--labels-are", "objects"], TrainConfig(labels_are="objects")),
         (["--overlap", "32"], TrainConfig(tile=TileConfig(overlap=32))),
         (["--batch-size", "8"], TrainConfig(batch_size=8)),
@@ -84,7 +90,8 @@ def test_every_field_has_an_option_with_its_help(cls):
     parser = ArgumentParser()
     add_options(parser, cls())
     offered = {a.dest: a.help for a in parser._actions}
-    nested = {TrainConfig: {"tile_size", "overlap"}, ModelSpec: {"window", "stride"}}
+    augment = set(config_fields(AugmentConfig))
+    nested = {TrainConfig: {"tile_size", "overlap"} | augment, ModelSpec: {"window", "stride"}}
     for name in nested.get(cls, set()) | set(config_fields(cls)) - {"tile", "features"}:
         assert len(offered[name]) > 10
 

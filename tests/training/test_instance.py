@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.config import AugmentConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.intensity import identity_statistics
@@ -32,7 +33,9 @@ def sampler(ids, size=(64, 64), class_of=None, augment=False):
         identity_statistics(1),
     )
     class_of = np.append(0, np.ones(ids.max(), np.intp)) if class_of is None else class_of
-    return ObjectSampler([sample], size, class_of, augment=augment, random=np.random.default_rng(0))
+    config = augment if isinstance(augment, AugmentConfig) else AugmentConfig(augment)
+    random = np.random.default_rng(0)
+    return ObjectSampler([sample], size, class_of, augment=config, random=random)
 
 
 @pytest.mark.parametrize("augment", [False, True])
@@ -65,7 +68,7 @@ def test_patches_lie_inside_the_annotated_region():
     marked = np.where(known, ids, IGNORE)
     drawn = sampler(marked)
     for _ in range(10):
-        _, _, (y, x) = drawn._choose_window()
+        _, _, (y, x), _ = drawn._choose_window()
         assert known[y : y + 64, x : x + 64].all()
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.config import AugmentConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import identity_statistics
 from napari_segkit.models.instance.solo import Solo
@@ -36,7 +37,7 @@ def test_a_patch_holds_the_objects_of_one_frame(annotated):
     )
     class_of = np.append(0, np.ones(9, np.intp))
     images, targets = ObjectSampler(
-        [sample], (64, 64), class_of, augment=False, random=np.random.default_rng(0)
+        [sample], (64, 64), class_of, augment=AugmentConfig(False), random=np.random.default_rng(0)
     ).batch(16)
     edges = set()
     for pixels, target in zip(images[:, 0], targets, strict=True):

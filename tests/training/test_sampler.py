@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_segkit.config import AugmentConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import identity_statistics
 from napari_segkit.images.labels import IGNORE
@@ -16,7 +17,8 @@ def sampler(shape=(200, 150), size=(64, 64), augment=False, labelled=((5, 7), (1
     for index, place in enumerate(labelled):
         indices[place] = index
     sample = Sample(AxesImage(image, "CYX"), AxesImage(indices, "YX"), identity_statistics(2))
-    return Sampler([sample], size, len(labelled), augment=augment, random=np.random.default_rng(0))
+    random = np.random.default_rng(0)
+    return Sampler([sample], size, len(labelled), augment=AugmentConfig(augment), random=random)
 
 
 def test_every_patch_holds_a_labelled_pixel_and_classes_come_equally_often():
@@ -30,7 +32,7 @@ def test_every_patch_holds_a_labelled_pixel_and_classes_come_equally_often():
 @given(st.integers(20, 140), st.integers(20, 140), st.booleans())
 def test_image_and_target_move_together(height, width, augment):
     drawn = sampler((height, width), (64, 64), False, ((3, 4), (height - 2, width - 5)))
-    drawn.augment = augment
+    drawn.augment = AugmentConfig(augment)
     images, targets = drawn.batch(4)
     places = {0: (3, 4), 1: (height - 2, width - 5)}
     for image, target in zip(images.numpy(), targets.numpy(), strict=True):
@@ -60,7 +62,7 @@ def test_volumes_are_drawn_as_volumes():
         AxesImage(np.zeros((6, 20, 30)), "ZYX"), AxesImage(indices, "ZYX"), identity_statistics(1)
     )
     images, targets = Sampler(
-        [sample], (8, 16, 16), 2, augment=True, random=np.random.default_rng(1)
+        [sample], (8, 16, 16), 2, augment=AugmentConfig(), random=np.random.default_rng(1)
     ).batch(4)
     assert images.shape == (4, 1, 8, 16, 16)
     assert all((t != IGNORE).any() for t in targets)

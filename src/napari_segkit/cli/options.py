@@ -25,7 +25,7 @@ def add_options(
     """Add an option for each field: values are defaults, the docstring is the help.
 
     Fields of nested configurations become options, too; for a name that occurs twice, the outer
-    field has the option. `only` selects fields, `names` maps a field to another option name,
+    field has the option, unless it is the nested configuration itself. `only` selects fields, `names` maps a field to another option name,
     `prefix` goes before all names, and `suppress` leaves options not given out of the result.
     """
     for field, value in _fields(config, frozenset()):
@@ -85,16 +85,16 @@ def _fields(config: Checked, taken: frozenset[str]) -> Iterator[tuple[ConfigFiel
     for name, field in outer.items():
         value = getattr(config, name)
         if isinstance(value, Checked):
-            yield from _fields(value, taken | set(outer))
+            yield from _fields(value, taken | (set(outer) - {name}))
         elif name not in taken:
             yield field, value
 
 
 def _read(values: Mapping[str, object], config: C, taken: frozenset[str]) -> C:
     names = set(config_fields(type(config)))
-    changes = {name: values[name] for name in (names - taken) & set(values)}
     inner = nested(type(config))
-    read = {name: _read(values, getattr(config, name), taken | names) for name in inner}
+    changes = {name: values[name] for name in (names - taken - set(inner)) & set(values)}
+    read = {n: _read(values, getattr(config, n), taken | (names - {n})) for n in inner}
     return change(config, changes | read)
 
 

@@ -4,6 +4,7 @@ Annotations in this package stay real objects (no ``from __future__ import annot
 the limits inside ``Annotated`` are read at run time.
 """
 
+from .augment import AugmentConfig
 from .masks import MaskConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
 from .objects import ObjectConfig
@@ -22,6 +23,7 @@ from .tiles import TileConfig
 from .training import LabelsAre, Normalise, TrainConfig
 
 __all__ = [
+    "AugmentConfig",
     "CRFConfig",
     "CleanConfig",
     "Dims",

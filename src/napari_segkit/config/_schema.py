@@ -104,7 +104,7 @@ class Checked:
 
     def __post_init__(self) -> None:
         for name, field in config_fields(type(self)).items():
-            value = _as_python(getattr(self, name))
+            value = as_python(getattr(self, name))
             object.__setattr__(self, name, value)
             field.check(value)
 
@@ -165,7 +165,7 @@ def to_python(config: Checked) -> str:
     return f"{type(config).__name__}({', '.join(changed)})"
 
 
-def _as_python(value: Any) -> object:
+def as_python(value: Any) -> object:
     """Scalars of NumPy as numbers of Python, paths as texts."""
     if isinstance(value, PathLike):
         return fspath(value)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from ._schema import Checked
+from ._schema import Checked, as_python
+from .augment import AugmentConfig
 from .tiles import TileConfig
 
 LabelsAre = Literal["ask", "classes", "objects"]
@@ -44,8 +45,8 @@ class TrainConfig(Checked):
     voxel_size : float or None
         Resample images to this pixel (voxel) size in world units, those of the first image; results
         are resampled back to the image's grid. None: no resampling.
-    augment : bool
-        Also train on flipped, rotated (by 90 degrees), brighter and darker patches.
+    augment : AugmentConfig
+        Random changes of the patches. True is taken for the default ones, False for none.
     seed : int
         Seed of the random numbers. On the same machine, with the same number of threads, the same
         seed gives the same model; on a graphics card almost the same one. With a time limit models
@@ -66,6 +67,12 @@ class TrainConfig(Checked):
     labels_are: LabelsAre = "ask"
     normalise: Normalise = "image"
     voxel_size: Annotated[float | None, {"min": 1e-6, "max": 1e6, "step": 0.1}] = None
-    augment: bool = True
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     seed: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 0
     tile: TileConfig = field(default_factory=TileConfig)
+
+    def __post_init__(self) -> None:
+        """Take True and False for `augment`, as in scripts and files of earlier versions."""
+        if isinstance(switch := as_python(self.augment), bool):
+            object.__setattr__(self, "augment", AugmentConfig(switch))
+        super().__post_init__()

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_segkit.config import AugmentConfig
 from napari_segkit.images.labels import LabelsError, connected_components
 
 from .sampler import Sample, Sampler
@@ -40,7 +41,7 @@ class ObjectSampler(Sampler):
         size: Sequence[int],
         class_of: NDArray[np.intp],
         *,
-        augment: bool,
+        augment: AugmentConfig,
         random: np.random.Generator,
     ) -> None:
         self.class_of, self._full = class_of, tuple(size)
@@ -84,7 +85,7 @@ class ObjectSampler(Sampler):
             )
         return [np.array(rows, np.int64) for rows in centres if rows]
 
-    def _choose_window(self) -> tuple[Sample, dict[str, int], list[int]]:
+    def _choose_window(self) -> tuple[Sample, dict[str, int], list[int], list[int]]:
         rows = self._pixels_of_class[self.random.integers(len(self._pixels_of_class))]
         number, *pixel = rows[self.random.integers(len(rows))]
         sample, frame = self._frames[number]
@@ -93,14 +94,15 @@ class ObjectSampler(Sampler):
             if self.random.random() < ANYWHERE:
                 pixel = [int(self.random.integers(n)) for n in shape]
             axes = zip(pixel, self.size, shape, strict=True)
-            return sample, frame, [self._random_start(*axis) for axis in axes]
+            return sample, frame, [self._random_start(*axis) for axis in axes], pixel
         for edge in range(min(self.size), 0, -STEP):
             starts = np.argwhere(self._is_annotated(number, pixel, edge))
             if len(starts):
                 break
         self.size = (edge, edge)
         low = [max(0, p - edge + 1) for p in pixel]
-        return sample, frame, (starts[self.random.integers(len(starts))] + low).tolist()
+        start = (starts[self.random.integers(len(starts))] + low).tolist()
+        return sample, frame, start, pixel
 
     def _is_annotated(self, number: int, pixel: Sequence[int], edge: int) -> NDArray[np.bool_]:
         """Which windows of this edge length around `pixel` are fully annotated."""
@@ -114,15 +116,28 @@ class ObjectSampler(Sampler):
         return inside - holes[np.ix_(y + edge, x)] + holes[np.ix_(y, x)] == 0
 
     def _crop(
-        self, sample: Sample, frame: dict[str, int], start: Sequence[int]
+        self,
+        sample: Sample,
+        frame: dict[str, int],
+        start: Sequence[int],
+        pixel: Sequence[int],
+        *,
+        warp: bool = True,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        image, ids = super()._crop(sample, frame, start)
-        small = any(
-            n < edge for n, edge in zip(sample.image.spatial_shape(2), self.size, strict=True)
-        )
-        return image, self._separate_mirrored(ids) if small else ids
+        image, ids = super()._crop(sample, frame, start, pixel, warp=warp)
+        if warp and (ids < 0).any():  # a rotated view shows what is not annotated
+            return super()._crop(sample, frame, start, pixel, warp=False)
+        return image, ids
 
-    def _separate_mirrored(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _read(
+        self, sample: Sample, frame: dict[str, int], start: Sequence[int], size: Sequence[int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
+        image, ids = super()._read(sample, frame, start, size)
+        axes = zip(start, size, sample.image.spatial_shape(2), strict=True)
+        is_mirrored = any(first < 0 or first + n > end for first, n, end in axes)
+        return image, self._separate_mirrored(ids) if is_mirrored else ids
+
+    def _separate_mirrored(self, ids: NDArray[np.integer]) -> NDArray[np.int64]:
         """Give mirrored copies of an object ids of their own, equal modulo the number of ids."""
         components = connected_components(np.maximum(ids, 0))
         numbers, first = np.unique(components, return_index=True)

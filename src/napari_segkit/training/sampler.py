@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_segkit.config import AugmentConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.tiling import read_mirrored
 
+from .augment import Augmentation
 from .state import RandomState, generator_at
 
 MAX_PIXELS = 1_000_000  # per class; more would only cost memory
@@ -34,7 +36,7 @@ class Sampler:
         size: Sequence[int],
         classes: int,
         *,
-        augment: bool,
+        augment: AugmentConfig,
         random: np.random.Generator,
     ) -> None:
         self.samples = samples
@@ -82,23 +84,42 @@ class Sampler:
         return self._crop(*self._choose_window())
 
     def _crop(
-        self, sample: Sample, frame: dict[str, int], start: Sequence[int]
+        self,
+        sample: Sample,
+        frame: dict[str, int],
+        start: Sequence[int],
+        pixel: Sequence[int],
+        *,
+        warp: bool = True,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        shape = sample.image.spatial_shape(len(self.size))
-        pixels = read_mirrored(lambda r: sample.image.read(frame, r), start, self.size, shape)
-        target = read_mirrored(lambda r: sample.indices.read(frame, r), start, self.size, shape)[0]
-        image = sample.statistics.apply(pixels)
-        if self.augment:
-            image, target = self._augment(image, target)
+        """A patch, augmented; it keeps `pixel`, which it was drawn for."""
+        augmentation = Augmentation(self.augment, sample.image.spacing[-len(self.size) :])
+
+        def read(
+            offset: Sequence[int], size: Sequence[int]
+        ) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
+            return self._read(sample, frame, np.add(start, offset).tolist(), size)
+
+        fixed = np.subtract(pixel, start).tolist()
+        image, target = augmentation.draw(read, self.size, fixed, self.random, warp=warp)
         return np.ascontiguousarray(image), np.ascontiguousarray(target, np.int64)
 
-    def _choose_window(self) -> tuple[Sample, dict[str, int], list[int]]:
-        """Choose the next patch: its sample, frame and first pixel."""
+    def _read(
+        self, sample: Sample, frame: dict[str, int], start: Sequence[int], size: Sequence[int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
+        """Normalised image and target of a window, mirrored past the image's ends."""
+        shape = sample.image.spatial_shape(len(self.size))
+        pixels = read_mirrored(lambda r: sample.image.read(frame, r), start, size, shape)
+        target = read_mirrored(lambda r: sample.indices.read(frame, r), start, size, shape)[0]
+        return sample.statistics.apply(pixels), target
+
+    def _choose_window(self) -> tuple[Sample, dict[str, int], list[int], list[int]]:
+        """Choose the next patch: its sample, frame and first pixel, and a pixel that it holds."""
         rows = self._pixels_of_class[self.random.integers(len(self._pixels_of_class))]
         number, *pixel = rows[self.random.integers(len(rows))]
         sample, frame = self._frames[number]
         axes = zip(pixel, self.size, sample.image.spatial_shape(len(self.size)), strict=True)
-        return sample, frame, [self._random_start(*axis) for axis in axes]
+        return sample, frame, [self._random_start(*axis) for axis in axes], pixel
 
     def _random_start(self, position: int, size: int, length: int) -> int:
         """Random start of a window of `size` that holds `position`, inside the image if it fits."""
@@ -106,14 +127,3 @@ class Sampler:
         if length >= size:
             low, high = max(low, 0), min(high, length - size)
         return int(self.random.integers(low, high + 1))
-
-    def _augment(
-        self, image: NDArray[np.float32], target: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Flip and rotate both alike; change brightness and contrast of the image."""
-        quarter_turns = int(self.random.integers(4)) if self.size[-1] == self.size[-2] else 0
-        flips = tuple(a for a in range(-len(self.size), 0) if self.random.random() < 0.5)
-        image = np.rot90(np.flip(image, flips), quarter_turns, (-2, -1))
-        target = np.rot90(np.flip(target, flips), quarter_turns, (-2, -1))
-        contrast, brightness = self.random.uniform(0.8, 1.25), self.random.uniform(-0.1, 0.1)
-        return (image * contrast + brightness).astype(np.float32), target

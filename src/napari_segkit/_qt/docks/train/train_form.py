@@ -8,7 +8,7 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.models import model_info
 
 HIDE = ("unlabelled", "labels_are", "tile.batch_size")
-COLLAPSED = ("batch_size", "learning_rate", "normalise", "voxel_size", "augment", "seed")
+COLLAPSED = ("batch_size", "learning_rate", "normalise", "voxel_size", "seed")
 
 
 class TrainForm(Form[TrainConfig]):
