@@ -99,7 +99,9 @@ def main() -> None:
             scores = [score(name, VARIANTS[variant], seed, args) for seed in args.seeds]
             values = "  ".join(f"{s:.4f}" for s in scores)
             seconds = perf_counter() - start
-            print(f"{name}  {variant}: {np.mean(scores):.4f} ({values}), {seconds:.0f} s", flush=True)
+            print(
+                f"{name}  {variant}: {np.mean(scores):.4f} ({values}), {seconds:.0f} s", flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def header(model: TrainedModel) -> Header:
         "config": to_dict(model.config),
         "classes": [asdict(c) for c in model.classes],
         "channels": model.channels,
+        "channel_names": model.channel_names,
         "axes": model.axes,
         "spacing": model.spacing,
         "orientation": model.orientation,
@@ -72,6 +73,9 @@ def read_header(written: Header) -> TrainedModel:
         config=from_dict(TrainConfig, written["config"]),
         classes=tuple(map(_class, _list(written["classes"], "classes"))),
         channels=_whole(written["channels"], "channels", 1),
+        channel_names=tuple(
+            _text(name, "channel") for name in _list(written.get("channel_names", []), "channels")
+        ),
         axes=_text(written["axes"], "axes"),
         spacing=(spacing[0], spacing[1], spacing[2]),
         orientation=_text(written.get("orientation", ""), "orientation"),

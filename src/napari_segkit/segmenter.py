@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from .arguments import as_device, as_path, require_bool, require_optional, require_type
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
-from .images.axes_image import AxesImage, as_image, reorient_image
+from .images.axes_image import AxesImage, reorient_image
+from .images.channel_sources import as_one_image
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
@@ -240,8 +241,9 @@ class Segmenter:
         Yields
         ------
         Step
-            Progress after each step; a `TrainStep` also holds the loss, a `ValidationStep` the
-            score. `SnapshotStep`, `CheckpointStep` and `RefusedStep` answer commands.
+            Progress: a `ReadStep` for each file of a training set, a `TrainStep` with the loss
+            after each step, a `ValidationStep` with the score. `SnapshotStep`, `CheckpointStep`
+            and `RefusedStep` answer commands.
 
         Returns
         -------
@@ -266,7 +268,7 @@ class Segmenter:
         training_set = as_training_set(
             images, labels, object_classes=object_classes, regions=regions, validation=validation
         )
-        labelled, config = read_training_data(
+        labelled, config = yield from read_training_data(
             self.spec, config, training_set, axes=axes, spacing=spacing
         )
         yield from self._train(self._trainer(config, labelled, resume))
@@ -357,8 +359,9 @@ class Segmenter:
 
         Parameters
         ----------
-        image : array-like or napari Image layer
-            With the channels that the model was trained on.
+        image : array-like or napari Image layer, or dict or list of them
+            With the channels that the model was trained on. A dict of names and images, or a list
+            of layers, gives channels one by one: by the names that the model was trained with.
         tile : TileConfig, optional
             Batch size; a tile size and overlap given here replace those of the model.
         axes : str, optional
@@ -715,6 +718,13 @@ class Segmenter:
         self, image: "ImageSource", axes: str | None, spacing: Sequence[float] | None
     ) -> AxesImage:
         model = self.ready()
-        named = as_image(image, axes, spacing, like=model.axes, channels=model.channels)
+        named = as_one_image(
+            image,
+            axes,
+            spacing,
+            like=model.axes,
+            channels=model.channels,
+            names=model.channel_names,
+        )
         said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)

@@ -55,6 +55,7 @@ class TrainedModel:
     stuff: "TrainedModel | None" = None  # semantic model merged with this one
     stuff_values: tuple[int, ...] = ()  # its classes that are used
     refine: RefineConfig = field(default_factory=RefineConfig)
+    channel_names: tuple[str, ...] = ()  # by which channels are asked for; () without names
 
     def __post_init__(self) -> None:
         """Reject inconsistent metadata: the file may have been changed."""
@@ -79,7 +80,10 @@ class TrainedModel:
             "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES)
             or len(set(self.axes)) != len(self.axes)
             or (self.ndim == 3 and "Z" not in self.axes),
-            "channels": type(self.channels) is not int or self.channels < 1,
+            "channels": type(self.channels) is not int
+            or self.channels < 1
+            or len(set(self.channel_names)) not in (0, self.channels)
+            or len(self.channel_names) not in (0, self.channels),
             "object size": not 0 <= self.object_size < inf
             or (self.spec.objects and not self.object_size)
             or (predicts_objects(self.spec) and values[:1] != (0,)),

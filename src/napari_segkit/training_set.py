@@ -1,14 +1,17 @@
 """The images of a training with their labels, and what each of them is for."""
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-from .arguments import given, require_type
+from .arguments import given, require_bool, require_type
 from .images.training_pairs import Given, pair_up, require_two_sources
 from .images.types import ImageSource
-
-Role = Literal["train", "validate", "leave out"]
+from .io.filenames import AnyPath, shorten
+from .io.folders import training_files
+from .io.training_files import ImageFile, LabelFile, open_later
+from .io.training_roles import Role
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +20,9 @@ class TrainingRow:
 
     Parameters
     ----------
-    image : array-like or napari Image layer
-        Any dtype.
+    image : array-like or napari Image layer, dict or list of them
+        Any dtype. A dict of names and images, or a list of layers, gives the channels of one
+        image; the model asks for them by these names.
     labels : array-like or napari Labels layer
         Its labels, as in `Segmenter.fit`.
     role : str
@@ -35,8 +39,8 @@ class TrainingRow:
         As in `Segmenter.fit`.
     """
 
-    image: ImageSource
-    labels: ImageSource
+    image: ImageSource | ImageFile | Mapping[str, ImageSource]
+    labels: ImageSource | LabelFile
     role: Role = "train"
     group: str = ""
     name: str = ""
@@ -78,6 +82,63 @@ class TrainingSet:
             require_type(f"rows[{number}]", row, TrainingRow)
         object.__setattr__(self, "rows", rows)
 
+    @classmethod
+    def from_files(
+        cls,
+        images: AnyPath,
+        labels: AnyPath | None = None,
+        *,
+        object_classes: AnyPath | None = None,
+        regions: AnyPath | None = None,
+        axes: str | None = None,
+        spacing: Sequence[float] | None = None,
+        fit_masks: bool = False,
+    ) -> "TrainingSet":
+        """Pair the images and labels of files, which are read when they are needed.
+
+        Groups come from subjects such as sub-01 in names, from folders, or a column group; roles
+        from folders such as train, val and test (left out), or a column role.
+
+        Parameters
+        ----------
+        images : path-like
+            A file, a folder with its sub-folders (also of both images and labels), a pattern such
+            as "img/*.png", or a CSV list with the columns images and masks; instead of images,
+            columns such as images:t1 and images:t2 name the channels of each image.
+        labels : path-like, optional
+            A file, folder or pattern; not with a CSV list.
+        object_classes : path-like, optional
+            As the labels: in each object, the value of its class; in a list the column classes.
+        regions : path-like, optional
+            As the labels: not 0 where every object is annotated; in a list the column regions.
+        axes : str, optional
+            As in `Segmenter.fit`.
+        spacing : sequence of float, optional
+            As in `Segmenter.fit`.
+        fit_masks : bool
+            Resample masks of another size than their image to it (nearest neighbour). Otherwise
+            they are refused when the images are read.
+
+        Returns
+        -------
+        TrainingSet
+            A row for each pair, in the order of their names or of the list.
+
+        Raises
+        ------
+        ValueError
+            If files are missing, or it is not clear which of them belong together.
+        """
+        require_bool("fit_masks", fit_masks)
+        files = training_files(images, labels, classes=object_classes, regions=regions)
+        later = open_later(files, axes=axes, spacing=spacing, fit_masks=fit_masks)
+        return cls(
+            [
+                TrainingRow(o.image, o.labels, f.role, f.group, "", o.classes, o.regions)
+                for f, o in zip(files, later, strict=True)
+            ]
+        )
+
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.rows)
@@ -86,6 +147,7 @@ class TrainingSet:
         """The rows of both."""
         if not isinstance(other, TrainingSet):
             return NotImplemented
+        _say_repeated(self, other)
         return TrainingSet((*self.rows, *other.rows))
 
     def with_role(self, role: Role) -> tuple[TrainingRow, ...]:
@@ -102,6 +164,17 @@ class TrainingSet:
             In their order.
         """
         return tuple(row for row in self.rows if row.role == role)
+
+
+def _say_repeated(first: TrainingSet, second: TrainingSet) -> None:
+    """Say which files are in both sets."""
+    known = {row.image.paths for row in first.rows if isinstance(row.image, ImageFile)}
+    files = [row.image for row in second.rows if isinstance(row.image, ImageFile)]
+    names = [file.name for file in files if file.paths in known]
+    if names:
+        warnings.warn(
+            f"{shorten(names)}: in both training sets, and used twice.", UserWarning, stacklevel=3
+        )
 
 
 def as_training_set(
@@ -146,7 +219,7 @@ def _require_alone(rows: TrainingSet, beside: Sequence[str]) -> None:
             f"The training set {found} of the role 'train': add images that are trained on."
         )
     for number, row in enumerate(rows.rows):
-        if row.role != "leave out":
+        if row.role != "leave out" and not isinstance(row.image, ImageFile):
             names = f"rows[{number}].image", f"rows[{number}].labels"
             require_two_sources(row.image, row.labels, names)
 

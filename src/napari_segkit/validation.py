@@ -55,7 +55,7 @@ def score(
         return float(report.mean_dice)
     report = evaluate(
         predictions,
-        [_without_negative_ids(ids) for ids in truths],
+        [_without_negative_ids(np.asarray(ids)) for ids in truths],
         kind="instance",
         unlabelled=NOT_ANNOTATED,
         labels_are="objects",

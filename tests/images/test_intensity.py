@@ -5,9 +5,10 @@ from skimage.data import coins
 
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import (
-    has_zero_background,
     identity_statistics,
+    measure_intensities,
     measure_statistics,
+    mostly_zero,
     note_missing,
     require_contrast,
 )
@@ -41,8 +42,10 @@ def test_zero_background_can_be_left_out():
     head = np.zeros((100, 100))
     head[30:60, 30:60] = np.linspace(100, 200, 900).reshape(30, 30)
     image = AxesImage(head, "YX")
-    assert has_zero_background([image], 2)
-    assert not has_zero_background([AxesImage(coins(), "YX")], 2)
+    measured = measure_intensities(image, 2, 0)
+    assert mostly_zero([measured])
+    assert measured.nonzero == measure_statistics([image], 2, nonzero=True)
+    assert not mostly_zero([measure_intensities(AxesImage(coins(), "YX"), 2, 0)])
     assert measure_statistics([image], 2, nonzero=True).low[0] > 100
     assert measure_statistics([image], 2).low[0] == 0
 

@@ -14,7 +14,7 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.binary_masks import clean_grey_edges
 from napari_segkit.images.classes import classes_of
-from napari_segkit.images.label_stats import label_stats
+from napari_segkit.images.label_stats import count_labels, label_stats
 from napari_segkit.images.labels import (
     IGNORE,
     LabelsError,
@@ -23,7 +23,7 @@ from napari_segkit.images.labels import (
     read_class_labels,
     to_indices,
 )
-from napari_segkit.images.training_pairs import training_labels
+from napari_segkit.images.training_pairs import training_classes
 
 
 def read_one(labels, image=None, **options):
@@ -102,7 +102,7 @@ def test_training_on_classes_offers_training_on_objects(mask):
         assert "or ModelSpec(..., objects='distance') to train on single objects" in stats.problem
         assert stats.remedies[-1] == "objects='distance'"
     with pytest.raises(LabelsError, match=r"ModelSpec\(\.\.\., objects='distance'\)") as error:
-        training_labels([AxesImage(ids, "YX")], [ids], TrainConfig(unlabelled=None))
+        training_classes([ids], [count_labels(ids, None, "ask")], TrainConfig(unlabelled=None))
     assert error.value.remedies == label_stats(ids, unlabelled=None).remedies
 
 

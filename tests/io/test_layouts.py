@@ -68,23 +68,25 @@ LAYOUTS = {
         "s/train/images/a.png s/val/images/a.png s/train/labels/a.png s/val/labels/a.png",
         ("s",),
         "s/train/images/a.png=s/train/labels/a.png s/val/images/a.png=s/val/labels/a.png",
+        r"1 of 2 pairs lie in folders of validation data, and are not trained on but score",
     ),
     "pairs of test data": Layout(
         "d/imagesTr/a.nii d/labelsTr/a.nii d/imagesTs/b.nii d/labelsTs/b.nii",
         ("d",),
         "d/imagesTr/a.nii=d/labelsTr/a.nii d/imagesTs/b.nii=d/labelsTs/b.nii",
-        r"1 of 2 pairs lie in folders of test data: imagesTs/b\.nii\. They are trained on, too\.",
+        r"1 of 2 pairs lie in folders of test data, and are left out: imagesTs/b\.nii\.",
     ),
     "YOLO": Layout(
         "s/images/train/a.png s/images/val/a.png s/labels/train/a.png s/labels/val/a.png",
         ("s",),
         "s/images/train/a.png=s/labels/train/a.png s/images/val/a.png=s/labels/val/a.png",
+        r"1 of 2 pairs lie in folders of validation data, and are not trained on but score",
     ),
     "words in the names of folders": Layout(
         "s/train_images/a.png s/test_images/a.png s/train_masks/a.png s/test_masks/a.png",
         ("s",),
         "s/test_images/a.png=s/test_masks/a.png s/train_images/a.png=s/train_masks/a.png",
-        r"1 of 2 pairs lie in folders of test data: test_images/a\.png\.",
+        r"1 of 2 pairs lie in folders of test data, and are left out: test_images/a\.png\.",
     ),
     "labels in a folder of the images": Layout(
         "s/a.png s/b.png s/masks/a.png s/masks/b.png",

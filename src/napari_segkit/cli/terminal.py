@@ -3,7 +3,7 @@
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from time import monotonic
 from typing import TypeVar
 
@@ -73,13 +73,18 @@ def show_progress(
     before the step's number, `expected` the number of steps where a time limit makes it smaller.
     `parts` as in `progress_lines`. Closing this closes `steps`.
     """
-    with _bar() if sys.stderr.isatty() else progress_lines(parts) as show:
+    with display(parts) as show:
 
         def shown(step: S) -> S:
             show(describe(step), Step(step.done, expected(step)))
             return step
 
         return (yield from map_steps(steps, shown))
+
+
+def display(parts: int = 10) -> AbstractContextManager[Callable[[str, Step], None]]:
+    """What shows a text and a step: a bar in a terminal, lines elsewhere."""
+    return _bar() if sys.stderr.isatty() else progress_lines(parts)
 
 
 @contextmanager

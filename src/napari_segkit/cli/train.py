@@ -1,7 +1,7 @@
 """``segkit train``: train a model on image and label files, and save it."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from math import ceil
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.io.training_files import ImageFile, LabelFile
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, Preset, preset
 from napari_segkit.steps import Step
-from napari_segkit.training.events import DivergenceWarning, TrainStep
+from napari_segkit.training.events import DivergenceWarning, ReadStep, TrainStep
 
 from .file_options import (
     LIST,
@@ -31,6 +32,7 @@ from .options import add_options, read_options
 from .signals import Stop, held_signals
 from .terminal import (
     USER_ERRORS,
+    display,
     duration,
     error_line,
     print_files,
@@ -40,11 +42,14 @@ from .terminal import (
 )
 
 if TYPE_CHECKING:
-    from napari_segkit.io.folders import TrainingFiles
+    from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.segmenter import Segmenter
+    from napari_segkit.training.dataset import LabelledImages
+    from napari_segkit.training_set import TrainingRow, TrainingSet
 
 LESS_MEMORY = "give a smaller --batch-size or --tile-size, or a smaller --encoder"
 STOPPING = "Stopping after this step, then saving the model."
+MANY_IMAGES = 100
 SAVING = "Stopping and saving; one more signal (Ctrl-C) discards the training."
 
 
@@ -69,6 +74,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--regions", metavar="PATH",
                         help="file or folder like the labels: not 0 where every object is "
                              "annotated; in a CSV list, the column regions")  # fmt: skip
+    parser.add_argument("--fit-masks", action="store_true",
+                        help="resample masks of another size than their image to it (nearest "
+                             "neighbour)")  # fmt: skip
     parser.add_argument("--resume", nargs="?", const=True, metavar="STATE",
                         help="go on with a training that was interrupted, with its model and "
                              "settings, from the state beside the output (MODEL.state) or from "
@@ -78,44 +86,60 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from napari_segkit.io.folders import training_files
     from napari_segkit.jobs.checkpoints import with_checkpoints
     from napari_segkit.jobs.output_files import new_folders
-    from napari_segkit.jobs.training_files import read_training_files
+    from napari_segkit.training_set import TrainingSet
 
     from .training_summary import say_training_data
 
     require_output(args)
     labels = one_place(args.images, args.labels)
     with print_warnings():
-        files = training_files(
-            args.images, labels, classes=args.object_classes, regions=args.regions
+        training_set = TrainingSet.from_files(
+            args.images,
+            labels,
+            object_classes=args.object_classes,
+            regions=args.regions,
+            axes=args.axes,
+            spacing=args.spacing,
+            fit_masks=args.fit_masks,
         )
-    pairs = [(f.image, f.labels) for f in files]
+    pairs = [_pair(row) for row in training_set.rows]
     if args.show_pairs:
         return print_pairs(pairs)
-    output = model_file(args, _inputs(args, files))
+    output = model_file(args, _inputs(args, training_set))
     checkpoint, resume = _states(args, output)
     spec, config = spec_and_config(args, resume)
     say_pairs(pairs, labels or args.images)
-    _check_kind(files, spec)
+    _check_kind(training_set, spec)
     segmenter = _segmenter(spec, resume, args.device)
+    steps = segmenter.train_epochs(training_set, config=config, resume=resume)
     with print_warnings():
-        data = read_training_files(files, axes=args.axes, spacing=args.spacing)
-    say_training_data(data, spec, config)
+        labelled = _read(steps)
+    say_training_data(labelled, training_set.with_role("train"), spec, config)
     set_up_device(args)
-    steps = segmenter.train_epochs(
-        data.images,
-        data.labels,
-        config,
-        object_classes=data.object_classes,
-        regions=data.regions,
-        resume=resume,
-    )
     save = partial(_save, segmenter, output, overwrite=args.overwrite)
     with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
         train = partial(_train, with_checkpoints(steps, checkpoint), config, stop)
         return _train_and_save(segmenter, train, stop, save, checkpoint)
+
+
+def _read(steps: Generator[Step, object, "Segmenter"]) -> "LabelledImages":
+    """Read the training set, with its progress if that takes a while."""
+    with display() as show:
+        for step in steps:
+            if step.total >= MANY_IMAGES:
+                show("reading", step)
+            if isinstance(step, ReadStep) and step.labelled is not None:
+                return step.labelled
+    raise AssertionError("a training begins with its images")
+
+
+def _pair(row: "TrainingRow") -> "tuple[ImageFiles, ImageFiles]":
+    image, labels = row.image, row.labels
+    assert isinstance(image, ImageFile)
+    assert isinstance(labels, LabelFile)
+    return image.files, labels.files
 
 
 def _train_and_save(
@@ -224,22 +248,23 @@ def _settings_of(args: Namespace, state: Path) -> tuple[ModelSpec, TrainConfig]:
     return spec, config
 
 
-def _check_kind(files: Sequence["TrainingFiles"], spec: ModelSpec) -> None:
-    if not predicts_objects(spec) and any(f.classes or f.regions for f in files):
+def _check_kind(training_set: "TrainingSet", spec: ModelSpec) -> None:
+    of_objects = any(r.object_classes or r.regions for r in training_set.rows)
+    if not predicts_objects(spec) and of_objects:
         raise ValueError(
             f"--object-classes and --regions are for models that predict objects, but "
             f"{spec.name} predicts classes only: leave them out, or add --objects distance."
         )
 
 
-def _inputs(args: Namespace, files: Sequence["TrainingFiles"]) -> Iterator[Path]:
+def _inputs(args: Namespace, training_set: "TrainingSet") -> Iterator[Path]:
     """All files that are read."""
     yield Path(args.images)
     if weights := getattr(args, "weights", None):
         yield Path(weights)
-    for training in files:
-        for each in (training.image, training.labels, training.classes, training.regions):
-            yield from each.paths if each else ()
+    for row in training_set.rows:
+        for each in (row.image, row.labels, row.object_classes, row.regions):
+            yield from getattr(each, "paths", ())
 
 
 def _save(segmenter: "Segmenter", output: Path, *, overwrite: bool) -> Path:

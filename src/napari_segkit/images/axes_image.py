@@ -33,6 +33,7 @@ class AxesImage:
     unit: str = ""  # of the spacing, such as "nm", "um", "mm"; "": unknown
     metadata: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     notes: tuple[str, ...] = field(default=(), compare=False, repr=False)  # what was guessed
+    channel_names: tuple[str, ...] = ()  # of channels that came from several sources
 
     def __post_init__(self) -> None:
         wrong = [a for a in self.axes if a not in AXES or self.axes.count(a) > 1]

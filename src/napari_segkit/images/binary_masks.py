@@ -1,7 +1,5 @@
 """Masks of 0 and 255, as other programs save them: with grey edges, or smeared by JPEG."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from .types import AnyArray
@@ -47,13 +45,6 @@ def is_smeared_mask(values: AnyArray) -> bool:
     changed = (values > 0) & (values < 255)
     nearly_exact = (values <= RINGING) | (values >= 255 - RINGING)
     return bool(nearly_exact.all()) and _is_near_edges(values, changed, JPEG_NEAR_EDGE)
-
-
-def is_mask_with_background(values: Sequence[AnyArray]) -> bool:
-    """Whether masks hold 0 and 255 and nothing else, so that 0 can only be the background."""
-    present = {0, 255}
-    exact = all(v.size and v.max() in present and np.isin(v, [0, 255]).all() for v in values)
-    return exact and {int(end) for v in values for end in (v.min(), v.max())} == present
 
 
 def _may_be_jpeg(counts: AnyArray, greys: AnyArray) -> bool:

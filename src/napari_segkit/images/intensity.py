@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from math import inf, isfinite
+from math import inf, isfinite, prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .array_cache import CachedArray
 from .axes_image import AxesImage
 from .types import AnyArray
 
@@ -83,11 +84,72 @@ def measure_statistics(
     Large, dask and zarr arrays are measured on a fixed sample of blocks. `nonzero` leaves out
     pixels that are 0.
     """
-    images = list(images)
     blocks = [b.reshape(b.shape[0], -1) for image in images for b in _sample(image, ndim)]
-    ranges = [
-        _range(np.concatenate([b[c] for b in blocks]), nonzero) for c in range(len(blocks[0]))
-    ]
+    return _statistics(np.concatenate(blocks, axis=1), nonzero=nonzero)
+
+
+@dataclass(frozen=True)
+class Intensities:
+    """What one reading of an image tells of its intensities."""
+
+    zero_part: float  # of the pixels that are 0 in all channels
+    pixels: int
+    whole: Statistics
+    nonzero: Statistics  # without pixels that are 0
+    ranges: tuple[tuple[float, float], ...]  # smallest and largest finite value of each channel
+    sample: AnyArray  # (C, pixels) to be measured with those of other images
+    has_missing: bool | None  # whether any pixel is NaN or infinite; None if not all were read
+
+    def extreme(self, statistics: Statistics) -> str | None:
+        """An intensity that is too large for networks once it is scaled; None if none is."""
+        measured = zip(self.ranges, statistics.low, statistics.contrast, strict=True)
+        for values, low, contrast in measured:
+            for value in values:
+                if abs(value - low) > LARGEST * (contrast or 1):
+                    return f"{value:.3g}"
+        return None
+
+    def of_colours(self) -> "Intensities":
+        """Those of a grey image that is taken as red, green and blue."""
+        three = [Statistics(s.low * 3, s.high * 3) for s in (self.whole, self.nonzero)]
+        sample = np.repeat(self.sample, 3, axis=0)
+        return replace(
+            self, whole=three[0], nonzero=three[1], ranges=self.ranges * 3, sample=sample
+        )
+
+
+def measure_intensities(image: AxesImage, ndim: int, sampled: int) -> Intensities:
+    """Read an image, or blocks of a large one, once; `sampled` is how many pixels are kept."""
+    blocks = [b.reshape(b.shape[0], -1) for b in _sample(image, ndim)]
+    pixels = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
+    zero = (pixels == 0).all(axis=0)
+    whole = _statistics(pixels, nonzero=False)
+    is_whole = pixels.shape[1] == np.prod(image.label_shape)
+    return Intensities(
+        float(zero.mean()),
+        pixels.shape[1],
+        whole,
+        _statistics(pixels, nonzero=True) if zero.any() else whole,
+        tuple(map(_finite_range, pixels)),
+        pixels[:, :: -(-pixels.shape[1] // sampled)].copy() if sampled else pixels[:, :0].copy(),
+        missing_pixels(pixels) is not None if is_whole else None,
+    )
+
+
+def pooled_statistics(images: Sequence[Intensities]) -> Statistics:
+    """Statistics over the sampled pixels of all images."""
+    return _statistics(np.concatenate([image.sample for image in images], axis=1), nonzero=False)
+
+
+def mostly_zero(images: Sequence[Intensities]) -> bool:
+    """Whether a fifth or more of the pixels are exactly 0, such as the air around a head."""
+    zeros = sum(image.zero_part * image.pixels for image in images)
+    return zeros >= 0.2 * sum(image.pixels for image in images)
+
+
+def _statistics(pixels: AnyArray, *, nonzero: bool) -> Statistics:
+    """Statistics of (C, pixels)."""
+    ranges = [_range(channel, nonzero) for channel in pixels]
     return Statistics(tuple(low for low, _ in ranges), tuple(high for _, high in ranges))
 
 
@@ -143,13 +205,6 @@ def _finite_range(values: AnyArray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def has_zero_background(images: Iterable[AxesImage], ndim: int) -> bool:
-    """Whether a fifth or more of the pixels are exactly 0, such as the air around a head."""
-    blocks = [b for image in images for b in _sample(image, ndim)]
-    zeros = sum(int((b == 0).all(axis=0).sum()) for b in blocks)
-    return zeros >= 0.2 * sum(b[0].size for b in blocks)
-
-
 def _range(values: AnyArray, nonzero: bool) -> tuple[float, float]:
     finite = values[np.isfinite(values)]
     if not finite.size:
@@ -169,7 +224,7 @@ def _sample(image: AxesImage, ndim: int) -> Iterator[AnyArray]:
 
 def _sample_regions(image: AxesImage, ndim: int) -> list[tuple[dict[str, int], tuple[slice, ...]]]:
     shape, frames = image.spatial_shape(ndim), list(image.frames(ndim))
-    if isinstance(image.data, np.ndarray) and image.data.size <= MAX_FULL_READ:
+    if isinstance(image.data, np.ndarray | CachedArray) and prod(image.shape) <= MAX_FULL_READ:
         return [(frame, tuple(slice(0, n) for n in shape)) for frame in frames]
     block = (1, BLOCK_LENGTH, BLOCK_LENGTH)[-ndim:]
     corners = list(product(*(range(0, n, b) for n, b in zip(shape, block, strict=True))))

@@ -1,7 +1,9 @@
 """Statistics of labels before training: pixels per class, and what may be wrong with them."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +11,20 @@ import numpy as np
 from napari_segkit.config import LabelsAre
 
 from .axes_image import AxesImage
-from .binary_masks import is_mask_with_background
+from .binary_masks import has_grey_edges, threshold_mask
 from .classes import LabelClass
 from .colour_masks import replace_own_colours
-from .labels import LabelsError, count_values, read_class_labels, require_class_values
-from .types import ImageSource, Labels
+from .labels import (
+    LabelsError,
+    count_values,
+    instance_ids_error,
+    labels_name,
+    looks_like_instance_ids,
+    merge_instances,
+    read_label_arrays,
+    require_class_value,
+)
+from .types import AnyArray, ImageSource
 
 FEW_PIXELS = 50
 MAX_CLASSES = 1000
@@ -26,12 +37,23 @@ TRAIN_ON_OBJECTS = "objects='distance'"
 TRAIN_ON_OBJECTS_HINT = "or ModelSpec(..., objects='distance') to train on single objects"
 
 
-class TrainingLabels(NamedTuple):
-    """Class labels as they are trained on."""
+class LabelCounts(NamedTuple):
+    """What the class labels of one image hold, from one pass over them."""
 
-    values: list[Labels]
+    counts: dict[int, int]  # pixels of each value
+    has_grey_edges: bool = False
+    id_count: int = 0  # of values that look like instance ids; 0 if they do not
+    name: str = "The labels"  # of the labels, for messages
+
+
+class TrainingLabels(NamedTuple):
+    """Class labels as they are trained on, of all images together."""
+
+    counts: dict[int, int]
     unlabelled: int | None  # None in place of 0 where that is a mask's background
     notes: tuple[str, ...] = ()  # what was changed
+    change: Callable[[AnyArray], AnyArray] | None = None  # of the values of each image
+    of_image: tuple[dict[int, int], ...] = ()  # the counts of each, so changed
 
 
 @dataclass(frozen=True)
@@ -71,50 +93,84 @@ def label_stats(
     image: AxesImage | None = None,
 ) -> LabelStats:
     """Statistics of the labels of one image; labels that cannot be read are a `problem`."""
+    images = None if image is None else [image]
     try:
-        images = None if image is None else [image]
         read, note = replace_own_colours(labels, image)
-        training = read_training_labels(
-            [read], unlabelled=unlabelled, labels_are=labels_are, images=images
-        )
+        (values,) = read_label_arrays([read], images)
+        counted = count_labels(values, unlabelled, labels_are, labels_name(labels, image))
+        training = training_labels([counted], unlabelled=unlabelled, labels_are=labels_are)
     except LabelsError as error:
         return LabelStats({}, 0, (), str(error), error.remedies)
     stats = label_stats_of(training)
     return replace(stats, notes=(note, *stats.notes)) if note else stats
 
 
-def read_training_labels(
-    labels: Sequence[ImageSource],
-    *,
-    unlabelled: int | None,
-    labels_are: LabelsAre,
-    images: Sequence[AxesImage] | None,
-) -> TrainingLabels:
-    """As `read_class_labels`; for instance ids the error also offers training on objects.
+def count_labels(
+    values: AnyArray, unlabelled: int | None, labels_are: LabelsAre, name: str = "The labels"
+) -> LabelCounts:
+    """Count the values of one image, and see what they look like, as far as that is asked."""
+    present, pixels = count_values(values)
+    counts = {int(v): int(n) for v, n in zip(present, pixels, strict=True)}
+    if labels_are == "objects":
+        return LabelCounts(counts, name=name)
+    if has_grey_edges(values, unlabelled):
+        return LabelCounts(counts, has_grey_edges=True, name=name)
+    is_ids = labels_are == "ask" and looks_like_instance_ids(values, unlabelled)
+    ids = sum(value != unlabelled for value in counts) if is_ids else 0
+    return LabelCounts(counts, id_count=ids, name=name)
 
-    The 0 of masks of 0 and 255 is never unlabelled, because then only one class would be left.
+
+def training_labels(
+    counted: Sequence[LabelCounts], *, unlabelled: int | None, labels_are: LabelsAre
+) -> TrainingLabels:
+    """The labels of several images as they are trained on.
+
+    "objects" merges instance ids into one class; "ask" raises LabelsError if they look like
+    instance ids. If one mask of 0 and 255 has grey edges, those of all are cleaned. The 0 of masks
+    of 0 and 255 is never unlabelled, because then only one class would be left.
     """
-    try:
-        values, cleaned = read_class_labels(
-            labels, unlabelled=unlabelled, labels_are=labels_are, images=images
-        )
-    except LabelsError as error:
-        if "labels_are='objects'" not in error.remedies:
-            raise
-        sentence = f"{str(error).removesuffix('.')}, {TRAIN_ON_OBJECTS_HINT}."
-        raise LabelsError(sentence, (*error.remedies, TRAIN_ON_OBJECTS)) from None
-    require_class_values(values, labels, images)
-    notes = (GREY_EDGES,) if cleaned else ()
-    if unlabelled == 0 and is_mask_with_background(values):
-        return TrainingLabels(values, None, (*notes, BACKGROUND))
-    return TrainingLabels(values, unlabelled, notes)
+    change: Callable[[AnyArray], AnyArray] | None = None
+    if labels_are == "objects":
+        change = partial(merge_instances, unlabelled=unlabelled)
+    elif any(each.has_grey_edges for each in counted):
+        change = threshold_mask
+    elif ids := max(each.id_count for each in counted):
+        raise _instance_ids(ids, unlabelled)
+    of_image = tuple(_changed(each.counts, change) for each in counted)
+    if change is None:
+        for each in counted:
+            require_class_value(max(each.counts), each.name)
+    counts: Counter[int] = Counter()
+    for own in of_image:
+        counts.update(own)
+    total = dict(sorted(counts.items()))
+    notes = (GREY_EDGES,) if change is threshold_mask else ()
+    if unlabelled == 0 and total.keys() == {0, 255}:
+        return TrainingLabels(total, None, (*notes, BACKGROUND), change, of_image)
+    return TrainingLabels(total, unlabelled, notes, change, of_image)
+
+
+def _changed(
+    counts: dict[int, int], change: Callable[[AnyArray], AnyArray] | None
+) -> dict[int, int]:
+    """Counts of the changed values."""
+    if change is None:
+        return counts
+    changed: Counter[int] = Counter()
+    for value, count in zip(change(np.array(list(counts))).tolist(), counts.values(), strict=True):
+        changed[value] += count
+    return dict(changed)
+
+
+def _instance_ids(count: int, unlabelled: int | None) -> LabelsError:
+    error = instance_ids_error(count, unlabelled)
+    sentence = f"{str(error).removesuffix('.')}, {TRAIN_ON_OBJECTS_HINT}."
+    return LabelsError(sentence, (*error.remedies, TRAIN_ON_OBJECTS))
 
 
 def label_stats_of(labels: TrainingLabels) -> LabelStats:
-    """Statistics over all arrays of class labels."""
-    values, unlabelled, changes = labels
-    present, pixels = count_values(np.concatenate([v.ravel() for v in values]))
-    counts = {int(v): int(n) for v, n in zip(present, pixels, strict=True)}
+    """Statistics of class labels of all images."""
+    counts, unlabelled, changes = dict(labels.counts), labels.unlabelled, labels.notes
     left_out = counts.pop(unlabelled, 0) if unlabelled is not None else 0
     notes = (*changes, *_notes(counts, left_out, unlabelled))
     return LabelStats(counts, left_out, notes, *_problem(counts, left_out, unlabelled))

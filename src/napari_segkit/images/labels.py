@@ -43,7 +43,7 @@ def read_class_labels(
     """
     values = read_label_arrays(labels, images)
     if labels_are == "objects":
-        return [_merge_instances(v, unlabelled) for v in values], False
+        return [merge_instances(v, unlabelled) for v in values], False
     cleaned = any(has_grey_edges(v, unlabelled) for v in values)
     if cleaned:
         values = [threshold_mask(v) for v in values]
@@ -78,14 +78,19 @@ def require_class_values(
 ) -> None:
     """Refuse values too large for a class; `labels` are what the values were read from."""
     for number, array in enumerate(values):
-        if array.size and array.max() > LARGEST_CLASS:
-            named = labels_name(labels[number], images[number] if images else None)
-            raise LabelsError(
-                f"{named} hold the value {array.max()}, but class values must "
-                "be below 2147483648 (2**31): give the classes smaller values, or choose "
-                "labels_are='objects' if the values are instance ids.",
-                ("labels_are='objects'",),
-            )
+        named = labels_name(labels[number], images[number] if images else None)
+        require_class_value(int(array.max(initial=0)), named)
+
+
+def require_class_value(highest: int, name: str) -> None:
+    """Refuse a value too large for a class; `name` is what the message calls the labels."""
+    if highest > LARGEST_CLASS:
+        raise LabelsError(
+            f"{name} hold the value {highest}, but class values must "
+            "be below 2147483648 (2**31): give the classes smaller values, or choose "
+            "labels_are='objects' if the values are instance ids.",
+            ("labels_are='objects'",),
+        )
 
 
 def require_countable(values: AnyArray) -> None:
@@ -213,13 +218,18 @@ def _refuse_instance_ids(values: Sequence[AnyArray], unlabelled: int | None) -> 
     ids = [v for v in values if looks_like_instance_ids(v, unlabelled)]
     if ids:
         count = len(_labelled_values(max(ids, key=np.max), unlabelled))
-        background = " and unlabelled=None" if unlabelled == 0 else ""
-        raise LabelsError(
-            f"The labels hold {count} values, nearly each in one connected component, and look "
-            f"like instance ids: choose labels_are='objects'{background} to merge them into one "
-            "foreground class, or labels_are='classes' if each value is a class.",
-            ("labels_are='objects'", "labels_are='classes'"),
-        )
+        raise instance_ids_error(count, unlabelled)
+
+
+def instance_ids_error(count: int, unlabelled: int | None) -> LabelsError:
+    """Why so many values cannot be classes."""
+    background = " and unlabelled=None" if unlabelled == 0 else ""
+    return LabelsError(
+        f"The labels hold {count} values, nearly each in one connected component, and look "
+        f"like instance ids: choose labels_are='objects'{background} to merge them into one "
+        "foreground class, or labels_are='classes' if each value is a class.",
+        ("labels_are='objects'", "labels_are='classes'"),
+    )
 
 
 def _require_no_negatives(values: AnyArray) -> None:
@@ -259,7 +269,7 @@ def _merge_channels(values: AnyArray, axis: int) -> AnyArray:
     return merged
 
 
-def _merge_instances(values: AnyArray, unlabelled: int | None) -> AnyArray:
+def merge_instances(values: AnyArray, unlabelled: int | None) -> AnyArray:
     """Instance ids as class 1, with 0 as background; unlabelled pixels keep their value."""
     if unlabelled == 1:
         raise LabelsError(

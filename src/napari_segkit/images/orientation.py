@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .array_cache import CachedArray
 from .types import AnyArray, LazyArray
 
 SPATIAL = "ZYX"
@@ -17,7 +18,7 @@ def orientation_of(layer: object) -> str:
     return str(getattr(header, "orientation", ""))
 
 
-def reorient(data: Array, axes: str, orientation: str, target: str) -> Array:
+def reorient(data: Array, axes: str, orientation: str, target: str) -> "Array | Any":
     """View of an array (..., *axes) in another orientation; the axes keep their order.
 
     An orientation has three letters for Z, Y and X: the direction in which each index grows. The
@@ -33,6 +34,8 @@ def reorient(data: Array, axes: str, orientation: str, target: str) -> Array:
     for dim, (source, flipped) in zip(dims, _axis_moves(orientation, target), strict=True):
         order[dim] = dims[source]
         flips[dim] = slice(None, None, -1 if flipped else None)
+    if isinstance(data, CachedArray):
+        return data.viewed(lambda pixels: pixels.transpose(order)[tuple(flips)])
     return _transposable(data).transpose(order)[tuple(flips)]
 
 

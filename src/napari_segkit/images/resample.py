@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .array_cache import ArrayCache, CachedArray
 from .axes_image import SPATIAL, AxesImage
-from .types import AnyArray
+from .types import AnyArray, LazyArray
 
 MAX_PIXELS = 2**31  # of a resampled image
 MAX_ENLARGEMENT = 10  # of Y and X by resampling
@@ -18,22 +20,42 @@ SPACING_TOLERANCE = 0.01  # relative difference up to which voxel sizes count as
 
 def resample_pairs(
     images: Sequence[AxesImage],
-    values: Sequence[AnyArray],
+    values: Sequence[LazyArray],
     size: float | None,
     ndim: int,
     *,
     unlabelled: int | None,
-) -> tuple[list[AxesImage], list[AnyArray]]:
+    cache: ArrayCache,
+) -> tuple[list[AxesImage], list[LazyArray]]:
     """Images and labels with pixels of edge `size` in world units; None keeps equal spacings.
 
-    If a labelled and an unlabelled pixel fall into one new pixel, it is labelled.
+    They are resampled when they are read. If a labelled and an unlabelled pixel fall into one new
+    pixel, it is labelled.
     """
     if size is None:
         _require_equal_spacing(images, ndim)
         return list(images), list(values)
-    resampled = [resample(image, size, ndim) for image in images]
-    pairs = zip(values, resampled, strict=True)
-    return resampled, [_resize_labels(v, i.label_shape, unlabelled) for v, i in pairs]
+    resampled = [_resampled_later(image, size, ndim, cache) for image in images]
+    return resampled, [
+        CachedArray(
+            image.label_shape,
+            v.dtype,
+            partial(_resize_labels, v, image.label_shape, unlabelled),
+            cache,
+            f"The labels of {image.name}",
+        )
+        for v, image in zip(values, resampled, strict=True)
+    ]
+
+
+def _resampled_later(image: AxesImage, size: float, ndim: int, cache: ArrayCache) -> AxesImage:
+    template = resampled_template(image, size, ndim)
+
+    def make() -> AnyArray:
+        return np.asarray(resample(image, size, ndim).data)
+
+    data = CachedArray(template.shape, np.dtype(np.float32), make, cache, image.name)
+    return replace(template, data=data)
 
 
 def resample(image: AxesImage, size: float, ndim: int) -> AxesImage:
@@ -68,13 +90,20 @@ def resize_linear(pixels: AnyArray, shape: Sequence[int]) -> NDArray[np.float32]
     return resized.astype(np.float32)
 
 
-def _resize_labels(values: AnyArray, shape: Sequence[int], unlabelled: int | None) -> AnyArray:
-    """Resize labels by nearest neighbour, without losing strokes thinner than a new pixel."""
+def resize_nearest(values: AnyArray, shape: Sequence[int]) -> AnyArray:
+    """Resize label values by nearest neighbour."""
     from skimage import transform
 
     resized: AnyArray = transform.resize(  # type: ignore[no-untyped-call]
         values, shape, order=0, preserve_range=True, anti_aliasing=False
-    ).astype(values.dtype)
+    )
+    return resized.astype(values.dtype)
+
+
+def _resize_labels(labels: LazyArray, shape: Sequence[int], unlabelled: int | None) -> AnyArray:
+    """Resize labels by nearest neighbour, without losing strokes thinner than a new pixel."""
+    values = np.asarray(labels)
+    resized = resize_nearest(values, shape)
     if unlabelled is not None:
         old = np.nonzero(values != unlabelled)
         scale = np.divide(shape, values.shape)

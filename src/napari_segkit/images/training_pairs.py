@@ -9,11 +9,12 @@ from napari_segkit.arguments import given
 from napari_segkit.config import TrainConfig
 
 from .axes_image import AxesImage, full_resolution, reorient_image
+from .channel_sources import channel_sources
 from .classes import LabelClass, classes_of, foreground_classes
-from .label_stats import label_stats_of, read_training_labels
+from .label_stats import LabelCounts, TrainingLabels, label_stats_of, training_labels
 from .labels import LabelsError
 from .orientation import reorient
-from .types import AnyArray, ImageSource
+from .types import ImageSource, LazyArray
 
 Given: TypeAlias = ImageSource | Sequence[ImageSource]  # one image or labels, or a list of them
 
@@ -49,6 +50,12 @@ def _two_sources(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 def require_two_sources(image: Any, labels: Any, names: tuple[str, str]) -> None:
     """Refuse what has no pixels, and one layer or array as an image and its labels."""
+    if (parts := channel_sources(image)) is not None:
+        for name, channel in parts:
+            require_two_sources(channel, labels, (name, names[1]))
+        return
+    if hasattr(labels, "open"):  # a file, which is no layer
+        return
     arrays = full_resolution(image, names[0]), full_resolution(labels, names[1])
     if isinstance(image, list) and arrays[0].ndim < 2:
         raise ValueError(
@@ -63,8 +70,8 @@ def require_two_sources(image: Any, labels: Any, names: tuple[str, str]) -> None
 
 
 def reorient_to(
-    target: str, images: Sequence[AxesImage], values: Sequence[AnyArray]
-) -> list[tuple[AxesImage, AnyArray]]:
+    target: str, images: Sequence[AxesImage], values: Sequence[LazyArray]
+) -> list[tuple[AxesImage, LazyArray]]:
     """Views of images and of their label values in one orientation."""
     return [
         (reorient_image(image, target), reorient(v, image.label_axes, image.orientation, target))
@@ -72,17 +79,15 @@ def reorient_to(
     ]
 
 
-def training_labels(
-    images: Sequence[AxesImage], labels: Sequence[ImageSource], config: TrainConfig
-) -> tuple[list[AnyArray], tuple[LabelClass, ...], TrainConfig]:
-    """Class labels of each image, the classes of all, and the settings with what is unlabelled.
+def training_classes(
+    labels: Sequence[ImageSource], counted: Sequence[LabelCounts], config: TrainConfig
+) -> tuple[TrainingLabels, tuple[LabelClass, ...], TrainConfig]:
+    """Labels as trained on, their classes, and the settings with what is unlabelled.
 
     Notes become warnings, problems errors.
     """
-    read = read_training_labels(
-        labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
-    )
-    stats, values = label_stats_of(read), list(read.values)
+    read = training_labels(counted, unlabelled=config.unlabelled, labels_are=config.labels_are)
+    stats = label_stats_of(read)
     if stats.problem:
         raise LabelsError(stats.problem, stats.remedies)
     for note in stats.notes:
@@ -90,4 +95,4 @@ def training_labels(
     merged = config.labels_are == "objects"
     found = list(stats.counts)
     classes = foreground_classes(found) if merged else classes_of(labels, found)
-    return values, classes, replace(config, unlabelled=read.unlabelled)
+    return read, classes, replace(config, unlabelled=read.unlabelled)

@@ -60,38 +60,101 @@ def read_objects(
     objects lack a class.
     """
     values = read_label_arrays(labels, images)
-    if labels_are == "classes":
-        require_class_values(values, labels, images)
-    ids_per_image, of_value = [], []
+    class_values = read_label_arrays(object_classes, images) if object_classes else None
+    ids, found = [], []
     for number, array in enumerate(values):
-        image = images[number] if images else None
-        image_ids, image_values = instance_ids(
+        image_ids, of_image = objects_of_image(
             array,
+            labels[number],
+            images[number] if images else None,
             unlabelled=unlabelled,
             labels_are=labels_are,
-            axes=image.label_axes if image else None,
             ndim=ndim,
+            class_values=class_values[number] if class_values else None,
+            class_labels=object_classes[number] if object_classes else None,
+            region=regions[number] if regions else None,
         )
-        image_ids[np.isin(image_ids, _stuff_ids(labels[number], image_values))] = 0
-        if regions and regions[number] is not None:
-            image_ids[~_annotated_mask(regions[number], labels[number], image)] = IGNORE
-        ids_per_image.append(image_ids)
-        of_value.append(image_values)
-    starts = np.cumsum([0, *map(len, of_value[:-1])])
-    ids = [add_to_ids(*each) for each in zip(ids_per_image, starts.tolist(), strict=True)]
-    _require_objects(ids)
+        ids.append(image_ids)
+        found.append(of_image)
+    starts, classes, class_of = join_objects(found, labels, object_classes, labels_are)
+    return ObjectLabels(list(map(add_to_ids, ids, starts)), classes, class_of)
+
+
+@dataclass(frozen=True)
+class ImageObjects:
+    """What is known of the objects of one image without their pixels."""
+
+    of_value: AnyArray  # the label value of each id
+    present: NDArray[np.int32]  # ids that occur where the image is annotated
+    class_votes: NDArray[np.int64] | None = None  # the class of each id by other labels
+
+
+def objects_of_image(
+    values: AnyArray,
+    labels: ImageSource,
+    image: AxesImage | None,
+    *,
+    unlabelled: int | None,
+    labels_are: LabelsAre,
+    ndim: int,
+    class_values: AnyArray | None = None,
+    class_labels: ImageSource | None = None,
+    region: object = None,
+) -> tuple[Ids, ImageObjects]:
+    """Ids of one image, from 1 on, and what is known of them; arguments as in `read_objects`.
+
+    `values` and `class_values` are those of `labels` and `class_labels`, in the image's axes.
+    """
+    if labels_are == "classes":
+        require_class_values([values], [labels], [image] if image else None)
+    ids, of_value = instance_ids(
+        values,
+        unlabelled=unlabelled,
+        labels_are=labels_are,
+        axes=image.label_axes if image else None,
+        ndim=ndim,
+    )
+    ids[np.isin(ids, _stuff_ids(labels, of_value))] = 0
+    if region is not None:
+        ids[~_annotated_mask(region, labels, image)] = IGNORE
+    present = np.unique(ids)
+    votes = None
+    if class_values is not None and class_labels is not None:
+        require_class_values([class_values], [class_labels], [image] if image else None)
+        votes = _majority_class(ids, class_values, of_value)
+    return ids, ImageObjects(of_value, present[present > 0], votes)
+
+
+def join_objects(
+    found: Sequence[ImageObjects],
+    labels: Sequence[ImageSource],
+    object_classes: Sequence[Any] | None,
+    labels_are: LabelsAre,
+) -> tuple[list[int], tuple[LabelClass, ...], NDArray[np.intp]]:
+    """What is added to the ids of each image, the classes of all, and the class of each id.
+
+    Classes without objects are dropped.
+    """
+    counts = [len(of_image.of_value) for of_image in found]
+    starts = np.cumsum([0, *counts[:-1]]).tolist()
+    if not any(len(of_image.present) for of_image in found):
+        raise LabelsError(
+            "The labels hold no object (every pixel is 0, background, or not annotated): give "
+            "each object its own id.",
+            ("paint",),
+        )
+    of_value = [of_image.of_value for of_image in found]
+    votes = [of_image.class_votes for of_image in found if of_image.class_votes is not None]
     if object_classes is not None:
-        class_labels = read_label_arrays(object_classes, images)
-        require_class_values(class_labels, object_classes, images)
-        per_image = zip(ids_per_image, class_labels, of_value, strict=True)
-        of_object = np.concatenate([_majority_class(*each) for each in per_image])
+        of_object = np.concatenate(votes)
         classes = classes_of(list(object_classes), _nonzero_values(of_object))
     elif labels_are == "classes":
         of_object = np.concatenate(of_value)
         classes = classes_of(list(labels), _nonzero_values(of_object))
     else:
         of_object, classes = _from_features(labels, of_value)
-    return _with_classes(ids, of_object, classes)
+    present = np.concatenate([o.present + start for o, start in zip(found, starts, strict=True)])
+    return starts, *_used_classes(present, of_object, classes)
 
 
 def _annotated_mask(
@@ -159,15 +222,6 @@ def _require_ids(values: AnyArray) -> None:
         )
 
 
-def _require_objects(ids: Sequence[Ids]) -> None:
-    if not any((i > 0).any() for i in ids):
-        raise LabelsError(
-            "The labels hold no object (every pixel is 0, background, or not annotated): give "
-            "each object its own id.",
-            ("paint",),
-        )
-
-
 def _majority_class(ids: Ids, classes: AnyArray, of_value: AnyArray) -> NDArray[np.int64]:
     """The most frequent class value in each object, which is said of those that hold several.
 
@@ -231,12 +285,10 @@ def _features(layer: object, column: str) -> dict[int, object]:
     return feature_column(getattr(layer, "features", None), column)
 
 
-def _with_classes(
-    ids: list[Ids], of_object: AnyArray, classes: tuple[LabelClass, ...]
-) -> ObjectLabels:
-    """Drop the classes without objects in the annotated regions."""
-    present = np.unique(np.concatenate([np.unique(i) for i in ids]))
-    present = present[present > 0]
+def _used_classes(
+    present: AnyArray, of_object: AnyArray, classes: tuple[LabelClass, ...]
+) -> tuple[tuple[LabelClass, ...], NDArray[np.intp]]:
+    """The classes of ids that are present, and the position of that of each id."""
     values = np.unique(of_object[present - 1])
     missing = int((of_object[present - 1] == 0).sum())
     if missing:
@@ -246,4 +298,4 @@ def _with_classes(
         )
     used = tuple(c for c in classes if c.value in values)
     position = np.where(np.isin(of_object, values), np.searchsorted(values, of_object) + 1, 0)
-    return ObjectLabels(ids, (BACKGROUND, *used), np.append(0, position).astype(np.intp))
+    return (BACKGROUND, *used), np.append(0, position).astype(np.intp)

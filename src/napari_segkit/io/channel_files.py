@@ -6,8 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.geometry import apart
-from napari_segkit.images.types import LazyArray
+from napari_segkit.images.channel_sources import stack_channels
 
 from .filenames import CHANNEL, shorten
 from .files import read_image
@@ -35,10 +34,7 @@ def read_image_files(
         read_image(path, axes, spacing, labels_shape=labels_shape, like=like)
         for path in files.paths
     ]
-    for image in images:
-        _require_one_channel(image, images[0], files.name)
-    stacked = _stack([image.data for image in images])
-    return replace(images[0], data=stacked, axes=f"C{images[0].axes}", name=files.name)
+    return stack_channels(images, files.channels, files.name)
 
 
 def pair_channels(
@@ -111,27 +107,3 @@ def _join(files: Sequence[ImageFiles], numbers: Sequence[str]) -> ImageFiles:
             f"{len(numbers)} channels: leave it out, or choose another model."
         )
     return ImageFiles(tuple(found[n] for n in numbers), files[0].folder)
-
-
-def _require_one_channel(image: AxesImage, first: AxesImage, name: str) -> None:
-    if "C" in image.axes:
-        raise ValueError(
-            f"{image.name} has {image.channels} channels, but is one channel of {name}: give each "
-            "channel as a grey image, or all channels in one file."
-        )
-    grids = [(i.axes, i.shape, i.spacing, i.unit, i.orientation) for i in (image, first)]
-    if grids[0] != grids[1]:
-        sizes = [f"{i.axes} {i.shape}, spacing {i.spacing} {i.unit}" for i in (image, first)]
-        raise ValueError(
-            f"{image.name} ({sizes[0].strip()}) and {first.name} ({sizes[1].strip()}) must be "
-            "channels of one image, with the same pixels: bring them to one grid."
-        )
-    if found := apart(first, image):
-        raise ValueError(f"{found} They must be channels of one image: bring them to one grid.")
-
-
-def _stack(arrays: Sequence[LazyArray]) -> LazyArray:
-    import dask.array as da
-
-    stacked: LazyArray = da.stack([da.asarray(a) for a in arrays])  # type: ignore[no-untyped-call]
-    return stacked

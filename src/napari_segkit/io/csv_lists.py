@@ -14,9 +14,12 @@ DELIMITERS = ",;\t"
 OTHER_NAMES = {
     "images": ("image", "img", "imgs", "prediction", "predictions"),
     "masks": ("mask", "label", "labels", "seg", "gt", "truth"),
+    "role": ("split", "subset"),
+    "group": ("subject", "patient", "slide", "plate"),
 }
-REQUIRED = tuple(OTHER_NAMES)
-COLUMNS = (*REQUIRED, "classes", "regions")
+REQUIRED = ("images", "masks")
+COLUMNS = (*OTHER_NAMES, "classes", "regions")
+CHANNEL = ":"  # images:t1 is the column of a channel
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,28 @@ class ListedFiles:
     line: int
     cells: dict[str, str]
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels, each of which has a column such as images:t1."""
+        return tuple(
+            c.partition(CHANNEL)[2] for c in self.cells if c.startswith(f"images{CHANNEL}")
+        )
+
+    @property
+    def images(self) -> list[str]:
+        """The image, or the file of each channel."""
+        return [self.cells[f"images{CHANNEL}{name}"] for name in self.channels] or [
+            self.cells["images"]
+        ]
+
 
 def read_list(table: Path) -> list[ListedFiles]:
     """Rows of a list with the columns ``images`` and ``masks``; ValueError names a bad line.
 
     Commas, semicolons or tabs separate; blanks around names and capitals in the first line are
-    taken as they are meant, and so are other usual names of these columns. A list without names
-    begins with images and masks. A warning names columns that are not read.
+    taken as they are meant, and so are other usual names of these columns. Instead of images there
+    may be a column for each channel, such as images:t1 and images:t2. A list without names begins
+    with images and masks. A warning names columns that are not read.
     """
     header, *rows = [line for line in _lines(table) if any(line[1])] or [(1, [])]
     columns = _column_names(header[1])
@@ -44,7 +62,7 @@ def read_list(table: Path) -> list[ListedFiles]:
             f"{table} must be a list with the columns images and masks, and at least one row; its "
             f"first line is {found}."
         )
-    if unread := [name for name in columns if name not in COLUMNS and name]:
+    if unread := [name for name in columns if name and not _is_read(name)]:
         note = f"{table} has columns that are not read: {', '.join(unread)}."
         warnings.warn(note, UserWarning, stacklevel=3)
     return [_row(table, line, columns, cells) for line, cells in rows]
@@ -58,16 +76,35 @@ def find_file(table: Path, cell: str) -> Path:
     return next((file for file in files if file.exists()), files[0])
 
 
+def _is_read(column: str) -> bool:
+    return column in COLUMNS or column.startswith(f"images{CHANNEL}")
+
+
 def _column_names(header: Sequence[str]) -> list[str] | None:
-    """Names of the columns, those of images and masks as `REQUIRED`; None if one is not there."""
+    """Names of the columns, known ones as in `COLUMNS`; None if images or masks are not there."""
     names = [cell.lower() for cell in header]
-    for required, others in OTHER_NAMES.items():
-        places = [i for i, name in enumerate(names) if name == required]
+    for known, others in OTHER_NAMES.items():
+        places = [i for i, name in enumerate(names) if name == known]
         places = places or [i for i, name in enumerate(names) if name in others]
-        if len(places) != 1:
+        if known == "images" and not places and (channels := _channels(header)):
+            for place, name in channels.items():
+                names[place] = f"images{CHANNEL}{name}"
+        elif len(places) == 1:
+            names[places[0]] = known
+        elif known in REQUIRED:
             return None
-        names[places[0]] = required
     return names
+
+
+def _channels(header: Sequence[str]) -> dict[int, str]:
+    """Place and name of each column such as images:t1."""
+    parts = [cell.partition(CHANNEL) for cell in header]
+    kinds = ("images", *OTHER_NAMES["images"])
+    return {
+        place: name.strip()
+        for place, (kind, _, name) in enumerate(parts)
+        if kind.strip().lower() in kinds and name.strip()
+    }
 
 
 def _are_files(table: Path, cells: Sequence[str]) -> bool:
@@ -118,7 +155,8 @@ def _row(table: Path, line: int, columns: list[str], cells: list[str]) -> Listed
             "name that contains the separator in double quotes."
         )
     row = dict.fromkeys(columns, "") | dict(zip(columns, cells, strict=False))
-    missing = [name for name in REQUIRED if not row[name]]
+    files = [name for name in columns if name in REQUIRED or name.startswith(f"images{CHANNEL}")]
+    missing = [name for name in files if not row[name]]
     if missing:
         raise ValueError(
             f"Line {line} of {table} has no entry under {' and '.join(missing)}: add the file, or "

@@ -15,7 +15,8 @@ from .image_files import (
     require_existing,
 )
 from .name_pairs import LIST_HINT, TRAINING, PairKind, Pairs, pair_names
-from .name_words import IMAGE_WORDS, LABEL_WORDS, is_named, is_test, split_labels
+from .name_words import IMAGE_WORDS, LABEL_WORDS, is_named, split_labels
+from .training_roles import Role, groups_of, listed_role, roles_of
 from .volume_files import is_dicom
 
 OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
@@ -29,6 +30,8 @@ class TrainingFiles:
     labels: ImageFiles
     classes: ImageFiles | None = None  # labels with the class of each object
     regions: ImageFiles | None = None  # a mask that is not 0 where every object is labelled
+    role: Role = "train"
+    group: str = ""  # what images share that must not be trained on and validated with at once
 
 
 def pair_files(images: AnyPath, labels: AnyPath | None = None, kind: PairKind = TRAINING) -> Pairs:
@@ -61,19 +64,27 @@ def training_files(
 ) -> list[TrainingFiles]:
     """Pairs as in `pair_files`, with object classes and regions of the same name, or listed.
 
-    One folder without `labels` holds both, such as c0_img.png and c0_masks.png.
+    One folder without `labels` holds both, such as c0_img.png and c0_masks.png. Role and group
+    come from the columns of a list, or from folders and names, as in `training_roles`.
     """
     first, optional = require_existing(images), {"classes": classes, "regions": regions}
     if labels is None and first.suffix.lower() in LISTS and first.is_file():
         rows = read_list(first)
         pairs = _listed_pairs(first, rows, TRAINING)
         columns = [_listed_files(first, rows, p, c) for c, p in optional.items()]
+        roles = [listed_role(first, row.line, row.cells.get("role", "")) for row in rows]
+        given = [row.cells.get("group", "") for row in rows]
+        groups = given if any(given) else groups_of([image for image, _ in pairs])
     else:
         in_one = labels is None and holds_several(first)
         pairs = _pair_in_one(first) if in_one else pair_files(first, labels)
-        _say_test_data(pairs)
         columns = [_matching_files(pairs, first, p, c) for c, p in optional.items()]
-    return [TrainingFiles(*pair, *rest) for pair, *rest in zip(pairs, *columns, strict=True)]
+        found = [image for image, _ in pairs]
+        roles, groups = roles_of(found), groups_of(found)
+    return [
+        TrainingFiles(*pair, *rest)
+        for pair, *rest in zip(pairs, *columns, roles, groups, strict=True)
+    ]
 
 
 def describe_pairs(pairs: Pairs) -> str:
@@ -179,13 +190,6 @@ def _say_unpaired(unpaired: Sequence[ImageFiles], where: str, names: str) -> Non
         warnings.warn(f"{number} in {where}, left out: {names}.", UserWarning, stacklevel=4)
 
 
-def _say_test_data(pairs: Pairs) -> None:
-    tests = [image.name for image, _ in pairs if is_test(image)]
-    if 0 < len(tests) < len(pairs):
-        note = f"{len(tests)} of {len(pairs)} pairs lie in folders of test data: {shorten(tests)}."
-        warnings.warn(f"{note} They are trained on, too.", UserWarning, stacklevel=3)
-
-
 def _matching_files(
     pairs: Pairs, images: Path, other: AnyPath | None, column: str
 ) -> list[ImageFiles | None]:
@@ -226,16 +230,20 @@ def _listed_files(
 
 
 def _listed_pairs(table: Path, rows: Sequence[ListedFiles], kind: PairKind) -> Pairs:
-    pairs = [tuple(find_file(table, row.cells[c]) for c in ("images", "masks")) for row in rows]
-    _require_files(table, rows, pairs)
-    for row, (first, second) in zip(rows, pairs, strict=True):
-        _require_two(first, second, kind, f"Line {row.line} of {table}: ")
-    _say_repeated(table, rows, pairs)
-    return [(_listed(table, first), _listed(table, second)) for first, second in pairs]
+    files = [[find_file(table, cell) for cell in (*r.images, r.cells["masks"])] for r in rows]
+    _require_files(table, rows, files)
+    for row, (*images, masks) in zip(rows, files, strict=True):
+        for image in images:
+            _require_two(image, masks, kind, f"Line {row.line} of {table}: ")
+    _say_repeated(table, rows, files)
+    return [
+        (_listed(table, *images, channels=row.channels), _listed(table, masks))
+        for row, (*images, masks) in zip(rows, files, strict=True)
+    ]
 
 
 def _say_repeated(
-    table: Path, rows: Sequence[ListedFiles], pairs: Sequence[tuple[Path, ...]]
+    table: Path, rows: Sequence[ListedFiles], pairs: Sequence[Sequence[Path]]
 ) -> None:
     """Say which file is listed in several lines of a column, as after a slip of copying."""
     for column in zip(*pairs, strict=True):
@@ -249,11 +257,12 @@ def _say_repeated(
             warnings.warn(note, UserWarning, stacklevel=4)
 
 
-def _listed(table: Path, path: Path) -> ImageFiles:
-    """A file named by its path from the list's folder."""
+def _listed(table: Path, *paths: Path, channels: tuple[str, ...] = ()) -> ImageFiles:
+    """Files of an image, named by the path of the first from the list's folder."""
+    path = paths[0]
     below = path.relative_to(table.parent) if path.is_relative_to(table.parent) else path
     folder = PurePath(below).parent.as_posix()
-    return ImageFiles((path,), "" if folder == "." else folder)
+    return ImageFiles(paths, "" if folder == "." else folder, channels)
 
 
 def _require_files(

@@ -21,6 +21,7 @@ class ImageFiles:
 
     paths: tuple[Path, ...]
     folder: str = ""  # where it lies below the folder, pattern or list that was given
+    channels: tuple[str, ...] = ()  # name of each, if they are files that a list names
 
     @property
     def path(self) -> Path:

@@ -24,7 +24,6 @@ DERIVED = ("desc", "label", "seg", "atlas", "res", "den")  # entities of BIDS de
 OWN_SPACES = ("orig", "individual", "native", "scanner", "T1w", "T2w")  # others are templates
 BIDS_LABELS = ("dseg", "mask", "seg")
 BIDS_NAME = re.compile(r"sub-[^_]+(?:_[a-zA-Z]+-[^_]+)*_[a-zA-Z0-9]+")
-TEST_FOLDER = r"(images|labels)Ts|(.*[-_. ])?(test|testing)([-_. ].*)?"
 Key = Callable[[ImageFiles], Hashable]  # None: this key is not for the file
 
 
@@ -92,11 +91,6 @@ def are_a_series(first: str, second: str) -> bool:
     """Whether two names differ only in their numbers."""
     own, other = (re.sub(r"\d+", "0", name) for name in (first, second))
     return own == other and first != second
-
-
-def is_test(file: ImageFiles) -> bool:
-    """Whether a folder is named as that of test data."""
-    return any(re.fullmatch(TEST_FOLDER, p, re.IGNORECASE) for p in PurePath(file.folder).parts)
 
 
 def split_labels(files: Sequence[ImageFiles]) -> tuple[list[ImageFiles], list[ImageFiles]]:

@@ -1,9 +1,9 @@
 """The data of a training: images with targets, how they are normalised, and a validation set."""
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from math import prod
 
 import numpy as np
@@ -11,32 +11,37 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.images.array_cache import ArrayCache, CachedArray, MappedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import MAX_NAME, LabelClass
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.intensity import (
+    Intensities,
     Statistics,
-    extreme_intensity,
-    has_zero_background,
     identity_statistics,
-    measure_statistics,
+    measure_intensities,
     missing_pixels,
+    mostly_zero,
+    pooled_statistics,
     require_contrast,
     white_of,
 )
 from napari_segkit.images.labels import IGNORE, LabelsError, count_values, to_indices
 from napari_segkit.images.resample import resample_pairs
-from napari_segkit.images.types import AnyArray
-from napari_segkit.instances.diameters import occurrences
+from napari_segkit.images.types import AnyArray, LazyArray
+from napari_segkit.instances.diameters import diameters, each_frame, occurrences
 from napari_segkit.models import Inputs, choose_ndim, outputs
 
 from .sampler import Sample
 from .state import Fingerprints
-from .targets import level_targets, typical_size
+from .targets import level_targets
 
 MAX_SLAB = 2**24  # pixels that are read at once
+MAX_SAMPLE = 2**26  # pixels that are measured together
 
-LabelledImage = tuple[AxesImage, AnyArray]  # class values; or object ids, -1 not annotated
+WHOLE = np.ndarray | CachedArray | MappedArray  # labels of which every pixel is recognised
+
+LabelledImage = tuple[AxesImage, LazyArray]  # class values; or object ids, -1 not annotated
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +50,9 @@ class LabelledImages:
 
     Parameters
     ----------
-    pairs : sequence of (AxesImage, ndarray)
-        Images of any sizes, with equal numbers of channels, and their labels.
+    pairs : sequence of (AxesImage, array)
+        Images of any sizes, with equal numbers of channels, and their labels, which may be read or
+        computed only when they are asked for: ``np.asarray(labels)``.
     classes : sequence of LabelClass
         The classes that the labels hold.
     class_of : ndarray or None
@@ -55,6 +61,12 @@ class LabelledImages:
         Images and labels that are not trained on.
     groups : sequence of str
         Group of each pair; "" where it stands alone.
+    intensities : sequence of Intensities
+        Of each image, if they were measured when it was read.
+    counts : sequence of dict
+        Labelled pixels of each class value in each pair; empty if they were not counted.
+    cache : ArrayCache
+        Keeps pixels and targets that are read or computed again otherwise.
     """
 
     pairs: Sequence[LabelledImage]
@@ -62,14 +74,18 @@ class LabelledImages:
     class_of: NDArray[np.intp] | None = None
     validation: Sequence[LabelledImage] = ()
     groups: Sequence[str] = ()
+    intensities: Sequence[Intensities] = ()
+    counts: Sequence[Mapping[int, int]] = ()
+    cache: ArrayCache = field(default_factory=ArrayCache)
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
     """What a training reads its patches from.
 
-    Images stay where they are (NumPy, dask, zarr) and are read patch by patch, unless `voxel_size`
-    has them resampled. Targets are arrays in memory, because every value is counted and checked.
+    Images and labels stay where they are (files, NumPy, dask, zarr) and are read patch by patch, or
+    file by file. What needs the whole of an image (`voxel_size`, distances to boundaries) is
+    computed when it is read, and kept as far as there is room.
 
     Parameters
     ----------
@@ -108,9 +124,7 @@ class TrainingData:
             (
                 image.name,
                 fingerprint(image),
-                fingerprint(
-                    AxesImage(values, image.label_axes), whole=isinstance(values, np.ndarray)
-                ),
+                fingerprint(AxesImage(values, image.label_axes), whole=isinstance(values, WHOLE)),
             )
             for image, values in self.labelled.pairs
         ]
@@ -145,44 +159,87 @@ def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages)
     _require_short_names(labelled.classes)
     images = [image for image, _ in labelled.pairs]
     ndim = min(choose_ndim(spec, image.axes) for image in images)
-    nonzero = config.normalise == "image" and has_zero_background(images, ndim)
-    statistics = _statistics(images, config, ndim, nonzero)
-    _require_moderate(config, ndim, images, statistics)
+    measured = labelled.intensities or [
+        measure_intensities(image, ndim, sampled_pixels(config, len(images))) for image in images
+    ]
+    nonzero = config.normalise == "image" and mostly_zero(measured)
+    statistics = _statistics(images, config, measured, nonzero)
+    _require_moderate(config, images, measured, statistics)
     images, values = resample_pairs(
         images,
         [v for _, v in labelled.pairs],
         config.voxel_size,
         ndim,
         unlabelled=config.unlabelled if labelled.class_of is None else None,
+        cache=labelled.cache,
     )
     classes = outputs(spec, len(labelled.classes))
     inputs = Inputs(images[0].channels, classes, images[0].spacing[-ndim:])
     _require_all(spec, config, labelled, values)
     count, size = 0, 0.0
     if labelled.class_of is not None:
-        count = sum(map(len, map(occurrences, values, images)))
-        size = typical_size(values, images, inputs.spacing)
+        count, size = _object_sizes(values, images, inputs.spacing)
     targets = _targets(spec, labelled, images, values, inputs.spacing, size)
-    complete = [_without_missing(*pair, ndim) for pair in zip(targets, images, strict=True)]
+    complete = [
+        target if known.has_missing is False else _without_missing(target, image, ndim)
+        for target, image, known in zip(targets, images, measured, strict=True)
+    ]
     if any(a is not b for a, b in zip(complete, targets, strict=True)):
         _require_some(labelled, complete)
+    counted = [None] * len(images) if config.voxel_size else _index_counts(labelled, images, ndim)
     samples = [
-        Sample(image, AxesImage(target, image.label_axes), measured)
-        for image, target, measured in zip(images, complete, statistics, strict=True)
+        Sample(
+            image, AxesImage(target, image.label_axes), measured, own if target is before else None
+        )
+        for image, target, measured, own, before in zip(
+            images, complete, statistics, counted, targets, strict=True
+        )
     ]
     return TrainingData(samples, labelled, inputs, nonzero, count, size)
 
 
+def sampled_pixels(config: TrainConfig, images: int) -> int:
+    """Pixels of each image that are kept to measure all images together."""
+    return max(1, MAX_SAMPLE // images) if config.normalise == "training" else 0
+
+
+def _object_sizes(
+    values: Sequence[LazyArray], images: Sequence[AxesImage], spacing: Sequence[float]
+) -> tuple[int, float]:
+    """Number of objects, and their median diameter in pixels of the finest axis."""
+    count, sizes = 0, []
+    for ids, image in zip(map(np.asarray, values), images, strict=True):
+        count += len(occurrences(ids, image))
+        sizes += [diameters(plane, spacing) for plane in each_frame(ids, image, len(spacing))]
+    return count, float(np.median(np.concatenate(sizes)))
+
+
+def _index_counts(
+    labelled: LabelledImages, images: Sequence[AxesImage], ndim: int
+) -> list[NDArray[np.int64] | None]:
+    """Pixels of each class in images of one frame, if they were counted."""
+    if labelled.class_of is not None or not labelled.counts:
+        return [None] * len(images)
+    values = [c.value for c in labelled.classes]
+    return [
+        np.array([counts.get(v, 0) for v in values]) if image.frame_count(ndim) == 1 else None
+        for counts, image in zip(labelled.counts, images, strict=True)
+    ]
+
+
 def _statistics(
-    images: Sequence[AxesImage], config: TrainConfig, ndim: int, nonzero: bool
+    images: Sequence[AxesImage],
+    config: TrainConfig,
+    measured: Sequence[Intensities],
+    nonzero: bool,
 ) -> list[Statistics]:
     """Normalisation statistics of the images, measured before resampling."""
     if config.normalise == "none":
         return [identity_statistics(i.channels) for i in images]
     if config.normalise == "image":
-        statistics = [measure_statistics([i], ndim, nonzero=nonzero) for i in images]
+        statistics = [known.nonzero if nonzero else known.whole for known in measured]
     else:
-        statistics = [measure_statistics(images, ndim)] * len(images)
+        statistics = [pooled_statistics(measured)] * len(images)
     require_contrast(statistics, images)
     blank = [i.name for i, s in zip(images, statistics, strict=True) if s.is_blank]
     if blank:
@@ -206,13 +263,14 @@ def _require_short_names(classes: Sequence[LabelClass]) -> None:
 
 def _require_moderate(
     config: TrainConfig,
-    ndim: int,
     images: Sequence[AxesImage],
+    measured: Sequence[Intensities],
     statistics: Sequence[Statistics],
 ) -> None:
     """Refuse intensities that overflow in a network."""
-    for image, measured in zip(images, statistics, strict=True):
-        if text := extreme_intensity(image, ndim, measured):
+    for image, known, scaled in zip(images, measured, statistics, strict=True):
+        if value := known.extreme(scaled):
+            text = f"{image.name} has intensities such as {value}"
             raise ValueError(
                 f"{text}, too large to be used unchanged: choose normalise='image' or "
                 "normalise='training'."
@@ -222,17 +280,11 @@ def _require_moderate(
             )
 
 
-def _without_missing(target: AnyArray, image: AxesImage, ndim: int) -> AnyArray:
+def _without_missing(target: LazyArray, image: AxesImage, ndim: int) -> LazyArray:
     """The target, unlabelled where the image is NaN or infinite, which a warning tells."""
     if not np.issubdtype(image.data.dtype, np.floating):
         return target
-    labels, count = AxesImage(target.copy(), image.label_axes), 0
-    for frame, (indices,) in labels.read_frames(ndim):
-        for slab in _labelled_slabs(indices):
-            missing = missing_pixels(image.read(frame, slab))
-            if missing is not None:
-                count += int((missing & (indices[slab] >= 0)).sum())
-                indices[slab][missing] = IGNORE  # a view of the copy
+    complete, count = _unlabelled_where_missing(target, image, ndim)
     if not count:
         return target
     warnings.warn(
@@ -241,7 +293,21 @@ def _without_missing(target: AnyArray, image: AxesImage, ndim: int) -> AnyArray:
         UserWarning,
         stacklevel=3,
     )
-    return np.asarray(labels.data)
+    return complete
+
+
+def _unlabelled_where_missing(
+    target: LazyArray, image: AxesImage, ndim: int
+) -> tuple[AnyArray, int]:
+    """The target with `IGNORE` at missing pixels, and how many were labelled."""
+    labels, count = AxesImage(np.array(target), image.label_axes), 0
+    for frame, (indices,) in labels.read_frames(ndim):
+        for slab in _labelled_slabs(indices):
+            missing = missing_pixels(image.read(frame, slab))
+            if missing is not None:
+                count += int((missing & (indices[slab] >= 0)).sum())
+                indices[slab][missing] = IGNORE  # a view of the copy
+    return np.asarray(labels.data), count
 
 
 def _labelled_slabs(indices: AnyArray) -> Iterator[tuple[slice, ...]]:
@@ -257,26 +323,43 @@ def _targets(
     spec: ModelSpec,
     labelled: LabelledImages,
     images: Sequence[AxesImage],
-    values: Sequence[AnyArray],
+    values: Sequence[LazyArray],
     spacing: Sequence[float],
     object_size: float,
-) -> list[AnyArray]:
-    """Class indices for every pixel, or ids for instance methods."""
+) -> list[LazyArray]:
+    """Class indices for every pixel, or ids for instance methods; computed when they are read."""
     if labelled.class_of is None:
-        return [to_indices(v, [c.value for c in labelled.classes]) for v in values]
+        indices = partial(to_indices, classes=[c.value for c in labelled.classes])
+        return [MappedArray(v, indices, np.dtype(np.int16)) for v in values]
     if spec.objects is None:
         return list(values)
-    return [
-        level_targets(*pair, labelled.class_of, spec.objects, spacing, object_size)
-        for pair in zip(values, images, strict=True)
-    ]
+    encode = partial(
+        level_targets,
+        class_of=labelled.class_of,
+        objects_by=spec.objects,
+        spacing=spacing,
+        object_size=object_size,
+    )
+
+    def levels(ids: LazyArray, image: AxesImage) -> LazyArray:
+        make = partial(_encoded, encode, ids, image)
+        name = f"The labels of {image.name}"
+        return CachedArray(image.label_shape, np.dtype(np.int16), make, labelled.cache, name)
+
+    return [levels(*pair) for pair in zip(values, images, strict=True)]
 
 
-def _require_some(labelled: LabelledImages, targets: Sequence[AnyArray]) -> None:
+def _encoded(
+    encode: Callable[[AnyArray, AxesImage], AnyArray], ids: LazyArray, image: AxesImage
+) -> AnyArray:
+    return encode(np.asarray(ids), image)
+
+
+def _require_some(labelled: LabelledImages, targets: Sequence[LazyArray]) -> None:
     """Refuse images that are NaN or infinite wherever a class is labelled."""
     if labelled.class_of is not None:
         return
-    present = set().union(*(np.unique(target).tolist() for target in targets))
+    present = set().union(*(np.unique(np.asarray(target)).tolist() for target in targets))
     lost = [c.name for index, c in enumerate(labelled.classes) if index not in present]
     if lost:
         raise ValueError(
@@ -286,11 +369,14 @@ def _require_some(labelled: LabelledImages, targets: Sequence[AnyArray]) -> None
 
 
 def _require_all(
-    spec: ModelSpec, config: TrainConfig, labelled: LabelledImages, values: Sequence[AnyArray]
+    spec: ModelSpec, config: TrainConfig, labelled: LabelledImages, values: Sequence[LazyArray]
 ) -> None:
     """Refuse labels that lost a class in resampling, or have no background for components."""
     has_ids = labelled.class_of is not None
-    present = set().union(*(count_values(_classes_in(v, labelled))[0].tolist() for v in values))
+    if config.voxel_size is None and not (has_ids and spec.objects == "components"):
+        return  # the labels were counted when they were read
+    classes = (_classes_in(np.asarray(v), labelled) for v in values)
+    present = set().union(*(count_values(own)[0].tolist() for own in classes))
     if spec.objects == "components" and has_ids and 0 not in present:
         raise LabelsError(
             "No pixel of the labels is background, but objects='components' separates objects "

@@ -9,9 +9,26 @@ from napari_segkit.steps import Step
 if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
 
+    from .dataset import LabelledImages
+
 
 class DivergenceWarning(UserWarning):
     """A training ended early because a loss or gradient was NaN or infinite; its model is kept."""
+
+
+@dataclass(frozen=True)
+class ReadStep(Step):
+    """A file of the training set was read; `done` and `total` are numbers of images.
+
+    Parameters
+    ----------
+    done, total : int
+        As in `Step`.
+    labelled : LabelledImages or None
+        All images with their labels, once they are read.
+    """
+
+    labelled: "LabelledImages | None" = None
 
 
 @dataclass(frozen=True)

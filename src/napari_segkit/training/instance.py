@@ -22,7 +22,7 @@ class InstanceTrainer(GradientTrainer[Targets]):
     def _build(self, random: RandomSource) -> nn.Module:
         network: Any = super()._build(random)
         data = self.data
-        pairs = [(np.asarray(s.indices.data), s.image) for s in data.samples]
+        pairs = ((np.asarray(s.indices.data), s.image) for s in data.samples)
         sizes = [training_box_lengths(ids, image, data.ndim) for ids, image in pairs]
         network.set_sizes(np.concatenate(sizes))
         return network

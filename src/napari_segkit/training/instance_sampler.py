@@ -62,7 +62,7 @@ class ObjectSampler(Sampler):
         images = torch.from_numpy(np.stack([image for image, _ in pairs]))
         return images, Targets(self._targets(ids) for _, ids in pairs)
 
-    def _candidate_pixels(self, classes: int) -> list[NDArray[np.int64]]:
+    def _candidate_pixels(self, classes: int) -> list[NDArray[np.int64]]:  # type: ignore[override]
         """Per class, rows of (frame index, y, x) with the centre of each object."""
         centres: list[list[FramePixel]] = [[] for _ in range(classes)]
         for number, (sample, frame) in enumerate(self._frames):

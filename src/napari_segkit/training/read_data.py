@@ -1,36 +1,57 @@
-"""Read the training set that `Segmenter.fit` is given."""
+"""Read the training set that `Segmenter.fit` is given: one pass, image by image."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution, in_unit
+from napari_segkit.images.array_cache import ArrayCache, MappedArray
+from napari_segkit.images.axes_image import AxesImage, in_unit
 from napari_segkit.images.channels import (
     require_same_channels,
-    say_notes,
     with_channels,
     with_same_channels,
 )
-from napari_segkit.images.colour_masks import classes_by_colour, has_channels
-from napari_segkit.images.geometry import apart, layer_name, summary, warn_if_apart
+from napari_segkit.images.classes import LabelClass, naming_conflict
+from napari_segkit.images.geometry import summary, warn_if_apart
+from napari_segkit.images.intensity import Intensities, measure_intensities
 from napari_segkit.images.label_stats import (
+    LabelCounts,
     TrainingLabels,
+    count_labels,
     label_stats_of,
-    read_training_labels,
+    training_labels,
 )
-from napari_segkit.images.labels import LabelsError
-from napari_segkit.images.training_pairs import reorient_to, training_labels
-from napari_segkit.images.types import AnyArray, ImageSource
-from napari_segkit.instances.label_ids import ObjectLabels, read_objects
-from napari_segkit.io.opened_files import with_file_notes
+from napari_segkit.images.labels import LabelsError, add_to_ids, labels_name
+from napari_segkit.images.training_pairs import reorient_to, training_classes
+from napari_segkit.images.types import LazyArray
+from napari_segkit.instances.label_ids import ImageObjects, join_objects
+from napari_segkit.io.training_files import ImageFile
 from napari_segkit.models import choose_ndim, predicts_objects
+from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
-from .dataset import LabelledImage, LabelledImages
+from .dataset import LabelledImage, LabelledImages, sampled_pixels
+from .events import ReadStep
+from .open_row import MaskSizeError, OpenRow, colours_as_classes, open_row
 
 MAX_NAMED = 5  # classes in a message
 ANY_CLASS = "object"  # name of the class of objects without one
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """One image with what its labels hold."""
+
+    row: OpenRow
+    ndim: int
+    intensities: Intensities
+    counts: LabelCounts | None = None  # of classes
+    objects: ImageObjects | None = None
 
 
 def read_training_data(
@@ -40,101 +61,138 @@ def read_training_data(
     *,
     axes: str | None,
     spacing: Sequence[float] | None,
-) -> tuple[LabelledImages, TrainConfig]:
+) -> Generator[Step, None, tuple[LabelledImages, TrainConfig]]:
     """Read and check images and labels; the settings with what turned out to be unlabelled.
 
-    Rows that are left out are not read. Arguments as in `Segmenter.fit`.
+    Rows that are left out are not read. Pixels stay in their files and arrays, as far as they are
+    not kept for a while. Arguments as in `Segmenter.fit`.
     """
-    used = [*training_set.with_role("train"), *training_set.with_role("validate")]
-    rows = _colours_as_classes(used, axes)
-    held_out = [row for row in rows if row.role == "validate"]
-    rows = [row for row in rows if row.role == "train"]
-    sources, class_labels, regions = _columns(spec, rows)
-    own = _as_images(rows, axes, spacing)
-    axes_images = _alike(own)
-    ndim = min(choose_ndim(spec, image.axes) for image in axes_images)
-    class_of = None
-    if not predicts_objects(spec):
-        values, classes, config = training_labels(axes_images, sources, config)
+    rows = [*training_set.with_role("train"), *training_set.with_role("validate")]
+    _require_columns(spec, rows)
+    found = yield from _read_rows(spec, config, colours_as_classes(rows, axes), axes, spacing)
+    _say_of_all(found)
+    train = [each for each in found if each.row.role == "train"]
+    held_out = [each for each in found if each.row.role == "validate"]
+    images = _alike([each.row.image for each in train])
+    if predicts_objects(spec):
+        values, classes, class_of = _objects(config, train)
+        labelled = LabelledImages(_pairs(images, values), classes, class_of)
     else:
-        objects = read_objects(
-            sources,
-            unlabelled=config.unlabelled,
-            labels_are=config.labels_are,
-            images=axes_images,
-            ndim=ndim,
-            object_classes=class_labels,
-            regions=regions,
+        labels = [each.row.labels for each in train]
+        read, classes, config = training_classes(labels, _counts(train), config)
+        pairs = _pairs(images, _changed(train, read))
+        labelled = LabelledImages(pairs, classes, counts=read.of_image)
+    labelled = replace(
+        labelled,
+        groups=[each.row.group for each in train],
+        intensities=[_of_channels(*each) for each in zip(train, images, strict=True)],
+        cache=train[0].row.cache,
+    )
+    if held_out:
+        labelled = replace(labelled, validation=_validation(spec, config, labelled, held_out))
+    if any(isinstance(row.image, ImageFile) for row in rows):
+        yield ReadStep(len(rows), len(rows), labelled)
+    return labelled, config
+
+
+def _read_rows(
+    spec: ModelSpec,
+    config: TrainConfig,
+    rows: Sequence[TrainingRow],
+    axes: str | None,
+    spacing: Sequence[float] | None,
+) -> Generator[Step, None, list[_Read]]:
+    """Open the images one by one, with a step after each file."""
+    cache, sampled = ArrayCache(), sampled_pixels(config, len(rows))
+    found: list[_Read] = []
+    misfits: list[str] = []
+    for done, row in enumerate(rows, 1):
+        try:
+            opened = open_row(row, axes, spacing, cache)
+            found.append(_read_row(spec, config, opened, sampled))
+        except MaskSizeError as error:
+            misfits.append(str(error))
+        if isinstance(row.image, ImageFile):
+            yield ReadStep(done, len(rows))
+    _require_sizes(misfits, len(rows))
+    lowest = {role: min(e.ndim for e in found if e.row.role == role) for role in _roles(found)}
+    return [
+        each
+        if each.ndim == lowest[each.row.role]
+        else _read_row(
+            spec, config, each.row, each.intensities.sample.shape[1], lowest[each.row.role]
         )
-        values, classes, class_of = list(objects.ids), objects.classes, objects.class_of
-    target = axes_images[0].orientation
-    pairs = reorient_to(target, axes_images, values)
-    read = LabelledImages(pairs, classes, class_of, groups=[row.group for row in rows])
-    if not held_out:
-        return read, config
-    validation = _read_validation(spec, config, read, ndim, held_out, axes, spacing)
-    return replace(read, validation=validation), config
+        for each in found
+    ]
 
 
-def _columns(
-    spec: ModelSpec, rows: Sequence[TrainingRow]
-) -> tuple[list[ImageSource], list[Any] | None, list[Any] | None]:
-    """Labels, classes of objects and regions of rows; None where no row has them."""
-    classes = [row.object_classes for row in rows]
-    regions = [row.regions for row in rows]
-    given = {"object_classes": _any(classes), "regions": _any(regions)}
-    if any(given.values()) and not predicts_objects(spec):
-        names = " and ".join(name for name, is_given in given.items() if is_given)
+def _require_sizes(misfits: Sequence[str], count: int) -> None:
+    """Refuse masks of other sizes than their images, all at once."""
+    if misfits:
+        verb = "differs" if len(misfits) == 1 else "differ"
+        raise LabelsError(
+            f"{len(misfits)} of {count} masks {verb} in size from their images, such as "
+            f"{', '.join(misfits[:3])}: set fit_masks=True to resample them (nearest neighbour), "
+            "or give masks of the images' sizes."
+        )
+
+
+def _roles(found: Sequence[_Read]) -> set[str]:
+    return {each.row.role for each in found}
+
+
+def _read_row(
+    spec: ModelSpec, config: TrainConfig, row: OpenRow, sampled: int, ndim: int | None = None
+) -> _Read:
+    """Measure an image and count its labels, as a method of `ndim` dimensions reads them."""
+    ndim = ndim or choose_ndim(spec, row.image.axes)
+    measured = measure_intensities(row.image, ndim, sampled)
+    if not predicts_objects(spec):
+        name = labels_name(row.labels, row.image)
+        values = np.asarray(row.values)
+        counts = count_labels(values, config.unlabelled, config.labels_are, name)
+        return _Read(row, ndim, measured, counts)
+    try:
+        _, objects = row.objects(config, ndim)
+    except LabelsError as error:
+        if row.role == "train":
+            raise
+        raise _of_validation(error) from None
+    return _Read(row, ndim, measured, objects=objects)
+
+
+def _of_validation(error: LabelsError) -> LabelsError:
+    return LabelsError(f"Validation: {error}", error.remedies)
+
+
+def _require_columns(spec: ModelSpec, rows: Sequence[TrainingRow]) -> None:
+    """Refuse classes of objects and regions of models without objects, and classes of some rows."""
+    classes = [row for row in rows if row.object_classes is not None]
+    regions = [row for row in rows if row.regions is not None]
+    given = {"object_classes": classes, "regions": regions}
+    names = " and ".join(name for name, own in given.items() if own)
+    if names and not predicts_objects(spec):
         raise ValueError(
             f"{names} can be used only with objects, but {spec.name} is trained "
             "on classes: leave them out, or set objects in the ModelSpec."
         )
-    class_labels = _class_labels(classes) if given["object_classes"] else None
-    return [row.labels for row in rows], class_labels, regions if given["regions"] else None
+    train = [row for row in rows if row.role == "train"]
+    own = [row for row in classes if row.role == "train"]
+    if 0 < len(own) < len(train):
+        raise ValueError(
+            f"object_classes of {len(own)} of {len(train)} images are given: give them of all "
+            "images that are trained on, or of none."
+        )
 
 
-def _class_labels(classes: Sequence[Any]) -> list[ImageSource]:
-    """Labels with the class of each object, colours as values."""
-    for source in classes:
-        full_resolution(source, "object_classes")
-    return list(*classes_by_colour(classes))
-
-
-def _any(values: Sequence[object]) -> bool:
-    return any(value is not None for value in values)
-
-
-def _colours_as_classes(rows: Sequence[TrainingRow], axes: str | None) -> list[TrainingRow]:
-    """Rows whose colour masks became class labels, the same in training and validation."""
-    narrow = [_is_volume(row.image, row.labels, axes) for row in rows]
-    pairs = list(zip(rows, narrow, strict=True))
-    (labels,) = classes_by_colour([row.labels for row, is_narrow in pairs if not is_narrow])
-    classes = iter(labels)
-    return [row if is_narrow else replace(row, labels=next(classes)) for row, is_narrow in pairs]
-
-
-def _is_volume(image: ImageSource, labels: ImageSource, axes: str | None) -> bool:
-    """Whether labels with a last axis of 3 or 4 have the shape of their image, X being narrow."""
-    array = full_resolution(labels)
-    if not has_channels(array):
-        return False
-    return as_image(image, axes, labels_shape=array.shape).label_shape == tuple(array.shape)
-
-
-def _as_images(
-    rows: Sequence[TrainingRow], axes: str | None, spacing: Sequence[float] | None
-) -> list[AxesImage]:
-    """Images with what was guessed of them, and of layers that do not lie on theirs, told."""
-    images = [say_notes(_as_image(row, axes, spacing)) for row in rows]
-    for masks in zip(*((row.labels, row.object_classes, row.regions) for row in rows), strict=True):
-        _say_apart(rows, images, masks)
-    return images
-
-
-def _as_image(row: TrainingRow, axes: str | None, spacing: Sequence[float] | None) -> AxesImage:
-    shape = full_resolution(row.labels).shape
-    image = with_file_notes(as_image(row.image, axes, spacing, labels_shape=shape), row.image)
-    return replace(image, name=row.name) if row.name else image
+def _say_of_all(found: Sequence[_Read]) -> None:
+    """Say which labels do not lie on their images, and classes with two names."""
+    apart = [each.row.apart for each in found]
+    for places in zip(*apart, strict=True):
+        warn_if_apart(summary(places))
+    named = ((each.row.labels_file, each.row.classes) for each in found)
+    if conflict := naming_conflict((name, own) for name, own in named if name):
+        warnings.warn(conflict, UserWarning, stacklevel=3)
 
 
 def _alike(images: Sequence[AxesImage]) -> list[AxesImage]:
@@ -143,60 +201,74 @@ def _alike(images: Sequence[AxesImage]) -> list[AxesImage]:
     return [in_unit(image, same[0].unit) for image in same]
 
 
-def _say_apart(
-    rows: Sequence[TrainingRow], images: Sequence[AxesImage], masks: Sequence[object]
-) -> None:
-    """Say which layers do not lie on the layers of their images."""
-    known = zip(rows, images, masks, strict=True)
-    warn_if_apart(
-        summary(
-            (layer_name(mask), apart(row.image, mask, image.axes)) for row, image, mask in known
-        )
+def _pairs(images: Sequence[AxesImage], values: Sequence[LazyArray]) -> list[LabelledImage]:
+    return reorient_to(images[0].orientation, images, values)
+
+
+def _of_channels(each: _Read, image: AxesImage) -> Intensities:
+    grey = image.channels > each.row.image.channels
+    return each.intensities.of_colours() if grey else each.intensities
+
+
+def _counts(found: Sequence[_Read]) -> list[LabelCounts]:
+    return [each.counts for each in found if each.counts is not None]
+
+
+def _changed(found: Sequence[_Read], read: TrainingLabels) -> list[LazyArray]:
+    """Class values of each image; masks with grey edges cleaned, ids merged into one class."""
+    if read.change is None:
+        return [each.row.values for each in found]
+    dtype = read.change(np.zeros(1, np.uint8)).dtype
+    return [MappedArray(each.row.values, read.change, dtype) for each in found]
+
+
+def _objects(
+    config: TrainConfig, found: Sequence[_Read]
+) -> tuple[list[LazyArray], tuple[LabelClass, ...], NDArray[np.intp]]:
+    """Ids of each image, unique over all of them, the classes, and the class of each id."""
+    rows = [each.row for each in found]
+    object_classes = [row.object_classes for row in rows if row.object_classes is not None]
+    starts, classes, class_of = join_objects(
+        [each.objects for each in found if each.objects is not None],
+        [row.labels for row in rows],
+        object_classes or None,
+        config.labels_are,
     )
+    ids = [
+        each.row.cached_ids(config, each.ndim, partial(add_to_ids, offset=start))
+        for each, start in zip(found, starts, strict=True)
+    ]
+    return ids, classes, class_of
 
 
-def _read_validation(
-    spec: ModelSpec,
-    config: TrainConfig,
-    train: LabelledImages,
-    ndim: int,
-    rows: Sequence[TrainingRow],
-    axes: str | None,
-    spacing: Sequence[float] | None,
+def _validation(
+    spec: ModelSpec, config: TrainConfig, train: LabelledImages, found: Sequence[_Read]
 ) -> list[LabelledImage]:
-    """Read images and labels that are not trained on, and refuse what cannot be compared."""
+    """Images and labels that are not trained on; what cannot be compared is refused."""
     first = train.pairs[0][0]
-    labels, class_labels, regions = _columns(spec, rows)
-    given = (in_unit(image, first.unit) for image in _as_images(rows, axes, spacing))
-    images = [with_channels(image, first.channels, first.axes) for image in given]
+    own = (in_unit(each.row.image, first.unit) for each in found)
+    images = [with_channels(image, first.channels, first.axes) for image in own]
+    ndim = min(choose_ndim(spec, image.axes) for image, _ in train.pairs)
     _require_like_training(spec, images, first, ndim)
-    values: list[AnyArray]
+    values: list[LazyArray]
     if train.class_of is None:
-        read = read_training_labels(
-            labels, unlabelled=config.unlabelled, labels_are=config.labels_are, images=images
+        read = training_labels(
+            _counts(found), unlabelled=config.unlabelled, labels_are=config.labels_are
         )
-        values = list(read.values)
+        values = _changed(found, read)
         unknown = _unknown_values(read._replace(unlabelled=config.unlabelled), train)
     else:
         try:
-            objects = read_objects(
-                labels,
-                unlabelled=config.unlabelled,
-                labels_are=config.labels_are,
-                images=images,
-                ndim=ndim,
-                object_classes=class_labels,
-                regions=regions,
-            )
+            values, classes, _ = _objects(config, found)
         except LabelsError as error:
-            raise LabelsError(f"Validation: {error}", error.remedies) from None
-        values, unknown = list(objects.ids), list(_unknown_classes(objects, config, train))
+            raise _of_validation(error) from None
+        unknown = list(_unknown_classes(classes, config, train))
     if unknown:
         raise LabelsError(
             f"The validation labels hold {_some(unknown)}, which the training labels do not: "
             "add it to the training labels, or leave it out of the validation."
         )
-    return reorient_to(train.pairs[0][0].orientation, images, values)
+    return reorient_to(first.orientation, images, values)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -230,11 +302,11 @@ def _unknown_values(labels: TrainingLabels, train: LabelledImages) -> list[str]:
 
 
 def _unknown_classes(
-    objects: ObjectLabels, config: TrainConfig, train: LabelledImages
+    classes: Sequence[LabelClass], config: TrainConfig, train: LabelledImages
 ) -> Iterator[str]:
     """Compare values where they are classes; else names, as far as the objects have any."""
     values, names = {c.value for c in train.classes}, {c.name for c in train.classes}
-    for c in objects.classes[1:]:
+    for c in classes[1:]:
         is_value = config.labels_are == "classes"
         if c.value not in values if is_value else c.name not in {*names, ANY_CLASS}:
             yield c.name

@@ -2,20 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from napari_segkit.config import AugmentConfig
+from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.tiling import read_mirrored
 
 from .augment import Augmentation
+from .places import Places
 from .state import RandomState, generator_at
 
 MAX_PIXELS = 1_000_000  # per class; more would only cost memory
+PLACES_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Sample:
     image: AxesImage
     indices: AxesImage  # no channel axis, `IGNORE` where unlabelled
     statistics: Statistics
+    counts: NDArray[np.int64] | None = None  # pixels of each class, if it has one frame
 
 
 class Sampler:
@@ -62,19 +67,26 @@ class Sampler:
         finally:
             self.random = now
 
-    def _candidate_pixels(self, classes: int) -> list[NDArray[np.int64]]:
+    def _candidate_pixels(self, classes: int) -> list[Places]:
         """Per class that occurs, rows of (frame index, *pixel) where it is labelled."""
-        pixels: list[list[NDArray[np.int64]]] = [[] for _ in range(classes)]
-        per_frame = max(1, MAX_PIXELS // len(self._frames))
-        for number, (sample, frame) in enumerate(self._frames):
-            indices = self._read_labels(sample, frame)
-            for index, rows in enumerate(pixels):
-                flat = np.flatnonzero(indices == index)
-                flat = flat[:: max(1, len(flat) // per_frame)]
-                coordinates = np.stack(np.unravel_index(flat, indices.shape), axis=1)
-                rows.append(np.insert(coordinates, 0, number, axis=1))
-        per_class = [np.concatenate(rows) for rows in pixels]
-        return [rows for rows in per_class if len(rows)]  # not every object has every level
+        counts = np.array([self._count(*frame, classes) for frame in self._frames])
+        shapes = [sample.image.spatial_shape(len(self.size)) for sample, _ in self._frames]
+        per_frame, cache = max(1, MAX_PIXELS // len(self._frames)), ArrayCache(PLACES_BYTES)
+        places = [
+            Places(partial(self._pixels, index), counts[:, index], shapes, per_frame, cache)
+            for index in range(classes)
+        ]
+        return [rows for rows in places if len(rows)]  # not every object has every level
+
+    def _count(self, sample: Sample, frame: dict[str, int], classes: int) -> NDArray[np.int64]:
+        """Labelled pixels of each class in a frame."""
+        if sample.counts is not None:
+            return sample.counts
+        indices = self._read_labels(sample, frame)
+        return np.bincount(indices[indices >= 0], minlength=classes)
+
+    def _pixels(self, index: int, number: int) -> NDArray[np.int64]:
+        return np.flatnonzero(self._read_labels(*self._frames[number]) == index)
 
     def _read_labels(self, sample: Sample, frame: dict[str, int]) -> NDArray[np.int16]:
         region = tuple(slice(0, n) for n in sample.image.spatial_shape(len(self.size)))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from napari_segkit.config import ObjectsBy
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.types import AnyArray
-from napari_segkit.instances.diameters import diameters, each_frame
+from napari_segkit.instances.diameters import each_frame
 
 
 def level_targets(
@@ -29,15 +29,3 @@ def level_targets(
         encoded = encode_levels(plane, class_of, objects_by, spacing=spacing, size=object_size)
         target.write(indices, frame, encoded)
     return indices
-
-
-def typical_size(
-    ids: Sequence[AnyArray], images: Sequence[AxesImage], spacing: Sequence[float]
-) -> float:
-    """Median object diameter, in pixels of the finest axis."""
-    sizes = [
-        diameters(plane, spacing)
-        for array, image in zip(ids, images, strict=True)
-        for plane in each_frame(array, image, len(spacing))
-    ]
-    return float(np.median(np.concatenate(sizes)))

@@ -243,6 +243,7 @@ class Trainer:
             config=self.config,
             classes=data.classes,
             channels=data.inputs.channels,
+            channel_names=first.channel_names,
             axes=first.axes,
             spacing=first.spacing,
             orientation=first.orientation,

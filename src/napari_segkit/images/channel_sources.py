@@ -1,0 +1,101 @@
+"""Images whose channels are given one by one, as layers, arrays or files, each with its name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from .axes_image import AxesImage, as_image, is_layer
+from .geometry import apart
+from .types import LazyArray
+
+Channels = list[tuple[str, Any]]  # name and source of each; "" without a name
+
+
+def channel_sources(source: object) -> Channels | None:
+    """The channels of an image that is a dict of them, or a list of layers; None for others."""
+    if isinstance(source, Mapping):
+        return [(str(name), channel) for name, channel in source.items()]
+    if isinstance(source, list | tuple) and source and all(map(_is_named, source)):
+        return [(str(channel.name), channel) for channel in source]
+    return None
+
+
+def as_one_image(
+    source: Any,
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    *,
+    labels_shape: Sequence[int] | None = None,
+    like: str | None = None,
+    channels: int | None = None,
+    names: Sequence[str] = (),
+) -> AxesImage:
+    """As `as_image`, also of channels that are given one by one; `names` is their order."""
+    parts = channel_sources(source)
+    if parts is None:
+        return as_image(
+            source, axes, spacing, labels_shape=labels_shape, like=like, channels=channels
+        )
+    axes, like = (a and a.replace("C", "") for a in (axes, like))
+    images = [
+        as_image(each, axes, spacing, labels_shape=labels_shape, like=like, name=name)
+        for name, each in (in_order(parts, names) if names else parts)
+    ]
+    known = [name for name, _ in parts]
+    return stack_channels(images, tuple(names or known), ", ".join(known))
+
+
+def in_order(parts: Channels, names: Sequence[str]) -> Channels:
+    """The channels by the names that a model was trained with."""
+    known = [name for name, _ in parts]
+    missing = [name for name in names if name not in known]
+    if missing or len(known) != len(names):
+        raise ValueError(
+            f"The channels are {', '.join(known)}, but the model was trained on "
+            f"{', '.join(names)}: give these, such as {{{names[0]!r}: image, ...}}, a dict of "
+            "their names and images."
+        )
+    return sorted(parts, key=lambda part: list(names).index(part[0]))
+
+
+def stack_channels(images: Sequence[AxesImage], names: tuple[str, ...], name: str) -> AxesImage:
+    """Grey images as the channels of one, read lazily."""
+    if not images:
+        raise ValueError(f"{name or 'image'} has no channels: give one or more.")
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"Two channels have one name ({', '.join(names)}): give each a name of its own."
+        )
+    for image in images:
+        _require_one_channel(image, images[0], name)
+    stacked = _stack([image.data for image in images])
+    axes = f"C{images[0].axes}"
+    return replace(images[0], data=stacked, axes=axes, name=name, channel_names=names)
+
+
+def _is_named(source: object) -> bool:
+    return isinstance(source, AxesImage) or is_layer(source)
+
+
+def _require_one_channel(image: AxesImage, first: AxesImage, name: str) -> None:
+    if "C" in image.axes:
+        raise ValueError(
+            f"{image.name} has {image.channels} channels, but is one channel of {name}: give each "
+            "channel as a grey image, or all channels in one file."
+        )
+    grids = [(i.axes, i.shape, i.spacing, i.unit, i.orientation) for i in (image, first)]
+    if grids[0] != grids[1]:
+        sizes = [f"{i.axes} {i.shape}, spacing {i.spacing} {i.unit}" for i in (image, first)]
+        raise ValueError(
+            f"{image.name} ({sizes[0].strip()}) and {first.name} ({sizes[1].strip()}) must be "
+            "channels of one image, with the same pixels: bring them to one grid."
+        )
+    if found := apart(first, image):
+        raise ValueError(f"{found} They must be channels of one image: bring them to one grid.")
+
+
+def _stack(arrays: Sequence[LazyArray]) -> LazyArray:
+    import dask.array as da
+
+    stacked: LazyArray = da.stack([da.asarray(a) for a in arrays])  # type: ignore[no-untyped-call]
+    return stacked

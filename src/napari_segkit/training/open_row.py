@@ -1,0 +1,198 @@
+"""One image of a training set, opened: its axes and classes; its pixels are read when needed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from napari_segkit.config import TrainConfig
+from napari_segkit.images.array_cache import ArrayCache, CachedArray, cached
+from napari_segkit.images.axes_image import AxesImage, full_resolution
+from napari_segkit.images.channel_sources import as_one_image
+from napari_segkit.images.channels import say_notes
+from napari_segkit.images.class_labels import ClassLabels
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.colour_masks import classes_by_colour, has_channels
+from napari_segkit.images.geometry import apart, layer_name
+from napari_segkit.images.labels import LabelsError, read_label_arrays
+from napari_segkit.images.resample import resize_nearest
+from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
+from napari_segkit.instances.label_ids import Ids, ImageObjects, objects_of_image
+from napari_segkit.io.opened_files import with_file_notes
+from napari_segkit.io.training_files import ImageFile, LabelFile, opened, without_notes
+from napari_segkit.io.training_roles import Role
+from napari_segkit.training_set import TrainingRow
+
+Place = tuple[str, str | None]  # name of labels, and how they lie elsewhere than their image
+
+
+@dataclass(frozen=True, eq=False)
+class OpenRow:
+    """An image with its labels; `values` are label values in the image's axes."""
+
+    image: AxesImage
+    labels: ImageSource
+    values: LazyArray
+    cache: ArrayCache
+    role: Role = "train"
+    group: str = ""
+    object_classes: ImageSource | None = None
+    regions: Any = None
+    class_values: LazyArray | None = None  # of `object_classes`
+    classes: tuple[LabelClass, ...] = ()  # that the file of the labels names
+    labels_file: str = ""
+    apart: tuple[Place, ...] = ()
+
+    def objects(self, config: TrainConfig, ndim: int) -> tuple[Ids, ImageObjects]:
+        """Ids of the objects, from 1 on, and what is known of them."""
+        return objects_of_image(
+            np.asarray(self.values),
+            self.labels,
+            self.image,
+            unlabelled=config.unlabelled,
+            labels_are=config.labels_are,
+            ndim=ndim,
+            class_values=None if self.class_values is None else np.asarray(self.class_values),
+            class_labels=self.object_classes,
+            region=opened(self.regions),
+        )
+
+    def cached_ids(self, config: TrainConfig, ndim: int, change: Callable[[Ids], Ids]) -> LazyArray:
+        """Ids that are numbered anew when they are read."""
+
+        def make() -> AnyArray:
+            return change(without_notes(lambda: self.objects(config, ndim))[0])
+
+        name = f"The labels of {self.image.name}"
+        return CachedArray(self.image.label_shape, np.dtype(np.int32), make, self.cache, name)
+
+
+def open_row(
+    row: TrainingRow, axes: str | None, spacing: Sequence[float] | None, cache: ArrayCache
+) -> OpenRow:
+    """Read image and labels once, and keep them as far as there is room."""
+    labels = opened(row.labels)
+    image = _image(row, full_resolution(labels).shape, axes, spacing, cache)
+    classes = None if row.object_classes is None else opened(row.object_classes)
+    values = _values(row.labels, labels, image, cache)
+    return OpenRow(
+        image,
+        _without_pixels(row.labels, labels),
+        values,
+        cache,
+        row.role,
+        row.group,
+        None if classes is None else _without_pixels(row.object_classes, classes),
+        row.regions,
+        None if classes is None else _values(row.object_classes, classes, image, cache),
+        labels.classes if isinstance(labels, ClassLabels) else (),
+        row.labels.name if isinstance(row.labels, LabelFile) else "",
+        tuple(_place(row, mask, image) for mask in (row.labels, row.object_classes, row.regions)),
+    )
+
+
+def colours_as_classes(rows: Sequence[TrainingRow], axes: str | None) -> list[TrainingRow]:
+    """Rows whose colour masks became class labels, the same in training and validation."""
+    narrow = [isinstance(r.labels, LabelFile) or _is_volume(r.image, r.labels, axes) for r in rows]
+    pairs = list(zip(rows, narrow, strict=True))
+    masks: list[Any] = [row.labels for row, is_narrow in pairs if not is_narrow]
+    (labels,) = classes_by_colour(masks)
+    by_class = [r.object_classes for r in rows if r.object_classes is not None]
+    arrays = [source for source in by_class if not isinstance(source, LabelFile)]
+    for source in arrays:
+        full_resolution(source, "object_classes")
+    (classes,) = classes_by_colour(arrays)
+    of_colours, of_objects = iter(labels), iter(classes)
+    read = [row if is_narrow else replace(row, labels=next(of_colours)) for row, is_narrow in pairs]
+    return [
+        row
+        if row.object_classes is None or isinstance(row.object_classes, LabelFile)
+        else replace(row, object_classes=next(of_objects))
+        for row in read
+    ]
+
+
+def _is_volume(image: Any, labels: ImageSource, axes: str | None) -> bool:
+    """Whether labels with a last axis of 3 or 4 have the shape of their image, X being narrow."""
+    array = full_resolution(labels)
+    if not has_channels(array):
+        return False
+    shape = tuple(array.shape)
+    if isinstance(image, ImageFile):
+        return image.open(shape).label_shape == shape
+    return as_one_image(image, axes, labels_shape=shape).label_shape == shape
+
+
+def _image(
+    row: TrainingRow,
+    labels_shape: tuple[int, ...],
+    axes: str | None,
+    spacing: Sequence[float] | None,
+    cache: ArrayCache,
+) -> AxesImage:
+    """The image with what was guessed of it told; a file's pixels are read again when needed."""
+    source = row.image
+    if isinstance(source, ImageFile):
+        image = say_notes(source.open(labels_shape))
+        again = partial(source.open, labels_shape)
+        pixels = cached(cache, lambda: _pixels(again), np.asarray(image.data), image.name)
+        image = replace(image, data=pixels)
+    else:
+        image = as_one_image(source, axes, spacing, labels_shape=labels_shape)
+        image = say_notes(with_file_notes(image, source))
+    return replace(image, name=row.name) if row.name else image
+
+
+def _pixels(again: Callable[[], AxesImage]) -> AnyArray:
+    return np.asarray(without_notes(again).data)
+
+
+class MaskSizeError(LabelsError):
+    """A mask whose size is not that of its image, but which could be resampled to it."""
+
+
+def _values(source: Any, labels: ImageSource, image: AxesImage, cache: ArrayCache) -> LazyArray:
+    """Label values in the axes of the image; read again when needed unless they are in memory."""
+    values = _aligned(source, labels, image)
+    array = full_resolution(labels)
+    if isinstance(array, np.ndarray) and not isinstance(source, LabelFile):
+        return values  # a view, or in memory only once more
+
+    def make() -> AnyArray:
+        return without_notes(lambda: _aligned(source, opened(source), image))
+
+    return cached(cache, make, values, f"The labels of {image.name}")
+
+
+def _aligned(source: Any, labels: ImageSource, image: AxesImage) -> AnyArray:
+    """Label values in the axes of the image, resampled to its size if that is asked for."""
+    shape = tuple(full_resolution(labels).shape)
+    is_file = isinstance(source, LabelFile)
+    if is_file and shape != image.label_shape and len(shape) == len(image.label_shape) == 2:
+        if not source.fit:
+            raise MaskSizeError(f"{source.name} ({_size(shape)}, image {_size(image.label_shape)})")
+        (values,) = read_label_arrays([labels])
+        return resize_nearest(values, image.label_shape)
+    (values,) = read_label_arrays([labels], [image])
+    return values
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, reversed(shape)))
+
+
+def _without_pixels(source: Any, labels: ImageSource) -> ImageSource:
+    """Labels of a file without their pixels: what is asked of them are names of classes."""
+    if not isinstance(source, LabelFile):
+        return labels
+    shape = full_resolution(labels).shape
+    empty = np.broadcast_to(np.uint8(0), shape)
+    return replace(labels, data=empty) if isinstance(labels, ClassLabels) else empty
+
+
+def _place(row: TrainingRow, mask: Any, image: AxesImage) -> Place:
+    if isinstance(mask, LabelFile):
+        return mask.name, mask.apart()
+    return layer_name(mask), apart(row.image, mask, image.axes)

@@ -1,0 +1,59 @@
+"""Where the pixels of a class are, in many images."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segkit.images.array_cache import ArrayCache, CachedArray
+
+
+class Places:
+    """Rows of (frame number, *pixel) where a class is labelled, found when they are asked for.
+
+    `find` gives the flat positions in a frame, `counts` how many there are in each. Of each frame
+    about `per_frame` at even distances count, so that large ones do not outweigh the others.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[int], NDArray[np.int64]],
+        counts: NDArray[np.int64],
+        shapes: Sequence[tuple[int, ...]],
+        per_frame: int,
+        cache: ArrayCache,
+    ) -> None:
+        self._find, self._shapes, self._cache = find, shapes, cache
+        self.frames = np.flatnonzero(counts)  # that hold the class
+        found = counts[self.frames]
+        self._steps = np.maximum(1, found // per_frame)
+        self._lengths = -(-found // self._steps)
+        self._ends = self._lengths.cumsum()
+        self._flat: dict[int, CachedArray] = {}
+
+    def __len__(self) -> int:
+        return int(self._lengths.sum())
+
+    def __getitem__(self, index: SupportsIndex) -> NDArray[np.int64]:
+        index = int(index)
+        which = int(self._ends.searchsorted(index, "right"))
+        number = int(self.frames[which])
+        flat = self._in_frame(which)[index - int(self._ends[which] - self._lengths[which])]
+        return np.array([number, *np.unravel_index(flat, self._shapes[number])])
+
+    def _in_frame(self, which: int) -> CachedArray:
+        if which not in self._flat:
+            number, step = int(self.frames[which]), int(self._steps[which])
+            self._flat[which] = CachedArray(
+                (int(self._lengths[which]),),
+                np.dtype(np.int64),
+                partial(self._thinned, number, step),
+                self._cache,
+                "a labelled image",
+            )
+        return self._flat[which]
+
+    def _thinned(self, number: int, step: int) -> NDArray[np.int64]:
+        return self._find(number)[::step]
