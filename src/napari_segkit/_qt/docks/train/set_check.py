@@ -60,7 +60,11 @@ class SetCheck:
         return gui_message(problem) if problem else None
 
     def _misfit_problem(self, total: int) -> str:
-        verb = "has another size than its image" if len(self.misfits) == 1 else "have another size than their image"
+        verb = (
+            "has another size than its image"
+            if len(self.misfits) == 1
+            else "have another size than their image"
+        )
         names = shorten([source_name(row.labels) for row in self.misfits])
         return (
             f"{len(self.misfits)} of {total} masks {verb}: {names}. Press {FIT} to resample to the "
