@@ -60,11 +60,8 @@ class SetCheck:
         return gui_message(problem) if problem else None
 
     def _misfit_problem(self, total: int) -> str:
-        verb = (
-            "has another size than its image"
-            if len(self.misfits) == 1
-            else "have another size than their image"
-        )
+        one = len(self.misfits) == 1
+        verb = "has another size than its image" if one else "have other sizes than their images"
         names = shorten([source_name(row.labels) for row in self.misfits])
         return (
             f"{len(self.misfits)} of {total} masks {verb}: {names}. Press {FIT} to resample to the "
