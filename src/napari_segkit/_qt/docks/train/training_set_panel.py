@@ -115,7 +115,6 @@ class TrainingSetPanel(Section):
         known = {row_key(row) for row in self.rows}
         rows = [row for row in added.rows if row_key(row) not in known]
         self._session.training_set = TrainingSet([*self.rows, *rows])
-        self.expand(animate=False)
         double = len(added) - len(rows)
         self.files.status.setText(f"{counted(double)} in the set already." if double else "")
 
@@ -174,6 +173,8 @@ class TrainingSetPanel(Section):
     def _on_set(self) -> None:
         self.model.set_rows(self.rows)
         self.counts.set_rows(self.rows)
+        if self.is_used and self.table.isHidden():
+            self.expand(animate=False)
         self.table.setVisible(self.is_used)
         self._annotation.label_stats.semantics.is_shared = self.is_used
         self._update_buttons()
@@ -260,7 +261,7 @@ class TrainingSetPanel(Section):
         event.acceptProposedAction()
         if event.type() == QEvent.Type.Drop:
             urls = event.mimeData().urls()
-            self.expand(animate=False)
+            self.expand(animate=False)  # errors and questions are shown there
             self.files.add([Path(url.toLocalFile()) for url in urls if url.isLocalFile()])
         return True
 
