@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -50,6 +51,11 @@ def test_rows_that_are_left_out_are_not_read(scene):
     both = TrainingSet([left_out]) + TrainingSet([TrainingRow(*scene)])
     assert len(both) == 2
     assert fit(both, config=CONFIG) == fit(*scene, CONFIG)
+
+
+def test_labels_of_dask_train_as_arrays_do(scene):
+    image, labels = (da.from_array(array, chunks=24) for array in scene)
+    assert fit(image, labels, CONFIG) == fit(*scene, CONFIG)
 
 
 def test_the_name_of_a_row_is_that_of_its_image(scene):

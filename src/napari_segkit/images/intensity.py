@@ -206,7 +206,8 @@ def _finite_range(values: AnyArray) -> tuple[float, float]:
 
 
 def _range(values: AnyArray, nonzero: bool) -> tuple[float, float]:
-    finite = values[np.isfinite(values)]
+    is_float = np.issubdtype(values.dtype, np.floating)
+    finite = values[np.isfinite(values)] if is_float else values
     if not finite.size:
         return 0.0, 0.0
     kept = finite[finite != 0] if nonzero else finite

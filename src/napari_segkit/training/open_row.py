@@ -17,6 +17,7 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.colour_masks import classes_by_colour, has_channels
 from napari_segkit.images.geometry import apart, layer_name
 from napari_segkit.images.labels import LabelsError, read_label_arrays
+from napari_segkit.images.orientation import orientation_of
 from napari_segkit.images.resample import resize_nearest
 from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
 from napari_segkit.instances.label_ids import Ids, ImageObjects, objects_of_image
@@ -159,11 +160,20 @@ def _values(source: Any, labels: ImageSource, image: AxesImage, cache: ArrayCach
     array = full_resolution(labels)
     if isinstance(array, np.ndarray) and not isinstance(source, LabelFile):
         return values  # a view, or in memory only once more
+    if not isinstance(source, LabelFile) and _is_as_it_is(array, labels, image):
+        return array  # of dask or zarr, read patch by patch
 
     def make() -> AnyArray:
         return without_notes(lambda: _aligned(source, opened(source), image))
 
     return cached(cache, make, values, f"The labels of {image.name}")
+
+
+def _is_as_it_is(array: LazyArray, labels: ImageSource, image: AxesImage) -> bool:
+    """Whether label values need no change to lie on the image."""
+    turned = orientation_of(labels) not in ("", image.orientation)
+    is_whole = np.issubdtype(array.dtype, np.integer)
+    return is_whole and tuple(array.shape) == image.label_shape and not turned
 
 
 def _aligned(source: Any, labels: ImageSource, image: AxesImage) -> AnyArray:
