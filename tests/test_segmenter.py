@@ -31,7 +31,7 @@ def scene():
 @pytest.fixture(scope="module")
 def trained(scene):
     image, scribbles, _ = scene
-    config = TrainConfig(epochs=4, steps_per_epoch=10, tile=TileConfig(32, 16))
+    config = TrainConfig(epochs=4, steps_per_epoch=10, tile=TileConfig(32, 16), validation=None)
     return Segmenter(SMALL).fit(image, scribbles, config)
 
 
@@ -115,7 +115,8 @@ def test_an_error_or_an_early_stop_keeps_the_previous_model(scene, trained):
 
 
 @pytest.mark.parametrize(
-    "stage", ["napari_segkit.validation.score", "SemanticTrainer._measure_batch_statistics"]
+    "stage",
+    ["napari_segkit.validation.Validation.__call__", "SemanticTrainer._measure_batch_statistics"],
 )
 def test_a_failure_after_the_last_step_keeps_the_new_model(stage, scene, trained, monkeypatch):
     def fail(*_):
@@ -340,7 +341,7 @@ def test_an_overlap_that_does_not_fit_is_refused(scene):
 
 def test_training_follows_the_declared_time(scene):
     image, scribbles, _ = scene
-    config = TrainConfig(epochs=1000, minutes=0.01, tile=TileConfig(32, 16))
+    config = TrainConfig(epochs=1000, minutes=0.01, tile=TileConfig(32, 16), validation=None)
     steps = list(Segmenter(SMALL).train_epochs(image, scribbles, config))
     assert steps[-1].seconds > 0.3
     assert steps[-1].done < steps[-1].total

@@ -1,9 +1,9 @@
 """The main object: train, predict, save and load a model."""
 
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -20,7 +20,7 @@ from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
 from .io.opened_files import with_file_notes
-from .models import as_spec, is_pretrained, resolve
+from .models import as_spec, is_pretrained, predicts_objects, resolve
 from .steps import Step, drain, warn_if_blocking
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .label_result import LabelResult
     from .trained_model import TrainedModel
     from .training.dataset import LabelledImages
+    from .training.held_out import HeldOut
     from .training.trainer import Trainer
     from .training_set import TrainingSet
 
@@ -53,6 +54,9 @@ class Segmenter:
         The trained network with its metadata; None before training.
     previous : TrainedModel or None
         The model that the last training replaced; `restore` brings it back.
+    held_out : HeldOut or None
+        What the last training, or the one that is running, holds out to score its model; None
+        before it has begun.
 
     Examples
     --------
@@ -66,6 +70,7 @@ class Segmenter:
         self.device = device
         self.trained: TrainedModel | None = None
         self.previous: TrainedModel | None = None
+        self.held_out: HeldOut | None = None
         self._in_file: TrainedModel | None = None  # that was saved or loaded last
 
     def __repr__(self) -> str:
@@ -174,9 +179,10 @@ class Segmenter:
             Only for models that predict objects: the regions in which every object is annotated.
             None: the full images.
         validation : tuple of (images, labels), optional
-            Images that are not trained on, with their labels, or lists of both. After each epoch
-            they are predicted and scored (mean Dice of the classes, F1 of objects at IoU 0.5), and
-            the weights with the best score are the result. None: the last weights.
+            Images that are not trained on, with their labels, or lists of both. The model is scored
+            on them (mean Dice of the classes, F1 of objects at IoU 0.5), and the weights with the
+            best score are the result. None: what `config.validation` holds out of the images;
+            `held_out` tells what, and if it is nothing, the last weights are the result.
         resume : path-like, optional
             The state that a `Checkpoint` of an earlier training saved: goes on from it, with the
             same losses and weights as without the break, on the same machine and device with the
@@ -307,16 +313,20 @@ class Segmenter:
         from .devices import choose
         from .training import trainer_of
         from .training.dataset import prepare_data
+        from .training.hold_out import hold_out
         from .training.trainer import TrainingSetup
+        from .validation import Validation, score_pixels
 
         device = choose(self.device)
-        data = prepare_data(self.spec, config, labelled)
-        validate = None
-        if labelled.validation:
-            from .validation import score
-
-            validate = partial(score, labelled.validation, config, device)
-        setup = TrainingSetup(self.spec, data, config, device, validate, resume)
+        labelled, held_out = hold_out(self.spec, config, labelled)
+        data = prepare_data(self.spec, config, labelled, held_out.images)
+        self.held_out = held_out
+        validate = Validation(held_out, config, device) if held_out.images else None
+        if config.thresholds and (validate is None or predicts_objects(self.spec)):
+            warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
+        setup = TrainingSetup(
+            self.spec, data, config, device, held_out, validate, score_pixels, resume
+        )
         return trainer_of(self.spec)(setup)
 
     def _store_result(self, trainer: "Trainer") -> None:
@@ -327,6 +337,12 @@ class Segmenter:
         if previous and (previous.kind, previous.values) == (trained.kind, trained.values):
             trained = replace(trained, refine=previous.refine)
         self.previous, self.trained = previous, trained
+        validate = trainer.setup.validate
+        if trainer.config.thresholds and validate is not None and not trained.predicts_objects:
+            chosen = validate.thresholds(trained)
+            others = [replace(c, threshold=None) for c in trained.refine.clean]
+            refine = replace(trained.refine, clean=(*chosen, *others))
+            self.trained = replace(trained, refine=refine)
         if trainer.failure is not None:
             raise trainer.failure
 
@@ -549,6 +565,29 @@ class Segmenter:
         """
         return self.ready().measure(self._image(image, axes, None))
 
+    def trained_pixels(
+        self, image: "ImageSource", *, axes: str | None = None
+    ) -> NDArray[np.bool_] | None:
+        """Find the pixels of an image that the model was trained on.
+
+        Parameters
+        ----------
+        image : array-like or napari Image layer
+            An image, which is recognised by its pixels, not by its name.
+        axes : str, optional
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of bool or None
+            In the shape of the image's labels; long lists of short runs of pixels are kept with
+            their gaps closed. None if the model was not trained on this image, or an earlier
+            version trained it.
+        """
+        from .trained_pixels import recorded_mask
+
+        return recorded_mask(self.ready(), self._image(image, axes, None))
+
     def ready(self) -> "TrainedModel":
         """Return the trained model; pretrained weights of a complete model are loaded here.
 
@@ -728,3 +767,14 @@ class Segmenter:
         )
         said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)
+
+
+def _no_thresholds(held_out: "HeldOut") -> str:
+    """Why no thresholds of classes are chosen."""
+    if held_out.images:
+        return (
+            "No thresholds are chosen: this model predicts objects, and thresholds are of classes."
+        )
+    return (
+        f"No thresholds are chosen, because they need images or regions held out. {held_out.about}"
+    )

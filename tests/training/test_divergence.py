@@ -88,7 +88,8 @@ def test_a_validated_training_that_diverges_keeps_its_best_weights(spoil, scene)
     steps = segmenter.train_epochs(*scene, CONFIG, validation=scene)
     with pytest.warns(UserWarning, match="nan at step 7"):
         (validated,) = [step for step in steps if isinstance(step, ValidationStep)]
-    assert segmenter.trained.provenance["validation"] == {"epoch": 1, "score": validated.score}
+    kept = {"epoch": 1, "score": validated.score}
+    assert segmenter.trained.provenance["validation"].items() >= kept.items()
 
 
 def test_batch_statistics_that_overflow_are_refused(scene, monkeypatch):

@@ -22,17 +22,17 @@ class Triple(GradientTrainer):
         self.network, self.recent = nn.Conv2d(1, 1, 1), []
         random = RandomSource(0), np.random.default_rng(0)
         schedule, optimiser = Schedule(config), self._make_optimiser()
-        self.state = TrainingState({}, self.network, *random, schedule, optimiser)
+        self.state = TrainingState({}, list, self.network, *random, schedule, optimiser)
 
-    def _make_sampler(self):
+    def _make_sampler(self, samples, random, *, augment):
         """Not needed."""
 
     def _batch(self):
         x = torch.randn(self.config.batch_size, 1, 4, 4)
         return x, 3 * x
 
-    def _loss(self, images, targets):
-        return self.loss(self.network(images), targets)
+    def _loss(self, network, images, targets):
+        return self.loss(network(images), targets)
 
 
 def start(config, loss=nn.functional.mse_loss):

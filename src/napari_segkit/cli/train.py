@@ -13,8 +13,13 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.io.training_files import ImageFile, LabelFile
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, Preset, preset
-from napari_segkit.steps import Step
-from napari_segkit.training.events import DivergenceWarning, ReadStep, TrainStep
+from napari_segkit.steps import Step, map_steps
+from napari_segkit.training.events import (
+    DivergenceWarning,
+    ReadStep,
+    TrainStep,
+    ValidationStep,
+)
 
 from .file_options import (
     LIST,
@@ -48,6 +53,7 @@ if TYPE_CHECKING:
     from napari_segkit.training_set import TrainingRow, TrainingSet
 
 LESS_MEMORY = "give a smaller --batch-size or --tile-size, or a smaller --encoder"
+FEW_CLASSES = 10  # whose Dice is shown in a line
 STOPPING = "Stopping after this step, then saving the model."
 MANY_IMAGES = 100
 SAVING = "Stopping and saving; one more signal (Ctrl-C) discards the training."
@@ -120,7 +126,7 @@ def run(args: Namespace) -> int:
     set_up_device(args)
     save = partial(_save, segmenter, output, overwrite=args.overwrite)
     with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
-        train = partial(_train, with_checkpoints(steps, checkpoint), config, stop)
+        train = partial(_train, segmenter, with_checkpoints(steps, checkpoint), config, stop)
         return _train_and_save(segmenter, train, stop, save, checkpoint)
 
 
@@ -179,17 +185,49 @@ def _train_and_save(
     return status
 
 
-def _train(steps: Generator[Step, object, "Segmenter"], config: TrainConfig, stop: Stop) -> None:
-    """Train until a signal, and say if the time limit ended it."""
-    count, step = 0, Step(0, 0)
+def _train(
+    segmenter: "Segmenter",
+    steps: Generator[Step, object, "Segmenter"],
+    config: TrainConfig,
+    stop: Stop,
+) -> None:
+    """Train until a signal; say what is held out and how the model does there, and an early end."""
+    count, step, best = 0, Step(0, 0), None
+    steps = _saying_what_is_held_out(segmenter, steps)
     with closing(show_progress(steps, _describe, partial(_expected, config))) as shown:
         for shown_step in shown:
+            if isinstance(shown_step, ValidationStep):
+                say(validation_line(shown_step))
+                best = shown_step if shown_step.is_best else best
+                continue
             if stop.count:
                 return
             count, step = count + 1, shown_step
+    if best is not None:
+        say(f"Best: epoch {best.epoch}, {main_figure(best)} on {best.basis}.")
+    if config.thresholds:
+        chosen = [f"{c.value}: {c.threshold:g}" for c in segmenter.refine.clean if c.threshold]
+        say(f"Thresholds of classes: {', '.join(chosen) or 'none'}.")
     in_time = _expected(config, step)
     if config.minutes and count < step.total and in_time <= step.done + 1:
         say(f"The time limit is reached after {count} of {step.total} steps.")
+    elif config.patience and count < step.total:
+        say(f"Ended after {count} of {step.total} steps: {config.patience} validations no better.")
+
+
+def _saying_what_is_held_out(
+    segmenter: "Segmenter", steps: Generator[Step, object, "Segmenter"]
+) -> Generator[Step, object, "Segmenter"]:
+    """The same steps; the first one is after the sentence."""
+    said: list[str] = []
+
+    def say_first(step: Step) -> Step:
+        if not said and segmenter.held_out is not None:
+            said.append(segmenter.held_out.about)
+            say(*said)
+        return step
+
+    return map_steps(steps, say_first)
 
 
 def _states(args: Namespace, output: Path) -> tuple[Path, Path | None]:
@@ -283,8 +321,26 @@ def _save(segmenter: "Segmenter", output: Path, *, overwrite: bool) -> Path:
         raise error from None
 
 
+def main_figure(step: ValidationStep) -> str:
+    """The score of a validation by its name."""
+    if step.objects:
+        return f"F1 {step.f1:.4f} at IoU 0.5 and mean AP {step.ap:.4f}"
+    return f"mean Dice {step.score:.4f}"
+
+
+def validation_line(step: ValidationStep) -> str:
+    """One line on a validation: score, loss, and Dice of each class if they are few."""
+    few = {value: dice for value, dice in step.dice.items() if dice == dice}
+    classes = ", ".join(f"{value}: {dice:.4f}" for value, dice in few.items())
+    shown = f" ({classes})" if not step.objects and len(few) <= FEW_CLASSES else ""
+    loss = f", loss {step.loss:.4f}" if step.loss == step.loss else ""
+    return f"Validation of epoch {step.epoch}: {main_figure(step)}{shown}{loss}."
+
+
 def _describe(step: Step) -> str:
     """Text shown before a step's number: of training, or of computing features before."""
+    if isinstance(step, ValidationStep):
+        return f"epoch {step.epoch}  validation {step.score:.4f}  step"
     if not isinstance(step, TrainStep):
         return "features"
     return f"{duration(step.seconds)}  epoch {step.epoch}  loss {step.loss:.4f}  step"

@@ -9,6 +9,8 @@ from .tiles import TileConfig
 
 LabelsAre = Literal["ask", "classes", "objects"]
 Normalise = Literal["image", "training", "none"]
+HoldOut = Literal["auto", "groups", "images", "regions"]
+BestBy = Literal["score", "loss"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,22 @@ class TrainConfig(Checked):
         Seed of the random numbers. On the same machine, with the same number of threads, the same
         seed gives the same model; on a graphics card almost the same one. With a time limit models
         differ, because the learning rate follows the clock.
+    validation : str or None
+        What is held out of training to score the model. "auto": whole groups where there are
+        enough, else whole images, else regions. "groups": subjects, slides or plates, never split.
+        "images": whole images. "regions": parts of the images: slabs of stacks and volumes, blocks
+        of dense labels, strokes of scribbles. Where a class has one stroke or region only, nothing
+        is held out. None: never. Images given for validation come before all of this.
+    validation_fraction : float
+        About how much of the labels is held out.
+    best_by : str
+        Which model of the training is kept. "score": that with the highest mean Dice of the
+        classes, or F1 of the objects. "loss": that with the lowest loss on what is held out.
+    patience : int or None
+        Stop after so many validations without improvement. None: train to the end.
+    thresholds : bool
+        Choose the minimum probability of each class on what is held out, when the training ends;
+        they are stored with the model as its clean-up. Only for models that predict classes.
     tile : TileConfig
         Tile size and overlap, stored with the model. Not set: 256 pixels (64 voxels in 3D, less for
         smaller images) with an overlap of three eighths; instance methods train on such patches and
@@ -69,6 +87,11 @@ class TrainConfig(Checked):
     voxel_size: Annotated[float | None, {"min": 1e-6, "max": 1e6, "step": 0.1}] = None
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     seed: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 0
+    validation: HoldOut | None = "auto"
+    validation_fraction: Annotated[float, {"min": 0.01, "max": 0.5, "step": 0.05}] = 0.2
+    best_by: BestBy = "score"
+    patience: Annotated[int | None, {"min": 1, "max": 100_000}] = None
+    thresholds: bool = False
     tile: TileConfig = field(default_factory=TileConfig)
 
     def __post_init__(self) -> None:

@@ -113,6 +113,14 @@ def _resize_labels(labels: LazyArray, shape: Sequence[int], unlabelled: int | No
     return resized
 
 
+def resize_marks(marks: AnyArray, shape: Sequence[int], unmarked: int = 0) -> AnyArray:
+    """Resize marks of pixels, such as a mask, without losing any but those of `unmarked`."""
+    if marks.shape == tuple(shape):
+        return marks
+    resized = _resize_labels(marks.astype(np.int16), shape, unmarked)
+    return resized.astype(marks.dtype)
+
+
 def _require_reasonable_shape(image: AxesImage, size: float, shape: Sequence[int]) -> None:
     old = dict(zip(image.axes, image.shape, strict=True))
     new = dict(zip(image.axes, shape, strict=True))

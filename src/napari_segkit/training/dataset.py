@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import prod
 
@@ -20,6 +20,7 @@ from napari_segkit.images.intensity import (
     Statistics,
     identity_statistics,
     measure_intensities,
+    measure_statistics,
     missing_pixels,
     mostly_zero,
     pooled_statistics,
@@ -27,11 +28,12 @@ from napari_segkit.images.intensity import (
     white_of,
 )
 from napari_segkit.images.labels import IGNORE, LabelsError, count_values, to_indices
-from napari_segkit.images.resample import resample_pairs
+from napari_segkit.images.resample import resample_pairs, resize_marks
 from napari_segkit.images.types import AnyArray, LazyArray
 from napari_segkit.instances.diameters import diameters, each_frame, occurrences
 from napari_segkit.models import Inputs, choose_ndim, outputs
 
+from .held_out import HeldOutImage, Mask
 from .sampler import Sample
 from .state import Fingerprints
 from .targets import level_targets
@@ -67,6 +69,11 @@ class LabelledImages:
         Labelled pixels of each class value in each pair; empty if they were not counted.
     cache : ArrayCache
         Keeps pixels and targets that are read or computed again otherwise.
+    left_out : sequence of ndarray of bool or None
+        Labelled pixels of each pair that are not trained on, because a model is scored on them or
+        next to them; None: none.
+    folds : sequence of ndarray of int
+        Number of the fold of each labelled pixel of each pair, -1 in none; empty without folds.
     """
 
     pairs: Sequence[LabelledImage]
@@ -77,6 +84,23 @@ class LabelledImages:
     intensities: Sequence[Intensities] = ()
     counts: Sequence[Mapping[int, int]] = ()
     cache: ArrayCache = field(default_factory=ArrayCache)
+    left_out: Sequence[Mask | None] = ()
+    folds: Sequence[NDArray[np.int16]] = ()
+
+    def subset(self, numbers: Sequence[int]) -> "LabelledImages":
+        """Some of the pairs, with what is known of them."""
+        return replace(
+            self,
+            pairs=[self.pairs[n] for n in numbers],
+            groups=[self.groups[n] for n in numbers if self.groups],
+            intensities=[self.intensities[n] for n in numbers if self.intensities],
+            counts=[self.counts[n] for n in numbers if self.counts],
+        )
+
+    @property
+    def shares_ids(self) -> bool:
+        """Whether held-out images have the object ids of the training: they were chosen of it."""
+        return not self.validation
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +125,10 @@ class TrainingData:
         Number of objects; 0 if the model is trained on classes.
     object_size : float
         Median diameter of the objects in pixels of the finest axis.
+    held_out : sequence of Sample
+        What is held out, with targets there only.
+    folds : sequence of AxesImage
+        Number of the fold of each labelled pixel of each sample, -1 in none; empty without folds.
     """
 
     samples: Sequence[Sample]
@@ -109,6 +137,8 @@ class TrainingData:
     nonzero: bool = False
     object_count: int = 0
     object_size: float = 0.0
+    held_out: Sequence[Sample] = ()
+    folds: Sequence[AxesImage] = ()
 
     @property
     def images(self) -> list[AxesImage]:
@@ -149,12 +179,25 @@ class TrainingData:
         return self.labelled.class_of
 
     @property
+    def held_out_class_of(self) -> NDArray[np.intp] | None:
+        """Position in `classes` of each object id of what is held out."""
+        if self.class_of is None or self.labelled.shares_ids:
+            return self.class_of
+        largest = max((np.asarray(s.indices.data).max() for s in self.held_out), default=0)
+        return np.minimum(np.arange(int(largest) + 1), 1)
+
+    @property
     def ndim(self) -> int:
         """Spatial dimensions of the network."""
         return len(self.inputs.spacing)
 
 
-def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages) -> TrainingData:
+def prepare_data(
+    spec: ModelSpec,
+    config: TrainConfig,
+    labelled: LabelledImages,
+    held_out: Sequence[HeldOutImage] = (),
+) -> TrainingData:
     """Measure, resample and encode labelled images as the model needs them."""
     _require_short_names(labelled.classes)
     images = [image for image, _ in labelled.pairs]
@@ -187,15 +230,94 @@ def prepare_data(spec: ModelSpec, config: TrainConfig, labelled: LabelledImages)
     if any(a is not b for a, b in zip(complete, targets, strict=True)):
         _require_some(labelled, complete)
     counted = [None] * len(images) if config.voxel_size else _index_counts(labelled, images, ndim)
+    trained_on = _without(labelled.left_out, complete)
     samples = [
-        Sample(
-            image, AxesImage(target, image.label_axes), measured, own if target is before else None
-        )
-        for image, target, measured, own, before in zip(
-            images, complete, statistics, counted, targets, strict=True
+        replace(sample, counts=own if target is before else None)
+        for sample, own, target, before in zip(
+            _samples(images, trained_on, statistics), counted, trained_on, targets, strict=True
         )
     ]
-    return TrainingData(samples, labelled, inputs, nonzero, count, size)
+    folds = [
+        AxesImage(resize_marks(fold, i.label_shape, IGNORE), i.label_axes)
+        for fold, i in zip(labelled.folds, images, strict=False)
+    ]
+    data = TrainingData(samples, labelled, inputs, nonzero, count, size, (), folds)
+    return replace(data, held_out=_held_out_samples(spec, config, held_out, complete, data))
+
+
+def _samples(
+    images: Sequence[AxesImage], targets: Sequence[LazyArray], statistics: Sequence[Statistics]
+) -> list[Sample]:
+    return [
+        Sample(image, AxesImage(target, image.label_axes), measured)
+        for image, target, measured in zip(images, targets, statistics, strict=True)
+    ]
+
+
+def _without(left_out: Sequence[Mask | None], targets: Sequence[LazyArray]) -> list[LazyArray]:
+    """Targets, unlabelled where they are left out."""
+    masks = left_out or [None] * len(targets)
+    return [
+        target
+        if mask is None
+        else np.where(resize_marks(mask, target.shape), IGNORE, np.asarray(target))
+        for target, mask in zip(targets, masks, strict=True)
+    ]
+
+
+def _held_out_samples(
+    spec: ModelSpec,
+    config: TrainConfig,
+    held_out: Sequence[HeldOutImage],
+    targets: Sequence[LazyArray],
+    data: TrainingData,
+) -> list[Sample]:
+    """What is held out, encoded as what is trained on; `targets` are those of whole images."""
+    places = {id(image): number for number, (image, _) in enumerate(data.labelled.pairs)}
+    samples = []
+    for each in held_out:
+        if each.mask is not None:
+            number = places[id(each.image)]
+            mask = resize_marks(each.mask, targets[number].shape)
+            marked = np.where(mask, np.asarray(targets[number]), IGNORE)
+            target = AxesImage(marked, each.image.label_axes)
+            samples.append(replace(data.samples[number], indices=target, counts=None))
+        elif (labelled := _alone(each, data.labelled)) is not None:
+            samples.append(_whole_sample(spec, config, labelled, data))
+    return samples
+
+
+def _alone(each: HeldOutImage, labelled: LabelledImages) -> LabelledImages | None:
+    """A held-out image with its classes; None if those of its objects are not known."""
+    class_of = labelled.class_of
+    if class_of is not None and not labelled.shares_ids:
+        if len(labelled.classes) > 2:
+            return None
+        class_of = np.minimum(np.arange(np.asarray(each.values).max() + 1), 1)
+    return replace(labelled, pairs=[(each.image, each.values)], class_of=class_of)
+
+
+def _whole_sample(
+    spec: ModelSpec, config: TrainConfig, labelled: LabelledImages, data: TrainingData
+) -> Sample:
+    """An image that is held out, measured and resampled as those of the training."""
+    (image, _), ndim = labelled.pairs[0], data.ndim
+    if config.normalise == "image":
+        statistics = measure_statistics([image], ndim, nonzero=data.nonzero)
+    else:
+        statistics = data.samples[0].statistics
+    unlabelled = config.unlabelled if labelled.class_of is None else None
+    images, values = resample_pairs(
+        [image],
+        [labelled.pairs[0][1]],
+        config.voxel_size,
+        ndim,
+        unlabelled=unlabelled,
+        cache=labelled.cache,
+    )
+    targets = _targets(spec, labelled, images, values, data.inputs.spacing, data.object_size)
+    (sample,) = _samples(images, targets, [statistics])
+    return sample
 
 
 def sampled_pixels(config: TrainConfig, images: int) -> int:

@@ -1,6 +1,8 @@
 """What a training yields: its steps, validations and answers to commands."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import nan
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -55,9 +57,40 @@ class TrainStep(Step):
     images: int
 
 
+class OverfittingWarning(UserWarning):
+    """The loss on what is held out rises while that of the training falls."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a model does on what is held out, and on how much this rests.
+
+    Parameters
+    ----------
+    score : float
+        Mean Dice of the classes, or F1 of the objects at IoU 0.5.
+    iou, dice : dict of int to float
+        By class value, nan where absent; of objects, 0 is background and 1 any object.
+    f1, ap : float
+        F1 of the objects at IoU 0.5, and mean AP over the IoU thresholds 0.5 to 0.95; nan for
+        models that predict classes.
+    pixels, objects, images : int
+        Labelled pixels, objects and images that were compared.
+    """
+
+    score: float
+    iou: Mapping[int, float] = field(default_factory=dict)
+    dice: Mapping[int, float] = field(default_factory=dict)
+    f1: float = nan
+    ap: float = nan
+    pixels: int = 0
+    objects: int = 0
+    images: int = 0
+
+
 @dataclass(frozen=True)
 class ValidationStep(Step):
-    """The model was evaluated on the validation images.
+    """The model was scored on what is held out.
 
     Parameters
     ----------
@@ -68,12 +101,38 @@ class ValidationStep(Step):
     score : float
         Mean Dice of the classes, or F1 of the objects at IoU 0.5.
     is_best : bool
-        Whether no earlier score was as high; the weights are then kept.
+        Whether no earlier model was as good by `TrainConfig.best_by`; the weights are then kept.
+    loss : float
+        Loss on patches of what is held out; nan where it has none.
+    train_loss : float
+        Mean loss of the training since the last validation.
+    iou, dice, f1, ap, pixels, objects, images
+        As in `Score`.
     """
 
     epoch: int
     score: float
     is_best: bool
+    loss: float = nan
+    train_loss: float = nan
+    iou: Mapping[int, float] = field(default_factory=dict)
+    dice: Mapping[int, float] = field(default_factory=dict)
+    f1: float = nan
+    ap: float = nan
+    pixels: int = 0
+    objects: int = 0
+    images: int = 0
+
+    @property
+    def basis(self) -> str:
+        """What the score rests on, such as "12 objects, 5000 pixels of 2 images"."""
+        objects = f"{counted(self.objects, 'object')}, " * bool(self.objects)
+        return f"{objects}{counted(self.pixels, 'pixel')} of {counted(self.images, 'image')}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as "1 image" or "2 images"."""
+    return f"{count} {noun}" + "s" * (count != 1)
 
 
 @dataclass(frozen=True)

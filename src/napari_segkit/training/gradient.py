@@ -3,23 +3,32 @@
 import warnings
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Generator, Iterator
-from math import isfinite
-from statistics import median
+from collections.abc import Generator, Iterator, Sequence
+from functools import cached_property
+from math import isfinite, nan
+from statistics import fmean, median
 from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn.utils import get_total_norm
 from torch.optim import AdamW, Optimizer
 
+from napari_segkit.config import AugmentConfig
+from napari_segkit.images.labels import LabelsError
 from napari_segkit.models.finite import REMEDY
 from napari_segkit.steps import Step
-from napari_segkit.torch_random import random_numbers
+from napari_segkit.torch_random import RandomSource, random_numbers
 
 from .events import DivergenceWarning, TrainStep
+from .sampler import Sample
+from .scoring import LOSS_BATCHES
 from .state import RECENT_BATCHES, RandomState
 from .trainer import Trainer, TrainingSetup
+
+
+UNCHANGED = AugmentConfig(augment=False)
 
 
 class Movable(Protocol):
@@ -46,16 +55,20 @@ class GradientTrainer(Trainer, Generic[M]):
 
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__(setup)
-        self.sampler = self._make_sampler()
+        self.sampler = self._make_sampler(
+            self.data.samples, self.state.sampling, augment=self.config.augment
+        )
         size, states = self.config.batch_size, self.state.recent
         redrawn = (self.sampler.redraw_images(size, state) for state in states)
         self.recent = deque(redrawn, RECENT_BATCHES)  # images may be out of reach at the end
 
     @abstractmethod
-    def _make_sampler(self) -> BatchSource[M]: ...
+    def _make_sampler(
+        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
+    ) -> BatchSource[M]: ...
 
     @abstractmethod
-    def _loss(self, images: torch.Tensor, targets: M) -> torch.Tensor:
+    def _loss(self, network: nn.Module, images: torch.Tensor, targets: M) -> torch.Tensor:
         """A scalar; the training ends if it, or the slope of a weight, is not finite."""
 
     def _make_optimiser(self) -> Optimizer:
@@ -76,13 +89,34 @@ class GradientTrainer(Trainer, Generic[M]):
         """Train and validate; FloatingPointError if something becomes NaN or infinite."""
         schedule = self.state.schedule
         while True:
-            if schedule.is_epoch_end:
+            if schedule.is_epoch_end and schedule.epoch % self.interval == 0:
                 yield from self._validated(schedule.done, schedule.total, schedule.epoch)
             schedule.tick()
             if self.state.finished or schedule.progress >= 1:
                 yield from self._validated(schedule.done, schedule.total, schedule.epoch)
                 return
             yield self._step()
+
+    def _held_out_loss(self, network: nn.Module) -> float:
+        """Mean loss on the same patches each time, which are not augmented."""
+        device, losses = self.setup.device, []
+        with torch.no_grad(), random_numbers(RandomSource(self.config.seed)):
+            for images, targets in self._held_out_batches:
+                losses.append(self._loss(network, images.to(device), targets.to(device)).item())
+        return fmean(losses) if losses else nan
+
+    @cached_property
+    def _held_out_batches(self) -> list[tuple[torch.Tensor, M]]:
+        if not self.data.held_out:
+            return []
+        random = np.random.default_rng(self.config.seed)
+        try:
+            sampler = self._make_sampler(
+                self.data.held_out, random, augment=AugmentConfig(augment=False)
+            )
+        except LabelsError:  # regions too narrow for a patch of objects
+            return []
+        return [sampler.batch(self.config.batch_size) for _ in range(LOSS_BATCHES)]
 
     def _end_early(self, error: FloatingPointError) -> None:
         """End a training that diverged with the model before; raise if it has learned nothing."""
@@ -107,7 +141,7 @@ class GradientTrainer(Trainer, Generic[M]):
         images, targets = self._batch()
         device = self.setup.device
         with random_numbers(state.random):
-            loss = self._loss(images.to(device), targets.to(device))
+            loss = self._loss(self.network, images.to(device), targets.to(device))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         value = self._finite(loss)  # before the weights are changed, so they stay finite

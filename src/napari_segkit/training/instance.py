@@ -1,16 +1,20 @@
 """Train networks that predict object masks: Mask R-CNN, SOLO."""
 
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_segkit.config import AugmentConfig
 from napari_segkit.instances.diameters import training_box_lengths
 from napari_segkit.torch_random import RandomSource
 
 from .gradient import GradientTrainer
 from .instance_sampler import ObjectSampler, Targets
+from .sampler import Sample
 
 
 class InstanceTrainer(GradientTrainer[Targets]):
@@ -27,18 +31,20 @@ class InstanceTrainer(GradientTrainer[Targets]):
         network.set_sizes(np.concatenate(sizes))
         return network
 
-    def _make_sampler(self) -> ObjectSampler:
-        assert self.data.class_of is not None
-        return ObjectSampler(
-            self.data.samples,
-            self.patch,
-            self.data.class_of,
-            augment=self.config.augment,
-            random=self.state.sampling,
-        )
+    def _make_sampler(
+        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
+    ) -> ObjectSampler:
+        is_held_out = samples is self.data.held_out
+        class_of = self.data.held_out_class_of if is_held_out else self.data.class_of
+        assert class_of is not None
+        return ObjectSampler(samples, self.patch, class_of, augment=augment, random=random)
 
-    def _loss(self, images: Tensor, targets: Targets) -> Tensor:
-        losses = self.network(images, targets).values()
+    def _held_out_loss(self, network: nn.Module) -> float:
+        """As in `GradientTrainer`, of a copy: only in training mode there is a loss."""
+        return super()._held_out_loss(deepcopy(network).train())
+
+    def _loss(self, network: nn.Module, images: Tensor, targets: Targets) -> Tensor:
+        losses = network(images, targets).values()
         return torch.stack(list(losses)).sum()
 
     def _measure_batch_statistics(self, network: Any) -> None:

@@ -1,9 +1,10 @@
 """Train the pixel classifier: features of labelled pixels, then a few Newton-like steps."""
 
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
-from typing import TYPE_CHECKING
+from math import nan, prod
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -12,13 +13,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_segkit.images.labels import IGNORE
+from napari_segkit.instances.level_targets import LEVELS
 from napari_segkit.models import stride
 from napari_segkit.models.finite import require_finite
 from napari_segkit.steps import Step
 from napari_segkit.tiling import PIXEL_TILE, Grid, Tile, fit_to_stride, read_mirrored, round_up
 
-from .events import TrainStep
+from .events import Score, TrainStep
 from .sampler import Sample
+from .scoring import figures_of, validation_step
 from .trainer import Trainer, TrainingSetup
 
 if TYPE_CHECKING:
@@ -31,7 +34,11 @@ ITERATIONS = {2: 8, 3: 30}
 PRIOR = {2: 3.0, 3: 0.01}  # strength of the pull of the weights to zero, in pixels
 JITTER = {2: 0.0, 3: 0.1}  # added noise, in standard deviations of a feature
 BALANCE = {2: 0.0, 3: 1.0}  # weighting for a feature's mean and spread; 1: per class, 0: per pixel
+FOLD_PIXELS = 20_000  # that are scored by folds
 FEATURES = 2**25  # feature values of one tile at most (128 MiB)
+
+
+Indices: TypeAlias = NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -44,20 +51,24 @@ class _LabelledTile:
     grid: Grid
     places: NDArray[np.intp]
     targets: NDArray[np.int64]
+    folds: NDArray[np.int64]
 
 
 class PixelTrainer(Trainer):
     """Train on the labelled pixels themselves, in the same tiles as prediction.
 
     Epochs, steps per epoch, batch size, learning rate and augmentation of `TrainConfig` are not
-    used. Unless the config sets a tile size, tiles are large enough for most images to fit in one.
-    There is nothing to go on from: resumed, it starts anew, which gives the same model.
+    used. Where nothing was given for validation, parts of the labels are held out in turn for the
+    figure, and the model learns from all of them. Unless the config sets a tile size, tiles are
+    large enough for most images to fit in one. There is nothing to go on from: resumed, it starts
+    anew, which gives the same model.
     """
 
     network: "PixelClassifier"
 
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__(setup)
+        self._score: Score | None = None
         if self.config.tile.tile_size is None:
             self.tile_size, self.overlap = self._large_tiles()
 
@@ -66,18 +77,23 @@ class PixelTrainer(Trainer):
         state, limit = self.state, self.config.minutes
         state.history.clear()
         state.best, state.validated, state.schedule.seconds = None, 0, 0.0
+        self._score = None
         state.schedule.start()
         labelled_tiles = self._labelled_tiles()
         total = len(labelled_tiles) + ITERATIONS[self.data.ndim]
-        features, targets = [], []
+        features, targets, folds = [], [], []
         for done, labelled in enumerate(labelled_tiles, 1):
             features.append(self._tile_features(labelled))
             targets.append(torch.from_numpy(labelled.targets).to(self.setup.device))
+            folds.append(torch.from_numpy(labelled.folds).to(self.setup.device))
             yield Step(done, total)
             state.schedule.tick()
             if state.finished or (limit and state.schedule.seconds > 60 * limit):
                 break
         state.finished, state.images = False, len(labelled_tiles)
+        if self.data.folds:
+            columns = torch.cat(features, 1), torch.cat(targets), torch.cat(folds)
+            self._score = self._score_folds(*columns)
         fit = self._fit(*_join(features, targets, self.data.inputs.classes))
         for done, loss in enumerate(fit, len(labelled_tiles) + 1):
             state.schedule.tick()
@@ -85,7 +101,45 @@ class PixelTrainer(Trainer):
             yield TrainStep(done, total, 1, loss, state.schedule.seconds, state.images)
             if state.finished:
                 break
+        if self._score is not None:
+            yield validation_step(Step(total, total), 1, self._score, nan, state.history[-1], True)
         yield from self._validated(total, total, 1)
+
+    def _provenance(self) -> dict[str, object]:
+        if self._score is None:
+            return super()._provenance()
+        step = validation_step(Step(1, 1), 1, self._score, nan, nan, True)
+        return super()._provenance() | {"validation": figures_of(step)}
+
+    def _score_folds(self, features: Tensor, targets: Tensor, folds: Tensor) -> Score | None:
+        """Score of the pixels of each fold, by what is learned from the others.
+
+        Pixels next to another part are in no fold, so they are left out of both.
+        """
+        assert self.setup.score_pixels is not None
+        chosen = (folds >= 0).nonzero().squeeze(1)
+        chosen = chosen[:: max(1, len(chosen) // FOLD_PIXELS)]
+        features, targets, folds = features[:, chosen], targets[chosen], folds[chosen]
+        predicted = torch.full_like(targets, IGNORE)
+        classes = len(torch.bincount(targets).nonzero())
+        for fold in range(int(folds.max()) + 1):
+            held, rest = folds == fold, folds != fold
+            if held.any() and len(torch.bincount(targets[rest]).nonzero()) == classes:
+                parts = [features[:, rest]], [targets[rest]]
+                deque(self._fit(*_join(*parts, self.data.inputs.classes)), maxlen=0)
+                predicted[held] = self.network.column_logits(features[:, held]).argmax(0)
+        scored = predicted >= 0
+        if not scored.any():
+            return None
+        weights = (1 / self._sampled_fractions())[targets[scored].cpu().numpy()]
+        own, truth = (self._classes_of(each[scored].cpu().numpy()) for each in (predicted, targets))
+        images = sum(bool((np.asarray(f.data) >= 0).any()) for f in self.data.folds)
+        return self.setup.score_pixels(own, truth, weights, self.data.classes, images)
+
+    def _classes_of(self, outputs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of classes for those of outputs: levels of objects are of one class."""
+        objects = self.setup.spec.objects
+        return outputs if objects is None else -(-outputs // LEVELS[objects])
 
     def _large_tiles(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Tiles as large as full images, as far as their features fit in memory."""
@@ -107,7 +161,7 @@ class PixelTrainer(Trainer):
         random = np.random.default_rng(self.config.seed)
         shares = self._sampled_fractions()
         labelled_tiles = []
-        for sample, frame, indices in self._frames():
+        for sample, frame, indices, folds in self._frames():
             chosen = (indices != IGNORE) & (random.random(indices.shape) < shares[indices])
             grid = Grid(indices.shape, self.tile_size, self.overlap)
             for tile in grid:
@@ -115,19 +169,28 @@ class PixelTrainer(Trainer):
                 if inside.any():
                     targets = indices[tile.region][inside].astype(np.int64)
                     places = np.ravel_multi_index(np.nonzero(inside), self.tile_size)
-                    labelled_tiles.append(_LabelledTile(sample, frame, tile, grid, places, targets))
+                    of_pixels = folds[tile.region][inside].astype(np.int64)
+                    labelled_tiles.append(
+                        _LabelledTile(sample, frame, tile, grid, places, targets, of_pixels)
+                    )
         return labelled_tiles
 
-    def _frames(self) -> Iterator[tuple[Sample, dict[str, int], NDArray[np.int16]]]:
-        for sample in self.data.samples:
+    def _frames(self) -> Iterator[tuple[Sample, dict[str, int], Indices, Indices]]:
+        """Class indices and numbers of folds of each frame."""
+        for number, sample in enumerate(self.data.samples):
             region = tuple(slice(0, n) for n in sample.image.spatial_shape(self.data.ndim))
+            folds = self.data.folds[number] if self.data.folds else sample.indices
             for frame in sample.image.frames(self.data.ndim):
-                yield sample, frame, sample.indices.read(frame, region)[0]
+                yield (
+                    sample,
+                    frame,
+                    *(each.read(frame, region)[0] for each in (sample.indices, folds)),
+                )
 
     def _sampled_fractions(self) -> NDArray[np.float64]:
         """Sampled fraction of each class's pixels; rare classes are used fully."""
         counts = np.zeros(self.data.inputs.classes)
-        for _, _, indices in self._frames():
+        for _, _, indices, _ in self._frames():
             counts += np.bincount(indices[indices != IGNORE], minlength=len(counts))
         kept = np.maximum(counts * SAMPLED_PIXELS / counts.sum(), MIN_PER_CLASS)
         return np.minimum(kept / np.maximum(counts, 1), 1)

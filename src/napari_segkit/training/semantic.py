@@ -1,12 +1,17 @@
 """Train networks that predict a class for every pixel."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from napari_segkit.config import AugmentConfig
+
 from .gradient import GradientTrainer
 from .losses import CrossEntropyDice
-from .sampler import Sampler
+from .sampler import Sample, Sampler
 
 
 class SemanticTrainer(GradientTrainer[Tensor]):
@@ -14,17 +19,14 @@ class SemanticTrainer(GradientTrainer[Tensor]):
 
     _criterion = CrossEntropyDice()
 
-    def _make_sampler(self) -> Sampler:
-        return Sampler(
-            self.data.samples,
-            self.patch,
-            self.data.inputs.classes,
-            augment=self.config.augment,
-            random=self.state.sampling,
-        )
+    def _make_sampler(
+        self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
+    ) -> Sampler:
+        classes = self.data.inputs.classes
+        return Sampler(samples, self.patch, classes, augment=augment, random=random)
 
-    def _loss(self, images: Tensor, targets: Tensor) -> Tensor:
-        value: torch.Tensor = self._criterion(self.network(images), targets)
+    def _loss(self, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+        value: torch.Tensor = self._criterion(network(images), targets)
         return value
 
     def _measure_batch_statistics(self, network: nn.Module) -> None:

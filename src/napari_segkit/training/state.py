@@ -5,7 +5,7 @@ import warnings
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, nan
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,13 @@ Fingerprints = tuple[str, str, str]  # name of an image, fingerprints of it and 
 
 @dataclass(frozen=True)
 class Best:
-    """The weights with the highest validation score."""
+    """The weights that did best in validation, and its figures as JSON can hold them."""
 
     score: float
     epoch: int
     weights: Tensors
+    loss: float = nan
+    figures: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -82,6 +84,10 @@ class TrainingState:
         Best weights so far, if there is a validation.
     validated : int
         Steps done at the last validation.
+    losses : list of float
+        Loss on what is held out at each validation.
+    stale : int
+        Validations since the best one.
     finished : bool
         Whether the training shall end after the current step; not saved.
     """
@@ -98,6 +104,8 @@ class TrainingState:
     recent: deque[RandomState] = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
     best: Best | None = None
     validated: int = 0
+    losses: list[float] = field(default_factory=list)
+    stale: int = 0
     finished: bool = False
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -153,8 +161,10 @@ class TrainingState:
             "sampling": self.sampling.bit_generator.state,
             "recent": list(self.recent),
             "seconds": self.schedule.seconds,
-            "best": {"score": self.best.score, "epoch": self.best.epoch} if self.best else None,
+            "best": _best_header(self.best) if self.best else None,
             "validated": self.validated,
+            "validation losses": [loss if isfinite(loss) else None for loss in self.losses],
+            "stale": self.stale,
         }
 
     def _read(self, header: Mapping[str, Any], groups: Mapping[str, Tensors]) -> None:
@@ -178,7 +188,17 @@ class TrainingState:
         if header["best"]:
             weights, best = groups["best"], header["best"]
             _require_alike(weights, self.network)
-            self.best = Best(_finite(best["score"]), int(best["epoch"]), weights)
+            loss, figures = best.get("loss"), dict(best.get("figures", {}))
+            loss = nan if loss is None else _finite(loss)
+            self.best = Best(_finite(best["score"]), int(best["epoch"]), weights, loss, figures)
+        losses = header.get("validation losses", [])
+        self.losses[:] = [nan if loss is None else _finite(loss) for loss in losses]
+        self.stale = int(header.get("stale", 0))
+
+
+def _best_header(best: Best) -> dict[str, object]:
+    loss = best.loss if isfinite(best.loss) else None
+    return {"score": best.score, "epoch": best.epoch, "loss": loss, "figures": best.figures}
 
 
 def model_settings(spec: ModelSpec, config: TrainConfig) -> dict[str, object]:

@@ -1,13 +1,14 @@
 """Base of all trainings: hold the data and the state, take commands, return the model."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from math import inf
+from math import inf, isfinite, nan
 from os import PathLike
 from pathlib import Path
+from statistics import fmean
 from uuid import uuid4
 
 import numpy as np
@@ -35,8 +36,18 @@ from napari_segkit.versions import versions
 
 from .commands import Checkpoint, Finish, Snapshot
 from .dataset import TrainingData
-from .events import CheckpointStep, RefusedStep, SnapshotStep, ValidationStep
+from .events import CheckpointStep, RefusedStep, Score, SnapshotStep
+from .held_out import NOTHING, HeldOut
+from .record import trained_on
 from .schedule import Schedule
+from .scoring import (
+    OverfittingCheck,
+    ScorePixels,
+    Validate,
+    epochs_between,
+    figures_of,
+    validation_step,
+)
 from .state import Best, TrainingState, load_weights, model_settings
 
 
@@ -54,9 +65,12 @@ class TrainingSetup:
         Settings.
     device : device
         Where to compute.
-    validate : callable, optional
-        Gives the score of a model, more is better. It is called after each epoch, and the weights
-        with the best score are kept.
+    held_out : HeldOut
+        What is held out, which the model file records.
+    validate : Validate, optional
+        Scores models on what is held out; the weights that do best are kept.
+    score_pixels : ScorePixels, optional
+        Scores pixels whose classes were predicted by folds.
     resume : path-like, optional
         A saved `TrainingState` to go on from.
     """
@@ -65,7 +79,9 @@ class TrainingSetup:
     data: TrainingData
     config: TrainConfig
     device: torch.device
-    validate: Callable[[TrainedModel], float] | None = None
+    held_out: HeldOut = NOTHING
+    validate: Validate | None = None
+    score_pixels: ScorePixels | None = None
     resume: str | PathLike[str] | None = None
 
 
@@ -83,14 +99,18 @@ class Trainer:
         All that changes during the training.
     failure : Exception or None
         What made a validation or the batch statistics fail. It ends the training, not its model.
+    interval : int
+        Epochs between validations, so that they take about a tenth of the training's work at most.
     """
 
     tile_ratio = 1  # tile length in prediction / patch length in training
+    interval = 1
 
     @torch.inference_mode(False)  # the caller may have switched gradients off
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.data, self.config = setup, setup.data, setup.config
         self.failure: Exception | None = None
+        self._overfitting = OverfittingCheck()
         self.patch, self.tile_size, self.overlap = tiles(
             self.data.images,
             self.config,
@@ -110,6 +130,9 @@ class Trainer:
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
+        if setup.validate is not None:
+            shapes = self.patch, self.tile_size, self.overlap
+            self.interval = epochs_between(setup.validate, self.config, *shapes)
 
     @torch.inference_mode(False)
     def steps(self) -> Generator[Step, object, None]:
@@ -148,9 +171,13 @@ class Trainer:
             It holds the network itself, which takes no memory.
         """
         if self.state.best is None:
-            return self._model(self._measured_if_possible(self.network))
-        load_weights(self.network, self.state.best.weights)
-        return self._model(self.network.eval())
+            network = self._measured_if_possible(self.network)
+        else:
+            load_weights(self.network, self.state.best.weights)
+            network = self.network.eval()
+        model, setup = self._model(network), self.setup
+        record = {"trained_on": trained_on(self.data.labelled, setup.held_out)}
+        return replace(model, provenance=model.provenance | record)
 
     def _events(self) -> Generator[Step, None, None]:
         """Train, without commands; ends soon after `state.finished` is set."""
@@ -188,24 +215,42 @@ class Trainer:
             raise ValueError("There is no model yet: the training has not made its first step.")
 
     def _validated(self, done: int, total: int, epoch: int) -> Iterator[Step]:
-        """Evaluate the model, once after the same step, and keep the best weights."""
+        """Score the model, once after the same step, and keep the best weights."""
         state, steps = self.state, len(self.state.history)
         if self.setup.validate is None or state.validated == steps or self.failure:
             return
         try:
             model = self.snapshot()
             score = self.setup.validate(model)
+            loss = self._held_out_loss(model.network)
         except FloatingPointError:
             raise
         except Exception as error:  # noqa: BLE001
             self.failure, state.finished = error, True
             return
-        is_best = score > (state.best.score if state.best else -inf)  # NaN never is
+        train_loss = fmean(state.history[state.validated :])
+        is_best = self._is_best(score, loss)
+        step = validation_step(Step(done, total), epoch, score, loss, train_loss, is_best)
         if is_best:
             weights = {n: t.detach().cpu() for n, t in network_tensors(model.network).items()}
-            state.best = Best(score, epoch, weights)
+            state.best = Best(score.score, epoch, weights, loss, figures_of(step))
+        state.stale = 0 if is_best else state.stale + 1
         state.validated = steps
-        yield ValidationStep(done, total, epoch, score, is_best)
+        state.losses.append(loss)
+        self._overfitting.check(train_loss, loss)
+        if self.config.patience is not None and state.stale >= self.config.patience:
+            state.finished = True
+        yield step
+
+    def _is_best(self, score: Score, loss: float) -> bool:
+        best = self.state.best
+        if self.config.best_by == "loss" and isfinite(loss):
+            return best is None or loss < best.loss
+        return score.score > (best.score if best else -inf)  # NaN never is
+
+    def _held_out_loss(self, network: nn.Module) -> float:
+        """Loss of a network on patches of what is held out; nan where it has none."""
+        return nan
 
     def _build(self, random: RandomSource) -> nn.Module:
         spec, inputs = self.setup.spec, self.data.inputs
@@ -262,7 +307,7 @@ class Trainer:
     def _provenance(self) -> dict[str, object]:
         best, spec = self.state.best, self.setup.spec
         objects = {} if self.data.class_of is None else {"objects": self.data.object_count}
-        score = {"validation": {"epoch": best.epoch, "score": best.score}} if best else {}
+        score = {"validation": best.figures} if best else {}
         return {
             **objects,
             **score,

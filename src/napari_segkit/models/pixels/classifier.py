@@ -148,14 +148,18 @@ class PixelClassifier(nn.Module):
         waves = torch.addmm(self.phases[:, None], self.directions, plain).cos_()
         return torch.cat([waves.mul_((2 / len(waves)) ** 0.5), self.plain * plain])
 
+    def column_logits(self, columns: Tensor) -> Tensor:
+        """Logits ``(classes, pixels)`` of features ``(F, pixels)``."""
+        chunks = torch.split(columns, CHUNK, dim=1)
+        return torch.cat(
+            [torch.addmm(self.bias[:, None], self.weight, self.embed(c)) for c in chunks], 1
+        )
+
     def _logits(self, image: Tensor) -> Tensor:
         features = self.features(image)
         for axis, step in enumerate(self.steps, 1):
             features = _cell_centres(features, axis, step)
-        chunks = torch.split(features.flatten(1), CHUNK, dim=1)
-        logits = torch.cat(
-            [torch.addmm(self.bias[:, None], self.weight, self.embed(c)) for c in chunks], 1
-        ).reshape(-1, *features.shape[1:])
+        logits = self.column_logits(features.flatten(1)).reshape(-1, *features.shape[1:])
         for axis, step in enumerate(self.steps, 1):
             logits = _repeat_cells(logits, axis, step, image.shape[axis])
         return logits

@@ -1,0 +1,232 @@
+"""What is held out of a training: groups, images, slabs, blocks or strokes, no neighbours."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.run_lengths import from_runs, to_runs
+from napari_segkit.training.dataset import LabelledImages
+from napari_segkit.training.events import OverfittingWarning, TrainStep, ValidationStep
+from napari_segkit.training.hold_out import hold_out
+from napari_segkit.training.scoring import OverfittingCheck
+from napari_segkit.validation import choose_thresholds
+
+SMALL = ModelSpec("segresnet", dims="2D")
+QUICK = TrainConfig(epochs=2, steps_per_epoch=1, batch_size=2, tile=TileConfig(32, 16))
+CLASSES = [LabelClass(1, "a", "#888888"), LabelClass(2, "b", "#888888")]
+OBJECTS = [LabelClass(0, "background", "#888888"), LabelClass(1, "cell", "#888888")]
+
+
+def labelled(*labels, axes="YX", groups=()):
+    pairs = [(AxesImage(np.zeros(values.shape, np.uint8), axes), values) for values in labels]
+    return LabelledImages(pairs, CLASSES, groups=groups)
+
+
+def dense(shape=(200, 240)):
+    """Stripes of two classes."""
+    return np.broadcast_to(np.where(np.arange(shape[-1]) // 9 % 2, 2, 1), shape).astype(np.uint8)
+
+
+def strokes(per_class=6):
+    """Strokes of 60 pixels on lines far apart, of both classes in turn."""
+    values = np.zeros((per_class * 30, 100), np.uint8)
+    for number in range(2 * per_class):
+        values[15 * number + 5, 20:80] = number % 2 + 1
+    return values
+
+
+def require_apart(mask, left_out, values):
+    """No held-out pixel has a neighbour that is trained on; both hold all classes."""
+    trained = (values > 0) & ~left_out
+    assert not (ndimage.binary_dilation(mask, np.ones((3,) * mask.ndim)) & trained).any()
+    assert set(np.unique(values[mask])) == set(np.unique(values[trained])) == {1, 2}
+
+
+def test_a_group_is_held_out_as_a_whole():
+    groups = ["x", "y", "", "x", "z"]
+    images = labelled(*[dense((60, 60)).copy() for _ in groups], groups=groups)
+    kept, held_out = hold_out(SMALL, TrainConfig(), images)
+    trained = {id(values) for _, values in kept.pairs}
+    held = [n for n, (_, values) in enumerate(images.pairs) if id(values) not in trained]
+    assert held_out.how == "groups"
+    assert len(held_out.images) == len(held)
+    assert not {groups[n] or n for n in held} & {groups[n] or n for n in range(5) if n not in held}
+
+
+def test_too_few_groups_are_said_and_regions_are_held_out_instead():
+    images = labelled(dense(), dense(), groups=["x", "y"])
+    _, held_out = hold_out(SMALL, TrainConfig(), images)
+    assert held_out.how == "regions"
+    assert "Too few groups (2)" in held_out.about
+
+
+def test_a_fraction_of_many_images_is_held_out_whole():
+    images = labelled(*[dense((60, 60))] * 10)
+    kept, held_out = hold_out(SMALL, TrainConfig(), images)
+    assert held_out.about == "Validation: 2 of 10 images."
+    assert (len(kept.pairs), len(held_out.images)) == (8, 2)
+
+
+@pytest.mark.parametrize("values", [dense(), strokes()], ids=["blocks", "strokes"])
+def test_regions_are_connected_and_apart_from_what_is_trained_on(values):
+    results = [hold_out(SMALL, TrainConfig(seed=seed), labelled(values)) for seed in (0, 0, 1)]
+    for kept, held_out in results:
+        (mask,), (left_out,) = held_out.masks, kept.left_out
+        require_apart(mask, left_out, values)
+        assert 0.1 < mask.sum() / (values > 0).sum() < 0.4
+    masks = [held_out.masks[0] for _, held_out in results]
+    assert (masks[0] == masks[1]).all()
+    assert (masks[0] != masks[2]).any()
+
+
+def test_a_stroke_is_held_out_as_a_whole():
+    values = strokes()
+    _, held_out = hold_out(SMALL, TrainConfig(), labelled(values))
+    components, count = ndimage.label(values)
+    held = ndimage.mean(held_out.masks[0], components, range(1, count + 1))
+    assert set(held) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [(SMALL, (10, 40, 40)), (ModelSpec("segresnet", dims="3D"), (70, 20, 20))],
+    ids=["stack", "volume"],
+)
+def test_a_slab_of_a_stack_or_volume_is_held_out(spec, shape):
+    values = dense(shape)
+    kept, held_out = hold_out(spec, TrainConfig(), labelled(values, axes="ZYX"))
+    (mask,), (left_out,) = held_out.masks, kept.left_out
+    planes = mask.all(axis=(1, 2))
+    assert planes.sum() == shape[0] // 5
+    assert (planes == mask.any(axis=(1, 2))).all()
+    assert ndimage.label(planes)[1] == 1
+    require_apart(mask, left_out, values)
+
+
+def test_objects_are_held_out_as_a_whole():
+    ids = np.zeros((200, 200), np.int32)
+    for number in range(100):
+        y, x = divmod(number, 10)
+        ids[20 * y + 3 : 20 * y + 15, 20 * x + 3 : 20 * x + 15] = number + 1
+    images = LabelledImages(
+        [(AxesImage(ids.astype(np.uint8), "YX"), ids)], OBJECTS, np.minimum(np.arange(101), 1)
+    )
+    _, held_out = hold_out(ModelSpec("unet", objects="distance"), TrainConfig(), images)
+    held = ndimage.mean(held_out.masks[0], ids, range(1, 101))
+    assert set(held) == {0, 1}
+    assert 10 < held.sum() < 40
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (strokes(1), "is labelled in one stroke or region only"),
+        (dense((40, 40)), "is labelled in one stroke or region only"),
+        (np.repeat([[0, 1, 0], [0, 0, 0], [0, 1, 0], [0, 2, 0]], 5, axis=1), "too few labelled"),
+    ],
+    ids=["one stroke", "small image", "few pixels"],
+)
+def test_nothing_is_held_out_of_too_few_labels(values, reason):
+    kept, held_out = hold_out(SMALL, TrainConfig(), labelled(values.astype(np.uint8)))
+    assert held_out.how is None
+    assert held_out.about.startswith("No validation: ")
+    assert reason in held_out.about or "one stroke or region only" in held_out.about
+    assert not kept.left_out
+
+
+def test_one_image_cannot_be_held_out_whole():
+    for how in ("images", "groups"):
+        with pytest.raises(ValueError, match=f"needs two or more {how}"):
+            hold_out(SMALL, TrainConfig(validation=how), labelled(dense()))
+
+
+def test_masks_become_run_lengths_and_come_back():
+    mask = np.random.default_rng(0).random((9, 13)) < 0.5
+    for each in (mask, ~mask, mask & False, mask | True):
+        assert (from_runs(to_runs(each), each.shape) == each).all()
+    short = to_runs(mask, 10)
+    assert len(short) <= 10
+    assert from_runs(short, mask.shape)[mask].all()
+    with pytest.raises(ValueError, match="invalid"):
+        from_runs([5, 500], (3, 3))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    values = dense((96, 96))
+    image = (values * 60 + np.random.default_rng(0).integers(0, 30, values.shape)).astype(np.uint8)
+    segmenter = Segmenter(SMALL, device="cpu")
+    return image, values, segmenter, list(segmenter.train_epochs(image, values, QUICK))
+
+
+def test_a_training_is_scored_on_a_held_out_region(trained):
+    image, values, segmenter, steps = trained
+    (validation,) = (s for s in steps if isinstance(s, ValidationStep))
+    (mask,) = segmenter.held_out.masks
+    report = evaluate(segmenter.predict(image), np.where(mask, values, 0), unlabelled=0)
+    assert validation.dice == pytest.approx(report.dice)
+    assert validation.iou == pytest.approx(report.iou)
+    assert validation.pixels == mask.sum()
+    assert validation.basis == f"{mask.sum()} pixels of 1 image"
+    assert np.isfinite(validation.loss)
+
+
+def test_the_file_tells_which_pixels_were_trained_on(trained, tmp_path):
+    image, values, segmenter, _ = trained
+    (mask,) = segmenter.held_out.masks
+    loaded = Segmenter.load(segmenter.save(tmp_path / "a.segkit"), device="cpu")
+    own = loaded.trained_pixels(image)
+    require_apart(mask, ~own, values)
+    (record,) = loaded.trained.provenance["trained_on"]
+    assert (from_runs(record["held_out"], record["shape"]) == mask).all()
+    assert (loaded.trained_pixels(image.T.copy(), axes="XY") == own.T).all()
+    assert loaded.trained_pixels(image + 1) is None
+
+
+def test_pixels_are_scored_by_folds_and_all_are_learned_from():
+    values = strokes()
+    image = values * 90 + np.random.default_rng(0).integers(0, 60, values.shape)
+    predictions = []
+    for config in (TrainConfig(), TrainConfig(validation=None)):
+        segmenter = Segmenter("pixels", device="cpu")
+        *_, last = segmenter.train_epochs(image.astype(np.uint8), values, config)
+        predictions.append(segmenter.predict(image.astype(np.uint8)))
+        assert isinstance(last, ValidationStep if config.validation else TrainStep)
+        assert ("validation" in segmenter.trained.provenance) == bool(config.validation)
+        if config.validation:
+            assert last.pixels == (values > 0).sum()
+            assert 0.5 < last.score <= 1
+    assert (predictions[0] == predictions[1]).all()
+
+
+def test_thresholds_move_the_boundary_between_classes():
+    truth = np.repeat([1, 2], 500)
+    rare = np.random.default_rng(0).normal(np.where(truth == 2, 0.4, 0.15), 0.05).clip(0, 1)
+    maps = np.stack([1 - rare, rare]).astype(np.float32)
+    (step,) = choose_thresholds(maps, truth, (1, 2))
+    assert step.value == 1
+    assert 0.65 <= step.threshold <= 0.8
+
+
+def test_thresholds_are_stored_with_the_model(trained):
+    image, values, _, _ = trained
+    segmenter = Segmenter(SMALL, device="cpu").fit(image, values, replace(QUICK, thresholds=True))
+    assert all(c.threshold is not None for c in segmenter.refine.clean)
+    with pytest.warns(UserWarning, match="No thresholds are chosen"):
+        Segmenter("pixels", device="cpu").fit(image, values, replace(QUICK, thresholds=True))
+
+
+def test_losses_that_drift_apart_are_told_once():
+    check, told = OverfittingCheck(), []
+    for train_loss, loss in [(0.9, 0.9), (0.8, 0.95), (0.7, 1), (0.6, 1.1), (0.5, 1.2)]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            check.check(train_loss, loss)
+        told.append([w.category for w in caught])
+    assert told == [[], [], [], [OverfittingWarning], []]
