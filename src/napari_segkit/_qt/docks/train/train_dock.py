@@ -18,6 +18,7 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.steps import Job, Step
 from napari_segkit.training.events import TrainStep
+from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .annotation_panel import AnnotationPanel
 from .loss_curve import LossCurve
@@ -25,7 +26,8 @@ from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
 from .train_form import TrainForm
 from .training_record import recorded
-from .training_set_panel import TrainingSetPanel
+from .training_rows import label_snapshots, snapshots_of
+from .training_set_panel import TrainingSetPanel, train_set
 
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
@@ -63,29 +65,33 @@ class TrainDock(Dock):
         self.label_stats.semantics.set_value(config.unlabelled, config.labels_are)
 
     def train(self) -> None:
-        """Train on snapshots of the layers: those of the training set, or those that are chosen."""
+        """Train on copies of the layers: those of the training set, or those that are chosen."""
+        image, labels, _ = self.data.layers
+        is_set = self.training_set.is_used
+        if not is_set and (image is None or labels is None):
+            return
         self.classes.pin_colors()
-        job = self.training_set.job(self.config()) if self.training_set.is_used else self._pair()
-        if job is not None:
-            self._last = None
-            self.curve.set_losses([])
-            self.bar.run(job)
+        copies, axes = self._copies()
+        steps = train_set(self.session.segmenter, copies, self.config(), axes)
+        self._last = None
+        self.curve.set_losses([])
+        name = labels.name if labels is not None and not is_set else self.training_set.count_text()
+        steps = recorded(self.session, label_snapshots(copies), steps)
+        self.bar.run(Job(f"Train on {name}", steps))
 
-    def _pair(self) -> Job | None:
-        """A training on the chosen layers."""
+    def _copies(self) -> tuple[TrainingSet, str | None]:
+        """What is trained on, and its axes unless each image has its own."""
+        if self.training_set.is_used:
+            return snapshots_of(self.session, self.session.training_set), None
         image, labels, axes = self.data.layers
-        if image is None or labels is None:
-            return None
-        object_classes, painted = self.annotation.class_layer(), snapshot(labels)
-        steps = self.session.segmenter.train_epochs(
+        object_classes = self.annotation.class_layer()
+        row = TrainingRow(
             snapshot(image),
-            painted,
-            self.config(),
-            axes=axes,
+            snapshot(labels),
             object_classes=None if object_classes is None else snapshot(object_classes),
             regions=self.annotation.outlines(labels),
         )
-        return Job(f"Train on {labels.name}", recorded(self.session, [painted], steps))
+        return TrainingSet([row]), axes
 
     def code(self) -> str:
         """Python code for the same training."""
@@ -188,11 +194,12 @@ class TrainDock(Dock):
     def _missing(self) -> str | None:
         """Why training cannot start, None if it can."""
         if self.training_set.is_used:
-            missing = self.training_set.missing()
+            missing, axes = self.training_set.missing(), self.training_set.axes()
         else:
             missing = self.data.missing() or self.annotation_panel.missing()
+            axes = self.data.layers[2] or ""
         if missing is None:
-            missing = self.check.problem(self.data.layers[2] or "")
+            missing = self.check.problem(axes)
         return missing or validation_error(self.config)
 
     def _update_state(self) -> None:

@@ -24,7 +24,6 @@ from napari_segkit.images.label_stats import LabelStats
 from napari_segkit.io.training_roles import Role
 from napari_segkit.models import predicts_objects
 from napari_segkit.segmenter import Segmenter
-from napari_segkit.steps import Job
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .add_files import AddFiles
@@ -32,14 +31,11 @@ from .annotation_panel import AnnotationPanel
 from .next_image import NextImage
 from .row_counts import RowCounts
 from .set_check import FIT, SetCheck
-from .training_record import recorded
 from .training_rows import (
     fitted,
     image_name,
-    label_snapshots,
     missing_file,
     row_key,
-    snapshots_of,
 )
 from .training_set_table import Shown, TrainingSetModel, TrainingSetTable
 
@@ -130,16 +126,15 @@ class TrainingSetPanel(Section):
         rows = [fitted(row) if row_key(row) in misfits else row for row in self.rows]
         self._session.training_set = TrainingSet(rows)
 
-    def job(self, config: TrainConfig) -> Job:
-        """A training on copies of the layers of the set; files are read by the training."""
-        copies = snapshots_of(self._session, self._session.training_set)
-        steps = train_set(self._session.segmenter, copies, config)
-        used = label_snapshots(copies)
-        return Job(f"Train on {self.count_text()}", recorded(self._session, used, steps))
-
     def count_text(self) -> str:
         """How many images are trained on, such as "12 images"."""
         return counted(len(self._session.training_set.with_role("train")))
+
+    def axes(self) -> str:
+        """Axes of the images, as far as a model depends on them; volumes if they are not known."""
+        counts = [self.counts.of(row) for row in self._session.training_set.with_role("train")]
+        flat = [count and len(count.shape) == 2 for count in counts]
+        return "YX" if any(flat) else "ZYX"
 
     def missing(self) -> str | None:
         """Why the set cannot be trained on; None if nothing is known to be wrong."""
@@ -267,7 +262,7 @@ class TrainingSetPanel(Section):
 
 
 def train_set(
-    segmenter: Segmenter, training_set: TrainingSet, config: TrainConfig
+    segmenter: Segmenter, training_set: TrainingSet, config: TrainConfig, axes: str | None
 ) -> Generator[Any, Any, Any]:
     """Train on a set whose files are all there; ValueError says which one is not."""
     for number, row in enumerate(training_set.rows, 1):
@@ -276,7 +271,7 @@ def train_set(
                 f"{image_name(row)} of the training set (row {number}): there is no file {file}. "
                 "Bring it back, or remove the row."
             )
-    return (yield from segmenter.train_epochs(training_set, config=config))
+    return (yield from segmenter.train_epochs(training_set, config=config, axes=axes))
 
 
 def edited_row(row: TrainingRow, field: str, value: str) -> TrainingRow:
