@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import as_device, as_path, require_bool, require_optional, require_type
+from .arguments import as_device, as_path, given, require_bool, require_optional, require_type
 from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
 from .images.axes_image import AxesImage, reorient_image
@@ -20,7 +20,7 @@ from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
 from .io.opened_files import with_file_notes
-from .models import as_spec, is_pretrained, predicts_objects, resolve
+from .models import as_spec, is_pretrained, model_info, predicts_objects, resolve
 from .steps import Step, drain, warn_if_blocking
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from .training.held_out import HeldOut
     from .training.trainer import Trainer
     from .training_set import TrainingSet
+
+Start = Literal["current"]
 
 
 class Segmenter:
@@ -152,6 +154,7 @@ class Segmenter:
         regions: object = None,
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
+        start: Start | None = None,
     ) -> Self:
         """Train on one image and its labels, on lists of them, or on a training set.
 
@@ -189,6 +192,12 @@ class Segmenter:
             same number of threads and if no time limit sets the learning rate. Model, classes,
             settings, images and labels must be the same; `of_state` gives the model. The pixel
             classifier starts anew, which gives the same model.
+        start : str, optional
+            "current": goes on with the trained weights, with a new optimiser, on more or corrected
+            images. Their labels hold all classes of the model, and may hold further ones; method,
+            channels, pixel size and normalisation are those of the model. The pixel classifier is
+            always trained anew, on what it is given. None: from random weights, or those of
+            `ModelSpec.weights`.
 
         Returns
         -------
@@ -213,6 +222,7 @@ class Segmenter:
             regions=regions,
             validation=validation,
             resume=resume,
+            start=start,
         )
         return drain(steps)
 
@@ -228,6 +238,7 @@ class Segmenter:
         regions: object = None,
         validation: "tuple[Given, Given] | None" = None,
         resume: str | PathLike[str] | None = None,
+        start: Start | None = None,
     ) -> Generator[Step, object, Self]:
         """Train step by step: the generator behind `fit`.
 
@@ -241,7 +252,7 @@ class Segmenter:
 
         Parameters
         ----------
-        images, labels, config, axes, spacing, object_classes, regions, validation, resume
+        images, labels, config, axes, spacing, object_classes, regions, validation, resume, start
             As in `fit`.
 
         Yields
@@ -265,19 +276,25 @@ class Segmenter:
         if resume is not None:
             resume = as_path("resume", resume)
             config = self._settings_of(resume) if config is None else config
+        current = self._current(start, resume)
         config = as_config("config", config, TrainConfig)
         from .devices import choose
+        from .training.frozen_encoder import check_frozen
         from .training.read_data import read_training_data
+        from .training.start import require_same_network
         from .training_set import as_training_set
 
         choose(self.device)
+        check_frozen(self.spec, config, is_trained=current is not None or resume is not None)
+        if current is not None:
+            require_same_network(current, self.spec, config)
         training_set = as_training_set(
             images, labels, object_classes=object_classes, regions=regions, validation=validation
         )
         labelled, config = yield from read_training_data(
             self.spec, config, training_set, axes=axes, spacing=spacing
         )
-        yield from self._train(self._trainer(config, labelled, resume))
+        yield from self._train(self._trainer(config, labelled, resume, current))
         return self
 
     @staticmethod
@@ -285,6 +302,27 @@ class Segmenter:
         from .training.state import read_settings
 
         return read_settings(state)[1]
+
+    def _current(self, start: Start | None, resume: Path | None) -> "TrainedModel | None":
+        """The model whose weights the training starts from, if any."""
+        if start is None:
+            return None
+        if start not in get_args(Start):
+            raise ValueError(f"start is {given(start)}: choose 'current' or None.")
+        if resume is not None:
+            raise ValueError(
+                "start and resume were both given: leave start out to go on from the state."
+            )
+        model = self.ready()
+        if model_info(self.spec.name).training == "pixels":
+            warnings.warn(
+                "The pixel classifier is trained anew on what it is given: start='current' changes "
+                "nothing.",
+                UserWarning,
+                stacklevel=3,
+            )
+            return None
+        return model
 
     def _require_one_model(self) -> None:
         if self.trained is not None and self.trained.stuff is not None:
@@ -308,12 +346,17 @@ class Segmenter:
         self._store_result(trainer)
 
     def _trainer(
-        self, config: TrainConfig, labelled: "LabelledImages", resume: str | PathLike[str] | None
+        self,
+        config: TrainConfig,
+        labelled: "LabelledImages",
+        resume: Path | None,
+        start: "TrainedModel | None",
     ) -> "Trainer":
         from .devices import choose
         from .training import trainer_of
         from .training.dataset import prepare_data
         from .training.hold_out import hold_out
+        from .training.start import prepared_as
         from .training.trainer import TrainingSetup
         from .validation import Validation, score_pixels
 
@@ -321,11 +364,13 @@ class Segmenter:
         labelled, held_out = hold_out(self.spec, config, labelled)
         data = prepare_data(self.spec, config, labelled, held_out.images)
         self.held_out = held_out
+        if start is not None:
+            data = prepared_as(start, data)
         validate = Validation(held_out, config, device) if held_out.images else None
         if config.thresholds and (validate is None or predicts_objects(self.spec)):
             warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
         setup = TrainingSetup(
-            self.spec, data, config, device, held_out, validate, score_pixels, resume
+            self.spec, data, config, device, held_out, validate, score_pixels, resume, start
         )
         return trainer_of(self.spec)(setup)
 

@@ -195,6 +195,19 @@ def test_what_does_not_fit_the_state_is_refused(stopped, capsys):
         assert message in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_a_training_starts_from_a_trained_model(folder, capsys):
+    assert train() == 0
+    again = "--start a.segkit --device cpu --threads 1"
+    assert train("b", again) == 0
+    one, other = (Segmenter.load(f"{name}.segkit").trained for name in "ab")
+    assert other.provenance["start"] == one.identity
+    assert other.config == one.config
+    assert train("c", f"{again} --encoder medium") == 2
+    assert "encoder small, but encoder is now medium" in capsys.readouterr().err.splitlines()[-1]
+    assert train("a", f"{again} --overwrite") == 2
+    assert "a.segkit is an input" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_full_disk_at_a_checkpoint_is_told_once_and_the_training_goes_on(
     folder, monkeypatch, capsys
 ):

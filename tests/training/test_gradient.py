@@ -41,6 +41,17 @@ def start(config, loss=nn.functional.mse_loss):
     return trainer.network, trainer.steps()
 
 
+def test_time_in_which_the_caller_pauses_does_not_count(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("napari_segkit.training.schedule.perf_counter", lambda: now[0])
+    config = TrainConfig(epochs=1, steps_per_epoch=5, batch_size=2, minutes=1.0)
+    _, steps = start(config)
+    for step in steps:
+        assert step.seconds == 0
+        now[0] += 1000.0
+    assert step.done == 5
+
+
 def test_steps_tell_progress_and_the_loss_falls():
     torch.manual_seed(0)
     config = TrainConfig(epochs=4, steps_per_epoch=25, learning_rate=0.1, batch_size=2)

@@ -83,10 +83,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--fit-masks", action="store_true",
                         help="resample masks of another size than their image to it (nearest "
                              "neighbour)")  # fmt: skip
-    parser.add_argument("--resume", nargs="?", const=True, metavar="STATE",
-                        help="go on with a training that was interrupted, with its model and "
-                             "settings, from the state beside the output (MODEL.state) or from "
-                             "this one")  # fmt: skip
+    parser.add_argument("--log", metavar="FOLDER",
+                        help="write the loss of each step and the validation into this folder: a "
+                             "table (history.csv), curves (history.png), and the log of "
+                             "TensorBoard if that is installed")  # fmt: skip
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--start", metavar="MODEL",
+                       help="go on with the weights of a trained model, its method and its "
+                            "settings, on more or corrected images; further options override the "
+                            "settings")  # fmt: skip
+    begin.add_argument("--resume", nargs="?", const=True, metavar="STATE",
+                       help="go on with a training that was interrupted, with its model and "
+                            "settings, from the state beside the output (MODEL.state) or from "
+                            "this one")  # fmt: skip
     add_options(parser, ModelSpec(), names={"name": "model"}, suppress=True)
     add_options(parser, TrainConfig(), suppress=True)
 
@@ -94,6 +103,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     from napari_segkit.jobs.checkpoints import with_checkpoints
     from napari_segkit.jobs.output_files import new_folders
+    from napari_segkit.jobs.training_log import check_log_folder, logged
     from napari_segkit.training_set import TrainingSet
 
     from .training_summary import say_training_data
@@ -115,18 +125,25 @@ def run(args: Namespace) -> int:
         return print_pairs(pairs)
     output = model_file(args, _inputs(args, training_set))
     checkpoint, resume = _states(args, output)
+    if args.log:
+        check_log_folder(Path(args.log), overwrite=args.overwrite or resume is not None)
     spec, config = spec_and_config(args, resume)
     say_pairs(pairs, labels or args.images)
     _check_kind(training_set, spec)
-    segmenter = _segmenter(spec, resume, args.device)
-    steps = segmenter.train_epochs(training_set, config=config, resume=resume)
+    segmenter = _segmenter(args, spec, resume)
+    steps = segmenter.train_epochs(
+        training_set, config=config, resume=resume, start="current" if args.start else None
+    )
     with print_warnings():
         labelled = _read(steps)
     say_training_data(labelled, training_set.with_role("train"), spec, config)
     set_up_device(args)
     save = partial(_save, segmenter, output, overwrite=args.overwrite)
     with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
-        train = partial(_train, segmenter, with_checkpoints(steps, checkpoint), config, stop)
+        steps = with_checkpoints(steps, checkpoint)
+        if args.log:
+            steps = logged(steps, Path(args.log), go_on=resume is not None)
+        train = partial(_train, segmenter, steps, config, stop)
         return _train_and_save(segmenter, train, stop, save, checkpoint)
 
 
@@ -159,19 +176,19 @@ def _train_and_save(
 
     The checkpoint of a training that has ended is removed.
     """
-    status = 0
+    status, before = 0, segmenter.trained
     try:
         with catch_warnings():
             simplefilter("error", DivergenceWarning)  # the exit status tells of it
             train()
     except USER_ERRORS as error:
-        if not segmenter.is_trained:
+        if segmenter.trained is before:
             raise
         say(error_line(error, LESS_MEMORY))
         status = 1
         if isinstance(error, DivergenceWarning):
             checkpoint.unlink(missing_ok=True)  # it would diverge again
-    if stop.count and not segmenter.is_trained:
+    if stop.count and segmenter.trained is before:
         say("Interrupted before the first training step: nothing was saved.")
         return 128 + stop.number
     output = save()
@@ -248,14 +265,18 @@ def _how_to_resume(checkpoint: Path) -> str:
     return again if checkpoint.exists() else ""
 
 
-def _segmenter(spec: ModelSpec, resume: Path | None, device: str) -> "Segmenter":
+def _segmenter(args: Namespace, spec: ModelSpec, resume: Path | None) -> "Segmenter":
+    """The model to train: a new one, that of a state, or a trained one to start from."""
     from napari_segkit.segmenter import Segmenter
 
-    return (
-        Segmenter(spec, device=device)
-        if resume is None
-        else Segmenter.of_state(resume, device=device)
-    )
+    if resume is not None:
+        return Segmenter.of_state(resume, device=args.device)
+    if args.start is None:
+        return Segmenter(spec, device=args.device)
+    segmenter = Segmenter.load(args.start, device=args.device)
+    if spec != segmenter.spec:
+        segmenter.spec = spec
+    return segmenter
 
 
 def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelSpec, TrainConfig]:
@@ -266,10 +287,20 @@ def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelS
     """
     if resume is not None:
         return _settings_of(args, resume)
-    base = preset(args.preset) if args.preset else Preset("", "", ModelSpec())
+    base = preset(args.preset) if args.preset else _base(args)
     name = getattr(args, "name", base.spec.name)
     spec = base.spec if name == base.spec.name else ModelSpec(name)
     return read_options(args, spec), read_options(args, base.config)
+
+
+def _base(args: Namespace) -> Preset:
+    """What options are added to without a preset: the settings of the model to start from."""
+    if args.start is None:
+        return Preset("", "", ModelSpec())
+    from napari_segkit.model_file import load
+
+    model = load(Path(args.start))
+    return Preset("", "", model.spec, model.config)
 
 
 def _settings_of(args: Namespace, state: Path) -> tuple[ModelSpec, TrainConfig]:
@@ -298,6 +329,8 @@ def _check_kind(training_set: "TrainingSet", spec: ModelSpec) -> None:
 def _inputs(args: Namespace, training_set: "TrainingSet") -> Iterator[Path]:
     """All files that are read."""
     yield Path(args.images)
+    if args.start:
+        yield Path(args.start)
     if weights := getattr(args, "weights", None):
         yield Path(weights)
     for row in training_set.rows:

@@ -49,6 +49,9 @@ class TrainConfig(Checked):
         are resampled back to the image's grid. None: no resampling.
     augment : AugmentConfig
         Random changes of the patches. True is taken for the default ones, False for none.
+    freeze_encoder : bool
+        Keep the weights of the encoder and its batch statistics: only the rest of the network is
+        trained. For pretrained or trained encoders and few labels; steps are faster.
     seed : int
         Seed of the random numbers. On the same machine, with the same number of threads, the same
         seed gives the same model; on a graphics card almost the same one. With a time limit models
@@ -86,6 +89,7 @@ class TrainConfig(Checked):
     normalise: Normalise = "image"
     voxel_size: Annotated[float | None, {"min": 1e-6, "max": 1e6, "step": 0.1}] = None
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    freeze_encoder: bool = False
     seed: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 0
     validation: HoldOut | None = "auto"
     validation_fraction: Annotated[float, {"min": 0.01, "max": 0.5, "step": 0.05}] = 0.2

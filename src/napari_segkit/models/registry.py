@@ -110,6 +110,7 @@ def _monai(name: str, title: str, about: str, sizes: Sequence[str] = SIZES) -> M
         about,
         tuple(sizes),
         families.monai,
+        unused=("freeze_encoder",),
         stride=families.monai,
         licence="Apache-2.0",
     )
@@ -223,7 +224,10 @@ MODELS = {
             ("filters", *encoders.ALL),
             families.pixels,
             training="pixels",
-            unused=("epochs", "steps_per_epoch", "batch_size", "learning_rate", "augment"),
+            unused=(
+                *("epochs", "steps_per_epoch", "batch_size", "learning_rate", "augment"),
+                *("freeze_encoder", "validation_fraction", "best_by", "patience", "thresholds"),
+            ),
             features=True,
             weights=("imagenet",),
             any_timm=True,

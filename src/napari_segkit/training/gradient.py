@@ -27,7 +27,6 @@ from .scoring import LOSS_BATCHES
 from .state import RECENT_BATCHES, RandomState
 from .trainer import Trainer, TrainingSetup
 
-
 UNCHANGED = AugmentConfig(augment=False)
 
 

@@ -25,6 +25,8 @@ class InstanceTrainer(GradientTrainer[Targets]):
 
     def _build(self, random: RandomSource) -> nn.Module:
         network: Any = super()._build(random)
+        if self.setup.start is not None:
+            return network  # with the sizes that its weights were trained with
         data = self.data
         pairs = ((np.asarray(s.indices.data), s.image) for s in data.samples)
         sizes = [training_box_lengths(ids, image, data.ndim) for ids, image in pairs]

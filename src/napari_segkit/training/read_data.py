@@ -133,7 +133,8 @@ def _require_sizes(misfits: Sequence[str], count: int) -> None:
         raise LabelsError(
             f"{len(misfits)} of {count} masks {verb} in size from their images, such as "
             f"{', '.join(misfits[:3])}: set fit_masks=True to resample them (nearest neighbour), "
-            "or give masks of the images' sizes."
+            "or give masks of the images' sizes.",
+            ("fit_masks=True",),
         )
 
 

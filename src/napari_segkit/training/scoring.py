@@ -23,7 +23,7 @@ ScorePixels: TypeAlias = Callable[
     [Positions, Positions, NDArray[np.float64], Sequence[LabelClass], int], Score
 ]
 VALIDATION_SHARE = 0.1  # of the work of a training that validations may take
-FORWARD = 1 / 3  # work of predicting a patch, in that of training on it
+FORWARD = 0.4  # work of predicting a patch, in that of training on it
 MIN_TILES = 32  # of a validation, if there is more to predict
 TILES_SHARE = 0.05  # of the patches of a training that one validation predicts at most
 LOSS_BATCHES = 2  # of held-out patches whose loss is measured

@@ -61,9 +61,6 @@ class TrainingState:
     settings : dict
         Model, classes and settings by name, as JSON can hold them; only a training with the same
         ones can go on from the file.
-    fingerprints : callable
-        Gives the fingerprints of the training images and labels, by the names of the images; called
-        where they are written or compared, because they take time.
     network : Module
         The network; its weights are part of the state.
     random : RandomSource
@@ -90,10 +87,12 @@ class TrainingState:
         Validations since the best one.
     finished : bool
         Whether the training shall end after the current step; not saved.
+    fingerprints : callable
+        Gives the fingerprints of the training images and labels, by the names of the images; called
+        where they are written or compared, because they take time.
     """
 
     settings: Mapping[str, object]
-    fingerprints: Callable[[], Sequence[Fingerprints]]
     network: nn.Module
     random: RandomSource
     sampling: np.random.Generator
@@ -107,6 +106,7 @@ class TrainingState:
     losses: list[float] = field(default_factory=list)
     stale: int = 0
     finished: bool = False
+    fingerprints: Callable[[], Sequence[Fingerprints]] = list  # by default of no images
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the state to one safetensors file with a JSON header, which holds no code.

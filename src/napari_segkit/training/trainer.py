@@ -37,6 +37,7 @@ from napari_segkit.versions import versions
 from .commands import Checkpoint, Finish, Snapshot
 from .dataset import TrainingData
 from .events import CheckpointStep, RefusedStep, Score, SnapshotStep
+from .frozen_encoder import freeze_encoder
 from .held_out import NOTHING, HeldOut
 from .record import trained_on
 from .schedule import Schedule
@@ -48,6 +49,7 @@ from .scoring import (
     figures_of,
     validation_step,
 )
+from .start import take_weights
 from .state import Best, TrainingState, load_weights, model_settings
 
 
@@ -73,6 +75,8 @@ class TrainingSetup:
         Scores pixels whose classes were predicted by folds.
     resume : path-like, optional
         A saved `TrainingState` to go on from.
+    start : TrainedModel, optional
+        A model whose weights the training begins with.
     """
 
     spec: ModelSpec
@@ -83,6 +87,7 @@ class TrainingSetup:
     validate: Validate | None = None
     score_pixels: ScorePixels | None = None
     resume: str | PathLike[str] | None = None
+    start: TrainedModel | None = None
 
 
 class Trainer:
@@ -119,14 +124,16 @@ class Trainer:
         )
         random = RandomSource(self.config.seed)
         self.network = self._build(random).to(setup.device)
+        if self.config.freeze_encoder:
+            freeze_encoder(self.network)
         self.state = TrainingState(
             settings_of(setup),
-            setup.data.fingerprints,
             self.network,
             random,
             np.random.default_rng(self.config.seed),
             Schedule(self.config),
             self._make_optimiser(),
+            fingerprints=setup.data.fingerprints,
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
@@ -149,7 +156,9 @@ class Trainer:
             for event in events:
                 answer: Step | None = event
                 while answer is not None:
+                    self.state.schedule.tick()
                     command = yield answer
+                    self.state.schedule.start()  # a pause of the caller does not count
                     answer = self._answer(command, event)
 
     def snapshot(self) -> TrainedModel:
@@ -255,7 +264,9 @@ class Trainer:
     def _build(self, random: RandomSource) -> nn.Module:
         spec, inputs = self.setup.spec, self.data.inputs
         network = build(spec, inputs, random)
-        if self.setup.resume is None:
+        if self.setup.start is not None:
+            take_weights(network, self.setup.start, self.data)
+        elif self.setup.resume is None:
             with random_numbers(random):
                 initialise(network, spec, inputs)
         return network
@@ -308,9 +319,11 @@ class Trainer:
         best, spec = self.state.best, self.setup.spec
         objects = {} if self.data.class_of is None else {"objects": self.data.object_count}
         score = {"validation": best.figures} if best else {}
+        start = {} if self.setup.start is None else {"start": self.setup.start.identity}
         return {
             **objects,
             **score,
+            **start,
             "id": uuid4().hex,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "images": [i.name for i in self.data.images],

@@ -105,6 +105,26 @@ def test_stop_ends_between_steps_and_closes_the_generator(qtbot, recorder):
     assert recorder.names.count("finished") == 1
 
 
+def test_a_paused_task_takes_no_step_but_commands(qtbot):
+    taken = []
+
+    def work():
+        while True:
+            taken.append((yield Step(1, 1)))
+
+    task = Task(work())
+    task.is_paused = True
+    task.start()
+    task.send("snapshot")
+    qtbot.waitUntil(lambda: taken == ["snapshot"])
+    assert task.is_paused
+    task.is_paused = False
+    qtbot.waitUntil(lambda: len(taken) > 5)
+    task.is_paused = True
+    with qtbot.waitSignal(task.finished):
+        task.stop()
+
+
 def test_a_task_without_references_still_sends_its_result(qtbot, recorder):
     task = recorder.record(Task(count(3, pause=0.02)))
     task.start()

@@ -32,6 +32,7 @@ from napari_segkit.segmenter import Segmenter
 from napari_segkit.training_set import TrainingSet
 
 from .background import call_once
+from .interrupted import InterruptedTrainings
 from .runner import Runner
 from .spare_models import SpareFile, SpareModel, load_found
 from .task import Task
@@ -100,6 +101,7 @@ class Session(Runner):
         self._training_set = TrainingSet(())
         self._before: tuple[Segmenter | None, TrainedModel | None] = None, None  # the task
         self._converted = ConvertedLabels(viewer.layers)
+        self.interrupted = InterruptedTrainings(self)
         self.spare = SpareModel(lambda: self._segmenter, self)
         self.segmenter_changed.connect(self.spare.follow)
         self.busy_changed.connect(self._on_busy)
@@ -286,6 +288,7 @@ class Session(Runner):
 
     def _on_window_closed(self) -> None:
         super()._on_window_closed()
+        self.interrupted.later()
         self.spare.close(busy=self.task is not None)
 
     def _on_spare_loaded(self, loaded: tuple[SpareFile, Segmenter]) -> None:

@@ -103,23 +103,26 @@ def describe(model: "TrainedModel", path: Path) -> str:
     return f"{date:%d %B %Y, %H:%M} ({title}; classes: {classes})"
 
 
-def newest_first() -> list[Path]:
-    """The spare files."""
+def newest_first(folder: Path | None = None, suffix: str = SUFFIX) -> list[Path]:
+    """The spare files, by default those of models."""
     ages = {}
-    for path in spare_folder().glob(f"*{SUFFIX}"):
+    for path in (folder or spare_folder()).glob(f"*{suffix}"):
         with suppress(FileNotFoundError):  # another process has removed it
             ages[path] = path.stat().st_mtime
     return sorted(ages, key=ages.__getitem__, reverse=True)
 
 
-def remove_old() -> None:
+def remove_old(
+    folder: Path | None = None, suffix: str = SUFFIX, keep_at_most: int = KEEP_AT_MOST
+) -> None:
     """Remove what nobody holds: files that are old or too many, and parts of killed writes."""
+    folder = folder or spare_folder()
     oldest = (datetime.now() - timedelta(days=KEEP_DAYS)).timestamp()
-    for number, path in enumerate(newest_first()):
-        if number >= KEEP_AT_MOST or path.stat().st_mtime < oldest:
+    for number, path in enumerate(newest_first(folder, suffix)):
+        if number >= keep_at_most or path.stat().st_mtime < oldest:
             _remove_unless_held(path, path)
-    for part in spare_folder().glob(".*.part"):
-        _remove_unless_held(part, part.with_name(part.name.lstrip(".").split(".")[0] + SUFFIX))
+    for part in folder.glob(".*.part"):
+        _remove_unless_held(part, part.with_name(part.name.lstrip(".").split(".")[0] + suffix))
 
 
 def _remove_unless_held(path: Path, spare_path: Path) -> None:

@@ -19,6 +19,7 @@ Call: TypeAlias = Callable[[], None]
 Prepare: TypeAlias = Callable[[Any], None]
 POLL_MILLISECONDS = 66
 EXIT_SECONDS = 10.0
+PAUSE_SECONDS = 0.05
 
 
 class _Worker(threading.Thread):
@@ -27,6 +28,7 @@ class _Worker(threading.Thread):
     def __init__(self, steps: Steps, prepare: Prepare, at_start: Call, at_end: Call) -> None:
         super().__init__(name="segkit task", daemon=True)
         self.stopping = threading.Event()
+        self.paused = threading.Event()
         self.commands: deque[object] = deque()
         self.answers: deque[object] = deque()
         self.latest: deque[object] = deque(maxlen=1)
@@ -66,7 +68,13 @@ class _Worker(threading.Thread):
                 self.latest.append(step)
                 if command is not None:
                     self.answers.append(step)
+                self._wait_while_paused()
                 command = self.commands.popleft() if self.commands else None
+
+    def _wait_while_paused(self) -> None:
+        """Take no step; commands are carried out, and a stop ends it."""
+        while self.paused.is_set() and not (self.stopping.is_set() or self.commands):
+            self.stopping.wait(PAUSE_SECONDS)
 
     def abandon(self) -> None:
         """Stop, without a listener."""
@@ -161,6 +169,15 @@ class Task(QObject):
     def stop(self) -> None:
         """Stop after the current step, and close the generator."""
         self._worker.stopping.set()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it takes no further step until it is resumed or stopped; can be set."""
+        return self._worker.paused.is_set()
+
+    @is_paused.setter
+    def is_paused(self, paused: bool) -> None:
+        (self._worker.paused.set if paused else self._worker.paused.clear)()
 
     def send(self, command: object) -> None:
         """Send a command to the generator; the step that follows arrives in `answered`.

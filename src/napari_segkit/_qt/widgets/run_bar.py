@@ -18,6 +18,8 @@ from .single_click_button import SingleClickButton
 from .when_visible import WhenVisible
 
 T = TypeVar("T")
+PAUSE, CONTINUE = "Pause", "Continue"
+PAUSE_TIP = "Take no further step until you continue; the pause does not count as training time."
 COPY_TIP = "Copy Python code that does the same to the clipboard."
 
 
@@ -25,7 +27,8 @@ class RunBar(QWidget):
     """Run/Stop and Copy Python buttons, progress, hint and status.
 
     `verb` names the work, `unit` its steps in the status; `code()` gives its Python code, without
-    which nothing can be copied; `lower` is what to lower when memory has run out.
+    which nothing can be copied; `lower` is what to lower when memory has run out; a button pauses
+    work that is `pausable`.
     """
 
     pressed = Signal()
@@ -44,6 +47,7 @@ class RunBar(QWidget):
         unit: str = "",
         code: Callable[[], str] | None = None,
         lower: str = SMALLER_IMAGE,
+        pausable: bool = False,
     ) -> None:
         super().__init__()
         self.verb = self._text = verb
@@ -53,6 +57,8 @@ class RunBar(QWidget):
         self._stopping = False
         self._reason: str | None = None
         self.button = SingleClickButton(verb, toolTip=tooltip)
+        self.pause_button = QPushButton(PAUSE, toolTip=PAUSE_TIP)
+        self._is_pausable = pausable
         self.copy_button = QPushButton("Copy Python", toolTip=COPY_TIP)
         self.progress = QProgressBar(textVisible=False, maximumHeight=8)
         self.hint = Note()
@@ -60,6 +66,7 @@ class RunBar(QWidget):
         self._state = WhenVisible(self, self._update_state)
         self._lay_out()
         self.button.clicked.connect(self._on_clicked)
+        self.pause_button.clicked.connect(self._on_pause)
         self.copy_button.clicked.connect(self.copy_code)
         session.busy_changed.connect(self._on_busy_changed)
         self._follow_again()
@@ -123,6 +130,7 @@ class RunBar(QWidget):
         self.copy_button.setHidden(self._code is None)
         row = QHBoxLayout()
         row.addWidget(self.button, 2)
+        row.addWidget(self.pause_button, 1)
         row.addWidget(self.copy_button, 1)
         stack(self, row, self.progress, self.hint, self.status)
 
@@ -138,6 +146,10 @@ class RunBar(QWidget):
             ("Stopping …" if self._stopping else "Stop") if self._task else self._text
         )
         self.button.setEnabled(not self._stopping if self._task else reason is None)
+        is_paused = self._task is not None and self._task.is_paused
+        self.pause_button.setText(CONTINUE if is_paused else PAUSE)
+        self.pause_button.setVisible(self._is_pausable and self.is_running)
+        self.pause_button.setEnabled(not self._stopping)
         self.progress.setVisible(self.is_running)
         self.hint.setText("" if self.is_running else reason or "")
 
@@ -153,6 +165,11 @@ class RunBar(QWidget):
             self._stopping = True
             self._update_state()
             self._task.stop()
+
+    def _on_pause(self) -> None:
+        if self._task is not None:
+            self._task.is_paused = not self._task.is_paused
+            self._update_state()
 
     def _on_yielded(self, step: Step) -> None:
         self.progress.setRange(0, step.total)

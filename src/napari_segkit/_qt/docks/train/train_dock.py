@@ -7,6 +7,7 @@ from napari.viewer import Viewer
 from qtpy.compat import isalive
 
 from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit._qt.session.interrupted import FoundTraining, kept
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
@@ -16,6 +17,8 @@ from napari_segkit._qt.widgets.model_summary import title, training_summary
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
+from napari_segkit.models import model_info
+from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Job, Step
 from napari_segkit.training.events import TrainStep
 from napari_segkit.training_set import TrainingRow, TrainingSet
@@ -24,7 +27,9 @@ from .annotation_panel import AnnotationPanel
 from .loss_curve import LossCurve
 from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
+from .start_choice import StartChoice
 from .train_form import TrainForm
+from .training_offer import TrainingOffer
 from .training_record import recorded
 from .training_rows import label_snapshots, snapshots_of
 from .training_set_panel import TrainingSetPanel, train_set
@@ -45,9 +50,13 @@ class TrainDock(Dock):
         self.label_stats = panel.label_stats
         self.training_set = TrainingSetPanel(self.session, self.data, panel)
         self.form = TrainForm(self.session)
+        self.start = StartChoice(self.session)
+        self.offer = TrainingOffer(self.session, self.resume)
         self.device = DeviceLine()
         self.random_button = RandomWeightsButton(self.session)
-        self.bar = RunBar(self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES)
+        self.bar = RunBar(
+            self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES, pausable=True
+        )
         self.curve = LossCurve(self.viewer.theme)
         self.model = Note(rich=True)
         self.check = ModelCheck(self.session, self)
@@ -64,20 +73,42 @@ class TrainDock(Dock):
         self.form.value = config
         self.label_stats.semantics.set_value(config.unlabelled, config.labels_are)
 
-    def train(self) -> None:
-        """Train on copies of the layers: those of the training set, or those that are chosen."""
-        image, labels, _ = self.data.layers
-        is_set = self.training_set.is_used
-        if not is_set and (image is None or labels is None):
+    def resume(self) -> None:
+        """Go on with the training that was interrupted, with its model and settings."""
+        missing = self._missing_data()
+        if missing is not None:
+            self.bar.show_status(missing)
+            return
+        if (found := self.session.interrupted.take()) is None:
+            return
+        segmenter, previous = self.session.segmenter, self.session.segmenter.trained
+        if found.spec != segmenter.spec:
+            segmenter = Segmenter.of_state(found.spare.path, device=segmenter.device)
+            segmenter.previous = previous
+            self.session.segmenter = segmenter
+        self.set_config(found.config)
+        self.train(found)
+
+    def train(self, interrupted: FoundTraining | None = None) -> None:
+        """Train on copies of the layers, or go on with a training that was interrupted."""
+        if self._missing_data() is not None:
             return
         self.classes.pin_colors()
         copies, axes = self._copies()
-        steps = train_set(self.session.segmenter, copies, self.config(), axes)
+        steps = train_set(
+            self.session.segmenter,
+            copies,
+            self.config() if interrupted is None else None,
+            axes=axes,
+            resume=None if interrupted is None else interrupted.spare.path,
+            start=self.start.value if interrupted is None else None,
+        )
         self._last = None
         self.curve.set_losses([])
-        name = labels.name if labels is not None and not is_set else self.training_set.count_text()
         steps = recorded(self.session, label_snapshots(copies), steps)
-        self.bar.run(Job(f"Train on {name}", steps))
+        if model_info(self.session.segmenter.spec.name).training != "pixels":  # takes seconds
+            steps = kept(steps, interrupted)
+        self.bar.run(Job(f"Train on {self._data_name()}", steps))
 
     def _copies(self) -> tuple[TrainingSet, str | None]:
         """What is trained on, and its axes unless each image has its own."""
@@ -93,12 +124,18 @@ class TrainDock(Dock):
         )
         return TrainingSet([row]), axes
 
+    def _data_name(self) -> str:
+        is_set, labels = self.training_set.is_used, self.data.labels.value
+        return self.training_set.count_text() if is_set or labels is None else labels.name
+
     def code(self) -> str:
         """Python code for the same training."""
+        start = python_snippets.keywords(start=self.start.value)
         axes = python_snippets.keywords(axes=self.data.axes.value)
-        arguments = f"{self.data.code()}, {to_python(self.config())}{axes}{self.annotation.code()}"
+        config = to_python(self.config())
+        arguments = f"{self.data.code()}, {config}{axes}{start}{self.annotation.code()}"
         if self.training_set.is_used:
-            arguments = f"session(viewer).training_set, config={to_python(self.config())}"
+            arguments = f"session(viewer).training_set, config={config}{start}"
         steps = f"session(viewer).segmenter.train_epochs({arguments})"
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
@@ -116,7 +153,14 @@ class TrainDock(Dock):
         self.groups.insertWidget(self.groups.count() - 1, self.training_set)
         self.training_set.take_drops_on(self)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
-        self.add_group("Training", model=self.model, _form=self.form, device=self.device)
+        self.add_group(
+            "Training",
+            _offer=self.offer,
+            model=self.model,
+            start_from=self.start,
+            _form=self.form,
+            device=self.device,
+        )
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.label_stats.remedies)
         self.footer.addWidget(self.random_button)
@@ -129,16 +173,20 @@ class TrainDock(Dock):
         self.training_set.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.check.changed.connect(self.state.request)
-        self.random_button.clicked.connect(self.train)
+        self.random_button.clicked.connect(self._on_pressed)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
-        self.bar.pressed.connect(self.train)
+        self.bar.pressed.connect(self._on_pressed)
         self.bar.yielded.connect(self._on_step)
         self.bar.returned.connect(self._on_trained)
         self.bar.errored.connect(self.random_button.offer)
         self.bar.errored.connect(self.training_set.show_error)
         self.bar.stopped.connect(self._on_stopped)
         self.bar.finished.connect(self._on_segmenter)
+        self.bar.finished.connect(self.session.interrupted.search_again)
+
+    def _on_pressed(self) -> None:
+        self.train()
 
     def _on_segmenter(self) -> None:
         segmenter = self.session.segmenter
@@ -191,13 +239,17 @@ class TrainDock(Dock):
         if self.session.segmenter.is_trained:
             self.bar.show_status("Stopped. The model keeps what it has learned so far.")
 
+    def _missing_data(self) -> str | None:
+        """Why there is nothing to train on, None if there is."""
+        return self.training_set.missing() if self.training_set.is_used else self.data.missing()
+
     def _missing(self) -> str | None:
         """Why training cannot start, None if it can."""
+        missing, axes = self._missing_data(), self.data.layers[2] or ""
         if self.training_set.is_used:
-            missing, axes = self.training_set.missing(), self.training_set.axes()
+            axes = self.training_set.axes()
         else:
-            missing = self.data.missing() or self.annotation_panel.missing()
-            axes = self.data.layers[2] or ""
+            missing = missing or self.annotation_panel.missing()
         if missing is None:
             missing = self.check.problem(axes)
         return missing or validation_error(self.config)

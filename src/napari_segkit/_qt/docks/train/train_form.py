@@ -8,7 +8,11 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.models import model_info
 
 HIDE = ("unlabelled", "labels_are", "tile.batch_size")
-COLLAPSED = ("batch_size", "learning_rate", "normalise", "voxel_size", "seed")
+HELD_OUT = ("validation", "validation_fraction", "best_by", "patience", "thresholds")
+COLLAPSED = (
+    *("batch_size", "learning_rate", "normalise", "voxel_size", "freeze_encoder", "seed"),
+    *HELD_OUT,
+)
 
 
 class TrainForm(Form[TrainConfig]):

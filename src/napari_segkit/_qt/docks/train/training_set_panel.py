@@ -23,7 +23,7 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.images.label_stats import LabelStats
 from napari_segkit.io.training_roles import Role
 from napari_segkit.models import predicts_objects
-from napari_segkit.segmenter import Segmenter
+from napari_segkit.segmenter import Segmenter, Start
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .add_files import AddFiles
@@ -262,7 +262,13 @@ class TrainingSetPanel(Section):
 
 
 def train_set(
-    segmenter: Segmenter, training_set: TrainingSet, config: TrainConfig, axes: str | None
+    segmenter: Segmenter,
+    training_set: TrainingSet,
+    config: TrainConfig | None,
+    *,
+    axes: str | None,
+    resume: Path | None,
+    start: Start | None,
 ) -> Generator[Any, Any, Any]:
     """Train on a set whose files are all there; ValueError says which one is not."""
     for number, row in enumerate(training_set.rows, 1):
@@ -271,7 +277,10 @@ def train_set(
                 f"{image_name(row)} of the training set (row {number}): there is no file {file}. "
                 "Bring it back, or remove the row."
             )
-    return (yield from segmenter.train_epochs(training_set, config=config, axes=axes))
+    steps = segmenter.train_epochs(
+        training_set, config=config, axes=axes, resume=resume, start=start
+    )
+    return (yield from steps)
 
 
 def edited_row(row: TrainingRow, field: str, value: str) -> TrainingRow:
