@@ -24,7 +24,7 @@ class TrainingRow:
         Any dtype. A dict of names and images, or a list of layers, gives the channels of one
         image; the model asks for them by these names.
     labels : array-like or napari Labels layer
-        Its labels, as in `Segmenter.fit`.
+        Its labels, as in `Segmenter.fit`. None: there are none yet, so the image is left out.
     role : str
         "train": trained on. "validate": only to score the model while it is trained. "leave out":
         not read at all.
@@ -40,7 +40,7 @@ class TrainingRow:
     """
 
     image: ImageSource | ImageFile | Mapping[str, ImageSource]
-    labels: ImageSource | LabelFile
+    labels: ImageSource | LabelFile | None
     role: Role = "train"
     group: str = ""
     name: str = ""
@@ -85,7 +85,7 @@ class TrainingSet:
     @classmethod
     def from_files(
         cls,
-        images: AnyPath,
+        images: AnyPath | Sequence[AnyPath],
         labels: AnyPath | None = None,
         *,
         object_classes: AnyPath | None = None,
@@ -101,10 +101,11 @@ class TrainingSet:
 
         Parameters
         ----------
-        images : path-like
+        images : path-like, or list of them
             A file, a folder with its sub-folders (also of both images and labels), a pattern such
             as "img/*.png", or a CSV list with the columns images and masks; instead of images,
-            columns such as images:t1 and images:t2 name the channels of each image.
+            columns such as images:t1 and images:t2 name the channels of each image. A list holds
+            image files and label files, which are told apart by words in their names.
         labels : path-like, optional
             A file, folder or pattern; not with a CSV list.
         object_classes : path-like, optional
@@ -219,6 +220,8 @@ def _require_alone(rows: TrainingSet, beside: Sequence[str]) -> None:
             f"The training set {found} of the role 'train': add images that are trained on."
         )
     for number, row in enumerate(rows.rows):
+        if row.role != "leave out" and row.labels is None:
+            raise ValueError(f"rows[{number}] has no labels: give them, or the role 'leave out'.")
         if row.role != "leave out" and not isinstance(row.image, ImageFile):
             names = f"rows[{number}].image", f"rows[{number}].labels"
             require_two_sources(row.image, row.labels, names)

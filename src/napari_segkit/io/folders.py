@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path, PurePath
 
 from .csv_lists import ListedFiles, find_file, read_list
@@ -56,7 +57,7 @@ def pair_files(images: AnyPath, labels: AnyPath | None = None, kind: PairKind = 
 
 
 def training_files(
-    images: AnyPath,
+    images: AnyPath | Sequence[AnyPath],
     labels: AnyPath | None = None,
     *,
     classes: AnyPath | None = None,
@@ -64,9 +65,13 @@ def training_files(
 ) -> list[TrainingFiles]:
     """Pairs as in `pair_files`, with object classes and regions of the same name, or listed.
 
-    One folder without `labels` holds both, such as c0_img.png and c0_masks.png. Role and group
+    One folder without `labels` holds both, such as c0_img.png and c0_masks.png; so does a list of
+    files. Role and group
     come from the columns of a list, or from folders and names, as in `training_roles`.
     """
+    if not isinstance(images, str | PathLike):
+        _require_no_columns(labels, classes, regions)
+        return _listed_images(images)
     first, optional = require_existing(images), {"classes": classes, "regions": regions}
     if labels is None and first.suffix.lower() in LISTS and first.is_file():
         rows = read_list(first)
@@ -85,6 +90,23 @@ def training_files(
         TrainingFiles(*pair, *rest)
         for pair, *rest in zip(pairs, *columns, roles, groups, strict=True)
     ]
+
+
+def _require_no_columns(*columns: AnyPath | None) -> None:
+    if any(column is not None for column in columns):
+        raise ValueError(
+            "A list of files was given beside others: give all images and labels in the list, or "
+            "folders of both."
+        )
+
+
+def _listed_images(paths: Sequence[AnyPath]) -> list[TrainingFiles]:
+    """Pairs of images and labels among single files."""
+    files = [ImageFiles((require_existing(path),)) for path in paths]
+    pairs = _pair_told_apart(files, "the files", "files")
+    images = [image for image, _ in pairs]
+    rows = zip(pairs, roles_of(images), groups_of(images), strict=True)
+    return [TrainingFiles(*pair, role=role, group=group) for pair, role, group in rows]
 
 
 def describe_pairs(pairs: Pairs) -> str:
@@ -166,16 +188,19 @@ def _require_order(first: Path, second: Path, kind: PairKind) -> None:
 
 def _pair_in_one(folder: Path) -> Pairs:
     """Pairs of images and labels in one folder."""
-    files = find_images(folder)
+    return _pair_told_apart(find_images(folder), str(folder), "its files")
+
+
+def _pair_told_apart(files: Sequence[ImageFiles], where: str, kind: str) -> Pairs:
     pairs, unpaired = pair_names(*split_labels(files), TRAINING)
     if not pairs:
         raise ValueError(
-            f"No labels were given for {folder}, and no two of its files have names such as "
+            f"No labels were given for {where}, and no two of {kind} have names such as "
             f"{TRAINING.example} ({shorten([f.name for f in files])}): give the folder of the "
             f"labels, or {LIST_HINT}."
         )
     _require_two_each(pairs, TRAINING)
-    _say_unpaired(unpaired, str(folder), shorten([f.name for f in unpaired]))
+    _say_unpaired(unpaired, where, shorten([f.name for f in unpaired]))
     return pairs
 
 

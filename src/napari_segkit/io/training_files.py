@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 from typing import Any, TypeVar
 
 from napari_segkit.images.axes_image import AxesImage
@@ -20,6 +21,7 @@ from .label_classes import read_classes
 from .object_masks import read_object_masks
 
 T = TypeVar("T")
+_QUIET = RLock()  # filters of warnings are those of all threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,7 @@ def opened(source: Any) -> Any:
 
 def without_notes(read: Callable[[], T]) -> T:
     """What is read once more, without the notes that the first reading gave."""
-    with warnings.catch_warnings():
+    with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return read()
 

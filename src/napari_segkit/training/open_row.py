@@ -115,7 +115,7 @@ def colours_as_classes(rows: Sequence[TrainingRow], axes: str | None) -> list[Tr
     ]
 
 
-def _is_volume(image: Any, labels: ImageSource, axes: str | None) -> bool:
+def _is_volume(image: Any, labels: Any, axes: str | None) -> bool:
     """Whether labels with a last axis of 3 or 4 have the shape of their image, X being narrow."""
     array = full_resolution(labels)
     if not has_channels(array):

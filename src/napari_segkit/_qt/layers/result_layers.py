@@ -30,15 +30,20 @@ SUPERPIXEL_OPACITY = 0.4
 SUPERPIXEL_COLORS: dict[int | None, str] = {0: "transparent", None: "#ffd92f"}
 
 
-def new_labels(viewer: ViewerModel, image: Image, axes: str | None = None) -> Labels:
-    """Add an empty uint8 Labels layer with the transforms and dimensions of an image, without C."""
+def new_labels(
+    viewer: ViewerModel, image: Image, axes: str | None = None, pixels: AnyArray | None = None
+) -> Labels:
+    """Add a Labels layer with the transforms and dimensions of an image, without C.
+
+    `pixels` are its labels; None: an empty uint8 layer.
+    """
     image = unwrapped(image)
     axes_image = as_image(image, axes)
-    empty = np.zeros(axes_image.label_shape, np.uint8)
+    data = np.zeros(axes_image.label_shape, np.uint8) if pixels is None else pixels
     transform = placement(image, without_channels(image, axes_image.axes))
     metadata = LayerMetadata(source=str(image.unique_id)).as_metadata() | header_metadata(image)
     name = f"{image.name} labels"
-    return unwrapped(viewer).add_labels(empty, name=name, metadata=metadata, **transform)
+    return unwrapped(viewer).add_labels(data, name=name, metadata=metadata, **transform)
 
 
 class LayerWriter:

@@ -29,6 +29,7 @@ from napari_segkit.jobs.predict import predict_job
 from napari_segkit.jobs.refine import RefineRequest, Truth, refine_job
 from napari_segkit.jobs.superpixels import superpixel_job
 from napari_segkit.segmenter import Segmenter
+from napari_segkit.training_set import TrainingSet
 
 from .background import call_once
 from .interrupted import InterruptedTrainings
@@ -82,18 +83,22 @@ class Session(Runner):
         Another segmenter was set, or this one was trained.
     config_changed : Signal()
         The settings of the next training have changed.
+    training_set_changed : Signal()
+        Another training set was set.
     busy_changed : Signal(bool)
         A task has started or ended.
     """
 
     segmenter_changed = Signal()
     config_changed = Signal()
+    training_set_changed = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer)
         watch_volumes(viewer)
         self._segmenter = Segmenter()
         self._config = TrainConfig()
+        self._training_set = TrainingSet(())
         self._before: tuple[Segmenter | None, TrainedModel | None] = None, None  # the task
         self._converted = ConvertedLabels(viewer.layers)
         self.interrupted = InterruptedTrainings(self)
@@ -123,6 +128,18 @@ class Session(Runner):
         if config != self._config:
             self._config = config
             self.config_changed.emit()
+
+    @property
+    def training_set(self) -> TrainingSet:
+        """Images of the Train dock's table; while it is empty, the dock trains on what it shows."""
+        return self._training_set
+
+    @training_set.setter
+    def training_set(self, training_set: TrainingSet) -> None:
+        require_type("training_set", training_set, TrainingSet)
+        if training_set is not self._training_set:
+            self._training_set = training_set
+            self.training_set_changed.emit()
 
     def load_spare(self) -> None:
         """Load the model that an earlier window has left unsaved; `restore` undoes it."""

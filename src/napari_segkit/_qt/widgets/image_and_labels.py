@@ -26,6 +26,11 @@ NEW_LABELS = "<p>Add an empty Labels layer to paint on, aligned with the image.<
 NEXT_OBJECT = "<p>Paint another object: selects the next unused id and the brush.</p>"
 
 
+def first_classes() -> list[LabelClass]:
+    """The classes of new labels."""
+    return [LabelClass(v, name, default_color(v)) for v, name in enumerate(FIRST_CLASSES, 1)]
+
+
 class ImageAndLabels(QObject):
     """Controls for image, axes and labels, to be laid out by a dock."""
 
@@ -87,8 +92,7 @@ class ImageAndLabels(QObject):
         if self._are_objects:
             layer.data = layer.data.astype(INSTANCE_DTYPE)
         else:
-            names = enumerate(FIRST_CLASSES, 1)
-            write_classes(layer, [LabelClass(v, name, default_color(v)) for v, name in names])
+            write_classes(layer, first_classes())
         self.labels.value = layer
         self.labels_created.emit()
 

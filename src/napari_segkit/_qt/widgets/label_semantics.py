@@ -64,6 +64,7 @@ class LabelSemantics(QObject):
 
     def __init__(self, parent: QObject | None = None, *, unlabelled: int | None = 0) -> None:
         super().__init__(parent)
+        self.is_shared = False  # one choice for all layers, as those of a training set have
         self._default = LabelOptions(unlabelled=unlabelled, labels_are="ask")
         self._chosen: dict[tuple[str, ...], LabelOptions] = {}
         self._layers: tuple[str, ...] = ()
@@ -117,6 +118,8 @@ class LabelSemantics(QObject):
 
     def restore_for(self, *layers: Layer | None) -> None:
         """Show the choices made for these layers before, or else the defaults."""
+        if self.is_shared:
+            return
         names = tuple(str(getattr(layer, "unique_id", "")) for layer in layers)
         if names != self._layers:
             self._chosen[self._layers] = self.value

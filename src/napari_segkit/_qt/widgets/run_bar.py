@@ -50,7 +50,7 @@ class RunBar(QWidget):
         pausable: bool = False,
     ) -> None:
         super().__init__()
-        self.verb = verb
+        self.verb = self._text = verb
         self._lower = lower
         self._session, self._code, self._unit = session, code, unit
         self._task: Task | None = None
@@ -112,6 +112,11 @@ class RunBar(QWidget):
         self.copy_button.setEnabled(reason is None)
         self._state.request()
 
+    def set_text(self, text: str) -> None:
+        """Set what the button says while nothing runs."""
+        self._text = text
+        self._state.request()
+
     def show_status(self, text: str) -> None:
         self.status.setText(text)
 
@@ -138,7 +143,7 @@ class RunBar(QWidget):
     def _update_state(self) -> None:
         reason = self.reason
         self.button.setText(
-            ("Stopping …" if self._stopping else "Stop") if self._task else self.verb
+            ("Stopping …" if self._stopping else "Stop") if self._task else self._text
         )
         self.button.setEnabled(not self._stopping if self._task else reason is None)
         is_paused = self._task is not None and self._task.is_paused

@@ -118,8 +118,8 @@ class AnnotationPanel(QObject):
 
     def _name_background(self) -> None:
         """Name the class 0 of unpainted pixels, if it has no name yet."""
-        (background,) = classes_of(self._data.labels.value, [0])
-        if background.name == "class 0":
+        labels = self._data.labels.value
+        if labels is not None and classes_of(labels, [0])[0].name == "class 0":
             self.classes.rename(0, "background")
 
     def _show_rows(self) -> None:

@@ -58,6 +58,7 @@ class LabelStatsBox(QWidget):
         self.remedies = Answers()
         self._layers: tuple[Labels | None, Image | None, str | None] = None, None, None
         self._objects = False
+        self._set_stats: LabelStats | None = None  # of a training set
         self._is_mask = False  # of 0 and 255, so that 0 was made its background
         self._count: Callable[..., LabelStats] = label_stats
         self._latest = LatestCall(self, wait_ms=WAIT_MS)
@@ -90,6 +91,11 @@ class LabelStatsBox(QWidget):
             self.text.setText("" if labels is None else "Counting …")
         self._start_count()
 
+    def show_set(self, stats: LabelStats | None) -> None:
+        """Offer what corrects a training set; None: what corrects these labels."""
+        self._set_stats = stats
+        self._offer_remedies()
+
     def _apply(self, name: str) -> None:
         """Apply a remedy."""
         if name == "paint":
@@ -115,13 +121,19 @@ class LabelStatsBox(QWidget):
         self.label_stats = stats
         self.semantics.add_values(stats.counts if stats and not self._objects else ())
         self.text.setText(describe(self._with_background(stats), objects=self._objects))
+        self._offer_remedies()
+        self.stats_changed.emit(stats)
+
+    def _offer_remedies(self) -> None:
+        stats = self._set_stats or self.label_stats
         texts = REMEDIES | (OBJECT_REMEDIES if self._objects else {})
         proposed = [] if stats is None else [r for r in texts if r in stats.remedies]
+        if self._layers[0] is None:
+            proposed = [r for r in proposed if r != "paint"]
         self.remedies.offer(
             {texts[r]: partial(self._apply, r) for r in proposed},
             tips={texts[r]: TIPS[r] for r in proposed if r in TIPS},
         )
-        self.stats_changed.emit(stats)
 
     def _with_background(self, stats: LabelStats | None) -> LabelStats | None:
         """Show as the choice what was found of a mask, and keep saying why."""

@@ -33,6 +33,8 @@ from .step_text import describe_step
 from .train_form import TrainForm
 from .training_offer import TrainingOffer
 from .training_record import recorded
+from .training_rows import image_copies, label_snapshots, snapshots_of
+from .training_set_panel import TrainingSetPanel, train_set
 from .training_view import TrainingView
 
 IMAGE = "The image to train on."
@@ -49,6 +51,7 @@ class TrainDock(Dock):
         self.annotation_panel = panel = AnnotationPanel(self.session, self.data, self)
         self.annotation, self.classes = panel.annotation, panel.classes
         self.label_stats = panel.label_stats
+        self.training_set = TrainingSetPanel(self.session, self.data, panel)
         self.form = TrainForm(self.session)
         self.start = StartChoice(self.session)
         self.offer = TrainingOffer(self.session, self.resume)
@@ -79,7 +82,8 @@ class TrainDock(Dock):
 
     def resume(self) -> None:
         """Go on with the training that was interrupted, with its model and settings."""
-        if missing := self.data.missing():
+        missing = self._missing_data()
+        if missing is not None:
             self.bar.show_status(missing)
             return
         if (found := self.session.interrupted.take()) is None:
@@ -93,36 +97,52 @@ class TrainDock(Dock):
         self.train(found)
 
     def train(self, interrupted: FoundTraining | None = None) -> None:
-        """Train on a snapshot of the layers, or go on with a training that was interrupted."""
-        image, labels, axes = self.data.layers
-        if image is None or labels is None:
+        """Train on copies of the layers, or go on with a training that was interrupted."""
+        if self._missing_data() is not None:
             return
         self.classes.pin_colors()
-        object_classes, painted = self.annotation.class_layer(), snapshot(labels)
-        source = snapshot(image)
-        steps = self.session.segmenter.train_epochs(
-            source,
-            painted,
+        copies, axes = self._copies()
+        steps = train_set(
+            self.session.segmenter,
+            copies,
             self.config() if interrupted is None else None,
             axes=axes,
-            object_classes=None if object_classes is None else snapshot(object_classes),
-            regions=self.annotation.outlines(labels),
             resume=None if interrupted is None else interrupted.spare.path,
             start=self.start.value if interrupted is None else None,
         )
         self._last, self._config = None, self.session.config
-        self.view.start([source], axes, self.classes.classes)
-        steps = recorded(self.session, painted, steps)
+        self.view.start(image_copies(copies), axes, self.classes.classes)
+        steps = recorded(self.session, label_snapshots(copies), steps)
         if model_info(self.session.segmenter.spec.name).training != "pixels":  # takes seconds
             steps = kept(steps, interrupted)
-        self.bar.run(Job(f"Train on {labels.name}", steps))
+        self.bar.run(Job(f"Train on {self._data_name()}", steps))
+
+    def _copies(self) -> tuple[TrainingSet, str | None]:
+        """What is trained on, and its axes unless each image has its own."""
+        if self.training_set.is_used:
+            return snapshots_of(self.session, self.session.training_set), None
+        image, labels, axes = self.data.layers
+        object_classes = self.annotation.class_layer()
+        row = TrainingRow(
+            snapshot(image),
+            snapshot(labels),
+            object_classes=None if object_classes is None else snapshot(object_classes),
+            regions=self.annotation.outlines(labels),
+        )
+        return TrainingSet([row]), axes
+
+    def _data_name(self) -> str:
+        is_set, labels = self.training_set.is_used, self.data.labels.value
+        return self.training_set.count_text() if is_set or labels is None else labels.name
 
     def code(self) -> str:
         """Python code for the same training."""
-        options = python_snippets.keywords(axes=self.data.axes.value, start=self.start.value)
-        arguments = (
-            f"{self.data.code()}, {to_python(self.config())}{options}{self.annotation.code()}"
-        )
+        start = python_snippets.keywords(start=self.start.value)
+        axes = python_snippets.keywords(axes=self.data.axes.value)
+        config = to_python(self.config())
+        arguments = f"{self.data.code()}, {config}{axes}{start}{self.annotation.code()}"
+        if self.training_set.is_used:
+            arguments = f"session(viewer).training_set, config={config}{start}"
         steps = f"session(viewer).segmenter.train_epochs({arguments})"
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
@@ -138,6 +158,8 @@ class TrainDock(Dock):
             _new=self.data.new_button,
             _pairs=self.pairs,
         )
+        self.groups.insertWidget(self.groups.count() - 1, self.training_set)
+        self.training_set.take_drops_on(self)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
         self.add_group(
             "Training",
@@ -165,6 +187,7 @@ class TrainDock(Dock):
         self.annotation_panel.changed.connect(self.state.request)
         self.annotation_panel.message.connect(self.bar.show_status)
         self.data.changed.connect(self._clear_status)
+        self.training_set.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.check.changed.connect(self.state.request)
         self.random_button.clicked.connect(self._on_pressed)
@@ -174,6 +197,7 @@ class TrainDock(Dock):
         self.bar.yielded.connect(self._on_step)
         self.bar.returned.connect(self._on_trained)
         self.bar.errored.connect(self.random_button.offer)
+        self.bar.errored.connect(self.training_set.show_error)
         self.bar.stopped.connect(self._on_stopped)
         self.bar.finished.connect(self._on_segmenter)
         self.bar.finished.connect(self.session.interrupted.search_again)
@@ -237,14 +261,24 @@ class TrainDock(Dock):
             self.view.finish()
             self.bar.show_status("Stopped. The model keeps what it has learned so far.")
 
+    def _missing_data(self) -> str | None:
+        """Why there is nothing to train on, None if there is."""
+        return self.training_set.missing() if self.training_set.is_used else self.data.missing()
+
     def _missing(self) -> str | None:
         """Why training cannot start, None if it can."""
-        missing = self.data.missing() or self.annotation_panel.missing()
+        missing, axes = self._missing_data(), self.data.layers[2] or ""
+        if self.training_set.is_used:
+            axes = self.training_set.axes()
+        else:
+            missing = missing or self.annotation_panel.missing()
         if missing is None:
-            missing = self.check.problem(self.data.layers[2] or "")
+            missing = self.check.problem(axes)
         return missing or validation_error(self.config)
 
     def _update_state(self) -> None:
         self.bar.set_reason(self._missing())
+        on = f" on {self.training_set.count_text()}" if self.training_set.is_used else ""
+        self.bar.set_text(f"Train{on}")
         remedies = self.label_stats.remedies
         remedies.setVisible(bool(remedies.offered) and not self.bar.is_running)

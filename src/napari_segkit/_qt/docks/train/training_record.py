@@ -1,6 +1,6 @@
 """Record of the labels that a model was trained on."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from napari_segkit._qt.layers.result_layers import fingerprint
@@ -9,11 +9,11 @@ from napari_segkit._qt.session.session import Session
 
 
 def recorded(
-    session: Session, labels: Snapshot, training: Generator[Any, Any, Any]
+    session: Session, labels: Sequence[Snapshot], training: Generator[Any, Any, Any]
 ) -> Generator[Any, Any, Any]:
     """The steps of a training, which tells the session its labels once it has given a model."""
     segmenter, before = session.segmenter, session.segmenter.trained
-    used = frozenset({labels.unique_id, fingerprint(labels.data)})
+    used = frozenset(text for x in labels for text in (x.unique_id, fingerprint(x.data)))
     try:
         return (yield from training)
     finally:
