@@ -109,8 +109,8 @@ class TrainingData:
     """What a training reads its patches from.
 
     Images and labels stay where they are (files, NumPy, dask, zarr) and are read patch by patch, or
-    file by file, resized as they are read. What needs the whole of an image (`voxel_size`, distances to boundaries) is
-    computed when it is read, and kept as far as there is room.
+    file by file, resized as they are read. What needs the whole of an image (`voxel_size`,
+    distances to boundaries) is computed when it is read, and kept as far as there is room.
 
     Parameters
     ----------
