@@ -311,7 +311,7 @@ learning_rates
         self._require_one_model()
         if resume is not None:
             resume = as_path("resume", resume)
-            config = self._settings_of(resume) if config is None else config
+            config = self._resumed_config(resume, config)
         current = self._current(start, resume)
         config = as_config("config", config, TrainConfig)
         rates = as_learning_rates(learning_rates)
@@ -335,10 +335,10 @@ learning_rates
         return self
 
     @staticmethod
-    def _settings_of(state: Path) -> TrainConfig:
-        from .training.state import read_settings
+    def _resumed_config(state: Path, config: TrainConfig | None) -> TrainConfig:
+        from .training.state_file import resumed_config
 
-        return read_settings(state)[1]
+        return resumed_config(state, config)
 
     def _current(self, start: Start | None, resume: Path | None) -> "TrainedModel | None":
         """The model whose weights the training starts from, if any."""
@@ -814,7 +814,7 @@ learning_rates
         ValueError
             If it is not a complete state of a training.
         """
-        from .training.state import read_settings
+        from .training.state_file import read_settings
 
         segmenter = cls(device=device)
         segmenter._spec = read_settings(as_path("path", path))[0]

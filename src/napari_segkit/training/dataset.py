@@ -36,7 +36,7 @@ from napari_segkit.models import Inputs, choose_ndim, outputs
 
 from .held_out import HeldOutImage, Mask
 from .sampler import Sample
-from .state import Fingerprints
+from .state_file import Fingerprints
 from .targets import level_targets
 
 MAX_SLAB = 2**24  # pixels that are read at once
@@ -144,6 +144,19 @@ class TrainingData:
     @property
     def images(self) -> list[AxesImage]:
         return [sample.image for sample in self.samples]
+
+    @property
+    def statistics(self) -> Statistics:
+        """Those of the first image."""
+        return self.samples[0].statistics
+
+    def normalised(self, statistics: Statistics) -> "TrainingData":
+        """The same data with these statistics for all images."""
+        samples, held_out = (
+            [replace(sample, statistics=statistics) for sample in some]
+            for some in (self.samples, self.held_out)
+        )
+        return replace(self, samples=samples, held_out=held_out)
 
     def fingerprints(self) -> list[Fingerprints]:
         """Of each image and its labels, with all pixels of labels in memory."""

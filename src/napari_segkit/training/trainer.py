@@ -44,15 +44,16 @@ from .held_out import NOTHING, HeldOut
 from .record import trained_on
 from .schedule import Schedule
 from .scoring import (
-    OverfittingCheck,
     ScorePixels,
     Validate,
     epochs_between,
     figures_of,
     validation_step,
+    warn_if_overfitting,
 )
 from .start import take_weights
-from .state import Best, TrainingState, load_weights, model_settings
+from .state import Best, TrainingState, load_weights
+from .state_file import model_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,6 @@ class Trainer:
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.data, self.config = setup, setup.data, setup.config
         self.failure: Exception | None = None
-        self._overfitting = OverfittingCheck()
         self.patch, self.tile_size, self.overlap = tiles(
             self.data.images,
             self.config,
@@ -135,10 +135,15 @@ class Trainer:
             np.random.default_rng(self.config.seed),
             Schedule(self.config, rates=setup.learning_rates),
             self._make_optimiser(),
+            start=setup.start.identity if setup.start else "",
+            statistics=self.data.statistics if self.config.normalise == "training" else None,
             fingerprints=setup.data.fingerprints,
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
+            self.state.finished = self._is_patience_over
+            if self.state.statistics is not None:
+                self.data = self.data.normalised(self.state.statistics)
 
     @cached_property
     def interval(self) -> int:
@@ -254,15 +259,18 @@ class Trainer:
         state.stale = 0 if is_best else state.stale + 1
         state.validated = steps
         state.validations.append({"step": done, "is_best": is_best, **figures_of(step)})
-        self._overfitting.check(train_loss, loss)
-        if self.config.patience is not None and state.stale >= self.config.patience:
-            state.finished = True
+        warn_if_overfitting(state.validations)
+        state.finished = state.finished or self._is_patience_over
         yield step
+
+    @property
+    def _is_patience_over(self) -> bool:
+        return self.config.patience is not None and self.state.stale >= self.config.patience
 
     def _is_best(self, score: Score, loss: float) -> bool:
         best = self.state.best
         if self.config.best_by == "loss" and isfinite(loss):
-            return best is None or loss < best.loss
+            return best is None or not loss >= best.loss  # which is NaN if it was not known
         return score.score > (best.score if best else -inf)  # NaN never is
 
     def _held_out_loss(self, network: nn.Module) -> float:
@@ -300,7 +308,6 @@ class Trainer:
     def _model(self, network: nn.Module) -> TrainedModel:
         require_finite_weights(network)
         data, first = self.data, self.data.images[0]
-        fixed = data.samples[0].statistics if self.config.normalise == "training" else None
         return TrainedModel(
             network=network,
             spec=self.setup.spec,
@@ -316,7 +323,7 @@ class Trainer:
             overlap=self.overlap,
             nonzero=data.nonzero,
             object_size=data.object_size,
-            statistics=fixed,
+            statistics=self.state.statistics,
             contrast=data.contrast,
             white=data.white,
             history=tuple(self.state.history),
@@ -329,7 +336,7 @@ class Trainer:
         objects = {} if self.data.class_of is None else {"objects": self.data.object_count}
         every = {"validations": list(self.state.validations)} if self.state.validations else {}
         score = {"validation": best.figures, **every} if best else every
-        start = {} if self.setup.start is None else {"start": self.setup.start.identity}
+        start = {"start": self.state.start} if self.state.start else {}
         return {
             **objects,
             **score,
