@@ -92,24 +92,11 @@ def test_the_pixel_classifier_starts_anew(scene, tmp_path):
     assert resumed.history == whole.history
 
 
-EARLIER = [
-    "encoder",
-    "weights",
-    "dims",
-    "objects",
-    "features",
-    "epochs",
-    "steps_per_epoch",
-    "minutes",
-    "batch_size",
-    "learning_rate",
-    "unlabelled",
-    "labels_are",
-    "normalise",
-    "voxel_size",
-    "seed",
-    "tile",
-]
+EARLIER = (
+    *("weights", "encoder", "dims", "objects", "features", "epochs", "steps_per_epoch", "minutes"),
+    *("batch_size", "learning_rate", "unlabelled", "labels_are", "normalise", "voxel_size"),
+    *("seed", "tile"),
+)
 PASSES = replace(CONFIG, steps_per_epoch=None, resize=32, tile=TileConfig(), epochs=3)
 OPTIONS = {
     "sgd": replace(CONFIG, optimiser="sgd"),

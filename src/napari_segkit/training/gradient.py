@@ -141,7 +141,13 @@ class GradientTrainer(Trainer, Generic[M]):
         device, losses = self.setup.device, []
         with torch.no_grad(), random_numbers(RandomSource(self.config.seed)):
             for images, targets in self._held_out_batches:
-                losses.append(self._loss(network, images.to(device), targets.to(device)).item())
+                whole, parts = targets.to(device), even_parts(len(images), self.parts)
+                losses.append(
+                    sum(
+                        self._loss(network, images[part].to(device), whole[part], whole).item()
+                        for part in parts
+                    )
+                )
         return fmean(losses) if losses else nan
 
     @cached_property

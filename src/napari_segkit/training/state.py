@@ -89,8 +89,7 @@ class TrainingState:
     finished : bool
         Whether the training shall end after the current step; not saved.
     fingerprints : callable
-        Gives the fingerprints of the training images and labels, by the names of the images; called
-        where they are written or compared, because they take time.
+        Gives the fingerprints of the training images and labels, by the names of the images.
     """
 
     settings: Mapping[str, object]

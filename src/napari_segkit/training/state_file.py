@@ -123,7 +123,7 @@ def require_equal(saved: Mapping[str, object], current: Mapping[str, object], na
 
 
 def _each(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Settings as they are read from a file, those of nested ones by names such as "tile.overlap"."""
+    """Settings as read from a file, those of nested ones by names such as "tile.overlap"."""
     for name, value in json.loads(json.dumps(settings)).items():
         if isinstance(value, dict):
             yield from _each(value, f"{prefix}{name}.")
