@@ -111,9 +111,13 @@ def test_a_step_in_parts_has_the_gradient_of_the_whole_batch(scene):
         for norm in trainer.network.modules():
             if isinstance(norm, nn.BatchNorm2d):
                 norm.eval()
-        trainer.parts = parts
-        loss = trainer._backward(*trainer._batch())
+        trainer.parts, batch, sizes = parts, trainer._batch(), []
+        loss = trainer._backward(*batch)
         slopes.append([loss, *(p.grad for p in trainer.network.parameters())])
+        trainer._held_out_batches = [batch]
+        trainer.network.register_forward_pre_hook(lambda _, given, s=sizes: s.append(len(given[0])))
+        assert trainer._held_out_loss(trainer.network) == pytest.approx(loss.item(), rel=1e-5)
+        assert max(sizes) == -(-5 // parts)
     for other in slopes[1:]:
         for one, two in zip(slopes[0], other, strict=True):
             torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
