@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.new_training import new_training
 from napari_segkit.steps import drain
 from napari_segkit.torch_random import RandomSource
 from napari_segkit.training import gradient, micro_batches
 from napari_segkit.training.gradient import GradientTrainer
-from napari_segkit.training.read_data import read_training_data
 from napari_segkit.training.schedule import RELATIVE_RATES, Schedule
 from napari_segkit.training.state import TrainingState
-from napari_segkit.training.trainer import TrainingSetup
+from napari_segkit.training.training_setup import TrainingSetup
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
 
@@ -46,11 +46,8 @@ class Triple(GradientTrainer):
 
 def trainer_of(spec, config, data):
     """A training on an image and its labels, before its first step."""
-    segmenter = Segmenter(spec, device="cpu")
     rows = TrainingSet([TrainingRow(*data)])
-    read = read_training_data(segmenter.spec, config, rows, axes=None, spacing=None)
-    labelled, config = drain(read)
-    return segmenter._trainer(config, labelled, None, None)
+    return drain(new_training(Segmenter(spec).spec, config, rows, "cpu"))
 
 
 def start(config, loss=nn.functional.mse_loss):

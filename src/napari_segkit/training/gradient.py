@@ -31,7 +31,8 @@ from .precision import autocast, choose_precision, fast_memory_format, to_memory
 from .sampler import Sample
 from .scoring import LOSS_BATCHES
 from .state import RECENT_BATCHES, RandomState
-from .trainer import Trainer, TrainingSetup
+from .trainer import Trainer
+from .training_setup import TrainingSetup
 
 
 class Movable(Protocol):

@@ -219,7 +219,7 @@ def _pairs(images: Sequence[AxesImage], values: Sequence[LazyArray]) -> list[Lab
 
 
 def _prints(found: Sequence[_Read], images: Sequence[AxesImage]) -> dict[int, tuple[str, str]]:
-    """Fingerprints by the `id` of each image; of one that was turned or coloured those it has now."""
+    """Fingerprints by the `id` of each image, as it is now: turned, or grey as colour."""
     return {
         id(image): each.prints
         if image.data is each.row.image.data

@@ -1,20 +1,50 @@
-"""What a model file keeps of the images that its model was trained on."""
+"""What a model file keeps of the training of its model, and of the images."""
 
+from datetime import UTC, datetime
 from math import prod
+from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
+import torch
 
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.labels import IGNORE, to_indices
 from napari_segkit.images.run_lengths import to_runs
 from napari_segkit.images.types import LazyArray
+from napari_segkit.versions import versions
 
 from .dataset import LabelledImages
 from .held_out import HeldOut, Mask
+from .state import TrainingState
+from .training_setup import TrainingSetup
 
 MAX_RUNS = 20_000  # numbers of all masks together
 LEAST_RUNS = 32  # of one mask, however many there are
-MAX_PIXELS = 2**28  # of all images together, whose labels are read again in a second or so
+MAX_PIXELS = 2**28  # of all images together, whose labels are read again in some seconds
+
+
+def provenance(setup: TrainingSetup, state: TrainingState) -> dict[str, object]:
+    """Where a model came from: its images, validations, device and versions."""
+    best, spec, data = state.best, setup.spec, setup.data
+    objects = {} if data.class_of is None else {"objects": data.object_count}
+    every = {"validations": list(state.validations)} if state.validations else {}
+    score = {"validation": best.figures, **every} if best else every
+    start = {"start": state.start} if state.start else {}
+    return {
+        **objects,
+        **score,
+        **start,
+        "id": uuid4().hex,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "images": [i.name for i in data.images],
+        "weights": spec.weights and Path(spec.weights).name,
+        "images_seen": state.images,
+        "seconds": round(state.schedule.seconds, 1),
+        "device": str(setup.device),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+    }
 
 
 def trained_on(labelled: LabelledImages, held_out: HeldOut) -> list[dict[str, object]]:
