@@ -203,8 +203,9 @@ class Segmenter:
             The state that a `Checkpoint` of an earlier training saved: goes on from it, with the
             same losses and weights as without the break, on the same machine and device with the
             same number of threads and if no time limit sets the learning rate. Model, classes,
-            settings, images and labels must be the same; `of_state` gives the model. The pixel
-            classifier starts anew, which gives the same model.
+            settings, images and labels must be the same; `of_state` gives the model. What an
+            earlier version had no setting for stays as it was. The pixel classifier starts anew,
+            which gives the same model.
         start : str, optional
             "current": goes on with the trained weights, with a new optimiser, on more or corrected
             images. Their labels hold all classes of the model, and may hold further ones; method,
@@ -307,10 +308,11 @@ learning_rates
             As in `fit`; also if the model was merged from two.
         """
         self._require_one_model()
+        current = self._current(start, resume)
         if resume is not None:
+            require_optional("config", config, TrainConfig)
             resume = as_path("resume", resume)
             config = self._resumed_config(resume, config)
-        current = self._current(start, resume)
         config = as_config("config", config, TrainConfig)
         rates = as_learning_rates(learning_rates)
         from .new_training import new_training
@@ -340,7 +342,9 @@ learning_rates
 
         return resumed_config(state, config)
 
-    def _current(self, start: Start | None, resume: Path | None) -> "TrainedModel | None":
+    def _current(
+        self, start: Start | None, resume: str | PathLike[str] | None
+    ) -> "TrainedModel | None":
         """The model whose weights the training starts from, if any."""
         if start is None:
             return None
