@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -29,6 +29,8 @@ class Step:
 
     done: int
     total: int
+
+    is_event: ClassVar[bool] = False  # what follows the work must see it, not only the latest step
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,10 @@ def map_steps(steps: Generator[S, K, T], convert: Callable[[S], R]) -> Generator
                 step = steps.send((yield convert(step)))
         except StopIteration as stop:
             return stop.value
+
+
+def duration(seconds: float) -> str:
+    """Such as 2:05, or 1:02:05 with hours."""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

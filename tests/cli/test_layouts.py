@@ -136,6 +136,21 @@ def test_pairs_can_be_shown_alone(study, tmp_path, capsys):
     assert not (tmp_path / "m.segkit").read_bytes()
 
 
+def test_a_picture_of_pairs_is_written_alone(study, tmp_path, capsys):
+    data, picture = study / "data", tmp_path / "pairs.png"
+    for show in (picture, tmp_path / "again"):
+        assert train(data, "--show", show) == 0
+    assert capsys.readouterr().out.split() == [str(picture), str(tmp_path / "again.png")]
+    with Pictures.open(picture) as shown:
+        assert (shown.mode, shown.width > shown.height) == ("RGB", True)
+    assert picture.read_bytes() == (tmp_path / "again.png").read_bytes()
+    image = data / "sub-00/image.png"
+    for taken in (picture, tmp_path / "m.tif", image):
+        before = image.read_bytes()
+        assert train(data, "--show", taken, *["--overwrite"] * (taken == image)) == 2
+        assert image.read_bytes() == before
+
+
 @pytest.mark.parametrize("command", ["train", "smooth"])
 def test_a_missing_output_is_asked_before_the_work(command, study, capsys):
     assert run(command, study / "data/*/image.png", study / "data/*/label.png") == 2

@@ -22,7 +22,7 @@ class Triple(GradientTrainer):
         self.network, self.recent = nn.Conv2d(1, 1, 1), []
         random = RandomSource(0), np.random.default_rng(0)
         schedule, optimiser = Schedule(config), self._make_optimiser()
-        self.state = TrainingState({}, list, self.network, *random, schedule, optimiser)
+        self.state = TrainingState({}, self.network, *random, schedule, optimiser)
 
     def _make_sampler(self, samples, random, *, augment):
         """Not needed."""

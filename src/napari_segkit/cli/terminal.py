@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TypeVar
 
 from napari_segkit.error_messages import plain_message, translate_arguments
-from napari_segkit.steps import Step, map_steps
+from napari_segkit.steps import Step, duration, map_steps
 
 from .options import flag
 
@@ -107,13 +107,6 @@ def _time_left(step: Step, seconds: float) -> str:
     """Such as ", 1:02:05 left"; nothing for less than a second."""
     left = round(seconds * (step.total - step.done) / max(step.done, 1))
     return f", {duration(left)} left" if left > 0 else ""
-
-
-def duration(seconds: float) -> str:
-    """Such as 2:05, or 1:02:05 with hours."""
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 @contextmanager

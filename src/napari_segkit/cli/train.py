@@ -13,7 +13,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.io.training_files import ImageFile, LabelFile
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, Preset, preset
-from napari_segkit.steps import Step, map_steps
+from napari_segkit.steps import Step, duration, map_steps
 from napari_segkit.training.events import (
     DivergenceWarning,
     ReadStep,
@@ -34,11 +34,11 @@ from .file_options import (
     set_up_device,
 )
 from .options import add_options, read_options
+from .pair_picture import write_pairs
 from .signals import Stop, held_signals
 from .terminal import (
     USER_ERRORS,
     display,
-    duration,
     error_line,
     print_files,
     print_warnings,
@@ -69,6 +69,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="model file to write, such as a.segkit, or a folder for "
                              "model.segkit")  # fmt: skip
     add_show_pairs(parser)
+    parser.add_argument("--show", metavar="PNG",
+                        help="only write a picture of random pairs, images with their labels over "
+                             "them, and stop")  # fmt: skip
     add_common(parser)
     add_overwrite(parser)
     parser.add_argument("--preset", choices=PRESETS,
@@ -108,7 +111,8 @@ def run(args: Namespace) -> int:
 
     from .training_summary import say_training_data
 
-    require_output(args)
+    if not args.show:
+        require_output(args)
     labels = one_place(args.images, args.labels)
     with print_warnings():
         training_set = TrainingSet.from_files(
@@ -123,6 +127,9 @@ def run(args: Namespace) -> int:
     pairs = [_pair(row) for row in training_set.rows]
     if args.show_pairs:
         return print_pairs(pairs)
+    if args.show:
+        spec, config = spec_and_config(args)
+        return write_pairs(args, training_set, spec, config, _inputs(args, training_set))
     output = model_file(args, _inputs(args, training_set))
     checkpoint, resume = _states(args, output)
     if args.log:

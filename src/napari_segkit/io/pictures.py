@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_segkit.images.types import AnyArray
 
+from .replace_file import atomic_write
 from .upright import ORIENTATION, upright
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
             pixels = _unscaled(pixels, highest)
     axes = "YXC"[: pixels.ndim]
     return upright(pixels, axes, orientation, path), axes
+
+
+def write_picture(path: Path, picture: AnyArray, *, overwrite: bool = True) -> None:
+    """Write (Y, X, 3) colours of 8 bits as PNG."""
+    from PIL import Image
+
+    with atomic_write(path, overwrite=overwrite) as file:
+        Image.fromarray(picture).save(file, "PNG")
 
 
 def record_text(record: Mapping[str, object]) -> "PngInfo":

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import nan
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from napari_segkit.steps import Step
 
@@ -109,6 +109,8 @@ class ValidationStep(Step):
     iou, dice, f1, ap, pixels, objects, images
         As in `Score`.
     """
+
+    is_event: ClassVar[bool] = True
 
     epoch: int
     score: float

@@ -76,6 +76,7 @@ class PixelTrainer(Trainer):
         """Compute features, one `Step` per tile; then fit, one `TrainStep` per iteration."""
         state, limit = self.state, self.config.minutes
         state.history.clear()
+        state.validations.clear()
         state.best, state.validated, state.schedule.seconds = None, 0, 0.0
         self._score = None
         state.schedule.start()

@@ -81,8 +81,8 @@ class TrainingState:
         Best weights so far, if there is a validation.
     validated : int
         Steps done at the last validation.
-    losses : list of float
-        Loss on what is held out at each validation.
+    validations : list of dict
+        Figures of each validation, as JSON can hold them.
     stale : int
         Validations since the best one.
     finished : bool
@@ -103,7 +103,7 @@ class TrainingState:
     recent: deque[RandomState] = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
     best: Best | None = None
     validated: int = 0
-    losses: list[float] = field(default_factory=list)
+    validations: list[dict[str, Any]] = field(default_factory=list)
     stale: int = 0
     finished: bool = False
     fingerprints: Callable[[], Sequence[Fingerprints]] = list  # by default of no images
@@ -163,7 +163,7 @@ class TrainingState:
             "seconds": self.schedule.seconds,
             "best": _best_header(self.best) if self.best else None,
             "validated": self.validated,
-            "validation losses": [loss if isfinite(loss) else None for loss in self.losses],
+            "validations": self.validations,
             "stale": self.stale,
         }
 
@@ -191,8 +191,7 @@ class TrainingState:
             loss, figures = best.get("loss"), dict(best.get("figures", {}))
             loss = nan if loss is None else _finite(loss)
             self.best = Best(_finite(best["score"]), int(best["epoch"]), weights, loss, figures)
-        losses = header.get("validation losses", [])
-        self.losses[:] = [nan if loss is None else _finite(loss) for loss in losses]
+        self.validations[:] = map(dict, header.get("validations", []))
         self.stale = int(header.get("stale", 0))
 
 

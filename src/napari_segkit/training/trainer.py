@@ -245,7 +245,7 @@ class Trainer:
             state.best = Best(score.score, epoch, weights, loss, figures_of(step))
         state.stale = 0 if is_best else state.stale + 1
         state.validated = steps
-        state.losses.append(loss)
+        state.validations.append({"step": done, "is_best": is_best, **figures_of(step)})
         self._overfitting.check(train_loss, loss)
         if self.config.patience is not None and state.stale >= self.config.patience:
             state.finished = True
@@ -318,7 +318,8 @@ class Trainer:
     def _provenance(self) -> dict[str, object]:
         best, spec = self.state.best, self.setup.spec
         objects = {} if self.data.class_of is None else {"objects": self.data.object_count}
-        score = {"validation": best.figures} if best else {}
+        every = {"validations": list(self.state.validations)} if self.state.validations else {}
+        score = {"validation": best.figures, **every} if best else every
         start = {} if self.setup.start is None else {"start": self.setup.start.identity}
         return {
             **objects,

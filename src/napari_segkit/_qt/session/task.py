@@ -32,6 +32,7 @@ class _Worker(threading.Thread):
         self.commands: deque[object] = deque()
         self.answers: deque[object] = deque()
         self.latest: deque[object] = deque(maxlen=1)
+        self.events: deque[object] = deque()
         self.outcome: deque[tuple[str, object]] = deque(maxlen=1)
         self._work: tuple[Steps, Prepare, Call, Call] | None = steps, prepare, at_start, at_end
 
@@ -65,7 +66,7 @@ class _Worker(threading.Thread):
                     prepare(end.value)
                     self.outcome.append(("returned", end.value))
                     return
-                self.latest.append(step)
+                (self.events if getattr(step, "is_event", False) else self.latest).append(step)
                 if command is not None:
                     self.answers.append(step)
                 self._wait_while_paused()
@@ -111,7 +112,7 @@ class Task(QObject):
     Attributes
     ----------
     yielded : Signal(object)
-        The latest step.
+        The latest step; and each that is an event, such as a validation.
     answered : Signal(object)
         The step that followed a command; none is left out.
     written : Signal(object)
@@ -206,9 +207,11 @@ class Task(QObject):
         return not self._worker.is_alive()
 
     def _poll(self) -> None:
-        alive = self._worker.is_alive()  # read first: `latest` and `outcome` are then complete
+        alive = self._worker.is_alive()  # read first: what it has left is then complete
         while self._worker.answers:
             self.answered.emit(self._worker.answers.popleft())
+        while self._worker.events:
+            self.yielded.emit(self._worker.events.popleft())
         if self._worker.latest:
             self.yielded.emit(self._worker.latest.pop())
         if alive:

@@ -215,7 +215,7 @@ def test_inconsistent_numbers_are_reported(dock):
 
 
 def test_the_button_trains_and_the_curve_shows_it(dock, qtbot):
-    assert dock.curve.isHidden()
+    assert dock.view.isHidden()
     train(qtbot, dock)
     segmenter = dock.session.segmenter
     assert segmenter.is_trained

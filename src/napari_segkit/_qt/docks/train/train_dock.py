@@ -6,7 +6,7 @@ from napari.utils.events import Event
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 
-from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.session.interrupted import FoundTraining, kept
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
@@ -20,19 +20,22 @@ from napari_segkit.config._schema import to_python
 from napari_segkit.models import model_info
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Job, Step
-from napari_segkit.training.events import TrainStep
+from napari_segkit.training.events import TrainStep, ValidationStep
+from napari_segkit.training.validation_history import validations_of
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .annotation_panel import AnnotationPanel
-from .loss_curve import LossCurve
+from .data_pictures import Data, augmentation_button, pairs_button
 from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
 from .start_choice import StartChoice
+from .step_text import describe_step
 from .train_form import TrainForm
 from .training_offer import TrainingOffer
 from .training_record import recorded
 from .training_rows import label_snapshots, snapshots_of
 from .training_set_panel import TrainingSetPanel, train_set
+from .training_view import TrainingView
 
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
@@ -57,10 +60,14 @@ class TrainDock(Dock):
         self.bar = RunBar(
             self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES, pausable=True
         )
-        self.curve = LossCurve(self.viewer.theme)
+        self.view = TrainingView(self.session)
+        self.curve = self.view.loss
+        self.pairs = pairs_button(self._data)
+        self.augmentation = augmentation_button(self._data)
         self.model = Note(rich=True)
         self.check = ModelCheck(self.session, self)
         self._last: TrainStep | None = None
+        self._config = self.session.config  # of the training
         self._lay_out()
         self._connect()
         self._on_segmenter()
@@ -103,8 +110,9 @@ class TrainDock(Dock):
             resume=None if interrupted is None else interrupted.spare.path,
             start=self.start.value if interrupted is None else None,
         )
-        self._last = None
-        self.curve.set_losses([])
+        self._last, self._config = None, self.session.config
+        images = [row.image if isinstance(row.image, Snapshot) else None for row in copies.rows]
+        self.view.start(images, axes, self.classes.classes)
         steps = recorded(self.session, label_snapshots(copies), steps)
         if model_info(self.session.segmenter.spec.name).training != "pixels":  # takes seconds
             steps = kept(steps, interrupted)
@@ -149,6 +157,7 @@ class TrainDock(Dock):
             labels=self.data.labels,
             _place=self.data.place,
             _new=self.data.new_button,
+            _pairs=self.pairs,
         )
         self.groups.insertWidget(self.groups.count() - 1, self.training_set)
         self.training_set.take_drops_on(self)
@@ -161,10 +170,18 @@ class TrainDock(Dock):
             _form=self.form,
             device=self.device,
         )
+        self.form.augment.native.layout().addWidget(self.augmentation)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.label_stats.remedies)
         self.footer.addWidget(self.random_button)
-        self.footer.addWidget(self.curve)
+        self.footer.addWidget(self.view)
+
+    def _data(self) -> Data:
+        """What a training would read; ValueError if it is not complete."""
+        if (missing := self._missing_data()) is not None:
+            raise ValueError(missing)
+        copies, axes = self._copies()
+        return copies, self.config(), self.session.segmenter.spec, axes
 
     def _connect(self) -> None:
         self.annotation_panel.changed.connect(self.state.request)
@@ -197,7 +214,9 @@ class TrainDock(Dock):
         self.annotation_panel.follow_model()
         self.state.request()
         if not self.bar.is_running:
-            self.curve.set_losses(segmenter.history)
+            trained = segmenter.trained
+            validations = [] if trained is None else validations_of(trained)
+            self.view.show_history(segmenter.history, validations, segmenter.classes)
 
     def _clear_status(self) -> None:
         """Drop what was said of a training on other labels."""
@@ -206,20 +225,22 @@ class TrainDock(Dock):
 
     def _on_theme(self, event: Event) -> None:
         if isalive(self):
-            self.curve.set_theme(event.value)
+            self.view.set_theme(event.value)
 
     def _on_step(self, step: Step) -> None:
-        if not isinstance(step, TrainStep):  # pixel classifiers first compute features
-            self.bar.show_status(f"Step {step.done} of {step.total}")
+        if isinstance(step, ValidationStep):
+            self.view.add_validation(step)
+            return
+        if not isinstance(step, TrainStep):
+            if type(step) is Step:  # pixel classifiers first compute features
+                self.bar.show_status(f"Step {step.done} of {step.total}")
             return
         self._last = step
-        self.curve.add(step.done, step.loss)
-        self.bar.show_status(
-            f"Epoch {step.epoch}, step {step.done} of {step.total}, loss {step.loss:.3f}, "
-            f"{step.seconds:.0f} s"
-        )
+        self.view.add_step(step)
+        self.bar.show_status(describe_step(step, self._config))
 
     def _on_trained(self) -> None:
+        self.view.finish()
         self.bar.show_status(f"{self._ended()} Apply the model in the Predict dock.")
 
     def _ended(self) -> str:
@@ -237,6 +258,7 @@ class TrainDock(Dock):
 
     def _on_stopped(self) -> None:
         if self.session.segmenter.is_trained:
+            self.view.finish()
             self.bar.show_status("Stopped. The model keeps what it has learned so far.")
 
     def _missing_data(self) -> str | None:

@@ -8,10 +8,9 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.models import model_info
 
 HIDE = ("unlabelled", "labels_are", "tile.batch_size")
-HELD_OUT = ("validation", "validation_fraction", "best_by", "patience", "thresholds")
 COLLAPSED = (
     *("batch_size", "learning_rate", "normalise", "voxel_size", "freeze_encoder", "seed"),
-    *HELD_OUT,
+    *("validation_fraction", "best_by", "patience", "thresholds"),
 )
 
 

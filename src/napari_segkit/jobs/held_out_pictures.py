@@ -1,0 +1,58 @@
+"""A picture of some images that are held out of a training: image, labels, prediction."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from napari_segkit.devices import choose
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.pictures import Overlay, Picture, grid, pictures_of
+from napari_segkit.images.types import AnyArray
+from napari_segkit.inference import predict_tiles_of
+from napari_segkit.inference.request import PredictRequest
+from napari_segkit.steps import drain
+from napari_segkit.trained_model import TrainedModel
+from napari_segkit.training.held_out import HeldOutImage
+
+MAX_IMAGES = 4
+
+
+def picture_of_predictions(
+    model: TrainedModel, images: Sequence[HeldOutImage], device: str
+) -> Picture:
+    """A row for each of some images, the part around what is held out of it, predicted now."""
+    model.to(choose(device))
+    count = min(MAX_IMAGES, len(images))
+    chosen = np.linspace(0, len(images) - 1, count).round().astype(int).tolist()
+    return grid([_row(model, images[number], device) for number in chosen])
+
+
+def _row(model: TrainedModel, held_out: HeldOutImage, device: str) -> list[tuple[str, Picture]]:
+    part, values = _part(held_out, model)
+    statistics = model.measure(held_out.image)
+    request = PredictRequest(model, part, device=choose(device), statistics=statistics)
+    predicted = drain(predict_tiles_of(model)(request)).labels
+    colors = {} if model.predicts_objects else {c.value: c.color for c in model.classes}
+    overlays = [Overlay(v, colors, model.predicts_objects) for v in (values, predicted)]
+    pictures = pictures_of(part, overlays)
+    return list(zip((part.name, "labels", "prediction"), pictures, strict=True))
+
+
+def _part(held_out: HeldOutImage, model: TrainedModel) -> tuple[AxesImage, AnyArray]:
+    """A tile around the middle of what is held out of an image, in one frame, and its labels."""
+    image, ndim, values = held_out.image, model.ndim, np.asarray(held_out.values)
+    inside = values > 0 if held_out.mask is None else held_out.mask
+    mask, labels = (AxesImage(a, image.label_axes) for a in (inside, values))
+    frames = [f for f, (m,) in mask.read_frames(ndim) if m.any()] or list(image.frames(ndim))
+    frame = frames[len(frames) // 2]
+    whole = [slice(0, n) for n in image.spatial_shape(ndim)]
+    places = np.argwhere(mask.read(frame, whole)[0])
+    centre = places[len(places) // 2] if len(places) else [s.stop // 2 for s in whole]
+    region = [
+        slice(start := max(0, min(int(c) - size // 2, s.stop - size)), min(start + size, s.stop))
+        for c, s, size in zip(centre, whole, model.tile_size, strict=True)
+    ]
+    axes = "".join(a for a in image.axes if a not in frame)
+    part = replace(image, data=image.data[image.array_index(frame, region, image.axes)], axes=axes)
+    return part, values[labels.array_index(frame, region, labels.axes)]
