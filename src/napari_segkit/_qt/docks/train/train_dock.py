@@ -111,7 +111,8 @@ class TrainDock(Dock):
             start=self.start.value if interrupted is None else None,
         )
         self._last, self._config = None, self.session.config
-        images = [row.image if isinstance(row.image, Snapshot) else None for row in copies.rows]
+        trained_on = [row.image for row in copies.with_role("train")]
+        images = [image if isinstance(image, Snapshot) else None for image in trained_on]
         self.view.start(images, axes, self.classes.classes)
         steps = recorded(self.session, label_snapshots(copies), steps)
         if model_info(self.session.segmenter.spec.name).training != "pixels":  # takes seconds
