@@ -16,7 +16,7 @@ SMALL = ["--encoder", "resnet18", "--resize", "32", "--epochs", "2", "--batch-si
 
 @pytest.fixture
 def folder(tmp_path):
-    """Photographs in colour and one in grey, their masks of 0 and 255, and a list of them."""
+    """Photographs in colour and one in grey, masks of 0 and 255, one of half the size; a list."""
     lines = ["images,masks"]
     for number, (height, width) in enumerate(SIZES):
         y, x = np.mgrid[:height, :width]
@@ -25,6 +25,7 @@ def folder(tmp_path):
         photo = Pictures.fromarray((noise + 150 * mask[..., None]).astype(np.uint8))
         photo = photo.convert("L") if number == 2 else photo
         photo.save(tmp_path / f"p{number}.jpg", quality=95)
+        mask = mask[::2, ::2] if number == 3 else mask
         Pictures.fromarray(255 * mask.astype(np.uint8)).save(tmp_path / f"m{number}.png")
         lines.append(f"p{number}.jpg,m{number}.png")
     (tmp_path / "list.csv").write_text("\n".join(lines))

@@ -24,8 +24,9 @@ class Places:
         shapes: Sequence[tuple[int, ...]],
         per_frame: int,
         cache: ArrayCache,
+        names: Sequence[str],
     ) -> None:
-        self._find, self._shapes, self._cache = find, shapes, cache
+        self._find, self._shapes, self._cache, self._names = find, shapes, cache, names
         self.frames = np.flatnonzero(counts)  # that hold the class
         found = counts[self.frames]
         self._steps = np.maximum(1, found // per_frame)
@@ -51,7 +52,7 @@ class Places:
                 np.dtype(np.int64),
                 partial(self._thinned, number, step),
                 self._cache,
-                "a labelled image",
+                f"The labels of {self._names[number]}",
             )
         return self._flat[which]
 

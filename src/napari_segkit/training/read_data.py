@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ from napari_segkit.images.label_stats import (
     label_stats_of,
     training_labels,
 )
-from napari_segkit.images.labels import LabelsError, add_to_ids, labels_name
+from napari_segkit.images.labels import LabelsError, labels_name
 from napari_segkit.images.training_pairs import reorient_to, training_classes
 from napari_segkit.images.types import LazyArray
 from napari_segkit.instances.label_ids import ImageObjects, join_objects
@@ -39,7 +38,7 @@ from .dataset import LabelledImage, LabelledImages, sampled_pixels
 from .events import ReadStep
 from .open_row import MaskSizeError, OpenRow, colours_as_classes, open_row
 
-MAX_NAMED = 5  # classes in a message
+MAX_NAMED = 5  # classes or files in a message
 ANY_CLASS = "object"  # name of the class of objects without one
 
 
@@ -107,14 +106,23 @@ def _read_rows(
     cache, sampled = ArrayCache(), sampled_pixels(config, len(rows))
     found: list[_Read] = []
     misfits: list[str] = []
+    unreadable: list[ValueError] = []
     for done, row in enumerate(rows, 1):
+        is_file = isinstance(row.image, ImageFile)
         try:
-            opened = open_row(row, axes, spacing, cache)
-            found.append(_read_row(spec, config, opened, sampled))
+            channels = found[0].row.image.channel_names if found else ()
+            opened = open_row(row, axes, spacing, cache, channels)
         except MaskSizeError as error:
             misfits.append(str(error))
-        if isinstance(row.image, ImageFile):
+        except ValueError as error:
+            if isinstance(error, LabelsError) or not is_file:
+                raise
+            unreadable.append(error)
+        else:
+            found.append(_read_row(spec, config, opened, sampled))
+        if is_file:
             yield ReadStep(done, len(rows))
+    _require_readable(unreadable, len(rows))
     _require_sizes(misfits, len(rows))
     lowest = {role: min(e.ndim for e in found if e.row.role == role) for role in _roles(found)}
     return [
@@ -125,6 +133,18 @@ def _read_rows(
         )
         for each in found
     ]
+
+
+def _require_readable(errors: Sequence[ValueError], count: int) -> None:
+    """Refuse files that cannot be read, all at once."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        said = [str(error).removesuffix(".") for error in errors]
+        raise ValueError(
+            f"{len(errors)} of {count} images or their labels cannot be read: {_some(said, '; ')}. "
+            "Correct these files, or leave them out."
+        )
 
 
 def _require_sizes(misfits: Sequence[str], count: int) -> None:
@@ -230,15 +250,16 @@ def _objects(
     """Ids of each image, unique over all of them, the classes, and the class of each id."""
     rows = [each.row for each in found]
     object_classes = [row.object_classes for row in rows if row.object_classes is not None]
+    of_images = [each.objects for each in found if each.objects is not None]
     starts, classes, class_of = join_objects(
-        [each.objects for each in found if each.objects is not None],
+        of_images,
         [row.labels for row in rows],
         object_classes or None,
         config.labels_are,
     )
     ids = [
-        each.row.cached_ids(config, each.ndim, partial(add_to_ids, offset=start))
-        for each, start in zip(found, starts, strict=True)
+        each.row.cached_ids(config, each.ndim, len(objects.of_value), start)
+        for each, objects, start in zip(found, of_images, starts, strict=True)
     ]
     return ids, classes, class_of
 
@@ -273,9 +294,9 @@ def _validation(
     return reorient_to(first.orientation, images, values)
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str], separator: str = ", ") -> str:
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
+    return separator.join(names[:MAX_NAMED]) + more
 
 
 def _require_like_training(

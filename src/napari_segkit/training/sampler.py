@@ -91,9 +91,10 @@ class Sampler:
         """Per class that occurs, rows of (frame index, *pixel) where it is labelled."""
         counts = np.array([self._count(*frame, classes) for frame in self._frames])
         shapes = [sample.image.spatial_shape(len(self.size)) for sample, _ in self._frames]
+        names = [sample.image.name for sample, _ in self._frames]
         per_frame, cache = max(1, MAX_PIXELS // len(self._frames)), ArrayCache(PLACES_BYTES)
         places = [
-            Places(partial(self._pixels, index), counts[:, index], shapes, per_frame, cache)
+            Places(partial(self._pixels, index), counts[:, index], shapes, per_frame, cache, names)
             for index in range(classes)
         ]
         return [rows for rows in places if len(rows)]  # not every object has every level
