@@ -392,8 +392,8 @@ learning_rates
     ) -> "Trainer":
         from .devices import choose
         from .training import trainer_of
-        from .training.dataset import prepare_data
         from .training.hold_out import hold_out
+        from .training.prepare_data import prepare_data
         from .training.start import prepared_as
         from .training.trainer import TrainingSetup
         from .validation import Validation, score_pixels

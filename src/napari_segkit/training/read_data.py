@@ -34,8 +34,9 @@ from napari_segkit.models import check_resize, choose_ndim, predicts_objects
 from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
-from .dataset import LabelledImage, LabelledImages, sampled_pixels
+from .dataset import LabelledImage, LabelledImages
 from .events import ReadStep
+from .normalisation import sampled_pixels
 from .open_row import MaskSizeError, OpenRow, colours_as_classes, open_row
 
 MAX_NAMED = 5  # classes or files in a message
