@@ -69,6 +69,7 @@ def read_training_data(
     """
     rows = [*training_set.with_role("train"), *training_set.with_role("validate")]
     _require_columns(spec, rows)
+    check_resize(spec, config, ndim=2)  # whatever the images are
     found = yield from _read_rows(spec, config, colours_as_classes(rows, axes), axes, spacing)
     _say_of_all(found)
     train = [each for each in found if each.row.role == "train"]
