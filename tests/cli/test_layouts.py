@@ -236,7 +236,7 @@ def test_channels_of_a_list_are_predicted_by_their_names(channels, capsys):
     assert (found[..., 1] == disc(3)[1]).mean() > 0.95
     capsys.readouterr()
     other = write("other.csv", ["images:disc", "images:t1"], rows[0])
-    assert run("predict", lists / "m.segkit", other, "-o", lists / "new") == 2
+    assert run("predict", lists / "m.segkit", other, "-o", lists / "a.nii.gz") == 2
     assert "those of the model are dim, disc: give these" in capsys.readouterr().err
 
 
