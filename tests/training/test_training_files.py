@@ -7,8 +7,8 @@ import pytest
 from skimage.io import imread, imsave
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, TrainingSet
-from napari_segkit.images import array_cache
 from napari_segkit.images.labels import LabelsError
+from napari_segkit.training import read_data
 from napari_segkit.training.events import ReadStep, TrainStep
 
 CONFIG = TrainConfig(
@@ -53,7 +53,7 @@ def test_files_train_as_their_arrays_do_however_little_is_kept(spec, folder, mon
     )
     training_set = TrainingSet.from_files(folder)
     expected = Segmenter(spec, device="cpu").fit(*as_arrays(training_set), config).history
-    monkeypatch.setattr(array_cache.ArrayCache.__init__, "__defaults__", (64 * 64,))
+    monkeypatch.setattr(read_data, "cache_bytes", lambda: 64 * 64)
     assert Segmenter(spec, device="cpu").fit(training_set, config=config).history == expected
 
 
@@ -149,7 +149,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_file_that_changes_during_a_training_ends_it_with_a_sentence(change, folder, monkeypatch):
-    monkeypatch.setattr(array_cache.ArrayCache.__init__, "__defaults__", (64 * 64,))
+    monkeypatch.setattr(read_data, "cache_bytes", lambda: 64 * 64)
     kind, changed = CHANGES[change]
     spec = ModelSpec("segresnet", dims="2D", objects="distance" if change == "objects" else None)
     labels_are = "ask" if spec.objects is None else "objects"

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.array_cache import ArrayCache, MappedArray
+from napari_segkit.devices import free_memory
+from napari_segkit.images.array_cache import CACHE_BYTES, ArrayCache, MappedArray
 from napari_segkit.images.axes_image import AxesImage, in_unit
 from napari_segkit.images.channels import (
     require_same_channels,
@@ -97,6 +98,11 @@ def read_training_data(
     return labelled, config
 
 
+def cache_bytes() -> int:
+    """What is kept of the pixels of files: large compressed images take long to be read again."""
+    return max(CACHE_BYTES, free_memory("cpu") // 4)
+
+
 def _read_rows(
     spec: ModelSpec,
     config: TrainConfig,
@@ -105,7 +111,7 @@ def _read_rows(
     spacing: Sequence[float] | None,
 ) -> Generator[Step, None, list[_Read]]:
     """Open the images one by one, with a step after each file."""
-    cache, sampled = ArrayCache(), sampled_pixels(config, len(rows))
+    cache, sampled = ArrayCache(cache_bytes()), sampled_pixels(config, len(rows))
     found: list[_Read] = []
     misfits: list[str] = []
     unreadable: list[ValueError] = []
