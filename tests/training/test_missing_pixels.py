@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.training import missing_pixels
+from napari_segkit.training import blocks, missing_pixels
 
 
 class Stored:
@@ -22,7 +22,7 @@ class Stored:
 
 @pytest.mark.parametrize(("axes", "ndim"), [("TYX", 2), ("ZYX", 3), ("XYZ", 3)])
 def test_they_are_left_out_and_found_slab_by_slab(monkeypatch, axes, ndim):
-    monkeypatch.setattr(missing_pixels, "MAX_SLAB", 1300)
+    monkeypatch.setattr(blocks, "MAX_BLOCK", 1300)
     pixels = np.random.default_rng(0).random((6, 30, 40), np.float32)
     pixels[1, 7, 5:20], pixels[5, 29, 39], pixels[3, 0, 0] = np.nan, np.inf, np.nan
     target = np.zeros((6, 30, 40), np.int16)

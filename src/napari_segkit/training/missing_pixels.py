@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from math import prod
 
 import numpy as np
 from scipy import ndimage
@@ -12,9 +11,8 @@ from napari_segkit.images.intensity import Intensities, missing_pixels
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.images.types import AnyArray, LazyArray
 
+from .blocks import slabs_of
 from .dataset import LabelledImages
-
-MAX_SLAB = 2**24  # pixels that are read at once
 
 
 def complete_targets(
@@ -66,11 +64,9 @@ def _unlabelled_where_missing(
 
 def _labelled_slabs(indices: AnyArray) -> Iterator[tuple[slice, ...]]:
     """Slabs with all labelled pixels, each small enough to be read."""
-    height = max(1, MAX_SLAB // prod(indices.shape[1:]))
-    for start in range(0, len(indices), height):
-        slab = slice(start, start + height)
+    for slab in slabs_of(indices.shape):
         for first, *others in ndimage.find_objects((indices[slab] >= 0).view(np.int8)):
-            yield (slice(start + first.start, start + first.stop), *others)
+            yield (slice(slab.start + first.start, slab.start + first.stop), *others)
 
 
 def _require_some(labelled: LabelledImages, targets: Sequence[LazyArray]) -> None:

@@ -167,12 +167,13 @@ class MaskSizeError(LabelsError):
 
 def _values(source: Any, labels: ImageSource, image: AxesImage, cache: ArrayCache) -> LazyArray:
     """Label values in the axes of the image; read again when needed unless they are in memory."""
-    values = _aligned(source, labels, image)
-    array = full_resolution(labels)
-    if isinstance(array, np.ndarray) and not isinstance(source, LabelFile):
-        return values  # a view, or in memory only once more
-    if not isinstance(source, LabelFile) and _is_as_it_is(array, labels, image):
+    array, is_file = full_resolution(labels), isinstance(source, LabelFile)
+    in_memory = isinstance(array, np.ndarray) and not is_file
+    if not (in_memory or is_file) and _is_as_it_is(array, labels, image):
         return array  # of dask or zarr, read patch by patch
+    values = _aligned(source, labels, image)
+    if in_memory:
+        return values  # a view, or in memory only once more
 
     name = f"The labels of {image.name}"
 

@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.devices import free_memory
-from napari_segkit.images.array_cache import CACHE_BYTES, ArrayCache, MappedArray
+from napari_segkit.images.array_cache import CACHE_BYTES, ArrayCache, CachedArray, MappedArray
 from napari_segkit.images.axes_image import AxesImage, in_unit
 from napari_segkit.images.channels import (
     require_same_channels,
@@ -22,6 +23,7 @@ from napari_segkit.images.intensity import Intensities, measure_intensities
 from napari_segkit.images.label_stats import (
     LabelCounts,
     TrainingLabels,
+    count_blocks,
     count_labels,
     label_stats_of,
     training_labels,
@@ -35,6 +37,7 @@ from napari_segkit.models import check_resize, choose_ndim, predicts_objects
 from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
+from .blocks import MAX_BLOCK, blocks_of
 from .dataset import LabelledImage, LabelledImages
 from .events import ReadStep
 from .normalisation import sampled_pixels
@@ -100,7 +103,7 @@ def read_training_data(
 
 def cache_bytes() -> int:
     """What is kept of the pixels of files: large compressed images take long to be read again."""
-    return max(CACHE_BYTES, free_memory("cpu") // 4)
+    return max(CACHE_BYTES, free_memory("cpu") // 8)
 
 
 def _read_rows(
@@ -179,8 +182,13 @@ def _read_row(
     measured = measure_intensities(row.image, ndim, sampled)
     if not predicts_objects(spec):
         name = labels_name(row.labels, row.image)
-        values = np.asarray(row.values)
-        counts = count_labels(values, config.unlabelled, config.labels_are, name)
+        look = config.unlabelled, config.labels_are, name
+        is_kept = isinstance(row.values, np.ndarray | CachedArray)
+        counts = (
+            count_labels(np.asarray(row.values), *look)
+            if is_kept or prod(row.values.shape) <= MAX_BLOCK
+            else count_blocks((np.asarray(row.values[b]) for b in blocks_of(row.values)), *look)
+        )
         return _Read(row, ndim, measured, counts)
     try:
         _, objects = row.objects(config, ndim)
