@@ -97,16 +97,20 @@ def one_place(first: str, others: Sequence[str]) -> str | None:
 
 
 def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
-    """Images of files, folders and patterns, each once, without those in the folder of results.
+    """Images of files, folders, patterns and lists, each once, without those among the results.
 
     Says which look like labels, because they would be taken as images.
     """
-    from napari_segkit.io.filenames import shorten
+    from napari_segkit.io.filenames import LISTS, shorten
+    from napari_segkit.io.folders import listed_images
     from napari_segkit.io.image_files import find_images
     from napari_segkit.io.name_words import is_label
 
-    found = [image for path in given for image in find_images(path, without=Path(output))]
-    images = list({image.path.absolute(): image for image in found}.values())
+    found: list[ImageFiles] = []
+    for path in map(Path, given):
+        is_list = path.suffix.lower() in LISTS and path.is_file()
+        found += listed_images(path) if is_list else find_images(path, without=Path(output))
+    images = list({tuple(p.absolute() for p in image.paths): image for image in found}.values())
     labels = [image.name for image in images if is_label(image)]
     if 0 < len(labels) < len(images):
         say(

@@ -124,7 +124,7 @@ def run(args: Namespace) -> int:
             regions=args.regions,
             axes=args.axes,
             spacing=args.spacing,
-            fit_masks=args.fit_masks,
+            fit_masks=args.fit_masks or bool(args.preset and preset(args.preset).fit_masks),
         )
     pairs = [_pair(row) for row in training_set.rows]
     if args.show_pairs:
