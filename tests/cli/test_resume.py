@@ -32,7 +32,8 @@ LOG = logging.getLogger(__name__)
 FORKS = """
 import json, os, signal, sys, time
 from napari_segkit import cli, segmenter
-from napari_segkit.jobs import checkpoints, output_files, training_files
+from napari_segkit.io import training_files
+from napari_segkit.jobs import checkpoints, output_files
 from napari_segkit.models.semantic import monai
 from napari_segkit.training import semantic
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from napari_segkit.config import AugmentConfig, FeatureConfig, ModelSpec, TrainConfig
 from napari_segkit.config._schema import config_fields
-from napari_segkit.io.training_files import ImageFile, LabelFile
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, preset
 from napari_segkit.steps import Step
@@ -188,6 +187,8 @@ def _read(steps: Generator[Step, object, "Segmenter"]) -> "LabelledImages":
 
 
 def _pair(row: "TrainingRow") -> "tuple[ImageFiles, ImageFiles]":
+    from napari_segkit.io.training_files import ImageFile, LabelFile
+
     image, labels = row.image, row.labels
     assert isinstance(image, ImageFile)
     assert isinstance(labels, LabelFile)

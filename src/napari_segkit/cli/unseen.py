@@ -4,10 +4,6 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_segkit.training.events import counted
-
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -67,6 +63,8 @@ class Unseen:
 
         `like` is the file in whose orientation the truth was read.
         """
+        import numpy as np
+
         values = np.asarray(truth)
         seen = self._seen(self._image_of[file.resolve()], like, values.shape)
         count = int(seen.sum())
@@ -77,6 +75,8 @@ class Unseen:
         return None if is_whole else marked
 
     def _seen(self, files: "ImageFiles", like: Path, shape: tuple[int, ...]) -> "AnyArray":
+        import numpy as np
+
         from napari_segkit.images.orientation import reorient
         from napari_segkit.io.channel_files import read_image_files
         from napari_segkit.io.files import file_orientation
@@ -96,6 +96,8 @@ class Unseen:
 
     def tell(self) -> None:
         """Say how much is left out; ValueError if nothing else is there."""
+        from napari_segkit.training.events import counted
+
         if not self._images:
             say(f"{self._model} was trained on none of these images, as their pixels show.")
             return
