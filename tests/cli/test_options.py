@@ -113,9 +113,9 @@ def test_every_field_has_an_option_with_its_help(cls):
 
 
 def test_limits_are_those_of_the_configuration():
-    with pytest.raises(ValueError, match="^--epochs is 0"):
+    with pytest.raises(ValueError, match=r"^--epochs is 0"):
         read(TrainConfig(), "--epochs", "0")
-    with pytest.raises(ValueError, match="^--rotation is 999.0"):
+    with pytest.raises(ValueError, match=r"^--rotation is 999\.0"):
         read(TrainConfig(), "--rotation", "999")
 
 
