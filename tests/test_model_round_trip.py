@@ -17,7 +17,7 @@ from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.units import NANOMETRES
 from napari_segkit.models import Inputs, build, resolve, stride
 from napari_segkit.trained_model import TrainedModel
-from napari_segkit.training.trainer import tiles
+from napari_segkit.training.tile_sizes import tiles
 
 LIMIT = 2**31 - 1
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
@@ -28,7 +27,7 @@ from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
 from .io.opened_files import with_file_notes
-from .models import as_spec, is_pretrained, model_info, predicts_objects, resolve
+from .models import as_spec, is_pretrained, model_info, resolve
 from .steps import Step, drain, warn_if_blocking
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from .instances.results import Objects
     from .label_result import LabelResult
     from .trained_model import TrainedModel
-    from .training.dataset import LabelledImages
     from .training.held_out import HeldOut
     from .training.trainer import Trainer
     from .training_set import TrainingSet
@@ -205,8 +203,9 @@ class Segmenter:
             The state that a `Checkpoint` of an earlier training saved: goes on from it, with the
             same losses and weights as without the break, on the same machine and device with the
             same number of threads and if no time limit sets the learning rate. Model, classes,
-            settings, images and labels must be the same; `of_state` gives the model. The pixel
-            classifier starts anew, which gives the same model.
+            settings, images and labels must be the same; `of_state` gives the model. What an
+            earlier version had no setting for stays as it was. The pixel classifier starts anew,
+            which gives the same model.
         start : str, optional
             "current": goes on with the trained weights, with a new optimiser, on more or corrected
             images. Their labels hold all classes of the model, and may hold further ones; method,
@@ -309,38 +308,43 @@ learning_rates
             As in `fit`; also if the model was merged from two.
         """
         self._require_one_model()
-        if resume is not None:
-            resume = as_path("resume", resume)
-            config = self._settings_of(resume) if config is None else config
         current = self._current(start, resume)
+        if resume is not None:
+            require_optional("config", config, TrainConfig)
+            resume = as_path("resume", resume)
+            config = self._resumed_config(resume, config)
         config = as_config("config", config, TrainConfig)
         rates = as_learning_rates(learning_rates)
-        from .devices import choose
-        from .training.frozen_encoder import check_frozen
-        from .training.read_data import read_training_data
-        from .training.start import require_same_network
+        from .new_training import new_training
         from .training_set import as_training_set
 
-        choose(self.device)
-        check_frozen(self.spec, config, is_trained=current is not None or resume is not None)
-        if current is not None:
-            require_same_network(current, self.spec, config)
         training_set = as_training_set(
             images, labels, object_classes=object_classes, regions=regions, validation=validation
         )
-        labelled, config = yield from read_training_data(
-            self.spec, config, training_set, axes=axes, spacing=spacing
+        trainer = yield from new_training(
+            self.spec,
+            config,
+            training_set,
+            self.device,
+            axes=axes,
+            spacing=spacing,
+            resume=resume,
+            start=current,
+            learning_rates=rates,
         )
-        yield from self._train(self._trainer(config, labelled, resume, current, rates))
+        self.held_out = trainer.setup.held_out
+        yield from self._train(trainer)
         return self
 
     @staticmethod
-    def _settings_of(state: Path) -> TrainConfig:
-        from .training.state import read_settings
+    def _resumed_config(state: Path, config: TrainConfig | None) -> TrainConfig:
+        from .training.state_file import resumed_config
 
-        return read_settings(state)[1]
+        return resumed_config(state, config)
 
-    def _current(self, start: Start | None, resume: Path | None) -> "TrainedModel | None":
+    def _current(
+        self, start: Start | None, resume: str | PathLike[str] | None
+    ) -> "TrainedModel | None":
         """The model whose weights the training starts from, if any."""
         if start is None:
             return None
@@ -382,59 +386,15 @@ learning_rates
             raise
         self._store_result(trainer)
 
-    def _trainer(
-        self,
-        config: TrainConfig,
-        labelled: "LabelledImages",
-        resume: Path | None,
-        start: "TrainedModel | None",
-        learning_rates: Sequence[float] = (),
-    ) -> "Trainer":
-        from .devices import choose
-        from .training import trainer_of
-        from .training.dataset import prepare_data
-        from .training.hold_out import hold_out
-        from .training.start import prepared_as
-        from .training.trainer import TrainingSetup
-        from .validation import Validation, score_pixels
-
-        device = choose(self.device)
-        labelled, held_out = hold_out(self.spec, config, labelled)
-        data = prepare_data(self.spec, config, labelled, held_out.images)
-        self.held_out = held_out
-        if start is not None:
-            data = prepared_as(start, data)
-        validate = Validation(held_out, config, device) if held_out.images else None
-        if config.thresholds and (validate is None or predicts_objects(self.spec)):
-            warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
-        setup = TrainingSetup(
-            self.spec,
-            data,
-            config,
-            device,
-            held_out,
-            validate,
-            score_pixels,
-            resume,
-            start,
-            learning_rates,
-        )
-        return trainer_of(self.spec)(setup)
-
     def _store_result(self, trainer: "Trainer") -> None:
         """Take the model, if there is one; then raise what kept it from being validated."""
         if not trainer.state.history:
             return
-        previous, trained = self.trained, trainer.result()
-        if previous and (previous.kind, previous.values) == (trained.kind, trained.values):
-            trained = replace(trained, refine=previous.refine)
-        self.previous, self.trained = previous, trained
-        validate = trainer.setup.validate
-        if trainer.config.thresholds and validate is not None and not trained.predicts_objects:
-            chosen = validate.thresholds(trained)
-            others = [replace(c, threshold=None) for c in trained.refine.clean]
-            refine = replace(trained.refine, clean=(*chosen, *others))
-            self.trained = replace(trained, refine=refine)
+        from .new_training import with_refinement_of, with_thresholds
+
+        previous = self.trained
+        self.previous, self.trained = previous, with_refinement_of(previous, trainer.result())
+        self.trained = with_thresholds(trainer, self.trained)
         if trainer.failure is not None:
             raise trainer.failure
 
@@ -814,7 +774,7 @@ learning_rates
         ValueError
             If it is not a complete state of a training.
         """
-        from .training.state import read_settings
+        from .training.state_file import read_settings
 
         segmenter = cls(device=device)
         segmenter._spec = read_settings(as_path("path", path))[0]
@@ -859,14 +819,3 @@ learning_rates
         )
         said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)
-
-
-def _no_thresholds(held_out: "HeldOut") -> str:
-    """Why no thresholds of classes are chosen."""
-    if held_out.images:
-        return (
-            "No thresholds are chosen: this model predicts objects, and thresholds are of classes."
-        )
-    return (
-        f"No thresholds are chosen, because they need images or regions held out. {held_out.about}"
-    )

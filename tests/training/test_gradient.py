@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.new_training import new_training
 from napari_segkit.steps import drain
 from napari_segkit.torch_random import RandomSource
 from napari_segkit.training import gradient, micro_batches
 from napari_segkit.training.gradient import GradientTrainer
-from napari_segkit.training.read_data import read_training_data
 from napari_segkit.training.schedule import RELATIVE_RATES, Schedule
 from napari_segkit.training.state import TrainingState
-from napari_segkit.training.trainer import TrainingSetup
+from napari_segkit.training.training_setup import TrainingSetup
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
 
@@ -46,11 +46,8 @@ class Triple(GradientTrainer):
 
 def trainer_of(spec, config, data):
     """A training on an image and its labels, before its first step."""
-    segmenter = Segmenter(spec, device="cpu")
     rows = TrainingSet([TrainingRow(*data)])
-    read = read_training_data(segmenter.spec, config, rows, axes=None, spacing=None)
-    labelled, config = drain(read)
-    return segmenter._trainer(config, labelled, None, None)
+    return drain(new_training(Segmenter(spec).spec, config, rows, "cpu"))
 
 
 def start(config, loss=nn.functional.mse_loss):
@@ -111,9 +108,13 @@ def test_a_step_in_parts_has_the_gradient_of_the_whole_batch(scene):
         for norm in trainer.network.modules():
             if isinstance(norm, nn.BatchNorm2d):
                 norm.eval()
-        trainer.parts = parts
-        loss = trainer._backward(*trainer._batch())
+        trainer.parts, batch, sizes = parts, trainer._batch(), []
+        loss = trainer._backward(*batch)
         slopes.append([loss, *(p.grad for p in trainer.network.parameters())])
+        trainer._held_out_batches = [batch]
+        trainer.network.register_forward_pre_hook(lambda _, given, s=sizes: s.append(len(given[0])))
+        assert trainer._held_out_loss(trainer.network) == pytest.approx(loss.item(), rel=1e-5)
+        assert max(sizes) == -(-5 // parts)
     for other in slopes[1:]:
         for one, two in zip(slopes[0], other, strict=True):
             torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)

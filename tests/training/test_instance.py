@@ -12,7 +12,7 @@ from napari_segkit.training.dataset import LabelledImages, prepare_data
 from napari_segkit.training.instance import InstanceTrainer
 from napari_segkit.training.instance_sampler import ObjectSampler
 from napari_segkit.training.sampler import Sample
-from napari_segkit.training.trainer import TrainingSetup
+from napari_segkit.training.training_setup import TrainingSetup
 
 
 def scene(shape=(200, 180), edge=9, pitch=20):

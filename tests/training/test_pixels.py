@@ -18,7 +18,7 @@ from napari_segkit.training.dataset import LabelledImages, prepare_data
 from napari_segkit.training.events import TrainStep
 from napari_segkit.training.pixels import ITERATIONS as BY_DIMENSIONS
 from napari_segkit.training.pixels import PixelTrainer
-from napari_segkit.training.trainer import TrainingSetup
+from napari_segkit.training.training_setup import TrainingSetup
 
 CPU = torch.device("cpu")
 ITERATIONS = BY_DIMENSIONS[2]

@@ -28,7 +28,7 @@ KINDS = [
     ),
     pytest.param(ModelSpec("segresnet", dims="3D"), CONFIG, id="3D", marks=pytest.mark.slow),
     pytest.param(replace(UNET, objects="boundary"), OBJECTS, id="boundary", marks=pytest.mark.slow),
-    pytest.param(ModelSpec("solo"), OBJECTS, id="SOLO"),
+    pytest.param(ModelSpec("solo"), OBJECTS, id="SOLO", marks=pytest.mark.slow),
     pytest.param(ModelSpec("maskrcnn"), OBJECTS, id="Mask R-CNN", marks=pytest.mark.slow),
 ]
 
@@ -92,6 +92,71 @@ def test_the_pixel_classifier_starts_anew(scene, tmp_path):
     assert resumed.history == whole.history
 
 
+EARLIER = (
+    *("weights", "encoder", "dims", "objects", "features", "epochs", "steps_per_epoch", "minutes"),
+    *("batch_size", "learning_rate", "unlabelled", "labels_are", "normalise", "voxel_size"),
+    *("seed", "tile"),
+)
+PASSES = replace(CONFIG, steps_per_epoch=None, resize=32, tile=TileConfig(), epochs=3)
+OPTIONS = {
+    "sgd": replace(CONFIG, optimiser="sgd"),
+    "adam, passes": replace(PASSES, optimiser="adam", schedule="one_cycle"),
+}
+
+
+@pytest.mark.parametrize("config", OPTIONS.values(), ids=OPTIONS)
+def test_a_training_is_resumed_with_every_optimiser_and_in_passes(config, scene, tmp_path):
+    image, labels = scene
+    data = [np.roll(image, n, 0) for n in range(5)], [np.roll(labels, n, 0) for n in range(5)]
+    whole = train(SMALL, config, data)
+    assert len(train(SMALL, config, data, tmp_path / "a.state").history) == 5
+    resumed = train(SMALL, config, data, resume=tmp_path / "a.state")
+    assert resumed.history == whole.history
+    assert same_weights(resumed, whole)
+
+
+def test_learning_rates_that_were_given_are_those_of_the_resumed_training(scene, tmp_path):
+    rates = [0.01, 0.002, 0.003, 0.004, 0.001]
+    whole = train(SMALL, CONFIG, scene, learning_rates=rates)
+    train(SMALL, CONFIG, scene, tmp_path / "a.state", learning_rates=rates)
+    for given in ({}, {"learning_rates": rates}):
+        resumed = train(SMALL, CONFIG, scene, resume=tmp_path / "a.state", **given)
+        assert resumed.history == whole.history
+    with pytest.raises(ValueError, match="with other learning_rates"):
+        train(SMALL, CONFIG, scene, resume=tmp_path / "a.state", learning_rates=rates[:4])
+
+
+def test_a_training_that_began_with_a_model_is_resumed_as_one(scene, tmp_path):
+    image, labels = scene
+    config = replace(CONFIG, normalise="training")
+    first = Segmenter(SMALL, device="cpu").fit(image, labels, config).trained
+    path = tmp_path / "a.state"
+
+    def again():
+        return Segmenter.of_trained(first, device="cpu")
+
+    whole = again().fit(image * 0.5, labels, config, start="current")
+    steps = again().train_epochs(image * 0.5, labels, config, start="current")
+    while next(steps).done < 3:
+        pass
+    steps.send(Checkpoint(path))
+    steps.close()
+    resumed = train(SMALL, config, (image * 0.5, labels), resume=path)
+    assert resumed.history == whole.history
+    assert resumed.trained.statistics == whole.trained.statistics == first.statistics
+    assert resumed.trained.provenance["start"] == first.identity
+
+
+def test_a_training_whose_patience_is_over_is_not_resumed_for_more_steps(scene, tmp_path):
+    config = replace(CONFIG, epochs=9, learning_rate=1e-7, patience=1)
+    steps = Segmenter(SMALL, device="cpu").train_epochs(*scene, config, validation=scene)
+    while not isinstance(step := next(steps), ValidationStep) or step.is_best:
+        pass
+    steps.send(Checkpoint(tmp_path / "a.state"))
+    resumed = train(SMALL, config, scene, validation=scene, resume=tmp_path / "a.state")
+    assert len(resumed.history) == step.done < 27
+
+
 @pytest.fixture(scope="module")
 def saved(scene, tmp_path_factory):
     path = tmp_path_factory.mktemp("states") / "a.state"
@@ -102,6 +167,7 @@ def saved(scene, tmp_path_factory):
 OTHERS = {
     "model": (UNET, CONFIG, "with model segresnet, but this one has unet"),
     "setting": (SMALL, replace(CONFIG, learning_rate=0.01), "learning_rate 0.001, .* has 0.01"),
+    "nested": (SMALL, replace(CONFIG, tile=TileConfig(32, 8)), r"tile.overlap 0, .* has 8:"),
     "classes": (
         SMALL,
         replace(CONFIG, unlabelled=0),
@@ -249,10 +315,18 @@ def test_a_state_of_an_earlier_version_is_taken_up(saved, scene, tmp_path):
         header = json.loads(file.metadata()["segkit-training"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     header |= {"format": 1, "history": tensors.pop("history.losses").tolist()}
-    header["settings"]["augment"] = True
+    known = {"model", "classes", "channels", "spacing", "validation images", *EARLIER}
+    settings = {name: value for name, value in header["settings"].items() if name in known}
+    header["settings"] = settings | {"augment": True}
     write_tensors(tmp_path / "a.state", tensors, "segkit-training", header)
-    resumed = train(SMALL, CONFIG, scene, resume=tmp_path / "a.state")
-    assert resumed.history == train(SMALL, CONFIG, scene).history
+    then = replace(CONFIG, validation=None, precision="float32")
+    expected = train(SMALL, then, scene).history
+    for config in (None, CONFIG):
+        resumed = train(SMALL, config, scene, resume=tmp_path / "a.state")
+        assert resumed.history == expected
+        assert resumed.trained.config == then
+    with pytest.raises(ValueError, match="validation None, but this one has regions"):
+        train(SMALL, replace(CONFIG, validation="regions"), scene, resume=tmp_path / "a.state")
 
 
 def test_a_training_of_more_than_a_million_steps_can_be_resumed(validated, scene, tmp_path):

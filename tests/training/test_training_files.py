@@ -1,12 +1,16 @@
 """Training sets of files: read when needed, with roles, groups and channels."""
 
+from dataclasses import replace
+from shutil import rmtree
+
 import numpy as np
 import pytest
 from skimage.io import imsave
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, TrainingSet
 from napari_segkit.images import array_cache
-from napari_segkit.training.events import ReadStep
+from napari_segkit.training import record
+from napari_segkit.training.events import ReadStep, TrainStep
 
 CONFIG = TrainConfig(
     epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(32, 16), unlabelled=None
@@ -126,3 +130,29 @@ def test_files_in_both_of_two_sets_are_said(folder):
     training_set = TrainingSet.from_files(folder)
     with pytest.warns(UserWarning, match="images/0.png, .* in both training sets"):
         assert len(training_set + training_set) == 10
+
+
+def test_the_files_are_not_needed_after_the_last_step(folder, monkeypatch):
+    monkeypatch.setattr(array_cache.ArrayCache.__init__, "__defaults__", (64 * 64,))
+    image = TrainingSet.from_files(folder).rows[0].image.open().data
+    segmenter = Segmenter(ModelSpec("segresnet", dims="2D"), device="cpu")
+    config = replace(CONFIG, validation=None, unlabelled=0)
+    steps = segmenter.train_epochs(TrainingSet.from_files(folder), config=config)
+    while not isinstance(step := next(steps), TrainStep) or step.done < step.total:
+        pass
+    rmtree(folder)
+    assert list(steps) == []
+    assert segmenter.trained_pixels(image).all()  # which of them cannot be read any more
+
+
+def test_of_a_large_set_all_that_is_not_held_out_counts_as_trained_on(folder, monkeypatch):
+    training_set = TrainingSet.from_files(folder)
+    config = replace(CONFIG, validation="regions")
+    segmenter = Segmenter(PIXELS, device="cpu").fit(training_set, config=config)
+    exact = segmenter.trained.provenance["trained_on"]
+    monkeypatch.setattr(record, "MAX_PIXELS", 0)
+    rough = segmenter.fit(training_set, config=config).trained.provenance["trained_on"]
+    assert exact == rough  # all of their pixels are labelled
+    assert all(row["fingerprint"] for row in exact)
+    sparse = segmenter.fit(training_set, config=replace(config, unlabelled=0))
+    assert sparse.trained.provenance["trained_on"][0]["trained"] == [0, 64 * 64]

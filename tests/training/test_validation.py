@@ -16,7 +16,7 @@ from napari_segkit.steps import drain
 from napari_segkit.training import trainer_of
 from napari_segkit.training.dataset import LabelledImages, prepare_data
 from napari_segkit.training.events import Score, TrainStep, ValidationStep
-from napari_segkit.training.trainer import TrainingSetup
+from napari_segkit.training.training_setup import TrainingSetup
 
 CONFIG = TrainConfig(
     epochs=3, steps_per_epoch=2, batch_size=2, tile=TileConfig(32, 16), unlabelled=None

@@ -58,7 +58,7 @@ def _base(args: Namespace) -> Preset:
 
 def _settings_of(args: Namespace, state: Path) -> tuple[ModelSpec, TrainConfig]:
     """Model and settings of a training to go on with; ValueError if an option differs."""
-    from napari_segkit.training.state import read_settings, require_settings
+    from napari_segkit.training.state_file import read_settings, require_settings
 
     if args.preset:
         raise ValueError(

@@ -14,6 +14,9 @@ def balanced_weights(samples: Sequence[Sample], ndim: int, classes: int) -> list
     """
     counts = np.zeros(classes, np.int64)
     for sample in samples:
+        if sample.counts is not None:
+            counts += sample.counts
+            continue
         for _, (indices,) in sample.indices.read_frames(ndim):
             counts += np.bincount(indices[indices >= 0], minlength=classes)
     present = counts > 0

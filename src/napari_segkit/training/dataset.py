@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -14,7 +14,6 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.array_cache import ArrayCache, CachedArray, MappedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import MAX_NAME, LabelClass
-from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.intensity import (
     Intensities,
     Statistics,
@@ -36,13 +35,11 @@ from napari_segkit.models import Inputs, choose_ndim, outputs
 
 from .held_out import HeldOutImage, Mask
 from .sampler import Sample
-from .state import Fingerprints
+from .state_file import Fingerprints
 from .targets import level_targets
 
 MAX_SLAB = 2**24  # pixels that are read at once
 MAX_SAMPLE = 2**26  # pixels that are measured together
-
-WHOLE = np.ndarray | CachedArray | MappedArray  # labels of which every pixel is recognised
 
 LabelledImage = tuple[AxesImage, LazyArray]  # class values; or object ids, -1 not annotated
 
@@ -70,6 +67,9 @@ class LabelledImages:
         Labelled pixels of each class value in each pair; empty if they were not counted.
     cache : ArrayCache
         Keeps pixels and targets that are read or computed again otherwise.
+    prints : dict
+        Fingerprints of the image and of its labels, by the `id` of each image of `pairs` and
+        `validation`, as far as they were taken when it was read.
     left_out : sequence of ndarray of bool or None
         Labelled pixels of each pair that are not trained on, because a model is scored on them or
         next to them; None: none.
@@ -85,6 +85,7 @@ class LabelledImages:
     intensities: Sequence[Intensities] = ()
     counts: Sequence[Mapping[int, int]] = ()
     cache: ArrayCache = field(default_factory=ArrayCache)
+    prints: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     left_out: Sequence[Mask | None] = ()
     folds: Sequence[NDArray[np.int16]] = ()
 
@@ -97,6 +98,10 @@ class LabelledImages:
             intensities=[self.intensities[n] for n in numbers if self.intensities],
             counts=[self.counts[n] for n in numbers if self.counts],
         )
+
+    def prints_of(self, image: AxesImage) -> tuple[str, str]:
+        """Fingerprints of an image and of its labels, empty if they were not taken."""
+        return self.prints.get(id(image), ("", ""))
 
     @property
     def shares_ids(self) -> bool:
@@ -145,20 +150,22 @@ class TrainingData:
     def images(self) -> list[AxesImage]:
         return [sample.image for sample in self.samples]
 
-    def fingerprints(self) -> list[Fingerprints]:
-        """Of each image and its labels, with all pixels of labels in memory."""
-        return self._fingerprints
+    @property
+    def statistics(self) -> Statistics:
+        """Those of the first image."""
+        return self.samples[0].statistics
 
-    @cached_property
-    def _fingerprints(self) -> list[Fingerprints]:
-        return [
-            (
-                image.name,
-                fingerprint(image),
-                fingerprint(AxesImage(values, image.label_axes), whole=isinstance(values, WHOLE)),
-            )
-            for image, values in self.labelled.pairs
-        ]
+    def normalised(self, statistics: Statistics) -> "TrainingData":
+        """The same data with these statistics for all images."""
+        samples, held_out = (
+            [replace(sample, statistics=statistics) for sample in some]
+            for some in (self.samples, self.held_out)
+        )
+        return replace(self, samples=samples, held_out=held_out)
+
+    def fingerprints(self) -> list[Fingerprints]:
+        """Of each image and its labels."""
+        return [(image.name, *self.labelled.prints_of(image)) for image, _ in self.labelled.pairs]
 
     @property
     def contrast(self) -> tuple[float, ...]:

@@ -31,7 +31,8 @@ from .precision import autocast, choose_precision, fast_memory_format, to_memory
 from .sampler import Sample
 from .scoring import LOSS_BATCHES
 from .state import RECENT_BATCHES, RandomState
-from .trainer import Trainer, TrainingSetup
+from .trainer import Trainer
+from .training_setup import TrainingSetup
 
 
 class Movable(Protocol):
@@ -141,7 +142,13 @@ class GradientTrainer(Trainer, Generic[M]):
         device, losses = self.setup.device, []
         with torch.no_grad(), random_numbers(RandomSource(self.config.seed)):
             for images, targets in self._held_out_batches:
-                losses.append(self._loss(network, images.to(device), targets.to(device)).item())
+                whole, parts = targets.to(device), even_parts(len(images), self.parts)
+                losses.append(
+                    sum(
+                        self._loss(network, images[part].to(device), whole[part], whole).item()
+                        for part in parts
+                    )
+                )
         return fmean(losses) if losses else nan
 
     @cached_property

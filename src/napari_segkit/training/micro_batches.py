@@ -3,12 +3,10 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from math import ceil, prod
-from typing import TYPE_CHECKING
 
 from napari_segkit.devices import free_memory
 
-if TYPE_CHECKING:
-    from .trainer import TrainingSetup
+from .training_setup import TrainingSetup
 
 AT_MOST = 2**15  # bytes per pixel of a batch; hardly a network needs more
 
@@ -27,7 +25,7 @@ def less_at_once(count: int, parts: int) -> str:
     )
 
 
-def parts_that_fit(setup: "TrainingSetup", patch: Sequence[int], most: int) -> int:
+def parts_that_fit(setup: TrainingSetup, patch: Sequence[int], most: int) -> int:
     """The fewest parts of a batch, at most `most`, that fit into free memory; warns above one."""
     from napari_segkit.models.memory_estimate import estimate_memory
 

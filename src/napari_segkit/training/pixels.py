@@ -22,7 +22,8 @@ from napari_segkit.tiling import PIXEL_TILE, Grid, Tile, fit_to_stride, read_mir
 from .events import Score, TrainStep
 from .sampler import Sample
 from .scoring import figures_of, validation_step
-from .trainer import Trainer, TrainingSetup
+from .trainer import Trainer
+from .training_setup import TrainingSetup
 
 if TYPE_CHECKING:
     from napari_segkit.models.pixels.classifier import PixelClassifier

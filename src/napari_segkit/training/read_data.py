@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.array_cache import ArrayCache, MappedArray
+from napari_segkit.images.array_cache import ArrayCache, CachedArray, MappedArray
 from napari_segkit.images.axes_image import AxesImage, in_unit
 from napari_segkit.images.channels import (
     require_same_channels,
@@ -17,6 +17,7 @@ from napari_segkit.images.channels import (
     with_same_channels,
 )
 from napari_segkit.images.classes import LabelClass, naming_conflict
+from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.geometry import summary, warn_if_apart
 from napari_segkit.images.intensity import Intensities, measure_intensities
 from napari_segkit.images.label_stats import (
@@ -50,6 +51,7 @@ class _Read:
     row: OpenRow
     ndim: int
     intensities: Intensities
+    prints: tuple[str, str]  # fingerprints of the image and of its labels
     counts: LabelCounts | None = None  # of classes
     objects: ImageObjects | None = None
 
@@ -91,6 +93,8 @@ def read_training_data(
     )
     if held_out:
         labelled = replace(labelled, validation=_validation(spec, config, labelled, held_out))
+    final = [image for image, _ in [*labelled.pairs, *labelled.validation]]
+    labelled = replace(labelled, prints=_prints([*train, *held_out], final))
     if any(isinstance(row.image, ImageFile) for row in rows):
         yield ReadStep(len(rows), len(rows), labelled)
     return labelled, config
@@ -148,19 +152,26 @@ def _read_row(
 ) -> _Read:
     """Measure an image and count its labels, as a method of `ndim` dimensions reads them."""
     ndim = ndim or choose_ndim(spec, row.image.axes)
-    measured = measure_intensities(row.image, ndim, sampled)
+    measured, own = measure_intensities(row.image, ndim, sampled), fingerprint(row.image)
     if not predicts_objects(spec):
         name = labels_name(row.labels, row.image)
         values = np.asarray(row.values)
         counts = count_labels(values, config.unlabelled, config.labels_are, name)
-        return _Read(row, ndim, measured, counts)
+        prints = own, _labels_print(row, row.values)
+        return _Read(row, ndim, measured, prints, counts)
     try:
-        _, objects = row.objects(config, ndim)
+        ids, objects = row.objects(config, ndim)
     except LabelsError as error:
         if row.role == "train":
             raise
         raise _of_validation(error) from None
-    return _Read(row, ndim, measured, objects=objects)
+    return _Read(row, ndim, measured, (own, _labels_print(row, ids)), objects=objects)
+
+
+def _labels_print(row: OpenRow, values: LazyArray) -> str:
+    """Fingerprint of labels: of all pixels, except where chunks are read when they are needed."""
+    whole = isinstance(values, np.ndarray | CachedArray)
+    return fingerprint(AxesImage(values, row.image.label_axes), whole=whole)
 
 
 def _of_validation(error: LabelsError) -> LabelsError:
@@ -205,6 +216,16 @@ def _alike(images: Sequence[AxesImage]) -> list[AxesImage]:
 
 def _pairs(images: Sequence[AxesImage], values: Sequence[LazyArray]) -> list[LabelledImage]:
     return reorient_to(images[0].orientation, images, values)
+
+
+def _prints(found: Sequence[_Read], images: Sequence[AxesImage]) -> dict[int, tuple[str, str]]:
+    """Fingerprints by the `id` of each image, as it is now: turned, or grey as colour."""
+    return {
+        id(image): each.prints
+        if image.data is each.row.image.data
+        else (fingerprint(image), each.prints[1])
+        for each, image in zip(found, images, strict=True)
+    }
 
 
 def _of_channels(each: _Read, image: AxesImage) -> Intensities:

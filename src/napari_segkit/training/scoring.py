@@ -1,11 +1,11 @@
 """How the model of a training is scored: how often, by what, and what is told of it."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from math import ceil, isfinite, prod
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,28 +64,31 @@ def epochs_between(
     return max(1, min(epochs, ceil(planned / validate.least)))
 
 
-class OverfittingCheck:
-    """Warns, once, if the loss on what is held out rises while that of the training falls."""
+def warn_if_overfitting(validations: Sequence[Mapping[str, Any]]) -> None:
+    """Warn, once in a training, if the loss on what is held out rises while that of it falls."""
+    if _is_overfitting(validations) and not any(
+        _is_overfitting(validations[:count]) for count in range(len(validations))
+    ):
+        warnings.warn(
+            f"The loss on what is held out has been rising for {OVERFITTING} validations while "
+            "that of the training falls: the model learns its images by heart; label more images, "
+            "or train for fewer epochs.",
+            OverfittingWarning,
+            stacklevel=2,
+        )
 
-    def __init__(self) -> None:
-        self._losses: list[tuple[float, float]] = []
-        self._has_warned = False
 
-    def check(self, train_loss: float, loss: float) -> None:
-        """Take the losses of a validation."""
-        self._losses.append((train_loss, loss))
-        pairs = list(pairwise(self._losses))[-OVERFITTING:]
-        if self._has_warned or len(pairs) < OVERFITTING:
-            return
-        if all(a > b and c < d for (a, c), (b, d) in pairs):
-            self._has_warned = True
-            warnings.warn(
-                "The loss on what is held out has been rising for "
-                f"{OVERFITTING} validations while that of the training falls: the model learns its "
-                "images by heart; label more images, or train for fewer epochs.",
-                OverfittingWarning,
-                stacklevel=2,
-            )
+def _is_overfitting(validations: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether this holds of the last validations; a loss that is not known is None."""
+    last = validations[-OVERFITTING - 1 :]
+    held_out, training = ([figures[name] for figures in last] for name in ("loss", "train_loss"))
+    if len(last) <= OVERFITTING or None in (*held_out, *training):
+        return False
+    return _falls(training) and _falls([-loss for loss in held_out])
+
+
+def _falls(numbers: Sequence[float]) -> bool:
+    return all(before > after for before, after in pairwise(numbers))
 
 
 def validation_step(

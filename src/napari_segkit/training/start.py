@@ -1,7 +1,7 @@
 """Go on with the weights of a trained model: more or corrected images, more classes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -36,13 +36,7 @@ def prepared_as(model: TrainedModel, data: TrainingData) -> TrainingData:
     """The data, normalised as for the trained model; ValueError if they do not suit it."""
     if problem := next(_problems(model, data), None):
         raise ValueError(f"start='current' is not possible: {problem}. Change that, {ANEW}.")
-    if model.statistics is None:
-        return data
-    samples, held_out = (
-        [replace(sample, statistics=model.statistics) for sample in some]
-        for some in (data.samples, data.held_out)
-    )
-    return replace(data, samples=samples, held_out=held_out)
+    return data if model.statistics is None else data.normalised(model.statistics)
 
 
 def take_weights(network: nn.Module, model: TrainedModel, data: TrainingData) -> None:

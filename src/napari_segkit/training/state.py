@@ -1,10 +1,8 @@
 """Everything that a training needs to go on exactly where it was."""
 
-import json
-import warnings
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from math import isfinite, nan
 from os import PathLike
 from pathlib import Path
@@ -12,33 +10,30 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.config._schema import config_fields, from_dict, to_dict
-from napari_segkit.models.tensor_checks import UNBOUNDED, require_usable
-from napari_segkit.tensor_file import (
-    MALFORMED,
-    Tensors,
-    first_line,
-    has_checksum,
-    network_tensors,
-    read_tensors,
-    require_finite_tensors,
-    require_regular_file,
-    write_tensors,
-)
+from napari_segkit.images.intensity import Statistics
+from napari_segkit.models.tensor_checks import require_usable
+from napari_segkit.tensor_file import MALFORMED, Tensors, network_tensors, write_tensors
 from napari_segkit.torch_random import RandomSource
 
 from .schedule import Schedule
+from .state_file import (
+    FORMAT,
+    KEY,
+    Fingerprints,
+    damaged,
+    model_settings,
+    read_configs,
+    read_file,
+    require_equal,
+    require_same_images,
+)
 
-FORMAT = 2  # 1: the history is in the header
-KEY = "segkit-training"
 RECENT_BATCHES = 10
 
 RandomState = Mapping[str, Any]  # of a NumPy bit generator
-Fingerprints = tuple[str, str, str]  # name of an image, fingerprints of it and of its labels
 
 
 @dataclass(frozen=True)
@@ -87,11 +82,14 @@ class TrainingState:
         Figures of each validation, as JSON can hold them.
     stale : int
         Validations since the best one.
+    start : str
+        Identity of the model whose weights it began with; "" if there was none.
+    statistics : Statistics or None
+        Intensities that normalise all images; None: each has its own.
     finished : bool
         Whether the training shall end after the current step; not saved.
     fingerprints : callable
-        Gives the fingerprints of the training images and labels, by the names of the images; called
-        where they are written or compared, because they take time.
+        Gives the fingerprints of the training images and labels, by the names of the images.
     """
 
     settings: Mapping[str, object]
@@ -108,6 +106,8 @@ class TrainingState:
     validated: int = 0
     validations: list[dict[str, Any]] = field(default_factory=list)
     stale: int = 0
+    start: str = ""
+    statistics: Statistics | None = None
     finished: bool = False
     fingerprints: Callable[[], Sequence[Fingerprints]] = list  # by default of no images
 
@@ -127,8 +127,7 @@ class TrainingState:
             "best": self.best.weights if self.best else {},
             "history": {
                 name: torch.tensor(numbers, dtype=torch.float64)
-                for name, numbers in {"losses": self.history, "rates": self.rates}.items()
-                if numbers or name == "losses"
+                for name, numbers in self._numbers().items()
             },
         }
         tensors = {f"{group}.{n}": t for group, named in groups.items() for n, t in named.items()}
@@ -151,15 +150,22 @@ class TrainingState:
             classes, other settings, or other images or labels.
         """
         path = Path(path)
-        header, tensors = _read_file(path)
-        saved = header["settings"] | model_settings(*_read_configs(header["settings"], path))
-        _require_equal(_plain(saved), _plain(self.settings), path.name)
+        header, tensors = read_file(path)
+        saved = header["settings"] | model_settings(*read_configs(header["settings"], path))
+        require_equal(saved, self.settings, path.name)
+        groups = _groups(tensors)
+        self._require_same_rates(groups["history"].get("given_rates"), path.name)
         if "images" in header:  # not in those of earlier versions
-            _require_same_images(header["images"], self.fingerprints(), path.name)
+            require_same_images(header["images"], self.fingerprints(), path.name)
         try:
-            self._read(header, _groups(tensors))
+            self._read(header, groups)
         except MALFORMED as error:
-            raise _damaged(path, error) from None
+            raise damaged(path, error) from None
+
+    def _numbers(self) -> dict[str, Sequence[float]]:
+        """Numbers of each step; of the rates those that there are."""
+        rates = {"rates": self.rates, "given_rates": self.schedule.rates}
+        return {"losses": self.history, **{n: numbers for n, numbers in rates.items() if numbers}}
 
     def _header(self) -> dict[str, object]:
         return {
@@ -174,7 +180,19 @@ class TrainingState:
             "validated": self.validated,
             "validations": self.validations,
             "stale": self.stale,
+            "start": self.start,
+            "statistics": asdict(self.statistics) if self.statistics else None,
         }
+
+    def _require_same_rates(self, saved: Tensor | None, name: str) -> None:
+        given = list(self.schedule.rates)
+        rates = [] if saved is None else saved.tolist()
+        if given and given != rates:
+            raise ValueError(
+                f"{name} is the state of a training with other learning_rates: resume with the "
+                "same ones, or train without resume."
+            )
+        self.schedule.rates = rates
 
     def _read(self, header: Mapping[str, Any], groups: Mapping[str, Tensors]) -> None:
         load_weights(self.network, groups["network"])
@@ -205,75 +223,15 @@ class TrainingState:
             self.best = Best(_finite(best["score"]), int(best["epoch"]), weights, loss, figures)
         self.validations[:] = map(dict, header.get("validations", []))
         self.stale = int(header.get("stale", 0))
+        self.start = str(header.get("start", ""))
+        if statistics := header.get("statistics"):
+            low, high = (tuple(map(_finite, statistics[n])) for n in ("low", "high"))
+            self.statistics = Statistics(low, high)
 
 
 def _best_header(best: Best) -> dict[str, object]:
     loss = best.loss if isfinite(best.loss) else None
     return {"score": best.score, "epoch": best.epoch, "loss": loss, "figures": best.figures}
-
-
-def model_settings(spec: ModelSpec, config: TrainConfig) -> dict[str, object]:
-    """Model and settings by name, as a state keeps them; of a weights file only its name."""
-    return {
-        "model": spec.name,
-        **{k: v for k, v in to_dict(spec).items() if k != "name"},
-        "weights": spec.weights and Path(spec.weights).name,
-        **to_dict(config),
-    }
-
-
-def read_settings(path: Path) -> tuple[ModelSpec, TrainConfig]:
-    """Model and settings of a training whose state was saved; errors as in `TrainingState.load`."""
-    return _read_configs(_read_file(path)[0]["settings"], path)
-
-
-def _read_configs(settings: dict[str, Any], path: Path) -> tuple[ModelSpec, TrainConfig]:
-    """Model and settings, also as earlier versions wrote them."""
-    try:
-        named = settings | {"name": settings["model"]}
-        spec = {k: named[k] for k in config_fields(ModelSpec) if k in named}
-        config = {k: named[k] for k in config_fields(TrainConfig) if k in named}
-        return from_dict(ModelSpec, spec), from_dict(TrainConfig, config)
-    except MALFORMED as error:
-        raise _damaged(path, error) from None
-
-
-def require_settings(path: Path, spec: ModelSpec, config: TrainConfig) -> None:
-    """Refuse another model or other settings than those of a saved state, and name the first."""
-    saved, given = (model_settings(*pair) for pair in (read_settings(path), (spec, config)))
-    _require_equal(saved, given, path.name)
-
-
-def _damaged(path: Path, error: Exception) -> ValueError:
-    return ValueError(
-        f"{path.name} is a damaged training state ({first_line(error)}): choose another."
-    )
-
-
-def _read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
-    """Header and tensors of a file that `TrainingState.save` wrote."""
-    require_regular_file(path, "training state")
-    try:
-        header, tensors = read_tensors(path, KEY)
-        number, header["settings"] = int(header["format"]), dict(header["settings"])
-        require_finite_tensors(tensors, UNBOUNDED)
-    except MALFORMED as error:
-        raise ValueError(
-            f"{path.name} is not a complete training state ({first_line(error)}): choose a "
-            "file that a Checkpoint of a training wrote."
-        ) from None
-    if not has_checksum(header):
-        warnings.warn(
-            f"{path.name} has no checksum, because an earlier version of napari-segkit wrote it: "
-            "damage to it may go unnoticed.",
-            UserWarning,
-            stacklevel=3,
-        )
-    if number > FORMAT:
-        raise ValueError(
-            f"{path.name} was saved by a newer napari-segkit: update napari-segkit to resume."
-        )
-    return header, tensors
 
 
 def _finite(value: object) -> float:
@@ -335,56 +293,3 @@ def _groups(tensors: Tensors) -> defaultdict[str, Tensors]:
         group, _, rest = name.partition(".")
         groups[group][rest] = tensor
     return groups
-
-
-def _plain(settings: Mapping[str, object]) -> dict[str, object]:
-    """Settings as they are read from a file."""
-    plain: dict[str, object] = json.loads(json.dumps(settings))
-    return plain
-
-
-def _require_equal(saved: Mapping[str, object], current: Mapping[str, object], name: str) -> None:
-    """Refuse to go on with another model, other classes or settings, and name the first.
-
-    A setting that an earlier version did not know had what is now its default.
-    """
-    defaults = {k: v for k, v in to_dict(TrainConfig()).items() if k in current}
-    saved = {**defaults, **saved}
-    for key in {**current, **saved}:
-        if saved.get(key) != current.get(key):
-            raise ValueError(
-                f"{name} is the state of a training with {key} {_text(saved.get(key))}, but this "
-                f"one has {_text(current.get(key))}: resume with the same model, classes and "
-                "settings, or train without resume."
-            )
-
-
-def _require_same_images(
-    saved: Sequence[Sequence[str]], current: Sequence[Fingerprints], name: str
-) -> None:
-    """Refuse to go on with other images or labels, and name the first."""
-    if len(saved) != len(current):
-        images = "1 image" if len(saved) == 1 else f"{len(saved)} images"
-        different = f"of a training on {images}, but {len(current)} are given"
-    elif changed := list(_changed(saved, current)):
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        different = f"of another training: the pixels of the {changed[0]}{more} have changed"
-    else:
-        return
-    raise ValueError(
-        f"{name} is the state {different}. Resume with the same images and labels, or train "
-        "without resume."
-    )
-
-
-def _changed(saved: Sequence[Sequence[str]], current: Sequence[Fingerprints]) -> Iterator[str]:
-    for (_, image, labels), (name, image_now, labels_now) in zip(saved, current, strict=True):
-        if image != image_now:
-            yield name
-        elif labels != labels_now:
-            yield f"labels of {name}"
-
-
-def _text(value: object) -> str:
-    """A setting as a person reads it: lists without brackets."""
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

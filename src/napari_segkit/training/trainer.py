@@ -1,98 +1,41 @@
 """Base of all trainings: hold the data and the state, take commands, return the model."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import cached_property
 from math import inf, isfinite, nan
-from os import PathLike
-from pathlib import Path
 from statistics import fmean
-from uuid import uuid4
 
 import numpy as np
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.models import build, stride
 from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
 from napari_segkit.steps import Step
 from napari_segkit.tensor_file import network_tensors
-from napari_segkit.tiling import (
-    TILE,
-    fit_to_stride,
-    length_per_axis,
-    round_up,
-    tile_shape,
-    tile_shape_from_size,
-)
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
-from napari_segkit.versions import versions
 
 from .commands import Checkpoint, Finish, Snapshot
-from .dataset import TrainingData
 from .events import CheckpointStep, RefusedStep, Score, SnapshotStep
 from .frozen_encoder import freeze_encoder
-from .held_out import NOTHING, HeldOut
-from .record import trained_on
+from .record import provenance, trained_on
 from .schedule import Schedule
 from .scoring import (
-    OverfittingCheck,
-    ScorePixels,
-    Validate,
     epochs_between,
     figures_of,
     validation_step,
+    warn_if_overfitting,
 )
 from .start import take_weights
-from .state import Best, TrainingState, load_weights, model_settings
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingSetup:
-    """All that a training is started with.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Which model.
-    data : TrainingData
-        Images and targets.
-    config : TrainConfig
-        Settings.
-    device : device
-        Where to compute.
-    held_out : HeldOut
-        What is held out, which the model file records.
-    validate : Validate, optional
-        Scores models on what is held out; the weights that do best are kept.
-    score_pixels : ScorePixels, optional
-        Scores pixels whose classes were predicted by folds.
-    resume : path-like, optional
-        A saved `TrainingState` to go on from.
-    start : TrainedModel, optional
-        A model whose weights the training begins with.
-    learning_rates : sequence of float
-        The learning rate of each step; empty: as the settings say.
-    """
-
-    spec: ModelSpec
-    data: TrainingData
-    config: TrainConfig
-    device: torch.device
-    held_out: HeldOut = NOTHING
-    validate: Validate | None = None
-    score_pixels: ScorePixels | None = None
-    resume: str | PathLike[str] | None = None
-    start: TrainedModel | None = None
-    learning_rates: Sequence[float] = ()
+from .state import Best, TrainingState, load_weights
+from .tile_sizes import tiles
+from .training_setup import TrainingSetup, settings_of
 
 
 class Trainer:
@@ -117,7 +60,6 @@ class Trainer:
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.data, self.config = setup, setup.data, setup.config
         self.failure: Exception | None = None
-        self._overfitting = OverfittingCheck()
         self.patch, self.tile_size, self.overlap = tiles(
             self.data.images,
             self.config,
@@ -135,10 +77,15 @@ class Trainer:
             np.random.default_rng(self.config.seed),
             Schedule(self.config, rates=setup.learning_rates),
             self._make_optimiser(),
+            start=setup.start.identity if setup.start else "",
+            statistics=self.data.statistics if self.config.normalise == "training" else None,
             fingerprints=setup.data.fingerprints,
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
+            self.state.finished = self._is_patience_over
+            if self.state.statistics is not None:
+                self.data = self.data.normalised(self.state.statistics)
 
     @cached_property
     def interval(self) -> int:
@@ -254,15 +201,18 @@ class Trainer:
         state.stale = 0 if is_best else state.stale + 1
         state.validated = steps
         state.validations.append({"step": done, "is_best": is_best, **figures_of(step)})
-        self._overfitting.check(train_loss, loss)
-        if self.config.patience is not None and state.stale >= self.config.patience:
-            state.finished = True
+        warn_if_overfitting(state.validations)
+        state.finished = state.finished or self._is_patience_over
         yield step
+
+    @property
+    def _is_patience_over(self) -> bool:
+        return self.config.patience is not None and self.state.stale >= self.config.patience
 
     def _is_best(self, score: Score, loss: float) -> bool:
         best = self.state.best
         if self.config.best_by == "loss" and isfinite(loss):
-            return best is None or loss < best.loss
+            return best is None or not loss >= best.loss  # which is NaN if it was not known
         return score.score > (best.score if best else -inf)  # NaN never is
 
     def _held_out_loss(self, network: nn.Module) -> float:
@@ -300,7 +250,6 @@ class Trainer:
     def _model(self, network: nn.Module) -> TrainedModel:
         require_finite_weights(network)
         data, first = self.data, self.data.images[0]
-        fixed = data.samples[0].statistics if self.config.normalise == "training" else None
         return TrainedModel(
             network=network,
             spec=self.setup.spec,
@@ -316,7 +265,7 @@ class Trainer:
             overlap=self.overlap,
             nonzero=data.nonzero,
             object_size=data.object_size,
-            statistics=fixed,
+            statistics=self.state.statistics,
             contrast=data.contrast,
             white=data.white,
             history=tuple(self.state.history),
@@ -325,60 +274,4 @@ class Trainer:
         )
 
     def _provenance(self) -> dict[str, object]:
-        best, spec = self.state.best, self.setup.spec
-        objects = {} if self.data.class_of is None else {"objects": self.data.object_count}
-        every = {"validations": list(self.state.validations)} if self.state.validations else {}
-        score = {"validation": best.figures, **every} if best else every
-        start = {} if self.setup.start is None else {"start": self.setup.start.identity}
-        return {
-            **objects,
-            **score,
-            **start,
-            "id": uuid4().hex,
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "images": [i.name for i in self.data.images],
-            "weights": spec.weights and Path(spec.weights).name,
-            "images_seen": self.state.images,
-            "seconds": round(self.state.schedule.seconds, 1),
-            "device": str(self.setup.device),
-            "threads": torch.get_num_threads(),
-            "versions": versions(),
-        }
-
-
-def settings_of(setup: TrainingSetup) -> dict[str, object]:
-    """What a training must share with a saved state to go on from it, by name."""
-    inputs = setup.data.inputs
-    return {
-        "model": setup.spec.name,
-        "classes": [f"{c.value} {c.name}" for c in setup.data.classes],
-        "channels": inputs.channels,
-        "spacing": list(inputs.spacing),
-        **model_settings(setup.spec, setup.config),
-        "validation images": len(setup.data.labelled.validation),
-    }
-
-
-def tiles(
-    images: Sequence[AxesImage], config: TrainConfig, strides: Sequence[int], tile_ratio: int = 1
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Patch edges of the training, then tile size and overlap stored with the model."""
-    if config.resized_shape and config.tile.tile_size is None:
-        whole = tuple(map(round_up, config.resized_shape, strides))
-        return whole, whole, (0,) * len(whole)
-    longest = np.max([image.spatial_shape(len(strides)) for image in images], axis=0).tolist()
-    if config.tile.tile_size is None:
-        default = length_per_axis(TILE[len(strides)], strides)
-        shorter = [min(pair) for pair in zip(default, longest, strict=True)]
-        patch = tile_shape(shorter, longest, strides)
-        sizes = tuple(tile_ratio * edge for edge in patch)
-    else:
-        patch = sizes = tile_shape_from_size(config.tile.tile_size, longest, strides)
-    if config.tile.overlap is None:
-        overlaps = [3 * size // 8 if tile_ratio == 1 else size // 2 for size in sizes]
-    else:
-        overlaps = length_per_axis(config.tile.overlap, strides)
-    if config.tile.tile_size is not None:  # less where an image is thinner than a tile
-        overlaps = [min(o, size // 2) for o, size in zip(overlaps, sizes, strict=True)]
-    fitted = [fit_to_stride(*axis) for axis in zip(sizes, overlaps, strides, strict=True)]
-    return patch, tuple(size for size, _ in fitted), tuple(overlap for _, overlap in fitted)
+        return provenance(self.setup, self.state)

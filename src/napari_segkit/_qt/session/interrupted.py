@@ -108,7 +108,7 @@ def find_training() -> FoundTraining | None:
 
 
 def _describe(spare: SpareFile) -> FoundTraining:
-    from napari_segkit.training.state import read_settings
+    from napari_segkit.training.state_file import read_settings
 
     spec, config = read_settings(spare.path)
     date = datetime.fromtimestamp(spare.path.stat().st_mtime)

@@ -41,7 +41,7 @@ def estimate_model(
     from napari_segkit import devices  # noqa: F401  the first import of torch
     from napari_segkit.models.weights.pretrained import available
     from napari_segkit.training import trainer_of
-    from napari_segkit.training.trainer import tiles
+    from napari_segkit.training.tile_sizes import tiles
 
     ndim = choose_ndim(spec, image.axes if image else "ZYX")
     check_resize(spec, config, ndim)

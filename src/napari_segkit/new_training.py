@@ -1,0 +1,93 @@
+"""A training made of a model, a training set and settings; and what its model gets in the end."""
+
+import warnings
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .config import ModelSpec, TrainConfig
+from .devices import choose
+from .models import predicts_objects
+from .steps import Step
+from .trained_model import TrainedModel
+from .training import trainer_of
+from .training.dataset import prepare_data
+from .training.frozen_encoder import check_frozen
+from .training.held_out import HeldOut
+from .training.hold_out import hold_out
+from .training.read_data import read_training_data
+from .training.start import prepared_as, require_same_network
+from .training.trainer import Trainer
+from .training.training_setup import TrainingSetup
+from .training_set import TrainingSet
+from .validation import Validation, score_pixels
+
+
+def new_training(
+    spec: ModelSpec,
+    config: TrainConfig,
+    training_set: TrainingSet,
+    device: str = "auto",
+    *,
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    resume: Path | None = None,
+    start: TrainedModel | None = None,
+    learning_rates: Sequence[float] = (),
+) -> Generator[Step, None, Trainer]:
+    """Read and check everything, with a step for each file, and make the training ready to run."""
+    chosen = choose(device)
+    check_frozen(spec, config, is_trained=start is not None or resume is not None)
+    if start is not None:
+        require_same_network(start, spec, config)
+    labelled, config = yield from read_training_data(
+        spec, config, training_set, axes=axes, spacing=spacing
+    )
+    labelled, held_out = hold_out(spec, config, labelled)
+    data = prepare_data(spec, config, labelled, held_out.images)
+    if start is not None:
+        data = prepared_as(start, data)
+    validate = Validation(held_out, config, chosen) if held_out.images else None
+    if config.thresholds and (validate is None or predicts_objects(spec)):
+        warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
+    setup = TrainingSetup(
+        spec,
+        data,
+        config,
+        chosen,
+        held_out,
+        validate,
+        score_pixels,
+        resume,
+        start,
+        learning_rates,
+    )
+    return trainer_of(spec)(setup)
+
+
+def with_refinement_of(previous: TrainedModel | None, trained: TrainedModel) -> TrainedModel:
+    """The model with the refinement settings of the one it replaces, if they have equal classes."""
+    if previous and (previous.kind, previous.values) == (trained.kind, trained.values):
+        return replace(trained, refine=previous.refine)
+    return trained
+
+
+def with_thresholds(trainer: Trainer, trained: TrainedModel) -> TrainedModel:
+    """The model with the thresholds that do best on what was held out, if these are asked for."""
+    validate = trainer.setup.validate
+    if not trainer.config.thresholds or validate is None or trained.predicts_objects:
+        return trained
+    chosen = validate.thresholds(trained)
+    others = [replace(c, threshold=None) for c in trained.refine.clean]
+    return replace(trained, refine=replace(trained.refine, clean=(*chosen, *others)))
+
+
+def _no_thresholds(held_out: HeldOut) -> str:
+    """Why no thresholds of classes are chosen."""
+    if held_out.images:
+        return (
+            "No thresholds are chosen: this model predicts objects, and thresholds are of classes."
+        )
+    return (
+        f"No thresholds are chosen, because they need images or regions held out. {held_out.about}"
+    )
