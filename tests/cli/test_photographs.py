@@ -6,7 +6,7 @@ from PIL import Image as Pictures
 
 from napari_segkit import ModelSpec, Segmenter, cli
 from napari_segkit.cli.main import make_parser
-from napari_segkit.cli.train import spec_and_config
+from napari_segkit.cli.training_settings import spec_and_config
 from napari_segkit.io.files import read_labels
 from napari_segkit.models.presets import preset
 

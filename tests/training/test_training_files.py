@@ -8,7 +8,6 @@ import pytest
 from skimage.io import imread, imsave
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, TrainingSet
-from napari_segkit.images import array_cache
 from napari_segkit.images.labels import LabelsError
 from napari_segkit.training import read_data, record
 from napari_segkit.training.events import ReadStep, TrainStep
@@ -186,7 +185,7 @@ def test_files_in_both_of_two_sets_are_said(folder):
 
 
 def test_the_files_are_not_needed_after_the_last_step(folder, monkeypatch):
-    monkeypatch.setattr(array_cache.ArrayCache.__init__, "__defaults__", (64 * 64,))
+    monkeypatch.setattr(read_data, "cache_bytes", lambda: 64 * 64)
     image = TrainingSet.from_files(folder).rows[0].image.open().data
     segmenter = Segmenter(ModelSpec("segresnet", dims="2D"), device="cpu")
     config = replace(CONFIG, validation=None, unlabelled=0)

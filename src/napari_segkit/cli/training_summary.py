@@ -22,7 +22,7 @@ from napari_segkit.io.training_files import opened
 from napari_segkit.models import choose_ndim
 from napari_segkit.models.instance.object_scales import sizes_text
 from napari_segkit.training.dataset import LabelledImages
-from napari_segkit.training_set import TrainingRow
+from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .terminal import error_line, say
 
@@ -31,17 +31,20 @@ MAX_CHECKED = 20  # images whose objects are checked one by one
 
 
 def say_training_data(
-    labelled: LabelledImages, rows: Sequence[TrainingRow], spec: ModelSpec, config: TrainConfig
+    labelled: LabelledImages, training_set: TrainingSet, spec: ModelSpec, config: TrainConfig
 ) -> None:
     """Say how many pixels or objects of each class there are in the images that are trained on."""
     number = f"Images: {len(labelled.pairs)}"
     if labelled.validation:
         number += f", and {len(labelled.validation)} to validate with"
+    if left_out := training_set.with_role("leave out"):
+        number += f"; {len(left_out)} left out"
     if labelled.class_of is None:
         say(f"{number}. Labelled pixels of each class:")
         _say_pixels(labelled, config)
     else:
         say(f"{number}. Objects of each class:")
+        rows = training_set.with_role("train")
         _say_objects(labelled, labelled.class_of, rows, spec, config)
 
 

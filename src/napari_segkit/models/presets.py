@@ -24,7 +24,7 @@ class Preset:
     imagenet : bool
         Whether it starts from ImageNet weights if they are on this computer.
     fit_masks : bool
-        Whether masks of another size than their image are resampled to it.
+        Whether files of masks of another size than their image are resampled to it.
     """
 
     name: str
