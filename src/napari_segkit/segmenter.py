@@ -20,7 +20,7 @@ from .arguments import (
     require_optional,
     require_type,
 )
-from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
+from .config import CleanConfig, ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
 from .images.axes_image import AxesImage, reorient_image
 from .images.channel_sources import as_one_image
@@ -391,6 +391,7 @@ learning_rates
         learning_rates: Sequence[float] = (),
     ) -> "Trainer":
         from .devices import choose
+        from .trained_pixels import seen_before
         from .training import trainer_of
         from .training.dataset import prepare_data
         from .training.hold_out import hold_out
@@ -401,11 +402,15 @@ learning_rates
         device = choose(self.device)
         labelled, held_out = hold_out(self.spec, config, labelled)
         data = prepare_data(self.spec, config, labelled, held_out.images)
-        self.held_out = held_out
         if start is not None:
             data = prepared_as(start, data)
-        validate = Validation(held_out, config, device) if held_out.images else None
-        if config.thresholds and (validate is None or predicts_objects(self.spec)):
+            about = held_out.about + seen_before(start, held_out.images)
+            held_out = replace(held_out, about=about)
+        self.held_out = held_out
+        objects, validate = predicts_objects(self.spec), None
+        if held_out.images:
+            validate = Validation(held_out, config, device, objects=objects)
+        if config.thresholds and (validate is None or objects):
             warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
         setup = TrainingSetup(
             self.spec,
@@ -431,10 +436,11 @@ learning_rates
         self.previous, self.trained = previous, trained
         validate = trainer.setup.validate
         if trainer.config.thresholds and validate is not None and not trained.predicts_objects:
-            chosen = validate.thresholds(trained)
             others = [replace(c, threshold=None) for c in trained.refine.clean]
-            refine = replace(trained.refine, clean=(*chosen, *others))
-            self.trained = replace(trained, refine=refine)
+            others = [c for c in others if c != CleanConfig(c.value)]  # was a threshold only
+            smoothed = replace(trained, refine=replace(trained.refine, clean=()))
+            clean = (*validate.thresholds(smoothed), *others)
+            self.trained = replace(trained, refine=replace(trained.refine, clean=clean))
         if trainer.failure is not None:
             raise trainer.failure
 

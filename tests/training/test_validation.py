@@ -30,7 +30,7 @@ class Scores:
     """A validation after each epoch that gives scores made up."""
 
     def __init__(self, score):
-        self.score, self.least = score, CONFIG.epochs
+        self.score, self.least, self.is_sample = score, CONFIG.epochs, False
 
     def limit(self, size, overlap, tiles):
         return 0

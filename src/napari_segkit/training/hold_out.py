@@ -1,14 +1,16 @@
 """Choose what is held out of a training, so that its model can be scored."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.array_cache import MappedArray
+from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.labels import IGNORE, add_to_ids, to_indices
 from napari_segkit.images.types import AnyArray
 from napari_segkit.models import choose_ndim, model_info
@@ -58,18 +60,19 @@ class _Choice:
 
     def choose(self) -> tuple[LabelledImages, HeldOut]:
         how, note = self.config.validation, ""
-        groups = self._groups()
+        groups = self._units(self.labelled.groups)
         self._require_several(how, groups)
         if how == "groups" or (how == "auto" and any(self.labelled.groups)):
             least = 2 if how == "groups" else MIN_GROUPS
             if len(groups) >= least and (found := self._whole_images(groups, "groups")):
                 return found
-            count = len(groups)
-            note = f" Too few groups ({count}) to hold one out, so this says little of a new one."
-        if how == "images" or (how == "auto" and self._has_enough_images()):
-            images = [[number] for number in range(len(self.indices))]
-            if found := self._whole_images(images, "images"):
-                return found
+            note = " No whole group can be held out, so this says little of a new one."
+        units = self._units()
+        is_enough = len(units) * self.config.validation_fraction >= MIN_SHARE
+        if (how == "images" or (how == "auto" and is_enough)) and (
+            found := self._whole_images(units, "images", note)
+        ):
+            return found
         if how in ("auto", "regions"):
             return self._regions(note)
         return self._nothing("each of them holds all of a class")
@@ -83,28 +86,38 @@ class _Choice:
                 "validation."
             )
 
-    def _has_enough_images(self) -> bool:
-        return len(self.indices) * self.config.validation_fraction >= MIN_SHARE
+    def _units(self, groups: Sequence[str] = ()) -> list[list[int]]:
+        """Numbers of the images that stay together: of one group, or with the same pixels."""
+        names = [g or f"\0{n}" for n, g in enumerate(groups or [""] * len(self.indices))]
+        for number, first in enumerate(self.first_alike):
+            if names[number] != names[first]:
+                names = [names[first] if name == names[number] else name for name in names]
+        units: dict[str, list[int]] = {}
+        for number, name in enumerate(names):
+            units.setdefault(name, []).append(number)
+        return list(units.values())
 
-    def _groups(self) -> list[list[int]]:
-        """Numbers of the images of each group; one without a group is one of its own."""
-        groups: dict[str, list[int]] = {}
-        for number, name in enumerate(self.labelled.groups):
-            groups.setdefault(name or f"\0{number}", []).append(number)
-        return list(groups.values())
+    @cached_property
+    def first_alike(self) -> list[int]:
+        """Number of the first image with the same pixels as each image."""
+        images = [image for image, _ in self.labelled.pairs]
+        known = [(k.zero_part, k.whole, k.ranges) for k in self.labelled.intensities]
+        keys = list(zip((i.shape for i in images), known or [()] * len(images), strict=True))
+        times, first = Counter(keys), {}
+        return [
+            first.setdefault((key, fingerprint(image) if times[key] > 1 else ""), number)
+            for number, (key, image) in enumerate(zip(keys, images, strict=True))
+        ]
 
     def _whole_images(
-        self, units: Sequence[Sequence[int]], how: str
+        self, units: Sequence[Sequence[int]], how: str, note: str = ""
     ) -> tuple[LabelledImages, HeldOut] | None:
         """Hold out whole images, those of a unit together; None if that cannot be done."""
         labelled = self.labelled
         each = self._image_counts()
         counts = np.stack([sum(each[n] for n in unit) for unit in units])
         if self.is_folded:
-            numbers = {n: part for part, unit in enumerate(units, 1) for n in unit}
-            arrays = map(np.asarray, self.indices)
-            parts = [(i >= 0) * np.int32(numbers[n]) for n, i in enumerate(arrays)]
-            return self._folds(counts, parts, f"{len(units)} {how}")
+            return self._folds_of_images(counts, units, f"{len(units)} {how}")
         chosen = choose_parts(counts, self.config.validation_fraction, self.random)
         if self._missing(counts, chosen):
             return None
@@ -114,7 +127,7 @@ class _Choice:
         what = f"{len(held)} of {len(self.indices)} images"
         if how == "groups":
             what += f", {int(chosen.sum())} of {len(units)} groups"
-        about = f"Validation: {what}{self._unscored(counts, chosen)}."
+        about = f"Validation: {what}{self._unscored(counts, chosen)}.{note}"
         return labelled.subset(kept), HeldOut(how, about, images)
 
     def _image_counts(self) -> list[NDArray[np.int64]]:
@@ -136,10 +149,7 @@ class _Choice:
             return self._nothing(missing)
         is_held = np.append(False, chosen)
         masks = [m if m.any() else None for m in (is_held[own] for own in parts)]
-        left_out = [
-            None if mask is None else margin_around(mask, image.label_axes, self.ndim)
-            for mask, (image, _) in zip(masks, labelled.pairs, strict=True)
-        ]
+        left_out = self._left_out(masks)
         if lost := self._lost(left_out):
             return self._nothing(f"no label of {lost} is far enough from the others")
         pairs = zip(labelled.pairs, masks, strict=True)
@@ -149,6 +159,17 @@ class _Choice:
             f"of the labelled pixels){self._unscored(counts, chosen)}.{note}"
         )
         return replace(labelled, left_out=left_out), HeldOut("regions", about, images, masks)
+
+    def _left_out(self, masks: Sequence[Mask | None]) -> list[Mask | None]:
+        """What is not trained on: what is held out, around it, and the same of equal images."""
+        around: dict[int, Mask] = {}
+        for first, mask, (image, _) in zip(
+            self.first_alike, masks, self.labelled.pairs, strict=True
+        ):
+            if mask is not None:
+                own = margin_around(mask, image.label_axes, self.ndim)
+                around[first] = own | around[first] if first in around else own
+        return [around.get(first) for first in self.first_alike]
 
     def _parts(self) -> tuple[list[Parts], Counts]:
         """Parts of each image, numbered through from 1, and how much they hold of each class."""
@@ -171,9 +192,28 @@ class _Choice:
         fold = np.append(IGNORE, assign_folds(counts, self.random))
         axes = [image.label_axes for image, _ in self.labelled.pairs]
         folds = [
-            np.where(borders(own, a, self.ndim), IGNORE, fold[own]).astype(np.int16)
-            for own, a in zip(parts, axes, strict=True)
+            np.where(borders(own, a, self.ndim) | (first != number), IGNORE, fold[own])
+            for number, (own, a, first) in enumerate(
+                zip(parts, axes, self.first_alike, strict=True)
+            )
         ]
+        return self._folded(folds, what)
+
+    def _folds_of_images(
+        self, counts: Counts, units: Sequence[Sequence[int]], what: str
+    ) -> tuple[LabelledImages, HeldOut] | None:
+        """As `_folds`, of whole images."""
+        if self._reason(counts):
+            return None
+        number_of = assign_folds(counts, self.random)
+        fold_of = {n: number_of[unit] for unit, own in enumerate(units) for n in own}
+        shapes = [image.label_shape for image, _ in self.labelled.pairs]
+        folds = [np.broadcast_to(fold_of[n], shape) for n, shape in enumerate(shapes)]
+        return self._folded(folds, what)
+
+    def _folded(
+        self, folds: Sequence[NDArray[np.int16]], what: str
+    ) -> tuple[LabelledImages, HeldOut]:
         about = f"Validation: {what} are held out in turn; the model learns from all of them."
         return replace(self.labelled, folds=folds), HeldOut("folds", about)
 

@@ -2,9 +2,8 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from itertools import pairwise
-from math import ceil, isfinite, prod
+from dataclasses import asdict, dataclass
+from math import ceil, inf, isfinite, prod
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -24,20 +23,23 @@ ScorePixels: TypeAlias = Callable[
 ]
 VALIDATION_SHARE = 0.1  # of the work of a training that validations may take
 FORWARD = 0.4  # work of predicting a patch, in that of training on it
-MIN_TILES = 32  # of a validation, if there is more to predict
-TILES_SHARE = 0.05  # of the patches of a training that one validation predicts at most
+MIN_TILES = 24  # of a validation, if there is more to predict
+TILES_SHARE = 0.01  # of the patches of a training that one validation predicts at most
+LAST_TILES = 4  # times as many for the model that is kept
 LOSS_BATCHES = 2  # of held-out patches whose loss is measured
 ASSUMED_EPOCHS = 20  # where only the minutes of a training are given
-OVERFITTING = 3  # validations in a row with a rising loss that are told of
+OVERFITTING = 4  # validations in a row that are told of
+DRIFT = 1.2  # times the lowest loss on what is held out
 
 
 class Validate(Protocol):
     """Scores models on what is held out, so many times in a training at least."""
 
     least: int
+    is_sample: bool
 
-    def limit(self, size: Sequence[int], overlap: Sequence[int], tiles: float) -> float:
-        """Predict at most about so many tiles at a time; returns how many there will be."""
+    def limit(self, size: Sequence[int], overlap: Sequence[int], tiles: float) -> int:
+        """Predict at most about so many tiles at a time; returns how many there are."""
 
     def __call__(self, model: TrainedModel, /) -> Score: ...
 
@@ -45,44 +47,68 @@ class Validate(Protocol):
         """Minimum probabilities of classes that agree best with what is held out."""
 
 
-def epochs_between(
-    validate: Validate,
-    config: TrainConfig,
-    steps_per_epoch: int,
-    patch: Sequence[int],
-    size: Sequence[int],
-    overlap: Sequence[int],
-) -> int:
-    """Epochs between validations, which follow from their work and never from the clock."""
-    planned = config.epochs or ASSUMED_EPOCHS
-    patches = planned * steps_per_epoch * config.batch_size
-    ratio = prod(size) / prod(patch)
-    tiles = ratio * validate.limit(size, overlap, max(MIN_TILES, TILES_SHARE * patches / ratio))
-    batches = LOSS_BATCHES + RECENT_BATCHES  # of the loss and of the batch statistics
-    work = FORWARD * (tiles / config.batch_size + batches)  # in steps
-    epochs = ceil(work / VALIDATION_SHARE / steps_per_epoch)
-    return max(1, min(epochs, ceil(planned / validate.least)))
+@dataclass(frozen=True)
+class Workload:
+    """How much of a training its validations take; it follows from steps, never from the clock.
+
+    Lengths along the spatial axes, in pixels.
+    """
+
+    config: TrainConfig
+    steps_per_epoch: int
+    patch: tuple[int, ...]
+    size: tuple[int, ...]  # of a tile
+    overlap: tuple[int, ...]
+
+    @property
+    def _epochs(self) -> int:
+        return self.config.epochs or ASSUMED_EPOCHS
+
+    @property
+    def _ratio(self) -> float:
+        return prod(self.size) / prod(self.patch)
+
+    @property
+    def _tiles(self) -> float:
+        """How many tiles a validation predicts at most."""
+        patches = self._epochs * self.steps_per_epoch * self.config.batch_size
+        return max(MIN_TILES, TILES_SHARE * patches) / self._ratio
+
+    def interval(self, validate: Validate) -> int:
+        """Epochs between validations."""
+        tiles = self._ratio * validate.limit(self.size, self.overlap, self._tiles)
+        batches = LOSS_BATCHES + RECENT_BATCHES  # of the loss and of the batch statistics
+        work = FORWARD * (tiles / self.config.batch_size + batches)  # in steps
+        count = int(VALIDATION_SHARE * self._epochs * self.steps_per_epoch / work)
+        return ceil(self._epochs / min(self._epochs, max(validate.least, count)))
+
+    def widen(self, validate: Validate) -> None:
+        """Predict more, for the model that is kept."""
+        validate.limit(self.size, self.overlap, LAST_TILES * self._tiles)
 
 
 class OverfittingCheck:
-    """Warns, once, if the loss on what is held out rises while that of the training falls."""
+    """Warns, once, if the loss on what is held out has risen while that of the training falls.
+
+    The losses of single validations are noisy, so it must stay far above its lowest.
+    """
 
     def __init__(self) -> None:
-        self._losses: list[tuple[float, float]] = []
-        self._has_warned = False
+        self._lowest = self._train_loss = inf
+        self._risen, self._has_warned = 0, False
 
     def check(self, train_loss: float, loss: float) -> None:
         """Take the losses of a validation."""
-        self._losses.append((train_loss, loss))
-        pairs = list(pairwise(self._losses))[-OVERFITTING:]
-        if self._has_warned or len(pairs) < OVERFITTING:
-            return
-        if all(a > b and c < d for (a, c), (b, d) in pairs):
+        if loss < self._lowest:
+            self._lowest, self._train_loss = loss, train_loss
+        has_risen = loss > DRIFT * self._lowest and train_loss < self._train_loss
+        self._risen = self._risen + 1 if has_risen else 0
+        if self._risen == OVERFITTING and not self._has_warned:
             self._has_warned = True
             warnings.warn(
-                "The loss on what is held out has been rising for "
-                f"{OVERFITTING} validations while that of the training falls: the model learns its "
-                "images by heart; label more images, or train for fewer epochs.",
+                f"The loss on what is held out has been far above its lowest for {OVERFITTING} "
+                "validations while that of the training falls: the model learns its images by "
+                "heart; label more images, or train for fewer epochs.",
                 OverfittingWarning,
                 stacklevel=2,
             )

@@ -36,6 +36,7 @@ from .schedule import Schedule
 FORMAT = 2  # 1: the history is in the header
 KEY = "segkit-training"
 RECENT_BATCHES = 10
+EARLIER = TrainConfig(validation=None)
 
 RandomState = Mapping[str, Any]  # of a NumPy bit generator
 Fingerprints = tuple[str, str, str]  # name of an image, fingerprints of it and of its labels
@@ -233,6 +234,7 @@ def _read_configs(settings: dict[str, Any], path: Path) -> tuple[ModelSpec, Trai
         named = settings | {"name": settings["model"]}
         spec = {k: named[k] for k in config_fields(ModelSpec) if k in named}
         config = {k: named[k] for k in config_fields(TrainConfig) if k in named}
+        config.setdefault("validation", EARLIER.validation)
         return from_dict(ModelSpec, spec), from_dict(TrainConfig, config)
     except MALFORMED as error:
         raise _damaged(path, error) from None
@@ -346,9 +348,10 @@ def _plain(settings: Mapping[str, object]) -> dict[str, object]:
 def _require_equal(saved: Mapping[str, object], current: Mapping[str, object], name: str) -> None:
     """Refuse to go on with another model, other classes or settings, and name the first.
 
-    A setting that an earlier version did not know had what is now its default.
+    A setting that an earlier version did not know had what is now its default, but nothing was
+    held out.
     """
-    defaults = {k: v for k, v in to_dict(TrainConfig()).items() if k in current}
+    defaults = {k: v for k, v in to_dict(EARLIER).items() if k in current}
     saved = {**defaults, **saved}
     for key in {**current, **saved}:
         if saved.get(key) != current.get(key):
