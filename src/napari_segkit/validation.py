@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import nan
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from .config import CleanConfig, TrainConfig
 from .evaluation.confusion import confusion_matrix, dice, iou, nanmean
@@ -16,7 +15,6 @@ from .evaluation.report import evaluate
 from .images.axes_image import AxesImage
 from .images.classes import LabelClass
 from .images.labels import IGNORE
-from .images.resample import resampled_template
 from .images.types import AnyArray, Labels
 from .inference import predict_tiles_of
 from .inference.plan import TilePlan
@@ -24,10 +22,11 @@ from .inference.request import PredictRequest
 from .models import KINDS
 from .refinement.cleanup import clean
 from .steps import drain
-from .tiling import Cell, Grid
+from .tiling import Cell
 from .trained_model import TrainedModel
 from .training.events import Score
 from .training.held_out import HeldOut, HeldOutImage
+from .training.held_out_parts import Frame, Part, Places, around, frames_of, parts_of, spread
 
 if TYPE_CHECKING:
     from .images.intensity import Statistics
@@ -37,22 +36,6 @@ THRESHOLDS = tuple(round(0.3 + 0.05 * n, 2) for n in range(14))  # that are trie
 THRESHOLD_PIXELS = 200_000  # that they are tried on
 LEAST_GAIN = 0.001  # of the mean IoU
 GIVEN_LEAST = 3  # validations in a training, whatever they take, on images given for it
-GOLDEN = (5**0.5 - 1) / 2
-Frame = dict[str, int]
-Places = dict[tuple[int, ...], set[tuple[int, ...]]]  # first pixels of cells by frame; empty: all
-
-
-class _Part(NamedTuple):
-    """Held-out pixels that are predicted together, and the tiles that they need."""
-
-    image: int
-    frame: Frame
-    region: tuple[slice, ...]
-    tiles: frozenset[tuple[int, ...]]
-
-    @property
-    def start(self) -> tuple[int, ...]:
-        return tuple([side.start for side in self.region])
 
 
 class Validation:
@@ -90,10 +73,11 @@ class Validation:
 
         What is predicted is chosen by the seed and spread evenly over all that is held out.
         """
-        parts = list(self._parts(tuple(size), tuple(overlap)))
+        config, shape = self.config, (tuple(size), tuple(overlap))
+        parts = list(parts_of(self.images, config, *shape, objects=self.objects))
         needed: set[tuple[int, ...]] = set()
         self._chosen, self.is_sample = [{} for _ in self.images], False
-        for number in _spread(len(parts), np.random.default_rng(self.config.seed)):
+        for number in spread(len(parts), np.random.default_rng(self.config.seed)):
             part = parts[number]
             if self.images[part.image].mask is None and not self._is_labelled(part):
                 continue
@@ -105,44 +89,17 @@ class Validation:
             places.add(part.start)
         return len(needed)
 
-    def _parts(self, size: tuple[int, ...], overlap: tuple[int, ...]) -> Iterator["_Part"]:
-        """All that is held out, in cells of frames; in whole frames where they are predicted so."""
-        ndim = len(size)
-        for number, image in enumerate(self.images):
-            whole = image.image.spatial_shape(ndim)
-            shape = self._network_shape(image.image, ndim)
-            cells = Grid(shape, size, overlap).cells()
-            for frame, mask in _masks(image, ndim):
-                place = (number, *frame.values())
-                if self.objects or shape != whole:
-                    lengths = _lengths(_around(mask, overlap)) if shape == whole else shape
-                    tiles = frozenset((*place, *t.start) for t in Grid(lengths, size, overlap))
-                    yield _Part(number, frame, tuple([slice(0, n) for n in whole]), tiles)
-                    continue
-                for cell in cells:
-                    if mask[cell.region].any():
-                        tiles = frozenset((*place, *tile.start) for tile in cell.tiles)
-                        yield _Part(number, frame, cell.region, tiles)
-
-    def _network_shape(self, image: AxesImage, ndim: int) -> tuple[int, ...]:
-        """Lengths of a frame as the network sees it."""
-        if self.config.resized_shape is not None:
-            return self.config.resized_shape
-        if self.config.voxel_size is None:
-            return image.spatial_shape(ndim)
-        return resampled_template(image, self.config.voxel_size, ndim).spatial_shape(ndim)
-
-    def _is_labelled(self, part: "_Part") -> bool:
+    def _is_labelled(self, part: Part) -> bool:
         image = self.images[part.image]
         (values,) = AxesImage(image.values, image.image.label_axes).read(part.frame, part.region)
         unlabelled = IGNORE if self.objects else self.config.unlabelled
         return bool((values != unlabelled).any())
 
-    def _places(self, number: int, ndim: int) -> "Places":
+    def _places(self, number: int, ndim: int) -> Places:
         """Frames of an image that are predicted, and the first pixels of their cells."""
         if self._chosen:
             return self._chosen[number]
-        return {tuple(frame.values()): set() for frame, _ in _masks(self.images[number], ndim)}
+        return {tuple(frame.values()): set() for frame, _ in frames_of(self.images[number], ndim)}
 
     def __call__(self, model: TrainedModel) -> Score:
         """The score of a model, which is on the device."""
@@ -266,7 +223,7 @@ class _CountingSink:
 
     probabilities: NDArray[np.float32] | None = None
 
-    def __init__(self, image: HeldOutImage, model: TrainedModel, places: "Places") -> None:
+    def __init__(self, image: HeldOutImage, model: TrainedModel, places: Places) -> None:
         self.image, self.values, self.places = image, model.values, places
         axes = image.image.label_axes
         self.truth = AxesImage(image.values, axes)
@@ -309,41 +266,15 @@ class _CountingSink:
             self.truths.append(truth[inside])
 
 
-def _spread(count: int, random: np.random.Generator) -> list[int]:
-    """Numbers in an order whose first ones, however many, are spread evenly over all."""
-    order: list[int] = np.argsort((random.random() + GOLDEN * np.arange(count)) % 1).tolist()
-    return order
-
-
-def _around(mask: NDArray[np.bool_], context: Sequence[int]) -> tuple[slice, ...]:
-    """The part of a frame around the pixels of a mask."""
-    (box,) = ndimage.find_objects(mask.view(np.int8))
-    sides = zip(box, context, mask.shape, strict=True)
-    return tuple([slice(max(0, s.start - n), min(s.stop + n, end)) for s, n, end in sides])
-
-
-def _lengths(region: Sequence[slice]) -> tuple[int, ...]:
-    return tuple([side.stop - side.start for side in region])
-
-
-def _masks(image: HeldOutImage, ndim: int) -> Iterator[tuple[Frame, NDArray[np.bool_]]]:
-    """Frames of an image that hold pixels to score, and these."""
-    shape = image.values.shape
-    mask = np.broadcast_to(True, shape) if image.mask is None else image.mask
-    for frame, (inside,) in AxesImage(mask, image.image.label_axes).read_frames(ndim):
-        if inside.any():
-            yield frame, inside.astype(bool)
-
-
 def _crops(
-    image: HeldOutImage, places: "Places", model: TrainedModel
+    image: HeldOutImage, places: Places, model: TrainedModel
 ) -> Iterator[tuple[AxesImage, AnyArray]]:
     """The part of each frame around its held-out pixels, with its object ids."""
     whole, axes = image.image, image.image.label_axes
-    for frame, mask in _masks(image, model.ndim):
+    for frame, mask in frames_of(image, model.ndim):
         if tuple(frame.values()) not in places:
             continue
-        region = _around(mask, model.overlap)
+        region = around(mask, model.overlap)
         ids = AxesImage(image.values, axes).read(frame, region)[0]
         kept = "".join(a for a in whole.axes if a not in frame)
         data = whole.data[whole.array_index(frame, region, whole.axes)]

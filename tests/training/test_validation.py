@@ -72,6 +72,20 @@ def test_the_weights_of_the_best_epoch_are_the_result(scene):
     assert not result.network.training
 
 
+def test_the_model_that_is_kept_is_scored_on_more_than_a_sample(scene):
+    scores = iter((0.1, 0.8, 0.3, 0.7))
+    training = trainer(scene, lambda _: next(scores))
+    training.setup.validate.is_sample = True
+    validations = [s for s in training.steps() if isinstance(s, ValidationStep)]
+    assert [(s.done, s.epoch, s.score, s.is_best) for s in validations[2:]] == [
+        (6, 3, 0.3, False),
+        (4, 2, 0.7, True),
+    ]
+    provenance = training.result().provenance
+    assert provenance["validation"]["score"] == 0.7
+    assert [v["score"] for v in provenance["validations"]] == [0.1, 0.7, 0.3]
+
+
 def test_a_score_that_is_no_number_is_never_the_best(scene):
     scores = iter((float("nan"), 0.2, float("nan")))
     training = trainer(scene, lambda _: next(scores))

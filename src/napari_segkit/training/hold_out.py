@@ -1,7 +1,7 @@
 """Choose what is held out of a training, so that its model can be scored."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -102,8 +102,9 @@ class _Choice:
         """Number of the first image with the same pixels as each image."""
         images = [image for image, _ in self.labelled.pairs]
         known = [(k.zero_part, k.whole, k.ranges) for k in self.labelled.intensities]
-        keys = list(zip((i.shape for i in images), known or [()] * len(images), strict=True))
-        times, first = Counter(keys), {}
+        keys: list[Hashable] = [(image.shape, *known[n : n + 1]) for n, image in enumerate(images)]
+        times = Counter(keys)
+        first: dict[Hashable, int] = {}
         return [
             first.setdefault((key, fingerprint(image) if times[key] > 1 else ""), number)
             for number, (key, image) in enumerate(zip(keys, images, strict=True))
