@@ -138,10 +138,11 @@ def test_objects_are_held_out_as_a_whole():
     ("values", "reason"),
     [
         (strokes(1), "is labelled in one stroke or region only"),
+        (strokes(2), "too few labels of a, b to hold some of them out"),
         (dense((40, 40)), "is labelled in one stroke or region only"),
         (np.repeat([[0, 1, 0], [0, 0, 0], [0, 1, 0], [0, 2, 0]], 5, axis=1), "too few labelled"),
     ],
-    ids=["one stroke", "small image", "few pixels"],
+    ids=["one stroke", "two strokes", "small image", "few pixels"],
 )
 def test_nothing_is_held_out_of_too_few_labels(values, reason):
     kept, held_out = hold_out(SMALL, TrainConfig(), labelled(values.astype(np.uint8)))

@@ -15,6 +15,7 @@ from napari_segkit.images.labels import IGNORE, add_to_ids, to_indices
 from napari_segkit.images.types import AnyArray
 from napari_segkit.models import choose_ndim, model_info
 
+from .choose_parts import Counts, assign_folds, choose_parts
 from .dataset import LabelledImages
 from .events import counted
 from .held_out import NOTHING, HeldOut, HeldOutImage
@@ -22,11 +23,9 @@ from .label_parts import Mask, Parts, borders, counts_of, divide, margin_around
 
 MIN_GROUPS = 3
 MIN_SHARE = 0.75  # of the fraction to hold out, of an image among equals
-MOST = 0.5  # of the pixels of a class that may be held out
+MOST_OF_PARTS = 0.35  # in regions or strokes, of which there may be few
 MIN_PIXELS = 50  # of each class that is scored
 MIN_SCORED = 0.75  # of the classes
-FOLDS = 5
-Counts = NDArray[np.int64]  # (parts, classes)
 
 
 def hold_out(
@@ -145,7 +144,9 @@ class _Choice:
         what = f"{int(counts.any(axis=1).sum())} regions or strokes"
         if self.is_folded:
             return self._folds(counts, parts, what) or self._nothing(self._reason(counts))
-        chosen = choose_parts(counts, self.config.validation_fraction, self.random)
+        fraction = self.config.validation_fraction
+        most = max(MOST_OF_PARTS, fraction)
+        chosen = choose_parts(counts, fraction, self.random, most)
         if missing := self._missing(counts, chosen):
             return self._nothing(missing)
         is_held = np.append(False, chosen)
@@ -236,7 +237,7 @@ class _Choice:
         if scored[1:].any() if of_objects else scored.mean() > MIN_SCORED:
             return ""
         few = _names(self._of(np.asarray(~scored)))
-        return self._reason(counts) or f"too few labelled pixels of {few} can be held out"
+        return self._reason(counts) or f"too few labels of {few} to hold some of them out"
 
     def _unscored(self, counts: Counts, chosen: Mask) -> str:
         lost = self._of(np.asarray(~counts[chosen].any(axis=0) & counts.any(axis=0)))
@@ -254,37 +255,6 @@ class _Choice:
     def _of(self, is_meant: Mask) -> list[str]:
         """Names of the classes that are meant."""
         return [name for name, meant in zip(self.names, is_meant, strict=True) if meant]
-
-
-def choose_parts(counts: Counts, fraction: float, random: np.random.Generator) -> Mask:
-    """Choose parts that hold about a fraction of each class, the rarest first.
-
-    No class loses more than half of its pixels, so each stays in the training.
-    """
-    chosen, total = np.zeros(len(counts), bool), counts.sum(axis=0)
-    enough = fraction * total.sum()
-    for index in np.argsort((counts > 0).sum(axis=0), kind="stable"):
-        for part in random.permutation(np.flatnonzero((counts[:, index] > 0) & ~chosen)):
-            held = counts[chosen, index].sum()
-            share, more = held / total[index], (held + counts[part, index]) / total[index]
-            is_enough = counts[chosen].sum() >= enough or abs(more - fraction) >= fraction - share
-            if held and is_enough:
-                break
-            if (counts[chosen].sum(axis=0) + counts[part] <= MOST * total).all():
-                chosen[part] = True
-    return chosen
-
-
-def assign_folds(counts: Counts, random: np.random.Generator) -> NDArray[np.int16]:
-    """Fold of each part, so that each holds about as much of each class, the rarest first."""
-    folds = np.full(len(counts), IGNORE, np.int16)
-    sums = np.zeros((FOLDS, counts.shape[1]))
-    for index in np.argsort((counts > 0).sum(axis=0), kind="stable"):
-        parts = random.permutation(np.flatnonzero((counts[:, index] > 0) & (folds < 0)))
-        for part in parts[np.argsort(-counts[parts, index], kind="stable")]:
-            folds[part] = int(sums[:, index].argmin())
-            sums[folds[part]] += counts[part]
-    return folds
 
 
 def _indices(values: AnyArray, labelled: LabelledImages) -> AnyArray:

@@ -79,7 +79,7 @@ class Workload:
         tiles = self._ratio * validate.limit(self.size, self.overlap, self._tiles)
         batches = LOSS_BATCHES + RECENT_BATCHES  # of the loss and of the batch statistics
         work = FORWARD * (tiles / self.config.batch_size + batches)  # in steps
-        count = int(VALIDATION_SHARE * self._epochs * self.steps_per_epoch / work)
+        count = round(VALIDATION_SHARE * self._epochs * self.steps_per_epoch / work)
         return ceil(self._epochs / min(self._epochs, max(validate.least, count)))
 
     def widen(self, validate: Validate) -> None:
