@@ -6,7 +6,7 @@ from napari.utils.events import Event
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 
-from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.session.interrupted import FoundTraining, kept
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
@@ -33,7 +33,7 @@ from .step_text import describe_step
 from .train_form import TrainForm
 from .training_offer import TrainingOffer
 from .training_record import recorded
-from .training_rows import image_copies, label_snapshots, snapshots_of
+from .training_rows import label_snapshots, snapshots_of
 from .training_set_panel import TrainingSetPanel, train_set
 from .training_view import TrainingView
 
@@ -111,7 +111,9 @@ class TrainDock(Dock):
             start=self.start.value if interrupted is None else None,
         )
         self._last, self._config = None, self.session.config
-        self.view.start(image_copies(copies), axes, self.classes.classes)
+        trained_on = [row.image for row in copies.with_role("train")]
+        images = [image if isinstance(image, Snapshot) else None for image in trained_on]
+        self.view.start(images, axes, self.classes.classes)
         steps = recorded(self.session, label_snapshots(copies), steps)
         if model_info(self.session.segmenter.spec.name).training != "pixels":  # takes seconds
             steps = kept(steps, interrupted)
@@ -177,11 +179,10 @@ class TrainDock(Dock):
 
     def _data(self) -> Data:
         """What a training would read; ValueError if it is not complete."""
-        if missing := self.data.missing():
+        if (missing := self._missing_data()) is not None:
             raise ValueError(missing)
-        image, labels, axes = self.data.layers
-        training_set = TrainingSet([TrainingRow(snapshot(image), snapshot(labels))])
-        return training_set, self.config(), self.session.segmenter.spec, axes
+        copies, axes = self._copies()
+        return copies, self.config(), self.session.segmenter.spec, axes
 
     def _connect(self) -> None:
         self.annotation_panel.changed.connect(self.state.request)
