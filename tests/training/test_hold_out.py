@@ -106,8 +106,12 @@ def test_a_stroke_is_held_out_as_a_whole():
 
 @pytest.mark.parametrize(
     ("spec", "shape"),
-    [(SMALL, (10, 40, 40)), (ModelSpec("segresnet", dims="3D"), (70, 20, 20))],
-    ids=["stack", "volume"],
+    [
+        (SMALL, (20, 100, 100)),
+        (SMALL, (10, 40, 40)),
+        (ModelSpec("segresnet", dims="3D"), (70, 20, 20)),
+    ],
+    ids=["stack", "small frames", "volume"],
 )
 def test_a_slab_of_a_stack_or_volume_is_held_out(spec, shape):
     values = dense(shape)
@@ -117,6 +121,15 @@ def test_a_slab_of_a_stack_or_volume_is_held_out(spec, shape):
     assert planes.sum() == shape[0] // 5
     assert (planes == mask.any(axis=(1, 2))).all()
     assert ndimage.label(planes)[1] == 1
+    require_apart(mask, left_out, values)
+
+
+def test_a_block_of_all_frames_is_held_out_of_a_short_stack():
+    values = dense((9, 100, 100))
+    kept, held_out = hold_out(SMALL, TrainConfig(), labelled(values, axes="ZYX"))
+    (mask,), (left_out,) = held_out.masks, kept.left_out
+    assert (mask == mask[0]).all()
+    assert left_out.mean() < 0.4
     require_apart(mask, left_out, values)
 
 
@@ -244,7 +257,7 @@ def test_a_region_is_held_out_of_all_equal_images():
     images = labelled(dense(), dense())
     images = replace(images, pairs=[images.pairs[0]] * 2)
     kept, held_out = hold_out(SMALL, TrainConfig(), images)
-    for mask, left_out in [(m, out) for m in held_out.masks for out in kept.left_out]:
+    for mask, left_out in [(held_out.masks[0], out) for out in kept.left_out]:
         assert left_out[mask].all()
 
 

@@ -164,20 +164,22 @@ class _Choice:
 
     def _left_out(self, masks: Sequence[Mask | None]) -> list[Mask | None]:
         """What is not trained on: what is held out, around it, and the same of equal images."""
-        around: dict[int, Mask] = {}
-        for first, mask, (image, _) in zip(
-            self.first_alike, masks, self.labelled.pairs, strict=True
-        ):
-            if mask is not None:
-                own = margin_around(mask, image.label_axes, self.ndim)
-                around[first] = own | around[first] if first in around else own
-        return [around.get(first) for first in self.first_alike]
+        pairs = zip(masks, self.labelled.pairs, strict=True)
+        around = [
+            None if mask is None else margin_around(mask, image.label_axes, self.ndim)
+            for mask, (image, _) in pairs
+        ]
+        return [around[first] for first in self.first_alike]
 
     def _parts(self) -> tuple[list[Parts], Counts]:
         """Parts of each image, numbered through from 1, and how much they hold of each class."""
         parts, counts, last = [], [], 0
         arrays = map(np.asarray, self.indices)
-        for (image, values), indices in zip(self.labelled.pairs, arrays, strict=True):
+        for number, indices in enumerate(arrays):
+            image, values = self.labelled.pairs[number]
+            if self.first_alike[number] != number:  # parts of the first are left out of both
+                parts.append(np.zeros(indices.shape, np.int32))
+                continue
             ids = None if self.labelled.class_of is None else np.asarray(values)
             own = divide(indices, image.label_axes, self.ndim, ids, bands=self.has_masks)
             counts.append(counts_of(own, indices, len(self.names)))
@@ -194,10 +196,8 @@ class _Choice:
         fold = np.append(IGNORE, assign_folds(counts, self.random))
         axes = [image.label_axes for image, _ in self.labelled.pairs]
         folds = [
-            np.where(borders(own, a, self.ndim) | (first != number), IGNORE, fold[own])
-            for number, (own, a, first) in enumerate(
-                zip(parts, axes, self.first_alike, strict=True)
-            )
+            np.where(borders(own, a, self.ndim), IGNORE, fold[own])
+            for own, a in zip(parts, axes, strict=True)
         ]
         return self._folded(folds, what)
 
@@ -227,7 +227,8 @@ class _Choice:
         alone = self._of(np.asarray((counts > 0).sum(axis=0) == 1))
         few = self._of(np.asarray(counts.sum(axis=0) < 2 * MIN_PIXELS))
         if alone:
-            return f"{_names(alone)} is labelled in one stroke or region only"
+            verb = "is" if len(alone) == 1 else "are"
+            return f"{_names(alone)} {verb} labelled in one stroke or region only"
         return f"too few labelled pixels of {_names(few)}" if few else ""
 
     def _missing(self, counts: Counts, chosen: Mask) -> str:

@@ -4,6 +4,7 @@ Parts are slabs of stacks and volumes, blocks of dense labels, or strokes of scr
 """
 
 from collections.abc import Iterable, Sequence
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def divide(
     labels = AxesImage(indices, axes)
     frames = [plane for _, (plane,) in labels.read_frames(ndim)]
     labelled = [number for number, plane in enumerate(frames) if (plane >= 0).any()]
-    if len(labelled) >= SLABS:
+    if _slabs_leave_enough(labelled):
         own = _slabs(frames, labelled)
     elif ids is not None:
         objects = [plane for _, (plane,) in AxesImage(ids, axes).read_frames(ndim)]
@@ -45,6 +46,8 @@ def divide(
         own = _same_blocks([plane >= 0 for plane in frames])
     else:
         own = _numbered(map(_strokes, frames))
+    if len(labelled) >= SLABS and max(int(part.max()) for part in own) <= 1:  # small frames
+        own = _slabs(frames, labelled)
     parts = np.zeros(indices.shape, np.int32)
     for frame, numbers in zip(labels.frames(ndim), own, strict=True):
         labels.write(parts, frame, numbers)
@@ -64,6 +67,15 @@ def borders(parts: Parts, axes: str, ndim: int) -> Mask:
     lowest = np.where(parts > 0, parts, np.iinfo(np.int32).max)
     highest = ndimage.maximum_filter(parts, size)
     return np.asarray((parts > 0) & (ndimage.minimum_filter(lowest, size) != highest))
+
+
+def _slabs_leave_enough(labelled: Sequence[int]) -> bool:
+    """Whether one of the slabs of labelled frames, and the frames beside it, are a third."""
+    count = len(labelled)
+    if count < SLABS:
+        return False
+    beside = 2 * float((np.diff(labelled) == 1).mean())
+    return ceil(count / SLABS) + beside <= count / 3
 
 
 def _slabs(frames: Sequence[AnyArray], labelled: Sequence[int]) -> list[Parts]:
