@@ -5,11 +5,12 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .config import ModelSpec, TrainConfig
+from .config import CleanConfig, ModelSpec, TrainConfig
 from .devices import choose
 from .models import predicts_objects
 from .steps import Step
 from .trained_model import TrainedModel
+from .trained_pixels import seen_before
 from .training import trainer_of
 from .training.frozen_encoder import check_frozen
 from .training.held_out import HeldOut
@@ -47,8 +48,11 @@ def new_training(
     data = prepare_data(spec, config, labelled, held_out.images)
     if start is not None:
         data = prepared_as(start, data)
-    validate = Validation(held_out, config, chosen) if held_out.images else None
-    if config.thresholds and (validate is None or predicts_objects(spec)):
+        held_out = replace(held_out, about=held_out.about + seen_before(start, held_out.images))
+    objects, validate = predicts_objects(spec), None
+    if held_out.images:
+        validate = Validation(held_out, config, chosen, objects=objects)
+    if config.thresholds and (validate is None or objects):
         warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
     setup = TrainingSetup(
         spec,
@@ -77,9 +81,11 @@ def with_thresholds(trainer: Trainer, trained: TrainedModel) -> TrainedModel:
     validate = trainer.setup.validate
     if not trainer.config.thresholds or validate is None or trained.predicts_objects:
         return trained
-    chosen = validate.thresholds(trained)
     others = [replace(c, threshold=None) for c in trained.refine.clean]
-    return replace(trained, refine=replace(trained.refine, clean=(*chosen, *others)))
+    others = [c for c in others if c != CleanConfig(c.value)]  # was a threshold only
+    smoothed = replace(trained, refine=replace(trained.refine, clean=()))
+    clean = (*validate.thresholds(smoothed), *others)
+    return replace(trained, refine=replace(trained.refine, clean=clean))
 
 
 def _no_thresholds(held_out: HeldOut) -> str:

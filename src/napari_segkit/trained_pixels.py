@@ -1,5 +1,6 @@
 """The pixels of an image that a model was trained on, so that an evaluation leaves them out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from .images.fingerprint import fingerprint
 from .images.orientation import reorient
 from .images.run_lengths import from_runs
 from .trained_model import TrainedModel
+from .training.held_out import HeldOutImage
 
 Mask = NDArray[np.bool_]
 
@@ -29,6 +31,17 @@ def recorded_mask(model: TrainedModel, image: AxesImage, name: str = "trained") 
         return None
     mask = np.logical_or.reduce(masks)
     return np.asarray(reorient(mask, image.label_axes, oriented.orientation, image.orientation))
+
+
+def seen_before(model: TrainedModel, images: Sequence[HeldOutImage]) -> str:
+    """A sentence if a model may have learned from what is held out of a training that follows."""
+    is_known = isinstance(model.provenance.get("trained_on"), list)
+    masks = ((recorded_mask(model, each.image), each.mask) for each in images)
+    seen = any(own is not None and own[... if m is None else m].any() for own, m in masks)
+    if not images or (is_known and not seen):
+        return ""
+    some = "has" if seen else "may have"
+    return f" The model that it goes on from {some} learned from part of it, so it scores too high."
 
 
 def _is_of(record: object, own: str) -> bool:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from .config import CleanConfig, TrainConfig
 from .evaluation.confusion import confusion_matrix, dice, iou, nanmean
@@ -23,10 +22,11 @@ from .inference.request import PredictRequest
 from .models import KINDS
 from .refinement.cleanup import clean
 from .steps import drain
-from .tiling import Cell, Grid
+from .tiling import Cell
 from .trained_model import TrainedModel
 from .training.events import Score
 from .training.held_out import HeldOut, HeldOutImage
+from .training.held_out_parts import Frame, Part, Places, around, frames_of, parts_of, spread
 
 if TYPE_CHECKING:
     from .images.intensity import Statistics
@@ -36,7 +36,6 @@ THRESHOLDS = tuple(round(0.3 + 0.05 * n, 2) for n in range(14))  # that are trie
 THRESHOLD_PIXELS = 200_000  # that they are tried on
 LEAST_GAIN = 0.001  # of the mean IoU
 GIVEN_LEAST = 3  # validations in a training, whatever they take, on images given for it
-Frame = dict[str, int]
 
 
 class Validation:
@@ -50,31 +49,57 @@ class Validation:
         Which value means unlabelled, and the seed.
     device : device
         Where to predict.
+    objects : bool
+        Whether the models predict objects.
+
+    Attributes
+    ----------
+    is_sample : bool
+        Whether some of what is held out is not predicted, to save time.
     """
 
-    def __init__(self, held_out: HeldOut, config: TrainConfig, device: torch.device) -> None:
+    def __init__(
+        self, held_out: HeldOut, config: TrainConfig, device: torch.device, *, objects: bool
+    ) -> None:
         self.images, self.config, self.device = held_out.images, config, device
+        self.objects = objects
         self.least = GIVEN_LEAST if held_out.how == "given" else 1
+        self.is_sample = False
         self._statistics: dict[int, Statistics] = {}
-        self._frame_share = self._cell_share = 1.0
+        self._chosen: list[Places] = []  # of each image; empty: all of it
 
-    def limit(self, size: Sequence[int], overlap: Sequence[int], tiles: float) -> float:
-        """Predict at most about so many tiles at a time; returns how many there will be.
+    def limit(self, size: Sequence[int], overlap: Sequence[int], tiles: float) -> int:
+        """Predict at most about so many tiles at a time; returns how many there are.
 
-        What is predicted is chosen by the seed: some frames, then some of their cells.
+        What is predicted is chosen by the seed and spread evenly over all that is held out.
         """
-        needed = [
-            sum(
-                bool(mask[tile.region].any())
-                for tile in Grid(mask.shape, tuple(size), tuple(overlap))
-            )
-            for image in self.images
-            for _, mask in _masks(image, len(size))
-        ]
-        total = sum(needed)
-        self._frame_share = min(1.0, tiles / max(len(needed), 1))
-        self._cell_share = min(1.0, tiles / max(total, 1) / self._frame_share)
-        return min(total, tiles)
+        config, shape = self.config, (tuple(size), tuple(overlap))
+        parts = list(parts_of(self.images, config, *shape, objects=self.objects))
+        needed: set[tuple[int, ...]] = set()
+        self._chosen, self.is_sample = [{} for _ in self.images], False
+        for number in spread(len(parts), np.random.default_rng(self.config.seed)):
+            part = parts[number]
+            if self.images[part.image].mask is None and not self._is_labelled(part):
+                continue
+            if needed and len(needed | part.tiles) > tiles:
+                self.is_sample = True
+                break
+            needed |= part.tiles
+            places = self._chosen[part.image].setdefault(tuple(part.frame.values()), set())
+            places.add(part.start)
+        return len(needed)
+
+    def _is_labelled(self, part: Part) -> bool:
+        image = self.images[part.image]
+        (values,) = AxesImage(image.values, image.image.label_axes).read(part.frame, part.region)
+        unlabelled = IGNORE if self.objects else self.config.unlabelled
+        return bool((values != unlabelled).any())
+
+    def _places(self, number: int, ndim: int) -> Places:
+        """Frames of an image that are predicted, and the first pixels of their cells."""
+        if self._chosen:
+            return self._chosen[number]
+        return {tuple(frame.values()): set() for frame, _ in frames_of(self.images[number], ndim)}
 
     def __call__(self, model: TrainedModel) -> Score:
         """The score of a model, which is on the device."""
@@ -103,25 +128,12 @@ class Validation:
 
     def _predicted(self, model: TrainedModel, *, keep: bool = False) -> Iterator["_CountingSink"]:
         """The held-out pixels of each image with their predictions."""
-        random = np.random.default_rng(self.config.seed)
-        chosen = self._frames(model.ndim, random)
         for number, image in enumerate(self.images):
-            sink = _CountingSink(image, model, chosen[number], self._cell_share, random)
-            sink.probabilities = np.zeros(0, np.float32) if keep else None
-            if chosen[number]:
+            if places := self._places(number, model.ndim):
+                sink = _CountingSink(image, model, places)
+                sink.probabilities = np.zeros(0, np.float32) if keep else None
                 drain(predict_tiles_of(model)(self._request(model, number, image.image, sink)))
                 yield sink
-
-    def _frames(self, ndim: int, random: np.random.Generator) -> list[list[Frame]]:
-        """Frames of each image that are predicted; one of all at least."""
-        places = [(n, f) for n, image in enumerate(self.images) for f, _ in _masks(image, ndim)]
-        drawn = random.random(len(places))
-        kept = drawn <= max(self._frame_share, drawn.min())
-        frames: list[list[Frame]] = [[] for _ in self.images]
-        for (number, frame), is_kept in zip(places, kept, strict=True):
-            if is_kept:
-                frames[number].append(frame)
-        return frames
 
     def _request(
         self, model: TrainedModel, number: int, image: AxesImage, sink: "_CountingSink | None"
@@ -133,10 +145,11 @@ class Validation:
         return PredictRequest(model, image, device=self.device, statistics=statistics, sink=sink)
 
     def _score_objects(self, model: TrainedModel) -> Score:
-        random = np.random.default_rng(self.config.seed)
-        chosen, predictions, truths = self._frames(model.ndim, random), [], []
+        predictions, truths, images = [], [], 0
         for number, image in enumerate(self.images):
-            for cropped, truth in _crops(image, chosen[number], model):
+            places = self._places(number, model.ndim)
+            images += bool(places)
+            for cropped, truth in _crops(image, places, model):
                 request = self._request(model, number, cropped, None)
                 predictions.append(drain(predict_tiles_of(model)(request)).labels)
                 truths.append(truth)
@@ -155,7 +168,7 @@ class Validation:
             report.mean_ap,
             int(sum((truth != NOT_ANNOTATED).sum() for truth in truths)),
             report.truth_objects,
-            sum(map(bool, chosen)),
+            images,
         )
 
 
@@ -210,15 +223,8 @@ class _CountingSink:
 
     probabilities: NDArray[np.float32] | None = None
 
-    def __init__(
-        self,
-        image: HeldOutImage,
-        model: TrainedModel,
-        frames: Sequence[Frame],
-        share: float,
-        random: np.random.Generator,
-    ) -> None:
-        self.image, self.values, self.frames = image, model.values, frames
+    def __init__(self, image: HeldOutImage, model: TrainedModel, places: Places) -> None:
+        self.image, self.values, self.places = image, model.values, places
         axes = image.image.label_axes
         self.truth = AxesImage(image.values, axes)
         self.mask = None if image.mask is None else AxesImage(image.mask, axes)
@@ -226,19 +232,21 @@ class _CountingSink:
         self.labels: AnyArray = np.broadcast_to(np.uint8(0), image.values.shape)
         self.kept: list[NDArray[np.float32]] = []
         self.truths: list[AnyArray] = []
-        self._share, self._random, self._wanted = share, random, set[tuple[int, ...]]()
+        self._wanted: set[tuple[int, ...]] = set()
 
     def start(self, plan: TilePlan) -> None:
-        """Choose the cells to predict among those with held-out pixels."""
-        places = [
-            (*frame.values(), *cell.start)
-            for frame in self.frames
-            for cell in plan.cells
-            if self.mask is None or self.mask.read(frame, cell.region).any()
-        ]
-        drawn = self._random.random(len(places))
-        kept = drawn <= max(self._share, drawn.min())
-        self._wanted = {place for place, is_kept in zip(places, kept, strict=True) if is_kept}
+        """Choose the cells to predict: all of a frame if the chosen ones are cut in other ways."""
+        starts = {cell.start for cell in plan.cells}
+        for frame in plan.frames():
+            if (own := self.places.get(tuple(frame.values()))) is None:
+                continue
+            for cell in plan.cells:
+                is_chosen = not own or not own <= starts or cell.start in own
+                if is_chosen and self._is_held_out(frame, cell):
+                    self._wanted.add((*frame.values(), *cell.start))
+
+    def _is_held_out(self, frame: Frame, cell: Cell) -> bool:
+        return self.mask is None or bool(self.mask.read(frame, cell.region).any())
 
     def is_finished(self, frame: Frame, cell: Cell) -> bool:
         """Whether a cell need not be predicted."""
@@ -258,26 +266,15 @@ class _CountingSink:
             self.truths.append(truth[inside])
 
 
-def _masks(image: HeldOutImage, ndim: int) -> Iterator[tuple[Frame, NDArray[np.bool_]]]:
-    """Frames of an image that hold pixels to score, and these."""
-    shape = image.values.shape
-    mask = np.broadcast_to(True, shape) if image.mask is None else image.mask
-    for frame, (inside,) in AxesImage(mask, image.image.label_axes).read_frames(ndim):
-        if inside.any():
-            yield frame, inside.astype(bool)
-
-
 def _crops(
-    image: HeldOutImage, frames: Sequence[Frame], model: TrainedModel
+    image: HeldOutImage, places: Places, model: TrainedModel
 ) -> Iterator[tuple[AxesImage, AnyArray]]:
     """The part of each frame around its held-out pixels, with its object ids."""
     whole, axes = image.image, image.image.label_axes
-    for frame, mask in _masks(image, model.ndim):
-        if frame not in frames:
+    for frame, mask in frames_of(image, model.ndim):
+        if tuple(frame.values()) not in places:
             continue
-        (box,) = ndimage.find_objects(mask.view(np.int8))
-        context = zip(box, model.overlap, strict=True)
-        region = tuple([slice(max(0, s.start - n), s.stop + n) for s, n in context])
+        region = around(mask, model.overlap)
         ids = AxesImage(image.values, axes).read(frame, region)[0]
         kept = "".join(a for a in whole.axes if a not in frame)
         data = whole.data[whole.array_index(frame, region, whole.axes)]

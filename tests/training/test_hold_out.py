@@ -5,18 +5,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate
+from napari_segkit.config import AugmentConfig, CleanConfig, RefineConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.labels import IGNORE
 from napari_segkit.images.run_lengths import from_runs, to_runs
 from napari_segkit.training import hold_out as hold_out_module
 from napari_segkit.training.dataset import LabelledImages
 from napari_segkit.training.events import OverfittingWarning, TrainStep, ValidationStep
+from napari_segkit.training.held_out import HeldOut, HeldOutImage
 from napari_segkit.training.hold_out import hold_out
+from napari_segkit.training.instance_sampler import ObjectSampler
+from napari_segkit.training.prepare_data import prepare_data
 from napari_segkit.training.scoring import warn_if_overfitting
-from napari_segkit.validation import choose_thresholds
+from napari_segkit.validation import Validation, choose_thresholds
 
 SMALL = ModelSpec("segresnet", dims="2D")
 QUICK = TrainConfig(epochs=2, steps_per_epoch=1, batch_size=2, tile=TileConfig(32, 16))
@@ -24,8 +30,14 @@ CLASSES = [LabelClass(1, "a", "#888888"), LabelClass(2, "b", "#888888")]
 OBJECTS = [LabelClass(0, "background", "#888888"), LabelClass(1, "cell", "#888888")]
 
 
+def image_of(number, values, axes):
+    """An image in the shape of labels, unlike that of another number."""
+    pixels = np.random.default_rng(number).integers(0, 255, values.shape)
+    return AxesImage(pixels.astype(np.uint8), axes)
+
+
 def labelled(*labels, axes="YX", groups=()):
-    pairs = [(AxesImage(np.zeros(values.shape, np.uint8), axes), values) for values in labels]
+    pairs = [(image_of(number, values, axes), values) for number, values in enumerate(labels)]
     return LabelledImages(pairs, CLASSES, groups=groups)
 
 
@@ -64,7 +76,7 @@ def test_too_few_groups_are_said_and_regions_are_held_out_instead():
     images = labelled(dense(), dense(), groups=["x", "y"])
     _, held_out = hold_out(SMALL, TrainConfig(), images)
     assert held_out.how == "regions"
-    assert "Too few groups (2)" in held_out.about
+    assert "No whole group can be held out" in held_out.about
 
 
 def test_a_fraction_of_many_images_is_held_out_whole():
@@ -96,8 +108,12 @@ def test_a_stroke_is_held_out_as_a_whole():
 
 @pytest.mark.parametrize(
     ("spec", "shape"),
-    [(SMALL, (10, 40, 40)), (ModelSpec("segresnet", dims="3D"), (70, 20, 20))],
-    ids=["stack", "volume"],
+    [
+        (SMALL, (20, 100, 100)),
+        (SMALL, (10, 40, 40)),
+        (ModelSpec("segresnet", dims="3D"), (70, 20, 20)),
+    ],
+    ids=["stack", "small frames", "volume"],
 )
 def test_a_slab_of_a_stack_or_volume_is_held_out(spec, shape):
     values = dense(shape)
@@ -107,6 +123,15 @@ def test_a_slab_of_a_stack_or_volume_is_held_out(spec, shape):
     assert planes.sum() == shape[0] // 5
     assert (planes == mask.any(axis=(1, 2))).all()
     assert ndimage.label(planes)[1] == 1
+    require_apart(mask, left_out, values)
+
+
+def test_a_block_of_all_frames_is_held_out_of_a_short_stack():
+    values = dense((9, 100, 100))
+    kept, held_out = hold_out(SMALL, TrainConfig(), labelled(values, axes="ZYX"))
+    (mask,), (left_out,) = held_out.masks, kept.left_out
+    assert (mask == mask[0]).all()
+    assert left_out.mean() < 0.4
     require_apart(mask, left_out, values)
 
 
@@ -128,10 +153,11 @@ def test_objects_are_held_out_as_a_whole():
     ("values", "reason"),
     [
         (strokes(1), "is labelled in one stroke or region only"),
+        (strokes(2), "too few labels of a, b to hold some of them out"),
         (dense((40, 40)), "is labelled in one stroke or region only"),
         (np.repeat([[0, 1, 0], [0, 0, 0], [0, 1, 0], [0, 2, 0]], 5, axis=1), "too few labelled"),
     ],
-    ids=["one stroke", "small image", "few pixels"],
+    ids=["one stroke", "two strokes", "small image", "few pixels"],
 )
 def test_nothing_is_held_out_of_too_few_labels(values, reason):
     kept, held_out = hold_out(SMALL, TrainConfig(), labelled(values.astype(np.uint8)))
@@ -139,6 +165,119 @@ def test_nothing_is_held_out_of_too_few_labels(values, reason):
     assert held_out.about.startswith("No validation: ")
     assert reason in held_out.about or "one stroke or region only" in held_out.about
     assert not kept.left_out
+
+
+def grid_of_objects(shape=(300, 130)):
+    """Squares of 10 pixels, 20 apart."""
+    ids = np.zeros(shape, np.int32)
+    places = np.argwhere(np.ones([n // 20 for n in shape]))
+    for number, (y, x) in enumerate(20 * places + 4, 1):
+        ids[y : y + 10, x : x + 10] = number
+    return ids
+
+
+def of_objects(ids):
+    class_of = np.minimum(np.arange(ids.max() + 1), 1)
+    return LabelledImages([(image_of(0, ids, "YX"), ids)], OBJECTS, class_of)
+
+
+UNET = ModelSpec("unet", objects="distance")
+MASKS = ModelSpec("maskrcnn")
+VOLUME = ModelSpec("segresnet", dims="3D")
+
+
+@pytest.mark.parametrize(
+    ("spec", "config", "images"),
+    [
+        (SMALL, TrainConfig(), labelled(dense())),
+        (SMALL, TrainConfig(resize=96), labelled(dense())),
+        (SMALL, TrainConfig(voxel_size=1.7), labelled(strokes())),
+        (SMALL, TrainConfig(), labelled(dense((3, 96, 96)), axes="TYX")),
+        (VOLUME, TrainConfig(), labelled(dense((70, 20, 20)), axes="ZYX")),
+        (VOLUME, TrainConfig(voxel_size=0.7), labelled(dense((70, 20, 20)), axes="ZYX")),
+        (UNET, TrainConfig(), of_objects(grid_of_objects())),
+        (MASKS, TrainConfig(), of_objects(grid_of_objects())),
+    ],
+    ids=["2D", "resized", "voxel size", "movie", "3D", "3D voxel size", "distance", "Mask R-CNN"],
+)
+def test_what_is_scored_is_never_trained_on_nor_next_to_it(spec, config, images):
+    kept, held_out = hold_out(spec, config, images)
+    data = prepare_data(spec, config, kept, held_out.images)
+    (sample,), (held,) = data.samples, data.held_out
+    scored, trained = (np.asarray(s.indices.data) != IGNORE for s in (held, sample))
+    assert held_out.how == "regions"
+    assert scored.any()
+    assert trained.sum() > 0.5 * (scored | trained).sum()
+    assert not (ndimage.binary_dilation(scored, np.ones((3,) * scored.ndim)) & trained).any()
+
+
+def test_patches_of_objects_show_nothing_that_is_held_out():
+    images = of_objects(grid_of_objects())
+    kept, held_out = hold_out(MASKS, TrainConfig(), images)
+    data = prepare_data(MASKS, TrainConfig(), kept, held_out.images)
+    mask, ids = held_out.masks[0], images.pairs[0][1]
+    sampler = ObjectSampler(
+        data.samples,
+        (256, 256),
+        images.class_of,
+        augment=AugmentConfig(False),
+        random=np.random.default_rng(0),
+    )
+    shown = {
+        id_ for _ in range(20) for id_ in np.unique(sampler._patch()[1]) % len(images.class_of)
+    }
+    assert sampler.size == (128, 128)  # as long as the image is wide
+    assert not shown & set(np.unique(ids[mask & (ids > 0)]))
+
+
+@pytest.mark.parametrize("values", [dense(), strokes(), dense((10, 40, 40))])
+def test_pixels_of_different_folds_are_no_neighbours(values):
+    axes = "ZYX"[-values.ndim :]
+    kept, held_out = hold_out(ModelSpec("pixels"), TrainConfig(), labelled(values, axes=axes))
+    (folds,) = kept.folds
+    assert held_out.how == "folds"
+    for number in range(folds.max() + 1):
+        near = ndimage.binary_dilation(folds == number, np.ones((3,) * folds.ndim))
+        assert not (near & (folds >= 0) & (folds != number)).any()
+
+
+def test_equal_images_are_held_out_together():
+    images = labelled(*[dense((60, 60))] * 5)
+    pairs = [images.pairs[n] for n in (0, 1, 2, 1, 3, 4, 4)]
+    for spec in (SMALL, ModelSpec("pixels")):
+        for seed in range(4):
+            again = replace(images, pairs=pairs)
+            kept, held_out = hold_out(spec, TrainConfig(seed=seed), again)
+            folds = [int(f.max()) for f in kept.folds] or [0] * 7
+            held = {id(e.image.data) for e in held_out.images}
+            assert held_out.how == ("folds" if spec.name == "pixels" else "images")
+            assert not held & {id(image.data) for image, _ in kept.pairs}
+            assert (folds[1], folds[5]) == (folds[3], folds[6])
+
+
+def test_a_region_is_held_out_of_all_equal_images():
+    images = labelled(dense(), dense())
+    images = replace(images, pairs=[images.pairs[0]] * 2)
+    kept, held_out = hold_out(SMALL, TrainConfig(), images)
+    for mask, left_out in [(held_out.masks[0], out) for out in kept.left_out]:
+        assert left_out[mask].all()
+
+
+def test_a_sample_of_what_is_held_out_is_spread_over_all_of_it():
+    axes = [AxesImage(np.zeros((512, 512), np.uint8), "YX") for _ in range(6)]
+    values = np.ones((512, 512), np.uint8)
+    sparse = np.where(np.arange(512) < 100, values, 0)
+    images = [HeldOutImage(image, sparse if n == 3 else values) for n, image in enumerate(axes)]
+    held_out = HeldOut("images", "", images)
+    validate = Validation(held_out, TrainConfig(), torch.device("cpu"), objects=False)
+    assert validate.limit((256, 256), (96, 96), 1000) == 5 * 9 + 3
+    assert not validate.is_sample
+    assert 10 < validate.limit((256, 256), (96, 96), 20) <= 20
+    assert validate.is_sample
+    chosen = [validate._places(number, 2) for number in range(6)]
+    assert sum(map(bool, chosen)) >= 5
+    assert all(x == 0 for _, x in chosen[3].get((), ()))
+    assert validate.limit((256, 256), (96, 96), 1) >= 1
 
 
 def test_one_image_cannot_be_held_out_whole():
@@ -217,22 +356,35 @@ def test_thresholds_move_the_boundary_between_classes():
 
 def test_thresholds_are_stored_with_the_model(trained):
     image, values, _, _ = trained
-    segmenter = Segmenter(SMALL, device="cpu").fit(image, values, replace(QUICK, thresholds=True))
-    assert all(c.threshold is not None for c in segmenter.refine.clean)
+    segmenter, chosen = Segmenter(SMALL, device="cpu"), []
+    for clean in [(), (CleanConfig(1, threshold=0.99), CleanConfig(1, min_size=3))]:
+        if clean:
+            segmenter.refine = RefineConfig(clean=clean)
+        segmenter.fit(image, values, replace(QUICK, thresholds=True))
+        chosen.append(segmenter.refine.clean)
+    assert all(c.threshold is not None for c in chosen[0])
+    assert chosen[1] == (*chosen[0], CleanConfig(1, min_size=3))
     with pytest.warns(UserWarning, match="No thresholds are chosen"):
         Segmenter("pixels", device="cpu").fit(image, values, replace(QUICK, thresholds=True))
 
 
-def test_losses_that_drift_apart_are_told_once():
+@pytest.mark.parametrize(
+    ("losses", "told_at"),
+    [
+        ([0.9, 0.8, 1.0, 1.0, 1.1, 1.0, 1.3, 1.4], 5),
+        ([0.9, 0.8, 0.85, 0.88, 0.9, 0.93, 0.95, 0.95], None),  # noise
+        ([0.9, 0.8, 1.0, 1.0, 1.1, 0.9, 1.0, 1.0], None),
+    ],
+)
+def test_losses_that_drift_apart_are_told_once(losses, told_at):
     validations, told = [], []
-    losses = [(0.95, None), (0.9, 0.9), (0.8, 0.95), (0.7, 1), (0.6, 1.1), (0.5, 1.2)]
-    for train_loss, loss in losses:
-        validations.append({"train_loss": train_loss, "loss": loss})
+    for number, loss in enumerate(losses):
+        validations.append({"train_loss": 1 - 0.1 * number, "loss": loss})
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             warn_if_overfitting(validations)
-        told.append([w.category for w in caught])
-    assert told == [[], [], [], [], [OverfittingWarning], []]
+        told += [number for w in caught if w.category is OverfittingWarning]
+    assert told == ([] if told_at is None else [told_at])
 
 
 def test_of_a_large_set_only_some_images_are_divided(monkeypatch):

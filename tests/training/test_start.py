@@ -46,6 +46,18 @@ def test_a_training_goes_on_with_the_trained_weights(segmenter, trained, scene):
     assert all(torch.allclose(before[n], after[n], atol=1e-6) for n in before)
 
 
+def test_what_the_model_has_learned_from_is_said_where_it_is_held_out(segmenter, scene):
+    image, labels = scene
+    images, masks = [image, image[:, ::-1]], [labels, labels[:, ::-1]]
+    about = []
+    for validation in (None, "images"):
+        config = replace(STILL, validation=validation)
+        segmenter.fit(images, masks, config, start="current")
+        about.append(segmenter.held_out.about)
+    note = "The model that it goes on from has learned from part of it"
+    assert [note in text for text in about] == [False, True]
+
+
 def test_an_added_class_gets_a_row_between_those_of_the_others(scene):
     image, labels = scene
     values = np.array([0, 1, 7], np.uint8)

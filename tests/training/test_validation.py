@@ -31,7 +31,7 @@ class Scores:
     """A validation after each epoch that gives scores made up."""
 
     def __init__(self, score):
-        self.score, self.least = score, CONFIG.epochs
+        self.score, self.least, self.is_sample = score, CONFIG.epochs, False
 
     def limit(self, size, overlap, tiles):
         return 0
@@ -71,6 +71,20 @@ def test_the_weights_of_the_best_epoch_are_the_result(scene):
     assert all(torch.equal(own[name], best[name]) for name in own)
     assert not all(torch.equal(own[name], last[name]) for name in own)
     assert not result.network.training
+
+
+def test_the_model_that_is_kept_is_scored_on_more_than_a_sample(scene):
+    scores = iter((0.1, 0.8, 0.3, 0.7))
+    training = trainer(scene, lambda _: next(scores))
+    training.setup.validate.is_sample = True
+    validations = [s for s in training.steps() if isinstance(s, ValidationStep)]
+    assert [(s.done, s.epoch, s.score, s.is_best) for s in validations[2:]] == [
+        (6, 3, 0.3, False),
+        (4, 2, 0.7, True),
+    ]
+    provenance = training.result().provenance
+    assert provenance["validation"]["score"] == 0.7
+    assert [v["score"] for v in provenance["validations"]] == [0.1, 0.7, 0.3]
 
 
 def test_a_score_that_is_no_number_is_never_the_best(scene):

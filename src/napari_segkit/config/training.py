@@ -100,8 +100,8 @@ class TrainConfig(Checked):
         What is held out of training to score the model. "auto": whole groups where there are
         enough, else whole images, else regions. "groups": subjects, slides or plates, never split.
         "images": whole images. "regions": parts of the images: slabs of stacks and volumes, blocks
-        of dense labels, strokes of scribbles. Where a class has one stroke or region only, nothing
-        is held out. None: never. Images given for validation come before all of this.
+        of dense labels, strokes of scribbles. Where a class has one or two strokes or regions only,
+        nothing is held out. None: never. Images given for validation come before all of this.
     validation_fraction : float
         About how much of the labels is held out.
     best_by : str

@@ -134,6 +134,7 @@ class GradientTrainer(Trainer, Generic[M]):
             schedule.tick()
             if self.state.finished or schedule.progress >= 1:
                 yield from self._validated(schedule.done, schedule.total, schedule.epoch)
+                yield from self._scored_on_more()
                 return
             yield self._step()
 

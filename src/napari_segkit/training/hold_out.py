@@ -1,8 +1,9 @@
 """Choose what is held out of a training, so that its model can be scored."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from math import prod
 
 import numpy as np
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.array_cache import MappedArray
+from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.labels import IGNORE, add_to_ids, to_indices
 from napari_segkit.images.types import AnyArray
 from napari_segkit.models import choose_ndim, model_info
 
+from .choose_parts import Counts, assign_folds, choose_parts
 from .dataset import LabelledImages
 from .events import counted
 from .held_out import NOTHING, HeldOut, HeldOutImage
@@ -21,12 +24,10 @@ from .label_parts import Mask, Parts, borders, counts_of, divide, margin_around
 
 MIN_GROUPS = 3
 MIN_SHARE = 0.75  # of the fraction to hold out, of an image among equals
-MOST = 0.5  # of the pixels of a class that may be held out
+MOST_OF_PARTS = 0.35  # in regions or strokes, of which there may be few
 MIN_PIXELS = 50  # of each class that is scored
 MIN_SCORED = 0.75  # of the classes
-FOLDS = 5
 MAX_DIVIDED = 2**27  # pixels of the images that regions are held out of: their masks are kept
-Counts = NDArray[np.int64]  # (parts, classes)
 
 
 def hold_out(
@@ -60,18 +61,19 @@ class _Choice:
 
     def choose(self) -> tuple[LabelledImages, HeldOut]:
         how, note = self.config.validation, ""
-        groups = self._groups()
+        groups = self._units(self.labelled.groups)
         self._require_several(how, groups)
         if how == "groups" or (how == "auto" and any(self.labelled.groups)):
             least = 2 if how == "groups" else MIN_GROUPS
             if len(groups) >= least and (found := self._whole_images(groups, "groups")):
                 return found
-            count = len(groups)
-            note = f" Too few groups ({count}) to hold one out, so this says little of a new one."
-        if how == "images" or (how == "auto" and self._has_enough_images()):
-            images = [[number] for number in range(len(self.indices))]
-            if found := self._whole_images(images, "images"):
-                return found
+            note = " No whole group can be held out, so this says little of a new one."
+        units = self._units()
+        is_enough = len(units) * self.config.validation_fraction >= MIN_SHARE
+        if (how == "images" or (how == "auto" and is_enough)) and (
+            found := self._whole_images(units, "images", note)
+        ):
+            return found
         if how in ("auto", "regions"):
             return self._regions(note)
         return self._nothing("each of them holds all of a class")
@@ -85,28 +87,39 @@ class _Choice:
                 "validation."
             )
 
-    def _has_enough_images(self) -> bool:
-        return len(self.indices) * self.config.validation_fraction >= MIN_SHARE
+    def _units(self, groups: Sequence[str] = ()) -> list[list[int]]:
+        """Numbers of the images that stay together: of one group, or with the same pixels."""
+        names = [g or f"\0{n}" for n, g in enumerate(groups or [""] * len(self.indices))]
+        for number, first in enumerate(self.first_alike):
+            if names[number] != names[first]:
+                names = [names[first] if name == names[number] else name for name in names]
+        units: dict[str, list[int]] = {}
+        for number, name in enumerate(names):
+            units.setdefault(name, []).append(number)
+        return list(units.values())
 
-    def _groups(self) -> list[list[int]]:
-        """Numbers of the images of each group; one without a group is one of its own."""
-        groups: dict[str, list[int]] = {}
-        for number, name in enumerate(self.labelled.groups):
-            groups.setdefault(name or f"\0{number}", []).append(number)
-        return list(groups.values())
+    @cached_property
+    def first_alike(self) -> list[int]:
+        """Number of the first image with the same pixels as each image."""
+        images = [image for image, _ in self.labelled.pairs]
+        known = [(k.zero_part, k.whole, k.ranges) for k in self.labelled.intensities]
+        keys: list[Hashable] = [(image.shape, *known[n : n + 1]) for n, image in enumerate(images)]
+        times = Counter(keys)
+        first: dict[Hashable, int] = {}
+        return [
+            first.setdefault((key, fingerprint(image) if times[key] > 1 else ""), number)
+            for number, (key, image) in enumerate(zip(keys, images, strict=True))
+        ]
 
     def _whole_images(
-        self, units: Sequence[Sequence[int]], how: str
+        self, units: Sequence[Sequence[int]], how: str, note: str = ""
     ) -> tuple[LabelledImages, HeldOut] | None:
         """Hold out whole images, those of a unit together; None if that cannot be done."""
         labelled = self.labelled
         each = self._image_counts()
         counts = np.stack([sum(each[n] for n in unit) for unit in units])
         if self.is_folded:
-            numbers = {n: part for part, unit in enumerate(units, 1) for n in unit}
-            arrays = map(np.asarray, self.indices)
-            parts = [(i >= 0) * np.int32(numbers[n]) for n, i in enumerate(arrays)]
-            return self._folds(counts, parts, f"{len(units)} {how}")
+            return self._folds_of_images(counts, units, f"{len(units)} {how}")
         chosen = choose_parts(counts, self.config.validation_fraction, self.random)
         if self._missing(counts, chosen):
             return None
@@ -116,7 +129,7 @@ class _Choice:
         what = f"{len(held)} of {len(self.indices)} images"
         if how == "groups":
             what += f", {int(chosen.sum())} of {len(units)} groups"
-        about = f"Validation: {what}{self._unscored(counts, chosen)}."
+        about = f"Validation: {what}{self._unscored(counts, chosen)}.{note}"
         return labelled.subset(kept), HeldOut(how, about, images)
 
     def _image_counts(self) -> list[NDArray[np.int64]]:
@@ -133,15 +146,14 @@ class _Choice:
         what = f"{int(counts.any(axis=1).sum())} regions or strokes"
         if self.is_folded:
             return self._folds(counts, parts, what) or self._nothing(self._reason(counts))
-        chosen = choose_parts(counts, self.config.validation_fraction, self.random)
+        fraction = self.config.validation_fraction
+        most = max(MOST_OF_PARTS, fraction)
+        chosen = choose_parts(counts, fraction, self.random, most)
         if missing := self._missing(counts, chosen):
             return self._nothing(missing)
         is_held = np.append(False, chosen)
         masks = [m if m.any() else None for m in (is_held[own] for own in parts)]
-        left_out = [
-            None if mask is None else margin_around(mask, image.label_axes, self.ndim)
-            for mask, (image, _) in zip(masks, labelled.pairs, strict=True)
-        ]
+        left_out = self._left_out(masks)
         if lost := self._lost(left_out):
             return self._nothing(f"no label of {lost} is far enough from the others")
         pairs = zip(labelled.pairs, masks, strict=True)
@@ -153,13 +165,22 @@ class _Choice:
         )
         return replace(labelled, left_out=left_out), HeldOut("regions", about, images, masks)
 
+    def _left_out(self, masks: Sequence[Mask | None]) -> list[Mask | None]:
+        """What is not trained on: what is held out, around it, and the same of equal images."""
+        pairs = zip(masks, self.labelled.pairs, strict=True)
+        around = [
+            None if mask is None else margin_around(mask, image.label_axes, self.ndim)
+            for mask, (image, _) in pairs
+        ]
+        return [around[first] for first in self.first_alike]
+
     def _parts(self) -> tuple[list[Parts], Counts]:
         """Parts of each image, numbered through from 1, and how much they hold of each class."""
         parts, counts, last, divided = [], [], 0, self._divided()
         for number, (image, values) in enumerate(self.labelled.pairs):
-            if number not in divided:
+            if number not in divided or self.first_alike[number] != number:
                 parts.append(np.broadcast_to(np.int32(0), image.label_shape))
-                continue
+                continue  # parts of an image are left out of equal ones, too
             indices = np.asarray(self.indices[number])
             ids = None if self.labelled.class_of is None else np.asarray(values)
             own = divide(indices, image.label_axes, self.ndim, ids, bands=self.has_masks)
@@ -186,9 +207,26 @@ class _Choice:
         fold = np.append(IGNORE, assign_folds(counts, self.random))
         axes = [image.label_axes for image, _ in self.labelled.pairs]
         folds = [
-            np.where(borders(own, a, self.ndim), IGNORE, fold[own]).astype(np.int16)
+            np.where(borders(own, a, self.ndim), IGNORE, fold[own])
             for own, a in zip(parts, axes, strict=True)
         ]
+        return self._folded(folds, what)
+
+    def _folds_of_images(
+        self, counts: Counts, units: Sequence[Sequence[int]], what: str
+    ) -> tuple[LabelledImages, HeldOut] | None:
+        """As `_folds`, of whole images."""
+        if self._reason(counts):
+            return None
+        number_of = assign_folds(counts, self.random)
+        fold_of = {n: number_of[unit] for unit, own in enumerate(units) for n in own}
+        shapes = [image.label_shape for image, _ in self.labelled.pairs]
+        folds = [np.broadcast_to(fold_of[n], shape) for n, shape in enumerate(shapes)]
+        return self._folded(folds, what)
+
+    def _folded(
+        self, folds: Sequence[NDArray[np.int16]], what: str
+    ) -> tuple[LabelledImages, HeldOut]:
         about = f"Validation: {what} are held out in turn; the model learns from all of them."
         return replace(self.labelled, folds=folds), HeldOut("folds", about)
 
@@ -200,7 +238,8 @@ class _Choice:
         alone = self._of(np.asarray((counts > 0).sum(axis=0) == 1))
         few = self._of(np.asarray(counts.sum(axis=0) < 2 * MIN_PIXELS))
         if alone:
-            return f"{_names(alone)} is labelled in one stroke or region only"
+            verb = "is" if len(alone) == 1 else "are"
+            return f"{_names(alone)} {verb} labelled in one stroke or region only"
         return f"too few labelled pixels of {_names(few)}" if few else ""
 
     def _missing(self, counts: Counts, chosen: Mask) -> str:
@@ -210,7 +249,7 @@ class _Choice:
         if scored[1:].any() if of_objects else scored.mean() > MIN_SCORED:
             return ""
         few = _names(self._of(np.asarray(~scored)))
-        return self._reason(counts) or f"too few labelled pixels of {few} can be held out"
+        return self._reason(counts) or f"too few labels of {few} to hold some of them out"
 
     def _unscored(self, counts: Counts, chosen: Mask) -> str:
         lost = self._of(np.asarray(~counts[chosen].any(axis=0) & counts.any(axis=0)))
@@ -228,37 +267,6 @@ class _Choice:
     def _of(self, is_meant: Mask) -> list[str]:
         """Names of the classes that are meant."""
         return [name for name, meant in zip(self.names, is_meant, strict=True) if meant]
-
-
-def choose_parts(counts: Counts, fraction: float, random: np.random.Generator) -> Mask:
-    """Choose parts that hold about a fraction of each class, the rarest first.
-
-    No class loses more than half of its pixels, so each stays in the training.
-    """
-    chosen, total = np.zeros(len(counts), bool), counts.sum(axis=0)
-    enough = fraction * total.sum()
-    for index in np.argsort((counts > 0).sum(axis=0), kind="stable"):
-        for part in random.permutation(np.flatnonzero((counts[:, index] > 0) & ~chosen)):
-            held = counts[chosen, index].sum()
-            share, more = held / total[index], (held + counts[part, index]) / total[index]
-            is_enough = counts[chosen].sum() >= enough or abs(more - fraction) >= fraction - share
-            if held and is_enough:
-                break
-            if (counts[chosen].sum(axis=0) + counts[part] <= MOST * total).all():
-                chosen[part] = True
-    return chosen
-
-
-def assign_folds(counts: Counts, random: np.random.Generator) -> NDArray[np.int16]:
-    """Fold of each part, so that each holds about as much of each class, the rarest first."""
-    folds = np.full(len(counts), IGNORE, np.int16)
-    sums = np.zeros((FOLDS, counts.shape[1]))
-    for index in np.argsort((counts > 0).sum(axis=0), kind="stable"):
-        parts = random.permutation(np.flatnonzero((counts[:, index] > 0) & (folds < 0)))
-        for part in parts[np.argsort(-counts[parts, index], kind="stable")]:
-            folds[part] = int(sums[:, index].argmin())
-            sums[folds[part]] += counts[part]
-    return folds
 
 
 def _indices(values: AnyArray, labelled: LabelledImages) -> AnyArray:

@@ -4,6 +4,7 @@ Parts are slabs of stacks and volumes, blocks of dense labels, or strokes of scr
 """
 
 from collections.abc import Iterable, Sequence
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,22 +30,24 @@ def divide(
 ) -> Parts:
     """Number the parts of labels, class indices with -1 where unlabelled, for an `ndim`-D method.
 
-    `ids` of objects make parts of whole objects; `bands` are blocks across the whole image, which
-    leave room for large patches.
+    `ids` of objects make parts of whole objects; `bands` are the two ends of an image and the rest
+    between them, so that the largest patches stay possible wherever an end is held out.
     """
     labels = AxesImage(indices, axes)
     frames = [plane for _, (plane,) in labels.read_frames(ndim)]
     labelled = [number for number, plane in enumerate(frames) if (plane >= 0).any()]
-    if len(labelled) >= SLABS:
+    if _slabs_leave_enough(labelled):
         own = _slabs(frames, labelled)
     elif ids is not None:
         objects = [plane for _, (plane,) in AxesImage(ids, axes).read_frames(ndim)]
-        blocks = _numbered(_blocks(plane >= 0, bands=bands) for plane in frames)
+        blocks = _same_blocks([plane >= 0 for plane in frames], bands=bands)
         own = [_whole_objects(*pair) for pair in zip(blocks, objects, strict=True)]
     elif _is_dense([plane >= 0 for plane in frames]):
-        own = _numbered(_blocks(plane >= 0) for plane in frames)
+        own = _same_blocks([plane >= 0 for plane in frames])
     else:
         own = _numbered(map(_strokes, frames))
+    if len(labelled) >= SLABS and max(int(part.max()) for part in own) <= 1:  # small frames
+        own = _slabs(frames, labelled)
     parts = np.zeros(indices.shape, np.int32)
     for frame, numbers in zip(labels.frames(ndim), own, strict=True):
         labels.write(parts, frame, numbers)
@@ -64,6 +67,15 @@ def borders(parts: Parts, axes: str, ndim: int) -> Mask:
     lowest = np.where(parts > 0, parts, np.iinfo(np.int32).max)
     highest = ndimage.maximum_filter(parts, size)
     return np.asarray((parts > 0) & (ndimage.minimum_filter(lowest, size) != highest))
+
+
+def _slabs_leave_enough(labelled: Sequence[int]) -> bool:
+    """Whether one of the slabs of labelled frames, and the frames beside it, are a third."""
+    count = len(labelled)
+    if count < SLABS:
+        return False
+    beside = 2 * float((np.diff(labelled) == 1).mean())
+    return ceil(count / SLABS) + beside <= count / 3
 
 
 def _slabs(frames: Sequence[AnyArray], labelled: Sequence[int]) -> list[Parts]:
@@ -95,6 +107,12 @@ def _strokes(labels: AnyArray) -> Parts:
     )
 
 
+def _same_blocks(frames: Sequence[Mask], *, bands: bool = False) -> list[Parts]:
+    """Blocks that go through all frames, since what lies next to them is not trained on."""
+    blocks = _blocks(np.logical_or.reduce(frames), bands=bands)
+    return [np.where(labelled, blocks, 0) for labelled in frames]
+
+
 def _blocks(labelled: Mask, *, bands: bool = False) -> Parts:
     """Blocks of the labelled part of a frame; one only if it is too small."""
     ndim, parts = labelled.ndim, labelled.astype(np.int32)
@@ -113,7 +131,8 @@ def _blocks(labelled: Mask, *, bands: bool = False) -> Parts:
     numbers = np.zeros(labelled.shape, np.int32)
     for axis, (side, count) in enumerate(zip(boxes[0], counts, strict=True)):
         edges = np.linspace(side.start, side.stop, count + 1).round().astype(int)
-        along = np.searchsorted(edges[1:-1], np.arange(labelled.shape[axis]), side="right")
+        edges = edges[[1, -2]] if bands and count > 1 else edges[1:-1]
+        along = np.searchsorted(edges, np.arange(labelled.shape[axis]), side="right")
         shape = [-1 if a == axis else 1 for a in range(ndim)]
         numbers = numbers * count + along.reshape(shape).astype(np.int32)
     return np.where(labelled, numbers + 1, 0).astype(np.int32)

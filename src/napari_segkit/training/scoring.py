@@ -2,8 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from itertools import pairwise
+from dataclasses import asdict, dataclass
 from math import ceil, isfinite, prod
 from typing import Any, Protocol, TypeAlias
 
@@ -24,20 +23,23 @@ ScorePixels: TypeAlias = Callable[
 ]
 VALIDATION_SHARE = 0.1  # of the work of a training that validations may take
 FORWARD = 0.4  # work of predicting a patch, in that of training on it
-MIN_TILES = 32  # of a validation, if there is more to predict
-TILES_SHARE = 0.05  # of the patches of a training that one validation predicts at most
+MIN_TILES = 24  # of a validation, if there is more to predict
+TILES_SHARE = 0.01  # of the patches of a training that one validation predicts at most
+LAST_TILES = 4  # times as many for the model that is kept
 LOSS_BATCHES = 2  # of held-out patches whose loss is measured
 ASSUMED_EPOCHS = 20  # where only the minutes of a training are given
-OVERFITTING = 3  # validations in a row with a rising loss that are told of
+OVERFITTING = 4  # validations in a row that are told of
+DRIFT = 1.2  # times the lowest loss on what is held out
 
 
 class Validate(Protocol):
     """Scores models on what is held out, so many times in a training at least."""
 
     least: int
+    is_sample: bool
 
-    def limit(self, size: Sequence[int], overlap: Sequence[int], tiles: float) -> float:
-        """Predict at most about so many tiles at a time; returns how many there will be."""
+    def limit(self, size: Sequence[int], overlap: Sequence[int], tiles: float) -> int:
+        """Predict at most about so many tiles at a time; returns how many there are."""
 
     def __call__(self, model: TrainedModel, /) -> Score: ...
 
@@ -45,50 +47,71 @@ class Validate(Protocol):
         """Minimum probabilities of classes that agree best with what is held out."""
 
 
-def epochs_between(
-    validate: Validate,
-    config: TrainConfig,
-    steps_per_epoch: int,
-    patch: Sequence[int],
-    size: Sequence[int],
-    overlap: Sequence[int],
-) -> int:
-    """Epochs between validations, which follow from their work and never from the clock."""
-    planned = config.epochs or ASSUMED_EPOCHS
-    patches = planned * steps_per_epoch * config.batch_size
-    ratio = prod(size) / prod(patch)
-    tiles = ratio * validate.limit(size, overlap, max(MIN_TILES, TILES_SHARE * patches / ratio))
-    batches = LOSS_BATCHES + RECENT_BATCHES  # of the loss and of the batch statistics
-    work = FORWARD * (tiles / config.batch_size + batches)  # in steps
-    epochs = ceil(work / VALIDATION_SHARE / steps_per_epoch)
-    return max(1, min(epochs, ceil(planned / validate.least)))
+@dataclass(frozen=True)
+class Workload:
+    """How much of a training its validations take; it follows from steps, never from the clock.
+
+    Lengths along the spatial axes, in pixels.
+    """
+
+    config: TrainConfig
+    steps_per_epoch: int
+    patch: tuple[int, ...]
+    size: tuple[int, ...]  # of a tile
+    overlap: tuple[int, ...]
+
+    @property
+    def _epochs(self) -> int:
+        return self.config.epochs or ASSUMED_EPOCHS
+
+    @property
+    def _ratio(self) -> float:
+        return prod(self.size) / prod(self.patch)
+
+    @property
+    def _tiles(self) -> float:
+        """How many tiles a validation predicts at most."""
+        patches = self._epochs * self.steps_per_epoch * self.config.batch_size
+        return max(MIN_TILES, TILES_SHARE * patches) / self._ratio
+
+    def interval(self, validate: Validate) -> int:
+        """Epochs between validations."""
+        tiles = self._ratio * validate.limit(self.size, self.overlap, self._tiles)
+        batches = LOSS_BATCHES + RECENT_BATCHES  # of the loss and of the batch statistics
+        work = FORWARD * (tiles / self.config.batch_size + batches)  # in steps
+        count = round(VALIDATION_SHARE * self._epochs * self.steps_per_epoch / work)
+        return ceil(self._epochs / min(self._epochs, max(validate.least, count)))
+
+    def widen(self, validate: Validate) -> None:
+        """Predict more, for the model that is kept."""
+        validate.limit(self.size, self.overlap, LAST_TILES * self._tiles)
 
 
 def warn_if_overfitting(validations: Sequence[Mapping[str, Any]]) -> None:
-    """Warn, once in a training, if the loss on what is held out rises while that of it falls."""
+    """Warn, once in a training, if its losses and those on what is held out have drifted apart."""
     if _is_overfitting(validations) and not any(
         _is_overfitting(validations[:count]) for count in range(len(validations))
     ):
         warnings.warn(
-            f"The loss on what is held out has been rising for {OVERFITTING} validations while "
-            "that of the training falls: the model learns its images by heart; label more images, "
-            "or train for fewer epochs.",
+            f"The loss on what is held out has been far above its lowest for {OVERFITTING} "
+            "validations while that of the training falls: the model learns its images by "
+            "heart; label more images, or train for fewer epochs.",
             OverfittingWarning,
             stacklevel=2,
         )
 
 
 def _is_overfitting(validations: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether this holds of the last validations; a loss that is not known is None."""
-    last = validations[-OVERFITTING - 1 :]
-    held_out, training = ([figures[name] for figures in last] for name in ("loss", "train_loss"))
-    if len(last) <= OVERFITTING or None in (*held_out, *training):
+    """Whether the last losses stay far above the lowest, those of the training below that one's.
+
+    The losses of single validations are noisy; one that is not known is None.
+    """
+    losses = [(v["loss"], v["train_loss"]) for v in validations if v["loss"] is not None]
+    if len(losses) <= OVERFITTING or None in dict(losses).values():
         return False
-    return _falls(training) and _falls([-loss for loss in held_out])
-
-
-def _falls(numbers: Sequence[float]) -> bool:
-    return all(before > after for before, after in pairwise(numbers))
+    lowest, train_loss = min(losses)
+    last = losses[-OVERFITTING:]
+    return all(loss > DRIFT * lowest and trained < train_loss for loss, trained in last)
 
 
 def validation_step(

@@ -27,7 +27,7 @@ from .frozen_encoder import freeze_encoder
 from .record import provenance, trained_on
 from .schedule import Schedule
 from .scoring import (
-    epochs_between,
+    Workload,
     figures_of,
     validation_step,
     warn_if_overfitting,
@@ -88,13 +88,14 @@ class Trainer:
                 self.data = self.data.normalised(self.state.statistics)
 
     @cached_property
-    def interval(self) -> int:
-        """Epochs between validations, so that they take a tenth of the work at most, or so."""
-        if self.setup.validate is None:
-            return 1
+    def _workload(self) -> Workload:
         steps = self.state.schedule.steps_per_epoch
-        shapes = self.patch, self.tile_size, self.overlap
-        return epochs_between(self.setup.validate, self.config, steps, *shapes)
+        return Workload(self.config, steps, self.patch, self.tile_size, self.overlap)
+
+    @cached_property
+    def interval(self) -> int:
+        """Epochs between validations, so that they take about a tenth of the work."""
+        return 1 if self.setup.validate is None else self._workload.interval(self.setup.validate)
 
     @torch.inference_mode(False)
     def steps(self) -> Generator[Step, object, None]:
@@ -208,6 +209,27 @@ class Trainer:
     @property
     def _is_patience_over(self) -> bool:
         return self.config.patience is not None and self.state.stale >= self.config.patience
+
+    def _scored_on_more(self) -> Iterator[Step]:
+        """Score the best model on more than a sample; this replaces its figures of before."""
+        best, validate = self.state.best, self.setup.validate
+        scored = next((v for v in reversed(self.state.validations) if v["is_best"]), None)
+        if not (best and validate and scored and validate.is_sample) or self.failure:
+            return
+        network = deepcopy(self.network)
+        load_weights(network, best.weights)
+        self._workload.widen(validate)
+        try:
+            score = validate(self._model(network.eval()))
+        except Exception as error:  # noqa: BLE001
+            self.failure = error
+            return
+        place = Step(scored["step"], self.state.schedule.total)
+        train_loss = nan if scored["train_loss"] is None else scored["train_loss"]
+        step = validation_step(place, best.epoch, score, best.loss, train_loss, True)
+        self.state.best = replace(best, score=score.score, figures=figures_of(step))
+        scored |= figures_of(step)
+        yield step
 
     def _is_best(self, score: Score, loss: float) -> bool:
         best = self.state.best

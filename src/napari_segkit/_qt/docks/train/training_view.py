@@ -79,8 +79,9 @@ class TrainingView(QWidget):
         self.setVisible(True)
 
     def add_validation(self, step: ValidationStep) -> None:
-        """Add a validation of the training that runs."""
-        self.validations.append(step)
+        """Add a validation of the training that runs; it replaces one of the same step."""
+        others = [v for v in self.validations if v.done != step.done]
+        self.validations = sorted([*others, step], key=lambda v: v.done)
         self.pictures.request()
         self._show()
 
