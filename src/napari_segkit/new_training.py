@@ -11,10 +11,10 @@ from .models import predicts_objects
 from .steps import Step
 from .trained_model import TrainedModel
 from .training import trainer_of
-from .training.dataset import prepare_data
 from .training.frozen_encoder import check_frozen
 from .training.held_out import HeldOut
 from .training.hold_out import hold_out
+from .training.prepare_data import prepare_data
 from .training.read_data import read_training_data
 from .training.start import prepared_as, require_same_network
 from .training.trainer import Trainer

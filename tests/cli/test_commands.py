@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +18,12 @@ from PIL import Image as Pictures
 from napari_segkit import ModelSpec, TileConfig, cli, list_models
 from napari_segkit.cli.main import make_parser
 from napari_segkit.cli.terminal import error_line, show_progress
-from napari_segkit.cli.train import spec_and_config
+from napari_segkit.cli.training_settings import spec_and_config
 from napari_segkit.io.files import read_labels
 from napari_segkit.models.presets import preset
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Step, drain
+from napari_segkit.training.events import TrainStep
 from napari_segkit.training.semantic import SemanticTrainer
 
 TINY = ["--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "2", "--tile-size", "64"]
@@ -652,3 +654,41 @@ def test_progress_passes_commands_on_and_closes_the_steps():
 def test_an_error_is_one_line():
     assert error_line(ValueError("two\n  lines")) == "two lines"
     assert error_line(KeyboardInterrupt()) == "KeyboardInterrupt"
+
+
+def test_an_evaluation_leaves_out_what_a_model_was_trained_on(data, model, tmp_path, capsys):
+    for name in ("images", "masks"):
+        shutil.copytree(data / name, tmp_path / name)
+    image, mask = scene(2)
+    Pictures.fromarray(image).save(tmp_path / "images/2.png")
+    tifffile.imwrite(tmp_path / "masks/2.tif", mask)
+    segmenter = Segmenter.load(model, device="cpu")
+    trained = [segmenter.trained_pixels(scene(seed)[0]) for seed in range(2)]
+    seen = sum(int(t.sum()) for t in trained)
+    shutil.copytree(tmp_path / "masks", tmp_path / "truth")
+    command = ["evaluate", tmp_path / "masks", tmp_path / "truth", "--unseen-by", model]
+    assert run(*command, "--images", tmp_path / "images") == 0
+    said = capsys.readouterr()
+    assert 0 < seen < 2 * mask.size
+    assert f"{3 * mask.size - seen:,} pixels, accuracy 1.0000" in said.out
+    assert f"Left out: {seen} pixels of " in said.err
+    assert run(*command) == 2
+    assert "--unseen-by and --images go together" in capsys.readouterr().err
+
+
+def test_an_evaluation_on_what_a_model_was_trained_on_is_refused(data, model, tmp_path, capsys):
+    segmenter = Segmenter.load(model, device="cpu")
+    trained = [segmenter.trained_pixels(scene(seed)[0]) for seed in range(2)]
+    seed = int(trained[1].any())
+    mask = np.where(trained[seed], scene(seed)[1], 9).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "seen.tif", mask)
+    image, prediction = data / f"images/{seed}.png", data / f"masks/{seed}.tif"
+    command = ["evaluate", prediction, tmp_path / "seen.tif", "--unlabelled", "9"]
+    assert run(*command, "--unseen-by", model, "--images", image) == 2
+    assert "was trained on every labelled pixel" in capsys.readouterr().err
+
+
+def test_the_time_left_of_a_training_is_that_of_its_steps(capsys):
+    step = TrainStep(500, 1000, epoch=1, loss=1.0, seconds=60.0, images=2000, seconds_left=61.0)
+    drain(show_progress((s for s in [step]), lambda _: "work"))
+    assert "work  500/1000, 1:01 left" in capsys.readouterr().err

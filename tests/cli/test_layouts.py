@@ -216,6 +216,30 @@ def test_channels_that_lie_elsewhere_are_named(channels, tmp_path, capsys):
     assert "y_0000.nii.gz and y_0001.nii.gz do not lie on each other" in told
 
 
+def test_channels_of_a_list_are_predicted_by_their_names(channels, capsys):
+    """In any order, and with results below the output, wherever the images are."""
+    rows = [[f"../d/imagesTr/{n}_000{c}.nii.gz" for c in (0, 1)] for n in ("x", "y")]
+    lists, out = channels.parent / "lists", channels.parent / "out"
+    lists.mkdir()
+
+    def write(name, columns, *lines):
+        (lists / name).write_text("\n".join(map(",".join, [columns, *lines])))
+        return lists / name
+
+    masks = [f"../d/labelsTr/{n}.nii.gz" for n in ("x", "y")]
+    pairs = [[*row, mask] for row, mask in zip(rows, masks, strict=True)]
+    training = write("train.csv", ["images:dim", "images:disc", "masks"], *pairs)
+    assert train(training, "-o", lists / "m.segkit") == 0
+    turned = write("new.csv", ["images:disc", "images:dim"], *(row[::-1] for row in rows))
+    assert run("predict", lists / "m.segkit", turned, "-o", out) == 0
+    found = np.asarray(nib.load(out / "y.nii.gz").dataobj)
+    assert (found[..., 1] == disc(3)[1]).mean() > 0.95
+    capsys.readouterr()
+    other = write("other.csv", ["images:disc", "images:t1"], rows[0])
+    assert run("predict", lists / "m.segkit", other, "-o", lists / "a.nii.gz") == 2
+    assert "those of the model are dim, disc: give these" in capsys.readouterr().err
+
+
 def test_a_model_of_one_channel_takes_each_file(study, tmp_path, capsys):
     for name in ("x_0000", "x_0001", "y_0000", "y_0001"):
         save(tmp_path / f"i/{name}.png", disc()[0])

@@ -1,13 +1,16 @@
 """Options are made from the configuration, and read back into it."""
 
 from argparse import ArgumentParser
+from pathlib import Path
 
 import pytest
 
+from napari_segkit.cli import train
 from napari_segkit.cli.options import add_options, read_options
 from napari_segkit.config import (
     AugmentConfig,
     CRFConfig,
+    FeatureConfig,
     ModelSpec,
     MRFConfig,
     ObjectConfig,
@@ -110,5 +113,25 @@ def test_every_field_has_an_option_with_its_help(cls):
 
 
 def test_limits_are_those_of_the_configuration():
-    with pytest.raises(ValueError, match="epochs is 0"):
+    with pytest.raises(ValueError, match=r"^--epochs is 0"):
         read(TrainConfig(), "--epochs", "0")
+    with pytest.raises(ValueError, match=r"^--rotation is 999\.0"):
+        read(TrainConfig(), "--rotation", "999")
+
+
+def test_the_table_of_the_docs_has_every_parameter_of_a_training():
+    text = (Path(__file__).parents[2] / "docs/models.md").read_text(encoding="utf-8")
+    rows = text.partition("| `TrainConfig` |")[2].partition("\n\n")[0].splitlines()[2:]
+    shown = {row.split("|")[1].strip(" `"): row.split("|")[2].strip(" `") for row in rows}
+    assert list(shown) == list(config_fields(TrainConfig))
+    for name, default in shown.items():
+        if name not in ("augment", "tile"):
+            assert default == repr(getattr(TrainConfig(), name)).replace("'", '"')
+
+
+def test_every_parameter_of_a_training_is_an_option_in_a_group():
+    parser = ArgumentParser()
+    train.add_arguments(parser)
+    offered = {action.dest for action in parser._actions}
+    for cls in (ModelSpec, FeatureConfig, TrainConfig, AugmentConfig):
+        assert set(config_fields(cls)) - {"tile", "features"} <= offered

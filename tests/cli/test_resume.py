@@ -143,13 +143,15 @@ def stopped(folder, monkeypatch, capsys):
         return ""
 
     with monkeypatch.context() as patch:
-        patch.setattr("napari_segkit.cli.train._describe", signalled)
+        patch.setattr("napari_segkit.cli.training_lines.describe", signalled)
         assert train() == 0
     return folder / "a.segkit.state"
 
 
 def test_a_stopped_training_is_saved_and_resumed_where_it_was(stopped, capsys):
-    assert "--resume --overwrite goes on" in capsys.readouterr().err
+    assert (
+        "--resume --overwrite (and without --preset or --start) goes on" in capsys.readouterr().err
+    )
     assert len(Segmenter.load("a.segkit").history) == 5
     assert train(options=RESUME) == train("whole") == 0
     assert same_weights("whole", "a")
@@ -178,6 +180,7 @@ REFUSED = {
         f"{RESUME} --preset balanced",
         "--preset balanced cannot be used with --resume",
     ),
+    "left": (nothing, SMALL, "add --resume --overwrite to go on with it"),
     "anew": (lambda s: (s.parent / "a.segkit").unlink(), SMALL, "add --resume to go on with it"),
     "truncated": (truncated, RESUME, "a.segkit.state is not a complete training state"),
     "painted": (painted, RESUME, "the pixels of the labels of 1.png have changed"),

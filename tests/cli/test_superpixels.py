@@ -141,7 +141,7 @@ def test_an_unusable_image_does_not_stop_the_others(images, tmp_path, capsys):
     (["a.png", "sub/a.png", "-o", "out"], "would both be written"),
     (["a.png", "sub/a.png", "-o", "out", "--mask", "a.png"], "There is one mask for 2 images"),
     (["a.png", "-o", "out.jpg"], "cannot be written"),
-    (["a.png", "-o", "out.tif", "--size", "-1"], "SuperpixelConfig.size is -1.0"),
+    (["a.png", "-o", "out.tif", "--size", "-1"], "--size is -1.0"),
     (["a.png", "-o", "out.tif", "--mask", "small.png"], "mask has the shape"),
     (["missing.png", "-o", "out.tif"], "missing.png"),
 ])  # fmt: skip

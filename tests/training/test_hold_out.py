@@ -11,6 +11,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluat
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.run_lengths import from_runs, to_runs
+from napari_segkit.training import hold_out as hold_out_module
 from napari_segkit.training.dataset import LabelledImages
 from napari_segkit.training.events import OverfittingWarning, TrainStep, ValidationStep
 from napari_segkit.training.hold_out import hold_out
@@ -232,3 +233,13 @@ def test_losses_that_drift_apart_are_told_once():
             warn_if_overfitting(validations)
         told.append([w.category for w in caught])
     assert told == [[], [], [], [], [OverfittingWarning], []]
+
+
+def test_of_a_large_set_only_some_images_are_divided(monkeypatch):
+    monkeypatch.setattr(hold_out_module, "MAX_DIVIDED", 2 * 200 * 240)
+    images = labelled(*[dense() for _ in range(6)])
+    kept, held_out = hold_out(SMALL, TrainConfig(validation="regions"), images)
+    assert sum(mask is not None for mask in held_out.masks) in (1, 2)
+    assert [mask is None for mask in kept.left_out] == [mask is None for mask in held_out.masks]
+    part = sum(int(m.sum()) for m in held_out.masks if m is not None) / (6 * 200 * 240)
+    assert f"({part:.0%} of the labelled pixels)" in held_out.about

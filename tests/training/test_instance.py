@@ -8,9 +8,10 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.intensity import identity_statistics
 from napari_segkit.images.labels import IGNORE, LabelsError
-from napari_segkit.training.dataset import LabelledImages, prepare_data
+from napari_segkit.training.dataset import LabelledImages
 from napari_segkit.training.instance import InstanceTrainer
 from napari_segkit.training.instance_sampler import ObjectSampler
+from napari_segkit.training.prepare_data import prepare_data
 from napari_segkit.training.sampler import Sample
 from napari_segkit.training.training_setup import TrainingSetup
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.training import dataset
+from napari_segkit.training import blocks, missing_pixels
 
 
 class Stored:
@@ -22,13 +22,13 @@ class Stored:
 
 @pytest.mark.parametrize(("axes", "ndim"), [("TYX", 2), ("ZYX", 3), ("XYZ", 3)])
 def test_they_are_left_out_and_found_slab_by_slab(monkeypatch, axes, ndim):
-    monkeypatch.setattr(dataset, "MAX_SLAB", 1300)
+    monkeypatch.setattr(blocks, "MAX_BLOCK", 1300)
     pixels = np.random.default_rng(0).random((6, 30, 40), np.float32)
     pixels[1, 7, 5:20], pixels[5, 29, 39], pixels[3, 0, 0] = np.nan, np.inf, np.nan
     target = np.zeros((6, 30, 40), np.int16)
     target[1, 7, :10], target[3] = -1, -1
     stored = Stored(pixels)
     with pytest.warns(UserWarning, match="image is NaN or infinite in 11 labelled pixels"):
-        found = dataset._without_missing(target, AxesImage(stored, axes), ndim)
+        found = missing_pixels._without_missing(target, AxesImage(stored, axes), ndim)
     assert (found == np.where(np.isfinite(pixels), target, -1)).all()
     assert 0 < stored.largest <= 1300

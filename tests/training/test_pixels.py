@@ -14,10 +14,11 @@ from napari_segkit.inference.request import PredictRequest
 from napari_segkit.inference.semantic import predict_tiles
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import drain
-from napari_segkit.training.dataset import LabelledImages, prepare_data
+from napari_segkit.training.dataset import LabelledImages
 from napari_segkit.training.events import TrainStep
 from napari_segkit.training.pixels import ITERATIONS as BY_DIMENSIONS
 from napari_segkit.training.pixels import PixelTrainer
+from napari_segkit.training.prepare_data import prepare_data
 from napari_segkit.training.training_setup import TrainingSetup
 
 CPU = torch.device("cpu")

@@ -17,7 +17,8 @@ from napari_segkit.models import Inputs, build, list_models, model_info, resolve
 from napari_segkit.models.memory_estimate import estimate_memory
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.training import trainer_of
-from napari_segkit.training.dataset import LabelledImages, prepare_data
+from napari_segkit.training.dataset import LabelledImages
+from napari_segkit.training.prepare_data import prepare_data
 from napari_segkit.training.training_setup import TrainingSetup
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(32, 0))

@@ -5,11 +5,11 @@ from shutil import rmtree
 
 import numpy as np
 import pytest
-from skimage.io import imsave
+from skimage.io import imread, imsave
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, TrainingSet
-from napari_segkit.images import array_cache
-from napari_segkit.training import record
+from napari_segkit.images.labels import LabelsError
+from napari_segkit.training import read_data, record
 from napari_segkit.training.events import ReadStep, TrainStep
 
 CONFIG = TrainConfig(
@@ -54,7 +54,7 @@ def test_files_train_as_their_arrays_do_however_little_is_kept(spec, folder, mon
     )
     training_set = TrainingSet.from_files(folder)
     expected = Segmenter(spec, device="cpu").fit(*as_arrays(training_set), config).history
-    monkeypatch.setattr(array_cache.ArrayCache.__init__, "__defaults__", (64 * 64,))
+    monkeypatch.setattr(read_data, "cache_bytes", lambda: 64 * 64)
     assert Segmenter(spec, device="cpu").fit(training_set, config=config).history == expected
 
 
@@ -109,8 +109,60 @@ def test_channels_of_a_list_are_asked_for_by_name(folder):
     channels = {"t2": images[1], "T1": images[0]}
     expected = loaded.predict(np.stack(images[:2]), axes="CYX")
     np.testing.assert_array_equal(loaded.predict(channels), expected)
-    with pytest.raises(ValueError, match="trained on T1, t2: give these"):
+    with pytest.raises(ValueError, match="those of the model are T1, t2: give these"):
         loaded.predict({"T1": images[0], "flair": images[1]})
+
+
+def test_channels_of_all_images_have_the_order_of_the_first(folder):
+    for name, columns in (("a", "images:t1,images:t2"), ("b", "images:t2,images:t1")):
+        files = "images/0.png,images/1.png" if name == "a" else "images/1.png,images/0.png"
+        (folder / f"{name}.csv").write_text(f"{columns},masks\n{files},masks/0.png")
+    rows = [TrainingSet.from_files(folder / f"{name}.csv").rows[0] for name in "aab"]
+    same, turned = (
+        Segmenter(ModelSpec("segresnet", dims="2D"), device="cpu").fit(
+            TrainingSet([rows[0], row]), config=CONFIG
+        )
+        for row in rows[1:]
+    )
+    assert turned.history == same.history
+    images = [row.image.open() for row in rows]
+    np.testing.assert_array_equal(same.predict(images[2]), same.predict(images[0]))
+    other = TrainingSet([rows[0], replace(rows[1], image={"t3": images[0].data[0]})])
+    with pytest.raises(ValueError, match="The channels are t3, but those of the model are t1, t2"):
+        Segmenter(PIXELS).fit(other, config=CONFIG)
+
+
+def test_files_that_cannot_be_read_are_named_all_at_once(folder):
+    for number in (1, 3):
+        (folder / f"images/{number}.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"^2 of 5 images .*images/1.png.*; .*images/3.png") as e:
+        Segmenter(PIXELS).fit(TrainingSet.from_files(folder), config=CONFIG)
+    assert not isinstance(e.value, LabelsError)
+
+
+CHANGES = {
+    "image": ("images", lambda pixels: pixels.astype(np.uint16)),
+    "classes": ("masks", np.zeros_like),
+    "size of the labels": ("masks", lambda pixels: pixels[:50]),
+    "objects": ("masks", lambda pixels: (pixels > 0).astype(np.uint8)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changes_during_a_training_ends_it_with_a_sentence(change, folder, monkeypatch):
+    monkeypatch.setattr(read_data, "cache_bytes", lambda: 64 * 64)
+    kind, changed = CHANGES[change]
+    spec = ModelSpec("segresnet", dims="2D", objects="distance" if change == "objects" else None)
+    labels_are = "ask" if spec.objects is None else "objects"
+    config = replace(CONFIG, epochs=9, labels_are=labels_are, validation=None)
+    segmenter = Segmenter(spec, device="cpu")
+    steps = segmenter.train_epochs(TrainingSet.from_files(folder), config=config)
+    assert any(isinstance(step, TrainStep) for step in steps)
+    for path in (folder / kind).iterdir():
+        save(path, changed(imread(path)))
+    name = "images/.*" if kind == "images" else "The labels of images/.*"
+    with pytest.raises(ValueError, match=f"^{name}png changed since the training began: leave"):
+        list(steps)
 
 
 def test_masks_of_another_size_are_counted_or_fitted(folder):
@@ -133,7 +185,7 @@ def test_files_in_both_of_two_sets_are_said(folder):
 
 
 def test_the_files_are_not_needed_after_the_last_step(folder, monkeypatch):
-    monkeypatch.setattr(array_cache.ArrayCache.__init__, "__defaults__", (64 * 64,))
+    monkeypatch.setattr(read_data, "cache_bytes", lambda: 64 * 64)
     image = TrainingSet.from_files(folder).rows[0].image.open().data
     segmenter = Segmenter(ModelSpec("segresnet", dims="2D"), device="cpu")
     config = replace(CONFIG, validation=None, unlabelled=0)

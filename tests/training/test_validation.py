@@ -14,8 +14,9 @@ from napari_segkit.images.labels import LabelsError
 from napari_segkit.models import resolve
 from napari_segkit.steps import drain
 from napari_segkit.training import trainer_of
-from napari_segkit.training.dataset import LabelledImages, prepare_data
+from napari_segkit.training.dataset import LabelledImages
 from napari_segkit.training.events import Score, TrainStep, ValidationStep
+from napari_segkit.training.prepare_data import prepare_data
 from napari_segkit.training.training_setup import TrainingSetup
 
 CONFIG = TrainConfig(

@@ -21,6 +21,7 @@ from .file_options import (
 from .options import add_options, read_options
 from .signals import finish_first, interrupt, on_signals
 from .terminal import USER_ERRORS, error_line, print_warnings, show_progress
+from .unseen import add_unseen, unseen
 
 if TYPE_CHECKING:
     from napari_segkit.evaluation.metric import LabelTable, Metric
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from napari_segkit.images.colour_masks import ColourTable
     from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.io.name_pairs import Pairs
+
+    from .unseen import Unseen
 
 T = TypeVar("T")
 
@@ -52,6 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="compare pixels of equal index even if the files do not lie on each "
                              "other")  # fmt: skip
     add_options(parser, TrainConfig(unlabelled=None), only=("unlabelled", "labels_are"))
+    add_unseen(parser)
 
 
 def run(args: Namespace) -> int:
@@ -70,18 +74,22 @@ def run(args: Namespace) -> int:
     if args.csv:
         _check_csv(Path(args.csv), _inputs(args, pairs), overwrite=args.overwrite)
     say_pairs(pairs, truth or args.prediction)
-    options = EvaluateOptions(args.kind, args.unlabelled, args.labels_are, by_index=args.by_index)
+    part = unseen(args, truth, pairs)
+    options = EvaluateOptions(args.kind, _unlabelled(args), args.labels_are, by_index=args.by_index)
     places = [files_apart(prediction.path, truth.path) for prediction, truth in pairs]
     names = [prediction.name for prediction, _ in pairs]
     require_same_place(zip(names, places, strict=True), by_index=args.by_index)
     with on_signals(interrupt), print_warnings():
         colours = _shared_colours(pairs, args.kind)
         comparisons = [
-            _compare(*pair, place, options, colours)
+            _compare(*pair, place, options, colours, part)
             for pair, place in zip(pairs, places, strict=True)
         ]
         text = "files" if len(pairs) > 1 else f"{names[0]}  blocks"
-        first, *others = drain(show_progress(_in_turn(comparisons), lambda _: text, parts=0))
+        found = drain(show_progress(_in_turn(comparisons), lambda _: text, parts=0))
+    if part is not None:
+        part.tell()
+    first, *others = [report for report in found if report is not None]
     report = sum(others, first)
     if others:
         for name, image in report.images.items():
@@ -111,11 +119,20 @@ def _inputs(args: Namespace, pairs: "Pairs") -> Iterator[Path]:
     from napari_segkit.io.coco.panoptic_files import find_json
 
     yield Path(args.prediction)
+    yield from (Path(path) for path in (args.unseen_by, args.images) if path)
     for pair in pairs:
         for file in pair:
             yield from file.paths
             if args.kind == "panoptic":
                 yield find_json(file.path)
+
+
+def _unlabelled(args: Namespace) -> int | None:
+    """The value of the truth that is left out; one is needed to leave out what a model has seen."""
+    from napari_segkit.evaluation.base_report import SEEN
+
+    is_missing = args.unlabelled is None or (args.kind == "instance" and args.unlabelled == 0)
+    return SEEN if args.unseen_by and is_missing else args.unlabelled
 
 
 def _in_turn(works: Sequence[Generator[Step, None, T]]) -> Generator[Step, None, list[T]]:
@@ -135,14 +152,20 @@ def _compare(
     apart: str | None,
     options: "EvaluateOptions",
     colours: "ColourTable",
-) -> Generator[Step, None, "Report[Metric]"]:
-    """Report on one pair of files, which may lie apart; errors name one of them."""
+    part: "Unseen | None",
+) -> Generator[Step, None, "Report[Metric] | None"]:
+    """Report on one pair of files, which may lie apart; errors name one of them.
+
+    None if a model was trained on all of the truth.
+    """
     from napari_segkit.jobs.evaluate import evaluate_job
 
     name = prediction.name
     try:
         with print_warnings():
-            pair = _read(prediction.path, truth.path, name, options.kind, colours)
+            pair = _read(prediction.path, truth.path, name, options, colours, part)
+            if pair is None:
+                return None
             return (yield from evaluate_job([replace(pair, apart=apart)], options).steps)
     except USER_ERRORS as error:
         line = error_line(error, LESS_MEMORY)
@@ -163,16 +186,26 @@ def _shared_colours(pairs: "Pairs", kind: str) -> "ColourTable":
 
 
 def _read(
-    prediction: Path, truth: Path, name: str, kind: str, colours: "ColourTable"
-) -> "LabelPair":
+    prediction: Path,
+    truth: Path,
+    name: str,
+    options: "EvaluateOptions",
+    colours: "ColourTable",
+    part: "Unseen | None",
+) -> "LabelPair | None":
     from napari_segkit.evaluation.report import LabelPair
     from napari_segkit.images.class_labels import with_classes
     from napari_segkit.io.files import file_orientation, read_labels
     from napari_segkit.io.label_classes import read_classes
 
-    if kind == "panoptic":
+    if options.kind == "panoptic":
         return LabelPair(_read_segments(prediction), _read_segments(truth), name)
     expected = read_labels(truth, orientation=file_orientation(prediction), colours=colours)
+    if part is not None and options.unlabelled is not None:
+        marked = part.mark(expected, truth, prediction, options.unlabelled)
+        if marked is None:
+            return None
+        expected = marked
     predicted = read_labels(prediction, colours=colours)
     named = [read_classes(file) or colours.classes for file in (prediction, truth)]
     return LabelPair(with_classes(predicted, named[0]), with_classes(expected, named[1]), name)

@@ -33,9 +33,14 @@ FORMATS = ("tif", "nii.gz", "nii", "png", "npy")
 LIST = "CSV list with the columns images and masks"
 
 
-def add_common(parser: ArgumentParser) -> None:
+def add_common(parser: "_ActionsContainer") -> None:
     """Add axes, spacing, device and threads."""
     add_axes(parser)
+    add_device(parser)
+
+
+def add_device(parser: "_ActionsContainer") -> None:
+    """Add device and threads."""
     parser.add_argument("--device", default="auto",
                         help="auto, cpu, cuda, cuda:1 or mps (default auto)")  # fmt: skip
     parser.add_argument("--threads", type=threads, metavar="NUMBER",
@@ -43,7 +48,7 @@ def add_common(parser: ArgumentParser) -> None:
                              "chooses)")  # fmt: skip
 
 
-def add_axes(parser: ArgumentParser) -> None:
+def add_axes(parser: "_ActionsContainer") -> None:
     """Add axes and spacing."""
     parser.add_argument("--axes", help="one letter of TCZYX for each dimension, such as YXC")
     parser.add_argument("--spacing", type=numbers, metavar="Z,Y,X",
@@ -54,7 +59,7 @@ def add_overwrite(parser: "_ActionsContainer") -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
-def add_show_pairs(parser: ArgumentParser) -> None:
+def add_show_pairs(parser: "_ActionsContainer") -> None:
     parser.add_argument("--show-pairs", action="store_true",
                         help="only print which files belong together, all of them, and "
                              "stop")  # fmt: skip
@@ -97,16 +102,20 @@ def one_place(first: str, others: Sequence[str]) -> str | None:
 
 
 def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
-    """Images of files, folders and patterns, each once, without those in the folder of results.
+    """Images of files, folders, patterns and lists, each once, without those among the results.
 
     Says which look like labels, because they would be taken as images.
     """
-    from napari_segkit.io.filenames import shorten
+    from napari_segkit.io.filenames import LISTS, shorten
+    from napari_segkit.io.folders import listed_images
     from napari_segkit.io.image_files import find_images
     from napari_segkit.io.name_words import is_label
 
-    found = [image for path in given for image in find_images(path, without=Path(output))]
-    images = list({image.path.absolute(): image for image in found}.values())
+    found: list[ImageFiles] = []
+    for path in map(Path, given):
+        is_list = path.suffix.lower() in LISTS and path.is_file()
+        found += listed_images(path) if is_list else find_images(path, without=Path(output))
+    images = list({tuple(p.absolute() for p in image.paths): image for image in found}.values())
     labels = [image.name for image in images if is_label(image)]
     if 0 < len(labels) < len(images):
         say(
@@ -124,20 +133,28 @@ def holds_several(given: Sequence[str]) -> bool:
 
 
 def model_file(args: Namespace, inputs: Iterable[Path]) -> Path:
-    """The model file to write, .segkit if nothing else is said, and none of the inputs."""
+    """The model file to write, none of the inputs."""
     from napari_segkit.io.filenames import MODEL, stem
-    from napari_segkit.io.output_paths import check_output_path, model_path, require_inputs_kept
+    from napari_segkit.io.output_paths import check_output_path, require_inputs_kept
     from napari_segkit.jobs.output_files import is_output_folder
 
-    output, in_folder = Path(args.output), is_output_folder(args.output)
-    file = output / f"model{MODEL}" if in_folder else output
-    if stem(file) == file.name:
-        file = model_path(file)
+    file = named_model(args.output)
     if file.suffix.lower() != MODEL:
         proposed = file.with_name(f"{stem(file)}{MODEL}")
         raise ValueError(f"{file} is no name of a model: choose {proposed}.")
     require_inputs_kept([file], inputs)
+    in_folder = is_output_folder(args.output)
     return check_output_path(file, overwrite=args.overwrite, new_folder=in_folder)
+
+
+def named_model(output: str) -> Path:
+    """The model file of an output: in a folder, and .segkit if nothing else is said."""
+    from napari_segkit.io.filenames import MODEL, stem
+    from napari_segkit.io.output_paths import model_path
+    from napari_segkit.jobs.output_files import is_output_folder
+
+    file = Path(output) / f"model{MODEL}" if is_output_folder(output) else Path(output)
+    return model_path(file) if stem(file) == file.name else file
 
 
 def plan_files(

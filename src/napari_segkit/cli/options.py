@@ -1,6 +1,7 @@
 """Command line options made from the configuration dataclasses."""
 
 import os
+import re
 from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -48,7 +49,16 @@ def add_options(
 def read_options(args: Namespace, config: C, *, prefix: str = "") -> C:
     """Replace fields by the options of `add_options`; ValueError if one is beyond its limits."""
     values = {k[len(prefix) :]: v for k, v in vars(args).items() if k.startswith(prefix)}
-    return _read(values, config, frozenset())
+    try:
+        return _read(values, config, frozenset())
+    except (ValueError, TypeError) as error:
+        error.args = (_fields_as_options(str(error), prefix),)
+        raise
+
+
+def _fields_as_options(message: str, prefix: str) -> str:
+    """``TrainConfig.epochs is 0`` as ``--epochs is 0``."""
+    return re.sub(r"\b\w+Config\.(\w+)", lambda found: flag(prefix + found[1]), message)
 
 
 def flag(name: str) -> str:

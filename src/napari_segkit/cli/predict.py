@@ -37,8 +37,9 @@ LESS_MEMORY = "give a smaller --batch-size or --tile-size, or smaller images"
 def add_arguments(parser: ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("input", nargs="+",
-                        help="image files, folders with their sub-folders, or patterns in "
-                             "quotes")  # fmt: skip
+                        help="image files, folders with their sub-folders, patterns in quotes, "
+                             "or a CSV list with the column images, or a column for each channel "
+                             "that the model knows by name, such as images:t1")  # fmt: skip
     add_output(parser, PANOPTIC, format_help="; panoptic: PNG and JSON in the COCO panoptic format")
     add_common(parser)
     add_options(parser, TileConfig())
@@ -66,9 +67,8 @@ def run(args: Namespace) -> int:
     set_up_device(args)
     work = partial(_predict_file, segmenter, args, output)
     existing = _existing(output, segmenter.ready()) if args.skip_existing else None
-    return for_each_file(
-        work, jobs, several=holds_several(args.input), existing=existing, less_memory=LESS_MEMORY
-    )
+    several = len(jobs) > 1 or holds_several(args.input)
+    return for_each_file(work, jobs, several=several, existing=existing, less_memory=LESS_MEMORY)
 
 
 def _existing(output: "OutputOptions", model: "TrainedModel") -> "ExistingResults":

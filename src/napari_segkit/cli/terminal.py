@@ -21,6 +21,7 @@ USER_ERRORS: tuple[type[BaseException], ...] = (
     *(ValueError, TypeError, OSError, FloatingPointError, MemoryError, RuntimeError),
     *(SystemExit, Warning),  # of a library that ends the work; with ``python -W error``
 )
+Show = Callable[..., None]  # with a text, a step, and the seconds left if these are known
 SMALLER = "give smaller images"
 SECONDS_PER_LINE = 60
 
@@ -69,53 +70,56 @@ def show_progress(
 ) -> Generator[S, K, T]:
     """Pass steps on, and what is sent to them, and show them on standard error.
 
-    A terminal gets a bar, anything else lines, both with the time left. `describe` gives the text
+    A terminal gets a bar, anything else lines, both with the time left: that of the step if it
+    knows it, as a training that was resumed does. `describe` gives the text
     before the step's number, `expected` the number of steps where a time limit makes it smaller.
     `parts` as in `progress_lines`. Closing this closes `steps`.
     """
     with display(parts) as show:
 
         def shown(step: S) -> S:
-            show(describe(step), Step(step.done, expected(step)))
+            left = getattr(step, "seconds_left", None)
+            show(describe(step), Step(step.done, expected(step)), left)
             return step
 
         return (yield from map_steps(steps, shown))
 
 
-def display(parts: int = 10) -> AbstractContextManager[Callable[[str, Step], None]]:
+def display(parts: int = 10) -> AbstractContextManager[Show]:
     """What shows a text and a step: a bar in a terminal, lines elsewhere."""
     return _bar() if sys.stderr.isatty() else progress_lines(parts)
 
 
 @contextmanager
-def progress_lines(parts: int) -> Iterator[Callable[[str, Step], None]]:
+def progress_lines(parts: int) -> Iterator[Show]:
     """A line a minute, and one after each of so many parts of the work."""
     part, began = 0, monotonic()
     told = began
 
-    def show(text: str, step: Step) -> None:
+    def show(text: str, step: Step, left: float | None = None) -> None:
         nonlocal part, told
         before, part, now = part, max(part, parts * step.done // step.total), monotonic()
         if part > before or now - told >= SECONDS_PER_LINE:
             told = now
-            say(f"{text}  {step.done}/{step.total}{_time_left(step, now - began)}")
+            if left is None:
+                left = (now - began) * (step.total - step.done) / max(step.done, 1)
+            say(f"{text}  {step.done}/{step.total}{_time_left(left)}")
 
     yield show
 
 
-def _time_left(step: Step, seconds: float) -> str:
+def _time_left(seconds: float) -> str:
     """Such as ", 1:02:05 left"; nothing for less than a second."""
-    left = round(seconds * (step.total - step.done) / max(step.done, 1))
-    return f", {duration(left)} left" if left > 0 else ""
+    return f", {duration(round(seconds))} left" if round(seconds) > 0 else ""
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[str, Step], None]]:
+def _bar() -> Iterator[Show]:
     from tqdm import tqdm
 
     with tqdm(file=sys.stderr, dynamic_ncols=True) as bar:
 
-        def show(text: str, step: Step) -> None:
+        def show(text: str, step: Step, _: float | None = None) -> None:
             bar.total = step.total
             bar.set_description(text, refresh=False)
             bar.update(step.done - bar.n)

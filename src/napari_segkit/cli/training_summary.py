@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.labels import IGNORE, LabelsError
+from napari_segkit.images.notes import without_notes
 from napari_segkit.instances.diameters import (
     diameters,
     each_frame,
@@ -18,11 +18,11 @@ from napari_segkit.instances.diameters import (
     training_box_lengths,
 )
 from napari_segkit.instances.instance_stats import instance_stats
-from napari_segkit.io.training_files import opened, without_notes
+from napari_segkit.io.training_files import opened
 from napari_segkit.models import choose_ndim
 from napari_segkit.models.instance.object_scales import sizes_text
 from napari_segkit.training.dataset import LabelledImages
-from napari_segkit.training_set import TrainingRow
+from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .terminal import error_line, say
 
@@ -31,17 +31,20 @@ MAX_CHECKED = 20  # images whose objects are checked one by one
 
 
 def say_training_data(
-    labelled: LabelledImages, rows: Sequence[TrainingRow], spec: ModelSpec, config: TrainConfig
+    labelled: LabelledImages, training_set: TrainingSet, spec: ModelSpec, config: TrainConfig
 ) -> None:
     """Say how many pixels or objects of each class there are in the images that are trained on."""
     number = f"Images: {len(labelled.pairs)}"
     if labelled.validation:
         number += f", and {len(labelled.validation)} to validate with"
+    if left_out := training_set.with_role("leave out"):
+        number += f"; {len(left_out)} left out"
     if labelled.class_of is None:
         say(f"{number}. Labelled pixels of each class:")
         _say_pixels(labelled, config)
     else:
         say(f"{number}. Objects of each class:")
+        rows = training_set.with_role("train")
         _say_objects(labelled, labelled.class_of, rows, spec, config)
 
 
@@ -101,9 +104,8 @@ def _say_notes(
 ) -> None:
     """Say what looks wrong with the objects of the first images."""
     for image, row in islice(zip(images, rows, strict=True), MAX_CHECKED):
-        stats = without_notes(
-            partial(
-                instance_stats,
+        with without_notes():
+            stats = instance_stats(
                 opened(row.labels),
                 unlabelled=config.unlabelled,
                 labels_are=config.labels_are,
@@ -113,7 +115,6 @@ def _say_notes(
                 objects_by=spec.objects,
                 ndim=ndim,
             )
-        )
         if stats.notes:
             note = LabelsError(" ".join(stats.notes), stats.remedies)
             say(f"Note: {image.name}: {error_line(note)}")

@@ -15,6 +15,7 @@ from .metric import Metric, Values, require_equal
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+SEEN = 2**31 - 1  # in a truth: a model was trained on this pixel
 M_co = TypeVar("M_co", bound=Metric, covariant=True)
 
 
@@ -210,6 +211,8 @@ def unlabelled_text(unlabelled: int | None) -> str:
     """Which pixels are left out of the metrics."""
     if unlabelled is None:
         return "unlabelled: none (every pixel counts)"
+    if unlabelled == SEEN:
+        return "pixels that the model was trained on are not counted"
     return f"unlabelled: {unlabelled} (its pixels are not counted)"
 
 

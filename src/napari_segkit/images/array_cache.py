@@ -32,11 +32,8 @@ class ArrayCache:
 
     def keep(self, array: "CachedArray", pixels: AnyArray) -> AnyArray:
         """Keep pixels that were made elsewhere."""
-        if tuple(pixels.shape) != array.shape:
-            raise ValueError(
-                f"{array.name} had shape {array.shape} when the training began and has "
-                f"{tuple(pixels.shape)} now: leave the files of a training as they are."
-            )
+        if tuple(pixels.shape) != array.shape or pixels.dtype != array.dtype:
+            raise changed_error(array.name)
         with self._lock:
             if array not in self._arrays:
                 self._arrays[array] = pixels
@@ -96,6 +93,14 @@ class MappedArray:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         return np.asarray(self.function(np.asarray(self.base)), dtype)
+
+
+def changed_error(name: str) -> ValueError:
+    """What is said of a file that is not as it was when it was read first."""
+    return ValueError(
+        f"{name} changed since the training began: leave the files of a training as they are, or "
+        "train anew."
+    )
 
 
 def _bytes(pixels: AnyArray) -> int:

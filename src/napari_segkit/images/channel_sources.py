@@ -33,9 +33,10 @@ def as_one_image(
     """As `as_image`, also of channels that are given one by one; `names` is their order."""
     parts = channel_sources(source)
     if parts is None:
-        return as_image(
+        image = as_image(
             source, axes, spacing, labels_shape=labels_shape, like=like, channels=channels
         )
+        return channels_by_name(image, names)
     axes, like = (a and a.replace("C", "") for a in (axes, like))
     images = [
         as_image(each, axes, spacing, labels_shape=labels_shape, like=like, name=name)
@@ -47,15 +48,26 @@ def as_one_image(
 
 def in_order(parts: Channels, names: Sequence[str]) -> Channels:
     """The channels by the names that a model was trained with."""
-    known = [name for name, _ in parts]
-    missing = [name for name in names if name not in known]
-    if missing or len(known) != len(names):
+    return [parts[number] for number in _places([name for name, _ in parts], names)]
+
+
+def channels_by_name(image: AxesImage, names: Sequence[str]) -> AxesImage:
+    """The image with its channels in the order of `names`, if both are known."""
+    if not (names and image.channel_names) or tuple(names) == image.channel_names:
+        return image
+    axis, places = image.axes.index("C"), _places(image.channel_names, names)
+    data = image.data[(slice(None),) * axis + (places,)]
+    return replace(image, data=data, channel_names=tuple(names))
+
+
+def _places(known: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Where the channels that are asked for are among those that are known."""
+    if set(names) != set(known):
         raise ValueError(
-            f"The channels are {', '.join(known)}, but the model was trained on "
-            f"{', '.join(names)}: give these, such as {{{names[0]!r}: image, ...}}, a dict of "
-            "their names and images."
+            f"The channels are {', '.join(known)}, but those of the model are "
+            f"{', '.join(names)}: give these, each by its name."
         )
-    return sorted(parts, key=lambda part: list(names).index(part[0]))
+    return [list(known).index(name) for name in names]
 
 
 def stack_channels(images: Sequence[AxesImage], names: tuple[str, ...], name: str) -> AxesImage:

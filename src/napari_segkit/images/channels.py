@@ -1,6 +1,5 @@
 """Images brought to the channels of others: greys among colours, and colours that are greys."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from .axes_image import AxesImage, is_opaque
 from .model_input import channels_text
+from .notes import say_note
 from .types import AnyArray, LazyArray
 
 SAMPLED_LENGTH = 64  # pixels along an axis that are compared
@@ -50,7 +50,7 @@ class GreyAsColour:
 def say_notes(image: AxesImage) -> AxesImage:
     """The image, once it is said what was guessed of it or left out."""
     for note in (*image.notes, *_alpha_note(image)):
-        warnings.warn(f"{image.name}: {note}", UserWarning, stacklevel=3)
+        say_note(f"{image.name}: {note}", stacklevel=3)
     return image
 
 
@@ -126,4 +126,4 @@ def _names(images: Sequence[AxesImage]) -> str:
 
 
 def _warn(note: str) -> None:
-    warnings.warn(note, UserWarning, stacklevel=4)
+    say_note(note, stacklevel=4)

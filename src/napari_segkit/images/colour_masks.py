@@ -1,6 +1,5 @@
 """Masks whose colours are classes, as Pascal VOC, CamVid and labelme draw them."""
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from .axes_image import AxesImage, full_resolution, is_layer
 from .class_labels import ClassLabels
 from .classes import LabelClass, class_names
 from .labels import LabelsError
+from .notes import say_note
 from .types import AnyArray, ImageSource, LazyArray
 
 MAX_COLOURS = 256
@@ -143,7 +143,7 @@ def classes_by_colour(*groups: Sequence[ImageSource]) -> list[list[ImageSource]]
     """
     read, note = replace_colours(*groups)
     if note:
-        warnings.warn(note, UserWarning, stacklevel=3)
+        say_note(note, stacklevel=3)
     return read
 
 

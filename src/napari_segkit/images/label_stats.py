@@ -1,7 +1,7 @@
 """Statistics of labels before training: pixels per class, and what may be wrong with them."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from .binary_masks import has_grey_edges, threshold_mask
 from .classes import LabelClass
 from .colour_masks import replace_own_colours
 from .labels import (
+    MIN_INSTANCES,
     LabelsError,
     count_values,
     instance_ids_error,
@@ -23,6 +24,7 @@ from .labels import (
     merge_instances,
     read_label_arrays,
     require_class_value,
+    require_no_negatives,
 )
 from .types import AnyArray, ImageSource
 
@@ -118,6 +120,24 @@ def count_labels(
     is_ids = labels_are == "ask" and looks_like_instance_ids(values, unlabelled)
     ids = sum(value != unlabelled for value in counts) if is_ids else 0
     return LabelCounts(counts, id_count=ids, name=name)
+
+
+def count_blocks(
+    blocks: Iterable[AnyArray], unlabelled: int | None, labels_are: LabelsAre, name: str
+) -> LabelCounts:
+    """As `count_labels`, of labels that are read block by block."""
+    counts: Counter[int] = Counter()
+    edges, ids = False, []
+    for block in blocks:
+        require_no_negatives(block)
+        own = count_labels(block, unlabelled, labels_are)
+        counts.update(own.counts)
+        edges |= own.has_grey_edges
+        if sum(value != unlabelled for value in own.counts) >= MIN_INSTANCES:
+            ids.append(own.id_count > 0)
+    found = dict(sorted(counts.items()))
+    count = sum(value != unlabelled for value in found) if ids and all(ids) else 0
+    return LabelCounts(found, edges, 0 if edges else count, name)
 
 
 def training_labels(

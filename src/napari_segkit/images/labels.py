@@ -58,7 +58,7 @@ def read_label_arrays(
     """Label arrays, whatever the values mean, in the axes and orientation of their images."""
     arrays = [integer_labels(np.asarray(full_resolution(source, "labels"))) for source in labels]
     for array in arrays:
-        _require_no_negatives(array)
+        require_no_negatives(array)
     if images is None:
         return arrays
     return [align_to_image(*each) for each in zip(arrays, labels, images, strict=True)]
@@ -232,7 +232,8 @@ def instance_ids_error(count: int, unlabelled: int | None) -> LabelsError:
     )
 
 
-def _require_no_negatives(values: AnyArray) -> None:
+def require_no_negatives(values: AnyArray) -> None:
+    """Refuse labels below 0."""
     if values.size and values.min() < 0:
         raise LabelsError(
             f"The labels hold negative values (the lowest is {values.min()}), but label values "

@@ -1,6 +1,5 @@
 """Instance labels as training data: one id per object over all images, and the class of each id."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from napari_segkit.images.labels import (
     read_label_arrays,
     require_class_values,
 )
+from napari_segkit.images.notes import say_note
 from napari_segkit.images.types import AnyArray, ImageSource
 
 from .annotated_regions import region_mask
@@ -241,11 +241,10 @@ def _majority_class(ids: Ids, classes: AnyArray, of_value: AnyArray) -> NDArray[
     if len(mixed):
         pixels = zip(values, votes[[mixed[0]]].toarray()[0], strict=True)
         held = ", ".join(f"{n} pixels of class {value}" for value, n in pixels if n)
-        warnings.warn(
+        say_note(
             f"{len(mixed)} of {count} objects hold pixels of more than one class in "
             f"object_classes, such as object {of_value[mixed[0]]} ({held}): each is taken as its "
             "most frequent class.",
-            UserWarning,
             stacklevel=3,
         )
     return np.where(votes.sum(axis=1) > 0, values[best], 0)

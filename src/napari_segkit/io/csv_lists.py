@@ -44,7 +44,7 @@ class ListedFiles:
         ]
 
 
-def read_list(table: Path) -> list[ListedFiles]:
+def read_list(table: Path, required: Sequence[str] = REQUIRED) -> list[ListedFiles]:
     """Rows of a list with the columns ``images`` and ``masks``; ValueError names a bad line.
 
     Commas, semicolons or tabs separate; blanks around names and capitals in the first line are
@@ -53,19 +53,19 @@ def read_list(table: Path) -> list[ListedFiles]:
     with images and masks. A warning names columns that are not read.
     """
     header, *rows = [line for line in _lines(table) if any(line[1])] or [(1, [])]
-    columns = _column_names(header[1])
-    if columns is None and _are_files(table, header[1]):
-        columns, rows = _columns_by_place(table, header[1]), [header, *rows]
+    columns = _column_names(header[1], required)
+    if columns is None and _are_files(table, header[1], len(required)):
+        columns, rows = _columns_by_place(table, header[1], required), [header, *rows]
     if columns is None or not rows:
         found = ", ".join(header[1]) or "empty"
         raise ValueError(
-            f"{table} must be a list with the columns images and masks, and at least one row; its "
-            f"first line is {found}."
+            f"{table} must be a list with the columns {' and '.join(required)}, and at least one "
+            f"row; its first line is {found}."
         )
     if unread := [name for name in columns if name and not _is_read(name)]:
         note = f"{table} has columns that are not read: {', '.join(unread)}."
         warnings.warn(note, UserWarning, stacklevel=3)
-    return [_row(table, line, columns, cells) for line, cells in rows]
+    return [_row(table, line, columns, cells, required) for line, cells in rows]
 
 
 def find_file(table: Path, cell: str) -> Path:
@@ -80,8 +80,8 @@ def _is_read(column: str) -> bool:
     return column in COLUMNS or column.startswith(f"images{CHANNEL}")
 
 
-def _column_names(header: Sequence[str]) -> list[str] | None:
-    """Names of the columns, known ones as in `COLUMNS`; None if images or masks are not there."""
+def _column_names(header: Sequence[str], required: Sequence[str]) -> list[str] | None:
+    """Names of the columns, known ones as in `COLUMNS`; None if a required one is not there."""
     names = [cell.lower() for cell in header]
     for known, others in OTHER_NAMES.items():
         places = [i for i, name in enumerate(names) if name == known]
@@ -91,7 +91,7 @@ def _column_names(header: Sequence[str]) -> list[str] | None:
                 names[place] = f"images{CHANNEL}{name}"
         elif len(places) == 1:
             names[places[0]] = known
-        elif known in REQUIRED:
+        elif known in required:
             return None
     return names
 
@@ -107,14 +107,18 @@ def _channels(header: Sequence[str]) -> dict[int, str]:
     }
 
 
-def _are_files(table: Path, cells: Sequence[str]) -> bool:
-    return len(cells) >= 2 and all(cell and find_file(table, cell).is_file() for cell in cells[:2])
+def _are_files(table: Path, cells: Sequence[str], count: int) -> bool:
+    first = cells[:count]
+    return len(first) == count and all(c and find_file(table, c).is_file() for c in first)
 
 
-def _columns_by_place(table: Path, cells: Sequence[str]) -> list[str]:
-    note = f"The first line of {table} names no columns: the first are taken as images and masks."
+def _columns_by_place(table: Path, cells: Sequence[str], required: Sequence[str]) -> list[str]:
+    note = (
+        f"The first line of {table} names no columns: the first are taken as "
+        f"{' and '.join(required)}."
+    )
     warnings.warn(note, UserWarning, stacklevel=4)
-    return [*REQUIRED, *[f"column {n}" for n in range(3, len(cells) + 1)]]
+    return [*required, *[f"column {n}" for n in range(len(required) + 1, len(cells) + 1)]]
 
 
 def _lines(table: Path) -> Iterator[tuple[int, list[str]]]:
@@ -148,14 +152,16 @@ def _decode(data: bytes) -> str:
         return data.decode("cp1252", errors="replace")
 
 
-def _row(table: Path, line: int, columns: list[str], cells: list[str]) -> ListedFiles:
+def _row(
+    table: Path, line: int, columns: list[str], cells: list[str], required: Sequence[str]
+) -> ListedFiles:
     if any(cells[len(columns) :]):
         raise ValueError(
             f"Line {line} of {table} has {len(cells)} entries for {len(columns)} columns: write a "
             "name that contains the separator in double quotes."
         )
     row = dict.fromkeys(columns, "") | dict(zip(columns, cells, strict=False))
-    files = [name for name in columns if name in REQUIRED or name.startswith(f"images{CHANNEL}")]
+    files = [name for name in columns if name in required or name.startswith(f"images{CHANNEL}")]
     missing = [name for name in files if not row[name]]
     if missing:
         raise ValueError(

@@ -1,6 +1,5 @@
 """Image and label files: pictures, TIFF, volumes, NPY, and formats of napari's plugins."""
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from napari_segkit.images.colour_masks import (
     is_coloured,
 )
 from napari_segkit.images.labels import LabelsError, as_unsigned, integer_labels
+from napari_segkit.images.notes import say_note, without_notes
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
 
@@ -103,8 +103,7 @@ def shared_colours(
     A warning says what became what.
     """
     files = [[Path(path) for path in group] for group in groups if group]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # reading the labels gives them again
+    with without_notes():  # reading the labels gives them again
         if not any(_looks_coloured(group[0]) for group in files):
             return NO_COLOURS
         table, note = colour_table([_named_pixels(group) for group in files], named)
@@ -202,7 +201,7 @@ def _named_pixels(files: Sequence[Path]) -> Iterator[tuple[str, LazyArray]]:
 def _said(colours: ColourTable, note: str) -> ColourTable:
     """The table, once its note is said."""
     if note:
-        warnings.warn(note, UserWarning, stacklevel=4)
+        say_note(note, stacklevel=4)
     return colours
 
 

@@ -109,6 +109,22 @@ def _listed_images(paths: Sequence[AnyPath]) -> list[TrainingFiles]:
     return [TrainingFiles(*pair, role=role, group=group) for pair, role, group in rows]
 
 
+def listed_images(table: Path) -> list[ImageFiles]:
+    """Images of a list with the column ``images``, or one for each channel, such as images:t1.
+
+    Their folders are those below the list's, which results are written to.
+    """
+    rows = read_list(table, required=("images",))
+    files = [[find_file(table, cell) for cell in row.images] for row in rows]
+    _require_files(table, rows, files)
+    found = [_listed(table, *own, channels=r.channels) for r, own in zip(rows, files, strict=True)]
+    places = [PurePath(image.folder) for image in found]
+    return [
+        replace(image, folder="") if place.is_absolute() or ".." in place.parts else image
+        for image, place in zip(found, places, strict=True)
+    ]
+
+
 def describe_pairs(pairs: Pairs) -> str:
     """Number of pairs and the first three, such as "1 pair: a.png with a_mask.png."."""
     number = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"

@@ -1,7 +1,8 @@
 """The place of a GeoTIFF on the map: its tags, kept in the TIFF files of results."""
 
-import warnings
 from pathlib import Path
+
+from napari_segkit.images.notes import say_note
 
 from .filenames import TIFF, ending
 from .upright import ORIENTATION, TURNED
@@ -22,7 +23,5 @@ def place_tags(path: Path) -> tuple[Tag, ...]:
         turned = tags.valueof(ORIENTATION, 1) in TURNED
         kept = tuple((t.code, int(t.dtype), t.count, t.value, True) for t in found)
     if kept and turned:
-        warnings.warn(
-            f"{path} was turned, so its place on the map is not kept.", UserWarning, stacklevel=2
-        )
+        say_note(f"{path} was turned, so its place on the map is not kept.", stacklevel=2)
     return () if turned else kept

@@ -1,11 +1,11 @@
 """Masks saved as JPEG, which changes their values."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from napari_segkit.images.binary_masks import is_smeared_mask, threshold_mask
+from napari_segkit.images.notes import say_note
 from napari_segkit.images.types import LazyArray
 
 from .pictures import JPEG
@@ -23,10 +23,9 @@ def without_smears(stored: LazyArray, file: Path) -> LazyArray:
             f"{file.name} is saved as JPEG, which changes values, and it is no mask of 0 and 255, "
             "so its classes or ids cannot be told apart: save the mask as PNG or TIFF."
         )
-    warnings.warn(
+    say_note(
         f"{file.name} is a 0/255 mask saved as JPEG, which changes values: those above 127 become "
         "255, others 0.",
-        UserWarning,
         stacklevel=3,
     )
     return threshold_mask(values)

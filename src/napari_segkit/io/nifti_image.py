@@ -1,6 +1,5 @@
 """Images of NIfTI made of voxels and an affine of another format."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +9,7 @@ from nibabel.nifti1 import Nifti1Header, Nifti1Image
 from nibabel.nifti2 import Nifti2Header, Nifti2Image
 from numpy.typing import DTypeLike
 
+from napari_segkit.images.notes import say_note
 from napari_segkit.images.types import AnyArray
 
 NibabelHeader = Any  # nibabel's own types leave most calls out
@@ -39,7 +39,7 @@ class Voxels:
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         for note in self.notes:
-            warnings.warn(note, UserWarning, stacklevel=2)
+            say_note(note, stacklevel=2)
         return self.read().astype(dtype or self.dtype, copy=False)
 
 

@@ -1,12 +1,12 @@
 """Arrays of NumPy's own files."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from napari_segkit.images.notes import say_note
 from napari_segkit.images.types import AnyArray
 
 IMAGE_NAMES = ("image", "images", "img", "raw", "data", "x")
@@ -34,10 +34,8 @@ def read_npz(path: Path, *, labels: bool) -> AnyArray:
             "save it in a file of its own"
         )
     if len(arrays) > 1:
-        warnings.warn(
-            f"{path} holds {len(arrays)} arrays ({listed}): {chosen[0]} was read.",
-            UserWarning,
-            stacklevel=2,
+        say_note(
+            f"{path} holds {len(arrays)} arrays ({listed}): {chosen[0]} was read.", stacklevel=2
         )
     return _checked(arrays[chosen[0]])
 

@@ -1,9 +1,8 @@
 """Objects of which each has a mask of its own, as in the Data Science Bowl 2018."""
 
-import warnings
-
 import numpy as np
 
+from napari_segkit.images.notes import say_note
 from napari_segkit.images.types import Labels
 
 from .files import NO_COLOURS, read_labels
@@ -31,9 +30,8 @@ def read_object_masks(files: ImageFiles, *, orientation: str = "") -> Labels:
         shared += int((mask & (ids > 0)).sum())
         ids[mask & (ids == 0)] = index
     if shared:
-        warnings.warn(
+        say_note(
             f"In {files.name}, {shared} pixels lie in several masks: the first keeps them.",
-            UserWarning,
             stacklevel=3,
         )
     return ids

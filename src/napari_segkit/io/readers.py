@@ -1,6 +1,5 @@
 """Readers of image and label files; other formats are read by napari's installed plugins."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from napari_segkit.images.notes import say_note
 from napari_segkit.images.types import ImageSource, LayerArray, LayerData, LayerOptions
 from napari_segkit.images.units import PixelSize
 
@@ -123,10 +123,9 @@ def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
     if not plugins:
         raise ValueError(f"no reader for such files is installed: {what_to_install(path)}")
     if plugins == [NAPARI_READER] and is_ome_zarr(path):
-        warnings.warn(
+        say_note(
             f"{path} is OME-Zarr, of which napari's own reader reads neither axes nor pixel "
             f"sizes: {what_to_install(path)}.",
-            UserWarning,
             stacklevel=2,
         )
     kinds = ("labels", "image") if labels else ("image",)

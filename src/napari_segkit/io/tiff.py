@@ -1,7 +1,6 @@
 """TIFF files with their axes and pixel sizes: OME-TIFF, ImageJ and plain TIFF."""
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypedDict
@@ -9,6 +8,7 @@ from typing import BinaryIO, TypedDict
 from napari_segkit.images.axes_image import SPATIAL
 from napari_segkit.images.axis_guess import AXES
 from napari_segkit.images.geometry import Geometry, spacing_geometry
+from napari_segkit.images.notes import say_note, without_notes
 from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, convert
 
@@ -55,8 +55,7 @@ def read_geometry(path: Path) -> Geometry | None:
     """Axes and spacing of the image that `read_tiff` reads; its pixels are not read."""
     import tifffile
 
-    with warnings.catch_warnings(), noting_damage(path), tifffile.TiffFile(path) as file:
-        warnings.simplefilter("ignore")  # reading the pixels gives them
+    with without_notes(), noting_damage(path), tifffile.TiffFile(path) as file:
         index = full_image(file, path)
         series, size = file.series[index], read_pixel_size(file, index, path)
         turned = int(series.keyframe.tags.valueof(ORIENTATION, 1)) in SWAPPED
@@ -119,10 +118,9 @@ def _joined_channels(data: AnyArray, names: str, path: Path) -> tuple[AnyArray, 
         return data, names
     c, s = names.index("C"), names.index("S")
     rest = [i for i in range(data.ndim) if i not in (c, s)]
-    warnings.warn(
+    say_note(
         f"{path} holds {data.shape[c]} channels of {data.shape[s]} colours each: they are read as "
         f"{data.shape[c] * data.shape[s]} channels.",
-        UserWarning,
         stacklevel=2,
     )
     channels = data.transpose([c, s, *rest])

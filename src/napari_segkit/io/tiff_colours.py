@@ -1,11 +1,11 @@
 """Colour models of TIFF pages: pixels as greys or RGB, as viewers show them."""
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_segkit.images.notes import say_note
 from napari_segkit.images.types import AnyArray
 
 if TYPE_CHECKING:
@@ -112,10 +112,8 @@ def _apply_palette(
     if series.kind in ("imagej", "ome", "lsm"):
         if _brightens(series.keyframe.colormap):
             return data, names
-        warnings.warn(
-            f"{path} has a palette of colours for display: its stored greys are used.",
-            UserWarning,
-            stacklevel=2,
+        say_note(
+            f"{path} has a palette of colours for display: its stored greys are used.", stacklevel=2
         )
         return data, names
     palettes = [page.aspage().colormap for page in series.pages if page]

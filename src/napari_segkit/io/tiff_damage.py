@@ -2,10 +2,11 @@
 
 import logging
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from napari_segkit.images.notes import say_note
 
 SIGNS = re.compile(r"invalid (page|value) offset|corrupted|index out of range")
 SAID = re.compile(r"OME series (failed to read|is missing)")  # in `tiff_series`
@@ -28,9 +29,8 @@ def noting_damage(path: Path) -> Iterator[None]:
     finally:
         logger.removeFilter(is_logged)
     if signs:
-        warnings.warn(
+        say_note(
             f"{path} seems to be cut off or damaged ({signs[0]}): pages or metadata are missing "
             "from what was read. Copy or export it again.",
-            UserWarning,
             stacklevel=3,
         )

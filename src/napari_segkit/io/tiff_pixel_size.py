@@ -1,11 +1,11 @@
 """Pixel sizes in TIFF files: OME, ImageJ, instruments, our own metadata, resolution tags."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segkit.images.axes_image import SPATIAL
+from napari_segkit.images.notes import say_note
 from napari_segkit.images.units import PixelSize, pixel_size
 
 from .tiff_instruments import AxisSizes, instrument_sizes
@@ -34,10 +34,9 @@ def read_pixel_size(file: "TiffFile", index: int, path: Path) -> PixelSize | Non
     missing = [axis for axis in SPATIAL if axis in series.axes and axis not in sizes]
     if size and missing:
         unit = f"1 {size.unit}".rstrip()
-        warnings.warn(
+        say_note(
             f"{path} has a pixel size along {' and '.join(sizes)}, but none along "
             f"{' and '.join(missing)}: {unit} is taken, unless you give the spacing.",
-            UserWarning,
             stacklevel=2,
         )
     return size

@@ -1,8 +1,9 @@
 """Which of the images of a TIFF file is read, and what is said of the others."""
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from napari_segkit.images.notes import say_note
 
 from .filenames import shorten
 
@@ -22,11 +23,10 @@ def full_image(file: "TiffFile", path: Path) -> int:
     chosen = max(full or own, key=lambda i: series[i].size)
     others = [_described(series[i]) for i in own if i != chosen]
     if others:
-        warnings.warn(
+        say_note(
             f"{path} holds {len(own)} images: number {own.index(chosen) + 1}, of shape "
             f"{_described(series[chosen])}, was read, and not those of shape {shorten(others)}. "
             "Save them in files of their own to use them.",
-            UserWarning,
             stacklevel=2,
         )
     _check_parts(file, series[chosen], path)
@@ -66,7 +66,7 @@ def _check_parts(file: "TiffFile", series: "TiffPageSeries", path: Path) -> None
         ),
     ]
     for _, note in (note for note in notes if note[0]):
-        warnings.warn(f"{path} {note}.", UserWarning, stacklevel=3)
+        say_note(f"{path} {note}.", stacklevel=3)
 
 
 def _files_of(file: "TiffFile") -> tuple[list[str], str]:

@@ -1,11 +1,9 @@
 """Image and label files of a training, opened when they are needed."""
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock
-from typing import Any, TypeVar
+from typing import Any
 
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.class_labels import with_classes
@@ -19,9 +17,6 @@ from .folders import TrainingFiles
 from .image_files import ImageFiles
 from .label_classes import read_classes
 from .object_masks import read_object_masks
-
-T = TypeVar("T")
-_QUIET = RLock()  # filters of warnings are those of all threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +113,6 @@ def open_later(
 def opened(source: Any) -> Any:
     """Labels of a file; anything else as it is."""
     return source.open() if isinstance(source, LabelFile) else source
-
-
-def without_notes(read: Callable[[], T]) -> T:
-    """What is read once more, without the notes that the first reading gave."""
-    with _QUIET, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return read()
 
 
 def _label_files(

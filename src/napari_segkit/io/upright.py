@@ -1,8 +1,8 @@
 """The orientation tag of EXIF and TIFF: which way up the stored rows and columns are shown."""
 
-import warnings
 from pathlib import Path
 
+from napari_segkit.images.notes import say_note
 from napari_segkit.images.types import AnyArray
 
 ORIENTATION = 274  # number of the tag, in EXIF and in TIFF
@@ -20,10 +20,9 @@ def upright(pixels: AnyArray, axes: str, tag: object, path: Path) -> AnyArray:
     flips = [slice(None)] * pixels.ndim
     flips[y] = slice(None, None, -1 if tag in (3, 4, 7, 8) else None)
     flips[x] = slice(None, None, -1 if tag in (2, 3, 6, 7) else None)
-    warnings.warn(
+    say_note(
         f"{path} has the orientation tag {tag}: it was turned to be upright, as viewers show it. "
         "A mask that was made without turning it does not fit.",
-        UserWarning,
         stacklevel=2,
     )
     return pixels[tuple(flips)]

@@ -26,7 +26,8 @@ def plan_outputs(
     `output` is a file or a folder; in a folder, which may be new, labels get the sub-folder and
     name of the image with `suffix`, by default "nii.gz" for medical volumes and "tif" for others.
     """
-    folder, several = Path(output), len(given) > 1 or any(map(holds_several, given))
+    several = max(len(given), len(images)) > 1 or any(map(holds_several, given))
+    folder = Path(output)
     if any(Path(g).is_dir() and Path(g).resolve() == folder.resolve() for g in given):
         raise ValueError(f"{folder} holds the images: choose another folder for the results.")
     in_folder = is_output_folder(output)

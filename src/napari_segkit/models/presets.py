@@ -23,6 +23,8 @@ class Preset:
         How it is trained.
     imagenet : bool
         Whether it starts from ImageNet weights if they are on this computer.
+    fit_masks : bool
+        Whether files of masks of another size than their image are resampled to it.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Preset:
     spec: ModelSpec
     config: TrainConfig = field(default_factory=TrainConfig)
     imagenet: bool = False
+    fit_masks: bool = False
 
 
 TOUCHING = Preset(
@@ -92,6 +95,7 @@ PRESETS = {
                 best_by="loss",
             ),
             imagenet=True,
+            fit_masks=True,
         ),
         Preset(
             "volume",

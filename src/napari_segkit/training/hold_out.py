@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ MOST = 0.5  # of the pixels of a class that may be held out
 MIN_PIXELS = 50  # of each class that is scored
 MIN_SCORED = 0.75  # of the classes
 FOLDS = 5
+MAX_DIVIDED = 2**27  # pixels of the images that regions are held out of: their masks are kept
 Counts = NDArray[np.int64]  # (parts, classes)
 
 
@@ -144,23 +146,36 @@ class _Choice:
             return self._nothing(f"no label of {lost} is far enough from the others")
         pairs = zip(labelled.pairs, masks, strict=True)
         images = [HeldOutImage(*pair, mask) for pair, mask in pairs if mask is not None]
+        total = sum(int(own.sum()) for own in self._image_counts())
         about = (
-            f"Validation: {int(chosen.sum())} of {what} ({counts[chosen].sum() / counts.sum():.0%} "
+            f"Validation: {int(chosen.sum())} of {what} ({counts[chosen].sum() / total:.0%} "
             f"of the labelled pixels){self._unscored(counts, chosen)}.{note}"
         )
         return replace(labelled, left_out=left_out), HeldOut("regions", about, images, masks)
 
     def _parts(self) -> tuple[list[Parts], Counts]:
         """Parts of each image, numbered through from 1, and how much they hold of each class."""
-        parts, counts, last = [], [], 0
-        arrays = map(np.asarray, self.indices)
-        for (image, values), indices in zip(self.labelled.pairs, arrays, strict=True):
+        parts, counts, last, divided = [], [], 0, self._divided()
+        for number, (image, values) in enumerate(self.labelled.pairs):
+            if number not in divided:
+                parts.append(np.broadcast_to(np.int32(0), image.label_shape))
+                continue
+            indices = np.asarray(self.indices[number])
             ids = None if self.labelled.class_of is None else np.asarray(values)
             own = divide(indices, image.label_axes, self.ndim, ids, bands=self.has_masks)
             counts.append(counts_of(own, indices, len(self.names)))
             parts.append(add_to_ids(own, last))
             last += len(counts[-1])
         return parts, np.concatenate(counts)
+
+    def _divided(self) -> set[int]:
+        """Numbers of the images that are divided: all, or some at random of a large set."""
+        sizes = np.array([prod(image.label_shape) for image, _ in self.labelled.pairs])
+        if sizes.sum() <= MAX_DIVIDED or self.is_folded:
+            return set(range(len(sizes)))
+        order = self.random.permutation(len(sizes))
+        count = max(1, int((sizes[order].cumsum() <= MAX_DIVIDED).sum()))
+        return set(order[:count].tolist())
 
     def _folds(
         self, counts: Counts, parts: Sequence[Parts], what: str

@@ -1,28 +1,28 @@
 """One image of a training set, opened: its axes and classes; its pixels are read when needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from napari_segkit.config import TrainConfig
-from napari_segkit.images.array_cache import ArrayCache, CachedArray, cached
+from napari_segkit.images.array_cache import ArrayCache, CachedArray, cached, changed_error
 from napari_segkit.images.axes_image import AxesImage, full_resolution
-from napari_segkit.images.channel_sources import as_one_image
+from napari_segkit.images.channel_sources import as_one_image, channels_by_name
 from napari_segkit.images.channels import say_notes
 from napari_segkit.images.class_labels import ClassLabels
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.colour_masks import classes_by_colour, has_channels
 from napari_segkit.images.geometry import apart, layer_name
-from napari_segkit.images.labels import LabelsError, read_label_arrays
+from napari_segkit.images.labels import LabelsError, add_to_ids, read_label_arrays
+from napari_segkit.images.notes import without_notes
 from napari_segkit.images.orientation import orientation_of
 from napari_segkit.images.resample import resize_nearest
 from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
 from napari_segkit.instances.label_ids import Ids, ImageObjects, objects_of_image
 from napari_segkit.io.opened_files import with_file_notes
-from napari_segkit.io.training_files import ImageFile, LabelFile, opened, without_notes
+from napari_segkit.io.training_files import ImageFile, LabelFile, opened
 from napari_segkit.io.training_roles import Role
 from napari_segkit.training_set import TrainingRow
 
@@ -60,22 +60,33 @@ class OpenRow:
             region=opened(self.regions),
         )
 
-    def cached_ids(self, config: TrainConfig, ndim: int, change: Callable[[Ids], Ids]) -> LazyArray:
-        """Ids that are numbered anew when they are read."""
+    def cached_ids(self, config: TrainConfig, ndim: int, count: int, start: int) -> LazyArray:
+        """Ids of `count` objects, from `start` + 1 on, that are numbered when they are read."""
+        name = f"The labels of {self.image.name}"
 
         def make() -> AnyArray:
-            return change(without_notes(lambda: self.objects(config, ndim))[0])
+            with without_notes():
+                ids, objects = self.objects(config, ndim)
+            if len(objects.of_value) != count:
+                raise changed_error(name)
+            return add_to_ids(ids, start)
 
-        name = f"The labels of {self.image.name}"
         return CachedArray(self.image.label_shape, np.dtype(np.int32), make, self.cache, name)
 
 
 def open_row(
-    row: TrainingRow, axes: str | None, spacing: Sequence[float] | None, cache: ArrayCache
+    row: TrainingRow,
+    axes: str | None,
+    spacing: Sequence[float] | None,
+    cache: ArrayCache,
+    channels: Sequence[str] = (),
 ) -> OpenRow:
-    """Read image and labels once, and keep them as far as there is room."""
+    """Read image and labels once, and keep them as far as there is room.
+
+    `channels` are the names of those of the first image, whose order all have.
+    """
     labels = opened(row.labels)
-    image = _image(row, full_resolution(labels).shape, axes, spacing, cache)
+    image = _image(row, full_resolution(labels).shape, axes, spacing, cache, channels)
     classes = None if row.object_classes is None else opened(row.object_classes)
     values = _values(row.labels, labels, image, cache)
     return OpenRow(
@@ -132,22 +143,22 @@ def _image(
     axes: str | None,
     spacing: Sequence[float] | None,
     cache: ArrayCache,
+    channels: Sequence[str],
 ) -> AxesImage:
     """The image with what was guessed of it told; a file's pixels are read again when needed."""
     source = row.image
     if isinstance(source, ImageFile):
-        image = say_notes(source.open(labels_shape))
-        again = partial(source.open, labels_shape)
-        pixels = cached(cache, lambda: _pixels(again), np.asarray(image.data), image.name)
-        image = replace(image, data=pixels)
+        image = say_notes(channels_by_name(source.open(labels_shape), channels))
+
+        def make() -> AnyArray:
+            with without_notes():
+                return np.asarray(channels_by_name(source.open(labels_shape), channels).data)
+
+        image = replace(image, data=cached(cache, make, np.asarray(image.data), image.name))
     else:
-        image = as_one_image(source, axes, spacing, labels_shape=labels_shape)
+        image = as_one_image(source, axes, spacing, labels_shape=labels_shape, names=channels)
         image = say_notes(with_file_notes(image, source))
     return replace(image, name=row.name) if row.name else image
-
-
-def _pixels(again: Callable[[], AxesImage]) -> AnyArray:
-    return np.asarray(without_notes(again).data)
 
 
 class MaskSizeError(LabelsError):
@@ -156,17 +167,24 @@ class MaskSizeError(LabelsError):
 
 def _values(source: Any, labels: ImageSource, image: AxesImage, cache: ArrayCache) -> LazyArray:
     """Label values in the axes of the image; read again when needed unless they are in memory."""
-    values = _aligned(source, labels, image)
-    array = full_resolution(labels)
-    if isinstance(array, np.ndarray) and not isinstance(source, LabelFile):
-        return values  # a view, or in memory only once more
-    if not isinstance(source, LabelFile) and _is_as_it_is(array, labels, image):
+    array, is_file = full_resolution(labels), isinstance(source, LabelFile)
+    in_memory = isinstance(array, np.ndarray) and not is_file
+    if not (in_memory or is_file) and _is_as_it_is(array, labels, image):
         return array  # of dask or zarr, read patch by patch
+    values = _aligned(source, labels, image)
+    if in_memory:
+        return values  # a view, or in memory only once more
+
+    name = f"The labels of {image.name}"
 
     def make() -> AnyArray:
-        return without_notes(lambda: _aligned(source, opened(source), image))
+        try:
+            with without_notes():
+                return _aligned(source, opened(source), image)
+        except MaskSizeError:
+            raise changed_error(name) from None
 
-    return cached(cache, make, values, f"The labels of {image.name}")
+    return cached(cache, make, values, name)
 
 
 def _is_as_it_is(array: LazyArray, labels: ImageSource, image: AxesImage) -> bool:

@@ -13,19 +13,20 @@ from napari_segkit.images.array_cache import ArrayCache, CachedArray
 class Places:
     """Rows of (frame number, *pixel) where a class is labelled, found when they are asked for.
 
-    `find` gives the flat positions in a frame, `counts` how many there are in each. Of each frame
-    about `per_frame` at even distances count, so that large ones do not outweigh the others.
+    `find` gives every so many-th flat position in a frame, `counts` how many there are in each. Of
+    each frame about `per_frame` count, so that large ones do not outweigh the others.
     """
 
     def __init__(
         self,
-        find: Callable[[int], NDArray[np.int64]],
+        find: Callable[[int, int], NDArray[np.int64]],
         counts: NDArray[np.int64],
         shapes: Sequence[tuple[int, ...]],
         per_frame: int,
         cache: ArrayCache,
+        names: Sequence[str],
     ) -> None:
-        self._find, self._shapes, self._cache = find, shapes, cache
+        self._find, self._shapes, self._cache, self._names = find, shapes, cache, names
         self.frames = np.flatnonzero(counts)  # that hold the class
         found = counts[self.frames]
         self._steps = np.maximum(1, found // per_frame)
@@ -49,11 +50,8 @@ class Places:
             self._flat[which] = CachedArray(
                 (int(self._lengths[which]),),
                 np.dtype(np.int64),
-                partial(self._thinned, number, step),
+                partial(self._find, number, step),
                 self._cache,
-                "a labelled image",
+                f"The labels of {self._names[number]}",
             )
         return self._flat[which]
-
-    def _thinned(self, number: int, step: int) -> NDArray[np.int64]:
-        return self._find(number)[::step].copy()  # a view would keep all of them

@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.array_cache import ArrayCache, CachedArray, MappedArray
+from napari_segkit.devices import free_memory
+from napari_segkit.images.array_cache import CACHE_BYTES, ArrayCache, CachedArray, MappedArray
 from napari_segkit.images.axes_image import AxesImage, in_unit
 from napari_segkit.images.channels import (
     require_same_channels,
@@ -23,11 +24,12 @@ from napari_segkit.images.intensity import Intensities, measure_intensities
 from napari_segkit.images.label_stats import (
     LabelCounts,
     TrainingLabels,
+    count_blocks,
     count_labels,
     label_stats_of,
     training_labels,
 )
-from napari_segkit.images.labels import LabelsError, add_to_ids, labels_name
+from napari_segkit.images.labels import LabelsError, labels_name
 from napari_segkit.images.training_pairs import reorient_to, training_classes
 from napari_segkit.images.types import LazyArray
 from napari_segkit.instances.label_ids import ImageObjects, join_objects
@@ -36,11 +38,13 @@ from napari_segkit.models import check_resize, choose_ndim, predicts_objects
 from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
-from .dataset import LabelledImage, LabelledImages, sampled_pixels
+from .blocks import MAX_BLOCK, blocks_of
+from .dataset import LabelledImage, LabelledImages
 from .events import ReadStep
+from .normalisation import sampled_pixels
 from .open_row import MaskSizeError, OpenRow, colours_as_classes, open_row
 
-MAX_NAMED = 5  # classes in a message
+MAX_NAMED = 5  # classes or files in a message
 ANY_CLASS = "object"  # name of the class of objects without one
 
 
@@ -71,6 +75,7 @@ def read_training_data(
     """
     rows = [*training_set.with_role("train"), *training_set.with_role("validate")]
     _require_columns(spec, rows)
+    check_resize(spec, config, ndim=2)  # whatever the images are
     found = yield from _read_rows(spec, config, colours_as_classes(rows, axes), axes, spacing)
     _say_of_all(found)
     train = [each for each in found if each.row.role == "train"]
@@ -100,6 +105,11 @@ def read_training_data(
     return labelled, config
 
 
+def cache_bytes() -> int:
+    """What is kept of the pixels of files: large compressed images take long to be read again."""
+    return max(CACHE_BYTES, free_memory("cpu") // 8)
+
+
 def _read_rows(
     spec: ModelSpec,
     config: TrainConfig,
@@ -108,17 +118,26 @@ def _read_rows(
     spacing: Sequence[float] | None,
 ) -> Generator[Step, None, list[_Read]]:
     """Open the images one by one, with a step after each file."""
-    cache, sampled = ArrayCache(), sampled_pixels(config, len(rows))
+    cache, sampled = ArrayCache(cache_bytes()), sampled_pixels(config, len(rows))
     found: list[_Read] = []
     misfits: list[str] = []
+    unreadable: list[ValueError] = []
     for done, row in enumerate(rows, 1):
+        is_file = isinstance(row.image, ImageFile)
         try:
-            opened = open_row(row, axes, spacing, cache)
-            found.append(_read_row(spec, config, opened, sampled))
+            channels = found[0].row.image.channel_names if found else ()
+            opened = open_row(row, axes, spacing, cache, channels)
         except MaskSizeError as error:
             misfits.append(str(error))
-        if isinstance(row.image, ImageFile):
+        except ValueError as error:
+            if isinstance(error, LabelsError) or not is_file:
+                raise
+            unreadable.append(error)
+        else:
+            found.append(_read_row(spec, config, opened, sampled))
+        if is_file:
             yield ReadStep(done, len(rows))
+    _require_readable(unreadable, len(rows))
     _require_sizes(misfits, len(rows))
     lowest = {role: min(e.ndim for e in found if e.row.role == role) for role in _roles(found)}
     return [
@@ -129,6 +148,18 @@ def _read_rows(
         )
         for each in found
     ]
+
+
+def _require_readable(errors: Sequence[ValueError], count: int) -> None:
+    """Refuse files that cannot be read, all at once."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        said = [str(error).removesuffix(".") for error in errors]
+        raise ValueError(
+            f"{len(errors)} of {count} images or their labels cannot be read: {_some(said, '; ')}. "
+            "Correct these files, or leave them out."
+        )
 
 
 def _require_sizes(misfits: Sequence[str], count: int) -> None:
@@ -155,8 +186,13 @@ def _read_row(
     measured, own = measure_intensities(row.image, ndim, sampled), fingerprint(row.image)
     if not predicts_objects(spec):
         name = labels_name(row.labels, row.image)
-        values = np.asarray(row.values)
-        counts = count_labels(values, config.unlabelled, config.labels_are, name)
+        look = config.unlabelled, config.labels_are, name
+        is_kept = isinstance(row.values, np.ndarray | CachedArray)
+        counts = (
+            count_labels(np.asarray(row.values), *look)
+            if is_kept or prod(row.values.shape) <= MAX_BLOCK
+            else count_blocks((np.asarray(row.values[b]) for b in blocks_of(row.values)), *look)
+        )
         prints = own, _labels_print(row, row.values)
         return _Read(row, ndim, measured, prints, counts)
     try:
@@ -251,15 +287,16 @@ def _objects(
     """Ids of each image, unique over all of them, the classes, and the class of each id."""
     rows = [each.row for each in found]
     object_classes = [row.object_classes for row in rows if row.object_classes is not None]
+    of_images = [each.objects for each in found if each.objects is not None]
     starts, classes, class_of = join_objects(
-        [each.objects for each in found if each.objects is not None],
+        of_images,
         [row.labels for row in rows],
         object_classes or None,
         config.labels_are,
     )
     ids = [
-        each.row.cached_ids(config, each.ndim, partial(add_to_ids, offset=start))
-        for each, start in zip(found, starts, strict=True)
+        each.row.cached_ids(config, each.ndim, len(objects.of_value), start)
+        for each, objects, start in zip(found, of_images, starts, strict=True)
     ]
     return ids, classes, class_of
 
@@ -294,9 +331,9 @@ def _validation(
     return reorient_to(first.orientation, images, values)
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str], separator: str = ", ") -> str:
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
+    return separator.join(names[:MAX_NAMED]) + more
 
 
 def _require_like_training(

@@ -1,6 +1,6 @@
 """Sample training patches around labelled pixels, every class equally often."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import ceil, prod
@@ -16,6 +16,7 @@ from napari_segkit.images.intensity import Statistics
 from napari_segkit.tiling import read_mirrored
 
 from .augment import Augmentation
+from .blocks import slabs_of
 from .places import Places
 from .state import RandomState, generator_at
 
@@ -91,9 +92,10 @@ class Sampler:
         """Per class that occurs, rows of (frame index, *pixel) where it is labelled."""
         counts = np.array([self._count(*frame, classes) for frame in self._frames])
         shapes = [sample.image.spatial_shape(len(self.size)) for sample, _ in self._frames]
+        names = [sample.image.name for sample, _ in self._frames]
         per_frame, cache = max(1, MAX_PIXELS // len(self._frames)), ArrayCache(PLACES_BYTES)
         places = [
-            Places(partial(self._pixels, index), counts[:, index], shapes, per_frame, cache)
+            Places(partial(self._pixels, index), counts[:, index], shapes, per_frame, cache, names)
             for index in range(classes)
         ]
         return [rows for rows in places if len(rows)]  # not every object has every level
@@ -102,11 +104,23 @@ class Sampler:
         """Labelled pixels of each class in a frame."""
         if sample.counts is not None:
             return sample.counts
-        indices = self._read_labels(sample, frame)
-        return np.bincount(indices[indices >= 0], minlength=classes)
+        slabs = self._label_slabs(sample, frame)
+        counts = [np.bincount(own[own >= 0], minlength=classes) for own in slabs]
+        return np.sum(counts, axis=0)
 
-    def _pixels(self, index: int, number: int) -> NDArray[np.int64]:
-        return np.flatnonzero(self._read_labels(*self._frames[number]) == index)
+    def _pixels(self, index: int, number: int, step: int) -> NDArray[np.int64]:
+        """Every `step`-th position of a class in a frame, as if its pixels were in a row."""
+        kept, seen, passed = [], 0, 0
+        for slab in self._label_slabs(*self._frames[number]):
+            found = np.flatnonzero(slab == index)
+            kept.append(found[-seen % step :: step] + passed)
+            seen, passed = seen + len(found), passed + slab.size
+        return np.concatenate(kept)
+
+    def _label_slabs(self, sample: Sample, frame: dict[str, int]) -> Iterator[NDArray[np.int16]]:
+        height, *rest = sample.image.spatial_shape(len(self.size))
+        for slab in slabs_of((height, *rest)):
+            yield sample.indices.read(frame, (slab, *(slice(0, n) for n in rest)))[0]
 
     def _read_labels(self, sample: Sample, frame: dict[str, int]) -> NDArray[np.int16]:
         region = tuple(slice(0, n) for n in sample.image.spatial_shape(len(self.size)))

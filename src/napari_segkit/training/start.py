@@ -55,6 +55,10 @@ def _problems(model: TrainedModel, data: TrainingData) -> Iterator[str]:
     name, channels = images[0].name, data.inputs.channels
     if channels != model.channels:
         yield f"{name} has {channels} channels, and the model was trained on {model.channels}"
+    names = images[0].channel_names, model.channel_names
+    if all(names) and names[0] != names[1]:
+        own, before = map(", ".join, names)
+        yield f"the channels of {name} are {own}, and those of the model {before}"
     if data.ndim != model.ndim:
         yield f"{name} would be trained on in {data.ndim}D, and the model is one of {model.ndim}D"
     for note in filter(None, map(model.pixel_size_note, images)):

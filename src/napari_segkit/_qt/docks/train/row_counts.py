@@ -12,7 +12,7 @@ from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.label_stats import LabelCounts, count_labels
-from napari_segkit.io.training_files import without_notes
+from napari_segkit.images.notes import without_notes
 from napari_segkit.training.open_row import MaskSizeError, open_row
 from napari_segkit.training_set import TrainingRow
 
@@ -115,7 +115,8 @@ def count_rows(rows: Iterable[TrainingRow]) -> list[tuple[TrainingRow, RowCount]
 def count_row(row: TrainingRow) -> RowCount:
     """Size and labelled pixels of a row; what keeps it from being read is its problem."""
     try:
-        return without_notes(partial(_count, row))  # they are said when it is trained on
+        with without_notes():  # they are said when it is trained on
+            return _count(row)
     except MaskSizeError as error:
         return RowCount(problem=f"its mask has another size: {error}.", misfit=True)
     except Exception as error:  # noqa: BLE001  shown in the row, whatever it is

@@ -1,0 +1,70 @@
+"""The model and the settings of ``segkit train``: from options, a preset, a model or a state."""
+
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.models import resolve
+from napari_segkit.models.presets import Preset, preset
+
+from .options import read_options
+from .terminal import say
+
+
+def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelSpec, TrainConfig]:
+    """The model and training settings: options override the preset.
+
+    Another model than the preset's does not take the preset's encoder, and minutes take the place
+    of its epochs. Those of a training that is resumed cannot be changed.
+    """
+    if resume is not None:
+        return _settings_of(args, resume)
+    base = preset(args.preset) if args.preset else _base(args)
+    name = getattr(args, "name", base.spec.name)
+    spec = base.spec if name == base.spec.name else ModelSpec(name)
+    config = base.config
+    if getattr(args, "minutes", None) and not hasattr(args, "epochs"):
+        config = replace(config, epochs=None, minutes=args.minutes)
+    spec, config = read_options(args, spec), read_options(args, config)
+    if base.imagenet and "weights" not in args:
+        spec = _with_weights_at_hand(spec)
+    return spec, config
+
+
+def _with_weights_at_hand(spec: ModelSpec) -> ModelSpec:
+    """The spec with ImageNet weights if they were downloaded before; else say so."""
+    from napari_segkit.models.weights.pretrained import cached
+
+    pretrained = replace(resolve(spec), weights="imagenet")
+    if cached(pretrained):
+        return pretrained
+    say(
+        f"The ImageNet weights of {pretrained.encoder} are not on this computer: training starts "
+        "from random weights; --weights imagenet downloads them."
+    )
+    return spec
+
+
+def _base(args: Namespace) -> Preset:
+    """What options are added to without a preset: the settings of the model to start from."""
+    if args.start is None:
+        return Preset("", "", ModelSpec())
+    from napari_segkit.model_file import load
+
+    model = load(Path(args.start))
+    return Preset("", "", model.spec, model.config)
+
+
+def _settings_of(args: Namespace, state: Path) -> tuple[ModelSpec, TrainConfig]:
+    """Model and settings of a training to go on with; ValueError if an option differs."""
+    from napari_segkit.training.state_file import read_settings, require_settings
+
+    if args.preset:
+        raise ValueError(
+            f"--preset {args.preset} cannot be used with --resume, because {state.name} holds the "
+            "settings: leave it out."
+        )
+    spec, config = read_settings(state)
+    require_settings(state, read_options(args, spec), read_options(args, config))
+    return spec, config
