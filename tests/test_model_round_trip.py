@@ -33,7 +33,9 @@ def values_of(field):
     elif field.kind is bool:
         values = st.booleans()
     else:
-        values = (st.integers if field.kind is int else st.floats)(low, high)
+        values = (st.integers if field.items is int else st.floats)(low, high)
+        if field.kind is tuple:
+            values |= st.tuples(*[values] * field.length)
     return st.none() | values if field.optional else values
 
 
@@ -63,7 +65,8 @@ def models(draw):
     spacing = draw(st.tuples(size, size, size))
     shape = draw(st.lists(st.integers(1, 500), min_size=ndim, max_size=ndim))
     image = as_image(np.broadcast_to(np.uint8(0), shape), "ZYX"[-ndim:])
-    config = draw(configs(TrainConfig))
+    unset = draw(st.sampled_from(["resize", "voxel_size"])) if ndim == 2 else "resize"
+    config = draw(configs(TrainConfig, epochs=20, **{unset: None}))
     spec = resolve(ModelSpec("pixels", dims=f"{ndim}D"))
     inputs = Inputs(channels, len(classes), spacing[-ndim:])
     try:

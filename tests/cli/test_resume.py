@@ -31,7 +31,7 @@ LOG = logging.getLogger(__name__)
 # Forks after the imports, which take longer than the training, and before torch starts threads.
 FORKS = """
 import json, os, signal, sys, time
-from napari_segkit import cli, segmenter
+from napari_segkit import cli, new_training, segmenter
 from napari_segkit.io import training_files
 from napari_segkit.jobs import checkpoints, output_files
 from napari_segkit.models.semantic import monai
