@@ -14,8 +14,6 @@ TOOLTIP = (
     "on with what it has learned, on more or corrected labels; further classes may be added. "
     "Stopped training: goes on where it was stopped, on the same image and labels.</p>"
 )
-NOTHING = "There is no trained model to start from."
-ALWAYS_ANEW = "The pixel classifier is always trained anew."
 NEW, CURRENT, STOPPED = "New weights", "Current model", "Stopped training"
 
 
@@ -24,7 +22,7 @@ class StartChoice(Choice[Start | Literal["stopped"] | None]):
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        super().__init__()
+        super().__init__(tooltip=TOOLTIP)
         session.segmenter_changed.connect(self._update)
         session.interrupted.changed.connect(self._update)
         self._update()
@@ -44,9 +42,5 @@ class StartChoice(Choice[Start | Literal["stopped"] | None]):
         return choices
 
     def _update(self) -> None:
-        if not isalive(self.native):
-            return
-        self.reset_choices()
-        is_anew = model_info(self._session.segmenter.spec.name).training == "pixels"
-        self.enabled = len(self) > 1
-        self.tooltip = TOOLTIP if self.enabled else ALWAYS_ANEW if is_anew else NOTHING
+        if isalive(self.native):
+            self.reset_choices()

@@ -11,7 +11,7 @@ from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.interrupted import FoundTraining, kept, new_spare
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
-from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
+from napari_segkit._qt.widgets.dock import Dock, Note, show_row, validation_error
 from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.model_estimate import large_image
@@ -182,9 +182,9 @@ class TrainDock(Dock):
             labels=self.data.labels,
             _place=self.data.place,
             _new=self.data.new_button,
-            _pairs=self.pairs,
         )
         self.groups.insertWidget(self.groups.count() - 1, self.training_set)
+        self.training_set.content().layout().addWidget(self.pairs)
         self.training_set.take_drops_on(self)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
         self.add_group(
@@ -204,10 +204,9 @@ class TrainDock(Dock):
 
     def _data(self) -> Data:
         """What a training would read; ValueError if it is not complete."""
-        if missing := self.data.missing():
+        if missing := self._missing_data():
             raise ValueError(missing)
-        image, labels, axes = self.data.layers
-        training_set = TrainingSet([TrainingRow(snapshot(image), snapshot(labels))])
+        training_set, axes = self._copies()
         return training_set, self.config(), self.session.segmenter.spec, axes
 
     def _connect(self) -> None:
@@ -220,6 +219,7 @@ class TrainDock(Dock):
         self.random_button.clicked.connect(self._on_pressed)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
+        self.session.interrupted.changed.connect(self.state.request)
         self.bar.pressed.connect(self._on_pressed)
         self.bar.yielded.connect(self._on_step)
         self.bar.returned.connect(self._on_trained)
@@ -299,6 +299,8 @@ class TrainDock(Dock):
         self.bar.set_reason(missing)
         if missing is None and not self.bar.is_running:
             self.memory.show_training(self._image(), self.config())
+        self.pairs.setVisible(self.training_set.is_used)
+        show_row(self.start, len(self.start) > 1)
         on = f" on {self.training_set.count_text()}" if self.training_set.is_used else ""
         self.bar.set_text(f"Train{on}")
         remedies = self.label_stats.remedies
