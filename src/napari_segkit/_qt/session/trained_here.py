@@ -21,12 +21,12 @@ class TrainedHere:
     ended: datetime
 
     def describe(self, name: str = "") -> str:
-        """Time, name and validation figure, such as "14:05, U-Net, mean Dice 0.812"."""
+        """Time, validation figure and name, such as "14:05, Dice 0.812, U-Net"."""
         best = next((v for v in reversed(validations_of(self.model)) if v.is_best), None)
         figure = "not validated"
         if best is not None:
-            figure = f"{'F1' if self.model.predicts_objects else 'mean Dice'} {best.score:.3f}"
-        return f"{self.ended:%H:%M}, {name or model_info(self.model.spec.name).title}, {figure}"
+            figure = f"{'F1' if self.model.predicts_objects else 'Dice'} {best.score:.3f}"
+        return f"{self.ended:%H:%M}, {figure}, {name or model_info(self.model.spec.name).title}"
 
 
 class TrainedModels:

@@ -234,8 +234,8 @@ def test_models_that_were_trained_here_can_be_taken_back(dock, trained, qtbot):
         idle(qtbot, dock)
     texts = [choice.native.itemText(i) for i in range(choice.native.count())]
     assert [text.partition(", ")[2] for text in texts] == [
-        "U-Net, mean Dice 0.500",
-        "U-Net, mean Dice 0.250",
+        "Dice 0.500, U-Net",
+        "Dice 0.250, U-Net",
     ]
     assert not choice.native.isHidden()
     assert choice.value == 0

@@ -1,7 +1,5 @@
 """Choice among the models that were trained since the window was opened."""
 
-from collections.abc import Sequence
-
 from qtpy.compat import isalive
 
 from napari_segkit._qt.session.session import Session
@@ -29,7 +27,7 @@ class TrainedChoice(Choice[int | None]):
         models, current = self._session.models, self._session.segmenter.trained
         return len(models.all) > (models.number_of(current) is not None)
 
-    def offered(self) -> Sequence[tuple[str, int | None]]:
+    def offered(self) -> list[tuple[str, int | None]]:
         names = [self._session.model_name(x.model.identity) for x in self._session.models.all]
         each = zip(self._session.models.all, names, strict=True)
         return [(x.describe(name), number) for number, (x, name) in enumerate(each)]

@@ -1,6 +1,6 @@
 """Choice of what a training begins with."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from qtpy.compat import isalive
 
@@ -17,7 +17,10 @@ TOOLTIP = (
 NEW, CURRENT, STOPPED = "New weights", "Current model", "Stopped training"
 
 
-class StartChoice(Choice[Start | Literal["stopped"] | None]):
+Begin: TypeAlias = Start | Literal["stopped"] | None
+
+
+class StartChoice(Choice[Begin]):
     """New weights, those of the session's model, or the training that was stopped."""
 
     def __init__(self, session: Session) -> None:
@@ -32,9 +35,9 @@ class StartChoice(Choice[Start | Literal["stopped"] | None]):
         """What a new training starts from, as `fit` takes it."""
         return None if self.value == "stopped" else self.value
 
-    def offered(self) -> list[tuple[str, Start | Literal["stopped"] | None]]:
-        session, choices = self._session, [(NEW, None)]
-        segmenter = session.segmenter
+    def offered(self) -> list[tuple[str, Begin]]:
+        session, segmenter = self._session, self._session.segmenter
+        choices: list[tuple[str, Begin]] = [(NEW, None)]
         if segmenter.is_trained and model_info(segmenter.spec.name).training != "pixels":
             choices.append((CURRENT, "current"))
         if session.interrupted.stopped is not None:
