@@ -7,7 +7,7 @@ from napari.utils.events import Event
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 
-from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.session.interrupted import FoundTraining, kept, new_spare
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
@@ -37,7 +37,7 @@ from .step_text import describe_end, describe_step
 from .train_form import TrainForm
 from .training_offer import TrainingOffer
 from .training_record import recorded
-from .training_rows import image_copies, label_snapshots, snapshots_of
+from .training_rows import label_snapshots, snapshots_of
 from .training_set_panel import TrainingSetPanel, train_set
 from .training_view import TrainingView
 
@@ -129,7 +129,9 @@ class TrainDock(Dock):
         )
         self.session.interrupted.forget_stopped()
         self._last, self._config, self._spare = None, self.config(), None
-        self.view.start(image_copies(copies), axes, self.classes.classes)
+        trained_on = [row.image for row in copies.with_role("train")]
+        images = [image if isinstance(image, Snapshot) else None for image in trained_on]
+        self.view.start(images, axes, self.classes.classes)
         steps = recorded(self.session, label_snapshots(copies), steps)
         if model_info(self.session.segmenter.spec.name).training != "pixels":  # takes seconds
             self._spare = new_spare() if found is None else found.spare

@@ -84,12 +84,6 @@ def snapshots_of(session: Session, training_set: TrainingSet) -> TrainingSet:
     return TrainingSet([_copied(session, row) for row in rows])
 
 
-def image_copies(training_set: TrainingSet) -> list[Snapshot | None]:
-    """The copy of the layer of each image that is trained on; None for a file."""
-    images = [row.image for row in training_set.with_role("train")]
-    return [image if isinstance(image, Snapshot) else None for image in images]
-
-
 def label_snapshots(training_set: TrainingSet) -> list[Snapshot]:
     """The copies of Labels layers in a set of `snapshots_of`."""
     return [row.labels for row in training_set.rows if isinstance(row.labels, Snapshot)]
