@@ -221,7 +221,7 @@ class TrainDock(Dock):
         self.random_button.clicked.connect(self._on_pressed)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
-        self.session.interrupted.changed.connect(self.state.request)
+        self.session.interrupted.changed.connect(self._show_start)
         self.bar.pressed.connect(self._on_pressed)
         self.bar.yielded.connect(self._on_step)
         self.bar.returned.connect(self._on_trained)
@@ -241,11 +241,17 @@ class TrainDock(Dock):
             "<br>".join(filter(None, [title(segmenter), training_summary(segmenter)]))
         )
         self.annotation_panel.follow_model()
+        self._show_start()
         self.state.request()
         if not self.bar.is_running:
             trained = segmenter.trained
             validations = [] if trained is None else validations_of(trained)
             self.view.show_history(segmenter.history, validations, segmenter.classes)
+
+    def _show_start(self) -> None:
+        """Ask what to start from where there is a choice; also called as the window is closed."""
+        if isalive(self.start.native):
+            show_row(self.start, len(self.start) > 1)
 
     def _clear_status(self) -> None:
         """Drop what was said of a training on other labels."""
@@ -302,7 +308,6 @@ class TrainDock(Dock):
         if missing is None and not self.bar.is_running:
             self.memory.show_training(self._image(), self.config())
         self.pairs.setVisible(self.training_set.is_used)
-        show_row(self.start, len(self.start) > 1)
         on = f" on {self.training_set.count_text()}" if self.training_set.is_used else ""
         self.bar.set_text(f"Train{on}")
         remedies = self.label_stats.remedies
