@@ -61,7 +61,7 @@ class Segmenter:
     trained : TrainedModel or None
         The trained network with its metadata; None before training.
     previous : TrainedModel or None
-        The model that the last training replaced; `restore` brings it back.
+        The model that the last training, or `restore`, replaced; `restore` brings it back.
     held_out : HeldOut or None
         What the last training, or the one that is running, holds out to score its model; None
         before it has begun.
@@ -398,21 +398,28 @@ learning_rates
         if trainer.failure is not None:
             raise trainer.failure
 
-    def restore(self) -> None:
-        """Swap the trained model with the one that the last training replaced.
+    def restore(self, model: "TrainedModel | None" = None) -> None:
+        """Swap the trained model with the one that it replaced, or with another one.
 
         A second call swaps them back.
+
+        Parameters
+        ----------
+        model : TrainedModel, optional
+            The model to take back. None: `previous`.
 
         Raises
         ------
         ValueError
-            If no training has replaced a model yet.
+            If there is no model to take back: no training has replaced one yet.
         """
-        if self.previous is None:
+        model = self.previous if model is None else model
+        if model is None:
             raise ValueError(
                 "There is no previous model to restore: no training has replaced one yet."
             )
-        self.previous, self.trained = self.trained, self.previous
+        self.previous, self.trained = self.trained, model
+        self._spec = model.spec
 
     def predict(
         self,

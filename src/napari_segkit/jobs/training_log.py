@@ -1,7 +1,7 @@
 """The history of a training as a table, as curves and for TensorBoard."""
 
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from math import isfinite
 from pathlib import Path
@@ -51,6 +51,24 @@ def logged(
             return end.value
 
 
+def write_history(
+    file: Path,
+    losses: Sequence[float],
+    validations: Sequence[ValidationStep],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write the history of a model as a table, or as curves if the file is a PNG picture."""
+    check_output_path(file, overwrite=overwrite)
+    rows: dict[int, dict[str, float]] = {
+        number: {"step": number, "loss": loss} for number, loss in enumerate(losses, 1)
+    }
+    for step in validations:
+        rows.setdefault(step.done, {"step": step.done}).update(_figures(step))
+    write = _write_curves if file.suffix.lower() == ".png" else _write_table
+    write(file, list(rows.values()))
+
+
 class _Log:
     """Rows of the table, and TensorBoard's writer."""
 
@@ -83,19 +101,27 @@ class _Log:
 
     def _write(self) -> None:
         """Write table and curves; a full disk is told once."""
-        from pandas import DataFrame
-
         rows = list(self._rows.values())
         try:
-            with atomic_write(self._folder / TABLE) as file:
-                file.write(DataFrame(rows).to_csv(index=False).encode())
-            with atomic_write(self._folder / CURVES) as file:
-                line_chart(_panels(rows)).save(file, "png")
+            _write_table(self._folder / TABLE, rows)
+            _write_curves(self._folder / CURVES, rows)
         except WriteError as error:
             if not self._has_failed:
                 warnings.warn(f"No log was written: {error}", UserWarning, stacklevel=2)
             self._has_failed = True
         self._written_at = monotonic()
+
+
+def _write_table(file: Path, rows: list[dict[str, float]]) -> None:
+    from pandas import DataFrame
+
+    with atomic_write(file) as out:
+        out.write(DataFrame(rows).to_csv(index=False).encode())
+
+
+def _write_curves(file: Path, rows: list[dict[str, float]]) -> None:
+    with atomic_write(file) as out:
+        line_chart(_panels(rows)).save(out, "png")
 
 
 def _figures(step: Step) -> dict[str, float]:

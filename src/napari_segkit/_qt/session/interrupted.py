@@ -1,4 +1,4 @@
-"""States of trainings that were interrupted: kept in the user's data folder, offered to go on."""
+"""States of trainings that did not end: kept in the user's data folder, offered to go on."""
 
 import logging
 from collections.abc import Generator
@@ -35,13 +35,18 @@ class FoundTraining:
 
 
 class InterruptedTrainings(QObject):
-    """Keeps the state of a session's training in a file, which is offered if it does not end."""
+    """The states of trainings that did not end: one that an earlier window left, one stopped here.
 
-    changed = Signal()  # of `found`
+    What a person stops can be resumed until the window is closed or another training begins. What
+    ended in another way is offered at the next start.
+    """
+
+    changed = Signal()  # of `found` or `stopped`
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.found: FoundTraining | None = None  # that is offered
+        self.stopped: FoundTraining | None = None
         self._has_searched = False
         self._search = LatestCall(self, wait_ms=SEARCH_WAIT_MS)
         self._search.returned.connect(self._on_found)
@@ -75,6 +80,24 @@ class InterruptedTrainings(QObject):
         if (found := self.take()) is not None:
             found.spare.release()
 
+    def keep_stopped(self, spare: SpareFile, spec: ModelSpec, config: TrainConfig) -> None:
+        """Offer to resume the training that a person has stopped, if its state is there."""
+        if spare.path.exists() and spare.hold():
+            self.stopped = FoundTraining(spare, spec, config, "")
+            self.changed.emit()
+
+    def take_stopped(self) -> FoundTraining | None:
+        """The training that was stopped, which is no longer offered."""
+        stopped, self.stopped = self.stopped, None
+        self.changed.emit()
+        return stopped
+
+    def forget_stopped(self) -> None:
+        """Remove the state of the training that was stopped."""
+        if (stopped := self.take_stopped()) is not None:
+            stopped.spare.remove()
+            stopped.spare.release()
+
     def _on_found(self, found: FoundTraining | None) -> None:
         self.found = found
         self.changed.emit()
@@ -89,7 +112,6 @@ def new_spare() -> SpareFile:
     state_folder().mkdir(parents=True, exist_ok=True)
     spare = SpareFile(state_folder() / f"{uuid4().hex}{SUFFIX}")
     spare.hold()
-    spare_models.remove_old(state_folder(), SUFFIX, KEEP_AT_MOST)
     return spare
 
 
@@ -108,6 +130,7 @@ def find_training() -> FoundTraining | None:
 
 
 def _describe(spare: SpareFile) -> FoundTraining:
+    from napari_segkit import devices  # noqa: F401  the first import of torch
     from napari_segkit.training.state_file import read_settings
 
     spec, config = read_settings(spare.path)
@@ -117,17 +140,12 @@ def _describe(spare: SpareFile) -> FoundTraining:
     )
 
 
-def kept(
-    steps: Generator[Step, Any, Any], found: FoundTraining | None = None
-) -> Generator[Step, Any, Any]:
-    """Run a training with checkpoints, in the file that it goes on from or in a new one.
-
-    The file of a training that ends by itself is removed.
-    """
+def kept(steps: Generator[Step, Any, Any], spare: SpareFile) -> Generator[Step, Any, Any]:
+    """Run a training with checkpoints in a file, which is removed if it ends by itself."""
     from napari_segkit.jobs.checkpoints import with_checkpoints
 
+    spare_models.remove_old(state_folder(), SUFFIX, KEEP_AT_MOST)
     with closing(steps):
-        spare = new_spare() if found is None else found.spare
         try:
             result = yield from with_checkpoints(steps, spare.path)
             spare.remove()

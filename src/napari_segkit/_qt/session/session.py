@@ -36,6 +36,7 @@ from .interrupted import InterruptedTrainings
 from .runner import Runner
 from .spare_models import SpareFile, SpareModel, load_found
 from .task import Task
+from .trained_here import TrainedModels
 
 if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
@@ -79,6 +80,8 @@ class Session(Runner):
 
     Attributes
     ----------
+    models : TrainedModels
+        The models that were trained since the window was opened; `take_back` uses one again.
     segmenter_changed : Signal()
         Another segmenter was set, or this one was trained.
     config_changed : Signal()
@@ -101,9 +104,11 @@ class Session(Runner):
         self._training_set = TrainingSet(())
         self._before: tuple[Segmenter | None, TrainedModel | None] = None, None  # the task
         self._converted = ConvertedLabels(viewer.layers)
+        self.models = TrainedModels()
         self.interrupted = InterruptedTrainings(self)
         self.spare = SpareModel(lambda: self._segmenter, self)
         self.segmenter_changed.connect(self.spare.follow)
+        self.segmenter_changed.connect(self._update_models)
         self.busy_changed.connect(self._on_busy)
 
     @property
@@ -140,6 +145,11 @@ class Session(Runner):
         if training_set is not self._training_set:
             self._training_set = training_set
             self.training_set_changed.emit()
+
+    def take_back(self, model: "TrainedModel") -> None:
+        """Use one of `models` again; `restore` undoes it."""
+        self._segmenter.restore(model)
+        self.segmenter_changed.emit()
 
     def load_spare(self) -> None:
         """Load the model that an earlier window has left unsaved; `restore` undoes it."""
@@ -289,12 +299,16 @@ class Session(Runner):
     def _on_window_closed(self) -> None:
         super()._on_window_closed()
         self.interrupted.later()
+        self.interrupted.forget_stopped()
         self.spare.close(busy=self.task is not None)
 
     def _on_spare_loaded(self, loaded: tuple[SpareFile, Segmenter]) -> None:
         spare, segmenter = loaded
         self.spare.adopt(spare, segmenter.trained)
         self.segmenter = segmenter
+
+    def _update_models(self) -> None:
+        self.models.update(self._segmenter.trained)
 
     def _on_busy(self, busy: bool) -> None:
         """Announce a model that the task has trained."""
@@ -303,6 +317,8 @@ class Session(Runner):
         self._before = (segmenter, trained) if busy else (None, None)
         if not busy and trained is not before:
             is_same = segmenter is segmenter_before  # else a model was loaded or merged
-            if is_same and trained and before and trained.spec == before.spec:
-                self.keep_retraining(before.identity, trained.identity)
+            if is_same and trained:
+                self.models.add(trained)
+                if before and trained.spec == before.spec:
+                    self.keep_retraining(before.identity, trained.identity)
             self.segmenter_changed.emit()

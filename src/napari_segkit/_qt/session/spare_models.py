@@ -81,6 +81,7 @@ def find_model() -> FoundModel | None:
     """The newest model that was left behind, held; slow, it reads the file."""
     if not newest_first():  # then torch is not needed
         return None
+    from napari_segkit import devices  # noqa: F401  the first import of torch
     from napari_segkit.model_file import load
 
     remove_old()

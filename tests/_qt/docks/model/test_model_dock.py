@@ -1,14 +1,18 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
+from torch.nn import Identity
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.docks.model.model_dock import ModelDock
 from napari_segkit._qt.session.background import call_once
+from napari_segkit._qt.session.trained_here import KEEP_AT_MOST, TrainedModels
+from napari_segkit.steps import Step
 
 QUICK = TrainConfig(
     epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None, tile=TileConfig(tile_size=64)
@@ -215,6 +219,45 @@ def test_a_training_can_be_undone(holding):
     holding.undo_button.click()
     assert held.trained is first
     assert "Trained for 1 step," in holding.summary.text()
+
+
+def test_models_that_were_trained_here_can_be_taken_back(dock, trained, qtbot):
+    def training(segmenter, name, score):
+        best = {"step": 1, "epoch": 1, "score": score, "is_best": True}
+        yield Step(1, 1)
+        segmenter.trained = replace(trained, provenance={"id": name, "validations": [best]})
+
+    session, choice = dock.session, dock.trained
+    assert choice.native.isHidden()
+    for name, score in (("first", 0.25), ("second", 0.5)):
+        session.run(training(session.segmenter, name, score))
+        idle(qtbot, dock)
+    texts = [choice.native.itemText(i) for i in range(choice.native.count())]
+    assert [text.partition(", ")[2] for text in texts] == [
+        "Dice 0.500, U-Net",
+        "Dice 0.250, U-Net",
+    ]
+    assert not choice.native.isHidden()
+    assert choice.value == 0
+    choice.value = 1
+    assert session.segmenter.trained.identity == "first"
+    dock.undo_button.click()
+    assert session.segmenter.trained.identity == "second"
+    assert choice.value == 0
+    session.segmenter = Segmenter("deeplabv3plus", device="cpu")  # another method was chosen
+    assert choice.native.currentText() == ""
+    choice.value = 1
+    assert session.segmenter.trained.identity == "first"
+    assert session.segmenter.spec == trained.spec
+
+
+def test_only_the_last_few_models_are_held():
+    models = TrainedModels()
+    each = [SimpleNamespace(network=Identity(), identity=str(i)) for i in range(KEEP_AT_MOST + 2)]
+    for model in each:
+        models.add(model)
+    assert [x.model for x in models.all] == each[:1:-1]
+    assert models.number_of(each[0]) is None
 
 
 def test_a_task_that_starts_closes_the_question_and_keeps_the_model(holding, qtbot):

@@ -6,7 +6,7 @@ import pytest
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.session import interrupted
-from napari_segkit._qt.session.interrupted import kept
+from napari_segkit._qt.session.interrupted import kept, new_spare
 
 CONFIG = TrainConfig(epochs=2, steps_per_epoch=4, batch_size=2, tile=TileConfig(tile_size=32))
 SMALL = ModelSpec("segresnet", dims="2D")
@@ -27,7 +27,7 @@ def states(spare_folder):
 @pytest.fixture
 def left(scribbled, states):
     """A training that an earlier window has left after three steps."""
-    steps = kept(Segmenter(SMALL, device="cpu").train_epochs(*scribbled, CONFIG))
+    steps = kept(Segmenter(SMALL, device="cpu").train_epochs(*scribbled, CONFIG), new_spare())
     for step in steps:
         if step.done == 3:
             break
@@ -74,8 +74,38 @@ def test_it_is_not_resumed_on_other_labels_and_can_be_discarded(left, dock, stat
     assert dock.offer.isHidden()
 
 
+def stop(dock, qtbot):
+    dock.set_config(CONFIG)
+    dock.train()
+    dock.session.task.is_paused = True  # it is stopped after its first step
+    qtbot.waitUntil(lambda: dock.view.loss.steps != [], timeout=60_000)
+    with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
+        dock.bar.button.click()
+    assert dock.bar.status.text().startswith("Stopped.")
+
+
+def test_a_training_that_was_stopped_is_resumed_from_the_dock(dock, scribbled, states, qtbot):
+    stop(dock, qtbot)
+    assert dock.offer.isHidden()
+    assert "stopped" in dock.start.choices
+    dock.start.value = "stopped"
+    with qtbot.waitSignal(dock.bar.finished, timeout=60_000):
+        dock.train()
+    whole = Segmenter(SMALL, device="cpu").fit(*scribbled, CONFIG)
+    assert dock.session.segmenter.history == whole.history
+    assert states() == []
+    assert "stopped" not in dock.start.choices
+
+
+def test_what_was_stopped_is_not_offered_at_the_next_start(dock, states, qtbot):
+    stop(dock, qtbot)
+    assert len(states()) == 1
+    dock.session._on_window_closed()
+    assert states() == []
+
+
 def test_a_training_is_paused_continued_and_goes_on_from_the_current_model(dock, qtbot):
-    assert not dock.start.enabled
+    assert dock.start.choices == (None,)
     dock.set_config(CONFIG)
     dock.train()
     dock.bar.pause_button.click()
@@ -85,7 +115,7 @@ def test_a_training_is_paused_continued_and_goes_on_from_the_current_model(dock,
         dock.bar.pause_button.click()
     first = dock.session.segmenter.trained
     assert len(first.history) == 8
-    assert dock.start.enabled
+    assert dock.start.choices == (None, "current")
     dock.start.value = "current"
     assert "start='current'" in dock.code()
     with qtbot.waitSignal(dock.bar.finished, timeout=60_000):

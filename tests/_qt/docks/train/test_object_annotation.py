@@ -8,8 +8,8 @@ from qtpy.QtGui import QGuiApplication
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.docks.model.model_details import describe_model
 from napari_segkit._qt.docks.model.model_dock import ModelDock
-from napari_segkit._qt.docks.model.model_estimate import estimate_model
 from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit._qt.widgets.model_estimate import estimate_model
 from napari_segkit.models import resolve
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))

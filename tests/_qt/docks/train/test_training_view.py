@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pandas import read_csv
 from PIL import Image as Pictures
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.docks.train import data_pictures, prediction_pictures
-from napari_segkit._qt.docks.train.step_text import describe_step
+from napari_segkit._qt.docks.train.step_text import describe_end, describe_step
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.docks.train.training_view import PICTURES, SCORES, TrainingView
 from napari_segkit._qt.layers.snapshots import snapshot
@@ -105,11 +106,49 @@ def test_a_validation_is_not_lost_among_steps(view, qtbot):
     assert train_step(30) in seen
 
 
-def test_the_time_left_is_told():
-    step = TrainStep(25, 200, epoch=3, loss=0.4123, seconds=20, images=100)
-    text = "Epoch 3 of 20, step 25 of 200, loss 0.412, "
-    assert describe_step(step, TrainConfig()) == f"{text}2:20 left"
-    assert describe_step(step, TrainConfig(minutes=1)) == f"{text}0:40 left"
+def test_where_a_training_is_is_told():
+    step = TrainStep(25, 200, epoch=3, loss=0.4123, seconds=20, images=100, seconds_left=140)
+    assert describe_step(step, TrainConfig()) == (
+        "Epoch 3 of 20, step 25 of 200, loss 0.412, 2:20 left"
+    )
+    only_minutes = TrainConfig(epochs=None, minutes=5)
+    assert describe_step(step, only_minutes) == "Epoch 3, step 25, loss 0.412, 2:20 left"
+
+
+@pytest.mark.parametrize(
+    ("config", "seconds", "expected"),
+    [
+        (TrainConfig(), 20, "Training ended after 25 of 30 steps (50 patches), because the loss"),
+        (TrainConfig(minutes=1), 20, "Training ended after 25 of 30 steps (50 patches), because"),
+        (TrainConfig(minutes=1), 59, "The time limit is reached after 25 of 30 steps"),
+        (TrainConfig(epochs=None, minutes=1), 59, "The time limit is reached after 25 steps (50"),
+        (TrainConfig(patience=2), 20, "Training ended after 25 of 30 steps (50 patches): 2 valid"),
+        (TrainConfig(patience=3), 20, "Training ended after 25 of 30 steps (50 patches), because"),
+    ],
+)
+def test_why_a_training_ended_early_is_told(config, seconds, expected):
+    last = TrainStep(25, 30, epoch=3, loss=1.0, seconds=seconds, images=50)
+    worse = [validation(done, 0.5, is_best=done == 10) for done in (10, 15, 20)]
+    assert describe_end(last, config, worse).startswith(expected)
+
+
+def test_the_history_is_saved_as_a_table_or_as_curves(view, qtbot, tmp_path):
+    view._session.segmenter.trained = SimpleNamespace(
+        history=(1.0, 0.5),
+        provenance={"validations": [{"step": 2, "epoch": 1, "score": 0.75, "is_best": True}]},
+    )
+    view.history.save(tmp_path / "a")
+    qtbot.waitUntil(lambda: view.history.status.text() == f"Saved as {tmp_path / 'a.csv'}.")
+    table = read_csv(tmp_path / "a.csv")
+    assert table["loss"].tolist() == [1.0, 0.5]
+    assert table["validation_score"].tolist()[1:] == [0.75]
+    view.history.save(tmp_path / "a")  # the dialog has not asked about a.csv
+    qtbot.waitUntil(lambda: "exists already" in view.history.status.text())
+    view.history.save(tmp_path / "a.png")
+    qtbot.waitUntil(lambda: view.history.status.text() == f"Saved as {tmp_path / 'a.png'}.")
+    with Pictures.open(tmp_path / "a.png") as curves:
+        assert curves.width > 100
+    view._session.segmenter.trained = None
 
 
 def held_out(mask, **how):

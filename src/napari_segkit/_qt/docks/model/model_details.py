@@ -10,11 +10,10 @@ from qtpy.QtGui import QShowEvent
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.dock import Note
 from napari_segkit._qt.widgets.gui_messages import error_text
+from napari_segkit._qt.widgets.model_estimate import ModelEstimate, estimate_model
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.models import encoders, model_info
-
-from .model_estimate import ModelEstimate, estimate_model
 
 WAIT_MS = 300  # the dock is on screen before torch is imported
 

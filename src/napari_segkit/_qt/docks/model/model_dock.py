@@ -7,8 +7,9 @@ from napari.viewer import Viewer
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.device_line import WAIT_MS, DeviceLine
-from napari_segkit._qt.widgets.dock import Dock, Note
+from napari_segkit._qt.widgets.dock import Dock, Note, show_row
 from napari_segkit._qt.widgets.gui_messages import error_text
+from napari_segkit._qt.widgets.model_estimate import ModelEstimate
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.single_click_button import SingleClickButton
 from napari_segkit.config import ModelSpec, TrainConfig
@@ -18,15 +19,15 @@ from napari_segkit.segmenter import Segmenter
 
 from .merge_button import MergeButton
 from .model_details import ModelDetails
-from .model_estimate import ModelEstimate
 from .model_files import ModelFiles
 from .model_form import ModelForm, incompatibility
 from .preset_choice import PresetChoice
 from .selected_image import SelectedImage
+from .trained_choice import TrainedChoice
 
 BUSY = "A task is running: stop it or wait until it ends, then change the model."
 DEVICE = "Where training and prediction run. auto: a GPU if there is one, else the CPU."
-UNDO = "Undo the last training or merge (again: redo)."
+UNDO = "Bring back the model before this one (again: this one)."
 DEFAULT_CLASSES = 2  # assumed before training
 
 
@@ -36,6 +37,7 @@ class ModelDock(Dock):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.summary = Note(rich=True)
+        self.trained = TrainedChoice(self.session)
         self.undo_button = SingleClickButton("Undo training or merge", toolTip=UNDO)
         self.files = ModelFiles(self.session)
         self.merge = MergeButton(self.session)
@@ -57,6 +59,7 @@ class ModelDock(Dock):
         self.add_group(
             "Current model",
             _summary=self.summary,
+            trained_here=self.trained,
             _undo=self.undo_button,
             _files=self.files,
             _merge=self.merge,
@@ -137,7 +140,9 @@ class ModelDock(Dock):
         self.summary.setText(summary(self.session.segmenter))
         self.undo_button.setVisible(self.session.segmenter.previous is not None)
         self.undo_button.setEnabled(not busy)
-        for widget in (self.preset, self.form, self.device):
+        self.trained.show_current()
+        show_row(self.trained, self.trained.has_others)
+        for widget in (self.trained, self.preset, self.form, self.device):
             widget.enabled = not busy
         self.busy.setText(BUSY if busy else "")
         self.preset.show_current(self.form.value, self.session.config)

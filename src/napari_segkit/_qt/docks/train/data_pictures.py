@@ -89,6 +89,7 @@ def _draw_pairs(
 def _draw_augmentation(
     training_set: TrainingSet, config: TrainConfig, spec: ModelSpec, axes: str | None
 ) -> Picture:
-    from napari_segkit.jobs.augment_picture import picture_of_augmentation  # imports torch
+    from napari_segkit import devices  # noqa: F401  the first import of torch
+    from napari_segkit.jobs.augment_picture import picture_of_augmentation
 
     return picture_of_augmentation(training_set, config, spec, axes)

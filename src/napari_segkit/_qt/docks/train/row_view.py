@@ -89,7 +89,7 @@ class RowView:
         if isinstance(layer, Layer):
             return self._with(layer)
         layer = new_labels(self._viewer, image, None, read.labels)
-        classes = read.classes or self._classes()
+        classes = read.classes or self._classes(row)
         if classes and not predicts_objects(self._session.segmenter.spec):
             write_classes(layer, classes)
         return layer
@@ -100,9 +100,11 @@ class RowView:
             self._viewer.layers.append(layer)
         return layer
 
-    def _classes(self) -> Sequence[LabelClass]:
-        """Those of the labels shown last, or those of new labels."""
-        return first_classes() if self._labels is None else read_classes(self._labels)
+    def _classes(self, row: TrainingRow) -> Sequence[LabelClass]:
+        """Those of the labels shown last, or those of new labels; a file's values are not named."""
+        if self._labels is not None:
+            return read_classes(self._labels)
+        return first_classes() if row.labels is None else ()
 
     def _take_over_tools(self, labels: Labels) -> None:
         before, self._labels = self._labels, labels

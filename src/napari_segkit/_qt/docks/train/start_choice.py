@@ -1,4 +1,6 @@
-"""Choice of the weights that a training begins with."""
+"""Choice of what a training begins with."""
+
+from typing import Literal, TypeAlias
 
 from qtpy.compat import isalive
 
@@ -8,29 +10,40 @@ from napari_segkit.models import model_info
 from napari_segkit.segmenter import Start
 
 TOOLTIP = (
-    "New weights: random, or the pretrained ones chosen in the Model dock. Current model: goes on "
-    "with what it has learned, on more or corrected labels; further classes may be added."
+    "<p>New weights: random, or the pretrained ones chosen in the Model dock. Current model: goes "
+    "on with what it has learned, on more or corrected labels; further classes may be added. "
+    "Stopped training: goes on where it was stopped, on the same image and labels.</p>"
 )
-UNTRAINED = "There is no trained model to start from."
-ALWAYS_ANEW = "The pixel classifier is always trained anew."
+NEW, CURRENT, STOPPED = "New weights", "Current model", "Stopped training"
 
 
-class StartChoice(Choice[Start | None]):
-    """New weights, or those of the session's model, if it is trained."""
+Begin: TypeAlias = Start | Literal["stopped"] | None
+
+
+class StartChoice(Choice[Begin]):
+    """New weights, those of the session's model, or the training that was stopped."""
 
     def __init__(self, session: Session) -> None:
-        choices: list[tuple[str, Start | None]] = [("New weights", None)]
-        super().__init__([*choices, ("Current model", "current")])
         self._session = session
+        super().__init__(tooltip=TOOLTIP)
         session.segmenter_changed.connect(self._update)
+        session.interrupted.changed.connect(self._update)
         self._update()
 
+    @property
+    def start(self) -> Start | None:
+        """What a new training starts from, as `fit` takes it."""
+        return None if self.value == "stopped" else self.value
+
+    def offered(self) -> list[tuple[str, Begin]]:
+        session, segmenter = self._session, self._session.segmenter
+        choices: list[tuple[str, Begin]] = [(NEW, None)]
+        if segmenter.is_trained and model_info(segmenter.spec.name).training != "pixels":
+            choices.append((CURRENT, "current"))
+        if session.interrupted.stopped is not None:
+            choices.append((STOPPED, "stopped"))
+        return choices
+
     def _update(self) -> None:
-        if not isalive(self.native):
-            return
-        segmenter = self._session.segmenter
-        is_anew = model_info(segmenter.spec.name).training == "pixels"
-        self.enabled = segmenter.is_trained and not is_anew
-        if not self.enabled:
-            self.value = None
-        self.tooltip = TOOLTIP if self.enabled else ALWAYS_ANEW if is_anew else UNTRAINED
+        if isalive(self.native):
+            self.reset_choices()

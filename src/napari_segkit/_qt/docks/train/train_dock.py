@@ -1,22 +1,25 @@
 """The Train dock."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from napari.utils.events import Event
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 
 from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
-from napari_segkit._qt.session.interrupted import FoundTraining, kept
+from napari_segkit._qt.session.interrupted import FoundTraining, kept, new_spare
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
-from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
+from napari_segkit._qt.widgets.dock import Dock, Note, show_row, validation_error
 from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
+from napari_segkit._qt.widgets.model_estimate import large_image
 from napari_segkit._qt.widgets.model_summary import title, training_summary
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
+from napari_segkit.images.axes_image import AxesImage, as_image, without_pixels
 from napari_segkit.models import model_info
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Job, Step
@@ -26,16 +29,20 @@ from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .annotation_panel import AnnotationPanel
 from .data_pictures import Data, augmentation_button, pairs_button
+from .memory_line import MemoryLine
 from .model_check import ModelCheck
 from .random_weights_button import RandomWeightsButton
 from .start_choice import StartChoice
-from .step_text import describe_step
+from .step_text import describe_end, describe_step
 from .train_form import TrainForm
 from .training_offer import TrainingOffer
 from .training_record import recorded
 from .training_rows import label_snapshots, snapshots_of
 from .training_set_panel import TrainingSetPanel, train_set
 from .training_view import TrainingView
+
+if TYPE_CHECKING:
+    from napari_segkit._qt.session.spare_models import SpareFile
 
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
@@ -55,7 +62,7 @@ class TrainDock(Dock):
         self.form = TrainForm(self.session)
         self.start = StartChoice(self.session)
         self.offer = TrainingOffer(self.session, self.resume)
-        self.device = DeviceLine()
+        self.device, self.memory = DeviceLine(), MemoryLine(self.session)
         self.random_button = RandomWeightsButton(self.session)
         self.bar = RunBar(
             self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES, pausable=True
@@ -68,6 +75,7 @@ class TrainDock(Dock):
         self.check = ModelCheck(self.session, self)
         self._last: TrainStep | None = None
         self._config = self.session.config  # of the training
+        self._spare: SpareFile | None = None  # its state
         self._lay_out()
         self._connect()
         self._on_segmenter()
@@ -81,42 +89,53 @@ class TrainDock(Dock):
         self.label_stats.semantics.set_value(config.unlabelled, config.labels_are)
 
     def resume(self) -> None:
-        """Go on with the training that was interrupted, with its model and settings."""
+        """Go on with the training that an earlier window has left."""
         missing = self._missing_data()
         if missing is not None:
             self.bar.show_status(missing)
-            return
-        if (found := self.session.interrupted.take()) is None:
-            return
+        elif (found := self.session.interrupted.take()) is not None:
+            self._resume(found)
+
+    def _resume(self, found: FoundTraining) -> None:
+        """Go on with a training that did not end, with its model and settings."""
         segmenter, previous = self.session.segmenter, self.session.segmenter.trained
         if found.spec != segmenter.spec:
             segmenter = Segmenter.of_state(found.spare.path, device=segmenter.device)
             segmenter.previous = previous
             self.session.segmenter = segmenter
         self.set_config(found.config)
-        self.train(found)
+        self._train(found)
 
-    def train(self, interrupted: FoundTraining | None = None) -> None:
-        """Train on copies of the layers, or go on with a training that was interrupted."""
+    def train(self) -> None:
+        """Train on copies of the layers, from what was chosen to start from."""
         if self._missing_data() is not None:
             return
+        if self.start.value == "stopped" and (stopped := self.session.interrupted.take_stopped()):
+            self._resume(stopped)
+        else:
+            self._train()
+
+    def _train(self, found: FoundTraining | None = None) -> None:
+        """Train, or go on with a training that did not end."""
         self.classes.pin_colors()
         copies, axes = self._copies()
         steps = train_set(
             self.session.segmenter,
             copies,
-            self.config() if interrupted is None else None,
+            self.config() if found is None else None,
             axes=axes,
-            resume=None if interrupted is None else interrupted.spare.path,
-            start=self.start.value if interrupted is None else None,
+            resume=None if found is None else found.spare.path,
+            start=self.start.start if found is None else None,
         )
-        self._last, self._config = None, self.session.config
+        self.session.interrupted.forget_stopped()
+        self._last, self._config, self._spare = None, self.config(), None
         trained_on = [row.image for row in copies.with_role("train")]
         images = [image if isinstance(image, Snapshot) else None for image in trained_on]
         self.view.start(images, axes, self.classes.classes)
         steps = recorded(self.session, label_snapshots(copies), steps)
         if model_info(self.session.segmenter.spec.name).training != "pixels":  # takes seconds
-            steps = kept(steps, interrupted)
+            self._spare = new_spare() if found is None else found.spare
+            steps = kept(steps, self._spare)
         self.bar.run(Job(f"Train on {self._data_name()}", steps))
 
     def _copies(self) -> tuple[TrainingSet, str | None]:
@@ -133,13 +152,20 @@ class TrainDock(Dock):
         )
         return TrainingSet([row]), axes
 
+    def _image(self) -> AxesImage | None:
+        """An image as large as those that are trained on, or larger, without its pixels."""
+        image, _, axes = self.data.layers
+        if self.training_set.is_used:
+            return large_image(len(self.training_set.axes()))
+        return None if image is None else without_pixels(as_image(image, axes))
+
     def _data_name(self) -> str:
         is_set, labels = self.training_set.is_used, self.data.labels.value
         return self.training_set.count_text() if is_set or labels is None else labels.name
 
     def code(self) -> str:
         """Python code for the same training."""
-        start = python_snippets.keywords(start=self.start.value)
+        start = python_snippets.keywords(start=self.start.start)
         axes = python_snippets.keywords(axes=self.data.axes.value)
         config = to_python(self.config())
         arguments = f"{self.data.code()}, {config}{axes}{start}{self.annotation.code()}"
@@ -158,9 +184,9 @@ class TrainDock(Dock):
             labels=self.data.labels,
             _place=self.data.place,
             _new=self.data.new_button,
-            _pairs=self.pairs,
         )
         self.groups.insertWidget(self.groups.count() - 1, self.training_set)
+        self.training_set.content().layout().addWidget(self.pairs)
         self.training_set.take_drops_on(self)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
         self.add_group(
@@ -170,6 +196,7 @@ class TrainDock(Dock):
             start_from=self.start,
             _form=self.form,
             device=self.device,
+            _memory=self.memory,
         )
         self.form.augment.native.layout().addWidget(self.augmentation)
         self.footer.addWidget(self.bar)
@@ -179,10 +206,10 @@ class TrainDock(Dock):
 
     def _data(self) -> Data:
         """What a training would read; ValueError if it is not complete."""
-        if (missing := self._missing_data()) is not None:
+        if missing := self._missing_data():
             raise ValueError(missing)
-        copies, axes = self._copies()
-        return copies, self.config(), self.session.segmenter.spec, axes
+        training_set, axes = self._copies()
+        return training_set, self.config(), self.session.segmenter.spec, axes
 
     def _connect(self) -> None:
         self.annotation_panel.changed.connect(self.state.request)
@@ -194,14 +221,15 @@ class TrainDock(Dock):
         self.random_button.clicked.connect(self._on_pressed)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
+        self.session.interrupted.changed.connect(self._show_start)
         self.bar.pressed.connect(self._on_pressed)
         self.bar.yielded.connect(self._on_step)
         self.bar.returned.connect(self._on_trained)
         self.bar.errored.connect(self.random_button.offer)
         self.bar.errored.connect(self.training_set.show_error)
+        self.bar.errored.connect(self.session.interrupted.search_again)
         self.bar.stopped.connect(self._on_stopped)
         self.bar.finished.connect(self._on_segmenter)
-        self.bar.finished.connect(self.session.interrupted.search_again)
 
     def _on_pressed(self) -> None:
         self.train()
@@ -213,11 +241,17 @@ class TrainDock(Dock):
             "<br>".join(filter(None, [title(segmenter), training_summary(segmenter)]))
         )
         self.annotation_panel.follow_model()
+        self._show_start()
         self.state.request()
         if not self.bar.is_running:
             trained = segmenter.trained
             validations = [] if trained is None else validations_of(trained)
             self.view.show_history(segmenter.history, validations, segmenter.classes)
+
+    def _show_start(self) -> None:
+        """Ask what to start from where there is a choice; also called as the window is closed."""
+        if isalive(self.start.native):
+            show_row(self.start, len(self.start) > 1)
 
     def _clear_status(self) -> None:
         """Drop what was said of a training on other labels."""
@@ -242,25 +276,16 @@ class TrainDock(Dock):
 
     def _on_trained(self) -> None:
         self.view.finish()
-        self.bar.show_status(f"{self._ended()} Apply the model in the Predict dock.")
-
-    def _ended(self) -> str:
-        """How the training ended; a warning of the training tells more of a loss."""
-        step, minutes = self._last, self.session.config.minutes
-        if step is None or step.done >= step.total:
-            return "Training finished."
-        next_ends = (step.done + 1) * step.seconds / step.done
-        if minutes is not None and next_ends >= 60 * minutes:
-            return f"The time limit is reached after {step.done} of {step.total} steps."
-        return (
-            f"Training ended after {step.done} of {step.total} steps, because the loss became NaN "
-            "or infinite: try a lower Learning rate."
-        )
+        ended = describe_end(self._last, self._config, self.view.validations)
+        self.bar.show_status(f"{ended} Apply the model in the Predict dock.")
 
     def _on_stopped(self) -> None:
         if self.session.segmenter.is_trained:
             self.view.finish()
             self.bar.show_status("Stopped. The model keeps what it has learned so far.")
+        if self._spare is not None:
+            session = self.session
+            session.interrupted.keep_stopped(self._spare, session.segmenter.spec, self._config)
 
     def _missing_data(self) -> str | None:
         """Why there is nothing to train on, None if there is."""
@@ -278,7 +303,11 @@ class TrainDock(Dock):
         return missing or validation_error(self.config)
 
     def _update_state(self) -> None:
-        self.bar.set_reason(self._missing())
+        missing = self._missing()
+        self.bar.set_reason(missing)
+        if missing is None and not self.bar.is_running:
+            self.memory.show_training(self._image(), self.config())
+        self.pairs.setVisible(self.training_set.is_used)
         on = f" on {self.training_set.count_text()}" if self.training_set.is_used else ""
         self.bar.set_text(f"Train{on}")
         remedies = self.label_stats.remedies

@@ -22,14 +22,14 @@ from napari_segkit.training_set import TrainingRow
 from .row_counts import RowCount
 from .training_rows import image_name, source_name
 
-COLUMNS = ("image", "role", "group", "labelled pixels", "labels", "size")
-WIDTHS = (84, 58, 50, 110, 84, 76)  # in pixels, at first
-ROLE, GROUP, PIXELS, SIZE = 1, 2, 3, 5
+COLUMNS = ("image", "role", "labelled pixels", "group", "labels", "size")
+WIDTHS = (108, 48, 130, 50, 84, 76)  # in pixels, at first
+IMAGE, ROLE, PIXELS, GROUP, SIZE = 0, 1, 2, 3, 5
 TIPS = (
     "Double-click an image to open it with its labels.",
     "train: learned from. validate: only scored while the model trains. leave out: not read.",
-    "What images share that must not be both trained on and validated with: a subject, a slide.",
     "Labelled pixels of each class value, or objects.",
+    "What images share that must not be both trained on and validated with: a subject, a slide.",
     "What was painted or read as its labels.",
     "Size of the image without channels.",
 )
@@ -100,7 +100,8 @@ class TrainingSetModel(QAbstractTableModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return self._text(row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"<p>{escape(self._problem(row) or self._text(row, column))}</p>"
+            text = image_name(row) if column == IMAGE else self._text(row, column)
+            return f"<p>{escape(self._problem(row) or text)}</p>"
         if role == Qt.ItemDataRole.ForegroundRole:
             return self._color(row)
         if role == Qt.ItemDataRole.FontRole and self._shown(row).is_open:
@@ -120,11 +121,11 @@ class TrainingSetModel(QAbstractTableModel):
     def _text(self, row: TrainingRow, column: int) -> str:
         count = self._shown(row).known
         texts = (
-            lambda: image_name(row),
+            lambda: short(image_name(row)),
             lambda: row.role,
-            lambda: row.group,
             lambda: self._shown(row).pixels,
-            lambda: NO_LABELS if row.labels is None else source_name(row.labels),
+            lambda: row.group,
+            lambda: NO_LABELS if row.labels is None else short(source_name(row.labels)),
             lambda: count.size if count else "",
         )
         return texts[column]()
@@ -137,6 +138,11 @@ class TrainingSetModel(QAbstractTableModel):
         if self._problem(row):
             return PROBLEM
         return LEFT_OUT if row.role == "leave out" else None
+
+
+def short(name: str) -> str:
+    """A name without its folders, which are often the same in all rows."""
+    return name.rpartition("/")[2] or name
 
 
 class RoleDelegate(QStyledItemDelegate):

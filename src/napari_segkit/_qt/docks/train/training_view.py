@@ -11,6 +11,7 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.training.events import TrainStep, ValidationStep
 
 from .held_out_regions import HeldOutRegions
+from .history_button import HistoryButton
 from .loss_curve import HEIGHT, LossCurve, ScoreCurve
 from .prediction_pictures import PredictionPictures
 from .validations import describe
@@ -39,8 +40,10 @@ class TrainingView(QWidget):
         self.tabs.addTab(self.loss, "Loss")
         self.tabs.addTab(self.scores, "Scores")
         self.tabs.addTab(self.scroll, "Pictures")
+        self.history = HistoryButton(session)
+        self.tabs.setCornerWidget(self.history)
         self.about, self.text = Note(), Note()
-        stack(self, self.tabs, self.about, self.text)
+        stack(self, self.tabs, self.about, self.text, self.history.status)
         self.pictures.changed.connect(self._show)
         self._show()
 
@@ -102,6 +105,5 @@ class TrainingView(QWidget):
         self.scores.set_validations(self.validations, self.classes)
         self.tabs.setTabVisible(SCORES, bool(self.validations))
         self.tabs.setTabVisible(PICTURES, self.pictures.picture is not None)
-        self.tabs.tabBar().setVisible(bool(self.validations))
         self.text.setText(describe(self.validations, self.classes))
         self.setVisible(bool(self.loss.losses))

@@ -45,7 +45,7 @@ def estimate_model(
 
     ndim = choose_ndim(spec, image.axes if image else "ZYX")
     check_resize(spec, config, ndim)
-    image = image or _large_image(ndim)
+    image = image or large_image(ndim)
     inputs = Inputs(image.channels, outputs(spec, classes, config), image.spacing[-ndim:])
     strides, tile_ratio = stride(spec, inputs.spacing), trainer_of(spec).tile_ratio
     patch, tile, _ = tiles([image], config, strides, tile_ratio)
@@ -66,7 +66,7 @@ def _estimate_memory(
     return None
 
 
-def _large_image(ndim: int) -> AxesImage:
+def large_image(ndim: int) -> AxesImage:
     """Grey image as large as the largest tile; broadcast, so it needs no memory."""
     return AxesImage(np.broadcast_to(np.uint8(0), (MAX_TILE,) * ndim), AXES[ndim])
 
