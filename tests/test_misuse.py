@@ -450,7 +450,7 @@ NEVER = {
     "list": [3],
     "tuple": (3,),
     "set": {3},
-    "dict": {},
+    "dict": {3: 3},
     "object": Thing(),
     "array": np.array([1, 2]),
     "function": len,

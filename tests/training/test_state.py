@@ -329,18 +329,6 @@ def test_a_state_of_an_earlier_version_is_taken_up(saved, scene, tmp_path):
         train(SMALL, replace(CONFIG, validation="regions"), scene, resume=tmp_path / "a.state")
 
 
-def test_nothing_was_held_out_of_a_training_of_an_earlier_version(saved, scene, tmp_path):
-    with safe_open(saved, framework="pt") as file:
-        header = json.loads(file.metadata()["segkit-training"])
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    del header["settings"]["validation"]
-    write_tensors(tmp_path / "a.state", tensors, "segkit-training", header)
-    with pytest.raises(ValueError, match="with validation None, but this one has auto"):
-        train(SMALL, CONFIG, scene, resume=tmp_path / "a.state")
-    resumed = train(SMALL, None, scene, resume=tmp_path / "a.state")
-    assert resumed.trained.config.validation is None
-
-
 def test_a_training_of_more_than_a_million_steps_can_be_resumed(validated, scene, tmp_path):
     header, tensors = deepcopy(validated)
     header["recent"] = (header["recent"] * 3)[:10]

@@ -96,6 +96,8 @@ class ConfigField:
     def _fits(self, value: object) -> bool:
         if isinstance(value, bool):
             return self.kind is bool
+        if self.kind is Mapping:
+            return isinstance(value, Options)
         if isinstance(value, tuple) and self.kind is tuple:
             return len(value) == (self.length or len(value)) and all(map(self._is_item, value))
         if self.single and self._is_item(value):
@@ -124,7 +126,7 @@ class Checked:
     def __post_init__(self) -> None:
         for name, field in config_fields(type(self)).items():
             value = as_python(getattr(self, name))
-            if field.kind is Mapping and isinstance(value, Mapping):
+            if isinstance(value, Mapping) and all(isinstance(n, str) for n in value):
                 value = Options(value)
             object.__setattr__(self, name, value)
             field.check(value)

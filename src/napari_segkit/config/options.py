@@ -16,7 +16,7 @@ class Options(Mapping[str, Value]):
     """
 
     def __init__(self, values: Mapping[str, object]) -> None:
-        self._values = {str(n): _value(str(n), values[n]) for n in sorted(values, key=str)}
+        self._values = {name: _value(name, values[name]) for name in sorted(values)}
 
     def __getitem__(self, name: str) -> Value:
         return self._values[name]

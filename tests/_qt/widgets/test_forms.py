@@ -101,6 +101,8 @@ def valid(draw, cls):
         values["min_size"] = min(values["min_size"], values["max_size"])
     if cls is TrainConfig and values["resize"] is not None:
         values["voxel_size"] = None
+    if cls is TrainConfig and values["epochs"] is None:
+        values["minutes"] = values["minutes"] or 1.0
     return cls(**values)
 
 
@@ -205,16 +207,16 @@ def test_a_typed_number_is_used_before_enter_is_pressed(form, text):
 def test_changed_is_sent_once_a_number_is_complete(form, qtbot):
     config_form = form(TrainConfig)
     changes = []
-    config_form.epochs.changed.connect(changes.append)
-    type_in(config_form.epochs, "7")
+    config_form.batch_size.changed.connect(changes.append)
+    type_in(config_form.batch_size, "7")
     assert changes == []
-    qtbot.keyClick(config_form.epochs.native, Qt.Key.Key_Return)
+    qtbot.keyClick(config_form.batch_size.native, Qt.Key.Key_Return)
     assert changes == [7]
     assert type(changes[0]) is int
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("learning_rate", "17"), ("learning_rate", "-"), ("epochs", "2.5")]
+    ("name", "text"), [("learning_rate", "17"), ("learning_rate", "-"), ("batch_size", "2.5")]
 )
 def test_a_number_that_does_not_fit_is_rejected(form, name, text):
     config_form = form(TrainConfig)
