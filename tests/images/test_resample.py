@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.resample import resample, resample_pairs, resize_linear
 from napari_segkit.steps import drain
@@ -55,7 +56,7 @@ def test_thin_strokes_are_not_lost_between_new_pixels():
     labels[:, 21] = 1
     labels[7, 33] = 2
     image = AxesImage(np.zeros((40, 40)), "YX")
-    _, (smaller,) = resample_pairs([image], [labels], 4.0, 2, unlabelled=0)
+    _, (smaller,) = resample_pairs([image], [labels], 4.0, 2, unlabelled=0, cache=ArrayCache())
     assert (smaller[:, 5] == 1).all()
     assert smaller[1, 8] == 2
 
@@ -98,7 +99,7 @@ def test_statistics_are_those_of_the_image_before_resampling():
 def test_resampled_labels_keep_their_values():
     image = AxesImage(np.zeros((8, 8)), "YX", (1.0, 2.0, 2.0))
     labels = np.random.default_rng(0).choice([0, 3, 200], (8, 8)).astype(np.uint8)
-    _, (larger,) = resample_pairs([image], [labels], 1.0, 2, unlabelled=None)
+    _, (larger,) = resample_pairs([image], [labels], 1.0, 2, unlabelled=None, cache=ArrayCache())
     np.testing.assert_array_equal(larger, labels.repeat(2, 0).repeat(2, 1))
     assert larger.dtype == labels.dtype
 

@@ -4,6 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
+from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.resample import resample_pairs
 from napari_segkit.images.resize import resize_planes, resized
@@ -50,7 +51,10 @@ def test_labels_go_with_their_images_and_thin_strokes_are_kept():
     labels = np.zeros((60, 80), np.uint8)
     labels[:, 41] = 1
     image = AxesImage(np.zeros((60, 80, 3), np.uint8), "YXC")
-    (small,), (values,) = resample_pairs([image], [labels], None, 2, unlabelled=0, resize=(30, 20))
+    (small,), (resized,) = resample_pairs(
+        [image], [labels], None, 2, unlabelled=0, resize=(30, 20), cache=ArrayCache()
+    )
+    values = np.asarray(resized)
     assert small.label_shape == values.shape == (30, 20)
     assert (values[:, 10] == 1).all()
     assert not np.delete(values, 10, axis=1).any()
