@@ -11,22 +11,26 @@ import numpy as np
 import pytest
 
 import napari_segkit._qt as qt
-from napari_segkit import ModelSpec, Segmenter
+from napari_segkit import ModelSpec, Segmenter, TrainingSet
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
 from napari_segkit._qt.docks.model.model_dock import ModelDock, _list_devices
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.refine.refine_dock import RefineDock
 from napari_segkit._qt.docks.superpixels.superpixel_dock import SuperpixelDock
 from napari_segkit._qt.docks.train.model_check import _check
+from napari_segkit._qt.docks.train.row_counts import count_rows
 from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit._qt.session.interrupted import find_training
 from napari_segkit._qt.widgets.dock import Dock
-from napari_segkit.config import CRFConfig, RefineConfig
+from napari_segkit.config import CRFConfig, RefineConfig, TrainConfig
+from napari_segkit.images.axes_image import AxesImage
 
 ERRORS = [RuntimeError("shape mismatch"), MemoryError(), KeyboardInterrupt(), SystemExit(1)]
 SENTENCE = re.compile(
     r"Out of memory: \w.*\.|"
     r"[A-Z].* failed: (shape mismatch|it was ended by \w+); details in the log\."
 )
+PICTURE = np.zeros((8, 8, 3), np.uint8)
 QUICK = RefineConfig("crf", CRFConfig(iterations=1))
 
 
@@ -192,6 +196,16 @@ def start_preview(dock):
     dock.preview.preview._compute()
 
 
+def estimate_memory(dock):
+    dock.memory._asked = None
+    dock.memory.show_training(AxesImage(np.zeros((32, 32)), "YX"), TrainConfig())
+
+
+def save_picture(dock):
+    dock.pairs.window_of_picture.show_picture(PICTURE)
+    dock.pairs.window_of_picture.save(dock.path.with_name("pairs.png"))
+
+
 WORKERS = {
     "Train": Worker(train, press, bar_text),
     "Predict": Worker(lambda kit: kit.open(PredictDock, "classes"), press, bar_text),
@@ -302,6 +316,64 @@ WORKERS = {
         start_preview,
         lambda dock: dock.preview.note.text(),
         lambda dock: dock.preview.preview._latest,
+    ),
+    "row_counts": Worker(
+        train,
+        lambda dock: dock.training_set.counts._latest.submit(partial(count_rows, ())),
+        None,
+        lambda dock: dock.training_set.counts._latest,
+    ),
+    "memory_line": Worker(train, estimate_memory, None, lambda dock: dock.memory._latest),
+    "data_pictures": Worker(
+        train,
+        lambda dock: dock.pairs.draw(),
+        lambda dock: dock.pairs.note.text(),
+        lambda dock: dock.pairs._drawing,
+    ),
+    "next_image": Worker(
+        train,
+        lambda dock: dock.training_set.next_image._turn_to(None),
+        lambda dock: dock.training_set.next_image.status.text(),
+        lambda dock: dock.training_set.next_image._work,
+    ),
+    "prediction_pictures": Worker(
+        train,
+        lambda dock: dock.view.pictures._drawing.submit(lambda: PICTURE),
+        None,
+        lambda dock: dock.view.pictures._drawing,
+    ),
+    "held_out_regions": Worker(
+        train,
+        lambda dock: dock.view.regions._drawing.submit(list),
+        None,
+        lambda dock: dock.view.regions._drawing,
+    ),
+    "add_files": Worker(
+        train,
+        lambda dock: dock.training_set.files._submit(partial(TrainingSet, ())),
+        lambda dock: dock.training_set.files.status.text(),
+        lambda dock: dock.training_set.files._work,
+    ),
+    "history_button": Worker(
+        lambda kit: (
+            kit.open(TrainDock, "classes"),
+            setattr(kit.dock, "path", kit.models["path"].with_name("history.csv")),
+        )[0],
+        lambda dock: dock.view.history.save(dock.path),
+        lambda dock: dock.view.history.status.text(),
+        lambda dock: dock.view.history._saving,
+    ),
+    "picture": Worker(
+        lambda kit: (train(kit), setattr(kit.dock, "path", kit.models["path"]))[0],
+        save_picture,
+        lambda dock: dock.pairs.window_of_picture.status.text(),
+        lambda dock: dock.pairs.window_of_picture._saving,
+    ),
+    "interrupted": Worker(
+        train,
+        lambda dock: dock.session.interrupted._search.submit(find_training),
+        None,
+        lambda dock: dock.session.interrupted._search,
     ),
     "spare_models": Worker(
         lambda kit: kit.open(Dock),
