@@ -19,9 +19,11 @@ def scribbled():
     return np.random.default_rng(0).integers(0, 255, (48, 48), np.uint8), labels
 
 
-@pytest.fixture
-def states(spare_folder):
-    return lambda: list(spare_folder.with_name("interrupted-trainings").glob("*.state"))
+@pytest.fixture(autouse=True)
+def states(tmp_path, monkeypatch):
+    """The states in a folder of this test alone."""
+    monkeypatch.setattr(interrupted, "state_folder", lambda: tmp_path / "states")
+    return lambda: list((tmp_path / "states").glob("*.state"))
 
 
 @pytest.fixture
