@@ -126,7 +126,6 @@ def run(args: Namespace) -> int:
     from napari_segkit.jobs.checkpoints import with_checkpoints
     from napari_segkit.jobs.output_files import new_folders
     from napari_segkit.jobs.training_log import check_log_folder, logged
-    from napari_segkit.training_set import TrainingSet
 
     from .training_summary import say_training_data
 
@@ -135,16 +134,7 @@ def run(args: Namespace) -> int:
     if args.start and args.resume:
         raise ValueError("--start begins a training and --resume goes on with one: leave one out.")
     labels = one_place(args.images, args.labels)
-    with print_warnings():
-        training_set = TrainingSet.from_files(
-            args.images,
-            labels,
-            object_classes=args.object_classes,
-            regions=args.regions,
-            axes=args.axes,
-            spacing=args.spacing,
-            fit_masks=args.fit_masks or bool(args.preset and preset(args.preset).fit_masks),
-        )
+    training_set = _training_set(args, labels)
     pairs = [_pair(row) for row in training_set.rows]
     if args.show_pairs:
         return print_pairs(pairs)
@@ -173,6 +163,21 @@ def run(args: Namespace) -> int:
             steps = logged(steps, Path(args.log), go_on=resume is not None)
         train = partial(train_until_signal, segmenter, steps, config, stop)
         return train_and_save(segmenter, train, stop, save, checkpoint)
+
+
+def _training_set(args: Namespace, labels: str | None) -> "TrainingSet":
+    from napari_segkit.training_set import TrainingSet
+
+    with print_warnings():
+        return TrainingSet.from_files(
+            args.images,
+            labels,
+            object_classes=args.object_classes,
+            regions=args.regions,
+            axes=args.axes,
+            spacing=args.spacing,
+            fit_masks=args.fit_masks or bool(args.preset and preset(args.preset).fit_masks),
+        )
 
 
 def _read(steps: Generator[Step, object, "Segmenter"]) -> "LabelledImages":

@@ -20,12 +20,10 @@ from .object_masks import read_object_masks
 
 
 @dataclass(frozen=True, eq=False)
-class ImageFile:
-    """The image of one file, or of several that hold its channels."""
+class _Files:
+    """Files that are opened later."""
 
     files: ImageFiles
-    axes: str | None = None
-    spacing: tuple[float, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -36,6 +34,14 @@ class ImageFile:
     def paths(self) -> tuple[Path, ...]:
         """The files."""
         return self.files.paths
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile(_Files):
+    """The image of one file, or of several that hold its channels."""
+
+    axes: str | None = None
+    spacing: tuple[float, ...] | None = None
 
     def open(self, labels_shape: Sequence[int] | None = None) -> AxesImage:
         """Read the image; the shape of its labels tells which axis is that of channels."""
@@ -43,23 +49,12 @@ class ImageFile:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelFile:
+class LabelFile(_Files):
     """The labels of one file, or of one file for each object."""
 
-    files: ImageFiles
     image: Path  # the labels of a volume are turned to its orientation
     colours: ColourTable
     fit: bool = False  # labels of another size than their image are resampled to it
-
-    @property
-    def name(self) -> str:
-        """Folder and name of the file."""
-        return self.files.name
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The files."""
-        return self.files.paths
 
     def open(self) -> ImageSource:
         """Read the labels, with the classes that the file names."""

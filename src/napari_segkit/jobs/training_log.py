@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from napari_segkit.io.line_chart import Curve, line_chart
 from napari_segkit.io.output_paths import check_output_path
 from napari_segkit.io.replace_file import WriteError, atomic_write
-from napari_segkit.steps import Step
+from napari_segkit.steps import Step, map_steps
 from napari_segkit.training.events import TrainStep, ValidationStep
 
 if TYPE_CHECKING:
@@ -40,15 +40,8 @@ def logged(
 
     `go_on` keeps the steps of an earlier log that come before the first one.
     """
-    log = _Log(folder, go_on=go_on)
-    with closing(steps), closing(log):
-        try:
-            step = next(steps)
-            while True:
-                log.add(step)
-                step = steps.send((yield step))
-        except StopIteration as end:
-            return end.value
+    with closing(_Log(folder, go_on=go_on)) as log:
+        return (yield from map_steps(steps, log.add))
 
 
 def write_history(
@@ -79,17 +72,20 @@ class _Log:
         self._has_begun = self._has_failed = False
         self._board = _tensorboard(folder)
 
-    def add(self, step: Step) -> None:
-        figures = _figures(step)
-        if not figures:
-            return
+    def add(self, step: Step) -> Step:
+        """Add the figures of a step, which is passed on."""
+        if figures := _figures(step):
+            self._add(step.done, figures)
+        return step
+
+    def _add(self, done: int, figures: dict[str, float]) -> None:
         if not self._has_begun:
-            self._rows = {n: row for n, row in self._rows.items() if n < step.done}
+            self._rows = {n: row for n, row in self._rows.items() if n < done}
             self._has_begun = True
-        self._rows.setdefault(step.done, {"step": step.done}).update(figures)
+        self._rows.setdefault(done, {"step": done}).update(figures)
         if self._board is not None:
             for name, value in figures.items():
-                self._board.add_scalar(name.replace("validation_", "validation/"), value, step.done)
+                self._board.add_scalar(name.replace("validation_", "validation/"), value, done)
         if monotonic() - self._written_at >= SECONDS:
             self._write()
 

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 from PIL import Image as Pictures
-from qtpy.compat import isalive
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_segkit import TrainingSet
-from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.docks.train.training_set_table import COLUMNS
 
 LABELS = COLUMNS.index("labels")
@@ -34,22 +32,6 @@ def data(tmp_path):
         save(tmp_path / "images" / f"c{number}.png", pixels)
         save(tmp_path / "masks" / f"c{number}.png", mask())
     return tmp_path
-
-
-@pytest.fixture
-def dock(make_light_viewer):
-    viewer = make_light_viewer()
-    dock = TrainDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Train")
-    assert dock.wait_idle()
-    yield dock
-    if isalive(dock):
-        assert dock.wait_idle()
-
-
-@pytest.fixture
-def panel(dock):
-    return dock.training_set
 
 
 def drop(dock, *paths):

@@ -4,11 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 
 from napari_segkit import TileConfig, TrainConfig, TrainingRow, TrainingSet, session
-from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.docks.train.training_set_table import COLUMNS, GROUP, ROLE
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
@@ -27,23 +25,8 @@ def arrays(count=3, **fields):
 
 
 @pytest.fixture
-def viewer(make_light_viewer):
-    return make_light_viewer()
-
-
-@pytest.fixture
-def dock(viewer):
-    dock = TrainDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Train")
-    assert dock.wait_idle()
-    yield dock
-    if isalive(dock):
-        assert dock.wait_idle()
-
-
-@pytest.fixture
-def panel(dock):
-    return dock.training_set
+def viewer(dock):
+    return dock.viewer
 
 
 def add_pair(dock, name="cells", number=0):
