@@ -18,6 +18,7 @@ from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
 from .tiles import tile_masks
+from .uncertainty import uncertainty_of
 
 
 def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
@@ -27,6 +28,8 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     all_tiles = list(plan.grid)
     shape = (len(model.classes), *image.label_shape)
     maps = np.zeros(shape, np.float32) if request.probabilities else None
+    how = plan.settings.uncertainty
+    uncertainty = np.zeros(image.label_shape, np.float32) if how else None
     frames: list[SoftMasks] = []
     for frame in plan.frames():
         masks: list[SoftMasks] = []
@@ -36,11 +39,15 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
         merged = merge_tiles(plan.grid, list(zip(all_tiles, masks, strict=True)))
         scaled = _scale_boxes(merged, plan)
         frames.append((yield from _smooth_masks(scaled, plan, frame, progress)))
+        if maps is None and uncertainty is None:
+            continue
+        frame_maps = class_probabilities(frames[-1], len(model.classes), image.spatial_shape(2))
         if maps is not None:
-            frame_maps = class_probabilities(frames[-1], len(model.classes), image.spatial_shape(2))
             image.write(maps, frame, frame_maps)
+        if how and uncertainty is not None:
+            image.write(uncertainty, frame, uncertainty_of(frame_maps, how))
     candidates = MaskCandidates(frames, without_pixels(image))
-    return request.object_result(candidates, plan.provenance(), maps)
+    return request.object_result(candidates, plan.provenance(), maps, uncertainty)
 
 
 def class_probabilities(

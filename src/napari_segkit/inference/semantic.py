@@ -3,6 +3,7 @@
 from collections.abc import Generator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_segkit.images.labels import from_indices
 from napari_segkit.images.types import AnyArray
@@ -14,8 +15,9 @@ from .plan import TilePlan
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .sink import MemorySink, Sink
+from .sink import MemorySink, Sink, UncertaintySink
 from .tiles import tile_probabilities
+from .uncertainty import uncertainty_of
 
 
 def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
@@ -31,6 +33,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
             refined = yield from labels_from_probabilities(
                 plan, frame, blended, progress, keep=sink.probabilities is not None
             )
+            _write_uncertainty(plan, sink, frame, cells[0], blended)
             labels = _without_missing(plan, frame, cells[0], refined.labels)
             sink.write(frame, cells[0], labels, refined.probabilities)
             continue
@@ -39,6 +42,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
         for tiles in plan.batches(blending.tiles):
             complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
             for cell, maps in complete:
+                _write_uncertainty(plan, sink, frame, cell, maps)
                 labels = from_indices(maps.argmax(axis=0), values)
                 sink.write(frame, cell, _without_missing(plan, frame, cell, labels), maps)
             yield progress.step(len(tiles))
@@ -46,13 +50,32 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
         yield progress.step(0)
     classes = plan.model.all_classes
     return LabelResult(
-        sink.labels, plan.original.label_axes, classes, plan.provenance(), sink.probabilities
+        sink.labels,
+        plan.original.label_axes,
+        classes,
+        plan.provenance(),
+        sink.probabilities,
+        uncertainty=sink.uncertainty if isinstance(sink, UncertaintySink) else None,
     )
 
 
+def _write_uncertainty(
+    plan: TilePlan,
+    sink: Sink,
+    frame: dict[str, int],
+    cell: Cell,
+    probabilities: NDArray[np.float32],
+) -> None:
+    """Give the uncertainty of a cell to the sink, if it is asked for."""
+    how = plan.settings.uncertainty
+    if how and isinstance(sink, UncertaintySink):
+        uncertainty = uncertainty_of(probabilities, how)
+        sink.write_uncertainty(frame, cell, _without_missing(plan, frame, cell, uncertainty))
+
+
 def _without_missing(
-    plan: TilePlan, frame: dict[str, int], cell: Cell, labels: AnyArray
+    plan: TilePlan, frame: dict[str, int], cell: Cell, values: AnyArray
 ) -> AnyArray:
-    """Labels of a cell, 0 where the image is NaN or infinite."""
+    """Values of a cell, 0 where the image is NaN or infinite."""
     missing = plan.missing(frame, cell.region)
-    return labels if missing is None else np.where(missing, labels.dtype.type(0), labels)
+    return values if missing is None else np.where(missing, values.dtype.type(0), values)

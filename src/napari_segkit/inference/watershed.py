@@ -16,6 +16,7 @@ from .blending import blend_frame
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .uncertainty import uncertainty_of
 
 
 def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
@@ -27,18 +28,24 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     maps = (
         np.zeros((len(model.classes), *labels.shape), np.float32) if request.probabilities else None
     )
+    how = plan.settings.uncertainty
+    uncertainty = np.zeros(labels.shape, np.float32) if how else None
     positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
     spacing = image.spacing[-model.ndim :]
     size = model.object_size * min(plan.image.spacing[-model.ndim :]) / min(spacing)
     for frame in plan.frames():
         blended = yield from blend_frame(plan, frame, progress)
+        missing = plan.missing(frame, [slice(0, n) for n in plan.frame_shape])
+        if how and uncertainty is not None:
+            values = uncertainty_of(levels_to_classes(blended, method), how)
+            image.write(uncertainty, frame, values if missing is None else values * ~missing)
         if model.refine.smoother:
             classes = levels_to_classes(blended, method)
             smoothed = yield from labels_from_probabilities(
                 plan, frame, classes, progress, keep=True
             )
             blended = rescale_levels(blended, np.asarray(smoothed.probabilities), method)
-        if (missing := plan.missing(frame, [slice(0, n) for n in plan.frame_shape])) is not None:
+        if missing is not None:
             blended[:, missing] = np.eye(len(blended), 1)  # background
         regions = segment_objects(blended, method, spacing=spacing, size=size)
         image.write(labels, frame, add_to_ids(regions.labels, last))
@@ -49,4 +56,4 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
             image.write(maps, frame, levels_to_classes(blended, method))
     segmented = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
     candidates = RegionCandidates(segmented, without_pixels(image), model.ndim)
-    return request.object_result(candidates, plan.provenance(), maps)
+    return request.object_result(candidates, plan.provenance(), maps, uncertainty)
