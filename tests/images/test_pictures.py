@@ -60,7 +60,7 @@ def test_classes_are_areas_and_objects_contours():
     values[8:24, 8:24] = 1
     black = AxesImage(np.zeros((32, 32), np.uint8), "YX")
     alone, classes, objects = pictures_of(
-        black, [Overlay(values, RED), Overlay(values, RED, objects=True)], size=32
+        black, [Overlay(values, RED), Overlay(values, RED, "contours")], size=32
     )
     assert not alone.any()
     reds = [picture[..., 0] > 0 for picture in (classes, objects)]
