@@ -20,7 +20,7 @@ from .arguments import (
     require_optional,
     require_type,
 )
-from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
+from .config import ModelSpec, ObjectConfig, PredictConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
 from .images.axes_image import AxesImage, reorient_image
 from .images.channel_sources import as_one_image
@@ -431,6 +431,7 @@ learning_rates
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
         region: object = None,
     ) -> "AnyArray":
         """Label every pixel of an image.
@@ -450,6 +451,8 @@ learning_rates
         refine : RefineConfig, optional
             Refinement of the probabilities, in the dimensions of the model. None: the settings
             stored with the model; ``RefineConfig()``: no refinement.
+        config : PredictConfig, optional
+            How the network is applied to each tile.
         region : slices, dict, polygons, napari Shapes layer or mask, optional
             The pixels to predict; labels elsewhere are 0. One slice or number for each axis of the
             labels (``np.s_[3, 0:512, :]``), or some by name (``{"Z": 3}``); polygons as a list of
@@ -469,7 +472,7 @@ learning_rates
         """
         warn_if_blocking("predict", "predict_tiles(...)")
         steps = self.predict_tiles(
-            image, tile, axes=axes, spacing=spacing, refine=refine, region=region
+            image, tile, axes=axes, spacing=spacing, refine=refine, config=config, region=region
         )
         return drain(steps).labels
 
@@ -482,13 +485,14 @@ learning_rates
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
         region: object = None,
     ) -> "Objects":
         """Predict the objects of an image, each with its class and score.
 
         Parameters
         ----------
-        image, tile, axes, spacing
+        image, tile, axes, spacing, config
             As in `predict`.
         objects : ObjectConfig, optional
             Which objects are kept; ``.filtered(...)`` of the result changes that later.
@@ -523,6 +527,7 @@ learning_rates
             spacing=spacing,
             objects=objects,
             refine=refine,
+            config=config,
             region=region,
         )
         return drain(steps).objects  # type: ignore[return-value]
@@ -535,6 +540,7 @@ learning_rates
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
         region: object = None,
     ) -> NDArray[np.float32]:
         """Predict the probability of each class at every pixel.
@@ -545,7 +551,7 @@ learning_rates
 
         Parameters
         ----------
-        image, tile, axes, spacing, refine, region
+        image, tile, axes, spacing, refine, config, region
             As in `predict`; the probabilities are those after smoothing, and 0 outside the region.
 
         Returns
@@ -561,6 +567,7 @@ learning_rates
             spacing=spacing,
             probabilities=True,
             refine=refine,
+            config=config,
             region=region,
         )
         return drain(steps).probabilities  # type: ignore[return-value]
@@ -576,6 +583,7 @@ learning_rates
         statistics: "Statistics | None" = None,
         objects: ObjectConfig | None = None,
         refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
         region: object = None,
         sink: "Sink | None" = None,
     ) -> Generator["TileStep", object, "LabelResult"]:
@@ -585,7 +593,7 @@ learning_rates
 
         Parameters
         ----------
-        image, tile, axes, spacing, refine, region
+        image, tile, axes, spacing, refine, config, region
             As in `predict`.
         probabilities : bool
             Also return the probabilities of all classes.
@@ -615,6 +623,7 @@ learning_rates
         require_bool("probabilities", probabilities)
         require_optional("statistics", statistics, Statistics)
         require_optional("refine", refine, RefineConfig)
+        config = as_config("config", config, PredictConfig)
         axes_image = self._image(image, axes, spacing)
         wanted = None if region is None else as_region(region, axes_image, image)
         model = self.ready() if refine is None else self._with_refinement(refine)
@@ -635,6 +644,7 @@ learning_rates
             probabilities=probabilities,
             statistics=statistics,
             objects=objects,
+            config=config,
             sink=sink,
             region=turned,
         )
