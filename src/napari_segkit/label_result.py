@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from .images.classes import LabelClass
 from .images.orientation import reorient
+from .images.regions import Region
 from .images.types import AnyArray
 from .instances.results import Objects
 
@@ -33,6 +34,10 @@ class LabelResult:
         The objects behind the ids, including candidates that were not selected.
     uncertainty : ndarray or None
         float32 in the labels' shape, from 0 (certain) to 1, if requested.
+    predicted : Region or None
+        Where there are results; labels and probabilities are 0 elsewhere. None: everywhere.
+    is_partial : bool
+        Whether some of what was asked for is missing, because the work was ended early.
     """
 
     labels: AnyArray
@@ -42,6 +47,8 @@ class LabelResult:
     probabilities: NDArray[np.float32] | None = None
     objects: Objects | None = None
     uncertainty: NDArray[np.float32] | None = None
+    predicted: Region | None = None
+    is_partial: bool = False
 
     def reoriented(self, orientation: str, target: str) -> "LabelResult":
         """Reorient all arrays, for example from "SAR" to "LPI"."""
@@ -53,10 +60,12 @@ class LabelResult:
             for maps in (self.probabilities, self.uncertainty)
         ]
         objects = None if self.objects is None else self.objects.reoriented(target)
+        predicted = self.predicted and self.predicted.reoriented(orientation, target)
         return replace(
             self,
             labels=labels,
             probabilities=probabilities,
             objects=objects,
             uncertainty=uncertainty,
+            predicted=predicted,
         )

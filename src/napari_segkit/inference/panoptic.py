@@ -24,7 +24,7 @@ from .uncertainty import uncertainty_of
 Maps: TypeAlias = NDArray[np.float32]  # (classes, *labels)
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
+def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
     """Predict with both models, each with its own refinement; labels are segment ids."""
     model, second, image = request.model, request.model.stuff, request.image
     if second is None:
@@ -43,9 +43,13 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     compact = _compact(np.asarray(things.probabilities), occurring)
     if not (request.probabilities or how):
         things = replace(things, probabilities=None)
-    steps = semantic.predict_tiles(replace(parts, model=second, statistics=statistics))
+    steps = semantic.predict_tiles(
+        replace(parts, model=second, statistics=statistics, region=things.predicted)
+    )
     stuff = yield from map_steps(steps, lambda step: TileStep(first + step.done, total))
     stuff_maps = np.asarray(stuff.probabilities)
+    if stuff.is_partial and stuff.predicted is not None:
+        compact[:, ~stuff.predicted.mask] = 0
     positions = tuple(range(len(model.classes), len(model.all_classes)))
     most_likely = _most_likely(stuff_maps, second, model.stuff_values)
     template = without_pixels(image)
@@ -54,11 +58,13 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     )
     provenance = {**things.provenance, "uncertainty": how, "stuff": stuff.provenance}
     if not (request.probabilities or how):
-        return request.object_result(candidates, provenance, None, None)
+        return request.object_result(candidates, provenance, None, stuff.predicted, None)
     maps = _combine(np.asarray(things.probabilities), stuff_maps, second, model.stuff_values)
     uncertainty = uncertainty_of(maps, how) if how else None
+    if uncertainty is not None and stuff.predicted is not None:
+        uncertainty[~stuff.predicted.mask] = 0
     kept = maps if request.probabilities else None
-    return request.object_result(candidates, provenance, kept, uncertainty)
+    return request.object_result(candidates, provenance, kept, stuff.predicted, uncertainty)
 
 
 def _candidates(result: LabelResult) -> Candidates:

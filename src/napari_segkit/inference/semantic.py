@@ -1,6 +1,6 @@
 """Predict a class for every pixel: blend tile probabilities, take the most likely class."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,65 +17,99 @@ from .progress import Progress, TileStep
 from .request import PredictRequest
 from .sink import MemorySink, Sink, UncertaintySink
 from .tiles import tile_probabilities
-from .uncertainty import uncertainty_of
+from .uncertainty import uncertainty_in
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
+def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
     """Predict class labels tile by tile, except those that the sink already has."""
     plan = request.plan
     sink: Sink = request.sink or MemorySink(keep_probabilities=request.probabilities)
     sink.start(plan)
-    progress, values = Progress(plan.steps), plan.model.values
-    for number, frame in enumerate(plan.frames(), start=1):
-        cells = [cell for cell in plan.cells if not sink.is_finished(frame, cell)]
-        if cells and plan.needs_whole_frames:
-            blended = yield from blend_frame(plan, frame, progress)
-            refined = yield from labels_from_probabilities(
-                plan, frame, blended, progress, keep=sink.probabilities is not None
-            )
-            _write_uncertainty(plan, sink, frame, cells[0], blended)
-            labels = _without_missing(plan, frame, cells[0], refined.labels)
-            sink.write(frame, cells[0], labels, refined.probabilities)
-            continue
-        blending = Blending(plan.grid, cells)
-        progress.done = number * plan.steps_per_frame - len(blending.tiles)
-        for tiles in plan.batches(blending.tiles):
-            complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
-            for cell, maps in complete:
-                _write_uncertainty(plan, sink, frame, cell, maps)
-                labels = from_indices(maps.argmax(axis=0), values)
-                sink.write(frame, cell, _without_missing(plan, frame, cell, labels), maps)
-            yield progress.step(len(tiles))
-    if not cells:  # the last frame was finished before
-        yield progress.step(0)
-    classes = plan.model.all_classes
+    progress = Progress(sum(_count_steps(plan, _missing(plan, sink, f)) for f in plan.frames()))
+    predict = _refined_frame if plan.needs_whole_frames else _blended_cells
+    if not progress.total:  # all was predicted before
+        yield TileStep(1, 1)
+    for frame in plan.frames():
+        if progress.is_finishing:
+            break
+        if cells := _missing(plan, sink, frame):
+            yield from predict(plan, frame, cells, sink, progress)
     return LabelResult(
         sink.labels,
         plan.original.label_axes,
-        classes,
+        plan.model.all_classes,
         plan.provenance(),
         sink.probabilities,
+        predicted=getattr(sink, "predicted", plan.region),
         uncertainty=sink.uncertainty if isinstance(sink, UncertaintySink) else None,
+        is_partial=any(_missing(plan, sink, frame) for frame in plan.frames()),
     )
 
 
+def _missing(plan: TilePlan, sink: Sink, frame: dict[str, int]) -> list[Cell]:
+    """Cells of a frame that are asked for and not predicted yet."""
+    return [cell for cell in plan.cells_of(frame) if not sink.is_finished(frame, cell)]
+
+
+def _count_steps(plan: TilePlan, cells: Sequence[Cell]) -> int:
+    """Number of steps for some cells of a frame."""
+    if cells and plan.needs_whole_frames:
+        return plan.steps_per_frame
+    return len({tile.start for cell in cells for tile in cell.tiles})
+
+
+def _blended_cells(
+    plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
+) -> Generator[TileStep, object, None]:
+    """Predict cells of a frame; each is written when its tiles are blended."""
+    blending = Blending(plan.grid, cells)
+    for tiles in plan.batches(blending.tiles):
+        complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
+        for cell, maps in complete:
+            _write_uncertainty(plan, frame, cell, sink, maps)
+            labels = from_indices(maps.argmax(axis=0), plan.model.values)
+            _write(plan, frame, cell, sink, labels, maps)
+        progress.heed((yield progress.step(len(tiles))))
+        if progress.is_finishing:
+            return
+
+
+def _refined_frame(
+    plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
+) -> Generator[TileStep, object, None]:
+    """Predict a frame whose pixels depend on all of its tiles."""
+    blended = yield from blend_frame(plan, frame, progress)
+    if blended is None:
+        return
+    refined = yield from labels_from_probabilities(
+        plan, frame, blended, progress, keep=sink.probabilities is not None
+    )
+    _write_uncertainty(plan, frame, cells[0], sink, blended)
+    _write(plan, frame, cells[0], sink, refined.labels, refined.probabilities)
+
+
 def _write_uncertainty(
-    plan: TilePlan,
-    sink: Sink,
-    frame: dict[str, int],
-    cell: Cell,
-    probabilities: NDArray[np.float32],
+    plan: TilePlan, frame: dict[str, int], cell: Cell, sink: Sink, maps: NDArray[np.float32]
 ) -> None:
-    """Give the uncertainty of a cell to the sink, if it is asked for."""
+    """Write the uncertainty of a cell, if it is asked for, from what the network gives."""
     how = plan.settings.uncertainty
     if how and isinstance(sink, UncertaintySink):
-        uncertainty = uncertainty_of(probabilities, how)
-        sink.write_uncertainty(frame, cell, _without_missing(plan, frame, cell, uncertainty))
+        uncertainty = uncertainty_in(plan, frame, cell.region, maps, how)
+        sink.write_uncertainty(frame, cell, uncertainty)
 
 
-def _without_missing(
-    plan: TilePlan, frame: dict[str, int], cell: Cell, values: AnyArray
-) -> AnyArray:
-    """Values of a cell, 0 where the image is NaN or infinite."""
-    missing = plan.missing(frame, cell.region)
-    return values if missing is None else np.where(missing, values.dtype.type(0), values)
+def _write(
+    plan: TilePlan,
+    frame: dict[str, int],
+    cell: Cell,
+    sink: Sink,
+    labels: AnyArray,
+    maps: NDArray[np.float32] | None,
+) -> None:
+    """Write a cell: 0 where the image is NaN or infinite, and where nothing is asked for."""
+    if (missing := plan.missing(frame, cell.region)) is not None:
+        labels = np.where(missing, labels.dtype.type(0), labels)
+    if (outside := plan.outside(frame, cell.region)) is not None:
+        labels = np.where(outside, labels.dtype.type(0), labels)
+        maps = None if maps is None else np.where(outside, np.float32(0), maps)
+    sink.write(frame, cell, labels, maps)

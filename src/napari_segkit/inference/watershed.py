@@ -1,6 +1,7 @@
 """Predict boundary or distance levels tile by tile; a watershed turns them into objects."""
 
 from collections.abc import Generator
+from functools import partial
 
 import numpy as np
 
@@ -16,10 +17,10 @@ from .blending import blend_frame
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .uncertainty import uncertainty_of
+from .uncertainty import FrameUncertainty
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
+def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
     """Predict objects; a smoothing refines class probabilities, not boundary or distance levels."""
     plan = request.plan
     model, image, progress = plan.model, plan.original, Progress(plan.steps)
@@ -28,32 +29,38 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     maps = (
         np.zeros((len(model.classes), *labels.shape), np.float32) if request.probabilities else None
     )
-    how = plan.settings.uncertainty
-    uncertainty = np.zeros(labels.shape, np.float32) if how else None
+    uncertainty = FrameUncertainty(plan)
     positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
     spacing = image.spacing[-model.ndim :]
     size = model.object_size * min(plan.image.spacing[-model.ndim :]) / min(spacing)
+    whole, done = [slice(0, n) for n in plan.frame_shape], []
     for frame in plan.frames():
         blended = yield from blend_frame(plan, frame, progress)
-        missing = plan.missing(frame, [slice(0, n) for n in plan.frame_shape])
-        if how and uncertainty is not None:
-            values = uncertainty_of(levels_to_classes(blended, method), how)
-            image.write(uncertainty, frame, values if missing is None else values * ~missing)
+        if blended is None:
+            break
+        uncertainty.add(frame, partial(levels_to_classes, blended, method))
         if model.refine.smoother:
             classes = levels_to_classes(blended, method)
             smoothed = yield from labels_from_probabilities(
                 plan, frame, classes, progress, keep=True
             )
             blended = rescale_levels(blended, np.asarray(smoothed.probabilities), method)
-        if missing is not None:
+        if (missing := plan.missing(frame, whole)) is not None:
             blended[:, missing] = np.eye(len(blended), 1)  # background
         regions = segment_objects(blended, method, spacing=spacing, size=size)
+        classes = levels_to_classes(blended, method)
+        if (outside := plan.outside(frame, whole)) is not None:
+            regions.labels[outside] = classes[:, outside] = 0
         image.write(labels, frame, add_to_ids(regions.labels, last))
         last += len(regions.scores)
         positions.append(regions.positions)
         scores.append(regions.scores)
         if maps is not None:
-            image.write(maps, frame, levels_to_classes(blended, method))
+            image.write(maps, frame, classes)
+        done.append(frame)
+        if progress.is_finishing:
+            break
     segmented = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
     candidates = RegionCandidates(segmented, without_pixels(image), model.ndim)
-    return request.object_result(candidates, plan.provenance(), maps, uncertainty)
+    predicted = plan.predicted(done)
+    return request.object_result(candidates, plan.provenance(), maps, predicted, uncertainty.values)
