@@ -27,10 +27,12 @@ from napari_segkit.inference.copies import mean_over_symmetries, symmetries
 from napari_segkit.inference.request import PredictRequest
 from napari_segkit.inference.sink import MemorySink
 from napari_segkit.inference.uncertainty import uncertainty_of
+from napari_segkit.instances.level_targets import LEVELS
 from napari_segkit.models import model_info
 from napari_segkit.steps import drain
 
 HALF = PredictConfig(precision="bfloat16")
+IMAGE = coins()[:140, :180]  # of four tiles
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def segmenter(make):
 
 
 def run(segmenter, config=None):
-    return drain(segmenter.predict_tiles(coins(), probabilities=True, config=config))
+    return drain(segmenter.predict_tiles(IMAGE, probabilities=True, config=config))
 
 
 def test_bfloat16_is_nearly_the_same_and_is_recorded(segmenter):
@@ -52,8 +54,8 @@ def test_bfloat16_is_nearly_the_same_and_is_recorded(segmenter):
 
 def test_every_function_takes_the_settings(segmenter):
     expected = run(segmenter, HALF)
-    np.testing.assert_array_equal(segmenter.predict(coins(), config=HALF), expected.labels)
-    maps = segmenter.predict_proba(coins(), config=HALF)
+    np.testing.assert_array_equal(segmenter.predict(IMAGE, config=HALF), expected.labels)
+    maps = segmenter.predict_proba(IMAGE, config=HALF)
     np.testing.assert_array_equal(maps, expected.probabilities)
 
 
@@ -155,7 +157,7 @@ def dropping(make):
 
 
 def test_passes_are_random_but_the_same_again_and_in_any_batch(dropping):
-    image, state = coins()[:200, :200], torch.get_rng_state()
+    image, state = IMAGE, torch.get_rng_state()
     numbers = dropping.measure(AxesImage(image, "YX"))
     options = {"probabilities": True, "statistics": numbers}
     once = run_on(dropping, image, PredictConfig(), **options)
@@ -166,15 +168,15 @@ def test_passes_are_random_but_the_same_again_and_in_any_batch(dropping):
     assert np.abs(first.probabilities - once.probabilities).max() > 0.01
     np.testing.assert_array_equal(torch.get_rng_state(), state)
     assert not any(module.training for module in dropping.network.modules())
-    many = run_on(dropping, image[:96, :96], PredictConfig(passes=30), **options).probabilities
-    more = run_on(dropping, image[:96, :96], PredictConfig(passes=60), **options).probabilities
+    many = run_on(dropping, image[:96, :96], PredictConfig(passes=20), **options).probabilities
+    more = run_on(dropping, image[:96, :96], PredictConfig(passes=40), **options).probabilities
     assert np.abs(many - more).mean() < 0.05  # they converge
 
 
 @pytest.mark.parametrize(("how", "passes"), [("entropy", 1), ("margin", 1), ("entropy", 2)])
 def test_uncertainty_is_that_of_the_mean_probabilities(dropping, how, passes):
     config = PredictConfig(uncertainty=how, passes=passes)
-    found = run_on(dropping, coins(), config, probabilities=True)
+    found = run_on(dropping, IMAGE, config, probabilities=True)
     maps = found.probabilities
     if how == "entropy":
         expected = stats.entropy(maps, base=3, axis=0)
@@ -183,14 +185,14 @@ def test_uncertainty_is_that_of_the_mean_probabilities(dropping, how, passes):
         expected = 1 - (ordered[-1] - ordered[-2])
     assert found.uncertainty.dtype == np.float32
     np.testing.assert_allclose(found.uncertainty, expected, atol=1e-5)
-    alone = run_on(dropping, coins(), config)
+    alone = run_on(dropping, IMAGE, config)
     assert alone.probabilities is None
     np.testing.assert_array_equal(alone.uncertainty, found.uncertainty)
 
 
 @pytest.mark.filterwarnings("ignore:.*NaN or infinite pixels")
 def test_uncertainty_is_0_where_pixels_are_missing_and_of_the_network_if_refined(make):
-    image = coins().astype(np.float32)
+    image = IMAGE.astype(np.float32)
     image[:20, :30] = np.nan
     config = PredictConfig(uncertainty="margin")
     plain = run_on(make(1), image, config).uncertainty
@@ -203,13 +205,13 @@ def test_uncertainty_is_0_where_pixels_are_missing_and_of_the_network_if_refined
 def test_a_prediction_that_was_stopped_goes_on_with_its_uncertainty(segmenter):
     config = PredictConfig(uncertainty="entropy", flips=True)
     expected, sink = run(segmenter, config).uncertainty, MemorySink()
-    steps = segmenter.predict_tiles(coins(), config=config, sink=sink)
+    steps = segmenter.predict_tiles(IMAGE, config=config, sink=sink)
     next(steps)
     steps.close()
-    found = drain(segmenter.predict_tiles(coins(), config=config, sink=sink))
+    found = drain(segmenter.predict_tiles(IMAGE, config=config, sink=sink))
     np.testing.assert_array_equal(found.uncertainty, expected)
     with pytest.raises(ValueError, match="other settings"):
-        drain(segmenter.predict_tiles(coins(), sink=sink))
+        drain(segmenter.predict_tiles(IMAGE, sink=sink))
 
 
 class LabelsOnly:
@@ -240,13 +242,13 @@ def test_what_a_model_does_not_have_is_refused_before_work(make, case):
     make_one, values, said = REFUSED[case]
     segmenter = Segmenter.of_trained(make_one(make), device="cpu")
     with pytest.raises(ValueError, match=said):
-        next(segmenter.predict_tiles(coins(), config=PredictConfig(**values)))
+        next(segmenter.predict_tiles(IMAGE, config=PredictConfig(**values)))
 
 
 def test_a_sink_that_takes_no_uncertainty_is_told(segmenter):
     config = PredictConfig(uncertainty="margin")
     with pytest.raises(ValueError, match="a method write_uncertainty"):
-        next(segmenter.predict_tiles(coins(), config=config, sink=LabelsOnly()))
+        next(segmenter.predict_tiles(IMAGE, config=config, sink=LabelsOnly()))
 
 
 @pytest.mark.parametrize("how", ["entropy", "margin"])
@@ -254,3 +256,48 @@ def test_one_class_is_certain_and_equal_ones_are_not(how):
     assert not uncertainty_of(np.ones((1, 2, 2), np.float32), how).any()
     np.testing.assert_allclose(uncertainty_of(np.full((5, 2), 0.2, np.float32), how), 1, atol=1e-6)
     assert not uncertainty_of(np.eye(3, dtype=np.float32), how).any()
+
+
+def test_of_a_region_uncertainty_is_that_of_the_whole_there_and_0_elsewhere(dropping):
+    segmenter = Segmenter.of_trained(dropping, device="cpu")
+    config = PredictConfig(uncertainty="margin", flips=True, passes=2)
+    region = (slice(70, 120), slice(20, 90))
+    whole, part = (
+        drain(segmenter.predict_tiles(IMAGE, config=config, region=r)) for r in (None, region)
+    )
+    np.testing.assert_array_equal(part.uncertainty[region], whole.uncertainty[region])
+    assert np.count_nonzero(part.uncertainty) <= 50 * 70
+
+
+@pytest.mark.parametrize("by", ["distance", "boundary"])
+def test_objects_have_the_uncertainty_of_their_class_probabilities(make, by):
+    model = make(
+        1,
+        network=type(make(1).network)(1, 1 + LEVELS[by]).eval(),
+        spec=ModelSpec(objects=by),
+        classes=OBJECT,
+        object_size=20.0,
+    )
+    config = PredictConfig(uncertainty="entropy", flips=True)
+    found = run_on(model, IMAGE, config, probabilities=True)
+    expected = stats.entropy(found.probabilities, base=2, axis=0)
+    np.testing.assert_allclose(found.uncertainty, expected, atol=1e-5)
+    plain = run_on(model, IMAGE, PredictConfig(), probabilities=True)
+    assert np.abs(plain.probabilities - found.probabilities).max() > 1e-3
+
+
+def test_a_merged_model_has_the_uncertainty_of_all_its_classes(make):
+    things = make(
+        1,
+        network=type(make(1).network)(1, 1 + LEVELS["distance"]).eval(),
+        spec=ModelSpec(objects="distance"),
+        classes=OBJECT,
+        object_size=20.0,
+        stuff=make(1),
+        stuff_values=(4, 300),
+    )
+    config = PredictConfig(uncertainty="entropy")
+    found = run_on(things, IMAGE, config, probabilities=True)
+    expected = stats.entropy(found.probabilities, base=4, axis=0)
+    np.testing.assert_allclose(found.uncertainty, expected, atol=1e-5)
+    assert found.provenance["uncertainty"] == "entropy"
