@@ -60,13 +60,13 @@ def test_a_picture_shows_image_and_labels_at_full_resolution(folder, style):
     assert coloured.any() == (style != "cutout")
     assert not coloured[labels == 0].any()
     again, _ = predict(folder, "a.png", "--overlay", style)
-    assert again == 1  # nothing is overwritten
+    assert again == 2  # nothing is overwritten
     (out / "overlays/a.png").unlink()
-    assert predict(folder, "a.png", "--overlay", style)[0] == 1
+    assert predict(folder, "a.png", "--overlay", style)[0] == 2
 
 
 def test_a_missing_picture_is_added_to_what_is_there(folder):
-    _, out = predict(folder, "a.png", "--overlay", "colours")
+    _, out = predict(folder, "a.png", "--overlay", "colours", "--overwrite")
     picture = (out / "overlays/a.png").read_bytes()
     (out / "overlays/a.png").unlink()
     paths = [str(folder / "m.segkit"), str(folder / "a.png"), "-o", f"{out}/", "--format", "tif"]
@@ -77,5 +77,7 @@ def test_a_missing_picture_is_added_to_what_is_there(folder):
 def test_what_the_model_does_not_have_is_refused_in_words_of_options(folder, capsys):
     status, out = predict(folder, "a.png", "--flips")
     assert status != 0
-    assert "--flips is True, but this Pixel classifier" in capsys.readouterr().err
+    assert (
+        "--flips, but this Pixel classifier was not trained on mirrored" in capsys.readouterr().err
+    )
     assert not out.exists()

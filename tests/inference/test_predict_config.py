@@ -230,9 +230,9 @@ REFUSED = {
     ),
     "masks": (
         lambda make: make(1, spec=ModelSpec("maskrcnn"), classes=OBJECT), {"flips": True},
-        "flips is True, but Mask R-CNN predicts objects with masks",
+        "flips=True, but Mask R-CNN predicts objects with masks",
     ),
-    "no dropout": (lambda make: make(1), {"passes": 2}, "passes is 2, but the network of this U-N"),
+    "no dropout": (lambda make: make(1), {"passes": 2}, "passes=2, but the network of this U-N"),
 }  # fmt: skip
 OBJECT = (LabelClass(0, "background", "#000000"), LabelClass(1, "object", "#ffffff"))
 

@@ -29,7 +29,7 @@ from .file_options import (
 )
 from .options import add_options, flag, read_options
 from .refine_options import add_refine, refine_config
-from .terminal import print_warnings, say
+from .terminal import in_options, print_warnings, say
 
 if TYPE_CHECKING:
     from napari_segkit.io.image_files import ImageFiles
@@ -57,8 +57,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from napari_segkit.inference.copies import require_copies
-
     read_options(args, TileConfig())  # wrong values are reported before any work
     settings = read_options(args, PredictConfig())
     output = _output_options(args)
@@ -72,7 +70,7 @@ def run(args: Namespace) -> int:
         args.input, _images(args, model), args.output, suffix, files_of, inputs=inputs
     )
     _check_object_options(args, model)
-    require_copies(model, settings)
+    _check_network(model, settings)
     config = refine_config(args, segmenter.refine, segmenter.classes)
     if config is not None:
         segmenter.refine = config
@@ -167,6 +165,17 @@ def _check_object_options(args: Namespace, model: "TrainedModel") -> None:
             f"{' and '.join(map(flag, used))} select objects, but {args.model} predicts "
             "classes only: leave them out, or give a model that was trained to predict objects."
         )
+
+
+def _check_network(model: "TrainedModel", config: PredictConfig) -> None:
+    """Refuse, in words of options, what the network of a model does not have."""
+    from napari_segkit.inference.copies import require_copies
+
+    try:
+        require_copies(model, config)
+    except ValueError as error:
+        error.args = (in_options(str(error)),)
+        raise
 
 
 def _images(args: Namespace, model: "TrainedModel") -> list["ImageFiles"]:

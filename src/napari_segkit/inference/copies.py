@@ -50,18 +50,18 @@ def require_copies(model: TrainedModel, config: PredictConfig) -> None:
     name = model.info.title
     if config.flips and model.info.has_masks:
         raise ValueError(
-            f"PredictConfig.flips is True, but {name} predicts objects with masks, of which there "
+            f"flips=True, but {name} predicts objects with masks, of which there "
             "is no mean over mirrored copies: leave flips out."
         )
     if config.flips and len(symmetries(model)) == 1:
         raise ValueError(
-            f"PredictConfig.flips is True, but this {name} was not trained on mirrored or turned "
+            f"flips=True, but this {name} was not trained on mirrored or turned "
             "patches: leave flips out, or train it with augment."
         )
     if config.passes > 1 and not _dropout_layers(model.network):
         raise ValueError(
-            f"PredictConfig.passes is {config.passes}, but the network of this {name} has no "
-            "dropout, so all passes are the same: leave passes at 1, or train a method with "
+            f"passes={config.passes}, but the network of this {name} has no "
+            "dropout, so all passes are the same: choose passes=1, or train a method with "
             "dropout, such as fpn or deeplabv3plus."
         )
     if model.stuff is not None:

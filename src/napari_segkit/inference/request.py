@@ -124,7 +124,7 @@ def _require_sink(sink: object, model: TrainedModel, config: PredictConfig) -> N
         raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
     if config.uncertainty and not isinstance(sink, UncertaintySink):
         raise ValueError(
-            f"PredictConfig.uncertainty is {config.uncertainty!r}, but this sink takes none: give "
+            f"uncertainty={config.uncertainty!r}, but this sink takes none: give "
             "it a method write_uncertainty, or leave uncertainty out."
         )
 
