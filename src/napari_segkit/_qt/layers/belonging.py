@@ -17,7 +17,7 @@ from .layer_registry import LayerRegistry
 
 WORDS = (*IMAGE_WORDS, *PREDICTION_WORDS, "scribbles", "objects", "refined")
 NUMBER = re.compile(r" \[\d+\]$")  # napari numbers equal names
-MADE_FROM_RESULTS = ("refined", "probability")  # not from an image
+MADE_FROM_RESULTS = ("refined", "probability", "uncertainty")  # not from an image
 MASK_KIND = "masks of"
 CHOSEN, NAMED, SHAPED = range(3)  # how a layer belongs to an image; the first is the surest
 ELSEWHERE = -1  # it belongs to another one

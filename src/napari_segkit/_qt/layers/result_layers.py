@@ -23,6 +23,7 @@ from .layer_watcher import EditCounter
 from .probability_layers import follow_prediction
 from .result_makers import Maker
 from .snapshots import Placement, Snapshot, header_metadata, placement, without_channels
+from .uncertainty_layers import show_uncertainty
 from .unwrap_proxy import unwrapped
 
 PREDICTION, SUPERPIXELS = "prediction", "superpixels"
@@ -210,6 +211,7 @@ class LayerWriter:
             maps = ClassProbabilities(result.probabilities, result.classes, result.axes)
         self._registry.keep_probabilities(layer, maps)
         follow_prediction(self._registry.viewer, layer, maps)
+        show_uncertainty(self._registry.viewer, layer, result.uncertainty)
 
     def _kept_dimensions(self, result: LabelResult) -> list[int]:
         """Dimensions of the source that the labels have: all but C."""

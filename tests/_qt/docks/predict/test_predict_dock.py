@@ -7,6 +7,7 @@ from qtpy.QtGui import QGuiApplication
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.session.session import session
+from napari_segkit.steps import drain
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
 CORNER = np.array([0]), np.array([0])
@@ -102,6 +103,33 @@ def test_predicting_again_updates_the_layer_unless_painted_on(ready, viewer, qtb
     second = press(qtbot, ready)
     assert second is not first
     assert len(viewer.layers) == 3
+
+
+def test_uncertainty_is_a_layer_that_follows_the_prediction(ready, viewer, trained, qtbot):
+    ready.network.uncertainty.value = "margin"
+    ready.network.flips.value = True
+    layer = press(qtbot, ready)
+    shown = viewer.layers["cells prediction: uncertainty"]
+    expected = drain(trained.predict_tiles(PIXELS, config=ready.network.value)).uncertainty
+    np.testing.assert_array_equal(shown.data, expected)
+    np.testing.assert_array_equal(shown.scale, layer.scale)
+    assert shown.contrast_limits == [0, 1]
+    ready.network.uncertainty.value = "entropy"
+    assert press(qtbot, ready) is layer
+    assert not np.array_equal(shown.data, expected)
+    assert len(viewer.layers) == 3
+    assert "config=PredictConfig(flips=True, uncertainty='entropy')" in ready.code()
+    ready.network.uncertainty.value = None
+    press(qtbot, ready)
+    assert shown.name == "cells prediction: uncertainty (earlier)"
+
+
+def test_what_the_network_does_not_have_is_said_before_the_press(ready):
+    ready.network.passes.value = 2
+    assert "has no dropout" in ready.bar.hint.text()
+    assert "Passes" in ready.bar.hint.text()
+    ready.network.passes.value = 1
+    assert ready.bar.button.isEnabled()
 
 
 def test_copied_python_gives_the_same_result(ready, viewer, trained, qtbot):

@@ -29,6 +29,7 @@ from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.model_input import require_model_input
 
 from .class_masks import MASKS, MASKS_TIP, ClassMasks
+from .network_form import NetworkForm
 from .objects_panel import ObjectsPanel, output_kind
 from .probabilities_row import ProbabilitiesRow
 
@@ -52,6 +53,7 @@ class PredictDock(Dock):
         self.axes = AxesChoice()
         self.pixel_size = PlaceNote(self._pixel_size)
         self.form = Form(TileConfig)
+        self.network = NetworkForm()
         self.objects = ObjectsPanel(self.session)
         self.masks = ClassMasks(self.session)
         self.masks_section = Section(MASKS, self.masks, MASKS_TIP)
@@ -87,6 +89,7 @@ class PredictDock(Dock):
             axes=self.axes.resolved(),
             objects=objects,
             refine=self.refine_settings(),
+            config=self.network.value,
             probabilities=self.probabilities.keep.value,
         )
         task.written.connect(self._on_written)
@@ -107,6 +110,7 @@ class PredictDock(Dock):
             arguments += f", objects={to_python(objects)}"
         if (settings := self.refine_settings()) is not None:
             arguments += f", refine={to_python(settings)}"
+        arguments += self.network.code()
         arguments += ", probabilities=True" * self.probabilities.keep.value
         return python_snippets.with_import(f"session(viewer).predict({arguments})")
 
@@ -116,6 +120,7 @@ class PredictDock(Dock):
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", _form=self.form, device=self.device)
+        self.add_group("Network", _form=self.network)
         self.result = self.add_group("Result", _masks=self.masks_section)
         self.footer.addWidget(self.bar)
 
@@ -124,6 +129,7 @@ class PredictDock(Dock):
         self.image.changed.connect(lambda: self._on_message(""))
         self.axes.changed.connect(self._on_axes)
         self.form.changed.connect(self.state.request)
+        self.network.changed.connect(self.state.request)
         self.objects.changed.connect(self.state.request)
         self.objects.message.connect(self._on_message)
         self.refine.changed.connect(self.state.request)
@@ -197,6 +203,7 @@ class PredictDock(Dock):
             return "No Image layer: open an image, or File > Open Sample > SegKit."
         problem = self.axes.problem or self._mismatch(self.image.value)
         problem = problem or self.form.problem or self.refine.problem
+        problem = problem or self.network.problem_with(self.session.segmenter.trained)
         return problem or (self.objects.problem if self.predicts_objects else None)
 
     def _mismatch(self, image: Image) -> str | None:
