@@ -15,6 +15,7 @@ from .config import (
 )
 from .evaluation.parameter_search import fit_refinement
 from .evaluation.report import evaluate
+from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
 from .merged_model import merge_panoptic
 from .models import list_models
@@ -43,6 +44,7 @@ __all__ = [
     "TrainingRow",
     "TrainingSet",
     "augmented_patches",
+    "draw_labels",
     "evaluate",
     "fit_refinement",
     "interpolate_slices",

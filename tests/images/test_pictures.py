@@ -5,6 +5,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from napari_segkit import draw_labels
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.pictures import (
@@ -144,3 +145,25 @@ def test_what_is_called_background_is_not_cut_out():
     alpha = draw_plane(image, overlay_of_classes(values, classes, "cutout"))[..., 3]
     assert alpha.tolist() == [[0, 255]]
     assert draw_plane(image, overlay_of_classes(values, classes, "colours"))[0, 0, 1] > 100
+
+
+def test_labels_are_drawn_over_arrays_in_the_palette():
+    image, labels = halves(shape=(2, 20, 30)), np.zeros((2, 20, 30), np.uint8)
+    labels[0, 5:9, 5:9] = 3
+    drawn = draw_labels(image, labels, axes="ZYX", plane={"Z": 0})
+    np.testing.assert_array_equal(np.ptp(drawn.astype(int), axis=-1) > 0, labels[0] > 0)
+    np.testing.assert_array_equal(drawn, draw_labels(image, labels, axes="ZYX"))
+    assert not np.ptp(draw_labels(image, labels, axes="ZYX", plane={"Z": 1}), axis=-1).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"style": "glow"}, "style is 'glow'; choose one of 'colours', 'contours', 'cutout'"),
+        ({"plane": {"Z": 2}}, "give an index along each of its axes T and Z"),
+        ({"plane": {"T": 0}}, "has the axes ZYX"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(options, said):
+    with pytest.raises(ValueError, match=said):
+        draw_labels(np.zeros((2, 9, 9)), np.zeros((2, 9, 9), np.uint8), axes="ZYX", **options)

@@ -103,7 +103,7 @@ class PictureWindow(QDialog):
         if self._picture is None:
             return
         self.status.setText("")
-        self._saving.submit(partial(_save, path, self._picture))
+        self._saving.submit(partial(save_picture, path, self._picture))
 
     def _on_save(self) -> None:
         path = QFileDialog.getSaveFileName(self, "Save the picture", self._file, PNG)[0]
@@ -125,7 +125,8 @@ def pixmap(picture: Picture) -> QPixmap:
     return QPixmap.fromImage(image)  # copies the pixels
 
 
-def _save(path: Path, picture: Picture) -> Path:
+def save_picture(path: Path, picture: Picture) -> Path:
+    """Save a picture as PNG; gives the file, with its ending."""
     file = path if path.suffix.lower() == ".png" else path.with_name(f"{path.name}.png")
     # the dialog has asked about the file that was named, not about one with an ending added
     check_output_path(file, overwrite=file == path)

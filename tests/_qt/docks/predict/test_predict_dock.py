@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from PIL import Image as Pictures
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
-from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, draw_labels
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.session.session import session
 from napari_segkit.steps import drain
@@ -122,6 +123,25 @@ def test_uncertainty_is_a_layer_that_follows_the_prediction(ready, viewer, train
     ready.network.uncertainty.value = None
     press(qtbot, ready)
     assert shown.name == "cells prediction: uncertainty (earlier)"
+
+
+def test_the_layer_is_saved_as_a_picture_in_its_colours(ready, viewer, qtbot, tmp_path):
+    assert not ready.picture.button.isEnabled()
+    layer = press(qtbot, ready)
+    assert ready.picture.button.isEnabled()
+    ready.picture.save(tmp_path / "a")
+    qtbot.waitUntil(lambda: (tmp_path / "a.png").exists(), timeout=30_000)
+    qtbot.waitUntil(lambda: ready.bar.status.text().startswith("Saved as"))
+    picture = np.asarray(Pictures.open(tmp_path / "a.png")).astype(int)
+    colors = np.stack([layer.get_color(v)[:3] for v in layer.data.ravel()]).reshape(
+        *PIXELS.shape, 3
+    )
+    grey = draw_labels(PIXELS, np.zeros_like(PIXELS)).astype(int)
+    assert np.abs(picture - (0.4 * grey + 0.6 * 255 * colors)).max() <= 1
+    ready.picture.style_choice.value = "cutout"
+    ready.picture.save(tmp_path / "b.png")
+    qtbot.waitUntil(lambda: (tmp_path / "b.png").exists(), timeout=30_000)
+    assert Pictures.open(tmp_path / "b.png").mode == "RGBA"
 
 
 def test_what_the_network_does_not_have_is_said_before_the_press(ready):

@@ -1,6 +1,7 @@
 """Dock that predicts an image with the model of the session."""
 
 import weakref
+from collections.abc import Collection
 
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
@@ -31,6 +32,7 @@ from napari_segkit.images.model_input import require_model_input
 from .class_masks import MASKS, MASKS_TIP, ClassMasks
 from .network_form import NetworkForm
 from .objects_panel import ObjectsPanel, output_kind
+from .picture_row import PictureRow
 from .probabilities_row import ProbabilitiesRow
 
 IMAGE_TIP = "<p>Image layer to predict.</p>"
@@ -38,6 +40,7 @@ PREDICT_TIP = (
     "<p>Predict the image and write the result to a Labels layer. Press again to stop.</p>"
 )
 CLASS_KINDS = ("prediction", "refined")
+RESULT_KINDS = (*CLASS_KINDS, "objects", "panoptic")
 
 
 class PredictDock(Dock):
@@ -59,6 +62,7 @@ class PredictDock(Dock):
         self.masks_section = Section(MASKS, self.masks, MASKS_TIP)
         self.refine = RefineForm()
         self.probabilities = ProbabilitiesRow(self.session)
+        self.picture = PictureRow(self.session, self._shown_layers, self.axes.resolved)
         self._model_settings = RefineConfig()
         self.device = DeviceLine()
         self.bar = RunBar(
@@ -122,6 +126,7 @@ class PredictDock(Dock):
         self.add_group("Tiles", _form=self.form, device=self.device)
         self.add_group("Network", _form=self.network)
         self.result = self.add_group("Result", _masks=self.masks_section)
+        self.add_group("Picture", _row=self.picture)
         self.footer.addWidget(self.bar)
 
     def _connect(self) -> None:
@@ -134,6 +139,7 @@ class PredictDock(Dock):
         self.objects.message.connect(self._on_message)
         self.refine.changed.connect(self.state.request)
         self.probabilities.message.connect(self._on_message)
+        self.picture.message.connect(self._on_message)
         self.objects.written.connect(self.written)
         self.masks.written.connect(self._show_written)  # they are for other programs
         self.masks.failed.connect(self._on_message)
@@ -218,7 +224,8 @@ class PredictDock(Dock):
 
     def _update_state(self) -> None:
         self.bar.set_reason(self._missing())
-        layer = self._classes_layer()
+        self.picture.update_state()
+        layer = self._result_layer(CLASS_KINDS)
         if layer is None:
             self.masks.set_classes(None, ())
         else:
@@ -226,10 +233,15 @@ class PredictDock(Dock):
             shown = read_classes(layer, values)
             self.masks.set_classes(weakref.ref(layer), [c for c in shown if c.value in values])
 
-    def _classes_layer(self) -> Labels | None:
-        """The last layer of predicted or refined classes of the image."""
+    def _shown_layers(self) -> tuple[Image, Labels] | None:
+        """The image and its last result."""
+        labels = self._result_layer(RESULT_KINDS)
+        return None if labels is None else (self.image.value, labels)
+
+    def _result_layer(self, kinds: Collection[str]) -> Labels | None:
+        """The last layer of the image that is a result of these kinds."""
         image = self.image.value
         labels = (x for x in reversed(self.viewer.layers) if isinstance(x, Labels))
-        results = (x for x in labels if LayerMetadata.of(x).kind in CLASS_KINDS)
+        results = (x for x in labels if LayerMetadata.of(x).kind in kinds)
         belongs = (x for x in results if image and rank_of(self.session, x, image) is not None)
         return next(belongs, None)
