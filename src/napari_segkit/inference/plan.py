@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_segkit.config import RefineConfig, TileConfig
-from napari_segkit.config._schema import to_dict
+from napari_segkit.config import PredictConfig, RefineConfig, TileConfig
+from napari_segkit.config._schema import as_config, to_dict
+from napari_segkit.config.training import Precision
 from napari_segkit.images.axes_image import AxesImage, in_unit, without_pixels
 from napari_segkit.images.intensity import (
     Statistics,
@@ -21,8 +22,10 @@ from napari_segkit.images.intensity import (
     note_missing,
 )
 from napari_segkit.images.model_input import require_model_input
+from napari_segkit.images.regions import Part, Region, label_box
 from napari_segkit.images.resample import resampled_template
 from napari_segkit.images.resize import resized
+from napari_segkit.models.precision import choose_precision
 from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.tiling import (
     Cell,
@@ -63,6 +66,10 @@ class TilePlan:
         Intensities that are scaled to 0 and 1 for the network.
     intensities : Statistics or None
         The same for the smoothing, if it uses the image.
+    settings : PredictConfig
+        How the network is applied to each tile.
+    region : Region or None
+        The pixels of the original image that are asked for; None: all.
     """
 
     model: TrainedModel
@@ -73,16 +80,27 @@ class TilePlan:
     device: torch.device
     statistics: Statistics
     intensities: Statistics | None
+    settings: PredictConfig = field(default_factory=PredictConfig)
+    region: Region | None = None
     _incomplete: list[dict[str, int]] = field(default_factory=list)  # frames with missing pixels
 
     def frames(self) -> Iterator[dict[str, int]]:
-        """Index of each plane or volume that the model processes at once."""
-        return self.image.frames(self.model.ndim)
+        """Index of each plane or volume, which the model processes at once, in the region."""
+        every = self.image.frames(self.model.ndim)
+        whole = [slice(0, n) for n in self.frame_shape]
+        return (f for f in every if self.region is None or self.region.touches(f, whole))
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
         """Lengths of a frame of the original image."""
         return self.original.spatial_shape(self.model.ndim)
+
+    @property
+    def precision(self) -> Precision:
+        """Number format of the network; methods that have no choice compute in float32."""
+        if "precision" in self.model.info.unused:
+            return "float32"
+        return choose_precision(self.settings.precision, self.device)
 
     @property
     def needs_whole_frames(self) -> bool:
@@ -103,6 +121,30 @@ class TilePlan:
         region = tuple([slice(0, n) for n in self.frame_shape])
         return (replace(self.grid.single_cell(), region=region),)
 
+    def cells_of(self, frame: dict[str, int]) -> Sequence[Cell]:
+        """Cells of a frame that the region touches."""
+        if self.region is None:
+            return self.cells
+        return [cell for cell in self.cells if self.region.touches(frame, cell.region)]
+
+    def outside(self, frame: dict[str, int], box: Sequence[slice]) -> NDArray[np.bool_] | None:
+        """Which pixels of a box of a frame are not asked for; None if there are none."""
+        if self.region is None:
+            return None
+        inside = self.region.inside(frame, box)
+        return None if inside.all() else ~inside
+
+    def predicted(self, done: Sequence[dict[str, int]]) -> Region | None:
+        """Where there are results if some frames are complete; None: everywhere."""
+        whole = [slice(0, n) for n in self.frame_shape]
+        if all(frame in done for frame in self.frames()):
+            return self.region
+        axes = self.original.label_axes
+        boxes = [label_box(axes, frame, whole) for frame in done]
+        masks = [None if self.region is None else self.region.within(box) for box in boxes]
+        parts = map(Part, boxes, masks)
+        return Region(axes, self.original.label_shape, tuple(parts))
+
     def batches(self, tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
         """Tiles that are predicted together."""
         size = self.config.batch_size
@@ -116,7 +158,7 @@ class TilePlan:
     @property
     def steps(self) -> int:
         """Number of steps of all frames."""
-        return self.steps_per_frame * self.original.frame_count(self.model.ndim)
+        return self.steps_per_frame * sum(1 for _ in self.frames())
 
     def read(self, frame: dict[str, int], tile: Tile) -> NDArray[np.float32]:
         """Read the scaled pixels ``(C, *grid.size)`` of a tile, mirrored past the image's end."""
@@ -156,6 +198,7 @@ class TilePlan:
             "overlap": list(self.grid.overlap),
             "tiles_changed": config.tile_size is not None or config.overlap is not None,
             "batch_size": config.batch_size,
+            "precision": self.precision,
             "device": str(self.device),
             "threads": torch.get_num_threads(),
             "versions": versions(),
@@ -178,6 +221,8 @@ def make_plan(
     config: TileConfig,
     device: torch.device,
     statistics: Statistics | None = None,
+    settings: PredictConfig | None = None,
+    region: Region | None = None,
 ) -> TilePlan:
     """Plan the tiles and measure the image; ValueError if it does not suit the model."""
     resampled = model.resample_image(image)
@@ -187,7 +232,10 @@ def make_plan(
     statistics = statistics or model.measure(image)
     _warn_about_extremes(image, model.ndim, statistics)
     intensities = _smoothing_statistics(model, image, statistics)
-    return TilePlan(model, image, resampled, grid, config, device, statistics, intensities)
+    settings = as_config("settings", settings, PredictConfig)
+    return TilePlan(
+        model, image, resampled, grid, config, device, statistics, intensities, settings, region
+    )
 
 
 def _warn_about_extremes(image: AxesImage, ndim: int, statistics: Statistics) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
+from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.images.types import ImageSource
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Job
 
 if TYPE_CHECKING:
+    from napari_segkit.inference.sink import Sink
     from napari_segkit.segmenter import Segmenter
 
 
@@ -23,7 +24,10 @@ def predict_job(
     spacing: Sequence[float] | None = None,
     objects: ObjectConfig | None = None,
     refine: RefineConfig | None = None,
+    config: PredictConfig | None = None,
     probabilities: bool = False,
+    region: object = None,
+    sink: "Sink | None" = None,
 ) -> Job[LabelResult]:
     """Predict an image tile by tile, with the arguments of `Segmenter.predict_tiles`."""
     steps = segmenter.predict_tiles(
@@ -33,7 +37,10 @@ def predict_job(
         spacing=spacing,
         objects=objects,
         refine=refine,
+        config=config,
         probabilities=probabilities,
+        region=region,
+        sink=sink,
     )
     return Job(f"Predict {getattr(image, 'name', 'image')}", steps)
 
