@@ -72,6 +72,8 @@ class TrainingState:
         Learning rate of each step, where the clock sets it.
     images : int
         Patches trained on so far.
+    parts : int
+        In how many parts each batch is computed.
     recent : deque of dict
         State of `sampling` before each of the last batches, from which they can be drawn again.
     best : Best or None
@@ -101,6 +103,7 @@ class TrainingState:
     history: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     images: int = 0
+    parts: int = 1
     recent: deque[RandomState] = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
     best: Best | None = None
     validated: int = 0
@@ -176,6 +179,7 @@ class TrainingState:
             "recent": list(self.recent),
             "seconds": self.schedule.seconds,
             "images_seen": self.images,
+            "parts": self.parts,
             "best": _best_header(self.best) if self.best else None,
             "validated": self.validated,
             "validations": self.validations,
@@ -207,8 +211,10 @@ class TrainingState:
         schedule, done = self.schedule, len(self.history)
         schedule.done, schedule.seconds = done, _finite(header["seconds"])
         self.images = int(header.get("images_seen", done * schedule.config.batch_size))
+        self.parts = int(header.get("parts", 1))
         self.validated = int(header["validated"])
-        if not (schedule.seconds >= 0 and 0 <= self.validated <= done and self.images >= 0):
+        counts = self.images, self.validated, done - self.validated, self.parts - 1
+        if not (schedule.seconds >= 0 and min(counts) >= 0):
             raise ValueError("it counts less than nothing, or more than it has done")
         if self.optimiser is not None:
             _load_optimiser(self.optimiser, groups["optimiser"])
