@@ -314,6 +314,18 @@ def test_a_changed_file_is_refused_before_the_training_begins(change, validated,
         next(steps)
 
 
+def test_a_changed_validation_image_is_refused(validated, scene, tmp_path):
+    header, tensors = validated
+    write_tensors(tmp_path / "b.state", tensors, "segkit-training", header)
+    image, labels = scene
+    other = np.flipud(image).copy(), labels
+    steps = Segmenter(SMALL, device="cpu").train_epochs(
+        *scene, CONFIG, validation=other, resume=tmp_path / "b.state"
+    )
+    with pytest.raises(ValueError, match=r"of another training: the pixels of .* have changed"):
+        next(steps)
+
+
 def test_a_training_whose_memory_ran_out_goes_on_in_as_many_parts(scene, tmp_path, monkeypatch):
     config, whole = replace(CONFIG, batch_size=4), SemanticTrainer._loss
 

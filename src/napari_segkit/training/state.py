@@ -92,6 +92,8 @@ class TrainingState:
         Whether the training shall end after the current step; not saved.
     fingerprints : callable
         Gives the fingerprints of the training images and labels, by the names of the images.
+    held_out : callable
+        Gives those of the images that are held out.
     """
 
     settings: Mapping[str, object]
@@ -113,6 +115,7 @@ class TrainingState:
     statistics: Statistics | None = None
     finished: bool = False
     fingerprints: Callable[[], Sequence[Fingerprints]] = list  # by default of no images
+    held_out: Callable[[], Sequence[Fingerprints]] = list
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the state to one safetensors file with a JSON header, which holds no code.
@@ -160,6 +163,8 @@ class TrainingState:
         self._require_same_rates(groups["history"].get("given_rates"), path.name)
         if "images" in header:  # not in those of earlier versions
             require_same_images(header["images"], self.fingerprints(), path.name)
+        if "held_out" in header:
+            require_same_images(header["held_out"], self.held_out(), path.name)
         try:
             self._read(header, groups)
         except MALFORMED as error:
@@ -175,6 +180,7 @@ class TrainingState:
             "format": FORMAT,
             "settings": self.settings,
             "images": self.fingerprints(),
+            "held_out": self.held_out(),
             "sampling": self.sampling.bit_generator.state,
             "recent": list(self.recent),
             "seconds": self.schedule.seconds,
