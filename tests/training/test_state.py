@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit import AugmentConfig, ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.tensor_file import write_tensors
 from napari_segkit.training.commands import Checkpoint, Finish, Snapshot
 from napari_segkit.training.events import RefusedStep, SnapshotStep, TrainStep, ValidationStep
@@ -319,7 +319,8 @@ def test_a_state_of_an_earlier_version_is_taken_up(saved, scene, tmp_path):
     settings = {name: value for name, value in header["settings"].items() if name in known}
     header["settings"] = settings | {"augment": True}
     write_tensors(tmp_path / "a.state", tensors, "segkit-training", header)
-    then = replace(CONFIG, validation=None, precision="float32")
+    turned = AugmentConfig(upright="no")
+    then = replace(CONFIG, validation=None, precision="float32", augment=turned)
     expected = train(SMALL, then, scene).history
     for config in (None, CONFIG):
         resumed = train(SMALL, config, scene, resume=tmp_path / "a.state")
