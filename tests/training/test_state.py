@@ -23,7 +23,7 @@ CONFIG = TrainConfig(
 )
 OBJECTS = replace(CONFIG, labels_are="objects")
 SMALL = ModelSpec("segresnet", dims="2D")
-UNET = ModelSpec("unet", encoder="mobilenet_v2")
+UNET = ModelSpec("unet", options={"encoder_depth": 3, "decoder_channels": (16, 8, 8)})
 KINDS = [
     pytest.param(UNET, CONFIG, id="batch norm"),
     pytest.param(
