@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import RefineConfig, TileConfig
 from napari_segkit.config._schema import to_dict
+from napari_segkit.config.training import Precision
 from napari_segkit.images.axes_image import AxesImage, in_unit, without_pixels
 from napari_segkit.images.intensity import (
     Statistics,
@@ -37,6 +38,9 @@ from napari_segkit.tiling import (
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
 
+from .network import PredictionNetwork, network_of
+
+PRECISION: Precision = "float32"
 HUGE_TILE = 2**24  # pixels; no tile is larger unless a person sets its size
 MAX_TILE_RATIO = 64  # pixels of a huge tile for each pixel of the image
 
@@ -74,6 +78,11 @@ class TilePlan:
     statistics: Statistics
     intensities: Statistics | None
     _incomplete: list[dict[str, int]] = field(default_factory=list)  # frames with missing pixels
+
+    @cached_property
+    def network(self) -> PredictionNetwork:
+        """The network in the form that computes fastest."""
+        return network_of(self.model, self.device, PRECISION)
 
     def frames(self) -> Iterator[dict[str, int]]:
         """Index of each plane or volume that the model processes at once."""
@@ -157,6 +166,7 @@ class TilePlan:
             "tiles_changed": config.tile_size is not None or config.overlap is not None,
             "batch_size": config.batch_size,
             "device": str(self.device),
+            "precision": self.network.precision,
             "threads": torch.get_num_threads(),
             "versions": versions(),
         }

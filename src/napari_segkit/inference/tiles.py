@@ -19,7 +19,7 @@ def tile_probabilities(
     plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]
 ) -> NDArray[np.float32]:
     """Probabilities ``(tiles, outputs, *grid.size)`` of the classes, or of boundary levels."""
-    logits: torch.Tensor = plan.model.network(_read(plan, frame, tiles))
+    logits: torch.Tensor = plan.network(_read(plan, frame, tiles))
     require_finite("outputs of the network", [logits])
     return np.asarray(probabilities_of(logits).cpu())
 
@@ -27,7 +27,7 @@ def tile_probabilities(
 @torch.inference_mode()
 def tile_masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> list[SoftMasks]:
     """Object masks of each tile, in pixels of the tile."""
-    outputs: list[dict[str, torch.Tensor]] = plan.model.network(_read(plan, frame, tiles))
+    outputs: list[dict[str, torch.Tensor]] = plan.network(_read(plan, frame, tiles))
     for output in outputs:
         require_finite("outputs of the network", output.values())
     return [_to_arrays(output) for output in outputs]
@@ -35,7 +35,7 @@ def tile_masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> 
 
 def _read(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> torch.Tensor:
     pixels = np.stack([plan.read(frame, tile) for tile in tiles])
-    return torch.from_numpy(pixels).to(plan.device)
+    return torch.from_numpy(pixels)
 
 
 def _to_arrays(output: dict[str, torch.Tensor]) -> SoftMasks:

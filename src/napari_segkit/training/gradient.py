@@ -27,7 +27,7 @@ from napari_segkit.trained_model import TrainedModel
 from .events import DivergenceWarning, TrainStep
 from .micro_batches import even_parts, less_at_once, parts_that_fit
 from .optimisers import make_optimiser
-from .precision import autocast, choose_precision, fast_memory_format, to_memory_format
+from napari_segkit.models.precision import autocast, choose_precision, fast_memory_format, to_memory_format
 from .sampler import Sample
 from .scoring import LOSS_BATCHES
 from .state import RECENT_BATCHES, RandomState

@@ -1,4 +1,4 @@
-"""Number format and memory layout of a training, by what the processor or card does fast."""
+"""Number format and memory layout of a network, by what the processor or card does fast."""
 
 import torch
 from torch import nn
@@ -19,8 +19,15 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
 
 
 def fast_memory_format(device: torch.device, ndim: int) -> torch.memory_format:
-    """The layout of images and weights for which convolutions are fastest."""
+    """The layout of images and weights for which training is fastest."""
     if ndim == 2 and (device.type == "cuda" or (device.type == "cpu" and _has_avx512())):
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def prediction_format(device: torch.device, ndim: int) -> torch.memory_format:
+    """The same without gradients."""
+    if ndim == 2 and device.type in ("cpu", "cuda"):
         return torch.channels_last
     return torch.contiguous_format
 
