@@ -13,7 +13,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from napari_segkit.config.training import Precision
 from napari_segkit.models.fold import fold_batch_norm
-from napari_segkit.models.precision import autocast, choose_precision, prediction_format
+from napari_segkit.models.precision import autocast, prediction_format
 
 if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
@@ -61,7 +61,6 @@ def network_of(
     """
     if "precision" in model.info.unused:
         return PredictionNetwork(model.network, "float32", torch.contiguous_format, device)
-    precision = choose_precision(precision, device)
     with _lock:
         stamp = (device, precision, *_versions(model.network))
         if model.network not in _prepared or _prepared[model.network][0] != stamp:
