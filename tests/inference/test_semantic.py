@@ -1,5 +1,7 @@
 import json
 
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -131,12 +133,18 @@ def test_a_model_of_a_thin_stack_has_no_seams_in_a_tall_one():
     volume = np.random.default_rng(0).random((12, 32, 32))
     config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None)
     thin = Segmenter(ModelSpec("mednext")).fit(volume, (volume > 0.5).astype(int), config)
-    assert thin.trained.tile_size[0] == 16
-    tall = AxesImage(np.zeros((60, 32, 32)), "ZYX")
+    tall, same = (AxesImage(np.zeros((n, 32, 32)), "ZYX") for n in (160, 12))
     grid = make_grid(thin.trained, tall, TileConfig())
+    assert (grid.size[0], grid.overlap[0]) == (96, 32)
+    (tile,) = grid = make_grid(thin.trained, same, TileConfig())
+    assert grid.extent(tile) == (16, 32, 32)
+    of_before = replace(
+        thin.trained, tile_size=(16, 32, 32), overlap=(0, 16, 16), cut_tiles=False
+    )
+    grid = make_grid(of_before, tall, TileConfig())
     assert (grid.size[0], grid.overlap[0]) == (32, 16)
-    assert make_grid(thin.trained, AxesImage(volume, "ZYX"), TileConfig()).size[0] == 16
-    assert make_grid(thin.trained, AxesImage(volume, "ZYX"), TileConfig(32)).size == (16, 32, 32)
+    assert make_grid(of_before, same, TileConfig()).size[0] == 16
+    assert make_grid(of_before, same, TileConfig(32)).size == (16, 32, 32)
 
 
 def test_progress_counts_all_tiles_of_all_slices(model):

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from math import prod
 
 import numpy as np
@@ -123,9 +124,10 @@ class TilePlan:
         return (replace(self.grid.single_cell(), region=region),)
 
     def batches(self, tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
-        """Tiles that are predicted together."""
+        """Tiles of one shape that are predicted together, in their order."""
         size = self.config.batch_size
-        return [tiles[i : i + size] for i in range(0, len(tiles), size)]
+        groups = [list(group) for _, group in groupby(tiles, self.grid.extent)]
+        return [group[i : i + size] for group in groups for i in range(0, len(group), size)]
 
     @property
     def steps_per_frame(self) -> int:
@@ -138,11 +140,11 @@ class TilePlan:
         return self.steps_per_frame * self.original.frame_count(self.model.ndim)
 
     def read(self, frame: dict[str, int], tile: Tile) -> NDArray[np.float32]:
-        """Read the scaled pixels ``(C, *grid.size)`` of a tile, mirrored past the image's end."""
+        """Read the scaled pixels ``(C, *extent)`` of a tile, mirrored past the image's end."""
         pixels = read_mirrored(
             lambda region: self.image.read(frame, region),
             tile.start,
-            self.grid.size,
+            self.grid.extent(tile),
             self.grid.shape,
         )
         if frame not in self._incomplete and missing_pixels(pixels) is not None:
@@ -254,8 +256,9 @@ def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid
     fitted = [fit_to_stride(*axis) for axis in zip(sizes, overlaps, strides, strict=True)]
     size, overlap = zip(*fitted, strict=True)
     if not model.info.has_masks:
-        _require_reasonable_tile(image.name, lengths, size)
-        return Grid(lengths, size, overlap)
+        if not model.cut_tiles:
+            _require_reasonable_tile(image.name, lengths, size)
+        return replace(model.tiling, size=size, overlap=overlap).grid(lengths)
     padded = (round_up(n, step) for n, step in zip(lengths, strides, strict=True))
     size = tuple(min(pair) for pair in zip(size, padded, strict=True))
     overlap = tuple(min(o, n // 2) for o, n in zip(overlap, size, strict=True))

@@ -18,7 +18,7 @@ from .plan import TilePlan
 def tile_probabilities(
     plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]
 ) -> NDArray[np.float32]:
-    """Probabilities ``(tiles, outputs, *grid.size)`` of the classes, or of boundary levels."""
+    """Probabilities ``(tiles, outputs, *extent)`` of the classes, or of boundary levels."""
     logits: torch.Tensor = plan.network(_read(plan, frame, tiles))
     require_finite("outputs of the network", [logits])
     return np.asarray(probabilities_of(logits).cpu())
