@@ -42,6 +42,7 @@ from napari_segkit.versions import versions
 
 from .network import PredictionNetwork, network_of
 
+GPU_BATCH = 4  # tiles
 HUGE_TILE = 2**24  # pixels; no tile is larger unless a person sets its size
 MAX_TILE_RATIO = 64  # pixels of a huge tile for each pixel of the image
 
@@ -123,9 +124,14 @@ class TilePlan:
         region = tuple([slice(0, n) for n in self.frame_shape])
         return (replace(self.grid.single_cell(), region=region),)
 
+    @property
+    def batch_size(self) -> int:
+        """How many tiles are predicted together."""
+        return self.config.batch_size or (1 if self.device.type == "cpu" else GPU_BATCH)
+
     def batches(self, tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
         """Tiles of one shape that are predicted together, in their order."""
-        size = self.config.batch_size
+        size = self.batch_size
         groups = [list(group) for _, group in groupby(tiles, self.grid.extent)]
         return [group[i : i + size] for group in groups for i in range(0, len(group), size)]
 
@@ -176,7 +182,7 @@ class TilePlan:
             "tile_size": list(self.grid.size),
             "overlap": list(self.grid.overlap),
             "tiles_changed": config.tile_size is not None or config.overlap is not None,
-            "batch_size": config.batch_size,
+            "batch_size": self.batch_size,
             "precision": self.precision,
             "device": str(self.device),
             "threads": torch.get_num_threads(),
