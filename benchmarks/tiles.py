@@ -28,6 +28,7 @@ import numpy as np
 from imageio.v3 import imread
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.freed_memory import keeping_freed_memory
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.inference.plan import TilePlan, make_plan
 
@@ -99,8 +100,9 @@ class Case:
 
         @torch.inference_mode()
         def run() -> None:
-            for shape in shapes:
-                plan.network(batches[shape])
+            with keeping_freed_memory():
+                for shape in shapes:
+                    plan.network(batches[shape])
 
         return run
 

@@ -215,9 +215,10 @@ def read_mirrored(
 
     `read` gets slices within the image, and only those that the window needs.
     """
-    indices = [
-        mirrored_indices(s, s + n, end) for s, n, end in zip(start, size, shape, strict=True)
-    ]
+    spans = list(zip(start, size, shape, strict=True))
+    if all(0 <= s <= s + n <= end for s, n, end in spans):
+        return read(tuple([slice(s, s + n) for s, n, _ in spans])).copy()
+    indices = [mirrored_indices(s, s + n, end) for s, n, end in spans]
     pixels = read(tuple(slice(int(i.min()), int(i.max()) + 1) for i in indices))
     inner = np.ix_(*(i - i.min() for i in indices))
     return pixels[(..., *inner)]

@@ -1,5 +1,6 @@
 """Versions of the packages that affect results."""
 
+from functools import cache
 from importlib.metadata import version
 
 PACKAGES = (
@@ -10,4 +11,7 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Installed version of each package that affects predictions."""
-    return {name: version(name) for name in PACKAGES}
+    return {name: _version(name) for name in PACKAGES}
+
+
+_version = cache(version)  # which reads a file

@@ -80,7 +80,7 @@ def _prepare(
     model: "TrainedModel", device: torch.device, precision: Precision
 ) -> PredictionNetwork:
     copy = _folded(model, device)
-    layout = prediction_format(device, model.ndim)
+    layout = prediction_format(copy, device, model.ndim)
     for layer in copy.modules():
         if isinstance(layer, _ConvNd) and layer.weight.ndim == model.ndim + 2:
             layer.weight = _frozen(layer.weight.contiguous(memory_format=layout))

@@ -21,7 +21,7 @@ def tile_probabilities(
     """Probabilities ``(tiles, outputs, *extent)`` of the classes, or of boundary levels."""
     logits: torch.Tensor = plan.network(_read(plan, frame, tiles))
     require_finite("outputs of the network", [logits])
-    return np.asarray(probabilities_of(logits).cpu())
+    return np.asarray(probabilities_of(logits.contiguous()).cpu())
 
 
 @torch.inference_mode()

@@ -25,9 +25,10 @@ def fast_memory_format(device: torch.device, ndim: int) -> torch.memory_format:
     return torch.contiguous_format
 
 
-def prediction_format(device: torch.device, ndim: int) -> torch.memory_format:
-    """The same without gradients."""
-    if ndim == 2 and device.type in ("cpu", "cuda"):
+def prediction_format(network: nn.Module, device: torch.device, ndim: int) -> torch.memory_format:
+    """The layout for which predicting is fastest; transformers turn images around by themselves."""
+    has_transformer = any(isinstance(layer, nn.LayerNorm) for layer in network.modules())
+    if ndim == 2 and device.type in ("cpu", "cuda") and not has_transformer:
         return torch.channels_last
     return torch.contiguous_format
 
