@@ -206,6 +206,16 @@ def test_other_weights_of_an_encoder_give_other_features():
     CACHE.clear()
 
 
+def test_a_prediction_takes_features_of_a_training_and_keeps_none():
+    CACHE.clear()
+    made, image = network(ModelSpec("pixels")), torch.from_numpy(picture(1, 32, 32))
+    made(image[None])
+    assert CACHE.size == 0
+    kept = made.features(image)
+    assert made.features(image, keep=False).data_ptr() == kept.data_ptr()
+    CACHE.clear()
+
+
 def test_the_cache_stays_within_its_limit_and_drops_the_oldest():
     cache = FeatureCache(limit=3 * 400)
     made = []
