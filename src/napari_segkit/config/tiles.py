@@ -10,15 +10,16 @@ from ._schema import Checked
 class TileConfig(Checked):
     """How an image is divided into tiles.
 
-    Tile size and overlap are chosen when a model is trained and stored with it. Values set here for
-    a prediction replace them and are recorded with the result.
+    Tile size and overlap of predictions are chosen when a model is trained and stored with it.
+    Values set here for a prediction replace them and are recorded with the result.
 
     Parameters
     ----------
     tile_size : int or None
         Edge of a tile in pixels, rounded up to a multiple that the network accepts; shorter along
-        coarse axes of a volume. None: chosen for the method in training, and the tile size stored
-        with the model in prediction.
+        coarse axes of a volume. In a training, of the patches that it draws; predictions of a
+        semantic model have tiles of 512 (96 in 3D) or as large as the patches. None: chosen for the
+        method in training, and the tile size stored with the model in prediction.
     overlap : int or None
         Pixels shared by neighbouring tiles, at most half a tile; rounded like the tile size. None:
         chosen for the method in training, and the overlap stored with the model in prediction.
