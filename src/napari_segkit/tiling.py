@@ -17,6 +17,7 @@ TILE = {2: 256, 3: 64}  # by dimensions; edge of a patch in training, unless one
 LARGE_TILE = {2: 512, 3: 96}  # of a tile in prediction
 OVERLAP = {2: 128, 3: 24}  # of these
 PIXEL_TILE = {2: 1024, 3: 256}  # edge of a tile of the pixel classifier, at most
+ALIKE = 1.1  # ratio of spacings that count as equal
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 
@@ -157,6 +158,11 @@ def mirrored_indices(start: int, stop: int, length: int) -> NDArray[np.intp]:
     period = 2 * (length - 1)
     position = np.abs(np.arange(start, stop)) % period
     return np.minimum(position, period - position)
+
+
+def are_alike(spacing: Sequence[float]) -> bool:
+    """Whether pixels are about as long along all of these axes."""
+    return bool(max(spacing) < ALIKE * min(spacing))
 
 
 def round_up(length: int, stride: int) -> int:

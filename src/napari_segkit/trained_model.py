@@ -59,7 +59,7 @@ class TrainedModel:
     stuff_values: tuple[int, ...] = ()  # its classes that are used
     refine: RefineConfig = field(default_factory=RefineConfig)
     channel_names: tuple[str, ...] = ()  # by which channels are asked for; () without names
-    cut_tiles: bool = False  # the last tiles of an image end where it ends; not in earlier files
+    patch: tuple[int, ...] = ()  # edges in training; (): those of a tile, which is never cut
 
     def __post_init__(self) -> None:
         """Reject inconsistent metadata: the file may have been changed."""
@@ -81,6 +81,8 @@ class TrainedModel:
                 n % step or n < 2 * o
                 for n, o, step in zip(self.tile_size, self.overlap, self.strides, strict=False)
             ),
+            "patch": len(self.patch) not in (0, self.ndim)
+            or not all(type(n) is int and 0 < n <= 8192 for n in self.patch),
             "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES)
             or len(set(self.axes)) != len(self.axes)
             or (self.ndim == 3 and "Z" not in self.axes),
@@ -157,8 +159,9 @@ class TrainedModel:
 
     @property
     def tiling(self) -> Tiling:
-        """How its predictions are divided into tiles."""
-        return Tiling(self.tile_size, self.overlap, self.strides if self.cut_tiles else ())
+        """How its predictions are divided into tiles; earlier files have whole tiles."""
+        is_cut = self.patch and not self.info.has_masks
+        return Tiling(self.tile_size, self.overlap, self.strides if is_cut else ())
 
     @property
     def identity(self) -> str:

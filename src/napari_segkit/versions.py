@@ -3,6 +3,8 @@
 from functools import cache
 from importlib.metadata import version
 
+version_of = cache(version)  # reads a file each time
+
 PACKAGES = (
     *("napari-segkit", "torch", "torchvision", "segmentation-models-pytorch", "timm", "monai"),
     "numpy",
@@ -11,7 +13,4 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Installed version of each package that affects predictions."""
-    return {name: _version(name) for name in PACKAGES}
-
-
-_version = cache(version)  # which reads a file
+    return {name: version_of(name) for name in PACKAGES}

@@ -44,7 +44,7 @@ def test_tiled_equals_untiled_everywhere(model, shape, batch_size, make):
 @pytest.mark.parametrize("shape", [(303, 384), (96, 97), (40, 310)])
 def test_tiles_that_are_cut_equal_untiled_too(shape, make):
     cut, image = (
-        make(1, cut_tiles=True),
+        make(1, patch=(64, 64)),
         AxesImage(np.tile(coins(), (2, 2))[: shape[0], : shape[1]], "YX"),
     )
     one_tile = TileConfig(tile_size=512, overlap=32)
@@ -153,7 +153,7 @@ def test_a_model_of_a_thin_stack_has_no_seams_in_a_tall_one():
     assert (grid.size[0], grid.overlap[0]) == (96, 32)
     (tile,) = grid = make_grid(thin.trained, same, TileConfig())
     assert grid.extent(tile) == (16, 32, 32)
-    of_before = replace(thin.trained, tile_size=(16, 32, 32), overlap=(0, 16, 16), cut_tiles=False)
+    of_before = replace(thin.trained, tile_size=(16, 32, 32), overlap=(0, 16, 16), patch=())
     grid = make_grid(of_before, tall, TileConfig())
     assert (grid.size[0], grid.overlap[0]) == (32, 16)
     assert make_grid(of_before, same, TileConfig()).size[0] == 16

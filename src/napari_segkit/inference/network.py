@@ -45,7 +45,7 @@ class PredictionNetwork:
 
     def __call__(self, images: Tensor) -> Any:
         with autocast(self.precision, self.device):
-            return self.module(images.to(self.device, memory_format=self.layout))
+            return self.module(images.to(memory_format=self.layout))
 
 
 _prepared: WeakKeyDictionary[nn.Module, tuple[Stamp, PredictionNetwork]] = WeakKeyDictionary()

@@ -41,6 +41,7 @@ from napari_segkit.tiling import (
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
 
+from .copies import Symmetry, symmetries
 from .network import PredictionNetwork, network_of
 
 GPU_BATCH = 4  # tiles
@@ -110,6 +111,17 @@ class TilePlan:
         if "precision" in self.model.info.unused:
             return "float32"
         return choose_precision(self.settings.precision, self.device)
+
+    @cached_property
+    def symmetries(self) -> tuple[Symmetry, ...]:
+        """Mirrored copies of each tile over which the mean is taken."""
+        return symmetries(self.model) if self.settings.flips else ()
+
+    def pass_seeds(self, frame: dict[str, int], tile: Tile) -> list[int]:
+        """Seeds of the passes with dropout, the same whenever a tile is predicted."""
+        own = [*frame.values(), *tile.start]
+        count = self.settings.passes
+        return [int(np.random.SeedSequence([*own, n]).generate_state(1)[0]) for n in range(count)]
 
     @property
     def needs_whole_frames(self) -> bool:
@@ -213,6 +225,7 @@ class TilePlan:
             "overlap": list(self.grid.overlap),
             "tiles_changed": config.tile_size is not None or config.overlap is not None,
             "batch_size": self.batch_size,
+            **to_dict(self.settings),
             "precision": self.precision,
             "device": str(self.device),
             "threads": torch.get_num_threads(),
@@ -293,7 +306,7 @@ def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid
     fitted = [fit_to_stride(*axis) for axis in zip(sizes, overlaps, strides, strict=True)]
     size, overlap = zip(*fitted, strict=True)
     if not model.info.has_masks:
-        if not model.cut_tiles:
+        if not model.patch:
             _require_reasonable_tile(image.name, lengths, size)
         return replace(model.tiling, size=size, overlap=overlap).grid(lengths)
     padded = (round_up(n, step) for n, step in zip(lengths, strides, strict=True))

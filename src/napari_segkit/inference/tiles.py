@@ -1,6 +1,7 @@
 """What the network of a model predicts for the tiles of a plan."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from napari_segkit.models.finite import require_finite
 from napari_segkit.models.logits import probabilities_of
 from napari_segkit.tiling import Tile
 
+from .copies import Predict, mean_over_passes, mean_over_symmetries
 from .plan import TilePlan
 
 
@@ -18,10 +20,18 @@ from .plan import TilePlan
 def tile_probabilities(
     plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]
 ) -> NDArray[np.float32]:
-    """Probabilities ``(tiles, outputs, *extent)`` of the classes, or of boundary levels."""
-    logits: torch.Tensor = plan.network(_read(plan, frame, tiles))
-    require_finite("outputs of the network", [logits])
-    return np.asarray(probabilities_of(logits.contiguous()).cpu())
+    """Probabilities ``(tiles, outputs, *extent)`` of the classes, or of boundary levels.
+
+    They are the mean over mirrored copies and passes with dropout, if these are asked for.
+    """
+    images = _read(plan, frame, tiles)
+    predict: Predict = partial(_probabilities, plan)
+    if plan.symmetries:
+        predict = partial(mean_over_symmetries, predict, copies=plan.symmetries)
+    if plan.settings.passes == 1:
+        return np.asarray(predict(images).cpu())
+    seeds = [plan.pass_seeds(frame, tile) for tile in tiles]
+    return np.asarray(mean_over_passes(predict, images, plan.network.module, seeds).cpu())
 
 
 @torch.inference_mode()
@@ -33,9 +43,15 @@ def tile_masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> 
     return [_to_arrays(output) for output in outputs]
 
 
+def _probabilities(plan: TilePlan, images: torch.Tensor) -> torch.Tensor:
+    logits: torch.Tensor = plan.network(images)
+    require_finite("outputs of the network", [logits])
+    return probabilities_of(logits.contiguous())
+
+
 def _read(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> torch.Tensor:
     pixels = np.stack([plan.read(frame, tile) for tile in tiles])
-    return torch.from_numpy(pixels)
+    return torch.from_numpy(pixels).to(plan.device)
 
 
 def _to_arrays(output: dict[str, torch.Tensor]) -> SoftMasks:

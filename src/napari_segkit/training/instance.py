@@ -23,7 +23,6 @@ class InstanceTrainer(GradientTrainer[Targets]):
 
     network: Any  # Mask R-CNN or SOLO, see the contract "Instance network"
     tile_ratio = 2  # objects need context beyond a patch
-    cut_tiles = False
     smallest_part = 1  # nothing is normalised over a batch
 
     @property

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from napari_segkit.models import build, stride
+from napari_segkit.models import build, model_info, stride
 from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
 from napari_segkit.steps import Step
@@ -56,7 +56,6 @@ class Trainer:
     """
 
     tile_ratio: int | None = None  # tile length in prediction / patch length in training, if fixed
-    cut_tiles = True  # whether the last tiles of an image end where it ends
 
     @torch.inference_mode(False)  # the caller may have switched gradients off
     def __init__(self, setup: TrainingSetup) -> None:
@@ -82,6 +81,7 @@ class Trainer:
             start=setup.start.identity if setup.start else "",
             statistics=self.data.statistics if self.config.normalise == "training" else None,
             fingerprints=setup.data.fingerprints,
+            held_out=setup.held_out_fingerprints,
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
@@ -100,7 +100,8 @@ class Trainer:
     def tiling(self) -> Tiling:
         """How predictions of its model are divided into tiles."""
         strides = stride(self.setup.spec, self.data.inputs.spacing)
-        return Tiling(self.tile_size, self.overlap, strides if self.cut_tiles else ())
+        is_cut = not model_info(self.setup.spec.name).has_masks
+        return Tiling(self.tile_size, self.overlap, strides if is_cut else ())
 
     @cached_property
     def interval(self) -> int:
@@ -295,7 +296,7 @@ class Trainer:
             unit=first.unit,
             tile_size=self.tile_size,
             overlap=self.overlap,
-            cut_tiles=self.cut_tiles,
+            patch=self.patch,
             nonzero=data.nonzero,
             object_size=data.object_size,
             statistics=self.state.statistics,
