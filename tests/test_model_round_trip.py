@@ -89,6 +89,7 @@ def models(draw):
         overlap=overlap,
         unit=draw(st.sampled_from(["", *NANOMETRES])),
         nonzero=draw(st.booleans()),
+        patch=draw(st.sampled_from([(), (64,) * ndim])),
         object_size=draw(st.floats(0, 1e5)),
         statistics=Statistics(lows, lows) if config.normalise == "training" else None,
         contrast=tuple(map(abs, lows)),

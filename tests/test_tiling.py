@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,8 @@ def grids(draw, ndims=3):
     size = draw(st.lists(st.integers(8, 40), min_size=ndim, max_size=ndim))
     overlap = [draw(st.integers(0, n // 2)) for n in size]
     shape = draw(st.lists(st.integers(1, 90), min_size=ndim, max_size=ndim))
-    return Grid(tuple(shape), tuple(size), tuple(overlap))
+    strides = draw(st.sampled_from([(), (1,) * ndim]))
+    return Grid(tuple(shape), tuple(size), tuple(overlap), strides=strides)
 
 
 @settings(max_examples=100, deadline=None)
@@ -32,7 +35,8 @@ def test_the_grid_starts_at_the_origin_with_equal_steps_and_equal_tiles(grid):
     for axis, (size, overlap) in enumerate(zip(grid.size, grid.overlap, strict=True)):
         starts = sorted({t.start[axis] for t in tiles})
         assert starts == list(range(0, len(starts) * (size - overlap), size - overlap))
-        assert starts[-1] + size >= grid.shape[axis] + margin(overlap)
+        beyond = 0 if grid.strides else margin(overlap)
+        assert starts[-1] + size >= grid.shape[axis] + beyond
         assert starts[-1] < grid.shape[axis]
 
 
@@ -54,8 +58,15 @@ def test_each_pixel_is_in_one_cell_which_lists_the_tiles_that_cover_it(grid):
 @settings(deadline=None)
 @given(grids(), st.integers(1, 60))
 def test_a_larger_image_has_the_same_tiles_at_the_same_places(grid, more):
-    larger = Grid(tuple(n + more for n in grid.shape), grid.size, grid.overlap)
+    larger = replace(grid, shape=tuple(n + more for n in grid.shape))
     assert {t.start for t in grid} <= {t.start for t in larger}
+
+
+def test_the_last_tiles_are_cut_to_what_the_image_needs():
+    grid = Grid((1000, 100), (512, 512), (128, 128), strides=(32, 32))
+    assert [grid.extent(tile) for tile in grid] == [(512, 128), (512, 128), (256, 128)]
+    whole = replace(grid, strides=())
+    assert {whole.extent(tile) for tile in whole} == {(512, 512)}
 
 
 def test_the_outer_quarter_of_an_overlap_has_no_weight():

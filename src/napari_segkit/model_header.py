@@ -21,7 +21,7 @@ from .images.intensity import Statistics
 from .models import check_spec, model_info
 from .models.weights.pretrained import available
 from .tensor_file import Header
-from .tiling import PIXEL_TILE, TILE, round_up
+from .tiling import LARGE_TILE, PIXEL_TILE, round_up
 from .trained_model import TrainedModel
 
 FORMAT = 1
@@ -48,6 +48,7 @@ def header(model: TrainedModel) -> Header:
         "unit": model.unit,
         "tile_size": model.tile_size,
         "overlap": model.overlap,
+        "patch": model.patch,
         "nonzero": model.nonzero,
         "object_size": model.object_size,
         "stuff": header(model.stuff) if model.stuff else None,
@@ -84,6 +85,7 @@ def read_header(written: Header) -> TrainedModel:
         unit=_text(written.get("unit", ""), "unit"),
         tile_size=_edges(written["tile_size"], "tile size"),
         overlap=_edges(written["overlap"], "overlap"),
+        patch=_edges(written.get("patch", []), "patch"),
         nonzero=_typed(written["nonzero"], bool, "nonzero"),
         object_size=_number(written.get("object_size", 0.0), "object size", 0, MAX_OBJECT_SIZE),
         refine=from_dict(RefineConfig, written.get("refine", {})),
@@ -103,9 +105,9 @@ def _largest_tile(model: TrainedModel) -> list[int]:
     """Edges that a training chooses at most; masks are predicted in tiles as large as the image."""
     if model.info.has_masks:
         return list(model.tile_size)
-    own = PIXEL_TILE if model.info.training == "pixels" else TILE
+    own = PIXEL_TILE if model.info.training == "pixels" else LARGE_TILE
     longest = max((own[model.ndim], *(model.config.resized_shape or ())))
-    edge = model.config.tile.tile_size or longest
+    edge = max(longest, model.config.tile.tile_size or 0)
     return [round_up(max(edge, 2 * step), step) for step in model.strides]
 
 

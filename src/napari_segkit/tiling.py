@@ -13,8 +13,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-TILE = {2: 256, 3: 64}  # by dimensions; edge of a tile, unless one is set
-PIXEL_TILE = {2: 1024, 3: 256}  # the same of the pixel classifier, at most
+TILE = {2: 256, 3: 64}  # by dimensions; edge of a patch in training, unless one is set
+LARGE_TILE = {2: 512, 3: 96}  # of a tile in prediction
+OVERLAP = {2: 128, 3: 24}  # of these
+PIXEL_TILE = {2: 1024, 3: 256}  # edge of a tile of the pixel classifier, at most
 ALIKE = 1.1  # ratio of spacings that count as equal
 Pixel = TypeVar("Pixel", bound=np.generic)
 
@@ -47,7 +49,8 @@ class Grid:
     shape: tuple[int, ...]
     size: tuple[int, ...]
     overlap: tuple[int, ...]  # at most half a tile
-    blended: bool = True  # tiles are blended, so the last one extends past the image's end
+    blended: bool = True  # a whole last tile then extends past the image's end
+    strides: tuple[int, ...] = ()  # the last tile is cut to a multiple of these; (): it is whole
 
     def __len__(self) -> int:
         return int(np.prod([len(self.starts(axis)) for axis in range(len(self.shape))]))
@@ -55,11 +58,12 @@ class Grid:
     def starts(self, axis: int) -> range:
         """First pixels of the tiles along an axis.
 
-        If tiles are blended, the last one extends a quarter of the overlap or more past the image's
-        end, so that the mirrored pixels beyond it look the same to every tile.
+        If whole tiles are blended, the last one extends a quarter of the overlap or more past the
+        image's end, so that the mirrored pixels beyond it look the same to every tile. Tiles that
+        are cut all end there.
         """
         step = self.size[axis] - self.overlap[axis]
-        beyond = margin(self.overlap[axis]) if self.blended else 0
+        beyond = margin(self.overlap[axis]) if self.blended and not self.strides else 0
         last = self.shape[axis] + beyond - self.size[axis]
         return range(0, step * max(0, ceil(last / step)) + 1, step)
 
@@ -69,6 +73,13 @@ class Grid:
     def _tile(self, start: tuple[int, ...]) -> Tile:
         spans = zip(start, self.size, self.shape, strict=True)
         return Tile(start, tuple([slice(s, min(s + n, end)) for s, n, end in spans]))
+
+    def extent(self, tile: Tile) -> tuple[int, ...]:
+        """Edges of what is read for a tile: a whole one, or one cut past the image's end."""
+        if not self.strides:
+            return self.size
+        axes = zip(tile.region, self.size, self.strides, strict=True)
+        return tuple(min(n, round_up(s.stop - s.start, step)) for s, n, step in axes)
 
     def single_cell(self) -> Cell:
         """The image as one cell."""
@@ -95,6 +106,24 @@ class Grid:
         """Blending weights of the pixels of ``tile.region``; they sum to 1 over all tiles."""
         axes = [_axis_weights(self, axis, start) for axis, start in enumerate(tile.start)]
         return reduce(np.multiply.outer, axes)
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles for frames of any shape; lengths in pixels along the spatial axes."""
+
+    size: tuple[int, ...]
+    overlap: tuple[int, ...]
+    strides: tuple[int, ...] = ()  # as in `Grid`
+
+    def grid(self, shape: Sequence[int]) -> Grid:
+        """The tiles of a frame."""
+        return Grid(tuple(shape), self.size, self.overlap, strides=self.strides)
+
+    def largest(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Edges of the largest tile of a frame."""
+        grid = self.grid(shape)
+        return grid.extent(next(iter(grid)))
 
 
 @lru_cache(maxsize=1024)
@@ -192,9 +221,10 @@ def read_mirrored(
 
     `read` gets slices within the image, and only those that the window needs.
     """
-    indices = [
-        mirrored_indices(s, s + n, end) for s, n, end in zip(start, size, shape, strict=True)
-    ]
+    spans = list(zip(start, size, shape, strict=True))
+    if all(0 <= s <= s + n <= end for s, n, end in spans):
+        return read(tuple([slice(s, s + n) for s, n, _ in spans])).copy()
+    indices = [mirrored_indices(s, s + n, end) for s, n, end in spans]
     pixels = read(tuple(slice(int(i.min()), int(i.max()) + 1) for i in indices))
     inner = np.ix_(*(i - i.min() for i in indices))
     return pixels[(..., *inner)]

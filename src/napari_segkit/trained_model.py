@@ -25,6 +25,7 @@ from .images.resample import format_spacing, resample
 from .images.resize import resized
 from .images.units import UNKNOWN_SPACING
 from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, stride
+from .tiling import Tiling
 
 FAINT = 1 / 5  # part of the contrast of training below which a warning is given; noise has less
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
@@ -42,7 +43,7 @@ class TrainedModel:
     channels: int
     axes: str  # of the first training image
     spacing: tuple[float, float, float]  # Z, Y, X in training, world units
-    tile_size: tuple[int, ...]  # along the spatial axes, pixels
+    tile_size: tuple[int, ...]  # in prediction, along the spatial axes, pixels
     overlap: tuple[int, ...]
     orientation: str = ""  # directions of Z, Y and X in the body, such as "SAR"
     unit: str = ""  # of the spacing and of the voxel size of the configuration; "": unknown
@@ -58,6 +59,7 @@ class TrainedModel:
     stuff_values: tuple[int, ...] = ()  # its classes that are used
     refine: RefineConfig = field(default_factory=RefineConfig)
     channel_names: tuple[str, ...] = ()  # by which channels are asked for; () without names
+    patch: tuple[int, ...] = ()  # edges in training; (): those of a tile, which is never cut
 
     def __post_init__(self) -> None:
         """Reject inconsistent metadata: the file may have been changed."""
@@ -79,6 +81,8 @@ class TrainedModel:
                 n % step or n < 2 * o
                 for n, o, step in zip(self.tile_size, self.overlap, self.strides, strict=False)
             ),
+            "patch": len(self.patch) not in (0, self.ndim)
+            or not all(type(n) is int and 0 < n <= 8192 for n in self.patch),
             "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES)
             or len(set(self.axes)) != len(self.axes)
             or (self.ndim == 3 and "Z" not in self.axes),
@@ -152,6 +156,12 @@ class TrainedModel:
     def strides(self) -> tuple[int, ...]:
         """Tile edges are multiples of these, along each spatial axis."""
         return stride(self.spec, self.spacing[-self.ndim :])
+
+    @property
+    def tiling(self) -> Tiling:
+        """How its predictions are divided into tiles; earlier files have whole tiles."""
+        is_cut = self.patch and not self.info.has_masks
+        return Tiling(self.tile_size, self.overlap, self.strides if is_cut else ())
 
     @property
     def identity(self) -> str:

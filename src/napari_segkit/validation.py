@@ -22,7 +22,7 @@ from .inference.request import PredictRequest
 from .models import KINDS
 from .refinement.cleanup import clean
 from .steps import drain
-from .tiling import Cell
+from .tiling import Cell, Tiling
 from .trained_model import TrainedModel
 from .training.events import Score
 from .training.held_out import HeldOut, HeldOutImage
@@ -68,13 +68,12 @@ class Validation:
         self._statistics: dict[int, Statistics] = {}
         self._chosen: list[Places] = []  # of each image; empty: all of it
 
-    def limit(self, size: Sequence[int], overlap: Sequence[int], tiles: float) -> int:
+    def limit(self, tiling: Tiling, tiles: float) -> int:
         """Predict at most about so many tiles at a time; returns how many there are.
 
         What is predicted is chosen by the seed and spread evenly over all that is held out.
         """
-        config, shape = self.config, (tuple(size), tuple(overlap))
-        parts = list(parts_of(self.images, config, *shape, objects=self.objects))
+        parts = list(parts_of(self.images, self.config, tiling, objects=self.objects))
         needed: set[tuple[int, ...]] = set()
         self._chosen, self.is_sample = [{} for _ in self.images], False
         for number in spread(len(parts), np.random.default_rng(self.config.seed)):

@@ -108,7 +108,7 @@ def test_volumes_are_mirrored_along_three_axes_and_turned_in_plane():
         config=TrainConfig(),
         info=model_info("unet3d"),
         ndim=3,
-        tile_size=(32, 64, 64),
+        patch=(32, 64, 64),
         spacing=(5.0, 1.0, 1.0),
         strides=(8, 16, 16),
     )

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import dask.array as da
 import numpy as np
@@ -38,6 +39,22 @@ def test_tiled_equals_untiled_everywhere(model, shape, batch_size, make):
     assert len(make_grid(model, image, one_tile)) == 1
     np.testing.assert_allclose(tiled.probabilities, whole.probabilities, atol=1e-5)
     np.testing.assert_allclose(tiled.probabilities.sum(axis=0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(303, 384), (96, 97), (40, 310)])
+def test_tiles_that_are_cut_equal_untiled_too(shape, make):
+    cut, image = (
+        make(1, patch=(64, 64)),
+        AxesImage(np.tile(coins(), (2, 2))[: shape[0], : shape[1]], "YX"),
+    )
+    one_tile = TileConfig(tile_size=512, overlap=32)
+    tiled, whole = (
+        run(cut, image, c, probabilities=True).probabilities for c in (TileConfig(), one_tile)
+    )
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+    inside = (..., slice(None, -8), slice(None, -8))  # the mirrored pixels past the end are fewer
+    as_before = run(make(1), image, probabilities=True).probabilities
+    np.testing.assert_allclose(tiled[inside], as_before[inside], atol=1e-5)
 
 
 def test_colour_tiles_equal_untiled_too(make):
@@ -131,12 +148,16 @@ def test_a_model_of_a_thin_stack_has_no_seams_in_a_tall_one():
     volume = np.random.default_rng(0).random((12, 32, 32))
     config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None)
     thin = Segmenter(ModelSpec("mednext")).fit(volume, (volume > 0.5).astype(int), config)
-    assert thin.trained.tile_size[0] == 16
-    tall = AxesImage(np.zeros((60, 32, 32)), "ZYX")
+    tall, same = (AxesImage(np.zeros((n, 32, 32)), "ZYX") for n in (160, 12))
     grid = make_grid(thin.trained, tall, TileConfig())
+    assert (grid.size[0], grid.overlap[0]) == (96, 32)
+    (tile,) = grid = make_grid(thin.trained, same, TileConfig())
+    assert grid.extent(tile) == (16, 32, 32)
+    of_before = replace(thin.trained, tile_size=(16, 32, 32), overlap=(0, 16, 16), patch=())
+    grid = make_grid(of_before, tall, TileConfig())
     assert (grid.size[0], grid.overlap[0]) == (32, 16)
-    assert make_grid(thin.trained, AxesImage(volume, "ZYX"), TileConfig()).size[0] == 16
-    assert make_grid(thin.trained, AxesImage(volume, "ZYX"), TileConfig(32)).size == (16, 32, 32)
+    assert make_grid(of_before, same, TileConfig()).size[0] == 16
+    assert make_grid(of_before, same, TileConfig(32)).size == (16, 32, 32)
 
 
 def test_progress_counts_all_tiles_of_all_slices(model):

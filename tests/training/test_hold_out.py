@@ -14,6 +14,7 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.images.run_lengths import from_runs, to_runs
+from napari_segkit.tiling import Tiling
 from napari_segkit.training import hold_out as hold_out_module
 from napari_segkit.training.dataset import LabelledImages
 from napari_segkit.training.events import OverfittingWarning, TrainStep, ValidationStep
@@ -270,14 +271,14 @@ def test_a_sample_of_what_is_held_out_is_spread_over_all_of_it():
     images = [HeldOutImage(image, sparse if n == 3 else values) for n, image in enumerate(axes)]
     held_out = HeldOut("images", "", images)
     validate = Validation(held_out, TrainConfig(), torch.device("cpu"), objects=False)
-    assert validate.limit((256, 256), (96, 96), 1000) == 5 * 9 + 3
+    assert validate.limit(Tiling((256, 256), (96, 96)), 1000) == 5 * 9 + 3
     assert not validate.is_sample
-    assert 10 < validate.limit((256, 256), (96, 96), 20) <= 20
+    assert 10 < validate.limit(Tiling((256, 256), (96, 96)), 20) <= 20
     assert validate.is_sample
     chosen = [validate._places(number, 2) for number in range(6)]
     assert sum(map(bool, chosen)) >= 5
     assert all(x == 0 for _, x in chosen[3].get((), ()))
-    assert validate.limit((256, 256), (96, 96), 1) >= 1
+    assert validate.limit(Tiling((256, 256), (96, 96)), 1) >= 1
 
 
 def test_one_image_cannot_be_held_out_whole():

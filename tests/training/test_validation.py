@@ -33,7 +33,7 @@ class Scores:
     def __init__(self, score):
         self.score, self.least, self.is_sample = score, CONFIG.epochs, False
 
-    def limit(self, size, overlap, tiles):
+    def limit(self, tiling, tiles):
         return 0
 
     def __call__(self, model):

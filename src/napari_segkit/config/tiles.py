@@ -10,25 +10,27 @@ from ._schema import Checked
 class TileConfig(Checked):
     """How an image is divided into tiles.
 
-    Tile size and overlap are chosen when a model is trained and stored with it. Values set here for
-    a prediction replace them and are recorded with the result.
+    Tile size and overlap of predictions are chosen when a model is trained and stored with it.
+    Values set here for a prediction replace them and are recorded with the result.
 
     Parameters
     ----------
     tile_size : int or None
         Edge of a tile in pixels, rounded up to a multiple that the network accepts; shorter along
-        coarse axes of a volume. None: chosen for the method in training, and the tile size stored
-        with the model in prediction.
+        coarse axes of a volume. In a training, of the patches that it draws; predictions of a
+        semantic model have tiles of 512 (96 in 3D) or as large as the patches. None: chosen for the
+        method in training, and the tile size stored with the model in prediction.
     overlap : int or None
         Pixels shared by neighbouring tiles, at most half a tile; rounded like the tile size. None:
         chosen for the method in training, and the overlap stored with the model in prediction.
-    batch_size : int
-        Tiles predicted together. More is faster on a GPU and needs more memory.
+    batch_size : int or None
+        Tiles predicted together. More may be faster on a GPU and needs more memory. None: 1 on a
+        CPU, whose memory is fastest in small pieces, and 4 on a GPU.
     """
 
     tile_size: Annotated[int | None, {"min": 16, "max": 8192, "step": 16}] = None
     overlap: Annotated[int | None, {"min": 0, "max": 4096, "step": 16}] = None
-    batch_size: Annotated[int, {"min": 1, "max": 1024}] = 4
+    batch_size: Annotated[int | None, {"min": 1, "max": 1024}] = None
 
     def __post_init__(self) -> None:
         """Check that the overlap is at most half a tile."""

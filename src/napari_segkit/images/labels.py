@@ -19,6 +19,7 @@ IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
 LARGEST_ID = 2**63 - 1
 COMPONENTS_PER_ID = 1.25
+FEW_CLASSES = 8  # that are compared one by one
 
 
 class LabelsError(ValueError):
@@ -134,6 +135,20 @@ def to_indices(values: AnyArray, classes: Sequence[int]) -> NDArray[np.int16]:
     order = np.asarray(classes)
     indices = np.searchsorted(order, values).clip(0, len(order) - 1)
     return np.where(order[indices] == values, indices, IGNORE).astype(np.int16)
+
+
+def likeliest(maps: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Index of the highest of maps ``(classes, *spatial)``, the first of equal ones.
+
+    Faster than ``argmax``, which goes from pixel to pixel.
+    """
+    if len(maps) > FEW_CLASSES:
+        return maps.argmax(axis=0)
+    highest, indices = maps[0].copy(), np.zeros(maps.shape[1:], np.intp)
+    for index, values in enumerate(maps[1:], 1):
+        indices[values > highest] = index
+        np.maximum(highest, values, out=highest)
+    return indices
 
 
 def from_indices(indices: AnyArray, classes: Sequence[int]) -> NDArray[np.unsignedinteger]:

@@ -115,6 +115,6 @@ def _dropout_layers(network: nn.Module) -> list[nn.Module]:
 
 def _may_turn(model: TrainedModel) -> bool:
     """Whether the training turned patches, square ones of equal spacing; as `training.augment`."""
-    height, width = model.tile_size[-2:]
+    height, width = (model.patch or model.tile_size)[-2:]
     alike = model.config.voxel_size is not None or are_alike(model.spacing[-2:])
     return height == width and alike and len(set(model.strides[-2:])) == 1

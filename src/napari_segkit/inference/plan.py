@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from math import prod
 
 import numpy as np
@@ -41,7 +42,9 @@ from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
 
 from .copies import Symmetry, symmetries
+from .network import PredictionNetwork, network_of
 
+GPU_BATCH = 4  # tiles
 HUGE_TILE = 2**24  # pixels; no tile is larger unless a person sets its size
 MAX_TILE_RATIO = 64  # pixels of a huge tile for each pixel of the image
 
@@ -85,6 +88,11 @@ class TilePlan:
     settings: PredictConfig = field(default_factory=PredictConfig)
     region: Region | None = None
     _incomplete: list[dict[str, int]] = field(default_factory=list)  # frames with missing pixels
+
+    @cached_property
+    def network(self) -> PredictionNetwork:
+        """The network in the form that computes fastest."""
+        return network_of(self.model, self.device, self.precision)
 
     def frames(self) -> Iterator[dict[str, int]]:
         """Index of each plane or volume, which the model processes at once, in the region."""
@@ -158,10 +166,16 @@ class TilePlan:
         parts = map(Part, boxes, masks)
         return Region(axes, self.original.label_shape, tuple(parts))
 
+    @property
+    def batch_size(self) -> int:
+        """How many tiles are predicted together."""
+        return self.config.batch_size or (1 if self.device.type == "cpu" else GPU_BATCH)
+
     def batches(self, tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
-        """Tiles that are predicted together."""
-        size = self.config.batch_size
-        return [tiles[i : i + size] for i in range(0, len(tiles), size)]
+        """Tiles of one shape that are predicted together, in their order."""
+        size = self.batch_size
+        groups = [list(group) for _, group in groupby(tiles, self.grid.extent)]
+        return [group[i : i + size] for group in groups for i in range(0, len(group), size)]
 
     @property
     def steps_per_frame(self) -> int:
@@ -174,11 +188,11 @@ class TilePlan:
         return self.steps_per_frame * sum(1 for _ in self.frames())
 
     def read(self, frame: dict[str, int], tile: Tile) -> NDArray[np.float32]:
-        """Read the scaled pixels ``(C, *grid.size)`` of a tile, mirrored past the image's end."""
+        """Read the scaled pixels ``(C, *extent)`` of a tile, mirrored past the image's end."""
         pixels = read_mirrored(
             lambda region: self.image.read(frame, region),
             tile.start,
-            self.grid.size,
+            self.grid.extent(tile),
             self.grid.shape,
         )
         if frame not in self._incomplete and missing_pixels(pixels) is not None:
@@ -210,7 +224,7 @@ class TilePlan:
             "tile_size": list(self.grid.size),
             "overlap": list(self.grid.overlap),
             "tiles_changed": config.tile_size is not None or config.overlap is not None,
-            "batch_size": config.batch_size,
+            "batch_size": self.batch_size,
             **to_dict(self.settings),
             "precision": self.precision,
             "device": str(self.device),
@@ -292,8 +306,9 @@ def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid
     fitted = [fit_to_stride(*axis) for axis in zip(sizes, overlaps, strides, strict=True)]
     size, overlap = zip(*fitted, strict=True)
     if not model.info.has_masks:
-        _require_reasonable_tile(image.name, lengths, size)
-        return Grid(lengths, size, overlap)
+        if not model.patch:
+            _require_reasonable_tile(image.name, lengths, size)
+        return replace(model.tiling, size=size, overlap=overlap).grid(lengths)
     padded = (round_up(n, step) for n, step in zip(lengths, strides, strict=True))
     size = tuple(min(pair) for pair in zip(size, padded, strict=True))
     overlap = tuple(min(o, n // 2) for o, n in zip(overlap, size, strict=True))

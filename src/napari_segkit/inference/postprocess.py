@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
-from napari_segkit.images.labels import from_indices
+from napari_segkit.images.labels import from_indices, likeliest
 from napari_segkit.label_result import LabelResult
 from napari_segkit.refinement.pipeline import refine_frame
 from napari_segkit.refinement.probability_maps import ProbabilityMaps
@@ -27,7 +27,7 @@ def labels_from_probabilities(
     config, values = plan.model.refine, plan.model.values
     axes = SPATIAL[-plan.model.ndim :]
     if not (config.smoother or config.clean):
-        labels = from_indices(probabilities.argmax(axis=0), values)
+        labels = from_indices(likeliest(probabilities), values)
         return LabelResult(labels, axes, probabilities=probabilities)
     maps = ProbabilityMaps(probabilities, _smoothing_image(plan, frame), plan.intensities)
     (index,) = maps.frames()

@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.images.labels import from_indices
+from napari_segkit.images.labels import from_indices, likeliest
 from napari_segkit.images.types import AnyArray
 from napari_segkit.label_result import LabelResult
 from napari_segkit.tiling import Cell
@@ -67,7 +67,7 @@ def _blended_cells(
         complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
         for cell, maps in complete:
             _write_uncertainty(plan, frame, cell, sink, maps)
-            labels = from_indices(maps.argmax(axis=0), plan.model.values)
+            labels = from_indices(likeliest(maps), plan.model.values)
             _write(plan, frame, cell, sink, labels, maps)
         progress.heed((yield progress.step(len(tiles))))
         if progress.is_finishing:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.models.finite import require_finite
 from napari_segkit.models.logits import probabilities_of
-from napari_segkit.models.precision import autocast
 from napari_segkit.tiling import Tile
 
 from .copies import Predict, mean_over_passes, mean_over_symmetries
@@ -21,7 +20,7 @@ from .plan import TilePlan
 def tile_probabilities(
     plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]
 ) -> NDArray[np.float32]:
-    """Probabilities ``(tiles, outputs, *grid.size)`` of the classes, or of boundary levels.
+    """Probabilities ``(tiles, outputs, *extent)`` of the classes, or of boundary levels.
 
     They are the mean over mirrored copies and passes with dropout, if these are asked for.
     """
@@ -32,24 +31,22 @@ def tile_probabilities(
     if plan.settings.passes == 1:
         return np.asarray(predict(images).cpu())
     seeds = [plan.pass_seeds(frame, tile) for tile in tiles]
-    return np.asarray(mean_over_passes(predict, images, plan.model.network, seeds).cpu())
+    return np.asarray(mean_over_passes(predict, images, plan.network.module, seeds).cpu())
 
 
 @torch.inference_mode()
 def tile_masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> list[SoftMasks]:
     """Object masks of each tile, in pixels of the tile."""
-    with autocast(plan.precision, plan.device):
-        outputs: list[dict[str, torch.Tensor]] = plan.model.network(_read(plan, frame, tiles))
+    outputs: list[dict[str, torch.Tensor]] = plan.network(_read(plan, frame, tiles))
     for output in outputs:
         require_finite("outputs of the network", output.values())
     return [_to_arrays(output) for output in outputs]
 
 
 def _probabilities(plan: TilePlan, images: torch.Tensor) -> torch.Tensor:
-    with autocast(plan.precision, plan.device):
-        logits: torch.Tensor = plan.model.network(images)
+    logits: torch.Tensor = plan.network(images)
     require_finite("outputs of the network", [logits])
-    return probabilities_of(logits)
+    return probabilities_of(logits.contiguous())
 
 
 def _read(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> torch.Tensor:

@@ -19,8 +19,16 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
 
 
 def fast_memory_format(device: torch.device, ndim: int) -> torch.memory_format:
-    """The layout of images and weights for which convolutions are fastest."""
+    """The layout of images and weights for which training is fastest."""
     if ndim == 2 and (device.type == "cuda" or (device.type == "cpu" and _has_avx512())):
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def prediction_format(network: nn.Module, device: torch.device, ndim: int) -> torch.memory_format:
+    """The layout for which predicting is fastest; transformers turn images around by themselves."""
+    has_transformer = any(isinstance(layer, nn.LayerNorm) for layer in network.modules())
+    if ndim == 2 and device.type in ("cpu", "cuda") and not has_transformer:
         return torch.channels_last
     return torch.contiguous_format
 

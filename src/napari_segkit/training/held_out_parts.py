@@ -9,7 +9,7 @@ from scipy import ndimage
 from napari_segkit.config import TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.resample import resampled_template
-from napari_segkit.tiling import Grid
+from napari_segkit.tiling import Tiling
 
 from .held_out import HeldOutImage, Mask
 
@@ -35,22 +35,21 @@ class Part(NamedTuple):
 def parts_of(
     images: Sequence[HeldOutImage],
     config: TrainConfig,
-    size: Shape,
-    overlap: Shape,
+    tiling: Tiling,
     *,
     objects: bool,
 ) -> Iterator[Part]:
     """All that is held out, in cells of frames; in whole frames where they are predicted so."""
-    ndim = len(size)
+    ndim = len(tiling.size)
     for number, image in enumerate(images):
         full = image.image.spatial_shape(ndim)
         shape = _network_shape(image.image, config, ndim)
-        cells = Grid(shape, size, overlap).cells()
+        cells = tiling.grid(shape).cells()
         for frame, mask in frames_of(image, ndim):
             place = (number, *frame.values())
             if objects or shape != full:
-                lengths = _lengths(around(mask, overlap)) if shape == full else shape
-                tiles = frozenset((*place, *t.start) for t in Grid(lengths, size, overlap))
+                lengths = _lengths(around(mask, tiling.overlap)) if shape == full else shape
+                tiles = frozenset((*place, *t.start) for t in tiling.grid(lengths))
                 yield Part(number, frame, tuple([slice(0, n) for n in full]), tiles)
                 continue
             for cell in cells:

@@ -66,6 +66,7 @@ class PixelTrainer(Trainer):
     """
 
     network: "PixelClassifier"
+    tile_ratio = 1
 
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__(setup)
@@ -149,14 +150,13 @@ class PixelTrainer(Trainer):
         """Tiles as large as full images, as far as their features fit in memory."""
         data, ndim = self.data, self.data.ndim
         strides = stride(self.setup.spec, data.inputs.spacing)
-        longest = np.max([image.spatial_shape(ndim) for image in data.images], axis=0)
-        padded = [-(-int(length) * 16 // 15) for length in longest]  # with an outer margin
+        longest = np.max([image.spatial_shape(ndim) for image in data.images], axis=0).tolist()
         edge, budget = PIXEL_TILE[ndim], FEATURES / len(self.network.mean)
-        while edge > 32 and prod(min(edge, length) for length in padded) > budget:
+        while edge > 32 and prod(min(edge, length) for length in longest) > budget:
             edge -= 16
         fitted = [
             fit_to_stride(size := round_up(min(edge, length), step), size // 4, step)
-            for length, step in zip(padded, strides, strict=True)
+            for length, step in zip(longest, strides, strict=True)
         ]
         return tuple(size for size, _ in fitted), tuple(overlap for _, overlap in fitted)
 
@@ -167,12 +167,12 @@ class PixelTrainer(Trainer):
         labelled_tiles = []
         for sample, frame, indices, folds in self._frames():
             chosen = (indices != IGNORE) & (random.random(indices.shape) < shares[indices])
-            grid = Grid(indices.shape, self.tile_size, self.overlap)
+            grid = self.tiling.grid(indices.shape)
             for tile in grid:
                 inside = chosen[tile.region] & (grid.weights(tile) > 0)
                 if inside.any():
                     targets = indices[tile.region][inside].astype(np.int64)
-                    places = np.ravel_multi_index(np.nonzero(inside), self.tile_size)
+                    places = np.ravel_multi_index(np.nonzero(inside), grid.extent(tile))
                     of_pixels = folds[tile.region][inside].astype(np.int64)
                     labelled_tiles.append(
                         _LabelledTile(sample, frame, tile, grid, places, targets, of_pixels)
@@ -205,7 +205,7 @@ class PixelTrainer(Trainer):
         pixels = read_mirrored(
             lambda r: sample.image.read(labelled.frame, r),
             labelled.tile.start,
-            grid.size,
+            grid.extent(labelled.tile),
             grid.shape,
         )
         image = torch.from_numpy(np.ascontiguousarray(sample.statistics.apply(pixels)))

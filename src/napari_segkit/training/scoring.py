@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_segkit.config import CleanConfig, TrainConfig
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.steps import Step
+from napari_segkit.tiling import Tiling
 from napari_segkit.trained_model import TrainedModel
 
 from .events import OverfittingWarning, Score, ValidationStep
@@ -38,7 +39,7 @@ class Validate(Protocol):
     least: int
     is_sample: bool
 
-    def limit(self, size: Sequence[int], overlap: Sequence[int], tiles: float) -> int:
+    def limit(self, tiling: Tiling, tiles: float) -> int:
         """Predict at most about so many tiles at a time; returns how many there are."""
 
     def __call__(self, model: TrainedModel, /) -> Score: ...
@@ -57,8 +58,8 @@ class Workload:
     config: TrainConfig
     steps_per_epoch: int
     patch: tuple[int, ...]
-    size: tuple[int, ...]  # of a tile
-    overlap: tuple[int, ...]
+    tiling: Tiling
+    longest: Sequence[int]  # lengths of the longest image
 
     @property
     def _epochs(self) -> int:
@@ -66,7 +67,7 @@ class Workload:
 
     @property
     def _ratio(self) -> float:
-        return prod(self.size) / prod(self.patch)
+        return prod(self.tiling.largest(self.longest)) / prod(self.patch)
 
     @property
     def _tiles(self) -> float:
@@ -76,7 +77,7 @@ class Workload:
 
     def interval(self, validate: Validate) -> int:
         """Epochs between validations."""
-        tiles = self._ratio * validate.limit(self.size, self.overlap, self._tiles)
+        tiles = self._ratio * validate.limit(self.tiling, self._tiles)
         batches = LOSS_BATCHES + RECENT_BATCHES  # of the loss and of the batch statistics
         work = FORWARD * (tiles / self.config.batch_size + batches)  # in steps
         count = round(VALIDATION_SHARE * self._epochs * self.steps_per_epoch / work)
@@ -84,7 +85,7 @@ class Workload:
 
     def widen(self, validate: Validate) -> None:
         """Predict more, for the model that is kept."""
-        validate.limit(self.size, self.overlap, LAST_TILES * self._tiles)
+        validate.limit(self.tiling, LAST_TILES * self._tiles)
 
 
 def warn_if_overfitting(validations: Sequence[Mapping[str, Any]]) -> None:

@@ -13,11 +13,12 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from napari_segkit.models import build, stride
+from napari_segkit.models import build, model_info, stride
 from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
 from napari_segkit.steps import Step
 from napari_segkit.tensor_file import network_tensors
+from napari_segkit.tiling import Tiling
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
 
@@ -54,7 +55,7 @@ class Trainer:
         What made a validation or the batch statistics fail. It ends the training, not its model.
     """
 
-    tile_ratio = 1  # tile length in prediction / patch length in training
+    tile_ratio: int | None = None  # tile length in prediction / patch length in training, if fixed
 
     @torch.inference_mode(False)  # the caller may have switched gradients off
     def __init__(self, setup: TrainingSetup) -> None:
@@ -91,7 +92,16 @@ class Trainer:
     @cached_property
     def _workload(self) -> Workload:
         steps = self.state.schedule.steps_per_epoch
-        return Workload(self.config, steps, self.patch, self.tile_size, self.overlap)
+        shapes = [image.spatial_shape(len(self.patch)) for image in self.data.images]
+        longest = np.max(shapes, axis=0).tolist()
+        return Workload(self.config, steps, self.patch, self.tiling, longest)
+
+    @property
+    def tiling(self) -> Tiling:
+        """How predictions of its model are divided into tiles."""
+        strides = stride(self.setup.spec, self.data.inputs.spacing)
+        is_cut = not model_info(self.setup.spec.name).has_masks
+        return Tiling(self.tile_size, self.overlap, strides if is_cut else ())
 
     @cached_property
     def interval(self) -> int:
@@ -286,6 +296,7 @@ class Trainer:
             unit=first.unit,
             tile_size=self.tile_size,
             overlap=self.overlap,
+            patch=self.patch,
             nonzero=data.nonzero,
             object_size=data.object_size,
             statistics=self.state.statistics,

@@ -180,18 +180,20 @@ def test_an_encoder_without_maps_is_refused():
         network(ModelSpec("pixels", encoder="tu-no_such_model"))
 
 
-def test_features_are_computed_once(monkeypatch):
+def test_features_of_a_training_are_computed_once_and_those_of_predictions_not_kept(monkeypatch):
     CACHE.clear()
     made, calls = network(), []
     compute = made._compute
     monkeypatch.setattr(made, "_compute", lambda image: calls.append(1) or compute(image))
     image = torch.from_numpy(picture(1, 1, 16, 16))
     first = made(image)
+    assert CACHE.size == 0
+    made.features(image[0])
     assert torch.equal(made(image), first)
-    assert len(calls) == 1
+    assert len(calls) == 2
     image[0, 0, 3, 3] += 0.5
     assert not torch.equal(made(image), first)
-    assert len(calls) == 2
+    assert len(calls) == 3
     CACHE.clear()
 
 

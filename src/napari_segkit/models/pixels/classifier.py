@@ -119,16 +119,17 @@ class PixelClassifier(nn.Module):
         return torch.stack([self._logits(image) for image in images])
 
     @torch.no_grad()
-    def features(self, image: Tensor) -> Tensor:
+    def features(self, image: Tensor, *, keep: bool = True) -> Tensor:
         """Features ``(F, *spatial)`` of a float32 image ``(C, *spatial)``; do not write to them.
 
-        Cached on a CPU; a GPU computes them faster than it could copy them.
+        Taken from a cache on a CPU, and kept there if `keep`; a GPU computes them faster than it
+        could copy them.
         """
         if image.device.type != "cpu":
             return self._compute(image)
         weights = self.encoder.state_dict().values() if self.encoder else ()
         key = key_of(image.numpy(), self.config, self.spacing, *(w.numpy() for w in weights))
-        return torch.from_numpy(CACHE.get(key, lambda: self._compute(image).numpy()))
+        return torch.from_numpy(CACHE.get(key, lambda: self._compute(image).numpy(), keep=keep))
 
     def _compute(self, image: Tensor) -> Tensor:
         features = filters.filter_bank(image, self.config, self.spacing)
@@ -156,7 +157,7 @@ class PixelClassifier(nn.Module):
         )
 
     def _logits(self, image: Tensor) -> Tensor:
-        features = self.features(image)
+        features = self.features(image, keep=False)  # those of training are used again
         for axis, step in enumerate(self.steps, 1):
             features = _cell_centres(features, axis, step)
         logits = self.column_logits(features.flatten(1)).reshape(-1, *features.shape[1:])

@@ -21,15 +21,19 @@ class FeatureCache:
         self._kept: OrderedDict[bytes, Features] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: bytes, compute: Callable[[], Features]) -> Features:
-        """Return the cached array, not to be written to, or compute it without holding the lock."""
+    def get(self, key: bytes, compute: Callable[[], Features], *, keep: bool = True) -> Features:
+        """Return the cached array, not to be written to, or compute it without holding the lock.
+
+        What is computed is cached unless `keep` is False.
+        """
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         features = compute()
-        with self._lock:
-            self._keep(key, features)
+        if keep:
+            with self._lock:
+                self._keep(key, features)
         return features
 
     def clear(self) -> None:
