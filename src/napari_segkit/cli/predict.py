@@ -28,6 +28,7 @@ from .file_options import (
 )
 from .options import add_options, flag, read_options
 from .refine_options import add_refine, refine_config
+from .region_option import add_region, read_region, require_region
 from .terminal import print_warnings, say
 
 if TYPE_CHECKING:
@@ -51,12 +52,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_common(parser)
     add_options(parser, TileConfig())
     add_options(parser, PredictConfig())
+    add_region(parser)
     _add_results(parser)
     add_refine(parser, "as stored with the model", "Options not given keep the model's settings.")
 
 
 def run(args: Namespace) -> int:
     read_options(args, TileConfig())  # wrong values are reported before any work
+    require_region(args.region)
     output = _output_options(args)
     suffix = "png" if output.panoptic else args.format
     with print_warnings():
@@ -74,20 +77,25 @@ def run(args: Namespace) -> int:
     output.check(segmenter.ready())
     set_up_device(args)
     work = partial(_predict_file, segmenter, args, output)
-    existing = _existing(output, segmenter.ready()) if args.skip_existing else None
+    existing = _existing(args, output, segmenter.ready()) if args.skip_existing else None
     several = len(jobs) > 1 or holds_several(args.input)
     return for_each_file(work, jobs, several=several, existing=existing, less_memory=LESS_MEMORY)
 
 
-def _existing(output: "OutputOptions", model: "TrainedModel") -> "ExistingResults":
+def _existing(args: Namespace, output: "OutputOptions", model: "TrainedModel") -> "ExistingResults":
     """Results of earlier runs, and what their records say if they were made in this way."""
     from napari_segkit.jobs.existing_results import ExistingResults
 
     objects = model.predicts_objects
     refine = None if model.refine == RefineConfig() else to_dict(model.refine)
     made = {"model": {"id": model.identity}, "refine": refine}
-    settings = made | output.provenance(objects=objects)
+    settings = made | output.provenance(objects=objects) | _asked(args)
     return ExistingResults(partial(output.files, objects=objects), settings)
+
+
+def _asked(args: Namespace) -> dict[str, object]:
+    """The region as it was asked for, in the record of a file."""
+    return {"asked_region": args.region}
 
 
 def _add_model(parser: ArgumentParser) -> None:
@@ -179,7 +187,7 @@ def _predict_file(
         source, args.axes, args.spacing, like=model.axes, channels=model.channels
     )
     output.check_format(target, model, image)
-    details, categories = {"file": source.name}, panoptic_categories(model)
+    details, categories = {"file": source.name} | _asked(args), panoptic_categories(model)
     writer = FileWriter(target, image, output, details, categories=categories)
     job = predict_job(
         segmenter,
@@ -188,6 +196,7 @@ def _predict_file(
         objects=output.objects,
         config=read_options(args, PredictConfig()),
         probabilities=output.probabilities,
+        region=read_region(args.region, source.path),
     )
     result = run_job(job, writer, f"{source.name}  tiles")
     if result.objects is not None:

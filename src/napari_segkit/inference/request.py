@@ -20,9 +20,10 @@ from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
 from napari_segkit.trained_model import TrainedModel
 
-from .plan import TilePlan, make_plan
+from .memory import require_memory
+from .plan import TilePlan, make_plan, unmeasured_plan
 from .progress import TileStep
-from .sink import Sink
+from .sink import MemorySink, Sink
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ class PredictRequest:
     @cached_property
     def plan(self) -> TilePlan:
         """Tiles and measures of the image, made once; ValueError if it does not suit the model."""
+        require_memory(
+            unmeasured_plan(self.model, self.image, self.tile, self.region),
+            probabilities=self.probabilities,
+            keeps_labels=self.sink is None or isinstance(self.sink, MemorySink),
+        )
         return make_plan(
             self.model,
             self.image,
