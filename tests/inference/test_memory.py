@@ -88,9 +88,9 @@ LIMITED = """
     from napari_segkit import ModelSpec, Segmenter, TileConfig
     segmenter = Segmenter(ModelSpec(), device="cpu")
     segmenter.trained = make_model(1)
-    image = np.zeros((2048, 2048), np.uint8)
+    image = np.zeros((1792, 1792), np.uint8)  # one batch of 64 tiles
     image[::7] = 200
-    segmenter.predict(image[:100, :100])  # loads everything
+    segmenter.predict(image[:100, :100], TileConfig(256))  # loads everything
     import psutil
     used = psutil.Process().memory_info().vms
     resource.setrlimit(resource.RLIMIT_AS, (used + 300 * 2**20,) * 2)
@@ -115,4 +115,4 @@ def test_a_process_with_little_memory_says_what_fits_and_halves_its_batches(tmp_
     refused, halved = run.stdout.splitlines()
     assert "20000 x 20000 pixels) needs about 0." in refused
     assert "Memory ran out at" in halved
-    assert halved.endswith("(2048, 2048)")
+    assert halved.endswith("(1792, 1792)")
