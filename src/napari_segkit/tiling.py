@@ -69,6 +69,12 @@ class Grid:
         spans = zip(start, self.size, self.shape, strict=True)
         return Tile(start, tuple([slice(s, min(s + n, end)) for s, n, end in spans]))
 
+    def tiles_in(self, box: Sequence[slice]) -> Iterator[Tile]:
+        """The tiles that overlap a box."""
+        sides = zip(map(self.starts, range(len(box))), box, self.size, strict=True)
+        starts = [[s for s in all_ if s < b.stop and b.start < s + n] for all_, b, n in sides]
+        return map(self._tile, product(*starts))
+
     def single_cell(self) -> Cell:
         """The image as one cell."""
         return Cell(tuple([slice(0, n) for n in self.shape]), tuple(self))

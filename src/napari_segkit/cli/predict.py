@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
 
 PANOPTIC = "panoptic"
-LESS_MEMORY = "give a smaller --batch-size or --tile-size, or smaller images"
+LESS_MEMORY = "predict a --region, leave --probabilities out, or give a smaller --tile-size"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -66,7 +66,7 @@ def run(args: Namespace) -> int:
         segmenter = _load_model(args)
     model = segmenter.ready()
     files_of = partial(output.files, objects=model.predicts_objects)
-    inputs = [Path(path) for path in (args.model, args.weights) if path]
+    inputs = [Path(path) for path in (args.model, args.weights, args.region) if path]
     jobs = plan_files(
         args.input, _images(args, model), args.output, suffix, files_of, inputs=inputs
     )
@@ -89,13 +89,14 @@ def _existing(args: Namespace, output: "OutputOptions", model: "TrainedModel") -
     objects = model.predicts_objects
     refine = None if model.refine == RefineConfig() else to_dict(model.refine)
     made = {"model": {"id": model.identity}, "refine": refine}
-    settings = made | output.provenance(objects=objects) | _asked(args)
+    asked = {"asked_region": args.region}
+    settings = made | output.provenance(objects=objects) | asked
     return ExistingResults(partial(output.files, objects=objects), settings)
 
 
 def _asked(args: Namespace) -> dict[str, object]:
     """The region as it was asked for, in the record of a file."""
-    return {"asked_region": args.region}
+    return {"asked_region": args.region} if args.region else {}
 
 
 def _add_model(parser: ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from math import ceil, floor, pi
 from typing import TYPE_CHECKING
 
 from napari_segkit.config import CleanConfig
-from napari_segkit.images.regions import Box, intersection
+from napari_segkit.images.regions import Box
 from napari_segkit.refinement.blocks import add_margin
 from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.tiling import Cell
@@ -75,7 +75,7 @@ def _grid_cell(plan: "TilePlan", box: Box) -> Cell:
     if grid.shape != plan.frame_shape:
         axes = zip(box, plan.frame_shape, grid.shape, strict=True)
         box = tuple([_scaled(side, n, m) for side, n, m in axes])
-    return Cell(box, tuple([tile for tile in grid if intersection(tile.region, box)]))
+    return Cell(box, tuple(grid.tiles_in(box)))
 
 
 def _scaled(side: slice, length: int, new_length: int) -> slice:

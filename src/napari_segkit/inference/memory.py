@@ -69,4 +69,6 @@ def _needed(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool) -> dic
 
 def _frame(plan: "TilePlan", box: tuple[slice, ...]) -> int:
     """Pixels of what is computed for a box of a frame."""
+    if plan.region is None:
+        return prod(plan.frame_shape)
     return prod([side.stop - side.start for side in plan.context(box).box])
