@@ -1,6 +1,7 @@
 """What the network of a model predicts for the tiles of a plan."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari_segkit.models.logits import probabilities_of
 from napari_segkit.models.precision import autocast
 from napari_segkit.tiling import Tile
 
+from .copies import Predict, mean_over_passes, mean_over_symmetries
 from .plan import TilePlan
 
 Output = TypeVar("Output")
@@ -22,8 +24,11 @@ Output = TypeVar("Output")
 def tile_probabilities(
     plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]
 ) -> NDArray[np.float32]:
-    """Probabilities ``(tiles, outputs, *grid.size)`` of the classes, or of boundary levels."""
-    parts = _in_parts(plan, frame, tiles, _probabilities)
+    """Probabilities ``(tiles, outputs, *grid.size)`` of the classes, or of boundary levels.
+
+    They are the mean over mirrored copies and passes with dropout, if these are asked for.
+    """
+    parts = _in_parts(plan, frame, tiles, _mean_probabilities)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -59,13 +64,17 @@ def _in_parts(
 
 
 @torch.inference_mode()
-def _probabilities(
+def _mean_probabilities(
     plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]
 ) -> NDArray[np.float32]:
-    with autocast(plan.precision, plan.device):
-        logits: torch.Tensor = plan.model.network(_read(plan, frame, tiles))
-    require_finite("outputs of the network", [logits])
-    return np.asarray(probabilities_of(logits).cpu())
+    images = _read(plan, frame, tiles)
+    predict: Predict = partial(_probabilities, plan)
+    if plan.symmetries:
+        predict = partial(mean_over_symmetries, predict, copies=plan.symmetries)
+    if plan.settings.passes == 1:
+        return np.asarray(predict(images).cpu())
+    seeds = [plan.pass_seeds(frame, tile) for tile in tiles]
+    return np.asarray(mean_over_passes(predict, images, plan.model.network, seeds).cpu())
 
 
 @torch.inference_mode()
@@ -75,6 +84,13 @@ def _masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> list
     for output in outputs:
         require_finite("outputs of the network", output.values())
     return [_to_arrays(output) for output in outputs]
+
+
+def _probabilities(plan: TilePlan, images: torch.Tensor) -> torch.Tensor:
+    with autocast(plan.precision, plan.device):
+        logits: torch.Tensor = plan.model.network(images)
+    require_finite("outputs of the network", [logits])
+    return probabilities_of(logits)
 
 
 def _read(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> torch.Tensor:
