@@ -53,7 +53,7 @@ def test_a_region_of_a_file_is_predicted(folder, tmp_path, monkeypatch, region):
 )
 def test_a_wrong_region_is_one_line(folder, tmp_path, capsys, region, said):
     files = [str(folder / name) for name in ("model.segkit", "stack.tif")]
-    assert cli.main(["predict", *files, "-o", str(tmp_path / "a.tif"), "--region", region]) == 1
+    assert cli.main(["predict", *files, "-o", str(tmp_path / "a.tif"), "--region", region]) == 2
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

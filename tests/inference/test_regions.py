@@ -1,9 +1,12 @@
 """A region, or a prediction that was ended, gives the pixels that the whole one gives there."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from napari.layers import Image, Shapes
 from skimage.data import coins
 
 from napari_segkit import (
@@ -236,3 +239,26 @@ def test_what_is_no_region_is_said_before_any_work(segmenter, tiles, require_sai
         segmenter.predict(STACK, axes="ZYX", region=region)
     require_said(error.value, said)
     assert not tiles
+
+
+def test_polygons_and_shapes_are_the_pixels_inside(segmenter, whole):
+    square = np.array([(10, 20), (10, 60), (50, 60), (50, 20)])
+    other = np.c_[np.ones(4), square + 20]  # in slice 1
+    found = drain(segmenter.predict_tiles(STACK, axes="ZYX", region=[square, other]))
+    inside = np.zeros(STACK.shape, bool)
+    inside[:, 10:50, 20:60] = inside[1, 30:70, 40:80] = True
+    np.testing.assert_array_equal(found.labels, np.where(inside, whole.labels, 0))
+    assert json.loads(json.dumps(found.provenance))["region"] == {
+        "axes": "ZYX",
+        "box": [[0, 2], [10, 70], [20, 80]],
+        "pixels": int(inside.sum()),
+    }
+
+
+def test_a_shapes_layer_is_placed_by_world_coordinates(segmenter, whole):
+    image = Image(STACK, scale=(2, 0.5, 0.5), translate=(0, 3, 0), axis_labels=("z", "y", "x"))
+    corners = [(8, 5), (8, 15), (18, 15), (18, 5)]  # in the world
+    found = segmenter.predict(image, region=Shapes([np.array(corners)]))
+    inside = np.zeros(STACK.shape, bool)
+    inside[:, 10:30, 10:30] = True
+    np.testing.assert_array_equal(found, np.where(inside, whole.labels, 0))

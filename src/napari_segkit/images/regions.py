@@ -52,7 +52,8 @@ class Region:
     def pixels(self) -> int:
         """Number of its pixels."""
         return sum(
-            p.mask.sum() if p.mask is not None else prod(_lengths(p.box)) for p in self.parts
+            prod(_lengths(part.box)) if part.mask is None else int(part.mask.sum())
+            for part in self.parts
         )
 
     @cached_property
