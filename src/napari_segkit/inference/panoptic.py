@@ -37,7 +37,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
         unmeasured_plan(m, image, request.tile, request.region).steps for m in (model, second)
     ]
     predict_things = instance.predict_tiles if model.info.has_masks else watershed.predict_tiles
-    steps = predict_things(parts)
+    steps = predict_things(replace(parts))  # whose plan goes with it
     things = yield from map_steps(steps, lambda step: TileStep(step.done, step.total + following))
     thing_candidates = _candidates(things)
     occurring = thing_candidates.positions.tolist()
