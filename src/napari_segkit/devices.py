@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import psutil
@@ -55,7 +56,19 @@ def free_memory(device: str = "auto") -> int:
     chosen = choose(device)
     if chosen.type == "cuda":
         return int(torch.cuda.mem_get_info(chosen)[0])
-    return int(psutil.virtual_memory().available)
+    return min(int(psutil.virtual_memory().available), _left_of_limit())
+
+
+def _left_of_limit() -> int:
+    """Bytes left of the limit that the system may set to this process, as ``ulimit -v`` does."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return sys.maxsize
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(0, limit - int(psutil.Process().memory_info().vms))
 
 
 def gpu_problem() -> str | None:

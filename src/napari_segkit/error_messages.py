@@ -10,6 +10,7 @@ from .arguments import given
 OUT_OF_MEMORY = (
     *("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory"),
     *("unable to allocate", "array is too big", "bad_alloc", "alloc_failed"),
+    *("could not create a primitive", "could not execute a primitive"),  # of oneDNN
     "killed by signal: killed",
 )
 DEVICE_FAILED = (

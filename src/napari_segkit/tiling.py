@@ -81,6 +81,12 @@ class Grid:
         axes = zip(tile.region, self.size, self.strides, strict=True)
         return tuple(min(n, round_up(s.stop - s.start, step)) for s, n, step in axes)
 
+    def tiles_in(self, box: Sequence[slice]) -> Iterator[Tile]:
+        """The tiles that overlap a box."""
+        sides = zip(map(self.starts, range(len(box))), box, self.size, strict=True)
+        starts = [[s for s in all_ if s < b.stop and b.start < s + n] for all_, b, n in sides]
+        return map(self._tile, product(*starts))
+
     def single_cell(self) -> Cell:
         """The image as one cell."""
         return Cell(tuple([slice(0, n) for n in self.shape]), tuple(self))

@@ -1,13 +1,24 @@
 """A region, or a prediction that was ended, gives the pixels that the whole one gives there."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from napari.layers import Image, Shapes
 from skimage.data import coins
 
-from napari_segkit import ModelSpec, Segmenter
-from napari_segkit.inference import semantic
+from napari_segkit import (
+    CleanConfig,
+    ModelSpec,
+    MRFConfig,
+    RefineConfig,
+    Segmenter,
+    TileConfig,
+    TrainConfig,
+)
+from napari_segkit.inference.plan import TilePlan
 from napari_segkit.inference.sink import MemorySink
 from napari_segkit.steps import Finish, drain
 
@@ -32,13 +43,13 @@ def whole(segmenter):
 @pytest.fixture
 def tiles(monkeypatch):
     """The tiles that are predicted: frame and start."""
-    seen, before = [], semantic.tile_probabilities
+    seen, before = [], TilePlan.read
 
-    def tile_probabilities(plan, frame, tiles):
-        seen.extend((*frame.values(), *tile.start) for tile in tiles)
-        return before(plan, frame, tiles)
+    def read(plan, frame, tile):
+        seen.append((*frame.values(), *tile.start))
+        return before(plan, frame, tile)
 
-    monkeypatch.setattr(semantic, "tile_probabilities", tile_probabilities)
+    monkeypatch.setattr(TilePlan, "read", read)
     return seen
 
 
@@ -132,3 +143,122 @@ def test_views_add_up_in_one_sink(segmenter, whole, tiles):
     inside[0, 20:60, 20:60] = inside[0, 30:80, 30:80] = True
     np.testing.assert_array_equal(result.predicted.mask, inside)
     np.testing.assert_array_equal(result.labels, np.where(inside, whole.labels, 0))
+
+
+SMOOTH = RefineConfig("mrf", mrf=MRFConfig(1.0, intensity_sigma=0.2, iterations=4))
+REFINED = [
+    SMOOTH,
+    RefineConfig("crf"),
+    RefineConfig("superpixels"),
+    RefineConfig(clean=(CleanConfig(4, open=1, close=2, fill_holes=30, min_size=40),)),
+    RefineConfig(clean=(CleanConfig(4, largest=True),)),
+]
+
+
+@pytest.mark.parametrize("refine", REFINED, ids=lambda r: r.method or "clean")
+def test_a_region_is_refined_with_a_margin_around_it(segmenter, tiles, refine):
+    image, region = np.tile(coins(), (1, 2))[:, :700], np.s_[150:180, 301:340]
+    expected = segmenter.predict_proba(image, refine=refine)
+    labels, every = segmenter.predict(image, refine=refine), len(tiles) // 2
+    tiles.clear()
+    steps = segmenter.predict_tiles(image, refine=refine, region=region, probabilities=True)
+    found = drain(steps)
+    inside = (slice(None), *region)
+    assert (found.labels[region] == labels[region]).mean() > 0.999
+    assert np.abs(found.probabilities[inside] - expected[inside]).max() < 0.01
+    assert not found.labels[:, :300].any()
+    assert not found.probabilities[:, :150].any()
+    whole_frame = any(step.largest for step in refine.clean) or refine.method == "superpixels"
+    assert whole_frame or len(tiles) < every / 2
+
+
+@pytest.mark.parametrize("change", [{"resize": (150, 250)}, {"voxel_size": 1.5}])
+def test_a_region_of_a_resampled_image_is_that_of_the_whole(tiles, change):
+    one = Segmenter(ModelSpec(), device="cpu")
+    one.trained = make_model(1, config=TrainConfig(**change), tile_size=(64, 64), overlap=(16, 16))
+    image, region = coins(), np.s_[150:180, 301:340]
+    expected, every = one.predict(image), len(tiles)
+    tiles.clear()
+    found = one.predict(image, region=region)
+    np.testing.assert_array_equal(found[region], expected[region])
+    assert len(tiles) < every / 2
+    assert not found[:, :300].any()
+
+
+def discs(count, shape, seed):
+    """A noisy picture of discs, some of which touch, and their ids."""
+    rng = np.random.default_rng(seed)
+    ids, (rows, columns) = np.zeros(shape, int), np.indices(shape)
+    for number in range(1, count + 1):
+        y, x, radius = *rng.integers(0, shape), rng.integers(6, 10)
+        ids[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = number
+    return ((ids > 0) * 120 + rng.normal(40, 4, shape)).clip(0, 255).astype(np.uint8), ids
+
+
+@pytest.fixture(scope="module")
+def finds_discs():
+    """A model that separates objects."""
+    one = Segmenter(ModelSpec("pixels", objects="distance"), device="cpu")
+    return one.fit(*discs(40, (128, 128), 0), TrainConfig(unlabelled=None))
+
+
+def test_objects_of_a_region_are_those_of_the_whole_cut_at_its_edge(finds_discs):
+    (image, _), region = discs(400, (400, 500), 1), np.s_[200:360, 330:500]
+    tile = TileConfig(tile_size=128)
+    expected = finds_discs.predict(image, tile)[region]
+    steps = finds_discs.predict_tiles(image, tile, region=region)
+    found = drain(steps)
+    inside = found.labels[region]
+    assert (found.labels > 0).sum() == (inside > 0).sum()
+    np.testing.assert_array_equal(inside > 0, expected > 0)
+    pairs = np.unique(np.stack([inside, expected])[:, inside > 0], axis=1)
+    assert len(pairs[0]) == len(np.unique(pairs[0])) == len(np.unique(pairs[1]))
+    assert set(found.objects.table["index"]) == set(range(1, inside.max() + 1))
+    assert found.objects.table["x0"].min() >= 330
+
+
+@pytest.mark.parametrize(
+    ("region", "said"),
+    [
+        (np.s_[0:10], "region has 1 dimensions, but the labels have 3 (axes ZYX"),
+        (np.s_[0, 0:5, 0:5, 0:5], "region has 4 dimensions"),
+        (np.s_[7, ..., :], "region is 7 along Z, where the image has 2 pixels"),
+        (np.s_[0, 500:600, :], "region is 500:600 along Y, where the image has 190 pixels"),
+        (np.s_[0, 5:5, :], "region is 5:5 along Y"),
+        (np.s_[0, ::2, :], "give a whole number or a slice without a step"),
+        ({"T": 3}, "region names the axis 'T', but the labels have the axes ZYX"),
+        (np.zeros(STACK.shape), "region is a mask that is 0 everywhere"),
+        (np.ones((5, 5)), "region is an array of shape (5, 5), but the labels have the shape"),
+        ([], "region holds no pixel"),
+        ([[(500, 0), (500, 9), (520, 9)]], "Region 1 of 1 lies outside the image"),
+        ("0:5", "region is '0:5': give a slice or number for each of the axes ZYX"),
+    ],
+)
+def test_what_is_no_region_is_said_before_any_work(segmenter, tiles, require_said, region, said):
+    with pytest.raises((ValueError, TypeError)) as error:
+        segmenter.predict(STACK, axes="ZYX", region=region)
+    require_said(error.value, said)
+    assert not tiles
+
+
+def test_polygons_and_shapes_are_the_pixels_inside(segmenter, whole):
+    square = np.array([(10, 20), (10, 60), (50, 60), (50, 20)])
+    other = np.c_[np.ones(4), square + 20]  # in slice 1
+    found = drain(segmenter.predict_tiles(STACK, axes="ZYX", region=[square, other]))
+    inside = np.zeros(STACK.shape, bool)
+    inside[:, 10:50, 20:60] = inside[1, 30:70, 40:80] = True
+    np.testing.assert_array_equal(found.labels, np.where(inside, whole.labels, 0))
+    assert json.loads(json.dumps(found.provenance))["region"] == {
+        "axes": "ZYX",
+        "box": [[0, 2], [10, 70], [20, 80]],
+        "pixels": int(inside.sum()),
+    }
+
+
+def test_a_shapes_layer_is_placed_by_world_coordinates(segmenter, whole):
+    image = Image(STACK, scale=(2, 0.5, 0.5), translate=(0, 3, 0), axis_labels=("z", "y", "x"))
+    corners = [(8, 5), (8, 15), (18, 15), (18, 5)]  # in the world
+    found = segmenter.predict(image, region=Shapes([np.array(corners)]))
+    inside = np.zeros(STACK.shape, bool)
+    inside[:, 10:30, 10:30] = True
+    np.testing.assert_array_equal(found, np.where(inside, whole.labels, 0))

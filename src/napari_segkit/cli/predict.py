@@ -29,6 +29,7 @@ from .file_options import (
 )
 from .options import add_options, flag, read_options
 from .refine_options import add_refine, refine_config
+from .region_option import add_region, read_region, require_region
 from .terminal import in_options, print_warnings, say
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
 
 PANOPTIC = "panoptic"
-LESS_MEMORY = "give a smaller --batch-size or --tile-size, or smaller images"
+LESS_MEMORY = "predict a --region, leave --probabilities out, or give a smaller --tile-size"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -52,12 +53,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_common(parser)
     add_options(parser, TileConfig())
     add_options(parser, PredictConfig())
+    add_region(parser)
     _add_results(parser)
     add_refine(parser, "as stored with the model", "Options not given keep the model's settings.")
 
 
 def run(args: Namespace) -> int:
     read_options(args, TileConfig())  # wrong values are reported before any work
+    require_region(args.region)
     settings = read_options(args, PredictConfig())
     output = _output_options(args)
     suffix = "png" if output.panoptic else args.format
@@ -65,7 +68,7 @@ def run(args: Namespace) -> int:
         segmenter = _load_model(args)
     model = segmenter.ready()
     files_of = partial(output.files, objects=model.predicts_objects)
-    inputs = [Path(path) for path in (args.model, args.weights) if path]
+    inputs = [Path(path) for path in (args.model, args.weights, args.region) if path]
     jobs = plan_files(
         args.input, _images(args, model), args.output, suffix, files_of, inputs=inputs
     )
@@ -77,13 +80,13 @@ def run(args: Namespace) -> int:
     output.check(segmenter.ready())
     set_up_device(args)
     work = partial(_predict_file, segmenter, args, output)
-    existing = _existing(output, segmenter.ready(), settings) if args.skip_existing else None
+    existing = _existing(args, output, segmenter.ready(), settings) if args.skip_existing else None
     several = len(jobs) > 1 or holds_several(args.input)
     return for_each_file(work, jobs, several=several, existing=existing, less_memory=LESS_MEMORY)
 
 
 def _existing(
-    output: "OutputOptions", model: "TrainedModel", config: PredictConfig
+    args: Namespace, output: "OutputOptions", model: "TrainedModel", config: PredictConfig
 ) -> "ExistingResults":
     """Results of earlier runs, and what their records say if they were made in this way."""
     from napari_segkit.jobs.existing_results import ExistingResults
@@ -93,8 +96,14 @@ def _existing(
     made = {"model": {"id": model.identity}, "refine": refine}
     plain, chosen = to_dict(PredictConfig(precision=config.precision)), to_dict(config)
     made |= {name: value for name, value in chosen.items() if value != plain[name]}
-    settings = made | output.provenance(objects=objects)
+    asked = {"asked_region": args.region}
+    settings = made | output.provenance(objects=objects) | asked
     return ExistingResults(partial(output.files, objects=objects), settings)
+
+
+def _asked(args: Namespace) -> dict[str, object]:
+    """The region as it was asked for, in the record of a file."""
+    return {"asked_region": args.region} if args.region else {}
 
 
 def _add_model(parser: ArgumentParser) -> None:
@@ -204,7 +213,7 @@ def _predict_file(
         source, args.axes, args.spacing, like=model.axes, channels=model.channels
     )
     output.check_format(target, model, image)
-    details, categories = {"file": source.name}, panoptic_categories(model)
+    details, categories = {"file": source.name} | _asked(args), panoptic_categories(model)
     writer = FileWriter(target, image, output, details, categories=categories)
     job = predict_job(
         segmenter,
@@ -213,6 +222,7 @@ def _predict_file(
         objects=output.objects,
         config=read_options(args, PredictConfig()),
         probabilities=output.probabilities,
+        region=read_region(args.region, source.path),
     )
     result = run_job(job, writer, f"{source.name}  tiles")
     if result.objects is not None:

@@ -31,7 +31,7 @@ def polygon_mask(
     index = (row - top, np.clip(column, left, right).astype(int) - left)
     np.logical_xor.at(toggles, index, True)
     inside = np.logical_xor.accumulate(toggles, axis=1)[:, :-1]
-    return (slice(top, bottom), slice(left, right)), inside
+    return (slice(int(top), int(bottom)), slice(int(left), int(right))), inside
 
 
 def find_crossing(outline: NDArray[np.float64]) -> NDArray[np.float64] | None:

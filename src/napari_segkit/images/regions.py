@@ -52,7 +52,8 @@ class Region:
     def pixels(self) -> int:
         """Number of its pixels."""
         return sum(
-            p.mask.sum() if p.mask is not None else prod(_lengths(p.box)) for p in self.parts
+            prod(_lengths(part.box)) if part.mask is None else int(part.mask.sum())
+            for part in self.parts
         )
 
     @cached_property
@@ -168,6 +169,19 @@ def union(boxes: Sequence[Box]) -> Box:
     return tuple([slice(min(s.start for s in a), max(s.stop for s in a)) for a in axes])
 
 
+def disjoint(parts: Sequence[Part]) -> list[Part]:
+    """Parts that do not overlap, with the same pixels."""
+    apart: list[Part] = []
+    for part in parts:
+        taken = Region("", (), tuple([p for p in apart if intersection(p.box, part.box)]))
+        if taken.parts:
+            mask = ~taken.within(part.box)
+            part = Part(part.box, mask if part.mask is None else mask & part.mask)
+        if part.mask is None or part.mask.any():
+            apart.append(part)
+    return apart
+
+
 def _wanted(axes: str, shape: tuple[int, ...]) -> str:
     example = ", ".join(["0:512"] * 2 if len(axes) == 2 else ["3", "..."])
     return (
@@ -240,14 +254,8 @@ def _text(index: Any) -> str:
 
 def _outlined(outlines: Sequence[NDArray[np.float64]], shape: tuple[int, ...]) -> list[Part]:
     """Parts of outlines; a pixel of several belongs to the first of them."""
-    parts: list[Part] = []
-    for box, inside in outlined_pixels(outlines, shape, "image"):
-        mask = np.broadcast_to(inside, _lengths(box))
-        if any(intersection(box, part.box) for part in parts):
-            mask = mask & ~Region("", shape, tuple(parts)).within(box)
-        if mask.any():
-            parts.append(Part(box, mask))
-    return parts
+    pixels = outlined_pixels(outlines, shape, "image")
+    return disjoint([Part(box, np.broadcast_to(inside, _lengths(box))) for box, inside in pixels])
 
 
 def _label_corners(

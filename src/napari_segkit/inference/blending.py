@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from napari_segkit.images.resample import resize_linear
 from napari_segkit.tiling import Cell, Grid, Tile
 
+from .context import Context
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .tiles import tile_probabilities
@@ -57,20 +58,30 @@ class Blending:
 
 
 def blend_frame(
-    plan: TilePlan, frame: dict[str, int], progress: Progress
+    plan: TilePlan, frame: dict[str, int], context: Context, progress: Progress
 ) -> Generator[TileStep, object, NDArray[np.float32] | None]:
-    """Predict all tiles of a frame: ``(outputs, *spatial)`` in pixels of the original image.
+    """Predict the box of a context: ``(outputs, *box)`` in pixels of the original image.
 
     None if the prediction is ended before.
     """
-    blending = Blending(plan.grid, [plan.grid.single_cell()])
+    blending = Blending(plan.grid, [context.cell])
     for tiles in plan.batches(blending.tiles):
         complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
         progress.heed((yield progress.step(len(tiles))))
         if progress.is_finishing and not complete:
             return None
     ((_, blended),) = complete
-    return resize_linear(blended, (len(blended), *plan.frame_shape))
+    if plan.grid.shape == plan.frame_shape:
+        return blended
+    return _resized(plan, context, blended)
+
+
+def _resized(plan: TilePlan, context: Context, blended: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The box of a context in pixels of the original image, as if all of the frame was known."""
+    whole = np.zeros((len(blended), *plan.grid.shape), np.float32)
+    whole[(slice(None), *context.cell.region)] = blended
+    resized = resize_linear(whole, (len(blended), *plan.frame_shape))
+    return resized[(slice(None), *context.box)]
 
 
 def _relative(region: Sequence[slice], start: Sequence[int]) -> list[slice]:

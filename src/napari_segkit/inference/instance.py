@@ -28,36 +28,37 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     all_tiles = list(plan.grid)
     shape = (len(model.classes), *image.label_shape)
     maps = np.zeros(shape, np.float32) if request.probabilities else None
-    uncertainty = FrameUncertainty(plan)
-    whole, none = [slice(0, n) for n in plan.frame_shape], SoftMasks.concatenate([])
+    uncertainty, none = FrameUncertainty(plan), SoftMasks.concatenate([])
     found = {tuple(frame.values()): none for frame in image.frames(2)}
     done: list[dict[str, int]] = []
     for frame in plan.frames():
-        masks: list[SoftMasks] = []
-        for tiles in plan.batches(all_tiles):
-            masks += tile_masks(plan, frame, tiles)
+        masks: dict[tuple[int, ...], SoftMasks] = {}  # by start of tile
+        wanted = plan.context(plan.box(frame)).cell.tiles
+        for tiles in plan.batches(wanted):
+            starts = [tile.start for tile in tiles]
+            masks |= zip(starts, tile_masks(plan, frame, tiles), strict=True)
             progress.heed((yield progress.step(len(tiles))))
             if progress.is_finishing:
                 break
-        if len(masks) < len(all_tiles):
+        if len(masks) < len(wanted):
             break
-        merged = merge_tiles(plan.grid, list(zip(all_tiles, masks, strict=True)))
+        merged = merge_tiles(plan.grid, [(tile, masks.get(tile.start, none)) for tile in all_tiles])
         scaled = _scale_boxes(merged, plan)
         smoothed = yield from _smooth_masks(scaled, plan, frame, progress)
         found[tuple(frame.values())] = smoothed
         done.append(frame)
         make_maps = partial(class_probabilities, smoothed, shape[0], plan.frame_shape)
-        uncertainty.add(frame, make_maps)
+        uncertainty.add(frame, plan.whole, make_maps)
         if maps is not None:
             frame_maps = make_maps()
-            if (outside := plan.outside(frame, whole)) is not None:
+            if (outside := plan.outside(frame, plan.whole)) is not None:
                 frame_maps[:, outside] = 0
             image.write(maps, frame, frame_maps)
         if progress.is_finishing:
             break
     candidates = MaskCandidates(list(found.values()), without_pixels(image), plan.region)
     predicted = plan.predicted(done)
-    return request.object_result(candidates, plan.provenance(), maps, predicted, uncertainty.values)
+    return request.object_result(candidates, plan.record(), maps, predicted, uncertainty.values)
 
 
 def class_probabilities(

@@ -16,7 +16,7 @@ from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
 from . import instance, semantic, watershed
-from .plan import count_steps
+from .plan import unmeasured_plan
 from .progress import TileStep
 from .request import PredictRequest
 from .uncertainty import uncertainty_of
@@ -33,11 +33,12 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     of_parts = replace(request.config, uncertainty=None)
     parts = replace(request, probabilities=True, config=of_parts)
     statistics = request.statistics if _share_statistics(model, second) else None
-    first, following = [count_steps(m, image, request.tile) for m in (model, second)]
-    total = first + following
+    first, following = [
+        unmeasured_plan(m, image, request.tile, request.region).steps for m in (model, second)
+    ]
     predict_things = instance.predict_tiles if model.info.has_masks else watershed.predict_tiles
-    steps = predict_things(parts)
-    things = yield from map_steps(steps, lambda step: TileStep(step.done, total))
+    steps = predict_things(replace(parts))  # whose plan goes with it
+    things = yield from map_steps(steps, lambda step: TileStep(step.done, step.total + following))
     thing_candidates = _candidates(things)
     occurring = thing_candidates.positions.tolist()
     compact = _compact(np.asarray(things.probabilities), occurring)
@@ -46,7 +47,9 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     steps = semantic.predict_tiles(
         replace(parts, model=second, statistics=statistics, region=things.predicted)
     )
-    stuff = yield from map_steps(steps, lambda step: TileStep(first + step.done, total))
+    stuff = yield from map_steps(
+        steps, lambda step: TileStep(first + step.done, first + step.total)
+    )
     stuff_maps = np.asarray(stuff.probabilities)
     if stuff.is_partial and stuff.predicted is not None:
         compact[:, ~stuff.predicted.mask] = 0

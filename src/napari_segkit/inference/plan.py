@@ -18,12 +18,13 @@ from napari_segkit.images.axes_image import AxesImage, in_unit, without_pixels
 from napari_segkit.images.intensity import (
     Statistics,
     extreme_intensity,
+    identity_statistics,
     measure_statistics,
     missing_pixels,
     note_missing,
 )
 from napari_segkit.images.model_input import require_model_input
-from napari_segkit.images.regions import Part, Region, label_box
+from napari_segkit.images.regions import Box, Part, Region, label_box
 from napari_segkit.images.resample import resampled_template
 from napari_segkit.images.resize import resized
 from napari_segkit.models.precision import choose_precision
@@ -41,6 +42,7 @@ from napari_segkit.tiling import (
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
 
+from .context import Context, context_of
 from .copies import Symmetry, symmetries
 from .network import PredictionNetwork, network_of
 
@@ -88,6 +90,7 @@ class TilePlan:
     settings: PredictConfig = field(default_factory=PredictConfig)
     region: Region | None = None
     _incomplete: list[dict[str, int]] = field(default_factory=list)  # frames with missing pixels
+    _halved: list[int] = field(default_factory=list)  # batch sizes after memory ran out
 
     @cached_property
     def network(self) -> PredictionNetwork:
@@ -96,14 +99,27 @@ class TilePlan:
 
     def frames(self) -> Iterator[dict[str, int]]:
         """Index of each plane or volume, which the model processes at once, in the region."""
-        every = self.image.frames(self.model.ndim)
-        whole = [slice(0, n) for n in self.frame_shape]
-        return (f for f in every if self.region is None or self.region.touches(f, whole))
+        every, region = self.image.frames(self.model.ndim), self.region
+        return (f for f in every if region is None or region.touches(f, self.whole))
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
         """Lengths of a frame of the original image."""
         return self.original.spatial_shape(self.model.ndim)
+
+    @property
+    def whole(self) -> Box:
+        """A frame of the original image as a box."""
+        return tuple([slice(0, n) for n in self.frame_shape])
+
+    def box(self, frame: dict[str, int]) -> Box:
+        """The box around what is asked for of a frame, in pixels of the original image."""
+        around = self.region and self.region.bounding_box(frame, self.model.ndim)
+        return around or self.whole
+
+    def context(self, box: Box) -> Context:
+        """What is computed for a box of a frame, if not cell by cell."""
+        return context_of(self.model, self.original, self.image, self.grid, box)
 
     @property
     def precision(self) -> Precision:
@@ -139,13 +155,15 @@ class TilePlan:
         """
         if not self.needs_whole_frames:
             return tuple(self.grid.cells())
-        region = tuple([slice(0, n) for n in self.frame_shape])
-        return (replace(self.grid.single_cell(), region=region),)
+        return (replace(self.grid.single_cell(), region=self.whole),)
 
     def cells_of(self, frame: dict[str, int]) -> Sequence[Cell]:
-        """Cells of a frame that the region touches."""
+        """Cells of a frame that the region touches, or one around it."""
         if self.region is None:
             return self.cells
+        if self.needs_whole_frames:
+            box = self.box(frame)
+            return [Cell(box, self.context(box).cell.tiles)]
         return [cell for cell in self.cells if self.region.touches(frame, cell.region)]
 
     def outside(self, frame: dict[str, int], box: Sequence[slice]) -> NDArray[np.bool_] | None:
@@ -157,11 +175,10 @@ class TilePlan:
 
     def predicted(self, done: Sequence[dict[str, int]]) -> Region | None:
         """Where there are results if some frames are complete; None: everywhere."""
-        whole = [slice(0, n) for n in self.frame_shape]
         if all(frame in done for frame in self.frames()):
             return self.region
         axes = self.original.label_axes
-        boxes = [label_box(axes, frame, whole) for frame in done]
+        boxes = [label_box(axes, frame, self.box(frame)) for frame in done]
         masks = [None if self.region is None else self.region.within(box) for box in boxes]
         parts = map(Part, boxes, masks)
         return Region(axes, self.original.label_shape, tuple(parts))
@@ -177,15 +194,41 @@ class TilePlan:
         groups = [list(group) for _, group in groupby(tiles, self.grid.extent)]
         return [group[i : i + size] for group in groups for i in range(0, len(group), size)]
 
-    @property
-    def steps_per_frame(self) -> int:
-        """Number of steps of one frame: one for each tile and each refined block."""
-        return len(self.grid) + _count_blocks(self.model, self.original)
+    def boxes(self) -> Iterator[Box]:
+        """The box of each frame; one for all of them without a region."""
+        return iter([self.whole]) if self.region is None else map(self.box, self.frames())
 
     @property
     def steps(self) -> int:
-        """Number of steps of all frames."""
-        return self.steps_per_frame * sum(1 for _ in self.frames())
+        """Number of steps if not cell by cell: one for each tile and each refined block."""
+        alike = self.original.frame_count(self.model.ndim) if self.region is None else 1
+        return alike * sum(self.context(box).steps for box in self.boxes())
+
+    @property
+    def at_once(self) -> int:
+        """How many tiles are predicted at once: a batch, or less if memory has run out."""
+        return self._halved[-1] if self._halved else self.batch_size
+
+    def halve(self, count: int) -> None:
+        """Go on with half as many tiles at once; ValueError if memory ran out with one."""
+        size = " x ".join(map(str, self.grid.size))
+        if count == 1:
+            smaller = max(self.grid.size) // 2
+            raise ValueError(
+                f"Memory ran out at a single tile of {size} pixels: give a smaller tile_size, such "
+                f"as tile_size={smaller}, or close other programs."
+            )
+        self._halved.append((count + 1) // 2)
+        warnings.warn(
+            f"Memory ran out at {count} tiles of {size} pixels at once, so {self.at_once} are "
+            f"predicted at once from now on.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+    def record(self) -> dict[str, object]:
+        """The provenance, and how many tiles were predicted at once if memory ran out."""
+        return self.provenance() | ({"tiles_at_once": self.at_once} if self._halved else {})
 
     def read(self, frame: dict[str, int], tile: Tile) -> NDArray[np.float32]:
         """Read the scaled pixels ``(C, *extent)`` of a tile, mirrored past the image's end."""
@@ -276,15 +319,18 @@ def _warn_about_extremes(image: AxesImage, ndim: int, statistics: Statistics) ->
         )
 
 
-def count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:
-    """Number of steps of a prediction; no pixels are read or resampled."""
+def unmeasured_plan(
+    model: TrainedModel, image: AxesImage, config: TileConfig, region: Region | None
+) -> TilePlan:
+    """The tiles of a prediction, to count with; no pixels are read or resampled."""
     template, size = in_unit(without_pixels(image), model.unit), model.config.voxel_size
     if model.config.resized_shape is not None:
         template = resized(template, model.config.resized_shape)
     elif size is not None:
         template = resampled_template(template, size, model.ndim)
-    tiles = len(make_grid(model, template, config))
-    return (tiles + _count_blocks(model, image)) * image.frame_count(model.ndim)
+    grid, unknown = make_grid(model, template, config), identity_statistics(image.channels)
+    device = torch.device("cpu")
+    return TilePlan(model, image, template, grid, config, device, unknown, None, region=region)
 
 
 def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:
@@ -330,17 +376,6 @@ def _axes_without_overlap(model: TrainedModel, lengths: Sequence[int]) -> list[b
     return [
         size == stride and not overlap and length > size for size, overlap, stride, length in axes
     ]
-
-
-def _count_blocks(model: TrainedModel, image: AxesImage) -> int:
-    """Number of refining steps of each frame."""
-    if not (model.refine.smoother or model.refine.clean):
-        return 0
-    if model.info.has_masks:
-        return 1
-    ndim = model.ndim if image.length("Z") > 1 else 2
-    shape, spacing = image.spatial_shape(ndim), image.spacing[-ndim:]
-    return len(smoothing_method(model.refine.smoother, spacing).blocks(shape))
 
 
 def _smoothing_statistics(

@@ -21,9 +21,10 @@ from napari_segkit.label_result import LabelResult
 from napari_segkit.trained_model import TrainedModel
 
 from .copies import require_copies
-from .plan import TilePlan, make_plan
+from .memory import require_memory
+from .plan import TilePlan, make_plan, unmeasured_plan
 from .progress import TileStep
-from .sink import Sink, UncertaintySink
+from .sink import MemorySink, Sink, UncertaintySink
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ class PredictRequest:
     @cached_property
     def plan(self) -> TilePlan:
         """Tiles and measures of the image, made once; ValueError if it does not suit the model."""
+        require_memory(
+            unmeasured_plan(self.model, self.image, self.tile, self.region),
+            probabilities=self.probabilities,
+            keeps_labels=self.sink is None or isinstance(self.sink, MemorySink),
+        )
         return make_plan(
             self.model,
             self.image,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from napari_segkit.images.labels import from_indices, likeliest
 from napari_segkit.images.types import AnyArray
 from napari_segkit.label_result import LabelResult
+from napari_segkit.refinement.blocks import relative_to
 from napari_segkit.tiling import Cell
 
 from .blending import Blending, blend_frame
@@ -38,7 +39,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
         sink.labels,
         plan.original.label_axes,
         plan.model.all_classes,
-        plan.provenance(),
+        plan.record(),
         sink.probabilities,
         predicted=getattr(sink, "predicted", plan.region),
         uncertainty=sink.uncertainty if isinstance(sink, UncertaintySink) else None,
@@ -54,7 +55,7 @@ def _missing(plan: TilePlan, sink: Sink, frame: dict[str, int]) -> list[Cell]:
 def _count_steps(plan: TilePlan, cells: Sequence[Cell]) -> int:
     """Number of steps for some cells of a frame."""
     if cells and plan.needs_whole_frames:
-        return plan.steps_per_frame
+        return plan.context(cells[0].region).steps
     return len({tile.start for cell in cells for tile in cell.tiles})
 
 
@@ -78,14 +79,18 @@ def _refined_frame(
     plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
 ) -> Generator[TileStep, object, None]:
     """Predict a frame whose pixels depend on all of its tiles."""
-    blended = yield from blend_frame(plan, frame, progress)
+    context = plan.context(cells[0].region)
+    blended = yield from blend_frame(plan, frame, context, progress)
     if blended is None:
         return
     refined = yield from labels_from_probabilities(
-        plan, frame, blended, progress, keep=sink.probabilities is not None
+        plan, frame, context, blended, progress, keep=sink.probabilities is not None
     )
-    _write_uncertainty(plan, frame, cells[0], sink, blended)
-    _write(plan, frame, cells[0], sink, refined.labels, refined.probabilities)
+    own = relative_to(cells[0].region, context.box)
+    maps = refined.probabilities
+    maps = None if maps is None else maps[(slice(None), *own)]
+    _write_uncertainty(plan, frame, cells[0], sink, blended[(slice(None), *own)])
+    _write(plan, frame, cells[0], sink, refined.labels[own], maps)
 
 
 def _write_uncertainty(

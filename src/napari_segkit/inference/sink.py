@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.regions import Part, Region, label_box
+from napari_segkit.images.regions import Part, Region, disjoint, label_box
 from napari_segkit.images.types import AnyArray, Labels
 from napari_segkit.tiling import Cell
 
@@ -70,7 +70,7 @@ class MemorySink:
 
     def __init__(self, *, keep_probabilities: bool = False) -> None:
         self._keep_probabilities = keep_probabilities
-        self._axes, self._cells = "", 0  # of the labels; of all frames
+        self._axes, self._may_overlap = "", False  # of the labels; whether cells may
         self._region: Region | None = None
         self._provenance: dict[str, object] = {}
         self._finished: dict[tuple[int, ...], Part] = {}
@@ -90,7 +90,7 @@ class MemorySink:
             return
         shape, model = plan.original.label_shape, plan.model
         self._axes, self._provenance = plan.original.label_axes, provenance
-        self._cells = len(plan.cells) * plan.original.frame_count(model.ndim)
+        self._may_overlap = plan.needs_whole_frames
         self.labels = np.zeros(shape, np.min_scalar_type(max(model.values)))
         if self._keep_probabilities:
             self.probabilities = np.zeros((len(model.classes), *shape), np.float32)
@@ -100,14 +100,15 @@ class MemorySink:
     @property
     def predicted(self) -> Region | None:
         """Where there are labels; None: everywhere."""
-        parts = tuple(self._finished.values())
-        if len(parts) == self._cells and all(part.mask is None for part in parts):
-            return None
-        return Region(self._axes, self.labels.shape, parts)
+        parts = list(self._finished.values())
+        if self._may_overlap:
+            parts = disjoint(parts)
+        found = Region(self._axes, self.labels.shape, tuple(parts))
+        return None if found.pixels == self.labels.size else found
 
     def is_finished(self, frame: dict[str, int], cell: Cell) -> bool:
         """Whether the pixels of a cell that are asked for are written."""
-        part = self._finished.get((*frame.values(), *cell.start))
+        part = self._finished.get(_key(frame, cell))
         if part is None or part.mask is None or self._region is None:
             return part is not None and part.mask is None
         return not (self._region.within(part.box) & ~part.mask).any()
@@ -146,9 +147,15 @@ class MemorySink:
 
     def _note(self, frame: dict[str, int], cell: Cell) -> None:
         """Note that what is asked for of a cell is written."""
-        key, box = (*frame.values(), *cell.start), label_box(self._axes, frame, cell.region)
+        key, box = _key(frame, cell), label_box(self._axes, frame, cell.region)
         mask, before = None, self._finished.get(key)
         if self._region is not None:
             mask = self._region.within(box)
             mask |= before is not None and (before.mask is None or before.mask)
         self._finished[key] = Part(box, None if mask is None or mask.all() else mask)
+
+
+def _key(frame: dict[str, int], cell: Cell) -> tuple[int, ...]:
+    """Names a cell among those of all frames."""
+    stops = [side.stop for side in cell.region]
+    return (*frame.values(), *cell.start, *stops)

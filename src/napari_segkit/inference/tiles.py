@@ -1,12 +1,14 @@
 """What the network of a model predicts for the tiles of a plan."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_segkit.error_messages import is_out_of_memory
 from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.models.finite import require_finite
 from napari_segkit.models.logits import probabilities_of
@@ -15,8 +17,9 @@ from napari_segkit.tiling import Tile
 from .copies import Predict, mean_over_passes, mean_over_symmetries
 from .plan import TilePlan
 
+Output = TypeVar("Output")
 
-@torch.inference_mode()
+
 def tile_probabilities(
     plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]
 ) -> NDArray[np.float32]:
@@ -24,6 +27,45 @@ def tile_probabilities(
 
     They are the mean over mirrored copies and passes with dropout, if these are asked for.
     """
+    parts = _in_parts(plan, frame, tiles, _mean_probabilities)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def tile_masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> list[SoftMasks]:
+    """Object masks of each tile, in pixels of the tile."""
+    return [masks for part in _in_parts(plan, frame, tiles, _masks) for masks in part]
+
+
+def _in_parts(
+    plan: TilePlan,
+    frame: dict[str, int],
+    tiles: Sequence[Tile],
+    predict: Callable[[TilePlan, dict[str, int], Sequence[Tile]], Output],
+) -> list[Output]:
+    """Predict a batch, in halves each time memory runs out; so are all batches after it."""
+    parts: list[Output] = []
+    while tiles:
+        part = tiles[: plan.at_once]
+        failed = None
+        try:
+            parts.append(predict(plan, frame, part))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            failed = len(part)  # what holds the memory goes with the error
+        if failed is None:
+            tiles = tiles[len(part) :]
+            continue
+        plan.halve(failed)
+        if plan.device.type == "cuda":
+            torch.cuda.empty_cache()
+    return parts
+
+
+@torch.inference_mode()
+def _mean_probabilities(
+    plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]
+) -> NDArray[np.float32]:
     images = _read(plan, frame, tiles)
     predict: Predict = partial(_probabilities, plan)
     if plan.symmetries:
@@ -35,8 +77,7 @@ def tile_probabilities(
 
 
 @torch.inference_mode()
-def tile_masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> list[SoftMasks]:
-    """Object masks of each tile, in pixels of the tile."""
+def _masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> list[SoftMasks]:
     outputs: list[dict[str, torch.Tensor]] = plan.network(_read(plan, frame, tiles))
     for output in outputs:
         require_finite("outputs of the network", output.values())

@@ -48,10 +48,12 @@ class FrameUncertainty:
         self.values = np.zeros(shape, np.float32) if self._how else None
 
     def add(
-        self, frame: dict[str, int], class_probabilities: Callable[[], NDArray[np.float32]]
+        self,
+        frame: dict[str, int],
+        box: Sequence[slice],
+        class_probabilities: Callable[[], NDArray[np.float32]],
     ) -> None:
-        """Add a frame; its probabilities are computed if they are needed."""
+        """Add a box of a frame; its probabilities are computed if they are needed."""
         if self._how and self.values is not None:
-            whole = [slice(0, n) for n in self._plan.frame_shape]
-            values = uncertainty_in(self._plan, frame, whole, class_probabilities(), self._how)
-            self._plan.original.write(self.values, frame, values)
+            values = uncertainty_in(self._plan, frame, box, class_probabilities(), self._how)
+            self._plan.original.write(self.values, frame, values, box)

@@ -33,34 +33,35 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
     spacing = image.spacing[-model.ndim :]
     size = model.object_size * min(plan.image.spacing[-model.ndim :]) / min(spacing)
-    whole, done = [slice(0, n) for n in plan.frame_shape], []
+    done = []
     for frame in plan.frames():
-        blended = yield from blend_frame(plan, frame, progress)
+        context = plan.context(plan.box(frame))
+        blended = yield from blend_frame(plan, frame, context, progress)
         if blended is None:
             break
-        uncertainty.add(frame, partial(levels_to_classes, blended, method))
+        uncertainty.add(frame, context.box, partial(levels_to_classes, blended, method))
         if model.refine.smoother:
             classes = levels_to_classes(blended, method)
             smoothed = yield from labels_from_probabilities(
-                plan, frame, classes, progress, keep=True
+                plan, frame, context, classes, progress, keep=True
             )
             blended = rescale_levels(blended, np.asarray(smoothed.probabilities), method)
-        if (missing := plan.missing(frame, whole)) is not None:
+        if (missing := plan.missing(frame, context.box)) is not None:
             blended[:, missing] = np.eye(len(blended), 1)  # background
         regions = segment_objects(blended, method, spacing=spacing, size=size)
         classes = levels_to_classes(blended, method)
-        if (outside := plan.outside(frame, whole)) is not None:
+        if (outside := plan.outside(frame, context.box)) is not None:
             regions.labels[outside] = classes[:, outside] = 0
-        image.write(labels, frame, add_to_ids(regions.labels, last))
+        image.write(labels, frame, add_to_ids(regions.labels, last), context.box)
         last += len(regions.scores)
         positions.append(regions.positions)
         scores.append(regions.scores)
         if maps is not None:
-            image.write(maps, frame, classes)
+            image.write(maps, frame, classes, context.box)
         done.append(frame)
         if progress.is_finishing:
             break
     segmented = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
     candidates = RegionCandidates(segmented, without_pixels(image), model.ndim)
     predicted = plan.predicted(done)
-    return request.object_result(candidates, plan.provenance(), maps, predicted, uncertainty.values)
+    return request.object_result(candidates, plan.record(), maps, predicted, uncertainty.values)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from napari_segkit.config import CRFConfig, MRFConfig, SuperpixelConfig
 from napari_segkit.images.types import Floats
 
-from .blocks import Region, split_into_blocks
+from .blocks import Region, add_margin, split_into_blocks
 
 SmoothingConfig = CRFConfig | MRFConfig | SuperpixelConfig
 MAX_BLOCK = 2**22  # pixels
@@ -35,6 +35,15 @@ class SmoothingMethod:
     def halo(self) -> list[int]:
         """Margin of a block in pixels along each axis."""
         return [0] * len(self.spacing)
+
+    def context(self, box: Region, shape: Sequence[int]) -> tuple[Region, list[Region]]:
+        """What to smooth of a frame for a box of it, and the blocks of that, counted from there.
+
+        The box and its halo; from an even pixel, so that the MRF updates in the same order.
+        """
+        wide, _ = add_margin(box, self.halo(), shape)
+        outer = tuple([slice(side.start // 2 * 2, side.stop) for side in wide])
+        return outer, self.blocks([side.stop - side.start for side in outer])
 
     def blocks(self, shape: Sequence[int]) -> list[Region]:
         """Blocks of a frame that are smoothed one by one."""

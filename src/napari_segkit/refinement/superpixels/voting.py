@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import SuperpixelConfig
 from napari_segkit.images.types import Floats
-from napari_segkit.refinement.blocks import Region
+from napari_segkit.refinement.blocks import Region, relative_to
 from napari_segkit.refinement.smoothing_method import BlockSmoother, SmoothingMethod
 
 from .generate import check_method, segment_tile, split_into_tiles
@@ -25,6 +25,17 @@ class SuperpixelVoting(SmoothingMethod):
 
     def blocks(self, shape: Sequence[int]) -> list[Region]:
         return split_into_tiles(shape, self._config, self.spacing)
+
+    def context(self, box: Region, shape: Sequence[int]) -> tuple[Region, list[Region]]:
+        """The tiles that the box touches."""
+        near = [
+            tile
+            for tile in self.blocks(shape)
+            if all(t.start < b.stop and b.start < t.stop for t, b in zip(tile, box, strict=True))
+        ]
+        axes = zip(*near, strict=True)
+        outer = tuple([slice(min(s.start for s in a), max(s.stop for s in a)) for a in axes])
+        return outer, [relative_to(tile, outer) for tile in near]
 
     def block_smoother(
         self, classes: int, device: str, components: Floats | None = None
