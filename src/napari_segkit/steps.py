@@ -110,3 +110,29 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+class TimeLeft:
+    """How long work will still take: what its steps tell, or else from the pace so far.
+
+    Work that goes on where it was stopped begins with steps that are done already: the pace is that
+    of the steps after the first one.
+    """
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None  # when the first step ended, and its number
+
+    def after(self, step: Step, now: float) -> float | None:
+        """Seconds left after a step that has just ended; None if they are unknown."""
+        known: float | None = getattr(step, "seconds_left", None)
+        if known is not None:
+            return known
+        began, first = self._first = self._first or (now, step.done)
+        taken = step.done - first
+        return (now - began) * (step.total - step.done) / taken if taken > 0 else None
+
+
+def time_left(seconds: float | None) -> str:
+    """Such as ", 1:02:05 left"; nothing for less than a second, or if it is unknown."""
+    left = 0 if seconds is None else round(seconds)
+    return f", {duration(left)} left" if left > 0 else ""

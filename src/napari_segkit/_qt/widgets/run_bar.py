@@ -1,6 +1,7 @@
 """Bar that starts, stops and follows a dock's work."""
 
 from collections.abc import Callable
+from time import monotonic
 from typing import TypeVar
 
 from qtpy.compat import isalive
@@ -9,7 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.session.task import Task
-from napari_segkit.steps import Job, Step, Writer
+from napari_segkit.steps import Job, Step, TimeLeft, Writer, time_left
 
 from . import python_snippets
 from .dock import Note, stack
@@ -24,9 +25,9 @@ COPY_TIP = "Copy Python code that does the same to the clipboard."
 
 
 class RunBar(QWidget):
-    """Run/Stop and Copy Python buttons, progress, hint and status.
+    """Run/Stop and Copy Python buttons, progress with the time left, hint and status.
 
-    `verb` names the work, `unit` its steps in the status; `code()` gives its Python code, without
+    `verb` names the work, `unit` its steps in the status, without which the dock tells of them; `code()` gives its Python code, without
     which nothing can be copied; `lower` is what to lower when memory has run out; a button pauses
     work that is `pausable`.
     """
@@ -55,6 +56,8 @@ class RunBar(QWidget):
         self._session, self._code, self._unit = session, code, unit
         self._task: Task | None = None
         self._stopping = False
+        self._estimate = TimeLeft()
+        self.time_left = ""  # such as ", 0:12 left"
         self._reason: str | None = None
         self.button = SingleClickButton(verb, toolTip=tooltip)
         self.pause_button = QPushButton(PAUSE, toolTip=PAUSE_TIP)
@@ -99,6 +102,7 @@ class RunBar(QWidget):
         task.setObjectName(self.verb)
         self._task = task
         self._stopping = self._ended = False
+        self._estimate, self.time_left = TimeLeft(), ""
         task.yielded.connect(self._on_yielded)
         task.returned.connect(self._on_returned)
         task.errored.connect(self._on_errored)
@@ -174,8 +178,9 @@ class RunBar(QWidget):
     def _on_yielded(self, step: Step) -> None:
         self.progress.setRange(0, step.total)
         self.progress.setValue(step.done)
+        self.time_left = time_left(self._estimate.after(step, monotonic()))
         if self._unit:
-            self.show_status(f"{self._unit} {step.done} of {step.total}")
+            self.show_status(f"{self._unit} {step.done} of {step.total}{self.time_left}")
         self.yielded.emit(step)
 
     def _on_returned(self, result: object) -> None:
