@@ -34,6 +34,24 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Failure(Step):
+    """An error that ended a part of the work, such as one of several images; the rest is kept.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+    part : str
+        Name of the part; "" if there is only one.
+    """
+
+    error: BaseException
+    part: str = ""
+
+    is_event: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class Job(Generic[T_co]):
     """A piece of long work, run alike by docks, console and command line.
 
@@ -45,10 +63,13 @@ class Job(Generic[T_co]):
         Yields `Step`s, takes commands through `send`, returns the result and stops when closed.
         It neither reads layers nor writes files: whoever runs it hands in copies and writes the
         result.
+    finish : object
+        The command that has it return what is done, if it knows one.
     """
 
     title: str
     steps: Generator[Step, Any, T_co]
+    finish: object = None
 
 
 class Writer(Protocol[T_contra, T_co]):

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_segkit.images.classes import ClassProbabilities
 from napari_segkit.instances.results import Objects
+from napari_segkit.jobs.kept_prediction import KeptPrediction, PredictionSettings
 
 from .unwrap_proxy import unwrapped
 
@@ -45,6 +46,7 @@ class LayerRegistry(QObject):
         self._trained_on: dict[str, frozenset[str]] = {}
         self._first_training: dict[str, str] = {}  # of models trained again
         self._model_names: dict[str, str] = {}
+        self._predictions: WeakKeyDictionary[Layer, KeptPrediction] = WeakKeyDictionary()
         self._notes: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
 
     @property
@@ -156,3 +158,13 @@ class LayerRegistry(QObject):
             self._maps[layer] = maps
         if maps is not before:
             self.probabilities_changed.emit(layer)
+
+    def prediction_with(self, settings: PredictionSettings) -> KeptPrediction | None:
+        """The last prediction with these settings whose layer is still there."""
+        layers = () if self.viewer is None else reversed(self.viewer.layers)
+        kept = (self._predictions.get(layer) for layer in layers)
+        return next((p for p in kept if p is not None and p.settings == settings), None)
+
+    def keep_prediction(self, layer: Layer, prediction: KeptPrediction) -> None:
+        """Keep the pixels of a prediction, as long as its layer exists, to go on with it."""
+        self._predictions[unwrapped(layer)] = prediction

@@ -2,6 +2,7 @@
 
 import warnings
 import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from napari.components import ViewerModel
@@ -25,14 +26,16 @@ from napari_segkit.config import (
     TileConfig,
     TrainConfig,
 )
-from napari_segkit.jobs.predict import predict_job
+from napari_segkit.jobs.kept_prediction import PredictionSettings
 from napari_segkit.jobs.refine import RefineRequest, Truth, refine_job
 from napari_segkit.jobs.superpixels import superpixel_job
 from napari_segkit.segmenter import Segmenter
+from napari_segkit.steps import Finish, Job
 from napari_segkit.training_set import TrainingSet
 
 from .background import call_once
 from .interrupted import InterruptedTrainings
+from .predictions import LayerPrediction, run_each
 from .runner import Runner
 from .spare_models import SpareFile, SpareModel, load_found
 from .task import Task
@@ -168,8 +171,13 @@ class Session(Runner):
         objects: ObjectConfig | None = None,
         refine: RefineConfig | None = None,
         probabilities: bool = False,
+        region: object = None,
     ) -> Task:
         """Predict an image layer in the background; the result becomes a Labels layer.
+
+        A region goes to the layer of the same model's earlier prediction with the same settings,
+        which it adds to. `Task.stop` keeps the tiles that are done; the next call predicts the
+        rest.
 
         Parameters
         ----------
@@ -183,23 +191,82 @@ class Session(Runner):
             Refinement of the probabilities. None: the model's own settings.
         probabilities : bool
             Keep the probabilities of all classes; `probabilities_of` returns them.
+        region : slices, dict, polygons, napari Shapes layer or mask, optional
+            The pixels to predict, as in `Segmenter.predict`. None: all.
 
         Returns
         -------
         Task
             Already running. The signal ``task.written`` sends the new or updated layer.
         """
-        source = snapshot(image)
-        job = predict_job(
-            self.segmenter,
-            source,
-            tile,
+        prediction = self._prediction(
+            image, tile, axes, objects, refine, probabilities=probabilities, region=region
+        )
+        job = Job(f"Predict {prediction.source.name}", prediction.steps, Finish())
+        task = self.run(job, writer=prediction.writer)
+        prediction.show_live(task)
+        return task
+
+    def predict_layers(
+        self,
+        images: Sequence[Image],
+        tile: TileConfig | None = None,
+        *,
+        axes: Sequence[str | None] | None = None,
+        objects: ObjectConfig | None = None,
+        refine: RefineConfig | None = None,
+        probabilities: bool = False,
+    ) -> Task:
+        """Predict image layers one after the other in the background, each to a Labels layer.
+
+        If one of them fails, that is told and the others are predicted.
+
+        Parameters
+        ----------
+        images : sequence of napari.layers.Image
+            Each with the channels the model was trained with.
+        axes : sequence of str or None, optional
+            Axes of each image. None: as in training.
+        tile, objects, refine, probabilities
+            As in `predict`.
+
+        Returns
+        -------
+        Task
+            Already running. The signal ``task.written`` sends each new or updated layer.
+        """
+        if not images:
+            raise ValueError("images is empty: give one or more Image layers.")
+        predictions = [
+            self._prediction(image, tile, named, objects, refine, probabilities=probabilities)
+            for image, named in zip(images, axes or [None] * len(images), strict=True)
+        ]
+        return run_each(self, predictions)
+
+    def _prediction(
+        self,
+        image: Image,
+        tile: TileConfig | None,
+        axes: str | None,
+        objects: ObjectConfig | None,
+        refine: RefineConfig | None,
+        *,
+        probabilities: bool,
+        region: object = None,
+    ) -> LayerPrediction:
+        segmenter, trained = self.segmenter, self.segmenter.trained
+        image = unwrapped(image)
+        settings = PredictionSettings(
+            layer=str(image.unique_id),
+            model=repr(segmenter.spec) if trained is None else trained.identity,
+            device=segmenter.device,
+            tile=TileConfig() if tile is None else tile,
             axes=axes,
             objects=objects,
             refine=refine,
             probabilities=probabilities,
         )
-        return self.run(job, writer=LayerWriter(self, source))
+        return LayerPrediction(self, segmenter, image, settings, region)
 
     def refine(
         self,

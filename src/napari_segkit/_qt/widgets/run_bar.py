@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.session.task import Task
-from napari_segkit.steps import Job, Step, TimeLeft, Writer, time_left
+from napari_segkit.steps import Failure, Job, Step, TimeLeft, Writer, time_left
 
 from . import python_snippets
 from .dock import Note, stack
@@ -56,6 +56,7 @@ class RunBar(QWidget):
         self._session, self._code, self._unit = session, code, unit
         self._task: Task | None = None
         self._stopping = False
+        self._failures: list[str] = []  # of parts of the work
         self._estimate = TimeLeft()
         self.time_left = ""  # such as ", 0:12 left"
         self._reason: str | None = None
@@ -103,6 +104,7 @@ class RunBar(QWidget):
         self._task = task
         self._stopping = self._ended = False
         self._estimate, self.time_left = TimeLeft(), ""
+        self._failures.clear()
         task.yielded.connect(self._on_yielded)
         task.returned.connect(self._on_returned)
         task.errored.connect(self._on_errored)
@@ -176,12 +178,22 @@ class RunBar(QWidget):
             self._update_state()
 
     def _on_yielded(self, step: Step) -> None:
+        if isinstance(step, Failure):
+            self._on_failure(step)
+            return
         self.progress.setRange(0, step.total)
         self.progress.setValue(step.done)
         self.time_left = time_left(self._estimate.after(step, monotonic()))
         if self._unit:
-            self.show_status(f"{self._unit} {step.done} of {step.total}{self.time_left}")
+            done = getattr(step, "text", "") or f"{self._unit} {step.done} of {step.total}"
+            self.show_status(f"{done}{self.time_left}")
         self.yielded.emit(step)
+
+    def _on_failure(self, step: Failure) -> None:
+        """Tell of it when the work has ended, beside what became of the rest."""
+        text = error_text(step.error, step.part or self.verb, lower=self._lower)
+        self._failures.append(text)
+        self._session.mark_error_shown(self, " ".join(self._failures))
 
     def _on_returned(self, result: object) -> None:
         self._ended = True
@@ -201,4 +213,6 @@ class RunBar(QWidget):
         if not self._ended:
             self.show_status("Stopped.")
             self.stopped.emit()
+        elif self._failures:
+            self.show_status(" ".join([*self._failures, self.status.text()]))
         self.finished.emit()
