@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
+from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.evaluation.slab_reader import slabs
 from napari_segkit.images.axes_image import as_image, reorient_image
 from napari_segkit.images.orientation import reorient
@@ -33,6 +33,7 @@ class PredictionSettings:
     axes: str | None
     objects: ObjectConfig | None
     refine: RefineConfig | None
+    config: PredictConfig
     probabilities: bool
 
 
@@ -134,6 +135,7 @@ class KeptPrediction:
             axes=settings.axes,
             objects=settings.objects,
             refine=settings.refine,
+            config=settings.config,
             probabilities=settings.probabilities,
             statistics=self._statistics,
             region=region,

@@ -204,7 +204,7 @@ class Session(Runner):
             Already running. The signal ``task.written`` sends the new or updated layer.
         """
         prediction = self._prediction(
-            image, tile, axes, objects, refine, probabilities=probabilities, region=region
+            image, tile, axes, objects, refine, config, probabilities=probabilities, region=region
         )
         job = Job(f"Predict {prediction.source.name}", prediction.steps, Finish())
         task = self.run(job, writer=prediction.writer)
@@ -219,6 +219,7 @@ class Session(Runner):
         axes: Sequence[str | None] | None = None,
         objects: ObjectConfig | None = None,
         refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
         probabilities: bool = False,
     ) -> Task:
         """Predict image layers one after the other in the background, each to a Labels layer.
@@ -231,7 +232,7 @@ class Session(Runner):
             Each with the channels the model was trained with.
         axes : sequence of str or None, optional
             Axes of each image. None: as in training.
-        tile, objects, refine, probabilities
+        tile, objects, refine, config, probabilities
             As in `predict`.
 
         Returns
@@ -242,7 +243,9 @@ class Session(Runner):
         if not images:
             raise ValueError("images is empty: give one or more Image layers.")
         predictions = [
-            self._prediction(image, tile, named, objects, refine, probabilities=probabilities)
+            self._prediction(
+                image, tile, named, objects, refine, config, probabilities=probabilities
+            )
             for image, named in zip(images, axes or [None] * len(images), strict=True)
         ]
         return run_each(self, predictions)
@@ -254,6 +257,7 @@ class Session(Runner):
         axes: str | None,
         objects: ObjectConfig | None,
         refine: RefineConfig | None,
+        config: PredictConfig | None,
         *,
         probabilities: bool,
         region: object = None,
@@ -268,7 +272,7 @@ class Session(Runner):
             axes=axes,
             objects=objects,
             refine=refine,
-            config=config,
+            config=PredictConfig() if config is None else config,
             probabilities=probabilities,
         )
         return LayerPrediction(self, segmenter, image, settings, region)
