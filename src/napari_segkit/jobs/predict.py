@@ -12,6 +12,7 @@ from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Failure, Finish, Job, Step
 
 if TYPE_CHECKING:
+    from napari_segkit.inference.sink import Sink
     from napari_segkit.segmenter import Segmenter
 
 
@@ -26,6 +27,8 @@ def predict_job(
     refine: RefineConfig | None = None,
     config: PredictConfig | None = None,
     probabilities: bool = False,
+    region: object = None,
+    sink: "Sink | None" = None,
 ) -> Job[LabelResult]:
     """Predict an image tile by tile, with the arguments of `Segmenter.predict_tiles`."""
     steps = segmenter.predict_tiles(
@@ -37,6 +40,8 @@ def predict_job(
         refine=refine,
         config=config,
         probabilities=probabilities,
+        region=region,
+        sink=sink,
     )
     return Job(f"Predict {getattr(image, 'name', 'image')}", steps)
 
