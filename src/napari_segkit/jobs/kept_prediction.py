@@ -27,6 +27,7 @@ class PredictionSettings:
     """What the pixels of a prediction of an image layer depend on, besides the layer's pixels."""
 
     layer: str  # `unique_id` of the image
+    name: str  # of the image, which the record of a prediction holds
     model: str  # id of its training, or what was built
     device: str
     tile: TileConfig
@@ -53,7 +54,7 @@ class KeptPrediction:
         self._sink: MemorySink | None = None
         self._statistics: Statistics | None = None
         self._pixels: LazyArray | None = None
-        self._checksum = 0
+        self._checksum = self._threads = 0
         self.axes = ""  # of the image, once it has begun
         self._orientation = self._model_orientation = ""
 
@@ -98,8 +99,11 @@ class KeptPrediction:
             return result
 
     def _begin(self, segmenter: "Segmenter", image: LayerLike, region: object) -> None:
+        from torch import get_num_threads
+
         from napari_segkit.inference.sink import MemorySink
 
+        self._threads = get_num_threads()
         model, settings = segmenter.ready(), self.settings
         axes_image = as_image(image, settings.axes, like=model.axes, channels=model.channels)
         self.region = None if region is None else as_region(region, axes_image, image)
@@ -118,8 +122,9 @@ class KeptPrediction:
             self._statistics = segmenter.measure(image, axes=settings.axes)
 
     def _is_of(self, other: "KeptPrediction") -> bool:
-        """Whether it was made of the same pixels."""
-        return self._pixels is other._pixels and self._checksum == other._checksum
+        """Whether it was made of the same pixels, with as many threads."""
+        same = self._pixels is other._pixels and self._checksum == other._checksum
+        return same and self._threads == other._threads
 
     def _is_repeated(self, earlier: "KeptPrediction") -> bool:
         """Whether all is asked for again that is known: it is then predicted anew."""

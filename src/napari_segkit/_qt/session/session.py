@@ -266,6 +266,7 @@ class Session(Runner):
         image = unwrapped(image)
         settings = PredictionSettings(
             layer=str(image.unique_id),
+            name=image.name,
             model=repr(segmenter.spec) if trained is None else trained.identity,
             device=segmenter.device,
             tile=TileConfig() if tile is None else tile,
