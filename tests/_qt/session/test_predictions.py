@@ -183,9 +183,7 @@ def test_labels_appear_while_they_are_predicted(predictions, viewer, whole, qtbo
     assert names(viewer) == ["cells", "cells prediction (partial)"]
 
 
-def test_a_chunk_that_fails_keeps_what_is_done(
-    predictions, viewer, whole, qtbot, notifications
-):
+def test_a_chunk_that_fails_keeps_what_is_done(predictions, viewer, whole, qtbot, notifications):
     reads, is_broken = [], False
 
     def read(block, block_info=None):

@@ -25,6 +25,7 @@ from .snapshots import Placement, Snapshot, header_metadata, placement, without_
 from .unwrap_proxy import unwrapped
 
 PREDICTION, SUPERPIXELS = "prediction", "superpixels"
+PART = "predicted_part"  # key of the provenance of such a layer: a number below 1
 PARTIAL = " (partial)"  # ends the name of a layer of which a part is predicted
 SUPERPIXEL_OPACITY = 0.4
 SUPERPIXEL_COLORS: dict[int | None, str] = {0: "transparent", None: "#ffd92f"}
@@ -129,10 +130,10 @@ class LayerWriter:
         Returns
         -------
         Labels or None
-            The new or updated layer; None if the viewer is closed.
+            The new or updated layer; None if the viewer is closed, or nothing is predicted.
         """
         prepared, self._prepared = self._prepared, None
-        if self._registry.viewer is None or prepared is None:
+        if self._registry.viewer is None or prepared is None or prepared.part == 0:
             return None
         before = {id(x) for x in self._registry.viewer.layers}
         layer = self._show(prepared, placement(self._source, self._kept_dimensions(result)))
@@ -146,7 +147,7 @@ class LayerWriter:
         if result.objects is not None:
             provenance["objects"] = asdict(result.objects.config)
         if prepared.part < 1:
-            provenance["predicted_part"] = prepared.part
+            provenance[PART] = prepared.part
         LayerMetadata(
             prepared.kind,
             self._source.unique_id,
@@ -249,7 +250,7 @@ class _EarlierLayer:
     def __init__(self, viewer: ViewerModel, layer: Labels) -> None:
         self.layer = layer
         provenance = LayerMetadata.of(layer).provenance
-        self.maker, self.is_partial = Maker.of(provenance), "predicted_part" in provenance
+        self.maker, self.is_partial = Maker.of(provenance), PART in provenance
         self._edits = EditCounter(viewer, layer)
         self._edits_when_read = 0
 
@@ -273,9 +274,11 @@ class _EarlierLayer:
 
 
 def _predicted_part(result: LabelResult) -> float:
-    """Which part of the pixels is predicted; 1 for all of them."""
+    """Which part of the pixels is predicted, or was in the layer it is made of; 1: all."""
     predicted = result.predicted
-    return 1.0 if predicted is None else float(predicted.pixels) / result.labels.size
+    if predicted is None:
+        return float(result.provenance.get(PART, 1.0))  # type: ignore[arg-type]
+    return float(predicted.pixels) / result.labels.size
 
 
 def _part_text(part: float) -> str:

@@ -127,9 +127,14 @@ class RunBar(QWidget):
         self.status.setText(text)
 
     def copy_code(self) -> None:
-        """Copy the Python code to the clipboard."""
-        if self._code is not None:
+        """Copy the Python code to the clipboard, if what is chosen can be done."""
+        if self._code is None:
+            return
+        try:
             python_snippets.copy(self._code())
+        except ValueError as error:
+            self.show_status(error_text(error, self.verb))
+        else:
             self.show_status("Python code copied to the clipboard.")
 
     def _lay_out(self) -> None:

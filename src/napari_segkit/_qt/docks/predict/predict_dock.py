@@ -151,7 +151,9 @@ class PredictDock(Dock):
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
-        self.add_group("Image", image=self.follower, axes=self.axes, where=self.where, _size=self.pixel_size)
+        self.add_group(
+            "Image", image=self.follower, axes=self.axes, where=self.where, _size=self.pixel_size
+        )
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", _form=self.form, device=self.device)
@@ -173,6 +175,7 @@ class PredictDock(Dock):
         self.masks.failed.connect(self._on_message)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.bar.pressed.connect(self.predict)
+        self.bar.returned.connect(self._on_returned)
 
     def _on_image(self) -> None:
         trained = self.session.segmenter.trained
@@ -211,6 +214,11 @@ class PredictDock(Dock):
         if segmenter.refine != self._model_settings:
             self._model_settings = segmenter.refine
             self.refine.value = self._model_settings
+
+    def _on_returned(self, result: object) -> None:
+        predicted = getattr(result, "predicted", None)
+        if predicted is not None and not predicted.pixels:
+            self.bar.show_status("Stopped before any part of the image was complete.")
 
     def _on_written(self, layer: Labels) -> None:
         self._show_written(layer)
