@@ -1,4 +1,4 @@
-"""A prediction whose pixels stay in memory, so that a later one of the same image goes on with it."""
+"""A prediction whose pixels stay in memory, for a later one of the same image to go on with."""
 
 import zlib
 from collections.abc import Generator

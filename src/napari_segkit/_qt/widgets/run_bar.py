@@ -27,9 +27,9 @@ COPY_TIP = "Copy Python code that does the same to the clipboard."
 class RunBar(QWidget):
     """Run/Stop and Copy Python buttons, progress with the time left, hint and status.
 
-    `verb` names the work, `unit` its steps in the status, without which the dock tells of them; `code()` gives its Python code, without
-    which nothing can be copied; `lower` is what to lower when memory has run out; a button pauses
-    work that is `pausable`.
+    `verb` names the work, `unit` its steps in the status, without which the dock tells of them;
+    `code()` gives its Python code, without which nothing can be copied; `lower` is what to lower
+    when memory has run out; a button pauses work that is `pausable`.
     """
 
     pressed = Signal()

@@ -154,7 +154,8 @@ def test_the_view_the_slice_regions_and_selected_images(ready, viewer, trained, 
     seen = np.zeros(PIXELS.shape, bool)
     half = np.array(viewer.canvas.size) / 1000 / 2 / 2  # pixels of 2 um
     rows, columns = [
-        slice(int(at - n + 0.5), int(at + n + 0.5) + 1) for at, n in zip((32, 20), half)
+        slice(int(at - n + 0.5), int(at + n + 0.5) + 1)
+        for at, n in zip((32, 20), half, strict=True)
     ]
     seen[rows, columns] = True
     np.testing.assert_array_equal(layer.data[0], np.where(seen, whole, 0))
