@@ -8,7 +8,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.session.session import session
 from napari_segkit.images.layer_metadata import LayerMetadata
 
-QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=32))
+QUICK = TrainConfig(tile=TileConfig(tile_size=32), validation=None)
 PIXELS = np.random.default_rng(0).integers(0, 255, (200, 160), np.uint8)
 ONE_BY_ONE = TileConfig(batch_size=1)
 VIEW = {"Y": slice(10, 70), "X": slice(20, 90)}
@@ -18,8 +18,7 @@ VIEW = {"Y": slice(10, 70), "X": slice(20, 90)}
 def segmenter():
     labels = np.zeros(PIXELS.shape, np.uint8)
     labels[:40], labels[160:] = 1, 2
-    spec = ModelSpec("unet", encoder="mobilenet_v2")
-    return Segmenter(spec, device="cpu").fit(PIXELS, labels, QUICK)
+    return Segmenter(ModelSpec("pixels"), device="cpu").fit(PIXELS, labels, QUICK)
 
 
 @pytest.fixture(scope="module")

@@ -153,10 +153,8 @@ def test_the_view_the_slice_regions_and_selected_images(ready, viewer, trained, 
     assert press(qtbot, ready) is layer
     seen = np.zeros(PIXELS.shape, bool)
     half = np.array(viewer.canvas.size) / 1000 / 2 / 2  # pixels of 2 um
-    rows, columns = [
-        slice(int(at - n + 0.5), int(at + n + 0.5) + 1)
-        for at, n in zip((32, 20), half, strict=True)
-    ]
+    low, high = np.array([32, 20]) - half, np.array([32, 20]) + half
+    rows, columns = [slice(int(a + 0.5), int(b + 0.5) + 1) for a, b in zip(low, high, strict=True)]
     seen[rows, columns] = True
     np.testing.assert_array_equal(layer.data[0], np.where(seen, whole, 0))
     assert "region={'Z': 0" in ready.code()
