@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class PredictionOptions:
+    """What a person chooses of a prediction; None: as in `Segmenter.predict_tiles`."""
+
+    tile: TileConfig | None = None
+    objects: ObjectConfig | None = None
+    refine: RefineConfig | None = None
+    config: PredictConfig | None = None
+    probabilities: bool = False
+
+
+@dataclass(frozen=True)
 class PredictionSettings:
     """What the pixels of a prediction of an image layer depend on, besides the layer's pixels."""
 
@@ -30,12 +41,8 @@ class PredictionSettings:
     name: str  # of the image, which the record of a prediction holds
     model: str  # id of its training, or what was built
     device: str
-    tile: TileConfig
     axes: str | None
-    objects: ObjectConfig | None
-    refine: RefineConfig | None
-    config: PredictConfig
-    probabilities: bool
+    options: PredictionOptions
 
 
 class KeptPrediction:
@@ -118,7 +125,7 @@ class KeptPrediction:
         if earlier is not None and earlier._is_of(self) and not self._is_repeated(earlier):
             self._sink, self._statistics = earlier._sink, earlier._statistics
         else:
-            self._sink = MemorySink(keep_probabilities=settings.probabilities)
+            self._sink = MemorySink(keep_probabilities=settings.options.probabilities)
             self._statistics = segmenter.measure(image, axes=settings.axes)
 
     def _is_of(self, other: "KeptPrediction") -> bool:
@@ -133,15 +140,15 @@ class KeptPrediction:
     def _predict(
         self, segmenter: "Segmenter", image: LayerLike, region: Region | None
     ) -> Generator[Step, object, LabelResult]:
-        settings = self.settings
+        options = self.settings.options
         return segmenter.predict_tiles(
             image,
-            settings.tile,
-            axes=settings.axes,
-            objects=settings.objects,
-            refine=settings.refine,
-            config=settings.config,
-            probabilities=settings.probabilities,
+            options.tile,
+            axes=self.settings.axes,
+            objects=options.objects,
+            refine=options.refine,
+            config=options.config,
+            probabilities=options.probabilities,
             statistics=self._statistics,
             region=region,
             sink=self._sink,

@@ -65,7 +65,7 @@ class ImageStep(Step):
 
 
 @dataclass(frozen=True)
-class ImageResult(Step):
+class ImageResult(ImageStep):
     """One of several predictions is complete."""
 
     number: int  # counted from 0
@@ -85,7 +85,7 @@ def predict_each(predictions: Sequence[ImagePrediction]) -> Generator[Step, obje
         try:
             result, is_finishing = yield from _predict_image(prediction, number, len(predictions))
             prediction.prepare(result)
-            yield ImageResult(done, total, number, result)
+            yield ImageResult(done, total, f"{prediction.name} is predicted", number, result)
             predicted += 1
         except Exception as error:  # noqa: BLE001  the other images do not depend on this one
             yield Failure(done, total, error, prediction.name)

@@ -5,6 +5,7 @@ from weakref import WeakKeyDictionary, ref
 
 from napari.components import ViewerModel
 from napari.layers import Layer
+from napari.utils.events import Event
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit.images.classes import ClassProbabilities
@@ -47,6 +48,7 @@ class LayerRegistry(QObject):
         self._first_training: dict[str, str] = {}  # of models trained again
         self._model_names: dict[str, str] = {}
         self._predictions: WeakKeyDictionary[Layer, KeptPrediction] = WeakKeyDictionary()
+        viewer.layers.events.removed.connect(self._forget_predictions)
         self._notes: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
 
     @property
@@ -166,5 +168,12 @@ class LayerRegistry(QObject):
         return next((p for p in kept if p is not None and p.settings == settings), None)
 
     def keep_prediction(self, layer: Layer, prediction: KeptPrediction) -> None:
-        """Keep the pixels of a prediction, as long as its layer exists, to go on with it."""
-        self._predictions[unwrapped(layer)] = prediction
+        """Keep the pixels of a prediction to go on with, as long as its image is there."""
+        if any(str(x.unique_id) == prediction.settings.layer for x in self.viewer.layers):
+            self._predictions[unwrapped(layer)] = prediction
+
+    def _forget_predictions(self, event: Event) -> None:
+        """Free what is kept of an image that is removed."""
+        image, kept = str(event.value.unique_id), self._predictions
+        for layer in [x for x, prediction in kept.items() if prediction.settings.layer == image]:
+            del kept[layer]

@@ -10,7 +10,11 @@ from napari_segkit._qt.layers.live_labels import LiveLabels
 from napari_segkit._qt.layers.result_layers import LayerWriter
 from napari_segkit._qt.layers.snapshots import Snapshot, shapes_snapshot, snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
-from napari_segkit.jobs.kept_prediction import KeptPrediction, PredictionSettings
+from napari_segkit.jobs.kept_prediction import (
+    KeptPrediction,
+    PredictionOptions,
+    PredictionSettings,
+)
 from napari_segkit.jobs.predict import ImagePrediction, ImageResult, predict_each
 from napari_segkit.label_result import LabelResult
 from napari_segkit.segmenter import Segmenter
@@ -28,13 +32,22 @@ class LayerPrediction:
         registry: LayerRegistry,
         segmenter: Segmenter,
         image: Image,
-        settings: PredictionSettings,
-        region: object,
+        axes: str | None,
+        options: PredictionOptions,
+        region: object = None,
     ) -> None:
         region = unwrapped(region)
         if isinstance(region, Shapes):
             region = shapes_snapshot(region)
-        self.source = snapshot(image)
+        self.source, trained = snapshot(image), segmenter.trained
+        settings = PredictionSettings(
+            layer=self.source.unique_id,
+            name=self.source.name,
+            model=repr(segmenter.spec) if trained is None else trained.identity,
+            device=segmenter.device,
+            axes=axes,
+            options=options,
+        )
         self.kept = KeptPrediction(settings, registry.prediction_with(settings))
         self.writer = PredictionWriter(registry, self.source, self.kept)
         self.steps: Generator[Step, object, LabelResult] = self.kept.steps(

@@ -27,7 +27,7 @@ from napari_segkit.config import (
     TileConfig,
     TrainConfig,
 )
-from napari_segkit.jobs.kept_prediction import PredictionSettings
+from napari_segkit.jobs.kept_prediction import PredictionOptions
 from napari_segkit.jobs.refine import RefineRequest, Truth, refine_job
 from napari_segkit.jobs.superpixels import superpixel_job
 from napari_segkit.segmenter import Segmenter
@@ -203,9 +203,8 @@ class Session(Runner):
         Task
             Already running. The signal ``task.written`` sends the new or updated layer.
         """
-        prediction = self._prediction(
-            image, tile, axes, objects, refine, config, probabilities=probabilities, region=region
-        )
+        options = PredictionOptions(tile, objects, refine, config, probabilities)
+        prediction = LayerPrediction(self, self.segmenter, image, axes, options, region)
         job = Job(f"Predict {prediction.source.name}", prediction.steps, Finish())
         task = self.run(job, writer=prediction.writer)
         prediction.show_live(task)
@@ -242,41 +241,12 @@ class Session(Runner):
         """
         if not images:
             raise ValueError("images is empty: give one or more Image layers.")
+        options = PredictionOptions(tile, objects, refine, config, probabilities)
         predictions = [
-            self._prediction(
-                image, tile, named, objects, refine, config, probabilities=probabilities
-            )
+            LayerPrediction(self, self.segmenter, image, named, options)
             for image, named in zip(images, axes or [None] * len(images), strict=True)
         ]
         return run_each(self, predictions)
-
-    def _prediction(
-        self,
-        image: Image,
-        tile: TileConfig | None,
-        axes: str | None,
-        objects: ObjectConfig | None,
-        refine: RefineConfig | None,
-        config: PredictConfig | None,
-        *,
-        probabilities: bool,
-        region: object = None,
-    ) -> LayerPrediction:
-        segmenter, trained = self.segmenter, self.segmenter.trained
-        image = unwrapped(image)
-        settings = PredictionSettings(
-            layer=str(image.unique_id),
-            name=image.name,
-            model=repr(segmenter.spec) if trained is None else trained.identity,
-            device=segmenter.device,
-            tile=TileConfig() if tile is None else tile,
-            axes=axes,
-            objects=objects,
-            refine=refine,
-            config=PredictConfig() if config is None else config,
-            probabilities=probabilities,
-        )
-        return LayerPrediction(self, segmenter, image, settings, region)
 
     def refine(
         self,

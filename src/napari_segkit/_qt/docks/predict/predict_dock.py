@@ -116,9 +116,10 @@ class PredictDock(Dock):
 
     def _region(self) -> object:
         """What is predicted of the image; None: all. ValueError if that is nothing."""
-        image, model = self.image.value, self.session.segmenter.ready()
-        given = as_image(image, self.axes.resolved(), like=model.axes, channels=model.channels)
-        return self.where.region(image, given, model.ndim)
+        image, trained = self.image.value, self.session.segmenter.trained
+        like, channels = (trained.axes, trained.channels) if trained else (None, None)
+        given = as_image(image, self.axes.resolved(), like=like, channels=channels)
+        return self.where.region(image, given, trained.ndim if trained else 2)
 
     def refine_settings(self) -> RefineConfig | None:
         """Refinement settings; None to use those stored with the model."""
@@ -216,6 +217,8 @@ class PredictDock(Dock):
             self.refine.value = self._model_settings
 
     def _on_returned(self, result: object) -> None:
+        if isinstance(result, int):
+            self.bar.show_status(f"{result} of the selected images are predicted.")
         predicted = getattr(result, "predicted", None)
         if predicted is not None and not predicted.pixels:
             self.bar.show_status("Stopped before any part of the image was complete.")
@@ -243,7 +246,9 @@ class PredictDock(Dock):
             return "Train or load a model first."
         if self.image.value is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        problem = self.axes.problem or self._mismatch(self.image.value)
+        problem = None
+        if not self.where.is_several:
+            problem = self.axes.problem or self._mismatch(self.image.value)
         problem = problem or self.form.problem or self.refine.problem
         return problem or (self.objects.problem if self.predicts_objects else None)
 
