@@ -54,7 +54,7 @@ class WhereChoice(QWidget):
         self.place = Choice(choices, tooltip=WHERE_TIP, tips=TIPS.values())
         self.shapes = LayerChoice(session.viewer, "shapes", tooltip=SHAPES_TIP)
         self.note = Note()
-        stack(self, (self.place.native, self.shapes.native), self.note)
+        stack(self, self.place, self.shapes, self.note)
         self.place.changed.connect(self._on_place)
         self.shapes.changed.connect(lambda _: self.changed.emit())
         self._selection = Listener(self, self._on_selection)
