@@ -83,7 +83,7 @@ def _canvas_bounds(viewer: ViewerModel, layer: Layer) -> NDArray[np.float64]:
     position, corners = np.array(viewer.dims.point, float), []
     for corner in canvas_corners(camera.center[-2:], camera.zoom, size):
         position[list(displayed)] = corner
-        corners.append(canvas_to_data(layer, position, displayed))
+        corners.append(canvas_to_data(layer, position.tolist(), displayed))
     return np.stack([np.min(corners, axis=0), np.max(corners, axis=0)])
 
 

@@ -18,7 +18,7 @@ from napari_segkit.jobs.kept_prediction import (
 from napari_segkit.jobs.predict import ImagePrediction, ImageResult, predict_each
 from napari_segkit.label_result import LabelResult
 from napari_segkit.segmenter import Segmenter
-from napari_segkit.steps import Finish, Job, Step
+from napari_segkit.steps import Failure, Finish, Job, Step
 
 from .runner import Runner
 from .task import Task
@@ -71,10 +71,16 @@ def run_each(runner: Runner, predictions: Sequence[LayerPrediction]) -> Task:
     task = runner.run(job)
 
     def write(step: Step) -> None:
-        if isinstance(step, ImageResult):
-            layer = predictions[step.number].writer.write(step.result)
-            if layer is not None:
-                task.written.emit(layer)
+        if not isinstance(step, ImageResult):
+            return
+        prediction = predictions[step.number]
+        try:
+            layer = prediction.writer.write(step.result)
+        except Exception as error:  # noqa: BLE001  the other images are predicted all the same
+            task.yielded.emit(Failure(step.done, step.total, error, prediction.source.name))
+            return
+        if layer is not None:
+            task.written.emit(layer)
 
     task.yielded.connect(write)
     return task

@@ -99,7 +99,7 @@ class PredictDock(Dock):
             objects=self.objects.config() if self.predicts_objects else None,
             refine=self.refine_settings(),
             probabilities=self.probabilities.keep.value,
-            region=self._region(),
+            region=self._region(self.image.value),
         )
 
     def _predict_several(self) -> Task:
@@ -114,9 +114,9 @@ class PredictDock(Dock):
             probabilities=self.probabilities.keep.value,
         )
 
-    def _region(self) -> object:
-        """What is predicted of the image; None: all. ValueError if that is nothing."""
-        image, trained = self.image.value, self.session.segmenter.trained
+    def _region(self, image: Image) -> object:
+        """What is predicted of an image; None: all. ValueError if that is nothing."""
+        trained = self.session.segmenter.trained
         like, channels = (trained.axes, trained.channels) if trained else (None, None)
         given = as_image(image, self.axes.resolved(), like=like, channels=channels)
         return self.where.region(image, given, trained.ndim if trained else 2)
@@ -145,7 +145,7 @@ class PredictDock(Dock):
         return python_snippets.with_import(f"session(viewer).{verb}({arguments})")
 
     def _region_code(self) -> str:
-        region = self._region()
+        region = self._region(self.image.value)
         if isinstance(region, Layer):
             return f", region={python_snippets.layer(region)}"
         return python_snippets.keywords(region=region)
