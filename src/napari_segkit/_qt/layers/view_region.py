@@ -1,7 +1,6 @@
 """What of an image the canvas shows: the slice, and the visible rectangle."""
 
 from collections.abc import Sequence
-from itertools import product
 from math import ceil, floor
 from typing import TypeAlias
 
@@ -72,8 +71,8 @@ def canvas_corners(
     `zoom` is the number of canvas pixels for each world unit, `size` height and width.
     """
     halves = [length / zoom / 2 for length in size]
-    spans = [(middle - half, middle + half) for middle, half in zip(center, halves, strict=True)]
-    return list(product(*spans))
+    rows, columns = [(at - half, at + half) for at, half in zip(center, halves, strict=True)]
+    return [(row, column) for row in rows for column in columns]
 
 
 def _canvas_bounds(viewer: ViewerModel, layer: Layer) -> NDArray[np.float64]:
