@@ -4,6 +4,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from napari.layers import Image, Labels, Shapes
+from qtpy.QtCore import QObject
 
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit._qt.layers.live_labels import LiveLabels
@@ -69,11 +70,22 @@ def run_each(runner: Runner, predictions: Sequence[LayerPrediction]) -> Task:
     parts = [ImagePrediction(p.source.name, p.steps, p.writer.prepare) for p in predictions]
     job = Job(f"Predict {len(parts)} images", predict_each(parts), Finish())
     task = runner.run(job)
+    task.yielded.connect(_EachWriter(predictions, task).write)
+    return task
 
-    def write(step: Step) -> None:
+
+class _EachWriter(QObject):
+    """Writes the results of several predictions as the task sends them."""
+
+    def __init__(self, predictions: Sequence[LayerPrediction], task: Task) -> None:
+        super().__init__(task)
+        self._predictions = predictions
+
+    def write(self, step: Step) -> None:
+        """Write a result; an error is told as one of the prediction."""
         if not isinstance(step, ImageResult):
             return
-        prediction = predictions[step.number]
+        prediction, task = self._predictions[step.number], self.parent()
         try:
             layer = prediction.writer.write(step.result)
         except Exception as error:  # noqa: BLE001  the other images are predicted all the same
@@ -81,9 +93,6 @@ def run_each(runner: Runner, predictions: Sequence[LayerPrediction]) -> Task:
             return
         if layer is not None:
             task.written.emit(layer)
-
-    task.yielded.connect(write)
-    return task
 
 
 class PredictionWriter(LayerWriter):
