@@ -164,7 +164,17 @@ class TilePlan:
         if self.needs_whole_frames:
             box = self.box(frame)
             return [Cell(box, self.context(box).cell.tiles)]
-        return [cell for cell in self.cells if self.region.touches(frame, cell.region)]
+        box = self.region.bounding_box(frame, self.model.ndim)
+        if box is None:
+            return []
+        # few of thousands of cells of a large image are near, which one box tells quickly
+        near = (cell for cell in self.cells if _overlap(cell.region, box))
+        return [cell for cell in near if self.region.touches(frame, cell.region)]
+
+    def middle(self, frame: dict[str, int]) -> list[float] | None:
+        """The middle of the region in a frame, which a person looks at; None: no region."""
+        box = self.region and self.region.bounding_box(frame, self.model.ndim)
+        return [(s.start + s.stop) / 2 for s in box] if box else None
 
     def outside(self, frame: dict[str, int], box: Sequence[slice]) -> NDArray[np.bool_] | None:
         """Which pixels of a box of a frame are not asked for; None if there are none."""
@@ -284,6 +294,11 @@ class TilePlan:
             {"low": list(statistics.low), "high": list(statistics.high)} if statistics else None
         )
         return to_dict(self.model.refine) | {"intensities": intensity_range}
+
+
+def _overlap(one: Sequence[slice], other: Sequence[slice]) -> bool:
+    pairs = zip(one, other, strict=True)
+    return all(a.start < b.stop and b.start < a.stop for a, b in pairs)
 
 
 def make_plan(

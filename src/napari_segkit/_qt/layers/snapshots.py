@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Layer, Shapes
 
 from napari_segkit.images.placement import shear_matrix
 from napari_segkit.images.types import AnyArray
@@ -55,6 +55,36 @@ def snapshot(layer: "Layer | Snapshot", *, pixels: bool = True) -> Snapshot:
         unique_id=str(layer.unique_id),
         source=layer.source,
         name=layer.name,
+        **placement(layer),
+    )
+
+
+@dataclass(frozen=True)
+class ShapesSnapshot:
+    """Immutable copy of a Shapes layer, safe to read in a worker thread."""
+
+    data: list[AnyArray]
+    shape_type: list[str]
+    name: str
+    ndim: int
+    metadata: dict[str, Any]
+    scale: AnyArray
+    translate: AnyArray
+    rotate: AnyArray
+    shear: AnyArray
+    affine: AnyArray
+    units: tuple[Any, ...]
+    axis_labels: tuple[str, ...]
+
+
+def shapes_snapshot(layer: Shapes) -> ShapesSnapshot:
+    """Copy a Shapes layer for a worker thread."""
+    return ShapesSnapshot(
+        data=[np.array(vertices) for vertices in layer.data],
+        shape_type=list(layer.shape_type),
+        name=layer.name,
+        ndim=layer.ndim,
+        metadata=dict(layer.metadata),
         **placement(layer),
     )
 

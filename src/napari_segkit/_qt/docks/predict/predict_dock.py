@@ -3,20 +3,21 @@
 import weakref
 from collections.abc import Collection
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 
 from napari_segkit._qt.layers.belonging import rank_of
 from napari_segkit._qt.layers.layer_classes import read_classes
+from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
 from napari_segkit._qt.widgets.following import follow_image
 from napari_segkit._qt.widgets.forms import Form, Section
-from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES
+from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES, error_text
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.place_note import PlaceNote
@@ -34,10 +35,12 @@ from .network_form import NetworkForm
 from .objects_panel import ObjectsPanel, output_kind
 from .picture_row import PictureRow
 from .probabilities_row import ProbabilitiesRow
+from .where import WhereChoice
 
 IMAGE_TIP = "<p>Image layer to predict.</p>"
 PREDICT_TIP = (
-    "<p>Predict the image and write the result to a Labels layer. Press again to stop.</p>"
+    "<p>Predict the image and write the result to a Labels layer. Press again to stop: the tiles "
+    "that are done are kept, and the next press predicts the rest.</p>"
 )
 CLASS_KINDS = ("prediction", "refined")
 RESULT_KINDS = (*CLASS_KINDS, "objects", "panoptic")
@@ -53,6 +56,7 @@ class PredictDock(Dock):
         self.model = Note(rich=True)
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.follower = follow_image(self.session, self.image)
+        self.where = WhereChoice(self.session)
         self.axes = AxesChoice()
         self.pixel_size = PlaceNote(self._pixel_size)
         self.form = Form(TileConfig)
@@ -85,19 +89,44 @@ class PredictDock(Dock):
 
     def predict(self) -> None:
         """Predict the chosen image in the background."""
-        image, tile = self.image.value, self.form.value
-        objects = self.objects.config() if self.predicts_objects else None
-        task = self.session.predict(
-            image,
-            tile,
+        try:
+            task = self._predict_several() if self.where.is_several else self._predict_image()
+        except ValueError as error:
+            self.bar.show_status(error_text(error, "Predict"))
+            return
+        task.written.connect(self._on_written)
+        self.bar.follow(task)
+
+    def _predict_image(self) -> Task:
+        return self.session.predict(
+            self.image.value,
+            self.form.value,
             axes=self.axes.resolved(),
-            objects=objects,
+            objects=self.objects.config() if self.predicts_objects else None,
+            refine=self.refine_settings(),
+            probabilities=self.probabilities.keep.value,
+            region=self._region(self.image.value),
+        )
+
+    def _predict_several(self) -> Task:
+        """Predict the selected images; the axes that are chosen hold for the chosen image."""
+        chosen, images = self.image.value, self.where.images
+        return self.session.predict_layers(
+            images,
+            self.form.value,
+            axes=[self.axes.resolved() if x is chosen else self.session.axes_of(x) for x in images],
+            objects=self.objects.config() if self.predicts_objects else None,
             refine=self.refine_settings(),
             config=self.network.value,
             probabilities=self.probabilities.keep.value,
         )
-        task.written.connect(self._on_written)
-        self.bar.follow(task)
+
+    def _region(self, image: Image) -> object:
+        """What is predicted of an image; None: all. ValueError if that is nothing."""
+        trained = self.session.segmenter.trained
+        like, channels = (trained.axes, trained.channels) if trained else (None, None)
+        given = as_image(image, self.axes.resolved(), like=like, channels=channels)
+        return self.where.region(image, given, trained.ndim if trained else 2)
 
     def refine_settings(self) -> RefineConfig | None:
         """Refinement settings; None to use those stored with the model."""
@@ -106,9 +135,13 @@ class PredictDock(Dock):
 
     def code(self) -> str:
         """Python code that does the same as the button."""
-        image = python_snippets.layer(self.image.value)
+        several = self.where.is_several
+        images = [python_snippets.layer(x) for x in self.where.images]
+        image = f"[{', '.join(images)}]" if several else python_snippets.layer(self.image.value)
         arguments = f"{image}, {to_python(self.form.value)}"
-        arguments += python_snippets.keywords(axes=self.axes.value)
+        if not several:
+            arguments += python_snippets.keywords(axes=self.axes.value)
+            arguments += self._region_code()
         objects = self.objects.form.value
         if self.predicts_objects and objects != ObjectConfig():
             arguments += f", objects={to_python(objects)}"
@@ -116,11 +149,20 @@ class PredictDock(Dock):
             arguments += f", refine={to_python(settings)}"
         arguments += self.network.code()
         arguments += ", probabilities=True" * self.probabilities.keep.value
-        return python_snippets.with_import(f"session(viewer).predict({arguments})")
+        verb = "predict_layers" if several else "predict"
+        return python_snippets.with_import(f"session(viewer).{verb}({arguments})")
+
+    def _region_code(self) -> str:
+        region = self._region(self.image.value)
+        if isinstance(region, Layer):
+            return f", region={python_snippets.layer(region)}"
+        return python_snippets.keywords(region=region)
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
-        self.add_group("Image", image=self.follower, axes=self.axes, _size=self.pixel_size)
+        self.add_group(
+            "Image", image=self.follower, axes=self.axes, where=self.where, _size=self.pixel_size
+        )
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", _form=self.form, device=self.device)
@@ -133,6 +175,7 @@ class PredictDock(Dock):
         self.image.changed.connect(self._on_image)
         self.image.changed.connect(lambda: self._on_message(""))
         self.axes.changed.connect(self._on_axes)
+        self.where.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.network.changed.connect(self.state.request)
         self.objects.changed.connect(self.state.request)
@@ -145,6 +188,7 @@ class PredictDock(Dock):
         self.masks.failed.connect(self._on_message)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.bar.pressed.connect(self.predict)
+        self.bar.returned.connect(self._on_returned)
 
     def _on_image(self) -> None:
         trained = self.session.segmenter.trained
@@ -184,6 +228,13 @@ class PredictDock(Dock):
             self._model_settings = segmenter.refine
             self.refine.value = self._model_settings
 
+    def _on_returned(self, result: object) -> None:
+        if isinstance(result, int):
+            self.bar.show_status(f"{result} of the selected images are predicted.")
+        predicted = getattr(result, "predicted", None)
+        if predicted is not None and not predicted.pixels:
+            self.bar.show_status("Stopped before any part of the image was complete.")
+
     def _on_written(self, layer: Labels) -> None:
         self._show_written(layer)
         self.written.emit(layer)
@@ -207,7 +258,9 @@ class PredictDock(Dock):
             return "Train or load a model first."
         if self.image.value is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        problem = self.axes.problem or self._mismatch(self.image.value)
+        problem = None
+        if not self.where.is_several:
+            problem = self.axes.problem or self._mismatch(self.image.value)
         problem = problem or self.form.problem or self.refine.problem
         problem = problem or self.network.problem_with(self.session.segmenter.trained)
         return problem or (self.objects.problem if self.predicts_objects else None)
