@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels
 
-from napari_segkit.images.axes_image import AxesImage, as_image, is_layer
+from napari_segkit.images.axes_image import AxesImage, as_image
 from napari_segkit.images.axis_guess import AXES, guess_axes
 from napari_segkit.images.model_input import require_model_input
+from napari_segkit.images.types import is_layer
 
 LENGTHS = {"T": 2, "C": 3, "Z": 4, "Y": 5, "X": 6}
 

@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from napari_segkit.arguments import as_spacing, given
 
 from .arrays import as_array
-from .axis_guess import AXES, channel_notes, guess_axes, layer_axes
+from .axis_guess import channel_notes, guess_axes, is_order, layer_axes
+from .levels import factors_of, level_like, levels_of, require_level
 from .orientation import orientation_of, reorient, reorient_spacing
-from .types import AnyArray, ImageSource, LayerLike, LazyArray
+from .types import AnyArray, ImageSource, LayerLike, LazyArray, is_layer
 from .units import UNKNOWN_SPACING, PixelSize, Spacing, convert, pixel_size
 from .whole_numbers import require_real_numbers
 
@@ -36,8 +37,7 @@ class AxesImage:
     channel_names: tuple[str, ...] = ()  # of channels that came from several sources
 
     def __post_init__(self) -> None:
-        wrong = [a for a in self.axes if a not in AXES or self.axes.count(a) > 1]
-        if len(self.axes) != self.data.ndim or wrong or not {"Y", "X"} <= set(self.axes):
+        if len(self.axes) != self.data.ndim or not is_order(self.axes):
             raise ValueError(
                 f"axes={self.axes!r} do not describe {self.name} of shape {self.shape}: give one "
                 "letter of TCZYX for each dimension, each letter once, Y and X among them."
@@ -130,11 +130,6 @@ class AxesImage:
         target[(..., *index)] = values.transpose(*range(leading), *order)
 
 
-def is_layer(source: object) -> TypeGuard[LayerLike]:
-    """Whether `source` is a napari layer or has the attributes of one."""
-    return all(hasattr(source, name) for name in ("scale", "metadata", "ndim", "data"))
-
-
 def as_image(
     source: ImageSource,
     axes: str | None = None,
@@ -145,29 +140,36 @@ def as_image(
     like: str | None = None,
     channels: int | None = None,
     name: str = "image",
+    level: int = 0,
 ) -> AxesImage:
     """Array or napari layer as an AxesImage, not copied, without an alpha channel.
 
     Without `axes` they come from the layer, the shape of the labels, the axes of training (`like`)
     or the shape. `unit` is that of the spacing; "": that of the layer. `channels` is what a model
-    was trained on: of RGBA, a model of 3 takes RGB. `name` is that of an array.
+    was trained on: of RGBA, a model of 3 takes RGB. `name` is that of an array. `level` is that of
+    a multiscale image, unless the labels have the shape of another one; `spacing` is of the finest.
     """
     if isinstance(source, AxesImage):
+        require_level(source, level, source.name)
         return source
     layer = source if is_layer(source) else None
     name = getattr(layer, "name", None) or name
-    data = full_resolution(source, name)
+    level = level if labels_shape is None else level_like(source, labels_shape)
+    data = full_resolution(source, name, level)
     require_real_numbers(data, name)
     shape, rgb = tuple(data.shape), getattr(source, "rgb", None)
     known = layer_axes(layer, data.ndim) if axes is None else _letters(axes)
     named = known or guess_axes(shape, labels_shape, rgb=rgb, like=like, channels=channels)
     notes = () if known else channel_notes(named, shape, labels_shape, name)
+    if level and labels_shape is not None:
+        notes += (f"its level {level} is used, which has the shape of the labels.",)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
     stored = _layer_pixel_size(layer, named)
+    spacing = stored.spacing if spacing is None else _three_sizes(spacing)
     return AxesImage(
         data,
         named,
-        stored.spacing if spacing is None else _three_sizes(spacing),
+        _at_level(spacing, source, level, named),
         name,
         _has_alpha(source, data, named, axes is None, channels),
         orientation_of(layer) if volume else "",
@@ -182,23 +184,24 @@ def has_pixels(layer: object) -> bool:
     return layer.__class__.__name__ not in VECTOR_LAYERS
 
 
-def full_resolution(source: ImageSource, name: str = "image") -> LazyArray:
-    """The array of a layer, list or array; the first level of a multiscale layer.
+def full_resolution(source: ImageSource, name: str = "image", level: int = 0) -> LazyArray:
+    """The array of a layer, list or array; the first or another level of a multiscale image.
 
     `name` is what messages call it, unless it is a layer.
     """
     if isinstance(source, AxesImage):
         return source.data
-    if not is_layer(source):
-        return as_array(source, name)
-    name = getattr(source, "name", "") or name
-    if not has_pixels(source):
+    layer = source if is_layer(source) else None
+    name = getattr(layer, "name", "") or name
+    if layer is not None and not has_pixels(layer):
         raise TypeError(
             f"{name} is a {source.__class__.__name__} layer, which has no pixels: give an Image or "
             "Labels layer."
         )
-    data = source.data[0] if getattr(source, "multiscale", False) else source.data
-    return as_array(data, name)
+    require_level(source, level, name)
+    if (levels := levels_of(source)) is not None:
+        return as_array(levels[level], name)
+    return as_array(source if layer is None else layer.data, name)
 
 
 def without_pixels(image: AxesImage) -> AxesImage:
@@ -259,6 +262,15 @@ def _layer_pixel_size(layer: LayerLike | None, axes: str) -> PixelSize:
         [abs(sizes.get(a, 1.0)) for a in SPATIAL], [units.get(a, "") for a in SPATIAL]
     )
     return PixelSize(_three_sizes(known.spacing), known.unit)
+
+
+def _at_level(spacing: Spacing, source: object, level: int, axes: str) -> Spacing:
+    """The spacing of a level of a multiscale image, of that of the finest."""
+    if not level or spacing == UNKNOWN_SPACING:
+        return spacing
+    factors = dict(zip(axes, map(float, factors_of(source, level)), strict=True))
+    z, y, x = (size * factors.get(a, 1.0) for a, size in zip(SPATIAL, spacing, strict=True))
+    return z, y, x
 
 
 def _three_sizes(spacing: Sequence[float]) -> Spacing:

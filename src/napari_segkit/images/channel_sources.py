@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .axes_image import AxesImage, as_image, is_layer
+from .axes_image import AxesImage, as_image
 from .geometry import apart
-from .types import LazyArray
+from .types import LazyArray, is_layer
 
 Channels = list[tuple[str, Any]]  # name and source of each; "" without a name
 

@@ -1,7 +1,7 @@
 """Types of arrays, of what can be read as an image, and of napari's layer data."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,11 @@ class LayerLike(Protocol):
     def scale(self) -> Sequence[float] | AnyArray: ...
     @property
     def metadata(self) -> dict[str, Any]: ...
+
+
+def is_layer(source: object) -> TypeGuard[LayerLike]:
+    """Whether `source` is a napari layer or has the attributes of one."""
+    return all(hasattr(source, name) for name in ("scale", "metadata", "ndim", "data"))
 
 
 class PlacedLayer(LayerLike, Protocol):

@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_segkit.arguments import given
 from napari_segkit.images.arrays import as_array
-from napari_segkit.images.axes_image import full_resolution, is_layer
+from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.placement import data_to_world, placement_of
-from napari_segkit.images.types import AnyArray, PlacedLayer
+from napari_segkit.images.types import AnyArray, PlacedLayer, is_layer
 
 from .polygons import ellipse_polygon, find_crossing, polygon_mask
 

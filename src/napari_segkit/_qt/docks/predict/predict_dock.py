@@ -49,7 +49,7 @@ class PredictDock(Dock):
         self.model = Note(rich=True)
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.follower = follow_image(self.session, self.image)
-        self.axes = AxesChoice()
+        self.axes = AxesChoice(self.session.chosen_axes)
         self.pixel_size = PlaceNote(self._pixel_size)
         self.form = Form(TileConfig)
         self.objects = ObjectsPanel(self.session)
