@@ -12,6 +12,7 @@ from napari_segkit.config import (
     MaskConfig,
     MRFConfig,
     ObjectConfig,
+    PredictConfig,
     RefineConfig,
     SoftLabelConfig,
     SuperpixelConfig,
@@ -20,7 +21,7 @@ from napari_segkit.config._schema import Checked, config_fields, from_dict, to_d
 
 REFINE = [CRFConfig, MRFConfig, SuperpixelConfig, CleanConfig, RefineConfig]
 TRAIN = [AugmentConfig, TileConfig, TrainConfig]
-CONFIGS = [ModelSpec, ObjectConfig, MaskConfig, SoftLabelConfig, *TRAIN, *REFINE]
+CONFIGS = [ModelSpec, ObjectConfig, PredictConfig, MaskConfig, SoftLabelConfig, *TRAIN, *REFINE]
 
 
 @pytest.mark.parametrize("cls", CONFIGS)

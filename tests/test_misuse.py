@@ -19,6 +19,7 @@ from napari_segkit import (
     ModelSpec,
     MRFConfig,
     ObjectConfig,
+    PredictConfig,
     RefineConfig,
     Segmenter,
     SuperpixelConfig,
@@ -160,6 +161,7 @@ WRONG_KINDS = {
     "tile": lambda value, t: t.seg.predict(IMAGE, value),
     "refine of predict": lambda value, t: t.seg.predict(IMAGE, refine=value),
     "objects": lambda value, t: t.obj.predict_objects(IMAGE, objects=value),
+    "config of predict": lambda value, t: t.seg.predict(IMAGE, config=value),
     "config of filtered": lambda value, t: t.obj.predict_objects(IMAGE).filtered(value),
     "statistics": lambda value, t: list(t.seg.predict_tiles(IMAGE, statistics=value)),
     "sink": lambda value, t: list(t.seg.predict_tiles(IMAGE, sink=value)),
@@ -440,8 +442,17 @@ def test_an_object_of_several_classes_is_told():
 
 
 CONFIGS = [
-    *(TrainConfig, TileConfig, ModelSpec, FeatureConfig, ObjectConfig, CRFConfig, MRFConfig),
-    *(SuperpixelConfig, CleanConfig, RefineConfig, SoftLabelConfig, MaskConfig),
+    *(
+        TrainConfig,
+        TileConfig,
+        ModelSpec,
+        FeatureConfig,
+        ObjectConfig,
+        PredictConfig,
+        CRFConfig,
+        MRFConfig,
+    ),
+    *(SuperpixelConfig, CleanConfig, RefineConfig, SoftLabelConfig, MaskConfig, PredictConfig),
 ]
 NEVER = {
     "bytes": b"3",

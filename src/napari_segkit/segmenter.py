@@ -19,7 +19,7 @@ from .arguments import (
     require_optional,
     require_type,
 )
-from .config import ModelSpec, ObjectConfig, RefineConfig, TileConfig, TrainConfig
+from .config import ModelSpec, ObjectConfig, PredictConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
 from .images.axes_image import AxesImage, reorient_image
 from .images.channel_sources import as_one_image
@@ -429,6 +429,7 @@ learning_rates
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
     ) -> "AnyArray":
         """Label every pixel of an image.
 
@@ -447,6 +448,8 @@ learning_rates
         refine : RefineConfig, optional
             Refinement of the probabilities, in the dimensions of the model. None: the settings
             stored with the model; ``RefineConfig()``: no refinement.
+        config : PredictConfig, optional
+            How the network is applied to each tile.
 
         Returns
         -------
@@ -460,7 +463,9 @@ learning_rates
             If the model is not trained, or the image does not suit it.
         """
         warn_if_blocking("predict", "predict_tiles(...)")
-        steps = self.predict_tiles(image, tile, axes=axes, spacing=spacing, refine=refine)
+        steps = self.predict_tiles(
+            image, tile, axes=axes, spacing=spacing, refine=refine, config=config
+        )
         return drain(steps).labels
 
     def predict_objects(
@@ -472,12 +477,13 @@ learning_rates
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
     ) -> "Objects":
         """Predict the objects of an image, each with its class and score.
 
         Parameters
         ----------
-        image, tile, axes, spacing
+        image, tile, axes, spacing, config
             As in `predict`.
         objects : ObjectConfig, optional
             Which objects are kept; ``.filtered(...)`` of the result changes that later.
@@ -503,7 +509,13 @@ learning_rates
                 "ModelSpec(..., objects='distance'), or choose maskrcnn or solo."
             )
         steps = self.predict_tiles(
-            image, tile, axes=axes, spacing=spacing, objects=objects, refine=refine
+            image,
+            tile,
+            axes=axes,
+            spacing=spacing,
+            objects=objects,
+            refine=refine,
+            config=config,
         )
         return drain(steps).objects  # type: ignore[return-value]
 
@@ -515,6 +527,7 @@ learning_rates
         axes: str | None = None,
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
     ) -> NDArray[np.float32]:
         """Predict the probability of each class at every pixel.
 
@@ -524,7 +537,7 @@ learning_rates
 
         Parameters
         ----------
-        image, tile, axes, spacing, refine
+        image, tile, axes, spacing, refine, config
             As in `predict`; the probabilities are those after smoothing.
 
         Returns
@@ -534,7 +547,13 @@ learning_rates
         """
         warn_if_blocking("predict_proba", "predict_tiles(..., probabilities=True)")
         steps = self.predict_tiles(
-            image, tile, axes=axes, spacing=spacing, probabilities=True, refine=refine
+            image,
+            tile,
+            axes=axes,
+            spacing=spacing,
+            probabilities=True,
+            refine=refine,
+            config=config,
         )
         return drain(steps).probabilities  # type: ignore[return-value]
 
@@ -549,13 +568,14 @@ learning_rates
         statistics: "Statistics | None" = None,
         objects: ObjectConfig | None = None,
         refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
         sink: "Sink | None" = None,
     ) -> Generator["TileStep", None, "LabelResult"]:
         """Predict tile by tile: the generator behind `predict` and `predict_proba`.
 
         Parameters
         ----------
-        image, tile, axes, spacing, refine
+        image, tile, axes, spacing, refine, config
             As in `predict`.
         probabilities : bool
             Also return the probabilities of all classes.
@@ -584,6 +604,7 @@ learning_rates
         require_bool("probabilities", probabilities)
         require_optional("statistics", statistics, Statistics)
         require_optional("refine", refine, RefineConfig)
+        config = as_config("config", config, PredictConfig)
         axes_image = self._image(image, axes, spacing)
         model = self.ready() if refine is None else self._with_refinement(refine)
 
@@ -602,6 +623,7 @@ learning_rates
             probabilities=probabilities,
             statistics=statistics,
             objects=objects,
+            config=config,
             sink=sink,
         )
         prediction = yield from predict_tiles_of(model)(request)

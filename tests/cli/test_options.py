@@ -14,12 +14,20 @@ from napari_segkit.config import (
     ModelSpec,
     MRFConfig,
     ObjectConfig,
+    PredictConfig,
     TileConfig,
     TrainConfig,
 )
 from napari_segkit.config._schema import config_fields
 
-CONFIGS = [ModelSpec(), TrainConfig(), TileConfig(), AugmentConfig(), ObjectConfig()]
+CONFIGS = [
+    ModelSpec(),
+    TrainConfig(),
+    TileConfig(),
+    AugmentConfig(),
+    ObjectConfig(),
+    PredictConfig(),
+]
 
 
 def read(config, *arguments, **options):
@@ -101,7 +109,7 @@ def test_some_fields_only():
         read(config, "--epochs", "3", only=("unlabelled",))
 
 
-@pytest.mark.parametrize("cls", [ModelSpec, TrainConfig, TileConfig, ObjectConfig])
+@pytest.mark.parametrize("cls", [ModelSpec, TrainConfig, TileConfig, ObjectConfig, PredictConfig])
 def test_every_field_has_an_option_with_its_help(cls):
     parser = ArgumentParser()
     add_options(parser, cls())

@@ -5,7 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import MaskConfig, ModelSpec, ObjectConfig, RefineConfig, TileConfig
+from napari_segkit.config import (
+    MaskConfig,
+    ModelSpec,
+    ObjectConfig,
+    PredictConfig,
+    RefineConfig,
+    TileConfig,
+)
 from napari_segkit.config._schema import config_fields, to_dict
 from napari_segkit.models import KINDS, MODELS
 
@@ -43,6 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_output(parser, PANOPTIC, format_help="; panoptic: PNG and JSON in the COCO panoptic format")
     add_common(parser)
     add_options(parser, TileConfig())
+    add_options(parser, PredictConfig())
     _add_results(parser)
     add_refine(parser, "as stored with the model", "Options not given keep the model's settings.")
 
@@ -178,6 +186,7 @@ def _predict_file(
         image,
         read_options(args, TileConfig()),
         objects=output.objects,
+        config=read_options(args, PredictConfig()),
         probabilities=output.probabilities,
     )
     result = run_job(job, writer, f"{source.name}  tiles")

@@ -72,7 +72,7 @@ def saying_first(
 def _precision_line(segmenter: "Segmenter", precision: str) -> str:
     """The number format, and whether it is a gain."""
     from napari_segkit.devices import choose
-    from napari_segkit.training.precision import choose_precision
+    from napari_segkit.models.precision import choose_precision
 
     if choose_precision("auto", choose(segmenter.device)) == "float32":
         return (

@@ -8,6 +8,7 @@ from .augment import AugmentConfig
 from .masks import MaskConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
 from .objects import ObjectConfig
+from .predict import PredictConfig
 from .refinement import (
     CleanConfig,
     CRFConfig,
@@ -35,6 +36,7 @@ __all__ = [
     "Normalise",
     "ObjectConfig",
     "ObjectsBy",
+    "PredictConfig",
     "RefineConfig",
     "Smoother",
     "SoftLabelConfig",

@@ -62,7 +62,7 @@ class TrainConfig(Checked):
         Number format of the convolutions in training. "bfloat16": half as long numbers, faster
         where the processor or card computes with them; the weights stay float32. "auto": bfloat16
         for semantic methods on a processor with AMX or AVX512-BF16 and on an NVIDIA card from the
-        30 series (Ampere) on, else float32. Predictions are always computed in float32.
+        30 series (Ampere) on, else float32. `PredictConfig` has that of predictions.
     unlabelled : int or None
         The label value that means "not annotated": left out of training and metrics. 0 for
         scribbles; None if every pixel is annotated and 0 is a class (background); often 255 for

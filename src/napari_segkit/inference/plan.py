@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_segkit.config import RefineConfig, TileConfig
-from napari_segkit.config._schema import to_dict
+from napari_segkit.config import PredictConfig, RefineConfig, TileConfig
+from napari_segkit.config._schema import as_config, to_dict
+from napari_segkit.config.training import Precision
 from napari_segkit.images.axes_image import AxesImage, in_unit, without_pixels
 from napari_segkit.images.intensity import (
     Statistics,
@@ -23,6 +24,7 @@ from napari_segkit.images.intensity import (
 from napari_segkit.images.model_input import require_model_input
 from napari_segkit.images.resample import resampled_template
 from napari_segkit.images.resize import resized
+from napari_segkit.models.precision import choose_precision
 from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.tiling import (
     Cell,
@@ -63,6 +65,8 @@ class TilePlan:
         Intensities that are scaled to 0 and 1 for the network.
     intensities : Statistics or None
         The same for the smoothing, if it uses the image.
+    settings : PredictConfig
+        How the network is applied to each tile.
     """
 
     model: TrainedModel
@@ -73,6 +77,7 @@ class TilePlan:
     device: torch.device
     statistics: Statistics
     intensities: Statistics | None
+    settings: PredictConfig = field(default_factory=PredictConfig)
     _incomplete: list[dict[str, int]] = field(default_factory=list)  # frames with missing pixels
 
     def frames(self) -> Iterator[dict[str, int]]:
@@ -83,6 +88,13 @@ class TilePlan:
     def frame_shape(self) -> tuple[int, ...]:
         """Lengths of a frame of the original image."""
         return self.original.spatial_shape(self.model.ndim)
+
+    @property
+    def precision(self) -> Precision:
+        """Number format of the network; methods that have no choice compute in float32."""
+        if "precision" in self.model.info.unused:
+            return "float32"
+        return choose_precision(self.settings.precision, self.device)
 
     @property
     def needs_whole_frames(self) -> bool:
@@ -156,6 +168,7 @@ class TilePlan:
             "overlap": list(self.grid.overlap),
             "tiles_changed": config.tile_size is not None or config.overlap is not None,
             "batch_size": config.batch_size,
+            "precision": self.precision,
             "device": str(self.device),
             "threads": torch.get_num_threads(),
             "versions": versions(),
@@ -178,6 +191,7 @@ def make_plan(
     config: TileConfig,
     device: torch.device,
     statistics: Statistics | None = None,
+    settings: PredictConfig | None = None,
 ) -> TilePlan:
     """Plan the tiles and measure the image; ValueError if it does not suit the model."""
     resampled = model.resample_image(image)
@@ -187,7 +201,10 @@ def make_plan(
     statistics = statistics or model.measure(image)
     _warn_about_extremes(image, model.ndim, statistics)
     intensities = _smoothing_statistics(model, image, statistics)
-    return TilePlan(model, image, resampled, grid, config, device, statistics, intensities)
+    settings = as_config("settings", settings, PredictConfig)
+    return TilePlan(
+        model, image, resampled, grid, config, device, statistics, intensities, settings
+    )
 
 
 def _warn_about_extremes(image: AxesImage, ndim: int, statistics: Statistics) -> None:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_segkit.arguments import given
-from napari_segkit.config import ObjectConfig, TileConfig
+from napari_segkit.config import ObjectConfig, PredictConfig, TileConfig
 from napari_segkit.images.axes_image import AxesImage, without_pixels
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.model_input import channels_text
@@ -45,6 +45,8 @@ class PredictRequest:
         comes from.
     objects : ObjectConfig
         Which objects are kept.
+    config : PredictConfig
+        How the network is applied to each tile.
     sink : Sink or None
         Takes the pixels of a model that predicts classes only; None: a new one in memory.
     """
@@ -56,6 +58,7 @@ class PredictRequest:
     probabilities: bool = False
     statistics: Statistics | None = None
     objects: ObjectConfig = field(default_factory=ObjectConfig)
+    config: PredictConfig = field(default_factory=PredictConfig)
     sink: Sink | None = None
 
     def __post_init__(self) -> None:
@@ -71,7 +74,9 @@ class PredictRequest:
     @cached_property
     def plan(self) -> TilePlan:
         """Tiles and measures of the image, made once; ValueError if it does not suit the model."""
-        return make_plan(self.model, self.image, self.tile, self.device, self.statistics)
+        return make_plan(
+            self.model, self.image, self.tile, self.device, self.statistics, self.config
+        )
 
     def object_result(
         self,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.models.finite import require_finite
 from napari_segkit.models.logits import probabilities_of
+from napari_segkit.models.precision import autocast
 from napari_segkit.tiling import Tile
 
 from .plan import TilePlan
@@ -19,7 +20,8 @@ def tile_probabilities(
     plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]
 ) -> NDArray[np.float32]:
     """Probabilities ``(tiles, outputs, *grid.size)`` of the classes, or of boundary levels."""
-    logits: torch.Tensor = plan.model.network(_read(plan, frame, tiles))
+    with autocast(plan.precision, plan.device):
+        logits: torch.Tensor = plan.model.network(_read(plan, frame, tiles))
     require_finite("outputs of the network", [logits])
     return np.asarray(probabilities_of(logits).cpu())
 
@@ -27,7 +29,8 @@ def tile_probabilities(
 @torch.inference_mode()
 def tile_masks(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> list[SoftMasks]:
     """Object masks of each tile, in pixels of the tile."""
-    outputs: list[dict[str, torch.Tensor]] = plan.model.network(_read(plan, frame, tiles))
+    with autocast(plan.precision, plan.device):
+        outputs: list[dict[str, torch.Tensor]] = plan.model.network(_read(plan, frame, tiles))
     for output in outputs:
         require_finite("outputs of the network", output.values())
     return [_to_arrays(output) for output in outputs]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
+from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.images.types import ImageSource
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
@@ -23,6 +23,7 @@ def predict_job(
     spacing: Sequence[float] | None = None,
     objects: ObjectConfig | None = None,
     refine: RefineConfig | None = None,
+    config: PredictConfig | None = None,
     probabilities: bool = False,
 ) -> Job[LabelResult]:
     """Predict an image tile by tile, with the arguments of `Segmenter.predict_tiles`."""
@@ -33,6 +34,7 @@ def predict_job(
         spacing=spacing,
         objects=objects,
         refine=refine,
+        config=config,
         probabilities=probabilities,
     )
     return Job(f"Predict {getattr(image, 'name', 'image')}", steps)

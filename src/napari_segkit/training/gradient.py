@@ -20,6 +20,12 @@ from napari_segkit.config.training import Precision
 from napari_segkit.error_messages import is_out_of_memory
 from napari_segkit.images.labels import LabelsError
 from napari_segkit.models.finite import REMEDY
+from napari_segkit.models.precision import (
+    autocast,
+    choose_precision,
+    fast_memory_format,
+    to_memory_format,
+)
 from napari_segkit.steps import Step
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
@@ -27,7 +33,6 @@ from napari_segkit.trained_model import TrainedModel
 from .events import DivergenceWarning, TrainStep
 from .micro_batches import even_parts, less_at_once, parts_that_fit
 from .optimisers import make_optimiser
-from .precision import autocast, choose_precision, fast_memory_format, to_memory_format
 from .sampler import Sample
 from .scoring import LOSS_BATCHES
 from .state import RECENT_BATCHES, RandomState

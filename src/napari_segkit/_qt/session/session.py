@@ -19,6 +19,7 @@ from napari_segkit._qt.layers.volumes import watch_volumes
 from napari_segkit.arguments import require_type
 from napari_segkit.config import (
     ObjectConfig,
+    PredictConfig,
     RefineConfig,
     SoftLabelConfig,
     SuperpixelConfig,
@@ -167,6 +168,7 @@ class Session(Runner):
         axes: str | None = None,
         objects: ObjectConfig | None = None,
         refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
         probabilities: bool = False,
     ) -> Task:
         """Predict an image layer in the background; the result becomes a Labels layer.
@@ -181,6 +183,8 @@ class Session(Runner):
             Which objects to keep, for models that predict objects; `objects_of` returns them.
         refine : RefineConfig, optional
             Refinement of the probabilities. None: the model's own settings.
+        config : PredictConfig, optional
+            How the network is applied to each tile.
         probabilities : bool
             Keep the probabilities of all classes; `probabilities_of` returns them.
 
@@ -197,6 +201,7 @@ class Session(Runner):
             axes=axes,
             objects=objects,
             refine=refine,
+            config=config,
             probabilities=probabilities,
         )
         return self.run(job, writer=LayerWriter(self, source))

@@ -1,4 +1,4 @@
-"""Number format and memory layout of a training, by what the processor or card does fast."""
+"""Number format and memory layout of a network, by what the processor or card does fast."""
 
 import torch
 from torch import nn
