@@ -437,7 +437,8 @@ learning_rates
         ----------
         image : array-like or napari Image layer, or dict or list of them
             With the channels that the model was trained on. A dict of names and images, or a list
-            of layers, gives channels one by one: by the names that the model was trained with.
+            of layers, gives channels one by one: by the names that the model was trained with. A
+            list of arrays of falling size is a multiscale image.
         tile : TileConfig, optional
             Batch size; a tile size and overlap given here replace those of the model.
         axes : str, optional
@@ -449,7 +450,8 @@ learning_rates
             Refinement of the probabilities, in the dimensions of the model. None: the settings
             stored with the model; ``RefineConfig()``: no refinement.
         config : PredictConfig, optional
-            How the network is applied to each tile.
+            Which level of a multiscale image is predicted, at which pixel size, and how the network
+            is applied to each tile.
 
         Returns
         -------
@@ -605,7 +607,7 @@ learning_rates
         require_optional("statistics", statistics, Statistics)
         require_optional("refine", refine, RefineConfig)
         config = as_config("config", config, PredictConfig)
-        axes_image = self._image(image, axes, spacing)
+        axes_image = self._image(image, axes, spacing, config.level)
         model = self.ready() if refine is None else self._with_refinement(refine)
 
         from .devices import choose
@@ -835,7 +837,11 @@ learning_rates
         return with_refinement(self.ready(), config)
 
     def _image(
-        self, image: "ImageSource", axes: str | None, spacing: Sequence[float] | None
+        self,
+        image: "ImageSource",
+        axes: str | None,
+        spacing: Sequence[float] | None,
+        level: int = 0,
     ) -> AxesImage:
         model = self.ready()
         named = as_one_image(
@@ -845,6 +851,7 @@ learning_rates
             like=model.axes,
             channels=model.channels,
             names=model.channel_names,
+            level=level,
         )
         said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)

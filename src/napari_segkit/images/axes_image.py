@@ -266,7 +266,7 @@ def _layer_pixel_size(layer: LayerLike | None, axes: str) -> PixelSize:
 
 def _at_level(spacing: Spacing, source: object, level: int, axes: str) -> Spacing:
     """The spacing of a level of a multiscale image, of that of the finest."""
-    if not level or spacing == UNKNOWN_SPACING:
+    if not level or spacing == UNKNOWN_SPACING or levels_of(source) is None:
         return spacing
     factors = dict(zip(axes, map(float, factors_of(source, level)), strict=True))
     z, y, x = (size * factors.get(a, 1.0) for a, size in zip(SPATIAL, spacing, strict=True))

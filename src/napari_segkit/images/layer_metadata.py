@@ -19,8 +19,8 @@ class LayerMetadata:
     layer: tuple[str, ...] = ()  # `unique_id` and name when written: a copy has others
     classes: tuple[LabelClass, ...] = ()
     fingerprint: str = ""  # of the pixels as written
-    chosen_axes: str = ""  # of an image, by a person
     provenance: Mapping[str, Any] = field(default_factory=dict)  # all other keys
+    chosen_axes: str = ""  # of an image, by a person
 
     @classmethod
     def of(cls, layer: LayerLike) -> "LayerMetadata":

@@ -17,9 +17,9 @@ def levels_of(source: Any) -> Sequence[LazyArray] | None:
 
 
 def require_level(source: Any, level: int, name: str) -> None:
-    """ValueError if an image has no such level."""
+    """ValueError if an image has no such level, and is not a copy of it."""
     count = len(levels_of(source) or (0,))
-    if level >= count:
+    if level >= count and level != getattr(source, "level", 0):
         has = "only one level" if count == 1 else f"the levels 0 to {count - 1}"
         raise ValueError(f"{name} has {has}, but PredictConfig.level is {level}: choose another.")
 

@@ -31,8 +31,8 @@ def has_pixel_size(spaced: Spaced) -> bool:
 
 def is_alike(image: AxesImage, training: Spaced, ndim: int, tolerance: float) -> bool:
     """Whether an image has the pixel size of a training, if both are known."""
-    sizes = in_unit(image, training.unit).spacing, training.spacing
-    return np.allclose(*(size[-ndim:] for size in sizes), rtol=tolerance)
+    size = in_unit(image, training.unit).spacing[-ndim:]
+    return np.allclose(size, training.spacing[-ndim:], rtol=tolerance)
 
 
 def size_text(spaced: Spaced, ndim: int) -> str:

@@ -70,7 +70,8 @@ class NamedArray(Protocol):
     def axes(self) -> str: ...
 
 
-ImageSource: TypeAlias = LayerLike | LazyArray | NamedArray | Sequence[Any]  # `as_image` takes it
+Channels: TypeAlias = Mapping[str, Any]  # by their names
+ImageSource: TypeAlias = LayerLike | LazyArray | NamedArray | Sequence[Any] | Channels
 
 
 class LayerOptions(TypedDict, total=False):

@@ -29,7 +29,9 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     if second is None:
         raise ValueError("This model holds one model only: merge two with merge_panoptic.")
     statistics = request.statistics if _share_statistics(model, second) else None
-    first, following = [count_steps(m, image, request.tile) for m in (model, second)]
+    first, following = [
+        count_steps(m, image, request.tile, request.config) for m in (model, second)
+    ]
     total = first + following
     predict_things = instance.predict_tiles if model.info.has_masks else watershed.predict_tiles
     steps = predict_things(replace(request, probabilities=True))

@@ -169,6 +169,8 @@ class TilePlan:
             "tiles_changed": config.tile_size is not None or config.overlap is not None,
             "batch_size": config.batch_size,
             "precision": self.precision,
+            "resample": self.settings.resample,
+            "level": self.settings.level,
             "device": str(self.device),
             "threads": torch.get_num_threads(),
             "versions": versions(),
@@ -194,14 +196,14 @@ def make_plan(
     settings: PredictConfig | None = None,
 ) -> TilePlan:
     """Plan the tiles and measure the image; ValueError if it does not suit the model."""
-    resampled = model.resample_image(image)
+    settings = as_config("settings", settings, PredictConfig)
+    resampled = model.resample_image(image, resample=settings.resample)
     grid = make_grid(model, resampled, config)
     taken = "read as dark background" if model.predicts_objects else "0 in the result"
     note_missing(image, f"they are {taken}")
     statistics = statistics or model.measure(image)
     _warn_about_extremes(image, model.ndim, statistics)
     intensities = _smoothing_statistics(model, image, statistics)
-    settings = as_config("settings", settings, PredictConfig)
     return TilePlan(
         model, image, resampled, grid, config, device, statistics, intensities, settings
     )
@@ -217,12 +219,14 @@ def _warn_about_extremes(image: AxesImage, ndim: int, statistics: Statistics) ->
         )
 
 
-def count_steps(model: TrainedModel, image: AxesImage, config: TileConfig) -> int:
+def count_steps(
+    model: TrainedModel, image: AxesImage, config: TileConfig, settings: PredictConfig
+) -> int:
     """Number of steps of a prediction; no pixels are read or resampled."""
-    template, size = in_unit(without_pixels(image), model.unit), model.config.voxel_size
+    template = in_unit(without_pixels(image), model.unit)
     if model.config.resized_shape is not None:
         template = resized(template, model.config.resized_shape)
-    elif size is not None:
+    elif (size := model.voxel_size_for(template, resample=settings.resample)) is not None:
         template = resampled_template(template, size, model.ndim)
     tiles = len(make_grid(model, template, config))
     return (tiles + _count_blocks(model, image)) * image.frame_count(model.ndim)

@@ -2,6 +2,7 @@
 
 import warnings
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from napari.components import ViewerModel
@@ -13,7 +14,7 @@ from napari_segkit._qt.layers.belonging import pairing_note
 from napari_segkit._qt.layers.converted_labels import ConvertedLabels
 from napari_segkit._qt.layers.refine_layers import refine_source
 from napari_segkit._qt.layers.result_layers import SUPERPIXELS, LayerWriter
-from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit._qt.layers.snapshots import at_level, snapshot, snapshots
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.layers.volumes import watch_volumes
 from napari_segkit.arguments import require_type
@@ -162,7 +163,7 @@ class Session(Runner):
 
     def predict(
         self,
-        image: Image,
+        image: Image | Mapping[str, Image],
         tile: TileConfig | None = None,
         *,
         axes: str | None = None,
@@ -175,8 +176,8 @@ class Session(Runner):
 
         Parameters
         ----------
-        image : napari.layers.Image
-            With the channels the model was trained with.
+        image : napari.layers.Image, or dict of them
+            With the channels the model was trained with; or the layer of each of them, by name.
         tile, axes
             As in `Segmenter.predict`.
         objects : ObjectConfig, optional
@@ -184,7 +185,8 @@ class Session(Runner):
         refine : RefineConfig, optional
             Refinement of the probabilities. None: the model's own settings.
         config : PredictConfig, optional
-            How the network is applied to each tile.
+            Which level of a multiscale image is predicted, at which pixel size, and how the network
+            is applied to each tile.
         probabilities : bool
             Keep the probabilities of all classes; `probabilities_of` returns them.
 
@@ -193,10 +195,12 @@ class Session(Runner):
         Task
             Already running. The signal ``task.written`` sends the new or updated layer.
         """
-        source = snapshot(image)
+        sources = snapshots(image)
+        first = next(iter(sources.values()))
+        writer = LayerWriter(self, at_level(first, config.level if config else 0))
         job = predict_job(
             self.segmenter,
-            source,
+            sources if isinstance(image, Mapping) else first,
             tile,
             axes=axes,
             objects=objects,
@@ -204,7 +208,7 @@ class Session(Runner):
             config=config,
             probabilities=probabilities,
         )
-        return self.run(job, writer=LayerWriter(self, source))
+        return self.run(job, writer=writer)
 
     def refine(
         self,

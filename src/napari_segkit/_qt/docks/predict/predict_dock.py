@@ -18,10 +18,9 @@ from napari_segkit._qt.widgets.forms import Form, Section
 from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
-from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
-from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
+from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.channels import may_stand_for
@@ -29,6 +28,7 @@ from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.model_input import require_model_input
 
 from .class_masks import MASKS, MASKS_TIP, ClassMasks
+from .image_options import ImageOptions
 from .objects_panel import ObjectsPanel, output_kind
 from .probabilities_row import ProbabilitiesRow
 
@@ -50,7 +50,7 @@ class PredictDock(Dock):
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.follower = follow_image(self.session, self.image)
         self.axes = AxesChoice(self.session.chosen_axes)
-        self.pixel_size = PlaceNote(self._pixel_size)
+        self.options = ImageOptions(self.session)
         self.form = Form(TileConfig)
         self.objects = ObjectsPanel(self.session)
         self.masks = ClassMasks(self.session)
@@ -79,7 +79,7 @@ class PredictDock(Dock):
 
     def predict(self) -> None:
         """Predict the chosen image in the background."""
-        image, tile = self.image.value, self.form.value
+        image, tile = self.options.source, self.form.value
         objects = self.objects.config() if self.predicts_objects else None
         task = self.session.predict(
             image,
@@ -87,6 +87,7 @@ class PredictDock(Dock):
             axes=self.axes.resolved(),
             objects=objects,
             refine=self.refine_settings(),
+            config=self.options.config(PredictConfig()),
             probabilities=self.probabilities.keep.value,
         )
         task.written.connect(self._on_written)
@@ -99,20 +100,21 @@ class PredictDock(Dock):
 
     def code(self) -> str:
         """Python code that does the same as the button."""
-        image = python_snippets.layer(self.image.value)
-        arguments = f"{image}, {to_python(self.form.value)}"
+        arguments = f"{self.options.code()}, {to_python(self.form.value)}"
         arguments += python_snippets.keywords(axes=self.axes.value)
         objects = self.objects.form.value
         if self.predicts_objects and objects != ObjectConfig():
             arguments += f", objects={to_python(objects)}"
         if (settings := self.refine_settings()) is not None:
             arguments += f", refine={to_python(settings)}"
+        if (config := self.options.config(PredictConfig())) != PredictConfig():
+            arguments += f", config={to_python(config)}"
         arguments += ", probabilities=True" * self.probabilities.keep.value
         return python_snippets.with_import(f"session(viewer).predict({arguments})")
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
-        self.add_group("Image", image=self.follower, axes=self.axes, _size=self.pixel_size)
+        self.add_group("Image", image=self.follower, axes=self.axes, _options=self.options)
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", _form=self.form, device=self.device)
@@ -123,6 +125,7 @@ class PredictDock(Dock):
         self.image.changed.connect(self._on_image)
         self.image.changed.connect(lambda: self._on_message(""))
         self.axes.changed.connect(self._on_axes)
+        self.options.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.objects.changed.connect(self.state.request)
         self.objects.message.connect(self._on_message)
@@ -142,19 +145,9 @@ class PredictDock(Dock):
         self._on_axes()
 
     def _on_axes(self) -> None:
-        self.pixel_size.follow(self.image.value)
+        model = self.session.segmenter.trained
+        self.options.show_image(self.image.value, self.axes.resolved(), model)
         self.state.request()
-
-    def _pixel_size(self) -> str | None:
-        """How the pixel size differs from that of the training."""
-        image, trained, axes = (
-            self.image.value,
-            self.session.segmenter.trained,
-            self.axes.resolved(),
-        )
-        if image is None or trained is None or axes is None:
-            return None
-        return trained.pixel_size_note(as_image(image, axes))
 
     def _on_segmenter(self) -> None:
         self.device.show_device(self.session.segmenter.device)
@@ -195,14 +188,14 @@ class PredictDock(Dock):
             return "Train or load a model first."
         if self.image.value is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        problem = self.axes.problem or self._mismatch(self.image.value)
+        problem = self.axes.problem or self.options.problem or self._mismatch(self.image.value)
         problem = problem or self.form.problem or self.refine.problem
         return problem or (self.objects.problem if self.predicts_objects else None)
 
     def _mismatch(self, image: Image) -> str | None:
         """Why the image does not suit the model, None if it does."""
         model = self.session.segmenter.trained
-        if model is None:
+        if model is None or self.options.channels.layers:
             return None
         given = as_image(image, self.axes.resolved(), like=model.axes, channels=model.channels)
         if may_stand_for(given, model.channels, model.axes):
