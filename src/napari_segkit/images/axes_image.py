@@ -35,6 +35,7 @@ class AxesImage:
     metadata: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     notes: tuple[str, ...] = field(default=(), compare=False, repr=False)  # what was guessed
     channel_names: tuple[str, ...] = ()  # of channels that came from several sources
+    level: int = 0  # of a multiscale image
 
     def __post_init__(self) -> None:
         if len(self.axes) != self.data.ndim or not is_order(self.axes):
@@ -176,6 +177,7 @@ def as_image(
         unit or stored.unit,
         dict(getattr(layer, "metadata", {})),
         notes,
+        level=level,
     )
 
 

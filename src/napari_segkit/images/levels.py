@@ -18,8 +18,13 @@ def levels_of(source: Any) -> Sequence[LazyArray] | None:
 
 def require_level(source: Any, level: int, name: str) -> None:
     """ValueError if an image has no such level, and is not a copy of it."""
-    count = len(levels_of(source) or (0,))
-    if level >= count and level != getattr(source, "level", 0):
+    if level != getattr(source, "level", 0):
+        require_level_of(len(levels_of(source) or (0,)), level, name)
+
+
+def require_level_of(count: int, level: int, name: str) -> None:
+    """ValueError if an image of so many levels has no such level."""
+    if level >= count:
         has = "only one level" if count == 1 else f"the levels 0 to {count - 1}"
         raise ValueError(f"{name} has {has}, but PredictConfig.level is {level}: choose another.")
 

@@ -52,7 +52,8 @@ def difference_text(image: AxesImage, training: Spaced, ndim: int) -> str | None
     return (
         f"{image.name} has {noun} of {size_text(in_unit(image, training.unit), ndim)} "
         f"({' x '.join('ZYX'[-ndim:])}), but the model was trained on {size_text(training, ndim)}: "
-        "set PredictConfig.resample to predict it at that size, or train with a voxel_size."
+        "set PredictConfig.resample to predict it at that size, or train with a "
+        "TrainConfig.voxel_size."
     )
 
 
