@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from .images.classes import LabelClass
 from .images.orientation import reorient
+from .images.regions import Region
 from .images.types import AnyArray
 from .instances.results import Objects
 
@@ -31,6 +32,10 @@ class LabelResult:
         float32 ``(classes, *labels.shape)``, if requested.
     objects : Objects or None
         The objects behind the ids, including candidates that were not selected.
+    predicted : Region or None
+        Where there are results; labels and probabilities are 0 elsewhere. None: everywhere.
+    is_partial : bool
+        Whether some of what was asked for is missing, because the work was ended early.
     """
 
     labels: AnyArray
@@ -39,6 +44,8 @@ class LabelResult:
     provenance: Mapping[str, object] = field(default_factory=dict)
     probabilities: NDArray[np.float32] | None = None
     objects: Objects | None = None
+    predicted: Region | None = None
+    is_partial: bool = False
 
     def reoriented(self, orientation: str, target: str) -> "LabelResult":
         """Reorient all arrays, for example from "SAR" to "LPI"."""
@@ -49,4 +56,11 @@ class LabelResult:
                 reorient(probabilities, self.axes, orientation, target)
             )
         objects = None if self.objects is None else self.objects.reoriented(target)
-        return replace(self, labels=labels, probabilities=probabilities, objects=objects)
+        predicted = self.predicted and self.predicted.reoriented(orientation, target)
+        return replace(
+            self,
+            labels=labels,
+            probabilities=probabilities,
+            objects=objects,
+            predicted=predicted,
+        )

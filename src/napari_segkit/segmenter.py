@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
@@ -26,6 +27,7 @@ from .images.channel_sources import as_one_image
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
+from .images.regions import Region, as_region
 from .io.opened_files import with_file_notes
 from .models import as_spec, is_pretrained, model_info, resolve
 from .steps import Step, drain, warn_if_blocking
@@ -430,6 +432,7 @@ learning_rates
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
+        region: object = None,
     ) -> "AnyArray":
         """Label every pixel of an image.
 
@@ -452,6 +455,11 @@ learning_rates
         config : PredictConfig, optional
             Which level of a multiscale image is predicted, at which pixel size, and how the network
             is applied to each tile.
+        region : slices, dict, polygons, napari Shapes layer or mask, optional
+            The pixels to predict; labels elsewhere are 0. One slice or number for each axis of the
+            labels (``np.s_[3, 0:512, :]``), or some by name (``{"Z": 3}``); polygons as a list of
+            (corners, dimensions) arrays in pixels; a mask in the shape of the labels. None: the
+            whole image. Intensities are scaled as for the whole image, and tiles are the same.
 
         Returns
         -------
@@ -466,7 +474,7 @@ learning_rates
         """
         warn_if_blocking("predict", "predict_tiles(...)")
         steps = self.predict_tiles(
-            image, tile, axes=axes, spacing=spacing, refine=refine, config=config
+            image, tile, axes=axes, spacing=spacing, refine=refine, config=config, region=region
         )
         return drain(steps).labels
 
@@ -480,6 +488,7 @@ learning_rates
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
+        region: object = None,
     ) -> "Objects":
         """Predict the objects of an image, each with its class and score.
 
@@ -493,6 +502,9 @@ learning_rates
             As in `predict`; for objects only the smoothing is used. Masks of Mask R-CNN and SOLO
             are smoothed one by one within their boxes; for other models, the class probabilities
             are smoothed before the objects are separated.
+        region : slices, dict, polygons, napari Shapes layer or mask, optional
+            As in `predict`. Objects that reach out of it are cut at its edge; they are numbered
+            from 1.
 
         Returns
         -------
@@ -518,6 +530,7 @@ learning_rates
             objects=objects,
             refine=refine,
             config=config,
+            region=region,
         )
         return drain(steps).objects  # type: ignore[return-value]
 
@@ -530,6 +543,7 @@ learning_rates
         spacing: Sequence[float] | None = None,
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
+        region: object = None,
     ) -> NDArray[np.float32]:
         """Predict the probability of each class at every pixel.
 
@@ -539,8 +553,8 @@ learning_rates
 
         Parameters
         ----------
-        image, tile, axes, spacing, refine, config
-            As in `predict`; the probabilities are those after smoothing.
+        image, tile, axes, spacing, refine, config, region
+            As in `predict`; the probabilities are those after smoothing, and 0 outside the region.
 
         Returns
         -------
@@ -556,6 +570,7 @@ learning_rates
             probabilities=True,
             refine=refine,
             config=config,
+            region=region,
         )
         return drain(steps).probabilities  # type: ignore[return-value]
 
@@ -571,13 +586,16 @@ learning_rates
         objects: ObjectConfig | None = None,
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
+        region: object = None,
         sink: "Sink | None" = None,
-    ) -> Generator["TileStep", None, "LabelResult"]:
+    ) -> Generator["TileStep", object, "LabelResult"]:
         """Predict tile by tile: the generator behind `predict` and `predict_proba`.
+
+        ``send(Finish())``, a command of `napari_segkit.steps`, ends it with what is done.
 
         Parameters
         ----------
-        image, tile, axes, spacing, refine, config
+        image, tile, axes, spacing, refine, config, region
             As in `predict`.
         probabilities : bool
             Also return the probabilities of all classes.
@@ -589,7 +607,7 @@ learning_rates
         sink : Sink, optional
             Takes the pixels as they are predicted, for models that predict classes only, and
             decides whether probabilities are kept. A prediction that was stopped goes on where the
-            same sink is given again. None: the result is in memory.
+            same sink is given again, also with another region. None: the result is in memory.
 
         Yields
         ------
@@ -599,7 +617,8 @@ learning_rates
         Returns
         -------
         LabelResult
-            Labels, probabilities if requested, objects if the model predicts them, and provenance.
+            Labels, probabilities if requested, objects if the model predicts them, and provenance;
+            `predicted` says where there are results, `is_partial` whether it was ended early.
         """
         tile = as_config("tile", tile, TileConfig)
         objects = as_config("objects", objects, ObjectConfig)
@@ -608,6 +627,7 @@ learning_rates
         require_optional("refine", refine, RefineConfig)
         config = as_config("config", config, PredictConfig)
         axes_image = self._image(image, axes, spacing, config.level)
+        wanted = None if region is None else as_region(region, axes_image, image)
         model = self.ready() if refine is None else self._with_refinement(refine)
 
         from .devices import choose
@@ -617,6 +637,7 @@ learning_rates
         device = choose(self.device)
         model.to(device)
         oriented = reorient_image(axes_image, model.orientation)
+        turned = wanted and wanted.reoriented(axes_image.orientation, oriented.orientation)
         request = PredictRequest(
             model,
             oriented,
@@ -627,9 +648,12 @@ learning_rates
             objects=objects,
             config=config,
             sink=sink,
+            region=turned,
         )
         prediction = yield from predict_tiles_of(model)(request)
-        return prediction.reoriented(oriented.orientation, axes_image.orientation)
+        return _with_region(
+            prediction.reoriented(oriented.orientation, axes_image.orientation), wanted
+        )
 
     def measure(self, image: "ImageSource", *, axes: str | None = None) -> "Statistics":
         """Measure the intensity statistics that normalise an image for this model.
@@ -855,3 +879,13 @@ learning_rates
         )
         said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)
+
+
+def _with_region(result: "LabelResult", region: Region | None) -> "LabelResult":
+    """Say in the provenance what was asked for, and where there are results if not everywhere."""
+    record = dict(result.provenance)
+    if region is not None:
+        record["region"] = region.to_dict()
+    if result.is_partial and result.predicted is not None:
+        record["partial"] = result.predicted.to_dict()
+    return replace(result, provenance=record)

@@ -34,6 +34,14 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Finish:
+    """Command: end the work now and return its result, ``steps.send(Finish())``.
+
+    A training is validated as one that is complete; a prediction returns the tiles that are done.
+    """
+
+
+@dataclass(frozen=True)
 class Job(Generic[T_co]):
     """A piece of long work, run alike by docks, console and command line.
 

@@ -7,8 +7,9 @@ from skimage.draw import polygon2mask
 from skimage.measure import points_in_poly
 
 from napari_segkit._qt.layers.snapshots import snapshot
-from napari_segkit.instances.annotated_regions import region_mask, shape_outlines
-from napari_segkit.instances.polygons import find_crossing
+from napari_segkit.images.outlines import shape_outlines
+from napari_segkit.images.polygons import find_crossing
+from napari_segkit.instances.annotated_regions import region_mask
 
 SHAPE = (40, 50)
 

@@ -58,12 +58,17 @@ class Blending:
 
 def blend_frame(
     plan: TilePlan, frame: dict[str, int], progress: Progress
-) -> Generator[TileStep, None, NDArray[np.float32]]:
-    """Predict all tiles of a frame: ``(outputs, *spatial)`` in pixels of the original image."""
+) -> Generator[TileStep, object, NDArray[np.float32] | None]:
+    """Predict all tiles of a frame: ``(outputs, *spatial)`` in pixels of the original image.
+
+    None if the prediction is ended before.
+    """
     blending = Blending(plan.grid, [plan.grid.single_cell()])
     for tiles in plan.batches(blending.tiles):
         complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
-        yield progress.step(len(tiles))
+        progress.heed((yield progress.step(len(tiles))))
+        if progress.is_finishing and not complete:
+            return None
     ((_, blended),) = complete
     return resize_linear(blended, (len(blended), *plan.frame_shape))
 

@@ -12,7 +12,6 @@ from napari_segkit.instances.merge_tiles import merge_tiles
 from napari_segkit.instances.roi_masks import paste
 from napari_segkit.label_result import LabelResult
 from napari_segkit.refinement.instances import smooth_objects
-from napari_segkit.steps import map_steps
 
 from .plan import TilePlan
 from .progress import Progress, TileStep
@@ -20,27 +19,39 @@ from .request import PredictRequest
 from .tiles import tile_masks
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
+def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
     """Predict objects tile by tile; a smoothing refines each mask in its box."""
     plan = request.plan
     model, image, progress = plan.model, plan.original, Progress(plan.steps)
     all_tiles = list(plan.grid)
     shape = (len(model.classes), *image.label_shape)
     maps = np.zeros(shape, np.float32) if request.probabilities else None
-    frames: list[SoftMasks] = []
+    whole, none = [slice(0, n) for n in plan.frame_shape], SoftMasks.concatenate([])
+    found = {tuple(frame.values()): none for frame in image.frames(2)}
+    done: list[dict[str, int]] = []
     for frame in plan.frames():
         masks: list[SoftMasks] = []
         for tiles in plan.batches(all_tiles):
             masks += tile_masks(plan, frame, tiles)
-            yield progress.step(len(tiles))
+            progress.heed((yield progress.step(len(tiles))))
+            if progress.is_finishing:
+                break
+        if len(masks) < len(all_tiles):
+            break
         merged = merge_tiles(plan.grid, list(zip(all_tiles, masks, strict=True)))
         scaled = _scale_boxes(merged, plan)
-        frames.append((yield from _smooth_masks(scaled, plan, frame, progress)))
+        smoothed = yield from _smooth_masks(scaled, plan, frame, progress)
+        found[tuple(frame.values())] = smoothed
+        done.append(frame)
         if maps is not None:
-            frame_maps = class_probabilities(frames[-1], len(model.classes), image.spatial_shape(2))
+            frame_maps = class_probabilities(smoothed, len(model.classes), image.spatial_shape(2))
+            if (outside := plan.outside(frame, whole)) is not None:
+                frame_maps[:, outside] = 0
             image.write(maps, frame, frame_maps)
-    candidates = MaskCandidates(frames, without_pixels(image))
-    return request.object_result(candidates, plan.provenance(), maps)
+        if progress.is_finishing:
+            break
+    candidates = MaskCandidates(list(found.values()), without_pixels(image), plan.region)
+    return request.object_result(candidates, plan.provenance(), maps, plan.predicted(done))
 
 
 def class_probabilities(
@@ -62,7 +73,7 @@ def class_probabilities(
 
 def _smooth_masks(
     candidates: SoftMasks, plan: TilePlan, frame: dict[str, int], progress: Progress
-) -> Generator[TileStep, None, SoftMasks]:
+) -> Generator[TileStep, object, SoftMasks]:
     """Smooth each mask, if the model has a smoothing."""
     smoother = plan.model.refine.smoother
     if smoother is None:
@@ -75,8 +86,8 @@ def _smooth_masks(
         statistics=plan.intensities,
         device=str(plan.device),
     )
-    smoothed = yield from map_steps(steps, lambda _: progress.step(0))
-    yield progress.step(1)
+    smoothed = yield from progress.follow(steps, 0)
+    progress.heed((yield progress.step(1)))
     return smoothed
 
 

@@ -23,7 +23,7 @@ from .request import PredictRequest
 Maps: TypeAlias = NDArray[np.float32]  # (classes, *labels)
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
+def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
     """Predict with both models, each with its own refinement; labels are segment ids."""
     model, second, image = request.model, request.model.stuff, request.image
     if second is None:
@@ -42,10 +42,18 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     if not request.probabilities:
         things = replace(things, probabilities=None)
     steps = semantic.predict_tiles(
-        replace(request, model=second, statistics=statistics, probabilities=True)
+        replace(
+            request,
+            model=second,
+            statistics=statistics,
+            probabilities=True,
+            region=things.predicted,
+        )
     )
     stuff = yield from map_steps(steps, lambda step: TileStep(first + step.done, total))
     stuff_maps = np.asarray(stuff.probabilities)
+    if stuff.is_partial and stuff.predicted is not None:
+        compact[:, ~stuff.predicted.mask] = 0
     positions = tuple(range(len(model.classes), len(model.all_classes)))
     most_likely = _most_likely(stuff_maps, second, model.stuff_values)
     template = without_pixels(image)
@@ -56,7 +64,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     if request.probabilities:
         maps = _combine(np.asarray(things.probabilities), stuff_maps, second, model.stuff_values)
     provenance = {**things.provenance, "stuff": stuff.provenance}
-    return request.object_result(candidates, provenance, maps)
+    return request.object_result(candidates, provenance, maps, stuff.predicted)
 
 
 def _candidates(result: LabelResult) -> Candidates:

@@ -10,7 +10,6 @@ from napari_segkit.images.labels import from_indices
 from napari_segkit.label_result import LabelResult
 from napari_segkit.refinement.pipeline import refine_frame
 from napari_segkit.refinement.probability_maps import ProbabilityMaps
-from napari_segkit.steps import map_steps
 
 from .plan import TilePlan
 from .progress import Progress, TileStep
@@ -23,7 +22,7 @@ def labels_from_probabilities(
     progress: Progress,
     *,
     keep: bool,
-) -> Generator[TileStep, None, LabelResult]:
+) -> Generator[TileStep, object, LabelResult]:
     """Refine probabilities of a frame and convert them to labels, shape ``spatial``."""
     config, values = plan.model.refine, plan.model.values
     axes = SPATIAL[-plan.model.ndim :]
@@ -33,7 +32,7 @@ def labels_from_probabilities(
     maps = ProbabilityMaps(probabilities, _smoothing_image(plan, frame), plan.intensities)
     (index,) = maps.frames()
     steps = refine_frame(maps, index, config, values, device=str(plan.device), keep=keep)
-    result = yield from map_steps(steps, lambda _: progress.step(1))
+    result = yield from progress.follow(steps, 1)
     smoothed = result.probabilities
     return LabelResult(
         result.labels.reshape(probabilities.shape[1:]),

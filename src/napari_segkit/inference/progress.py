@@ -1,8 +1,12 @@
 """Progress of a prediction."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
-from napari_segkit.steps import Step
+from napari_segkit.steps import Finish, Step
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -16,8 +20,24 @@ class Progress:
 
     total: int
     done: int = 0
+    is_finishing: bool = False  # whether to return what is done
 
     def step(self, count: int) -> TileStep:
         """Advance by some tiles or blocks."""
         self.done += count
         return TileStep(self.done, self.total)
+
+    def heed(self, command: object) -> None:
+        """Take a command that was sent to the prediction; others than `Finish` are ignored."""
+        self.is_finishing = self.is_finishing or isinstance(command, Finish)
+
+    def follow(
+        self, steps: Generator[object, None, T], count: int
+    ) -> Generator[TileStep, object, T]:
+        """Go through other steps to their end, each so many steps of this work."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+            self.heed((yield self.step(count)))

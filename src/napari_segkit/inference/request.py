@@ -14,6 +14,7 @@ from napari_segkit.config import ObjectConfig, PredictConfig, TileConfig
 from napari_segkit.images.axes_image import AxesImage, without_pixels
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.model_input import channels_text
+from napari_segkit.images.regions import Region
 from napari_segkit.instances.candidates import Candidates
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
@@ -49,6 +50,8 @@ class PredictRequest:
         How the network is applied to each tile.
     sink : Sink or None
         Takes the pixels of a model that predicts classes only; None: a new one in memory.
+    region : Region or None
+        The pixels that are asked for, in the orientation of `image`; None: all.
     """
 
     model: TrainedModel
@@ -60,6 +63,7 @@ class PredictRequest:
     objects: ObjectConfig = field(default_factory=ObjectConfig)
     config: PredictConfig = field(default_factory=PredictConfig)
     sink: Sink | None = None
+    region: Region | None = None
 
     def __post_init__(self) -> None:
         """Refuse what does not suit the model: objects are known when all tiles are predicted."""
@@ -75,7 +79,13 @@ class PredictRequest:
     def plan(self) -> TilePlan:
         """Tiles and measures of the image, made once; ValueError if it does not suit the model."""
         return make_plan(
-            self.model, self.image, self.tile, self.device, self.statistics, self.config
+            self.model,
+            self.image,
+            self.tile,
+            self.device,
+            self.statistics,
+            self.config,
+            self.region,
         )
 
     def object_result(
@@ -83,12 +93,23 @@ class PredictRequest:
         candidates: Candidates,
         provenance: Mapping[str, object],
         probabilities: NDArray[np.float32] | None,
+        predicted: Region | None,
     ) -> LabelResult:
-        """The result with the objects that are kept; labels are their ids."""
+        """The result with the objects that are kept; labels are their ids.
+
+        `predicted` says where there are results, as in `LabelResult`.
+        """
         classes, image = self.model.all_classes, self.image
         objects = Objects(candidates, self.objects, classes, without_pixels(image))
         return LabelResult(
-            objects.labels, image.label_axes, classes, provenance, probabilities, objects
+            objects.labels,
+            image.label_axes,
+            classes,
+            provenance,
+            probabilities,
+            objects,
+            predicted,
+            is_partial=predicted is not self.region,
         )
 
 
@@ -102,4 +123,4 @@ def _require_sink(sink: object, model: TrainedModel) -> None:
 class PredictTiles(Protocol):
     """Predicts tile by tile: one function for each kind of model."""
 
-    def __call__(self, request: PredictRequest, /) -> Generator[TileStep, None, LabelResult]: ...
+    def __call__(self, request: PredictRequest, /) -> Generator[TileStep, object, LabelResult]: ...

@@ -1,8 +1,9 @@
 """Predict a class for every pixel: blend tile probabilities, take the most likely class."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_segkit.images.labels import from_indices
 from napari_segkit.images.types import AnyArray
@@ -18,41 +19,83 @@ from .sink import MemorySink, Sink
 from .tiles import tile_probabilities
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
+def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
     """Predict class labels tile by tile, except those that the sink already has."""
     plan = request.plan
     sink: Sink = request.sink or MemorySink(keep_probabilities=request.probabilities)
     sink.start(plan)
-    progress, values = Progress(plan.steps), plan.model.values
-    for number, frame in enumerate(plan.frames(), start=1):
-        cells = [cell for cell in plan.cells if not sink.is_finished(frame, cell)]
-        if cells and plan.needs_whole_frames:
-            blended = yield from blend_frame(plan, frame, progress)
-            refined = yield from labels_from_probabilities(
-                plan, frame, blended, progress, keep=sink.probabilities is not None
-            )
-            labels = _without_missing(plan, frame, cells[0], refined.labels)
-            sink.write(frame, cells[0], labels, refined.probabilities)
-            continue
-        blending = Blending(plan.grid, cells)
-        progress.done = number * plan.steps_per_frame - len(blending.tiles)
-        for tiles in plan.batches(blending.tiles):
-            complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
-            for cell, maps in complete:
-                labels = from_indices(maps.argmax(axis=0), values)
-                sink.write(frame, cell, _without_missing(plan, frame, cell, labels), maps)
-            yield progress.step(len(tiles))
-    if not cells:  # the last frame was finished before
-        yield progress.step(0)
-    classes = plan.model.all_classes
+    progress = Progress(sum(_count_steps(plan, _missing(plan, sink, f)) for f in plan.frames()))
+    predict = _refined_frame if plan.needs_whole_frames else _blended_cells
+    if not progress.total:  # all was predicted before
+        yield TileStep(1, 1)
+    for frame in plan.frames():
+        if progress.is_finishing:
+            break
+        if cells := _missing(plan, sink, frame):
+            yield from predict(plan, frame, cells, sink, progress)
     return LabelResult(
-        sink.labels, plan.original.label_axes, classes, plan.provenance(), sink.probabilities
+        sink.labels,
+        plan.original.label_axes,
+        plan.model.all_classes,
+        plan.provenance(),
+        sink.probabilities,
+        predicted=getattr(sink, "predicted", plan.region),
+        is_partial=any(_missing(plan, sink, frame) for frame in plan.frames()),
     )
 
 
-def _without_missing(
-    plan: TilePlan, frame: dict[str, int], cell: Cell, labels: AnyArray
-) -> AnyArray:
-    """Labels of a cell, 0 where the image is NaN or infinite."""
-    missing = plan.missing(frame, cell.region)
-    return labels if missing is None else np.where(missing, labels.dtype.type(0), labels)
+def _missing(plan: TilePlan, sink: Sink, frame: dict[str, int]) -> list[Cell]:
+    """Cells of a frame that are asked for and not predicted yet."""
+    return [cell for cell in plan.cells_of(frame) if not sink.is_finished(frame, cell)]
+
+
+def _count_steps(plan: TilePlan, cells: Sequence[Cell]) -> int:
+    """Number of steps for some cells of a frame."""
+    if cells and plan.needs_whole_frames:
+        return plan.steps_per_frame
+    return len({tile.start for cell in cells for tile in cell.tiles})
+
+
+def _blended_cells(
+    plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
+) -> Generator[TileStep, object, None]:
+    """Predict cells of a frame; each is written when its tiles are blended."""
+    blending = Blending(plan.grid, cells)
+    for tiles in plan.batches(blending.tiles):
+        complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
+        for cell, maps in complete:
+            labels = from_indices(maps.argmax(axis=0), plan.model.values)
+            _write(plan, frame, cell, sink, labels, maps)
+        progress.heed((yield progress.step(len(tiles))))
+        if progress.is_finishing:
+            return
+
+
+def _refined_frame(
+    plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
+) -> Generator[TileStep, object, None]:
+    """Predict a frame whose pixels depend on all of its tiles."""
+    blended = yield from blend_frame(plan, frame, progress)
+    if blended is None:
+        return
+    refined = yield from labels_from_probabilities(
+        plan, frame, blended, progress, keep=sink.probabilities is not None
+    )
+    _write(plan, frame, cells[0], sink, refined.labels, refined.probabilities)
+
+
+def _write(
+    plan: TilePlan,
+    frame: dict[str, int],
+    cell: Cell,
+    sink: Sink,
+    labels: AnyArray,
+    maps: NDArray[np.float32] | None,
+) -> None:
+    """Write a cell: 0 where the image is NaN or infinite, and where nothing is asked for."""
+    if (missing := plan.missing(frame, cell.region)) is not None:
+        labels = np.where(missing, labels.dtype.type(0), labels)
+    if (outside := plan.outside(frame, cell.region)) is not None:
+        labels = np.where(outside, labels.dtype.type(0), labels)
+        maps = None if maps is None else np.where(outside, np.float32(0), maps)
+    sink.write(frame, cell, labels, maps)

@@ -5,7 +5,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.images.axes_image import AxesImage, without_pixels
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.regions import Part, Region, label_box
 from napari_segkit.images.types import AnyArray, Labels
 from napari_segkit.tiling import Cell
 
@@ -16,12 +17,13 @@ class Sink(Protocol):
     """Takes predicted labels cell by cell and knows which are finished.
 
     A prediction can be stopped and continued with the same sink: finished cells are not predicted
-    again. A sink that calls all cells outside a view finished has the view predicted only. Arrays
-    have the axes of the plan's original image without C.
+    again. Outside the plan's region what is written is 0. Arrays have the axes of the plan's
+    original image without C.
     """
 
     labels: AnyArray  # values of classes; those of unfinished cells may be anything
     probabilities: NDArray[np.float32] | None  # (classes, *labels.shape); None: not kept
+    # A sink may say where it has labels, of earlier predictions too: `predicted`, a Region or None
 
     def start(self, plan: TilePlan) -> None:
         """Make ready for a plan, or continue it; ValueError if begun with another one."""
@@ -42,6 +44,8 @@ class Sink(Protocol):
 class MemorySink:
     """Labels in memory, and probabilities if they are to be kept.
 
+    Given to predictions of several regions, one after the other, it holds all of them.
+
     Parameters
     ----------
     keep_probabilities : bool
@@ -53,17 +57,18 @@ class MemorySink:
 
     def __init__(self, *, keep_probabilities: bool = False) -> None:
         self._keep_probabilities = keep_probabilities
-        self._image: AxesImage | None = None
+        self._axes, self._cells = "", 0  # of the labels; of all frames
+        self._region: Region | None = None
         self._provenance: dict[str, object] = {}
-        self._finished: set[tuple[int, ...]] = set()
+        self._finished: dict[tuple[int, ...], Part] = {}
 
     def start(self, plan: TilePlan) -> None:
         """Allocate the arrays, or continue; ValueError if begun with another plan.
 
         Images are compared by name, axes, shape and the intensities that scale them.
         """
-        provenance = plan.provenance()
-        if self._image is not None:
+        provenance, self._region = plan.provenance(), plan.region
+        if self._provenance:
             if provenance != self._provenance:
                 raise ValueError(
                     "This sink holds the prediction of another image, by another model or with "
@@ -71,14 +76,26 @@ class MemorySink:
                 )
             return
         shape, model = plan.original.label_shape, plan.model
-        self._image, self._provenance = without_pixels(plan.original), provenance
+        self._axes, self._provenance = plan.original.label_axes, provenance
+        self._cells = len(plan.cells) * plan.original.frame_count(model.ndim)
         self.labels = np.zeros(shape, np.min_scalar_type(max(model.values)))
         if self._keep_probabilities:
             self.probabilities = np.zeros((len(model.classes), *shape), np.float32)
 
+    @property
+    def predicted(self) -> Region | None:
+        """Where there are labels; None: everywhere."""
+        parts = tuple(self._finished.values())
+        if len(parts) == self._cells and all(part.mask is None for part in parts):
+            return None
+        return Region(self._axes, self.labels.shape, parts)
+
     def is_finished(self, frame: dict[str, int], cell: Cell) -> bool:
-        """Whether a cell of a frame is written."""
-        return (*frame.values(), *cell.start) in self._finished
+        """Whether the pixels of a cell that are asked for are written."""
+        part = self._finished.get((*frame.values(), *cell.start))
+        if part is None or part.mask is None or self._region is None:
+            return part is not None and part.mask is None
+        return not (self._region.within(part.box) & ~part.mask).any()
 
     def write(
         self,
@@ -87,10 +104,29 @@ class MemorySink:
         labels: Labels,
         probabilities: NDArray[np.float32] | None,
     ) -> None:
-        """Store the labels of a cell, and its probabilities if they are kept."""
-        if self._image is None:
+        """Store what is asked for of a cell, and its probabilities if they are kept."""
+        if not self._provenance:
             raise RuntimeError("start this sink with a plan first.")
-        self._image.write(self.labels, frame, labels, cell.region)
+        self._store(self.labels, self._axes, frame, cell, labels)
         if self.probabilities is not None and probabilities is not None:
-            self._image.write(self.probabilities, frame, probabilities, cell.region)
-        self._finished.add((*frame.values(), *cell.start))
+            self._store(self.probabilities, f"C{self._axes}", frame, cell, probabilities)
+        self._note(frame, cell)
+
+    def _store(
+        self, target: AnyArray, axes: str, frame: dict[str, int], cell: Cell, values: AnyArray
+    ) -> None:
+        """Write the values of a cell that are asked for into an array."""
+        image = AxesImage(target, axes)
+        if self._region is not None:
+            before = image.read(frame, cell.region).reshape(values.shape)
+            values = np.where(self._region.inside(frame, cell.region), values, before)
+        image.write(target, frame, values, cell.region)
+
+    def _note(self, frame: dict[str, int], cell: Cell) -> None:
+        """Note that what is asked for of a cell is written."""
+        key, box = (*frame.values(), *cell.start), label_box(self._axes, frame, cell.region)
+        mask, before = None, self._finished.get(key)
+        if self._region is not None:
+            mask = self._region.within(box)
+            mask |= before is not None and (before.mask is None or before.mask)
+        self._finished[key] = Part(box, None if mask is None or mask.all() else mask)

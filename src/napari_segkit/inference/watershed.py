@@ -18,7 +18,7 @@ from .progress import Progress, TileStep
 from .request import PredictRequest
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelResult]:
+def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
     """Predict objects; a smoothing refines class probabilities, not boundary or distance levels."""
     plan = request.plan
     model, image, progress = plan.model, plan.original, Progress(plan.steps)
@@ -30,23 +30,32 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, None, LabelRes
     positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
     spacing = image.spacing[-model.ndim :]
     size = model.object_size * min(plan.image.spacing[-model.ndim :]) / min(spacing)
+    whole, done = [slice(0, n) for n in plan.frame_shape], []
     for frame in plan.frames():
         blended = yield from blend_frame(plan, frame, progress)
+        if blended is None:
+            break
         if model.refine.smoother:
             classes = levels_to_classes(blended, method)
             smoothed = yield from labels_from_probabilities(
                 plan, frame, classes, progress, keep=True
             )
             blended = rescale_levels(blended, np.asarray(smoothed.probabilities), method)
-        if (missing := plan.missing(frame, [slice(0, n) for n in plan.frame_shape])) is not None:
+        if (missing := plan.missing(frame, whole)) is not None:
             blended[:, missing] = np.eye(len(blended), 1)  # background
         regions = segment_objects(blended, method, spacing=spacing, size=size)
+        classes = levels_to_classes(blended, method)
+        if (outside := plan.outside(frame, whole)) is not None:
+            regions.labels[outside] = classes[:, outside] = 0
         image.write(labels, frame, add_to_ids(regions.labels, last))
         last += len(regions.scores)
         positions.append(regions.positions)
         scores.append(regions.scores)
         if maps is not None:
-            image.write(maps, frame, levels_to_classes(blended, method))
+            image.write(maps, frame, classes)
+        done.append(frame)
+        if progress.is_finishing:
+            break
     segmented = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
     candidates = RegionCandidates(segmented, without_pixels(image), model.ndim)
-    return request.object_result(candidates, plan.provenance(), maps)
+    return request.object_result(candidates, plan.provenance(), maps, plan.predicted(done))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_segkit.config import ObjectConfig
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.labels import add_to_ids
+from napari_segkit.images.regions import Region
 from napari_segkit.images.types import AnyArray
 
 from .link_slices import link_slices
@@ -102,6 +103,7 @@ class MaskCandidates:
 
     frames: list[SoftMasks]  # of each 2D frame, in the order of `AxesImage.frames`
     image: AxesImage  # or its axes and spacing only
+    region: Region | None = None  # outside of which there are no objects
     ndim: int = field(default=2, init=False)
 
     @property
@@ -115,8 +117,11 @@ class MaskCandidates:
         labels = np.zeros(self.image.label_shape, np.int32)
         target = AxesImage(labels, self.image.label_axes)
         positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
+        whole = [slice(0, n) for n in target.spatial_shape(2)]
         for frame, candidates in zip(target.frames(2), self.frames, strict=True):
             rendered, kept = render_labels(candidates, target.spatial_shape(2), config)
+            if self.region is not None:
+                rendered[~self.region.inside(frame, whole)] = 0
             target.write(labels, frame, add_to_ids(rendered, last))
             positions.append(candidates.positions[kept])
             scores.append(candidates.scores[kept])

@@ -11,6 +11,7 @@ from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Job
 
 if TYPE_CHECKING:
+    from napari_segkit.inference.sink import Sink
     from napari_segkit.segmenter import Segmenter
 
 
@@ -25,6 +26,8 @@ def predict_job(
     refine: RefineConfig | None = None,
     config: PredictConfig | None = None,
     probabilities: bool = False,
+    region: object = None,
+    sink: "Sink | None" = None,
 ) -> Job[LabelResult]:
     """Predict an image tile by tile, with the arguments of `Segmenter.predict_tiles`."""
     steps = segmenter.predict_tiles(
@@ -36,6 +39,8 @@ def predict_job(
         refine=refine,
         config=config,
         probabilities=probabilities,
+        region=region,
+        sink=sink,
     )
     return Job(f"Predict {getattr(image, 'name', 'image')}", steps)
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from os import PathLike
 
+from napari_segkit.steps import Finish
 
-@dataclass(frozen=True)
-class Finish:
-    """End the training now, as one that is complete: it is validated and returns its result."""
+__all__ = ["Checkpoint", "Finish", "Snapshot"]
 
 
 @dataclass(frozen=True)

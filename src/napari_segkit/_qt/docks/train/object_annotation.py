@@ -15,7 +15,7 @@ from napari_segkit._qt.widgets.dock import Note, show_row
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit.config import ModelSpec
 from napari_segkit.images.label_stats import LabelStats, label_stats
-from napari_segkit.instances.annotated_regions import shape_outlines
+from napari_segkit.images.outlines import shape_outlines
 from napari_segkit.instances.instance_stats import instance_stats
 from napari_segkit.models import choose_ndim, predicts_objects
 from napari_segkit.models.instance.object_scales import sizes_text

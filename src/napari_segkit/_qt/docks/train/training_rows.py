@@ -11,7 +11,7 @@ from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
 from napari_segkit.images.channel_sources import channel_sources
-from napari_segkit.instances.annotated_regions import shape_outlines
+from napari_segkit.images.outlines import shape_outlines
 from napari_segkit.io.files import NO_COLOURS
 from napari_segkit.io.image_files import ImageFiles
 from napari_segkit.io.training_files import ImageFile, LabelFile
