@@ -27,6 +27,7 @@ from .images.channel_sources import as_one_image
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
+from .images.notes import say_note
 from .images.regions import Region, as_region
 from .io.opened_files import with_file_notes
 from .models import as_spec, is_pretrained, model_info, resolve
@@ -868,6 +869,12 @@ learning_rates
         level: int = 0,
     ) -> AxesImage:
         model = self.ready()
+        if image.__class__.__name__ == "Labels":  # of napari
+            say_note(
+                f"{image.name} is a Labels layer, whose values are predicted as intensities: give "
+                "an Image layer unless this is meant.",
+                stacklevel=3,
+            )
         named = as_one_image(
             image,
             axes,

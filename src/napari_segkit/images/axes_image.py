@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from napari_segkit.arguments import as_spacing, given
+from napari_segkit.error_messages import is_out_of_memory
 
 from .arrays import as_array
 from .axis_guess import channel_notes, guess_axes, is_order, layer_axes
@@ -99,7 +100,7 @@ class AxesImage:
 
     def read(self, frame: dict[str, int], region: Sequence[slice]) -> AnyArray:
         """Pixels of a region (Y X or Z Y X) of a frame, as (C, *region) in their own dtype."""
-        pixels = np.asarray(self.data[self.array_index(frame, region, self.axes)])
+        pixels = self.pixels(self.array_index(frame, region, self.axes))
         pixels = pixels.astype(np.uint8) if pixels.dtype == bool else pixels
         axes = [a for a in self.axes if a not in frame]
         target = ["C", *SPATIAL[-len(region) :]]
@@ -108,6 +109,21 @@ class AxesImage:
                 pixels, axes = pixels[..., None], [*axes, axis]
         pixels = pixels.transpose([axes.index(a) for a in target])
         return pixels[: self.channels]
+
+    def pixels(self, index: tuple[int | slice, ...]) -> AnyArray:
+        """Pixels at an index of the array; OSError says where a chunk of a file fails to be read.
+
+        Only arrays of other libraries have chunks.
+        """
+        try:
+            return np.asarray(self.data[index])
+        except Exception as error:
+            if not hasattr(self.data, "chunks") or is_out_of_memory(error):
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise OSError(
+                f"{self.name} cannot be read at {_place(self, index)}: {reason}"
+            ) from error
 
     def write(
         self,
@@ -264,6 +280,17 @@ def _layer_pixel_size(layer: LayerLike | None, axes: str) -> PixelSize:
         [abs(sizes.get(a, 1.0)) for a in SPATIAL], [units.get(a, "") for a in SPATIAL]
     )
     return PixelSize(_three_sizes(known.spacing), known.unit)
+
+
+def _place(image: AxesImage, index: Sequence[int | slice]) -> str:
+    """Such as "T 3, Y 0:256, X 256:512"."""
+    ends = [
+        f"{part.start or 0}:{length if part.stop is None else part.stop}"
+        if isinstance(part, slice)
+        else str(part)
+        for part, length in zip(index, image.shape, strict=True)
+    ]
+    return ", ".join(f"{axis} {end}" for axis, end in zip(image.axes, ends, strict=True))
 
 
 def _at_level(spacing: Spacing, source: object, level: int, axes: str) -> Spacing:

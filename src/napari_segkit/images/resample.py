@@ -71,7 +71,7 @@ def resample(image: AxesImage, size: float | Spacing, ndim: int) -> AxesImage:
     One number is the edge along every axis; three are those along Z, Y and X.
     """
     template = resampled_template(image, size, ndim)
-    pixels = np.asarray(image.data, np.float32)
+    pixels = image.pixels((slice(None),) * len(image.axes)).astype(np.float32, copy=False)
     return replace(template, data=resize_linear(pixels, template.shape))
 
 

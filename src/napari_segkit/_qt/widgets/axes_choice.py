@@ -46,6 +46,7 @@ class AxesChoice(Choice[str | None]):
         super().__init__(tooltip=AXES_TIP, letters=MIN_LETTERS)
         self._chosen, self._hints = chosen, Hints()
         self._image: Image | None = None
+        self._own: str | None = None  # chosen for the image, when it was shown last
         self._auto: str | None = None
         self._problem: str | None = None
         box: QComboBox = self.native
@@ -85,8 +86,9 @@ class AxesChoice(Choice[str | None]):
             texts[alike[0]] = f"{alike[0]} (as for {alike[1]})"
         with self.changed.blocked():
             self.offer([(self._auto_text(), None), *((text, o) for o, text in texts.items())])
-            if is_other or own is not None:
+            if is_other or own != self._own:
                 self.value = own or (alike[0] if alike else None)
+        self._own = own
         if self.resolved() != before:
             self.changed.emit(self.value)
 
