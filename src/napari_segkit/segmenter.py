@@ -29,6 +29,7 @@ from .images.classes import LabelClass
 from .images.intensity import Statistics
 from .images.notes import say_note
 from .images.regions import Region, as_region
+from .images.types import is_layer
 from .io.opened_files import with_file_notes
 from .models import as_spec, is_pretrained, model_info, resolve
 from .steps import Step, drain, warn_if_blocking
@@ -869,7 +870,7 @@ learning_rates
         level: int = 0,
     ) -> AxesImage:
         model = self.ready()
-        if image.__class__.__name__ == "Labels":  # of napari
+        if is_layer(image) and image.__class__.__name__ == "Labels":  # of napari
             say_note(
                 f"{image.name} is a Labels layer, whose values are predicted as intensities: give "
                 "an Image layer unless this is meant.",
