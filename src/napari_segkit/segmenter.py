@@ -22,6 +22,7 @@ from .arguments import (
 )
 from .config import ModelSpec, ObjectConfig, PredictConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
+from .freed_memory import keeping_freed_memory
 from .images.axes_image import AxesImage, reorient_image
 from .images.channel_sources import as_one_image
 from .images.channels import say_notes, with_channels
@@ -379,7 +380,8 @@ learning_rates
     def _train(self, trainer: "Trainer") -> Generator[Step, object, None]:
         """Run a training and keep its model, also when it is closed; see `train_epochs`."""
         try:
-            yield from trainer.steps()
+            with keeping_freed_memory():
+                yield from trainer.steps()
         except (GeneratorExit, KeyboardInterrupt):
             self._store_result(trainer)
             raise
@@ -652,7 +654,8 @@ learning_rates
             sink=sink,
             region=turned,
         )
-        prediction = yield from predict_tiles_of(model)(request)
+        with keeping_freed_memory():
+            prediction = yield from predict_tiles_of(model)(request)
         return _with_region(
             prediction.reoriented(oriented.orientation, axes_image.orientation), wanted
         )

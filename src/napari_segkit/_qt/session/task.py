@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_segkit.freed_memory import share_heap
 from napari_segkit.steps import Writer
 
 LOG = logging.getLogger(__name__)
@@ -162,6 +163,7 @@ class Task(QObject):
         """Start the thread."""
         _running[self._worker] = self
         try:
+            share_heap()
             self._worker.start()
         except RuntimeError as error:  # the system gives no more threads
             self._worker.fail(error)
