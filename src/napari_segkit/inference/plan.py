@@ -164,11 +164,11 @@ class TilePlan:
         if self.needs_whole_frames:
             box = self.box(frame)
             return [Cell(box, self.context(box).cell.tiles)]
-        box = self.region.bounding_box(frame, self.model.ndim)
-        if box is None:
+        around = self.region.bounding_box(frame, self.model.ndim)
+        if around is None:
             return []
         # few of thousands of cells of a large image are near, which one box tells quickly
-        near = (cell for cell in self.cells if _overlap(cell.region, box))
+        near = (cell for cell in self.cells if _overlap(cell.region, around))
         return [cell for cell in near if self.region.touches(frame, cell.region)]
 
     def middle(self, frame: dict[str, int]) -> list[float] | None:
@@ -311,14 +311,14 @@ def make_plan(
     region: Region | None = None,
 ) -> TilePlan:
     """Plan the tiles and measure the image; ValueError if it does not suit the model."""
-    resampled = model.resample_image(image)
+    settings = as_config("settings", settings, PredictConfig)
+    resampled = model.resample_image(image, resample=settings.resample)
     grid = make_grid(model, resampled, config)
     taken = "read as dark background" if model.predicts_objects else "0 in the result"
     note_missing(image, f"they are {taken}")
     statistics = statistics or model.measure(image)
     _warn_about_extremes(image, model.ndim, statistics)
     intensities = _smoothing_statistics(model, image, statistics)
-    settings = as_config("settings", settings, PredictConfig)
     return TilePlan(
         model, image, resampled, grid, config, device, statistics, intensities, settings, region
     )
@@ -335,17 +335,21 @@ def _warn_about_extremes(image: AxesImage, ndim: int, statistics: Statistics) ->
 
 
 def unmeasured_plan(
-    model: TrainedModel, image: AxesImage, config: TileConfig, region: Region | None
+    model: TrainedModel,
+    image: AxesImage,
+    config: TileConfig,
+    settings: PredictConfig,
+    region: Region | None,
 ) -> TilePlan:
     """The tiles of a prediction, to count with; no pixels are read or resampled."""
-    template, size = in_unit(without_pixels(image), model.unit), model.config.voxel_size
+    template = in_unit(without_pixels(image), model.unit)
     if model.config.resized_shape is not None:
         template = resized(template, model.config.resized_shape)
-    elif size is not None:
+    elif (size := model.voxel_size_for(template, resample=settings.resample)) is not None:
         template = resampled_template(template, size, model.ndim)
     grid, unknown = make_grid(model, template, config), identity_statistics(image.channels)
     device = torch.device("cpu")
-    return TilePlan(model, image, template, grid, config, device, unknown, None, region=region)
+    return TilePlan(model, image, template, grid, config, device, unknown, None, settings, region)
 
 
 def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:

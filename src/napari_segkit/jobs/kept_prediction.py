@@ -9,10 +9,11 @@ import numpy as np
 
 from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.evaluation.slab_reader import slabs
-from napari_segkit.images.axes_image import as_image, reorient_image
+from napari_segkit.images.axes_image import full_resolution, reorient_image
+from napari_segkit.images.channel_sources import as_one_image, channel_sources, placed_source
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.regions import Region, as_region, union
-from napari_segkit.images.types import AnyArray, LayerLike, LazyArray
+from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
 from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Failure, Step, drain
 
@@ -31,13 +32,18 @@ class PredictionOptions:
     config: PredictConfig | None = None
     probabilities: bool = False
 
+    @property
+    def level(self) -> int:
+        """The level of a multiscale image that is predicted."""
+        return 0 if self.config is None else self.config.level
+
 
 @dataclass(frozen=True)
 class PredictionSettings:
-    """What the pixels of a prediction of an image layer depend on, besides the layer's pixels."""
+    """What the pixels of a prediction of image layers depend on, besides the layers' pixels."""
 
-    layer: str  # `unique_id` of the image
-    name: str  # of the image, which the record of a prediction holds
+    layers: tuple[str, ...]  # `unique_id` of the image, or of each channel
+    names: tuple[str, ...]  # of the image or channels, which the record of a prediction holds
     model: str  # id of its training, or what was built
     device: str
     axes: str | None
@@ -58,8 +64,9 @@ class KeptPrediction:
         self.region: Region | None = None  # that is asked for; None: all
         self._earlier = earlier
         self._sink: MemorySink | None = None
-        self._pixels: LazyArray | None = None
-        self._checksum = self._threads = 0
+        self._pixels: list[LazyArray] = []  # of each layer
+        self._checksums: list[int] = []
+        self._threads = 0
         self.axes = ""  # of the image, once it has begun
         self._orientation = self._model_orientation = ""
 
@@ -86,7 +93,7 @@ class KeptPrediction:
         return reorient(labels, axes, self._model_orientation, self._orientation)
 
     def steps(
-        self, segmenter: "Segmenter", image: LayerLike, region: object
+        self, segmenter: "Segmenter", image: ImageSource, region: object
     ) -> Generator[Step, object, LabelResult]:
         """Predict a region of an image, or go on; an error later than the first step is told.
 
@@ -103,20 +110,29 @@ class KeptPrediction:
             yield Failure(1, 1, error)
             return result
 
-    def _begin(self, segmenter: "Segmenter", image: LayerLike, region: object) -> None:
+    def _begin(self, segmenter: "Segmenter", image: ImageSource, region: object) -> None:
         from torch import get_num_threads
 
         from napari_segkit.inference.sink import MemorySink
 
         self._threads = get_num_threads()
         model, settings = segmenter.ready(), self.settings
-        axes_image = as_image(image, settings.axes, like=model.axes, channels=model.channels)
-        self.region = None if region is None else as_region(region, axes_image, image)
+        axes_image = as_one_image(
+            image,
+            settings.axes,
+            like=model.axes,
+            channels=model.channels,
+            names=model.channel_names,
+            level=settings.options.level,
+        )
+        place = placed_source(image)
+        self.region = None if region is None else as_region(region, axes_image, place)
         self.axes, self._orientation = axes_image.axes, axes_image.orientation
         self._model_orientation = reorient_image(axes_image, model.orientation).orientation
-        self._pixels = axes_image.data
-        if isinstance(self._pixels, np.ndarray):  # else it might take as long as the prediction
-            self._checksum = checksum(self._pixels)
+        sources = channel_sources(image) or [("", image)]
+        self._pixels = [full_resolution(x, level=settings.options.level) for _, x in sources]
+        in_memory = [x for x in self._pixels if isinstance(x, np.ndarray)]
+        self._checksums = [checksum(x) for x in in_memory]  # of others it might take very long
         earlier, self._earlier = self._earlier, None
         if model.predicts_objects:
             return
@@ -127,7 +143,8 @@ class KeptPrediction:
 
     def _is_of(self, other: "KeptPrediction") -> bool:
         """Whether it was made of the same pixels, with as many threads."""
-        same = self._pixels is other._pixels and self._checksum == other._checksum
+        pairs = zip(self._pixels, other._pixels, strict=True)
+        same = all(a is b for a, b in pairs) and self._checksums == other._checksums
         return same and self._threads == other._threads
 
     def _is_repeated(self, earlier: "KeptPrediction") -> bool:
@@ -135,7 +152,7 @@ class KeptPrediction:
         return self.region is None and earlier._sink is not None and earlier._sink.predicted is None
 
     def _predict(
-        self, segmenter: "Segmenter", image: LayerLike, region: Region | None
+        self, segmenter: "Segmenter", image: ImageSource, region: Region | None
     ) -> Generator[Step, object, LabelResult]:
         options = self.settings.options
         return segmenter.predict_tiles(
@@ -158,7 +175,7 @@ class KeptPrediction:
         predicted = self._sink.predicted
         return self._sink.labels.size if predicted is None else int(predicted.pixels)
 
-    def _so_far(self, segmenter: "Segmenter", image: LayerLike) -> LabelResult:
+    def _so_far(self, segmenter: "Segmenter", image: ImageSource) -> LabelResult:
         """The result of what is predicted: nothing of it has to be predicted again."""
         predicted = None if self._sink is None else self._sink.predicted
         if predicted is not None:

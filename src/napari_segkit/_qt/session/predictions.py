@@ -1,6 +1,6 @@
 """Predictions of image layers as jobs, with what later ones go on with."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
 from napari.layers import Image, Labels, Shapes
@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit._qt.layers.live_labels import LiveLabels
 from napari_segkit._qt.layers.result_layers import LayerWriter
-from napari_segkit._qt.layers.snapshots import Snapshot, shapes_snapshot, snapshot
+from napari_segkit._qt.layers.snapshots import Snapshot, at_level, shapes_snapshot, snapshots
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit.jobs.kept_prediction import (
     KeptPrediction,
@@ -26,13 +26,13 @@ from .task import Task
 
 
 class LayerPrediction:
-    """A prediction of an image layer, made on the window's thread: its steps and its writer."""
+    """A prediction of image layers, made on the window's thread: its steps and its writer."""
 
     def __init__(
         self,
         registry: LayerRegistry,
         segmenter: Segmenter,
-        image: Image,
+        image: Image | Mapping[str, Image],
         axes: str | None,
         options: PredictionOptions,
         region: object = None,
@@ -40,10 +40,11 @@ class LayerPrediction:
         region = unwrapped(region)
         if isinstance(region, Shapes):
             region = shapes_snapshot(region)
-        self.source, trained = snapshot(image), segmenter.trained
+        copies = {name: at_level(x, options.level) for name, x in snapshots(image).items()}
+        self.source, trained = next(iter(copies.values())), segmenter.trained
         settings = PredictionSettings(
-            layer=self.source.unique_id,
-            name=self.source.name,
+            layers=tuple(x.unique_id for x in copies.values()),
+            names=tuple(copies),
             model=repr(segmenter.spec) if trained is None else trained.identity,
             device=segmenter.device,
             axes=axes,
@@ -52,7 +53,7 @@ class LayerPrediction:
         self.kept = KeptPrediction(settings, registry.prediction_with(settings))
         self.writer = PredictionWriter(registry, self.source, self.kept)
         self.steps: Generator[Step, object, LabelResult] = self.kept.steps(
-            segmenter, self.source, region
+            segmenter, copies if isinstance(image, Mapping) else self.source, region
         )
         self._registry, self._segmenter = registry, segmenter
 
