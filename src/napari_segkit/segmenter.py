@@ -22,8 +22,9 @@ from .arguments import (
 )
 from .config import ModelSpec, ObjectConfig, PredictConfig, RefineConfig, TileConfig, TrainConfig
 from .config._schema import as_config
+from .freed_memory import keeping_freed_memory
 from .images.axes_image import AxesImage, reorient_image
-from .images.channel_sources import as_one_image
+from .images.channel_sources import as_one_image, placed
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
@@ -379,7 +380,8 @@ learning_rates
     def _train(self, trainer: "Trainer") -> Generator[Step, object, None]:
         """Run a training and keep its model, also when it is closed; see `train_epochs`."""
         try:
-            yield from trainer.steps()
+            with keeping_freed_memory():
+                yield from trainer.steps()
         except (GeneratorExit, KeyboardInterrupt):
             self._store_result(trainer)
             raise
@@ -629,7 +631,7 @@ learning_rates
         require_optional("refine", refine, RefineConfig)
         config = as_config("config", config, PredictConfig)
         axes_image = self._image(image, axes, spacing, config.level)
-        wanted = None if region is None else as_region(region, axes_image, image)
+        wanted = None if region is None else as_region(region, axes_image, placed(image))
         model = self.ready() if refine is None else self._with_refinement(refine)
 
         from .devices import choose
@@ -652,7 +654,8 @@ learning_rates
             sink=sink,
             region=turned,
         )
-        prediction = yield from predict_tiles_of(model)(request)
+        with keeping_freed_memory():
+            prediction = yield from predict_tiles_of(model)(request)
         return _with_region(
             prediction.reoriented(oriented.orientation, axes_image.orientation), wanted
         )

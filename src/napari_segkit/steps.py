@@ -34,6 +34,24 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Failure(Step):
+    """An error that ended a part of the work, such as one of several images; the rest is kept.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+    part : str
+        Name of the part; "" if there is only one.
+    """
+
+    error: BaseException
+    part: str = ""
+
+    is_event: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class Finish:
     """Command: end the work now and return its result, ``steps.send(Finish())``.
 
@@ -53,10 +71,13 @@ class Job(Generic[T_co]):
         Yields `Step`s, takes commands through `send`, returns the result and stops when closed.
         It neither reads layers nor writes files: whoever runs it hands in copies and writes the
         result.
+    finish : object
+        The command that has it return what is done, if it knows one.
     """
 
     title: str
     steps: Generator[Step, Any, T_co]
+    finish: object = None
 
 
 class Writer(Protocol[T_contra, T_co]):
@@ -118,3 +139,29 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+class TimeLeft:
+    """How long work will still take: what its steps tell, or else from the pace so far.
+
+    Work that goes on where it was stopped begins with steps that are done already: the pace is that
+    of the steps after the first one.
+    """
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None  # when the first step ended, and its number
+
+    def after(self, step: Step, now: float) -> float | None:
+        """Seconds left after a step that has just ended; None if they are unknown."""
+        known: float | None = getattr(step, "seconds_left", None)
+        if known is not None:
+            return known
+        began, first = self._first = self._first or (now, step.done)
+        taken = step.done - first
+        return (now - began) * (step.total - step.done) / taken if taken > 0 else None
+
+
+def time_left(seconds: float | None) -> str:
+    """Such as ", 1:02:05 left"; nothing for less than a second, or if it is unknown."""
+    left = 0 if seconds is None else round(seconds)
+    return f", {duration(left)} left" if left > 0 else ""

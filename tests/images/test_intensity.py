@@ -22,6 +22,16 @@ def test_the_1st_and_99th_percentile_become_0_and_1():
     assert np.percentile(scaled, 99) == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16])
+@pytest.mark.parametrize("count", [1, 2, 137, 5000])
+def test_short_integers_are_counted_to_the_percentiles_of_numpy(dtype, count):
+    lowest = max(np.iinfo(dtype).min, -500)
+    pixels = np.random.default_rng(count).integers(lowest, 255, (1, count)).astype(dtype)
+    measured = measure_statistics([AxesImage(pixels, "YX")], 2)
+    expected = np.percentile(pixels.astype(float), (1, 99)) if count > 1 else pixels[0, [0, 0]]
+    assert (*measured.low, *measured.high) == tuple(expected)
+
+
 @pytest.mark.parametrize("factor", [0.5, 2, 100])
 def test_scaled_intensities_normalise_to_the_same(factor):
     pixels = coins()[None].astype(float)

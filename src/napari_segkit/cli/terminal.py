@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TypeVar
 
 from napari_segkit.error_messages import plain_message, translate_arguments
-from napari_segkit.steps import Step, duration, map_steps
+from napari_segkit.steps import Step, TimeLeft, map_steps, time_left
 
 from .options import flag
 
@@ -99,24 +99,17 @@ def display(parts: int = 10) -> AbstractContextManager[Show]:
 @contextmanager
 def progress_lines(parts: int) -> Iterator[Show]:
     """A line a minute, and one after each of so many parts of the work."""
-    part, began = 0, monotonic()
-    told = began
+    part, told, estimate = 0, monotonic(), TimeLeft()
 
     def show(text: str, step: Step, left: float | None = None) -> None:
         nonlocal part, told
         before, part, now = part, max(part, parts * step.done // step.total), monotonic()
+        left = left or estimate.after(step, now)
         if part > before or now - told >= SECONDS_PER_LINE:
             told = now
-            if left is None:
-                left = (now - began) * (step.total - step.done) / max(step.done, 1)
-            say(f"{text}  {step.done}/{step.total}{_time_left(left)}")
+            say(f"{text}  {step.done}/{step.total}{time_left(left)}")
 
     yield show
-
-
-def _time_left(seconds: float) -> str:
-    """Such as ", 1:02:05 left"; nothing for less than a second."""
-    return f", {duration(round(seconds))} left" if round(seconds) > 0 else ""
 
 
 @contextmanager

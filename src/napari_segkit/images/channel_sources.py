@@ -20,6 +20,12 @@ def channel_sources(source: object) -> Channels | None:
     return None
 
 
+def placed(source: Any) -> Any:
+    """What lies where an image does: itself, or the first of its channels."""
+    parts = channel_sources(source)
+    return parts[0][1] if parts else source
+
+
 def as_one_image(
     source: Any,
     axes: str | None = None,

@@ -17,18 +17,27 @@ from .tiles import tile_probabilities
 class Blending:
     """Weighted sums of tiles in the cells that are wanted; a cell is freed when complete.
 
-    `tiles` are those that the cells need, in the order of the grid: the last tile of a cell, at
-    its start, completes it.
+    `tiles` are those that the cells need, in the order of the grid or, with a `middle`, those next
+    to it first. The tiles of a cell are added in the order of the grid, whatever comes first: its
+    sums are the same to the last bit.
     """
 
-    def __init__(self, grid: Grid, cells: Iterable[Cell]) -> None:
+    def __init__(
+        self, grid: Grid, cells: Iterable[Cell], middle: Sequence[float] | None = None
+    ) -> None:
         self._grid = grid
         self._cells: dict[tuple[int, ...], list[Cell]] = defaultdict(list)  # by start of tile
         for cell in cells:
             for tile in cell.tiles:
                 self._cells[tile.start].append(cell)
         self.tiles = [tile for tile in grid if tile.start in self._cells]
+        if middle is not None:
+            self.tiles.sort(key=lambda tile: _distance(tile, grid.size, middle))
         self._sums: dict[tuple[int, ...], NDArray[np.float32]] = {}
+        self._added: dict[tuple[int, ...], int] = defaultdict(int)  # tiles of a cell
+        self._waiting: dict[tuple[int, ...], dict[tuple[int, ...], NDArray[np.float32]]] = (
+            defaultdict(dict)
+        )
 
     def add(
         self, tiles: Sequence[Tile], outputs: NDArray[np.float32]
@@ -39,10 +48,20 @@ class Blending:
             inside = tuple([slice(0, axis.stop - axis.start) for axis in tile.region])
             weighted = output[(slice(None), *inside)] * self._grid.weights(tile)
             for cell in self._cells[tile.start]:
-                self._add_to_cell(cell, tile, weighted)
-                if tile == cell.tiles[-1]:
+                self._waiting[cell.start][tile.start] = weighted
+                if self._add_waiting(cell):
                     complete.append((cell, self._sums.pop(cell.start)))
         return complete
+
+    def _add_waiting(self, cell: Cell) -> bool:
+        """Add the tiles of a cell whose turn it is; return whether it is complete."""
+        waiting = self._waiting[cell.start]
+        for tile in cell.tiles[self._added[cell.start] :]:
+            if tile.start not in waiting:
+                return False
+            self._add_to_cell(cell, tile, waiting.pop(tile.start))
+            self._added[cell.start] += 1
+        return True
 
     def _add_to_cell(self, cell: Cell, tile: Tile, weighted: NDArray[np.float32]) -> None:
         if cell.start not in self._sums:
@@ -71,6 +90,12 @@ def blend_frame(
             return None
     ((_, blended),) = complete
     return resize_linear(blended, (len(blended), *plan.frame_shape))
+
+
+def _distance(tile: Tile, size: Sequence[int], middle: Sequence[float]) -> float:
+    """From the centre of a tile to a point, squared."""
+    pairs = zip(tile.start, size, middle, strict=True)
+    return sum((start + length / 2 - at) ** 2 for start, length, at in pairs)
 
 
 def _relative(region: Sequence[slice], start: Sequence[int]) -> list[slice]:

@@ -127,6 +127,11 @@ class TilePlan:
             return self.cells
         return [cell for cell in self.cells if self.region.touches(frame, cell.region)]
 
+    def middle(self, frame: dict[str, int]) -> list[float] | None:
+        """The middle of the region in a frame, which a person looks at; None: no region."""
+        box = self.region and self.region.bounding_box(frame, self.model.ndim)
+        return [(s.start + s.stop) / 2 for s in box] if box else None
+
     def outside(self, frame: dict[str, int], box: Sequence[slice]) -> NDArray[np.bool_] | None:
         """Which pixels of a box of a frame are not asked for; None if there are none."""
         if self.region is None:

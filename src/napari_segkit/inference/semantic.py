@@ -59,8 +59,8 @@ def _count_steps(plan: TilePlan, cells: Sequence[Cell]) -> int:
 def _blended_cells(
     plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
 ) -> Generator[TileStep, object, None]:
-    """Predict cells of a frame; each is written when its tiles are blended."""
-    blending = Blending(plan.grid, cells)
+    """Predict cells of a frame; each is written when its tiles are blended, the middle first."""
+    blending = Blending(plan.grid, cells, plan.middle(frame))
     for tiles in plan.batches(blending.tiles):
         complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
         for cell, maps in complete:

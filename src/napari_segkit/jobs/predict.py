@@ -1,14 +1,15 @@
 """Prediction as a job, and the choice among predicted objects."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.images.types import ImageSource
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
-from napari_segkit.steps import Job
+from napari_segkit.steps import Failure, Finish, Job, Step
 
 if TYPE_CHECKING:
     from napari_segkit.inference.sink import Sink
@@ -43,6 +44,77 @@ def predict_job(
         sink=sink,
     )
     return Job(f"Predict {getattr(image, 'name', 'image')}", steps)
+
+
+PARTS = 1000  # steps of each image, whatever the number of its tiles
+
+
+class ImagePrediction(NamedTuple):
+    """One of several predictions; `prepare` is called with its result, where it was made."""
+
+    name: str
+    steps: Generator[Step, object, LabelResult]
+    prepare: Callable[[LabelResult], object]
+
+
+@dataclass(frozen=True)
+class ImageStep(Step):
+    """Progress of one of several predictions."""
+
+    text: str  # such as "Image 2 of 3 (cells), tile 4 of 9"
+
+
+@dataclass(frozen=True)
+class ImageResult(ImageStep):
+    """One of several predictions is complete."""
+
+    number: int  # counted from 0
+    result: LabelResult
+
+    is_event: ClassVar[bool] = True
+
+
+def predict_each(predictions: Sequence[ImagePrediction]) -> Generator[Step, object, int]:
+    """Predict one image after the other; return how many were predicted.
+
+    One that fails is told, and the rest goes on. `Finish` ends it with the tiles that are done.
+    """
+    total, predicted = PARTS * len(predictions), 0
+    for number, prediction in enumerate(predictions):
+        done, is_finishing = PARTS * (number + 1), False
+        try:
+            result, is_finishing = yield from _predict_image(prediction, number, len(predictions))
+            prediction.prepare(result)
+            yield ImageResult(done, total, f"{prediction.name} is predicted", number, result)
+            predicted += 1
+        except Exception as error:  # noqa: BLE001  the other images do not depend on this one
+            yield Failure(done, total, error, prediction.name)
+        if is_finishing:
+            break
+    return predicted
+
+
+def _predict_image(
+    prediction: ImagePrediction, number: int, count: int
+) -> Generator[Step, object, tuple[LabelResult, bool]]:
+    """Predict one of several images; also return whether the work is to end now."""
+    command, is_finishing = None, False
+    with closing(prediction.steps) as steps:
+        while True:
+            try:
+                step = steps.send(command)
+            except StopIteration as end:
+                return end.value, is_finishing
+            command = yield _image_step(step, number, prediction.name, count)
+            is_finishing = is_finishing or isinstance(command, Finish)
+
+
+def _image_step(step: Step, number: int, name: str, count: int) -> Step:
+    if isinstance(step, Failure):
+        return replace(step, part=name)
+    done = PARTS * number + PARTS * step.done // max(step.total, 1)
+    text = f"Image {number + 1} of {count} ({name}), tile {step.done} of {step.total}"
+    return ImageStep(done, PARTS * count, text)
 
 
 @dataclass(frozen=True)

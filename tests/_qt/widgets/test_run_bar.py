@@ -36,6 +36,21 @@ def test_an_error_is_shown_in_the_bar_and_not_as_a_notification(bar, qtbot, noti
     assert notifications() == []
 
 
+def test_the_time_left_is_told_from_the_second_step_on(bar, qtbot, monkeypatch):
+    clock = iter((100.0, 130.0, 160.0))
+    monkeypatch.setattr("napari_segkit._qt.widgets.run_bar.monotonic", lambda: next(clock))
+    told = []
+    bar.yielded.connect(lambda _: told.append(bar.time_left))
+
+    class Shown(Step):
+        is_event = True  # none is left out
+
+    with qtbot.waitSignal(bar.finished, timeout=20_000):
+        # it goes on after half of the work: 30 seconds for each of the steps 51, 52 and 53
+        bar.run(Job("Prediction", (Shown(done, 100) for done in (51, 52, 53))))
+    assert told == ["", ", 24:00 left", ", 23:30 left"]
+
+
 def test_an_error_in_a_hidden_bar_is_a_notification_too(bar, qtbot, notifications):
     bar.hide()  # such as in another tab of the workbench
     with qtbot.waitSignal(bar.finished, timeout=20_000):

@@ -5,10 +5,12 @@ from weakref import WeakKeyDictionary, ref
 
 from napari.components import ViewerModel
 from napari.layers import Layer
+from napari.utils.events import Event
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit.images.classes import ClassProbabilities
 from napari_segkit.instances.results import Objects
+from napari_segkit.jobs.kept_prediction import KeptPrediction, PredictionSettings
 
 from .chosen_axes import ChosenAxes
 from .unwrap_proxy import unwrapped
@@ -49,6 +51,8 @@ class LayerRegistry(QObject):
         self._trained_on: dict[str, frozenset[str]] = {}
         self._first_training: dict[str, str] = {}  # of models trained again
         self._model_names: dict[str, str] = {}
+        self._predictions: WeakKeyDictionary[Layer, KeptPrediction] = WeakKeyDictionary()
+        viewer.layers.events.removed.connect(self._forget_predictions)
         self._notes: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
 
     @property
@@ -160,3 +164,20 @@ class LayerRegistry(QObject):
             self._maps[layer] = maps
         if maps is not before:
             self.probabilities_changed.emit(layer)
+
+    def prediction_with(self, settings: PredictionSettings) -> KeptPrediction | None:
+        """The last prediction with these settings whose layer is still there."""
+        layers = () if self.viewer is None else reversed(self.viewer.layers)
+        kept = (self._predictions.get(layer) for layer in layers)
+        return next((p for p in kept if p is not None and p.settings == settings), None)
+
+    def keep_prediction(self, layer: Layer, prediction: KeptPrediction) -> None:
+        """Keep the pixels of a prediction to go on with, as long as its image is there."""
+        if any(str(x.unique_id) == prediction.settings.layer for x in self.viewer.layers):
+            self._predictions[unwrapped(layer)] = prediction
+
+    def _forget_predictions(self, event: Event) -> None:
+        """Free what is kept of an image that is removed."""
+        image, kept = str(event.value.unique_id), self._predictions
+        for layer in [x for x, prediction in kept.items() if prediction.settings.layer == image]:
+            del kept[layer]

@@ -1,6 +1,5 @@
 """Labels layers for painting, and the writer of results."""
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
@@ -11,12 +10,12 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from pandas import DataFrame
 
-from napari_segkit.evaluation.slab_reader import slabs
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.classes import ClassProbabilities, LabelClass
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.levels import level_like, levels_of
 from napari_segkit.images.types import AnyArray, LazyArray
+from napari_segkit.jobs.kept_prediction import checksum
 from napari_segkit.label_result import LabelResult
 
 from .layer_classes import read_classes, show_classes
@@ -36,6 +35,8 @@ from .snapshots import (
 from .unwrap_proxy import unwrapped
 
 PREDICTION, SUPERPIXELS = "prediction", "superpixels"
+PART = "predicted_part"  # key of the provenance of such a layer: a number below 1
+PARTIAL = " (partial)"  # ends the name of a layer of which a part is predicted
 SUPERPIXEL_OPACITY = 0.4
 MAX_PAINTED = 2**28  # pixels of new labels of a pyramid
 SUPERPIXEL_COLORS: dict[int | None, str] = {0: "transparent", None: "#ffd92f"}
@@ -71,7 +72,8 @@ class LayerWriter:
     """Writes a result to the layer of the last such result of its source, or to a new layer.
 
     A layer that was painted on, renamed or copied since is left alone, and so is a layer of another
-    model or of other refinement settings; a model that was trained again updates its layer. An
+    model or of other refinement settings; a model that was trained again updates its layer. What is
+    predicted in part replaces no whole prediction, and the name of its layer says so. An
     updated layer keeps its mode, and its colours and names of unchanged classes. Results of
     different kinds get different layers. `LayerRegistry.written_note` tells which it was. Make it
     on the window's thread when the work starts.
@@ -130,10 +132,12 @@ class LayerWriter:
         alike = [e for e in self._earlier if e.is_alike(kind, labels.ndim)]
         maker = Maker.of(result.provenance)
         others = [e for e in alike if not maker.may_replace(self._registry, e.maker)]
-        earlier = next((e for e in alike if e not in others and e.read()), None)
+        part = _predicted_part(result)
+        own = [e for e in alike if e not in others and (part == 1 or e.is_partial)]
+        earlier = next((e for e in own if e.read()), None)
         first_other = others[-1] if others else None
         self._prepared = _Prepared(
-            kind, labels, table, fingerprint(labels), maker, earlier, first_other
+            kind, labels, table, fingerprint(labels), maker, earlier, first_other, part
         )
 
     def write(self, result: LabelResult) -> Labels | None:
@@ -147,10 +151,10 @@ class LayerWriter:
         Returns
         -------
         Labels or None
-            The new or updated layer; None if the viewer is closed.
+            The new or updated layer; None if the viewer is closed, or nothing is predicted.
         """
         prepared, self._prepared = self._prepared, None
-        if self._registry.viewer is None or prepared is None:
+        if self._registry.viewer is None or prepared is None or prepared.part == 0:
             return None
         before = {id(x) for x in self._registry.viewer.layers}
         layer = self._show(prepared, placement(self._source, self._kept_dimensions(result)))
@@ -163,6 +167,8 @@ class LayerWriter:
         provenance = dict(result.provenance)
         if result.objects is not None:
             provenance["objects"] = asdict(result.objects.config)
+        if prepared.part < 1:
+            provenance[PART] = prepared.part
         LayerMetadata(
             prepared.kind,
             self._source.unique_id,
@@ -178,7 +184,7 @@ class LayerWriter:
     def _note(self, prepared: "_Prepared", layer: Labels, *, is_new: bool) -> str:
         """Where the result is, and what became of an earlier one."""
         earlier, other = prepared.earlier, prepared.other
-        text = f"Written to the layer {layer.name!r}"
+        text = f"Written to the layer {layer.name!r}{_part_text(prepared.part)}"
         if is_new and other is not None:
             same = prepared.maker.is_same_model(self._registry, other.maker)
             made_by = "other settings" if same else "another model"
@@ -193,12 +199,16 @@ class LayerWriter:
         if earlier is not None and earlier.layer in viewer.layers and earlier.is_unchanged():
             earlier.layer.metadata.update(header_metadata(self._source))
             _replace_data(earlier.layer, prepared.labels, transform)
+            if prepared.part == 1:
+                earlier.layer.name = earlier.layer.name.removesuffix(PARTIAL)
             return earlier.layer
         title = "objects" if prepared.table is not None else kind
         name = self._name or f"{self._source.name} {title}"
         if prepared.other is not None:
             what = prepared.maker.description(self._registry, prepared.other.maker)
             name = f"{name} ({what})"
+        if prepared.part < 1:
+            name += PARTIAL
         record = LayerMetadata(kind, self._source.unique_id)
         layer = viewer.add_labels(
             prepared.labels,
@@ -252,6 +262,7 @@ class _Prepared:
     maker: Maker
     earlier: "_EarlierLayer | None"  # may be updated
     other: "_EarlierLayer | None"  # the first one that something else has made
+    part: float  # of the pixels that are predicted
 
 
 class _EarlierLayer:
@@ -259,7 +270,8 @@ class _EarlierLayer:
 
     def __init__(self, viewer: ViewerModel, layer: Labels) -> None:
         self.layer = layer
-        self.maker = Maker.of(LayerMetadata.of(layer).provenance)
+        provenance = LayerMetadata.of(layer).provenance
+        self.maker, self.is_partial = Maker.of(provenance), PART in provenance
         self._edits = EditCounter(viewer, layer)
         self._edits_when_read = 0
 
@@ -282,12 +294,25 @@ class _EarlierLayer:
         return same_layer and self._edits.count == self._edits_when_read
 
 
+def _predicted_part(result: LabelResult) -> float:
+    """Which part of the pixels is predicted, or was in the layer it is made of; 1: all."""
+    predicted = result.predicted
+    if predicted is None:
+        return float(result.provenance.get(PART, 1.0))  # type: ignore[arg-type]
+    return float(predicted.pixels) / result.labels.size
+
+
+def _part_text(part: float) -> str:
+    """Such as ", of which 12 % is predicted"; nothing of a whole prediction."""
+    if part == 1:
+        return ""
+    percent = "less than 1" if part < 0.01 else str(int(100 * part))
+    return f", of which {percent} % is predicted"
+
+
 def fingerprint(labels: LazyArray) -> str:
     """A short text that changes with any pixel; slow for many pixels."""
-    checksum = 0
-    for slab in slabs(labels) if 0 not in labels.shape else ():
-        checksum = zlib.crc32(np.ascontiguousarray(labels[slab]).data, checksum)
-    return f"{labels.dtype} {labels.shape} {checksum:08x}"
+    return f"{labels.dtype} {labels.shape} {checksum(labels):08x}"
 
 
 def layer_identity(layer: Labels) -> tuple[str, str]:

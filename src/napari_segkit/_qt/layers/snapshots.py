@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Layer, Shapes
 
 from napari_segkit.images.levels import factors_of, require_level
 from napari_segkit.images.placement import shear_matrix
@@ -86,6 +86,36 @@ def at_level(layer: Snapshot, level: int) -> Snapshot:
         scale=layer.scale * factors,
         translate=layer.translate + shift,
         metadata={key: value for key, value in layer.metadata.items() if key != "nifti"},
+    )
+
+
+@dataclass(frozen=True)
+class ShapesSnapshot:
+    """Immutable copy of a Shapes layer, safe to read in a worker thread."""
+
+    data: list[AnyArray]
+    shape_type: list[str]
+    name: str
+    ndim: int
+    metadata: dict[str, Any]
+    scale: AnyArray
+    translate: AnyArray
+    rotate: AnyArray
+    shear: AnyArray
+    affine: AnyArray
+    units: tuple[Any, ...]
+    axis_labels: tuple[str, ...]
+
+
+def shapes_snapshot(layer: Shapes) -> ShapesSnapshot:
+    """Copy a Shapes layer for a worker thread."""
+    return ShapesSnapshot(
+        data=[np.array(vertices) for vertices in layer.data],
+        shape_type=list(layer.shape_type),
+        name=layer.name,
+        ndim=layer.ndim,
+        metadata=dict(layer.metadata),
+        **placement(layer),
     )
 
 

@@ -1,5 +1,6 @@
 """One task at a time in the background, with progress in napari's activity dock."""
 
+import logging
 from collections.abc import Generator
 from typing import Any
 
@@ -10,11 +11,12 @@ from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit.error_messages import failure
-from napari_segkit.steps import Job, Writer
+from napari_segkit.steps import Failure, Job, Writer
 
 from .progress_bar import Progress
 from .task import Task
 
+LOG = logging.getLogger(__name__)
 LOWER = "use smaller tiles, batches or images, or close other programs"
 
 
@@ -88,7 +90,13 @@ class Runner(LayerRegistry):
                 "with session(viewer).stop() or Cancel in the activity dock."
             )
         job = steps if isinstance(steps, Job) else Job(title, steps)
-        task = Task(job.steps, writer=writer, at_start=_leave_a_core, at_end=self._after_work)
+        task = Task(
+            job.steps,
+            writer=writer,
+            at_start=_leave_a_core,
+            at_end=self._after_work,
+            finish=job.finish,
+        )
         task.yielded.connect(self._on_yielded)
         task.errored.connect(self._on_errored)
         task.finished.connect(self._on_finished)
@@ -100,7 +108,10 @@ class Runner(LayerRegistry):
         return task
 
     def stop(self) -> None:
-        """Stop the running task after its current step; a stopped training keeps its model."""
+        """Stop the running task after its current step.
+
+        A training keeps its model, a prediction the tiles that are done.
+        """
         if self._task is not None:
             self._task.stop()
 
@@ -117,7 +128,11 @@ class Runner(LayerRegistry):
         """Called in the worker thread when the work has ended or was stopped."""
 
     def _on_yielded(self, step: object) -> None:
-        if self._progress is not None:
+        if isinstance(step, Failure):
+            LOG.error("%s failed", step.part or self._title, exc_info=step.error)
+            text = failure(step.error, step.part or self._title, lower=LOWER)
+            self._unreported_error = f"{self._unreported_error} {text}".strip()
+        elif self._progress is not None:
             self._progress.show(step)
 
     def _on_errored(self, error: BaseException) -> None:
@@ -136,7 +151,8 @@ class Runner(LayerRegistry):
             show_error(error)
 
     def _on_window_closed(self) -> None:
-        self.stop()
+        if self._task is not None:
+            self._task.abandon()
         self._close_progress()
 
     def _close_progress(self) -> None:

@@ -2,7 +2,7 @@
 
 import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from napari.components import ViewerModel
@@ -14,7 +14,7 @@ from napari_segkit._qt.layers.belonging import pairing_note
 from napari_segkit._qt.layers.converted_labels import ConvertedLabels
 from napari_segkit._qt.layers.refine_layers import refine_source
 from napari_segkit._qt.layers.result_layers import SUPERPIXELS, LayerWriter
-from napari_segkit._qt.layers.snapshots import at_level, snapshot, snapshots
+from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.layers.volumes import watch_volumes
 from napari_segkit.arguments import require_type
@@ -27,14 +27,16 @@ from napari_segkit.config import (
     TileConfig,
     TrainConfig,
 )
-from napari_segkit.jobs.predict import predict_job
+from napari_segkit.jobs.kept_prediction import PredictionOptions
 from napari_segkit.jobs.refine import RefineRequest, Truth, refine_job
 from napari_segkit.jobs.superpixels import superpixel_job
 from napari_segkit.segmenter import Segmenter
+from napari_segkit.steps import Finish, Job
 from napari_segkit.training_set import TrainingSet
 
 from .background import call_once
 from .interrupted import InterruptedTrainings
+from .predictions import LayerPrediction, run_each
 from .runner import Runner
 from .spare_models import SpareFile, SpareModel, load_found
 from .task import Task
@@ -171,8 +173,13 @@ class Session(Runner):
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         probabilities: bool = False,
+        region: object = None,
     ) -> Task:
         """Predict an image layer in the background; the result becomes a Labels layer.
+
+        A region goes to the layer of the same model's earlier prediction with the same settings,
+        which it adds to. `Task.stop` keeps the tiles that are done; the next call predicts the
+        rest.
 
         Parameters
         ----------
@@ -189,26 +196,58 @@ class Session(Runner):
             is applied to each tile.
         probabilities : bool
             Keep the probabilities of all classes; `probabilities_of` returns them.
+        region : slices, dict, polygons, napari Shapes layer or mask, optional
+            The pixels to predict, as in `Segmenter.predict`. None: all.
 
         Returns
         -------
         Task
             Already running. The signal ``task.written`` sends the new or updated layer.
         """
-        sources = snapshots(image)
-        first = next(iter(sources.values()))
-        writer = LayerWriter(self, at_level(first, config.level if config else 0))
-        job = predict_job(
-            self.segmenter,
-            sources if isinstance(image, Mapping) else first,
-            tile,
-            axes=axes,
-            objects=objects,
-            refine=refine,
-            config=config,
-            probabilities=probabilities,
-        )
-        return self.run(job, writer=writer)
+        options = PredictionOptions(tile, objects, refine, config, probabilities)
+        prediction = LayerPrediction(self, self.segmenter, image, axes, options, region)
+        job = Job(f"Predict {prediction.source.name}", prediction.steps, Finish())
+        task = self.run(job, writer=prediction.writer)
+        prediction.show_live(task)
+        return task
+
+    def predict_layers(
+        self,
+        images: Sequence[Image],
+        tile: TileConfig | None = None,
+        *,
+        axes: Sequence[str | None] | None = None,
+        objects: ObjectConfig | None = None,
+        refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
+        probabilities: bool = False,
+    ) -> Task:
+        """Predict image layers one after the other in the background, each to a Labels layer.
+
+        If one of them fails, that is told and the others are predicted.
+
+        Parameters
+        ----------
+        images : sequence of napari.layers.Image
+            Each with the channels the model was trained with.
+        axes : sequence of str or None, optional
+            Axes of each image. None: as in training.
+        tile, objects, refine, config, probabilities
+            As in `predict`.
+
+        Returns
+        -------
+        Task
+            Already running. The signal ``task.written`` sends each new or updated layer.
+        """
+        if not images:
+            raise ValueError("images is empty: give one or more Image layers.")
+        options = PredictionOptions(tile, objects, refine, config, probabilities)
+        predictions = [
+            LayerPrediction(self, self.segmenter, image, named, options)
+            for image, named in zip(images, axes or [None] * len(images), strict=True)
+        ]
+        return run_each(self, predictions)
 
     def refine(
         self,

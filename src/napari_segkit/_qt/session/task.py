@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_segkit.freed_memory import share_heap
 from napari_segkit.steps import Writer
 
 LOG = logging.getLogger(__name__)
@@ -108,6 +109,8 @@ class Task(QObject):
         thread that made the task.
     at_start, at_end : callable, optional
         Called first and last in the worker thread.
+    finish : object, optional
+        The command that has the work return what it has done, sent by the first `stop`.
 
     Attributes
     ----------
@@ -118,7 +121,7 @@ class Task(QObject):
     written : Signal(object)
         What the writer has written, such as the new or updated layer; sent before `returned`.
     returned : Signal(object)
-        The generator's return value; not sent if it was stopped.
+        The generator's return value; not sent if it was stopped without a result.
     errored : Signal(object)
         The exception that ended it, or that kept its result from being written.
     finished : Signal()
@@ -140,6 +143,7 @@ class Task(QObject):
         writer: Writer[Any, object] | None = None,
         at_start: Call = _nothing,
         at_end: Call = _nothing,
+        finish: object = None,
     ) -> None:
         if not isinstance(steps, Generator):
             raise TypeError(
@@ -147,7 +151,7 @@ class Task(QObject):
                 "not run yet, such as segmenter.train_epochs(image, labels)."
             )
         super().__init__(parent)
-        self._writer = writer
+        self._writer, self._finish = writer, finish
         self._worker = _Worker(steps, writer.prepare if writer else _nothing, at_start, at_end)
         self._timer = QTimer(self, singleShot=True, interval=POLL_MILLISECONDS)
         self._timer.timeout.connect(self._poll)
@@ -162,13 +166,22 @@ class Task(QObject):
         """Start the thread."""
         _running[self._worker] = self
         try:
+            share_heap()
             self._worker.start()
         except RuntimeError as error:  # the system gives no more threads
             self._worker.fail(error)
         self._timer.start()
 
     def stop(self) -> None:
-        """Stop after the current step, and close the generator."""
+        """Stop after the current step: with the result so far if the work can give it."""
+        if self._finish is None:
+            self.abandon()
+        else:
+            finish, self._finish = self._finish, None
+            self.send(finish)
+
+    def abandon(self) -> None:
+        """Stop after the current step, and close the generator without a result."""
         self._worker.stopping.set()
 
     @property

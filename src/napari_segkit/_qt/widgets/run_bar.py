@@ -1,6 +1,7 @@
 """Bar that starts, stops and follows a dock's work."""
 
 from collections.abc import Callable
+from time import monotonic
 from typing import TypeVar
 
 from qtpy.compat import isalive
@@ -9,7 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.session.task import Task
-from napari_segkit.steps import Job, Step, Writer
+from napari_segkit.steps import Failure, Job, Step, TimeLeft, Writer, time_left
 
 from . import python_snippets
 from .dock import Note, stack
@@ -24,11 +25,11 @@ COPY_TIP = "Copy Python code that does the same to the clipboard."
 
 
 class RunBar(QWidget):
-    """Run/Stop and Copy Python buttons, progress, hint and status.
+    """Run/Stop and Copy Python buttons, progress with the time left, hint and status.
 
-    `verb` names the work, `unit` its steps in the status; `code()` gives its Python code, without
-    which nothing can be copied; `lower` is what to lower when memory has run out; a button pauses
-    work that is `pausable`.
+    `verb` names the work, `unit` its steps in the status, without which the dock tells of them;
+    `code()` gives its Python code, without which nothing can be copied; `lower` is what to lower
+    when memory has run out; a button pauses work that is `pausable`.
     """
 
     pressed = Signal()
@@ -55,6 +56,9 @@ class RunBar(QWidget):
         self._session, self._code, self._unit = session, code, unit
         self._task: Task | None = None
         self._stopping = False
+        self._failures: list[str] = []  # of parts of the work
+        self._estimate = TimeLeft()
+        self.time_left = ""  # such as ", 0:12 left"
         self._reason: str | None = None
         self.button = SingleClickButton(verb, toolTip=tooltip)
         self.pause_button = QPushButton(PAUSE, toolTip=PAUSE_TIP)
@@ -99,6 +103,8 @@ class RunBar(QWidget):
         task.setObjectName(self.verb)
         self._task = task
         self._stopping = self._ended = False
+        self._estimate, self.time_left = TimeLeft(), ""
+        self._failures.clear()
         task.yielded.connect(self._on_yielded)
         task.returned.connect(self._on_returned)
         task.errored.connect(self._on_errored)
@@ -121,9 +127,14 @@ class RunBar(QWidget):
         self.status.setText(text)
 
     def copy_code(self) -> None:
-        """Copy the Python code to the clipboard."""
-        if self._code is not None:
+        """Copy the Python code to the clipboard, if what is chosen can be done."""
+        if self._code is None:
+            return
+        try:
             python_snippets.copy(self._code())
+        except ValueError as error:
+            self.show_status(error_text(error, self.verb))
+        else:
             self.show_status("Python code copied to the clipboard.")
 
     def _lay_out(self) -> None:
@@ -172,11 +183,22 @@ class RunBar(QWidget):
             self._update_state()
 
     def _on_yielded(self, step: Step) -> None:
+        if isinstance(step, Failure):
+            self._on_failure(step)
+            return
         self.progress.setRange(0, step.total)
         self.progress.setValue(step.done)
+        self.time_left = time_left(self._estimate.after(step, monotonic()))
         if self._unit:
-            self.show_status(f"{self._unit} {step.done} of {step.total}")
+            done = getattr(step, "text", "") or f"{self._unit} {step.done} of {step.total}"
+            self.show_status(f"{done}{self.time_left}")
         self.yielded.emit(step)
+
+    def _on_failure(self, step: Failure) -> None:
+        """Tell of it when the work has ended, beside what became of the rest."""
+        text = error_text(step.error, step.part or self.verb, lower=self._lower)
+        self._failures.append(text)
+        self._session.mark_error_shown(self, " ".join(self._failures))
 
     def _on_returned(self, result: object) -> None:
         self._ended = True
@@ -196,4 +218,6 @@ class RunBar(QWidget):
         if not self._ended:
             self.show_status("Stopped.")
             self.stopped.emit()
+        elif self._failures:
+            self.show_status(" ".join([*self._failures, self.status.text()]))
         self.finished.emit()

@@ -6,6 +6,7 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
+from napari_segkit._qt.docks.predict.where import Place
 from napari_segkit._qt.session.session import session
 
 QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
@@ -123,15 +124,54 @@ def test_a_wrong_number_of_channels_is_reported(ready, viewer, qtbot):
     assert not ready.bar.button.isEnabled()
 
 
-def test_stop_adds_no_layer(ready, viewer, qtbot):
+def test_stop_keeps_the_slices_that_are_done(ready, viewer, trained, qtbot):
     stack = viewer.add_image(np.stack([PIXELS] * 300), name="stack", scale=(1, 2, 2), units="um")
     ready.image.value = stack
     with qtbot.waitSignal(ready.bar.yielded, timeout=60_000):
         ready.bar.button.click()
     with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
         ready.bar.button.click()
-    assert len(viewer.layers) == 2
-    assert ready.bar.status.text() == "Stopped."
+    layer = viewer.layers["stack prediction (partial)"]
+    np.testing.assert_array_equal(layer.data[0], trained.predict(PIXELS))
+    assert not layer.data[-1].any()
+    assert ready.bar.status.text().startswith(
+        "Written to the layer 'stack prediction (partial)', of which "
+    )
+
+
+def test_the_view_the_slice_regions_and_selected_images(ready, viewer, trained, qtbot):
+    place, whole = ready.where.place, trained.predict(PIXELS)
+    stack = viewer.add_image(np.stack([PIXELS] * 3), name="stack", scale=(1, 2, 2), units="um")
+    ready.image.value = stack
+    place.value = Place.SLICE
+    viewer.dims.set_point(0, 2)
+    layer = press(qtbot, ready)
+    np.testing.assert_array_equal(layer.data, [0 * whole, 0 * whole, whole])
+    viewer.scene.camera.zoom, viewer.scene.camera.center = 1000, (64, 40)
+    viewer.dims.set_point(0, 0)
+    place.value = Place.VIEW
+    assert press(qtbot, ready) is layer
+    seen = np.zeros(PIXELS.shape, bool)
+    half = np.array(viewer.canvas.size) / 1000 / 2 / 2  # pixels of 2 um
+    low, high = np.array([32, 20]) - half, np.array([32, 20]) + half
+    rows, columns = [slice(int(a + 0.5), int(b + 0.5) + 1) for a, b in zip(low, high, strict=True)]
+    seen[rows, columns] = True
+    np.testing.assert_array_equal(layer.data[0], np.where(seen, whole, 0))
+    assert "region={'Z': 0" in ready.code()
+    place.value = Place.REGIONS
+    ready.bar.button.click()
+    assert ready.bar.status.text().startswith("Draw regions in a Shapes layer first")
+    viewer.scene.camera.center = 10_000, 0
+    place.value = Place.VIEW
+    ready.bar.button.click()
+    assert ready.bar.status.text() == "stack is not in view: move or zoom the canvas to it."
+    place.value = Place.SELECTED
+    viewer.layers.selection = {viewer.layers["cells"], stack}
+    assert ready.where.note.text() == "Selected: cells, stack."
+    assert "predict_layers([viewer.layers['cells'], viewer.layers['stack']]" in ready.code()
+    press(qtbot, ready)
+    np.testing.assert_array_equal(viewer.layers["cells prediction"].data, whole)
+    np.testing.assert_array_equal(layer.data, [whole] * 3)
 
 
 def test_axes_default_to_training_and_can_be_chosen(dock, viewer, qtbot):

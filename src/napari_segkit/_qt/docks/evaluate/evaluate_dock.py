@@ -62,7 +62,9 @@ class EvaluateDock(Dock):
         self.table = MetricsTable()
         self.summary = Note()
         self.table_button = QPushButton("Copy table", toolTip=TABLE_TIP)
-        self.bar = RunBar(self.session, "Evaluate", tooltip=EVALUATE_TIP, code=self.code)
+        self.bar = RunBar(
+            self.session, "Evaluate", tooltip=EVALUATE_TIP, unit="Part", code=self.code
+        )
         self._edited = False
         self._problem: str | None = None  # why it is unknown whether a layer was edited
         self._layers = WhenVisible(self, self._on_layers)

@@ -1,21 +1,23 @@
 """Dock that predicts an image with the model of the session."""
 
 import weakref
+from dataclasses import replace
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 
 from napari_segkit._qt.layers.belonging import rank_of
 from napari_segkit._qt.layers.layer_classes import read_classes
+from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
 from napari_segkit._qt.widgets.following import follow_image
 from napari_segkit._qt.widgets.forms import Form, Section
-from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES
+from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES, error_text
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
@@ -31,10 +33,12 @@ from .class_masks import MASKS, MASKS_TIP, ClassMasks
 from .image_options import ImageOptions
 from .objects_panel import ObjectsPanel, output_kind
 from .probabilities_row import ProbabilitiesRow
+from .where import WhereChoice
 
 IMAGE_TIP = "<p>Image layer to predict.</p>"
 PREDICT_TIP = (
-    "<p>Predict the image and write the result to a Labels layer. Press again to stop.</p>"
+    "<p>Predict the image and write the result to a Labels layer. Press again to stop: the tiles "
+    "that are done are kept, and the next press predicts the rest.</p>"
 )
 CLASS_KINDS = ("prediction", "refined")
 
@@ -49,6 +53,7 @@ class PredictDock(Dock):
         self.model = Note(rich=True)
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.follower = follow_image(self.session, self.image)
+        self.where = WhereChoice(self.session)
         self.axes = AxesChoice(self.session.chosen_axes)
         self.options = ImageOptions(self.session)
         self.form = Form(TileConfig)
@@ -79,19 +84,52 @@ class PredictDock(Dock):
 
     def predict(self) -> None:
         """Predict the chosen image in the background."""
-        image, tile = self.options.source, self.form.value
-        objects = self.objects.config() if self.predicts_objects else None
-        task = self.session.predict(
-            image,
-            tile,
-            axes=self.axes.resolved(),
-            objects=objects,
-            refine=self.refine_settings(),
-            config=self.options.config(PredictConfig()),
-            probabilities=self.probabilities.keep.value,
-        )
+        try:
+            task = self._predict_several() if self.where.is_several else self._predict_image()
+        except ValueError as error:
+            self.bar.show_status(error_text(error, "Predict"))
+            return
         task.written.connect(self._on_written)
         self.bar.follow(task)
+
+    def _predict_image(self) -> Task:
+        return self.session.predict(
+            self.options.source,
+            self.form.value,
+            axes=self.axes.resolved(),
+            objects=self.objects.config() if self.predicts_objects else None,
+            refine=self.refine_settings(),
+            config=self._config(),
+            probabilities=self.probabilities.keep.value,
+            region=self._region(),
+        )
+
+    def _predict_several(self) -> Task:
+        """Predict the selected images; the axes that are chosen hold for the chosen image."""
+        chosen, images = self.image.value, self.where.images
+        return self.session.predict_layers(
+            images,
+            self.form.value,
+            axes=[self.axes.resolved() if x is chosen else self.session.axes_of(x) for x in images],
+            objects=self.objects.config() if self.predicts_objects else None,
+            refine=self.refine_settings(),
+            config=self._config(),
+            probabilities=self.probabilities.keep.value,
+        )
+
+    def _region(self) -> object:
+        """What is predicted of the image; None: all. ValueError if that is nothing."""
+        image: Image = self.image.value
+        trained = self.session.segmenter.trained
+        like, channels = (trained.axes, trained.channels) if trained else (None, None)
+        axes, level = self.axes.resolved(), self.options.level.value
+        given = as_image(image, axes, like=like, channels=channels, level=level)
+        return self.where.region(image, given, trained.ndim if trained else 2)
+
+    def _config(self) -> PredictConfig:
+        """Settings of the prediction; the level is that of the chosen image alone."""
+        config = self.options.config(PredictConfig())
+        return replace(config, level=0) if self.where.is_several else config
 
     def refine_settings(self) -> RefineConfig | None:
         """Refinement settings; None to use those stored with the model."""
@@ -100,21 +138,39 @@ class PredictDock(Dock):
 
     def code(self) -> str:
         """Python code that does the same as the button."""
-        arguments = f"{self.options.code()}, {to_python(self.form.value)}"
-        arguments += python_snippets.keywords(axes=self.axes.value)
+        several = self.where.is_several
+        images = [python_snippets.layer(x) for x in self.where.images]
+        image = f"[{', '.join(images)}]" if several else self.options.code()
+        arguments = f"{image}, {to_python(self.form.value)}"
+        if not several:
+            arguments += python_snippets.keywords(axes=self.axes.value)
+            arguments += self._region_code()
         objects = self.objects.form.value
         if self.predicts_objects and objects != ObjectConfig():
             arguments += f", objects={to_python(objects)}"
         if (settings := self.refine_settings()) is not None:
             arguments += f", refine={to_python(settings)}"
-        if (config := self.options.config(PredictConfig())) != PredictConfig():
+        if (config := self._config()) != PredictConfig():
             arguments += f", config={to_python(config)}"
         arguments += ", probabilities=True" * self.probabilities.keep.value
-        return python_snippets.with_import(f"session(viewer).predict({arguments})")
+        verb = "predict_layers" if several else "predict"
+        return python_snippets.with_import(f"session(viewer).{verb}({arguments})")
+
+    def _region_code(self) -> str:
+        region = self._region()
+        if isinstance(region, Layer):
+            return f", region={python_snippets.layer(region)}"
+        return python_snippets.keywords(region=region)
 
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
-        self.add_group("Image", image=self.follower, axes=self.axes, _options=self.options)
+        self.add_group(
+            "Image",
+            image=self.follower,
+            axes=self.axes,
+            where=self.where,
+            _options=self.options,
+        )
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", _form=self.form, device=self.device)
@@ -126,6 +182,7 @@ class PredictDock(Dock):
         self.image.changed.connect(lambda: self._on_message(""))
         self.axes.changed.connect(self._on_axes)
         self.options.changed.connect(self.state.request)
+        self.where.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.objects.changed.connect(self.state.request)
         self.objects.message.connect(self._on_message)
@@ -136,6 +193,7 @@ class PredictDock(Dock):
         self.masks.failed.connect(self._on_message)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.bar.pressed.connect(self.predict)
+        self.bar.returned.connect(self._on_returned)
 
     def _on_image(self) -> None:
         trained = self.session.segmenter.trained
@@ -165,6 +223,13 @@ class PredictDock(Dock):
             self._model_settings = segmenter.refine
             self.refine.value = self._model_settings
 
+    def _on_returned(self, result: object) -> None:
+        if isinstance(result, int):
+            self.bar.show_status(f"{result} of the selected images are predicted.")
+        predicted = getattr(result, "predicted", None)
+        if predicted is not None and not predicted.pixels:
+            self.bar.show_status("Stopped before any part of the image was complete.")
+
     def _on_written(self, layer: Labels) -> None:
         self._show_written(layer)
         self.written.emit(layer)
@@ -188,7 +253,10 @@ class PredictDock(Dock):
             return "Train or load a model first."
         if self.image.value is None:
             return "No Image layer: open an image, or File > Open Sample > SegKit."
-        problem = self.axes.problem or self.options.problem or self._mismatch(self.image.value)
+        problem = None
+        if not self.where.is_several:
+            problem = self.axes.problem or self.options.problem
+            problem = problem or self._mismatch(self.image.value)
         problem = problem or self.form.problem or self.refine.problem
         return problem or (self.objects.problem if self.predicts_objects else None)
 

@@ -84,7 +84,8 @@ class RefineTruth(QObject):
 
     def _on_trial(self, trial: "Trial") -> None:
         self.trials.show_trials([*self.trials.trials, trial])
-        self.bar.show_status(f"{trial.done} of {trial.total}: mean IoU {trial.mean_iou:.4f}")
+        done = f"{trial.done} of {trial.total}{self.bar.time_left}"
+        self.bar.show_status(f"{done}: mean IoU {trial.mean_iou:.4f}")
 
     def _on_fit(self, fit: "SearchResult") -> None:
         unrefined, best = fit.trials[0], fit.best

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from napari_segkit.config import TrainConfig
-from napari_segkit.steps import duration
+from napari_segkit.steps import time_left
 from napari_segkit.training.events import TrainStep, ValidationStep
 
 NEARLY = 0.9  # of the time limit, as the last step tells when it began
@@ -14,8 +14,7 @@ def describe_step(step: TrainStep, config: TrainConfig) -> str:
     epoch, done = f"Epoch {step.epoch}", f"step {step.done}"
     if config.epochs is not None:
         epoch, done = f"{epoch} of {config.epochs}", f"{done} of {step.total}"
-    left = "" if step.seconds_left is None else f", {duration(step.seconds_left)} left"
-    return f"{epoch}, {done}, loss {step.loss:.3f}{left}"
+    return f"{epoch}, {done}, loss {step.loss:.3f}{time_left(step.seconds_left)}"
 
 
 def describe_end(

@@ -1,0 +1,105 @@
+"""Predictions of image layers as jobs, with what later ones go on with."""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+
+from napari.layers import Image, Labels, Shapes
+
+from napari_segkit._qt.layers.layer_registry import LayerRegistry
+from napari_segkit._qt.layers.live_labels import LiveLabels
+from napari_segkit._qt.layers.result_layers import LayerWriter
+from napari_segkit._qt.layers.snapshots import Snapshot, at_level, shapes_snapshot, snapshots
+from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit.config import PredictConfig
+from napari_segkit.jobs.kept_prediction import (
+    KeptPrediction,
+    PredictionOptions,
+    PredictionSettings,
+)
+from napari_segkit.jobs.predict import ImagePrediction, ImageResult, predict_each
+from napari_segkit.label_result import LabelResult
+from napari_segkit.segmenter import Segmenter
+from napari_segkit.steps import Finish, Job, Step
+
+from .runner import Runner
+from .task import Task
+
+
+class LayerPrediction:
+    """A prediction of an image layer, made on the window's thread: its steps and its writer."""
+
+    def __init__(
+        self,
+        registry: LayerRegistry,
+        segmenter: Segmenter,
+        image: Image | Mapping[str, Image],
+        axes: str | None,
+        options: PredictionOptions,
+        region: object = None,
+    ) -> None:
+        region = unwrapped(region)
+        if isinstance(region, Shapes):
+            region = shapes_snapshot(region)
+        config, copies = options.config or PredictConfig(), snapshots(image)
+        self.source = at_level(next(iter(copies.values())), config.level)
+        trained = segmenter.trained
+        settings = PredictionSettings(
+            layer=" ".join(copy.unique_id for copy in copies.values()),
+            name=self.source.name,
+            model=repr(segmenter.spec) if trained is None else trained.identity,
+            device=segmenter.device,
+            axes=axes,
+            options=options,
+        )
+        self.kept = KeptPrediction(settings, registry.prediction_with(settings))
+        self.writer = PredictionWriter(registry, self.source, self.kept)
+        self.steps: Generator[Step, object, LabelResult] = self.kept.steps(
+            segmenter, copies if isinstance(image, Mapping) else self.source, region
+        )
+        self._registry, self._segmenter = registry, segmenter
+
+    def show_live(self, task: Task) -> None:
+        """Show the labels on the canvas while a task predicts them."""
+        trained = self._segmenter.trained
+        classes = () if trained is None else trained.classes
+        live = LiveLabels(self._registry, self.source, self.kept, classes, task)
+        task.yielded.connect(live.update)
+        task.finished.connect(live.remove)
+
+
+def run_each(runner: Runner, predictions: Sequence[LayerPrediction]) -> Task:
+    """Run predictions one after the other; each is written as soon as it is complete."""
+    parts = [ImagePrediction(p.source.name, p.steps, p.writer.prepare) for p in predictions]
+    job = Job(f"Predict {len(parts)} images", predict_each(parts), Finish())
+    task = runner.run(job)
+
+    def write(step: Step) -> None:
+        if isinstance(step, ImageResult):
+            layer = predictions[step.number].writer.write(step.result)
+            if layer is not None:
+                task.written.emit(layer)
+
+    task.yielded.connect(write)
+    return task
+
+
+class PredictionWriter(LayerWriter):
+    """Writes a prediction to its layer, and keeps its pixels for a later one to go on with."""
+
+    def __init__(
+        self, registry: LayerRegistry, source: Snapshot, prediction: KeptPrediction
+    ) -> None:
+        super().__init__(registry, source)
+        self._kept = prediction
+
+    def prepare(self, result: LabelResult) -> None:
+        """As `LayerWriter.prepare`; the layer, which may be painted on, gets pixels of its own."""
+        own = replace(result, labels=result.labels.copy()) if self._kept.has_pixels else result
+        super().prepare(own)
+
+    def write(self, result: LabelResult) -> Labels | None:
+        """As `LayerWriter.write`."""
+        layer = super().write(result)
+        if layer is not None and self._kept.has_pixels:
+            self._registry.keep_prediction(layer, self._kept)
+        return layer

@@ -1,0 +1,65 @@
+"""Memory that is freed within a computation is used again by its next step."""
+
+import sys
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from napari_segkit.freed_memory import keeping_freed_memory, share_heap
+
+resource = pytest.importorskip("resource")
+BLOCK = 48 * 2**20
+PAGES = BLOCK // resource.getpagesize()
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="other allocators are left alone")
+
+
+def new_pages() -> int:
+    """How many pages the system has to give for a block that was allocated and freed before."""
+    np.ones(BLOCK, np.uint8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(BLOCK, np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def resident() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1])
+
+
+@linux_only
+def test_freed_blocks_are_used_again():
+    with keeping_freed_memory():
+        assert new_pages() < PAGES / 10
+
+
+@linux_only
+def test_nested_computations_keep_memory_until_the_last_one_ends():
+    with keeping_freed_memory():
+        with keeping_freed_memory():
+            pass
+        assert new_pages() < PAGES / 10
+
+
+@linux_only
+def test_memory_is_given_back_at_the_end():
+    before = resident()
+    with keeping_freed_memory():
+        np.ones(10 * BLOCK, np.uint8)
+        assert resident() > before + 5 * PAGES
+    assert resident() < before + 5 * PAGES
+
+
+@linux_only
+def test_a_thread_that_is_started_later_keeps_its_memory():
+    counts = []
+
+    def work():
+        with keeping_freed_memory():
+            counts.append(new_pages())
+
+    share_heap()
+    thread = Thread(target=work)
+    thread.start()
+    thread.join()
+    assert counts[0] < PAGES / 10
