@@ -160,5 +160,6 @@ def header_metadata(layer: Layer | Snapshot) -> dict[str, Any]:
 
 
 def without_channels(layer: Layer | Snapshot, axes: str) -> list[int]:
-    """The dimensions of an image layer but C."""
-    return [i for i, axis in enumerate(axes[: layer.ndim]) if axis != "C"]
+    """The dimensions of an image layer but C, which it lacks in RGB and if it is one channel."""
+    own = axes if layer.ndim == len(axes) else axes.replace("C", "")
+    return [i for i, axis in enumerate(own[: layer.ndim]) if axis != "C"]
