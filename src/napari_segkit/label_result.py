@@ -32,6 +32,8 @@ class LabelResult:
         float32 ``(classes, *labels.shape)``, if requested.
     objects : Objects or None
         The objects behind the ids, including candidates that were not selected.
+    uncertainty : ndarray or None
+        float32 in the labels' shape, from 0 (certain) to 1, if requested.
     predicted : Region or None
         Where there are results; labels and probabilities are 0 elsewhere. None: everywhere.
     is_partial : bool
@@ -44,17 +46,19 @@ class LabelResult:
     provenance: Mapping[str, object] = field(default_factory=dict)
     probabilities: NDArray[np.float32] | None = None
     objects: Objects | None = None
+    uncertainty: NDArray[np.float32] | None = None
     predicted: Region | None = None
     is_partial: bool = False
 
     def reoriented(self, orientation: str, target: str) -> "LabelResult":
         """Reorient all arrays, for example from "SAR" to "LPI"."""
         labels = np.ascontiguousarray(reorient(self.labels, self.axes, orientation, target))
-        probabilities = self.probabilities
-        if probabilities is not None:
-            probabilities = np.ascontiguousarray(
-                reorient(probabilities, self.axes, orientation, target)
-            )
+        probabilities, uncertainty = [
+            maps
+            if maps is None
+            else np.ascontiguousarray(reorient(maps, self.axes, orientation, target))
+            for maps in (self.probabilities, self.uncertainty)
+        ]
         objects = None if self.objects is None else self.objects.reoriented(target)
         predicted = self.predicted and self.predicted.reoriented(orientation, target)
         return replace(
@@ -62,5 +66,6 @@ class LabelResult:
             labels=labels,
             probabilities=probabilities,
             objects=objects,
+            uncertainty=uncertainty,
             predicted=predicted,
         )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 TILE = {2: 256, 3: 64}  # by dimensions; edge of a tile, unless one is set
 PIXEL_TILE = {2: 1024, 3: 256}  # the same of the pixel classifier, at most
+ALIKE = 1.1  # ratio of spacings that count as equal
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 
@@ -128,6 +129,11 @@ def mirrored_indices(start: int, stop: int, length: int) -> NDArray[np.intp]:
     period = 2 * (length - 1)
     position = np.abs(np.arange(start, stop)) % period
     return np.minimum(position, period - position)
+
+
+def are_alike(spacing: Sequence[float]) -> bool:
+    """Whether pixels are about as long along all of these axes."""
+    return bool(max(spacing) < ALIKE * min(spacing))
 
 
 def round_up(length: int, stride: int) -> int:

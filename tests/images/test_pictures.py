@@ -1,10 +1,21 @@
 """Pictures of images with labels over them."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.pictures import Overlay, grid, in_columns, pictures_of
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.pictures import (
+    Overlay,
+    Style,
+    draw_plane,
+    grid,
+    in_columns,
+    overlay_of_classes,
+    pictures_of,
+)
 
 RED = {1: "#ff0000"}
 DTYPES = ["bool", "uint8", "int16", "uint16", "float32", "float64"]
@@ -60,7 +71,7 @@ def test_classes_are_areas_and_objects_contours():
     values[8:24, 8:24] = 1
     black = AxesImage(np.zeros((32, 32), np.uint8), "YX")
     alone, classes, objects = pictures_of(
-        black, [Overlay(values, RED), Overlay(values, RED, objects=True)], size=32
+        black, [Overlay(values, RED), Overlay(values, RED, "contours")], size=32
     )
     assert not alone.any()
     reds = [picture[..., 0] > 0 for picture in (classes, objects)]
@@ -110,3 +121,26 @@ def test_a_grid_has_a_place_for_each_picture():
     for n in range(1, 5):
         assert (shown == 10 * n).all(-1).sum() >= (20 + n) * 30
     np.testing.assert_array_equal(shown, grid([pictures[:3], pictures[3:]]))
+
+
+def test_at_full_resolution_every_pixel_is_drawn_in_the_plane_that_is_asked_for():
+    values = np.zeros((2, 30, 40), np.int32)
+    values[1, 5:15, 10:30] = 1
+    volume = AxesImage(np.stack([halves("uint8", (30, 40))] * 2), "ZYX")
+    drawn = {s: draw_plane(volume, Overlay(values, RED, s)) for s in get_args(Style)}
+    reds = {s: np.ptp(picture[..., :3].astype(int), axis=-1) > 0 for s, picture in drawn.items()}
+    np.testing.assert_array_equal(reds["colours"], values[1] > 0)
+    assert reds["contours"].sum() == 2 * 20 + 2 * 8
+    assert not reds["cutout"].any()
+    np.testing.assert_array_equal(drawn["cutout"][..., 3] > 0, values[1] > 0)
+    first = draw_plane(volume, Overlay(values, RED), {"Z": 0})
+    assert not np.ptp(first, axis=-1).any()
+
+
+def test_what_is_called_background_is_not_cut_out():
+    classes = [LabelClass(1, "Background", "#00ff00"), LabelClass(2, "cell", "#ff0000")]
+    values = np.array([[1, 2]])
+    image = AxesImage(np.array([[3, 200]], np.uint8), "YX")
+    alpha = draw_plane(image, overlay_of_classes(values, classes, "cutout"))[..., 3]
+    assert alpha.tolist() == [[0, 255]]
+    assert draw_plane(image, overlay_of_classes(values, classes, "colours"))[0, 0, 1] > 100

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from napari_segkit.config import (
     MaskConfig,
@@ -14,6 +14,7 @@ from napari_segkit.config import (
     TileConfig,
 )
 from napari_segkit.config._schema import config_fields, to_dict
+from napari_segkit.images.pictures import Style
 from napari_segkit.models import KINDS, MODELS
 
 from .file_options import (
@@ -28,7 +29,7 @@ from .file_options import (
 )
 from .options import add_options, flag, read_options
 from .refine_options import add_refine, refine_config
-from .terminal import print_warnings, say
+from .terminal import in_options, print_warnings, say
 
 if TYPE_CHECKING:
     from napari_segkit.io.image_files import ImageFiles
@@ -57,6 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     read_options(args, TileConfig())  # wrong values are reported before any work
+    settings = read_options(args, PredictConfig())
     output = _output_options(args)
     suffix = "png" if output.panoptic else args.format
     with print_warnings():
@@ -68,24 +70,29 @@ def run(args: Namespace) -> int:
         args.input, _images(args, model), args.output, suffix, files_of, inputs=inputs
     )
     _check_object_options(args, model)
+    _check_network(model, settings)
     config = refine_config(args, segmenter.refine, segmenter.classes)
     if config is not None:
         segmenter.refine = config
     output.check(segmenter.ready())
     set_up_device(args)
     work = partial(_predict_file, segmenter, args, output)
-    existing = _existing(output, segmenter.ready()) if args.skip_existing else None
+    existing = _existing(output, segmenter.ready(), settings) if args.skip_existing else None
     several = len(jobs) > 1 or holds_several(args.input)
     return for_each_file(work, jobs, several=several, existing=existing, less_memory=LESS_MEMORY)
 
 
-def _existing(output: "OutputOptions", model: "TrainedModel") -> "ExistingResults":
+def _existing(
+    output: "OutputOptions", model: "TrainedModel", config: PredictConfig
+) -> "ExistingResults":
     """Results of earlier runs, and what their records say if they were made in this way."""
     from napari_segkit.jobs.existing_results import ExistingResults
 
     objects = model.predicts_objects
     refine = None if model.refine == RefineConfig() else to_dict(model.refine)
     made = {"model": {"id": model.identity}, "refine": refine}
+    plain, chosen = to_dict(PredictConfig(precision=config.precision)), to_dict(config)
+    made |= {name: value for name, value in chosen.items() if value != plain[name]}
     settings = made | output.provenance(objects=objects)
     return ExistingResults(partial(output.files, objects=objects), settings)
 
@@ -125,6 +132,11 @@ def _add_results(parser: ArgumentParser) -> None:
     parser.add_argument("--probabilities", action="store_true",
                         help="also write probabilities, into a folder next to the "
                              "labels")  # fmt: skip
+    parser.add_argument("--overlay", choices=get_args(Style),
+                        help="also write a picture of each image with its labels, into the folder "
+                             "overlays next to them (PNG, of a stack its middle labelled slice): "
+                             "colours over the image, contours, or what is labelled cut out, the "
+                             "rest transparent")  # fmt: skip
     objects = parser.add_argument_group("models that predict objects")
     add_options(objects, ObjectConfig(), suppress=True)
     add_options(parser.add_argument_group("values for other programs"), MaskConfig())
@@ -138,6 +150,8 @@ def _output_options(args: Namespace) -> "OutputOptions":
         masks=read_options(args, MaskConfig()),
         panoptic=args.format == PANOPTIC,
         probabilities=args.probabilities,
+        uncertainty=read_options(args, PredictConfig()).uncertainty is not None,
+        overlay=args.overlay,
         overwrite=args.overwrite,
         skip_existing=args.skip_existing,
     )
@@ -151,6 +165,17 @@ def _check_object_options(args: Namespace, model: "TrainedModel") -> None:
             f"{' and '.join(map(flag, used))} select objects, but {args.model} predicts "
             "classes only: leave them out, or give a model that was trained to predict objects."
         )
+
+
+def _check_network(model: "TrainedModel", config: PredictConfig) -> None:
+    """Refuse, in words of options, what the network of a model does not have."""
+    from napari_segkit.inference.copies import require_copies
+
+    try:
+        require_copies(model, config)
+    except ValueError as error:
+        error.args = (in_options(str(error)),)
+        raise
 
 
 def _images(args: Namespace, model: "TrainedModel") -> list["ImageFiles"]:

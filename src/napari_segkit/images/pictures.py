@@ -2,21 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .axes_image import AxesImage
-from .classes import default_color
+from .classes import LabelClass, default_color
 from .intensity import measure_statistics, white_of
+from .labels import count_values, rank_values
 from .types import AnyArray
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
     from PIL.ImageDraw import ImageDraw
 
-Picture = NDArray[np.uint8]  # (Y, X, 3)
+Picture = NDArray[np.uint8]  # (Y, X, 3), or 4 with alpha
+Style = Literal["colours", "contours", "cutout"]
 
 SIZE = 256  # pixels of a picture along its longer side
 DETAIL = 4  # an image is read with so many times as many
@@ -25,6 +27,7 @@ GAP = 6  # pixels between pictures
 TEXT = 18  # height of a line
 PAPER, INK = (24, 26, 30), (225, 225, 225)
 OPACITY = 0.6  # of labels over an image
+CONTOUR = 1 / 1000  # width of contours, of the longer side
 CHANNEL_COLORS = ("#00ffff", "#ff00ff", "#ffff00", "#ff0000", "#00ff00", "#0000ff")
 
 
@@ -39,16 +42,24 @@ class Overlay:
         negative values are not drawn.
     colors : mapping
         Label value to colour, "#rrggbb"; others take that of the palette.
-    objects : bool
-        Whether the values are ids of objects, which are drawn as contours.
+    style : str
+        "colours": areas, through which the image is seen. "contours". "cutout": the image itself,
+        transparent where nothing is drawn.
     unlabelled : int or None
         A further value that is not drawn.
     """
 
     values: AnyArray
     colors: Mapping[int, str]
-    objects: bool = False
+    style: Style = "colours"
     unlabelled: int | None = None
+
+
+def overlay_of_classes(values: AnyArray, classes: Sequence[LabelClass], style: Style) -> Overlay:
+    """Class values in the colours of their classes; one called background is not cut out."""
+    names = {c.name.lower(): c.value for c in classes}
+    hidden = names.get("background") if style == "cutout" else None
+    return Overlay(values, {c.value: c.color for c in classes}, style, hidden)
 
 
 def pictures_of(
@@ -78,6 +89,17 @@ def pictures_of(
         for each, overlay in zip(labels, overlays, strict=True)
     ]
     return [_resized(shown, size), *drawn] if alone else drawn
+
+
+def draw_plane(
+    image: AxesImage, overlay: Overlay, plane: Mapping[str, int] | None = None
+) -> Picture:
+    """A plane of an image with labels over it, in full; None: the middle one of those labelled."""
+    labels = AxesImage(overlay.values, image.label_axes)
+    frame = _middle_plane(image, labels) if plane is None else dict(plane)
+    region = [slice(0, n) for n in image.spatial_shape(2)]
+    shown = _display(image.read(frame, region), is_rgb=is_rgb(image), stretch=True)
+    return _drawn(shown, labels.read(frame, region)[0], overlay, None)
 
 
 def grid(rows: Sequence[Sequence[tuple[str, Picture]]]) -> Picture:
@@ -157,26 +179,35 @@ def _stretched(pixels: AnyArray, *, together: bool) -> NDArray[np.float32]:
     return scaled.reshape(pixels.shape).clip(0, 1)
 
 
-def _drawn(shown: Picture, values: AnyArray, overlay: Overlay, size: int) -> Picture:
-    """A picture with labels over it: areas of classes, or contours of objects."""
-    if not overlay.objects:
-        colors, is_drawn = _colors(values, overlay)
-        mixed = shown + (colors - shown.astype(np.float32)) * (OPACITY * is_drawn[..., None])
-        return _resized(mixed.astype(np.uint8), size)
+def _drawn(shown: Picture, values: AnyArray, overlay: Overlay, size: int | None) -> Picture:
+    """A picture with labels over it."""
+    if overlay.style == "contours":
+        return _with_contours(_resized(shown, size).copy(), _nearest(values, size), overlay)
+    colors, is_drawn = _colors(values, overlay)
+    if overlay.style == "cutout":
+        return _resized(np.dstack([shown, np.uint8(255) * is_drawn]), size)
+    mixed = shown + (colors - shown.astype(np.float32)) * (OPACITY * is_drawn[..., None])
+    return _resized(mixed.astype(np.uint8), size)
+
+
+def _with_contours(picture: Picture, values: AnyArray, overlay: Overlay) -> Picture:
+    from scipy import ndimage
     from skimage import segmentation
 
-    drawn, ids = _resized(shown, size).copy(), _nearest(values, size)
-    colors, is_drawn = _colors(ids, overlay)
-    border = segmentation.find_boundaries(ids, mode="inner")  # type: ignore[no-untyped-call]
-    edges = is_drawn & border
-    drawn[edges] = colors[edges]
-    return drawn
+    colors, is_drawn = _colors(values, overlay)
+    edges = segmentation.find_boundaries(values, mode="inner")  # type: ignore[no-untyped-call]
+    if (more := round(CONTOUR * max(values.shape)) - 1) > 0:
+        edges = ndimage.binary_dilation(edges, iterations=more)
+    edges &= is_drawn
+    picture[edges] = colors[edges]
+    return picture
 
 
 def _colors(values: AnyArray, overlay: Overlay) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Colour of each label, and whether it is drawn."""
-    present, index = np.unique(values, return_inverse=True)
-    index = index.reshape(values.shape)
+    values = np.maximum(values, 0)
+    present, _ = count_values(values)
+    index = rank_values(values, present)
     colors = [overlay.colors.get(v, default_color(v)) for v in present.tolist()]
     table = np.array([_rgb(color) for color in colors], np.uint8)
     return table[index], ((present > 0) & (present != overlay.unlabelled))[index]
@@ -186,14 +217,18 @@ def _rgb(color: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(color[1:]))
 
 
-def _resized(picture: Picture, size: int) -> Picture:
+def _resized(picture: Picture, size: int | None) -> Picture:
     """A picture of `size` along its longer side; pixels of a small one stay squares."""
+    if size is None:
+        return picture
     from PIL import Image
 
     return np.asarray(_fitted(Image.fromarray(picture), size, Image.Resampling.BOX))
 
 
-def _nearest(values: AnyArray, size: int) -> AnyArray:
+def _nearest(values: AnyArray, size: int | None) -> AnyArray:
+    if size is None:
+        return values
     from PIL import Image
 
     index = np.unique(values, return_inverse=True)

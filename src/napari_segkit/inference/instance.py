@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
 from .tiles import tile_masks
+from .uncertainty import FrameUncertainty
 
 
 def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
@@ -26,6 +28,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     all_tiles = list(plan.grid)
     shape = (len(model.classes), *image.label_shape)
     maps = np.zeros(shape, np.float32) if request.probabilities else None
+    uncertainty = FrameUncertainty(plan)
     whole, none = [slice(0, n) for n in plan.frame_shape], SoftMasks.concatenate([])
     found = {tuple(frame.values()): none for frame in image.frames(2)}
     done: list[dict[str, int]] = []
@@ -43,15 +46,18 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
         smoothed = yield from _smooth_masks(scaled, plan, frame, progress)
         found[tuple(frame.values())] = smoothed
         done.append(frame)
+        make_maps = partial(class_probabilities, smoothed, shape[0], plan.frame_shape)
+        uncertainty.add(frame, make_maps)
         if maps is not None:
-            frame_maps = class_probabilities(smoothed, len(model.classes), image.spatial_shape(2))
+            frame_maps = make_maps()
             if (outside := plan.outside(frame, whole)) is not None:
                 frame_maps[:, outside] = 0
             image.write(maps, frame, frame_maps)
         if progress.is_finishing:
             break
     candidates = MaskCandidates(list(found.values()), without_pixels(image), plan.region)
-    return request.object_result(candidates, plan.provenance(), maps, plan.predicted(done))
+    predicted = plan.predicted(done)
+    return request.object_result(candidates, plan.provenance(), maps, predicted, uncertainty.values)
 
 
 def class_probabilities(

@@ -19,6 +19,7 @@ from . import instance, semantic, watershed
 from .plan import count_steps
 from .progress import TileStep
 from .request import PredictRequest
+from .uncertainty import uncertainty_of
 
 Maps: TypeAlias = NDArray[np.float32]  # (classes, *labels)
 
@@ -28,27 +29,24 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     model, second, image = request.model, request.model.stuff, request.image
     if second is None:
         raise ValueError("This model holds one model only: merge two with merge_panoptic.")
+    how = request.config.uncertainty
+    of_parts = replace(request.config, uncertainty=None)
+    parts = replace(request, probabilities=True, config=of_parts)
     statistics = request.statistics if _share_statistics(model, second) else None
     first, following = [
         count_steps(m, image, request.tile, request.config) for m in (model, second)
     ]
     total = first + following
     predict_things = instance.predict_tiles if model.info.has_masks else watershed.predict_tiles
-    steps = predict_things(replace(request, probabilities=True))
+    steps = predict_things(parts)
     things = yield from map_steps(steps, lambda step: TileStep(step.done, total))
     thing_candidates = _candidates(things)
     occurring = thing_candidates.positions.tolist()
     compact = _compact(np.asarray(things.probabilities), occurring)
-    if not request.probabilities:
+    if not (request.probabilities or how):
         things = replace(things, probabilities=None)
     steps = semantic.predict_tiles(
-        replace(
-            request,
-            model=second,
-            statistics=statistics,
-            probabilities=True,
-            region=things.predicted,
-        )
+        replace(parts, model=second, statistics=statistics, region=things.predicted)
     )
     stuff = yield from map_steps(steps, lambda step: TileStep(first + step.done, total))
     stuff_maps = np.asarray(stuff.probabilities)
@@ -60,11 +58,15 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     candidates = PanopticCandidates(
         thing_candidates, occurring, compact, positions, *most_likely, template
     )
-    maps = None
-    if request.probabilities:
-        maps = _combine(np.asarray(things.probabilities), stuff_maps, second, model.stuff_values)
-    provenance = {**things.provenance, "stuff": stuff.provenance}
-    return request.object_result(candidates, provenance, maps, stuff.predicted)
+    provenance = {**things.provenance, "uncertainty": how, "stuff": stuff.provenance}
+    if not (request.probabilities or how):
+        return request.object_result(candidates, provenance, None, stuff.predicted, None)
+    maps = _combine(np.asarray(things.probabilities), stuff_maps, second, model.stuff_values)
+    uncertainty = uncertainty_of(maps, how) if how else None
+    if uncertainty is not None and stuff.predicted is not None:
+        uncertainty[~stuff.predicted.mask] = 0
+    kept = maps if request.probabilities else None
+    return request.object_result(candidates, provenance, kept, stuff.predicted, uncertainty)
 
 
 def _candidates(result: LabelResult) -> Candidates:

@@ -40,6 +40,8 @@ from napari_segkit.tiling import (
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
 
+from .copies import Symmetry, symmetries
+
 HUGE_TILE = 2**24  # pixels; no tile is larger unless a person sets its size
 MAX_TILE_RATIO = 64  # pixels of a huge tile for each pixel of the image
 
@@ -101,6 +103,17 @@ class TilePlan:
         if "precision" in self.model.info.unused:
             return "float32"
         return choose_precision(self.settings.precision, self.device)
+
+    @cached_property
+    def symmetries(self) -> tuple[Symmetry, ...]:
+        """Mirrored copies of each tile over which the mean is taken."""
+        return symmetries(self.model) if self.settings.flips else ()
+
+    def pass_seeds(self, frame: dict[str, int], tile: Tile) -> list[int]:
+        """Seeds of the passes with dropout, the same whenever a tile is predicted."""
+        own = [*frame.values(), *tile.start]
+        count = self.settings.passes
+        return [int(np.random.SeedSequence([*own, n]).generate_state(1)[0]) for n in range(count)]
 
     @property
     def needs_whole_frames(self) -> bool:
@@ -203,6 +216,7 @@ class TilePlan:
             "overlap": list(self.grid.overlap),
             "tiles_changed": config.tile_size is not None or config.overlap is not None,
             "batch_size": config.batch_size,
+            **to_dict(self.settings),
             "precision": self.precision,
             "resample": self.settings.resample,
             "level": self.settings.level,

@@ -20,9 +20,10 @@ from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
 from napari_segkit.trained_model import TrainedModel
 
+from .copies import require_copies
 from .plan import TilePlan, make_plan
 from .progress import TileStep
-from .sink import Sink
+from .sink import Sink, UncertaintySink
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class PredictRequest:
 
     def __post_init__(self) -> None:
         """Refuse what does not suit the model: objects are known when all tiles are predicted."""
+        require_copies(self.model, self.config)
         if self.sink is not None:
-            _require_sink(self.sink, self.model)
+            _require_sink(self.sink, self.model, self.config)
         if self.statistics is not None and len(self.statistics.low) != self.model.channels:
             raise ValueError(
                 f"statistics are of {channels_text(len(self.statistics.low))}, but the model takes "
@@ -94,6 +96,7 @@ class PredictRequest:
         provenance: Mapping[str, object],
         probabilities: NDArray[np.float32] | None,
         predicted: Region | None,
+        uncertainty: NDArray[np.float32] | None,
     ) -> LabelResult:
         """The result with the objects that are kept; labels are their ids.
 
@@ -108,16 +111,22 @@ class PredictRequest:
             provenance,
             probabilities,
             objects,
+            uncertainty,
             predicted,
             is_partial=predicted is not self.region,
         )
 
 
-def _require_sink(sink: object, model: TrainedModel) -> None:
+def _require_sink(sink: object, model: TrainedModel, config: PredictConfig) -> None:
     if isinstance(sink, type) or not hasattr(sink, "start"):
         raise TypeError(f"sink is {given(sink)}: give a Sink, or leave it out.")
     if model.predicts_objects:
         raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
+    if config.uncertainty and not isinstance(sink, UncertaintySink):
+        raise ValueError(
+            f"uncertainty={config.uncertainty!r}, but this sink takes none: give "
+            "it a method write_uncertainty, or leave uncertainty out."
+        )
 
 
 class PredictTiles(Protocol):

@@ -15,8 +15,9 @@ from .plan import TilePlan
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .sink import MemorySink, Sink
+from .sink import MemorySink, Sink, UncertaintySink
 from .tiles import tile_probabilities
+from .uncertainty import uncertainty_in
 
 
 def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
@@ -40,6 +41,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
         plan.provenance(),
         sink.probabilities,
         predicted=getattr(sink, "predicted", plan.region),
+        uncertainty=sink.uncertainty if isinstance(sink, UncertaintySink) else None,
         is_partial=any(_missing(plan, sink, frame) for frame in plan.frames()),
     )
 
@@ -64,6 +66,7 @@ def _blended_cells(
     for tiles in plan.batches(blending.tiles):
         complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
         for cell, maps in complete:
+            _write_uncertainty(plan, frame, cell, sink, maps)
             labels = from_indices(maps.argmax(axis=0), plan.model.values)
             _write(plan, frame, cell, sink, labels, maps)
         progress.heed((yield progress.step(len(tiles))))
@@ -81,7 +84,18 @@ def _refined_frame(
     refined = yield from labels_from_probabilities(
         plan, frame, blended, progress, keep=sink.probabilities is not None
     )
+    _write_uncertainty(plan, frame, cells[0], sink, blended)
     _write(plan, frame, cells[0], sink, refined.labels, refined.probabilities)
+
+
+def _write_uncertainty(
+    plan: TilePlan, frame: dict[str, int], cell: Cell, sink: Sink, maps: NDArray[np.float32]
+) -> None:
+    """Write the uncertainty of a cell, if it is asked for, from what the network gives."""
+    how = plan.settings.uncertainty
+    if how and isinstance(sink, UncertaintySink):
+        uncertainty = uncertainty_in(plan, frame, cell.region, maps, how)
+        sink.write_uncertainty(frame, cell, uncertainty)
 
 
 def _write(

@@ -1,6 +1,6 @@
 """Where the pixels of a prediction go."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,20 @@ class Sink(Protocol):
         """Take the labels of a cell, and its probabilities ``(classes, *labels.shape)``."""
 
 
+@runtime_checkable
+class UncertaintySink(Protocol):
+    """A sink that takes the uncertainty, too; `uncertainty` has the shape of its labels."""
+
+    uncertainty: NDArray[np.float32] | None  # None: not asked for
+
+    def write_uncertainty(
+        self, frame: dict[str, int], cell: Cell, uncertainty: NDArray[np.float32]
+    ) -> None:
+        """Take the uncertainty of a cell, before its labels."""
+
+
 class MemorySink:
-    """Labels in memory, and probabilities if they are to be kept.
+    """Labels in memory, probabilities if they are to be kept, and uncertainty if there is any.
 
     Given to predictions of several regions, one after the other, it holds all of them.
 
@@ -54,6 +66,7 @@ class MemorySink:
 
     labels: AnyArray
     probabilities: NDArray[np.float32] | None = None
+    uncertainty: NDArray[np.float32] | None = None
 
     def __init__(self, *, keep_probabilities: bool = False) -> None:
         self._keep_probabilities = keep_probabilities
@@ -81,6 +94,8 @@ class MemorySink:
         self.labels = np.zeros(shape, np.min_scalar_type(max(model.values)))
         if self._keep_probabilities:
             self.probabilities = np.zeros((len(model.classes), *shape), np.float32)
+        if plan.settings.uncertainty:
+            self.uncertainty = np.zeros(shape, np.float32)
 
     @property
     def predicted(self) -> Region | None:
@@ -111,6 +126,13 @@ class MemorySink:
         if self.probabilities is not None and probabilities is not None:
             self._store(self.probabilities, f"C{self._axes}", frame, cell, probabilities)
         self._note(frame, cell)
+
+    def write_uncertainty(
+        self, frame: dict[str, int], cell: Cell, uncertainty: NDArray[np.float32]
+    ) -> None:
+        """Store the uncertainty of a cell, where it is asked for."""
+        if self.uncertainty is not None:
+            self._store(self.uncertainty, self._axes, frame, cell, uncertainty)
 
     def _store(
         self, target: AnyArray, axes: str, frame: dict[str, int], cell: Cell, values: AnyArray

@@ -1,6 +1,7 @@
 """Predict boundary or distance levels tile by tile; a watershed turns them into objects."""
 
 from collections.abc import Generator
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from .blending import blend_frame
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .uncertainty import FrameUncertainty
 
 
 def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
@@ -27,6 +29,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     maps = (
         np.zeros((len(model.classes), *labels.shape), np.float32) if request.probabilities else None
     )
+    uncertainty = FrameUncertainty(plan)
     positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
     spacing = image.spacing[-model.ndim :]
     size = model.object_size * min(plan.image.spacing[-model.ndim :]) / min(spacing)
@@ -35,6 +38,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
         blended = yield from blend_frame(plan, frame, progress)
         if blended is None:
             break
+        uncertainty.add(frame, partial(levels_to_classes, blended, method))
         if model.refine.smoother:
             classes = levels_to_classes(blended, method)
             smoothed = yield from labels_from_probabilities(
@@ -58,4 +62,5 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
             break
     segmented = SelectedObjects(labels, np.concatenate(positions), np.concatenate(scores))
     candidates = RegionCandidates(segmented, without_pixels(image), model.ndim)
-    return request.object_result(candidates, plan.provenance(), maps, plan.predicted(done))
+    predicted = plan.predicted(done)
+    return request.object_result(candidates, plan.provenance(), maps, predicted, uncertainty.values)

@@ -12,7 +12,8 @@ from .plugin_names import without_image
 from .readers import can_read
 from .volume_files import LEFT_BY_SYSTEMS, is_dicom, visible_files, without_data_of_headers
 
-NOT_ENTERED = ("probabilities", "__MACOSX")  # results of segkit predict; of macOS's ZIP files
+# results of segkit predict beside its labels; of macOS's ZIP files
+NOT_ENTERED = ("probabilities", "uncertainty", "overlays", "__MACOSX")
 
 
 @dataclass(frozen=True)

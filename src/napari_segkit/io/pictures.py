@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from napari_segkit.images.types import AnyArray
 
-from .replace_file import atomic_write
+from .replace_file import Content, atomic_write
 from .upright import ORIENTATION, upright
 
 if TYPE_CHECKING:
@@ -54,10 +55,16 @@ def read_picture(path: Path, *, labels: bool) -> tuple[AnyArray, str]:
 
 def write_picture(path: Path, picture: AnyArray, *, overwrite: bool = True) -> None:
     """Write (Y, X, 3) colours of 8 bits as PNG."""
+    with atomic_write(path, overwrite=overwrite) as file:
+        picture_content(picture)(file)
+
+
+def picture_content(picture: AnyArray, record: Mapping[str, object] | None = None) -> Content:
+    """What a PNG file of colours of 8 bits holds, with or without alpha, and how it was made."""
     from PIL import Image
 
-    with atomic_write(path, overwrite=overwrite) as file:
-        Image.fromarray(picture).save(file, "PNG")
+    text = None if record is None else record_text(record)
+    return partial(Image.fromarray(picture).save, format="PNG", pnginfo=text)
 
 
 def record_text(record: Mapping[str, object]) -> "PngInfo":

@@ -14,16 +14,24 @@ import numpy as np
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.class_values import class_values
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.pictures import Overlay, Style, draw_plane, overlay_of_classes
 from napari_segkit.images.types import AnyArray
 from napari_segkit.io.coco.panoptic_files import panoptic_content
 from napari_segkit.io.filenames import ending, stem
 from napari_segkit.io.files import labels_content, probabilities_content
 from napari_segkit.io.output_paths import unused_path, warn_renamed
+from napari_segkit.io.pictures import picture_content
 from napari_segkit.io.replace_file import Content, ExistsError, write_together
 from napari_segkit.io.writers import FileMetadata
 from napari_segkit.label_result import LabelResult
 
-from .output_files import is_written, new_folders, probabilities_file
+from .output_files import (
+    is_written,
+    new_folders,
+    overlay_file,
+    probabilities_file,
+    uncertainty_file,
+)
 from .output_options import MAX_PNG_VALUE, OutputOptions
 
 if TYPE_CHECKING:
@@ -88,22 +96,48 @@ class FileWriter:
             contents = self._class_contents(result, target, record)
         else:
             contents = self._object_contents(result.objects, target, record)
-        if result.probabilities is None:
-            return contents
-        file = probabilities_file(target)
-        metadata = self._metadata(f"C{self.image.label_axes}", record, result.classes)
-        return {**contents, file: probabilities_content(file, result.probabilities, metadata)}
+        return {**contents, **self._further_contents(result, target, record)}
+
+    def _further_contents(
+        self, result: LabelResult, target: Path, record: dict[str, object]
+    ) -> dict[Path, Content]:
+        """Probabilities, uncertainty and picture, if there are any."""
+        contents: dict[Path, Content] = {}
+        axes = self.image.label_axes
+        if result.probabilities is not None:
+            file = probabilities_file(target)
+            metadata = self._metadata(f"C{axes}", record, result.classes)
+            contents[file] = probabilities_content(file, result.probabilities, metadata)
+        if result.uncertainty is not None:
+            file = uncertainty_file(target)
+            metadata = self._metadata(axes, record, ())
+            contents[file] = probabilities_content(file, result.uncertainty, metadata)
+        if self.output.overlay is not None:
+            picture = draw_plane(self.image, self._overlay(result, self.output.overlay))
+            contents[overlay_file(target)] = picture_content(picture, record)
+        return contents
+
+    def _overlay(self, result: LabelResult, style: Style) -> Overlay:
+        """What is drawn: the labels that are written; a class called background is not cut out."""
+        if result.objects is not None and not self.output.masks.changes_values:
+            return Overlay(result.objects.labels, {}, style)
+        labels, classes = self._written_classes(result)
+        return overlay_of_classes(labels, classes, style)
 
     def _class_contents(
         self, result: LabelResult, target: Path, record: dict[str, object]
     ) -> dict[Path, Content]:
-        """Class values, or those asked for instead."""
+        labels, classes = self._written_classes(result)
+        return {target: self._labels_content(target, labels, record, classes)}
+
+    def _written_classes(self, result: LabelResult) -> tuple[AnyArray, Sequence[LabelClass]]:
+        """Class values, or those asked for instead, and their classes."""
         labels = result.labels if result.objects is None else result.objects.combined()
         classes = result.classes
         if self.output.masks.changes_values:
             values = class_values(result.classes, self.output.masks)
             labels, classes = values.apply(labels), values.classes
-        return {target: self._labels_content(target, labels, record, classes)}
+        return labels, classes
 
     def _labels_content(
         self,

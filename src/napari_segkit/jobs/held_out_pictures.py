@@ -7,7 +7,7 @@ import numpy as np
 
 from napari_segkit.devices import choose
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.pictures import Overlay, Picture, grid, pictures_of
+from napari_segkit.images.pictures import Overlay, Picture, Style, grid, pictures_of
 from napari_segkit.images.types import AnyArray
 from napari_segkit.inference import predict_tiles_of
 from napari_segkit.inference.request import PredictRequest
@@ -34,7 +34,8 @@ def _row(model: TrainedModel, held_out: HeldOutImage, device: str) -> list[tuple
     request = PredictRequest(model, part, device=choose(device), statistics=statistics)
     predicted = drain(predict_tiles_of(model)(request)).labels
     colors = {} if model.predicts_objects else {c.value: c.color for c in model.classes}
-    overlays = [Overlay(v, colors, model.predicts_objects) for v in (values, predicted)]
+    style: Style = "contours" if model.predicts_objects else "colours"
+    overlays = [Overlay(v, colors, style) for v in (values, predicted)]
     pictures = pictures_of(part, overlays)
     return list(zip((part.name, "labels", "prediction"), pictures, strict=True))
 

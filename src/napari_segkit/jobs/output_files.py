@@ -65,8 +65,22 @@ def is_written(file: Path) -> bool:
 
 def probabilities_file(target: Path) -> Path:
     """File in the folder "probabilities" next to a label file; a TIFF for a PNG."""
+    return _float_file(target, "probabilities")
+
+
+def uncertainty_file(target: Path) -> Path:
+    """File in the folder "uncertainty" next to a label file; a TIFF for a PNG."""
+    return _float_file(target, "uncertainty")
+
+
+def overlay_file(target: Path) -> Path:
+    """Picture in the folder "overlays" next to a label file."""
+    return target.parent / "overlays" / f"{stem(target)}.png"
+
+
+def _float_file(target: Path, folder: str) -> Path:
     suffix = ending(target) if ending(target) in (".npy", *NIFTI) else ".tif"
-    return target.parent / "probabilities" / f"{stem(target)}{suffix}"
+    return target.parent / folder / f"{stem(target)}{suffix}"
 
 
 def _label_name(image: ImageFiles, suffix: str | None) -> str:

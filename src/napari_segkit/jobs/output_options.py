@@ -11,11 +11,12 @@ from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.class_values import class_values
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.pictures import Style
 from napari_segkit.io.filenames import ending, stem
 from napari_segkit.io.files import check_output_file
 from napari_segkit.io.output_paths import check_output_path, require_space
 
-from .output_files import probabilities_file
+from .output_files import overlay_file, probabilities_file, uncertainty_file
 
 if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
@@ -33,6 +34,8 @@ class OutputOptions:
     masks: MaskConfig = field(default_factory=MaskConfig)
     panoptic: bool = False  # COCO panoptic format: PNG and JSON
     probabilities: bool = False  # also write probabilities, into a folder next to the labels
+    uncertainty: bool = False  # also write the uncertainty, into a folder next to the labels
+    overlay: Style | None = None  # also write a picture, into a folder next to the labels
     overwrite: bool = False
     skip_existing: bool = False  # write only the files that are missing
 
@@ -46,7 +49,9 @@ class OutputOptions:
         has_table = objects and not self.masks.changes_values
         table = (self.table_file(target),) if has_table else ()
         probabilities = (probabilities_file(target),) if self.probabilities else ()
-        return (target, *table, *probabilities)
+        uncertainty = (uncertainty_file(target),) if self.uncertainty else ()
+        overlay = (overlay_file(target),) if self.overlay else ()
+        return (target, *table, *probabilities, *uncertainty, *overlay)
 
     def check(self, model: "TrainedModel") -> None:
         """Raise ValueError where a model cannot give this output."""
@@ -99,7 +104,8 @@ class OutputOptions:
     def _check_space(self, target: Path, image: AxesImage, classes: int) -> None:
         """Check that the disk can hold what is written without compression."""
         pixels = prod(image.label_shape)
-        size = pixels + self.probabilities * classes * FLOAT32 * pixels
+        maps = self.probabilities * classes + self.uncertainty
+        size = pixels + maps * FLOAT32 * pixels
         if ending(target) in UNCOMPRESSED:
             require_space(target, size)
 

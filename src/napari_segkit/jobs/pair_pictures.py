@@ -10,7 +10,7 @@ from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import classes_of
 from napari_segkit.images.labels import looks_like_instance_ids
-from napari_segkit.images.pictures import Overlay, Picture, in_columns, pictures_of
+from napari_segkit.images.pictures import Overlay, Picture, Style, in_columns, pictures_of
 from napari_segkit.images.types import AnyArray
 from napari_segkit.training.open_row import open_row
 from napari_segkit.training_set import TrainingRow, TrainingSet
@@ -48,7 +48,8 @@ def read_row(
     classes = opened.classes or classes_of(opened.labels, np.unique(values).tolist())
     colors = {c.value: c.color for c in classes}
     are_objects = _are_objects(values, config, objects=objects)
-    return opened.image, Overlay(values, colors, are_objects, config.unlabelled)
+    style: Style = "contours" if are_objects else "colours"
+    return opened.image, Overlay(values, colors, style, config.unlabelled)
 
 
 def _labelled(

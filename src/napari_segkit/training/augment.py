@@ -20,10 +20,9 @@ from torch.nn.functional import grid_sample
 from napari_segkit.arguments import as_spacing, require_whole
 from napari_segkit.config import AugmentConfig
 from napari_segkit.config._schema import as_config
-from napari_segkit.tiling import read_mirrored
+from napari_segkit.tiling import ALIKE, are_alike, read_mirrored
 
 HALF = 0.5  # of the patches are warped, blurred, and so on
-ALIKE = 1.1  # ratio of spacings that count as equal
 CELL = 32  # pixels between the control points of an elastic deformation
 
 Image = NDArray[np.float32]  # (C, *spatial)
@@ -99,7 +98,7 @@ class Augmentation:
         axes = [axis for axis, flip in zip(range(-target.ndim, 0), chosen, strict=True) if flip]
         flips = tuple([axis for axis in axes if random.random() < HALF])
         height, width = target.shape[-2:]
-        alike = height == width and max(self.coarseness[-2:]) < ALIKE * min(self.coarseness[-2:])
+        alike = height == width and are_alike(self.coarseness[-2:].tolist())
         turns = int(random.integers(4)) if config.quarter_turns and alike else 0
         image, target = np.flip(image, flips), np.flip(target, flips)
         return np.rot90(image, turns, (-2, -1)), np.rot90(target, turns, (-2, -1))
