@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.regions import Part, Region, label_box
 from napari_segkit.images.types import AnyArray, Labels
 from napari_segkit.tiling import Cell
@@ -66,6 +67,7 @@ class MemorySink:
 
     labels: AnyArray
     probabilities: NDArray[np.float32] | None = None
+    statistics: Statistics | None = None  # of the image, to be measured once
     uncertainty: NDArray[np.float32] | None = None
 
     def __init__(self, *, keep_probabilities: bool = False) -> None:
@@ -90,6 +92,7 @@ class MemorySink:
             return
         shape, model = plan.original.label_shape, plan.model
         self._axes, self._provenance = plan.original.label_axes, provenance
+        self.statistics = plan.statistics
         self._cells = len(plan.cells) * plan.original.frame_count(model.ndim)
         self.labels = np.zeros(shape, np.min_scalar_type(max(model.values)))
         if self._keep_probabilities:

@@ -18,7 +18,6 @@ from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Failure, Step, drain
 
 if TYPE_CHECKING:
-    from napari_segkit.images.intensity import Statistics
     from napari_segkit.inference.sink import MemorySink
     from napari_segkit.segmenter import Segmenter
 
@@ -60,7 +59,6 @@ class KeptPrediction:
         self.region: Region | None = None  # that is asked for; None: all
         self._earlier = earlier
         self._sink: MemorySink | None = None
-        self._statistics: Statistics | None = None
         self._pixels: LazyArray | None = None
         self._checksum = self._threads = 0
         self.axes = ""  # of the image, once it has begun
@@ -130,10 +128,9 @@ class KeptPrediction:
         if model.predicts_objects:
             return
         if earlier is not None and earlier._is_of(self) and not self._is_repeated(earlier):
-            self._sink, self._statistics = earlier._sink, earlier._statistics
+            self._sink = earlier._sink
         else:
             self._sink = MemorySink(keep_probabilities=settings.options.probabilities)
-            self._statistics = segmenter.measure(image, axes=settings.axes)
 
     def _is_of(self, other: "KeptPrediction") -> bool:
         """Whether it was made of the same pixels, with as many threads."""
@@ -156,7 +153,7 @@ class KeptPrediction:
             refine=options.refine,
             config=options.config,
             probabilities=options.probabilities,
-            statistics=self._statistics,
+            statistics=self._sink and self._sink.statistics,
             region=region,
             sink=self._sink,
         )

@@ -52,7 +52,7 @@ class LayerRegistry(QObject):
         self._first_training: dict[str, str] = {}  # of models trained again
         self._model_names: dict[str, str] = {}
         self._predictions: WeakKeyDictionary[Layer, KeptPrediction] = WeakKeyDictionary()
-        viewer.layers.events.removed.connect(self._forget_predictions)
+        unwrapped(viewer).layers.events.removed.connect(self._forget_predictions)
         self._notes: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
 
     @property

@@ -161,6 +161,12 @@ def test_the_view_the_slice_regions_and_selected_images(ready, viewer, trained, 
     place.value = Place.REGIONS
     ready.bar.button.click()
     assert ready.bar.status.text().startswith("Draw regions in a Shapes layer first")
+    corner = np.array([[1, 0, 0], [1, 0, 20], [1, 20, 20], [1, 20, 0]])  # of slice 1, in um
+    viewer.add_shapes([corner], shape_type="rectangle", name="regions")
+    assert press(qtbot, ready) is layer
+    np.testing.assert_array_equal(layer.data[1, :10, :10], whole[:10, :10])
+    assert not layer.data[1, 10:].any()
+    assert "region=viewer.layers['regions']" in ready.code()
     viewer.scene.camera.center = 10_000, 0
     place.value = Place.VIEW
     ready.bar.button.click()

@@ -6,6 +6,8 @@ from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_segkit._qt.layers.layer_watcher import Listener
+from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.layers.view_region import slice_in_view, view_region
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.choice import Choice
@@ -52,10 +54,11 @@ class WhereChoice(QWidget):
         self.place = Choice(choices, tooltip=WHERE_TIP, tips=TIPS.values())
         self.shapes = LayerChoice(session.viewer, "shapes", tooltip=SHAPES_TIP)
         self.note = Note()
-        stack(self, (self.place.native, self.shapes.native), self.note)
+        stack(self, self.place, self.shapes, self.note)
         self.place.changed.connect(self._on_place)
-        self.shapes.changed.connect(self.changed)
-        session.viewer.layers.selection.events.changed.connect(self._on_selection)
+        self.shapes.changed.connect(lambda _: self.changed.emit())
+        self._selection = Listener(self, self._on_selection)
+        self._selection.listen([unwrapped(session.viewer).layers.selection.events.changed])
         self._on_place()
 
     @property
