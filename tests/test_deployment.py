@@ -6,6 +6,7 @@ import torch
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, merge_panoptic
 
+SMALL = ModelSpec("unet", options={"encoder_depth": 3, "decoder_channels": (16, 8, 8)})
 CONFIG = TrainConfig(epochs=1, steps_per_epoch=3, tile=TileConfig(tile_size=64), unlabelled=None)
 
 
@@ -27,7 +28,7 @@ def module_probabilities(segmenter, image):
 @pytest.mark.parametrize(
     ("spec", "shape"),
     [
-        (ModelSpec("unet", encoder="resnet18"), (64, 64)),
+        (SMALL, (64, 64)),
         (ModelSpec("pixels", dims="2D"), (64, 64)),
         pytest.param(ModelSpec("unet3d", dims="3D"), (32, 32, 32), marks=pytest.mark.slow),
     ],
@@ -43,7 +44,7 @@ def test_a_tile_has_the_probabilities_of_the_segmenter(spec, shape):
 
 def test_each_image_of_a_batch_may_have_its_own_intensities():
     image, labels = stripes((64, 64))
-    segmenter = Segmenter(ModelSpec("unet", encoder="resnet18"), device="cpu")
+    segmenter = Segmenter(SMALL, device="cpu")
     module = segmenter.fit(image, labels, CONFIG).as_module()
     tile = torch.from_numpy(image.astype(np.float32))[None, None]
     low, high = torch.tensor([[100.0], [200.0]]), torch.tensor([[500.0], [1000.0]])
@@ -56,7 +57,7 @@ def test_each_image_of_a_batch_may_have_its_own_intensities():
 
 def test_it_is_a_copy_and_can_be_exported():
     image, labels = stripes((64, 64))
-    segmenter = Segmenter(ModelSpec("unet", encoder="resnet18"), device="cpu")
+    segmenter = Segmenter(SMALL, device="cpu")
     module = segmenter.fit(image, labels, CONFIG).as_module()
     arguments = torch.rand(1, 1, 64, 64), torch.zeros(1), torch.ones(1)
     with torch.no_grad():
@@ -77,7 +78,7 @@ def test_an_instance_network_keeps_its_outputs():
     with torch.no_grad():
         outputs = module(torch.rand(1, 1, 64, 64), torch.zeros(1), torch.ones(1))
     assert {"boxes", "labels", "scores", "masks"} <= outputs[0].keys()
-    semantic = Segmenter(ModelSpec("unet", encoder="resnet18"), device="cpu")
+    semantic = Segmenter(SMALL, device="cpu")
     merged = merge_panoptic(semantic.fit(*stripes((64, 64)), CONFIG), segmenter)
     with pytest.raises(ValueError, match="merged from two models"):
         merged.as_module()

@@ -15,7 +15,7 @@ from napari_segkit.images.orientation import reorient
 from napari_segkit.steps import drain
 
 SMALL = ModelSpec("segresnet", dims="2D")  # the network that trains fastest
-QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(32, 16))
+QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(32, 0))
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@
 
 import warnings
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from .config import CleanConfig, ModelSpec, TrainConfig
 from .devices import choose
@@ -12,6 +14,7 @@ from .steps import Step
 from .trained_model import TrainedModel
 from .trained_pixels import seen_before
 from .training import trainer_of
+from .training.events import RefusedStep
 from .training.frozen_encoder import check_frozen
 from .training.held_out import HeldOut
 from .training.hold_out import hold_out
@@ -22,6 +25,9 @@ from .training.trainer import Trainer
 from .training.training_setup import TrainingSetup
 from .training_set import TrainingSet
 from .validation import Validation, score_pixels
+
+T = TypeVar("T")
+NOT_BEGUN = "The training has not begun, its images are still being read: send"
 
 
 def new_training(
@@ -67,6 +73,20 @@ def new_training(
         learning_rates,
     )
     return trainer_of(spec)(setup)
+
+
+def refusing_commands(reading: Generator[Step, None, T]) -> Generator[Step, object, T]:
+    """Answer commands while the images are read: there is no training yet that takes them."""
+    with closing(reading):
+        try:
+            while True:
+                step = next(reading)
+                command = yield step
+                while command is not None:
+                    refusal = ValueError(f"{NOT_BEGUN} {type(command).__name__} when it has.")
+                    command = yield RefusedStep(step.done, step.total, refusal)
+        except StopIteration as end:
+            return end.value
 
 
 def with_refinement_of(previous: TrainedModel | None, trained: TrainedModel) -> TrainedModel:

@@ -320,13 +320,13 @@ learning_rates
             config = self._resumed_config(resume, config)
         config = as_config("config", config, TrainConfig)
         rates = as_learning_rates(learning_rates)
-        from .new_training import new_training
+        from .new_training import new_training, refusing_commands
         from .training_set import as_training_set
 
         training_set = as_training_set(
             images, labels, object_classes=object_classes, regions=regions, validation=validation
         )
-        trainer = yield from new_training(
+        reading = new_training(
             self.spec,
             config,
             training_set,
@@ -337,6 +337,7 @@ learning_rates
             start=current,
             learning_rates=rates,
         )
+        trainer = yield from refusing_commands(reading)
         self.held_out = trainer.setup.held_out
         yield from self._train(trainer)
         return self

@@ -102,15 +102,25 @@ def trainings():
         forks.stdin.close()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_killed_training_is_resumed_bit_for_bit(folder):
-    with trainings() as run:
-        run("whole")
-        run("a", file="a.segkit.state")
-        assert not (folder / "a.segkit").exists()
-        run("a", RESUME)
+def test_what_a_kill_leaves_is_resumed_bit_for_bit(folder, monkeypatch):
+    """The state, as it lies beside the model during the training, is all that there is."""
+    state, left = folder / "a.segkit.state", folder / "left"
+
+    def kept(step):
+        if step.done == 7:
+            left.write_bytes(state.read_bytes())
+        return ""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "SECONDS", 0.0)
+        patch.setattr("napari_segkit.cli.training_lines.describe", kept)
+        assert train() == 0
+    assert not state.exists()
+    (folder / "a.segkit").rename(folder / "whole.segkit")
+    left.rename(state)
+    assert train(options=RESUME) == 0
     assert same_weights("whole", "a")
-    assert not (folder / "a.segkit.state").exists()
+    assert not state.exists()
 
 
 @pytest.mark.slow

@@ -107,7 +107,7 @@ def test_new_ratios_are_columns_of_the_table_and_of_the_text(new_ratios):
     assert "kappa" in str(report)
 
 
-@settings(max_examples=20)
+@settings(max_examples=6)
 @given(rows=st.integers(1, 24), seed=st.integers(0, 999), chunk=st.integers(1, 7))
 def test_a_metric_with_a_neighbourhood_is_the_same_slab_by_slab(rows, seed, chunk):
     arrays = [np.kron(a, np.ones((3, 2), np.uint8)) for a in pair(seed, (7, 5))]

@@ -27,7 +27,7 @@ class Triple(GradientTrainer):
     def __init__(self, config, loss):
         self.config, self.loss = config, loss
         self.setup = TrainingSetup(None, None, config, torch.device("cpu"))
-        self.patch, self.parts = (4, 4), 1
+        self.patch = (4, 4)
         self.network, self.recent = nn.Conv2d(1, 1, 1), []
         random = RandomSource(0), np.random.default_rng(0)
         schedule, optimiser = Schedule(config), self._make_optimiser()
@@ -199,7 +199,7 @@ def test_every_optimiser_learns(name):
 
 def test_bfloat16_and_channels_last_learn_alike(scene, monkeypatch):
     spec, config = (
-        ModelSpec("unet", encoder="mobilenet_v2"),
+        ModelSpec("unet", options={"encoder_depth": 3, "decoder_channels": (16, 8, 8)}),
         TrainConfig(
             epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(32, 0), unlabelled=None
         ),

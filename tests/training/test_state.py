@@ -11,9 +11,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.new_training import refusing_commands
+from napari_segkit.steps import Step
 from napari_segkit.tensor_file import write_tensors
 from napari_segkit.training.commands import Checkpoint, Finish, Snapshot
 from napari_segkit.training.events import RefusedStep, SnapshotStep, TrainStep, ValidationStep
+from napari_segkit.training.semantic import SemanticTrainer
 
 CONFIG = TrainConfig(
     epochs=2, steps_per_epoch=3, batch_size=2, tile=TileConfig(32, 0), unlabelled=None
@@ -270,6 +273,7 @@ CHANGES = {
     "time": lambda header, _: header.update(seconds=-1e9),
     "time NaN": lambda header, _: header.update(seconds=float("nan")),
     "validated": lambda header, _: header.update(validated=-1),
+    "parts": lambda header, _: header.update(parts=0),
     "batches": lambda header, _: header.update(recent=[{"bit_generator": "other"}] * 4),
     "no batches": lambda header, _: header.update(recent=[]),
     "version": lambda header, _: header.update(format=float("inf")),
@@ -308,6 +312,38 @@ def test_a_changed_file_is_refused_before_the_training_begins(change, validated,
     steps = segmenter.train_epochs(*scene, CONFIG, validation=scene, resume=tmp_path / "b.state")
     with pytest.raises(ValueError, match=r"b\.state is (not a complete|a damaged) training state"):
         next(steps)
+
+
+def test_a_changed_validation_image_is_refused(validated, scene, tmp_path):
+    header, tensors = validated
+    write_tensors(tmp_path / "b.state", tensors, "segkit-training", header)
+    image, labels = scene
+    other = np.flipud(image).copy(), labels
+    steps = Segmenter(SMALL, device="cpu").train_epochs(
+        *scene, CONFIG, validation=other, resume=tmp_path / "b.state"
+    )
+    with pytest.raises(ValueError, match=r"of another training: the pixels of .* have changed"):
+        next(steps)
+
+
+def test_a_training_whose_memory_ran_out_goes_on_in_as_many_parts(scene, tmp_path, monkeypatch):
+    config, whole = replace(CONFIG, batch_size=4), SemanticTrainer._loss
+
+    def out_of_memory(self, network, images, *targets):
+        if len(images) > 2:
+            raise MemoryError
+        return whole(self, network, images, *targets)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SemanticTrainer, "_loss", out_of_memory)
+        with pytest.warns(UserWarning, match="computed in 2 parts"):
+            expected = train(SMALL, config, scene)
+        with pytest.warns(UserWarning, match="computed in 2 parts"):
+            train(SMALL, config, scene, tmp_path / "a.state")
+    resumed = train(SMALL, config, scene, resume=tmp_path / "a.state")
+    assert resumed.history == expected.history
+    assert same_weights(resumed, expected)
+    assert resumed.trained.provenance["micro_batch"] == 2
 
 
 def test_a_state_of_an_earlier_version_is_taken_up(saved, scene, tmp_path):
@@ -391,6 +427,23 @@ def test_a_command_that_cannot_be_carried_out_is_refused_and_the_training_goes_o
     assert isinstance(steps.send(Checkpoint(None)), RefusedStep)
     assert len(list(steps)) == 5
     assert len(segmenter.history) == 6
+
+
+def test_a_command_is_refused_while_the_images_are_read():
+    def reading():
+        assert (yield Step(1, 2)) is None
+        yield Step(2, 2)
+        return "trainer"
+
+    steps = refusing_commands(reading())
+    next(steps)
+    answer = steps.send(Checkpoint("a.state"))
+    assert isinstance(answer, RefusedStep)
+    assert str(answer.error).endswith("still being read: send Checkpoint when it has.")
+    assert next(steps) == Step(2, 2)
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    assert end.value.value == "trainer"
 
 
 @pytest.mark.parametrize("spec", [SMALL, ModelSpec("pixels")], ids=lambda spec: spec.name)

@@ -209,7 +209,7 @@ def _predict_file(
         channels=model.channels,
         level=config.level,
     )
-    if note := model.unknown_size_note(image):
+    if not config.resample and (note := model.unknown_size_note(image)):
         say(f"Note: {note}")
     output.check_format(target, model, image)
     details, categories = {"file": source.name}, panoptic_categories(model)

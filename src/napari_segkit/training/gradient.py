@@ -63,19 +63,14 @@ class BatchSource(Protocol[M_co]):
 
 
 class GradientTrainer(Trainer, Generic[M]):
-    """Train the network on patches that a sampler draws.
-
-    Attributes
-    ----------
-    parts : int
-        In how many parts the next batch is computed.
-    """
+    """Train the network on patches that a sampler draws."""
 
     smallest_part = 2  # patches; of one alone some batch normalisation cannot be computed
 
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__(setup)
-        self.parts = parts_that_fit(self.setup, self.patch, self.most_parts)
+        fewest = parts_that_fit(self.setup, self.patch, self.most_parts)
+        self.parts = max(fewest, min(self.state.parts, self.most_parts))
         self.sampler = self._make_sampler(
             self.data.samples, self.state.sampling, augment=self.config.augment
         )
@@ -106,6 +101,15 @@ class GradientTrainer(Trainer, Generic[M]):
 
     def _make_optimiser(self) -> Optimizer:
         return make_optimiser(self.config, self.network.parameters(), self.setup.device)
+
+    @property
+    def parts(self) -> int:
+        """In how many parts the next batch is computed."""
+        return self.state.parts
+
+    @parts.setter
+    def parts(self, parts: int) -> None:
+        self.state.parts = parts
 
     @property
     def most_parts(self) -> int:

@@ -72,6 +72,8 @@ class TrainingState:
         Learning rate of each step, where the clock sets it.
     images : int
         Patches trained on so far.
+    parts : int
+        In how many parts each batch is computed.
     recent : deque of dict
         State of `sampling` before each of the last batches, from which they can be drawn again.
     best : Best or None
@@ -90,6 +92,8 @@ class TrainingState:
         Whether the training shall end after the current step; not saved.
     fingerprints : callable
         Gives the fingerprints of the training images and labels, by the names of the images.
+    held_out : callable
+        Gives those of the images that are held out.
     """
 
     settings: Mapping[str, object]
@@ -101,6 +105,7 @@ class TrainingState:
     history: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     images: int = 0
+    parts: int = 1
     recent: deque[RandomState] = field(default_factory=lambda: deque(maxlen=RECENT_BATCHES))
     best: Best | None = None
     validated: int = 0
@@ -110,6 +115,7 @@ class TrainingState:
     statistics: Statistics | None = None
     finished: bool = False
     fingerprints: Callable[[], Sequence[Fingerprints]] = list  # by default of no images
+    held_out: Callable[[], Sequence[Fingerprints]] = list
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the state to one safetensors file with a JSON header, which holds no code.
@@ -157,6 +163,8 @@ class TrainingState:
         self._require_same_rates(groups["history"].get("given_rates"), path.name)
         if "images" in header:  # not in those of earlier versions
             require_same_images(header["images"], self.fingerprints(), path.name)
+        if "held_out" in header:
+            require_same_images(header["held_out"], self.held_out(), path.name)
         try:
             self._read(header, groups)
         except MALFORMED as error:
@@ -172,10 +180,12 @@ class TrainingState:
             "format": FORMAT,
             "settings": self.settings,
             "images": self.fingerprints(),
+            "held_out": self.held_out(),
             "sampling": self.sampling.bit_generator.state,
             "recent": list(self.recent),
             "seconds": self.schedule.seconds,
             "images_seen": self.images,
+            "parts": self.parts,
             "best": _best_header(self.best) if self.best else None,
             "validated": self.validated,
             "validations": self.validations,
@@ -207,8 +217,10 @@ class TrainingState:
         schedule, done = self.schedule, len(self.history)
         schedule.done, schedule.seconds = done, _finite(header["seconds"])
         self.images = int(header.get("images_seen", done * schedule.config.batch_size))
+        self.parts = int(header.get("parts", 1))
         self.validated = int(header["validated"])
-        if not (schedule.seconds >= 0 and 0 <= self.validated <= done and self.images >= 0):
+        counts = self.images, self.validated, done - self.validated, self.parts - 1
+        if not (schedule.seconds >= 0 and min(counts) >= 0):
             raise ValueError("it counts less than nothing, or more than it has done")
         if self.optimiser is not None:
             _load_optimiser(self.optimiser, groups["optimiser"])

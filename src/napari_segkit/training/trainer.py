@@ -80,6 +80,7 @@ class Trainer:
             start=setup.start.identity if setup.start else "",
             statistics=self.data.statistics if self.config.normalise == "training" else None,
             fingerprints=setup.data.fingerprints,
+            held_out=setup.held_out_fingerprints,
         )
         if setup.resume is not None:
             self.state.load(setup.resume)

@@ -12,7 +12,7 @@ from napari_segkit.trained_model import TrainedModel
 from .dataset import TrainingData
 from .held_out import NOTHING, HeldOut
 from .scoring import ScorePixels, Validate
-from .state_file import model_settings
+from .state_file import Fingerprints, model_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,11 @@ class TrainingSetup:
     resume: str | PathLike[str] | None = None
     start: TrainedModel | None = None
     learning_rates: Sequence[float] = ()
+
+    def held_out_fingerprints(self) -> list[Fingerprints]:
+        """Of each image that is held out, and of its labels."""
+        prints_of = self.data.labelled.prints_of
+        return [(one.image.name, *prints_of(one.image)) for one in self.held_out.images]
 
 
 def settings_of(setup: TrainingSetup) -> dict[str, object]:

@@ -16,9 +16,9 @@ MASK = np.array([[0, 1, 1], [3, 3, 0]], np.uint8)
 
 
 @pytest.fixture
-def viewer(shared_viewer):
+def viewer(light_viewer):
     PluginManager.instance().discover()
-    viewer = shared_viewer
+    viewer = light_viewer
     session(viewer)
     return viewer
 

@@ -72,8 +72,8 @@ def test_a_file_opens_with_its_affine_and_can_be_viewed(shared_viewer, path):
 
 
 @pytest.mark.parametrize("ending", ["nii", "nii.gz"])
-def test_a_saved_file_equals_the_opened_one(shared_viewer, path, tmp_path, ending):
-    viewer = shared_viewer
+def test_a_saved_file_equals_the_opened_one(light_viewer, path, tmp_path, ending):
+    viewer = light_viewer
     (layer,) = viewer.open(path, plugin=PLUGIN)
     assert layer.save(str(tmp_path / f"saved.{ending}")) == [str(tmp_path / f"saved.{ending}")]
     before, after = nib.load(path), nib.load(tmp_path / f"saved.{ending}")
@@ -83,8 +83,8 @@ def test_a_saved_file_equals_the_opened_one(shared_viewer, path, tmp_path, endin
     assert [e.get_content() for e in after.header.extensions][-1] == b"a comment"
 
 
-def test_a_result_has_the_transform_of_its_image(shared_viewer, path, tmp_path):
-    viewer = shared_viewer
+def test_a_result_has_the_transform_of_its_image(light_viewer, path, tmp_path):
+    viewer = light_viewer
     (layer,) = viewer.open(path, plugin=PLUGIN)
     labels = (np.asarray(layer.data) > 400).astype(np.uint8) + 1
     axes = "".join(layer.axis_labels)
@@ -112,8 +112,8 @@ def reoriented_voxels(image, original):
     return np.asarray(reoriented.dataobj)
 
 
-def test_new_labels_have_the_transform_of_their_image(shared_viewer, path, tmp_path):
-    viewer = shared_viewer
+def test_new_labels_have_the_transform_of_their_image(light_viewer, path, tmp_path):
+    viewer = light_viewer
     (layer,) = viewer.open(path, plugin=PLUGIN)
     painted = new_labels(viewer, layer)
     painted.data[..., 1, 2, 3] = 7
@@ -123,8 +123,8 @@ def test_new_labels_have_the_transform_of_their_image(shared_viewer, path, tmp_p
     assert (voxels == 7).sum() == int(np.prod(original.shape[3:]))
 
 
-def test_a_layer_and_its_snapshot_have_an_orientation(shared_viewer, path):
-    viewer = shared_viewer
+def test_a_layer_and_its_snapshot_have_an_orientation(light_viewer, path):
+    viewer = light_viewer
     (layer,) = viewer.open(path, plugin=PLUGIN)
     orientation = read_image(path).orientation
     assert len(orientation) == 3
@@ -144,8 +144,8 @@ def test_a_preference_opens_files_without_a_question(shared_viewer, path):
     assert layer.metadata["nifti"].orientation
 
 
-def test_the_sample_opens(shared_viewer):
-    viewer = shared_viewer
+def test_the_sample_opens(light_viewer):
+    viewer = light_viewer
     (layer,) = viewer.open_sample(PLUGIN, "mri")
     assert (layer.name, layer.data.shape) == ("mri", (2, 24, 96, 128))
     assert as_image(layer).orientation == "SAL"

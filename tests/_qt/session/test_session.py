@@ -28,8 +28,8 @@ def bars():
 
 
 @pytest.fixture
-def viewer_session(shared_viewer):
-    return session(shared_viewer)
+def viewer_session(light_viewer):
+    return session(light_viewer)
 
 
 def wait_for(qtbot, task):
@@ -79,9 +79,9 @@ def test_progress_follows_the_steps(viewer_session, qtbot):
     assert all(n == done and total == 40 for n, total, done in shown)
 
 
-def test_the_bar_of_the_activity_dock_cancels(viewer_session, qtbot, recorder):
-    task = recorder.record(viewer_session.run(count(10_000)))
-    window = viewer_session.viewer.window.main_menu.window()
+def test_the_bar_of_the_activity_dock_cancels(shared_viewer, qtbot, recorder):
+    task = recorder.record(session(shared_viewer).run(count(10_000)))
+    window = shared_viewer.window.main_menu.window()
     button = next(b for b in window.findChildren(QPushButton) if b.text() == "Cancel")
     with qtbot.waitSignal(task.finished, timeout=5000):
         button.click()
@@ -146,8 +146,8 @@ def small_problem(viewer):
     return viewer.add_image(image), viewer.add_labels(labels)
 
 
-def test_the_console_line_trains_the_segmenter_of_the_docks(shared_viewer, qtbot):
-    viewer = shared_viewer
+def test_the_console_line_trains_the_segmenter_of_the_docks(light_viewer, qtbot):
+    viewer = light_viewer
     image, labels = small_problem(viewer)
     seg = session(viewer).segmenter
     changes = []
@@ -160,8 +160,8 @@ def test_the_console_line_trains_the_segmenter_of_the_docks(shared_viewer, qtbot
     assert changes == [True]
 
 
-def test_only_a_training_is_one_of_the_same_model(shared_viewer, qtbot):
-    viewer = shared_viewer
+def test_only_a_training_is_one_of_the_same_model(light_viewer, qtbot):
+    viewer = light_viewer
     image, labels = small_problem(viewer)
     here, seg = session(viewer), session(viewer).segmenter
     config = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2)
@@ -178,8 +178,8 @@ def test_only_a_training_is_one_of_the_same_model(shared_viewer, qtbot):
     assert here.first_training(loaded.trained.identity) == loaded.trained.identity
 
 
-def test_a_layer_can_be_deleted_during_training(shared_viewer, qtbot):
-    viewer = shared_viewer
+def test_a_layer_can_be_deleted_during_training(light_viewer, qtbot):
+    viewer = light_viewer
     image, labels = small_problem(viewer)
     seg = session(viewer).segmenter
     config = TrainConfig(epochs=1, steps_per_epoch=4, batch_size=2)
@@ -191,8 +191,8 @@ def test_a_layer_can_be_deleted_during_training(shared_viewer, qtbot):
     assert seg.is_trained
 
 
-def test_a_stopped_training_keeps_the_model(shared_viewer, qtbot):
-    viewer = shared_viewer
+def test_a_stopped_training_keeps_the_model(light_viewer, qtbot):
+    viewer = light_viewer
     image, labels = small_problem(viewer)
     seg = session(viewer).segmenter
     task = session(viewer).run(seg.train_epochs(image, labels, TrainConfig(batch_size=2)))

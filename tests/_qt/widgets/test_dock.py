@@ -10,8 +10,8 @@ from napari_segkit._qt.widgets.read_only_table import ReadOnlyTable
 
 
 @pytest.fixture
-def dock(shared_viewer, qtbot):
-    dock = Dock(shared_viewer)
+def dock(light_viewer, qtbot):
+    dock = Dock(light_viewer)
     qtbot.addWidget(dock)
     return dock
 

@@ -16,8 +16,8 @@ def failing():
 
 
 @pytest.fixture
-def viewer_session(shared_viewer):
-    return session(shared_viewer)
+def viewer_session(light_viewer):
+    return session(light_viewer)
 
 
 @pytest.fixture

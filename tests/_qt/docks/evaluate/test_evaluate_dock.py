@@ -20,8 +20,8 @@ PREDICTED_OBJECTS = np.where(np.roll(OBJECTS, 1, axis=1) == 5, 0, np.roll(OBJECT
 
 
 @pytest.fixture
-def viewer(shared_viewer):
-    viewer = shared_viewer
+def viewer(light_viewer):
+    viewer = light_viewer
     features = {"index": [1, 2], "name": ["background", "cell"]}
     viewer.add_labels(TRUTH.copy(), name="truth", features=features)
     viewer.add_labels(PREDICTION.copy(), name="prediction")
@@ -29,11 +29,10 @@ def viewer(shared_viewer):
 
 
 @pytest.fixture
-def dock(viewer, qtbot):
+def dock(viewer):
     dock = EvaluateDock(viewer)
     viewer.window.add_dock_widget(dock)
-    yield dock
-    qtbot.waitUntil(lambda: not dock._fingerprints.is_busy)
+    return dock
 
 
 def press(qtbot, dock):
@@ -147,8 +146,8 @@ def test_different_shapes_are_reported(dock, viewer, qtbot):
     assert dock.result is None
 
 
-def test_default_layers_are_a_prediction_and_a_truth(shared_viewer, qtbot):
-    viewer = shared_viewer
+def test_default_layers_are_a_prediction_and_a_truth(light_viewer, qtbot):
+    viewer = light_viewer
     for name in ("coins scribbles", "coins truth"):
         viewer.add_labels(TRUTH, name=name)
     dock = EvaluateDock(viewer)
@@ -164,16 +163,15 @@ def test_default_layers_are_a_prediction_and_a_truth(shared_viewer, qtbot):
 
 
 @pytest.fixture
-def objects(shared_viewer, qtbot):
+def objects(light_viewer):
     """A dock with instance labels as truth, and a prediction with scores."""
-    viewer = shared_viewer
+    viewer = light_viewer
     viewer.add_labels(OBJECTS.copy(), name="truth")
     features = {"index": range(1, 12), "class": ["cell"] * 11, "score": [0.9] * 11}
     viewer.add_labels(PREDICTED_OBJECTS.copy(), name="prediction", features=features)
     dock = EvaluateDock(viewer)
     viewer.window.add_dock_widget(dock)
-    yield dock
-    qtbot.waitUntil(lambda: not dock._fingerprints.is_busy)
+    return dock
 
 
 def test_a_score_column_selects_instance_metrics(objects, qtbot):

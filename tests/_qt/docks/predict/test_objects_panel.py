@@ -74,8 +74,8 @@ class FakePretrained(Segmenter):
 
 
 @pytest.fixture
-def viewer(shared_viewer):
-    return with_cells(shared_viewer)
+def viewer(light_viewer):
+    return with_cells(light_viewer)
 
 
 def with_cells(viewer):
@@ -218,37 +218,6 @@ def test_a_result_painted_on_is_not_overwritten(ready, viewer, qtbot):
     assert [x.name for x in viewer.layers] == ["cells", "cells objects"]
 
 
-def test_boxes_measurements_and_features_table_follow_the_objects(ready, viewer, qtbot):
-    layer = press(qtbot, ready)
-    ready.objects.buttons.boxes_button.click()
-    boxes = viewer.layers["cells objects boxes"]
-    assert isinstance(boxes, Shapes)
-    assert set(boxes.shape_type) == {"rectangle"}
-    assert boxes.features.equals(layer.features)
-    row = layer.features.iloc[0]
-    np.testing.assert_allclose(boxes.data[0].min(axis=0), (row["y0"] - 0.5, row["x0"] - 0.5))
-    np.testing.assert_allclose(boxes.data[0].max(axis=0), (row["y1"] - 0.5, row["x1"] - 0.5))
-    np.testing.assert_array_equal(boxes.translate, layer.translate)
-    layer.features = layer.features.assign(remark="good")
-    ready.objects.buttons.measure_button.click()
-    qtbot.waitUntil(lambda: "Measured" in ready.bar.status.text(), timeout=60_000)
-    assert {"remark", "solidity", "eccentricity", "y"} <= set(layer.features)
-    assert layer.features["y"].iloc[0] == pytest.approx(16, abs=2)  # in um, within the layer
-    ready.objects.buttons.table_button.click()
-    (table,) = (w for n, w in viewer.window.dock_widgets.items() if "Features" in n)
-    assert table.info.text() == 'Features of "cells objects"'
-    assert table.table.model().rowCount() == 16
-    set_thresholds(qtbot, ready, min_size=200)
-    assert table.table.model().rowCount() == len(layer.features) == 8
-    assert layer.features["solidity"].notna().all()
-    assert len(boxes.data) == len(boxes.features) == 8
-    boxes.selected_data = {0}
-    boxes.remove_selected()
-    assert find_boxes(viewer, layer) is None
-    set_thresholds(qtbot, ready, min_size=0)
-    assert len(boxes.data) == 7
-
-
 def test_a_pretrained_model_predicts_without_training(dock, viewer, qtbot):
     dock.session.segmenter = FakePretrained()
     assert "predicts the 80 object classes of COCO" in dock.model.text()
@@ -378,6 +347,42 @@ def test_objects_are_written_after_dock_and_image_are_removed(ready, viewer, qtb
     layer = viewer.layers["cells objects"]
     assert len(session(viewer).objects_of(layer)) == 16
     viewer.layers.remove(layer)
+
+
+class TestInAWindow:
+    @pytest.fixture
+    def viewer(self, shared_viewer):
+        return with_cells(shared_viewer)
+
+    def test_boxes_measurements_and_features_table_follow_the_objects(self, ready, viewer, qtbot):
+        layer = press(qtbot, ready)
+        ready.objects.buttons.boxes_button.click()
+        boxes = viewer.layers["cells objects boxes"]
+        assert isinstance(boxes, Shapes)
+        assert set(boxes.shape_type) == {"rectangle"}
+        assert boxes.features.equals(layer.features)
+        row = layer.features.iloc[0]
+        np.testing.assert_allclose(boxes.data[0].min(axis=0), (row["y0"] - 0.5, row["x0"] - 0.5))
+        np.testing.assert_allclose(boxes.data[0].max(axis=0), (row["y1"] - 0.5, row["x1"] - 0.5))
+        np.testing.assert_array_equal(boxes.translate, layer.translate)
+        layer.features = layer.features.assign(remark="good")
+        ready.objects.buttons.measure_button.click()
+        qtbot.waitUntil(lambda: "Measured" in ready.bar.status.text(), timeout=60_000)
+        assert {"remark", "solidity", "eccentricity", "y"} <= set(layer.features)
+        assert layer.features["y"].iloc[0] == pytest.approx(16, abs=2)  # in um, within the layer
+        ready.objects.buttons.table_button.click()
+        (table,) = (w for n, w in viewer.window.dock_widgets.items() if "Features" in n)
+        assert table.info.text() == 'Features of "cells objects"'
+        assert table.table.model().rowCount() == 16
+        set_thresholds(qtbot, ready, min_size=200)
+        assert table.table.model().rowCount() == len(layer.features) == 8
+        assert layer.features["solidity"].notna().all()
+        assert len(boxes.data) == len(boxes.features) == 8
+        boxes.selected_data = {0}
+        boxes.remove_selected()
+        assert find_boxes(viewer, layer) is None
+        set_thresholds(qtbot, ready, min_size=0)
+        assert len(boxes.data) == 7
 
 
 class TestClosing:

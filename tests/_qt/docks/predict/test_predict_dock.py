@@ -22,8 +22,8 @@ def trained():
 
 
 @pytest.fixture
-def viewer(shared_viewer):
-    viewer = shared_viewer
+def viewer(light_viewer):
+    viewer = light_viewer
     viewer.add_image(PIXELS, name="cells", scale=(2, 2), translate=(5, 5), units="um")
     return viewer
 

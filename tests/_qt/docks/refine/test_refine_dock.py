@@ -55,8 +55,8 @@ RAW = MAPS.argmax(axis=0).astype(np.uint8) + 1
 
 
 @pytest.fixture
-def viewer(shared_viewer):
-    viewer = shared_viewer
+def viewer(light_viewer):
+    viewer = light_viewer
     viewer.add_image(PIXELS.copy(), name="cells", **PLACE)
     viewer.add_labels(RAW.copy(), name="raw", **PLACE)
     return viewer

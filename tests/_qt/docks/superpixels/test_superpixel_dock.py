@@ -20,8 +20,11 @@ METADATA = {"segkit": {"kind": "superpixels"}}
 
 
 @pytest.fixture
-def viewer(shared_viewer):
-    viewer = shared_viewer
+def viewer(light_viewer):
+    return with_cells(light_viewer)
+
+
+def with_cells(viewer):
     viewer.add_image(PIXELS, name="cells", scale=(2, 2), translate=(5, 5), units="um")
     return viewer
 
@@ -183,19 +186,24 @@ def test_painting_stops(painting, dock):
         assert not painting.data.any(), name
 
 
-def test_mouse_drag_paints_without_moving_the_view(painting, viewer, qtbot):
-    viewer.window.show()
-    viewer.window.main_menu.window().resize(900, 700)
-    viewer.reset_view()
-    qtbot.wait(100)
-    canvas = next(
-        w for w in viewer.window.main_menu.window().findChildren(QWidget)
-        if type(w).__name__ == "CanvasBackendDesktop"
-    )  # fmt: skip
-    middle = QPoint(canvas.width() // 2, canvas.height() // 2)
-    before = viewer.scene.camera.center
-    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=middle)
-    QTest.mouseMove(canvas, middle + QPoint(40, 0))
-    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=middle + QPoint(40, 0))
-    qtbot.waitUntil(lambda: bool(painting.data.any()))
-    assert viewer.scene.camera.center == before
+class TestInAWindow:
+    @pytest.fixture
+    def viewer(self, shared_viewer):
+        return with_cells(shared_viewer)
+
+    def test_mouse_drag_paints_without_moving_the_view(self, painting, viewer, qtbot):
+        viewer.window.show()
+        viewer.window.main_menu.window().resize(900, 700)
+        viewer.reset_view()
+        qtbot.wait(100)
+        canvas = next(
+            w for w in viewer.window.main_menu.window().findChildren(QWidget)
+            if type(w).__name__ == "CanvasBackendDesktop"
+        )  # fmt: skip
+        middle = QPoint(canvas.width() // 2, canvas.height() // 2)
+        before = viewer.scene.camera.center
+        QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=middle)
+        QTest.mouseMove(canvas, middle + QPoint(40, 0))
+        QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=middle + QPoint(40, 0))
+        qtbot.waitUntil(lambda: bool(painting.data.any()))
+        assert viewer.scene.camera.center == before

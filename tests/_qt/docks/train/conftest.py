@@ -3,6 +3,7 @@
 import pytest
 from qtpy.compat import isalive
 
+from napari_segkit import ModelSpec, Segmenter
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 
 
@@ -10,6 +11,7 @@ from napari_segkit._qt.docks.train.train_dock import TrainDock
 def dock(make_light_viewer):
     viewer = make_light_viewer()
     dock = TrainDock(viewer)
+    dock.session.segmenter = Segmenter(ModelSpec("segresnet", dims="2D"))  # trains fastest
     viewer.window.add_dock_widget(dock, name="Train")
     assert dock.wait_idle()
     yield dock

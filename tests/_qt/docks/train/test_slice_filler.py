@@ -8,8 +8,8 @@ from napari_segkit._qt.docks.train.train_dock import TrainDock
 
 
 @pytest.fixture
-def dock(shared_viewer):
-    viewer = shared_viewer
+def dock(light_viewer):
+    viewer = light_viewer
     viewer.add_image(np.zeros((2, 9, 30, 32), np.float32), name="series", axis_labels="TZYX")
     dock = TrainDock(viewer)
     viewer.window.add_dock_widget(dock)

@@ -6,7 +6,7 @@ from PIL import Image as Pictures
 from qtpy.compat import isalive
 from qtpy.QtGui import QGuiApplication
 
-from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, session
 from napari_segkit._qt.docks.train import label_stats_box
 from napari_segkit._qt.docks.train.loss_curve import LossCurve
 from napari_segkit._qt.docks.train.train_dock import TrainDock
@@ -31,7 +31,9 @@ def scribbles():
 
 @pytest.fixture
 def viewer(make_light_viewer):
-    return make_light_viewer()
+    viewer = make_light_viewer()
+    session(viewer).segmenter = Segmenter(ModelSpec("segresnet", dims="2D"))  # trains fastest
+    return viewer
 
 
 @pytest.fixture

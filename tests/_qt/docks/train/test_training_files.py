@@ -1,13 +1,16 @@
 """Files in the training set of the Train dock: added, opened, painted on and saved."""
 
+import threading
+
 import numpy as np
 import pytest
 from PIL import Image as Pictures
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_segkit import TrainingSet
+from napari_segkit._qt.docks.train.open_labels import SAVING
 from napari_segkit._qt.docks.train.training_set_table import COLUMNS
 
 LABELS = COLUMNS.index("labels")
@@ -138,6 +141,37 @@ def test_painting_is_saved_beside_the_file_or_into_it(dock, panel, data):
     step(dock, buttons.next)  # its own file is written again
     assert (corner(data / "masks" / "c0_edited.png") == 1).all()
     assert len(list((data / "masks").iterdir())) == 5
+
+
+def saved_at_the_end():
+    """Wait for what closed docks are saving."""
+    for thread in threading.enumerate():
+        if thread.name == SAVING:
+            thread.join(20)
+
+
+def test_painting_is_saved_beside_the_file_when_the_dock_closes(dock, panel, data):
+    dock.session.training_set = TrainingSet.from_files(data / "images", data / "masks")
+    step(dock, panel.next_image.next)
+    painted(dock)
+    dock.deleteLater()
+    QApplication.sendPostedEvents(dock, QEvent.Type.DeferredDelete)
+    saved_at_the_end()
+    assert (corner(data / "masks" / "c0_edited.png") == 2).all()
+    assert (corner(data / "masks" / "c0.png") == 1).all()
+
+
+def test_painting_is_saved_once_when_the_viewer_closes_its_layers_and_docks(dock, panel, data):
+    dock.session.training_set = TrainingSet.from_files(data / "images", data / "masks")
+    step(dock, panel.next_image.next)
+    step(dock, panel.next_image.next)  # nothing was painted on the first
+    painted(dock)
+    dock.viewer.layers.clear()
+    dock.deleteLater()
+    QApplication.sendPostedEvents(dock, QEvent.Type.DeferredDelete)
+    saved_at_the_end()
+    assert (corner(data / "masks" / "c1_edited.png") == 2).all()
+    assert len(list((data / "masks").iterdir())) == 4
 
 
 def test_files_are_overwritten_once_a_person_says_so(dock, panel, data):

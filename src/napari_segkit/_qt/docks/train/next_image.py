@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-import numpy as np
 from napari.layers import Labels, Layer
 from napari.utils.events import Event
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_segkit._qt.layers.layer_classes import read_classes
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
@@ -21,12 +19,10 @@ from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.question import Question
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
-from .row_files import PaintedLabels, Turned, label_target, own_file, turn
+from .open_labels import OpenLabels
+from .row_files import Turned, label_target, own_file
 from .row_view import OpenRow, RowView
 from .training_rows import is_same
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Change: TypeAlias = Callable[[TrainingRow], TrainingRow]
 TIP = (
@@ -39,7 +35,7 @@ class NextImage(QWidget):
     """Buttons that go through the images of the session's training set.
 
     While a row of files or arrays is open, its labels are the Labels layer, so that what is painted
-    is trained on. It is saved when another row is opened.
+    is trained on. It is saved when another row is opened, and when the dock or napari closes.
     """
 
     opened = Signal()  # another row is shown
@@ -48,10 +44,8 @@ class NextImage(QWidget):
         super().__init__(parent)
         self._session = session
         self._view = RowView(session)
-        self._open: OpenRow | None = None
+        self._open = OpenLabels()
         self._wanted: TrainingRow | None = None  # the row to be shown
-        self._overwrite: bool | None = None  # label files; None: to be asked
-        self._written: set[Path] = set()
         self._work = LatestCall(self)
         self.previous = QPushButton("Previous image", toolTip=TIP.format("previous"))
         self.next = QPushButton("Next image", toolTip=TIP.format("next"))
@@ -64,6 +58,7 @@ class NextImage(QWidget):
         self._work.errored.connect(self._on_error)
         session.training_set_changed.connect(self._on_set)
         unwrapped(session.viewer).layers.events.removed.connect(self._on_removed)
+        self.destroyed.connect(self._open.close)
         self._on_set()
 
     @property
@@ -73,7 +68,7 @@ class NextImage(QWidget):
 
     def is_open(self, row: TrainingRow) -> bool:
         """Whether a row is shown in the viewer."""
-        return self._open is not None and row.labels is self._open.labels
+        return self._open.row is not None and row.labels is self._open.row.labels
 
     def open_next(self) -> None:
         """Open the row after the one that is shown, or the first."""
@@ -90,7 +85,8 @@ class NextImage(QWidget):
 
     def on_painted(self, layer: Layer) -> None:
         """Train on an image that had no labels from the first stroke on."""
-        if self._open is not None and layer is self._open.labels and self._open.row.labels is None:
+        opened = self._open.row
+        if opened is not None and layer is opened.labels and opened.row.labels is None:
             self._change_row(layer, lambda row: replace(row, role="train"))
 
     @property
@@ -102,23 +98,9 @@ class NextImage(QWidget):
         self.question.close_question()
         self.status.setText("")
         self._wanted = row
-        painted = None if self._open is None else self._painted(self._open)
-        self._work.submit(partial(turn, painted, row))
+        opened = self._open
+        self._work.submit(partial(opened.turn, opened.row, opened.painted(), row))
         self._update()
-
-    def _painted(self, opened: OpenRow) -> PaintedLabels | None:
-        """The labels of a row, to be saved if they have changed; None if they are no file's."""
-        labels, file = opened.labels, own_file(opened.row)
-        if not opened.has_opened_labels:
-            return None
-        return PaintedLabels(
-            np.array(labels.data),
-            read_classes(labels) if "name" in labels.features else (),
-            opened.image,
-            opened.row,
-            opened.fingerprint,
-            True if file in self._written else self._overwrite,
-        )
 
     def _ask(self, opened: OpenRow) -> None:
         file, beside = own_file(opened.row), label_target(opened.row, opened.image)
@@ -134,12 +116,12 @@ class NextImage(QWidget):
         )
 
     def _answer(self, *, overwrite: bool) -> None:
-        self._overwrite = overwrite
+        self._open.overwrite = overwrite
         self._turn_to(self._wanted)
 
     def _on_turned(self, turned: Turned) -> None:
-        if self._open is not None and turned.must_ask:
-            self._ask(self._open)
+        if self._open.row is not None and turned.must_ask:
+            self._ask(self._open.row)
         else:
             self._finish(turned)
         self._update()
@@ -151,9 +133,9 @@ class NextImage(QWidget):
 
     def _finish(self, turned: Turned) -> None:
         """Take the layers of the row away, and show those of the next one."""
-        before, self._open = self._open, None
+        before, self._open.row = self._open.row, None
         if turned.saved is not None:
-            self._written.add(turned.saved)
+            self._open.written.add(turned.saved)
         if before is not None:
             if before.has_opened_labels:
                 self._change_row(before.labels, partial(_left, before.row, turned.labels))
@@ -162,7 +144,7 @@ class NextImage(QWidget):
         self.status.setText(" ".join(filter(None, [saved, turned.error])))
         row = next((r for r in self._rows if self._wanted and is_same(r, self._wanted)), None)
         if row is not None and turned.read is not None:
-            self._open = shown = self._view.show(row, turned.read, self._rows)
+            self._open.row = shown = self._view.show(row, turned.read, self._rows)
             self._change(lambda r: replace(r, labels=shown.labels) if r is row else r)
             self.opened.emit()
 
@@ -175,14 +157,14 @@ class NextImage(QWidget):
 
     def _on_removed(self, event: Event) -> None:
         """Save labels whose layer a person has removed."""
-        opened = self._open
+        opened = self._open.row
         if isalive(self) and opened is not None and event.value is opened.labels:
             self._turn_to(None)
 
     def _on_set(self) -> None:
         """Leave the layers of a row that is no longer in the set to the person."""
-        if self._open is not None and self.number is None and not self._work.is_busy:
-            self._open = None
+        if self.number is None and not self._work.is_busy:
+            self._open.row = None
         self._update()
 
     def _update(self) -> None:
