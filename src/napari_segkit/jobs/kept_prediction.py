@@ -153,7 +153,7 @@ class KeptPrediction:
             refine=options.refine,
             config=options.config,
             probabilities=options.probabilities,
-            statistics=self._sink and self._sink.statistics,
+            statistics=None if self._sink is None else self._sink.statistics,
             region=region,
             sink=self._sink,
         )

@@ -231,3 +231,17 @@ def test_the_image_may_be_removed_and_the_viewer_closed(predictions, viewer, who
     np.testing.assert_array_equal(
         viewer.layers["cells prediction (partial)"].data, only(whole, VIEW)
     )
+
+
+def test_a_closed_window_abandons_it(predictions, viewer, qtbot):
+    task = predictions.predict(viewer.layers["cells"], ONE_BY_ONE)
+    viewer.window.main_menu.window().destroyed.emit()
+    run(qtbot, task)
+    assert names(viewer) == ["cells"]
+
+
+def test_a_region_outside_the_image_is_refused(predictions, viewer, qtbot, notifications):
+    region = {"Y": slice(300, 400)}
+    run(qtbot, predictions.predict(viewer.layers["cells"], region=region))
+    assert any("holds none of them" in text for text in notifications())
+    assert names(viewer) == ["cells"]

@@ -1,7 +1,6 @@
 """What of an image the canvas shows: the slice, and the visible rectangle."""
 
 from collections.abc import Sequence
-from itertools import product
 from math import ceil, floor
 from typing import TypeAlias
 
@@ -76,8 +75,8 @@ def canvas_corners(
     `zoom` is the number of canvas pixels for each world unit, `size` height and width.
     """
     halves = [length / zoom / 2 for length in size]
-    spans = [(middle - half, middle + half) for middle, half in zip(center, halves, strict=True)]
-    return list(product(*spans))
+    rows, columns = [(at - half, at + half) for at, half in zip(center, halves, strict=True)]
+    return [(row, column) for row in rows for column in columns]
 
 
 def _canvas_bounds(viewer: ViewerModel, layer: Layer) -> NDArray[np.float64]:
@@ -87,7 +86,7 @@ def _canvas_bounds(viewer: ViewerModel, layer: Layer) -> NDArray[np.float64]:
     position, corners = np.array(viewer.dims.point, float), []
     for corner in canvas_corners(camera.center[-2:], camera.zoom, size):
         position[list(displayed)] = corner
-        corners.append(canvas_to_data(layer, position, displayed))
+        corners.append(canvas_to_data(layer, position.tolist(), displayed))
     return np.stack([np.min(corners, axis=0), np.max(corners, axis=0)])
 
 

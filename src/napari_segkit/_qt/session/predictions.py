@@ -4,6 +4,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
 from napari.layers import Image, Labels, Shapes
+from qtpy.QtCore import QObject
 
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit._qt.layers.live_labels import LiveLabels
@@ -19,7 +20,7 @@ from napari_segkit.jobs.kept_prediction import (
 from napari_segkit.jobs.predict import ImagePrediction, ImageResult, predict_each
 from napari_segkit.label_result import LabelResult
 from napari_segkit.segmenter import Segmenter
-from napari_segkit.steps import Finish, Job, Step
+from napari_segkit.steps import Failure, Finish, Job, Step
 
 from .runner import Runner
 from .task import Task
@@ -72,15 +73,29 @@ def run_each(runner: Runner, predictions: Sequence[LayerPrediction]) -> Task:
     parts = [ImagePrediction(p.source.name, p.steps, p.writer.prepare) for p in predictions]
     job = Job(f"Predict {len(parts)} images", predict_each(parts), Finish())
     task = runner.run(job)
-
-    def write(step: Step) -> None:
-        if isinstance(step, ImageResult):
-            layer = predictions[step.number].writer.write(step.result)
-            if layer is not None:
-                task.written.emit(layer)
-
-    task.yielded.connect(write)
+    task.yielded.connect(_EachWriter(predictions, task).write)
     return task
+
+
+class _EachWriter(QObject):
+    """Writes the results of several predictions as the task sends them."""
+
+    def __init__(self, predictions: Sequence[LayerPrediction], task: Task) -> None:
+        super().__init__(task)
+        self._predictions = predictions
+
+    def write(self, step: Step) -> None:
+        """Write a result; an error is told as one of the prediction."""
+        if not isinstance(step, ImageResult):
+            return
+        prediction, task = self._predictions[step.number], self.parent()
+        try:
+            layer = prediction.writer.write(step.result)
+        except Exception as error:  # noqa: BLE001  the other images are predicted all the same
+            task.yielded.emit(Failure(step.done, step.total, error, prediction.source.name))
+            return
+        if layer is not None:
+            task.written.emit(layer)
 
 
 class PredictionWriter(LayerWriter):

@@ -239,6 +239,11 @@ class Session(Runner):
         -------
         Task
             Already running. The signal ``task.written`` sends each new or updated layer.
+
+        Raises
+        ------
+        ValueError
+            If there is no image, or another task is running.
         """
         if not images:
             raise ValueError("images is empty: give one or more Image layers.")

@@ -101,7 +101,7 @@ class PredictDock(Dock):
             refine=self.refine_settings(),
             config=self._config(),
             probabilities=self.probabilities.keep.value,
-            region=self._region(),
+            region=self._region(self.image.value),
         )
 
     def _predict_several(self) -> Task:
@@ -117,9 +117,8 @@ class PredictDock(Dock):
             probabilities=self.probabilities.keep.value,
         )
 
-    def _region(self) -> object:
-        """What is predicted of the image; None: all. ValueError if that is nothing."""
-        image: Image = self.image.value
+    def _region(self, image: Image) -> object:
+        """What is predicted of an image; None: all. ValueError if that is nothing."""
         trained = self.session.segmenter.trained
         like, channels = (trained.axes, trained.channels) if trained else (None, None)
         axes, level = self.axes.resolved(), self.options.level.value
@@ -157,7 +156,7 @@ class PredictDock(Dock):
         return python_snippets.with_import(f"session(viewer).{verb}({arguments})")
 
     def _region_code(self) -> str:
-        region = self._region()
+        region = self._region(self.image.value)
         if isinstance(region, Layer):
             return f", region={python_snippets.layer(region)}"
         return python_snippets.keywords(region=region)
