@@ -68,7 +68,8 @@ def test_the_value_of_unlabelled_pixels_does_not_matter(scene):
         np.where(scribbles == 0, 9, scribbles),
         TrainConfig(**vars(config) | {"unlabelled": 9}),
     )
-    np.testing.assert_array_equal(one.predict_proba(image), other.predict_proba(image))
+    maps = (segmenter.predict_proba(image[:64, :96]) for segmenter in (one, other))
+    np.testing.assert_array_equal(*maps)
 
 
 def test_the_same_seed_gives_the_same_model(scene):
@@ -76,7 +77,7 @@ def test_the_same_seed_gives_the_same_model(scene):
     one, other, third = (
         Segmenter(SMALL)
         .fit(image, scribbles, TrainConfig(**vars(QUICK) | {"seed": s}))
-        .predict_proba(image)
+        .predict_proba(image[:64, :96])
         for s in (3, 3, 4)
     )
     np.testing.assert_array_equal(one, other)

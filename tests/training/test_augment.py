@@ -66,6 +66,30 @@ def test_all_symmetries_of_a_square_come_up_and_those_switched_off_do_not():
     assert found(NOTHING) == found(AugmentConfig(False)) == {labels.tobytes()}
 
 
+COLOUR, CHANNELS_FIRST = ("YXC", (3, 3, 3)), ("CYX", (3, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("image", "upright", "symmetries"),
+    [
+        (COLOUR, "auto", 2),
+        (CHANNELS_FIRST, "auto", 8),
+        (("YX", (3, 3)), "auto", 8),
+        (COLOUR, "no", 8),
+        (("YX", (3, 3)), "yes", 2),
+    ],
+)
+def test_what_has_an_up_and_a_down_is_not_turned(image, upright, symmetries):
+    axes, shape = image
+    labels = np.arange(9, dtype=np.int16).reshape(3, 3)
+    pixels = AxesImage(np.zeros(shape, np.uint8), axes)
+    sample = Sample(pixels, AxesImage(labels, "YX"), identity_statistics(pixels.channels))
+    changes, random = replace(TURNS, upright=upright), np.random.default_rng(0)
+    sampler = Sampler([sample], (3, 3), 9, augment=changes, random=random)
+    targets = np.concatenate([sampler.batch(50)[1].numpy() for _ in range(2)])
+    assert len({target.tobytes() for target in targets}) == symmetries
+
+
 def test_switched_off_it_changes_nothing_whatever_else_is_set():
     image, labels = np.random.default_rng(0).random((2, 24, 24), np.float32), discs((24, 24))
     config = AugmentConfig(False, rotation=90, noise=0.5, bias_field=1, channel_drop=1)

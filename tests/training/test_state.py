@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit import AugmentConfig, ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.new_training import refusing_commands
 from napari_segkit.steps import Step
 from napari_segkit.tensor_file import write_tensors
@@ -23,7 +23,7 @@ CONFIG = TrainConfig(
 )
 OBJECTS = replace(CONFIG, labels_are="objects")
 SMALL = ModelSpec("segresnet", dims="2D")
-UNET = ModelSpec("unet", encoder="mobilenet_v2")
+UNET = ModelSpec("unet", options={"encoder_depth": 3, "decoder_channels": (16, 8, 8)})
 KINDS = [
     pytest.param(UNET, CONFIG, id="batch norm"),
     pytest.param(
@@ -355,7 +355,8 @@ def test_a_state_of_an_earlier_version_is_taken_up(saved, scene, tmp_path):
     settings = {name: value for name, value in header["settings"].items() if name in known}
     header["settings"] = settings | {"augment": True}
     write_tensors(tmp_path / "a.state", tensors, "segkit-training", header)
-    then = replace(CONFIG, validation=None, precision="float32")
+    turned = AugmentConfig(upright="no")
+    then = replace(CONFIG, validation=None, precision="float32", augment=turned)
     expected = train(SMALL, then, scene).history
     for config in (None, CONFIG):
         resumed = train(SMALL, config, scene, resume=tmp_path / "a.state")

@@ -1,9 +1,11 @@
 """Settings of the augmentation: random changes of the patches that a network is trained on."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from ._schema import Checked
+
+Upright = Literal["auto", "yes", "no"]
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,15 @@ class AugmentConfig(Checked):
         Also train on changed copies of the patches. Off: none of the changes below.
     horizontal_flip : bool
         Mirror half of the patches left to right.
+    upright : str
+        Whether images have an up and a down, as photographs have: "yes" leaves out vertical flips
+        and quarter turns. "auto": images with red, green and blue channels have. "no": none has.
     vertical_flip : bool
-        Mirror half of the patches upside down. Not for what has an upright, such as photographs.
+        Mirror half of the patches upside down.
     depth_flip : bool
         Reverse the order of the slices of half of the volumes.
     quarter_turns : bool
-        Rotate by 0, 90, 180 or 270 degrees in the plane of the slices. Not for what has an upright.
+        Rotate by 0, 90, 180 or 270 degrees in the plane of the slices.
     rotation : float
         Rotate half of the patches by up to this many degrees in either direction.
     scale : float
@@ -54,6 +59,7 @@ class AugmentConfig(Checked):
     """
 
     augment: bool = True
+    upright: Upright = "auto"
     horizontal_flip: bool = True
     vertical_flip: bool = True
     depth_flip: bool = True

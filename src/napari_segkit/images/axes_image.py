@@ -58,6 +58,11 @@ class AxesImage:
         return self.length("C") - self.alpha
 
     @property
+    def is_rgb(self) -> bool:
+        """Whether the channels are red, green and blue."""
+        return self.axes.endswith("C") and self.channels == 3
+
+    @property
     def label_axes(self) -> str:
         """Axes of this image's labels: all but C."""
         return self.axes.replace("C", "")

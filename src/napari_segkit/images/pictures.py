@@ -83,7 +83,7 @@ def pictures_of(
     region = _box(image, frame, mask)
     step = max(1, max(s.stop - s.start for s in region) // (DETAIL * size))
     region = [slice(s.start, s.stop, step) for s in region]
-    shown = _display(image.read(frame, region), is_rgb=is_rgb(image), stretch=stretch)
+    shown = _display(image.read(frame, region), is_rgb=image.is_rgb, stretch=stretch)
     drawn = [
         _drawn(shown, each.read(frame, region)[0], overlay, size)
         for each, overlay in zip(labels, overlays, strict=True)
@@ -98,7 +98,7 @@ def draw_plane(
     labels = AxesImage(overlay.values, image.label_axes)
     frame = _middle_plane(image, labels) if plane is None else dict(plane)
     region = [slice(0, n) for n in image.spatial_shape(2)]
-    shown = _display(image.read(frame, region), is_rgb=is_rgb(image), stretch=True)
+    shown = _display(image.read(frame, region), is_rgb=image.is_rgb, stretch=True)
     return _drawn(shown, labels.read(frame, region)[0], overlay, None)
 
 
@@ -147,11 +147,6 @@ def _box(image: AxesImage, frame: dict[str, int], mask: AxesImage | None) -> lis
         slice(max(0, int(at[0]) - AROUND), min(n, int(at[-1]) + 1 + AROUND))
         for at, n in zip(places, shape, strict=True)
     ]
-
-
-def is_rgb(image: AxesImage) -> bool:
-    """Whether the channels of an image are red, green and blue."""
-    return image.axes.endswith("C") and image.channels == 3
 
 
 def _display(pixels: AnyArray, *, is_rgb: bool, stretch: bool) -> Picture:

@@ -7,11 +7,11 @@ import numpy as np
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import measure_statistics
-from napari_segkit.images.pictures import Overlay, Picture, in_columns, is_rgb, pictures_of
+from napari_segkit.images.pictures import Overlay, Picture, in_columns, pictures_of
 from napari_segkit.images.types import AnyArray
 from napari_segkit.models import choose_ndim, predicts_objects
 from napari_segkit.tiling import TILE
-from napari_segkit.training.augment import augmented_patches
+from napari_segkit.training.augment import augment_of, augmented_patches
 from napari_segkit.training_set import TrainingSet
 
 from .pair_pictures import random_pairs, read_row
@@ -28,13 +28,14 @@ def picture_of_augmentation(
     image, overlay = read_row(row, config, axes, objects=predicts_objects(spec))
     ndim = choose_ndim(spec, image.axes)
     pixels, values = _labelled_patch(image, overlay.values, config, ndim)
+    changes = augment_of(config.augment, image)
     pairs = augmented_patches(
-        pixels, values, config.augment, spacing=image.spacing[-ndim:], count=COUNT, seed=config.seed
+        pixels, values, changes, spacing=image.spacing[-ndim:], count=COUNT, seed=config.seed
     )
     patches = [(pixels, values), *zip(*pairs, strict=True)]
     return in_columns(
         [
-            (str(number or "as it is"), _drawn(*patch, overlay, is_rgb=is_rgb(image)))
+            (str(number or "as it is"), _drawn(*patch, overlay, is_rgb=image.is_rgb))
             for number, patch in enumerate(patches)
         ],
         COLUMNS,

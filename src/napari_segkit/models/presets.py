@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from napari_segkit.config import AugmentConfig, ModelSpec, TileConfig, TrainConfig
 
-ONLY_FLIPS = AugmentConfig(quarter_turns=False, brightness=0.0, contrast=0.0)
+ONLY_FLIPS = AugmentConfig(upright="no", quarter_turns=False, brightness=0.0, contrast=0.0)
 
 
 @dataclass(frozen=True)

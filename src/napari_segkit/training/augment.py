@@ -6,6 +6,7 @@ take seconds to import; torchvision's cut intensities off at 0 and 1. The bias f
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import combinations
 from math import ceil, cos, radians, sin
@@ -20,6 +21,7 @@ from torch.nn.functional import grid_sample
 from napari_segkit.arguments import as_spacing, require_whole
 from napari_segkit.config import AugmentConfig
 from napari_segkit.config._schema import as_config
+from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.tiling import ALIKE, are_alike, read_mirrored
 
 HALF = 0.5  # of the patches are warped, blurred, and so on
@@ -30,6 +32,13 @@ Target = NDArray[np.integer]  # (*spatial)
 Patch = tuple[Image, Target]
 Places = NDArray[np.float32]  # (axes, *spatial): where each pixel comes from, in pixels
 ReadWindow = Callable[[Sequence[int], Sequence[int]], Patch]
+
+
+def augment_of(config: AugmentConfig, image: AxesImage) -> AugmentConfig:
+    """The changes for an image: what has an up and a down is not turned."""
+    if config.upright == "yes" or (config.upright == "auto" and image.is_rgb):
+        return replace(config, vertical_flip=False, quarter_turns=False)
+    return config
 
 
 class Augmentation:

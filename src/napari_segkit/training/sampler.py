@@ -15,7 +15,7 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.tiling import read_mirrored
 
-from .augment import Augmentation
+from .augment import Augmentation, augment_of
 from .blocks import slabs_of
 from .places import Places
 from .state import RandomState, generator_at
@@ -139,7 +139,8 @@ class Sampler:
         warp: bool = True,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """A patch, augmented; it keeps `pixel`, which it was drawn for."""
-        augmentation = Augmentation(self.augment, sample.image.spacing[-len(self.size) :])
+        config = augment_of(self.augment, sample.image)
+        augmentation = Augmentation(config, sample.image.spacing[-len(self.size) :])
 
         def read(
             offset: Sequence[int], size: Sequence[int]

@@ -53,10 +53,12 @@ def resumed_config(path: Path, config: TrainConfig | None) -> TrainConfig:
     if config is None:
         return saved
     default = TrainConfig()
+    unknown = [name for name in THEN if name not in settings]
+    unknown += ["augment"] * ("upright" not in _changes(settings["augment"]))
     as_then = {
         name: getattr(saved, name)
-        for name in THEN
-        if name not in settings and getattr(config, name) == getattr(default, name)
+        for name in unknown
+        if getattr(config, name) == getattr(default, name)
     }
     return replace(config, **as_then)
 
@@ -71,11 +73,17 @@ def read_configs(settings: Mapping[str, Any], path: Path) -> tuple[ModelSpec, Tr
     """Model and settings, also as earlier versions wrote them."""
     try:
         named = {**THEN, **settings} | {"name": settings["model"]}
+        named["augment"] = {"upright": "no"} | _changes(settings["augment"])
         spec = {k: named[k] for k in config_fields(ModelSpec) if k in named}
         config = {k: named[k] for k in config_fields(TrainConfig) if k in named}
         return from_dict(ModelSpec, spec), from_dict(TrainConfig, config)
     except MALFORMED as error:
         raise damaged(path, error) from None
+
+
+def _changes(augment: bool | Mapping[str, object]) -> dict[str, object]:
+    """Settings of the augmentation, which was a switch in earlier versions."""
+    return {"augment": augment} if isinstance(augment, bool) else dict(augment)
 
 
 def damaged(path: Path, error: Exception) -> ValueError:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Generator
 from typing import ParamSpec, TypeAlias, TypeVar
+from weakref import WeakSet
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segkit.steps import Step
@@ -23,7 +25,14 @@ def call_once(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> St
 
 def has_pending_calls(parent: QObject) -> bool:
     """Whether a `LatestCall` among the descendants of an object is busy."""
-    return any(call.is_busy for call in parent.findChildren(LatestCall))
+    busy = [call for call in _calls if call.is_busy]  # few; an object has many descendants
+    return any(isalive(call) and _is_within(call, parent) for call in busy)
+
+
+def _is_within(child: QObject | None, ancestor: QObject) -> bool:
+    while child is not None and child is not ancestor:
+        child = child.parent()
+    return child is ancestor
 
 
 class LatestCall(QObject):
@@ -34,6 +43,7 @@ class LatestCall(QObject):
 
     def __init__(self, parent: QObject | None = None, *, wait_ms: int = 0) -> None:
         super().__init__(parent)
+        _calls.add(self)
         self._call: Callable[[], object] | None = None
         self._task: Task | None = None
         self._deliver = False
@@ -87,3 +97,6 @@ class LatestCall(QObject):
         elif self._deliver and outcome is not None:
             signal, value = outcome
             getattr(self, signal).emit(value)
+
+
+_calls: WeakSet[LatestCall] = WeakSet()
