@@ -7,11 +7,11 @@ import numpy as np
 
 from napari_segkit.arguments import given
 
-from .axes_image import as_image, full_resolution, is_layer
+from .axes_image import as_image, full_resolution
 from .classes import classes_of
 from .labels import count_values, read_label_arrays
 from .pictures import Overlay, Picture, Style, draw_plane
-from .types import ImageSource
+from .types import ImageSource, is_layer
 
 
 def draw_labels(
