@@ -24,7 +24,7 @@ from .config import ModelSpec, ObjectConfig, PredictConfig, RefineConfig, TileCo
 from .config._schema import as_config
 from .freed_memory import keeping_freed_memory
 from .images.axes_image import AxesImage, reorient_image
-from .images.channel_sources import as_one_image, placed_source
+from .images.channel_sources import as_one_image, placed
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
@@ -632,8 +632,7 @@ learning_rates
         require_optional("refine", refine, RefineConfig)
         config = as_config("config", config, PredictConfig)
         axes_image = self._image(image, axes, spacing, config.level)
-        place = placed_source(image)
-        wanted = None if region is None else as_region(region, axes_image, place)
+        wanted = None if region is None else as_region(region, axes_image, placed(image))
         model = self.ready() if refine is None else self._with_refinement(refine)
 
         from .devices import choose

@@ -14,7 +14,7 @@ from napari_segkit.config import (
     TileConfig,
 )
 from napari_segkit.config._schema import config_fields, to_dict
-from napari_segkit.images.pictures import Style
+from napari_segkit.config.pictures import Style
 from napari_segkit.models import KINDS, MODELS
 
 from .file_options import (

@@ -20,9 +20,10 @@ def channel_sources(source: object) -> Channels | None:
     return None
 
 
-def placed_source(source: object) -> object:
-    """What says where an image lies: the first of its channels if they are given one by one."""
-    return parts[0][1] if (parts := channel_sources(source)) else source
+def placed(source: Any) -> Any:
+    """What lies where an image does: itself, or the first of its channels."""
+    parts = channel_sources(source)
+    return parts[0][1] if parts else source
 
 
 def as_one_image(

@@ -47,6 +47,14 @@ def factors_of(source: Any, level: int) -> AnyArray:
     return np.divide(levels[0].shape, levels[level].shape)
 
 
+def finest_to_level(points: AnyArray, layer: Any, level: int) -> AnyArray:
+    """Coordinates ``(..., dimensions)`` in pixels of a level, of those in pixels of the finest."""
+    if not level or levels_of(layer) is None:
+        return points
+    factors = factors_of(layer, level)[: layer.ndim][-points.shape[-1] :]
+    return np.asarray((points - (factors - 1) / 2) / factors)
+
+
 def _is_pyramid(source: object) -> TypeGuard[Sequence[LazyArray]]:
     """Whether these are arrays of one image in ever fewer pixels, and not slices of a stack."""
     if not isinstance(source, Sequence) or len(source) < 2:

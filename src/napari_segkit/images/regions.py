@@ -14,7 +14,7 @@ from napari_segkit.arguments import given
 
 from .arrays import as_array
 from .axes_image import SPATIAL, AxesImage, full_resolution
-from .levels import factors_of, levels_of
+from .levels import finest_to_level
 from .orientation import reorient, reorientation_matrix
 from .outlines import as_outlines, is_shapes_layer, outlined_pixels, shape_outlines
 from .types import AnyArray, is_layer
@@ -133,8 +133,8 @@ def as_region(value: object, image: AxesImage, layer: object = None) -> Region:
     if isinstance(value, Region):
         parts = _parts_of_region(value, axes, shape)
     elif is_shapes_layer(value):
-        corners = (_label_corners(o, image, layer) for o in shape_outlines(value, layer))
-        outlines = [to_level(outline, image, layer) for outline in corners]
+        drawn = (finest_to_level(o, layer, image.level) for o in shape_outlines(value, layer))
+        outlines = [_label_corners(outline, image, layer) for outline in drawn]
         parts = _outlined(outlines, shape)
     elif is_layer(value):
         parts = _marked(np.asarray(full_resolution(value, "region")), axes, shape)
@@ -149,18 +149,6 @@ def as_region(value: object, image: AxesImage, layer: object = None) -> Region:
     if not parts:
         raise ValueError(f"region holds no pixel: {_wanted(axes, shape)}.")
     return Region(axes, shape, tuple(parts))
-
-
-def to_level(points: NDArray[np.float64], image: AxesImage, layer: object) -> NDArray[np.float64]:
-    """Points in pixels of a level of a multiscale layer, of those in pixels of the finest.
-
-    They have the last dimensions of the labels.
-    """
-    if not image.level or levels_of(layer) is None:
-        return points
-    pairs = zip(image.axes, factors_of(layer, image.level), strict=True)
-    factors = np.array([factor for axis, factor in pairs if axis != "C"])[-points.shape[-1] :]
-    return (points - (factors - 1) / 2) / factors
 
 
 def label_box(axes: str, frame: Frame, box: Sequence[slice]) -> Box:

@@ -162,13 +162,13 @@ class TilePlan:
         if self.region is None:
             return self.cells
         if self.needs_whole_frames:
-            box = self.box(frame)
-            return [Cell(box, self.context(box).cell.tiles)]
-        around = self.region.bounding_box(frame, self.model.ndim)
-        if around is None:
+            own = self.box(frame)
+            return [Cell(own, self.context(own).cell.tiles)]
+        box = self.region.bounding_box(frame, self.model.ndim)
+        if box is None:
             return []
         # few of thousands of cells of a large image are near, which one box tells quickly
-        near = (cell for cell in self.cells if _overlap(cell.region, around))
+        near = (cell for cell in self.cells if _overlap(cell.region, box))
         return [cell for cell in near if self.region.touches(frame, cell.region)]
 
     def middle(self, frame: dict[str, int]) -> list[float] | None:

@@ -10,7 +10,7 @@ import numpy as np
 from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.evaluation.slab_reader import slabs
 from napari_segkit.images.axes_image import full_resolution, reorient_image
-from napari_segkit.images.channel_sources import as_one_image, channel_sources, placed_source
+from napari_segkit.images.channel_sources import as_one_image, channel_sources, placed
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.regions import Region, as_region, union
 from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
@@ -125,7 +125,7 @@ class KeptPrediction:
             names=model.channel_names,
             level=settings.options.level,
         )
-        place = placed_source(image)
+        place = placed(image)
         self.region = None if region is None else as_region(region, axes_image, place)
         self.axes, self._orientation = axes_image.axes, axes_image.orientation
         self._model_orientation = reorient_image(axes_image, model.orientation).orientation

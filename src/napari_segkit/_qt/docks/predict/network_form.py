@@ -14,7 +14,7 @@ class NetworkForm(Form[PredictConfig]):
     """Precision, mirrored copies, dropout passes and uncertainty."""
 
     def __init__(self) -> None:
-        super().__init__(PredictConfig, hide=("resample", "level"))
+        super().__init__(PredictConfig, hide=("level", "resample"))
 
     def problem_with(self, model: "TrainedModel | None") -> str | None:
         """Why the network of a model does not give this; None if it does."""
