@@ -166,7 +166,7 @@ def test_each_model_resamples_the_image_once(models, monkeypatch):
     monkeypatch.setattr(
         TrainedModel,
         "resample_image",
-        lambda model, image: asked.append(model) or before(model, image),
+        lambda model, image, **options: asked.append(model) or before(model, image, **options),
     )
     merged = merge_panoptic(*models, stuff=[1, 2])
     merged.trained = replace(merged.trained, config=replace(DENSE, voxel_size=2.0))

@@ -233,7 +233,7 @@ def test_an_image_smaller_than_a_tile_works(scene):
     image, _, truth = scene
     config = TrainConfig(epochs=1, steps_per_epoch=1)
     seg = Segmenter().fit(image[60:80, :29], truth[60:80, :29], config)
-    assert (seg.trained.patch, seg.trained.tile_size) == ((64, 64), (512, 512))
+    assert (seg.trained.tile_size, seg.trained.overlap) == ((64, 64), (32, 32))
     assert seg.predict(image[:9, :11]).shape == (9, 11)
 
 

@@ -24,11 +24,13 @@ from .config import ModelSpec, ObjectConfig, PredictConfig, RefineConfig, TileCo
 from .config._schema import as_config
 from .freed_memory import keeping_freed_memory
 from .images.axes_image import AxesImage, reorient_image
-from .images.channel_sources import as_one_image
+from .images.channel_sources import as_one_image, placed
 from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
 from .images.intensity import Statistics
+from .images.notes import say_note
 from .images.regions import Region, as_region
+from .images.types import is_layer
 from .io.opened_files import with_file_notes
 from .models import as_spec, is_pretrained, model_info, resolve
 from .steps import Step, drain, warn_if_blocking
@@ -443,7 +445,8 @@ learning_rates
         ----------
         image : array-like or napari Image layer, or dict or list of them
             With the channels that the model was trained on. A dict of names and images, or a list
-            of layers, gives channels one by one: by the names that the model was trained with.
+            of layers, gives channels one by one: by the names that the model was trained with. A
+            list of arrays of falling size is a multiscale image.
         tile : TileConfig, optional
             Batch size; a tile size and overlap given here replace those of the model.
         axes : str, optional
@@ -455,7 +458,8 @@ learning_rates
             Refinement of the probabilities, in the dimensions of the model. None: the settings
             stored with the model; ``RefineConfig()``: no refinement.
         config : PredictConfig, optional
-            How the network is applied to each tile.
+            Which level of a multiscale image is predicted, at which pixel size, and how the network
+            is applied to each tile.
         region : slices, dict, polygons, napari Shapes layer or mask, optional
             The pixels to predict; labels elsewhere are 0. One slice or number for each axis of the
             labels (``np.s_[3, 0:512, :]``), or some by name (``{"Z": 3}``); polygons as a list of
@@ -627,8 +631,8 @@ learning_rates
         require_optional("statistics", statistics, Statistics)
         require_optional("refine", refine, RefineConfig)
         config = as_config("config", config, PredictConfig)
-        axes_image = self._image(image, axes, spacing)
-        wanted = None if region is None else as_region(region, axes_image, image)
+        axes_image = self._image(image, axes, spacing, config.level)
+        wanted = None if region is None else as_region(region, axes_image, placed(image))
         model = self.ready() if refine is None else self._with_refinement(refine)
 
         from .devices import choose
@@ -863,9 +867,19 @@ learning_rates
         return with_refinement(self.ready(), config)
 
     def _image(
-        self, image: "ImageSource", axes: str | None, spacing: Sequence[float] | None
+        self,
+        image: "ImageSource",
+        axes: str | None,
+        spacing: Sequence[float] | None,
+        level: int = 0,
     ) -> AxesImage:
         model = self.ready()
+        if is_layer(image) and image.__class__.__name__ == "Labels":  # of napari
+            say_note(
+                f"{image.name} is a Labels layer, whose values are predicted as intensities: give "
+                "an Image layer unless this is meant.",
+                stacklevel=3,
+            )
         named = as_one_image(
             image,
             axes,
@@ -873,6 +887,7 @@ learning_rates
             like=model.axes,
             channels=model.channels,
             names=model.channel_names,
+            level=level,
         )
         said = say_notes(with_file_notes(named, image))
         return with_channels(said, model.channels, model.axes)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, prod
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -21,15 +20,16 @@ from .images.intensity import (
     white_of,
 )
 from .images.orientation import reorient_spacing
-from .images.resample import format_spacing, resample
+from .images.pixel_sizes import difference_text, is_alike, require_pixel_sizes, unknown_text
+from .images.resample import SPACING_TOLERANCE
+from .images.resample import resample as resample_to
 from .images.resize import resized
-from .images.units import UNKNOWN_SPACING
+from .images.units import Spacing
 from .models import KINDS, ModelInfo, kind_of, model_info, predicts_objects, stride
 from .tiling import Tiling
 
 FAINT = 1 / 5  # part of the contrast of training below which a warning is given; noise has less
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
-SIZE_TOLERANCE = {2: 0.25, 3: 0.1}  # by dimensions; relative, above which a size is told
 
 
 @dataclass(frozen=True)
@@ -184,16 +184,30 @@ class TrainedModel:
         """Label value of each output channel."""
         return tuple(c.value for c in self.classes)
 
-    def resample_image(self, image: AxesImage) -> AxesImage:
-        """Bring an image to the size or voxel size set for training; unchanged if none was set."""
-        image, size = in_unit(image, self.unit), self.config.voxel_size
+    def resample_image(self, image: AxesImage, *, resample: bool = False) -> AxesImage:
+        """Bring an image to the size or voxel size of training, where it was set or is asked for.
+
+        Else it is unchanged, and a pixel size unlike that of training is said.
+        """
+        image = in_unit(image, self.unit)
         if self.config.resized_shape is not None:
             return resized(image, self.config.resized_shape)
+        size = self.voxel_size_for(image, resample=resample)
         if size is not None:
-            return resample(image, size, self.ndim)
-        if note := self.pixel_size_note(image):
+            return resample_to(image, size, self.ndim)
+        if not resample and (note := self.pixel_size_note(image)):
             warnings.warn(note, UserWarning, stacklevel=3)
         return image
+
+    def voxel_size_for(self, image: AxesImage, *, resample: bool) -> float | Spacing | None:
+        """The voxel size that an image is resampled to; None: it stays as it is.
+
+        ValueError if it is to be that of training, and one of them is unknown.
+        """
+        if self.config.voxel_size is not None or not resample:
+            return self.config.voxel_size
+        require_pixel_sizes(image, self, self.ndim)
+        return None if is_alike(image, self, self.ndim, SPACING_TOLERANCE) else self.spacing
 
     def pixel_size_note(self, image: AxesImage) -> str | None:
         """How the pixel size differs from that of the training; None if it does not or is unknown.
@@ -202,20 +216,13 @@ class TrainedModel:
         """
         if self.config.resize is not None or self.config.voxel_size is not None:
             return None
-        # a spacing of 1 is common in MRI, too, but then the orientation is known
-        known = all(x.orientation or x.spacing != UNKNOWN_SPACING for x in (self, image))
-        image = in_unit(image, self.unit)
-        sizes = image.spacing[-self.ndim :], self.spacing[-self.ndim :]
-        same = np.allclose(*sizes, rtol=SIZE_TOLERANCE[self.ndim])
-        if not known or same:
+        return difference_text(image, self, self.ndim)
+
+    def unknown_size_note(self, image: AxesImage) -> str | None:
+        """Which pixel size is unknown, that of the image or of the training; None if not one is."""
+        if self.config.resize is not None:
             return None
-        image_size, model_size = map(format_spacing, sizes, (image.unit, self.unit))
-        names = " x ".join("ZYX"[-self.ndim :])
-        noun, every = ("voxels", "volume") if self.ndim == 3 else ("pixels", "image")
-        return (
-            f"{image.name} has {noun} of {image_size} ({names}), but the model was trained on "
-            f"{model_size}: train with a voxel_size to have every {every} resampled."
-        )
+        return unknown_text(image, self, self.ndim)
 
     def measure(self, image: AxesImage) -> Statistics:
         """Statistics that normalise an image, as chosen for training."""

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels
 
-from napari_segkit.images.axes_image import AxesImage, as_image, is_layer
+from napari_segkit.images.axes_image import AxesImage, as_image
 from napari_segkit.images.axis_guess import AXES, guess_axes
 from napari_segkit.images.model_input import require_model_input
+from napari_segkit.images.types import is_layer
 
 LENGTHS = {"T": 2, "C": 3, "Z": 4, "Y": 5, "X": 6}
 
@@ -158,3 +159,24 @@ def test_invalid_images_are_refused(make, sentence):
 def test_arrays_are_read_while_another_thread_imports_torch(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
     assert as_image(np.zeros((8, 9))).axes == "YX"
+
+
+def test_axes_chosen_for_a_layer_hold_wherever_it_is_read():
+    layer = ImageLayer(np.zeros((4, 5, 6)), axis_labels=("z", "y", "x"))
+    layer.metadata["segkit"] = {"chosen_axes": "XYT"}
+    assert as_image(layer).axes == "XYT"
+    layer.data = np.zeros((5, 6))  # of other dimensions than those it was chosen for
+    assert as_image(layer).axes == "YX"
+
+
+def test_a_chunk_that_cannot_be_read_is_named():
+    def read(block, block_info):
+        if block_info[0]["chunk-location"] == (0, 1, 1):
+            raise RuntimeError("the disk is gone")
+        return block
+
+    stack = da.zeros((2, 32, 32), chunks=(1, 16, 16)).map_blocks(read, dtype=float)
+    image = as_image(stack, "TYX", name="movie")
+    image.read({"T": 0}, [slice(0, 16), slice(0, 16)])
+    with pytest.raises(OSError, match="movie cannot be read at T 0, Y 16:20, X 8:32: the disk"):
+        image.read({"T": 0}, [slice(16, 20), slice(8, 32)])

@@ -14,7 +14,7 @@ from napari_segkit.config import (
     TileConfig,
 )
 from napari_segkit.config._schema import config_fields, to_dict
-from napari_segkit.images.pictures import Style
+from napari_segkit.config.pictures import Style
 from napari_segkit.models import KINDS, MODELS
 
 from .file_options import (
@@ -212,9 +212,17 @@ def _predict_file(
 
     model = segmenter.ready()
     output.check_files(target, objects=model.predicts_objects)
+    config = read_options(args, PredictConfig())
     image = read_image_files(
-        source, args.axes, args.spacing, like=model.axes, channels=model.channels
+        source,
+        args.axes,
+        args.spacing,
+        like=model.axes,
+        channels=model.channels,
+        level=config.level,
     )
+    if not config.resample and (note := model.unknown_size_note(image)):
+        say(f"Note: {note}")
     output.check_format(target, model, image)
     details, categories = {"file": source.name} | _asked(args), panoptic_categories(model)
     writer = FileWriter(target, image, output, details, categories=categories)
@@ -223,7 +231,7 @@ def _predict_file(
         image,
         read_options(args, TileConfig()),
         objects=output.objects,
-        config=read_options(args, PredictConfig()),
+        config=config,
         probabilities=output.probabilities,
         region=read_region(args.region, source.path),
     )

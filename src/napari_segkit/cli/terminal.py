@@ -1,5 +1,6 @@
 """Terminal output: progress, warnings, and errors in one line each."""
 
+import re
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -24,6 +25,7 @@ USER_ERRORS: tuple[type[BaseException], ...] = (
 Show = Callable[..., None]  # with a text, a step, and the seconds left if these are known
 SMALLER = "give smaller images"
 SECONDS_PER_LINE = 60
+FIELD = re.compile(r"\bPredictConfig\.(\w+)")  # as messages of the library name it
 
 
 def say(line: str) -> None:
@@ -47,9 +49,13 @@ def error_line(error: BaseException, lower: str = SMALLER) -> str:
     """
     if isinstance(error, SystemExit):
         return f"A library ended the work (SystemExit: {error.code})."
-    text = plain_message(error, lower=lower, on_cpu="give --device cpu")
+    text = FIELD.sub(_flag_of, plain_message(error, lower=lower, on_cpu="give --device cpu"))
     options = [in_options(r) for r in getattr(error, "remedies", ()) if "=" in r]
     return f"{text} Here: {' or '.join(options)}." if options else text
+
+
+def _flag_of(field: re.Match[str]) -> str:
+    return flag(field[1])
 
 
 def in_options(message: str) -> str:

@@ -11,7 +11,7 @@ Uncertainty = Literal["entropy", "margin"]
 
 @dataclass(frozen=True)
 class PredictConfig(Checked):
-    """How the network is applied to each tile; recorded with the result.
+    """Which pixels are predicted, and how the network is applied to them; recorded with the result.
 
     Parameters
     ----------
@@ -32,9 +32,16 @@ class PredictConfig(Checked):
         Also gives the uncertainty of each pixel, from 0 to 1, of the network's probabilities
         before any smoothing. "entropy": their entropy, divided by the logarithm of the number of
         classes. "margin": 1 less the difference of the two highest.
+    resample : bool
+        Resample the image to the pixel size that the model was trained on, and its labels back;
+        both sizes must be known. Models trained with a voxel size or at one size always do so.
+    level : int
+        Level of a multiscale image that is predicted; 0 is the finest. The labels have its shape.
     """
 
     precision: Precision = "float32"
     flips: bool = False
     passes: Annotated[int, {"min": 1, "max": 1000}] = 1
     uncertainty: Uncertainty | None = None
+    resample: bool = False
+    level: Annotated[int, {"min": 0, "max": 30}] = 0

@@ -11,10 +11,10 @@ from typing import Any, Generic
 from napari_segkit.arguments import as_numbers, given, require_bool
 from napari_segkit.config import LabelsAre, TrainConfig
 from napari_segkit.config._schema import config_fields
-from napari_segkit.images.axes_image import full_resolution, is_layer
+from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.geometry import apart
-from napari_segkit.images.types import LazyArray
+from napari_segkit.images.types import LazyArray, is_layer
 from napari_segkit.steps import Step, drain, map_steps
 
 from .base_report import M_co

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_segkit.arguments import as_spacing
 from napari_segkit.config import LabelsAre
-from napari_segkit.images.axes_image import SPATIAL, full_resolution, is_layer
+from napari_segkit.images.axes_image import SPATIAL, full_resolution
 from napari_segkit.images.binary_masks import clean_grey_edges
 from napari_segkit.images.labels import (
     IGNORE,
@@ -20,7 +20,7 @@ from napari_segkit.images.labels import (
     require_countable,
 )
 from napari_segkit.images.orientation import orientation_of, reorient
-from napari_segkit.images.types import ImageSource, Labels, LazyArray
+from napari_segkit.images.types import ImageSource, Labels, LazyArray, is_layer
 
 from .metric import Index, LabelSource
 

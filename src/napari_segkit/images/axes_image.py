@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from napari_segkit.arguments import as_spacing, given
+from napari_segkit.error_messages import is_out_of_memory
 
 from .arrays import as_array
-from .axis_guess import AXES, channel_notes, guess_axes, layer_axes
+from .axis_guess import channel_notes, guess_axes, is_order, layer_axes
+from .levels import factors_of, level_like, levels_of, require_level
 from .orientation import orientation_of, reorient, reorient_spacing
-from .types import AnyArray, ImageSource, LayerLike, LazyArray
+from .types import AnyArray, ImageSource, LayerLike, LazyArray, is_layer
 from .units import UNKNOWN_SPACING, PixelSize, Spacing, convert, pixel_size
 from .whole_numbers import require_real_numbers
 
@@ -34,10 +36,10 @@ class AxesImage:
     metadata: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     notes: tuple[str, ...] = field(default=(), compare=False, repr=False)  # what was guessed
     channel_names: tuple[str, ...] = ()  # of channels that came from several sources
+    level: int = 0  # of a multiscale image
 
     def __post_init__(self) -> None:
-        wrong = [a for a in self.axes if a not in AXES or self.axes.count(a) > 1]
-        if len(self.axes) != self.data.ndim or wrong or not {"Y", "X"} <= set(self.axes):
+        if len(self.axes) != self.data.ndim or not is_order(self.axes):
             raise ValueError(
                 f"axes={self.axes!r} do not describe {self.name} of shape {self.shape}: give one "
                 "letter of TCZYX for each dimension, each letter once, Y and X among them."
@@ -103,7 +105,7 @@ class AxesImage:
 
     def read(self, frame: dict[str, int], region: Sequence[slice]) -> AnyArray:
         """Pixels of a region (Y X or Z Y X) of a frame, as (C, *region) in their own dtype."""
-        pixels = np.asarray(self.data[self.array_index(frame, region, self.axes)])
+        pixels = self.pixels(self.array_index(frame, region, self.axes))
         pixels = pixels.astype(np.uint8) if pixels.dtype == bool else pixels
         axes = [a for a in self.axes if a not in frame]
         target = ["C", *SPATIAL[-len(region) :]]
@@ -112,6 +114,21 @@ class AxesImage:
                 pixels, axes = pixels[..., None], [*axes, axis]
         pixels = pixels.transpose([axes.index(a) for a in target])
         return pixels[: self.channels]
+
+    def pixels(self, index: tuple[int | slice, ...]) -> AnyArray:
+        """Pixels at an index of the array; OSError says where a chunk of a file fails to be read.
+
+        Only arrays of other libraries have chunks.
+        """
+        try:
+            return np.asarray(self.data[index])
+        except Exception as error:
+            if not hasattr(self.data, "chunks") or is_out_of_memory(error):
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise OSError(
+                f"{self.name} cannot be read at {_place(self, index)}: {reason}"
+            ) from error
 
     def write(
         self,
@@ -135,11 +152,6 @@ class AxesImage:
         target[(..., *index)] = values.transpose(*range(leading), *order)
 
 
-def is_layer(source: object) -> TypeGuard[LayerLike]:
-    """Whether `source` is a napari layer or has the attributes of one."""
-    return all(hasattr(source, name) for name in ("scale", "metadata", "ndim", "data"))
-
-
 def as_image(
     source: ImageSource,
     axes: str | None = None,
@@ -150,35 +162,43 @@ def as_image(
     like: str | None = None,
     channels: int | None = None,
     name: str = "image",
+    level: int = 0,
 ) -> AxesImage:
     """Array or napari layer as an AxesImage, not copied, without an alpha channel.
 
     Without `axes` they come from the layer, the shape of the labels, the axes of training (`like`)
     or the shape. `unit` is that of the spacing; "": that of the layer. `channels` is what a model
-    was trained on: of RGBA, a model of 3 takes RGB. `name` is that of an array.
+    was trained on: of RGBA, a model of 3 takes RGB. `name` is that of an array. `level` is that of
+    a multiscale image, unless the labels have the shape of another one; `spacing` is of the finest.
     """
     if isinstance(source, AxesImage):
+        require_level(source, level, source.name)
         return source
     layer = source if is_layer(source) else None
     name = getattr(layer, "name", None) or name
-    data = full_resolution(source, name)
+    level = level if labels_shape is None else level_like(source, labels_shape)
+    data = full_resolution(source, name, level)
     require_real_numbers(data, name)
     shape, rgb = tuple(data.shape), getattr(source, "rgb", None)
     known = layer_axes(layer, data.ndim) if axes is None else _letters(axes)
     named = known or guess_axes(shape, labels_shape, rgb=rgb, like=like, channels=channels)
     notes = () if known else channel_notes(named, shape, labels_shape, name)
+    if level and labels_shape is not None:
+        notes += (f"its level {level} is used, which has the shape of the labels.",)
     volume = "".join(a for a in named if a in SPATIAL) == SPATIAL
     stored = _layer_pixel_size(layer, named)
+    spacing = stored.spacing if spacing is None else _three_sizes(spacing)
     return AxesImage(
         data,
         named,
-        stored.spacing if spacing is None else _three_sizes(spacing),
+        _at_level(spacing, source, level, named),
         name,
         _has_alpha(source, data, named, axes is None, channels),
         orientation_of(layer) if volume else "",
         unit or stored.unit,
         dict(getattr(layer, "metadata", {})),
         notes,
+        level=level,
     )
 
 
@@ -187,23 +207,24 @@ def has_pixels(layer: object) -> bool:
     return layer.__class__.__name__ not in VECTOR_LAYERS
 
 
-def full_resolution(source: ImageSource, name: str = "image") -> LazyArray:
-    """The array of a layer, list or array; the first level of a multiscale layer.
+def full_resolution(source: ImageSource, name: str = "image", level: int = 0) -> LazyArray:
+    """The array of a layer, list or array; the first or another level of a multiscale image.
 
     `name` is what messages call it, unless it is a layer.
     """
     if isinstance(source, AxesImage):
         return source.data
-    if not is_layer(source):
-        return as_array(source, name)
-    name = getattr(source, "name", "") or name
-    if not has_pixels(source):
+    layer = source if is_layer(source) else None
+    name = getattr(layer, "name", "") or name
+    if layer is not None and not has_pixels(layer):
         raise TypeError(
             f"{name} is a {source.__class__.__name__} layer, which has no pixels: give an Image or "
             "Labels layer."
         )
-    data = source.data[0] if getattr(source, "multiscale", False) else source.data
-    return as_array(data, name)
+    require_level(source, level, name)
+    if (levels := levels_of(source)) is not None:
+        return as_array(levels[level], name)
+    return as_array(source if layer is None else layer.data, name)
 
 
 def without_pixels(image: AxesImage) -> AxesImage:
@@ -264,6 +285,26 @@ def _layer_pixel_size(layer: LayerLike | None, axes: str) -> PixelSize:
         [abs(sizes.get(a, 1.0)) for a in SPATIAL], [units.get(a, "") for a in SPATIAL]
     )
     return PixelSize(_three_sizes(known.spacing), known.unit)
+
+
+def _place(image: AxesImage, index: Sequence[int | slice]) -> str:
+    """Such as "T 3, Y 0:256, X 256:512"."""
+    ends = [
+        f"{part.start or 0}:{length if part.stop is None else part.stop}"
+        if isinstance(part, slice)
+        else str(part)
+        for part, length in zip(index, image.shape, strict=True)
+    ]
+    return ", ".join(f"{axis} {end}" for axis, end in zip(image.axes, ends, strict=True))
+
+
+def _at_level(spacing: Spacing, source: object, level: int, axes: str) -> Spacing:
+    """The spacing of a level of a multiscale image, of that of the finest."""
+    if not level or spacing == UNKNOWN_SPACING or levels_of(source) is None:
+        return spacing
+    factors = dict(zip(axes, map(float, factors_of(source, level)), strict=True))
+    z, y, x = (size * factors.get(a, 1.0) for a, size in zip(SPATIAL, spacing, strict=True))
+    return z, y, x
 
 
 def _three_sizes(spacing: Sequence[float]) -> Spacing:

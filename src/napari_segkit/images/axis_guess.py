@@ -1,6 +1,9 @@
 """Axes of an image that are guessed from shapes."""
 
 from collections.abc import Sequence
+from typing import Any
+
+from .layer_metadata import LayerMetadata
 
 AXES = "TCZYX"
 FEW_CHANNELS = 8  # a last axis this short stays channels where the last of training was
@@ -15,13 +18,22 @@ class AxesError(ValueError):
         self.remedies = remedies
 
 
-def layer_axes(layer: object, ndim: int) -> str | None:
-    """The layer's axis labels if they are letters of TCZYX (napari's default are numbers)."""
+def layer_axes(layer: Any, ndim: int) -> str | None:
+    """The axes that a person chose for a layer, or its axis labels if they are letters of TCZYX.
+
+    napari's labels by default are numbers.
+    """
+    chosen = LayerMetadata.of(layer).chosen_axes if hasattr(layer, "metadata") else ""
+    if len(chosen) == ndim and is_order(chosen):
+        return chosen
     axes = "".join(str(a).upper()[:1] for a in getattr(layer, "axis_labels", ()))
-    if not {"Y", "X"} <= set(axes) or not set(axes) <= set(AXES):
-        return None
     axes += "C" * bool(getattr(layer, "rgb", False))
-    return axes if len(axes) == ndim == len(set(axes)) else None
+    return axes if len(axes) == ndim and is_order(axes) else None
+
+
+def is_order(axes: str) -> bool:
+    """Whether these are axes of an image: letters of TCZYX, each once, Y and X among them."""
+    return {"Y", "X"} <= set(axes) <= set(AXES) and len(set(axes)) == len(axes)
 
 
 def guess_axes(

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .axes_image import AxesImage, as_image, is_layer
+from .axes_image import AxesImage, as_image
 from .geometry import apart
-from .types import LazyArray
+from .types import LazyArray, is_layer
 
 Channels = list[tuple[str, Any]]  # name and source of each; "" without a name
 
@@ -20,6 +20,12 @@ def channel_sources(source: object) -> Channels | None:
     return None
 
 
+def placed(source: Any) -> Any:
+    """What lies where an image does: itself, or the first of its channels."""
+    parts = channel_sources(source)
+    return parts[0][1] if parts else source
+
+
 def as_one_image(
     source: Any,
     axes: str | None = None,
@@ -29,17 +35,24 @@ def as_one_image(
     like: str | None = None,
     channels: int | None = None,
     names: Sequence[str] = (),
+    level: int = 0,
 ) -> AxesImage:
     """As `as_image`, also of channels that are given one by one; `names` is their order."""
     parts = channel_sources(source)
     if parts is None:
         image = as_image(
-            source, axes, spacing, labels_shape=labels_shape, like=like, channels=channels
+            source,
+            axes,
+            spacing,
+            labels_shape=labels_shape,
+            like=like,
+            channels=channels,
+            level=level,
         )
         return channels_by_name(image, names)
     axes, like = (a and a.replace("C", "") for a in (axes, like))
     images = [
-        as_image(each, axes, spacing, labels_shape=labels_shape, like=like, name=name)
+        as_image(each, axes, spacing, labels_shape=labels_shape, like=like, name=name, level=level)
         for name, each in (in_order(parts, names) if names else parts)
     ]
     known = [name for name, _ in parts]
@@ -72,6 +85,14 @@ def _places(known: Sequence[str], names: Sequence[str]) -> list[int]:
 
 def stack_channels(images: Sequence[AxesImage], names: tuple[str, ...], name: str) -> AxesImage:
     """Grey images as the channels of one, read lazily."""
+    require_one_grid(images, names, name)
+    stacked = _stack([image.data for image in images])
+    axes = f"C{images[0].axes}"
+    return replace(images[0], data=stacked, axes=axes, name=name, channel_names=names)
+
+
+def require_one_grid(images: Sequence[AxesImage], names: Sequence[str], name: str) -> None:
+    """ValueError unless grey images are channels of one image; no pixels are read."""
     if not images:
         raise ValueError(f"{name or 'image'} has no channels: give one or more.")
     if len(set(names)) < len(names):
@@ -80,9 +101,6 @@ def stack_channels(images: Sequence[AxesImage], names: tuple[str, ...], name: st
         )
     for image in images:
         _require_one_channel(image, images[0], name)
-    stacked = _stack([image.data for image in images])
-    axes = f"C{images[0].axes}"
-    return replace(images[0], data=stacked, axes=axes, name=name, channel_names=names)
 
 
 def _is_named(source: object) -> bool:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_segkit.arguments import given
 
-from .axes_image import is_layer
-from .types import LayerOptions, LazyArray
+from .types import LayerOptions, LazyArray, is_layer
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -7,12 +7,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes_image import AxesImage, full_resolution, is_layer
+from .axes_image import AxesImage, full_resolution
 from .class_labels import ClassLabels
 from .classes import LabelClass, class_names
 from .labels import LabelsError
 from .notes import say_note
-from .types import AnyArray, ImageSource, LazyArray
+from .types import AnyArray, ImageSource, LazyArray, is_layer
 
 MAX_COLOURS = 256
 MAX_LISTED = 32  # in a note

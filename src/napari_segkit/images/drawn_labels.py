@@ -6,12 +6,13 @@ from typing import get_args
 import numpy as np
 
 from napari_segkit.arguments import given
+from napari_segkit.config.pictures import Style
 
-from .axes_image import as_image, full_resolution, is_layer
+from .axes_image import as_image, full_resolution
 from .classes import classes_of
 from .labels import count_values, read_label_arrays
-from .pictures import Overlay, Picture, Style, draw_plane
-from .types import ImageSource
+from .pictures import Overlay, Picture, draw_plane
+from .types import ImageSource, is_layer
 
 
 def draw_labels(

@@ -7,12 +7,12 @@ from itertools import product
 
 import numpy as np
 
-from .axes_image import SPATIAL, AxesImage, full_resolution, has_pixels, is_layer
+from .axes_image import SPATIAL, AxesImage, full_resolution, has_pixels
 from .axis_guess import layer_axes
 from .orientation import orientation_of, reorientation_matrix
 from .placement import data_to_world, placement_of, world_matrix
 from .resample import SPACING_TOLERANCE
-from .types import AnyArray, PlacedLayer
+from .types import AnyArray, PlacedLayer, is_layer
 from .units import convert, length_unit
 
 TOLERANCE = 0.25  # voxels: above rounded headers, below a shift of half a voxel

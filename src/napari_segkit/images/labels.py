@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from napari_segkit.arguments import LARGEST_CLASS
 from napari_segkit.config import LabelsAre
 
-from .axes_image import SPATIAL, AxesImage, full_resolution, is_layer
+from .axes_image import SPATIAL, AxesImage, full_resolution
 from .binary_masks import has_grey_edges, threshold_mask
 from .orientation import orientation_of, reorient
 from .repeated_ids import ids_start_anew, planes_of
-from .types import AnyArray, ImageSource, Labels
+from .types import AnyArray, ImageSource, Labels, is_layer
 from .whole_numbers import first_fractions, integers_if_whole
 
 IGNORE = -1  # class index of unlabelled pixels

@@ -12,7 +12,7 @@ KEY = "segkit"
 
 @dataclass(frozen=True)
 class LayerMetadata:
-    """Record of a layer that this package made; empty for any other layer."""
+    """Record of a layer that this package made; of an image at most the axes chosen for it."""
 
     kind: str = ""  # "prediction", "objects", "refined", "superpixels", "probability", ...
     source: str = ""  # `unique_id` of the layer it was made from
@@ -20,6 +20,7 @@ class LayerMetadata:
     classes: tuple[LabelClass, ...] = ()
     fingerprint: str = ""  # of the pixels as written
     provenance: Mapping[str, Any] = field(default_factory=dict)  # all other keys
+    chosen_axes: str = ""  # of an image, by a person
 
     @classmethod
     def of(cls, layer: LayerLike) -> "LayerMetadata":
@@ -35,6 +36,7 @@ class LayerMetadata:
             layer=tuple(record.get("layer", ())),
             classes=tuple(LabelClass(*c) for c in record.get("classes", ()) if len(c) == 3),
             fingerprint=record.get("fingerprint", ""),
+            chosen_axes=record.get("chosen_axes", ""),
             provenance={k: v for k, v in record.items() if k not in OWN_KEYS},
         )
 
@@ -46,6 +48,7 @@ class LayerMetadata:
             "layer": list(self.layer),
             "classes": [list(astuple(c)) for c in self.classes],
             "fingerprint": self.fingerprint,
+            "chosen_axes": self.chosen_axes,
         }
         return {**self.provenance, **{key: value for key, value in own.items() if value}}
 

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import as_array
-from .axes_image import is_layer
 from .placement import data_to_world, placement_of
 from .polygons import ellipse_polygon, find_crossing, polygon_mask
-from .types import AnyArray, PlacedLayer
+from .types import AnyArray, PlacedLayer, is_layer
 
 Outline = NDArray[np.float64]  # (corners, dimensions), in pixels
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_segkit.config.pictures import Style
 
 from .axes_image import AxesImage
 from .classes import LabelClass, default_color
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 Picture = NDArray[np.uint8]  # (Y, X, 3), or 4 with alpha
-Style = Literal["colours", "contours", "cutout"]
 
 SIZE = 256  # pixels of a picture along its longer side
 DETAIL = 4  # an image is read with so many times as many

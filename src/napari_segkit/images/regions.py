@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from napari_segkit.arguments import given
 
 from .arrays import as_array
-from .axes_image import SPATIAL, AxesImage, full_resolution, is_layer
+from .axes_image import SPATIAL, AxesImage, full_resolution
+from .levels import finest_to_level
 from .orientation import reorient, reorientation_matrix
 from .outlines import as_outlines, is_shapes_layer, outlined_pixels, shape_outlines
-from .types import AnyArray
+from .types import AnyArray, is_layer
 
 Box: TypeAlias = tuple[slice, ...]  # start and stop along each axis
 Frame: TypeAlias = Mapping[str, int]  # index of a plane or volume, such as {"T": 0}
@@ -147,7 +148,8 @@ def as_region(value: object, image: AxesImage, layer: object = None) -> Region:
     if isinstance(value, Region):
         parts = _parts_of_region(value, axes, shape)
     elif is_shapes_layer(value):
-        outlines = [_label_corners(o, image, layer) for o in shape_outlines(value, layer)]
+        drawn = (finest_to_level(o, layer, image.level) for o in shape_outlines(value, layer))
+        outlines = [_label_corners(outline, image, layer) for outline in drawn]
         parts = _outlined(outlines, shape)
     elif is_layer(value):
         parts = _marked(np.asarray(full_resolution(value, "region")), axes, shape)

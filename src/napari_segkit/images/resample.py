@@ -12,7 +12,7 @@ from .array_cache import ArrayCache, CachedArray
 from .axes_image import SPATIAL, AxesImage
 from .resize import resized
 from .types import AnyArray, LazyArray
-from .units import UNKNOWN_SPACING
+from .units import UNKNOWN_SPACING, Spacing
 
 MAX_PIXELS = 2**31  # of a resampled image
 MAX_ENLARGEMENT = 10  # of Y and X by resampling
@@ -65,23 +65,28 @@ def _resampled_later(image: AxesImage, size: float, ndim: int, cache: ArrayCache
     return replace(template, data=data)
 
 
-def resample(image: AxesImage, size: float, ndim: int) -> AxesImage:
-    """Image with pixels of edge `size` in world units, linear, float32; `ndim` 2 keeps Z."""
+def resample(image: AxesImage, size: float | Spacing, ndim: int) -> AxesImage:
+    """Image with pixels of `size` in world units, linear, float32; `ndim` 2 keeps Z.
+
+    One number is the edge along every axis; three are those along Z, Y and X.
+    """
     template = resampled_template(image, size, ndim)
-    pixels = np.asarray(image.data, np.float32)
+    pixels = image.pixels((slice(None),) * len(image.axes)).astype(np.float32, copy=False)
     return replace(template, data=resize_linear(pixels, template.shape))
 
 
-def resampled_template(image: AxesImage, size: float, ndim: int) -> AxesImage:
+def resampled_template(image: AxesImage, size: float | Spacing, ndim: int) -> AxesImage:
     """Result of `resample` without its pixels; nothing is read."""
     spatial = SPATIAL[-ndim:]
-    spacing = dict(zip(SPATIAL, image.spacing, strict=True))
+    old = dict(zip(SPATIAL, image.spacing, strict=True))
+    sizes = size if isinstance(size, tuple) else (size,) * 3
+    new = old | {a: s for a, s in zip(SPATIAL, sizes, strict=True) if a in spatial}
     shape = [
-        max(1, round(n * spacing[a] / size)) if a in spatial else n
+        max(1, round(n * old[a] / new[a])) if a in spatial else n
         for a, n in zip(image.axes, image.shape, strict=True)
     ]
     _require_reasonable_shape(image, size, shape)
-    z, y, x = (size if a in spatial else spacing[a] for a in SPATIAL)
+    z, y, x = (new[a] for a in SPATIAL)
     return replace(image, data=np.broadcast_to(np.float32(0), shape), spacing=(z, y, x))
 
 
@@ -128,14 +133,19 @@ def resize_marks(marks: AnyArray, shape: Sequence[int], unmarked: int = 0) -> An
     return resized.astype(marks.dtype)
 
 
-def _require_reasonable_shape(image: AxesImage, size: float, shape: Sequence[int]) -> None:
+def _require_reasonable_shape(
+    image: AxesImage, size: float | Spacing, shape: Sequence[int]
+) -> None:
     old = dict(zip(image.axes, image.shape, strict=True))
     new = dict(zip(image.axes, shape, strict=True))
     is_huge = prod(shape) > MAX_PIXELS or min(new[a] / old[a] for a in "YX") > MAX_ENLARGEMENT
     if is_huge or any(new[a] < min(old[a], MIN_LENGTH) for a in "YX"):
+        is_edge = not isinstance(size, tuple)
+        what = f"voxel_size={size:g}" if is_edge else "PredictConfig.resample"
+        advice = "give the edge of a voxel in world units" if is_edge else "check its pixel size"
         raise ValueError(
-            f"voxel_size={size:g} would resample {image.name} from shape {image.shape} to "
-            f"{tuple(shape)}: give the edge of a voxel in world units; the image's voxels are "
+            f"{what} would resample {image.name} from shape {image.shape} to "
+            f"{tuple(shape)}: {advice}; the image's voxels are "
             f"{format_spacing(image.spacing, image.unit)} (Z x Y x X)."
         )
 

@@ -1,7 +1,7 @@
 """Types of arrays, of what can be read as an image, and of napari's layer data."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,11 @@ class LayerLike(Protocol):
     def metadata(self) -> dict[str, Any]: ...
 
 
+def is_layer(source: object) -> TypeGuard[LayerLike]:
+    """Whether `source` is a napari layer or has the attributes of one."""
+    return all(hasattr(source, name) for name in ("scale", "metadata", "ndim", "data"))
+
+
 class PlacedLayer(LayerLike, Protocol):
     """A napari layer with its place in the world, or a copy of one."""
 
@@ -65,7 +70,8 @@ class NamedArray(Protocol):
     def axes(self) -> str: ...
 
 
-ImageSource: TypeAlias = LayerLike | LazyArray | NamedArray | Sequence[Any]  # `as_image` takes it
+Channels: TypeAlias = Mapping[str, Any]  # by their names
+ImageSource: TypeAlias = LayerLike | LazyArray | NamedArray | Sequence[Any] | Channels
 
 
 class LayerOptions(TypedDict, total=False):

@@ -34,7 +34,8 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     parts = replace(request, probabilities=True, config=of_parts)
     statistics = request.statistics if _share_statistics(model, second) else None
     first, following = [
-        unmeasured_plan(m, image, request.tile, request.region).steps for m in (model, second)
+        unmeasured_plan(m, image, request.tile, request.config, request.region).steps
+        for m in (model, second)
     ]
     predict_things = instance.predict_tiles if model.info.has_masks else watershed.predict_tiles
     steps = predict_things(replace(parts))  # whose plan goes with it

@@ -161,8 +161,8 @@ class TilePlan:
         if self.region is None:
             return self.cells
         if self.needs_whole_frames:
-            box = self.box(frame)
-            return [Cell(box, self.context(box).cell.tiles)]
+            own = self.box(frame)
+            return [Cell(own, self.context(own).cell.tiles)]
         box = self.region.bounding_box(frame, self.model.ndim)
         if box is None:
             return []
@@ -279,6 +279,8 @@ class TilePlan:
             "batch_size": self.batch_size,
             **to_dict(self.settings),
             "precision": self.precision,
+            "resample": self.settings.resample,
+            "level": self.settings.level,
             "device": str(self.device),
             "threads": torch.get_num_threads(),
             "versions": versions(),
@@ -310,14 +312,14 @@ def make_plan(
     region: Region | None = None,
 ) -> TilePlan:
     """Plan the tiles and measure the image; ValueError if it does not suit the model."""
-    resampled = model.resample_image(image)
+    settings = as_config("settings", settings, PredictConfig)
+    resampled = model.resample_image(image, resample=settings.resample)
     grid = make_grid(model, resampled, config)
     taken = "read as dark background" if model.predicts_objects else "0 in the result"
     note_missing(image, f"they are {taken}")
     statistics = statistics or model.measure(image)
     _warn_about_extremes(image, model.ndim, statistics)
     intensities = _smoothing_statistics(model, image, statistics)
-    settings = as_config("settings", settings, PredictConfig)
     return TilePlan(
         model, image, resampled, grid, config, device, statistics, intensities, settings, region
     )
@@ -334,13 +336,17 @@ def _warn_about_extremes(image: AxesImage, ndim: int, statistics: Statistics) ->
 
 
 def unmeasured_plan(
-    model: TrainedModel, image: AxesImage, config: TileConfig, region: Region | None
+    model: TrainedModel,
+    image: AxesImage,
+    config: TileConfig,
+    settings: PredictConfig,
+    region: Region | None,
 ) -> TilePlan:
     """The tiles of a prediction, to count with; no pixels are read or resampled."""
-    template, size = in_unit(without_pixels(image), model.unit), model.config.voxel_size
+    template = in_unit(without_pixels(image), model.unit)
     if model.config.resized_shape is not None:
         template = resized(template, model.config.resized_shape)
-    elif size is not None:
+    elif (size := model.voxel_size_for(template, resample=settings.resample)) is not None:
         template = resampled_template(template, size, model.ndim)
     grid, unknown = make_grid(model, template, config), identity_statistics(image.channels)
     device = torch.device("cpu")

@@ -82,7 +82,7 @@ class PredictRequest:
     def plan(self) -> TilePlan:
         """Tiles and measures of the image, made once; ValueError if it does not suit the model."""
         require_memory(
-            unmeasured_plan(self.model, self.image, self.tile, self.region),
+            unmeasured_plan(self.model, self.image, self.tile, self.config, self.region),
             probabilities=self.probabilities,
             keeps_labels=self.sink is None or isinstance(self.sink, MemorySink),
         )

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from napari_segkit.arguments import given
 from napari_segkit.images.arrays import as_array
-from napari_segkit.images.axes_image import full_resolution, is_layer
+from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.outlines import (
     as_outlines,
     is_shapes_layer,
     outlined_pixels,
     shape_outlines,
 )
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.types import AnyArray, is_layer
 
 HOW_TO_DRAW = "draw a rectangle, ellipse or polygon around what is completely annotated"
 

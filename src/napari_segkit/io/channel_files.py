@@ -22,16 +22,23 @@ def read_image_files(
     labels_shape: Sequence[int] | None = None,
     like: str | None = None,
     channels: int | None = None,
+    level: int = 0,
 ) -> AxesImage:
     """Read one image as `read_image` does; several files become its channels, read lazily."""
     if len(files.paths) == 1:
         image = read_image(
-            files.path, axes, spacing, labels_shape=labels_shape, like=like, channels=channels
+            files.path,
+            axes,
+            spacing,
+            labels_shape=labels_shape,
+            like=like,
+            channels=channels,
+            level=level,
         )
         return replace(image, name=files.name)
     axes, like = (a and a.replace("C", "") for a in (axes, like))
     images = [
-        read_image(path, axes, spacing, labels_shape=labels_shape, like=like)
+        read_image(path, axes, spacing, labels_shape=labels_shape, like=like, level=level)
         for path in files.paths
     ]
     return stack_channels(images, files.channels, files.name)

@@ -48,14 +48,15 @@ def read_image(
     labels_shape: Sequence[int] | None = None,
     like: str | None = None,
     channels: int | None = None,
+    level: int = 0,
 ) -> AxesImage:
-    """Read an image file, without alpha, named after the file.
+    """Read an image file, or a level of a pyramid, without alpha, named after the file.
 
     Axes and spacing come from the file, if they are not given; `as_image` guesses missing axes. NPY
     and uncompressed NIfTI files are read from disk region by region.
     """
     file = Path(path)
-    source, stored_axes, stored = read_source(file, labels=False)
+    source, stored_axes, stored = read_source(file, labels=False, level=level)
     image = as_image(
         source,
         axes or stored_axes,
@@ -65,11 +66,12 @@ def read_image(
         like=like,
         channels=channels,
         name=file.name,
+        level=0 if ending(file) in TIFF else level,  # of TIFF one level is read
     )
     if axes and is_volume(file):
         _require_header_axes(file, axes, as_image(source, stored_axes).axes)
     place = {"geotiff": tags} if (tags := place_tags(file)) else {}
-    return replace(image, name=file.name, metadata=image.metadata | place)
+    return replace(image, name=file.name, metadata=image.metadata | place, level=level)
 
 
 def read_labels(

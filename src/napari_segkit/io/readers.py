@@ -48,14 +48,17 @@ class FileLayer:
     name: str = "image"
 
 
-def read_source(path: Path, *, labels: bool) -> FileContent:
-    """Read a file of any format; of `labels` with a palette the indices, not the colours."""
+def read_source(path: Path, *, labels: bool, level: int = 0) -> FileContent:
+    """Read a file of any format; of `labels` with a palette the indices, not the colours.
+
+    Of a pyramid in TIFF one level is read; other formats give all levels.
+    """
     if not path.exists():
         raise ValueError(f"There is no file {path}.")
     suffix = ending(path)
     with explain_read_errors(path):
         if suffix in TIFF:
-            return read_tiff(path, labels=labels)
+            return read_tiff(path, labels=labels, level=level)
         if suffix in PICTURES:
             return *read_picture(path, labels=labels), None
         if is_volume(path):

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import TYPE_CHECKING, BinaryIO, TypedDict
+
+import numpy as np
 
 from napari_segkit.images.axes_image import SPATIAL
 from napari_segkit.images.axis_guess import AXES
 from napari_segkit.images.geometry import Geometry, spacing_geometry
+from napari_segkit.images.levels import require_level_of
 from napari_segkit.images.notes import say_note, without_notes
 from napari_segkit.images.types import AnyArray
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, convert
@@ -18,6 +21,9 @@ from .tiff_damage import noting_damage
 from .tiff_pixel_size import ome_image, read_pixel_size
 from .tiff_series import full_image
 from .upright import ORIENTATION, SWAPPED, upright
+
+if TYPE_CHECKING:
+    from tifffile import TiffPageSeries
 
 OME_TYPES = ("uint8", "uint16", "uint32", "float32")
 MAX_CLASSIC_BYTES = 2**32 - 2**25  # pixels that fit a classic TIFF with its metadata
@@ -31,8 +37,10 @@ class Resolution(TypedDict, total=False):
     resolutionunit: str
 
 
-def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, PixelSize | None]:
-    """Largest image of a TIFF file, without alpha; its axes and its pixel size.
+def read_tiff(
+    path: Path, *, labels: bool, level: int = 0
+) -> tuple[AnyArray, str | None, PixelSize | None]:
+    """Largest image of a TIFF file, or a level of its pyramid, without alpha; axes and pixel size.
 
     A warning tells of other images. It is upright and in greys or RGB; of `labels` with a palette
     the indices are read.
@@ -42,6 +50,7 @@ def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, PixelS
     with noting_damage(path), tifffile.TiffFile(path) as file:
         index = full_image(file, path)
         series, size = file.series[index], read_pixel_size(file, index, path)
+        series, size = _at_level(series, size, level, path)
         data, names = shown_pixels(series, path, labels=labels)
         data, names = _joined_channels(data, names, path)
         orientation = int(series.keyframe.tags.valueof(ORIENTATION, 1))
@@ -49,6 +58,20 @@ def read_tiff(path: Path, *, labels: bool) -> tuple[AnyArray, str | None, PixelS
         z, y, x = size.spacing
         size = PixelSize((z, x, y), size.unit)
     return upright(data, names, orientation, path), _axes(names), size
+
+
+def _at_level(
+    series: "TiffPageSeries", size: PixelSize | None, level: int, path: Path
+) -> tuple["TiffPageSeries", PixelSize | None]:
+    """One level of a pyramid, with the size of its pixels."""
+    require_level_of(len(series.levels), level, path.name)
+    chosen = series.levels[level]
+    if size is not None and level:
+        factors = dict(zip(series.axes, np.divide(series.shape, chosen.shape), strict=True))
+        steps = zip(SPATIAL, size.spacing, strict=True)
+        z, y, x = (step * float(factors.get(axis, 1)) for axis, step in steps)
+        size = PixelSize((z, y, x), size.unit)
+    return chosen, size
 
 
 def read_geometry(path: Path) -> Geometry | None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_segkit.config.pictures import Style
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.class_values import class_values
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.images.pictures import Overlay, Style, draw_plane, overlay_of_classes
+from napari_segkit.images.pictures import Overlay, draw_plane, overlay_of_classes
 from napari_segkit.images.types import AnyArray
 from napari_segkit.io.coco.panoptic_files import panoptic_content
 from napari_segkit.io.filenames import ending, stem

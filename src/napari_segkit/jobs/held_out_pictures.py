@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_segkit.devices import choose
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.pictures import Overlay, Picture, Style, grid, pictures_of
+from napari_segkit.images.pictures import Overlay, Picture, grid, pictures_of
 from napari_segkit.images.types import AnyArray
 from napari_segkit.inference import predict_tiles_of
 from napari_segkit.inference.request import PredictRequest
 from napari_segkit.steps import drain
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.training.held_out import HeldOutImage
+
+if TYPE_CHECKING:
+    from napari_segkit.config.pictures import Style
 
 MAX_IMAGES = 4
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.evaluation.slab_reader import slabs
-from napari_segkit.images.axes_image import as_image, reorient_image
+from napari_segkit.images.axes_image import reorient_image
+from napari_segkit.images.channel_sources import as_one_image, placed
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.regions import Region, as_region, union
-from napari_segkit.images.types import AnyArray, LayerLike, LazyArray
+from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
 from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Failure, Step, drain
 
@@ -86,7 +87,7 @@ class KeptPrediction:
         return reorient(labels, axes, self._model_orientation, self._orientation)
 
     def steps(
-        self, segmenter: "Segmenter", image: LayerLike, region: object
+        self, segmenter: "Segmenter", image: ImageSource, region: object
     ) -> Generator[Step, object, LabelResult]:
         """Predict a region of an image, or go on; an error later than the first step is told.
 
@@ -103,15 +104,21 @@ class KeptPrediction:
             yield Failure(1, 1, error)
             return result
 
-    def _begin(self, segmenter: "Segmenter", image: LayerLike, region: object) -> None:
+    def _begin(self, segmenter: "Segmenter", image: ImageSource, region: object) -> None:
         from torch import get_num_threads
 
         from napari_segkit.inference.sink import MemorySink
 
         self._threads = get_num_threads()
         model, settings = segmenter.ready(), self.settings
-        axes_image = as_image(image, settings.axes, like=model.axes, channels=model.channels)
-        self.region = None if region is None else as_region(region, axes_image, image)
+        axes_image = as_one_image(
+            image,
+            settings.axes,
+            like=model.axes,
+            channels=model.channels,
+            names=model.channel_names,
+        )
+        self.region = None if region is None else as_region(region, axes_image, placed(image))
         self.axes, self._orientation = axes_image.axes, axes_image.orientation
         self._model_orientation = reorient_image(axes_image, model.orientation).orientation
         self._pixels = axes_image.data
@@ -135,7 +142,7 @@ class KeptPrediction:
         return self.region is None and earlier._sink is not None and earlier._sink.predicted is None
 
     def _predict(
-        self, segmenter: "Segmenter", image: LayerLike, region: Region | None
+        self, segmenter: "Segmenter", image: ImageSource, region: Region | None
     ) -> Generator[Step, object, LabelResult]:
         options = self.settings.options
         return segmenter.predict_tiles(
@@ -158,7 +165,7 @@ class KeptPrediction:
         predicted = self._sink.predicted
         return self._sink.labels.size if predicted is None else int(predicted.pixels)
 
-    def _so_far(self, segmenter: "Segmenter", image: LayerLike) -> LabelResult:
+    def _so_far(self, segmenter: "Segmenter", image: ImageSource) -> LabelResult:
         """The result of what is predicted: nothing of it has to be predicted again."""
         predicted = None if self._sink is None else self._sink.predicted
         if predicted is not None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from napari_segkit.config import MaskConfig, ObjectConfig
 from napari_segkit.config._schema import to_dict
+from napari_segkit.config.pictures import Style
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.class_values import class_values
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.images.pictures import Style
 from napari_segkit.io.filenames import ending, stem
 from napari_segkit.io.files import check_output_file
 from napari_segkit.io.output_paths import check_output_path, require_space

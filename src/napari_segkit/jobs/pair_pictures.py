@@ -1,7 +1,7 @@
 """A picture of some pairs of image and labels, to see whether they belong together."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -10,10 +10,13 @@ from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import classes_of
 from napari_segkit.images.labels import looks_like_instance_ids
-from napari_segkit.images.pictures import Overlay, Picture, Style, in_columns, pictures_of
+from napari_segkit.images.pictures import Overlay, Picture, in_columns, pictures_of
 from napari_segkit.images.types import AnyArray
 from napari_segkit.training.open_row import open_row
 from napari_segkit.training_set import TrainingRow, TrainingSet
+
+if TYPE_CHECKING:
+    from napari_segkit.config.pictures import Style
 
 T = TypeVar("T")
 MAX_PAIRS = 16

@@ -1,6 +1,6 @@
 """The sizes of the patches of a training and of the tiles of its model's predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -26,24 +26,33 @@ def tiles(
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Patch edges of the training, then tile size and overlap stored with the model.
 
-    `tile_ratio` is tile length / patch length; None: tiles are large, and cut to the image.
+    `tile_ratio` is tile length / patch length; None: where patches are of the usual length, tiles
+    are longer. A network that was trained on shorter ones does worse on what it sees of long tiles.
     """
     if config.resized_shape and config.tile.tile_size is None:
         whole = tuple(map(round_up, config.resized_shape, strides))
         return whole, whole, (0,) * len(whole)
-    patch, ndim, edge = _patch(images, config, strides), len(strides), config.tile.tile_size
-    if tile_ratio is None:
-        sizes = tuple(map(max, patch, length_per_axis(LARGE_TILE[ndim], strides)))
-        overlaps = length_per_axis(OVERLAP[ndim], strides)
+    patch, edge = _patch(images, config, strides), config.tile.tile_size
+    if tile_ratio is None and edge is None:
+        pairs = list(_long_tiles(patch, strides))
     else:
-        sizes = patch if edge is not None else tuple(tile_ratio * length for length in patch)
-        overlaps = [3 * size // 8 if tile_ratio == 1 else size // 2 for size in sizes]
+        longer = 1 if edge is not None else tile_ratio or 1
+        shared = 1 / 2 if tile_ratio == 2 else 3 / 8
+        pairs = [(longer * n, int(longer * n * shared)) for n in patch]
+    sizes, overlaps = [size for size, _ in pairs], [overlap for _, overlap in pairs]
     if config.tile.overlap is not None:
         overlaps = length_per_axis(config.tile.overlap, strides)
     if edge is not None:  # less where an image is thinner than a tile
         overlaps = [min(o, size // 2) for o, size in zip(overlaps, sizes, strict=True)]
     fitted = [fit_to_stride(*axis) for axis in zip(sizes, overlaps, strides, strict=True)]
     return patch, tuple(size for size, _ in fitted), tuple(overlap for _, overlap in fitted)
+
+
+def _long_tiles(patch: Sequence[int], strides: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Size and overlap along each axis: long ones where the patch has the usual length."""
+    named = (length_per_axis(n[len(strides)], strides) for n in (TILE, LARGE_TILE, OVERLAP))
+    for length, usual, long, overlap in zip(patch, *named, strict=True):
+        yield (long, overlap) if length >= usual else (length, 3 * length // 8)
 
 
 def _patch(

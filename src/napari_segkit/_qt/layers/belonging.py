@@ -11,6 +11,7 @@ from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.axis_guess import guess_axes, layer_axes
 from napari_segkit.images.geometry import apart
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.images.levels import level_like
 from napari_segkit.io.name_words import IMAGE_WORDS, PREDICTION_WORDS, strip_word
 
 from .layer_registry import LayerRegistry
@@ -159,14 +160,19 @@ def _as_image_of(shape: tuple[int, ...], image: Image, axes: str | None) -> Axes
 
 
 def _may_fit(shape: tuple[int, ...], image: Image) -> bool:
-    """Whether an image has the shape of labels, with or without one axis more."""
-    full = tuple(full_resolution(image).shape)
+    """Whether an image or a level of it has the shape of labels, with or without one axis more."""
+    full = _full_shape(image, shape)
     return shape == full or any(shape == full[:i] + full[i + 1 :] for i in range(len(full)))
+
+
+def _full_shape(image: Image, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of an image with its channels, or of the level that has labels of this shape."""
+    return tuple(full_resolution(image, level=level_like(image, shape)).shape)
 
 
 def _axes_of(image: Image, shape: tuple[int, ...]) -> str | None:
     """Axes of an image whose channels the labels do not have, however many; else None."""
-    whole = tuple(full_resolution(image).shape)
+    whole = _full_shape(image, shape)
     axes = layer_axes(image, len(whole)) or guess_axes(whole, shape, rgb=image.rgb)
     return axes if "C" in axes else None
 

@@ -12,6 +12,7 @@ from napari_segkit.images.classes import ClassProbabilities
 from napari_segkit.instances.results import Objects
 from napari_segkit.jobs.kept_prediction import KeptPrediction, PredictionSettings
 
+from .chosen_axes import ChosenAxes
 from .unwrap_proxy import unwrapped
 
 
@@ -25,6 +26,8 @@ class LayerRegistry(QObject):
 
     Attributes
     ----------
+    chosen_axes : ChosenAxes
+        The axes that a person chose for images.
     axes_changed : Signal()
         The axes of an image have changed.
     objects_changed : Signal(object)
@@ -40,6 +43,7 @@ class LayerRegistry(QObject):
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
         self._viewer = ref(unwrapped(viewer))
+        self.chosen_axes = ChosenAxes()
         self._axes: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
         self._objects: WeakKeyDictionary[Layer, Objects] = WeakKeyDictionary()
         self._maps: WeakKeyDictionary[Layer, ClassProbabilities] = WeakKeyDictionary()

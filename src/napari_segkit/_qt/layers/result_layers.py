@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 
 import numpy as np
 from napari.components import ViewerModel
@@ -12,6 +13,7 @@ from pandas import DataFrame
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.classes import ClassProbabilities, LabelClass
 from napari_segkit.images.layer_metadata import LayerMetadata
+from napari_segkit.images.levels import level_like, levels_of
 from napari_segkit.images.types import AnyArray, LazyArray
 from napari_segkit.jobs.kept_prediction import checksum
 from napari_segkit.label_result import LabelResult
@@ -21,7 +23,15 @@ from .layer_registry import LayerRegistry
 from .layer_watcher import EditCounter
 from .probability_layers import follow_prediction
 from .result_makers import Maker
-from .snapshots import Placement, Snapshot, header_metadata, placement, without_channels
+from .snapshots import (
+    Placement,
+    Snapshot,
+    at_level,
+    header_metadata,
+    placement,
+    snapshot,
+    without_channels,
+)
 from .uncertainty_layers import show_uncertainty
 from .unwrap_proxy import unwrapped
 
@@ -29,6 +39,7 @@ PREDICTION, SUPERPIXELS = "prediction", "superpixels"
 PART = "predicted_part"  # key of the provenance of such a layer: a number below 1
 PARTIAL = " (partial)"  # ends the name of a layer of which a part is predicted
 SUPERPIXEL_OPACITY = 0.4
+MAX_PAINTED = 2**28  # pixels of new labels of a pyramid
 SUPERPIXEL_COLORS: dict[int | None, str] = {0: "transparent", None: "#ffd92f"}
 
 
@@ -37,15 +48,25 @@ def new_labels(
 ) -> Labels:
     """Add a Labels layer with the transforms and dimensions of an image, without C.
 
-    `pixels` are its labels; None: an empty uint8 layer.
+    `pixels` are its labels; None: an empty uint8 layer, of a pyramid on the finest level whose
+    labels are not too many.
     """
-    image = unwrapped(image)
-    axes_image = as_image(image, axes)
+    source = snapshot(unwrapped(image))
+    level = _level_to_paint(source, axes) if pixels is None else level_like(source, pixels.shape)
+    axes_image, source = as_image(source, axes, level=level), at_level(source, level)
     data = np.zeros(axes_image.label_shape, np.uint8) if pixels is None else pixels
-    transform = placement(image, without_channels(image, axes_image.axes))
-    metadata = LayerMetadata(source=str(image.unique_id)).as_metadata() | header_metadata(image)
+    transform = placement(source, without_channels(source, axes_image.axes))
+    metadata = LayerMetadata(source=source.unique_id).as_metadata() | header_metadata(source)
     name = f"{image.name} labels"
     return unwrapped(viewer).add_labels(data, name=name, metadata=metadata, **transform)
+
+
+def _level_to_paint(source: Snapshot, axes: str | None) -> int:
+    """The finest level with so few labels that they can be held and saved; 0 without levels."""
+    count = len(levels_of(source) or (0,))
+    images = (as_image(source, axes, level=level) for level in range(count))
+    fitting = (level for level, x in enumerate(images) if prod(x.label_shape) <= MAX_PAINTED)
+    return next(fitting, count - 1)
 
 
 class LayerWriter:

@@ -1,12 +1,13 @@
 """Immutable copies of layers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 import numpy as np
 from napari.layers import Layer, Shapes
 
+from napari_segkit.images.levels import factors_of, require_level
 from napari_segkit.images.placement import shear_matrix
 from napari_segkit.images.types import AnyArray
 from napari_segkit.io.nifti.header import NiftiHeader
@@ -35,6 +36,7 @@ class Snapshot:
     colormap: object
     unique_id: str  # of the layer, whatever its name
     source: Any  # napari's record of the file it was opened from
+    level: int = 0  # of a multiscale layer, that these are the pixels and the place of
 
 
 def snapshot(layer: "Layer | Snapshot", *, pixels: bool = True) -> Snapshot:
@@ -56,6 +58,34 @@ def snapshot(layer: "Layer | Snapshot", *, pixels: bool = True) -> Snapshot:
         source=layer.source,
         name=layer.name,
         **placement(layer),
+    )
+
+
+def snapshots(image: Layer | Mapping[str, Layer]) -> dict[str, Snapshot]:
+    """Copies of a layer, or of the layers that are channels of one image, by their names."""
+    if isinstance(image, Mapping):
+        return {name: snapshot(layer) for name, layer in image.items()}
+    return {image.name: snapshot(image)}
+
+
+def at_level(layer: Snapshot, level: int) -> Snapshot:
+    """One level of a multiscale layer, in its place: its pixels are centred on those they average.
+
+    ValueError if there is no such level.
+    """
+    require_level(layer, level, layer.name)
+    if not level:
+        return layer
+    factors = factors_of(layer, level)[: layer.ndim]
+    shift = layer.rotate @ layer.shear @ (layer.scale * (factors - 1) / 2)
+    return replace(
+        layer,
+        data=layer.data[level],
+        multiscale=False,
+        level=level,
+        scale=layer.scale * factors,
+        translate=layer.translate + shift,
+        metadata={key: value for key, value in layer.metadata.items() if key != "nifti"},
     )
 
 
@@ -130,5 +160,6 @@ def header_metadata(layer: Layer | Snapshot) -> dict[str, Any]:
 
 
 def without_channels(layer: Layer | Snapshot, axes: str) -> list[int]:
-    """The dimensions of an image layer but C."""
-    return [i for i, axis in enumerate(axes[: layer.ndim]) if axis != "C"]
+    """The dimensions of an image layer but C, which it lacks in RGB and if it is one channel."""
+    own = axes if layer.ndim == len(axes) else axes.replace("C", "")
+    return [i for i, axis in enumerate(own[: layer.ndim]) if axis != "C"]

@@ -10,6 +10,7 @@ from napari.layers import Layer
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
+from napari_segkit.images.levels import finest_to_level
 
 from .canvas_coordinates import canvas_to_data
 from .snapshots import without_channels
@@ -38,7 +39,9 @@ def view_region(viewer: ViewerModel, layer: Layer, image: AxesImage) -> Index:
     positions = zip(image.label_axes, data_point(viewer, layer, image), strict=True)
     index: Index = {a: _index(x, image, a) for a, x in positions if a not in shown}
     if len(viewer.dims.displayed) == 2:
-        bounds = _canvas_bounds(viewer, layer)[:, without_channels(layer, image.axes)]
+        bounds = finest_to_level(_canvas_bounds(viewer, layer), layer, image.level)[
+            :, without_channels(layer, image.axes)
+        ]
         spans = zip(image.label_axes, *bounds, strict=True)
         index |= {a: _span(low, high, image, a) for a, low, high in spans if a in shown}
     return index
@@ -60,6 +63,7 @@ def data_point(viewer: ViewerModel, layer: Layer, image: AxesImage) -> NDArray[n
     """The position of the sliders, in pixels of an image's labels."""
     layer = unwrapped(layer)
     point = canvas_to_data(layer, viewer.dims.point, viewer.dims.displayed)
+    point = finest_to_level(point, layer, image.level)
     return point[without_channels(layer, image.axes)]
 
 

@@ -1,6 +1,6 @@
 """Predictions of image layers as jobs, with what later ones go on with."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
 from napari.layers import Image, Labels, Shapes
@@ -9,8 +9,9 @@ from qtpy.QtCore import QObject
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit._qt.layers.live_labels import LiveLabels
 from napari_segkit._qt.layers.result_layers import LayerWriter
-from napari_segkit._qt.layers.snapshots import Snapshot, shapes_snapshot, snapshot
+from napari_segkit._qt.layers.snapshots import Snapshot, at_level, shapes_snapshot, snapshots
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit.config import PredictConfig
 from napari_segkit.jobs.kept_prediction import (
     KeptPrediction,
     PredictionOptions,
@@ -32,7 +33,7 @@ class LayerPrediction:
         self,
         registry: LayerRegistry,
         segmenter: Segmenter,
-        image: Image,
+        image: Image | Mapping[str, Image],
         axes: str | None,
         options: PredictionOptions,
         region: object = None,
@@ -40,9 +41,11 @@ class LayerPrediction:
         region = unwrapped(region)
         if isinstance(region, Shapes):
             region = shapes_snapshot(region)
-        self.source, trained = snapshot(image), segmenter.trained
+        config, copies = options.config or PredictConfig(), snapshots(image)
+        self.source = at_level(next(iter(copies.values())), config.level)
+        trained = segmenter.trained
         settings = PredictionSettings(
-            layer=self.source.unique_id,
+            layer=" ".join(copy.unique_id for copy in copies.values()),
             name=self.source.name,
             model=repr(segmenter.spec) if trained is None else trained.identity,
             device=segmenter.device,
@@ -52,7 +55,7 @@ class LayerPrediction:
         self.kept = KeptPrediction(settings, registry.prediction_with(settings))
         self.writer = PredictionWriter(registry, self.source, self.kept)
         self.steps: Generator[Step, object, LabelResult] = self.kept.steps(
-            segmenter, self.source, region
+            segmenter, copies if isinstance(image, Mapping) else self.source, region
         )
         self._registry, self._segmenter = registry, segmenter
 

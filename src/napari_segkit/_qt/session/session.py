@@ -2,7 +2,7 @@
 
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from napari.components import ViewerModel
@@ -165,7 +165,7 @@ class Session(Runner):
 
     def predict(
         self,
-        image: Image,
+        image: Image | Mapping[str, Image],
         tile: TileConfig | None = None,
         *,
         axes: str | None = None,
@@ -183,8 +183,8 @@ class Session(Runner):
 
         Parameters
         ----------
-        image : napari.layers.Image
-            With the channels the model was trained with.
+        image : napari.layers.Image, or dict of them
+            With the channels the model was trained with; or the layer of each of them, by name.
         tile, axes
             As in `Segmenter.predict`.
         objects : ObjectConfig, optional
@@ -192,7 +192,8 @@ class Session(Runner):
         refine : RefineConfig, optional
             Refinement of the probabilities. None: the model's own settings.
         config : PredictConfig, optional
-            How the network is applied to each tile.
+            Which level of a multiscale image is predicted, at which pixel size, and how the network
+            is applied to each tile.
         probabilities : bool
             Keep the probabilities of all classes; `probabilities_of` returns them.
         region : slices, dict, polygons, napari Shapes layer or mask, optional

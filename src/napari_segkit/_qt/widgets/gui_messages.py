@@ -4,7 +4,11 @@ from napari_segkit.error_messages import ON_CPU, failure, translate_arguments
 
 from .model_summary import OBJECTS_BY
 
+RESAMPLE = "Resample to the pixel size of the training"
 CHOICES = {
+    "set PredictConfig.resample": f"tick {RESAMPLE}",
+    "PredictConfig.resample is set": f"{RESAMPLE} is ticked",
+    "PredictConfig.level": "Level",
     "labels_are='objects'": "Labels are: Instance ids",
     "labels_are='classes'": "Labels are: Class labels",
     "set by_index=True to": "press Compare pixel by pixel to",

@@ -43,7 +43,7 @@ class ImageAndLabels(QObject):
         self._session = session
         self._are_objects = False
         self.image = LayerChoice(session.viewer, "image")
-        self.axes = AxesChoice()
+        self.axes = AxesChoice(session.chosen_axes)
         self.labels = LayerChoice(session.viewer, "labels", rank=self._rank)
         self.follower = follow_image(session, self.image)
         self.other_roles: tuple[LayerChoice, ...] = ()  # of Labels layers, in the same dock

@@ -368,12 +368,16 @@ def test_label_semantics_are_kept_per_pair_of_layers(dock, viewer, qtbot):
     assert dock.label_stats.semantics.value == {"unlabelled": None, "labels_are": "classes"}
 
 
-def test_axes_are_kept_per_image(viewer, opened):
-    viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="one")
+def test_axes_are_kept_per_image_and_offered_for_others_of_its_shape(viewer, opened):
+    one = viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="one")
     dock = opened()
     dock.data.axes.value = "TYX"
-    dock.data.image.value = viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="two")
+    dock.data.image.value = viewer.add_image(np.zeros((8, 16, 16), np.uint8), name="two")
     assert dock.data.axes.value is None
+    dock.data.image.value = one
+    assert dock.data.axes.value == "TYX"
+    dock.data.image.value = viewer.add_image(np.zeros((9, 16, 16), np.uint8), name="three")
+    assert dock.data.axes.native.currentText() == "TYX (as for one)"
 
 
 def test_any_value_can_be_typed_as_unlabelled(dock):

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from napari_segkit._qt.widgets.dock import validation_error
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit.config import PredictConfig
-from napari_segkit.config._schema import to_python
 
 if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
@@ -15,7 +14,7 @@ class NetworkForm(Form[PredictConfig]):
     """Precision, mirrored copies, dropout passes and uncertainty."""
 
     def __init__(self) -> None:
-        super().__init__(PredictConfig)
+        super().__init__(PredictConfig, hide=("level", "resample"))
 
     def problem_with(self, model: "TrainedModel | None") -> str | None:
         """Why the network of a model does not give this; None if it does."""
@@ -24,8 +23,3 @@ class NetworkForm(Form[PredictConfig]):
         from napari_segkit.inference.copies import require_copies
 
         return validation_error(lambda: require_copies(model, self.value))
-
-    def code(self) -> str:
-        """The argument of a prediction, if it is not the default."""
-        config = self.value
-        return "" if config == PredictConfig() else f", config={to_python(config)}"

@@ -16,9 +16,9 @@ from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.dock import stack
 from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.picture import PNG, save_picture
+from napari_segkit.config.pictures import Style
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.drawn_labels import draw_labels
-from napari_segkit.images.pictures import Style
 
 STYLES: tuple[tuple[str, Style], ...] = (
     ("Colours", "colours"),

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Collection
+from dataclasses import replace
 
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
@@ -20,10 +21,9 @@ from napari_segkit._qt.widgets.forms import Form, Section
 from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES, error_text
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
-from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
-from napari_segkit.config import ObjectConfig, RefineConfig, TileConfig
+from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.channels import may_stand_for
@@ -31,6 +31,7 @@ from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.model_input import require_model_input
 
 from .class_masks import MASKS, MASKS_TIP, ClassMasks
+from .image_options import ImageOptions
 from .network_form import NetworkForm
 from .objects_panel import ObjectsPanel, output_kind
 from .picture_row import PictureRow
@@ -57,8 +58,8 @@ class PredictDock(Dock):
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.follower = follow_image(self.session, self.image)
         self.where = WhereChoice(self.session)
-        self.axes = AxesChoice()
-        self.pixel_size = PlaceNote(self._pixel_size)
+        self.axes = AxesChoice(self.session.chosen_axes)
+        self.options = ImageOptions(self.session)
         self.form = Form(TileConfig)
         self.network = NetworkForm()
         self.objects = ObjectsPanel(self.session)
@@ -99,11 +100,12 @@ class PredictDock(Dock):
 
     def _predict_image(self) -> Task:
         return self.session.predict(
-            self.image.value,
+            self.options.source,
             self.form.value,
             axes=self.axes.resolved(),
             objects=self.objects.config() if self.predicts_objects else None,
             refine=self.refine_settings(),
+            config=self._config(),
             probabilities=self.probabilities.keep.value,
             region=self._region(self.image.value),
         )
@@ -117,7 +119,7 @@ class PredictDock(Dock):
             axes=[self.axes.resolved() if x is chosen else self.session.axes_of(x) for x in images],
             objects=self.objects.config() if self.predicts_objects else None,
             refine=self.refine_settings(),
-            config=self.network.value,
+            config=self._config(),
             probabilities=self.probabilities.keep.value,
         )
 
@@ -125,8 +127,14 @@ class PredictDock(Dock):
         """What is predicted of an image; None: all. ValueError if that is nothing."""
         trained = self.session.segmenter.trained
         like, channels = (trained.axes, trained.channels) if trained else (None, None)
-        given = as_image(image, self.axes.resolved(), like=like, channels=channels)
+        axes, level = self.axes.resolved(), self.options.level.value
+        given = as_image(image, axes, like=like, channels=channels, level=level)
         return self.where.region(image, given, trained.ndim if trained else 2)
+
+    def _config(self) -> PredictConfig:
+        """Settings of the prediction; the level is that of the chosen image alone."""
+        config = self.options.config(self.network.value)
+        return replace(config, level=0) if self.where.is_several else config
 
     def refine_settings(self) -> RefineConfig | None:
         """Refinement settings; None to use those stored with the model."""
@@ -137,7 +145,7 @@ class PredictDock(Dock):
         """Python code that does the same as the button."""
         several = self.where.is_several
         images = [python_snippets.layer(x) for x in self.where.images]
-        image = f"[{', '.join(images)}]" if several else python_snippets.layer(self.image.value)
+        image = f"[{', '.join(images)}]" if several else self.options.code()
         arguments = f"{image}, {to_python(self.form.value)}"
         if not several:
             arguments += python_snippets.keywords(axes=self.axes.value)
@@ -147,7 +155,8 @@ class PredictDock(Dock):
             arguments += f", objects={to_python(objects)}"
         if (settings := self.refine_settings()) is not None:
             arguments += f", refine={to_python(settings)}"
-        arguments += self.network.code()
+        if (config := self._config()) != PredictConfig():
+            arguments += f", config={to_python(config)}"
         arguments += ", probabilities=True" * self.probabilities.keep.value
         verb = "predict_layers" if several else "predict"
         return python_snippets.with_import(f"session(viewer).{verb}({arguments})")
@@ -161,7 +170,11 @@ class PredictDock(Dock):
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
         self.add_group(
-            "Image", image=self.follower, axes=self.axes, where=self.where, _size=self.pixel_size
+            "Image",
+            image=self.follower,
+            axes=self.axes,
+            where=self.where,
+            _options=self.options,
         )
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
@@ -175,6 +188,7 @@ class PredictDock(Dock):
         self.image.changed.connect(self._on_image)
         self.image.changed.connect(lambda: self._on_message(""))
         self.axes.changed.connect(self._on_axes)
+        self.options.changed.connect(self.state.request)
         self.where.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.network.changed.connect(self.state.request)
@@ -198,19 +212,9 @@ class PredictDock(Dock):
         self._on_axes()
 
     def _on_axes(self) -> None:
-        self.pixel_size.follow(self.image.value)
+        model = self.session.segmenter.trained
+        self.options.show_image(self.image.value, self.axes.resolved(), model)
         self.state.request()
-
-    def _pixel_size(self) -> str | None:
-        """How the pixel size differs from that of the training."""
-        image, trained, axes = (
-            self.image.value,
-            self.session.segmenter.trained,
-            self.axes.resolved(),
-        )
-        if image is None or trained is None or axes is None:
-            return None
-        return trained.pixel_size_note(as_image(image, axes))
 
     def _on_segmenter(self) -> None:
         self.device.show_device(self.session.segmenter.device)
@@ -260,7 +264,8 @@ class PredictDock(Dock):
             return "No Image layer: open an image, or File > Open Sample > SegKit."
         problem = None
         if not self.where.is_several:
-            problem = self.axes.problem or self._mismatch(self.image.value)
+            problem = self.axes.problem or self.options.problem
+            problem = problem or self._mismatch(self.image.value)
         problem = problem or self.form.problem or self.refine.problem
         problem = problem or self.network.problem_with(self.session.segmenter.trained)
         return problem or (self.objects.problem if self.predicts_objects else None)
@@ -268,7 +273,7 @@ class PredictDock(Dock):
     def _mismatch(self, image: Image) -> str | None:
         """Why the image does not suit the model, None if it does."""
         model = self.session.segmenter.trained
-        if model is None:
+        if model is None or self.options.channels.layers:
             return None
         given = as_image(image, self.axes.resolved(), like=model.axes, channels=model.channels)
         if may_stand_for(given, model.channels, model.axes):

@@ -45,7 +45,7 @@ class RefineInputs(QObject):
         self.image = LayerChoice(session.viewer, "image", rank=self._rank_image, tooltip=IMAGE_TIP)
         self.follower = follow_result(session, self.layer, lambda layer: _rank_source(layer) == 0)
         self.note = Note()
-        self.axes = AxesChoice()
+        self.axes = AxesChoice(session.chosen_axes)
         self.stack = StackChoice(self.axes, flat=lambda: self.start.name == "objects")
         self.layer.changed.connect(WhenVisible(self.layer.native, self._on_layer).request)
         self.start.changed.connect(self._on_image)

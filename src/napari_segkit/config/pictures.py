@@ -1,0 +1,5 @@
+"""How labels are drawn over an image."""
+
+from typing import Literal
+
+Style = Literal["colours", "contours", "cutout"]
