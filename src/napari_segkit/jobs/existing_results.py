@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_segkit.config import PredictConfig
+from napari_segkit.config._schema import to_dict
 from napari_segkit.io.filenames import ending
 from napari_segkit.io.label_classes import read_record
 from napari_segkit.io.replace_file import ExistsError
@@ -41,18 +43,23 @@ class ExistingResults:
     def made_otherwise(self, target: Path) -> bool:
         """Whether a result tells that another model, or other settings, made it."""
         records = [read_record(file) for file in self.files_of(target) if is_written(file)]
-        return any(isinstance(r, Mapping) and not _agrees(r, self.settings) for r in records if r)
+        return any(isinstance(r, Mapping) and not self._made(r) for r in records if r)
 
     def require_own(self, target: Path) -> None:
         """Refuse to complete a result of which a file was made in another way, or by a person."""
         files = self.files_of(target)
         for file in filter(is_written, files):
             missing = [other.name for other in files if not is_written(other)]
-            if ending(file) not in WITHOUT_RECORD and not _agrees(read_record(file), self.settings):
+            if ending(file) not in WITHOUT_RECORD and not self._made(read_record(file)):
                 raise ExistsError(
                     f"{file} exists without {missing[0]}, and was not made in this way: choose "
                     "another folder, or overwrite."
                 )
+
+    def _made(self, record: object) -> bool:
+        """Whether a record has these settings; those of earlier versions lack what they had not."""
+        found = to_dict(PredictConfig()) | record if isinstance(record, Mapping) else record
+        return _agrees(found, self.settings)
 
 
 def _are_in_tiff(labels: Path, others: Sequence[Path]) -> bool:
