@@ -94,11 +94,16 @@ def _existing(
     objects = model.predicts_objects
     refine = None if model.refine == RefineConfig() else to_dict(model.refine)
     made = {"model": {"id": model.identity}, "refine": refine}
-    plain, chosen = to_dict(PredictConfig(precision=config.precision)), to_dict(config)
-    made |= {name: value for name, value in chosen.items() if value != plain[name]}
+    plain = PredictConfig(precision=config.precision, uncertainty=config.uncertainty)
+    same = to_dict(plain)
+    made |= {name: value for name, value in to_dict(config).items() if value != same[name]}
     asked = {"asked_region": args.region}
     settings = made | output.provenance(objects=objects) | asked
-    return ExistingResults(partial(output.files, objects=objects), settings)
+    further = {
+        "uncertainty": {"uncertainty": config.uncertainty},
+        "overlays": {"overlay": args.overlay},
+    }
+    return ExistingResults(partial(output.files, objects=objects), settings, further)
 
 
 def _asked(args: Namespace) -> dict[str, object]:
@@ -230,7 +235,7 @@ def _predict_file(
         objects=output.objects,
         config=config,
         probabilities=output.probabilities,
-        region=read_region(args.region, source.path),
+        region=read_region(args.region, image, source.path),
     )
     result = run_job(job, writer, f"{source.name}  tiles")
     if result.objects is not None:
