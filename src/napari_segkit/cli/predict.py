@@ -95,7 +95,7 @@ def _existing(
 
     objects = model.predicts_objects
     refine = None if model.refine == RefineConfig() else to_dict(model.refine)
-    made = {"model": {"id": model.identity}, "refine": refine}
+    made: dict[str, object] = {"model": {"id": model.identity}, "refine": refine}
     precision = used_precision(model.info, config.precision, choose(args.device))
     made |= {"flips": config.flips, "passes": config.passes, "precision": precision}
     made |= {"uncertainty": config.uncertainty} if config.uncertainty else {}

@@ -58,7 +58,7 @@ class ExistingResults:
 
     def _made(self, record: object) -> bool:
         """Whether a record has these settings; those of earlier versions lack what they had not."""
-        found = to_dict(PredictConfig()) | record if isinstance(record, Mapping) else record
+        found = {**to_dict(PredictConfig()), **record} if isinstance(record, Mapping) else record
         return _agrees(found, self.settings)
 
 
