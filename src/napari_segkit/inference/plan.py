@@ -279,8 +279,6 @@ class TilePlan:
             "batch_size": self.batch_size,
             **to_dict(self.settings),
             "precision": self.precision,
-            "resample": self.settings.resample,
-            "level": self.settings.level,
             "device": str(self.device),
             "threads": torch.get_num_threads(),
             "versions": versions(),
@@ -350,7 +348,7 @@ def unmeasured_plan(
         template = resampled_template(template, size, model.ndim)
     grid, unknown = make_grid(model, template, config), identity_statistics(image.channels)
     device = torch.device("cpu")
-    return TilePlan(model, image, template, grid, config, device, unknown, None, region=region)
+    return TilePlan(model, image, template, grid, config, device, unknown, None, settings, region)
 
 
 def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:
