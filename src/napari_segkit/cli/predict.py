@@ -89,14 +89,16 @@ def _existing(
     args: Namespace, output: "OutputOptions", model: "TrainedModel", config: PredictConfig
 ) -> "ExistingResults":
     """Results of earlier runs, and what their records say if they were made in this way."""
+    from napari_segkit.devices import choose
     from napari_segkit.jobs.existing_results import ExistingResults
+    from napari_segkit.models.precision import used_precision
 
     objects = model.predicts_objects
     refine = None if model.refine == RefineConfig() else to_dict(model.refine)
-    made = {"model": {"id": model.identity}, "refine": refine}
-    plain = PredictConfig(precision=config.precision, uncertainty=config.uncertainty)
-    same = to_dict(plain)
-    made |= {name: value for name, value in to_dict(config).items() if value != same[name]}
+    made: dict[str, object] = {"model": {"id": model.identity}, "refine": refine}
+    precision = used_precision(model.info, config.precision, choose(args.device))
+    made |= {"flips": config.flips, "passes": config.passes, "precision": precision}
+    made |= {"resample": config.resample, "level": config.level}
     asked = {"asked_region": args.region}
     settings = made | output.provenance(objects=objects) | asked
     further = {

@@ -65,11 +65,28 @@ class Region:
     def within(self, box: Box) -> NDArray[np.bool_]:
         """Which pixels of a box along `axes` it has."""
         found = np.zeros(_lengths(box), bool)
-        for part in self.parts:
-            if (shared := intersection(box, part.box)) is not None:
-                mask = True if part.mask is None else part.mask[_relative(shared, part.box)]
-                found[_relative(shared, box)] |= mask
+        for shared, part in self._shared(box):
+            mask = True if part.mask is None else part.mask[_relative(shared, part.box)]
+            found[_relative(shared, box)] |= mask
         return found
+
+    def near(self, box: Box) -> list[int]:
+        """Numbers of the parts whose boxes overlap a box; there may be thousands of parts."""
+        if not self.parts:
+            return []
+        low, high = np.array([[side.start, side.stop] for side in box]).T
+        overlap = (self._ends[..., 0] < high) & (low < self._ends[..., 1])
+        return np.flatnonzero(overlap.all(axis=1)).tolist()
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int_]:
+        """Starts and stops of the boxes: (parts, axes, 2)."""
+        return np.array([[[side.start, side.stop] for side in part.box] for part in self.parts])
+
+    def _shared(self, box: Box) -> list[tuple[Box, Part]]:
+        """The parts that overlap a box, and where."""
+        near = [self.parts[number] for number in self.near(box)]
+        return [(shared, p) for p in near if (shared := intersection(box, p.box)) is not None]
 
     def inside(self, frame: Frame, box: Sequence[slice]) -> NDArray[np.bool_]:
         """Which pixels of a box (Y X or Z Y X) of a frame it has."""
@@ -80,23 +97,21 @@ class Region:
 
     def touches(self, frame: Frame, box: Sequence[slice]) -> bool:
         """Whether it has pixels in a box (Y X or Z Y X) of a frame."""
-        place = label_box(self.axes, frame, box)
-        shared = [(intersection(place, part.box), part) for part in self.parts]
         return any(
-            part.mask is None or bool(part.mask[_relative(both, part.box)].any())
-            for both, part in shared
-            if both is not None
+            part.mask is None or bool(part.mask[_relative(shared, part.box)].any())
+            for shared, part in self._shared(label_box(self.axes, frame, box))
         )
 
     def bounding_box(self, frame: Frame, ndim: int) -> Box | None:
         """The box (Y X or Z Y X) around its pixels in a frame; None if it has none there."""
         spatial = [self.axes.index(a) for a in SPATIAL[-ndim:]]
         whole = label_box(self.axes, frame, [slice(0, self.shape[axis]) for axis in spatial])
-        shared = [b for p in self.parts if (b := intersection(whole, p.box)) is not None]
+        shared = self._shared(whole)
         if not shared:
             return None
-        box = tuple(union(shared)[axis] for axis in spatial)
-        if all(part.mask is None for part in self.parts):
+        around = union([box for box, _ in shared])
+        box = tuple([around[axis] for axis in spatial])
+        if all(part.mask is None for _, part in shared):
             return box
         inside = self.inside(frame, box)
         return _around(inside, box) if inside.any() else None
@@ -183,8 +198,9 @@ def union(boxes: Sequence[Box]) -> Box:
 def disjoint(parts: Sequence[Part]) -> list[Part]:
     """Parts that do not overlap, with the same pixels."""
     apart: list[Part] = []
-    for part in parts:
-        taken = Region("", (), tuple([p for p in apart if intersection(p.box, part.box)]))
+    every = Region("", (), tuple(parts))
+    for number, part in enumerate(parts):
+        taken = Region("", (), tuple([parts[n] for n in every.near(part.box) if n < number]))
         if taken.parts:
             mask = ~taken.within(part.box)
             part = Part(part.box, mask if part.mask is None else mask & part.mask)

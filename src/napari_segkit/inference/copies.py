@@ -1,8 +1,7 @@
 """Probabilities of tiles as the mean over mirrored copies, and over passes with dropout."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
@@ -12,6 +11,8 @@ from napari_segkit.config import PredictConfig
 from napari_segkit.tiling import are_alike
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
+
+from .network import PredictionNetwork, shared_copy
 
 Predict = Callable[[Tensor], Tensor]
 DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
@@ -77,16 +78,14 @@ def mean_over_symmetries(predict: Predict, images: Tensor, copies: Sequence[Symm
     return total / len(copies)
 
 
-def mean_over_passes(
-    predict: Predict, images: Tensor, network: nn.Module, seeds: Sequence[Sequence[int]]
-) -> Tensor:
-    """Mean over passes with dropout; `seeds` are those of the passes of each image.
+def mean_over_passes(predict: Predict, images: Tensor, seeds: Sequence[Sequence[int]]) -> Tensor:
+    """Mean over passes with other random numbers; `seeds` are those of the passes of each image.
 
     Images are predicted one by one: the random numbers of one do not depend on its batch.
     """
-    with _dropout(network):
-        means = [_mean_of_seeds(predict, images[i : i + 1], own) for i, own in enumerate(seeds)]
-    return torch.cat(means)
+    return torch.cat(
+        [_mean_of_seeds(predict, images[i : i + 1], own) for i, own in enumerate(seeds)]
+    )
 
 
 def _mean_of_seeds(predict: Predict, image: Tensor, seeds: Sequence[int]) -> Tensor:
@@ -97,17 +96,12 @@ def _mean_of_seeds(predict: Predict, image: Tensor, seeds: Sequence[int]) -> Ten
     return torch.as_tensor(total) / len(seeds)
 
 
-@contextmanager
-def _dropout(network: nn.Module) -> Iterator[None]:
-    """Switch dropout on; the rest of the network, such as its normalisation, stays as it is."""
-    layers = _dropout_layers(network)
-    for layer in layers:
+def with_dropout(network: PredictionNetwork) -> PredictionNetwork:
+    """A copy whose dropout is on; other predictions with the same network go on without it."""
+    module = shared_copy(network.module)
+    for layer in _dropout_layers(module):
         layer.train()
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.eval()
+    return replace(network, module=module)
 
 
 def _dropout_layers(network: nn.Module) -> list[nn.Module]:
