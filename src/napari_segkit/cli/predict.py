@@ -95,13 +95,17 @@ def _existing(
 
     objects = model.predicts_objects
     refine = None if model.refine == RefineConfig() else to_dict(model.refine)
-    made = {"model": {"id": model.identity}, "refine": refine}
+    made: dict[str, object] = {"model": {"id": model.identity}, "refine": refine}
     precision = used_precision(model.info, config.precision, choose(args.device))
     made |= {"flips": config.flips, "passes": config.passes, "precision": precision}
-    made |= {"uncertainty": config.uncertainty} if config.uncertainty else {}
+    made |= {"resample": config.resample, "level": config.level}
     asked = {"asked_region": args.region}
     settings = made | output.provenance(objects=objects) | asked
-    return ExistingResults(partial(output.files, objects=objects), settings)
+    further = {
+        "uncertainty": {"uncertainty": config.uncertainty},
+        "overlays": {"overlay": args.overlay},
+    }
+    return ExistingResults(partial(output.files, objects=objects), settings, further)
 
 
 def _asked(args: Namespace) -> dict[str, object]:
@@ -233,7 +237,7 @@ def _predict_file(
         objects=output.objects,
         config=config,
         probabilities=output.probabilities,
-        region=read_region(args.region, source.path),
+        region=read_region(args.region, image, source.path),
     )
     result = run_job(job, writer, f"{source.name}  tiles")
     if result.objects is not None:

@@ -160,10 +160,19 @@ def as_region(value: object, image: AxesImage, layer: object = None) -> Region:
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         parts = _outlined(as_outlines(value), shape)
     else:
-        raise TypeError(f"region is {given(value)}: {_wanted(axes, shape)}.")
+        raise TypeError(f"region is {given(value)}: {wanted(axes, shape)}.")
     if not parts:
-        raise ValueError(f"region holds no pixel: {_wanted(axes, shape)}.")
+        raise ValueError(f"region holds no pixel: {wanted(axes, shape)}.")
     return Region(axes, shape, tuple(parts))
+
+
+def wanted(axes: str, shape: tuple[int, ...]) -> str:
+    """What to give as a region of labels, at the end of a message."""
+    example = ", ".join(["0:512"] * 2 if len(axes) == 2 else ["3", "..."])
+    return (
+        f"give a slice or number for each of the axes {axes} such as np.s_[{example}], a dict such "
+        f"as {{'Y': slice(0, 512)}}, polygons in a list, a Shapes layer, or a mask of shape {shape}"
+    )
 
 
 def label_box(axes: str, frame: Frame, box: Sequence[slice]) -> Box:
@@ -200,14 +209,6 @@ def disjoint(parts: Sequence[Part]) -> list[Part]:
     return apart
 
 
-def _wanted(axes: str, shape: tuple[int, ...]) -> str:
-    example = ", ".join(["0:512"] * 2 if len(axes) == 2 else ["3", "..."])
-    return (
-        f"give a slice or number for each of the axes {axes} such as np.s_[{example}], a dict such "
-        f"as {{'Y': slice(0, 512)}}, polygons in a list, a Shapes layer, or a mask of shape {shape}"
-    )
-
-
 def _is_index(value: object) -> bool:
     items = value if isinstance(value, tuple | list) else (value,)
     numbers = [isinstance(i, Integral) and not isinstance(i, bool) for i in items]
@@ -238,8 +239,9 @@ def _completed(items: list[Any], axes: str, shape: tuple[int, ...]) -> list[Any]
         items[at : at + 1] = [slice(None)] * (len(axes) + 1 - len(items))
     if len(items) != len(axes) or ... in items:
         raise ValueError(
-            f"region has {len(items)} dimensions, but the labels have {len(axes)} (axes {axes}, "
-            f"shape {shape}): {_wanted(axes, shape)}."
+            f"region has {len(items)} dimension{'s' * (len(items) != 1)}, but the labels have "
+            f"{len(axes)} (axes {axes}, "
+            f"shape {shape}): {wanted(axes, shape)}."
         )
     return items
 
@@ -293,7 +295,7 @@ def _marked(mask: AnyArray, axes: str, shape: tuple[int, ...]) -> list[Part]:
     if mask.shape != shape:
         raise ValueError(
             f"region is an array of shape {mask.shape}, but the labels have the shape {shape} "
-            f"(axes {axes}): {_wanted(axes, shape)}."
+            f"(axes {axes}): {wanted(axes, shape)}."
         )
     marked = mask != 0
     if not marked.any():
@@ -306,7 +308,7 @@ def _parts_of_region(region: Region, axes: str, shape: tuple[int, ...]) -> Seque
     if (region.axes, region.shape) != (axes, shape):
         raise ValueError(
             f"region is one of labels of axes {region.axes} and shape {region.shape}, but those of "
-            f"the image have the axes {axes} and the shape {shape}: {_wanted(axes, shape)}."
+            f"the image have the axes {axes} and the shape {shape}: {wanted(axes, shape)}."
         )
     return region.parts
 

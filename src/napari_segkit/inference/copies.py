@@ -55,9 +55,10 @@ def require_copies(model: TrainedModel, config: PredictConfig) -> None:
             "is no mean over mirrored copies: leave flips out."
         )
     if config.flips and len(symmetries(model)) == 1:
+        takes_none = "augment" in model.info.unused
+        advice = "leave flips out" + ("" if takes_none else ", or train it with augment")
         raise ValueError(
-            f"flips=True, but this {name} was not trained on mirrored or turned "
-            "patches: leave flips out, or train it with augment."
+            f"flips=True, but this {name} was not trained on mirrored or turned patches: {advice}."
         )
     if config.passes > 1 and not _dropout_layers(model.network):
         raise ValueError(
