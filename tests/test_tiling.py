@@ -102,3 +102,16 @@ def test_a_window_past_the_end_reads_only_the_pixels_it_needs(start):
         window, padded[:, 20 + start[0] : 26 + start[0], 20 + start[1] : 27 + start[1]]
     )
     assert all(0 <= s.start < s.stop <= n for s, n in zip(requested[0], (8, 12), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "extent"),
+    [
+        ((40, 3), (32, 32), (64, 64)),
+        ((200, 60), (32, 32), (224, 64)),
+        ((5, 3, 40), (8,) * 3, (8, 16, 40)),
+    ],
+)
+def test_a_cut_tile_has_the_two_strides_that_networks_need(shape, strides, extent):
+    grid = Grid(shape, (512,) * len(shape), (128,) * len(shape), strides=strides)
+    assert grid.extent(next(iter(grid))) == extent

@@ -78,8 +78,9 @@ class Grid:
         """Edges of what is read for a tile: a whole one, or one cut past the image's end."""
         if not self.strides:
             return self.size
-        axes = zip(tile.region, self.size, self.strides, strict=True)
-        return tuple(min(n, round_up(s.stop - s.start, step)) for s, n, step in axes)
+        lengths = [side.stop - side.start for side in tile.region]
+        cut = tile_shape(lengths, lengths, self.strides)
+        return tuple(min(pair) for pair in zip(self.size, cut, strict=True))
 
     def tiles_in(self, box: Sequence[slice]) -> Iterator[Tile]:
         """The tiles that overlap a box."""

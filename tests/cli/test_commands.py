@@ -223,15 +223,18 @@ def test_a_stack_for_a_png_is_refused_before_the_work(model, tmp_path, monkeypat
     assert not out.exists()
 
 
+NAN, CARD = "The loss became nan.", "CUDA out of memory. Tried to\n allocate"
+LOWER = {"train": "--batch-size or --tile-size", "predict": "--region, leave --probabilities out"}
+
+
 @pytest.mark.parametrize(
-    ("problem", "said"),
+    ("command", "problem", "said"),
     [
-        (FloatingPointError("The loss became nan."), "The loss became nan."),
-        (RuntimeError("CUDA out of memory. Tried to\n allocate"), "--batch-size or --tile-size"),
-        (MemoryError(), "--batch-size or --tile-size"),
+        *((command, FloatingPointError(NAN), NAN) for command in LOWER),
+        *((command, RuntimeError(CARD), option) for command, option in LOWER.items()),
+        *((command, MemoryError(), option) for command, option in LOWER.items()),
     ],
 )
-@pytest.mark.parametrize("command", ["train", "predict"])
 def test_a_failure_is_reported_in_one_line(
     command, problem, said, data, model, tmp_path, monkeypatch, capsys
 ):

@@ -74,6 +74,25 @@ def test_a_missing_picture_is_added_to_what_is_there(folder):
     assert (out / "overlays/a.png").read_bytes() == picture
 
 
+def test_uncertainty_is_added_to_labels_that_are_there(folder, capsys):
+    """The labels are the same with and without it; another measure is told."""
+    _, out = predict(folder, "a.png", "--no-flips")
+    paths = [str(folder / "m.segkit"), str(folder / "a.png"), "-o", f"{out}/", "--format", "tif"]
+    again = ["predict", *paths, "--skip-existing", "--uncertainty"]
+    assert cli.main([*again, "entropy"]) == 0
+    assert (out / "uncertainty/a.tif").exists()
+    assert "other settings" not in capsys.readouterr().err
+    assert cli.main([*again, "margin"]) == 0
+    assert "1 of these were made by another model or with other settings" in capsys.readouterr().err
+
+
+def test_a_picture_of_another_style_is_told(folder, capsys):
+    _, out = predict(folder, "a.png", "--overlay", "contours", "--overwrite")
+    paths = [str(folder / "m.segkit"), str(folder / "a.png"), "-o", f"{out}/", "--format", "tif"]
+    assert cli.main(["predict", *paths, "--overlay", "colours", "--skip-existing"]) == 0
+    assert "with other settings" in capsys.readouterr().err
+
+
 def test_what_the_model_does_not_have_is_refused_in_words_of_options(folder, capsys):
     status, out = predict(folder, "a.png", "--flips")
     assert status != 0

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_segkit import FeatureConfig, ModelSpec, Segmenter, TrainConfig, cli
-from napari_segkit.cli.region_option import read_region, require_region
+from napari_segkit.cli.region_option import read_ranges, require_region
 from napari_segkit.io.label_classes import read_record
 
 RAW = FeatureConfig(intensity=False, edges=False, texture=False, window=1)
@@ -44,8 +44,12 @@ def test_a_region_of_a_file_is_predicted(folder, tmp_path, monkeypatch, region):
 @pytest.mark.parametrize(
     ("region", "said"),
     [
-        ("z=9", "region is 9 along Z, where the image has 2 pixels"),
-        ("0:5,0:5", "region has 2 dimensions, but the labels have 3"),
+        ("z=9", "--region is 9 along Z, where the image has 2 pixels"),
+        (
+            "0:5",
+            "--region has 1 dimension, but the labels have 3 (axes ZYX, shape (2, 60, 70)): give a "
+            "range or number for each axis",
+        ),
         ("nothing.tif", "--region is 'nothing.tif', which is no file"),
         ("z=1,0:5", "which is no file: give a range or number for each axis"),
         ("z=1,z=0", "names an axis twice"),
@@ -58,8 +62,7 @@ def test_a_wrong_region_is_one_line(folder, tmp_path, capsys, region, said):
     assert not list(tmp_path.iterdir())
 
 
-def test_ranges_are_read_as_python_reads_them(tmp_path):
-    assert read_region("-5:,:7,3", tmp_path) == np.s_[-5:, :7, 3]
-    assert read_region(" Z = 3 , y=1:2".replace(" = ", "="), tmp_path) == {"Z": 3, "Y": slice(1, 2)}
-    assert read_region(None, tmp_path) is None
+def test_ranges_are_read_as_python_reads_them():
+    assert read_ranges("-5:,:7,3") == np.s_[-5:, :7, 3]
+    assert read_ranges(" Z=3 , y=1:2") == {"Z": 3, "Y": slice(1, 2)}
     require_region("1:2,3")

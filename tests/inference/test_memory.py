@@ -9,7 +9,10 @@ import pytest
 from skimage.data import coins
 
 from napari_segkit import CRFConfig, ModelSpec, RefineConfig, Segmenter, TileConfig
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.regions import as_region
 from napari_segkit.inference import memory
+from napari_segkit.inference.plan import unmeasured_plan
 from napari_segkit.steps import drain
 
 from .conftest import SmallNetwork, make_model
@@ -50,6 +53,13 @@ def test_what_fits_is_a_region(segmenter, monkeypatch):
     next(segmenter.predict_tiles(coins(), probabilities=True, region=region))
 
 
+def test_a_region_needs_no_rows_of_tiles_across_the_whole_image(make, monkeypatch):
+    image = AxesImage(HUGE, "YX")
+    plan = unmeasured_plan(make(1), image, TileConfig(), as_region(np.s_[:100, :100], image))
+    monkeypatch.setattr(memory, "free_memory", lambda _: 2**21)
+    memory.require_memory(plan, probabilities=False, keeps_labels=True)
+
+
 class SmallMemory(SmallNetwork):
     """Has memory for so many tiles at once."""
 
@@ -72,7 +82,9 @@ def test_a_batch_that_does_not_fit_is_halved_and_recorded():
     assert result.provenance["tiles_at_once"] == 2
     assert result.provenance["batch_size"] == 4
     np.testing.assert_array_equal(result.labels, plain.predict(coins(), tile))
-    segmenter.trained.network.most = 0
+    network = SmallMemory(1).eval()
+    network.most = 0
+    segmenter.trained = make_model(1, network=network)
     with (
         pytest.warns(UserWarning, match="so 1 are predicted"),
         pytest.raises(ValueError, match=r"single tile of 96 x 96 .* tile_size=48"),

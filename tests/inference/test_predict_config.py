@@ -22,8 +22,10 @@ from napari_segkit import (
 )
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.regions import Part, Region
 from napari_segkit.inference import predict_tiles_of
-from napari_segkit.inference.copies import mean_over_symmetries, symmetries
+from napari_segkit.inference.copies import mean_over_symmetries, symmetries, with_dropout
+from napari_segkit.inference.network import network_of
 from napari_segkit.inference.request import PredictRequest
 from napari_segkit.inference.sink import MemorySink
 from napari_segkit.inference.uncertainty import uncertainty_of
@@ -173,6 +175,14 @@ def test_passes_are_random_but_the_same_again_and_in_any_batch(dropping):
     assert np.abs(many - more).mean() < 0.05  # they converge
 
 
+def test_a_prediction_with_dropout_leaves_others_of_the_model_without(dropping):
+    shared = network_of(dropping, torch.device("cpu"), "float32")
+    own = with_dropout(shared)
+    assert own.module.layers[2].training
+    assert not shared.module.layers[2].training
+    assert own.module.layers[0].weight is shared.module.layers[0].weight
+
+
 @pytest.mark.parametrize(("how", "passes"), [("entropy", 1), ("margin", 1), ("entropy", 2)])
 def test_uncertainty_is_that_of_the_mean_probabilities(dropping, how, passes):
     config = PredictConfig(uncertainty=how, passes=passes)
@@ -301,3 +311,7 @@ def test_a_merged_model_has_the_uncertainty_of_all_its_classes(make):
     expected = stats.entropy(found.probabilities, base=4, axis=0)
     np.testing.assert_allclose(found.uncertainty, expected, atol=1e-5)
     assert found.provenance["uncertainty"] == "entropy"
+    region = Region("YX", IMAGE.shape, (Part(np.s_[0:20, 0:30]),))
+    part = run_on(things, IMAGE, config, region=region)
+    assert not part.is_partial
+    assert part.predicted is region

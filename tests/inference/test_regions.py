@@ -220,7 +220,7 @@ def test_objects_of_a_region_are_those_of_the_whole_cut_at_its_edge(finds_discs)
 @pytest.mark.parametrize(
     ("region", "said"),
     [
-        (np.s_[0:10], "region has 1 dimensions, but the labels have 3 (axes ZYX"),
+        (np.s_[0:10], "region has 1 dimension, but the labels have 3 (axes ZYX"),
         (np.s_[0, 0:5, 0:5, 0:5], "region has 4 dimensions"),
         (np.s_[7, ..., :], "region is 7 along Z, where the image has 2 pixels"),
         (np.s_[0, 500:600, :], "region is 500:600 along Y, where the image has 190 pixels"),

@@ -351,10 +351,12 @@ def test_a_state_of_an_earlier_version_is_taken_up(saved, scene, tmp_path):
     header |= {"format": 1, "history": tensors.pop("history.losses").tolist()}
     known = {"model", "classes", "channels", "spacing", "validation images", *EARLIER}
     settings = {name: value for name, value in header["settings"].items() if name in known}
-    header["settings"] = settings | {"augment": True}
+    tile = settings["tile"] | {"batch_size": 4}
+    header["settings"] = settings | {"augment": True, "tile": tile}
     write_tensors(tmp_path / "a.state", tensors, "segkit-training", header)
     turned = AugmentConfig(upright="no")
-    then = replace(CONFIG, validation=None, precision="float32", augment=turned)
+    batches = replace(CONFIG.tile, batch_size=4)
+    then = replace(CONFIG, validation=None, precision="float32", augment=turned, tile=batches)
     expected = train(SMALL, then, scene).history
     for config in (None, CONFIG):
         resumed = train(SMALL, config, scene, resume=tmp_path / "a.state")

@@ -89,16 +89,23 @@ def _existing(
     args: Namespace, output: "OutputOptions", model: "TrainedModel", config: PredictConfig
 ) -> "ExistingResults":
     """Results of earlier runs, and what their records say if they were made in this way."""
+    from napari_segkit.devices import choose
     from napari_segkit.jobs.existing_results import ExistingResults
+    from napari_segkit.models.precision import used_precision
 
     objects = model.predicts_objects
     refine = None if model.refine == RefineConfig() else to_dict(model.refine)
-    made = {"model": {"id": model.identity}, "refine": refine}
-    plain, chosen = to_dict(PredictConfig(precision=config.precision)), to_dict(config)
-    made |= {name: value for name, value in chosen.items() if value != plain[name]}
+    made: dict[str, object] = {"model": {"id": model.identity}, "refine": refine}
+    precision = used_precision(model.info, config.precision, choose(args.device))
+    made |= {"flips": config.flips, "passes": config.passes, "precision": precision}
+    made |= {"resample": config.resample, "level": config.level}
     asked = {"asked_region": args.region}
     settings = made | output.provenance(objects=objects) | asked
-    return ExistingResults(partial(output.files, objects=objects), settings)
+    further = {
+        "uncertainty": {"uncertainty": config.uncertainty},
+        "overlays": {"overlay": args.overlay},
+    }
+    return ExistingResults(partial(output.files, objects=objects), settings, further)
 
 
 def _asked(args: Namespace) -> dict[str, object]:
@@ -230,7 +237,7 @@ def _predict_file(
         objects=output.objects,
         config=config,
         probabilities=output.probabilities,
-        region=read_region(args.region, source.path),
+        region=read_region(args.region, image, source.path),
     )
     result = run_job(job, writer, f"{source.name}  tiles")
     if result.objects is not None:

@@ -65,11 +65,28 @@ class Region:
     def within(self, box: Box) -> NDArray[np.bool_]:
         """Which pixels of a box along `axes` it has."""
         found = np.zeros(_lengths(box), bool)
-        for part in self.parts:
-            if (shared := intersection(box, part.box)) is not None:
-                mask = True if part.mask is None else part.mask[_relative(shared, part.box)]
-                found[_relative(shared, box)] |= mask
+        for shared, part in self._shared(box):
+            mask = True if part.mask is None else part.mask[_relative(shared, part.box)]
+            found[_relative(shared, box)] |= mask
         return found
+
+    def near(self, box: Box) -> list[int]:
+        """Numbers of the parts whose boxes overlap a box; there may be thousands of parts."""
+        if not self.parts:
+            return []
+        low, high = np.array([[side.start, side.stop] for side in box]).T
+        overlap = (self._ends[..., 0] < high) & (low < self._ends[..., 1])
+        return np.flatnonzero(overlap.all(axis=1)).tolist()
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int_]:
+        """Starts and stops of the boxes: (parts, axes, 2)."""
+        return np.array([[[side.start, side.stop] for side in part.box] for part in self.parts])
+
+    def _shared(self, box: Box) -> list[tuple[Box, Part]]:
+        """The parts that overlap a box, and where."""
+        near = [self.parts[number] for number in self.near(box)]
+        return [(shared, p) for p in near if (shared := intersection(box, p.box)) is not None]
 
     def inside(self, frame: Frame, box: Sequence[slice]) -> NDArray[np.bool_]:
         """Which pixels of a box (Y X or Z Y X) of a frame it has."""
@@ -80,23 +97,21 @@ class Region:
 
     def touches(self, frame: Frame, box: Sequence[slice]) -> bool:
         """Whether it has pixels in a box (Y X or Z Y X) of a frame."""
-        place = label_box(self.axes, frame, box)
-        shared = [(intersection(place, part.box), part) for part in self.parts]
         return any(
-            part.mask is None or bool(part.mask[_relative(both, part.box)].any())
-            for both, part in shared
-            if both is not None
+            part.mask is None or bool(part.mask[_relative(shared, part.box)].any())
+            for shared, part in self._shared(label_box(self.axes, frame, box))
         )
 
     def bounding_box(self, frame: Frame, ndim: int) -> Box | None:
         """The box (Y X or Z Y X) around its pixels in a frame; None if it has none there."""
         spatial = [self.axes.index(a) for a in SPATIAL[-ndim:]]
         whole = label_box(self.axes, frame, [slice(0, self.shape[axis]) for axis in spatial])
-        shared = [b for p in self.parts if (b := intersection(whole, p.box)) is not None]
+        shared = self._shared(whole)
         if not shared:
             return None
-        box = tuple(union(shared)[axis] for axis in spatial)
-        if all(part.mask is None for part in self.parts):
+        around = union([box for box, _ in shared])
+        box = tuple([around[axis] for axis in spatial])
+        if all(part.mask is None for _, part in shared):
             return box
         inside = self.inside(frame, box)
         return _around(inside, box) if inside.any() else None
@@ -145,10 +160,19 @@ def as_region(value: object, image: AxesImage, layer: object = None) -> Region:
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         parts = _outlined(as_outlines(value), shape)
     else:
-        raise TypeError(f"region is {given(value)}: {_wanted(axes, shape)}.")
+        raise TypeError(f"region is {given(value)}: {wanted(axes, shape)}.")
     if not parts:
-        raise ValueError(f"region holds no pixel: {_wanted(axes, shape)}.")
+        raise ValueError(f"region holds no pixel: {wanted(axes, shape)}.")
     return Region(axes, shape, tuple(parts))
+
+
+def wanted(axes: str, shape: tuple[int, ...]) -> str:
+    """What to give as a region of labels, at the end of a message."""
+    example = ", ".join(["0:512"] * 2 if len(axes) == 2 else ["3", "..."])
+    return (
+        f"give a slice or number for each of the axes {axes} such as np.s_[{example}], a dict such "
+        f"as {{'Y': slice(0, 512)}}, polygons in a list, a Shapes layer, or a mask of shape {shape}"
+    )
 
 
 def label_box(axes: str, frame: Frame, box: Sequence[slice]) -> Box:
@@ -174,22 +198,15 @@ def union(boxes: Sequence[Box]) -> Box:
 def disjoint(parts: Sequence[Part]) -> list[Part]:
     """Parts that do not overlap, with the same pixels."""
     apart: list[Part] = []
-    for part in parts:
-        taken = Region("", (), tuple([p for p in apart if intersection(p.box, part.box)]))
+    every = Region("", (), tuple(parts))
+    for number, part in enumerate(parts):
+        taken = Region("", (), tuple([parts[n] for n in every.near(part.box) if n < number]))
         if taken.parts:
             mask = ~taken.within(part.box)
             part = Part(part.box, mask if part.mask is None else mask & part.mask)
         if part.mask is None or part.mask.any():
             apart.append(part)
     return apart
-
-
-def _wanted(axes: str, shape: tuple[int, ...]) -> str:
-    example = ", ".join(["0:512"] * 2 if len(axes) == 2 else ["3", "..."])
-    return (
-        f"give a slice or number for each of the axes {axes} such as np.s_[{example}], a dict such "
-        f"as {{'Y': slice(0, 512)}}, polygons in a list, a Shapes layer, or a mask of shape {shape}"
-    )
 
 
 def _is_index(value: object) -> bool:
@@ -222,8 +239,9 @@ def _completed(items: list[Any], axes: str, shape: tuple[int, ...]) -> list[Any]
         items[at : at + 1] = [slice(None)] * (len(axes) + 1 - len(items))
     if len(items) != len(axes) or ... in items:
         raise ValueError(
-            f"region has {len(items)} dimensions, but the labels have {len(axes)} (axes {axes}, "
-            f"shape {shape}): {_wanted(axes, shape)}."
+            f"region has {len(items)} dimension{'s' * (len(items) != 1)}, but the labels have "
+            f"{len(axes)} (axes {axes}, "
+            f"shape {shape}): {wanted(axes, shape)}."
         )
     return items
 
@@ -277,7 +295,7 @@ def _marked(mask: AnyArray, axes: str, shape: tuple[int, ...]) -> list[Part]:
     if mask.shape != shape:
         raise ValueError(
             f"region is an array of shape {mask.shape}, but the labels have the shape {shape} "
-            f"(axes {axes}): {_wanted(axes, shape)}."
+            f"(axes {axes}): {wanted(axes, shape)}."
         )
     marked = mask != 0
     if not marked.any():
@@ -290,7 +308,7 @@ def _parts_of_region(region: Region, axes: str, shape: tuple[int, ...]) -> Seque
     if (region.axes, region.shape) != (axes, shape):
         raise ValueError(
             f"region is one of labels of axes {region.axes} and shape {region.shape}, but those of "
-            f"the image have the axes {axes} and the shape {shape}: {_wanted(axes, shape)}."
+            f"the image have the axes {axes} and the shape {shape}: {wanted(axes, shape)}."
         )
     return region.parts
 

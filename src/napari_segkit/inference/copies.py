@@ -1,8 +1,7 @@
 """Probabilities of tiles as the mean over mirrored copies, and over passes with dropout."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
@@ -12,6 +11,8 @@ from napari_segkit.config import PredictConfig
 from napari_segkit.tiling import are_alike
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
+
+from .network import PredictionNetwork, shared_copy
 
 Predict = Callable[[Tensor], Tensor]
 DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
@@ -54,9 +55,10 @@ def require_copies(model: TrainedModel, config: PredictConfig) -> None:
             "is no mean over mirrored copies: leave flips out."
         )
     if config.flips and len(symmetries(model)) == 1:
+        takes_none = "augment" in model.info.unused
+        advice = "leave flips out" + ("" if takes_none else ", or train it with augment")
         raise ValueError(
-            f"flips=True, but this {name} was not trained on mirrored or turned "
-            "patches: leave flips out, or train it with augment."
+            f"flips=True, but this {name} was not trained on mirrored or turned patches: {advice}."
         )
     if config.passes > 1 and not _dropout_layers(model.network):
         raise ValueError(
@@ -76,16 +78,14 @@ def mean_over_symmetries(predict: Predict, images: Tensor, copies: Sequence[Symm
     return total / len(copies)
 
 
-def mean_over_passes(
-    predict: Predict, images: Tensor, network: nn.Module, seeds: Sequence[Sequence[int]]
-) -> Tensor:
-    """Mean over passes with dropout; `seeds` are those of the passes of each image.
+def mean_over_passes(predict: Predict, images: Tensor, seeds: Sequence[Sequence[int]]) -> Tensor:
+    """Mean over passes with other random numbers; `seeds` are those of the passes of each image.
 
     Images are predicted one by one: the random numbers of one do not depend on its batch.
     """
-    with _dropout(network):
-        means = [_mean_of_seeds(predict, images[i : i + 1], own) for i, own in enumerate(seeds)]
-    return torch.cat(means)
+    return torch.cat(
+        [_mean_of_seeds(predict, images[i : i + 1], own) for i, own in enumerate(seeds)]
+    )
 
 
 def _mean_of_seeds(predict: Predict, image: Tensor, seeds: Sequence[int]) -> Tensor:
@@ -96,17 +96,12 @@ def _mean_of_seeds(predict: Predict, image: Tensor, seeds: Sequence[int]) -> Ten
     return torch.as_tensor(total) / len(seeds)
 
 
-@contextmanager
-def _dropout(network: nn.Module) -> Iterator[None]:
-    """Switch dropout on; the rest of the network, such as its normalisation, stays as it is."""
-    layers = _dropout_layers(network)
-    for layer in layers:
+def with_dropout(network: PredictionNetwork) -> PredictionNetwork:
+    """A copy whose dropout is on; other predictions with the same network go on without it."""
+    module = shared_copy(network.module)
+    for layer in _dropout_layers(module):
         layer.train()
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.eval()
+    return replace(network, module=module)
 
 
 def _dropout_layers(network: nn.Module) -> list[nn.Module]:

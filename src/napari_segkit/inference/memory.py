@@ -63,8 +63,17 @@ def _needed(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool) -> dic
         copies = 2 if model.refine.smoother or model.refine.clean else 1
         needs["frames"] = frame * (FLOAT * maps * copies + WATERSHED * model.predicts_objects)
     elif not model.info.has_masks:
-        needs["rows of tiles"] = 2 * plan.grid.size[0] * prod(plan.grid.shape[1:]) * FLOAT * maps
+        needs["rows of tiles"] = (
+            max((_rows(plan, b) for b in plan.boxes()), default=0) * FLOAT * maps
+        )
     return needs
+
+
+def _rows(plan: "TilePlan", box: tuple[slice, ...]) -> int:
+    """Pixels of two rows of the tiles that a box of a frame needs; less if there are fewer."""
+    axes = list(zip(box, plan.grid.size, plan.grid.shape, strict=True))
+    lengths = [min(n, side.stop - side.start + 2 * size) for side, size, n in axes]
+    return min(2 * plan.grid.size[0], lengths[0]) * prod(lengths[1:])
 
 
 def _frame(plan: "TilePlan", box: tuple[slice, ...]) -> int:

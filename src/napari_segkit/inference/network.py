@@ -99,17 +99,17 @@ def _folded(model: "TrainedModel", device: torch.device) -> nn.Module:
     network, random = model.network, torch.Generator().manual_seed(0)
     shape = (1, model.channels, *(2 * step for step in model.strides))
     images = torch.rand(shape, generator=random).to(device)
-    folded = _copy(network)
+    folded = shared_copy(network)
     part = "backbone" if model.info.has_masks else ""  # boxes of noise cannot be compared
     try:
         fold_batch_norm(folded.get_submodule(part), images)
         pairs = [_tensors(each.get_submodule(part)(images)) for each in (network, folded)]
     except Exception:  # noqa: BLE001 (networks of others, which may look into their layers)
-        return _copy(network)
-    return folded if all(map(_is_close, *pairs)) else _copy(network)
+        return shared_copy(network)
+    return folded if all(map(_is_close, *pairs)) else shared_copy(network)
 
 
-def _copy(network: nn.Module) -> nn.Module:
+def shared_copy(network: nn.Module) -> nn.Module:
     """A copy of the layers, which hold the same tensors."""
     tensors = (*network.parameters(), *network.buffers())
     return deepcopy(network, {id(tensor): tensor for tensor in tensors})

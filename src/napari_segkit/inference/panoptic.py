@@ -61,14 +61,15 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
         thing_candidates, occurring, compact, positions, *most_likely, template
     )
     provenance = {**things.provenance, "uncertainty": how, "stuff": stuff.provenance}
+    predicted = stuff.predicted if stuff.is_partial else things.predicted
     if not (request.probabilities or how):
-        return request.object_result(candidates, provenance, None, stuff.predicted, None)
+        return request.object_result(candidates, provenance, None, predicted, None)
     maps = _combine(np.asarray(things.probabilities), stuff_maps, second, model.stuff_values)
     uncertainty = uncertainty_of(maps, how) if how else None
-    if uncertainty is not None and stuff.predicted is not None:
-        uncertainty[~stuff.predicted.mask] = 0
+    if uncertainty is not None and predicted is not None:
+        uncertainty[~predicted.mask] = 0
     kept = maps if request.probabilities else None
-    return request.object_result(candidates, provenance, kept, stuff.predicted, uncertainty)
+    return request.object_result(candidates, provenance, kept, predicted, uncertainty)
 
 
 def _candidates(result: LabelResult) -> Candidates:

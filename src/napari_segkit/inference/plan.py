@@ -27,7 +27,7 @@ from napari_segkit.images.model_input import require_model_input
 from napari_segkit.images.regions import Box, Part, Region, label_box
 from napari_segkit.images.resample import resampled_template
 from napari_segkit.images.resize import resized
-from napari_segkit.models.precision import choose_precision
+from napari_segkit.models.precision import used_precision
 from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.tiling import (
     Cell,
@@ -43,7 +43,7 @@ from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
 
 from .context import Context, context_of
-from .copies import Symmetry, symmetries
+from .copies import Symmetry, symmetries, with_dropout
 from .network import PredictionNetwork, network_of
 
 GPU_BATCH = 4  # tiles
@@ -94,8 +94,9 @@ class TilePlan:
 
     @cached_property
     def network(self) -> PredictionNetwork:
-        """The network in the form that computes fastest."""
-        return network_of(self.model, self.device, self.precision)
+        """The network in the form that computes fastest; with dropout for several passes."""
+        network = network_of(self.model, self.device, self.precision)
+        return with_dropout(network) if self.settings.passes > 1 else network
 
     def frames(self) -> Iterator[dict[str, int]]:
         """Index of each plane or volume, which the model processes at once, in the region."""
@@ -123,10 +124,8 @@ class TilePlan:
 
     @property
     def precision(self) -> Precision:
-        """Number format of the network; methods that have no choice compute in float32."""
-        if "precision" in self.model.info.unused:
-            return "float32"
-        return choose_precision(self.settings.precision, self.device)
+        """Number format of the network."""
+        return used_precision(self.model.info, self.settings.precision, self.device)
 
     @cached_property
     def symmetries(self) -> tuple[Symmetry, ...]:
@@ -280,8 +279,6 @@ class TilePlan:
             "batch_size": self.batch_size,
             **to_dict(self.settings),
             "precision": self.precision,
-            "resample": self.settings.resample,
-            "level": self.settings.level,
             "device": str(self.device),
             "threads": torch.get_num_threads(),
             "versions": versions(),
@@ -351,7 +348,7 @@ def unmeasured_plan(
         template = resampled_template(template, size, model.ndim)
     grid, unknown = make_grid(model, template, config), identity_statistics(image.channels)
     device = torch.device("cpu")
-    return TilePlan(model, image, template, grid, config, device, unknown, None, region=region)
+    return TilePlan(model, image, template, grid, config, device, unknown, None, settings, region)
 
 
 def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:

@@ -94,7 +94,6 @@ class MemorySink:
         self._axes, self._provenance = plan.original.label_axes, provenance
         self._may_overlap = plan.needs_whole_frames
         self.statistics = plan.statistics
-        self._cells = len(plan.cells) * plan.original.frame_count(model.ndim)
         self.labels = np.zeros(shape, np.min_scalar_type(max(model.values)))
         if self._keep_probabilities:
             self.probabilities = np.zeros((len(model.classes), *shape), np.float32)

@@ -73,7 +73,7 @@ def _mean_probabilities(
     if plan.settings.passes == 1:
         return np.asarray(predict(images).cpu())
     seeds = [plan.pass_seeds(frame, tile) for tile in tiles]
-    return np.asarray(mean_over_passes(predict, images, plan.network.module, seeds).cpu())
+    return np.asarray(mean_over_passes(predict, images, seeds).cpu())
 
 
 @torch.inference_mode()

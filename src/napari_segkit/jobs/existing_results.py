@@ -3,9 +3,11 @@
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from napari_segkit.config import PredictConfig
+from napari_segkit.config._schema import to_dict
 from napari_segkit.io.filenames import ending
 from napari_segkit.io.label_classes import read_record
 from napari_segkit.io.replace_file import ExistsError
@@ -26,10 +28,13 @@ class ExistingResults:
         All files of the result with these labels.
     settings : dict
         What the record of a file says if it was made in the same way.
+    further : dict
+        What the record of a file in the folder of this name, next to the labels, says besides.
     """
 
     files_of: Callable[[Path], Sequence[Path]]
     settings: Mapping[str, object]
+    further: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def is_done(self, target: Path) -> bool:
         """Whether all files of a result are there."""
@@ -40,19 +45,26 @@ class ExistingResults:
 
     def made_otherwise(self, target: Path) -> bool:
         """Whether a result tells that another model, or other settings, made it."""
-        records = [read_record(file) for file in self.files_of(target) if is_written(file)]
-        return any(isinstance(r, Mapping) and not _agrees(r, self.settings) for r in records if r)
+        files = [file for file in self.files_of(target) if is_written(file)]
+        records = [(read_record(file), self._settings_of(file, target)) for file in files]
+        return any(isinstance(r, Mapping) and not _is_made(r, s) for r, s in records if r)
 
     def require_own(self, target: Path) -> None:
         """Refuse to complete a result of which a file was made in another way, or by a person."""
         files = self.files_of(target)
         for file in filter(is_written, files):
-            missing = [other.name for other in files if not is_written(other)]
-            if ending(file) not in WITHOUT_RECORD and not _agrees(read_record(file), self.settings):
+            missing = [other.relative_to(target.parent) for other in files if not is_written(other)]
+            settings = self._settings_of(file, target)
+            if ending(file) not in WITHOUT_RECORD and not _is_made(read_record(file), settings):
                 raise ExistsError(
                     f"{file} exists without {missing[0]}, and was not made in this way: choose "
                     "another folder, or overwrite."
                 )
+
+    def _settings_of(self, file: Path, target: Path) -> Mapping[str, object]:
+        is_beside = file.parent == target.parent
+        further = {} if is_beside else self.further.get(file.parent.name, {})
+        return {**self.settings, **further}
 
 
 def _are_in_tiff(labels: Path, others: Sequence[Path]) -> bool:
@@ -62,6 +74,12 @@ def _are_in_tiff(labels: Path, others: Sequence[Path]) -> bool:
         return False
     with table.open("rb") as lines:
         return sum(1 for _ in lines) > MAX_PNG_VALUE + 1  # with the names of the columns
+
+
+def _is_made(record: object, settings: Mapping[str, object]) -> bool:
+    """Whether a record has these settings; those of earlier versions lack what they had not."""
+    found = {**to_dict(PredictConfig()), **record} if isinstance(record, Mapping) else record
+    return _agrees(found, settings)
 
 
 def _agrees(found: object, expected: object) -> bool:

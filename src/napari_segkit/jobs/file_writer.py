@@ -115,7 +115,8 @@ class FileWriter:
             contents[file] = probabilities_content(file, result.uncertainty, metadata)
         if self.output.overlay is not None:
             picture = draw_plane(self.image, self._overlay(result, self.output.overlay))
-            contents[overlay_file(target)] = picture_content(picture, record)
+            drawn = record | {"overlay": self.output.overlay}
+            contents[overlay_file(target)] = picture_content(picture, drawn)
         return contents
 
     def _overlay(self, result: LabelResult, style: Style) -> Overlay:

@@ -9,8 +9,8 @@ import numpy as np
 
 from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.evaluation.slab_reader import slabs
-from napari_segkit.images.axes_image import reorient_image
-from napari_segkit.images.channel_sources import as_one_image, placed
+from napari_segkit.images.axes_image import full_resolution, reorient_image
+from napari_segkit.images.channel_sources import as_one_image, channel_sources, placed
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.regions import Region, as_region, union
 from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
@@ -32,13 +32,18 @@ class PredictionOptions:
     config: PredictConfig | None = None
     probabilities: bool = False
 
+    @property
+    def level(self) -> int:
+        """The level of a multiscale image that is predicted."""
+        return 0 if self.config is None else self.config.level
+
 
 @dataclass(frozen=True)
 class PredictionSettings:
-    """What the pixels of a prediction of an image layer depend on, besides the layer's pixels."""
+    """What the pixels of a prediction of image layers depend on, besides the layers' pixels."""
 
-    layer: str  # `unique_id` of the image
-    name: str  # of the image, which the record of a prediction holds
+    layers: tuple[str, ...]  # `unique_id` of the image, or of each channel
+    names: tuple[str, ...]  # of the image or channels, which the record of a prediction holds
     model: str  # id of its training, or what was built
     device: str
     axes: str | None
@@ -59,8 +64,9 @@ class KeptPrediction:
         self.region: Region | None = None  # that is asked for; None: all
         self._earlier = earlier
         self._sink: MemorySink | None = None
-        self._pixels: LazyArray | None = None
-        self._checksum = self._threads = 0
+        self._pixels: list[LazyArray] = []  # of each layer
+        self._checksums: list[int] = []
+        self._threads = 0
         self.axes = ""  # of the image, once it has begun
         self._orientation = self._model_orientation = ""
 
@@ -117,13 +123,16 @@ class KeptPrediction:
             like=model.axes,
             channels=model.channels,
             names=model.channel_names,
+            level=settings.options.level,
         )
-        self.region = None if region is None else as_region(region, axes_image, placed(image))
+        place = placed(image)
+        self.region = None if region is None else as_region(region, axes_image, place)
         self.axes, self._orientation = axes_image.axes, axes_image.orientation
         self._model_orientation = reorient_image(axes_image, model.orientation).orientation
-        self._pixels = axes_image.data
-        if isinstance(self._pixels, np.ndarray):  # else it might take as long as the prediction
-            self._checksum = checksum(self._pixels)
+        sources = channel_sources(image) or [("", image)]
+        self._pixels = [full_resolution(x, level=settings.options.level) for _, x in sources]
+        in_memory = [x for x in self._pixels if isinstance(x, np.ndarray)]
+        self._checksums = [checksum(x) for x in in_memory]  # of others it might take very long
         earlier, self._earlier = self._earlier, None
         if model.predicts_objects:
             return
@@ -134,7 +143,8 @@ class KeptPrediction:
 
     def _is_of(self, other: "KeptPrediction") -> bool:
         """Whether it was made of the same pixels, with as many threads."""
-        same = self._pixels is other._pixels and self._checksum == other._checksum
+        pairs = zip(self._pixels, other._pixels, strict=True)
+        same = all(a is b for a, b in pairs) and self._checksums == other._checksums
         return same and self._threads == other._threads
 
     def _is_repeated(self, earlier: "KeptPrediction") -> bool:

@@ -5,12 +5,19 @@ from torch import nn
 
 from napari_segkit.config.training import Precision
 
+from .registry import ModelInfo
+
 
 def choose_precision(choice: Precision, device: torch.device) -> Precision:
     """The number format that "auto" stands for on a device."""
     if choice != "auto":
         return choice
     return "bfloat16" if _is_fast_in_bfloat16(device) else "float32"
+
+
+def used_precision(info: ModelInfo, choice: Precision, device: torch.device) -> Precision:
+    """The number format that a method computes in; float32 if it has no choice."""
+    return "float32" if "precision" in info.unused else choose_precision(choice, device)
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:

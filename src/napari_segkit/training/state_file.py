@@ -46,7 +46,8 @@ def read_settings(path: Path) -> tuple[ModelSpec, TrainConfig]:
 def resumed_config(path: Path, config: TrainConfig | None) -> TrainConfig:
     """The settings to go on with: those given, or if there are none, those of a saved state.
 
-    Defaults of settings that the version which saved it did not know become what it did.
+    Defaults of settings that the version which saved it did not know become what it did. So does
+    the number of tiles in a batch, which no training depends on.
     """
     settings = read_file(path)[0]["settings"]
     _, saved = read_configs(settings, path)
@@ -60,7 +61,8 @@ def resumed_config(path: Path, config: TrainConfig | None) -> TrainConfig:
         for name in unknown
         if getattr(config, name) == getattr(default, name)
     }
-    return replace(config, **as_then)
+    tile = replace(config.tile, batch_size=saved.tile.batch_size)
+    return replace(config, tile=tile, **as_then)
 
 
 def require_settings(path: Path, spec: ModelSpec, config: TrainConfig) -> None:

@@ -4,7 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit import ModelSpec, PredictConfig, Segmenter, TileConfig, TrainConfig
 from napari_segkit._qt.session.session import session
 from napari_segkit.images.layer_metadata import LayerMetadata
 
@@ -93,6 +93,23 @@ def test_a_part_of_what_is_predicted_needs_no_tile(predictions, viewer, whole, q
     assert step.done == step.total == 1
     np.testing.assert_array_equal(viewer.layers["cells prediction"].data, whole)
     assert names(viewer) == ["cells", "cells prediction"]
+
+
+def test_views_of_a_level_of_channels_fill_one_layer(predictions, viewer, qtbot):
+    small, labels = {"a": PIXELS[:48, :40], "b": PIXELS[48:96, :40]}, 1 + (PIXELS[:48, :40] > 99)
+    predictions.segmenter = Segmenter(ModelSpec("pixels"), device="cpu").fit(small, labels, QUICK)
+    channels = {
+        name: viewer.add_image([np.kron(each, np.ones((2, 2), np.uint8)), each], name=name)
+        for name, each in small.items()
+    }
+    expected = predictions.segmenter.predict(small)
+    for region in ({"X": slice(0, 16)}, {"X": slice(16, 24)}):
+        config = PredictConfig(level=1)
+        run(qtbot, predictions.predict(channels, config=config, region=region))
+    layer = viewer.layers["a prediction (partial)"]
+    np.testing.assert_array_equal(layer.data[:, :24], expected[:, :24])
+    assert not layer.data[:, 24:].any()
+    np.testing.assert_array_equal(layer.scale, (2, 2))
 
 
 def test_stop_keeps_what_is_done_and_the_next_press_does_the_rest(

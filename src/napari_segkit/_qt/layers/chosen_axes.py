@@ -49,6 +49,11 @@ class ChosenAxes(QObject):
             return None
         return next((self._alike[key] for key in _keys(image) if key in self._alike), None)
 
+    def proposed(self, image: Image) -> str | None:
+        """The axes chosen for an image, or else for one like it."""
+        alike = self.of_alike(image)
+        return self.of(image) or (alike[0] if alike else None)
+
 
 def _keys(image: Image) -> list[Hashable]:
     """What images share that probably have the same axes: a shape, or a folder and a format."""

@@ -172,12 +172,12 @@ class LayerRegistry(QObject):
         return next((p for p in kept if p is not None and p.settings == settings), None)
 
     def keep_prediction(self, layer: Layer, prediction: KeptPrediction) -> None:
-        """Keep the pixels of a prediction to go on with, as long as its image is there."""
-        if any(str(x.unique_id) == prediction.settings.layer for x in self.viewer.layers):
+        """Keep the pixels of a prediction to go on with, as long as its images are there."""
+        if set(prediction.settings.layers) <= {str(x.unique_id) for x in self.viewer.layers}:
             self._predictions[unwrapped(layer)] = prediction
 
     def _forget_predictions(self, event: Event) -> None:
         """Free what is kept of an image that is removed."""
         image, kept = str(event.value.unique_id), self._predictions
-        for layer in [x for x, prediction in kept.items() if prediction.settings.layer == image]:
+        for layer in [x for x, each in kept.items() if image in each.settings.layers]:
             del kept[layer]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-from napari_segkit.config import CleanConfig, RefineConfig
+from napari_segkit.config import CleanConfig, PredictConfig, RefineConfig
 from napari_segkit.config._schema import nested, to_dict
 from napari_segkit.models import model_info
 
@@ -13,14 +13,15 @@ from .layer_registry import LayerRegistry
 MAX_LENGTH = 60  # of a description in the name of a layer
 Values: TypeAlias = Mapping[str, Any]
 SMOOTHERS = nested(RefineConfig)
+NETWORK = ("precision", "flips", "passes")  # settings of `PredictConfig` that change labels
 
 
 @dataclass(frozen=True)
 class Maker:
-    """The model and the refinement settings behind a result."""
+    """The model and the settings behind a result."""
 
     model: Values
-    settings: Values  # of the refinement afterwards, or while predicting
+    settings: Values  # of the network, and of the refinement afterwards or while predicting
 
     @classmethod
     def of(cls, provenance: Values) -> "Maker":
@@ -30,6 +31,7 @@ class Maker:
         if refined is not None:
             place = {"input": refined.get("start"), "axes": refined.get("axes")}
             settings = _settings(refined.get("config", {})) | place
+        settings |= _network_settings(provenance)
         return cls(model if isinstance(model, Mapping) else {}, settings)
 
     @property
@@ -71,6 +73,13 @@ class Maker:
         return [_text(k, v) for k, v in changed.items()] + gone
 
 
+def _network_settings(provenance: Values) -> dict[str, Any]:
+    """How the network was applied, where it is not by default."""
+    default = to_dict(PredictConfig())
+    used = {name: provenance.get(name, default[name]) for name in NETWORK}
+    return {name: value for name, value in used.items() if value != default[name]}
+
+
 def _settings(config: Values) -> dict[str, Any]:
     """The smoothing method with its settings, and what each class is cleaned up by."""
     method, clean = str(config.get("method") or "no"), config.get("clean", ())
@@ -87,5 +96,7 @@ def _settings(config: Values) -> dict[str, Any]:
 def _text(name: str, value: object) -> str:
     if name == "smoothing":
         return f"{value} smoothing" if value == "no" else str(value)
+    if value is True:
+        return name
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{name.replace('_', ' ')} {shown}"

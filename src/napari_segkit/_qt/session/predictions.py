@@ -11,7 +11,6 @@ from napari_segkit._qt.layers.live_labels import LiveLabels
 from napari_segkit._qt.layers.result_layers import LayerWriter
 from napari_segkit._qt.layers.snapshots import Snapshot, at_level, shapes_snapshot, snapshots
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
-from napari_segkit.config import PredictConfig
 from napari_segkit.jobs.kept_prediction import (
     KeptPrediction,
     PredictionOptions,
@@ -27,7 +26,7 @@ from .task import Task
 
 
 class LayerPrediction:
-    """A prediction of an image layer, made on the window's thread: its steps and its writer."""
+    """A prediction of image layers, made on the window's thread: its steps and its writer."""
 
     def __init__(
         self,
@@ -41,12 +40,11 @@ class LayerPrediction:
         region = unwrapped(region)
         if isinstance(region, Shapes):
             region = shapes_snapshot(region)
-        config, copies = options.config or PredictConfig(), snapshots(image)
-        self.source = at_level(next(iter(copies.values())), config.level)
-        trained = segmenter.trained
+        copies = {name: at_level(x, options.level) for name, x in snapshots(image).items()}
+        self.source, trained = next(iter(copies.values())), segmenter.trained
         settings = PredictionSettings(
-            layer=" ".join(copy.unique_id for copy in copies.values()),
-            name=self.source.name,
+            layers=tuple(x.unique_id for x in copies.values()),
+            names=tuple(copies),
             model=repr(segmenter.spec) if trained is None else trained.identity,
             device=segmenter.device,
             axes=axes,

@@ -220,6 +220,7 @@ def test_the_view_the_slice_regions_and_selected_images(ready, viewer, trained, 
     place.value = Place.SELECTED
     viewer.layers.selection = {viewer.layers["cells"], stack}
     assert ready.where.note.text() == "Selected: cells, stack."
+    assert not ready.options.of_one.isVisibleTo(ready.options)  # levels and channels of one image
     assert "predict_layers([viewer.layers['cells'], viewer.layers['stack']]" in ready.code()
     press(qtbot, ready)
     np.testing.assert_array_equal(viewer.layers["cells prediction"].data, whole)

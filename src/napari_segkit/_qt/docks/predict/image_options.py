@@ -36,7 +36,9 @@ class ImageOptions(QWidget):
         self.pixel_size = PlaceNote(self._pixel_size)
         about = config_fields(PredictConfig)["resample"].about
         self.resample = CheckBox(text=RESAMPLE, tooltip=f"<p>{about}</p>")
-        stack(self, self.channels, self.level, self.pixel_size, self.resample)
+        self.of_one = QWidget()  # what holds for the chosen image only
+        stack(self.of_one, self.channels, self.level)
+        stack(self, self.of_one, self.pixel_size, self.resample)
         self.channels.changed.connect(self._on_change)
         self.level.changed.connect(self._on_change)
         self.resample.changed.connect(self._on_change)
@@ -54,6 +56,11 @@ class ImageOptions(QWidget):
     def source(self) -> Image | dict[str, Image]:
         """The image, or the layer of each of its channels."""
         return self.channels.layers or self._image
+
+    @property
+    def place(self) -> Image | None:
+        """The layer that lies where the result will: the image, or its first channel."""
+        return next(iter(self.channels.layers.values()), self._image)
 
     def config(self, config: PredictConfig) -> PredictConfig:
         """Settings of a prediction, with the level and the resampling that are chosen."""

@@ -107,34 +107,38 @@ class PredictDock(Dock):
             refine=self.refine_settings(),
             config=self._config(),
             probabilities=self.probabilities.keep.value,
-            region=self._region(self.image.value),
+            region=self._region(),
         )
 
     def _predict_several(self) -> Task:
-        """Predict the selected images; the axes that are chosen hold for the chosen image."""
-        chosen, images = self.image.value, self.where.images
+        """Predict the selected images."""
         return self.session.predict_layers(
-            images,
+            self.where.images,
             self.form.value,
-            axes=[self.axes.resolved() if x is chosen else self.session.axes_of(x) for x in images],
+            axes=self._axes_of_several(),
             objects=self.objects.config() if self.predicts_objects else None,
             refine=self.refine_settings(),
             config=self._config(),
             probabilities=self.probabilities.keep.value,
         )
 
-    def _region(self, image: Image) -> object:
-        """What is predicted of an image; None: all. ValueError if that is nothing."""
-        trained = self.session.segmenter.trained
-        like, channels = (trained.axes, trained.channels) if trained else (None, None)
-        axes, level = self.axes.resolved(), self.options.level.value
-        given = as_image(image, axes, like=like, channels=channels, level=level)
-        return self.where.region(image, given, trained.ndim if trained else 2)
+    def _axes_of_several(self) -> list[str | None]:
+        """Axes of the selected images; those that are shown hold for the chosen image."""
+        chosen, proposed = self.image.value, self.session.chosen_axes.proposed
+        return [self.axes.resolved() if x is chosen else proposed(x) for x in self.where.images]
 
     def _config(self) -> PredictConfig:
-        """Settings of the prediction; the level is that of the chosen image alone."""
+        """How the network is applied, to which level, and at which pixel size."""
         config = self.options.config(self.network.value)
         return replace(config, level=0) if self.where.is_several else config
+
+    def _region(self) -> object:
+        """What is predicted of the image; None: all. ValueError if that is nothing."""
+        image, trained = self.options.place, self.session.segmenter.trained
+        if image is None:
+            return None
+        given = as_image(image, self.axes.resolved(), level=self.options.level.value)
+        return self.where.region(image, given, trained.ndim if trained else 2)
 
     def refine_settings(self) -> RefineConfig | None:
         """Refinement settings; None to use those stored with the model."""
@@ -147,7 +151,9 @@ class PredictDock(Dock):
         images = [python_snippets.layer(x) for x in self.where.images]
         image = f"[{', '.join(images)}]" if several else self.options.code()
         arguments = f"{image}, {to_python(self.form.value)}"
-        if not several:
+        if several:
+            arguments += python_snippets.keywords(axes=self._axes_of_several())
+        else:
             arguments += python_snippets.keywords(axes=self.axes.value)
             arguments += self._region_code()
         objects = self.objects.form.value
@@ -162,7 +168,7 @@ class PredictDock(Dock):
         return python_snippets.with_import(f"session(viewer).{verb}({arguments})")
 
     def _region_code(self) -> str:
-        region = self._region(self.image.value)
+        region = self._region()
         if isinstance(region, Layer):
             return f", region={python_snippets.layer(region)}"
         return python_snippets.keywords(region=region)
@@ -170,11 +176,7 @@ class PredictDock(Dock):
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
         self.add_group(
-            "Image",
-            image=self.follower,
-            axes=self.axes,
-            where=self.where,
-            _options=self.options,
+            "Image", image=self.follower, axes=self.axes, where=self.where, _options=self.options
         )
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
@@ -188,8 +190,8 @@ class PredictDock(Dock):
         self.image.changed.connect(self._on_image)
         self.image.changed.connect(lambda: self._on_message(""))
         self.axes.changed.connect(self._on_axes)
+        self.where.changed.connect(self._on_where)
         self.options.changed.connect(self.state.request)
-        self.where.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.network.changed.connect(self.state.request)
         self.objects.changed.connect(self.state.request)
@@ -214,6 +216,10 @@ class PredictDock(Dock):
     def _on_axes(self) -> None:
         model = self.session.segmenter.trained
         self.options.show_image(self.image.value, self.axes.resolved(), model)
+        self.state.request()
+
+    def _on_where(self) -> None:
+        self.options.of_one.setVisible(not self.where.is_several)
         self.state.request()
 
     def _on_segmenter(self) -> None:
@@ -264,8 +270,7 @@ class PredictDock(Dock):
             return "No Image layer: open an image, or File > Open Sample > SegKit."
         problem = None
         if not self.where.is_several:
-            problem = self.axes.problem or self.options.problem
-            problem = problem or self._mismatch(self.image.value)
+            problem = self.axes.problem or self.options.problem or self._mismatch(self.image.value)
         problem = problem or self.form.problem or self.refine.problem
         problem = problem or self.network.problem_with(self.session.segmenter.trained)
         return problem or (self.objects.problem if self.predicts_objects else None)
