@@ -150,7 +150,7 @@ def test_a_file_of_a_newer_version_says_update(file):
         lambda h, _: h.update(tile_size=[]),
         lambda h, _: h.update(tile_size=["64", "64"]),
         lambda h, _: h.update(tile_size=[0, 0]),
-        lambda h, _: h.update(overlap=[64, 64]),
+        lambda h, _: h.update(overlap=h["tile_size"]),
         lambda h, _: h.update(axes="QQ"),
         lambda h, _: h.update(axes=5),
         lambda h, _: h.update(orientation="XYZ"),
@@ -383,7 +383,7 @@ def test_json_that_breaks_its_reader_is_refused(tmp_path, text):
 
 @pytest.mark.parametrize(("edge", "is_refused"), [(4096, False), (8192, True)])
 def test_huge_tiles_are_refused_for_a_small_image(segmenter, edge, is_refused):
-    model = replace(segmenter.trained, tile_size=(edge, edge), overlap=(0, 0))
+    model = replace(segmenter.trained, patch=(), tile_size=(edge, edge), overlap=(0, 0))
     image = AxesImage(coins()[:64, :64], "YX")
     if is_refused:
         with pytest.raises(ValueError, match="64 x 64 pixels is far smaller than the tiles"):

@@ -21,6 +21,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 from napari_segkit._qt.session import spare_models
+from napari_segkit._qt.session.background import LatestCall
+
+SOON_MS = 20
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +34,18 @@ def spare_folder(tmp_path_factory, monkeypatch):
     yield folder
     for spare in list(spare_models._alive):  # a later test's folder is not theirs to search
         spare._search.cancel()
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    """Background calls do not wait for further edits of a person, except the search for models."""
+    made = LatestCall.__init__
+
+    def make(self, parent=None, *, wait_ms=0):
+        is_search = wait_ms == spare_models.SEARCH_WAIT_MS
+        made(self, parent, wait_ms=wait_ms if is_search else min(wait_ms, SOON_MS))
+
+    monkeypatch.setattr(LatestCall, "__init__", make)
 
 
 @pytest.fixture(autouse=True)

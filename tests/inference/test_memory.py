@@ -118,6 +118,7 @@ LIMITED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of other systems are not kept")
 def test_a_process_with_little_memory_says_what_fits_and_halves_its_batches(tmp_path):
     script = dedent(LIMITED.format(tests=__file__.rpartition("/")[0]))

@@ -33,10 +33,10 @@ def count_norms(network):
     ("name", "ndim", "is_folded"),
     [
         ("unet", 2, True),
-        ("linknet", 2, True),
-        ("deeplabv3plus", 2, True),
+        pytest.param("linknet", 2, True, marks=pytest.mark.slow),
+        pytest.param("deeplabv3plus", 2, True, marks=pytest.mark.slow),
         ("lraspp", 2, True),
-        ("segnet", 2, True),
+        pytest.param("segnet", 2, True, marks=pytest.mark.slow),
         ("unet3d", 3, True),
         ("segresnet", 2, False),  # it normalises in front of convolutions
     ],

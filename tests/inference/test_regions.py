@@ -159,8 +159,8 @@ REFINED = [
 @pytest.mark.parametrize("refine", REFINED, ids=lambda r: r.method or "clean")
 def test_a_region_is_refined_with_a_margin_around_it(segmenter, tiles, refine):
     image, region = np.tile(coins(), (1, 2))[:, :700], np.s_[150:180, 301:340]
-    expected = segmenter.predict_proba(image, refine=refine)
-    labels, every = segmenter.predict(image, refine=refine), len(tiles) // 2
+    whole = drain(segmenter.predict_tiles(image, refine=refine, probabilities=True))
+    expected, labels, every = whole.probabilities, whole.labels, len(tiles)
     tiles.clear()
     steps = segmenter.predict_tiles(image, refine=refine, region=region, probabilities=True)
     found = drain(steps)

@@ -20,6 +20,7 @@ ONE_PER_FAMILY = [
     *(("unet", 2), ("lraspp", 2), ("unet3d", 3)),
     *(("pixels", 2), ("pixels", 3)),
 ]
+SMALLER = {"unet": {"encoder_depth": 3, "decoder_channels": (32, 16, 16)}}  # trains in seconds
 OTHERS = [pytest.param(pair, marks=pytest.mark.slow) for pair in ALL if pair not in ONE_PER_FAMILY]
 
 
@@ -32,8 +33,8 @@ def trained(request, ball_scene):
     """One method, trained on scribbles, with its image and truth."""
     name, ndim = request.param
     image, truth, scribbles = ball_scene(ndim)
-    segmenter = Segmenter(ModelSpec(name, dims=f"{ndim}D"), device="cpu")
-    return segmenter.fit(image, scribbles, QUICK), image, truth
+    spec = ModelSpec(name, dims=f"{ndim}D", options=SMALLER.get(name, {}))
+    return Segmenter(spec, device="cpu").fit(image, scribbles, QUICK), image, truth
 
 
 def test_training_on_scribbles_finds_the_ball(trained):

@@ -8,7 +8,7 @@ from napari_segkit.models import Inputs, build, stride
 from napari_segkit.models.meta_device import meta_device
 
 ALL = [(info, ndim) for info in list_models() for ndim in info.dims]
-FAST = ("unet", "segformer", "segnet", "fcn", "unet3d")  # one of each library and kind
+FAST = ("unet", "segformer", "segnet", "lraspp", "unet3d")  # one of each library and kind
 NETWORKS = [
     pytest.param(info, ndim, marks=[pytest.mark.slow] * (info.name not in FAST))
     for info, ndim in ALL
@@ -46,7 +46,14 @@ def test_shapes_follow_from_the_spec_alone(info, ndim):
     assert len(stride(spec, spacing)) == ndim
 
 
-@pytest.mark.parametrize("name", [info.name for info, ndim in ALL if ndim == 3])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(info.name, marks=[pytest.mark.slow] * (info.name == "mednext"))
+        for info, ndim in ALL
+        if ndim == 3
+    ],
+)
 def test_a_thin_volume_of_coarse_slices_works(name):
     image = np.random.default_rng(0).normal(size=(9, 48, 56)).astype(np.float32)
     labels = (image > 0).astype(np.uint8) + 1

@@ -29,8 +29,9 @@ SPECS = {
     "Mask R-CNN": ModelSpec("maskrcnn"),
     "SOLO": ModelSpec("solo"),
 }
+SLOW = ("unet", "maskrcnn", "solo")  # the network with dropout has batch norm, too
 KINDS_OF_TRAINING = [
-    pytest.param(spec, id=name, marks=[pytest.mark.slow] * (spec.name in ("maskrcnn", "solo")))
+    pytest.param(spec, id=name, marks=[pytest.mark.slow] * (spec.name in SLOW))
     for name, spec in SPECS.items()
 ]
 

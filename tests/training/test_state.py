@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from napari_segkit import AugmentConfig, ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.new_training import refusing_commands
-from napari_segkit.steps import Step
+from napari_segkit.steps import Step, drain
 from napari_segkit.tensor_file import write_tensors
 from napari_segkit.training.commands import Checkpoint, Finish, Snapshot
 from napari_segkit.training.events import RefusedStep, SnapshotStep, TrainStep, ValidationStep
@@ -37,14 +37,12 @@ KINDS = [
 
 
 def train(spec, config, data, path=None, **options):
-    """Train; with a path, save the state after three steps and break off two steps later."""
+    """Train; with a path, save the state after three steps."""
     segmenter = Segmenter(spec, device="cpu")
     steps = segmenter.train_epochs(*data, config, **options)
     for step in steps:
         if path and isinstance(step, TrainStep) and step.done == 3:
             assert steps.send(Checkpoint(path)).path == path
-            next(steps), next(steps)
-            steps.close()
     return segmenter
 
 
@@ -58,11 +56,26 @@ def same_weights(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("states") / "a.state"
+
+
+@pytest.fixture(scope="module")
+def whole(path, scene):
+    return train(SMALL, CONFIG, scene, path)
+
+
+@pytest.fixture(scope="module")
+def saved(whole, path):
+    return path
+
+
 @pytest.mark.parametrize(("spec", "config"), KINDS)
 def test_a_resumed_training_is_the_unbroken_one(spec, config, scene, tmp_path):
     data, path = data_for(spec, scene), tmp_path / "half.state"
     whole = train(spec, config, data)
-    assert len(train(spec, config, data, path).history) == 5
+    assert train(spec, config, data, path).history == whole.history
     resumed = train(spec, config, data, resume=path)
     assert resumed.history == whole.history
     assert same_weights(resumed, whole)
@@ -72,8 +85,7 @@ def test_a_resumed_training_is_the_unbroken_one(spec, config, scene, tmp_path):
 
 
 def test_a_resumed_training_keeps_the_best_weights(scene, tmp_path):
-    whole = train(SMALL, CONFIG, scene, validation=scene)
-    train(SMALL, CONFIG, scene, tmp_path / "a.state", validation=scene)
+    whole = train(SMALL, CONFIG, scene, tmp_path / "a.state", validation=scene)
     resumed = Segmenter(SMALL, device="cpu")
     steps = list(
         resumed.train_epochs(*scene, CONFIG, validation=scene, resume=tmp_path / "a.state")
@@ -111,8 +123,7 @@ OPTIONS = {
 def test_a_training_is_resumed_with_every_optimiser_and_in_passes(config, scene, tmp_path):
     image, labels = scene
     data = [np.roll(image, n, 0) for n in range(5)], [np.roll(labels, n, 0) for n in range(5)]
-    whole = train(SMALL, config, data)
-    assert len(train(SMALL, config, data, tmp_path / "a.state").history) == 5
+    whole = train(SMALL, config, data, tmp_path / "a.state")
     resumed = train(SMALL, config, data, resume=tmp_path / "a.state")
     assert resumed.history == whole.history
     assert same_weights(resumed, whole)
@@ -120,8 +131,7 @@ def test_a_training_is_resumed_with_every_optimiser_and_in_passes(config, scene,
 
 def test_learning_rates_that_were_given_are_those_of_the_resumed_training(scene, tmp_path):
     rates = [0.01, 0.002, 0.003, 0.004, 0.001]
-    whole = train(SMALL, CONFIG, scene, learning_rates=rates)
-    train(SMALL, CONFIG, scene, tmp_path / "a.state", learning_rates=rates)
+    whole = train(SMALL, CONFIG, scene, tmp_path / "a.state", learning_rates=rates)
     for given in ({}, {"learning_rates": rates}):
         resumed = train(SMALL, CONFIG, scene, resume=tmp_path / "a.state", **given)
         assert resumed.history == whole.history
@@ -135,15 +145,12 @@ def test_a_training_that_began_with_a_model_is_resumed_as_one(scene, tmp_path):
     first = Segmenter(SMALL, device="cpu").fit(image, labels, config).trained
     path = tmp_path / "a.state"
 
-    def again():
-        return Segmenter.of_trained(first, device="cpu")
-
-    whole = again().fit(image * 0.5, labels, config, start="current")
-    steps = again().train_epochs(image * 0.5, labels, config, start="current")
+    whole = Segmenter.of_trained(first, device="cpu")
+    steps = whole.train_epochs(image * 0.5, labels, config, start="current")
     while next(steps).done < 3:
         pass
     steps.send(Checkpoint(path))
-    steps.close()
+    drain(steps)
     resumed = train(SMALL, config, (image * 0.5, labels), resume=path)
     assert resumed.history == whole.history
     assert resumed.trained.statistics == whole.trained.statistics == first.statistics
@@ -158,13 +165,6 @@ def test_a_training_whose_patience_is_over_is_not_resumed_for_more_steps(scene, 
     steps.send(Checkpoint(tmp_path / "a.state"))
     resumed = train(SMALL, config, scene, validation=scene, resume=tmp_path / "a.state")
     assert len(resumed.history) == step.done < 27
-
-
-@pytest.fixture(scope="module")
-def saved(scene, tmp_path_factory):
-    path = tmp_path_factory.mktemp("states") / "a.state"
-    train(SMALL, CONFIG, scene, path)
-    return path
 
 
 OTHERS = {
@@ -215,12 +215,12 @@ def test_a_training_is_not_resumed_on_other_images_or_labels(case, saved, scene)
         Segmenter(SMALL, device="cpu").fit(*change(*scene), CONFIG, resume=saved)
 
 
-def test_a_state_names_the_model_and_the_settings_of_its_training(saved, scene):
+def test_a_state_names_the_model_and_the_settings_of_its_training(whole, saved, scene):
     segmenter = Segmenter.of_state(saved, device="cpu")
     assert segmenter.spec == Segmenter(SMALL).spec
     segmenter.fit(*scene, resume=saved)
     assert segmenter.trained.config == CONFIG
-    assert segmenter.history == train(SMALL, CONFIG, scene).history
+    assert segmenter.history == whole.history
 
 
 def damaged(saved, path):
@@ -337,9 +337,7 @@ def test_a_training_whose_memory_ran_out_goes_on_in_as_many_parts(scene, tmp_pat
     with monkeypatch.context() as patch:
         patch.setattr(SemanticTrainer, "_loss", out_of_memory)
         with pytest.warns(UserWarning, match="computed in 2 parts"):
-            expected = train(SMALL, config, scene)
-        with pytest.warns(UserWarning, match="computed in 2 parts"):
-            train(SMALL, config, scene, tmp_path / "a.state")
+            expected = train(SMALL, config, scene, tmp_path / "a.state")
     resumed = train(SMALL, config, scene, resume=tmp_path / "a.state")
     assert resumed.history == expected.history
     assert same_weights(resumed, expected)
@@ -390,8 +388,8 @@ def test_a_complete_training_resumed_is_complete(scene, tmp_path):
     assert same_weights(resumed, segmenter)
 
 
-def test_a_model_file_is_no_state_and_a_state_no_model_file(saved, scene, tmp_path):
-    segmenter = train(SMALL, CONFIG, scene)
+def test_a_model_file_is_no_state_and_a_state_no_model_file(whole, saved, scene, tmp_path):
+    segmenter = Segmenter.of_trained(whole.trained, device="cpu")
     segmenter.save(tmp_path / "a.segkit")
     with pytest.raises(ValueError, match="not a complete training state"):
         segmenter.fit(*scene, CONFIG, resume=tmp_path / "a.segkit")
@@ -401,8 +399,8 @@ def test_a_model_file_is_no_state_and_a_state_no_model_file(saved, scene, tmp_pa
         segmenter.fit(*scene, CONFIG, resume=tmp_path / "none.state")
 
 
-def test_a_snapshot_is_answered_and_changes_nothing(scene):
-    expected = train(SMALL, CONFIG, scene).history
+def test_a_snapshot_is_answered_and_changes_nothing(whole, scene):
+    expected = whole.history
     segmenter = Segmenter(SMALL, device="cpu")
     steps = segmenter.train_epochs(*scene, CONFIG)
     next(steps)
@@ -471,15 +469,14 @@ def test_finish_after_a_validation_takes_no_further_step(scene):
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_a_training_works_where_gradients_are_switched_off(mode, scene):
-    expected = train(SMALL, CONFIG, scene).history
+def test_a_training_works_where_gradients_are_switched_off(mode, whole, scene):
     segmenter = Segmenter(SMALL, device="cpu")
     with mode():
         steps = segmenter.train_epochs(*scene, CONFIG, validation=scene)
         losses = [step.loss for step in steps if isinstance(step, TrainStep)]
         assert not torch.is_grad_enabled()
-    assert tuple(losses) == expected
-    assert segmenter.fit(*scene, CONFIG).history == expected
+    assert tuple(losses) == whole.history
+    assert segmenter.fit(*scene, CONFIG).history == whole.history
 
 
 class Removable:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from napari_segkit.config.training import Precision
-from napari_segkit.models.fold import fold_batch_norm
 from napari_segkit.models.precision import autocast, prediction_format
 
 if TYPE_CHECKING:
@@ -96,6 +95,8 @@ def _frozen(weight: Tensor) -> nn.Parameter:
 
 def _folded(model: "TrainedModel", device: torch.device) -> nn.Module:
     """A copy with batch norm in the convolutions; without, if that changes what it gives."""
+    from napari_segkit.models.fold import fold_batch_norm  # loads torchvision
+
     network, random = model.network, torch.Generator().manual_seed(0)
     shape = (1, model.channels, *(2 * step for step in model.strides))
     images = torch.rand(shape, generator=random).to(device)

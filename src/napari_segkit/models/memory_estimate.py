@@ -1,7 +1,7 @@
 """Estimate parameters and memory of a model without allocating them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 
 import torch
@@ -25,12 +25,13 @@ class MemoryEstimate:
     at_least: bool = False
 
 
+@lru_cache(maxsize=64)  # building a network takes up to a second; docks ask again and again
 def estimate_memory(
     spec: ModelSpec,
     inputs: Inputs,
-    patch: Sequence[int],
+    patch: tuple[int, ...],
     batch_size: int,
-    tile_size: Sequence[int] | None = None,
+    tile_size: tuple[int, ...] | None = None,
 ) -> MemoryEstimate:
     """Estimate memory by running the network on the meta device.
 

@@ -34,7 +34,7 @@ def parts_that_fit(setup: TrainingSetup, patch: Sequence[int], most: int) -> int
     if size * prod(patch) * AT_MOST < free:
         return 1
     pair, whole = (
-        estimate_memory(setup.spec, setup.data.inputs, patch, count).training_memory
+        estimate_memory(setup.spec, setup.data.inputs, tuple(patch), count).training_memory
         for count in (2, 4)
     )
     per_image = (whole - pair) / 2

@@ -287,6 +287,12 @@ WORKERS = {
         None,
         lambda dock: dock.check._latest,
     ),
+    "picture_row": Worker(
+        lambda kit: (kit.predicted("classes"), setattr(kit.dock, "path", kit.models["path"]))[0],
+        lambda dock: dock.picture.save(dock.path.with_name("picture.png")),
+        bar_text,
+        lambda dock: dock.picture._saving,
+    ),
     "class_masks": Worker(
         lambda kit: kit.predicted("classes"),
         lambda dock: dock.masks.make_masks(),

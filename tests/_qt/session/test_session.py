@@ -143,6 +143,7 @@ def small_problem(viewer):
     image[20:44, 20:44] += 5
     labels = np.zeros((64, 64), np.uint8)
     labels[2:10, 2:60], labels[26:38, 26:38] = 1, 2
+    session(viewer).segmenter = Segmenter(ModelSpec("segresnet", dims="2D"))  # trains fastest
     return viewer.add_image(image), viewer.add_labels(labels)
 
 

@@ -116,7 +116,11 @@ def test_an_image_with_other_channels_is_refused(trained):
         )
 
 
-@pytest.mark.parametrize("spec", [SEMANTIC[1], SEMANTIC_3D[0]], ids=lambda s: s.objects)
+@pytest.mark.parametrize(
+    "spec",
+    [SEMANTIC[1], pytest.param(SEMANTIC_3D[0], marks=pytest.mark.slow)],
+    ids=lambda s: s.objects,
+)
 def test_the_pixel_classifier_finds_the_objects(spec):
     image, ids = scene(is_volume(spec))
     segmenter = Segmenter(spec, device="cpu").fit(image, ids)

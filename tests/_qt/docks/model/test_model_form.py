@@ -376,9 +376,10 @@ def trained():
     labels = np.ones((32, 32), np.uint8)
     labels[:16] = 2
     config = TrainConfig(
-        epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None, tile=TileConfig(tile_size=64)
+        epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None, tile=TileConfig(tile_size=32)
     )
-    return Segmenter(device="cpu").fit(pixels, labels, config).trained
+    small = ModelSpec("segresnet", dims="2D")
+    return Segmenter(small, device="cpu").fit(pixels, labels, config).trained
 
 
 def test_every_preset_has_a_tooltip(dock):

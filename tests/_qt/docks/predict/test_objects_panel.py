@@ -65,6 +65,15 @@ class FakePretrained(Segmenter):
         frames = [found] * image.frame_count(2)
         return Objects(MaskCandidates(frames, image), config, CLASSES, image, self.orientations[1])
 
+    def ready(self):
+        return SimpleNamespace(
+            axes=self.axes,
+            channels=2 if "C" in self.axes else 1,
+            channel_names=(),
+            orientation=self.orientations[0],
+            predicts_objects=True,
+        )
+
     def predict_tiles(self, source, tile=None, *, axes=None, objects=None, **_):
         yield TileStep(1, 1)
         found = self.objects(objects or ObjectConfig())

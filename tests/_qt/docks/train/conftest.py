@@ -3,15 +3,15 @@
 import pytest
 from qtpy.compat import isalive
 
-from napari_segkit import ModelSpec, Segmenter
+from napari_segkit import ModelSpec, Segmenter, session
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 
 
 @pytest.fixture
 def dock(make_light_viewer):
     viewer = make_light_viewer()
+    session(viewer).segmenter = Segmenter(ModelSpec("segresnet", dims="2D"))  # trains fastest
     dock = TrainDock(viewer)
-    dock.session.segmenter = Segmenter(ModelSpec("segresnet", dims="2D"))  # trains fastest
     viewer.window.add_dock_widget(dock, name="Train")
     assert dock.wait_idle()
     yield dock

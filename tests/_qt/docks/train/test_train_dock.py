@@ -422,7 +422,9 @@ def test_a_click_while_training_starts_is_ignored(dock, qtbot, monkeypatch):
 
 
 def test_missing_weights_are_reported_and_random_ones_offered(dock, qtbot, monkeypatch):
-    dock.session.segmenter = Segmenter(ModelSpec("unet", weights="imagenet"), device="cpu")
+    options = {"encoder_depth": 3, "decoder_channels": (16, 8, 8)}  # a small network
+    spec = ModelSpec("unet", weights="imagenet", options=options)
+    dock.session.segmenter = Segmenter(spec, device="cpu")
     train(qtbot, dock)
     assert not dock.session.segmenter.is_trained
     assert "imagenet" in dock.bar.status.text()
@@ -537,11 +539,10 @@ def test_a_mask_of_0_and_255_makes_0_the_background(viewer, opened, qtbot):
     assert "background" not in dock.label_stats.text.text()
 
 
-def test_a_photo_that_napari_does_not_turn_is_told(make_napari_viewer, tmp_path, qtbot):
+def test_a_photo_that_napari_does_not_turn_is_told(viewer, tmp_path, qtbot):
     exif = Pictures.Exif()
     exif[274] = 6
     Pictures.fromarray(PIXELS[:48]).save(tmp_path / "photo.jpg", exif=exif)
-    viewer = make_napari_viewer()
     (photo,) = viewer.open(tmp_path / "photo.jpg", plugin="napari")
     assert photo.data.shape == (48, 64)
     viewer.add_labels(np.ones((64, 48), np.uint8), name="upright")
