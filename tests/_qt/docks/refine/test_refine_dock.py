@@ -332,6 +332,7 @@ def test_settings_are_stored_with_the_model(dock, model, qtbot):
 def test_settings_that_do_not_fit_the_model_are_rejected(dock, model, qtbot):
     dock.session.segmenter = model
     dock.form.value = RefineConfig("mrf", clean=(CleanConfig(77, largest=True),))
+    qtbot.waitUntil(dock.keep_settings.button.isEnabled, timeout=10_000)
     dock.keep_settings.button.click()
     qtbot.waitUntil(lambda: "77" in dock.keep_settings.status.text(), timeout=60_000)
     qtbot.waitUntil(lambda: dock.session.task is None)
