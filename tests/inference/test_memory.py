@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skimage.data import coins
 
-from napari_segkit import CRFConfig, ModelSpec, RefineConfig, Segmenter, TileConfig
+from napari_segkit import CRFConfig, ModelSpec, PredictConfig, RefineConfig, Segmenter, TileConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.regions import as_region
 from napari_segkit.inference import memory
@@ -55,7 +55,8 @@ def test_what_fits_is_a_region(segmenter, monkeypatch):
 
 def test_a_region_needs_no_rows_of_tiles_across_the_whole_image(make, monkeypatch):
     image = AxesImage(HUGE, "YX")
-    plan = unmeasured_plan(make(1), image, TileConfig(), as_region(np.s_[:100, :100], image))
+    region = as_region(np.s_[:100, :100], image)
+    plan = unmeasured_plan(make(1), image, TileConfig(), PredictConfig(), region)
     monkeypatch.setattr(memory, "free_memory", lambda _: 2**21)
     memory.require_memory(plan, probabilities=False, keeps_labels=True)
 

@@ -31,6 +31,7 @@ from napari_segkit.inference.sink import MemorySink
 from napari_segkit.inference.uncertainty import uncertainty_of
 from napari_segkit.instances.level_targets import LEVELS
 from napari_segkit.models import model_info
+from napari_segkit.models.precision import used_precision
 from napari_segkit.steps import drain
 
 HALF = PredictConfig(precision="bfloat16")
@@ -52,6 +53,11 @@ def test_bfloat16_is_nearly_the_same_and_is_recorded(segmenter):
     assert half.provenance["precision"] == "bfloat16"
     difference = np.abs(full.probabilities - half.probabilities)
     assert 0 < difference.max() < 0.1
+
+
+@pytest.mark.parametrize("name", ["maskrcnn", "solo", "pixels"])
+def test_methods_whose_results_need_all_digits_stay_in_float32(name):
+    assert used_precision(model_info(name), "bfloat16", torch.device("cpu")) == "float32"
 
 
 def test_every_function_takes_the_settings(segmenter):

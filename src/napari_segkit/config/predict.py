@@ -19,7 +19,8 @@ class PredictConfig(Checked):
         Number format of the convolutions in prediction. "float32". "bfloat16": half as long
         numbers, faster where the processor or card computes with them; a few labels in a thousand
         may differ. "auto": bfloat16 on a processor with AMX or AVX512-BF16 and on an NVIDIA card
-        from the 30 series (Ampere) on, else float32. The pixel classifier always uses float32.
+        from the 30 series (Ampere) on, else float32. Mask R-CNN, SOLO and the pixel
+        classifier always use float32.
     flips : bool
         Test-time augmentation: mean of the probabilities of each tile and of its mirrored copies,
         along the axes along which the training mirrored patches, and of their quarter turns where

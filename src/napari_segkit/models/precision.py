@@ -16,8 +16,9 @@ def choose_precision(choice: Precision, device: torch.device) -> Precision:
 
 
 def used_precision(info: ModelInfo, choice: Precision, device: torch.device) -> Precision:
-    """The number format that a method computes in; float32 if it has no choice."""
-    return "float32" if "precision" in info.unused else choose_precision(choice, device)
+    """The number format that a method predicts in; boxes need the digits of float32."""
+    has_no_choice = "precision" in info.unused or info.has_masks
+    return "float32" if has_no_choice else choose_precision(choice, device)
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
