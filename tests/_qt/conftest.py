@@ -17,11 +17,11 @@ if sys.platform == "linux":
         pytest.skip("no display: run with xvfb-run -a", allow_module_level=True)
 
 from napari.components import ViewerModel
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
-from napari_segkit._qt.session import spare_models
-from napari_segkit._qt.session.background import LatestCall
+from napari_segkit._qt.session import background, spare_models
 
 SOON_MS = 20
 
@@ -31,21 +31,22 @@ def spare_folder(tmp_path_factory, monkeypatch):
     """An empty folder for spare copies of models, instead of that of the user."""
     folder = tmp_path_factory.getbasetemp() / "spare" / uuid4().hex
     monkeypatch.setattr("napari_segkit._qt.session.spare_models.spare_folder", lambda: folder)
-    yield folder
-    for spare in list(spare_models._alive):  # a later test's folder is not theirs to search
-        spare._search.cancel()
+    return folder
 
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     """Background calls do not wait for further edits of a person, except the search for models."""
-    made = LatestCall.__init__
+    made = background.LatestCall.__init__
 
     def make(self, parent=None, *, wait_ms=0):
         is_search = wait_ms == spare_models.SEARCH_WAIT_MS
         made(self, parent, wait_ms=wait_ms if is_search else min(wait_ms, SOON_MS))
 
-    monkeypatch.setattr(LatestCall, "__init__", make)
+    monkeypatch.setattr(background.LatestCall, "__init__", make)
+    yield
+    for call in filter(isalive, list(background._calls)):  # a later test is not theirs
+        call.cancel()
 
 
 @pytest.fixture(autouse=True)
