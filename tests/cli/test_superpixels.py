@@ -161,9 +161,9 @@ def test_a_warning_while_reading_is_a_note(images, tmp_path, capsys, monkeypatch
 
     read = files.read_source
 
-    def read_and_warn(file, *, labels):
+    def read_and_warn(file, **options):
         warnings.warn(f"{file.name} is large", UserWarning, stacklevel=2)
-        return read(file, labels=labels)
+        return read(file, **options)
 
     monkeypatch.setattr(files, "read_source", read_and_warn)
     assert run(images, "-o", tmp_path / "out") == 0

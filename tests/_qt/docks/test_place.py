@@ -90,9 +90,9 @@ def test_predict_tells_of_a_pixel_size_unlike_that_of_the_training(opened, viewe
     segmenter.fit(MASK * 50.0, MASK, TrainConfig(epochs=1, unlabelled=None), spacing=(0.5, 0.5))
     session(viewer).segmenter = segmenter
     dock = opened(PredictDock)
-    assert dock.pixel_size.text() == ""
+    assert dock.options.pixel_size.text() == ""
     image.scale = (0.8, 0.8)
-    assert dock.pixel_size.text().startswith(
+    assert dock.options.pixel_size.text().startswith(
         "cells has pixels of 0.8 x 0.8 (Y x X), but the model was trained on 0.5 x 0.5"
     )
 

@@ -1,6 +1,7 @@
 """What of an image is predicted: its channels, its level, and at which pixel size."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox
 from napari.layers import Image
@@ -15,10 +16,12 @@ from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit.config import PredictConfig
 from napari_segkit.config._schema import config_fields
 from napari_segkit.images.axes_image import AxesImage, as_image
-from napari_segkit.trained_model import TrainedModel
 
 from .channel_layers import ChannelLayers
 from .level_choice import LevelChoice
+
+if TYPE_CHECKING:
+    from napari_segkit.trained_model import TrainedModel
 
 
 class ImageOptions(QWidget):
@@ -44,7 +47,9 @@ class ImageOptions(QWidget):
         self.resample.changed.connect(self._on_change)
         self._on_change()
 
-    def show_image(self, image: Image | None, axes: str | None, model: TrainedModel | None) -> None:
+    def show_image(
+        self, image: Image | None, axes: str | None, model: "TrainedModel | None"
+    ) -> None:
         """Show what can be chosen of an image for a model."""
         self._image, self._axes, self._model = image, axes, model
         self.channels.show_channels(() if model is None else model.channel_names, image, axes)

@@ -1,6 +1,7 @@
 """Choice of the level of a multiscale image."""
 
 from math import prod
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
@@ -8,16 +9,17 @@ from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.dock import Note, stack
-from napari_segkit.devices import free_memory
 from napari_segkit.images.axes_image import AxesImage, as_image
 from napari_segkit.images.levels import levels_of
 from napari_segkit.images.pixel_sizes import has_pixel_size, nearest_level, size_text
-from napari_segkit.trained_model import TrainedModel
 
 TIP = (
     "<p>Level of the multiscale image that is predicted; 0 is the finest. The labels have its "
     "shape and lie over the image.</p>"
 )
+
+if TYPE_CHECKING:
+    from napari_segkit.trained_model import TrainedModel
 
 
 class LevelChoice(QWidget):
@@ -40,7 +42,7 @@ class LevelChoice(QWidget):
         return self.choice.value
 
     def show_levels(
-        self, image: Image | None, axes: str | None, model: TrainedModel | None
+        self, image: Image | None, axes: str | None, model: "TrainedModel | None"
     ) -> None:
         """Offer the levels of an image, and propose one unless a person has chosen."""
         levels = [] if image is None or axes is None else _levels(image, axes)
@@ -74,10 +76,12 @@ def _text(level: int, image: AxesImage) -> str:
     return f"{level}: {lengths}" + f", {size_text(image, 2)}" * has_pixel_size(image)
 
 
-def _propose(levels: list[AxesImage], model: TrainedModel | None) -> tuple[int, str]:
+def _propose(levels: list[AxesImage], model: "TrainedModel | None") -> tuple[int, str]:
     """A level, and why it is not the finest; no text if it is."""
     if len(levels) < 2 or model is None:
         return 0, ""
+    from napari_segkit.devices import free_memory  # loads torch, as the model has
+
     nearest = 0 if model.config.resize else nearest_level(levels, model, model.ndim)
     free = free_memory("cpu")
     fitting = next((n for n, x in enumerate(levels) if prod(x.label_shape) < free), len(levels) - 1)
