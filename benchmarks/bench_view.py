@@ -60,6 +60,7 @@ def measure(dock, timer):
     timer.gaps, timer._last = [], time.perf_counter()
     began, first = time.perf_counter(), None
     dock.bar.button.click()
+    assert dock.bar.is_running, dock.bar.status.text()
     while dock.bar.is_running:
         QApplication.processEvents()
         if first is None and has_labels(dock.viewer):
@@ -77,7 +78,8 @@ def main():
     dock = PredictDock(viewer)
     viewer.window.add_dock_widget(dock, name="Predict")
     timer = EventLoopTimer()
-    viewer.add_image(coins()[:64, :64])
+    dock.image.value = viewer.add_image(coins()[:64, :64])
+    pause(1.5)
     measure(dock, timer)  # libraries are loaded
     head = ("layer", "press", "first labels (s)", "all (s)", "95 % of pauses below (ms)", "longest")
     print_row(*head)

@@ -65,7 +65,7 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     schedule.perf_counter = lambda: process_time() / args.threads
     for name in args.sets:
         run_benchmark(name, args)

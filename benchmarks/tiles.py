@@ -14,7 +14,6 @@ threads). Memory is the peak of a process of its own, less what it held before a
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -187,10 +186,16 @@ def run_memory(args: argparse.Namespace) -> None:
     else:
         _, roi, _, batch, mode = args.case.replace(",", "").split()
         call = partial(case.monai, int(roi), int(batch), mode)
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far, of importing, is forgotten
+    before = resident("VmRSS")
     result = call()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print((peak - before - (0 if result is None else result.nbytes)) / 2**20)
+    print((resident("VmHWM") - before - (0 if result is None else result.nbytes)) / 2**20)
+
+
+def resident(name: str) -> int:
+    """Bytes of memory, now (VmRSS) or at the peak (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) * 1024
 
 
 def run_families(args: argparse.Namespace) -> None:
