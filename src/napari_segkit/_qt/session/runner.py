@@ -39,6 +39,7 @@ class Runner(LayerRegistry):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer)
         self._task: Task | None = None
+        self._beside: Task | None = None
         self._title = ""
         self._progress: Progress | None = None
         self._unreported_error = ""
@@ -107,6 +108,37 @@ class Runner(LayerRegistry):
         task.start()
         return task
 
+    @property
+    def beside(self) -> Task | None:
+        """The short work that runs beside the task, or None."""
+        return self._beside
+
+    def run_beside(self, steps: Generator[Any, Any, Any]) -> Task:
+        """Run short work while a task runs, which takes no step meanwhile.
+
+        Parameters
+        ----------
+        steps : generator
+            Such as the prediction of what is in view while its model trains.
+
+        Returns
+        -------
+        Task
+            Already running; neither shown in the activity dock nor the session's `task`.
+
+        Raises
+        ------
+        ValueError
+            If other work runs beside the task.
+        """
+        if self._beside is not None:
+            raise ValueError("Other work is running beside the task: wait until it ends.")
+        self._beside = task = Task(steps, at_start=_leave_a_core)
+        task.finished.connect(self._on_beside_finished)
+        self._hold(True)
+        task.start()
+        return task
+
     def stop(self) -> None:
         """Stop the running task after its current step.
 
@@ -150,9 +182,18 @@ class Runner(LayerRegistry):
         if error and self._progress is not None:
             show_error(error)
 
-    def _on_window_closed(self) -> None:
+    def _on_beside_finished(self) -> None:
+        self._beside = None
+        self._hold(False)
+
+    def _hold(self, held: bool) -> None:
         if self._task is not None:
-            self._task.abandon()
+            self._task.hold(held)
+
+    def _on_window_closed(self) -> None:
+        for task in (self._task, self._beside):
+            if task is not None:
+                task.abandon()
         self._close_progress()
 
     def _close_progress(self) -> None:
