@@ -19,6 +19,7 @@ from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
 from .merged_model import merge_panoptic
 from .models import list_models
+from .project.project import Project
 from .refinement.pipeline import refine
 from .refinement.smooth import smooth
 from .refinement.soft_labels import soft_labels
@@ -36,6 +37,7 @@ __all__ = [
     "MRFConfig",
     "ObjectConfig",
     "PredictConfig",
+    "Project",
     "RefineConfig",
     "Segmenter",
     "SuperpixelConfig",
