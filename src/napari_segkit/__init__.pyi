@@ -17,6 +17,7 @@ from .evaluation.parameter_search import fit_refinement
 from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
+from .images.where_next import next_place
 from .merged_model import merge_panoptic
 from .models import list_models
 from .project.project import Project
@@ -52,6 +53,7 @@ __all__ = [
     "interpolate_slices",
     "list_models",
     "merge_panoptic",
+    "next_place",
     "refine",
     "session",
     "smooth",
