@@ -52,6 +52,17 @@ class Failure(Step):
 
 
 @dataclass(frozen=True)
+class Waiting(Step):
+    """There is nothing to do until a command arrives; `next` gives this step again.
+
+    Parameters
+    ----------
+    done, total : int
+        As in `Step`.
+    """
+
+
+@dataclass(frozen=True)
 class Finish:
     """Command: end the work now and return its result, ``steps.send(Finish())``.
 
