@@ -57,7 +57,7 @@ def test_labels_get_what_was_painted_and_nothing_else(case):
 @settings(max_examples=60, deadline=None)
 @given(cases())
 def test_what_is_accepted_fills_unlabelled_pixels_only(case):
-    predicted, now, labels, known, inside, unlabelled = case
+    _, now, labels, known, inside, unlabelled = case
     if unlabelled is None:
         return
     patches = accepted_inside(
@@ -88,5 +88,5 @@ def test_what_cannot_be_taken_is_refused():
     box = (slice(0, 1), slice(0, 2))
     patch = LabelPatch(box, np.array([[True, False]]), np.array([[300, 70000]], np.uint32))
     require_fitting([patch], np.uint16, "nuclei")
-    with pytest.raises(ValueError, match="nuclei is uint8 .* has the value 300"):
+    with pytest.raises(ValueError, match=r"nuclei is uint8 .* has the value 300"):
         require_fitting([patch], np.uint8, "nuclei")

@@ -70,8 +70,8 @@ def accepted_inside(
     _require_shape(labels, prediction, "labels")
     if unlabelled is None:
         raise ValueError(
-            "unlabelled is None, so that every pixel has a label and none can be accepted: give the "
-            "value of pixels that have none, such as 0."
+            "unlabelled is None, so that every pixel has a label and none can be accepted: give "
+            "the value of pixels that have none, such as 0."
         )
     patches = []
     for box in _planes(prediction.shape):
@@ -91,6 +91,16 @@ def as_predicted(
 ) -> list[LabelPatch]:
     """Patches that give a prediction back what it was where `patches` are."""
     return [p._replace(values=_known_values(predicted, known, p.box)) for p in patches]
+
+
+def shifted(patches: Sequence[LabelPatch], start: Sequence[int]) -> list[LabelPatch]:
+    """Patches of a part of some labels, in the place of that part."""
+    return [
+        p._replace(
+            box=tuple([slice(s.start + a, s.stop + a) for s, a in zip(p.box, start, strict=True)])
+        )
+        for p in patches
+    ]
 
 
 def require_fitting(patches: Sequence[LabelPatch], dtype: DTypeLike, name: str) -> None:
@@ -145,6 +155,7 @@ def _patch(box: Box, mask: NDArray[np.bool_], values: Labels) -> LabelPatch:
 
 
 def _require_shape(array: AnyArray, prediction: AnyArray, name: str) -> None:
+    """ValueError if an array has not the shape of a prediction."""
     if array.shape != prediction.shape:
         raise ValueError(
             f"{name} has the shape {array.shape}, but the prediction has {prediction.shape}: give "
