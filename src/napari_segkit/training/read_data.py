@@ -33,7 +33,7 @@ from napari_segkit.images.labels import LabelsError, labels_name
 from napari_segkit.images.training_pairs import reorient_to, training_classes
 from napari_segkit.images.types import LazyArray
 from napari_segkit.instances.label_ids import ImageObjects, join_objects
-from napari_segkit.io.training_files import ImageFile
+from napari_segkit.io.training_files import ImageFile, MaskSizeError
 from napari_segkit.models import check_resize, choose_ndim, predicts_objects
 from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow, TrainingSet
@@ -42,7 +42,7 @@ from .blocks import MAX_BLOCK, blocks_of
 from .dataset import LabelledImage, LabelledImages
 from .events import ReadStep
 from .normalisation import sampled_pixels
-from .open_row import MaskSizeError, OpenRow, colours_as_classes, open_row
+from .open_row import OpenRow, colours_as_classes, open_row
 
 MAX_NAMED = 5  # classes or files in a message
 ANY_CLASS = "object"  # name of the class of objects without one

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from napari_segkit.images.intensity import Statistics
+from napari_segkit.io.checked_json import MALFORMED
 from napari_segkit.models.tensor_checks import require_usable
-from napari_segkit.tensor_file import MALFORMED, Tensors, network_tensors, write_tensors
+from napari_segkit.tensor_file import Tensors, network_tensors, write_tensors
 from napari_segkit.torch_random import RandomSource
 
 from .schedule import Schedule
