@@ -12,6 +12,7 @@ from napari_segkit.images.types import AnyArray
 
 from .layer_classes import set_class_colors
 from .layer_registry import LayerRegistry
+from .prediction_look import dress, put_below_painted
 from .snapshots import Placement, Snapshot, placement, without_channels
 
 
@@ -51,13 +52,16 @@ class BoxLabels:
             viewer.layers.remove(layer)
 
     def _add(self, viewer: ViewerModel, pixels: AnyArray, transform: Placement) -> Labels:
-        """Add the layer, the layer selection being kept."""
+        """Add the layer below the labels that are painted on, the selection being kept."""
         selected = viewer.layers.selection.active
+        record = LayerMetadata("preview", self._source.unique_id)
         layer = viewer.add_labels(
-            pixels, name=self._name, metadata=LayerMetadata("preview").as_metadata(), **transform
+            pixels, name=self._name, metadata=record.as_metadata(), **transform
         )
         layer.editable = False
         set_class_colors(layer, self._classes)
+        dress(layer)
+        put_below_painted(self._registry, layer, selected)
         viewer.layers.selection.active = selected
         return layer
 

@@ -88,7 +88,7 @@ class LiveTraining(QObject):
         self._fits_at_once = model_info(self._segmenter.spec.name).training == "pixels"
         self.model: TrainedModel | None = None  # the newest copy
         self.text = "Live: reading the images …"
-        self.note = "" if earlier is None else earlier.note  # what happened last
+        self.note: str = "" if earlier is None else earlier.note  # what happened last
         self._goes_on = earlier is not None and earlier.start is not None
         # what one begins with that follows this one
         self.start: Start | None = None if self._fits_at_once else "current"
