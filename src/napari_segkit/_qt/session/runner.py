@@ -7,7 +7,7 @@ from typing import Any
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit.error_messages import failure
@@ -17,6 +17,7 @@ from .progress_bar import Progress
 from .task import Task
 
 LOG = logging.getLogger(__name__)
+SPINNER_PERCENT = 10  # of its own speed
 LOWER = "use smaller tiles, batches or images, or close other programs"
 
 
@@ -105,6 +106,7 @@ class Runner(LayerRegistry):
         self._task, self._title = task, job.title
         self.busy_changed.emit(True)  # before: napari processes events while it makes its bar
         self._progress = Progress(job.title, task.stop)
+        self._slow_down_spinner()
         task.start()
         return task
 
@@ -175,6 +177,12 @@ class Runner(LayerRegistry):
         self._close_progress()
         self._task = None
         self.busy_changed.emit(False)
+
+    def _slow_down_spinner(self) -> None:
+        """Let napari's spinner turn slowly: it is drawn with the cores that compute."""
+        for label in self.viewer.window.main_menu.window().findChildren(QLabel):
+            if (movie := label.movie()) is not None:
+                movie.setSpeed(SPINNER_PERCENT)
 
     def _notify_error(self) -> None:
         """Show an error that no dock has shown, unless the window is closed."""
