@@ -66,7 +66,8 @@ class StoredMask:
     """A file of label values in the project."""
 
     path: str
-    content: str  # digest of the values
+    content: str  # digest of the values; "": not known
+    fingerprint: str = ""  # of the file
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,10 @@ def _mask(written: object, folder: Path) -> StoredMask | None:
     mask: dict[str, object] = as_typed(written, dict, "labels")
     path = _path(mask["path"])
     inside(folder, path)
-    return StoredMask(path, as_text(mask.get("content", ""), "content"))
+    content, fingerprint = (
+        as_text(mask.get(name, ""), name) for name in ("content", "fingerprint")
+    )
+    return StoredMask(path, content, fingerprint)
 
 
 def _texts(value: object, name: str) -> tuple[str, ...]:
