@@ -29,8 +29,15 @@ from napari_segkit.training_set import TrainingSet
 from . import record
 from .files import StoredProject, StoredRow
 from .image_files import OpenedImages
-from .paths import AUTOSAVE, LABELS, MODEL_FILE, PROJECT_FILE, absolute_path,
-    file_to_write, relative_path
+from .paths import (
+    AUTOSAVE,
+    LABELS,
+    MODEL_FILE,
+    PROJECT_FILE,
+    absolute_path,
+    file_to_write,
+    relative_path,
+)
 from .rows import training_rows
 from .store import Store, require_new
 
