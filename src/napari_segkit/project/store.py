@@ -12,7 +12,7 @@ from napari_segkit.io.volume_files import visible_files
 from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow
 
-from .files import StoredProject, StoredRow, read_project, write_project
+from .files import StoredProject, StoredRow, read_project, time_of_save, write_project
 from .found import found_rows
 from .image_files import ImageStore, OpenedImages
 from .paths import (
@@ -69,13 +69,14 @@ class Store:
         file = self.folder / PROJECT_FILE
         if not file.is_file():
             return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            now = read_project(file, self.folder)
-        if now.saved != self.saved.saved:
+        now = time_of_save(file)
+        if now != self.saved.saved:
+            when = (
+                f"saved by another window or script at {now}" if now else f"changed ({file.name})"
+            )
             raise ExistsError(
-                f"{self.folder} was saved by another window or script at {now.saved} (UTC), after "
-                "it was opened here: save into a new folder, open it again, or overwrite."
+                f"{self.folder} was {when}, after it was opened here: save into a new folder, open "
+                "it again, or overwrite."
             )
 
     def write_rows(
@@ -115,14 +116,15 @@ class Store:
 
     def write_saved(self, project: StoredProject) -> None:
         """Write the file of the project, and remove what was autosaved before."""
-        write_project(file_to_write(self.folder, PROJECT_FILE), project)
+        write_project(file_to_write(self.folder, PROJECT_FILE), project, self.folder)
         self.saved = project
         self._know(project.rows)
         self.drop_autosaved()
 
     def write_autosaved(self, project: StoredProject) -> None:
         """Write the list of what was autosaved."""
-        write_project(file_to_write(self.folder, f"{AUTOSAVE}/{PROJECT_FILE}"), project)
+        file = file_to_write(self.folder, f"{AUTOSAVE}/{PROJECT_FILE}")
+        write_project(file, project, self.folder)
         self.autosaved = project
 
     def drop_autosaved(self) -> None:
