@@ -307,7 +307,7 @@ class TrainDock(Dock):
             missing = missing or self.annotation_panel.missing()
         if missing is None:
             missing = self.check.problem(axes)
-        return missing or validation_error(self.config)
+        return missing or validation_error(lambda: self.config().require_end())
 
     def _update_state(self) -> None:
         missing = self._missing()
