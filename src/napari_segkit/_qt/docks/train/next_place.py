@@ -212,6 +212,7 @@ class NextPlace(QWidget):
         if found.place is not None and found.place.uncertainty >= SURE:
             self._seen.append(found.place.window)
             show_box(viewer, labels, found.place.window)
+            viewer.layers.selection.active = labels
             self.text.setText(_described(found.place))
         elif self._images.next.isEnabled():
             self._goes_on = True
