@@ -60,11 +60,9 @@ class Sampler:
         self._frames = [
             (sample, frame) for sample in samples for frame in sample.image.frames(len(self.size))
         ]
-        counts = [self._known_count(sample, frame, classes) for sample, frame in self._frames]
-        self._counts = np.array(counts)
         self._found: list[dict[int, CachedArray]] = [{} for _ in range(classes)]
         self._cache = ArrayCache(PLACES_BYTES)
-        self._pixels_of_class = self._candidate_pixels()
+        self._pixels_of_class = self._candidate_pixels(classes)
 
     def refresh(self, number: int, box: Sequence[slice]) -> None:
         """Find labelled pixels anew where those of a sample changed in a box of its labels."""
@@ -75,7 +73,7 @@ class Sampler:
                 self._counts[place] = self._count(sample, frame, classes)
                 for found in self._found:
                     found.pop(place, None)
-        self._pixels_of_class = self._candidate_pixels()
+        self._pixels_of_class = self._places()
         self.__dict__.pop("_labelled", None)
 
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -104,8 +102,14 @@ class Sampler:
         """Numbers of the frames where anything is labelled."""
         return sorted({int(n) for rows in self._pixels_of_class for n in rows.frames})
 
-    def _candidate_pixels(self) -> list[Places]:
+    def _candidate_pixels(self, classes: int) -> list[Places]:
         """Per class that occurs, rows of (frame index, *pixel) where it is labelled."""
+        counts = [self._known_count(sample, frame, classes) for sample, frame in self._frames]
+        self._counts = np.array(counts)
+        return self._places()
+
+    def _places(self) -> list[Places]:
+        """The same, of the labelled pixels that were counted."""
         shapes = [sample.image.spatial_shape(len(self.size)) for sample, _ in self._frames]
         names = [sample.image.name for sample, _ in self._frames]
         per_frame = max(1, MAX_PIXELS // len(self._frames))
