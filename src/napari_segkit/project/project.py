@@ -386,6 +386,7 @@ class Project:
         """Remove labels that were autosaved and not saved; `recovered` is None after that."""
         if self._store is not None:
             with self._lock:
+                self._store.recovered = frozenset()
                 self._store.drop_autosaved()
         self.recovered = None
 
