@@ -91,7 +91,8 @@ class CorrectionsRow(QWidget):
 
     def use_corrections(self) -> None:
         """Turn what was painted on the prediction into labels."""
-        prediction, labels = self._prediction, self._data.labels.value
+        prediction = self._prediction(self._session.no_corrections)
+        labels = self._data.labels.value
         if prediction is None or labels is None:
             return
         self._start(
@@ -107,7 +108,8 @@ class CorrectionsRow(QWidget):
 
     def accept_inside(self) -> None:
         """Turn the prediction inside shapes into labels, or offer the lasso to draw some."""
-        prediction, labels, shapes = self._prediction, self._data.labels.value, self._shapes
+        prediction = self._prediction(self._session.not_acceptable)
+        labels, shapes = self._data.labels.value, self._shapes
         if prediction is None or labels is None:
             return
         if shapes is None or not len(shapes.data):
@@ -129,10 +131,9 @@ class CorrectionsRow(QWidget):
         """Say what can be taken, and why not."""
         if not isalive(self):
             return
-        labels, prediction = self._data.labels.value, self._prediction
-        problem = self._problem(prediction)
-        no_use = problem or self._session.no_corrections(prediction)
-        no_accept = problem or self._session.not_acceptable(prediction)
+        labels = self._data.labels.value
+        no_use = self._problem(self._session.no_corrections)
+        no_accept = self._problem(self._session.not_acceptable)
         if no_accept is None and self._unlabelled is None and not self._finds_objects:
             no_accept = ALL_LABELLED
         self.use.setEnabled(no_use is None)
@@ -153,13 +154,16 @@ class CorrectionsRow(QWidget):
     def _finds_objects(self) -> bool:
         return self._panel.annotation.active
 
-    @property
-    def _prediction(self) -> Labels | None:
-        """The selected prediction of the image, or its topmost that can be seen, or any."""
+    def _prediction(self, problem: Callable[[Labels], str | None]) -> Labels | None:
+        """The image's prediction that is selected, or its topmost that can be seen, or any.
+
+        Those without a problem come first.
+        """
         image, active = self._data.image.value, self._layers.selection.active
         found = [x for x in predictions_in(self._session.viewer) if self._is_own(x, image)]
         order = sorted(found, key=lambda x: (x is not active, not x.visible))
-        return order[0] if order else None
+        suitable = (x for x in order if problem(x) is None)
+        return next(suitable, order[0] if order else None)
 
     @property
     def _shapes(self) -> Shapes | None:
@@ -178,7 +182,7 @@ class CorrectionsRow(QWidget):
             return LayerMetadata.of(prediction).source == str(image.unique_id)
         return rank_of(self._session, prediction, image) is not None
 
-    def _problem(self, prediction: Labels | None) -> str | None:
+    def _problem(self, problem: Callable[[Labels], str | None]) -> str | None:
         """Why nothing can be taken from a prediction, None if something may be."""
         image, labels, _ = self._data.layers
         if image is None or labels is None:
@@ -187,7 +191,8 @@ class CorrectionsRow(QWidget):
             return BY_COMPONENT
         if not can_erase(labels):
             return NOT_EDITABLE
-        return NO_PREDICTION if prediction is None else None
+        prediction = self._prediction(problem)
+        return NO_PREDICTION if prediction is None else problem(prediction)
 
     def _slice(self, labels: Labels) -> tuple[int | slice, ...] | None:
         """The slice on the canvas, if only that is asked for."""
