@@ -131,7 +131,10 @@ def test_why_nothing_can_be_taken_is_said(dock, predicted):
 
 
 def test_a_persons_own_key_stays(light_viewer):
-    own = light_viewer.bind_key("H", lambda viewer: None)
+    def own(viewer):
+        pass
+
+    light_viewer.bind_key("H", own)
     session(light_viewer)
     assert [f for key, f in light_viewer.keymap.items() if str(key) == "H"] == [own]
 
