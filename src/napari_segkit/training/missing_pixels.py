@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segkit.images.axes_image import AxesImage
@@ -39,13 +40,28 @@ def _without_missing(target: LazyArray, image: AxesImage, ndim: int) -> LazyArra
     complete, count = _unlabelled_where_missing(target, image, ndim)
     if not count:
         return target
+    _say_left_out(image, count)
+    return complete
+
+
+def missing_mask(image: AxesImage, labelled: AnyArray, ndim: int) -> NDArray[np.bool_] | None:
+    """Where an image is NaN or infinite; None if nowhere. Of labelled pixels a warning tells."""
+    mask = np.zeros(image.label_shape, np.bool_)
+    for frame, pixels in image.read_frames(ndim):
+        if (missing := missing_pixels(pixels)) is not None:
+            image.write(mask, frame, missing)
+    if count := int((mask & labelled).sum()):
+        _say_left_out(image, count)
+    return mask if mask.any() else None
+
+
+def _say_left_out(image: AxesImage, count: int) -> None:
     warnings.warn(
         f"{image.name} is NaN or infinite in {count} labelled pixels: they are left out of the "
         "training.",
         UserWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
-    return complete
 
 
 def _unlabelled_where_missing(
