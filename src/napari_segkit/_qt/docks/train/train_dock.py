@@ -32,6 +32,7 @@ from .corrections_row import CorrectionsRow
 from .data_pictures import Data, augmentation_button, pairs_button
 from .memory_line import MemoryLine
 from .model_check import ModelCheck
+from .next_place import NextPlace
 from .random_weights_button import RandomWeightsButton
 from .start_choice import StartChoice
 from .step_text import describe_end, describe_step
@@ -61,6 +62,8 @@ class TrainDock(Dock):
         self.label_stats = panel.label_stats
         self.training_set = TrainingSetPanel(self.session, self.data, panel)
         self.corrections = CorrectionsRow(self.session, self.data, panel)
+        images = self.training_set.next_image
+        self.next_place = NextPlace(self.session, self.data, panel, images)
         self.form = TrainForm(self.session)
         self.start = StartChoice(self.session)
         self.offer = TrainingOffer(self.session, self.resume)
@@ -202,6 +205,7 @@ class TrainDock(Dock):
         )
         self.form.augment.native.layout().addWidget(self.augmentation)
         self.footer.addWidget(self.corrections)
+        self.footer.addWidget(self.next_place)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.label_stats.remedies)
         self.footer.addWidget(self.random_button)
