@@ -81,7 +81,7 @@ def new_training(
         learning_rates,
         live,
     )
-    return trainer_of(spec)(setup)
+    return trainer_of(spec, is_endless=config.is_endless)(setup)
 
 
 def _live_labels(
@@ -91,7 +91,8 @@ def _live_labels(
     if not config.is_endless or model_info(spec.name).has_masks:
         return None
     ndim = min(choose_ndim(spec, image.axes) for image, _ in labelled.pairs)
-    return LiveLabels(labelled, config, ndim)
+    divides = model_info(spec.name).training != "pixels"  # which scores by folds
+    return LiveLabels(labelled, config, ndim, divides=divides)
 
 
 def refusing_commands(reading: Generator[Step, None, T]) -> Generator[Step, object, T]:

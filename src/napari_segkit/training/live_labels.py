@@ -33,7 +33,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LabelsChange:
-    """What was painted: in which image of the training, if in one, and where."""
+    """What was painted: in which image of the training, if in one, and where targets changed."""
 
     pair: int | None
     box: Box
@@ -50,7 +50,9 @@ class LiveLabels:
     config : TrainConfig
         Which value means unlabelled, and how much is held out.
     ndim : int
-        Dimensions of the network.
+        Spatial dimensions of the model.
+    divides : bool
+        Whether strokes may be held out; else all of them are trained on.
 
     Attributes
     ----------
@@ -64,7 +66,10 @@ class LiveLabels:
         Labelled pixels and strokes that are trained on, and held out, of each class.
     """
 
-    def __init__(self, labelled: LabelledImages, config: TrainConfig, ndim: int) -> None:
+    def __init__(
+        self, labelled: LabelledImages, config: TrainConfig, ndim: int, *, divides: bool
+    ) -> None:
+        self.divides = divides and config.validation is not None
         self.config, self.ndim, self.change = config, ndim, labelled.change
         self.classes = labelled.classes
         self.class_values = [c.value for c in labelled.classes]
@@ -102,8 +107,7 @@ class LiveLabels:
 
     def divide(self, labelled: LabelledImages, held_out: HeldOut) -> tuple[LabelledImages, HeldOut]:
         """Start from what is held out; the masks of both change in place from now on."""
-        may_hold = self.config.validation is not None
-        self.holds_strokes = may_hold and held_out.how in (None, "regions")
+        self.holds_strokes = self.divides and held_out.how in (None, "regions")
         places = {id(image): number for number, (image, _) in enumerate(labelled.pairs)}
         masks: list[Mask | None] = list(held_out.masks or [None] * len(places))
         left_out: list[Mask | None] = list(labelled.left_out or [None] * len(places))
@@ -186,7 +190,10 @@ class LiveLabels:
         is_held_out = own.pair is None or bool(is_changed.any() or (own.held[around] != held).any())
         if is_held_out and own.held_out not in self.held_out:
             self.held_out.append(own.held_out)
-        return LabelsChange(own.pair, box, is_held_out)
+        affected = own.grown(box, 1)
+        if self.objects is not None:  # distances change in all of an object
+            affected = own.whole_frames(affected)
+        return LabelsChange(own.pair, affected, is_held_out)
 
     def counts(self) -> tuple[dict[int, int], dict[int, int]]:
         """Labelled pixels of each class that are trained on, and held out."""
