@@ -110,6 +110,15 @@ class LiveImage:
         self.target, self.encode = np.array(target), encode
         return self.target
 
+    def in_targets(self, box: Box) -> Box:
+        """A box of the labels in the pixels of the targets."""
+        if self.target is None:
+            return box
+        sides = zip(box, self.values.shape, self.target.shape, strict=True)
+        return tuple(
+            [slice(s.start * new // old, -(-s.stop * new // old)) for s, old, new in sides]
+        )
+
     def update(self, box: Box) -> None:
         """Encode the frames of a box anew, and a margin around it."""
         for frame in self._frames(self.grown(box, 1)):

@@ -33,7 +33,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LabelsChange:
-    """What was painted: in which image of the training, if in one, and where targets changed."""
+    """In which image of the training was painted, if in one, and where its targets changed."""
 
     pair: int | None
     box: Box
@@ -125,7 +125,8 @@ class LiveLabels:
         self.held_out = [live.get(id(each.image), each) for each in held_out.images]
         self.scored = [*self.held_out, *(e for e in live.values() if e not in self.held_out)]
         self._count()
-        about = f"{held_out.about} {ABOUT}" if self.holds_strokes else held_out.about
+        is_sparse = self.objects is None and self.config.unlabelled is not None
+        about = held_out.about + f" {ABOUT}" * (self.holds_strokes and is_sparse)
         how = held_out.how or ("regions" if self.holds_strokes else None)
         return replace(labelled, left_out=left_out), HeldOut(how, about, self.held_out, masks)
 
@@ -161,6 +162,11 @@ class LiveLabels:
         return any(own.pair == pair for own in self.images.values())
 
     @property
+    def class_of(self) -> NDArray[np.intp] | None:
+        """Position of the class of each object id, also of those painted since."""
+        return None if self.objects is None else self.objects.class_of
+
+    @property
     def is_scored(self) -> bool:
         """Whether anything is held out now."""
         return any(each.mask is None or each.mask.any() for each in self.held_out)
@@ -193,7 +199,7 @@ class LiveLabels:
         affected = own.grown(box, 1)
         if self.objects is not None:  # distances change in all of an object
             affected = own.whole_frames(affected)
-        return LabelsChange(own.pair, affected, is_held_out)
+        return LabelsChange(own.pair, own.in_targets(affected), is_held_out)
 
     def counts(self) -> tuple[dict[int, int], dict[int, int]]:
         """Labelled pixels of each class that are trained on, and held out."""
