@@ -34,9 +34,8 @@ class LiveImage:
     ndim: int
     unlabelled: int | None
     pair: int | None = None  # number in the training; None: held out as a whole
-    missing: Mask | None = None  # NaN or infinite
     held: Mask = field(init=False)
-    left_out: Mask = field(init=False)  # what is held out, around it, and what is missing
+    left_out: Mask = field(init=False)  # what is held out, and around it
     id_of: dict[int, int] | None = None  # of each label value, where values are objects
     target: AnyArray | None = None  # where it is another array than the label values
     encode: Encode | None = None
@@ -93,10 +92,8 @@ class LiveImage:
     def leave_out(self, box: Box) -> None:
         """Leave out what is around the held-out pixels of a box, which have changed."""
         around, near = self.grown(box, 2), self.grown(box, 1)
-        margin = margin_around(self.held[around], self.axes, self.ndim)[within(near, around)]
-        if self.missing is not None:
-            margin = margin | self.missing[near]
-        self.left_out[near] = margin
+        margin = margin_around(self.held[around], self.axes, self.ndim)
+        self.left_out[near] = margin[within(near, around)]
 
     def marks(self, mask: Mask, shape: Sequence[int]) -> Mask:
         """One of its masks in the shape of the targets; it follows what is painted."""

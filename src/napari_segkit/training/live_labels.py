@@ -22,7 +22,6 @@ from .held_out import HeldOut, HeldOutImage, Mask
 from .label_parts import margin_around
 from .live_image import Box, LiveImage, shifted, tight, within
 from .live_objects import UNKNOWN, LiveObjects
-from .missing_pixels import missing_mask
 
 MAX_COPIED = 2**27  # pixels of the labels of one image
 ENOUGH = 4  # strokes of a class that are trained on before one is held out
@@ -116,9 +115,6 @@ class LiveLabels:
             if pair is not None:
                 own.take(masks[pair], left_out[pair])
                 masks[pair], left_out[pair] = own.held, own.left_out
-                if not labelled.intensities or labelled.intensities[pair].has_missing is not False:
-                    own.missing = missing_mask(own.image, self._indices(own.values) >= 0, self.ndim)
-                    own.leave_out(_whole(own))
             elif self.objects is not None:
                 self.refused[number] = f"The labels of {own.image.name} are held out as a whole"
         live = {id(own.image): own.held_out for own in self.images.values()}
@@ -156,10 +152,6 @@ class LiveLabels:
             if mask is own.held or mask is own.left_out:
                 return own.marks(mask, shape)
         return resize_marks(mask, shape)
-
-    def is_followed(self, pair: int) -> bool:
-        """Whether labels can be added to an image of the training."""
-        return any(own.pair == pair for own in self.images.values())
 
     @property
     def class_of(self) -> NDArray[np.intp] | None:

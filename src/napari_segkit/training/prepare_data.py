@@ -7,7 +7,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.array_cache import MaskedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import MAX_NAME, LabelClass
-from napari_segkit.images.intensity import Intensities, measure_intensities, mostly_zero
+from napari_segkit.images.intensity import measure_intensities, mostly_zero
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.images.resample import resample_pairs, resize_marks
 from napari_segkit.images.types import LazyArray
@@ -58,8 +58,7 @@ def prepare_data(
     targets = targets_of(spec, labelled, images, values, inputs.spacing, size)
     if live is not None:
         targets = live.targets(spec, targets, inputs.spacing, size)
-        measured = [_known(live, *each) for each in enumerate(measured)]
-    complete = complete_targets(labelled, images, targets, measured, ndim)
+    complete = complete_targets(labelled, images, targets, measured, ndim, is_live=live is not None)
     marks = resize_marks if live is None else live.marks
     trained_on = _without(labelled.left_out, complete, marks)
     counts = index_counts(config, labelled, images, ndim)
@@ -76,11 +75,6 @@ def prepare_data(
     data = TrainingData(samples, labelled, inputs, nonzero, count, size, (), folds)
     held = held_out_samples(spec, config, held_out, complete, data, marks)
     return replace(data, held_out=held)
-
-
-def _known(live: LiveLabels, pair: int, measured: Intensities) -> Intensities:
-    """What is missing in an image that is painted on is left out by its mask."""
-    return replace(measured, has_missing=False) if live.is_followed(pair) else measured
 
 
 def _without(
