@@ -10,7 +10,7 @@ from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.regions import Box
 from napari_segkit.images.types import Floats
 
-from .live_labels import moved
+from .box_labels import moved
 from .probability_layers import EARLIER
 from .snapshots import Snapshot, header_metadata, placement, without_channels
 
@@ -53,7 +53,7 @@ def show_uncertain_view(
         blending="additive",
         opacity=VIEW_OPACITY,
         metadata=LayerMetadata("preview", source.unique_id, (KIND,)).as_metadata(),
-        **moved(transform, [side.start for side in box]),
+        **transform | {"translate": moved(transform, [side.start for side in box])},
     )
     if labels in viewer.layers:
         viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(labels))
