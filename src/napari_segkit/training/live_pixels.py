@@ -41,7 +41,6 @@ class LivePixelTrainer(PixelTrainer):
     def _events(self) -> Generator[Step, None, None]:
         """Steps while there is something to learn, else `Waiting`."""
         self._begin()
-        self._labels_are_new()
         is_last = False
         while True:
             is_cut = yield from self._learn()
@@ -66,13 +65,14 @@ class LivePixelTrainer(PixelTrainer):
         return super().result()
 
     def _learn(self) -> Generator[Step, None, bool]:
-        """Learn what was painted, if anything; whether it was told to end before that."""
+        """Learn what was painted, if anything; whether it ended before it had all of it."""
         state, count = self.state, len(self._tiles.missing)
         is_cut = yield from self._compute_features(count + 1)
         if not self._is_learned and self._tiles.has_features:
             state.history[:] = self._fit(*self._columns())
             state.validated, state.images = 0, len(self._tiles)
             self._fits += 1
+            self._score_due = max(self._score_due, perf_counter() + SCORE_AFTER)
         self._is_learned = True
         return is_cut
 
@@ -126,11 +126,7 @@ class LivePixelTrainer(PixelTrainer):
         if change.pair is not None:
             self._tiles.refresh(change.pair, change.box)
             self._is_learned = False
-        self._labels_are_new()
-
-    def _labels_are_new(self) -> None:
         self._is_scored = False
-        self._score_due = max(self._score_due, perf_counter() + SCORE_AFTER)
 
 
 @contextmanager
