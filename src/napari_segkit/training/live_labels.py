@@ -17,6 +17,7 @@ from napari_segkit.images.types import AnyArray, LazyArray
 
 from .commands import AddLabels
 from .dataset import GivenLabels, LabelledImages
+from .events import NewClassError
 from .held_out import HeldOut, HeldOutImage, Mask
 from .label_parts import MARGIN, margin_around
 
@@ -220,7 +221,7 @@ class LiveLabels:
         unknown = sorted(present - {*self.class_values, self.config.unlabelled})
         if unknown:
             known = ", ".join(f"{c.value} ({c.name})" for c in self.classes)
-            raise ValueError(
+            raise NewClassError(
                 f"The labels hold the class {unknown[0]}, and the model has the classes {known}: "
                 "end the training and start it anew to learn a new class."
             )

@@ -35,14 +35,14 @@ class BoxLabels:
         viewer = self._registry.viewer
         if viewer is None or self.is_closed:
             return
-        transform = placement(self._source, without_channels(self._source, axes))
-        translate = moved(transform, start)
+        place = placement(self._source, without_channels(self._source, axes))
+        transform = moved(place, start)
         if self._layer is None:
-            self._layer = self._add(viewer, pixels.copy(), transform | {"translate": translate})
+            self._layer = self._add(viewer, pixels.copy(), transform)
         elif self._layer not in viewer.layers:
             self.is_closed = True
         else:
-            _replace(self._layer, pixels, translate)
+            _replace(self._layer, pixels, transform["translate"])
 
     def remove(self) -> None:
         """Remove the layer; nothing is shown any more."""
@@ -78,8 +78,7 @@ def _replace(layer: Labels, pixels: AnyArray, translate: AnyArray) -> None:
         layer.translate = translate
 
 
-def moved(transform: Placement, start: Sequence[int]) -> AnyArray:
-    """Where a part of a layer lies that begins at a pixel of it."""
+def moved(transform: Placement, start: Sequence[int]) -> Placement:
+    """The transform of a part of a layer that begins at a pixel of it."""
     linear = transform["rotate"] @ transform["shear"] * transform["scale"]
-    place: AnyArray = transform["translate"] + linear @ np.asarray(start)
-    return place
+    return {**transform, "translate": transform["translate"] + linear @ np.asarray(start)}

@@ -62,7 +62,7 @@ class LiveBox(QWidget):
         live.told.connect(self._update_state)
         live.shares_told.connect(self.shares.setText)
         live.ended.connect(self._on_ended)
-        self.status.setText(live.text)
+        self.status.setText(live.status)
         self._update_state()
 
     def set_reason(self, reason: str | None) -> None:
@@ -93,8 +93,9 @@ class LiveBox(QWidget):
             return
         live = self.live
         text = OFF if live is None else STOPPING if live.is_stopping else ON
-        self.switch.setText(text)
-        self.switch.setStyleSheet(STYLES[text])
+        if text != self.switch.text():
+            self.switch.setText(text)
+            self.switch.setStyleSheet(STYLES[text])
         is_free = self._session.task is None and self._reason is None
         self.switch.setEnabled(is_free if live is None else not live.is_stopping)
         self.once.setEnabled(live is not None and not live.is_stopping)

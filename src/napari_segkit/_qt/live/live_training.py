@@ -15,6 +15,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.layers.snapshots import Snapshot as LayerCopy
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit._qt.layers.view_region import Index
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets.gui_messages import error_text
@@ -25,6 +26,7 @@ from napari_segkit.steps import Step, Waiting
 from napari_segkit.training.commands import AddLabels, Snapshot
 from napari_segkit.training.events import (
     LabelsStep,
+    NewClassError,
     RefusedStep,
     SnapshotStep,
     TrainStep,
@@ -44,6 +46,9 @@ FIRST_STEPS = 5  # of a training, before its first prediction is shown
 EAGER_SECONDS = 15.0  # after a stroke or a move, in which every other second may be a preview
 STROKE_SECONDS = 1.0  # of training with a stroke, before it is shown
 LAZY = 4  # times as long as a preview the training goes on, while nobody paints
+LEFT_SECONDS = 1.0  # until another look at a view that is not predicted
+TELL_SECONDS = 0.5  # between two texts: each is drawn with the cores that compute
+LATER = "What is painted counts when Live starts again."
 LARGE = "The view is large: zoom in, or press Update once."
 
 
@@ -95,32 +100,39 @@ class LiveTraining(QObject):
         self._step: TrainStep | None = None
         self._validation: ValidationStep | None = None
         self._is_old = False  # the model: the training went on since
-        self._is_moved = True  # the view, since the last prediction
+        self._is_due = True  # a prediction, of another view or by a newer model
         self._is_asked = False  # for a prediction of a view of any size
-        self._is_waiting = False
+        self._has_begun = self._is_waiting = False
         self.is_stopping = self.starts_anew = False
         self._asked_at: float | None = None  # when the copy was asked for
         self._sent = self._in_copy = 0  # strokes
         self.strokes_shown = 0  # that the model of the last complete prediction knows
-        self._touched_at = self._rest_until = 0.0
+        self._touched_at = self._rest_until = self._told_at = 0.0
         self._preview = self._make_preview()
-        self._watchers = [self._watch(n, *row) for n, row in data.rows.items()]
+        self._watchers: list[StrokeWatcher] = []
         self._view_events = Listener(self, self._on_moved)
         self._image_events = Listener(self, self._on_image)
         self._timer = QTimer(self, interval=TICK_MS)
         self._connect()
 
+    @property
+    def status(self) -> str:
+        """Where it is, and what happened last."""
+        return f"{self.text} {self.note}".strip()
+
     def update_once(self) -> None:
         """Predict what is in view now, however large it is."""
-        self._is_asked = self._is_moved = True
-        self._is_old = self._step is not None
+        self._is_asked = self._is_due = True
+        self._is_old = True
         self._rest_until = 0.0
 
     def stop(self, note: str = "") -> None:
         """End the training as one that is complete; its model is kept."""
         if not self.is_stopping:
             self.is_stopping = True
-            self._tell(note=note)
+            self._preview.interrupt()
+            self.note = note
+            self.told.emit(self.status)
             self._task.stop()
 
     def restart(self, why: str) -> None:
@@ -134,7 +146,7 @@ class LiveTraining(QObject):
         self._preview.close()
         self.data = replace(self.data, image=image, labels=labels, axes=axes)
         self._preview = self._make_preview()
-        self._asked_at, self._is_moved = None, True
+        self._asked_at, self._is_due = None, True
 
     def _make_preview(self) -> ViewPreview:
         preview = ViewPreview(
@@ -161,6 +173,13 @@ class LiveTraining(QObject):
         self._timer.timeout.connect(self._tick)
         self._timer.start()
 
+    def _begin(self) -> None:
+        """Watch the labels; what was painted while the images were read is sent at once."""
+        if model_info(self._segmenter.spec.name).has_masks:
+            self.note = f"{self.note} {LATER}".strip()
+        else:
+            self._watchers = [self._watch(n, *row) for n, row in self.data.rows.items()]
+
     def _watch(self, number: int, layer: Labels, known: AnyArray) -> StrokeWatcher:
         watcher = StrokeWatcher(self._session.viewer, layer, known, number, self)
         watcher.changed.connect(self._on_painted)
@@ -174,10 +193,14 @@ class LiveTraining(QObject):
             self._rest_until = now + STROKE_SECONDS
         self._sent += 1
         self._task.send(AddLabels(number, patch.start, patch.values))
+        if self._fits_at_once:
+            self._is_old = True
+            self._tick()
 
     def _on_moved(self) -> None:
         self._touched_at = monotonic()
-        self._is_moved = True
+        self._is_due = True
+        self._preview.interrupt()
 
     def _on_removed(self, event: Event) -> None:
         layers = [self.data.image, *(layer for layer, _ in self.data.rows.values())]
@@ -192,60 +215,77 @@ class LiveTraining(QObject):
 
     def _on_step(self, step: Step) -> None:
         self._is_waiting = isinstance(step, Waiting)
+        if not self._has_begun and isinstance(step, TrainStep | Waiting):
+            self._has_begun = self._is_old = True
+            self._begin()
         if isinstance(step, TrainStep):
-            self._step, self._is_old = step, True
+            self._step = step
+            self._is_old |= not self._fits_at_once
         elif isinstance(step, ValidationStep):
             self._validation = step
         self._tell()
-        if self._is_waiting:
-            self._tick()
 
     def _on_answer(self, step: Step) -> None:
         if isinstance(step, SnapshotStep):
-            self.model, self._is_old = step.model, False
+            self.model, self._is_old = step.model, self._sent > self._in_copy
             self._show(step.model)
         elif isinstance(step, LabelsStep):
-            self._is_old = True
             gone = [value for value, count in step.train.items() if not count]
             self._tell(note=f"No labels of class {gone[0]} are left." if gone else "")
         elif isinstance(step, RefusedStep):
-            self._asked_at = None
-            self._tell(note=error_text(step.error, "Live"))
+            self._on_refused(step.error)
+
+    def _on_refused(self, error: Exception) -> None:
+        self._asked_at = None
+        if self.is_stopping and not self._has_begun:  # it reads the images, and takes no command
+            self._task.stop()
+        elif isinstance(error, NewClassError):
+            self.restart("A new class was painted")
+        else:
+            self._tell(note=error_text(error, "Live"))
 
     def _tick(self) -> None:
         """Predict again if something has changed and it is time."""
-        now, step = monotonic(), self._step
-        if self._preview.is_busy and self._is_moved:
-            self._preview.interrupt()
+        now, steps = monotonic(), 0 if self._step is None else self._step.done
         is_busy = self._preview.is_busy or self._asked_at is not None
-        rests = now < self._rest_until and not self._is_waiting
-        if step is None or is_busy or rests or self.is_stopping:
+        rests = now < self._rest_until and not self._fits_at_once
+        if not self._has_begun or is_busy or rests or self.is_stopping:
             return
-        if self._is_old and (self._is_waiting if self._fits_at_once else step.done >= FIRST_STEPS):
-            self._asked_at, self._in_copy = now, self._sent
+        is_old = self._is_old and (self._fits_at_once or steps >= FIRST_STEPS)
+        if not (is_old or (self._is_due and self.model)) or self._view() is None:
+            return
+        self._asked_at = now
+        if is_old:
+            self._in_copy = self._sent
             self._task.send(Snapshot())
-        elif self._is_moved and self.model is not None:
-            self._asked_at = now
+        elif self.model is not None:
             self._show(self.model)
 
-    def _show(self, model: "TrainedModel") -> None:
-        """Predict what is in view, unless it is too large to do so unasked."""
+    def _view(self) -> Index | None:
+        """What is in view; None, and a note, if it is nothing or too large to predict unasked."""
         try:
             view = self._preview.view()
         except ValueError as problem:
             self._leave(str(problem))
-            return
+            return None
         if self._preview.is_large(view) and not self._is_asked:
             self._leave(LARGE)
-        elif not self._preview.is_busy:
-            self._is_moved = self._is_asked = False
-            self._asked_at = self._asked_at or monotonic()
-            self._preview.predict(model, view)
+            return None
+        return view
 
     def _leave(self, note: str) -> None:
-        self._asked_at, self._is_moved = None, False
-        self._rest_until = monotonic() + LAZY
+        self._asked_at, self._is_due = None, False
+        self._rest_until = monotonic() + LEFT_SECONDS
         self._tell(note=note)
+
+    def _show(self, model: "TrainedModel") -> None:
+        """Predict what is in view, or later if another prediction runs."""
+        if self._preview.is_busy:
+            self._is_due = True
+        elif (view := self._view()) is not None:
+            self._is_due = self._is_asked = False
+            self._asked_at = self._asked_at or monotonic()
+            self._preview.predict(model, view)
 
     def _on_shown(self, view: PredictedView) -> None:
         self.strokes_shown = self._in_copy
@@ -263,13 +303,16 @@ class LiveTraining(QObject):
         self._rest_until = now + took * (1 if is_eager else LAZY)
 
     def _tell(self, *, note: str | None = None) -> None:
-        self.note = self.note if note is None else note
+        now = monotonic()
+        if note in (None, self.note) and now - self._told_at < TELL_SECONDS:
+            return
+        self.note, self._told_at = self.note if note is None else note, now
         self.text = describe(self._step, self._validation, is_waiting=self._is_waiting)
-        self.told.emit(f"{self.text} {self.note}".strip())
+        self.told.emit(self.status)
 
     def _on_errored(self) -> None:
         """Start with new weights if what was learned does not fit, such as without a class."""
-        if self._goes_on and self._step is None and not self.is_stopping:
+        if self._goes_on and not self._has_begun and not self.is_stopping:
             self.starts_anew, self.start = True, None
 
     def _on_finished(self) -> None:
@@ -295,7 +338,8 @@ class LiveTraining(QObject):
         except ValueError:  # it is not in view
             return
         if not self._preview.is_large(view):
-            config = PredictConfig(level=self._preview.level)
+            level = self._preview.level
+            config = PredictConfig(level=level) if level else None
             self._session.predict(image, axes=self.data.axes, config=config, region=view)
 
     def _close(self) -> None:
@@ -308,8 +352,9 @@ class LiveTraining(QObject):
 
 def describe(step: TrainStep | None, validation: ValidationStep | None, *, is_waiting: bool) -> str:
     """Such as "Live: step 120, loss 0.31, Dice 0.87 on 1,200 pixels of 1 image."."""
-    if step is None:
+    if step is None and not is_waiting:
         return "Live: starting …"
-    score = f", Dice {validation.score:.2f} on {validation.basis}" if validation else ""
-    waits = ", waits for strokes" if is_waiting else ""
-    return f"Live: step {step.done}, loss {step.loss:.2f}{score}{waits}."
+    parts = [] if step is None else [f"step {step.done}, loss {step.loss:.2f}"]
+    if validation is not None:
+        parts.append(f"Dice {validation.score:.2f} on {validation.basis}")
+    return f"Live: {', '.join([*parts, *['waits for strokes'] * is_waiting])}."

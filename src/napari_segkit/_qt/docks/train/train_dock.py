@@ -333,7 +333,8 @@ class TrainDock(Dock):
     def _follow_live(self) -> None:
         """Show another image of the training set; an image of its own is trained on anew."""
         live, (image, labels, axes) = self.live.live, self.data.layers
-        if live is None or image is live.data.image:
+        is_open = live is not None and live.data.image in self.viewer.layers
+        if live is None or not is_open or image is live.data.image:
             return
         if image is None or labels is None or axes is None:
             live.stop("The image has changed: Live ends, and the model is kept.")
@@ -382,6 +383,7 @@ class TrainDock(Dock):
         missing = self._missing()
         self.bar.set_reason(missing)
         self.live.set_reason(missing)
+        self.bar.button.setVisible(not self.live.is_on)
         if missing is None and not self.bar.is_running:
             self.memory.show_training(self._image(), self.config())
         self.pairs.setVisible(self.training_set.is_used)
