@@ -53,7 +53,7 @@ def show_uncertain_view(
         blending="additive",
         opacity=VIEW_OPACITY,
         metadata=LayerMetadata("preview", source.unique_id, (KIND,)).as_metadata(),
-        **transform | {"translate": moved(transform, [side.start for side in box])},
+        **moved(transform, [side.start for side in box]),
     )
     if labels in viewer.layers:
         viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(labels))
