@@ -308,6 +308,7 @@ class TrainDock(Dock):
     def _on_step(self, step: Step) -> None:
         if isinstance(step, ValidationStep):
             self.view.add_validation(step)
+            self.next_place.update_state()  # a live training has a model by now
             return
         if not isinstance(step, TrainStep):
             if type(step) is Step:  # pixel classifiers first compute features
