@@ -110,7 +110,9 @@ class LivePixelTrainer(PixelTrainer):
         """Folds of the labels as they are now."""
         if self.setup.held_out.how not in (None, "folds"):
             return []
-        painted = replace(self.data.labelled, counts=(), folds=())
+        assert self.setup.live is not None
+        class_of = self.setup.live.class_of
+        painted = replace(self.data.labelled, counts=(), folds=(), class_of=class_of)
         labelled, held_out = hold_out(self.setup.spec, self.config, painted)
         self.setup = replace(self.setup, held_out=held_out)
         pairs = zip(labelled.folds, self.data.images, strict=False)
