@@ -88,7 +88,7 @@ class Project:
     >>> project = Project(TrainingSet.from_files("images", "masks"), ModelSpec("unet"))
     >>> project.save("cells")
     >>> project = Project.open("cells")
-    >>> seg = Segmenter(project.spec).fit(project.training_set, config=project.config)
+    >>> seg = Segmenter(project.spec).fit(project.labelled, config=project.config)
     """
 
     training_set: TrainingSet
@@ -173,8 +173,8 @@ class Project:
             project.recovered = cls._of(store, store.autosaved)
             _warn(
                 f"{place} was not saved at the end: labels of {shorten(names)} were autosaved "
-                "after the last save; take them with project.recovered, or drop them with "
-                "drop_autosave()."
+                "after the last save (`project.recovered` holds them, `project.drop_autosave()` "
+                "removes them)."
             )
         return project
 
@@ -197,6 +197,11 @@ class Project:
     def folder(self) -> Path | None:
         """Where the project was saved or opened; None before that."""
         return None if self._store is None else self._store.folder
+
+    @property
+    def labelled(self) -> TrainingSet:
+        """The images that have labels, to train on."""
+        return TrainingSet([row for row in self.training_set.rows if row.labels is not None])
 
     @property
     def model_file(self) -> Path | None:

@@ -18,6 +18,7 @@ from napari_segkit.instances.level_targets import encode_levels
 
 from .commands import AddLabels
 from .dataset import GivenLabels, LabelledImages
+from .events import NewClassError
 from .held_out import HeldOut, HeldOutImage, Mask
 from .label_parts import margin_around
 from .live_image import Box, LiveImage, shifted, tight, within
@@ -257,7 +258,7 @@ class LiveLabels:
         unknown = sorted(present - {*self.class_values, self.config.unlabelled})
         if unknown:
             known = ", ".join(f"{c.value} ({c.name})" for c in self.classes)
-            raise ValueError(
+            raise NewClassError(
                 f"The labels hold the class {unknown[0]}, and the model has the classes {known}: "
                 f"{UNKNOWN}."
             )
