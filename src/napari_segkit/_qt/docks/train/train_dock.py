@@ -175,6 +175,7 @@ class TrainDock(Dock):
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
     def _lay_out(self) -> None:
+        self.layout().insertWidget(0, self.offer)  # in view whatever is closed
         self.data.image.tooltip = IMAGE
         self.data.labels.tooltip = LABELS
         self.add_group(
@@ -189,9 +190,9 @@ class TrainDock(Dock):
         self.training_set.content().layout().addWidget(self.pairs)
         self.training_set.take_drops_on(self)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
-        self.add_group(
+        self.settings = self.add_group(
             "Training",
-            _offer=self.offer,
+            opened=False,
             model=self.model,
             start_from=self.start,
             _form=self.form,
