@@ -148,7 +148,7 @@ def test_a_failing_step_keeps_what_there_is_if_no_model_was_there_before(scene):
 
 
 def test_averages_stay_if_batch_statistics_cannot_be_measured(scene, monkeypatch):
-    def fail(_, network):
+    def fail(_, network, batches):
         network.encoder.bn1.reset_running_stats()
         raise RuntimeError("out of memory")
 

@@ -17,8 +17,10 @@ from .evaluation.parameter_search import fit_refinement
 from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
+from .images.where_next import next_place
 from .merged_model import merge_panoptic
 from .models import list_models
+from .project.project import Project
 from .refinement.pipeline import refine
 from .refinement.smooth import smooth
 from .refinement.soft_labels import soft_labels
@@ -36,6 +38,7 @@ __all__ = [
     "MRFConfig",
     "ObjectConfig",
     "PredictConfig",
+    "Project",
     "RefineConfig",
     "Segmenter",
     "SuperpixelConfig",
@@ -50,6 +53,7 @@ __all__ = [
     "interpolate_slices",
     "list_models",
     "merge_panoptic",
+    "next_place",
     "refine",
     "session",
     "smooth",

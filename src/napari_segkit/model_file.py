@@ -10,18 +10,15 @@ import torch
 from torch import nn
 
 from .error_messages import printable
+from .io.checked_json import MALFORMED, MAX_REASON, Header, first_line
 from .io.output_paths import model_path
 from .model_header import FORMAT, header, read_header, read_stuff_values
 from .models import Inputs, build, outputs
 from .models.meta_device import meta_device
 from .models.tensor_checks import UNBOUNDED, require_usable
 from .tensor_file import (
-    MALFORMED,
-    MAX_REASON,
     DamagedFileError,
-    Header,
     Tensors,
-    first_line,
     has_checksum,
     network_tensors,
     read_tensors,

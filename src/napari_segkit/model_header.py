@@ -3,24 +3,31 @@
 What is read is checked field by field, because the file may have been changed.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from math import isfinite
 from operator import le
-from sys import float_info
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import nn
 
 from .config import ModelSpec, RefineConfig, TrainConfig
 from .config._schema import from_dict, to_dict
 from .error_messages import printable
-from .images.classes import MAX_NAME, LabelClass
+from .images.classes import MAX_NAME
 from .images.intensity import Statistics
+from .io.checked_json import (
+    Header,
+    as_class,
+    as_list,
+    as_number,
+    as_numbers,
+    as_text,
+    as_typed,
+    as_whole,
+)
 from .models import check_spec, model_info
 from .models.weights.pretrained import available
-from .tensor_file import Header
 from .tiling import LARGE_TILE, PIXEL_TILE, round_up
 from .trained_model import TrainedModel
 
@@ -29,8 +36,6 @@ MAX_HISTORY = 500_000  # steps of which the loss is kept, the last ones
 MAX_DEPTH = 8  # of lists and dicts in the provenance
 MAX_OBJECT_SIZE = 1e5  # pixels
 MAX_OPTION = 4096  # of a builder, such as its channels
-MAX_NUMBER = float_info.max
-T = TypeVar("T")
 
 
 def header(model: TrainedModel) -> Header:
@@ -66,7 +71,7 @@ def header(model: TrainedModel) -> Header:
 def read_header(written: Header) -> TrainedModel:
     """The model that a header describes, without its network; an error of MALFORMED otherwise."""
     spec = _spec(written["spec"])
-    spacing = _numbers(written["spacing"], "spacing")
+    spacing = as_numbers(written["spacing"], "spacing")
     if len(spacing) != 3:
         raise ValueError("invalid spacing")
     statistics = written["statistics"]
@@ -74,26 +79,27 @@ def read_header(written: Header) -> TrainedModel:
         network=nn.Identity(),
         spec=spec,
         config=from_dict(TrainConfig, written["config"]),
-        classes=tuple(map(_class, _list(written["classes"], "classes"))),
-        channels=_whole(written["channels"], "channels", 1),
+        classes=tuple(map(as_class, as_list(written["classes"], "classes"))),
+        channels=as_whole(written["channels"], "channels", 1),
         channel_names=tuple(
-            _text(name, "channel") for name in _list(written.get("channel_names", []), "channels")
+            as_text(name, "channel")
+            for name in as_list(written.get("channel_names", []), "channels")
         ),
-        axes=_text(written["axes"], "axes"),
+        axes=as_text(written["axes"], "axes"),
         spacing=(spacing[0], spacing[1], spacing[2]),
-        orientation=_text(written.get("orientation", ""), "orientation"),
-        unit=_text(written.get("unit", ""), "unit"),
+        orientation=as_text(written.get("orientation", ""), "orientation"),
+        unit=as_text(written.get("unit", ""), "unit"),
         tile_size=_edges(written["tile_size"], "tile size"),
         overlap=_edges(written["overlap"], "overlap"),
         patch=_edges(written.get("patch", []), "patch"),
-        nonzero=_typed(written["nonzero"], bool, "nonzero"),
-        object_size=_number(written.get("object_size", 0.0), "object size", 0, MAX_OBJECT_SIZE),
+        nonzero=as_typed(written["nonzero"], bool, "nonzero"),
+        object_size=as_number(written.get("object_size", 0.0), "object size", 0, MAX_OBJECT_SIZE),
         refine=from_dict(RefineConfig, written.get("refine", {})),
         statistics=_statistics(statistics) if statistics is not None else None,
-        contrast=_numbers(written.get("contrast", []), "contrast", 0),
-        white=_number(written.get("white", 1.0), "white", 0),
-        history=_numbers(written["history"], "history"),
-        learning_rates=_numbers(written.get("learning_rates", []), "learning rates", 0),
+        contrast=as_numbers(written.get("contrast", []), "contrast", 0),
+        white=as_number(written.get("white", 1.0), "white", 0),
+        history=as_numbers(written["history"], "history"),
+        learning_rates=as_numbers(written.get("learning_rates", []), "learning rates", 0),
         provenance=_provenance(written["provenance"]),
     )
     if not all(map(le, model.tile_size, _largest_tile(model))):
@@ -113,7 +119,7 @@ def _largest_tile(model: TrainedModel) -> list[int]:
 
 def read_stuff_values(written: Header) -> tuple[int, ...]:
     """Values of the classes of the merged semantic model that are used."""
-    return tuple(_whole(v, "stuff") for v in _list(written["stuff_values"], "stuff"))
+    return tuple(as_whole(v, "stuff") for v in as_list(written["stuff_values"], "stuff"))
 
 
 def _without_path(spec: ModelSpec) -> ModelSpec:
@@ -148,20 +154,13 @@ def _check_options(options: Mapping[str, object]) -> None:
             raise ValueError("invalid options")
 
 
-def _class(written: Mapping[str, object]) -> LabelClass:
-    color = _text(written["color"], "colour")
-    if set(written) != {"value", "name", "color"} or not re.fullmatch("#[0-9a-fA-F]{6}", color):
-        raise ValueError("invalid class")
-    return LabelClass(_whole(written["value"], "class"), _text(written["name"], "class"), color)
-
-
 def _statistics(written: Mapping[str, object]) -> Statistics:
-    return Statistics(_numbers(written["low"], "low"), _numbers(written["high"], "high"))
+    return Statistics(as_numbers(written["low"], "low"), as_numbers(written["high"], "high"))
 
 
 def _provenance(written: object) -> dict[str, object]:
     """Where the model came from; texts are made printable."""
-    provenance = _typed(_plain(written, 0), dict, "provenance")
+    provenance = as_typed(_plain(written, 0), dict, "provenance")
     if type(provenance.get("objects", 0)) is not int:
         raise ValueError("invalid provenance")
     return provenance
@@ -173,9 +172,9 @@ def _plain(value: object, depth: int) -> Any:
         raise ValueError("invalid provenance")
     match value:
         case str():
-            return _text(value, "provenance", 100 * MAX_NAME)
+            return as_text(value, "provenance", 100 * MAX_NAME)
         case dict():
-            return {_text(k, "provenance"): _plain(v, depth + 1) for k, v in value.items()}
+            return {as_text(k, "provenance"): _plain(v, depth + 1) for k, v in value.items()}
         case list() | tuple():
             return [_plain(v, depth + 1) for v in value]
         case float() if not isfinite(value):
@@ -183,41 +182,5 @@ def _plain(value: object, depth: int) -> Any:
     return value
 
 
-def _typed(value: object, kind: type[T], name: str) -> T:
-    if type(value) is not kind:
-        raise ValueError(f"invalid {name}")
-    return value
-
-
-def _list(value: object, name: str) -> list[Any]:
-    return _typed(value, list, name)
-
-
-def _text(value: object, name: str, longest: int = MAX_NAME) -> str:
-    """A text without characters that a terminal would obey."""
-    text = _typed(value, str, name)
-    if len(text) > longest:
-        raise ValueError(f"invalid {name}")
-    return printable(text)
-
-
-def _whole(value: object, name: str, low: int = 0, high: int = 2**31 - 1) -> int:
-    number = _typed(value, int, name)
-    if not low <= number <= high:
-        raise ValueError(f"invalid {name}")
-    return number
-
-
 def _edges(value: object, name: str) -> tuple[int, ...]:
-    return tuple(_whole(edge, name) for edge in _list(value, name))
-
-
-def _number(value: object, name: str, low: float = -MAX_NUMBER, high: float = MAX_NUMBER) -> float:
-    """A number that is finite."""
-    if type(value) not in (int, float) or not low <= value <= high:  # type: ignore[operator]
-        raise ValueError(f"invalid {name}")
-    return float(value)  # type: ignore[arg-type]
-
-
-def _numbers(value: object, name: str, low: float = -MAX_NUMBER) -> tuple[float, ...]:
-    return tuple([_number(number, name, low) for number in _list(value, name)])
+    return tuple(as_whole(edge, name) for edge in as_list(value, name))

@@ -9,15 +9,17 @@ from typing import TypeVar
 
 from .config import CleanConfig, ModelSpec, TrainConfig
 from .devices import choose
-from .models import predicts_objects
+from .models import choose_ndim, predicts_objects
 from .steps import Step
 from .trained_model import TrainedModel
 from .trained_pixels import seen_before
 from .training import trainer_of
+from .training.dataset import LabelledImages
 from .training.events import RefusedStep
 from .training.frozen_encoder import check_frozen
 from .training.held_out import HeldOut
 from .training.hold_out import hold_out
+from .training.live_labels import LiveLabels
 from .training.prepare_data import prepare_data
 from .training.read_data import read_training_data
 from .training.start import prepared_as, require_same_network
@@ -50,13 +52,19 @@ def new_training(
     labelled, config = yield from read_training_data(
         spec, config, training_set, axes=axes, spacing=spacing
     )
-    labelled, held_out = hold_out(spec, config, labelled)
-    data = prepare_data(spec, config, labelled, held_out.images)
+    live = _live_labels(spec, config, labelled)
+    labelled, held_out = hold_out(spec, config, labelled if live is None else live.labelled)
+    if start is not None:
+        held_out = replace(held_out, about=held_out.about + seen_before(start, held_out.images))
+    scored = held_out.images
+    if live is not None:
+        labelled, held_out = live.divide(labelled, held_out)
+        scored = live.scored
+    data = prepare_data(spec, config, labelled, scored)
     if start is not None:
         data = prepared_as(start, data)
-        held_out = replace(held_out, about=held_out.about + seen_before(start, held_out.images))
     objects, validate = predicts_objects(spec), None
-    if held_out.images:
+    if scored:
         validate = Validation(held_out, config, chosen, objects=objects)
     if config.thresholds and (validate is None or objects):
         warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
@@ -71,8 +79,20 @@ def new_training(
         resume,
         start,
         learning_rates,
+        live,
     )
     return trainer_of(spec)(setup)
+
+
+def _live_labels(
+    spec: ModelSpec, config: TrainConfig, labelled: LabelledImages
+) -> LiveLabels | None:
+    """Labels that a training without an end takes more of; None where it takes none."""
+    is_resampled = config.voxel_size is not None or config.resize is not None
+    if not config.is_endless or labelled.class_of is not None or is_resampled:
+        return None
+    ndim = min(choose_ndim(spec, image.axes) for image, _ in labelled.pairs)
+    return LiveLabels(labelled, config, ndim)
 
 
 def refusing_commands(reading: Generator[Step, None, T]) -> Generator[Step, object, T]:

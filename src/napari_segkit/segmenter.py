@@ -238,6 +238,7 @@ class Segmenter:
         """
         warn_if_blocking("fit", "train_epochs(...)")
         require_bool("progress", progress)
+        self._require_end(config, resume)
         steps = self.train_epochs(
             images,
             labels,
@@ -286,8 +287,8 @@ class Segmenter:
         of the step before, or the best weights if it is validated. After an error in a step the
         previous model stays, or, if there is none, what was trained so far is kept; if a validation
         or the batch statistics fail, the model is kept, too. ``send(command)`` carries out a
-        command of `napari_segkit.training.commands` after the current step: `Finish`, `Checkpoint`
-        or `Snapshot`.
+        command of `napari_segkit.training.commands` after the current step: `Finish`, `Checkpoint`,
+        `Snapshot`, or `AddLabels` where the settings are those of `TrainConfig.live`.
 
         Parameters
         ----------
@@ -299,8 +300,8 @@ learning_rates
         ------
         Step
             Progress: a `ReadStep` for each file of a training set, a `TrainStep` with the loss
-            after each step, a `ValidationStep` with the score. `SnapshotStep`, `CheckpointStep`
-            and `RefusedStep` answer commands.
+            after each step, a `ValidationStep` with the score. `SnapshotStep`, `CheckpointStep`,
+            `LabelsStep` and `RefusedStep` answer commands.
 
         Returns
         -------
@@ -347,6 +348,14 @@ learning_rates
         from .training.state_file import resumed_config
 
         return resumed_config(state, config)
+
+    def _require_end(self, config: TrainConfig | None, resume: str | PathLike[str] | None) -> None:
+        """Refuse a training that nothing could end."""
+        require_optional("config", config, TrainConfig)
+        if config is None and resume is not None:
+            config = self._resumed_config(as_path("resume", resume), None)
+        if config is not None:
+            config.require_end()
 
     def _current(
         self, start: Start | None, resume: str | PathLike[str] | None

@@ -24,7 +24,7 @@ class Step:
     done : int
         Steps done so far, this one included.
     total : int
-        Steps expected in total.
+        Steps expected in total; 0 if there is no end.
     """
 
     done: int
@@ -49,6 +49,17 @@ class Failure(Step):
     part: str = ""
 
     is_event: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Waiting(Step):
+    """There is nothing to do until a command arrives; `next` gives this step again.
+
+    Parameters
+    ----------
+    done, total : int
+        As in `Step`.
+    """
 
 
 @dataclass(frozen=True)
@@ -158,7 +169,8 @@ class TimeLeft:
             return known
         began, first = self._first = self._first or (now, step.done)
         taken = step.done - first
-        return (now - began) * (step.total - step.done) / taken if taken > 0 else None
+        is_known = taken > 0 and step.total > 0
+        return (now - began) * (step.total - step.done) / taken if is_known else None
 
 
 def time_left(seconds: float | None) -> str:

@@ -5,12 +5,11 @@ The metadata of the file hold a checksum of all its bytes, with zeros in the pla
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import BufferedReader
 from math import inf, isfinite
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,22 +17,14 @@ from safetensors.torch import save as serialise
 from torch import nn
 
 from .error_messages import printable
+from .io.checked_json import MAX_HEADER, Header, first_line, parse_json
 from .io.output_paths import check_output_path
 from .io.replace_file import atomic_write
 
-# Errors that a header of other contents than expected can cause.
-MALFORMED = (  # RecursionError is a RuntimeError
-    *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError),
-    ValueError,
-)
 CHECKSUM = "sha256"
 NO_DIGEST = "0" * 64
-MAX_HEADER = 2**25  # bytes; a history takes about 20 for each step
-MAX_BRACKETS = 2**17  # a list or dict takes a hundred times the memory of its two brackets
-MAX_REASON = 300  # letters of a reason, which may quote the file
 
 Tensors = dict[str, torch.Tensor]
-Header = dict[str, Any]  # JSON values, unchecked where they come from a file
 
 
 class DamagedFileError(ValueError):
@@ -121,33 +112,6 @@ def require_finite_tensors(tensors: Mapping[str, torch.Tensor], unbounded: str =
         is_unbounded = unbounded and f".{name}".endswith(f".{unbounded}") and high == inf
         if not (isfinite(low) and (isfinite(high) or is_unbounded)):
             raise ValueError(f"the tensor {name} has NaN or infinite numbers")
-
-
-def first_line(error: Exception) -> str:
-    """The reason in a message about a malformed file."""
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return printable(text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]} …")
-
-
-def parse_json(text: str | bytes) -> Header:
-    """A JSON object; ValueError if it is another value, names a key twice or is too large."""
-    opening = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
-    if len(text) > MAX_HEADER or sum(map(text.count, opening)) > MAX_BRACKETS:  # type: ignore[arg-type]
-        raise ValueError("its header is too large")
-    try:
-        parsed = json.loads(text, object_pairs_hook=_unique)
-    except RecursionError:
-        raise ValueError("its header is nested too deeply") from None
-    if not isinstance(parsed, dict):
-        raise ValueError("its header is no JSON object")
-    return parsed
-
-
-def _unique(pairs: Sequence[tuple[str, object]]) -> Header:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("its header names a key twice")
-    return values
 
 
 def _read_head(file: BufferedReader) -> bytes:

@@ -18,7 +18,7 @@ if sys.platform == "linux":
 
 from napari.components import ViewerModel
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSettings, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 from napari_segkit._qt.session import background, spare_models
@@ -32,6 +32,13 @@ def spare_folder(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.getbasetemp() / "spare" / uuid4().hex
     monkeypatch.setattr("napari_segkit._qt.session.spare_models.spare_folder", lambda: folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def remembered(tmp_path_factory):
+    """An empty folder for what is remembered of a person's choices."""
+    folder = tmp_path_factory.getbasetemp() / "remembered" / uuid4().hex
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder))
 
 
 @pytest.fixture(autouse=True)

@@ -183,6 +183,6 @@ def test_batch_statistics_are_measured_on_normalised_images():
     trained = trainer.snapshot().network
     first = next(m for m in trained.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d))
     conv = next(m for m in trained.backbone.modules() if isinstance(m, torch.nn.Conv2d))
-    batch = torch.cat(list(trainer._recent_images()))
+    batch = torch.cat(list(trainer._recent_images(10)))
     seen = conv((batch - 0.5) / 0.1)
     torch.testing.assert_close(first.running_mean, seen.mean((0, 2, 3)), rtol=0.05, atol=0.05)

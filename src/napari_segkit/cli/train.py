@@ -146,6 +146,7 @@ def run(args: Namespace) -> int:
     if args.log:
         check_log_folder(Path(args.log), overwrite=args.overwrite or resume is not None)
     spec, config = spec_and_config(args, resume)
+    config.require_end()
     say_pairs(pairs, labels or args.images)
     _check_kind(training_set, spec)
     segmenter = _segmenter(args, spec, resume)

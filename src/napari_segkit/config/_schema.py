@@ -196,6 +196,20 @@ def to_python(config: Checked) -> str:
     return f"{type(config).__name__}({', '.join(changed)})"
 
 
+def to_options(config: Checked, default: Checked) -> list[str]:
+    """Options of the command line for the fields that differ from the default."""
+    words: list[str] = []
+    for f in fields(config):
+        value, option = getattr(config, f.name), "--" + f.name.replace("_", "-")
+        if value == getattr(default, f.name):
+            continue
+        if isinstance(value, bool):
+            words.append(option if value else f"--no-{option[2:]}")
+        else:
+            words += [option, "none" if value is None else _option_text(value)]
+    return words
+
+
 def as_python(value: Any) -> object:
     """Scalars of NumPy as numbers of Python, paths as texts."""
     if isinstance(value, PathLike):
@@ -241,6 +255,10 @@ def _from_plain(field: ConfigField, value: object) -> object:
     if isinstance(value, Mapping) and issubclass(field.kind, Checked):
         return from_dict(field.kind, value)
     return value
+
+
+def _option_text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _expression(value: object) -> str:

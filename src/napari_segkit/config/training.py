@@ -1,7 +1,7 @@
 """Settings of the training."""
 
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal, Self
 
 from ._schema import Checked, as_python
 from .augment import AugmentConfig
@@ -18,6 +18,8 @@ Loss = Literal[
 ]
 HoldOut = Literal["auto", "groups", "images", "regions"]
 BestBy = Literal["score", "loss"]
+LIVE_AVERAGE = 0.98
+NO_END = "TrainConfig.epochs and TrainConfig.minutes are both None, so the training has no end"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class TrainConfig(Checked):
     ----------
     epochs : int or None
         Number of epochs. The learning rate decreases towards the last one. None: as many as there
-        are minutes for.
+        are minutes for; without minutes, too, the training goes on until it is told to finish.
     steps_per_epoch : int or None
         Batches per epoch. None: an epoch is one pass over the training set. With `resize` every
         image is taken once, in a random order; the batches of a pass differ by one image at most,
@@ -45,6 +47,10 @@ class TrainConfig(Checked):
         How the learning rate changes. "cosine": rises over the first twentieth of the training,
         then falls to 0 like a cosine. "constant": it does not. "poly": falls to 0, by the power of
         0.9. "one_cycle": rises over three tenths, then falls to 0, both like a cosine.
+    average : float or None
+        Decay of a moving average of the weights, which is the model that is scored and kept: steady
+        also while the learning rate is high. 0.98 averages about the last 50 steps, fewer at the
+        beginning. None: the model has the last weights.
     optimiser : str
         "adamw" (weight decay 0.01), "adam", or "sgd" with Nesterov momentum of 0.9, which needs a
         higher learning rate.
@@ -126,6 +132,7 @@ class TrainConfig(Checked):
     batch_size: Annotated[int, {"min": 2, "max": 1024}] = 4
     learning_rate: Annotated[float, {"min": 1e-7, "max": 1.0, "step": 1e-4}] = 1e-3
     schedule: LearningRates = "cosine"
+    average: Annotated[float | None, {"min": 0.0, "max": 0.9999, "step": 0.01}] = None
     optimiser: Optimiser = "adamw"
     loss: Loss = "cross_entropy_dice"
     class_weights: ClassWeights | None = None
@@ -150,15 +157,45 @@ class TrainConfig(Checked):
         if isinstance(switch := as_python(self.augment), bool):
             object.__setattr__(self, "augment", AugmentConfig(switch))
         super().__post_init__()
-        if self.epochs is None and self.minutes is None:
+        if self.is_endless and self.schedule != "constant":
             raise ValueError(
-                "TrainConfig.epochs and TrainConfig.minutes are both None, so the training has no "
-                "end: set one of them."
+                f"{NO_END}, and a schedule of '{self.schedule}' needs one: set one of them, or "
+                "take TrainConfig().live() for a training that goes on until it is told to finish."
             )
         if self.resize is not None and self.voxel_size is not None:
             raise ValueError(
                 f"TrainConfig.resize is {self.resize} with a voxel_size of {self.voxel_size:g}, "
                 "but an image has one or the other: set one of them to None."
+            )
+
+    def live(self) -> Self:
+        """These settings for a training that goes on while a person paints, until `Finish`.
+
+        Returns
+        -------
+        TrainConfig
+            Without an end, with a constant learning rate and averaged weights.
+        """
+        return replace(
+            self,
+            epochs=None,
+            minutes=None,
+            schedule="constant",
+            average=LIVE_AVERAGE,
+            patience=None,
+        )
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether the training goes on until it is told to finish."""
+        return self.epochs is None and self.minutes is None
+
+    def require_end(self) -> None:
+        """Refuse settings without an end where nothing could end the training."""
+        if self.is_endless:
+            raise ValueError(
+                f"{NO_END}: set one of them. Only train_epochs runs without an end, until it is "
+                "sent Finish."
             )
 
     @property

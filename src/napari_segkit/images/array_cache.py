@@ -95,6 +95,35 @@ class MappedArray:
         return np.asarray(self.function(np.asarray(self.base)), dtype)
 
 
+@dataclass(frozen=True, eq=False)
+class MaskedArray:
+    """An array with another value where a mask, in memory, is `hidden`; the mask may change."""
+
+    base: LazyArray
+    mask: AnyArray
+    value: int
+    hidden: bool = True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.base.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.base.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __getitem__(self, index: Any) -> AnyArray:
+        pixels = np.asarray(self.base[index])
+        return np.where(self.mask[index] == self.hidden, self.dtype.type(self.value), pixels)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        return np.asarray(self[...], dtype)
+
+
 def changed_error(name: str) -> ValueError:
     """What is said of a file that is not as it was when it was read first."""
     return ValueError(

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.axes_image import AxesImage, full_resolution
 from napari_segkit.images.class_labels import with_classes
 from napari_segkit.images.colour_masks import ColourTable
-from napari_segkit.images.types import ImageSource
+from napari_segkit.images.labels import LabelsError, read_label_arrays
+from napari_segkit.images.resample import resize_nearest
+from napari_segkit.images.types import AnyArray, ImageSource
 
 from .channel_files import read_image_files
 from .file_geometry import files_apart
@@ -108,6 +110,30 @@ def open_later(
 def opened(source: Any) -> Any:
     """Labels of a file; anything else as it is."""
     return source.open() if isinstance(source, LabelFile) else source
+
+
+class MaskSizeError(LabelsError):
+    """A mask whose size is not that of its image, but which could be resampled to it."""
+
+
+def aligned_labels(source: Any, labels: ImageSource, image: AxesImage) -> AnyArray:
+    """Label values in the axes of the image, resampled to its size if that is asked for.
+
+    `labels` are those of the `source`, opened.
+    """
+    shape = tuple(full_resolution(labels).shape)
+    is_file = isinstance(source, LabelFile)
+    if is_file and shape != image.label_shape and len(shape) == len(image.label_shape) == 2:
+        if not source.fit:
+            raise MaskSizeError(f"{source.name} ({_size(shape)}, image {_size(image.label_shape)})")
+        (values,) = read_label_arrays([labels])
+        return resize_nearest(values, image.label_shape)
+    (values,) = read_label_arrays([labels], [image])
+    return values
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, reversed(shape)))
 
 
 def _label_files(

@@ -62,6 +62,7 @@ class KeptPrediction:
     ) -> None:
         self.settings = settings
         self.region: Region | None = None  # that is asked for; None: all
+        self.predicted: Region | None = None  # where the result has labels; None: everywhere
         self._earlier = earlier
         self._sink: MemorySink | None = None
         self._pixels: list[LazyArray] = []  # of each layer
@@ -102,13 +103,14 @@ class KeptPrediction:
         self._begin(segmenter, image, region)
         done = self._count()
         try:
-            return (yield from self._predict(segmenter, image, self.region))
+            result = yield from self._predict(segmenter, image, self.region)
         except Exception as error:
             if self._count() == done:
                 raise
             result = self._so_far(segmenter, image)
             yield Failure(1, 1, error)
-            return result
+        self.predicted = result.predicted
+        return result
 
     def _begin(self, segmenter: "Segmenter", image: ImageSource, region: object) -> None:
         from torch import get_num_threads

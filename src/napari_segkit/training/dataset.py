@@ -1,6 +1,6 @@
 """The data of a training: images with their labels, and the samples made from them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.intensity import Intensities, Statistics, white_of
-from napari_segkit.images.types import LazyArray
+from napari_segkit.images.types import AnyArray, LazyArray
 from napari_segkit.models import Inputs
 
 from .held_out import Mask
@@ -18,6 +18,15 @@ from .sampler import Sample
 from .state_file import Fingerprints
 
 LabelledImage = tuple[AxesImage, LazyArray]  # class values; or object ids, -1 not annotated
+
+
+@dataclass(frozen=True)
+class GivenLabels:
+    """Which labels these are of a training set, and how they lay there."""
+
+    number: int  # of the row
+    orientation: str = ""
+    is_file: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +60,10 @@ class LabelledImages:
         next to them; None: none.
     folds : sequence of ndarray of int
         Number of the fold of each labelled pixel of each pair, -1 in none; empty without folds.
+    given : sequence of GivenLabels
+        Where the labels of each pair, and then those of `validation`, came from.
+    change : callable or None
+        Makes class values of the label values that were given; None: they are these.
     """
 
     pairs: Sequence[LabelledImage]
@@ -64,6 +77,8 @@ class LabelledImages:
     prints: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     left_out: Sequence[Mask | None] = ()
     folds: Sequence[NDArray[np.int16]] = ()
+    given: Sequence[GivenLabels] = ()
+    change: Callable[[AnyArray], AnyArray] | None = None
 
     def subset(self, numbers: Sequence[int]) -> "LabelledImages":
         """Some of the pairs, with what is known of them."""

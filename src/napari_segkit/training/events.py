@@ -162,6 +162,28 @@ class SnapshotStep(Step):
 
 
 @dataclass(frozen=True)
+class LabelsStep(Step):
+    """Answer to `AddLabels`: the labels are trained on, or scored on, from now on.
+
+    Parameters
+    ----------
+    done, total : int
+        As in `Step`; `done` is that of the last training step.
+    image : int
+        Number of the image in the training set.
+    train, validate : dict of int to int
+        Labelled pixels by class value in all images: of the training, and held out.
+    strokes : int
+        Connected strokes or regions that are held out.
+    """
+
+    image: int
+    train: Mapping[int, int]
+    validate: Mapping[int, int]
+    strokes: int = 0
+
+
+@dataclass(frozen=True)
 class CheckpointStep(Step):
     """Answer to `Checkpoint`: the state is saved.
 

@@ -4,7 +4,7 @@ import warnings
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from math import ceil, isfinite, nan
 from statistics import fmean, median
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from napari_segkit.config import AugmentConfig
 from napari_segkit.config.training import Precision
@@ -102,6 +103,12 @@ class GradientTrainer(Trainer, Generic[M]):
     def _make_optimiser(self) -> Optimizer:
         return make_optimiser(self.config, self.network.parameters(), self.setup.device)
 
+    def _make_average(self) -> AveragedModel | None:
+        decay = self.config.average
+        if decay is None:
+            return None
+        return AveragedModel(self.network, multi_avg_fn=partial(_average, decay))
+
     @property
     def parts(self) -> int:
         """In how many parts the next batch is computed."""
@@ -163,13 +170,15 @@ class GradientTrainer(Trainer, Generic[M]):
 
     @cached_property
     def _held_out_batches(self) -> list[tuple[torch.Tensor, M]]:
-        if not self.data.held_out:
+        samples, live = self.data.held_out, self.setup.live
+        if live is not None:
+            pairs = zip(samples, live.scored, strict=True)
+            samples = [sample for sample, each in pairs if each in live.held_out]
+        if not samples:
             return []
         random = np.random.default_rng(self.config.seed)
         try:
-            sampler = self._make_sampler(
-                self.data.held_out, random, augment=AugmentConfig(augment=False)
-            )
+            sampler = self._make_sampler(samples, random, augment=AugmentConfig(augment=False))
         except LabelsError:  # regions too narrow for a patch of objects
             return []
         return [sampler.batch(self.config.batch_size) for _ in range(LOSS_BATCHES)]
@@ -199,6 +208,8 @@ class GradientTrainer(Trainer, Generic[M]):
         images, targets = self._batch()
         value = self._finite(self._backward(images, targets))  # before the weights are changed
         optimiser.step()
+        if state.average is not None:
+            state.average.update_parameters(self.network)
         state.recent.append(drawn_from)
         self.recent.append(images)
         schedule.done += 1
@@ -258,9 +269,9 @@ class GradientTrainer(Trainer, Generic[M]):
     def _batch(self) -> tuple[torch.Tensor, M]:
         return self.sampler.batch(self.config.batch_size)
 
-    def _recent_images(self) -> Iterator[torch.Tensor]:
+    def _recent_images(self, batches: int) -> Iterator[torch.Tensor]:
         """The last batches, to measure batch statistics on."""
-        for images in self.recent:
+        for images in list(self.recent)[-batches:]:
             for part in even_parts(len(images), self.parts):
                 yield images[part].to(self.setup.device)
 
@@ -273,3 +284,15 @@ class GradientTrainer(Trainer, Generic[M]):
         if self.parts > 1:
             done["micro_batch"] = ceil(self.config.batch_size / self.parts)
         return super()._provenance() | done
+
+
+@torch.no_grad()
+def _average(
+    decay: float,
+    averages: list[torch.Tensor],
+    weights: list[torch.Tensor],
+    count: torch.Tensor,
+) -> None:
+    """Exponential moving average; of few steps it keeps less of the first ones."""
+    done = int(count)
+    torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + done) / (10 + done)))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.images.array_cache import MaskedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import dtype_statistics, measure_statistics
 from napari_segkit.images.labels import IGNORE
@@ -32,7 +33,7 @@ def held_out_samples(
         if each.mask is not None:
             number = places[id(each.image)]
             mask = resize_marks(each.mask, targets[number].shape)
-            marked = np.where(mask, np.asarray(targets[number]), IGNORE)
+            marked = MaskedArray(targets[number], mask, IGNORE, hidden=False)
             target = AxesImage(marked, each.image.label_axes)
             samples.append(replace(data.samples[number], indices=target, counts=None))
         elif (labelled := _alone(each, data.labelled)) is not None:

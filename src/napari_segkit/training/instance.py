@@ -61,8 +61,8 @@ class InstanceTrainer(GradientTrainer[Targets]):
         share = 1.0 if whole is None else len(targets) / len(whole)
         return share * torch.stack(list(losses)).sum()
 
-    def _measure_batch_statistics(self, network: Any) -> None:
-        network.measure_batch_statistics(self._recent_images())
+    def _measure_batch_statistics(self, network: Any, batches: int) -> None:
+        network.measure_batch_statistics(self._recent_images(batches))
 
     def _provenance(self) -> dict[str, object]:
         return super()._provenance() | {"sizes": self.network.sizes_text()}

@@ -15,14 +15,19 @@ from napari_segkit.images.class_labels import ClassLabels
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.colour_masks import classes_by_colour, has_channels
 from napari_segkit.images.geometry import apart, layer_name
-from napari_segkit.images.labels import LabelsError, add_to_ids, read_label_arrays
+from napari_segkit.images.labels import add_to_ids
 from napari_segkit.images.notes import without_notes
 from napari_segkit.images.orientation import orientation_of
-from napari_segkit.images.resample import resize_nearest
 from napari_segkit.images.types import AnyArray, ImageSource, LazyArray
 from napari_segkit.instances.label_ids import Ids, ImageObjects, objects_of_image
 from napari_segkit.io.opened_files import with_file_notes
-from napari_segkit.io.training_files import ImageFile, LabelFile, opened
+from napari_segkit.io.training_files import (
+    ImageFile,
+    LabelFile,
+    MaskSizeError,
+    aligned_labels,
+    opened,
+)
 from napari_segkit.io.training_roles import Role
 from napari_segkit.training_set import TrainingRow
 
@@ -161,17 +166,13 @@ def _image(
     return replace(image, name=row.name) if row.name else image
 
 
-class MaskSizeError(LabelsError):
-    """A mask whose size is not that of its image, but which could be resampled to it."""
-
-
 def _values(source: Any, labels: ImageSource, image: AxesImage, cache: ArrayCache) -> LazyArray:
     """Label values in the axes of the image; read again when needed unless they are in memory."""
     array, is_file = full_resolution(labels), isinstance(source, LabelFile)
     in_memory = isinstance(array, np.ndarray) and not is_file
     if not (in_memory or is_file) and _is_as_it_is(array, labels, image):
         return array  # of dask or zarr, read patch by patch
-    values = _aligned(source, labels, image)
+    values = aligned_labels(source, labels, image)
     if in_memory:
         return values  # a view, or in memory only once more
 
@@ -180,7 +181,7 @@ def _values(source: Any, labels: ImageSource, image: AxesImage, cache: ArrayCach
     def make() -> AnyArray:
         try:
             with without_notes():
-                return _aligned(source, opened(source), image)
+                return aligned_labels(source, opened(source), image)
         except MaskSizeError:
             raise changed_error(name) from None
 
@@ -192,23 +193,6 @@ def _is_as_it_is(array: LazyArray, labels: ImageSource, image: AxesImage) -> boo
     turned = orientation_of(labels) not in ("", image.orientation)
     is_whole = np.issubdtype(array.dtype, np.integer)
     return is_whole and tuple(array.shape) == image.label_shape and not turned
-
-
-def _aligned(source: Any, labels: ImageSource, image: AxesImage) -> AnyArray:
-    """Label values in the axes of the image, resampled to its size if that is asked for."""
-    shape = tuple(full_resolution(labels).shape)
-    is_file = isinstance(source, LabelFile)
-    if is_file and shape != image.label_shape and len(shape) == len(image.label_shape) == 2:
-        if not source.fit:
-            raise MaskSizeError(f"{source.name} ({_size(shape)}, image {_size(image.label_shape)})")
-        (values,) = read_label_arrays([labels])
-        return resize_nearest(values, image.label_shape)
-    (values,) = read_label_arrays([labels], [image])
-    return values
-
-
-def _size(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, reversed(shape)))
 
 
 def _without_pixels(source: Any, labels: ImageSource) -> ImageSource:

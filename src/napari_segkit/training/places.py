@@ -14,7 +14,8 @@ class Places:
     """Rows of (frame number, *pixel) where a class is labelled, found when they are asked for.
 
     `find` gives every so many-th flat position in a frame, `counts` how many there are in each. Of
-    each frame about `per_frame` count, so that large ones do not outweigh the others.
+    each frame about `per_frame` count, so that large ones do not outweigh the others. `known` keeps
+    what was found in a frame.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Places:
         per_frame: int,
         cache: ArrayCache,
         names: Sequence[str],
+        known: dict[int, CachedArray],
     ) -> None:
         self._find, self._shapes, self._cache, self._names = find, shapes, cache, names
         self.frames = np.flatnonzero(counts)  # that hold the class
@@ -32,7 +34,7 @@ class Places:
         self._steps = np.maximum(1, found // per_frame)
         self._lengths = -(-found // self._steps)
         self._ends = self._lengths.cumsum()
-        self._flat: dict[int, CachedArray] = {}
+        self._flat = known
 
     def __len__(self) -> int:
         return int(self._lengths.sum())
@@ -45,13 +47,14 @@ class Places:
         return np.array([number, *np.unravel_index(flat, self._shapes[number])])
 
     def _in_frame(self, which: int) -> CachedArray:
-        if which not in self._flat:
-            number, step = int(self.frames[which]), int(self._steps[which])
-            self._flat[which] = CachedArray(
+        number = int(self.frames[which])
+        if number not in self._flat:
+            step = int(self._steps[which])
+            self._flat[number] = CachedArray(
                 (int(self._lengths[which]),),
                 np.dtype(np.int64),
                 partial(self._find, number, step),
                 self._cache,
                 f"The labels of {self._names[number]}",
             )
-        return self._flat[which]
+        return self._flat[number]

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.images.array_cache import MaskedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import MAX_NAME, LabelClass
 from napari_segkit.images.intensity import measure_intensities, mostly_zero
@@ -76,9 +75,7 @@ def _without(left_out: Sequence[Mask | None], targets: Sequence[LazyArray]) -> l
     """Targets, unlabelled where they are left out."""
     masks = left_out or [None] * len(targets)
     return [
-        target
-        if mask is None
-        else np.where(resize_marks(mask, target.shape), IGNORE, np.asarray(target))
+        target if mask is None else MaskedArray(target, resize_marks(mask, target.shape), IGNORE)
         for target, mask in zip(targets, masks, strict=True)
     ]
 

@@ -30,19 +30,20 @@ from napari_segkit.images.label_stats import (
     training_labels,
 )
 from napari_segkit.images.labels import LabelsError, labels_name
+from napari_segkit.images.orientation import orientation_of
 from napari_segkit.images.training_pairs import reorient_to, training_classes
 from napari_segkit.images.types import LazyArray
 from napari_segkit.instances.label_ids import ImageObjects, join_objects
-from napari_segkit.io.training_files import ImageFile
+from napari_segkit.io.training_files import ImageFile, LabelFile, MaskSizeError
 from napari_segkit.models import check_resize, choose_ndim, predicts_objects
 from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .blocks import MAX_BLOCK, blocks_of
-from .dataset import LabelledImage, LabelledImages
+from .dataset import GivenLabels, LabelledImage, LabelledImages
 from .events import ReadStep
 from .normalisation import sampled_pixels
-from .open_row import MaskSizeError, OpenRow, colours_as_classes, open_row
+from .open_row import OpenRow, colours_as_classes, open_row
 
 MAX_NAMED = 5  # classes or files in a message
 ANY_CLASS = "object"  # name of the class of objects without one
@@ -89,12 +90,13 @@ def read_training_data(
         labels = [each.row.labels for each in train]
         read, classes, config = training_classes(labels, _counts(train), config)
         pairs = _pairs(images, _changed(train, read))
-        labelled = LabelledImages(pairs, classes, counts=read.of_image)
+        labelled = LabelledImages(pairs, classes, counts=read.of_image, change=read.change)
     labelled = replace(
         labelled,
         groups=[each.row.group for each in train],
         intensities=[_of_channels(*each) for each in zip(train, images, strict=True)],
         cache=train[0].row.cache,
+        given=_given(training_set, [*train, *held_out]),
     )
     if held_out:
         labelled = replace(labelled, validation=_validation(spec, config, labelled, held_out))
@@ -103,6 +105,24 @@ def read_training_data(
     if any(isinstance(row.image, ImageFile) for row in rows):
         yield ReadStep(len(rows), len(rows), labelled)
     return labelled, config
+
+
+def _given(training_set: TrainingSet, found: Sequence[_Read]) -> list[GivenLabels]:
+    """Where the labels came from, in the order in which they were read."""
+    numbers = [
+        number
+        for role in ("train", "validate")
+        for number, row in enumerate(training_set.rows)
+        if row.role == role
+    ]
+    return [
+        GivenLabels(
+            number,
+            orientation_of(each.row.labels) or each.row.image.orientation,
+            isinstance(training_set.rows[number].labels, LabelFile),
+        )
+        for number, each in zip(numbers, found, strict=True)
+    ]
 
 
 def cache_bytes() -> int:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_segkit.config import AugmentConfig
-from napari_segkit.images.array_cache import ArrayCache
+from napari_segkit.images.array_cache import ArrayCache, CachedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.tiling import read_mirrored
@@ -60,7 +60,21 @@ class Sampler:
         self._frames = [
             (sample, frame) for sample in samples for frame in sample.image.frames(len(self.size))
         ]
+        self._found: list[dict[int, CachedArray]] = [{} for _ in range(classes)]
+        self._cache = ArrayCache(PLACES_BYTES)
         self._pixels_of_class = self._candidate_pixels(classes)
+
+    def refresh(self, number: int, box: Sequence[slice]) -> None:
+        """Find labelled pixels anew where those of a sample changed in a box of its labels."""
+        sample, classes = self.samples[number], len(self._found)
+        sides = dict(zip(sample.image.label_axes, box, strict=True))
+        for place, (own, frame) in enumerate(self._frames):
+            if own is sample and all(sides[a].start <= n < sides[a].stop for a, n in frame.items()):
+                self._counts[place] = self._count(sample, frame, classes)
+                for found in self._found:
+                    found.pop(place, None)
+        self._pixels_of_class = self._places()
+        self.__dict__.pop("_labelled", None)
 
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return images float32 ``(count, C, *size)`` and int64 class indices."""
@@ -90,20 +104,37 @@ class Sampler:
 
     def _candidate_pixels(self, classes: int) -> list[Places]:
         """Per class that occurs, rows of (frame index, *pixel) where it is labelled."""
-        counts = np.array([self._count(*frame, classes) for frame in self._frames])
+        counts = [self._known_count(sample, frame, classes) for sample, frame in self._frames]
+        self._counts = np.array(counts)
+        return self._places()
+
+    def _places(self) -> list[Places]:
+        """The same, of the labelled pixels that were counted."""
         shapes = [sample.image.spatial_shape(len(self.size)) for sample, _ in self._frames]
         names = [sample.image.name for sample, _ in self._frames]
-        per_frame, cache = max(1, MAX_PIXELS // len(self._frames)), ArrayCache(PLACES_BYTES)
+        per_frame = max(1, MAX_PIXELS // len(self._frames))
         places = [
-            Places(partial(self._pixels, index), counts[:, index], shapes, per_frame, cache, names)
-            for index in range(classes)
+            Places(
+                partial(self._pixels, index),
+                self._counts[:, index],
+                shapes,
+                per_frame,
+                self._cache,
+                names,
+                found,
+            )
+            for index, found in enumerate(self._found)
         ]
         return [rows for rows in places if len(rows)]  # not every object has every level
 
+    def _known_count(
+        self, sample: Sample, frame: dict[str, int], classes: int
+    ) -> NDArray[np.int64]:
+        """Labelled pixels of each class in a frame, counted before if possible."""
+        return self._count(sample, frame, classes) if sample.counts is None else sample.counts
+
     def _count(self, sample: Sample, frame: dict[str, int], classes: int) -> NDArray[np.int64]:
         """Labelled pixels of each class in a frame."""
-        if sample.counts is not None:
-            return sample.counts
         slabs = self._label_slabs(sample, frame)
         counts = [np.bincount(own[own >= 0], minlength=classes) for own in slabs]
         return np.sum(counts, axis=0)

@@ -29,17 +29,19 @@ class Schedule:
 
     @property
     def total(self) -> int:
-        """Steps planned; without epochs those that there is time for, by the pace so far."""
+        """Steps planned; without epochs those that there is time for; 0 without an end."""
         if self.rates:
             return len(self.rates)
+        if self.config.is_endless:
+            return 0
         if self.config.epochs is None:
             return round(self.done / max(self._time_used, 1e-9)) if self.progress < 1 else self.done
         return self.config.epochs * self.steps_per_epoch
 
     @property
     def seconds_left(self) -> float | None:
-        """Expected time to the end, by the pace so far; None before the first step."""
-        if self.done == 0:
+        """Expected time to the end, by the pace so far; None if there is no end or no step yet."""
+        if self.done == 0 or self.total == 0:
             return None
         return self.seconds * max(0.0, 1 / max(self.progress, 1e-9) - 1)
 

@@ -12,6 +12,7 @@ from napari_segkit.config import AugmentConfig
 
 from .class_weights import balanced_weights
 from .gradient import GradientTrainer
+from .live_labels import LabelsChange
 from .losses import StepLoss
 from .sampler import Sample, Sampler
 from .whole_images import PassSampler, WholeImageSampler
@@ -19,6 +20,8 @@ from .whole_images import PassSampler, WholeImageSampler
 
 class SemanticTrainer(GradientTrainer[Tensor]):
     """Gradient training on patches with a class index for every pixel."""
+
+    sampler: Sampler
 
     @cached_property
     def _criterion(self) -> StepLoss:
@@ -49,13 +52,19 @@ class SemanticTrainer(GradientTrainer[Tensor]):
         value: torch.Tensor = self._criterion(network(images), targets, whole)
         return value
 
-    def _measure_batch_statistics(self, network: nn.Module) -> None:
+    def _labels_changed(self, change: LabelsChange) -> None:
+        if change.pair is not None:
+            self.sampler.refresh(change.pair, change.box)
+        for stale in ("_criterion", "_class_weights", "_held_out_batches"):
+            self.__dict__.pop(stale, None)
+
+    def _measure_batch_statistics(self, network: nn.Module, batches: int) -> None:
         """Recompute batch-normalisation statistics from the last batches.
 
         The running averages lag behind the weights by hundreds of steps, so a short training would
         predict nonsense with them.
         """
-        update_bn(self._recent_images(), network.train())
+        update_bn(self._recent_images(batches), network.train())
 
     def _provenance(self) -> dict[str, object]:
         weights = self._class_weights

@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from napari_segkit.images.intensity import Statistics
+from napari_segkit.io.checked_json import MALFORMED
 from napari_segkit.models.tensor_checks import require_usable
-from napari_segkit.tensor_file import MALFORMED, Tensors, network_tensors, write_tensors
+from napari_segkit.tensor_file import Tensors, network_tensors, write_tensors
 from napari_segkit.torch_random import RandomSource
 
 from .schedule import Schedule
@@ -66,6 +68,8 @@ class TrainingState:
         Steps and seconds done, and the learning rate.
     optimiser : Optimizer or None
         None where nothing is optimised in steps.
+    average : AveragedModel or None
+        Moving average of the weights, if there is one.
     history : list of float
         Loss of each step.
     rates : list of float
@@ -102,6 +106,7 @@ class TrainingState:
     sampling: np.random.Generator
     schedule: Schedule
     optimiser: Optimizer | None = None
+    average: AveragedModel | None = None
     history: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     images: int = 0
@@ -129,6 +134,7 @@ class TrainingState:
         groups = {
             "network": network_tensors(self.network),
             "optimiser": _optimiser_tensors(self.optimiser),
+            "average": network_tensors(self.average.module) if self.average else {},
             "random": self.random.states(),
             "best": self.best.weights if self.best else {},
             "history": {
@@ -222,6 +228,9 @@ class TrainingState:
         counts = self.images, self.validated, done - self.validated, self.parts - 1
         if not (schedule.seconds >= 0 and min(counts) >= 0):
             raise ValueError("it counts less than nothing, or more than it has done")
+        if self.average is not None:
+            load_weights(self.average.module, groups["average"])
+            self.average.n_averaged.fill_(done)
         if self.optimiser is not None:
             _load_optimiser(self.optimiser, groups["optimiser"])
             self.recent.extend(header["recent"])

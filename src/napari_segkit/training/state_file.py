@@ -9,11 +9,10 @@ from typing import Any
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.config._schema import config_fields, from_dict, to_dict
+from napari_segkit.io.checked_json import MALFORMED, first_line
 from napari_segkit.models.tensor_checks import UNBOUNDED
 from napari_segkit.tensor_file import (
-    MALFORMED,
     Tensors,
-    first_line,
     has_checksum,
     read_tensors,
     require_finite_tensors,

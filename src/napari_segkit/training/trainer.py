@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from napari_segkit.models import build, model_info, stride
 from napari_segkit.models.tensor_checks import require_finite_weights
@@ -22,21 +23,25 @@ from napari_segkit.tiling import Tiling
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
 
-from .commands import Checkpoint, Finish, Snapshot
-from .events import CheckpointStep, RefusedStep, Score, SnapshotStep
+from .commands import AddLabels, Checkpoint, Finish, Snapshot
+from .events import CheckpointStep, LabelsStep, RefusedStep, Score, SnapshotStep
 from .frozen_encoder import freeze_encoder
+from .live_labels import LabelsChange
 from .record import provenance, trained_on
 from .schedule import Schedule
 from .scoring import (
+    Validate,
     Workload,
     figures_of,
     validation_step,
     warn_if_overfitting,
 )
 from .start import take_weights
-from .state import Best, TrainingState, load_weights
+from .state import RECENT_BATCHES, Best, TrainingState, load_weights
 from .tile_sizes import tiles
 from .training_setup import TrainingSetup, settings_of
+
+LIVE_BATCHES = 3  # of the statistics of a copy, while a person waits for it
 
 
 class Trainer:
@@ -78,13 +83,16 @@ class Trainer:
             np.random.default_rng(self.config.seed),
             Schedule(self.config, rates=setup.learning_rates),
             self._make_optimiser(),
+            self._make_average(),
             start=setup.start.identity if setup.start else "",
             statistics=self.data.statistics if self.config.normalise == "training" else None,
-            fingerprints=setup.data.fingerprints,
+            fingerprints=setup.fingerprints,
             held_out=setup.held_out_fingerprints,
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
+            if setup.live is not None:
+                self.state.best = None  # of labels that may have changed
             self.state.finished = self._is_patience_over
             if self.state.statistics is not None:
                 self.data = self.data.normalised(self.state.statistics)
@@ -97,6 +105,17 @@ class Trainer:
         return Workload(self.config, steps, self.patch, self.tiling, longest)
 
     @property
+    def _validate(self) -> Validate | None:
+        """What scores models, while anything is held out."""
+        live = self.setup.live
+        return self.setup.validate if live is None or live.is_scored else None
+
+    @property
+    def learned(self) -> nn.Module:
+        """The network with the weights that are the model."""
+        return self.network if self.state.average is None else self.state.average.module
+
+    @property
     def tiling(self) -> Tiling:
         """How predictions of its model are divided into tiles."""
         strides = stride(self.setup.spec, self.data.inputs.spacing)
@@ -106,7 +125,7 @@ class Trainer:
     @cached_property
     def interval(self) -> int:
         """Epochs between validations, so that they take about a tenth of the work."""
-        return 1 if self.setup.validate is None else self._workload.interval(self.setup.validate)
+        return 1 if self._validate is None else self._workload.interval(self._validate)
 
     @torch.inference_mode(False)
     def steps(self) -> Generator[Step, object, None]:
@@ -128,15 +147,20 @@ class Trainer:
                     self.state.schedule.start()  # a pause of the caller does not count
                     answer = self._answer(command, event)
 
-    def snapshot(self) -> TrainedModel:
+    def snapshot(self, batches: int = RECENT_BATCHES) -> TrainedModel:
         """Copy the model as it is now; the training and its random numbers are not touched.
+
+        Parameters
+        ----------
+        batches : int
+            How many of the last batches the batch statistics are computed from.
 
         Returns
         -------
         TrainedModel
             In evaluation mode, with recomputed batch statistics.
         """
-        return self._model(self._measured(deepcopy(self.network)))
+        return self._model(self._measured(deepcopy(self.learned), batches))
 
     def result(self) -> TrainedModel:
         """End the training and return its model, with the best weights if they were validated.
@@ -147,10 +171,10 @@ class Trainer:
             It holds the network itself, which takes no memory.
         """
         if self.state.best is None:
-            network = self._measured_if_possible(self.network)
+            network = self._measured_if_possible(self.learned)
         else:
-            load_weights(self.network, self.state.best.weights)
-            network = self.network.eval()
+            load_weights(self.learned, self.state.best.weights)
+            network = self.learned.eval()
         model, setup = self._model(network), self.setup
         record = {"trained_on": trained_on(self.data.labelled, setup.held_out)}
         return replace(model, provenance=model.provenance | record)
@@ -162,8 +186,18 @@ class Trainer:
     def _make_optimiser(self) -> Optimizer | None:
         return None
 
-    def _measure_batch_statistics(self, network: nn.Module) -> None:
-        """Recompute what a network stores of batches; nothing by default."""
+    def _make_average(self) -> AveragedModel | None:
+        return None
+
+    def _labels_changed(self, change: LabelsChange) -> None:
+        """Train on labels that were painted."""
+        raise ValueError(
+            f"{self.setup.spec.name} takes no labels while it is trained: end the training, and "
+            "go on with start='current'."
+        )
+
+    def _measure_batch_statistics(self, network: nn.Module, batches: int) -> None:
+        """Recompute what a network stores of batches, from the last ones; nothing by default."""
 
     def _answer(self, command: object, event: Step) -> Step | None:
         """Carry out a command; return the event that answers it, if any."""
@@ -179,12 +213,30 @@ class Trainer:
                     return CheckpointStep(event.done, event.total, path)
                 case Snapshot():
                     self._require_trained()
-                    return SnapshotStep(event.done, event.total, self.snapshot())
+                    batches = LIVE_BATCHES if self.config.is_endless else RECENT_BATCHES
+                    return SnapshotStep(event.done, event.total, self.snapshot(batches))
+                case AddLabels():
+                    return self._add_labels(command, event)
                 case _:
                     raise TypeError(f"{command!r} is no command that a training takes.")
         except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError) as refusal:
             return RefusedStep(event.done, event.total, refusal)
         return None
+
+    def _add_labels(self, command: AddLabels, event: Step) -> LabelsStep:
+        live, state = self.setup.live, self.state
+        if live is None:
+            raise ValueError(
+                "This training takes no labels while it runs: train a model that predicts classes "
+                "with TrainConfig().live()."
+            )
+        if (change := live.add(command)) is not None:
+            self._labels_changed(change)
+            state.best, state.stale = None, 0  # of other labels
+            if change.is_held_out:
+                self.__dict__.pop("interval", None)
+        counts, strokes = live.counts(), int(live.strokes[1].sum())
+        return LabelsStep(event.done, event.total, command.image, *counts, strokes)
 
     def _require_trained(self) -> None:
         if not self.state.history:
@@ -193,11 +245,12 @@ class Trainer:
     def _validated(self, done: int, total: int, epoch: int) -> Iterator[Step]:
         """Score the model, once after the same step, and keep the best weights."""
         state, steps = self.state, len(self.state.history)
-        if self.setup.validate is None or state.validated == steps or self.failure:
+        validate = self._validate
+        if validate is None or state.validated == steps or self.failure:
             return
         try:
             model = self.snapshot()
-            score = self.setup.validate(model)
+            score = validate(model)
             loss = self._held_out_loss(model.network)
         except FloatingPointError:
             raise
@@ -213,7 +266,8 @@ class Trainer:
         state.stale = 0 if is_best else state.stale + 1
         state.validated = steps
         state.validations.append({"step": done, "is_best": is_best, **figures_of(step)})
-        warn_if_overfitting(state.validations)
+        if self.setup.live is None:  # else what is held out changes
+            warn_if_overfitting(state.validations)
         state.finished = state.finished or self._is_patience_over
         yield step
 
@@ -223,7 +277,7 @@ class Trainer:
 
     def _scored_on_more(self) -> Iterator[Step]:
         """Score the best model on more than a sample; this replaces its figures of before."""
-        best, validate = self.state.best, self.setup.validate
+        best, validate = self.state.best, self._validate
         scored = next((v for v in reversed(self.state.validations) if v["is_best"]), None)
         if not (best and validate and scored and validate.is_sample) or self.failure:
             return
@@ -262,9 +316,9 @@ class Trainer:
                 initialise(network, spec, inputs)
         return network
 
-    def _measured(self, network: nn.Module) -> nn.Module:
+    def _measured(self, network: nn.Module, batches: int = RECENT_BATCHES) -> nn.Module:
         with random_numbers(RandomSource(self.config.seed)):
-            self._measure_batch_statistics(network)
+            self._measure_batch_statistics(network, batches)
         return network.eval()
 
     def _measured_if_possible(self, network: nn.Module) -> nn.Module:

@@ -11,6 +11,7 @@ from napari_segkit.trained_model import TrainedModel
 
 from .dataset import TrainingData
 from .held_out import NOTHING, HeldOut
+from .live_labels import LiveLabels
 from .scoring import ScorePixels, Validate
 from .state_file import Fingerprints, model_settings
 
@@ -41,6 +42,8 @@ class TrainingSetup:
         A model whose weights the training begins with.
     learning_rates : sequence of float
         The learning rate of each step; empty: as the settings say.
+    live : LiveLabels, optional
+        Labels that are added to during the training.
     """
 
     spec: ModelSpec
@@ -53,9 +56,17 @@ class TrainingSetup:
     resume: str | PathLike[str] | None = None
     start: TrainedModel | None = None
     learning_rates: Sequence[float] = ()
+    live: LiveLabels | None = None
+
+    def fingerprints(self) -> list[Fingerprints]:
+        """Of each image, and of its labels unless they may change."""
+        known = self.data.fingerprints()
+        return known if self.live is None else [(name, image, "") for name, image, _ in known]
 
     def held_out_fingerprints(self) -> list[Fingerprints]:
-        """Of each image that is held out, and of its labels."""
+        """Of each image that is held out, and of its labels; of none if that may change."""
+        if self.live is not None:
+            return []
         prints_of = self.data.labelled.prints_of
         return [(one.image.name, *prints_of(one.image)) for one in self.held_out.images]
 

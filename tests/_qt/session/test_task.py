@@ -11,7 +11,7 @@ import pytest
 from qtpy.QtCore import QObject
 
 from napari_segkit._qt.session.task import Task
-from napari_segkit.steps import Step
+from napari_segkit.steps import Step, Waiting
 
 
 def count(n, *, pause=0.0, result="done"):
@@ -123,6 +123,51 @@ def test_a_paused_task_takes_no_step_but_commands(qtbot):
     task.is_paused = True
     with qtbot.waitSignal(task.finished):
         task.stop()
+
+
+def waiting(taken, total=3):
+    """Ends after `total` commands; counts how often it was asked for a step."""
+    while sum(command is not None for command in taken) < total:
+        taken.append((yield Waiting(len(taken), total)))
+    return taken
+
+
+def test_a_waiting_task_sleeps_until_a_command(qtbot, recorder):
+    taken = []
+    task = recorder.record(Task(waiting(taken)))
+    with qtbot.waitSignal(task.yielded, timeout=5000):
+        task.start()
+    assert recorder.events == [("yielded", Waiting(0, 3))]
+    with qtbot.waitSignal(task.finished, timeout=5000):
+        for command in ("a", "b", "c"):
+            task.send(command)
+    assert taken == ["a", "b", "c"]
+    assert recorder.names[-2:] == ["returned", "finished"]
+
+
+@pytest.mark.parametrize("finish", [None, "finish"])
+def test_a_stop_wakes_a_waiting_task(qtbot, finish):
+    taken = []
+    task = Task(waiting(taken, total=1), finish=finish)
+    with qtbot.waitSignal(task.yielded, timeout=5000):
+        task.start()
+    with qtbot.waitSignal(task.finished, timeout=1000):
+        task.stop()
+    assert taken == ([] if finish is None else ["finish"])
+
+
+def test_a_task_that_was_paused_still_waits(qtbot):
+    taken = []
+    task = Task(waiting(taken, total=2))
+    with qtbot.waitSignal(task.yielded, timeout=5000):
+        task.start()
+    task.is_paused = True
+    task.is_paused = False
+    task.send("a")
+    qtbot.waitUntil(lambda: taken == ["a"])
+    with qtbot.waitSignal(task.finished, timeout=5000):
+        task.send("b")
+    assert taken == ["a", "b"]
 
 
 def test_a_task_without_references_still_sends_its_result(qtbot, recorder):

@@ -165,6 +165,10 @@ class LayerRegistry(QObject):
         if maps is not before:
             self.probabilities_changed.emit(layer)
 
+    def prediction_of(self, layer: Layer) -> KeptPrediction | None:
+        """What was predicted for a layer, before anyone painted on it; None: that is not kept."""
+        return self._predictions.get(unwrapped(layer))
+
     def prediction_with(self, settings: PredictionSettings) -> KeptPrediction | None:
         """The last prediction with these settings whose layer is still there."""
         layers = () if self.viewer is None else reversed(self.viewer.layers)

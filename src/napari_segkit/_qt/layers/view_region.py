@@ -67,6 +67,18 @@ def data_point(viewer: ViewerModel, layer: Layer, image: AxesImage) -> NDArray[n
     return point[without_channels(layer, image.axes)]
 
 
+def shown_slice(viewer: ViewerModel, layer: Layer) -> tuple[int | slice, ...]:
+    """The slice of a layer that the canvas shows; ValueError if the sliders stand beside it."""
+    first = viewer.dims.ndim - layer.ndim
+    point = canvas_to_data(layer, viewer.dims.point, viewer.dims.displayed)
+    hidden = {
+        d - first: floor(point[d - first] + 0.5) for d in viewer.dims.not_displayed if d >= first
+    }
+    if any(not 0 <= at < layer.data.shape[d] for d, at in hidden.items()):
+        raise ValueError(f"{layer.name} has no slice at the sliders: move them to one.")
+    return tuple([hidden.get(d, slice(None)) for d in range(layer.ndim)])
+
+
 def canvas_corners(
     center: Sequence[float], zoom: float, size: Sequence[float]
 ) -> list[tuple[float, float]]:

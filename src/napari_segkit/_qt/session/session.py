@@ -14,6 +14,7 @@ from napari_segkit._qt.layers.belonging import pairing_note
 from napari_segkit._qt.layers.converted_labels import ConvertedLabels
 from napari_segkit._qt.layers.refine_layers import refine_source
 from napari_segkit._qt.layers.result_layers import SUPERPIXELS, LayerWriter
+from napari_segkit._qt.layers.shown_predictions import ShownPredictions
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.layers.volumes import watch_volumes
@@ -35,9 +36,9 @@ from napari_segkit.steps import Finish, Job
 from napari_segkit.training_set import TrainingSet
 
 from .background import call_once
+from .corrections import CorrectionRunner
 from .interrupted import InterruptedTrainings
 from .predictions import LayerPrediction, run_each
-from .runner import Runner
 from .spare_models import SpareFile, SpareModel, load_found
 from .task import Task
 from .trained_here import TrainedModels
@@ -74,7 +75,7 @@ def session(viewer: Viewer) -> "Session":
     return _sessions[viewer]
 
 
-class Session(Runner):
+class Session(CorrectionRunner):
     """Segmenter and background work of one viewer; use `session(viewer)` to get it.
 
     Parameters
@@ -108,6 +109,7 @@ class Session(Runner):
         self._training_set = TrainingSet(())
         self._before: tuple[Segmenter | None, TrainedModel | None] = None, None  # the task
         self._converted = ConvertedLabels(viewer.layers)
+        self._shown = ShownPredictions(unwrapped(viewer))
         self.models = TrainedModels()
         self.interrupted = InterruptedTrainings(self)
         self.spare = SpareModel(lambda: self._segmenter, self)

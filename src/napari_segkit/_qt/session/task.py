@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segkit.freed_memory import share_heap
-from napari_segkit.steps import Writer
+from napari_segkit.steps import Waiting, Writer
 
 LOG = logging.getLogger(__name__)
 Steps: TypeAlias = Generator[object, Any, object]
@@ -20,7 +20,6 @@ Call: TypeAlias = Callable[[], None]
 Prepare: TypeAlias = Callable[[Any], None]
 POLL_MILLISECONDS = 66
 EXIT_SECONDS = 10.0
-PAUSE_SECONDS = 0.05
 
 
 class _Worker(threading.Thread):
@@ -30,6 +29,7 @@ class _Worker(threading.Thread):
         super().__init__(name="segkit task", daemon=True)
         self.stopping = threading.Event()
         self.paused = threading.Event()
+        self.awake = threading.Event()  # ends a rest
         self.commands: deque[object] = deque()
         self.answers: deque[object] = deque()
         self.latest: deque[object] = deque(maxlen=1)
@@ -70,17 +70,35 @@ class _Worker(threading.Thread):
                 (self.events if getattr(step, "is_event", False) else self.latest).append(step)
                 if command is not None:
                     self.answers.append(step)
-                self._wait_while_paused()
+                self._rest(step)
                 command = self.commands.popleft() if self.commands else None
 
-    def _wait_while_paused(self) -> None:
-        """Take no step; commands are carried out, and a stop ends it."""
-        while self.paused.is_set() and not (self.stopping.is_set() or self.commands):
-            self.stopping.wait(PAUSE_SECONDS)
+    def _rest(self, step: object) -> None:
+        """Take no step while paused or waiting; commands are carried out, and a stop ends it."""
+        while self.paused.is_set() or isinstance(step, Waiting):
+            if self.stopping.is_set() or self.commands:
+                return
+            self.awake.wait()
+            self.awake.clear()
+
+    def send(self, command: object) -> None:
+        """Send a command to the generator."""
+        self.commands.append(command)
+        self.awake.set()
+
+    def pause(self, paused: bool) -> None:
+        """Pause, or go on."""
+        (self.paused.set if paused else self.paused.clear)()
+        self.awake.set()
+
+    def stop(self) -> None:
+        """Stop after the current step."""
+        self.stopping.set()
+        self.awake.set()
 
     def abandon(self) -> None:
         """Stop, without a listener."""
-        self.stopping.set()
+        self.stop()
         _running.pop(self, None)
 
 
@@ -95,7 +113,8 @@ class Task(QObject):
     """A generator that runs in a worker thread.
 
     All signals arrive on the thread that made the task, at most about 15 times a second. The
-    last step is always sent, and `finished` comes last, once.
+    last step is always sent, and `finished` comes last, once. After a `Waiting` step the thread
+    sleeps until a command is sent or the task is stopped.
 
     Parameters
     ----------
@@ -182,7 +201,7 @@ class Task(QObject):
 
     def abandon(self) -> None:
         """Stop after the current step, and close the generator without a result."""
-        self._worker.stopping.set()
+        self._worker.stop()
 
     @property
     def is_paused(self) -> bool:
@@ -191,7 +210,7 @@ class Task(QObject):
 
     @is_paused.setter
     def is_paused(self, paused: bool) -> None:
-        (self._worker.paused.set if paused else self._worker.paused.clear)()
+        self._worker.pause(paused)
 
     def send(self, command: object) -> None:
         """Send a command to the generator; the step that follows arrives in `answered`.
@@ -201,7 +220,7 @@ class Task(QObject):
         command : object
             What the work understands; other work ignores it.
         """
-        self._worker.commands.append(command)
+        self._worker.send(command)
 
     def wait(self, seconds: float) -> bool:
         """Block until the thread has ended, for at most `seconds`.

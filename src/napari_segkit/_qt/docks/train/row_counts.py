@@ -13,7 +13,8 @@ from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.label_stats import LabelCounts, count_labels
 from napari_segkit.images.notes import without_notes
-from napari_segkit.training.open_row import MaskSizeError, open_row
+from napari_segkit.io.training_files import MaskSizeError
+from napari_segkit.training.open_row import open_row
 from napari_segkit.training_set import TrainingRow
 
 from .row_files import read_row

@@ -28,6 +28,7 @@ from napari_segkit.training.validation_history import validations_of
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .annotation_panel import AnnotationPanel
+from .corrections_row import CorrectionsRow
 from .data_pictures import Data, augmentation_button, pairs_button
 from .memory_line import MemoryLine
 from .model_check import ModelCheck
@@ -59,6 +60,7 @@ class TrainDock(Dock):
         self.annotation, self.classes = panel.annotation, panel.classes
         self.label_stats = panel.label_stats
         self.training_set = TrainingSetPanel(self.session, self.data, panel)
+        self.corrections = CorrectionsRow(self.session, self.data, panel)
         self.form = TrainForm(self.session)
         self.start = StartChoice(self.session)
         self.offer = TrainingOffer(self.session, self.resume)
@@ -200,6 +202,7 @@ class TrainDock(Dock):
             _memory=self.memory,
         )
         self.form.augment.native.layout().addWidget(self.augmentation)
+        self.footer.addWidget(self.corrections)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.label_stats.remedies)
         self.footer.addWidget(self.random_button)
@@ -301,7 +304,7 @@ class TrainDock(Dock):
             missing = missing or self.annotation_panel.missing()
         if missing is None:
             missing = self.check.problem(axes)
-        return missing or validation_error(self.config)
+        return missing or validation_error(lambda: self.config().require_end())
 
     def _update_state(self) -> None:
         missing = self._missing()

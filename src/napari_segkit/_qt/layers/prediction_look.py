@@ -1,0 +1,93 @@
+"""How predictions are shown: below the labels that are painted on, in a look that is remembered."""
+
+from typing import NamedTuple
+
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from qtpy.QtCore import QSettings
+
+from napari_segkit.images.layer_metadata import LayerMetadata
+
+from .belonging import is_result, rank_of
+from .layer_registry import LayerRegistry
+
+KEY = "predictions_shown_as"
+KINDS = ("prediction", "refined", "objects", "panoptic", "preview")
+
+
+class Look(NamedTuple):
+    """How a Labels layer is drawn."""
+
+    opacity: float
+    contour: int  # width of the contours; 0: filled
+
+
+LOOKS = {"filled": Look(0.4, 0), "contours": Look(0.9, 2)}
+
+
+def remembered_look() -> str:
+    """The name of the look of new predictions."""
+    name = str(_settings().value(KEY, "filled"))
+    return name if name in LOOKS else "filled"
+
+
+def choose_look(viewer: ViewerModel, name: str) -> None:
+    """Remember a look, and give it to the predictions that have another one of `LOOKS`."""
+    _settings().setValue(KEY, name)
+    for layer in predictions_in(viewer):
+        if (layer.opacity, layer.contour) in LOOKS.values():  # else it is a person's
+            dress(layer)
+
+
+def dress(layer: Labels) -> None:
+    """Give a layer the remembered look."""
+    layer.opacity, layer.contour = LOOKS[remembered_look()]
+
+
+def predictions_in(viewer: ViewerModel) -> list[Labels]:
+    """The layers of predictions, topmost first."""
+    layers = (x for x in reversed(viewer.layers) if isinstance(x, Labels))
+    return [x for x in layers if LayerMetadata.of(x).kind in KINDS]
+
+
+def put_below_painted(registry: LayerRegistry, layer: Labels, active: Layer | None) -> None:
+    """Move a new prediction below the labels of its image that are painted on.
+
+    If these were `active` before it was added, they are selected again.
+    """
+    layers = registry.viewer.layers
+    painted = _painted_labels(registry, layer, active)
+    if painted is None:
+        return
+    layers.move(layers.index(layer), layers.index(painted))
+    if active is painted:
+        layers.selection.active = painted
+
+
+def _painted_labels(registry: LayerRegistry, layer: Labels, active: Layer | None) -> Labels | None:
+    """The labels above a prediction's image that are selected or were chosen for it, if any."""
+    layers = registry.viewer.layers
+    image = _image_of(registry, layer)
+    if image is None:
+        return None
+    for labels in (active, registry.last_labels_of(image)):
+        is_painted = isinstance(labels, Labels) and labels in layers and not is_result(labels)
+        if is_painted and rank_of(registry, labels, image) is not None:
+            return labels if layers.index(labels) > layers.index(image) else None
+    return None
+
+
+def _image_of(registry: LayerRegistry, layer: Layer) -> Image | None:
+    """The image that a result was made from, perhaps by way of other results."""
+    by_id = {str(x.unique_id): x for x in registry.viewer.layers}
+    source = by_id.get(LayerMetadata.of(layer).source)
+    while source is not None and is_result(source):
+        source = by_id.get(LayerMetadata.of(source).source)
+    return source if isinstance(source, Image) else None
+
+
+def _settings() -> QSettings:
+    """What this package remembers of its layers."""
+    return QSettings(
+        QSettings.Format.IniFormat, QSettings.Scope.UserScope, "napari-segkit", "layers"
+    )

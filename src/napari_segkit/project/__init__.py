@@ -1,0 +1,1 @@
+"""A training set with its labels, model and settings in one folder."""

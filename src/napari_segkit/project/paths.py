@@ -1,0 +1,106 @@
+"""Names and places of the files of a project: inside its folder, and of images found again."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from hashlib import blake2s
+from pathlib import Path, PurePosixPath
+
+from napari_segkit.error_messages import printable
+
+PROJECT_FILE = "project.json"
+MODEL_FILE = "model.segkit"
+LABELS, IMAGES, AUTOSAVE = "labels", "images", "autosave"
+LONGEST_NAME = 80  # letters, which leaves room for a number and an ending
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # on Windows
+SAMPLES, SAMPLE = 16, 2**16  # parts of a file that its fingerprint reads, and bytes of each
+MAX_LISTED = 10_000  # files in the folder of an image
+MAX_BESIDE = 1000  # folders beside a project, in which moved images are looked for
+
+
+def is_project(path: str | os.PathLike[str]) -> bool:
+    """Whether this is the folder of a project."""
+    return (Path(path) / PROJECT_FILE).is_file()
+
+
+def inside(folder: Path, name: str) -> Path:
+    """A file of a project; ValueError if its path, or a link on it, leads out of the folder."""
+    path = PurePosixPath(name)
+    is_plain = name and not path.is_absolute() and not {"\\", ":", "\0"} & set(name)
+    if is_plain and ".." not in path.parts:
+        file = folder.joinpath(*path.parts)
+        if file.resolve().is_relative_to(folder.resolve()):
+            return file
+    raise ValueError(f"the path {printable(name)!r} leads out of the project")
+
+
+def relative_path(file: Path, folder: Path) -> str:
+    """Path from a folder, with slashes; the whole path of a file on another drive of Windows."""
+    place = Path(os.path.realpath(file.parent)) / file.name
+    try:
+        return Path(os.path.relpath(place, os.path.realpath(folder))).as_posix()
+    except ValueError:
+        return place.as_posix()
+
+
+def absolute_path(name: str, folder: Path) -> Path:
+    """Inverse of `relative_path`."""
+    return Path(os.path.normpath(os.path.join(os.path.realpath(folder), name)))
+
+
+def safe_name(name: str) -> str:
+    """A name as one that a file can have on every system."""
+    plain = re.sub(r"[^\w.+-]+", "_", name).strip("._")[:LONGEST_NAME].rstrip("._")
+    return f"_{plain}" if not plain or RESERVED.fullmatch(plain.split(".")[0]) else plain
+
+
+def unused_name(base: str, suffix: str, folder: Path, taken: Iterable[str]) -> str:
+    """`base` and `suffix`, with a number if it is taken or a file in `folder` has this name."""
+    used = {name.lower() for name in taken}
+    number = 1
+    while True:
+        name = f"{base}{suffix}" if number == 1 else f"{base}-{number}{suffix}"
+        if name.lower() not in used and not os.path.lexists(folder / name):
+            return name
+        number += 1
+
+
+def file_fingerprint(path: Path) -> str:
+    """Size and digest of parts of a file, or of the names and sizes in a folder; "" without it."""
+    digest = blake2s(digest_size=8)
+    try:
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.is_file())[:MAX_LISTED]
+            names = [f"{p.relative_to(path).as_posix()} {p.stat().st_size}\n" for p in files]
+            digest.update("".join(names).encode(errors="surrogateescape"))
+            return f"{len(files)} files {digest.hexdigest()}"
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            last = max(size - SAMPLE, 0)
+            for number in range(SAMPLES):
+                file.seek(last * number // (SAMPLES - 1))
+                digest.update(file.read(SAMPLE))
+    except OSError:
+        return ""
+    return f"{size} {digest.hexdigest()}"
+
+
+def find_moved(path: Path, fingerprint: str, folder: Path, images: Path | None) -> Path | None:
+    """A file of this name and fingerprint: in `images`, or in or beside the project."""
+    for candidate in _candidates(path, folder, images):
+        if candidate.exists() and file_fingerprint(candidate) == fingerprint:
+            return candidate
+    return None
+
+
+def _candidates(path: Path, folder: Path, images: Path | None) -> Iterator[Path]:
+    """Where a file may have been moved to: as far as its folders have come along, then anywhere."""
+    places = [p for p in (images, folder, folder.resolve().parent) if p is not None]
+    tails = [Path(*path.parts[-n:]) for n in range(min(len(path.parts) - 1, 4), 0, -1)]
+    yield from (place / tail for place in places for tail in tails)
+    with suppress(OSError):
+        if images is not None:
+            yield from (p for p in images.rglob("*") if p.name == path.name)
+        beside = sorted(p for p in folder.resolve().parent.iterdir() if p.is_dir())
+        yield from (p / path.name for p in beside[:MAX_BESIDE])
