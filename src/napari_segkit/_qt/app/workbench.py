@@ -14,9 +14,10 @@ from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.refine.refine_dock import RefineDock
 from napari_segkit._qt.docks.superpixels.superpixel_dock import SuperpixelDock
 from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit._qt.widgets.when_visible import catch_up
 
 D = TypeVar("D", bound=QWidget)
-FRAME = 2  # pixels around a dock
+FRAME = 4  # pixels around a dock
 SETTLED_MS = 200  # until a dock that was shown knows its width in the theme of the window
 TABS = "QTabBar::tab { padding: 3px 1px 3px 0px; }"  # all in view in a narrow dock
 
@@ -36,6 +37,8 @@ class Workbench(QTabWidget):
         self.superpixels = self._add("Superpixels", SuperpixelDock(napari_viewer))
         self.setCurrentWidget(self.train)
         self.currentChanged.connect(self.updateGeometry)
+        self.train.predict_button.show()
+        self.train.predict_button.clicked.connect(self._predict)
         self.predict.written.connect(self.evaluate.set_prediction)
         self.predict.written.connect(self.refine.set_layer)
         self.refine.written.connect(self.evaluate.set_prediction)
@@ -59,10 +62,21 @@ class Workbench(QTabWidget):
     def _narrow(self) -> None:
         dock = self.parentWidget() if isalive(self) else None
         if isinstance(dock, QDockWidget) and isinstance(dock.parentWidget(), QMainWindow):
-            dock.layout().invalidate()  # it asked for the width before there was a style
-            dock.layout().activate()
             width = self.sizeHint().width()
+            dock.setMinimumWidth(width)  # Qt keeps the widest that a dock ever asked for
             dock.parentWidget().resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+
+    def _predict(self) -> None:
+        """Predict what the Train dock shows, without leaving it; or stop that."""
+        if self.train.predict_button.is_predicting:
+            self.train.session.stop()
+            return
+        catch_up(self.predict)
+        if (image := self.train.data.image.value) is not None:
+            self.predict.image.suggest(image)
+        if self.predict.bar.reason is None:
+            self.predict.predict()
+        self.train.bar.show_status(self.predict.bar.reason or self.predict.bar.status.text())
 
     def _add(self, title: str, dock: D) -> D:
         self.addTab(dock, title)

@@ -31,7 +31,7 @@ from .spare_offer import SpareOffer
 from .when_visible import WhenVisible, catch_up
 
 T = TypeVar("T")
-MARGIN = 4
+MARGIN, SIDE = 4, 2
 SECTION_MARGINS = MARGIN, 0, 0, MARGIN
 COMPACT = "QComboBox { padding: 3px 0px 3px 4px } QComboBox::drop-down { width: 18px }"
 BOLD = f"{FLAT}; font-weight: bold"
@@ -62,7 +62,7 @@ class Dock(QWidget):
         column.addWidget(self.spare_offer)
         column.addWidget(self.scroll, 1)
         column.addLayout(self.footer)
-        self.groups.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        self.groups.setContentsMargins(SIDE, MARGIN, SIDE, MARGIN)
         self.footer.setContentsMargins(MARGIN, 0, MARGIN, 0)
 
     @property
@@ -162,8 +162,8 @@ class _Scroll(QScrollArea):
         return super().eventFilter(widget, event)
 
     def minimumSizeHint(self) -> QSize:
-        bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(self.widget().minimumSizeHint().width() + bar, 120)
+        beside = self.verticalScrollBar().sizeHint().width() + 2 * self.frameWidth()
+        return QSize(self.widget().minimumSizeHint().width() + beside, 120)
 
     def sizeHint(self) -> QSize:
         return QSize(max(self._width, self.minimumSizeHint().width()), self.widget().sizeHint().height())

@@ -32,6 +32,7 @@ from .corrections_row import CorrectionsRow
 from .data_pictures import Data, augmentation_button, pairs_button
 from .memory_line import MemoryLine
 from .model_check import ModelCheck
+from .predict_button import PredictButton
 from .random_weights_button import RandomWeightsButton
 from .start_choice import StartChoice
 from .step_text import describe_end, describe_step
@@ -65,6 +66,7 @@ class TrainDock(Dock):
         self.start = StartChoice(self.session)
         self.offer = TrainingOffer(self.session, self.resume)
         self.device, self.memory = DeviceLine(), MemoryLine(self.session)
+        self.predict_button = PredictButton(self.session)
         self.random_button = RandomWeightsButton(self.session)
         self.bar = RunBar(
             self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES, pausable=True
@@ -192,6 +194,7 @@ class TrainDock(Dock):
         self.training_set.content().layout().addWidget(self.pairs)
         self.training_set.take_drops_on(self)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
+        self.add_group("Corrections", opened=False, _row=self.corrections)
         self.settings = self.add_group(
             "Training",
             opened=False,
@@ -202,8 +205,8 @@ class TrainDock(Dock):
             _memory=self.memory,
         )
         self.form.augment.native.layout().addWidget(self.augmentation)
-        self.footer.addWidget(self.corrections)
         self.footer.addWidget(self.bar)
+        self.footer.addWidget(self.predict_button)
         self.footer.addWidget(self.label_stats.remedies)
         self.footer.addWidget(self.random_button)
         self.footer.addWidget(self.view)
