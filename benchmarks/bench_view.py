@@ -85,7 +85,8 @@ def main():
     print_row(*head)
     print_row(*["---"] * len(head))
     for name, data in layers().items():
-        viewer.layers.clear()
+        for layer in viewer.layers:  # software OpenGL may crash where all are removed at once
+            layer.visible = False
         dock.image.value = viewer.add_image(data, name=name)
         dock.where.place.value = Place.VIEW
         for press in (1, 2):

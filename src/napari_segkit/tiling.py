@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 TILE = {2: 256, 3: 64}  # by dimensions; edge of a patch in training, unless one is set
 LARGE_TILE = {2: 512, 3: 96}  # of a tile in prediction
 OVERLAP = {2: 128, 3: 24}  # of these
+LONG_TILES_FROM = {2: 128, 3: 64}  # edge of the patches that a network can use them with
 PIXEL_TILE = {2: 1024, 3: 256}  # edge of a tile of the pixel classifier, at most
 ALIKE = 1.1  # ratio of spacings that count as equal
 Pixel = TypeVar("Pixel", bound=np.generic)

@@ -17,8 +17,9 @@ class TileConfig(Checked):
     ----------
     tile_size : int or None
         Edge of a tile in pixels, rounded up to a multiple that the network accepts; shorter along
-        coarse axes of a volume. In a training, also of the patches that it draws. None: chosen for
-        the method in training, and the tile size stored with the model in prediction.
+        coarse axes of a volume. In a training, of the patches that it draws; predictions of the
+        model may then use longer tiles, see `TrainConfig.tile`. None: chosen for the method in
+        training, and the tile size stored with the model in prediction.
     overlap : int or None
         Pixels shared by neighbouring tiles, at most half a tile; rounded like the tile size. None:
         chosen for the method in training, and the overlap stored with the model in prediction.

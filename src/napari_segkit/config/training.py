@@ -119,11 +119,12 @@ class TrainConfig(Checked):
         Choose the minimum probability of each class on what is held out, when the training ends;
         they are stored with the model as its clean-up. Only for models that predict classes.
     tile : TileConfig
-        Tile size and overlap, stored with the model. Not set: patches of 256 pixels (64 voxels in
-        3D, less for smaller images). Semantic methods that were trained on such patches predict in
-        tiles of 512 that overlap by 128 (96 and 24 in 3D), instance methods in tiles twice as long
-        as the patches that overlap by half; the pixel classifier uses tiles as large as memory
-        allows.
+        Tile size of the patches that are drawn, and of predictions, stored with the model. Not
+        set: patches of 256 pixels (64 voxels in 3D, less for smaller images). Semantic methods that
+        were trained on patches of 128 pixels (64 voxels) or more predict in tiles of at least 512
+        that overlap by 128 (96 and 24 in 3D), unless an overlap is set; instance methods in tiles
+        twice as long as the patches that overlap by half; the pixel classifier in tiles as large as
+        memory allows.
     """
 
     epochs: Annotated[int | None, {"min": 1, "max": 100_000}] = 20

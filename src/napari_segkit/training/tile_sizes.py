@@ -8,6 +8,7 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.tiling import (
     LARGE_TILE,
+    LONG_TILES_FROM,
     OVERLAP,
     TILE,
     fit_to_stride,
@@ -26,14 +27,14 @@ def tiles(
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Patch edges of the training, then tile size and overlap stored with the model.
 
-    `tile_ratio` is tile length / patch length; None: where patches are of the usual length, tiles
-    are longer. A network that was trained on shorter ones does worse on what it sees of long tiles.
+    `tile_ratio` is tile length / patch length; None: tiles are longer than patches that are long
+    enough. A network that was trained on short ones does worse on what it sees of long tiles.
     """
     if config.resized_shape and config.tile.tile_size is None:
         whole = tuple(map(round_up, config.resized_shape, strides))
         return whole, whole, (0,) * len(whole)
     patch, edge = _patch(images, config, strides), config.tile.tile_size
-    if tile_ratio is None and edge is None:
+    if tile_ratio is None and (edge is None or config.tile.overlap is None):
         pairs = list(_long_tiles(patch, strides))
     else:
         longer = 1 if edge is not None else tile_ratio or 1
@@ -49,10 +50,12 @@ def tiles(
 
 
 def _long_tiles(patch: Sequence[int], strides: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Size and overlap along each axis: long ones where the patch has the usual length."""
-    named = (length_per_axis(n[len(strides)], strides) for n in (TILE, LARGE_TILE, OVERLAP))
-    for length, usual, long, overlap in zip(patch, *named, strict=True):
-        yield (long, overlap) if length >= usual else (length, 3 * length // 8)
+    """Size and overlap along each axis: long ones where the patch is long enough."""
+    lengths = (LONG_TILES_FROM, LARGE_TILE, OVERLAP)
+    named = (length_per_axis(n[len(strides)], strides) for n in lengths)
+    for length, enough, long, overlap in zip(patch, *named, strict=True):
+        is_long = length >= enough
+        yield (max(length, long), overlap) if is_long else (length, 3 * length // 8)
 
 
 def _patch(
