@@ -16,6 +16,9 @@ from napari_segkit._qt.docks.superpixels.superpixel_dock import SuperpixelDock
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.widgets.when_visible import catch_up
 
+from .project_row import ProjectRow
+from .window_project import WindowProject
+
 D = TypeVar("D", bound=QWidget)
 FRAME = 4  # pixels around a dock
 SETTLED_MS = 200  # until a dock that was shown knows its width in the theme of the window
@@ -37,6 +40,12 @@ class Workbench(QTabWidget):
         self.superpixels = self._add("Superpixels", SuperpixelDock(napari_viewer))
         self.setCurrentWidget(self.train)
         self.currentChanged.connect(self.updateGeometry)
+        self.project = WindowProject(self)
+        self.project_row = ProjectRow(self.project)
+        group = self.model.add_group("Project", _row=self.project_row)
+        self.model.groups.insertWidget(0, group)
+        self.train.layout().insertWidget(0, self.project_row.question)
+        self.project.changed.connect(self._show_title)
         self.train.predict_button.show()
         self.train.predict_button.clicked.connect(self._predict)
         self.predict.written.connect(self.evaluate.set_prediction)
@@ -65,6 +74,12 @@ class Workbench(QTabWidget):
             width = self.sizeHint().width()
             dock.setMinimumWidth(width)  # Qt keeps the widest that a dock ever asked for
             dock.parentWidget().resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+
+    def _show_title(self) -> None:
+        """Name the project in the title of the window."""
+        name, viewer = self.project.name, self.train.viewer
+        if name and viewer is not None:
+            viewer.title = f"{name}{'*' if self.project.has_changed else ''} – napari"
 
     def _predict(self) -> None:
         """Predict what the Train dock shows, without leaving it; or stop that."""

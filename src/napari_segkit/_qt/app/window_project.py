@@ -1,0 +1,344 @@
+"""The project of a window: saved, autosaved and opened again."""
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent, QObject, QTimer, Signal
+
+from napari_segkit._qt.docks.train.training_rows import are_layers, channels_of, copied_rows
+from napari_segkit._qt.layers.layer_watcher import EditCounter
+from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
+from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit._qt.session import unsaved_labels
+from napari_segkit._qt.session.background import LatestCall
+from napari_segkit._qt.session.spare_models import SEARCH_WAIT_MS, SpareFile
+from napari_segkit._qt.widgets.gui_messages import error_text
+from napari_segkit.images.axes_image import full_resolution
+from napari_segkit.project.project import Project
+from napari_segkit.segmenter import Segmenter
+from napari_segkit.training_set import TrainingRow, TrainingSet
+
+if TYPE_CHECKING:
+    from .workbench import Workbench
+
+LOG = logging.getLogger(__name__)
+CHECK_MS = 1000
+AUTOSAVE_SECONDS = 20.0
+SAVING = "segkit saves labels"  # name of a thread
+LARGEST_COPY = 2**28  # bytes of an image without a file that is kept with unsaved labels
+NOTHING = "Nothing to save: choose an image and its labels in the Train dock first."
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A project that was read, and what was said of it."""
+
+    project: Project
+    notes: tuple[str, ...]
+    spare: SpareFile | None = None  # it holds labels that were never saved
+
+
+class WindowProject(QObject):
+    """Saves what the docks of a workbench hold as a project, and opens one in them."""
+
+    changed = Signal()  # the project, or whether all of it is saved
+    message = Signal(str)
+    opened = Signal(object)  # Opened, not yet shown
+    found = Signal(object)  # SpareFile or Path: labels that were left behind
+
+    def __init__(self, workbench: "Workbench") -> None:
+        super().__init__(workbench)
+        self.project: Project | None = None
+        self._docks = workbench
+        self._session = workbench.train.session
+        self._lock: SpareFile | None = None  # of the project, or the folder of unsaved labels
+        self._unsaved: Project | None = None  # labels that are in no project
+        self._counters: WeakKeyDictionary[Labels, EditCounter] = WeakKeyDictionary()
+        self._copies: WeakKeyDictionary[Labels, tuple[int, Snapshot]] = WeakKeyDictionary()
+        self._saved = self._autosaved = self._state()
+        self._was_changed = self._has_failed = False
+        self._last = monotonic()
+        self._work, self._autosaves = LatestCall(self), LatestCall(self)
+        self._search = LatestCall(self, wait_ms=SEARCH_WAIT_MS)
+        self._work.errored.connect(self._on_error)
+        self._work.returned.connect(self._on_done)
+        self._autosaves.errored.connect(self._on_autosave_error)
+        self._autosaves.returned.connect(self._on_autosaved)
+        self._search.returned.connect(self._on_found)
+        self._search.submit(_find)
+        self._timer = QTimer(self, interval=CHECK_MS)
+        self._timer.timeout.connect(self._check)
+        self._timer.start()
+        self._window = self._session.viewer.window.main_menu.window()
+        self._window.installEventFilter(self)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a project is being saved or opened."""
+        return self._work.is_busy
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether labels, rows or model differ from what was saved, or were never saved."""
+        return self._state() != self._saved
+
+    @property
+    def name(self) -> str:
+        """Name of the project's folder; "" if there is none."""
+        folder = self.project and self.project.folder
+        return folder.name if folder else ""
+
+    def save(self, folder: Path | None = None, *, overwrite: bool = False) -> None:
+        """Save in the background, into a new folder or where the project is."""
+        is_here = self.project is not None and folder in (None, self.project.folder)
+        project = self.project if is_here and self.project else Project(TrainingSet(()))
+        try:
+            self._update(project)
+        except ValueError as error:
+            self.message.emit(error_text(error, "Save project"))
+            return
+        self._submit(partial(_save, project, folder, overwrite, self._state()))
+
+    def open(self, folder: Path) -> None:
+        """Read a project in the background; `opened` tells of it."""
+        self._submit(partial(_open, folder, None))
+
+    def open_unsaved(self, spare: SpareFile) -> None:
+        """Read labels that were left behind."""
+        self._submit(partial(_open, spare.path, spare))
+
+    def show(self, opened: Opened, project: Project) -> None:
+        """Show a project, `opened` or its `recovered`, in the docks."""
+        self._let_go()
+        if opened.spare is None:
+            self.project, self._unsaved = project, None
+            self._hold(project.folder)
+        else:
+            self.project, self._unsaved, self._lock = None, project, opened.spare
+        train, predict = self._docks.train, self._docks.predict
+        self._session.segmenter = project.segmenter or Segmenter(
+            project.spec, device=self._session.segmenter.device
+        )
+        train.set_config(project.config)
+        predict.form.value, predict.network.value = project.tile, project.prediction
+        predict.objects.form.value = project.objects
+        self._session.training_set = project.training_set
+        train.training_set.next_image.open(0)
+        self.message.emit(" ".join(opened.notes))
+        self._saved = self._autosaved = self._state()
+        self.changed.emit()
+
+    def autosave(self) -> None:
+        """Write labels that were painted on, in the background: at most once at a time."""
+        if self.is_busy or self._autosaves.is_busy:
+            return
+        self._last = monotonic()
+        if (call := self._autosaving()) is not None:
+            self._autosaves.submit(call)
+
+    def eventFilter(self, _window: QObject, event: QEvent) -> bool:
+        """Keep the last strokes of a window that is closed."""
+        if event.type() == QEvent.Type.Close and self._is_painted():
+            if (call := self._autosaving()) is not None:
+                Thread(target=call, name=SAVING).start()  # Python waits for it
+        return False
+
+    def _autosaving(self) -> Callable[[], object] | None:
+        """What writes the labels as they are now, in another thread; None if there are none."""
+        target = self.project or self._unsaved or Project(TrainingSet(()))
+        try:
+            self._update(target)
+        except ValueError as error:
+            LOG.warning("Nothing was autosaved: %s", error)
+            return None
+        if self.project is not None:
+            return partial(_autosave, target, None, self._state())
+        target.segmenter = None  # kept by itself
+        target.training_set = _light(target.training_set)
+        if not len(target.training_set):
+            return None
+        if self._lock is None:
+            self._lock = unsaved_labels.new_folder()
+        return partial(_autosave, target, self._lock.path, self._state())
+
+    def _update(self, project: Project) -> None:
+        """Give a project what the docks hold now; ValueError if that is not complete."""
+        predict, rows = self._docks.predict, self._rows()
+        if not rows:
+            raise ValueError(NOTHING)
+        project.config = self._docks.train.config()
+        project.tile, project.prediction = predict.form.value, predict.network.value
+        project.objects = predict.objects.form.value
+        project.classes = self._docks.train.classes.classes if len(rows) == 1 else ()
+        project.segmenter = self._session.segmenter
+        project.spec = self._session.segmenter.spec
+        project.training_set = copied_rows(self._session, map(self._with_copies, rows))
+
+    def _rows(self) -> list[TrainingRow]:
+        """The training set, or the chosen image; further labels of images are left out."""
+        chosen = self._docks.train.training_set.chosen_row()
+        rows = list(self._session.training_set.rows) or ([chosen] if chosen else [])
+        listed = {id(unwrapped(row.labels)) for row in rows}
+        layers = self._session.viewer.layers
+        for labels in self._session.chosen_labels():
+            images = self._session.images_of(labels)
+            image = next((x for x in layers if str(x.unique_id) in images), None)
+            if labels in layers and isinstance(image, Image) and id(labels) not in listed:
+                rows.append(TrainingRow(image, labels, "leave out"))
+        return rows
+
+    def _with_copies(self, row: TrainingRow) -> TrainingRow:
+        labels, classes = self._copy(row.labels), self._copy(row.object_classes)
+        return replace(row, labels=labels, object_classes=classes)
+
+    def _copy(self, source: Any) -> Any:
+        """A copy of a layer of labels, made anew only if it was painted on."""
+        layer = unwrapped(source)
+        if not isinstance(layer, Labels):
+            return source
+        count = self._counter(layer).count
+        if layer not in self._copies or self._copies[layer][0] != count:
+            self._copies[layer] = count, snapshot(layer)
+        return self._copies[layer][1]
+
+    def _counter(self, layer: Labels) -> EditCounter:
+        if layer not in self._counters:
+            self._counters[layer] = EditCounter(unwrapped(self._session.viewer), layer)
+        return self._counters[layer]
+
+    def _state(self) -> tuple[object, ...]:
+        """What changes when something is to be saved."""
+        layers = [x for x in self._session.chosen_labels() if isinstance(x, Labels)]
+        counts = tuple((id(x), self._counter(x).count) for x in layers)
+        rows = tuple((id(r.image), r.role, r.group) for r in self._session.training_set.rows)
+        trained = self._session.segmenter.trained
+        return counts, rows, trained and trained.identity
+
+    def _check(self) -> None:
+        """Tell of changes, and autosave them after a while."""
+        if self._session.viewer is None:
+            self._timer.stop()
+            return
+        if self.has_changed != self._was_changed:
+            self._was_changed = self.has_changed
+            self.changed.emit()
+        if self._is_painted() and monotonic() - self._last >= AUTOSAVE_SECONDS:
+            self.autosave()
+
+    def _is_painted(self) -> bool:
+        """Whether labels were painted on since they were kept last."""
+        now, before = dict(self._state()[0]), dict(self._autosaved[0])  # type: ignore[call-overload]
+        return any(count > before.get(layer, 0) for layer, count in now.items())
+
+    def _submit(self, call: Callable[[], object]) -> None:
+        if not self.is_busy:
+            self._work.submit(call)
+            self.changed.emit()
+
+    def _on_done(self, result: object) -> None:
+        if isinstance(result, Opened):
+            self.opened.emit(result)
+        elif isinstance(result, tuple):
+            self._on_saved(*result)
+        self.changed.emit()
+
+    def _on_saved(self, project: Project, notes: tuple[str, ...], state: tuple[object, ...]) -> None:
+        if self.project is None and self._lock is not None:
+            unsaved_labels.remove(self._lock)
+        self._let_go()
+        self.project, self._unsaved = project, None
+        self._hold(project.folder)
+        self._saved = self._autosaved = state
+        self.message.emit(" ".join([f"Saved in {project.folder}.", *notes]))
+
+    def _on_error(self, error: BaseException) -> None:
+        self.message.emit(error_text(error, "The project"))
+        self.changed.emit()
+
+    def _on_autosaved(self, result: tuple[Project, tuple[object, ...]]) -> None:
+        self._has_failed = False
+        project, self._autosaved = result
+        if self.project is None:
+            self._unsaved = project
+
+    def _on_autosave_error(self, error: BaseException) -> None:
+        """Say it once; it is tried again."""
+        if not self._has_failed:
+            text = error_text(error, "Autosaving the labels")
+            show_warning(f"{text} It is tried again; save the project elsewhere to be sure.")
+        self._has_failed = True
+
+    def _on_found(self, found: "SpareFile | Path | None") -> None:
+        if found is not None:
+            self.found.emit(found)
+
+    def _hold(self, folder: Path | None) -> None:
+        if folder is not None:
+            self._lock = unsaved_labels.hold_project(folder)
+            unsaved_labels.remember_project(folder)
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = None
+
+
+def _light(rows: TrainingSet) -> TrainingSet:
+    """Rows whose image is a file, or not too large to be kept with the labels."""
+    return TrainingSet([row for row in rows.rows if _is_light(row.image)])
+
+
+def _is_light(image: Any) -> bool:
+    if not are_layers(image) and not isinstance(image, Snapshot | dict):
+        return True
+    parts = [full_resolution(x) for x in channels_of(image)]
+    has_files = all(x.source.path for x in channels_of(image))
+    return has_files or sum(x.size * np.dtype(x.dtype).itemsize for x in parts) <= LARGEST_COPY
+
+
+def _save(
+    project: Project, folder: Path | None, overwrite: bool, state: tuple[object, ...]
+) -> tuple[Project, tuple[str, ...], tuple[object, ...]]:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        project.save(folder, overwrite=overwrite)
+    return project, _texts(said), state
+
+
+def _autosave(
+    project: Project, folder: Path | None, state: tuple[object, ...]
+) -> tuple[Project, tuple[object, ...]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said when the project is saved
+        project.autosave() if folder is None else project.save(folder)
+    return project, state
+
+
+def _open(folder: Path, spare: SpareFile | None) -> Opened:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        project = Project.open(folder)
+        for each in filter(None, (project, project.recovered)):
+            if each.model_file is not None:
+                each.load_model()
+    return Opened(project, _texts(said), spare)
+
+
+def _texts(said: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(w.message) for w in said if w.category is UserWarning))
+
+
+def _find() -> "SpareFile | Path | None":
+    """Labels that an earlier window has left: in no project, or autosaved in one."""
+    return unsaved_labels.find_unsaved() or unsaved_labels.find_autosaved()
