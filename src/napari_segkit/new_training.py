@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from .config import CleanConfig, ModelSpec, TrainConfig
 from .devices import choose
-from .models import choose_ndim, predicts_objects
+from .models import choose_ndim, model_info, predicts_objects
 from .steps import Step
 from .trained_model import TrainedModel
 from .trained_pixels import seen_before
@@ -81,7 +81,7 @@ def new_training(
         learning_rates,
         live,
     )
-    return trainer_of(spec)(setup)
+    return trainer_of(spec, is_endless=config.is_endless)(setup)
 
 
 def _live_labels(
@@ -92,7 +92,8 @@ def _live_labels(
     if not config.is_endless or labelled.class_of is not None or is_resampled:
         return None
     ndim = min(choose_ndim(spec, image.axes) for image, _ in labelled.pairs)
-    return LiveLabels(labelled, config, ndim)
+    divides = model_info(spec.name).training != "pixels"  # which scores by folds
+    return LiveLabels(labelled, config, ndim, divides=divides)
 
 
 def refusing_commands(reading: Generator[Step, None, T]) -> Generator[Step, object, T]:

@@ -59,7 +59,11 @@ class Waiting(Step):
     ----------
     done, total : int
         As in `Step`.
+    seconds : float or None
+        Time after which there may be something to do without a command; None: there never is.
     """
+
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

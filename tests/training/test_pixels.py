@@ -179,11 +179,11 @@ def test_channels(channels):
 
 
 def test_dense_labels_are_learned_from_a_part_of_their_pixels(monkeypatch):
-    monkeypatch.setattr("napari_segkit.training.pixels.SAMPLED_PIXELS", 500)
-    monkeypatch.setattr("napari_segkit.training.pixels.MIN_PER_CLASS", 100)
+    monkeypatch.setattr("napari_segkit.training.labelled_tiles.SAMPLED_PIXELS", 500)
+    monkeypatch.setattr("napari_segkit.training.labelled_tiles.MIN_PER_CLASS", 100)
     image, truth, _ = task()
     training, _ = train(image, truth)
-    learned = sum(len(tile.targets) for tile in training._labelled_tiles())
+    learned = sum(len(tile.targets) for tile in training._tiles)
     assert 400 < learned < 700
     assert iou(labels(training, image), truth) > 0.9
 

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from .trainer import Trainer
 
 
-def trainer_of(spec: "ModelSpec") -> "type[Trainer]":
+def trainer_of(spec: "ModelSpec", *, is_endless: bool = False) -> "type[Trainer]":
     """Trainer class of a method, imported here: some import libraries that take seconds."""
-    return TRAINERS[model_info(spec.name).training]()
+    trainers = LIVE_TRAINERS if is_endless else TRAINERS
+    return trainers[model_info(spec.name).training]()
 
 
 def _semantic() -> "type[Trainer]":
@@ -35,8 +36,15 @@ def _pixels() -> "type[Trainer]":
     return PixelTrainer
 
 
+def _live_pixels() -> "type[Trainer]":
+    from .live_pixels import LivePixelTrainer
+
+    return LivePixelTrainer
+
+
 TRAINERS: "dict[str, Callable[[], type[Trainer]]]" = {
     "semantic": _semantic,
     "instance": _instance,
     "pixels": _pixels,
 }
+LIVE_TRAINERS = {**TRAINERS, "pixels": _live_pixels}

@@ -79,9 +79,16 @@ class LiveLabels:
         Images and labels, which are not read any more.
     config : TrainConfig
         Which value means unlabelled, and how much is held out.
+    ndim : int
+        Spatial dimensions of the model.
+    divides : bool
+        Whether strokes may be held out; else all of them are trained on.
     """
 
-    def __init__(self, labelled: LabelledImages, config: TrainConfig, ndim: int) -> None:
+    def __init__(
+        self, labelled: LabelledImages, config: TrainConfig, ndim: int, *, divides: bool
+    ) -> None:
+        self.divides = divides and config.validation is not None
         self.config, self.ndim, self.change = config, ndim, labelled.change
         self.classes = labelled.classes
         self.class_values = [c.value for c in labelled.classes]
@@ -112,10 +119,7 @@ class LiveLabels:
 
     def divide(self, labelled: LabelledImages, held_out: HeldOut) -> tuple[LabelledImages, HeldOut]:
         """Start from what is held out; `scored` are then all images of which something may be."""
-        self.holds_strokes = self.config.validation is not None and held_out.how in (
-            None,
-            "regions",
-        )
+        self.holds_strokes = self.divides and held_out.how in (None, "regions")
         places = {id(image): number for number, (image, _) in enumerate(labelled.pairs)}
         masks: list[Mask | None] = list(held_out.masks or [None] * len(labelled.pairs))
         left_out = list(labelled.left_out or [None] * len(labelled.pairs))

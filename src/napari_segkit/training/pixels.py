@@ -2,25 +2,24 @@
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from math import nan, prod
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
+from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.instances.level_targets import LEVELS
 from napari_segkit.models import stride
-from napari_segkit.models.finite import require_finite
 from napari_segkit.steps import Step
-from napari_segkit.tiling import PIXEL_TILE, Grid, Tile, fit_to_stride, read_mirrored, round_up
+from napari_segkit.tiling import PIXEL_TILE, fit_to_stride, read_mirrored, round_up
 
 from .events import Score, TrainStep
-from .sampler import Sample
+from .labelled_tiles import LabelledTile, LabelledTiles
+from .pixel_fit import ITERATIONS, fit, join
 from .scoring import figures_of, validation_step
 from .trainer import Trainer
 from .training_setup import TrainingSetup
@@ -28,31 +27,8 @@ from .training_setup import TrainingSetup
 if TYPE_CHECKING:
     from napari_segkit.models.pixels.classifier import PixelClassifier
 
-SAMPLED_PIXELS = 100_000  # training pixels in total
-MIN_PER_CLASS = 2_000  # pixels sampled at least of each class
-MIN_SHARE = 0.01  # of the training pixels; those of a smaller class are repeated
-ITERATIONS = {2: 8, 3: 30}
-PRIOR = {2: 3.0, 3: 0.01}  # strength of the pull of the weights to zero, in pixels
-JITTER = {2: 0.0, 3: 0.1}  # added noise, in standard deviations of a feature
-BALANCE = {2: 0.0, 3: 1.0}  # weighting for a feature's mean and spread; 1: per class, 0: per pixel
 FOLD_PIXELS = 20_000  # that are scored by folds
 FEATURES = 2**25  # feature values of one tile at most (128 MiB)
-
-
-Indices: TypeAlias = NDArray[np.int16]
-
-
-@dataclass(frozen=True)
-class _LabelledTile:
-    """A tile with its labelled training pixels."""
-
-    sample: Sample
-    frame: dict[str, int]
-    tile: Tile
-    grid: Grid
-    places: NDArray[np.intp]
-    targets: NDArray[np.int64]
-    folds: NDArray[np.int64]
 
 
 class PixelTrainer(Trainer):
@@ -76,37 +52,60 @@ class PixelTrainer(Trainer):
 
     def _events(self) -> Generator[Step, None, None]:
         """Compute features, one `Step` per tile; then fit, one `TrainStep` per iteration."""
-        state, limit = self.state, self.config.minutes
-        state.history.clear()
-        state.validations.clear()
-        state.best, state.validated, state.schedule.seconds = None, 0, 0.0
-        self._score = None
-        state.schedule.start()
-        labelled_tiles = self._labelled_tiles()
-        total = len(labelled_tiles) + ITERATIONS[self.data.ndim]
-        features, targets, folds = [], [], []
-        for done, labelled in enumerate(labelled_tiles, 1):
-            features.append(self._tile_features(labelled))
-            targets.append(torch.from_numpy(labelled.targets).to(self.setup.device))
-            folds.append(torch.from_numpy(labelled.folds).to(self.setup.device))
-            yield Step(done, total)
-            state.schedule.tick()
-            if state.finished or (limit and state.schedule.seconds > 60 * limit):
-                break
-        state.finished, state.images = False, len(labelled_tiles)
-        if self.data.folds:
-            columns = torch.cat(features, 1), torch.cat(targets), torch.cat(folds)
-            self._score = self._score_folds(*columns)
-        fit = self._fit(*_join(features, targets, self.data.inputs.classes))
-        for done, loss in enumerate(fit, len(labelled_tiles) + 1):
+        self._begin()
+        state, tiles = self.state, self._tiles
+        total = len(tiles) + ITERATIONS[self.data.ndim]
+        yield from self._compute_features(total)
+        state.finished, state.images = False, len(tiles)
+        self._score = self._score_folds(self.data.folds)
+        for done, loss in enumerate(self._fit(*self._columns()), len(tiles) + 1):
             state.schedule.tick()
             state.history.append(loss)
             yield TrainStep(done, total, 1, loss, state.schedule.seconds, state.images)
             if state.finished:
                 break
+        yield from self._scores(total, total, 1)
+
+    def _begin(self) -> None:
+        """Start anew."""
+        state, data = self.state, self.data
+        state.history.clear()
+        state.validations.clear()
+        state.best, state.validated, state.schedule.seconds = None, 0, 0.0
+        self._score = None
+        state.schedule.start()
+        classes, seed = data.inputs.classes, self.config.seed
+        self._tiles = LabelledTiles(data.samples, self.tiling, classes, seed)
+
+    def _compute_features(self, total: int) -> Generator[Step, None, bool]:
+        """Features of the tiles that have none; whether it was told to end before that."""
+        state, limit, done = self.state, self.config.minutes, 0
+        while self._tiles.missing:
+            key, labelled = next(iter(self._tiles.missing.items()))
+            self._tiles.keep(key, self._tile_features(labelled))
+            yield Step(done := done + 1, total)
+            state.schedule.tick()
+            if state.finished or (limit and state.schedule.seconds > 60 * limit):
+                return True
+        return False
+
+    def _fit(self, features: Sequence[Tensor], targets: Sequence[Tensor]) -> Iterator[float]:
+        """Fit to the pixels of some tiles; gives the loss of each iteration."""
+        columns = join(features, targets, self.data.inputs.classes)
+        return fit(self.network, *columns, self.config.seed)
+
+    def _columns(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Features ``(F, pixels)`` and class indices of the training pixels of each tile."""
+        tiles, device = list(self._tiles), self.setup.device
+        targets = [torch.from_numpy(each.targets).to(device) for each in tiles]
+        return [each.features for each in tiles if each.features is not None], targets
+
+    def _scores(self, done: int, total: int, epoch: int) -> Iterator[Step]:
+        """The figures of what is held out, in turn or as a whole."""
         if self._score is not None:
-            yield validation_step(Step(total, total), 1, self._score, nan, state.history[-1], True)
-        yield from self._validated(total, total, 1)
+            loss = self.state.history[-1]
+            yield validation_step(Step(done, total), epoch, self._score, nan, loss, True)
+        yield from self._validated(done, total, epoch)
 
     def _provenance(self) -> dict[str, object]:
         if self._score is None:
@@ -114,32 +113,40 @@ class PixelTrainer(Trainer):
         step = validation_step(Step(1, 1), 1, self._score, nan, nan, True)
         return super()._provenance() | {"validation": figures_of(step)}
 
-    def _score_folds(self, features: Tensor, targets: Tensor, folds: Tensor) -> Score | None:
+    def _score_folds(self, folds_of: Sequence[AxesImage]) -> Score | None:
         """Score of the pixels of each fold, by what is learned from the others.
 
         Pixels next to another part are in no fold, so they are left out of both.
         """
-        assert self.setup.score_pixels is not None
-        chosen = (folds >= 0).nonzero().squeeze(1)
-        if not len(chosen):  # of small parts every pixel is next to another one
+        if not folds_of or not self._tiles.has_features:
             return None
-        chosen = chosen[:: max(1, len(chosen) // FOLD_PIXELS)]
-        features, targets, folds = features[:, chosen], targets[chosen], folds[chosen]
+        assert self.setup.score_pixels is not None
+        features, targets, folds = self._folded_columns(folds_of)
+        if not len(targets):  # of small parts every pixel is next to another one
+            return None
         predicted = torch.full_like(targets, IGNORE)
         classes = len(torch.bincount(targets).nonzero())
         for fold in range(int(folds.max()) + 1):
             held, rest = folds == fold, folds != fold
             if held.any() and len(torch.bincount(targets[rest]).nonzero()) == classes:
-                parts = [features[:, rest]], [targets[rest]]
-                deque(self._fit(*_join(*parts, self.data.inputs.classes)), maxlen=0)
+                deque(self._fit([features[:, rest]], [targets[rest]]), maxlen=0)
                 predicted[held] = self.network.column_logits(features[:, held]).argmax(0)
         scored = predicted >= 0
         if not scored.any():
             return None
-        weights = (1 / self._sampled_fractions())[targets[scored].cpu().numpy()]
+        weights = (1 / self._tiles.shares)[targets[scored].cpu().numpy()]
         own, truth = (self._classes_of(each[scored].cpu().numpy()) for each in (predicted, targets))
-        images = sum(bool((np.asarray(f.data) >= 0).any()) for f in self.data.folds)
+        images = sum(bool((np.asarray(f.data) >= 0).any()) for f in folds_of)
         return self.setup.score_pixels(own, truth, weights, self.data.classes, images)
+
+    def _folded_columns(self, folds_of: Sequence[AxesImage]) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, class indices and folds of pixels that are in one, at most so many."""
+        features, targets = self._columns()
+        marks = [each.marks(folds_of[each.sample]) for each in self._tiles]
+        folds = torch.from_numpy(np.concatenate(marks)).to(self.setup.device)
+        chosen = (folds >= 0).nonzero().squeeze(1)
+        chosen = chosen[:: max(1, len(chosen) // FOLD_PIXELS)]
+        return torch.cat(features, 1)[:, chosen], torch.cat(targets)[chosen], folds[chosen]
 
     def _classes_of(self, outputs: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positions of classes for those of outputs: levels of objects are of one class."""
@@ -160,48 +167,9 @@ class PixelTrainer(Trainer):
         ]
         return tuple(size for size, _ in fitted), tuple(overlap for _, overlap in fitted)
 
-    def _labelled_tiles(self) -> list[_LabelledTile]:
-        """Tiles that hold labelled pixels, with a random sample of these pixels."""
-        random = np.random.default_rng(self.config.seed)
-        shares = self._sampled_fractions()
-        labelled_tiles = []
-        for sample, frame, indices, folds in self._frames():
-            chosen = (indices != IGNORE) & (random.random(indices.shape) < shares[indices])
-            grid = self.tiling.grid(indices.shape)
-            for tile in grid:
-                inside = chosen[tile.region] & (grid.weights(tile) > 0)
-                if inside.any():
-                    targets = indices[tile.region][inside].astype(np.int64)
-                    places = np.ravel_multi_index(np.nonzero(inside), grid.extent(tile))
-                    of_pixels = folds[tile.region][inside].astype(np.int64)
-                    labelled_tiles.append(
-                        _LabelledTile(sample, frame, tile, grid, places, targets, of_pixels)
-                    )
-        return labelled_tiles
-
-    def _frames(self) -> Iterator[tuple[Sample, dict[str, int], Indices, Indices]]:
-        """Class indices and numbers of folds of each frame."""
-        for number, sample in enumerate(self.data.samples):
-            region = tuple(slice(0, n) for n in sample.image.spatial_shape(self.data.ndim))
-            folds = self.data.folds[number] if self.data.folds else sample.indices
-            for frame in sample.image.frames(self.data.ndim):
-                yield (
-                    sample,
-                    frame,
-                    *(each.read(frame, region)[0] for each in (sample.indices, folds)),
-                )
-
-    def _sampled_fractions(self) -> NDArray[np.float64]:
-        """Sampled fraction of each class's pixels; rare classes are used fully."""
-        counts = np.zeros(self.data.inputs.classes)
-        for _, _, indices, _ in self._frames():
-            counts += np.bincount(indices[indices != IGNORE], minlength=len(counts))
-        kept = np.maximum(counts * SAMPLED_PIXELS / counts.sum(), MIN_PER_CLASS)
-        return np.minimum(kept / np.maximum(counts, 1), 1)
-
-    def _tile_features(self, labelled: _LabelledTile) -> Tensor:
+    def _tile_features(self, labelled: LabelledTile) -> Tensor:
         """Features ``(F, pixels)`` of the training pixels of a tile."""
-        sample, grid = labelled.sample, labelled.grid
+        sample, grid = self.data.samples[labelled.sample], labelled.grid
         pixels = read_mirrored(
             lambda r: sample.image.read(labelled.frame, r),
             labelled.tile.start,
@@ -212,69 +180,3 @@ class PixelTrainer(Trainer):
         places = torch.from_numpy(labelled.places).to(self.setup.device)
         features: Tensor = self.network.features(image.to(self.setup.device))
         return features.flatten(1).index_select(1, places)
-
-    @torch.no_grad()
-    def _fit(self, features: Tensor, targets: Tensor) -> Iterator[float]:
-        """Fit a softmax regression with a fixed bound on its curvature (Boehning 1992)."""
-        network, ndim = self.network, self.data.ndim
-        mean, spread = _mean_and_spread(features, targets, BALANCE[ndim])
-        require_finite("features of the labelled pixels", [mean, spread])
-        network.mean.copy_(mean)
-        network.scale.copy_(1 / spread.clamp_min(1e-6))
-        embedded = network.embed(self._add_noise(features, spread))
-        centre = embedded.mean(dim=1, keepdim=True)
-        embedded = embedded - centre
-        one_hot = functional.one_hot(targets, self.data.inputs.classes).T.to(embedded.dtype)
-        offset = one_hot.mean(dim=1).clamp_min(1e-6).log()
-        prior = PRIOR[ndim]
-        inverse = _inverse_curvature(embedded, prior)
-        weight = torch.zeros_like(network.weight)
-        for _ in range(ITERATIONS[ndim]):
-            logits = torch.addmm(offset[:, None], weight, embedded)
-            loss = functional.cross_entropy(logits.T, targets).item()
-            slope = (logits.softmax(dim=0) - one_hot) @ embedded.T + prior * weight
-            weight = weight - slope @ inverse
-            network.weight.copy_(weight)
-            network.bias.copy_(offset - (weight @ centre).squeeze(1))
-            yield loss
-
-    def _add_noise(self, features: Tensor, spread: Tensor) -> Tensor:
-        """Add noise: air is one exact value here, and another one in the next volume.
-
-        The narrow cosine features of volumes are unconstrained between training values; without
-        noise, air of an MRI with slightly different normalisation could get any class.
-        """
-        generator = torch.Generator().manual_seed(self.config.seed)
-        noise = torch.randn(features.shape, generator=generator).to(features)
-        return features + JITTER[self.data.ndim] * spread[:, None] * noise
-
-
-def _join(
-    features: Sequence[Tensor], targets: Sequence[Tensor], classes: int
-) -> tuple[Tensor, Tensor]:
-    """Join those of all tiles, and repeat pixels of classes too small to be learned from once."""
-    counts = torch.stack([torch.bincount(t, minlength=classes) for t in targets]).sum(0)
-    repeats = (MIN_SHARE * counts.sum() / counts.clamp_min(1)).ceil().long().clamp_min(1)
-    again = [
-        torch.arange(len(t), device=t.device).repeat_interleave(repeats[t] - 1) for t in targets
-    ]
-    more = [f.index_select(1, columns) for f, columns in zip(features, again, strict=True)]
-    return (
-        torch.cat([*features, *more], 1),
-        torch.cat([*targets, *(t[columns] for t, columns in zip(targets, again, strict=True))]),
-    )
-
-
-def _mean_and_spread(features: Tensor, targets: Tensor, balance: float) -> tuple[Tensor, Tensor]:
-    """Mean and spread of each feature; balanced, a large background does not dominate."""
-    weights = torch.bincount(targets).to(features.dtype)[targets] ** -balance
-    weights /= weights.sum()
-    mean = features @ weights
-    return mean, ((features - mean[:, None]).square_() @ weights).sqrt_()
-
-
-def _inverse_curvature(embedded: Tensor, prior: float) -> Tensor:
-    """Inverse of the curvature bound, in double precision on the CPU."""
-    bound = 0.5 * (embedded @ embedded.T).cpu().double()
-    bound.diagonal().add_(prior)
-    return torch.cholesky_inverse(torch.linalg.cholesky(bound)).to(embedded)

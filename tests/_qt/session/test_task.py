@@ -156,6 +156,15 @@ def test_a_stop_wakes_a_waiting_task(qtbot, finish):
     assert taken == ([] if finish is None else ["finish"])
 
 
+def test_a_waiting_task_goes_on_by_itself_when_its_time_is_over(qtbot, recorder):
+    def work():
+        yield Waiting(1, 2, 0.01)
+        return "done"
+
+    run(qtbot, recorder.record(Task(work())))
+    assert ("returned", "done") in recorder.events
+
+
 def test_a_task_that_was_paused_still_waits(qtbot):
     taken = []
     task = Task(waiting(taken, total=2))

@@ -12,8 +12,8 @@ from napari_segkit import config as configs
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.fields import Number, OptionalField
 from napari_segkit._qt.widgets.forms import Form, tooltips
-from napari_segkit._qt.widgets.section import Section
 from napari_segkit._qt.widgets.refine_form import RefineForm
+from napari_segkit._qt.widgets.section import Section
 from napari_segkit.config import (
     CleanConfig,
     ModelSpec,

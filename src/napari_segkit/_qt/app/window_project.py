@@ -134,6 +134,7 @@ class WindowProject(QObject):
         predict.form.value, predict.network.value = project.tile, project.prediction
         predict.objects.form.value = project.objects
         self._session.training_set = project.training_set
+        train.training_set.set_open(len(project.training_set) > 1)
         train.training_set.next_image.open(0)
         self.message.emit(" ".join(opened.notes))
         self._saved = self._autosaved = self._state()
@@ -253,7 +254,9 @@ class WindowProject(QObject):
             self._on_saved(*result)
         self.changed.emit()
 
-    def _on_saved(self, project: Project, notes: tuple[str, ...], state: tuple[object, ...]) -> None:
+    def _on_saved(
+        self, project: Project, notes: tuple[str, ...], state: tuple[object, ...]
+    ) -> None:
         if self.project is None and self._lock is not None:
             unsaved_labels.remove(self._lock)
         self._let_go()

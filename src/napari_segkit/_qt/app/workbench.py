@@ -54,7 +54,9 @@ class Workbench(QTabWidget):
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the tabs and the dock in view: Qt adds a frame that is not there."""
-        width = max(self.currentWidget().minimumSizeHint().width(), self.tabBar().sizeHint().width())
+        width = max(
+            self.currentWidget().minimumSizeHint().width(), self.tabBar().sizeHint().width()
+        )
         return QSize(width + FRAME, super().minimumSizeHint().height())
 
     def sizeHint(self) -> QSize:

@@ -78,8 +78,10 @@ class _Worker(threading.Thread):
         while self.paused.is_set() or isinstance(step, Waiting):
             if self.stopping.is_set() or self.commands:
                 return
-            self.awake.wait()
+            is_woken = self.awake.wait(step.seconds if isinstance(step, Waiting) else None)
             self.awake.clear()
+            if not (is_woken or self.paused.is_set()):
+                return
 
     def send(self, command: object) -> None:
         """Send a command to the generator."""
@@ -114,7 +116,7 @@ class Task(QObject):
 
     All signals arrive on the thread that made the task, at most about 15 times a second. The
     last step is always sent, and `finished` comes last, once. After a `Waiting` step the thread
-    sleeps until a command is sent or the task is stopped.
+    sleeps until a command is sent, the task is stopped, or its `seconds` are over.
 
     Parameters
     ----------

@@ -166,7 +166,9 @@ class _Scroll(QScrollArea):
         return QSize(self.widget().minimumSizeHint().width() + beside, 120)
 
     def sizeHint(self) -> QSize:
-        return QSize(max(self._width, self.minimumSizeHint().width()), self.widget().sizeHint().height())
+        return QSize(
+            max(self._width, self.minimumSizeHint().width()), self.widget().sizeHint().height()
+        )
 
 
 class Note(QLabel):

@@ -31,7 +31,7 @@ CLIP = 3.0  # standard deviations; larger values are clipped
 LINEAR_WEIGHT = 0.1  # of the features next to their cosines
 LINEAR_RADIUS_POWER = {2: 0.0, 3: 1.0}  # features are divided by radius to this power
 MAX_WINDOW_VALUES = 2048  # per pixel; training stores 100 000 pixels
-CHUNK = 16384  # pixels classified at once
+CHUNK = 4096  # pixels classified at once: they fit in the cache of a processor
 
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
@@ -81,6 +81,8 @@ def _has_encoder(spec: ModelSpec) -> bool:
 
 class PixelClassifier(nn.Module):
     """Map images ``(N, C, *spatial)`` to logits ``(N, classes, *spatial)``, pixel by pixel."""
+
+    keeps_features = False  # of what it is applied to, in the cache
 
     def __init__(self, spec: ModelSpec, inputs: Inputs) -> None:
         super().__init__()
@@ -151,13 +153,17 @@ class PixelClassifier(nn.Module):
 
     def column_logits(self, columns: Tensor) -> Tensor:
         """Logits ``(classes, pixels)`` of features ``(F, pixels)``."""
-        chunks = torch.split(columns, CHUNK, dim=1)
-        return torch.cat(
-            [torch.addmm(self.bias[:, None], self.weight, self.embed(c)) for c in chunks], 1
-        )
+        factor, count = (2 / len(self.phases)) ** 0.5, len(self.phases)
+        of_waves, of_plain = self.weight[:, :count] * factor, self.weight[:, count:] * self.plain.T
+        logits = []
+        for chunk in torch.split(columns, CHUNK, dim=1):  # without the copies that `embed` makes
+            plain = self.standardise(chunk)
+            waves = torch.addmm(self.phases[:, None], self.directions, plain).cos_()
+            logits.append(torch.addmm(self.bias[:, None], of_waves, waves).addmm_(of_plain, plain))
+        return torch.cat(logits, 1)
 
     def _logits(self, image: Tensor) -> Tensor:
-        features = self.features(image, keep=False)  # those of training are used again
+        features = self.features(image, keep=self.keeps_features)
         for axis, step in enumerate(self.steps, 1):
             features = _cell_centres(features, axis, step)
         logits = self.column_logits(features.flatten(1)).reshape(-1, *features.shape[1:])

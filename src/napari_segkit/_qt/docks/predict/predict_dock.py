@@ -18,12 +18,12 @@ from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
 from napari_segkit._qt.widgets.following import follow_image
 from napari_segkit._qt.widgets.forms import Form
-from napari_segkit._qt.widgets.section import Section
 from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES, error_text
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
+from napari_segkit._qt.widgets.section import Section
 from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.axes_image import as_image

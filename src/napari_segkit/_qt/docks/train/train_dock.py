@@ -32,6 +32,7 @@ from .corrections_row import CorrectionsRow
 from .data_pictures import Data, augmentation_button, pairs_button
 from .memory_line import MemoryLine
 from .model_check import ModelCheck
+from .next_place import NextPlace
 from .predict_button import PredictButton
 from .random_weights_button import RandomWeightsButton
 from .start_choice import StartChoice
@@ -62,6 +63,8 @@ class TrainDock(Dock):
         self.label_stats = panel.label_stats
         self.training_set = TrainingSetPanel(self.session, self.data, panel)
         self.corrections = CorrectionsRow(self.session, self.data, panel)
+        images = self.training_set.next_image
+        self.next_place = NextPlace(self.session, self.data, panel, images)
         self.form = TrainForm(self.session)
         self.start = StartChoice(self.session)
         self.offer = TrainingOffer(self.session, self.resume)
@@ -140,6 +143,7 @@ class TrainDock(Dock):
         if model_info(self.session.segmenter.spec.name).training != "pixels":  # takes seconds
             self._spare = new_spare() if found is None else found.spare
             steps = kept(steps, self._spare)
+        self.settings.set_open(False)  # room for the curve
         self.bar.run(Job(f"Train on {self._data_name()}", steps))
 
     def _copies(self) -> tuple[TrainingSet, str | None]:
@@ -194,7 +198,9 @@ class TrainDock(Dock):
         self.training_set.content().layout().addWidget(self.pairs)
         self.training_set.take_drops_on(self)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
-        self.add_group("Corrections", opened=False, _row=self.corrections)
+        self.add_group(
+            "Corrections", opened=False, _row=self.corrections, _next_place=self.next_place
+        )
         self.settings = self.add_group(
             "Training",
             opened=False,
@@ -237,6 +243,7 @@ class TrainDock(Dock):
         self.bar.errored.connect(self.session.interrupted.search_again)
         self.bar.stopped.connect(self._on_stopped)
         self.bar.finished.connect(self._on_segmenter)
+        self.bar.finished.connect(self.settings.restore)
 
     def _on_pressed(self) -> None:
         self.train()

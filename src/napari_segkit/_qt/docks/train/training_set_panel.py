@@ -15,10 +15,10 @@ from napari_segkit._qt.layers.layer_watcher import LayerWatcher, Listener
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import Note, stack
-from napari_segkit._qt.widgets.section import Section
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.label_semantics import LabelOptions
 from napari_segkit._qt.widgets.question import Answers
+from napari_segkit._qt.widgets.section import Section
 from napari_segkit.config import TrainConfig
 from napari_segkit.images.label_stats import LabelStats
 from napari_segkit.io.training_roles import Role
