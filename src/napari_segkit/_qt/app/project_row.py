@@ -10,7 +10,8 @@ from napari_segkit._qt.session.spare_models import KEEP_DAYS, SpareFile
 from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit._qt.widgets.question import Question
 
-from .window_project import Opened, WindowProject
+from .project_work import Opened
+from .window_project import WindowProject
 
 SAVE_TIP = (
     "<p>Save images, labels, classes, model and settings in one folder. Labels that you paint are "

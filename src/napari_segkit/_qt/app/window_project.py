@@ -1,22 +1,22 @@
 """The project of a window: saved, autosaved and opened again."""
 
 import logging
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 
-from napari_segkit._qt.docks.train.training_rows import are_layers, channels_of, copied_rows
+from napari_segkit._qt.docks.predict.predict_dock import PredictDock
+from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit._qt.docks.train.training_rows import copied_rows
 from napari_segkit._qt.layers.layer_watcher import EditCounter
 from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
@@ -24,29 +24,24 @@ from napari_segkit._qt.session import unsaved_labels
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.spare_models import SEARCH_WAIT_MS, SpareFile
 from napari_segkit._qt.widgets.gui_messages import error_text
-from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.project.project import Project
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
-if TYPE_CHECKING:
-    from .workbench import Workbench
+from .project_work import (
+    Opened,
+    autosave_labels,
+    find_labels,
+    light_rows,
+    open_project,
+    save_project,
+)
 
 LOG = logging.getLogger(__name__)
 CHECK_MS = 1000
 AUTOSAVE_SECONDS = 20.0
 SAVING = "segkit saves labels"  # name of a thread
-LARGEST_COPY = 2**28  # bytes of an image without a file that is kept with unsaved labels
 NOTHING = "Nothing to save: choose an image and its labels in the Train dock first."
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A project that was read, and what was said of it."""
-
-    project: Project
-    notes: tuple[str, ...]
-    spare: SpareFile | None = None  # it holds labels that were never saved
 
 
 class WindowProject(QObject):
@@ -57,11 +52,11 @@ class WindowProject(QObject):
     opened = Signal(object)  # Opened, not yet shown
     found = Signal(object)  # SpareFile or Path: labels that were left behind
 
-    def __init__(self, workbench: "Workbench") -> None:
-        super().__init__(workbench)
+    def __init__(self, train: TrainDock, predict: PredictDock, parent: QObject) -> None:
+        super().__init__(parent)
         self.project: Project | None = None
-        self._docks = workbench
-        self._session = workbench.train.session
+        self._train, self._predict = train, predict
+        self._session = train.session
         self._lock: SpareFile | None = None  # of the project, or the folder of unsaved labels
         self._unsaved: Project | None = None  # labels that are in no project
         self._counters: WeakKeyDictionary[Labels, EditCounter] = WeakKeyDictionary()
@@ -76,7 +71,7 @@ class WindowProject(QObject):
         self._autosaves.errored.connect(self._on_autosave_error)
         self._autosaves.returned.connect(self._on_autosaved)
         self._search.returned.connect(self._on_found)
-        self._search.submit(_find)
+        self._search.submit(find_labels)
         self._timer = QTimer(self, interval=CHECK_MS)
         self._timer.timeout.connect(self._check)
         self._timer.start()
@@ -108,15 +103,15 @@ class WindowProject(QObject):
         except ValueError as error:
             self.message.emit(error_text(error, "Save project"))
             return
-        self._submit(partial(_save, project, folder, overwrite, self._state()))
+        self._submit(partial(save_project, project, folder, overwrite, self._state()))
 
     def open(self, folder: Path) -> None:
         """Read a project in the background; `opened` tells of it."""
-        self._submit(partial(_open, folder, None))
+        self._submit(partial(open_project, folder, None))
 
     def open_unsaved(self, spare: SpareFile) -> None:
         """Read labels that were left behind."""
-        self._submit(partial(_open, spare.path, spare))
+        self._submit(partial(open_project, spare.path, spare))
 
     def show(self, opened: Opened, project: Project) -> None:
         """Show a project, `opened` or its `recovered`, in the docks."""
@@ -126,7 +121,7 @@ class WindowProject(QObject):
             self._hold(project.folder)
         else:
             self.project, self._unsaved, self._lock = None, project, opened.spare
-        train, predict = self._docks.train, self._docks.predict
+        train, predict = self._train, self._predict
         self._session.segmenter = project.segmenter or Segmenter(
             project.spec, device=self._session.segmenter.device
         )
@@ -150,9 +145,9 @@ class WindowProject(QObject):
 
     def eventFilter(self, _window: QObject, event: QEvent) -> bool:
         """Keep the last strokes of a window that is closed."""
-        if event.type() == QEvent.Type.Close and self._is_painted():
-            if (call := self._autosaving()) is not None:
-                Thread(target=call, name=SAVING).start()  # Python waits for it
+        is_lost = event.type() == QEvent.Type.Close and self._is_painted()
+        if is_lost and (call := self._autosaving()) is not None:
+            Thread(target=call, name=SAVING).start()  # Python waits for it
         return False
 
     def _autosaving(self) -> Callable[[], object] | None:
@@ -164,31 +159,31 @@ class WindowProject(QObject):
             LOG.warning("Nothing was autosaved: %s", error)
             return None
         if self.project is not None:
-            return partial(_autosave, target, None, self._state())
+            return partial(autosave_labels, target, None, self._state())
         target.segmenter = None  # kept by itself
-        target.training_set = _light(target.training_set)
+        target.training_set = light_rows(target.training_set)
         if not len(target.training_set):
             return None
         if self._lock is None:
             self._lock = unsaved_labels.new_folder()
-        return partial(_autosave, target, self._lock.path, self._state())
+        return partial(autosave_labels, target, self._lock.path, self._state())
 
     def _update(self, project: Project) -> None:
         """Give a project what the docks hold now; ValueError if that is not complete."""
-        predict, rows = self._docks.predict, self._rows()
+        predict, rows = self._predict, self._rows()
         if not rows:
             raise ValueError(NOTHING)
-        project.config = self._docks.train.config()
+        project.config = self._train.config()
         project.tile, project.prediction = predict.form.value, predict.network.value
         project.objects = predict.objects.form.value
-        project.classes = self._docks.train.classes.classes if len(rows) == 1 else ()
+        project.classes = self._train.classes.classes if len(rows) == 1 else ()
         project.segmenter = self._session.segmenter
         project.spec = self._session.segmenter.spec
         project.training_set = copied_rows(self._session, map(self._with_copies, rows))
 
     def _rows(self) -> list[TrainingRow]:
         """The training set, or the chosen image; further labels of images are left out."""
-        chosen = self._docks.train.training_set.chosen_row()
+        chosen = self._train.training_set.chosen_row()
         rows = list(self._session.training_set.rows) or ([chosen] if chosen else [])
         listed = {id(unwrapped(row.labels)) for row in rows}
         layers = self._session.viewer.layers
@@ -295,53 +290,3 @@ class WindowProject(QObject):
         if self._lock is not None:
             self._lock.release()
         self._lock = None
-
-
-def _light(rows: TrainingSet) -> TrainingSet:
-    """Rows whose image is a file, or not too large to be kept with the labels."""
-    return TrainingSet([row for row in rows.rows if _is_light(row.image)])
-
-
-def _is_light(image: Any) -> bool:
-    if not are_layers(image) and not isinstance(image, Snapshot | dict):
-        return True
-    parts = [full_resolution(x) for x in channels_of(image)]
-    has_files = all(x.source.path for x in channels_of(image))
-    return has_files or sum(x.size * np.dtype(x.dtype).itemsize for x in parts) <= LARGEST_COPY
-
-
-def _save(
-    project: Project, folder: Path | None, overwrite: bool, state: tuple[object, ...]
-) -> tuple[Project, tuple[str, ...], tuple[object, ...]]:
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        project.save(folder, overwrite=overwrite)
-    return project, _texts(said), state
-
-
-def _autosave(
-    project: Project, folder: Path | None, state: tuple[object, ...]
-) -> tuple[Project, tuple[object, ...]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # said when the project is saved
-        project.autosave() if folder is None else project.save(folder)
-    return project, state
-
-
-def _open(folder: Path, spare: SpareFile | None) -> Opened:
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        project = Project.open(folder)
-        for each in filter(None, (project, project.recovered)):
-            if each.model_file is not None:
-                each.load_model()
-    return Opened(project, _texts(said), spare)
-
-
-def _texts(said: list[warnings.WarningMessage]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(w.message) for w in said if w.category is UserWarning))
-
-
-def _find() -> "SpareFile | Path | None":
-    """Labels that an earlier window has left: in no project, or autosaved in one."""
-    return unsaved_labels.find_unsaved() or unsaved_labels.find_autosaved()

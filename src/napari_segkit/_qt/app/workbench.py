@@ -40,7 +40,7 @@ class Workbench(QTabWidget):
         self.superpixels = self._add("Superpixels", SuperpixelDock(napari_viewer))
         self.setCurrentWidget(self.train)
         self.currentChanged.connect(self.updateGeometry)
-        self.project = WindowProject(self)
+        self.project = WindowProject(self.train, self.predict, self)
         self.project_row = ProjectRow(self.project)
         group = self.model.add_group("Project", _row=self.project_row)
         self.model.groups.insertWidget(0, group)
@@ -81,7 +81,7 @@ class Workbench(QTabWidget):
         """Name the project in the title of the window."""
         name, viewer = self.project.name, self.train.viewer
         if name and viewer is not None:
-            viewer.title = f"{name}{'*' if self.project.has_changed else ''} – napari"
+            viewer.title = f"{name}{'*' if self.project.has_changed else ''} - napari"
 
     def _predict(self) -> None:
         """Predict what the Train dock shows, without leaving it; or stop that."""

@@ -198,9 +198,7 @@ class TrainDock(Dock):
         self.training_set.content().layout().addWidget(self.pairs)
         self.training_set.take_drops_on(self)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
-        self.add_group(
-            "Corrections", opened=False, _row=self.corrections, _next_place=self.next_place
-        )
+        self.add_group("Corrections", opened=False, _row=self.corrections)
         self.settings = self.add_group(
             "Training",
             opened=False,
@@ -211,6 +209,7 @@ class TrainDock(Dock):
             _memory=self.memory,
         )
         self.form.augment.native.layout().addWidget(self.augmentation)
+        self.footer.addWidget(self.next_place)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.predict_button)
         self.footer.addWidget(self.label_stats.remedies)
