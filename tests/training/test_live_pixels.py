@@ -137,6 +137,18 @@ def test_several_images_one_of_which_is_not_labelled_at_first():
     require_same(live.segmenter, ordinary)
 
 
+def test_strokes_on_missing_pixels_are_left_out():
+    image, labels = scene((64, 96))
+    image[11:13], image[40:44, 10:20] = np.nan, np.inf
+    with pytest.warns(UserWarning, match="NaN or infinite"):
+        live = Live(Segmenter("pixels"), image, labels)
+    live.paint(labels, (slice(38, 46), slice(4, 30)), 1)
+    live.finish()
+    with pytest.warns(UserWarning, match="NaN or infinite"):
+        ordinary = Segmenter("pixels").fit(image, labels, CONFIG)
+    require_same(live.segmenter, ordinary)
+
+
 def test_a_snapshot_holds_what_was_painted_just_before():
     image, labels = scene((64, 96))
     live = Live(Segmenter("pixels"), image, labels)

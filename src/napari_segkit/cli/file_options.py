@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.io.name_pairs import Pairs
     from napari_segkit.jobs.existing_results import ExistingResults
+    from napari_segkit.project.project import Project
+    from napari_segkit.training_set import TrainingSet
 
 T = TypeVar("T")
 
@@ -110,9 +112,13 @@ def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
     from napari_segkit.io.folders import listed_images
     from napari_segkit.io.image_files import find_images
     from napari_segkit.io.name_words import is_label
+    from napari_segkit.project.paths import is_project
 
     found: list[ImageFiles] = []
     for path in map(Path, given):
+        if is_project(path):
+            found += [image for image, _ in project_files(open_project(path).training_set)]
+            continue
         is_list = path.suffix.lower() in LISTS and path.is_file()
         found += listed_images(path) if is_list else find_images(path, without=Path(output))
     images = list({tuple(p.absolute() for p in image.paths): image for image in found}.values())
@@ -123,6 +129,25 @@ def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
             f"images: {shorten(labels)}. A pattern in quotes chooses the images alone."
         )
     return images
+
+
+def open_project(folder: str | Path) -> "Project":
+    """Open a project, with what is missing or has changed as notes."""
+    from napari_segkit.project.project import Project
+
+    with print_warnings():
+        return Project.open(folder)
+
+
+def project_files(training_set: "TrainingSet") -> list[tuple["ImageFiles", "ImageFiles | None"]]:
+    """The files of the images and labels of a training set."""
+    from napari_segkit.io.training_files import ImageFile, LabelFile
+
+    return [
+        (row.image.files, row.labels.files if isinstance(row.labels, LabelFile) else None)
+        for row in training_set.rows
+        if isinstance(row.image, ImageFile)
+    ]
 
 
 def holds_several(given: Sequence[str]) -> bool:

@@ -48,7 +48,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("input", nargs="+",
                         help="image files, folders with their sub-folders, patterns in quotes, "
                              "or a CSV list with the column images, or a column for each channel "
-                             "that the model knows by name, such as images:t1")  # fmt: skip
+                             "that the model knows by name, such as images:t1, or a project for "
+                             "its images")  # fmt: skip
     add_output(parser, PANOPTIC, format_help="; panoptic: PNG and JSON in the COCO panoptic format")
     add_common(parser)
     add_options(parser, TileConfig())
@@ -64,6 +65,7 @@ def run(args: Namespace) -> int:
     settings = read_options(args, PredictConfig())
     output = _output_options(args)
     suffix = "png" if output.panoptic else args.format
+    args.model = _model_file(args.model)
     with print_warnings():
         segmenter = _load_model(args)
     model = segmenter.ready()
@@ -114,12 +116,28 @@ def _asked(args: Namespace) -> dict[str, object]:
 
 
 def _add_model(parser: ArgumentParser) -> None:
-    parser.add_argument("model", help="file written by segkit train; or a method, such as "
-                                      "maskrcnn, with pretrained --weights")  # fmt: skip
+    parser.add_argument("model", help="file written by segkit train; a project with a trained "
+                                      "model; or a method, such as maskrcnn, with pretrained "
+                                      "--weights")  # fmt: skip
     pretrained = parser.add_argument_group("pretrained models")
     pretrained.add_argument("--weights", metavar="coco|PATH",
                             help="coco: trained on photographs, downloaded once")  # fmt: skip
     pretrained.add_argument("--encoder", help="the encoder that these weights are for")
+
+
+def _model_file(given: str) -> str:
+    """The model file of a project; what else is given as it is."""
+    from napari_segkit.project.paths import MODEL_FILE, is_project
+
+    if not is_project(given):
+        return given
+    file = Path(given) / MODEL_FILE
+    if not file.is_file():
+        raise ValueError(
+            f"The project {given} has no trained model: train it with segkit train {given} -o "
+            f"{file}."
+        )
+    return str(file)
 
 
 def _load_model(args: Namespace) -> "Segmenter":

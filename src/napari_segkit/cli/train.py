@@ -10,6 +10,7 @@ from napari_segkit.config import AugmentConfig, FeatureConfig, ModelSpec, TrainC
 from napari_segkit.config._schema import config_fields
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, preset
+from napari_segkit.project.paths import is_project
 from napari_segkit.steps import Step
 from napari_segkit.training.events import ReadStep
 
@@ -22,7 +23,9 @@ from .file_options import (
     model_file,
     named_model,
     one_place,
+    open_project,
     print_pairs,
+    project_files,
     require_output,
     say_pairs,
     set_up_device,
@@ -38,10 +41,10 @@ from .training_settings import spec_and_config
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
 
-    from napari_segkit.io.image_files import ImageFiles
+    from napari_segkit.project.project import Project
     from napari_segkit.segmenter import Segmenter
     from napari_segkit.training.dataset import LabelledImages
-    from napari_segkit.training_set import TrainingRow, TrainingSet
+    from napari_segkit.training_set import TrainingSet
 
 LABELS = ("unlabelled", "labels_are", "normalise", "resize", "voxel_size", "tile_size", "overlap")
 VALIDATION = ("validation", "validation_fraction", "best_by", "patience", "thresholds")
@@ -55,9 +58,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.usage = "%(prog)s IMAGES [LABELS] -o MODEL [options]"
     parser.add_argument("images", help=f"file, folder with its sub-folders (also of both, such as "
                                         f"c0_img.png and c0_masks.png), pattern in quotes, such "
-                                        f"as 'img/*.png', or {LIST}")  # fmt: skip
+                                        f"as 'img/*.png', {LIST}, or a project with its "
+                                        f"settings, which options override")  # fmt: skip
     parser.add_argument("labels", nargs="*",
-                        help="file, folder or pattern; not with a CSV list")  # fmt: skip
+                        help="file, folder or pattern; not with a CSV list or a "
+                             "project")  # fmt: skip
     parser.add_argument("-o", "--output", metavar="MODEL",
                         help="model file to write, such as a.segkit, or a folder for "
                              "model.segkit")  # fmt: skip
@@ -134,18 +139,19 @@ def run(args: Namespace) -> int:
     if args.start and args.resume:
         raise ValueError("--start begins a training and --resume goes on with one: leave one out.")
     labels = one_place(args.images, args.labels)
-    training_set = _training_set(args, labels)
-    pairs = [_pair(row) for row in training_set.rows]
+    project = _project(args, labels)
+    training_set = _training_set(args, labels) if project is None else project.training_set
+    pairs = [(image, mask) for image, mask in project_files(training_set) if mask is not None]
     if args.show_pairs:
         return print_pairs(pairs)
     if args.show:
-        spec, config = spec_and_config(args)
+        spec, config = spec_and_config(args, project=project)
         return write_pairs(args, training_set, spec, config, _inputs(args, training_set))
     checkpoint, resume = _states(args)
     output = model_file(args, _inputs(args, training_set))
     if args.log:
         check_log_folder(Path(args.log), overwrite=args.overwrite or resume is not None)
-    spec, config = spec_and_config(args, resume)
+    spec, config = spec_and_config(args, resume, project)
     config.require_end()
     say_pairs(pairs, labels or args.images)
     _check_kind(training_set, spec)
@@ -164,6 +170,26 @@ def run(args: Namespace) -> int:
             steps = logged(steps, Path(args.log), go_on=resume is not None)
         train = partial(train_until_signal, segmenter, steps, config, stop)
         return train_and_save(segmenter, train, stop, save, checkpoint)
+
+
+def _project(args: Namespace, labels: str | None) -> "Project | None":
+    """The project that is trained on, if one was given."""
+    if not is_project(args.images):
+        return None
+    given = {
+        "LABELS": labels,
+        "--object-classes": args.object_classes,
+        "--regions": args.regions,
+        "--axes": args.axes,
+        "--spacing": args.spacing,
+        "--fit-masks": args.fit_masks,
+    }
+    if beside := [name for name, value in given.items() if value]:
+        raise ValueError(
+            f"{' and '.join(beside)} cannot be given beside the project {args.images}, which holds "
+            "its labels and says how its images are read: leave this out."
+        )
+    return open_project(args.images)
 
 
 def _training_set(args: Namespace, labels: str | None) -> "TrainingSet":
@@ -190,15 +216,6 @@ def _read(steps: Generator[Step, object, "Segmenter"]) -> "LabelledImages":
             if isinstance(step, ReadStep) and step.labelled is not None:
                 return step.labelled
     raise AssertionError("a training begins with its images")
-
-
-def _pair(row: "TrainingRow") -> "tuple[ImageFiles, ImageFiles]":
-    from napari_segkit.io.training_files import ImageFile, LabelFile
-
-    image, labels = row.image, row.labels
-    assert isinstance(image, ImageFile)
-    assert isinstance(labels, LabelFile)
-    return image.files, labels.files
 
 
 def _states(args: Namespace) -> tuple[Path, Path | None]:

@@ -3,6 +3,7 @@
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import resolve
@@ -11,16 +12,21 @@ from napari_segkit.models.presets import Preset, preset
 from .options import read_options
 from .terminal import say
 
+if TYPE_CHECKING:
+    from napari_segkit.project.project import Project
 
-def spec_and_config(args: Namespace, resume: Path | None = None) -> tuple[ModelSpec, TrainConfig]:
-    """The model and training settings: options override the preset.
+
+def spec_and_config(
+    args: Namespace, resume: Path | None = None, project: "Project | None" = None
+) -> tuple[ModelSpec, TrainConfig]:
+    """The model and training settings: options override the preset, and that the project.
 
     Another model than the preset's does not take the preset's encoder, and minutes take the place
     of its epochs. Those of a training that is resumed cannot be changed.
     """
     if resume is not None:
         return _settings_of(args, resume)
-    base = preset(args.preset) if args.preset else _base(args)
+    base = preset(args.preset) if args.preset else _base(args, project)
     name = getattr(args, "name", base.spec.name)
     spec = base.spec if name == base.spec.name else ModelSpec(name)
     config = base.config
@@ -46,8 +52,10 @@ def _with_weights_at_hand(spec: ModelSpec) -> ModelSpec:
     return spec
 
 
-def _base(args: Namespace) -> Preset:
-    """What options are added to without a preset: the settings of the model to start from."""
+def _base(args: Namespace, project: "Project | None") -> Preset:
+    """What options are added to without a preset: those of a project, or of a model."""
+    if args.start is None and project is not None:
+        return Preset("", "", project.spec, project.config)
     if args.start is None:
         return Preset("", "", ModelSpec())
     from napari_segkit.model_file import load

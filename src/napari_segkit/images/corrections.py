@@ -43,13 +43,13 @@ def painted_corrections(
     What was painted with the value `unlabelled` says no class and is left out. `region` limits
     the pixels (None: all).
     """
-    _require_shape(predicted, prediction, "predicted")
+    require_shape(predicted, prediction, "predicted")
     patches = []
-    for box in _planes(prediction.shape):
+    for box in planes(prediction.shape):
         values = np.asarray(prediction[box])
         mask = values != _known_values(predicted, known, box)
         if mask.any():
-            patches.append(_patch(box, _limited(mask, values, box, unlabelled, region), values))
+            patches.append(patch_of(box, _limited(mask, values, box, unlabelled, region), values))
     return [p for p in patches if p.pixels]
 
 
@@ -67,14 +67,14 @@ def accepted_inside(
     Where the prediction is not `known` (None: it is everywhere) only what is not 0 is taken, which
     a person has painted.
     """
-    _require_shape(labels, prediction, "labels")
+    require_shape(labels, prediction, "labels")
     if unlabelled is None:
         raise ValueError(
             "unlabelled is None, so that every pixel has a label and none can be accepted: give "
             "the value of pixels that have none, such as 0."
         )
     patches = []
-    for box in _planes(prediction.shape):
+    for box in planes(prediction.shape):
         mask = inside.within(box)
         if not mask.any():
             continue
@@ -82,7 +82,7 @@ def accepted_inside(
         mask &= np.asarray(labels[box]) == unlabelled
         if known is not None:
             mask &= known.within(box) | (values != 0)
-        patches.append(_patch(box, _limited(mask, values, box, unlabelled, region), values))
+        patches.append(patch_of(box, _limited(mask, values, box, unlabelled, region), values))
     return [p for p in patches if p.pixels]
 
 
@@ -116,7 +116,7 @@ def require_fitting(patches: Sequence[LabelPatch], dtype: DTypeLike, name: str) 
         )
 
 
-def _planes(shape: tuple[int, ...]) -> Iterator[Box]:
+def planes(shape: tuple[int, ...]) -> Iterator[Box]:
     """The boxes of the planes along the last two axes."""
     rest = tuple([slice(0, n) for n in shape[-2:]])
     for index in np.ndindex(shape[:-2]):
@@ -142,7 +142,7 @@ def _limited(
     return mask if region is None else mask & region.within(box)
 
 
-def _patch(box: Box, mask: NDArray[np.bool_], values: Labels) -> LabelPatch:
+def patch_of(box: Box, mask: NDArray[np.bool_], values: Labels) -> LabelPatch:
     """A patch of the smallest box around its pixels; it shares no memory with `values`."""
     sides = []
     for axis, side in enumerate(box):
@@ -154,7 +154,7 @@ def _patch(box: Box, mask: NDArray[np.bool_], values: Labels) -> LabelPatch:
     return LabelPatch(outer, mask[own], values[own].copy())
 
 
-def _require_shape(array: AnyArray, prediction: AnyArray, name: str) -> None:
+def require_shape(array: AnyArray, prediction: AnyArray, name: str) -> None:
     """ValueError if an array has not the shape of a prediction."""
     if array.shape != prediction.shape:
         raise ValueError(

@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -66,7 +67,8 @@ class StoredMask:
     """A file of label values in the project."""
 
     path: str
-    content: str  # digest of the values
+    content: str  # digest of the values; "": not known
+    fingerprint: str = ""  # of the file
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,19 @@ class StoredProject:
     saved: str = ""  # when, in UTC
 
 
-def write_project(file: Path, project: StoredProject) -> None:
-    """Write the file; an existing one is replaced when the new one is complete."""
+def write_project(file: Path, project: StoredProject, folder: Path) -> None:
+    """Write the file of the project in `folder`; an existing one is replaced when it is complete.
+
+    ValueError for what could not be read again.
+    """
     text = json.dumps(_to_json(project), indent=1)
+    try:
+        _from_json(parse_json(text), folder, [])
+    except MALFORMED as error:
+        raise ValueError(
+            f"The project cannot be saved ({first_line(error)}): give shorter names, or fewer "
+            "images."
+        ) from None
     with atomic_write(file) as written:
         written.write(text.encode())
 
@@ -142,6 +154,13 @@ def read_project(file: Path, folder: Path) -> StoredProject:
     return project
 
 
+def time_of_save(file: Path) -> str:
+    """When a project was saved, in UTC; "" if its file cannot be read."""
+    with suppress(OSError, *MALFORMED):
+        return as_text(parse_json(file.read_bytes())["saved"], "saved")
+    return ""
+
+
 def _unreadable(file: Path, reason: str) -> ValueError:
     return ValueError(
         f"{file} cannot be read as a project of napari-segkit ({reason}): restore it from a copy, "
@@ -156,7 +175,7 @@ def _to_json(project: StoredProject) -> dict[str, object]:
         "version": __version__,
         "saved": project.saved,
         "training_set": [_row_to_json(row) for row in project.rows],
-        "classes": [asdict(c) for c in project.classes],
+        "classes": [{**asdict(c), "value": int(c.value)} for c in project.classes],
         **{name: to_dict(getattr(project, name)) for name in CONFIGS},
         "has_model": project.has_model,
         "results": list(project.results),
@@ -253,7 +272,10 @@ def _mask(written: object, folder: Path) -> StoredMask | None:
     mask: dict[str, object] = as_typed(written, dict, "labels")
     path = _path(mask["path"])
     inside(folder, path)
-    return StoredMask(path, as_text(mask.get("content", ""), "content"))
+    content, fingerprint = (
+        as_text(mask.get(name, ""), name) for name in ("content", "fingerprint")
+    )
+    return StoredMask(path, content, fingerprint)
 
 
 def _texts(value: object, name: str) -> tuple[str, ...]:

@@ -30,13 +30,13 @@ def found_rows(
     ]
     if missing:
         _say(
-            f"{len(missing)} images of {folder} are missing: {shorten(missing)}. Put them back or "
-            "beside the project, or give images=FOLDER, the folder where they are."
+            f"Images of {folder} are missing: {shorten(missing)}. Put them back or beside the "
+            "project, or give images=FOLDER, the folder where they are."
         )
     if changed:
         _say(
-            f"{len(changed)} images of {folder} have changed since it was saved: "
-            f"{shorten(changed)}. Check that their labels still fit."
+            f"Images of {folder} have changed since it was saved: {shorten(changed)}. Check that "
+            "their labels still fit."
         )
     _say_moved(rows, found, folder)
     labels = [mask.path for row in rows for mask in row.masks]
@@ -67,7 +67,7 @@ def _say_moved(before: Sequence[StoredRow], now: Sequence[StoredRow], folder: Pa
     moved = [path for old, new in pairs for path in set(new.image.paths) - set(old.image.paths)]
     if moved:
         places = sorted({str(absolute_path(path, folder).parent) for path in moved})
-        _say(f"{len(moved)} images of {folder} were found elsewhere, in {shorten(places)}.")
+        _say(f"Images of {folder} were found elsewhere, in {shorten(places)}.")
 
 
 def _say(text: str) -> None:

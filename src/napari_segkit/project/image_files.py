@@ -24,7 +24,15 @@ from napari_segkit.io.writers import FileMetadata, array_content
 from napari_segkit.training_set import TrainingRow
 
 from .files import StoredImage, StoredRow
-from .paths import IMAGES, file_fingerprint, relative_path, safe_name, unused_name
+from .paths import (
+    IMAGES,
+    file_fingerprint,
+    file_to_write,
+    relative_path,
+    safe_name,
+    status_of,
+    unused_name,
+)
 
 if TYPE_CHECKING:
     from napari_segkit.io.nifti.header import NiftiHeader
@@ -39,6 +47,7 @@ class OpenedImages:
     frames: dict[object, AxesImage] = field(default_factory=dict)  # without pixels
     files: dict[object, tuple[Any, ImageFile | None]] = field(default_factory=dict)
     contents: dict[int, tuple[Any, str, str]] = field(default_factory=dict)
+    prints: dict[object, str] = field(default_factory=dict)
 
     def frame(self, row: TrainingRow, shape: Shape) -> AxesImage:
         """Axes, spacing and metadata of an image."""
@@ -66,6 +75,13 @@ class OpenedImages:
             self.files[key] = data, _same_file(path, source, shape)
         return self.files[key][1]
 
+    def fingerprint(self, path: Path) -> str:
+        """Fingerprint of a file, measured anew if it was written since."""
+        key = path, status_of(path)
+        if key not in self.prints:
+            self.prints[key] = file_fingerprint(path)
+        return self.prints[key]
+
     def content(self, image: AxesImage) -> str:
         """Fingerprint of all pixels, measured anew if a part of them has changed."""
         part, known = fingerprint(image), self.contents.get(id(image.data))
@@ -82,7 +98,8 @@ class ImageStore:
     folder: Path
     saved: Sequence[StoredRow]  # of the last save
     opened: OpenedImages
-    source: Path | None = None  # the project that rows were read from
+    source: Path  # the project that rows were read from
+    written: list[Path]  # gets the new files
 
     def store(self, row: TrainingRow) -> StoredImage:
         """The files of an image, which are written if there are none."""
@@ -113,7 +130,7 @@ class ImageStore:
         before = next((r.image for r in self.saved if r.image.paths == names), None)
         return StoredImage(
             names,
-            tuple(map(file_fingerprint, paths)),
+            tuple(map(self.opened.fingerprint, paths)),
             file.files.channels,
             before.axes if before and file.axes is None else file.axes,
             file.spacing,
@@ -121,21 +138,21 @@ class ImageStore:
         )
 
     def _copied(self, path: Path) -> Path:
-        own = None if self.source is None else (self.source / IMAGES).resolve()
-        if own is None or self.source == self.folder or not path.resolve().is_relative_to(own):
+        own = (self.source / IMAGES).resolve()
+        if self.source == self.folder or not path.resolve().is_relative_to(own):
             return path
-        name = unused_name(stem(path), ending(path), self.folder / IMAGES, ())
-        copy = self.folder / IMAGES / name
-        copy.parent.mkdir(exist_ok=True)
+        copy = self._new_file(stem(path), ending(path))
         with atomic_write(copy) as written, path.open("rb") as read:
             shutil.copyfileobj(read, written)
+        self.written.append(copy)
         return copy
 
     def _saved(self, images: Sequence[AxesImage], names: tuple[str, ...], name: str) -> StoredImage:
         contents = tuple(map(self.opened.content, images))
+        channels = names if len(names) > 1 else ()
         for row in self.saved:
             if row.image.contents == contents and self._exist(row.image):
-                return replace(row.image, channels=names)
+                return replace(row.image, channels=channels)
         base = safe_name(name)
         files = [
             self._write(image, f"{base}_{safe_name(n)}" if n else base)
@@ -151,19 +168,21 @@ class ImageStore:
         axes = None if "nifti" in images[0].metadata else images[0].axes
         paths = tuple(relative_path(file, self.folder) for file in files)
         return StoredImage(
-            paths, tuple(map(file_fingerprint, files)), names, axes, contents=contents
+            paths, tuple(map(file_fingerprint, files)), channels, axes, contents=contents
         )
+
+    def _new_file(self, base: str, suffix: str) -> Path:
+        name = unused_name(base, suffix, self.folder / IMAGES, ())
+        return file_to_write(self.folder, f"{IMAGES}/{name}")
 
     def _exist(self, image: StoredImage) -> bool:
         files = [self.folder / path for path in image.paths]
-        return list(map(file_fingerprint, files)) == list(image.fingerprints)
+        return list(map(self.opened.fingerprint, files)) == list(image.fingerprints)
 
     def _write(self, image: AxesImage, base: str) -> Path:
-        folder = self.folder / IMAGES
-        folder.mkdir(exist_ok=True)
         header: NiftiHeader | None = image.metadata.get("nifti")
         suffix = ".tif" if header is None else ".nii.gz"
-        file = folder / unused_name(base, suffix, folder, ())
+        file = self._new_file(base, suffix)
         data = np.asarray(image.data)
         data = data.astype(np.uint8) if data.dtype == bool else data
         if image.alpha:
@@ -176,6 +195,7 @@ class ImageStore:
             write = partial(_write_volume, data, image, header)
         with atomic_write(file, overwrite=False) as written:
             write(written)
+        self.written.append(file)
         return file
 
 

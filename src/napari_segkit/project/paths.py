@@ -14,9 +14,11 @@ MODEL_FILE = "model.segkit"
 LABELS, IMAGES, AUTOSAVE = "labels", "images", "autosave"
 LONGEST_NAME = 80  # letters, which leaves room for a number and an ending
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # on Windows
-SAMPLES, SAMPLE = 16, 2**16  # parts of a file that its fingerprint reads, and bytes of each
+SAMPLES, SAMPLE = 8, 2**15  # parts of a file that its fingerprint reads, and bytes of each
 MAX_LISTED = 10_000  # files in the folder of an image
 MAX_BESIDE = 1000  # folders beside a project, in which moved images are looked for
+
+Status = tuple[int, int]  # time of the last change, and size
 
 
 def is_project(path: str | os.PathLike[str]) -> bool:
@@ -33,6 +35,19 @@ def inside(folder: Path, name: str) -> Path:
         if file.resolve().is_relative_to(folder.resolve()):
             return file
     raise ValueError(f"the path {printable(name)!r} leads out of the project")
+
+
+def file_to_write(folder: Path, name: str) -> Path:
+    """A file of a project, with its folder; ValueError if a link leads out of the project."""
+    try:
+        file = inside(folder, name)
+    except ValueError:
+        raise ValueError(
+            f"{folder / name} is a link out of the project, outside of which nothing is written: "
+            "remove the link."
+        ) from None
+    file.parent.mkdir(exist_ok=True)
+    return file
 
 
 def relative_path(file: Path, folder: Path) -> str:
@@ -64,6 +79,15 @@ def unused_name(base: str, suffix: str, folder: Path, taken: Iterable[str]) -> s
         if name.lower() not in used and not os.path.lexists(folder / name):
             return name
         number += 1
+
+
+def status_of(path: Path) -> Status | None:
+    """What changes when a file is written; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def file_fingerprint(path: Path) -> str:

@@ -4,7 +4,6 @@ import os
 import shutil
 import warnings
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -23,17 +22,24 @@ from napari_segkit.config import (
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.io.filenames import shorten
 from napari_segkit.io.output_paths import check_output_path
-from napari_segkit.io.replace_file import ExistsError, atomic_write
-from napari_segkit.io.volume_files import visible_files
+from napari_segkit.io.replace_file import atomic_write
 from napari_segkit.steps import Step, drain
 from napari_segkit.training_set import TrainingSet
 
 from . import record
-from .files import StoredProject, StoredRow, read_project, write_project
-from .found import found_rows
-from .image_files import ImageStore, OpenedImages
-from .paths import AUTOSAVE, LABELS, MODEL_FILE, PROJECT_FILE, absolute_path, inside, relative_path
-from .rows import RowWriter, Status, status_of, training_row
+from .files import StoredProject, StoredRow
+from .image_files import OpenedImages
+from .paths import (
+    AUTOSAVE,
+    LABELS,
+    MODEL_FILE,
+    PROJECT_FILE,
+    absolute_path,
+    file_to_write,
+    relative_path,
+)
+from .rows import training_rows
+from .store import Store, require_new
 
 if TYPE_CHECKING:
     from napari_segkit.segmenter import Segmenter
@@ -71,8 +77,6 @@ class Project:
 
     Attributes
     ----------
-    folder : Path or None
-        Where the project was saved or opened.
     recovered : Project or None
         After `open`, the project with labels that were autosaved after the last save.
 
@@ -93,14 +97,11 @@ class Project:
     objects: ObjectConfig = field(default_factory=ObjectConfig)
     results: Sequence[str | PathLike[str]] = ()
     segmenter: "Segmenter | None" = None
-    folder: Path | None = field(default=None, init=False)
     recovered: "Project | None" = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._check()
-        self._stored = StoredProject()
-        self._autosaved = StoredProject()
-        self._statuses: dict[str, Status | None] = {}
+        self._store: Store | None = None
         self._images = OpenedImages()
         self._model: object = None  # as it was saved last
         self._lock = Lock()
@@ -161,53 +162,38 @@ class Project:
                 f"{place} is no project of napari-segkit, because it holds no {PROJECT_FILE}: "
                 "choose the folder that was given to save."
             )
-        stored = read_project(place / PROJECT_FILE, place)
-        where = None if images is None else as_path("images", images)
-        project = cls._of(place, stored, where)
-        autosaved = _read_autosave(place)
-        if autosaved is not None:
-            project._offer(autosaved, where)
+        store = Store.read(place, None if images is None else as_path("images", images))
+        project = cls._of(store, store.saved)
+        if store.saved.has_model and not store.model_file.is_file():
+            _warn(f"{store.model_file} is missing: train the model again, or put it back.")
+        if names := store.names_of_newer():
+            project.recovered = cls._of(store, store.autosaved)
+            _warn(
+                f"{place} was not saved at the end: labels of {shorten(names)} were autosaved "
+                "after the last save; take them with project.recovered, or drop them with "
+                "drop_autosave()."
+            )
         return project
 
     @classmethod
-    def _of(cls, folder: Path, stored: StoredProject, images: Path | None) -> Self:
-        stored = replace(stored, rows=found_rows(stored.rows, folder, images))
+    def _of(cls, store: Store, stored: StoredProject) -> Self:
         project = cls(
-            TrainingSet([training_row(row, folder) for row in stored.rows]),
+            TrainingSet(training_rows(stored.rows, store.folder)),
             stored.spec,
             stored.config,
             stored.classes,
             stored.tile,
             stored.prediction,
             stored.objects,
-            tuple(absolute_path(name, folder) for name in stored.results),
+            tuple(absolute_path(name, store.folder) for name in stored.results),
         )
-        project.folder, project._stored = folder, stored
-        project._statuses = _statuses(folder, stored.rows)
-        if stored.has_model and not (folder / MODEL_FILE).exists():
-            _warn(f"{folder / MODEL_FILE} is missing: train the model again, or put it back.")
+        project._store = store
         return project
 
-    def _offer(self, autosaved: StoredProject, images: Path | None) -> None:
-        """Keep what was autosaved as `recovered`, if it is newer than what was saved."""
-        assert self.folder is not None
-        saved = {mask for row in self._stored.rows for mask in row.masks}
-        newer = [row for row in autosaved.rows if not set(row.masks) <= saved]
-        if autosaved.saved <= self._stored.saved or not newer:
-            return
-        self._autosaved = autosaved
-        self._statuses |= _statuses(self.folder, autosaved.rows)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said for the rows that were saved
-            recovered = type(self)._of(self.folder, autosaved, images)
-        recovered._stored, recovered._autosaved = self._stored, autosaved
-        recovered._statuses |= self._statuses
-        self.recovered = recovered
-        names = shorten([row.name or Path(row.image.paths[0]).name for row in newer])
-        _warn(
-            f"{self.folder} was not saved at the end: labels of {names} were autosaved after the "
-            "last save; take them with project.recovered, or drop them with drop_autosave()."
-        )
+    @property
+    def folder(self) -> Path | None:
+        """Where the project was saved or opened; None before that."""
+        return None if self._store is None else self._store.folder
 
     @property
     def model_file(self) -> Path | None:
@@ -251,10 +237,10 @@ class Project:
         Parameters
         ----------
         folder : path-like, optional
-            A new or empty folder, or a project. None: where it was saved or opened.
+            A new or empty folder. None: where it was saved or opened.
         overwrite : bool
-            Whether another project, or what was saved there by another window since this one was
-            opened, is replaced. Label files that others have written stay.
+            Whether what another window has saved there since it was opened here is replaced. Label
+            files that others have written stay.
 
         Returns
         -------
@@ -292,86 +278,38 @@ class Project:
         place = self.folder if folder is None else as_path("folder", folder)
         if place is None:
             raise ValueError("The project has no folder yet: give one to save it in.")
-        self._require_own(place, overwrite=overwrite)
+        is_here = self.folder is not None and self.folder.resolve() == place.resolve()
+        store = self._store if is_here and self._store else Store(place)
+        if not is_here:
+            require_new(place)
+        elif not overwrite:
+            store.require_latest()
         check_output_path(place / PROJECT_FILE, overwrite=True, new_folder=True)
-        return self._save(place)
+        return self._save(store)
 
-    def _require_own(self, folder: Path, *, overwrite: bool) -> None:
-        """Refuse a folder of other files, and one that something else has saved since."""
-        if not folder.is_dir():
-            return
-        file = folder / PROJECT_FILE
-        if not file.is_file():
-            if visible_files(folder) and folder != self.folder:
-                raise ValueError(
-                    f"{folder} holds files and is no project: choose a new or an empty folder."
-                )
-            return
-        if overwrite:
-            return
-        if not self._is_at(folder):
-            raise ExistsError(f"{folder} is another project: choose a new folder, or overwrite.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            now = read_project(file, folder)
-        if now.saved != self._stored.saved:
-            raise ExistsError(
-                f"{folder} was saved by another window or script at {now.saved} (UTC), after it "
-                "was opened here: save into a new folder, open it again, or overwrite."
-            )
-
-    def _is_at(self, folder: Path) -> bool:
-        return self.folder is not None and self.folder.resolve() == folder.resolve()
-
-    def _save(self, folder: Path) -> Generator[Step, None, Path]:
+    def _save(self, store: Store) -> Generator[Step, None, Path]:
         """Labels first, one file at a time, ``project.json`` last."""
-        with self._lock:
-            is_here = self._is_at(folder)
-            before = self._stored.rows if is_here else ()
-            statuses = self._statuses if is_here else {}
-            folder.mkdir(parents=True, exist_ok=True)
-            autosaved = self._autosaved.rows if is_here else ()
-            writer = self._writer(folder, LABELS, before, autosaved, statuses)
-            rows = yield from self._write_rows(writer)
-            has_model = self._write_model(folder)
-            stored = self._describe(rows, folder, has_model=has_model)
-            write_project(folder / PROJECT_FILE, stored)
-            self._drop(folder, stored)
-            self.folder, self._stored, self._statuses = folder, stored, statuses
-            self._statuses |= {
-                path: status for path, status in _statuses(folder, rows).items()
-                if path not in statuses
-            }  # fmt: skip
-            self._autosaved, self.recovered = StoredProject(), None
-        return folder
+        with self._lock, store.removed_if_new():
+            store.folder.mkdir(parents=True, exist_ok=True)
+            rows = yield from self._write_rows(store, LABELS)
+            has_model = self._write_model(store)
+            store.write_saved(self._describe(rows, store.folder, has_model=has_model))
+            self._store, self.recovered = store, None
+        return store.folder
 
-    def _writer(
-        self,
-        folder: Path,
-        place: str,
-        saved: Sequence[StoredRow],
-        autosaved: Sequence[StoredRow],
-        statuses: dict[str, Status | None],
-    ) -> RowWriter:
-        images = ImageStore(folder, (*saved, *autosaved), self._images, self.folder)
-        return RowWriter(folder, place, saved, autosaved, statuses, images, tuple(self.classes))
+    def _write_rows(self, store: Store, place: str) -> Generator[Step, None, tuple[StoredRow, ...]]:
+        rows, source = self.training_set.rows, self.folder or store.folder
+        return store.write_rows(rows, place, self._images, self.classes, source)
 
-    def _write_rows(self, writer: RowWriter) -> Generator[Step, None, tuple[StoredRow, ...]]:
-        written: list[StoredRow] = []
-        for row in self.training_set.rows:
-            written.append(writer.write(row))
-            yield Step(len(written), len(self.training_set))
-        return tuple(written)
-
-    def _write_model(self, folder: Path) -> bool:
+    def _write_model(self, store: Store) -> bool:
         """Write the model if it is another one than the file holds."""
-        file = folder / MODEL_FILE
-        if self.segmenter is not None and self.segmenter.is_trained:
-            is_there = self._is_at(folder) and file.is_file()
-            if not is_there or self.segmenter.trained is not self._model:
+        file = file_to_write(store.folder, MODEL_FILE)
+        trained = self.segmenter and self.segmenter.trained
+        if self.segmenter is not None and trained is not None:
+            if store is not self._store or trained is not self._model or not file.is_file():
                 self.segmenter.save(file)
-                self._model = self.segmenter.trained
-        elif self.model_file is not None and not self._is_at(folder):
+                self._model = trained
+        elif self.model_file is not None and store is not self._store:
             with atomic_write(file) as written, self.model_file.open("rb") as read:
                 shutil.copyfileobj(read, written)
         return file.is_file()
@@ -417,25 +355,19 @@ class Project:
             If a file cannot be written, for example because the disk is full; what was autosaved
             before stays.
         """
-        if self.folder is None:
+        if self._store is None:
             raise ValueError("The project has no folder yet: save it before it is autosaved.")
         self._take(labels or {})
         with self._lock:
-            folder, before = self.folder, self._stored
-            writer = self._writer(
-                folder, AUTOSAVE, before.rows, self._autosaved.rows, self._statuses
-            )
-            rows = drain(self._write_rows(writer))
-            if rows == before.rows:
-                self._drop(folder, before)
-                self._autosaved = StoredProject()
+            store, saved = self._store, self._store.saved
+            rows = drain(self._write_rows(store, AUTOSAVE))
+            if rows == saved.rows:
+                store.drop_autosaved()
                 return None
-            if rows != self._autosaved.rows:
-                stored = self._describe(rows, folder, has_model=before.has_model)
-                (folder / AUTOSAVE).mkdir(exist_ok=True)
-                write_project(folder / AUTOSAVE / PROJECT_FILE, stored)
-                self._autosaved = stored
-        return folder / AUTOSAVE
+            if rows != store.autosaved.rows:
+                described = self._describe(rows, store.folder, has_model=saved.has_model)
+                store.write_autosaved(described)
+        return store.folder / AUTOSAVE
 
     def _take(self, labels: Mapping[int, Any]) -> None:
         """Labels in place of those of the rows."""
@@ -452,24 +384,10 @@ class Project:
 
     def drop_autosave(self) -> None:
         """Remove labels that were autosaved and not saved; `recovered` is None after that."""
-        if self.folder is None:
-            return
-        with self._lock:
-            self._drop(self.folder, self._stored)
-            self._autosaved, self.recovered = StoredProject(), None
-
-    def _drop(self, folder: Path, saved: StoredProject) -> None:
-        """Remove autosaved files that nothing refers to, the list of them first."""
-        place = folder / AUTOSAVE
-        used = {mask.path for row in saved.rows for mask in row.masks}
-        listed = {mask.path for row in self._autosaved.rows for mask in row.masks} - used
-        with suppress(OSError):
-            (place / PROJECT_FILE).unlink(missing_ok=True)
-            for path in listed:
-                if path.startswith(f"{AUTOSAVE}/"):
-                    inside(folder, path).unlink(missing_ok=True)
-                    self._statuses.pop(path, None)
-            place.rmdir()
+        if self._store is not None:
+            with self._lock:
+                self._store.drop_autosaved()
+        self.recovered = None
 
     def script(self) -> str:
         """Return a Python script that gives the predictions of this project again.
@@ -505,30 +423,12 @@ class Project:
         if self.folder is None:
             raise ValueError("The project has no folder yet: save it before its record is made.")
         has_model = self.model_file is not None
-        return self.folder, self._describe(self._stored.rows, self.folder, has_model=has_model)
+        return self.folder, self._describe((), self.folder, has_model=has_model)
 
     def _predicts_objects(self) -> bool:
         from napari_segkit.models import predicts_objects
 
         return predicts_objects(self.spec)
-
-
-def _read_autosave(folder: Path) -> StoredProject | None:
-    """What was autosaved; if it cannot be read, that is said and what was saved is opened."""
-    file = folder / AUTOSAVE / PROJECT_FILE
-    if not file.is_file():
-        return None
-    try:
-        return read_project(file, folder)
-    except ValueError as error:
-        _warn(f"Autosaved labels are left out: {error}")
-        return None
-
-
-def _statuses(folder: Path, rows: Sequence[StoredRow]) -> dict[str, Status | None]:
-    """Label files as they are now."""
-    masks = [mask for row in rows for mask in row.masks]
-    return {mask.path: status_of(inside(folder, mask.path)) for mask in masks}
 
 
 def _warn(text: str) -> None:

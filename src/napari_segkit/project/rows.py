@@ -1,12 +1,11 @@
 """Rows of a training set as files of a project, and back."""
 
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2s
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -26,26 +25,36 @@ from napari_segkit.training_set import TrainingRow
 
 from .files import StoredImage, StoredMask, StoredRow
 from .image_files import ImageStore, labels_shape
-from .paths import LABELS, absolute_path, inside, safe_name, unused_name
+from .paths import (
+    LABELS,
+    Status,
+    absolute_path,
+    file_fingerprint,
+    file_to_write,
+    inside,
+    safe_name,
+    status_of,
+    unused_name,
+)
 
-Status: TypeAlias = tuple[int, int]  # time of the last change, and size
+Known = tuple[Status | None, str]  # of a label file, and the digest of its values
 ENDINGS = {"labels": "", "object_classes": "_object_classes", "regions": "_regions"}
 
 
-def status_of(path: Path) -> Status | None:
-    """What changes when a file is written; None if there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
+def training_rows(rows: Sequence[StoredRow], folder: Path) -> list[TrainingRow]:
+    """Rows whose files are opened when they are read; names tell images apart."""
+    files = [
+        ImageFiles(tuple(absolute_path(path, folder) for path in image.paths), "", image.channels)
+        for image in (row.image for row in rows)
+    ]
+    if len({file.stem for file in files}) < len(files):
+        files = [replace(file, folder=file.path.parent.name) for file in files]
+    return [_training_row(*each, folder) for each in zip(rows, files, strict=True)]
 
 
-def training_row(row: StoredRow, folder: Path) -> TrainingRow:
-    """A row whose files are opened when they are read."""
-    image = row.image
-    paths = tuple(absolute_path(path, folder) for path in image.paths)
-    later = ImageFile(ImageFiles(paths, "", image.channels), image.axes, image.spacing)
+def _training_row(row: StoredRow, files: ImageFiles, folder: Path) -> TrainingRow:
+    image, paths = row.image, files.paths
+    later = ImageFile(files, image.axes, image.spacing)
     return TrainingRow(
         later,
         _label_file(row.labels, folder, paths[0]),
@@ -86,7 +95,7 @@ class RowWriter:
     place: str  # LABELS or AUTOSAVE
     saved: Sequence[StoredRow]
     autosaved: Sequence[StoredRow]
-    statuses: dict[str, Status | None]  # of label files as they were read or written here
+    known: dict[str, Known]  # label files as they were read or written here
     images: ImageStore
     classes: tuple[LabelClass, ...] = ()
     _taken: set[str] = field(init=False)
@@ -129,11 +138,14 @@ class RowWriter:
         content = content_of(values)
         for mask in earlier:
             kept = mask.path.startswith((f"{self.place}/", f"{LABELS}/"))
-            if kept and mask.content == content and not self._has_changed(mask.path):
-                return mask
+            known = self.known.get(mask.path, (None, ""))
+            if kept and known == (status_of(self.folder / mask.path), content):
+                return replace(mask, content=content)
         path = self._path(row, column, earlier, image)
         self._write(path, values, source, image)
-        return StoredMask(path, content)
+        self.known[path] = status_of(self.folder / path), content
+        self.images.written.append(self.folder / path)
+        return StoredMask(path, content, file_fingerprint(self.folder / path))
 
     def _own(self, source: object) -> StoredMask | None:
         """The entry of labels that are a file of this project."""
@@ -143,7 +155,7 @@ class RowWriter:
 
     def _has_changed(self, path: str) -> bool:
         """Whether a file is not what was read or written here: another program has written it."""
-        return status_of(self.folder / path) != self.statuses.get(path)
+        return status_of(self.folder / path) != self.known.get(path, (None, ""))[0]
 
     def _path(
         self, row: TrainingRow, column: str, earlier: Sequence[StoredMask], image: AxesImage
@@ -169,8 +181,7 @@ class RowWriter:
         return path
 
     def _write(self, path: str, values: AnyArray, source: Any, image: AxesImage) -> None:
-        file = inside(self.folder, path)
-        file.parent.mkdir(exist_ok=True)
+        file = file_to_write(self.folder, path)
         metadata = FileMetadata(
             image.label_axes,
             image.spacing,
@@ -184,7 +195,6 @@ class RowWriter:
         with atomic_write(file) as written:
             content(written)
         self._taken.add(path)
-        self.statuses[path] = status_of(file)
 
     def _classes_of(self, source: Any) -> tuple[LabelClass, ...]:
         """The classes of the project, or those that labels name themselves."""

@@ -41,7 +41,6 @@ class LivePixelTrainer(PixelTrainer):
     def _events(self) -> Generator[Step, None, None]:
         """Steps while there is something to learn, else `Waiting`."""
         self._begin()
-        self._labels_are_new()
         is_last = False
         while True:
             is_cut = yield from self._learn()
@@ -73,6 +72,7 @@ class LivePixelTrainer(PixelTrainer):
             state.history[:] = self._fit(*self._columns())
             state.validated, state.images = 0, len(self._tiles)
             self._fits += 1
+            self._score_due = max(self._score_due, perf_counter() + SCORE_AFTER)
         self._is_learned = True
         return is_cut
 
@@ -126,11 +126,7 @@ class LivePixelTrainer(PixelTrainer):
         if change.pair is not None:
             self._tiles.refresh(change.pair, change.box)
             self._is_learned = False
-        self._labels_are_new()
-
-    def _labels_are_new(self) -> None:
         self._is_scored = False
-        self._score_due = max(self._score_due, perf_counter() + SCORE_AFTER)
 
 
 @contextmanager

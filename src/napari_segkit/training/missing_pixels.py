@@ -1,11 +1,13 @@
 """Pixels that are NaN or infinite are not trained on."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from scipy import ndimage
 
+from napari_segkit.images.array_cache import MaskedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Intensities, missing_pixels
 from napari_segkit.images.labels import IGNORE
@@ -14,6 +16,8 @@ from napari_segkit.images.types import AnyArray, LazyArray
 from .blocks import slabs_of
 from .dataset import LabelledImages
 
+Unlabelled: TypeAlias = Callable[[LazyArray, AxesImage, int], tuple[LazyArray, int]]
+
 
 def complete_targets(
     labelled: LabelledImages,
@@ -21,10 +25,13 @@ def complete_targets(
     targets: Sequence[LazyArray],
     measured: Sequence[Intensities],
     ndim: int,
+    *,
+    is_live: bool,
 ) -> list[LazyArray]:
-    """Targets, unlabelled where their images are NaN or infinite."""
+    """Targets, unlabelled where their images are NaN or infinite; live ones change later."""
+    unlabelled = _hidden_where_missing if is_live else _unlabelled_where_missing
     complete = [
-        target if known.has_missing is False else _without_missing(target, image, ndim)
+        target if known.has_missing is False else _without_missing(target, image, ndim, unlabelled)
         for target, image, known in zip(targets, images, measured, strict=True)
     ]
     if any(a is not b for a, b in zip(complete, targets, strict=True)):
@@ -32,13 +39,15 @@ def complete_targets(
     return complete
 
 
-def _without_missing(target: LazyArray, image: AxesImage, ndim: int) -> LazyArray:
+def _without_missing(
+    target: LazyArray, image: AxesImage, ndim: int, unlabelled: Unlabelled
+) -> LazyArray:
     """The target, unlabelled where the image is NaN or infinite, which a warning tells."""
     if not np.issubdtype(image.data.dtype, np.floating):
         return target
-    complete, count = _unlabelled_where_missing(target, image, ndim)
+    complete, count = unlabelled(target, image, ndim)
     if not count:
-        return target
+        return complete
     warnings.warn(
         f"{image.name} is NaN or infinite in {count} labelled pixels: they are left out of the "
         "training.",
@@ -50,7 +59,7 @@ def _without_missing(target: LazyArray, image: AxesImage, ndim: int) -> LazyArra
 
 def _unlabelled_where_missing(
     target: LazyArray, image: AxesImage, ndim: int
-) -> tuple[AnyArray, int]:
+) -> tuple[LazyArray, int]:
     """The target with `IGNORE` at missing pixels, and how many were labelled."""
     labels, count = AxesImage(np.array(target), image.label_axes), 0
     for frame, (indices,) in labels.read_frames(ndim):
@@ -59,7 +68,22 @@ def _unlabelled_where_missing(
             if missing is not None:
                 count += int((missing & (indices[slab] >= 0)).sum())
                 indices[slab][missing] = IGNORE  # a view of the copy
-    return np.asarray(labels.data), count
+    return np.asarray(labels.data) if count else target, count
+
+
+def _hidden_where_missing(target: LazyArray, image: AxesImage, ndim: int) -> tuple[LazyArray, int]:
+    """The same wherever something may be labelled later."""
+    mask = np.zeros(image.label_shape, np.bool_)
+    height, *rest = image.spatial_shape(ndim)
+    for frame in image.frames(ndim):
+        for slab in slabs_of((height, *rest)):
+            region = (slab, *(slice(0, n) for n in rest))
+            missing = missing_pixels(image.read(frame, region))
+            if missing is not None:
+                image.write(mask, frame, missing, region)
+    if not mask.any():
+        return target, 0
+    return MaskedArray(target, mask, IGNORE), int((mask & (np.asarray(target) >= 0)).sum())
 
 
 def _labelled_slabs(indices: AnyArray) -> Iterator[tuple[slice, ...]]:

@@ -54,7 +54,9 @@ def prepare_data(
     if labelled.class_of is not None:
         count, size = object_sizes(values, images, inputs.spacing)
     targets = targets_of(spec, labelled, images, values, inputs.spacing, size)
-    complete = complete_targets(labelled, images, targets, measured, ndim)
+    complete = complete_targets(
+        labelled, images, targets, measured, ndim, is_live=config.is_endless
+    )
     trained_on = _without(labelled.left_out, complete)
     counts = index_counts(config, labelled, images, ndim)
     samples = [

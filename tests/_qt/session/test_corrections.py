@@ -168,3 +168,36 @@ def test_labels_too_small_for_a_value_stay_as_they_are(painted, qtbot):
         pass
     assert "has the value 300" in str(signals.all_signals_and_args[0].args[0])
     assert not labels.data.any()
+
+
+@pytest.fixture
+def found(make_light_viewer, qtbot):
+    """Session, predicted objects and new labels of an image of two squares."""
+    truth = np.zeros((60, 50), np.uint8)
+    truth[5:20, 5:20], truth[30:50, 25:45] = 1, 2
+    viewer = make_light_viewer()
+    layer = viewer.add_image(np.where(truth, 200, 20).astype(np.uint8), name="cells")
+    labels, shown = new_labels(viewer, layer), session(viewer)
+    config = TrainConfig(tile=TileConfig(tile_size=32), validation=None, labels_are="objects")
+    segmenter = Segmenter(ModelSpec("pixels", objects="components"), device="cpu")
+    shown.segmenter = segmenter.fit(layer.data, truth, config)
+    return shown, result(qtbot, shown.predict(layer), "written"), labels
+
+
+def test_objects_that_were_painted_on_become_instance_labels(found, qtbot):
+    shown, prediction, labels = found
+    before = prediction.data.copy()
+    value = before[10, 10]
+    rows, columns = (x.ravel() for x in np.mgrid[20:24, 5:20])
+    prediction.data_setitem((rows, columns), value)
+    extended = prediction.data == value
+    done = result(qtbot, shown.use_corrections(prediction, labels))
+    np.testing.assert_array_equal(labels.data > 0, extended)
+    np.testing.assert_array_equal(prediction.data, before)
+    assert done.pixels == extended.sum()
+    square = np.array([[28, 23], [28, 47], [52, 47], [52, 23]])
+    result(qtbot, shown.accept_inside([square], prediction, labels))
+    np.testing.assert_array_equal(labels.data > 0, extended | (before > 0))
+    assert np.unique(labels.data).tolist() == [0, 1, 2]
+    labels.undo()
+    np.testing.assert_array_equal(labels.data > 0, extended)

@@ -19,7 +19,9 @@ class ShownPredictions:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = ref(viewer)
         self._hidden: WeakSet[Labels] = WeakSet()
-        viewer.bind_key(KEY, self.toggle, overwrite=True)
+        bound = {str(key): function for key, function in viewer.keymap.items()}.get(KEY)
+        if bound is None or isinstance(getattr(bound, "__self__", None), ShownPredictions):
+            viewer.bind_key(KEY, self.toggle, overwrite=True)  # a person's own binding stays
 
     def toggle(self, *_: Any) -> None:
         """Hide what is visible; else show what was hidden here, or the topmost."""

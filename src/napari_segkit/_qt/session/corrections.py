@@ -24,6 +24,8 @@ from napari_segkit.images.corrections import (
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.regions import Box, Part, Region, as_region
 from napari_segkit.images.types import AnyArray
+from napari_segkit.instances.corrected_objects import accepted_objects, corrected_objects
+from napari_segkit.instances.results import Objects
 from napari_segkit.jobs.kept_prediction import KeptPrediction
 
 from .background import call_once
@@ -31,6 +33,8 @@ from .runner import Runner
 from .task import Task
 
 CLASS_KINDS = ("prediction", "refined", "preview")  # whose values are those of classes
+OBJECTS = "objects"  # the kind whose values are ids
+NO_PREDICTION = "{} is no prediction of classes or objects: choose one."
 NAMES = "TZYX"  # of the axes of labels; they only have to be as many
 
 
@@ -39,7 +43,8 @@ class Corrections:
     """What becomes labels, and what the prediction gets back."""
 
     patches: list[LabelPatch]
-    before: list[LabelPatch]  # of the prediction, where it was painted on; empty: nothing
+    painted: list[LabelPatch]  # on the prediction
+    before: list[LabelPatch]  # what was predicted there
 
     @property
     def pixels(self) -> int:
@@ -66,9 +71,11 @@ class CorrectionRunner(Runner):
     ) -> Task:
         """Turn what was painted on a prediction into labels.
 
-        The pixels that were painted get their new class in the labels, over what these have there,
-        and the prediction shows again what was predicted: the next one updates its layer. Each
-        of the two layers takes it back in one step of undo.
+        The pixels that were painted get their new class in the labels, over what these have there;
+        of a prediction of objects, those that were painted on are taken whole, each with the id
+        that it has in the labels or a free one. The prediction shows again what was predicted, so
+        that the next one updates its layer. Each of the two layers takes it back in one step of
+        undo.
 
         Parameters
         ----------
@@ -94,17 +101,16 @@ class CorrectionRunner(Runner):
             If it is not known what was predicted, or the layers do not fit each other.
         """
         prediction, labels = _two_labels(prediction, labels, unlabelled)
-        kept, problem = self.prediction_of(prediction), self.no_corrections(prediction)
-        if kept is None or problem:
+        if problem := self.no_corrections(prediction):
             raise ValueError(problem)
         _box(prediction, labels)
-        call = partial(
-            _painted,
-            prediction.data,
-            kept,
-            unlabelled,
-            None if region is None else _region(region, labels),
-        )
+        within = None if region is None else _region(region, labels)
+        objects, kept = self.objects_of(prediction), self.prediction_of(prediction)
+        if objects is not None:
+            call = partial(_painted_objects, prediction.data, labels, objects, unlabelled, within)
+        else:
+            assert kept is not None
+            call = partial(_painted, prediction.data, kept, unlabelled, within)
         return self._paste(call, prediction, labels, only=None)
 
     def accept_inside(
@@ -122,7 +128,7 @@ class CorrectionRunner(Runner):
         ----------
         shapes : napari.layers.Shapes, polygons, slices or mask
             What is right: rectangles, ellipses and polygons of a Shapes layer; those of a layer of
-            two dimensions hold for all slices.
+            two dimensions hold for all slices. Objects are taken whole, if most of one is inside.
         prediction : napari.layers.Labels
             A layer with a prediction, as it is now.
         labels : napari.layers.Labels
@@ -146,24 +152,23 @@ class CorrectionRunner(Runner):
         if problem := self.not_acceptable(prediction):
             raise ValueError(problem)
         kept, box = self.prediction_of(prediction), _box(prediction, labels)
-        call = partial(
-            _accepted,
-            prediction.data,
-            labels,
-            box,
-            _region(shapes, labels),
-            None if kept is None else kept.predicted,
-            unlabelled,
-            None if region is None else _region(region, labels),
-        )
+        inside = _region(shapes, labels)
+        within = None if region is None else _region(region, labels)
+        if LayerMetadata.of(prediction).kind == OBJECTS:
+            call = partial(_accepted_objects, prediction.data, labels, inside, unlabelled, within)
+            return self._paste(call, prediction, labels, only=None)
+        known = None if kept is None else kept.predicted
+        call = partial(_accepted, prediction.data, labels, box, inside, known, unlabelled, within)
         return self._paste(call, prediction, labels, only=unlabelled)
 
     def no_corrections(self, prediction: Layer) -> str | None:
         """Why what was painted on a layer is not known, None if it is."""
-        if self.prediction_of(prediction) is not None and can_erase(prediction):
+        kind = LayerMetadata.of(prediction).kind
+        if kind not in (*CLASS_KINDS, OBJECTS):
+            return NO_PREDICTION.format(prediction.name)
+        is_kept = (self.objects_of if kind == OBJECTS else self.prediction_of)(prediction)
+        if is_kept is not None and can_erase(prediction):
             return None
-        if LayerMetadata.of(prediction).kind not in CLASS_KINDS:
-            return f"{prediction.name} is no prediction of classes: choose one."
         return (
             f"What was predicted for {prediction.name} is not kept, so what was painted on it "
             "cannot be told: predict the image again, or accept it inside shapes."
@@ -172,9 +177,10 @@ class CorrectionRunner(Runner):
     def not_acceptable(self, prediction: Layer) -> str | None:
         """Why a layer cannot be accepted, None if it can."""
         record = LayerMetadata.of(prediction)
-        if record.kind and record.kind not in CLASS_KINDS:
-            return f"{prediction.name} is no prediction of classes: choose one."
-        if PART in record.provenance and self.prediction_of(prediction) is None:
+        if record.kind not in ("", *CLASS_KINDS, OBJECTS):
+            return NO_PREDICTION.format(prediction.name)
+        is_part = PART in record.provenance and record.kind != OBJECTS
+        if is_part and self.prediction_of(prediction) is None:
             return (
                 f"{prediction.name} is predicted in part, and where is not known any more: predict "
                 "the image again."
@@ -210,9 +216,11 @@ class _Paster:
         if viewer is None or labels not in viewer.layers or not result.patches:
             return None
         paste(labels, result.patches, self._only)
-        show_pasted_classes(labels, LayerMetadata.of(prediction).classes, result.values)
-        if result.before:
-            take_back(prediction, result.patches, result.before)
+        record = LayerMetadata.of(prediction)
+        if record.kind != OBJECTS:
+            show_pasted_classes(labels, record.classes, result.values)
+        if result.painted:
+            take_back(prediction, result.painted, result.before)
         return labels
 
 
@@ -225,7 +233,36 @@ def _painted(
     patches = painted_corrections(
         prediction, predicted, known, unlabelled=unlabelled, region=region
     )
-    return Corrections(patches, as_predicted(patches, predicted, known))
+    return Corrections(patches, patches, as_predicted(patches, predicted, known))
+
+
+def _painted_objects(
+    prediction: AnyArray,
+    labels: Labels,
+    objects: Objects,
+    unlabelled: int | None,
+    region: Region | None,
+) -> Corrections:
+    """The objects that were painted on, and what the prediction gets back."""
+    painted = painted_corrections(prediction, objects.labels, None, unlabelled=None, region=region)
+    before = as_predicted(painted, objects.labels, None)
+    patches = corrected_objects(prediction, labels.data, painted, before, unlabelled)
+    return Corrections(patches, painted, before)
+
+
+def _accepted_objects(
+    prediction: AnyArray,
+    labels: Labels,
+    inside: Region,
+    unlabelled: int | None,
+    region: Region | None,
+) -> Corrections:
+    """The objects that lie inside a region of the labels."""
+    patches = accepted_objects(prediction, labels.data, inside, unlabelled)
+    if region is not None:
+        limited = [p._replace(mask=p.mask & region.within(p.box)) for p in patches]
+        patches = [p for p in limited if p.pixels]
+    return Corrections(patches, [], [])
 
 
 def _accepted(
@@ -247,7 +284,7 @@ def _accepted(
         unlabelled=unlabelled,
         region=within,
     )
-    return Corrections(shifted(patches, [side.start for side in box]), [])
+    return Corrections(shifted(patches, [side.start for side in box]), [], [])
 
 
 def _part(region: Region, box: Box) -> Region:

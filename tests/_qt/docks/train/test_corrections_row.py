@@ -6,6 +6,7 @@ import pytest
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, session
 from napari_segkit._qt.docks.train import corrections_row as texts
 from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit.images.layer_metadata import LayerMetadata
 
 STACK = np.broadcast_to(np.linspace(0, 255, 40)[:, None], (3, 40, 30)).astype(np.uint8)
 QUICK = TrainConfig(tile=TileConfig(tile_size=32), validation=None)
@@ -127,3 +128,24 @@ def test_why_nothing_can_be_taken_is_said(dock, predicted):
     assert not row.use.isEnabled()
     dock.viewer.layers.clear()
     assert row.accept.toolTip() == texts.NO_IMAGE
+
+
+def test_a_persons_own_key_stays(light_viewer):
+    def own(viewer):
+        pass
+
+    light_viewer.bind_key("H", own)
+    session(light_viewer)
+    assert [f for key, f in light_viewer.keymap.items() if str(key) == "H"] == [own]
+
+
+def test_corrections_come_from_the_prediction_that_can_be_painted_on(dock, predicted, qtbot):
+    image = dock.viewer.layers["cells"]
+    record = LayerMetadata("preview", str(image.unique_id))
+    preview = dock.viewer.add_labels(
+        predicted.data[:, :9], name="live", metadata=record.as_metadata(), scale=predicted.scale
+    )
+    preview.editable = False
+    dock.viewer.layers.selection.active = dock.data.labels.value
+    paint(predicted, 0)
+    assert press(qtbot, dock.corrections, dock.corrections.use).startswith("9 pixels")

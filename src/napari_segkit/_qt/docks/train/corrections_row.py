@@ -15,13 +15,14 @@ from napari_segkit._qt.layers.shown_predictions import KEY
 from napari_segkit._qt.layers.snapshots import placement
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.layers.view_region import shown_slice
-from napari_segkit._qt.session.corrections import CLASS_KINDS, Corrections
+from napari_segkit._qt.session.corrections import CLASS_KINDS, OBJECTS, Corrections
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
+from napari_segkit._qt.widgets.label_semantics import LabelOptions
 from napari_segkit.images.layer_metadata import LayerMetadata
 
 from .annotation_panel import AnnotationPanel
@@ -45,7 +46,7 @@ LOOKS = [("Prediction filled", "filled"), ("Prediction as contours", "contours")
 SLICES = [("All slices", False), ("This slice", True)]
 NO_IMAGE = "Choose an image and its labels first."
 NO_PREDICTION = "Predict the image first."
-IDS = "These are labels of objects: only classes can be taken from a prediction."
+BY_COMPONENT = "These are class labels, the predictions of objects have ids: choose Instance ids."
 NOT_EDITABLE = "These labels cannot be painted on: they are not in memory, or painting is off."
 ALL_LABELLED = (
     "Unlabelled is none, so every pixel is labelled: choose the value of those that are not."
@@ -90,7 +91,8 @@ class CorrectionsRow(QWidget):
 
     def use_corrections(self) -> None:
         """Turn what was painted on the prediction into labels."""
-        prediction, labels = self._prediction, self._data.labels.value
+        prediction = self._prediction(self._session.no_corrections)
+        labels = self._data.labels.value
         if prediction is None or labels is None:
             return
         self._start(
@@ -106,7 +108,8 @@ class CorrectionsRow(QWidget):
 
     def accept_inside(self) -> None:
         """Turn the prediction inside shapes into labels, or offer the lasso to draw some."""
-        prediction, labels, shapes = self._prediction, self._data.labels.value, self._shapes
+        prediction = self._prediction(self._session.not_acceptable)
+        labels, shapes = self._data.labels.value, self._shapes
         if prediction is None or labels is None:
             return
         if shapes is None or not len(shapes.data):
@@ -128,11 +131,10 @@ class CorrectionsRow(QWidget):
         """Say what can be taken, and why not."""
         if not isalive(self):
             return
-        labels, prediction = self._data.labels.value, self._prediction
-        problem = self._problem(prediction)
-        no_use = problem or self._session.no_corrections(prediction)
-        no_accept = problem or self._session.not_acceptable(prediction)
-        if no_accept is None and self._unlabelled is None:
+        labels = self._data.labels.value
+        no_use = self._problem(self._session.no_corrections)
+        no_accept = self._problem(self._session.not_acceptable)
+        if no_accept is None and self._unlabelled is None and not self._finds_objects:
             no_accept = ALL_LABELLED
         self.use.setEnabled(no_use is None)
         self.use.setToolTip(no_use or USE_TIP)
@@ -141,16 +143,27 @@ class CorrectionsRow(QWidget):
         self.slices.native.setVisible(labels is not None and labels.ndim > 2)
 
     @property
-    def _unlabelled(self) -> int | None:
-        return self._panel.label_stats.semantics.value["unlabelled"]
+    def _semantics(self) -> LabelOptions:
+        return self._panel.label_stats.semantics.value
 
     @property
-    def _prediction(self) -> Labels | None:
-        """The selected prediction of the image, or its topmost that can be seen, or any."""
+    def _unlabelled(self) -> int | None:
+        return self._semantics["unlabelled"]
+
+    @property
+    def _finds_objects(self) -> bool:
+        return self._panel.annotation.active
+
+    def _prediction(self, problem: Callable[[Labels], str | None]) -> Labels | None:
+        """The image's prediction that is selected, or its topmost that can be seen, or any.
+
+        Those without a problem come first.
+        """
         image, active = self._data.image.value, self._layers.selection.active
         found = [x for x in predictions_in(self._session.viewer) if self._is_own(x, image)]
         order = sorted(found, key=lambda x: (x is not active, not x.visible))
-        return order[0] if order else None
+        suitable = (x for x in order if problem(x) is None)
+        return next(suitable, order[0] if order else None)
 
     @property
     def _shapes(self) -> Shapes | None:
@@ -162,22 +175,24 @@ class CorrectionsRow(QWidget):
         return next((x for x in shapes if _is_lasso(x, labels)), None)
 
     def _is_own(self, prediction: Labels, image: Image | None) -> bool:
-        if image is None or LayerMetadata.of(prediction).kind not in CLASS_KINDS:
+        kinds = (OBJECTS,) if self._finds_objects else CLASS_KINDS
+        if image is None or LayerMetadata.of(prediction).kind not in kinds:
             return False
         if LayerMetadata.of(prediction).kind == "preview":
             return LayerMetadata.of(prediction).source == str(image.unique_id)
         return rank_of(self._session, prediction, image) is not None
 
-    def _problem(self, prediction: Labels | None) -> str | None:
+    def _problem(self, problem: Callable[[Labels], str | None]) -> str | None:
         """Why nothing can be taken from a prediction, None if something may be."""
         image, labels, _ = self._data.layers
         if image is None or labels is None:
             return NO_IMAGE
-        if self._panel.annotation.active:
-            return IDS
+        if self._finds_objects and self._semantics["labels_are"] == "classes":
+            return BY_COMPONENT
         if not can_erase(labels):
             return NOT_EDITABLE
-        return NO_PREDICTION if prediction is None else None
+        prediction = self._prediction(problem)
+        return NO_PREDICTION if prediction is None else problem(prediction)
 
     def _slice(self, labels: Labels) -> tuple[int | slice, ...] | None:
         """The slice on the canvas, if only that is asked for."""
@@ -195,12 +210,12 @@ class CorrectionsRow(QWidget):
         task.errored.connect(self._on_error)
 
     def _on_used(self, labels: Labels, nothing: str, done: Corrections) -> None:
-        self._say(_taken(done, labels) if done.pixels else nothing)
+        self._say(_taken(done, labels, ids=self._finds_objects) if done.pixels else nothing)
 
     def _on_accepted(self, labels: Labels, shapes: Shapes, done: Corrections) -> None:
         if done.pixels and _is_lasso(shapes, labels):
             shapes.data = []  # else what is erased would be accepted again with the next shape
-        self._say(_taken(done, labels) if done.pixels else NOTHING_INSIDE)
+        self._say(_taken(done, labels, ids=self._finds_objects) if done.pixels else NOTHING_INSIDE)
 
     def _on_error(self, error: BaseException) -> None:
         self._say(error_text(error, "Taking labels from the prediction"))
@@ -234,8 +249,13 @@ def _is_lasso(shapes: Shapes, labels: Labels | None) -> bool:
     return own and record.kind == ACCEPTED
 
 
-def _taken(done: Corrections, labels: Labels) -> str:
-    """How many pixels became labels, of which classes."""
-    names = [c.name for c in read_classes(labels, done.values) if c.value in done.values]
+def _taken(done: Corrections, labels: Labels, *, ids: bool) -> str:
+    """How many pixels became labels, of which classes or of how many objects."""
+    if ids:
+        count = len(set(done.values) - {0})
+        names = "1 object" if count == 1 else f"{count} objects"
+    else:
+        classes = read_classes(labels, done.values)
+        names = ", ".join(c.name for c in classes if c.value in done.values)
     pixels = "1 pixel is a label" if done.pixels == 1 else f"{done.pixels:,} pixels are labels"
-    return f"{pixels} now: {', '.join(names)}. Undo in {labels.name} takes it back."
+    return f"{pixels} now: {names}. Undo in {labels.name} takes it back."

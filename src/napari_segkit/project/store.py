@@ -1,0 +1,191 @@
+"""The folder of a project: what was saved and autosaved there, and what of it has changed."""
+
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.io.replace_file import ExistsError
+from napari_segkit.io.volume_files import visible_files
+from napari_segkit.steps import Step
+from napari_segkit.training_set import TrainingRow
+
+from .files import StoredProject, StoredRow, read_project, time_of_save, write_project
+from .found import found_rows
+from .image_files import ImageStore, OpenedImages
+from .paths import (
+    AUTOSAVE,
+    IMAGES,
+    LABELS,
+    MODEL_FILE,
+    PROJECT_FILE,
+    file_fingerprint,
+    file_to_write,
+    inside,
+    status_of,
+)
+from .rows import Known, RowWriter
+
+
+@dataclass
+class Store:
+    """A folder, and what was last read from it or written into it."""
+
+    folder: Path
+    saved: StoredProject = field(default_factory=StoredProject)
+    autosaved: StoredProject = field(default_factory=StoredProject)
+    known: dict[str, Known] = field(default_factory=dict)  # label files
+    written: list[Path] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, folder: Path, images: Path | None) -> "Store":
+        """Read what was saved, and what was autosaved if its labels are others."""
+        saved = read_project(folder / PROJECT_FILE, folder)
+        autosaved = _newer(_read_autosave(folder), saved, folder)
+        store = cls(folder)
+        store.saved = replace(saved, rows=found_rows(saved.rows, folder, images))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said of the rows that were saved
+            rows = found_rows(autosaved.rows, folder, images)
+        store.autosaved = replace(autosaved, rows=rows)
+        store._know((*saved.rows, *rows))
+        return store
+
+    @property
+    def model_file(self) -> Path:
+        """The file of the trained model."""
+        return self.folder / MODEL_FILE
+
+    def names_of_newer(self) -> list[str]:
+        """Images whose labels were autosaved and not saved."""
+        saved = set(map(_contents, self.saved.rows))
+        newer = [row for row in self.autosaved.rows if _contents(row) not in saved]
+        return [row.name or Path(row.image.paths[0]).name for row in newer]
+
+    def require_latest(self) -> None:
+        """Refuse to replace what something else has saved since."""
+        file = self.folder / PROJECT_FILE
+        if not file.is_file():
+            return
+        now = time_of_save(file)
+        if now != self.saved.saved:
+            when = (
+                f"saved by another window or script at {now}" if now else f"changed ({file.name})"
+            )
+            raise ExistsError(
+                f"{self.folder} was {when}, after it was opened here: save into a new folder, open "
+                "it again, or overwrite."
+            )
+
+    def write_rows(
+        self,
+        rows: Sequence[TrainingRow],
+        place: str,
+        opened: OpenedImages,
+        classes: Sequence[LabelClass],
+        source: Path,
+    ) -> Generator[Step, None, tuple[StoredRow, ...]]:
+        """Write what has changed of rows; labels into LABELS or AUTOSAVE."""
+        before, autosaved = self.saved.rows, self.autosaved.rows
+        images = ImageStore(self.folder, (*before, *autosaved), opened, source, self.written)
+        writer = RowWriter(
+            self.folder, place, before, autosaved, self.known, images, tuple(classes)
+        )
+        stored: list[StoredRow] = []
+        for row in rows:
+            stored.append(writer.write(row))
+            yield Step(len(stored), len(rows))
+        return tuple(stored)
+
+    @contextmanager
+    def removed_if_new(self) -> Iterator[None]:
+        """Remove the files of a first save that fails, so that it can be tried again."""
+        is_new = not (self.folder / PROJECT_FILE).is_file()
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):
+                for file in (self.model_file, *self.written) if is_new else ():
+                    file.unlink(missing_ok=True)
+                for place in (LABELS, IMAGES, "") if is_new else ():
+                    if (self.folder / place).is_dir():
+                        (self.folder / place).rmdir()
+            raise
+
+    def write_saved(self, project: StoredProject) -> None:
+        """Write the file of the project, and remove what was autosaved before."""
+        write_project(file_to_write(self.folder, PROJECT_FILE), project, self.folder)
+        self.saved = project
+        self._know(project.rows)
+        self.drop_autosaved()
+
+    def write_autosaved(self, project: StoredProject) -> None:
+        """Write the list of what was autosaved."""
+        file = file_to_write(self.folder, f"{AUTOSAVE}/{PROJECT_FILE}")
+        write_project(file, project, self.folder)
+        self.autosaved = project
+
+    def drop_autosaved(self) -> None:
+        """Remove what was autosaved, the list of it first."""
+        place = self.folder / AUTOSAVE
+        paths = {mask.path for row in self.autosaved.rows for mask in row.masks}
+        paths |= {path for path in self.known if path.startswith(f"{AUTOSAVE}/")}
+        self.autosaved = StoredProject()
+        with suppress(OSError):
+            (place / PROJECT_FILE).unlink(missing_ok=True)
+            for path in paths:
+                if path.startswith(f"{AUTOSAVE}/"):
+                    inside(self.folder, path).unlink(missing_ok=True)
+                    self.known.pop(path, None)
+            place.rmdir()
+
+    def _know(self, rows: Sequence[StoredRow]) -> None:
+        """Look at label files; what another program has written since holds other labels."""
+        for mask in (mask for row in rows for mask in row.masks):
+            if mask.path not in self.known:
+                file = inside(self.folder, mask.path)
+                same = not mask.fingerprint or file_fingerprint(file) == mask.fingerprint
+                self.known[mask.path] = status_of(file), mask.content if same else ""
+
+
+def require_new(folder: Path) -> None:
+    """Refuse a folder that holds another project or other files."""
+    if not folder.is_dir():
+        return
+    if (folder / PROJECT_FILE).is_file():
+        raise ExistsError(
+            f"{folder} is another project, which is not replaced: choose a new or an empty folder."
+        )
+    if visible_files(folder):
+        raise ValueError(
+            f"{folder} holds files and is no project: choose a new or an empty folder."
+        )
+
+
+def _contents(row: StoredRow) -> tuple[object, ...]:
+    """What a row is recognised by: its image and its labels, wherever they are."""
+    masks = (row.labels, row.object_classes, row.regions)
+    return row.image.paths, *(mask and mask.content for mask in masks)
+
+
+def _read_autosave(folder: Path) -> StoredProject | None:
+    """What was autosaved; if it cannot be read, that is said and what was saved is opened."""
+    file = folder / AUTOSAVE / PROJECT_FILE
+    if not file.is_file():
+        return None
+    try:
+        return read_project(file, folder)
+    except ValueError as error:
+        warnings.warn(f"Autosaved labels are left out: {error}", UserWarning, stacklevel=5)
+        return None
+
+
+def _newer(autosaved: StoredProject | None, saved: StoredProject, folder: Path) -> StoredProject:
+    """What was autosaved if it holds other labels than were saved; else nothing."""
+    known = set(map(_contents, saved.rows))
+    if autosaved is None or all(_contents(row) in known for row in autosaved.rows):
+        return StoredProject()
+    files = [inside(folder, mask.path) for row in autosaved.rows for mask in row.masks]
+    return autosaved if all(file.is_file() for file in files) else StoredProject()
