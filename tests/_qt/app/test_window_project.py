@@ -48,7 +48,7 @@ def make_workbench(make_light_viewer, qtbot):
         qtbot.addWidget(workbench)
         return workbench
 
-    yield make
+    return make
 
 
 @pytest.fixture
