@@ -406,6 +406,7 @@ learning_rates
         """Take the model, if there is one; then raise what kept it from being validated."""
         if not trainer.state.history:
             return
+        self.held_out = trainer.setup.held_out  # of labels as they are in the end
         from .new_training import with_refinement_of, with_thresholds
 
         previous = self.trained

@@ -202,6 +202,7 @@ def test_it_scores_by_strokes_once_nothing_was_painted_for_a_while(monkeypatch):
     assert live.step.seconds is None
     before = live.send(Snapshot()).model.network.weight
     live.finish()
+    assert live.segmenter.held_out.how == "folds"
     assert torch.equal(before, live.segmenter.trained.network.weight)
 
 

@@ -65,7 +65,7 @@ class LivePixelTrainer(PixelTrainer):
         return super().result()
 
     def _learn(self) -> Generator[Step, None, bool]:
-        """Learn what was painted, if anything; whether it was told to end before that."""
+        """Learn what was painted, if anything; whether it ended before it had all of it."""
         state, count = self.state, len(self._tiles.missing)
         is_cut = yield from self._compute_features(count + 1)
         if not self._is_learned and self._tiles.has_features:

@@ -78,7 +78,7 @@ class PixelTrainer(Trainer):
         self._tiles = LabelledTiles(data.samples, self.tiling, classes, seed)
 
     def _compute_features(self, total: int) -> Generator[Step, None, bool]:
-        """Features of the tiles that have none; whether it was told to end before that."""
+        """Features of the tiles that have none; whether it ended before it had them all."""
         state, limit, done = self.state, self.config.minutes, 0
         while self._tiles.missing:
             key, labelled = next(iter(self._tiles.missing.items()))
@@ -86,8 +86,8 @@ class PixelTrainer(Trainer):
             yield Step(done := done + 1, total)
             state.schedule.tick()
             if state.finished or (limit and state.schedule.seconds > 60 * limit):
-                return True
-        return False
+                break
+        return bool(self._tiles.missing)
 
     def _fit(self, features: Sequence[Tensor], targets: Sequence[Tensor]) -> Iterator[float]:
         """Fit to the pixels of some tiles; gives the loss of each iteration."""
