@@ -102,6 +102,7 @@ def test_a_project_brings_back_what_the_docks_held(painted, make_workbench, tmp_
         other.train.classes.classes
     )
     assert other.train.config() == painted.train.config()
+    assert not other.project.has_changed
     assert other.predict.form.value == TileConfig(tile_size=64)
     assert other.train.wait_idle()
     assert painted.train.wait_idle()
@@ -127,7 +128,9 @@ def test_painted_labels_are_autosaved_beside_the_project(painted, tmp_path, wait
     assert painted.project.project.training_set.rows[0].labels is not None
 
 
-def test_labels_in_no_project_are_offered_to_the_next_window(painted, make_workbench, qtbot, wait):
+def test_labels_in_no_project_are_offered_to_the_next_window(
+    painted, make_workbench, tmp_path, qtbot, wait
+):
     labels_of(painted).paint((20, 20), 2)
     painted.project.autosave()
     wait(painted.project)
@@ -140,6 +143,11 @@ def test_labels_in_no_project_are_offered_to_the_next_window(painted, make_workb
     qtbot.waitUntil(lambda: len(other.train.viewer.layers) == 2, timeout=10_000)
     np.testing.assert_array_equal(labels_of(other).data, labels_of(painted).data)
     assert other.project.name == ""
+    other.project.save(tmp_path / "project")
+    qtbot.waitUntil(lambda: other.project._obsolete is None and not other.project._is_found)
+    wait(other.project)
+    assert not list(unsaved_labels.labels_folder().glob("*.project"))
+    np.testing.assert_array_equal(values_of(Project.open(tmp_path / "project"))[20, 20], 2)
     assert all(x.train.wait_idle() for x in (painted, other))
 
 
@@ -168,6 +176,7 @@ def test_a_full_disk_is_told_once_and_tried_again(
 
 def test_nothing_unsaved_is_replaced_unasked(painted):
     labels_of(painted).paint((20, 20), 2)
+    assert painted.project.has_changed
     painted.project_row.open()
     assert "not in a project" in painted.project_row.question.text
     painted.project_row.question.answer("Stay")

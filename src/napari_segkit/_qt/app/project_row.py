@@ -39,6 +39,7 @@ class ProjectRow(QWidget):
         self.save_as_button.clicked.connect(self.save_as)
         self.open_button.clicked.connect(self.open)
         project.changed.connect(self.update_state)
+        project.session.busy_changed.connect(self.update_state)
         project.message.connect(self.status.setText)
         project.opened.connect(self._on_opened)
         project.found.connect(self._on_found)
@@ -74,8 +75,9 @@ class ProjectRow(QWidget):
         self.name.setText(f"{project.name}: {state}." if project.name else "No project yet.")
         self.save_button.setText("Save project" if project.name else "Save project …")
         self.save_as_button.setVisible(bool(project.name))
-        for button in (self.save_button, self.save_as_button, self.open_button):
+        for button in (self.save_button, self.save_as_button):
             button.setEnabled(not project.is_busy)
+        self.open_button.setEnabled(not (project.is_busy or project.session.task))
 
     def _choose(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open project")

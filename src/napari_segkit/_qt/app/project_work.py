@@ -29,8 +29,9 @@ class Opened:
 
 
 def light_rows(rows: TrainingSet) -> TrainingSet:
-    """Rows whose image is a file, or not too large to be kept with the labels."""
-    return TrainingSet([row for row in rows.rows if _is_light(row.image)])
+    """Rows whose labels are a layer, if their image is a file or not too large to be kept."""
+    layers = [row for row in rows.rows if isinstance(row.labels, Snapshot)]
+    return TrainingSet([row for row in layers if _is_light(row.image)])
 
 
 def _is_light(image: Any) -> bool:

@@ -56,9 +56,11 @@ class WindowProject(QObject):
         super().__init__(parent)
         self.project: Project | None = None
         self._train, self._predict = train, predict
-        self._session = train.session
+        self.session = train.session
         self._lock: SpareFile | None = None  # of the project, or the folder of unsaved labels
         self._unsaved: Project | None = None  # labels that are in no project
+        self._is_found = False  # those of an earlier window, whose files the rows are
+        self._obsolete: SpareFile | None = None  # such files, once they are saved
         self._counters: WeakKeyDictionary[Labels, EditCounter] = WeakKeyDictionary()
         self._copies: WeakKeyDictionary[Labels, tuple[int, Snapshot]] = WeakKeyDictionary()
         self._saved = self._autosaved = self._state()
@@ -75,7 +77,8 @@ class WindowProject(QObject):
         self._timer = QTimer(self, interval=CHECK_MS)
         self._timer.timeout.connect(self._check)
         self._timer.start()
-        self._window = self._session.viewer.window.main_menu.window()
+        train.data.changed.connect(self._state)  # counts strokes from the first on
+        self._window = self.session.viewer.window.main_menu.window()
         self._window.installEventFilter(self)
 
     @property
@@ -96,8 +99,7 @@ class WindowProject(QObject):
 
     def save(self, folder: Path | None = None, *, overwrite: bool = False) -> None:
         """Save in the background, into a new folder or where the project is."""
-        is_here = self.project is not None and folder in (None, self.project.folder)
-        project = self.project if is_here and self.project else Project(TrainingSet(()))
+        project = self.project or self._unsaved or Project(TrainingSet(()))
         try:
             self._update(project)
         except ValueError as error:
@@ -121,14 +123,18 @@ class WindowProject(QObject):
             self._hold(project.folder)
         else:
             self.project, self._unsaved, self._lock = None, project, opened.spare
+        self._is_found = opened.spare is not None
+        if self._obsolete is not None:
+            unsaved_labels.remove(self._obsolete)
+            self._obsolete = None
         train, predict = self._train, self._predict
-        self._session.segmenter = project.segmenter or Segmenter(
-            project.spec, device=self._session.segmenter.device
+        self.session.segmenter = project.segmenter or Segmenter(
+            project.spec, device=self.session.segmenter.device
         )
         train.set_config(project.config)
         predict.form.value, predict.network.value = project.tile, project.prediction
         predict.objects.form.value = project.objects
-        self._session.training_set = project.training_set
+        self.session.training_set = project.training_set
         train.training_set.set_open(len(project.training_set) > 1)
         train.training_set.next_image.open(0)
         self.message.emit(" ".join(opened.notes))
@@ -177,18 +183,18 @@ class WindowProject(QObject):
         project.tile, project.prediction = predict.form.value, predict.network.value
         project.objects = predict.objects.form.value
         project.classes = self._train.classes.classes if len(rows) == 1 else ()
-        project.segmenter = self._session.segmenter
-        project.spec = self._session.segmenter.spec
-        project.training_set = copied_rows(self._session, map(self._with_copies, rows))
+        project.segmenter = self.session.segmenter
+        project.spec = self.session.segmenter.spec
+        project.training_set = copied_rows(self.session, map(self._with_copies, rows))
 
     def _rows(self) -> list[TrainingRow]:
         """The training set, or the chosen image; further labels of images are left out."""
         chosen = self._train.training_set.chosen_row()
-        rows = list(self._session.training_set.rows) or ([chosen] if chosen else [])
+        rows = list(self.session.training_set.rows) or ([chosen] if chosen else [])
         listed = {id(unwrapped(row.labels)) for row in rows}
-        layers = self._session.viewer.layers
-        for labels in self._session.chosen_labels():
-            images = self._session.images_of(labels)
+        layers = self.session.viewer.layers
+        for labels in self.session.chosen_labels():
+            images = self.session.images_of(labels)
             image = next((x for x in layers if str(x.unique_id) in images), None)
             if labels in layers and isinstance(image, Image) and id(labels) not in listed:
                 rows.append(TrainingRow(image, labels, "leave out"))
@@ -210,20 +216,20 @@ class WindowProject(QObject):
 
     def _counter(self, layer: Labels) -> EditCounter:
         if layer not in self._counters:
-            self._counters[layer] = EditCounter(unwrapped(self._session.viewer), layer)
+            self._counters[layer] = EditCounter(unwrapped(self.session.viewer), layer)
         return self._counters[layer]
 
     def _state(self) -> tuple[object, ...]:
         """What changes when something is to be saved."""
-        layers = [x for x in self._session.chosen_labels() if isinstance(x, Labels)]
-        counts = tuple((id(x), self._counter(x).count) for x in layers)
-        rows = tuple((id(r.image), r.role, r.group) for r in self._session.training_set.rows)
-        trained = self._session.segmenter.trained
+        layers = [x for x in self.session.chosen_labels() if isinstance(x, Labels)]
+        counts = frozenset((id(x), n) for x in layers if (n := self._counter(x).count))
+        rows = tuple((id(r.image), r.role, r.group) for r in self.session.training_set.rows)
+        trained = self.session.segmenter.trained
         return counts, rows, trained and trained.identity
 
     def _check(self) -> None:
         """Tell of changes, and autosave them after a while."""
-        if self._session.viewer is None:
+        if self.session.viewer is None:
             self._timer.stop()
             return
         if self.has_changed != self._was_changed:
@@ -252,13 +258,17 @@ class WindowProject(QObject):
     def _on_saved(
         self, project: Project, notes: tuple[str, ...], state: tuple[object, ...]
     ) -> None:
-        if self.project is None and self._lock is not None:
+        if self._is_found:
+            self._obsolete, self._lock = self._lock, None
+        elif self.project is None and self._lock is not None:
             unsaved_labels.remove(self._lock)
         self._let_go()
         self.project, self._unsaved = project, None
         self._hold(project.folder)
         self._saved = self._autosaved = state
         self.message.emit(" ".join([f"Saved in {project.folder}.", *notes]))
+        if self._is_found and project.folder is not None:
+            self.open(project.folder)  # its rows, in place of files that are removed
 
     def _on_error(self, error: BaseException) -> None:
         self.message.emit(error_text(error, "The project"))
