@@ -60,7 +60,7 @@ def new_training(
     if live is not None:
         labelled, held_out = live.divide(labelled, held_out)
         scored = live.scored
-    data = prepare_data(spec, config, labelled, scored)
+    data = prepare_data(spec, config, labelled, scored, live)
     if start is not None:
         data = prepared_as(start, data)
     objects, validate = predicts_objects(spec), None
@@ -88,8 +88,7 @@ def _live_labels(
     spec: ModelSpec, config: TrainConfig, labelled: LabelledImages
 ) -> LiveLabels | None:
     """Labels that a training without an end takes more of; None where it takes none."""
-    is_resampled = config.voxel_size is not None or config.resize is not None
-    if not config.is_endless or labelled.class_of is not None or is_resampled:
+    if not config.is_endless or model_info(spec.name).has_masks:
         return None
     ndim = min(choose_ndim(spec, image.axes) for image, _ in labelled.pairs)
     divides = model_info(spec.name).training != "pixels"  # which scores by folds

@@ -37,10 +37,16 @@ def test_autosaved_labels_are_offered_until_they_are_saved(folder):
         after_crash = Project.open(folder)
     assert painted(after_crash) == [1, 2]
     assert painted(after_crash.recovered) == [1, 7]
-    after_crash.recovered.save()
+    project = after_crash.recovered
+    project.save()
+    assert painted(project) == [1, 7]  # its rows can still be read
+    project.autosave({0: np.full(SHAPE, 8)})
+    project.save()
+    again = Project.open(folder)
+    assert again.recovered is None
+    assert painted(again) == [8, 7]
+    again.save()
     assert not (folder / "autosave").exists()
-    assert painted(Project.open(folder)) == [1, 7]
-    assert Project.open(folder).recovered is None
 
 
 def test_autosaved_labels_can_be_dropped(folder):

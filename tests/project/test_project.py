@@ -1,5 +1,6 @@
 """A project is saved into one folder and opened again with the same images and labels."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -200,3 +201,18 @@ def test_any_training_set_comes_back(given):
         before = names(folder)
         again.save()
         assert names(folder) == before
+
+
+def test_a_project_of_the_first_format_opens(tmp_path):
+    folder = shutil.copytree(Path(__file__).parents[1] / "earlier_files/project", tmp_path / "p")
+    with pytest.warns(UserWarning, match="labels of ramp were autosaved"):
+        project = Project.open(folder)
+    (row,) = project.training_set.rows
+    ramp = np.arange(12 * 16).reshape(12, 16)
+    np.testing.assert_array_equal(np.asarray(row.image.open().data), ramp)
+    np.testing.assert_array_equal(values_of(row.labels), np.where(ramp < 96, 1, 2))
+    (recovered,) = project.recovered.training_set.rows
+    np.testing.assert_array_equal(values_of(recovered.labels), np.where(ramp < 50, 1, 2))
+    assert (row.role, row.group, row.name) == ("train", "mouse 1", "ramp")
+    assert [c.name for c in project.classes] == ["dark", "bright"]
+    assert (project.spec.encoder, project.config.epochs) == ("resnet18", 3)

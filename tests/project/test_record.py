@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,3 +119,13 @@ def test_a_project_names_its_pairs(scribbles, tmp_path, capsys):
         str(folder / "labels" / "a.tif"),
         str(folder / "labels" / "a-2.tif"),
     ]
+
+
+def test_images_without_labels_are_not_trained_on(scribbles, tmp_path, capsys):
+    new = replace(scribbles.rows[1], labels=None)
+    folder = Project(TrainingSet([scribbles.rows[0], new]), SPEC).save(tmp_path / "p")
+    project = Project.open(folder)
+    assert [row.labels is None for row in project.training_set.rows] == [False, True]
+    assert len(project.labelled) == 1
+    assert cli.main(["train", str(folder), "--show-pairs"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1

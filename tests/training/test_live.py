@@ -5,10 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from napari_segkit import AugmentConfig, ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.orientation import reorient
+from napari_segkit.models import resolve
+from napari_segkit.new_training import new_training
+from napari_segkit.steps import drain
 from napari_segkit.training.commands import AddLabels, Checkpoint, Finish, Snapshot
 from napari_segkit.training.events import LabelsStep, RefusedStep, TrainStep, ValidationStep
+from napari_segkit.training_set import TrainingRow, TrainingSet
 
 UNET = ModelSpec("unet", options={"encoder_depth": 3, "decoder_channels": (16, 8, 8)})
 CONFIG = TrainConfig(
@@ -152,6 +159,140 @@ def test_what_cannot_be_added_is_refused_and_the_training_goes_on(strokes, comma
     with pytest.raises(ValueError, match=words):
         raise answer.error
     assert isinstance(next(steps), TrainStep)
+
+
+def squares(*shape):
+    """Labels of squares of 12 pixels, each an object; 0 between them."""
+    ids = np.zeros(shape, np.uint8)
+    planes = ids.reshape(-1, *shape[-2:])
+    for plane in planes:
+        for number in range(4):
+            y, x = 8 + 32 * (number // 2), 8 + 32 * (number % 2)
+            plane[y : y + 12, x : x + 12] = number + 1
+    return ids
+
+
+def stroke_labels(*shape):
+    labels = np.zeros(shape, np.uint8)
+    labels[..., 4:8, 4:30], labels[..., 50:54, 4:30] = 1, 2
+    return labels
+
+
+def dense_labels():
+    labels = np.repeat(np.uint8([1, 2]), 32)[:, None] * np.ones((1, 64), np.uint8)
+    labels[28:36, 28:60] = 0
+    return labels
+
+
+CUBE = ModelSpec("segresnet", dims="3D")
+DISTANCE = replace(UNET, objects="distance")
+OBJECTS = replace(LIVE, labels_are="objects", validation=None)
+CLASSES = replace(LIVE, labels_are="classes", validation=None)
+PLAIN = replace(LIVE, validation=None)
+BOXES = [  # value, and slices of the last two axes
+    (1, np.s_[20:24, 40:60]),
+    (2, np.s_[6:10, 40:60]),  # over nothing
+    (2, np.s_[4:6, 10:20]),  # over class 1
+    (0, np.s_[50:54, 4:12]),  # erased
+]
+OBJECT_BOXES = [(9, np.s_[24:36, 24:36]), (0, np.s_[40:52, 40:52])]
+
+
+@pytest.mark.parametrize(
+    ("spec", "config", "labels", "boxes", "channels"),
+    [
+        pytest.param(UNET, PLAIN, stroke_labels(64, 64), BOXES, (), id="YX"),
+        pytest.param(UNET, PLAIN, stroke_labels(3, 64, 64), BOXES, (), id="TYX"),
+        pytest.param(CUBE, PLAIN, stroke_labels(20, 64, 64), BOXES, (), id="ZYX"),
+        pytest.param(UNET, PLAIN, stroke_labels(64, 64), BOXES, (3,), id="RGB"),
+        pytest.param(UNET, replace(PLAIN, voxel_size=1.7), stroke_labels(64, 64), BOXES, (),
+                     id="voxel size"),
+        pytest.param(UNET, replace(PLAIN, resize=96), stroke_labels(3, 64, 64), BOXES, (),
+                     id="resize"),
+        pytest.param(UNET, replace(PLAIN, unlabelled=None), dense_labels(), BOXES, (),
+                     id="dense"),
+        pytest.param(DISTANCE, OBJECTS, squares(2, 64, 64), OBJECT_BOXES, (), id="objects"),
+        pytest.param(DISTANCE, CLASSES, np.minimum(squares(64, 64), 1),
+                     [(1, np.s_[24:36, 24:36]), (0, np.s_[40:52, 40:52])], (), id="components"),
+        pytest.param(replace(DISTANCE, objects="boundary"), replace(OBJECTS, voxel_size=0.7),
+                     squares(64, 64), OBJECT_BOXES, (), id="boundary, voxel size"),
+    ],
+)  # fmt: skip
+def test_what_was_added_is_trained_on_as_if_it_had_been_there(
+    spec, config, labels, boxes, channels
+):
+    """Targets and places of patches, against those of a training that begins with the labels."""
+    image = np.random.default_rng(0).normal(size=(*labels.shape, *channels)).astype(np.float32)
+    axes = {2: "YX", 3: "ZYX" if spec.dims == "3D" else "TYX"}[labels.ndim] + "C" * len(channels)
+    live = ready(spec, config, image, labels.copy(), axes)
+    for value, box in boxes:
+        inside = (*[slice(1, 2)] * (labels.ndim - 2), *box)
+        labels[inside] = value
+        start = [max(0, (side.start or 0) - 1) for side in inside]
+        around = tuple(slice(a, side.stop + 2) for a, side in zip(start, inside, strict=True))
+        step = live._answer(AddLabels(0, tuple(start), labels[around]), TrainStep(1, 0, 1, 0, 0, 0))
+        assert isinstance(step, LabelsStep), step
+    anew = ready(spec, config, image, labels, axes)
+    for one, other in zip(live.data.samples, anew.data.samples, strict=True):
+        assert np.array_equal(np.asarray(one.indices.data), np.asarray(other.indices.data))
+    assert np.array_equal(live.sampler._counts, anew.sampler._counts)
+    random = [np.random.default_rng(3) for _ in range(2)]
+    live.sampler.random, anew.sampler.random = random
+    for one, other in zip(live.sampler.batch(4), anew.sampler.batch(4), strict=True):
+        assert torch.equal(one, other)
+    counts = {c.value: 0 for c in anew.data.classes} | anew.setup.live.counts()[0]
+    assert step.train == counts
+
+
+def ready(spec, config, image, labels, axes):
+    """A training that has not begun."""
+    training_set = TrainingSet([TrainingRow(image, labels)])
+    return drain(new_training(resolve(spec), config, training_set, "cpu", axes=axes))
+
+
+def test_images_are_counted_as_in_the_training_set(strokes):
+    """Left-out ones, too; what is held out as a whole is scored on what is added."""
+    image, labels = strokes
+    roles = ["train", "leave out", "validate", "train"]
+    rows = [TrainingRow(image + n, labels, role=role) for n, role in enumerate(roles)]
+    trainer = drain(new_training(resolve(UNET), LIVE, TrainingSet(rows), "cpu"))
+    stroke, step = np.ones((4, 10), np.uint8), TrainStep(1, 0, 1, 0, 0, 0)
+    answers = [trainer._answer(AddLabels(n, (30, 30), stroke), step) for n in range(4)]
+    assert isinstance(answers[1], RefusedStep)
+    taken = [answers[n] for n in (0, 2, 3)]
+    assert [a.train[1] for a in taken] == [200, 200, 240]
+    assert [a.validate[1] for a in taken] == [80, 120, 120]
+    first, last = (np.asarray(s.indices.data) for s in trainer.data.samples)
+    assert (first[30:34, 30:40] == 0).all()
+    assert (last[30:34, 30:40] == 0).all()
+
+
+def test_a_volume_is_painted_on_in_its_own_orientation():
+    """The second volume is turned to the first one's orientation for the training."""
+    labels = stroke_labels(20, 64, 64)
+    volume = np.random.default_rng(0).normal(size=labels.shape).astype(np.float32)
+    turned = reorient(volume, "ZYX", "SAR", "LSA"), reorient(labels, "ZYX", "SAR", "LSA")
+    rows = [
+        TrainingRow(AxesImage(data, "ZYX", orientation=orientation), values)
+        for data, values, orientation in ((volume, labels, "SAR"), (*turned, "LSA"))
+    ]
+    trainer = drain(new_training(resolve(CUBE), PLAIN, TrainingSet(rows), "cpu"))
+    painted = np.zeros_like(labels)
+    painted[3:5, 20:24, 30:50] = 1
+    own = reorient(painted, "ZYX", "SAR", "LSA")
+    (box,) = ndimage.find_objects(own)
+    trainer.setup.live.add(AddLabels(1, tuple(s.start for s in box), own[box]))
+    found = np.asarray(trainer.data.samples[1].indices.data)
+    assert ((found >= 0) == ((painted > 0) | (labels > 0))).all()
+
+
+def test_pixels_without_an_intensity_are_not_trained_on(strokes):
+    image, labels = strokes
+    image[30:32] = np.nan
+    trainer = ready(UNET, PLAIN, image, labels, "YX")
+    trainer.setup.live.add(AddLabels(0, (28, 20), np.ones((6, 10), np.uint8)))
+    indices = np.asarray(trainer.data.samples[0].indices.data)
+    assert (indices[28:34, 20:30] == np.array([0, 0, -1, -1, 0, 0])[:, None]).all()
 
 
 def test_a_resumed_training_has_the_averages_and_takes_changed_labels(strokes, tmp_path):

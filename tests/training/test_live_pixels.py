@@ -1,6 +1,7 @@
 """The pixel classifier learns each stroke while it is trained."""
 
 from contextlib import closing, suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,6 +124,22 @@ def test_movies_colours_and_volumes(shape, axes, spec):
     live.paint(labels, box, 1)
     live.finish()
     require_same(live.segmenter, Segmenter(spec).fit(image, labels, CONFIG, axes=axes))
+
+
+@pytest.mark.parametrize(
+    ("spec", "config"),
+    [
+        (ModelSpec("pixels", objects="boundary"), CONFIG),
+        (ModelSpec("pixels"), replace(CONFIG, voxel_size=0.7)),
+    ],
+)
+def test_objects_and_resampled_images(spec, config):
+    image, labels = scene((64, 96))
+    labels[40:44, 60:90] = 3 if spec.objects else 2
+    live = Live(Segmenter(spec), image, labels, config)
+    live.paint(labels, (slice(50, 60), slice(10, 20)), 4 if spec.objects else 1)
+    live.finish()
+    require_same(live.segmenter, Segmenter(spec).fit(image, labels, config))
 
 
 def test_several_images_one_of_which_is_not_labelled_at_first():

@@ -140,7 +140,7 @@ def run(args: Namespace) -> int:
         raise ValueError("--start begins a training and --resume goes on with one: leave one out.")
     labels = one_place(args.images, args.labels)
     project = _project(args, labels)
-    training_set = _training_set(args, labels) if project is None else project.training_set
+    training_set = _training_set(args, labels) if project is None else project.labelled
     pairs = [(image, mask) for image, mask in project_files(training_set) if mask is not None]
     if args.show_pairs:
         return print_pairs(pairs)

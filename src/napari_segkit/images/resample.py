@@ -47,7 +47,7 @@ def resample_pairs(
         CachedArray(
             image.label_shape,
             v.dtype,
-            partial(_resize_labels, v, image.label_shape, unlabelled),
+            partial(resize_labels, v, image.label_shape, unlabelled),
             cache,
             f"The labels of {image.name}",
         )
@@ -112,7 +112,7 @@ def resize_nearest(values: AnyArray, shape: Sequence[int]) -> AnyArray:
     return resized.astype(values.dtype)
 
 
-def _resize_labels(labels: LazyArray, shape: Sequence[int], unlabelled: int | None) -> AnyArray:
+def resize_labels(labels: LazyArray, shape: Sequence[int], unlabelled: int | None) -> AnyArray:
     """Resize labels by nearest neighbour, without losing strokes thinner than a new pixel."""
     values = np.asarray(labels)
     resized = resize_nearest(values, shape)
@@ -129,7 +129,7 @@ def resize_marks(marks: AnyArray, shape: Sequence[int], unmarked: int = 0) -> An
     """Resize marks of pixels, such as a mask, without losing any but those of `unmarked`."""
     if marks.shape == tuple(shape):
         return marks
-    resized = _resize_labels(marks.astype(np.int16), shape, unmarked)
+    resized = resize_labels(marks.astype(np.int16), shape, unmarked)
     return resized.astype(marks.dtype)
 
 

@@ -158,6 +158,22 @@ class MemorySink:
         self._finished[key] = Part(box, None if mask is None or mask.all() else mask)
 
 
+class NewestSink(MemorySink):
+    """The newest label of each pixel: one of an earlier plan stays until a later one has its own.
+
+    `predicted` says what the last plan has predicted.
+    """
+
+    def start(self, plan: TilePlan) -> None:
+        """Begin a plan, or continue it; all plans are of one image."""
+        before = getattr(self, "labels", None)
+        if self._provenance != plan.provenance():
+            self._provenance, self._finished = {}, {}
+        super().start(plan)
+        if before is not None and before.dtype == self.labels.dtype:
+            self.labels = before
+
+
 def _key(frame: dict[str, int], cell: Cell) -> tuple[int, ...]:
     """Names a cell among those of all frames."""
     stops = [side.stop for side in cell.region]

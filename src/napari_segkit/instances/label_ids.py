@@ -182,7 +182,7 @@ def instance_ids(
     if labels_are == "ask":
         _require_ids(inside)
     if labels_are == "classes":
-        ids: AnyArray = _label_components(inside, axes, ndim)
+        ids: AnyArray = label_components(inside, axes, ndim)
         present, first = np.unique(ids, return_index=True)
         of_value = inside.ravel()[first[present > 0]]
     else:
@@ -195,7 +195,7 @@ def instance_ids(
     return ids, of_value
 
 
-def _label_components(values: AnyArray, axes: str | None, ndim: int) -> Ids:
+def label_components(values: AnyArray, axes: str | None, ndim: int) -> Ids:
     """Number the connected components of each frame consecutively."""
     named = AxesImage(values, axes or AXES.replace("C", "")[-values.ndim :])
     ids, last = np.zeros(values.shape, np.int32), 0

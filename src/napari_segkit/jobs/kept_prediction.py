@@ -53,18 +53,22 @@ class PredictionSettings:
 class KeptPrediction:
     """The pixels that a prediction with some settings has given so far.
 
-    `earlier` is what it goes on with, if the image still has the same pixels. Models that predict
-    objects keep none: their objects are known when all tiles are predicted.
+    `earlier` is what it goes on with, if the image still has the same pixels; a `sink` takes the
+    pixels whatever it holds already. Models that predict objects keep none: their objects are
+    known when all tiles are predicted.
     """
 
     def __init__(
-        self, settings: PredictionSettings, earlier: "KeptPrediction | None" = None
+        self,
+        settings: PredictionSettings,
+        earlier: "KeptPrediction | None" = None,
+        sink: "MemorySink | None" = None,
     ) -> None:
         self.settings = settings
         self.region: Region | None = None  # that is asked for; None: all
         self.predicted: Region | None = None  # where the result has labels; None: everywhere
         self._earlier = earlier
-        self._sink: MemorySink | None = None
+        self._sink = sink
         self._pixels: list[LazyArray] = []  # of each layer
         self._checksums: list[int] = []
         self._threads = 0
@@ -131,6 +135,10 @@ class KeptPrediction:
         self.region = None if region is None else as_region(region, axes_image, place)
         self.axes, self._orientation = axes_image.axes, axes_image.orientation
         self._model_orientation = reorient_image(axes_image, model.orientation).orientation
+        if model.predicts_objects:
+            self._sink = None
+        if self._sink is not None:
+            return
         sources = channel_sources(image) or [("", image)]
         self._pixels = [full_resolution(x, level=settings.options.level) for _, x in sources]
         in_memory = [x for x in self._pixels if isinstance(x, np.ndarray)]

@@ -31,7 +31,7 @@ def found_rows(
     if missing:
         _say(
             f"Images of {folder} are missing: {shorten(missing)}. Put them back or beside the "
-            "project, or give images=FOLDER, the folder where they are."
+            "project (`Project.open(folder, images=...)` looks elsewhere)."
         )
     if changed:
         _say(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
+from napari_segkit.images.axis_guess import AXES
 from napari_segkit.images.channel_sources import as_one_image, channel_sources
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.notes import without_notes
@@ -50,11 +51,14 @@ class OpenedImages:
     prints: dict[object, str] = field(default_factory=dict)
 
     def frame(self, row: TrainingRow, shape: Shape) -> AxesImage:
-        """Axes, spacing and metadata of an image."""
+        """Axes, spacing and metadata of an image; labels are saved without it, too."""
         source = row.image
         if not isinstance(source, ImageFile):
             return as_one_image(source, labels_shape=shape)
         key = _key(source)
+        if key not in self.frames and shape and not all(p.exists() for p in source.paths):
+            axes = AXES[-len(shape) :]
+            return AxesImage(np.broadcast_to(np.uint8(0), shape), axes, name=source.name)
         if key not in self.frames:
             image = source.open(shape)
             self.frames[key] = replace(image, data=np.broadcast_to(np.uint8(0), image.shape))

@@ -3,7 +3,8 @@
 import os
 import shutil
 import warnings
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -43,6 +44,8 @@ from .store import Store, require_new
 
 if TYPE_CHECKING:
     from napari_segkit.segmenter import Segmenter
+
+LONGEST_WAIT = 60  # seconds for a save that runs in another thread
 
 
 @dataclass(eq=False)
@@ -85,7 +88,7 @@ class Project:
     >>> project = Project(TrainingSet.from_files("images", "masks"), ModelSpec("unet"))
     >>> project.save("cells")
     >>> project = Project.open("cells")
-    >>> seg = Segmenter(project.spec).fit(project.training_set, config=project.config)
+    >>> seg = Segmenter(project.spec).fit(project.labelled, config=project.config)
     """
 
     training_set: TrainingSet
@@ -155,7 +158,7 @@ class Project:
             If images or labels are missing, have changed or were found elsewhere, if there are
             autosaved labels, or if the project holds what this version does not know.
         """
-        place = as_path("folder", folder)
+        place = Path(os.path.abspath(as_path("folder", folder)))
         place = place.parent if place.name == PROJECT_FILE and place.is_file() else place
         if not (place / PROJECT_FILE).is_file():
             raise FileNotFoundError(
@@ -170,8 +173,8 @@ class Project:
             project.recovered = cls._of(store, store.autosaved)
             _warn(
                 f"{place} was not saved at the end: labels of {shorten(names)} were autosaved "
-                "after the last save; take them with project.recovered, or drop them with "
-                "drop_autosave()."
+                "after the last save (`project.recovered` holds them, `project.drop_autosave()` "
+                "removes them)."
             )
         return project
 
@@ -194,6 +197,11 @@ class Project:
     def folder(self) -> Path | None:
         """Where the project was saved or opened; None before that."""
         return None if self._store is None else self._store.folder
+
+    @property
+    def labelled(self) -> TrainingSet:
+        """The images that have labels, to train on."""
+        return TrainingSet([row for row in self.training_set.rows if row.labels is not None])
 
     @property
     def model_file(self) -> Path | None:
@@ -275,7 +283,7 @@ class Project:
         """
         require_bool("overwrite", overwrite)
         self._check()
-        place = self.folder if folder is None else as_path("folder", folder)
+        place = self.folder if folder is None else Path(os.path.abspath(as_path("folder", folder)))
         if place is None:
             raise ValueError("The project has no folder yet: give one to save it in.")
         is_here = self.folder is not None and self.folder.resolve() == place.resolve()
@@ -289,13 +297,23 @@ class Project:
 
     def _save(self, store: Store) -> Generator[Step, None, Path]:
         """Labels first, one file at a time, ``project.json`` last."""
-        with self._lock, store.removed_if_new():
+        with self._alone(), store.removed_if_new():
             store.folder.mkdir(parents=True, exist_ok=True)
             rows = yield from self._write_rows(store, LABELS)
             has_model = self._write_model(store)
             store.write_saved(self._describe(rows, store.folder, has_model=has_model))
             self._store, self.recovered = store, None
         return store.folder
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait for another save; ValueError if it does not end."""
+        if not self._lock.acquire(timeout=LONGEST_WAIT):
+            raise ValueError("The project is being saved already: try again when that has ended.")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _write_rows(self, store: Store, place: str) -> Generator[Step, None, tuple[StoredRow, ...]]:
         rows, source = self.training_set.rows, self.folder or store.folder
@@ -358,7 +376,7 @@ class Project:
         if self._store is None:
             raise ValueError("The project has no folder yet: save it before it is autosaved.")
         self._take(labels or {})
-        with self._lock:
+        with self._alone():
             store, saved = self._store, self._store.saved
             rows = drain(self._write_rows(store, AUTOSAVE))
             if rows == saved.rows:
@@ -385,7 +403,8 @@ class Project:
     def drop_autosave(self) -> None:
         """Remove labels that were autosaved and not saved; `recovered` is None after that."""
         if self._store is not None:
-            with self._lock:
+            with self._alone():
+                self._store.recovered = frozenset()
                 self._store.drop_autosaved()
         self.recovered = None
 

@@ -20,7 +20,7 @@ def script(folder: Path, project: StoredProject, *, objects: bool) -> str:
     """A script that predicts the images with the project's model, or trains it first."""
     training = [
         f"segmenter = Segmenter({to_python(project.spec)})",
-        f"segmenter.fit(project.training_set, config={to_python(project.config)})",
+        f"segmenter.fit(project.labelled, config={to_python(project.config)})",
     ]
     if project.has_model:
         training = ["# The model was trained with:", *(f"# {line}" for line in training)]

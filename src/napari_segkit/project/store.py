@@ -38,6 +38,7 @@ class Store:
     autosaved: StoredProject = field(default_factory=StoredProject)
     known: dict[str, Known] = field(default_factory=dict)  # label files
     written: list[Path] = field(default_factory=list)
+    recovered: frozenset[str] = frozenset()  # autosaved files that rows refer to
 
     @classmethod
     def read(cls, folder: Path, images: Path | None) -> "Store":
@@ -50,6 +51,7 @@ class Store:
             warnings.simplefilter("ignore")  # said of the rows that were saved
             rows = found_rows(autosaved.rows, folder, images)
         store.autosaved = replace(autosaved, rows=rows)
+        store.recovered = frozenset(mask.path for row in rows for mask in row.masks)
         store._know((*saved.rows, *rows))
         return store
 
@@ -128,16 +130,15 @@ class Store:
         self.autosaved = project
 
     def drop_autosaved(self) -> None:
-        """Remove what was autosaved, the list of it first."""
+        """Remove what was autosaved, the list of it first; what rows refer to, the next save."""
         place = self.folder / AUTOSAVE
-        paths = {mask.path for row in self.autosaved.rows for mask in row.masks}
-        paths |= {path for path in self.known if path.startswith(f"{AUTOSAVE}/")}
         self.autosaved = StoredProject()
         with suppress(OSError):
             (place / PROJECT_FILE).unlink(missing_ok=True)
-            for path in paths:
-                if path.startswith(f"{AUTOSAVE}/"):
-                    inside(self.folder, path).unlink(missing_ok=True)
+            for file in place.iterdir():
+                path = f"{AUTOSAVE}/{file.name}"
+                if path not in self.recovered:
+                    inside(self.folder, path).unlink()
                     self.known.pop(path, None)
             place.rmdir()
 

@@ -42,6 +42,8 @@ class LabelledImages:
         The classes that the labels hold.
     class_of : ndarray or None
         Position in `classes` of each object id; None if the labels are class values.
+    value_of : ndarray or None
+        Label value of each object id.
     validation : sequence of (AxesImage, ndarray)
         Images and labels that are not trained on.
     groups : sequence of str
@@ -78,6 +80,7 @@ class LabelledImages:
     left_out: Sequence[Mask | None] = ()
     folds: Sequence[NDArray[np.int16]] = ()
     given: Sequence[GivenLabels] = ()
+    value_of: NDArray[np.int64] | None = None
     change: Callable[[AnyArray], AnyArray] | None = None
 
     def subset(self, numbers: Sequence[int]) -> "LabelledImages":

@@ -18,6 +18,10 @@ class DivergenceWarning(UserWarning):
     """A training ended early because a loss or gradient was NaN or infinite; its model is kept."""
 
 
+class NewClassError(ValueError):
+    """Labels that are added to a training hold a class that its model does not have."""
+
+
 @dataclass(frozen=True)
 class ReadStep(Step):
     """A file of the training set was read; `done` and `total` are numbers of images.

@@ -1,6 +1,6 @@
 """What is held out of a training, prepared as what is trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,13 +10,15 @@ from napari_segkit.images.array_cache import MaskedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import dtype_statistics, measure_statistics
 from napari_segkit.images.labels import IGNORE
-from napari_segkit.images.resample import resample_pairs, resize_marks
+from napari_segkit.images.resample import resample_pairs
 from napari_segkit.images.types import LazyArray
 
 from .dataset import LabelledImages, TrainingData
-from .held_out import HeldOutImage
+from .held_out import HeldOutImage, Mask
 from .sampler import Sample
 from .targets import targets_of
+
+Marks = Callable[[Mask, Sequence[int]], Mask]
 
 
 def held_out_samples(
@@ -25,14 +27,18 @@ def held_out_samples(
     held_out: Sequence[HeldOutImage],
     targets: Sequence[LazyArray],
     data: TrainingData,
+    marks: Marks,
 ) -> list[Sample]:
-    """What is held out, encoded as what is trained on; `targets` are those of whole images."""
+    """What is held out, encoded as what is trained on; `targets` are those of whole images.
+
+    `marks` gives a mask in the shape of a target.
+    """
     places = {id(image): number for number, (image, _) in enumerate(data.labelled.pairs)}
     samples = []
     for each in held_out:
         if each.mask is not None:
             number = places[id(each.image)]
-            mask = resize_marks(each.mask, targets[number].shape)
+            mask = marks(each.mask, targets[number].shape)
             marked = MaskedArray(targets[number], mask, IGNORE, hidden=False)
             target = AxesImage(marked, each.image.label_axes)
             samples.append(replace(data.samples[number], indices=target, counts=None))

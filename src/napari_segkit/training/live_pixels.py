@@ -9,6 +9,8 @@ from time import perf_counter
 from torch import nn
 
 from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.labels import IGNORE
+from napari_segkit.images.resample import resize_marks
 from napari_segkit.steps import Step, Waiting
 from napari_segkit.trained_model import TrainedModel
 
@@ -110,11 +112,16 @@ class LivePixelTrainer(PixelTrainer):
         """Folds of the labels as they are now."""
         if self.setup.held_out.how not in (None, "folds"):
             return []
-        painted = replace(self.data.labelled, counts=(), folds=())
+        assert self.setup.live is not None
+        class_of = self.setup.live.class_of
+        painted = replace(self.data.labelled, counts=(), folds=(), class_of=class_of)
         labelled, held_out = hold_out(self.setup.spec, self.config, painted)
         self.setup = replace(self.setup, held_out=held_out)
         pairs = zip(labelled.folds, self.data.images, strict=False)
-        return [AxesImage(fold, image.label_axes) for fold, image in pairs]
+        return [
+            AxesImage(resize_marks(fold, image.label_shape, IGNORE), image.label_axes)
+            for fold, image in pairs
+        ]
 
     @property
     def _done(self) -> tuple[int, int]:

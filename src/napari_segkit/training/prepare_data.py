@@ -15,7 +15,8 @@ from napari_segkit.models import Inputs, choose_ndim, outputs
 
 from .dataset import LabelledImages, TrainingData
 from .held_out import HeldOutImage, Mask
-from .held_out_samples import held_out_samples
+from .held_out_samples import Marks, held_out_samples
+from .live_labels import LiveLabels
 from .missing_pixels import complete_targets
 from .normalisation import require_moderate, sampled_pixels, statistics_of
 from .sampler import Sample
@@ -27,6 +28,7 @@ def prepare_data(
     config: TrainConfig,
     labelled: LabelledImages,
     held_out: Sequence[HeldOutImage] = (),
+    live: LiveLabels | None = None,
 ) -> TrainingData:
     """Measure, resample and encode labelled images as the model needs them."""
     _require_short_names(labelled.classes)
@@ -54,10 +56,11 @@ def prepare_data(
     if labelled.class_of is not None:
         count, size = object_sizes(values, images, inputs.spacing)
     targets = targets_of(spec, labelled, images, values, inputs.spacing, size)
-    complete = complete_targets(
-        labelled, images, targets, measured, ndim, is_live=config.is_endless
-    )
-    trained_on = _without(labelled.left_out, complete)
+    if live is not None:
+        targets = live.targets(spec, targets, inputs.spacing, size)
+    complete = complete_targets(labelled, images, targets, measured, ndim, is_live=live is not None)
+    marks = resize_marks if live is None else live.marks
+    trained_on = _without(labelled.left_out, complete, marks)
     counts = index_counts(config, labelled, images, ndim)
     samples = [
         Sample(image, AxesImage(used, image.label_axes), scaled, own if used is target else None)
@@ -70,14 +73,17 @@ def prepare_data(
         for fold, i in zip(labelled.folds, images, strict=False)
     ]
     data = TrainingData(samples, labelled, inputs, nonzero, count, size, (), folds)
-    return replace(data, held_out=held_out_samples(spec, config, held_out, complete, data))
+    held = held_out_samples(spec, config, held_out, complete, data, marks)
+    return replace(data, held_out=held)
 
 
-def _without(left_out: Sequence[Mask | None], targets: Sequence[LazyArray]) -> list[LazyArray]:
+def _without(
+    left_out: Sequence[Mask | None], targets: Sequence[LazyArray], marks: Marks
+) -> list[LazyArray]:
     """Targets, unlabelled where they are left out."""
     masks = left_out or [None] * len(targets)
     return [
-        target if mask is None else MaskedArray(target, resize_marks(mask, target.shape), IGNORE)
+        target if mask is None else MaskedArray(target, marks(mask, target.shape), IGNORE)
         for target, mask in zip(targets, masks, strict=True)
     ]
 

@@ -85,7 +85,8 @@ def read_training_data(
     images = _alike([each.row.image for each in train])
     if predicts_objects(spec):
         values, classes, class_of = _objects(config, train)
-        labelled = LabelledImages(_pairs(images, values), classes, class_of)
+        pairs = _pairs(images, values)
+        labelled = LabelledImages(pairs, classes, class_of, value_of=_value_of(train))
     else:
         labels = [each.row.labels for each in train]
         read, classes, config = training_classes(labels, _counts(train), config)
@@ -319,6 +320,12 @@ def _objects(
         for each, objects, start in zip(found, of_images, starts, strict=True)
     ]
     return ids, classes, class_of
+
+
+def _value_of(found: Sequence[_Read]) -> NDArray[np.int64]:
+    """Label value of each object id."""
+    own = [each.objects.of_value for each in found if each.objects is not None]
+    return np.concatenate([[0], *own]).astype(np.int64)
 
 
 def _validation(

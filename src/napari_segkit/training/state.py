@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from napari_segkit.images.intensity import Statistics
+from napari_segkit.images.types import AnyArray
 from napari_segkit.io.checked_json import MALFORMED
 from napari_segkit.models.tensor_checks import require_usable
 from napari_segkit.tensor_file import Tensors, network_tensors, write_tensors
@@ -98,6 +99,10 @@ class TrainingState:
         Gives the fingerprints of the training images and labels, by the names of the images.
     held_out : callable
         Gives those of the images that are held out.
+    held_pixels : callable
+        Gives the pixels that are held out of each image, as bits, where labels are added.
+    sides : dict
+        Those of a state that was loaded.
     """
 
     settings: Mapping[str, object]
@@ -121,6 +126,8 @@ class TrainingState:
     finished: bool = False
     fingerprints: Callable[[], Sequence[Fingerprints]] = list  # by default of no images
     held_out: Callable[[], Sequence[Fingerprints]] = list
+    held_pixels: Callable[[], Mapping[str, AnyArray]] = dict
+    sides: Mapping[str, AnyArray] = field(default_factory=dict)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the state to one safetensors file with a JSON header, which holds no code.
@@ -137,6 +144,7 @@ class TrainingState:
             "average": network_tensors(self.average.module) if self.average else {},
             "random": self.random.states(),
             "best": self.best.weights if self.best else {},
+            "held": {n: torch.from_numpy(bits) for n, bits in self.held_pixels().items()},
             "history": {
                 name: torch.tensor(numbers, dtype=torch.float64)
                 for name, numbers in self._numbers().items()
@@ -214,6 +222,7 @@ class TrainingState:
         load_weights(self.network, groups["network"])
         require_usable(self.network)
         self.random.restore(groups["random"])
+        self.sides = {number: bits.numpy() for number, bits in groups["held"].items()}
         self.sampling.bit_generator.state = header["sampling"]
         is_first = header["format"] == 1
         losses = header["history"] if is_first else groups["history"]["losses"].tolist()

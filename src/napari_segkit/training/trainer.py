@@ -41,7 +41,7 @@ from .state import RECENT_BATCHES, Best, TrainingState, load_weights
 from .tile_sizes import tiles
 from .training_setup import TrainingSetup, settings_of
 
-LIVE_BATCHES = 3  # of the statistics of a copy, while a person waits for it
+LIVE_BATCHES = 4  # of the statistics of a copy, while a person waits for it
 
 
 class Trainer:
@@ -88,10 +88,12 @@ class Trainer:
             statistics=self.data.statistics if self.config.normalise == "training" else None,
             fingerprints=setup.fingerprints,
             held_out=setup.held_out_fingerprints,
+            held_pixels=dict if setup.live is None else setup.live.sides,
         )
         if setup.resume is not None:
             self.state.load(setup.resume)
             if setup.live is not None:
+                setup.live.restore(self.state.sides)
                 self.state.best = None  # of labels that may have changed
             self.state.finished = self._is_patience_over
             if self.state.statistics is not None:
@@ -227,8 +229,8 @@ class Trainer:
         live, state = self.setup.live, self.state
         if live is None:
             raise ValueError(
-                "This training takes no labels while it runs: train a model that predicts classes "
-                "with TrainConfig().live()."
+                "This training takes no labels while it runs: only one without an end does, as "
+                "TrainConfig().live() sets it, of a model without object masks."
             )
         if (change := live.add(command)) is not None:
             self._labels_changed(change)

@@ -10,7 +10,7 @@ from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.regions import Box
 from napari_segkit.images.types import Floats
 
-from .live_labels import moved
+from .box_labels import moved
 from .probability_layers import EARLIER
 from .snapshots import Snapshot, header_metadata, placement, without_channels
 

@@ -7,7 +7,7 @@ from typing import Any
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit.error_messages import failure
@@ -17,6 +17,7 @@ from .progress_bar import Progress
 from .task import Task
 
 LOG = logging.getLogger(__name__)
+SPINNER_PERCENT = 10  # of its own speed
 LOWER = "use smaller tiles, batches or images, or close other programs"
 
 
@@ -39,6 +40,7 @@ class Runner(LayerRegistry):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer)
         self._task: Task | None = None
+        self._beside: Task | None = None
         self._title = ""
         self._progress: Progress | None = None
         self._unreported_error = ""
@@ -104,6 +106,38 @@ class Runner(LayerRegistry):
         self._task, self._title = task, job.title
         self.busy_changed.emit(True)  # before: napari processes events while it makes its bar
         self._progress = Progress(job.title, task.stop)
+        self._slow_down_spinner()
+        task.start()
+        return task
+
+    @property
+    def beside(self) -> Task | None:
+        """The short work that runs beside the task, or None."""
+        return self._beside
+
+    def run_beside(self, steps: Generator[Any, Any, Any]) -> Task:
+        """Run short work while a task runs, which takes no step meanwhile.
+
+        Parameters
+        ----------
+        steps : generator
+            Such as the prediction of what is in view while its model trains.
+
+        Returns
+        -------
+        Task
+            Already running; neither shown in the activity dock nor the session's `task`.
+
+        Raises
+        ------
+        ValueError
+            If other work runs beside the task.
+        """
+        if self._beside is not None:
+            raise ValueError("Other work is running beside the task: wait until it ends.")
+        self._beside = task = Task(steps, at_start=_leave_a_core)
+        task.finished.connect(self._on_beside_finished)
+        self._hold(True)
         task.start()
         return task
 
@@ -144,15 +178,30 @@ class Runner(LayerRegistry):
         self._task = None
         self.busy_changed.emit(False)
 
+    def _slow_down_spinner(self) -> None:
+        """Let napari's spinner turn slowly: it is drawn with the cores that compute."""
+        for label in self.viewer.window.main_menu.window().findChildren(QLabel):
+            if (movie := label.movie()) is not None:
+                movie.setSpeed(SPINNER_PERCENT)
+
     def _notify_error(self) -> None:
         """Show an error that no dock has shown, unless the window is closed."""
         error, self._unreported_error = self._unreported_error, ""
         if error and self._progress is not None:
             show_error(error)
 
-    def _on_window_closed(self) -> None:
+    def _on_beside_finished(self) -> None:
+        self._beside = None
+        self._hold(False)
+
+    def _hold(self, held: bool) -> None:
         if self._task is not None:
-            self._task.abandon()
+            self._task.hold(held)
+
+    def _on_window_closed(self) -> None:
+        for task in (self._task, self._beside):
+            if task is not None:
+                task.abandon()
         self._close_progress()
 
     def _close_progress(self) -> None:

@@ -29,6 +29,7 @@ class _Worker(threading.Thread):
         super().__init__(name="segkit task", daemon=True)
         self.stopping = threading.Event()
         self.paused = threading.Event()
+        self.held = threading.Event()
         self.awake = threading.Event()  # ends a rest
         self.commands: deque[object] = deque()
         self.answers: deque[object] = deque()
@@ -74,8 +75,8 @@ class _Worker(threading.Thread):
                 command = self.commands.popleft() if self.commands else None
 
     def _rest(self, step: object) -> None:
-        """Take no step while paused or waiting; commands are carried out, and a stop ends it."""
-        while self.paused.is_set() or isinstance(step, Waiting):
+        """Take no step while paused, held or waiting; commands are carried out, a stop ends it."""
+        while self.paused.is_set() or self.held.is_set() or isinstance(step, Waiting):
             if self.stopping.is_set() or self.commands:
                 return
             is_woken = self.awake.wait(step.seconds if isinstance(step, Waiting) else None)
@@ -91,6 +92,11 @@ class _Worker(threading.Thread):
     def pause(self, paused: bool) -> None:
         """Pause, or go on."""
         (self.paused.set if paused else self.paused.clear)()
+        self.awake.set()
+
+    def hold(self, held: bool) -> None:
+        """Take no step while other work computes, or go on."""
+        (self.held.set if held else self.held.clear)()
         self.awake.set()
 
     def stop(self) -> None:
@@ -200,6 +206,7 @@ class Task(QObject):
         else:
             finish, self._finish = self._finish, None
             self.send(finish)
+            self.is_paused = False
 
     def abandon(self) -> None:
         """Stop after the current step, and close the generator without a result."""
@@ -213,6 +220,16 @@ class Task(QObject):
     @is_paused.setter
     def is_paused(self, paused: bool) -> None:
         self._worker.pause(paused)
+
+    def hold(self, held: bool) -> None:
+        """Take no further step while other work computes, whether paused or not.
+
+        Parameters
+        ----------
+        held : bool
+            Whether the other work goes on.
+        """
+        self._worker.hold(held)
 
     def send(self, command: object) -> None:
         """Send a command to the generator; the step that follows arrives in `answered`.

@@ -109,7 +109,7 @@ class RunBar(QWidget):
         task.returned.connect(self._on_returned)
         task.errored.connect(self._on_errored)
         task.finished.connect(self._on_finished)
-        self.progress.setRange(0, 0)
+        self._show_progress(0, 0)
         self._update_state()
 
     def set_reason(self, reason: str | None) -> None:
@@ -186,13 +186,17 @@ class RunBar(QWidget):
         if isinstance(step, Failure):
             self._on_failure(step)
             return
-        self.progress.setRange(0, step.total)
-        self.progress.setValue(step.done)
+        self._show_progress(step.done, step.total)
         self.time_left = time_left(self._estimate.after(step, monotonic()))
         if self._unit:
             done = getattr(step, "text", "") or f"{self._unit} {step.done} of {step.total}"
             self.show_status(f"{done}{self.time_left}")
         self.yielded.emit(step)
+
+    def _show_progress(self, done: int, total: int) -> None:
+        """Empty while the total is not known: what moves is drawn with the cores that compute."""
+        self.progress.setRange(0, max(1, total))
+        self.progress.setValue(done if total else 0)
 
     def _on_failure(self, step: Failure) -> None:
         """Tell of it when the work has ended, beside what became of the rest."""

@@ -80,7 +80,7 @@ def texts(choice):
 
 
 def title(dock):
-    return dock.annotation_panel.group.title()
+    return dock.annotation_panel.group.title
 
 
 def rows(dock):

@@ -11,6 +11,8 @@ NEARLY = 0.9  # of the time limit, as the last step tells when it began
 
 def describe_step(step: TrainStep, config: TrainConfig) -> str:
     """Such as "Epoch 3 of 20, step 25 of 200, loss 0.412, 1:20 left"."""
+    if config.is_endless:
+        return f"Step {step.done}, loss {step.loss:.3f}"
     epoch, done = f"Epoch {step.epoch}", f"step {step.done}"
     if config.epochs is not None:
         epoch, done = f"{epoch} of {config.epochs}", f"{done} of {step.total}"
@@ -27,6 +29,8 @@ def describe_end(
     done = f"{step.done}{of_total} steps ({step.images:,} patches)"
     if config.patience is not None and _since_best(validations) >= config.patience:
         return f"Training ended after {done}: {config.patience} validations without improvement."
+    if config.is_endless:
+        return f"Training ended after {done}."
     if config.epochs is not None and step.done >= step.total:
         return "Training finished."
     if config.minutes is not None and step.seconds >= NEARLY * 60 * config.minutes:

@@ -8,6 +8,8 @@ from napari.viewer import Viewer
 from qtpy.compat import isalive
 
 from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
+from napari_segkit._qt.live.live_box import LiveBox
+from napari_segkit._qt.live.live_training import LiveData, LiveTraining, watched_rows
 from napari_segkit._qt.session.interrupted import FoundTraining, kept, new_spare
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
@@ -21,8 +23,8 @@ from napari_segkit.config import TrainConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.axes_image import AxesImage, as_image, without_pixels
 from napari_segkit.models import model_info
-from napari_segkit.segmenter import Segmenter
-from napari_segkit.steps import Job, Step
+from napari_segkit.segmenter import Segmenter, Start
+from napari_segkit.steps import Finish, Job, Step
 from napari_segkit.training.events import TrainStep, ValidationStep
 from napari_segkit.training.validation_history import validations_of
 from napari_segkit.training_set import TrainingRow, TrainingSet
@@ -74,6 +76,7 @@ class TrainDock(Dock):
         self.bar = RunBar(
             self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES, pausable=True
         )
+        self.live = LiveBox(self.session)
         self.view = TrainingView(self.session)
         self.curve = self.view.loss
         self.pairs = pairs_button(self._data)
@@ -124,27 +127,53 @@ class TrainDock(Dock):
 
     def _train(self, found: FoundTraining | None = None) -> None:
         """Train, or go on with a training that did not end."""
+        start = self.start.start if found is None else None
+        self._run(self.config(), start=start, found=found)
+
+    def _train_live(self, earlier: LiveTraining | None = None) -> None:
+        """Train while labels are painted, perhaps with what an earlier such training learned."""
+        image, labels, axes = self.data.layers
+        missing = self._missing_data() or self.data.missing()
+        if missing is not None or image is None or labels is None or axes is None:
+            self.live.status.setText(missing or "")
+            return
+        start = self.start.start if earlier is None else earlier.start
+        copies = self._run(self.config().live(), start=start)
+        rows = watched_rows(self.session.viewer, copies)
+        self.live.follow(LiveData(image, labels, axes, rows), earlier)
+
+    def _run(
+        self,
+        config: TrainConfig,
+        *,
+        start: Start | None,
+        found: FoundTraining | None = None,
+    ) -> TrainingSet:
+        """Begin a training; gives what it is trained on."""
         self.classes.pin_colors()
         copies, axes = self._copies()
         steps = train_set(
             self.session.segmenter,
             copies,
-            self.config() if found is None else None,
+            config if found is None else None,
             axes=axes,
             resume=None if found is None else found.spare.path,
-            start=self.start.start if found is None else None,
+            start=start,
         )
         self.session.interrupted.forget_stopped()
-        self._last, self._config, self._spare = None, self.config(), None
+        self._last, self._config, self._spare = None, config, None
         trained_on = [row.image for row in copies.with_role("train")]
         images = [image if isinstance(image, Snapshot) else None for image in trained_on]
         self.view.start(images, axes, self.classes.classes)
         steps = recorded(self.session, label_snapshots(copies), steps)
-        if model_info(self.session.segmenter.spec.name).training != "pixels":  # takes seconds
+        is_quick = model_info(self.session.segmenter.spec.name).training == "pixels"
+        if not (is_quick or config.is_endless):  # labels that are painted meanwhile are not kept
             self._spare = new_spare() if found is None else found.spare
             steps = kept(steps, self._spare)
         self.settings.set_open(False)  # room for the curve
-        self.bar.run(Job(f"Train on {self._data_name()}", steps))
+        finish = Finish() if config.is_endless else None
+        self.bar.run(Job(f"Train on {self._data_name()}", steps, finish))
+        return copies
 
     def _copies(self) -> tuple[TrainingSet, str | None]:
         """What is trained on, and its axes unless each image has its own."""
@@ -209,6 +238,7 @@ class TrainDock(Dock):
             _memory=self.memory,
         )
         self.form.augment.native.layout().addWidget(self.augmentation)
+        self.footer.addWidget(self.live)
         self.footer.addWidget(self.next_place)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.predict_button)
@@ -231,6 +261,10 @@ class TrainDock(Dock):
         self.form.changed.connect(self.state.request)
         self.check.changed.connect(self.state.request)
         self.random_button.clicked.connect(self._on_pressed)
+        self.live.switched_on.connect(self._train_live)
+        self.live.ended.connect(self._on_live_ended)
+        self.data.changed.connect(self._follow_live)
+        self.session.training_set_changed.connect(self._on_training_set)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.interrupted.changed.connect(self._show_start)
@@ -285,10 +319,39 @@ class TrainDock(Dock):
             return
         self._last = step
         self.view.add_step(step)
-        self.bar.show_status(describe_step(step, self._config))
+        if not self._config.is_endless:  # the switch tells where it is
+            self.bar.show_status(describe_step(step, self._config))
+
+    def _on_live_ended(self, live: LiveTraining) -> None:
+        """Begin again where the layers or classes have changed; else go on from this model."""
+        if live.starts_anew:
+            self._train_live(live)
+        elif "current" in self.start.choices:
+            self.start.value = "current"
+
+    def _follow_live(self) -> None:
+        """Show another image of the training set; an image of its own is trained on anew."""
+        live, (image, labels, axes) = self.live.live, self.data.layers
+        is_open = live is not None and live.data.image in self.viewer.layers
+        if live is None or not is_open or image is live.data.image:
+            return
+        if image is None or labels is None or axes is None:
+            live.stop("The image has changed: Live ends, and the model is kept.")
+        elif self.training_set.is_used:
+            live.show_image(image, labels, axes)
+        else:
+            live.restart("The image has changed")
+
+    def _on_training_set(self) -> None:
+        if self.live.live is not None:
+            self.live.live.restart("The training set has changed")
 
     def _on_trained(self) -> None:
         self.view.finish()
+        if self._config.is_endless:
+            steps = 0 if self._last is None else self._last.done
+            self.bar.show_status(f"Live ended after {steps} steps. The model is kept.")
+            return
         ended = describe_end(self._last, self._config, self.view.validations)
         self.bar.show_status(f"{ended} Apply the model in the Predict dock.")
 
@@ -318,6 +381,8 @@ class TrainDock(Dock):
     def _update_state(self) -> None:
         missing = self._missing()
         self.bar.set_reason(missing)
+        self.live.set_reason(missing)
+        self.bar.button.setVisible(not self.live.is_on)
         if missing is None and not self.bar.is_running:
             self.memory.show_training(self._image(), self.config())
         self.pairs.setVisible(self.training_set.is_used)
