@@ -19,7 +19,10 @@ Loss = Literal[
 HoldOut = Literal["auto", "groups", "images", "regions"]
 BestBy = Literal["score", "loss"]
 LIVE_AVERAGE = 0.98
-NO_END = "TrainConfig.epochs and TrainConfig.minutes are both None, so the training has no end"
+NO_END = (
+    "TrainConfig.epochs and TrainConfig.minutes are both None, so the training has no end: set one "
+    "of them."
+)
 
 
 @dataclass(frozen=True)
@@ -159,10 +162,7 @@ class TrainConfig(Checked):
             object.__setattr__(self, "augment", AugmentConfig(switch))
         super().__post_init__()
         if self.is_endless and self.schedule != "constant":
-            raise ValueError(
-                f"{NO_END}, and a schedule of '{self.schedule}' needs one: set one of them, or "
-                "take TrainConfig().live() for a training that goes on until it is told to finish."
-            )
+            raise ValueError(NO_END)
         if self.resize is not None and self.voxel_size is not None:
             raise ValueError(
                 f"TrainConfig.resize is {self.resize} with a voxel_size of {self.voxel_size:g}, "
@@ -194,10 +194,7 @@ class TrainConfig(Checked):
     def require_end(self) -> None:
         """Refuse settings without an end where nothing could end the training."""
         if self.is_endless:
-            raise ValueError(
-                f"{NO_END}: set one of them. Only train_epochs runs without an end, until it is "
-                "sent Finish."
-            )
+            raise ValueError(NO_END)
 
     @property
     def resized_shape(self) -> tuple[int, int] | None:

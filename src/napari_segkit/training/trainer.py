@@ -235,6 +235,7 @@ class Trainer:
         if (change := live.add(command)) is not None:
             self._labels_changed(change)
             state.best, state.stale = None, 0  # of other labels
+            state.validated = min(state.validated, max(0, len(state.history) - 1))
             if change.is_held_out:
                 self.__dict__.pop("interval", None)
         counts, strokes = live.counts(), int(live.strokes[1].sum())

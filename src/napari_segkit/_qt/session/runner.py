@@ -95,7 +95,7 @@ class Runner(LayerRegistry):
         task = Task(
             job.steps,
             writer=writer,
-            at_start=_leave_a_core,
+            at_start=leave_a_core,
             at_end=self._after_work,
             finish=job.finish,
         )
@@ -135,7 +135,7 @@ class Runner(LayerRegistry):
         """
         if self._beside is not None:
             raise ValueError("Other work is running beside the task: wait until it ends.")
-        self._beside = task = Task(steps, at_start=_leave_a_core)
+        self._beside = task = Task(steps, at_start=leave_a_core)
         task.finished.connect(self._on_beside_finished)
         self._hold(True)
         task.start()
@@ -210,8 +210,8 @@ class Runner(LayerRegistry):
             progress.close()
 
 
-def _leave_a_core() -> None:
+def leave_a_core() -> None:
     """Leave one core to the window; imports torch, so in the worker thread."""
-    from napari_segkit.devices import leave_a_core
+    from napari_segkit.devices import leave_a_core as leave
 
-    leave_a_core()
+    leave()

@@ -31,7 +31,8 @@ CLIP = 3.0  # standard deviations; larger values are clipped
 LINEAR_WEIGHT = 0.1  # of the features next to their cosines
 LINEAR_RADIUS_POWER = {2: 0.0, 3: 1.0}  # features are divided by radius to this power
 MAX_WINDOW_VALUES = 2048  # per pixel; training stores 100 000 pixels
-CHUNK = 4096  # pixels classified at once: they fit in the cache of a processor
+CHUNK = 4096  # pixels that a thread classifies at once: they fit in the cache of a core
+MAX_CHUNK = 16384  # of all threads
 
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
@@ -155,8 +156,8 @@ class PixelClassifier(nn.Module):
         """Logits ``(classes, pixels)`` of features ``(F, pixels)``."""
         factor, count = (2 / len(self.phases)) ** 0.5, len(self.phases)
         of_waves, of_plain = self.weight[:, :count] * factor, self.weight[:, count:] * self.plain.T
-        logits = []
-        for chunk in torch.split(columns, CHUNK, dim=1):  # without the copies that `embed` makes
+        size, logits = min(CHUNK * torch.get_num_threads(), MAX_CHUNK), []
+        for chunk in torch.split(columns, size, dim=1):  # without the copies that `embed` makes
             plain = self.standardise(chunk)
             waves = torch.addmm(self.phases[:, None], self.directions, plain).cos_()
             logits.append(torch.addmm(self.bias[:, None], of_waves, waves).addmm_(of_plain, plain))

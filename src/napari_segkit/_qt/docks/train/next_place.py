@@ -23,6 +23,7 @@ from napari_segkit._qt.layers.uncertainty_layers import (
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.layers.view_region import view_region
 from napari_segkit._qt.session.background import call_once
+from napari_segkit._qt.session.runner import leave_a_core
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets.dock import Note, stack
@@ -188,7 +189,7 @@ class NextPlace(QWidget):
     def _start(self, steps: Generator[Step, object, T], slot: Callable[[T], object]) -> None:
         """Run work beside that of the session."""
         self.text.setText("")
-        self._task = task = Task(steps, self)
+        self._task = task = Task(steps, self, at_start=leave_a_core)
         task.setObjectName("Uncertainty")
         task.yielded.connect(self._on_step)
         task.returned.connect(slot)

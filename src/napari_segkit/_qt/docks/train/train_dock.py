@@ -48,6 +48,7 @@ from .training_view import TrainingView
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.spare_models import SpareFile
+    from napari_segkit.trained_model import TrainedModel
 
 IMAGE = "The image to train on."
 LABELS = "The Labels layer with your annotation of the image."
@@ -77,6 +78,7 @@ class TrainDock(Dock):
             self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES, pausable=True
         )
         self.live = LiveBox(self.session)
+        self.next_place.model = self._newest_model
         self.view = TrainingView(self.session)
         self.curve = self.view.loss
         self.pairs = pairs_button(self._data)
@@ -312,6 +314,7 @@ class TrainDock(Dock):
     def _on_step(self, step: Step) -> None:
         if isinstance(step, ValidationStep):
             self.view.add_validation(step)
+            self.next_place.update_state()  # a live training has a model by now
             return
         if not isinstance(step, TrainStep):
             if type(step) is Step:  # pixel classifiers first compute features
@@ -328,6 +331,11 @@ class TrainDock(Dock):
             self._train_live(live)
         elif "current" in self.start.choices:
             self.start.value = "current"
+
+    def _newest_model(self) -> "TrainedModel | None":
+        """The model of a live training as it is by now, or that of the session."""
+        live = self.live.live
+        return (live and live.model) or self.session.segmenter.trained
 
     def _follow_live(self) -> None:
         """Show another image of the training set; an image of its own is trained on anew."""
