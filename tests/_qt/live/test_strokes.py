@@ -70,7 +70,7 @@ def test_a_stroke_of_many_places_is_one_patch_around_it(qtbot, layer, copy):
 
 def test_edits_by_slices_are_compared_where_they_are(layer, copy):
     replace_pixels(layer, (slice(3, 5), 7), np.full(2, 6, np.uint8))
-    assert list(copy.watcher._boxes)[0] == (slice(3, 5), slice(7, 8))
+    assert copy.watcher._boxes[0] == (slice(3, 5), slice(7, 8))
 
 
 def test_a_large_change_comes_in_pieces_between_other_events(qtbot, layer, copy, monkeypatch):

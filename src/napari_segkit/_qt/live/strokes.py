@@ -2,7 +2,6 @@
 
 from collections import deque
 from dataclasses import dataclass
-from itertools import zip_longest
 from math import prod
 from typing import Any
 
@@ -123,7 +122,7 @@ def _box_of(atom: Any, shape: tuple[int, ...]) -> Box:
     """Where an edit of napari's history lies."""
     key = getattr(atom, "slice_key", None)
     key = atom[0] if key is None else key
-    return tuple(_side(*each) for each in zip_longest(key, shape, fillvalue=slice(None)))
+    return tuple([_side(places, n) for places, n in zip(key, shape, strict=True)])
 
 
 def _side(places: Any, length: int) -> slice:

@@ -68,7 +68,7 @@ def test_a_training_that_was_left_is_offered_and_resumed(left, dock, scribbled, 
     assert dock.offer.isHidden()
 
 
-@pytest.mark.parametrize("config", [CONFIG.live()])
+@pytest.mark.parametrize("config", [CONFIG.live()], ids=["live"])
 def test_a_live_training_that_was_left_goes_on_live_with_the_labels_as_they_are(
     config, left, dock, states, qtbot
 ):
