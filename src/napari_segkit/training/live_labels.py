@@ -100,7 +100,8 @@ class LiveLabels:
             self.refused[given.number] = f"The labels of {image.name} are too large to be copied"
         else:
             unlabelled = self.config.unlabelled if self.objects is None else None
-            copy = np.array(values)
+            largest = max([*self.class_values, self.config.unlabelled or 0])
+            copy = np.array(values, np.promote_types(values.dtype, np.min_scalar_type(largest)))
             self.images[given.number] = LiveImage(image, given, copy, self.ndim, unlabelled)
             return copy
         return values
@@ -185,6 +186,7 @@ class LiveLabels:
             own.leave_out(box)
             own.update(box)
         self.pixels += self._counts(own, around) - counted
+        self.strokes[self.pixels == 0] = 0
         is_changed = own.held[box] & changed[inside]
         is_held_out = own.pair is None or bool(is_changed.any() or (own.held[around] != held).any())
         if is_held_out and own.held_out not in self.held_out:
