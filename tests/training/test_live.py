@@ -135,6 +135,19 @@ def test_about_every_fifth_stroke_is_held_out_and_none_touches_what_is_trained_o
     assert model.provenance["validation"]["pixels"] == 12
 
 
+def test_what_is_held_out_just_before_the_end_is_scored(strokes):
+    image, labels = strokes
+    segmenter = Segmenter(SMALL)
+    steps = segmenter.train_epochs([image, image + 1], [labels, labels.copy()], LIVE)
+    for number, starts in enumerate((range(14, 46, 8), range(14, 62, 8))):
+        run(steps, 3 + number)  # the end of an epoch
+        for start in starts:
+            step = steps.send(AddLabels(number, (start, 58), np.ones((2, 6), int)))
+    assert step.validate[1] == 24
+    events, _ = finished(segmenter, steps)
+    assert [(e.pixels, e.images) for e in events if isinstance(e, ValidationStep)] == [(24, 2)]
+
+
 def test_it_waits_while_all_labels_are_taken_away(strokes):
     image, labels = strokes
     labels[20:60:10, 10:20] = 1

@@ -147,7 +147,8 @@ class GradientTrainer(Trainer, Generic[M]):
         """Train and validate; FloatingPointError if something becomes NaN or infinite."""
         schedule = self.state.schedule
         while True:
-            if schedule.is_epoch_end and schedule.epoch % self.interval == 0:
+            interval = self.interval  # of what is held out now, of which it chooses what is scored
+            if schedule.is_epoch_end and schedule.epoch % interval == 0:
                 yield from self._validated(schedule.done, schedule.total, schedule.epoch)
             schedule.tick()
             if self.state.finished or schedule.progress >= 1:

@@ -231,17 +231,14 @@ class LiveLabels:
         self.pixels = np.sum(every, axis=0, dtype=np.int64).reshape(2, len(self.class_values))
         self.strokes = np.zeros((2, len(self.class_values)), np.int64)
         for own in self.images.values():
-            if own.pair is not None and self.holds_strokes:
-                indices = self._indices(own.values)
-                for row, mask in enumerate((~own.left_out, own.held)):
-                    self.strokes[row] += self._components_of(np.where(mask, indices, -1))
-
-    def _components_of(self, indices: AnyArray) -> Counts:
-        """Number of connected components of each class."""
-        components = connected_components(indices + 1)
-        numbers, first = np.unique(components, return_index=True)
-        of_class = indices.ravel()[first[numbers > 0]]
-        return np.bincount(of_class, minlength=len(self.class_values))
+            if own.pair is None or not self.holds_strokes:
+                continue
+            indices = np.where(own.left_out & ~own.held, -1, self._indices(own.values))
+            components = connected_components(indices + 1)  # none is both trained on and held out
+            inside = components > 0
+            _, first = np.unique(components[inside], return_index=True)
+            sides = own.held[inside][first].astype(np.intp)
+            np.add.at(self.strokes, (sides, indices[inside][first]), 1)
 
     def _image(self, number: int) -> LiveImage:
         if reason := self.refused.get(number):
