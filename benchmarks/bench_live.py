@@ -19,7 +19,7 @@ from napari_segkit import ModelSpec, Segmenter, TrainConfig, session
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit.models.presets import preset
 
-STROKES = 4  # after the first prediction
+STROKES = 3  # after the first prediction
 SECONDS = 8.0  # of training with the canvas still, between them
 LIMIT = 120.0
 

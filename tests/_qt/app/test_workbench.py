@@ -7,6 +7,7 @@ from npe2 import PluginManifest
 from npe2.cli import app
 from typer.testing import CliRunner
 
+from napari_segkit import Segmenter
 from napari_segkit._qt.app.workbench import Workbench
 
 OPEN_ALL = """
@@ -95,6 +96,36 @@ def test_it_fits_a_small_window(workbench):
     size = workbench.minimumSizeHint()
     assert size.width() <= 400
     assert size.height() <= 640
+
+
+def test_half_of_a_small_window_is_left_to_the_canvas(shown_viewer, qtbot):
+    viewer, window = shown_viewer, shown_viewer.window._qt_window
+    viewer.add_image(np.zeros((8, 8)), name="cells")
+    viewer.add_labels(np.ones((8, 8), int), name="cells labels")
+    window.resize(1280, 800)
+    workbench = viewer.window.add_plugin_dock_widget("napari-segkit", "SegKit workbench")[1]
+    canvas = viewer.window._qt_viewer.canvas.native
+    qtbot.waitUntil(lambda: canvas.width() >= 640, timeout=10_000)
+    for dock in docks_of(workbench):
+        workbench.setCurrentWidget(dock)
+        qtbot.waitUntil(lambda: canvas.width() >= 640 and canvas.height() >= 400)
+        body = dock.scroll.widget()
+        assert body.minimumSizeHint().width() <= dock.scroll.viewport().width()
+    assert all(dock.wait_idle() for dock in docks_of(workbench))
+
+
+def test_train_predicts_with_the_settings_of_the_predict_dock(workbench, monkeypatch):
+    button = workbench.train.predict_button
+    assert not button.isEnabled()
+    assert "Train or load a model first" in button.toolTip()
+    monkeypatch.setattr(Segmenter, "can_predict", True)
+    started = []
+    monkeypatch.setattr(workbench.predict, "predict", lambda: started.append(1))
+    image = workbench.train.viewer.add_image(np.zeros((8, 8)), name="cells")
+    workbench.train.session.segmenter_changed.emit()
+    button.click()
+    assert workbench.predict.image.value is image
+    assert started or workbench.train.bar.status.text() == workbench.predict.bar.reason
 
 
 def test_docks_open_without_importing_torch():

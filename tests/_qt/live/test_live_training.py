@@ -145,6 +145,11 @@ def test_the_pixel_classifier_answers_each_stroke(viewer, dock, qtbot):
         assert not np.array_equal(before, viewer.layers["cells (live)"].data)
     switch_off(dock, qtbot)
     assert dock.session.segmenter.is_trained
+    prediction = next(x for x in viewer.layers if x.name.startswith("cells prediction"))
+    switch_on(dock, qtbot)
+    assert not prediction.visible  # it would show through
+    switch_off(dock, qtbot)
+    assert prediction.visible
 
 
 def test_a_closed_dock_leaves_it_running_and_a_new_one_finds_it(viewer, dock, qtbot):

@@ -49,3 +49,15 @@ def test_names_from_files_are_shown_as_they_are(qtbot):
     tooltip = QTextDocument()
     tooltip.setHtml(table.item(0, 0).toolTip())
     assert tooltip.toPlainText() == name
+
+
+def test_a_group_stays_as_a_person_has_left_it(light_viewer):
+    def group():
+        return Dock(light_viewer).add_group("Tiles", opened=False, _note=Note("text"))
+
+    tiles = group()
+    assert not tiles.isExpanded()
+    tiles.set_open(True)  # by code
+    assert not group().isExpanded()
+    group().toggleButton().click()
+    assert group().isExpanded()

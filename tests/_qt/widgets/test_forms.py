@@ -11,8 +11,9 @@ from qtpy.QtWidgets import QApplication, QWidget
 from napari_segkit import config as configs
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.fields import Number, OptionalField
-from napari_segkit._qt.widgets.forms import Form, Section, tooltips
+from napari_segkit._qt.widgets.forms import Form, tooltips
 from napari_segkit._qt.widgets.refine_form import RefineForm
+from napari_segkit._qt.widgets.section import Section
 from napari_segkit.config import (
     CleanConfig,
     ModelSpec,

@@ -83,6 +83,10 @@ class LayerRegistry(QObject):
         chosen = self._images.pop(labels, frozenset())  # the last one chosen comes last
         self._images[labels] = chosen | {str(image.unique_id)}
 
+    def chosen_labels(self) -> list[Layer]:
+        """The Labels layers that were chosen for images, the last one last."""
+        return [*self._images]
+
     def last_labels_of(self, image: Layer) -> Layer | None:
         """The Labels layer last chosen for an image."""
         own = str(image.unique_id)

@@ -108,6 +108,7 @@ class LiveTraining(QObject):
         self._sent = self._in_copy = 0  # strokes
         self.strokes_shown = 0  # that the model of the last complete prediction knows
         self._touched_at = self._rest_until = self._told_at = 0.0
+        self._ended_at = self._took = 0.0  # of the last prediction
         self._preview = self._make_preview()
         self._watchers: list[StrokeWatcher] = []
         self._view_events = Listener(self, self._on_moved)
@@ -122,9 +123,8 @@ class LiveTraining(QObject):
 
     def update_once(self) -> None:
         """Predict what is in view now, however large it is."""
-        self._is_asked = self._is_due = True
-        self._is_old = True
-        self._rest_until = 0.0
+        self._is_asked = self._is_due = self._is_old = True
+        self._rest_until = self._took = 0.0
 
     def stop(self, note: str = "") -> None:
         """End the training as one that is complete; its model is kept."""
@@ -188,9 +188,9 @@ class LiveTraining(QObject):
 
     def _on_painted(self, number: int, patch: Patch) -> None:
         """Send a stroke; a network needs some steps until it is worth looking at."""
-        self._touched_at = now = monotonic()
-        if self._rest_until < now:
-            self._rest_until = now + STROKE_SECONDS
+        self._touched_at = monotonic()
+        if self._sent == self._in_copy:
+            self._rest_until = self._touched_at + STROKE_SECONDS
         self._sent += 1
         self._task.send(AddLabels(number, patch.start, patch.values))
         if self._fits_at_once:
@@ -248,8 +248,7 @@ class LiveTraining(QObject):
         """Predict again if something has changed and it is time."""
         now, steps = monotonic(), 0 if self._step is None else self._step.done
         is_busy = self._preview.is_busy or self._asked_at is not None
-        rests = now < self._rest_until and not self._fits_at_once
-        if not self._has_begun or is_busy or rests or self.is_stopping:
+        if not self._has_begun or is_busy or self._rests(now) or self.is_stopping:
             return
         is_old = self._is_old and (self._fits_at_once or steps >= FIRST_STEPS)
         if not (is_old or (self._is_due and self.model)) or self._view() is None:
@@ -296,11 +295,16 @@ class LiveTraining(QObject):
         self._tell(note=error_text(error, "The prediction of the view"))
 
     def _on_predicted(self) -> None:
-        """Let the training go on, for as long as this has taken or longer."""
-        now = monotonic()
-        took, self._asked_at = now - (self._asked_at or now), None
+        self._ended_at = monotonic()
+        self._took, self._asked_at = self._ended_at - (self._asked_at or self._ended_at), None
+
+    def _rests(self, now: float) -> bool:
+        """Whether the training goes on first: for as long as a prediction has taken, or longer."""
+        if self._fits_at_once:
+            return False
         is_eager = now - self._touched_at < EAGER_SECONDS
-        self._rest_until = now + took * (1 if is_eager else LAZY)
+        until = self._ended_at + self._took * (1 if is_eager else LAZY)
+        return now < max(until, self._rest_until)
 
     def _tell(self, *, note: str | None = None) -> None:
         now = monotonic()

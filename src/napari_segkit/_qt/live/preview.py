@@ -11,12 +11,14 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.box_labels import BoxLabels
+from napari_segkit._qt.layers.prediction_look import predictions_in
 from napari_segkit._qt.layers.snapshots import Snapshot, at_level, snapshot
 from napari_segkit._qt.layers.view_region import Index, view_region
 from napari_segkit._qt.session.session import Session
 from napari_segkit.config import PredictConfig, RefineConfig
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution, without_pixels
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.levels import level_like
 from napari_segkit.images.regions import union
 from napari_segkit.images.types import AnyArray
@@ -71,6 +73,7 @@ class ViewPreview(QObject):
         self._box: BoxLabels | None = None
         self._task: Task | None = None
         self._drawn = 0.0
+        self._hidden: list[Labels] = []  # earlier predictions, which would show through
 
     @property
     def is_busy(self) -> bool:
@@ -107,6 +110,7 @@ class ViewPreview(QObject):
             name = f"{self._source.name} (live)"
             classes = () if model.predicts_objects else model.all_classes
             self._box = BoxLabels(self._session, self._source, name, classes)
+            self._hide_earlier()
         steps = view_steps(self._prediction, segmenter, self._source, view)
         self._task = task = self._session.run_beside(steps)
         task.yielded.connect(self._on_step)
@@ -120,10 +124,20 @@ class ViewPreview(QObject):
             self._task.stop()
 
     def close(self) -> None:
-        """Leave the prediction and remove the layer."""
+        """Leave the prediction, remove the layer and show earlier predictions again."""
         self.interrupt()
         if self._box is not None:
             self._box.remove()
+        for layer in self._hidden:
+            layer.visible = True
+        self._hidden.clear()
+
+    def _hide_earlier(self) -> None:
+        own = self._source.unique_id
+        for layer in predictions_in(self._session.viewer):
+            if layer.visible and LayerMetadata.of(layer).source == own:
+                layer.visible = False
+                self._hidden.append(layer)
 
     def _on_step(self, step: Step) -> None:
         if isinstance(step, Failure):

@@ -11,7 +11,8 @@ from napari_segkit.images.classes import LabelClass
 from .choice import Choice
 from .class_table import swatch
 from .dock import Note
-from .forms import Form, Section, form_layout, tooltips
+from .forms import Form, tooltips
+from .section import Section, form_layout
 
 CLEAN_UP_TIP = "<p>Correct the labels of each class: fill holes, remove small components.</p>"
 LETTERS = 12

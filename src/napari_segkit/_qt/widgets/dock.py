@@ -7,13 +7,11 @@ from typing import TypeVar
 from magicgui.widgets import Widget
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QApplication,
-    QFormLayout,
     QFrame,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QLayout,
@@ -28,11 +26,17 @@ from napari_segkit._qt.session.session import Session, session
 from napari_segkit._qt.session.task import Task
 
 from .gui_messages import error_text, gui_message
+from .section import FLAT, Section, form_layout
 from .spare_offer import SpareOffer
 from .when_visible import WhenVisible, catch_up
 
 T = TypeVar("T")
-MARGIN = 6
+MARGIN, SIDE = 4, 2
+SECTION_MARGINS = MARGIN, 0, 0, MARGIN
+COMPACT = "QComboBox { padding: 3px 0px 3px 4px } QComboBox::drop-down { width: 18px }"
+BOLD = f"{FLAT}; font-weight: bold"
+GROUP_TIP = "<p>Show or hide these settings.</p>"
+WINDOW_SHARE, MAX_WIDTH = 0.22, 340  # of the window that a dock asks for, and pixels
 POLL_SECONDS = 0.01
 
 
@@ -41,6 +45,7 @@ class Dock(QWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
+        self.setStyleSheet(COMPACT)
         self.session = session(napari_viewer)
         self.state = WhenVisible(self, self._update_state)
         self.session.busy_changed.connect(self.state.request)
@@ -49,15 +54,15 @@ class Dock(QWidget):
         self.groups = QVBoxLayout(body)
         self.groups.addStretch(1)
         self.footer = QVBoxLayout()
-        scroll = _Scroll()
-        scroll.setWidget(body)
+        self.scroll = _Scroll(self._preferred_width())
+        self.scroll.setWidget(body)
         self.spare_offer = SpareOffer(self.session)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, MARGIN)
         column.addWidget(self.spare_offer)
-        column.addWidget(scroll, 1)
+        column.addWidget(self.scroll, 1)
         column.addLayout(self.footer)
-        self.groups.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        self.groups.setContentsMargins(SIDE, MARGIN, SIDE, MARGIN)
         self.footer.setContentsMargins(MARGIN, 0, MARGIN, 0)
 
     @property
@@ -79,6 +84,11 @@ class Dock(QWidget):
             sleep(POLL_SECONDS)
         return self.is_idle
 
+    def _preferred_width(self) -> int:
+        """As wide as is comfortable where half of the window is left to the canvas."""
+        window = self.viewer.window.main_menu.window()
+        return min(MAX_WIDTH, int(WINDOW_SHARE * window.width()))
+
     def _update_state(self) -> None:
         """Show what the dock can do now; called by `state`, only while the dock can be seen."""
 
@@ -87,17 +97,23 @@ class Dock(QWidget):
         if isalive(self):
             catch_up(self)
 
-    def add_group(self, title: str, **rows: QWidget | Widget) -> QGroupBox:
-        """Add a titled group with a row per widget, labelled by its name (no label: `_name`)."""
-        group = QGroupBox(title)
-        form = QFormLayout(group)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    def add_group(self, title: str, *, opened: bool = True, **rows: QWidget | Widget) -> Section:
+        """Add a section with a row per widget, labelled by its name (no label: `_name`).
+
+        It is `opened` until a person closes it, which is remembered.
+        """
+        content = QWidget()
+        form = form_layout(content)
+        form.setContentsMargins(*SECTION_MARGINS)
         for name, row in rows.items():
             widget = row.native if isinstance(row, Widget) else row
             if name.startswith("_"):
                 form.addRow(widget)
             else:
                 form.addRow(name.replace("_", " ").capitalize(), widget)
+        key = f"{type(self).__name__}/{title}"
+        group = Section(title, content, GROUP_TIP, opened=opened, key=key)
+        group.toggleButton().setStyleSheet(BOLD)
         self.groups.insertWidget(self.groups.count() - 1, group)
         return group
 
@@ -133,18 +149,26 @@ class TaskButtons(QWidget):
 class _Scroll(QScrollArea):
     """Scrolls vertically only: never narrower than its content."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
+        self._width = width
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
+    def eventFilter(self, widget: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # the content may need more width
+            self.updateGeometry()
+        return super().eventFilter(widget, event)
+
     def minimumSizeHint(self) -> QSize:
-        bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(self.widget().minimumSizeHint().width() + bar, 120)
+        beside = self.verticalScrollBar().sizeHint().width() + 2 * self.frameWidth()
+        return QSize(self.widget().minimumSizeHint().width() + beside, 120)
 
     def sizeHint(self) -> QSize:
-        return QSize(max(320, self.minimumSizeHint().width()), self.widget().sizeHint().height())
+        return QSize(
+            max(self._width, self.minimumSizeHint().width()), self.widget().sizeHint().height()
+        )
 
 
 class Note(QLabel):

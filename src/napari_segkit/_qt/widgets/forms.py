@@ -5,45 +5,15 @@ from collections.abc import Collection, Mapping
 from typing import Generic
 
 from magicgui.widgets import Container, Widget
-from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
-from superqt import QCollapsible
 
 from napari_segkit.config._schema import C, Checked, ConfigField, change, config_fields
 
 from .dock import validation_error
 from .fields import make_field
+from .section import Section, form_layout
 
 MORE = "<p>Show the settings that rarely need a change.</p>"
-FLAT = "text-align: left; border: none; background: none; padding: 3px"
-MAX_HEIGHT = 16_777_215  # of a Qt widget: no limit
-
-
-class Section(QCollapsible):
-    """Collapsible section, closed at first; without animation."""
-
-    def __init__(self, title: str, content: QWidget, tooltip: str) -> None:
-        super().__init__(expandedIcon=QIcon(), collapsedIcon=QIcon())
-        self.content().deleteLater()  # an empty one
-        self.setContent(content)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.toggleButton().setToolTip(tooltip)
-        self.toggleButton().setStyleSheet(FLAT)
-        self.setDuration(0)
-        self.title = title
-        self.toggled.connect(self._show)
-        self.collapse(animate=False)
-
-    def set_title(self, title: str) -> None:
-        """Show the title after an arrow; an icon would not follow the colours of the theme."""
-        self.title = title
-        self.setText(f"{'▾' if self.isExpanded() else '▸'}  {title}")
-
-    def _show(self, opened: bool) -> None:
-        """Hide the content, or give it the height that it needs, now and later."""
-        self.content().setMaximumHeight(MAX_HEIGHT)
-        self.content().setVisible(opened)
-        self.set_title(self.title)
 
 
 class Form(Container, Generic[C]):
@@ -161,11 +131,3 @@ def tooltips(config_class: type[Checked]) -> dict[str, str]:
     """Descriptions of a configuration class's fields from its docstring, as HTML."""
     declared = config_fields(config_class)
     return {name: f"<p>{html.escape(field.about)}</p>" for name, field in declared.items()}
-
-
-def form_layout(widget: QWidget) -> QFormLayout:
-    """Rows of a label and a field that grows, without margins."""
-    rows = QFormLayout(widget)
-    rows.setContentsMargins(0, 0, 0, 0)
-    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    return rows

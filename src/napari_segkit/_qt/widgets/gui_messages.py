@@ -4,7 +4,7 @@ from napari_segkit.error_messages import ON_CPU, failure, translate_arguments
 
 from .model_summary import OBJECTS_BY
 
-RESAMPLE = "Resample to the pixel size of the training"
+RESAMPLE = "Resample to the training's pixel size"
 CHOICES = {
     "set PredictConfig.resample": f"tick {RESAMPLE}",
     "PredictConfig.resample is set": f"{RESAMPLE} is ticked",

@@ -15,11 +15,11 @@ from .choice import Choice
 SEMANTIC_TEXTS: dict[LabelsAre, str] = {
     "ask": "Class labels (checked)",
     "classes": "Class labels",
-    "objects": "Instance ids, as one class",
+    "objects": "Instance ids as one class",
 }
 INSTANCE_TEXTS: dict[LabelsAre, str] = {
     "ask": "Instance ids (checked)",
-    "classes": "Class labels, by component",
+    "classes": "Classes, by component",
     "objects": "Instance ids",
 }
 UNLABELLED_TEXTS: dict[int | None, str] = {
@@ -47,7 +47,7 @@ LABELS_ARE_INSTANCE_TIP = (
     "are the objects. Checked: labels that look like classes are refused.</p>"
 )
 MAX_VALUES = 20  # offered besides the usual ones
-MIN_LETTERS = 17
+MIN_LETTERS = 14
 
 
 class LabelOptions(TypedDict):

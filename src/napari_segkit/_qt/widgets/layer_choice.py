@@ -18,7 +18,7 @@ KINDS: dict[str, tuple[type[Layer], ...]] = {
     "shapes": (Shapes,),
     "labels or image": (Labels, Image),
 }
-MIN_LETTERS = 12
+MIN_LETTERS = 11
 
 
 class LayerChoice(Choice[Layer | None]):
@@ -42,7 +42,7 @@ class LayerChoice(Choice[Layer | None]):
         self._layers = unwrapped(viewer).layers
         self._kind, self._none, self._rank, self._only = KINDS[kind], none, rank, only
         super().__init__(letters=MIN_LETTERS, tooltip=tooltip)
-        self.native.setPlaceholderText(f"no {kind} layer")
+        self.native.setPlaceholderText("no layer" if len(KINDS[kind]) > 1 else f"no {kind} layer")
         events = self._layers.events
         for emitter in (events.inserted, events.removed, events.reordered, events.renamed):
             emitter.connect(self.reset_choices, position="first")  # then the docks

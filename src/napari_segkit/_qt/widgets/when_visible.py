@@ -5,6 +5,8 @@ from collections.abc import Callable
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QWidget
 
+from .section import Section
+
 
 class WhenVisible(QObject):
     """Calls `update` at once; while the widget lies behind another tab, once when it is shown."""
@@ -18,7 +20,7 @@ class WhenVisible(QObject):
     def request(self, *_: object) -> None:
         """Slot for signals with or without arguments."""
         self.is_due = True
-        if self._widget.isVisible() or not self._widget.window().isVisible():
+        if not self._is_behind_a_tab():
             self.catch_up()
 
     def catch_up(self) -> None:
@@ -26,6 +28,15 @@ class WhenVisible(QObject):
         if self.is_due:
             self.is_due = False
             self._update()
+
+    def _is_behind_a_tab(self) -> bool:
+        """Whether it cannot be seen, unless that is because its section or window is closed."""
+        if not self._widget.window().isVisible():
+            return False
+        widget = self._widget
+        while not widget.isVisible():
+            widget = widget.parentWidget()
+        return widget is not self._widget and not isinstance(widget, Section)
 
     def eventFilter(self, _widget: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Show:

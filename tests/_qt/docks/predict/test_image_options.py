@@ -46,7 +46,7 @@ def test_the_level_of_the_training_is_proposed_and_another_can_be_chosen(options
     options.level.choice.by_hand = True
     options.show_image(slide, "YX", model)
     assert options.config(PredictConfig()).level == 0
-    assert "tick Resample to the pixel size of the training" in options.pixel_size.text()
+    assert "tick Resample to the training's pixel size" in options.pixel_size.text()
     plain = viewer.add_image(FINE)
     options.show_image(plain, "YX", model)
     assert (options.level.value, options.level.isVisibleTo(options)) == (0, False)

@@ -80,7 +80,7 @@ def texts(choice):
 
 
 def title(dock):
-    return dock.annotation_panel.group.title()
+    return dock.annotation_panel.group.title
 
 
 def rows(dock):
@@ -106,7 +106,7 @@ def test_label_semantics_follow_the_model(dock, qtbot):
     assert rows(dock) == [True] * 3
     assert texts(semantics.labels_are) == [
         "Instance ids (checked)",
-        "Class labels, by component",
+        "Classes, by component",
         "Instance ids",
     ]
     box = semantics.unlabelled.native

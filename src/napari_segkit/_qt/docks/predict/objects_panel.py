@@ -15,8 +15,9 @@ from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import stack
-from napari_segkit._qt.widgets.forms import Form, Section
+from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.gui_messages import error_text
+from napari_segkit._qt.widgets.section import Section
 from napari_segkit.config import ObjectConfig
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.instances.results import Objects

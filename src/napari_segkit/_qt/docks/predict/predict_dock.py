@@ -17,12 +17,13 @@ from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
 from napari_segkit._qt.widgets.following import follow_image
-from napari_segkit._qt.widgets.forms import Form, Section
+from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES, error_text
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
+from napari_segkit._qt.widgets.section import Section
 from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.axes_image import as_image
@@ -180,10 +181,10 @@ class PredictDock(Dock):
         )
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
-        self.add_group("Tiles", _form=self.form, device=self.device)
-        self.add_group("Network", _form=self.network)
+        self.add_group("Tiles", opened=False, _form=self.form, device=self.device)
+        self.add_group("Network", opened=False, _form=self.network)
         self.result = self.add_group("Result", _masks=self.masks_section)
-        self.add_group("Picture", _row=self.picture)
+        self.add_group("Picture", opened=False, _row=self.picture)
         self.footer.addWidget(self.bar)
 
     def _connect(self) -> None:

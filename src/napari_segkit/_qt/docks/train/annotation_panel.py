@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QGroupBox, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
+from napari_segkit._qt.widgets.section import Section
 from napari_segkit.images.classes import classes_of
 from napari_segkit.images.label_stats import LabelStats
 from napari_segkit.models.presets import TOUCHING
@@ -26,7 +27,7 @@ class AnnotationPanel(QObject):
 
     changed = Signal()  # of the label statistics, also when a new count starts
     message = Signal(str)  # what an answer has set
-    group: QGroupBox  # set by the dock that lays out `rows`
+    group: Section  # set by the dock that lays out `rows`
 
     def __init__(
         self, session: Session, data: ImageAndLabels, parent: QObject | None = None
@@ -127,7 +128,7 @@ class AnnotationPanel(QObject):
         self.classes.set_layer(layer)
         self.classes.setVisible(layer is not None or not objects)
         self._data.set_label_kind(objects=objects)
-        self.group.setTitle(TITLES[objects])
+        self.group.set_title(TITLES[objects])
         self.annotation.show_rows()
 
     def _class_layer(self) -> Labels | None:

@@ -35,6 +35,7 @@ from .data_pictures import Data, augmentation_button, pairs_button
 from .memory_line import MemoryLine
 from .model_check import ModelCheck
 from .next_place import NextPlace
+from .predict_button import PredictButton
 from .random_weights_button import RandomWeightsButton
 from .start_choice import StartChoice
 from .step_text import describe_end, describe_step
@@ -71,6 +72,7 @@ class TrainDock(Dock):
         self.start = StartChoice(self.session)
         self.offer = TrainingOffer(self.session, self.resume)
         self.device, self.memory = DeviceLine(), MemoryLine(self.session)
+        self.predict_button = PredictButton(self.session)
         self.random_button = RandomWeightsButton(self.session)
         self.bar = RunBar(
             self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES, pausable=True
@@ -170,6 +172,7 @@ class TrainDock(Dock):
         if not (is_quick or config.is_endless):  # labels that are painted meanwhile are not kept
             self._spare = new_spare() if found is None else found.spare
             steps = kept(steps, self._spare)
+        self.settings.set_open(False)  # room for the curve
         finish = Finish() if config.is_endless else None
         self.bar.run(Job(f"Train on {self._data_name()}", steps, finish))
         return copies
@@ -211,6 +214,7 @@ class TrainDock(Dock):
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
     def _lay_out(self) -> None:
+        self.layout().insertWidget(0, self.offer)  # in view whatever is closed
         self.data.image.tooltip = IMAGE
         self.data.labels.tooltip = LABELS
         self.add_group(
@@ -225,9 +229,10 @@ class TrainDock(Dock):
         self.training_set.content().layout().addWidget(self.pairs)
         self.training_set.take_drops_on(self)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
-        self.add_group(
+        self.add_group("Corrections", opened=False, _row=self.corrections)
+        self.settings = self.add_group(
             "Training",
-            _offer=self.offer,
+            opened=False,
             model=self.model,
             start_from=self.start,
             _form=self.form,
@@ -236,9 +241,9 @@ class TrainDock(Dock):
         )
         self.form.augment.native.layout().addWidget(self.augmentation)
         self.footer.addWidget(self.live)
-        self.footer.addWidget(self.corrections)
         self.footer.addWidget(self.next_place)
         self.footer.addWidget(self.bar)
+        self.footer.addWidget(self.predict_button)
         self.footer.addWidget(self.label_stats.remedies)
         self.footer.addWidget(self.random_button)
         self.footer.addWidget(self.view)
@@ -273,6 +278,7 @@ class TrainDock(Dock):
         self.bar.errored.connect(self.session.interrupted.search_again)
         self.bar.stopped.connect(self._on_stopped)
         self.bar.finished.connect(self._on_segmenter)
+        self.bar.finished.connect(self.settings.restore)
 
     def _on_pressed(self) -> None:
         self.train()

@@ -1,6 +1,6 @@
 """Rows of a training set as the Train dock sees them: names, layers, copies for a training."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,11 @@ def closed_layer(row: TrainingRow, opened: Container[int]) -> Layer | None:
 def snapshots_of(session: Session, training_set: TrainingSet) -> TrainingSet:
     """A training set with copies of its layers, which a task can read; without what is left out."""
     rows = [row for row in training_set.rows if row.role != "leave out"]
+    return copied_rows(session, rows)
+
+
+def copied_rows(session: Session, rows: Iterable[TrainingRow]) -> TrainingSet:
+    """Rows with copies of their layers, which a task can read; copies stay as they are."""
     return TrainingSet([_copied(session, row) for row in rows])
 
 

@@ -15,10 +15,10 @@ from napari_segkit._qt.layers.layer_watcher import LayerWatcher, Listener
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import Note, stack
-from napari_segkit._qt.widgets.forms import Section
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.label_semantics import LabelOptions
 from napari_segkit._qt.widgets.question import Answers
+from napari_segkit._qt.widgets.section import Section
 from napari_segkit.config import TrainConfig
 from napari_segkit.images.label_stats import LabelStats
 from napari_segkit.io.training_roles import Role
@@ -93,18 +93,22 @@ class TrainingSetPanel(Section):
 
     def add_layers(self) -> None:
         """Add the image and labels that are chosen; of several selected images, all as channels."""
+        if (row := self.chosen_row()) is not None:
+            self.add(TrainingSet([row]))
+
+    def chosen_row(self) -> TrainingRow | None:
+        """The image and labels that are chosen; None if they are not complete."""
         image, labels, _ = self._data.layers
         if image is None or labels is None:
-            return
+            return None
         channels = self._channels(image)
         annotation = self._annotation.annotation
-        row = TrainingRow(
+        return TrainingRow(
             channels if len(channels) > 1 else image,
             labels,
             object_classes=annotation.class_layer(),
             regions=annotation.regions.value if annotation.active else None,
         )
-        self.add(TrainingSet([row]))
 
     def add(self, added: TrainingSet) -> None:
         """Add rows that are not in the set yet."""
