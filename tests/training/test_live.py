@@ -99,12 +99,12 @@ def test_strokes_that_are_added_are_learned(strokes):
     image[60:, 60:] -= 6  # darker than the first class
     segmenter = Segmenter(UNET)
     steps = segmenter.train_epochs(image, labels.copy(), LIVE)
-    run(steps, 2)
+    run(steps, 10)
     stroke = np.full((4, 20), 2, np.uint8)
     step = steps.send(AddLabels(0, (70, 70), stroke))
     assert isinstance(step, LabelsStep)
     assert (step.train, step.validate) == ({1: 80, 2: 160}, {1: 0, 2: 0})
-    run(steps, 34)
+    run(steps, 40)
     _, model = finished(segmenter, steps)
     assert (segmenter.predict(image)[66:90, 66:90] == 2).mean() > 0.9
     held = labels.copy()
