@@ -139,6 +139,14 @@ def test_other_labels_of_the_image_start_it_anew(viewer, dock, qtbot):
     assert dock.live.live.data.labels is viewer.layers["others"]
 
 
+def test_another_meaning_of_the_labels_starts_it_anew(viewer, dock, qtbot):
+    first = switch_on(dock, qtbot)
+    dock.label_stats.semantics.unlabelled.value = None
+    qtbot.waitUntil(lambda: dock.live.live not in (None, first), timeout=SOON)
+    qtbot.waitUntil(lambda: bool(dock.live.live and dock.live.live.model), timeout=SOON)
+    assert dock.live.live.model.values == (0, 1, 2)
+
+
 def test_another_image_without_labels_ends_it(viewer, dock, qtbot):
     switch_on(dock, qtbot)
     viewer.add_image(np.zeros((30, 30), np.uint8), name="other")

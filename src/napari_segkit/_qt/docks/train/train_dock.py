@@ -274,6 +274,7 @@ class TrainDock(Dock):
         self.live.switched_on.connect(self._train_live)
         self.live.ended.connect(self._on_live_ended)
         self.data.changed.connect(self._follow_live)
+        self.label_stats.semantics.changed.connect(self._follow_semantics)
         self.session.training_set_changed.connect(self._on_training_set)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
@@ -362,6 +363,16 @@ class TrainDock(Dock):
             live.show_image(image, labels, axes)
         else:
             live.restart("The image has changed")
+
+    def _follow_semantics(self) -> None:
+        """Train anew where a person says that labels mean something else."""
+        live, before = self.live.live, self._config
+        is_other = self.label_stats.semantics.value != {
+            "unlabelled": before.unlabelled,
+            "labels_are": before.labels_are,
+        }
+        if live is not None and is_other and not self.training_set.is_used:
+            live.restart("What the labels mean has changed")
 
     def _on_training_set(self) -> None:
         if self.live.live is not None:
