@@ -63,8 +63,11 @@ class WindowProject(QObject):
         self._obsolete: SpareFile | None = None  # such files, once they are saved
         self._counters: WeakKeyDictionary[Labels, EditCounter] = WeakKeyDictionary()
         self._copies: WeakKeyDictionary[Labels, tuple[int, Snapshot]] = WeakKeyDictionary()
-        self._saved = self._autosaved = self._state()
+        self._saved: tuple[object, ...] = self._state()
+        self._autosaved = self._saved
         self._was_changed = self._has_failed = False
+        self._is_opening = False  # the first row of a project is read
+        self._is_kept = True  # what was opened is in its project
         self._last = monotonic()
         self._work, self._autosaves = LatestCall(self), LatestCall(self)
         self._search = LatestCall(self, wait_ms=SEARCH_WAIT_MS)
@@ -78,6 +81,7 @@ class WindowProject(QObject):
         self._timer.timeout.connect(self._check)
         self._timer.start()
         train.data.changed.connect(self._state)  # counts strokes from the first on
+        train.training_set.next_image.opened.connect(self._on_row_opened)
         self._window = self.session.viewer.window.main_menu.window()
         self._window.installEventFilter(self)
 
@@ -134,11 +138,25 @@ class WindowProject(QObject):
         train.set_config(project.config)
         predict.form.value, predict.network.value = project.tile, project.prediction
         predict.objects.form.value = project.objects
+        next_image = train.training_set.next_image
+        if not self.has_changed:
+            next_image.close_layers()
         self.session.training_set = project.training_set
         train.training_set.set_open(len(project.training_set) > 1)
-        train.training_set.next_image.open(0)
+        next_image.open(0)
+        self._is_opening, self._is_kept = True, project is opened.project and not opened.spare
         self.message.emit(" ".join(opened.notes))
-        self._saved = self._autosaved = self._state()
+        self._take_state()
+
+    def _on_row_opened(self) -> None:
+        """Labels that were drawn for the first time were not painted on."""
+        if self._is_opening:
+            self._is_opening = False
+            self._take_state()
+
+    def _take_state(self) -> None:
+        self._autosaved = self._state()
+        self._saved = self._autosaved if self._is_kept else ()
         self.changed.emit()
 
     def autosave(self) -> None:
