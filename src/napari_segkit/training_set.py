@@ -24,7 +24,8 @@ class TrainingRow:
         Any dtype. A dict of names and images, or a list of layers, gives the channels of one
         image; the model asks for them by these names.
     labels : array-like or napari Labels layer
-        Its labels, as in `Segmenter.fit`. None: there are none yet, so the image is left out.
+        Its labels, as in `Segmenter.fit`. None: there are none yet, which `Segmenter.fit` takes
+        only with the role "leave out".
     role : str
         "train": trained on. "validate": only to score the model while it is trained. "leave out":
         not read at all.

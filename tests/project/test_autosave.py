@@ -49,6 +49,18 @@ def test_autosaved_labels_are_offered_until_they_are_saved(folder):
     assert not (folder / "autosave").exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*(lacks labels|were autosaved)")
+def test_autosaved_labels_are_offered_where_other_labels_are_lost(folder):
+    Project.open(folder).autosave({0: np.full(SHAPE, 7)})
+    (folder / "labels" / "b.tif").unlink()
+    project = Project.open(folder).recovered
+    project.autosave({1: np.full(SHAPE, 8)})
+    (folder / "autosave" / "a.tif").unlink()
+    project = Project.open(folder).recovered
+    project.save()
+    assert painted(Project.open(folder)) == [1, 8]
+
+
 def test_autosaved_labels_can_be_dropped(folder):
     Project.open(folder).autosave({0: np.full(SHAPE, 7)})
     with pytest.warns(UserWarning, match="were autosaved"):

@@ -4,13 +4,14 @@ import errno
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_segkit import Project, Segmenter, TrainingRow, TrainingSet
 from napari_segkit.io import output_paths
-from napari_segkit.io.replace_file import ExistsError
+from napari_segkit.io.replace_file import ExistsError, WriteError
 
 from .conftest import SHAPE, names, painted
 
@@ -119,6 +120,20 @@ def test_nothing_is_written_through_a_link_out_of_the_project(folder, tmp_path):
     assert other.read_bytes() == b"mine"
 
 
+def test_nothing_is_removed_through_a_link_of_the_autosave(cells, folder, tmp_path):
+    other = Project(cells).save(tmp_path / "other")
+    try:
+        (folder / "autosave").symlink_to(other)
+    except OSError:
+        pytest.skip("no links here")
+    with pytest.warns(UserWarning, match="Autosaved labels are left out: .* leads out"):
+        project = Project.open(folder)
+    project.save()
+    with pytest.raises(ValueError, match="is a link out of the project"):
+        project.autosave({0: np.full(SHAPE, 9)})
+    assert painted(Project.open(other)) == [1, 2]
+
+
 @pytest.mark.parametrize("with_images", [True, False])
 def test_a_moved_project_finds_its_images(folder, tmp_path, with_images):
     place = tmp_path / "elsewhere" / "deep"
@@ -142,7 +157,7 @@ def test_a_project_that_moves_with_its_images_is_as_before(folder, tmp_path):
 
 
 def test_missing_and_changed_images_are_told_and_stay_in_the_set(folder, tmp_path):
-    (tmp_path / "data" / "a.tif").unlink()
+    pixels = (tmp_path / "data" / "a.tif").rename(tmp_path / "pixels")
     shutil.copy(tmp_path / "data" / "b_mask.tif", tmp_path / "data" / "b.tif")
     with (
         pytest.warns(UserWarning, match=r"are missing: a\.tif\. Put them back"),
@@ -153,6 +168,10 @@ def test_missing_and_changed_images_are_told_and_stay_in_the_set(folder, tmp_pat
     project.save()
     with pytest.warns(UserWarning, match="are missing"):
         assert painted(Project.open(folder)) == [4, 2]
+    (tmp_path / "back").mkdir()
+    shutil.copy(pixels, tmp_path / "back" / "a.tif")
+    with pytest.warns(UserWarning, match=r"found elsewhere, in .*back"):
+        Project.open(folder)
 
 
 def test_missing_labels_and_model_are_told(folder):
@@ -187,6 +206,9 @@ def test_a_read_only_project_opens_and_says_where_it_cannot_save(folder, monkeyp
     monkeypatch.setattr(output_paths, "try_to_write", fails)
     with pytest.raises(ValueError, match="the disk is read-only; choose another folder"):
         project.save()
+    monkeypatch.setattr(Path, "mkdir", lambda place, **options: fails(place))
+    with pytest.raises(WriteError, match="autosave cannot be made: the disk is read-only"):
+        project.autosave({0: np.full(SHAPE, 9)})
 
 
 def test_no_folder_of_other_files_is_written_into(cells, folder, tmp_path):

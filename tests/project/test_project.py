@@ -94,6 +94,31 @@ def test_a_layer_is_referred_to_by_its_file_unless_its_pixels_are_others(cells, 
     np.testing.assert_array_equal(np.asarray(row.image.open().data), 255 - pixels)
 
 
+@pytest.mark.parametrize(
+    ("scale", "unit", "size"),
+    [(1.0, "pixel", 0.5), (0.25, "pixel", 0.25), (500.0, "nm", 0.5), (1.0, "um", 1.0)],
+)
+def test_labels_have_the_pixel_size_of_the_layer_or_else_of_its_file(tmp_path, scale, unit, size):
+    pixels = np.random.default_rng(0).integers(0, 255, SHAPE, np.uint8)
+    place = tmp_path / "a.tif"
+    tifffile.imwrite(place, pixels, imagej=True, resolution=(2, 2), metadata={"unit": "um"})
+    source = SimpleNamespace(path=str(place))
+    image = layer(pixels, "a", source=source, scale=(scale, scale), units=(unit, unit))
+    folder = Project(TrainingSet([TrainingRow(image, np.ones(SHAPE, int))])).save(tmp_path / "p")
+    with tifffile.TiffFile(folder / "labels" / "a.tif") as file:
+        assert f'PhysicalSizeX="{size}" PhysicalSizeXUnit="µm"' in file.ome_metadata
+    read = Project.open(folder).training_set.rows[0].image.open()
+    assert (read.spacing[1:], read.unit) == ((size, size), "um")
+
+
+@pytest.mark.filterwarnings("ignore:The image")
+def test_long_names_of_any_letters_are_names_of_files(tmp_path):
+    labels = np.ones(SHAPE, int)
+    rows = [TrainingRow(np.ones(SHAPE), labels, "train", "", n * 90, labels) for n in "細𠮷"]
+    again = Project.open(Project(TrainingSet(rows)).save(tmp_path / "p"))
+    assert [row.name for row in again.training_set.rows] == ["細" * 90, "𠮷" * 90]
+
+
 @pytest.mark.filterwarnings("ignore:The image")
 def test_channels_colours_and_masks_of_objects_come_back(tmp_path):
     rgb = np.random.default_rng(0).integers(0, 255, (8, 9, 3), np.uint8)

@@ -18,6 +18,8 @@ from napari_segkit import (
     TrainingSet,
     cli,
 )
+from napari_segkit.io.image_files import ImageFiles
+from napari_segkit.io.training_files import ImageFile
 
 SPEC = ModelSpec("pixels", features=FeatureConfig(largest_scale=2.0))
 CONFIG = TrainConfig(validation=None, seed=3)
@@ -42,7 +44,8 @@ def scribbles(tmp_path):
 def run(script):
     names = {}
     exec(script, names)
-    return names["labels"]
+    rows = Project.open(names["project"].folder).training_set.rows
+    return dict(zip([row.image.name for row in rows], names["labels"], strict=True))
 
 
 def test_script_and_commands_give_the_labels_on_screen(scribbles, tmp_path):
@@ -67,6 +70,27 @@ def test_script_and_commands_give_the_labels_on_screen(scribbles, tmp_path):
     for name, labels in shown.items():
         for again in (trained_anew, of_commands, of_model):
             np.testing.assert_array_equal(again[name], labels)
+
+
+def test_images_are_told_apart_and_read_as_the_project_says(scribbles, tmp_path):
+    """Two images of one name in folders of one name, with a pixel size of their own."""
+    rows = [replace(row, name="same") for row in scribbles.rows]
+    for row, place in zip(rows, "xy", strict=True):
+        (tmp_path / place / "plate").mkdir(parents=True)
+        shutil.copy(row.image.paths[0], tmp_path / place / "plate" / "a.tif")
+    rows = [
+        replace(row, image=ImageFile(ImageFiles((path,)), spacing=(0.5, 0.5)))
+        for row, path in zip(rows, sorted(tmp_path.glob("?/plate/a.tif")), strict=True)
+    ]
+    segmenter = Segmenter(SPEC).fit(TrainingSet(rows), config=CONFIG)
+    project = Project(TrainingSet(rows), SPEC, CONFIG, tile=TILE, segmenter=segmenter)
+    folder = project.save(tmp_path / "p")
+    labels = run(project.script())
+    assert cli.main(shlex.split(project.commands().splitlines()[1])[1:]) == 0
+    for place in ("x/plate/a.tif", "y/plate/a.tif"):
+        with tifffile.TiffFile(folder / "results" / place) as file:
+            np.testing.assert_array_equal(file.asarray(), labels[place])
+            assert 'PhysicalSizeX="0.5"' in file.ome_metadata
 
 
 def test_a_model_is_saved_once_and_loaded_when_it_is_asked_for(scribbles, tmp_path):

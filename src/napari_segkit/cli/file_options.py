@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -140,11 +141,14 @@ def open_project(folder: str | Path) -> "Project":
 
 
 def project_files(training_set: "TrainingSet") -> list[tuple["ImageFiles", "ImageFiles | None"]]:
-    """The files of the images and labels of a training set."""
+    """The files of the images, and how they are read, and of the labels of a training set."""
     from napari_segkit.io.training_files import ImageFile, LabelFile
 
     return [
-        (row.image.files, row.labels.files if isinstance(row.labels, LabelFile) else None)
+        (
+            replace(row.image.files, axes=row.image.axes, spacing=row.image.spacing),
+            row.labels.files if isinstance(row.labels, LabelFile) else None,
+        )
         for row in training_set.rows
         if isinstance(row.image, ImageFile)
     ]

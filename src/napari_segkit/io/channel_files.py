@@ -25,6 +25,7 @@ def read_image_files(
     level: int = 0,
 ) -> AxesImage:
     """Read one image as `read_image` does; several files become its channels, read lazily."""
+    axes, spacing = axes or files.axes, spacing or files.spacing
     if len(files.paths) == 1:
         image = read_image(
             files.path,

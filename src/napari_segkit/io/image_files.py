@@ -23,6 +23,8 @@ class ImageFiles:
     paths: tuple[Path, ...]
     folder: str = ""  # where it lies below the folder, pattern or list that was given
     channels: tuple[str, ...] = ()  # name of each, if they are files that a list names
+    axes: str | None = None  # how it is read, if a project says so
+    spacing: tuple[float, ...] | None = None
 
     @property
     def path(self) -> Path:

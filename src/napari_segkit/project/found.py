@@ -9,14 +9,13 @@ from napari_segkit.error_messages import printable
 from napari_segkit.io.filenames import shorten
 
 from .files import StoredImage, StoredRow
-from .paths import absolute_path, file_fingerprint, find_moved, inside, relative_path
+from .paths import Elsewhere, absolute_path, file_fingerprint, inside, relative_path
 
 
-def found_rows(
-    rows: Sequence[StoredRow], folder: Path, images: Path | None
-) -> tuple[StoredRow, ...]:
+def found_rows(rows: Sequence[StoredRow], elsewhere: Elsewhere) -> tuple[StoredRow, ...]:
     """Rows with their images where they are now; what is missing or has changed is said."""
-    found = tuple(replace(row, image=_found(row.image, folder, images)) for row in rows)
+    folder = elsewhere.folder
+    found = tuple(replace(row, image=_found(row.image, elsewhere)) for row in rows)
     pairs = [
         (absolute_path(path, folder), fingerprint)
         for row in found
@@ -46,20 +45,15 @@ def found_rows(
     return found
 
 
-def _found(image: StoredImage, folder: Path, images: Path | None) -> StoredImage:
-    paths = tuple(
-        _place(path, fingerprint, folder, images)
-        for path, fingerprint in zip(image.paths, image.fingerprints, strict=True)
-    )
-    return replace(image, paths=paths)
+def _found(image: StoredImage, elsewhere: Elsewhere) -> StoredImage:
+    files = zip(image.paths, image.fingerprints, strict=True)
+    return replace(image, paths=tuple(_place(*file, elsewhere) for file in files))
 
 
-def _place(name: str, fingerprint: str, folder: Path, images: Path | None) -> str:
-    path = absolute_path(name, folder)
-    if path.exists():
-        return name
-    moved = find_moved(path, fingerprint, folder, images)
-    return name if moved is None else relative_path(moved, folder)
+def _place(name: str, fingerprint: str, elsewhere: Elsewhere) -> str:
+    path = absolute_path(name, elsewhere.folder)
+    moved = None if path.exists() else elsewhere.find(path, fingerprint)
+    return name if moved is None else relative_path(moved, elsewhere.folder)
 
 
 def _say_moved(before: Sequence[StoredRow], now: Sequence[StoredRow], folder: Path) -> None:

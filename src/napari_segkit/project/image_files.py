@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
+from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution, in_unit
 from napari_segkit.images.axis_guess import AXES
 from napari_segkit.images.channel_sources import as_one_image, channel_sources
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.notes import without_notes
+from napari_segkit.images.units import UNKNOWN_SPACING
 from napari_segkit.io.filenames import ending, stem
 from napari_segkit.io.image_files import ImageFiles
 from napari_segkit.io.replace_file import atomic_write
@@ -54,7 +55,10 @@ class OpenedImages:
         """Axes, spacing and metadata of an image; labels are saved without it, too."""
         source = row.image
         if not isinstance(source, ImageFile):
-            return as_one_image(source, labels_shape=shape)
+            file = self.file_of(source, shape)
+            if file is None:
+                return as_one_image(source, labels_shape=shape)
+            return self.frame(replace(row, image=file), shape)
         key = _key(source)
         if key not in self.frames and shape and not all(p.exists() for p in source.paths):
             axes = AXES[-len(shape) :]
@@ -132,9 +136,10 @@ class ImageStore:
         paths = [self._copied(path) for path in file.paths]
         names = tuple(relative_path(path, self.folder) for path in paths)
         before = next((r.image for r in self.saved if r.image.paths == names), None)
+        known = before.fingerprints if before else ("",) * len(paths)  # of those that are missing
         return StoredImage(
             names,
-            tuple(map(self.opened.fingerprint, paths)),
+            tuple(self.opened.fingerprint(p) or k for p, k in zip(paths, known, strict=True)),
             file.files.channels,
             before.axes if before and file.axes is None else file.axes,
             file.spacing,
@@ -236,8 +241,9 @@ def _same_file(path: Path, source: Any, shape: Shape) -> ImageFile | None:
         read = file.open(shape)
         if read.axes != image.axes:
             file = replace(file, axes=image.axes)
-        if read.spacing != image.spacing:
-            file = replace(file, spacing=image.spacing)
+        spacing = in_unit(image, read.unit).spacing
+        if spacing != read.spacing and (image.unit or image.spacing != UNKNOWN_SPACING):
+            file = replace(file, spacing=spacing)
         read = file.open(shape)
         if (read.axes, fingerprint(read)) == (image.axes, fingerprint(image)):
             return file

@@ -4,15 +4,18 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2s
 from pathlib import Path, PurePosixPath
 
 from napari_segkit.error_messages import printable
+from napari_segkit.io.replace_file import WriteError, cause
 
 PROJECT_FILE = "project.json"
 MODEL_FILE = "model.segkit"
 LABELS, IMAGES, AUTOSAVE = "labels", "images", "autosave"
-LONGEST_NAME = 80  # letters, which leaves room for a number and an ending
+LONGEST_NAME = 160  # bytes, which leaves room for a column, a number and an ending
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # on Windows
 SAMPLES, SAMPLE = 8, 2**15  # parts of a file that its fingerprint reads, and bytes of each
 MAX_LISTED = 10_000  # files in the folder of an image
@@ -46,7 +49,10 @@ def file_to_write(folder: Path, name: str) -> Path:
             f"{folder / name} is a link out of the project, outside of which nothing is written: "
             "remove the link."
         ) from None
-    file.parent.mkdir(exist_ok=True)
+    try:
+        file.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{file.parent} cannot be made: {cause(error)}.") from error
     return file
 
 
@@ -66,7 +72,8 @@ def absolute_path(name: str, folder: Path) -> Path:
 
 def safe_name(name: str) -> str:
     """A name as one that a file can have on every system."""
-    plain = re.sub(r"[^\w.+-]+", "_", name).strip("._")[:LONGEST_NAME].rstrip("._")
+    plain = re.sub(r"[^\w.+-]+", "_", name).strip("._")
+    plain = plain.encode()[:LONGEST_NAME].decode(errors="ignore").rstrip("._")
     return f"_{plain}" if not plain or RESERVED.fullmatch(plain.split(".")[0]) else plain
 
 
@@ -110,21 +117,41 @@ def file_fingerprint(path: Path) -> str:
     return f"{size} {digest.hexdigest()}"
 
 
-def find_moved(path: Path, fingerprint: str, folder: Path, images: Path | None) -> Path | None:
-    """A file of this name and fingerprint: in `images`, or in or beside the project."""
-    for candidate in _candidates(path, folder, images):
-        if candidate.exists() and file_fingerprint(candidate) == fingerprint:
-            return candidate
-    return None
+@dataclass(frozen=True)
+class Elsewhere:
+    """Where the images of a project may have been moved to: `images`, in or beside the project."""
 
+    folder: Path
+    images: Path | None = None
 
-def _candidates(path: Path, folder: Path, images: Path | None) -> Iterator[Path]:
-    """Where a file may have been moved to: as far as its folders have come along, then anywhere."""
-    places = [p for p in (images, folder, folder.resolve().parent) if p is not None]
-    tails = [Path(*path.parts[-n:]) for n in range(min(len(path.parts) - 1, 4), 0, -1)]
-    yield from (place / tail for place in places for tail in tails)
-    with suppress(OSError):
-        if images is not None:
-            yield from (p for p in images.rglob("*") if p.name == path.name)
-        beside = sorted(p for p in folder.resolve().parent.iterdir() if p.is_dir())
-        yield from (p / path.name for p in beside[:MAX_BESIDE])
+    def find(self, path: Path, fingerprint: str) -> Path | None:
+        """A file of this name and fingerprint."""
+        for candidate in self._candidates(path):
+            if candidate.exists() and file_fingerprint(candidate) == fingerprint:
+                return candidate
+        return None
+
+    def _candidates(self, path: Path) -> Iterator[Path]:
+        """As far as the folders of a file have come along, then anywhere."""
+        places = [p for p in (self.images, self.folder, self._beside) if p is not None]
+        tails = [Path(*path.parts[-n:]) for n in range(min(len(path.parts) - 1, 4), 0, -1)]
+        yield from (place / tail for place in places for tail in tails)
+        yield from self._by_name.get(path.name, ())
+
+    @property
+    def _beside(self) -> Path:
+        return self.folder.resolve().parent
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        """All files of `images`, and those of the folders beside the project; listed once."""
+        found: dict[str, list[Path]] = {}
+        with suppress(OSError):
+            for path in () if self.images is None else self.images.rglob("*"):
+                found.setdefault(path.name, []).append(path)
+            beside = sorted(p for p in self._beside.iterdir() if p.is_dir())
+            for folder in beside[:MAX_BESIDE]:
+                with suppress(OSError):
+                    for name in os.listdir(folder):
+                        found.setdefault(name, []).append(folder / name)
+        return found

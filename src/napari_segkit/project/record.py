@@ -23,13 +23,13 @@ def script(folder: Path, project: StoredProject, *, objects: bool) -> str:
         f"segmenter.fit(project.labelled, config={to_python(project.config)})",
     ]
     if project.has_model:
-        training = ["# The model was trained with:", *(f"# {line}" for line in training)]
+        training = ["# To train it anew:", *(f"# {line}" for line in training)]
         training.append("segmenter = project.load_model()")
     lines = [
         *training,
-        "labels = {}",
+        "labels = []  # of each image, as in the training set",
         "for row in project.training_set.rows:",
-        f"    labels[row.name or row.image.name] = {_call(project, objects=objects)}",
+        f"    labels.append({_call(project, objects=objects)})",
     ]
     code = [line for line in lines if not line.startswith("#")]
     names = {"Project", *CONFIG.findall("\n".join(code))}

@@ -1,5 +1,6 @@
 """Rows of a training set as files of a project, and back."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -48,8 +49,17 @@ def training_rows(rows: Sequence[StoredRow], folder: Path) -> list[TrainingRow]:
         for image in (row.image for row in rows)
     ]
     if len({file.stem for file in files}) < len(files):
-        files = [replace(file, folder=file.path.parent.name) for file in files]
+        files = [replace(file, folder=_below(file.path.parent, files)) for file in files]
     return [_training_row(*each, folder) for each in zip(rows, files, strict=True)]
+
+
+def _below(place: Path, files: Sequence[ImageFiles]) -> str:
+    """A folder of an image, from the one that holds all of them."""
+    try:
+        root = os.path.commonpath([file.path.parent for file in files])
+    except ValueError:  # on several drives of Windows
+        return place.name
+    return "" if place == Path(root) else place.relative_to(root).as_posix()
 
 
 def _training_row(row: StoredRow, files: ImageFiles, folder: Path) -> TrainingRow:

@@ -21,12 +21,13 @@ from .paths import (
     LABELS,
     MODEL_FILE,
     PROJECT_FILE,
+    Elsewhere,
     file_fingerprint,
     file_to_write,
     inside,
     status_of,
 )
-from .rows import Known, RowWriter
+from .rows import Known, RowWriter, SavedRows
 
 
 @dataclass
@@ -45,11 +46,11 @@ class Store:
         """Read what was saved, and what was autosaved if its labels are others."""
         saved = read_project(folder / PROJECT_FILE, folder)
         autosaved = _newer(_read_autosave(folder), saved, folder)
-        store = cls(folder)
-        store.saved = replace(saved, rows=found_rows(saved.rows, folder, images))
+        store, elsewhere = cls(folder), Elsewhere(folder, images)
+        store.saved = replace(saved, rows=found_rows(saved.rows, elsewhere))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said of the rows that were saved
-            rows = found_rows(autosaved.rows, folder, images)
+            rows = found_rows(autosaved.rows, elsewhere)
         store.autosaved = replace(autosaved, rows=rows)
         store.recovered = frozenset(mask.path for row in rows for mask in row.masks)
         store._know((*saved.rows, *rows))
@@ -134,11 +135,13 @@ class Store:
         place = self.folder / AUTOSAVE
         self.autosaved = StoredProject()
         with suppress(OSError):
+            if place.is_symlink():
+                return
             (place / PROJECT_FILE).unlink(missing_ok=True)
             for file in place.iterdir():
                 path = f"{AUTOSAVE}/{file.name}"
                 if path not in self.recovered:
-                    inside(self.folder, path).unlink()
+                    file.unlink()
                     self.known.pop(path, None)
             place.rmdir()
 
@@ -177,7 +180,7 @@ def _read_autosave(folder: Path) -> StoredProject | None:
     if not file.is_file():
         return None
     try:
-        return read_project(file, folder)
+        return read_project(inside(folder, f"{AUTOSAVE}/{PROJECT_FILE}"), folder)
     except ValueError as error:
         warnings.warn(f"Autosaved labels are left out: {error}", UserWarning, stacklevel=5)
         return None
@@ -188,5 +191,12 @@ def _newer(autosaved: StoredProject | None, saved: StoredProject, folder: Path) 
     known = set(map(_contents, saved.rows))
     if autosaved is None or all(_contents(row) in known for row in autosaved.rows):
         return StoredProject()
-    files = [inside(folder, mask.path) for row in autosaved.rows for mask in row.masks]
-    return autosaved if all(file.is_file() for file in files) else StoredProject()
+    known_rows = SavedRows(saved.rows)
+    rows = ((row, known_rows.take(row.image, row.name)) for row in autosaved.rows)
+    return replace(
+        autosaved,
+        rows=tuple(
+            row if all(inside(folder, mask.path).is_file() for mask in row.masks) else before or row
+            for row, before in rows
+        ),
+    )

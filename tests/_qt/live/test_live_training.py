@@ -11,6 +11,11 @@ from napari_segkit._qt.live import live_box, live_training, preview
 CONFIG = TrainConfig(steps_per_epoch=5, batch_size=2, tile=TileConfig(tile_size=32))
 SIZE = 64
 SOON = 60_000  # ms
+NOT_IN_VIEW = "cells is not in view."
+
+
+def not_in_view(*_):
+    raise ValueError(NOT_IN_VIEW)
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +129,16 @@ def test_pixels_of_another_type_start_it_anew(viewer, dock, qtbot):
     assert "another shape or type" in dock.live.live.note
 
 
+def test_other_labels_of_the_image_start_it_anew(viewer, dock, qtbot):
+    first = switch_on(dock, qtbot)
+    viewer.add_labels(viewer.layers["strokes"].data.copy(), name="others")
+    assert dock.live.live is first
+    assert not first.is_stopping
+    dock.data.labels.value = viewer.layers["others"]
+    qtbot.waitUntil(lambda: dock.live.live not in (None, first), timeout=SOON)
+    assert dock.live.live.data.labels is viewer.layers["others"]
+
+
 def test_another_image_without_labels_ends_it(viewer, dock, qtbot):
     switch_on(dock, qtbot)
     viewer.add_image(np.zeros((30, 30), np.uint8), name="other")
@@ -132,7 +147,7 @@ def test_another_image_without_labels_ends_it(viewer, dock, qtbot):
     assert "image has changed" in dock.live.status.text()
 
 
-def test_the_pixel_classifier_answers_each_stroke(viewer, dock, qtbot):
+def test_the_pixel_classifier_answers_each_stroke(viewer, dock, qtbot, monkeypatch):
     dock.session.segmenter = Segmenter("pixels", device="cpu")
     dock.set_config(TrainConfig())
     qtbot.waitUntil(dock.live.switch.isEnabled)
@@ -143,6 +158,13 @@ def test_the_pixel_classifier_answers_each_stroke(viewer, dock, qtbot):
         viewer.layers["strokes"].refresh()
         qtbot.waitUntil(lambda number=number: live.strokes_shown == number, timeout=SOON)
         assert not np.array_equal(before, viewer.layers["cells (live)"].data)
+    qtbot.waitUntil(lambda: dock.live.status.text().endswith("waits for strokes."), timeout=SOON)
+    with monkeypatch.context() as moved:
+        moved.setattr(preview, "view_region", not_in_view)
+        viewer.scene.camera.center = 0, 999, 999
+        qtbot.waitUntil(lambda: NOT_IN_VIEW in dock.live.status.text(), timeout=SOON)
+    viewer.scene.camera.center = 0, 30, 30
+    qtbot.waitUntil(lambda: NOT_IN_VIEW not in dock.live.status.text(), timeout=SOON)
     switch_off(dock, qtbot)
     assert dock.session.segmenter.is_trained
     prediction = next(x for x in viewer.layers if x.name.startswith("cells prediction"))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from napari_segkit._qt.layers.layer_classes import replace_pixels
 from napari_segkit._qt.live import strokes
 from napari_segkit._qt.live.strokes import StrokeWatcher
 
@@ -65,6 +66,11 @@ def test_a_stroke_of_many_places_is_one_patch_around_it(qtbot, layer, copy):
         layer.paint((10, 14), 1)
     qtbot.waitUntil(lambda: bool(copy.sizes))
     assert copy.sizes == [3 * 7]
+
+
+def test_edits_by_slices_are_compared_where_they_are(layer, copy):
+    replace_pixels(layer, (slice(3, 5), 7), np.full(2, 6, np.uint8))
+    assert copy.watcher._boxes[0] == (slice(3, 5), slice(7, 8))
 
 
 def test_a_large_change_comes_in_pieces_between_other_events(qtbot, layer, copy, monkeypatch):

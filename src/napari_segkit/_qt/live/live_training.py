@@ -48,6 +48,7 @@ STROKE_SECONDS = 1.0  # of training with a stroke, before it is shown
 LAZY = 4  # times as long as a preview the training goes on, while nobody paints
 LEFT_SECONDS = 1.0  # until another look at a view that is not predicted
 TELL_SECONDS = 0.5  # between two texts: each is drawn with the cores that compute
+UNFIT = "What was learned does not fit: Live starts with new weights."
 LATER = "What is painted counts when Live starts again."
 LARGE = "The view is large: zoom in, or press Update once."
 
@@ -94,6 +95,7 @@ class LiveTraining(QObject):
         self.model: TrainedModel | None = None  # the newest copy
         self.text = "Live: reading the images …"
         self.note: str = "" if earlier is None else earlier.note  # what happened last
+        self._view_note = ""  # why what is in view is not predicted
         self._goes_on = earlier is not None and earlier.start is not None
         # what one begins with that follows this one
         self.start: Start | None = None if self._fits_at_once else "current"
@@ -108,6 +110,7 @@ class LiveTraining(QObject):
         self._sent = self._in_copy = 0  # strokes
         self.strokes_shown = 0  # that the model of the last complete prediction knows
         self._touched_at = self._rest_until = self._told_at = 0.0
+        self._is_told = True
         self._ended_at = self._took = 0.0  # of the last prediction
         self._preview = self._make_preview()
         self._watchers: list[StrokeWatcher] = []
@@ -119,7 +122,7 @@ class LiveTraining(QObject):
     @property
     def status(self) -> str:
         """Where it is, and what happened last."""
-        return f"{self.text} {self.note}".strip()
+        return " ".join(filter(None, [self.text, self.note, self._view_note]))
 
     def update_once(self) -> None:
         """Predict what is in view now, however large it is."""
@@ -139,7 +142,8 @@ class LiveTraining(QObject):
         """End it, for Live to begin again with what was learned."""
         if not self.is_stopping:
             self.starts_anew = True
-            self.stop(f"{why}: Live starts anew with what it has learned.")
+            learned = "" if self.start is None else " with what it has learned"
+            self.stop(f"{why}: Live starts anew{learned}.")
 
     def show_image(self, image: Image, labels: Labels, axes: str) -> None:
         """Predict another image of the training set from now on."""
@@ -175,7 +179,7 @@ class LiveTraining(QObject):
 
     def _begin(self) -> None:
         """Watch the labels; what was painted while the images were read is sent at once."""
-        if model_info(self._segmenter.spec.name).has_masks:
+        if model_info(self._segmenter.spec.name).has_masks or not self.data.rows:
             self.note = f"{self.note} {LATER}".strip()
         else:
             self._watchers = [self._watch(n, *row) for n, row in self.data.rows.items()]
@@ -246,6 +250,7 @@ class LiveTraining(QObject):
 
     def _tick(self) -> None:
         """Predict again if something has changed and it is time."""
+        self._tell_if_due()
         now, steps = monotonic(), 0 if self._step is None else self._step.done
         is_busy = self._preview.is_busy or self._asked_at is not None
         if not self._has_begun or is_busy or self._rests(now) or self.is_stopping:
@@ -270,12 +275,13 @@ class LiveTraining(QObject):
         if self._preview.is_large(view) and not self._is_asked:
             self._leave(LARGE)
             return None
+        self._tell_of_view("")
         return view
 
     def _leave(self, note: str) -> None:
         self._asked_at, self._is_due = None, False
         self._rest_until = monotonic() + LEFT_SECONDS
-        self._tell(note=note)
+        self._tell_of_view(note)
 
     def _show(self, model: "TrainedModel") -> None:
         """Predict what is in view, or later if another prediction runs."""
@@ -307,17 +313,31 @@ class LiveTraining(QObject):
         return now < max(until, self._rest_until)
 
     def _tell(self, *, note: str | None = None) -> None:
+        """Say where it is: a new note at once, the rest when it is time."""
+        if note not in (None, self.note):
+            self.note, self._told_at = note, 0.0
+        self._is_told = False
+        self._tell_if_due()
+
+    def _tell_of_view(self, note: str) -> None:
+        if note != self._view_note:
+            self._view_note, self._told_at = note, 0.0
+            self._tell()
+
+    def _tell_if_due(self) -> None:
         now = monotonic()
-        if note in (None, self.note) and now - self._told_at < TELL_SECONDS:
+        if self._is_told or now - self._told_at < TELL_SECONDS:
             return
-        self.note, self._told_at = self.note if note is None else note, now
-        self.text = describe(self._step, self._validation, is_waiting=self._is_waiting)
+        self._is_told, self._told_at = True, now
+        if self._has_begun:
+            self.text = describe(self._step, self._validation, is_waiting=self._is_waiting)
         self.told.emit(self.status)
 
     def _on_errored(self) -> None:
         """Start with new weights if what was learned does not fit, such as without a class."""
+        self.note = ""
         if self._goes_on and not self._has_begun and not self.is_stopping:
-            self.starts_anew, self.start = True, None
+            self.starts_anew, self.start, self.note = True, None, UNFIT
 
     def _on_finished(self) -> None:
         """Leave the view as the model of the whole training predicts it."""
@@ -356,9 +376,8 @@ class LiveTraining(QObject):
 
 def describe(step: TrainStep | None, validation: ValidationStep | None, *, is_waiting: bool) -> str:
     """Such as "Live: step 120, loss 0.31, Dice 0.87 on 1,200 pixels of 1 image."."""
-    if step is None and not is_waiting:
-        return "Live: starting …"
     parts = [] if step is None else [f"step {step.done}, loss {step.loss:.2f}"]
     if validation is not None:
         parts.append(f"Dice {validation.score:.2f} on {validation.basis}")
-    return f"Live: {', '.join([*parts, *['waits for strokes'] * is_waiting])}."
+    parts += ["waits for strokes"] * is_waiting
+    return f"Live: {', '.join(parts)}." if parts else "Live: learning …"

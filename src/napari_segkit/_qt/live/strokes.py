@@ -77,11 +77,8 @@ class StrokeWatcher(QObject):
         """A stroke, a fill or a polygon has ended."""
         if not isalive(self):
             return
-        boxes = [box for atom in event.value if (box := _box_of(atom)) is not None]
-        if len(boxes) < len(event.value):
-            self._on_redrawn()
-        elif boxes:
-            self._boxes.append(union(boxes))
+        if event.value:
+            self._boxes.append(union([_box_of(atom, self._known.shape) for atom in event.value]))
             self._timer.start(0)
 
     def _on_redrawn(self) -> None:
@@ -121,13 +118,19 @@ class StrokeWatcher(QObject):
         self.changed.emit(self._number, Patch(tuple(side.start for side in inner), values))
 
 
-def _box_of(atom: Any) -> Box | None:
-    """Where an edit of napari's history lies; None if it does not say it."""
-    if (key := getattr(atom, "slice_key", None)) is not None:
-        return tuple(key)
-    if all(isinstance(x, np.ndarray) and x.size for x in atom[0]):
-        return tuple(slice(int(x.min()), int(x.max()) + 1) for x in atom[0])
-    return None
+def _box_of(atom: Any, shape: tuple[int, ...]) -> Box:
+    """Where an edit of napari's history lies."""
+    key = getattr(atom, "slice_key", None)
+    key = atom[0] if key is None else key
+    return tuple([_side(places, n) for places, n in zip(key, shape, strict=True)])
+
+
+def _side(places: Any, length: int) -> slice:
+    """The span of an index along an axis: a slice, a number or numbers."""
+    if isinstance(places, slice):
+        return slice(*places.indices(length)[:2])
+    numbers = np.asarray(places) % length  # they may count from the end
+    return slice(int(numbers.min()), int(numbers.max()) + 1)
 
 
 def _lengths(box: Box) -> list[int]:

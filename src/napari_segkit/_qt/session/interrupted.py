@@ -134,10 +134,9 @@ def _describe(spare: SpareFile) -> FoundTraining:
     from napari_segkit.training.state_file import read_settings
 
     spec, config = read_settings(spare.path)
+    title = model_info(spec.name).title + ", Live" * config.is_endless
     date = datetime.fromtimestamp(spare.path.stat().st_mtime)
-    return FoundTraining(
-        spare, spec, config, f"{model_info(spec.name).title}, {date:%d %B %Y, %H:%M}"
-    )
+    return FoundTraining(spare, spec, config, f"{title}, {date:%d %B %Y, %H:%M}")
 
 
 def kept(steps: Generator[Step, Any, Any], spare: SpareFile) -> Generator[Step, Any, Any]:

@@ -27,9 +27,14 @@ def states(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def left(scribbled, states):
+def config():
+    return CONFIG
+
+
+@pytest.fixture
+def left(scribbled, states, config):
     """A training that an earlier window has left after three steps."""
-    steps = kept(Segmenter(SMALL, device="cpu").train_epochs(*scribbled, CONFIG), new_spare())
+    steps = kept(Segmenter(SMALL, device="cpu").train_epochs(*scribbled, config), new_spare())
     for step in steps:
         if step.done == 3:
             break
@@ -61,6 +66,22 @@ def test_a_training_that_was_left_is_offered_and_resumed(left, dock, scribbled, 
     assert dock.session.segmenter.history == whole.history
     assert states() == []
     assert dock.offer.isHidden()
+
+
+@pytest.mark.parametrize("config", [CONFIG.live()], ids=["live"])
+def test_a_live_training_that_was_left_goes_on_live_with_the_labels_as_they_are(
+    config, left, dock, states, qtbot
+):
+    qtbot.waitUntil(lambda: not dock.offer.isHidden(), timeout=20_000)
+    dock.viewer.layers["strokes"].data[20, :9] = 2
+    dock.offer.answer("Resume")
+    assert dock.live.is_on
+    assert not dock.config().is_endless  # the form keeps its own settings
+    qtbot.waitUntil(lambda: dock.live.live.model is not None, timeout=60_000)
+    dock.live.switch.click()
+    qtbot.waitUntil(lambda: dock.session.task is None, timeout=60_000)
+    assert len(dock.session.segmenter.history) > 3
+    assert states() == []
 
 
 def test_it_is_not_resumed_on_other_labels_and_can_be_discarded(left, dock, states, qtbot):

@@ -24,6 +24,7 @@ class KeepSettingsButton(TaskButtons):
     def __init__(self, session: Session, settings: Callable[[], RefineConfig]) -> None:
         super().__init__(session)
         self._settings = settings
+        self._stored: RefineConfig | None = None  # or refused: what the message is about
         self.button = QPushButton("Store with the model")
         stack(self, self.button, self.status)
         self.button.clicked.connect(self.store)
@@ -32,15 +33,20 @@ class KeepSettingsButton(TaskButtons):
 
     def store(self) -> None:
         """Use the settings for every prediction of the model, in the background."""
-        segmenter = self._session.segmenter
-        steps = call_once(_store_settings, segmenter, self._settings())  # may load weights first
+        segmenter, self._stored = self._session.segmenter, self._settings()
+        steps = call_once(_store_settings, segmenter, self._stored)  # may load weights first
         self._run(steps, "Store refinement settings", self._on_stored)
 
     def update_settings(self) -> None:
-        """Clear the message if the settings are no longer those of the model."""
-        if not self._valid or self._session.segmenter.refine != self._settings():
+        """Clear the message if it is of other settings, or the model has others by now."""
+        is_other = not self._valid or self._settings() != self._stored
+        if is_other or (self.status.text() == STORED and not self._is_stored):
             self.status.setText("")
         self._state.request()
+
+    @property
+    def _is_stored(self) -> bool:
+        return self._session.segmenter.refine == self._stored
 
     @property
     def _valid(self) -> bool:

@@ -115,8 +115,11 @@ class TrainDock(Dock):
             segmenter = Segmenter.of_state(found.spare.path, device=segmenter.device)
             segmenter.previous = previous
             self.session.segmenter = segmenter
-        self.set_config(found.config)
-        self._train(found)
+        if found.config.is_endless:
+            self._train_live(found=found)
+        else:
+            self.set_config(found.config)
+            self._train(found)
 
     def train(self) -> None:
         """Train on copies of the layers, from what was chosen to start from."""
@@ -132,15 +135,20 @@ class TrainDock(Dock):
         start = self.start.start if found is None else None
         self._run(self.config(), start=start, found=found)
 
-    def _train_live(self, earlier: LiveTraining | None = None) -> None:
+    def _train_live(
+        self, earlier: LiveTraining | None = None, found: FoundTraining | None = None
+    ) -> None:
         """Train while labels are painted, perhaps with what an earlier such training learned."""
         image, labels, axes = self.data.layers
         missing = self._missing_data() or self.data.missing()
         if missing is not None or image is None or labels is None or axes is None:
             self.live.status.setText(missing or "")
             return
-        start = self.start.start if earlier is None else earlier.start
-        copies = self._run(self.config().live(), start=start)
+        if found is None:
+            start = self.start.start if earlier is None else earlier.start
+            copies = self._run(self.config().live(), start=start)
+        else:
+            copies = self._run(found.config, start=None, found=found)
         rows = watched_rows(self.session.viewer, copies)
         self.live.follow(LiveData(image, labels, axes, rows), earlier)
 
@@ -169,7 +177,7 @@ class TrainDock(Dock):
         self.view.start(images, axes, self.classes.classes)
         steps = recorded(self.session, label_snapshots(copies), steps)
         is_quick = model_info(self.session.segmenter.spec.name).training == "pixels"
-        if not (is_quick or config.is_endless):  # labels that are painted meanwhile are not kept
+        if not is_quick:
             self._spare = new_spare() if found is None else found.spare
             steps = kept(steps, self._spare)
         self.settings.set_open(False)  # room for the curve
@@ -316,13 +324,14 @@ class TrainDock(Dock):
             self.view.add_validation(step)
             self.next_place.update_state()  # a live training has a model by now
             return
+        is_live = self._config.is_endless  # the switch tells where it is
         if not isinstance(step, TrainStep):
-            if type(step) is Step:  # pixel classifiers first compute features
+            if type(step) is Step and not is_live:  # pixel classifiers first compute features
                 self.bar.show_status(f"Step {step.done} of {step.total}")
             return
         self._last = step
         self.view.add_step(step)
-        if not self._config.is_endless:  # the switch tells where it is
+        if not is_live:
             self.bar.show_status(describe_step(step, self._config))
 
     def _on_live_ended(self, live: LiveTraining) -> None:
@@ -341,7 +350,11 @@ class TrainDock(Dock):
         """Show another image of the training set; an image of its own is trained on anew."""
         live, (image, labels, axes) = self.live.live, self.data.layers
         is_open = live is not None and live.data.image in self.viewer.layers
-        if live is None or not is_open or image is live.data.image:
+        if live is None or not is_open:
+            return
+        if image is live.data.image:
+            if not (labels in (None, live.data.labels) or self.training_set.is_used):
+                live.restart("Other labels were chosen")
             return
         if image is None or labels is None or axes is None:
             live.stop("The image has changed: Live ends, and the model is kept.")
@@ -357,8 +370,8 @@ class TrainDock(Dock):
     def _on_trained(self) -> None:
         self.view.finish()
         if self._config.is_endless:
-            steps = 0 if self._last is None else self._last.done
-            self.bar.show_status(f"Live ended after {steps} steps. The model is kept.")
+            after = f" after {self._last.done} steps" if self._last else ""
+            self.bar.show_status(f"Live ended{after}. The model is kept.")
             return
         ended = describe_end(self._last, self._config, self.view.validations)
         self.bar.show_status(f"{ended} Apply the model in the Predict dock.")
