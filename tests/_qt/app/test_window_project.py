@@ -105,6 +105,10 @@ def test_a_project_brings_back_what_the_docks_held(painted, make_workbench, tmp_
     assert other.train.config() == painted.train.config()
     assert not other.project.has_changed
     assert other.predict.form.value == TileConfig(tile_size=64)
+    other.project.open(tmp_path / "project")
+    wait(other.project)
+    qtbot.waitUntil(lambda: not other.project._is_opening, timeout=10_000)
+    assert len(other.train.viewer.layers) == 2
     assert other.train.wait_idle()
     assert painted.train.wait_idle()
 

@@ -121,6 +121,8 @@ class WindowProject(QObject):
 
     def show(self, opened: Opened, project: Project) -> None:
         """Show a project, `opened` or its `recovered`, in the docks."""
+        if not self.has_changed:
+            self._train.training_set.next_image.close_layers()
         self._let_go()
         if opened.spare is None:
             self.project, self._unsaved = project, None
@@ -138,12 +140,9 @@ class WindowProject(QObject):
         train.set_config(project.config)
         predict.form.value, predict.network.value = project.tile, project.prediction
         predict.objects.form.value = project.objects
-        next_image = train.training_set.next_image
-        if not self.has_changed:
-            next_image.close_layers()
         self.session.training_set = project.training_set
         train.training_set.set_open(len(project.training_set) > 1)
-        next_image.open(0)
+        train.training_set.next_image.open(0)
         self._is_opening, self._is_kept = True, project is opened.project and not opened.spare
         self.message.emit(" ".join(opened.notes))
         self._take_state()
