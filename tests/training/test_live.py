@@ -1,6 +1,7 @@
 """A training goes on while a person paints: labels are added, weights are averaged."""
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.orientation import reorient
 from napari_segkit.models import resolve
 from napari_segkit.new_training import new_training
-from napari_segkit.steps import drain
+from napari_segkit.steps import Waiting, drain
 from napari_segkit.training.commands import AddLabels, Checkpoint, Finish, Snapshot
 from napari_segkit.training.events import LabelsStep, RefusedStep, TrainStep, ValidationStep
 from napari_segkit.training_set import TrainingRow, TrainingSet
@@ -59,21 +60,14 @@ def weights_of(segmenter):
 
 
 def test_the_model_has_the_moving_average_of_the_weights(strokes):
-    """Against the weights of trainings that end after each step."""
-    rates, averaged = [1e-3] * 4, None
-    for count in range(1, 5):
-        segmenter = Segmenter(SMALL)
-        segmenter.fit(*strokes, CONFIG, learning_rates=rates[:count])
-        now = weights_of(segmenter)
-        decay = min(0.3, count / (9 + count))  # from the second step on
-        averaged = (
-            now
-            if averaged is None
-            else {n: decay * averaged[n] + (1 - decay) * w for n, w in now.items()}
-        )
-    segmenter.fit(*strokes, replace(CONFIG, average=0.3), learning_rates=rates)
-    for name, weight in weights_of(segmenter).items():
-        torch.testing.assert_close(weight, averaged[name], rtol=1e-4, atol=1e-6)
+    trainer, averaged = ready(SMALL, replace(PLAIN, average=0.3), *strokes, "YX"), None
+    for step in islice(trainer.steps(), 4):
+        now = [p.detach().clone() for p in trainer.network.parameters()]
+        decay = min(0.3, step.done / (9 + step.done))  # from the second step on
+        averaged = averaged or now
+        averaged = [decay * a + (1 - decay) * w for a, w in zip(averaged, now, strict=True)]
+    for weight, average in zip(trainer.result().network.parameters(), averaged, strict=True):
+        torch.testing.assert_close(weight, average, rtol=1e-4, atol=1e-6)
 
 
 def test_a_training_without_end_goes_on_until_it_is_told_to_finish(strokes):
@@ -141,24 +135,71 @@ def test_about_every_fifth_stroke_is_held_out_and_none_touches_what_is_trained_o
     assert model.provenance["validation"]["pixels"] == 12
 
 
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
+def test_what_is_held_out_just_before_the_end_is_scored(strokes):
+    image, labels = strokes
+    segmenter = Segmenter(SMALL)
+    steps = segmenter.train_epochs([image, image + 1], [labels, labels.copy()], LIVE)
+    for number, starts in enumerate((range(14, 46, 8), range(14, 62, 8))):
+        run(steps, 3 + number)  # the end of an epoch
+        for start in starts:
+            step = steps.send(AddLabels(number, (start, 58), np.ones((2, 6), int)))
+    assert step.validate[1] == 24
+    events, _ = finished(segmenter, steps)
+    assert [(e.pixels, e.images) for e in events if isinstance(e, ValidationStep)] == [(24, 2)]
+
+
+def test_it_waits_while_all_labels_are_taken_away(strokes):
+    image, labels = strokes
+    labels[20:60:10, 10:20] = 1
+    steps = Segmenter(SMALL).train_epochs(image, labels.copy(), LIVE)
+    run(steps, 1)
+    step = steps.send(AddLabels(0, (70, 40), np.ones((2, 6), int)))
+    assert (step.validate[1], step.strokes) == (12, 1)
+    step = steps.send(AddLabels(0, (0, 0), np.zeros_like(labels)))
+    assert (step.train, step.validate, step.strokes) == ({1: 0, 2: 0}, {1: 0, 2: 0}, 0)
+    assert isinstance(next(steps), Waiting)
+    steps.send(AddLabels(0, (0, 0), labels))
+    assert isinstance(next(steps), TrainStep)
+
+
+def test_a_class_value_may_be_too_large_for_the_dtype_of_the_labels(strokes):
+    image, labels = strokes
+    rows = [TrainingRow(image, labels), TrainingRow(image + 1, labels.astype(int) * 200)]
+    trainer = drain(new_training(resolve(SMALL), PLAIN, TrainingSet(rows), "cpu"))
+    answer = trainer._answer(AddLabels(0, (30, 30), np.full((4, 10), 400)), STEP)
+    assert answer.train == {1: 80, 2: 80, 200: 80, 400: 120}
+    assert (np.asarray(trainer.data.samples[0].indices.data)[30:34, 30:40] == 3).all()
+
+
+def test_objects_of_several_classes_may_have_an_image_for_validation():
+    """Whose classes are not known, so there is no loss."""
+    ids = squares(64, 64)
+    image = np.where(ids > 0, 3, np.random.default_rng(0).normal(size=ids.shape))
+    rows = [
+        TrainingRow(image, ids, object_classes=np.where(ids > 2, 1, 2) * (ids > 0)),
+        TrainingRow(image + 1, ids, role="validate"),
+    ]
+    segmenter = Segmenter(DISTANCE)
+    steps = segmenter.train_epochs(TrainingSet(rows), config=replace(LIVE, labels_are="objects"))
+    run(steps, 1)
+    events, _ = finished(segmenter, steps)
+    assert any(isinstance(e, ValidationStep) for e in events)
+
+
+def test_what_cannot_be_added_is_refused_and_the_training_goes_on(strokes):
+    steps = Segmenter(SMALL).train_epochs(*strokes, LIVE)
+    run(steps, 1)
+    for command, words in [
         (AddLabels(0, (0, 0), np.full((2, 2), 7)), "class 7.*start it anew"),
         (AddLabels(0, (95, 0), np.ones((2, 2), int)), "does not lie in"),
         (AddLabels(0, (0,), np.ones((2, 2), int)), "does not lie in"),
         (AddLabels(0, (0, 0), np.ones((2, 2))), "must be integers"),
         (AddLabels(3, (0, 0), np.ones((2, 2), int)), "have the numbers 0"),
-    ],
-)
-def test_what_cannot_be_added_is_refused_and_the_training_goes_on(strokes, command, words):
-    segmenter = Segmenter(SMALL)
-    steps = segmenter.train_epochs(*strokes, LIVE)
-    run(steps, 1)
-    answer = steps.send(command)
-    assert isinstance(answer, RefusedStep)
-    with pytest.raises(ValueError, match=words):
-        raise answer.error
+    ]:
+        answer = steps.send(command)
+        assert isinstance(answer, RefusedStep)
+        with pytest.raises(ValueError, match=words):
+            raise answer.error
     assert isinstance(next(steps), TrainStep)
 
 
@@ -190,6 +231,7 @@ DISTANCE = replace(SMALL, objects="distance")
 OBJECTS = replace(LIVE, labels_are="objects", validation=None)
 CLASSES = replace(LIVE, labels_are="classes", validation=None)
 PLAIN = replace(LIVE, validation=None)
+STEP = TrainStep(1, 0, 1, 0, 0, 0)
 BOXES = [  # value, and slices of the last two axes
     (1, np.s_[20:24, 40:60]),
     (2, np.s_[6:10, 40:60]),  # over nothing
@@ -231,7 +273,7 @@ def test_what_was_added_is_trained_on_as_if_it_had_been_there(
         labels[inside] = value
         start = [max(0, (side.start or 0) - 1) for side in inside]
         around = tuple(slice(a, side.stop + 2) for a, side in zip(start, inside, strict=True))
-        step = live._answer(AddLabels(0, tuple(start), labels[around]), TrainStep(1, 0, 1, 0, 0, 0))
+        step = live._answer(AddLabels(0, tuple(start), labels[around]), STEP)
         assert isinstance(step, LabelsStep), step
     anew = ready(spec, config, image, labels, axes)
     for one, other in zip(live.data.samples, anew.data.samples, strict=True):
@@ -257,8 +299,8 @@ def test_images_are_counted_as_in_the_training_set(strokes):
     roles = ["train", "leave out", "validate", "train"]
     rows = [TrainingRow(image + n, labels, role=role) for n, role in enumerate(roles)]
     trainer = drain(new_training(resolve(SMALL), LIVE, TrainingSet(rows), "cpu"))
-    stroke, step = np.ones((4, 10), np.uint8), TrainStep(1, 0, 1, 0, 0, 0)
-    answers = [trainer._answer(AddLabels(n, (30, 30), stroke), step) for n in range(4)]
+    stroke = np.ones((4, 10), np.uint8)
+    answers = [trainer._answer(AddLabels(n, (30, 30), stroke), STEP) for n in range(4)]
     assert isinstance(answers[1], RefusedStep)
     taken = [answers[n] for n in (0, 2, 3)]
     assert [a.train[1] for a in taken] == [200, 200, 240]

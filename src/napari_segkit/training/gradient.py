@@ -27,7 +27,7 @@ from napari_segkit.models.precision import (
     fast_memory_format,
     to_memory_format,
 )
-from napari_segkit.steps import Step
+from napari_segkit.steps import Step, Waiting
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
 
@@ -58,6 +58,8 @@ class BatchSource(Protocol[M_co]):
     random: np.random.Generator
     drawn: int
 
+    @property
+    def is_empty(self) -> bool: ...
     def steps_per_pass(self, batch_size: int) -> int: ...
     def batch(self, count: int) -> tuple[torch.Tensor, M_co]: ...
     def redraw_images(self, count: int, state: RandomState) -> torch.Tensor: ...
@@ -145,14 +147,18 @@ class GradientTrainer(Trainer, Generic[M]):
         """Train and validate; FloatingPointError if something becomes NaN or infinite."""
         schedule = self.state.schedule
         while True:
-            if schedule.is_epoch_end and schedule.epoch % self.interval == 0:
+            interval = self.interval  # of what is held out now, of which it chooses what is scored
+            if schedule.is_epoch_end and schedule.epoch % interval == 0:
                 yield from self._validated(schedule.done, schedule.total, schedule.epoch)
             schedule.tick()
             if self.state.finished or schedule.progress >= 1:
                 yield from self._validated(schedule.done, schedule.total, schedule.epoch)
                 yield from self._scored_on_more()
                 return
-            yield self._step()
+            if self.setup.live is not None and self.sampler.is_empty:  # all labels taken away
+                yield Waiting(schedule.done, schedule.total)
+            else:
+                yield self._step()
 
     def _held_out_loss(self, network: nn.Module) -> float:
         """Mean loss on the same patches each time, which are not augmented."""
@@ -170,16 +176,15 @@ class GradientTrainer(Trainer, Generic[M]):
 
     @cached_property
     def _held_out_batches(self) -> list[tuple[torch.Tensor, M]]:
-        samples, live = self.data.held_out, self.setup.live
-        if live is not None:
-            pairs = zip(samples, live.scored, strict=True)
-            samples = [sample for sample, each in pairs if each in live.held_out]
+        samples = self.data.held_out
         if not samples:
             return []
         random = np.random.default_rng(self.config.seed)
         try:
             sampler = self._make_sampler(samples, random, augment=AugmentConfig(augment=False))
         except LabelsError:  # regions too narrow for a patch of objects
+            return []
+        if sampler.is_empty:
             return []
         return [sampler.batch(self.config.batch_size) for _ in range(LOSS_BATCHES)]
 

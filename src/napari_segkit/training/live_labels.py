@@ -100,7 +100,8 @@ class LiveLabels:
             self.refused[given.number] = f"The labels of {image.name} are too large to be copied"
         else:
             unlabelled = self.config.unlabelled if self.objects is None else None
-            copy = np.array(values)
+            largest = max([*self.class_values, self.config.unlabelled or 0])
+            copy = np.array(values, np.promote_types(values.dtype, np.min_scalar_type(largest)))
             self.images[given.number] = LiveImage(image, given, copy, self.ndim, unlabelled)
             return copy
         return values
@@ -185,6 +186,7 @@ class LiveLabels:
             own.leave_out(box)
             own.update(box)
         self.pixels += self._counts(own, around) - counted
+        self.strokes[self.pixels == 0] = 0
         is_changed = own.held[box] & changed[inside]
         is_held_out = own.pair is None or bool(is_changed.any() or (own.held[around] != held).any())
         if is_held_out and own.held_out not in self.held_out:
@@ -229,17 +231,14 @@ class LiveLabels:
         self.pixels = np.sum(every, axis=0, dtype=np.int64).reshape(2, len(self.class_values))
         self.strokes = np.zeros((2, len(self.class_values)), np.int64)
         for own in self.images.values():
-            if own.pair is not None and self.holds_strokes:
-                indices = self._indices(own.values)
-                for row, mask in enumerate((~own.left_out, own.held)):
-                    self.strokes[row] += self._components_of(np.where(mask, indices, -1))
-
-    def _components_of(self, indices: AnyArray) -> Counts:
-        """Number of connected components of each class."""
-        components = connected_components(indices + 1)
-        numbers, first = np.unique(components, return_index=True)
-        of_class = indices.ravel()[first[numbers > 0]]
-        return np.bincount(of_class, minlength=len(self.class_values))
+            if own.pair is None or not self.holds_strokes:
+                continue
+            indices = np.where(own.left_out & ~own.held, -1, self._indices(own.values))
+            components = connected_components(indices + 1)  # none is both trained on and held out
+            inside = components > 0
+            _, first = np.unique(components[inside], return_index=True)
+            sides = own.held[inside][first].astype(np.intp)
+            np.add.at(self.strokes, (sides, indices[inside][first]), 1)
 
     def _image(self, number: int) -> LiveImage:
         if reason := self.refused.get(number):

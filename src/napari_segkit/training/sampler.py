@@ -76,6 +76,11 @@ class Sampler:
         self._pixels_of_class = self._places()
         self.__dict__.pop("_labelled", None)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is labelled."""
+        return not self._pixels_of_class
+
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return images float32 ``(count, C, *size)`` and int64 class indices."""
         pairs = [self._patch() for _ in range(count)]
