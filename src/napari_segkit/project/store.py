@@ -30,6 +30,10 @@ from .paths import (
 from .rows import Known, RowWriter, SavedRows
 
 
+class ChangedError(ExistsError):
+    """Something else has saved into the project since it was opened."""
+
+
 @dataclass
 class Store:
     """A folder, and what was last read from it or written into it."""
@@ -75,9 +79,11 @@ class Store:
         now = time_of_save(file)
         if now != self.saved.saved:
             when = (
-                f"saved by another window or script at {now}" if now else f"changed ({file.name})"
+                f"saved by another window or script at {_minute(now)}"
+                if now
+                else f"changed ({file.name})"
             )
-            raise ExistsError(
+            raise ChangedError(
                 f"{self.folder} was {when}, after it was opened here: save into a new folder, open "
                 "it again, or overwrite."
             )
@@ -166,6 +172,11 @@ def require_new(folder: Path) -> None:
         raise ValueError(
             f"{folder} holds files and is no project: choose a new or an empty folder."
         )
+
+
+def _minute(time: str) -> str:
+    """Such as 2026-11-30 08:26 UTC."""
+    return f"{time[:16].replace('T', ' ')} UTC"
 
 
 def _contents(row: StoredRow) -> tuple[object, ...]:

@@ -174,9 +174,64 @@ def test_a_full_disk_is_told_once_and_tried_again(
     assert painted.train.wait_idle()
 
 
-def test_nothing_unsaved_is_replaced_unasked(painted):
+def test_labels_are_autosaved_with_settings_that_do_not_go_together(
+    painted, tmp_path, wait, monkeypatch
+):
+    project, folder = painted.project, tmp_path / "project"
+    project.save(folder)
+    wait(project)
+
+    def config():
+        raise ValueError("epochs and minutes are None")
+
+    monkeypatch.setattr(painted.train, "config", config)
+    labels_of(painted).paint((20, 20), 2)
+    project.autosave()
+    wait(project)
+    assert (folder / "autosave" / "project.json").exists()
+    assert painted.train.wait_idle()
+
+
+def test_what_another_window_has_saved_is_replaced_when_asked(painted, tmp_path, wait):
+    project, folder = painted.project, tmp_path / "project"
+    project.save(folder)
+    wait(project)
+    Project.open(folder).save()
+    labels_of(painted).paint((20, 20), 2)
+    painted.setCurrentWidget(painted.model)  # where the button is
+    painted.project_row.save_button.click()
+    wait(project)
+    assert "was saved by another window or script at 20" in painted.project_row.question.text
+    assert painted.currentWidget() is painted.train  # where the question is
+    painted.project_row.question.answer("Overwrite")
+    wait(project)
+    assert values_of(Project.open(folder))[20, 20] == 2
+    assert painted.train.wait_idle()
+
+
+def test_a_project_opens_without_a_model_that_is_damaged_and_in_two_windows(
+    painted, make_workbench, tmp_path, wait, qtbot
+):
+    painted.project.save(tmp_path / "project")
+    wait(painted.project)
+    (tmp_path / "project" / "model.segkit").write_bytes(b"damaged")
+    other = make_workbench()
+    other.project.open(tmp_path / "project")
+    wait(other.project)
+    qtbot.waitUntil(lambda: len(other.train.viewer.layers) == 2, timeout=10_000)
+    said = other.project_row.status.text()
+    assert "The project is opened without its model: model.segkit is not" in said
+    assert "It is open in another window, too" in said
+    assert all(x.train.wait_idle() for x in (painted, other))
+
+
+def test_nothing_unsaved_is_replaced_unasked(painted, monkeypatch):
     labels_of(painted).paint((20, 20), 2)
     assert painted.project.has_changed
+    with monkeypatch.context() as training:
+        training.setattr(painted.project.session, "_task", object())
+        painted.project_row.open()
+    assert painted.project_row.status.text().startswith("Stop what is running")
     painted.project_row.open()
     assert "not in a project" in painted.project_row.question.text
     painted.project_row.question.answer("Stay")

@@ -159,6 +159,9 @@ def test_the_pixel_classifier_answers_each_stroke(viewer, dock, qtbot, monkeypat
         qtbot.waitUntil(lambda number=number: live.strokes_shown == number, timeout=SOON)
         assert not np.array_equal(before, viewer.layers["cells (live)"].data)
     qtbot.waitUntil(lambda: dock.live.status.text().endswith("waits for strokes."), timeout=SOON)
+    viewer.layers.remove("cells (live)")  # by a person
+    dock.live.once.click()
+    qtbot.waitUntil(lambda: previews(viewer) == ["cells (live)"], timeout=SOON)
     with monkeypatch.context() as moved:
         moved.setattr(preview, "view_region", not_in_view)
         viewer.scene.camera.center = 0, 999, 999

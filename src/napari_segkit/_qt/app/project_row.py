@@ -1,8 +1,10 @@
 """Buttons that save and open the project of a window, and what they ask."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_segkit._qt.session import unsaved_labels
@@ -18,11 +20,14 @@ SAVE_TIP = (
     "kept beside it from then on, and are offered again after a crash.</p>"
 )
 SAVE_AS_TIP = "<p>Save into another folder, and go on there.</p>"
+RUNNING = "Stop what is running, or wait for it, before another project is opened."
 OPEN_TIP = "<p>Open a folder that was saved as a project.</p>"
 
 
 class ProjectRow(QWidget):
     """Name of the project, whether it is saved, and buttons; `question` is laid out elsewhere."""
+
+    asked = Signal()  # the question, which may be out of sight
 
     def __init__(self, project: WindowProject) -> None:
         super().__init__()
@@ -42,6 +47,7 @@ class ProjectRow(QWidget):
         project.session.busy_changed.connect(self.update_state)
         project.message.connect(self.status.setText)
         project.opened.connect(self._on_opened)
+        project.conflict.connect(self._on_conflict)
         project.found.connect(self._on_found)
         self.update_state()
 
@@ -58,10 +64,13 @@ class ProjectRow(QWidget):
 
     def open(self) -> None:
         """Ask for a project; before, whether what is not saved may be replaced."""
+        if self.project.session.task is not None:
+            self.status.setText(RUNNING)
+            return
         if not self.project.has_changed:
             self._choose()
             return
-        self.question.ask(
+        self._ask(
             "What was painted or trained since the last save is not in a project. Open another "
             "project in its place?",
             {"Save first": self.save, "Open": self._choose, "Stay": self.question.close_question},
@@ -79,6 +88,10 @@ class ProjectRow(QWidget):
             button.setEnabled(not project.is_busy)
         self.open_button.setEnabled(not (project.is_busy or project.session.task))
 
+    def _ask(self, text: str, answers: Mapping[str, Callable[..., object]]) -> None:
+        self.question.ask(text, answers)
+        self.asked.emit()
+
     def _choose(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open project")
         if folder:
@@ -89,7 +102,7 @@ class ProjectRow(QWidget):
         if recovered is None:
             self.project.show(opened, opened.project)
             return
-        self.question.ask(
+        self._ask(
             f"{opened.project.folder} has labels that were painted after its last save. Open it "
             "with them?",
             {
@@ -97,6 +110,11 @@ class ProjectRow(QWidget):
                 "As it was saved": partial(self.project.show, opened, opened.project),
             },
         )
+
+    def _on_conflict(self, text: str) -> None:
+        """Ask whether what another window has saved is replaced."""
+        overwrite, cancel = partial(self.project.save, overwrite=True), self.question.close_question
+        self._ask(text, {"Overwrite": overwrite, "Save as …": self.save_as, "Cancel": cancel})
 
     def _on_found(self, found: SpareFile | Path) -> None:
         """Offer labels that an earlier window has left."""
@@ -113,4 +131,4 @@ class ProjectRow(QWidget):
                 "Discard": partial(unsaved_labels.remove, found),
             }
         later = self.question.close_question if isinstance(found, Path) else found.release
-        self.question.ask(text, answers | {"Later": later})
+        self._ask(text, answers | {"Later": later})

@@ -12,6 +12,7 @@ from napari_segkit._qt.docks.train.training_rows import channels_of
 from napari_segkit._qt.layers.snapshots import Snapshot
 from napari_segkit._qt.session import unsaved_labels
 from napari_segkit._qt.session.spare_models import SpareFile
+from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.project.project import Project
 from napari_segkit.training_set import TrainingSet
@@ -66,8 +67,17 @@ def open_project(folder: Path, spare: SpareFile | None) -> Opened:
         project = Project.open(folder)
         for each in filter(None, (project, project.recovered)):
             if each.model_file is not None:
-                each.load_model()
+                _load_model(each)
     return Opened(project, _texts(said), spare)
+
+
+def _load_model(project: Project) -> None:
+    """Read the model; images and labels are opened without one that cannot be read."""
+    try:
+        project.load_model()
+    except (ValueError, OSError) as error:
+        text = error_text(error, "Reading the model")
+        warnings.warn(f"The project is opened without its model: {text}", UserWarning, stacklevel=2)
 
 
 def _texts(said: list[warnings.WarningMessage]) -> tuple[str, ...]:

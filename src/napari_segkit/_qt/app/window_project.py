@@ -1,7 +1,7 @@
 """The project of a window: saved, autosaved and opened again."""
 
-import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from napari.layers import Image, Labels
+from napari.utils.events import Event
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 
@@ -25,6 +26,7 @@ from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.spare_models import SEARCH_WAIT_MS, SpareFile
 from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.project.project import Project
+from napari_segkit.project.store import ChangedError
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
@@ -37,10 +39,10 @@ from .project_work import (
     save_project,
 )
 
-LOG = logging.getLogger(__name__)
 CHECK_MS = 1000
 AUTOSAVE_SECONDS = 20.0
 SAVING = "segkit saves labels"  # name of a thread
+SHARED = "It is open in another window, too: close it in one of them."
 NOTHING = "Nothing to save: choose an image and its labels in the Train dock first."
 
 
@@ -49,6 +51,7 @@ class WindowProject(QObject):
 
     changed = Signal()  # the project, or whether all of it is saved
     message = Signal(str)
+    conflict = Signal(str)  # something else has saved there since
     opened = Signal(object)  # Opened, not yet shown
     found = Signal(object)  # SpareFile or Path: labels that were left behind
 
@@ -78,6 +81,8 @@ class WindowProject(QObject):
         self._timer.timeout.connect(self._check)
         self._timer.start()
         train.data.changed.connect(self._state)  # counts strokes from the first on
+        layers = unwrapped(self.session.viewer).layers
+        layers.events.inserted.connect(self._on_inserted, position="last")
         self._window = self.session.viewer.window.main_menu.window()
         self._window.installEventFilter(self)
 
@@ -137,7 +142,8 @@ class WindowProject(QObject):
         self.session.training_set = project.training_set
         train.training_set.set_open(len(project.training_set) > 1)
         train.training_set.next_image.open(0)
-        self.message.emit(" ".join(opened.notes))
+        is_shared = self._lock is not None and not self._lock.is_held
+        self.message.emit(" ".join([*opened.notes, *[SHARED] * is_shared]))
         self._saved = self._autosaved = self._state()
         self.changed.emit()
 
@@ -160,9 +166,13 @@ class WindowProject(QObject):
         """What writes the labels as they are now, in another thread; None if there are none."""
         target = self.project or self._unsaved or Project(TrainingSet(()))
         try:
-            self._update(target)
+            self._take_rows(target)
         except ValueError as error:
-            LOG.warning("Nothing was autosaved: %s", error)
+            self._on_autosave_error(error)
+            return None
+        with suppress(ValueError):  # settings that do not go together keep no labels from it
+            self._take_settings(target)
+        if not len(target.training_set):
             return None
         if self.project is not None:
             return partial(autosave_labels, target, None, self._state())
@@ -176,12 +186,19 @@ class WindowProject(QObject):
 
     def _update(self, project: Project) -> None:
         """Give a project what the docks hold now; ValueError if that is not complete."""
-        predict, rows = self._predict, self._rows()
-        if not rows:
+        if not self._rows():
             raise ValueError(NOTHING)
+        self._take_settings(project)
+        self._take_rows(project)
+
+    def _take_settings(self, project: Project) -> None:
+        predict = self._predict
         project.config = self._train.config()
         project.tile, project.prediction = predict.form.value, predict.network.value
         project.objects = predict.objects.form.value
+
+    def _take_rows(self, project: Project) -> None:
+        rows = self._rows()
         project.classes = self._train.classes.classes if len(rows) == 1 else ()
         project.segmenter = self.session.segmenter
         project.spec = self.session.segmenter.spec
@@ -218,6 +235,12 @@ class WindowProject(QObject):
         if layer not in self._counters:
             self._counters[layer] = EditCounter(unwrapped(self.session.viewer), layer)
         return self._counters[layer]
+
+    def _on_inserted(self, event: Event) -> None:
+        """Count no strokes where napari draws a layer that it adds."""
+        counter = self._counters.get(event.value)
+        if counter is not None and id(event.value) not in dict(self._autosaved[0]):  # type: ignore[call-overload]
+            counter.count = 0
 
     def _state(self) -> tuple[object, ...]:
         """What changes when something is to be saved."""
@@ -271,7 +294,8 @@ class WindowProject(QObject):
             self.open(project.folder)  # its rows, in place of files that are removed
 
     def _on_error(self, error: BaseException) -> None:
-        self.message.emit(error_text(error, "The project"))
+        told = self.conflict if isinstance(error, ChangedError) else self.message
+        told.emit(error_text(error, "The project"))
         self.changed.emit()
 
     def _on_autosaved(self, result: tuple[Project, tuple[object, ...]]) -> None:

@@ -1,5 +1,6 @@
 """All docks in one tab widget."""
 
+from functools import partial
 from typing import TypeVar
 
 from napari.viewer import Viewer
@@ -45,6 +46,7 @@ class Workbench(QTabWidget):
         group = self.model.add_group("Project", _row=self.project_row)
         self.model.groups.insertWidget(0, group)
         self.train.layout().insertWidget(0, self.project_row.question)
+        self.project_row.asked.connect(partial(self.setCurrentWidget, self.train))
         self.project.changed.connect(self._show_title)
         self.train.predict_button.show()
         self.train.predict_button.clicked.connect(self._predict)

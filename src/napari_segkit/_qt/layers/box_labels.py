@@ -28,26 +28,31 @@ class BoxLabels:
         self._registry, self._source = registry, source
         self._name, self._classes = name, classes
         self._layer: Labels | None = None
-        self.is_closed = False
+        self._is_closed = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is shown any more: it was removed, here or by a person."""
+        viewer, layer = self._registry.viewer, self._layer
+        is_gone = viewer is None or (layer is not None and layer not in viewer.layers)
+        return self._is_closed or is_gone
 
     def show(self, pixels: AnyArray, start: Sequence[int], axes: str) -> None:
         """Show these labels, which begin at a pixel of the image with these axes."""
         viewer = self._registry.viewer
-        if viewer is None or self.is_closed:
+        if self.is_closed:
             return
         place = placement(self._source, without_channels(self._source, axes))
         transform = moved(place, start)
         if self._layer is None:
             self._layer = self._add(viewer, pixels.copy(), transform)
-        elif self._layer not in viewer.layers:
-            self.is_closed = True
         else:
             _replace(self._layer, pixels, transform["translate"])
 
     def remove(self) -> None:
         """Remove the layer; nothing is shown any more."""
         viewer, layer = self._registry.viewer, self._layer
-        self.is_closed, self._layer = True, None
+        self._is_closed, self._layer = True, None
         if viewer is not None and layer in viewer.layers:
             viewer.layers.remove(layer)
 

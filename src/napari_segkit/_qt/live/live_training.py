@@ -127,6 +127,7 @@ class LiveTraining(QObject):
     def update_once(self) -> None:
         """Predict what is in view now, however large it is."""
         self._is_asked = self._is_due = self._is_old = True
+        self._preview.show_again()
         self._rest_until = self._took = 0.0
 
     def stop(self, note: str = "") -> None:

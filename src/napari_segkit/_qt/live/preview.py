@@ -118,6 +118,11 @@ class ViewPreview(QObject):
         task.errored.connect(self.failed)
         task.finished.connect(self._on_finished)
 
+    def show_again(self) -> None:
+        """Show the next prediction in a new layer if a person has removed the last one."""
+        if self._box is not None and self._box.is_closed:
+            self._box = None
+
     def interrupt(self) -> None:
         """Leave the prediction that runs after its batch of tiles."""
         if self._task is not None:
