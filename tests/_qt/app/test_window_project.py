@@ -94,6 +94,7 @@ def test_a_project_brings_back_what_the_docks_held(painted, make_workbench, tmp_
     assert painted.train.viewer.title == "project - napari"
     assert not (tmp_path / "project" / "images").exists()  # the file stays where it is
     other = make_workbench()
+    other.train.data.changed.connect(lambda: [x.refresh() for x in other.train.viewer.layers])
     other.project.open(tmp_path / "project")
     wait(other.project)
     qtbot.waitUntil(lambda: len(other.train.viewer.layers) == 2, timeout=10_000)
@@ -104,6 +105,10 @@ def test_a_project_brings_back_what_the_docks_held(painted, make_workbench, tmp_
     assert other.train.config() == painted.train.config()
     assert not other.project.has_changed
     assert other.predict.form.value == TileConfig(tile_size=64)
+    other.project.open(tmp_path / "project")
+    wait(other.project)
+    qtbot.waitUntil(lambda: not other.project._is_opening, timeout=10_000)
+    assert len(other.train.viewer.layers) == 2
     assert other.train.wait_idle()
     assert painted.train.wait_idle()
 
@@ -143,9 +148,13 @@ def test_labels_in_no_project_are_offered_to_the_next_window(
     qtbot.waitUntil(lambda: len(other.train.viewer.layers) == 2, timeout=10_000)
     np.testing.assert_array_equal(labels_of(other).data, labels_of(painted).data)
     assert other.project.name == ""
+    assert other.project.has_changed
     other.project.save(tmp_path / "project")
     qtbot.waitUntil(lambda: other.project._obsolete is None and not other.project._is_found)
     wait(other.project)
+    qtbot.waitUntil(lambda: not other.project._is_opening)
+    assert [x.name for x in other.train.viewer.layers] == ["cells", "cells labels"]
+    assert not other.project.has_changed
     assert not list(unsaved_labels.labels_folder().glob("*.project"))
     np.testing.assert_array_equal(values_of(Project.open(tmp_path / "project"))[20, 20], 2)
     assert all(x.train.wait_idle() for x in (painted, other))

@@ -66,8 +66,11 @@ class WindowProject(QObject):
         self._obsolete: SpareFile | None = None  # such files, once they are saved
         self._counters: WeakKeyDictionary[Labels, EditCounter] = WeakKeyDictionary()
         self._copies: WeakKeyDictionary[Labels, tuple[int, Snapshot]] = WeakKeyDictionary()
-        self._saved = self._autosaved = self._state()
+        self._saved: tuple[object, ...] = self._state()
+        self._autosaved = self._saved
         self._was_changed = self._has_failed = False
+        self._is_opening = False  # the first row of a project is read
+        self._is_kept = True  # what was opened is in its project
         self._last = monotonic()
         self._work, self._autosaves = LatestCall(self), LatestCall(self)
         self._search = LatestCall(self, wait_ms=SEARCH_WAIT_MS)
@@ -81,6 +84,7 @@ class WindowProject(QObject):
         self._timer.timeout.connect(self._check)
         self._timer.start()
         train.data.changed.connect(self._state)  # counts strokes from the first on
+        train.training_set.next_image.opened.connect(self._on_row_opened)
         layers = unwrapped(self.session.viewer).layers
         layers.events.inserted.connect(self._on_inserted, position="last")
         self._window = self.session.viewer.window.main_menu.window()
@@ -122,6 +126,8 @@ class WindowProject(QObject):
 
     def show(self, opened: Opened, project: Project) -> None:
         """Show a project, `opened` or its `recovered`, in the docks."""
+        if not self.has_changed:
+            self._train.training_set.next_image.close_layers()
         self._let_go()
         if opened.spare is None:
             self.project, self._unsaved = project, None
@@ -142,9 +148,20 @@ class WindowProject(QObject):
         self.session.training_set = project.training_set
         train.training_set.set_open(len(project.training_set) > 1)
         train.training_set.next_image.open(0)
+        self._is_opening, self._is_kept = True, project is opened.project and not opened.spare
         is_shared = self._lock is not None and not self._lock.is_held
         self.message.emit(" ".join([*opened.notes, *[SHARED] * is_shared]))
-        self._saved = self._autosaved = self._state()
+        self._take_state()
+
+    def _on_row_opened(self) -> None:
+        """Labels that were drawn for the first time were not painted on."""
+        if self._is_opening:
+            self._is_opening = False
+            self._take_state()
+
+    def _take_state(self) -> None:
+        self._autosaved = self._state()
+        self._saved = self._autosaved if self._is_kept else ()
         self.changed.emit()
 
     def autosave(self) -> None:

@@ -83,6 +83,13 @@ class NextImage(QWidget):
         if 0 <= number < len(self._rows) and number != self.number and not self._work.is_busy:
             self._turn_to(self._rows[number])
 
+    def close_layers(self) -> None:
+        """Remove the layers of the open row, which must be saved; no row is open then."""
+        opened, self._open.row = self._open.row, None
+        if opened is not None:
+            self._view.close(opened)
+        self._update()
+
     def on_painted(self, layer: Layer) -> None:
         """Train on an image that had no labels from the first stroke on."""
         opened = self._open.row
