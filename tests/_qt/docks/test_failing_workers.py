@@ -12,6 +12,7 @@ import pytest
 
 import napari_segkit._qt as qt
 from napari_segkit import ModelSpec, Segmenter, TrainingSet
+from napari_segkit._qt.app.window_project import WindowProject
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
 from napari_segkit._qt.docks.model.model_dock import ModelDock, _list_devices
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
@@ -95,6 +96,19 @@ def train(kit):
     kit.session.segmenter = Segmenter(ModelSpec("pixels"), device="cpu")
     assert dock.wait_idle()
     return dock
+
+
+def project(kit):
+    predict, dock = kit.open(PredictDock), train(kit)
+    dock.project = WindowProject(dock, predict, dock)
+    dock.project.message.connect(lambda text: setattr(dock, "told", text))
+    assert dock.wait_idle()
+    return dock
+
+
+def work_on_project(dock):
+    dock.told = ""
+    dock.project._work.submit(list)
 
 
 def model_dock(kit, model="classes"):
@@ -374,6 +388,9 @@ WORKERS = {
         save_picture,
         lambda dock: dock.pairs.window_of_picture.status.text(),
         lambda dock: dock.pairs.window_of_picture._saving,
+    ),
+    "window_project": Worker(
+        project, work_on_project, lambda dock: dock.told, lambda dock: dock.project._work
     ),
     "interrupted": Worker(
         train,

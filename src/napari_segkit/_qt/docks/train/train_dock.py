@@ -133,7 +133,7 @@ class TrainDock(Dock):
     def _train(self, found: FoundTraining | None = None) -> None:
         """Train, or go on with a training that did not end."""
         start = self.start.start if found is None else None
-        self._run(self.config(), start=start, found=found)
+        self._begin(self.config(), start=start, found=found)
 
     def _train_live(
         self, earlier: LiveTraining | None = None, found: FoundTraining | None = None
@@ -146,13 +146,13 @@ class TrainDock(Dock):
             return
         if found is None:
             start = self.start.start if earlier is None else earlier.start
-            copies = self._run(self.config().live(), start=start)
+            copies = self._begin(self.config().live(), start=start)
         else:
-            copies = self._run(found.config, start=None, found=found)
+            copies = self._begin(found.config, start=None, found=found)
         rows = watched_rows(self.session.viewer, copies)
         self.live.follow(LiveData(image, labels, axes, rows), earlier)
 
-    def _run(
+    def _begin(
         self,
         config: TrainConfig,
         *,
