@@ -190,11 +190,17 @@ def test_missing_labels_and_model_are_told(folder):
 
 
 @pytest.mark.parametrize("text", ["{", '{"format": 9}'])
-def test_a_damaged_autosave_keeps_no_project_from_opening(folder, text):
+def test_a_damaged_autosave_keeps_no_project_from_opening_and_is_kept(folder, text):
     Project.open(folder).autosave({0: np.full(SHAPE, 7)})
     (folder / "autosave" / "project.json").write_text(text)
     with pytest.warns(UserWarning, match="Autosaved labels are left out"):
-        assert Project.open(folder).recovered is None
+        project = Project.open(folder)
+    assert project.recovered is None
+    project.autosave({1: np.full(SHAPE, 8)})
+    project.save()
+    kept = sorted(file.name for file in (folder / "autosave-unread").iterdir())
+    assert kept == ["a.tif", "project.json"]
+    assert not (folder / "autosave").exists()
 
 
 def test_a_read_only_project_opens_and_says_where_it_cannot_save(folder, monkeypatch):

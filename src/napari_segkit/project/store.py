@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.io.replace_file import ExistsError
+from napari_segkit.io.output_paths import unused_path
+from napari_segkit.io.replace_file import ExistsError, WriteError, cause
 from napari_segkit.io.volume_files import visible_files
 from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow
@@ -29,6 +30,8 @@ from .paths import (
 )
 from .rows import Known, RowWriter, SavedRows
 
+UNREAD = f"{AUTOSAVE}-unread"  # folder of autosaved labels whose list cannot be read
+
 
 class ChangedError(ExistsError):
     """Something else has saved into the project since it was opened."""
@@ -44,13 +47,18 @@ class Store:
     known: dict[str, Known] = field(default_factory=dict)  # label files
     written: list[Path] = field(default_factory=list)
     recovered: frozenset[str] = frozenset()  # autosaved files that rows refer to
+    has_unread: bool = False  # autosaved files whose list cannot be read
 
     @classmethod
     def read(cls, folder: Path, images: Path | None) -> "Store":
         """Read what was saved, and what was autosaved if its labels are others."""
         saved = read_project(folder / PROJECT_FILE, folder)
-        autosaved = _newer(_read_autosave(folder), saved, folder)
+        listed = _read_autosave(folder)
+        autosaved = _newer(listed, saved, folder)
         store, elsewhere = cls(folder), Elsewhere(folder, images)
+        place = folder / AUTOSAVE
+        is_listed = (place / PROJECT_FILE).is_file() and not place.is_symlink()
+        store.has_unread = is_listed and listed is None
         store.saved = replace(saved, rows=found_rows(saved.rows, elsewhere))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said of the rows that were saved
@@ -97,6 +105,7 @@ class Store:
         source: Path,
     ) -> Generator[Step, None, tuple[StoredRow, ...]]:
         """Write what has changed of rows; labels into LABELS or AUTOSAVE."""
+        self._set_unread_aside()
         before, autosaved = self.saved.rows, self.autosaved.rows
         images = ImageStore(self.folder, (*before, *autosaved), opened, source, self.written)
         writer = RowWriter(
@@ -151,6 +160,16 @@ class Store:
                     self.known.pop(path, None)
             place.rmdir()
 
+    def _set_unread_aside(self) -> None:
+        """Rename a folder of autosaved labels whose list cannot be read, so that they are kept."""
+        if self.has_unread:
+            place = self.folder / AUTOSAVE
+            try:
+                place.rename(unused_path(self.folder / UNREAD))
+            except OSError as error:
+                raise WriteError(f"{place} cannot be renamed: {cause(error)}.") from error
+            self.has_unread = False
+
     def _know(self, rows: Sequence[StoredRow]) -> None:
         """Look at label files; what another program has written since holds other labels."""
         for mask in (mask for row in rows for mask in row.masks):
@@ -193,7 +212,12 @@ def _read_autosave(folder: Path) -> StoredProject | None:
     try:
         return read_project(inside(folder, f"{AUTOSAVE}/{PROJECT_FILE}"), folder)
     except ValueError as error:
-        warnings.warn(f"Autosaved labels are left out: {error}", UserWarning, stacklevel=5)
+        warnings.warn(
+            f"Autosaved labels are left out: {error} They are kept: the next save moves them into "
+            f"the folder {UNREAD}.",
+            UserWarning,
+            stacklevel=5,
+        )
         return None
 
 

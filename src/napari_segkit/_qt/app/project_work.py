@@ -12,7 +12,7 @@ from napari_segkit._qt.docks.train.training_rows import channels_of
 from napari_segkit._qt.layers.snapshots import Snapshot
 from napari_segkit._qt.session import unsaved_labels
 from napari_segkit._qt.session.spare_models import SpareFile
-from napari_segkit._qt.widgets.gui_messages import error_text
+from napari_segkit._qt.widgets.gui_messages import error_text, gui_message
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.project.project import Project
 from napari_segkit.training_set import TrainingSet
@@ -81,7 +81,8 @@ def _load_model(project: Project) -> None:
 
 
 def _texts(said: list[warnings.WarningMessage]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(w.message) for w in said if w.category is UserWarning))
+    texts = (gui_message(str(w.message)) for w in said if w.category is UserWarning)
+    return tuple(dict.fromkeys(texts))
 
 
 def find_labels() -> "SpareFile | Path | None":

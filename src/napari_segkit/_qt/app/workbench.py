@@ -45,7 +45,7 @@ class Workbench(QTabWidget):
         self.project_row = ProjectRow(self.project)
         group = self.model.add_group("Project", _row=self.project_row)
         self.model.groups.insertWidget(0, group)
-        self.train.layout().insertWidget(0, self.project_row.question)
+        self.train.groups.insertWidget(0, self.project_row.question)
         self.project_row.asked.connect(partial(self.setCurrentWidget, self.train))
         self.project.changed.connect(self._show_title)
         self.train.predict_button.show()

@@ -57,24 +57,23 @@ def put_below_painted(registry: LayerRegistry, layer: Labels, active: Layer | No
     """
     layers = registry.viewer.layers
     painted = _painted_labels(registry, layer, active)
-    if painted is None:
+    if not painted:
         return
-    layers.move(layers.index(layer), layers.index(painted))
-    if active is painted:
-        layers.selection.active = painted
+    layers.move(layers.index(layer), min(map(layers.index, painted)))
+    if active in painted:
+        layers.selection.active = active
 
 
-def _painted_labels(registry: LayerRegistry, layer: Labels, active: Layer | None) -> Labels | None:
-    """The labels above a prediction's image that are selected or were chosen for it, if any."""
+def _painted_labels(registry: LayerRegistry, layer: Labels, active: Layer | None) -> list[Labels]:
+    """The labels above a prediction's image that are selected, and those last chosen for it."""
     layers = registry.viewer.layers
     image = _image_of(registry, layer)
     if image is None:
-        return None
-    for labels in (active, registry.last_labels_of(image)):
-        is_painted = isinstance(labels, Labels) and labels in layers and not is_result(labels)
-        if is_painted and rank_of(registry, labels, image) is not None:
-            return labels if layers.index(labels) > layers.index(image) else None
-    return None
+        return []
+    labels = (active, registry.last_labels_of(image))
+    mine = [x for x in labels if isinstance(x, Labels) and x in layers and not is_result(x)]
+    above = [x for x in mine if layers.index(x) > layers.index(image)]
+    return [x for x in above if rank_of(registry, x, image) is not None]
 
 
 def _image_of(registry: LayerRegistry, layer: Layer) -> Image | None:

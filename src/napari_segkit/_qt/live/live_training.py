@@ -295,7 +295,7 @@ class LiveTraining(QObject):
 
     def _on_shown(self, view: PredictedView) -> None:
         self.strokes_shown = self._in_copy
-        if self.model is not None:
+        if self.model is not None and not self.is_stopping:  # a prediction may end after Live
             self.shares_told.emit(describe_shares(view, self.model))
 
     def _on_failed(self, error: BaseException) -> None:

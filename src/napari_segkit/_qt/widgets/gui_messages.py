@@ -13,6 +13,8 @@ CHOICES = {
     "labels_are='classes'": "Labels are: Class labels",
     "set by_index=True to": "press Compare pixel by pixel to",
     "unlabelled=None": "Unlabelled: none",
+    " (`Project.open(folder, images=...)` looks elsewhere)": "",
+    " (`project.recovered` holds them, `project.drop_autosave()` removes them)": "",
     ON_CPU: "choose cpu as Device in the Model dock",
     **{f"objects='{value}'": f"Objects: {text}" for value, (text, _) in OBJECTS_BY.items()},
 }

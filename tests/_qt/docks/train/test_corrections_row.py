@@ -39,6 +39,16 @@ def predicted(dock):
     return dock.viewer.layers["cells prediction"]
 
 
+def test_a_prediction_lies_below_the_chosen_labels_whichever_are_selected(dock):
+    chosen, layers = dock.data.labels.value, dock.viewer.layers
+    other = dock.viewer.add_labels(np.zeros(STACK.shape, int), name="cells truth", scale=(4, 2, 2))
+    dock.data.labels.value = chosen
+    dock.session.predict(layers["cells"])
+    assert dock.wait_idle()
+    assert [*layers][-3:] == [layers["cells prediction"], chosen, other]
+    assert layers.selection.active is other
+
+
 def press(qtbot, row, button):
     row.text.setText("")
     button.click()

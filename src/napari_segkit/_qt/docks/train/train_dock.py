@@ -222,7 +222,7 @@ class TrainDock(Dock):
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
     def _lay_out(self) -> None:
-        self.layout().insertWidget(0, self.offer)  # in view whatever is closed
+        self.groups.insertWidget(0, self.offer)  # in view whatever is closed
         self.data.image.tooltip = IMAGE
         self.data.labels.tooltip = LABELS
         self.add_group(
