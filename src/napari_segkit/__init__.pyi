@@ -1,8 +1,10 @@
 from ._qt.session.session import session
+from .comparison.compare import compare
 from .config import (
     AugmentConfig,
     CleanConfig,
     CRFConfig,
+    EvaluateConfig,
     FeatureConfig,
     ModelSpec,
     MRFConfig,
@@ -33,6 +35,7 @@ __all__ = [
     "AugmentConfig",
     "CRFConfig",
     "CleanConfig",
+    "EvaluateConfig",
     "FeatureConfig",
     "ModelSpec",
     "MRFConfig",
@@ -47,6 +50,7 @@ __all__ = [
     "TrainingRow",
     "TrainingSet",
     "augmented_patches",
+    "compare",
     "draw_labels",
     "evaluate",
     "fit_refinement",
