@@ -32,7 +32,9 @@ def main(argv: list[str] | None = None) -> int:
         use_defaults()  # once `on_signals` is over: no traceback while the process is ending
     with on_signals(end_process if argv is None else interrupt):
         try:
-            return _run(make_parser().parse_args(argv))
+            args = make_parser().parse_args(argv)
+            args.words = sys.argv[1:] if argv is None else argv
+            return _run(args)
         except KeyboardInterrupt as interrupted:
             from .terminal import say
 

@@ -12,6 +12,7 @@ from napari_segkit.io.filenames import AnyPath
 from napari_segkit.io.files import shared_colours
 from napari_segkit.io.image_files import ImageFiles, find_images
 from napari_segkit.io.training_files import ImageFile, LabelFile, opened
+from napari_segkit.io.training_roles import groups_of
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
 Labels: TypeAlias = Any  # a LabelSource, or a LabelFile
@@ -75,7 +76,11 @@ def _of_files(truth: AnyPath, images: Images | None) -> list[Case]:
     if images is None:
         files = find_images(truth)
         colours = shared_colours([f.path for f in files])
-        return [Case(f.name, LabelFile(f, f.path, colours)) for f in files]
+        groups = groups_of(files)
+        return [
+            Case(f.name, LabelFile(f, f.path, colours), group=group)
+            for f, group in zip(files, groups, strict=True)
+        ]
     if not isinstance(images, str | PathLike):
         raise ValueError(
             f"The truth is {given(truth)} and images is {given(images)}: give files or folders of "

@@ -7,7 +7,7 @@ from functools import reduce
 from math import nan, prod
 from operator import add
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_segkit.arguments import require_optional
 from napari_segkit.config import EvaluateConfig, RefineConfig
@@ -29,6 +29,9 @@ from .entries import Compared, Entry, entries_of
 from .preparation import Counted, Preparation, prepare
 from .repeat import Repeat, script_of, settings_of
 from .unseen import marked
+
+if TYPE_CHECKING:
+    from torch import nn
 
 T = TypeVar("T")
 PARTS = 100  # steps of each image, whatever the number of its tiles
@@ -149,7 +152,7 @@ def comparisons(
         prepared.config,
         prepared.groups,
         prepared.views,
-        _colors(entries),
+        _classes_shown(entries),
         Repeat(
             command,
             script_of(compared, truth, images, config, refine),
@@ -251,21 +254,28 @@ def _cost(entry: Entry, timer: _Timer) -> Cost:
         return Cost()
     model = entry.segmenter.ready()
     networks = [m.network for m in (model, model.stuff) if m is not None]
-    parameters = sum(p.numel() for network in networks for p in network.parameters())
+    parameters = sum(_parameters(network) for network in networks)
     size = entry.file.stat().st_size / MEGABYTE if entry.file else nan
     return Cost(timer.seconds_per_megapixel, parameters, size)
 
 
-def _colors(entries: Sequence[Entry]) -> dict[int, str]:
-    """Colours of the classes of the first model that predicts classes."""
+def _parameters(network: "nn.Module") -> int:
+    """Trained numbers; those of the pixel classifier are buffers."""
+    numbers = list(network.parameters()) or list(network.buffers())
+    return sum(each.numel() for each in numbers)
+
+
+def _classes_shown(entries: Sequence[Entry]) -> tuple[LabelClass, ...]:
+    """The classes of the first model that predicts classes."""
     models = (e.segmenter.ready() for e in entries if e.segmenter is not None)
-    classes = next((m.classes for m in models if not m.predicts_objects), ())
-    return {c.value: c.color for c in classes}
+    return next((m.classes for m in models if not m.predicts_objects), ())
 
 
 def _device(entries: Sequence[Entry]) -> str:
     """Where the models predicted; "" if there are none."""
-    from napari_segkit.devices import describe
+    from napari_segkit.devices import choose, describe
 
-    devices = dict.fromkeys(e.segmenter.device for e in entries if e.segmenter is not None)
+    devices = dict.fromkeys(
+        str(choose(e.segmenter.device)) for e in entries if e.segmenter is not None
+    )
     return "; ".join(map(describe, devices))

@@ -14,6 +14,7 @@ from napari_segkit.arguments import as_path, given
 from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import Report
+from napari_segkit.images.classes import LabelClass
 from napari_segkit.io.output_paths import check_output_path
 from napari_segkit.io.replace_file import atomic_write
 
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 
 MEGABYTE = 10**6
 Figure = Callable[[Any], float]
+
+TITLES = {
+    "mean_iou": "mean IoU",
+    "mean_dice": "mean Dice",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "mean_ap": "mean AP",
+    "pq": "PQ",
+    "mean_pq": "mean PQ",
+}
 
 # what is compared first: the attribute of a report, by the kind of its metrics
 FIGURES: dict[str, dict[str, Figure]] = {
@@ -83,8 +94,8 @@ class Comparison:
         The group of each image, such as its subject; empty if there are none.
     views : tuple of View
         The same windows of some images under each of them.
-    colors : dict
-        Label value to colour, "#rrggbb", in the pictures.
+    classes : tuple of LabelClass
+        Names and colours of the classes, where a model knows them.
     repeat : Repeat
         Settings of the models, versions, and how to do it again.
     notes : tuple of str
@@ -96,7 +107,7 @@ class Comparison:
     config: EvaluateConfig
     groups: tuple[str, ...] = ()
     views: tuple[View, ...] = ()
-    colors: Mapping[int, str] = field(default_factory=dict)
+    classes: tuple[LabelClass, ...] = ()
     repeat: Repeat = field(default_factory=Repeat)
     notes: tuple[str, ...] = ()
 
@@ -204,7 +215,7 @@ class Comparison:
         Returns
         -------
         pandas.DataFrame
-            A row for each model or prediction: name; each of `figures` of all pixels or objects
+            A row for each model or prediction: model (its name); each of `figures` of all pixels or objects
             pooled, and of the mean over images or groups the bootstrap interval of 95 %, ``_low``
             and ``_high``; p, of the paired test of the first of them against the best, adjusted
             for their number (Holm); n images or groups; seconds_per_megapixel, parameters and
@@ -215,7 +226,7 @@ class Comparison:
         against_best = self._p_against_best()
         rows = []
         for name in self.reports:
-            row: dict[str, object] = {"name": name}
+            row: dict[str, object] = {"model": name}
             pooled = self.pooled(name)
             for figure in self.figures:
                 interval = self.interval(name, figure)
@@ -224,6 +235,32 @@ class Comparison:
             n = self.interval(name, self.figures[0]).n
             rows.append(row | {"p": against_best[name], "n": n} | vars(self.costs[name]))
         return DataFrame(rows)
+
+    def metrics(self) -> "DataFrame":
+        """Build one table of all metrics.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The tables of all reports by image, with the name of the model in a first column.
+        """
+        from pandas import concat
+
+        tables = [report.table(by="image") for report in self.reports.values()]
+        named = concat(tables, keys=list(self.reports), names=["model", None])
+        return named.reset_index("model").reset_index(drop=True)
+
+    def page(self) -> str:
+        """Make the page that `to_html` writes.
+
+        Returns
+        -------
+        str
+            HTML that needs no other file.
+        """
+        from .page import page_of
+
+        return page_of(self)
 
     def to_html(self, file: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write one page that needs no other file: table, tests, pictures, settings, versions.
@@ -245,10 +282,8 @@ class Comparison:
         ValueError
             If the file exists and `overwrite` is False, or it cannot be written.
         """
-        from .page import page_of
-
         path = check_output_path(as_path("file", file), overwrite=overwrite)
-        text = page_of(self).encode()
+        text = self.page().encode()
         with atomic_write(path, overwrite=overwrite) as opened:
             opened.write(text)
         return path
@@ -268,8 +303,9 @@ class Comparison:
             Such as "Best mean IoU: unet (0.9132)."
         """
         first, count = self.figures[0], len(self._units(self.best))
+        title = TITLES[first]
         units = f"{count} {self.unit}{'s' * (count != 1)}"
-        best = f"Highest {first}: {self.best} ({self.pooled(self.best)[first]:.4f})."
+        best = f"Highest {title}: {self.best} ({self.pooled(self.best)[first]:.4f})."
         if count < 2:
             return f"{best} There is one {self.unit}, so there are no intervals and no test."
         return (

@@ -2,16 +2,14 @@
 
 from html import escape
 from math import isnan
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .comparison import Comparison
+from .comparison import TITLES, Comparison
 
 ROW, LEFT, WIDTH, RIGHT = 26, 220, 520, 30
 POINT, DOT = "#2b6a4d", "#b9cfc4"
 
 
-def interval_plot(comparison: "Comparison") -> str:
+def interval_plot(comparison: Comparison) -> str:
     """The first metric of each: images or groups as dots, the mean with its interval."""
     first = comparison.figures[0]
     values = {name: comparison.values(name, first) for name in comparison.reports}
@@ -36,11 +34,11 @@ def interval_plot(comparison: "Comparison") -> str:
         f"{v:.3f}</text>"
         for v in (low, high)
     )
+    title = f"{escape(TITLES[first])} of each {comparison.unit}"
     return (
         f'<svg width="{LEFT + WIDTH + RIGHT}" height="{height}" font-size="13" fill="#222" '
-        f'role="img" aria-label="{escape(first)} by {comparison.unit}">{"".join(rows)}{axis}</svg>'
-        f"<p><small>{escape(first)} of each {comparison.unit} (dots), the mean and its 95 % "
-        "interval.</small></p>"
+        f'role="img" aria-label="{title}">{"".join(rows)}{axis}</svg>'
+        f"<p><small>{title} (dots), the mean and its 95 % interval.</small></p>"
     )
 
 

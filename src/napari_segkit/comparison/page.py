@@ -7,16 +7,17 @@ from io import BytesIO
 from math import isnan
 from typing import TYPE_CHECKING
 
+from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.pictures import Picture
 from napari_segkit.io.pictures import picture_content
 
+from .comparison import TITLES, Comparison
 from .interval_plot import interval_plot
 from .paired_tests import TEST
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from .comparison import Comparison
     from .views import View
 
 STYLE = """
@@ -30,20 +31,12 @@ th:first-child, td:first-child { text-align: left; }
 td.text { text-align: left; font-family: ui-monospace, monospace; font-size: 0.85em; }
 tr.best { font-weight: 600; background: #f0f6ee; }
 small { color: #666; font-weight: 400; white-space: nowrap; }
-.views { display: flex; gap: 8px; overflow-x: auto; margin-bottom: 1.5em; }
-figure { margin: 0; } figcaption { font-size: 0.85em; max-width: 320px; overflow-wrap: anywhere; }
-img { display: block; width: 260px; image-rendering: auto; }
+.views { display: flex; gap: 8px; flex-wrap: wrap; margin-bottom: 1.5em; }
+figure { margin: 0; } figcaption { font-size: 0.85em; max-width: 226px; overflow-wrap: anywhere; }
+img { display: block; width: 226px; }
+.key { display: inline-block; width: 0.8em; height: 0.8em; margin: 0 0.3em 0 1em; }
 pre { background: #f5f5f5; padding: 0.8em; overflow-x: auto; font-size: 0.85em; }
 """
-TITLES = {
-    "mean_iou": "mean IoU",
-    "mean_dice": "mean Dice",
-    "accuracy": "accuracy",
-    "f1": "F1",
-    "mean_ap": "mean AP",
-    "pq": "PQ",
-    "mean_pq": "mean PQ",
-}
 KINDS = {
     "semantic": "Classes, pixel by pixel",
     "instance": "Objects, matched by overlap",
@@ -52,11 +45,11 @@ KINDS = {
 COSTS = {
     "seconds_per_megapixel": ("s / megapixel", "{:.3g}"),
     "parameters": ("parameters", "{:,.0f}"),
-    "file_mb": ("file, MB", "{:.1f}"),
+    "file_mb": ("file, MB", "{:.3g}"),
 }
 
 
-def page_of(comparison: "Comparison") -> str:
+def page_of(comparison: Comparison) -> str:
     """The text of the page."""
     sections = [
         "<h1>Comparison</h1>",
@@ -83,7 +76,7 @@ def _section(title: str, content: str) -> str:
     return f"<h2>{escape(title)}</h2>\n{content}" if content else ""
 
 
-def _about(comparison: "Comparison") -> str:
+def _about(comparison: Comparison) -> str:
     names, first = list(comparison.reports), next(iter(comparison.reports.values()))
     count = len(first.images)
     groups = f" in {len(set(comparison.groups))} groups" if comparison.groups else ""
@@ -96,20 +89,20 @@ def _about(comparison: "Comparison") -> str:
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 
-def _table(comparison: "Comparison") -> str:
+def _table(comparison: Comparison) -> str:
     """The main table: pooled metrics, the means with their intervals below, costs."""
     titles = ["", *(TITLES[f] for f in comparison.figures), "p", "n"]
     titles += [title for title, _ in COSTS.values()]
     rows = []
     for row in comparison.table().to_dict("records"):
-        cells = [escape(str(row["name"]))]
+        cells = [escape(str(row["model"]))]
         for figure in comparison.figures:
             mean, low, high = (row[f"{figure}_{part}"] for part in ("mean", "low", "high"))
             interval = f"<br><small>{mean:.3f} [{low:.3f}, {high:.3f}]</small>"
             cells.append(_number(row[figure], "{:.4f}") + interval * (not isnan(low)))
         cells += [_number(row["p"], "{:.3g}"), str(row["n"])]
         cells += [_number(row[name], form) for name, (_, form) in COSTS.items()]
-        rows.append((cells, row["name"] == comparison.best))
+        rows.append((cells, row["model"] == comparison.best))
     what = (
         "Large: all pixels or objects pooled. Small: mean over "
         f"{comparison.unit}s and its 95 % interval. p: against the best, by the first metric."
@@ -117,13 +110,13 @@ def _table(comparison: "Comparison") -> str:
     return f"{_html_table(titles, rows)}<p><small>{what}</small></p>"
 
 
-def _reports(comparison: "Comparison") -> Iterable[str]:
+def _reports(comparison: Comparison) -> Iterable[str]:
     for name, report in comparison.reports.items():
         notes = "".join(f"<p>{escape(n)}</p>" for n in (report.summary(), *report.notes))
         yield f"<details><summary>{escape(name)}</summary>{_frame(report.table())}{notes}</details>"
 
 
-def _tests(comparison: "Comparison") -> str:
+def _tests(comparison: Comparison) -> str:
     tests = comparison.tests()
     if tests.empty or tests["p"].isna().all():
         return ""
@@ -134,7 +127,7 @@ def _tests(comparison: "Comparison") -> str:
     return f"<p>{escape(about)}</p>{_frame(tests)}"
 
 
-def _images(comparison: "Comparison") -> str:
+def _images(comparison: Comparison) -> str:
     """The first metric of each model on each image or group."""
     from pandas import DataFrame
 
@@ -146,10 +139,20 @@ def _images(comparison: "Comparison") -> str:
     return about + _frame(table.rename_axis(comparison.unit).reset_index())
 
 
-def _views(comparison: "Comparison") -> Iterable[str]:
+def _views(comparison: Comparison) -> Iterable[str]:
     objects = comparison.config.kind != "semantic" or comparison.config.labels_are == "objects"
+    colors = {} if objects else {c.value: c.color for c in comparison.classes}
+    if colors and comparison.views:
+        yield _legend(comparison.classes)
     for view in comparison.views:
-        yield _view(view, view.pictures(comparison.colors, objects=objects))
+        yield _view(view, view.pictures(colors, objects=objects))
+
+
+def _legend(classes: Sequence[LabelClass]) -> str:
+    keys = (
+        f'<span class="key" style="background:{c.color}"></span>{escape(c.name)}' for c in classes
+    )
+    return f"<p>{''.join(keys)}</p>"
 
 
 def _view(view: "View", pictures: Sequence[tuple[str, Picture]]) -> str:
@@ -161,7 +164,7 @@ def _view(view: "View", pictures: Sequence[tuple[str, Picture]]) -> str:
     return f'<p>{escape(view.name)}</p><div class="views">{figures}</div>'
 
 
-def _settings(comparison: "Comparison") -> Iterable[str]:
+def _settings(comparison: Comparison) -> Iterable[str]:
     if comparison.repeat.device:
         yield f"<p>Predicted on: {escape(comparison.repeat.device)}.</p>"
     for name, settings in comparison.repeat.settings.items():
@@ -175,12 +178,12 @@ def _settings(comparison: "Comparison") -> Iterable[str]:
         )
 
 
-def _versions(comparison: "Comparison") -> str:
+def _versions(comparison: Comparison) -> str:
     found = ", ".join(f"{name} {number}" for name, number in comparison.repeat.versions.items())
     return f"<p>{escape(found)}</p>" if found else ""
 
 
-def _repeat(comparison: "Comparison") -> Iterable[str]:
+def _repeat(comparison: Comparison) -> Iterable[str]:
     if comparison.repeat.command:
         yield f"<p>Command</p><pre>{escape(comparison.repeat.command)}</pre>"
     if comparison.repeat.script:

@@ -61,16 +61,17 @@ def _call(project: StoredProject, *, objects: bool) -> str:
 def commands(folder: Path, project: StoredProject, *, objects: bool) -> str:
     """Commands that train the model, as a comment if it is there, and predict the images."""
     place = folder.resolve()
-    train = _line("segkit", "train", str(place), "-o", str(place / MODEL_FILE))
+    train = command_line("segkit", "train", str(place), "-o", str(place / MODEL_FILE))
     settings = [*to_options(project.tile, TileConfig()),
                 *to_options(project.prediction, PredictConfig())]  # fmt: skip
     if objects:
         settings += to_options(project.objects, ObjectConfig())
-    predict = _line(
+    predict = command_line(
         "segkit", "predict", str(place), str(place), "-o", str(place / RESULTS) + os.sep, *settings
     )
     return f"{'# ' * project.has_model}{train}\n{predict}\n"
 
 
-def _line(*words: str) -> str:
+def command_line(*words: str) -> str:
+    """Words of a command as they are typed in the shell of this system."""
     return list2cmdline(words) if os.name == "nt" else shlex.join(words)
