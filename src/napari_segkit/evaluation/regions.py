@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 from .confusion import Counts, Floats, ratio
 from .contingency import VOID, ContingencyTable, Ids
 
-RATIOS = ("vi_split", "vi_merge", "adapted_rand_error", "rand_precision", "rand_recall")
-COUNTS = ("splits", "merges")
+NAMES = (
+    "vi_split",
+    "vi_merge",
+    "adapted_rand_error",
+    "rand_precision",
+    "rand_recall",
+    "splits",
+    "merges",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +43,27 @@ class PartitionCounts:
         pairs = ratio([2 * both, both, both], [predicted + true, predicted, true])
         bits = ratio(self.bits, [self.pixels] * 2)
         values = [*bits, 1 - pairs[0], *pairs[1:], *self.pieces]
-        return dict(zip((*RATIOS, *COUNTS), map(float, values), strict=True))
+        return dict(zip(NAMES, map(float, values), strict=True))
+
+    def text(self) -> str:
+        """Describe it for a person."""
+        values = self.ratios()
+        return (
+            f"variation of information {values['vi_split']:.4f} by splits and "
+            f"{values['vi_merge']:.4f} by merges, adapted Rand error "
+            f"{values['adapted_rand_error']:.4f}; {self.pieces[0]} splits, {self.pieces[1]} merges"
+        )
+
+
+NO_PARTITION = PartitionCounts(0, np.zeros(2), np.zeros(3), np.zeros(2, np.int64))
 
 
 def count_partition(shared: ContingencyTable) -> PartitionCounts:
-    """Compare the segments within the true objects; the predicted background is one of them."""
+    """Compare the segments within the true objects; the predicted background is one of them.
+
+    Splits and merges are pieces beyond the first: predicted objects of which more than half lies
+    in one true object, and the other way round.
+    """
     inside = shared.truth > 0
     pixels = shared.pixels[inside].astype(float)
     truth, prediction = shared.truth[inside], shared.prediction[inside]
@@ -79,4 +102,4 @@ def _further_pieces(wholes: Ids, pieces: Ids, pixels: Counts) -> tuple[Ids, Coun
 def _sums(ids: Ids, pixels: NDArray[Any]) -> Floats:
     """Pixels of the id of each entry, over all entries."""
     _, place = np.unique(ids, return_inverse=True)
-    return np.bincount(place, pixels)[place]
+    return np.bincount(place, pixels)[place].astype(float)

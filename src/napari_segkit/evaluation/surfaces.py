@@ -1,6 +1,7 @@
 """Distances between the boundaries of classes, in world units."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 from math import inf, prod
@@ -46,8 +47,10 @@ class BoundaryDistances(Metric):
     def __init__(self, image: ImageInfo) -> None:
         self._unlabelled = image.unlabelled
         self._spacing = image.spacing[-image.spatial_axes :]
+        self._spacings = {self._spacing}  # of all images
         self.tolerance = image.tolerance
-        self._rows, self._plane = 0, ()  # of the slabs so far: length and the other axes
+        self._rows = 0  # of the slabs so far
+        self._plane: tuple[int, ...] = ()  # their other axes
         self._sides = _Boundaries(), _Boundaries()  # prediction and truth
 
     def update(self, prediction: Labels, truth: Labels, core: Index) -> None:
@@ -72,8 +75,8 @@ class BoundaryDistances(Metric):
         nothing = np.zeros(0, np.int64)
         samples: list[dict[int, ClassDistances]] = [{} for _ in range(prod(shape[:-axes]))]
         for number, value in sorted({*predicted, *true}):
-            sides = (side.get((number, value), nothing) for side in (predicted, true))
-            samples[number][value] = self._measure(*sides, frame)
+            places, targets = (side.get((number, value), nothing) for side in (predicted, true))
+            samples[number][value] = self._measure(places, targets, frame)
         return tuple(samples)
 
     def _measure(self, predicted: Places, true: Places, frame: tuple[int, ...]) -> ClassDistances:
@@ -82,9 +85,9 @@ class BoundaryDistances(Metric):
         to_truth = _distances(predicted, true, frame, self._spacing)
         to_prediction = _distances(true, predicted, frame, self._spacing)
         both = np.concatenate([to_truth, to_prediction])
-        tolerance = SLACK * (self.tolerance or max(self._spacing))
+        tolerance = max(self._spacing) if self.tolerance is None else self.tolerance
         precision, recall, dice = (
-            float(np.mean(d <= tolerance)) for d in (to_truth, to_prediction, both)
+            float(np.mean(d <= SLACK * tolerance)) for d in (to_truth, to_prediction, both)
         )
         return ClassDistances(
             2 * precision * recall / (precision + recall) if precision and recall else 0.0,
@@ -98,6 +101,7 @@ class BoundaryDistances(Metric):
         require_equal("tolerance", self.tolerance, other.tolerance)
         pooled = copy(self)
         pooled.samples = self.samples + other.samples
+        pooled._spacings = self._spacings | other._spacings
         return pooled
 
     def compute(self) -> dict[str, Values]:
@@ -113,12 +117,22 @@ class BoundaryDistances(Metric):
         }
 
     @property
-    def notes(self) -> Iterator[str]:
-        count = len(self.samples)
-        mean = f", means over {count} images or time points" if count > 1 else ""
-        tolerance = self.tolerance or "one pixel"
-        yield f"Boundary distances are in world units (tolerance {tolerance}){mean}."
-        ...
+    def notes(self) -> Sequence[str]:
+        images = len(self.samples)
+        sizes = " or ".join(sorted(" x ".join(map("{:g}".format, s)) for s in self._spacings))
+        tolerance = "one pixel" if self.tolerance is None else f"{self.tolerance:g}"
+        means = f"; means over {images} images or time points" if images > 1 else ""
+        about = f"Distances in world units (pixels of {sizes}, tolerance {tolerance}{means})."
+        one_sided = Counter(v for s in self.samples for v, found in s.items() if found == ONE_SIDED)
+        return (about, *(_one_sided_note(*each, images) for each in sorted(one_sided.items())))
+
+
+def _one_sided_note(value: int, count: int, images: int) -> str:
+    where = f" in {count} of {images} images" if images > 1 else ""
+    return (
+        f"Class {value} has a boundary in only one of prediction and truth{where}: its distances "
+        "are infinite."
+    )
 
 
 class _Boundaries:
@@ -178,4 +192,5 @@ def _distances(
 
 
 def _points(places: Places, shape: tuple[int, ...], spacing: tuple[float, ...]) -> Floats:
-    return np.column_stack(np.unravel_index(places, shape)) * spacing
+    points: Floats = np.column_stack(np.unravel_index(places, shape)) * np.array(spacing)
+    return points
