@@ -107,7 +107,7 @@ def main() -> None:
             command = [sys.executable, __file__, *map(str, given)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             wall, cpu, peak, highest = json.loads(done.stdout.splitlines()[-1])
-            print(f"{name:18} {size:6} {wall:8.2f} {cpu:8.2f} {peak:9.0f} {highest:14}", flush=True)
+            print(f"{name:18} {size:6} {wall:8.2f} {cpu:8.2f} {peak:9.0f} {highest:9}", flush=True)
 
 
 if __name__ == "__main__":
