@@ -96,9 +96,7 @@ def main() -> None:
         run_case(args)
         return
     print(f"{platform.platform()}, torch {torch.__version__}, {args.threads} threads")
-    print(
-        f"{'method':18} {'size':>6} {'wall s':>8} {'CPU s':>8} {'peak MiB':>9} {'highest label':>14}"
-    )
+    print(f"{'method':18} {'size':>6} {'wall s':>8} {'CPU s':>8} {'peak MiB':>9} {'highest':>9}")
     for name in args.methods:
         train(args, name)
         for size in args.sizes:
