@@ -3,7 +3,7 @@
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 from math import nan, prod
 from operator import add
 from time import perf_counter
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from napari_segkit.arguments import require_optional
 from napari_segkit.config import EvaluateConfig, RefineConfig
 from napari_segkit.config._schema import as_config
-from napari_segkit.evaluation.metric import LabelSource, LabelTable, Metric
+from napari_segkit.evaluation.metric import LabelSource, Metric
 from napari_segkit.evaluation.report import LabelPair, Report, evaluate_pairs
 from napari_segkit.evaluation.slab_reader import get_labels, pixel_spacing
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, full_resolution
@@ -24,14 +24,16 @@ from napari_segkit.steps import Step, drain, map_steps
 from napari_segkit.versions import versions
 
 from .cases import Images, Truth, cases_of
-from .comparison import MEGABYTE, Comparison, Cost
+from .comparison import Comparison
 from .entries import Compared, Entry, entries_of
 from .preparation import Counted, Preparation, prepare
 from .repeat import Repeat, script_of, settings_of
+from .tables import MEGABYTE, Cost
 from .unseen import marked
 
 if TYPE_CHECKING:
-    from torch import nn
+    from pandas import DataFrame
+    from torch import Tensor, nn
 
 T = TypeVar("T")
 PARTS = 100  # steps of each image, whatever the number of its tiles
@@ -42,6 +44,14 @@ class CompareStep(Step):
     """Progress of a comparison."""
 
     text: str  # such as "U-Net: image 2 of 3"
+
+
+@dataclass(frozen=True, eq=False)
+class _Segments:
+    """Ids of segments where their image lies, and the table that names their classes."""
+
+    labels: Any
+    table: "DataFrame"
 
 
 @dataclass(eq=False)
@@ -176,15 +186,14 @@ def _evaluate(
     for number, counted in enumerate(prepared.images):
         done, text = start + PARTS * number, f"{entry.name}: image {number + 1} of {count}"
         steps = _evaluate_image(entry, counted, prepared.config, timer)
-        reports.append(
-            (yield from map_steps(steps, lambda s, d=done, t=text: _part_of(s, d, total, t)))
-        )
+        convert = partial(_part_of, done=done, total=total, text=text)
+        reports.append((yield from map_steps(steps, convert)))
     if entry.segmenter is not None:
         entry.segmenter.ready().network.cpu()  # the next one needs the memory of the device
     return reduce(add, reports)
 
 
-def _part_of(step: Step, done: int, total: int, text: str) -> CompareStep:
+def _part_of(step: Step, *, done: int, total: int, text: str) -> CompareStep:
     return CompareStep(done + PARTS * step.done // max(1, step.total), total, text)
 
 
@@ -216,7 +225,7 @@ def _predict(
     metadata = {} if isinstance(image, AxesImage) else dict(getattr(image, "metadata", {}))
     labels = ClassLabels(result.labels, _classes(result), entry.name, metadata)
     if config.kind == "panoptic" and result.objects is not None:
-        return LabelTable(labels, result.objects.table)
+        return _Segments(labels, result.objects.table)
     return labels
 
 
@@ -261,7 +270,7 @@ def _cost(entry: Entry, timer: _Timer) -> Cost:
 
 def _parameters(network: "nn.Module") -> int:
     """Trained numbers; those of the pixel classifier are buffers."""
-    numbers = list(network.parameters()) or list(network.buffers())
+    numbers: list[Tensor] = [*network.parameters()] or [*network.buffers()]
     return sum(each.numel() for each in numbers)
 
 

@@ -3,13 +3,13 @@
 from html import escape
 from math import isnan
 
-from .comparison import TITLES, Comparison
+from .tables import TITLES, ComparisonTables
 
 ROW, LEFT, WIDTH, RIGHT = 26, 220, 520, 30
 POINT, DOT = "#2b6a4d", "#b9cfc4"
 
 
-def interval_plot(comparison: Comparison) -> str:
+def interval_plot(comparison: ComparisonTables) -> str:
     """The first metric of each: images or groups as dots, the mean with its interval."""
     first = comparison.figures[0]
     values = {name: comparison.values(name, first) for name in comparison.reports}
@@ -25,8 +25,8 @@ def interval_plot(comparison: Comparison) -> str:
         dots = [_dot(LEFT + (v - low) * scale, y) for v in own.values() if not isnan(v)]
         mean = ""
         if not isnan(interval.low):
-            ends = [LEFT + (v - low) * scale for v in (interval.low, interval.mean, interval.high)]
-            mean = _whisker(*ends, y)
+            ends = (LEFT + (v - low) * scale for v in (interval.low, interval.mean, interval.high))
+            mean = _whisker(*ends, y=y)
         rows.append(_name(name, y) + "".join(dots) + mean)
     height = ROW * len(rows) + ROW
     axis = "".join(
@@ -51,7 +51,7 @@ def _dot(x: float, y: int) -> str:
     return f'<circle cx="{x:.1f}" cy="{y}" r="3.5" fill="{DOT}" fill-opacity="0.8"/>'
 
 
-def _whisker(low: float, mean: float, high: float, y: int) -> str:
+def _whisker(low: float, mean: float, high: float, *, y: int) -> str:
     return (
         f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{POINT}" '
         f'stroke-width="2"/><circle cx="{mean:.1f}" cy="{y}" r="5" fill="{POINT}"/>'

@@ -11,9 +11,9 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.pictures import Picture
 from napari_segkit.io.pictures import picture_content
 
-from .comparison import TITLES, Comparison
 from .interval_plot import interval_plot
 from .paired_tests import TEST
+from .tables import TITLES, ComparisonTables
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,7 +49,7 @@ COSTS = {
 }
 
 
-def page_of(comparison: Comparison) -> str:
+def page_of(comparison: ComparisonTables) -> str:
     """The text of the page."""
     sections = [
         "<h1>Comparison</h1>",
@@ -76,7 +76,7 @@ def _section(title: str, content: str) -> str:
     return f"<h2>{escape(title)}</h2>\n{content}" if content else ""
 
 
-def _about(comparison: Comparison) -> str:
+def _about(comparison: ComparisonTables) -> str:
     names, first = list(comparison.reports), next(iter(comparison.reports.values()))
     count = len(first.images)
     groups = f" in {len(set(comparison.groups))} groups" if comparison.groups else ""
@@ -89,7 +89,7 @@ def _about(comparison: Comparison) -> str:
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 
-def _table(comparison: Comparison) -> str:
+def _table(comparison: ComparisonTables) -> str:
     """The main table: pooled metrics, the means with their intervals below, costs."""
     titles = ["", *(TITLES[f] for f in comparison.figures), "p", "n"]
     titles += [title for title, _ in COSTS.values()]
@@ -110,13 +110,13 @@ def _table(comparison: Comparison) -> str:
     return f"{_html_table(titles, rows)}<p><small>{what}</small></p>"
 
 
-def _reports(comparison: Comparison) -> Iterable[str]:
+def _reports(comparison: ComparisonTables) -> Iterable[str]:
     for name, report in comparison.reports.items():
         notes = "".join(f"<p>{escape(n)}</p>" for n in (report.summary(), *report.notes))
         yield f"<details><summary>{escape(name)}</summary>{_frame(report.table())}{notes}</details>"
 
 
-def _tests(comparison: Comparison) -> str:
+def _tests(comparison: ComparisonTables) -> str:
     tests = comparison.tests()
     if tests.empty or tests["p"].isna().all():
         return ""
@@ -127,7 +127,7 @@ def _tests(comparison: Comparison) -> str:
     return f"<p>{escape(about)}</p>{_frame(tests)}"
 
 
-def _images(comparison: Comparison) -> str:
+def _images(comparison: ComparisonTables) -> str:
     """The first metric of each model on each image or group."""
     from pandas import DataFrame
 
@@ -139,7 +139,7 @@ def _images(comparison: Comparison) -> str:
     return about + _frame(table.rename_axis(comparison.unit).reset_index())
 
 
-def _views(comparison: Comparison) -> Iterable[str]:
+def _views(comparison: ComparisonTables) -> Iterable[str]:
     objects = comparison.config.kind != "semantic" or comparison.config.labels_are == "objects"
     colors = {} if objects else {c.value: c.color for c in comparison.classes}
     if colors and comparison.views:
@@ -164,7 +164,7 @@ def _view(view: "View", pictures: Sequence[tuple[str, Picture]]) -> str:
     return f'<p>{escape(view.name)}</p><div class="views">{figures}</div>'
 
 
-def _settings(comparison: Comparison) -> Iterable[str]:
+def _settings(comparison: ComparisonTables) -> Iterable[str]:
     if comparison.repeat.device:
         yield f"<p>Predicted on: {escape(comparison.repeat.device)}.</p>"
     for name, settings in comparison.repeat.settings.items():
@@ -178,12 +178,12 @@ def _settings(comparison: Comparison) -> Iterable[str]:
         )
 
 
-def _versions(comparison: Comparison) -> str:
+def _versions(comparison: ComparisonTables) -> str:
     found = ", ".join(f"{name} {number}" for name, number in comparison.repeat.versions.items())
     return f"<p>{escape(found)}</p>" if found else ""
 
 
-def _repeat(comparison: Comparison) -> Iterable[str]:
+def _repeat(comparison: ComparisonTables) -> Iterable[str]:
     if comparison.repeat.command:
         yield f"<p>Command</p><pre>{escape(comparison.repeat.command)}</pre>"
     if comparison.repeat.script:

@@ -65,7 +65,7 @@ def count_left(truth: Any, mask: Mask | None, unlabelled: int | None) -> int:
 
 def marked(truth: Any, mask: Mask | None, value: int | None) -> Any:
     """A truth whose pixels of a mask have the value that is unlabelled."""
-    if mask is None or not mask.any():
+    if mask is None or value is None or not mask.any():
         return truth
     labels = get_labels(truth)
     values = np.asarray(full_resolution(labels, "truth")).astype(np.int64)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_segkit._qt.docks.train.training_rows import channels_of
 from napari_segkit._qt.layers.snapshots import Snapshot
 from napari_segkit._qt.session import unsaved_labels
 from napari_segkit._qt.session.spare_models import SpareFile
+from napari_segkit._qt.session.training_rows import channels_of
 from napari_segkit._qt.widgets.gui_messages import error_text, gui_message
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.project.project import Project

@@ -17,13 +17,13 @@ from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.train.train_dock import TrainDock
-from napari_segkit._qt.docks.train.training_rows import copied_rows
 from napari_segkit._qt.layers.layer_watcher import EditCounter
 from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session import unsaved_labels
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.spare_models import SEARCH_WAIT_MS, SpareFile
+from napari_segkit._qt.session.training_rows import copied_rows
 from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.project.project import Project
 from napari_segkit.project.store import ChangedError

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QPushButton, QWidget
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.session.training_rows import is_same
 from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.question import Question
@@ -22,7 +23,6 @@ from napari_segkit.training_set import TrainingRow, TrainingSet
 from .open_labels import OpenLabels
 from .row_files import Turned, label_target, own_file
 from .row_view import OpenRow, RowView
-from .training_rows import is_same
 
 Change: TypeAlias = Callable[[TrainingRow], TrainingRow]
 TIP = (

@@ -9,6 +9,13 @@ from napari.layers import Layer
 
 from napari_segkit._qt.layers.result_layers import fingerprint
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit._qt.session.training_rows import (
+    are_layers,
+    channels_of,
+    file_labels,
+    files_of,
+    image_name,
+)
 from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image, full_resolution
@@ -23,8 +30,6 @@ from napari_segkit.io.training_files import ImageFile
 from napari_segkit.io.writers import LABELS, FileMetadata
 from napari_segkit.training.open_row import OpenRow, open_row
 from napari_segkit.training_set import TrainingRow
-
-from .training_rows import are_layers, channels_of, file_labels, files_of, image_name
 
 COLOURS = (3, 4)  # channels
 EMPTY_DTYPE = "uint16"  # of new labels: classes, or enough ids for painting by hand

@@ -11,6 +11,7 @@ from napari_segkit._qt.layers.layer_classes import read_classes, write_classes
 from napari_segkit._qt.layers.result_layers import layer_identity, new_labels
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.session.training_rows import are_layers, channels_of, row_layers
 from napari_segkit._qt.widgets.image_and_labels import first_classes
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
@@ -19,7 +20,6 @@ from napari_segkit.models import predicts_objects
 from napari_segkit.training_set import TrainingRow
 
 from .row_files import ReadRow, image_layer
-from .training_rows import are_layers, channels_of, row_layers
 
 TOOLS = ("selected_label", "brush_size", "opacity", "contour", "mode")  # go on to the next labels
 

@@ -2,6 +2,12 @@
 
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.session.training_rows import (
+    closed_layer,
+    image_name,
+    row_layers,
+    source_name,
+)
 from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit._qt.widgets.label_semantics import LabelOptions
 from napari_segkit.images.label_stats import LabelStats, label_stats_of, training_labels
@@ -11,7 +17,6 @@ from napari_segkit.models import predicts_objects
 from napari_segkit.training_set import TrainingRow
 
 from .row_counts import RowCounts
-from .training_rows import closed_layer, image_name, row_layers, source_name
 
 NONE_TO_TRAIN = "No image of the training set has the role train: choose it in the table."
 FIT = "Fit masks"

@@ -11,6 +11,7 @@ from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.live.live_box import LiveBox
 from napari_segkit._qt.live.live_training import LiveData, LiveTraining, watched_rows
 from napari_segkit._qt.session.interrupted import FoundTraining, kept, new_spare
+from napari_segkit._qt.session.training_rows import label_snapshots, snapshots_of
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.device_line import DeviceLine
 from napari_segkit._qt.widgets.dock import Dock, Note, show_row, validation_error
@@ -42,7 +43,6 @@ from .step_text import describe_end, describe_step
 from .train_form import TrainForm
 from .training_offer import TrainingOffer
 from .training_record import recorded
-from .training_rows import label_snapshots, snapshots_of
 from .training_set_panel import TrainingSetPanel, train_set
 from .training_view import TrainingView
 

@@ -14,6 +14,12 @@ from napari_segkit._qt.layers.belonging import is_result
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher, Listener
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.session.training_rows import (
+    fitted,
+    image_name,
+    missing_file,
+    row_key,
+)
 from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit._qt.widgets.image_and_labels import ImageAndLabels
 from napari_segkit._qt.widgets.label_semantics import LabelOptions
@@ -31,12 +37,6 @@ from .annotation_panel import AnnotationPanel
 from .next_image import NextImage
 from .row_counts import RowCounts
 from .set_check import FIT, SetCheck
-from .training_rows import (
-    fitted,
-    image_name,
-    missing_file,
-    row_key,
-)
 from .training_set_table import Shown, TrainingSetModel, TrainingSetTable
 
 TITLE = "Training set"

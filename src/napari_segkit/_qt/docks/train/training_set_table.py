@@ -16,11 +16,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_segkit._qt.session.training_rows import image_name, source_name
 from napari_segkit.io.training_roles import Role
 from napari_segkit.training_set import TrainingRow
 
 from .row_counts import RowCount
-from .training_rows import image_name, source_name
 
 COLUMNS = ("image", "role", "labelled pixels", "group", "labels", "size")
 WIDTHS = (108, 48, 130, 50, 84, 76)  # in pixels, at first

@@ -9,13 +9,14 @@ from napari.layers import Labels, Layer, Shapes
 
 from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
-from napari_segkit._qt.session.session import Session
 from napari_segkit.images.channel_sources import channel_sources
 from napari_segkit.images.outlines import shape_outlines
 from napari_segkit.io.files import NO_COLOURS
 from napari_segkit.io.image_files import ImageFiles
 from napari_segkit.io.training_files import ImageFile, LabelFile
 from napari_segkit.training_set import TrainingRow, TrainingSet
+
+from .session import Session
 
 
 def image_name(row: TrainingRow) -> str:
