@@ -6,6 +6,7 @@ the limits inside ``Annotated`` are read at run time.
 
 from .augment import AugmentConfig
 from .masks import MaskConfig
+from .measure import MeasureBy, MeasureConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
 from .objects import ObjectConfig
 from .predict import PredictConfig
@@ -32,6 +33,8 @@ __all__ = [
     "LabelsAre",
     "MRFConfig",
     "MaskConfig",
+    "MeasureBy",
+    "MeasureConfig",
     "ModelSpec",
     "Normalise",
     "ObjectConfig",
