@@ -1,18 +1,19 @@
 """``segkit measure``: measure label files, without a truth."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segkit.config import MeasureConfig
-from napari_segkit.steps import drain
+from napari_segkit.steps import Step, drain
 
 from .file_options import (
     LIST,
     add_axes,
     add_overwrite,
     add_show_pairs,
+    in_turn,
     one_place,
     print_pairs,
     say_pairs,
@@ -66,7 +67,10 @@ def run(args: Namespace) -> int:
         check_table(Path(args.output), _inputs(files), overwrite=args.overwrite)
     with on_signals(interrupt), print_warnings():
         colours = shared_colours([labels.path for _, labels in files])
-        frames = [f for pair in files for f in _measure_file(args, *pair, colours, config)]
+        counts = [_counts(args, *pair, colours, config) for pair in files]
+        text = "files" if len(files) > 1 else f"{files[0][1].name}  blocks"
+        found = drain(show_progress(in_turn(counts), lambda _: text, parts=0))
+        frames = [frame for frames in found for frame in frames]
     table, _ = make_table(frames, config)
     if not args.output:
         print(table.to_csv(index=False), end="")
@@ -98,21 +102,21 @@ def _inputs(files: Files) -> Iterator[Path]:
             yield from each.paths if each is not None else ()
 
 
-def _measure_file(
+def _counts(
     args: Namespace,
     image: "ImageFiles | None",
     labels: "ImageFiles",
     colours: "ColourTable",
     config: MeasureConfig,
-) -> "list[FrameCounts]":
+) -> Generator[Step, None, "list[FrameCounts]"]:
     """Count one file, of which only the counts are kept; errors name it."""
     from napari_segkit.measurement.counting import block_counts
     from napari_segkit.measurement.sources import open_source, with_components
 
     try:
-        opened = with_components(open_source(_read(args, image, labels, colours)), config)
-        steps = show_progress(block_counts(opened, config), lambda _: f"{labels.name}  blocks")
-        return drain(steps)
+        with print_warnings():
+            opened = open_source(_read(args, image, labels, colours))
+            return (yield from block_counts(with_components(opened, config), config))
     except USER_ERRORS as error:
         line = error_line(error, SMALLER)
         is_named = any(str(path) in line for path in labels.paths)

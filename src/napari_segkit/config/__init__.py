@@ -5,6 +5,7 @@ the limits inside ``Annotated`` are read at run time.
 """
 
 from .augment import AugmentConfig
+from .evaluate import EvaluateConfig, MetricsKind
 from .masks import MaskConfig
 from .measure import MeasureBy, MeasureConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
@@ -29,12 +30,14 @@ __all__ = [
     "CRFConfig",
     "CleanConfig",
     "Dims",
+    "EvaluateConfig",
     "FeatureConfig",
     "LabelsAre",
     "MRFConfig",
     "MaskConfig",
     "MeasureBy",
     "MeasureConfig",
+    "MetricsKind",
     "ModelSpec",
     "Normalise",
     "ObjectConfig",
