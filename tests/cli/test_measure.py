@@ -41,8 +41,6 @@ def test_folders_give_the_table_of_python(folders, tmp_path, capsys):
     written = pd.read_csv(target)
     names = [f"{i}.png" for i, table in enumerate(expected) for _ in table.index]
     assert written["image"].tolist() == names
-        f"{i}.png" for i, t in enumerate(expected) for _ in t.index
-    ]
     expected = pd.concat(expected, ignore_index=True)
     pd.testing.assert_frame_equal(written.drop(columns="image"), expected, check_dtype=False)
 
