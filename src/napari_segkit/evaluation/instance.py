@@ -106,8 +106,8 @@ class InstanceReport(Report[ObjectMatching]):
     pq, sq and rq.
     """
 
+    kind = "instance"
     key = "threshold"
-    unprinted = ("pq", "sq", "rq")
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -235,6 +235,9 @@ class InstanceReport(Report[ObjectMatching]):
             f"mean AP {self.mean_ap:.4f}, PQ {self.pq:.4f}, {self.truth_objects} objects, "
             f"{self.predicted_objects} predicted"
         )
+
+    def _unprinted(self) -> Sequence[str]:
+        return "pq", "sq", "rq"
 
     def _keys(self) -> Sequence[float]:
         return self.thresholds

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from math import prod
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 from napari_segkit.arguments import as_spacing
 from napari_segkit.config import LabelsAre
 from napari_segkit.images.axes_image import SPATIAL, full_resolution
+from napari_segkit.images.axis_guess import layer_axes
 from napari_segkit.images.binary_masks import clean_grey_edges
 from napari_segkit.images.labels import (
     IGNORE,
@@ -182,11 +184,14 @@ def segment_reader(
 def pixel_spacing(
     truth: LabelSource, ndim: int, spacing: Sequence[float] | None
 ) -> tuple[float, ...]:
-    """World units between pixels along each axis: as given, else of the layer, else 1."""
+    """World units between pixels along each axis: as given, else of the layer; else, and along T, 1."""
     if spacing is not None:
         return as_spacing(spacing, ndim)
-    known = [abs(float(s)) for s in getattr(get_labels(truth), "scale", ())][-ndim:]
-    return (1.0,) * (ndim - len(known)) + tuple(known)
+    layer = get_labels(truth)
+    known = [abs(float(s)) for s in getattr(layer, "scale", ())][-ndim:]
+    sizes = (1.0,) * (ndim - len(known)) + tuple(known)
+    axes = layer_axes(layer, ndim) or ""
+    return tuple(1.0 if axis == "T" else s for s, axis in zip_longest(sizes, axes))
 
 
 def _has_grey_edges(labels: LazyArray, unlabelled: int | None) -> bool:
