@@ -71,6 +71,7 @@ class Report(ABC, Generic[M_co]):
 
     kind: ClassVar[str]
     key: ClassVar[str] = "class"  # first column of the table
+    unprinted: ClassVar[tuple[str, ...]] = ()  # columns that are not printed
     without_mean: ClassVar[tuple[str, ...]] = ()  # columns of which a mean says nothing
 
     @property
@@ -95,8 +96,12 @@ class Report(ABC, Generic[M_co]):
     @property
     def metrics(self) -> dict[str, Values]:
         """Name of each metric -> its value, or its values by class or threshold."""
-        metrics: tuple[Metric, ...] = (self.main, *self.extra)
-        return {name: value for metric in metrics for name, value in metric.compute().items()}
+        return {
+            name: value for metric in self._metrics() for name, value in metric.compute().items()
+        }
+
+    def _metrics(self) -> tuple[Metric, ...]:
+        return (self.main, *self.extra)
 
     @property
     @abstractmethod
@@ -126,7 +131,8 @@ class Report(ABC, Generic[M_co]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on the metrics, and what was changed in the label values."""
-        return (*self.changes, *self._remarks())
+        of_metrics = (note for metric in self._metrics() for note in metric.notes)
+        return (*self.changes, *self._remarks(), *of_metrics)
 
     def table(self, by: Literal["image", "group"] | None = None) -> "DataFrame":
         """Build a table of the metrics.
@@ -150,7 +156,11 @@ class Report(ABC, Generic[M_co]):
             named = concat(tables, keys=[*self._names(by), "pooled"], names=[by, None])
             return named.reset_index(by)
         titles = [title for title, _ in self._mean_rows()]
-        first, values, counts = [*self._keys(), *titles, *self._rows()], self._values(), self._counts()
+        first, values, counts = (
+            [*self._keys(), *titles, *self._rows()],
+            self._values(),
+            self._counts(),
+        )
         columns = {self.key: first, **self._texts(), **values, **counts}
         padded = {name: [*c, *[None] * (len(first) - len(c))] for name, c in columns.items()}
         kinds = dict.fromkeys(values, "float64") | dict.fromkeys(counts, "Int64")
@@ -240,7 +250,7 @@ class Report(ABC, Generic[M_co]):
 
     def _unprinted(self) -> Sequence[str]:
         """Columns that are not printed."""
-        return ()
+        return self.unprinted
 
     def _texts(self) -> dict[str, Sequence[str | None]]:
         """Further columns of text; rows at the end may be missing."""

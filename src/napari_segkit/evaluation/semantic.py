@@ -48,7 +48,7 @@ class ClassConfusion(Metric):
 
     def __init__(self, image: ImageInfo) -> None:
         self._unlabelled = image.unlabelled
-        self._pixel_volume = prod(image.spacing)
+        self._pixel_volume = float(prod(image.spacing[-image.spatial_axes :]))
         self.classes: tuple[int, ...] = ()
         self.counts = np.zeros((0, 1), np.int64)
         self.volumes = np.zeros((0, 2))
@@ -67,7 +67,7 @@ class ClassConfusion(Metric):
     def include(self, classes: Sequence[int], counts: confusion.Counts) -> None:
         """Add a confusion matrix of any classes, rising."""
         pixels = confusion.truth_pixels(counts), confusion.predicted_pixels(counts)
-        self._add(classes, counts, np.column_stack(pixels) * float(self._pixel_volume))
+        self._add(classes, counts, np.column_stack(pixels) * self._pixel_volume)
 
     def _add(
         self, classes: Sequence[int], counts: confusion.Counts, volumes: confusion.Floats

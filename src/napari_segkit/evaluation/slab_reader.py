@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
 from math import prod
 from typing import Any, NamedTuple
 
@@ -184,14 +183,19 @@ def segment_reader(
 def pixel_spacing(
     truth: LabelSource, ndim: int, spacing: Sequence[float] | None
 ) -> tuple[float, ...]:
-    """World units between pixels along each axis: as given, else of the layer; else, and along T, 1."""
+    """World units between pixels along each axis: as given, else of the layer, else 1."""
     if spacing is not None:
         return as_spacing(spacing, ndim)
-    layer = get_labels(truth)
-    known = [abs(float(s)) for s in getattr(layer, "scale", ())][-ndim:]
-    sizes = (1.0,) * (ndim - len(known)) + tuple(known)
-    axes = layer_axes(layer, ndim) or ""
-    return tuple(1.0 if axis == "T" else s for s, axis in zip_longest(sizes, axes))
+    known = [abs(float(s)) for s in getattr(get_labels(truth), "scale", ())][-ndim:]
+    return (1.0,) * (ndim - len(known)) + tuple(known)
+
+
+def spatial_axes(truth: LabelSource, ndim: int, spacing: Sequence[float] | None) -> int:
+    """How many of the last axes are space: two if two sizes are given; named ones; else up to 3."""
+    if spacing is not None and len(spacing) == 2:
+        return 2
+    axes = layer_axes(get_labels(truth), ndim) or SPATIAL[-ndim:]
+    return len(set(axes) & set(SPATIAL))
 
 
 def _has_grey_edges(labels: LazyArray, unlabelled: int | None) -> bool:

@@ -45,10 +45,12 @@ def spread(
 
 
 def standard_deviation(values: Floats) -> Floats:
-    """Standard deviation of a sample, of each column; nan of fewer than two numbers."""
+    """Standard deviation of a sample, of each column; nan of fewer than two numbers or with inf."""
     counted = (~np.isnan(values)).sum(axis=0)
-    off = values - ratio(np.nansum(values, axis=0), counted)
-    return np.sqrt(ratio(np.nansum(off**2, axis=0), counted - 1))
+    with np.errstate(invalid="ignore"):
+        off = values - ratio(np.nansum(values, axis=0), counted)
+    squares = np.where(np.isinf(values).any(axis=0), np.nan, np.nansum(off**2, axis=0))
+    return np.sqrt(ratio(squares, counted - 1))
 
 
 def bootstrap(
@@ -60,14 +62,17 @@ def bootstrap(
     """
     names = list(dict.fromkeys(groups))
     members = np.array([[group == name for group in groups] for name in names], float)
-    sums, counts = members @ np.nan_to_num(values), members @ ~np.isnan(values)
+    endless = members @ np.isinf(values)
+    sums = members @ np.nan_to_num(values, posinf=0, neginf=0)
+    counts = members @ ~np.isnan(values)
     draws = _draws(len(names))
-    means = ratio(draws @ sums, draws @ counts)
+    means = np.where(draws @ endless > 0, np.inf, ratio(draws @ sums, draws @ counts))
     several = (counts > 0).sum(axis=0) > 1
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.full((2, values.shape[1]), np.nan)
     if several.any():
-        low[several], high[several] = np.nanquantile(means[:, several], ends, axis=0)
+        found = np.nanquantile(means[:, several], ends, axis=0, method="inverted_cdf")
+        low[several], high[several] = found
     return low, high
 
 
