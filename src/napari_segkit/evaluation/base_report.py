@@ -156,11 +156,8 @@ class Report(ABC, Generic[M_co]):
             named = concat(tables, keys=[*self._names(by), "pooled"], names=[by, None])
             return named.reset_index(by)
         titles = [title for title, _ in self._mean_rows()]
-        first, values, counts = (
-            [*self._keys(), *titles, *self._rows()],
-            self._values(),
-            self._counts(),
-        )
+        first = [*self._keys(), *titles, *self._rows()]
+        values, counts = self._values(), self._counts()
         columns = {self.key: first, **self._texts(), **values, **counts}
         padded = {name: [*c, *[None] * (len(first) - len(c))] for name, c in columns.items()}
         kinds = dict.fromkeys(values, "float64") | dict.fromkeys(counts, "Int64")

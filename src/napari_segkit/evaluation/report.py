@@ -134,8 +134,8 @@ def evaluate(
         values, all of the table), ``report.images`` (name or number -> the report of that image),
         ``report.statistics()`` (mean, spread and confidence interval over images or groups),
         ``report.to_json()``, and add up with ``+``; instances have ``report.f1``, ``report.ap``
-        (threshold -> metric), ``report.mean_ap``, ``report.pq``, ``report.matches``; panoptic ones ``report.pq``,
-        ``report.sq``, ``report.rq`` (class -> metric) and ``report.mean_pq``.
+        (threshold -> metric), ``report.mean_ap``, ``report.pq``, ``report.matches``; panoptic ones
+        ``report.pq``, ``report.sq``, ``report.rq`` (class -> metric) and ``report.mean_pq``.
 
     Raises
     ------

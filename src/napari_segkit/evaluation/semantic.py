@@ -66,8 +66,9 @@ class ClassConfusion(Metric):
 
     def include(self, classes: Sequence[int], counts: confusion.Counts) -> None:
         """Add a confusion matrix of any classes, rising."""
-        pixels = confusion.truth_pixels(counts), confusion.predicted_pixels(counts)
-        self._add(classes, counts, np.column_stack(pixels) * self._pixel_volume)
+        true, predicted = confusion.truth_pixels(counts), confusion.predicted_pixels(counts)
+        pixels = np.column_stack([true, predicted]).astype(np.float64)
+        self._add(classes, counts, pixels * self._pixel_volume)
 
     def _add(
         self, classes: Sequence[int], counts: confusion.Counts, volumes: confusion.Floats
