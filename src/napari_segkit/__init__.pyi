@@ -6,6 +6,7 @@ from .config import (
     CRFConfig,
     EvaluateConfig,
     FeatureConfig,
+    MeasureConfig,
     ModelSpec,
     MRFConfig,
     ObjectConfig,
@@ -20,6 +21,7 @@ from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
 from .images.where_next import next_place
+from .measurement.measure import measure
 from .merged_model import merge_panoptic
 from .models import list_models
 from .project.project import Project
@@ -39,6 +41,7 @@ __all__ = [
     "FeatureConfig",
     "ModelSpec",
     "MRFConfig",
+    "MeasureConfig",
     "ObjectConfig",
     "PredictConfig",
     "Project",
@@ -56,6 +59,7 @@ __all__ = [
     "fit_refinement",
     "interpolate_slices",
     "list_models",
+    "measure",
     "merge_panoptic",
     "next_place",
     "refine",

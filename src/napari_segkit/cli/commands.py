@@ -5,7 +5,7 @@ from typing import Protocol
 
 from napari_segkit import __version__
 
-from . import compare, demo, evaluate, merge, models, predict, smooth, superpixels, train
+from . import compare, demo, evaluate, measure, merge, models, predict, smooth, superpixels, train
 
 
 class Command(Protocol):
@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "superpixels": (superpixels, "Segment images into superpixels."),
     "evaluate": (evaluate, "Compare predictions with the ground truth."),
     "compare": (compare, "Compare models or predictions, or train several and compare them."),
+    "measure": (measure, "Measure labels: sizes, intensities, shapes, neighbours; no truth."),
     "demo": (demo, "Train, predict and evaluate on a sample image in a napari window."),
 }
 

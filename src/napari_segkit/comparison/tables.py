@@ -213,9 +213,9 @@ class ComparisonTables:
         pandas.DataFrame
             A row for each model or prediction: model (its name); each of `figures` of all pixels or
             objects pooled, with the mean over images or groups (``_mean``) and the bootstrap
-            interval of 95 % of that mean (``_low``, ``_high``); p, of the paired test of the first of them against the best, adjusted
-            for their number (Holm); n images or groups; seconds_per_megapixel, parameters and
-            file_mb. nan where it is unknown.
+            interval of 95 % of that mean (``_low``, ``_high``); p, of the paired test of the first
+            of them against the best, adjusted for their number (Holm); n images or groups;
+            seconds_per_megapixel, parameters and file_mb. nan where it is unknown.
         """
         from pandas import DataFrame
 
