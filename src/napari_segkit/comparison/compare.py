@@ -160,7 +160,6 @@ def comparisons(
         reports,
         costs,
         prepared.config,
-        prepared.groups,
         prepared.views,
         _classes_shown(entries),
         Repeat(
@@ -210,7 +209,8 @@ def _evaluate_image(
     if counted.view is not None and counted.window is not None:
         counted.view.predictions[entry.name] = counted.window.of(prediction)
     own = replace(config, spacing=config.spacing or _spacing(image, truth))
-    pair = LabelPair(prediction, marked(truth, counted.mask, config.unlabelled), case.name)
+    counting = marked(truth, counted.mask, config.unlabelled)
+    pair = LabelPair(prediction, counting, case.name, group=case.group or None)
     return (yield from evaluate_pairs([pair], own))
 
 

@@ -24,8 +24,6 @@ class Comparison(ComparisonTables):
         Name of each to what it takes.
     config : EvaluateConfig
         Which metrics were computed, of which pixels.
-    groups : tuple of str
-        The group of each image, such as its subject; empty if there are none.
     views : tuple of View
         The same windows of some images under each of them.
     classes : tuple of LabelClass

@@ -32,8 +32,8 @@ td.text { text-align: left; font-family: ui-monospace, monospace; font-size: 0.8
 tr.best { font-weight: 600; background: #f0f6ee; }
 small { color: #666; font-weight: 400; white-space: nowrap; }
 .views { display: flex; gap: 8px; flex-wrap: wrap; margin-bottom: 1.5em; }
-figure { margin: 0; } figcaption { font-size: 0.85em; max-width: 226px; overflow-wrap: anywhere; }
-img { display: block; width: 226px; }
+figure { margin: 0; } figcaption { font-size: 0.85em; max-width: 256px; overflow-wrap: anywhere; }
+img { display: block; }
 .key { display: inline-block; width: 0.8em; height: 0.8em; margin: 0 0.3em 0 1em; }
 pre { background: #f5f5f5; padding: 0.8em; overflow-x: auto; font-size: 0.85em; }
 """
@@ -79,7 +79,7 @@ def _section(title: str, content: str) -> str:
 def _about(comparison: ComparisonTables) -> str:
     names, first = list(comparison.reports), next(iter(comparison.reports.values()))
     count = len(first.images)
-    groups = f" in {len(set(comparison.groups))} groups" if comparison.groups else ""
+    groups = f" in {len(first.groups)} groups" if comparison.unit == "group" else ""
     lines = [
         f"{KINDS[comparison.config.kind]}. {len(names)} compared on {count} "
         f"image{'s' * (count != 1)}{groups}.",

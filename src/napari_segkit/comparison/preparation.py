@@ -41,12 +41,6 @@ class Preparation:
     notes: tuple[str, ...]
 
     @property
-    def groups(self) -> tuple[str, ...]:
-        """The group of each image; empty if there are none."""
-        groups = tuple(each.case.group or each.case.name for each in self.images)
-        return groups if any(each.case.group for each in self.images) else ()
-
-    @property
     def views(self) -> tuple[View, ...]:
         return tuple(each.view for each in self.images if each.view is not None)
 

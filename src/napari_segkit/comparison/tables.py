@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 from itertools import combinations
 from math import nan
-from operator import add
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_segkit.arguments import given
 from napari_segkit.config import EvaluateConfig
+from napari_segkit.evaluation.confusion import nanmean
 from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import Report
+from napari_segkit.evaluation.statistics import bootstrap, require_confidence
 from napari_segkit.images.classes import LabelClass
 
-from .intervals import Interval, bootstrap
 from .paired_tests import PairedTest, holm, paired_test
 from .repeat import Repeat
 from .views import View
@@ -55,6 +56,16 @@ FIGURES: dict[str, dict[str, Figure]] = {
 
 
 @dataclass(frozen=True)
+class Interval:
+    """Mean of a metric over `n` images or groups; it may lie from `low` to `high`."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
 class Cost:
     """What a model takes; nan where it is unknown, as of predictions.
 
@@ -86,8 +97,6 @@ class ComparisonTables:
         Name of each to what it takes.
     config : EvaluateConfig
         Which metrics were computed, of which pixels.
-    groups : tuple of str
-        The group of each image, such as its subject; empty if there are none.
     views : tuple of View
         The same windows of some images under each of them.
     classes : tuple of LabelClass
@@ -101,7 +110,6 @@ class ComparisonTables:
     reports: Mapping[str, Report[Metric]]
     costs: Mapping[str, Cost]
     config: EvaluateConfig
-    groups: tuple[str, ...] = ()
     views: tuple[View, ...] = ()
     classes: tuple[LabelClass, ...] = ()
     repeat: Repeat = field(default_factory=Repeat)
@@ -115,7 +123,8 @@ class ComparisonTables:
     @property
     def unit(self) -> str:
         """What the spread and the tests are over: "image", or "group" if groups are known."""
-        return "group" if self.groups else "image"
+        images = next(iter(self.reports.values())).images.values()
+        return "image" if all(image.group is None for image in images) else "group"
 
     @property
     def best(self) -> str:
@@ -173,7 +182,11 @@ class ComparisonTables:
         Interval
             ``.mean``, ``.low``, ``.high``, ``.n``.
         """
-        return bootstrap(list(self.values(name, figure).values()), confidence)
+        require_confidence(confidence)
+        values = np.array(list(self.values(name, figure).values()))
+        (low,), (high,) = bootstrap(values[:, None], range(len(values)), confidence)
+        known = values[~np.isnan(values)]
+        return Interval(nanmean(known), float(low), float(high), len(known))
 
     def tests(self, figure: str | None = None) -> "DataFrame":
         """Test each pair of models on the same images or groups.
@@ -280,13 +293,9 @@ class ComparisonTables:
 
     def _units(self, name: str) -> dict[str, Report[Metric]]:
         """The reports of single images, or of groups."""
-        images = self.reports[name].images
-        if not self.groups:
-            return {str(image): report for image, report in images.items()}
-        reports: dict[str, list[Report[Metric]]] = {}
-        for group, report in zip(self.groups, images.values(), strict=True):
-            reports.setdefault(group, []).append(report)
-        return {group: reduce(add, own) for group, own in reports.items()}
+        report = self.reports[name]
+        units = report.images if self.unit == "image" else report.groups
+        return {str(unit): own for unit, own in units.items()}
 
     def _test(self, first: str, second: str, figure: str) -> PairedTest:
         a, b = self.values(first, figure), self.values(second, figure)

@@ -16,7 +16,7 @@ from napari_segkit.images.types import AnyArray
 
 MOST_VIEWS = 4
 WINDOW = 512  # edges of a view, pixels
-PICTURE = 320  # edges of a picture
+PICTURE = 256  # longer edge of a picture
 
 
 @dataclass(frozen=True, eq=False)
