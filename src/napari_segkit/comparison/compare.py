@@ -7,7 +7,7 @@ from functools import partial, reduce
 from math import nan, prod
 from operator import add
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from napari_segkit.arguments import require_optional
 from napari_segkit.config import EvaluateConfig, RefineConfig
@@ -44,6 +44,17 @@ class CompareStep(Step):
     """Progress of a comparison."""
 
     text: str  # such as "U-Net: image 2 of 3"
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedStep(CompareStep):
+    """One of the compared has labelled an image."""
+
+    name: str
+    number: int  # of the image
+    labels: Any
+
+    is_event: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +204,10 @@ def _evaluate(
 
 
 def _part_of(step: Step, *, done: int, total: int, text: str) -> CompareStep:
-    return CompareStep(done + PARTS * step.done // max(1, step.total), total, text)
+    done += PARTS * step.done // max(1, step.total)
+    if isinstance(step, PredictedStep):
+        return replace(step, done=done, total=total, text=text)
+    return CompareStep(done, total, text)
 
 
 def _evaluate_image(
@@ -206,6 +220,9 @@ def _evaluate_image(
     else:
         image = case.open_image(shape)
         prediction = yield from _predict(entry, image, config, timer)
+    yield PredictedStep(
+        0, 1, "", entry.name, counted.number, full_resolution(get_labels(prediction))
+    )
     if counted.view is not None and counted.window is not None:
         counted.view.predictions[entry.name] = counted.window.of(prediction)
     own = replace(config, spacing=config.spacing or _spacing(image, truth))

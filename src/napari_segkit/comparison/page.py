@@ -140,12 +140,10 @@ def _images(comparison: ComparisonTables) -> str:
 
 
 def _views(comparison: ComparisonTables) -> Iterable[str]:
-    objects = comparison.config.kind != "semantic" or comparison.config.labels_are == "objects"
-    colors = {} if objects else {c.value: c.color for c in comparison.classes}
-    if colors and comparison.views:
+    if comparison.colors and comparison.views:
         yield _legend(comparison.classes)
     for view in comparison.views:
-        yield _view(view, view.pictures(colors, objects=objects))
+        yield _view(view, view.pictures(comparison.colors, objects=comparison.are_objects))
 
 
 def _legend(classes: Sequence[LabelClass]) -> str:

@@ -15,6 +15,7 @@ from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import Report
 from napari_segkit.evaluation.statistics import bootstrap, require_confidence
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.pictures import Picture, grid
 
 from .paired_tests import PairedTest, holm, paired_test
 from .repeat import Repeat
@@ -125,6 +126,16 @@ class ComparisonTables:
         """What the spread and the tests are over: "image", or "group" if groups are known."""
         images = next(iter(self.reports.values())).images.values()
         return "image" if all(image.group is None for image in images) else "group"
+
+    @property
+    def are_objects(self) -> bool:
+        """Whether labels are ids of objects."""
+        return self.config.kind != "semantic" or self.config.labels_are == "objects"
+
+    @property
+    def colors(self) -> dict[int, str]:
+        """Label value to colour, "#rrggbb", in the pictures; of objects those of the palette."""
+        return {} if self.are_objects else {c.value: c.color for c in self.classes}
 
     @property
     def best(self) -> str:
@@ -264,6 +275,17 @@ class ComparisonTables:
         table = self.table().drop(columns=[c for c in self.table() if c.endswith("_mean")])
         text = table.to_string(index=False, float_format="{:.4f}".format, na_rep="")
         return "\n".join([text, self.summary(), *self.notes])
+
+    def picture(self) -> Picture | None:
+        """Draw the same views under each of them, one below the other.
+
+        Returns
+        -------
+        ndarray or None
+            uint8 ``(Y, X, 3)``; None without views.
+        """
+        rows = [view.pictures(self.colors, objects=self.are_objects) for view in self.views]
+        return grid(rows) if rows else None
 
     def summary(self) -> str:
         """Say in two sentences which is best, and what the intervals and tests are over.

@@ -9,6 +9,7 @@ from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
+from napari_segkit._qt.docks.compare.compare_dock import CompareDock
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
 from napari_segkit._qt.docks.model.model_dock import ModelDock
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
@@ -27,7 +28,7 @@ TABS = "QTabBar::tab { padding: 3px 1px 3px 0px; }"  # all in view in a narrow d
 
 
 class Workbench(QTabWidget):
-    """Model, Train, Predict, Evaluate, Refine and Superpixels docks of a viewer in tabs."""
+    """Model, Train, Predict, Evaluate, Compare, Refine and Superpixels docks of a viewer in tabs."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(documentMode=True)
@@ -37,6 +38,7 @@ class Workbench(QTabWidget):
         self.train = self._add("Train", TrainDock(napari_viewer))
         self.predict = self._add("Predict", PredictDock(napari_viewer))
         self.evaluate = self._add("Evaluate", EvaluateDock(napari_viewer))
+        self.compare = self._add("Compare", CompareDock(napari_viewer))
         self.refine = self._add("Refine", RefineDock(napari_viewer))
         self.superpixels = self._add("Superpixels", SuperpixelDock(napari_viewer))
         self.setCurrentWidget(self.train)
