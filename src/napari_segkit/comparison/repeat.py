@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_segkit.config import EvaluateConfig, RefineConfig
 from napari_segkit.config._schema import to_python
-from napari_segkit.trained_model import TrainedModel
 from napari_segkit.training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from napari_segkit.trained_model import TrainedModel
 
 CONFIG = re.compile(r"\b(\w+Config|ModelSpec|TrainingSet|compare)\(")
 IN_MEMORY = "..."  # in a script, where there was no file
@@ -41,7 +43,7 @@ class Repeat:
     device: str = ""
 
 
-def settings_of(model: TrainedModel, refine: RefineConfig | None) -> dict[str, str]:
+def settings_of(model: "TrainedModel", refine: RefineConfig | None) -> dict[str, str]:
     """What a model is, how it was trained, and how its results are refined."""
     record = model.provenance
     used = model.refine if refine is None else refine

@@ -28,7 +28,7 @@ TABS = "QTabBar::tab { padding: 3px 1px 3px 0px; }"  # all in view in a narrow d
 
 
 class Workbench(QTabWidget):
-    """Model, Train, Predict, Evaluate, Compare, Refine and Superpixels docks of a viewer in tabs."""
+    """All docks of a viewer in tabs, from Model to Superpixels."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(documentMode=True)

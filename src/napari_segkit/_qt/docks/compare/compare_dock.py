@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox
 from napari.layers import Layer
@@ -10,7 +10,6 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_segkit._qt.layers.belonging import rank_of
-from napari_segkit._qt.layers.snapshots import Snapshot
 from napari_segkit._qt.session.training_rows import copied_rows
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.choice import Choice
@@ -39,6 +38,9 @@ from .compared_list import ComparedList
 from .comparison_results import ComparisonResults
 from .method_choice import TRAIN_TIP, MethodChoice
 
+if TYPE_CHECKING:
+    from napari_segkit._qt.layers.snapshots import Snapshot
+
 KINDS = [("Classes, pixel by pixel", "semantic"), ("Objects", "instance")]
 KIND_TIP = "<p>What is compared; objects need models that predict objects.</p>"
 PLACES = [("this image", False), ("all of the training set", True)]
@@ -51,6 +53,7 @@ LABELS_TIP = "<p>Labels to train on, where the Train dock has no training set.</
 CRF_TIP = "<p>Compare each model without any refinement, and smoothed by a CRF.</p>"
 FILES_TIP = "<p>Add model files to the list.</p>"
 COMPARE_TIP = "<p>Predict with each model, and compare all with the truth.</p>"
+NO_SET = "No image of the training set is labelled: choose this image instead."
 MODELS = "Models (*.segkit)"
 
 

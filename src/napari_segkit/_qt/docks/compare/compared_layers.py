@@ -1,8 +1,7 @@
 """What was compared, on the canvas: the contours of each in its colour."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject
 
@@ -10,6 +9,9 @@ from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit._qt.layers.snapshots import Snapshot, placement
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit.images.layer_metadata import LayerMetadata
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
 
 COLORS = ("#ff7f0e", "#17becf", "#e377c2", "#bcbd22", "#2ca02c", "#9467bd", "#d62728", "#1f77b4")
 CONTOUR = 2
