@@ -1,6 +1,6 @@
 """Maps of where a prediction and its truth differ, with a legend."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TypeAlias
@@ -15,11 +15,11 @@ from napari_segkit.images.types import Labels
 from napari_segkit.steps import Step, drain
 
 from .contingency import VOID, contingency_table
-from .metric import LabelSource
+from .metric import THRESHOLDS, LabelSource
 from .object_errors import INVENTED, MATCHED, MERGED, MISSED, SPLIT, ObjectErrors
 from .panoptic_counts import SegmentTable, read_segments
-from .report import LabelPair, PairReader, as_pair, comparable, read_pair
-from .slab_reader import get_labels
+from .report import KINDS, LabelPair, as_pair, comparable
+from .slab_reader import align_arrays, get_labels, slabs
 from .worst_places import ErrorPlace, worst_places
 
 Values: TypeAlias = NDArray[np.uint8]
@@ -130,41 +130,57 @@ def error_map(
 def find_errors(pair: LabelPair, config: EvaluateConfig) -> Generator[Step, None, ErrorMap]:
     """Map the errors block by block: the generator behind `error_map`."""
     (pair,) = comparable([pair], config)
-    reader = read_pair(pair, config)
+    blocks = _Blocks(pair, config)
     if config.kind == "instance":
-        return (yield from _object_errors(reader, config))
+        return (yield from _object_errors(blocks, config.thresholds))
     if config.kind == "panoptic":
         tables = read_segments(pair.prediction, "prediction"), read_segments(pair.truth, "truth")
         paint = partial(paint_segments, *tables)
     else:
-        unlabelled = reader.truth.unlabelled
+        unlabelled = blocks.unlabelled
         paint = partial(paint_classes, background_of(pair, unlabelled), unlabelled)
-    values = np.zeros(reader.shape, np.uint8)
-    for number, core in enumerate(reader.cores, 1):
-        values[core] = paint(reader.prediction.read(core), reader.truth.read(core))
-        yield Step(number, len(reader.cores))
+    values = np.zeros(blocks.shape, np.uint8)
+    for done, (core, prediction, truth) in enumerate(blocks, 1):
+        values[core] = paint(prediction, truth)
+        yield Step(done, len(blocks))
     return ErrorMap(values, CLASS_LEGEND)
 
 
 def _object_errors(
-    reader: PairReader, config: EvaluateConfig
+    blocks: "_Blocks", thresholds: Sequence[float] | None
 ) -> Generator[Step, None, ErrorMap]:
     """Match the objects of all blocks, then paint them."""
-    nothing, total = np.zeros(0, np.int64), 2 * len(reader.cores)
+    nothing, total = np.zeros(0, np.int64), 2 * len(blocks)
     shared = contingency_table(nothing, nothing)
-    for number, core in enumerate(reader.cores, 1):
-        shared += contingency_table(reader.prediction.read(core), reader.truth.read(core))
-        yield Step(number, total)
-    threshold = config.thresholds[0] if config.thresholds else 0.5
-    objects = ObjectErrors.of(shared, threshold, len(reader.shape))
-    values = np.zeros(reader.shape, np.uint8)
-    for number, core in enumerate(reader.cores, len(reader.cores) + 1):
-        start = [core[0].start, *[0] * (len(reader.shape) - 1)]
-        values[core] = objects.paint(
-            reader.prediction.read(core), reader.truth.read(core), start
-        )
-        yield Step(number, total)
+    for done, (_, prediction, truth) in enumerate(blocks, 1):
+        shared += contingency_table(prediction, truth)
+        yield Step(done, total)
+    objects = ObjectErrors.of(shared, min(thresholds or THRESHOLDS), len(blocks.shape))
+    values = np.zeros(blocks.shape, np.uint8)
+    for done, (core, prediction, truth) in enumerate(blocks, len(blocks) + 1):
+        values[core] = objects.paint(prediction, truth, core.start)
+        yield Step(done, total)
     return ErrorMap(values, OBJECT_LEGEND, objects)
+
+
+class _Blocks:
+    """The blocks of a pair along the first axis, each with its prediction and its truth."""
+
+    def __init__(self, pair: LabelPair, config: EvaluateConfig) -> None:
+        prediction, truth = align_arrays(pair.prediction, pair.truth)
+        read, options = KINDS[config.kind].read, (config.unlabelled, config.labels_are)
+        self.shape = tuple(truth.shape)
+        self._slabs = slabs(prediction, truth)
+        self._truth = read(truth, "truth", *options)
+        self._prediction = read(prediction, "prediction", *options)
+        self.unlabelled = self._truth.unlabelled
+
+    def __len__(self) -> int:
+        return len(self._slabs)
+
+    def __iter__(self) -> Iterator[tuple[slice, Labels, Labels]]:
+        for slab in self._slabs:
+            yield slab, self._prediction.read((slab,)), self._truth.read((slab,))
 
 
 def background_of(pair: LabelPair, unlabelled: int | None) -> int | None:

@@ -1,6 +1,5 @@
 """What became of each object: matched, missed, invented, split or merged."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -44,8 +43,8 @@ class ObjectErrors:
         boxes = ObjectBoxes(objects.truth, ndim), ObjectBoxes(objects.prediction, ndim)
         return cls(objects, matched, *_statuses(objects, areas, matched), areas, *boxes)
 
-    def paint(self, prediction: Labels, truth: Labels, start: Sequence[int]) -> Statuses:
-        """The status of the objects at each pixel of a part of the image that begins at `start`.
+    def paint(self, prediction: Labels, truth: Labels, start: int) -> Statuses:
+        """The status of the objects at each pixel of a slab that begins at `start`.
 
         Where a true and a predicted object lie on each other, what went wrong is painted.
         """
@@ -116,17 +115,17 @@ class ObjectBoxes:
         self._first = np.full((len(ids), ndim), np.iinfo(np.int64).max)
         self._last = np.zeros((len(ids), ndim), np.int64)
 
-    def update(self, values: Labels, start: Sequence[int]) -> NDArray[np.intp]:
-        """Take in a part that begins at `start`; gives the number of each object from 1, else 0."""
+    def update(self, values: Labels, start: int) -> NDArray[np.intp]:
+        """Take in a slab that begins at `start`; gives the number of each object from 1, else 0."""
         from scipy.ndimage import find_objects
 
         ranks = rank_values(np.maximum(values, 0), self._ids)
+        offset = np.array([start, *[0] * (values.ndim - 1)])
         for index, box in enumerate(find_objects(ranks)):
             if box is not None:
-                first = [side.start + s for side, s in zip(box, start, strict=True)]
-                last = [side.stop + s for side, s in zip(box, start, strict=True)]
-                self._first[index] = np.minimum(self._first[index], first)
-                self._last[index] = np.maximum(self._last[index], last)
+                first, last = ([side.start for side in box], [side.stop for side in box])
+                self._first[index] = np.minimum(self._first[index], first + offset)
+                self._last[index] = np.maximum(self._last[index], last + offset)
         return ranks
 
     def bounds(self, index: int) -> tuple[Ids, Ids]:

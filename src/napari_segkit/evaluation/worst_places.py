@@ -32,7 +32,9 @@ def worst_places(errors: AnyArray, wrong: Sequence[int], most: int = 100) -> lis
     8 million pixels are looked at in slabs.
     """
     for is_thin in (False, True):
-        found = chain.from_iterable(_places(errors[s], wrong, s, most, is_thin) for s in slabs(errors))
+        found = chain.from_iterable(
+            _places(errors[s], wrong, s, most, is_thin) for s in slabs(errors)
+        )
         if largest := nlargest(most, found, key=lambda place: place.pixels):
             return largest
     return []
@@ -60,6 +62,6 @@ def _opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """A mask without what is thinner than `WIDTH` in the plane of its last two axes."""
     from scipy.ndimage import binary_opening
 
-    plane = np.ones((WIDTH,) * min(2, mask.ndim), bool)
-    opened: NDArray[np.bool_] = binary_opening(mask, plane.reshape((1,) * (mask.ndim - plane.ndim) + plane.shape))
+    plane = np.ones([1] * (mask.ndim - 2) + [WIDTH] * min(2, mask.ndim), bool)
+    opened: NDArray[np.bool_] = binary_opening(mask, plane)
     return opened
