@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Statuses = NDArray[np.uint8]
+Places = NDArray[np.intp]
 NOT_COUNTED, MATCHED, MISSED, INVENTED, SPLIT, MERGED = range(6)
 STATUS_NAMES = ("not counted", "matched", "missed", "invented", "split", "merged")
 
@@ -60,24 +61,20 @@ class ObjectErrors:
     def table(self) -> "DataFrame":
         """A row for each match, each other true object and each other predicted one.
 
-        The columns are status, truth and prediction (ids, 0 without a match), iou (without a match
-        the highest with any object), truth_pixels and predicted_pixels.
+        Those without a match come first, the largest first; then the matches, the worst first. The
+        columns are status, truth and prediction (ids, 0 without a match), iou (without a match the
+        highest with any object), truth_pixels and predicted_pixels.
         """
         from pandas import DataFrame
 
-        truth, prediction = self._rows
-        both = self.objects
-        best_true, best_predicted = (self._best_iou(side) for side in (0, 1))
-        is_match = (truth >= 0) & (prediction >= 0)
-        iou = np.where(truth >= 0, best_true[truth], best_predicted[prediction])
-        iou[is_match] = both.iou[self.matched]
+        both, (truth, prediction) = self.objects, self._rows
         status = np.where(truth >= 0, _at(self.truth, truth), _at(self.prediction, prediction))
         return DataFrame(
             {
                 "status": np.array(STATUS_NAMES)[status],
                 "truth": _at(both.truth, truth),
                 "prediction": _at(both.prediction, prediction),
-                "iou": iou,
+                "iou": self._iou(truth, prediction),
                 "truth_pixels": _at(self.truth_pixels, truth),
                 "predicted_pixels": _at(both.area, prediction),
             }
@@ -92,19 +89,35 @@ class ObjectErrors:
         return tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
 
     @cached_property
-    def _rows(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def counts(self) -> dict[str, int]:
+        """Number of rows of the table for each status."""
+        statuses, counts = np.unique(self.table["status"].to_numpy(str), return_counts=True)
+        found = dict(zip(statuses.tolist(), counts.tolist(), strict=True))
+        return {name: found.get(name, 0) for name in STATUS_NAMES}
+
+    @cached_property
+    def _rows(self) -> tuple[Places, Places]:
         """Index of the true and of the predicted object of each row, -1 without one."""
         row, column = self.objects.pairs[self.matched].T
         misses = np.delete(np.arange(len(self.truth)), row)
         others = np.delete(np.arange(len(self.prediction)), column)
-        none = np.full(len(misses), -1), np.full(len(others), -1)
-        return np.concatenate([row, misses, none[1]]), np.concatenate([column, none[0], others])
+        truth = np.concatenate([row, misses, np.full(len(others), -1)])
+        prediction = np.concatenate([column, np.full(len(misses), -1), others])
+        is_match = (truth >= 0) & (prediction >= 0)
+        pixels = _at(self.truth_pixels, truth) + _at(self.objects.area, prediction)
+        rank = np.where(is_match, self._iou(truth, prediction), -pixels)
+        order = np.lexsort((rank, is_match))
+        return truth[order], prediction[order]
 
-    def _best_iou(self, side: int) -> NDArray[np.float64]:
-        """The highest IoU of each object of one side, and a last 0 for no object."""
-        best = np.zeros(len((self.truth, self.prediction)[side]) + 1)
-        np.maximum.at(best, self.objects.pairs[:, side], self.objects.iou)
-        return best
+    def _iou(self, truth: Places, prediction: Places) -> NDArray[np.float64]:
+        """IoU of the objects of rows; without a match the highest with any object."""
+        best = [np.zeros(len(side) + 1) for side in (self.truth, self.prediction)]  # last: none
+        for side, highest in enumerate(best):
+            np.maximum.at(highest, self.objects.pairs[:, side], self.objects.iou)
+        of_match = np.full(len(self.truth) + 1, np.nan)
+        of_match[self.objects.pairs[self.matched, 0]] = self.objects.iou[self.matched]
+        unmatched = np.maximum(best[0][truth], best[1][prediction])
+        return np.where((truth >= 0) & (prediction >= 0), of_match[truth], unmatched)
 
 
 class ObjectBoxes:

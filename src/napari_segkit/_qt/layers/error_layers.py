@@ -17,7 +17,7 @@ from .snapshots import header_metadata, placement
 ERRORS, CONTOURS = "errors", "contours"  # kinds of layers
 OPACITY = 0.6
 TRUTH_COLOR, PREDICTION_COLOR = BLUE, ORANGE  # as what only the truth, or the prediction, has
-TRUTH_WIDTH, PREDICTION_WIDTH = 3, 1  # the prediction is drawn over the truth
+TRUTH_WIDTH, PREDICTION_WIDTH = 2, 1  # the prediction is drawn over the truth
 
 
 def show_errors(

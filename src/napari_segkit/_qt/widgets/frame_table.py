@@ -1,12 +1,13 @@
 """A table of many rows, sorted by a click on a column: a model and a view."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 from pandas import DataFrame
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QTableView
 
 from .class_table import swatch
 
@@ -90,11 +91,14 @@ def text_of(value: object) -> str:
 
 
 class FrameTable(QTableView):
-    """View of a DataFrame, as high as a few rows; a row is chosen by mouse or keyboard."""
+    """View of a DataFrame, as high as a few rows; a row is chosen by mouse or keyboard.
+
+    `widths` are those of the columns at first, in pixels.
+    """
 
     chosen = Signal(int)  # row of the frame
 
-    def __init__(self, tooltip: str) -> None:
+    def __init__(self, tooltip: str, widths: Sequence[int]) -> None:
         super().__init__(toolTip=tooltip)
         self.rows = FrameModel(self)
         self._is_told = False  # which row is selected
@@ -105,8 +109,8 @@ class FrameTable(QTableView):
         self.setWordWrap(False)
         self.setSortingEnabled(True)
         self.verticalHeader().hide()
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.horizontalHeader().setResizeContentsPrecision(MAX_ROWS)  # of rows in view only
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self._widths = widths
         self.clicked.connect(self._on_index)
         self.selectionModel().currentRowChanged.connect(self._on_current)
         self.fit_height()
@@ -114,7 +118,10 @@ class FrameTable(QTableView):
     def show_frame(self, frame: DataFrame, colors: dict[str, str]) -> None:
         """Show these rows, in their order; `colors` are those of texts in the first column."""
         self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        is_first = not self.rows.columnCount()
         self.rows.set_frame(frame, colors)
+        for column, width in enumerate(self._widths if is_first else ()):
+            self.setColumnWidth(column, width)
         self.fit_height()
 
     def select(self, row: int) -> None:

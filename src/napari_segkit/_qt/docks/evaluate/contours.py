@@ -1,4 +1,4 @@
-"""Contours of truth and prediction, shown instead of their layers."""
+"""Contours of truth and prediction over the image."""
 
 from napari.components import ViewerModel
 from napari.layers import Labels
@@ -9,7 +9,7 @@ from napari_segkit._qt.layers.layer_watcher import LayerWatcher, Listener
 
 
 class Contours(QObject):
-    """Shows the contours of two layers, which are hidden meanwhile, and follows their pixels."""
+    """Shows the contours of two layers, and follows their pixels."""
 
     changed = Signal()
     ended = Signal()  # because a layer was removed
@@ -18,7 +18,6 @@ class Contours(QObject):
         super().__init__(parent)
         self._viewer = viewer
         self._shown: list[tuple[Labels, Labels]] = []  # contours, and the layer they are of
-        self._hidden: list[Labels] = []
         self._watches = LayerWatcher(viewer, self), LayerWatcher(viewer, self)
         for watch in self._watches:
             watch.painted.connect(self._refresh)
@@ -33,21 +32,15 @@ class Contours(QObject):
     def show(self, prediction: Labels, truth: Labels) -> None:
         """Show the contours of two layers instead of these."""
         sources = prediction, truth
-        self._hidden = [x for x in sources if x.visible]
         self._shown = [*zip(show_contours(self._viewer, *sources), sources, strict=True)]
-        for layer in self._hidden:
-            layer.visible = False
         self._follow(*sources)
 
     def hide(self) -> None:
-        """Remove the contours, and show again what was hidden for them."""
+        """Remove the contours."""
         if not self._shown:
             return
         self._shown = []
         remove_contours(self._viewer)
-        for layer in self._hidden:
-            layer.visible = True
-        self._hidden = []
         self._follow(None, None)
 
     def _follow(self, prediction: Labels | None, truth: Labels | None) -> None:

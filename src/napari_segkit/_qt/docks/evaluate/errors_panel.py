@@ -14,6 +14,7 @@ from napari_segkit._qt.layers.error_layers import (
     remove_errors,
     show_errors,
 )
+from napari_segkit._qt.layers.hidden_layers import HiddenLayers
 from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
@@ -33,8 +34,8 @@ from .worst_places import WorstPlaces
 ERRORS, ERRORS_TIP = (
     "Show errors",
     "<p>Show a layer that says of each pixel or object whether it is right, and list the worst "
-    "places, until it is pressed again. It follows each evaluation. Rename the layer to keep it."
-    "</p>",
+    "places, until it is pressed again. It follows each evaluation; the two layers are hidden "
+    "meanwhile. Rename the new one to keep it.</p>",
 )
 CONTOURS, CONTOURS_TIP = (
     "Contours",
@@ -61,6 +62,7 @@ class ErrorsPanel(QWidget):
         self._viewer = viewer = unwrapped(session.viewer)
         self._config = config
         self._found: Found | None = None
+        self._hidden = HiddenLayers()
         self._layers: tuple[Labels | None, Labels | None] = None, None
         self.errors_button = QPushButton(ERRORS, checkable=True, toolTip=ERRORS_TIP)
         self.contours_button = QPushButton(CONTOURS, checkable=True, toolTip=CONTOURS_TIP)
@@ -83,7 +85,7 @@ class ErrorsPanel(QWidget):
         self._search.returned.connect(self._on_found)
         self._search.errored.connect(self._on_error)
         self._contours.ended.connect(self._on_contours_ended)
-        self._contours.changed.connect(self._show_legend)
+        self._contours.changed.connect(self._on_shown)
 
     def set_layers(self, prediction: Labels | None, truth: Labels | None) -> None:
         """Show the errors and contours of other layers, as far as they are shown."""
@@ -128,14 +130,15 @@ class ErrorsPanel(QWidget):
             return
         errors, self._found = found.errors, found
         show_errors(self._viewer, prediction, truth, errors.values, errors.classes)
-        self.places.show_places(found.places, errors.classes, truth)
         if errors.objects is not None:
             linked = self._config().labels_are != "classes"
             self.objects.show_objects(errors.objects, prediction, truth, linked=linked)
-        self.places.setVisible(bool(found.places))
+        else:
+            self.places.show_places(found.places, errors.classes, truth)
         self.objects.setVisible(errors.objects is not None)
+        self.places.setVisible(errors.objects is None and bool(found.places))
         self.text.setText("" if found.places else NO_ERRORS)
-        self._show_legend()
+        self._on_shown()
 
     def _on_error(self, error: BaseException) -> None:
         self.errors_button.setChecked(False)
@@ -156,23 +159,26 @@ class ErrorsPanel(QWidget):
         self.text.setText("")
         self.places.hide()
         self.objects.hide()
-        self._show_legend()
+        self._on_shown()
 
-    def _show_legend(self) -> None:
-        """The colours of the error map with their pixels, and those of the contours."""
-        entries = []
-        if self._found is not None:
-            errors = self._found.errors
-            counts = errors.pixels
-            entries += [(c.color, f"{c.name} {counts[c.name]:,}") for c in errors.classes]
+    def _on_shown(self) -> None:
+        """Say what the colours mean, and hide the layers that are shown in these."""
+        entries = [] if self._found is None else _legend(self._found.errors)
         if self._contours.are_shown:
-            entries += [(TRUTH_COLOR, "contour: truth"), (PREDICTION_COLOR, "prediction")]
+            entries += [(TRUTH_COLOR, "contour of the truth"), (PREDICTION_COLOR, "prediction")]
         self.legend.setText(" &nbsp;".join(_entry(*entry) for entry in entries))
+        self._hidden.keep([x for x in self._layers if x is not None] if entries else [])
 
 
 def _find(prediction: Snapshot, truth: Snapshot, config: EvaluateConfig) -> Found:
     errors = drain(find_errors(as_pair(prediction, truth), config))
     return Found(errors, errors.worst_places())
+
+
+def _legend(errors: ErrorMap) -> list[tuple[str, str]]:
+    """Colours and names of what there is, with the number of objects or pixels."""
+    counts = errors.pixels if errors.objects is None else errors.objects.counts
+    return [(c.color, f"{c.name} {counts[c.name]:,}") for c in errors.classes if counts[c.name]]
 
 
 def _entry(color: str, text: str) -> str:

@@ -23,18 +23,19 @@ OBJECTS_TIP = (
 HEADERS = {
     "status": "status",
     "truth": "truth",
-    "prediction": "predicted",
+    "prediction": "pred.",
     "iou": "IoU",
     "truth_pixels": "truth px",
     "predicted_pixels": "pred. px",
 }
+WIDTHS = (92, 46, 46, 50, 60, 60)  # of columns
 
 
 class ObjectTable(FrameTable):
     """Objects of truth and prediction, a row for each match and each object without one."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        super().__init__(OBJECTS_TIP)
+        super().__init__(OBJECTS_TIP, WIDTHS)
         self._viewer = viewer
         self._objects: ObjectErrors | None = None
         self._layers: dict[str, Labels] = {}  # column of its ids -> layer

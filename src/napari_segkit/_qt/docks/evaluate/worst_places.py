@@ -16,13 +16,14 @@ PLACES_TIP = (
     "<p>The largest connected errors: click one to move the view there. Errors thinner than 3 "
     "pixels are listed only where there are no others.</p>"
 )
+WIDTHS = (120, 62, 74)  # of columns
 
 
 class WorstPlaces(FrameTable):
     """Connected errors of an error map, largest first."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        super().__init__(PLACES_TIP)
+        super().__init__(PLACES_TIP, WIDTHS)
         self._viewer = viewer
         self._places: Sequence[ErrorPlace] = ()
         self._layer: Labels | None = None
