@@ -226,5 +226,8 @@ def paint_segments(
 def _class_numbers(ids: Labels, table: SegmentTable, numbers: dict[str, int]) -> Labels:
     """A number for the class of each segment, the same for equal names."""
     present, index = np.unique(ids, return_inverse=True)
-    of_ids = [numbers.setdefault(name, len(numbers)) for name in table.class_names(present)]
+    of_ids = [
+        numbers.setdefault(name, len(numbers))
+        for name in table.class_names(present.astype(np.int64))
+    ]
     return np.asarray(of_ids)[index].reshape(ids.shape)
