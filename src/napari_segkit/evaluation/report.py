@@ -8,6 +8,7 @@ from math import isnan
 from operator import add
 from typing import Any, Generic
 
+from napari_segkit.arguments import require_type
 from napari_segkit.config import EvaluateConfig, LabelsAre, MetricsKind
 from napari_segkit.config._schema import change
 from napari_segkit.images.axes_image import full_resolution
@@ -65,6 +66,7 @@ class LabelPair:
     truth: LabelSource
     name: str | None = None
     apart: str | None = None  # how they differ in place; of layers it is found out
+    group: str | None = None
 
 
 def evaluate(
@@ -79,6 +81,7 @@ def evaluate(
     by_index: bool = False,
     distances: bool = False,
     tolerance: float | None = None,
+    groups: Sequence[str | None] | None = None,
 ) -> Any:
     """Compare a prediction with the truth.
 
@@ -118,6 +121,10 @@ def evaluate(
     tolerance : float, optional
         Boundaries that are no farther apart than this agree, in world units, for boundary F1 and
         surface Dice. None: one pixel, the largest spacing.
+    groups : sequence of str, optional
+        A name for each pair of two lists, such as that of the subject or slide: for
+        ``report.groups``, ``report.table(by="group")`` and the intervals of
+        ``report.statistics()``. None among them: an image by itself.
 
     Returns
     -------
@@ -125,9 +132,10 @@ def evaluate(
         By kind. All have ``report.iou``, ``report.dice`` (class -> metric, nan where absent),
         ``report.mean_iou``, ``report.accuracy``, ``report.table()``, ``report.metrics`` (name ->
         values, all of the table), ``report.images`` (name or number -> the report of that image),
-        and add up with ``+``; instances have ``report.f1``, ``report.ap`` (threshold -> metric),
-        ``report.mean_ap``, ``report.pq``, ``report.matches``; panoptic ones ``report.pq``,
-        ``report.sq``, ``report.rq`` (class -> metric) and ``report.mean_pq``.
+        ``report.statistics()`` (mean, spread and confidence interval over images or groups),
+        ``report.to_json()``, and add up with ``+``; instances have ``report.f1``, ``report.ap``
+        (threshold -> metric), ``report.mean_ap``, ``report.pq``, ``report.matches``; panoptic ones
+        ``report.pq``, ``report.sq``, ``report.rq`` (class -> metric) and ``report.mean_pq``.
 
     Raises
     ------
@@ -149,7 +157,7 @@ def evaluate(
         "tolerance": tolerance,
     }
     config = change(EvaluateConfig(), options)
-    return drain(evaluate_pairs(_pairs(prediction, truth), config))
+    return drain(evaluate_pairs(_with_groups(_pairs(prediction, truth), groups), config))
 
 
 def evaluate_pairs(
@@ -236,7 +244,7 @@ def _count_image(
     place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
     naming = naming_notes(pair.prediction, pair.truth) if config.kind == "semantic" else ()
     notes = tuple(dict.fromkeys(same + place + naming + read_truth.notes + read_prediction.notes))
-    return kind.report(main, extra, unlabelled, pair.name, notes)
+    return kind.report(main, extra, unlabelled, pair.name, notes, group=pair.group)
 
 
 def _pairs(prediction: LabelSource, truth: LabelSource) -> list[LabelPair]:
@@ -250,6 +258,21 @@ def _pairs(prediction: LabelSource, truth: LabelSource) -> list[LabelPair]:
             "of the same length."
         )
     return [as_pair(*each) for each in zip(predictions, truths, strict=True)]
+
+
+def _with_groups(pairs: list[LabelPair], groups: Sequence[str | None] | None) -> list[LabelPair]:
+    if groups is None:
+        return pairs
+    require_type("groups", groups, list, tuple)
+    if len(groups) != len(pairs):
+        raise ValueError(
+            f"groups holds {len(groups)} names for {len(pairs)} pairs of labels: give one for each."
+        )
+    return [replace(pair, group=_as_group(g)) for pair, g in zip(pairs, groups, strict=True)]
+
+
+def _as_group(name: object) -> str | None:
+    return None if name is None else str(name)
 
 
 def as_pair(prediction: LabelSource, truth: LabelSource) -> LabelPair:
