@@ -9,7 +9,7 @@ from operator import add
 from typing import Any, Generic
 
 from napari_segkit.arguments import require_type
-from napari_segkit.config import EvaluateConfig, LabelsAre, MetricsKind
+from napari_segkit.config import Connectivity, EvaluateConfig, LabelsAre, MetricsKind
 from napari_segkit.config._schema import change
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.colour_masks import classes_by_colour
@@ -76,6 +76,7 @@ def evaluate(
     kind: MetricsKind = "semantic",
     unlabelled: int | None = None,
     labels_are: LabelsAre = "ask",
+    connectivity: Connectivity = "full",
     spacing: Sequence[float] | None = None,
     thresholds: Sequence[float] | None = None,
     by_index: bool = False,
@@ -107,6 +108,10 @@ def evaluate(
         with 0 as background; "ask" takes them as classes, but refuses what looks like instance
         ids. Instance: "objects" takes each value as an object, "classes" each connected component
         of a value; "ask" takes values as objects, but refuses what looks like classes.
+    connectivity : {"full", "faces"}
+        Which pixels belong to one connected component, where `labels_are` is "classes": those that
+        touch ("full"), or those that share a face ("faces", as in the challenges on neurons: a
+        diagonal line separates).
     spacing : sequence of float, optional
         World units between pixels, along Z Y X or Y X, for volumes, areas and distances. None:
         the scale of the truth's layer.
@@ -150,6 +155,7 @@ def evaluate(
         "kind": kind,
         "unlabelled": unlabelled,
         "labels_are": labels_are,
+        "connectivity": connectivity,
         "spacing": spacing,
         "thresholds": thresholds,
         "by_index": by_index,
@@ -217,8 +223,8 @@ def _count_image(
 ) -> Generator[None, None, Any]:
     """Report on one image; yields after each slab, which is read once for all metrics."""
     kind, (prediction, truth), unlabelled = KINDS[config.kind], arrays, config.unlabelled
-    read_truth = kind.read(truth, "truth", unlabelled, config.labels_are)
-    read_prediction = kind.read(prediction, "prediction", unlabelled, config.labels_are)
+    read_truth = kind.read(truth, "truth", config)
+    read_prediction = kind.read(prediction, "prediction", config)
     image = ImageInfo(
         pair.prediction,
         pair.truth,
