@@ -16,6 +16,7 @@ from .config import (
     TileConfig,
     TrainConfig,
 )
+from .evaluation.error_map import error_map
 from .evaluation.parameter_search import fit_refinement
 from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
@@ -55,6 +56,7 @@ __all__ = [
     "augmented_patches",
     "compare",
     "draw_labels",
+    "error_map",
     "evaluate",
     "fit_refinement",
     "interpolate_slices",

@@ -170,9 +170,7 @@ def evaluate_pairs(
     pairs: Sequence[LabelPair], config: EvaluateConfig
 ) -> Generator[Step, None, Any]:
     """Compare pairs block by block, and pool them: the generator behind `evaluate`."""
-    pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
-    found = [(pair.name or "labels", pair.apart) for pair in pairs]
-    require_same_place(found, by_index=config.by_index)
+    pairs = comparable(pairs, config)
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
     steps, total, reports = count(1), sum(map(len, cores)), []
@@ -186,6 +184,14 @@ def evaluate_pairs(
             "unlabelled."
         )
     return report
+
+
+def comparable(pairs: Sequence[LabelPair], config: EvaluateConfig) -> list[LabelPair]:
+    """Pairs whose colours became classes; ValueError if they lie apart."""
+    pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
+    found = [(pair.name or "labels", pair.apart) for pair in pairs]
+    require_same_place(found, by_index=config.by_index)
+    return pairs
 
 
 def _with_place(pair: LabelPair) -> LabelPair:
@@ -250,14 +256,14 @@ def _count_image(
 def _pairs(prediction: LabelSource, truth: LabelSource) -> list[LabelPair]:
     predictions, truths = _as_list(prediction), _as_list(truth)
     if predictions is None and truths is None:
-        return [_pair(prediction, truth)]
+        return [as_pair(prediction, truth)]
     if not predictions or not truths or len(predictions) != len(truths):
         lengths = ["one array" if s is None else len(s) for s in (predictions, truths)]
         raise ValueError(
             f"prediction holds {lengths[0]} and truth {lengths[1]}: give one of each, or two lists "
             "of the same length."
         )
-    return [_pair(*each) for each in zip(predictions, truths, strict=True)]
+    return [as_pair(*each) for each in zip(predictions, truths, strict=True)]
 
 
 def _with_groups(pairs: list[LabelPair], groups: Sequence[str | None] | None) -> list[LabelPair]:
@@ -275,7 +281,8 @@ def _as_group(name: object) -> str | None:
     return None if name is None else str(name)
 
 
-def _pair(prediction: LabelSource, truth: LabelSource) -> LabelPair:
+def as_pair(prediction: LabelSource, truth: LabelSource) -> LabelPair:
+    """One prediction and its truth; ValueError if they have no pixels or are the same layer."""
     labels = get_labels(prediction)
     for role, source in (("prediction", labels), ("truth", get_labels(truth))):
         full_resolution(source, role)  # refuses what has no pixels
