@@ -24,7 +24,8 @@ from .window_project import WindowProject
 D = TypeVar("D", bound=QWidget)
 FRAME = 4  # pixels around a dock
 SETTLED_MS = 200  # until a dock that was shown knows its width in the theme of the window
-TABS = "QTabBar::tab { padding: 3px 1px 3px 0px; }"  # all in view in a narrow dock
+# all in view in a narrow dock
+TABS = "QTabBar::tab { padding: 3px 1px 3px 0px; font-size: 11px; }"
 
 
 class Workbench(QTabWidget):
@@ -40,7 +41,7 @@ class Workbench(QTabWidget):
         self.evaluate = self._add("Evaluate", EvaluateDock(napari_viewer))
         self.compare = self._add("Compare", CompareDock(napari_viewer))
         self.refine = self._add("Refine", RefineDock(napari_viewer))
-        self.superpixels = self._add("Superpixels", SuperpixelDock(napari_viewer))
+        self.superpixels = self._add("Super-\npixels", SuperpixelDock(napari_viewer))
         self.setCurrentWidget(self.train)
         self.currentChanged.connect(self.updateGeometry)
         self.project = WindowProject(self.train, self.predict, self)

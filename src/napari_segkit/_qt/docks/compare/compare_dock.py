@@ -273,7 +273,8 @@ class CompareDock(Dock):
             self.shown.add(step.name, step.labels, self._like)
 
     def _on_result(self, comparison: Comparison) -> None:
-        self.results.show_comparison(comparison)
+        self.results.show_comparison(comparison, self.shown.colors)
+        self.bar.show_status(f"Compared {len(comparison.reports)}.")
         self.state.request()
 
     def _missing(self) -> str | None:

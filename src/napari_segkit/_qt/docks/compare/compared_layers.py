@@ -30,6 +30,7 @@ class ComparedLayers(QObject):
         self.choice: Choice[str] = Choice([(ALL, ALL), (NONE, NONE)], tooltip=TIP)
         self._registry = registry
         self._layers: dict[str, Labels] = {}
+        self.colors: dict[str, str] = {}  # of the contours of each
         self.choice.changed.connect(self._show_chosen)
 
     def clear(self) -> None:
@@ -39,6 +40,7 @@ class ComparedLayers(QObject):
             if viewer is not None and layer in viewer.layers:
                 viewer.layers.remove(layer)
         self._layers.clear()
+        self.colors = {}
         self._offer()
 
     def add(self, name: str, labels: Any, like: Snapshot) -> None:
@@ -46,7 +48,7 @@ class ComparedLayers(QObject):
         viewer = self._registry.viewer
         if viewer is None:
             return
-        color = COLORS[len(self._layers) % len(COLORS)]
+        self.colors[name] = color = COLORS[len(self._layers) % len(COLORS)]
         active = viewer.layers.selection.active
         layer = viewer.add_labels(
             labels,

@@ -12,6 +12,7 @@ from napari_segkit._qt.layers.belonging import rank_of
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.layer_choice import is_prediction, is_preview
+from napari_segkit.models import model_info
 from napari_segkit.segmenter import Segmenter
 
 SOURCE = Qt.ItemDataRole.UserRole
@@ -89,10 +90,12 @@ class ComparedList(QListWidget):
     def _sources(self) -> Iterator[tuple[object, str, object]]:
         for trained in self._session.models.all:
             name = self._session.model_name(trained.model.identity)
-            yield trained.model.identity, trained.describe(name), trained.model
+            title = name or model_info(trained.model.spec.name).title
+            yield trained.model.identity, f"{title}, {trained.ended:%H:%M}", trained.model
         current = self._session.segmenter.trained
         if current is not None and self._session.models.number_of(current) is None:
-            yield current.identity, f"{self._session.segmenter.spec.name}, in use", current
+            name = self._session.model_name(current.identity)
+            yield current.identity, name or model_info(current.spec.name).title, current
         for file in self._files:
             yield file, file.name, file
         if self._show_predictions and self._image is not None:

@@ -1,5 +1,6 @@
 """What a comparison has found: table, pictures, the page to save."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -33,15 +34,16 @@ class ComparisonResults(QWidget):
         self.page_button = QPushButton("Save page …", toolTip=PAGE_TIP)
         self.table_button = QPushButton("Copy table", toolTip=TABLE_TIP)
         self._drawn: Picture | None = None
+        self._colors: Mapping[str, str] = {}
         self._saving, self._drawing = LatestCall(self), LatestCall(self)
         buttons = self.page_button, self.table_button
         stack(self, self.table, self.picture, self.summary, buttons, self.status)
         self._connect()
         self.mark(stale=False)
 
-    def show_comparison(self, comparison: Comparison) -> None:
-        """Show another comparison; its pictures are drawn in the background."""
-        self.comparison = comparison
+    def show_comparison(self, comparison: Comparison, colors: Mapping[str, str]) -> None:
+        """Show another comparison, of contours in these colours; pictures follow."""
+        self.comparison, self._colors = comparison, colors
         self.summary.setText("\n".join([comparison.summary(), *comparison.notes]))
         self.mark(stale=False)
         self._drawing.submit(comparison.picture)
@@ -51,7 +53,7 @@ class ComparisonResults(QWidget):
         self.page_button.setEnabled(self.comparison is not None)
         self.table_button.setEnabled(self.comparison is not None and not stale)
         if self.comparison is not None:
-            self.table.show_comparison(self.comparison, stale=stale)
+            self.table.show_comparison(self.comparison, self._colors, stale=stale)
 
     def save_page(self, path: Path) -> None:
         """Save the page in the background."""
