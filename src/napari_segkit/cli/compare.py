@@ -214,6 +214,7 @@ def _save_each(
             file = folder / f"{step.segmenter.spec.name}.segkit"
             with new_folders(file), finish_first():
                 files[step.name] = save_model(step.segmenter, file, overwrite=overwrite)
+            print_files([files[step.name]])
     return files, failed
 
 
