@@ -5,6 +5,7 @@ the limits inside ``Annotated`` are read at run time.
 """
 
 from .augment import AugmentConfig
+from .evaluate import EvaluateConfig, MetricsKind
 from .masks import MaskConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
 from .objects import ObjectConfig
@@ -28,10 +29,12 @@ __all__ = [
     "CRFConfig",
     "CleanConfig",
     "Dims",
+    "EvaluateConfig",
     "FeatureConfig",
     "LabelsAre",
     "MRFConfig",
     "MaskConfig",
+    "MetricsKind",
     "ModelSpec",
     "Normalise",
     "ObjectConfig",
