@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 from napari_segkit.io.filenames import shorten
 
 from .confusion import nanmean
+from .left_out import LeftOut
 from .metric import Metric, Values, require_equal
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SEEN = 2**31 - 1  # in a truth: a model was trained on this pixel
 M_co = TypeVar("M_co", bound=Metric, covariant=True)
 
 
@@ -41,6 +41,8 @@ class Report(ABC, Generic[M_co]):
         What was changed in the label values.
     parts : tuple of Report
         The reports of all images; empty of one image.
+    not_counted : LeftOut
+        How many pixels are left out because of `region` and `unseen_by`.
 
     Attributes
     ----------
@@ -60,6 +62,7 @@ class Report(ABC, Generic[M_co]):
     name: str | None = None
     changes: tuple[str, ...] = ()
     parts: tuple[Self, ...] = ()
+    not_counted: LeftOut = LeftOut()
 
     key: ClassVar[str] = "class"  # first column of the table
     unprinted: ClassVar[tuple[str, ...]] = ()  # columns that are not printed
@@ -107,7 +110,7 @@ class Report(ABC, Generic[M_co]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on the metrics, and what was changed in the label values."""
-        return (*self.changes, *self._remarks())
+        return (*self.not_counted.notes(), *self.changes, *self._remarks())
 
     def table(self, by: Literal["image"] | None = None) -> "DataFrame":
         """Build a table of the metrics.
@@ -170,6 +173,7 @@ class Report(ABC, Generic[M_co]):
             name=None,
             changes=tuple(dict.fromkeys(self.changes + other.changes)),
             parts=tuple(image for report in (self, other) for image in report.parts or (report,)),
+            not_counted=self.not_counted + other.not_counted,
         )
 
     def __repr__(self) -> str:
@@ -207,12 +211,11 @@ def _values_at(value: Values, keys: Sequence[object]) -> list[float]:
     return [values.get(key, nan) for key in keys]
 
 
-def unlabelled_text(unlabelled: int | None) -> str:
-    """Which pixels are left out of the metrics."""
+def unlabelled_text(unlabelled: int | None, left_out: LeftOut) -> str:
+    """Which pixels are left out of the metrics because of their value."""
     if unlabelled is None:
-        return "unlabelled: none (every pixel counts)"
-    if unlabelled == SEEN:
-        return "pixels that the model was trained on are not counted"
+        others = left_out.outside or left_out.images
+        return f"unlabelled: none ({'every pixel counts' if not others else 'but see below'})"
     return f"unlabelled: {unlabelled} (its pixels are not counted)"
 
 

@@ -20,11 +20,21 @@ from .slab_reader import get_labels
 Mask = NDArray[np.bool_]
 
 
+class Trained(Protocol):
+    """How a model wants its images."""
+
+    @property
+    def axes(self) -> str: ...
+    @property
+    def channels(self) -> int: ...
+
+
 class TrainedOn(Protocol):
     """What knows the pixels it was trained on, as a `Segmenter` does."""
 
     @property
     def records_training(self) -> bool: ...
+    def ready(self) -> "Trained": ...
     def trained_pixels(self, image: ImageSource) -> Mask | None: ...
     def validation_pixels(self, image: ImageSource) -> Mask | None: ...
 
@@ -74,6 +84,8 @@ class LeftOut:
         Images that have such pixels.
     whole : int
         Images that are left out because nothing else of them is labelled.
+    searched : int
+        Images that were looked up in what the model records.
     """
 
     outside: int = 0
@@ -81,9 +93,7 @@ class LeftOut:
     validated: int = 0
     images: int = 0
     whole: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.outside or self.images)
+    searched: int = 0
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
         return LeftOut(*map(sum, zip(astuple(self), astuple(other), strict=True)))
@@ -92,6 +102,8 @@ class LeftOut:
         """What is left out, in sentences."""
         if self.outside:
             yield f"Only a region counts: {self.outside:,} pixels outside of it are left out."
+        if self.searched and not self.images:
+            yield "The model was trained on none of these images, as their pixels show."
         if not self.images:
             return
         validated = f" and {self.validated:,} that it was validated with" * bool(self.validated)
@@ -109,8 +121,9 @@ class CountedPixels:
     def __init__(self, truth: LabelSource, image: ImageSource | None, limits: Limits) -> None:
         labels = get_labels(truth)
         self._shape = tuple(full_resolution(labels, "truth").shape)
-        self._region = None if limits.region is None else _region(limits.region, labels, self._shape)
+        self._region = None if limits.region is None else _region(limits.region, truth)
         self._trained = self._validated = None
+        self._is_searched = limits.unseen_by is not None
         if limits.unseen_by is not None:
             if image is None:
                 raise ValueError("unseen_by needs images: give the image of each truth.")
@@ -158,6 +171,7 @@ class CountedPixels:
             self._in_validation,
             int(is_seen),
             int(is_seen and not self._remaining),
+            int(self._is_searched),
         )
 
     def _left_out(self, index: Index) -> Mask:
@@ -187,9 +201,15 @@ def pool_left_out(counts: Sequence[LeftOut]) -> LeftOut:
     return pooled
 
 
-def _region(region: object, labels: ImageSource, shape: tuple[int, ...]) -> Region:
-    image = as_image(labels, labels_shape=shape, name="truth")
-    return as_region(region, image, labels if is_layer(labels) else None)
+def truth_image(truth: LabelSource) -> AxesImage:
+    """A truth with its axes, none of which are channels."""
+    labels = get_labels(truth)
+    return as_image(labels, labels_shape=full_resolution(labels, "truth").shape, name="truth")
+
+
+def _region(region: object, truth: LabelSource) -> Region:
+    labels = get_labels(truth)
+    return as_region(region, truth_image(truth), labels if is_layer(labels) else None)
 
 
 def _in_place(
