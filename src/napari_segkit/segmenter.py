@@ -734,7 +734,7 @@ learning_rates
 
     @property
     def records_training(self) -> bool:
-        """Whether the model records the pixels it was trained on; merged and earlier ones do not."""
+        """Whether the model records what it was trained on; merged and earlier ones do not."""
         return bool(self.ready().provenance.get("trained_on"))
 
     def ready(self) -> "TrainedModel":

@@ -57,14 +57,12 @@ class LabelFiles:
             given = read_image_files(self.image, like=model.axes, channels=model.channels)
             image = reorient_image(given, like)
         if self.kind == "panoptic":
-            sides = (LabelTable(*read_panoptic(file)) for file in (prediction, truth))
-            return LabelPair(*sides, self.name, self.apart, image)
-        labels = (
-            read_labels(prediction, colours=self.colours),
-            read_labels(truth, orientation=like, colours=self.colours),
-        )
-        classes = (read_classes(f) or self.colours.classes for f in (prediction, truth))
-        named = map(with_classes, labels, classes)
+            predicted, true = (LabelTable(*read_panoptic(file)) for file in (prediction, truth))
+            return LabelPair(predicted, true, self.name, self.apart, image)
+        classes = [read_classes(f) or self.colours.classes for f in (prediction, truth)]
+        labels = read_labels(prediction, colours=self.colours)
+        expected = read_labels(truth, orientation=like, colours=self.colours)
+        named = with_classes(labels, classes[0]), with_classes(expected, classes[1])
         return LabelPair(*named, self.name, self.apart, image)
 
 

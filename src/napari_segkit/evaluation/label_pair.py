@@ -1,7 +1,7 @@
 """A prediction and its truth, as arrays, layers or objects, and lists of them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.types import ImageSource, is_layer
@@ -21,9 +21,7 @@ class LabelPair:
     image: ImageSource | None = None  # to recognise what a model was trained on
 
 
-def as_pairs(
-    prediction: LabelSource, truth: LabelSource, images: object = None
-) -> list[LabelPair]:
+def as_pairs(prediction: LabelSource, truth: LabelSource, images: object = None) -> list[LabelPair]:
     """The pairs of one prediction and truth, or of two lists of them, with their images."""
     predictions, truths = _as_list(prediction), _as_list(truth)
     if predictions is None and truths is None:
@@ -41,11 +39,11 @@ def as_pairs(
     return [_pair(*each) for each in zip(predictions, truths, every, strict=True)]
 
 
-def _only_image(images: object) -> ImageSource | None:
+def _only_image(images: Any) -> Any:
     return images[0] if isinstance(images, list | tuple) and len(images) == 1 else images
 
 
-def _pair(prediction: LabelSource, truth: LabelSource, image: ImageSource | None) -> LabelPair:
+def _pair(prediction: LabelSource, truth: LabelSource, image: Any) -> LabelPair:
     labels = get_labels(prediction)
     for role, source in (("prediction", labels), ("truth", get_labels(truth))):
         full_resolution(source, role)  # refuses what has no pixels

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.arguments import given
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
-from napari_segkit.images.labels import IGNORE
+from napari_segkit.images.labels import IGNORE, LabelsError
 from napari_segkit.images.orientation import orientation_of, reorient
 from napari_segkit.images.regions import Region, as_region
 from napari_segkit.images.types import ImageSource, Labels, is_layer
@@ -18,6 +18,7 @@ from .metric import Index, LabelSource
 from .slab_reader import get_labels
 
 Mask = NDArray[np.bool_]
+ONLY_SEEN = "a model has seen all"  # a remedy is to count that, too
 
 
 class Trained(Protocol):
@@ -183,7 +184,8 @@ class CountedPixels:
 
     def _inside(self, index: Index) -> Mask:
         """Which pixels lie in the region."""
-        lengths = zip((*index, *[slice(None)] * (len(self._shape) - len(index))), self._shape)
+        sides = [*index, *[slice(None)] * (len(self._shape) - len(index))]
+        lengths = zip(sides, self._shape, strict=True)
         box = tuple(slice(*side.indices(n)[:2]) for side, n in lengths)
         if self._region is None:
             return np.ones([side.stop - side.start for side in box], np.bool_)
@@ -194,9 +196,10 @@ def pool_left_out(counts: Sequence[LeftOut]) -> LeftOut:
     """Add up what is left out; ValueError if a model was trained on all of the images."""
     pooled = sum(counts, LeftOut())
     if counts and pooled.whole == len(counts):
-        raise ValueError(
+        raise LabelsError(
             "The model was trained on every labelled pixel of the truth, or validated with it: "
-            "evaluate it on other images, or leave out unseen_by."
+            "evaluate it on other images, or count these pixels, too.",
+            (ONLY_SEEN,),
         )
     return pooled
 

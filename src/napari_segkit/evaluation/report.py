@@ -9,6 +9,7 @@ from operator import add
 from os import PathLike
 from typing import Any, Generic
 
+from napari_segkit.arguments import as_path, given
 from napari_segkit.config import EvaluateConfig, LabelsAre, MetricsKind
 from napari_segkit.config._schema import change
 from napari_segkit.images.colour_masks import classes_by_colour
@@ -156,10 +157,17 @@ def evaluate(
     if (unseen_by is None) != (images is None):
         raise ValueError("unseen_by and images go together: give both or neither.")
     if isinstance(prediction, str | PathLike):
-        files = pair_label_files(prediction, truth, images, by_index=by_index, kind=kind)
+        others = (
+            None if x is None else as_path(name, x)
+            for name, x in (("truth", truth), ("images", images))
+        )
+        files = pair_label_files(prediction, *others, by_index=by_index, kind=kind)
         return drain(evaluate_files(files, config, limits))
-    if truth is None:
-        raise ValueError("No truth is given: give the labels to compare with.")
+    if truth is None or isinstance(truth, str | PathLike):
+        raise ValueError(
+            f"prediction is {given(prediction)} and truth {given(truth)}: give the labels to "
+            "compare with, arrays with arrays and paths with paths."
+        )
     return drain(evaluate_pairs(as_pairs(prediction, truth, images), config, limits))
 
 

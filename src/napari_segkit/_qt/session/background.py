@@ -105,7 +105,7 @@ class LatestCall(QObject):
 class LatestSteps(LatestCall):
     """As `LatestCall`, of functions that give a generator; a newer one ends that which runs."""
 
-    def submit(self, call: Callable[[], Steps[object]]) -> None:
+    def submit(self, call: Callable[[], object]) -> None:
         """Make a generator after `wait_ms`, on the thread of the window, and run it."""
         super().submit(call)
         self._stop()

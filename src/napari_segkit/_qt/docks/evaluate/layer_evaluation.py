@@ -39,7 +39,7 @@ class EvaluationResult:
 
     report: Report[Metric]
     key: tuple[object, ...]
-    config: EvaluateConfig
+    options: EvaluateConfig
     fingerprints: tuple[str, ...]  # of the pixels and class tables of both layers
     text: str
     on_training_data: bool

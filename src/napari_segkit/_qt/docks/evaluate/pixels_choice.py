@@ -14,6 +14,7 @@ from napari_segkit._qt.layers.snapshots import (
 )
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.layer_choice import LayerChoice
 
@@ -36,9 +37,7 @@ class PixelsChoice(QObject):
 
     changed = Signal()
 
-    def __init__(
-        self, session: Session, parent: QObject, offers: Callable[[Layer], bool]
-    ) -> None:
+    def __init__(self, session: Session, parent: QObject, offers: Callable[[Layer], bool]) -> None:
         super().__init__(parent)
         self.region = LayerChoice(
             session.viewer, "shapes or labels", none="all pixels", only=offers, tooltip=REGION_TIP
@@ -59,14 +58,25 @@ class PixelsChoice(QObject):
         region = self.region.value
         return str(getattr(region, "unique_id", "")), self._edits, self.seen.value
 
-    def region_copy(self) -> Snapshot | ShapesSnapshot | None:
-        """The region for a worker; None: all pixels. ValueError if nothing is drawn."""
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can count; None if pixels do."""
         layer = unwrapped(self.region.value)
-        if not isinstance(layer, Shapes):
-            return None if layer is None else snapshot(layer)
-        if not layer.data:
-            raise ValueError(f"{layer.name} holds no shape: draw one, or choose another region.")
-        return shapes_snapshot(layer)
+        if isinstance(layer, Shapes) and not layer.data:
+            return f"{layer.name} holds no shape: draw one, or choose another Region."
+        return None
+
+    def region_copy(self) -> Snapshot | ShapesSnapshot | None:
+        """The region for a worker; None: all pixels."""
+        layer = unwrapped(self.region.value)
+        if isinstance(layer, Shapes):
+            return shapes_snapshot(layer)
+        return None if layer is None else snapshot(layer)
+
+    def keywords(self) -> str:
+        """The region as Python code; "" of all pixels."""
+        layer = self.region.value
+        return "" if layer is None else f", region={python_snippets.layer(layer)}"
 
     def _on_region(self) -> None:
         layer = self.region.value

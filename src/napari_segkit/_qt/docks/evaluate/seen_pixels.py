@@ -44,7 +44,9 @@ class Training:
 def training_of(session: Session, prediction: Layer | None) -> Training:
     """What is known of the training behind a prediction; of the session's if nothing is."""
     record = {} if prediction is None else LayerMetadata.of(prediction).provenance
-    source = "" if prediction is None else LayerMetadata.of(first_result(session, prediction)).source
+    source = (
+        "" if prediction is None else LayerMetadata.of(first_result(session, prediction)).source
+    )
     own = session.segmenter.trained
     identity = record.get("model", {}).get("id", own.identity if own else "")
     models = [own, *(each.model for each in session.models.all)]
