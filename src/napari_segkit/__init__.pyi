@@ -4,6 +4,7 @@ from .config import (
     CleanConfig,
     CRFConfig,
     FeatureConfig,
+    MeasureConfig,
     ModelSpec,
     MRFConfig,
     ObjectConfig,
@@ -18,6 +19,7 @@ from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
 from .images.where_next import next_place
+from .measurement.measure import measure
 from .merged_model import merge_panoptic
 from .models import list_models
 from .project.project import Project
@@ -36,6 +38,7 @@ __all__ = [
     "FeatureConfig",
     "ModelSpec",
     "MRFConfig",
+    "MeasureConfig",
     "ObjectConfig",
     "PredictConfig",
     "Project",
@@ -52,6 +55,7 @@ __all__ = [
     "fit_refinement",
     "interpolate_slices",
     "list_models",
+    "measure",
     "merge_panoptic",
     "next_place",
     "refine",

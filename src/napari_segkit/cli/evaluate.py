@@ -3,9 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from napari_segkit.config import EvaluateConfig
 from napari_segkit.steps import Step, drain
@@ -14,13 +13,15 @@ from .file_options import (
     LIST,
     add_overwrite,
     add_show_pairs,
+    in_turn,
     one_place,
     print_pairs,
     say_pairs,
 )
 from .options import add_options, read_options
 from .region_option import add_region, read_region, require_region
-from .signals import finish_first, interrupt, on_signals
+from .signals import interrupt, on_signals
+from .table_files import check_table, write_table
 from .terminal import USER_ERRORS, error_line, print_warnings, show_progress
 from .unseen import add_unseen, unseen
 
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from napari_segkit.evaluation.report import LabelPair, Report
     from napari_segkit.images.regions import Region
 
-T = TypeVar("T")
-
-CSV_FILES = (".csv", ".tsv", ".txt")
 LESS_MEMORY = "compare fewer or smaller images at a time"
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
@@ -72,7 +70,7 @@ def run(args: Namespace) -> int:
         limits = Limits(unseen_by=unseen(args))
         comparisons = [_compare(each, config, limits, args.region) for each in files]
         text = "files" if len(files) > 1 else f"{files[0].name}  blocks"
-        found = drain(show_progress(_in_turn(comparisons), lambda _: text, parts=0))
+        found = drain(show_progress(in_turn(comparisons), lambda _: text, parts=0))
     report = pool_reports(found, config)
     if report.parts:
         for name, image in report.images.items():
@@ -81,35 +79,16 @@ def run(args: Namespace) -> int:
     print(report)
     if args.csv:
         with print_warnings():
-            _write_metrics(Path(args.csv), report, overwrite=args.overwrite)
+            write_table(Path(args.csv), report.table(by="image"), overwrite=args.overwrite)
     return 0
 
 
 def _check_csv(args: Namespace, files: Sequence["LabelFiles"]) -> None:
     """Check before the work that the metrics can be written."""
-    from napari_segkit.io.output_paths import check_output_path, require_inputs_kept
-
-    if args.csv is None:
-        return
-    file = Path(args.csv)
-    if file.suffix.lower() not in CSV_FILES:
-        raise ValueError(
-            f"{file} is no name of a table: choose one ending in {', '.join(CSV_FILES)}."
-        )
     inputs = [Path(path) for path in (args.prediction, args.unseen_by, args.images) if path]
-    require_inputs_kept([file], [*inputs, *(path for each in files for path in each.paths)])
-    check_output_path(file, overwrite=args.overwrite)
-
-
-def _in_turn(works: Sequence[Generator[Step, None, T]]) -> Generator[Step, None, list[T]]:
-    """Run each to its end: one alone yields its own steps, of several each is one step."""
-    if len(works) == 1:
-        return [(yield from works[0])]
-    results = []
-    for work in works:
-        results.append(drain(work))
-        yield Step(len(results), len(works))
-    return results
+    inputs += [path for each in files for path in each.paths]
+    if args.csv:
+        check_table(Path(args.csv), inputs, overwrite=args.overwrite)
 
 
 def _compare(
@@ -136,19 +115,3 @@ def _region(text: str | None, pair: "LabelPair", files: "LabelFiles") -> "Region
     from napari_segkit.evaluation.left_out import truth_image
 
     return read_region(text, truth_image(pair.truth), files.prediction.path) if text else None
-
-
-def _write_metrics(file: Path, report: "Report[Metric]", *, overwrite: bool) -> None:
-    from napari_segkit.io.output_paths import write_new
-
-    text = report.table(by="image").to_csv(index=False).encode()
-    write = partial(_write_text, text, overwrite=overwrite)
-    with finish_first():
-        write_new(file, write, overwrite=overwrite)
-
-
-def _write_text(text: bytes, file: Path, *, overwrite: bool) -> None:
-    from napari_segkit.io.replace_file import atomic_write
-
-    with atomic_write(file, overwrite=overwrite) as opened:
-        opened.write(text)

@@ -7,6 +7,7 @@ the limits inside ``Annotated`` are read at run time.
 from .augment import AugmentConfig
 from .evaluate import EvaluateConfig, MetricsKind
 from .masks import MaskConfig
+from .measure import MeasureBy, MeasureConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
 from .objects import ObjectConfig
 from .predict import PredictConfig
@@ -34,6 +35,8 @@ __all__ = [
     "LabelsAre",
     "MRFConfig",
     "MaskConfig",
+    "MeasureBy",
+    "MeasureConfig",
     "MetricsKind",
     "ModelSpec",
     "Normalise",

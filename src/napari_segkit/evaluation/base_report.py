@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 from napari_segkit.io.filenames import shorten
 
 from .confusion import nanmean
-from .left_out import LeftOut
+from .left_out import NOTHING, LeftOut
 from .metric import Metric, Values, require_equal
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Report(ABC, Generic[M_co]):
     name: str | None = None
     changes: tuple[str, ...] = ()
     parts: tuple[Self, ...] = ()
-    not_counted: LeftOut = LeftOut()
+    not_counted: LeftOut = NOTHING
 
     key: ClassVar[str] = "class"  # first column of the table
     unprinted: ClassVar[tuple[str, ...]] = ()  # columns that are not printed
@@ -79,8 +79,12 @@ class Report(ABC, Generic[M_co]):
     @property
     def metrics(self) -> dict[str, Values]:
         """Name of each metric -> its value, or its values by class or threshold."""
-        metrics: tuple[Metric, ...] = (self.main, *self.extra)
-        return {name: value for metric in metrics for name, value in metric.compute().items()}
+        return {
+            name: value for metric in self._metrics() for name, value in metric.compute().items()
+        }
+
+    def _metrics(self) -> tuple[Metric, ...]:
+        return (self.main, *self.extra)
 
     @property
     @abstractmethod
@@ -110,7 +114,8 @@ class Report(ABC, Generic[M_co]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on the metrics, and what was changed in the label values."""
-        return (*self.not_counted.notes(), *self.changes, *self._remarks())
+        of_metrics = (note for metric in self._metrics() for note in metric.notes)
+        return (*self.not_counted.notes(), *self.changes, *self._remarks(), *of_metrics)
 
     def table(self, by: Literal["image"] | None = None) -> "DataFrame":
         """Build a table of the metrics.

@@ -116,6 +116,9 @@ class LeftOut:
             yield f"Nothing is left of {_images(self.whole)}, which are not in the table."
 
 
+NOTHING = LeftOut()
+
+
 class CountedPixels:
     """Marks the pixels of one image that are left out; counts them as they are read."""
 
@@ -194,7 +197,7 @@ class CountedPixels:
 
 def pool_left_out(counts: Sequence[LeftOut]) -> LeftOut:
     """Add up what is left out; ValueError if a model was trained on all of the images."""
-    pooled = sum(counts, LeftOut())
+    pooled = sum(counts, NOTHING)
     if counts and pooled.whole == len(counts):
         raise LabelsError(
             "The model was trained on every labelled pixel of the truth, or validated with it: "
