@@ -33,6 +33,7 @@ class LabelFiles:
     colours: ColourTable = NO_COLOURS  # the classes of colours, the same in all files
     apart: str | None = None  # how they differ in place
     image: ImageFiles | None = None
+    group: str | None = None
 
     @property
     def name(self) -> str:
@@ -58,12 +59,12 @@ class LabelFiles:
             image = reorient_image(given, like)
         if self.kind == "panoptic":
             predicted, true = (LabelTable(*read_panoptic(file)) for file in (prediction, truth))
-            return LabelPair(predicted, true, self.name, self.apart, image)
+            return LabelPair(predicted, true, self.name, self.apart, self.group, image)
         classes = [read_classes(f) or self.colours.classes for f in (prediction, truth)]
         labels = read_labels(prediction, colours=self.colours)
         expected = read_labels(truth, orientation=like, colours=self.colours)
         named = with_classes(labels, classes[0]), with_classes(expected, classes[1])
-        return LabelPair(*named, self.name, self.apart, image)
+        return LabelPair(*named, self.name, self.apart, self.group, image)
 
 
 def pair_label_files(

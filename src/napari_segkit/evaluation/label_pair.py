@@ -18,6 +18,7 @@ class LabelPair:
     truth: LabelSource
     name: str | None = None
     apart: str | None = None  # how they differ in place; of layers it is found out
+    group: str | None = None
     image: ImageSource | None = None  # to recognise what a model was trained on
 
 
@@ -25,7 +26,7 @@ def as_pairs(prediction: LabelSource, truth: LabelSource, images: object = None)
     """The pairs of one prediction and truth, or of two lists of them, with their images."""
     predictions, truths = _as_list(prediction), _as_list(truth)
     if predictions is None and truths is None:
-        return [_pair(prediction, truth, _only_image(images))]
+        return [as_pair(prediction, truth, _only_image(images))]
     if not predictions or not truths or len(predictions) != len(truths):
         lengths = ["one array" if s is None else len(s) for s in (predictions, truths)]
         raise ValueError(
@@ -36,14 +37,15 @@ def as_pairs(prediction: LabelSource, truth: LabelSource, images: object = None)
     if every is None or len(every) != len(truths):
         count = "one image" if every is None else f"{len(every)} images"
         raise ValueError(f"images holds {count} and truth {len(truths)}: give one for each truth.")
-    return [_pair(*each) for each in zip(predictions, truths, every, strict=True)]
+    return [as_pair(*each) for each in zip(predictions, truths, every, strict=True)]
 
 
 def _only_image(images: Any) -> Any:
     return images[0] if isinstance(images, list | tuple) and len(images) == 1 else images
 
 
-def _pair(prediction: LabelSource, truth: LabelSource, image: Any) -> LabelPair:
+def as_pair(prediction: LabelSource, truth: LabelSource, image: Any = None) -> LabelPair:
+    """One prediction and its truth; ValueError if they have no pixels or are the same layer."""
     labels = get_labels(prediction)
     for role, source in (("prediction", labels), ("truth", get_labels(truth))):
         full_resolution(source, role)  # refuses what has no pixels

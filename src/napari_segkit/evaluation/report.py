@@ -7,10 +7,10 @@ from itertools import count
 from math import isnan
 from operator import add
 from os import PathLike
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
-from napari_segkit.arguments import as_path, given
-from napari_segkit.config import EvaluateConfig, LabelsAre, MetricsKind
+from napari_segkit.arguments import as_path, given, require_type
+from napari_segkit.config import Connectivity, EvaluateConfig, LabelsAre, MetricsKind
 from napari_segkit.config._schema import change
 from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.geometry import apart
@@ -23,6 +23,7 @@ from .base_report import Report as Report
 from .instance import InstanceReport, ObjectMatching
 from .label_files import LabelFiles, pair_label_files
 from .label_pair import LabelPair as LabelPair
+from .label_pair import as_pair as as_pair
 from .label_pair import as_pairs
 from .left_out import NO_LIMITS, CountedPixels, Limits, TrainedOn, pool_left_out
 from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
@@ -55,6 +56,7 @@ class Kind(Generic[M_co]):
     distances: tuple[type[Metric], ...] = ()  # further metrics if distances are asked for
 
 
+P = TypeVar("P", LabelPair, LabelFiles)
 SAME_NOTE = "Prediction and truth are one and the same array."
 KINDS: dict[str, Kind[Any]] = {
     "semantic": Kind(SemanticReport, ClassConfusion, class_reader, distances=(BoundaryDistances,)),
@@ -70,11 +72,13 @@ def evaluate(
     kind: MetricsKind = "semantic",
     unlabelled: int | None = None,
     labels_are: LabelsAre = "ask",
+    connectivity: Connectivity = "full",
     spacing: Sequence[float] | None = None,
     thresholds: Sequence[float] | None = None,
     by_index: bool = False,
     distances: bool = False,
     tolerance: float | None = None,
+    groups: Sequence[str | None] | None = None,
     region: object = None,
     unseen_by: TrainedOn | None = None,
     images: ImageSource | AnyPath | None = None,
@@ -104,6 +108,10 @@ def evaluate(
         with 0 as background; "ask" takes them as classes, but refuses what looks like instance
         ids. Instance: "objects" takes each value as an object, "classes" each connected component
         of a value; "ask" takes values as objects, but refuses what looks like classes.
+    connectivity : {"full", "faces"}
+        Which pixels belong to one connected component, where `labels_are` is "classes": those that
+        touch ("full"), or those that share a face ("faces", as in the challenges on neurons: a
+        diagonal line separates).
     spacing : sequence of float, optional
         World units between pixels, along Z Y X or Y X, for volumes, areas and distances. None:
         the scale of the truth's layer.
@@ -118,6 +126,10 @@ def evaluate(
     tolerance : float, optional
         Boundaries that are no farther apart than this agree, in world units, for boundary F1 and
         surface Dice. None: one pixel, the largest spacing.
+    groups : sequence of str, optional
+        A name for each pair of two lists, such as that of the subject or slide: for
+        ``report.groups``, ``report.table(by="group")`` and the intervals of
+        ``report.statistics()``. None among them: an image by itself.
     region : slices, dict, polygons, napari Shapes layer or mask, optional
         The pixels that count, as in `Segmenter.predict`, the same in all images. None: all.
     unseen_by : Segmenter, optional
@@ -132,9 +144,10 @@ def evaluate(
         By kind. All have ``report.iou``, ``report.dice`` (class -> metric, nan where absent),
         ``report.mean_iou``, ``report.accuracy``, ``report.table()``, ``report.metrics`` (name ->
         values, all of the table), ``report.images`` (name or number -> the report of that image),
-        and add up with ``+``; instances have ``report.f1``, ``report.ap`` (threshold -> metric),
-        ``report.mean_ap``, ``report.pq``, ``report.matches``; panoptic ones ``report.pq``,
-        ``report.sq``, ``report.rq`` (class -> metric) and ``report.mean_pq``.
+        ``report.statistics()`` (mean, spread and confidence interval over images or groups),
+        ``report.to_json()``, and add up with ``+``; instances have ``report.f1``, ``report.ap``
+        (threshold -> metric), ``report.mean_ap``, ``report.pq``, ``report.matches``; panoptic ones
+        ``report.pq``, ``report.sq``, ``report.rq`` (class -> metric) and ``report.mean_pq``.
 
     Raises
     ------
@@ -149,6 +162,7 @@ def evaluate(
         "kind": kind,
         "unlabelled": unlabelled,
         "labels_are": labels_are,
+        "connectivity": connectivity,
         "spacing": spacing,
         "thresholds": thresholds,
         "by_index": by_index,
@@ -164,13 +178,14 @@ def evaluate(
             for name, x in (("truth", truth), ("images", images))
         )
         files = pair_label_files(prediction, *others, by_index=by_index, kind=kind)
-        return drain(evaluate_files(files, config, limits))
+        return drain(evaluate_files(_with_groups(files, groups), config, limits))
     if truth is None or isinstance(truth, str | PathLike):
         raise ValueError(
             f"prediction is {given(prediction)} and truth {given(truth)}: give the labels to "
             "compare with, arrays with arrays and paths with paths."
         )
-    return drain(evaluate_pairs(as_pairs(prediction, truth, images), config, limits))
+    pairs = _with_groups(as_pairs(prediction, truth, images), groups)
+    return drain(evaluate_pairs(pairs, config, limits))
 
 
 def evaluate_files(
@@ -211,9 +226,7 @@ def report_images(
     pairs: Sequence[LabelPair], config: EvaluateConfig, limits: Limits = NO_LIMITS
 ) -> Generator[Step, None, list[Any]]:
     """Compare pairs block by block; a report for each."""
-    pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
-    found = [(pair.name or "labels", pair.apart) for pair in pairs]
-    require_same_place(found, by_index=config.by_index)
+    pairs = comparable(pairs, config)
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
     steps, total, reports = count(1), sum(map(len, cores)), []
@@ -221,6 +234,14 @@ def report_images(
         counting = _count_image(*each, config, limits)
         reports.append((yield from map_steps(counting, lambda _: Step(next(steps), total))))
     return reports
+
+
+def comparable(pairs: Sequence[LabelPair], config: EvaluateConfig) -> list[LabelPair]:
+    """Pairs whose colours became classes; ValueError if they lie apart."""
+    pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
+    found = [(pair.name or "labels", pair.apart) for pair in pairs]
+    require_same_place(found, by_index=config.by_index)
+    return pairs
 
 
 def _with_place(pair: LabelPair) -> LabelPair:
@@ -253,8 +274,8 @@ def _count_image(
 ) -> Generator[None, None, Any]:
     """Report on one image; yields after each slab, which is read once for all metrics."""
     kind, (prediction, truth), unlabelled = KINDS[config.kind], arrays, config.unlabelled
-    read_truth = kind.read(truth, "truth", unlabelled, config.labels_are)
-    read_prediction = kind.read(prediction, "prediction", unlabelled, config.labels_are)
+    read_truth = kind.read(truth, "truth", config)
+    read_prediction = kind.read(prediction, "prediction", config)
     pixels = CountedPixels(pair.truth, pair.image, limits)
     void = pixels.value_for(read_truth.unlabelled)
     image = ImageInfo(
@@ -284,4 +305,28 @@ def _count_image(
     place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
     naming = naming_notes(pair.prediction, pair.truth) if config.kind == "semantic" else ()
     notes = tuple(dict.fromkeys(same + place + naming + read_truth.notes + read_prediction.notes))
-    return kind.report(main, extra, unlabelled, pair.name, notes, not_counted=pixels.left_out)
+    return kind.report(
+        main,
+        extra,
+        unlabelled,
+        pair.name,
+        notes,
+        group=pair.group,
+        not_counted=pixels.left_out,
+    )
+
+
+def _with_groups(pairs: list[P], groups: Sequence[str | None] | None) -> list[P]:
+    """Pairs, or files of pairs, with their groups."""
+    if groups is None:
+        return pairs
+    require_type("groups", groups, list, tuple)
+    if len(groups) != len(pairs):
+        raise ValueError(
+            f"groups holds {len(groups)} names for {len(pairs)} pairs of labels: give one for each."
+        )
+    return [replace(pair, group=_as_group(g)) for pair, g in zip(pairs, groups, strict=True)]
+
+
+def _as_group(name: object) -> str | None:
+    return None if name is None else str(name)

@@ -28,6 +28,7 @@ from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.geometry import apart
 from napari_segkit.images.layer_metadata import LayerMetadata
 
+from .errors_panel import ErrorsPanel
 from .layer_evaluation import (
     MARK,
     EvaluationRequest,
@@ -80,6 +81,7 @@ class EvaluateDock(Dock):
         self.bar = RunBar(
             self.session, "Evaluate", tooltip=EVALUATE_TIP, unit="Part", code=self.code
         )
+        self.errors = ErrorsPanel(self.session, lambda: self.metrics.value)
         self._edited = False
         self._problem: str | None = None  # why it is unknown whether a layer was edited
         self._layers = WhenVisible(self, self._on_layers)
@@ -212,6 +214,7 @@ class EvaluateDock(Dock):
             trained_pixels=self.pixels.seen,
         )
         self.add_group("Metrics", _table=self.table, _readout=self.summary, _copy=self.table_button)
+        self.add_group("Errors", _errors=self.errors)
         self.footer.addWidget(self.live.switch)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.metrics.remedies)
@@ -247,6 +250,7 @@ class EvaluateDock(Dock):
         self.metrics.restore_for(*(watch.layer for watch in self._watches))
         self.place.follow(*self._chosen_layers())
         self.pixels.region.reset_choices()  # neither of these
+        self.errors.set_layers(*self._chosen_layers())
         self._on_redrawn()
         self._on_choice()
 
@@ -287,6 +291,7 @@ class EvaluateDock(Dock):
         self.result = result
         self.bar.show_status("")
         self._edited, self._problem = False, None
+        self.errors.search()
         self._on_redrawn()
         self.state.request()
 
@@ -324,6 +329,7 @@ class EvaluateDock(Dock):
     def _update_state(self) -> None:
         stale = self.stale
         self.bar.set_reason(self._missing())
+        self.errors.set_state(self._missing(), stale=stale is not None)
         self.table_button.setEnabled(self.result is not None and stale is None)
         if self.result is not None:
             self.table.show_report(
