@@ -168,11 +168,11 @@ class _Blocks:
 
     def __init__(self, pair: LabelPair, config: EvaluateConfig) -> None:
         prediction, truth = align_arrays(pair.prediction, pair.truth)
-        read, options = KINDS[config.kind].read, (config.unlabelled, config.labels_are)
+        read = KINDS[config.kind].read
         self.shape = tuple(truth.shape)
         self._slabs = slabs(prediction, truth)
-        self._truth = read(truth, "truth", *options)
-        self._prediction = read(prediction, "prediction", *options)
+        self._truth = read(truth, "truth", config)
+        self._prediction = read(prediction, "prediction", config)
         self.unlabelled = self._truth.unlabelled
 
     def __len__(self) -> int:
