@@ -277,15 +277,16 @@ def _count_image(
     read_truth = kind.read(truth, "truth", config)
     read_prediction = kind.read(prediction, "prediction", config)
     pixels = CountedPixels(pair.truth, pair.image, limits)
+    spacing = config.spacing or pair.spacing
     void = pixels.value_for(read_truth.unlabelled)
     image = ImageInfo(
         pair.prediction,
         pair.truth,
-        pixel_spacing(pair.truth, truth.ndim, config.spacing),
+        pixel_spacing(pair.truth, truth.ndim, spacing),
         void,
         config.thresholds or THRESHOLDS,
         config.tolerance,
-        spatial_axes(pair.truth, truth.ndim, config.spacing),
+        spatial_axes(pair.truth, truth.ndim, spacing),
     )
     further = kind.extra + kind.distances * config.distances
     main, extra = kind.metric(image), tuple(metric(image) for metric in further)
