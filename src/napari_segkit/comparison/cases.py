@@ -6,6 +6,7 @@ from os import PathLike
 from typing import Any, TypeAlias
 
 from napari_segkit.arguments import given
+from napari_segkit.evaluation.label_pair import as_labels_list
 from napari_segkit.evaluation.metric import LabelSource
 from napari_segkit.images.types import ImageSource, is_layer
 from napari_segkit.io.filenames import AnyPath
@@ -57,14 +58,6 @@ def cases_of(
     if not cases:
         raise ValueError("There is no truth to compare with: give labels for one image or more.")
     return cases if groups is None else _grouped(cases, groups)
-
-
-def as_labels_list(source: Any) -> list[Any] | None:
-    """The labels of several images; None of one array, layer or result, also as nested lists."""
-    if not isinstance(source, list | tuple):
-        return None
-    are_labels = all(is_layer(s) or getattr(s, "shape", ()) or hasattr(s, "labels") for s in source)
-    return list(source) if are_labels else None
 
 
 def _of_row(number: int, row: TrainingRow) -> Case:

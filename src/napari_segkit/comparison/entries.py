@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from napari_segkit.arguments import given
 from napari_segkit.config import EvaluateConfig, RefineConfig
+from napari_segkit.evaluation.label_pair import as_labels_list
 from napari_segkit.evaluation.metric import LabelSource
 from napari_segkit.images.types import is_layer
 from napari_segkit.io.filenames import MODEL, AnyPath, shorten, stem
@@ -18,7 +19,7 @@ from napari_segkit.io.training_files import ImageFile, LabelFile
 from napari_segkit.models import model_info
 from napari_segkit.segmenter import Segmenter
 
-from .cases import Case, as_labels_list
+from .cases import Case
 
 Compared: TypeAlias = Segmenter | LabelSource | Sequence[LabelSource] | AnyPath
 NO_REFINEMENT = RefineConfig()

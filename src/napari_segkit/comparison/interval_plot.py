@@ -3,7 +3,8 @@
 from html import escape
 from math import isnan
 
-from .tables import TITLES, ComparisonTables
+from .figures import TITLES
+from .tables import ComparisonTables
 
 ROW, LEFT, WIDTH, RIGHT = 26, 220, 520, 30
 POINT, DOT = "#2b6a4d", "#b9cfc4"

@@ -11,9 +11,10 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.pictures import Picture
 from napari_segkit.io.pictures import picture_content
 
+from .figures import TITLES
 from .interval_plot import interval_plot
 from .paired_tests import TEST
-from .tables import TITLES, ComparisonTables
+from .tables import ComparisonTables
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -3,8 +3,6 @@
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from napari_segkit.config import EvaluateConfig
-from napari_segkit.evaluation.base_report import SEEN
 from napari_segkit.evaluation.slab_reader import get_labels
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.io.filenames import shorten
@@ -34,10 +32,9 @@ class Counted:
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """The images that are compared, how, and what was left out of them."""
+    """The images that are compared, and what was left out of them."""
 
     images: list[Counted]
-    config: EvaluateConfig
     notes: tuple[str, ...]
 
     @property
@@ -46,19 +43,19 @@ class Preparation:
 
 
 def prepare(
-    cases: Sequence[Case], models: Sequence[Segmenter], config: EvaluateConfig
+    cases: Sequence[Case], models: Sequence[Segmenter], unlabelled: int | None
 ) -> Generator[Step, None, Preparation]:
     """Read each image once, with a step for each."""
     seen: list[Seen] = []
     for number, case in enumerate(cases, 1):
         seen.append(_seen(case, models))
         yield Step(number, len(cases))
-    validated = _validation_is_left_out(cases, seen, config.unlabelled)
+    validated = _validation_is_left_out(cases, seen, unlabelled)
     masks = [each.mask(validated=validated) for each in seen]
     kept = [
         Counted(number, case, mask)
         for number, (case, mask) in enumerate(zip(cases, masks, strict=True))
-        if count_left(case.open_truth(), mask, config.unlabelled)
+        if count_left(case.open_truth(), mask, unlabelled)
     ]
     if not kept:
         raise ValueError(
@@ -67,10 +64,8 @@ def prepare(
         )
     shown = shown_cases(len(kept))
     images = [_with_view(c) if number in shown else c for number, c in enumerate(kept)]
-    is_marked = any(c.mask is not None for c in kept)
-    value = SEEN if config.unlabelled is None and is_marked else config.unlabelled
     notes = () if validated else (CHOSEN_BY,)
-    return Preparation(images, replace(config, unlabelled=value), (*_notes(cases, kept), *notes))
+    return Preparation(images, (*_notes(cases, kept), *notes))
 
 
 def _seen(case: Case, models: Sequence[Segmenter]) -> Seen:

@@ -1,10 +1,10 @@
 """The results of a comparison as tables: metrics, intervals, tests, costs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,73 +17,13 @@ from napari_segkit.evaluation.statistics import bootstrap, require_confidence
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.pictures import Picture, grid
 
+from .figures import FIGURES, TITLES, Cost, Figure, Interval
 from .paired_tests import PairedTest, holm, paired_test
 from .repeat import Repeat
 from .views import View
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-MEGABYTE = 10**6
-Figure = Callable[[Any], float]
-
-TITLES = {
-    "mean_iou": "mean IoU",
-    "mean_dice": "mean Dice",
-    "accuracy": "accuracy",
-    "f1": "F1",
-    "mean_ap": "mean AP",
-    "pq": "PQ",
-    "mean_pq": "mean PQ",
-}
-
-# what is compared first: the attribute of a report, by the kind of its metrics
-FIGURES: dict[str, dict[str, Figure]] = {
-    "semantic": {
-        "mean_iou": lambda report: report.mean_iou,
-        "mean_dice": lambda report: report.mean_dice,
-        "accuracy": lambda report: report.accuracy,
-    },
-    "instance": {
-        "f1": lambda report: report.f1[report.thresholds[0]],
-        "mean_ap": lambda report: report.mean_ap,
-        "pq": lambda report: report.pq,
-    },
-    "panoptic": {
-        "mean_pq": lambda report: report.mean_pq,
-        "mean_iou": lambda report: report.mean_iou,
-    },
-}
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Mean of a metric over `n` images or groups; it may lie from `low` to `high`."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a model takes; nan where it is unknown, as of predictions.
-
-    Parameters
-    ----------
-    seconds_per_megapixel : float
-        Of prediction and refinement on the device that was used. The first image of each model,
-        which prepares it, is left out where there are others.
-    parameters : float
-        Weights of the network.
-    file_mb : float
-        Size of the model file, in 10^6 bytes.
-    """
-
-    seconds_per_megapixel: float = nan
-    parameters: float = nan
-    file_mb: float = nan
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.evaluation.slab_reader import get_labels, slabs
 from napari_segkit.images.axes_image import AxesImage, full_resolution
-from napari_segkit.images.class_labels import ClassLabels
-from napari_segkit.images.classes import classes_of
 from napari_segkit.images.orientation import orientation_of, reorient
-from napari_segkit.images.types import is_layer
 from napari_segkit.segmenter import Segmenter
 
 Mask = NDArray[np.bool_]
@@ -61,18 +58,6 @@ def count_left(truth: Any, mask: Mask | None, unlabelled: int | None) -> int:
         counts = np.ones(values.shape, np.bool_) if unlabelled is None else values != unlabelled
         left += int((counts if mask is None else counts & ~mask[part]).sum())
     return left
-
-
-def marked(truth: Any, mask: Mask | None, value: int | None) -> Any:
-    """A truth whose pixels of a mask have the value that is unlabelled."""
-    if mask is None or value is None or not mask.any():
-        return truth
-    labels = get_labels(truth)
-    values = np.asarray(full_resolution(labels, "truth")).astype(np.int64)
-    classes = classes_of(labels, np.unique(values).tolist()) if is_layer(labels) else ()
-    metadata = dict(labels.metadata) if is_layer(labels) else {}
-    values[mask] = value
-    return ClassLabels(values, classes, metadata=metadata)
 
 
 def _require_shape(mask: Mask | None, shape: tuple[int, ...]) -> None:

@@ -25,7 +25,7 @@ class LabelPair:
 
 def as_pairs(prediction: LabelSource, truth: LabelSource, images: object = None) -> list[LabelPair]:
     """The pairs of one prediction and truth, or of two lists of them, with their images."""
-    predictions, truths = _as_list(prediction), _as_list(truth)
+    predictions, truths = as_labels_list(prediction), as_labels_list(truth)
     if predictions is None and truths is None:
         return [as_pair(prediction, truth, _only_image(images))]
     if not predictions or not truths or len(predictions) != len(truths):
@@ -34,7 +34,7 @@ def as_pairs(prediction: LabelSource, truth: LabelSource, images: object = None)
             f"prediction holds {lengths[0]} and truth {lengths[1]}: give one of each, or two lists "
             "of the same length."
         )
-    every = _as_list(images) if images is not None else [None] * len(truths)
+    every = as_labels_list(images) if images is not None else [None] * len(truths)
     if every is None or len(every) != len(truths):
         count = "one image" if every is None else f"{len(every)} images"
         raise ValueError(f"images holds {count} and truth {len(truths)}: give one for each truth.")
@@ -58,7 +58,7 @@ def as_pair(prediction: LabelSource, truth: LabelSource, image: Any = None) -> L
     return LabelPair(prediction, truth, name, image=image)
 
 
-def _as_list(source: object) -> list[LabelSource] | None:
+def as_labels_list(source: object) -> list[LabelSource] | None:
     """The arrays, layers or objects of a list; None of an array, also as nested lists."""
     if not isinstance(source, list | tuple):
         return None

@@ -24,8 +24,9 @@ from napari_segkit._qt.widgets.layer_choice import (
     is_truth,
 )
 from napari_segkit._qt.widgets.run_bar import RunBar
-from napari_segkit.comparison.compare import PredictedStep, comparisons
+from napari_segkit.comparison.compare import comparisons
 from napari_segkit.comparison.comparison import Comparison
+from napari_segkit.comparison.evaluate_entry import PredictedStep
 from napari_segkit.comparison.train_and_compare import train_and_compare
 from napari_segkit.comparison.trainings import TrainedStep, specs_of
 from napari_segkit.config import EvaluateConfig, ModelSpec, RefineConfig, TrainConfig

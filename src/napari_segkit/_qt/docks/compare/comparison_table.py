@@ -5,7 +5,8 @@ from math import isnan
 
 from napari_segkit._qt.widgets.class_table import fit_height, swatch
 from napari_segkit._qt.widgets.read_only_table import ReadOnlyTable
-from napari_segkit.comparison.tables import TITLES, ComparisonTables
+from napari_segkit.comparison.figures import TITLES
+from napari_segkit.comparison.tables import ComparisonTables
 
 SECONDS = "s/MP"
 SECONDS_TIP = "<p>Seconds of prediction and refinement per megapixel.</p>"
