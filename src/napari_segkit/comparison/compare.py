@@ -1,12 +1,11 @@
 """Compare several models or predictions with one truth."""
 
 from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from napari_segkit.arguments import require_optional
 from napari_segkit.config import EvaluateConfig, RefineConfig
 from napari_segkit.config._schema import as_config
-from napari_segkit.evaluation.metric import Metric
-from napari_segkit.evaluation.report import Report
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.steps import Step, drain, map_steps
 from napari_segkit.versions import versions
@@ -15,9 +14,14 @@ from .cases import Images, Truth, cases_of
 from .comparison import Comparison
 from .entries import Compared, Entry, entries_of
 from .evaluate_entry import PARTS, CompareStep, evaluate_entry
-from .figures import Cost
 from .preparation import prepare
 from .repeat import Repeat, script_of, settings_of
+
+if TYPE_CHECKING:
+    from napari_segkit.evaluation.metric import Metric
+    from napari_segkit.evaluation.report import Report
+
+    from .figures import Cost
 
 
 def compare(
@@ -100,10 +104,8 @@ def comparisons(
     entries = entries_of(compared, cases, config, refine, device)
     models = list(dict.fromkeys(e.segmenter for e in entries if e.segmenter is not None))
     total = PARTS * len(cases) * (len(entries) + 1)
-    prepared = yield from map_steps(
-        prepare(cases, models, config.unlabelled),
-        lambda s: _step(PARTS * s.done, total, "Reading", s),
-    )
+    reading = prepare(cases, models, config.unlabelled)
+    prepared = yield from map_steps(reading, lambda step: _read_step(step, total))
     reports: dict[str, Report[Metric]] = {}
     costs: dict[str, Cost] = {}
     for number, entry in enumerate(entries, 1):
