@@ -403,7 +403,7 @@ def test_pixels_that_the_model_has_seen_are_left_out_or_marked(dock, viewer, qtb
     assert eval(line, names).iou == report.iou
     dock.pixels.seen.value = False
     assert following(qtbot, dock).iou == evaluate(PREDICTION, TRUTH).iou
-    assert table_rows(dock)[-1][0] == "mean, includes training pixels"
+    assert "mean, includes training pixels" in [row[0] for row in table_rows(dock)]
     dock.pixels.seen.value = True
     dock.truth.value = viewer.add_labels(scribbles, name="cells labels")
     dock.metrics.semantics.set_value(0, "ask")
