@@ -140,7 +140,7 @@ def test_maps_of_what_is_wrong_are_written_with_their_legend(folders, capsys):
 def test_the_map_of_a_stack_lies_where_the_prediction_does(tmp_path):
     stack = np.stack([scene(0)[1], scene(1)[1]])
     for name, labels in (("predicted", stack), ("truth", np.roll(stack, 1, 2))):
-        metadata = FileMetadata("ZYX", (2.0, 0.5, 0.5), unit="µm")
+        metadata = FileMetadata("ZYX", (2.0, 0.5, 0.5), unit="um")
         write_labels(tmp_path / f"{name}.tif", labels, metadata)
     files = tmp_path / "predicted.tif", tmp_path / "truth.tif"
     assert run("evaluate", *files, "--kind", "instance", "--errors", tmp_path / "new" / "maps") == 0
