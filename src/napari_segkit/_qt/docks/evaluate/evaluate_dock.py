@@ -23,6 +23,7 @@ from napari_segkit._qt.widgets.layer_choice import (
 from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.when_visible import WhenVisible, catch_up
+from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation.left_out import ONLY_SEEN
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.geometry import apart
@@ -336,9 +337,9 @@ class EvaluateDock(Dock):
             return "Prediction and truth are the same layer: choose two different layers."
         return self.pixels.problem
 
-    def _columns(self) -> str:
+    def _columns(self, options: EvaluateConfig) -> str:
         """Those that are asked for, if the result has them."""
-        shown, options = self.metrics.shown, self.result.options
+        shown = self.metrics.shown
         if options.kind != "semantic":
             return options.kind
         is_there = shown in SEMANTIC_COLUMNS and (shown != "distances" or options.distances)
@@ -352,7 +353,7 @@ class EvaluateDock(Dock):
         if self.result is not None:
             self.table.show_report(
                 self.result.report,
-                columns=self._columns(),
+                columns=self._columns(self.result.options),
                 stale=stale is not None,
                 mark=MARK * self.result.on_training_data,
                 unit=self.result.unit,
