@@ -62,8 +62,7 @@ def test_narrow_values_do_not_overflow(dtype):
     assert occurring(count_pairs(truth, truth)) == {(v, v): 1 for v in truth.tolist()}
 
 
-@pytest.mark.parametrize("unlabelled", [None, 255])
-@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+@pytest.mark.parametrize(("dtype", "unlabelled"), [(np.uint8, None), (np.int32, 255)])
 def test_large_labels_take_less_than_a_byte_per_pixel(dtype, unlabelled):
     coarse = np.random.default_rng(0).integers(0, 4, (32, 32))
     truth = np.kron(coarse, np.ones((96, 96), np.uint8)).astype(dtype)

@@ -20,7 +20,7 @@ IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
 LARGEST_ID = 2**63 - 1
 COMPONENTS_PER_ID = 1.25
-WINDOWS = (512, 2048)  # edges of parts that may show, in less time, that values are no ids
+WINDOWS = (512, 1024)  # edges of parts that may show, in less time, that values are no ids
 FEW_CLASSES = 8  # that are compared one by one
 
 
@@ -164,10 +164,10 @@ def looks_like_instance_ids(values: AnyArray, unlabelled: int | None) -> bool:
     In a stack whose ids start anew in each slice, of one in each slice.
     """
     highest = int(values.max(initial=0))
-    if highest < MIN_INSTANCES or _has_more_components(values, unlabelled, highest):
+    if highest < MIN_INSTANCES or _has_more_components(values, unlabelled, highest, WINDOWS[0]):
         return False
     ids = [v for v in _labelled_values(values, unlabelled) if v != 0]
-    if len(ids) < MIN_INSTANCES:
+    if len(ids) < MIN_INSTANCES or _has_more_components(values, unlabelled, len(ids), WINDOWS[1]):
         return False
     objects = np.where(np.isin(values, ids), values, 0)
     if _component_count(objects) <= COMPONENTS_PER_ID * len(ids):
@@ -225,13 +225,12 @@ def as_unsigned(values: AnyArray) -> AnyArray:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
-def _has_more_components(values: AnyArray, unlabelled: int | None, ids: int) -> bool:
+def _has_more_components(values: AnyArray, unlabelled: int | None, ids: int, edge: int) -> bool:
     """Whether a part of a large plane holds more components than so many ids have."""
-    if values.ndim != 2:
+    if values.ndim != 2 or min(values.shape) < 2 * edge:
         return False
-    windows = (window for window in WINDOWS if min(values.shape) >= 2 * window)
-    parts = (values[tuple(slice(n // 2, n // 2 + w) for n in values.shape)] for w in windows)
-    return any(_uncut_components(p, unlabelled) > COMPONENTS_PER_ID * ids for p in parts)
+    part = values[tuple(slice(length // 2, length // 2 + edge) for length in values.shape)]
+    return _uncut_components(part, unlabelled) > COMPONENTS_PER_ID * ids
 
 
 def _uncut_components(part: AnyArray, unlabelled: int | None) -> int:
