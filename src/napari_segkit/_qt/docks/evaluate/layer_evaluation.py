@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_segkit._qt.layers.result_layers import fingerprint
 from napari_segkit._qt.layers.snapshots import ShapesSnapshot, Snapshot
 from napari_segkit.config import EvaluateConfig
-from napari_segkit.evaluation.left_out import Limits
+from napari_segkit.evaluation.left_out import Limits, truth_image
 from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import LabelPair, Report
 from napari_segkit.images.axes_image import full_resolution
@@ -45,6 +45,7 @@ class EvaluationResult:
     fingerprints: tuple[str, ...]  # of the pixels and class tables of both layers
     text: str
     on_training_data: bool
+    unit: str  # of distances; "": unknown
 
 
 def evaluate_layers(request: EvaluationRequest) -> Job[EvaluationResult]:
@@ -65,7 +66,8 @@ def _steps(
         includes = not request.training.labels.isdisjoint({truth.unique_id, hashes[1]})
     title = f"{prediction.name} against {truth.name}{MARK * includes}."
     text = "\n".join([title, report.summary(), *report.notes])
-    return EvaluationResult(report, request.key, request.config, hashes, text, includes)
+    unit = truth_image(truth).unit
+    return EvaluationResult(report, request.key, request.config, hashes, text, includes, unit)
 
 
 def limited_pair(
