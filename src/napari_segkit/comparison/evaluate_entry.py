@@ -172,8 +172,10 @@ def _cost(entry: Entry, timer: _Timer) -> Cost:
 
 def _networks(entry: Entry) -> "list[nn.Module]":
     """Networks of a model, two of a merged one."""
-    model = entry.segmenter and entry.segmenter.ready()
-    return [each.network for each in (model, model and model.stuff) if each is not None]
+    if entry.segmenter is None:
+        return []
+    model = entry.segmenter.ready()
+    return [each.network for each in (model, model.stuff) if each is not None]
 
 
 def _parameters(network: "nn.Module") -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from magicgui.widgets import CheckBox
 from napari.layers import Layer
@@ -10,6 +10,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_segkit._qt.layers.belonging import rank_of
+from napari_segkit._qt.layers.snapshots import Snapshot
 from napari_segkit._qt.session.training_rows import copied_rows
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.choice import Choice
@@ -38,9 +39,6 @@ from .compared_layers import ComparedLayers
 from .compared_list import ComparedList
 from .comparison_results import ComparisonResults
 from .method_choice import TRAIN_TIP, MethodChoice
-
-if TYPE_CHECKING:
-    from napari_segkit._qt.layers.snapshots import Snapshot
 
 KINDS = [("Classes, pixel by pixel", "semantic"), ("Objects", "instance")]
 KIND_TIP = "<p>What is compared; objects need models that predict objects.</p>"
@@ -145,16 +143,21 @@ class CompareDock(Dock):
 
     def _run(self, job: Job[Comparison], truth: TrainingSet) -> None:
         self.shown.clear()
-        self._like = None if self.place.value else truth.rows[0].labels
+        labels = None if self.place.value else truth.rows[0].labels
+        self._like = labels if isinstance(labels, Snapshot) else None
         self._compared = self._chosen()
         self.bar.run(job)
 
     def _truth(self) -> TrainingSet:
         """Copies of the images with their truths."""
-        rows = [TrainingRow(self.image.value, self.truth.value)]
+        rows = [self._row(self.truth.value)]
         if self.place.value:
             rows = [row for row in self.session.training_set.rows if row.labels is not None]
         return copied_rows(self.session, rows)
+
+    def _row(self, labels: Layer | None) -> TrainingRow:
+        image: Any = self.image.value
+        return TrainingRow(image, labels)
 
     def _chosen(self) -> object:
         """All that a comparison depends on, but the pixels."""
@@ -165,7 +168,7 @@ class CompareDock(Dock):
     def _training_set(self) -> TrainingSet:
         if len(self.session.training_set):
             return copied_rows(self.session, self.session.training_set.rows)
-        return copied_rows(self.session, [TrainingRow(self.image.value, self.labels.value)])
+        return copied_rows(self.session, [self._row(self.labels.value)])
 
     def _training(self) -> TrainConfig:
         """The Train dock's settings, with the time and the labels that are chosen here."""
