@@ -14,7 +14,8 @@ OPEN_ALL = """
 import sys, time
 import napari
 viewer = napari.Viewer()
-for name in ("Model", "Train", "Predict", "Evaluate", "Refine", "Superpixels", "SegKit workbench"):
+for name in ("Model", "Train", "Predict", "Evaluate", "Compare", "Refine", "Superpixels",
+             "SegKit workbench"):
     began = time.perf_counter()
     viewer.window.add_plugin_dock_widget("napari-segkit", name)
     print(name, time.perf_counter() - began, "torch" in sys.modules)
@@ -39,7 +40,15 @@ def workbench(shared_viewer, qtbot):
 def test_all_docks_share_one_session(workbench):
     assert len({id(dock.session) for dock in docks_of(workbench)}) == 1
     titles = [workbench.tabText(i) for i in range(workbench.count())]
-    assert titles == ["Model", "Train", "Predict", "Evaluate", "Refine", "Superpixels"]
+    assert titles == [
+        "Model",
+        "Train",
+        "Predict",
+        "Evaluate",
+        "Compare",
+        "Refine",
+        "Super-\npixels",
+    ]
 
 
 def test_evaluate_and_refine_choose_the_latest_prediction(workbench):
@@ -138,6 +147,7 @@ def test_docks_open_without_importing_torch():
         "Train",
         "Predict",
         "Evaluate",
+        "Compare",
         "Refine",
         "Superpixels",
         "SegKit workbench",
