@@ -21,7 +21,7 @@ from .file_options import (
 from .options import add_options, read_options
 from .region_option import add_region, read_region, require_region
 from .signals import interrupt, on_signals
-from .table_files import check_table, write_table
+from .table_files import check_table, write_table, write_text
 from .terminal import USER_ERRORS, error_line, print_warnings, show_progress
 from .unseen import add_unseen, unseen
 
@@ -43,6 +43,8 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="file, folder or pattern; not with a CSV list")  # fmt: skip
     add_show_pairs(parser)
     parser.add_argument("--csv", metavar="FILE", help="write the metrics of every image here")
+    parser.add_argument("--json", metavar="FILE",
+                        help="write all metrics, of every image and pooled, here")  # fmt: skip
     add_overwrite(parser)
     add_options(parser, EvaluateConfig())
     add_region(parser, "pixels that count")
@@ -66,7 +68,7 @@ def run(args: Namespace) -> int:
     say_pairs(pairs, truth or args.prediction)
     with on_signals(interrupt), print_warnings():
         files = label_files(pairs, truth, args.images, kind=config.kind, by_index=config.by_index)
-        _check_csv(args, files)
+        _check_outputs(args, files)
         limits = Limits(unseen_by=unseen(args))
         comparisons = [_compare(each, config, limits, args.region) for each in files]
         text = "files" if len(files) > 1 else f"{files[0].name}  blocks"
@@ -80,15 +82,20 @@ def run(args: Namespace) -> int:
     if args.csv:
         with print_warnings():
             write_table(Path(args.csv), report.table(by="image"), overwrite=args.overwrite)
+    if args.json:
+        with print_warnings():
+            write_text(Path(args.json), report.to_json(), overwrite=args.overwrite)
     return 0
 
 
-def _check_csv(args: Namespace, files: Sequence["LabelFiles"]) -> None:
+def _check_outputs(args: Namespace, files: Sequence["LabelFiles"]) -> None:
     """Check before the work that the metrics can be written."""
     inputs = [Path(path) for path in (args.prediction, args.unseen_by, args.images) if path]
     inputs += [path for each in files for path in each.paths]
     if args.csv:
         check_table(Path(args.csv), inputs, overwrite=args.overwrite)
+    if args.json:
+        check_table(Path(args.json), inputs, (".json",), overwrite=args.overwrite)
 
 
 def _compare(
