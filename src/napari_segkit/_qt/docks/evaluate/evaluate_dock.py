@@ -86,7 +86,7 @@ class EvaluateDock(Dock):
         self.bar = RunBar(
             self.session, "Evaluate", tooltip=EVALUATE_TIP, unit="Part", code=self.code
         )
-        self.errors = ErrorsPanel(self.session, lambda: self.metrics.value)
+        self.errors = ErrorsPanel(self.session, self._request)
         self._edited = False
         self._problem: str | None = None  # why it is unknown whether a layer was edited
         self._layers = WhenVisible(self, self._on_layers)
