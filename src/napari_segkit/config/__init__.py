@@ -5,6 +5,7 @@ the limits inside ``Annotated`` are read at run time.
 """
 
 from .augment import AugmentConfig
+from .folds import FoldConfig
 from .masks import MaskConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
 from .objects import ObjectConfig
@@ -29,6 +30,7 @@ __all__ = [
     "CleanConfig",
     "Dims",
     "FeatureConfig",
+    "FoldConfig",
     "LabelsAre",
     "MRFConfig",
     "MaskConfig",
